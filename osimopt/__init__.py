@@ -1,0 +1,49 @@
+"""Muscle forces from OpenSim models that you can defend.
+
+The public names load on first use, so ``import osimopt`` costs next to nothing and has no side effect.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .adapters.load import load_problem as load_problem
+    from .errors import ConfigError as ConfigError
+    from .errors import InputError as InputError
+    from .errors import MissingDependencyError as MissingDependencyError
+    from .errors import ModelError as ModelError
+    from .errors import OsimoptError as OsimoptError
+    from .errors import SolverError as SolverError
+    from .problem import RedundancyProblem as RedundancyProblem
+    from .reserves import ReserveActuators as ReserveActuators
+    from .solution import RedundancySolution as RedundancySolution
+    from .solution import Status as Status
+    from .static.solve import solve_static as solve_static
+    from .tables import read_table as read_table
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "load_problem": "adapters.load",
+    "solve_static": "static.solve",
+    "RedundancyProblem": "problem",
+    "RedundancySolution": "solution",
+    "ReserveActuators": "reserves",
+    "Status": "solution",
+    **dict.fromkeys(
+        ("OsimoptError", "InputError", "ModelError", "SolverError", "MissingDependencyError", "ConfigError"), "errors"
+    ),
+    "read_table": "tables",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(sorted(_HOMES))}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*_HOMES, "__version__"])

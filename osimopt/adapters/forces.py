@@ -1,0 +1,78 @@
+"""Generalized forces from a file, as OpenSim's InverseDynamicsTool writes them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import isolation
+from ..data import GeneralizedForce, Kinematics
+from ..errors import InputError, explain, some
+from ..signals import quintic_spline
+from ..tables import read_table
+from .loads import TIME_SLACK
+from .model import Model
+from .motion import check_times
+
+Array = NDArray[np.float64]
+
+
+def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: Kinematics) -> GeneralizedForce:
+    """Read net joint moments for the frames of a motion.
+
+    Columns are ``<coordinate>_moment`` or ``<coordinate>_force`` (OpenSim's own), the bare coordinate name, or
+    its path. Moments of coupled coordinates are projected onto the coordinates they follow. Free
+    coordinates without a column are left out of the balance, with a warning. Times that differ from the
+    motion's are interpolated by the quintic spline, with a warning.
+
+    Raises
+    ------
+    InputError
+        Not one coordinate found, NaN, times that do not increase or do not cover the motion.
+    """
+    table = read_table(path)
+    time = table.index.to_numpy(dtype=float)
+    check_times(time, path)
+    names = model.description.coordinate_names
+    columns = {_coordinate_of(str(label), names): label for label in table.columns}
+    free = [names[index] for index in model.description.free]
+    found = [name for name in free if name in columns]
+    if not found:
+        fix = "Give the .sto that OpenSim's InverseDynamicsTool wrote for this model."
+        raise InputError(explain("columns like 'knee_angle_r_moment'", some(table.columns), fix, path))
+    if absent := [name for name in free if name not in columns]:
+        warnings.warn(f"{path}: no column for {some(absent, 12)}; their balance is left out.", stacklevel=3)
+    everything = np.zeros((len(time), len(names)))
+    for index, name in enumerate(names):
+        if name in columns:
+            everything[:, index] = table[columns[name]]
+    if not np.isfinite(everything).all():
+        raise InputError(explain("numbers", "NaN in the moments", "Fill the gaps or choose a time_range.", path))
+    at_frames = _at(motion.time, time, everything, path)
+    function = "osimopt.adapters.worker.couplers:project"
+    projected = isolation.run("opensim", function, model.key, motion.value, at_frames, subject=model.path)
+    keep = [free.index(name) for name in found]
+    return GeneralizedForce(motion.time, tuple(found), projected[:, keep])
+
+
+def _coordinate_of(label: str, names: tuple[str, ...]) -> str:
+    last = [part for part in label.split("/") if part not in ("", "value", "moment", "force")][-1]
+    for suffix in ("", "_moment", "_force"):
+        if last.endswith(suffix) and last[: len(last) - len(suffix)] in names:
+            return last[: len(last) - len(suffix)]
+    return f"?{label}"
+
+
+def _at(wanted: Array, time: Array, value: Array, path: object) -> Array:
+    if wanted[0] < time[0] - TIME_SLACK or wanted[-1] > time[-1] + TIME_SLACK:
+        got = f"frames from {wanted[0]:g} to {wanted[-1]:g} s"
+        raise InputError(explain(f"frames within its {time[0]:g} to {time[-1]:g} s", got, "Choose a time_range.", path))
+    nearest = np.clip(np.searchsorted(time, wanted), 1, len(time) - 1)
+    nearest -= (wanted - time[nearest - 1]) < (time[nearest] - wanted)
+    if np.all(np.abs(time[nearest] - wanted) <= TIME_SLACK):
+        return np.asarray(value[nearest])
+    warnings.warn(f"{path}: its times are not the motion's; interpolated by a quintic spline.", stacklevel=4)
+    return np.asarray(quintic_spline(time, value)(wanted))

@@ -1,0 +1,95 @@
+"""What crosses between the user's process and opensim's: plain data, importable on both sides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import Coordinate, CoordinateKind, MuscleParameters
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ModelKey:
+    """What identifies a loaded model: its file at a moment of change, and what was done to it."""
+
+    path: str
+    changed_ns: int
+    weld: tuple[str, ...] = ()
+    loads: str | None = None
+    loads_data: str | None = None
+    rigid_tendon: bool = False
+
+
+@dataclass(frozen=True)
+class Actuator:
+    """A scalar actuator of the model that is no muscle; optimal force in N·m or N, bounds of its control."""
+
+    name: str
+    kind: str
+    optimal_force: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """A model in plain data; ``free`` indexes the free coordinates in multibody-tree order."""
+
+    name: str
+    coordinates: tuple[Coordinate, ...]
+    free: tuple[int, ...]
+    muscles: MuscleParameters
+    actuators: tuple[Actuator, ...]
+    other_forces: tuple[tuple[str, str], ...]
+    switched_off: tuple[str, ...]
+    warnings: tuple[str, ...]
+    opensim_version: str
+
+    @property
+    def coordinate_names(self) -> tuple[str, ...]:
+        """Names of all coordinates, in the model's order."""
+        return tuple(coordinate.name for coordinate in self.coordinates)
+
+    def of_kind(self, kind: CoordinateKind) -> list[int]:
+        """Indices of the coordinates of one kind."""
+        return [index for index, coordinate in enumerate(self.coordinates) if coordinate.kind == kind]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Muscle–coordinate pairs that are not structurally zero.
+
+    ``coordinate`` (rows of the free ones) and ``muscle`` are (P,); ``spanned`` (D,) says which coordinates
+    some muscle's length depends on.
+    """
+
+    coordinate: NDArray[np.intp]
+    muscle: NDArray[np.intp]
+    spanned: NDArray[np.bool_]
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to compute beside moment arms, lengths and gain."""
+
+    generalized_force: bool
+    passive_force: bool
+
+
+@dataclass(frozen=True)
+class FrameArrays:
+    """Arrays of one chunk of frames; axes as in ``osimopt.data``. ``effect`` is (T, D, K) per unit control."""
+
+    moment_arms: Array
+    length: Array
+    lengthening_speed: Array
+    max_force: Array
+    passive_force: Array | None
+    generalized_force: Array | None
+    effect: Array | None
+    warnings: list[str]

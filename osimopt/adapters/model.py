@@ -1,0 +1,75 @@
+"""A model file, or a live opensim.Model, checked and described."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .. import isolation
+from ..errors import InputError, ModelError, explain
+from .loads import ExternalLoads
+from .messages import ModelDescription, ModelKey
+from .xml import read_xml
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that opensim's process has loaded: where it is, and what is in it."""
+
+    key: ModelKey
+    description: ModelDescription
+
+    @property
+    def path(self) -> str:
+        """The file, as messages name it."""
+        return self.key.path
+
+    def with_rigid_tendons(self) -> Model:
+        """The same model with every tendon inextensible."""
+        return replace(self, key=replace(self.key, rigid_tendon=True))
+
+
+def read_model(
+    model: str | os.PathLike[str] | Any, weld: Sequence[str] = (), external_loads: ExternalLoads | None = None
+) -> Model:
+    """Load a model in opensim's process.
+
+    Parameters
+    ----------
+    model
+        Path of an .osim file, or a live ``opensim.Model`` (handed over by its own ``printToXML``).
+    weld
+        Names of joints to replace by welds.
+    external_loads
+        Loads to attach.
+
+    Raises
+    ------
+    InputError
+        No such file, not XML, not an OpenSim model.
+    ModelError
+        OpenSim refuses the model, or it has a muscle, actuator or constraint class that is not supported.
+    """
+    path = _write_live_model(model) if hasattr(model, "printToXML") else Path(model).resolve()
+    read_xml(path, "Model", "an OpenSim model (.osim)")
+    if isinstance(weld, str):
+        raise InputError(explain("weld as a sequence of joint names", repr(weld), f"Write weld=({weld!r},)."))
+    loads = (str(external_loads.path), str(external_loads.data)) if external_loads else (None, None)
+    key = ModelKey(str(path), path.stat().st_mtime_ns, tuple(weld), *loads)
+    return Model(key, isolation.run("opensim", "osimopt.adapters.worker.describe:describe", key, subject=path))
+
+
+def _write_live_model(model: Any) -> Path:
+    """Write a live model to a temporary file that is removed when Python ends."""
+    folder = Path(tempfile.mkdtemp(prefix="osimopt-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / f"{model.getName() or 'model'}.osim"
+    if not model.printToXML(str(path)):
+        raise ModelError(explain("a model that OpenSim can write", f"'{model.getName()}', refused", "Finalize it first."))
+    return path

@@ -1,0 +1,172 @@
+"""Motion files to kinematics of every coordinate."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import isolation, signals
+from ..data import Coordinate, Kinematics
+from ..errors import InputError, explain, some
+from ..tables import read_table
+from .model import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[np.float64]
+
+#: rad beyond a joint's own range that no posture reaches: then the numbers are degrees, whatever the header says.
+IMPOSSIBLE = np.pi
+#: rad or m by which a coupled, locked or prescribed column may differ from the model before that is said.
+DISAGREEMENT = 1e-3
+
+
+def read_motion(
+    path: str | os.PathLike[str],
+    model: Model,
+    lowpass_hz: float | None = None,
+    time_range: tuple[float, float] | None = None,
+) -> Kinematics:
+    """Read a motion and complete it to every coordinate of the model.
+
+    Free coordinates come from the file (filtered where asked for) and are differentiated over the whole file;
+    coupled ones follow from the model's couplers, locked ones keep the model's default, prescribed ones the
+    model's function. A column that says otherwise is not used, and a warning names it.
+
+    Raises
+    ------
+    InputError
+        A free coordinate is missing; NaN; times that repeat or decrease; units that cannot be right; a
+        time_range that holds no frame.
+    """
+    table = read_table(path)
+    table.columns = _coordinate_labels(list(table.columns))
+    time = table.index.to_numpy(dtype=float)
+    check_times(time, path)
+    table = _in_radians(_own_columns(table, model, path), model, path)
+    value = _fill(table, model, time)
+    if lowpass_hz is not None:
+        free = model.description.of_kind("free")
+        value[:, free] = signals.lowpass(time, value[:, free], lowpass_hz)
+    motion = _complete(model, time, value)
+    _warn_of_disagreement(table, motion, model, path)
+    return motion.frames(choose_frames(time, time_range, path))
+
+
+def check_times(time: Array, path: object) -> None:
+    """Refuse times that are not finite and increasing, naming the first offender."""
+    if not np.isfinite(time).all():
+        row = int(np.argmin(np.isfinite(time)))
+        raise InputError(explain("finite times", f"{time[row]} in row {row + 1} of the table", "Repair it.", path))
+    step = np.diff(time)
+    if (step <= 0).any():
+        row = int(np.argmax(step <= 0))
+        kind = "a time twice" if step[row] == 0 else "a step back"
+        fix = "Remove the row (pandas: table[~table.index.duplicated()]) or sort the file by time."
+        got = f"{kind}: {time[row]:g} s then {time[row + 1]:g} s in rows {row + 1} and {row + 2} of the table"
+        raise InputError(explain("increasing times", got, fix, path))
+
+
+def choose_frames(time: Array, time_range: tuple[float, float] | None, path: object) -> slice:
+    """Frames within a time range in s, ends included."""
+    if time_range is None:
+        return slice(0, len(time))
+    start, end = (float(limit) for limit in time_range)
+    slack = 1e-6
+    keep = np.flatnonzero((time >= start - slack) & (time <= end + slack))
+    if not keep.size:
+        got = f"time_range {start:g} to {end:g} s"
+        raise InputError(explain(f"a time_range within {time[0]:g} to {time[-1]:g} s", got, "Choose another.", path))
+    return slice(int(keep[0]), int(keep[-1]) + 1)
+
+
+def _coordinate_labels(labels: list[str]) -> list[str]:
+    """``/jointset/hip_r/hip_flexion_r/value`` is hip_flexion_r; other state labels stay as they are."""
+    return [label.split("/")[-2] if label.endswith("/value") else label for label in labels]
+
+
+def _own_columns(table: pd.DataFrame, model: Model, path: object) -> pd.DataFrame:
+    names = model.description.coordinate_names
+    own = [name for name in names if name in table.columns]
+    missing = [c.name for c in model.description.coordinates if c.kind == "free" and c.name not in own]
+    if missing:
+        joints = sorted({c.joint for c in model.description.coordinates if c.name in missing})
+        fix = (
+            f"Add the columns, lock the coordinates in the model, or weld their joints: weld={tuple(joints)}."
+            if own
+            else f"Is it this model's motion? Its columns are {some(table.columns)}."
+        )
+        raise InputError(explain("a column for every free coordinate", f"none for {some(missing, 12)}", fix, path))
+    twice = [name for name in own if list(table.columns).count(name) > 1]
+    if twice:
+        raise InputError(explain("one column per coordinate", f"two for {some(twice)}", "Remove one.", path))
+    chosen = table[own]
+    broken = chosen.columns[~np.isfinite(chosen.to_numpy()).all(axis=0)]
+    if len(broken):
+        row = int(np.argmin(np.isfinite(chosen[broken[0]].to_numpy())))
+        fix = "Fill the gap or cut the file."
+        got = f"NaN in '{broken[0]}' at {table.index[row]:g} s (row {row + 1} of the table)"
+        raise InputError(explain("numbers in every frame", got, fix, path))
+    return chosen
+
+
+def _in_radians(table: pd.DataFrame, model: Model, path: object) -> pd.DataFrame:
+    by_name = {coordinate.name: coordinate for coordinate in model.description.coordinates}
+    rotational = [name for name in table.columns if by_name[name].rotational]
+    if table.attrs["in_degrees"]:
+        table = table.copy()
+        table[rotational] = np.deg2rad(table[rotational])
+        return table
+    for name in rotational:
+        if by_name[name].kind == "free" and _impossible(by_name[name], table[name].to_numpy()):
+            largest = float(table[name].abs().max())
+            got = f"'{name}' reaching {largest:.3g} (range in the model {by_name[name].range[0]:.3g} to {by_name[name].range[1]:.3g} rad)"
+            fix = "If the file is in degrees, write inDegrees=yes into its header."
+            raise InputError(explain("radians, as the header says", got, fix, path))
+    return table
+
+
+def _impossible(coordinate: Coordinate, value: Array) -> bool:
+    low, high = (float(np.clip(limit, -2 * np.pi, 2 * np.pi)) for limit in coordinate.range)
+    outside = (value < low - IMPOSSIBLE) | (value > high + IMPOSSIBLE)
+    return not coordinate.floating and bool(outside.any())
+
+
+def _fill(table: pd.DataFrame, model: Model, time: Array) -> Array:
+    """(T, N) values, with the model's default where the motion does not decide."""
+    value = np.empty((len(time), len(model.description.coordinates)))
+    for index, coordinate in enumerate(model.description.coordinates):
+        value[:, index] = table[coordinate.name] if coordinate.kind == "free" else coordinate.default
+    return value
+
+
+def _complete(model: Model, time: Array, value: Array) -> Kinematics:
+    speed, acceleration = signals.differentiate(time, value)
+    for index in model.description.of_kind("prescribed"):
+        function = "osimopt.adapters.worker.describe:prescribed_values"
+        columns = isolation.run("opensim", function, model.key, index, time, subject=model.path)
+        value[:, index], speed[:, index], acceleration[:, index] = columns
+    if model.description.of_kind("coupled"):
+        function = "osimopt.adapters.worker.couplers:couple"
+        arrays = isolation.run("opensim", function, model.key, value, speed, acceleration, subject=model.path)
+        value, speed, acceleration = arrays
+    return Kinematics(time, model.description.coordinate_names, value, speed, acceleration)
+
+
+def _warn_of_disagreement(table: pd.DataFrame, motion: Kinematics, model: Model, path: object) -> None:
+    def differs(coordinate: Coordinate) -> Any:
+        column = motion.value[:, motion.coordinates.index(coordinate.name)]
+        return np.abs(table[coordinate.name].to_numpy() - column).max() > DISAGREEMENT
+
+    others = [c for c in model.description.coordinates if c.kind != "free" and c.name in table.columns]
+    if wrong := [f"{c.name} ({c.kind})" for c in others if differs(c)]:
+        warnings.warn(
+            f"{path}: columns {some(wrong, 12)} disagree with the model; their values were taken from the model's "
+            "constraints and defaults instead of the file.",
+            stacklevel=4,
+        )

@@ -1,0 +1,95 @@
+"""What a model is made of: coordinates, muscles, actuators, other forces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import opensim
+
+from ...data import Coordinate, CoordinateKind, MuscleParameters
+from ..messages import Actuator, ModelDescription, ModelKey
+from .session import Session, load, warnings_since
+
+
+def describe(key: ModelKey) -> ModelDescription:
+    """Describe the model."""
+    session = load(key)
+    return ModelDescription(
+        name=session.model.getName(),
+        coordinates=tuple(_coordinate(session, index) for index in range(len(session.coordinates))),
+        free=tuple(session.free()),
+        muscles=_muscles(session),
+        actuators=tuple(_actuator(actuator) for actuator in session.actuators),
+        other_forces=tuple(_other_forces(session)),
+        switched_off=tuple(session.switched_off),
+        warnings=tuple(warnings_since()),
+        opensim_version=opensim.GetVersion(),
+    )
+
+
+def prescribed_values(key: ModelKey, index: int, time: Any) -> tuple[Any, Any, Any]:
+    """Value, speed and acceleration (T,) of a prescribed coordinate, from the model's own function."""
+    function = load(key).coordinates[index].getPrescribedFunction()
+    at = [opensim.Vector(1, float(t)) for t in time]
+    orders = []
+    for order in (1, 2):
+        derivative = opensim.StdVectorInt()
+        for _ in range(order):
+            derivative.append(0)
+        orders.append(np.array([function.calcDerivative(derivative, t) for t in at]))
+    return np.array([function.calcValue(t) for t in at]), orders[0], orders[1]
+
+
+def _coordinate(session: Session, index: int) -> Coordinate:
+    coordinate, state = session.coordinates[index], session.state
+    kind: CoordinateKind = "free"
+    if any(coupler.dependent == index for coupler in session.couplers):
+        kind = "coupled"
+    elif coordinate.isPrescribed(state):
+        kind = "prescribed"
+    elif coordinate.getLocked(state):
+        kind = "locked"
+    joint = coordinate.getJoint()
+    grounded = joint.getParentFrame().findBaseFrame().getName() == "ground"
+    return Coordinate(
+        name=coordinate.getName(),
+        joint=joint.getName(),
+        kind=kind,
+        rotational=coordinate.getMotionType() != opensim.Coordinate.Translational,
+        default=coordinate.getDefaultValue(),
+        range=(coordinate.getRangeMin(), coordinate.getRangeMax()),
+        floating=bool(grounded and joint.numCoordinates() >= 3),
+    )
+
+
+def _actuator(actuator: Any) -> Actuator:
+    bounds = actuator.getMinControl(), actuator.getMaxControl()
+    return Actuator(actuator.getName(), actuator.getConcreteClassName(), actuator.getOptimalForce(), *bounds)
+
+
+def _muscles(session: Session) -> MuscleParameters:
+    def column(getter: str) -> Any:
+        return np.array([getattr(muscle, getter)() for muscle in session.muscles], dtype=float)
+
+    return MuscleParameters(
+        names=tuple(muscle.getName() for muscle in session.muscles),
+        classes=tuple(muscle.getConcreteClassName() for muscle in session.muscles),
+        max_isometric_force=column("get_max_isometric_force"),
+        optimal_fiber_length=column("get_optimal_fiber_length"),
+        tendon_slack_length=column("get_tendon_slack_length"),
+        pennation_angle=column("get_pennation_angle_at_optimal"),
+        max_contraction_velocity=column("get_max_contraction_velocity"),
+        min_control=column("getMinControl"),
+        max_control=column("getMaxControl"),
+    )
+
+
+def _other_forces(session: Session) -> list[tuple[str, str]]:
+    found = []
+    for component in session.model.getComponentsList():
+        force = opensim.Force.safeDownCast(component)
+        if force is not None and opensim.Actuator.safeDownCast(component) is None:
+            kind = force.getConcreteClassName()
+            found.append((force.getName(), kind))
+    return found

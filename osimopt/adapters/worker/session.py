@@ -1,0 +1,224 @@
+"""A model loaded, checked and kept in opensim's process, and what OpenSim said while loading it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import opensim
+
+from ...errors import ModelError, explain, some
+from ..messages import ModelKey
+
+opensim.Logger.removeFileSink()  # before the first message, so that no opensim.log is ever made
+opensim.Logger.setLevelString("warn")
+_said = opensim.StringLogSink()
+opensim.Logger.addSink(_said)
+_read = 0
+
+MUSCLE_CLASSES = {
+    "Thelen2003Muscle",
+    "Millard2012EquilibriumMuscle",
+    "DeGrooteFregly2016Muscle",
+    "RigidTendonMuscle",
+}
+#: Mesh files are for drawing only, and a body without mass is common: neither changes an answer.
+_NOISE = re.compile(r"Couldn't find file '.*'|Unable to find geometry|\.vtp|\.stl|\.obj", re.IGNORECASE)
+
+
+@dataclass(frozen=True, eq=False)
+class Coupler:
+    """One CoordinateCouplerConstraint: dependent = scale · function(independents)."""
+
+    name: str
+    dependent: int
+    independents: tuple[int, ...]
+    function: Any
+    scale: float
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """A loaded model and its parts, in the order of the model's coordinate set and force set."""
+
+    key: ModelKey
+    model: Any
+    state: Any
+    coordinates: list[Any]
+    mobility: list[int]
+    muscles: list[Any]
+    actuators: list[Any]
+    switched_off: list[str]
+    couplers: list[Coupler]
+    inverse_dynamics: Any
+
+    def free(self) -> list[int]:
+        """Indices of the coordinates that are neither locked, prescribed nor coupled, in multibody-tree order."""
+        free = [i for i, c in enumerate(self.coordinates) if not c.isConstrained(self.state)]
+        return sorted(free, key=lambda i: self.mobility[i])
+
+
+def warnings_since() -> list[str]:
+    """What OpenSim has warned of since the last call, without the noise about missing meshes."""
+    global _read
+    text = _said.getString()
+    fresh, _read = text[_read:], len(text)
+    lines = (line.strip() for line in fresh.splitlines())
+    return list(dict.fromkeys(line for line in lines if line and not _NOISE.search(line)))
+
+
+@lru_cache(maxsize=2)
+def load(key: ModelKey) -> Session:
+    """Load, weld, attach external loads, check that everything is supported, and initialise."""
+    model = _read_model(key)
+    if key.loads is not None:
+        _attach_loads(model, key)
+    if key.rigid_tendon:
+        for muscle in model.getMuscleList():
+            muscle.set_ignore_tendon_compliance(True)
+    parts = list(model.getComponentsList())
+    paths = [part.getAbsolutePathString() for part in parts]
+    try:
+        state = model.initSystem()
+    except RuntimeError as error:
+        raise ModelError(_why_refused(key.path, str(error))) from None
+    muscles, actuators, off = _split_actuators(model, paths, state, key)
+    _silence(state, muscles, actuators)
+    coordinate_set = model.getCoordinateSet()
+    coordinates = [coordinate_set.get(i) for i in range(coordinate_set.getSize())]
+    return Session(
+        key,
+        model,
+        state,
+        coordinates,
+        _mobilities(coordinates, state),
+        muscles,
+        actuators,
+        off,
+        _couplers(model, paths, state, coordinates, key),
+        opensim.InverseDynamicsSolver(model),
+    )
+
+
+def _read_model(key: ModelKey) -> Any:
+    try:
+        if not key.weld:
+            return opensim.Model(key.path)
+        processor = opensim.ModelProcessor(key.path)
+        joints = opensim.StdVectorString()
+        for joint in key.weld:
+            joints.append(joint)
+        processor.append(opensim.ModOpReplaceJointsWithWelds(joints))
+        original = opensim.Model(key.path)
+        joint_set = original.getJointSet()
+        known = [joint_set.get(i).getName() for i in range(joint_set.getSize())]
+        if unknown := [joint for joint in key.weld if joint not in known]:
+            raise ModelError(explain(f"joints of {key.path} to weld ({some(known, 40)})", some(unknown), "Rename them."))
+        return processor.process()
+    except RuntimeError as error:
+        raise ModelError(_why_refused(key.path, str(error))) from None
+
+
+def _attach_loads(model: Any, key: ModelKey) -> None:
+    loads = opensim.ExternalLoads(key.loads, True)
+    loads.setDataFileName(key.loads_data)
+    model.addModelComponent(loads)
+
+
+def _why_refused(path: str, text: str) -> str:
+    """Turn OpenSim's exception into file, part, rule and remedy."""
+    if unknown := re.search(r"object type '\{?(\w+)\}?' is not a registered", text):
+        names = re.findall(rf'<{unknown[1]}\s+name="([^"]*)"', Path(path).read_text(errors="replace"))
+        got = f"{unknown[1]} ({some(names)})" if names else unknown[1]
+        fix = "Replace it by a class that OpenSim has, or load its plugin's model in OpenSim and convert it."
+        return explain("classes that OpenSim 4.6 knows", got, fix, path)
+    invalid = re.search(r"Property '(\w+)' has an invalid property value\.\s*\(details: (.*?)\)\.?\s", text, re.DOTALL)
+    part = re.search(r"In (?:Component|Object) '([^']*)' of type (\w+)", text)
+    if invalid and part:
+        got = f"another value in {part[2]} '{part[1].rsplit('/', 1)[-1]}'"
+        fix = f"Edit <{invalid[1]}> of '{part[1]}' in the file; an older OpenSim accepted it."
+        return explain(f"a valid <{invalid[1]}> ({invalid[2].strip().rstrip('.')})", got, fix, path)
+    reason = re.sub(r"\s*Thrown at .*|std::exception in '[^']*':", "", text).strip()
+    return explain("a model that OpenSim 4.6 can build", f"its refusal: {reason}", "Repair the model in OpenSim.", path)
+
+
+def _split_actuators(model: Any, paths: list[str], state: Any, key: ModelKey) -> tuple[list[Any], list[Any], list[str]]:
+    """Muscles, other scalar actuators, and the names of those that the model switches off."""
+    muscles, actuators, off = [], [], []
+    for path in paths:
+        component = model.getComponent(path)
+        force = opensim.Force.safeDownCast(component)
+        if force is None or opensim.Actuator.safeDownCast(component) is None:
+            continue
+        name, kind = force.getName(), force.getConcreteClassName()
+        if not force.appliesForce(state):
+            off.append(name)
+        elif muscle := opensim.Muscle.safeDownCast(component):
+            if kind not in MUSCLE_CLASSES:
+                fix = "Replace the muscle by one of them (OpenSim: ModOpReplaceMusclesWithDeGrooteFregly2016)."
+                raise ModelError(explain(f"muscles of class {some(sorted(MUSCLE_CLASSES))}", f"{kind} '{name}'", fix, key.path))
+            muscles.append(muscle)
+        elif actuator := opensim.ScalarActuator.safeDownCast(component):
+            actuators.append(actuator)
+        else:
+            fix = "Remove it or set its appliesForce to false."
+            raise ModelError(explain("scalar actuators (one control each)", f"{kind} '{name}'", fix, key.path))
+    if not muscles:
+        raise ModelError(explain("at least one muscle", "none that applies force", "Is this the right model?", key.path))
+    return muscles, actuators, off
+
+
+def _silence(state: Any, muscles: list[Any], actuators: list[Any]) -> None:
+    """Keep every actuator out of the inverse dynamics; those whose effect must be probed are held at zero."""
+    for force in [*muscles, *actuators]:
+        if opensim.Muscle.safeDownCast(force) or opensim.CoordinateActuator.safeDownCast(force):
+            force.setAppliesForce(state, False)
+        else:
+            force.overrideActuation(state, True)
+            force.setOverrideActuation(state, 0.0)
+
+
+def _mobilities(coordinates: list[Any], state: Any) -> list[int]:
+    """Index of each coordinate's speed in the system's vector of speeds."""
+    before = opensim.Vector(state.getU())
+    for index, coordinate in enumerate(coordinates):
+        coordinate.setSpeedValue(state, float(index + 1))
+    order = state.getU().to_numpy().round().astype(int).tolist()
+    state.setU(before)
+    return [order.index(index + 1) for index in range(len(coordinates))]
+
+
+def _couplers(model: Any, paths: list[str], state: Any, coordinates: list[Any], key: ModelKey) -> list[Coupler]:
+    names = [coordinate.getName() for coordinate in coordinates]
+    couplers = []
+    for path in paths:
+        constraint = opensim.Constraint.safeDownCast(model.getComponent(path))
+        if constraint is None or not constraint.isEnforced(state):
+            continue
+        coupler = opensim.CoordinateCouplerConstraint.safeDownCast(constraint)
+        if coupler is None:
+            got = f"{constraint.getConcreteClassName()} '{constraint.getName()}'"
+            fix = "Replace it by coupled coordinates, or set its isEnforced to false if the motion already respects it."
+            raise ModelError(explain("CoordinateCouplerConstraint as the only kind of constraint", got, fix, key.path))
+        independent = coupler.getIndependentCoordinateNames()
+        sources = tuple(names.index(independent.get(i)) for i in range(independent.getSize()))
+        scale = float(coupler.getPropertyByName("scale_factor").toString())
+        dependent = names.index(coupler.getDependentCoordinateName())
+        couplers.append(Coupler(coupler.getName(), dependent, sources, coupler.getFunction(), scale))
+    return _in_order(couplers)
+
+
+def _in_order(couplers: list[Coupler]) -> list[Coupler]:
+    """Order the couplers so that each one's independents are known before it is evaluated."""
+    waiting, ordered = list(couplers), []
+    while waiting:
+        blocked = {coupler.dependent for coupler in waiting}
+        ready = [coupler for coupler in waiting if not blocked & set(coupler.independents)]
+        if not ready:
+            raise ModelError(explain("couplers without a cycle", some(c.name for c in waiting), "Break the cycle."))
+        ordered += ready
+        waiting = [coupler for coupler in waiting if coupler not in ready]
+    return ordered

@@ -1,0 +1,156 @@
+"""The arrays that flow through osimopt, as frozen dataclasses.
+
+Time is axis 0; T frames, M muscles, D coordinates, P muscle–coordinate pairs; SI units, radians.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+#: N/cm², the specific tension that turns a maximum isometric force into a cross-sectional area.
+SPECIFIC_TENSION = 50.0
+
+CoordinateKind = Literal["free", "coupled", "locked", "prescribed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Coordinate:
+    """One generalized coordinate of a model.
+
+    ``kind`` says who decides its value: the motion (free), a coupler constraint (coupled), the model's
+    default (locked) or a function in the model (prescribed). Only free coordinates have a moment balance.
+    ``rotational`` decides the unit (rad, else m). ``floating`` marks the six coordinates of a free base.
+    """
+
+    name: str
+    joint: str
+    kind: CoordinateKind
+    rotational: bool
+    default: float
+    range: tuple[float, float]
+    floating: bool = False
+
+    @property
+    def unit(self) -> str:
+        """The unit of its generalized force."""
+        return "N·m" if self.rotational else "N"
+
+
+@dataclass(frozen=True, eq=False)
+class MuscleParameters:
+    """What the model file says of each muscle; every array is (M,).
+
+    Forces in N, lengths in m, pennation_angle (at optimal fibre length) in rad, max_contraction_velocity in
+    optimal fibre lengths per second, controls without unit.
+    """
+
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    max_isometric_force: Array
+    optimal_fiber_length: Array
+    tendon_slack_length: Array
+    pennation_angle: Array
+    max_contraction_velocity: Array
+    min_control: Array
+    max_control: Array
+
+    def pcsa(self, specific_tension: float = SPECIFIC_TENSION) -> Array:
+        """Physiological cross-sectional area in cm²: max_isometric_force / specific_tension (N/cm²)."""
+        return self.max_isometric_force / specific_tension
+
+
+@dataclass(frozen=True, eq=False)
+class Kinematics:
+    """Every coordinate of the model along a motion: time (T,); value, speed, acceleration (T, N)."""
+
+    time: Array
+    coordinates: tuple[str, ...]
+    value: Array
+    speed: Array
+    acceleration: Array
+
+    def frames(self, keep: slice) -> Kinematics:
+        """The same motion at fewer frames."""
+        arrays = (self.value[keep], self.speed[keep], self.acceleration[keep])
+        return Kinematics(self.time[keep], self.coordinates, *arrays)
+
+
+@dataclass(frozen=True, eq=False)
+class MuscleGeometry:
+    """Moment arms of the muscle–coordinate pairs that are not structurally zero.
+
+    ``moment_arms`` is (T, P) in m (m/m for a translation), pair p being coordinate ``pair_coordinate[p]`` and
+    muscle ``pair_muscle[p]``. Nine tenths of the dense array are zeros, so that one is made on demand.
+    ``length`` and ``lengthening_speed`` of the muscle-tendon units are (T, M) in m and m/s, or None. ``spanned`` (D,)
+    says which coordinates some muscle's length depends on (OpenSim's wrapping can leave small moment arms
+    about joints that no muscle crosses).
+    """
+
+    muscles: tuple[str, ...]
+    coordinates: tuple[str, ...]
+    pair_coordinate: Index
+    pair_muscle: Index
+    moment_arms: Array
+    length: Array | None = None
+    lengthening_speed: Array | None = None
+    spanned: NDArray[np.bool_] | None = None
+
+    @property
+    def served(self) -> NDArray[np.bool_]:
+        """(D,) which coordinates muscles serve: the spanned ones, or those with a pair where that is not known."""
+        if self.spanned is not None:
+            return self.spanned
+        return np.isin(np.arange(len(self.coordinates)), self.pair_coordinate)
+
+    @property
+    def moment_arm(self) -> Array:
+        """(T, D, M) dense: −∂(muscle_tendon_length)/∂q, so generalized force = moment_arm @ muscle_force."""
+        dense = np.zeros((len(self.moment_arms), len(self.coordinates), len(self.muscles)))
+        dense[:, self.pair_coordinate, self.pair_muscle] = self.moment_arms
+        return dense
+
+    @classmethod
+    def from_dense(cls, moment_arm: Array, muscles: tuple[str, ...], coordinates: tuple[str, ...]) -> MuscleGeometry:
+        """From a (T, D, M) array; pairs that are zero in every frame are left out."""
+        pair_coordinate, pair_muscle = np.nonzero(np.any(moment_arm != 0.0, axis=0))
+        pairs = moment_arm[:, pair_coordinate, pair_muscle]
+        return cls(muscles, coordinates, pair_coordinate, pair_muscle, pairs)
+
+    def frames(self, keep: slice) -> MuscleGeometry:
+        """The same geometry at fewer frames."""
+        cut = [None if a is None else a[keep] for a in (self.length, self.lengthening_speed)]
+        pairs = (self.pair_coordinate, self.pair_muscle, self.moment_arms[keep])
+        return MuscleGeometry(self.muscles, self.coordinates, *pairs, *cut, self.spanned)
+
+    def select(self, coordinates: Index) -> MuscleGeometry:
+        """The same geometry about a subset of the coordinates."""
+        kept = np.isin(self.pair_coordinate, coordinates)
+        row = {old: new for new, old in enumerate(coordinates.tolist())}
+        pair_coordinate = np.array([row[c] for c in self.pair_coordinate[kept].tolist()], dtype=np.intp)
+        names = tuple(self.coordinates[index] for index in coordinates)
+        pairs = (pair_coordinate, self.pair_muscle[kept], self.moment_arms[:, kept])
+        spanned = None if self.spanned is None else self.spanned[coordinates]
+        return MuscleGeometry(self.muscles, names, *pairs, self.length, self.lengthening_speed, spanned)
+
+    def largest_moment_arm(self) -> Array:
+        """(T, M) in m: max over the coordinates of |moment arm|."""
+        largest = np.zeros((len(self.moment_arms), len(self.muscles)))
+        for pair, muscle in enumerate(self.pair_muscle):
+            np.maximum(largest[:, muscle], np.abs(self.moment_arms[:, pair]), out=largest[:, muscle])
+        return largest
+
+
+@dataclass(frozen=True, eq=False)
+class GeneralizedForce:
+    """Net generalized forces that the actuators must produce: value (T, D) in N·m, or N for translations."""
+
+    time: Array
+    coordinates: tuple[str, ...]
+    value: Array

@@ -1,0 +1,51 @@
+"""The errors osimopt raises, and the one form their messages have.
+
+Every exception of a library underneath is caught and re-thrown as one of these, so a user's script needs
+one ``except osimopt.OsimoptError``. Wrong input raises before any solving. Messages read
+*where: expected – got – do this*.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class OsimoptError(Exception):
+    """Base of everything osimopt raises on purpose."""
+
+
+class InputError(OsimoptError, ValueError):
+    """A file or an argument is not what it must be."""
+
+
+class ModelError(OsimoptError):
+    """A model that OpenSim refuses, or that uses something osimopt does not support."""
+
+
+class SolverError(OsimoptError):
+    """Frames could not be solved, or a numerical process died; ``solution`` holds what there is."""
+
+    def __init__(self, message: str, solution: Any = None) -> None:
+        super().__init__(message)
+        self.solution = solution
+
+
+class MissingDependencyError(OsimoptError, ImportError):
+    """An optional package is needed for what was asked."""
+
+
+class ConfigError(InputError):
+    """A study or setup file is not what it must be."""
+
+
+def explain(expected: str, got: str, fix: str, where: object = None) -> str:
+    """Compose a message in the house's form: *where: expected – got – do this*."""
+    prefix = f"{where}: " if where is not None else ""
+    return f"{prefix}expected {expected}, got {got}. {fix}"
+
+
+def some(names: Any, limit: int = 6) -> str:
+    """List names for a message, the first few in full and the rest as a count."""
+    listed = [str(name) for name in names]
+    head = ", ".join(listed[:limit])
+    return head if len(listed) <= limit else f"{head} and {len(listed) - limit} more"

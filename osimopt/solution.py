@@ -1,0 +1,213 @@
+"""The answer to a redundancy problem, which judges itself."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError, explain
+from .problem import RedundancyProblem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+Array = NDArray[np.float64]
+
+#: Share of a coordinate's largest moment that a reserve may carry before it is a finding.
+RESERVE_SHARE = 0.05
+#: Activation beyond a bound that still counts as on it: rounding of an answer that was clipped is 1e-16.
+BOUND_TOLERANCE = 1e-9
+
+Quantity = Literal["activation", "muscle_force", "reserve_force"]
+
+
+class Status(Enum):
+    """Outcome of one frame; each value says what it means and what to do."""
+
+    SOLVED = "Solved: moments and bounds hold."
+    INFEASIBLE = (
+        "No activations within their bounds give these moments. Check units and loads, add reserves, or strengthen "
+        "the muscles that end on their upper bound."
+    )
+    NOT_CONVERGED = (
+        "The solver stopped before it was done. Try another solver= or initial_guess=, or an exponent nearer to 2."
+    )
+    RESIDUAL = "The solver claimed success, but its answer misses the moments. Raise tolerance= or try another solver=."
+    OUT_OF_BOUNDS = "The solver claimed success, but its answer violates the bounds. Try another solver=."
+
+    @property
+    def ok(self) -> bool:
+        """Whether the frame has an answer."""
+        return self is Status.SOLVED
+
+
+@dataclass(frozen=True, eq=False)
+class RedundancySolution:
+    """Activations, forces and what is known of their quality.
+
+    Failed frames hold NaN. ``moment_residual`` (T, D) and ``objective`` (T,) are recomputed here from the problem, not
+    taken from the solver, and a frame whose answer does not hold is downgraded.
+
+    Attributes
+    ----------
+    problem
+        What was solved.
+    activation
+        (T, M).
+    reserve_control
+        (T, K) controls of the reserve actuators.
+    status
+        T members of :class:`Status`.
+    iterations
+        (T,) iterations of the solver.
+    unique
+        (T,) whether the minimiser is unique. Where it is not, the answer is the one of least norm
+        (Σ a² + Σ e²).
+    objective_terms
+        (T,) of each term of the cost, by name; ``objective`` is their sum (the larger, for min_max).
+    detail
+        What is known of single frames, by frame index: what could not be met, and by how much.
+    """
+
+    problem: RedundancyProblem
+    activation: Array
+    reserve_control: Array
+    status: tuple[Status, ...]
+    iterations: NDArray[np.intp]
+    unique: NDArray[np.bool_]
+    objective: Array
+    objective_terms: dict[str, Array]
+    detail: dict[int, str] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def time(self) -> Array:
+        """(T,) s."""
+        return self.problem.time
+
+    @property
+    def success(self) -> bool:
+        """Whether every frame was solved."""
+        return all(status.ok for status in self.status)
+
+    @property
+    def solved(self) -> NDArray[np.bool_]:
+        """(T,) which frames were solved."""
+        return np.array([status.ok for status in self.status], dtype=bool)
+
+    @property
+    def muscle_force(self) -> Array:
+        """(T, M) tendon force in N: max_force · activation + passive_force."""
+        return self.problem.max_force * self.activation + self.problem.passive_force
+
+    @property
+    def reserve_force(self) -> Array:
+        """(T, K) output of the reserve actuators in N·m, or N."""
+        return self.reserve_control * self.problem.reserves.optimal_force
+
+    @property
+    def moment_residual(self) -> Array:
+        """(T, D) what the balance misses, in N·m (N for translations)."""
+        return moment_residual(self.problem, self.activation, self.reserve_control)
+
+    def reserve_share(self) -> dict[str, tuple[str, float]]:
+        """By reserve: the coordinate it acts on most, and its peak there as a share of that coordinate's peak moment.
+
+        Actuators on coordinates without muscles carry everything by design and are left out.
+        """
+        served = self.problem.geometry.served
+        peak = np.max(np.abs(self.problem.generalized_force), axis=0)
+        shares = {}
+        for column, name in enumerate(self.problem.reserves.names):
+            produced = np.abs(self.problem.reserves.effect[:, :, column] * self.reserve_control[:, column, None])
+            most = np.nanmax(produced, axis=0) if self.solved.any() else np.zeros(produced.shape[1])
+            row = int(np.argmax(most))
+            if served[row] and most[row] > 0.0:
+                shares[name] = (self.problem.coordinates[row], float(most[row] / max(peak[row], 1e-12)))
+        return shares
+
+    def findings(self) -> list[str]:
+        """What a careful reader should know, in sentences: failures first, then reserves, then uniqueness."""
+        said = []
+        for status in Status:
+            frames = [i for i, s in enumerate(self.status) if s is status]
+            if frames and not status.ok:
+                first = self.detail.get(frames[0], "")
+                said.append(
+                    f"{len(frames)} of {len(self.status)} frames {status.name.lower()}, the first at "
+                    f"{self.time[frames[0]]:g} s. {status.value} {first}".strip()
+                )
+        for name, (coordinate, share) in self.reserve_share().items():
+            if share > RESERVE_SHARE:
+                said.append(f"{name} carries {100 * share:.0f} % of the peak moment of {coordinate} (5 % is the rule).")
+        if not self.unique[self.solved].all():
+            count = int(np.sum(~self.unique & self.solved))
+            said.append(f"In {count} frames the minimiser is not unique; the one of least norm is given.")
+        at_top = np.nansum(self.activation > self.problem.upper - 1e-6, axis=0)
+        if saturated := [f"{m} ({n})" for m, n in zip(self.problem.muscles, at_top, strict=True) if n]:
+            said.append(f"At their upper bound (frames): {', '.join(saturated[:12])}.")
+        return said
+
+    def to_dataframe(self, quantity: Quantity = "activation") -> pd.DataFrame:
+        """Activations (1), muscle forces (N) or reserve forces (N·m, N); the index is time in s."""
+        import pandas as pd
+
+        columns = {
+            "activation": (self.activation, self.problem.muscles),
+            "muscle_force": (self.muscle_force, self.problem.muscles),
+            "reserve_force": (self.reserve_force, self.problem.reserves.names),
+        }
+        if quantity not in columns:
+            raise InputError(explain(f"a quantity among {', '.join(columns)}", repr(quantity), "Choose one."))
+        values, names = columns[quantity]
+        return pd.DataFrame(values, index=pd.Index(self.time, name="time"), columns=list(names))
+
+    def write(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the result folder (see :func:`osimopt.results.write_result`) and return its path."""
+        from .results import write_result
+
+        return write_result(self, folder, overwrite=overwrite)
+
+
+def moment_residual(problem: RedundancyProblem, activation: Array, control: Array) -> Array:
+    """(T, D) R (max_force · a + passive_force) + effect e − τ."""
+    force = problem.max_force * activation + problem.passive_force
+    residual = np.einsum("tdk,tk->td", np.broadcast_to(problem.reserves.effect, (len(problem), *problem.reserves.effect.shape[1:])), control)
+    residual -= problem.generalized_force
+    geometry = problem.geometry
+    for pair, (row, muscle) in enumerate(zip(geometry.pair_coordinate, geometry.pair_muscle, strict=True)):
+        residual[:, row] += geometry.moment_arms[:, pair] * force[:, muscle]
+    return residual
+
+
+def judge(
+    problem: RedundancyProblem, x: Array, status: list[Status], tolerance: float, detail: dict[int, str]
+) -> tuple[Array, Array, tuple[Status, ...]]:
+    """Split (T, M + K) unknowns, check them against the problem, blank failed frames.
+
+    A frame claimed solved is downgraded where a moment is missed by more than
+    ``tolerance`` · max(1 N·m, largest moment of the problem) or a bound is passed by more than 1e-9.
+    """
+    count = len(problem.muscles)
+    activation, control = x[:, :count].copy(), x[:, count:].copy()
+    lower, upper = problem.bounds()
+    allowed = tolerance * max(1.0, float(np.abs(problem.generalized_force).max(initial=0.0)))
+    missed = np.abs(moment_residual(problem, activation, control)).max(axis=1, initial=0.0)
+    outside = np.maximum(lower - x, x - upper).max(axis=1, initial=0.0)
+    checked = list(status)
+    for frame in range(len(problem)):
+        if checked[frame].ok and not missed[frame] <= allowed:
+            checked[frame] = Status.RESIDUAL
+            detail[frame] = f"Missed by {missed[frame]:.2g} N·m, allowed {allowed:.2g}."
+        elif checked[frame].ok and not outside[frame] <= BOUND_TOLERANCE:
+            checked[frame] = Status.OUT_OF_BOUNDS
+        if not checked[frame].ok:
+            activation[frame] = control[frame] = np.nan
+    return activation, control, tuple(checked)

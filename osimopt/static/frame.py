@@ -1,0 +1,101 @@
+"""One frame as a small convex program, reduced to what needs solving.
+
+In variables y_i = s_i x_i that make every term of the cost |y_i|^p:
+
+    minimise Σ |y_i|^p / p   subject to   A y = b,  lower ≤ y ≤ upper.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+#: N·m; a moment below this on a coordinate on which nothing acts is rounding of inverse dynamics.
+NEGLIGIBLE_MOMENT = 1e-9
+
+
+class InfeasibleError(Exception):
+    """The moments of some rows cannot be met: row → signed shortfall, for those known at this point."""
+
+    def __init__(self, shortfall: dict[int, float]) -> None:
+        super().__init__(shortfall)
+        self.shortfall = shortfall
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """The program; ``rows`` and ``columns`` say where its rows and columns stood before reduction."""
+
+    A: Array
+    b: Array
+    lower: Array
+    upper: Array
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, A: Array, b: Array, lower: Array, upper: Array) -> Frame:
+        """Build an unreduced frame."""
+        return cls(A, b, lower, upper, np.arange(len(b)), np.arange(A.shape[1]))
+
+    def scaled(self, scale: Array) -> Frame:
+        """The same frame in y = scale · x (all scales positive)."""
+        s = scale[self.columns]
+        return Frame(self.A / s, self.b, self.lower * s, self.upper * s, self.rows, self.columns)
+
+
+def reduce_frame(frame: Frame) -> tuple[Frame, Array]:
+    """Settle what needs no optimization; return the rest and the settled x (NaN where still open).
+
+    An unknown without effect takes the value of least cost. A row on which a single open unknown acts
+    determines it: so the residuals of a floating base and the motors of limbs without muscles drop out
+    exactly, and cannot disturb the muscles' optimum.
+
+    Raises
+    ------
+    InfeasibleError
+        A determined unknown would pass its bounds, or nothing acts on a row that has a moment.
+    """
+    A, b = frame.A, frame.b.copy()
+    settled = np.full(A.shape[1], np.nan)
+    acts = A != 0.0
+    idle = ~acts.any(axis=0)
+    settled[idle] = np.clip(0.0, frame.lower[idle], frame.upper[idle])
+    row_open = np.ones(len(b), dtype=bool)
+    shortfall: dict[int, float] = {}
+    while True:
+        open_columns = np.isnan(settled)
+        count = (acts[:, open_columns]).sum(axis=1)
+        todo = np.flatnonzero(row_open & (count <= 1))
+        if not todo.size:
+            break
+        row = int(todo[0])
+        row_open[row] = False
+        columns = np.flatnonzero(acts[row] & open_columns)
+        if not columns.size:
+            if abs(b[row]) > NEGLIGIBLE_MOMENT * max(1.0, float(np.abs(frame.b).max())):
+                shortfall[int(frame.rows[row])] = float(b[row])
+            continue
+        column = int(columns[0])
+        x = b[row] / A[row, column]
+        settled[column] = np.clip(x, frame.lower[column], frame.upper[column])
+        if abs(x - settled[column]) > 1e-12 * max(1.0, abs(x)):
+            shortfall[int(frame.rows[row])] = float(b[row] - A[row, column] * settled[column])
+        b -= A[:, column] * settled[column]
+    if shortfall:
+        raise InfeasibleError(shortfall)
+    keep = np.isnan(settled)
+    rest = Frame(
+        A[np.ix_(row_open, keep)],
+        b[row_open],
+        frame.lower[keep],
+        frame.upper[keep],
+        frame.rows[row_open],
+        frame.columns[keep],
+    )
+    return rest, settled

@@ -1,0 +1,129 @@
+"""Linear costs by HiGHS: Σ y and max y, with the answer of least norm where there are many."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .frame import Frame, InfeasibleError
+from .nonlinear import Answer, slsqp
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+#: Reduced costs beyond this fix an unknown to its bound in every optimal answer (HiGHS works to 1e-7).
+DUAL_TOLERANCE = 1e-7
+#: Width of the optimal face, in unknowns of size about 1, beyond which the minimiser is called not unique.
+FACE_WIDTH = 1e-6
+
+
+def minimise_sum(frame: Frame, weight: Array) -> tuple[Answer, bool]:
+    """Minimise Σ weight |x|; return the answer of least Σ x² and whether it is the only one.
+
+    Unknowns that may be negative are split into two non-negative parts.
+    """
+    split = frame.lower < 0.0
+    plus = Frame(frame.A, frame.b, np.maximum(frame.lower, 0.0), np.maximum(frame.upper, 0.0), frame.rows, frame.columns)
+    A = np.hstack([plus.A, -frame.A[:, split]])
+    lower = np.concatenate([plus.lower, np.maximum(-frame.upper[split], 0.0)])
+    upper = np.concatenate([plus.upper, -frame.lower[split]])
+    cost = np.concatenate([weight, weight[split]])
+    result = _highs(cost, A, frame.b, lower, upper)
+    reduced = result.lower.marginals + result.upper.marginals
+    fixed = np.abs(reduced) > DUAL_TOLERANCE * max(1.0, float(cost.max(initial=0.0)))
+    y, unique = _least_norm(Frame.of(A, frame.b, lower, upper), result.x, fixed)
+    x = y[: len(weight)].copy()
+    x[split] -= y[len(weight) :]
+    return Answer(x, int(result.nit), True), unique
+
+
+def minimise_largest(frame: Frame, weight: Array) -> tuple[Answer, bool]:
+    """Minimise β = max weight |x| (weight 0: not counted); then as :func:`minimise_sum` among the optimal answers."""
+    count = len(weight)
+    counted = np.flatnonzero(weight)
+    above = np.zeros((len(counted), count + 1))
+    above[np.arange(len(counted)), counted] = weight[counted]
+    above[:, -1] = -1.0
+    negative = counted[frame.lower[counted] < 0.0]
+    below = np.zeros((len(negative), count + 1))
+    below[np.arange(len(negative)), negative] = -weight[negative]
+    below[:, -1] = -1.0
+    A = np.hstack([frame.A, np.zeros((len(frame.b), 1))])
+    cost = np.append(np.zeros(count), 1.0)
+    limits = np.append(frame.lower, 0.0), np.append(frame.upper, np.inf)
+    result = _highs(cost, A, frame.b, *limits, np.vstack([above, below]))
+    x, largest = result.x[:-1], result.x[-1]
+    tight = -result.ineqlin.marginals > DUAL_TOLERANCE
+    fixed = np.zeros(count, dtype=bool)
+    fixed[np.concatenate([counted, negative])[tight]] = True
+    reduced = np.abs(result.lower.marginals + result.upper.marginals)[:-1]
+    fixed |= reduced > DUAL_TOLERANCE
+    reach = np.full(count, np.inf)
+    reach[counted] = largest / weight[counted]
+    face = Frame.of(frame.A, frame.b, np.maximum(frame.lower, -reach), np.minimum(frame.upper, reach))
+    y, unique = _least_norm(face, x, fixed)
+    return Answer(y, int(result.nit), True), unique
+
+
+def shortfall(frame: Frame) -> dict[int, float]:
+    """What the moments miss at best, by row, as the least Σ |A y + s − b|; empty where they can be met."""
+    rows, columns = frame.A.shape
+    A = np.hstack([frame.A, np.eye(rows), -np.eye(rows)])
+    lower = np.concatenate([frame.lower, np.zeros(2 * rows)])
+    upper = np.concatenate([frame.upper, np.full(2 * rows, np.inf)])
+    result = _highs(np.concatenate([np.zeros(columns), np.ones(2 * rows)]), A, frame.b, lower, upper)
+    slack = result.x[columns : columns + rows] - result.x[columns + rows :]
+    limit = 1e-7 * max(1.0, float(np.abs(frame.b).max(initial=0.0)))
+    return {int(frame.rows[row]): float(s) for row, s in enumerate(slack) if abs(s) > limit}
+
+
+def _highs(cost: Array, A: Array, b: Array, lower: Array, upper: Array, above: Array | None = None):  # type: ignore[no-untyped-def]
+    from scipy.optimize import linprog
+
+    inequality = {} if above is None else {"A_ub": above, "b_ub": np.zeros(len(above))}
+    limits = np.column_stack([lower, upper])
+    result = linprog(cost, A_eq=A, b_eq=b, bounds=limits, method="highs", **inequality)
+    if result.status == 2:
+        raise InfeasibleError({})
+    if result.status != 0:
+        raise ArithmeticError(result.message)
+    return result
+
+
+def _least_norm(face: Frame, x: Array, fixed: Mask) -> tuple[Array, bool]:
+    """On the optimal face (``fixed`` unknowns stay where they are): the answer of least Σ x², and if it is alone.
+
+    Every optimal answer keeps the fixed unknowns, and any feasible change of the others costs nothing (duality), so the
+    face is A x = b within bounds on the others: no tolerance on the cost is needed.
+    """
+    open_ = ~fixed
+    if not open_.any():
+        return x, True
+    A = face.A[:, open_]
+    left, size, right = np.linalg.svd(A, full_matrices=False)
+    rank = int(np.sum(size > 1e-10 * max(size.max(initial=0.0), 1e-300)))
+    if rank == open_.sum():
+        return x, True
+    # Orthonormal rows: the moments of the fixed unknowns may leave rows of A that say the same thing twice.
+    target = A @ x[open_]
+    slack = 1e-12
+    small = Frame.of(
+        right[:rank],
+        (left[:, :rank].T @ target) / size[:rank],
+        face.lower[open_] - slack,
+        face.upper[open_] + slack,
+    )
+    least = slsqp(small, 2.0, x[open_])
+    answer = x.copy()
+    if least.converged:
+        answer[open_] = np.clip(least.y, face.lower[open_], face.upper[open_])
+    return answer, not _has_width(small)
+
+
+def _has_width(face: Frame) -> bool:
+    """Whether more than one point satisfies the face: a random functional then differs between its extremes."""
+    direction = np.random.default_rng(0).uniform(0.5, 1.0, face.A.shape[1])
+    direction *= np.where(np.arange(len(direction)) % 2, 1.0, -1.0)
+    lower, upper = np.maximum(face.lower, -1e6), np.minimum(face.upper, 1e6)
+    ends = [_highs(sign * direction, face.A, face.b, lower, upper).x for sign in (1.0, -1.0)]
+    return bool(abs(direction @ (ends[0] - ends[1])) > FACE_WIDTH)

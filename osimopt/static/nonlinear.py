@@ -1,0 +1,141 @@
+"""SciPy's SLSQP and lsq_linear on one frame: the cost Σ |y|^p / p for any p > 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .frame import Frame
+
+Array = NDArray[np.float64]
+
+#: SLSQP stops where the objective changes by less than this (its variables are scaled to about 1). Tighter only lets it
+#: wander in rounding: p = 2 is exact at once, the rest is polished.
+PRECISION = 1e-10
+MAX_ITERATIONS = 500
+#: Newton steps that polish SLSQP's answer, and the relative moment residual at which they are done.
+POLISH_STEPS, POLISHED = 40, 1e-13
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a solver made of one frame; ``converged`` is its own claim."""
+
+    y: Array
+    iterations: int
+    converged: bool
+    message: str = ""
+
+
+def slsqp(frame: Frame, exponent: float, start: Array | None) -> Answer:
+    """Sequential quadratic programming with exact derivatives, then a Newton polish on the optimality conditions.
+
+    For p = 2 SLSQP's first quadratic model is the problem itself, so its answer is exact. For other p the
+    variables are scaled by the largest of the p = 2 answer, which also is the start unless one is given.
+    """
+    quadratic = _slsqp(frame, 2.0, np.zeros(len(frame.lower)) if start is None else start, 1.0)
+    if exponent == 2.0 or not quadratic.converged:
+        return quadratic
+    size = max(float(np.abs(quadratic.y).max()), 1e-3)
+    answer = _slsqp(frame, exponent, quadratic.y if start is None else start, size)
+    polished = _polish(frame, exponent, answer.y)
+    if polished is not None:
+        return Answer(polished, quadratic.iterations + answer.iterations, True)
+    return Answer(answer.y, quadratic.iterations + answer.iterations, answer.converged, answer.message)
+
+
+def _slsqp(frame: Frame, p: float, start: Array, size: float) -> Answer:
+    from scipy.optimize import minimize
+
+    A, lower, upper = frame.A * size, frame.lower / size, frame.upper / size
+
+    def cost(y: Array) -> tuple[float, Array]:
+        slope = np.sign(y) * np.abs(y) ** (p - 1.0)
+        return float(slope @ y) / p, slope
+
+    result = minimize(
+        cost,
+        np.clip(start / size, lower, upper),
+        jac=True,
+        method="SLSQP",
+        bounds=np.column_stack([lower, upper]),
+        constraints={"type": "eq", "fun": lambda y: A @ y - frame.b, "jac": lambda y: A},
+        options={"ftol": PRECISION, "maxiter": MAX_ITERATIONS},
+    )
+    # Mode 8, "positive directional derivative", is where rounding ends the descent: an answer, checked later.
+    y = np.clip(result.x, lower, upper) * size
+    return Answer(y, int(result.nit), result.status in (0, 8), str(result.message))
+
+
+def _polish(frame: Frame, p: float, y: Array) -> Array | None:
+    """Newton on the multipliers λ of the moments, from those that fit y best; None where it does not converge.
+
+    At the optimum y(λ) = clip(sign(z) |z|^(1/(p−1)), lower, upper) with z = Aᵀλ, for every λ stationary and
+    within bounds; what is left is A y(λ) = b.
+    """
+    A, b, lower, upper = frame.A, frame.b, frame.lower, frame.upper
+    inside = (y > lower) & (y < upper)
+    if not inside.any():
+        return None
+    slope = np.sign(y) * np.abs(y) ** (p - 1.0)
+    multipliers = np.linalg.lstsq(A[:, inside].T, slope[inside], rcond=None)[0]
+    size = max(1.0, float(np.abs(b).max()))
+
+    def answer(candidate: Array) -> tuple[Array, Array, Array]:
+        z = A.T @ candidate
+        free = np.sign(z) * np.abs(z) ** (1.0 / (p - 1.0))
+        at = np.clip(free, lower, upper)
+        return at, b - A @ at, np.where(at == free, np.abs(free), 0.0)
+
+    at, missing, magnitude = answer(multipliers)
+    for _ in range(POLISH_STEPS):
+        error = float(np.abs(missing).max())
+        if error <= POLISHED * size:
+            return at
+        gain = np.zeros_like(at)
+        moving = magnitude > 0.0
+        gain[moving] = magnitude[moving] ** (2.0 - p) / (p - 1.0)
+        step = np.linalg.lstsq((A * gain) @ A.T, missing, rcond=None)[0]
+        for length in 0.5 ** np.arange(8):
+            trial = answer(multipliers + length * step)
+            if np.abs(trial[1]).max() < error:
+                break
+        else:
+            return at if error <= 1e-11 * size else None
+        multipliers = multipliers + length * step
+        at, missing, magnitude = trial
+    return None
+
+
+def lsq_linear(frame: Frame) -> Answer:
+    """Bounded least squares, for p = 2 where every row has an unbounded unknown of its own to eliminate.
+
+    With y_r = (b − C y_m) / d the program is min |y_m|² + |(b − C y_m) / d|² within the bounds of y_m.
+    """
+    from scipy.optimize import lsq_linear as bounded_least_squares
+
+    own = eliminable(frame)
+    others = np.setdiff1d(np.arange(frame.A.shape[1]), own)
+    divisor = frame.A[np.arange(len(own)), own]
+    C = frame.A[:, others] / divisor[:, None]
+    target = frame.b / divisor
+    y = np.empty(frame.A.shape[1])
+    matrix = np.vstack([np.eye(len(others)), C])
+    right = np.concatenate([np.zeros(len(others)), target])
+    bounds = frame.lower[others], frame.upper[others]
+    result = bounded_least_squares(matrix, right, bounds=bounds, method="bvls", tol=1e-14, max_iter=MAX_ITERATIONS)
+    y[others] = np.clip(result.x, *bounds)
+    y[own] = target - C @ y[others]
+    return Answer(y, int(result.nit), bool(result.success), str(result.message))
+
+
+def eliminable(frame: Frame) -> NDArray[np.intp]:
+    """For each row, an unbounded unknown that acts on no other row; empty where a row has none."""
+    unbounded = np.isneginf(frame.lower) & np.isposinf(frame.upper)
+    alone = ((frame.A != 0.0).sum(axis=0) == 1) & unbounded
+    candidates = (frame.A != 0.0) & alone
+    if not candidates.any(axis=1).all():
+        return np.empty(0, dtype=np.intp)
+    return np.argmax(candidates, axis=1)

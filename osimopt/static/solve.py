@@ -1,0 +1,227 @@
+"""solve_static: the front door of static optimization."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..costs import Cost, counted_reserves, get_cost, reserve_weight
+from ..errors import InputError, SolverError, explain
+from ..problem import RedundancyProblem
+from ..solution import RedundancySolution, Status, judge
+from .frame import Frame, InfeasibleError, reduce_frame
+from .linear import minimise_largest, minimise_sum, shortfall
+from .nonlinear import Answer, eliminable, lsq_linear, slsqp
+
+Array = NDArray[np.float64]
+Solver = Literal["auto", "slsqp", "lsq_linear", "highs"]
+
+SOLVERS = ("auto", "slsqp", "lsq_linear", "highs")
+
+
+def solve_static(
+    problem: RedundancyProblem,
+    cost: str = "activation_power",
+    exponent: float = 2,
+    weights: ArrayLike | None = None,
+    tendon: Literal["rigid"] = "rigid",
+    solver: Solver = "auto",
+    device: Literal["cpu"] = "cpu",
+    tolerance: float = 1e-9,
+    on_failure: Literal["raise", "return"] = "raise",
+    *,
+    initial_guess: ArrayLike | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> RedundancySolution:
+    """Find the activations of least cost that meet the moments, frame by frame.
+
+    Parameters
+    ----------
+    problem
+        From :func:`osimopt.load_problem` or :meth:`RedundancyProblem.from_arrays`.
+    cost
+        ``activation_power`` Σ w a^p, ``sum_force`` Σ w F, ``sum_force_squared`` Σ w F², ``sum_stress_squared``
+        Σ w (F/pcsa)², ``sum_moment_ratio_cubed`` Σ w (F/Mmax)³, ``min_max`` max w a; F is active muscle force.
+    exponent
+        p ≥ 1 of ``activation_power``.
+    weights
+        (M,) positive weights in place of the problem's.
+    tendon
+        ``"rigid"``: force is max_force · activation.
+    solver
+        ``"slsqp"`` (any p > 1), ``"lsq_linear"`` (p = 2 where every coordinate has an unbounded reserve of its own),
+        ``"highs"`` (linear costs). ``"auto"`` takes highs for linear costs, slsqp for the others.
+    device
+        ``"cpu"``.
+    tolerance
+        A frame whose moments are missed by more than tolerance · max(1 N·m, largest moment) is not
+        solved.
+    on_failure
+        ``"raise"`` a :class:`SolverError` with the solution attached if any frame failed, or ``"return"`` it.
+    initial_guess
+        (M,) or (T, M) activations to start from. By default each frame starts from the one before.
+    progress
+        Called with (frames done, frames in all).
+
+    Returns
+    -------
+    RedundancySolution
+        NaN and a :class:`Status` in frames that failed. Where the minimiser is not unique (linear costs with
+        muscles that can replace each other), ``unique`` is False and the answer is that of least
+        Σ a² + Σ e².
+
+    Raises
+    ------
+    InputError
+        Unknown names or options that do not go together, before solving.
+    SolverError
+        Frames failed and ``on_failure="raise"``.
+    """
+    problem, chosen = _prepare(problem, cost, exponent, weights, tendon, device, on_failure)
+    method = _choose(solver, chosen)
+    started = perf_counter()
+    guess = _guess(initial_guess, problem)
+    x = np.full((len(problem), len(problem.actuators)), np.nan)
+    status = [Status.NOT_CONVERGED] * len(problem)
+    iterations = np.zeros(len(problem), dtype=np.intp)
+    unique = np.ones(len(problem), dtype=bool)
+    detail: dict[int, str] = {}
+    scale = _scale(problem, chosen)
+    start = None
+    for frame in range(len(problem)):
+        if guess is not None:
+            start = guess[frame]
+        try:
+            answer, unique[frame] = _solve_frame(problem, frame, chosen, method, scale[frame], start)
+            x[frame], iterations[frame] = answer.y, answer.iterations
+            status[frame] = Status.SOLVED if answer.converged else Status.NOT_CONVERGED
+            start = answer.y if answer.converged else None
+            if not answer.converged:
+                detail[frame] = answer.message
+        except InfeasibleError as error:
+            status[frame], start = Status.INFEASIBLE, None
+            detail[frame] = _describe_shortfall(problem, error.shortfall)
+        except ArithmeticError as error:
+            detail[frame] = str(error)
+        if progress is not None and (frame % 20 == 19 or frame + 1 == len(problem)):
+            progress(frame + 1, len(problem))
+    activation, control, checked = judge(problem, x, status, tolerance, detail)
+    terms = chosen.terms(problem, activation, control)
+    solution = RedundancySolution(
+        problem, activation, control, checked, iterations, unique, chosen.total(terms), terms, detail,
+        provenance={
+            **problem.provenance,
+            "method": "static",
+            "cost": {"name": cost, "exponent": chosen.exponent, "formula": chosen.formula, "source": chosen.source},
+            "solver": {"asked": solver, "used": method, "tolerance": tolerance, "tendon": tendon, "device": device},
+            "solve_seconds": perf_counter() - started,
+        },
+    )  # fmt: skip
+    if on_failure == "raise" and not solution.success:
+        raise SolverError(
+            f"{solution.findings()[0]} on_failure='return' gives the other frames; they are also in the exception's "
+            "'solution'.",
+            solution,
+        )
+    return solution
+
+
+def _prepare(
+    problem: RedundancyProblem, cost: str, exponent: float, weights: ArrayLike | None, tendon: str, device: str, on_failure: str
+) -> tuple[RedundancyProblem, Cost]:
+    for name, value, allowed in (
+        ("tendon", tendon, ("rigid",)),
+        ("device", device, ("cpu",)),
+        ("on_failure", on_failure, ("raise", "return")),
+    ):
+        if value not in allowed:
+            raise InputError(explain(f"{name} among {allowed}", repr(value), "Choose one of them."))
+    if weights is not None:
+        problem = problem.with_weights(weights)
+    return problem, get_cost(cost, exponent)
+
+
+def _choose(solver: str, cost: Cost) -> str:
+    if solver not in SOLVERS:
+        raise InputError(explain(f"a solver among {', '.join(SOLVERS)}", repr(solver), "Choose one of them."))
+    chosen = ("highs" if cost.linear else "slsqp") if solver == "auto" else solver
+    if cost.linear != (chosen == "highs"):
+        right = "solver='highs'" if cost.linear else "solver='slsqp'"
+        raise InputError(explain(f"{right} for {cost.formula}", f"solver='{solver}'", "Leave it at 'auto'."))
+    if chosen == "lsq_linear" and cost.exponent != 2.0:
+        raise InputError(explain("exponent 2 for solver='lsq_linear'", f"{cost.exponent:g}", "Use 'slsqp'."))
+    return chosen
+
+
+def _guess(initial_guess: ArrayLike | None, problem: RedundancyProblem) -> Array | None:
+    if initial_guess is None:
+        return None
+    guess = np.asarray(initial_guess, dtype=float)
+    shape = (len(problem), len(problem.muscles))
+    if guess.shape not in (shape, shape[1:]) or not np.isfinite(guess).all():
+        got = f"shape {guess.shape}" if guess.shape not in (shape, shape[1:]) else "NaN or infinity"
+        raise InputError(explain(f"finite initial_guess of shape {shape} or {shape[1:]}", got, "Give activations."))
+    return np.hstack([np.broadcast_to(guess, shape), np.zeros((shape[0], len(problem.reserves.names)))])
+
+
+def _scale(problem: RedundancyProblem, cost: Cost) -> Array:
+    """(T, M + K) s with cost term |s x|^p, or the linear weights; up to one factor per frame, which moves no optimum.
+
+    Scales are divided by their mean over the muscles: SLSQP's stopping rule is absolute.
+    """
+    muscles = cost.scale(problem)
+    reserves = len(problem.reserves.names)
+    if np.isinf(cost.exponent):
+        counted = np.broadcast_to(counted_reserves(problem).astype(float), (len(problem), reserves))
+        return np.hstack([np.broadcast_to(problem.weights, muscles.shape), counted])
+    p = cost.exponent
+    other = np.repeat(reserve_weight(muscles, p)[:, None] ** (1.0 / p), reserves, axis=1)
+    scale = np.hstack([muscles * problem.weights ** (1.0 / p), other])
+    return np.asarray(scale / np.mean(scale[:, : muscles.shape[1]], axis=1, keepdims=True))
+
+
+def _solve_frame(
+    problem: RedundancyProblem, frame: int, cost: Cost, method: str, scale: Array, start: Array | None
+) -> tuple[Answer, bool]:
+    """Answer in x (activations, then controls) and whether it is unique."""
+    whole = Frame.of(*problem.system(frame), *problem.bounds())
+    rest, x = reduce_frame(whole)
+    if not rest.columns.size:
+        return Answer(x, 0, True), True
+    unique = True
+    try:
+        if method == "highs":
+            minimise = minimise_largest if np.isinf(cost.exponent) else minimise_sum
+            answer, unique = minimise(rest, scale[rest.columns])
+            x[rest.columns] = answer.y
+        else:
+            scaled = rest.scaled(scale)
+            first = None if start is None else (start * scale)[rest.columns]
+            answer = _solve_power(scaled, cost.exponent, method, first)
+            x[rest.columns] = answer.y / scale[rest.columns]
+    except InfeasibleError:
+        raise InfeasibleError(shortfall(rest)) from None
+    if not answer.converged and (missing := shortfall(rest)):
+        raise InfeasibleError(missing)
+    return Answer(x, answer.iterations, answer.converged, answer.message), unique
+
+
+def _solve_power(frame: Frame, exponent: float, method: str, start: Array | None) -> Answer:
+    if method == "lsq_linear":
+        if frame.b.size and not eliminable(frame).size:
+            fix = "Add unbounded reserves or use solver='slsqp'."
+            raise InputError(explain("an unbounded reserve on every coordinate for 'lsq_linear'", "none on some", fix))
+        return lsq_linear(frame)
+    answer = slsqp(frame, exponent, start)
+    if not answer.converged and start is not None:
+        answer = slsqp(frame, exponent, None)
+    return answer
+
+
+def _describe_shortfall(problem: RedundancyProblem, missing: dict[int, float]) -> str:
+    parts = [f"{problem.coordinates[row]} is short of {value:.4g} N·m (N)" for row, value in missing.items()]
+    return "At best, " + ", ".join(parts) + "." if parts else ""

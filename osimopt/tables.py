@@ -1,0 +1,203 @@
+"""OpenSim's .sto and .mot tables to and from pandas, without opensim.
+
+The format is a header (a name, ``key=value`` lines or SIMM's ``key value`` lines, ``endheader``), a row of
+labels and rows of numbers. Real files break its rules, so the reader says exactly which line is wrong,
+and warns where the header disagrees with a table that is otherwise sound.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import InputError, explain, some
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ROWS = ("nRows", "nr", "datarows")
+_COLUMNS = ("nColumns", "nc", "datacolumns")
+
+
+def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read a .sto or .mot file.
+
+    Parameters
+    ----------
+    path
+        An OpenSim storage or a SIMM motion file.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One column per label (padding removed), the index is ``time`` in s. ``attrs`` holds ``path``,
+        ``header`` (a dict of strings) and ``in_degrees``. Values are as in the file: nothing is converted.
+
+    Raises
+    ------
+    InputError
+        The file is missing, has no header or no rows, ragged rows, decimal commas, words where numbers
+        belong, or two columns of one name; with file, line and column.
+
+    Notes
+    -----
+    Without an ``inDegrees`` line OpenSim's rule holds: a ``.mot`` without ``version`` is in degrees, anything
+    else in radians. A header whose nRows or nColumns disagrees with the table is a warning.
+    """
+    import pandas as pd
+
+    path = Path(path)
+    lines = _lines(path)
+    start, header = _header(path, lines)
+    labels = [label.strip() for label in lines[start].rstrip("\t \n").split("\t")]
+    if len(labels) == 1:
+        labels = lines[start].split()
+    _check_labels(path, labels, start + 1)
+    values = _numbers(path, lines[start + 1 :], labels, start + 2)
+    _compare_with_header(path, header, values.shape)
+    time_column = labels.index("time")
+    table = pd.DataFrame(
+        np.delete(values, time_column, axis=1),
+        index=pd.Index(values[:, time_column], name="time"),
+        columns=[label for label in labels if label != "time"],
+    )
+    table.attrs.update(path=str(path), header=header, in_degrees=_in_degrees(path, header))
+    return table
+
+
+def write_table(
+    table: pd.DataFrame, path: str | os.PathLike[str], *, name: str = "osimopt", in_degrees: bool = False
+) -> Path:
+    """Write a table whose index is time (s) as .sto or .mot, so that OpenSim opens it.
+
+    The file appears whole or not at all. Column labels may not hold tabs; numbers keep all their digits.
+    Returns the path.
+    """
+    path = Path(path)
+    bad = [column for column in table.columns if "\t" in str(column) or str(column) == "time"]
+    if bad:
+        raise InputError(explain("column labels without tabs, none called 'time'", some(bad), "Rename them.", path))
+    values = np.column_stack([table.index.to_numpy(dtype=float), table.to_numpy(dtype=float)])
+    head = [
+        name.replace("\n", " "),
+        "version=1",
+        f"nRows={values.shape[0]}",
+        f"nColumns={values.shape[1]}",
+        f"inDegrees={'yes' if in_degrees else 'no'}",
+        "endheader",
+        "\t".join(["time", *map(str, table.columns)]),
+    ]
+    rows = ["\t".join(f"{value:.16g}" for value in row) for row in values.tolist()]
+    write_atomically(path, "\n".join(head + rows) + "\n")
+    return path
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write text so that a reader finds the old file or the new one, never half of it."""
+    if not path.parent.is_dir():
+        raise InputError(explain("an existing folder", f"{path.parent}", "Create it first.", path))
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise InputError(explain("a .sto or .mot file", "no such file", "Check the path.", path))
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(explain("a text file", "bytes that are not text", "Is it a C3D?", path)) from error
+
+
+def _header(path: Path, lines: list[str]) -> tuple[int, dict[str, str]]:
+    header: dict[str, str] = {}
+    for number, line in enumerate(lines):
+        text = line.strip()
+        if text.lower() == "endheader":
+            start = next((n for n in range(number + 1, len(lines)) if lines[n].strip()), len(lines))
+            if start == len(lines):
+                break
+            return start, header
+        match = re.match(r"([A-Za-z_]\w*)\s*[=\s]\s*(\S.*)$", text)
+        if match and ("=" in text or match[1] in _ROWS + _COLUMNS + ("range", "otherdata", "units")):
+            header[match[1]] = match[2].strip()
+    fix = "Export it again as OpenSim .sto or .mot (a CSV must be converted first)."
+    raise InputError(explain("a header ending in 'endheader' and a row of labels", "none", fix, path))
+
+
+def _check_labels(path: Path, labels: list[str], line: int) -> None:
+    where = f"{path}, line {line}"
+    if "time" not in labels:
+        raise InputError(explain("a column 'time'", some(labels), "Name the time column 'time'.", where))
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise InputError(explain("each label once", f"{some(twice)} twice", "Rename or remove one.", where))
+
+
+def _numbers(path: Path, rows: list[str], labels: list[str], first_line: int) -> np.ndarray:
+    parsed: list[list[float]] = []
+    for offset, row in enumerate(rows):
+        words = row.split()
+        if not words:
+            continue
+        if len(words) != len(labels) or not _append(parsed, words):
+            raise InputError(_bad_row(f"{path}, line {first_line + offset}", words, labels))
+    if not parsed:
+        raise InputError(explain("at least one row of numbers", "none", "Is the export complete?", path))
+    return np.asarray(parsed, dtype=float)
+
+
+def _append(parsed: list[list[float]], words: list[str]) -> bool:
+    try:
+        parsed.append([float(word) for word in words])
+    except ValueError:
+        return False
+    return True
+
+
+def _bad_row(where: str, words: list[str], labels: list[str]) -> str:
+    if any(re.fullmatch(r"[-+]?\d+,\d+([eE][-+]?\d+)?", word) for word in words):
+        return explain("decimal points", "decimal commas", "Replace ',' by '.' in the numbers.", where)
+    if len(words) != len(labels):
+        fix = "Repair the row, or the labels if one holds a space."
+        return explain(f"{len(labels)} numbers, one per label", f"{len(words)}", fix, where)
+    column, word = next((c, w) for c, w in zip(labels, words, strict=True) if not _is_number(w))
+    return explain("a number", f"'{word}' in column '{column}'", "Repair the value.", where)
+
+
+def _is_number(word: str) -> bool:
+    return _append([], [word])
+
+
+def _compare_with_header(path: Path, header: dict[str, str], shape: tuple[int, ...]) -> None:
+    for keys, found, what in ((_ROWS, shape[0], "rows"), (_COLUMNS, shape[1], "columns")):
+        declared = next((header[key] for key in keys if key in header), None)
+        if declared is not None and declared != str(found):
+            warnings.warn(
+                f"{path}: the header declares {declared} {what}, the table holds {found}; the table is used.",
+                stacklevel=3,
+            )
+
+
+def _in_degrees(path: Path, header: dict[str, str]) -> bool:
+    declared = header.get("inDegrees")
+    if declared is None:
+        return path.suffix.lower() == ".mot" and "version" not in header
+    if declared.lower() in ("yes", "no"):
+        return declared.lower() == "yes"
+    raise InputError(explain("inDegrees=yes or inDegrees=no", f"'{declared}'", "Repair the header.", path))
