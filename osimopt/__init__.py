@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .adapters.load import load_problem as load_problem
+    from .adapters.table import muscle_table as muscle_table
     from .errors import ConfigError as ConfigError
     from .errors import InputError as InputError
     from .errors import MissingDependencyError as MissingDependencyError
@@ -27,13 +28,15 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "load_problem": "adapters.load",
+    "muscle_table": "adapters.table",
     "solve_static": "static.solve",
     "RedundancyProblem": "problem",
     "RedundancySolution": "solution",
     "ReserveActuators": "reserves",
     "Status": "solution",
     **dict.fromkeys(
-        ("OsimoptError", "InputError", "ModelError", "SolverError", "MissingDependencyError", "ConfigError"), "errors"
+        ("OsimoptError", "InputError", "ModelError", "SolverError", "MissingDependencyError", "ConfigError"),
+        "errors",
     ),
     "read_table": "tables",
 }

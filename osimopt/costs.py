@@ -24,8 +24,8 @@ Array = NDArray[np.float64]
 class Cost:
     """One cost function.
 
-    ``exponent`` is p (infinite for min_max); ``scale`` gives c, (T, M); ``formula``, ``unit`` and ``source``
-    are for people.
+    ``exponent`` is p (infinite for min_max); ``scale`` gives c, (T, M); ``formula`` (at weights 1), ``unit`` and
+    ``source`` are for people.
     """
 
     name: str
@@ -91,10 +91,20 @@ def get_cost(cost: str, exponent: float = 2.0) -> Cost:
         if not (np.isfinite(exponent) and exponent >= 1.0):
             fix = "Use cost='min_max' for the limit of large exponents."
             raise InputError(explain("a finite exponent ≥ 1", f"{exponent}", fix))
-        return replace(COSTS[cost], exponent=float(exponent), formula=f"Σ w a^{exponent:g}")
+        return replace(COSTS[cost], exponent=float(exponent), formula=f"Σ a{_superscript(exponent)}")
     if exponent not in (2.0, COSTS[cost].exponent):
-        raise InputError(explain(f"no exponent for cost='{cost}'", f"{exponent}", "Its exponent is part of its name."))
+        raise InputError(
+            explain(f"no exponent for cost='{cost}'", f"{exponent}", "Its exponent is part of its name.")
+        )
     return COSTS[cost]
+
+
+def _superscript(exponent: float) -> str:
+    """Write ² for 2 and ^1.5 for 1.5; 1 is nothing."""
+    text = f"{exponent:g}"
+    if text == "1":
+        return ""
+    return text.translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")) if text.isdigit() else f"^{text}"
 
 
 def _activation(problem: RedundancyProblem) -> Array:
@@ -122,22 +132,46 @@ def _moment_ratio(problem: RedundancyProblem) -> Array:
 
 COSTS: dict[str, Cost] = {
     "sum_force": Cost(
-        "sum_force", 1.0, _force, "Σ w F", "N", "Seireg & Arvikar (1973), doi:10.1016/0021-9290(73)90053-5"
+        "sum_force", 1.0, _force, "Σ F", "N", "Seireg & Arvikar (1973), doi:10.1016/0021-9290(73)90053-5"
     ),
     "sum_force_squared": Cost(
-        "sum_force_squared", 2.0, _force, "Σ w F²", "N²", "Pedotti, Krishnan & Stark (1978), doi:10.1016/0025-5564(78)90018-4"
+        "sum_force_squared",
+        2.0,
+        _force,
+        "Σ F²",
+        "N²",
+        "Pedotti, Krishnan & Stark (1978), doi:10.1016/0025-5564(78)90018-4",
     ),
     "sum_stress_squared": Cost(
-        "sum_stress_squared", 2.0, _stress, "Σ w (F/pcsa)²", "(N/cm²)²",
+        "sum_stress_squared",
+        2.0,
+        _stress,
+        "Σ (F/pcsa)²",
+        "(N/cm²)²",
         "Crowninshield & Brand (1981), doi:10.1016/0021-9290(81)90035-X",
     ),
     "sum_moment_ratio_cubed": Cost(
-        "sum_moment_ratio_cubed", 3.0, _moment_ratio, "Σ w (F/Mmax)³", "1/m³", "Herzog (1987), doi:10.1016/0268-0033(87)90137-X"
+        "sum_moment_ratio_cubed",
+        3.0,
+        _moment_ratio,
+        "Σ (F/Mmax)³",
+        "1/m³",
+        "Herzog (1987), doi:10.1016/0268-0033(87)90137-X",
     ),
     "activation_power": Cost(
-        "activation_power", 2.0, _activation, "Σ w a^p", "1", "Anderson & Pandy (2001), doi:10.1016/S0021-9290(00)00155-X"
+        "activation_power",
+        2.0,
+        _activation,
+        "Σ aᵖ",
+        "1",
+        "Anderson & Pandy (2001), doi:10.1016/S0021-9290(00)00155-X",
     ),
     "min_max": Cost(
-        "min_max", np.inf, _activation, "max w a", "1", "Rasmussen, Damsgaard & Voigt (2001), doi:10.1016/S0021-9290(00)00191-3"
+        "min_max",
+        np.inf,
+        _activation,
+        "max a",
+        "1",
+        "Rasmussen, Damsgaard & Voigt (2001), doi:10.1016/S0021-9290(00)00191-3",
     ),
 }

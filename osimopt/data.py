@@ -117,7 +117,9 @@ class MuscleGeometry:
         return dense
 
     @classmethod
-    def from_dense(cls, moment_arm: Array, muscles: tuple[str, ...], coordinates: tuple[str, ...]) -> MuscleGeometry:
+    def from_dense(
+        cls, moment_arm: Array, muscles: tuple[str, ...], coordinates: tuple[str, ...]
+    ) -> MuscleGeometry:
         """From a (T, D, M) array; pairs that are zero in every frame are left out."""
         pair_coordinate, pair_muscle = np.nonzero(np.any(moment_arm != 0.0, axis=0))
         pairs = moment_arm[:, pair_coordinate, pair_muscle]

@@ -57,8 +57,8 @@ def run_many(
         last_words = _last_words(log)
         close(home)
         raise _death(home, subject, last_words) from error
-    except OsimoptError:
-        raise
+    except OsimoptError as error:
+        raise error.with_traceback(None) from None  # its traceback is another process's: no use to the reader
     except Exception as error:
         raise _failure(home, subject, error) from error
     finally:
@@ -92,7 +92,6 @@ def _pool(home: Home, n_jobs: int) -> tuple[Any, Path]:
 
 def _settle(log: str) -> None:
     """In the worker: send what native code prints to a file, so that a crash can quote its last words."""
-    import faulthandler
     import signal
 
     with contextlib.suppress(ValueError):  # the user's Ctrl-C belongs to the parent, which stops the worker
@@ -100,7 +99,6 @@ def _settle(log: str) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    faulthandler.enable()
 
 
 def _call(function: str, arguments: tuple[Any, ...]) -> Any:

@@ -82,9 +82,13 @@ class RedundancyProblem:
                 raise InputError(explain(f"{name} of shape {shape}", f"{array.shape}", fix))
             if not np.isfinite(array).all():
                 where = np.argwhere(~np.isfinite(array))[0].tolist()
-                raise InputError(explain(f"finite numbers in {name}", f"NaN or infinity at {where}", "Repair it."))
+                raise InputError(
+                    explain(f"finite numbers in {name}", f"NaN or infinity at {where}", "Repair it.")
+                )
         if self.reserves.effect.shape not in ((1, coordinates, actuators), (frames, coordinates, actuators)):
-            raise InputError(explain(f"reserve effects on {coordinates} coordinates", f"{self.reserves.effect.shape}", ""))
+            raise InputError(
+                explain(f"reserve effects on {coordinates} coordinates", f"{self.reserves.effect.shape}", "")
+            )
         if len(self.muscles) != muscles:
             raise InputError(explain(f"{muscles} muscle names", f"{len(self.muscles)}", "Name each column."))
         self._check_values()
@@ -152,10 +156,14 @@ class RedundancyProblem:
 
     def with_weights(self, weights: ArrayLike) -> RedundancyProblem:
         """The same problem with other weights, (M,) or one number."""
-        return replace(self, weights=_stretch(np.asarray(weights, dtype=float), (len(self.muscles),), "weights"))
+        return replace(
+            self, weights=_stretch(np.asarray(weights, dtype=float), (len(self.muscles),), "weights")
+        )
 
     def with_reserves(
-        self, reserves: float | Mapping[str, float] | ReserveActuators | None, bounds: tuple[float, float] | None = None
+        self,
+        reserves: float | Mapping[str, float] | ReserveActuators | None,
+        bounds: tuple[float, float] | None = None,
     ) -> RedundancyProblem:
         """The same problem with other reserves in place of its own.
 
@@ -218,13 +226,17 @@ class RedundancyProblem:
         arm = np.asarray(moment_arm, dtype=float)
         arm = arm.reshape((1,) * (3 - arm.ndim) + arm.shape) if 1 <= arm.ndim <= 3 else arm
         if arm.ndim != 3:
-            raise InputError(explain("moment_arm of shape (T, D, M), (D, M) or (M,)", f"{arm.shape}", "Reshape it."))
+            raise InputError(
+                explain("moment_arm of shape (T, D, M), (D, M) or (M,)", f"{arm.shape}", "Reshape it.")
+            )
         n_coordinates, n_muscles = arm.shape[1:]
         target = np.asarray(generalized_force, dtype=float)
         if target.ndim < 2:
             target = target.reshape(-1, 1) if n_coordinates == 1 else target.reshape(1, -1)
         force = np.atleast_2d(np.asarray(max_force, dtype=float))
-        passive = np.atleast_2d(np.zeros(1) if passive_force is None else np.asarray(passive_force, dtype=float))
+        passive = np.atleast_2d(
+            np.zeros(1) if passive_force is None else np.asarray(passive_force, dtype=float)
+        )
         n_frames = max(len(arm), len(target), len(force), len(passive))
 
         def per_muscle(value: ArrayLike, name: str) -> Array:

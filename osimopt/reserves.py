@@ -63,10 +63,14 @@ class ReserveActuators:
         unknown = [name for name in optimal_force if name not in coordinates]
         if unknown:
             raise InputError(
-                explain(f"reserves on loaded coordinates ({some(coordinates, 40)})", some(unknown), "Rename them.")
+                explain(
+                    f"reserves on loaded coordinates ({some(coordinates, 40)})", some(unknown), "Rename them."
+                )
             )
         if bad := [name for name, force in optimal_force.items() if not (np.isfinite(force) and force > 0)]:
-            raise InputError(explain("positive optimal forces of reserves", f"that of {some(bad)}", "Give N·m > 0."))
+            raise InputError(
+                explain("positive optimal forces of reserves", f"that of {some(bad)}", "Give N·m > 0.")
+            )
         forces = np.array(list(optimal_force.values()), dtype=float)
         effect = np.zeros((1, len(coordinates), len(forces)))
         for column, (name, force) in enumerate(optimal_force.items()):
@@ -101,7 +105,7 @@ class ReserveActuators:
 
 
 def choose_reserves(
-    reserves: str | float | Mapping[str, float] | None | ReserveActuators,
+    reserves: str | float | Mapping[str, float] | ReserveActuators | None,
     coordinates: Sequence[str],
     rotational: Sequence[bool],
     served_by_muscle: NDArray[np.bool_],
@@ -130,6 +134,8 @@ def choose_reserves(
             continue
         residual = reserves == "auto" and not served_by_muscle[index]
         moment_or_force = RESIDUAL_MOMENT if rotational[index] else RESIDUAL_FORCE
-        forces[name] = moment_or_force if residual else (RESERVE if isinstance(reserves, str) else float(reserves))
+        forces[name] = (
+            moment_or_force if residual else (RESERVE if isinstance(reserves, str) else float(reserves))
+        )
         origin[name] = "residual" if residual else "reserve"
     return ReserveActuators.on_coordinates(forces, coordinates, origin=origin)

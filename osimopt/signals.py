@@ -78,7 +78,9 @@ def lowpass(time: Array, value: Array, cutoff_hz: float) -> Array:
     nyquist = 0.5 / interval
     if not 0.0 < cutoff_hz < nyquist:
         fix = "Lower lowpass_hz, or leave it out."
-        raise InputError(explain(f"a cutoff between 0 and {nyquist:.4g} Hz (half the rate)", f"{cutoff_hz:g} Hz", fix))
+        raise InputError(
+            explain(f"a cutoff between 0 and {nyquist:.4g} Hz (half the rate)", f"{cutoff_hz:g} Hz", fix)
+        )
     if uniform:
         return _butterworth_both_ways(value, cutoff_hz / nyquist)
     grid = np.linspace(time[0], time[-1], int(np.ceil((time[-1] - time[0]) / interval)) + 1)

@@ -110,10 +110,9 @@ def write_model(model: opensim.Model, path: Path) -> None:
 
 
 def write_motion(table: Table, path: Path) -> None:
-    """Write a .mot file of minimum-jerk movements from one angle to another and back, in degrees."""
+    """Write a .mot file of smooth movements (a sine squared) from one angle to another and back, in degrees."""
     count = round(table["duration"] * table["rate"]) + 1
-    phase = 1 - np.abs(np.linspace(-1, 1, count))
-    reach = phase**3 * (10 - 15 * phase + 6 * phase**2)
+    reach = np.sin(np.linspace(0, np.pi, count)) ** 2
     angles = [start + (stop - start) * reach for start, stop in table["coordinates"].values()]
     rows = np.column_stack([np.arange(count) / table["rate"], *angles])
     size = f"nRows={count}\nnColumns={rows.shape[1]}"

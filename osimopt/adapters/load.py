@@ -103,12 +103,21 @@ def load_problem(
     if loads is not None:
         loads.check_covers(kinematics.time)
     given = None if generalized_force is None else read_generalized_force(generalized_force, read, kinematics)
-    pairs, arrays, warned = _extract(read, kinematics, Wanted(given is None, passive_force), n_jobs or 1, progress)
-    files = {"model": read.path, "motion": motion, "external_loads": external_loads, "generalized_force": generalized_force}
+    pairs, arrays, warned = _extract(
+        read, kinematics, Wanted(given is None, passive_force), n_jobs or 1, progress
+    )
+    files = {
+        "model": read.path,
+        "motion": motion,
+        "external_loads": external_loads,
+        "generalized_force": generalized_force,
+    }
     options = {
         "time_range": time_range,
         "lowpass_hz": lowpass_hz,
-        "reserves": reserves if isinstance(reserves, (str, float, int)) or reserves is None else dict(reserves),
+        "reserves": reserves
+        if isinstance(reserves, (str, float, int)) or reserves is None
+        else dict(reserves),
         "weld": list(weld),
         "passive_force": passive_force,
         "gain": gain,
@@ -127,14 +136,18 @@ def _check_options(loads: Any, forces: Any, gain: str, geometry: str, n_jobs: in
     if geometry != "opensim":
         raise InputError(explain("geometry='opensim'", repr(geometry), "It is the only one so far."))
     if n_jobs is not None and (not isinstance(n_jobs, int) or n_jobs < 1):
-        raise InputError(explain("n_jobs of at least 1, or None", repr(n_jobs), "Give a number of processes."))
+        raise InputError(
+            explain("n_jobs of at least 1, or None", repr(n_jobs), "Give a number of processes.")
+        )
 
 
 def _extract(
     model: Model, motion: Kinematics, wanted: Wanted, n_jobs: int, progress: Progress | None
 ) -> tuple[Pairs, list[FrameArrays], list[str]]:
     frames = "osimopt.adapters.worker.frames"
-    pairs: Pairs = isolation.run("opensim", f"{frames}:find_pairs", model.key, motion.value, subject=model.path)
+    pairs: Pairs = isolation.run(
+        "opensim", f"{frames}:find_pairs", model.key, motion.value, subject=model.path
+    )
     warned = list(pairs.warnings)
     calls = []
     for start in range(0, len(motion.time), CHUNK):
@@ -168,7 +181,9 @@ def _assemble(
     length, speed = _join(chunks, "length"), _join(chunks, "lengthening_speed")
     muscles = described.muscles
     arms = _join(chunks, "moment_arms")
-    geometry = MuscleGeometry(muscles.names, names, pairs.coordinate, pairs.muscle, arms, length, speed, pairs.spanned)
+    geometry = MuscleGeometry(
+        muscles.names, names, pairs.coordinate, pairs.muscle, arms, length, speed, pairs.spanned
+    )
     actuators = ReserveActuators.none(len(free))
     if described.actuators:
         actuators = _model_actuators(model, _join(chunks, "effect"))
@@ -196,7 +211,9 @@ def _assemble(
         pcsa=muscles.pcsa(),
         weights=np.ones(len(muscles.names)),
         reserves=actuators + added,
-        passive_force=_join(chunks, "passive_force") if chunks[0].passive_force is not None else np.zeros_like(gain),
+        passive_force=_join(chunks, "passive_force")
+        if chunks[0].passive_force is not None
+        else np.zeros_like(gain),
         parameters=muscles,
         kinematics=motion,
         provenance=provenance,
@@ -206,9 +223,13 @@ def _assemble(
 def _model_actuators(model: Model, effect: Array) -> ReserveActuators:
     actuators = model.description.actuators
     constant = bool(np.all(effect == effect[:1]))
-    columns = [np.array([getattr(a, name) for a in actuators]) for name in ("optimal_force", "lower", "upper")]
+    columns = [
+        np.array([getattr(a, name) for a in actuators]) for name in ("optimal_force", "lower", "upper")
+    ]
     kinds = ("model",) * len(actuators)
-    return ReserveActuators(tuple(a.name for a in actuators), effect[:1] if constant else effect, *columns, kinds)
+    return ReserveActuators(
+        tuple(a.name for a in actuators), effect[:1] if constant else effect, *columns, kinds
+    )
 
 
 def _provenance(

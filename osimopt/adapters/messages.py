@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,4 +93,20 @@ class FrameArrays:
     passive_force: Array | None
     generalized_force: Array | None
     effect: Array | None
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Postures:
+    """What each muscle can do in n postures: (n, M) arrays by name."""
+
+    COLUMNS: ClassVar = (
+        "moment_arm",
+        "muscle_tendon_length",
+        "fiber_length",
+        "max_force",
+        "max_force_active",
+        "max_force_rigid",
+    )
+    columns: dict[str, Array]
     warnings: list[str]

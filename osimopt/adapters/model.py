@@ -62,7 +62,9 @@ def read_model(
         raise InputError(explain("weld as a sequence of joint names", repr(weld), f"Write weld=({weld!r},)."))
     loads = (str(external_loads.path), str(external_loads.data)) if external_loads else (None, None)
     key = ModelKey(str(path), path.stat().st_mtime_ns, tuple(weld), *loads)
-    return Model(key, isolation.run("opensim", "osimopt.adapters.worker.describe:describe", key, subject=path))
+    return Model(
+        key, isolation.run("opensim", "osimopt.adapters.worker.describe:describe", key, subject=path)
+    )
 
 
 def _write_live_model(model: Any) -> Path:
@@ -71,5 +73,7 @@ def _write_live_model(model: Any) -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = folder / f"{model.getName() or 'model'}.osim"
     if not model.printToXML(str(path)):
-        raise ModelError(explain("a model that OpenSim can write", f"'{model.getName()}', refused", "Finalize it first."))
+        raise ModelError(
+            explain("a model that OpenSim can write", f"'{model.getName()}', refused", "Finalize it first.")
+        )
     return path

@@ -62,7 +62,9 @@ def check_times(time: Array, path: object) -> None:
     """Refuse times that are not finite and increasing, naming the first offender."""
     if not np.isfinite(time).all():
         row = int(np.argmin(np.isfinite(time)))
-        raise InputError(explain("finite times", f"{time[row]} in row {row + 1} of the table", "Repair it.", path))
+        raise InputError(
+            explain("finite times", f"{time[row]} in row {row + 1} of the table", "Repair it.", path)
+        )
     step = np.diff(time)
     if (step <= 0).any():
         row = int(np.argmax(step <= 0))
@@ -81,7 +83,9 @@ def choose_frames(time: Array, time_range: tuple[float, float] | None, path: obj
     keep = np.flatnonzero((time >= start - slack) & (time <= end + slack))
     if not keep.size:
         got = f"time_range {start:g} to {end:g} s"
-        raise InputError(explain(f"a time_range within {time[0]:g} to {time[-1]:g} s", got, "Choose another.", path))
+        raise InputError(
+            explain(f"a time_range within {time[0]:g} to {time[-1]:g} s", got, "Choose another.", path)
+        )
     return slice(int(keep[0]), int(keep[-1]) + 1)
 
 
@@ -101,7 +105,9 @@ def _own_columns(table: pd.DataFrame, model: Model, path: object) -> pd.DataFram
             if own
             else f"Is it this model's motion? Its columns are {some(table.columns)}."
         )
-        raise InputError(explain("a column for every free coordinate", f"none for {some(missing, 12)}", fix, path))
+        raise InputError(
+            explain("a column for every free coordinate", f"none for {some(missing, 12)}", fix, path)
+        )
     twice = [name for name in own if list(table.columns).count(name) > 1]
     if twice:
         raise InputError(explain("one column per coordinate", f"two for {some(twice)}", "Remove one.", path))

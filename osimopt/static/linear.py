@@ -23,7 +23,14 @@ def minimise_sum(frame: Frame, weight: Array) -> tuple[Answer, bool]:
     Unknowns that may be negative are split into two non-negative parts.
     """
     split = frame.lower < 0.0
-    plus = Frame(frame.A, frame.b, np.maximum(frame.lower, 0.0), np.maximum(frame.upper, 0.0), frame.rows, frame.columns)
+    plus = Frame(
+        frame.A,
+        frame.b,
+        np.maximum(frame.lower, 0.0),
+        np.maximum(frame.upper, 0.0),
+        frame.rows,
+        frame.columns,
+    )
     A = np.hstack([plus.A, -frame.A[:, split]])
     lower = np.concatenate([plus.lower, np.maximum(-frame.upper[split], 0.0)])
     upper = np.concatenate([plus.upper, -frame.lower[split]])

@@ -125,7 +125,9 @@ def lsq_linear(frame: Frame) -> Answer:
     matrix = np.vstack([np.eye(len(others)), C])
     right = np.concatenate([np.zeros(len(others)), target])
     bounds = frame.lower[others], frame.upper[others]
-    result = bounded_least_squares(matrix, right, bounds=bounds, method="bvls", tol=1e-14, max_iter=MAX_ITERATIONS)
+    result = bounded_least_squares(
+        matrix, right, bounds=bounds, method="bvls", tol=1e-14, max_iter=MAX_ITERATIONS
+    )
     y[others] = np.clip(result.x, *bounds)
     y[own] = target - C @ y[others]
     return Answer(y, int(result.nit), bool(result.success), str(result.message))

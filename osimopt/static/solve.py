@@ -131,7 +131,13 @@ def solve_static(
 
 
 def _prepare(
-    problem: RedundancyProblem, cost: str, exponent: float, weights: ArrayLike | None, tendon: str, device: str, on_failure: str
+    problem: RedundancyProblem,
+    cost: str,
+    exponent: float,
+    weights: ArrayLike | None,
+    tendon: str,
+    device: str,
+    on_failure: str,
 ) -> tuple[RedundancyProblem, Cost]:
     for name, value, allowed in (
         ("tendon", tendon, ("rigid",)),
@@ -164,7 +170,9 @@ def _guess(initial_guess: ArrayLike | None, problem: RedundancyProblem) -> Array
     shape = (len(problem), len(problem.muscles))
     if guess.shape not in (shape, shape[1:]) or not np.isfinite(guess).all():
         got = f"shape {guess.shape}" if guess.shape not in (shape, shape[1:]) else "NaN or infinity"
-        raise InputError(explain(f"finite initial_guess of shape {shape} or {shape[1:]}", got, "Give activations."))
+        raise InputError(
+            explain(f"finite initial_guess of shape {shape} or {shape[1:]}", got, "Give activations.")
+        )
     return np.hstack([np.broadcast_to(guess, shape), np.zeros((shape[0], len(problem.reserves.names)))])
 
 
@@ -214,7 +222,9 @@ def _solve_power(frame: Frame, exponent: float, method: str, start: Array | None
     if method == "lsq_linear":
         if frame.b.size and not eliminable(frame).size:
             fix = "Add unbounded reserves or use solver='slsqp'."
-            raise InputError(explain("an unbounded reserve on every coordinate for 'lsq_linear'", "none on some", fix))
+            raise InputError(
+                explain("an unbounded reserve on every coordinate for 'lsq_linear'", "none on some", fix)
+            )
         return lsq_linear(frame)
     answer = slsqp(frame, exponent, start)
     if not answer.converged and start is not None:

@@ -57,7 +57,9 @@ def _expand(coupler: Coupler, arguments: Array, curvature: bool = False) -> tupl
     gradient = np.array([function.calcDerivative(_order(i), vector) for i in range(n)])
     hessian = np.zeros((n, n))
     if curvature:
-        hessian = np.array([[function.calcDerivative(_order(i, j), vector) for j in range(n)] for i in range(n)])
+        hessian = np.array(
+            [[function.calcDerivative(_order(i, j), vector) for j in range(n)] for i in range(n)]
+        )
     return scale * function.calcValue(vector), scale * gradient, scale * hessian
 
 

@@ -52,8 +52,12 @@ def find_pairs(key: ModelKey, value: Array) -> Pairs:
 
 def _all_arms(session: Session, posture: Array) -> Array:
     """(D, M) moment arms of every pair."""
-    _set_posture(session, 0.0, posture)
-    return np.array(_unit_speed_arms(session, posture, [np.arange(len(session.muscles))] * len(session.free())))
+    set_posture(session, 0.0, posture)
+    return np.array(
+        unit_speed_arms(
+            session, jacobian(session, posture), [np.arange(len(session.muscles))] * len(session.free())
+        )
+    )
 
 
 def _length_slopes(session: Session, posture: Array) -> Array:
@@ -64,7 +68,7 @@ def _length_slopes(session: Session, posture: Array) -> Array:
         for step in (STEP, -STEP):
             moved = posture.copy()
             moved[index] += step
-            _set_posture(session, 0.0, follow(session, moved))
+            set_posture(session, 0.0, follow(session, moved))
             session.model.realizePosition(session.state)
             lengths.append([muscle.getLength(session.state) for muscle in session.muscles])
         slopes.append((np.array(lengths[0]) - np.array(lengths[1])) / (2.0 * STEP))
@@ -91,22 +95,25 @@ def extract(
     session = load(key)
     free = session.free()
     by_row = [pairs.muscle[pairs.coordinate == row] for row in range(len(free))]
-    rows: dict[str, list[Any]] = {name: [] for name in ("arms", "length", "speed", "gain", "passive", "tau", "effect")}
+    rows: dict[str, list[Any]] = {
+        name: [] for name in ("arms", "length", "speed", "gain", "passive", "tau", "effect")
+    }
     for frame in range(len(time)):
-        _set_posture(session, time[frame], value[frame])
-        rows["arms"].append(np.concatenate(_unit_speed_arms(session, value[frame], by_row)))
-        _set_speed(session, speed[frame])
+        set_posture(session, time[frame], value[frame])
+        to_all = jacobian(session, value[frame])
+        rows["arms"].append(np.concatenate(unit_speed_arms(session, to_all, by_row)))
+        set_speed(session, speed[frame])
         rows["length"].append([muscle.getLength(session.state) for muscle in session.muscles])
         rows["speed"].append([muscle.getLengtheningSpeed(session.state) for muscle in session.muscles])
         rows["gain"].append(_gains(session))
         if wanted.passive_force:
             rows["passive"].append(_passive_forces(session))
         if wanted.generalized_force:
-            tau, effect = _generalized_force(session, value[frame], acceleration[frame], free)
+            tau, effect = _generalized_force(session, to_all[:, free], acceleration[frame])
             rows["tau"].append(tau)
             rows["effect"].append(effect)
         elif session.actuators:
-            rows["effect"].append(_effects(session, value[frame], np.zeros(value.shape[1]), free))
+            rows["effect"].append(_effects(session, to_all[:, free], acceleration[frame]))
     arrays = {name: np.array(row, dtype=float) if row else None for name, row in rows.items()}
     return FrameArrays(
         moment_arms=_required(arrays["arms"]),
@@ -124,26 +131,25 @@ def _required(array: Array | None) -> Array:
     return np.zeros((0, 0)) if array is None else array
 
 
-def _set_posture(session: Session, time: float, value: Array) -> None:
+def set_posture(session: Session, time: float, value: Array) -> None:
     session.state.setTime(float(time))
     for coordinate, q in zip(session.coordinates, value, strict=True):
         coordinate.setValue(session.state, float(q), False)
 
 
-def _set_speed(session: Session, speed: Array) -> None:
+def set_speed(session: Session, speed: Array) -> None:
     u = np.empty(len(speed))
     u[session.mobility] = speed
     session.state.setU(opensim.Vector.createFromMat(u))
     session.model.realizeVelocity(session.state)
 
 
-def _unit_speed_arms(session: Session, value: Array, muscles_of: list[Any]) -> list[Array]:
+def unit_speed_arms(session: Session, to_all: Array, muscles_of: list[Any]) -> list[Array]:
     """Moment arms −∂l/∂q: the lengthening speed at unit speed of one free coordinate, the coupled ones following."""
-    to_all = jacobian(session, value)
     arms = []
     for row, index in enumerate(session.free()):
         if len(muscles_of[row]):
-            _set_speed(session, to_all[:, index])
+            set_speed(session, to_all[:, index])
         speeds = [session.muscles[muscle].getLengtheningSpeed(session.state) for muscle in muscles_of[row]]
         arms.append(-np.array(speeds, dtype=float))
     return arms
@@ -155,16 +161,32 @@ def _gains(session: Session) -> list[float]:
 
 
 def _passive_forces(session: Session) -> list[float]:
-    """Elastic passive fibre force along the tendon, with a rigid tendon (the session was loaded so)."""
-    session.model.realizeDynamics(session.state)
-    return [m.getPassiveFiberElasticForceAlongTendon(session.state) for m in session.muscles]
+    """Elastic passive fibre force along the tendon, with a rigid tendon.
+
+    The session was loaded with inextensible tendons, except for Thelen's muscle, which does not know them:
+    its fibre is set to the length that a tendon at slack length leaves it.
+    """
+    state = session.state
+    for muscle in session.muscles:
+        if elastic := opensim.Thelen2003Muscle.safeDownCast(muscle):
+            along = muscle.getLength(state) - muscle.get_tendon_slack_length()
+            height = muscle.get_optimal_fiber_length() * np.sin(muscle.get_pennation_angle_at_optimal())
+            elastic.setFiberLength(state, float(np.hypot(max(along, 0.0), height)))
+    session.model.realizeDynamics(state)
+    return [_elastic_passive_force(muscle, state) for muscle in session.muscles]
 
 
-def _generalized_force(session: Session, value: Array, acceleration: Array, free: list[int]) -> tuple[Array, Array]:
+def _elastic_passive_force(muscle: Any, state: Any) -> float:
+    for damped in (opensim.Millard2012EquilibriumMuscle, opensim.DeGrooteFregly2016Muscle):
+        if own := damped.safeDownCast(muscle):  # their passive force counts damping in; the others have none
+            return float(own.getPassiveFiberElasticForceAlongTendon(state))
+    return float(muscle.getPassiveFiberForceAlongTendon(state))
+
+
+def _generalized_force(session: Session, to_all: Array, acceleration: Array) -> tuple[Array, Array]:
     """Generalized force (D,) that the actuators must produce, and the effect (D, K) of each other actuator."""
-    to_all = jacobian(session, value)[:, free]
     target = _net_force(session, acceleration)
-    return to_all.T @ target, _effects(session, value, acceleration, free, target)
+    return to_all.T @ target, _effects(session, to_all, acceleration, target)
 
 
 def _net_force(session: Session, acceleration: Array) -> Array:
@@ -178,14 +200,13 @@ def _net_force(session: Session, acceleration: Array) -> Array:
     return np.asarray(force.to_numpy())[session.mobility]
 
 
-def _effects(session: Session, value: Array, acceleration: Array, free: list[int], target: Array | None = None) -> Array:
+def _effects(session: Session, to_all: Array, acceleration: Array, target: Array | None = None) -> Array:
     """Generalized force (D, K) that each scalar actuator produces per unit of control.
 
     One on a coordinate acts with its optimal force there. Any other (torque, point, path) is switched on alone
     in the inverse dynamics, because its effect depends on the posture.
     """
-    to_all = jacobian(session, value)[:, free]
-    effect = np.zeros((len(free), len(session.actuators)))
+    effect = np.zeros((to_all.shape[1], len(session.actuators)))
     for column, actuator in enumerate(session.actuators):
         optimal_force = actuator.getOptimalForce()
         if on_coordinate := opensim.CoordinateActuator.safeDownCast(actuator):

@@ -1,0 +1,5 @@
+"""``python -m osimopt``."""
+
+from .cli import main
+
+main()

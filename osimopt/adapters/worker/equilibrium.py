@@ -1,0 +1,56 @@
+"""What each muscle can do in given postures: moment arms, lengths and forces at full activation, at rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..messages import ModelKey, Postures
+from .couplers import follow, jacobian
+from .frames import set_posture, set_speed, unit_speed_arms
+from .session import Session, load, warnings_since
+
+Array = NDArray[np.float64]
+
+
+def strengths(key: ModelKey, coordinate: int, values: Array, pose: Array) -> Postures:
+    """Sweep one free coordinate over values, the others posed; see ``osimopt.muscle_table`` for what the columns mean."""
+    session = load(key)
+    row = session.free().index(coordinate)
+    everyone = np.arange(len(session.muscles))
+    nobody = everyone[:0]
+    muscles_of = [everyone if index == row else nobody for index in range(len(session.free()))]
+    columns: dict[str, list[list[float]]] = {name: [] for name in Postures.COLUMNS}
+    for value in values:
+        posture = pose.copy()
+        posture[coordinate] = value
+        posture = follow(session, posture)
+        set_posture(session, 0.0, posture)
+        columns["moment_arm"].append(
+            list(unit_speed_arms(session, jacobian(session, posture), muscles_of)[row])
+        )
+        set_speed(session, np.zeros(len(posture)))
+        forces = [_forces(session, muscle) for muscle in session.muscles]
+        for name, row_of_muscles in zip(Postures.COLUMNS[1:], zip(*forces, strict=True), strict=True):
+            columns[name].append(list(row_of_muscles))
+    return Postures({name: np.array(rows) for name, rows in columns.items()}, warnings_since())
+
+
+def _forces(session: Session, muscle: Any) -> tuple[float, float, float, float, float]:
+    """Length, fibre length, tendon force, its active part, and the rigid-tendon active force; NaN without equilibrium."""
+    state = session.state
+    length = muscle.getLength(state)
+    rigid = muscle.calcInextensibleTendonActiveFiberForce(state, 1.0)
+    try:
+        muscle.setActivation(state, 1.0)
+        session.model.realizeVelocity(state)
+        muscle.computeEquilibrium(state)
+        session.model.realizeDynamics(state)
+        fiber = muscle.getFiberLength(state)
+        tendon = muscle.getTendonForce(state)
+        active = muscle.getActiveFiberForceAlongTendon(state)
+    except RuntimeError:
+        return length, np.nan, np.nan, np.nan, rigid
+    return length, fiber, tendon, active, rigid

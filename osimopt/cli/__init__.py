@@ -1,0 +1,54 @@
+"""The command line: ``osimopt --help``. Exit code 0 all solved, 1 some frames failed, 2 wrong input."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any
+
+import typer
+
+from ..errors import OsimoptError, SolverError
+from .commands import demo, extract, info, solve, table
+from .terminal import say_error, say_warning
+
+app = typer.Typer(
+    help="Muscle forces from OpenSim models that you can defend.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for command in (demo, info, table, extract, solve):
+    app.command()(command)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    if version:
+        from .. import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run a command; every error of ours is one message and an exit code, never a traceback."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = _show
+        try:
+            app()
+        except SolverError as error:
+            say_error(str(error))
+            sys.exit(1)
+        except OsimoptError as error:
+            say_error(str(error))
+            sys.exit(2)
+        except KeyboardInterrupt:
+            say_error("stopped.")
+            sys.exit(130)
+
+
+def _show(message: Any, *_: Any, **__: Any) -> None:
+    say_warning(str(message))

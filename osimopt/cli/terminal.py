@@ -1,0 +1,85 @@
+"""What the commands print: tables, progress, warnings, errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from ..solution import RedundancySolution
+
+console = Console()
+messages = Console(stderr=True)
+
+#: Muscles listed in the summary of a solution; all are in the files.
+LISTED = 20
+
+
+def say_error(text: str) -> None:
+    """Print an error to stderr."""
+    messages.print(f"[bold red]error:[/] {escape(text)}", soft_wrap=True, highlight=False)
+
+
+def say_warning(text: str) -> None:
+    """Print a warning to stderr."""
+    messages.print(f"[yellow]warning:[/] {escape(text)}", soft_wrap=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """Print a line."""
+    console.print(escape(text), soft_wrap=True, highlight=False)
+
+
+def print_table(title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; columns of numbers are right-aligned."""
+    body = [[str(cell) for cell in row] for row in rows]
+    console.print(f"[bold]{escape(title)}[/]", soft_wrap=True, highlight=False)
+    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for index, name in enumerate(head):
+        numeric = all(row[index].lstrip("-+").replace(".", "").replace("e", "").isdigit() for row in body)
+        drawn.add_column(name, justify="right" if numeric and body else "left", overflow="fold")
+    for row in body:
+        drawn.add_row(*map(escape, row))
+    console.print(drawn)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a callback (done, in all) that moves a bar on stderr; nothing is drawn where that is not a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_solution(solution: RedundancySolution) -> None:
+    """Peak force and activation of the strongest muscles, and every finding."""
+    force, activation = solution.muscle_force[solution.solved], solution.activation[solution.solved]
+    count = int(solution.solved.sum())
+    say(f"{count} of {len(solution.status)} frames solved, cost {solution.provenance['cost']['formula']}, "
+        f"solver {solution.provenance['solver']['used']}, {solution.provenance['solve_seconds']:.2f} s.")  # fmt: skip
+    if count:
+        order = np.argsort(-force.max(axis=0))[:LISTED]
+        rows = [
+            (
+                solution.problem.muscles[i],
+                f"{force[:, i].max():.1f}",
+                f"{force[:, i].mean():.1f}",
+                f"{activation[:, i].max():.3f}",
+            )
+            for i in order
+        ]
+        left = len(solution.problem.muscles) - len(order)
+        title = "Muscle forces" + (f" (the {LISTED} strongest; {left} more in the files)" if left else "")
+        print_table(title, ("muscle", "peak N", "mean N", "peak activation"), rows)
+    for warning in solution.provenance.get("warnings", []):
+        say_warning(warning)
+    for finding in solution.findings():
+        say_warning(finding)

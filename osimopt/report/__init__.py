@@ -1,0 +1,1 @@
+"""Figures and reports that people want to look at."""

@@ -1,0 +1,158 @@
+"""The figures: a muscle table, a solution along a motion, how costs share a moment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..costs import COSTS
+from . import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..solution import RedundancySolution
+
+#: A coordinate is drawn if its peak moment is at least this share of the largest one.
+DRAWN_SHARE = 0.02
+#: Muscles in a legend, the strongest first; the rest are drawn in grey.
+NAMED_MUSCLES = 6
+
+
+def draw_table(
+    table: pd.DataFrame, path: str | os.PathLike[str], muscles: Sequence[str] | None = None
+) -> Path:
+    """Draw moment arm, maximum force and maximum moment of the muscles over the coordinate; return the path.
+
+    By default the muscles are those that reach at least 2 % of the largest moment; beyond eight, the
+    strongest are named and the others grey.
+    """
+    everyone = list(dict.fromkeys(table.columns.get_level_values(0)))
+    peak = {muscle: float(np.nanmax(np.abs(table[muscle, "max_moment"]))) for muscle in everyone}
+    strongest = sorted(everyone, key=lambda muscle: -peak[muscle])
+    acting = [muscle for muscle in strongest if peak[muscle] >= DRAWN_SHARE * max(peak.values())]
+    shown = list(muscles) if muscles is not None else acting
+    named = shown if len(shown) <= style.MOST_LINES else shown[:NAMED_MUSCLES]
+    panels = (
+        ("moment_arm", "Moment arm", "cm", 100.0),
+        ("max_force", "Maximum force", "N", 1.0),
+        ("max_moment", "Maximum moment", "N·m", 1.0),
+    )
+    x = str(table.index.name)
+    with style.figure([["arm", "force", "moment"]], (10.0, 3.4)) as (drawn, axes):
+        for panel, (quantity, title, unit, factor) in zip(axes.values(), panels, strict=True):
+            for muscle in shown:
+                line = style.line(named.index(muscle), muscle) if muscle in named else style.GREY_LINE
+                panel.plot(table.index, factor * table[muscle, quantity], **line)
+            style.label(panel, title, x, f"{title.lower()} ({unit})")
+            if quantity != "max_force":
+                panel.axhline(0.0, color="#888888", lw=0.8, zorder=0)
+        style.legend_below(drawn, axes["arm"], named)
+        return style.save(drawn, Path(path))
+
+
+def draw_solution(solution: RedundancySolution, path: str | os.PathLike[str]) -> Path:
+    """Draw muscle forces, activations and the moments with what reserves carry; return the path.
+
+    Up to eight muscles are lines; more are a map of activation, one row per muscle.
+    """
+    few = len(solution.problem.muscles) <= style.MOST_LINES
+    mosaic = (
+        [["force", "activation", "moment"]] if few else [["force", "activation"], ["moment", "activation"]]
+    )
+    with style.figure(mosaic, (11.0, 3.6) if few else (10.0, 8.5)) as (drawn, axes):
+        _draw_forces(axes["force"], solution)
+        _draw_moments(axes["moment"], solution)
+        if few:
+            _draw_activation_lines(axes["activation"], solution)
+            style.legend_below(drawn, axes["force"], solution.problem.muscles)
+        else:
+            _draw_activation_map(drawn, axes["activation"], solution)
+        drawn.suptitle(_caption(solution), fontsize=9, x=0.01, ha="left")
+        return style.save(drawn, Path(path))
+
+
+def _caption(solution: RedundancySolution) -> str:
+    formula = solution.provenance.get("cost", {}).get("formula", "")
+    failed = int(np.sum(~solution.solved))
+    return f"cost {formula} · {len(solution.status)} frames" + (
+        f" · {failed} failed (gaps)" if failed else ""
+    )
+
+
+def draw_sharing(shares: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
+    """Draw a :func:`osimopt.studies.distribution.share_moment`: one panel per cost, stacked forces; return the path."""
+    costs = list(dict.fromkeys(shares.columns.get_level_values(0)))
+    unique = shares.attrs.get("unique", {})
+    with style.figure([costs], (2.7 * len(costs), 3.3), sharey=True) as (drawn, axes):
+        for cost, panel in axes.items():
+            forces = shares[cost]
+            colours = [style.colour(i) for i in range(forces.shape[1])]
+            panel.stackplot(
+                shares.index, forces.T.to_numpy(), labels=list(forces.columns), colors=colours, lw=0
+            )
+            title = COSTS[cost].formula + ("" if unique.get(cost, True) else "  (split not unique)")
+            style.label(panel, title, str(shares.index.name), "")
+        axes[costs[0]].set_ylabel("muscle force, stacked (N)")
+        style.legend_below(drawn, axes[costs[0]], list(shares[costs[0]].columns))
+        drawn.suptitle(f"Sharing {shares.attrs['moment']:g} N·m", fontsize=9, x=0.01, ha="left")
+        return style.save(drawn, Path(path))
+
+
+def _draw_forces(axes: Any, solution: RedundancySolution) -> None:
+    """Every muscle's force; the strongest named beyond eight."""
+    force, muscles = solution.muscle_force, solution.problem.muscles
+    few = len(muscles) <= style.MOST_LINES
+    strongest = np.argsort(-np.nan_to_num(np.nanmax(force, axis=0, initial=0.0)))
+    named = range(len(muscles)) if few else strongest[:NAMED_MUSCLES].tolist()
+    for index in range(len(muscles)):
+        line = style.line(list(named).index(index), muscles[index]) if index in named else style.GREY_LINE
+        axes.plot(solution.time, force[:, index], **line)
+    style.label(axes, "Muscle force", "time (s)", "tendon force (N)")
+    if not few:
+        axes.set_ylim(top=1.3 * float(np.nanmax(force, initial=1.0)))
+        axes.legend(loc="upper center", ncols=3, fontsize=8)
+
+
+def _draw_activation_lines(axes: Any, solution: RedundancySolution) -> None:
+    for index in range(len(solution.problem.muscles)):
+        axes.plot(solution.time, solution.activation[:, index], **style.line(index, None))
+    axes.set_ylim(0.0, max(1.0, float(np.nanmax(solution.activation, initial=0.0))))
+    style.label(axes, "Activation", "time (s)", "activation (–)")
+
+
+def _draw_activation_map(drawn: Any, axes: Any, solution: RedundancySolution) -> None:
+    muscles = solution.problem.muscles
+    extent = (solution.time[0], solution.time[-1], len(muscles) - 0.5, -0.5)
+    look = {"aspect": "auto", "interpolation": "nearest", "cmap": "magma_r", "vmin": 0.0, "vmax": 1.0}
+    image = axes.imshow(solution.activation.T, extent=extent, **look)
+    axes.grid(visible=False)
+    axes.set_yticks(range(len(muscles)), muscles, fontsize=max(4.0, min(8.0, 480.0 / len(muscles))))
+    style.label(axes, "Activation", "time (s)", "")
+    drawn.colorbar(image, ax=axes, label="activation (–)", shrink=0.4)
+
+
+def _draw_moments(axes: Any, solution: RedundancySolution) -> None:
+    """Net moments that muscles serve, and dashed what reserves carry of them."""
+    problem = solution.problem
+    served = np.flatnonzero(problem.geometry.served)
+    peak = np.abs(problem.generalized_force).max(axis=0)
+    chosen = sorted(served, key=lambda row: -peak[row])[:NAMED_MUSCLES]
+    chosen = [row for row in chosen if peak[row] >= DRAWN_SHARE * peak[served].max()]
+    for rank, row in enumerate(chosen):
+        color = style.colour(rank)
+        axes.plot(
+            solution.time, problem.generalized_force[:, row], color=color, label=problem.coordinates[row]
+        )
+        carried = np.sum(problem.reserves.effect[:, row] * solution.reserve_control, axis=1)
+        if np.nanmax(np.abs(carried), initial=0.0) > 0.0:
+            axes.plot(solution.time, carried, color=color, ls="--", lw=1.0)
+    axes.axhline(0.0, color="#888888", lw=0.8, zorder=0)
+    style.label(axes, "Net moment (dashed: reserves)", "time (s)", "moment (N·m)")
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.25 * (high - low))
+    axes.legend(fontsize=8, ncols=3 if len(chosen) > 2 else 2, loc="upper center")

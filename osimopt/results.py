@@ -1,0 +1,208 @@
+"""Result folders: what was found, and what is needed to find it again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import InputError, explain, some
+from .tables import write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .problem import RedundancyProblem
+    from .solution import RedundancySolution
+
+#: Files by which a folder of ours is known, so that nothing else is ever overwritten.
+MARKERS = ("solution.json", "arrays.json")
+QUANTITIES = ("activation", "muscle_force", "reserve_force")
+
+
+def write_result(
+    solution: RedundancySolution, folder: str | os.PathLike[str], *, overwrite: bool = False
+) -> Path:
+    """Write a solution as a folder that appears whole or not at all.
+
+    ``activation.sto``, ``muscle_force.sto`` (N) and ``reserve_force.sto`` (N·m, N) open in OpenSim;
+    ``status.csv`` has one row per frame (status, moment residual, objective and its terms); ``solution.json`` holds
+    versions, input hashes, options, statistics and findings. Failed frames are NaN, never the last iterate.
+
+    Raises
+    ------
+    InputError
+        The folder exists and ``overwrite`` is False, or it exists and is not a result folder.
+    """
+    return _appear(Path(folder), overwrite, lambda temporary: _fill(solution, temporary))
+
+
+def write_arrays(
+    problem: RedundancyProblem, folder: str | os.PathLike[str], *, overwrite: bool = False
+) -> Path:
+    """Write the arrays of a problem as .sto, in a folder that appears whole or not at all.
+
+    ``moment_arm.sto`` (m; columns ``<muscle>/<coordinate>``), ``max_force.sto`` (N), ``generalized_force.sto`` (N·m, N)
+    and, where the problem came from a model, ``muscle_tendon_length.sto`` (m), ``lengthening_speed.sto``
+    (m/s) and ``coordinates.sto`` (rad, m); ``arrays.json`` holds provenance.
+    """
+    return _appear(Path(folder), overwrite, lambda temporary: _fill_arrays(problem, temporary))
+
+
+def write_muscle_table(table: pd.DataFrame, folder: str | os.PathLike[str]) -> Path:
+    """Write a muscle table: one .mot per quantity (a column per muscle) and ``table.csv`` with everything.
+
+    As in OpenSim's own plot exports the time column of the .mot counts rows.
+    """
+    folder = Path(folder).absolute()
+    check_target(folder, overwrite=False)
+    return _appear(folder, False, lambda temporary: _fill_muscle_table(table, temporary))
+
+
+def _appear(folder: Path, overwrite: bool, fill: Callable[[Path], None]) -> Path:
+    """Fill a temporary folder and rename it, so that nobody ever sees half of it."""
+    folder = folder.absolute()
+    check_target(folder, overwrite)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        fill(temporary)
+        temporary.chmod(0o755)
+        if folder.exists():
+            retired = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.")) / "old"
+            folder.replace(retired)
+            temporary.replace(folder)
+            shutil.rmtree(retired.parent)
+        else:
+            temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def check_target(folder: Path, overwrite: bool) -> None:
+    """Refuse to overwrite what the user did not ask to overwrite."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not overwrite:
+        fix = "Choose another folder, or say overwrite=True (--overwrite)."
+        raise InputError(
+            explain("a new or empty folder for the results", "one with files in it", fix, folder)
+        )
+    if not any((folder / marker).is_file() for marker in MARKERS):
+        fix = "Choose another folder: this one holds something else."
+        raise InputError(
+            explain("a result folder to overwrite", f"none of {some(MARKERS)} in it", fix, folder)
+        )
+
+
+def read_summary(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read ``solution.json`` of a result folder."""
+    path = Path(folder) / "solution.json"
+    if not path.is_file():
+        raise InputError(explain("a result folder with solution.json", "none", "Check the path.", folder))
+    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return loaded
+
+
+def _fill(solution: RedundancySolution, folder: Path) -> None:
+    for quantity in QUANTITIES:
+        write_table(solution.to_dataframe(quantity), folder / f"{quantity}.sto", name=quantity)  # type: ignore[arg-type]
+    frame_table(solution).to_csv(folder / "status.csv", index=False)
+    _write_json(summarise(solution), folder / "solution.json")
+
+
+def _fill_arrays(problem: RedundancyProblem, folder: Path) -> None:
+    import pandas as pd
+
+    geometry = problem.geometry
+    pairs = zip(geometry.pair_muscle, geometry.pair_coordinate, strict=True)
+    arrays: dict[str, tuple[Any, Sequence[str]]] = {
+        "moment_arm": (
+            geometry.moment_arms,
+            [f"{problem.muscles[m]}/{problem.coordinates[c]}" for m, c in pairs],
+        ),
+        "max_force": (problem.max_force, problem.muscles),
+        "generalized_force": (problem.generalized_force, problem.coordinates),
+        "muscle_tendon_length": (geometry.length, problem.muscles),
+        "lengthening_speed": (geometry.lengthening_speed, problem.muscles),
+    }
+    if problem.kinematics is not None:
+        arrays["coordinates"] = (problem.kinematics.value, problem.kinematics.coordinates)
+    for name, (values, labels) in arrays.items():
+        if values is not None:
+            table = pd.DataFrame(values, index=pd.Index(problem.time, name="time"), columns=list(labels))
+            write_table(table, folder / f"{name}.sto", name=name)
+    _write_json({"frames": len(problem), **problem.provenance}, folder / "arrays.json")
+
+
+def _fill_muscle_table(table: pd.DataFrame, folder: Path) -> None:
+    import pandas as pd
+
+    muscles = list(dict.fromkeys(table.columns.get_level_values(0)))
+    for quantity in dict.fromkeys(table.columns.get_level_values(1)):
+        one = pd.DataFrame(
+            {table.attrs["coordinate"]: table.index, **{m: table[m, quantity].to_numpy() for m in muscles}}
+        )
+        degrees = table.attrs["unit"] == "deg"
+        write_table(one, folder / f"{quantity}.mot", name=quantity, in_degrees=degrees)
+    table.to_csv(folder / "table.csv")
+
+
+def _write_json(content: dict[str, Any], path: Path) -> None:
+    text = json.dumps(content, indent=2, ensure_ascii=False, default=str, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def frame_table(solution: RedundancySolution) -> pd.DataFrame:
+    """One row per frame: time, status, largest moment residual and where, objective, terms, uniqueness, detail."""
+    import pandas as pd
+
+    residual = np.abs(solution.moment_residual)
+    coordinates = np.array([*solution.problem.coordinates])
+    where = coordinates[np.argmax(np.nan_to_num(residual), axis=1)]
+    return pd.DataFrame(
+        {
+            "time": solution.time,
+            "status": [status.name.lower() for status in solution.status],
+            "moment_residual": residual.max(axis=1),
+            "worst_coordinate": np.where(solution.solved, where, ""),
+            "objective": solution.objective,
+            **{f"objective_{name}": term for name, term in solution.objective_terms.items()},
+            "unique": solution.unique,
+            "iterations": solution.iterations,
+            "detail": [solution.detail.get(frame, "") for frame in range(len(solution.status))],
+        }
+    )
+
+
+def summarise(solution: RedundancySolution) -> dict[str, Any]:
+    """What ``solution.json`` holds: provenance, statistics, findings; plain types, no NaN."""
+    solved = solution.solved
+    residual = np.abs(solution.moment_residual[solved])
+    peaks = np.max(solution.muscle_force[solved], axis=0) if solved.any() else np.zeros(0)
+    counts = {
+        status.name.lower(): sum(s is status for s in solution.status) for status in type(solution.status[0])
+    }
+    return {
+        "frames": len(solution.status),
+        "status": {name: count for name, count in counts.items() if count},
+        "moment_residual_max": float(residual.max()) if residual.size else None,
+        "objective_mean": float(np.mean(solution.objective[solved])) if solved.any() else None,
+        "peak_force_N": {
+            name: round(float(peak), 3) for name, peak in zip(solution.problem.muscles, peaks, strict=False)
+        },
+        "reserve_share": {
+            name: {"coordinate": coordinate, "share_of_peak_moment": round(share, 4)}
+            for name, (coordinate, share) in solution.reserve_share().items()
+        },
+        "unique": bool(solution.unique[solved].all()),
+        "findings": solution.findings(),
+        **solution.provenance,
+    }

@@ -1,0 +1,1 @@
+"""Studies: what needs several solvers or many problems."""
