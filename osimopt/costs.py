@@ -1,9 +1,9 @@
 """The cost functions of static optimization, by name, each equation written once.
 
-All but ``min_max`` are separable: Σ_i w_i (c_i a_i)^p over the muscles, with a scale c_i that turns activation
-into what the cost is about. A reserve's control e counts as much at 1 as an average muscle at full
-activation: S Σ_k |e_k|^p with S = mean_i c_i^p, so that no unit makes reserves cheap. For ``activation_power``
-c = S = 1 and the sum is that of OpenSim's StaticOptimization.
+All but ``min_max`` are separable: Σ_i w_i (c_i a_i)^p over the muscles, with a scale c_i that turns
+activation into what the cost is about. A reserve's control e counts as much at 1 as an average muscle at full
+activation: S Σ_k |e_k|^p with S = mean_i c_i^p, so that no unit makes reserves cheap. For
+``activation_power`` c = S = 1 and the sum is that of OpenSim's StaticOptimization.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Array = NDArray[np.float64]
 class Cost:
     """One cost function.
 
-    ``exponent`` is p (infinite for min_max); ``scale`` gives c, (T, M); ``formula`` (at weights 1), ``unit`` and
-    ``source`` are for people.
+    ``exponent`` is p (infinite for min_max); ``scale`` gives c, (T, M); ``formula`` (at weights 1), ``unit``
+    and ``source`` are for people.
     """
 
     name: str
@@ -70,8 +70,8 @@ def reserve_weight(scale: Array, exponent: float) -> Array:
 def counted_reserves(problem: RedundancyProblem) -> NDArray[np.bool_]:
     """Reserves (K,) that act where muscles do; only these count in min_max.
 
-    The others (residuals of a floating base, an arm without muscles) are fixed by the moment balance alone, and
-    the largest of them would hide the muscles.
+    The others (residuals of a floating base, an arm without muscles) are fixed by the moment balance alone,
+    and the largest of them would hide the muscles.
     """
     served = problem.geometry.served
     return np.asarray((problem.reserves.effect[:, served] != 0.0).any(axis=(0, 1)))
@@ -93,9 +93,7 @@ def get_cost(cost: str, exponent: float = 2.0) -> Cost:
             raise InputError(explain("a finite exponent ≥ 1", f"{exponent}", fix))
         return replace(COSTS[cost], exponent=float(exponent), formula=f"Σ a{_superscript(exponent)}")
     if exponent not in (2.0, COSTS[cost].exponent):
-        raise InputError(
-            explain(f"no exponent for cost='{cost}'", f"{exponent}", "Its exponent is part of its name.")
-        )
+        raise InputError(explain(f"no exponent for cost='{cost}'", f"{exponent}", "Its exponent is part of its name."))
     return COSTS[cost]
 
 

@@ -5,7 +5,7 @@ Time is axis 0; T frames, M muscles, D coordinates, P muscle–coordinate pairs;
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -88,9 +88,9 @@ class MuscleGeometry:
 
     ``moment_arms`` is (T, P) in m (m/m for a translation), pair p being coordinate ``pair_coordinate[p]`` and
     muscle ``pair_muscle[p]``. Nine tenths of the dense array are zeros, so that one is made on demand.
-    ``length`` and ``lengthening_speed`` of the muscle-tendon units are (T, M) in m and m/s, or None. ``spanned`` (D,)
-    says which coordinates some muscle's length depends on (OpenSim's wrapping can leave small moment arms
-    about joints that no muscle crosses).
+    ``length`` and ``lengthening_speed`` of the muscle-tendon units are (T, M) in m and m/s, or None.
+    ``spanned`` (D,) says which coordinates some muscle's length depends on (OpenSim's wrapping can leave
+    small moment arms about joints that no muscle crosses).
     """
 
     muscles: tuple[str, ...]
@@ -117,9 +117,7 @@ class MuscleGeometry:
         return dense
 
     @classmethod
-    def from_dense(
-        cls, moment_arm: Array, muscles: tuple[str, ...], coordinates: tuple[str, ...]
-    ) -> MuscleGeometry:
+    def from_dense(cls, moment_arm: Array, muscles: tuple[str, ...], coordinates: tuple[str, ...]) -> MuscleGeometry:
         """From a (T, D, M) array; pairs that are zero in every frame are left out."""
         pair_coordinate, pair_muscle = np.nonzero(np.any(moment_arm != 0.0, axis=0))
         pairs = moment_arm[:, pair_coordinate, pair_muscle]
@@ -127,19 +125,22 @@ class MuscleGeometry:
 
     def frames(self, keep: slice) -> MuscleGeometry:
         """The same geometry at fewer frames."""
-        cut = [None if a is None else a[keep] for a in (self.length, self.lengthening_speed)]
-        pairs = (self.pair_coordinate, self.pair_muscle, self.moment_arms[keep])
-        return MuscleGeometry(self.muscles, self.coordinates, *pairs, *cut, self.spanned)
+        length, speed = (None if a is None else a[keep] for a in (self.length, self.lengthening_speed))
+        return replace(self, moment_arms=self.moment_arms[keep], length=length, lengthening_speed=speed)
 
     def select(self, coordinates: Index) -> MuscleGeometry:
         """The same geometry about a subset of the coordinates."""
         kept = np.isin(self.pair_coordinate, coordinates)
         row = {old: new for new, old in enumerate(coordinates.tolist())}
         pair_coordinate = np.array([row[c] for c in self.pair_coordinate[kept].tolist()], dtype=np.intp)
-        names = tuple(self.coordinates[index] for index in coordinates)
-        pairs = (pair_coordinate, self.pair_muscle[kept], self.moment_arms[:, kept])
-        spanned = None if self.spanned is None else self.spanned[coordinates]
-        return MuscleGeometry(self.muscles, names, *pairs, self.length, self.lengthening_speed, spanned)
+        return replace(
+            self,
+            coordinates=tuple(self.coordinates[index] for index in coordinates),
+            pair_coordinate=pair_coordinate,
+            pair_muscle=self.pair_muscle[kept],
+            moment_arms=self.moment_arms[:, kept],
+            spanned=None if self.spanned is None else self.spanned[coordinates],
+        )
 
     def largest_moment_arm(self) -> Array:
         """(T, M) in m: max over the coordinates of |moment arm|."""

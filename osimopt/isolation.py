@@ -1,9 +1,10 @@
 """Run a function where opensim, or casadi, may be imported: in a process of its own.
 
-The two wheels carry different ``libcasadi`` libraries, so whichever is imported second into a process dies with
-"undefined symbol"; and ``import opensim`` rewrites ``LD_LIBRARY_PATH``, so that even a child process picks the
-wrong one. Each library therefore gets its own pool of loky workers, started with a clean ``LD_LIBRARY_PATH``. loky
-starts a fresh interpreter that does not import the user's script, so no ``__main__`` guard is needed.
+The two wheels carry different ``libcasadi`` libraries, so whichever is imported second into a process dies
+with "undefined symbol"; and ``import opensim`` rewrites ``LD_LIBRARY_PATH``, so that even a child process
+picks the wrong one. Each library therefore gets its own pool of loky workers, started with a clean
+``LD_LIBRARY_PATH``. loky starts a fresh interpreter that does not import the user's script, so no
+``__main__`` guard is needed.
 
 A function is named by a string, ``"package.module:function"``: the calling process must never import it.
 """

@@ -82,9 +82,7 @@ class RedundancyProblem:
                 raise InputError(explain(f"{name} of shape {shape}", f"{array.shape}", fix))
             if not np.isfinite(array).all():
                 where = np.argwhere(~np.isfinite(array))[0].tolist()
-                raise InputError(
-                    explain(f"finite numbers in {name}", f"NaN or infinity at {where}", "Repair it.")
-                )
+                raise InputError(explain(f"finite numbers in {name}", f"NaN or infinity at {where}", "Repair it."))
         if self.reserves.effect.shape not in ((1, coordinates, actuators), (frames, coordinates, actuators)):
             raise InputError(
                 explain(f"reserve effects on {coordinates} coordinates", f"{self.reserves.effect.shape}", "")
@@ -94,9 +92,9 @@ class RedundancyProblem:
         self._check_values()
 
     def _check_values(self) -> None:
-        def refuse(bad: NDArray[np.bool_], rule: str, fix: str) -> None:
-            if bad.any():
-                names = some(np.array(self.muscles)[bad])
+        def refuse(bad: Any, rule: str, fix: str) -> None:
+            if np.any(bad):
+                names = some(np.array(self.muscles)[np.asarray(bad)])
                 raise InputError(explain(rule, f"otherwise for {names}", fix))
 
         refuse((self.max_force < 0.0).any(axis=0), "max_force ≥ 0", "Forces are tensions in N.")
@@ -156,9 +154,7 @@ class RedundancyProblem:
 
     def with_weights(self, weights: ArrayLike) -> RedundancyProblem:
         """The same problem with other weights, (M,) or one number."""
-        return replace(
-            self, weights=_stretch(np.asarray(weights, dtype=float), (len(self.muscles),), "weights")
-        )
+        return replace(self, weights=_stretch(np.asarray(weights, dtype=float), (len(self.muscles),), "weights"))
 
     def with_reserves(
         self,
@@ -175,8 +171,12 @@ class RedundancyProblem:
             reserves = dict.fromkeys(coordinates, float(reserves))
         if isinstance(reserves, Mapping):
             reserves = ReserveActuators.on_coordinates(reserves, coordinates, bounds or (-np.inf, np.inf))
-        chosen = ReserveActuators.none(len(coordinates)) if reserves is None else reserves
-        return replace(self, reserves=chosen)
+        if reserves is None:
+            reserves = ReserveActuators.none(len(coordinates))
+        if not isinstance(reserves, ReserveActuators):
+            fix = "Use one of these."
+            raise InputError(explain("reserves as a number, {coordinate: N·m} or None", repr(reserves), fix))
+        return replace(self, reserves=reserves)
 
     @classmethod
     def from_arrays(
@@ -226,17 +226,13 @@ class RedundancyProblem:
         arm = np.asarray(moment_arm, dtype=float)
         arm = arm.reshape((1,) * (3 - arm.ndim) + arm.shape) if 1 <= arm.ndim <= 3 else arm
         if arm.ndim != 3:
-            raise InputError(
-                explain("moment_arm of shape (T, D, M), (D, M) or (M,)", f"{arm.shape}", "Reshape it.")
-            )
+            raise InputError(explain("moment_arm of shape (T, D, M), (D, M) or (M,)", f"{arm.shape}", "Reshape it."))
         n_coordinates, n_muscles = arm.shape[1:]
         target = np.asarray(generalized_force, dtype=float)
         if target.ndim < 2:
             target = target.reshape(-1, 1) if n_coordinates == 1 else target.reshape(1, -1)
         force = np.atleast_2d(np.asarray(max_force, dtype=float))
-        passive = np.atleast_2d(
-            np.zeros(1) if passive_force is None else np.asarray(passive_force, dtype=float)
-        )
+        passive = np.atleast_2d(np.zeros(1) if passive_force is None else np.asarray(passive_force, dtype=float))
         n_frames = max(len(arm), len(target), len(force), len(passive))
 
         def per_muscle(value: ArrayLike, name: str) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,14 +63,10 @@ class ReserveActuators:
         unknown = [name for name in optimal_force if name not in coordinates]
         if unknown:
             raise InputError(
-                explain(
-                    f"reserves on loaded coordinates ({some(coordinates, 40)})", some(unknown), "Rename them."
-                )
+                explain(f"reserves on loaded coordinates ({some(coordinates, 40)})", some(unknown), "Rename them.")
             )
         if bad := [name for name, force in optimal_force.items() if not (np.isfinite(force) and force > 0)]:
-            raise InputError(
-                explain("positive optimal forces of reserves", f"that of {some(bad)}", "Give N·m > 0.")
-            )
+            raise InputError(explain("positive optimal forces of reserves", f"that of {some(bad)}", "Give N·m > 0."))
         forces = np.array(list(optimal_force.values()), dtype=float)
         effect = np.zeros((1, len(coordinates), len(forces)))
         for column, (name, force) in enumerate(optimal_force.items()):
@@ -96,12 +92,11 @@ class ReserveActuators:
     def frames(self, keep: slice) -> ReserveActuators:
         """The same actuators at fewer frames."""
         effect = self.effect if len(self.effect) == 1 else self.effect[keep]
-        return ReserveActuators(self.names, effect, self.optimal_force, self.lower, self.upper, self.origin)
+        return replace(self, effect=effect)
 
     def select(self, coordinates: NDArray[np.intp]) -> ReserveActuators:
         """The same actuators on a subset of the coordinates."""
-        effect = self.effect[:, coordinates]
-        return ReserveActuators(self.names, effect, self.optimal_force, self.lower, self.upper, self.origin)
+        return replace(self, effect=self.effect[:, coordinates])
 
 
 def choose_reserves(
@@ -115,8 +110,8 @@ def choose_reserves(
 
     ``"auto"``: where a coordinate has no actuator yet, an unbounded reserve of 1 N·m, or, where no muscle
     can serve it either (a floating base), an unbounded residual actuator of 250 N·m or 50 N. A number: an
-    unbounded reserve of that optimal force on every coordinate without an actuator. A mapping: unbounded reserves on the
-    coordinates it names. ``None``: nothing.
+    unbounded reserve of that optimal force on every coordinate without an actuator. A mapping: unbounded
+    reserves on the coordinates it names. ``None``: nothing.
     """
     if reserves is None:
         return ReserveActuators.none(len(coordinates))
@@ -134,8 +129,6 @@ def choose_reserves(
             continue
         residual = reserves == "auto" and not served_by_muscle[index]
         moment_or_force = RESIDUAL_MOMENT if rotational[index] else RESIDUAL_FORCE
-        forces[name] = (
-            moment_or_force if residual else (RESERVE if isinstance(reserves, str) else float(reserves))
-        )
+        forces[name] = moment_or_force if residual else (RESERVE if isinstance(reserves, str) else float(reserves))
         origin[name] = "residual" if residual else "reserve"
     return ReserveActuators.on_coordinates(forces, coordinates, origin=origin)

@@ -26,14 +26,13 @@ MARKERS = ("solution.json", "arrays.json")
 QUANTITIES = ("activation", "muscle_force", "reserve_force")
 
 
-def write_result(
-    solution: RedundancySolution, folder: str | os.PathLike[str], *, overwrite: bool = False
-) -> Path:
+def write_result(solution: RedundancySolution, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Write a solution as a folder that appears whole or not at all.
 
     ``activation.sto``, ``muscle_force.sto`` (N) and ``reserve_force.sto`` (N·m, N) open in OpenSim;
-    ``status.csv`` has one row per frame (status, moment residual, objective and its terms); ``solution.json`` holds
-    versions, input hashes, options, statistics and findings. Failed frames are NaN, never the last iterate.
+    ``status.csv`` has one row per frame (status, moment residual, objective and its terms); ``solution.json``
+    holds versions, input hashes, options, statistics and findings. Failed frames are NaN, never the last
+    iterate.
 
     Raises
     ------
@@ -43,14 +42,12 @@ def write_result(
     return _appear(Path(folder), overwrite, lambda temporary: _fill(solution, temporary))
 
 
-def write_arrays(
-    problem: RedundancyProblem, folder: str | os.PathLike[str], *, overwrite: bool = False
-) -> Path:
+def write_arrays(problem: RedundancyProblem, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Write the arrays of a problem as .sto, in a folder that appears whole or not at all.
 
-    ``moment_arm.sto`` (m; columns ``<muscle>/<coordinate>``), ``max_force.sto`` (N), ``generalized_force.sto`` (N·m, N)
-    and, where the problem came from a model, ``muscle_tendon_length.sto`` (m), ``lengthening_speed.sto``
-    (m/s) and ``coordinates.sto`` (rad, m); ``arrays.json`` holds provenance.
+    ``moment_arm.sto`` (m; columns ``<muscle>/<coordinate>``), ``max_force.sto`` (N),
+    ``generalized_force.sto`` (N·m, N) and, where the problem came from a model, ``muscle_tendon_length.sto``
+    (m), ``lengthening_speed.sto`` (m/s) and ``coordinates.sto`` (rad, m); ``arrays.json`` holds provenance.
     """
     return _appear(Path(folder), overwrite, lambda temporary: _fill_arrays(problem, temporary))
 
@@ -92,14 +89,10 @@ def check_target(folder: Path, overwrite: bool) -> None:
         return
     if not overwrite:
         fix = "Choose another folder, or say overwrite=True (--overwrite)."
-        raise InputError(
-            explain("a new or empty folder for the results", "one with files in it", fix, folder)
-        )
+        raise InputError(explain("a new or empty folder for the results", "one with files in it", fix, folder))
     if not any((folder / marker).is_file() for marker in MARKERS):
         fix = "Choose another folder: this one holds something else."
-        raise InputError(
-            explain("a result folder to overwrite", f"none of {some(MARKERS)} in it", fix, folder)
-        )
+        raise InputError(explain("a result folder to overwrite", f"none of {some(MARKERS)} in it", fix, folder))
 
 
 def read_summary(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -187,9 +180,7 @@ def summarise(solution: RedundancySolution) -> dict[str, Any]:
     solved = solution.solved
     residual = np.abs(solution.moment_residual[solved])
     peaks = np.max(solution.muscle_force[solved], axis=0) if solved.any() else np.zeros(0)
-    counts = {
-        status.name.lower(): sum(s is status for s in solution.status) for status in type(solution.status[0])
-    }
+    counts = {status.name.lower(): sum(s is status for s in solution.status) for status in type(solution.status[0])}
     return {
         "frames": len(solution.status),
         "status": {name: count for name, count in counts.items() if count},

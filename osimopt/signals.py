@@ -18,9 +18,9 @@ MINIMUM_FRAMES = 6
 def differentiate(time: Array, value: Array) -> tuple[Array, Array]:
     """Speeds and accelerations as OpenSim's AnalyzeTool derives them.
 
-    The speed is the first derivative of the natural quintic interpolating spline through the values (OpenSim's
-    ``GCVSplineSet`` of degree 5 with error variance 0); the acceleration is the first derivative of a
-    second such spline through the sampled *speeds*, not the second derivative of the first.
+    The speed is the first derivative of the natural quintic interpolating spline through the values
+    (OpenSim's ``GCVSplineSet`` of degree 5 with error variance 0); the acceleration is the first derivative
+    of a second such spline through the sampled *speeds*, not the second derivative of the first.
 
     Parameters
     ----------
@@ -58,8 +58,9 @@ def lowpass(time: Array, value: Array, cutoff_hz: float) -> Array:
     """Zero-phase low-pass as OpenSim's tools do it: third-order Butterworth, forward and backward.
 
     The signal is padded by half its length with its odd reflection. As in OpenSim the cutoff is
-    not corrected for the double pass (the gain at ``cutoff_hz`` is 1/2, not 1/√2). Samples that are not uniform are filtered
-    on a uniform grid of the smallest interval (quintic spline) and evaluated at their own times.
+    not corrected for the double pass (the gain at ``cutoff_hz`` is 1/2, not 1/√2). Samples that are not
+    uniform are filtered on a uniform grid of the smallest interval (quintic spline) and evaluated at their
+    own times.
 
     Parameters
     ----------
@@ -78,9 +79,7 @@ def lowpass(time: Array, value: Array, cutoff_hz: float) -> Array:
     nyquist = 0.5 / interval
     if not 0.0 < cutoff_hz < nyquist:
         fix = "Lower lowpass_hz, or leave it out."
-        raise InputError(
-            explain(f"a cutoff between 0 and {nyquist:.4g} Hz (half the rate)", f"{cutoff_hz:g} Hz", fix)
-        )
+        raise InputError(explain(f"a cutoff between 0 and {nyquist:.4g} Hz (half the rate)", f"{cutoff_hz:g} Hz", fix))
     if uniform:
         return _butterworth_both_ways(value, cutoff_hz / nyquist)
     grid = np.linspace(time[0], time[-1], int(np.ceil((time[-1] - time[0]) / interval)) + 1)

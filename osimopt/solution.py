@@ -36,7 +36,9 @@ class Status(Enum):
         "No activations within their bounds give these moments. Check units and loads, add reserves, or strengthen "
         "the muscles that end on their upper bound."
     )
-    NOT_CONVERGED = "The solver stopped before it was done. Try another solver= or initial_guess=, or an exponent nearer to 2."
+    NOT_CONVERGED = (
+        "The solver stopped before it was done. Try another solver= or initial_guess=, or an exponent nearer to 2."
+    )
     RESIDUAL = "The solver claimed success, but its answer misses the moments. Raise tolerance= or try another solver=."
     OUT_OF_BOUNDS = "The solver claimed success, but its answer violates the bounds. Try another solver=."
 
@@ -50,8 +52,8 @@ class Status(Enum):
 class RedundancySolution:
     """Activations, forces and what is known of their quality.
 
-    Failed frames hold NaN. ``moment_residual`` (T, D) and ``objective`` (T,) are recomputed here from the problem, not
-    taken from the solver, and a frame whose answer does not hold is downgraded.
+    Failed frames hold NaN. ``moment_residual`` (T, D) and ``objective`` (T,) are recomputed here from the
+    problem, not taken from the solver, and a frame whose answer does not hold is downgraded.
 
     Attributes
     ----------
@@ -124,9 +126,7 @@ class RedundancySolution:
         peak = np.max(np.abs(self.problem.generalized_force), axis=0)
         shares = {}
         for column, name in enumerate(self.problem.reserves.names):
-            produced = np.abs(
-                self.problem.reserves.effect[:, :, column] * self.reserve_control[:, column, None]
-            )
+            produced = np.abs(self.problem.reserves.effect[:, :, column] * self.reserve_control[:, column, None])
             most = np.nanmax(produced, axis=0) if self.solved.any() else np.zeros(produced.shape[1])
             row = int(np.argmax(most))
             if served[row] and most[row] > 0.0:
@@ -146,9 +146,7 @@ class RedundancySolution:
                 )
         for name, (coordinate, share) in self.reserve_share().items():
             if share > RESERVE_SHARE:
-                said.append(
-                    f"{name} carries {100 * share:.0f} % of the peak moment of {coordinate} (5 % is the rule)."
-                )
+                said.append(f"{name} carries {100 * share:.0f} % of the peak moment of {coordinate} (5 % is the rule).")
         if not self.unique[self.solved].all():
             count = int(np.sum(~self.unique & self.solved))
             said.append(f"In {count} frames the minimiser is not unique; the one of least norm is given.")
@@ -181,7 +179,7 @@ class RedundancySolution:
 def moment_residual(problem: RedundancyProblem, activation: Array, control: Array) -> Array:
     """(T, D) R (max_force · a + passive_force) + effect e − τ."""
     force = problem.max_force * activation + problem.passive_force
-    residual = np.einsum(
+    residual: Array = np.einsum(
         "tdk,tk->td",
         np.broadcast_to(problem.reserves.effect, (len(problem), *problem.reserves.effect.shape[1:])),
         control,

@@ -82,9 +82,7 @@ def write_table(
     path = Path(path)
     bad = [column for column in table.columns if "\t" in str(column) or str(column) == "time"]
     if bad:
-        raise InputError(
-            explain("column labels without tabs, none called 'time'", some(bad), "Rename them.", path)
-        )
+        raise InputError(explain("column labels without tabs, none called 'time'", some(bad), "Rename them.", path))
     values = np.column_stack([table.index.to_numpy(dtype=float), table.to_numpy(dtype=float)])
     head = [
         name.replace("\n", " "),

@@ -20,13 +20,11 @@ from .motion import check_times
 Array = NDArray[np.float64]
 
 
-def read_generalized_force(
-    path: str | os.PathLike[str], model: Model, motion: Kinematics
-) -> GeneralizedForce:
+def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: Kinematics) -> GeneralizedForce:
     """Read net joint moments for the frames of a motion.
 
-    Columns are ``<coordinate>_moment`` or ``<coordinate>_force`` (OpenSim's own), the bare coordinate name, or
-    its path. Moments of coupled coordinates are projected onto the coordinates they follow. Free
+    Columns are ``<coordinate>_moment`` or ``<coordinate>_force`` (OpenSim's own), the bare coordinate name,
+    or its path. Moments of coupled coordinates are projected onto the coordinates they follow. Free
     coordinates without a column are left out of the balance, with a warning. Times that differ from the
     motion's are interpolated by the quintic spline, with a warning.
 
@@ -52,9 +50,7 @@ def read_generalized_force(
         if name in columns:
             everything[:, index] = table[columns[name]]
     if not np.isfinite(everything).all():
-        raise InputError(
-            explain("numbers", "NaN in the moments", "Fill the gaps or choose a time_range.", path)
-        )
+        raise InputError(explain("numbers", "NaN in the moments", "Fill the gaps or choose a time_range.", path))
     at_frames = _at(motion.time, time, everything, path)
     function = "osimopt.adapters.worker.couplers:project"
     projected = isolation.run("opensim", function, model.key, motion.value, at_frames, subject=model.path)
@@ -73,9 +69,7 @@ def _coordinate_of(label: str, names: tuple[str, ...]) -> str:
 def _at(wanted: Array, time: Array, value: Array, path: object) -> Array:
     if wanted[0] < time[0] - TIME_SLACK or wanted[-1] > time[-1] + TIME_SLACK:
         got = f"frames from {wanted[0]:g} to {wanted[-1]:g} s"
-        raise InputError(
-            explain(f"frames within its {time[0]:g} to {time[-1]:g} s", got, "Choose a time_range.", path)
-        )
+        raise InputError(explain(f"frames within its {time[0]:g} to {time[-1]:g} s", got, "Choose a time_range.", path))
     nearest = np.clip(np.searchsorted(time, wanted), 1, len(time) - 1)
     nearest -= (wanted - time[nearest - 1]) < (time[nearest] - wanted)
     if np.all(np.abs(time[nearest] - wanted) <= TIME_SLACK):

@@ -27,7 +27,8 @@ from .motion import read_motion
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
-#: Frames per call of opensim's process: about half a second of work, so that progress moves and Ctrl-C is heard.
+#: Frames per call of opensim's process: about half a second of work, so that progress moves and Ctrl-C is
+#: heard.
 CHUNK = 100
 
 
@@ -58,16 +59,17 @@ def load_problem(
     external_loads
         ExternalLoads XML (ground reactions). The moments then come from inverse dynamics.
     generalized_force
-        A .sto of OpenSim's InverseDynamicsTool instead; not both. With neither, inverse dynamics without loads.
+        A .sto of OpenSim's InverseDynamicsTool instead; not both. With neither, inverse dynamics without
+        loads.
     time_range
         First and last time in s of the frames to keep; derivatives still use the whole file.
     lowpass_hz
         Cutoff of the zero-phase low-pass on the free coordinates (OpenSim's filter); None for none.
     reserves
         What acts beside the muscles and the actuators found in the model. ``"auto"``: unbounded
-        residual actuators (250 N·m, 50 N) where neither a muscle nor an actuator of the model acts, and reserves of 1 N·m
-        on every other coordinate without an actuator. A number: reserves of that many N·m instead. A mapping: reserves
-        on the coordinates named. ``None``: none, as OpenSim's tool does.
+        residual actuators (250 N·m, 50 N) where neither a muscle nor an actuator of the model acts, and
+        reserves of 1 N·m on every other coordinate without an actuator. A number: reserves of that many N·m
+        instead. A mapping: reserves on the coordinates named. ``None``: none, as OpenSim's tool does.
     weld
         Names of joints to replace by welds.
     passive_force
@@ -103,9 +105,7 @@ def load_problem(
     if loads is not None:
         loads.check_covers(kinematics.time)
     given = None if generalized_force is None else read_generalized_force(generalized_force, read, kinematics)
-    pairs, arrays, warned = _extract(
-        read, kinematics, Wanted(given is None, passive_force), n_jobs or 1, progress
-    )
+    pairs, arrays, warned = _extract(read, kinematics, Wanted(given is None, passive_force), n_jobs or 1, progress)
     files = {
         "model": read.path,
         "motion": motion,
@@ -115,9 +115,7 @@ def load_problem(
     options = {
         "time_range": time_range,
         "lowpass_hz": lowpass_hz,
-        "reserves": reserves
-        if isinstance(reserves, (str, float, int)) or reserves is None
-        else dict(reserves),
+        "reserves": reserves if isinstance(reserves, (str, float, int)) or reserves is None else dict(reserves),
         "weld": list(weld),
         "passive_force": passive_force,
         "gain": gain,
@@ -136,18 +134,14 @@ def _check_options(loads: Any, forces: Any, gain: str, geometry: str, n_jobs: in
     if geometry != "opensim":
         raise InputError(explain("geometry='opensim'", repr(geometry), "It is the only one so far."))
     if n_jobs is not None and (not isinstance(n_jobs, int) or n_jobs < 1):
-        raise InputError(
-            explain("n_jobs of at least 1, or None", repr(n_jobs), "Give a number of processes.")
-        )
+        raise InputError(explain("n_jobs of at least 1, or None", repr(n_jobs), "Give a number of processes."))
 
 
 def _extract(
     model: Model, motion: Kinematics, wanted: Wanted, n_jobs: int, progress: Progress | None
 ) -> tuple[Pairs, list[FrameArrays], list[str]]:
     frames = "osimopt.adapters.worker.frames"
-    pairs: Pairs = isolation.run(
-        "opensim", f"{frames}:find_pairs", model.key, motion.value, subject=model.path
-    )
+    pairs: Pairs = isolation.run("opensim", f"{frames}:find_pairs", model.key, motion.value, subject=model.path)
     warned = list(pairs.warnings)
     calls = []
     for start in range(0, len(motion.time), CHUNK):
@@ -181,9 +175,7 @@ def _assemble(
     length, speed = _join(chunks, "length"), _join(chunks, "lengthening_speed")
     muscles = described.muscles
     arms = _join(chunks, "moment_arms")
-    geometry = MuscleGeometry(
-        muscles.names, names, pairs.coordinate, pairs.muscle, arms, length, speed, pairs.spanned
-    )
+    geometry = MuscleGeometry(muscles.names, names, pairs.coordinate, pairs.muscle, arms, length, speed, pairs.spanned)
     actuators = ReserveActuators.none(len(free))
     if described.actuators:
         actuators = _model_actuators(model, _join(chunks, "effect"))
@@ -211,9 +203,7 @@ def _assemble(
         pcsa=muscles.pcsa(),
         weights=np.ones(len(muscles.names)),
         reserves=actuators + added,
-        passive_force=_join(chunks, "passive_force")
-        if chunks[0].passive_force is not None
-        else np.zeros_like(gain),
+        passive_force=_join(chunks, "passive_force") if chunks[0].passive_force is not None else np.zeros_like(gain),
         parameters=muscles,
         kinematics=motion,
         provenance=provenance,
@@ -223,18 +213,17 @@ def _assemble(
 def _model_actuators(model: Model, effect: Array) -> ReserveActuators:
     actuators = model.description.actuators
     constant = bool(np.all(effect == effect[:1]))
-    columns = [
-        np.array([getattr(a, name) for a in actuators]) for name in ("optimal_force", "lower", "upper")
-    ]
-    kinds = ("model",) * len(actuators)
     return ReserveActuators(
-        tuple(a.name for a in actuators), effect[:1] if constant else effect, *columns, kinds
+        names=tuple(actuator.name for actuator in actuators),
+        effect=effect[:1] if constant else effect,
+        optimal_force=np.array([actuator.optimal_force for actuator in actuators]),
+        lower=np.array([actuator.lower for actuator in actuators]),
+        upper=np.array([actuator.upper for actuator in actuators]),
+        origin=("model",) * len(actuators),
     )
 
 
-def _provenance(
-    model: Model, files: Mapping[str, Any], options: dict[str, Any], warned: list[str]
-) -> dict[str, Any]:
+def _provenance(model: Model, files: Mapping[str, Any], options: dict[str, Any], warned: list[str]) -> dict[str, Any]:
     said = [*model.description.warnings, *warned]
     if model.description.switched_off:
         said.append(f"Switched off in the model and left out: {some(model.description.switched_off, 40)}")

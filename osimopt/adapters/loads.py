@@ -31,9 +31,7 @@ class ExternalLoads:
         if time[0] < first - TIME_SLACK or time[-1] > last + TIME_SLACK:
             got = f"frames from {time[0]:g} to {time[-1]:g} s"
             fix = "Choose a time_range inside it, or the loads of this trial."
-            raise InputError(
-                explain(f"frames within the loads' {first:g} to {last:g} s", got, fix, self.data)
-            )
+            raise InputError(explain(f"frames within the loads' {first:g} to {last:g} s", got, fix, self.data))
 
 
 def read_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
@@ -66,6 +64,4 @@ def _check_columns(path: Path, data: Path, element, columns: list[str]) -> None:
             if identifier not in ("", "Unassigned") and missing:
                 where = f"{path}, ExternalForce '{force.get('name')}'"
                 got = f"no {some(missing)} in {data.name} (it has {some(columns)})"
-                raise InputError(
-                    explain(f"columns for <{tag}> '{identifier}'", got, "Correct the identifier.", where)
-                )
+                raise InputError(explain(f"columns for <{tag}> '{identifier}'", got, "Correct the identifier.", where))

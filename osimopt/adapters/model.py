@@ -62,9 +62,7 @@ def read_model(
         raise InputError(explain("weld as a sequence of joint names", repr(weld), f"Write weld=({weld!r},)."))
     loads = (str(external_loads.path), str(external_loads.data)) if external_loads else (None, None)
     key = ModelKey(str(path), path.stat().st_mtime_ns, tuple(weld), *loads)
-    return Model(
-        key, isolation.run("opensim", "osimopt.adapters.worker.describe:describe", key, subject=path)
-    )
+    return Model(key, isolation.run("opensim", "osimopt.adapters.worker.describe:describe", key, subject=path))
 
 
 def _write_live_model(model: Any) -> Path:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: rad beyond a joint's own range that no posture reaches: then the numbers are degrees, whatever the header says.
+#: rad beyond a joint's own range that no posture reaches: then the numbers are degrees, whatever the header
+#: says.
 IMPOSSIBLE = np.pi
 #: rad or m by which a coupled, locked or prescribed column may differ from the model before that is said.
 DISAGREEMENT = 1e-3
@@ -62,9 +63,7 @@ def check_times(time: Array, path: object) -> None:
     """Refuse times that are not finite and increasing, naming the first offender."""
     if not np.isfinite(time).all():
         row = int(np.argmin(np.isfinite(time)))
-        raise InputError(
-            explain("finite times", f"{time[row]} in row {row + 1} of the table", "Repair it.", path)
-        )
+        raise InputError(explain("finite times", f"{time[row]} in row {row + 1} of the table", "Repair it.", path))
     step = np.diff(time)
     if (step <= 0).any():
         row = int(np.argmax(step <= 0))
@@ -83,9 +82,7 @@ def choose_frames(time: Array, time_range: tuple[float, float] | None, path: obj
     keep = np.flatnonzero((time >= start - slack) & (time <= end + slack))
     if not keep.size:
         got = f"time_range {start:g} to {end:g} s"
-        raise InputError(
-            explain(f"a time_range within {time[0]:g} to {time[-1]:g} s", got, "Choose another.", path)
-        )
+        raise InputError(explain(f"a time_range within {time[0]:g} to {time[-1]:g} s", got, "Choose another.", path))
     return slice(int(keep[0]), int(keep[-1]) + 1)
 
 
@@ -105,9 +102,7 @@ def _own_columns(table: pd.DataFrame, model: Model, path: object) -> pd.DataFram
             if own
             else f"Is it this model's motion? Its columns are {some(table.columns)}."
         )
-        raise InputError(
-            explain("a column for every free coordinate", f"none for {some(missing, 12)}", fix, path)
-        )
+        raise InputError(explain("a column for every free coordinate", f"none for {some(missing, 12)}", fix, path))
     twice = [name for name in own if list(table.columns).count(name) > 1]
     if twice:
         raise InputError(explain("one column per coordinate", f"two for {some(twice)}", "Remove one.", path))
@@ -131,7 +126,8 @@ def _in_radians(table: pd.DataFrame, model: Model, path: object) -> pd.DataFrame
     for name in rotational:
         if by_name[name].kind == "free" and _impossible(by_name[name], table[name].to_numpy()):
             largest = float(table[name].abs().max())
-            got = f"'{name}' reaching {largest:.3g} (range in the model {by_name[name].range[0]:.3g} to {by_name[name].range[1]:.3g} rad)"
+            low, high = by_name[name].range
+            got = f"'{name}' reaching {largest:.3g} (range in the model {low:.3g} to {high:.3g} rad)"
             fix = "If the file is in degrees, write inDegrees=yes into its header."
             raise InputError(explain("radians, as the header says", got, fix, path))
     return table

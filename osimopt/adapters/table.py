@@ -64,13 +64,13 @@ def muscle_table(
         The index is the coordinate in degrees (or m), the columns are (muscle, quantity):
 
         ``moment_arm`` m, −∂(muscle_tendon_length)/∂q as OpenSim computes it;
-        ``max_force`` N, tendon force at activation 1 in fibre–tendon equilibrium (elastic tendon, passive force included);
-        ``max_moment`` N·m, moment_arm · max_force;
-        ``max_force_active`` N, its active part along the tendon;
-        ``max_force_rigid`` N, active force along a rigid tendon (what static optimization uses, at zero speed);
-        ``muscle_tendon_length``, ``fiber_length`` m.
+        ``max_force`` N, tendon force at activation 1 in fibre–tendon equilibrium (elastic tendon, passive
+        force included); ``max_moment`` N·m, moment_arm · max_force; ``max_force_active`` N, its active part
+        along the tendon; ``max_force_rigid`` N, active force along a rigid tendon (what static optimization
+        uses, at zero speed); ``muscle_tendon_length``, ``fiber_length`` m.
 
-        ``attrs`` holds model, coordinate, unit, pose and OpenSim's warnings. NaN where OpenSim finds no equilibrium, with a warning.
+        ``attrs`` holds model, coordinate, unit, pose and OpenSim's warnings. NaN where OpenSim finds no
+        equilibrium, with a warning.
 
     Raises
     ------
@@ -84,15 +84,11 @@ def muscle_table(
     posture = _pose(read, pose or {}, coordinate)
     in_model_units = np.deg2rad(steps) if described.rotational else steps
     function = "osimopt.adapters.worker.equilibrium:strengths"
-    found = isolation.run(
-        "opensim", function, read.key, moving[0], in_model_units, posture, subject=read.path
-    )
+    found = isolation.run("opensim", function, read.key, moving[0], in_model_units, posture, subject=read.path)
     table = _frame(read, found, steps, described)
     said = [*read.description.warnings, *found.warnings]
     unit = "deg" if described.rotational else "m"
-    table.attrs.update(
-        model=read.path, coordinate=coordinate, unit=unit, pose=dict(pose or {}), warnings=said
-    )
+    table.attrs.update(model=read.path, coordinate=coordinate, unit=unit, pose=dict(pose or {}), warnings=said)
     return table
 
 
@@ -105,13 +101,9 @@ def _free_coordinate(model: Model, name: str) -> tuple[int, Coordinate]:
     described = model.description.coordinates[index]
     if described.kind != "free":
         fix = (
-            "Sweep the coordinate it follows instead."
-            if described.kind == "coupled"
-            else "Free it in the model first."
+            "Sweep the coordinate it follows instead." if described.kind == "coupled" else "Free it in the model first."
         )
-        raise InputError(
-            explain("a free coordinate", f"'{name}', which is {described.kind}", fix, model.path)
-        )
+        raise InputError(explain("a free coordinate", f"'{name}', which is {described.kind}", fix, model.path))
     return index, described
 
 
@@ -119,17 +111,13 @@ def _values(coordinate: Coordinate, n: int, values: ArrayLike | None) -> Array:
     if values is not None:
         given = np.atleast_1d(np.asarray(values, dtype=float))
         if given.ndim != 1 or not given.size or not np.isfinite(given).all():
-            raise InputError(
-                explain("finite values (n,) in degrees or m", f"shape {given.shape}", "Repair them.")
-            )
+            raise InputError(explain("finite values (n,) in degrees or m", f"shape {given.shape}", "Repair them."))
         return given
     if n < 1:
         raise InputError(explain("n of at least 1", f"{n}", "Ask for more steps."))
     low, high = coordinate.range
     if not np.isfinite([low, high]).all():
-        raise InputError(
-            explain(f"a finite range of '{coordinate.name}'", f"{low} to {high}", "Give values=.")
-        )
+        raise InputError(explain(f"a finite range of '{coordinate.name}'", f"{low} to {high}", "Give values=."))
     span = np.linspace(low, high, n)
     return np.rad2deg(span) if coordinate.rotational else span
 
@@ -140,9 +128,7 @@ def _pose(model: Model, pose: Mapping[str, float], moving: str) -> Array:
     for name, value in pose.items():
         if name not in names or name == moving:
             got = f"'{name}'" + (" (the one that moves)" if name == moving else "")
-            raise InputError(
-                explain(f"pose of coordinates among {some(names, 60)}", got, "Rename it.", model.path)
-            )
+            raise InputError(explain(f"pose of coordinates among {some(names, 60)}", got, "Rename it.", model.path))
         index = names.index(name)
         if model.description.coordinates[index].kind == "coupled":
             raise InputError(

@@ -23,9 +23,7 @@ def read_xml(path: Path, element: str, what: str) -> ElementTree.Element:
     except ElementTree.ParseError as error:
         line, column = error.position
         where = f"{path}, line {line}, column {column + 1}"
-        raise InputError(
-            explain(what, f"text that is not XML ({error})", "Is it the right file?", where)
-        ) from None
+        raise InputError(explain(what, f"text that is not XML ({error})", "Is it the right file?", where)) from None
     found = root if root.tag == element else root.find(element)
     if found is None:
         inside = next((child.tag for child in root), root.tag)

@@ -16,27 +16,19 @@ if TYPE_CHECKING:
 
 Model = Annotated[Path, typer.Argument(help="Model (.osim).", show_default=False)]
 Motion = Annotated[Path, typer.Argument(help="Motion (.mot, .sto).", show_default=False)]
-Loads = Annotated[
-    Path | None, typer.Option("--external-loads", "-l", help="ExternalLoads (.xml): ground reactions.")
-]
+Loads = Annotated[Path | None, typer.Option("--external-loads", "-l", help="ExternalLoads (.xml): ground reactions.")]
 Forces = Annotated[
     Path | None,
-    typer.Option(
-        "--generalized-force", "-g", help="Moments (.sto) of OpenSim's InverseDynamicsTool instead."
-    ),
+    typer.Option("--generalized-force", "-g", help="Moments (.sto) of OpenSim's InverseDynamicsTool instead."),
 ]
-TimeRange = Annotated[
-    tuple[float, float] | None, typer.Option(help="First and last time in s.", metavar="START END")
-]
+TimeRange = Annotated[tuple[float, float] | None, typer.Option(help="First and last time in s.", metavar="START END")]
 Lowpass = Annotated[float | None, typer.Option(help="Cutoff in Hz of the zero-phase low-pass on the motion.")]
 Weld = Annotated[list[str] | None, typer.Option(help="Joint to weld; may be repeated.")]
 Reserves = Annotated[
     str,
     typer.Option(help="auto, none (as OpenSim's tool), a number (N·m), or coordinate=N·m,… for single ones."),
 ]
-Passive = Annotated[
-    bool, typer.Option("--passive-force", help="Add passive fibre force (OpenSim leaves it out).")
-]
+Passive = Annotated[bool, typer.Option("--passive-force", help="Add passive fibre force (OpenSim leaves it out).")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Processes that read the frames.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result folder.")]
 
@@ -119,19 +111,12 @@ def info(model: Model, weld: Weld = None) -> None:
         )
         for name, kind, f, fiber, tendon, angle in zip(muscles.names, muscles.classes, *columns, strict=True)
     ]
-    print_table(
-        "\nMuscles", ("name", "class", "max isometric N", "fibre mm", "tendon mm", "pennation deg"), rows
-    )
+    print_table("\nMuscles", ("name", "class", "max isometric N", "fibre mm", "tendon mm", "pennation deg"), rows)
     if described.actuators:
-        rows = [
-            (a.name, a.kind, f"{a.optimal_force:g}", f"{a.lower:g}", f"{a.upper:g}")
-            for a in described.actuators
-        ]
+        rows = [(a.name, a.kind, f"{a.optimal_force:g}", f"{a.lower:g}", f"{a.upper:g}") for a in described.actuators]
         print_table("\nActuators", ("name", "class", "optimal force", "min control", "max control"), rows)
     if described.other_forces:
-        print_table(
-            "\nOther forces (they stay in the moment balance)", ("name", "class"), described.other_forces
-        )
+        print_table("\nOther forces (they stay in the moment balance)", ("name", "class"), described.other_forces)
     for name in described.switched_off:
         say_warning(f"{name} is switched off in the model (appliesForce false) and left out.")
     for warning in described.warnings:
@@ -190,15 +175,11 @@ def extract(
     from ..results import check_target, write_arrays
 
     check_target(out.absolute(), overwrite)
-    problem = _load(
-        model, motion, external_loads, generalized_force, time_range, lowpass_hz, weld, jobs, "none", False
-    )
+    problem = _load(model, motion, external_loads, generalized_force, time_range, lowpass_hz, weld, jobs, "none", False)
     folder = write_arrays(problem, out, overwrite=overwrite)
     for warning in problem.provenance["warnings"]:
         say_warning(warning)
-    say(
-        f"{len(problem)} frames written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}"
-    )
+    say(f"{len(problem)} frames written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 
 
 def solve(
@@ -210,7 +191,7 @@ def solve(
     cost: Annotated[
         str,
         typer.Option(
-            help="activation_power, sum_force, sum_force_squared, sum_stress_squared, sum_moment_ratio_cubed or min_max."
+            help="activation_power, sum_force, sum_force_squared, sum_stress_squared, sum_moment_ratio_cubed, min_max."
         ),
     ] = "activation_power",
     exponent: Annotated[float, typer.Option("--exponent", "-p", help="Exponent of activation_power.")] = 2.0,

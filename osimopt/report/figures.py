@@ -23,9 +23,7 @@ DRAWN_SHARE = 0.02
 NAMED_MUSCLES = 6
 
 
-def draw_table(
-    table: pd.DataFrame, path: str | os.PathLike[str], muscles: Sequence[str] | None = None
-) -> Path:
+def draw_table(table: pd.DataFrame, path: str | os.PathLike[str], muscles: Sequence[str] | None = None) -> Path:
     """Draw moment arm, maximum force and maximum moment of the muscles over the coordinate; return the path.
 
     By default the muscles are those that reach at least 2 % of the largest moment; beyond eight, the
@@ -61,9 +59,7 @@ def draw_solution(solution: RedundancySolution, path: str | os.PathLike[str]) ->
     Up to eight muscles are lines; more are a map of activation, one row per muscle.
     """
     few = len(solution.problem.muscles) <= style.MOST_LINES
-    mosaic = (
-        [["force", "activation", "moment"]] if few else [["force", "activation"], ["moment", "activation"]]
-    )
+    mosaic = [["force", "activation", "moment"]] if few else [["force", "activation"], ["moment", "activation"]]
     with style.figure(mosaic, (11.0, 3.6) if few else (10.0, 8.5)) as (drawn, axes):
         _draw_forces(axes["force"], solution)
         _draw_moments(axes["moment"], solution)
@@ -79,9 +75,7 @@ def draw_solution(solution: RedundancySolution, path: str | os.PathLike[str]) ->
 def _caption(solution: RedundancySolution) -> str:
     formula = solution.provenance.get("cost", {}).get("formula", "")
     failed = int(np.sum(~solution.solved))
-    return f"cost {formula} · {len(solution.status)} frames" + (
-        f" · {failed} failed (gaps)" if failed else ""
-    )
+    return f"cost {formula} · {len(solution.status)} frames" + (f" · {failed} failed (gaps)" if failed else "")
 
 
 def draw_sharing(shares: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
@@ -92,9 +86,7 @@ def draw_sharing(shares: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
         for cost, panel in axes.items():
             forces = shares[cost]
             colours = [style.colour(i) for i in range(forces.shape[1])]
-            panel.stackplot(
-                shares.index, forces.T.to_numpy(), labels=list(forces.columns), colors=colours, lw=0
-            )
+            panel.stackplot(shares.index, forces.T.to_numpy(), labels=list(forces.columns), colors=colours, lw=0)
             title = COSTS[cost].formula + ("" if unique.get(cost, True) else "  (split not unique)")
             style.label(panel, title, str(shares.index.name), "")
         axes[costs[0]].set_ylabel("muscle force, stacked (N)")
@@ -145,9 +137,7 @@ def _draw_moments(axes: Any, solution: RedundancySolution) -> None:
     chosen = [row for row in chosen if peak[row] >= DRAWN_SHARE * peak[served].max()]
     for rank, row in enumerate(chosen):
         color = style.colour(rank)
-        axes.plot(
-            solution.time, problem.generalized_force[:, row], color=color, label=problem.coordinates[row]
-        )
+        axes.plot(solution.time, problem.generalized_force[:, row], color=color, label=problem.coordinates[row])
         carried = np.sum(problem.reserves.effect[:, row] * solution.reserve_control, axis=1)
         if np.nanmax(np.abs(carried), initial=0.0) > 0.0:
             axes.plot(solution.time, carried, color=color, ls="--", lw=1.0)

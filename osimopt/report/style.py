@@ -18,7 +18,7 @@ GREY_LINE = {"color": "#D0D0D0", "lw": 0.8, "zorder": 1}
 #: More lines than this cannot be told apart: figures turn to a map of rows.
 MOST_LINES = len(PALETTE)
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "font.size": 9.0,
     "axes.titlesize": 10.0,
     "axes.titleweight": "bold",
@@ -36,16 +36,14 @@ _SETTINGS = {
 
 
 @contextmanager
-def figure(
-    mosaic: list[list[str]], size: tuple[float, float], **options: Any
-) -> Iterator[tuple[Figure, Any]]:
+def figure(mosaic: list[list[str]], size: tuple[float, float], **options: Any) -> Iterator[tuple[Figure, Any]]:
     """Give a figure and its axes by name, in the house's style and without pyplot's global state."""
     import matplotlib as mpl
     from matplotlib.figure import Figure as NewFigure
 
     with mpl.rc_context(_SETTINGS):
         drawn = NewFigure(figsize=size)
-        yield drawn, drawn.subplot_mosaic(mosaic, **options)
+        yield drawn, drawn.subplot_mosaic(mosaic, **options)  # type: ignore[arg-type]
 
 
 def save(drawn: Figure, path: Path) -> Path:
@@ -82,6 +80,4 @@ def legend_below(drawn: Figure, axes: Axes, names: Sequence[str]) -> None:
     handles, labels = axes.get_legend_handles_labels()
     by_name = dict(zip(labels, handles, strict=True))
     order = [name for name in names if name in by_name]
-    drawn.legend(
-        [by_name[name] for name in order], order, loc="outside lower center", ncols=min(len(order), 8)
-    )
+    drawn.legend([by_name[name] for name in order], order, loc="outside lower center", ncols=min(len(order), 8))

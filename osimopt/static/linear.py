@@ -100,8 +100,8 @@ def _highs(cost: Array, A: Array, b: Array, lower: Array, upper: Array, above: A
 def _least_norm(face: Frame, x: Array, fixed: Mask) -> tuple[Array, bool]:
     """On the optimal face (``fixed`` unknowns stay where they are): the answer of least Σ x², and if it is alone.
 
-    Every optimal answer keeps the fixed unknowns, and any feasible change of the others costs nothing (duality), so the
-    face is A x = b within bounds on the others: no tolerance on the cost is needed.
+    Every optimal answer keeps the fixed unknowns, and any feasible change of the others costs nothing
+    (duality), so the face is A x = b within bounds on the others: no tolerance on the cost is needed.
     """
     open_ = ~fixed
     if not open_.any():
@@ -129,7 +129,7 @@ def _least_norm(face: Frame, x: Array, fixed: Mask) -> tuple[Array, bool]:
 
 def _has_width(face: Frame) -> bool:
     """Whether more than one point satisfies the face: a random functional then differs between its extremes."""
-    direction = np.random.default_rng(0).uniform(0.5, 1.0, face.A.shape[1])
+    direction = np.asarray(np.random.default_rng(0).uniform(0.5, 1.0, face.A.shape[1]))
     direction *= np.where(np.arange(len(direction)) % 2, 1.0, -1.0)
     lower, upper = np.maximum(face.lower, -1e6), np.minimum(face.upper, 1e6)
     ends = [_highs(sign * direction, face.A, face.b, lower, upper).x for sign in (1.0, -1.0)]

@@ -11,8 +11,8 @@ from .frame import Frame
 
 Array = NDArray[np.float64]
 
-#: SLSQP stops where the objective changes by less than this (its variables are scaled to about 1). Tighter only lets it
-#: wander in rounding: p = 2 is exact at once, the rest is polished.
+#: SLSQP stops where the objective changes by less than this (its variables are scaled to about 1). Tighter
+#: only lets it wander in rounding: p = 2 is exact at once, the rest is polished.
 PRECISION = 1e-10
 MAX_ITERATIONS = 500
 #: Newton steps that polish SLSQP's answer, and the relative moment residual at which they are done.
@@ -80,7 +80,7 @@ def _polish(frame: Frame, p: float, y: Array) -> Array | None:
     if not inside.any():
         return None
     slope = np.sign(y) * np.abs(y) ** (p - 1.0)
-    multipliers = np.linalg.lstsq(A[:, inside].T, slope[inside], rcond=None)[0]
+    multipliers = np.asarray(np.linalg.lstsq(A[:, inside].T, slope[inside], rcond=None)[0], dtype=float)
     size = max(1.0, float(np.abs(b).max()))
 
     def answer(candidate: Array) -> tuple[Array, Array, Array]:
@@ -125,9 +125,7 @@ def lsq_linear(frame: Frame) -> Answer:
     matrix = np.vstack([np.eye(len(others)), C])
     right = np.concatenate([np.zeros(len(others)), target])
     bounds = frame.lower[others], frame.upper[others]
-    result = bounded_least_squares(
-        matrix, right, bounds=bounds, method="bvls", tol=1e-14, max_iter=MAX_ITERATIONS
-    )
+    result = bounded_least_squares(matrix, right, bounds=bounds, method="bvls", tol=1e-14, max_iter=MAX_ITERATIONS)
     y[others] = np.clip(result.x, *bounds)
     y[own] = target - C @ y[others]
     return Answer(y, int(result.nit), bool(result.success), str(result.message))
@@ -140,4 +138,5 @@ def eliminable(frame: Frame) -> NDArray[np.intp]:
     candidates = (frame.A != 0.0) & alone
     if not candidates.any(axis=1).all():
         return np.empty(0, dtype=np.intp)
-    return np.argmax(candidates, axis=1)
+    own: NDArray[np.intp] = np.argmax(candidates, axis=1)
+    return own

@@ -44,8 +44,9 @@ def solve_static(
     problem
         From :func:`osimopt.load_problem` or :meth:`RedundancyProblem.from_arrays`.
     cost
-        ``activation_power`` Σ w a^p, ``sum_force`` Σ w F, ``sum_force_squared`` Σ w F², ``sum_stress_squared``
-        Σ w (F/pcsa)², ``sum_moment_ratio_cubed`` Σ w (F/Mmax)³, ``min_max`` max w a; F is active muscle force.
+        ``activation_power`` Σ w a^p, ``sum_force`` Σ w F, ``sum_force_squared`` Σ w F²,
+        ``sum_stress_squared`` Σ w (F/pcsa)², ``sum_moment_ratio_cubed`` Σ w (F/Mmax)³, ``min_max`` max w a; F
+        is active muscle force.
     exponent
         p ≥ 1 of ``activation_power``.
     weights
@@ -53,8 +54,8 @@ def solve_static(
     tendon
         ``"rigid"``: force is max_force · activation.
     solver
-        ``"slsqp"`` (any p > 1), ``"lsq_linear"`` (p = 2 where every coordinate has an unbounded reserve of its own),
-        ``"highs"`` (linear costs). ``"auto"`` takes highs for linear costs, slsqp for the others.
+        ``"slsqp"`` (any p > 1), ``"lsq_linear"`` (p = 2 where every coordinate has an unbounded reserve of
+        its own), ``"highs"`` (linear costs). ``"auto"`` takes highs for linear costs, slsqp for the others.
     device
         ``"cpu"``.
     tolerance
@@ -170,9 +171,7 @@ def _guess(initial_guess: ArrayLike | None, problem: RedundancyProblem) -> Array
     shape = (len(problem), len(problem.muscles))
     if guess.shape not in (shape, shape[1:]) or not np.isfinite(guess).all():
         got = f"shape {guess.shape}" if guess.shape not in (shape, shape[1:]) else "NaN or infinity"
-        raise InputError(
-            explain(f"finite initial_guess of shape {shape} or {shape[1:]}", got, "Give activations.")
-        )
+        raise InputError(explain(f"finite initial_guess of shape {shape} or {shape[1:]}", got, "Give activations."))
     return np.hstack([np.broadcast_to(guess, shape), np.zeros((shape[0], len(problem.reserves.names)))])
 
 
@@ -222,9 +221,7 @@ def _solve_power(frame: Frame, exponent: float, method: str, start: Array | None
     if method == "lsq_linear":
         if frame.b.size and not eliminable(frame).size:
             fix = "Add unbounded reserves or use solver='slsqp'."
-            raise InputError(
-                explain("an unbounded reserve on every coordinate for 'lsq_linear'", "none on some", fix)
-            )
+            raise InputError(explain("an unbounded reserve on every coordinate for 'lsq_linear'", "none on some", fix))
         return lsq_linear(frame)
     answer = slsqp(frame, exponent, start)
     if not answer.converged and start is not None:

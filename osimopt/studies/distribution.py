@@ -14,7 +14,8 @@ from ..static.solve import solve_static
 if TYPE_CHECKING:
     import pandas as pd
 
-#: The costs of the classic exercise (Duarte, Biomechanics and Motor Control notebooks, doi:10.5281/zenodo.4599319).
+#: The costs of the classic exercise (Duarte, Biomechanics and Motor Control notebooks,
+#: doi:10.5281/zenodo.4599319).
 CLASSIC_COSTS = ("sum_force", "sum_force_squared", "sum_stress_squared", "sum_moment_ratio_cubed")
 
 
@@ -39,8 +40,8 @@ def share_moment(
     costs
         Names of costs.
     starts
-        Number of starting values to solve from: 1 is the default start, the others are random activations (seed 0). The
-        answer must not depend on them.
+        Number of starting values to solve from: 1 is the default start, the others are random activations
+        (seed 0). The answer must not depend on them.
     pcsa
         (M,) cm²; default the muscles' maximum force in the first posture over 50 N/cm².
 
@@ -48,8 +49,8 @@ def share_moment(
     -------
     pandas.DataFrame
         Forces in N, columns (cost, muscle), index as in the table; NaN where the muscles are too weak.
-        ``attrs["spread"]`` is the largest difference in N between starting values, by cost; ``attrs["unique"]`` says of each
-        cost whether its split is unique in every posture.
+        ``attrs["spread"]`` is the largest difference in N between starting values, by cost;
+        ``attrs["unique"]`` says of each cost whether its split is unique in every posture.
     """
     import pandas as pd
 

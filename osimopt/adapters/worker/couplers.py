@@ -17,7 +17,8 @@ Array = NDArray[np.float64]
 def couple(key: ModelKey, value: Array, speed: Array, acceleration: Array) -> tuple[Array, Array, Array]:
     """Overwrite the dependent columns of (T, N) values, speeds and accelerations.
 
-    With q_d = f(q): u_d = f′u and u̇_d = f′u̇ + uᵀf″u, exactly what OpenSim's assembly and constraints enforce.
+    With q_d = f(q): u_d = f′u and u̇_d = f′u̇ + uᵀf″u, exactly what OpenSim's assembly and constraints
+    enforce.
     """
     session = load(key)
     value, speed, acceleration = value.copy(), speed.copy(), acceleration.copy()
@@ -57,9 +58,7 @@ def _expand(coupler: Coupler, arguments: Array, curvature: bool = False) -> tupl
     gradient = np.array([function.calcDerivative(_order(i), vector) for i in range(n)])
     hessian = np.zeros((n, n))
     if curvature:
-        hessian = np.array(
-            [[function.calcDerivative(_order(i, j), vector) for j in range(n)] for i in range(n)]
-        )
+        hessian = np.array([[function.calcDerivative(_order(i, j), vector) for j in range(n)] for i in range(n)])
     return scale * function.calcValue(vector), scale * gradient, scale * hessian
 
 

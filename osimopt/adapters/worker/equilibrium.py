@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 
 def strengths(key: ModelKey, coordinate: int, values: Array, pose: Array) -> Postures:
-    """Sweep one free coordinate over values, the others posed; see ``osimopt.muscle_table`` for what the columns mean."""
+    """Sweep one free coordinate over values, the others posed; ``osimopt.muscle_table`` says what the columns mean."""
     session = load(key)
     row = session.free().index(coordinate)
     everyone = np.arange(len(session.muscles))
@@ -28,9 +28,7 @@ def strengths(key: ModelKey, coordinate: int, values: Array, pose: Array) -> Pos
         posture[coordinate] = value
         posture = follow(session, posture)
         set_posture(session, 0.0, posture)
-        columns["moment_arm"].append(
-            list(unit_speed_arms(session, jacobian(session, posture), muscles_of)[row])
-        )
+        columns["moment_arm"].append(list(unit_speed_arms(session, jacobian(session, posture), muscles_of)[row]))
         set_speed(session, np.zeros(len(posture)))
         forces = [_forces(session, muscle) for muscle in session.muscles]
         for name, row_of_muscles in zip(Postures.COLUMNS[1:], zip(*forces, strict=True), strict=True):
@@ -39,7 +37,7 @@ def strengths(key: ModelKey, coordinate: int, values: Array, pose: Array) -> Pos
 
 
 def _forces(session: Session, muscle: Any) -> tuple[float, float, float, float, float]:
-    """Length, fibre length, tendon force, its active part, and the rigid-tendon active force; NaN without equilibrium."""
+    """Length, fibre length, tendon force, its active part, rigid-tendon active force; NaN without equilibrium."""
     state = session.state
     length = muscle.getLength(state)
     rigid = muscle.calcInextensibleTendonActiveFiberForce(state, 1.0)

@@ -16,8 +16,8 @@ Array = NDArray[np.float64]
 
 #: rad or m; the step of the finite differences that find which muscles span which coordinates.
 STEP = 1e-3
-#: m; a length slope or moment arm below this in every sampled posture is zero (rounding leaves 1e-12; muscles that span a
-#: coordinate show at least 1e-5 somewhere).
+#: m; a length slope or moment arm below this in every sampled posture is zero (rounding leaves 1e-12; muscles
+#: that span a coordinate show at least 1e-5 somewhere).
 SPAN_THRESHOLD = 1e-7
 #: m; OpenSim's moment arm and −∂l/∂q may differ by this much before it is said.
 INCONSISTENT = 1e-3
@@ -28,10 +28,10 @@ OWN_POSTURES, RANDOM_POSTURES = 10, 12
 def find_pairs(key: ModelKey, value: Array) -> Pairs:
     """Which muscles act on which coordinates: tried in postures of the motion and in random ones within the ranges.
 
-    Pairs with a moment arm are kept, as OpenSim computes it. Whether a muscle *spans* a coordinate is judged by its
-    length instead: where a path wraps over two objects OpenSim's moment arm can be off by a centimetre, and not vanish
-    even about joints that the muscle does not cross (the gastrocnemius about hip and pelvis in public
-    models). Muscles whose moment arm is not −∂l/∂q are named.
+    Pairs with a moment arm are kept, as OpenSim computes it. Whether a muscle *spans* a coordinate is judged
+    by its length instead: where a path wraps over two objects OpenSim's moment arm can be off by a
+    centimetre, and not vanish even about joints that the muscle does not cross (the gastrocnemius about hip
+    and pelvis in public models). Muscles whose moment arm is not −∂l/∂q are named.
     """
     session = load(key)
     free = session.free()
@@ -47,16 +47,15 @@ def find_pairs(key: ModelKey, value: Array) -> Pairs:
     spans = np.abs(slopes).max(axis=0) > SPAN_THRESHOLD
     acts = np.abs(arms).max(axis=0) > SPAN_THRESHOLD
     worst = np.abs(arms + slopes)[: len(own)].max(axis=0)
-    return Pairs(*np.nonzero(spans | acts), spans.any(axis=1), _inconsistent(session, worst))
+    coordinate, muscle = np.nonzero(spans | acts)
+    return Pairs(coordinate, muscle, spans.any(axis=1), _inconsistent(session, worst))
 
 
 def _all_arms(session: Session, posture: Array) -> Array:
     """(D, M) moment arms of every pair."""
     set_posture(session, 0.0, posture)
     return np.array(
-        unit_speed_arms(
-            session, jacobian(session, posture), [np.arange(len(session.muscles))] * len(session.free())
-        )
+        unit_speed_arms(session, jacobian(session, posture), [np.arange(len(session.muscles))] * len(session.free()))
     )
 
 
@@ -82,8 +81,8 @@ def _inconsistent(session: Session, worst: Array) -> list[str]:
     for muscle in np.flatnonzero(worst.max(axis=0) > INCONSISTENT):
         row = int(np.argmax(worst[:, muscle]))
         said.append(
-            f"{session.muscles[muscle].getName()}: OpenSim's moment arm about {names[row]} differs from -dl/dq by up to "
-            f"{1e3 * worst[row, muscle]:.1f} mm in this motion (imperfect wrapping); OpenSim's value is used."
+            f"{session.muscles[muscle].getName()}: OpenSim's moment arm about {names[row]} differs from -dl/dq by "
+            f"up to {1e3 * worst[row, muscle]:.1f} mm in this motion (imperfect wrapping); OpenSim's value is used."
         )
     return said
 
@@ -95,9 +94,7 @@ def extract(
     session = load(key)
     free = session.free()
     by_row = [pairs.muscle[pairs.coordinate == row] for row in range(len(free))]
-    rows: dict[str, list[Any]] = {
-        name: [] for name in ("arms", "length", "speed", "gain", "passive", "tau", "effect")
-    }
+    rows: dict[str, list[Any]] = {name: [] for name in ("arms", "length", "speed", "gain", "passive", "tau", "effect")}
     for frame in range(len(time)):
         set_posture(session, time[frame], value[frame])
         to_all = jacobian(session, value[frame])
@@ -132,12 +129,14 @@ def _required(array: Array | None) -> Array:
 
 
 def set_posture(session: Session, time: float, value: Array) -> None:
+    """Set time and every coordinate, nothing enforced."""
     session.state.setTime(float(time))
     for coordinate, q in zip(session.coordinates, value, strict=True):
         coordinate.setValue(session.state, float(q), False)
 
 
 def set_speed(session: Session, speed: Array) -> None:
+    """Set every speed and realize velocities."""
     u = np.empty(len(speed))
     u[session.mobility] = speed
     session.state.setU(opensim.Vector.createFromMat(u))
@@ -192,7 +191,8 @@ def _generalized_force(session: Session, to_all: Array, acceleration: Array) -> 
 def _net_force(session: Session, acceleration: Array) -> Array:
     """Inverse dynamics with every actuator switched off, in the order of the coordinate set.
 
-    Springs, limit forces, bushings, ligaments and external loads stay on, as in OpenSim's static optimization.
+    Springs, limit forces, bushings, ligaments and external loads stay on, as in OpenSim's static
+    optimization.
     """
     udot = np.empty(len(acceleration))
     udot[session.mobility] = acceleration
@@ -203,8 +203,8 @@ def _net_force(session: Session, acceleration: Array) -> Array:
 def _effects(session: Session, to_all: Array, acceleration: Array, target: Array | None = None) -> Array:
     """Generalized force (D, K) that each scalar actuator produces per unit of control.
 
-    One on a coordinate acts with its optimal force there. Any other (torque, point, path) is switched on alone
-    in the inverse dynamics, because its effect depends on the posture.
+    One on a coordinate acts with its optimal force there. Any other (torque, point, path) is switched on
+    alone in the inverse dynamics, because its effect depends on the posture.
     """
     effect = np.zeros((to_all.shape[1], len(session.actuators)))
     for column, actuator in enumerate(session.actuators):

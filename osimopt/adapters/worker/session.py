@@ -138,23 +138,17 @@ def _why_refused(path: str, text: str) -> str:
         got = f"{unknown[1]} ({some(names)})" if names else unknown[1]
         fix = "Replace it by a class that OpenSim has, or load its plugin's model in OpenSim and convert it."
         return explain("classes that OpenSim 4.6 knows", got, fix, path)
-    invalid = re.search(
-        r"Property '(\w+)' has an invalid property value\.\s*\(details: (.*?)\)\.?\s", text, re.DOTALL
-    )
+    invalid = re.search(r"Property '(\w+)' has an invalid property value\.\s*\(details: (.*?)\)\.?\s", text, re.DOTALL)
     part = re.search(r"In (?:Component|Object) '([^']*)' of type (\w+)", text)
     if invalid and part:
         got = f"another value in {part[2]} '{part[1].rsplit('/', 1)[-1]}'"
         fix = f"Edit <{invalid[1]}> of '{part[1]}' in the file; an older OpenSim accepted it."
         return explain(f"a valid <{invalid[1]}> ({invalid[2].strip().rstrip('.')})", got, fix, path)
     reason = re.sub(r"\s*Thrown at .*|std::exception in '[^']*':", "", text).strip()
-    return explain(
-        "a model that OpenSim 4.6 can build", f"its refusal: {reason}", "Repair the model in OpenSim.", path
-    )
+    return explain("a model that OpenSim 4.6 can build", f"its refusal: {reason}", "Repair the model in OpenSim.", path)
 
 
-def _split_actuators(
-    model: Any, paths: list[str], state: Any, key: ModelKey
-) -> tuple[list[Any], list[Any], list[str]]:
+def _split_actuators(model: Any, paths: list[str], state: Any, key: ModelKey) -> tuple[list[Any], list[Any], list[str]]:
     """Muscles, other scalar actuators, and the names of those that the model switches off."""
     muscles, actuators, off = [], [], []
     for path in paths:
@@ -167,22 +161,16 @@ def _split_actuators(
             off.append(name)
         elif muscle := opensim.Muscle.safeDownCast(component):
             if kind not in MUSCLE_CLASSES:
-                fix = (
-                    "Replace the muscle by one of them (OpenSim: ModOpReplaceMusclesWithDeGrooteFregly2016)."
-                )
+                fix = "Replace the muscle by one of them (OpenSim: ModOpReplaceMusclesWithDeGrooteFregly2016)."
                 raise ModelError(
-                    explain(
-                        f"muscles of class {some(sorted(MUSCLE_CLASSES))}", f"{kind} '{name}'", fix, key.path
-                    )
+                    explain(f"muscles of class {some(sorted(MUSCLE_CLASSES))}", f"{kind} '{name}'", fix, key.path)
                 )
             muscles.append(muscle)
         elif actuator := opensim.ScalarActuator.safeDownCast(component):
             actuators.append(actuator)
         else:
             fix = "Remove it or set its appliesForce to false."
-            raise ModelError(
-                explain("scalar actuators (one control each)", f"{kind} '{name}'", fix, key.path)
-            )
+            raise ModelError(explain("scalar actuators (one control each)", f"{kind} '{name}'", fix, key.path))
     if not muscles:
         raise ModelError(
             explain("at least one muscle", "none that applies force", "Is this the right model?", key.path)
@@ -210,9 +198,7 @@ def _mobilities(coordinates: list[Any], state: Any) -> list[int]:
     return [order.index(index + 1) for index in range(len(coordinates))]
 
 
-def _couplers(
-    model: Any, paths: list[str], state: Any, coordinates: list[Any], key: ModelKey
-) -> list[Coupler]:
+def _couplers(model: Any, paths: list[str], state: Any, coordinates: list[Any], key: ModelKey) -> list[Coupler]:
     names = [coordinate.getName() for coordinate in coordinates]
     couplers = []
     for path in paths:
@@ -223,9 +209,7 @@ def _couplers(
         if coupler is None:
             got = f"{constraint.getConcreteClassName()} '{constraint.getName()}'"
             fix = "Replace it by coupled coordinates, or set its isEnforced to false if the motion already respects it."
-            raise ModelError(
-                explain("CoordinateCouplerConstraint as the only kind of constraint", got, fix, key.path)
-            )
+            raise ModelError(explain("CoordinateCouplerConstraint as the only kind of constraint", got, fix, key.path))
         independent = coupler.getIndependentCoordinateNames()
         sources = tuple(names.index(independent.get(i)) for i in range(independent.getSize()))
         scale = float(coupler.getPropertyByName("scale_factor").toString())
@@ -241,9 +225,7 @@ def _in_order(couplers: list[Coupler]) -> list[Coupler]:
         blocked = {coupler.dependent for coupler in waiting}
         ready = [coupler for coupler in waiting if not blocked & set(coupler.independents)]
         if not ready:
-            raise ModelError(
-                explain("couplers without a cycle", some(c.name for c in waiting), "Break the cycle.")
-            )
+            raise ModelError(explain("couplers without a cycle", some(c.name for c in waiting), "Break the cycle."))
         ordered += ready
         waiting = [coupler for coupler in waiting if coupler not in ready]
     return ordered

@@ -1,0 +1,84 @@
+"""Fixtures shared by the tests; what needs real data skips with the reason."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from osimopt.datasets import Example, arm26
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+
+
+@dataclass(frozen=True)
+class TwoLeg:
+    """The small two-leg model that the tests build through the OpenSim API."""
+
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "two_leg.osim"
+
+    @property
+    def bare(self) -> Path:
+        return self.folder / "two_leg_bare.osim"
+
+    @property
+    def motion(self) -> Path:
+        return self.folder / "motion.mot"
+
+    @property
+    def loads(self) -> Path:
+        return self.folder / "external_loads.xml"
+
+    @property
+    def grf(self) -> Path:
+        return self.folder / "grf.mot"
+
+
+def run_script(script: Path, *arguments: object, cwd: Path) -> None:
+    """Run one of the tests' own OpenSim scripts in a process of its own."""
+    environment = {**os.environ, "LD_LIBRARY_PATH": ""}
+    command = [sys.executable, str(script), *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="session")
+def two_leg(tmp_path_factory: pytest.TempPathFactory) -> TwoLeg:
+    folder = tmp_path_factory.mktemp("two_leg")
+    run_script(HERE / "two_leg.py", folder, cwd=folder)
+    return TwoLeg(folder)
+
+
+@pytest.fixture(scope="session")
+def oracle(two_leg: TwoLeg) -> dict[str, np.ndarray]:
+    """What OpenSim's own API and tools say of the two-leg model along its motion."""
+    out = two_leg.folder / "oracle.npz"
+    script = HERE / "opensim_oracle.py"
+    run_script(script, two_leg.model, two_leg.motion, out, "--loads", two_leg.loads, cwd=two_leg.folder)
+    with np.load(out) as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope="session")
+def arm() -> Example:
+    return arm26()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of the public models and motions that cannot be part of this project."""
+    candidates = [os.environ.get("OSIMOPT_DATA"), ROOT.parent / "shared" / "data"]
+    for candidate in candidates:
+        if candidate and Path(candidate).is_dir():
+            return Path(candidate)
+    pytest.skip("needs public models and motions: set OSIMOPT_DATA to their folder")

@@ -1,0 +1,33 @@
+"""The README's example runs as it stands, and says nothing that is not true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+
+
+def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert example is not None
+    exec(compile(example[1], "README.md", "exec"), {})
+    assert "nothing to report" in capsys.readouterr().out
+    assert (tmp_path / "elbow_flexion" / "muscle_force.sto").is_file()
+
+
+def test_example_is_short() -> None:
+    example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert example is not None
+    assert sum(bool(line.strip()) for line in example[1].splitlines()) <= 12
+
+
+@pytest.mark.parametrize("command", ["info", "table", "extract", "solve"])
+def test_commands_exist(command: str) -> None:
+    from osimopt.cli import app
+
+    assert f"osimopt {command}" in README
+    assert command in {registered.callback.__name__ for registered in app.registered_commands if registered.callback}
