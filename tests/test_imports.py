@@ -80,7 +80,8 @@ def test_every_module_has_a_layer() -> None:
 
 def loaded_by(statement: str) -> set[str]:
     """Top-level third-party modules that a fresh interpreter has loaded after a statement."""
-    code = f"import sys; before = set(sys.modules); {statement}; import json; print(json.dumps(sorted(set(sys.modules) - before)))"
+    report = "import json; print(json.dumps(sorted(set(sys.modules) - before)))"
+    code = f"import sys; before = set(sys.modules); {statement}; {report}"
     environment = {**os.environ, "PYTHONWARNINGS": "error"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     top = {name.split(".")[0] for name in json.loads(done.stdout)}
@@ -93,7 +94,10 @@ def test_import_osimopt_loads_nothing_else(tmp_path: Path) -> None:
 
 
 def test_from_arrays_needs_only_numpy() -> None:
-    assert loaded_by("import osimopt; osimopt.RedundancyProblem.from_arrays([0.1], [100.0], 5.0)") <= {"osimopt", "numpy"}
+    assert loaded_by("import osimopt; osimopt.RedundancyProblem.from_arrays([0.1], [100.0], 5.0)") <= {
+        "osimopt",
+        "numpy",
+    }
 
 
 def test_command_line_starts_light() -> None:
