@@ -11,10 +11,12 @@ from .frame import Frame
 
 Array = NDArray[np.float64]
 
-#: SLSQP stops where the objective changes by less than this (its variables are scaled to about 1). Tighter
-#: only lets it wander in rounding: p = 2 is exact at once, the rest is polished.
+#: SLSQP stops where the cost changes by less than this share of its size. Tighter only lets it wander in rounding: p = 2
+#: is exact at once (its first quadratic model is the problem), the rest is polished.
 PRECISION = 1e-10
 MAX_ITERATIONS = 500
+#: Relative; an answer of SLSQP that misses the moments by more is a failed search, not an answer.
+FEASIBLE = 1e-8
 #: Newton steps that polish SLSQP's answer, and the relative moment residual at which they are done.
 POLISH_STEPS, POLISHED = 40, 1e-13
 
@@ -32,10 +34,11 @@ class Answer:
 def slsqp(frame: Frame, exponent: float, start: Array | None) -> Answer:
     """Sequential quadratic programming with exact derivatives, then a Newton polish on the optimality conditions.
 
-    For p = 2 SLSQP's first quadratic model is the problem itself, so its answer is exact. For other p the
-    variables are scaled by the largest of the p = 2 answer, which also is the start unless one is given.
+    For p = 2 SLSQP's first quadratic model is the problem itself, so its answer is exact from any start. For other p
+    the variables are scaled by the largest of the p = 2 answer, which is also the start unless one is given.
     """
-    quadratic = _slsqp(frame, 2.0, np.zeros(len(frame.lower)) if start is None else start, 1.0)
+    least = np.asarray(np.linalg.lstsq(frame.A, frame.b, rcond=None)[0])
+    quadratic = _slsqp(frame, 2.0, least, 1.0)
     if exponent == 2.0 or not quadratic.converged:
         return quadratic
     size = max(float(np.abs(quadratic.y).max()), 1e-3)
@@ -55,18 +58,21 @@ def _slsqp(frame: Frame, p: float, start: Array, size: float) -> Answer:
         slope = np.sign(y) * np.abs(y) ** (p - 1.0)
         return float(slope @ y) / p, slope
 
+    begin = start / size
     result = minimize(
         cost,
-        np.clip(start / size, lower, upper),
+        np.clip(begin, lower, upper),
         jac=True,
         method="SLSQP",
         bounds=np.column_stack([lower, upper]),
         constraints={"type": "eq", "fun": lambda y: A @ y - frame.b, "jac": lambda y: A},
-        options={"ftol": PRECISION, "maxiter": MAX_ITERATIONS},
+        options={"ftol": PRECISION * max(1.0, cost(begin)[0]), "maxiter": MAX_ITERATIONS},
     )
     # Mode 8, "positive directional derivative", is where rounding ends the descent: an answer, checked later.
     y = np.clip(result.x, lower, upper) * size
-    return Answer(y, int(result.nit), result.status in (0, 8), str(result.message))
+    missed = float(np.abs(frame.A @ y - frame.b).max(initial=0.0))
+    met = missed <= FEASIBLE * max(1.0, float(np.abs(frame.b).max(initial=0.0)))
+    return Answer(y, int(result.nit), met and result.status in (0, 8), str(result.message))
 
 
 def _polish(frame: Frame, p: float, y: Array) -> Array | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Literal
 
@@ -85,35 +86,11 @@ def solve_static(
     problem, chosen = _prepare(problem, cost, exponent, weights, tendon, device, on_failure)
     method = _choose(solver, chosen)
     started = perf_counter()
-    guess = _guess(initial_guess, problem)
-    x = np.full((len(problem), len(problem.actuators)), np.nan)
-    status = [Status.NOT_CONVERGED] * len(problem)
-    iterations = np.zeros(len(problem), dtype=np.intp)
-    unique = np.ones(len(problem), dtype=bool)
-    detail: dict[int, str] = {}
-    scale = _scale(problem, chosen)
-    start = None
-    for frame in range(len(problem)):
-        if guess is not None:
-            start = guess[frame]
-        try:
-            answer, unique[frame] = _solve_frame(problem, frame, chosen, method, scale[frame], start)
-            x[frame], iterations[frame] = answer.y, answer.iterations
-            status[frame] = Status.SOLVED if answer.converged else Status.NOT_CONVERGED
-            start = answer.y if answer.converged else None
-            if not answer.converged:
-                detail[frame] = answer.message
-        except InfeasibleError as error:
-            status[frame], start = Status.INFEASIBLE, None
-            detail[frame] = _describe_shortfall(problem, error.shortfall)
-        except ArithmeticError as error:
-            detail[frame] = str(error)
-        if progress is not None and (frame % 20 == 19 or frame + 1 == len(problem)):
-            progress(frame + 1, len(problem))
-    activation, control, checked = judge(problem, x, status, tolerance, detail)
+    found = _solve_frames(problem, chosen, method, _guess(initial_guess, problem), progress)
+    activation, control, status = judge(problem, found.x, found.status, tolerance, found.detail)
     terms = chosen.terms(problem, activation, control)
     solution = RedundancySolution(
-        problem, activation, control, checked, iterations, unique, chosen.total(terms), terms, detail,
+        problem, activation, control, status, found.iterations, found.unique, chosen.total(terms), terms, found.detail,
         provenance={
             **problem.provenance,
             "method": "static",
@@ -129,6 +106,71 @@ def solve_static(
             solution,
         )
     return solution
+
+
+@dataclass(eq=False)
+class _Found:
+    """What the solvers claim, by frame: unknowns (T, M + K), status, iterations, uniqueness, detail."""
+
+    x: Array
+    status: list[Status]
+    iterations: NDArray[np.intp]
+    unique: NDArray[np.bool_]
+    detail: dict[int, str]
+
+    @classmethod
+    def nothing(cls, frames: int, unknowns: int) -> _Found:
+        x = np.full((frames, unknowns), np.nan)
+        counts = np.zeros(frames, dtype=np.intp)
+        return cls(x, [Status.NOT_CONVERGED] * frames, counts, np.ones(frames, dtype=bool), {})
+
+
+def _solve_frames(
+    problem: RedundancyProblem,
+    cost: Cost,
+    method: str,
+    guess: Array | None,
+    progress: Callable[[int, int], None] | None,
+) -> _Found:
+    from threadpoolctl import threadpool_limits
+
+    scale = _scale(problem, cost)
+    found = _Found.nothing(len(problem), len(problem.actuators))
+    start = None
+    with threadpool_limits(1):  # a frame's matrices are small: BLAS threads cost up to 400 times what they save
+        for frame in range(len(problem)):
+            start = guess[frame] if guess is not None else start
+            start = _solve_into(found, problem, frame, cost, method, scale[frame], start)
+            if progress is not None and (frame % 20 == 19 or frame + 1 == len(problem)):
+                progress(frame + 1, len(problem))
+    return found
+
+
+def _solve_into(
+    found: _Found,
+    problem: RedundancyProblem,
+    frame: int,
+    cost: Cost,
+    method: str,
+    scale: Array,
+    start: Array | None,
+) -> Array | None:
+    """Solve one frame, record it, and return what the next one may start from."""
+    try:
+        answer, found.unique[frame] = _solve_frame(problem, frame, cost, method, scale, start)
+    except InfeasibleError as error:
+        found.status[frame] = Status.INFEASIBLE
+        found.detail[frame] = _describe_shortfall(problem, error.shortfall)
+        return None
+    except ArithmeticError as error:
+        found.detail[frame] = str(error)
+        return None
+    found.x[frame], found.iterations[frame] = answer.y, answer.iterations
+    if not answer.converged:
+        found.detail[frame] = answer.message
+        return None
+    found.status[frame] = Status.SOLVED
+    return answer.y
 
 
 def _prepare(
