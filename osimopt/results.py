@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import InputError, explain, some
+from .solution import Status
 from .tables import write_table
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def summarise(solution: RedundancySolution) -> dict[str, Any]:
     solved = solution.solved
     residual = np.abs(solution.moment_residual[solved])
     peaks = np.max(solution.muscle_force[solved], axis=0) if solved.any() else np.zeros(0)
-    counts = {status.name.lower(): sum(s is status for s in solution.status) for status in type(solution.status[0])}
+    counts = {status.name.lower(): sum(s is status for s in solution.status) for status in Status}
     return {
         "frames": len(solution.status),
         "status": {name: count for name, count in counts.items() if count},

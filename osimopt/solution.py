@@ -64,7 +64,7 @@ class RedundancySolution:
     reserve_control
         (T, K) controls of the reserve actuators.
     status
-        T members of :class:`Status`.
+        (T,) members of :class:`Status`: ``solution.status == Status.SOLVED`` compares frame by frame.
     iterations
         (T,) iterations of the solver.
     unique
@@ -79,7 +79,7 @@ class RedundancySolution:
     problem: RedundancyProblem
     activation: Array
     reserve_control: Array
-    status: tuple[Status, ...]
+    status: NDArray[np.object_]
     iterations: NDArray[np.intp]
     unique: NDArray[np.bool_]
     objective: Array
@@ -193,7 +193,7 @@ def moment_residual(problem: RedundancyProblem, activation: Array, control: Arra
 
 def judge(
     problem: RedundancyProblem, x: Array, status: list[Status], tolerance: float, detail: dict[int, str]
-) -> tuple[Array, Array, tuple[Status, ...]]:
+) -> tuple[Array, Array, NDArray[np.object_]]:
     """Split (T, M + K) unknowns, check them against the problem, blank failed frames.
 
     A frame claimed solved is downgraded where a moment is missed by more than
@@ -214,4 +214,4 @@ def judge(
             checked[frame] = Status.OUT_OF_BOUNDS
         if not checked[frame].ok:
             activation[frame] = control[frame] = np.nan
-    return activation, control, tuple(checked)
+    return activation, control, np.array(checked, dtype=object)

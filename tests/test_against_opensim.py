@@ -157,7 +157,7 @@ def test_auto_reserves(two_leg: TwoLeg) -> None:
 def test_frames_do_not_depend_on_jobs(
     two_leg: TwoLeg, problem: osimopt.RedundancyProblem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("osimopt.adapters.load.CHUNK", 20)
+    monkeypatch.setattr("osimopt.adapters.arrays.CHUNK", 20)
     split = osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads, reserves=None, n_jobs=2)
     np.testing.assert_array_equal(split.generalized_force, problem.generalized_force)
     np.testing.assert_array_equal(split.geometry.moment_arms, problem.geometry.moment_arms)

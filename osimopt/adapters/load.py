@@ -5,31 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .. import isolation
-from ..data import GeneralizedForce, Kinematics, MuscleGeometry
 from ..errors import InputError, explain, some
 from ..problem import RedundancyProblem
-from ..reserves import ReserveActuators, choose_reserves
+from .arrays import Progress, assemble, extract
 from .forces import read_generalized_force
 from .loads import read_external_loads
-from .messages import FrameArrays, Pairs, Wanted
+from .messages import Wanted
 from .model import Model, read_model
 from .motion import read_motion
-
-Array = NDArray[np.float64]
-Progress = Callable[[int, int], None]
-
-#: Frames per call of opensim's process: about half a second of work, so that progress moves and Ctrl-C is
-#: heard.
-CHUNK = 100
 
 
 def load_problem(
@@ -97,19 +87,21 @@ def load_problem(
         Wrong files, before anything is solved.
     """
     _check_options(external_loads, generalized_force, gain, geometry, n_jobs)
-    loads = None if external_loads is None else read_external_loads(external_loads)
-    read = read_model(model, weld, loads)
-    if passive_force:
-        read = read.with_rigid_tendons()
-    kinematics = read_motion(motion, read, lowpass_hz, time_range)
-    if loads is not None:
-        loads.check_covers(kinematics.time)
-    given = None if generalized_force is None else read_generalized_force(generalized_force, read, kinematics)
-    pairs, arrays, warned = _extract(read, kinematics, Wanted(given is None, passive_force), n_jobs or 1, progress)
-    files = {
+    with _hear() as heard:
+        loads = None if external_loads is None else read_external_loads(external_loads)
+        read = read_model(model, weld, loads)
+        if passive_force:
+            read = read.with_rigid_tendons()
+        kinematics = read_motion(motion, read, lowpass_hz, time_range)
+        if loads is not None:
+            loads.check_covers(kinematics.time)
+        given = None if generalized_force is None else read_generalized_force(generalized_force, read, kinematics)
+    pairs, arrays, warned = extract(read, kinematics, Wanted(given is None, passive_force), n_jobs or 1, progress)
+    files: dict[str, Any] = {
         "model": read.path,
         "motion": motion,
         "external_loads": external_loads,
+        "external_loads_data": None if loads is None else loads.data,
         "generalized_force": generalized_force,
     }
     options = {
@@ -121,8 +113,8 @@ def load_problem(
         "gain": gain,
         "geometry": geometry,
     }
-    provenance = _provenance(read, files, options, warned)
-    return _assemble(read, kinematics, pairs, arrays, given, reserves, provenance)
+    provenance = _provenance(read, files, options, heard + warned)
+    return assemble(read, kinematics, pairs, arrays, given, reserves, provenance)
 
 
 def _check_options(loads: Any, forces: Any, gain: str, geometry: str, n_jobs: int | None) -> None:
@@ -137,90 +129,16 @@ def _check_options(loads: Any, forces: Any, gain: str, geometry: str, n_jobs: in
         raise InputError(explain("n_jobs of at least 1, or None", repr(n_jobs), "Give a number of processes."))
 
 
-def _extract(
-    model: Model, motion: Kinematics, wanted: Wanted, n_jobs: int, progress: Progress | None
-) -> tuple[Pairs, list[FrameArrays], list[str]]:
-    frames = "osimopt.adapters.worker.frames"
-    pairs: Pairs = isolation.run("opensim", f"{frames}:find_pairs", model.key, motion.value, subject=model.path)
-    warned = list(pairs.warnings)
-    calls = []
-    for start in range(0, len(motion.time), CHUNK):
-        part = motion.frames(slice(start, start + CHUNK))
-        calls.append((model.key, part.time, part.value, part.speed, part.acceleration, pairs, wanted))
-    chunks: list[FrameArrays] = []
-    for chunk in isolation.run_many("opensim", f"{frames}:extract", calls, subject=model.path, n_jobs=n_jobs):
-        chunks.append(chunk)
-        if progress is not None:
-            progress(min(len(chunks) * CHUNK, len(motion.time)), len(motion.time))
-        warned += chunk.warnings
-    return pairs, chunks, warned
-
-
-def _join(chunks: Iterable[FrameArrays], name: str) -> Array:
-    return np.concatenate([getattr(chunk, name) for chunk in chunks])
-
-
-def _assemble(
-    model: Model,
-    motion: Kinematics,
-    pairs: Pairs,
-    chunks: list[FrameArrays],
-    given: GeneralizedForce | None,
-    reserves: Any,
-    provenance: dict[str, Any],
-) -> RedundancyProblem:
-    described = model.description
-    free = [described.coordinates[index] for index in described.free]
-    names = tuple(coordinate.name for coordinate in free)
-    length, speed = _join(chunks, "length"), _join(chunks, "lengthening_speed")
-    muscles = described.muscles
-    arms = _join(chunks, "moment_arms")
-    geometry = MuscleGeometry(muscles.names, names, pairs.coordinate, pairs.muscle, arms, length, speed, pairs.spanned)
-    actuators = ReserveActuators.none(len(free))
-    if described.actuators:
-        actuators = _model_actuators(model, _join(chunks, "effect"))
-    target = _join(chunks, "generalized_force") if given is None else given.value
-    if given is not None and given.coordinates != names:
-        keep = np.array([names.index(name) for name in given.coordinates])
-        geometry, actuators = geometry.select(keep), actuators.select(keep)
-        free = [free[index] for index in keep]
-    gain = _join(chunks, "max_force")
-    added = choose_reserves(
-        reserves,
-        geometry.coordinates,
-        [coordinate.rotational for coordinate in free],
-        geometry.served,
-        np.any(actuators.effect != 0.0, axis=(0, 2)),
-    )
-    provenance["reserves_added"] = dict(zip(added.names, added.optimal_force.tolist(), strict=True))
-    return RedundancyProblem(
-        time=motion.time,
-        geometry=geometry,
-        max_force=gain,
-        generalized_force=target,
-        lower=muscles.min_control,
-        upper=muscles.max_control,
-        pcsa=muscles.pcsa(),
-        weights=np.ones(len(muscles.names)),
-        reserves=actuators + added,
-        passive_force=_join(chunks, "passive_force") if chunks[0].passive_force is not None else np.zeros_like(gain),
-        parameters=muscles,
-        kinematics=motion,
-        provenance=provenance,
-    )
-
-
-def _model_actuators(model: Model, effect: Array) -> ReserveActuators:
-    actuators = model.description.actuators
-    constant = bool(np.all(effect == effect[:1]))
-    return ReserveActuators(
-        names=tuple(actuator.name for actuator in actuators),
-        effect=effect[:1] if constant else effect,
-        optimal_force=np.array([actuator.optimal_force for actuator in actuators]),
-        lower=np.array([actuator.lower for actuator in actuators]),
-        upper=np.array([actuator.upper for actuator in actuators]),
-        origin=("model",) * len(actuators),
-    )
+@contextmanager
+def _hear() -> Iterator[list[str]]:
+    """Collect our own warnings, and give them again at the end as if load_problem's caller had caused them."""
+    heard: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield heard
+    for warning in caught:
+        heard.append(str(warning.message))
+        warnings.warn(warning.message, stacklevel=4)
 
 
 def _provenance(model: Model, files: Mapping[str, Any], options: dict[str, Any], warned: list[str]) -> dict[str, Any]:

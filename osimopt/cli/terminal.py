@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 console = Console()
 messages = Console(stderr=True)
 
+#: Warnings already printed: a result carries them too.
+_warned: set[str] = set()
+
 #: Muscles listed in the summary of a solution; all are in the files.
 LISTED = 20
 
@@ -28,7 +31,10 @@ def say_error(text: str) -> None:
 
 
 def say_warning(text: str) -> None:
-    """Print a warning to stderr."""
+    """Print a warning to stderr, once."""
+    if text in _warned:
+        return
+    _warned.add(text)
     messages.print(f"[yellow]warning:[/] {escape(text)}", soft_wrap=True, highlight=False)
 
 
@@ -79,6 +85,8 @@ def print_solution(solution: RedundancySolution) -> None:
         left = len(solution.problem.muscles) - len(order)
         title = "Muscle forces" + (f" (the {LISTED} strongest; {left} more in the files)" if left else "")
         print_table(title, ("muscle", "peak N", "mean N", "peak activation"), rows)
+    if added := solution.provenance.get("reserves_added"):
+        say("Added: " + ", ".join(f"{name} ({force:g})" for name, force in added.items()))
     for warning in solution.provenance.get("warnings", []):
         say_warning(warning)
     for finding in solution.findings():

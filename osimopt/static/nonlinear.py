@@ -11,7 +11,7 @@ from .frame import Frame
 
 Array = NDArray[np.float64]
 
-#: SLSQP stops where the cost changes by less than this share of its size. Tighter only lets it wander in rounding: p = 2
+#: SLSQP stops where the cost changes by less than this share of its size. Tighter lets it wander in rounding: p = 2
 #: is exact at once (its first quadratic model is the problem), the rest is polished.
 PRECISION = 1e-10
 MAX_ITERATIONS = 500
