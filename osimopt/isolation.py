@@ -110,7 +110,7 @@ def _call(function: str, arguments: tuple[Any, ...]) -> Any:
 
 def _last_words(log: Path, limit: int = 400) -> str:
     with contextlib.suppress(OSError):
-        text = log.read_text(errors="replace").strip()
+        text = log.read_text(errors="replace").split("Fatal Python error")[0].strip()
         return text[-limit:]
     return ""
 

@@ -67,21 +67,34 @@ def _appear(folder: Path, overwrite: bool, fill: Callable[[Path], None]) -> Path
     """Fill a temporary folder and rename it, so that nobody ever sees half of it."""
     folder = folder.absolute()
     check_target(folder, overwrite)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    except OSError as error:
+        raise InputError(explain("a folder that can be made", str(error), "Choose another place.", folder)) from error
     try:
         fill(temporary)
         temporary.chmod(0o755)
-        if folder.exists():
-            retired = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.")) / "old"
-            folder.replace(retired)
-            temporary.replace(folder)
-            shutil.rmtree(retired.parent)
-        else:
-            temporary.replace(folder)
+        _swap(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
+
+
+def _swap(fresh: Path, folder: Path) -> None:
+    """Put a folder in the place of another, or of none; if that fails the old one stays."""
+    if not folder.exists():
+        fresh.replace(folder)
+        return
+    retired = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.")) / "old"
+    folder.replace(retired)
+    try:
+        fresh.replace(folder)
+    except BaseException:
+        retired.replace(folder)
+        raise
+    finally:
+        shutil.rmtree(retired.parent, ignore_errors=True)
 
 
 def check_target(folder: Path, overwrite: bool) -> None:
@@ -150,8 +163,17 @@ def _fill_muscle_table(table: pd.DataFrame, folder: Path) -> None:
 
 
 def _write_json(content: dict[str, Any], path: Path) -> None:
-    text = json.dumps(content, indent=2, ensure_ascii=False, default=str, allow_nan=False)
+    text = json.dumps(_plain(content), indent=2, ensure_ascii=False, default=str, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def _plain(content: Any) -> Any:
+    """JSON knows no infinity: write it as a word."""
+    if isinstance(content, dict):
+        return {str(key): _plain(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_plain(value) for value in content]
+    return str(content) if isinstance(content, float) and not np.isfinite(content) else content
 
 
 def frame_table(solution: RedundancySolution) -> pd.DataFrame:

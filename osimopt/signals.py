@@ -73,6 +73,10 @@ def lowpass(time: Array, value: Array, cutoff_hz: float) -> Array:
     -------
     (T, N) filtered samples.
     """
+    if len(time) < MINIMUM_FRAMES:
+        raise InputError(
+            explain(f"at least {MINIMUM_FRAMES} frames", str(len(time)), "Give a longer motion to filter.")
+        )
     step = np.diff(time)
     uniform = bool(np.all(np.abs(step - step.mean()) <= UNIFORM_TOLERANCE * step.mean()))
     interval = float(step.mean() if uniform else step.min())

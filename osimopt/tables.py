@@ -93,9 +93,23 @@ def write_table(
         "endheader",
         "\t".join(["time", *map(str, table.columns)]),
     ]
-    rows = ["\t".join(f"{value:.16g}" for value in row) for row in values.tolist()]
+    rows = ["\t".join(repr(value) for value in row) for row in values.tolist()]
     write_atomically(path, "\n".join(head + rows) + "\n")
     return path
+
+
+def check_times(time: np.ndarray, path: object) -> None:
+    """Refuse times that are not finite and increasing, naming the first offender."""
+    if not np.isfinite(time).all():
+        row = int(np.argmin(np.isfinite(time)))
+        raise InputError(explain("finite times", f"{time[row]} in row {row + 1} of the table", "Repair it.", path))
+    step = np.diff(time)
+    if (step <= 0).any():
+        row = int(np.argmax(step <= 0))
+        kind = "a time twice" if step[row] == 0 else "a step back"
+        fix = "Remove the row (pandas: table[~table.index.duplicated()]) or sort the file by time."
+        got = f"{kind}: {time[row]:g} s then {time[row + 1]:g} s in rows {row + 1} and {row + 2} of the table"
+        raise InputError(explain("increasing times", got, fix, path))
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from hypothesis import assume
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import brentq, linprog, minimize
@@ -30,8 +31,15 @@ ALL_COSTS: list[dict[str, Any]] = [
     *({"cost": name} for name in (*LINEAR_COSTS, *POWER_COSTS)),
     *({"cost": "activation_power", "exponent": p} for p in (1.0, *POWERS)),
 ]
+
+
+def is_linear(cost: dict[str, Any]) -> bool:
+    """Whether the cost is a linear program."""
+    return cost.get("cost") in LINEAR_COSTS or cost.get("exponent") == 1.0
+
+
 #: those with a unique minimiser
-STRICT_COSTS = [cost for cost in ALL_COSTS if cost["cost"] not in LINEAR_COSTS and cost.get("exponent") != 1.0]
+STRICT_COSTS = [cost for cost in ALL_COSTS if not is_linear(cost)]
 
 
 def label(cost: dict[str, Any]) -> str:
@@ -51,18 +59,25 @@ class Case:
     control: Array
 
     def __repr__(self) -> str:
-        p = self.problem
-        shown = {
+        p, r = self.problem, self.problem.reserves
+        arguments = {
             "moment_arm": p.moment_arm,
             "max_force": p.max_force,
             "generalized_force": p.generalized_force,
             "pcsa": p.pcsa,
-            "bounds": (p.lower, p.upper),
+            "bounds": [p.lower, p.upper],
             "weights": p.weights,
-            "reserves": (p.reserves.effect, p.reserves.lower, p.reserves.upper),
-            "feasible point": (self.activation, self.control),
+            "reserves": [r.optimal_force, r.lower, r.upper],
+            "feasible": [self.activation[0], self.control[0]],
         }
-        return "\n".join(f"{name} = {np.asarray(value).tolist()}" for name, value in shown.items())
+        lists = {
+            name: [v.tolist() for v in value] if isinstance(value, list) else value.tolist()
+            for name, value in arguments.items()
+        }
+        return f"Case({', '.join(f'{name}={value}' for name, value in lists.items())})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # what Hypothesis prints of a failing case
+        printer.text(repr(self))
 
 
 def _grid(low: int, high: int, unit: float) -> st.SearchStrategy[float]:
@@ -98,12 +113,14 @@ def cases(
     strengths: tuple[float, ...] = (1.0,),
     weights: bool = True,
     interior: bool = True,
+    loads: tuple[float, ...] = (0.0,),
 ) -> Case:
     """Feasible problems: the moments are those of activations and controls within their bounds.
 
     ``zeros`` allows zero moment arms and muscles without gain, ``proportional`` makes all rows multiples of
     the first, ``strengths`` multiply all forces and moments, ``interior`` keeps the feasible point off its bounds
-    (on them, the feasible set can be a single point).
+    (on them, the feasible set can be a single point), ``loads`` (N·m) are what unbounded reserves
+    may carry; 0: as much as at control 1.
     """
     D, M, T = (draw(st.integers(*size)) for size in (coordinates, muscles, frames))
     strength = draw(st.sampled_from(strengths))
@@ -111,6 +128,8 @@ def cases(
     if proportional:
         arm = arm[:, :1] * np.append(1.0, _array(draw, _grid(1, 4, 0.5), D - 1))[:, None]
     force = strength * _array(draw, _grid(0 if zeros else 1, 40, 50.0), T, M)
+    if not (zeros or proportional):  # rows that say the same thing twice are asked for, not met by accident
+        assume(all(M >= D and np.linalg.svd(a / np.abs(a).max(), compute_uv=False)[-1] > 1e-2 for a in arm))
     weight = _array(draw, _grid(1, 8, 0.25), M) if weights else np.ones(M)
     low = _array(draw, st.sampled_from(lower), M)
     problem = RedundancyProblem.from_arrays(
@@ -124,6 +143,8 @@ def cases(
     activation = problem.lower + share * (problem.upper - problem.lower)
     K = len(problem.reserves.names)
     control = _array(draw, _grid(-9, 9, 0.1), T, K)
+    if kind == "unbounded" and (load := draw(st.sampled_from(loads))) > 0.0:
+        control *= load / problem.reserves.optimal_force
     target = np.empty((T, D))
     for frame in range(T):
         target[frame] = problem.system(frame)[0] @ np.concatenate([activation[frame], control[frame]])
@@ -195,6 +216,11 @@ def coefficients(problem: RedundancyProblem, cost: str, exponent: float = 2.0) -
     return np.hstack([problem.weights * scale**p, np.repeat(average, reserves, axis=1)]), p
 
 
+def value(weight: Array, x: Array, p: float) -> float:
+    """Σ weight |x|^p, or the largest weight |x| for infinite p."""
+    return float(np.max(weight * np.abs(x)) if np.isinf(p) else weight @ np.abs(x) ** p)
+
+
 def stationary(z: Array, weight: Array, lower: Array, upper: Array, p: float) -> Array:
     """The x within bounds that minimises Σ weight |x|^p / p − z x."""
     return np.clip(np.sign(z) * (np.abs(z) / weight) ** (1.0 / (p - 1.0)), lower, upper)
@@ -256,20 +282,25 @@ def lower_bound(A: Array, b: Array, lower: Array, upper: Array, weight: Array, p
         best = stationary(z, ones, lower, upper, p)
         return float(multipliers @ b + np.sum(np.abs(best) ** p / p - z * best))
 
-    # Least Σ |s| of slope − Aᵀλ = s, where s > 0 is right on a lower and s < 0 on an upper bound.
+    # Candidates: what the unknowns between their bounds say, and (where they leave it open) the least Σ |s| of
+    # slope − Aᵀλ = s, where s > 0 is right on a lower and s < 0 on an upper bound.
     slope = np.sign(y) * np.abs(y) ** (p - 1.0)
-    wrong = np.concatenate([np.zeros(rows), y > lower + 1e-8, y < upper - 1e-8]).astype(float)
+    above, below = y > lower + 1e-8, y < upper - 1e-8
+    inside = above & below
+    candidates = [np.linalg.lstsq(A[:, inside].T, slope[inside], rcond=None)[0]]
     equations = np.hstack([A.T, -np.eye(columns), np.eye(columns)])
     limits = [(None, None)] * rows + [(0.0, None)] * (2 * columns)
-    multipliers = linprog(wrong, A_eq=equations, b_eq=slope, bounds=limits).x[:rows]
-    sharper = minimize(lambda m: -dual(m), multipliers, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-14})
-    return p * size**p * max(dual(multipliers), -float(sharper.fun))
+    fit = linprog(np.concatenate([np.zeros(rows), above, below]), A_eq=equations, b_eq=slope, bounds=limits)
+    candidates += [fit.x[:rows]] if fit.status == 0 else []
+    start = max(candidates, key=dual)
+    sharper = minimize(lambda m: -dual(m), start, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-14})
+    return p * size**p * max(dual(start), -float(sharper.fun))
 
 
 def linear_optimum(A: Array, b: Array, lower: Array, upper: Array, weight: Array, p: float) -> float:
     """The least Σ weight |x| (p = 1) or max weight |x| (p = ∞): a linear program in x and bounds u on the terms."""
     rows, columns = A.shape
-    terms = np.diag(weight / weight.max())
+    terms = np.diag(weight / (heaviest := float(weight.max(initial=1e-300))))
     above = np.eye(columns) if p == 1.0 else np.ones((columns, 1))
     answer = linprog(
         np.append(np.zeros(columns), np.ones(above.shape[1])),
@@ -279,7 +310,7 @@ def linear_optimum(A: Array, b: Array, lower: Array, upper: Array, weight: Array
         b_eq=b,
         bounds=[*zip(lower, upper, strict=True), *[(0.0, None)] * above.shape[1]],
     )
-    return float(answer.fun * weight.max()) if answer.status == 0 else np.nan
+    return float(answer.fun) * heaviest if answer.status == 0 else np.nan
 
 
 def optimum(problem: RedundancyProblem, cost: dict[str, Any], x: Array, frame: int = 0) -> float:
@@ -289,11 +320,16 @@ def optimum(problem: RedundancyProblem, cost: dict[str, Any], x: Array, frame: i
     weight, p = coefficients(problem, **cost)
     acts = (A != 0.0).any(axis=0)
     rest = np.clip(0.0, lower, upper)
+    if p == np.inf:
+        idle = float((weight[frame] * np.abs(rest))[~acts].max(initial=0.0))
+    else:
+        idle = float(weight[frame, ~acts] @ np.abs(rest[~acts]) ** p)
+    if not acts.any():
+        return idle
     program = (A[:, acts], b, lower[acts], upper[acts], weight[frame, acts], p)
     if p == np.inf:
-        return max(linear_optimum(*program), float((weight[frame] * np.abs(rest))[~acts].max(initial=0.0)))
-    fixed = float(weight[frame, ~acts] @ np.abs(rest[~acts]) ** p)
-    return fixed + (linear_optimum(*program) if p == 1.0 else lower_bound(*program, x[acts]))
+        return max(idle, linear_optimum(*program))
+    return idle + (linear_optimum(*program) if p == 1.0 else lower_bound(*program, x[acts]))
 
 
 def capacity(problem: RedundancyProblem, frame: int = 0) -> Array:

@@ -85,7 +85,9 @@ def ask_opensim(samples: tuple[Array, Array], folder: Path) -> dict[str, Array]:
     write_table(table, folder / "in.sto")
     command = [sys.executable, "-c", ORACLE, str(folder / "in.sto"), str(folder / "out.npz"), str(CUTOFF)]
     environment = {**os.environ, "LD_LIBRARY_PATH": ""}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     with np.load(folder / "out.npz") as arrays:
         return dict(arrays)

@@ -12,10 +12,9 @@ from .. import isolation
 from ..data import GeneralizedForce, Kinematics
 from ..errors import InputError, explain, some
 from ..signals import quintic_spline
-from ..tables import read_table
+from ..tables import check_times, read_table
 from .loads import TIME_SLACK
 from .model import Model
-from .motion import check_times
 
 Array = NDArray[np.float64]
 
@@ -49,9 +48,11 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
     for index, name in enumerate(names):
         if name in columns:
             everything[:, index] = table[columns[name]]
-    if not np.isfinite(everything).all():
-        raise InputError(explain("numbers", "NaN in the moments", "Fill the gaps or choose a time_range.", path))
     at_frames = _at(motion.time, time, everything, path)
+    if not np.isfinite(at_frames).all():
+        frame, index = np.argwhere(~np.isfinite(at_frames))[0]
+        got = f"NaN in '{columns[names[index]]}' at {motion.time[frame]:g} s"
+        raise InputError(explain("numbers in every frame", got, "Fill the gaps or choose a time_range.", path))
     function = "osimopt.adapters.worker.couplers:project"
     projected = isolation.run("opensim", function, model.key, motion.value, at_frames, subject=model.path)
     keep = [free.index(name) for name in found]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
-from ..tables import read_table
+from ..tables import check_times, read_table
 from .xml import read_xml
 
 #: s; motion and load files print times to 6-8 digits.
@@ -49,6 +49,7 @@ def read_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
     table = read_table(data)
     _check_columns(path, data, element, list(table.columns))
     time = table.index.to_numpy(dtype=float)
+    check_times(time, data)
     if not np.isfinite(table.to_numpy()).all():
         column = table.columns[~np.isfinite(table.to_numpy()).all(axis=0)][0]
         raise InputError(explain("numbers", f"NaN in column '{column}'", "Fill the gaps.", data))

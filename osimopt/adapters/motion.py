@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .. import isolation, signals
 from ..data import Coordinate, Kinematics
 from ..errors import InputError, explain, some
-from ..tables import read_table
+from ..tables import check_times, read_table
 from .model import Model
 
 if TYPE_CHECKING:
@@ -51,26 +51,11 @@ def read_motion(
     check_times(time, path)
     table = _in_radians(_own_columns(table, model, path), model, path)
     value = _fill(table, model, time)
+    _warn_of_disagreement(table, _complete(model, time, value.copy()), model, path)
     if lowpass_hz is not None:
         free = model.description.of_kind("free")
         value[:, free] = signals.lowpass(time, value[:, free], lowpass_hz)
-    motion = _complete(model, time, value)
-    _warn_of_disagreement(table, motion, model, path)
-    return motion.frames(choose_frames(time, time_range, path))
-
-
-def check_times(time: Array, path: object) -> None:
-    """Refuse times that are not finite and increasing, naming the first offender."""
-    if not np.isfinite(time).all():
-        row = int(np.argmin(np.isfinite(time)))
-        raise InputError(explain("finite times", f"{time[row]} in row {row + 1} of the table", "Repair it.", path))
-    step = np.diff(time)
-    if (step <= 0).any():
-        row = int(np.argmax(step <= 0))
-        kind = "a time twice" if step[row] == 0 else "a step back"
-        fix = "Remove the row (pandas: table[~table.index.duplicated()]) or sort the file by time."
-        got = f"{kind}: {time[row]:g} s then {time[row + 1]:g} s in rows {row + 1} and {row + 2} of the table"
-        raise InputError(explain("increasing times", got, fix, path))
+    return _complete(model, time, value).frames(choose_frames(time, time_range, path))
 
 
 def choose_frames(time: Array, time_range: tuple[float, float] | None, path: object) -> slice:

@@ -111,7 +111,8 @@ def _values(coordinate: Coordinate, n: int, values: ArrayLike | None) -> Array:
     if values is not None:
         given = np.atleast_1d(np.asarray(values, dtype=float))
         if given.ndim != 1 or not given.size or not np.isfinite(given).all():
-            raise InputError(explain("finite values (n,) in degrees or m", f"shape {given.shape}", "Repair them."))
+            got = f"shape {given.shape}" if given.ndim != 1 or not given.size else "NaN or infinity"
+            raise InputError(explain("finite values (n,) in degrees or m", got, "Repair them."))
         return given
     if n < 1:
         raise InputError(explain("n of at least 1", f"{n}", "Ask for more steps."))
@@ -129,6 +130,8 @@ def _pose(model: Model, pose: Mapping[str, float], moving: str) -> Array:
         if name not in names or name == moving:
             got = f"'{name}'" + (" (the one that moves)" if name == moving else "")
             raise InputError(explain(f"pose of coordinates among {some(names, 60)}", got, "Rename it.", model.path))
+        if not np.isfinite(value):
+            raise InputError(explain(f"a number for '{name}' in pose", f"{value}", "Give degrees or m.", model.path))
         index = names.index(name)
         if model.description.coordinates[index].kind == "coupled":
             raise InputError(

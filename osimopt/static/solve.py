@@ -83,7 +83,7 @@ def solve_static(
     SolverError
         Frames failed and ``on_failure="raise"``.
     """
-    problem, chosen = _prepare(problem, cost, exponent, weights, tendon, device, on_failure)
+    problem, chosen = _prepare(problem, cost, exponent, weights, tendon, device, on_failure, tolerance)
     method = _choose(solver, chosen)
     started = perf_counter()
     found = _solve_frames(problem, chosen, method, _guess(initial_guess, problem), progress)
@@ -181,6 +181,7 @@ def _prepare(
     tendon: str,
     device: str,
     on_failure: str,
+    tolerance: float,
 ) -> tuple[RedundancyProblem, Cost]:
     for name, value, allowed in (
         ("tendon", tendon, ("rigid",)),
@@ -189,6 +190,8 @@ def _prepare(
     ):
         if value not in allowed:
             raise InputError(explain(f"{name} among {allowed}", repr(value), "Choose one of them."))
+    if not (isinstance(tolerance, (int, float)) and 0.0 < tolerance < np.inf):
+        raise InputError(explain("a positive tolerance", repr(tolerance), "1e-9 is the default."))
     if weights is not None:
         problem = problem.with_weights(weights)
     return problem, get_cost(cost, exponent)

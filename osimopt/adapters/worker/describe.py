@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import opensim
 
 from ...data import Coordinate, CoordinateKind, MuscleParameters
+from ...errors import ModelError, explain
 from ..messages import Actuator, ModelDescription, ModelKey
-from .session import Session, load, warnings_since
+from .session import Session, load
 
 
 def describe(key: ModelKey) -> ModelDescription:
@@ -23,7 +25,7 @@ def describe(key: ModelKey) -> ModelDescription:
         actuators=tuple(_actuator(actuator) for actuator in session.actuators),
         other_forces=tuple(_other_forces(session)),
         switched_off=tuple(session.switched_off),
-        warnings=tuple(warnings_since()),
+        warnings=tuple(session.warnings),
         opensim_version=opensim.GetVersion(),
     )
 
@@ -72,7 +74,7 @@ def _muscles(session: Session) -> MuscleParameters:
     def column(getter: str) -> Any:
         return np.array([getattr(muscle, getter)() for muscle in session.muscles], dtype=float)
 
-    return MuscleParameters(
+    parameters = MuscleParameters(
         names=tuple(muscle.getName() for muscle in session.muscles),
         classes=tuple(muscle.getConcreteClassName() for muscle in session.muscles),
         max_isometric_force=column("get_max_isometric_force"),
@@ -83,6 +85,13 @@ def _muscles(session: Session) -> MuscleParameters:
         min_control=column("getMinControl"),
         max_control=column("getMaxControl"),
     )
+    for field in fields(parameters):
+        values = getattr(parameters, field.name)
+        if isinstance(values, np.ndarray) and np.isnan(values).any():
+            name = parameters.names[int(np.argmax(np.isnan(values)))]
+            fix = f"Repair <{field.name}> of '{name}'."
+            raise ModelError(explain("numbers for every muscle", f"NaN for '{name}'", fix, session.key.path))
+    return parameters
 
 
 def _other_forces(session: Session) -> list[tuple[str, str]]:

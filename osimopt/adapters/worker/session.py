@@ -54,6 +54,7 @@ class Session:
     switched_off: list[str]
     couplers: list[Coupler]
     inverse_dynamics: Any
+    warnings: list[str]
 
     def free(self) -> list[int]:
         """Indices of the coordinates that are neither locked, prescribed nor coupled, in multibody-tree order."""
@@ -73,19 +74,21 @@ def warnings_since() -> list[str]:
 @lru_cache(maxsize=2)
 def load(key: ModelKey) -> Session:
     """Load, weld, attach external loads, check that everything is supported, and initialise."""
+    warnings_since()
     model = _read_model(key)
-    if key.loads is not None:
-        _attach_loads(model, key)
+    try:
+        model.finalizeFromProperties()
+    except RuntimeError as error:
+        raise ModelError(_why_refused(key.path, str(error))) from None
     if key.rigid_tendon:
         for muscle in model.getMuscleList():
             if muscle.getConcreteClassName() != "Thelen2003Muscle":  # which refuses the flag: see frames.py
                 muscle.set_ignore_tendon_compliance(True)
+    if key.loads is not None:
+        _attach_loads(model, key)
+    state = _initialise(model, key)
     parts = list(model.getComponentsList())
     paths = [part.getAbsolutePathString() for part in parts]
-    try:
-        state = model.initSystem()
-    except RuntimeError as error:
-        raise ModelError(_why_refused(key.path, str(error))) from None
     muscles, actuators, off = _split_actuators(model, paths, state, key)
     _silence(state, muscles, actuators)
     coordinate_set = model.getCoordinateSet()
@@ -101,6 +104,7 @@ def load(key: ModelKey) -> Session:
         off,
         _couplers(model, paths, state, coordinates, key),
         opensim.InverseDynamicsSolver(model),
+        warnings_since(),
     )
 
 
@@ -128,7 +132,31 @@ def _read_model(key: ModelKey) -> Any:
 def _attach_loads(model: Any, key: ModelKey) -> None:
     loads = opensim.ExternalLoads(key.loads, True)
     loads.setDataFileName(key.loads_data)
+    body_set = model.getBodySet()
+    bodies = ["ground", *(body_set.get(i).getName() for i in range(body_set.getSize()))]
+    for index in range(loads.getSize()):
+        force = loads.get(index)
+        for body in (force.get_applied_to_body(), force.get_force_expressed_in_body()):
+            if body not in bodies:
+                got = f"'{body}' in ExternalForce '{force.getName()}'"
+                fix = "Correct the file, or use the one of this model."
+                raise ModelError(explain(f"bodies of the model ({some(bodies, 40)})", got, fix, key.loads))
     model.addModelComponent(loads)
+
+
+def _initialise(model: Any, key: ModelKey) -> Any:
+    try:
+        return model.initSystem()
+    except RuntimeError as error:
+        text = str(error)
+        if key.loads is not None and "ExternalForce" in text:
+            fix = "Correct the file, or use the one of this model."
+            raise ModelError(explain("loads that fit the model", _reason(text), fix, key.loads)) from None
+        raise ModelError(_why_refused(key.path, text)) from None
+
+
+def _reason(text: str) -> str:
+    return re.sub(r"\s*Thrown at .*|std::exception in '[^']*':", "", text).strip().rstrip(".")
 
 
 def _why_refused(path: str, text: str) -> str:
@@ -144,8 +172,8 @@ def _why_refused(path: str, text: str) -> str:
         got = f"another value in {part[2]} '{part[1].rsplit('/', 1)[-1]}'"
         fix = f"Edit <{invalid[1]}> of '{part[1]}' in the file; an older OpenSim accepted it."
         return explain(f"a valid <{invalid[1]}> ({invalid[2].strip().rstrip('.')})", got, fix, path)
-    reason = re.sub(r"\s*Thrown at .*|std::exception in '[^']*':", "", text).strip()
-    return explain("a model that OpenSim 4.6 can build", f"its refusal: {reason}", "Repair the model in OpenSim.", path)
+    got = f"its refusal: {_reason(text)}"
+    return explain("a model that OpenSim 4.6 can build", got, "Repair the model in OpenSim.", path)
 
 
 def _split_actuators(model: Any, paths: list[str], state: Any, key: ModelKey) -> tuple[list[Any], list[Any], list[str]]:
