@@ -46,7 +46,7 @@ class Cost:
         if np.isinf(self.exponent):
             loads = np.abs(control) * counted_reserves(problem)
             return {
-                "muscles": np.max(problem.weights * activation, axis=1, initial=0.0),
+                "muscles": np.max(problem.weights * np.abs(activation), axis=1, initial=0.0),
                 "reserves": np.max(loads, axis=1, initial=0.0),
             }
         p = self.exponent

@@ -123,7 +123,9 @@ def choose_reserves(
         fix = "Use one of these."
         raise InputError(explain("reserves='auto', None, a number or {coordinate: N·m}", repr(reserves), fix))
     if not isinstance(reserves, str) and not (np.isfinite(reserves) and reserves > 0):
-        raise InputError(explain("positive optimal forces of reserves", f"{reserves}", "Give N·m > 0."))
+        raise InputError(
+            explain("positive optimal forces of reserves", f"{reserves} for {some(coordinates)}", "Give N·m > 0.")
+        )
     forces: dict[str, float] = {}
     origin: dict[str, str] = {}
     for index, name in enumerate(coordinates):

@@ -19,6 +19,12 @@ Mask = NDArray[np.bool_]
 NEGLIGIBLE_MOMENT = 1e-9
 
 
+#: Relative; singular values of the moment balance below this are zero.
+RANK_TOLERANCE = 1e-10
+#: Relative; rows that depend on each other may disagree by rounding.
+INCONSISTENT = 1e-9
+
+
 class InfeasibleError(Exception):
     """The moments of some rows cannot be met: row → signed shortfall, for those known at this point."""
 
@@ -47,6 +53,25 @@ class Frame:
         """The same frame in y = scale · x (all scales positive)."""
         s = scale[self.columns]
         return Frame(self.A / s, self.b, self.lower * s, self.upper * s, self.rows, self.columns)
+
+
+def with_independent_rows(frame: Frame) -> Frame:
+    """The same program with orthonormal rows: two coordinates may say the same, which no solver likes.
+
+    Raises
+    ------
+    InfeasibleError
+        Rows that depend on each other ask for different moments.
+    """
+    size = np.maximum(np.abs(frame.A).max(axis=1, initial=0.0), 1e-300)
+    left, singular, right = np.linalg.svd(frame.A / size[:, None], full_matrices=False)
+    rank = int(np.sum(singular > RANK_TOLERANCE * singular.max(initial=0.0)))
+    target = left.T @ (frame.b / size)
+    unmet = (frame.b / size) - left[:, :rank] @ target[:rank]
+    if np.abs(unmet * size).max(initial=0.0) > INCONSISTENT * max(1.0, float(np.abs(frame.b).max(initial=0.0))):
+        raise InfeasibleError({})
+    rows = np.arange(rank)
+    return Frame(right[:rank], target[:rank] / singular[:rank], frame.lower, frame.upper, rows, frame.columns)
 
 
 def reduce_frame(frame: Frame) -> tuple[Frame, Array]:

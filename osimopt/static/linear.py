@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .frame import Frame, InfeasibleError
+from .frame import Frame, InfeasibleError, with_independent_rows
 from .nonlinear import Answer, slsqp
 
 Array = NDArray[np.float64]
@@ -44,8 +44,11 @@ def minimise_sum(frame: Frame, weight: Array) -> tuple[Answer, bool]:
     return Answer(x, int(result.nit), True), unique
 
 
-def minimise_largest(frame: Frame, weight: Array) -> tuple[Answer, bool]:
-    """Minimise β = max weight |x| (weight 0: not counted); then as :func:`minimise_sum` among the optimal answers."""
+def minimise_largest(frame: Frame, weight: Array, floor: float) -> tuple[Answer, bool]:
+    """Minimise β = max(floor, max weight |x|); then as :func:`minimise_sum` among the optimal answers.
+
+    Unknowns of weight 0 do not count; ``floor`` is what unknowns that are settled already reach.
+    """
     count = len(weight)
     counted = np.flatnonzero(weight)
     above = np.zeros((len(counted), count + 1))
@@ -57,7 +60,7 @@ def minimise_largest(frame: Frame, weight: Array) -> tuple[Answer, bool]:
     below[:, -1] = -1.0
     A = np.hstack([frame.A, np.zeros((len(frame.b), 1))])
     cost = np.append(np.zeros(count), 1.0)
-    limits = np.append(frame.lower, 0.0), np.append(frame.upper, np.inf)
+    limits = np.append(frame.lower, floor), np.append(frame.upper, np.inf)
     result = _highs(cost, A, frame.b, *limits, np.vstack([above, below]))
     x, largest = result.x[:-1], result.x[-1]
     tight = -result.ineqlin.marginals > DUAL_TOLERANCE
@@ -107,19 +110,11 @@ def _least_norm(face: Frame, x: Array, fixed: Mask) -> tuple[Array, bool]:
     if not open_.any():
         return x, True
     A = face.A[:, open_]
-    left, size, right = np.linalg.svd(A, full_matrices=False)
-    rank = int(np.sum(size > 1e-10 * max(size.max(initial=0.0), 1e-300)))
-    if rank == open_.sum():
+    slack = 1e-12  # a face that is a point must not be lost to rounding
+    lower, upper = face.lower[open_] - slack, face.upper[open_] + slack
+    small = with_independent_rows(Frame.of(A, A @ x[open_], lower, upper))
+    if len(small.b) == open_.sum():
         return x, True
-    # Orthonormal rows: the moments of the fixed unknowns may leave rows of A that say the same thing twice.
-    target = A @ x[open_]
-    slack = 1e-12
-    small = Frame.of(
-        right[:rank],
-        (left[:, :rank].T @ target) / size[:rank],
-        face.lower[open_] - slack,
-        face.upper[open_] + slack,
-    )
     least = slsqp(small, 2.0, x[open_])
     answer = x.copy()
     if least.converged:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .frame import Frame
+from .frame import Frame, with_independent_rows
 
 Array = NDArray[np.float64]
 
@@ -37,16 +37,14 @@ def slsqp(frame: Frame, exponent: float, start: Array | None) -> Answer:
     For p = 2 SLSQP's first quadratic model is the problem itself, so its answer is exact from any start. For other p
     the variables are scaled by the largest of the p = 2 answer, which is also the start unless one is given.
     """
+    frame = with_independent_rows(frame)
     least = np.asarray(np.linalg.lstsq(frame.A, frame.b, rcond=None)[0])
-    quadratic = _slsqp(frame, 2.0, least, 1.0)
+    quadratic = _polished(frame, 2.0, _slsqp(frame, 2.0, least, 1.0))
     if exponent == 2.0 or not quadratic.converged:
         return quadratic
     size = max(float(np.abs(quadratic.y).max()), 1e-3)
-    answer = _slsqp(frame, exponent, quadratic.y if start is None else start, size)
-    polished = _polish(frame, exponent, answer.y)
-    if polished is not None:
-        return Answer(polished, quadratic.iterations + answer.iterations, True)
-    return Answer(answer.y, quadratic.iterations + answer.iterations, answer.converged, answer.message)
+    answer = _polished(frame, exponent, _slsqp(frame, exponent, quadratic.y if start is None else start, size))
+    return replace(answer, iterations=quadratic.iterations + answer.iterations)
 
 
 def _slsqp(frame: Frame, p: float, start: Array, size: float) -> Answer:
@@ -73,6 +71,11 @@ def _slsqp(frame: Frame, p: float, start: Array, size: float) -> Answer:
     missed = float(np.abs(frame.A @ y - frame.b).max(initial=0.0))
     met = missed <= FEASIBLE * max(1.0, float(np.abs(frame.b).max(initial=0.0)))
     return Answer(y, int(result.nit), met and result.status in (0, 8), str(result.message))
+
+
+def _polished(frame: Frame, p: float, answer: Answer) -> Answer:
+    better = _polish(frame, p, answer.y)
+    return answer if better is None else replace(answer, y=better, converged=True)
 
 
 def _polish(frame: Frame, p: float, y: Array) -> Array | None:

@@ -233,7 +233,8 @@ def _scale(problem: RedundancyProblem, cost: Cost) -> Array:
     p = cost.exponent
     other = np.repeat(reserve_weight(muscles, p)[:, None] ** (1.0 / p), reserves, axis=1)
     scale = np.hstack([muscles * problem.weights ** (1.0 / p), other])
-    return np.asarray(scale / np.mean(scale[:, : muscles.shape[1]], axis=1, keepdims=True))
+    size = np.mean(scale[:, : muscles.shape[1]], axis=1, keepdims=True)
+    return np.asarray(scale / np.where(size > 0.0, size, 1.0))
 
 
 def _solve_frame(
@@ -247,8 +248,11 @@ def _solve_frame(
     unique = True
     try:
         if method == "highs":
-            minimise = minimise_largest if np.isinf(cost.exponent) else minimise_sum
-            answer, unique = minimise(rest, scale[rest.columns])
+            weight = scale[rest.columns]
+            if np.isinf(cost.exponent):
+                answer, unique = minimise_largest(rest, weight, float(np.nanmax(scale * np.abs(x), initial=0.0)))
+            else:
+                answer, unique = minimise_sum(rest, weight)
             x[rest.columns] = answer.y
         else:
             scaled = rest.scaled(scale)

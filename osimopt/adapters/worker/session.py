@@ -136,11 +136,11 @@ def _attach_loads(model: Any, key: ModelKey) -> None:
     bodies = ["ground", *(body_set.get(i).getName() for i in range(body_set.getSize()))]
     for index in range(loads.getSize()):
         force = loads.get(index)
-        for body in (force.get_applied_to_body(), force.get_force_expressed_in_body()):
-            if body not in bodies:
-                got = f"'{body}' in ExternalForce '{force.getName()}'"
-                fix = "Correct the file, or use the one of this model."
-                raise ModelError(explain(f"bodies of the model ({some(bodies, 40)})", got, fix, key.loads))
+        body = force.get_applied_to_body()
+        if body not in bodies:
+            got = f"'{body}' in ExternalForce '{force.getName()}'"
+            fix = "Correct the file, or use the one of this model."
+            raise ModelError(explain(f"a body of the model ({some(bodies, 40)})", got, fix, key.loads))
     model.addModelComponent(loads)
 
 
