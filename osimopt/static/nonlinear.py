@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,8 @@ MAX_ITERATIONS = 500
 FEASIBLE = 1e-8
 #: Newton steps that polish SLSQP's answer, and the relative moment residual at which they are done.
 POLISH_STEPS, POLISHED = 40, 1e-13
+#: Relative; where rounding stops the polish, a residual below this still is an answer.
+NEARLY_POLISHED = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,40 +86,63 @@ def _polish(frame: Frame, p: float, y: Array) -> Array | None:
     """Newton on the multipliers λ of the moments, from those that fit y best; None where it does not converge.
 
     At the optimum y(λ) = clip(sign(z) |z|^(1/(p−1)), lower, upper) with z = Aᵀλ, for every λ stationary and
-    within bounds; what is left is A y(λ) = b.
+    within bounds; what is left is A y(λ) = b, the gradient of the concave dual function.
     """
     A, b, lower, upper = frame.A, frame.b, frame.lower, frame.upper
     inside = (y > lower) & (y < upper)
     if not inside.any():
         return None
-    slope = np.sign(y) * np.abs(y) ** (p - 1.0)
-    multipliers = np.asarray(np.linalg.lstsq(A[:, inside].T, slope[inside], rcond=None)[0], dtype=float)
-    size = max(1.0, float(np.abs(b).max()))
 
-    def answer(candidate: Array) -> tuple[Array, Array, Array]:
-        z = A.T @ candidate
+    def answer(z: Array) -> tuple[Array, Array]:
         free = np.sign(z) * np.abs(z) ** (1.0 / (p - 1.0))
         at = np.clip(free, lower, upper)
-        return at, b - A @ at, np.where(at == free, np.abs(free), 0.0)
+        return at, (at == free) & (free != 0.0)
 
-    at, missing, magnitude = answer(multipliers)
+    slope = np.sign(y) * np.abs(y) ** (p - 1.0)
+    z = A.T @ np.linalg.lstsq(A[:, inside].T, slope[inside], rcond=None)[0]
+    size = max(1.0, float(np.abs(b).max(initial=0.0)))
     for _ in range(POLISH_STEPS):
-        error = float(np.abs(missing).max())
-        if error <= POLISHED * size:
+        at, moving = answer(z)
+        missing = b - A @ at
+        error = float(np.abs(missing).max()) / size
+        if error <= POLISHED:
             return at
         gain = np.zeros_like(at)
-        moving = magnitude > 0.0
-        gain[moving] = magnitude[moving] ** (2.0 - p) / (p - 1.0)
-        step = np.linalg.lstsq((A * gain) @ A.T, missing, rcond=None)[0]
-        for length in 0.5 ** np.arange(8):
-            trial = answer(multipliers + length * step)
-            if np.abs(trial[1]).max() < error:
-                break
-        else:
-            return at if error <= 1e-11 * size else None
-        multipliers = multipliers + length * step
-        at, missing, magnitude = trial
+        gain[moving] = np.abs(at[moving]) ** (2.0 - p) / (p - 1.0)
+        curvature = (A * gain) @ A.T
+        # Where muscles rest on their bounds nothing curves: a trace of the identity, and the line search does the rest.
+        curvature += max(1e-12 * float(np.trace(curvature)), 1e-12) * np.eye(len(b))
+        step = np.linalg.solve(curvature, missing)
+        along, gained = A.T @ step, float(b @ step)
+        length = _step_length(partial(_slope, z, along, gained, answer))
+        if length is None:
+            return at if error <= NEARLY_POLISHED else None
+        z = z + length * along
     return None
+
+
+def _slope(
+    z: Array, along: Array, gained: float, answer: Callable[[Array], tuple[Array, Array]], length: float
+) -> float:
+    """Derivative of the dual function along a step of the multipliers."""
+    return gained - float(answer(z + length * along)[0] @ along)
+
+
+def _step_length(slope: Callable[[float], float]) -> float | None:
+    """Where the falling slope of a concave function is small: 1 if that will do, None if it is not a way up."""
+    from scipy.optimize import brentq
+
+    start = slope(0.0)
+    if not start > 0.0:
+        return None
+    if abs(slope(1.0)) <= 0.5 * start:
+        return 1.0
+    far = 1.0
+    while slope(far) > 0.0:
+        far *= 4.0
+        if far > 1e8:
+            return None
+    return float(brentq(slope, 0.0, far, xtol=1e-300, rtol=1e-3))
 
 
 def lsq_linear(frame: Frame) -> Answer:
