@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,7 @@ class RedundancyProblem:
         coordinates, actuators = len(self.coordinates), len(self.reserves.names)
         shapes = {
             "time": (self.time, (frames,)),
+            "max_force": (self.max_force, (frames, muscles)),
             "moment arms": (self.geometry.moment_arms, (frames, len(self.geometry.pair_muscle))),
             "generalized_force": (self.generalized_force, (frames, coordinates)),
             "lower": (self.lower, (muscles,)),
@@ -83,6 +85,11 @@ class RedundancyProblem:
             if not np.isfinite(array).all():
                 where = np.argwhere(~np.isfinite(array))[0].tolist()
                 raise InputError(explain(f"finite numbers in {name}", f"NaN or infinity at {where}", "Repair it."))
+        if not (np.diff(self.time) > 0).all():
+            raise InputError(explain("increasing time", "times that repeat or decrease", "Sort the frames."))
+        for what, names in (("muscle", self.muscles), ("coordinate", self.coordinates)):
+            if twice := {name for name in names if names.count(name) > 1}:
+                raise InputError(explain(f"each {what} name once", f"{some(sorted(twice))} twice", "Rename one."))
         if self.reserves.effect.shape not in ((1, coordinates, actuators), (frames, coordinates, actuators)):
             raise InputError(
                 explain(f"reserve effects on {coordinates} coordinates", f"{self.reserves.effect.shape}", "")
@@ -167,7 +174,7 @@ class RedundancyProblem:
         names; ``bounds`` limits their controls; ``None`` removes all.
         """
         coordinates = list(self.coordinates)
-        if isinstance(reserves, (int, float)) and not isinstance(reserves, bool):
+        if isinstance(reserves, Real) and not isinstance(reserves, bool):
             reserves = dict.fromkeys(coordinates, float(reserves))
         if isinstance(reserves, Mapping):
             reserves = ReserveActuators.on_coordinates(reserves, coordinates, bounds or (-np.inf, np.inf))

@@ -76,6 +76,14 @@ class ReserveActuators:
         limits = [np.full(len(forces), bound) for bound in bounds]
         return cls(names, effect, forces, limits[0], limits[1], kinds)
 
+    def __post_init__(self) -> None:
+        for name, array in (("effect", self.effect), ("optimal force", self.optimal_force)):
+            if not np.isfinite(array).all():
+                raise InputError(explain(f"finite numbers in the {name} of reserves", "NaN or infinity", "Repair it."))
+        if not (self.lower <= self.upper).all():
+            bad = [name for name, ok in zip(self.names, self.lower <= self.upper, strict=True) if not ok]
+            raise InputError(explain("lower ≤ upper bounds of reserves", f"otherwise for {some(bad)}", "Swap them."))
+
     def __add__(self, other: ReserveActuators) -> ReserveActuators:
         """Both sets, this one first."""
         frames = max(len(self.effect), len(other.effect))

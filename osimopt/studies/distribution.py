@@ -57,6 +57,8 @@ def share_moment(
     known = list(dict.fromkeys(table.columns.get_level_values(0)))
     if unknown := [muscle for muscle in muscles if muscle not in known]:
         raise InputError(explain(f"muscles among {some(known, 100)}", some(unknown), "Rename them."))
+    if starts < 1:
+        raise InputError(explain("at least 1 starting value", f"{starts}", "Ask for more starts."))
     arm = np.stack([table[muscle, "moment_arm"].to_numpy() for muscle in muscles], axis=1)
     force = np.stack([table[muscle, "max_force"].to_numpy() for muscle in muscles], axis=1)
     problem = RedundancyProblem.from_arrays(
@@ -67,7 +69,9 @@ def share_moment(
     for cost in costs:
         first = solve_static(problem, cost, on_failure="return")
         others = [solve_static(problem, cost, on_failure="return", initial_guess=guess) for guess in guesses]
-        differences = [np.nanmax(np.abs(other.muscle_force - first.muscle_force)) for other in others]
+        differences = [
+            np.abs(other.muscle_force - first.muscle_force)[first.solved].max(initial=0.0) for other in others
+        ]
         spread[cost] = float(max(differences, default=0.0))
         unique[cost] = bool(first.unique[first.solved].all())
         columns.update({(cost, muscle): first.muscle_force[:, i] for i, muscle in enumerate(muscles)})
