@@ -324,7 +324,7 @@ def optimum(problem: RedundancyProblem, cost: dict[str, Any], x: Array, frame: i
         idle = float((weight[frame] * np.abs(rest))[~acts].max(initial=0.0))
     else:
         idle = float(weight[frame, ~acts] @ np.abs(rest[~acts]) ** p)
-    if not acts.any():
+    if not weight[frame, acts].any():  # nothing acts, or no muscle has a gain and reserves are free
         return idle
     program = (A[:, acts], b, lower[acts], upper[acts], weight[frame, acts], p)
     if p == np.inf:

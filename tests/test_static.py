@@ -269,6 +269,22 @@ class TestDegenerateProblems:
         other = solve_static(ref.in_units(flexors(), force=strength), **cost)
         np.testing.assert_allclose(other.activation, usual.activation, atol=HIGHS)
 
+    @pytest.mark.parametrize("exponent", [*POWERS, 8.0, 12.0])
+    def test_an_unknown_whose_best_is_zero_within_its_bounds(self, exponent):
+        """The first reserve has nothing to do (its row is met by the muscle on its lower bound), where x^p is flat."""
+        problem = RedundancyProblem.from_arrays(
+            [[0.0, 0.033], [0.002, 0.094]],
+            [850.0, 1650.0],
+            [0.5445, 0.701],
+            bounds=([-0.5, 0.01], 1.0),
+            weights=[0.25, 0.75],
+            reserves={"coordinate_0": 17.0, "coordinate_1": 33.0},
+        )
+        solution = solve_static(problem, exponent=exponent)
+        assert solution.activation[0, 1] == pytest.approx(0.01)
+        least = ref.optimum(problem, {"cost": "activation_power", "exponent": exponent}, unknowns(solution)[0])
+        assert solution.objective[0] == pytest.approx(least, rel=1e-6)
+
     def test_an_idle_row_with_nothing_to_do_is_solved(self):
         problem = RedundancyProblem.from_arrays([[0.05, 0.03], [0.0, 0.0]], [500.0, 600.0], [10.0, 0.0])
         one = solve_static(RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 600.0], 10.0))

@@ -348,9 +348,7 @@ def reactions(model: osim.Model, columns: dict[str, Array]) -> dict[str, Array]:
     return loads
 
 
-def sole(
-    model: osim.Model, state: osim.State, columns: dict[str, Array], side: str, row: int, x: float
-) -> Point:
+def sole(model: osim.Model, state: osim.State, columns: dict[str, Array], side: str, row: int, x: float) -> Point:
     """A point of the sole in the ground at one time."""
     coordinates = model.getCoordinateSet()
     for name, column in columns.items():

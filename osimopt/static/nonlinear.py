@@ -43,7 +43,7 @@ def slsqp(frame: Frame, exponent: float, start: Array | None) -> Answer:
     """
     frame = with_independent_rows(frame)
     least = np.asarray(np.linalg.lstsq(frame.A, frame.b, rcond=None)[0])
-    quadratic = _polished(frame, 2.0, _slsqp(frame, 2.0, least, 1.0))
+    quadratic = _polished(frame, 2.0, _slsqp(frame, 2.0, least if start is None else start, 1.0))
     if exponent == 2.0 or not quadratic.converged:
         return quadratic
     size = max(float(np.abs(quadratic.y).max()), 1e-3)
