@@ -178,6 +178,9 @@ class RedundancyProblem:
             reserves = dict.fromkeys(coordinates, float(reserves))
         if isinstance(reserves, Mapping):
             reserves = ReserveActuators.on_coordinates(reserves, coordinates, bounds or (-np.inf, np.inf))
+        elif bounds is not None:
+            fix = "Leave bounds out, or give a number or a mapping."
+            raise InputError(explain("bounds only with optimal forces", f"reserves={reserves!r}", fix))
         if reserves is None:
             reserves = ReserveActuators.none(len(coordinates))
         if not isinstance(reserves, ReserveActuators):
@@ -245,8 +248,8 @@ class RedundancyProblem:
         def per_muscle(value: ArrayLike, name: str) -> Array:
             return _stretch(np.asarray(value, dtype=float), (n_muscles,), name)
 
-        names = tuple(muscles or (f"muscle_{i}" for i in range(n_muscles)))
-        rows = tuple(coordinates or (f"coordinate_{i}" for i in range(n_coordinates)))
+        names = tuple(f"muscle_{i}" for i in range(n_muscles)) if muscles is None else tuple(muscles)
+        rows = tuple(f"coordinate_{i}" for i in range(n_coordinates)) if coordinates is None else tuple(coordinates)
         if len(rows) != n_coordinates:
             raise InputError(explain(f"{n_coordinates} coordinate names", f"{len(rows)}", "Name each row."))
         force = _stretch(force, (n_frames, n_muscles), "max_force")

@@ -275,7 +275,7 @@ class TestDegenerateProblems:
         problem = RedundancyProblem.from_arrays(
             [[0.0, 0.033], [0.002, 0.094]],
             [850.0, 1650.0],
-            [0.5445, 0.701],
+            [0.5445000000000001, 0.701],
             bounds=([-0.5, 0.01], 1.0),
             weights=[0.25, 0.75],
             reserves={"coordinate_0": 17.0, "coordinate_1": 33.0},
@@ -284,6 +284,18 @@ class TestDegenerateProblems:
         assert solution.activation[0, 1] == pytest.approx(0.01)
         least = ref.optimum(problem, {"cost": "activation_power", "exponent": exponent}, unknowns(solution)[0])
         assert solution.objective[0] == pytest.approx(least, rel=1e-6)
+
+    @pytest.mark.parametrize("cost", ALL_COSTS, ids=label)
+    def test_two_moments_that_only_full_muscles_can_give(self, cost):
+        """The feasible set is the corner a = 1, reached from one side with a rounding error of 3e-14 N·m."""
+        problem = RedundancyProblem.from_arrays(
+            [[0.043, 0.0, 0.013], [0.0, 0.043, -0.1]],
+            [1800.0, 250.0, 1050.0],
+            [91.05000000000001, -94.25],
+            bounds=([0.01, 0.0, 0.01], 1.0),
+            weights=[0.5, 1.5, 0.25],
+        )
+        np.testing.assert_allclose(solve_static(problem, **cost).activation, 1.0, atol=HIGHS)
 
     def test_an_idle_row_with_nothing_to_do_is_solved(self):
         problem = RedundancyProblem.from_arrays([[0.05, 0.03], [0.0, 0.0]], [500.0, 600.0], [10.0, 0.0])
@@ -401,6 +413,14 @@ class TestFailures:
         assert "knee_angle is short of -3 N·m" in detail
         assert "hip_flexion" not in detail
 
+    def test_every_coordinate_that_is_short_is_named(self):
+        """10 of 30 N·m are missing where one muscle acts, 24 of 60 N·m where two do."""
+        arm = np.array([[0.05, 0.0, 0.0], [0.0, 0.05, 0.04]])
+        problem = RedundancyProblem.from_arrays(arm, [400.0] * 3, [30.0, 60.0])
+        detail = solve_static(problem, on_failure="return").detail[0]
+        assert "coordinate_0 is short of 10 N·m" in detail
+        assert "coordinate_1 is short of 24 N·m" in detail
+
     def test_a_finite_reserve_shortens_the_shortfall(self):
         problem = flexors_with(moment=90.0).with_reserves(10.0, (-1.0, 1.0))
         detail = solve_static(problem, on_failure="return").detail[0]
@@ -411,6 +431,15 @@ class TestFailures:
         solution = solve_static(RedundancyProblem.from_arrays([0.05], [400.0], -5.0), **cost, on_failure="return")
         assert list(solution.status) == [Status.INFEASIBLE]
         assert "short of -5 N·m" in solution.detail[0]
+
+    @pytest.mark.parametrize("cost", ALL_COSTS, ids=label)
+    def test_coordinates_that_contradict_each_other(self, cost):
+        """The second row is twice the first, but asks for 45 and not 40 N·m: 22.5 N·m misses least in all."""
+        arm = np.outer([1.0, 2.0], [0.05, 0.03, 0.02])
+        problem = RedundancyProblem.from_arrays(arm, [500.0, 600.0, 700.0], [20.0, 45.0])
+        solution = solve_static(problem, **cost, on_failure="return")
+        assert list(solution.status) == [Status.INFEASIBLE]
+        assert solution.detail[0] == "At best, coordinate_0 is short of -2.5 N·m (N)."
 
     def test_a_load_that_nothing_acts_on(self):
         problem = RedundancyProblem.from_arrays([[0.05, 0.03], [0.0, 0.0]], [500.0, 600.0], [10.0, 2.0])

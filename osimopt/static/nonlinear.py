@@ -19,6 +19,9 @@ PRECISION = 1e-10
 MAX_ITERATIONS = 500
 #: Relative; an answer of SLSQP that misses the moments by more is a failed search, not an answer.
 FEASIBLE = 1e-8
+#: Bounds are widened by this for SLSQP (and its answer clipped): a feasible set that is one corner must not be lost to
+#: rounding.
+CORNER = 1e-12
 #: Newton steps that polish SLSQP's answer, and the relative moment residual at which they are done.
 POLISH_STEPS, POLISHED = 40, 1e-13
 #: Relative; where rounding stops the polish, a residual below this still is an answer.
@@ -66,20 +69,31 @@ def _slsqp(frame: Frame, p: float, start: Array, size: float) -> Answer:
         np.clip(begin, lower, upper),
         jac=True,
         method="SLSQP",
-        bounds=np.column_stack([lower, upper]),
+        bounds=np.column_stack([lower - CORNER, upper + CORNER]),
         constraints={"type": "eq", "fun": lambda y: A @ y - frame.b, "jac": lambda y: A},
         options={"ftol": PRECISION * max(1.0, cost(begin)[0]), "maxiter": MAX_ITERATIONS},
     )
-    # Mode 8, "positive directional derivative", is where rounding ends the descent: an answer, checked later.
-    y = np.clip(result.x, lower, upper) * size
+    y = _restored(frame, np.clip(result.x, lower, upper) * size)
     missed = float(np.abs(frame.A @ y - frame.b).max(initial=0.0))
     met = missed <= FEASIBLE * max(1.0, float(np.abs(frame.b).max(initial=0.0)))
+    # Mode 8, "positive directional derivative", is where rounding ends the descent: an answer, checked later.
     return Answer(y, int(result.nit), met and result.status in (0, 8), str(result.message))
+
+
+def _restored(frame: Frame, y: Array) -> Array:
+    """Remove what rounding left of the moments' residual, by the least change of the unknowns inside their bounds."""
+    inside = (y > frame.lower) & (y < frame.upper)
+    if not inside.any():
+        return y
+    change = np.linalg.lstsq(frame.A[:, inside], frame.b - frame.A @ y, rcond=None)[0]
+    restored = y.copy()
+    restored[inside] += change
+    return np.asarray(np.clip(restored, frame.lower, frame.upper))
 
 
 def _polished(frame: Frame, p: float, answer: Answer) -> Answer:
     better = _polish(frame, p, answer.y)
-    return answer if better is None else replace(answer, y=better, converged=True)
+    return answer if better is None else replace(answer, y=_restored(frame, better), converged=True)
 
 
 def _polish(frame: Frame, p: float, y: Array) -> Array | None:

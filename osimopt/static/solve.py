@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Literal
 
@@ -88,7 +88,8 @@ def solve_static(
     started = perf_counter()
     found = _solve_frames(problem, chosen, method, _guess(initial_guess, problem), progress)
     activation, control, status = judge(problem, found.x, found.status, tolerance, found.detail)
-    terms = chosen.terms(problem, activation, control)
+    solved = np.array([frame.ok for frame in status], dtype=bool)
+    terms = {n: np.where(solved, term, np.nan) for n, term in chosen.terms(problem, activation, control).items()}
     solution = RedundancySolution(
         problem, activation, control, status, found.iterations, found.unique, chosen.total(terms), terms, found.detail,
         provenance={
@@ -242,28 +243,31 @@ def _solve_frame(
 ) -> tuple[Answer, bool]:
     """Answer in x (activations, then controls) and whether it is unique."""
     whole = Frame.of(*problem.system(frame), *problem.bounds())
+    try:
+        answer, unique = _solve_reduced(whole, cost, method, scale, start)
+    except InfeasibleError as error:
+        raise InfeasibleError(shortfall(whole) or error.shortfall) from None
+    if not answer.converged and (missing := shortfall(whole)):
+        raise InfeasibleError(missing)
+    return answer, unique
+
+
+def _solve_reduced(whole: Frame, cost: Cost, method: str, scale: Array, start: Array | None) -> tuple[Answer, bool]:
     rest, x = reduce_frame(whole)
     if not rest.columns.size:
         return Answer(x, 0, True), True
-    unique = True
-    try:
-        if method == "highs":
-            weight = scale[rest.columns]
-            if np.isinf(cost.exponent):
-                answer, unique = minimise_largest(rest, weight, float(np.nanmax(scale * np.abs(x), initial=0.0)))
-            else:
-                answer, unique = minimise_sum(rest, weight)
-            x[rest.columns] = answer.y
+    weight, unique = scale[rest.columns], True
+    if method != "highs":
+        first = None if start is None else (start * scale)[rest.columns]
+        answer = _solve_power(rest.scaled(scale), cost.exponent, method, first)
+        x[rest.columns] = answer.y / weight
+    else:
+        if np.isinf(cost.exponent):
+            answer, unique = minimise_largest(rest, weight, float(np.nanmax(scale * np.abs(x), initial=0.0)))
         else:
-            scaled = rest.scaled(scale)
-            first = None if start is None else (start * scale)[rest.columns]
-            answer = _solve_power(scaled, cost.exponent, method, first)
-            x[rest.columns] = answer.y / scale[rest.columns]
-    except InfeasibleError:
-        raise InfeasibleError(shortfall(rest)) from None
-    if not answer.converged and (missing := shortfall(rest)):
-        raise InfeasibleError(missing)
-    return Answer(x, answer.iterations, answer.converged, answer.message), unique
+            answer, unique = minimise_sum(rest, weight)
+        x[rest.columns] = answer.y
+    return replace(answer, y=x), unique
 
 
 def _solve_power(frame: Frame, exponent: float, method: str, start: Array | None) -> Answer:
