@@ -25,7 +25,9 @@ from .errors import ModelError, OsimoptError, SolverError
 Home = Literal["opensim", "casadi"]
 Progress = Callable[[int, int], None]
 
-_pools: dict[Home, tuple[int, Any, Path]] = {}
+#: By process (a forked child cannot use its parent's), library and number of workers: a call that needs one worker always
+#: finds the one that has the model loaded.
+_pools: dict[tuple[int, Home, int], tuple[Any, Path]] = {}
 
 
 def run(home: Home, function: str, *arguments: Any, subject: object) -> Any:
@@ -69,26 +71,24 @@ def run_many(
 
 def close(home: Home) -> None:
     """Stop the processes of one library; the next call starts fresh ones."""
-    _, pool, log = _pools.pop(home, (0, None, None))
-    if pool is not None:
+    for key in [key for key in _pools if key[:2] == (os.getpid(), home)]:
+        pool, log = _pools.pop(key)
         pool.shutdown(wait=True, kill_workers=True)
-    if log is not None:
         log.unlink(missing_ok=True)
 
 
 def _pool(home: Home, n_jobs: int) -> tuple[Any, Path]:
     import loky
 
-    if home in _pools and _pools[home][0] < n_jobs:
-        close(home)
-    if home not in _pools:
+    key = (os.getpid(), home, n_jobs)
+    if key not in _pools:
         handle, name = tempfile.mkstemp(prefix=f"osimopt-{home}-", suffix=".log")
         os.close(handle)
         pool = loky.ProcessPoolExecutor(
             n_jobs, initializer=_settle, initargs=(name,), env={"LD_LIBRARY_PATH": "", "OMP_NUM_THREADS": "1"}
         )
-        _pools[home] = (n_jobs, pool, Path(name))
-    return _pools[home][1], _pools[home][2]
+        _pools[key] = (pool, Path(name))
+    return _pools[key]
 
 
 def _settle(log: str) -> None:
@@ -131,5 +131,5 @@ def _failure(home: Home, subject: object, error: Exception) -> OsimoptError:
 
 @atexit.register
 def _close_all() -> None:
-    for home in list(_pools):
+    for _, home, _ in list(_pools):
         close(home)
