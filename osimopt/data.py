@@ -26,7 +26,8 @@ class Coordinate:
 
     ``kind`` says who decides its value: the motion (free), a coupler constraint (coupled), the model's
     default (locked) or a function in the model (prescribed). Only free coordinates have a moment balance.
-    ``rotational`` decides the unit (rad, else m). ``floating`` marks the six coordinates of a free base.
+    ``rotational`` decides the unit (rad, else m). ``floating`` marks the
+    coordinates of a free base, ``clamped`` those that OpenSim keeps within ``range``.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Coordinate:
     default: float
     range: tuple[float, float]
     floating: bool = False
+    clamped: bool = False
 
     @property
     def unit(self) -> str:

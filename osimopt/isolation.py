@@ -14,20 +14,23 @@ from __future__ import annotations
 import atexit
 import contextlib
 import importlib
+import multiprocessing
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from .errors import ModelError, OsimoptError, SolverError
+from .errors import InputError, ModelError, OsimoptError, SolverError, explain
 
 Home = Literal["opensim", "casadi"]
 Progress = Callable[[int, int], None]
 
-#: By process (a forked child cannot use its parent's), library and number of workers: a call that needs one worker always
+#: By process (a forked child cannot use its parent's), library and number of workers: a call for one worker always
 #: finds the one that has the model loaded.
 _pools: dict[tuple[int, Home, int], tuple[Any, Path]] = {}
+_lock = threading.Lock()
 
 
 def run(home: Home, function: str, *arguments: Any, subject: object) -> Any:
@@ -51,9 +54,10 @@ def run_many(
     """Call ``function`` once per tuple of arguments, on ``n_jobs`` processes; yield the results in order."""
     from loky.process_executor import BrokenProcessPool
 
-    pool, log = _pool(home, n_jobs)
-    futures = [pool.submit(_call, function, arguments) for arguments in calls]
+    futures: list[Any] = []
+    log = Path()
     try:
+        log, futures = _submit(home, n_jobs, function, calls)
         for future in futures:
             yield future.result()
     except BrokenProcessPool as error:
@@ -69,6 +73,19 @@ def run_many(
             future.cancel()
 
 
+def _submit(home: Home, n_jobs: int, function: str, calls: Sequence[tuple[Any, ...]]) -> tuple[Path, list[Any]]:
+    """Hand the calls over; a worker that died since the last call is replaced first."""
+    from loky.process_executor import BrokenProcessPool
+
+    pool, log = _pool(home, n_jobs)
+    try:
+        return log, [pool.submit(_call, function, arguments) for arguments in calls]
+    except BrokenProcessPool:
+        close(home)
+        pool, log = _pool(home, n_jobs)
+        return log, [pool.submit(_call, function, arguments) for arguments in calls]
+
+
 def close(home: Home) -> None:
     """Stop the processes of one library; the next call starts fresh ones."""
     for key in [key for key in _pools if key[:2] == (os.getpid(), home)]:
@@ -78,16 +95,23 @@ def close(home: Home) -> None:
 
 
 def _pool(home: Home, n_jobs: int) -> tuple[Any, Path]:
+    if multiprocessing.current_process().daemon:
+        fix = "Use concurrent.futures.ProcessPoolExecutor or joblib instead of multiprocessing.Pool, or n_jobs."
+        raise InputError(explain(f"a process that may start {home}'s own", "a daemonic worker process", fix))
+    key = (os.getpid(), home, n_jobs)
+    with _lock:
+        return _pools[key] if key in _pools else _start_pool(key)
+
+
+def _start_pool(key: tuple[int, Home, int]) -> tuple[Any, Path]:
     import loky
 
-    key = (os.getpid(), home, n_jobs)
-    if key not in _pools:
-        handle, name = tempfile.mkstemp(prefix=f"osimopt-{home}-", suffix=".log")
-        os.close(handle)
-        pool = loky.ProcessPoolExecutor(
-            n_jobs, initializer=_settle, initargs=(name,), env={"LD_LIBRARY_PATH": "", "OMP_NUM_THREADS": "1"}
-        )
-        _pools[key] = (pool, Path(name))
+    _, home, n_jobs = key
+    handle, name = tempfile.mkstemp(prefix=f"osimopt-{home}-", suffix=".log")
+    os.close(handle)
+    environment = {"LD_LIBRARY_PATH": "", "OMP_NUM_THREADS": "1"}
+    pool = loky.ProcessPoolExecutor(n_jobs, initializer=_settle, initargs=(name,), env=environment)
+    _pools[key] = (pool, Path(name))
     return _pools[key]
 
 
@@ -110,8 +134,9 @@ def _call(function: str, arguments: tuple[Any, ...]) -> Any:
 
 def _last_words(log: Path, limit: int = 400) -> str:
     with contextlib.suppress(OSError):
-        text = log.read_text(errors="replace").split("Fatal Python error")[0].strip()
-        return text[-limit:]
+        text = log.read_text(errors="replace").split("Fatal Python error")[0]
+        lines = [line for line in text.splitlines() if line.strip() and ".vtp" not in line]
+        return "\n".join(lines)[-limit:]
     return ""
 
 

@@ -141,6 +141,14 @@ class RedundancyProblem:
         target = self.generalized_force[frame] - arm @ self.passive_force[frame]
         return np.hstack([arm * self.max_force[frame], effect]), target
 
+    def systems(self, keep: slice) -> tuple[Array, Array]:
+        """A (T, D, M + K) and b (T, D) of the moment balance A x = b in several frames."""
+        arm = self.geometry.frames(keep).moment_arm
+        effect = self.reserves.frames(keep).effect
+        effect = np.broadcast_to(effect, (len(arm), *effect.shape[1:]))
+        target = self.generalized_force[keep] - np.einsum("tdm,tm->td", arm, self.passive_force[keep])
+        return np.concatenate([arm * self.max_force[keep][:, None, :], effect], axis=2), target
+
     def bounds(self) -> tuple[Array, Array]:
         """Lower and upper bounds (M + K,) of all unknowns."""
         lower = np.concatenate([self.lower, self.reserves.lower])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,7 +128,7 @@ def choose_reserves(
         return reserves
     if isinstance(reserves, Mapping):
         return ReserveActuators.on_coordinates(reserves, coordinates)
-    if isinstance(reserves, bool) or not (reserves == "auto" or isinstance(reserves, (int, float))):
+    if isinstance(reserves, bool) or not (isinstance(reserves, Real) or reserves == "auto"):
         fix = "Use one of these."
         raise InputError(explain("reserves='auto', None, a number or {coordinate: N·m}", repr(reserves), fix))
     if not isinstance(reserves, str) and not (np.isfinite(reserves) and reserves > 0):

@@ -59,8 +59,8 @@ def lowpass(time: Array, value: Array, cutoff_hz: float) -> Array:
 
     The signal is padded by half its length with its odd reflection. As in OpenSim the cutoff is
     not corrected for the double pass (the gain at ``cutoff_hz`` is 1/2, not 1/√2). Samples that are not
-    uniform are filtered on a uniform grid of the smallest interval (quintic spline) and evaluated at their
-    own times.
+    uniform are padded, brought to a uniform grid of the smallest interval (quintic spline), filtered and
+    evaluated at their own times.
 
     Parameters
     ----------
@@ -84,25 +84,30 @@ def lowpass(time: Array, value: Array, cutoff_hz: float) -> Array:
     if not 0.0 < cutoff_hz < nyquist:
         fix = "Lower lowpass_hz, or leave it out."
         raise InputError(explain(f"a cutoff between 0 and {nyquist:.4g} Hz (half the rate)", f"{cutoff_hz:g} Hz", fix))
+    pad = len(time) // 2
+    times, samples = _reflect(time, pad), _reflect(value, pad)
     if uniform:
-        return _butterworth_both_ways(value, cutoff_hz / nyquist)
-    grid = np.linspace(time[0], time[-1], int(np.ceil((time[-1] - time[0]) / interval)) + 1)
-    filtered = _butterworth_both_ways(quintic_spline(time, value)(grid), cutoff_hz / nyquist)
+        return np.ascontiguousarray(_both_ways(samples, cutoff_hz / nyquist)[pad : pad + len(time)])
+    grid = times[0] + interval * np.arange(int((times[-1] - times[0]) / interval) + 1)
+    filtered = _both_ways(np.asarray(quintic_spline(times, samples)(grid)), cutoff_hz / nyquist)
     return np.asarray(quintic_spline(grid, filtered)(time))
 
 
-def _butterworth_both_ways(value: Array, relative_cutoff: float) -> Array:
+def _reflect(value: Array, pad: int) -> Array:
+    """Pad both ends with the odd reflection of the signal about its first and last sample."""
+    count = len(value)
+    before = 2.0 * value[0] - value[pad:0:-1]
+    after = 2.0 * value[-1] - value[count - 2 : count - 2 - pad : -1]
+    return np.concatenate([before, value, after])
+
+
+def _both_ways(value: Array, relative_cutoff: float) -> Array:
+    """Third-order Butterworth low-pass, forward and backward."""
     from scipy.signal import butter
 
     numerator, denominator = butter(3, relative_cutoff)
-    count = len(value)
-    pad = count // 2
-    before = 2.0 * value[0] - value[pad:0:-1]
-    after = 2.0 * value[-1] - value[count - 2 : count - 2 - pad : -1]
-    padded = np.concatenate([before, value, after])
-    forward = _start_from_samples(numerator, denominator, padded)
-    both = _start_from_samples(numerator, denominator, forward[::-1])[::-1]
-    return np.ascontiguousarray(both[pad : pad + count])
+    forward = _start_from_samples(numerator, denominator, value)
+    return _start_from_samples(numerator, denominator, forward[::-1])[::-1]
 
 
 def _start_from_samples(numerator: Array, denominator: Array, value: Array) -> Array:

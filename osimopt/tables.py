@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .errors import InputError, explain, some
+from .notices import warn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -202,7 +202,7 @@ def _compare_with_header(path: Path, header: dict[str, str], shape: tuple[int, .
     for keys, found, what in ((_ROWS, shape[0], "rows"), (_COLUMNS, shape[1], "columns")):
         declared = next((header[key] for key in keys if key in header), None)
         if declared is not None and declared != str(found):
-            warnings.warn(
+            warn(
                 f"{path}: the header declares {declared} {what}, the table holds {found}; the table is used.",
                 stacklevel=3,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -27,20 +27,28 @@ def extract(
     model: Model, motion: Kinematics, wanted: Wanted, n_jobs: int, progress: Progress | None
 ) -> tuple[Pairs, list[FrameArrays], list[str]]:
     """Which muscles act where, the arrays of every chunk of frames, and what to warn of."""
-    frames = "osimopt.adapters.worker.frames"
-    pairs: Pairs = isolation.run("opensim", f"{frames}:find_pairs", model.key, motion.value, subject=model.path)
-    warned = list(pairs.warnings)
+    find = "osimopt.adapters.worker.geometry:find_pairs"
+    for everything in (False, True):
+        pairs: Pairs = isolation.run("opensim", find, model.key, motion.value, everything, subject=model.path)
+        chunks = list(_chunks(model, motion, pairs, wanted, n_jobs, progress))
+        if not any(chunk.missed for chunk in chunks):
+            break
+    warned = [*pairs.warnings, *(line for chunk in chunks for line in chunk.warnings)]
+    return pairs, chunks, warned
+
+
+def _chunks(
+    model: Model, motion: Kinematics, pairs: Pairs, wanted: Wanted, n_jobs: int, progress: Progress | None
+) -> Iterator[FrameArrays]:
     calls = []
     for start in range(0, len(motion.time), CHUNK):
         part = motion.frames(slice(start, start + CHUNK))
         calls.append((model.key, part.time, part.value, part.speed, part.acceleration, pairs, wanted))
-    chunks: list[FrameArrays] = []
-    for chunk in isolation.run_many("opensim", f"{frames}:extract", calls, subject=model.path, n_jobs=n_jobs):
-        chunks.append(chunk)
+    function = "osimopt.adapters.worker.frames:extract"
+    for done, chunk in enumerate(isolation.run_many("opensim", function, calls, subject=model.path, n_jobs=n_jobs), 1):
         if progress is not None:
-            progress(min(len(chunks) * CHUNK, len(motion.time)), len(motion.time))
-        warned += chunk.warnings
-    return pairs, chunks, warned
+            progress(min(done * CHUNK, len(motion.time)), len(motion.time))
+        yield chunk
 
 
 def _join(chunks: Iterable[FrameArrays], name: str) -> Array:

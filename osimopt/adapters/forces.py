@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from .. import isolation
 from ..data import GeneralizedForce, Kinematics
 from ..errors import InputError, explain, some
+from ..notices import warn
 from ..signals import quintic_spline
 from ..tables import check_times, read_table
 from .loads import TIME_SLACK
@@ -37,13 +37,16 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
     check_times(time, path)
     names = model.description.coordinate_names
     columns = {_coordinate_of(str(label), names): label for label in table.columns}
+    twice = [name for name in columns if [_coordinate_of(str(c), names) for c in table.columns].count(name) > 1]
+    if twice:
+        raise InputError(explain("one column per coordinate", f"two for {some(twice)}", "Remove one.", path))
     free = [names[index] for index in model.description.free]
     found = [name for name in free if name in columns]
     if not found:
         fix = "Give the .sto that OpenSim's InverseDynamicsTool wrote for this model."
         raise InputError(explain("columns like 'knee_angle_r_moment'", some(table.columns), fix, path))
     if absent := [name for name in free if name not in columns]:
-        warnings.warn(f"{path}: no column for {some(absent, 12)}; their balance is left out.", stacklevel=3)
+        warn(f"{path}: no column for {some(absent, 12)}; their balance is left out.", stacklevel=3)
     everything = np.zeros((len(time), len(names)))
     for index, name in enumerate(names):
         if name in columns:
@@ -60,7 +63,8 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
 
 
 def _coordinate_of(label: str, names: tuple[str, ...]) -> str:
-    last = [part for part in label.split("/") if part not in ("", "value", "moment", "force")][-1]
+    parts = [part for part in label.split("/") if part not in ("", "value", "moment", "force")]
+    last = parts[-1] if parts else ""
     for suffix in ("", "_moment", "_force"):
         if last.endswith(suffix) and last[: len(last) - len(suffix)] in names:
             return last[: len(last) - len(suffix)]
@@ -75,5 +79,8 @@ def _at(wanted: Array, time: Array, value: Array, path: object) -> Array:
     nearest -= (wanted - time[nearest - 1]) < (time[nearest] - wanted)
     if np.all(np.abs(time[nearest] - wanted) <= TIME_SLACK):
         return np.asarray(value[nearest])
-    warnings.warn(f"{path}: its times are not the motion's; interpolated by a quintic spline.", stacklevel=4)
+    if not np.isfinite(value).all():
+        fix = "Fill the gaps, or give them at the motion's own times."
+        raise InputError(explain("numbers at every time, to interpolate", "NaN", fix, path))
+    warn(f"{path}: its times are not the motion's; interpolated by a quintic spline.", stacklevel=4)
     return np.asarray(quintic_spline(time, value)(wanted))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import InputError, explain, some
+from ..notices import hear
 from ..problem import RedundancyProblem
 from .arrays import Progress, assemble, extract
 from .forces import read_generalized_force
@@ -61,7 +60,7 @@ def load_problem(
         reserves of 1 N·m on every other coordinate without an actuator. A number: reserves of that many N·m
         instead. A mapping: reserves on the coordinates named. ``None``: none, as OpenSim's tool does.
     weld
-        Names of joints to replace by welds.
+        Names of joints to weld: their coordinates are locked at the model's defaults.
     passive_force
         Add the elastic passive fibre force at a rigid tendon to the muscles' forces (OpenSim's static
         optimization leaves it out).
@@ -87,7 +86,7 @@ def load_problem(
         Wrong files, before anything is solved.
     """
     _check_options(external_loads, generalized_force, gain, geometry, n_jobs)
-    with _hear() as heard:
+    with hear() as heard:
         loads = None if external_loads is None else read_external_loads(external_loads)
         read = read_model(model, weld, loads)
         if passive_force:
@@ -107,7 +106,7 @@ def load_problem(
     options = {
         "time_range": time_range,
         "lowpass_hz": lowpass_hz,
-        "reserves": reserves if isinstance(reserves, (str, float, int)) or reserves is None else dict(reserves),
+        "reserves": dict(reserves) if isinstance(reserves, Mapping) else reserves,
         "weld": list(weld),
         "passive_force": passive_force,
         "gain": gain,
@@ -127,18 +126,6 @@ def _check_options(loads: Any, forces: Any, gain: str, geometry: str, n_jobs: in
         raise InputError(explain("geometry='opensim'", repr(geometry), "It is the only one so far."))
     if n_jobs is not None and (not isinstance(n_jobs, int) or n_jobs < 1):
         raise InputError(explain("n_jobs of at least 1, or None", repr(n_jobs), "Give a number of processes."))
-
-
-@contextmanager
-def _hear() -> Iterator[list[str]]:
-    """Collect our own warnings, and give them again at the end as if load_problem's caller had caused them."""
-    heard: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        yield heard
-    for warning in caught:
-        heard.append(str(warning.message))
-        warnings.warn(warning.message, stacklevel=4)
 
 
 def _provenance(model: Model, files: Mapping[str, Any], options: dict[str, Any], warned: list[str]) -> dict[str, Any]:

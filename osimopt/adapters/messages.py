@@ -15,10 +15,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ModelKey:
-    """What identifies a loaded model: its file at a moment of change, and what was done to it."""
+    """What identifies a loaded model: its files as they were (``stamps``: size, time of change), and what was done."""
 
     path: str
-    changed_ns: int
+    stamps: tuple[tuple[int, int], ...]
     weld: tuple[str, ...] = ()
     loads: str | None = None
     loads_data: str | None = None
@@ -65,12 +65,13 @@ class Pairs:
     """Muscle–coordinate pairs that are not structurally zero.
 
     ``coordinate`` (rows of the free ones) and ``muscle`` are (P,); ``spanned`` (D,) says which coordinates
-    some muscle's length depends on.
+    some muscle's length depends on; ``probed`` are the muscles whose moment arms are taken from forces.
     """
 
     coordinate: NDArray[np.intp]
     muscle: NDArray[np.intp]
     spanned: NDArray[np.bool_]
+    probed: NDArray[np.intp]
     warnings: list[str]
 
 
@@ -84,7 +85,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class FrameArrays:
-    """Arrays of one chunk of frames; axes as in ``osimopt.data``. ``effect`` is (T, D, K) per unit control."""
+    """Arrays of one chunk of frames; axes as in ``osimopt.data``. ``effect`` is (T, D, K) per unit control.
+
+    ``missed`` says that some muscle acts on a coordinate for which no pair was found.
+    """
 
     moment_arms: Array
     length: Array
@@ -93,6 +97,7 @@ class FrameArrays:
     passive_force: Array | None
     generalized_force: Array | None
     effect: Array | None
+    missed: bool
     warnings: list[str]
 
 

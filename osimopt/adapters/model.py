@@ -45,7 +45,7 @@ def read_model(
     model
         Path of an .osim file, or a live ``opensim.Model`` (handed over by its own ``printToXML``).
     weld
-        Names of joints to replace by welds.
+        Names of joints to weld: their coordinates are locked at the model's defaults.
     external_loads
         Loads to attach.
 
@@ -56,12 +56,16 @@ def read_model(
     ModelError
         OpenSim refuses the model, or it has a muscle, actuator or constraint class that is not supported.
     """
+    if not isinstance(model, (str, os.PathLike)) and not hasattr(model, "printToXML"):
+        raise InputError(explain("a model as a path or an opensim.Model", repr(model), "Give the path of the .osim."))
     path = _write_live_model(model) if hasattr(model, "printToXML") else Path(model).resolve()
     read_xml(path, "Model", "an OpenSim model (.osim)")
     if isinstance(weld, str):
         raise InputError(explain("weld as a sequence of joint names", repr(weld), f"Write weld=({weld!r},)."))
     loads = (str(external_loads.path), str(external_loads.data)) if external_loads else (None, None)
-    key = ModelKey(str(path), path.stat().st_mtime_ns, tuple(weld), *loads)
+    files = [path, *(Path(name) for name in loads if name is not None)]
+    stamps = tuple((file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    key = ModelKey(str(path), stamps, tuple(weld), *loads)
     return Model(key, isolation.run("opensim", "osimopt.adapters.worker.describe:describe", key, subject=path))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from .. import isolation, signals
 from ..data import Coordinate, Kinematics
 from ..errors import InputError, explain, some
+from ..notices import warn
 from ..tables import check_times, read_table
 from .model import Model
 
@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 #: rad beyond a joint's own range that no posture reaches: then the numbers are degrees, whatever the header
 #: says.
 IMPOSSIBLE = np.pi
+#: rad; a coordinate with a wider range may turn many times, and nothing is evident.
+CRANK = 20.0 * np.pi
 #: rad or m by which a coupled, locked or prescribed column may differ from the model before that is said.
 DISAGREEMENT = 1e-3
 
@@ -52,7 +54,10 @@ def read_motion(
     table = _in_radians(_own_columns(table, model, path), model, path)
     value = _fill(table, model, time)
     _warn_of_disagreement(table, _complete(model, time, value.copy()), model, path)
+    _warn_of_clamped(model, value, path)
     if lowpass_hz is not None:
+        if not isinstance(lowpass_hz, (int, float)):
+            raise InputError(explain("lowpass_hz as a number of Hz", repr(lowpass_hz), "Leave out the unit."))
         free = model.description.of_kind("free")
         value[:, free] = signals.lowpass(time, value[:, free], lowpass_hz)
     return _complete(model, time, value).frames(choose_frames(time, time_range, path))
@@ -62,7 +67,11 @@ def choose_frames(time: Array, time_range: tuple[float, float] | None, path: obj
     """Frames within a time range in s, ends included."""
     if time_range is None:
         return slice(0, len(time))
-    start, end = (float(limit) for limit in time_range)
+    try:
+        start, end = (float(limit) for limit in time_range)
+    except (TypeError, ValueError):
+        fix = "Use -inf or inf for an open end."
+        raise InputError(explain("time_range=(start, end) in s", repr(time_range), fix)) from None
     slack = 1e-6
     keep = np.flatnonzero((time >= start - slack) & (time <= end + slack))
     if not keep.size:
@@ -119,9 +128,11 @@ def _in_radians(table: pd.DataFrame, model: Model, path: object) -> pd.DataFrame
 
 
 def _impossible(coordinate: Coordinate, value: Array) -> bool:
-    low, high = (float(np.clip(limit, -2 * np.pi, 2 * np.pi)) for limit in coordinate.range)
-    outside = (value < low - IMPOSSIBLE) | (value > high + IMPOSSIBLE)
-    return not coordinate.floating and bool(outside.any())
+    low, high = coordinate.range
+    if coordinate.floating or high - low > CRANK:
+        return False
+    low, high = max(low, -2.0 * np.pi), min(high, 2.0 * np.pi)  # OpenSim's default range, ±10 rad, says nothing
+    return bool(((value < low - IMPOSSIBLE) | (value > high + IMPOSSIBLE)).any())
 
 
 def _fill(table: pd.DataFrame, model: Model, time: Array) -> Array:
@@ -152,8 +163,21 @@ def _warn_of_disagreement(table: pd.DataFrame, motion: Kinematics, model: Model,
 
     others = [c for c in model.description.coordinates if c.kind != "free" and c.name in table.columns]
     if wrong := [f"{c.name} ({c.kind})" for c in others if differs(c)]:
-        warnings.warn(
+        warn(
             f"{path}: columns {some(wrong, 12)} disagree with the model; their values were taken from the model's "
             "constraints and defaults instead of the file.",
             stacklevel=4,
         )
+
+
+def _warn_of_clamped(model: Model, value: Array, path: object) -> None:
+    """OpenSim's tools hold clamped coordinates within their range; the motion is followed here, and that is said."""
+    outside = []
+    for index in model.description.free:
+        coordinate = model.description.coordinates[index]
+        low, high = coordinate.range
+        column = value[:, index]
+        if coordinate.clamped and ((column < low - DISAGREEMENT) | (column > high + DISAGREEMENT)).any():
+            outside.append(coordinate.name)
+    if outside:
+        warn(f"{path}: {some(outside, 12)} leave the range to which the model clamps them; OpenSim's tools would not.")

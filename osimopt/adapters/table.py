@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import isolation
 from ..data import Coordinate
 from ..errors import InputError, explain, some
+from ..notices import warn
 from .messages import Postures
 from .model import Model, read_model
 
@@ -56,7 +56,7 @@ def muscle_table(
     pose
         The other coordinates, degrees or m, by name; those not named keep the model's default.
     weld
-        Names of joints to replace by welds.
+        Names of joints to weld: their coordinates are locked at the model's defaults.
 
     Returns
     -------
@@ -133,10 +133,8 @@ def _pose(model: Model, pose: Mapping[str, float], moving: str) -> Array:
         if not np.isfinite(value):
             raise InputError(explain(f"a number for '{name}' in pose", f"{value}", "Give degrees or m.", model.path))
         index = names.index(name)
-        if model.description.coordinates[index].kind == "coupled":
-            raise InputError(
-                explain("pose of coordinates that are not coupled", f"'{name}'", "Leave it out.", model.path)
-            )
+        if model.description.coordinates[index].kind != "free":
+            raise InputError(explain("pose of free coordinates", f"'{name}'", "Leave it out.", model.path))
         posture[index] = np.deg2rad(value) if model.description.coordinates[index].rotational else value
     return posture
 
@@ -150,7 +148,7 @@ def _frame(model: Model, found: Postures, steps: Array, coordinate: Coordinate) 
     lost = np.isnan(columns["max_force"])
     if lost.any():
         names = [m for m, bad in zip(muscles, lost.any(axis=0), strict=True) if bad]
-        warnings.warn(
+        warn(
             f"OpenSim finds no fibre–tendon equilibrium for {some(names)} in some postures: NaN.",
             stacklevel=3,
         )

@@ -62,6 +62,7 @@ def _coordinate(session: Session, index: int) -> Coordinate:
         default=coordinate.getDefaultValue(),
         range=(coordinate.getRangeMin(), coordinate.getRangeMax()),
         floating=bool(grounded and joint.numCoordinates() >= 3),
+        clamped=bool(coordinate.getClamped(state)),
     )
 
 

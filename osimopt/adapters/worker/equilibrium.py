@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..messages import ModelKey, Postures
-from .couplers import follow, jacobian
-from .frames import set_posture, set_speed, unit_speed_arms
+from .couplers import follow
+from .geometry import set_posture, set_speed
 from .session import Session, load, warnings_since
 
 Array = NDArray[np.float64]
@@ -18,18 +18,15 @@ Array = NDArray[np.float64]
 def strengths(key: ModelKey, coordinate: int, values: Array, pose: Array) -> Postures:
     """Sweep one free coordinate over values, the others posed; ``osimopt.muscle_table`` says what the columns mean."""
     session = load(key)
-    row = session.free().index(coordinate)
-    everyone = np.arange(len(session.muscles))
-    nobody = everyone[:0]
-    muscles_of = [everyone if index == row else nobody for index in range(len(session.free()))]
     columns: dict[str, list[list[float]]] = {name: [] for name in Postures.COLUMNS}
     for value in values:
         posture = pose.copy()
         posture[coordinate] = value
         posture = follow(session, posture)
         set_posture(session, 0.0, posture)
-        columns["moment_arm"].append(list(unit_speed_arms(session, jacobian(session, posture), muscles_of)[row]))
         set_speed(session, np.zeros(len(posture)))
+        moving = session.coordinates[coordinate]
+        columns["moment_arm"].append([muscle.computeMomentArm(session.state, moving) for muscle in session.muscles])
         forces = [_forces(session, muscle) for muscle in session.muscles]
         for name, row_of_muscles in zip(Postures.COLUMNS[1:], zip(*forces, strict=True), strict=True):
             columns[name].append(list(row_of_muscles))
@@ -41,6 +38,9 @@ def _forces(session: Session, muscle: Any) -> tuple[float, float, float, float, 
     state = session.state
     length = muscle.getLength(state)
     rigid = muscle.calcInextensibleTendonActiveFiberForce(state, 1.0)
+    if muscle.getConcreteClassName() == "RigidTendonMuscle":
+        fiber = float(np.hypot(length - muscle.get_tendon_slack_length(), _height(muscle)))
+        return length, fiber, rigid + muscle.getPassiveFiberForceAlongTendon(state), rigid, rigid
     try:
         muscle.setActivation(state, 1.0)
         session.model.realizeVelocity(state)
@@ -52,3 +52,7 @@ def _forces(session: Session, muscle: Any) -> tuple[float, float, float, float, 
     except RuntimeError:
         return length, np.nan, np.nan, np.nan, rigid
     return length, fiber, tendon, active, rigid
+
+
+def _height(muscle: Any) -> float:
+    return float(muscle.get_optimal_fiber_length() * np.sin(muscle.get_pennation_angle_at_optimal()))

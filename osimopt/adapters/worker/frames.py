@@ -1,4 +1,4 @@
-"""Geometry, gain and inverse dynamics along a motion, one pass over the frames."""
+"""Lengths, gain and inverse dynamics along a motion, one pass over the frames."""
 
 from __future__ import annotations
 
@@ -9,82 +9,14 @@ import opensim
 from numpy.typing import NDArray
 
 from ..messages import FrameArrays, ModelKey, Pairs, Wanted
-from .couplers import follow, jacobian
+from .couplers import jacobian
+from .geometry import moment_arms, net_force, set_posture, set_speed
 from .session import Session, load, warnings_since
 
 Array = NDArray[np.float64]
 
-#: rad or m; the step of the finite differences that find which muscles span which coordinates.
-STEP = 1e-3
-#: m; a length slope or moment arm below this in every sampled posture is zero (rounding leaves 1e-12; muscles
-#: that span a coordinate show at least 1e-5 somewhere).
-SPAN_THRESHOLD = 1e-7
-#: m; OpenSim's moment arm and −∂l/∂q may differ by this much before it is said.
-INCONSISTENT = 1e-3
-#: Postures of the motion, and random ones, that are tried.
-OWN_POSTURES, RANDOM_POSTURES = 10, 12
-
-
-def find_pairs(key: ModelKey, value: Array) -> Pairs:
-    """Which muscles act on which coordinates: tried in postures of the motion and in random ones within the ranges.
-
-    Pairs with a moment arm are kept, as OpenSim computes it. Whether a muscle *spans* a coordinate is judged
-    by its length instead: where a path wraps over two objects OpenSim's moment arm can be off by a
-    centimetre, and not vanish even about joints that the muscle does not cross (the gastrocnemius about hip
-    and pelvis in public models). Muscles whose moment arm is not −∂l/∂q are named.
-    """
-    session = load(key)
-    free = session.free()
-    rng = np.random.default_rng(0)
-    own = value[np.unique(np.linspace(0, len(value) - 1, OWN_POSTURES).astype(int))]
-    low = np.array([max(c.getRangeMin(), -np.pi) for c in session.coordinates])
-    high = np.array([min(c.getRangeMax(), np.pi) for c in session.coordinates])
-    random = np.repeat(own[:1], RANDOM_POSTURES, axis=0)
-    random[:, free] = rng.uniform(low, np.maximum(high, low), (RANDOM_POSTURES, len(low)))[:, free]
-    postures = np.concatenate([own, random])
-    slopes = np.array([_length_slopes(session, posture) for posture in postures])
-    arms = np.array([_all_arms(session, posture) for posture in postures])
-    spans = np.abs(slopes).max(axis=0) > SPAN_THRESHOLD
-    acts = np.abs(arms).max(axis=0) > SPAN_THRESHOLD
-    worst = np.abs(arms + slopes)[: len(own)].max(axis=0)
-    coordinate, muscle = np.nonzero(spans | acts)
-    return Pairs(coordinate, muscle, spans.any(axis=1), _inconsistent(session, worst))
-
-
-def _all_arms(session: Session, posture: Array) -> Array:
-    """(D, M) moment arms of every pair."""
-    set_posture(session, 0.0, posture)
-    return np.array(
-        unit_speed_arms(session, jacobian(session, posture), [np.arange(len(session.muscles))] * len(session.free()))
-    )
-
-
-def _length_slopes(session: Session, posture: Array) -> Array:
-    """(D, M) ∂l/∂q by central differences, coupled coordinates following."""
-    slopes = []
-    for index in session.free():
-        lengths = []
-        for step in (STEP, -STEP):
-            moved = posture.copy()
-            moved[index] += step
-            set_posture(session, 0.0, follow(session, moved))
-            session.model.realizePosition(session.state)
-            lengths.append([muscle.getLength(session.state) for muscle in session.muscles])
-        slopes.append((np.array(lengths[0]) - np.array(lengths[1])) / (2.0 * STEP))
-    return np.array(slopes)
-
-
-def _inconsistent(session: Session, worst: Array) -> list[str]:
-    """Sentences about muscles whose OpenSim moment arm is not the slope of their length, (D, M) being how far."""
-    names = [session.coordinates[index].getName() for index in session.free()]
-    said = []
-    for muscle in np.flatnonzero(worst.max(axis=0) > INCONSISTENT):
-        row = int(np.argmax(worst[:, muscle]))
-        said.append(
-            f"{session.muscles[muscle].getName()}: OpenSim's moment arm about {names[row]} differs from -dl/dq by "
-            f"up to {1e3 * worst[row, muscle]:.1f} mm in this motion (imperfect wrapping); OpenSim's value is used."
-        )
-    return said
+#: m/s at 1 rad/s; a lengthening speed that no pair explains by more than this is no rounding (which leaves 1e-14).
+UNEXPLAINED = 1e-6
 
 
 def extract(
@@ -98,7 +30,7 @@ def extract(
     for frame in range(len(time)):
         set_posture(session, time[frame], value[frame])
         to_all = jacobian(session, value[frame])
-        rows["arms"].append(np.concatenate(unit_speed_arms(session, to_all, by_row)))
+        rows["arms"].append(np.concatenate(moment_arms(session, to_all, by_row, pairs.probed)))
         set_speed(session, speed[frame])
         rows["length"].append([muscle.getLength(session.state) for muscle in session.muscles])
         rows["speed"].append([muscle.getLengtheningSpeed(session.state) for muscle in session.muscles])
@@ -120,38 +52,26 @@ def extract(
         passive_force=arrays["passive"],
         generalized_force=arrays["tau"],
         effect=arrays["effect"],
+        missed=_missed(pairs, arrays, speed[:, free]),
         warnings=warnings_since(),
     )
 
 
+def _missed(pairs: Pairs, arrays: dict[str, Array | None], speed: Array) -> bool:
+    """Whether a muscle lengthens faster than its moment arms explain: then it acts where no pair was found for it.
+
+    l̇ = −Σ_j r_j q̇_j holds to rounding; muscles whose moment arm is not −∂l/∂q cannot be judged so.
+    """
+    explained = np.zeros_like(_required(arrays["speed"]))
+    for pair, (row, muscle) in enumerate(zip(pairs.coordinate, pairs.muscle, strict=True)):
+        explained[:, muscle] -= _required(arrays["arms"])[:, pair] * speed[:, row]
+    unexplained = np.abs(_required(arrays["speed"]) - explained)
+    unexplained[:, pairs.probed] = 0.0
+    return bool((unexplained > UNEXPLAINED * np.maximum(1.0, np.abs(speed).max(axis=1, keepdims=True))).any())
+
+
 def _required(array: Array | None) -> Array:
     return np.zeros((0, 0)) if array is None else array
-
-
-def set_posture(session: Session, time: float, value: Array) -> None:
-    """Set time and every coordinate, nothing enforced."""
-    session.state.setTime(float(time))
-    for coordinate, q in zip(session.coordinates, value, strict=True):
-        coordinate.setValue(session.state, float(q), False)
-
-
-def set_speed(session: Session, speed: Array) -> None:
-    """Set every speed and realize velocities."""
-    u = np.empty(len(speed))
-    u[session.mobility] = speed
-    session.state.setU(opensim.Vector.createFromMat(u))
-    session.model.realizeVelocity(session.state)
-
-
-def unit_speed_arms(session: Session, to_all: Array, muscles_of: list[Any]) -> list[Array]:
-    """Moment arms −∂l/∂q: the lengthening speed at unit speed of one free coordinate, the coupled ones following."""
-    arms = []
-    for row, index in enumerate(session.free()):
-        if len(muscles_of[row]):
-            set_speed(session, to_all[:, index])
-        speeds = [session.muscles[muscle].getLengtheningSpeed(session.state) for muscle in muscles_of[row]]
-        arms.append(-np.array(speeds, dtype=float))
-    return arms
 
 
 def _gains(session: Session) -> list[float]:
@@ -184,20 +104,8 @@ def _elastic_passive_force(muscle: Any, state: Any) -> float:
 
 def _generalized_force(session: Session, to_all: Array, acceleration: Array) -> tuple[Array, Array]:
     """Generalized force (D,) that the actuators must produce, and the effect (D, K) of each other actuator."""
-    target = _net_force(session, acceleration)
+    target = net_force(session, acceleration)
     return to_all.T @ target, _effects(session, to_all, acceleration, target)
-
-
-def _net_force(session: Session, acceleration: Array) -> Array:
-    """Inverse dynamics with every actuator switched off, in the order of the coordinate set.
-
-    Springs, limit forces, bushings, ligaments and external loads stay on, as in OpenSim's static
-    optimization.
-    """
-    udot = np.empty(len(acceleration))
-    udot[session.mobility] = acceleration
-    force = session.inverse_dynamics.solve(session.state, opensim.Vector.createFromMat(udot))
-    return np.asarray(force.to_numpy())[session.mobility]
 
 
 def _effects(session: Session, to_all: Array, acceleration: Array, target: Array | None = None) -> Array:
@@ -214,8 +122,8 @@ def _effects(session: Session, to_all: Array, acceleration: Array, target: Array
             row = next(i for i, c in enumerate(session.coordinates) if c.getName() == name)
             effect[:, column] = optimal_force * to_all[row]
             continue
-        target = _net_force(session, acceleration) if target is None else target
+        target = net_force(session, acceleration) if target is None else target
         actuator.setOverrideActuation(session.state, optimal_force)
-        effect[:, column] = to_all.T @ (target - _net_force(session, acceleration))
+        effect[:, column] = to_all.T @ (target - net_force(session, acceleration))
         actuator.setOverrideActuation(session.state, 0.0)
     return effect

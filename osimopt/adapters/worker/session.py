@@ -58,7 +58,8 @@ class Session:
 
     def free(self) -> list[int]:
         """Indices of the coordinates that are neither locked, prescribed nor coupled, in multibody-tree order."""
-        free = [i for i, c in enumerate(self.coordinates) if not c.isConstrained(self.state)]
+        coupled = {coupler.dependent for coupler in self.couplers}
+        free = [i for i, c in enumerate(self.coordinates) if i not in coupled and not c.isConstrained(self.state)]
         return sorted(free, key=lambda i: self.mobility[i])
 
 
@@ -76,10 +77,6 @@ def load(key: ModelKey) -> Session:
     """Load, weld, attach external loads, check that everything is supported, and initialise."""
     warnings_since()
     model = _read_model(key)
-    try:
-        model.finalizeFromProperties()
-    except RuntimeError as error:
-        raise ModelError(_why_refused(key.path, str(error))) from None
     if key.rigid_tendon:
         for muscle in model.getMuscleList():
             if muscle.getConcreteClassName() != "Thelen2003Muscle":  # which refuses the flag: see frames.py
@@ -110,26 +107,34 @@ def load(key: ModelKey) -> Session:
 
 def _read_model(key: ModelKey) -> Any:
     try:
-        if not key.weld:
-            return opensim.Model(key.path)
-        processor = opensim.ModelProcessor(key.path)
-        joints = opensim.StdVectorString()
-        for joint in key.weld:
-            joints.append(joint)
-        processor.append(opensim.ModOpReplaceJointsWithWelds(joints))
-        original = opensim.Model(key.path)
-        joint_set = original.getJointSet()
-        known = [joint_set.get(i).getName() for i in range(joint_set.getSize())]
-        if unknown := [joint for joint in key.weld if joint not in known]:
-            raise ModelError(
-                explain(f"joints of {key.path} to weld ({some(known, 40)})", some(unknown), "Rename them.")
-            )
-        return processor.process()
+        model = opensim.Model(key.path)
+        model.finalizeFromProperties()
     except RuntimeError as error:
         raise ModelError(_why_refused(key.path, str(error))) from None
+    _weld(model, key)
+    return model
+
+
+def _weld(model: Any, key: ModelKey) -> None:
+    """Lock the coordinates of the joints to weld at their defaults.
+
+    OpenSim's own ModOpReplaceJointsWithWelds welds at zero, and fails where an actuator, a spring, a coupler or a
+    moving path point uses one of the coordinates.
+    """
+    joint_set = model.updJointSet()
+    joints = {joint_set.get(i).getName(): joint_set.get(i) for i in range(joint_set.getSize())}
+    if unknown := [name for name in key.weld if name not in joints]:
+        raise ModelError(explain(f"joints to weld among {some(joints, 40)}", some(unknown), "Rename them.", key.path))
+    for name in key.weld:
+        for index in range(joints[name].numCoordinates()):
+            joints[name].upd_coordinates(index).set_locked(True)
 
 
 def _attach_loads(model: Any, key: ModelKey) -> None:
+    own = [part.getName() for part in model.getComponentsList() if opensim.ExternalForce.safeDownCast(part)]
+    if own:
+        fix = "Leave external_loads out, or remove them from the model: they would count twice."
+        raise ModelError(explain("a model without external loads of its own", some(own), fix, key.path))
     loads = opensim.ExternalLoads(key.loads, True)
     loads.setDataFileName(key.loads_data)
     body_set = model.getBodySet()
@@ -137,7 +142,7 @@ def _attach_loads(model: Any, key: ModelKey) -> None:
     for index in range(loads.getSize()):
         force = loads.get(index)
         body = force.get_applied_to_body()
-        if body not in bodies:
+        if body.split("/")[-1] not in bodies:
             got = f"'{body}' in ExternalForce '{force.getName()}'"
             fix = "Correct the file, or use the one of this model."
             raise ModelError(explain(f"a body of the model ({some(bodies, 40)})", got, fix, key.loads))
