@@ -17,7 +17,8 @@ PACKAGE = Path(__file__).resolve().parent.parent / "osimopt"
 #: Each layer may import itself and those before it; a name is a module or a subpackage of osimopt.
 LAYERS = (
     ("errors",),
-    ("notices", "tables", "signals", "data", "costs", "reserves", "problem", "solution", "results", "isolation", "datasets"),
+    ("notices", "tables", "signals", "data", "costs", "reserves", "problem", "solution", "results"),
+    ("isolation", "datasets"),
     ("adapters", "static"),
     ("studies",),
     ("report",),

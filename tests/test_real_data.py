@@ -14,7 +14,7 @@ import osimopt
 TABLE_ARM = {"BIClong": 1e-7, "BICshort": 1e-7, "BRA": 3e-4}
 TABLE_FORCE = {"BIClong": 1e-3, "BICshort": 1e-3, "BRA": 0.03}
 #: OpenSim's optimizer stops at 1e-4: its activations carry up to this much noise (arm26, walk).
-ARM_ACTIVATION, WALK_ACTIVATION, WALK_MEAN = 0.006, 0.015, 0.001
+ARM_ACTIVATION, WALK_ACTIVATION, WALK_MEAN = 0.006, 0.008, 0.0006
 #: N·m, and activation: the cleaned file prints 10 decimals, which at 1 kHz is 1e-4 rad/s² of acceleration.
 PRINTED_MOMENT, PRINTED_ACTIVATION = 0.02, 1e-4
 #: N·m; asked of every frame.
@@ -81,7 +81,7 @@ def test_walk_static_optimization(walk: osimopt.RedundancyProblem, reference: Pa
     difference, ratio = agree(solution, answer)
     assert np.abs(difference).max() < WALK_ACTIVATION
     assert np.abs(difference).mean() < WALK_MEAN
-    assert ratio.max() <= 1.01, "OpenSim's own answer misses the moments by up to 1.4 N·m, and so can cost less"
+    assert ratio.max() <= 1.0, "the same moment arms, gains and moments: an exact answer is never above OpenSim's"
 
 
 @pytest.mark.parametrize("cost", ["sum_force", "sum_force_squared", "sum_stress_squared", "min_max"])
