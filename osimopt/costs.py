@@ -77,6 +77,23 @@ def counted_reserves(problem: RedundancyProblem) -> NDArray[np.bool_]:
     return np.asarray((problem.reserves.effect[:, served] != 0.0).any(axis=(0, 1)))
 
 
+def scale_of_unknowns(problem: RedundancyProblem, cost: Cost) -> Array:
+    """(T, M + K) s with cost term |s x|^p, or the linear weights; up to one factor per frame, which moves no optimum.
+
+    Scales are divided by their mean over the muscles: SLSQP's stopping rule is absolute.
+    """
+    muscles = cost.scale(problem)
+    reserves = len(problem.reserves.names)
+    if np.isinf(cost.exponent):
+        counted = np.broadcast_to(counted_reserves(problem).astype(float), (len(problem), reserves))
+        return np.hstack([np.broadcast_to(problem.weights, muscles.shape), counted])
+    p = cost.exponent
+    other = np.repeat(reserve_weight(muscles, p)[:, None] ** (1.0 / p), reserves, axis=1)
+    scale = np.hstack([muscles * problem.weights ** (1.0 / p), other])
+    size = np.mean(scale[:, : muscles.shape[1]], axis=1, keepdims=True)
+    return np.asarray(scale / np.where(size > 0.0, size, 1.0))
+
+
 def get_cost(cost: str, exponent: float = 2.0) -> Cost:
     """Look a cost up by name; ``exponent`` belongs to ``activation_power`` (any p ≥ 1).
 

@@ -167,6 +167,14 @@ def _write_json(content: dict[str, Any], path: Path) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
+def _certified(solution: RedundancySolution) -> int:
+    return 0 if solution.gap is None else int(np.isfinite(solution.gap[solution.solved]).sum())
+
+
+def _largest(values: np.ndarray | None) -> float | None:
+    return None if values is None or np.isnan(values).all() else float(np.nanmax(values))
+
+
 def _plain(content: Any) -> Any:
     """JSON knows no infinity: write it as a word."""
     if isinstance(content, dict):
@@ -191,6 +199,8 @@ def frame_table(solution: RedundancySolution) -> pd.DataFrame:
             "worst_coordinate": np.where(solution.solved, where, ""),
             "objective": solution.objective,
             **{f"objective_{name}": term for name, term in solution.objective_terms.items()},
+            "gap": solution.gap,
+            "activation_error": solution.activation_error,
             "unique": solution.unique,
             "iterations": solution.iterations,
             "detail": [solution.detail.get(frame, "") for frame in range(len(solution.status))],
@@ -216,6 +226,8 @@ def summarise(solution: RedundancySolution) -> dict[str, Any]:
             name: {"coordinate": coordinate, "share_of_peak_moment": round(share, 4)}
             for name, (coordinate, share) in solution.reserve_share().items()
         },
+        "certified_frames": _certified(solution),
+        "activation_error_max": _largest(solution.activation_error),
         "unique": bool(solution.unique[solved].all()),
         "findings": solution.findings(),
         **solution.provenance,

@@ -72,6 +72,9 @@ class RedundancySolution:
         (Σ a² + Σ e²).
     objective_terms
         (T,) of each term of the cost, by name; ``objective`` is their sum (the larger, for min_max).
+    gap, activation_error
+        (T,) from solver ``newton``: a proved bound on how far the cost (over p) is above its optimum, and on how far
+        any activation is from its own; NaN in frames that are not certified, and from the other solvers.
     detail
         What is known of single frames, by frame index: what could not be met, and by how much.
     """
@@ -84,6 +87,8 @@ class RedundancySolution:
     unique: NDArray[np.bool_]
     objective: Array
     objective_terms: dict[str, Array]
+    gap: Array | None = None
+    activation_error: Array | None = None
     detail: dict[int, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
 

@@ -500,7 +500,7 @@ SOLVE = [
     ({"exponent": 0.5}, ["exponent ≥ 1", "0.5"]),
     ({"exponent": float("nan")}, ["exponent ≥ 1", "nan"]),
     ({"solver": "ipopt"}, ["slsqp", "'ipopt'"]),
-    ({"solver": "highs"}, ["solver='slsqp' for", "solver='highs'"]),
+    ({"solver": "highs"}, ["solver='newton' or 'slsqp' for", "solver='highs'"]),
     ({"solver": "lsq_linear", "exponent": 3}, ["exponent 2", "got 3"]),
     ({"cost": "sum_force", "solver": "slsqp"}, ["solver='highs' for", "solver='slsqp'"]),
     ({"tendon": "elastic"}, ["tendon among", "'elastic'"]),

@@ -168,7 +168,7 @@ def test_summary_can_be_traced_to_its_inputs(arm, arm_problem, tmp_path: Path) -
     assert options["time_range"] == [0.0, 0.05]
     assert options["reserves"] == "auto"
     assert summary["reserves_added"] == {"reserve_r_shoulder_elev": 1.0, "reserve_r_elbow_flex": 1.0}
-    assert summary["solver"]["used"] == "slsqp"
+    assert summary["solver"]["used"] == "newton"
     assert summary["solve_seconds"] >= 0.0
     assert str(arm.model.parent) not in json.dumps(summary)  # paths of a private disk are nobody's business
 

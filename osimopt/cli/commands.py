@@ -195,7 +195,7 @@ def solve(
         ),
     ] = "activation_power",
     exponent: Annotated[float, typer.Option("--exponent", "-p", help="Exponent of activation_power.")] = 2.0,
-    solver: Annotated[str, typer.Option(help="auto, slsqp, lsq_linear or highs.")] = "auto",
+    solver: Annotated[str, typer.Option(help="auto, newton, slsqp, lsq_linear or highs.")] = "auto",
     time_range: TimeRange = None,
     lowpass_hz: Lowpass = None,
     reserves: Reserves = "auto",

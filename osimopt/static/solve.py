@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..costs import Cost, counted_reserves, get_cost, reserve_weight
+from ..costs import Cost, get_cost, scale_of_unknowns
 from ..errors import InputError, SolverError, explain
 from ..problem import RedundancyProblem
 from ..solution import RedundancySolution, Status, judge
-from .frame import Frame, InfeasibleError, reduce_frame
-from .linear import minimise_largest, minimise_sum, shortfall
-from .nonlinear import Answer, eliminable, lsq_linear, slsqp
+from .batched import LARGEST_EXPONENT, solve_batched
+from .frame import Frame
+from .framewise import Found, describe_shortfall, solve_frames, solve_into
+from .linear import shortfall
 
 Array = NDArray[np.float64]
-Solver = Literal["auto", "slsqp", "lsq_linear", "highs"]
+Solver = Literal["auto", "newton", "slsqp", "lsq_linear", "highs"]
 
-SOLVERS = ("auto", "slsqp", "lsq_linear", "highs")
+SOLVERS = ("auto", "newton", "slsqp", "lsq_linear", "highs")
 
 
 def solve_static(
@@ -55,8 +55,10 @@ def solve_static(
     tendon
         ``"rigid"``: force is max_force · activation.
     solver
-        ``"slsqp"`` (any p > 1), ``"lsq_linear"`` (p = 2 where every coordinate has an unbounded reserve of
-        its own), ``"highs"`` (linear costs). ``"auto"`` takes highs for linear costs, slsqp for the others.
+        ``"newton"`` (1 < p ≤ 5): all frames at once on the dual problem, with a certificate; ``"slsqp"`` (any p > 1),
+        frame by frame; ``"lsq_linear"`` (p = 2 where every coordinate has an unbounded reserve of
+        its own), ``"highs"`` (linear costs). ``"auto"`` takes highs for linear costs, newton
+        up to p = 5, slsqp beyond and where an initial_guess is given; ``provenance["solver"]["used"]`` says which.
     device
         ``"cpu"``.
     tolerance
@@ -65,7 +67,7 @@ def solve_static(
     on_failure
         ``"raise"`` a :class:`SolverError` with the solution attached if any frame failed, or ``"return"`` it.
     initial_guess
-        (M,) or (T, M) activations to start from. By default each frame starts from the one before.
+        (M,) or (T, M) activations for slsqp to start from; by default each frame starts from the one before.
     progress
         Called with (frames done, frames in all).
 
@@ -84,14 +86,20 @@ def solve_static(
         Frames failed and ``on_failure="raise"``.
     """
     problem, chosen = _prepare(problem, cost, exponent, weights, tendon, device, on_failure, tolerance)
-    method = _choose(solver, chosen)
+    guess = _guess(initial_guess, problem)
+    method = _choose(solver, chosen, guess is not None)
     started = perf_counter()
-    found = _solve_frames(problem, chosen, method, _guess(initial_guess, problem), progress)
+    scale = scale_of_unknowns(problem, chosen)
+    if method == "newton":
+        found = _solve_batched(problem, chosen, scale, progress)
+    else:
+        found = solve_frames(problem, chosen, method, scale, guess, progress)
     activation, control, status = judge(problem, found.x, found.status, tolerance, found.detail)
     solved = np.array([frame.ok for frame in status], dtype=bool)
     terms = {n: np.where(solved, term, np.nan) for n, term in chosen.terms(problem, activation, control).items()}
     solution = RedundancySolution(
-        problem, activation, control, status, found.iterations, found.unique, chosen.total(terms), terms, found.detail,
+        problem, activation, control, status, found.iterations, found.unique, chosen.total(terms), terms,
+        found.gap, found.activation_error, found.detail,
         provenance={
             **problem.provenance,
             "method": "static",
@@ -109,69 +117,29 @@ def solve_static(
     return solution
 
 
-@dataclass(eq=False)
-class _Found:
-    """What the solvers claim, by frame: unknowns (T, M + K), status, iterations, uniqueness, detail."""
-
-    x: Array
-    status: list[Status]
-    iterations: NDArray[np.intp]
-    unique: NDArray[np.bool_]
-    detail: dict[int, str]
-
-    @classmethod
-    def nothing(cls, frames: int, unknowns: int) -> _Found:
-        x = np.full((frames, unknowns), np.nan)
-        counts = np.zeros(frames, dtype=np.intp)
-        return cls(x, [Status.NOT_CONVERGED] * frames, counts, np.ones(frames, dtype=bool), {})
-
-
-def _solve_frames(
-    problem: RedundancyProblem,
-    cost: Cost,
-    method: str,
-    guess: Array | None,
-    progress: Callable[[int, int], None] | None,
-) -> _Found:
+def _solve_batched(
+    problem: RedundancyProblem, cost: Cost, scale: Array, progress: Callable[[int, int], None] | None
+) -> Found:
+    """All frames at once; those that do not come out right are solved again one by one."""
     from threadpoolctl import threadpool_limits
 
-    scale = _scale(problem, cost)
-    found = _Found.nothing(len(problem), len(problem.actuators))
-    start = None
-    with threadpool_limits(1):  # a frame's matrices are small: BLAS threads cost up to 400 times what they save
+    with threadpool_limits(1):
+        batch = solve_batched(problem, cost, scale, progress=progress)
+        found = Found.nothing(len(problem), len(problem.actuators))
+        found.x, found.iterations = batch.x, batch.steps
+        found.gap = np.where(batch.certificate.valid, batch.certificate.gap, np.nan)
+        found.activation_error = np.where(batch.certificate.valid, batch.certificate.activation_error, np.nan)
         for frame in range(len(problem)):
-            start = guess[frame] if guess is not None else start
-            start = _solve_into(found, problem, frame, cost, method, scale[frame], start)
-            if progress is not None and (frame % 20 == 19 or frame + 1 == len(problem)):
-                progress(frame + 1, len(problem))
+            if batch.infeasible[frame]:
+                found.status[frame] = Status.INFEASIBLE
+                whole = Frame.of(*problem.system(frame), *problem.bounds())
+                found.detail[frame] = describe_shortfall(problem, shortfall(whole))
+            elif batch.solved[frame]:
+                found.status[frame] = Status.SOLVED
+            else:
+                found.gap[frame] = found.activation_error[frame] = np.nan
+                solve_into(found, problem, frame, cost, "slsqp", scale[frame], None)
     return found
-
-
-def _solve_into(
-    found: _Found,
-    problem: RedundancyProblem,
-    frame: int,
-    cost: Cost,
-    method: str,
-    scale: Array,
-    start: Array | None,
-) -> Array | None:
-    """Solve one frame, record it, and return what the next one may start from."""
-    try:
-        answer, found.unique[frame] = _solve_frame(problem, frame, cost, method, scale, start)
-    except InfeasibleError as error:
-        found.status[frame] = Status.INFEASIBLE
-        found.detail[frame] = _describe_shortfall(problem, error.shortfall)
-        return None
-    except ArithmeticError as error:
-        found.detail[frame] = str(error)
-        return None
-    found.x[frame], found.iterations[frame] = answer.y, answer.iterations
-    if not answer.converged:
-        found.detail[frame] = answer.message
-        return None
-    found.status[frame] = Status.SOLVED
-    return answer.y
 
 
 def _prepare(
@@ -198,13 +166,22 @@ def _prepare(
     return problem, get_cost(cost, exponent)
 
 
-def _choose(solver: str, cost: Cost) -> str:
+def _choose(solver: str, cost: Cost, guessed: bool) -> str:
     if solver not in SOLVERS:
         raise InputError(explain(f"a solver among {', '.join(SOLVERS)}", repr(solver), "Choose one of them."))
-    chosen = ("highs" if cost.linear else "slsqp") if solver == "auto" else solver
+    chosen = solver
+    if solver == "auto":
+        batched = 1.0 < cost.exponent <= LARGEST_EXPONENT and not guessed
+        chosen = "highs" if cost.linear else "newton" if batched else "slsqp"
     if cost.linear != (chosen == "highs"):
-        right = "solver='highs'" if cost.linear else "solver='slsqp'"
+        right = "solver='highs'" if cost.linear else "solver='newton' or 'slsqp'"
         raise InputError(explain(f"{right} for {cost.formula}", f"solver='{solver}'", "Leave it at 'auto'."))
+    if chosen == "newton" and guessed:
+        fix = "Leave initial_guess out: the answer does not depend on it."
+        raise InputError(explain("no initial_guess for solver='newton'", "one", fix))
+    if chosen == "newton" and cost.exponent > LARGEST_EXPONENT:
+        got = f"{cost.exponent:g}"
+        raise InputError(explain(f"an exponent ≤ {LARGEST_EXPONENT:g} for solver='newton'", got, "Use 'slsqp'."))
     if chosen == "lsq_linear" and cost.exponent != 2.0:
         raise InputError(explain("exponent 2 for solver='lsq_linear'", f"{cost.exponent:g}", "Use 'slsqp'."))
     return chosen
@@ -219,69 +196,3 @@ def _guess(initial_guess: ArrayLike | None, problem: RedundancyProblem) -> Array
         got = f"shape {guess.shape}" if guess.shape not in (shape, shape[1:]) else "NaN or infinity"
         raise InputError(explain(f"finite initial_guess of shape {shape} or {shape[1:]}", got, "Give activations."))
     return np.hstack([np.broadcast_to(guess, shape), np.zeros((shape[0], len(problem.reserves.names)))])
-
-
-def _scale(problem: RedundancyProblem, cost: Cost) -> Array:
-    """(T, M + K) s with cost term |s x|^p, or the linear weights; up to one factor per frame, which moves no optimum.
-
-    Scales are divided by their mean over the muscles: SLSQP's stopping rule is absolute.
-    """
-    muscles = cost.scale(problem)
-    reserves = len(problem.reserves.names)
-    if np.isinf(cost.exponent):
-        counted = np.broadcast_to(counted_reserves(problem).astype(float), (len(problem), reserves))
-        return np.hstack([np.broadcast_to(problem.weights, muscles.shape), counted])
-    p = cost.exponent
-    other = np.repeat(reserve_weight(muscles, p)[:, None] ** (1.0 / p), reserves, axis=1)
-    scale = np.hstack([muscles * problem.weights ** (1.0 / p), other])
-    size = np.mean(scale[:, : muscles.shape[1]], axis=1, keepdims=True)
-    return np.asarray(scale / np.where(size > 0.0, size, 1.0))
-
-
-def _solve_frame(
-    problem: RedundancyProblem, frame: int, cost: Cost, method: str, scale: Array, start: Array | None
-) -> tuple[Answer, bool]:
-    """Answer in x (activations, then controls) and whether it is unique."""
-    whole = Frame.of(*problem.system(frame), *problem.bounds())
-    try:
-        answer, unique = _solve_reduced(whole, cost, method, scale, start)
-    except InfeasibleError as error:
-        raise InfeasibleError(shortfall(whole) or error.shortfall) from None
-    if not answer.converged and (missing := shortfall(whole)):
-        raise InfeasibleError(missing)
-    return answer, unique
-
-
-def _solve_reduced(whole: Frame, cost: Cost, method: str, scale: Array, start: Array | None) -> tuple[Answer, bool]:
-    rest, x = reduce_frame(whole)
-    if not rest.columns.size:
-        return Answer(x, 0, True), True
-    weight, unique = scale[rest.columns], True
-    if method != "highs":
-        first = None if start is None else (start * scale)[rest.columns]
-        answer = _solve_power(rest.scaled(scale), cost.exponent, method, first)
-        x[rest.columns] = answer.y / weight
-    else:
-        if np.isinf(cost.exponent):
-            answer, unique = minimise_largest(rest, weight, float(np.nanmax(scale * np.abs(x), initial=0.0)))
-        else:
-            answer, unique = minimise_sum(rest, weight)
-        x[rest.columns] = answer.y
-    return replace(answer, y=x), unique
-
-
-def _solve_power(frame: Frame, exponent: float, method: str, start: Array | None) -> Answer:
-    if method == "lsq_linear":
-        if frame.b.size and not eliminable(frame).size:
-            fix = "Add unbounded reserves or use solver='slsqp'."
-            raise InputError(explain("an unbounded reserve on every coordinate for 'lsq_linear'", "none on some", fix))
-        return lsq_linear(frame)
-    answer = slsqp(frame, exponent, start)
-    if not answer.converged and start is not None:
-        answer = slsqp(frame, exponent, None)
-    return answer
-
-
-def _describe_shortfall(problem: RedundancyProblem, missing: dict[int, float]) -> str:
-    parts = [f"{problem.coordinates[row]} is short of {value:.4g} N·m (N)" for row, value in missing.items()]
-    return "At best, " + ", ".join(parts) + "." if parts else ""
