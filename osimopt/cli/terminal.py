@@ -71,6 +71,10 @@ def print_solution(solution: RedundancySolution) -> None:
     count = int(solution.solved.sum())
     say(f"{count} of {len(solution.status)} frames solved, cost {solution.provenance['cost']['formula']}, "
         f"solver {solution.provenance['solver']['used']}, {solution.provenance['solve_seconds']:.2f} s.")  # fmt: skip
+    certified = 0 if solution.gap is None else int(np.isfinite(solution.gap).sum())
+    if certified and solution.activation_error is not None:
+        error = float(np.nanmax(solution.activation_error))
+        say(f"Proved in {certified} frames: no activation is further than {error:.1g} from its optimum.")
     if count:
         order = np.argsort(-force.max(axis=0))[:LISTED]
         rows = [
