@@ -19,14 +19,15 @@ STEP = 1e-3
 #: m; a length slope or moment arm below this in every sampled posture is zero (rounding leaves 1e-12; muscles
 #: that span a coordinate show at least 1e-5 somewhere).
 SPAN_THRESHOLD = 1e-7
-#: m; where the lengthening speed at unit speed and −∂l/∂q differ by more, the moment arm is taken from forces.
-FORCE_BASED = 1e-5
+#: m; where the lengthening speed at unit speed and −∂l/∂q differ by more, the moment arm from forces is asked too,
+#: and where that differs by more than rounding (1e-11) it is used.
+SUSPECT, FORCE_BASED = 1e-5, 1e-8
 #: m; OpenSim's moment arm and −∂l/∂q may differ by this much before it is said.
 INCONSISTENT = 1e-3
 #: N; the tension that a force-based moment arm is measured with.
 PROBE = 1000.0
 #: Postures of the motion, and random ones, that are tried.
-OWN_POSTURES, RANDOM_POSTURES = 10, 12
+OWN_POSTURES, RANDOM_POSTURES = 8, 8
 #: Joints whose coordinates are not the integrals of their speeds: there −∂l/∂q is no moment arm.
 OWN_SPEEDS = {"BallJoint", "EllipsoidJoint", "FreeJoint"}
 
@@ -43,14 +44,27 @@ def find_pairs(key: ModelKey, value: Array, everything: bool = False) -> Pairs:
     postures = _sample(session, value)
     slopes = np.array([_length_slopes(session, posture) for posture in postures])
     quick = np.array([_all_arms(session, posture, _nobody(session)) for posture in postures])
-    differ = np.nan_to_num(np.abs(quick + slopes)).max(axis=(0, 1)) > FORCE_BASED
-    probed = np.flatnonzero(differ | [_wraps(muscle) > 1 for muscle in session.muscles])
+    probed = _needing_forces(session, postures, quick, slopes)
     arms = quick if not probed.size else np.array([_all_arms(session, posture, probed) for posture in postures])
     spans = np.nan_to_num(np.abs(slopes)).max(axis=0) > SPAN_THRESHOLD
     acts = np.nan_to_num(np.abs(arms)).max(axis=0) > SPAN_THRESHOLD
     worst = np.nan_to_num(np.abs(arms + slopes))[:OWN_POSTURES].max(axis=0)
     coordinate, muscle = np.nonzero(spans | acts | everything)
     return Pairs(coordinate, muscle, spans.any(axis=1), probed, _inconsistent(session, worst))
+
+
+def _needing_forces(session: Session, postures: Array, quick: Array, slopes: Array) -> NDArray[np.intp]:
+    """Muscles whose quick moment arm is, or may become, another than OpenSim's own.
+
+    Those over several wrap objects, and those caught at it in a posture of the motion.
+    """
+    several = np.array([_wraps(muscle) > 1 for muscle in session.muscles])
+    suspect = np.flatnonzero(np.nan_to_num(np.abs(quick + slopes)).max(axis=(0, 1)) > SUSPECT)
+    caught = several.copy()
+    if suspect.size:
+        pulled = np.array([_all_arms(session, posture, suspect) for posture in postures[:OWN_POSTURES]])
+        caught |= np.nan_to_num(np.abs(pulled - quick[:OWN_POSTURES])).max(axis=(0, 1)) > FORCE_BASED
+    return np.flatnonzero(caught)
 
 
 def moment_arms(session: Session, to_all: Array, muscles_of: list[Any], probed: Any) -> list[Array]:
@@ -152,17 +166,26 @@ def _all_arms(session: Session, posture: Array, probed: Any) -> Array:
 
 def _length_slopes(session: Session, posture: Array) -> Array:
     """(D, M) ∂l/∂q by central differences, coupled coordinates following."""
+    posture = follow(session, posture.copy())
+    set_posture(session, 0.0, posture)
     slopes = []
     for index in session.free():
         lengths = []
         for step in (STEP, -STEP):
             moved = posture.copy()
             moved[index] += step
-            set_posture(session, 0.0, follow(session, moved))
+            _move(session, posture, follow(session, moved))
             session.model.realizePosition(session.state)
             lengths.append([muscle.getLength(session.state) for muscle in session.muscles])
+            _move(session, moved, posture)
         slopes.append((np.array(lengths[0]) - np.array(lengths[1])) / (2.0 * STEP))
     return np.array(slopes)
+
+
+def _move(session: Session, old: Array, new: Array) -> None:
+    """Set the coordinates that differ."""
+    for index in np.flatnonzero(old != new):
+        session.coordinates[index].setValue(session.state, float(new[index]), False)
 
 
 def _inconsistent(session: Session, worst: Array) -> list[str]:
