@@ -23,7 +23,7 @@ Forces = Annotated[
 ]
 TimeRange = Annotated[tuple[float, float] | None, typer.Option(help="First and last time in s.", metavar="START END")]
 Lowpass = Annotated[float | None, typer.Option(help="Cutoff in Hz of the zero-phase low-pass on the motion.")]
-Weld = Annotated[list[str] | None, typer.Option(help="Joint to weld; may be repeated.")]
+Weld = Annotated[list[str] | None, typer.Option(help="Joint to hold in the model's default pose; may be repeated.")]
 Reserves = Annotated[
     str,
     typer.Option(help="auto, none (as OpenSim's tool), a number (N·m), or coordinate=N·m,… for single ones."),
