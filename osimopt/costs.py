@@ -146,16 +146,14 @@ def _moment_ratio(problem: RedundancyProblem) -> Array:
 
 
 COSTS: dict[str, Cost] = {
-    "sum_force": Cost(
-        "sum_force", 1.0, _force, "Σ F", "N", "Seireg & Arvikar (1973), doi:10.1016/0021-9290(73)90053-5"
-    ),
+    "sum_force": Cost("sum_force", 1.0, _force, "Σ F", "N", "Seireg & Arvikar (1973), J Biomech 6, 313-326"),
     "sum_force_squared": Cost(
         "sum_force_squared",
         2.0,
         _force,
         "Σ F²",
         "N²",
-        "Pedotti, Krishnan & Stark (1978), doi:10.1016/0025-5564(78)90018-4",
+        "Pedotti, Krishnan & Stark (1978), Math Biosci 38, 57-76",
     ),
     "sum_stress_squared": Cost(
         "sum_stress_squared",
@@ -163,7 +161,7 @@ COSTS: dict[str, Cost] = {
         _stress,
         "Σ (F/pcsa)²",
         "(N/cm²)²",
-        "Crowninshield & Brand (1981), doi:10.1016/0021-9290(81)90035-X",
+        "Crowninshield & Brand (1981), J Biomech 14, 793-801",
     ),
     "sum_moment_ratio_cubed": Cost(
         "sum_moment_ratio_cubed",
@@ -171,7 +169,7 @@ COSTS: dict[str, Cost] = {
         _moment_ratio,
         "Σ (F/Mmax)³",
         "1/m³",
-        "Herzog (1987), doi:10.1016/0268-0033(87)90137-X",
+        "Herzog (1987), J Neurosci Methods 21, 167-179",
     ),
     "activation_power": Cost(
         "activation_power",

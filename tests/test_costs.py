@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -116,7 +117,9 @@ class TestNames:
             assert cost.name == name
             assert cost.formula
             assert cost.unit
-            assert "doi:10." in cost.source
+            assert re.search(r"\(\d{4}\), (doi:10\.\S+|.+ \d+, \d+-\d+)$", cost.source), (
+                "a DOI, or journal, volume and pages"
+            )
 
     @pytest.mark.parametrize(
         ("exponent", "formula"),

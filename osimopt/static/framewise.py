@@ -54,7 +54,7 @@ def solve_frames(
 
     found = Found.nothing(len(problem), len(problem.actuators))
     start = None
-    with threadpool_limits(1):  # a frame's matrices are small: BLAS threads cost up to 400 times what they save
+    with threadpool_limits(1):  # matrices this small gain nothing from BLAS threads; beside a busy core they cost 2x
         for frame in range(len(problem)):
             start = guess[frame] if guess is not None else start
             start = solve_into(found, problem, frame, cost, method, scale[frame], start)
