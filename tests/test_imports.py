@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "osimopt"
 LAYERS = (
     ("errors",),
     ("notices", "tables", "signals", "data", "costs", "reserves", "problem", "solution", "results"),
-    ("isolation", "datasets"),
+    ("isolation", "datasets", "muscle", "polynomial"),
     ("adapters", "static"),
     ("studies",),
     ("report",),
