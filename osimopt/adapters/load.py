@@ -35,6 +35,9 @@ def load_problem(
     geometry: Literal["opensim"] = "opensim",
     n_jobs: int | None = None,
     *,
+    speeds: str | os.PathLike[str] | None = None,
+    force_sets: Sequence[str | os.PathLike[str]] = (),
+    replace_force_set: bool = False,
     progress: Progress | None = None,
 ) -> RedundancyProblem:
     """Read a model and a motion into a problem: moment arms, maximum forces and the moments to be met.
@@ -71,6 +74,11 @@ def load_problem(
         ``"opensim"``: the model's own paths.
     n_jobs
         Processes that share the frames; default 1.
+    speeds
+        .sto with the speeds of the free coordinates (``<coordinate>_u`` or ``/jointset/…/speed``) at the motion's
+        times, which are then not derived from the motion; a states file may be given as both.
+    force_sets, replace_force_set
+        ForceSet files (.xml) whose forces join the model's own, or take their place.
     progress
         Called with (frames done, frames in all).
 
@@ -88,10 +96,10 @@ def load_problem(
     _check_options(external_loads, generalized_force, gain, geometry, n_jobs)
     with hear() as heard:
         loads = None if external_loads is None else read_external_loads(external_loads)
-        read = read_model(model, weld, loads)
+        read = read_model(model, weld, loads, force_sets, replace_force_set)
         if passive_force:
             read = read.with_rigid_tendons()
-        kinematics = read_motion(motion, read, lowpass_hz, time_range)
+        kinematics = read_motion(motion, read, lowpass_hz, time_range, speeds)
         if loads is not None:
             loads.check_covers(kinematics.time)
         given = None if generalized_force is None else read_generalized_force(generalized_force, read, kinematics)
@@ -102,6 +110,8 @@ def load_problem(
         "external_loads": external_loads,
         "external_loads_data": None if loads is None else loads.data,
         "generalized_force": generalized_force,
+        "speeds": speeds,
+        **{f"force_set_{number}": path for number, path in enumerate(force_sets, 1)},
     }
     options = {
         "time_range": time_range,
@@ -109,6 +119,7 @@ def load_problem(
         "reserves": dict(reserves) if isinstance(reserves, Mapping) else reserves,
         "weld": list(weld),
         "passive_force": passive_force,
+        "replace_force_set": replace_force_set,
         "gain": gain,
         "geometry": geometry,
     }

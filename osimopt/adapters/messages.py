@@ -23,6 +23,8 @@ class ModelKey:
     loads: str | None = None
     loads_data: str | None = None
     rigid_tendon: bool = False
+    force_sets: tuple[str, ...] = ()
+    replace_force_set: bool = False
 
 
 @dataclass(frozen=True)

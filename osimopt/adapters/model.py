@@ -36,7 +36,11 @@ class Model:
 
 
 def read_model(
-    model: str | os.PathLike[str] | Any, weld: Sequence[str] = (), external_loads: ExternalLoads | None = None
+    model: str | os.PathLike[str] | Any,
+    weld: Sequence[str] = (),
+    external_loads: ExternalLoads | None = None,
+    force_sets: Sequence[str | os.PathLike[str]] = (),
+    replace_force_set: bool = False,
 ) -> Model:
     """Load a model in opensim's process.
 
@@ -48,6 +52,8 @@ def read_model(
         Names of joints to weld: their coordinates are locked at the model's defaults.
     external_loads
         Loads to attach.
+    force_sets, replace_force_set
+        ForceSet files whose forces join the model's own, or take their place.
 
     Raises
     ------
@@ -63,9 +69,14 @@ def read_model(
     if isinstance(weld, str):
         raise InputError(explain("weld as a sequence of joint names", repr(weld), f"Write weld=({weld!r},)."))
     loads = (str(external_loads.path), str(external_loads.data)) if external_loads else (None, None)
-    files = [path, *(Path(name) for name in loads if name is not None)]
+    sets = [Path(name).resolve() for name in force_sets]
+    for file in sets:
+        read_xml(file, "ForceSet", "a file with a ForceSet (.xml)")
+    files = [path, *(Path(name) for name in loads if name is not None), *sets]
     stamps = tuple((file.stat().st_size, file.stat().st_mtime_ns) for file in files)
-    key = ModelKey(str(path), stamps, tuple(weld), *loads)
+    key = ModelKey(
+        str(path), stamps, tuple(weld), *loads, force_sets=tuple(map(str, sets)), replace_force_set=replace_force_set
+    )
     return Model(key, isolation.run("opensim", "osimopt.adapters.worker.describe:describe", key, subject=path))
 
 

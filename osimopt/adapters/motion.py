@@ -13,6 +13,7 @@ from ..data import Coordinate, Kinematics
 from ..errors import InputError, explain, some
 from ..notices import warn
 from ..tables import check_times, read_table
+from .loads import TIME_SLACK
 from .model import Model
 
 if TYPE_CHECKING:
@@ -34,17 +35,19 @@ def read_motion(
     model: Model,
     lowpass_hz: float | None = None,
     time_range: tuple[float, float] | None = None,
+    speeds: str | os.PathLike[str] | None = None,
 ) -> Kinematics:
     """Read a motion and complete it to every coordinate of the model.
 
     Free coordinates come from the file (filtered where asked for) and are differentiated over the whole file;
     coupled ones follow from the model's couplers, locked ones keep the model's default, prescribed ones the
-    model's function. A column that says otherwise is not used, and a warning names it.
+    model's function. A column that says otherwise is not used, and a warning names it. Speeds come from
+    their own file where one is given.
 
     Raises
     ------
     InputError
-        A free coordinate is missing; NaN; times that repeat or decrease; units that cannot be right; a
+        A free coordinate or its speed is missing; NaN; times that repeat or decrease; units that cannot be right; a
         time_range that holds no frame.
     """
     table = read_table(path)
@@ -60,7 +63,8 @@ def read_motion(
             raise InputError(explain("lowpass_hz as a number of Hz", repr(lowpass_hz), "Leave out the unit."))
         free = model.description.of_kind("free")
         value[:, free] = signals.lowpass(time, value[:, free], lowpass_hz)
-    return _complete(model, time, value).frames(choose_frames(time, time_range, path))
+    speed = None if speeds is None else _read_speeds(speeds, model, time)
+    return _complete(model, time, value, speed).frames(choose_frames(time, time_range, path))
 
 
 def choose_frames(time: Array, time_range: tuple[float, float] | None, path: object) -> slice:
@@ -143,8 +147,41 @@ def _fill(table: pd.DataFrame, model: Model, time: Array) -> Array:
     return value
 
 
-def _complete(model: Model, time: Array, value: Array) -> Kinematics:
-    speed, acceleration = signals.differentiate(time, value)
+def _read_speeds(path: str | os.PathLike[str], model: Model, time: Array) -> Array:
+    """(T, N) speeds of the free coordinates, zero for the others, from a file of speeds or of states."""
+    table = read_table(path)
+    own = table.index.to_numpy(dtype=float)
+    if len(own) != len(time) or np.abs(own - time).max() > TIME_SLACK:
+        got = f"{len(own)} rows from {own[0]:g} to {own[-1]:g} s"
+        fix = "Write both from one motion, or leave the speeds out."
+        raise InputError(explain(f"speeds at the motion's {len(time)} times", got, fix, path))
+    labels = {_speed_of(label): label for label in table.columns}
+    speed = np.zeros((len(time), len(model.description.coordinates)))
+    free = [model.description.coordinates[index] for index in model.description.free]
+    if missing := [coordinate.name for coordinate in free if coordinate.name not in labels]:
+        got = f"none for {some(missing, 12)} (it has {some(table.columns)})"
+        fix = "Name the columns <coordinate>_u or /jointset/<joint>/<coordinate>/speed."
+        raise InputError(explain("the speed of every free coordinate", got, fix, path))
+    for index, coordinate in zip(model.description.free, free, strict=True):
+        column = table[labels[coordinate.name]].to_numpy()
+        if not np.isfinite(column).all():
+            got = f"NaN in '{labels[coordinate.name]}'"
+            raise InputError(explain("numbers in every frame", got, "Fill the gap or cut the file.", path))
+        degrees = table.attrs["in_degrees"] and coordinate.rotational
+        speed[:, index] = np.deg2rad(column) if degrees else column
+    return speed
+
+
+def _speed_of(label: str) -> str:
+    """The coordinate of a column of speeds, ``knee_u`` or ``/jointset/knee/knee/speed``."""
+    return label.split("/")[-2] if label.endswith("/speed") else label.removesuffix("_u") if label[-2:] == "_u" else ""
+
+
+def _complete(model: Model, time: Array, value: Array, speed: Array | None = None) -> Kinematics:
+    if speed is None:
+        speed, acceleration = signals.differentiate(time, value)
+    else:
+        acceleration = signals.quintic_spline(time, speed, derivative=1)(time)
     for index in model.description.of_kind("prescribed"):
         function = "osimopt.adapters.worker.describe:prescribed_values"
         columns = isolation.run("opensim", function, model.key, index, time, subject=model.path)

@@ -111,8 +111,29 @@ def _read_model(key: ModelKey) -> Any:
         model.finalizeFromProperties()
     except RuntimeError as error:
         raise ModelError(_why_refused(key.path, str(error))) from None
+    _add_force_sets(model, key)
     _weld(model, key)
     return model
+
+
+def _add_force_sets(model: Any, key: ModelKey) -> None:
+    """Append the forces of ForceSet files to the model's own, or put them in their place, as OpenSim's tools do."""
+    if key.replace_force_set:
+        model.updForceSet().clearAndDestroy()
+    for path in key.force_sets:
+        try:
+            forces = opensim.ForceSet(path)
+            added = [forces.get(index).clone() for index in range(forces.getSize())]
+        except RuntimeError as error:
+            raise ModelError(_why_refused(path, str(error))) from None
+        own = model.getForceSet()
+        names = [own.get(index).getName() for index in range(own.getSize())]
+        for force in added:
+            if force.getName() in names:
+                fix = "Rename one of them; OpenSim would take either for the other."
+                raise ModelError(explain("forces that the model does not have yet", force.getName(), fix, path))
+            model.addForce(force)
+    model.finalizeFromProperties()
 
 
 def _weld(model: Any, key: ModelKey) -> None:
