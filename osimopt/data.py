@@ -5,7 +5,8 @@ Time is axis 0; T frames, M muscles, D coordinates, P muscle–coordinate pairs;
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -51,6 +52,9 @@ class MuscleParameters:
 
     Forces in N, lengths in m, pennation_angle (at optimal fibre length) in rad, max_contraction_velocity in
     optimal fibre lengths per second, controls without unit.
+    ``properties`` holds the other numbers of the muscles' classes by OpenSim's property name, those of Millard's
+    curves as ``"ActiveForceLengthCurve.minimum_value"``: (M,) each, switches as 0 and 1, NaN where a class has
+    no such property.
     """
 
     names: tuple[str, ...]
@@ -62,6 +66,7 @@ class MuscleParameters:
     max_contraction_velocity: Array
     min_control: Array
     max_control: Array
+    properties: Mapping[str, Array] = field(default_factory=dict)
 
     def pcsa(self, specific_tension: float = SPECIFIC_TENSION) -> Array:
         """Physiological cross-sectional area in cm²: max_isometric_force / specific_tension (N/cm²)."""

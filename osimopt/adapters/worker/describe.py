@@ -13,6 +13,14 @@ from ...errors import ModelError, explain
 from ..messages import Actuator, ModelDescription, ModelKey
 from .session import Session, load
 
+#: The parts of a Millard2012EquilibriumMuscle that hold numbers of their own.
+_CURVES = ("ActiveForceLengthCurve", "ForceVelocityCurve", "FiberForceLengthCurve", "TendonForceLengthCurve")
+#: Properties of every muscle that are fields of MuscleParameters or say nothing of its mechanics.
+_ELSEWHERE = {
+    *("max_isometric_force", "optimal_fiber_length", "tendon_slack_length", "pennation_angle_at_optimal"),
+    *("max_contraction_velocity", "min_control", "max_control", "appliesForce", "optimal_force"),
+}
+
 
 def describe(key: ModelKey) -> ModelDescription:
     """Describe the model."""
@@ -85,6 +93,7 @@ def _muscles(session: Session) -> MuscleParameters:
         max_contraction_velocity=column("get_max_contraction_velocity"),
         min_control=column("getMinControl"),
         max_control=column("getMaxControl"),
+        properties=_properties(session.muscles),
     )
     for field in fields(parameters):
         values = getattr(parameters, field.name)
@@ -93,6 +102,34 @@ def _muscles(session: Session) -> MuscleParameters:
             fix = f"Repair <{field.name}> of '{name}'."
             raise ModelError(explain("numbers for every muscle", f"NaN for '{name}'", fix, session.key.path))
     return parameters
+
+
+def _properties(muscles: list[Any]) -> dict[str, Any]:
+    """What ``MuscleParameters.properties`` holds."""
+    rows = []
+    for muscle in muscles:
+        own = getattr(opensim, muscle.getConcreteClassName()).safeDownCast(muscle)
+        rows.append(_numbers(own))
+        for curve in _CURVES if hasattr(own, f"get_{_CURVES[0]}") else ():
+            numbers = _numbers(getattr(own, f"get_{curve}")())
+            rows[-1] |= {f"{curve}.{name}": value for name, value in numbers.items()}
+    names = sorted({name for row in rows for name in row})
+    return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
+
+
+def _numbers(thing: Any) -> dict[str, float]:
+    """Numbers and switches of an object; optional ones as OpenSim uses them, which computes those left out."""
+    numbers = {}
+    for index in range(thing.getNumProperties()):
+        part = thing.getPropertyByIndex(index)
+        name = part.getName()
+        if part.getTypeName() not in ("double", "bool") or name in _ELSEWHERE:
+            continue
+        if part.isOptionalProperty():
+            numbers[name] = float(getattr(thing, f"get{name.title().replace('_', '')}InUse")())
+        elif part.isOneValueProperty():
+            numbers[name] = float(getattr(thing, f"get_{name}")())
+    return numbers
 
 
 def _other_forces(session: Session) -> list[tuple[str, str]]:
