@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .reserves import ReserveActuators as ReserveActuators
     from .solution import RedundancySolution as RedundancySolution
     from .solution import Status as Status
+    from .static.sensitivity import sensitivity as sensitivity
     from .static.solve import solve_static as solve_static
     from .tables import read_table as read_table
 
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "load_problem": "adapters.load",
     "muscle_table": "adapters.table",
+    "sensitivity": "static.sensitivity",
     "solve_static": "static.solve",
     "RedundancyProblem": "problem",
     "RedundancySolution": "solution",
