@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .solution import Status as Status
     from .static.sensitivity import sensitivity as sensitivity
     from .static.solve import solve_static as solve_static
+    from .studies.opensim_tool import run_setup as run_setup
     from .tables import read_table as read_table
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ _HOMES = {
     "load_problem": "adapters.load",
     "muscle_table": "adapters.table",
     "sensitivity": "static.sensitivity",
+    "run_setup": "studies.opensim_tool",
     "solve_static": "static.solve",
     "RedundancyProblem": "problem",
     "RedundancySolution": "solution",

@@ -68,14 +68,19 @@ def read_model(
     read_xml(path, "Model", "an OpenSim model (.osim)")
     if isinstance(weld, str):
         raise InputError(explain("weld as a sequence of joint names", repr(weld), f"Write weld=({weld!r},)."))
-    loads = (str(external_loads.path), str(external_loads.data)) if external_loads else (None, None)
+    loads = [external_loads.path, external_loads.data] if external_loads else []
     sets = [Path(name).resolve() for name in force_sets]
     for file in sets:
         read_xml(file, "ForceSet", "a file with a ForceSet (.xml)")
-    files = [path, *(Path(name) for name in loads if name is not None), *sets]
-    stamps = tuple((file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    stamps = tuple((file.stat().st_size, file.stat().st_mtime_ns) for file in (path, *loads, *sets))
     key = ModelKey(
-        str(path), stamps, tuple(weld), *loads, force_sets=tuple(map(str, sets)), replace_force_set=replace_force_set
+        path=str(path),
+        stamps=stamps,
+        weld=tuple(weld),
+        loads=str(external_loads.path) if external_loads else None,
+        loads_data=str(external_loads.data) if external_loads else None,
+        force_sets=tuple(map(str, sets)),
+        replace_force_set=replace_force_set,
     )
     return Model(key, isolation.run("opensim", "osimopt.adapters.worker.describe:describe", key, subject=path))
 

@@ -17,9 +17,7 @@ def read_xml(path: Path, element: str, what: str) -> ElementTree.Element:
     InputError
         No such file, not XML (with line and column), or XML of something else.
     """
-    if not path.is_file():
-        raise InputError(explain(what, "no such file", "Check the path.", path))
-    root = _parse(path, what)
+    root = parse_xml(path, what)
     found = root if root.tag == element else root.find(element)
     if found is None:
         inside = next((child.tag for child in root), root.tag)
@@ -27,8 +25,10 @@ def read_xml(path: Path, element: str, what: str) -> ElementTree.Element:
     return found
 
 
-def _parse(path: Path, what: str) -> ElementTree.Element:
+def parse_xml(path: Path, what: str) -> ElementTree.Element:
     """Parse without namespaces: OpenSim writes elements like <HuntCrossleyForce::ContactParametersSet>."""
+    if not path.is_file():
+        raise InputError(explain(what, "no such file", "Check the path.", path))
     parser, builder = expat.ParserCreate(), ElementTree.TreeBuilder()
     parser.buffer_text = True
     parser.StartElementHandler = lambda tag, attributes: builder.start(tag, attributes)

@@ -10,6 +10,7 @@ import typer
 
 from ..errors import OsimoptError, SolverError
 from .commands import demo, extract, info, solve, table
+from .run import run
 from .terminal import say_error, say_warning
 
 app = typer.Typer(
@@ -19,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, info, table, extract, solve):
+for command in (demo, info, table, extract, solve, run):
     app.command()(command)
 
 
