@@ -10,6 +10,7 @@ import typer
 
 from ..errors import OsimoptError, SolverError
 from .commands import demo, extract, info, solve, table
+from .geometry import fit_geometry
 from .run import run
 from .terminal import say_error, say_warning
 
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, info, table, extract, solve, run):
+for command in (demo, info, table, extract, solve, run, fit_geometry):
     app.command()(command)
 
 

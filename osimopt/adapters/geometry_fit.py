@@ -1,0 +1,326 @@
+"""fit_geometry: a model's muscle paths, sampled in opensim's process and fitted by polynomials."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import isolation
+from ..errors import InputError, ModelError, explain, some
+from ..polynomial.fit import SNAPPED, Potential, Target, fit_potentials, length_errors
+from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
+from ..polynomial.samples import Jump, Samples, Survey
+from .model import Model, read_model
+from .motion import read_motion
+
+Array = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+WORKER = "osimopt.adapters.worker.sampling:"
+#: rad, and m, by which postures go beyond the motions given.
+MARGIN = np.deg2rad(10.0), 0.01
+#: rad; a joint's range is not believed beyond this (OpenSim's default is ±10 rad).
+WIDEST = np.pi
+#: m (or m/rad); a muscle whose length changes less with a coordinate anywhere does not depend on it.
+SPANS = 1e-6
+#: Postures that are tried to find out which muscles depend on what.
+SURVEYED = 32
+#: Postures held out of the fit for each one in it.
+HELD_OUT = 0.25
+#: Postures per call of opensim's process: a second or two of work.
+CHUNK = 512
+#: Lines through the range, and steps of each, on which jumps are looked for.
+LINES, STEPS = 5, 61
+#: Held-out postures in which the polynomial of a muscle is worst, through which lines go, too.
+WORST = 2
+#: m; a moment arm of OpenSim that is further from −∂l/∂q is worth a sentence.
+INCONSISTENT = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class _Domain:
+    """The postures that are fitted: defaults and range (N,) of every coordinate, and which of them move."""
+
+    default: Array
+    low: Array
+    high: Array
+    moving: NDArray[np.intp]
+
+    def postures(self, count: int, skip: int = 0) -> Array:
+        """(count, N) quasi-random postures: a Sobol sequence, shifted so that it does not start in a corner."""
+        from scipy.stats import qmc
+
+        size = max(1, len(self.moving))
+        bits = int(np.ceil(np.log2(skip + count)))
+        points = qmc.Sobol(size, scramble=False).random_base2(bits)[skip : skip + count]
+        points = (points + np.random.default_rng(0).random(size)) % 1.0
+        postures = np.repeat(self.default[None], count, axis=0)
+        low, high = self.low[self.moving], self.high[self.moving]
+        postures[:, self.moving] = low + (high - low) * points[:, : len(self.moving)]
+        return postures
+
+
+def fit_geometry(
+    model: str | os.PathLike[str] | Any,
+    motions: Sequence[str | os.PathLike[str]] = (),
+    *,
+    tolerance: float = 1e-4,
+    max_order: int = 9,
+    postures: int = 2048,
+    moment_arms: Literal["length", "opensim"] = "length",
+    weld: Sequence[str] = (),
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
+) -> PolynomialGeometry:
+    """Fit every muscle's length and moment arms by one polynomial of the coordinates that it spans.
+
+    Lengths and slopes are sampled in quasi-random postures, coupled coordinates following, and fitted together; the
+    order is raised from 1 until both errors, on postures held out, are within the tolerance. A muscle that does not
+    get there keeps its best order, and a flag.
+
+    Parameters
+    ----------
+    model
+        Path of an .osim file, or a live ``opensim.Model``.
+    motions
+        Motion files: the fit is made for their range of each coordinate and 10° (1 cm) around it, instead of the
+        model's whole range of motion. Narrower is more accurate, and paths snap less.
+    tolerance
+        Root mean square error in m that length and moment arm shall have.
+    max_order
+        Highest order; never more terms than half the equations.
+    postures
+        Number of postures to fit to; a quarter more are held out.
+    moment_arms
+        What to fit where OpenSim's moment arm is not −∂l/∂q by more than 1 mm (paths over several wrap objects; the
+        lateral gastrocnemius by 14 mm in a public model): ``"length"``, −∂l/∂q of OpenSim's length, or
+        ``"opensim"``, its moment arm. No potential has both: with the latter the length is off, by millimetres.
+    weld
+        Names of joints to weld: their coordinates are locked at the model's defaults.
+    n_jobs
+        Processes that sample; default 1.
+    progress
+        Called with (postures done, postures in all).
+
+    Returns
+    -------
+    PolynomialGeometry
+        ``to_dataframe()`` lists errors and flags: tolerance missed; places where OpenSim's path snaps over a wrap
+        object, which no polynomial follows; muscles whose moment arm in OpenSim is not −∂l/∂q.
+
+    Raises
+    ------
+    InputError, ModelError
+        Wrong files or options; a muscle over a prescribed coordinate; a range that is not finite.
+    """
+    _check_options(tolerance, max_order, postures, moment_arms, n_jobs)
+    read = read_model(model, weld)
+    domain = _choose_domain(read, motions)
+    found: Survey = isolation.run(
+        "opensim", WORKER + "survey", read.key, domain.postures(SURVEYED), _mobile(read), subject=read.path
+    )
+    domain, spans = _narrow(read, domain, found)
+    pulled = np.flatnonzero((found.mismatch > INCONSISTENT) & (moment_arms == "opensim"))
+    train, held_out = _sample(read, domain, spans, found.differenced, pulled, postures, n_jobs or 1, progress)
+    potentials: dict[int, Potential] = {}
+    doubtful: dict[int, Array] = {}
+    groups = _groups(spans)
+    everywhere = np.concatenate([train.postures, held_out.postures])
+    for members, own in groups:
+        parts = [_target(samples, members, own, spans) for samples in (train, held_out)]
+        fitted = fit_potentials(parts[0], parts[1], domain.low[own], domain.high[own], tolerance, max_order)
+        for column, (muscle, potential) in enumerate(zip(members.tolist(), fitted, strict=True)):
+            one = [part.muscles(np.array([column])) for part in parts]
+            potentials[muscle] = potential
+            doubtful[muscle] = _doubtful(potential, one, everywhere, tolerance)
+    jumps = _find_jumps(read, domain, spans, doubtful, n_jobs or 1)
+    polynomials: dict[int, MusclePolynomial] = {}
+    for members, own in groups:
+        paths = tuple(found.coordinate_paths[index] for index in own)
+        for muscle in members.tolist():
+            potential = potentials[muscle]
+            flags = _flags(read, potential, tolerance, found.mismatch[muscle], own, jumps.get(muscle, []))
+            fit = _describe(potential, domain.low[own], domain.high[own], flags)
+            path = found.muscle_paths[muscle]
+            polynomials[muscle] = MusclePolynomial(path, paths, potential.order, potential.coefficients, fit)
+    return PolynomialGeometry(tuple(polynomials[muscle] for muscle in sorted(polynomials)))
+
+
+def _describe(potential: Potential, low: Array, high: Array, flags: tuple[str, ...]) -> Fit:
+    errors = (potential.length_rms, potential.length_max, potential.moment_arm_rms, potential.moment_arm_max)
+    return Fit(low, high, *errors, potential.left_out, flags)
+
+
+def _check_options(tolerance: float, max_order: int, postures: int, moment_arms: str, n_jobs: int | None) -> None:
+    if not tolerance > 0.0:
+        raise InputError(explain("a tolerance in m above 0", f"{tolerance}", "The default is 1e-4."))
+    if max_order < 1:
+        raise InputError(explain("max_order of at least 1", f"{max_order}", "The default is 9."))
+    if postures < SURVEYED:
+        raise InputError(explain(f"at least {SURVEYED} postures", f"{postures}", "The default is 2048."))
+    if moment_arms not in ("length", "opensim"):
+        raise InputError(explain("moment_arms='length' or 'opensim'", repr(moment_arms), "The default is 'length'."))
+    if n_jobs is not None and n_jobs < 1:
+        raise InputError(explain("n_jobs of at least 1, or None", f"{n_jobs}", "Give a number of processes."))
+
+
+def _mobile(model: Model) -> NDArray[np.intp]:
+    """Coordinates that a motion moves by itself."""
+    indices = [*model.description.free, *model.description.of_kind("prescribed")]
+    return np.array(sorted(indices), dtype=np.intp)
+
+
+def _choose_domain(model: Model, motions: Sequence[str | os.PathLike[str]]) -> _Domain:
+    """Ranges of motion: the model's, or where motions are given theirs and a margin."""
+    coordinates = model.description.coordinates
+    default = np.array([c.default for c in coordinates])
+    widest = np.array([WIDEST if c.rotational else np.inf for c in coordinates])
+    low = np.maximum([c.range[0] for c in coordinates], -widest)
+    high = np.minimum([c.range[1] for c in coordinates], widest)
+    if isinstance(motions, (str, os.PathLike)):
+        raise InputError(explain("motions as a sequence of files", repr(motions), f"Write motions=[{motions!r}]."))
+    if motions:
+        values = np.concatenate([read_motion(path, model).value for path in motions])
+        margin = np.array([MARGIN[0] if c.rotational else MARGIN[1] for c in coordinates])
+        first, last = values.min(axis=0), values.max(axis=0)
+        low = np.minimum(first, np.maximum(low, first - margin))
+        high = np.maximum(last, np.minimum(high, last + margin))
+    return _Domain(default, low, high, _usable(model, low, high))
+
+
+def _usable(model: Model, low: Array, high: Array) -> NDArray[np.intp]:
+    free = np.array(sorted(model.description.free), dtype=np.intp)
+    return free[np.isfinite(low[free]) & np.isfinite(high[free]) & (high[free] > low[free])]
+
+
+def _narrow(model: Model, domain: _Domain, found: Survey) -> tuple[_Domain, NDArray[np.bool_]]:
+    """Keep the coordinates that muscles span, (N, M) saying which; a muscle that spans none gets one of them."""
+    coordinates = model.description.coordinates
+    spans = found.slope > SPANS
+    for index in np.flatnonzero(spans.any(axis=1)):
+        if index not in domain.moving:
+            c = coordinates[index]
+            muscles = some(np.array(model.description.muscles.names)[spans[index]])
+            got = f"'{c.name}' ({c.kind}, {domain.low[index]:g} to {domain.high[index]:g}), which {muscles} span"
+            fix = "Free or lock it in the model, and give it a finite range (or give motions)."
+            raise ModelError(explain("free coordinates with a finite range under every muscle", got, fix, model.path))
+    if not spans.any():
+        raise ModelError(explain("muscles that span coordinates", "none", "Is this the right model?", model.path))
+    spans[np.argmax(spans.any(axis=1)), ~spans.any(axis=0)] = True
+    return _Domain(domain.default, domain.low, domain.high, np.flatnonzero(spans.any(axis=1))), spans
+
+
+@dataclass(frozen=True, eq=False)
+class _Sampled:
+    """Postures (n, N) and what paths do there, pair by pair in the order of ``np.nonzero(spans)``."""
+
+    postures: Array
+    samples: Samples
+
+
+def _sample(
+    model: Model,
+    domain: _Domain,
+    spans: NDArray[np.bool_],
+    differenced: NDArray[np.intp],
+    pulled: NDArray[np.intp],
+    count: int,
+    n_jobs: int,
+    progress: Progress | None,
+) -> tuple[_Sampled, _Sampled]:
+    """Postures to fit to, and the held-out ones: the next of the sequence, which lie in the gaps of the first."""
+    postures = domain.postures(count + int(np.ceil(HELD_OUT * count)))
+    coordinate, muscle = np.nonzero(spans)
+    chunks = [postures[start : start + CHUNK] for start in range(0, len(postures), CHUNK)]
+    calls = [(model.key, chunk, coordinate, muscle, differenced, pulled) for chunk in chunks]
+    parts: list[Samples] = []
+    for part in isolation.run_many("opensim", WORKER + "sample", calls, subject=model.path, n_jobs=n_jobs):
+        parts.append(part)
+        if progress is not None:
+            progress(min(len(parts) * CHUNK, len(postures)), len(postures))
+    length, slope = (np.concatenate([getattr(part, name) for part in parts]) for name in ("length", "slope"))
+    return (
+        _Sampled(postures[:count], Samples(length[:count], slope[:count])),
+        _Sampled(postures[count:], Samples(length[count:], slope[count:])),
+    )
+
+
+def _groups(spans: NDArray[np.bool_]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Muscles that span the same coordinates, with these."""
+    sets: dict[tuple[int, ...], list[int]] = {}
+    for muscle in range(spans.shape[1]):
+        sets.setdefault(tuple(np.flatnonzero(spans[:, muscle]).tolist()), []).append(muscle)
+    return [(np.array(members, dtype=np.intp), np.array(own, dtype=np.intp)) for own, members in sets.items()]
+
+
+def _target(
+    sampled: _Sampled, members: NDArray[np.intp], coordinates: NDArray[np.intp], spans: NDArray[np.bool_]
+) -> Target:
+    pair = np.cumsum(spans.ravel()).reshape(spans.shape) - 1
+    slope = sampled.samples.slope[:, pair[np.ix_(coordinates, members)]]
+    return Target(sampled.postures[:, coordinates], sampled.samples.length[:, members], slope)
+
+
+def _doubtful(potential: Potential, parts: Sequence[Target], postures: Array, tolerance: float) -> Array:
+    """The postures (W, N) where a muscle's polynomial is worst, if it is off: the path may have snapped there."""
+    errors = np.nan_to_num(np.concatenate([length_errors(potential, part) for part in parts]))
+    if potential.rms <= tolerance and not potential.left_out and errors.max() < SNAPPED:
+        return postures[:0]
+    return np.asarray(postures[np.argsort(-errors)[:WORST]])
+
+
+def _find_jumps(
+    model: Model, domain: _Domain, spans: NDArray[np.bool_], doubtful: dict[int, Array], n_jobs: int
+) -> dict[int, list[Jump]]:
+    """The largest jump of each muscle along each coordinate.
+
+    Each coordinate is swept with the others at their defaults and in a few other postures, for all muscles that span
+    it; and in the worst postures of those whose polynomials are doubtful.
+    """
+    middle = np.clip(domain.default, domain.low, domain.high)
+    postures = np.concatenate([middle[None], domain.postures(LINES - 1)])
+    calls = []
+    for index in domain.moving:
+        steps = np.linspace(domain.low[index], domain.high[index], STEPS)
+        calls.append((model.key, postures, int(index), np.flatnonzero(spans[index]), steps))
+        own = [muscle for muscle in doubtful if spans[index, muscle] and len(doubtful[muscle])]
+        calls += [(model.key, doubtful[muscle], int(index), np.array([muscle]), steps) for muscle in own]
+    largest: dict[tuple[int, int], Jump] = {}
+    for jumps in isolation.run_many("opensim", WORKER + "find_jumps", calls, subject=model.path, n_jobs=n_jobs):
+        for jump in jumps:
+            place = jump.muscle, jump.coordinate
+            if place not in largest or jump.size > largest[place].size:
+                largest[place] = jump
+    by_muscle: dict[int, list[Jump]] = {}
+    for (muscle, _), jump in sorted(largest.items()):
+        by_muscle.setdefault(muscle, []).append(jump)
+    return by_muscle
+
+
+def _flags(
+    model: Model, potential: Potential, tolerance: float, mismatch: float, own: NDArray[np.intp], jumps: list[Jump]
+) -> tuple[str, ...]:
+    flags = []
+    if potential.rms > tolerance:
+        flags.append(f"Not within {1e3 * tolerance:g} mm.")
+    if potential.left_out:
+        flags.append(f"Snapped, and left out, in {100.0 * potential.left_out:.2g} % of the postures.")
+    for jump in jumps:
+        others = [_place(model, index, jump.posture[index]) for index in own if index != jump.coordinate]
+        at = f"{_place(model, jump.coordinate, jump.value)}{' with ' if others else ''}{', '.join(others)}"
+        flags.append(f"Snaps by {1e3 * jump.length:.1f} mm (moment arm {1e3 * jump.moment_arm:.1f} mm) at {at}.")
+    if mismatch > INCONSISTENT:
+        flags.append(f"OpenSim's moment arm and -dl/dq differ by up to {1e3 * mismatch:.1f} mm.")
+    return tuple(flags)
+
+
+def _place(model: Model, index: int, value: float) -> str:
+    coordinate = model.description.coordinates[index]
+    return (
+        f"{coordinate.name} {np.rad2deg(value):.1f}°" if coordinate.rotational else f"{coordinate.name} {value:.4g} m"
+    )

@@ -1,0 +1,81 @@
+"""``osimopt fit-geometry``: polynomials for a model's muscle paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import InputError, explain
+from .commands import Model, Weld
+from .terminal import print_table, progress, say, say_warning
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Muscles in the table: those furthest off. All are in the file beside the paths.
+LISTED = 20
+
+
+def fit_geometry(
+    model: Model,
+    out: Annotated[Path, typer.Option("--out", "-o", help="FunctionBasedPathSet (.xml) to write.")],
+    motion: Annotated[
+        list[Path] | None, typer.Option(help="Motion whose ranges to fit, 10° around them; may be repeated.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="Error in mm that length and moment arm shall have.")] = 0.1,
+    max_order: Annotated[int, typer.Option(help="Highest order of the polynomials.")] = 9,
+    postures: Annotated[int, typer.Option(help="Postures to fit to; a quarter more are held out.")] = 2048,
+    moment_arms: Annotated[
+        str, typer.Option(help="Where OpenSim's moment arm is not -dl/dq: length (fit -dl/dq) or opensim.")
+    ] = "length",
+    weld: Weld = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes that sample postures.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier file.")] = False,
+) -> None:
+    """Fit muscle paths by polynomials, as OpenSim's FunctionBasedPathSet: length and moment arms in microseconds."""
+    from .. import fit_geometry as fit
+
+    if out.exists() and not overwrite:
+        raise InputError(explain("a file that does not exist yet", "one that does", "Give --overwrite.", out))
+    if not out.absolute().parent.is_dir():
+        raise InputError(explain("a file in an existing folder", "none", "Make the folder.", out))
+    with progress("Sampling postures") as moved:
+        geometry = fit(
+            model,
+            motion or (),
+            tolerance=1e-3 * tolerance,
+            max_order=max_order,
+            postures=postures,
+            moment_arms=moment_arms,  # type: ignore[arg-type]
+            weld=tuple(weld or ()),
+            n_jobs=jobs,
+            progress=moved,
+        )
+    geometry.write(out)
+    table = geometry.to_dataframe()
+    _print(table)
+    for muscle, flags in table["flags"].items():
+        if flags:
+            say_warning(f"{muscle}: {flags}")
+    reached = table[["length_rms_mm", "moment_arm_rms_mm"]].max(axis=1) <= tolerance
+    say(f"\n{int(reached.sum())} of {len(table)} muscles within {tolerance:g} mm.")
+    say(f"Written to {out}; ranges, errors and flags to {out.with_suffix('.fit.toml').name} beside it.")
+
+
+def _print(table: pd.DataFrame) -> None:
+    order = table["moment_arm_rms_mm"].sort_values(ascending=False).index[:LISTED]
+    rows = []
+    for muscle in order:
+        row = table.loc[muscle]
+        errors = [f"{row[name]:.3f}" for name in ERRORS]
+        over = len(row["coordinates"].split(", "))
+        rows.append((muscle, over, row["order"], row["terms"], *errors, f"{row['left_out_percent']:.2g}"))
+    left = len(table) - len(order)
+    title = "Errors in mm on postures held out, rms and largest" + (f" (the {LISTED} worst; {left} more in the files)" if left else "")
+    head = ("muscle", "over", "order", "terms", "length", "max", "arm", "max", "left out %")
+    print_table(title, head, rows)
+
+
+ERRORS = ("length_rms_mm", "length_max_mm", "moment_arm_rms_mm", "moment_arm_max_mm")

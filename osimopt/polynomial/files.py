@@ -1,0 +1,189 @@
+"""Muscle paths in OpenSim's FunctionBasedPathSet (XML), and how they were fitted in a .toml beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, explain, some
+from ..notices import warn
+from .geometry import Fit, MusclePolynomial, PolynomialGeometry
+from .terms import count_terms, differentiate, evaluate_terms
+
+Array = NDArray[np.float64]
+
+POLYNOMIAL = "MultivariatePolynomialFunction"
+#: Relative difference up to which a moment arm function is the slope of the length function: both are printed with
+#: 17 digits by OpenSim's fitter.
+SAME = 1e-6
+ERRORS = ("length_rms", "length_max", "moment_arm_rms", "moment_arm_max", "left_out")
+
+
+def read_paths(path: str | os.PathLike[str]) -> PolynomialGeometry:
+    """Read a FunctionBasedPathSet whose functions are polynomials; see ``PolynomialGeometry.read``."""
+    path = Path(path)
+    elements = _parse(path).findall(".//FunctionBasedPath")
+    if not elements:
+        raise InputError(explain("an OpenSim FunctionBasedPathSet (.xml)", "no <FunctionBasedPath>", FIX, path))
+    polynomials = [_read_muscle(element, path) for element in elements]
+    names = [polynomial.name for polynomial in polynomials]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise InputError(explain("one path per muscle", f"two for {some(twice)}", "Remove one.", path))
+    fits = _read_fits(path, polynomials)
+    return PolynomialGeometry(tuple(
+        MusclePolynomial(p.path, p.coordinate_paths, p.order, p.coefficients, fits.get(p.name)) for p in polynomials
+    ))  # fmt: skip
+
+
+FIX = "Give the file of OpenSim's PolynomialPathFitter or of `osimopt fit-geometry`."
+
+
+def _parse(path: Path) -> ElementTree.Element:
+    if not path.is_file():
+        raise InputError(explain("an OpenSim FunctionBasedPathSet (.xml)", "no such file", "Check the path.", path))
+    try:
+        return ElementTree.fromstring(path.read_bytes())
+    except ElementTree.ParseError as error:
+        got = f"text that is not XML ({error})"
+        raise InputError(explain("an OpenSim FunctionBasedPathSet (.xml)", got, FIX, path)) from None
+
+
+def _read_muscle(element: ElementTree.Element, file: Path) -> MusclePolynomial:
+    name = element.get("name", "")
+    where = f"{file}, path '{name}'"
+    coordinates = tuple((element.findtext("coordinate_paths") or "").split())
+    if not coordinates:
+        fix = "Fit the paths again with OpenSim 4.6, or with `osimopt fit-geometry`."
+        raise InputError(explain("<coordinate_paths>", "none", fix, where))
+    order, coefficients = _read_function(element.find("length_function"), len(coordinates), where)
+    polynomial = MusclePolynomial(name, coordinates, order, coefficients)
+    _check_derived(polynomial, element, where)
+    return polynomial
+
+
+def _read_function(holder: ElementTree.Element | None, dimension: int, where: str) -> tuple[int, Array]:
+    """Order and coefficients of the one function in an element."""
+    function = None if holder is None else next(iter(holder), None)
+    if function is None or function.tag != POLYNOMIAL:
+        got = "none" if function is None else function.tag
+        raise InputError(explain(f"a {POLYNOMIAL} as the length function", got, FIX, where))
+    return _read_polynomial(function, dimension, where)
+
+
+def _read_polynomial(function: ElementTree.Element, dimension: int, where: str) -> tuple[int, Array]:
+    try:
+        order, declared = int(function.findtext("order") or ""), int(function.findtext("dimension") or "")
+        coefficients = np.array([float(word) for word in (function.findtext("coefficients") or "").split()])
+    except ValueError as error:
+        raise InputError(explain(f"numbers in {POLYNOMIAL}", str(error), "Repair the file.", where)) from None
+    if declared != dimension or order < 0 or len(coefficients) != count_terms(declared, order):
+        expected = f"dimension {dimension} and the coefficients of its order"
+        got = f"dimension {declared}, order {order} and {len(coefficients)} coefficients"
+        raise InputError(explain(expected, got, "Repair the file, or fit the paths again.", where))
+    if not np.isfinite(coefficients).all():
+        raise InputError(explain("finite coefficients", "NaN or infinity", "Fit the paths again.", where))
+    return order, coefficients
+
+
+def _check_derived(muscle: MusclePolynomial, element: ElementTree.Element, where: str) -> None:
+    """Refuse moment arm and speed functions that are not the derivatives of the length; tried at random points."""
+    d = len(muscle.coordinate_paths)
+    q, u = np.random.default_rng(0).uniform(-1.0, 1.0, (2, d, 50))
+    slopes = differentiate(muscle.coefficients, d, muscle.order) @ evaluate_terms(q, muscle.order)
+    arms = [f for holder in element.findall("moment_arm_functions") for f in holder]
+    speeds = [f for holder in element.findall("lengthening_speed_function") for f in holder]
+    if arms and len(arms) != d:
+        raise InputError(explain(f"{d} moment arm functions, or none", f"{len(arms)}", "Repair the file.", where))
+    expected = [*([-slopes[j] for j in range(d)] if arms else []), *([np.sum(slopes * u, axis=0)] if speeds else [])]
+    given = [(f, q) for f in arms] + [(f, np.concatenate([q, u])) for f in speeds]
+    for (function, points), derived in zip(given, expected, strict=True):
+        if function.tag != POLYNOMIAL:
+            raise InputError(explain(f"functions of class {POLYNOMIAL}", function.tag, FIX, where))
+        order, coefficients = _read_polynomial(function, len(points), where)
+        difference = np.abs(coefficients @ evaluate_terms(points, order) - derived).max()
+        if difference > SAME * max(1.0, float(np.abs(derived).max())):
+            fix = "Remove the function: OpenSim and osimopt then derive it from the length."
+            got = f"a function that differs from it by {difference:.2g}"
+            raise InputError(explain("moment arms and speeds derived from the length function", got, fix, where))
+
+
+def write_paths(geometry: PolynomialGeometry, path: str | os.PathLike[str]) -> None:
+    """Write what OpenSim 4.6 reads (ModOpReplacePathsWithFunctionBasedPaths), and the fits beside it."""
+    path = Path(path)
+    lines = ['<?xml version="1.0" encoding="UTF-8" ?>', '<OpenSimDocument Version="40600">']
+    lines += ["\t<Set_FunctionBasedPath_>", "\t\t<objects>"]
+    for p in geometry.polynomials:
+        numbers = " ".join(repr(float(c)) for c in p.coefficients)
+        lines += [
+            f"\t\t\t<FunctionBasedPath name={quoteattr(p.path)}>",
+            f"\t\t\t\t<coordinate_paths>{' '.join(p.coordinate_paths)}</coordinate_paths>",
+            "\t\t\t\t<length_function>",
+            f"\t\t\t\t\t<{POLYNOMIAL}>",
+            f"\t\t\t\t\t\t<coefficients>{numbers}</coefficients>",
+            f"\t\t\t\t\t\t<dimension>{len(p.coordinate_paths)}</dimension>",
+            f"\t\t\t\t\t\t<order>{p.order}</order>",
+            f"\t\t\t\t\t</{POLYNOMIAL}>",
+            "\t\t\t\t</length_function>",
+            "\t\t\t</FunctionBasedPath>",
+        ]
+    lines += ["\t\t</objects>", "\t\t<groups />", "\t</Set_FunctionBasedPath_>", "</OpenSimDocument>", ""]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    _write_fits(geometry, path)
+
+
+def fits_path(path: Path) -> Path:
+    """The file beside a FunctionBasedPathSet that says how it was fitted."""
+    return path.with_suffix(".fit.toml")
+
+
+def _write_fits(geometry: PolynomialGeometry, path: Path) -> None:
+    beside = fits_path(path)
+    fits = {p.name: p.fit for p in geometry.polynomials if p.fit is not None}
+    beside.unlink(missing_ok=True)
+    if not fits:
+        return
+    lines = [f"# How {path.name} was fitted: ranges in rad or m, errors on held-out postures in m."]
+    lines += [f'paths_sha256 = "{_digest(path)}"']
+    for name, fit in fits.items():
+        lines += ["", f"[muscles.{_quote(name)}]", f"low = {fit.low.tolist()}", f"high = {fit.high.tolist()}"]
+        lines += [f"{error} = {getattr(fit, error)!r}" for error in ERRORS]
+        lines += [f"flags = [{', '.join(_quote(flag) for flag in fit.flags)}]"]
+    beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _read_fits(path: Path, polynomials: list[MusclePolynomial]) -> dict[str, Fit]:
+    beside = fits_path(path)
+    if not beside.is_file():
+        return {}
+    try:
+        content = tomllib.loads(beside.read_text(encoding="utf-8"))
+        if content["paths_sha256"] != _digest(path):
+            warn(f"{beside}: belongs to another version of {path.name}; fitted ranges and errors are not known.")
+            return {}
+        return {p.name: _fit(content["muscles"][p.name]) for p in polynomials if p.name in content["muscles"]}
+    except (ValueError, KeyError, TypeError) as error:
+        got = f"{type(error).__name__}: {error}"
+        raise InputError(explain("the ranges and errors of a fit", got, "Remove it, or fit again.", beside)) from None
+
+
+def _fit(content: dict[str, Any]) -> Fit:
+    low, high = (np.array(content[name], dtype=np.float64) for name in ("low", "high"))
+    errors = {error: float(content[error]) for error in ERRORS}
+    return Fit(low, high, **errors, flags=tuple(map(str, content["flags"])))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _quote(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
