@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .reserves import ReserveActuators as ReserveActuators
     from .solution import RedundancySolution as RedundancySolution
     from .solution import Status as Status
+    from .static.ranges import feasible_ranges as feasible_ranges
     from .static.sensitivity import sensitivity as sensitivity
     from .static.solve import solve_static as solve_static
     from .studies.opensim_tool import run_setup as run_setup
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "load_problem": "adapters.load",
     "muscle_table": "adapters.table",
+    "feasible_ranges": "static.ranges",
     "sensitivity": "static.sensitivity",
     "run_setup": "studies.opensim_tool",
     "solve_static": "static.solve",

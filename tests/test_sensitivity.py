@@ -219,6 +219,9 @@ def test_kinks_are_flagged() -> None:
     for exponent in (2.0, 3.0, 1.5):
         found = osimopt.sensitivity(solve_static(problem, exponent=exponent))
         assert found.nondifferentiable.tolist() == [True, False]
+    signed = RedundancyProblem.from_arrays([0.05, 0.04], [100.0, 100.0], [0.0, 1.0], bounds=(-1.0, 1.0))
+    assert osimopt.sensitivity(solve_static(signed, exponent=3)).nondifferentiable.tolist() == [True, False]
+    assert not osimopt.sensitivity(solve_static(signed)).nondifferentiable.any()
 
 
 def test_a_muscle_that_can_do_nothing_is_no_kink() -> None:
