@@ -6,7 +6,7 @@ Time is axis 0; T frames, M muscles, D coordinates, P muscle–coordinate pairs;
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -72,6 +72,27 @@ class MuscleParameters:
         """Physiological cross-sectional area in cm²: max_isometric_force / specific_tension (N/cm²)."""
         return self.max_isometric_force / specific_tension
 
+    def select(self, muscles: Index | NDArray[np.bool_]) -> MuscleParameters:
+        """The same of some muscles, chosen by index or by a mask."""
+        chosen = np.arange(len(self.names))[muscles]
+        arrays = {f.name: getattr(self, f.name)[chosen] for f in fields(self) if f.type == "Array"}
+        return replace(
+            self,
+            names=tuple(self.names[index] for index in chosen),
+            classes=tuple(self.classes[index] for index in chosen),
+            properties={name: values[chosen] for name, values in self.properties.items()},
+            **arrays,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Coupling:
+    """How coupled coordinates follow free ones: ``slope`` (T, P) is ∂q_dependent/∂q_independent of each pair (P,)."""
+
+    dependent: Index
+    independent: Index
+    slope: Array
+
 
 @dataclass(frozen=True, eq=False)
 class Kinematics:
@@ -82,11 +103,25 @@ class Kinematics:
     value: Array
     speed: Array
     acceleration: Array
+    coupling: Coupling | None = None
 
     def frames(self, keep: slice) -> Kinematics:
         """The same motion at fewer frames."""
         arrays = (self.value[keep], self.speed[keep], self.acceleration[keep])
-        return Kinematics(self.time[keep], self.coordinates, *arrays)
+        coupling = None if self.coupling is None else replace(self.coupling, slope=self.coupling.slope[keep])
+        return Kinematics(self.time[keep], self.coordinates, *arrays, coupling)
+
+    def onto_free(self, force: Array) -> Array:
+        """Generalized forces (T, N), those of coupled coordinates added to what they follow: τ_j + Σ_d τ_d ∂q_d/∂q_j.
+
+        Columns of the coupled ones keep their values.
+        """
+        moved = force.copy()
+        if self.coupling is not None:
+            pairs = zip(self.coupling.dependent, self.coupling.independent, self.coupling.slope.T, strict=True)
+            for dependent, independent, slope in pairs:
+                moved[:, independent] += slope * force[:, dependent]
+        return moved
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,8 @@ import multiprocessing
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,10 +28,12 @@ from .errors import InputError, ModelError, OsimoptError, SolverError, explain
 Home = Literal["opensim", "casadi"]
 Progress = Callable[[int, int], None]
 
-#: By process (a forked child cannot use its parent's), library and number of workers: a call for one worker always
-#: finds the one that has the model loaded.
+#: By process (a forked child cannot use its parent's), library and number: pools of one process each, so that the first
+#: always is the one that has the model loaded.
 _pools: dict[tuple[int, Home, int], tuple[Any, Path]] = {}
 _lock = threading.Lock()
+#: Calls handed to each process before their turn.
+AHEAD = 4
 
 
 def run(home: Home, function: str, *arguments: Any, subject: object) -> Any:
@@ -49,19 +52,28 @@ def run(home: Home, function: str, *arguments: Any, subject: object) -> Any:
 
 
 def run_many(
-    home: Home, function: str, calls: Sequence[tuple[Any, ...]], *, subject: object, n_jobs: int = 1
+    home: Home, function: str, calls: Iterable[tuple[Any, ...]], *, subject: object, n_jobs: int = 1
 ) -> Iterator[Any]:
-    """Call ``function`` once per tuple of arguments, on ``n_jobs`` processes; yield the results in order."""
+    """Call ``function`` once per tuple of arguments, on ``n_jobs`` processes; yield the results in order.
+
+    Calls are handed out a few at a time, each to the process with the least to do, so that neither arguments nor
+    results pile up.
+    """
     from loky.process_executor import BrokenProcessPool
 
-    futures: list[Any] = []
-    log = Path()
+    waiting: deque[tuple[Any, int]] = deque()
+    worker = 0
     try:
-        log, futures = _submit(home, n_jobs, function, calls)
-        for future in futures:
+        for arguments in calls:
+            if len(waiting) >= AHEAD * n_jobs:
+                future, worker = waiting.popleft()
+                yield future.result()
+            waiting.append(_submit(home, _idlest(waiting, n_jobs), function, arguments))
+        while waiting:
+            future, worker = waiting.popleft()
             yield future.result()
     except BrokenProcessPool as error:
-        last_words = _last_words(log)
+        last_words = _last_words(home, worker)
         close(home)
         raise _death(home, subject, last_words) from error
     except OsimoptError as error:
@@ -69,21 +81,35 @@ def run_many(
     except Exception as error:
         raise _failure(home, subject, error) from error
     finally:
-        for future in futures:
+        for future, _ in waiting:
             future.cancel()
 
 
-def _submit(home: Home, n_jobs: int, function: str, calls: Sequence[tuple[Any, ...]]) -> tuple[Path, list[Any]]:
-    """Hand the calls over; a worker that died since the last call is replaced first."""
+def prepare(home: Home, function: str, arguments: tuple[Any, ...], n_jobs: int) -> None:
+    """Start a call in each process without waiting for it: what it loads is there for the calls that follow.
+
+    If it fails, so will they, and say why.
+    """
+    for worker in range(n_jobs):
+        _submit(home, worker, function, arguments)
+
+
+def _idlest(waiting: Iterable[tuple[Any, int]], n_jobs: int) -> int:
+    busy = [0] * n_jobs
+    for future, worker in waiting:
+        busy[worker] += not future.done()
+    return busy.index(min(busy))
+
+
+def _submit(home: Home, worker: int, function: str, arguments: tuple[Any, ...]) -> tuple[Any, int]:
+    """Hand a call over; a process that died since the last call is replaced first."""
     from loky.process_executor import BrokenProcessPool
 
-    pool, log = _pool(home, n_jobs)
     try:
-        return log, [pool.submit(_call, function, arguments) for arguments in calls]
+        return _pool(home, worker)[0].submit(_call, function, arguments), worker
     except BrokenProcessPool:
         close(home)
-        pool, log = _pool(home, n_jobs)
-        return log, [pool.submit(_call, function, arguments) for arguments in calls]
+        return _pool(home, worker)[0].submit(_call, function, arguments), worker
 
 
 def close(home: Home) -> None:
@@ -94,11 +120,11 @@ def close(home: Home) -> None:
         log.unlink(missing_ok=True)
 
 
-def _pool(home: Home, n_jobs: int) -> tuple[Any, Path]:
+def _pool(home: Home, worker: int) -> tuple[Any, Path]:
     if multiprocessing.current_process().daemon:
         fix = "Use concurrent.futures.ProcessPoolExecutor or joblib instead of multiprocessing.Pool, or n_jobs."
         raise InputError(explain(f"a process that may start {home}'s own", "a daemonic worker process", fix))
-    key = (os.getpid(), home, n_jobs)
+    key = (os.getpid(), home, worker)
     with _lock:
         return _pools[key] if key in _pools else _start_pool(key)
 
@@ -106,11 +132,11 @@ def _pool(home: Home, n_jobs: int) -> tuple[Any, Path]:
 def _start_pool(key: tuple[int, Home, int]) -> tuple[Any, Path]:
     import loky
 
-    _, home, n_jobs = key
+    _, home, _ = key
     handle, name = tempfile.mkstemp(prefix=f"osimopt-{home}-", suffix=".log")
     os.close(handle)
     environment = {"LD_LIBRARY_PATH": "", "OMP_NUM_THREADS": "1"}
-    pool = loky.ProcessPoolExecutor(n_jobs, initializer=_settle, initargs=(name,), env=environment)
+    pool = loky.ProcessPoolExecutor(1, initializer=_settle, initargs=(name,), env=environment)
     _pools[key] = (pool, Path(name))
     return _pools[key]
 
@@ -132,8 +158,9 @@ def _call(function: str, arguments: tuple[Any, ...]) -> Any:
     return getattr(importlib.import_module(module), name)(*arguments)
 
 
-def _last_words(log: Path, limit: int = 400) -> str:
-    with contextlib.suppress(OSError):
+def _last_words(home: Home, worker: int, limit: int = 400) -> str:
+    with contextlib.suppress(OSError, KeyError):
+        log = _pools[(os.getpid(), home, worker)][1]
         text = log.read_text(errors="replace").split("Fatal Python error")[0]
         lines = [line for line in text.splitlines() if line.strip() and ".vtp" not in line]
         return "\n".join(lines)[-limit:]

@@ -442,8 +442,8 @@ OPTIONS = [
     ({"reserves": {"r_elbow_flex": 0.0}}, ["positive optimal forces", "r_elbow_flex"]),
     ({"weld": "r_elbow"}, ["sequence of joint names", r"weld=\('r_elbow',\)"]),
     ({"weld": ("elbow",)}, [r"arm26\.osim", "r_shoulder, r_elbow", "got elbow"]),
-    ({"gain": "osimopt"}, ["gain='opensim'", "'osimopt'"]),
-    ({"geometry": "polynomial"}, ["geometry='opensim'", "'polynomial'"]),
+    ({"gain": "osimopt"}, ["gain among opensim, corrected, isometric", "'osimopt'"]),
+    ({"geometry": 3}, ["geometry as 'opensim'", "3"]),
     ({"n_jobs": 0}, ["n_jobs of at least 1", "0"]),
     ({"n_jobs": "2"}, ["n_jobs of at least 1", "'2'"]),
 ]

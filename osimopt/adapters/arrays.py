@@ -1,49 +1,86 @@
-"""The arrays of a problem: computed frame by frame in opensim's process, joined and completed here."""
+"""The arrays of a motion: computed frame by frame in opensim's process, joined here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import isolation
-from ..data import GeneralizedForce, Kinematics, MuscleGeometry
-from ..problem import RedundancyProblem
-from ..reserves import ReserveActuators, choose_reserves
+from ..data import Kinematics, MuscleGeometry
+from ..reserves import ReserveActuators
 from .messages import FrameArrays, Pairs, Wanted
 from .model import Model
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
-#: Frames per call of opensim's process: about half a second of work, so that progress moves and Ctrl-C is
-#: heard.
-CHUNK = 100
+#: Frames per call of opensim's process: a tenth of a second of work, so that progress moves, Ctrl-C is heard, and
+#: two processes finish together.
+CHUNK = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Extracted:
+    """What OpenSim says of a motion; axes as in ``osimopt.data``.
+
+    ``max_force`` and ``passive_force`` are of the muscles asked for. ``actuators`` are those of the model that are no
+    muscles.
+    """
+
+    geometry: MuscleGeometry | None
+    max_force: Array
+    passive_force: Array
+    generalized_force: Array | None
+    actuators: ReserveActuators
+    warnings: list[str]
+
+
+def find_pairs(model: Model, motion: Kinematics, everything: bool = False) -> Pairs:
+    """Which muscles act on which coordinates; see ``worker.geometry``."""
+    function = "osimopt.adapters.worker.geometry:find_pairs"
+    pairs: Pairs = isolation.run("opensim", function, model.key, motion.value, everything, subject=model.path)
+    return pairs
 
 
 def extract(
-    model: Model, motion: Kinematics, wanted: Wanted, n_jobs: int, progress: Progress | None
-) -> tuple[Pairs, list[FrameArrays], list[str]]:
-    """Which muscles act where, the arrays of every chunk of frames, and what to warn of."""
-    find = "osimopt.adapters.worker.geometry:find_pairs"
-    for everything in (False, True):
-        pairs: Pairs = isolation.run("opensim", find, model.key, motion.value, everything, subject=model.path)
-        chunks = list(_chunks(model, motion, pairs, wanted, n_jobs, progress))
-        if not any(chunk.missed for chunk in chunks):
-            break
-    warned = [*pairs.warnings, *(line for chunk in chunks for line in chunk.warnings)]
-    return pairs, chunks, warned
+    model: Model, motion: Kinematics, pairs: Pairs, wanted: Wanted, n_jobs: int, progress: Progress | None
+) -> Extracted | None:
+    """The arrays of all frames, or None where some muscle acts on a coordinate for which there is no pair."""
+    chunks = list(_chunks(model, motion, pairs, wanted, n_jobs, progress))
+    if any(chunk.missed for chunk in chunks):
+        return None
+    coordinates = tuple(model.description.coordinates[index].name for index in model.description.free)
+    geometry = None
+    if wanted.geometry:
+        geometry = MuscleGeometry(
+            model.description.muscles.names,
+            coordinates,
+            pairs.coordinate,
+            pairs.muscle,
+            _join(chunks, "moment_arms"),
+            _join(chunks, "length"),
+            _join(chunks, "lengthening_speed"),
+            pairs.served,
+        )
+    return Extracted(
+        geometry,
+        _join(chunks, "max_force"),
+        _join(chunks, "passive_force"),
+        _join(chunks, "generalized_force") if wanted.generalized_force else None,
+        _model_actuators(model, [chunk.effect for chunk in chunks]),
+        [line for chunk in chunks for line in chunk.warnings],
+    )
 
 
 def _chunks(
     model: Model, motion: Kinematics, pairs: Pairs, wanted: Wanted, n_jobs: int, progress: Progress | None
 ) -> Iterator[FrameArrays]:
-    calls = []
-    for start in range(0, len(motion.time), CHUNK):
-        part = motion.frames(slice(start, start + CHUNK))
-        calls.append((model.key, part.time, part.value, part.speed, part.acceleration, pairs, wanted))
+    starts = range(0, len(motion.time), CHUNK)
+    calls = ((model.key, motion.frames(slice(start, start + CHUNK)), pairs, wanted) for start in starts)
     function = "osimopt.adapters.worker.frames:extract"
     for done, chunk in enumerate(isolation.run_many("opensim", function, calls, subject=model.path, n_jobs=n_jobs), 1):
         if progress is not None:
@@ -51,67 +88,18 @@ def _chunks(
         yield chunk
 
 
-def _join(chunks: Iterable[FrameArrays], name: str) -> Array:
+def _join(chunks: Sequence[FrameArrays], name: str) -> Array:
     return np.concatenate([getattr(chunk, name) for chunk in chunks])
 
 
-def assemble(
-    model: Model,
-    motion: Kinematics,
-    pairs: Pairs,
-    chunks: list[FrameArrays],
-    given: GeneralizedForce | None,
-    reserves: Any,
-    provenance: dict[str, Any],
-) -> RedundancyProblem:
-    """Join the chunks, keep the coordinates that have moments, add reserves: the checked problem."""
-    described = model.description
-    free = [described.coordinates[index] for index in described.free]
-    names = tuple(coordinate.name for coordinate in free)
-    length, speed = _join(chunks, "length"), _join(chunks, "lengthening_speed")
-    muscles = described.muscles
-    arms = _join(chunks, "moment_arms")
-    geometry = MuscleGeometry(muscles.names, names, pairs.coordinate, pairs.muscle, arms, length, speed, pairs.spanned)
-    actuators = ReserveActuators.none(len(free))
-    if described.actuators:
-        actuators = _model_actuators(model, _join(chunks, "effect"))
-    target = _join(chunks, "generalized_force") if given is None else given.value
-    if given is not None and given.coordinates != names:
-        keep = np.array([names.index(name) for name in given.coordinates])
-        geometry, actuators = geometry.select(keep), actuators.select(keep)
-        free = [free[index] for index in keep]
-    gain = _join(chunks, "max_force")
-    added = choose_reserves(
-        reserves,
-        geometry.coordinates,
-        [coordinate.rotational for coordinate in free],
-        geometry.served,
-        np.any(actuators.effect != 0.0, axis=(0, 2)),
-    )
-    provenance["reserves_added"] = dict(zip(added.names, added.optimal_force.tolist(), strict=True))
-    return RedundancyProblem(
-        time=motion.time,
-        geometry=geometry,
-        max_force=gain,
-        generalized_force=target,
-        lower=muscles.min_control,
-        upper=muscles.max_control,
-        pcsa=muscles.pcsa(),
-        weights=np.ones(len(muscles.names)),
-        reserves=actuators + added,
-        passive_force=_join(chunks, "passive_force") if chunks[0].passive_force is not None else np.zeros_like(gain),
-        parameters=muscles,
-        kinematics=motion,
-        provenance=provenance,
-    )
-
-
-def _model_actuators(model: Model, effect: Array) -> ReserveActuators:
+def _model_actuators(model: Model, effects: list[Any]) -> ReserveActuators:
     actuators = model.description.actuators
-    constant = bool(np.all(effect == effect[:1]))
+    constant = all(
+        np.array_equal(effect[:1], effects[0][:1]) and bool(np.all(effect == effect[:1])) for effect in effects
+    )
     return ReserveActuators(
         names=tuple(actuator.name for actuator in actuators),
-        effect=effect[:1] if constant else effect,
+        effect=effects[0][:1] if constant else np.concatenate(effects),
         optimal_force=np.array([actuator.optimal_force for actuator in actuators]),
         lower=np.array([actuator.lower for actuator in actuators]),
         upper=np.array([actuator.upper for actuator in actuators]),

@@ -7,7 +7,6 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import isolation
 from ..data import GeneralizedForce, Kinematics
 from ..errors import InputError, explain, some
 from ..notices import warn
@@ -56,10 +55,8 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
         frame, index = np.argwhere(~np.isfinite(at_frames))[0]
         got = f"NaN in '{columns[names[index]]}' at {motion.time[frame]:g} s"
         raise InputError(explain("numbers in every frame", got, "Fill the gaps or choose a time_range.", path))
-    function = "osimopt.adapters.worker.couplers:project"
-    projected = isolation.run("opensim", function, model.key, motion.value, at_frames, subject=model.path)
-    keep = [free.index(name) for name in found]
-    return GeneralizedForce(motion.time, tuple(found), projected[:, keep])
+    keep = [names.index(name) for name in found]
+    return GeneralizedForce(motion.time, tuple(found), motion.onto_free(at_frames)[:, keep])
 
 
 def _coordinate_of(label: str, names: tuple[str, ...]) -> str:

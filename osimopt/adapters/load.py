@@ -10,15 +10,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from .. import isolation
 from ..errors import InputError, explain, some
 from ..notices import hear
+from ..polynomial.geometry import PolynomialGeometry
 from ..problem import RedundancyProblem
-from .arrays import Progress, assemble, extract
+from .arrays import Progress
 from .forces import read_generalized_force
-from .loads import read_external_loads
-from .messages import Wanted
-from .model import Model, read_model
-from .motion import read_motion
+from .loads import check_external_loads, find_external_loads
+from .model import Model, describe, identify
+from .motion import choose_frames, read_motion, read_motion_table
+from .polynomials import read_polynomials, warn_of_range
+from .trial import Trial, count_jobs
+
+Gain = Literal["opensim", "corrected", "isometric"]
+GAINS = ("opensim", "corrected", "isometric")
 
 
 def load_problem(
@@ -31,8 +37,8 @@ def load_problem(
     reserves: Literal["auto"] | float | Mapping[str, float] | None = "auto",
     weld: Sequence[str] = (),
     passive_force: bool = False,
-    gain: Literal["opensim"] = "opensim",
-    geometry: Literal["opensim"] = "opensim",
+    gain: Gain = "opensim",
+    geometry: str | os.PathLike[str] | PolynomialGeometry = "opensim",
     n_jobs: int | None = None,
     *,
     speeds: str | os.PathLike[str] | None = None,
@@ -69,11 +75,14 @@ def load_problem(
         optimization leaves it out).
     gain
         ``"opensim"``: maximum force is ``calcInextensibleTendonActiveFiberForce`` at activation 1, the active
-        fibre force along a rigid tendon at the frame's length and speed.
+        fibre force along a rigid tendon at the frame's length and speed. ``"corrected"``: the same with the pennation
+        that OpenSim gets wrong for Millard's and De Groote's muscles put right. ``"isometric"``:
+        max_isometric_force in every frame.
     geometry
-        ``"opensim"``: the model's own paths.
+        ``"opensim"``: the model's own paths. ``"polynomial"``: polynomials fitted to them now (about a minute). The
+        path of a FunctionBasedPathSet, or a :class:`PolynomialGeometry` of :func:`fit_geometry`: those.
     n_jobs
-        Processes that share the frames; default 1.
+        Processes that share the frames; default as many as there are cores and work for.
     speeds
         .sto with the speeds of the free coordinates (``<coordinate>_u`` or ``/jointset/…/speed``) at the motion's
         times, which are then not derived from the motion; a states file may be given as both.
@@ -93,17 +102,49 @@ def load_problem(
     InputError, ModelError
         Wrong files, before anything is solved.
     """
-    _check_options(external_loads, generalized_force, gain, geometry, n_jobs)
+    trial = open_trial(
+        model, motion, external_loads, generalized_force, time_range, lowpass_hz, reserves, weld, passive_force, gain,
+        geometry, n_jobs, speeds=speeds, force_sets=force_sets, replace_force_set=replace_force_set,
+    )  # fmt: skip
+    return trial.problem(progress)
+
+
+def open_trial(
+    model: str | os.PathLike[str] | Any,
+    motion: str | os.PathLike[str],
+    external_loads: str | os.PathLike[str] | None = None,
+    generalized_force: str | os.PathLike[str] | None = None,
+    time_range: tuple[float, float] | None = None,
+    lowpass_hz: float | None = None,
+    reserves: Literal["auto"] | float | Mapping[str, float] | None = "auto",
+    weld: Sequence[str] = (),
+    passive_force: bool = False,
+    gain: Gain = "opensim",
+    geometry: str | os.PathLike[str] | PolynomialGeometry = "opensim",
+    n_jobs: int | None = None,
+    *,
+    speeds: str | os.PathLike[str] | None = None,
+    force_sets: Sequence[str | os.PathLike[str]] = (),
+    replace_force_set: bool = False,
+) -> Trial:
+    """Read and check what :func:`load_problem` reads, without extracting anything yet; same parameters, same errors."""
+    _check_options(external_loads, generalized_force, gain)
     with hear() as heard:
-        loads = None if external_loads is None else read_external_loads(external_loads)
-        read = read_model(model, weld, loads, force_sets, replace_force_set)
-        if passive_force:
-            read = read.with_rigid_tendons()
-        kinematics = read_motion(motion, read, lowpass_hz, time_range, speeds)
+        table = read_motion_table(motion)
+        jobs = count_jobs(n_jobs, len(table.iloc[choose_frames(table.index.to_numpy(), time_range, motion)]))
+        loads = None if external_loads is None else find_external_loads(external_loads)
+        key = identify(model, weld, loads, force_sets, replace_force_set)
+        isolation.prepare("opensim", "osimopt.adapters.worker.session:warm_up", (key,), jobs)
+        if loads is not None:
+            loads = check_external_loads(loads)  # while the processes load the model
+        read = describe(key)
+        kinematics = read_motion(motion, read, lowpass_hz, time_range, speeds, table=table, n_jobs=jobs)
         if loads is not None:
             loads.check_covers(kinematics.time)
         given = None if generalized_force is None else read_generalized_force(generalized_force, read, kinematics)
-    pairs, arrays, warned = extract(read, kinematics, Wanted(given is None, passive_force), n_jobs or 1, progress)
+        polynomials = read_polynomials(geometry, read)
+        if polynomials is not None:
+            warn_of_range(polynomials, kinematics, motion)
     files: dict[str, Any] = {
         "model": read.path,
         "motion": motion,
@@ -111,6 +152,7 @@ def load_problem(
         "external_loads_data": None if loads is None else loads.data,
         "generalized_force": generalized_force,
         "speeds": speeds,
+        "geometry": geometry if polynomials is not None and Path(str(geometry)).is_file() else None,
         **{f"force_set_{number}": path for number, path in enumerate(force_sets, 1)},
     }
     options = {
@@ -121,22 +163,18 @@ def load_problem(
         "passive_force": passive_force,
         "replace_force_set": replace_force_set,
         "gain": gain,
-        "geometry": geometry,
+        "geometry": geometry if geometry in ("opensim", "polynomial") else "polynomials given",
     }
-    provenance = _provenance(read, files, options, heard + warned)
-    return assemble(read, kinematics, pairs, arrays, given, reserves, provenance)
+    provenance = _provenance(read, files, options, heard)
+    return Trial(read, kinematics, given, polynomials, gain, passive_force, reserves, jobs, provenance)
 
 
-def _check_options(loads: Any, forces: Any, gain: str, geometry: str, n_jobs: int | None) -> None:
+def _check_options(loads: Any, forces: Any, gain: str) -> None:
     if loads is not None and forces is not None:
         fix = "A file of generalized forces already contains the loads: leave external_loads out."
         raise InputError(explain("external_loads or generalized_force", "both", fix))
-    if gain != "opensim":
-        raise InputError(explain("gain='opensim'", repr(gain), "It is the only one so far."))
-    if geometry != "opensim":
-        raise InputError(explain("geometry='opensim'", repr(geometry), "It is the only one so far."))
-    if n_jobs is not None and (not isinstance(n_jobs, int) or n_jobs < 1):
-        raise InputError(explain("n_jobs of at least 1, or None", repr(n_jobs), "Give a number of processes."))
+    if gain not in GAINS:
+        raise InputError(explain(f"gain among {some(GAINS)}", repr(gain), "Choose one of them."))
 
 
 def _provenance(model: Model, files: Mapping[str, Any], options: dict[str, Any], warned: list[str]) -> dict[str, Any]:

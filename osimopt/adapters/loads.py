@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,11 @@ class ExternalLoads:
 
 def read_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
     """Check an ExternalLoads XML: its data file exists (beside it, or as an absolute path) and holds every column."""
+    return check_external_loads(find_external_loads(path))
+
+
+def find_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
+    """Find the data file of an ExternalLoads XML, not yet read."""
     path = Path(path).resolve()
     element = read_xml(path, "ExternalLoads", "an ExternalLoads file (.xml)")
     name = (element.findtext("datafile") or "").strip()
@@ -46,14 +51,20 @@ def read_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
     if data is None:
         fix = f"Put it into {path.parent} or correct <datafile>."
         raise InputError(explain("the <datafile> it names", f"no file '{name}'", fix, path))
-    table = read_table(data)
-    _check_columns(path, data, element, list(table.columns))
+    return ExternalLoads(path, data.resolve(), (np.nan, np.nan))
+
+
+def check_external_loads(loads: ExternalLoads) -> ExternalLoads:
+    """Read the data and check that they hold every column, and numbers."""
+    element = read_xml(loads.path, "ExternalLoads", "an ExternalLoads file (.xml)")
+    table = read_table(loads.data)
+    _check_columns(loads.path, loads.data, element, list(table.columns))
     time = table.index.to_numpy(dtype=float)
-    check_times(time, data)
+    check_times(time, loads.data)
     if not np.isfinite(table.to_numpy()).all():
         column = table.columns[~np.isfinite(table.to_numpy()).all(axis=0)][0]
-        raise InputError(explain("numbers", f"NaN in column '{column}'", "Fill the gaps.", data))
-    return ExternalLoads(path, data.resolve(), (float(time[0]), float(time[-1])))
+        raise InputError(explain("numbers", f"NaN in column '{column}'", "Fill the gaps.", loads.data))
+    return replace(loads, time_range=(float(time[0]), float(time[-1])))
 
 
 def _check_columns(path: Path, data: Path, element, columns: list[str]) -> None:  # type: ignore[no-untyped-def]

@@ -66,39 +66,52 @@ class ModelDescription:
 class Pairs:
     """Muscle–coordinate pairs that are not structurally zero.
 
-    ``coordinate`` (rows of the free ones) and ``muscle`` are (P,); ``spanned`` (D,) says which coordinates
-    some muscle's length depends on; ``probed`` are the muscles whose moment arms are taken from forces.
+    ``coordinate`` (rows of the free ones) and ``muscle`` are (P,); ``served`` (D,) says on which coordinates some
+    muscle that spans them acts; ``spanned`` (D, M) what each path may depend on; ``probed`` are the muscles whose
+    moment arms are taken from forces.
     """
 
     coordinate: NDArray[np.intp]
     muscle: NDArray[np.intp]
+    served: NDArray[np.bool_]
     spanned: NDArray[np.bool_]
     probed: NDArray[np.intp]
     warnings: list[str]
 
+    @classmethod
+    def none(cls, coordinates: int, muscles: int) -> Pairs:
+        """No pairs at all, where the model's paths are not asked."""
+        nothing = np.zeros(0, dtype=np.intp)
+        unserved, unspanned = np.zeros(coordinates, dtype=bool), np.zeros((coordinates, muscles), dtype=bool)
+        return cls(nothing, nothing, unserved, unspanned, nothing, [])
+
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to compute beside moment arms, lengths and gain."""
+    """What to compute; ``asked`` are the muscles whose gain (and passive force) only OpenSim knows."""
 
+    geometry: bool
     generalized_force: bool
     passive_force: bool
+    asked: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class FrameArrays:
-    """Arrays of one chunk of frames; axes as in ``osimopt.data``. ``effect`` is (T, D, K) per unit control.
+    """Arrays of one chunk of frames; axes as in ``osimopt.data``, None for what was not wanted.
 
-    ``missed`` says that some muscle acts on a coordinate for which no pair was found.
+    ``max_force`` and ``passive_force`` are of the muscles asked for; ``effect`` is (T, D, K) per unit control, or
+    (1, D, K) where no posture changes it. ``missed`` says that some muscle acts on a coordinate for which no pair was
+    found.
     """
 
-    moment_arms: Array
-    length: Array
-    lengthening_speed: Array
+    moment_arms: Array | None
+    length: Array | None
+    lengthening_speed: Array | None
     max_force: Array
-    passive_force: Array | None
+    passive_force: Array
     generalized_force: Array | None
-    effect: Array | None
+    effect: Array
     missed: bool
     warnings: list[str]
 

@@ -42,7 +42,29 @@ def read_model(
     force_sets: Sequence[str | os.PathLike[str]] = (),
     replace_force_set: bool = False,
 ) -> Model:
-    """Load a model in opensim's process.
+    """Load a model in opensim's process: ``describe(identify(...))``."""
+    return describe(identify(model, weld, external_loads, force_sets, replace_force_set))
+
+
+def describe(key: ModelKey) -> Model:
+    """Load a model in opensim's process and describe it.
+
+    Raises
+    ------
+    ModelError
+        OpenSim refuses the model, or it has a muscle, actuator or constraint class that is not supported.
+    """
+    return Model(key, isolation.run("opensim", "osimopt.adapters.worker.describe:describe", key, subject=key.path))
+
+
+def identify(
+    model: str | os.PathLike[str] | Any,
+    weld: Sequence[str] = (),
+    external_loads: ExternalLoads | None = None,
+    force_sets: Sequence[str | os.PathLike[str]] = (),
+    replace_force_set: bool = False,
+) -> ModelKey:
+    """What opensim's process loads, its files there and of the right kind.
 
     Parameters
     ----------
@@ -59,8 +81,6 @@ def read_model(
     ------
     InputError
         No such file, not XML, not an OpenSim model.
-    ModelError
-        OpenSim refuses the model, or it has a muscle, actuator or constraint class that is not supported.
     """
     if not isinstance(model, (str, os.PathLike)) and not hasattr(model, "printToXML"):
         raise InputError(explain("a model as a path or an opensim.Model", repr(model), "Give the path of the .osim."))
@@ -73,7 +93,7 @@ def read_model(
     for file in sets:
         read_xml(file, "ForceSet", "a file with a ForceSet (.xml)")
     stamps = tuple((file.stat().st_size, file.stat().st_mtime_ns) for file in (path, *loads, *sets))
-    key = ModelKey(
+    return ModelKey(
         path=str(path),
         stamps=stamps,
         weld=tuple(weld),
@@ -82,7 +102,6 @@ def read_model(
         force_sets=tuple(map(str, sets)),
         replace_force_set=replace_force_set,
     )
-    return Model(key, isolation.run("opensim", "osimopt.adapters.worker.describe:describe", key, subject=path))
 
 
 def _write_live_model(model: Any) -> Path:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import isolation, signals
+from .. import signals
 from ..data import Coordinate, Kinematics
 from ..errors import InputError, explain, some
 from ..notices import warn
 from ..tables import check_times, read_table
-from .loads import TIME_SLACK
+from .completion import complete, read_speeds
 from .model import Model
 
 if TYPE_CHECKING:
@@ -30,19 +30,30 @@ CRANK = 20.0 * np.pi
 DISAGREEMENT = 1e-3
 
 
+def read_motion_table(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read a motion file and check its times; columns of coordinates carry their plain names, units are the file's."""
+    table = read_table(path)
+    table.columns = _coordinate_labels(list(table.columns))
+    check_times(table.index.to_numpy(dtype=float), path)
+    return table
+
+
 def read_motion(
     path: str | os.PathLike[str],
     model: Model,
     lowpass_hz: float | None = None,
     time_range: tuple[float, float] | None = None,
     speeds: str | os.PathLike[str] | None = None,
+    *,
+    table: pd.DataFrame | None = None,
+    n_jobs: int = 1,
 ) -> Kinematics:
     """Read a motion and complete it to every coordinate of the model.
 
     Free coordinates come from the file (filtered where asked for) and are differentiated over the whole file;
     coupled ones follow from the model's couplers, locked ones keep the model's default, prescribed ones the
     model's function. A column that says otherwise is not used, and a warning names it. Speeds come from
-    their own file where one is given.
+    their own file where one is given. ``table`` is what ``read_motion_table`` has read already.
 
     Raises
     ------
@@ -50,21 +61,24 @@ def read_motion(
         A free coordinate or its speed is missing; NaN; times that repeat or decrease; units that cannot be right; a
         time_range that holds no frame.
     """
-    table = read_table(path)
-    table.columns = _coordinate_labels(list(table.columns))
+    table = read_motion_table(path) if table is None else table
     time = table.index.to_numpy(dtype=float)
-    check_times(time, path)
     table = _in_radians(_own_columns(table, model, path), model, path)
+    keep = choose_frames(time, time_range, path)
     value = _fill(table, model, time)
-    _warn_of_disagreement(table, _complete(model, time, value.copy()), model, path)
     _warn_of_clamped(model, value, path)
+    filtered = value
     if lowpass_hz is not None:
         if not isinstance(lowpass_hz, (int, float)):
             raise InputError(explain("lowpass_hz as a number of Hz", repr(lowpass_hz), "Leave out the unit."))
         free = model.description.of_kind("free")
-        value[:, free] = signals.lowpass(time, value[:, free], lowpass_hz)
-    speed = None if speeds is None else _read_speeds(speeds, model, time)
-    return _complete(model, time, value, speed).frames(choose_frames(time, time_range, path))
+        filtered = value.copy()
+        filtered[:, free] = signals.lowpass(time, value[:, free], lowpass_hz)
+    speed = None if speeds is None else read_speeds(speeds, model, time)
+    motion = complete(model, time, filtered, speed, keep, n_jobs)
+    as_given = motion.value if lowpass_hz is None else complete(model, time, value, value, keep, n_jobs).value
+    _warn_of_disagreement(table.iloc[keep], motion.coordinates, as_given, model, path)
+    return motion
 
 
 def choose_frames(time: Array, time_range: tuple[float, float] | None, path: object) -> slice:
@@ -147,55 +161,11 @@ def _fill(table: pd.DataFrame, model: Model, time: Array) -> Array:
     return value
 
 
-def _read_speeds(path: str | os.PathLike[str], model: Model, time: Array) -> Array:
-    """(T, N) speeds of the free coordinates, zero for the others, from a file of speeds or of states."""
-    table = read_table(path)
-    own = table.index.to_numpy(dtype=float)
-    if len(own) != len(time) or np.abs(own - time).max() > TIME_SLACK:
-        got = f"{len(own)} rows from {own[0]:g} to {own[-1]:g} s"
-        fix = "Write both from one motion, or leave the speeds out."
-        raise InputError(explain(f"speeds at the motion's {len(time)} times", got, fix, path))
-    labels = {_speed_of(label): label for label in table.columns}
-    speed = np.zeros((len(time), len(model.description.coordinates)))
-    free = [model.description.coordinates[index] for index in model.description.free]
-    if missing := [coordinate.name for coordinate in free if coordinate.name not in labels]:
-        got = f"none for {some(missing, 12)} (it has {some(table.columns)})"
-        fix = "Name the columns <coordinate>_u or /jointset/<joint>/<coordinate>/speed."
-        raise InputError(explain("the speed of every free coordinate", got, fix, path))
-    for index, coordinate in zip(model.description.free, free, strict=True):
-        column = table[labels[coordinate.name]].to_numpy()
-        if not np.isfinite(column).all():
-            got = f"NaN in '{labels[coordinate.name]}'"
-            raise InputError(explain("numbers in every frame", got, "Fill the gap or cut the file.", path))
-        degrees = table.attrs["in_degrees"] and coordinate.rotational
-        speed[:, index] = np.deg2rad(column) if degrees else column
-    return speed
-
-
-def _speed_of(label: str) -> str:
-    """The coordinate of a column of speeds, ``knee_u`` or ``/jointset/knee/knee/speed``."""
-    return label.split("/")[-2] if label.endswith("/speed") else label.removesuffix("_u") if label[-2:] == "_u" else ""
-
-
-def _complete(model: Model, time: Array, value: Array, speed: Array | None = None) -> Kinematics:
-    if speed is None:
-        speed, acceleration = signals.differentiate(time, value)
-    else:
-        acceleration = signals.quintic_spline(time, speed, derivative=1)(time)
-    for index in model.description.of_kind("prescribed"):
-        function = "osimopt.adapters.worker.describe:prescribed_values"
-        columns = isolation.run("opensim", function, model.key, index, time, subject=model.path)
-        value[:, index], speed[:, index], acceleration[:, index] = columns
-    if model.description.of_kind("coupled"):
-        function = "osimopt.adapters.worker.couplers:couple"
-        arrays = isolation.run("opensim", function, model.key, value, speed, acceleration, subject=model.path)
-        value, speed, acceleration = arrays
-    return Kinematics(time, model.description.coordinate_names, value, speed, acceleration)
-
-
-def _warn_of_disagreement(table: pd.DataFrame, motion: Kinematics, model: Model, path: object) -> None:
+def _warn_of_disagreement(
+    table: pd.DataFrame, names: tuple[str, ...], value: Array, model: Model, path: object
+) -> None:
     def differs(coordinate: Coordinate) -> Any:
-        column = motion.value[:, motion.coordinates.index(coordinate.name)]
+        column = value[:, names.index(coordinate.name)]
         return np.abs(table[coordinate.name].to_numpy() - column).max() > DISAGREEMENT
 
     others = [c for c in model.description.coordinates if c.kind != "free" and c.name in table.columns]

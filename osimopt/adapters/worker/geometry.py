@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,91 +11,114 @@ from numpy.typing import NDArray
 
 from ..messages import ModelKey, Pairs
 from .couplers import follow, jacobian
+from .paths import spans, tension_arms, winding, wraps
 from .session import Session, load
 
 Array = NDArray[np.float64]
+Index = NDArray[np.intp]
 
-#: rad or m; the step of the finite differences that find which muscles span which coordinates.
+#: rad or m; the step of the finite differences of length that moment arms are compared with.
 STEP = 1e-3
-#: m; a length slope or moment arm below this in every sampled posture is zero (rounding leaves 1e-12; muscles
-#: that span a coordinate show at least 1e-5 somewhere).
-SPAN_THRESHOLD = 1e-7
-#: m; where the lengthening speed at unit speed and −∂l/∂q differ by more, the moment arm from forces is asked too,
-#: and where that differs by more than rounding (1e-11) it is used.
-SUSPECT, FORCE_BASED = 1e-5, 1e-8
+#: m; a moment arm below this in every sampled posture is zero (rounding leaves 1e-12; muscles that span a coordinate
+#: show at least 1e-5 somewhere).
+ZERO = 1e-7
+#: m; where lengthening speed and tension give moment arms further apart than rounding (1e-11), OpenSim's is the latter.
+FORCE_BASED = 1e-8
 #: m; OpenSim's moment arm and −∂l/∂q may differ by this much before it is said.
 INCONSISTENT = 1e-3
-#: N; the tension that a force-based moment arm is measured with.
-PROBE = 1000.0
-#: Postures of the motion, and random ones, that are tried.
-OWN_POSTURES, RANDOM_POSTURES = 8, 8
+#: Postures of the motion, and random ones, in which moment arms are tried; and of the motion, in which lengths are.
+OWN_POSTURES, RANDOM_POSTURES, LENGTH_POSTURES = 8, 8, 4
 #: Joints whose coordinates are not the integrals of their speeds: there −∂l/∂q is no moment arm.
 OWN_SPEEDS = {"BallJoint", "EllipsoidJoint", "FreeJoint"}
 
 
-def find_pairs(key: ModelKey, value: Array, everything: bool = False) -> Pairs:
-    """Which muscles act on which coordinates: tried in postures of the motion and in random ones within the ranges.
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How to get the moment arms of the pairs with few velocities.
 
-    Pairs with a moment arm are kept, as OpenSim computes it. Whether a muscle *spans* a coordinate is judged by its
-    length instead: where a path wraps over two objects OpenSim's moment arm can be off by a centimetre, and
-    not vanish even about joints that the muscle does not cross (the gastrocnemius about hip and pelvis in public
-    models). Muscles whose moment arm is not −∂l/∂q are named. ``everything`` keeps all pairs.
+    ``groups``: free coordinates of which no muscle spans two, moved at once, and for each the (pair, muscle) to ask;
+    ``probed`` are the muscles that may have to be taken from tensions, ``probed_pairs`` their (pair, row, muscle).
+    """
+
+    size: int
+    groups: list[tuple[list[int], list[tuple[int, Any]]]]
+    probed: Index
+    probed_pairs: list[tuple[int, int, int]]
+
+
+def find_pairs(key: ModelKey, value: Array, everything: bool = False) -> Pairs:
+    """Which muscles act on which coordinates: of those that paths span, the ones with a moment arm somewhere.
+
+    They are tried in postures of the motion and in random ones within the ranges; ``everything`` keeps all that are
+    spanned. Muscles whose moment arm is not −∂l/∂q are named: where a path wraps over two objects OpenSim's can be
+    off by a centimetre, and not vanish even about joints that the muscle does not cross.
     """
     session = load(key)
+    spanned = spans(session)
     postures = _sample(session, value)
-    slopes = np.array([_length_slopes(session, posture) for posture in postures])
-    quick = np.array([_all_arms(session, posture, _nobody(session)) for posture in postures])
-    probed = _needing_forces(session, postures, quick, slopes)
-    arms = quick if not probed.size else np.array([_all_arms(session, posture, probed) for posture in postures])
-    spans = np.nan_to_num(np.abs(slopes)).max(axis=0) > SPAN_THRESHOLD
-    acts = np.nan_to_num(np.abs(arms)).max(axis=0) > SPAN_THRESHOLD
-    worst = np.nan_to_num(np.abs(arms + slopes))[:OWN_POSTURES].max(axis=0)
-    coordinate, muscle = np.nonzero(spans | acts | everything)
-    return Pairs(coordinate, muscle, spans.any(axis=1), probed, _inconsistent(session, worst))
+    probed = _force_based(session, spanned, postures[:OWN_POSTURES])
+    reach = spanned.copy()
+    reach[:, probed] = True
+    row_of, muscle_of = np.nonzero(reach)
+    plan = make_plan(session, row_of, muscle_of, spanned, probed)
+    arms = np.array([_try(session, posture, plan) for posture in postures])
+    acts = np.zeros_like(reach)
+    acts[reach] = np.nan_to_num(np.abs(arms)).max(axis=0) > ZERO
+    kept = (spanned & (acts | everything)) | acts
+    served = np.asarray((spanned & acts).any(axis=1))
+    warnings = _inconsistent(session, spanned, reach, postures[:OWN_POSTURES], arms[:OWN_POSTURES])
+    coordinate, muscle = np.nonzero(kept)
+    return Pairs(coordinate, muscle, served, spanned, probed, warnings)
 
 
-def _needing_forces(session: Session, postures: Array, quick: Array, slopes: Array) -> NDArray[np.intp]:
-    """Muscles whose quick moment arm is, or may become, another than OpenSim's own.
+def make_plan(session: Session, coordinate: Index, muscle: Index, spanned: NDArray[np.bool_], probed: Index) -> Plan:
+    """Group the free coordinates so that no muscle spans two of a group; greedy, in their order."""
+    by_row: dict[int, list[tuple[int, Any]]] = {}
+    probed_pairs = []
+    for pair, (row, own) in enumerate(zip(coordinate.tolist(), muscle.tolist(), strict=True)):
+        if own in probed:
+            probed_pairs.append((pair, row, own))
+        if spanned[row, own]:
+            by_row.setdefault(row, []).append((pair, session.muscles[own]))
+    groups: list[tuple[list[int], list[tuple[int, Any]]]] = []
+    taken: list[NDArray[np.bool_]] = []
+    for row, asked in by_row.items():
+        place = next((i for i, muscles in enumerate(taken) if not (muscles & spanned[row]).any()), len(groups))
+        if place == len(groups):
+            groups.append(([], []))
+            taken.append(np.zeros_like(spanned[row]))
+        groups[place][0].append(row)
+        groups[place][1].extend(asked)
+        taken[place] = taken[place] | spanned[row]
+    return Plan(len(coordinate), groups, probed, probed_pairs)
 
-    Those over several wrap objects, and those caught at it in a posture of the motion.
+
+def moment_arms(session: Session, to_free: Array, plan: Plan) -> Array:
+    """Moment arms (P,) of the planned pairs at the posture that is set.
+
+    The lengthening speed at unit speed of one coordinate, the coupled ones following (``to_free``, (N, D)), is −(moment
+    arm): quick, and equal to OpenSim's ``computeMomentArm`` to rounding, but for paths over several wrap objects.
     """
-    several = np.array([_wraps(muscle) > 1 for muscle in session.muscles])
-    suspect = np.flatnonzero(np.nan_to_num(np.abs(quick + slopes)).max(axis=(0, 1)) > SUSPECT)
-    caught = several.copy()
-    if suspect.size:
-        pulled = np.array([_all_arms(session, posture, suspect) for posture in postures[:OWN_POSTURES]])
-        caught |= np.nan_to_num(np.abs(pulled - quick[:OWN_POSTURES])).max(axis=(0, 1)) > FORCE_BASED
-    return np.flatnonzero(caught)
-
-
-def moment_arms(session: Session, to_all: Array, muscles_of: list[Any], probed: Any) -> list[Array]:
-    """Moment arms of the muscles listed for each free coordinate, at the posture that is set.
-
-    The lengthening speed at unit speed of one coordinate, the coupled ones following, is −(moment arm): quick, and
-    equal to OpenSim's ``computeMomentArm`` to rounding, but for paths over several wrap objects. Those muscles
-    (``probed``) are pulled instead: the moment arm is what a tension produces in the inverse dynamics.
-    """
-    arms = []
-    for row, index in enumerate(session.free()):
-        if len(muscles_of[row]):
-            set_speed(session, to_all[:, index])
-        speeds = [session.muscles[muscle].getLengtheningSpeed(session.state) for muscle in muscles_of[row]]
-        arms.append(-np.array(speeds, dtype=float))
-    if len(probed):
-        set_speed(session, np.zeros(len(to_all)))
-        by_muscle = _pulled(session, to_all[:, session.free()], probed)
-        for row, muscles in enumerate(muscles_of):
-            for place, muscle in enumerate(muscles):
-                if muscle in by_muscle:
-                    arms[row][place] = by_muscle[muscle][row]
+    arms = np.zeros(plan.size)
+    for rows, asked in plan.groups:
+        set_speed(session, to_free[:, rows].sum(axis=1))
+        for pair, muscle in asked:
+            arms[pair] = -muscle.getLengtheningSpeed(session.state)
+    if plan.probed_pairs:
+        session.model.realizePosition(session.state)
+        by_muscle = tension_arms(session, to_free, plan.probed)
+        for pair, row, muscle in plan.probed_pairs:
+            if muscle in by_muscle:
+                arms[pair] = by_muscle[muscle][row]
     return arms
 
 
 def set_posture(session: Session, time: float, value: Array) -> None:
     """Set time and every coordinate, nothing enforced."""
     session.state.setTime(float(time))
-    for coordinate, q in zip(session.coordinates, value, strict=True):
-        coordinate.setValue(session.state, float(q), False)
+    q = np.empty(len(value))
+    q[session.mobility] = value
+    session.state.setQ(opensim.Vector.createFromMat(q))
 
 
 def set_speed(session: Session, speed: Array) -> None:
@@ -116,36 +140,26 @@ def net_force(session: Session, acceleration: Array) -> Array:
     return np.asarray(force.to_numpy())[session.mobility]
 
 
-def _pulled(session: Session, to_free: Array, probed: Any) -> dict[int, Array]:
-    """Moment arms (D,) of some muscles, by the moments that a tension in each of them takes off inverse dynamics."""
-    state = session.state
-    for muscle in probed:
-        force = session.muscles[muscle]
-        if not force.appliesForce(state):
-            force.setAppliesForce(state, True)
-            force.overrideActuation(state, True)
-            force.setOverrideActuation(state, 0.0)
-    still = np.zeros(len(session.coordinates))
-    session.model.realizeVelocity(state)
-    unloaded = net_force(session, still)
-    arms = {}
-    for muscle in probed:
-        session.muscles[muscle].setOverrideActuation(state, PROBE)
-        arms[int(muscle)] = to_free.T @ (unloaded - net_force(session, still)) / PROBE
-        session.muscles[muscle].setOverrideActuation(state, 0.0)
-    return arms
+def _force_based(session: Session, spanned: NDArray[np.bool_], postures: Array) -> Index:
+    """Muscles whose quick moment arm is, or may become, another than OpenSim's own.
 
-
-def _nobody(session: Session) -> Any:
-    return np.zeros(0, dtype=int)
-
-
-def _wraps(muscle: Any) -> int:
-    path = opensim.GeometryPath.safeDownCast(muscle.getPath())
-    return 0 if path is None else int(path.getWrapSet().getSize())
+    Those over several wrap objects, and those with one, or with moving points, caught at it in a posture of the motion.
+    """
+    several = np.array([wraps(muscle) > 1 for muscle in session.muscles])
+    doubtful = np.array([winding(muscle) for muscle in session.muscles]) & ~several
+    row_of, muscle_of = np.nonzero(spanned & doubtful)
+    plan = make_plan(session, row_of, muscle_of, spanned, np.zeros(0, dtype=np.intp))
+    for posture in postures:
+        quick = _try(session, posture, plan)
+        to_free = jacobian(session, posture)[:, session.free()]
+        tension = tension_arms(session, to_free, np.flatnonzero(doubtful))
+        for arm, row, muscle in zip(quick, row_of, muscle_of, strict=True):
+            several[muscle] |= abs(arm - tension[int(muscle)][row]) > FORCE_BASED
+    return np.flatnonzero(several)
 
 
 def _sample(session: Session, value: Array) -> Array:
+    """(S, N) postures of the motion, then random ones; coupled coordinates follow."""
     free = session.free()
     rng = np.random.default_rng(0)
     own = value[np.unique(np.linspace(0, len(value) - 1, OWN_POSTURES).astype(int))]
@@ -153,43 +167,27 @@ def _sample(session: Session, value: Array) -> Array:
     high = np.array([min(c.getRangeMax(), np.pi) for c in session.coordinates])
     random = np.repeat(own[:1], RANDOM_POSTURES, axis=0)
     random[:, free] = rng.uniform(low, np.maximum(high, low), (RANDOM_POSTURES, len(low)))[:, free]
-    return np.concatenate([own, random])
+    own = own[np.arange(OWN_POSTURES) % len(own)]
+    return np.array([follow(session, posture.copy()) for posture in np.concatenate([own, random])])
 
 
-def _all_arms(session: Session, posture: Array, probed: Any) -> Array:
-    """(D, M) moment arms of every pair."""
-    posture = follow(session, posture.copy())
+def _try(session: Session, posture: Array, plan: Plan) -> Array:
     set_posture(session, 0.0, posture)
-    everyone = [np.arange(len(session.muscles))] * len(session.free())
-    return np.array(moment_arms(session, jacobian(session, posture), everyone, probed))
+    return moment_arms(session, jacobian(session, posture)[:, session.free()], plan)
 
 
-def _length_slopes(session: Session, posture: Array) -> Array:
-    """(D, M) ∂l/∂q by central differences, coupled coordinates following."""
-    posture = follow(session, posture.copy())
-    set_posture(session, 0.0, posture)
-    slopes = []
-    for index in session.free():
-        lengths = []
-        for step in (STEP, -STEP):
-            moved = posture.copy()
-            moved[index] += step
-            _move(session, posture, follow(session, moved))
-            session.model.realizePosition(session.state)
-            lengths.append([muscle.getLength(session.state) for muscle in session.muscles])
-            _move(session, moved, posture)
-        slopes.append((np.array(lengths[0]) - np.array(lengths[1])) / (2.0 * STEP))
-    return np.array(slopes)
-
-
-def _move(session: Session, old: Array, new: Array) -> None:
-    """Set the coordinates that differ."""
-    for index in np.flatnonzero(old != new):
-        session.coordinates[index].setValue(session.state, float(new[index]), False)
-
-
-def _inconsistent(session: Session, worst: Array) -> list[str]:
-    """Sentences about muscles whose OpenSim moment arm is not the slope of their length, (D, M) being how far."""
+def _inconsistent(
+    session: Session, spanned: NDArray[np.bool_], reach: NDArray[np.bool_], postures: Array, arms: Array
+) -> list[str]:
+    """Sentences about muscles whose OpenSim moment arm is not the slope of their length in the motion."""
+    doubtful = np.array([winding(muscle) for muscle in session.muscles])
+    chosen = np.unique(np.linspace(0, len(postures) - 1, LENGTH_POSTURES).astype(int))
+    worst = np.zeros(spanned.shape)
+    for index in chosen:
+        dense = np.zeros(spanned.shape)
+        dense[reach] = arms[index]
+        off = np.abs(dense + _length_slopes(session, postures[index], spanned & doubtful))
+        worst = np.fmax(worst, np.where(doubtful, off, 0.0))
     coordinates = [session.coordinates[index] for index in session.free()]
     own_speeds = [c.getJoint().getConcreteClassName() in OWN_SPEEDS for c in coordinates]
     worst = np.where(np.array(own_speeds)[:, None], 0.0, worst)
@@ -202,3 +200,21 @@ def _inconsistent(session: Session, worst: Array) -> list[str]:
             "(imperfect wrapping); OpenSim's value is used."
         )
     return said
+
+
+def _length_slopes(session: Session, posture: Array, asked: NDArray[np.bool_]) -> Array:
+    """(D, M) ∂l/∂q by central differences where asked, coupled coordinates following; zero elsewhere."""
+    slopes = np.zeros(asked.shape)
+    for row, index in enumerate(session.free()):
+        muscles = np.flatnonzero(asked[row])
+        if not muscles.size:
+            continue
+        lengths = []
+        for step in (STEP, -STEP):
+            moved = posture.copy()
+            moved[index] += step
+            set_posture(session, 0.0, follow(session, moved))
+            session.model.realizePosition(session.state)
+            lengths.append(np.array([session.muscles[muscle].getLength(session.state) for muscle in muscles]))
+        slopes[row, muscles] = (lengths[0] - lengths[1]) / (2.0 * STEP)
+    return slopes

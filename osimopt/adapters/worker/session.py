@@ -62,6 +62,10 @@ class Session:
         free = [i for i, c in enumerate(self.coordinates) if i not in coupled and not c.isConstrained(self.state)]
         return sorted(free, key=lambda i: self.mobility[i])
 
+    def driven(self) -> bool:
+        """Whether the model moves a coordinate itself, by a function of time."""
+        return any(coordinate.isPrescribed(self.state) for coordinate in self.coordinates)
+
 
 def warnings_since() -> list[str]:
     """What OpenSim has warned of since the last call, without the noise about missing meshes."""
@@ -70,6 +74,11 @@ def warnings_since() -> list[str]:
     fresh, _read = text[_read:], len(text)
     lines = (line.strip() for line in fresh.splitlines())
     return list(dict.fromkeys(line for line in lines if line and not _NOISE.search(line)))
+
+
+def warm_up(key: ModelKey) -> None:
+    """Load a model for the calls that follow."""
+    load(key)
 
 
 @lru_cache(maxsize=2)

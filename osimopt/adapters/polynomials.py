@@ -1,0 +1,77 @@
+"""Muscle paths as polynomials, in place of the model's own."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import Kinematics, MuscleGeometry
+from ..errors import InputError, explain, some
+from ..notices import warn
+from ..polynomial.geometry import PolynomialGeometry
+from .model import Model
+
+Array = NDArray[np.float64]
+
+
+def read_polynomials(geometry: str | os.PathLike[str] | PolynomialGeometry, model: Model) -> PolynomialGeometry | None:
+    """Polynomials of the model's muscles, or None for ``"opensim"``.
+
+    ``"polynomial"`` fits them now, a path is OpenSim's FunctionBasedPathSet.
+    """
+    if isinstance(geometry, str) and geometry == "opensim":
+        return None
+    if isinstance(geometry, str) and geometry == "polynomial":
+        from .geometry_fit import fit_geometry
+
+        return fit_geometry(model.path).select(model.description.muscles.names)
+    if isinstance(geometry, (str, os.PathLike)):
+        geometry = PolynomialGeometry.read(geometry)
+    elif not isinstance(geometry, PolynomialGeometry):
+        fix = "Use one of these."
+        got = repr(geometry)
+        raise InputError(explain("geometry as 'opensim', 'polynomial', a path or a PolynomialGeometry", got, fix))
+    return geometry.select(model.description.muscles.names)
+
+
+def along_motion(polynomials: PolynomialGeometry, model: Model, motion: Kinematics) -> MuscleGeometry:
+    """Moment arms about the free coordinates, those about coupled ones added to the ones they follow."""
+    given = polynomials.evaluate(motion.coordinates, motion.value, motion.speed)
+    free = {model.description.coordinates[index].name: row for row, index in enumerate(model.description.free)}
+    followed = _followed(motion)
+    arms: dict[tuple[int, int], Any] = {}
+    for coordinate, muscle, arm in zip(given.pair_coordinate, given.pair_muscle, given.moment_arms.T, strict=True):
+        name = given.coordinates[coordinate]
+        for leader, slope in followed.get(name, [(name, 1.0)]):
+            if leader in free:
+                pair = (free[leader], int(muscle))
+                arms[pair] = arms.get(pair, 0.0) + arm * slope
+    pairs = sorted(arms)
+    rows, muscles = (np.array([pair[i] for pair in pairs], dtype=np.intp) for i in (0, 1))
+    served = np.isin(np.arange(len(free)), rows)
+    moment_arms = np.stack([arms[pair] for pair in pairs], axis=1)
+    return MuscleGeometry(
+        given.muscles, tuple(free), rows, muscles, moment_arms, given.length, given.lengthening_speed, served
+    )
+
+
+def _followed(motion: Kinematics) -> dict[str, list[tuple[str, Array]]]:
+    """By coupled coordinate: those it follows, with its slopes (T,)."""
+    followed: dict[str, list[tuple[str, Array]]] = {}
+    if motion.coupling is not None:
+        pairs = zip(motion.coupling.dependent, motion.coupling.independent, motion.coupling.slope.T, strict=True)
+        for dependent, independent, slope in pairs:
+            followed.setdefault(motion.coordinates[dependent], []).append((motion.coordinates[independent], slope))
+    return followed
+
+
+def warn_of_range(polynomials: PolynomialGeometry, motion: Kinematics, path: object) -> None:
+    """Say which muscles are asked outside the range their polynomials were fitted in."""
+    outside = polynomials.outside(motion.coordinates, motion.value)
+    if outside:
+        worst = sorted(outside, key=lambda name: -outside[name])
+        told = some([f"{name} ({outside[name]})" for name in worst])
+        warn(f"{path}: outside the fitted range of the polynomial paths (frames of {len(motion.time)}): {told}.")

@@ -1,0 +1,174 @@
+"""A trial: a model and a motion, read and checked, from which problems are taken, whole or piece by piece."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import GeneralizedForce, Kinematics, MuscleGeometry
+from ..errors import InputError, ModelError, explain, some
+from ..muscle import rigid_tendon_gain, rigid_tendon_passive, supported
+from ..polynomial.geometry import PolynomialGeometry
+from ..problem import RedundancyProblem
+from ..reserves import ReserveActuators, choose_reserves
+from .arrays import Extracted, Progress, extract, find_pairs
+from .messages import Pairs, Wanted
+from .model import Model
+from .polynomials import along_motion
+
+Array = NDArray[np.float64]
+
+#: Frames of a motion from which a second process is worth its start (0.3 s).
+FRAMES_PER_JOB = 400
+#: Frames of a piece: 80 muscles take 60 MB.
+PIECE = 5000
+
+
+@dataclass(eq=False)
+class Trial:
+    """A model, its motion, and what is wanted of them.
+
+    ``given`` are moments from a file, in place of inverse dynamics; ``polynomials`` the muscles' paths in place of the
+    model's own.
+    """
+
+    model: Model
+    motion: Kinematics
+    given: GeneralizedForce | None
+    polynomials: PolynomialGeometry | None
+    gain: str
+    passive_force: bool
+    reserves: Any
+    n_jobs: int
+    provenance: dict[str, Any]
+    _pairs: Pairs | None = field(default=None, init=False)
+    _added: ReserveActuators | None = field(default=None, init=False)
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self.motion.time)
+
+    def problem(self, progress: Progress | None = None) -> RedundancyProblem:
+        """All frames at once."""
+        return self._problem(slice(0, len(self)), progress)
+
+    def pieces(self, frames: int = PIECE, progress: Progress | None = None) -> Iterator[RedundancyProblem]:
+        """The same problem a number of frames at a time, in bounded memory."""
+        for start in range(0, len(self), frames):
+            stop = min(start + frames, len(self))
+            moved = None if progress is None else lambda done, _, start=start: progress(start + done, len(self))
+            yield self._problem(slice(start, stop), moved)
+
+    def _problem(self, keep: slice, progress: Progress | None) -> RedundancyProblem:
+        motion = self.motion.frames(keep)
+        extracted = self._extract(motion, progress)
+        geometry = extracted.geometry
+        if self.polynomials is not None:
+            geometry = along_motion(self.polynomials, self.model, motion)
+        assert geometry is not None
+        gain, passive = self._forces(geometry, extracted)
+        target, actuators = extracted.generalized_force, extracted.actuators
+        if self.given is not None:
+            target = self.given.value[keep]
+            rows = np.array([geometry.coordinates.index(name) for name in self.given.coordinates])
+            geometry, actuators = geometry.select(rows), actuators.select(rows)
+        added = self._reserves_beside(geometry, actuators)
+        self.provenance["reserves_added"] = dict(zip(added.names, added.optimal_force.tolist(), strict=True))
+        self._note(extracted.warnings)
+        muscles = self.model.description.muscles
+        return RedundancyProblem(
+            time=motion.time,
+            geometry=geometry,
+            max_force=gain,
+            generalized_force=np.asarray(target),
+            lower=muscles.min_control,
+            upper=muscles.max_control,
+            pcsa=muscles.pcsa(),
+            weights=np.ones(len(muscles.names)),
+            reserves=actuators + added,
+            passive_force=passive,
+            parameters=muscles,
+            kinematics=motion,
+            provenance=self.provenance,
+        )
+
+    def _extract(self, motion: Kinematics, progress: Progress | None) -> Extracted:
+        if self._pairs is None:
+            size = len(self.model.description.free), len(self.model.description.muscles.names)
+            own = self.polynomials is None
+            self._pairs = find_pairs(self.model, self.motion) if own else Pairs.none(*size)
+            self._note(self._pairs.warnings)
+        asked = self._asked()
+        wanted = Wanted(self.polynomials is None, self.given is None, self.passive_force, asked)
+        model = self.model.with_rigid_tendons() if self.passive_force and asked else self.model
+        extracted = extract(model, motion, self._pairs, wanted, self.n_jobs, progress)
+        if extracted is None:
+            self._pairs = find_pairs(self.model, self.motion, everything=True)
+            extracted = extract(model, motion, self._pairs, wanted, self.n_jobs, progress)
+        if extracted is None:
+            fix = "Please report this model."
+            raise ModelError(explain("lengthening speeds that moment arms explain", "others", fix, self.model.path))
+        return extracted
+
+    def _asked(self) -> tuple[int, ...]:
+        """Muscles whose gain only OpenSim knows."""
+        muscles = self.model.description.muscles
+        if self.gain == "isometric" and not self.passive_force:
+            return ()
+        unknown = np.flatnonzero(~supported(muscles))
+        if unknown.size and self.polynomials is not None:
+            got = some(f"{muscles.classes[i]} '{muscles.names[i]}'" for i in unknown)
+            fix = "Use geometry='opensim' for this model."
+            expected = "muscles whose curves osimopt has, for polynomial paths"
+            raise ModelError(explain(expected, got, fix, self.model.path))
+        return tuple(unknown.tolist())
+
+    def _forces(self, geometry: MuscleGeometry, extracted: Extracted) -> tuple[Array, Array]:
+        """Gain and passive force (T, M) in N."""
+        muscles = self.model.description.muscles
+        length, speed = np.asarray(geometry.length), np.asarray(geometry.lengthening_speed)
+        asked = list(self._asked())
+        own = np.setdiff1d(np.arange(len(muscles.names)), asked)
+        gain, passive = np.empty(length.shape), np.zeros(length.shape)
+        gain[:, asked] = extracted.max_force
+        if self.gain == "isometric":
+            gain[:] = muscles.max_isometric_force
+        else:
+            pennation: Any = self.gain
+            gain[:, own] = rigid_tendon_gain(muscles.select(own), length[:, own], speed[:, own], pennation)
+        if self.passive_force:
+            passive[:, asked] = extracted.passive_force
+            passive[:, own] = rigid_tendon_passive(muscles.select(own), length[:, own])
+        return gain, passive
+
+    def _reserves_beside(self, geometry: MuscleGeometry, actuators: ReserveActuators) -> ReserveActuators:
+        """What is added to the model's actuators: chosen once, so that all pieces have the same."""
+        if self._added is None:
+            by_name = {coordinate.name: coordinate for coordinate in self.model.description.coordinates}
+            self._added = choose_reserves(
+                self.reserves,
+                geometry.coordinates,
+                [by_name[name].rotational for name in geometry.coordinates],
+                geometry.served,
+                np.any(actuators.effect != 0.0, axis=(0, 2)),
+            )
+        return self._added
+
+    def _note(self, warnings: list[str]) -> None:
+        known = self.provenance["warnings"]
+        known += [line for line in dict.fromkeys(warnings) if line not in known]
+
+
+def count_jobs(n_jobs: int | None, frames: int) -> int:
+    """Processes that share the frames: as asked, else as many as there are cores and work for."""
+    if n_jobs is not None:
+        if not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs < 1:
+            raise InputError(explain("n_jobs of at least 1, or None", repr(n_jobs), "Give a number of processes."))
+        return n_jobs
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, 1 + frames // FRAMES_PER_JOB))
