@@ -1,0 +1,106 @@
+"""The curves of DeGrooteFregly2016Muscle, closed forms of NumPy or torch arrays or CasADi expressions.
+
+Lengths are normalised by the optimal fibre length (fibre) or the slack length (tendon), forces by the maximum
+isometric force, speeds by the maximum contraction velocity (positive while lengthening). Every curve has its slope
+beside it. Parameters carry OpenSim's property names, and may be arrays.
+
+De Groote F, Kinney AL, Rao AV, Fregly BJ. Evaluation of direct collocation optimal control problem formulations for
+solving the muscle redundancy problem. Ann Biomed Eng 44(10), 2922–2936, 2016. doi:10.1007/s10439-016-1591-9 (its
+supplement). The constants are those of OpenSim's class, which changed some: the active curve passes through (1, 1), the
+force–velocity curve through (−1, 0) and (0, 1), the tendon's through (1, 0), the passive one through (0.2, 0).
+"""
+
+from __future__ import annotations
+
+import math
+
+from .namespace import Array, namespace
+
+#: b1 … b4 of the three bells of the active force–length curve.
+_BELLS = (
+    (0.8150671134243542, 1.055033428970575, 0.162384573599574, 0.063303448465465),
+    (0.433004984392647, 0.716775413397760, -0.029947116970696, 0.200356847296188),
+    (0.1, 1.0, 0.353553390593274, 0.0),
+)
+#: d1 … d4 of the force–velocity curve.
+_D1, _D2, _D3, _D4 = -0.3211346127989808, -8.149, -0.374, 0.8825327733249912
+#: Shape of the passive curve, and the fibre length at which it is zero.
+_PASSIVE_SHAPE = 4.0
+SHORTEST_FIBER = 0.2
+#: c1 = c3 of the tendon's curve (c2 = 1).
+_TENDON_SCALE = 0.2
+#: The normalised tendon forces between which OpenSim looks for an equilibrium.
+LARGEST_TENDON_FORCE = 5.0
+
+
+def active_force_length(length: Array, active_force_width_scale: Array) -> Array:
+    """Sum of three bells b1 exp(−½ (x − b2)² / (b3 + b4 x)²), x = 1 + (l − 1) / active_force_width_scale."""
+    exp = namespace(length).exp
+    x = 1.0 + (length - 1.0) / active_force_width_scale
+    return sum(b1 * exp(-0.5 * ((x - b2) / (b3 + b4 * x)) ** 2) for b1, b2, b3, b4 in _BELLS)
+
+
+def active_force_length_slope(length: Array, active_force_width_scale: Array) -> Array:
+    """Slope of ``active_force_length``."""
+    exp = namespace(length).exp
+    x = 1.0 + (length - 1.0) / active_force_width_scale
+    slope = 0.0
+    for b1, b2, b3, b4 in _BELLS:
+        width = b3 + b4 * x
+        slope = slope - b1 * exp(-0.5 * ((x - b2) / width) ** 2) * (x - b2) * (b3 + b4 * b2) / width**3
+    return slope / active_force_width_scale
+
+
+def passive_force_length(length: Array, passive_fiber_strain_at_one_norm_force: Array) -> Array:
+    """(exp(4 (l − 1) / e0) − o) / (exp(4) − o), 1 at strain e0, o such that it is zero at 0.2 (negative below)."""
+    exponent, offset = _passive(length, passive_fiber_strain_at_one_norm_force)
+    return (namespace(length).exp(exponent) - offset) / (math.exp(_PASSIVE_SHAPE) - offset)
+
+
+def passive_force_length_slope(length: Array, passive_fiber_strain_at_one_norm_force: Array) -> Array:
+    """Slope of ``passive_force_length``."""
+    exponent, offset = _passive(length, passive_fiber_strain_at_one_norm_force)
+    rate = _PASSIVE_SHAPE / passive_fiber_strain_at_one_norm_force
+    return rate * namespace(length).exp(exponent) / (math.exp(_PASSIVE_SHAPE) - offset)
+
+
+def _passive(length: Array, strain: Array) -> tuple[Array, Array]:
+    exp = namespace(strain).exp
+    return _PASSIVE_SHAPE * (length - 1.0) / strain, exp(_PASSIVE_SHAPE * (SHORTEST_FIBER - 1.0) / strain)
+
+
+def tendon_force_length(length: Array, tendon_strain_at_one_norm_force: Array) -> Array:
+    """0.2 (exp(k (l − 1)) − 1), k = ln(6) / tendon_strain_at_one_norm_force; negative of a slack tendon."""
+    rate = tendon_rate(tendon_strain_at_one_norm_force)
+    return _TENDON_SCALE * namespace(length).exp(rate * (length - 1.0)) - _TENDON_SCALE
+
+
+def tendon_force_length_slope(length: Array, tendon_strain_at_one_norm_force: Array) -> Array:
+    """Slope of ``tendon_force_length``."""
+    rate = tendon_rate(tendon_strain_at_one_norm_force)
+    return _TENDON_SCALE * rate * namespace(length).exp(rate * (length - 1.0))
+
+
+def tendon_length(force: Array, tendon_strain_at_one_norm_force: Array) -> Array:
+    """Inverse of ``tendon_force_length``."""
+    return 1.0 + namespace(force).log(force / _TENDON_SCALE + 1.0) / tendon_rate(tendon_strain_at_one_norm_force)
+
+
+def tendon_rate(tendon_strain_at_one_norm_force: Array) -> Array:
+    """Exponential rate k of the tendon's curve (kT in the paper)."""
+    return math.log(1.0 / _TENDON_SCALE + 1.0) / tendon_strain_at_one_norm_force
+
+
+def force_velocity(speed: Array) -> Array:
+    """d1 asinh(d2 v + d3) + d4: 0 at −1, 1 at rest, negative where the fibre shortens faster than −1."""
+    return _D1 * namespace(speed).arcsinh(_D2 * speed + _D3) + _D4
+
+
+def force_velocity_slope(speed: Array) -> Array:
+    """Slope of ``force_velocity``."""
+    return _D1 * _D2 / namespace(speed).sqrt((_D2 * speed + _D3) ** 2 + 1.0)
+
+
+def speed_at_force(multiplier: Array) -> Array:
+    """Inverse of ``force_velocity``."""
+    return (namespace(multiplier).sinh((multiplier - _D4) / _D1) - _D3) / _D2
