@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 
 #: Characters by which OpenSim's numbers are wider than their decimals.
 PAD = 8
+#: Significant digits of the status file, whose columns differ by powers of ten.
+DIGITS = 10
 #: Numbers of the status column, in this order.
 CODES = tuple(Status)
 
@@ -127,7 +129,7 @@ def write_opensim_files(
         "activation.sto": _storage(ACTIVATION_HEAD, solution.time, names, control, precision),
         "force.sto": _storage(FORCE_HEAD, solution.time, labels, np.hstack(columns), precision),
         "controls.xml": _controls(solution.time, names, control),
-        "status.sto": _status(solution, precision),
+        "status.sto": _status(solution),
     }
     paths = [base.with_name(f"{base.name}_{suffix}") for suffix in texts]
     for path, text in zip(paths, texts.values(), strict=True):
@@ -135,9 +137,9 @@ def write_opensim_files(
     return paths
 
 
-def _storage(head: str, time: Array, labels: Sequence[str], values: Array, precision: int) -> str:
+def _storage(head: str, time: Array, labels: Sequence[str], values: Array, precision: int, kind: str = "f") -> str:
     rows = np.column_stack([time, values])
-    form = f"{{:{PAD + precision}.{precision}f}}".format
+    form = f"{{:{PAD + precision}.{precision}{kind}}}".format
     lines = ["\t".join(map(form, row)) for row in rows.tolist()]
     filled = head.format(rows=len(rows), columns=rows.shape[1])
     return filled + "\n".join(["\t".join(["time", *labels]), *lines]) + "\n"
@@ -157,7 +159,7 @@ def _controls(time: Array, names: Sequence[str], control: Array) -> str:
     return "".join([*parts, CONTROLS_TAIL])
 
 
-def _status(solution: RedundancySolution, precision: int) -> str:
+def _status(solution: RedundancySolution) -> str:
     unknown = np.full(len(solution.time), np.nan)
     columns = {
         "status": [CODES.index(status) for status in solution.status],
@@ -173,7 +175,7 @@ def _status(solution: RedundancySolution, precision: int) -> str:
     findings = "\n".join(line.replace("\n", " ") for line in solution.findings())
     head = STATUS_HEAD.format(legend=_plain(legend), findings=_plain(findings)).replace("\n\nendheader", "\nendheader")
     values = np.column_stack([np.asarray(column, dtype=float) for column in columns.values()])
-    return _storage(head, solution.time, list(columns), values, max(precision, 16))
+    return _storage(head, solution.time, list(columns), values, DIGITS, "g")
 
 
 def _plain(text: str) -> str:

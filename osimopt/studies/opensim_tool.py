@@ -24,6 +24,7 @@ from ..static.solve import solve_static
 from ..tables import check_times, read_table
 from .opensim_files import write_opensim_files
 
+Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 
@@ -73,18 +74,18 @@ def run_setup(
     power = setup.exponent if exponent is None else exponent
     get_cost("activation_power", power)
     problem, records = _load(setup, gain, progress)
-    folder = setup.results if results is None else Path(results).resolve()
-    _make(folder)
+    base = (setup.results if results is None else Path(results).resolve()) / f"{setup.name}_{setup.analysis}"
+    _make(base.parent)
     solution = solve_static(problem, "activation_power", power, on_failure="return", progress=progress)
-    files = write_opensim_files(solution, records, folder / f"{setup.name}_{setup.analysis}", setup.precision)
+    files = write_opensim_files(solution, records, base, setup.precision)
     solution.provenance["files"] = [str(file) for file in files]
     return solution
 
 
 def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[RedundancyProblem, list[ForceRecord]]:
     """The problem of the setup's frames, and the forces beside it."""
-    frames = choose_rows(setup)
     time = read_table(setup.motion).index.to_numpy(dtype=float)
+    frames = choose_rows(setup, time)
     problem = load_problem(
         setup.model,
         setup.motion,
@@ -106,18 +107,22 @@ def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[Redundanc
     assert problem.kinematics is not None
     records = read_force_records(model, problem.kinematics)
     said = [*problem.provenance["warnings"], *setup.said]
+    if setup.start < time[0] or setup.end > time[-1]:
+        said.append(
+            f"The setup file asks for {setup.start:g} to {setup.end:g} s; the motion has "
+            f"{time[0]:g} to {time[-1]:g} s, and that was run."
+        )
     provenance = {**problem.provenance, "warnings": said, "setup": {"file": setup.path.name, "unused": setup.unused}}
     return replace(problem, provenance=provenance), records
 
 
-def choose_rows(setup: Setup) -> NDArray[np.intp]:
-    """Rows of the motion that OpenSim analyses.
+def choose_rows(setup: Setup, time: Array) -> NDArray[np.intp]:
+    """Rows of the motion, (T,) s, that OpenSim analyses.
 
     From the last row at or before the initial time to the last at or before the final time; of those the first, the
     last and every ``step_interval``-th of the whole motion. Where the motion is filtered OpenSim counts from
     the start of its padding, half as long as the motion.
     """
-    time = read_table(setup.motion).index.to_numpy(dtype=float)
     check_times(time, setup.motion)
     if setup.end < setup.start or setup.start > time[-1] or setup.end < time[0]:
         got = f"<initial_time> {setup.start:g} and <final_time> {setup.end:g}"
