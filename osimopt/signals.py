@@ -54,6 +54,14 @@ def quintic_spline(time: Array, value: Array, derivative: int = 0):  # type: ign
     return spline.derivative(derivative) if derivative else spline
 
 
+def natural_cubic_spline(time: Array, value: Array):  # type: ignore[no-untyped-def]
+    """Cubic interpolating spline with second derivative zero at the ends: OpenSim's ExternalForce between samples."""
+    from scipy.interpolate import make_interp_spline
+
+    natural = [(2, np.zeros(value.shape[1:]))]
+    return make_interp_spline(time, value, k=3, bc_type=(natural, natural))
+
+
 def lowpass(time: Array, value: Array, cutoff_hz: float) -> Array:
     """Zero-phase low-pass as OpenSim's tools do it: third-order Butterworth, forward and backward.
 

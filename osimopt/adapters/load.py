@@ -17,7 +17,7 @@ from ..polynomial.geometry import PolynomialGeometry
 from ..problem import RedundancyProblem
 from .arrays import Progress
 from .forces import read_generalized_force
-from .loads import check_external_loads, find_external_loads
+from .loads import read_external_loads
 from .model import Model, describe, identify
 from .motion import choose_frames, read_motion, read_motion_table
 from .polynomials import read_polynomials, warn_of_range
@@ -131,16 +131,14 @@ def open_trial(
     _check_options(external_loads, generalized_force, gain)
     with hear() as heard:
         table = read_motion_table(motion)
-        jobs = count_jobs(n_jobs, len(table.iloc[choose_frames(table.index.to_numpy(), time_range, motion)]))
-        loads = None if external_loads is None else find_external_loads(external_loads)
+        time = table.index.to_numpy(dtype=float)
+        time = time[choose_frames(time, time_range, motion)]
+        loads = None if external_loads is None else read_external_loads(external_loads).at(time)
         key = identify(model, weld, loads, force_sets, replace_force_set)
+        jobs = count_jobs(n_jobs, len(time))
         isolation.prepare("opensim", "osimopt.adapters.worker.session:warm_up", (key,), jobs)
-        if loads is not None:
-            loads = check_external_loads(loads)  # while the processes load the model
         read = describe(key)
         kinematics = read_motion(motion, read, lowpass_hz, time_range, speeds, table=table, n_jobs=jobs)
-        if loads is not None:
-            loads.check_covers(kinematics.time)
         given = None if generalized_force is None else read_generalized_force(generalized_force, read, kinematics)
         polynomials = read_polynomials(geometry, read)
         if polynomials is not None:

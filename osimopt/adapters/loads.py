@@ -2,45 +2,69 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
-from ..tables import check_times, read_table
+from ..signals import natural_cubic_spline
+from ..tables import check_times, read_table, write_table
+from .scratch import scratch_folder
 from .xml import read_xml
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: s; motion and load files print times to 6-8 digits.
 TIME_SLACK = 1e-6
+#: A natural cubic spline wants some samples.
+FEWEST_FRAMES = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ExternalLoads:
-    """An ExternalLoads XML and the table it refers to."""
+    """An ExternalLoads XML, the table it refers to, and the file that OpenSim reads in its place."""
 
     path: Path
     data: Path
     time_range: tuple[float, float]
+    table: pd.DataFrame
+    read_by_opensim: Path
 
-    def check_covers(self, time: NDArray[np.float64]) -> None:
-        """Refuse frames for which there are no loads."""
+    def at(self, time: NDArray[np.float64]) -> ExternalLoads:
+        """The same loads sampled at the frames of a motion, or as they are for a few frames.
+
+        OpenSim interpolates each column by a natural cubic spline and takes 15 ms for one of 5,000 samples, in every
+        process. Sampled by the same spline at the frames, the values there are the same, and the file small.
+
+        Raises
+        ------
+        InputError
+            There are frames without loads.
+        """
         first, last = self.time_range
         if time[0] < first - TIME_SLACK or time[-1] > last + TIME_SLACK:
             got = f"frames from {time[0]:g} to {time[-1]:g} s"
             fix = "Choose a time_range inside it, or the loads of this trial."
             raise InputError(explain(f"frames within the loads' {first:g} to {last:g} s", got, fix, self.data))
+        if not FEWEST_FRAMES <= len(time) < len(self.table):
+            return self
+        value = natural_cubic_spline(self.table.index.to_numpy(), self.table.to_numpy())(time)
+        digest = hashlib.sha256(time.tobytes() + value.tobytes()).hexdigest()[:16]
+        path = scratch_folder() / f"{self.data.stem}-{digest}.sto"
+        if not path.exists():
+            sampled = type(self.table)(value, index=time, columns=self.table.columns)
+            write_table(sampled, path, name=self.data.stem)
+        return replace(self, read_by_opensim=path)
 
 
 def read_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
     """Check an ExternalLoads XML: its data file exists (beside it, or as an absolute path) and holds every column."""
-    return check_external_loads(find_external_loads(path))
-
-
-def find_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
-    """Find the data file of an ExternalLoads XML, not yet read."""
     path = Path(path).resolve()
     element = read_xml(path, "ExternalLoads", "an ExternalLoads file (.xml)")
     name = (element.findtext("datafile") or "").strip()
@@ -51,20 +75,15 @@ def find_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
     if data is None:
         fix = f"Put it into {path.parent} or correct <datafile>."
         raise InputError(explain("the <datafile> it names", f"no file '{name}'", fix, path))
-    return ExternalLoads(path, data.resolve(), (np.nan, np.nan))
-
-
-def check_external_loads(loads: ExternalLoads) -> ExternalLoads:
-    """Read the data and check that they hold every column, and numbers."""
-    element = read_xml(loads.path, "ExternalLoads", "an ExternalLoads file (.xml)")
-    table = read_table(loads.data)
-    _check_columns(loads.path, loads.data, element, list(table.columns))
+    table = read_table(data)
+    _check_columns(path, data, element, list(table.columns))
     time = table.index.to_numpy(dtype=float)
-    check_times(time, loads.data)
+    check_times(time, data)
     if not np.isfinite(table.to_numpy()).all():
         column = table.columns[~np.isfinite(table.to_numpy()).all(axis=0)][0]
-        raise InputError(explain("numbers", f"NaN in column '{column}'", "Fill the gaps.", loads.data))
-    return replace(loads, time_range=(float(time[0]), float(time[-1])))
+        raise InputError(explain("numbers", f"NaN in column '{column}'", "Fill the gaps.", data))
+    data = data.resolve()
+    return ExternalLoads(path, data, (float(time[0]), float(time[-1])), table, data)
 
 
 def _check_columns(path: Path, data: Path, element, columns: list[str]) -> None:  # type: ignore[no-untyped-def]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +13,7 @@ from .. import isolation
 from ..errors import InputError, ModelError, explain
 from .loads import ExternalLoads
 from .messages import ModelDescription, ModelKey
+from .scratch import scratch_folder
 from .xml import read_xml
 
 
@@ -88,7 +87,7 @@ def identify(
     read_xml(path, "Model", "an OpenSim model (.osim)")
     if isinstance(weld, str):
         raise InputError(explain("weld as a sequence of joint names", repr(weld), f"Write weld=({weld!r},)."))
-    loads = [external_loads.path, external_loads.data] if external_loads else []
+    loads = [external_loads.path, external_loads.read_by_opensim] if external_loads else []
     sets = [Path(name).resolve() for name in force_sets]
     for file in sets:
         read_xml(file, "ForceSet", "a file with a ForceSet (.xml)")
@@ -98,16 +97,15 @@ def identify(
         stamps=stamps,
         weld=tuple(weld),
         loads=str(external_loads.path) if external_loads else None,
-        loads_data=str(external_loads.data) if external_loads else None,
+        loads_data=str(external_loads.read_by_opensim) if external_loads else None,
         force_sets=tuple(map(str, sets)),
         replace_force_set=replace_force_set,
     )
 
 
 def _write_live_model(model: Any) -> Path:
-    """Write a live model to a temporary file that is removed when Python ends."""
-    folder = Path(tempfile.mkdtemp(prefix="osimopt-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    """Write a live model to a temporary file of its own."""
+    folder = Path(tempfile.mkdtemp(dir=scratch_folder()))
     path = folder / f"{model.getName() or 'model'}.osim"
     if not model.printToXML(str(path)):
         raise ModelError(
