@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .adapters.geometry_fit import fit_geometry as fit_geometry
     from .adapters.load import load_problem as load_problem
     from .adapters.table import muscle_table as muscle_table
     from .errors import ConfigError as ConfigError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .errors import ModelError as ModelError
     from .errors import OsimoptError as OsimoptError
     from .errors import SolverError as SolverError
+    from .polynomial import PolynomialGeometry as PolynomialGeometry
     from .problem import RedundancyProblem as RedundancyProblem
     from .reserves import ReserveActuators as ReserveActuators
     from .solution import RedundancySolution as RedundancySolution
@@ -31,6 +33,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "load_problem": "adapters.load",
+    "fit_geometry": "adapters.geometry_fit",
+    "PolynomialGeometry": "polynomial",
     "muscle_table": "adapters.table",
     "feasible_ranges": "static.ranges",
     "sensitivity": "static.sensitivity",

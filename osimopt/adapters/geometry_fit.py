@@ -15,23 +15,19 @@ from ..errors import InputError, ModelError, explain, some
 from ..polynomial.fit import SNAPPED, Potential, Target, fit_potentials, length_errors
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
 from ..polynomial.samples import Jump, Samples, Survey
+from .domain import Domain, choose_domain, mobile, narrow
 from .model import Model, read_model
-from .motion import read_motion
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 WORKER = "osimopt.adapters.worker.sampling:"
-#: rad, and m, by which postures go beyond the motions given.
-MARGIN = np.deg2rad(10.0), 0.01
-#: rad; a joint's range is not believed beyond this (OpenSim's default is ±10 rad).
-WIDEST = np.pi
-#: m (or m/rad); a muscle whose length changes less with a coordinate anywhere does not depend on it.
-SPANS = 1e-6
 #: Postures that are tried to find out which muscles depend on what.
 SURVEYED = 32
 #: Postures held out of the fit for each one in it.
 HELD_OUT = 0.25
+#: Share of the postures in which OpenSim may find no path.
+MOST_LOST = 0.1
 #: Postures per call of opensim's process: a second or two of work.
 CHUNK = 512
 #: Lines through the range, and steps of each, on which jumps are looked for.
@@ -40,29 +36,6 @@ LINES, STEPS = 5, 61
 WORST = 2
 #: m; a moment arm of OpenSim that is further from −∂l/∂q is worth a sentence.
 INCONSISTENT = 1e-3
-
-
-@dataclass(frozen=True, eq=False)
-class _Domain:
-    """The postures that are fitted: defaults and range (N,) of every coordinate, and which of them move."""
-
-    default: Array
-    low: Array
-    high: Array
-    moving: NDArray[np.intp]
-
-    def postures(self, count: int, skip: int = 0) -> Array:
-        """(count, N) quasi-random postures: a Sobol sequence, shifted so that it does not start in a corner."""
-        from scipy.stats import qmc
-
-        size = max(1, len(self.moving))
-        bits = int(np.ceil(np.log2(skip + count)))
-        points = qmc.Sobol(size, scramble=False).random_base2(bits)[skip : skip + count]
-        points = (points + np.random.default_rng(0).random(size)) % 1.0
-        postures = np.repeat(self.default[None], count, axis=0)
-        low, high = self.low[self.moving], self.high[self.moving]
-        postures[:, self.moving] = low + (high - low) * points[:, : len(self.moving)]
-        return postures
 
 
 def fit_geometry(
@@ -120,35 +93,57 @@ def fit_geometry(
     """
     _check_options(tolerance, max_order, postures, moment_arms, n_jobs)
     read = read_model(model, weld)
-    domain = _choose_domain(read, motions)
+    domain = choose_domain(read, motions)
     found: Survey = isolation.run(
-        "opensim", WORKER + "survey", read.key, domain.postures(SURVEYED), _mobile(read), subject=read.path
+        "opensim", WORKER + "survey", read.key, domain.postures(SURVEYED), mobile(read), subject=read.path
     )
-    domain, spans = _narrow(read, domain, found)
+    domain, spans = narrow(read, domain, found.slope)
     pulled = np.flatnonzero((found.mismatch > INCONSISTENT) & (moment_arms == "opensim"))
     train, held_out = _sample(read, domain, spans, found.differenced, pulled, postures, n_jobs or 1, progress)
+    potentials, doubtful = _fit(read, domain, spans, train, held_out, tolerance, max_order)
+    jumps = _find_jumps(read, domain, spans, doubtful, n_jobs or 1)
+    polynomials = []
+    for muscle, potential in enumerate(potentials):
+        own = np.flatnonzero(spans[:, muscle])
+        flags = _flags(read, potential, tolerance, found.mismatch[muscle], own, jumps.get(muscle, []))
+        fit = _describe(potential, domain.low[own], domain.high[own], flags)
+        paths = tuple(found.coordinate_paths[index] for index in own)
+        path = found.muscle_paths[muscle]
+        polynomials.append(MusclePolynomial(path, paths, potential.order, potential.coefficients, fit))
+    return PolynomialGeometry(tuple(polynomials))
+
+
+def _fit(
+    model: Model,
+    domain: Domain,
+    spans: NDArray[np.bool_],
+    train: _Sampled,
+    held_out: _Sampled,
+    tolerance: float,
+    max_order: int,
+) -> tuple[list[Potential], dict[int, Array]]:
+    """Every muscle's polynomial, and the postures in which a doubtful one is worst."""
     potentials: dict[int, Potential] = {}
     doubtful: dict[int, Array] = {}
-    groups = _groups(spans)
+    _refuse_lost(model, train)
     everywhere = np.concatenate([train.postures, held_out.postures])
-    for members, own in groups:
+    for members, own in _groups(spans):
         parts = [_target(samples, members, own, spans) for samples in (train, held_out)]
         fitted = fit_potentials(parts[0], parts[1], domain.low[own], domain.high[own], tolerance, max_order)
         for column, (muscle, potential) in enumerate(zip(members.tolist(), fitted, strict=True)):
             one = [part.muscles(np.array([column])) for part in parts]
             potentials[muscle] = potential
             doubtful[muscle] = _doubtful(potential, one, everywhere, tolerance)
-    jumps = _find_jumps(read, domain, spans, doubtful, n_jobs or 1)
-    polynomials: dict[int, MusclePolynomial] = {}
-    for members, own in groups:
-        paths = tuple(found.coordinate_paths[index] for index in own)
-        for muscle in members.tolist():
-            potential = potentials[muscle]
-            flags = _flags(read, potential, tolerance, found.mismatch[muscle], own, jumps.get(muscle, []))
-            fit = _describe(potential, domain.low[own], domain.high[own], flags)
-            path = found.muscle_paths[muscle]
-            polynomials[muscle] = MusclePolynomial(path, paths, potential.order, potential.coefficients, fit)
-    return PolynomialGeometry(tuple(polynomials[muscle] for muscle in sorted(polynomials)))
+    return [potentials[muscle] for muscle in sorted(potentials)], doubtful
+
+
+def _refuse_lost(model: Model, sampled: _Sampled) -> None:
+    """OpenSim finds no path (NaN) where wrapping fails; such postures are not fitted, but they must be few."""
+    lost = np.mean(~np.isfinite(sampled.samples.length), axis=0) > MOST_LOST
+    if lost.any():
+        names = some(np.array(model.description.muscles.names)[lost])
+        got = f"none for {names} in more than {100.0 * MOST_LOST:g} % of the postures"
+        raise ModelError(explain("a path length", got, "Repair their wrapping, or give motions.", model.path))
 
 
 def _describe(potential: Potential, low: Array, high: Array, flags: tuple[str, ...]) -> Fit:
@@ -169,52 +164,6 @@ def _check_options(tolerance: float, max_order: int, postures: int, moment_arms:
         raise InputError(explain("n_jobs of at least 1, or None", f"{n_jobs}", "Give a number of processes."))
 
 
-def _mobile(model: Model) -> NDArray[np.intp]:
-    """Coordinates that a motion moves by itself."""
-    indices = [*model.description.free, *model.description.of_kind("prescribed")]
-    return np.array(sorted(indices), dtype=np.intp)
-
-
-def _choose_domain(model: Model, motions: Sequence[str | os.PathLike[str]]) -> _Domain:
-    """Ranges of motion: the model's, or where motions are given theirs and a margin."""
-    coordinates = model.description.coordinates
-    default = np.array([c.default for c in coordinates])
-    widest = np.array([WIDEST if c.rotational else np.inf for c in coordinates])
-    low = np.maximum([c.range[0] for c in coordinates], -widest)
-    high = np.minimum([c.range[1] for c in coordinates], widest)
-    if isinstance(motions, (str, os.PathLike)):
-        raise InputError(explain("motions as a sequence of files", repr(motions), f"Write motions=[{motions!r}]."))
-    if motions:
-        values = np.concatenate([read_motion(path, model).value for path in motions])
-        margin = np.array([MARGIN[0] if c.rotational else MARGIN[1] for c in coordinates])
-        first, last = values.min(axis=0), values.max(axis=0)
-        low = np.minimum(first, np.maximum(low, first - margin))
-        high = np.maximum(last, np.minimum(high, last + margin))
-    return _Domain(default, low, high, _usable(model, low, high))
-
-
-def _usable(model: Model, low: Array, high: Array) -> NDArray[np.intp]:
-    free = np.array(sorted(model.description.free), dtype=np.intp)
-    return free[np.isfinite(low[free]) & np.isfinite(high[free]) & (high[free] > low[free])]
-
-
-def _narrow(model: Model, domain: _Domain, found: Survey) -> tuple[_Domain, NDArray[np.bool_]]:
-    """Keep the coordinates that muscles span, (N, M) saying which; a muscle that spans none gets one of them."""
-    coordinates = model.description.coordinates
-    spans = found.slope > SPANS
-    for index in np.flatnonzero(spans.any(axis=1)):
-        if index not in domain.moving:
-            c = coordinates[index]
-            muscles = some(np.array(model.description.muscles.names)[spans[index]])
-            got = f"'{c.name}' ({c.kind}, {domain.low[index]:g} to {domain.high[index]:g}), which {muscles} span"
-            fix = "Free or lock it in the model, and give it a finite range (or give motions)."
-            raise ModelError(explain("free coordinates with a finite range under every muscle", got, fix, model.path))
-    if not spans.any():
-        raise ModelError(explain("muscles that span coordinates", "none", "Is this the right model?", model.path))
-    spans[np.argmax(spans.any(axis=1)), ~spans.any(axis=0)] = True
-    return _Domain(domain.default, domain.low, domain.high, np.flatnonzero(spans.any(axis=1))), spans
-
-
 @dataclass(frozen=True, eq=False)
 class _Sampled:
     """Postures (n, N) and what paths do there, pair by pair in the order of ``np.nonzero(spans)``."""
@@ -225,7 +174,7 @@ class _Sampled:
 
 def _sample(
     model: Model,
-    domain: _Domain,
+    domain: Domain,
     spans: NDArray[np.bool_],
     differenced: NDArray[np.intp],
     pulled: NDArray[np.intp],
@@ -275,7 +224,7 @@ def _doubtful(potential: Potential, parts: Sequence[Target], postures: Array, to
 
 
 def _find_jumps(
-    model: Model, domain: _Domain, spans: NDArray[np.bool_], doubtful: dict[int, Array], n_jobs: int
+    model: Model, domain: Domain, spans: NDArray[np.bool_], doubtful: dict[int, Array], n_jobs: int
 ) -> dict[int, list[Jump]]:
     """The largest jump of each muscle along each coordinate.
 

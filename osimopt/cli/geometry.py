@@ -73,7 +73,9 @@ def _print(table: pd.DataFrame) -> None:
         over = len(row["coordinates"].split(", "))
         rows.append((muscle, over, row["order"], row["terms"], *errors, f"{row['left_out_percent']:.2g}"))
     left = len(table) - len(order)
-    title = "Errors in mm on postures held out, rms and largest" + (f" (the {LISTED} worst; {left} more in the files)" if left else "")
+    title = "Errors in mm on postures held out, rms and largest" + (
+        f" (the {LISTED} worst; {left} more in the files)" if left else ""
+    )
     head = ("muscle", "over", "order", "terms", "length", "max", "arm", "max", "left out %")
     print_table(title, head, rows)
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
+from ..errors import InputError, explain
 from .terms import count_terms, differentiate, evaluate_terms, list_exponents
 
 Array = NDArray[np.float64]
@@ -146,7 +147,12 @@ def _search(
                     best[batch[column]] = found
         order = stage
         waiting = [m for m in waiting if (p := best[m]) is None or p.rms > tolerance]
-    return [potential for potential in best if potential is not None]
+    fitted = [potential for potential in best if potential is not None]
+    if len(fitted) < len(best):
+        fix = "Ask for more postures."
+        expected = f"at least {2 * (1 + len(low))} equations for a polynomial of order 1"
+        raise InputError(explain(expected, f"{len(train.length)} postures", fix))
+    return fitted
 
 
 def _raise_order(
@@ -156,8 +162,10 @@ def _raise_order(
     dimension = len(low)
     center, half = 0.5 * (high + low), 0.5 * (high - low)
     design, target = _equations(train, center, half, last)
-    while last > max(first, 1) and count_terms(dimension, last) > min(MAX_TERMS, len(target) // 2):
+    while last >= first and count_terms(dimension, last) > min(MAX_TERMS, len(target) // 2):
         last -= 1
+    if last < first:
+        return
     terms = count_terms(dimension, last)
     triangle = np.asarray(np.linalg.qr(np.concatenate([design[:, :terms], target], axis=1), mode="r"))
     points = evaluate_terms(np.ascontiguousarray(held_out.value.T), last)
