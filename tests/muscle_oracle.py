@@ -82,6 +82,9 @@ def add_muscles(model: osim.Model, body: osim.Body) -> None:
             values = {name: random.uniform(*bounds) for name, bounds in ranges.items()}
             if variant:
                 set_properties(muscle, values)
+            if kind == "Millard2012EquilibriumMuscle" and variant == 2:
+                # taut at its shortest, where OpenSim switches a fibre off
+                muscle.upd_FiberForceLengthCurve().set_strain_at_zero_force(-0.75)
             if kind == "Millard2012EquilibriumMuscle" and variant >= VARIANTS - 2:
                 set_undamped(muscle)
             if kind == "DeGrooteFregly2016Muscle" and variant == VARIANTS - 1:
