@@ -277,6 +277,7 @@ def test_failed_frames(arm_setup: Callable[..., Path], call: Callable[..., tuple
     code, printed = call(path)
     assert code == 1
     assert "infeasible" in printed
+    assert "GUI" in printed
     folder = path.parent / "theirs"
     status = osimopt.read_table(folder / "arm_StaticOptimization_status.sto")
     failed = status["status"].to_numpy() == CODES.index(Status.INFEASIBLE)
@@ -366,6 +367,14 @@ def test_too_few_actuators(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "loads.xml").write_text("<OpenSimDocument/>")
     with pytest.raises(InputError, match="ForceSet"):
         osimopt.run_setup(write_setup(tmp_path, "bare", tool + tags(force_set_files="loads.xml")))
+
+
+def test_no_muscle_is_left(folder: Path, tmp_path: Path) -> None:
+    write_forces(tmp_path / "forces.xml")
+    usual = {"model_file": folder / "two_leg.osim", "coordinates_file": folder / "motion.mot"}
+    tool = tags(force_set_files="forces.xml", replace_force_set="true", **usual)
+    with pytest.raises(ModelError, match=r"at least one muscle.*took the place"):
+        osimopt.run_setup(write_setup(tmp_path, "none", tool))
 
 
 def test_public_arm26(real_data: Path, tmp_path: Path) -> None:

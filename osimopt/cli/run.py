@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .terminal import print_solution, progress, say
+from .terminal import print_solution, progress, say, say_warning
 
 
 class Gain(StrEnum):
@@ -23,7 +23,7 @@ def run(
         Path, typer.Argument(help="Setup file (.xml) of an AnalyzeTool with a StaticOptimization.", show_default=False)
     ],
     results: Annotated[Path | None, typer.Option(help="Folder to write to, not the setup file's own.")] = None,
-    gain: Annotated[Gain, typer.Option(help="Maximum force as OpenSim computes it, or with its slips corrected.")] = (
+    gain: Annotated[Gain, typer.Option(help="Maximum force as OpenSim has it, or its pennation corrected.")] = (
         Gain.opensim
     ),
     exponent: Annotated[float | None, typer.Option("--exponent", "-p", help="Not the setup file's own.")] = None,
@@ -42,4 +42,5 @@ def run(
     for file in files:
         say(f"  {file.name}")
     if not solution.success:
+        say_warning("Failed frames are nan: OpenSim's GUI shows these files up to the first of them.")
         raise typer.Exit(1)

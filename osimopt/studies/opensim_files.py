@@ -55,7 +55,8 @@ version=1
 nRows={{rows}}
 nColumns={{columns}}
 inDegrees=no
-What is known of each frame; OpenSim writes no such file. Frames with another status than 0 are NaN in the other files.
+What is known of each frame; OpenSim writes no such file. Frames with another status than 0 are nan in the other files,
+which OpenSim's TimeSeriesTable reads, and its GUI only up to the first nan.
 {legend}
 moment_residual: largest missing moment (N.m, or N for translations)
 objective: sum of |x|^p over muscles and other actuators

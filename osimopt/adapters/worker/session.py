@@ -235,9 +235,10 @@ def _split_actuators(model: Any, paths: list[str], state: Any, key: ModelKey) ->
             fix = "Remove it or set its appliesForce to false."
             raise ModelError(explain("scalar actuators (one control each)", f"{kind} '{name}'", fix, key.path))
     if not muscles:
-        raise ModelError(
-            explain("at least one muscle", "none that applies force", "Is this the right model?", key.path)
-        )
+        fix = "Is this the right model?"
+        if key.replace_force_set:
+            fix = "The force sets took the place of the model's own forces: add them instead, or put muscles in them."
+        raise ModelError(explain("at least one muscle", "none that applies force", fix, key.path))
     return muscles, actuators, off
 
 
