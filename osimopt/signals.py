@@ -81,6 +81,14 @@ def lowpass(time: Array, value: Array, cutoff_hz: float) -> Array:
     -------
     (T, N) filtered samples.
     """
+    return lowpass_padded(time, value, cutoff_hz, 0)[1]
+
+
+def lowpass_padded(time: Array, value: Array, cutoff_hz: float, keep: int) -> tuple[Array, Array]:
+    """Times and filtered samples as from :func:`lowpass`, with ``keep`` samples of the padding left at either end.
+
+    OpenSim's AnalyzeTool differentiates with the padding (half the length) still there, which matters near the ends.
+    """
     if len(time) < MINIMUM_FRAMES:
         raise InputError(
             explain(f"at least {MINIMUM_FRAMES} frames", str(len(time)), "Give a longer motion to filter.")
@@ -94,11 +102,12 @@ def lowpass(time: Array, value: Array, cutoff_hz: float) -> Array:
         raise InputError(explain(f"a cutoff between 0 and {nyquist:.4g} Hz (half the rate)", f"{cutoff_hz:g} Hz", fix))
     pad = len(time) // 2
     times, samples = _reflect(time, pad), _reflect(value, pad)
+    wanted = slice(pad - keep, pad + len(time) + keep)
     if uniform:
-        return np.ascontiguousarray(_both_ways(samples, cutoff_hz / nyquist)[pad : pad + len(time)])
+        return times[wanted], np.ascontiguousarray(_both_ways(samples, cutoff_hz / nyquist)[wanted])
     grid = times[0] + interval * np.arange(int((times[-1] - times[0]) / interval) + 1)
     filtered = _both_ways(np.asarray(quintic_spline(times, samples)(grid)), cutoff_hz / nyquist)
-    return np.asarray(quintic_spline(grid, filtered)(time))
+    return times[wanted], np.asarray(quintic_spline(grid, filtered)(times[wanted]))
 
 
 def _reflect(value: Array, pad: int) -> Array:

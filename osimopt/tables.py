@@ -112,14 +112,14 @@ def check_times(time: np.ndarray, path: object) -> None:
         raise InputError(explain("increasing times", got, fix, path))
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write text so that a reader finds the old file or the new one, never half of it."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write text or bytes so that a reader finds the old file or the new one, never half of it."""
     if not path.parent.is_dir():
         raise InputError(explain("an existing folder", f"{path.parent}", "Create it first.", path))
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content.encode("utf-8") if isinstance(content, str) else content)
         umask = os.umask(0)
         os.umask(umask)
         Path(temporary).chmod(0o666 & ~umask)

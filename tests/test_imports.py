@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "osimopt"
 #: Each layer may import itself and those before it; a name is a module or a subpackage of osimopt.
 LAYERS = (
     ("errors",),
-    ("notices", "tables", "signals", "data", "costs", "reserves", "problem", "solution", "results"),
+    ("notices", "tables", "signals", "data", "costs", "reserves", "problem", "archive", "solution", "results"),
     ("isolation", "datasets", "muscle", "polynomial"),
     ("adapters", "static"),
     ("studies",),
@@ -25,7 +25,7 @@ LAYERS = (
     ("cli",),
 )
 #: Third-party modules that only one place may import.
-OWNERS = {"opensim": "adapters/worker", "casadi": "dynamic", "torch": "surrogate"}
+OWNERS = {"opensim": "adapters/worker", "casadi": "dynamic", "torch": ("surrogate", "static/device.py")}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -15,7 +15,7 @@ from osimopt.adapters.model import Model, read_model
 from osimopt.adapters.motion import read_motion
 from osimopt.data import Kinematics
 from osimopt.errors import InputError
-from osimopt.signals import differentiate, lowpass
+from osimopt.signals import differentiate, lowpass, lowpass_padded
 from osimopt.tables import read_table, write_table
 
 Array = NDArray[np.float64]
@@ -259,7 +259,10 @@ def test_lowpass_filters_free_coordinates_before_the_rest_follows(two_leg, model
     assert np.abs(expected - plain.value[:, free]).max() > 1e-3  # or the test would show nothing
     assert smooth.value[:, free] == pytest.approx(expected, abs=ROUNDING)
     assert column(smooth, "knee_beta_l")[0] == pytest.approx(PATELLA(column(smooth, "knee_angle_l")[0]), abs=ROUNDING)
-    assert smooth.speed[:, free] == pytest.approx(differentiate(plain.time, expected)[0], abs=ROUNDING_SPEED)
+    pad = len(plain.time) // 2  # OpenSim differentiates with the filter's padding still there
+    padded = differentiate(*lowpass_padded(plain.time, plain.value[:, free], 6.0, pad))[0][pad:-pad]
+    assert smooth.speed[:, free] == pytest.approx(padded, abs=ROUNDING_SPEED)
+    assert np.abs(padded - differentiate(plain.time, expected)[0]).max() > 1e-3
 
 
 # ------------------------------------------------------------------------------------------- refusals

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -11,20 +10,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .. import isolation
-from ..errors import InputError, explain, some
+from ..errors import some
 from ..notices import hear
 from ..polynomial.geometry import PolynomialGeometry
 from ..problem import RedundancyProblem
 from .arrays import Progress
+from .cache import cached_path, keep, recall, sha256
 from .forces import read_generalized_force
 from .loads import read_external_loads
 from .model import Model, describe, identify
 from .motion import choose_frames, read_motion, read_motion_table
 from .polynomials import read_polynomials, warn_of_range
+from .request import Gain, Request
 from .trial import Trial, count_jobs
-
-Gain = Literal["opensim", "corrected", "isometric"]
-GAINS = ("opensim", "corrected", "isometric")
 
 
 def load_problem(
@@ -41,6 +39,7 @@ def load_problem(
     geometry: str | os.PathLike[str] | PolynomialGeometry = "opensim",
     n_jobs: int | None = None,
     *,
+    cache: str | os.PathLike[str] | None = None,
     speeds: str | os.PathLike[str] | None = None,
     force_sets: Sequence[str | os.PathLike[str]] = (),
     replace_force_set: bool = False,
@@ -83,6 +82,9 @@ def load_problem(
         path of a FunctionBasedPathSet, or a :class:`PolynomialGeometry` of :func:`fit_geometry`: those.
     n_jobs
         Processes that share the frames; default as many as there are cores and work for.
+    cache
+        Folder in which the problem is kept, under a name made from the contents of all files, the options and the
+        versions: the same call reads it back in milliseconds. None keeps nothing.
     speeds
         .sto with the speeds of the free coordinates (``<coordinate>_u`` or ``/jointset/…/speed``) at the motion's
         times, which are then not derived from the motion; a states file may be given as both.
@@ -102,84 +104,60 @@ def load_problem(
     InputError, ModelError
         Wrong files, before anything is solved.
     """
-    trial = open_trial(
-        model, motion, external_loads, generalized_force, time_range, lowpass_hz, reserves, weld, passive_force, gain,
-        geometry, n_jobs, speeds=speeds, force_sets=force_sets, replace_force_set=replace_force_set,
+    request = Request(
+        model, motion, external_loads, generalized_force, time_range, lowpass_hz, reserves, weld, passive_force,
+        gain, geometry, speeds, force_sets, replace_force_set,
     )  # fmt: skip
-    return trial.problem(progress)
+    kept = None if cache is None else cached_path(cache, request.files(), request.options())
+    if kept is not None and (problem := recall(kept)) is not None:
+        return problem
+    trial = open_trial(request, n_jobs)
+    problem = trial.problem(progress)
+    if kept is not None:
+        keep(problem, kept, trial.heard)
+    return problem
 
 
-def open_trial(
-    model: str | os.PathLike[str] | Any,
-    motion: str | os.PathLike[str],
-    external_loads: str | os.PathLike[str] | None = None,
-    generalized_force: str | os.PathLike[str] | None = None,
-    time_range: tuple[float, float] | None = None,
-    lowpass_hz: float | None = None,
-    reserves: Literal["auto"] | float | Mapping[str, float] | None = "auto",
-    weld: Sequence[str] = (),
-    passive_force: bool = False,
-    gain: Gain = "opensim",
-    geometry: str | os.PathLike[str] | PolynomialGeometry = "opensim",
-    n_jobs: int | None = None,
-    *,
-    speeds: str | os.PathLike[str] | None = None,
-    force_sets: Sequence[str | os.PathLike[str]] = (),
-    replace_force_set: bool = False,
-) -> Trial:
-    """Read and check what :func:`load_problem` reads, without extracting anything yet; same parameters, same errors."""
-    _check_options(external_loads, generalized_force, gain)
+def open_trial(request: Request, n_jobs: int | None = None) -> Trial:
+    """Read and check everything that is asked for, without extracting anything yet."""
     with hear() as heard:
-        table = read_motion_table(motion)
+        table = read_motion_table(request.motion)
         time = table.index.to_numpy(dtype=float)
-        time = time[choose_frames(time, time_range, motion)]
-        loads = None if external_loads is None else read_external_loads(external_loads).at(time)
-        key = identify(model, weld, loads, force_sets, replace_force_set)
+        time = time[choose_frames(time, request.time_range, request.motion)]
         jobs = count_jobs(n_jobs, len(time))
+        loads = None if request.external_loads is None else read_external_loads(request.external_loads).at(time)
+        key = identify(request.model, request.weld, loads, request.force_sets, request.replace_force_set)
         isolation.prepare("opensim", "osimopt.adapters.worker.session:warm_up", (key,), jobs)
-        read = describe(key)
-        kinematics = read_motion(motion, read, lowpass_hz, time_range, speeds, table=table, n_jobs=jobs)
-        given = None if generalized_force is None else read_generalized_force(generalized_force, read, kinematics)
-        polynomials = read_polynomials(geometry, read)
+        model = describe(key)
+        motion = read_motion(
+            request.motion, model, request.lowpass_hz, request.time_range, request.speeds, table=table, n_jobs=jobs
+        )
+        given = None
+        if request.generalized_force is not None:
+            given = read_generalized_force(request.generalized_force, model, motion)
+        polynomials = read_polynomials(request.geometry, model)
         if polynomials is not None:
-            warn_of_range(polynomials, kinematics, motion)
-    files: dict[str, Any] = {
-        "model": read.path,
-        "motion": motion,
-        "external_loads": external_loads,
-        "external_loads_data": None if loads is None else loads.data,
-        "generalized_force": generalized_force,
-        "speeds": speeds,
-        "geometry": geometry if polynomials is not None and Path(str(geometry)).is_file() else None,
-        **{f"force_set_{number}": path for number, path in enumerate(force_sets, 1)},
-    }
-    options = {
-        "time_range": time_range,
-        "lowpass_hz": lowpass_hz,
-        "reserves": dict(reserves) if isinstance(reserves, Mapping) else reserves,
-        "weld": list(weld),
-        "passive_force": passive_force,
-        "replace_force_set": replace_force_set,
-        "gain": gain,
-        "geometry": geometry if geometry in ("opensim", "polynomial") else "polynomials given",
-    }
-    provenance = _provenance(read, files, options, heard)
-    return Trial(read, kinematics, given, polynomials, gain, passive_force, reserves, jobs, provenance)
+            warn_of_range(polynomials, motion, request.motion)
+    provenance = _provenance(model, request, heard)
+    return Trial(
+        model,
+        motion,
+        given,
+        polynomials,
+        request.gain,
+        request.passive_force,
+        request.reserves,
+        jobs,
+        heard,
+        provenance,
+    )
 
 
-def _check_options(loads: Any, forces: Any, gain: str) -> None:
-    if loads is not None and forces is not None:
-        fix = "A file of generalized forces already contains the loads: leave external_loads out."
-        raise InputError(explain("external_loads or generalized_force", "both", fix))
-    if gain not in GAINS:
-        raise InputError(explain(f"gain among {some(GAINS)}", repr(gain), "Choose one of them."))
-
-
-def _provenance(model: Model, files: Mapping[str, Any], options: dict[str, Any], warned: list[str]) -> dict[str, Any]:
-    said = [*model.description.warnings, *warned]
+def _provenance(model: Model, request: Request, heard: list[str]) -> dict[str, Any]:
+    said = [*model.description.warnings, *heard]
     if model.description.switched_off:
         said.append(f"Switched off in the model and left out: {some(model.description.switched_off, 40)}")
-    given = {name: Path(path) for name, path in files.items() if path is not None}
+    given = {name: Path(path) for name, path in request.files().items() if path is not None}
     return {
         "source": "opensim",
         "versions": {
@@ -190,11 +168,6 @@ def _provenance(model: Model, files: Mapping[str, Any], options: dict[str, Any],
             "python": platform.python_version(),
         },
         "inputs": {name: {"file": path.name, "sha256": sha256(path)} for name, path in given.items()},
-        "options": options,
+        "options": request.options(),
         "warnings": list(dict.fromkeys(said)),
     }
-
-
-def sha256(path: Path) -> str:
-    """Digest of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

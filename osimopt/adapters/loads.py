@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TIME_SLACK = 1e-6
 #: A natural cubic spline wants some samples.
 FEWEST_FRAMES = 8
+_LOADS = ("ExternalLoads", "an ExternalLoads file (.xml)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +67,21 @@ class ExternalLoads:
 def read_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
     """Check an ExternalLoads XML: its data file exists (beside it, or as an absolute path) and holds every column."""
     path = Path(path).resolve()
-    element = read_xml(path, "ExternalLoads", "an ExternalLoads file (.xml)")
-    name = (element.findtext("datafile") or "").strip()
+    data = find_data(path)
+    table = read_table(data)
+    _check_columns(path, data, read_xml(path, *_LOADS), list(table.columns))
+    time = table.index.to_numpy(dtype=float)
+    check_times(time, data)
+    if not np.isfinite(table.to_numpy()).all():
+        column = table.columns[~np.isfinite(table.to_numpy()).all(axis=0)][0]
+        raise InputError(explain("numbers", f"NaN in column '{column}'", "Fill the gaps.", data))
+    return ExternalLoads(path, data, (float(time[0]), float(time[-1])), table, data)
+
+
+def find_data(path: str | os.PathLike[str]) -> Path:
+    """Find the file with the forces that an ExternalLoads XML names."""
+    path = Path(path).resolve()
+    name = (read_xml(path, *_LOADS).findtext("datafile") or "").strip()
     if not name:
         raise InputError(explain("a <datafile>", "none", "Name the .mot with the forces.", path))
     candidates = [path.parent / name, Path(name)]
@@ -75,15 +89,7 @@ def read_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
     if data is None:
         fix = f"Put it into {path.parent} or correct <datafile>."
         raise InputError(explain("the <datafile> it names", f"no file '{name}'", fix, path))
-    table = read_table(data)
-    _check_columns(path, data, element, list(table.columns))
-    time = table.index.to_numpy(dtype=float)
-    check_times(time, data)
-    if not np.isfinite(table.to_numpy()).all():
-        column = table.columns[~np.isfinite(table.to_numpy()).all(axis=0)][0]
-        raise InputError(explain("numbers", f"NaN in column '{column}'", "Fill the gaps.", data))
-    data = data.resolve()
-    return ExternalLoads(path, data, (float(time[0]), float(time[-1])), table, data)
+    return data.resolve()
 
 
 def _check_columns(path: Path, data: Path, element, columns: list[str]) -> None:  # type: ignore[no-untyped-def]

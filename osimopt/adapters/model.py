@@ -81,9 +81,7 @@ def identify(
     InputError
         No such file, not XML, not an OpenSim model.
     """
-    if not isinstance(model, (str, os.PathLike)) and not hasattr(model, "printToXML"):
-        raise InputError(explain("a model as a path or an opensim.Model", repr(model), "Give the path of the .osim."))
-    path = _write_live_model(model) if hasattr(model, "printToXML") else Path(model).resolve()
+    path = as_file(model)
     read_xml(path, "Model", "an OpenSim model (.osim)")
     if isinstance(weld, str):
         raise InputError(explain("weld as a sequence of joint names", repr(weld), f"Write weld=({weld!r},)."))
@@ -101,6 +99,21 @@ def identify(
         force_sets=tuple(map(str, sets)),
         replace_force_set=replace_force_set,
     )
+
+
+def as_file(model: str | os.PathLike[str] | Any) -> Path:
+    """Return the path of a model; a live one is written to a temporary file.
+
+    Raises
+    ------
+    InputError
+        It is neither a path nor an opensim.Model.
+    """
+    if hasattr(model, "printToXML"):
+        return _write_live_model(model)
+    if not isinstance(model, (str, os.PathLike)):
+        raise InputError(explain("a model as a path or an opensim.Model", repr(model), "Give the path of the .osim."))
+    return Path(model).resolve()
 
 
 def _write_live_model(model: Any) -> Path:

@@ -50,10 +50,10 @@ def read_motion(
 ) -> Kinematics:
     """Read a motion and complete it to every coordinate of the model.
 
-    Free coordinates come from the file (filtered where asked for) and are differentiated over the whole file;
-    coupled ones follow from the model's couplers, locked ones keep the model's default, prescribed ones the
-    model's function. A column that says otherwise is not used, and a warning names it. Speeds come from
-    their own file where one is given. ``table`` is what ``read_motion_table`` has read already.
+    Free coordinates come from the file (filtered where asked for) and are differentiated over the whole file, the
+    filter's padding included, as in OpenSim; coupled ones follow from the model's couplers, locked ones keep the
+    model's default, prescribed ones the model's function. A column that says otherwise is not used, and a warning
+    names it. Speeds come from their own file where one is given. ``table`` is what ``read_motion_table`` has read already.
 
     Raises
     ------
@@ -64,18 +64,21 @@ def read_motion(
     table = read_motion_table(path) if table is None else table
     time = table.index.to_numpy(dtype=float)
     table = _in_radians(_own_columns(table, model, path), model, path)
-    keep = choose_frames(time, time_range, path)
+    keep = within = choose_frames(time, time_range, path)
     value = _fill(table, model, time)
     _warn_of_clamped(model, value, path)
-    filtered = value
+    speed = None if speeds is None else read_speeds(speeds, model, time)
+    wide, filtered = time, value
     if lowpass_hz is not None:
         if not isinstance(lowpass_hz, (int, float)):
             raise InputError(explain("lowpass_hz as a number of Hz", repr(lowpass_hz), "Leave out the unit."))
         free = model.description.of_kind("free")
-        filtered = value.copy()
-        filtered[:, free] = signals.lowpass(time, value[:, free], lowpass_hz)
-    speed = None if speeds is None else read_speeds(speeds, model, time)
-    motion = complete(model, time, filtered, speed, keep, n_jobs)
+        pad = len(time) // 2 if speed is None else 0
+        wide, smooth = signals.lowpass_padded(time, value[:, free], lowpass_hz, pad)
+        filtered = np.pad(value, ((pad, pad), (0, 0)), mode="edge")
+        filtered[:, free] = smooth
+        within = slice(keep.start + pad, keep.stop + pad)
+    motion = complete(model, wide, filtered, speed, within, n_jobs)
     as_given = motion.value if lowpass_hz is None else complete(model, time, value, value, keep, n_jobs).value
     _warn_of_disagreement(table.iloc[keep], motion.coordinates, as_given, model, path)
     return motion

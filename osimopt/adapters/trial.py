@@ -34,7 +34,7 @@ class Trial:
     """A model, its motion, and what is wanted of them.
 
     ``given`` are moments from a file, in place of inverse dynamics; ``polynomials`` the muscles' paths in place of the
-    model's own.
+    model's own; ``heard`` the warnings given while reading.
     """
 
     model: Model
@@ -45,6 +45,7 @@ class Trial:
     passive_force: bool
     reserves: Any
     n_jobs: int
+    heard: list[str]
     provenance: dict[str, Any]
     _pairs: Pairs | None = field(default=None, init=False)
     _added: ReserveActuators | None = field(default=None, init=False)
