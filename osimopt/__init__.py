@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .static.ranges import feasible_ranges as feasible_ranges
     from .static.sensitivity import sensitivity as sensitivity
     from .static.solve import solve_static as solve_static
+    from .static.uncertainty import propagate_uncertainty as propagate_uncertainty
     from .studies.opensim_tool import run_setup as run_setup
     from .tables import read_table as read_table
 
@@ -38,6 +39,7 @@ _HOMES = {
     "muscle_table": "adapters.table",
     "feasible_ranges": "static.ranges",
     "sensitivity": "static.sensitivity",
+    "propagate_uncertainty": "static.uncertainty",
     "run_setup": "studies.opensim_tool",
     "solve_static": "static.solve",
     "RedundancyProblem": "problem",

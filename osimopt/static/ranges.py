@@ -116,7 +116,8 @@ def feasible_ranges(
     ----------
     solution
         From a solver; or a problem, which is solved for Σ a² first. The reserves are held at their optimum:
-        left free, they would let muscles do anything.
+        left free, they would let muscles do anything. Only actuators of coordinates that no muscle crosses (a
+        floating base) follow, where they have room for it.
     muscles
         Names; default all.
     frames
@@ -144,18 +145,21 @@ def feasible_ranges(
     optimum = np.clip(solution.activation[keep], problem.lower, problem.upper)
     ends = [np.full((len(problem), len(chosen)), np.nan) for _ in range(3)]
     solved = np.flatnonzero(np.isfinite(optimum).all(axis=1))
+    rows = _balanced(problem, solution.reserve_control[keep])
     per_frame = max(1, 2 * len(chosen))
     for few in np.array_split(solved, max(1, len(solved) * per_frame // CHUNK)):
         if few.size and chosen.size:
-            for end, found in zip(ends, _ends(problem, optimum, few, chosen), strict=True):
+            for end, found in zip(ends, _ends(problem, optimum, rows, few, chosen), strict=True):
                 end[few] = found
     arrays = (problem.max_force[:, chosen], problem.passive_force[:, chosen], problem.lower[chosen])
     return FeasibleRanges(problem.time, wanted, ends[0], optimum[:, chosen], ends[1], ends[2], *arrays)
 
 
-def _ends(problem: RedundancyProblem, optimum: Array, few: Index, chosen: Index) -> tuple[Array, Array, Array]:
-    """Minimum, maximum and gap, (F, m) each, of the chosen muscles in a few frames."""
-    count, rows = len(problem.muscles), np.unique(problem.geometry.pair_coordinate)
+def _ends(
+    problem: RedundancyProblem, optimum: Array, rows: Index, few: Index, chosen: Index
+) -> tuple[Array, Array, Array]:
+    """Minimum, maximum and gap, (F, m) each, of the chosen muscles in a few frames; ``rows`` must be met."""
+    count = len(problem.muscles)
     A = np.stack([problem.system(int(frame))[0][rows, :count] for frame in few])
     size = np.abs(A).max(axis=2, keepdims=True, initial=0.0)
     A /= np.where(size > 0.0, size, 1.0)
@@ -174,6 +178,29 @@ def _ends(problem: RedundancyProblem, optimum: Array, few: Index, chosen: Index)
     value, gap = (array.reshape(len(few), 2, len(chosen)) for array in (value, gap))
     inside = optimum[few][:, chosen]
     return np.minimum(-value[:, 0], inside), np.maximum(value[:, 1], inside), gap.max(axis=1)
+
+
+def _balanced(problem: RedundancyProblem, control: Array) -> Index:
+    """Coordinates whose moments the muscles must meet: those on which they act.
+
+    But not where no muscle crosses the joint and an actuator has room for whatever the small moment arms that OpenSim's
+    wrapping leaves there can do: held to the letter, 0.5 N·m about a floating pelvis would fix muscles of 100 N·m.
+    """
+    geometry, reserves = problem.geometry, problem.reserves
+    alone = (reserves.effect != 0.0).any(axis=0).sum(axis=0) == 1
+    room = np.minimum(reserves.upper - control, control - reserves.lower)
+    kept = []
+    for row in np.unique(geometry.pair_coordinate):
+        pairs = np.flatnonzero(geometry.pair_coordinate == row)
+        muscle = geometry.pair_muscle[pairs]
+        most = np.abs(geometry.moment_arms[:, pairs]) * problem.max_force[:, muscle]
+        most = most @ (problem.upper - problem.lower)[muscle]
+        effect = np.broadcast_to(np.abs(reserves.effect[:, row]), room.shape)
+        able = np.multiply(effect, room, out=np.zeros(room.shape), where=(effect > 0.0) & alone)
+        enough = (able.max(axis=1, initial=0.0) >= most)[np.isfinite(control).all(axis=1)]
+        if geometry.served[row] or not enough.all():
+            kept.append(row)
+    return np.array(kept, dtype=np.intp)
 
 
 def _basis(A: Array, x: Array, lower: Array, upper: Array, muscles: int) -> Index:

@@ -1,0 +1,149 @@
+"""Draws of muscle parameters, and the problems they make.
+
+A sample is one subject: each parameter of each muscle has one factor that holds in every frame. Where fibre or tendon
+lengths are drawn, maximum forces are computed anew from the muscles' curves; where only strengths, moment arms or
+moments are, they are scaled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InputError, explain, some
+from ..muscle import rigid_tendon_gain, rigid_tendon_passive
+from ..problem import RedundancyProblem
+
+Array = NDArray[np.float64]
+#: A relative standard deviation, one by name, or a function of a generator and a shape that returns factors.
+Spread = float | Mapping[str, float] | Callable[[np.random.Generator, tuple[int, ...]], ArrayLike]
+
+#: Parameters that max_force is computed from, and all that can be uncertain; the order decides the draws.
+FIBRE = ("optimal_fiber_length", "tendon_slack_length", "pennation_angle")
+PARAMETERS = ("max_isometric_force", *FIBRE, "moment_arm", "generalized_force")
+#: Relative to the strongest muscle; a problem whose max_force differs by more is not that of its parameters.
+SAME_GAIN = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Factors of S samples, by parameter: (S, M), for moment_arm (S, P), for generalized_force (S, D)."""
+
+    factors: dict[str, Array]
+    samples: int
+    pennation: Literal["opensim", "corrected"] = "opensim"
+
+    @classmethod
+    def of(cls, problem: RedundancyProblem, uncertainty: Mapping[str, Spread], samples: int, seed: int) -> Draws:
+        """Draw; a parameter's factors depend on the seed and its own spread, not on what else is uncertain."""
+        if unknown := [name for name in uncertainty if name not in PARAMETERS]:
+            raise InputError(explain(f"uncertain parameters among {', '.join(PARAMETERS)}", some(unknown), "Rename."))
+        if not uncertainty:
+            raise InputError(explain("at least one uncertain parameter", "none", "{'max_isometric_force': 0.1}."))
+        columns: dict[str, tuple[str, ...]] = dict.fromkeys(PARAMETERS, problem.muscles)
+        columns["moment_arm"] = tuple(problem.muscles[i] for i in problem.geometry.pair_muscle)
+        columns["generalized_force"] = problem.coordinates
+        factors = {
+            name: _factors(name, spread, columns[name], samples, np.random.default_rng([seed, PARAMETERS.index(name)]))
+            for name, spread in uncertainty.items()
+        }
+        fibre = any(name in FIBRE for name in uncertainty)
+        return cls(factors, samples, _pennation(problem) if fibre else "opensim")
+
+    def subjects(self, problem: RedundancyProblem, keep: slice) -> RedundancyProblem:
+        """The samples ``keep``, one after the other along time, as one problem of S T frames."""
+        count = len(range(*keep.indices(self.samples)))
+        max_force, passive = self._forces(problem, keep, count)
+        strength = self._each("max_isometric_force", keep)
+        geometry = replace(
+            problem.geometry,
+            moment_arms=_stacked(problem.geometry.moment_arms * self._each("moment_arm", keep), count),
+            length=None,
+            lengthening_speed=None,
+        )
+        reserves = problem.reserves
+        if len(reserves.effect) > 1:
+            reserves = replace(reserves, effect=np.tile(reserves.effect, (count, 1, 1)))
+        return replace(
+            problem,
+            time=np.arange(count * len(problem), dtype=float),
+            geometry=geometry,
+            max_force=_stacked(max_force * strength, count),
+            passive_force=_stacked(passive * strength, count),
+            generalized_force=_stacked(problem.generalized_force * self._each("generalized_force", keep), count),
+            reserves=reserves,
+            kinematics=None,
+        )
+
+    def _each(self, name: str, keep: slice) -> Array:
+        """(S, 1, ·) factors of samples, or ones."""
+        return self.factors[name][keep][:, None] if name in self.factors else np.ones((1, 1, 1))
+
+    def _forces(self, problem: RedundancyProblem, keep: slice, count: int) -> tuple[Array, Array]:
+        """Maximum and passive force (S or 1, T, M) at nominal strength."""
+        nominal = problem.max_force[None], problem.passive_force[None]
+        names = [name for name in FIBRE if name in self.factors]
+        length, speed, parameters = problem.geometry.length, problem.geometry.lengthening_speed, problem.parameters
+        if not names or parameters is None or length is None or speed is None:
+            return nominal
+        gain = np.empty((count, *problem.max_force.shape))
+        passive = np.zeros_like(gain) if problem.passive_force.any() else nominal[1]
+        for sample in range(count):
+            drawn = {name: getattr(parameters, name) * self.factors[name][keep][sample] for name in names}
+            if "pennation_angle" in drawn:
+                drawn["pennation_angle"] = np.minimum(drawn["pennation_angle"], 0.5 * np.pi)
+            subject = replace(parameters, **drawn)
+            gain[sample] = rigid_tendon_gain(subject, length, speed, self.pennation)
+            if problem.passive_force.any():
+                passive[sample] = rigid_tendon_passive(subject, length)
+        return gain, passive
+
+
+def _factors(name: str, spread: Spread, columns: tuple[str, ...], samples: int, rng: np.random.Generator) -> Array:
+    shape = (samples, len(columns))
+    if callable(spread):
+        factors = np.asarray(spread(rng, shape), dtype=float)
+        if factors.shape != shape or not (np.isfinite(factors) & (factors > 0.0)).all():
+            got = f"shape {factors.shape}" if factors.shape != shape else "others"
+            raise InputError(explain(f"positive factors of {name} of shape {shape}", got, "Repair the function."))
+        return factors
+    by_name = dict.fromkeys(columns, spread) if not isinstance(spread, Mapping) else spread
+    if unknown := [column for column in by_name if column not in columns]:
+        raise InputError(explain(f"names among {some(dict.fromkeys(columns), 100)}", some(unknown), "Rename.", name))
+    for column, value in by_name.items():
+        if isinstance(value, bool) or not (isinstance(value, Real) and 0.0 <= float(value) < np.inf):
+            fix = "0.1 is 10 % of the value."
+            raise InputError(explain(f"a relative standard deviation ≥ 0 of {column}", repr(value), fix, name))
+    deviation = np.array([float(by_name.get(column, 0.0)) for column in columns])
+    # log-normal of mean 1 and that standard deviation: never negative, and no truncation that moves the mean
+    variance = np.log1p(deviation**2)
+    return np.asarray(np.exp(np.sqrt(variance) * rng.standard_normal(shape) - 0.5 * variance))
+
+
+def _pennation(problem: RedundancyProblem) -> Literal["opensim", "corrected"]:
+    """How the problem's max_force follows from its muscles' parameters; it must."""
+    length, speed, parameters = problem.geometry.length, problem.geometry.lengthening_speed, problem.parameters
+    fix = f"Load it with osimopt.load_problem, or leave {', '.join(FIBRE)} certain."
+    if parameters is None or length is None or speed is None:
+        raise InputError(explain("muscle parameters and lengths in the problem", "none", fix))
+    if problem.passive_force.any() and not _same(rigid_tendon_passive(parameters, length), problem.passive_force):
+        raise InputError(explain("passive forces that follow from the parameters", "others", fix))
+    choices: tuple[Literal["opensim", "corrected"], ...] = ("opensim", "corrected")
+    for pennation in choices:
+        if _same(rigid_tendon_gain(parameters, length, speed, pennation), problem.max_force):
+            return pennation
+    raise InputError(explain("max_force that follows from the muscles' parameters", "another", fix))
+
+
+def _same(computed: Array, given: Array) -> bool:
+    return bool(np.abs(computed - given).max(initial=0.0) <= SAME_GAIN * np.abs(given).max(initial=0.0))
+
+
+def _stacked(array: Array, count: int) -> Array:
+    """(S T, ·) of (S or 1, T, ·)."""
+    return np.broadcast_to(array, (count, *array.shape[1:])).reshape(-1, array.shape[2])
