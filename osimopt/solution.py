@@ -77,6 +77,10 @@ class RedundancySolution:
         any activation is from its own; NaN in frames that are not certified, and from the other solvers.
     detail
         What is known of single frames, by frame index: what could not be met, and by how much.
+    multipliers
+        (T, D) from solver ``newton``, else None: λ = ∂(cost / p) / ∂(generalized_force), in the cost's unit per N·m.
+        Between its bounds every unknown x has ∂(cost / p)/∂x = Aᵀλ, A being its effect on the coordinates; on a
+        lower bound Aᵀλ is less, on an upper bound more. NaN in frames that newton did not solve.
     """
 
     problem: RedundancyProblem
@@ -91,6 +95,7 @@ class RedundancySolution:
     activation_error: Array | None = None
     detail: dict[int, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    multipliers: Array | None = None
 
     @property
     def time(self) -> Array:
@@ -100,12 +105,12 @@ class RedundancySolution:
     @property
     def success(self) -> bool:
         """Whether every frame was solved."""
-        return all(status.ok for status in self.status)
+        return bool(self.solved.all())
 
     @property
     def solved(self) -> NDArray[np.bool_]:
         """(T,) which frames were solved."""
-        return np.array([status.ok for status in self.status], dtype=bool)
+        return np.asarray(self.status == Status.SOLVED, dtype=bool)
 
     @property
     def muscle_force(self) -> Array:
@@ -197,7 +202,7 @@ def moment_residual(problem: RedundancyProblem, activation: Array, control: Arra
 
 
 def judge(
-    problem: RedundancyProblem, x: Array, status: list[Status], tolerance: float, detail: dict[int, str]
+    problem: RedundancyProblem, x: Array, status: NDArray[np.object_], tolerance: float, detail: dict[int, str]
 ) -> tuple[Array, Array, NDArray[np.object_]]:
     """Split (T, M + K) unknowns, check them against the problem, blank failed frames.
 
@@ -210,13 +215,13 @@ def judge(
     allowed = tolerance * max(1.0, float(np.abs(problem.generalized_force).max(initial=0.0)))
     missed = np.abs(moment_residual(problem, activation, control)).max(axis=1, initial=0.0)
     outside = np.maximum(lower - x, x - upper).max(axis=1, initial=0.0)
-    checked = list(status)
-    for frame in range(len(problem)):
-        if checked[frame].ok and not missed[frame] <= allowed:
-            checked[frame] = Status.RESIDUAL
-            detail[frame] = f"Missed by {missed[frame]:.2g} N·m, allowed {allowed:.2g}."
-        elif checked[frame].ok and not outside[frame] <= BOUND_TOLERANCE:
-            checked[frame] = Status.OUT_OF_BOUNDS
-        if not checked[frame].ok:
-            activation[frame] = control[frame] = np.nan
-    return activation, control, np.array(checked, dtype=object)
+    checked = np.array(status, dtype=object)
+    claimed = checked == Status.SOLVED
+    unmet = claimed & ~(missed <= allowed)
+    checked[unmet] = Status.RESIDUAL
+    checked[claimed & ~unmet & ~(outside <= BOUND_TOLERANCE)] = Status.OUT_OF_BOUNDS
+    for frame in np.flatnonzero(unmet).tolist():
+        detail[frame] = f"Missed by {missed[frame]:.2g} N·m, allowed {allowed:.2g}."
+    failed = checked != Status.SOLVED
+    activation[failed], control[failed] = np.nan, np.nan
+    return activation, control, checked

@@ -1,78 +1,79 @@
 """How far an answer can be from the optimum, proved frame by frame.
 
-For a feasible ỹ and any λ the gap P(ỹ) − g(λ) bounds P(ỹ) − P*. An answer y(λ) misses the moments by ρ; it is repaired
-first, by what stands free: the unknowns inside their bounds take ρ, weighted by their slope. Where that would pass a
-bound the frame is left uncertified. The gap is a sum of Bregman distances, computed without cancellation.
+For a feasible ỹ and any λ the gap P(ỹ) − g(λ) bounds P(ỹ) − P*. An answer y(λ) misses the moments by ρ; where that is
+more than rounding it is repaired first, at least cost and within the bounds. A frame whose repair still misses the
+moments is left uncertified. The gap is a sum of terms that are never negative, computed without cancellation.
 
-From the gap follows how far each activation can be from its optimum, by the strong convexity of |y|^p / p within the
-bounds of the muscles.
+From the gap follows how far each activation can be from its optimum: by the strong convexity of |y|^p / p within the
+bounds of the muscles, and, for p > 2, unknown by unknown, because the gap of the optimum too is at most this.
+
+Written with the array API, for NumPy and torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from .dual import Program, act, quadratic_response, times
+from .gap import TINY, at_least, duality_gap, namespace, power, power_answer, power_slope
+from .power import allowed_residual, last_delta, meet
 
-from ..problem import RedundancyProblem
-from .gap import duality_gap
-
-Array = NDArray[np.float64]
-
-#: Relative; a repaired answer that still misses the moments by more than rounding is not feasible.
-FEASIBLE = 1e-12
+#: Arrays of NumPy or torch.
+Array = Any
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Certificate:
-    """By frame (T,): duality gap in units of the cost over p, bound on the error of any activation, and validity."""
+    """Of a block's frames (T,): repaired y (T, N), duality gap, bound on the error of any unknown, and validity."""
 
+    y: Array
     gap: Array
-    activation_error: Array
-    valid: NDArray[np.bool_]
-
-    @classmethod
-    def empty(cls, frames: int) -> Certificate:
-        """Of nothing yet: no gap, no error, valid."""
-        return cls(np.zeros(frames), np.zeros(frames), np.ones(frames, dtype=bool))
-
-    @classmethod
-    def join(cls, parts: Sequence[Certificate]) -> Certificate:
-        """One after the other."""
-        arrays = [[getattr(part, name) for part in parts] for name in ("gap", "activation_error", "valid")]
-        return cls(*(np.concatenate(array) for array in arrays))
+    error: Array
+    valid: Array
 
 
 def certify(
-    certificate: Certificate,
-    A: Array,
-    b: Array,
-    lower: Array,
-    upper: Array,
-    p: float,
-    y: Array,
-    multipliers: Array,
-    scale: Array,
-    columns: NDArray[np.intp],
-    problem: RedundancyProblem,
-) -> Array:
-    """Repair a block's answer, add its gap and error to the certificate, and return the repaired y (T, N)."""
-    z = np.einsum("td,tdn->tn", multipliers, A)
-    repaired = _repair(A, b, lower, upper, p, y)
-    missed = np.abs(b - np.einsum("tdn,tn->td", A, repaired)).max(axis=1)
-    feasible = missed <= FEASIBLE * np.maximum(1.0, np.abs(b).max(axis=1))
-    gap = np.asarray(duality_gap(repaired, z, lower, upper, p))
-    certificate.gap += gap
-    certificate.valid &= feasible
-    muscles = columns < len(problem.muscles)
-    if muscles.any():
-        low = np.maximum(lower[:, muscles], 0.0).min(axis=1)
-        high = np.maximum(np.abs(lower[:, muscles]), np.abs(upper[:, muscles])).max(axis=1)
-        error = distance_bound(gap, p, low, high) / scale[:, muscles].min(axis=1)
-        certificate.activation_error = np.maximum(certificate.activation_error, error)
-    return repaired
+    A: Array, b: Array, lower: Array, upper: Array, p: float, y: Array, multipliers: Array, scale: Array, muscles: Any
+) -> Certificate:
+    """Repair a block's answer y (T, N) where that is needed, and bound its distance from the optimum.
+
+    ``muscles`` says of which unknowns the error is wanted; it is counted in x = y / ``scale`` (T, N).
+    """
+    xp = namespace(A)
+    z = times(multipliers, A)
+    allowed = allowed_residual(b)
+    repaired, feasible = _repaired(Program(A, b, lower, upper, quadratic_response(), allowed), y, z, p)
+    gap = duality_gap(repaired, z, lower, upper, p)
+    if not repaired[:1, muscles].shape[1]:
+        return Certificate(repaired, gap, xp.zeros_like(gap), feasible)
+    low, high, s = lower[:, muscles], upper[:, muscles], scale[:, muscles]
+    error = distance_bound(gap, p, at_least(xp.min(low, axis=1), 0.0), xp.max(xp.maximum(xp.abs(low), high), axis=1))
+    error = error[:, None] if p <= 2.0 else _each(gap, p, error, repaired[:, muscles], z[:, muscles], low, high)
+    return Certificate(repaired, gap, xp.max(error / s, axis=1), feasible)
+
+
+def _repaired(program: Program, y: Array, z: Array, p: float) -> tuple[Array, Array]:
+    """The answer with its moments met, and in which frames (T,) they are.
+
+    The power's own curvature repairs at least cost; where it is too steep for that, a plain square does.
+    """
+    xp = namespace(y)
+    feasible = xp.max(xp.abs(program.b - act(program.A, y)), axis=1) <= program.allowed
+    repaired = y + 0.0
+    for delta in (max(last_delta(p), 1e-6), 1.0):
+        if bool(xp.all(feasible)):
+            break
+        few = xp.nonzero(~feasible)[0]
+        part = program.keep(few)
+        size = at_least(xp.max(xp.abs(y[few]), axis=1), 1e-9)[:, None]
+        sized = Program(
+            part.A, part.b / size, part.lower / size, part.upper / size, part.response, part.allowed / size[:, 0]
+        )
+        met = size * meet(sized, y[few] / size, z[few] / size ** (p - 1.0), p, delta).y
+        repaired[few] = xp.minimum(xp.maximum(met, part.lower), part.upper)
+        feasible[few] = xp.max(xp.abs(part.b - act(part.A, repaired[few])), axis=1) <= 2.0 * part.allowed
+    return repaired, feasible
 
 
 def distance_bound(gap: Array, p: float, smallest: Array, largest: Array) -> Array:
@@ -81,25 +82,27 @@ def distance_bound(gap: Array, p: float, smallest: Array, largest: Array) -> Arr
     p = 2: √(2 gap). p > 2: (p 2^(p−2) gap)^(1/p), or √(2 gap / ((p−1) smallest^(p−2))) where that is less.
     p < 2: √(2 gap / ((p−1) largest^(p−2))).
     """
+    xp = namespace(gap)
     if p <= 2.0:
-        return np.asarray(np.sqrt(2.0 * gap / ((p - 1.0) * largest ** (p - 2.0))))
+        return xp.sqrt(2.0 * gap / ((p - 1.0) * largest ** (p - 2.0)))
     anywhere = (p * 2.0 ** (p - 2.0) * gap) ** (1.0 / p)
     stiffness = (p - 1.0) * smallest ** (p - 2.0)
-    away = np.sqrt(2.0 * gap / np.where(stiffness > 0.0, stiffness, 1.0))
-    return np.asarray(np.where(stiffness > 0.0, np.minimum(anywhere, away), anywhere))
+    away = xp.sqrt(2.0 * gap / xp.where(stiffness > 0.0, stiffness, 1.0))
+    return xp.where(stiffness > 0.0, xp.minimum(anywhere, away), anywhere)
 
 
-def _repair(A: Array, b: Array, lower: Array, upper: Array, p: float, y: Array) -> Array:
-    """Give what is missing to the unknowns inside their bounds, twice for rounding; never pass a bound."""
-    repaired = y
-    for _ in range(2):
-        missing = b - np.einsum("tdn,tn->td", A, repaired)
-        inside = (repaired > lower) & (repaired < upper)
-        weight = np.where(inside, np.clip(np.abs(repaired), 1e-6, 1e6) ** (2.0 - p), 0.0)
-        weight /= np.maximum(weight.max(axis=1, keepdims=True), 1e-300)
-        curvature = np.einsum("tdn,ten->tde", A * weight[:, None, :], A)
-        trace = np.einsum("tdd->t", curvature)
-        curvature += np.where(trace > 0.0, 1e-14 * trace, 1.0)[:, None, None] * np.eye(A.shape[1])
-        step = np.linalg.solve(curvature, missing[:, :, None])[:, :, 0]
-        repaired = np.clip(repaired + weight * np.einsum("td,tdn->tn", step, A), lower, upper)
-    return repaired
+def _each(gap: Array, p: float, all_: Array, y: Array, z: Array, lower: Array, upper: Array) -> Array:
+    """Bound (T, N) on |ỹ_i − y*_i| for p > 2, at most ``all_`` (T,).
+
+    With y° = y(λ), both ỹ and y* have D(y, y°) + (φ′(y°) − z)(y − y°) ≤ gap in every unknown. So |y* − y°| is at most
+    gap / |φ′(y°) − z| on a bound, and at most r = √(2 gap / ((p−1) (|y°|/2)^(p−2))) where r ≤ |y°|/2.
+    """
+    xp = namespace(y)
+    best = xp.minimum(xp.maximum(power_answer(z, p), lower), upper)
+    pressed = xp.abs(power_slope(best, p) - z)
+    half = at_least(0.5 * xp.abs(best), TINY)
+    near = xp.sqrt(2.0 * gap[:, None] / ((p - 1.0) * at_least(power(half, p - 2.0), TINY)))
+    reach = xp.where(near <= half, near, xp.inf)
+    onto = (best == lower) | (best == upper)
+    reach = xp.where(onto, xp.minimum(reach, gap[:, None] / at_least(pressed, TINY)), reach)
+    return xp.minimum(all_[:, None], reach + xp.abs(y - best))

@@ -1,14 +1,11 @@
-"""Thousands of frames at once: Newton's method on the dual of a separable cost.
+"""Thousands of frames at once: Newton's method on the dual of a separable program.
 
-    minimise Σ |y_i|^p / p   subject to   A y = b,  lower ≤ y ≤ upper          (p > 1)
+    minimise Σ φ_i(y_i)   subject to   A y = b,  lower ≤ y ≤ upper          (φ strictly convex)
 
-has as many dual unknowns λ as moments. With z = Aᵀλ the minimiser of the Lagrangian is
-y(λ) = clip(sign(z) |z|^(1/(p−1)), lower, upper), and ρ = b − A y(λ) is the gradient of the concave dual function. For
-every λ the answer y(λ) is stationary, complementary and within bounds; Newton's steps on λ, each with an exact line
-search, remove ρ. A direction along which the dual function rises for ever proves that the moments cannot be met.
-
-For p > 3 the response |z|^(1/(p−1)) is too steep near zero: the program is then solved by a sequence of quadratic
-ones (its own second-order models, kept within the bounds), each by the same method.
+has as many dual unknowns λ as moments. With z = Aᵀλ the minimiser of the Lagrangian is y(λ) = clip(φ′⁻¹(z), lower,
+upper), and ρ = b − A y(λ) is the gradient of the concave dual function. For every λ the answer y(λ) is stationary,
+complementary and within bounds; Newton's steps on λ, with a line search where the full step overshoots, remove ρ. A
+direction along which the dual function rises for ever proves that the moments cannot be met.
 
 Written once with the array API, for NumPy and torch. Axes: (T, D, N) frames, moments, unknowns.
 """
@@ -19,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .gap import duality_gap, namespace, power_answer
+from .gap import device_of, namespace
 
 #: Arrays of NumPy or torch.
 Array = Any
@@ -27,16 +24,13 @@ Array = Any
 #: Relative; frames whose moments are missed by less are done.
 TOLERANCE = 1e-12
 MAX_STEPS = 100
-#: Steps of the sequence of quadratic programs for p > 3, and the relative duality gap at which it is done.
-MAX_MODELS, GAP_TOLERANCE = 200, 1e-12
-#: Newton steps on the power's own dual that then finish most frames, from multipliers that are nearly right.
-POLISH_STEPS = 20
-#: Exponents up to this are solved by Newton on the power's own dual.
-LARGEST_DIRECT = 3.0
 #: Relative; a dual function that rises by more than this per step, for ever, is no rounding.
 RISE = 1e-9
-#: A line search ends where the slope along the step has fallen to this share.
-SLOPE_SHARE = 0.25
+#: A step is taken whole where the slope at its end is at most this share of that at its start, of either sign; a
+#: line search ends there.
+SLOPE_SHARE = 0.5
+#: Finished frames are dropped from the arrays when fewer than this share of them is left to do: dropping copies.
+LEFT = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,129 +49,164 @@ class DualAnswer:
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """y as a function of z = Aᵀλ before the bounds, and its slope; frames can be left out by a mask."""
+    """y = φ′⁻¹(z) before the bounds, its slope as a function of (z, y), and the same of some of the frames."""
 
     value: Callable[[Array], Array]
-    slope: Callable[[Array], Array]
+    slope: Callable[[Array, Array], Array]
     keep: Callable[[Array], Response]
 
 
-def solve_block(A: Array, b: Array, lower: Array, upper: Array, p: float, start: Array | None = None) -> DualAnswer:
-    """Solve a block of coupled moments in all frames.
+@dataclass(frozen=True, eq=False)
+class Program:
+    """The frames still at work: data of the program, and how much (T,) of a moment may be missed."""
 
-    ``A`` (T, D, N), ``b`` (T, D), ``lower`` and ``upper`` (T, N); ``start`` (T, D) multipliers to start from.
-    """
-    xp = namespace(A)
-    if p <= LARGEST_DIRECT:
-        first = xp.zeros_like(b) if start is None else start
-        return _newton(A, b, lower, upper, power_response(xp, p), first)
-    return _by_quadratic_models(A, b, lower, upper, p)
+    A: Array
+    b: Array
+    lower: Array
+    upper: Array
+    response: Response
+    allowed: Array
+
+    def keep(self, frames: Array) -> Program:
+        """Some of the frames, by a mask or by their numbers."""
+        return Program(
+            self.A[frames], self.b[frames], self.lower[frames], self.upper[frames],
+            self.response.keep(frames), self.allowed[frames],
+        )  # fmt: skip
+
+    def answer(self, z: Array) -> tuple[Array, Array]:
+        """What the response gives, and the same within the bounds."""
+        xp = namespace(z)
+        free = self.response.value(z)
+        return free, xp.minimum(xp.maximum(free, self.lower), self.upper)
 
 
-def power_response(xp: Any, p: float) -> Response:
-    """The response of |y|^p / p: sign(z) |z|^(1/(p−1))."""
-    q = 1.0 / (p - 1.0)
-
-    def slope(free: Array) -> Array:
-        if p == 2.0:
-            return xp.ones_like(free)
-        # At y = 0 the slope is 0 (p < 2) or infinite (p > 2): the floor keeps it finite, the line search safe.
-        return xp.clip(xp.abs(free), 1e-12, None) ** (2.0 - p) * q
-
-    response = Response(lambda z: power_answer(z, p), slope, lambda mask: response)
-    return response
-
-
-def _quadratic_response(xp: Any, centre: Array, stiffness: Array) -> Response:
-    """The response of Σ stiffness (y − centre)² / 2."""
+def quadratic_response(centre: Array | None = None, compliance: Array | None = None) -> Response:
+    """The response of Σ (y − centre)² / (2 compliance); ``None`` for 0 and 1."""
+    if centre is None or compliance is None:
+        plain = Response(lambda z: z, lambda z, y: namespace(z).ones_like(z), lambda frames: plain)
+        return plain
     return Response(
-        lambda z: centre + z / stiffness,
-        lambda free: 1.0 / stiffness,
-        lambda mask: _quadratic_response(xp, centre[mask], stiffness[mask]),
+        lambda z: centre + z * compliance,
+        lambda z, y: compliance,
+        lambda frames: quadratic_response(centre[frames], compliance[frames]),
     )
 
 
-def _newton(
-    A: Array, b: Array, lower: Array, upper: Array, response: Response, start: Array, most: int = MAX_STEPS
-) -> DualAnswer:
-    """Semismooth Newton on λ in all frames at once; frames that are done drop out."""
-    xp = namespace(A)
-    answer = _begin(xp, b, lower, start)
-    size = xp.clip(xp.max(xp.abs(b), axis=1), 1.0, None)
-    active = xp.arange(b.shape[0])
+def newton(program: Program, start: Array, most: int = MAX_STEPS, enough: float = 0.0) -> DualAnswer:
+    """Semismooth Newton on λ in all frames at once, from ``start`` (T, D).
+
+    A frame is done when its moments are met, or when a step promises to raise the dual function by less than
+    ``enough``.
+    """
+    xp = namespace(start)
+    answer = _begin(program, start)
+    index = xp.arange(start.shape[0], device=device_of(start))
+    working = xp.ones_like(answer.infeasible)
+    multipliers, z = start, times(start, program.A)
+    free, y = program.answer(z)
     for count in range(most + 1):
-        A_, b_, low, high, own = A[active], b[active], lower[active], upper[active], response.keep(active)
-        z = _times(answer.multipliers[active], A_)
-        free = own.value(z)
-        y = xp.clip(free, low, high)
-        answer.y[active] = y
-        missing = b_ - xp.matmul(A_, y[:, :, None])[:, :, 0]
-        todo = xp.max(xp.abs(missing), axis=1) > TOLERANCE * size[active]
-        if count == most or not bool(xp.any(todo)):
+        missing = program.b - act(program.A, y)
+        ready = working & (xp.max(xp.abs(missing), axis=1) <= program.allowed) if count < most else working
+        working = _store(answer, index, working, ready, y, multipliers, count)
+        left = int(xp.count_nonzero(working))
+        if not left:
             break
-        active = active[todo]
-        A_, b_, low, high, z, free, y, missing = (a[todo] for a in (A_, b_, low, high, z, free, y, missing))
-        own = own.keep(todo)
-        step = _newton_step(xp, A_, missing, xp.where(free == y, own.slope(free), xp.zeros_like(y)))
-        along, gained = _times(step, A_), xp.sum(b_ * step, axis=1)
-        length = _line_search(xp, _slope_along(xp, own, z, along, low, high, gained), gained)
-        answer.multipliers[active] = answer.multipliers[active] + length[:, None] * step
-        answer.steps[active] = answer.steps[active] + 1
-        for_ever = gained - _most(xp, along, low, high) > RISE * xp.sum(xp.abs(b_ * step), axis=1)
-        answer.ray[active[for_ever]] = step[for_ever]
-        answer.infeasible[active[for_ever]] = True
-        active = active[~for_ever]
-        if active.shape[0] == 0:
-            break
+        if left < LEFT * working.shape[0]:
+            program, index = program.keep(working), index[working]
+            multipliers, z, free, y, missing = (a[working] for a in (multipliers, z, free, y, missing))
+            working = working[working]
+        step = _newton_step(program, missing, free == y, program.response.slope(z, free))
+        rise = xp.vecdot(step, missing)
+        if enough:
+            working = _store(answer, index, working, working & (rise <= 2.0 * enough), y, multipliers, count)
+        along, gained = times(step, program.A), xp.vecdot(step, program.b)
+        z_next = z + along
+        free_next, y_next = program.answer(z_next)
+        slope = gained - xp.vecdot(along, y_next)
+        rough = working & (xp.abs(slope) > SLOPE_SHARE * rise)
+        if bool(xp.any(rough)):
+            few = xp.nonzero(rough)[0]
+            part = program.keep(few)
+            lost = few[_rises_for_ever(part, step[few], along[few], gained[few], slope[few])]
+            length = _line_search(part, z[few], along[few], gained[few], rise[few], slope[few])[:, None]
+            step[few] = length * step[few]
+            z_next[few] = z[few] + length * along[few]
+            free_next[few], y_next[few] = part.answer(z_next[few])
+            if lost.shape[0]:
+                answer.ray[index[lost]], answer.infeasible[index[lost]] = step[lost], True
+                refuted = xp.zeros_like(working)
+                refuted[lost] = True
+                working = _store(answer, index, working, refuted, y, multipliers, count + 1)
+        multipliers, z, free, y = multipliers + step, z_next, free_next, y_next
     return answer
 
 
-def _begin(xp: Any, b: Array, lower: Array, start: Array) -> DualAnswer:
-    counts = xp.sum(xp.zeros_like(b), axis=1)
-    return DualAnswer(lower + 0.0, start + 0.0, counts + 0.0, counts > 1.0, xp.zeros_like(b))
+def _begin(program: Program, start: Array) -> DualAnswer:
+    xp = namespace(start)
+    nothing = xp.zeros_like(program.allowed)
+    return DualAnswer(program.lower + 0.0, start + 0.0, nothing, nothing > 1.0, xp.zeros_like(start))
 
 
-def _newton_step(xp: Any, A: Array, missing: Array, slope: Array) -> Array:
-    """Solve (A diag(slope) Aᵀ + a little) step = missing.
+def _store(answer: DualAnswer, index: Array, working: Array, ready: Array, y: Array, at: Array, count: int) -> Array:
+    """Keep what is ready, and return which frames are not."""
+    if not bool(namespace(y).any(ready)):
+        return working
+    frames = index[ready]
+    answer.y[frames], answer.multipliers[frames], answer.steps[frames] = y[ready], at[ready], float(count)
+    return working & ~ready
 
-    Where every unknown that acts rests on a bound nothing curves; the little then gives a gradient step, and the line
-    search its length.
+
+def _newton_step(program: Program, missing: Array, inside: Array, slope: Array) -> Array:
+    """Solve A diag(slope inside the bounds) Aᵀ step = missing.
+
+    A row on which every unknown rests on a bound does not curve; there the slope beyond the bounds gives a gradient
+    step, and the line search its length.
     """
-    curvature = xp.matmul(A * slope[:, None, :], xp.matrix_transpose(A))
-    identity = xp.eye(A.shape[1], dtype=A.dtype)
-    largest = xp.max(xp.sum(curvature * identity, axis=2), axis=1)
-    flat = xp.max(xp.sum(A * A, axis=2), axis=1)
-    little = 1e-13 * largest + xp.where(largest > 0.0, 1e-18, 1.0) * flat
-    return xp.linalg.solve(curvature + little[:, None, None] * identity, missing[:, :, None])[:, :, 0]
+    xp, A = namespace(missing), program.A
+    curvature = xp.matmul(A * (slope * inside)[:, None, :], xp.matrix_transpose(A))
+    flat = xp.any(xp.linalg.diagonal(curvature) <= 0.0, axis=1)
+    if bool(xp.any(flat)):
+        beyond = xp.sum(A[flat] ** 2 * slope[flat][:, None, :], axis=2)
+        own = xp.linalg.diagonal(curvature[flat])
+        more = xp.where(own > 0.0, 0.0, xp.where(beyond > 0.0, beyond, 1.0))
+        curvature[flat] = curvature[flat] + _diagonal(more)
+    return solve_regularised(curvature, 1e-13, missing)
 
 
-def _slope_along(
-    xp: Any, own: Response, z: Array, along: Array, low: Array, high: Array, gained: Array
-) -> Callable[[Array], Array]:
-    """Derivative of the dual function along a step, as a function of the length (T,); it falls."""
+def solve_regularised(curvature: Array, share: float, right: Array) -> Array:
+    """Solve curvature · x = right, frame by frame, with a share of its diagonal added (of 1 where that is zero)."""
+    xp = namespace(right)
+    diagonal = xp.linalg.diagonal(curvature)
+    little = xp.where(diagonal > 0.0, share * diagonal, 1.0)
+    return xp.linalg.solve(curvature + _diagonal(little), right[:, :, None])[:, :, 0]
+
+
+def _diagonal(values: Array) -> Array:
+    """Diagonal matrices (T, D, D) of values (T, D)."""
+    identity = namespace(values).eye(values.shape[1], dtype=values.dtype, device=device_of(values))
+    return values[:, :, None] * identity
+
+
+def _rises_for_ever(program: Program, step: Array, along: Array, gained: Array, slope: Array) -> Array:
+    """In which frames (T,) no y within its bounds balances the moments along a step: bᵀd > max dᵀA y."""
+    xp = namespace(along)
+    still = along == 0.0
+    far = xp.where(along > 0.0, program.upper, program.lower)
+    most = xp.sum(xp.where(still, 0.0, xp.where(still, 0.0, far) * along), axis=1)
+    return (slope > 0.0) & (gained - most > RISE * xp.sum(xp.abs(program.b * step), axis=1))
+
+
+def _line_search(program: Program, z: Array, along: Array, gained: Array, rise: Array, slope_at_one: Array) -> Array:
+    """Lengths (T,) of a step at which the falling slope of the dual function is a share of its start or less."""
+    xp = namespace(z)
 
     def slope(length: Array) -> Array:
-        y = xp.clip(own.value(z + length[:, None] * along), low, high)
-        return gained - xp.sum(y * along, axis=1)
+        return gained - xp.vecdot(along, program.answer(z + length[:, None] * along)[1])
 
-    return slope
-
-
-def _most(xp: Any, along: Array, low: Array, high: Array) -> Array:
-    """Largest value (T,) of Σ along · y within the bounds, infinite where an unknown is unbounded that way."""
-    still = along == 0.0
-    far = xp.where(along > 0.0, high, low)
-    return xp.sum(xp.where(still, xp.zeros_like(along), xp.where(still, xp.zeros_like(far), far) * along), axis=1)
-
-
-def _line_search(xp: Any, slope: Callable[[Array], Array], like: Array) -> Array:
-    """Lengths (T,) at which a falling slope is a quarter of its start or less: 1 where that will do."""
-    zero = like * 0.0
-    start = slope(zero)
-    low, low_slope = zero, start
-    high = zero + 1.0
-    high_slope = slope(high)
-    wanted = SLOPE_SHARE * xp.abs(start)
+    low, low_slope = xp.zeros_like(rise), rise
+    high, high_slope = xp.ones_like(rise), slope_at_one
+    wanted = SLOPE_SHARE * xp.abs(rise)
     for _ in range(40):
         grow = high_slope > wanted
         if not bool(xp.any(grow)):
@@ -188,11 +217,12 @@ def _line_search(xp: Any, slope: Callable[[Array], Array], like: Array) -> Array
     best, best_slope = high, high_slope
     for turn in range(60):
         bad = xp.abs(best_slope) > wanted
-        if not bool(xp.any(bad & (best_slope < 0.0) | bad & (low > 0.0))):
+        if not bool(xp.any(bad & ((best_slope < 0.0) | (low > 0.0)))):
             break
         width = high - low
-        secant = low + width * low_slope / xp.where(low_slope == high_slope, zero + 1.0, low_slope - high_slope)
-        middle = xp.clip(secant, low + 0.05 * width, high - 0.05 * width) if turn % 2 == 0 else low + 0.5 * width
+        secant = low + width * low_slope / xp.where(low_slope == high_slope, 1.0, low_slope - high_slope)
+        inner = xp.minimum(xp.maximum(secant, low + 0.05 * width), high - 0.05 * width)
+        middle = inner if turn % 2 == 0 else low + 0.5 * width
         middle_slope = slope(middle)
         rises = middle_slope > 0.0
         low, low_slope = xp.where(bad & rises, middle, low), xp.where(bad & rises, middle_slope, low_slope)
@@ -201,56 +231,11 @@ def _line_search(xp: Any, slope: Callable[[Array], Array], like: Array) -> Array
     return best
 
 
-def _by_quadratic_models(A: Array, b: Array, lower: Array, upper: Array, p: float) -> DualAnswer:
-    """Sequential quadratic programming: model |y|^p / p to second order at a feasible y, solve, search the way there.
-
-    Unknowns are scaled by the largest of the p = 2 answer, from which it starts.
-    """
-    xp = namespace(A)
-    one, zero = xp.ones_like(lower), xp.zeros_like(lower)
-    answer = _newton(A, b, lower, upper, _quadratic_response(xp, zero, one), xp.zeros_like(b))
-    size = xp.clip(xp.max(xp.abs(answer.y), axis=1), 1e-9, None)[:, None]
-    low, high, b, y = lower / size, upper / size, b / size, answer.y / size
-    answer.multipliers[...] = 0.0
-    active = xp.arange(b.shape[0])[~answer.infeasible]
-    for _ in range(MAX_MODELS):
-        if active.shape[0] == 0:
-            break
-        A_, y_ = A[active], y[active]
-        slope = xp.sign(y_) * xp.abs(y_) ** (p - 1.0)
-        stiffness = xp.clip((p - 1.0) * xp.abs(y_) ** (p - 2.0), 1e-10, None)
-        response = _quadratic_response(xp, y_ - slope / stiffness, stiffness)
-        model = _newton(A_, b[active], low[active], high[active], response, answer.multipliers[active])
-        way = model.y - y_
-        falls = -xp.sum(slope * way, axis=1)
-        descent = _descent(xp, y_, way, p)
-        length = xp.clip(_line_search(xp, descent, falls), None, 1.0)
-        y[active] = y_ + length[:, None] * way
-        answer.multipliers[active] = model.multipliers
-        answer.steps[active] = answer.steps[active] + model.steps
-        gap = duality_gap(y[active], _times(model.multipliers, A_), low[active], high[active], p)
-        done = gap <= GAP_TOLERANCE * xp.sum(xp.abs(y[active]) ** p, axis=1) / p
-        active = active[~done]
-    polished = _newton(A, b, low, high, power_response(xp, p), answer.multipliers, POLISH_STEPS)
-    missed = xp.max(xp.abs(b - xp.matmul(A, polished.y[:, :, None])[:, :, 0]), axis=1)
-    exact = missed <= TOLERANCE * xp.clip(xp.max(xp.abs(b), axis=1), 1.0, None)
-    y[exact] = polished.y[exact]
-    answer.multipliers[exact] = polished.multipliers[exact]
-    answer.y[...] = y * size
-    answer.multipliers[...] = answer.multipliers * size ** (p - 1.0)
-    return answer
-
-
-def _descent(xp: Any, y: Array, way: Array, p: float) -> Callable[[Array], Array]:
-    """Minus the derivative of Σ |y|^p / p along a way, as a function of the length (T,); it falls."""
-
-    def slope(length: Array) -> Array:
-        at = y + length[:, None] * way
-        return -xp.sum(xp.sign(at) * xp.abs(at) ** (p - 1.0) * way, axis=1)
-
-    return slope
-
-
-def _times(multipliers: Array, A: Array) -> Array:
+def times(multipliers: Array, A: Array) -> Array:
     """Aᵀλ, (T, N)."""
     return namespace(A).matmul(multipliers[:, None, :], A)[:, 0, :]
+
+
+def act(A: Array, y: Array) -> Array:
+    """A y, (T, D)."""
+    return namespace(A).matmul(A, y[:, :, None])[:, :, 0]

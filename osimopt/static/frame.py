@@ -12,12 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .reduction import Reduction
+
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-#: N·m; a moment below this on a coordinate on which nothing acts is rounding of inverse dynamics.
-NEGLIGIBLE_MOMENT = 1e-9
-
 
 #: Relative; singular values of the moment balance below this are zero.
 RANK_TOLERANCE = 1e-10
@@ -77,50 +75,25 @@ def with_independent_rows(frame: Frame) -> Frame:
 def reduce_frame(frame: Frame) -> tuple[Frame, Array]:
     """Settle what needs no optimization; return the rest and the settled x (NaN where still open).
 
-    An unknown without effect takes the value of least cost. A row on which a single open unknown acts
-    determines it: so the residuals of a floating base and the motors of limbs without muscles drop out
-    exactly, and cannot disturb the muscles' optimum.
+    See :mod:`osimopt.static.reduction`.
 
     Raises
     ------
     InfeasibleError
         A determined unknown would pass its bounds, or nothing acts on a row that has a moment.
     """
-    A, b = frame.A, frame.b.copy()
-    settled = np.full(A.shape[1], np.nan)
-    acts = A != 0.0
-    idle = ~acts.any(axis=0)
-    settled[idle] = np.clip(0.0, frame.lower[idle], frame.upper[idle])
-    row_open = np.ones(len(b), dtype=bool)
-    shortfall: dict[int, float] = {}
-    while True:
-        open_columns = np.isnan(settled)
-        count = (acts[:, open_columns]).sum(axis=1)
-        todo = np.flatnonzero(row_open & (count <= 1))
-        if not todo.size:
-            break
-        row = int(todo[0])
-        row_open[row] = False
-        columns = np.flatnonzero(acts[row] & open_columns)
-        if not columns.size:
-            if abs(b[row]) > NEGLIGIBLE_MOMENT * max(1.0, float(np.abs(frame.b).max())):
-                shortfall[int(frame.rows[row])] = float(b[row])
-            continue
-        column = int(columns[0])
-        x = b[row] / A[row, column]
-        settled[column] = np.clip(x, frame.lower[column], frame.upper[column])
-        if abs(x - settled[column]) > 1e-12 * max(1.0, abs(x)):
-            shortfall[int(frame.rows[row])] = float(b[row] - A[row, column] * settled[column])
-        b -= A[:, column] * settled[column]
-    if shortfall:
-        raise InfeasibleError(shortfall)
-    keep = np.isnan(settled)
+    row, column = np.nonzero(frame.A)
+    reduction = Reduction.of(row, column, *frame.A.shape)
+    x, left, short = reduction.settle(frame.A[row, column][None], frame.b[None], frame.lower, frame.upper)
+    if short.any():
+        raise InfeasibleError({int(frame.rows[row]): float(short[0, row]) for row in np.flatnonzero(short[0])})
+    rows, keep = reduction.open_rows, reduction.open_columns
     rest = Frame(
-        A[np.ix_(row_open, keep)],
-        b[row_open],
+        frame.A[np.ix_(rows, keep)],
+        left[0, rows],
         frame.lower[keep],
         frame.upper[keep],
-        frame.rows[row_open],
+        frame.rows[rows],
         frame.columns[keep],
     )
-    return rest, settled
+    return rest, np.where(keep, np.nan, x[0])

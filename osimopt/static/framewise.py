@@ -21,24 +21,24 @@ Array = NDArray[np.float64]
 
 @dataclass(eq=False)
 class Found:
-    """What the solvers claim, by frame: unknowns (T, M + K), status, iterations, uniqueness, detail."""
+    """What the solvers claim, by frame: unknowns (T, M + K), status, iterations, uniqueness, detail, certificate."""
 
     x: Array
-    status: list[Status]
+    status: NDArray[np.object_]
     iterations: NDArray[np.intp]
     unique: NDArray[np.bool_]
     detail: dict[int, str]
     gap: Array
     activation_error: Array
+    multipliers: Array | None = None
 
     @classmethod
     def nothing(cls, frames: int, unknowns: int) -> Found:
         """Nothing solved yet."""
         x = np.full((frames, unknowns), np.nan)
-        counts = np.zeros(frames, dtype=np.intp)
-        return cls(
-            x, [Status.NOT_CONVERGED] * frames, counts, np.ones(frames, dtype=bool), {}, *np.full((2, frames), np.nan)
-        )
+        status = np.full(frames, Status.NOT_CONVERGED, dtype=object)
+        counts, yes = np.zeros(frames, dtype=np.intp), np.ones(frames, dtype=bool)
+        return cls(x, status, counts, yes, {}, *np.full((2, frames), np.nan))
 
 
 def solve_frames(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,8 @@ from ..costs import Cost, get_cost, scale_of_unknowns
 from ..errors import InputError, SolverError, explain
 from ..problem import RedundancyProblem
 from ..solution import RedundancySolution, Status, judge
-from .batched import LARGEST_EXPONENT, solve_batched
+from .batched import solve_batched
+from .device import Device
 from .frame import Frame
 from .framewise import Found, describe_shortfall, solve_frames, solve_into
 from .linear import shortfall
@@ -31,11 +32,11 @@ def solve_static(
     weights: ArrayLike | None = None,
     tendon: Literal["rigid"] = "rigid",
     solver: Solver = "auto",
-    device: Literal["cpu"] = "cpu",
+    device: str = "cpu",
     tolerance: float = 1e-9,
     on_failure: Literal["raise", "return"] = "raise",
     *,
-    initial_guess: ArrayLike | None = None,
+    initial_guess: ArrayLike | RedundancySolution | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RedundancySolution:
     """Find the activations of least cost that meet the moments, frame by frame.
@@ -55,19 +56,22 @@ def solve_static(
     tendon
         ``"rigid"``: force is max_force · activation.
     solver
-        ``"newton"`` (1 < p ≤ 5): all frames at once on the dual problem, with a certificate; ``"slsqp"`` (any p > 1),
+        ``"newton"`` (any p > 1): all frames at once on the dual problem, with a certificate; ``"slsqp"`` (any p > 1),
         frame by frame; ``"lsq_linear"`` (p = 2 where every coordinate has an unbounded reserve of
-        its own), ``"highs"`` (linear costs). ``"auto"`` takes highs for linear costs, newton
-        up to p = 5, slsqp beyond and where an initial_guess is given; ``provenance["solver"]["used"]`` says which.
+        its own), ``"highs"`` (linear costs). ``"auto"`` takes highs for linear costs, slsqp where activations
+        are given as initial_guess, and newton otherwise; ``provenance["solver"]["used"]`` says which.
     device
-        ``"cpu"``.
+        Where newton computes: ``"cpu"`` (NumPy), ``"torch"`` (torch on the CPU), or what torch calls an accelerator:
+        ``"cuda"``, ``"cuda:1"``, …. In double precision everywhere.
     tolerance
         A frame whose moments are missed by more than tolerance · max(1 N·m, largest moment) is not
         solved.
     on_failure
         ``"raise"`` a :class:`SolverError` with the solution attached if any frame failed, or ``"return"`` it.
     initial_guess
-        (M,) or (T, M) activations for slsqp to start from; by default each frame starts from the one before.
+        (M,) or (T, M) activations for slsqp to start from; by default each frame starts from the one before. Or
+        the solution of a problem like this one, with the same frames: newton starts from its multipliers, slsqp from
+        its activations and controls.
     progress
         Called with (frames done, frames in all).
 
@@ -85,18 +89,18 @@ def solve_static(
     SolverError
         Frames failed and ``on_failure="raise"``.
     """
-    problem, chosen = _prepare(problem, cost, exponent, weights, tendon, device, on_failure, tolerance)
-    guess = _guess(initial_guess, problem)
-    method = _choose(solver, chosen, guess is not None)
+    problem, chosen = _prepare(problem, cost, exponent, weights, tendon, on_failure, tolerance)
+    method = _choose(solver, chosen, device, initial_guess is not None and not _is_solution(initial_guess))
+    guess = _guess(initial_guess, problem, method)
+    place = Device.of(device)
     started = perf_counter()
     scale = scale_of_unknowns(problem, chosen)
     if method == "newton":
-        found = _solve_batched(problem, chosen, scale, progress)
+        found = _solve_batched(problem, chosen, scale, guess, progress, place)
     else:
         found = solve_frames(problem, chosen, method, scale, guess, progress)
     activation, control, status = judge(problem, found.x, found.status, tolerance, found.detail)
-    solved = np.array([frame.ok for frame in status], dtype=bool)
-    terms = {n: np.where(solved, term, np.nan) for n, term in chosen.terms(problem, activation, control).items()}
+    terms = chosen.terms(problem, activation, control)  # NaN in frames that failed
     solution = RedundancySolution(
         problem, activation, control, status, found.iterations, found.unique, chosen.total(terms), terms,
         found.gap, found.activation_error, found.detail,
@@ -107,6 +111,7 @@ def solve_static(
             "solver": {"asked": solver, "used": method, "tolerance": tolerance, "tendon": tendon, "device": device},
             "solve_seconds": perf_counter() - started,
         },
+        multipliers=found.multipliers,
     )  # fmt: skip
     if on_failure == "raise" and not solution.success:
         raise SolverError(
@@ -118,28 +123,39 @@ def solve_static(
 
 
 def _solve_batched(
-    problem: RedundancyProblem, cost: Cost, scale: Array, progress: Callable[[int, int], None] | None
+    problem: RedundancyProblem,
+    cost: Cost,
+    scale: Array,
+    start: Array | None,
+    progress: Callable[[int, int], None] | None,
+    device: Device,
 ) -> Found:
     """All frames at once; those that do not come out right are solved again one by one."""
     from threadpoolctl import threadpool_limits
 
+    p, unit = cost.exponent, unit_of_cost(problem, cost)
+    begin = None if start is None else start / unit[:, None]
     with threadpool_limits(1):
-        batch = solve_batched(problem, cost, scale, progress=progress)
+        batch = solve_batched(problem, p, scale, begin, progress, device)
         found = Found.nothing(len(problem), len(problem.actuators))
         found.x, found.iterations = batch.x, batch.steps
-        found.gap = np.where(batch.certificate.valid, batch.certificate.gap, np.nan)
-        found.activation_error = np.where(batch.certificate.valid, batch.certificate.activation_error, np.nan)
-        for frame in range(len(problem)):
-            if batch.infeasible[frame]:
-                found.status[frame] = Status.INFEASIBLE
-                whole = Frame.of(*problem.system(frame), *problem.bounds())
-                found.detail[frame] = describe_shortfall(problem, shortfall(whole))
-            elif batch.solved[frame]:
-                found.status[frame] = Status.SOLVED
-            else:
-                found.gap[frame] = found.activation_error[frame] = np.nan
-                solve_into(found, problem, frame, cost, "slsqp", scale[frame], None)
+        known = batch.certified & batch.solved
+        found.gap = np.where(known, unit * batch.gap, np.nan)
+        found.activation_error = np.where(known, batch.activation_error, np.nan)
+        found.multipliers = np.where(batch.solved[:, None], unit[:, None] * batch.multipliers, np.nan)
+        found.status[batch.solved], found.status[batch.infeasible] = Status.SOLVED, Status.INFEASIBLE
+        for frame in np.flatnonzero(batch.infeasible).tolist():
+            whole = Frame.of(*problem.system(frame), *problem.bounds())
+            found.detail[frame] = describe_shortfall(problem, shortfall(whole))
+        for frame in np.flatnonzero(~batch.solved & ~batch.infeasible).tolist():
+            solve_into(found, problem, frame, cost, "slsqp", scale[frame], None)
     return found
+
+
+def unit_of_cost(problem: RedundancyProblem, cost: Cost) -> Array:
+    """(T,) what the cost is in units of Σ |scale · x|^p: the p-th power of the size by which scales are divided."""
+    size = np.mean(cost.scale(problem) * problem.weights ** (1.0 / cost.exponent), axis=1)
+    return np.asarray(np.where(size > 0.0, size, 1.0) ** cost.exponent)
 
 
 def _prepare(
@@ -148,13 +164,11 @@ def _prepare(
     exponent: float,
     weights: ArrayLike | None,
     tendon: str,
-    device: str,
     on_failure: str,
     tolerance: float,
 ) -> tuple[RedundancyProblem, Cost]:
     for name, value, allowed in (
         ("tendon", tendon, ("rigid",)),
-        ("device", device, ("cpu",)),
         ("on_failure", on_failure, ("raise", "return")),
     ):
         if value not in allowed:
@@ -166,33 +180,53 @@ def _prepare(
     return problem, get_cost(cost, exponent)
 
 
-def _choose(solver: str, cost: Cost, guessed: bool) -> str:
+def _choose(solver: str, cost: Cost, device: str, guessed: bool) -> str:
+    """Name the solver; ``guessed`` where activations are given to start from."""
     if solver not in SOLVERS:
         raise InputError(explain(f"a solver among {', '.join(SOLVERS)}", repr(solver), "Choose one of them."))
     chosen = solver
     if solver == "auto":
-        batched = 1.0 < cost.exponent <= LARGEST_EXPONENT and not guessed
-        chosen = "highs" if cost.linear else "newton" if batched else "slsqp"
+        chosen = "highs" if cost.linear else "slsqp" if guessed else "newton"
     if cost.linear != (chosen == "highs"):
         right = "solver='highs'" if cost.linear else "solver='newton' or 'slsqp'"
         raise InputError(explain(f"{right} for {cost.formula}", f"solver='{solver}'", "Leave it at 'auto'."))
     if chosen == "newton" and guessed:
-        fix = "Leave initial_guess out: the answer does not depend on it."
-        raise InputError(explain("no initial_guess for solver='newton'", "one", fix))
-    if chosen == "newton" and cost.exponent > LARGEST_EXPONENT:
-        got = f"{cost.exponent:g}"
-        raise InputError(explain(f"an exponent ≤ {LARGEST_EXPONENT:g} for solver='newton'", got, "Use 'slsqp'."))
+        fix = "Give a solution of solver 'newton', or leave it out: the answer does not depend on it."
+        raise InputError(explain("no activations as initial_guess for solver='newton'", "some", fix))
     if chosen == "lsq_linear" and cost.exponent != 2.0:
         raise InputError(explain("exponent 2 for solver='lsq_linear'", f"{cost.exponent:g}", "Use 'slsqp'."))
+    if device != "cpu" and chosen != "newton":
+        raise InputError(explain(f"device='cpu' for solver='{chosen}'", repr(device), "Only 'newton' has others."))
     return chosen
 
 
-def _guess(initial_guess: ArrayLike | None, problem: RedundancyProblem) -> Array | None:
+def _is_solution(guess: object) -> TypeGuard[RedundancySolution]:
+    return isinstance(guess, RedundancySolution)
+
+
+def _guess(
+    initial_guess: ArrayLike | RedundancySolution | None, problem: RedundancyProblem, method: str
+) -> Array | None:
+    """What the solver starts from: multipliers (T, D) for newton, unknowns (T, U) for the others."""
     if initial_guess is None:
         return None
+    frames, muscles = len(problem), len(problem.muscles)
+    if _is_solution(initial_guess):
+        return _start_from(initial_guess, problem, method)
     guess = np.asarray(initial_guess, dtype=float)
-    shape = (len(problem), len(problem.muscles))
+    shape = (frames, muscles)
     if guess.shape not in (shape, shape[1:]) or not np.isfinite(guess).all():
         got = f"shape {guess.shape}" if guess.shape not in (shape, shape[1:]) else "NaN or infinity"
         raise InputError(explain(f"finite initial_guess of shape {shape} or {shape[1:]}", got, "Give activations."))
-    return np.hstack([np.broadcast_to(guess, shape), np.zeros((shape[0], len(problem.reserves.names)))])
+    return np.hstack([np.broadcast_to(guess, shape), np.zeros((frames, len(problem.reserves.names)))])
+
+
+def _start_from(other: RedundancySolution, problem: RedundancyProblem, method: str) -> Array:
+    shape = len(problem), len(problem.coordinates if method == "newton" else problem.actuators)
+    start = other.multipliers if method == "newton" else np.hstack([other.activation, other.reserve_control])
+    if start is None or start.shape != shape:
+        got = "a solution without" if start is None else f"shape {start.shape}"
+        what = "multipliers" if method == "newton" else "unknowns"
+        fix = "Give the solution of solver 'newton' of a problem with these frames, coordinates and actuators."
+        raise InputError(explain(f"an initial_guess with {what} of shape {shape}", got, fix))
+    return start if method == "newton" else np.nan_to_num(start)

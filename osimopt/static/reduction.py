@@ -1,0 +1,167 @@
+"""What of A x = b needs no optimization, and which of the rest hang together: by structure alone, for all frames.
+
+A row on which a single open unknown acts determines it: so the residuals of a floating base and the motors of limbs
+without muscles drop out exactly, and cannot disturb the muscles' optimum. An unknown without effect takes the value of
+least cost. What is left falls into blocks that share nothing: a left and a right leg are two small problems.
+
+A is sparse with a fixed pattern: values (T, Q) at Q places (row, column).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..problem import RedundancyProblem
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+#: Relative; a moment on which nothing acts, or a determined unknown beyond its bound, by more than this is infeasible.
+INFEASIBLE = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Rows and columns that hang together, and the places within."""
+
+    rows: Index
+    columns: Index
+    places: Index
+    row: Index
+    column: Index
+
+    def dense(self, value: Array, scale: Array) -> Array:
+        """A (T, D, N) of the block in y = scale · x; ``value`` (T, Q) and ``scale`` (T, U) of all."""
+        shape = len(value), len(self.rows), len(self.columns)
+        flat = np.zeros((shape[0], shape[1] * shape[2]))
+        flat[:, self.row * shape[2] + self.column] = value[:, self.places] / scale[:, self.columns[self.column]]
+        return flat.reshape(shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Reduction:
+    """The order in which rows are settled, each by a column or by none (−1), and the blocks that are left."""
+
+    row: Index
+    column: Index
+    order: tuple[tuple[int, int], ...]
+    open_rows: Mask
+    open_columns: Mask
+    blocks: tuple[Block, ...]
+
+    @classmethod
+    def of(cls, row: Index, column: Index, rows: int, columns: int) -> Reduction:
+        """From the places (Q,) at which A may be other than zero."""
+        acts = np.zeros((rows, columns), dtype=bool)
+        acts[row, column] = True
+        open_rows: Mask = np.ones(rows, dtype=bool)
+        open_columns: Mask = np.asarray(acts.any(axis=0))
+        order = []
+        while (todo := np.flatnonzero(open_rows & (acts[:, open_columns].sum(axis=1) <= 1))).size:
+            settled = int(todo[0])
+            open_rows[settled] = False
+            left = np.flatnonzero(acts[settled] & open_columns)
+            open_columns[left] = False
+            order.append((settled, int(left[0]) if left.size else -1))
+        blocks = _blocks(row, column, open_rows, open_columns)
+        return cls(row, column, tuple(order), open_rows, open_columns, blocks)
+
+    def settle(self, value: Array, b: Array, lower: Array, upper: Array) -> tuple[Array, Array, Array]:
+        """Settled unknowns x (T, U), what they leave of b (T, D), and what their rows are short of (T, D).
+
+        ``value`` (T, Q), ``b`` (T, D), ``lower`` and ``upper`` (U,).
+        """
+        x = np.tile(np.clip(0.0, lower, upper), (len(b), 1))
+        left, short = b.copy(), np.zeros_like(b)
+        for row, column in self.order:
+            if column >= 0:
+                places = np.flatnonzero(self.column == column)
+                effect = value[:, places[self.row[places] == row][0]]
+                wanted = np.divide(left[:, row], effect, out=np.zeros(len(b)), where=effect != 0.0)
+                x[:, column] = np.clip(wanted, lower[column], upper[column])
+                for place in places:
+                    left[:, self.row[place]] -= value[:, place] * x[:, column]
+            short[:, row] = left[:, row]
+        allowed = INFEASIBLE * np.maximum(1.0, np.abs(b).max(axis=1, initial=0.0))
+        return x, left, np.where(np.abs(short) > allowed[:, None], short, 0.0)
+
+    def product(self, value: Array, x: Array) -> Array:
+        """A x, (T, D)."""
+        terms = value * x[:, self.column]
+        onto = np.zeros((len(self.row), len(self.open_rows)))
+        onto[np.arange(len(self.row)), self.row] = 1.0
+        return terms @ onto
+
+    def multipliers(self, value: Array, slope: Array, known: Array) -> Array:
+        """(T, D) with those of settled rows: what ``slope`` (T, U) of the cost asks of the unknown that settled it."""
+        found = known.copy()
+        for row, column in reversed(self.order):
+            if column >= 0:
+                rest = slope[:, column].copy()
+                for place in np.flatnonzero((self.column == column) & (self.row != row)):
+                    rest -= value[:, place] * found[:, self.row[place]]
+                effect = value[:, np.flatnonzero((self.column == column) & (self.row == row))[0]]
+                found[:, row] = np.divide(rest, effect, out=np.zeros(len(value)), where=effect != 0.0)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where the A of a problem's moment balance A x = b is not zero: muscle pairs, then reserve pairs."""
+
+    pairs: Index
+    effect_row: Index
+    effect_column: Index
+
+    @classmethod
+    def of(cls, problem: RedundancyProblem) -> Places:
+        """Muscles that have a moment arm and a gain in any frame, and reserves that act in any."""
+        geometry = problem.geometry
+        acts = (geometry.moment_arms != 0.0).any(axis=0) & (problem.max_force != 0.0).any(axis=0)[geometry.pair_muscle]
+        return cls(np.flatnonzero(acts), *np.nonzero((problem.reserves.effect != 0.0).any(axis=0)))
+
+    def reduction(self, problem: RedundancyProblem) -> Reduction:
+        """The structure of all frames."""
+        muscles, geometry = len(problem.muscles), problem.geometry
+        row = np.concatenate([geometry.pair_coordinate[self.pairs], self.effect_row])
+        column = np.concatenate([geometry.pair_muscle[self.pairs], muscles + self.effect_column])
+        return Reduction.of(row, column, len(problem.coordinates), muscles + len(problem.reserves.names))
+
+    def system(self, problem: RedundancyProblem, keep: slice) -> tuple[Array, Array]:
+        """Values (T, Q) of A and b (T, D) in some frames."""
+        geometry = problem.geometry
+        arms, muscle = geometry.moment_arms[keep], geometry.pair_muscle
+        effect = problem.reserves.frames(keep).effect[:, self.effect_row, self.effect_column]
+        pairs = len(self.pairs)
+        value = np.empty((len(arms), pairs + len(self.effect_row)))
+        np.multiply(arms[:, self.pairs], problem.max_force[keep][:, muscle[self.pairs]], out=value[:, :pairs])
+        value[:, pairs:] = effect
+        b = problem.generalized_force[keep].copy()
+        passive = problem.passive_force[keep]
+        if passive.any():
+            for pair, (row, column) in enumerate(zip(geometry.pair_coordinate, muscle, strict=True)):
+                b[:, row] -= arms[:, pair] * passive[:, column]
+        return value, b
+
+
+def _blocks(row: Index, column: Index, open_rows: Mask, open_columns: Mask) -> tuple[Block, ...]:
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    size, columns = len(open_rows) + len(open_columns), len(open_columns)
+    inside = np.flatnonzero(open_rows[row] & open_columns[column])
+    ends = (column[inside], columns + row[inside])
+    graph = csr_array((np.ones(len(inside)), ends), shape=(size, size))
+    _, label = connected_components(graph, directed=False)
+    blocks = []
+    for name in np.unique(label[columns:][open_rows]):
+        own_rows = np.flatnonzero(open_rows & (label[columns:] == name))
+        own_columns = np.flatnonzero(open_columns & (label[:columns] == name))
+        places = inside[label[columns + row[inside]] == name]
+        within = np.searchsorted(own_rows, row[places]), np.searchsorted(own_columns, column[places])
+        blocks.append(Block(own_rows, own_columns, places, *within))
+    return tuple(blocks)
