@@ -27,8 +27,10 @@ MAX_TERMS = 1300
 STAGES = (3, 5, 7)
 #: m, and multiples of the median error: where a length is further from its polynomial, the path has snapped.
 SNAPPED, UNUSUAL = 5e-4, 8.0
-#: Share of the postures that may be left out as snapped, and rounds of leaving out and fitting again.
-LEFT_OUT, ROUNDS = 0.2, 5
+#: Share of the postures that may be left out as snapped.
+LEFT_OUT = 0.2
+#: Rounds of leaving out and fitting again with a low order, before the order asked for.
+ROUNDS, COARSE = 3, 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,17 +116,21 @@ def _without_snaps(
 
     There the length is by millimetres another than the one of the branch that all other postures are on.
     """
-    best, before, limit = first, np.zeros(0, dtype=bool), np.inf
-    for _ in range(ROUNDS):
+    best, limit = first, np.inf
+    fitted, fitted_order = np.zeros(len(train.length) + len(held_out.length), dtype=bool), max_order
+    for highest in (*[min(COARSE, max_order)] * ROUNDS, max_order, max_order):
         errors = np.concatenate([length_errors(best, train), length_errors(best, held_out)])
         limit = max(SNAPPED, UNUSUAL * float(np.nanmedian(errors)))
         snapped = errors > limit
-        if not snapped.any() or snapped.mean() > LEFT_OUT or np.array_equal(snapped, before):
-            break
+        if snapped.mean() > LEFT_OUT or (best is first and not snapped.any()):
+            return first
+        if fitted_order == highest and np.array_equal(snapped, fitted):
+            continue
         length = np.where(snapped[: len(train.length), None], np.nan, train.length)
         kept = Target(train.value, length, train.slope)
-        best, before = _search(kept, held_out, low, high, tolerance, max_order, limit)[0], snapped
-    if best is first or best.rms > max(first.rms, tolerance):
+        best = _search(kept, held_out, low, high, tolerance, highest, limit)[0]
+        fitted, fitted_order = snapped, highest
+    if best.rms > max(first.rms, tolerance):
         return first
     errors = np.concatenate([length_errors(best, train), length_errors(best, held_out)])
     return replace(best, left_out=float(np.mean(errors > limit)))
