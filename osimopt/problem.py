@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -167,8 +167,17 @@ class RedundancyProblem:
             kinematics=None if self.kinematics is None else self.kinematics.frames(keep),
         )
 
-    def with_weights(self, weights: ArrayLike) -> RedundancyProblem:
-        """The same problem with other weights, (M,) or one number."""
+    def with_weights(self, weights: ArrayLike | Literal["volume"]) -> RedundancyProblem:
+        """The same problem with other weights: (M,), one number, or ``"volume"``: the muscles' volumes over their mean.
+
+        Volume is max_isometric_force · optimal_fiber_length over a common specific tension.
+        """
+        if isinstance(weights, str):
+            if weights != "volume" or self.parameters is None:
+                got = repr(weights) if weights != "volume" else "'volume' without a model"
+                raise InputError(explain("weights as numbers, or 'volume' with a model", got, "Give numbers."))
+            volume = self.parameters.max_isometric_force * self.parameters.optimal_fiber_length
+            weights = volume / volume.mean()
         return replace(self, weights=_stretch(np.asarray(weights, dtype=float), (len(self.muscles),), "weights"))
 
     def with_reserves(

@@ -6,15 +6,15 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import InputError, explain, some
-from .solution import Status
-from .tables import write_table
+from .tables import table_head, table_rows, write_table
+from .tally import Tally
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +41,25 @@ def write_result(solution: RedundancySolution, folder: str | os.PathLike[str], *
         The folder exists and ``overwrite`` is False, or it exists and is not a result folder.
     """
     return _appear(Path(folder), overwrite, lambda temporary: _fill(solution, temporary))
+
+
+def write_pieces(
+    solutions: Iterable[RedundancySolution], frames: int, folder: str | os.PathLike[str], *, overwrite: bool = False
+) -> Tally:
+    """Write solutions of consecutive pieces of one motion as one result folder, holding one piece at a time.
+
+    ``frames`` is their number in all. The folder appears whole or not at all.
+    """
+    tallies: list[Tally] = []
+
+    def fill(temporary: Path) -> None:
+        writer = ResultWriter(temporary, frames)
+        for solution in solutions:
+            writer.add(solution)
+        tallies.append(writer.close())
+
+    _appear(Path(folder), overwrite, fill)
+    return tallies[0]
 
 
 def write_arrays(problem: RedundancyProblem, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -118,11 +137,42 @@ def read_summary(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return loaded
 
 
+class ResultWriter:
+    """Fills a result folder, piece after piece; ``close`` writes the summary of all."""
+
+    def __init__(self, folder: Path, frames: int) -> None:
+        self.folder, self.frames = folder, frames
+        self.tally: Tally | None = None
+        self._provenance: dict[str, Any] = {}
+
+    def add(self, solution: RedundancySolution) -> None:
+        """Append the frames of a solution."""
+        first = self.tally is None
+        for quantity in QUANTITIES:
+            table = solution.to_dataframe(quantity)  # type: ignore[arg-type]
+            with (self.folder / f"{quantity}.sto").open("a", encoding="utf-8") as file:
+                if first:
+                    file.write(table_head(quantity, self.frames, list(table.columns)))
+                file.write(table_rows(table.index.to_numpy(), table.to_numpy()))
+        frame_table(solution).to_csv(self.folder / "status.csv", mode="a", header=first, index=False)
+        tally = Tally.of(solution)
+        self.tally = tally if self.tally is None else self.tally + tally
+        seconds = self._provenance.get("solve_seconds", 0.0) + solution.provenance.get("solve_seconds", 0.0)
+        self._provenance = {**solution.provenance, "solve_seconds": seconds}
+
+    def close(self) -> Tally:
+        """Write ``solution.json`` and return the tally."""
+        if self.tally is None or self.tally.frames != self.frames:
+            got = "none" if self.tally is None else str(self.tally.frames)
+            raise InputError(explain(f"{self.frames} frames to write", got, "Add every piece.", self.folder))
+        _write_json({**self.tally.summary(), **self._provenance}, self.folder / "solution.json")
+        return self.tally
+
+
 def _fill(solution: RedundancySolution, folder: Path) -> None:
-    for quantity in QUANTITIES:
-        write_table(solution.to_dataframe(quantity), folder / f"{quantity}.sto", name=quantity)  # type: ignore[arg-type]
-    frame_table(solution).to_csv(folder / "status.csv", index=False)
-    _write_json(summarise(solution), folder / "solution.json")
+    writer = ResultWriter(folder, len(solution.time))
+    writer.add(solution)
+    writer.close()
 
 
 def _fill_arrays(problem: RedundancyProblem, folder: Path) -> None:
@@ -167,14 +217,6 @@ def _write_json(content: dict[str, Any], path: Path) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _certified(solution: RedundancySolution) -> int:
-    return 0 if solution.gap is None else int(np.isfinite(solution.gap[solution.solved]).sum())
-
-
-def _largest(values: np.ndarray | None) -> float | None:
-    return None if values is None or np.isnan(values).all() else float(np.nanmax(values))
-
-
 def _plain(content: Any) -> Any:
     """JSON knows no infinity: write it as a word."""
     if isinstance(content, dict):
@@ -206,29 +248,3 @@ def frame_table(solution: RedundancySolution) -> pd.DataFrame:
             "detail": [solution.detail.get(frame, "") for frame in range(len(solution.status))],
         }
     )
-
-
-def summarise(solution: RedundancySolution) -> dict[str, Any]:
-    """What ``solution.json`` holds: provenance, statistics, findings; plain types, no NaN."""
-    solved = solution.solved
-    residual = np.abs(solution.moment_residual[solved])
-    peaks = np.max(solution.muscle_force[solved], axis=0) if solved.any() else np.zeros(0)
-    counts = {status.name.lower(): sum(s is status for s in solution.status) for status in Status}
-    return {
-        "frames": len(solution.status),
-        "status": {name: count for name, count in counts.items() if count},
-        "moment_residual_max": float(residual.max()) if residual.size else None,
-        "objective_mean": float(np.mean(solution.objective[solved])) if solved.any() else None,
-        "peak_force_N": {
-            name: round(float(peak), 3) for name, peak in zip(solution.problem.muscles, peaks, strict=False)
-        },
-        "reserve_share": {
-            name: {"coordinate": coordinate, "share_of_peak_moment": round(share, 4)}
-            for name, (coordinate, share) in solution.reserve_share().items()
-        },
-        "certified_frames": _certified(solution),
-        "activation_error_max": _largest(solution.activation_error),
-        "unique": bool(solution.unique[solved].all()),
-        "findings": solution.findings(),
-        **solution.provenance,
-    }

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError, explain
 from .problem import RedundancyProblem
+from .tally import Tally
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: Share of a coordinate's largest moment that a reserve may carry before it is a finding.
-RESERVE_SHARE = 0.05
 #: Activation beyond a bound that still counts as on it: rounding of an answer that was clipped is 1e-16.
 BOUND_TOLERANCE = 1e-9
 
@@ -46,6 +45,11 @@ class Status(Enum):
     def ok(self) -> bool:
         """Whether the frame has an answer."""
         return self is Status.SOLVED
+
+    @property
+    def rank(self) -> int:
+        """Where it stands in the order of its declaration."""
+        return list(Status).index(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +85,8 @@ class RedundancySolution:
         (T, D) from solver ``newton``, else None: λ = ∂(cost / p) / ∂(generalized_force), in the cost's unit per N·m.
         Between its bounds every unknown x has ∂(cost / p)/∂x = Aᵀλ, A being its effect on the coordinates; on a
         lower bound Aᵀλ is less, on an upper bound more. NaN in frames that newton did not solve.
+    uncertainty
+        Bands over draws of the muscles' parameters (``osimopt.static.uncertainty.UncertaintyBands``), if asked for.
     """
 
     problem: RedundancyProblem
@@ -96,6 +102,7 @@ class RedundancySolution:
     detail: dict[int, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     multipliers: Array | None = None
+    uncertainty: Any = None
 
     @property
     def time(self) -> Array:
@@ -132,38 +139,12 @@ class RedundancySolution:
 
         Actuators on coordinates without muscles carry everything by design and are left out.
         """
-        served = self.problem.geometry.served
-        peak = np.max(np.abs(self.problem.generalized_force), axis=0)
-        shares = {}
-        for column, name in enumerate(self.problem.reserves.names):
-            produced = np.abs(self.problem.reserves.effect[:, :, column] * self.reserve_control[:, column, None])
-            most = np.nanmax(produced, axis=0) if self.solved.any() else np.zeros(produced.shape[1])
-            row = int(np.argmax(most))
-            if served[row] and most[row] > 0.0:
-                shares[name] = (self.problem.coordinates[row], float(most[row] / max(peak[row], 1e-12)))
-        return shares
+        return Tally.of(self).reserve_share()
 
     def findings(self) -> list[str]:
         """What a careful reader should know, in sentences: failures first, then reserves, then uniqueness."""
-        said = []
-        for status in Status:
-            frames = [i for i, s in enumerate(self.status) if s is status]
-            if frames and not status.ok:
-                first = self.detail.get(frames[0], "")
-                said.append(
-                    f"{len(frames)} of {len(self.status)} frames {status.name.lower()}, the first at "
-                    f"{self.time[frames[0]]:g} s. {status.value} {first}".strip()
-                )
-        for name, (coordinate, share) in self.reserve_share().items():
-            if share > RESERVE_SHARE:
-                said.append(f"{name} carries {100 * share:.0f} % of the peak moment of {coordinate} (5 % is the rule).")
-        if not self.unique[self.solved].all():
-            count = int(np.sum(~self.unique & self.solved))
-            said.append(f"In {count} frames the minimiser is not unique; the one of least norm is given.")
-        at_top = np.nansum(self.activation > self.problem.upper - 1e-6, axis=0)
-        if saturated := [f"{m} ({n})" for m, n in zip(self.problem.muscles, at_top, strict=True) if n]:
-            said.append(f"At their upper bound (frames): {', '.join(saturated[:12])}.")
-        return said
+        said = Tally.of(self).findings()
+        return said if self.uncertainty is None else said + self.uncertainty.findings()
 
     def to_dataframe(self, quantity: Quantity = "activation") -> pd.DataFrame:
         """Activations (1), muscle forces (N) or reserve forces (N·m, N); the index is time in s."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,19 +84,29 @@ def write_table(
     bad = [column for column in table.columns if "\t" in str(column) or str(column) == "time"]
     if bad:
         raise InputError(explain("column labels without tabs, none called 'time'", some(bad), "Rename them.", path))
-    values = np.column_stack([table.index.to_numpy(dtype=float), table.to_numpy(dtype=float)])
+    head = table_head(name, len(table), list(table.columns), in_degrees)
+    write_atomically(path, head + table_rows(table.index.to_numpy(dtype=float), table.to_numpy(dtype=float)))
+    return path
+
+
+def table_head(name: str, rows: int, labels: Sequence[object], in_degrees: bool = False) -> str:
+    """Header and labels of a table whose first column is time."""
     head = [
         name.replace("\n", " "),
         "version=1",
-        f"nRows={values.shape[0]}",
-        f"nColumns={values.shape[1]}",
+        f"nRows={rows}",
+        f"nColumns={1 + len(labels)}",
         f"inDegrees={'yes' if in_degrees else 'no'}",
         "endheader",
-        "\t".join(["time", *map(str, table.columns)]),
+        "\t".join(["time", *map(str, labels)]),
     ]
-    rows = ["\t".join(repr(value) for value in row) for row in values.tolist()]
-    write_atomically(path, "\n".join(head + rows) + "\n")
-    return path
+    return "\n".join(head) + "\n"
+
+
+def table_rows(time: np.ndarray, values: np.ndarray) -> str:
+    """Rows of a table, every digit kept."""
+    rows = np.column_stack([time, values]).tolist()
+    return "".join("\t".join(map(repr, row)) + "\n" for row in rows)
 
 
 def check_times(time: np.ndarray, path: object) -> None:

@@ -15,8 +15,9 @@ from strategies import ALL_COSTS, cases, label
 
 from osimopt.errors import InputError, SolverError
 from osimopt.problem import RedundancyProblem
-from osimopt.solution import BOUND_TOLERANCE, RESERVE_SHARE, RedundancySolution, Status, judge, moment_residual
+from osimopt.solution import BOUND_TOLERANCE, RedundancySolution, Status, judge, moment_residual
 from osimopt.static.solve import solve_static
+from osimopt.tally import RESERVE_SHARE
 
 #: solve_static's default
 TOLERANCE = 1e-9

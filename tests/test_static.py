@@ -483,7 +483,7 @@ class TestArguments:
             ({"exponent": np.inf}, r"expected a finite exponent ≥ 1, got inf"),
             ({"exponent": np.nan}, r"expected a finite exponent ≥ 1, got nan"),
             ({"cost": "sum_force_squared", "exponent": 3}, r"expected no exponent for cost='sum_force_squared', got 3"),
-            ({"tendon": "compliant"}, r"expected tendon among .*, got 'compliant'"),
+            ({"tendon": "elastic"}, r"expected tendon among .*, got 'elastic'"),
             ({"device": "cuda"}, r"expected device among .*, got 'cuda'"),
             ({"on_failure": "ignore"}, r"expected on_failure among .*, got 'ignore'"),
             ({"solver": "ipopt"}, r"expected a solver among auto, newton, slsqp, lsq_linear, highs, got 'ipopt'"),

@@ -53,7 +53,8 @@ def read_motion(
     Free coordinates come from the file (filtered where asked for) and are differentiated over the whole file, the
     filter's padding included, as in OpenSim; coupled ones follow from the model's couplers, locked ones keep the
     model's default, prescribed ones the model's function. A column that says otherwise is not used, and a warning
-    names it. Speeds come from their own file where one is given. ``table`` is what ``read_motion_table`` has read already.
+    names it. Speeds come from their own file where one is given. ``table`` is what
+    ``read_motion_table`` has read already.
 
     Raises
     ------

@@ -17,17 +17,20 @@ from .model import Model
 Array = NDArray[np.float64]
 
 
-def read_polynomials(geometry: str | os.PathLike[str] | PolynomialGeometry, model: Model) -> PolynomialGeometry | None:
+def read_polynomials(
+    geometry: str | os.PathLike[str] | PolynomialGeometry, model: Model, motion: str | os.PathLike[str], n_jobs: int
+) -> PolynomialGeometry | None:
     """Polynomials of the model's muscles, or None for ``"opensim"``.
 
-    ``"polynomial"`` fits them now, a path is OpenSim's FunctionBasedPathSet.
+    ``"polynomial"`` fits them now, in the range of this motion; a path is OpenSim's FunctionBasedPathSet.
     """
     if isinstance(geometry, str) and geometry == "opensim":
         return None
     if isinstance(geometry, str) and geometry == "polynomial":
         from .geometry_fit import fit_geometry
 
-        return fit_geometry(model.path).select(model.description.muscles.names)
+        fitted = fit_geometry(model.path, [motion], weld=model.key.weld, n_jobs=n_jobs)
+        return fitted.select(model.description.muscles.names)
     if isinstance(geometry, (str, os.PathLike)):
         geometry = PolynomialGeometry.read(geometry)
     elif not isinstance(geometry, PolynomialGeometry):

@@ -9,9 +9,10 @@ from typing import Any
 import typer
 
 from ..errors import OsimoptError, SolverError
-from .commands import demo, extract, info, solve, table
+from .commands import demo, info, table
 from .geometry import fit_geometry
 from .run import run
+from .solve import extract, solve
 from .terminal import say_error, say_warning
 
 app = typer.Typer(

@@ -1,42 +1,14 @@
-"""The commands, each a thin call of the library."""
+"""The commands that look at a model, and the demonstration."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from ..errors import InputError, explain
+from .options import Model, Overwrite, Weld, read_assignment, read_number
 from .terminal import print_solution, print_table, progress, say, say_warning
-
-if TYPE_CHECKING:
-    from ..problem import RedundancyProblem
-
-Model = Annotated[Path, typer.Argument(help="Model (.osim).", show_default=False)]
-Motion = Annotated[Path, typer.Argument(help="Motion (.mot, .sto).", show_default=False)]
-Loads = Annotated[Path | None, typer.Option("--external-loads", "-l", help="ExternalLoads (.xml): ground reactions.")]
-Forces = Annotated[
-    Path | None,
-    typer.Option("--generalized-force", "-g", help="Moments (.sto) of OpenSim's InverseDynamicsTool instead."),
-]
-TimeRange = Annotated[tuple[float, float] | None, typer.Option(help="First and last time in s.", metavar="START END")]
-Lowpass = Annotated[float | None, typer.Option(help="Cutoff in Hz of the zero-phase low-pass on the motion.")]
-Weld = Annotated[list[str] | None, typer.Option(help="Joint to hold in the model's default pose; may be repeated.")]
-Reserves = Annotated[
-    str,
-    typer.Option(help="auto, none (as OpenSim's tool), a number (N·m), or coordinate=N·m,… for single ones."),
-]
-Passive = Annotated[bool, typer.Option("--passive-force", help="Add passive fibre force (OpenSim leaves it out).")]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Processes that read the frames.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result folder.")]
-
-
-class Method(StrEnum):
-    """Ways to solve."""
-
-    static = "static"
 
 
 def demo(
@@ -139,8 +111,8 @@ def table(
     from ..report import figures
     from ..results import write_muscle_table
 
-    steps = None if values is None else [_number(word, "--values") for word in values.split(",")]
-    posed = dict(_assignment(word, "--pose") for word in pose or [])
+    steps = None if values is None else [read_number(word, "--values") for word in values.split(",")]
+    posed = dict(read_assignment(word, "--pose") for word in pose or [])
     swept = muscle_table(model, coordinate, n, steps, posed, weld=tuple(weld or ()))
     rows = []
     for muscle in dict.fromkeys(swept.columns.get_level_values(0)):
@@ -157,122 +129,3 @@ def table(
         folder = write_muscle_table(swept, out)
         figures.draw_table(swept, folder / "table.png")
         say(f"\nWritten to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
-
-
-def extract(
-    model: Model,
-    motion: Motion,
-    external_loads: Loads = None,
-    generalized_force: Forces = None,
-    time_range: TimeRange = None,
-    lowpass_hz: Lowpass = None,
-    weld: Weld = None,
-    jobs: Jobs = 1,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path("osimopt_arrays"),
-    overwrite: Overwrite = False,
-) -> None:
-    """Write moment arms, lengths, maximum forces and joint moments along a motion as .sto."""
-    from ..results import check_target, write_arrays
-
-    check_target(out.absolute(), overwrite)
-    problem = _load(model, motion, external_loads, generalized_force, time_range, lowpass_hz, weld, jobs, "none", False)
-    folder = write_arrays(problem, out, overwrite=overwrite)
-    for warning in problem.provenance["warnings"]:
-        say_warning(warning)
-    say(f"{len(problem)} frames written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
-
-
-def solve(
-    model: Model,
-    motion: Motion,
-    external_loads: Loads = None,
-    generalized_force: Forces = None,
-    method: Annotated[Method, typer.Option(help="How to solve.")] = Method.static,
-    cost: Annotated[
-        str,
-        typer.Option(
-            help="activation_power, sum_force, sum_force_squared, sum_stress_squared, sum_moment_ratio_cubed, min_max."
-        ),
-    ] = "activation_power",
-    exponent: Annotated[float, typer.Option("--exponent", "-p", help="Exponent of activation_power.")] = 2.0,
-    solver: Annotated[str, typer.Option(help="auto, newton, slsqp, lsq_linear or highs.")] = "auto",
-    time_range: TimeRange = None,
-    lowpass_hz: Lowpass = None,
-    reserves: Reserves = "auto",
-    weld: Weld = None,
-    passive_force: Passive = False,
-    jobs: Jobs = 1,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Result folder.")] = Path("osimopt_results"),
-    overwrite: Overwrite = False,
-) -> None:
-    """Find muscle forces along a motion and write them as a result folder."""
-    from .. import solve_static
-    from ..costs import get_cost
-    from ..report import figures
-    from ..results import check_target
-
-    check_target(out.absolute(), overwrite)
-    get_cost(cost, exponent)
-    problem = _load(
-        model,
-        motion,
-        external_loads,
-        generalized_force,
-        time_range,
-        lowpass_hz,
-        weld,
-        jobs,
-        reserves,
-        passive_force,
-    )
-    with progress("Solving") as moved:
-        solution = solve_static(problem, cost, exponent, solver=solver, on_failure="return", progress=moved)  # type: ignore[arg-type]
-    folder = solution.write(out, overwrite=overwrite)
-    figures.draw_solution(solution, folder / "solution.png")
-    print_solution(solution)
-    say(f"\nWritten to {folder}")
-    if not solution.success:
-        raise typer.Exit(1)
-
-
-def _load(
-    model: Path,
-    motion: Path,
-    external_loads: Path | None,
-    generalized_force: Path | None,
-    time_range: tuple[float, float] | None,
-    lowpass_hz: float | None,
-    weld: list[str] | None,
-    jobs: int,
-    reserves: str,
-    passive_force: bool,
-) -> RedundancyProblem:
-    from .. import load_problem
-
-    with progress("Reading the motion") as moved:
-        return load_problem(
-            model, motion, external_loads, generalized_force, time_range, lowpass_hz, _reserves(reserves),
-            tuple(weld or ()), passive_force, n_jobs=jobs, progress=moved,
-        )  # fmt: skip
-
-
-def _reserves(text: str) -> Any:
-    if text in ("auto", "none"):
-        return None if text == "none" else text
-    if "=" in text:
-        return dict(_assignment(word, "--reserves") for word in text.split(","))
-    return _number(text, "--reserves")
-
-
-def _assignment(text: str, option: str) -> tuple[str, float]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(explain(f"{option} name=number", f"'{text}'", "Write for example hip_flexion_r=30."))
-    return name.strip(), _number(value, option)
-
-
-def _number(text: str, option: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError(explain(f"a number in {option}", f"'{text}'", "Use a decimal point.")) from None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InputError, explain
-from .commands import Model, Weld
+from .options import Model, Weld
 from .terminal import print_table, progress, say, say_warning
 
 if TYPE_CHECKING:

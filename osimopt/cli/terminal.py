@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from ..solution import RedundancySolution
+    from ..tally import Tally
 
 console = Console()
 messages = Console(stderr=True)
@@ -67,31 +68,36 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 def print_solution(solution: RedundancySolution) -> None:
     """Peak force and activation of the strongest muscles, and every finding."""
-    force, activation = solution.muscle_force[solution.solved], solution.activation[solution.solved]
-    count = int(solution.solved.sum())
-    say(f"{count} of {len(solution.status)} frames solved, cost {solution.provenance['cost']['formula']}, "
-        f"solver {solution.provenance['solver']['used']}, {solution.provenance['solve_seconds']:.2f} s.")  # fmt: skip
-    certified = 0 if solution.gap is None else int(np.isfinite(solution.gap).sum())
-    if certified and solution.activation_error is not None:
-        error = float(np.nanmax(solution.activation_error))
-        say(f"Proved in {certified} frames: no activation is further than {error:.1g} from its optimum.")
-    if count:
-        order = np.argsort(-force.max(axis=0))[:LISTED]
+    from ..tally import Tally
+
+    print_tally(Tally.of(solution), solution.provenance)
+
+
+def print_tally(tally: Tally, provenance: Mapping[str, Any]) -> None:
+    """Peak force and activation of the strongest muscles, and every finding."""
+    muscles = tally.names[0]
+    say(f"{tally.solved} of {tally.frames} frames solved, cost {provenance['cost']['formula']}, "
+        f"solver {provenance['solver']['used']}, {provenance['solve_seconds']:.2f} s.")  # fmt: skip
+    if tally.certified:
+        say(f"Proved in {tally.certified} frames: no activation is further than {tally.activation_error:.1g} from its "
+            "optimum.")  # fmt: skip
+    if tally.solved:
+        order = np.argsort(-tally.force)[:LISTED]
         rows = [
             (
-                solution.problem.muscles[i],
-                f"{force[:, i].max():.1f}",
-                f"{force[:, i].mean():.1f}",
-                f"{activation[:, i].max():.3f}",
+                muscles[i],
+                f"{tally.force[i]:.1f}",
+                f"{tally.force_sum[i] / tally.solved:.1f}",
+                f"{tally.activation[i]:.3f}",
             )
             for i in order
         ]
-        left = len(solution.problem.muscles) - len(order)
+        left = len(muscles) - len(order)
         title = "Muscle forces" + (f" (the {LISTED} strongest; {left} more in the files)" if left else "")
         print_table(title, ("muscle", "peak N", "mean N", "peak activation"), rows)
-    if added := solution.provenance.get("reserves_added"):
+    if added := provenance.get("reserves_added"):
         say("Added: " + ", ".join(f"{name} ({force:g})" for name, force in added.items()))
-    for warning in solution.provenance.get("warnings", []):
+    for warning in provenance.get("warnings", []):
         say_warning(warning)
-    for finding in solution.findings():
+    for finding in tally.findings():
         say_warning(finding)

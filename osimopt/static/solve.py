@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from time import perf_counter
-from typing import Literal, TypeGuard
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,10 +15,12 @@ from ..errors import InputError, SolverError, explain
 from ..problem import RedundancyProblem
 from ..solution import RedundancySolution, Status, judge
 from .batched import solve_batched
+from .compliant import solve_compliant
 from .device import Device
 from .frame import Frame
 from .framewise import Found, describe_shortfall, solve_frames, solve_into
 from .linear import shortfall
+from .start import is_solution, read_guess
 
 Array = NDArray[np.float64]
 Solver = Literal["auto", "newton", "slsqp", "lsq_linear", "highs"]
@@ -29,14 +32,15 @@ def solve_static(
     problem: RedundancyProblem,
     cost: str = "activation_power",
     exponent: float = 2,
-    weights: ArrayLike | None = None,
-    tendon: Literal["rigid"] = "rigid",
+    weights: ArrayLike | Literal["volume"] | None = None,
+    tendon: Literal["rigid", "compliant"] = "rigid",
     solver: Solver = "auto",
     device: str = "cpu",
     tolerance: float = 1e-9,
     on_failure: Literal["raise", "return"] = "raise",
     *,
     initial_guess: ArrayLike | RedundancySolution | None = None,
+    uncertainty: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RedundancySolution:
     """Find the activations of least cost that meet the moments, frame by frame.
@@ -52,9 +56,12 @@ def solve_static(
     exponent
         p ≥ 1 of ``activation_power``.
     weights
-        (M,) positive weights in place of the problem's.
+        (M,) positive weights in place of the problem's. ``"volume"``: max_isometric_force · optimal_fiber_length over
+        their mean, a cost per volume of muscle.
     tendon
-        ``"rigid"``: force is max_force · activation.
+        ``"rigid"``: force is max_force · activation, plus passive_force where the problem has it. ``"compliant"``:
+        force of a fibre in equilibrium with its elastic tendon, passive force included, at the fibre speed of a rigid
+        tendon; for ``activation_power`` and ``min_max``.
     solver
         ``"newton"`` (any p > 1): all frames at once on the dual problem, with a certificate; ``"slsqp"`` (any p > 1),
         frame by frame; ``"lsq_linear"`` (p = 2 where every coordinate has an unbounded reserve of
@@ -72,6 +79,10 @@ def solve_static(
         (M,) or (T, M) activations for slsqp to start from; by default each frame starts from the one before. Or
         the solution of a problem like this one, with the same frames: newton starts from its multipliers, slsqp from
         its activations and controls.
+    uncertainty
+        Spreads of the muscles' parameters, as ``{"max_isometric_force": 0.1, "optimal_fiber_length": 0.05}``: the
+        solution's ``uncertainty`` then holds p5-p95 bands over 1,000 draws; more in
+        :func:`osimopt.propagate_uncertainty`.
     progress
         Called with (frames done, frames in all).
 
@@ -90,29 +101,28 @@ def solve_static(
         Frames failed and ``on_failure="raise"``.
     """
     problem, chosen = _prepare(problem, cost, exponent, weights, tendon, on_failure, tolerance)
-    method = _choose(solver, chosen, device, initial_guess is not None and not _is_solution(initial_guess))
-    guess = _guess(initial_guess, problem, method)
+    method = _choose(solver, chosen, device, initial_guess is not None and not is_solution(initial_guess))
+    guess = read_guess(initial_guess, problem, method)
     place = Device.of(device)
     started = perf_counter()
-    scale = scale_of_unknowns(problem, chosen)
-    if method == "newton":
-        found = _solve_batched(problem, chosen, scale, guess, progress, place)
-    else:
-        found = solve_frames(problem, chosen, method, scale, guess, progress)
-    activation, control, status = judge(problem, found.x, found.status, tolerance, found.detail)
-    terms = chosen.terms(problem, activation, control)  # NaN in frames that failed
-    solution = RedundancySolution(
-        problem, activation, control, status, found.iterations, found.unique, chosen.total(terms), terms,
-        found.gap, found.activation_error, found.detail,
-        provenance={
-            **problem.provenance,
-            "method": "static",
-            "cost": {"name": cost, "exponent": chosen.exponent, "formula": chosen.formula, "source": chosen.source},
-            "solver": {"asked": solver, "used": method, "tolerance": tolerance, "tendon": tendon, "device": device},
-            "solve_seconds": perf_counter() - started,
-        },
-        multipliers=found.multipliers,
-    )  # fmt: skip
+
+    def solve(problem: RedundancyProblem, guess: Array | None) -> RedundancySolution:
+        return _solve(problem, chosen, method, tolerance, guess, place, progress)
+
+    solution = solve(problem, guess) if tendon == "rigid" else solve_compliant(problem, solve, guess)
+    provenance = {
+        **problem.provenance,
+        "method": "static",
+        "cost": {"name": cost, "exponent": chosen.exponent, "formula": chosen.formula, "source": chosen.source},
+        "solver": {"asked": solver, "used": method, "tolerance": tolerance, "tendon": tendon, "device": device},
+        "solve_seconds": perf_counter() - started,
+    }
+    solution = replace(solution, provenance=provenance)
+    if uncertainty is not None:
+        from .uncertainty import propagate_uncertainty
+
+        bands = propagate_uncertainty(problem, uncertainty, cost=cost, exponent=exponent, nominal=solution)
+        solution = replace(solution, uncertainty=bands)
     if on_failure == "raise" and not solution.success:
         raise SolverError(
             f"{solution.findings()[0]} on_failure='return' gives the other frames; they are also in the exception's "
@@ -120,6 +130,29 @@ def solve_static(
             solution,
         )
     return solution
+
+
+def _solve(
+    problem: RedundancyProblem,
+    cost: Cost,
+    method: str,
+    tolerance: float,
+    guess: Array | None,
+    device: Device,
+    progress: Callable[[int, int], None] | None,
+) -> RedundancySolution:
+    """Solve a problem whose forces are affine in activation, and judge the answer."""
+    scale = scale_of_unknowns(problem, cost)
+    if method == "newton":
+        found = _solve_batched(problem, cost, scale, guess, progress, device)
+    else:
+        found = solve_frames(problem, cost, method, scale, guess, progress)
+    activation, control, status = judge(problem, found.x, found.status, tolerance, found.detail)
+    terms = cost.terms(problem, activation, control)  # NaN in frames that failed
+    return RedundancySolution(
+        problem, activation, control, status, found.iterations, found.unique, cost.total(terms), terms,
+        found.gap, found.activation_error, found.detail, multipliers=found.multipliers,
+    )  # fmt: skip
 
 
 def _solve_batched(
@@ -162,19 +195,22 @@ def _prepare(
     problem: RedundancyProblem,
     cost: str,
     exponent: float,
-    weights: ArrayLike | None,
+    weights: ArrayLike | Literal["volume"] | None,
     tendon: str,
     on_failure: str,
     tolerance: float,
 ) -> tuple[RedundancyProblem, Cost]:
     for name, value, allowed in (
-        ("tendon", tendon, ("rigid",)),
+        ("tendon", tendon, ("rigid", "compliant")),
         ("on_failure", on_failure, ("raise", "return")),
     ):
         if value not in allowed:
             raise InputError(explain(f"{name} among {allowed}", repr(value), "Choose one of them."))
     if not (isinstance(tolerance, (int, float)) and 0.0 < tolerance < np.inf):
         raise InputError(explain("a positive tolerance", repr(tolerance), "1e-9 is the default."))
+    if tendon == "compliant" and cost not in ("activation_power", "min_max"):
+        fix = "The other costs are about forces that a rigid tendon makes affine in activation."
+        raise InputError(explain("cost 'activation_power' or 'min_max' with tendon='compliant'", repr(cost), fix))
     if weights is not None:
         problem = problem.with_weights(weights)
     return problem, get_cost(cost, exponent)
@@ -198,35 +234,3 @@ def _choose(solver: str, cost: Cost, device: str, guessed: bool) -> str:
     if device != "cpu" and chosen != "newton":
         raise InputError(explain(f"device='cpu' for solver='{chosen}'", repr(device), "Only 'newton' has others."))
     return chosen
-
-
-def _is_solution(guess: object) -> TypeGuard[RedundancySolution]:
-    return isinstance(guess, RedundancySolution)
-
-
-def _guess(
-    initial_guess: ArrayLike | RedundancySolution | None, problem: RedundancyProblem, method: str
-) -> Array | None:
-    """What the solver starts from: multipliers (T, D) for newton, unknowns (T, U) for the others."""
-    if initial_guess is None:
-        return None
-    frames, muscles = len(problem), len(problem.muscles)
-    if _is_solution(initial_guess):
-        return _start_from(initial_guess, problem, method)
-    guess = np.asarray(initial_guess, dtype=float)
-    shape = (frames, muscles)
-    if guess.shape not in (shape, shape[1:]) or not np.isfinite(guess).all():
-        got = f"shape {guess.shape}" if guess.shape not in (shape, shape[1:]) else "NaN or infinity"
-        raise InputError(explain(f"finite initial_guess of shape {shape} or {shape[1:]}", got, "Give activations."))
-    return np.hstack([np.broadcast_to(guess, shape), np.zeros((frames, len(problem.reserves.names)))])
-
-
-def _start_from(other: RedundancySolution, problem: RedundancyProblem, method: str) -> Array:
-    shape = len(problem), len(problem.coordinates if method == "newton" else problem.actuators)
-    start = other.multipliers if method == "newton" else np.hstack([other.activation, other.reserve_control])
-    if start is None or start.shape != shape:
-        got = "a solution without" if start is None else f"shape {start.shape}"
-        what = "multipliers" if method == "newton" else "unknowns"
-        fix = "Give the solution of solver 'newton' of a problem with these frames, coordinates and actuators."
-        raise InputError(explain(f"an initial_guess with {what} of shape {shape}", got, fix))
-    return start if method == "newton" else np.nan_to_num(start)

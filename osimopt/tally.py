@@ -1,0 +1,169 @@
+"""What a solution amounts to, in numbers that add up: of all frames at once, or piece by piece."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import some
+
+if TYPE_CHECKING:
+    from .solution import RedundancySolution, Status
+
+Array = NDArray[np.float64]
+
+#: Share of a coordinate's largest moment that a reserve may carry before it is a finding.
+RESERVE_SHARE = 0.05
+#: Activation this near to its upper bound is on it.
+AT_BOUND = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """Counts and peaks over frames.
+
+    ``first`` has, by status other than solved, time (s) and detail of its first frame. ``produced`` (K, D) are the
+    peaks of what each reserve does to each coordinate, ``moment`` (D,) of the generalized forces, ``force`` and
+    ``activation`` (M,) of the muscles; ``at_top`` (M,) frames at the upper bound of activation.
+    """
+
+    names: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+    served: NDArray[np.bool_]
+    counts: Counter[Status]
+    first: dict[Status, tuple[float, str]]
+    produced: Array
+    moment: Array
+    force: Array
+    force_sum: Array
+    activation: Array
+    at_top: NDArray[np.intp]
+    residual: float
+    objective: float
+    certified: int
+    activation_error: float
+    ambiguous: int
+
+    @classmethod
+    def of(cls, solution: RedundancySolution) -> Tally:
+        """Count a solution."""
+        problem, solved = solution.problem, solution.solved
+        failed = np.flatnonzero(~solved).tolist()
+        first = {solution.status[i]: (float(solution.time[i]), solution.detail.get(i, "")) for i in reversed(failed)}
+        gap, error = solution.gap, solution.activation_error
+        return cls(
+            names=(problem.muscles, problem.coordinates, problem.reserves.names),
+            served=problem.geometry.served,
+            counts=Counter(solution.status.tolist()),
+            first=first,
+            produced=_produced(solution),
+            moment=np.max(np.abs(problem.generalized_force), axis=0),
+            force=_peak(solution.muscle_force[solved]),
+            force_sum=solution.muscle_force[solved].sum(axis=0),
+            activation=_peak(solution.activation[solved]),
+            at_top=np.sum(solution.activation > problem.upper - AT_BOUND, axis=0),
+            residual=float(np.abs(solution.moment_residual[solved]).max(initial=0.0)),
+            objective=float(np.sum(solution.objective[solved])),
+            certified=0 if gap is None else int(np.isfinite(gap[solved]).sum()),
+            activation_error=float("nan") if error is None else _largest(error),
+            ambiguous=int(np.sum(~solution.unique & solved)),
+        )
+
+    def __add__(self, later: Tally) -> Tally:
+        """Both together, this one first."""
+        return Tally(
+            self.names,
+            self.served | later.served,
+            self.counts + later.counts,
+            later.first | self.first,
+            np.maximum(self.produced, later.produced),
+            np.maximum(self.moment, later.moment),
+            np.fmax(self.force, later.force),
+            self.force_sum + later.force_sum,
+            np.fmax(self.activation, later.activation),
+            self.at_top + later.at_top,
+            max(self.residual, later.residual),
+            self.objective + later.objective,
+            self.certified + later.certified,
+            float(np.fmax(self.activation_error, later.activation_error)),
+            self.ambiguous + later.ambiguous,
+        )
+
+    @property
+    def frames(self) -> int:
+        """How many frames there are."""
+        return sum(self.counts.values())
+
+    @property
+    def solved(self) -> int:
+        """How many of them were solved."""
+        return sum(count for status, count in self.counts.items() if status.ok)
+
+    def reserve_share(self) -> dict[str, tuple[str, float]]:
+        """By reserve: the coordinate it acts on most, and its peak there as a share of that coordinate's peak moment.
+
+        Actuators on coordinates without muscles carry everything by design and are left out.
+        """
+        shares = {}
+        _, coordinates, reserves = self.names
+        for name, peaks in zip(reserves, self.produced, strict=True):
+            row = int(np.argmax(peaks))
+            if self.served[row] and peaks[row] > 0.0:
+                shares[name] = (coordinates[row], float(peaks[row] / max(self.moment[row], 1e-12)))
+        return shares
+
+    def findings(self) -> list[str]:
+        """What a careful reader should know, in sentences: failures first, then reserves, then uniqueness."""
+        said = []
+        for status, (time, detail) in sorted(self.first.items(), key=lambda item: item[0].rank):
+            said.append(
+                f"{self.counts[status]} of {self.frames} frames {status.name.lower()}, the first at {time:g} s. "
+                f"{status.value} {detail}".strip()
+            )
+        for name, (coordinate, share) in self.reserve_share().items():
+            if share > RESERVE_SHARE:
+                said.append(f"{name} carries {100 * share:.0f} % of the peak moment of {coordinate} (5 % is the rule).")
+        if self.ambiguous:
+            said.append(f"In {self.ambiguous} frames the minimiser is not unique; the one of least norm is given.")
+        if saturated := [f"{m} ({n})" for m, n in zip(self.names[0], self.at_top, strict=True) if n]:
+            said.append(f"At their upper bound (frames): {some(saturated, 12)}.")
+        return said
+
+    def summary(self) -> dict[str, Any]:
+        """Plain data for ``solution.json``."""
+        muscles = self.names[0]
+        return {
+            "frames": self.frames,
+            "status": {status.name.lower(): count for status, count in self.counts.items()},
+            "moment_residual_max": self.residual if self.solved else None,
+            "objective_mean": self.objective / self.solved if self.solved else None,
+            "peak_force_N": {m: round(float(f), 3) for m, f in zip(muscles, self.force, strict=True) if np.isfinite(f)},
+            "reserve_share": {
+                name: {"coordinate": coordinate, "share_of_peak_moment": round(share, 4)}
+                for name, (coordinate, share) in self.reserve_share().items()
+            },
+            "certified_frames": self.certified,
+            "activation_error_max": None if np.isnan(self.activation_error) else self.activation_error,
+            "unique": not self.ambiguous,
+            "findings": self.findings(),
+        }
+
+
+def _produced(solution: RedundancySolution) -> Array:
+    reserves = solution.problem.reserves
+    peaks = np.zeros((len(reserves.names), reserves.effect.shape[1]))
+    for column in range(len(peaks)):
+        done = np.abs(reserves.effect[:, :, column] * solution.reserve_control[:, column, None])
+        peaks[column] = np.nan_to_num(done).max(axis=0, initial=0.0)
+    return peaks
+
+
+def _peak(values: Array) -> Array:
+    return np.asarray(values.max(axis=0)) if len(values) else np.full(values.shape[1], np.nan)
+
+
+def _largest(values: Array) -> float:
+    return float("nan") if np.isnan(values).all() else float(np.nanmax(values))

@@ -1,0 +1,77 @@
+"""Motions read, solved and written piece by piece: the same files as at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import osimopt
+from osimopt.adapters.load import open_trial
+from osimopt.adapters.request import Request
+from osimopt.results import write_pieces
+from osimopt.studies.long_motion import solve_to_folder
+from osimopt.tally import Tally
+
+
+def test_pieces_make_the_whole(two_leg: Any) -> None:
+    whole = osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads)
+    trial = open_trial(Request(two_leg.model, two_leg.motion, two_leg.loads))
+    seen: list[tuple[int, int]] = []
+    pieces = list(trial.pieces(30, lambda done, total: seen.append((done, total))))
+    assert [len(piece) for piece in pieces] == [30, 30, len(whole) - 60]
+    for name in ("time", "max_force", "generalized_force"):
+        np.testing.assert_array_equal(np.concatenate([getattr(piece, name) for piece in pieces]), getattr(whole, name))
+    np.testing.assert_allclose(np.concatenate([piece.moment_arm for piece in pieces]), whole.moment_arm, atol=1e-15)
+    assert {piece.actuators for piece in pieces} == {whole.actuators}
+    assert seen[-1] == (len(whole), len(whole))
+
+
+def test_a_folder_from_pieces_is_the_folder_of_the_whole(two_leg: Any, tmp_path: Path) -> None:
+    tally = solve_to_folder(
+        tmp_path / "pieces", two_leg.model, two_leg.motion, two_leg.loads, solve={"exponent": 3}, frames=25
+    )
+    solution = osimopt.solve_static(
+        osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads), exponent=3, on_failure="return"
+    )
+    solution.write(tmp_path / "whole")
+    for name in ("activation", "muscle_force", "reserve_force"):
+        pieces, whole = (osimopt.read_table(tmp_path / folder / f"{name}.sto") for folder in ("pieces", "whole"))
+        np.testing.assert_allclose(pieces, whole, rtol=1e-7, atol=1e-7)
+        assert pieces.attrs["header"] == whole.attrs["header"]
+    status = [pd.read_csv(tmp_path / folder / "status.csv") for folder in ("pieces", "whole")]
+    assert list(status[0].columns) == list(status[1].columns)
+    assert status[0]["status"].tolist() == status[1]["status"].tolist()
+    told = [json.loads((tmp_path / folder / "solution.json").read_text()) for folder in ("pieces", "whole")]
+    for summary in told:
+        for name in ("solve_seconds", "moment_residual_max", "activation_error_max"):
+            assert summary.pop(name) >= 0.0
+    assert told[0].pop("objective_mean") == pytest.approx(told[1].pop("objective_mean"), rel=1e-9)
+    assert told[0]["inputs"] == told[1]["inputs"]
+    assert told[0]["findings"] == told[1]["findings"] == tally.findings()
+    assert told[0]["peak_force_N"] == pytest.approx(told[1]["peak_force_N"], rel=1e-6, abs=1e-3)
+
+
+def test_a_missing_piece_is_no_result(two_leg: Any, tmp_path: Path) -> None:
+    problem = osimopt.load_problem(two_leg.model, two_leg.motion, time_range=(0.0, 0.1))
+    with pytest.raises(osimopt.InputError, match="expected 99 frames to write"):
+        write_pieces([osimopt.solve_static(problem)], 99, tmp_path / "result")
+    assert not any(tmp_path.iterdir())
+
+
+def test_tallies_add_up() -> None:
+    def solved(*moments: float) -> osimopt.RedundancySolution:
+        problem = osimopt.RedundancyProblem.from_arrays([[0.05, 0.03]], [500.0, 400.0], [[m] for m in moments])
+        return osimopt.solve_static(problem, on_failure="return")
+
+    both = Tally.of(solved(5.0, 99.0)) + Tally.of(solved(10.0, 36.9, 98.0))
+    whole = Tally.of(solved(5.0, 99.0, 10.0, 36.9, 98.0))
+    assert (both.frames, both.solved) == (whole.frames, whole.solved) == (5, 3)
+    np.testing.assert_allclose(both.force, whole.force)
+    np.testing.assert_allclose(both.force_sum, whole.force_sum)
+    assert both.findings()[0].startswith("2 of 5 frames infeasible, the first at 1 s")
+    assert both.findings() == whole.findings()
