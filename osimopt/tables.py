@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ from .notices import warn
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: Rows of text that are read at a time.
+ROWS_AT_ONCE = 5000
 
 _ROWS = ("nRows", "nr", "datarows")
 _COLUMNS = ("nColumns", "nc", "datacolumns")
@@ -54,13 +58,15 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     import pandas as pd
 
     path = Path(path)
-    lines = _lines(path)
-    start, header = _header(path, lines)
-    labels = [label.strip() for label in lines[start].rstrip("\t \n").split("\t")]
-    if len(labels) == 1:
-        labels = lines[start].split()
-    _check_labels(path, labels, start + 1)
-    values = _numbers(path, lines[start + 1 :], labels, start + 2)
+    if not path.is_file():
+        raise InputError(explain("a .sto or .mot file", "no such file", "Check the path.", path))
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            header, labels, read = _header(path, lines)
+            _check_labels(path, labels, read)
+            values = _numbers(path, lines, labels, read)
+    except UnicodeDecodeError as error:
+        raise InputError(explain("a text file", "bytes that are not text", "Is it a C3D?", path)) from error
     _compare_with_header(path, header, values.shape)
     time_column = labels.index("time")
     table = pd.DataFrame(
@@ -140,24 +146,16 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         raise
 
 
-def _lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise InputError(explain("a .sto or .mot file", "no such file", "Check the path.", path))
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(explain("a text file", "bytes that are not text", "Is it a C3D?", path)) from error
-
-
-def _header(path: Path, lines: list[str]) -> tuple[int, dict[str, str]]:
+def _header(path: Path, lines: Iterator[str]) -> tuple[dict[str, str], list[str], int]:
+    """Entries of the header, labels of the columns, and how many lines that took."""
     header: dict[str, str] = {}
-    for number, line in enumerate(lines):
+    ended = False
+    for number, line in enumerate(lines, 1):
         text = line.strip()
-        if text.lower() == "endheader":
-            start = next((n for n in range(number + 1, len(lines)) if lines[n].strip()), len(lines))
-            if start == len(lines):
-                break
-            return start, header
+        if ended and text:
+            labels = [label.strip() for label in line.rstrip("\t \n").split("\t")]
+            return header, line.split() if len(labels) == 1 else labels, number
+        ended = ended or text.lower() == "endheader"
         match = re.match(r"([A-Za-z_]\w*)\s*[=\s]\s*(\S.*)$", text)
         if match and ("=" in text or match[1] in _ROWS + _COLUMNS + ("range", "otherdata", "units")):
             header[match[1]] = match[2].strip()
@@ -174,25 +172,38 @@ def _check_labels(path: Path, labels: list[str], line: int) -> None:
         raise InputError(explain("each label once", f"{some(twice)} twice", "Rename or remove one.", where))
 
 
-def _numbers(path: Path, rows: list[str], labels: list[str], first_line: int) -> np.ndarray:
-    parsed: list[list[float]] = []
-    for offset, row in enumerate(rows):
-        words = row.split()
-        if not words:
-            continue
-        if len(words) != len(labels) or not _append(parsed, words):
-            raise InputError(_bad_row(f"{path}, line {first_line + offset}", words, labels))
-    if not parsed:
+def _numbers(path: Path, lines: Iterator[str], labels: list[str], read: int) -> np.ndarray:
+    """Rows of numbers, a block at a time: text takes ten times the memory of the numbers in it."""
+    blocks = []
+    while block := list(islice(lines, ROWS_AT_ONCE)):
+        rows = [row for row in block if not row.isspace()]
+        values = _parse(rows, len(labels))
+        if values is None:
+            raise InputError(_first_bad_row(path, block, labels, read))
+        blocks.append(values)
+        read += len(block)
+    if not sum(map(len, blocks)):
         raise InputError(explain("at least one row of numbers", "none", "Is the export complete?", path))
-    return np.asarray(parsed, dtype=float)
+    return np.concatenate(blocks)
 
 
-def _append(parsed: list[list[float]], words: list[str]) -> bool:
+def _parse(rows: list[str], columns: int) -> np.ndarray | None:
+    """Numbers of some rows, or None where one does not have as many as it should."""
+    if not rows:
+        return np.zeros((0, columns))
     try:
-        parsed.append([float(word) for word in words])
+        values = np.loadtxt(rows, comments=None, ndmin=2)
     except ValueError:
-        return False
-    return True
+        return None
+    return values if values.shape == (len(rows), columns) else None
+
+
+def _first_bad_row(path: Path, block: list[str], labels: list[str], read: int) -> str:
+    for number, row in enumerate(block, read + 1):
+        words = row.split()
+        if words and (len(words) != len(labels) or not all(map(_is_number, words))):
+            return _bad_row(f"{path}, line {number}", words, labels)
+    return explain("rows of numbers", "other text", "Export it again.", f"{path}, after line {read}")
 
 
 def _bad_row(where: str, words: list[str], labels: list[str]) -> str:
@@ -206,7 +217,11 @@ def _bad_row(where: str, words: list[str], labels: list[str]) -> str:
 
 
 def _is_number(word: str) -> bool:
-    return _append([], [word])
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _compare_with_header(path: Path, header: dict[str, str], shape: tuple[int, ...]) -> None:

@@ -22,7 +22,7 @@ from .model import Model, describe, identify
 from .motion import choose_frames, read_motion, read_motion_table
 from .polynomials import read_polynomials, warn_of_range
 from .request import Gain, Request
-from .trial import Trial, count_jobs
+from .trial import PIECE, Trial, count_jobs
 
 
 def load_problem(
@@ -126,8 +126,11 @@ def open_trial(request: Request, n_jobs: int | None = None) -> Trial:
         time = table.index.to_numpy(dtype=float)
         time = time[choose_frames(time, request.time_range, request.motion)]
         jobs = count_jobs(n_jobs, len(time))
-        loads = None if request.external_loads is None else read_external_loads(request.external_loads).at(time)
-        key = identify(request.model, request.weld, loads, request.force_sets, request.replace_force_set)
+        loads = None if request.external_loads is None else read_external_loads(request.external_loads)
+        if loads is not None:
+            loads.check_covers(time)
+        attached = None if loads is None else (loads.path, loads.at(time[:PIECE]))
+        key = identify(request.model, request.weld, attached, request.force_sets, request.replace_force_set)
         isolation.prepare("opensim", "osimopt.adapters.worker.session:warm_up", (key,), jobs)
         model = describe(key)
         motion = read_motion(
@@ -141,17 +144,9 @@ def open_trial(request: Request, n_jobs: int | None = None) -> Trial:
             warn_of_range(polynomials, motion, request.motion)
     provenance = _provenance(model, request, heard)
     return Trial(
-        model,
-        motion,
-        given,
-        polynomials,
-        request.gain,
-        request.passive_force,
-        request.reserves,
-        jobs,
-        heard,
+        model, motion, loads, given, polynomials, request.gain, request.passive_force, request.reserves, jobs, heard,
         provenance,
-    )
+    )  # fmt: skip
 
 
 def _provenance(model: Model, request: Request, heard: list[str]) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,39 +30,40 @@ _LOADS = ("ExternalLoads", "an ExternalLoads file (.xml)")
 
 @dataclass(frozen=True, eq=False)
 class ExternalLoads:
-    """An ExternalLoads XML, the table it refers to, and the file that OpenSim reads in its place."""
+    """An ExternalLoads XML and the table it refers to."""
 
     path: Path
     data: Path
     time_range: tuple[float, float]
     table: pd.DataFrame
-    read_by_opensim: Path
 
-    def at(self, time: NDArray[np.float64]) -> ExternalLoads:
-        """The same loads sampled at the frames of a motion, or as they are for a few frames.
-
-        OpenSim interpolates each column by a natural cubic spline and takes 15 ms for one of 5,000 samples, in every
-        process. Sampled by the same spline at the frames, the values there are the same, and the file small.
-
-        Raises
-        ------
-        InputError
-            There are frames without loads.
-        """
+    def check_covers(self, time: NDArray[np.float64]) -> None:
+        """Refuse frames for which there are no loads."""
         first, last = self.time_range
         if time[0] < first - TIME_SLACK or time[-1] > last + TIME_SLACK:
             got = f"frames from {time[0]:g} to {time[-1]:g} s"
             fix = "Choose a time_range inside it, or the loads of this trial."
             raise InputError(explain(f"frames within the loads' {first:g} to {last:g} s", got, fix, self.data))
+
+    def at(self, time: NDArray[np.float64]) -> Path:
+        """Write the loads as sampled at the frames of a motion, for OpenSim to read; for a few frames, the file itself.
+
+        OpenSim interpolates each column by a natural cubic spline and takes 15 ms for one of 5,000 samples, in every
+        process. Sampled by the same spline at the frames, the values there are the same, and the file small.
+        """
         if not FEWEST_FRAMES <= len(time) < len(self.table):
-            return self
-        value = natural_cubic_spline(self.table.index.to_numpy(), self.table.to_numpy())(time)
+            return self.data
+        value = self._spline(time)
         digest = hashlib.sha256(time.tobytes() + value.tobytes()).hexdigest()[:16]
         path = scratch_folder() / f"{self.data.stem}-{digest}.sto"
         if not path.exists():
             sampled = type(self.table)(value, index=time, columns=self.table.columns)
             write_table(sampled, path, name=self.data.stem)
-        return replace(self, read_by_opensim=path)
+        return path
+
+    @cached_property
+    def _spline(self) -> Any:
+        return natural_cubic_spline(self.table.index.to_numpy(), self.table.to_numpy())
 
 
 def read_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
@@ -75,7 +77,7 @@ def read_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
     if not np.isfinite(table.to_numpy()).all():
         column = table.columns[~np.isfinite(table.to_numpy()).all(axis=0)][0]
         raise InputError(explain("numbers", f"NaN in column '{column}'", "Fill the gaps.", data))
-    return ExternalLoads(path, data, (float(time[0]), float(time[-1])), table, data)
+    return ExternalLoads(path, data, (float(time[0]), float(time[-1])), table)
 
 
 def find_data(path: str | os.PathLike[str]) -> Path:

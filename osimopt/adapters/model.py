@@ -11,7 +11,6 @@ from typing import Any
 
 from .. import isolation
 from ..errors import InputError, ModelError, explain
-from .loads import ExternalLoads
 from .messages import ModelDescription, ModelKey
 from .scratch import scratch_folder
 from .xml import read_xml
@@ -29,6 +28,10 @@ class Model:
         """The file, as messages name it."""
         return self.key.path
 
+    def with_loads(self, data: Path) -> Model:
+        """The same model with another file of loads."""
+        return replace(self, key=stamped(replace(self.key, loads_data=str(data))))
+
     def with_rigid_tendons(self) -> Model:
         """The same model with every tendon inextensible."""
         return replace(self, key=replace(self.key, rigid_tendon=True))
@@ -37,7 +40,7 @@ class Model:
 def read_model(
     model: str | os.PathLike[str] | Any,
     weld: Sequence[str] = (),
-    external_loads: ExternalLoads | None = None,
+    external_loads: tuple[Path, Path] | None = None,
     force_sets: Sequence[str | os.PathLike[str]] = (),
     replace_force_set: bool = False,
 ) -> Model:
@@ -59,7 +62,7 @@ def describe(key: ModelKey) -> Model:
 def identify(
     model: str | os.PathLike[str] | Any,
     weld: Sequence[str] = (),
-    external_loads: ExternalLoads | None = None,
+    external_loads: tuple[Path, Path] | None = None,
     force_sets: Sequence[str | os.PathLike[str]] = (),
     replace_force_set: bool = False,
 ) -> ModelKey:
@@ -72,7 +75,7 @@ def identify(
     weld
         Names of joints to weld: their coordinates are locked at the model's defaults.
     external_loads
-        Loads to attach.
+        ExternalLoads file and the file of its data.
     force_sets, replace_force_set
         ForceSet files whose forces join the model's own, or take their place.
 
@@ -85,20 +88,27 @@ def identify(
     read_xml(path, "Model", "an OpenSim model (.osim)")
     if isinstance(weld, str):
         raise InputError(explain("weld as a sequence of joint names", repr(weld), f"Write weld=({weld!r},)."))
-    loads = [external_loads.path, external_loads.read_by_opensim] if external_loads else []
     sets = [Path(name).resolve() for name in force_sets]
     for file in sets:
         read_xml(file, "ForceSet", "a file with a ForceSet (.xml)")
-    stamps = tuple((file.stat().st_size, file.stat().st_mtime_ns) for file in (path, *loads, *sets))
-    return ModelKey(
-        path=str(path),
-        stamps=stamps,
-        weld=tuple(weld),
-        loads=str(external_loads.path) if external_loads else None,
-        loads_data=str(external_loads.read_by_opensim) if external_loads else None,
-        force_sets=tuple(map(str, sets)),
-        replace_force_set=replace_force_set,
+    loads, data = external_loads or (None, None)
+    return stamped(
+        ModelKey(
+            path=str(path),
+            stamps=(),
+            weld=tuple(weld),
+            loads=None if loads is None else str(loads),
+            loads_data=None if data is None else str(data),
+            force_sets=tuple(map(str, sets)),
+            replace_force_set=replace_force_set,
+        )
     )
+
+
+def stamped(key: ModelKey) -> ModelKey:
+    """The same key with its files as they are now."""
+    files = [Path(name) for name in (key.path, key.loads, key.loads_data, *key.force_sets) if name is not None]
+    return replace(key, stamps=tuple((file.stat().st_size, file.stat().st_mtime_ns) for file in files))
 
 
 def as_file(model: str | os.PathLike[str] | Any) -> Path:

@@ -17,6 +17,7 @@ from ..polynomial.geometry import PolynomialGeometry
 from ..problem import RedundancyProblem
 from ..reserves import ReserveActuators, choose_reserves
 from .arrays import Extracted, Progress, extract, find_pairs
+from .loads import ExternalLoads
 from .messages import Pairs, Wanted
 from .model import Model
 from .polynomials import along_motion
@@ -33,12 +34,13 @@ PIECE = 5000
 class Trial:
     """A model, its motion, and what is wanted of them.
 
-    ``given`` are moments from a file, in place of inverse dynamics; ``polynomials`` the muscles' paths in place of the
-    model's own; ``heard`` the warnings given while reading.
+    ``model`` has the loads of the first frames. ``given`` are moments from a file, in place of inverse dynamics;
+    ``polynomials`` the muscles' paths in place of the model's own; ``heard`` the warnings given while reading.
     """
 
     model: Model
     motion: Kinematics
+    loads: ExternalLoads | None
     given: GeneralizedForce | None
     polynomials: PolynomialGeometry | None
     gain: str
@@ -64,6 +66,10 @@ class Trial:
             stop = min(start + frames, len(self))
             moved = None if progress is None else lambda done, _, start=start: progress(start + done, len(self))
             yield self._problem(slice(start, stop), moved)
+
+    def model_for(self, motion: Kinematics) -> Model:
+        """The model with the loads of these frames of the motion."""
+        return self.model if self.loads is None else self.model.with_loads(self.loads.at(motion.time))
 
     def _problem(self, keep: slice, progress: Progress | None) -> RedundancyProblem:
         motion = self.motion.frames(keep)
@@ -106,7 +112,8 @@ class Trial:
             self._note(self._pairs.warnings)
         asked = self._asked()
         wanted = Wanted(self.polynomials is None, self.given is None, self.passive_force, asked)
-        model = self.model.with_rigid_tendons() if self.passive_force and asked else self.model
+        model = self.model_for(motion)
+        model = model.with_rigid_tendons() if self.passive_force and asked else model
         extracted = extract(model, motion, self._pairs, wanted, self.n_jobs, progress)
         if extracted is None:
             self._pairs = find_pairs(self.model, self.motion, everything=True)

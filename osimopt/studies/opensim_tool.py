@@ -11,12 +11,12 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..adapters.load import load_problem
-from ..adapters.loads import read_external_loads
-from ..adapters.model import read_model
+from ..adapters.load import open_trial
 from ..adapters.records import ForceRecord, read_force_records
+from ..adapters.request import Request
 from ..adapters.setup import Setup, read_setup
 from ..costs import get_cost
+from ..data import Kinematics
 from ..errors import ConfigError, InputError, explain, some
 from ..problem import RedundancyProblem
 from ..solution import RedundancySolution
@@ -86,7 +86,7 @@ def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[Redundanc
     """The problem of the setup's frames, and the forces beside it."""
     time = read_table(setup.motion).index.to_numpy(dtype=float)
     frames = choose_rows(setup, time)
-    problem = load_problem(
+    request = Request(
         setup.model,
         setup.motion,
         setup.external_loads,
@@ -97,15 +97,13 @@ def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[Redundanc
         speeds=setup.speeds,
         force_sets=setup.force_sets,
         replace_force_set=setup.replace_force_set,
-        progress=progress,
     )
+    trial = open_trial(request)
+    problem = trial.problem(progress)
     if setup.step_interval > 1:
         problem = problem.frames(cast(slice, frames - frames[0]))  # rows by number do as well as a slice
     _check_actuators(problem, setup)
-    loads = None if setup.external_loads is None else read_external_loads(setup.external_loads)
-    model = read_model(setup.model, (), loads, setup.force_sets, setup.replace_force_set)
-    assert problem.kinematics is not None
-    records = read_force_records(model, problem.kinematics)
+    records = read_force_records(trial.model_for(trial.motion), cast(Kinematics, problem.kinematics))
     said = [*problem.provenance["warnings"], *setup.said]
     if setup.start < time[0] or setup.end > time[-1]:
         said.append(
