@@ -1,8 +1,9 @@
 """osimopt against OpenSim's StaticOptimization on the same frames, in one run, as ratios.
 
-usage: python scripts/benchmarks/static.py MODEL MOTION T0 T1 [--loads EXTERNAL_LOADS.xml] [--repeat 3]
+usage: python scripts/benchmarks/static.py MODEL MOTION T0 T1 [--loads EXTERNAL_LOADS.xml] [--paths PATHS.xml] [--repeat 5]
 
-Whole calls, files to solution: model not loaded yet, processes up. Solvers alone: on the extracted arrays, one thread.
+Whole calls, files to solution: model not loaded yet, nothing cached, processes up. With --paths also with those
+polynomial paths (osimopt fit-geometry makes them). Medians, with the fastest and slowest beside them.
 """
 
 import argparse
@@ -13,11 +14,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import osimopt
 from osimopt import isolation
+from osimopt.adapters.trial import count_jobs
 
 OPENSIM = """
 import sys, time, opensim
@@ -45,14 +47,36 @@ def opensim_seconds(arguments: argparse.Namespace) -> float:
     return float(next(line for line in done.stdout.splitlines() if line.startswith("seconds")).split()[1])
 
 
-def median_seconds(call: Callable[[], object], repeat: int) -> float:
-    """Median time of a call."""
-    times = []
-    for _ in range(repeat):
+def start_processes(count: int) -> None:
+    """Fresh processes with opensim imported and no model loaded."""
+    isolation.close("opensim")
+    isolation.prepare("opensim", "osimopt.adapters.worker.session:warnings_since", (), count)
+    time.sleep(2.0)
+
+
+def whole_calls(arguments: argparse.Namespace, geometry: str) -> tuple[list[float], list[float], int]:
+    """Seconds of each whole call, of the solving in it, and the frames."""
+    totals, solving = [], []
+    for _ in range(arguments.repeat + 1):
+        start_processes(count_jobs(None, 10**9))
         begin = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - begin)
-    return statistics.median(times)
+        problem = osimopt.load_problem(
+            arguments.model, arguments.motion, arguments.loads, time_range=(arguments.start, arguments.end),
+            reserves=None, geometry=geometry,
+        )  # fmt: skip
+        solution = osimopt.solve_static(problem)
+        totals.append(time.perf_counter() - begin)
+        solving.append(solution.provenance["solve_seconds"])
+    return totals[1:], solving[1:], len(problem)  # the first call imports SciPy and pandas
+
+
+def told(seconds: list[float]) -> dict[str, float]:
+    """Median, fastest, slowest."""
+    return {
+        "median": round(statistics.median(seconds), 3),
+        "min": round(min(seconds), 3),
+        "max": round(max(seconds), 3),
+    }
 
 
 def main() -> None:
@@ -63,38 +87,20 @@ def main() -> None:
     parser.add_argument("start", type=float)
     parser.add_argument("end", type=float)
     parser.add_argument("--loads", default=None)
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--paths", default=None)
+    parser.add_argument("--repeat", type=int, default=5)
     arguments = parser.parse_args()
-    window = (arguments.start, arguments.end)
-
-    def whole() -> osimopt.RedundancySolution:
-        isolation.close("opensim")
-        isolation.run("opensim", "osimopt.adapters.worker.session:warnings_since", subject="start-up")
-        begin = time.perf_counter()
-        problem = osimopt.load_problem(
-            arguments.model, arguments.motion, arguments.loads, time_range=window, reserves=None
-        )
-        solution = osimopt.solve_static(problem)
-        times.append(time.perf_counter() - begin)
-        return solution
-
-    times: list[float] = []
-    for _ in range(arguments.repeat):
-        solution = whole()
-    ours, theirs = statistics.median(times), opensim_seconds(arguments)
-    problem, alone = solution.problem, {}
-    for exponent in (2, 3):
-        for solver in ("newton", "slsqp"):
-            seconds = median_seconds(
-                lambda e=exponent, s=solver: osimopt.solve_static(problem, exponent=e, solver=s), arguments.repeat
-            )
-            alone[f"{solver} p={exponent}"] = round(1e3 * seconds / len(problem), 4)
-    report = {
-        "frames": len(problem),
-        "whole_call_s": {"osimopt": round(ours, 3), "opensim": round(theirs, 3), "ratio": round(theirs / ours, 1)},
-        "solver_ms_per_frame": alone,
-        "newton_over_slsqp": {p: round(alone[f"slsqp p={p}"] / alone[f"newton p={p}"], 1) for p in (2, 3)},
-    }
+    theirs = [opensim_seconds(arguments)]
+    report: dict[str, Any] = {"cores": count_jobs(None, 10**9)}
+    for name, geometry in (("exact paths", "opensim"), ("polynomial paths", arguments.paths)):
+        if geometry is not None:
+            totals, solving, frames = whole_calls(arguments, geometry)
+            report |= {"frames": frames, name: {"whole_s": told(totals), "solving_s": told(solving)}}
+    theirs.append(opensim_seconds(arguments))  # before and after: these machines drift
+    report["opensim_s"] = [round(seconds, 2) for seconds in theirs]
+    for name in ("exact paths", "polynomial paths"):
+        if name in report:
+            report[name]["times_faster"] = round(statistics.mean(theirs) / report[name]["whole_s"]["median"], 1)
     print(json.dumps(report, indent=2))
 
 

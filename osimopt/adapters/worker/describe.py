@@ -133,10 +133,5 @@ def _numbers(thing: Any) -> dict[str, float]:
 
 
 def _other_forces(session: Session) -> list[tuple[str, str]]:
-    found = []
-    for component in session.model.getComponentsList():
-        force = opensim.Force.safeDownCast(component)
-        if force is not None and opensim.Actuator.safeDownCast(component) is None:
-            kind = force.getConcreteClassName()
-            found.append((force.getName(), kind))
-    return found
+    others = [force for force in session.forces if opensim.Actuator.safeDownCast(force) is None]
+    return [(force.getName(), force.getConcreteClassName()) for force in others]

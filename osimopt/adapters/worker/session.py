@@ -51,6 +51,7 @@ class Session:
     mobility: list[int]
     muscles: list[Any]
     actuators: list[Any]
+    forces: list[Any]
     switched_off: list[str]
     couplers: list[Coupler]
     inverse_dynamics: Any
@@ -93,9 +94,9 @@ def load(key: ModelKey) -> Session:
     if key.loads is not None:
         _attach_loads(model, key)
     state = _initialise(model, key)
-    parts = list(model.getComponentsList())
-    paths = [part.getAbsolutePathString() for part in parts]
-    muscles, actuators, off = _split_actuators(model, paths, state, key)
+    parts = list(model.getComponentsList())  # walking a thousand components takes 20 ms: once
+    forces = [force for part in parts if (force := opensim.Force.safeDownCast(part)) is not None]
+    muscles, actuators, off = _split_actuators(forces, state, key)
     _silence(state, muscles, actuators)
     coordinate_set = model.getCoordinateSet()
     coordinates = [coordinate_set.get(i) for i in range(coordinate_set.getSize())]
@@ -107,8 +108,9 @@ def load(key: ModelKey) -> Session:
         _mobilities(coordinates, state),
         muscles,
         actuators,
+        forces,
         off,
-        _couplers(model, paths, state, coordinates, key),
+        _couplers(parts, state, coordinates, key),
         opensim.InverseDynamicsSolver(model),
         warnings_since(),
     )
@@ -161,7 +163,8 @@ def _weld(model: Any, key: ModelKey) -> None:
 
 
 def _attach_loads(model: Any, key: ModelKey) -> None:
-    own = [part.getName() for part in model.getComponentsList() if opensim.ExternalForce.safeDownCast(part)]
+    places = [place.get(i) for place in (model.getForceSet(), model.getComponentSet()) for i in range(place.getSize())]
+    own = [p.getName() for p in places if p.getConcreteClassName() in ("ExternalForce", "ExternalLoads")]
     if own:
         fix = "Leave external_loads out, or remove them from the model: they would count twice."
         raise ModelError(explain("a model without external loads of its own", some(own), fix, key.path))
@@ -211,25 +214,23 @@ def _why_refused(path: str, text: str) -> str:
     return explain("a model that OpenSim 4.6 can build", got, "Repair the model in OpenSim.", path)
 
 
-def _split_actuators(model: Any, paths: list[str], state: Any, key: ModelKey) -> tuple[list[Any], list[Any], list[str]]:
+def _split_actuators(forces: list[Any], state: Any, key: ModelKey) -> tuple[list[Any], list[Any], list[str]]:
     """Muscles, other scalar actuators, and the names of those that the model switches off."""
     muscles, actuators, off = [], [], []
-    for path in paths:
-        component = model.getComponent(path)
-        force = opensim.Force.safeDownCast(component)
-        if force is None or opensim.Actuator.safeDownCast(component) is None:
+    for force in forces:
+        if opensim.Actuator.safeDownCast(force) is None:
             continue
         name, kind = force.getName(), force.getConcreteClassName()
         if not force.appliesForce(state):
             off.append(name)
-        elif muscle := opensim.Muscle.safeDownCast(component):
+        elif muscle := opensim.Muscle.safeDownCast(force):
             if kind not in MUSCLE_CLASSES:
                 fix = "Replace the muscle by one of them (OpenSim: ModOpReplaceMusclesWithDeGrooteFregly2016)."
                 raise ModelError(
                     explain(f"muscles of class {some(sorted(MUSCLE_CLASSES))}", f"{kind} '{name}'", fix, key.path)
                 )
             muscles.append(muscle)
-        elif actuator := opensim.ScalarActuator.safeDownCast(component):
+        elif actuator := opensim.ScalarActuator.safeDownCast(force):
             actuators.append(actuator)
         else:
             fix = "Remove it or set its appliesForce to false."
@@ -262,11 +263,11 @@ def _mobilities(coordinates: list[Any], state: Any) -> list[int]:
     return [order.index(index + 1) for index in range(len(coordinates))]
 
 
-def _couplers(model: Any, paths: list[str], state: Any, coordinates: list[Any], key: ModelKey) -> list[Coupler]:
+def _couplers(parts: list[Any], state: Any, coordinates: list[Any], key: ModelKey) -> list[Coupler]:
     names = [coordinate.getName() for coordinate in coordinates]
     couplers = []
-    for path in paths:
-        constraint = opensim.Constraint.safeDownCast(model.getComponent(path))
+    for part in parts:
+        constraint = opensim.Constraint.safeDownCast(part)
         if constraint is None or not constraint.isEnforced(state):
             continue
         coupler = opensim.CoordinateCouplerConstraint.safeDownCast(constraint)
