@@ -163,7 +163,7 @@ def _weld(model: Any, key: ModelKey) -> None:
 
 
 def _attach_loads(model: Any, key: ModelKey) -> None:
-    places = [place.get(i) for place in (model.getForceSet(), model.getComponentSet()) for i in range(place.getSize())]
+    places = [place.get(i) for place in (model.getForceSet(), model.get_ComponentSet()) for i in range(place.getSize())]
     own = [p.getName() for p in places if p.getConcreteClassName() in ("ExternalForce", "ExternalLoads")]
     if own:
         fix = "Leave external_loads out, or remove them from the model: they would count twice."
