@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .adapters.geometry_fit import fit_geometry as fit_geometry
     from .adapters.load import load_problem as load_problem
     from .adapters.table import muscle_table as muscle_table
+    from .archive import read_problem as read_problem
+    from .archive import write_problem as write_problem
     from .errors import ConfigError as ConfigError
     from .errors import InputError as InputError
     from .errors import MissingDependencyError as MissingDependencyError
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from .static.sensitivity import sensitivity as sensitivity
     from .static.solve import solve_static as solve_static
     from .static.uncertainty import propagate_uncertainty as propagate_uncertainty
+    from .studies.long_motion import solve_to_folder as solve_to_folder
     from .studies.opensim_tool import run_setup as run_setup
     from .tables import read_table as read_table
 
@@ -40,6 +43,9 @@ _HOMES = {
     "feasible_ranges": "static.ranges",
     "sensitivity": "static.sensitivity",
     "propagate_uncertainty": "static.uncertainty",
+    "read_problem": "archive",
+    "write_problem": "archive",
+    "solve_to_folder": "studies.long_motion",
     "run_setup": "studies.opensim_tool",
     "solve_static": "static.solve",
     "RedundancyProblem": "problem",

@@ -14,9 +14,11 @@ def test_python_example_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
-    assert example is not None
-    exec(compile(example[1], "README.md", "exec"), {})
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) == 2
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
     assert "nothing to report" in capsys.readouterr().out
     assert (tmp_path / "elbow_flexion" / "muscle_force.sto").is_file()
 
@@ -27,9 +29,11 @@ def test_example_is_short() -> None:
     assert sum(bool(line.strip()) for line in example[1].splitlines()) <= 12
 
 
-@pytest.mark.parametrize("command", ["info", "table", "extract", "solve"])
+@pytest.mark.parametrize("command", ["info", "table", "extract", "solve", "run", "fit-geometry"])
 def test_commands_exist(command: str) -> None:
     from osimopt.cli import app
 
     assert f"osimopt {command}" in README
-    assert command in {registered.callback.__name__ for registered in app.registered_commands if registered.callback}
+    assert command.replace("-", "_") in {
+        registered.callback.__name__ for registered in app.registered_commands if registered.callback
+    }

@@ -1,6 +1,6 @@
 """osimopt against OpenSim's StaticOptimization on the same frames, in one run, as ratios.
 
-usage: python scripts/benchmarks/static.py MODEL MOTION T0 T1 [--loads EXTERNAL_LOADS.xml] [--paths PATHS.xml] [--repeat 5]
+usage: python scripts/benchmarks/static.py MODEL MOTION T0 T1 [--loads LOADS.xml] [--paths PATHS.xml] [--repeat 5]
 
 Whole calls, files to solution: model not loaded yet, nothing cached, processes up. With --paths also with those
 polynomial paths (osimopt fit-geometry makes them). Medians, with the fastest and slowest beside them.
