@@ -36,5 +36,3 @@ def test_commands_exist(command: str) -> None:
     assert f"osimopt {command}" in README
     names = {registered.callback.__name__ for registered in app.registered_commands if registered.callback}
     assert command.replace("-", "_") in names
-        registered.callback.__name__ for registered in app.registered_commands if registered.callback
-    }
