@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .. import isolation
 from ..data import Kinematics, MuscleGeometry
+from ..errors import ModelError, explain, some
 from ..reserves import ReserveActuators
 from .messages import FrameArrays, Pairs, Wanted
 from .model import Model
@@ -39,20 +40,27 @@ class Extracted:
     warnings: list[str]
 
 
-def find_pairs(model: Model, motion: Kinematics, everything: bool = False) -> Pairs:
+def find_pairs(model: Model, motion: Kinematics) -> Pairs:
     """Which muscles act on which coordinates; see ``worker.geometry``."""
     function = "osimopt.adapters.worker.geometry:find_pairs"
-    pairs: Pairs = isolation.run("opensim", function, model.key, motion.value, everything, subject=model.path)
+    pairs: Pairs = isolation.run("opensim", function, model.key, motion.value, subject=model.path)
     return pairs
 
 
 def extract(
     model: Model, motion: Kinematics, pairs: Pairs, wanted: Wanted, n_jobs: int, progress: Progress | None
-) -> Extracted | None:
-    """The arrays of all frames, or None where some muscle acts on a coordinate for which there is no pair."""
+) -> Extracted:
+    """The arrays of all frames.
+
+    Raises
+    ------
+    ModelError
+        A muscle lengthens otherwise than its moment arms say.
+    """
     chunks = list(_chunks(model, motion, pairs, wanted, n_jobs, progress))
-    if any(chunk.missed for chunk in chunks):
-        return None
+    if unexplained := {name for chunk in chunks for name in chunk.unexplained}:
+        fix = "Their paths depend on more than their attachments show: please report this model."
+        raise ModelError(explain("lengthening speeds that moment arms explain", some(unexplained), fix, model.path))
     coordinates = tuple(model.description.coordinates[index].name for index in model.description.free)
     geometry = None
     if wanted.geometry:

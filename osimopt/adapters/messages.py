@@ -101,8 +101,8 @@ class FrameArrays:
     """Arrays of one chunk of frames; axes as in ``osimopt.data``, None for what was not wanted.
 
     ``max_force`` and ``passive_force`` are of the muscles asked for; ``effect`` is (T, D, K) per unit control, or
-    (1, D, K) where no posture changes it. ``missed`` says that some muscle acts on a coordinate for which no pair was
-    found.
+    (1, D, K) where no posture changes it. ``unexplained`` names muscles that lengthen otherwise than their moment arms
+    say.
     """
 
     moment_arms: Array | None
@@ -112,7 +112,7 @@ class FrameArrays:
     passive_force: Array
     generalized_force: Array | None
     effect: Array
-    missed: bool
+    unexplained: tuple[str, ...]
     warnings: list[str]
 
 

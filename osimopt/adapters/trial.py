@@ -25,7 +25,7 @@ from .polynomials import along_motion
 Array = NDArray[np.float64]
 
 #: Frames of a motion from which a second process is worth its start (0.3 s).
-FRAMES_PER_JOB = 400
+FRAMES_PER_JOB = 60
 #: Frames of a piece: 80 muscles take 60 MB.
 PIECE = 5000
 
@@ -114,14 +114,7 @@ class Trial:
         wanted = Wanted(self.polynomials is None, self.given is None, self.passive_force, asked)
         model = self.model_for(motion)
         model = model.with_rigid_tendons() if self.passive_force and asked else model
-        extracted = extract(model, motion, self._pairs, wanted, self.n_jobs, progress)
-        if extracted is None:
-            self._pairs = find_pairs(self.model, self.motion, everything=True)
-            extracted = extract(model, motion, self._pairs, wanted, self.n_jobs, progress)
-        if extracted is None:
-            fix = "Please report this model."
-            raise ModelError(explain("lengthening speeds that moment arms explain", "others", fix, self.model.path))
-        return extracted
+        return extract(model, motion, self._pairs, wanted, self.n_jobs, progress)
 
     def _asked(self) -> tuple[int, ...]:
         """Muscles whose gain only OpenSim knows."""

@@ -31,7 +31,7 @@ def extract(key: ModelKey, motion: Kinematics, pairs: Pairs, wanted: Wanted) -> 
     constant = not changing and all(coordinate in free for _, coordinate, _ in fixed)
     driven = session.driven()
     rows: dict[str, list[Any]] = {name: [] for name in ("arms", "length", "speed", "gain", "passive", "tau", "effect")}
-    missed = False
+    unexplained: set[str] = set()
     for frame in range(len(time)):
         set_posture(session, time[frame], motion.value[frame])
         to_free = _to_free(motion, frame)[:, free]
@@ -43,7 +43,7 @@ def extract(key: ModelKey, motion: Kinematics, pairs: Pairs, wanted: Wanted) -> 
             explained = _explained(rows["arms"][-1], speed[frame, free], pairs, len(session.muscles))
             rows["speed"].append(_lengthening_speeds(session, explained, pairs.probed, driven))
             if frame % CHECK_EVERY == 0 and not driven:
-                missed |= _missed(session, explained, speed[frame, free], pairs.probed)
+                unexplained |= _unexplained(session, explained, speed[frame, free], pairs.probed)
         if wanted.asked:
             rows["gain"].append(_gains(session, wanted.asked))
             rows["passive"].append(_passive_forces(session, wanted.asked) if wanted.passive_force else [])
@@ -61,7 +61,7 @@ def extract(key: ModelKey, motion: Kinematics, pairs: Pairs, wanted: Wanted) -> 
         passive_force=np.array(rows["passive"], dtype=float).reshape(len(time), -1),
         generalized_force=np.array(rows["tau"]) if wanted.generalized_force else None,
         effect=np.array(rows["effect"]),
-        missed=missed,
+        unexplained=tuple(sorted(unexplained)),
         warnings=warnings_since(),
     )
 
@@ -87,15 +87,15 @@ def _lengthening_speeds(session: Session, explained: Array, probed: Any, driven:
     return speeds
 
 
-def _missed(session: Session, explained: Array, speed: Array, probed: Any) -> bool:
-    """Whether a muscle lengthens faster than its moment arms explain: then it acts where no pair was found for it.
+def _unexplained(session: Session, explained: Array, speed: Array, probed: Any) -> set[str]:
+    """Muscles that lengthen faster than their moment arms explain: they act where they were not thought to.
 
     Muscles whose moment arm is not −∂l/∂q cannot be judged so.
     """
     asked = np.array([muscle.getLengtheningSpeed(session.state) for muscle in session.muscles])
-    unexplained = np.abs(asked - explained)
-    unexplained[probed] = 0.0
-    return bool((unexplained > UNEXPLAINED * max(1.0, float(np.abs(speed).max()))).any())
+    off = np.abs(asked - explained) > UNEXPLAINED * max(1.0, float(np.abs(speed).max()))
+    off[probed] = False
+    return {session.muscles[muscle].getName() for muscle in np.flatnonzero(off)}
 
 
 def _gains(session: Session, asked: tuple[int, ...]) -> list[float]:

@@ -19,15 +19,14 @@ Index = NDArray[np.intp]
 
 #: rad or m; the step of the finite differences of length that moment arms are compared with.
 STEP = 1e-3
-#: m; a moment arm below this in every sampled posture is zero (rounding leaves 1e-12; muscles that span a coordinate
-#: show at least 1e-5 somewhere).
+#: m; a moment arm below this in every posture tried is zero (rounding leaves 1e-12, muscles that act show 1e-5).
 ZERO = 1e-7
 #: m; where lengthening speed and tension give moment arms further apart than rounding (1e-11), OpenSim's is the latter.
 FORCE_BASED = 1e-8
 #: m; OpenSim's moment arm and −∂l/∂q may differ by this much before it is said.
 INCONSISTENT = 1e-3
-#: Postures of the motion, and random ones, in which moment arms are tried; and of the motion, in which lengths are.
-OWN_POSTURES, RANDOM_POSTURES, LENGTH_POSTURES = 8, 8, 4
+#: Postures of the motion in which moment arms are tried, and those in which slopes of length are.
+POSTURES, LENGTH_POSTURES = 8, 4
 #: Joints whose coordinates are not the integrals of their speeds: there −∂l/∂q is no moment arm.
 OWN_SPEEDS = {"BallJoint", "EllipsoidJoint", "FreeJoint"}
 
@@ -46,29 +45,26 @@ class Plan:
     probed_pairs: list[tuple[int, int, int]]
 
 
-def find_pairs(key: ModelKey, value: Array, everything: bool = False) -> Pairs:
-    """Which muscles act on which coordinates: of those that paths span, the ones with a moment arm somewhere.
+def find_pairs(key: ModelKey, value: Array) -> Pairs:
+    """Which muscles act on which coordinates: on those that their paths span.
 
-    They are tried in postures of the motion and in random ones within the ranges; ``everything`` keeps all that are
-    spanned. Muscles whose moment arm is not −∂l/∂q are named: where a path wraps over two objects OpenSim's can be
-    off by a centimetre, and not vanish even about joints that the muscle does not cross.
+    Muscles whose moment arm is not −∂l/∂q are named, and taken from forces: where a path wraps over two objects
+    OpenSim's can be off by a centimetre, and not vanish even about joints that the muscle does not cross, which are
+    then pairs as well. Postures of the motion show which.
     """
     session = load(key)
     spanned = spans(session)
-    postures = _sample(session, value)
-    probed = _force_based(session, spanned, postures[:OWN_POSTURES])
-    reach = spanned.copy()
-    reach[:, probed] = True
-    row_of, muscle_of = np.nonzero(reach)
-    plan = make_plan(session, row_of, muscle_of, spanned, probed)
-    arms = np.array([_try(session, posture, plan) for posture in postures])
-    acts = np.zeros_like(reach)
-    acts[reach] = np.nan_to_num(np.abs(arms)).max(axis=0) > ZERO
-    kept = (spanned & (acts | everything)) | acts
+    rows = np.unique(np.linspace(0, len(value) - 1, POSTURES).astype(int))
+    postures = np.array([follow(session, posture.copy()) for posture in value[rows]])
+    coordinate, muscle = np.nonzero(spanned)
+    plan = make_plan(session, coordinate, muscle, spanned, np.zeros(0, dtype=np.intp))
+    arms = np.zeros((len(postures), *spanned.shape))
+    arms[:, coordinate, muscle] = [_try(session, posture, plan) for posture in postures]
+    probed = _take_from_forces(session, postures, arms)
+    acts = np.nan_to_num(np.abs(arms)).max(axis=0) > ZERO
+    coordinate, muscle = np.nonzero(spanned | acts)
     served = np.asarray((spanned & acts).any(axis=1))
-    warnings = _inconsistent(session, spanned, reach, postures[:OWN_POSTURES], arms[:OWN_POSTURES])
-    coordinate, muscle = np.nonzero(kept)
-    return Pairs(coordinate, muscle, served, spanned, probed, warnings)
+    return Pairs(coordinate, muscle, served, spanned, probed, _inconsistent(session, spanned, postures, arms))
 
 
 def make_plan(session: Session, coordinate: Index, muscle: Index, spanned: NDArray[np.bool_], probed: Index) -> Plan:
@@ -140,35 +136,22 @@ def net_force(session: Session, acceleration: Array) -> Array:
     return np.asarray(force.to_numpy())[session.mobility]
 
 
-def _force_based(session: Session, spanned: NDArray[np.bool_], postures: Array) -> Index:
-    """Muscles whose quick moment arm is, or may become, another than OpenSim's own.
+def _take_from_forces(session: Session, postures: Array, arms: Array) -> Index:
+    """Replace the moment arms (S, D, M) of muscles whose quick one is another than OpenSim's own; return those muscles.
 
-    Those over several wrap objects, and those with one, or with moving points, caught at it in a posture of the motion.
+    Those over several wrap objects may be, anywhere; those with one, or with moving points, are tried.
     """
-    several = np.array([wraps(muscle) > 1 for muscle in session.muscles])
-    doubtful = np.array([winding(muscle) for muscle in session.muscles]) & ~several
-    row_of, muscle_of = np.nonzero(spanned & doubtful)
-    plan = make_plan(session, row_of, muscle_of, spanned, np.zeros(0, dtype=np.intp))
-    for posture in postures:
-        quick = _try(session, posture, plan)
+    doubtful = np.flatnonzero([winding(muscle) for muscle in session.muscles])
+    probed = {int(muscle) for muscle in doubtful if wraps(session.muscles[muscle]) > 1}
+    for index, posture in enumerate(postures):
+        set_posture(session, 0.0, posture)
+        session.model.realizePosition(session.state)
         to_free = jacobian(session, posture)[:, session.free()]
-        tension = tension_arms(session, to_free, np.flatnonzero(doubtful))
-        for arm, row, muscle in zip(quick, row_of, muscle_of, strict=True):
-            several[muscle] |= abs(arm - tension[int(muscle)][row]) > FORCE_BASED
-    return np.flatnonzero(several)
-
-
-def _sample(session: Session, value: Array) -> Array:
-    """(S, N) postures of the motion, then random ones; coupled coordinates follow."""
-    free = session.free()
-    rng = np.random.default_rng(0)
-    own = value[np.unique(np.linspace(0, len(value) - 1, OWN_POSTURES).astype(int))]
-    low = np.array([max(c.getRangeMin(), -np.pi) for c in session.coordinates])
-    high = np.array([min(c.getRangeMax(), np.pi) for c in session.coordinates])
-    random = np.repeat(own[:1], RANDOM_POSTURES, axis=0)
-    random[:, free] = rng.uniform(low, np.maximum(high, low), (RANDOM_POSTURES, len(low)))[:, free]
-    own = own[np.arange(OWN_POSTURES) % len(own)]
-    return np.array([follow(session, posture.copy()) for posture in np.concatenate([own, random])])
+        for muscle, tension in tension_arms(session, to_free, doubtful).items():
+            if muscle in probed or np.abs(tension - arms[index, :, muscle]).max() > FORCE_BASED:
+                probed.add(muscle)
+                arms[index, :, muscle] = tension
+    return np.array(sorted(probed), dtype=np.intp)
 
 
 def _try(session: Session, posture: Array, plan: Plan) -> Array:
@@ -176,17 +159,12 @@ def _try(session: Session, posture: Array, plan: Plan) -> Array:
     return moment_arms(session, jacobian(session, posture)[:, session.free()], plan)
 
 
-def _inconsistent(
-    session: Session, spanned: NDArray[np.bool_], reach: NDArray[np.bool_], postures: Array, arms: Array
-) -> list[str]:
+def _inconsistent(session: Session, spanned: NDArray[np.bool_], postures: Array, arms: Array) -> list[str]:
     """Sentences about muscles whose OpenSim moment arm is not the slope of their length in the motion."""
     doubtful = np.array([winding(muscle) for muscle in session.muscles])
-    chosen = np.unique(np.linspace(0, len(postures) - 1, LENGTH_POSTURES).astype(int))
     worst = np.zeros(spanned.shape)
-    for index in chosen:
-        dense = np.zeros(spanned.shape)
-        dense[reach] = arms[index]
-        off = np.abs(dense + _length_slopes(session, postures[index], spanned & doubtful))
+    for index in np.unique(np.linspace(0, len(postures) - 1, LENGTH_POSTURES).astype(int)):
+        off = np.abs(arms[index] + _length_slopes(session, postures[index], spanned & doubtful))
         worst = np.fmax(worst, np.where(doubtful, off, 0.0))
     coordinates = [session.coordinates[index] for index in session.free()]
     own_speeds = [c.getJoint().getConcreteClassName() in OWN_SPEEDS for c in coordinates]
