@@ -2,7 +2,8 @@
 
 For a feasible ỹ and any λ the gap P(ỹ) − g(λ) bounds P(ỹ) − P*. An answer y(λ) misses the moments by ρ; where that is
 more than rounding it is repaired first, at least cost and within the bounds. A frame whose repair still misses the
-moments is left uncertified. The gap is a sum of terms that are never negative, computed without cancellation.
+moments is left uncertified. The gap is a sum of terms that are never negative, computed without cancellation; what
+rounding leaves of the moments, priced by λ, is one of them (where λ is thousands, 1e-12 N·m are worth 1e-9).
 
 From the gap follows how far each activation can be from its optimum: by the strong convexity of |y|^p / p within the
 bounds of the muscles, and, for p > 2, unknown by unknown, because the gap of the optimum too is at most this.
@@ -44,7 +45,8 @@ def certify(
     z = times(multipliers, A)
     allowed = allowed_residual(b)
     repaired, feasible = _repaired(Program(A, b, lower, upper, quadratic_response(), allowed), y, z, p)
-    gap = duality_gap(repaired, z, lower, upper, p)
+    unmet = xp.sum(xp.abs(multipliers * (b - act(A, repaired))), axis=1)
+    gap = duality_gap(repaired, z, lower, upper, p) + unmet
     if not repaired[:1, muscles].shape[1]:
         return Certificate(repaired, gap, xp.zeros_like(gap), feasible)
     low, high, s = lower[:, muscles], upper[:, muscles], scale[:, muscles]
