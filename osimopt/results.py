@@ -45,21 +45,22 @@ def write_result(solution: RedundancySolution, folder: str | os.PathLike[str], *
 
 def write_pieces(
     solutions: Iterable[RedundancySolution], frames: int, folder: str | os.PathLike[str], *, overwrite: bool = False
-) -> Tally:
+) -> tuple[Tally, dict[str, Any]]:
     """Write solutions of consecutive pieces of one motion as one result folder, holding one piece at a time.
 
-    ``frames`` is their number in all. The folder appears whole or not at all.
+    ``frames`` is their number in all. The folder appears whole or not at all. Returns the tally of all, and their
+    provenance.
     """
-    tallies: list[Tally] = []
+    closed: list[tuple[Tally, dict[str, Any]]] = []
 
     def fill(temporary: Path) -> None:
         writer = ResultWriter(temporary, frames)
         for solution in solutions:
             writer.add(solution)
-        tallies.append(writer.close())
+        closed.append(writer.close())
 
     _appear(Path(folder), overwrite, fill)
-    return tallies[0]
+    return closed[0]
 
 
 def write_arrays(problem: RedundancyProblem, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -144,29 +145,40 @@ class ResultWriter:
         self.folder, self.frames = folder, frames
         self.tally: Tally | None = None
         self._provenance: dict[str, Any] = {}
+        self._said: list[str] = []
 
     def add(self, solution: RedundancySolution) -> None:
         """Append the frames of a solution."""
         first = self.tally is None
         for quantity in QUANTITIES:
-            table = solution.to_dataframe(quantity)  # type: ignore[arg-type]
-            with (self.folder / f"{quantity}.sto").open("a", encoding="utf-8") as file:
-                if first:
-                    file.write(table_head(quantity, self.frames, list(table.columns)))
-                file.write(table_rows(table.index.to_numpy(), table.to_numpy()))
+            self._append(quantity, solution.to_dataframe(quantity))  # type: ignore[arg-type]
+        if solution.uncertainty is not None:
+            for quantity in ("activation", "muscle_force"):
+                bands = solution.uncertainty.to_dataframe(quantity)
+                bands.columns = ["/".join(map(str, column)) for column in bands.columns]
+                self._append(f"{quantity}_bands", bands)
+            self._said += [line for line in solution.uncertainty.findings() if line not in self._said]
         frame_table(solution).to_csv(self.folder / "status.csv", mode="a", header=first, index=False)
         tally = Tally.of(solution)
         self.tally = tally if self.tally is None else self.tally + tally
         seconds = self._provenance.get("solve_seconds", 0.0) + solution.provenance.get("solve_seconds", 0.0)
         self._provenance = {**solution.provenance, "solve_seconds": seconds}
 
-    def close(self) -> Tally:
-        """Write ``solution.json`` and return the tally."""
+    def _append(self, name: str, table: pd.DataFrame) -> None:
+        path = self.folder / f"{name}.sto"
+        head = "" if path.exists() else table_head(name, self.frames, list(table.columns))
+        with path.open("a", encoding="utf-8") as file:
+            file.write(head + table_rows(table.index.to_numpy(), table.to_numpy()))
+
+    def close(self) -> tuple[Tally, dict[str, Any]]:
+        """Write ``solution.json``; return the tally and the provenance of all."""
         if self.tally is None or self.tally.frames != self.frames:
             got = "none" if self.tally is None else str(self.tally.frames)
             raise InputError(explain(f"{self.frames} frames to write", got, "Add every piece.", self.folder))
-        _write_json({**self.tally.summary(), **self._provenance}, self.folder / "solution.json")
-        return self.tally
+        summary = self.tally.summary()
+        summary["findings"] += self._said
+        _write_json({**summary, **self._provenance}, self.folder / "solution.json")
+        return self.tally, self._provenance
 
 
 def _fill(solution: RedundancySolution, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -78,8 +79,37 @@ def test_volume_weighs_large_muscles_more(walk: osimopt.RedundancyProblem) -> No
         solve_static(elbow, weights="volume")
 
 
+def test_moments_of_known_activations_are_met(arm: Any) -> None:
+    """Linearised at one activation they may seem out of reach; nothing is called infeasible that is not."""
+    problem = osimopt.load_problem(arm.model, arm.motion, time_range=(0.2, 0.6), reserves=None)
+    assert problem.parameters is not None
+    rng = np.random.default_rng(3)
+    activation = rng.uniform(0.05, 0.9, problem.max_force.shape)
+    force = equilibrium(problem.parameters, np.asarray(problem.geometry.length), activation, _fiber_speed(problem))[1]
+    asked = replace(problem, generalized_force=np.einsum("tdm,tm->td", problem.moment_arm, force))
+    solution = solve_static(asked, tendon="compliant", on_failure="return")
+    assert solution.solved.mean() > 0.9
+    assert osimopt.Status.INFEASIBLE not in set(solution.status)
+    cost = np.sum(activation**2, axis=1)[solution.solved]
+    assert (solution.objective[solution.solved] <= cost + 1e-9).mean() > 0.9
+    np.testing.assert_allclose(solution.moment_residual[solution.solved], 0.0, atol=1e-7)
+
+
+def test_what_holds_for_rigid_tendons_only_is_refused(walk: osimopt.RedundancyProblem) -> None:
+    solution = solve_static(walk, tendon="compliant")
+    assert solution.gap is None
+    assert solution.activation_error is None
+    for ask in (osimopt.sensitivity, osimopt.feasible_ranges):
+        with pytest.raises(osimopt.InputError, match="a solution with rigid tendons"):
+            ask(solution)
+    with pytest.raises(osimopt.InputError, match="no uncertainty with tendon='compliant'"):
+        solve_static(walk, tendon="compliant", uncertainty={"max_isometric_force": 0.1})
+
+
 def test_bands_come_with_the_solution(walk: osimopt.RedundancyProblem) -> None:
     few = walk.frames(slice(0, 3))
-    solution = solve_static(few, uncertainty={"max_isometric_force": 0.1})
+    solution = solve_static(few, uncertainty={"max_isometric_force": 1e-9})
     assert solution.uncertainty is not None
+    for band in solution.uncertainty.muscle_force:
+        np.testing.assert_allclose(band, solution.muscle_force, rtol=1e-5, atol=1e-4)
     assert solve_static(few).uncertainty is None

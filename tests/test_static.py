@@ -484,7 +484,7 @@ class TestArguments:
             ({"exponent": np.nan}, r"expected a finite exponent ≥ 1, got nan"),
             ({"cost": "sum_force_squared", "exponent": 3}, r"expected no exponent for cost='sum_force_squared', got 3"),
             ({"tendon": "elastic"}, r"expected tendon among .*, got 'elastic'"),
-            ({"device": "cuda"}, r"expected device among .*, got 'cuda'"),
+            ({"device": "cuda:99"}, r"expected device among .*, got 'cuda:99'"),
             ({"on_failure": "ignore"}, r"expected on_failure among .*, got 'ignore'"),
             ({"solver": "ipopt"}, r"expected a solver among auto, newton, slsqp, lsq_linear, highs, got 'ipopt'"),
             ({"solver": "highs"}, r"expected solver='newton' or 'slsqp' for Σ a², got solver='highs'"),

@@ -22,6 +22,8 @@ Progress = Callable[[int, int], None]
 #: Frames per call of opensim's process: a tenth of a second of work, so that progress moves, Ctrl-C is heard, and
 #: two processes finish together.
 CHUNK = 50
+#: Postures of the motion in which moment arms are tried.
+POSTURES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,8 @@ class Extracted:
 def find_pairs(model: Model, motion: Kinematics) -> Pairs:
     """Which muscles act on which coordinates; see ``worker.geometry``."""
     function = "osimopt.adapters.worker.geometry:find_pairs"
-    pairs: Pairs = isolation.run("opensim", function, model.key, motion.value, subject=model.path)
+    rows = np.unique(np.linspace(0, len(motion.value) - 1, POSTURES).astype(int))
+    pairs: Pairs = isolation.run("opensim", function, model.key, motion.value[rows], subject=model.path)
     return pairs
 
 

@@ -46,6 +46,14 @@ def complete(model: Model, time: Array, value: Array, speed: Array | None, keep:
     return Kinematics(time, names, value, speed, acceleration, Coupling(dependent, independent, slope))
 
 
+def couple(model: Model, value: Array, n_jobs: int = 1) -> Array:
+    """Values (T, N) with those of coupled coordinates as the couplers have them."""
+    if not model.description.of_kind("coupled"):
+        return value
+    still = np.zeros_like(value)
+    return np.concatenate([part[0] for part in _coupled(model, value, still, still, n_jobs)])
+
+
 def _coupled(model: Model, value: Array, speed: Array, acceleration: Array, n_jobs: int) -> Iterator[Any]:
     chunks = (slice(start, start + CHUNK) for start in range(0, len(value), CHUNK))
     calls = ((model.key, value[chunk], speed[chunk], acceleration[chunk]) for chunk in chunks)

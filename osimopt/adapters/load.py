@@ -109,6 +109,16 @@ def load_problem(
         model, motion, external_loads, generalized_force, time_range, lowpass_hz, reserves, weld, passive_force,
         gain, geometry, speeds, force_sets, replace_force_set,
     )  # fmt: skip
+    return load_request(request, n_jobs, cache, progress)
+
+
+def load_request(
+    request: Request,
+    n_jobs: int | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> RedundancyProblem:
+    """Read what is asked for, or read it back from the cache."""
     kept = None if cache is None else cached_path(cache, request.files(), request.options())
     if kept is not None and (problem := recall(kept)) is not None:
         return problem

@@ -53,13 +53,24 @@ class ExternalLoads:
         """
         if not FEWEST_FRAMES <= len(time) < len(self.table):
             return self.data
-        value = self._spline(time)
-        digest = hashlib.sha256(time.tobytes() + value.tobytes()).hexdigest()[:16]
-        path = scratch_folder() / f"{self.data.stem}-{digest}.sto"
+        path = self._sampled_path(time)
         if not path.exists():
-            sampled = type(self.table)(value, index=time, columns=self.table.columns)
+            sampled = type(self.table)(self._spline(time), index=time, columns=self.table.columns)
             write_table(sampled, path, name=self.data.stem)
         return path
+
+    def forget(self, time: NDArray[np.float64]) -> None:
+        """Remove what ``at`` wrote."""
+        self._sampled_path(time).unlink(missing_ok=True)
+
+    def _sampled_path(self, time: NDArray[np.float64]) -> Path:
+        digest = hashlib.sha256(self._content + time.tobytes()).hexdigest()[:16]
+        return scratch_folder() / f"{self.data.stem}-{digest}.sto"
+
+    @cached_property
+    def _content(self) -> bytes:
+        labels = "\t".join(map(str, self.table.columns)).encode()
+        return labels + hashlib.sha256(self.table.index.to_numpy().tobytes() + self.table.to_numpy().tobytes()).digest()
 
     @cached_property
     def _spline(self) -> Any:

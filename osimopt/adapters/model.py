@@ -30,7 +30,9 @@ class Model:
 
     def with_loads(self, data: Path) -> Model:
         """The same model with another file of loads."""
-        return replace(self, key=stamped(replace(self.key, loads_data=str(data))))
+        path, loads, _, *sets = self.key.stamps  # the model stays the one that was described, whatever its file is now
+        key = replace(self.key, loads_data=str(data), stamps=(path, loads, stamp(data), *sets))
+        return replace(self, key=key)
 
     def with_rigid_tendons(self) -> Model:
         """The same model with every tendon inextensible."""
@@ -108,7 +110,13 @@ def identify(
 def stamped(key: ModelKey) -> ModelKey:
     """The same key with its files as they are now."""
     files = [Path(name) for name in (key.path, key.loads, key.loads_data, *key.force_sets) if name is not None]
-    return replace(key, stamps=tuple((file.stat().st_size, file.stat().st_mtime_ns) for file in files))
+    return replace(key, stamps=tuple(stamp(file) for file in files))
+
+
+def stamp(file: Path) -> tuple[int, int]:
+    """Size and time of change."""
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def as_file(model: str | os.PathLike[str] | Any) -> Path:

@@ -13,7 +13,7 @@ from ..data import Coordinate, Kinematics
 from ..errors import InputError, explain, some
 from ..notices import warn
 from ..tables import check_times, read_table
-from .completion import complete, read_speeds
+from .completion import complete, couple, read_speeds
 from .model import Model
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def read_motion(
         filtered[:, free] = smooth
         within = slice(keep.start + pad, keep.stop + pad)
     motion = complete(model, wide, filtered, speed, within, n_jobs)
-    as_given = motion.value if lowpass_hz is None else complete(model, time, value, value, keep, n_jobs).value
+    as_given = motion.value if lowpass_hz is None else couple(model, value[keep], n_jobs)
     _warn_of_disagreement(table.iloc[keep], motion.coordinates, as_given, model, path)
     return motion
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,8 +25,8 @@ from .polynomials import along_motion
 
 Array = NDArray[np.float64]
 
-#: Frames of a motion from which a second process is worth its start (0.3 s).
-FRAMES_PER_JOB = 60
+#: Frames of a motion that are worth another process: 0.2 s of work; and the most that are started unasked.
+FRAMES_PER_JOB, MOST_JOBS = 100, 8
 #: Frames of a piece: 80 muscles take 60 MB.
 PIECE = 5000
 
@@ -66,6 +67,8 @@ class Trial:
             stop = min(start + frames, len(self))
             moved = None if progress is None else lambda done, _, start=start: progress(start + done, len(self))
             yield self._problem(slice(start, stop), moved)
+            if self.loads is not None and len(self) > frames:
+                self.loads.forget(self.motion.frames(slice(start, stop)).time)
 
     def model_for(self, motion: Kinematics) -> Model:
         """The model with the loads of these frames of the motion."""
@@ -84,7 +87,7 @@ class Trial:
             target = self.given.value[keep]
             rows = np.array([geometry.coordinates.index(name) for name in self.given.coordinates])
             geometry, actuators = geometry.select(rows), actuators.select(rows)
-        added = self._reserves_beside(geometry, actuators)
+        added = self._reserves_beside(geometry, actuators).frames(keep)
         self.provenance["reserves_added"] = dict(zip(added.names, added.optimal_force.tolist(), strict=True))
         self._note(extracted.warnings)
         muscles = self.model.description.muscles
@@ -101,7 +104,7 @@ class Trial:
             passive_force=passive,
             parameters=muscles,
             kinematics=motion,
-            provenance=self.provenance,
+            provenance=copy.deepcopy(self.provenance),
         )
 
     def _extract(self, motion: Kinematics, progress: Progress | None) -> Extracted:
@@ -172,4 +175,4 @@ def count_jobs(n_jobs: int | None, frames: int) -> int:
             raise InputError(explain("n_jobs of at least 1, or None", repr(n_jobs), "Give a number of processes."))
         return n_jobs
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, 1 + frames // FRAMES_PER_JOB))
+    return max(1, min(cores, MOST_JOBS, 1 + frames // FRAMES_PER_JOB))

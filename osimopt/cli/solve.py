@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,7 +28,7 @@ from .options import (
 from .terminal import print_tally, progress, say, say_warning
 
 if TYPE_CHECKING:
-    from ..problem import RedundancyProblem
+    from ..solution import RedundancySolution
 
 
 class Method(StrEnum):
@@ -102,48 +101,29 @@ def solve(
 
     Long motions are read, solved and written piece by piece, in bounded memory.
     """
-    from .. import solve_static
+    from .. import solve_to_folder
     from ..costs import get_cost
-    from ..results import check_target, write_pieces
+    from ..report import figures
 
-    check_target(out.absolute(), overwrite)
     get_cost(cost, exponent)
+    last: list[RedundancySolution] = []
+
+    def remember(solution: RedundancySolution) -> None:
+        last[:] = [solution]
+
+    how = {
+        "cost": cost, "exponent": exponent, "weights": weights, "tendon": tendon, "solver": solver, "device": device,
+    }  # fmt: skip
     with progress("Reading and solving") as moved:
-        frames, pieces = _pieces(
-            cache, moved, jobs, model=model, motion=motion, external_loads=external_loads,
-            generalized_force=generalized_force, time_range=time_range, lowpass_hz=lowpass_hz,
-            reserves=read_reserves(reserves), weld=tuple(weld or ()), passive_force=passive_force, gain=gain,
-            geometry=geometry,
+        tally, provenance = solve_to_folder(
+            out, model, motion, external_loads, solve=how, cache=cache, overwrite=overwrite, n_jobs=jobs,
+            progress=moved, on_piece=remember, generalized_force=generalized_force, time_range=time_range,
+            lowpass_hz=lowpass_hz, reserves=read_reserves(reserves), weld=tuple(weld or ()),
+            passive_force=passive_force, gain=gain, geometry=geometry,
         )  # fmt: skip
-        last: list[Any] = []
-        how: dict[str, Any] = {
-            "cost": cost, "exponent": exponent, "weights": weights, "tendon": tendon, "solver": solver,
-            "device": device,
-        }  # fmt: skip
-
-        def solved() -> Iterator[Any]:
-            for problem in pieces:
-                last[:] = [solve_static(problem, on_failure="return", **how)]
-                yield last[0]
-
-        tally = write_pieces(solved(), frames, out, overwrite=overwrite)
-    if len(last[0].time) == frames:
-        from ..report import figures
-
+    if len(last[0].time) == tally.frames:
         figures.draw_solution(last[0], out / "solution.png")
-    print_tally(tally, last[0].provenance)
+    print_tally(tally, provenance)
     say(f"\nWritten to {out.absolute()}")
     if tally.solved < tally.frames:
         raise typer.Exit(1)
-
-
-def _pieces(cache: Path | None, moved: Any, jobs: int | None, **asked: Any) -> tuple[int, Iterator[RedundancyProblem]]:
-    """Frames in all, and the problem: whole from a cache, or piece by piece."""
-    from ..adapters.load import load_problem, open_trial
-    from ..adapters.request import Request
-
-    if cache is not None:
-        problem = load_problem(**asked, n_jobs=jobs, cache=cache, progress=moved)
-        return len(problem), iter([problem])
-    trial = open_trial(Request(**asked), jobs)
-    return len(trial), trial.pieces(progress=moved)

@@ -2,8 +2,8 @@
 
 In every frame the fibre is in static equilibrium with its tendon, which gives a tendon force F(a). A problem with
 max_force = F′(aₖ) and passive_force = F(aₖ) − F′(aₖ) aₖ is solved for aₖ₊₁, until activations no longer move. There
-the moments hold for F(a) itself, and the answer meets the first-order conditions of the nonlinear program; that is not
-convex, so the certificate is the last linear one's.
+the moments hold for F(a) itself, and the answer meets the first-order conditions of the nonlinear program. That is not
+convex: there is no certificate, and no proof that moments cannot be met.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ SETTLED = 1e-10
 MOST_ROUNDS = 100
 #: Share of the way that a frame goes at least; one that overshoots goes half as far next time.
 SHORTEST = 1.0 / 16.0
-#: Activation at which forces are linearised first.
-FIRST = 0.1
+#: Activations at which forces are linearised first, and where no answer is found there, next.
+FIRST = (0.1, 0.4, 0.8, 0.02)
 
 
 def solve_compliant(
@@ -47,20 +47,31 @@ def solve_compliant(
         A muscle has no equilibrium.
     """
     speed = _fiber_speed(problem)
-    at = np.clip(np.full(problem.max_force.shape, FIRST), problem.lower, problem.upper)
+    at = np.clip(np.full(problem.max_force.shape, FIRST[0]), problem.lower, problem.upper)
+    tried = np.zeros(len(problem), dtype=int)
     step, moved_before = np.ones(len(problem)), np.full(len(problem), np.inf)
     solution = solve(_linearise(problem, at, speed), guess)
     for _ in range(MOST_ROUNDS):
         change = np.where(solution.solved[:, None], solution.activation - at, 0.0)
         moved = np.abs(change).max(axis=1, initial=0.0)
-        if (moved <= SETTLED).all():
-            return solution
+        stuck = ~solution.solved & (tried + 1 < len(FIRST))
+        if (moved <= SETTLED).all() and not stuck.any():
+            break
         step = np.clip(np.where(moved > moved_before, 0.5, 2.0) * step, SHORTEST, 1.0)
         moved_before = moved
         at = at + step[:, None] * change
+        tried += stuck
+        at[stuck] = np.clip(np.array(FIRST)[tried[stuck], None], problem.lower, problem.upper)
         start = None if solution.multipliers is None else np.nan_to_num(solution.multipliers)
         solution = solve(_linearise(problem, at, speed), start)
-    return _unsettled(solution, moved > SETTLED)
+    return _without_proof(solution, moved > SETTLED)
+
+
+def refuse_compliant(solution: RedundancySolution, what: str) -> None:
+    """Refuse a solution with compliant tendons where forces must be affine in activation."""
+    if solution.provenance.get("solver", {}).get("tendon") == "compliant":
+        fix = "Solve with tendon='rigid'."
+        raise InputError(explain(f"a solution with rigid tendons for {what}", "one with compliant tendons", fix))
 
 
 def _fiber_speed(problem: RedundancyProblem) -> Array:
@@ -94,20 +105,29 @@ def _linearise(problem: RedundancyProblem, at: Array, speed: Array) -> Redundanc
     return replace(problem, max_force=slope, passive_force=force - slope * at)
 
 
-def _unsettled(solution: RedundancySolution, frames: NDArray[np.bool_]) -> RedundancySolution:
-    """Mark frames whose activations still move as failed."""
-    status, activation, control = solution.status.copy(), solution.activation.copy(), solution.reserve_control.copy()
-    status[frames & solution.solved] = Status.NOT_CONVERGED
-    activation[frames], control[frames] = np.nan, np.nan
-    said = "Activations kept moving with the stretch of the tendons."
-    detail = dict.fromkeys(np.flatnonzero(frames).tolist(), said)
-    terms = {name: np.where(frames, np.nan, term) for name, term in solution.objective_terms.items()}
+def _without_proof(solution: RedundancySolution, unsettled: NDArray[np.bool_]) -> RedundancySolution:
+    """Take back what only holds for the linear problem, and mark the frames whose activations still move as failed."""
+    failed = unsettled | ~solution.solved
+    status = solution.status.copy()
+    status[failed] = Status.NOT_CONVERGED
+    detail = {}
+    for frame in np.flatnonzero(failed).tolist():
+        moving = "Activations kept moving with the stretch of the tendons."
+        missed = f"Linearised at none of {len(FIRST)} activations could forces meet the moments. "
+        detail[frame] = moving if unsettled[frame] else missed + solution.detail.get(frame, "")
+
+    def blank(values: Array) -> Array:
+        return np.where(failed.reshape(-1, *[1] * (values.ndim - 1)), np.nan, values)
+
     return replace(
         solution,
-        activation=activation,
-        reserve_control=control,
+        activation=blank(solution.activation),
+        reserve_control=blank(solution.reserve_control),
         status=status,
-        objective=np.where(frames, np.nan, solution.objective),
-        objective_terms=terms,
-        detail={**solution.detail, **detail},
+        objective=blank(solution.objective),
+        objective_terms={name: blank(term) for name, term in solution.objective_terms.items()},
+        gap=None,
+        activation_error=None,
+        multipliers=None if solution.multipliers is None else blank(solution.multipliers),
+        detail=detail,
     )

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, explain, some
 from ..problem import RedundancyProblem
 from ..solution import RedundancySolution
+from .compliant import refuse_compliant
 from .simplex import Extremum, dual_bound, maximise
 from .solve import solve_static
 
@@ -126,7 +127,7 @@ def feasible_ranges(
     Returns
     -------
     FeasibleRanges
-        Each end proved by duality to 1e-8 of activation (``gap``).
+        Each end with its duality gap in activation (``gap``): above 1e-8 only where HiGHS too stopped short.
 
     Raises
     ------
@@ -136,6 +137,7 @@ def feasible_ranges(
     if isinstance(solution, RedundancyProblem):
         solution = solve_static(solution if frames is None else solution.frames(frames), on_failure="return")
         frames = None
+    refuse_compliant(solution, "feasible_ranges")
     keep = slice(None) if frames is None else frames
     problem = solution.problem.frames(keep)
     wanted = problem.muscles if muscles is None else tuple(muscles)

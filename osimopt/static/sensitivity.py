@@ -19,6 +19,7 @@ from ..costs import Cost, get_cost
 from ..errors import InputError, explain, some
 from ..problem import RedundancyProblem
 from ..solution import RedundancySolution
+from .compliant import refuse_compliant
 from .implicit import Linearisation, linearise
 from .scale_slope import ScaleSlope
 
@@ -206,6 +207,7 @@ def sensitivity(solution: RedundancySolution, frames: slice | None = None) -> Se
     if solution.provenance.get("method") != "static" or "name" not in said:
         fix = "Solve with osimopt.solve_static."
         raise InputError(explain("a static solution that names its cost", "none", fix))
+    refuse_compliant(solution, "sensitivity")
     cost = get_cost(said["name"], said["exponent"] if said["name"] == "activation_power" else 2.0)
     if cost.linear:
         fix = "Its optimum jumps from vertex to vertex: ask for osimopt.feasible_ranges, or choose another cost."

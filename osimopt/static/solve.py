@@ -100,7 +100,7 @@ def solve_static(
     SolverError
         Frames failed and ``on_failure="raise"``.
     """
-    problem, chosen = _prepare(problem, cost, exponent, weights, tendon, on_failure, tolerance)
+    problem, chosen = _prepare(problem, cost, exponent, weights, tendon, on_failure, tolerance, uncertainty is not None)
     method = _choose(solver, chosen, device, initial_guess is not None and not is_solution(initial_guess))
     guess = read_guess(initial_guess, problem, method)
     place = Device.of(device)
@@ -182,6 +182,7 @@ def _solve_batched(
             found.detail[frame] = describe_shortfall(problem, shortfall(whole))
         for frame in np.flatnonzero(~batch.solved & ~batch.infeasible).tolist():
             solve_into(found, problem, frame, cost, "slsqp", scale[frame], None)
+            found.detail.setdefault(frame, "Solved by slsqp: newton did not come to rest.")
     return found
 
 
@@ -199,6 +200,7 @@ def _prepare(
     tendon: str,
     on_failure: str,
     tolerance: float,
+    uncertain: bool,
 ) -> tuple[RedundancyProblem, Cost]:
     for name, value, allowed in (
         ("tendon", tendon, ("rigid", "compliant")),
@@ -211,6 +213,8 @@ def _prepare(
     if tendon == "compliant" and cost not in ("activation_power", "min_max"):
         fix = "The other costs are about forces that a rigid tendon makes affine in activation."
         raise InputError(explain("cost 'activation_power' or 'min_max' with tendon='compliant'", repr(cost), fix))
+    if tendon == "compliant" and uncertain:
+        raise InputError(explain("no uncertainty with tendon='compliant'", "some", "Bands are of rigid tendons."))
     if weights is not None:
         problem = problem.with_weights(weights)
     return problem, get_cost(cost, exponent)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from ..adapters.arrays import Progress
-from ..adapters.load import open_trial
+from ..adapters.load import load_request, open_trial
 from ..adapters.request import Request
 from ..adapters.trial import PIECE
-from ..results import write_pieces
+from ..results import check_target, write_pieces
+from ..solution import RedundancySolution
 from ..static.solve import solve_static
 from ..tally import Tally
 
@@ -21,12 +24,14 @@ def solve_to_folder(
     external_loads: str | os.PathLike[str] | None = None,
     *,
     solve: dict[str, Any] | None = None,
+    cache: str | os.PathLike[str] | None = None,
     frames: int = PIECE,
     overwrite: bool = False,
     n_jobs: int | None = None,
     progress: Progress | None = None,
+    on_piece: Callable[[RedundancySolution], None] | None = None,
     **options: Any,
-) -> Tally:
+) -> tuple[Tally, dict[str, Any]]:
     """Find muscle forces along a motion of any length, in bounded memory.
 
     Parameters
@@ -37,19 +42,36 @@ def solve_to_folder(
         As in :func:`osimopt.load_problem`.
     solve
         Arguments of :func:`osimopt.solve_static`, as ``{"exponent": 3}``.
+    cache
+        Folder that keeps the problem, as in :func:`osimopt.load_problem`; then all of it is held at once.
     frames
         How many are held at a time.
     overwrite
         Replace an earlier result folder.
     n_jobs, progress
         As in :func:`osimopt.load_problem`.
+    on_piece
+        Called with the solution of each piece.
 
     Returns
     -------
-    Tally
-        Counts, peaks and findings of all frames. Failed frames are NaN in the files.
+    Tally, dict
+        Counts, peaks and findings of all frames, and their provenance. Failed frames are NaN in the files.
     """
-    trial = open_trial(Request(model, motion, external_loads, **options), n_jobs)
-    how = {"on_failure": "return", **(solve or {})}
-    solutions = (solve_static(problem, **how) for problem in trial.pieces(frames, progress))
-    return write_pieces(solutions, len(trial), folder, overwrite=overwrite)
+    check_target(Path(folder).absolute(), overwrite)
+    request = Request(model, motion, external_loads, **options)
+    if cache is None:
+        trial = open_trial(request, n_jobs)
+        length, pieces = len(trial), trial.pieces(frames, progress)
+    else:
+        problem = load_request(request, n_jobs, cache, progress)
+        length, pieces = len(problem), iter([problem])
+
+    def solutions() -> Iterator[RedundancySolution]:
+        for piece in pieces:
+            solution = solve_static(piece, **{"on_failure": "return", **(solve or {})})
+            if on_piece is not None:
+                on_piece(solution)
+            yield solution
+
+    return write_pieces(solutions(), length, folder, overwrite=overwrite)

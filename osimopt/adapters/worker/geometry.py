@@ -25,8 +25,8 @@ ZERO = 1e-7
 FORCE_BASED = 1e-8
 #: m; OpenSim's moment arm and −∂l/∂q may differ by this much before it is said.
 INCONSISTENT = 1e-3
-#: Postures of the motion in which moment arms are tried, and those in which slopes of length are.
-POSTURES, LENGTH_POSTURES = 8, 4
+#: Postures in which slopes of length are tried.
+LENGTH_POSTURES = 4
 #: Joints whose coordinates are not the integrals of their speeds: there −∂l/∂q is no moment arm.
 OWN_SPEEDS = {"BallJoint", "EllipsoidJoint", "FreeJoint"}
 
@@ -50,12 +50,11 @@ def find_pairs(key: ModelKey, value: Array) -> Pairs:
 
     Muscles whose moment arm is not −∂l/∂q are named, and taken from forces: where a path wraps over two objects
     OpenSim's can be off by a centimetre, and not vanish even about joints that the muscle does not cross, which are
-    then pairs as well. Postures of the motion show which.
+    then pairs as well. ``value`` (S, N) are postures of the motion, which show it.
     """
     session = load(key)
     spanned = spans(session)
-    rows = np.unique(np.linspace(0, len(value) - 1, POSTURES).astype(int))
-    postures = np.array([follow(session, posture.copy()) for posture in value[rows]])
+    postures = np.array([follow(session, posture.copy()) for posture in value])
     coordinate, muscle = np.nonzero(spanned)
     plan = make_plan(session, coordinate, muscle, spanned, np.zeros(0, dtype=np.intp))
     arms = np.zeros((len(postures), *spanned.shape))
