@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,9 +106,9 @@ def get_cost(cost: str, exponent: float = 2.0) -> Cost:
     if cost not in COSTS:
         raise InputError(explain(f"a cost among {some(COSTS, 10)}", repr(cost), "Choose one of them."))
     if cost == "activation_power":
-        if not (np.isfinite(exponent) and exponent >= 1.0):
+        if not (isinstance(exponent, Real) and np.isfinite(exponent) and exponent >= 1.0):
             fix = "Use cost='min_max' for the limit of large exponents."
-            raise InputError(explain("a finite exponent ≥ 1", f"{exponent}", fix))
+            raise InputError(explain("a finite exponent ≥ 1", f"{exponent!r}", fix))
         return replace(COSTS[cost], exponent=float(exponent), formula=f"Σ a{_superscript(exponent)}")
     if exponent not in (2.0, COSTS[cost].exponent):
         raise InputError(explain(f"no exponent for cost='{cost}'", f"{exponent}", "Its exponent is part of its name."))

@@ -17,7 +17,7 @@ from .reserves import ReserveActuators
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RedundancyProblem:
     """Which activations give these generalized forces?
 
@@ -109,6 +109,16 @@ class RedundancyProblem:
         refuse(self.weights <= 0.0, "positive weights", "Leave a muscle out instead of weighting it 0.")
         refuse(self.pcsa <= 0.0, "positive pcsa", "Give cm² > 0.")
 
+    def __repr__(self) -> str:
+        """Return one line: sizes, times, and the model's file where there is one."""
+        model = self.provenance.get("inputs", {}).get("model", {}).get("file", "arrays")
+        sizes = f"{len(self)} frames, {len(self.muscles)} muscles, {len(self.coordinates)} coordinates"
+        return f"<RedundancyProblem from {model}: {sizes}, {self.time[0]:g} to {self.time[-1]:g} s>"
+
+    def unit(self, coordinate: str) -> str:
+        """Unit of the generalized force of a coordinate, where the model said it."""
+        return str(self.provenance.get("units", {}).get(coordinate, "N·m (N)"))
+
     @property
     def muscles(self) -> tuple[str, ...]:
         """M names."""
@@ -167,10 +177,10 @@ class RedundancyProblem:
             kinematics=None if self.kinematics is None else self.kinematics.frames(keep),
         )
 
-    def with_weights(self, weights: ArrayLike | Literal["volume"]) -> RedundancyProblem:
-        """The same problem with other weights: (M,), one number, or ``"volume"``: the muscles' volumes over their mean.
+    def with_weights(self, weights: ArrayLike | Mapping[str, float] | Literal["volume"]) -> RedundancyProblem:
+        """The same problem with other weights: (M,), one number, by name (others keep theirs), or ``"volume"``.
 
-        Volume is max_isometric_force · optimal_fiber_length over a common specific tension.
+        Volumes are max_isometric_force · optimal_fiber_length (over a common specific tension), divided by their mean.
         """
         if isinstance(weights, str):
             if weights != "volume" or self.parameters is None:
@@ -178,6 +188,10 @@ class RedundancyProblem:
                 raise InputError(explain("weights as numbers, or 'volume' with a model", got, "Give numbers."))
             volume = self.parameters.max_isometric_force * self.parameters.optimal_fiber_length
             weights = volume / volume.mean()
+        if isinstance(weights, Mapping):
+            if unknown := [name for name in weights if name not in self.muscles]:
+                raise InputError(explain(f"weights of {some(self.muscles, 100)}", some(unknown), "Rename them."))
+            weights = [float(weights.get(name, own)) for name, own in zip(self.muscles, self.weights, strict=True)]
         return replace(self, weights=_stretch(np.asarray(weights, dtype=float), (len(self.muscles),), "weights"))
 
     def with_reserves(

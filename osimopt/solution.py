@@ -32,8 +32,9 @@ class Status(Enum):
 
     SOLVED = "Solved: moments and bounds hold."
     INFEASIBLE = (
-        "No activations within their bounds give these moments. Check units and loads, add reserves, or strengthen "
-        "the muscles that end on their upper bound."
+        "No activations within their bounds give these moments. Check units and loads, add reserves (reserves='auto' "
+        "gives a coordinate without muscles a residual actuator), or strengthen the muscles that end on their upper "
+        "bound."
     )
     NOT_CONVERGED = (
         "The solver stopped before it was done. Try another solver= or initial_guess=, or an exponent nearer to 2."
@@ -52,7 +53,7 @@ class Status(Enum):
         return list(Status).index(self)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RedundancySolution:
     """Activations, forces and what is known of their quality.
 
@@ -104,6 +105,14 @@ class RedundancySolution:
     multipliers: Array | None = None
     uncertainty: Any = None
 
+    def __repr__(self) -> str:
+        """Return one line: what was solved, how, and how many frames."""
+        cost, solver = (self.provenance.get(name, {}) for name in ("cost", "solver"))
+        how = f"{cost.get('formula', 'no cost named')}, {solver.get('used', 'no solver named')}"
+        return (
+            f"<RedundancySolution: {int(self.solved.sum())} of {len(self.status)} frames solved, {how}; {self.problem}>"
+        )
+
     @property
     def time(self) -> Array:
         """(T,) s."""
@@ -142,7 +151,7 @@ class RedundancySolution:
         return Tally.of(self).reserve_share()
 
     def findings(self) -> list[str]:
-        """What a careful reader should know, in sentences: failures first, then reserves, then uniqueness."""
+        """What a careful reader should know, in sentences: failures first, then reserves, muscles, and the input."""
         said = Tally.of(self).findings()
         return said if self.uncertainty is None else said + self.uncertainty.findings()
 

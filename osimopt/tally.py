@@ -22,13 +22,15 @@ RESERVE_SHARE = 0.05
 AT_BOUND = 1e-6
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Tally:
     """Counts and peaks over frames.
 
     ``first`` has, by status other than solved, time (s) and detail of its first frame. ``produced`` (K, D) are the
     peaks of what each reserve does to each coordinate, ``moment`` (D,) of the generalized forces, ``force`` and
-    ``activation`` (M,) of the muscles; ``at_top`` (M,) frames at the upper bound of activation.
+    ``activation`` (M,) of the muscles; ``at_top`` (M,) frames at the upper bound of activation,
+    ``powerless`` (M,) those in which a muscle cannot produce force; ``notices`` are what reading the model and the
+    motion brought up.
     """
 
     names: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
@@ -46,6 +48,8 @@ class Tally:
     certified: int
     activation_error: float
     ambiguous: int
+    powerless: NDArray[np.intp]
+    notices: tuple[str, ...]
 
     @classmethod
     def of(cls, solution: RedundancySolution) -> Tally:
@@ -70,6 +74,8 @@ class Tally:
             certified=0 if gap is None else int(np.isfinite(gap[solved]).sum()),
             activation_error=float("nan") if error is None else _largest(error),
             ambiguous=int(np.sum(~solution.unique & solved)),
+            powerless=np.sum(problem.max_force <= 0.0, axis=0),
+            notices=tuple(problem.provenance.get("warnings", ())),
         )
 
     def __add__(self, later: Tally) -> Tally:
@@ -90,6 +96,8 @@ class Tally:
             self.certified + later.certified,
             float(np.fmax(self.activation_error, later.activation_error)),
             self.ambiguous + later.ambiguous,
+            self.powerless + later.powerless,
+            tuple(dict.fromkeys(self.notices + later.notices)),
         )
 
     @property
@@ -115,8 +123,13 @@ class Tally:
                 shares[name] = (coordinates[row], float(peaks[row] / max(self.moment[row], 1e-12)))
         return shares
 
+    def residual_peak(self) -> dict[str, float]:
+        """Peak generalized force, N·m or N, on each coordinate that no muscle serves: what residual actuators carry."""
+        peaks = zip(self.names[1], self.served, self.moment, strict=True)
+        return {name: round(float(peak), 3) for name, served, peak in peaks if not served}
+
     def findings(self) -> list[str]:
-        """What a careful reader should know, in sentences: failures first, then reserves, then uniqueness."""
+        """What a careful reader should know, in sentences: failures first, then reserves, muscles, and the input."""
         said = []
         for status, (time, detail) in sorted(self.first.items(), key=lambda item: item[0].rank):
             said.append(
@@ -130,7 +143,12 @@ class Tally:
             said.append(f"In {self.ambiguous} frames the minimiser is not unique; the one of least norm is given.")
         if saturated := [f"{m} ({n})" for m, n in zip(self.names[0], self.at_top, strict=True) if n]:
             said.append(f"At their upper bound (frames): {some(saturated, 12)}.")
-        return said
+        if powerless := [f"{m} ({n})" for m, n in zip(self.names[0], self.powerless, strict=True) if n]:
+            said.append(
+                f"Without any force at full activation (frames): {some(powerless, 12)}; their fibres are too short or "
+                "shorten too fast, or their tendons are slack."
+            )
+        return said + list(self.notices)
 
     def summary(self) -> dict[str, Any]:
         """Plain data for ``solution.json``."""
@@ -145,6 +163,7 @@ class Tally:
                 name: {"coordinate": coordinate, "share_of_peak_moment": round(share, 4)}
                 for name, (coordinate, share) in self.reserve_share().items()
             },
+            "residual_peak": self.residual_peak(),
             "certified_frames": self.certified,
             "activation_error_max": None if np.isnan(self.activation_error) else self.activation_error,
             "unique": not self.ambiguous,

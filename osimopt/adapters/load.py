@@ -163,6 +163,9 @@ def _provenance(model: Model, request: Request, heard: list[str]) -> dict[str, A
     said = [*model.description.warnings, *heard]
     if model.description.switched_off:
         said.append(f"Switched off in the model and left out: {some(model.description.switched_off, 40)}")
+    if _unsupported(model, request):
+        said.append("No ground reactions were given: the free base is held by residual actuators alone.")
+    coordinates = [model.description.coordinates[index] for index in model.description.free]
     given = {name: Path(path) for name, path in request.files().items() if path is not None}
     return {
         "source": "opensim",
@@ -175,5 +178,13 @@ def _provenance(model: Model, request: Request, heard: list[str]) -> dict[str, A
         },
         "inputs": {name: {"file": path.name, "sha256": sha256(path)} for name, path in given.items()},
         "options": request.options(),
+        "units": {coordinate.name: coordinate.unit for coordinate in coordinates},
         "warnings": list(dict.fromkeys(said)),
     }
+
+
+def _unsupported(model: Model, request: Request) -> bool:
+    """Whether a model with a free base touches nothing: no loads, no moments from a file, no contact of its own."""
+    free_base = any(model.description.coordinates[index].floating for index in model.description.free)
+    touching = any("External" in kind or "HuntCrossley" in kind for _, kind in model.description.other_forces)
+    return free_base and not touching and request.external_loads is None and request.generalized_force is None

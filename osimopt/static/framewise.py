@@ -136,5 +136,6 @@ def _solve_power(frame: Frame, exponent: float, method: str, start: Array | None
 
 def describe_shortfall(problem: RedundancyProblem, missing: dict[int, float]) -> str:
     """Say in words what the moments miss at best, by coordinate."""
-    parts = [f"{problem.coordinates[row]} is short of {value:.4g} N·m (N)" for row, value in missing.items()]
+    names = problem.coordinates
+    parts = [f"{names[row]} is short of {value:.4g} {problem.unit(names[row])}" for row, value in missing.items()]
     return "At best, " + ", ".join(parts) + "." if parts else ""

@@ -32,7 +32,7 @@ def solve_static(
     problem: RedundancyProblem,
     cost: str = "activation_power",
     exponent: float = 2,
-    weights: ArrayLike | Literal["volume"] | None = None,
+    weights: ArrayLike | Mapping[str, float] | Literal["volume"] | None = None,
     tendon: Literal["rigid", "compliant"] = "rigid",
     solver: Solver = "auto",
     device: str = "cpu",
@@ -56,8 +56,8 @@ def solve_static(
     exponent
         p ≥ 1 of ``activation_power``.
     weights
-        (M,) positive weights in place of the problem's. ``"volume"``: max_isometric_force · optimal_fiber_length over
-        their mean, a cost per volume of muscle.
+        (M,) positive weights in place of the problem's, or those of some muscles by name. ``"volume"``:
+        max_isometric_force · optimal_fiber_length over their mean, a cost per volume of muscle.
     tendon
         ``"rigid"``: force is max_force · activation, plus passive_force where the problem has it. ``"compliant"``:
         force of a fibre in equilibrium with its elastic tendon, passive force included, at the fibre speed of a rigid
@@ -196,7 +196,7 @@ def _prepare(
     problem: RedundancyProblem,
     cost: str,
     exponent: float,
-    weights: ArrayLike | Literal["volume"] | None,
+    weights: ArrayLike | Mapping[str, float] | Literal["volume"] | None,
     tendon: str,
     on_failure: str,
     tolerance: float,

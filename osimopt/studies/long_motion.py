@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..adapters.arrays import Progress
 from ..adapters.load import load_request, open_trial
 from ..adapters.request import Request
 from ..adapters.trial import PIECE
+from ..errors import InputError, explain, some
 from ..results import check_target, write_pieces
 from ..solution import RedundancySolution
 from ..static.solve import solve_static
@@ -58,6 +60,11 @@ def solve_to_folder(
     Tally, dict
         Counts, peaks and findings of all frames, and their provenance. Failed frames are NaN in the files.
     """
+    known = {field.name for field in fields(Request)}
+    if unknown := [name for name in options if name not in known]:
+        raise InputError(explain(f"options of load_problem ({some(known, 20)})", some(unknown), "Rename them."))
+    if frames < 1:
+        raise InputError(explain("frames of at least 1", f"{frames}", "5000 is the default."))
     check_target(Path(folder).absolute(), overwrite)
     request = Request(model, motion, external_loads, **options)
     if cache is None:
