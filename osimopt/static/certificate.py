@@ -1,12 +1,13 @@
 """How far an answer can be from the optimum, proved frame by frame.
 
-For a feasible ỹ and any λ the gap P(ỹ) − g(λ) bounds P(ỹ) − P*. An answer y(λ) misses the moments by ρ; where that is
-more than rounding it is repaired first, at least cost and within the bounds. A frame whose repair still misses the
-moments is left uncertified. The gap is a sum of terms that are never negative, computed without cancellation; what
-rounding leaves of the moments, priced by λ, is one of them (where λ is thousands, 1e-12 N·m are worth 1e-9).
+An answer y(λ) misses the moments; where that is more than rounding it is repaired first, at least cost and within the
+bounds. A frame whose repair still misses them is left uncertified. For the repaired ỹ, which misses b by ρ, and any λ,
+P(ỹ) − P* is at most Σ_i [φ(ỹ_i) − φ(y°_i) − z_i (ỹ_i − y°_i)] − λᵀρ, with y° = y(λ), z = Aᵀλ: a sum of terms that are
+never negative, computed without cancellation, and what rounding leaves of the moments, priced by λ (where λ is
+thousands, 1e-12 N·m are worth 1e-9): counted without sign.
 
 From the gap follows how far each activation can be from its optimum: by the strong convexity of |y|^p / p within the
-bounds of the muscles, and, for p > 2, unknown by unknown, because the gap of the optimum too is at most this.
+bounds of the muscles, and, for p > 2, unknown by unknown, because the optimum's own sum is at most the gap too.
 
 Written with the array API, for NumPy and torch.
 """
@@ -22,6 +23,9 @@ from .power import allowed_residual, last_delta, meet
 
 #: Arrays of NumPy or torch.
 Array = Any
+
+#: A repaired answer may miss the moments by this many times what a solved one may: the gap counts it.
+FEASIBLE = 100.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,38 +48,42 @@ def certify(
     xp = namespace(A)
     z = times(multipliers, A)
     allowed = allowed_residual(b)
-    repaired, feasible = _repaired(Program(A, b, lower, upper, quadratic_response(), allowed), y, z, p)
-    unmet = xp.sum(xp.abs(multipliers * (b - act(A, repaired))), axis=1)
-    gap = duality_gap(repaired, z, lower, upper, p) + unmet
+    repaired = _repaired(Program(A, b, lower, upper, quadratic_response(), allowed), y, z, p)
+    rest = b - act(A, repaired)
+    missed = xp.max(xp.abs(rest), axis=1)
+    exact = duality_gap(repaired, z, lower, upper, p)
+    gap, feasible = exact + xp.sum(xp.abs(multipliers * rest), axis=1), missed <= FEASIBLE * allowed
     if not repaired[:1, muscles].shape[1]:
         return Certificate(repaired, gap, xp.zeros_like(gap), feasible)
+    # Rounding of the moments moves the optimum by second order only.
+    sharp = xp.where(missed <= 2.0 * allowed, exact, gap)
     low, high, s = lower[:, muscles], upper[:, muscles], scale[:, muscles]
-    error = distance_bound(gap, p, at_least(xp.min(low, axis=1), 0.0), xp.max(xp.maximum(xp.abs(low), high), axis=1))
-    error = error[:, None] if p <= 2.0 else _each(gap, p, error, repaired[:, muscles], z[:, muscles], low, high)
+    error = distance_bound(sharp, p, at_least(xp.min(low, axis=1), 0.0), xp.max(xp.maximum(xp.abs(low), high), axis=1))
+    error = error[:, None] if p <= 2.0 else _each(sharp, p, error, repaired[:, muscles], z[:, muscles], low, high)
     return Certificate(repaired, gap, xp.max(error / s, axis=1), feasible)
 
 
-def _repaired(program: Program, y: Array, z: Array, p: float) -> tuple[Array, Array]:
-    """The answer with its moments met, and in which frames (T,) they are.
+def _repaired(program: Program, y: Array, z: Array, p: float) -> Array:
+    """The answer with its moments met where it missed them, if that can be.
 
     The power's own curvature repairs at least cost; where it is too steep for that, a plain square does.
     """
     xp = namespace(y)
-    feasible = xp.max(xp.abs(program.b - act(program.A, y)), axis=1) <= program.allowed
-    repaired = y + 0.0
+    repaired = y
     for delta in (max(last_delta(p), 1e-6), 1.0):
-        if bool(xp.all(feasible)):
+        missed = xp.max(xp.abs(program.b - act(program.A, repaired)), axis=1) > 2.0 * program.allowed
+        if not bool(xp.any(missed)):
             break
-        few = xp.nonzero(~feasible)[0]
+        few = xp.nonzero(missed)[0]
         part = program.keep(few)
         size = at_least(xp.max(xp.abs(y[few]), axis=1), 1e-9)[:, None]
         sized = Program(
             part.A, part.b / size, part.lower / size, part.upper / size, part.response, part.allowed / size[:, 0]
         )
         met = size * meet(sized, y[few] / size, z[few] / size ** (p - 1.0), p, delta).y
+        repaired = repaired + 0.0
         repaired[few] = xp.minimum(xp.maximum(met, part.lower), part.upper)
-        feasible[few] = xp.max(xp.abs(part.b - act(part.A, repaired[few])), axis=1) <= 2.0 * part.allowed
-    return repaired, feasible
+    return repaired
 
 
 def distance_bound(gap: Array, p: float, smallest: Array, largest: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError, MissingDependencyError, explain
 
 #: Frames solved at once with NumPy: a few hundred kB a block, which stay in the cache.
-CHUNK = 256
+CHUNK = 512
 #: Frames solved at once with torch: enough work to hide the launch of a kernel, a few hundred MB.
 DEVICE_CHUNK = 65536
 

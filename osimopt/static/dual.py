@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .gap import device_of, namespace
+from .search import LEFT, SLOPE_SHARE, line_search
 
 #: Arrays of NumPy or torch.
 Array = Any
@@ -26,11 +27,8 @@ TOLERANCE = 1e-12
 MAX_STEPS = 100
 #: Relative; a dual function that rises by more than this per step, for ever, is no rounding.
 RISE = 1e-9
-#: A step is taken whole where the slope at its end is at most this share of that at its start, of either sign; a
-#: line search ends there.
-SLOPE_SHARE = 0.5
-#: Finished frames are dropped from the arrays when fewer than this share of them is left to do: dropping copies.
-LEFT = 0.7
+#: Share of the diagonal that is added to a curvature: rows may depend on each other.
+SHARE = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +47,10 @@ class DualAnswer:
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """y = φ′⁻¹(z) before the bounds, its slope as a function of (z, y), and the same of some of the frames."""
+    """y = φ′⁻¹(z) before the bounds, its slope as a function of (z, y), and the same of some of the frames.
+
+    A slope that is the same in all frames may be (1, N).
+    """
 
     value: Callable[[Array], Array]
     slope: Callable[[Array, Array], Array]
@@ -84,7 +85,7 @@ class Program:
 def quadratic_response(centre: Array | None = None, compliance: Array | None = None) -> Response:
     """The response of Σ (y − centre)² / (2 compliance); ``None`` for 0 and 1."""
     if centre is None or compliance is None:
-        plain = Response(lambda z: z, lambda z, y: namespace(z).ones_like(z), lambda frames: plain)
+        plain = Response(lambda z: z, lambda z, y: namespace(z).ones_like(z[:1]), lambda frames: plain)
         return plain
     return Response(
         lambda z: centre + z * compliance,
@@ -93,7 +94,9 @@ def quadratic_response(centre: Array | None = None, compliance: Array | None = N
     )
 
 
-def newton(program: Program, start: Array, most: int = MAX_STEPS, enough: float = 0.0) -> DualAnswer:
+def newton(
+    program: Program, start: Array, most: int = MAX_STEPS, enough: float = 0.0, share: float = SHARE
+) -> DualAnswer:
     """Semismooth Newton on λ in all frames at once, from ``start`` (T, D).
 
     A frame is done when its moments are met, or when a step promises to raise the dual function by less than
@@ -116,7 +119,7 @@ def newton(program: Program, start: Array, most: int = MAX_STEPS, enough: float 
             program, index = program.keep(working), index[working]
             multipliers, z, free, y, missing = (a[working] for a in (multipliers, z, free, y, missing))
             working = working[working]
-        step = _newton_step(program, missing, free == y, program.response.slope(z, free))
+        step = _newton_step(program, z, free, y, missing, share)
         rise = xp.vecdot(step, missing)
         if enough:
             working = _store(answer, index, working, working & (rise <= 2.0 * enough), y, multipliers, count)
@@ -128,8 +131,11 @@ def newton(program: Program, start: Array, most: int = MAX_STEPS, enough: float 
         if bool(xp.any(rough)):
             few = xp.nonzero(rough)[0]
             part = program.keep(few)
-            lost = few[_rises_for_ever(part, step[few], along[few], gained[few], slope[few])]
-            length = _line_search(part, z[few], along[few], gained[few], rise[few], slope[few])[:, None]
+            for_ever = _rises_for_ever(part, step[few], along[few], gained[few], slope[few])
+            lost = few[for_ever]
+            if lost.shape[0]:
+                few, part = few[~for_ever], part.keep(~for_ever)
+            length = line_search(part, z[few], along[few], gained[few], rise[few], slope[few])[:, None]
             step[few] = length * step[few]
             z_next[few] = z[few] + length * along[few]
             free_next[few], y_next[few] = part.answer(z_next[few])
@@ -157,35 +163,36 @@ def _store(answer: DualAnswer, index: Array, working: Array, ready: Array, y: Ar
     return working & ~ready
 
 
-def _newton_step(program: Program, missing: Array, inside: Array, slope: Array) -> Array:
+def _newton_step(program: Program, z: Array, free: Array, y: Array, missing: Array, share: float) -> Array:
     """Solve A diag(slope inside the bounds) Aᵀ step = missing.
 
     A row on which every unknown rests on a bound does not curve; there the slope beyond the bounds gives a gradient
     step, and the line search its length.
     """
     xp, A = namespace(missing), program.A
-    curvature = xp.matmul(A * (slope * inside)[:, None, :], xp.matrix_transpose(A))
-    flat = xp.any(xp.linalg.diagonal(curvature) <= 0.0, axis=1)
+    slope = program.response.slope(z, free)
+    curvature = xp.matmul(A * (slope * (free == y))[:, None, :], xp.matrix_transpose(A))
+    diagonal = _diagonal(curvature)
+    flat = xp.any(diagonal <= 0.0, axis=1)
     if bool(xp.any(flat)):
-        beyond = xp.sum(A[flat] ** 2 * slope[flat][:, None, :], axis=2)
-        own = xp.linalg.diagonal(curvature[flat])
-        more = xp.where(own > 0.0, 0.0, xp.where(beyond > 0.0, beyond, 1.0))
-        curvature[flat] = curvature[flat] + _diagonal(more)
-    return solve_regularised(curvature, 1e-13, missing)
+        own = diagonal[flat]
+        beyond = xp.sum(A[flat] ** 2 * (slope if slope.shape[0] == 1 else slope[flat])[:, None, :], axis=2)
+        diagonal[flat] = xp.where(own > 0.0, own, xp.where(beyond > 0.0, beyond, 1.0))
+    return solve_regularised(curvature, share, missing)
 
 
 def solve_regularised(curvature: Array, share: float, right: Array) -> Array:
-    """Solve curvature · x = right, frame by frame, with a share of its diagonal added (of 1 where that is zero)."""
+    """Solve curvature · x = right, frame by frame, with a share of its diagonal added to it (1 where that is zero)."""
     xp = namespace(right)
-    diagonal = xp.linalg.diagonal(curvature)
-    little = xp.where(diagonal > 0.0, share * diagonal, 1.0)
-    return xp.linalg.solve(curvature + _diagonal(little), right[:, :, None])[:, :, 0]
+    diagonal = _diagonal(curvature)
+    diagonal += xp.where(diagonal > 0.0, share * diagonal, 1.0)
+    return xp.linalg.solve(curvature, right[:, :, None])[:, :, 0]
 
 
-def _diagonal(values: Array) -> Array:
-    """Diagonal matrices (T, D, D) of values (T, D)."""
-    identity = namespace(values).eye(values.shape[1], dtype=values.dtype, device=device_of(values))
-    return values[:, :, None] * identity
+def _diagonal(matrices: Array) -> Array:
+    """The diagonals (T, D) of fresh matrices (T, D, D), as a view."""
+    frames, size = matrices.shape[:2]
+    return matrices.reshape(frames, size * size)[:, :: size + 1]
 
 
 def _rises_for_ever(program: Program, step: Array, along: Array, gained: Array, slope: Array) -> Array:
@@ -195,40 +202,6 @@ def _rises_for_ever(program: Program, step: Array, along: Array, gained: Array, 
     far = xp.where(along > 0.0, program.upper, program.lower)
     most = xp.sum(xp.where(still, 0.0, xp.where(still, 0.0, far) * along), axis=1)
     return (slope > 0.0) & (gained - most > RISE * xp.sum(xp.abs(program.b * step), axis=1))
-
-
-def _line_search(program: Program, z: Array, along: Array, gained: Array, rise: Array, slope_at_one: Array) -> Array:
-    """Lengths (T,) of a step at which the falling slope of the dual function is a share of its start or less."""
-    xp = namespace(z)
-
-    def slope(length: Array) -> Array:
-        return gained - xp.vecdot(along, program.answer(z + length[:, None] * along)[1])
-
-    low, low_slope = xp.zeros_like(rise), rise
-    high, high_slope = xp.ones_like(rise), slope_at_one
-    wanted = SLOPE_SHARE * xp.abs(rise)
-    for _ in range(40):
-        grow = high_slope > wanted
-        if not bool(xp.any(grow)):
-            break
-        low, low_slope = xp.where(grow, high, low), xp.where(grow, high_slope, low_slope)
-        high = xp.where(grow, 8.0 * high, high)
-        high_slope = slope(high)
-    best, best_slope = high, high_slope
-    for turn in range(60):
-        bad = xp.abs(best_slope) > wanted
-        if not bool(xp.any(bad & ((best_slope < 0.0) | (low > 0.0)))):
-            break
-        width = high - low
-        secant = low + width * low_slope / xp.where(low_slope == high_slope, 1.0, low_slope - high_slope)
-        inner = xp.minimum(xp.maximum(secant, low + 0.05 * width), high - 0.05 * width)
-        middle = inner if turn % 2 == 0 else low + 0.5 * width
-        middle_slope = slope(middle)
-        rises = middle_slope > 0.0
-        low, low_slope = xp.where(bad & rises, middle, low), xp.where(bad & rises, middle_slope, low_slope)
-        high, high_slope = xp.where(bad & ~rises, middle, high), xp.where(bad & ~rises, middle_slope, high_slope)
-        best, best_slope = xp.where(bad, middle, best), xp.where(bad, middle_slope, best_slope)
-    return best
 
 
 def times(multipliers: Array, A: Array) -> Array:

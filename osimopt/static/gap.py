@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import array_api_compat
+import numpy as np
+
 #: Arrays of NumPy or torch.
 Array = Any
 
@@ -67,19 +70,16 @@ def bregman(y: Array, origin: Array, p: float) -> Array:
 
 def at_least(array: Array, least: float) -> Array:
     """The array with smaller elements raised."""
-    xp = namespace(array)
-    return xp.maximum(array, xp.asarray(least, dtype=array.dtype, device=device_of(array)))
+    if isinstance(array, np.ndarray):
+        return np.maximum(array, least)
+    return namespace(array).clip(array, min=least)
 
 
 def device_of(array: Array) -> Any:
     """Where the array lives, as its library wants to hear it."""
-    from array_api_compat import device
-
-    return device(array)
+    return array_api_compat.device(array)
 
 
 def namespace(array: Array) -> Any:
     """The array API of the array's library."""
-    from array_api_compat import array_namespace
-
-    return array_namespace(array)
+    return np if isinstance(array, np.ndarray) else array_api_compat.array_namespace(array)

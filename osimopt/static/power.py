@@ -13,7 +13,18 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from .dual import TOLERANCE, DualAnswer, Program, Response, act, newton, quadratic_response, solve_regularised, times
+from .dual import (
+    SHARE,
+    TOLERANCE,
+    DualAnswer,
+    Program,
+    Response,
+    act,
+    newton,
+    quadratic_response,
+    solve_regularised,
+    times,
+)
 from .gap import TINY, at_least, duality_gap, namespace, power, power_answer
 
 #: Arrays of NumPy or torch.
@@ -28,8 +39,11 @@ SHRINK = 1e-5
 LARGE, RATIO, SMALL = 10.0, 1.25, 1.15
 #: Stages end where a step promises less than this, the last one less than that, relative to the cost.
 ROUGHLY, EXACTLY = 1e-3, 1e-16
-#: Relative duality gap at which a frame is done, and how often the last stage is repeated from a better start.
-GAP, REPEATS = 1e-10, 4
+#: Relative duality gap at which a frame is done.
+GAP = 1e-10
+#: The last stage is repeated from a better start with more and more added to the diagonal: of 10,000 random frames one
+#: in a thousand, with rows that depend on each other, stalls without.
+SHARES = (SHARE, 1e-10, 1e-7, 1e-5)
 #: Newton steps of one stage.
 STAGE_STEPS = 60
 
@@ -56,9 +70,9 @@ def solve_block(A: Array, b: Array, lower: Array, upper: Array, p: float, start:
         active = active[state.gap[active] > GAP]
     for exponent, delta in _stages(p):
         state.turn(active, exponent, delta, EXACTLY if (exponent, delta) == (p, last) else ROUGHLY)
-    for _ in range(REPEATS):
+    for share in SHARES:
         active = active[state.gap[active] > GAP]
-        state.turn(active, p, last, EXACTLY)
+        state.turn(active, p, last, EXACTLY, share=share)
     return answer
 
 
@@ -115,7 +129,9 @@ class _State:
     p: float
     gap: Array
 
-    def turn(self, active: Array, p: float, delta: float, enough: float, begin: Array | None = None) -> None:
+    def turn(
+        self, active: Array, p: float, delta: float, enough: float, begin: Array | None = None, share: float = SHARE
+    ) -> None:
         """One Newton solve of the active frames with exponent p, quadratic below δ; better answers are kept."""
         if not active.shape[0]:
             return
@@ -126,10 +142,10 @@ class _State:
             square.A, square.b / size, square.lower / size, square.upper / size,
             power_response(p, delta), square.allowed / size[:, 0],
         )  # fmt: skip
-        first = _fit(program, answer.y[active] / size, p, delta) if begin is None else begin / size ** (p - 1.0)
-        found = newton(program, first, STAGE_STEPS, enough / p)
+        first = _fit(program, answer.y[active] / size, p, delta, share) if begin is None else begin / size ** (p - 1.0)
+        found = newton(program, first, STAGE_STEPS, enough / p, share)
         z = times(found.multipliers, program.A)
-        met = meet(program, found.y, z, p, delta)
+        met = meet(program, found.y, z, p, delta, share)
         answer.steps[active] = answer.steps[active] + found.steps + met.steps
         good = xp.max(xp.abs(program.b - act(program.A, met.y)), axis=1) <= program.allowed
         if p == self.p:
@@ -150,7 +166,7 @@ def _stiffness(y: Array, p: float, delta: float) -> tuple[Array, Array]:
     return curvature * y, xp.where(size > delta, (p - 1.0) * curvature, curvature)
 
 
-def _fit(program: Program, y: Array, p: float, delta: float) -> Array:
+def _fit(program: Program, y: Array, p: float, delta: float, share: float) -> Array:
     """Multipliers (T, D) that a quadratic model about y asks for, if the same unknowns stay on their bounds."""
     xp = namespace(y)
     slope, stiffness = _stiffness(y, p, delta)
@@ -158,13 +174,13 @@ def _fit(program: Program, y: Array, p: float, delta: float) -> Array:
     compliance = xp.where(inside, 1.0 / stiffness, 0.0)
     curvature = xp.matmul(program.A * compliance[:, None, :], xp.matrix_transpose(program.A))
     right = act(program.A, compliance * slope) + program.b - act(program.A, y)
-    return solve_regularised(curvature, 1e-14, right)
+    return solve_regularised(curvature, 0.1 * share, right)
 
 
-def meet(program: Program, y: Array, z: Array, p: float, delta: float) -> DualAnswer:
+def meet(program: Program, y: Array, z: Array, p: float, delta: float, share: float = SHARE) -> DualAnswer:
     """The y that meets the moments within the bounds at least cost, as a quadratic model about y, z has it."""
     slope, stiffness = _stiffness(y, p, delta)
     compliance = 1.0 / stiffness
     response = quadratic_response(y + (z - slope) * compliance, compliance)
     near = Program(program.A, program.b, program.lower, program.upper, response, program.allowed)
-    return newton(near, namespace(y).zeros_like(program.b), STAGE_STEPS)
+    return newton(near, namespace(y).zeros_like(program.b), STAGE_STEPS, 0.0, share)
