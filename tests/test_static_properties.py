@@ -16,6 +16,9 @@ from osimopt.data import MuscleGeometry
 from osimopt.errors import InputError
 from osimopt.problem import RedundancyProblem
 from osimopt.solution import BOUND_TOLERANCE, Status
+from osimopt.static.certificate import certify
+from osimopt.static.gap import power_answer
+from osimopt.static.power import solve_block
 from osimopt.static.solve import solve_static
 
 #: Activations of two solutions of one problem with p = 2 or a linear cost: exact but for rounding, which other orders
@@ -26,6 +29,8 @@ SAME = 1e-6
 SAME_POWER = 1e-4
 #: Relative difference of objectives: SLSQP and Newton are exact, and errors of the activation enter squared.
 OBJECTIVE = 1e-8
+#: Relative; sums of powers.
+ROUNDING = 1e-13
 #: HiGHS meets its constraints to 1e-7; muscles weigh up to 2 against 0.25.
 HIGHS = 1e-6
 #: The reference's multipliers, from a linear program and Nelder–Mead, prove the optimum only this far.
@@ -37,6 +42,7 @@ FOUR_DIGITS = 1e-3
 
 COSTS = st.sampled_from(ALL_COSTS)
 STRICT = st.sampled_from(STRICT_COSTS)
+EXPONENTS = st.integers(12, 100).map(lambda tenths: tenths / 10.0)
 
 #: name → how the problems are made; the properties of every feasible problem hold in all of these families.
 FAMILIES = {
@@ -140,6 +146,49 @@ class TestFeasibleProblems:
         answers = [unknowns(solve_static(case.problem, **cost, solver=solver)) for solver in ("slsqp", "lsq_linear")]
         size = np.maximum(1.0, np.abs(answers[0]))
         np.testing.assert_allclose(answers[1] / size, answers[0] / size, atol=SAME)
+
+    @pytest.mark.parametrize("family", FAMILIES)
+    def test_are_solved_alike_by_newton_and_slsqp(self, family):
+        """Any exponent from 1.2 to 10, by the objective; newton's own certificate covers the difference."""
+
+        @thorough(30)
+        @given(cases(**{"coordinates": (1, 3), "muscles": (1, 7)} | FAMILIES[family]), EXPONENTS)
+        def check(case: Case, exponent: float):
+            first, second = (solve_static(case.problem, exponent=exponent, solver=s) for s in ("newton", "slsqp"))
+            known = second.objective[0]
+            assert first.objective[0] == pytest.approx(known, rel=OBJECTIVE, abs=1e-300)
+            if exponent <= 2.0:
+                size = np.maximum(1.0, np.abs(unknowns(second)))
+                np.testing.assert_allclose(unknowns(first) / size, unknowns(second) / size, atol=SAME_POWER)
+            if np.isfinite(first.gap[0]):
+                assert first.gap[0] >= 0.0
+                assert (first.objective[0] - known) / exponent <= first.gap[0] + OBJECTIVE * known
+
+        check()
+
+    @thorough(60)
+    @given(cases(coordinates=(1, 3), muscles=(3, 7), reserves=("none", "finite")), EXPONENTS, st.integers(0, 2**16))
+    def test_certificates_of_wrong_multipliers_are_true(self, case, exponent, seed):
+        """Repaired answers to multipliers that are up to 30 % off: neither cost nor activations are further away."""
+        A, b = (np.asarray(array)[None] for array in case.problem.system(0))
+        lower, upper = (bound[None] for bound in case.problem.bounds())
+        exact = solve_block(A, b, lower, upper, exponent)
+        scale, muscles = np.ones_like(lower), np.arange(len(case.problem.muscles))
+        own = certify(A, b, lower, upper, exponent, exact.y, exact.multipliers, scale, muscles)
+        best = np.sum(np.abs(exact.y) ** exponent) / exponent
+        assume(own.valid[0] and own.gap[0] <= OBJECTIVE * best)
+        rng = np.random.default_rng(seed)
+        for size in (1e-6, 1e-3, 0.3):
+            multipliers = exact.multipliers * (1.0 + size * rng.normal(size=b.shape))
+            z = np.einsum("td,tdn->tn", multipliers, A)
+            y = np.clip(power_answer(z, exponent), lower, upper)
+            found = certify(A, b, lower, upper, exponent, y, multipliers, scale, muscles)
+            assert found.gap[0] >= 0.0
+            if found.valid[0]:
+                excess = np.sum(np.abs(found.y) ** exponent) / exponent - best
+                assert found.gap[0] >= excess - own.gap[0] - ROUNDING * best
+                error = np.abs(found.y - exact.y)[0, muscles].max()
+                assert error <= found.error[0] + own.error[0] + SAME
 
     @thorough(40)
     @given(cases(), STRICT, st.integers(0, 2**16))
