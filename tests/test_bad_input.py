@@ -369,6 +369,11 @@ def test_a_frame_that_opensim_cannot_find_is_its_warning(files: Files) -> None:
     assert any("heaven" in warning for warning in problem.provenance["warnings"])
 
 
+def retitled(files: Files, title: str) -> Path:
+    """Moments of the two-leg model under the bare names of its coordinates, in a file of this title."""
+    return write_table(read_table(files.two_leg.motion), files.folder / "bare.sto", name=title)
+
+
 MOMENTS = [
     pytest.param(lambda f: f.folder / "no.sto", [r"no\.sto", "no such file"], id="missing"),
     pytest.param(
@@ -391,6 +396,19 @@ MOMENTS = [
         lambda f: f.moments(lambda t: t.set_index(t.index + 10.0)),
         [r"moments\.sto", "10.1 to 10.79 s", "0.1 to 0.79 s", "time_range"],
         id="times that do not overlap",
+    ),
+    pytest.param(
+        lambda f: f.two_leg.motion,
+        [r"motion\.mot", "generalized forces, got columns named like coordinates", "inDegrees=yes", "add _moment"],
+        id="the motion instead",
+    ),
+    pytest.param(
+        lambda f: retitled(f, "Coordinates"), [r"bare\.sto", "with the title 'Coordinates'"], id="a motion in radians"
+    ),
+    pytest.param(
+        lambda f: f.moments(lambda t: t.set_axis([f"/jointset/joint/{c.rsplit('_', 1)[0]}/value" for c in t], axis=1)),
+        [r"moments\.sto", "with a label '/jointset/joint/.*/value'"],
+        id="states",
     ),
     pytest.param(lambda f: f.moments(lambda t: t.iloc[10:]), ["0.2 to 0.79 s", "0.1 to 0.79 s"], id="starting late"),
 ]
@@ -420,6 +438,14 @@ def test_coordinates_without_a_moment_are_left_out_with_a_warning(files: Files) 
     assert set(problem.coordinates) == {"knee_angle_r", "hip_flexion_r"}
 
 
+def test_bare_names_are_moments_with_a_warning(files: Files) -> None:
+    model, motion = files.two_leg.model, files.two_leg.motion
+    with pytest.warns(UserWarning, match=r"bare\.sto: pelvis_tilt.* taken as generalized forces in N·m or N"):
+        load_problem(model, motion, generalized_force=retitled(files, "moments"), time_range=(0.1, 0.12))
+    own = retitled(files, "generalized_force")  # the title that osimopt extract gives its own file
+    assert len(load_problem(model, motion, generalized_force=own, time_range=(0.1, 0.12))) == 3
+
+
 def test_loads_and_moments_exclude_each_other(files: Files) -> None:
     with pytest.raises(InputError) as caught:
         load_problem(files.two_leg.model, files.two_leg.motion, files.two_leg.loads, files.moments())
@@ -430,7 +456,7 @@ def test_loads_and_moments_exclude_each_other(files: Files) -> None:
 
 OPTIONS = [
     ({"time_range": (5.0, 6.0)}, [r"arm26_elbow_flexion\.mot", "within 0 to 1.5 s", "5 to 6 s"]),
-    ({"time_range": (1.0, 0.5)}, ["within 0 to 1.5 s", "1 to 0.5 s"]),
+    ({"time_range": (1.0, 0.5)}, ["within 0 to 1.5 s", "1 to 0.5 s, which ends before it starts"]),
     ({"lowpass_hz": 0.0}, ["between 0 and 50 Hz", "0 Hz"]),
     ({"lowpass_hz": -6.0}, ["between 0 and 50 Hz", "-6 Hz"]),
     ({"lowpass_hz": 50.0}, ["between 0 and 50 Hz", "Lower lowpass_hz"]),
@@ -441,6 +467,7 @@ OPTIONS = [
     ({"reserves": {"elbow": 1.0}}, ["r_shoulder_elev, r_elbow_flex", "got elbow", "Rename"]),
     ({"reserves": {"r_elbow_flex": 0.0}}, ["positive optimal forces", "r_elbow_flex"]),
     ({"weld": "r_elbow"}, ["sequence of joint names", r"weld=\('r_elbow',\)"]),
+    ({"force_sets": "forces.xml"}, ["sequence of files", r"force_sets=\('forces\.xml',\)"]),
     ({"weld": ("elbow",)}, [r"arm26\.osim", "r_shoulder, r_elbow", "got elbow"]),
     ({"gain": "osimopt"}, ["gain among opensim, corrected, isometric", "'osimopt'"]),
     ({"geometry": 3}, ["geometry as 'opensim'", "3"]),
@@ -480,6 +507,18 @@ def test_options_of_muscle_table(files: Files, coordinate: str, options: dict[st
     with pytest.raises(InputError) as caught:
         muscle_table(files.arm.model, coordinate, **options)
     check(caught, [*words, "expected .* got "])
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"values": [0.0, 150.0]}, r"r_elbow_flex by up to 20 deg in 1 of 2 \(range 0 to 130\)"),
+        ({"values": [10.0], "pose": {"r_shoulder_elev": 190.0}}, r"r_shoulder_elev by up to 10 deg in 1 of 1"),
+    ],
+)
+def test_a_muscle_table_outside_the_joints_range_is_said(files: Files, options: dict[str, Any], told: str) -> None:
+    with pytest.warns(UserWarning, match=rf"arm26\.osim: outside the model's range, in values: {told}"):
+        muscle_table(files.arm.model, "r_elbow_flex", **options)
 
 
 @pytest.mark.parametrize(
@@ -535,9 +574,9 @@ def out_of_reach(files: Files) -> osimopt.RedundancyProblem:
     """The arm without reserves, asked for 1000 N·m at the elbow in its last two frames."""
 
     def moments(table: pd.DataFrame) -> pd.DataFrame:
-        table = table.iloc[:6].assign(r_shoulder_elev=0.0, r_elbow_flex=3.0)
-        table.iloc[4:, 1] = 1000.0
-        return table[["r_elbow_flex"]]
+        table = table.iloc[:6].assign(r_elbow_flex_moment=3.0)[["r_elbow_flex_moment"]]
+        table.iloc[4:] = 1000.0
+        return table
 
     path = files.table("moments.sto", files.arm.motion, moments)
     with pytest.warns(UserWarning, match="no column for r_shoulder_elev"):

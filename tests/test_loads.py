@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -14,6 +15,7 @@ from conftest import TwoLeg
 
 import osimopt
 from osimopt import isolation
+from osimopt.adapters.loads import read_external_loads
 from osimopt.tables import read_table, write_table
 
 
@@ -38,6 +40,22 @@ def test_loads_changed_on_disk_are_read_again(trial: TwoLeg) -> None:
     after = vertical(trial)
     body_weight = 9.81 * 73.8
     assert np.abs(after - before).min() > 0.3 * body_weight, "the ground no longer carries the body"
+
+
+@pytest.mark.parametrize("switch", ["<appliesForce>false</appliesForce>", "<isDisabled>true</isDisabled>"])
+def test_a_force_that_is_switched_off_is_named(trial: TwoLeg, switch: str) -> None:
+    text, start = trial.loads.read_text(), '<ExternalForce name="grf_l">'
+    trial.loads.write_text(re.sub("<appliesForce>.*?</appliesForce>", "", text).replace(start, start + switch))
+    with pytest.warns(UserWarning, match=r"external_loads\.xml: grf_l switched off \(appliesForce false\)"):
+        read_external_loads(trial.loads)
+
+
+def test_a_force_without_a_point_is_named(trial: TwoLeg) -> None:
+    text, point = trial.loads.read_text(), "<point_identifier>ground_force_r_p</point_identifier>"
+    assert point in text
+    trial.loads.write_text(text.replace(point, "<point_identifier/>"))
+    with pytest.warns(UserWarning, match=r"no point_identifier for grf_r \(on .+\): .* origin of the body"):
+        read_external_loads(trial.loads)
 
 
 def test_loads_in_the_model_and_beside_it_are_refused(trial: TwoLeg) -> None:

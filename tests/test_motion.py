@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,10 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from osimopt.adapters.joint_ranges import tell_outside
 from osimopt.adapters.model import Model, read_model
 from osimopt.adapters.motion import read_motion
-from osimopt.data import Kinematics
+from osimopt.data import Coordinate, Kinematics
 from osimopt.errors import InputError
 from osimopt.signals import differentiate, lowpass, lowpass_padded
 from osimopt.tables import read_table, write_table
@@ -234,7 +237,13 @@ def test_prescribed_column_that_differs_is_a_warning(two_leg, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("time_range", "first", "last"),
-    [((0.2, 0.4), 0.2, 0.4), ((0.195, 0.405), 0.2, 0.4), ((0.0, 9.0), 0.1, 0.79), ((0.5, 0.5), 0.5, 0.5)],
+    [
+        ((0.2, 0.4), 0.2, 0.4),
+        ((0.195, 0.405), 0.2, 0.4),
+        ((0.09, 0.8), 0.1, 0.79),
+        ((0.3, float("inf")), 0.3, 0.79),
+        ((0.5, 0.5), 0.5, 0.5),
+    ],
 )
 def test_time_range_keeps_frames_with_derivatives_of_the_whole(
     two_leg, model, plain, time_range: tuple[float, float], first: float, last: float
@@ -246,10 +255,96 @@ def test_time_range_keeps_frames_with_derivatives_of_the_whole(
         assert np.array_equal(getattr(cut, name), getattr(plain, name)[start : start + len(cut.time)])
 
 
-@pytest.mark.parametrize("time_range", [(2.0, 3.0), (-1.0, 0.0), (0.4, 0.2), (0.201, 0.209)])
-def test_time_range_without_a_frame(two_leg, model, time_range: tuple[float, float]) -> None:
-    with pytest.raises(InputError, match=r"motion\.mot: expected a time_range within 0\.1 to 0\.79 s"):
+@pytest.mark.parametrize("time_range", [(0.0, 0.4), (0.2, 0.9), (-5, 9)])
+def test_a_time_range_beyond_the_motion_is_said(two_leg, model, time_range: tuple[float, float]) -> None:
+    with pytest.warns(
+        UserWarning, match=r"reaches beyond the motion; its frames from 0\.[12] to 0\.(4|79) s were used"
+    ):
         read_motion(two_leg.motion, model, time_range=time_range)
+
+
+@pytest.mark.parametrize(
+    ("time_range", "got"),
+    [
+        ((2.0, 3.0), r"2 to 3 s\. Choose another"),
+        ((-1.0, 0.0), r"-1 to 0 s\. Choose another"),
+        ((0.4, 0.2), r"0\.4 to 0\.2 s, which ends before it starts\. Give the earlier time first"),
+        ((0.201, 0.209), r"0\.201 to 0\.209 s, between the frames at 0\.2 and 0\.21 s"),
+    ],
+)
+def test_time_range_without_a_frame(two_leg, model, time_range: tuple[float, float], got: str) -> None:
+    with pytest.raises(InputError, match=rf"motion\.mot: expected a time_range within 0\.1 to 0\.79 s, got {got}"):
+        read_motion(two_leg.motion, model, time_range=time_range)
+
+
+def without(*rows: int) -> Change:
+    return lambda table: table.drop(index=table.index[list(rows)])
+
+
+def test_a_hole_in_the_sampling_is_said(model, rewrite) -> None:
+    hole = without(*range(20, 25))
+    with pytest.warns(
+        UserWarning, match=r"1 hole in the sampling, the widest from 0\.29 to 0\.35 s where steps are 0\.01"
+    ):
+        read_motion(rewrite(hole), model)
+    read_motion(rewrite(hole), model, time_range=(0.4, 0.7))  # away from it nothing is said
+    read_motion(rewrite(without(20, 21)), model)  # nor of a step of three
+
+
+def test_uneven_times_are_resampled_for_the_filter_and_that_is_said(model, rewrite) -> None:
+    uneven = rewrite(without(20))
+    with pytest.warns(
+        UserWarning, match=r"steps of 0\.01 to 0\.02 s\); for the low-pass they were resampled every 0\.01"
+    ):
+        read_motion(uneven, model, lowpass_hz=6.0)
+    read_motion(uneven, model)
+
+
+@pytest.fixture
+def ranged(two_leg, tmp_path: Path) -> Callable[..., Model]:
+    """The two-leg model with another range of the left knee."""
+
+    def _ranged(low: float, high: float, *, clamped: bool = False) -> Model:
+        text, start = two_leg.model.read_text(), '<Coordinate name="knee_angle_l">'
+        before, after = text.split(start)
+        own, rest = after.split("</Coordinate>", 1)
+        for tag in ("default_value", "range", "clamped"):
+            own = re.sub(rf"<{tag}>.*?</{tag}>", "", own, flags=re.DOTALL)
+        own += f"<default_value>{np.deg2rad(low)}</default_value>"
+        own += f"<range>{np.deg2rad(low)} {np.deg2rad(high)}</range><clamped>{str(clamped).lower()}</clamped>"
+        path = tmp_path / "ranged.osim"
+        path.write_text(f"{before}{start}{own}</Coordinate>{rest}")
+        return read_model(path)
+
+    return _ranged
+
+
+def test_a_joint_outside_its_range_is_said(two_leg, ranged) -> None:
+    knee = read_table(two_leg.motion)["knee_angle_l"]
+    high = round(knee.max() - 8.0, 1)
+    beyond = int((knee > high + 5.0).sum())
+    told = rf"knee_angle_l by up to {knee.max() - high:.3g} deg in {beyond} of {len(knee)} \(range -170 to {high:g}\)"
+    with pytest.warns(UserWarning, match=rf"outside the model's range, in frames: {told}\. Muscle paths"):
+        read_motion(two_leg.motion, ranged(-170.0, high))
+    read_motion(two_leg.motion, ranged(-170.0, knee.max() - 4.0))  # 4 degrees are nothing
+    read_motion(two_leg.motion, ranged(-170.0, high), time_range=(float(knee.idxmin()), float(knee.idxmin())))
+
+
+def test_a_clamped_joint_has_no_slack(two_leg, ranged) -> None:
+    knee = read_table(two_leg.motion)["knee_angle_l"]
+    with pytest.warns(UserWarning, match=r"clamps them.*knee_angle_l by up to 4 deg .*OpenSim's tools would hold them"):
+        read_motion(two_leg.motion, ranged(-170.0, knee.max() - 4.0, clamped=True))
+
+
+def test_ranges_that_say_nothing() -> None:
+    far = np.array([-50.0, 50.0])
+    coordinate = Coordinate("turn", "hinge", "free", True, 0.0, (-10.0, 10.0))
+    assert tell_outside(coordinate, far) == ""
+    assert tell_outside(replace(coordinate, range=(-np.inf, np.inf)), far) == ""
+    assert tell_outside(replace(coordinate, range=(-1.0, 1.0), floating=True), far) == ""
+    slider = replace(coordinate, rotational=False, range=(-0.1, 0.1))
+    assert tell_outside(slider, np.array([0.109, 0.05])) == ""
+    assert tell_outside(slider, np.array([0.13, 0.05])) == "turn by up to 0.03 m in 1 of 2 (range -0.1 to 0.1)"
 
 
 def test_lowpass_filters_free_coordinates_before_the_rest_follows(two_leg, model, plain) -> None:

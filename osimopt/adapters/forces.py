@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +17,30 @@ from ..tables import check_times, read_table
 from .loads import TIME_SLACK
 from .model import Model
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Array = NDArray[np.float64]
+
+#: First line of the file that ``osimopt extract`` writes, whose labels are the bare coordinates.
+OWN_TITLE = "generalized_force"
 
 
 def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: Kinematics) -> GeneralizedForce:
     """Read net joint moments for the frames of a motion.
 
-    Columns are ``<coordinate>_moment`` or ``<coordinate>_force`` (OpenSim's own), the bare coordinate name,
-    or its path. Moments of coupled coordinates are projected onto the coordinates they follow. Free
-    coordinates without a column are left out of the balance, with a warning. Times that differ from the
-    motion's are interpolated by the quintic spline, with a warning.
+    Columns are ``<coordinate>_moment`` or ``<coordinate>_force`` (OpenSim's own). The bare coordinate name or its path
+    is taken too, with a warning, unless the file says that it holds coordinates: a motion has the same names.
+
+    Moments of coupled coordinates are projected onto the coordinates they follow. Free coordinates without a column are
+    left out of the balance, with a warning. Times that differ from the motion's are interpolated by the quintic spline,
+    with a warning.
 
     Raises
     ------
     InputError
-        Not one coordinate found, NaN, times that do not increase or do not cover the motion.
+        Not one coordinate found, a motion instead of moments, NaN, times that do not increase or do not cover
+        the motion.
     """
     table = read_table(path)
     time = table.index.to_numpy(dtype=float)
@@ -44,6 +55,7 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
     if not found:
         fix = "Give the .sto that OpenSim's InverseDynamicsTool wrote for this model."
         raise InputError(explain("columns like 'knee_angle_r_moment'", some(table.columns), fix, path))
+    _refuse_a_motion(path, table, [str(columns[name]) for name in found])
     if absent := [name for name in free if name not in columns]:
         warn(f"{path}: no column for {some(absent, 12)}; their balance is left out.", stacklevel=3)
     everything = np.zeros((len(time), len(names)))
@@ -57,6 +69,29 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
         raise InputError(explain("numbers in every frame", got, "Fill the gaps or choose a time_range.", path))
     keep = [names.index(name) for name in found]
     return GeneralizedForce(motion.time, tuple(found), motion.onto_free(at_frames)[:, keep])
+
+
+def _refuse_a_motion(path: str | os.PathLike[str], table: pd.DataFrame, labels: list[str]) -> None:
+    """Coordinates in degrees would pass for moments of plausible size; only the header and the labels tell."""
+    bare = [label for label in labels if not label.endswith(("_moment", "_force", "/moment", "/force"))]
+    with Path(path).open(encoding="utf-8-sig") as lines:
+        title = lines.readline().strip()
+    if not bare or title == OWN_TITLE:
+        return
+    signs = {
+        "inDegrees=yes": table.attrs["in_degrees"],
+        f"the title '{title}'": title.lower().removeprefix("name ") in ("coordinates", "states"),
+        f"a label '{bare[0]}'": bare[0].endswith("/value"),
+    }
+    if told := [sign for sign, seen in signs.items() if seen]:
+        got = f"columns named like coordinates ({some(bare)}) in a file with {told[0]}"
+        fix = "Give the .sto of OpenSim's InverseDynamicsTool; if these are moments, add _moment to their labels."
+        raise InputError(explain("generalized forces", got, fix, path))
+    warn(
+        f"{path}: {some(bare)} are taken as generalized forces in N·m or N, though their labels do not end in _moment "
+        "or _force. Is it not a motion?",
+        stacklevel=4,
+    )
 
 
 def _coordinate_of(label: str, names: tuple[str, ...]) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
+from ..notices import warn
 from ..signals import natural_cubic_spline
 from ..tables import check_times, read_table, write_table
 from .scratch import scratch_folder
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 TIME_SLACK = 1e-6
 #: A natural cubic spline wants some samples.
 FEWEST_FRAMES = 8
+#: The force and where it acts, as an ExternalForce names them, and names that say nothing.
+POINTED, UNSET = ("force_identifier", "point_identifier"), ("", "Unassigned")
 _LOADS = ("ExternalLoads", "an ExternalLoads file (.xml)")
 
 
@@ -78,11 +81,16 @@ class ExternalLoads:
 
 
 def read_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
-    """Check an ExternalLoads XML: its data file exists (beside it, or as an absolute path) and holds every column."""
+    """Check an ExternalLoads XML: its data file exists (beside it, or as an absolute path) and holds every column.
+
+    Forces that are switched off, and those without a point of application, are named in a warning.
+    """
     path = Path(path).resolve()
     data = find_data(path)
     table = read_table(data)
-    _check_columns(path, data, read_xml(path, *_LOADS), list(table.columns))
+    element = read_xml(path, *_LOADS)
+    _check_columns(path, data, element, list(table.columns))
+    _warn_of_forces(path, element)
     time = table.index.to_numpy(dtype=float)
     check_times(time, data)
     if not np.isfinite(table.to_numpy()).all():
@@ -111,7 +119,26 @@ def _check_columns(path: Path, data: Path, element, columns: list[str]) -> None:
             identifier = (force.findtext(tag) or "").strip()
             axes = [identifier + axis for axis in ("x", "y", "z")]
             missing = [axis for axis in axes if axis not in columns]
-            if identifier not in ("", "Unassigned") and missing:
+            if identifier not in UNSET and missing:
                 where = f"{path}, ExternalForce '{force.get('name')}'"
                 got = f"no {some(missing)} in {data.name} (it has {some(columns)})"
                 raise InputError(explain(f"columns for <{tag}> '{identifier}'", got, "Correct the identifier.", where))
+
+
+def _warn_of_forces(path: Path, element) -> None:  # type: ignore[no-untyped-def]
+    """Name forces that OpenSim leaves out, and those that it applies at the origin of their body."""
+    off, nowhere = [], []
+    for force in element.iter("ExternalForce"):
+        words = {tag: (force.findtext(tag) or "").strip() for tag in ("appliesForce", "isDisabled", *POINTED)}
+        if words["appliesForce"].lower() in ("false", "0") or words["isDisabled"].lower() in ("true", "1"):
+            off.append(force.get("name"))
+        elif words[POINTED[0]] not in UNSET and words[POINTED[1]] in UNSET:
+            nowhere.append(f"{force.get('name')} (on {(force.findtext('applied_to_body') or '').strip()})")
+    if off:
+        warn(f"{path}: {some(off, 12)} switched off (appliesForce false) and left out.", stacklevel=4)
+    if nowhere:
+        warn(
+            f"{path}: no point_identifier for {some(nowhere, 12)}: the force acts at the origin of the body, not at a "
+            "centre of pressure.",
+            stacklevel=4,
+        )

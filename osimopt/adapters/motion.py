@@ -14,6 +14,7 @@ from ..errors import InputError, explain, some
 from ..notices import warn
 from ..tables import check_times, read_table
 from .completion import complete, couple, read_speeds
+from .joint_ranges import tell_outside
 from .model import Model
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ IMPOSSIBLE = np.pi
 CRANK = 20.0 * np.pi
 #: rad or m by which a coupled, locked or prescribed column may differ from the model before that is said.
 DISAGREEMENT = 1e-3
+#: A step between two samples that is longer than this many medians is a hole in the motion.
+HOLE = 3.0
+#: s by which a frame may miss a time_range: files print times to 6 digits.
+TIME_SLACK = 1e-6
 
 
 def read_motion_table(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -54,7 +59,8 @@ def read_motion(
     filter's padding included, as in OpenSim; coupled ones follow from the model's couplers, locked ones keep the
     model's default, prescribed ones the model's function. A column that says otherwise is not used, and a warning
     names it. Speeds come from their own file where one is given. ``table`` is what
-    ``read_motion_table`` has read already.
+    ``read_motion_table`` has read already. Warnings also name coordinates that leave their range in the model, holes
+    in the sampling, times that the filter must resample, and a time_range that reaches beyond the motion.
 
     Raises
     ------
@@ -66,8 +72,10 @@ def read_motion(
     time = table.index.to_numpy(dtype=float)
     table = _in_radians(_own_columns(table, model, path), model, path)
     keep = within = choose_frames(time, time_range, path)
+    _warn_of_time_range(time, keep, time_range, path)
+    _warn_of_times(time, keep, lowpass_hz, path)
     value = _fill(table, model, time)
-    _warn_of_clamped(model, value, path)
+    _warn_of_ranges(model, value[keep], path)
     speed = None if speeds is None else read_speeds(speeds, model, time)
     wide, filtered = time, value
     if lowpass_hz is not None:
@@ -94,12 +102,51 @@ def choose_frames(time: Array, time_range: tuple[float, float] | None, path: obj
     except (TypeError, ValueError):
         fix = "Use -inf or inf for an open end."
         raise InputError(explain("time_range=(start, end) in s", repr(time_range), fix)) from None
-    slack = 1e-6
-    keep = np.flatnonzero((time >= start - slack) & (time <= end + slack))
+    keep = np.flatnonzero((time >= start - TIME_SLACK) & (time <= end + TIME_SLACK))
     if not keep.size:
-        got = f"time_range {start:g} to {end:g} s"
-        raise InputError(explain(f"a time_range within {time[0]:g} to {time[-1]:g} s", got, "Choose another.", path))
+        got, fix = f"{start:g} to {end:g} s", "Choose another."
+        after = int(np.searchsorted(time, start))
+        if start > end:
+            got, fix = f"{got}, which ends before it starts", "Give the earlier time first."
+        elif 0 < after < len(time):
+            got, fix = f"{got}, between the frames at {time[after - 1]:g} and {time[after]:g} s", "Make it longer."
+        raise InputError(explain(f"a time_range within {time[0]:g} to {time[-1]:g} s", got, fix, path))
     return slice(int(keep[0]), int(keep[-1]) + 1)
+
+
+def _warn_of_times(time: Array, keep: slice, lowpass_hz: float | None, path: object) -> None:
+    """Say where the motion has holes, and that the filter resamples what is not evenly sampled."""
+    step = np.diff(time)
+    if not len(step):
+        return
+    usual = float(np.median(step))
+    holes = [row for row in np.flatnonzero(step > HOLE * usual) if keep.start - 1 <= row < keep.stop]
+    if holes:
+        widest = max(holes, key=lambda row: step[row])
+        warn(
+            f"{path}: {len(holes)} {'hole' if len(holes) == 1 else 'holes'} in the sampling, the widest from "
+            f"{time[widest]:g} to {time[widest + 1]:g} s where steps are {usual:g} s; what a spline puts there was not "
+            "measured, and speeds and accelerations beside it follow that.",
+            stacklevel=4,
+        )
+    if lowpass_hz is not None and np.abs(step - step.mean()).max() > signals.UNIFORM_TOLERANCE * step.mean():
+        warn(
+            f"{path}: times are not evenly spaced (steps of {step.min():g} to {step.max():g} s); for the low-pass they "
+            f"were resampled every {step.min():g} s.",
+            stacklevel=4,
+        )
+
+
+def _warn_of_time_range(time: Array, keep: slice, time_range: tuple[float, float] | None, path: object) -> None:
+    """Say that a time_range asks for more than the motion has; an infinite end asks for what there is."""
+    start, end = (float(limit) for limit in time_range or (time[0], time[-1]))
+    frame = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
+    if any(np.isfinite(lacking) and lacking > frame + TIME_SLACK for lacking in (time[0] - start, end - time[-1])):
+        warn(
+            f"{path}: time_range {start:g} to {end:g} s reaches beyond the motion; its frames from "
+            f"{time[keep.start]:g} to {time[keep.stop - 1]:g} s were used.",
+            stacklevel=4,
+        )
 
 
 def _coordinate_labels(labels: list[str]) -> list[str]:
@@ -181,14 +228,17 @@ def _warn_of_disagreement(
         )
 
 
-def _warn_of_clamped(model: Model, value: Array, path: object) -> None:
-    """OpenSim's tools hold clamped coordinates within their range; the motion is followed here, and that is said."""
-    outside = []
-    for index in model.description.free:
-        coordinate = model.description.coordinates[index]
-        low, high = coordinate.range
-        column = value[:, index]
-        if coordinate.clamped and ((column < low - DISAGREEMENT) | (column > high + DISAGREEMENT)).any():
-            outside.append(coordinate.name)
-    if outside:
-        warn(f"{path}: {some(outside, 12)} leave the range to which the model clamps them; OpenSim's tools would not.")
+def _warn_of_ranges(model: Model, value: Array, path: object) -> None:
+    """Name free coordinates outside their range; OpenSim's tools hold clamped ones within, the motion is followed."""
+    free = [(model.description.coordinates[index], value[:, index]) for index in model.description.free]
+    clamped = [tell_outside(c, column, DISAGREEMENT) for c, column in free if c.clamped]
+    others = [tell_outside(c, column) for c, column in free if not c.clamped]
+    if told := [text for text in others if text]:
+        warn(f"{path}: outside the model's range, in frames: {some(told, 12)}. Muscle paths may be wrong there.",
+             stacklevel=4)  # fmt: skip
+    if told := [text for text in clamped if text]:
+        warn(
+            f"{path}: outside the range to which the model clamps them, in frames: {some(told, 12)}. OpenSim's tools "
+            "would hold them there; here the motion is followed, and muscle paths may be wrong.",
+            stacklevel=4,
+        )

@@ -16,6 +16,9 @@ from .model import Model
 
 Array = NDArray[np.float64]
 
+#: How a fit's flag begins that says so.
+MISSED = "Not within"
+
 
 def read_polynomials(
     geometry: str | os.PathLike[str] | PolynomialGeometry, model: Model, motion: str | os.PathLike[str], n_jobs: int
@@ -30,14 +33,30 @@ def read_polynomials(
         from .geometry_fit import fit_geometry
 
         fitted = fit_geometry(model.path, [motion], weld=model.key.weld, n_jobs=n_jobs)
-        return fitted.select(model.description.muscles.names)
+        return _told(fitted.select(model.description.muscles.names))
     if isinstance(geometry, (str, os.PathLike)):
         geometry = PolynomialGeometry.read(geometry)
     elif not isinstance(geometry, PolynomialGeometry):
         fix = "Use one of these."
         got = repr(geometry)
         raise InputError(explain("geometry as 'opensim', 'polynomial', a path or a PolynomialGeometry", got, fix))
-    return geometry.select(model.description.muscles.names)
+    return _told(geometry.select(model.description.muscles.names))
+
+
+def _told(polynomials: PolynomialGeometry) -> PolynomialGeometry:
+    """Name the worst of the muscles whose fit says that it missed its tolerance."""
+    fits = {p.name: p.fit for p in polynomials.polynomials if p.fit is not None}
+    missed = {name: fit for name, fit in fits.items() if any(flag.startswith(MISSED) for flag in fit.flags)}
+    if missed:
+        worst = max(missed, key=lambda name: max(missed[name].length_rms, missed[name].moment_arm_rms))
+        length, arm = (1e3 * error for error in (missed[worst].length_rms, missed[worst].moment_arm_rms))
+        warn(
+            f"The polynomial paths of {len(missed)} of {len(polynomials.muscles)} muscles missed the tolerance they "
+            f"were fitted to; the worst, {worst}, is off by {length:.2g} mm in length and {arm:.2g} mm in moment arm "
+            "(root mean square).",
+            stacklevel=5,
+        )
+    return polynomials
 
 
 def along_motion(polynomials: PolynomialGeometry, model: Model, motion: Kinematics) -> MuscleGeometry:

@@ -13,6 +13,7 @@ from .. import isolation
 from ..data import Coordinate
 from ..errors import InputError, explain, some
 from ..notices import warn
+from .joint_ranges import tell_outside
 from .messages import Postures
 from .model import Model, read_model
 
@@ -70,7 +71,7 @@ def muscle_table(
         uses, at zero speed); ``muscle_tendon_length``, ``fiber_length`` m.
 
         ``attrs`` holds model, coordinate, unit, pose and OpenSim's warnings. NaN where OpenSim finds no
-        equilibrium, with a warning.
+        equilibrium, with a warning; another where values or pose leave a coordinate's range in the model.
 
     Raises
     ------
@@ -83,6 +84,7 @@ def muscle_table(
     steps = _values(described, n, values)
     posture = _pose(read, pose or {}, coordinate)
     in_model_units = np.deg2rad(steps) if described.rotational else steps
+    _warn_of_ranges(read, moving[0], in_model_units, posture)
     function = "osimopt.adapters.worker.equilibrium:strengths"
     found = isolation.run("opensim", function, read.key, moving[0], in_model_units, posture, subject=read.path)
     table = _frame(read, found, steps, described)
@@ -137,6 +139,18 @@ def _pose(model: Model, pose: Mapping[str, float], moving: str) -> Array:
             raise InputError(explain("pose of free coordinates", f"'{name}'", "Leave it out.", model.path))
         posture[index] = np.deg2rad(value) if model.description.coordinates[index].rotational else value
     return posture
+
+
+def _warn_of_ranges(model: Model, moving: int, steps: Array, posture: Array) -> None:
+    """Name the coordinates that are asked outside their range."""
+    coordinates = model.description.coordinates
+    asked = [(coordinates[moving], steps)]
+    asked += [(coordinates[i], posture[[i]]) for i in model.description.free if i != moving]
+    if told := [text for coordinate, value in asked if (text := tell_outside(coordinate, value))]:
+        warn(
+            f"{model.path}: outside the model's range, in values: {some(told, 12)}. Muscle paths may be wrong there.",
+            stacklevel=4,
+        )
 
 
 def _frame(model: Model, found: Postures, steps: Array, coordinate: Coordinate) -> pd.DataFrame:
