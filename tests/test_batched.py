@@ -9,7 +9,7 @@ import pytest
 
 import osimopt
 from osimopt import RedundancyProblem, Status, solve_static
-from osimopt.static import device
+from osimopt.static import batched, device, solve
 from osimopt.static.certificate import certify, distance_bound
 from osimopt.static.gap import bregman, duality_gap, power_answer
 from osimopt.static.power import solve_block
@@ -239,6 +239,33 @@ def test_certificate_is_in_the_unit_of_the_cost() -> None:
     np.testing.assert_allclose(large.multipliers, 10.0 * small.multipliers, rtol=1e-9)
     assert large.gap is not None
     assert (large.gap <= 1e-12 * large.objective).all()
+
+
+def test_multipliers_of_a_muscle_that_one_moment_determines() -> None:
+    """Muscle 0 alone serves coordinate 0, and disturbs coordinate 1, which two others serve."""
+    problem = RedundancyProblem.from_arrays(
+        [[0.05, 0.0, 0.0], [0.03, 0.04, 0.05]], [500.0, 400.0, 300.0], [[12.0, 20.0]], weights=[1.0, 2.0, 3.0]
+    )
+    solution = solve_static(problem, exponent=3)
+    assert solution.multipliers is not None
+    A, _ = problem.system(0)
+    slope = problem.weights * solution.activation[0] ** 2
+    np.testing.assert_allclose(A.T @ solution.multipliers[0], slope, rtol=1e-9)
+
+
+def test_gap_is_in_the_unit_of_the_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gap of half the solver's own sum is half of the objective / p, whatever the unit and the weights."""
+
+    def with_large_gap(problem, exponent, scale, *rest):
+        batch = batched.solve_batched(problem, exponent, scale, *rest)
+        batch.gap[:] = 0.5 * np.sum(np.abs(scale * batch.x) ** exponent, axis=1) / exponent
+        return batch
+
+    monkeypatch.setattr(solve, "solve_batched", with_large_gap)
+    problem = two_blocks().with_weights(np.linspace(0.5, 2.0, 9))
+    for cost, p in (("sum_force_squared", 2.0), ("activation_power", 3.0)):
+        solution = solve_static(problem, cost, p)
+        np.testing.assert_allclose(solution.gap, 0.5 * solution.objective / p, rtol=1e-12)
 
 
 def test_a_solution_as_initial_guess_saves_steps() -> None:
