@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import zipfile
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -26,14 +25,17 @@ from .tables import write_atomically
 FORMAT = 1
 
 _PARTS = {kind.__name__: kind for kind in (MuscleGeometry, ReserveActuators, MuscleParameters, Kinematics, Coupling)}
+_WHAT = "a problem written by osimopt (.npz)"
+
+Arrays = dict[str, NDArray[Any]]
 
 
 def write_problem(problem: RedundancyProblem, path: str | os.PathLike[str], **notes: Any) -> Path:
     """Write a problem as .npz; the file appears whole or not at all.
 
-    ``notes`` are plain data that :func:`read_notes` gives back.
+    ``notes`` are plain data that :func:`read_with_notes` gives back.
     """
-    arrays: dict[str, NDArray[Any]] = {}
+    arrays: Arrays = {}
     header = {"format": FORMAT, "problem": _take_apart(problem, "problem", arrays), "notes": notes}
     buffer = io.BytesIO()
     np.savez(buffer, header=np.array(json.dumps(header, default=str)), **arrays)  # type: ignore[arg-type]
@@ -47,22 +49,24 @@ def read_problem(path: str | os.PathLike[str]) -> RedundancyProblem:
     Raises
     ------
     InputError
-        No such file, another kind of file, or one of another version of osimopt.
+        No such file, another kind of file, a damaged one, or one of another version of osimopt.
     """
-    with _open(path) as file:
-        header = _header(file, path)
-        parts = _put_together(header["problem"], "problem", file)
-    return RedundancyProblem(**parts)
+    return read_with_notes(path)[0]
 
 
-def read_notes(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read what was noted beside a problem."""
-    with _open(path) as file:
-        notes: dict[str, Any] = _header(file, path)["notes"]
-    return notes
+def read_with_notes(path: str | os.PathLike[str]) -> tuple[RedundancyProblem, dict[str, Any]]:
+    """Read a problem and what was noted beside it; errors as of :func:`read_problem`."""
+    arrays = _unpack(path)
+    header = _header(arrays, path)
+    try:
+        return RedundancyProblem(**_put_together(header["problem"], "problem", arrays)), dict(header["notes"])
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(error, path) from error
 
 
-def _take_apart(thing: Any, name: str, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+def _take_apart(thing: Any, name: str, arrays: Arrays) -> dict[str, Any]:
     """Describe a dataclass in plain data; its arrays go to ``arrays``."""
     told: dict[str, Any] = {"kind": type(thing).__name__}
     for field in fields(thing):
@@ -79,7 +83,7 @@ def _take_apart(thing: Any, name: str, arrays: dict[str, NDArray[Any]]) -> dict[
     return told
 
 
-def _put_together(told: dict[str, Any], name: str, file: Any) -> dict[str, Any]:
+def _put_together(told: dict[str, Any], name: str, arrays: Arrays) -> dict[str, Any]:
     """Arguments of the dataclass that was taken apart."""
     parts: dict[str, Any] = {}
     for field, value in told.items():
@@ -87,31 +91,41 @@ def _put_together(told: dict[str, Any], name: str, file: Any) -> dict[str, Any]:
         if field == "kind":
             continue
         if "kind" in value:
-            parts[field] = _PARTS[value["kind"]](**_put_together(value, own, file))
+            parts[field] = _PARTS[value["kind"]](**_put_together(value, own, arrays))
         elif "keys" in value:
-            parts[field] = {key: file[f"{own}.{key}"] for key in value["keys"]}
+            parts[field] = {key: arrays[f"{own}.{key}"] for key in value["keys"]}
         else:
             plain = value["value"]
             parts[field] = tuple(plain) if isinstance(plain, list) else plain
-    parts |= {key.removeprefix(f"{name}."): file[key] for key in file.files if key.rpartition(".")[0] == name}
+    parts |= {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.rpartition(".")[0] == name}
     return parts
 
 
-def _open(path: str | os.PathLike[str]) -> Any:
+def _unpack(path: str | os.PathLike[str]) -> Arrays:
+    """Every array of the file, read and checked against its checksum."""
     if not Path(path).is_file():
-        raise InputError(explain("a problem written by osimopt (.npz)", "no such file", "Check the path.", path))
+        raise InputError(explain(_WHAT, "no such file", "Check the path.", path))
     try:
         file = np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False)
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile):
-        file = None
-    if file is None or "header" not in getattr(file, "files", ()):
-        raise InputError(explain("a problem written by osimopt (.npz)", "another file", "Check the path.", path))
-    return file
+        arrays = {name: file[name] for name in getattr(file, "files", ())}
+    except Exception as error:  # a flipped byte makes zipfile and NumPy raise anything from EOFError to RuntimeError
+        raise _damaged(error, path) from error
+    if "header" not in arrays:
+        raise InputError(explain(_WHAT, "another file", "Check the path.", path))
+    return arrays
 
 
-def _header(file: Any, path: object) -> dict[str, Any]:
-    header: dict[str, Any] = json.loads(str(file["header"]))
+def _header(arrays: Arrays, path: object) -> dict[str, Any]:
+    try:
+        header: dict[str, Any] = dict(json.loads(str(arrays.pop("header"))))
+    except (ValueError, TypeError) as error:
+        raise _damaged(error, path) from error
     if header.get("format") != FORMAT:
         fix = "Extract the problem again with this version."
         raise InputError(explain(f"format {FORMAT} of osimopt's problems", f"{header.get('format')}", fix, path))
     return header
+
+
+def _damaged(error: Exception, path: object) -> InputError:
+    got = f"another or a damaged file ({type(error).__name__}: {error})"
+    return InputError(explain(_WHAT, got, "Extract the problem again.", path))

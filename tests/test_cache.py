@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,14 @@ import numpy as np
 import pytest
 
 import osimopt
-from osimopt.archive import read_problem, write_problem
+from osimopt.adapters import cache as cache_module
+from osimopt.adapters.cache import cached_path, digest
+from osimopt.adapters.request import Request
+from osimopt.archive import read_problem, read_with_notes, write_problem
+from osimopt.polynomial import Fit, MusclePolynomial, PolynomialGeometry
+from osimopt.polynomial.files import fits_path
+from osimopt.reserves import ReserveActuators
+from osimopt.tables import write_table
 
 
 def same(one: osimopt.RedundancyProblem, other: osimopt.RedundancyProblem) -> None:
@@ -65,6 +76,85 @@ def test_arrays_of_somebody_else_are_refused(tmp_path: Path) -> None:
         read_problem(tmp_path / "x.npz")
 
 
+def elbow() -> osimopt.RedundancyProblem:
+    return osimopt.RedundancyProblem.from_arrays([[0.04, 0.02]], [500.0, 800.0], [[10.0], [12.0]], reserves=1.0)
+
+
+def test_notes_come_back(tmp_path: Path) -> None:
+    _, notes = read_with_notes(write_problem(elbow(), tmp_path / "elbow.npz", warnings=["one"]))
+    assert notes == {"warnings": ["one"]}
+
+
+def test_a_flipped_byte_in_any_member_is_refused(tmp_path: Path) -> None:
+    path = write_problem(elbow(), tmp_path / "elbow.npz")
+    sound = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    assert len(members) > 5
+    for number, member in enumerate(members):
+        end = members[number + 1].header_offset if number + 1 < len(members) else archive.start_dir
+        damaged = bytearray(sound)
+        damaged[(end + member.header_offset) // 2] ^= 0x10
+        path.write_bytes(damaged)
+        with pytest.raises(osimopt.InputError, match=r"elbow\.npz.*expected a problem written by osimopt"):
+            read_problem(path)
+
+
+def test_a_flipped_byte_anywhere_is_refused_or_does_no_harm(tmp_path: Path) -> None:
+    """Dates and the like of a zip's directory may change; nothing else may, and nothing may fail in another way."""
+    path = write_problem(elbow(), tmp_path / "elbow.npz")
+    sound, refused = path.read_bytes(), 0
+    places = range(0, len(sound), 17)
+    for at in places:
+        damaged = bytearray(sound)
+        damaged[at] ^= 0x10
+        path.write_bytes(damaged)
+        try:
+            again = read_problem(path)
+        except osimopt.InputError:
+            refused += 1
+            continue
+        np.testing.assert_array_equal(again.moment_arm, elbow().moment_arm)
+        np.testing.assert_array_equal(again.max_force, elbow().max_force)
+    assert refused > len(places) / 2
+
+
+def rewrite_header(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    with np.load(path) as file:
+        arrays = dict(file)
+    header = json.loads(str(arrays.pop("header")))
+    np.savez(path, header=np.array(json.dumps(change(header) or header)), **arrays)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header: "words",
+        lambda header: [1, 2],
+        lambda header: header.pop("problem") and None,
+        lambda header: header.pop("notes") and None,
+        lambda header: header["problem"].update(geometry={"kind": "Nothing"}),
+        lambda header: header["problem"].update(geometry=3),
+        lambda header: header["problem"].update(colour={"value": "red"}),
+    ],
+)
+def test_a_wrong_header_is_refused(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    path = write_problem(elbow(), tmp_path / "elbow.npz", warnings=["one"])
+    rewrite_header(path, change)
+    with pytest.raises(osimopt.InputError, match=r"elbow\.npz.*Extract the problem again"):
+        read_problem(path)
+
+
+def test_a_header_that_is_no_json_or_of_another_format(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, header=np.array("words"))
+    with pytest.raises(osimopt.InputError, match="JSONDecodeError"):
+        read_problem(path)
+    np.savez(path, header=np.array(json.dumps({"format": 0})))
+    with pytest.raises(osimopt.InputError, match="expected format"):
+        read_problem(path)
+
+
 def test_the_second_call_reads_the_cache(two_leg: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "cache"
     first = osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads, cache=cache)
@@ -96,19 +186,19 @@ def test_another_content_is_another_problem(two_leg: Any, tmp_path: Path) -> Non
 def test_a_broken_cache_is_made_again(two_leg: Any, tmp_path: Path) -> None:
     first = osimopt.load_problem(two_leg.model, two_leg.motion, cache=tmp_path)
     (kept,) = tmp_path.iterdir()
-    kept.write_bytes(kept.read_bytes()[:1000])
-    same(first, osimopt.load_problem(two_leg.model, two_leg.motion, cache=tmp_path))
-    same(first, read_problem(kept))
+    sound = kept.read_bytes()
+    flipped = bytearray(sound)
+    flipped[len(flipped) // 2] ^= 0x10
+    for damaged in (sound[:1000], bytes(flipped)):
+        kept.write_bytes(damaged)
+        same(first, osimopt.load_problem(two_leg.model, two_leg.motion, cache=tmp_path))
+        same(first, read_problem(kept))
 
 
 def test_warnings_are_repeated(two_leg: Any, tmp_path: Path) -> None:
     table = osimopt.read_table(two_leg.motion)
-    coupled = next(c for c in table.columns if "beta" in c) if any("beta" in c for c in table.columns) else None
-    if coupled is None:
-        pytest.skip("the motion has no coupled column")
-    table[coupled] += 1.0
-    from osimopt.tables import write_table
-
+    assert "knee_beta_r" in table.columns
+    table["knee_beta_r"] += 1.0
     motion = write_table(table, tmp_path / "wrong.mot", in_degrees=table.attrs["in_degrees"])
     for _ in range(2):
         with pytest.warns(UserWarning, match="disagree with the model"):
@@ -119,3 +209,157 @@ def test_a_file_is_no_cache(two_leg: Any, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("")
     with pytest.raises(osimopt.InputError, match="expected a folder for the cache"):
         osimopt.load_problem(two_leg.model, two_leg.motion, cache=tmp_path / "cache")
+
+
+# ------------------------------------------------------------------------------------------------ what tells problems
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Files that only have contents, and requests for them."""
+
+    folder: Path
+
+    def file(self, name: str, text: str = "") -> Path:
+        (self.folder / name).write_text(text or name)
+        return self.folder / name
+
+    def request(self, **changed: Any) -> Request:
+        return Request(**{"model": self.file("model.osim"), "motion": self.file("motion.mot"), **changed})
+
+    def key(self, **changed: Any) -> Path:
+        request = self.request(**changed)
+        return cached_path(self.folder / "cache", request.files(), request.options())
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Asked:
+    return Asked(tmp_path)
+
+
+def loads_of(asked: Asked) -> Path:
+    asked.file("grf.mot")
+    text = "<OpenSimDocument><ExternalLoads><datafile>grf.mot</datafile></ExternalLoads></OpenSimDocument>"
+    return asked.file("loads.xml", text)
+
+
+#: By field of Request: another value than the usual one.
+CHANGED: dict[str, Callable[[Asked], Any]] = {
+    "model": lambda asked: asked.file("other.osim"),
+    "motion": lambda asked: asked.file("other.mot"),
+    "external_loads": loads_of,
+    "generalized_force": lambda asked: asked.file("moments.sto"),
+    "time_range": lambda asked: (0.0, 1.0),
+    "lowpass_hz": lambda asked: 6.0,
+    "reserves": lambda asked: 10.0,
+    "weld": lambda asked: ("subtalar_r",),
+    "passive_force": lambda asked: True,
+    "gain": lambda asked: "corrected",
+    "geometry": lambda asked: "polynomial",
+    "speeds": lambda asked: asked.file("speeds.sto"),
+    "force_sets": lambda asked: (asked.file("reserves.xml"),),
+    "replace_force_set": lambda asked: True,
+}
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Request)])
+def test_every_field_of_a_request_tells(asked: Asked, field: str) -> None:
+    """A new field fails here until it is among the files or the options."""
+    assert asked.key() == asked.key()
+    assert asked.key(**{field: CHANGED[field](asked)}) != asked.key()
+
+
+def test_contents_tell_and_names_do_not(asked: Asked) -> None:
+    assert asked.key(motion=asked.file("copy.mot", "motion.mot")) == asked.key()
+    first = asked.key(external_loads=loads_of(asked))
+    asked.file("grf.mot", "others")
+    request = asked.request(external_loads=asked.folder / "loads.xml")
+    assert cached_path(asked.folder / "cache", request.files(), request.options()) != first
+
+
+def test_numbers_of_numpy_are_numbers(asked: Asked) -> None:
+    one = asked.key(time_range=(0.0, 1.0), lowpass_hz=6.0, reserves={"knee": 2.0}, weld=("a",))
+    same_values = {"time_range": np.array([0.0, 1.0]), "lowpass_hz": np.float32(6.0), "weld": ["a"]}
+    assert asked.key(**same_values, reserves={"knee": np.float64(2.0)}) == one
+    options = asked.request(**same_values, reserves=actuators()).options()
+    assert json.loads(json.dumps(options)) == options
+
+
+def test_the_order_of_reserves_tells(asked: Asked) -> None:
+    assert asked.key(reserves={"a": 1.0, "b": 2.0}) != asked.key(reserves={"b": 2.0, "a": 1.0})
+
+
+def test_what_cannot_be_told_is_refused(asked: Asked) -> None:
+    with pytest.raises(osimopt.InputError, match="expected words, numbers and lists"):
+        asked.key(reserves=object())
+
+
+def actuators(frames: int = 2000) -> ReserveActuators:
+    """More numbers than NumPy prints."""
+    effect = np.arange(2.0 * frames).reshape(frames, 2, 1)
+    return ReserveActuators(("one",), effect, np.ones(1), -np.ones(1), np.ones(1), ("reserve",))
+
+
+def test_every_number_of_given_reserves_tells(asked: Asked) -> None:
+    first = asked.key(reserves=actuators())
+    assert asked.key(reserves=actuators()) == first
+    middle = actuators()
+    middle.effect[1000, 1, 0] += 1e-9
+    others = [middle, replace(actuators(), names=("two",)), replace(actuators(), upper=np.full(1, 2.0))]
+    assert len({first, *(asked.key(reserves=other) for other in others)}) == 4
+
+
+def paths() -> PolynomialGeometry:
+    fit = Fit(np.zeros(1), np.ones(1), 1e-5, 2e-5, 3e-5, 4e-5)
+    return PolynomialGeometry((MusclePolynomial("/forceset/m", ("/jointset/j/a",), 1, np.array([0.3, 0.1]), fit),))
+
+
+@pytest.mark.parametrize("change", [
+    {"path": "/forceset/n"}, {"coordinate_paths": ("/jointset/j/b",)}, {"order": 2}, {"coefficients": np.zeros(2)},
+    {"fit": None}, {"fit": Fit(np.zeros(1), np.full(1, 2.0), 1e-5, 2e-5, 3e-5, 4e-5)},
+])  # fmt: skip
+def test_every_field_of_given_polynomials_tells(asked: Asked, change: dict[str, Any]) -> None:
+    first = asked.key(geometry=paths())
+    assert asked.key(geometry=paths()) == first
+    assert asked.key(geometry=PolynomialGeometry((replace(paths().polynomials[0], **change),))) != first
+
+
+def test_how_paths_were_fitted_tells(asked: Asked) -> None:
+    file = asked.folder / "paths.xml"
+    paths().write(file)
+    first = asked.key(geometry=file)
+    assert asked.request(geometry=str(file)).options()["geometry"] == "file"
+    fits_path(file).write_text(fits_path(file).read_text().replace("high = [1.0]", "high = [2.0]"))
+    second = asked.key(geometry=file)
+    fits_path(file).unlink()
+    assert len({first, second, asked.key(geometry=file)}) == 3
+
+
+def test_another_extraction_is_another_problem(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = asked.key()
+    monkeypatch.setattr(cache_module, "EXTRACTION", cache_module.EXTRACTION + 1)
+    assert asked.key() != first
+
+
+@pytest.mark.parametrize("name", ["model", "motion", "external_loads", "generalized_force", "speeds", "geometry"])
+def test_a_missing_file_is_named(asked: Asked, name: str) -> None:
+    with pytest.raises(osimopt.InputError, match=rf"gone: expected a file as {name}, got no such file"):
+        asked.key(**{name: asked.folder / "gone"})
+    if name != "geometry":
+        arguments = {"model": asked.file("model.osim"), "motion": asked.file("motion.mot"), name: asked.folder / "gone"}
+        with pytest.raises(osimopt.InputError, match="gone"):
+            osimopt.load_problem(**arguments, cache=asked.folder / "cache")
+
+
+def test_what_is_no_path_is_named(asked: Asked) -> None:
+    with pytest.raises(osimopt.InputError, match="expected a file as force_set_1, got 3"):
+        asked.key(force_sets=(3,))
+    with pytest.raises(osimopt.InputError, match="expected a file as geometry, got 3"):
+        asked.key(geometry=3)
+
+
+def test_digests_differ_by_kind_and_shape() -> None:
+    things = [1, 1.0, "1", True, None, (1,), ((1,),), (1, 1), np.ones(4), np.ones((2, 2)), np.ones(4, int), {"1": 1}]
+    assert len({digest(thing) for thing in things}) == len(things)
+    with pytest.raises(TypeError, match="a set has no digest"):
+        digest((1, {2}))

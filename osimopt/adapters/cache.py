@@ -6,31 +6,47 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..archive import read_notes, read_problem, write_problem
+import numpy as np
+
+from ..archive import read_with_notes, write_problem
 from ..errors import InputError, explain
 from ..notices import warn
 from ..problem import RedundancyProblem
 
+#: Raised whenever the same files and options give arrays of another meaning or value: what was kept is then not found.
+EXTRACTION = 1
+
 
 def cached_path(folder: str | os.PathLike[str], files: Mapping[str, Path | None], options: Mapping[str, Any]) -> Path:
-    """Where the problem of these files and options is kept: named by their contents and the versions that read them."""
+    """Where the problem of these files and options is kept: named by their contents and the versions that read them.
+
+    Raises
+    ------
+    InputError
+        The folder is a file; an option is no plain data, so that nothing tells it from another.
+    """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(explain("a folder for the cache", "a file", "Choose another place.", folder))
     contents = {name: sha256(path) for name, path in files.items() if path is not None}
-    versions = {name: version(name) for name in ("osimopt", "opensim")}
-    text = json.dumps([contents, options, versions], sort_keys=True, default=str)
+    versions = {"extraction": EXTRACTION, **{name: version(name) for name in ("osimopt", "opensim")}}
+    try:
+        text = json.dumps([contents, options, versions])  # in their order: that of reserves decides the actuators'
+    except TypeError as error:
+        fix = "Correct it, or leave the cache out."
+        raise InputError(explain("words, numbers and lists of them as options", str(error), fix)) from error
     return folder / f"{hashlib.sha256(text.encode()).hexdigest()}.npz"
 
 
 def recall(path: Path) -> RedundancyProblem | None:
     """Return the problem kept there, if any, and repeat its warnings; a file that cannot be read is as none."""
     try:
-        problem, notes = read_problem(path), read_notes(path)
+        problem, notes = read_with_notes(path)
     except InputError:
         return None
     for line in notes["warnings"]:
@@ -42,13 +58,42 @@ def keep(problem: RedundancyProblem, path: Path, warnings: list[str]) -> None:
     """Keep a problem; it appears whole or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        write_problem(problem, path, warnings=warnings)
     except OSError as error:
         fix = "Choose another place."
-        raise InputError(explain("a folder for the cache that can be made", str(error), fix, path.parent)) from error
-    write_problem(problem, path, warnings=warnings)
+        raise InputError(explain("a folder for the cache that can be written", str(error), fix, path.parent)) from error
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
     """Digest of a file's bytes."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(thing: Any) -> str:
+    """Digest of a dataclass, or of anything it may hold: every field, every number of every array.
+
+    Raises
+    ------
+    TypeError
+        Something whose content cannot be told.
+    """
+    return hashlib.sha256(_spelled(thing)).hexdigest()
+
+
+def _spelled(thing: Any) -> bytes:
+    """Bytes that differ where the things do: each has its type and its length in front."""
+    if is_dataclass(thing) and not isinstance(thing, type):
+        parts = [part for field in fields(thing) for part in (field.name, getattr(thing, field.name))]
+        content = b"".join(map(_spelled, parts))
+    elif isinstance(thing, np.ndarray) and thing.dtype.kind in "biufc":
+        content = repr((thing.dtype.str, thing.shape)).encode() + thing.tobytes()
+    elif isinstance(thing, Mapping):
+        content = b"".join(map(_spelled, [part for item in thing.items() for part in item]))
+    elif isinstance(thing, (tuple, list)):
+        content = b"".join(map(_spelled, thing))
+    elif thing is None or isinstance(thing, (str, bool, int, float, np.generic)):
+        content = repr(thing).encode()
+    else:
+        raise TypeError(f"a {type(thing).__name__} has no digest")
+    return f"{type(thing).__name__} {len(content)} ".encode() + content

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from ..errors import InputError, explain, some
+from ..polynomial.files import fits_path
 from ..polynomial.geometry import PolynomialGeometry
+from ..reserves import ReserveActuators
+from .cache import digest
 from .loads import find_data
 from .model import as_file
 
@@ -46,33 +51,77 @@ class Request:
         object.__setattr__(self, "model", as_file(self.model))
 
     def files(self) -> dict[str, Path | None]:
-        """Every file that is read, by what it is."""
-        own_paths = isinstance(self.geometry, PolynomialGeometry) or self.geometry in ("opensim", "polynomial")
-        files: dict[str, Source | None] = {
+        """Every file that is read, by what it is.
+
+        Raises
+        ------
+        InputError
+            One of them is not there, or is no path.
+        """
+        geometry = None if self._own_paths() else self.geometry
+        files: dict[str, Any] = {
             "model": self.model,
             "motion": self.motion,
             "external_loads": self.external_loads,
-            "external_loads_data": None if self.external_loads is None else find_data(self.external_loads),
+            "external_loads_data": None,
             "generalized_force": self.generalized_force,
             "speeds": self.speeds,
-            "geometry": None if own_paths else self.geometry,  # type: ignore[dict-item]
-            **{f"force_set_{number}": path for number, path in enumerate(self.force_sets, 1)},
+            "geometry": geometry,
+            **{f"force_set_{number}": path for number, path in enumerate(_listed(self.force_sets), 1)},
         }
-        return {name: None if path is None else Path(path) for name, path in files.items()}
+        found = {name: None if path is None else _existing(name, path) for name, path in files.items()}
+        if (loads := found["external_loads"]) is not None:
+            found["external_loads_data"] = find_data(loads)
+        if (paths := found["geometry"]) is not None and fits_path(paths).is_file():
+            found["geometry_fit"] = fits_path(paths)
+        return found
 
     def options(self) -> dict[str, Any]:
         """Everything else that decides what comes out, in plain data."""
-        geometry = self.geometry if self.geometry in ("opensim", "polynomial") else "file"
+        geometry = self.geometry if self._own_paths() else "file"
         if isinstance(self.geometry, PolynomialGeometry):
-            numbers = b"".join(muscle.coefficients.tobytes() for muscle in self.geometry.polynomials)
-            geometry = f"polynomials {hashlib.sha256(numbers).hexdigest()[:16]}"
-        return {
+            geometry = f"{len(self.geometry.muscles)} polynomials, sha256 {digest(self.geometry)}"
+        reserves = self.reserves
+        if isinstance(reserves, ReserveActuators):
+            reserves = f"{len(reserves.names)} actuators, sha256 {digest(reserves)}"
+        options = {
             "time_range": self.time_range,
             "lowpass_hz": self.lowpass_hz,
-            "reserves": dict(self.reserves) if isinstance(self.reserves, Mapping) else self.reserves,
-            "weld": list(self.weld),
+            "reserves": reserves,
+            "weld": _listed(self.weld),
             "passive_force": self.passive_force,
             "replace_force_set": self.replace_force_set,
             "gain": self.gain,
             "geometry": geometry,
         }
+        return {name: _plain(value) for name, value in options.items()}
+
+    def _own_paths(self) -> bool:
+        """Whether the geometry is no file."""
+        given = self.geometry
+        return isinstance(given, PolynomialGeometry) or (isinstance(given, str) and given in ("opensim", "polynomial"))
+
+
+def _existing(name: str, path: Any) -> Path:
+    what = f"a file as {name}"
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(explain(what, repr(path), "Give its path."))
+    if not Path(path).is_file():
+        raise InputError(explain(what, "no such file", "Check the path.", path))
+    return Path(path)
+
+
+def _listed(names: Any) -> list[Any]:
+    """One name is no sequence of letters."""
+    return [names] if isinstance(names, (str, os.PathLike)) else list(names)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers and arrays as Python's, tuples as lists; what is unknown as it is."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.bool_):
+        return bool(value)
+    return float(value) if isinstance(value, Real) and not isinstance(value, (bool, int)) else value
