@@ -51,15 +51,13 @@ def certify(
     repaired = _repaired(Program(A, b, lower, upper, quadratic_response(), allowed), y, z, p)
     rest = b - act(A, repaired)
     missed = xp.max(xp.abs(rest), axis=1)
-    exact = duality_gap(repaired, z, lower, upper, p)
-    gap, feasible = exact + xp.sum(xp.abs(multipliers * rest), axis=1), missed <= FEASIBLE * allowed
+    gap = duality_gap(repaired, z, lower, upper, p) + xp.sum(xp.abs(multipliers * rest), axis=1)
+    feasible = missed <= FEASIBLE * allowed
     if not repaired[:1, muscles].shape[1]:
         return Certificate(repaired, gap, xp.zeros_like(gap), feasible)
-    # Rounding of the moments moves the optimum by second order only.
-    sharp = xp.where(missed <= 2.0 * allowed, exact, gap)
     low, high, s = lower[:, muscles], upper[:, muscles], scale[:, muscles]
-    error = distance_bound(sharp, p, at_least(xp.min(low, axis=1), 0.0), xp.max(xp.maximum(xp.abs(low), high), axis=1))
-    error = error[:, None] if p <= 2.0 else _each(sharp, p, error, repaired[:, muscles], z[:, muscles], low, high)
+    error = distance_bound(gap, p, at_least(xp.min(low, axis=1), 0.0), xp.max(xp.maximum(xp.abs(low), high), axis=1))
+    error = error[:, None] if p <= 2.0 else _each(gap, p, error, repaired[:, muscles], z[:, muscles], low, high)
     return Certificate(repaired, gap, xp.max(error / s, axis=1), feasible)
 
 

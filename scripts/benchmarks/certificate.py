@@ -168,7 +168,10 @@ def compare(
     muscles = len(problem.muscles)
     terms = cost.terms(own, best[None, :muscles], best[None, muscles:])
     reference = float(cost.total(terms)[0])
-    p, slack = cost.exponent, ROUNDING * max(1.0, abs(reference))
+    A, b = problem.system(frame)
+    assert solution.multipliers is not None
+    unmet = float(np.abs(solution.multipliers[frame] @ (A @ best - b)))  # what the reference gains by missing moments
+    p, slack = cost.exponent, ROUNDING * max(1.0, abs(reference)) + unmet
     above = (float(solution.objective[frame]) - reference) / p
     assert solution.gap is not None
     assert solution.activation_error is not None
