@@ -22,8 +22,24 @@ if TYPE_CHECKING:
     from .problem import RedundancyProblem
     from .solution import RedundancySolution
 
-#: Files by which a folder of ours is known, so that nothing else is ever overwritten.
-MARKERS = ("solution.json", "arrays.json")
+#: By the file by which a folder of ours is known: all that is written into it, so that nothing else is ever
+#: overwritten. A new file of results belongs here too.
+OWN = {
+    "solution.json": (
+        "activation.sto", "muscle_force.sto", "reserve_force.sto", "activation_bands.sto", "muscle_force_bands.sto",
+        "status.csv", "solution.png", "elbow_muscles.png", "elbow_sharing.png",
+    ),
+    "arrays.json": (
+        "moment_arm.sto", "max_force.sto", "generalized_force.sto", "muscle_tendon_length.sto",
+        "lengthening_speed.sto", "coordinates.sto",
+    ),
+    "max_force_rigid.mot": (
+        "moment_arm.mot", "max_force.mot", "max_moment.mot", "max_force_active.mot", "muscle_tendon_length.mot",
+        "fiber_length.mot", "table.csv", "table.png",
+    ),
+}  # fmt: skip
+#: What file managers leave in every folder that somebody looks at.
+LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 QUANTITIES = ("activation", "muscle_force", "reserve_force")
 
 
@@ -38,7 +54,7 @@ def write_result(solution: RedundancySolution, folder: str | os.PathLike[str], *
     Raises
     ------
     InputError
-        The folder exists and ``overwrite`` is False, or it exists and is not a result folder.
+        The folder exists and ``overwrite`` is False, or it is not a result folder, or it holds other files too.
     """
     return _appear(Path(folder), overwrite, lambda temporary: _fill(solution, temporary))
 
@@ -73,14 +89,12 @@ def write_arrays(problem: RedundancyProblem, folder: str | os.PathLike[str], *, 
     return _appear(Path(folder), overwrite, lambda temporary: _fill_arrays(problem, temporary))
 
 
-def write_muscle_table(table: pd.DataFrame, folder: str | os.PathLike[str]) -> Path:
+def write_muscle_table(table: pd.DataFrame, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Write a muscle table: one .mot per quantity (a column per muscle) and ``table.csv`` with everything.
 
     As in OpenSim's own plot exports the time column of the .mot counts rows.
     """
-    folder = Path(folder).absolute()
-    check_target(folder, overwrite=False)
-    return _appear(folder, False, lambda temporary: _fill_muscle_table(table, temporary))
+    return _appear(Path(folder), overwrite, lambda temporary: _fill_muscle_table(table, temporary))
 
 
 def _appear(folder: Path, overwrite: bool, fill: Callable[[Path], None]) -> Path:
@@ -102,7 +116,7 @@ def _appear(folder: Path, overwrite: bool, fill: Callable[[Path], None]) -> Path
 
 
 def _swap(fresh: Path, folder: Path) -> None:
-    """Put a folder in the place of another, or of none; if that fails the old one stays."""
+    """Put a folder in the place of another, or of none; if that fails the old one stays, or the error says where it is."""
     if not folder.exists():
         fresh.replace(folder)
         return
@@ -110,11 +124,15 @@ def _swap(fresh: Path, folder: Path) -> None:
     folder.replace(retired)
     try:
         fresh.replace(folder)
-    except BaseException:
-        retired.replace(folder)
-        raise
-    finally:
+    except BaseException as error:
+        try:
+            retired.replace(folder)
+        except OSError:
+            fix = f"The earlier results now lie in {retired}: rename that folder to have them back, and try again."
+            raise InputError(explain("to put new results in the place of the old", str(error), fix, folder)) from error
         shutil.rmtree(retired.parent, ignore_errors=True)
+        raise
+    shutil.rmtree(retired.parent, ignore_errors=True)
 
 
 def check_target(folder: Path, overwrite: bool) -> None:
@@ -124,9 +142,16 @@ def check_target(folder: Path, overwrite: bool) -> None:
     if not overwrite:
         fix = "Choose another folder, or say overwrite=True (--overwrite)."
         raise InputError(explain("a new or empty folder for the results", "one with files in it", fix, folder))
-    if not any((folder / marker).is_file() for marker in MARKERS):
+    found = [] if folder.is_file() else sorted(path.name for path in folder.iterdir())
+    marked = [marker for marker in OWN if marker in found]
+    if not marked:
         fix = "Choose another folder: this one holds something else."
-        raise InputError(explain("a result folder to overwrite", f"none of {some(MARKERS)} in it", fix, folder))
+        raise InputError(explain("a result folder to overwrite", f"none of {some(OWN)} in it", fix, folder))
+    ours = {*marked, *LITTER, *(name for marker in marked for name in OWN[marker])}
+    if others := [name for name in found if name not in ours]:
+        fix = "Move what is not a result away, or choose another folder."
+        got = f"{others[0]}" + (f" and {len(others) - 1} more" if others[1:] else "") + " that osimopt did not write"
+        raise InputError(explain("nothing but results in the folder to overwrite", got, fix, folder))
 
 
 def read_summary(folder: str | os.PathLike[str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pytest
 
 import osimopt
 from osimopt.cli import main
+from osimopt.cli.words import in_options
 from osimopt.tables import read_table, write_table
 
 COMMANDS = ("demo", "info", "table", "extract", "solve")
@@ -142,9 +144,9 @@ def test_wrong_file_is_one_line_and_exit_2(arm) -> None:
         (["table", "{model}", "r_elbow_flex", "--pose", "r_shoulder_elev"], "--pose name=number"),
         (["table", "{model}", "r_elbow_flex", "--pose", "hip=3"], "'hip'"),
         (["extract", "{model}", "{model}"], "endheader"),
-        (["extract", "{model}", "{motion}", "--time-range", "7", "8"], "within 0 to 1.5 s"),
+        (["extract", "{model}", "{motion}", "--time-range", "7", "8"], "a --time-range within 0 to 1.5 s"),
         (["extract", "{model}", "{motion}", "--lowpass-hz", "60"], "between 0 and 50 Hz"),
-        (["extract", "{model}", "{motion}", "--jobs", "0"], "n_jobs"),
+        (["extract", "{model}", "{motion}", "--jobs", "0"], "expected --jobs of at least 1"),
         (["extract", "{model}", "{motion}", "-l", "{model}"], "<ExternalLoads>"),
         (["solve", "{model}", "{motion}", "--cost", "sum"], "'sum'"),
         (["solve", "{model}", "{motion}", "-p", "0.5"], "exponent"),
@@ -183,6 +185,34 @@ def test_a_folder_that_cannot_be_made_is_no_traceback(arm, tmp_path: Path) -> No
     assert done.code == 2
     assert "Traceback" not in done.err
     assert "a_file" in done.err
+
+
+def test_python_keywords_are_options_in_messages() -> None:
+    said = (
+        "Add columns, or weld their joints: weld=('ankle_l', 'knee_r'). Choose a time_range. Is external_loads.xml it?"
+    )
+    assert in_options(said) == (
+        "Add columns, or weld their joints: --weld ankle_l --weld knee_r. Choose a --time-range. "
+        "Is external_loads.xml it?"
+    )
+    assert in_options("weld=('ankle_l',).") == "--weld ankle_l."
+    assert in_options("reserves='auto' or reserves=None") == "--reserves auto or --reserves none"
+    assert in_options("time_range=(start, end) in s") == "--time-range START END in s"
+    assert in_options("Try another solver= or a higher cost.") == "Try another --solver or a higher cost."
+    assert in_options("say overwrite=True (--overwrite).") == "say --overwrite."
+    for path in ("/my/time_range/weld=(a)", "n_jobs/x", "time_range.mot", "my_time_range"):
+        assert in_options(path) == path
+
+
+@pytest.mark.parametrize("command", [["info", "{model}"], ["table", "{model}", "r_elbow_flex", "--n", "2", "-o", "t"]])
+def test_a_reader_who_stops_is_no_failure(arm, tmp_path: Path, command: list[str]) -> None:
+    arguments = [sys.executable, "-m", "osimopt", *(word.format(model=arm.model) for word in command)]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(arguments, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=300)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert files(".") == ({"t"} if "-o" in command else set()), "what was asked for is written all the same"
 
 
 def test_warnings_are_lines_too(call, arm, tmp_path: Path) -> None:
@@ -242,6 +272,51 @@ def test_table(call, arm, tmp_path: Path) -> None:
     assert float(line[1]) == pytest.approx(expected.loc[best, ("BRA", "max_moment")], abs=0.005)
     assert float(line[2]) == best
     assert files(".") == {"strength"}
+
+
+def test_table_looks_at_its_folder_first(call, arm, tmp_path: Path) -> None:
+    (tmp_path / "strength").mkdir()
+    (tmp_path / "strength" / "notes.txt").touch()
+    for overwrite, words in ([], "--overwrite"), (["--overwrite"], "a result folder to overwrite"):
+        done = call("table", "not_read.osim", "r_elbow_flex", "--out", "strength", *overwrite)
+        assert done.code == 2
+        assert words in done.err
+    done = call("table", arm.model, "r_elbow_flex", "--n", 3, "--out", "mine")
+    again = call("table", arm.model, "r_elbow_flex", "--n", 3, "--out", "mine", "--overwrite")
+    assert (done.code, again.code) == (0, 0)
+
+
+def test_table_about_a_coordinate_without_muscles(call, two_leg) -> None:
+    done = call("table", two_leg.model, "pelvis_tx", "--values", "0,0.1")
+    assert done.code == 0, done.err
+    assert done.out.strip() == "No muscle acts on pelvis_tx: every moment arm is 0."
+
+
+def test_fit_geometry_never_overwrites_an_input_or_anything_else(call, arm, tmp_path: Path) -> None:
+    shutil.copy(arm.model, tmp_path / "arm.osim")
+    shutil.copy(arm.motion, tmp_path / "arm.mot")
+    shutil.copy(arm.model, tmp_path / "other.osim")
+    paths = '<OpenSimDocument Version="40600"><Set_FunctionBasedPath_/></OpenSimDocument>'
+    (tmp_path / "paths.xml").write_text(paths)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for out, words in [
+        ("arm.osim", "one of the files to read"),
+        ("./arm.mot", "one of the files to read"),
+        ("other.osim", "FunctionBasedPathSet (.xml) to overwrite, got <Model>"),
+        (".", "a folder"),
+    ]:
+        done = call("fit-geometry", "arm.osim", "--motion", "arm.mot", "--out", out, "--overwrite")
+        assert done.code == 2
+        assert words in done.err
+    shutil.copy(arm.motion, tmp_path / "paths2.xml")
+    done = call("fit-geometry", "arm.osim", "--out", "paths2.xml", "--overwrite")
+    assert "not XML" in done.err
+    (tmp_path / "paths2.xml").unlink()
+    assert "--overwrite" in call("fit-geometry", "arm.osim", "--out", "paths.xml").err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    done = call("fit-geometry", "arm.osim", "--out", "paths.xml", "--overwrite", "--postures", 32, "--max-order", 2)
+    assert done.code == 0, done.err
+    assert "MultivariatePolynomialFunction" in (tmp_path / "paths.xml").read_text()
 
 
 def test_table_prints_without_writing(call, arm) -> None:

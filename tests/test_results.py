@@ -17,6 +17,7 @@ import pytest
 
 import osimopt
 from osimopt import InputError, RedundancyProblem, RedundancySolution, results, solve_static
+from osimopt.adapters.table import UNITS
 from osimopt.results import read_summary, write_arrays, write_muscle_table, write_result
 from osimopt.tables import read_table
 
@@ -224,10 +225,10 @@ def test_relative_folders_are_below_here(solution, tmp_path: Path, monkeypatch: 
 
 def test_an_earlier_result_is_kept_unless_asked(solution, tmp_path: Path) -> None:
     folder = solution.write(tmp_path / "result")
-    (folder / "figure.png").touch()
+    (folder / "solution.png").touch()
     with pytest.raises(InputError, match=r"new or empty folder.*overwrite"):
         write_result(solution, folder)
-    assert (folder / "figure.png").exists()
+    assert (folder / "solution.png").exists()
     write_result(solve(moments=(5.0,)), folder, overwrite=True)
     assert {path.name for path in folder.iterdir()} == FILES
     assert read_summary(folder)["frames"] == 1
@@ -245,6 +246,21 @@ def test_what_is_not_ours_is_never_overwritten(solution, tmp_path: Path, overwri
         write_result(solution, folder / "chapter1.tex", overwrite=overwrite)
     assert (folder / "chapter1.tex").read_text() == "years of work"
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_own_files_in_a_result_folder_are_never_overwritten(solution, tmp_path: Path) -> None:
+    folder = solution.write(tmp_path / "result")
+    for name in ("notes.txt", "plots", "coordinates.sto"):
+        mine = folder / name
+        mine.mkdir() if name == "plots" else mine.write_text("mine")
+        with pytest.raises(
+            InputError, match=rf"result: expected nothing but results .*, got {name} that osimopt did not"
+        ):
+            write_result(solution, folder, overwrite=True)
+        assert mine.exists()
+        mine.rmdir() if name == "plots" else mine.unlink()
+    (folder / ".DS_Store").touch()
+    write_result(solution, folder, overwrite=True)
 
 
 # ------------------------------------------------------------------------------------------------ crashes
@@ -296,6 +312,25 @@ def test_a_crash_while_swapping_keeps_the_old_result(solution, tmp_path: Path, m
     assert folder.is_dir(), "the old result is gone"
     assert read_summary(folder)["frames"] == 4
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_an_old_result_that_cannot_be_put_back_is_kept(
+    solution, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = solution.write(tmp_path / "result")
+    replace: Callable[..., Path] = Path.replace
+
+    def refuse(self: Path, target: Path) -> Path:
+        if target == folder:
+            raise OSError("disk gone")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(InputError, match=r"disk gone\. The earlier results now lie in ") as refused:
+        solve(moments=(5.0,)).write(folder, overwrite=True)
+    (old,) = tmp_path.glob(".result.*/old")
+    assert str(old) in str(refused.value)
+    assert read_summary(old)["frames"] == 4
 
 
 # ------------------------------------------------------------------------------------------ other folders
@@ -364,8 +399,12 @@ def test_muscle_table(arm, tmp_path: Path) -> None:
     assert theirs["in_degrees"] is True
 
 
-def test_muscle_table_never_overwrites(arm, tmp_path: Path) -> None:
+def test_muscle_table_overwrites_its_own_when_asked(arm, tmp_path: Path) -> None:
     table = osimopt.muscle_table(arm.model, "r_elbow_flex", values=[90.0])
     folder = write_muscle_table(table, tmp_path / "table")
     with pytest.raises(InputError, match="new or empty folder"):
         write_muscle_table(table, folder)
+    (folder / "table.png").touch()
+    write_muscle_table(table, folder, overwrite=True)
+    assert not (folder / "table.png").exists()
+    assert len(list(folder.iterdir())) == len(UNITS) + 1

@@ -18,6 +18,7 @@ from osimopt.cli import main
 from osimopt.datasets import Example
 from osimopt.errors import InputError, ModelError
 from osimopt.solution import Status
+from osimopt.studies import opensim_files
 from osimopt.studies.opensim_files import CODES
 
 #: OpenSim's optimizer at a tolerance of 1e-6 is this far from an exact answer, in activation and in N.
@@ -287,7 +288,19 @@ def test_failed_frames(arm_setup: Callable[..., Path], call: Callable[..., tuple
         np.testing.assert_array_equal(np.isnan(table.to_numpy()), np.repeat(failed[:, None], table.shape[1], axis=1))
     controls = (folder / "arm_StaticOptimization_controls.xml").read_text()
     assert controls.count("<value>NaN</value>") == failed.sum() * table.shape[1]
-    assert "infeasible" in (folder / "arm_StaticOptimization_status.sto").read_text().split("endheader")[0]
+    header = (folder / "arm_StaticOptimization_status.sto").read_text().split("endheader")[0]
+    assert "infeasible" in header
+    entries = [line.split("=")[0] for line in header.splitlines() if "=" in line]
+    assert entries == ["version", "nRows", "nColumns", "inDegrees"], "sentences of other lines are no entries"
+    assert "add reserves (reserves 'auto' gives" in header
+    assert "Try another solver or initial_guess, or an exponent" in header
+
+
+def test_sentences_of_the_status_file_are_readable() -> None:
+    assert opensim_files._plain("p = 2, x >= 0.5, weld=('hip',), solver='newton', tolerance= or n_jobs=4") == (
+        "p is 2, x at least 0.5, weld ('hip',), solver 'newton', tolerance or n_jobs 4"
+    )
+    assert opensim_files._plain("{x}").format() == "{x}"
 
 
 def test_wrong_input_leaves_nothing(arm_setup: Callable[..., Path], call: Callable[..., tuple[int, str]]) -> None:

@@ -105,12 +105,15 @@ def table(
     ] = None,
     weld: Weld = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for .mot, .csv and figure.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Tabulate moment arm, maximum force and maximum moment of every muscle over a joint's range."""
     from .. import muscle_table
     from ..report import figures
-    from ..results import write_muscle_table
+    from ..results import check_target, write_muscle_table
 
+    if out is not None:
+        check_target(out.absolute(), overwrite)
     steps = None if values is None else [read_number(word, "--values") for word in values.split(",")]
     posed = dict(read_assignment(word, "--pose") for word in pose or [])
     swept = muscle_table(model, coordinate, n, steps, posed, weld=tuple(weld or ()))
@@ -123,9 +126,12 @@ def table(
             rows.append((muscle, f"{moment:.2f}", f"{best:.1f}", f"{100 * arm:.2f}", f"{force:.1f}"))
     rows.sort(key=lambda row: -abs(float(row[1])))
     unit = swept.attrs["unit"]
-    title = f"Largest moment of each muscle about {coordinate}, and where"
-    print_table(title, ("muscle", "moment N·m", f"at {unit}", "arm cm", "max force N"), rows)
+    if rows:
+        title = f"Largest moment of each muscle about {coordinate}, and where"
+        print_table(title, ("muscle", "moment N·m", f"at {unit}", "arm cm", "max force N"), rows)
+    else:
+        say(f"No muscle acts on {coordinate}: every moment arm is 0.")
     if out is not None:
-        folder = write_muscle_table(swept, out)
+        folder = write_muscle_table(swept, out, overwrite=overwrite)
         figures.draw_table(swept, folder / "table.png")
         say(f"\nWritten to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")

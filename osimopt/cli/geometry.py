@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..adapters.xml import parse_xml
 from ..errors import InputError, explain
 from .options import Model, Weld
 from .terminal import print_table, progress, say, say_warning
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Muscles in the table: those furthest off. All are in the file beside the paths.
 LISTED = 20
+#: What OpenSim calls a set of paths in a file of its own.
+PATH_SETS = {"Set_FunctionBasedPath_", "FunctionBasedPathSet"}
 
 
 def fit_geometry(
@@ -37,10 +40,7 @@ def fit_geometry(
     """Fit muscle paths by polynomials, as OpenSim's FunctionBasedPathSet: length and moment arms in microseconds."""
     from .. import fit_geometry as fit
 
-    if out.exists() and not overwrite:
-        raise InputError(explain("a file that does not exist yet", "one that does", "Give --overwrite.", out))
-    if not out.absolute().parent.is_dir():
-        raise InputError(explain("a file in an existing folder", "none", "Make the folder.", out))
+    _check_out(out, [model, *(motion or ())], overwrite)
     with progress("Sampling postures") as moved:
         geometry = fit(
             model,
@@ -62,6 +62,28 @@ def fit_geometry(
     reached = table[["length_rms_mm", "moment_arm_rms_mm"]].max(axis=1) <= tolerance
     say(f"\n{int(reached.sum())} of {len(table)} muscles within {tolerance:g} mm.")
     say(f"Written to {out}; ranges, errors and flags to {out.with_suffix('.fit.toml').name} beside it.")
+
+
+def _check_out(out: Path, inputs: list[Path], overwrite: bool) -> None:
+    """Refuse to write over an input, or over anything that is not such a file of an earlier fit."""
+    if any(path.exists() and out.exists() and out.samefile(path) for path in inputs):
+        raise InputError(explain("a file to write", "one of the files to read", "Choose another --out.", out))
+    if not out.absolute().parent.is_dir():
+        raise InputError(explain("a file in an existing folder", "none", "Make the folder.", out))
+    if not out.exists():
+        return
+    if not overwrite:
+        raise InputError(explain("a file that does not exist yet", "one that does", "Give --overwrite.", out))
+    if not out.is_file():
+        raise InputError(explain("a file to overwrite", "a folder", "Choose another --out.", out))
+    try:
+        inside = {child.tag for child in parse_xml(out, "a FunctionBasedPathSet (.xml) to overwrite")}
+    except InputError as error:
+        raise InputError(f"{error} It was not overwritten.") from None
+    if not inside & PATH_SETS:
+        fix = "Choose another --out: this is something else."
+        got = " and ".join(f"<{tag}>" for tag in sorted(inside)) or "no elements"
+        raise InputError(explain("a FunctionBasedPathSet (.xml) to overwrite", got, fix, out))
 
 
 def _print(table: pd.DataFrame) -> None:

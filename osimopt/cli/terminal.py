@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,28 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from .words import in_options
+
 if TYPE_CHECKING:
     from ..solution import RedundancySolution
     from ..tally import Tally
 
-console = Console()
-messages = Console(stderr=True)
+
+class _Console(Console):
+    """Rich's, but a reader who has seen enough (``osimopt info … | head``) is no failure.
+
+    What follows is not printed; files are still written, and the exit code stays the command's own.
+    """
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+
+
+console = _Console()
+messages = _Console(stderr=True)
 
 #: Warnings already printed: a result carries them too.
 _warned: set[str] = set()
@@ -28,7 +45,7 @@ LISTED = 20
 
 def say_error(text: str) -> None:
     """Print an error to stderr."""
-    messages.print(f"[bold red]error:[/] {escape(text)}", soft_wrap=True, highlight=False)
+    messages.print(f"[bold red]error:[/] {escape(in_options(text))}", soft_wrap=True, highlight=False)
 
 
 def say_warning(text: str) -> None:
@@ -36,7 +53,7 @@ def say_warning(text: str) -> None:
     if text in _warned:
         return
     _warned.add(text)
-    messages.print(f"[yellow]warning:[/] {escape(text)}", soft_wrap=True, highlight=False)
+    messages.print(f"[yellow]warning:[/] {escape(in_options(text))}", soft_wrap=True, highlight=False)
 
 
 def say(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
@@ -180,5 +181,8 @@ def _status(solution: RedundancySolution) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text for a header, where a '=' would make a line an entry and a brace a field."""
-    return text.replace("=", ":").replace("{", "(").replace("}", ")")
+    """Text for a header, where a line with a '=' is an entry to every reader, and a brace a field to the template."""
+    for sign, words in ((">=", "at least"), ("<=", "at most"), (" = ", " is ")):
+        text = text.replace(sign, words)
+    text = re.sub(r"=(?=['\"\w(\[.+-])", " ", text).replace("=", "")
+    return text.replace("{", "{{").replace("}", "}}")

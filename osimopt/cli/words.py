@@ -1,0 +1,40 @@
+"""Messages for the command line: what Python calls by a keyword has an option there."""
+
+from __future__ import annotations
+
+import re
+
+#: Keywords of the library that are options of a command, by their other name where they have one.
+OPTIONS = {
+    name: "--" + name.replace("_", "-")
+    for name in (
+        "cache", "cost", "device", "exponent", "external_loads", "gain", "generalized_force", "geometry", "lowpass_hz",
+        "max_order", "moment_arms", "overwrite", "pose", "postures", "reserves", "solver", "tendon", "time_range",
+        "values", "weights", "weld",
+    )
+} | {"n_jobs": "--jobs"}  # fmt: skip
+#: Those that are no words of English; the others are keywords only before an equals sign.
+BARE = tuple(name for name in OPTIONS if "_" in name and name != "moment_arms")
+
+_VALUE = r"\((?P<items>[^()=]*)\)|'(?P<text>[^']*)'|(?P<word>\w[\w.]*\w|\w)|"
+_ASSIGNED = re.compile(rf"(?<![\w./\\-])(?P<name>{'|'.join(OPTIONS)})=(?:{_VALUE})")
+_BARE = re.compile(rf"(?<![\w./\\-])(?P<name>{'|'.join(BARE)})(?![\w/\\=-]|\.\w)")
+
+
+def in_options(text: str) -> str:
+    """Say ``--weld hip_r --weld hip_l`` for ``weld=('hip_r', 'hip_l')``; names of files stay as they are."""
+    text = text.replace("overwrite=True (--overwrite)", "--overwrite")
+    return _BARE.sub(lambda found: OPTIONS[found["name"]], _ASSIGNED.sub(_as_option, text))
+
+
+def _as_option(found: re.Match[str]) -> str:
+    option = OPTIONS[found["name"]]
+    if found["items"] is not None:
+        items = [item.strip().strip("'") for item in found["items"].split(",") if item.strip()]
+        if found["name"] == "time_range":
+            return f"{option} {' '.join(items).upper()}"
+        return " ".join(f"{option} {item}" for item in items)
+    given = found["text"] if found["text"] is not None else found["word"]
+    if given in (None, "True"):
+        return option
+    return f"{option} {'none' if given == 'None' else given}"
