@@ -116,7 +116,7 @@ def _appear(folder: Path, overwrite: bool, fill: Callable[[Path], None]) -> Path
 
 
 def _swap(fresh: Path, folder: Path) -> None:
-    """Put a folder in the place of another, or of none; if that fails the old one stays, or the error says where it is."""
+    """Put a folder in the place of another, or of none; if that fails the old one stays, or the error says where."""
     if not folder.exists():
         fresh.replace(folder)
         return
@@ -129,7 +129,7 @@ def _swap(fresh: Path, folder: Path) -> None:
             retired.replace(folder)
         except OSError:
             fix = f"The earlier results now lie in {retired}: rename that folder to have them back, and try again."
-            raise InputError(explain("to put new results in the place of the old", str(error), fix, folder)) from error
+            raise InputError(explain("the new results in the place of the old", str(error), fix, folder)) from error
         shutil.rmtree(retired.parent, ignore_errors=True)
         raise
     shutil.rmtree(retired.parent, ignore_errors=True)

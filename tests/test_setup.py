@@ -144,6 +144,13 @@ def test_a_missing_file(folder: Path, tag: str) -> None:
         ("initial_time", "0,5", "a number"),
         ("output_precision", "0", "at least 1"),
         ("output_precision", "eight", "a number"),
+        ("output_precision", "nan", "a number"),
+        ("output_precision", "inf", "a whole number"),
+        ("output_precision", "7.5", "a whole number"),
+        ("initial_time", "nan", "a number"),
+        ("final_time", "NaN", "a number"),
+        ("lowpass_cutoff_frequency_for_coordinates", "nan", "a number"),
+        ("lowpass_cutoff_frequency_for_coordinates", "inf", "a finite number"),
         ("replace_force_set", "yes", "true or false"),
     ],
 )
@@ -154,9 +161,14 @@ def test_a_wrong_value(folder: Path, tag: str, value: str, expected: str) -> Non
     assert expected in text
 
 
-@pytest.mark.parametrize("value", ["0", "1.5", "-1"])
+@pytest.mark.parametrize("value", ["0", "1.5", "-1", "inf", "-inf"])
 def test_a_wrong_step(folder: Path, value: str) -> None:
     assert "at least 1" in refusal(folder, document("", f"<step_interval>{value}</step_interval>"))
+
+
+@pytest.mark.parametrize("tag", ["step_interval", "activation_exponent"])
+def test_no_number_in_the_analysis(folder: Path, tag: str) -> None:
+    assert "a number" in refusal(folder, document("", f"<{tag}>nan</{tag}>"))
 
 
 @pytest.mark.parametrize(
@@ -232,3 +244,4 @@ def test_times_outside_the_motion(folder: Path) -> None:
         with pytest.raises(ConfigError, match="times within the motion's 0 to 1 s"):
             choose_rows(setup_of(folder, start, end, 1, -1.0), time)
     assert len(choose_rows(setup_of(folder, -1.0, 9.0, 1, -1.0), time)) == 11
+    assert len(choose_rows(setup_of(folder, float("-inf"), float("inf"), 1, -1.0), time)) == 11

@@ -6,6 +6,7 @@ relative paths start at the setup file's folder, as in OpenSim.
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,15 +87,25 @@ class _Properties:
         return (whole,) if whole.is_file() else tuple(self._existing(tag, name) for name in names.split())
 
     def number(self, tag: str, default: float) -> float:
+        value = self.time(tag, default)
+        if math.isinf(value):
+            raise self.wrong(tag, "a finite number", self.text(tag), "Correct it.")
+        return value
+
+    def time(self, tag: str, default: float) -> float:
+        """A number that may be infinite: before or after every frame."""
         text = self.text(tag) or str(default)
         try:
-            return float(text)
+            value = float(text)
         except ValueError:
-            raise self.wrong(tag, "a number", text, "Correct it.") from None
+            value = math.nan
+        if math.isnan(value):
+            raise self.wrong(tag, "a number", text, "Correct it.")
+        return value
 
     def count(self, tag: str, default: int, least: int) -> int:
-        value = self.number(tag, default)
-        if value != int(value) or value < least:
+        value = self.time(tag, default)
+        if not value.is_integer() or value < least:
             raise self.wrong(tag, f"a whole number of at least {least}", self.text(tag), "Correct it.")
         return int(value)
 
@@ -123,9 +134,11 @@ def read_setup(path: str | os.PathLike[str]) -> Setup:
 
     Raises
     ------
+    ConfigError
+        Another tool's setup, no StaticOptimization in it or one that cannot be done, a file that it names and that
+        does not exist, a value of the wrong kind; with file and tag.
     InputError
-        No such file, not XML, another tool's setup, no StaticOptimization in it or one that cannot be done, a file
-        that it names and that does not exist, a value of the wrong kind; with file and tag.
+        No such file, or not XML.
     """
     path = Path(path).resolve()
     root = parse_xml(path, WHAT)
@@ -154,8 +167,8 @@ def read_setup(path: str | os.PathLike[str]) -> Setup:
         speeds=speeds,
         external_loads=tool.file("external_loads_file"),
         lowpass_hz=lowpass,
-        start=tool.number("initial_time", 0.0),
-        end=tool.number("final_time", 1.0),
+        start=tool.time("initial_time", 0.0),
+        end=tool.time("final_time", 1.0),
         step_interval=analysis.count("step_interval", 1, 1),
         exponent=analysis.number("activation_exponent", 2.0),
         muscle_physiology=analysis.flag("use_muscle_physiology", True),
