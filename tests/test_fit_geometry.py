@@ -11,7 +11,8 @@ from conftest import TwoLeg
 from typer.testing import CliRunner
 
 import osimopt
-from osimopt import InputError, PolynomialGeometry, fit_geometry
+from osimopt import InputError, ModelError, PolynomialGeometry, fit_geometry
+from osimopt.adapters import geometry_fit
 from osimopt.cli import app
 from osimopt.datasets import Example
 from osimopt.polynomial.files import fits_path
@@ -89,6 +90,12 @@ def test_a_snapping_path_is_flagged(arm: Example) -> None:
     assert "Snaps by" in flags["TRIlong"]
     assert "r_shoulder_elev" in flags["TRIlong"]
     assert "Snaps by" not in flags["BRA"]
+
+
+def test_a_muscle_that_the_postures_leave_open_is_named(arm: Example, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(geometry_fit, "fit_potentials", lambda train, *_: [None] * train.length.shape[1])
+    with pytest.raises(ModelError, match=r"arm26\.osim, muscle 'TRIlong'.*polynomial of r_elbow_flex"):
+        fit_geometry(arm.model, postures=32)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from osimopt import InputError, PolynomialGeometry
-from osimopt.polynomial import Fit, MusclePolynomial
+from osimopt.polynomial import Fit, MusclePolynomial, files
 from osimopt.polynomial.files import fits_path
 from osimopt.polynomial.fit import LEFT_OUT, SNAPPED, Target, fit_potentials
 from osimopt.polynomial.terms import count_terms, evaluate_terms, list_exponents
+from osimopt.tables import write_atomically
 
 #: m; the same polynomial summed in another order.
 ROUNDING = 1e-12
@@ -151,6 +153,46 @@ def test_fits_of_another_file_are_not_used(geometry: PolynomialGeometry, tmp_pat
         PolynomialGeometry.read(path)
 
 
+def test_a_crash_while_writing_leaves_no_wrong_pair(
+    geometry: PolynomialGeometry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether paths or fits fail, the ranges read back are those of the paths read back, or there are none."""
+    path = tmp_path / "paths.xml"
+    other = PolynomialGeometry(tuple(replace(own, coefficients=2.0 * own.coefficients) for own in geometry.polynomials))
+    for fails in (".xml", ".toml"):
+        geometry.write(path)
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "write_atomically", failing(fails))
+            with pytest.raises(OSError, match="disk full"):
+                other.write(path)
+        if fails == ".xml":
+            assert PolynomialGeometry.read(path).to_dataframe().equals(geometry.to_dataframe())
+        else:
+            with pytest.warns(UserWarning, match="another version"):
+                read = PolynomialGeometry.read(path).polynomials
+            assert all(own.fit is None for own in read)
+            assert np.array_equal(read[0].coefficients, other.polynomials[0].coefficients)
+    assert {file.name for file in tmp_path.iterdir()} == {path.name, fits_path(path).name}
+
+
+def failing(suffix: str) -> Callable[[Path, str | bytes], None]:
+    def write(path: Path, content: str | bytes) -> None:
+        if path.suffix == suffix:
+            raise OSError("disk full")
+        write_atomically(path, content)
+
+    return write
+
+
+def test_paths_without_fits_leave_none_beside_them(geometry: PolynomialGeometry, tmp_path: Path) -> None:
+    path = tmp_path / "paths.xml"
+    geometry.write(path)
+    PolynomialGeometry(tuple(replace(own, fit=None) for own in geometry.polynomials)).write(path)
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(InputError, match="existing folder"):
+        geometry.write(tmp_path / "none" / "paths.xml")
+
+
 def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
@@ -250,8 +292,27 @@ def test_terms_stay_below_half_the_equations() -> None:
     train, held_out = (sampled(9, count, seed, LOW, HIGH)[0] for count, seed in ((20, 0), (80, 1)))
     found = fit_potentials(train, held_out, LOW, HIGH, 1e-15, 9)
     assert max(count_terms(3, potential.order) for potential in found) <= 20 * 4 // 2
-    with pytest.raises(InputError, match="more postures"):
-        fit_potentials(sampled(2, 1, 0, LOW, HIGH)[0], held_out, LOW, HIGH, 1e-15, 9)
+    assert fit_potentials(sampled(2, 1, 0, LOW, HIGH)[0], held_out, LOW, HIGH, 1e-15, 9) == [None] * 3
+
+
+def open_terms(second: np.ndarray) -> tuple[Target, Target, np.ndarray, np.ndarray]:
+    """Lengths alone, in postures whose first or second coordinate is at the middle of its range; held-out ones."""
+    low, high = -np.ones(2), np.ones(2)
+    train, held_out = (sampled(1, count, seed, low, high)[0] for count, seed in ((200, 0), (80, 1)))
+    value = np.where(second[:, None], [[0.0, 1.0]], [[1.0, 0.0]]) * train.value
+    rows = np.stack([np.ones(len(value)), value[:, 1], value[:, 0]])
+    length = (np.array([0.4, 0.03, 0.02]) @ rows)[:, None].repeat(3, axis=1)
+    return Target(value, length, np.full_like(train.slope, np.nan)), held_out, low, high
+
+
+def test_a_term_that_the_postures_leave_open_ends_the_search() -> None:
+    """The product of both coordinates is zero in every posture: order 2 is singular, order 1 is not."""
+    potentials = fit_potentials(*open_terms(np.arange(200) % 2 == 0), 1e-15, 9)
+    assert [potential.order for potential in potentials if potential is not None] == [1] * 3
+
+
+def test_a_coordinate_that_the_postures_leave_open() -> None:
+    assert fit_potentials(*open_terms(np.ones(200, dtype=bool)), 1e-15, 9) == [None] * 3
 
 
 def test_postures_without_a_path_are_left_alone() -> None:

@@ -32,13 +32,13 @@ class Domain:
     high: Array
     moving: NDArray[np.intp]
 
-    def postures(self, count: int, skip: int = 0) -> Array:
+    def postures(self, count: int) -> Array:
         """(count, N) quasi-random postures: a Sobol sequence, shifted so that it does not start in a corner."""
         from scipy.stats import qmc
 
         size = max(1, len(self.moving))
-        bits = int(np.ceil(np.log2(skip + count)))
-        points = qmc.Sobol(size, scramble=False).random_base2(bits)[skip : skip + count]
+        bits = int(np.ceil(np.log2(count)))
+        points = qmc.Sobol(size, scramble=False).random_base2(bits)[:count]
         points = (points + np.random.default_rng(0).random(size)) % 1.0
         postures = np.repeat(self.default[None], count, axis=0)
         low, high = self.low[self.moving], self.high[self.moving]

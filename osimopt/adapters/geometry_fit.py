@@ -89,7 +89,8 @@ def fit_geometry(
     Raises
     ------
     InputError, ModelError
-        Wrong files or options; a muscle over a prescribed coordinate; a range that is not finite.
+        Wrong files or options; a muscle over a prescribed coordinate; a range that is not finite; a muscle whose
+        path the postures do not determine.
     """
     _check_options(tolerance, max_order, postures, moment_arms, n_jobs)
     read = read_model(model, weld)
@@ -131,10 +132,20 @@ def _fit(
         parts = [_target(samples, members, own, spans) for samples in (train, held_out)]
         fitted = fit_potentials(parts[0], parts[1], domain.low[own], domain.high[own], tolerance, max_order)
         for column, (muscle, potential) in enumerate(zip(members.tolist(), fitted, strict=True)):
+            if potential is None:
+                raise _undetermined(model, muscle, own)
             one = [part.muscles(np.array([column])) for part in parts]
             potentials[muscle] = potential
             doubtful[muscle] = _doubtful(potential, one, everywhere, tolerance)
     return [potentials[muscle] for muscle in sorted(potentials)], doubtful
+
+
+def _undetermined(model: Model, muscle: int, coordinates: NDArray[np.intp]) -> ModelError:
+    about = some(model.description.coordinates[index].name for index in coordinates)
+    got = f"a polynomial of {about} that they leave open"
+    fix = "Ask for more postures, or give motions in which these coordinates move."
+    where = f"{model.path}, muscle '{model.description.muscles.names[muscle]}'"
+    return ModelError(explain("postures that determine the muscle's path", got, fix, where))
 
 
 def _refuse_lost(model: Model, sampled: _Sampled) -> None:

@@ -99,8 +99,3 @@ def force_velocity(speed: Array) -> Array:
 def force_velocity_slope(speed: Array) -> Array:
     """Slope of ``force_velocity``."""
     return _D1 * _D2 / namespace(speed).sqrt((_D2 * speed + _D3) ** 2 + 1.0)
-
-
-def speed_at_force(multiplier: Array) -> Array:
-    """Inverse of ``force_velocity``."""
-    return (namespace(multiplier).sinh((multiplier - _D4) / _D1) - _D3) / _D2

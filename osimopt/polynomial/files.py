@@ -6,6 +6,7 @@ import hashlib
 import os
 import tomllib
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..notices import warn
+from ..tables import write_atomically
 from .geometry import Fit, MusclePolynomial, PolynomialGeometry
 from .terms import count_terms, differentiate, evaluate_terms
 
@@ -116,8 +118,23 @@ def _check_derived(muscle: MusclePolynomial, element: ElementTree.Element, where
 
 
 def write_paths(geometry: PolynomialGeometry, path: str | os.PathLike[str]) -> None:
-    """Write what OpenSim 4.6 reads (ModOpReplacePathsWithFunctionBasedPaths), and the fits beside it."""
+    """Write what OpenSim 4.6 reads (ModOpReplacePathsWithFunctionBasedPaths), and the fits beside it.
+
+    Each file appears whole or not at all. The paths come first: the fits hold their checksum, so that whatever
+    happens in between, fits are never taken for those of other paths, and paths whose fits could not be written say so
+    when they are read.
+    """
     path = Path(path)
+    content = _spell_paths(geometry)
+    write_atomically(path, content)
+    fits = {p.name: p.fit for p in geometry.polynomials if p.fit is not None}
+    if fits:
+        write_atomically(fits_path(path), _spell_fits(fits, path.name, _digest(content)))
+    else:
+        fits_path(path).unlink(missing_ok=True)
+
+
+def _spell_paths(geometry: PolynomialGeometry) -> bytes:
     lines = ['<?xml version="1.0" encoding="UTF-8" ?>', '<OpenSimDocument Version="40600">']
     lines += ["\t<Set_FunctionBasedPath_>", "\t\t<objects>"]
     for p in geometry.polynomials:
@@ -135,8 +152,7 @@ def write_paths(geometry: PolynomialGeometry, path: str | os.PathLike[str]) -> N
             "\t\t\t</FunctionBasedPath>",
         ]
     lines += ["\t\t</objects>", "\t\t<groups />", "\t</Set_FunctionBasedPath_>", "</OpenSimDocument>", ""]
-    path.write_text("\n".join(lines), encoding="utf-8")
-    _write_fits(geometry, path)
+    return "\n".join(lines).encode()
 
 
 def fits_path(path: Path) -> Path:
@@ -144,19 +160,14 @@ def fits_path(path: Path) -> Path:
     return path.with_suffix(".fit.toml")
 
 
-def _write_fits(geometry: PolynomialGeometry, path: Path) -> None:
-    beside = fits_path(path)
-    fits = {p.name: p.fit for p in geometry.polynomials if p.fit is not None}
-    beside.unlink(missing_ok=True)
-    if not fits:
-        return
-    lines = [f"# How {path.name} was fitted: ranges in rad or m, errors on held-out postures in m."]
-    lines += [f'paths_sha256 = "{_digest(path)}"']
+def _spell_fits(fits: Mapping[str, Fit], name_of_paths: str, digest: str) -> str:
+    lines = [f"# How {name_of_paths} was fitted: ranges in rad or m, errors on held-out postures in m."]
+    lines += [f'paths_sha256 = "{digest}"']
     for name, fit in fits.items():
         lines += ["", f"[muscles.{_quote(name)}]", f"low = {fit.low.tolist()}", f"high = {fit.high.tolist()}"]
         lines += [f"{error} = {getattr(fit, error)!r}" for error in ERRORS]
         lines += [f"flags = [{', '.join(_quote(flag) for flag in fit.flags)}]"]
-    beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines) + "\n"
 
 
 def _read_fits(path: Path, polynomials: list[MusclePolynomial]) -> dict[str, Fit]:
@@ -165,7 +176,7 @@ def _read_fits(path: Path, polynomials: list[MusclePolynomial]) -> dict[str, Fit
         return {}
     try:
         content = tomllib.loads(beside.read_text(encoding="utf-8"))
-        if content["paths_sha256"] != _digest(path):
+        if content["paths_sha256"] != _digest(path.read_bytes()):
             warn(f"{beside}: belongs to another version of {path.name}; fitted ranges and errors are not known.")
             return {}
         return {p.name: _fit(content["muscles"][p.name]) for p in polynomials if p.name in content["muscles"]}
@@ -180,8 +191,8 @@ def _fit(content: dict[str, Any]) -> Fit:
     return Fit(low, high, **errors, flags=tuple(map(str, content["flags"])))
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _quote(text: str) -> str:

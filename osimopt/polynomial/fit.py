@@ -15,7 +15,6 @@ import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
-from ..errors import InputError, explain
 from .terms import count_terms, differentiate, evaluate_terms, list_exponents
 
 Array = NDArray[np.float64]
@@ -75,7 +74,7 @@ class Potential:
 
 def fit_potentials(
     train: Target, held_out: Target, low: Array, high: Array, tolerance: float, max_order: int
-) -> list[Potential]:
+) -> list[Potential | None]:
     """Fit one polynomial per muscle, of the lowest order whose errors on held-out postures are within the tolerance.
 
     Parameters
@@ -93,10 +92,13 @@ def fit_potentials(
     Returns
     -------
     list of Potential
-        The best order for a muscle that does not reach the tolerance with any.
+        The best order for a muscle that does not reach the tolerance with any; None where the postures do not
+        determine even a polynomial of order 1.
     """
     found = _search(train, held_out, low, high, tolerance, max_order, np.inf)
     for muscle, potential in enumerate(found):
+        if potential is None:
+            continue
         only = np.array([muscle])
         parts = train.muscles(only), held_out.muscles(only)
         found[muscle] = _without_snaps(potential, *parts, low, high, tolerance, max_order)
@@ -128,7 +130,10 @@ def _without_snaps(
             continue
         length = np.where(snapped[: len(train.length), None], np.nan, train.length)
         kept = Target(train.value, length, train.slope)
-        best = _search(kept, held_out, low, high, tolerance, highest, limit)[0]
+        found = _search(kept, held_out, low, high, tolerance, highest, limit)[0]
+        if found is None:
+            return first
+        best = found
         fitted, fitted_order = snapped, highest
     if best.rms > max(first.rms, tolerance):
         return first
@@ -138,7 +143,7 @@ def _without_snaps(
 
 def _search(
     train: Target, held_out: Target, low: Array, high: Array, tolerance: float, max_order: int, limit: float
-) -> list[Potential]:
+) -> list[Potential | None]:
     """The lowest order that reaches the tolerance, or the best one, of every muscle."""
     best: list[Potential | None] = [None] * train.length.shape[1]
     waiting, order = list(range(len(best))), 0
@@ -153,18 +158,16 @@ def _search(
                     best[batch[column]] = found
         order = stage
         waiting = [m for m in waiting if (p := best[m]) is None or p.rms > tolerance]
-    fitted = [potential for potential in best if potential is not None]
-    if len(fitted) < len(best):
-        fix = "Ask for more postures."
-        expected = f"at least {2 * (1 + len(low))} equations for a polynomial of order 1"
-        raise InputError(explain(expected, f"{len(train.length)} postures", fix))
-    return fitted
+    return best
 
 
 def _raise_order(
     train: Target, held_out: Target, low: Array, high: Array, first: int, last: int, limit: float
 ) -> Iterator[tuple[int, Potential]]:
-    """Each muscle with each order from first to last, of muscles that are valid in the same postures."""
+    """Each muscle with each order from first to last, of muscles that are valid in the same postures.
+
+    Ends early at an order that has too few equations, or a term that they leave open.
+    """
     dimension = len(low)
     center, half = 0.5 * (high + low), 0.5 * (high - low)
     design, target = _equations(train, center, half, last)
@@ -177,7 +180,10 @@ def _raise_order(
     points = evaluate_terms(np.ascontiguousarray(held_out.value.T), last)
     for order in range(first, last + 1):
         size = count_terms(dimension, order)
-        solved = np.asarray(np.linalg.solve(triangle[:size, :size], triangle[:size, terms:]), dtype=np.float64)
+        try:
+            solved = np.asarray(np.linalg.solve(triangle[:size, :size], triangle[:size, terms:]), dtype=np.float64)
+        except np.linalg.LinAlgError:
+            return
         powers = _to_powers(solved, center, half, order)
         for muscle in range(train.length.shape[1]):
             yield muscle, _judge(powers[:, muscle], held_out, muscle, order, points, last, limit)
