@@ -41,18 +41,11 @@ def force_records(key: ModelKey, time: Array, value: Array, speed: Array) -> lis
 def _applied(session: Session) -> list[Any]:
     """Forces that are switched on in the model; its actuators have been silenced in the session's state."""
     actuators = {force.getName() for force in (*session.muscles, *session.actuators)}
-    found = []
-    for component in session.model.getComponentsList():
-        force = opensim.Force.safeDownCast(component)
-        if force is None:
-            continue
-        if opensim.Actuator.safeDownCast(component) is None:
-            on = force.appliesForce(session.state)
-        else:
-            on = force.getName() in actuators
-        if on:
-            found.append(force)
-    return found
+    return [
+        force
+        for force in session.forces
+        if (force.getName() in actuators if opensim.Actuator.safeDownCast(force) else force.appliesForce(session.state))
+    ]
 
 
 def _labels(force: opensim.Force) -> tuple[str, ...]:

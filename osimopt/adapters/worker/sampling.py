@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import opensim
 from numpy.typing import NDArray
 
 from ...errors import ModelError, explain, some
@@ -13,6 +10,7 @@ from ...polynomial.samples import Jump, Samples, Survey
 from ..messages import ModelKey
 from .couplers import follow, jacobian
 from .geometry import OWN_SPEEDS, set_posture, set_speed
+from .paths import wraps
 from .session import Session, load
 
 Array = NDArray[np.float64]
@@ -42,7 +40,7 @@ def survey(key: ModelKey, postures: Array, moving: Index) -> Survey:
     """
     session = load(key)
     everyone = np.arange(len(session.muscles))
-    several = [_wraps(muscle) > 1 for muscle in session.muscles]
+    several = [wraps(muscle) > 1 for muscle in session.muscles]
     largest = np.zeros((len(session.coordinates), len(everyone)))
     spanned = largest > DISAGREES
     doubted = np.zeros(len(everyone))
@@ -216,8 +214,3 @@ def _nearby(session: Session, posture: Array, coordinate: int, step: float, musc
     for index in changed:
         session.coordinates[index].setValue(session.state, float(posture[index]), False)
     return lengths
-
-
-def _wraps(muscle: Any) -> int:
-    path = opensim.GeometryPath.safeDownCast(muscle.getPath())
-    return 0 if path is None else int(path.getWrapSet().getSize())

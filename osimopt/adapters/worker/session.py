@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import opensim
 
 from ...errors import ModelError, explain, some
 from ..messages import ModelKey
+from .refusals import reason, why_refused
 
 opensim.Logger.removeFileSink()  # before the first message, so that no opensim.log is ever made
 opensim.Logger.setLevelString("warn")
@@ -89,7 +89,8 @@ def load(key: ModelKey) -> Session:
     model = _read_model(key)
     if key.rigid_tendon:
         for muscle in model.getMuscleList():
-            if muscle.getConcreteClassName() != "Thelen2003Muscle":  # which refuses the flag: see frames.py
+            # OpenSim: "not currently implemented" for Thelen's, whose forces are those of osimopt.muscle
+            if muscle.getConcreteClassName() != "Thelen2003Muscle":
                 muscle.set_ignore_tendon_compliance(True)
     if key.loads is not None:
         _attach_loads(model, key)
@@ -121,7 +122,7 @@ def _read_model(key: ModelKey) -> Any:
         model = opensim.Model(key.path)
         model.finalizeFromProperties()
     except RuntimeError as error:
-        raise ModelError(_why_refused(key.path, str(error))) from None
+        raise ModelError(why_refused(key.path, str(error))) from None
     _add_force_sets(model, key)
     _weld(model, key)
     return model
@@ -136,7 +137,7 @@ def _add_force_sets(model: Any, key: ModelKey) -> None:
             forces = opensim.ForceSet(path)
             added = [forces.get(index).clone() for index in range(forces.getSize())]
         except RuntimeError as error:
-            raise ModelError(_why_refused(path, str(error))) from None
+            raise ModelError(why_refused(path, str(error))) from None
         own = model.getForceSet()
         names = [own.get(index).getName() for index in range(own.getSize())]
         for force in added:
@@ -189,29 +190,8 @@ def _initialise(model: Any, key: ModelKey) -> Any:
         text = str(error)
         if key.loads is not None and "ExternalForce" in text:
             fix = "Correct the file, or use the one of this model."
-            raise ModelError(explain("loads that fit the model", _reason(text), fix, key.loads)) from None
-        raise ModelError(_why_refused(key.path, text)) from None
-
-
-def _reason(text: str) -> str:
-    return re.sub(r"\s*Thrown at .*|std::exception in '[^']*':", "", text).strip().rstrip(".")
-
-
-def _why_refused(path: str, text: str) -> str:
-    """Turn OpenSim's exception into file, part, rule and remedy."""
-    if unknown := re.search(r"object type '\{?(\w+)\}?' is not a registered", text):
-        names = re.findall(rf'<{unknown[1]}\s+name="([^"]*)"', Path(path).read_text(errors="replace"))
-        got = f"{unknown[1]} ({some(names)})" if names else unknown[1]
-        fix = "Replace it by a class that OpenSim has, or load its plugin's model in OpenSim and convert it."
-        return explain("classes that OpenSim 4.6 knows", got, fix, path)
-    invalid = re.search(r"Property '(\w+)' has an invalid property value\.\s*\(details: (.*?)\)\.?\s", text, re.DOTALL)
-    part = re.search(r"In (?:Component|Object) '([^']*)' of type (\w+)", text)
-    if invalid and part:
-        got = f"another value in {part[2]} '{part[1].rsplit('/', 1)[-1]}'"
-        fix = f"Edit <{invalid[1]}> of '{part[1]}' in the file; an older OpenSim accepted it."
-        return explain(f"a valid <{invalid[1]}> ({invalid[2].strip().rstrip('.')})", got, fix, path)
-    got = f"its refusal: {_reason(text)}"
-    return explain("a model that OpenSim 4.6 can build", got, "Repair the model in OpenSim.", path)
+            raise ModelError(explain("loads that fit the model", reason(text), fix, key.loads)) from None
+        raise ModelError(why_refused(key.path, text)) from None
 
 
 def _split_actuators(forces: list[Any], state: Any, key: ModelKey) -> tuple[list[Any], list[Any], list[str]]:
