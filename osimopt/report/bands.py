@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,10 +21,6 @@ Array = NDArray[np.float64]
 
 #: Panels of a figure, those of the greatest forces first, and how many stand in a row.
 PANELS, COLUMNS = 12, 4
-#: Opacity of a band.
-PALE = 0.25
-#: Letters of a caption in an inch.
-LETTERS = 13
 
 
 def draw_ranges(ranges: FeasibleRanges, path: str | os.PathLike[str], muscles: Sequence[str] | None = None) -> Path:
@@ -37,9 +32,10 @@ def draw_ranges(ranges: FeasibleRanges, path: str | os.PathLike[str], muscles: S
     chosen = _chosen(ranges.muscles, muscles, optimum)
 
     def panel(axes: Any, index: int) -> None:
-        look = {"color": style.colour(0), "alpha": PALE, "lw": 0.0, "label": "all that meet the moments"}
-        axes.fill_between(ranges.time, low[:, index], high[:, index], **look)
-        axes.plot(ranges.time, optimum[:, index], color=style.colour(0), label="solution")
+        allowed = low[:, index], high[:, index]
+        style.band(axes, ranges.time, *allowed, style.colour(0), "all that meet the moments")
+        line = optimum[:, index]
+        axes.plot(ranges.time, line, color=style.colour(0), label="solution", **style.dots(line))
 
     caption = "What the moments and the bounds of activation allow, and what the cost chose"
     return _draw_panels(path, ranges.muscles, chosen, panel, caption)
@@ -60,11 +56,12 @@ def draw_uncertainty(
 
     def panel(axes: Any, index: int) -> None:
         ends = bands.muscle_force[least, :, index], bands.muscle_force[most, :, index]
-        look = {"color": style.colour(1), "alpha": PALE, "lw": 0.0, "label": f"{names[0]} to {names[2]}"}
-        axes.fill_between(solution.time, *ends, **look)
+        style.band(axes, solution.time, *ends, style.colour(1), f"{names[0]} to {names[2]}")
         if middle not in (least, most):
-            axes.plot(solution.time, bands.muscle_force[middle, :, index], color=style.colour(1), label=names[1])
-        axes.plot(solution.time, force[:, index], color="#000000", ls=(0, (4, 2)), lw=1.2, label="nominal")
+            line = bands.muscle_force[middle, :, index]
+            axes.plot(solution.time, line, color=style.colour(1), label=names[1], **style.dots(line))
+        dashed = {"color": "#000000", "ls": (0, (4, 2)), "lw": 1.2, "label": "nominal"}
+        axes.plot(solution.time, force[:, index], **dashed, **style.dots(force[:, index]))
 
     drawn = " · ".join(f"{name} {_spread(spread)}" for name, spread in bands.provenance["uncertainty"].items())
     failed = int(bands.failed.max(initial=0))
@@ -106,5 +103,5 @@ def _draw_panels(
         if chosen:
             first = axes[names[chosen[0]]]
             style.legend_below(drawn, first, first.get_legend_handles_labels()[1])
-        drawn.suptitle(fill(caption, int(LETTERS * size[0])), fontsize=9, x=0.01, ha="left")
+        style.caption(drawn, caption)
         return style.save(drawn, Path(path))

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 DRAWN_SHARE = 0.02
 #: Muscles in a legend, the strongest first; the rest are drawn in grey.
 NAMED_MUSCLES = 6
+#: Width in inches of the panels beside a map, and of three in a row.
+WIDE, NARROW = 4.0, 3.0
+#: s on either side of the only frame of a map.
+LONE_FRAME = 0.005
 
 
 def draw_table(table: pd.DataFrame, path: str | os.PathLike[str], muscles: Sequence[str] | None = None) -> Path:
@@ -30,27 +34,35 @@ def draw_table(table: pd.DataFrame, path: str | os.PathLike[str], muscles: Seque
     strongest are named and the others grey.
     """
     everyone = list(dict.fromkeys(table.columns.get_level_values(0)))
-    peak = {muscle: float(np.nanmax(np.abs(table[muscle, "max_moment"]))) for muscle in everyone}
+    peak = {muscle: float(np.nanmax(np.abs(table[muscle, "max_moment"]), initial=0.0)) for muscle in everyone}
     strongest = sorted(everyone, key=lambda muscle: -peak[muscle])
     acting = [muscle for muscle in strongest if peak[muscle] >= DRAWN_SHARE * max(peak.values())]
     shown = list(muscles) if muscles is not None else acting
     named = shown if len(shown) <= style.MOST_LINES else shown[:NAMED_MUSCLES]
     panels = (
-        ("moment_arm", "Moment arm", "cm", 100.0),
-        ("max_force", "Maximum force", "N", 1.0),
-        ("max_moment", "Maximum moment", "N·m", 1.0),
+        ("moment_arm", "Moment arm", "moment arm (cm)", 100.0),
+        ("max_force", "Maximum force", "tendon force (N)\nelastic tendon, passive included", 1.0),
+        ("max_moment", "Maximum moment", "moment of that force (N·m)", 1.0),
     )
     x = str(table.index.name)
     with style.figure([["arm", "force", "moment"]], (10.0, 3.4)) as (drawn, axes):
-        for panel, (quantity, title, unit, factor) in zip(axes.values(), panels, strict=True):
+        for panel, (quantity, title, y, factor) in zip(axes.values(), panels, strict=True):
             for muscle in shown:
                 line = style.line(named.index(muscle), muscle) if muscle in named else style.GREY_LINE
-                panel.plot(table.index, factor * table[muscle, quantity], **line)
-            style.label(panel, title, x, f"{title.lower()} ({unit})")
+                value = factor * table[muscle, quantity].to_numpy()
+                panel.plot(table.index, value, **line, **style.dots(value))
+            style.label(panel, title, x, y)
             if quantity != "max_force":
                 panel.axhline(0.0, color="#888888", lw=0.8, zorder=0)
         style.legend_below(drawn, axes["arm"], named)
+        style.caption(drawn, _table_caption(table))
         return style.save(drawn, Path(path))
+
+
+def _table_caption(table: pd.DataFrame) -> str:
+    model = [Path(str(table.attrs["model"])).name] if "model" in table.attrs else []
+    pose = [f"{name} {value:g}" for name, value in table.attrs.get("pose", {}).items()]
+    return " · ".join([*model, "at rest and full activation", *pose])
 
 
 def draw_solution(solution: RedundancySolution, path: str | os.PathLike[str]) -> Path:
@@ -68,14 +80,21 @@ def draw_solution(solution: RedundancySolution, path: str | os.PathLike[str]) ->
             style.legend_below(drawn, axes["force"], solution.problem.muscles)
         else:
             _draw_activation_map(drawn, axes["activation"], solution)
-        drawn.suptitle(_caption(solution), fontsize=9, x=0.01, ha="left")
+        style.caption(drawn, _caption(solution))
         return style.save(drawn, Path(path))
 
 
 def _caption(solution: RedundancySolution) -> str:
-    formula = solution.provenance.get("cost", {}).get("formula", "")
-    failed = int(np.sum(~solution.solved))
-    return f"cost {formula} · {len(solution.status)} frames" + (f" · {failed} failed (gaps)" if failed else "")
+    inputs, cost = solution.provenance.get("inputs", {}), solution.provenance.get("cost", {})
+    names = [inputs[name]["file"] for name in ("model", "motion") if name in inputs]
+    exponent = f", exponent {cost['exponent']:g}" if cost.get("name") == "activation_power" else ""
+    chosen = [f"cost {cost['formula']} ({cost['name']}{exponent})"] if cost else []
+    tendon = solution.provenance.get("solver", {}).get("tendon")
+    chosen += [f"{tendon} tendon"] if tendon else []
+    frames, failed = len(solution.status), int(np.sum(~solution.solved))
+    counted = "1 frame" if frames == 1 else f"{frames} frames"
+    gaps = [f"{failed} failed (gaps)"] if failed else []
+    return " · ".join([*names, *chosen, counted, *gaps])
 
 
 def draw_sharing(shares: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
@@ -91,7 +110,7 @@ def draw_sharing(shares: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
             style.label(panel, title, str(shares.index.name), "")
         axes[costs[0]].set_ylabel("muscle force, stacked (N)")
         style.legend_below(drawn, axes[costs[0]], list(shares[costs[0]].columns))
-        drawn.suptitle(f"Sharing {shares.attrs['moment']:g} N·m", fontsize=9, x=0.01, ha="left")
+        style.caption(drawn, f"Sharing {shares.attrs['moment']:g} N·m")
         return style.save(drawn, Path(path))
 
 
@@ -99,33 +118,51 @@ def _draw_forces(axes: Any, solution: RedundancySolution) -> None:
     """Every muscle's force; the strongest named beyond eight."""
     force, muscles = solution.muscle_force, solution.problem.muscles
     few = len(muscles) <= style.MOST_LINES
-    strongest = np.argsort(-np.nan_to_num(np.nanmax(force, axis=0, initial=0.0)))
-    named = range(len(muscles)) if few else strongest[:NAMED_MUSCLES].tolist()
-    for index in range(len(muscles)):
-        line = style.line(list(named).index(index), muscles[index]) if index in named else style.GREY_LINE
-        axes.plot(solution.time, force[:, index], **line)
     style.label(axes, "Muscle force", "time (s)", "tendon force (N)")
+    if _unsolved(axes, solution):
+        return
+    strongest = np.argsort(-np.nanmax(force, axis=0, initial=0.0), kind="stable")
+    named = list(range(len(muscles))) if few else strongest[:NAMED_MUSCLES].tolist()
+    for index in range(len(muscles)):
+        line = style.line(named.index(index), muscles[index]) if index in named else style.GREY_LINE
+        axes.plot(solution.time, force[:, index], **line, **style.dots(force[:, index]))
     if not few:
-        axes.set_ylim(top=1.3 * float(np.nanmax(force, initial=1.0)))
-        axes.legend(loc="upper center", ncols=3, fontsize=8)
+        style.legend_under(axes, [muscles[index] for index in named], WIDE)
 
 
 def _draw_activation_lines(axes: Any, solution: RedundancySolution) -> None:
-    for index in range(len(solution.problem.muscles)):
-        axes.plot(solution.time, solution.activation[:, index], **style.line(index, None))
-    axes.set_ylim(0.0, max(1.0, float(np.nanmax(solution.activation, initial=0.0))))
     style.label(axes, "Activation", "time (s)", "activation (–)")
+    if _unsolved(axes, solution):
+        return
+    for index in range(len(solution.problem.muscles)):
+        value = solution.activation[:, index]
+        axes.plot(solution.time, value, **style.line(index, None), **style.dots(value))
+    axes.set_ylim(0.0, max(1.0, float(np.nanmax(solution.activation, initial=0.0))))
 
 
 def _draw_activation_map(drawn: Any, axes: Any, solution: RedundancySolution) -> None:
-    muscles = solution.problem.muscles
-    extent = (solution.time[0], solution.time[-1], len(muscles) - 0.5, -0.5)
+    """One row per muscle, one cell per frame, as wide as the step between frames."""
+    style.label(axes, "Activation", "time (s)", "")
+    axes.grid(visible=False)
+    if _unsolved(axes, solution):
+        return
+    muscles, time = solution.problem.muscles, solution.time
+    half = 0.5 * float(np.median(np.diff(time))) if len(time) > 1 else LONE_FRAME
+    extent = (time[0] - half, time[-1] + half, len(muscles) - 0.5, -0.5)
     look = {"aspect": "auto", "interpolation": "nearest", "cmap": "magma_r", "vmin": 0.0, "vmax": 1.0}
     image = axes.imshow(solution.activation.T, extent=extent, **look)
-    axes.grid(visible=False)
     axes.set_yticks(range(len(muscles)), muscles, fontsize=max(4.0, min(8.0, 480.0 / len(muscles))))
-    style.label(axes, "Activation", "time (s)", "")
     drawn.colorbar(image, ax=axes, label="activation (–)", shrink=0.4)
+
+
+def _unsolved(axes: Any, solution: RedundancySolution) -> bool:
+    """Whether there is nothing to draw, which is then said in the panel."""
+    if solution.solved.any():
+        return False
+    style.note(axes, "no frame solved")
+    if len(solution.time) > 1:
+        axes.set_xlim(solution.time[0], solution.time[-1])
+    return True
 
 
 def _draw_moments(axes: Any, solution: RedundancySolution) -> None:
@@ -136,13 +173,12 @@ def _draw_moments(axes: Any, solution: RedundancySolution) -> None:
     chosen = sorted(served, key=lambda row: -peak[row])[:NAMED_MUSCLES]
     chosen = [row for row in chosen if peak[row] >= DRAWN_SHARE * peak[served].max()]
     for rank, row in enumerate(chosen):
-        color = style.colour(rank)
-        axes.plot(solution.time, problem.generalized_force[:, row], color=color, label=problem.coordinates[row])
+        color, net = style.colour(rank), problem.generalized_force[:, row]
+        axes.plot(solution.time, net, color=color, label=problem.coordinates[row], **style.dots(net))
         carried = np.sum(problem.reserves.effect[:, row] * solution.reserve_control, axis=1)
         if np.nanmax(np.abs(carried), initial=0.0) > 0.0:
-            axes.plot(solution.time, carried, color=color, ls="--", lw=1.0)
+            axes.plot(solution.time, carried, color=color, ls="--", lw=1.0, mfc="none", **style.dots(carried))
     axes.axhline(0.0, color="#888888", lw=0.8, zorder=0)
     style.label(axes, "Net moment (dashed: reserves)", "time (s)", "moment (N·m)")
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high + 0.25 * (high - low))
-    axes.legend(fontsize=8, ncols=3 if len(chosen) > 2 else 2, loc="upper center")
+    width = NARROW if len(problem.muscles) <= style.MOST_LINES else WIDE
+    style.legend_under(axes, [problem.coordinates[row] for row in chosen], width)

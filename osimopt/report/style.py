@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
 
 #: Okabe & Ito's palette (https://jfly.uni-koeln.de/color/), without its yellow, which vanishes on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
@@ -17,6 +23,14 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 GREY_LINE = {"color": "#D0D0D0", "lw": 0.8, "zorder": 1}
 #: More lines than this cannot be told apart: figures turn to a map of rows.
 MOST_LINES = len(PALETTE)
+#: Opacity of a band.
+PALE = 0.25
+#: Letters of a caption in an inch.
+LETTERS = 13
+#: Width in inches of a letter of a panel's legend, and of a column without its letters.
+LETTER, HANDLE = 0.067, 0.4
+#: From a panel's bottom to the legend under it, past the labels of its axis, in the legend's letters.
+BELOW = 4.5
 
 _SETTINGS: dict[Any, Any] = {
     "font.size": 9.0,
@@ -26,6 +40,7 @@ _SETTINGS: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": "#E6E6E6",
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.8,
@@ -75,9 +90,56 @@ def line(index: int, name: str | None) -> dict[str, Any]:
     }
 
 
+def dots(value: Array) -> dict[str, Any]:
+    """Mark the samples of a line (T,) that no line leads to: a single frame, or one between failed ones."""
+    alone = _alone(value)
+    return {"marker": "o", "ms": 4.0, "markevery": alone} if alone else {}
+
+
+def band(axes: Axes, x: Array, low: Array, high: Array, color: str, name: str) -> None:
+    """Fill between two lines (T,); samples without a neighbour become bars."""
+    axes.fill_between(x, low, high, color=color, alpha=PALE, lw=0.0, label=name)
+    alone = _alone(low + high)
+    axes.vlines(x[alone], low[alone], high[alone], color=color, alpha=PALE, lw=8.0)
+
+
+def _alone(value: Array) -> list[int]:
+    there = np.concatenate([[False], np.isfinite(value), [False]])
+    return [int(i) for i in np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:])]
+
+
+def note(axes: Axes, text: str) -> None:
+    """Say in an empty panel why it is empty."""
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="#555555")
+    axes.set_yticks([])
+
+
+def caption(drawn: Figure, text: str) -> None:
+    """One line above everything, broken where the figure ends."""
+    drawn.suptitle(fill(text, int(LETTERS * drawn.get_figwidth())), fontsize=9, x=0.01, ha="left")
+
+
+def legend_under(axes: Axes, names: Sequence[str], width: float) -> None:
+    """One legend under a panel of this width in inches, in as many columns as its names leave room for."""
+    handles, order = _in_order(axes, names)
+    if order:
+        columns = int(width / (LETTER * max(map(len, order)) + HANDLE))
+        look: dict[str, Any] = {"fontsize": 8, "handlelength": 1.5, "columnspacing": 1.0}
+        ncols = min(max(columns, 1), len(order))
+        axes.legend(
+            handles, order, loc="upper center", bbox_to_anchor=(0.5, 0.0), borderaxespad=BELOW, ncols=ncols, **look
+        )
+
+
 def legend_below(drawn: Figure, axes: Axes, names: Sequence[str]) -> None:
     """One legend under the figure, in the order of the names."""
+    handles, order = _in_order(axes, names)
+    if order:
+        drawn.legend(handles, order, loc="outside lower center", ncols=min(len(order), 8))
+
+
+def _in_order(axes: Axes, names: Sequence[str]) -> tuple[list[Any], list[str]]:
     handles, labels = axes.get_legend_handles_labels()
     by_name = dict(zip(labels, handles, strict=True))
     order = [name for name in names if name in by_name]
-    drawn.legend([by_name[name] for name in order], order, loc="outside lower center", ncols=min(len(order), 8))
+    return [by_name[name] for name in order], order

@@ -184,5 +184,5 @@ def _plain(text: str) -> str:
     """Text for a header, where a line with a '=' is an entry to every reader, and a brace a field to the template."""
     for sign, words in ((">=", "at least"), ("<=", "at most"), (" = ", " is ")):
         text = text.replace(sign, words)
-    text = re.sub(r"=(?=['\"\w(\[.+-])", " ", text).replace("=", "")
+    text = re.sub(r"=(?=['\"\w(\[+-]|\.\d)", " ", text).replace("=", "")
     return text.replace("{", "{{").replace("}", "}}")
