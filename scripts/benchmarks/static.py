@@ -89,6 +89,7 @@ def main() -> None:
     parser.add_argument("--loads", default=None)
     parser.add_argument("--paths", default=None)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--once", action="store_true", help="run OpenSim before osimopt only, not after it too")
     arguments = parser.parse_args()
     theirs = [opensim_seconds(arguments)]
     report: dict[str, Any] = {"cores": count_jobs(None, 10**9)}
@@ -96,7 +97,8 @@ def main() -> None:
         if geometry is not None:
             totals, solving, frames = whole_calls(arguments, geometry)
             report |= {"frames": frames, name: {"whole_s": told(totals), "solving_s": told(solving)}}
-    theirs.append(opensim_seconds(arguments))  # before and after: these machines drift
+    if not arguments.once:
+        theirs.append(opensim_seconds(arguments))  # before and after: machines drift
     report["opensim_s"] = [round(seconds, 2) for seconds in theirs]
     for name in ("exact paths", "polynomial paths"):
         if name in report:
