@@ -90,9 +90,6 @@ def identify(
     read_xml(path, "Model", "an OpenSim model (.osim)")
     if isinstance(weld, str):
         raise InputError(explain("weld as a sequence of joint names", repr(weld), f"Write weld=({weld!r},)."))
-    if isinstance(force_sets, (str, os.PathLike)):
-        fix = f"Write force_sets=({str(force_sets)!r},)."
-        raise InputError(explain("force_sets as a sequence of files", repr(force_sets), fix))
     sets = [Path(name).resolve() for name in force_sets]
     for file in sets:
         read_xml(file, "ForceSet", "a file with a ForceSet (.xml)")

@@ -48,6 +48,9 @@ class Request:
             raise InputError(explain("external_loads or generalized_force", "both", fix))
         if self.gain not in get_args(Gain):
             raise InputError(explain(f"gain among {some(get_args(Gain))}", repr(self.gain), "Choose one of them."))
+        if isinstance(self.force_sets, (str, os.PathLike)):
+            fix = f"Write force_sets=({str(self.force_sets)!r},)."
+            raise InputError(explain("force_sets as a sequence of files", repr(self.force_sets), fix))
         object.__setattr__(self, "model", as_file(self.model))
 
     def files(self) -> dict[str, Path | None]:

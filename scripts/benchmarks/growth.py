@@ -33,7 +33,7 @@ def load(trial: str) -> tuple[str, osimopt.RedundancyProblem, float]:
         window = (float(start), float(end))
         problem = osimopt.load_problem(model, motion, time_range=window, n_jobs=1, **given)
         seconds.append(time.perf_counter() - begin)
-    return name, problem, min(seconds)
+    return name, problem, statistics.median(seconds)
 
 
 def piece(problem: osimopt.RedundancyProblem, first: int, frames: int) -> osimopt.RedundancyProblem:
@@ -73,13 +73,13 @@ def draw(report: dict[str, Any], path: Path) -> None:
         one = axes["frames"]
         one.loglog(frames, seconds, "o-", color=style.colour(0), label="measured")
         one.loglog(frames, seconds[-1] * frames / frames[-1], color="0.6", lw=1.0, ls="--", label="proportional")
-        style.label(one, f"Solving, {report['muscles'][0]['muscles']} muscles", "frames", "s")
+        style.label(one, f"Solving, {report['muscles'][0]['muscles']} muscles", "frames", "time (s)")
         one.legend()
         other = axes["muscles"]
         muscles = [row["muscles"] for row in report["muscles"]]
         for index, (key, text) in enumerate((("extract_ms", "reading and extracting"), ("solve_ms", "solving"))):
             other.semilogy(muscles, [row[key] for row in report["muscles"]], "o", color=style.colour(index), label=text)
-        style.label(other, "Per frame", "muscles", "ms")
+        style.label(other, "Per frame", "muscles", "time (ms)")
         other.set_xlim(0.0, 1.1 * max(muscles))
         other.legend()
         style.save(drawn, path)
