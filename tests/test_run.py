@@ -297,7 +297,8 @@ def test_failed_frames(arm_setup: Callable[..., Path], call: Callable[..., tuple
 
 
 def test_sentences_of_the_status_file_are_readable() -> None:
-    assert opensim_files._plain("p = 2, x >= 0.5, weld=('hip',), solver='newton', tolerance= or n_jobs=4. Or solver=.") == (
+    text = "p = 2, x >= 0.5, weld=('hip',), solver='newton', tolerance= or n_jobs=4. Or solver=."
+    assert opensim_files._plain(text) == (
         "p is 2, x at least 0.5, weld ('hip',), solver 'newton', tolerance or n_jobs 4. Or solver."
     )
     assert opensim_files._plain("{x}").format() == "{x}"
