@@ -68,6 +68,7 @@ class _Properties:
     sources: tuple[Element, ...]
 
     def text(self, tag: str, default: str = "") -> str:
+        """The text of a property, under its own name or an older one."""
         for source in self.sources:
             for name in (tag, *ALIASES.get(tag, ())):
                 found = source.find(name)
@@ -76,10 +77,12 @@ class _Properties:
         return default
 
     def file(self, tag: str) -> Path | None:
+        """A file that must exist, or None where none is named."""
         name = self.text(tag)
         return None if name in ("", "Unassigned") else self._existing(tag, name)
 
     def files(self, tag: str) -> tuple[Path, ...]:
+        """Files that must exist, separated by spaces."""
         names = self.text(tag)
         if names in ("", "Unassigned"):
             return ()
@@ -87,6 +90,7 @@ class _Properties:
         return (whole,) if whole.is_file() else tuple(self._existing(tag, name) for name in names.split())
 
     def number(self, tag: str, default: float) -> float:
+        """A finite number."""
         value = self.time(tag, default)
         if math.isinf(value):
             raise self.wrong(tag, "a finite number", self.text(tag), "Correct it.")
@@ -104,18 +108,21 @@ class _Properties:
         return value
 
     def count(self, tag: str, default: int, least: int) -> int:
+        """A whole number."""
         value = self.time(tag, default)
         if not value.is_integer() or value < least:
             raise self.wrong(tag, f"a whole number of at least {least}", self.text(tag), "Correct it.")
         return int(value)
 
     def flag(self, tag: str, default: bool) -> bool:
+        """True or false."""
         text = (self.text(tag) or str(default)).lower()
         if text not in ("true", "false", "1", "0"):
             raise self.wrong(tag, "true or false", text, "Correct it.")
         return text in ("true", "1")
 
     def wrong(self, tag: str, expected: str, got: str, fix: str) -> ConfigError:
+        """The error that names file and property."""
         return ConfigError(explain(expected, f"'{got}'", fix, f"{self.path}, <{tag}>"))
 
     def _existing(self, tag: str, name: str) -> Path:

@@ -99,7 +99,7 @@ def solve(
 ) -> None:
     """Find muscle forces along a motion and write them as a result folder.
 
-    Long motions are read, solved and written piece by piece, in bounded memory.
+    Long motions are read, solved and written piece by piece, in bounded memory; with --cache they are held whole.
     """
     from .. import solve_to_folder
     from ..costs import get_cost
