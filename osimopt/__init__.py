@@ -14,12 +14,17 @@ if TYPE_CHECKING:
     from .adapters.table import muscle_table as muscle_table
     from .archive import read_problem as read_problem
     from .archive import write_problem as write_problem
+    from .dynamic.emg import EmgTracking as EmgTracking
+    from .dynamic.solution import DynamicSolution as DynamicSolution
+    from .dynamic.solution import SealedSolution as SealedSolution
+    from .dynamic.solve import solve_dynamic as solve_dynamic
     from .errors import ConfigError as ConfigError
     from .errors import InputError as InputError
     from .errors import MissingDependencyError as MissingDependencyError
     from .errors import ModelError as ModelError
     from .errors import OsimoptError as OsimoptError
     from .errors import SolverError as SolverError
+    from .muscle.conversion import use_degroote_muscles as use_degroote_muscles
     from .polynomial import PolynomialGeometry as PolynomialGeometry
     from .problem import RedundancyProblem as RedundancyProblem
     from .reserves import ReserveActuators as ReserveActuators
@@ -48,6 +53,11 @@ _HOMES = {
     "solve_to_folder": "studies.long_motion",
     "run_setup": "studies.opensim_tool",
     "solve_static": "static.solve",
+    "solve_dynamic": "dynamic.solve",
+    "DynamicSolution": "dynamic.solution",
+    "SealedSolution": "dynamic.solution",
+    "EmgTracking": "dynamic.emg",
+    "use_degroote_muscles": "muscle.conversion",
     "RedundancyProblem": "problem",
     "RedundancySolution": "solution",
     "ReserveActuators": "reserves",

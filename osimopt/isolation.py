@@ -20,8 +20,9 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import wait
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from .errors import InputError, ModelError, OsimoptError, SolverError, explain
 
@@ -34,6 +35,8 @@ _pools: dict[tuple[int, Home, int], tuple[Any, Path]] = {}
 _lock = threading.Lock()
 #: Calls handed to each process before their turn.
 AHEAD = 4
+#: Seconds between looks at a long call.
+TICK = 0.1
 
 
 def run(home: Home, function: str, *arguments: Any, subject: object) -> Any:
@@ -52,12 +55,18 @@ def run(home: Home, function: str, *arguments: Any, subject: object) -> Any:
 
 
 def run_many(
-    home: Home, function: str, calls: Iterable[tuple[Any, ...]], *, subject: object, n_jobs: int = 1
+    home: Home,
+    function: str,
+    calls: Iterable[tuple[Any, ...]],
+    *,
+    subject: object,
+    n_jobs: int = 1,
+    waiter: Waiter | None = None,
 ) -> Iterator[Any]:
     """Call ``function`` once per tuple of arguments, on ``n_jobs`` processes; yield the results in order.
 
     Calls are handed out a few at a time, each to the process with the least to do, so that neither arguments nor
-    results pile up.
+    results pile up. ``waiter`` is told while there is nothing to do but wait.
     """
     from loky.process_executor import BrokenProcessPool
 
@@ -67,11 +76,11 @@ def run_many(
         for arguments in calls:
             if len(waiting) >= AHEAD * n_jobs:
                 future, worker = waiting.popleft()
-                yield future.result()
+                yield _result(future, waiter)
             waiting.append(_submit(home, _idlest(waiting, n_jobs), function, arguments))
         while waiting:
             future, worker = waiting.popleft()
-            yield future.result()
+            yield _result(future, waiter)
     except BrokenProcessPool as error:
         last_words = _last_words(home, worker)
         close(home)
@@ -83,6 +92,27 @@ def run_many(
     finally:
         for future, _ in waiting:
             future.cancel()
+
+
+class Waiter(Protocol):
+    """Somebody who watches a long call."""
+
+    def tick(self) -> None:
+        """Called every tenth of a second."""
+
+    def interrupted(self) -> bool:
+        """Called at Ctrl-C; True goes on waiting, because the call was asked to end by itself."""
+
+
+def _result(future: Any, waiter: Waiter | None) -> Any:
+    while waiter is not None and not future.done():
+        try:
+            wait([future], timeout=TICK)
+            waiter.tick()
+        except KeyboardInterrupt:
+            if not waiter.interrupted():
+                raise
+    return future.result()
 
 
 def prepare(home: Home, function: str, arguments: tuple[Any, ...], n_jobs: int) -> None:

@@ -1,0 +1,27 @@
+"""What a motion of the muscles must meet beside its equations, and what it is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..problem import RedundancyProblem
+from .cost import DynamicCost
+from .emg import EmgTracking
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Options of :func:`osimopt.solve_dynamic` that make the program; see there."""
+
+    cost: DynamicCost
+    derivative_penalty: float = 0.01
+    initial_activation: bool = True
+    periodic: bool | Mapping[str, str] = False
+    linear_controls: bool = False
+    emg: EmgTracking | None = None
+
+    def follower(self, problem: RedundancyProblem) -> list[int]:
+        """(M,) whose values at the end each muscle has at the start, where periodic."""
+        mapping = {} if isinstance(self.periodic, bool) else self.periodic
+        return [problem.muscles.index(mapping.get(name, name)) for name in problem.muscles]

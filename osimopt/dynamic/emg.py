@@ -1,0 +1,82 @@
+"""Measured muscle activity that excitations follow, or stay close to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, explain, some
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class EmgTracking:
+    """Envelopes of EMG, and how excitations relate to them.
+
+    Attributes
+    ----------
+    envelope
+        DataFrame of channels, index time in s; 0 to 1 where normalised.
+    muscles
+        Which channel each muscle follows, ``{"soleus_r": "SOL"}``; a channel may serve several muscles.
+    weight
+        Of ∫ Σ (s · envelope - excitation)² dt in the cost; 0 for none.
+    scale
+        Least and most of the scale factor s, one unknown for each channel; ``(1, 1)`` trusts the amplitude.
+    bounds
+        How far below and above s · envelope an excitation may be, as ``(0.1, 0.1)``; None for no bounds.
+    """
+
+    envelope: pd.DataFrame
+    muscles: Mapping[str, str]
+    weight: float = 1.0
+    scale: tuple[float, float] = (1.0, 1.0)
+    bounds: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if unknown := [channel for channel in self.channels if channel not in self.envelope.columns]:
+            got = f"{some(unknown)} among {some(self.envelope.columns, 20)}"
+            raise InputError(explain("channels that the envelope has", got, "Rename them."))
+        values = self.envelope[list(self.channels)].to_numpy(dtype=float)
+        if not np.isfinite(values).all() or (values < 0.0).any():
+            fix = "Fill gaps and clip slight negatives of the filter at 0."
+            raise InputError(explain("finite EMG envelopes ≥ 0", "NaN or negative values", fix))
+        if not (np.diff(self.envelope.index.to_numpy(dtype=float)) > 0.0).all():
+            raise InputError(explain("increasing time of the EMG", "times that repeat or decrease", "Sort its rows."))
+        low, high = self.scale
+        if not 0.0 < low <= high < np.inf:
+            raise InputError(explain("0 < least ≤ most scale of EMG", f"{self.scale}", "(0.5, 2) frees amplitude."))
+        if self.bounds is not None and min(self.bounds) < 0.0:
+            raise InputError(explain("bounds below and above the EMG ≥ 0", f"{self.bounds}", "(0.1, 0.1) is a start."))
+        if not 0.0 <= self.weight < np.inf:
+            raise InputError(explain("a weight of EMG tracking ≥ 0", f"{self.weight}", "1 is the default."))
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels in use, each once."""
+        return tuple(dict.fromkeys(self.muscles.values()))
+
+    def rows(self, names: tuple[str, ...]) -> tuple[Index, Index]:
+        """Index among ``names`` of each muscle that is followed, and of its channel among ``channels``."""
+        if unknown := [muscle for muscle in self.muscles if muscle not in names]:
+            raise InputError(explain(f"EMG of muscles among {some(names, 100)}", some(unknown), "Rename them."))
+        muscles = np.array([names.index(muscle) for muscle in self.muscles], dtype=np.intp)
+        return muscles, np.array([self.channels.index(c) for c in self.muscles.values()], dtype=np.intp)
+
+    def at(self, time: Array) -> Array:
+        """(N, C) linear between the samples."""
+        given = self.envelope.index.to_numpy(dtype=float)
+        if time[0] < given[0] - 1e-9 or time[-1] > given[-1] + 1e-9:
+            got = f"{given[0]:g} to {given[-1]:g} s"
+            raise InputError(explain(f"EMG from {time[0]:g} to {time[-1]:g} s", got, "Give time_range, or longer EMG."))
+        columns = [np.interp(time, given, self.envelope[channel].to_numpy(dtype=float)) for channel in self.channels]
+        return np.stack(columns, axis=1)

@@ -1,0 +1,92 @@
+"""A problem at the points of a mesh, with the dynamics of its muscles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, explain, some
+from ..muscle.contraction import Fiber
+from ..problem import RedundancyProblem
+from .mesh import Mesh
+
+Array = NDArray[np.float64]
+
+#: Time constants in s and smoothing of activation dynamics where the model does not say: OpenSim's defaults of
+#: DeGrooteFregly2016Muscle.
+ACTIVATION, DEACTIVATION, SMOOTHING = 0.015, 0.060, 0.1
+#: Normalised fibre lengths beyond which the muscles' curves mean nothing (OpenSim bounds its fibres there).
+LONGEST = 1.8
+
+
+@dataclass(frozen=True, eq=False)
+class Nodes:
+    """``problem`` has the N times of ``mesh``.
+
+    ``dynamics`` (3, M): activation and deactivation time constants in s and smoothing; ``fiber`` what contraction
+    needs, None with rigid tendons.
+    """
+
+    mesh: Mesh
+    problem: RedundancyProblem
+    dynamics: Array
+    fiber: Fiber | None
+
+    @classmethod
+    def of(
+        cls, problem: RedundancyProblem, mesh: Mesh, compliant: bool, time_constants: tuple[float, float] | None
+    ) -> Nodes:
+        """Resample a problem at the points of a mesh."""
+        at = replace(problem.resample(mesh.time), time=mesh.time)
+        fiber = None
+        if compliant:
+            assert problem.parameters is not None
+            fiber = Fiber.of(problem.parameters)
+        return cls(mesh, at, _dynamics(problem, time_constants), fiber)
+
+
+def _dynamics(problem: RedundancyProblem, time_constants: tuple[float, float] | None) -> Array:
+    properties = {} if problem.parameters is None else problem.parameters.properties
+    names = ("activation_time_constant", "deactivation_time_constant", "activation_dynamics_smoothing")
+    rows = []
+    for name, default in zip(names, (ACTIVATION, DEACTIVATION, SMOOTHING), strict=True):
+        own = properties.get(name, np.full(len(problem.muscles), np.nan))
+        rows.append(np.where(np.isfinite(own), own, default))
+    if time_constants is not None:
+        rows[0][:], rows[1][:] = time_constants
+    if not all((row > 0.0).all() for row in rows[:2]):
+        raise InputError(explain("positive activation time constants in s", "0 or less", "Give time_constants."))
+    return np.array(rows)
+
+
+def check_fibers(problem: RedundancyProblem) -> None:
+    """Refuse muscles whose fibre, on a tendon at slack length, would have no length or one beyond its curves.
+
+    Raises
+    ------
+    InputError
+        They are named, with how long their fibres would be and when.
+    """
+    parameters, length = problem.parameters, problem.geometry.length
+    if parameters is None or length is None:
+        return
+    along = length - parameters.tendon_slack_length
+    fiber = np.hypot(along, parameters.optimal_fiber_length * np.sin(parameters.pennation_angle))
+    normalised = fiber / parameters.optimal_fiber_length
+    for bad, rule, worst in (
+        (along <= 0.0, "muscles longer than their tendon_slack_length", along.argmin(axis=0)),
+        (normalised > LONGEST, f"fibres up to {LONGEST} optimal lengths on a rigid tendon", normalised.argmax(axis=0)),
+    ):
+        if (muscles := np.flatnonzero(bad.any(axis=0))).size:
+            told = some(
+                f"{problem.muscles[m]} ({along[worst[m], m] / parameters.optimal_fiber_length[m]:.2f} at "
+                f"{problem.time[worst[m]]:g} s)"
+                for m in muscles
+            )
+            fix = (
+                "Check the units and range of the motion, and these muscles' optimal_fiber_length and "
+                "tendon_slack_length against the size of the model; or leave them out."
+            )
+            raise InputError(explain(rule, f"{told}, in optimal fibre lengths along the tendon", fix))

@@ -1,0 +1,108 @@
+"""From the unknowns at the points of a mesh to a solution that judges itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..costs import counted_reserves
+from ..muscle.contraction import FiberState, active_multiplier, fiber_state, passive_multiplier
+from ..problem import RedundancyProblem
+from ..solution import Status, judge
+from .conditions import Conditions
+from .nodes import Nodes
+from .solution import DynamicSolution
+from .unknowns import Unknowns
+
+Array = NDArray[np.float64]
+
+#: How much more a moment may be missed than the solver's tolerance on each equation: it adds up those of all muscles.
+ALLOWED = 100.0
+
+
+def solution_of(
+    nodes: Nodes, conditions: Conditions, found: Unknowns, solved: bool, tolerance: float, iterations: int,
+    provenance: dict[str, Any],
+) -> DynamicSolution:  # fmt: skip
+    """Judge what was found; points of a failed solve keep their values, and are sealed by the caller."""
+    state = _fiber_state(nodes, found)
+    problem = nodes.problem if nodes.fiber is None or state is None else _at_state(nodes, found, state)
+    points = len(problem)
+    status = np.full(points, Status.SOLVED if solved else Status.NOT_CONVERGED, dtype=object)
+    detail: dict[int, str] = {}
+    activation, control = found.activation, found.reserve
+    if solved:
+        whole = np.hstack([activation, control])
+        activation, control, status = judge(problem, whole, status, ALLOWED * tolerance, detail)
+    terms = _terms(nodes, conditions, found)
+    quadrature = nodes.mesh.quadrature
+    scales = () if conditions.emg is None else zip(conditions.emg.channels, found.scale.tolist(), strict=True)
+    return DynamicSolution(
+        problem=problem,
+        activation=activation,
+        reserve_control=control,
+        status=status,
+        iterations=np.full(points, iterations),
+        unique=np.full(points, conditions.cost.exponent > 1.0),
+        objective=np.asarray(sum(terms.values())),
+        objective_terms=terms,
+        detail=detail,
+        provenance=provenance,
+        excitation=np.where(np.isfinite(activation), found.excitation, np.nan),
+        tendon_force_rate=found.force_rate if nodes.fiber is not None else None,
+        fiber_length=None if state is None else state.length,
+        fiber_velocity=None if state is None else state.velocity,
+        integrals={name: float(quadrature @ values) for name, values in terms.items()},
+        emg_scale=dict(scales),
+        mesh_edges=nodes.mesh.edges,
+    )
+
+
+def _fiber_state(nodes: Nodes, found: Unknowns) -> FiberState | None:
+    """Fibres at the points; on rigid tendons where the model says what they need."""
+    parameters, geometry = nodes.problem.parameters, nodes.problem.geometry
+    if parameters is None or geometry.length is None or geometry.lengthening_speed is None:
+        return None
+    if nodes.fiber is not None:
+        return fiber_state(geometry.length, geometry.lengthening_speed, found.force, found.force_rate, nodes.fiber)
+    optimal = parameters.optimal_fiber_length
+    along = geometry.length - parameters.tendon_slack_length
+    length = np.hypot(along, optimal * np.sin(parameters.pennation_angle))
+    cosine = along / length
+    fastest = optimal * parameters.max_contraction_velocity
+    return FiberState(length / optimal, geometry.lengthening_speed * cosine / fastest, cosine)
+
+
+def _at_state(nodes: Nodes, found: Unknowns, state: FiberState) -> RedundancyProblem:
+    """The problem whose forces are those of the fibres found, not those of the solver's tendons."""
+    parameters, fiber = nodes.problem.parameters, nodes.fiber
+    assert parameters is not None
+    assert fiber is not None
+    along = parameters.max_isometric_force * state.cosine
+    active, passive = along * active_multiplier(state, fiber), along * passive_multiplier(state, fiber)
+    pulling = np.maximum(active, 0.0)  # a fibre faster than its fastest would push
+    return replace(nodes.problem, max_force=pulling, passive_force=passive + (active - pulling) * found.activation)
+
+
+def _terms(nodes: Nodes, conditions: Conditions, found: Unknowns) -> dict[str, Array]:
+    """Integrand (N,) of the objective by term."""
+    cost, problem = conditions.cost, nodes.problem
+    muscles, reserves = cost.weights(problem)
+    terms: dict[str, Array] = {}
+    if cost.quantity == "largest":
+        loads = np.abs(found.reserve[:, counted_reserves(problem)])
+        terms["largest"] = np.max(np.hstack([problem.weights * found.activation, loads]), axis=1, initial=0.0)
+    else:
+        x = {"excitation": found.excitation, "activation": found.activation, "force": found.force}[cost.quantity]
+        terms["muscles"] = np.sum(muscles * x**cost.exponent, axis=1)
+        terms["reserves"] = reserves * np.sum(np.abs(found.reserve) ** cost.exponent, axis=1)
+    if nodes.fiber is not None and conditions.derivative_penalty > 0.0:
+        terms["derivative_penalty"] = conditions.derivative_penalty * np.sum(found.force_rate**2, axis=1)
+    if (emg := conditions.emg) is not None and emg.weight > 0.0:
+        followers, channels = emg.rows(problem.muscles)
+        measured = emg.at(nodes.mesh.time)[:, channels] * found.scale[channels]
+        terms["emg_tracking"] = emg.weight * np.sum((measured - found.excitation[:, followers]) ** 2, axis=1)
+    return terms

@@ -1,0 +1,156 @@
+"""solve_dynamic: the front door of dynamic optimization."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any, Literal
+
+from numpy.typing import ArrayLike
+
+from .. import isolation
+from ..errors import SolverError
+from ..problem import RedundancyProblem
+from ..solution import RedundancySolution
+from .conditions import Conditions
+from .cost import dynamic_cost
+from .emg import EmgTracking
+from .mesh import Mesh
+from .prepare import check_options, chosen_interval, prepared
+from .refine import Refinement
+from .run import Run
+from .scheme import scheme
+from .solution import DynamicSolution, SealedSolution
+from .watch import Progress
+
+
+def solve_dynamic(
+    problem: RedundancyProblem,
+    tendon: Literal["rigid", "compliant"] = "compliant",
+    transcription: str = "hermite-simpson",
+    mesh_interval: float = 0.02,
+    cost: str = "excitation_power",
+    exponent: float = 2,
+    weights: ArrayLike | Mapping[str, float] | Literal["volume"] | None = None,
+    initial_guess: str | ArrayLike | RedundancySolution = "static",
+    solver: Literal["auto", "ipopt", "fatrop"] = "auto",
+    tolerance: float = 1e-6,
+    on_failure: Literal["raise", "return"] = "raise",
+    *,
+    time_range: tuple[float, float] | None = None,
+    muscles: Mapping[str, Any] | None = None,
+    time_constants: tuple[float, float] | None = None,
+    derivative_penalty: float = 0.01,
+    initial_activation: bool = True,
+    periodic: bool | Mapping[str, str] = False,
+    linear_controls: bool = False,
+    emg: EmgTracking | None = None,
+    mesh_tolerance: float | None = None,
+    max_refinements: int = 5,
+    max_iterations: int = 500,
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
+) -> DynamicSolution | SealedSolution:
+    """Find the excitations of least cost over a motion, subject to activation and tendon dynamics.
+
+    Parameters
+    ----------
+    problem
+        From :func:`osimopt.load_problem`, or :meth:`RedundancyProblem.from_arrays` (rigid tendons only).
+    tendon
+        ``"rigid"``: force is max_force · activation + passive_force, as the problem has them. ``"compliant"``: De
+        Groote muscles on elastic tendons, passive force included unless ignored; Thelen's and Millard's muscles are
+        converted first (:func:`osimopt.use_degroote_muscles`), which the findings report.
+    transcription
+        ``"trapezoidal"``, ``"hermite-simpson"`` or ``"legendre-gauss-radau"`` (3 points an interval; ``…-1`` to
+        ``…-9`` for others).
+    mesh_interval
+        s; the interval of interest is divided evenly into pieces no longer.
+    cost, exponent
+        ``"excitation_power"`` ∫ Σ w e^p dt, ``"activation_power"`` ∫ Σ w a^p dt, or any other cost of
+        :func:`osimopt.solve_static`, integrated; with compliant tendons F is the tendon force. Controls of reserves
+        count as there.
+    weights
+        As in :func:`osimopt.solve_static`.
+    initial_guess
+        ``"static"``: static optimization with rigid tendons. ``"midpoint"``: the middle of the bounds. Or activations,
+        (M,) or at the points of the mesh (N, M), or an earlier solution that covers the interval.
+    solver
+        ``"ipopt"`` or ``"fatrop"``; ``"auto"`` is ipopt, the faster on every problem measured.
+    tolerance
+        Of the first-order conditions and of every equation, scaled.
+    on_failure
+        ``"raise"`` a :class:`SolverError` with the sealed solution attached, or ``"return"`` that.
+    time_range
+        First and last time in s, within the problem's.
+    muscles
+        Options of :func:`osimopt.use_degroote_muscles`, which is then applied with either tendon.
+    time_constants
+        Activation and deactivation time constants in s, in place of the muscles' own (0.015 and 0.060 where they
+        have none).
+    derivative_penalty
+        Weight of ∫ Σ (dF/dt)² dt, F being normalised tendon force; with compliant tendons only.
+    initial_activation
+        Whether each activation begins at its excitation, as if at rest before.
+    periodic
+        True: states at the end equal those at the start. A mapping of muscles to others, as left to right: each starts
+        as the other ends.
+    linear_controls
+        Hermite-Simpson: excitations at midpoints are the mean of the ends', as OpenSim Moco has them by default.
+    emg
+        Measured activity to follow.
+    mesh_tolerance
+        Refine the mesh until no interval's integration error in activation or normalised tendon force is above this;
+        None keeps the mesh. The error is estimated and reported either way.
+    max_refinements, max_iterations
+        Limits of refinements, and of the solver's iterations on each mesh.
+    n_jobs
+        Processes for parts of the model that have nothing to do with each other, such as two legs; default: cores.
+    progress
+        Called with (iteration, objective so far, largest violation of an equation), scaled. The first Ctrl-C ends the
+        solve after its iteration.
+
+    Returns
+    -------
+    DynamicSolution
+        At the points of the mesh; or a :class:`SealedSolution`, with ``on_failure="return"``.
+
+    Raises
+    ------
+    InputError
+        Wrong options or arrays, before solving.
+    SolverError
+        The solver failed or was stopped, and ``on_failure="raise"``.
+    """
+    begun = perf_counter()
+    check_options(problem, tendon, solver, on_failure, tolerance, initial_guess)
+    conditions = Conditions(
+        dynamic_cost(cost, exponent, tendon), derivative_penalty, initial_activation, periodic, linear_controls, emg
+    )
+    isolation.prepare("casadi", "osimopt.dynamic.worker.solve:warm_up", (), 1)
+    first, last = chosen_interval(problem, time_range)
+    mesh = Mesh.uniform(scheme(transcription), first, last, mesh_interval)
+    problem = prepared(problem, tendon, weights, muscles, conditions, mesh)
+    provenance = {
+        "cost": {
+            "name": cost, "exponent": conditions.cost.exponent, "formula": conditions.cost.formula,
+            "source": conditions.cost.static.source,
+        },
+        "solver": {
+            "asked": solver, "used": "ipopt" if solver == "auto" else solver, "tolerance": tolerance, "tendon": tendon,
+        },
+        "mesh": {"transcription": mesh.scheme.name, "interval": mesh_interval, "tolerance": mesh_tolerance},
+    }  # fmt: skip
+    run = Run(
+        problem, conditions, tendon, time_constants, solver, tolerance, max_iterations, n_jobs, progress, provenance
+    )
+    solution = run.solve(mesh, initial_guess, Refinement(mesh_tolerance, max_refinements))
+    solution.provenance["solve_seconds"] = perf_counter() - begun
+    if run.failure is None:
+        return solution
+    sealed = SealedSolution(solution, run.failure)
+    if on_failure == "raise":
+        raise SolverError(
+            f"{run.failure} The exception's 'solution' is sealed: its unseal() gives the last iterate.", sealed
+        )
+    return sealed

@@ -1,0 +1,1 @@
+"""What runs in casadi's own process; called by name only, through ``osimopt.isolation``."""

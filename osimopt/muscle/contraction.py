@@ -1,0 +1,95 @@
+"""Contraction of De Groote muscles on elastic tendons: from tendon force and its rate to the fibre, and back.
+
+The state is the normalised tendon force F (of the maximum isometric force). It says how long the tendon is, the
+muscle-tendon length leaves the rest to the fibre (constant height), and the rate of F says how fast the fibre moves:
+
+    F = (a · fal(l) · fv(v) + s · fpe(l) + β v) cos α
+
+with activation a, normalised fibre length l and velocity v, fibre damping β, and s = 0 where passive force is ignored.
+These are the implicit tendon dynamics of OpenSim's DeGrooteFregly2016Muscle. Functions take NumPy arrays or CasADi
+expressions.
+
+De Groote F, Kinney AL, Rao AV, Fregly BJ. Ann Biomed Eng 44(10), 2922-2936, 2016. doi:10.1007/s10439-016-1591-9.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..data import MuscleParameters
+from . import degroote
+from .namespace import Array, namespace
+
+
+class Fiber(NamedTuple):
+    """What the equations need of each muscle, (M,) or numbers.
+
+    ``optimal`` fibre length, ``slack`` length of the tendon and constant ``height`` of the fibre in m, ``fastest``
+    fibre velocity in m/s, shapes of the curves, ``passive_share`` 0 where passive force is ignored, and ``damping``.
+    """
+
+    optimal: Array
+    slack: Array
+    height: Array
+    fastest: Array
+    active_force_width_scale: Array
+    passive_fiber_strain_at_one_norm_force: Array
+    passive_share: Array
+    tendon_strain_at_one_norm_force: Array
+    damping: Array
+
+    @classmethod
+    def of(cls, parameters: MuscleParameters) -> Fiber:
+        """Of De Groote muscles."""
+        p, optimal = parameters.properties, parameters.optimal_fiber_length
+        return cls(
+            optimal,
+            parameters.tendon_slack_length,
+            optimal * np.sin(parameters.pennation_angle),
+            optimal * parameters.max_contraction_velocity,
+            p["active_force_width_scale"],
+            p["passive_fiber_strain_at_one_norm_force"],
+            np.where(p["ignore_passive_fiber_force"] > 0.0, 0.0, 1.0),
+            p["tendon_strain_at_one_norm_force"],
+            p["fiber_damping"],
+        )
+
+
+class FiberState(NamedTuple):
+    """Normalised fibre ``length`` and ``velocity``, cosine of the pennation angle."""
+
+    length: Array
+    velocity: Array
+    cosine: Array
+
+
+def fiber_state(length: Array, lengthening_speed: Array, force: Array, force_rate: Array, fiber: Fiber) -> FiberState:
+    """The fibre at a muscle-tendon length (m) and speed (m/s), normalised tendon force and its rate (1/s)."""
+    strain = fiber.tendon_strain_at_one_norm_force
+    stretch = degroote.tendon_length(force, strain)
+    tendon_speed = fiber.slack * force_rate / degroote.tendon_force_length_slope(stretch, strain)
+    along = length - fiber.slack * stretch
+    fiber_length = namespace(along).sqrt(along**2 + fiber.height**2)
+    cosine = along / fiber_length
+    velocity = (lengthening_speed - tendon_speed) * cosine / fiber.fastest
+    return FiberState(fiber_length / fiber.optimal, velocity, cosine)
+
+
+def passive_multiplier(state: FiberState, fiber: Fiber) -> Array:
+    """Elastic and damping force along the fibre, normalised."""
+    elastic = degroote.passive_force_length(state.length, fiber.passive_fiber_strain_at_one_norm_force)
+    return fiber.passive_share * elastic + fiber.damping * state.velocity
+
+
+def active_multiplier(state: FiberState, fiber: Fiber) -> Array:
+    """Active force along the fibre at activation 1, normalised."""
+    isometric = degroote.active_force_length(state.length, fiber.active_force_width_scale)
+    return isometric * degroote.force_velocity(state.velocity)
+
+
+def imbalance(activation: Array, force: Array, state: FiberState, fiber: Fiber) -> Array:
+    """Normalised tendon force minus the fibre's along the tendon: zero where the state is that of this muscle."""
+    pull = activation * active_multiplier(state, fiber) + passive_multiplier(state, fiber)
+    return force - pull * state.cosine
