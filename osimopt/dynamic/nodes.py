@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..muscle.contraction import Fiber
+from ..notices import warn
 from ..problem import RedundancyProblem
 from .mesh import Mesh
 
@@ -61,8 +62,11 @@ def _dynamics(problem: RedundancyProblem, time_constants: tuple[float, float] | 
     return np.array(rows)
 
 
-def check_fibers(problem: RedundancyProblem) -> None:
+def check_fibers(problem: RedundancyProblem, passive: NDArray[np.bool_]) -> None:
     """Refuse muscles whose fibre, on a tendon at slack length, would have no length or one beyond its curves.
+
+    Beyond them only the ``passive`` (M,) force of a muscle is absurd (exponential, 300 times the strength at 2.4
+    optimal lengths); where it is left out the muscle can do nothing, which is warned of.
 
     Raises
     ------
@@ -72,21 +76,28 @@ def check_fibers(problem: RedundancyProblem) -> None:
     parameters, length = problem.parameters, problem.geometry.length
     if parameters is None or length is None:
         return
+    optimal = parameters.optimal_fiber_length
     along = length - parameters.tendon_slack_length
-    fiber = np.hypot(along, parameters.optimal_fiber_length * np.sin(parameters.pennation_angle))
-    normalised = fiber / parameters.optimal_fiber_length
-    for bad, rule, worst in (
-        (along <= 0.0, "muscles longer than their tendon_slack_length", along.argmin(axis=0)),
-        (normalised > LONGEST, f"fibres up to {LONGEST} optimal lengths on a rigid tendon", normalised.argmax(axis=0)),
-    ):
-        if (muscles := np.flatnonzero(bad.any(axis=0))).size:
-            told = some(
-                f"{problem.muscles[m]} ({along[worst[m], m] / parameters.optimal_fiber_length[m]:.2f} at "
-                f"{problem.time[worst[m]]:g} s)"
-                for m in muscles
-            )
-            fix = (
-                "Check the units and range of the motion, and these muscles' optimal_fiber_length and "
-                "tendon_slack_length against the size of the model; or leave them out."
-            )
-            raise InputError(explain(rule, f"{told}, in optimal fibre lengths along the tendon", fix))
+    fiber = np.hypot(along, optimal * np.sin(parameters.pennation_angle)) / optimal
+
+    def told(bad: NDArray[np.bool_], values: Array, frames: NDArray[np.intp]) -> str:
+        muscles = np.flatnonzero(bad.any(axis=0)).tolist()
+        when = (f"{problem.muscles[m]} {values[frames[m], m]:.2f} at {problem.time[frames[m]]:g} s" for m in muscles)
+        return f"{some(when)} (in optimal fibre lengths)"
+
+    repair = "Check the motion's units, and these muscles' optimal_fiber_length and tendon_slack_length"
+    if (short := along <= 0.0).any():
+        got = told(short, along / optimal, along.argmin(axis=0))
+        expected = "muscles longer than their tendon_slack_length, which leaves a fibre some length along the tendon"
+        raise InputError(explain(expected, got, f"{repair}, or leave them out of the model."))
+    long, worst = fiber > LONGEST, fiber.argmax(axis=0)
+    if (absurd := long & passive).any():
+        fix = f"{repair}, or leave out their passive force: muscles={{'ignore_passive_fiber_force': {{name: True}}}}."
+        expected = f"fibres up to {LONGEST} optimal lengths on a rigid tendon"
+        raise InputError(explain(expected, told(absurd, fiber, worst), fix))
+    if long.any():
+        warn(
+            f"Fibres beyond {LONGEST} optimal lengths on a rigid tendon, which can do nothing: "
+            f"{told(long, fiber, worst)}. {repair}.",
+            stacklevel=5,
+        )

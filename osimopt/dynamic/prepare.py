@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, explain, some
 from ..muscle import use_degroote_muscles
@@ -71,10 +71,17 @@ def prepared(
     needed = tendon == "compliant" and problem.parameters is not None and set(problem.parameters.classes) != {DEGROOTE}
     if muscles is not None or needed:
         problem = use_degroote_muscles(problem, **(muscles or {}))
-    check_fibers(problem)
+    check_fibers(problem, _with_passive_force(problem, tendon))
     _check_conditions(problem, conditions, mesh)
     _warn_of_coarse_mesh(problem, mesh)
     return problem
+
+
+def _with_passive_force(problem: RedundancyProblem, tendon: str) -> NDArray[np.bool_]:
+    """(M,) muscles whose passive force acts."""
+    if tendon == "rigid" or problem.parameters is None:
+        return np.asarray((problem.passive_force != 0.0).any(axis=0))
+    return np.asarray(problem.parameters.properties["ignore_passive_fiber_force"] == 0.0)
 
 
 def _check_conditions(problem: RedundancyProblem, conditions: Conditions, mesh: Mesh) -> None:

@@ -115,10 +115,16 @@ class Run:
         )
 
     def _solution(self, nodes: Nodes, unknowns: Unknowns, check: Check | None) -> DynamicSolution:
-        provenance = {**self.problem.provenance, "method": "dynamic", **self.provenance, "rounds": self.rounds}
+        provenance = {**nodes.problem.provenance, "method": "dynamic", **self.provenance, "rounds": self.rounds}
+        provenance["mesh"]["edges"] = nodes.mesh.edges.tolist()
         iterations = sum(int(one["iterations"]) for one in self.rounds)
         solved = self.failure is None
         solution = solution_of(nodes, self.conditions, unknowns, solved, self.tolerance, iterations, provenance)
+        provenance["objective"] = {**solution.integrals, "total": solution.total_objective}
+        if solution.emg_scale:
+            provenance["emg_scale"] = solution.emg_scale
+        if check is not None:
+            provenance["forward_integration"] = check.summary()
         return replace(solution, check=check)
 
 

@@ -1,7 +1,20 @@
 """Forces of muscles from their lengths, as OpenSim 4.6 computes them, on arrays of frames and muscles."""
 
+from .activation import activation_rate, excitation_for
+from .conversion import degroote_parameters
 from .equilibrium import activation_slope, equilibrium
 from .mechanics import supported
+from .replacement import use_degroote_muscles
 from .rigid import rigid_tendon_gain, rigid_tendon_passive
 
-__all__ = ["activation_slope", "equilibrium", "rigid_tendon_gain", "rigid_tendon_passive", "supported"]
+__all__ = [
+    "activation_rate",
+    "activation_slope",
+    "degroote_parameters",
+    "equilibrium",
+    "excitation_for",
+    "rigid_tendon_gain",
+    "rigid_tendon_passive",
+    "supported",
+    "use_degroote_muscles",
+]

@@ -99,3 +99,8 @@ def force_velocity(speed: Array) -> Array:
 def force_velocity_slope(speed: Array) -> Array:
     """Slope of ``force_velocity``."""
     return _D1 * _D2 / namespace(speed).sqrt((_D2 * speed + _D3) ** 2 + 1.0)
+
+
+def force_velocity_inverse(multiplier: Array) -> Array:
+    """Inverse of ``force_velocity``: (sinh((f − d4) / d1) − d3) / d2, a normalised speed."""
+    return (namespace(multiplier).sinh((multiplier - _D4) / _D1) - _D3) / _D2
