@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from .. import isolation
 from ..errors import SolverError
+from ..notices import hear
 from ..problem import RedundancyProblem
 from ..solution import RedundancySolution
 from .conditions import Conditions
@@ -130,7 +132,10 @@ def solve_dynamic(
     isolation.prepare("casadi", "osimopt.dynamic.worker.solve:warm_up", (), 1)
     first, last = chosen_interval(problem, time_range)
     mesh = Mesh.uniform(scheme(transcription), first, last, mesh_interval)
-    problem = prepared(problem, tendon, weights, muscles, conditions, mesh)
+    with hear() as heard:
+        problem = prepared(problem, tendon, weights, muscles, conditions, mesh)
+    known = problem.provenance.get("warnings", [])
+    problem = replace(problem, provenance={**problem.provenance, "warnings": [*known, *heard]})
     provenance = {
         "cost": {
             "name": cost, "exponent": conditions.cost.exponent, "formula": conditions.cost.formula,
