@@ -1,10 +1,9 @@
 """Forces of muscles from their lengths, as OpenSim 4.6 computes them, on arrays of frames and muscles."""
 
 from .activation import activation_rate, excitation_for
-from .conversion import degroote_parameters
+from .conversion import degroote_parameters, use_degroote_muscles
 from .equilibrium import activation_slope, equilibrium
 from .mechanics import supported
-from .replacement import use_degroote_muscles
 from .rigid import rigid_tendon_gain, rigid_tendon_passive
 
 __all__ = [
