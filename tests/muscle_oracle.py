@@ -258,6 +258,10 @@ def curves(path: str) -> dict[str, Array]:
     names = ("active_force_width_scale", "passive_fiber_strain_at_one_norm_force", "tendon_strain_at_one_norm_force")
     found["degroote parameters"] = np.array([[getattr(m, f"get_{name}")() for m in degroote] for name in names])
     found["ForceVelocity"] = np.array([[muscle.calcForceVelocityMultiplier(at) for muscle in degroote] for at in x])
+    found["ForceVelocityInverse"] = np.array([degroote[0].calcForceVelocityInverseCurve(at) for at in x])
+    force = np.linspace(-0.15, 5.0, 301)
+    inverse = [[muscle.calcTendonForceLengthInverseCurve(at) for muscle in degroote] for at in force]
+    found |= {"force": force, "TendonForceLengthInverse": np.array(inverse)}
     return found
 
 

@@ -40,6 +40,11 @@ CLOSED: dict[str, tuple[Callable[..., Any], Callable[..., Any], tuple[float, ...
     "degroote tendon": (degroote.tendon_force_length, degroote.tendon_force_length_slope, (0.049,), (0.97, 1.08)),
     "degroote velocity": (degroote.force_velocity, degroote.force_velocity_slope, (), (-1.4, 1.4)),
 }
+#: Inverses, their parameters, and a range of forces.
+INVERSES: dict[str, tuple[Callable[..., Any], tuple[float, ...], tuple[float, float]]] = {
+    "degroote tendon": (degroote.tendon_length, (0.049,), (-0.15, 5.0)),
+    "degroote velocity": (degroote.force_velocity_inverse, (), (-0.2, 1.9)),
+}
 
 
 def drawn(name: str) -> bezier.Curves:
@@ -75,16 +80,29 @@ def test_millards_curves_are_opensims(says: dict[str, Array], name: str, build: 
 def test_degrootes_curves_are_opensims(says: dict[str, Array]) -> None:
     x = says["x"][:, None]
     width, passive, tendon = says["degroote parameters"]
-    for name, value, parameter in (
-        ("ActiveForceLength", degroote.active_force_length, width),
-        ("PassiveForce", degroote.passive_force_length, passive),
-        ("TendonForce", degroote.tendon_force_length, tendon),
+    for name, (value, slope), parameter in (
+        ("ActiveForceLength", CLOSED["degroote active"][:2], width),
+        ("PassiveForce", CLOSED["degroote passive"][:2], passive),
+        ("TendonForce", CLOSED["degroote tendon"][:2], tendon),
     ):
         counts = np.where(np.abs(says[name][0]).max(axis=0) > 0.0, 1.0, 0.0)  # one muscle ignores its passive force
+        assert counts.sum() >= 5.0
         np.testing.assert_allclose(value(x, parameter) * counts, says[name][0], rtol=1e-12, atol=1e-14)
-    slope = degroote.tendon_force_length_slope(x, tendon)
-    np.testing.assert_allclose(slope, says["TendonForce"][1], rtol=1e-12)
+        np.testing.assert_allclose(slope(x, parameter) * counts, says[name][1], rtol=1e-11, atol=1e-13)
     np.testing.assert_allclose(degroote.force_velocity(x[:, 0]), says["ForceVelocity"][:, 0], rtol=1e-12, atol=1e-14)
+    inverse = degroote.force_velocity_inverse(x[:, 0])
+    np.testing.assert_allclose(inverse, says["ForceVelocityInverse"], rtol=1e-12, atol=1e-14)
+    length = degroote.tendon_length(says["force"][:, None], tendon)
+    np.testing.assert_allclose(length, says["TendonForceLengthInverse"], rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", INVERSES)
+def test_inverses_give_back_the_argument(name: str) -> None:
+    inverse, parameters, (low, high) = INVERSES[name]
+    value, _, own, _ = CLOSED[name]
+    assert own == parameters
+    force = np.linspace(low, high, 201)
+    np.testing.assert_allclose(value(inverse(force, *parameters), *own), force, rtol=1e-12, atol=1e-13)
 
 
 def test_what_the_curves_pass_through() -> None:
@@ -199,13 +217,22 @@ def test_closed_forms_of_torch_arrays(name: str) -> None:
     np.testing.assert_allclose(slope(own.detach(), *parameters).numpy(), slope(x, *parameters), rtol=1e-13, atol=1e-14)
 
 
+@pytest.mark.parametrize("name", INVERSES)
+def test_inverses_of_torch_arrays(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    inverse, parameters, bounds = INVERSES[name]
+    force = np.linspace(*bounds, 51)
+    found = inverse(torch.tensor(force, dtype=torch.float64), *parameters)
+    np.testing.assert_allclose(found.numpy(), inverse(force, *parameters), rtol=1e-13, atol=1e-15)
+
+
 def test_closed_forms_of_casadi_expressions() -> None:
     """In a process of its own, because casadi must not meet opensim."""
     code = """
 import sys
 import casadi, numpy as np
 sys.path.insert(0, sys.argv[1])
-from test_muscle_curves import CLOSED
+from test_muscle_curves import CLOSED, INVERSES
 for name, (value, slope, parameters, (low, high)) in CLOSED.items():
     x, symbol = np.linspace(low, high, 51) + 1e-5, casadi.MX.sym("x")
     force = value(symbol, *parameters)
@@ -213,6 +240,10 @@ for name, (value, slope, parameters, (low, high)) in CLOSED.items():
     found = np.array(both.map(51)(x[None])).reshape(3, -1)
     expected = [value(x, *parameters), slope(x, *parameters), slope(x, *parameters)]
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12, err_msg=name)
+for name, (inverse, parameters, bounds) in INVERSES.items():
+    force, symbol = np.linspace(*bounds, 51), casadi.MX.sym("force")
+    found = casadi.Function("inverse", [symbol], [inverse(symbol, *parameters)]).map(51)(force[None])
+    np.testing.assert_allclose(np.array(found).ravel(), inverse(force, *parameters), 1e-12, 1e-13, err_msg=name)
 """
     done = subprocess.run([sys.executable, "-c", code, str(HERE)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
