@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from osimopt.adapters.model import read_model
 from osimopt.data import MuscleGeometry, MuscleParameters
 from osimopt.datasets import Example
 from osimopt.errors import InputError, ModelError
-from osimopt.muscle import conversion, degroote_parameters, rigid_tendon_gain, use_degroote_muscles
+from osimopt.muscle import degroote_parameters, rigid_tendon_gain, use_degroote_muscles
 from osimopt.muscle.mechanics import DEGROOTE, MILLARD, NEEDED, THELEN
 from osimopt.muscle.replacement import DEFAULTS
 from osimopt.problem import RedundancyProblem
@@ -295,13 +295,22 @@ class Shifted:
         return replace(self.problem.frames(slice(0, len(times))), time=times)
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Sourced(RedundancyProblem):
+    """A problem that knows where others like it come from."""
+
+    source: Any = None
+
+
 def test_problems_at_other_times_are_converted_too(oracle: Oracle) -> None:
     problem = oracle.problem("before")
+    values = {field.name: getattr(problem, field.name) for field in fields(problem)}
     options = {"active_force_width_scale": 1.5, "ignore_passive_fiber_force": {f"{THELEN}_1": True}}
     times = np.array([7.0, 8.0, 9.5])
-    at = conversion._Converted(Shifted(problem), options).at(times)
-    whole = use_degroote_muscles(problem, **options)
+    whole = use_degroote_muscles(Sourced(**{**values, "source": Shifted(problem)}), **options)
+    at = whole.source.at(times)
     np.testing.assert_array_equal(at.time, times)
     np.testing.assert_array_equal(at.max_force, whole.max_force[:3])
     np.testing.assert_array_equal(at.passive_force, whole.passive_force[:3])
     assert at.provenance["muscles"] == options
+    assert use_degroote_muscles(Sourced(**{**values, "source": None}), **options).source is None
