@@ -23,6 +23,7 @@ from .refine import Refinement
 from .run import Run
 from .scheme import scheme
 from .solution import DynamicSolution, SealedSolution
+from .solving import Settings
 from .watch import Progress
 
 
@@ -146,9 +147,9 @@ def solve_dynamic(
         },
         "mesh": {"transcription": mesh.scheme.name, "interval": mesh_interval, "tolerance": mesh_tolerance},
     }  # fmt: skip
-    run = Run(
-        problem, conditions, tendon, time_constants, solver, tolerance, max_iterations, n_jobs, progress, provenance
-    )
+    chosen = "ipopt" if solver == "auto" else solver
+    settings = Settings(chosen, tolerance, max_iterations, n_jobs, progress)
+    run = Run(problem, conditions, tendon, time_constants, settings, provenance)
     solution = run.solve(mesh, initial_guess, Refinement(mesh_tolerance, max_refinements))
     solution.provenance["solve_seconds"] = perf_counter() - begun
     if run.failure is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -24,6 +24,18 @@ class Unknowns:
     force_rate: Array
     reserve: Array
     scale: Array
+
+    def series(self) -> dict[str, Array]:
+        """All that have an axis of points."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "scale"}
+
+    def on_points(self, change: Callable[[Array], Array]) -> Unknowns:
+        """With something done along the axis of points."""
+        return Unknowns(**{name: change(values) for name, values in self.series().items()}, scale=self.scale)
+
+    def moved(self, old: Mesh, new: Mesh) -> Unknowns:
+        """The same on another mesh of the same interval."""
+        return self.on_points(lambda values: old.controls_at(new.time, values))
 
     def into(self, layout: Layout, part: Part) -> Array:
         """The unknowns of a part, in its order."""
@@ -51,13 +63,3 @@ class Unknowns:
             new.reserve[:, part.reserves] = x[layout.reserve]
             new.scale[part.channels] = x[layout.scale]
         return new
-
-    def moved(self, old: Mesh, new: Mesh) -> Unknowns:
-        """The same on another mesh of the same interval."""
-
-        def at(values: Array) -> Array:
-            return old.controls_at(new.time, values)
-
-        return Unknowns(
-            at(self.activation), at(self.excitation), at(self.force), at(self.force_rate), at(self.reserve), self.scale
-        )

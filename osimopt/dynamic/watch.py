@@ -34,12 +34,12 @@ class Watch:
         shutil.rmtree(self._root, ignore_errors=True)
 
     def tick(self) -> None:
-        """Tell of new iterations: the objective and violation of all parts together, the count of the slowest."""
+        """Tell of new iterations: of all parts that have begun together, the count of the one furthest on."""
         if self._progress is None:
             return
         latest = [_last_line(folder / "progress") for folder in self.folders]
         known = [line for line in latest if line is not None]
-        if len(known) < len(latest):
+        if not known:
             return
         count = max(int(line[0]) for line in known)
         if count > self._told:

@@ -27,6 +27,9 @@ IPOPT: dict[str, Any] = {
     "print_level": 0,
     "sb": "yes",
 }
+#: Where to begin: the first barrier parameter, and how far from its bounds the start is moved.
+FAR: dict[str, Any] = {"mu_init": 1e-2}
+NEAR: dict[str, Any] = {"mu_init": 1e-5, "bound_push": 1e-5, "bound_frac": 1e-5}
 
 
 def warm_up() -> None:
@@ -37,13 +40,11 @@ def warm_up() -> None:
     )()
 
 
-def solve(
-    program: Program, solver: str, tolerance: float, iterations: int, barrier: float, watched: Path | None
-) -> Answer:
+def solve(program: Program, solver: str, tolerance: float, iterations: int, near: bool, watched: Path | None) -> Answer:
     """Find a local minimum of a program.
 
-    ``barrier`` is IPOPT's first barrier parameter. ``watched`` is a folder, in which ``progress`` gets a line per
-    iteration and a file ``stop`` asks for an end.
+    ``near`` says that the program's start is close to its solution. ``watched`` is a folder, in which ``progress``
+    gets a line per iteration and a file ``stop`` asks for an end.
     """
     begun = perf_counter()
     derivatives = Derivatives(program)
@@ -51,7 +52,7 @@ def solve(
     options: dict[str, Any] = {
         **derivatives.options(),
         "print_time": False,
-        **_settings(solver, tolerance, iterations, barrier),
+        **_settings(solver, tolerance, iterations, near),
     }
     if watch is not None:
         options["iteration_callback"] = watch
@@ -75,9 +76,9 @@ def solve(
     )
 
 
-def _settings(solver: str, tolerance: float, iterations: int, barrier: float) -> dict[str, Any]:
+def _settings(solver: str, tolerance: float, iterations: int, near: bool) -> dict[str, Any]:
     if solver == "ipopt":
-        return {"ipopt": {**IPOPT, "tol": tolerance, "max_iter": iterations, "mu_init": barrier}}
+        return {"ipopt": {**IPOPT, "tol": tolerance, "max_iter": iterations, **(NEAR if near else FAR)}}
     return {"fatrop": {"tol": tolerance, "max_iter": iterations, "print_level": 0}}
 
 

@@ -1,0 +1,71 @@
+"""Long motions in windows: what is solved of each, joined, is where the whole begins.
+
+Activation forgets in a tenth of a second, so that a window's solution is that of the whole but for its ends. The
+whole, which one step length for all unknowns would slow down the more of them there are, then needs few iterations:
+the time grows as the number of intervals does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .conditions import Conditions
+from .mesh import Mesh
+from .nodes import Nodes
+from .unknowns import Unknowns
+
+Array = NDArray[np.float64]
+
+#: Intervals of a window, and intervals before and after it that are solved with it and thrown away. With 20 ms these
+#: are 1 s and 0.2 s. Motions shorter than two windows are solved as they are.
+LENGTH, MARGIN = 50, 10
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Intervals ``first`` to ``last`` (exclusive) of a mesh; ``kept`` are points of the whole, ``own`` the window's."""
+
+    nodes: Nodes
+    conditions: Conditions
+    points: slice
+    kept: slice
+    own: slice
+
+
+def windows(nodes: Nodes, conditions: Conditions) -> list[Window]:
+    """Cut a long motion; none for a short one."""
+    count = len(nodes.mesh) // LENGTH
+    if count < 2:
+        return []
+    cuts = np.linspace(0, len(nodes.mesh), count + 1).astype(int).tolist()
+    return [_window(nodes, conditions, cuts[i], cuts[i + 1]) for i in range(count)]
+
+
+def _window(nodes: Nodes, conditions: Conditions, first: int, last: int) -> Window:
+    mesh, intervals = nodes.mesh, len(nodes.mesh)
+    begin, end = max(0, first - MARGIN), min(intervals, last + MARGIN)
+    points = slice(int(mesh.points[begin, 0]), int(mesh.points[end - 1, -1]) + 1)
+    inner = slice(int(mesh.points[first, 0]), int(mesh.points[last - 1, -1]) + 1)
+    part = Mesh(mesh.scheme, mesh.edges[begin : end + 1])
+    own = replace(nodes, mesh=part, problem=nodes.problem.frames(points))
+    rests = conditions.initial_activation and begin == 0
+    own_conditions = replace(conditions, initial_activation=rests, periodic=False)
+    return Window(own, own_conditions, points, inner, slice(inner.start - points.start, inner.stop - points.start))
+
+
+def cut(unknowns: Unknowns, window: Window) -> Unknowns:
+    """The unknowns of a window."""
+    return unknowns.on_points(lambda values: values[window.points])
+
+
+def joined(whole: Unknowns, found: list[tuple[Window, Unknowns]]) -> Unknowns:
+    """The unknowns of the whole, from those of windows that were solved."""
+    series = {name: values.copy() for name, values in whole.series().items()}
+    for window, unknowns in found:
+        for name, values in unknowns.series().items():
+            series[name][window.kept] = values[window.own]
+    scale = np.mean([unknowns.scale for _, unknowns in found], axis=0) if found else whole.scale
+    return Unknowns(**series, scale=scale)
