@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from ..errors import some
 from ..problem import RedundancyProblem
 from ..solution import RedundancySolution, Status
 from ..static.solve import solve_static
@@ -18,6 +18,7 @@ from .mesh import Mesh
 from .nodes import Nodes
 from .outcome import solution_of
 from .refine import Refinement
+from .shortfall import shortfall
 from .solution import DynamicSolution
 from .solving import Settings, Solved, Task, solve_tasks
 from .unknowns import Unknowns
@@ -25,6 +26,10 @@ from .windows import cut, joined, windows
 
 #: Exponents that static optimization solves in a few steps; guesses for others come from 2.
 QUICK = (1.2, 5.0)
+#: Violation of an equation (scaled) from which a failed solve is asked what it lacks.
+LOST = 1e-4
+RELIEF = "Check units and loads, give these coordinates reserves (reserves='auto'), or strengthen their muscles."
+RETRY = "Try another initial_guess or mesh_interval, more max_iterations, or reserves='auto'."
 
 
 @dataclass(eq=False)
@@ -38,6 +43,7 @@ class Run:
     settings: Settings
     provenance: dict[str, Any]
     failure: str | None = None
+    stopped: bool = False
     rounds: list[dict[str, Any]] = field(default_factory=list)
 
     def solve(self, mesh: Mesh, initial_guess: Any, refinement: Refinement) -> DynamicSolution:
@@ -60,7 +66,13 @@ class Run:
             if finer is None:
                 break
             unknowns, nodes, near = unknowns.moved(nodes.mesh, finer), self._nodes(finer), True
-        return self._solution(nodes, unknowns, check)
+        solution = self._solution(nodes, unknowns, check)
+        if self.failure is None and not solution.success:
+            self.failure = solution.findings()[0]
+        if self.failure is not None and not self.stopped:
+            missing = self._shortfall(nodes)
+            self.failure = f"{self.failure} {RETRY}" if missing is None else f"{missing}. {RELIEF} {self.failure}"
+        return solution
 
     def _nodes(self, mesh: Mesh) -> Nodes:
         return Nodes.of(self.problem, mesh, self.tendon == "compliant", self.time_constants)
@@ -77,9 +89,8 @@ class Run:
         if not pieces:
             return guess, False
         tasks = [Task(piece.nodes, piece.conditions, cut(guess, piece)) for piece in pieces]
-        solved = solve_tasks(tasks, self.settings)
-        self._note(nodes, solved)
-        if solved[0].stopped:
+        solved = self._solve_tasks(nodes, tasks)
+        if self.stopped:
             self.failure = _failure(solved)
         found = [(piece, one.unknowns) for piece, one in zip(pieces, solved, strict=True)]
         return joined(guess, found), all(one.success for one in solved)
@@ -87,12 +98,14 @@ class Run:
     def _solve(self, nodes: Nodes, guess: Unknowns, near: bool) -> Unknowns:
         if self.failure is not None:
             return guess
-        solved = solve_tasks([Task(nodes, self.conditions, guess, near)], self.settings)
-        self._note(nodes, solved)
+        solved = self._solve_tasks(nodes, [Task(nodes, self.conditions, guess, near)])
         self.failure = _failure(solved)
         return solved[0].unknowns
 
-    def _note(self, nodes: Nodes, solved: list[Solved]) -> None:
+    def _solve_tasks(self, nodes: Nodes, tasks: list[Task]) -> list[Solved]:
+        begun = perf_counter()
+        solved = solve_tasks(tasks, self.settings)
+        self.stopped = solved[0].stopped
         answers = [answer for one in solved for answer in one.answers]
         self.rounds.append(
             {
@@ -106,8 +119,16 @@ class Run:
                 "stationarity": max(answer.stationarity for answer in answers),
                 "build_seconds": sum(answer.build_seconds for answer in answers),
                 "solve_seconds": sum(answer.solve_seconds for answer in answers),
+                "wall_seconds": perf_counter() - begun,
             }
         )
+        return solved
+
+    def _shortfall(self, nodes: Nodes) -> str | None:
+        """What could not be met; not asked where the equations were, but the solver ran out of iterations."""
+        if self.rounds and self.rounds[-1]["violation"] < LOST:
+            return None
+        return shortfall(nodes, self.conditions, self.settings)
 
     def _solution(self, nodes: Nodes, unknowns: Unknowns, check: Check | None) -> DynamicSolution:
         provenance = {**nodes.problem.provenance, "method": "dynamic", **self.provenance, "rounds": self.rounds}
@@ -124,12 +145,11 @@ class Run:
 
 
 def _impossible(static: RedundancySolution) -> str | None:
-    """Say why no activations can meet the moments on rigid tendons, whatever their history."""
-    frames = np.flatnonzero(static.status == Status.INFEASIBLE).tolist()
+    """Say that no activations can meet the moments on rigid tendons, whatever their history."""
+    frames = int(np.sum(static.status == Status.INFEASIBLE))
     if not frames:
         return None
-    told = some([f"at {static.time[frame]:g} s {static.detail.get(frame, '')}".strip() for frame in frames], 3)
-    return f"{Status.INFEASIBLE.value} {len(frames)} of {len(static.time)} points of the mesh: {told}"
+    return f"Static optimization has no solution either in {frames} of {len(static.time)} points of the mesh."
 
 
 def _failure(solved: list[Solved]) -> str | None:
@@ -140,7 +160,4 @@ def _failure(solved: list[Solved]) -> str | None:
     far = f"after {worst.iterations} iterations, equations missed by up to {worst.violation:.2g} (scaled)"
     if solved[0].stopped:
         return f"Stopped by the user {far}."
-    return (
-        f"The solver ended with '{worst.said}' {far}. Try another initial_guess or a finer mesh_interval, or give the "
-        "coordinates reserves (reserves='auto')."
-    )
+    return f"The solver ended with '{worst.said}' {far}."
