@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 OWN = {
     "solution.json": (
         "activation.sto", "muscle_force.sto", "reserve_force.sto", "activation_bands.sto", "muscle_force_bands.sto",
-        "status.csv", "solution.png", "elbow_muscles.png", "elbow_sharing.png",
+        "excitation.sto", "fiber_length.sto", "fiber_velocity.sto", "status.csv", "solution.png", "elbow_muscles.png",
+        "elbow_sharing.png",
     ),
     "arrays.json": (
         "moment_arm.sto", "max_force.sto", "generalized_force.sto", "muscle_tendon_length.sto",
@@ -40,23 +41,26 @@ OWN = {
 }  # fmt: skip
 #: What file managers leave in every folder that somebody looks at.
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
-QUANTITIES = ("activation", "muscle_force", "reserve_force")
 
 
 def write_result(solution: RedundancySolution, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Write a solution as a folder that appears whole or not at all.
 
-    ``activation.sto``, ``muscle_force.sto`` (N) and ``reserve_force.sto`` (N·m, N) open in OpenSim;
-    ``status.csv`` has one row per frame (status, moment residual, objective and its terms); ``solution.json``
-    holds versions, input hashes, options, statistics and findings. Failed frames are NaN, never the last
-    iterate.
+    ``activation.sto``, ``muscle_force.sto`` (N) and ``reserve_force.sto`` (N·m, N) open in OpenSim, and so do, of a
+    dynamic solution, ``excitation.sto`` and, where there is a model behind it, ``fiber_length.sto`` (optimal fibre
+    lengths) and ``fiber_velocity.sto`` (maximum contraction velocities). ``status.csv`` has one row per frame (status,
+    moment residual, objective and its terms); ``solution.json`` holds versions, input hashes, options, statistics and
+    findings. Failed frames are NaN, never the last iterate.
 
     Raises
     ------
     InputError
         The folder exists and ``overwrite`` is False, or it is not a result folder, or it holds other files too.
+    SolverError
+        The solution is sealed: the solver failed or was stopped. Nothing is written.
     """
-    return _appear(Path(folder), overwrite, lambda temporary: _fill(solution, temporary))
+    frames = len(solution.time)  # a sealed solution raises here
+    return _appear(Path(folder), overwrite, lambda temporary: _fill(solution, frames, temporary))
 
 
 def write_pieces(
@@ -175,16 +179,17 @@ class ResultWriter:
     def add(self, solution: RedundancySolution) -> None:
         """Append the frames of a solution."""
         first = self.tally is None
-        for quantity in QUANTITIES:
+        for quantity in solution.quantities:
             self._append(quantity, solution.to_dataframe(quantity))  # type: ignore[arg-type]
         if solution.uncertainty is not None:
             for quantity in ("activation", "muscle_force"):
                 bands = solution.uncertainty.to_dataframe(quantity)
                 bands.columns = ["/".join(map(str, column)) for column in bands.columns]
                 self._append(f"{quantity}_bands", bands)
-            self._said += [line for line in solution.uncertainty.findings() if line not in self._said]
         frame_table(solution).to_csv(self.folder / "status.csv", mode="a", header=first, index=False)
         tally = Tally.of(solution)
+        known = {*tally.findings(), *self._said}
+        self._said += [line for line in solution.findings() if line not in known]
         self.tally = tally if self.tally is None else self.tally + tally
         seconds = self._provenance.get("solve_seconds", 0.0) + solution.provenance.get("solve_seconds", 0.0)
         self._provenance = {**solution.provenance, "solve_seconds": seconds}
@@ -206,8 +211,8 @@ class ResultWriter:
         return self.tally, self._provenance
 
 
-def _fill(solution: RedundancySolution, folder: Path) -> None:
-    writer = ResultWriter(folder, len(solution.time))
+def _fill(solution: RedundancySolution, frames: int, folder: Path) -> None:
+    writer = ResultWriter(folder, frames)
     writer.add(solution)
     writer.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ Array = NDArray[np.float64]
 BOUND_TOLERANCE = 1e-9
 
 Quantity = Literal["activation", "muscle_force", "reserve_force"]
+#: What only some solutions know, as attributes that are None, or not there, where they do not.
+SOMETIMES = ("excitation", "fiber_length", "fiber_velocity")
 
 
 class Status(Enum):
@@ -142,6 +144,12 @@ class RedundancySolution:
     def moment_residual(self) -> Array:
         """(T, D) what the balance misses, in N·m (N for translations)."""
         return moment_residual(self.problem, self.activation, self.reserve_control)
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """What ``to_dataframe`` gives of this solution and ``write`` writes, each as a file of its name."""
+        known = [name for name in SOMETIMES if getattr(self, name, None) is not None]
+        return (*get_args(Quantity), *known)
 
     def reserve_share(self) -> dict[str, tuple[str, float]]:
         """By reserve: the coordinate it acts on most, and its peak there as a share of that coordinate's peak moment.

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import pandas as pd
 import pytest
 
 import osimopt
-from osimopt import InputError, RedundancyProblem, RedundancySolution, results, solve_static
+from osimopt import InputError, RedundancyProblem, RedundancySolution, SolverError, results, solve_static
 from osimopt.adapters.table import UNITS
+from osimopt.dynamic.solution import DynamicSolution, SealedSolution
 from osimopt.results import read_summary, write_arrays, write_muscle_table, write_result
 from osimopt.tables import read_table
 
@@ -206,6 +208,63 @@ def test_an_open_time_range_can_be_written(arm, tmp_path: Path) -> None:
 def test_read_summary_of_another_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"solution\.json"):
         read_summary(tmp_path)
+
+
+# ---------------------------------------------------------------------------------------------- dynamic
+
+
+class Suspicious:
+    """A check that has something to say."""
+
+    def findings(self) -> list[str]:
+        return ["Integration of BRA is off."]
+
+
+def dynamic(fibers: bool) -> DynamicSolution:
+    """What dynamic optimization knows beside a static solution; the numbers are arbitrary."""
+    static = solve(reserves=0.5, moments=(5.0, 10.0))
+    known = {field.name: getattr(static, field.name) for field in fields(static)}
+    lengths = 1.0 + 0.1 * static.activation
+    more = {"fiber_length": lengths, "fiber_velocity": -0.1 * lengths} if fibers else {}
+    return DynamicSolution(
+        **known, excitation=0.5 * static.activation, integrals={"muscles": 2.0}, check=Suspicious(), **more
+    )
+
+
+@pytest.mark.parametrize("fibers", [False, True], ids=["from arrays", "from a model"])
+def test_a_dynamic_solution_has_more_files(tmp_path: Path, fibers: bool) -> None:
+    solution = dynamic(fibers)
+    more = {"excitation", "fiber_length", "fiber_velocity"} if fibers else {"excitation"}
+    assert set(solution.quantities) == {"activation", "muscle_force", "reserve_force", *more}
+    folder = solution.write(tmp_path / "result")
+    assert {path.name for path in folder.iterdir()} == FILES | {f"{name}.sto" for name in more}
+    for quantity in more:
+        table = read_table(folder / f"{quantity}.sto")
+        assert table.to_numpy() == pytest.approx(getattr(solution, quantity), rel=PRINTED)
+        assert list(table) == list(solution.problem.muscles)
+    assert len(read_with_opensim(*folder.glob("*.sto"))) == 3 + len(more)
+    write_result(solve(moments=(5.0,)), folder, overwrite=True)
+    assert {path.name for path in folder.iterdir()} == FILES
+
+
+def test_findings_of_a_solution_itself_are_written_once(tmp_path: Path) -> None:
+    solution = dynamic(fibers=False)
+    summary = read_summary(solution.write(tmp_path / "result"))
+    assert summary["findings"] == solution.findings()
+    assert summary["findings"].count("Integration of BRA is off.") == 1
+    writer = results.ResultWriter(tmp_path, 2 * len(solution.time))
+    for _ in range(2):
+        writer.add(solution)
+    writer.close()
+    assert read_summary(tmp_path)["findings"].count("Integration of BRA is off.") == 1
+
+
+def test_a_sealed_solution_is_not_written(tmp_path: Path) -> None:
+    sealed = SealedSolution(dynamic(fibers=True), "Stopped by the user after 3 iterations.")
+    for write in (sealed.write, lambda folder: write_result(sealed, folder)):
+        with pytest.raises(SolverError, match="Stopped by the user"):
+            write(tmp_path / "result")
+    assert not any(tmp_path.iterdir())
 
 
 # ------------------------------------------------------------------------------------------- overwriting

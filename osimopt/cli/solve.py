@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import InputError, explain
+from . import dynamic
 from .options import (
     Cache,
     Forces,
@@ -35,6 +37,7 @@ class Method(StrEnum):
     """Ways to solve."""
 
     static = "static"
+    dynamic = "dynamic"
 
 
 def extract(
@@ -73,18 +76,42 @@ def solve(
     motion: Motion,
     external_loads: Loads = None,
     generalized_force: Forces = None,
-    method: Annotated[Method, typer.Option(help="How to solve.")] = Method.static,
+    method: Annotated[
+        Method, typer.Option(help="static: frame by frame; dynamic: the whole interval, with activation dynamics.")
+    ] = Method.static,
     cost: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="activation_power, sum_force, sum_force_squared, sum_stress_squared, sum_moment_ratio_cubed, min_max."
+            help="activation_power, sum_force, sum_force_squared, sum_stress_squared, sum_moment_ratio_cubed, min_max; "
+            "dynamic has excitation_power too.",
+            show_default="activation_power; dynamic: excitation_power",
         ),
-    ] = "activation_power",
-    exponent: Annotated[float, typer.Option("--exponent", "-p", help="Exponent of activation_power.")] = 2.0,
+    ] = None,
+    exponent: Annotated[
+        float, typer.Option("--exponent", "-p", help="Exponent of activation_power and excitation_power.")
+    ] = 2.0,
     weights: Annotated[str | None, typer.Option(help="volume: weigh each muscle by its volume.")] = None,
-    tendon: Annotated[str, typer.Option(help="rigid, or compliant: tendons stretch with the force.")] = "rigid",
-    solver: Annotated[str, typer.Option(help="auto, newton, slsqp, lsq_linear or highs.")] = "auto",
-    device: Annotated[str, typer.Option(help="cpu, or where torch shall solve: cuda, cuda:0, ….")] = "cpu",
+    tendon: Annotated[
+        str | None,
+        typer.Option(
+            help="rigid, or compliant: tendons stretch with the force.", show_default="rigid; dynamic: compliant"
+        ),
+    ] = None,
+    solver: Annotated[
+        str, typer.Option(help="auto; static: newton, slsqp, lsq_linear or highs; dynamic: ipopt or fatrop.")
+    ] = "auto",
+    device: Annotated[
+        str | None,
+        typer.Option(help="static only: cpu, or where torch shall solve: cuda, cuda:0, ….", show_default="cpu"),
+    ] = None,
+    mesh_interval: dynamic.MeshInterval = None,
+    transcription: dynamic.Transcription = None,
+    mesh_tolerance: dynamic.MeshTolerance = None,
+    initial_guess: dynamic.InitialGuess = None,
+    derivative_penalty: dynamic.DerivativePenalty = None,
+    periodic: dynamic.Periodic = False,
+    active_width: dynamic.ActiveWidth = None,
+    no_passive_fiber_force: dynamic.NoPassive = False,
     time_range: TimeRange = None,
     lowpass_hz: Lowpass = None,
     reserves: Reserves = "auto",
@@ -99,28 +126,60 @@ def solve(
 ) -> None:
     """Find muscle forces along a motion and write them as a result folder.
 
-    Long motions are read, solved and written piece by piece, in bounded memory; with --cache they are held whole.
+    Static: long motions are read, solved and written piece by piece, in bounded memory; with --cache they are held
+    whole. Dynamic: the motion is one problem, and an answer is written only where there is one.
     """
+    both = {"cost": cost, "exponent": exponent, "weights": weights, "tendon": tendon, "solver": solver}
+    only: dict[Method, dict[str, Any]] = {
+        Method.static: {"device": device},
+        Method.dynamic: {
+            "mesh_interval": mesh_interval, "transcription": transcription, "mesh_tolerance": mesh_tolerance,
+            "initial_guess": initial_guess, "derivative_penalty": derivative_penalty, "periodic": periodic or None,
+            "active_width": active_width, "no_passive_fiber_force": no_passive_fiber_force or None,
+        },
+    }  # fmt: skip
+    how = {name: value for name, value in {**both, **_own(method, only)}.items() if value is not None}
+    read: dict[str, Any] = {
+        "model": model, "motion": motion, "external_loads": external_loads, "cache": cache, "n_jobs": jobs,
+        "generalized_force": generalized_force, "time_range": time_range, "lowpass_hz": lowpass_hz,
+        "reserves": read_reserves(reserves), "weld": tuple(weld or ()), "passive_force": passive_force, "gain": gain,
+        "geometry": geometry,
+    }  # fmt: skip
+    if method is Method.dynamic:
+        dynamic.solve_to_folder(out, overwrite, read, how)
+    else:
+        _solve_static(out, overwrite, read, how)
+
+
+def _own(method: Method, only: dict[Method, dict[str, Any]]) -> dict[str, Any]:
+    """The method's own options; another's are refused."""
+    for other, options in only.items():
+        for name, value in options.items():
+            if other is not method and value is not None:
+                option = "--" + name.replace("_", "-")
+                fix = f"Leave it out, or solve with --method {other.value}."
+                raise InputError(explain(f"no {option} with --method {method.value}", f"{value}", fix))
+    return only[method]
+
+
+def _solve_static(out: Path, overwrite: bool, read: dict[str, Any], how: dict[str, Any]) -> None:
     from .. import solve_to_folder
     from ..costs import get_cost
     from ..report import figures
 
-    get_cost(cost, exponent)
+    if how.get("cost") == "excitation_power":
+        fix = "Static optimization knows no excitations: choose activation_power, or --method dynamic."
+        raise InputError(explain("a cost of activations or forces", "excitation_power", fix))
+    get_cost(how.get("cost", "activation_power"), how["exponent"])
     last: list[RedundancySolution] = []
 
     def remember(solution: RedundancySolution) -> None:
         last[:] = [solution]
 
-    how = {
-        "cost": cost, "exponent": exponent, "weights": weights, "tendon": tendon, "solver": solver, "device": device,
-    }  # fmt: skip
     with progress("Reading and solving") as moved:
         tally, provenance = solve_to_folder(
-            out, model, motion, external_loads, solve=how, cache=cache, overwrite=overwrite, n_jobs=jobs,
-            progress=moved, on_piece=remember, generalized_force=generalized_force, time_range=time_range,
-            lowpass_hz=lowpass_hz, reserves=read_reserves(reserves), weld=tuple(weld or ()),
-            passive_force=passive_force, gain=gain, geometry=geometry,
-        )  # fmt: skip
+            out, solve=how, overwrite=overwrite, progress=moved, on_piece=remember, **read
+        )
     if len(last[0].time) == tally.frames:
         figures.draw_solution(last[0], out / "solution.png")
     print_tally(tally, provenance)

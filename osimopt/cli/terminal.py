@@ -90,8 +90,10 @@ def print_solution(solution: RedundancySolution) -> None:
     print_tally(Tally.of(solution), solution.provenance)
 
 
-def print_tally(tally: Tally, provenance: Mapping[str, Any]) -> None:
-    """Peak force and activation of the strongest muscles, and every finding."""
+def print_tally(
+    tally: Tally, provenance: Mapping[str, Any], more: Sequence[str] = (), findings: Sequence[str] | None = None
+) -> None:
+    """Peak force and activation of the strongest muscles, ``more`` lines, and every finding (default: the tally's)."""
     muscles = tally.names[0]
     say(f"{tally.solved} of {tally.frames} frames solved, cost {provenance['cost']['formula']}, "
         f"solver {provenance['solver']['used']}, {provenance['solve_seconds']:.2f} s.")  # fmt: skip
@@ -112,9 +114,11 @@ def print_tally(tally: Tally, provenance: Mapping[str, Any]) -> None:
         left = len(muscles) - len(order)
         title = "Muscle forces" + (f" (the {LISTED} strongest; {left} more in the files)" if left else "")
         print_table(title, ("muscle", "peak N", "mean N", "peak activation"), rows)
+    for line in more:
+        say(line)
     if added := provenance.get("reserves_added"):
         say("Added: " + ", ".join(f"{name} ({force:g})" for name, force in added.items()))
     for warning in provenance.get("warnings", []):
         say_warning(warning)
-    for finding in tally.findings():
+    for finding in tally.findings() if findings is None else findings:
         say_warning(finding)

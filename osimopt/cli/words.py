@@ -8,11 +8,16 @@ import re
 OPTIONS = {
     name: "--" + name.replace("_", "-")
     for name in (
-        "cache", "cost", "device", "exponent", "external_loads", "gain", "generalized_force", "geometry", "lowpass_hz",
-        "max_order", "moment_arms", "overwrite", "pose", "postures", "reserves", "solver", "tendon", "time_range",
+        "cache", "cost", "derivative_penalty", "device", "exponent", "external_loads", "gain", "generalized_force",
+        "geometry", "initial_guess", "lowpass_hz", "max_order", "mesh_interval", "mesh_tolerance", "moment_arms",
+        "overwrite", "periodic", "pose", "postures", "reserves", "solver", "tendon", "time_range", "transcription",
         "values", "weights", "weld",
     )
-} | {"n_jobs": "--jobs"}  # fmt: skip
+} | {
+    "n_jobs": "--jobs",
+    "active_force_width_scale": "--active-width",
+    "ignore_passive_fiber_force": "--no-passive-fiber-force",
+}  # fmt: skip
 #: Those that are no words of English; the others are keywords only before an equals sign.
 BARE = tuple(name for name in OPTIONS if "_" in name and name != "moment_arms")
 
