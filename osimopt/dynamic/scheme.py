@@ -59,7 +59,8 @@ class Scheme:
         basis = []
         for own in self.collocation:
             others = self.collocation[self.collocation != own]
-            basis.append(Polynomial.fromroots(others) / np.prod(own - others))
+            product = Polynomial.fromroots(others) if others.size else Polynomial([1.0])
+            basis.append(product / np.prod(own - others))
         return tuple(basis)
 
     @cached_property
