@@ -24,6 +24,8 @@ from .tables import write_atomically
 #: Raised whenever a field changes its meaning: older files are then refused.
 FORMAT = 1
 
+#: What a file does not hold: the model and motion that a problem came from.
+_LEFT_OUT = ("source",)
 _PARTS = {kind.__name__: kind for kind in (MuscleGeometry, ReserveActuators, MuscleParameters, Kinematics, Coupling)}
 _WHAT = "a problem written by osimopt (.npz)"
 
@@ -33,6 +35,7 @@ Arrays = dict[str, NDArray[Any]]
 def write_problem(problem: RedundancyProblem, path: str | os.PathLike[str], **notes: Any) -> Path:
     """Write a problem as .npz; the file appears whole or not at all.
 
+    Its ``source`` is left out: at other times the problem that is read back is a spline through its frames.
     ``notes`` are plain data that :func:`read_with_notes` gives back.
     """
     arrays: Arrays = {}
@@ -70,6 +73,8 @@ def _take_apart(thing: Any, name: str, arrays: Arrays) -> dict[str, Any]:
     """Describe a dataclass in plain data; its arrays go to ``arrays``."""
     told: dict[str, Any] = {"kind": type(thing).__name__}
     for field in fields(thing):
+        if field.name in _LEFT_OUT:
+            continue
         value, own = getattr(thing, field.name), f"{name}.{field.name}"
         if isinstance(value, np.ndarray):
             arrays[own] = value

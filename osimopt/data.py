@@ -12,6 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .resampling import interpolate
+
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
@@ -111,6 +113,16 @@ class Kinematics:
         coupling = None if self.coupling is None else replace(self.coupling, slope=self.coupling.slope[keep])
         return Kinematics(self.time[keep], self.coordinates, *arrays, coupling)
 
+    def at(self, times: Array) -> Kinematics:
+        """The same motion at other times (s) within it: each array by the quintic spline through its own frames."""
+        value, speed, acceleration = (
+            interpolate(self.time, array, times) for array in (self.value, self.speed, self.acceleration)
+        )
+        coupling = self.coupling
+        if coupling is not None:
+            coupling = replace(coupling, slope=interpolate(self.time, coupling.slope, times))
+        return Kinematics(times, self.coordinates, value, speed, acceleration, coupling)
+
     def onto_free(self, force: Array) -> Array:
         """Generalized forces (T, N), those of coupled coordinates added to what they follow: τ_j + Σ_d τ_d ∂q_d/∂q_j.
 
@@ -169,6 +181,15 @@ class MuscleGeometry:
         """The same geometry at fewer frames."""
         length, speed = (None if a is None else a[keep] for a in (self.length, self.lengthening_speed))
         return replace(self, moment_arms=self.moment_arms[keep], length=length, lengthening_speed=speed)
+
+    def at(self, time: Array, times: Array) -> MuscleGeometry:
+        """The same geometry, whose frames are at ``time`` (T,) s, at other times: by spline."""
+        length, speed = (
+            None if a is None else interpolate(time, a, times) for a in (self.length, self.lengthening_speed)
+        )
+        return replace(
+            self, moment_arms=interpolate(time, self.moment_arms, times), length=length, lengthening_speed=speed
+        )
 
     def select(self, coordinates: Index) -> MuscleGeometry:
         """The same geometry about a subset of the coordinates."""

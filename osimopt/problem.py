@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,14 @@ from .errors import InputError, explain, some
 from .reserves import ReserveActuators
 
 Array = NDArray[np.float64]
+
+
+class Source(Protocol):
+    """What can compute a problem's arrays at any time of its motion: a model and its motion, as load_problem leaves."""
+
+    def at(self, times: Array, /) -> RedundancyProblem:
+        """The problem at other times (s)."""
+        ...
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,6 +56,9 @@ class RedundancyProblem:
         Where the problem came from a model.
     provenance
         Files, hashes, options, warnings: what a reader needs to repeat it.
+    source
+        What computes the arrays at any time of the motion, where the model is at hand: from ``load_problem``, unless
+        it read the problem back from its cache. A file of the problem does not hold it.
     """
 
     time: Array
@@ -63,6 +74,7 @@ class RedundancyProblem:
     parameters: MuscleParameters | None = None
     kinematics: Kinematics | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
+    source: Source | None = None
 
     def __post_init__(self) -> None:
         frames, muscles = self.max_force.shape
@@ -176,6 +188,32 @@ class RedundancyProblem:
             reserves=self.reserves.frames(keep),
             kinematics=None if self.kinematics is None else self.kinematics.frames(keep),
         )
+
+    def resample(self, times: ArrayLike) -> RedundancyProblem:
+        """The problem at other times: from the model where it is at hand, else by spline.
+
+        Weights, bounds, areas and reserves stay. Where the arrays were changed since they came from the model, a
+        spline through them is used (max_force kept from falling below 0), and ``provenance["resampling"]`` says why and
+        how much it may be off; more than 2 % of an array's peak is a warning there.
+
+        Parameters
+        ----------
+        times
+            (N,) increasing, in s, within the problem's own times.
+
+        Returns
+        -------
+        RedundancyProblem
+            At ``times``; the problem itself where these are its own.
+
+        Raises
+        ------
+        InputError
+            Times that do not increase, or lie outside the problem's by more than 1e-9 s.
+        """
+        from .resampling import resample
+
+        return resample(self, times)
 
     def with_weights(self, weights: ArrayLike | Mapping[str, float] | Literal["volume"]) -> RedundancyProblem:
         """The same problem with other weights: (M,), one number, by name (others keep theirs), or ``"volume"``.

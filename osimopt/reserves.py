@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError, explain, some
+from .resampling import interpolate
 
 Array = NDArray[np.float64]
 
@@ -101,6 +102,11 @@ class ReserveActuators:
     def frames(self, keep: slice) -> ReserveActuators:
         """The same actuators at fewer frames."""
         effect = self.effect if len(self.effect) == 1 else self.effect[keep]
+        return replace(self, effect=effect)
+
+    def at(self, time: Array, times: Array) -> ReserveActuators:
+        """The same actuators, whose frames are at ``time`` (T,) s, at other times: by spline where effects vary."""
+        effect = self.effect if len(self.effect) == 1 else interpolate(time, self.effect, times)
         return replace(self, effect=effect)
 
     def select(self, coordinates: NDArray[np.intp]) -> ReserveActuators:

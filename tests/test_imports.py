@@ -17,7 +17,20 @@ PACKAGE = Path(__file__).resolve().parent.parent / "osimopt"
 #: Each layer may import itself and those before it; a name is a module or a subpackage of osimopt.
 LAYERS = (
     ("errors",),
-    ("notices", "tables", "signals", "data", "costs", "reserves", "problem", "archive", "tally", "solution", "results"),
+    (
+        "notices",
+        "tables",
+        "signals",
+        "resampling",
+        "data",
+        "costs",
+        "reserves",
+        "problem",
+        "archive",
+        "tally",
+        "solution",
+        "results",
+    ),
     ("isolation", "datasets", "muscle", "polynomial"),
     ("adapters", "static"),
     ("dynamic",),

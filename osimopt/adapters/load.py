@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -98,7 +99,8 @@ def load_problem(
     -------
     RedundancyProblem
         SI units; coordinates are the free ones in multibody-tree order; activation bounds are the
-        muscles' min_control and max_control.
+        muscles' min_control and max_control. Its ``source`` computes the arrays at other times (``resample``), unless
+        it was read back from the cache.
 
     Raises
     ------
@@ -123,7 +125,7 @@ def load_request(
     if kept is not None and (problem := recall(kept)) is not None:
         return problem
     trial = open_trial(request, n_jobs)
-    problem = trial.problem(progress)
+    problem = replace(trial.problem(progress), source=trial)
     if kept is not None:
         keep(problem, kept, trial.heard)
     return problem

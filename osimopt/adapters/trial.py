@@ -5,17 +5,19 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import GeneralizedForce, Kinematics, MuscleGeometry
+from .. import isolation
+from ..data import Coupling, GeneralizedForce, Kinematics, MuscleGeometry
 from ..errors import InputError, ModelError, explain, some
 from ..muscle import rigid_tendon_gain, rigid_tendon_passive, supported
 from ..polynomial.geometry import PolynomialGeometry
 from ..problem import RedundancyProblem
+from ..resampling import interpolate
 from ..reserves import ReserveActuators, choose_reserves
 from .arrays import Extracted, Progress, extract, find_pairs
 from .loads import ExternalLoads
@@ -70,6 +72,23 @@ class Trial:
             if self.loads is not None and len(self) > frames:
                 self.loads.forget(self.motion.frames(slice(start, stop)).time)
 
+    def at(self, times: Array) -> RedundancyProblem:
+        """The same problem at other times (N,) s within the motion, by the model.
+
+        The motion there is the spline through its frames (:meth:`Kinematics.at`), and what the model itself decides
+        follows from that; given moments are splined. Pairs and reserves are those of the motion's own frames.
+        """
+        self._find_pairs()
+        other = copy.copy(self)
+        motion = self.motion.at(times)
+        other.motion = _moved_by_model(self.model_for(motion), motion)
+        other.provenance = copy.deepcopy(self.provenance)
+        if self.given is not None:
+            other.given = replace(self.given, time=times, value=interpolate(self.motion.time, self.given.value, times))
+        if self._added is not None:
+            other._added = self._added.at(self.motion.time, times)
+        return replace(other.problem(), source=self)
+
     def model_for(self, motion: Kinematics) -> Model:
         """The model with the loads of these frames of the motion."""
         return self.model if self.loads is None else self.model.with_loads(self.loads.at(motion.time))
@@ -108,16 +127,21 @@ class Trial:
         )
 
     def _extract(self, motion: Kinematics, progress: Progress | None) -> Extracted:
+        pairs = self._find_pairs()
+        asked = self._asked()
+        wanted = Wanted(self.polynomials is None, self.given is None, self.passive_force, asked)
+        model = self.model_for(motion)
+        model = model.with_rigid_tendons() if self.passive_force and asked else model
+        return extract(model, motion, pairs, wanted, self.n_jobs, progress)
+
+    def _find_pairs(self) -> Pairs:
+        """Which muscles act where: found once, in postures of the whole motion."""
         if self._pairs is None:
             size = len(self.model.description.free), len(self.model.description.muscles.names)
             own = self.polynomials is None
             self._pairs = find_pairs(self.model, self.motion) if own else Pairs.none(*size)
             self._note(self._pairs.warnings)
-        asked = self._asked()
-        wanted = Wanted(self.polynomials is None, self.given is None, self.passive_force, asked)
-        model = self.model_for(motion)
-        model = model.with_rigid_tendons() if self.passive_force and asked else model
-        return extract(model, motion, self._pairs, wanted, self.n_jobs, progress)
+        return self._pairs
 
     def _asked(self) -> tuple[int, ...]:
         """Muscles whose gain only OpenSim knows."""
@@ -166,6 +190,24 @@ class Trial:
     def _note(self, warnings: list[str]) -> None:
         known = self.provenance["warnings"]
         known += [line for line in dict.fromkeys(warnings) if line not in known]
+
+
+def _moved_by_model(model: Model, motion: Kinematics) -> Kinematics:
+    """The same motion with what the model decides taken from it: a spline is not quite where a coupler puts a knee."""
+    value, speed, acceleration = motion.value.copy(), motion.speed.copy(), motion.acceleration.copy()
+    for index in model.description.of_kind("prescribed"):
+        function = "osimopt.adapters.worker.describe:prescribed_values"
+        columns = isolation.run("opensim", function, model.key, index, motion.time, subject=model.path)
+        value[:, index], speed[:, index], acceleration[:, index] = columns
+    coupling = motion.coupling
+    if coupling is not None:
+        function = "osimopt.adapters.worker.couplers:couple"
+        value, speed, acceleration, slope, pairs = isolation.run(
+            "opensim", function, model.key, value, speed, acceleration, subject=model.path
+        )
+        dependent, independent = pairs
+        coupling = Coupling(dependent, independent, slope)
+    return Kinematics(motion.time, motion.coordinates, value, speed, acceleration, coupling)
 
 
 def count_jobs(n_jobs: int | None, frames: int) -> int:
