@@ -6,6 +6,7 @@ small functions are put in their places by constant sparse matrices, which takes
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import casadi as ca
@@ -20,15 +21,20 @@ Index = NDArray[np.intp]
 
 
 class Derivatives:
-    """Functions of a program by the names that ``casadi.nlpsol`` wants."""
+    """Functions of a program by the names that ``casadi.nlpsol`` wants; each evaluates only the groups it needs."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
         self._groups = [Mapped(group) for group in program.groups]
+        ends = np.cumsum([0, *(len(group.variables) for group in self._groups)]).tolist()
+        self._outputs = [slice(first, last) for first, last in pairwise(ends)]
         self._x, self._p = ca.MX.sym("x", len(program.start)), ca.MX.sym("p", 0)
-        self._c = ca.vertcat(*[group.value(self._x) for group in self._groups])
-        self._f = ca.dot(ca.DM(program.cost), self._c) + ca.dot(ca.DM(program.linear_cost), self._x)
-        self._g = ca.mtimes(_constant(program.linear), self._x) + ca.mtimes(_constant(program.nonlinear), self._c)
+        used = np.diff(program.nonlinear.indptr) > 0
+        self._in_cost = [bool((program.cost[own] != 0.0).any()) for own in self._outputs]
+        self._in_rows = [bool(used[own].any()) for own in self._outputs]
+        self._f = ca.dot(ca.DM(program.cost), self._c(self._in_cost)) + ca.dot(ca.DM(program.linear_cost), self._x)
+        self._g = ca.mtimes(_constant(program.linear), self._x)
+        self._g += ca.mtimes(_constant(program.nonlinear), self._c(self._in_rows))
 
     def nlp(self) -> Any:
         """Objective and constraints."""
@@ -37,37 +43,42 @@ class Derivatives:
     def options(self) -> dict[str, Any]:
         """Exact derivatives, as options of ``nlpsol``."""
         x, p = self._x, self._p
-        rows, columns = self._places()
-        slopes = ca.vertcat(*[group.slope(x) for group in self._groups])
-        gradient, jacobian = self._gradient(rows, columns, slopes), self._jacobian(rows, columns, slopes)
         factor, multipliers = ca.MX.sym("lam_f"), ca.MX.sym("lam_g", len(self._program.lower))
+        inputs, names = [x, p, factor, multipliers], ["x", "p", "lam_f", "lam_g"]
         hessian = self._hessian(factor, multipliers)
         return {
-            "grad_f": ca.Function("nlp_grad_f", [x, p], [self._f, gradient], ["x", "p"], ["f", "grad_f_x"]),
-            "jac_g": ca.Function("nlp_jac_g", [x, p], [self._g, jacobian], ["x", "p"], ["g", "jac_g_x"]),
-            "hess_lag": ca.Function(
-                "nlp_hess_l", [x, p, factor, multipliers], [hessian],
-                ["x", "p", "lam_f", "lam_g"], ["triu_hess_gamma_x_x"],
-            ),
-        }  # fmt: skip
+            "grad_f": ca.Function("nlp_grad_f", [x, p], [self._f, self._gradient()], ["x", "p"], ["f", "grad_f_x"]),
+            "jac_g": ca.Function("nlp_jac_g", [x, p], [self._g, self._jacobian()], ["x", "p"], ["g", "jac_g_x"]),
+            "hess_lag": ca.Function("nlp_hess_l", inputs, [hessian], names, ["triu_hess_gamma_x_x"]),
+        }
 
-    def _places(self) -> tuple[Index, Index]:
-        """Output and unknown of each nonzero of ∂c/∂x."""
-        rows, columns, first = [], [], 0
-        for group in self._groups:
-            places = len(group.variables)
-            rows.append(np.repeat(first + np.arange(places), len(group.slopes)))
-            columns.append(group.variables[:, group.slopes].ravel())
-            first += places
-        return np.concatenate(rows), np.concatenate(columns)
+    def _c(self, needed: list[bool]) -> Any:
+        """All outputs, those of groups that are not needed as zeros."""
+        parts = [
+            group.value(self._x) if wanted else ca.MX.zeros(len(group.variables))
+            for group, wanted in zip(self._groups, needed, strict=True)
+        ]
+        return ca.vertcat(*parts)
 
-    def _gradient(self, rows: Index, columns: Index, slopes: Any) -> Any:
+    def _slopes(self, needed: list[bool]) -> tuple[Index, Index, Any]:
+        """Output, unknown and value of each nonzero of ∂c/∂x of the groups that are needed."""
+        rows, columns, values = [np.zeros(0, int)], [np.zeros(0, int)], [ca.MX.zeros(0)]
+        for group, own, wanted in zip(self._groups, self._outputs, needed, strict=True):
+            if wanted:
+                rows.append(np.repeat(np.arange(own.start, own.stop), len(group.slopes)))
+                columns.append(group.variables[:, group.slopes].ravel())
+                values.append(group.slope(self._x))
+        return np.concatenate(rows), np.concatenate(columns), ca.vertcat(*values)
+
+    def _gradient(self) -> Any:
+        rows, columns, slopes = self._slopes(self._in_cost)
         shape = len(self._program.start), len(rows)
         spread = sparse.csc_matrix((self._program.cost[rows], (columns, np.arange(len(rows)))), shape=shape)
         return ca.densify(ca.mtimes(_constant(spread), slopes)) + ca.DM(self._program.linear_cost)
 
-    def _jacobian(self, rows: Index, columns: Index, slopes: Any) -> Any:
+    def _jacobian(self) -> Any:
         """Linear + nonlinear · ∂c/∂x: each slope goes wherever its output appears."""
+        rows, columns, slopes = self._slopes(self._in_rows)
         nonlinear, linear = self._program.nonlinear, self._program.linear.tocoo()
         uses = np.diff(nonlinear.indptr)[rows]
         slope = np.repeat(np.arange(len(rows)), uses)
@@ -82,14 +93,12 @@ class Derivatives:
         """Upper triangle of the Lagrangian's."""
         weight = ca.DM(self._program.cost) * factor
         weight += ca.mtimes(_constant(self._program.nonlinear.T.tocsc()), multipliers)
-        parts, rows, columns, first = [], [], [], 0
-        for group in self._groups:
-            places = len(group.variables)
-            parts.append(group.curvature(self._x, weight[first : first + places]))
+        parts, rows, columns = [], [], []
+        for group, own in zip(self._groups, self._outputs, strict=True):
+            parts.append(group.curvature(self._x, weight[own]))
             pair = [group.variables[:, index].ravel() for index in group.curvatures]
             rows.append(np.minimum(*pair))
             columns.append(np.maximum(*pair))
-            first += places
         row, column = np.concatenate(rows), np.concatenate(columns)
         size, every = len(self._program.start), np.arange(len(row))
         none = (np.zeros(0, int), np.zeros(0, int), np.zeros(0))

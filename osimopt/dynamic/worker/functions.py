@@ -14,6 +14,8 @@ from ..program import Group
 
 #: Below this magnitude, |x|^p is rounded off so that it has derivatives; its value changes by less than ROUND^p.
 ROUND = 1e-4
+#: Subexpressions that appear twice are evaluated once.
+SHARED = {"cse": True}
 
 
 class Mapped:
@@ -30,10 +32,10 @@ class Mapped:
         self.slopes = np.array(slope.sparsity().get_col(), dtype=int)
         self.curvatures = (np.array(curvature.sparsity().row(), int), np.array(curvature.sparsity().get_col(), int))
         self._data = ca.DM(group.data.T)
-        self._value = ca.Function("c", [x, p], [value]).map(places)
-        self._slope = ca.Function("dc", [x, p], [ca.vertcat(*slope.nonzeros())]).map(places)
+        self._value = ca.Function("c", [x, p], [value], SHARED).map(places)
+        self._slope = ca.Function("dc", [x, p], [ca.vertcat(*slope.nonzeros())], SHARED).map(places)
         product = ca.vertcat(*curvature.nonzeros()) * multiplier
-        self._curvature = ca.Function("ddc", [x, p, multiplier], [product]).map(places)
+        self._curvature = ca.Function("ddc", [x, p, multiplier], [product], SHARED).map(places)
 
     def value(self, x: Any) -> Any:
         """C (places,)."""

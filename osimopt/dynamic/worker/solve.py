@@ -78,7 +78,15 @@ def solve(program: Program, solver: str, tolerance: float, iterations: int, near
 
 def _settings(solver: str, tolerance: float, iterations: int, near: bool) -> dict[str, Any]:
     if solver == "ipopt":
-        return {"ipopt": {**IPOPT, "tol": tolerance, "max_iter": iterations, **(NEAR if near else FAR)}}
+        return {
+            "ipopt": {
+                **IPOPT,
+                "tol": tolerance,
+                "mu_target": 0.1 * tolerance,
+                "max_iter": iterations,
+                **(NEAR if near else FAR),
+            }
+        }
     return {"fatrop": {"tol": tolerance, "max_iter": iterations, "print_level": 0}}
 
 
