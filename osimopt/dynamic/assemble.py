@@ -10,6 +10,7 @@ from .conditions import Conditions
 from .layout import Layout, Part
 from .nodes import Nodes
 from .program import Builder, Program
+from .terms import integrands
 from .unknowns import Unknowns
 
 Array = NDArray[np.float64]
@@ -17,6 +18,8 @@ Index = NDArray[np.intp]
 
 #: Normalised tendon force that a tendon may carry, and its rate in 1/s, as OpenSim bounds them in Moco.
 LARGEST_FORCE, LARGEST_RATE = 5.0, 1000.0
+#: Scaled objective of a guess that is not scaled down further.
+COSTLY = 200.0
 
 
 def assemble(nodes: Nodes, conditions: Conditions, part: Part, guess: Unknowns) -> tuple[Layout, Program]:
@@ -30,12 +33,13 @@ def assemble(nodes: Nodes, conditions: Conditions, part: Part, guess: Unknowns) 
     builder = Builder(layout.size)
     _add_dynamics(builder, layout, nodes, part)
     _add_moments(builder, layout, nodes, part)
-    _add_cost(builder, layout, nodes, conditions, part)
+    factor = _cost_scale(nodes, conditions, guess)
+    _add_cost(builder, layout, nodes, conditions, part, factor)
     _add_ends(builder, layout, nodes, conditions, part)
     if conditions.linear_controls:
         _add_linear_controls(builder, layout, nodes)
     if conditions.emg is not None:
-        _add_emg(builder, layout, nodes, conditions, part)
+        _add_emg(builder, layout, nodes, conditions, part, factor)
     least, most = _bounds(layout, nodes, conditions, part)
     return layout, builder.build(least, most, np.clip(guess.into(layout, part), least, most))
 
@@ -97,10 +101,11 @@ def moment_scale(generalized_force: Array) -> Array:
     return np.asarray(np.maximum(1.0, np.abs(generalized_force).max(axis=0)))
 
 
-def _add_cost(builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, part: Part) -> None:
+def _add_cost(
+    builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, part: Part, factor: float
+) -> None:
     cost, quadrature = conditions.cost, nodes.mesh.quadrature
     muscles, reserves = cost.weights(nodes.problem)
-    factor = _cost_scale(nodes, conditions)
     if cost.quantity == "largest":
         builder.linear_cost[layout.largest[:, 0]] = factor * quadrature
         _add_largest(builder, layout, nodes, part)
@@ -116,10 +121,17 @@ def _add_cost(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condit
         builder.add_cost(squares, factor * conditions.derivative_penalty * quadrature[:, None])
 
 
-def _cost_scale(nodes: Nodes, conditions: Conditions) -> float:
-    """One over what a muscle costs at full activation in an average point."""
+def _cost_scale(nodes: Nodes, conditions: Conditions, guess: Unknowns) -> float:
+    """One over what a muscle costs at full activation in an average point, less where the guess costs very much.
+
+    A walk of two legs costs about 100 then. Where reserves of 1 N·m do most of the work it is 1e5 and more, and the
+    solver's barrier would be lost in it: 120 iterations instead of 34 for a model of 18 muscles.
+    """
     muscles, _ = conditions.cost.weights(nodes.problem)
-    return 1.0 / (float(nodes.mesh.quadrature.mean()) * max(float(muscles.mean()), 1e-12))
+    quadrature = nodes.mesh.quadrature
+    unit = float(quadrature.mean()) * max(float(muscles.mean()), 1e-12)
+    whole = float(sum(quadrature @ values for values in integrands(nodes, conditions, guess).values())) / unit
+    return min(1.0, COSTLY / max(whole, 1e-12)) / unit
 
 
 def _add_largest(builder: Builder, layout: Layout, nodes: Nodes, part: Part) -> None:
@@ -168,7 +180,7 @@ def _add_linear_controls(builder: Builder, layout: Layout, nodes: Nodes) -> None
     builder.put_linear(rows, at[:, -1:], -share)
 
 
-def _add_emg(builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, part: Part) -> None:
+def _add_emg(builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, part: Part, factor: float) -> None:
     emg = conditions.emg
     assert emg is not None
     muscles, channels = emg.rows(nodes.problem.muscles)
@@ -179,8 +191,7 @@ def _add_emg(builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditi
     measured = emg.at(nodes.mesh.time)[:, channels[own]]
     if emg.weight > 0.0:
         squares = builder.add_group("difference", [excitation, scale], [measured])
-        factor = emg.weight * _cost_scale(nodes, conditions)
-        builder.add_cost(squares, factor * nodes.mesh.quadrature[:, None])
+        builder.add_cost(squares, factor * emg.weight * nodes.mesh.quadrature[:, None])
     if emg.bounds is not None:
         rows = builder.add_rows(excitation.shape, -emg.bounds[0], emg.bounds[1])
         builder.put_linear(rows, excitation, 1.0)

@@ -44,6 +44,9 @@ class Layout:
         widths = (muscles, muscles, muscles * compliant, muscles * compliant, part.reserves.size, int(largest))
         starts = np.concatenate([[0], np.cumsum(widths)])
         first = np.arange(points)[:, None] * starts[-1]
-        blocks = [first + start + np.arange(width) for start, width in zip(starts, widths, strict=False)]
+        activation, excitation, force, force_rate, reserve, highest = (
+            first + start + np.arange(width) for start, width in zip(starts[:-1], widths, strict=True)
+        )
         size = points * int(starts[-1])
-        return cls(size + part.channels.size, *blocks, size + np.arange(part.channels.size))
+        scale = size + np.arange(part.channels.size)
+        return cls(size + scale.size, activation, excitation, force, force_rate, reserve, highest, scale)

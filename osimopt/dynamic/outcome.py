@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..costs import counted_reserves
 from ..muscle.contraction import FiberState, active_multiplier, fiber_state, passive_multiplier
 from ..problem import RedundancyProblem
 from ..solution import Status, judge
 from .conditions import Conditions
 from .nodes import Nodes
 from .solution import DynamicSolution
+from .terms import integrands
 from .unknowns import Unknowns
 
 Array = NDArray[np.float64]
@@ -37,7 +37,7 @@ def solution_of(
     if solved:
         whole = np.hstack([activation, control])
         activation, control, status = judge(problem, whole, status, ALLOWED * tolerance, detail)
-    terms = _terms(nodes, conditions, found)
+    terms = integrands(nodes, conditions, found)
     quadrature = nodes.mesh.quadrature
     scales = () if conditions.emg is None else zip(conditions.emg.channels, found.scale.tolist(), strict=True)
     return DynamicSolution(
@@ -85,24 +85,3 @@ def _at_state(nodes: Nodes, found: Unknowns, state: FiberState) -> RedundancyPro
     active, passive = along * active_multiplier(state, fiber), along * passive_multiplier(state, fiber)
     pulling = np.maximum(active, 0.0)  # a fibre faster than its fastest would push
     return replace(nodes.problem, max_force=pulling, passive_force=passive + (active - pulling) * found.activation)
-
-
-def _terms(nodes: Nodes, conditions: Conditions, found: Unknowns) -> dict[str, Array]:
-    """Integrand (N,) of the objective by term."""
-    cost, problem = conditions.cost, nodes.problem
-    muscles, reserves = cost.weights(problem)
-    terms: dict[str, Array] = {}
-    if cost.quantity == "largest":
-        loads = np.abs(found.reserve[:, counted_reserves(problem)])
-        terms["largest"] = np.max(np.hstack([problem.weights * found.activation, loads]), axis=1, initial=0.0)
-    else:
-        x = {"excitation": found.excitation, "activation": found.activation, "force": found.force}[cost.quantity]
-        terms["muscles"] = np.sum(muscles * x**cost.exponent, axis=1)
-        terms["reserves"] = reserves * np.sum(np.abs(found.reserve) ** cost.exponent, axis=1)
-    if nodes.fiber is not None and conditions.derivative_penalty > 0.0:
-        terms["derivative_penalty"] = conditions.derivative_penalty * np.sum(found.force_rate**2, axis=1)
-    if (emg := conditions.emg) is not None and emg.weight > 0.0:
-        followers, channels = emg.rows(problem.muscles)
-        measured = emg.at(nodes.mesh.time)[:, channels] * found.scale[channels]
-        terms["emg_tracking"] = emg.weight * np.sum((measured - found.excitation[:, followers]) ** 2, axis=1)
-    return terms
