@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, explain, some
 from . import style
+from .panels import chosen_muscles, draw_panels
 
 if TYPE_CHECKING:
     from ..static.ranges import FeasibleRanges
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: Panels of a figure, those of the greatest forces first, and how many stand in a row.
-PANELS, COLUMNS = 12, 4
+#: Panels of a figure, those of the greatest forces first.
+PANELS = 12
 
 
 def draw_ranges(ranges: FeasibleRanges, path: str | os.PathLike[str], muscles: Sequence[str] | None = None) -> Path:
@@ -29,7 +29,7 @@ def draw_ranges(ranges: FeasibleRanges, path: str | os.PathLike[str], muscles: S
     By default the twelve muscles of the greatest optimal force.
     """
     optimum, low, high = (ranges.force(end) for end in (ranges.optimum, ranges.minimum, ranges.maximum))
-    chosen = _chosen(ranges.muscles, muscles, optimum)
+    chosen = chosen_muscles(ranges.muscles, muscles, optimum, PANELS)
 
     def panel(axes: Any, index: int) -> None:
         allowed = low[:, index], high[:, index]
@@ -38,7 +38,7 @@ def draw_ranges(ranges: FeasibleRanges, path: str | os.PathLike[str], muscles: S
         axes.plot(ranges.time, line, color=style.colour(0), label="solution", **style.dots(line))
 
     caption = "What the moments and the bounds of activation allow, and what the cost chose"
-    return _draw_panels(path, ranges.muscles, chosen, panel, caption)
+    return draw_panels(path, ranges.muscles, chosen, panel, caption)
 
 
 def draw_uncertainty(
@@ -50,7 +50,7 @@ def draw_uncertainty(
     """
     solution = bands.solution
     force = solution.muscle_force
-    chosen = _chosen(solution.problem.muscles, muscles, force)
+    chosen = chosen_muscles(solution.problem.muscles, muscles, force, PANELS)
     least, middle, most = (int(np.argmin(np.abs(bands.percentiles - q))) for q in (0.0, 50.0, 100.0))
     names = [f"p{bands.percentiles[i]:g}" for i in (least, middle, most)]
 
@@ -67,41 +67,8 @@ def draw_uncertainty(
     failed = int(bands.failed.max(initial=0))
     unsolved = f" · up to {failed} of them without an answer" if failed else ""
     caption = f"{bands.samples} samples{unsolved} · {drawn}"
-    return _draw_panels(path, solution.problem.muscles, chosen, panel, caption)
+    return draw_panels(path, solution.problem.muscles, chosen, panel, caption)
 
 
 def _spread(spread: Any) -> str:
     return f"{100.0 * spread:g} %" if isinstance(spread, float) else "by name" if isinstance(spread, dict) else "drawn"
-
-
-def _chosen(names: Sequence[str], wanted: Sequence[str] | None, force: Array) -> list[int]:
-    if wanted is None:
-        peak = np.nan_to_num(force, nan=-np.inf).max(axis=0)
-        return [int(index) for index in np.argsort(-peak, kind="stable")[:PANELS]]
-    if unknown := [name for name in wanted if name not in names]:
-        raise InputError(explain(f"muscles among {some(names, 100)}", some(unknown), "Rename them."))
-    return [list(names).index(name) for name in wanted]
-
-
-def _draw_panels(
-    path: str | os.PathLike[str], names: Sequence[str], chosen: list[int], panel: Any, caption: str
-) -> Path:
-    """One panel for each chosen muscle, by ``panel(axes, index)``, with one legend for all."""
-    rows = max(1, -(-len(chosen) // COLUMNS))
-    columns = max(1, -(-len(chosen) // rows))
-    cells = [names[index] for index in chosen] + ["."] * (rows * columns - len(chosen))
-    mosaic = [cells[row * columns : (row + 1) * columns] for row in range(rows)]
-    size = (max(4.5, 2.6 * columns), 0.9 + 1.9 * rows)
-    with style.figure(mosaic, size, sharex=True) as (drawn, axes):
-        for place, index in enumerate(chosen):
-            at = axes[names[index]]
-            panel(at, index)
-            bottom = place + columns >= len(chosen)
-            style.label(at, names[index], "time (s)" if bottom else "", "force (N)" if place % columns == 0 else "")
-            at.tick_params(labelbottom=bottom)
-            at.set_ylim(bottom=0.0)
-        if chosen:
-            first = axes[names[chosen[0]]]
-            style.legend_below(drawn, first, first.get_legend_handles_labels()[1])
-        style.caption(drawn, caption)
-        return style.save(drawn, Path(path))

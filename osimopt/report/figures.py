@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..costs import COSTS
 from . import style
@@ -17,12 +18,19 @@ if TYPE_CHECKING:
 
     from ..solution import RedundancySolution
 
+Array = NDArray[np.float64]
+
 #: A coordinate is drawn if its peak moment is at least this share of the largest one.
 DRAWN_SHARE = 0.02
 #: Muscles in a legend, the strongest first; the rest are drawn in grey.
 NAMED_MUSCLES = 6
 #: Width in inches of the panels beside a map, and of three in a row.
 WIDE, NARROW = 4.0, 3.0
+#: Cells of a row of a map whose frames are uneven, which is finer than print.
+MOST_CELLS = 2000
+#: Share by which steps between frames may differ and be even.
+EVEN = 0.01
+EXCITED = "Activation (grey: excitation)"
 #: s on either side of the only frame of a map.
 LONE_FRAME = 0.005
 
@@ -87,12 +95,14 @@ def draw_solution(solution: RedundancySolution, path: str | os.PathLike[str]) ->
 def _caption(solution: RedundancySolution) -> str:
     inputs, cost = solution.provenance.get("inputs", {}), solution.provenance.get("cost", {})
     names = [inputs[name]["file"] for name in ("model", "motion") if name in inputs]
-    exponent = f", exponent {cost['exponent']:g}" if cost.get("name") == "activation_power" else ""
+    exponent = f", exponent {cost['exponent']:g}" if cost.get("name", "").endswith("_power") else ""
     chosen = [f"cost {cost['formula']} ({cost['name']}{exponent})"] if cost else []
     tendon = solution.provenance.get("solver", {}).get("tendon")
     chosen += [f"{tendon} tendon"] if tendon else []
     frames, failed = len(solution.status), int(np.sum(~solution.solved))
     counted = "1 frame" if frames == 1 else f"{frames} frames"
+    if "mesh" in solution.provenance:
+        counted = f"{frames} points, {solution.provenance['mesh']['transcription']}"
     gaps = [f"{failed} failed (gaps)"] if failed else []
     return " · ".join([*names, *chosen, counted, *gaps])
 
@@ -131,28 +141,42 @@ def _draw_forces(axes: Any, solution: RedundancySolution) -> None:
 
 
 def _draw_activation_lines(axes: Any, solution: RedundancySolution) -> None:
-    style.label(axes, "Activation", "time (s)", "activation (–)")
+    excited = getattr(solution, "excitation", None)
+    style.label(axes, "Activation" if excited is None else EXCITED, "time (s)", "activation (–)")
     if _unsolved(axes, solution):
         return
     for index in range(len(solution.problem.muscles)):
+        if excited is not None:
+            axes.plot(solution.time, excited[:, index], **style.BEHIND)
         value = solution.activation[:, index]
         axes.plot(solution.time, value, **style.line(index, None), **style.dots(value))
     axes.set_ylim(0.0, max(1.0, float(np.nanmax(solution.activation, initial=0.0))))
 
 
 def _draw_activation_map(drawn: Any, axes: Any, solution: RedundancySolution) -> None:
-    """One row per muscle, one cell per frame, as wide as the step between frames."""
+    """One row per muscle, one cell per frame, as wide as the (shortest) step between frames."""
     style.label(axes, "Activation", "time (s)", "")
     axes.grid(visible=False)
     if _unsolved(axes, solution):
         return
-    muscles, time = solution.problem.muscles, solution.time
+    muscles = solution.problem.muscles
+    time, activation = _even(solution.time, solution.activation)
     half = 0.5 * float(np.median(np.diff(time))) if len(time) > 1 else LONE_FRAME
     extent = (time[0] - half, time[-1] + half, len(muscles) - 0.5, -0.5)
     look = {"aspect": "auto", "interpolation": "nearest", "cmap": "magma_r", "vmin": 0.0, "vmax": 1.0}
-    image = axes.imshow(solution.activation.T, extent=extent, **look)
+    image = axes.imshow(activation.T, extent=extent, **look)
     axes.set_yticks(range(len(muscles)), muscles, fontsize=max(4.0, min(8.0, 480.0 / len(muscles))))
     drawn.colorbar(image, ax=axes, label="activation (–)", shrink=0.4)
+
+
+def _even(time: Array, value: Array) -> tuple[Array, Array]:
+    """Times with even steps, at most MOST_CELLS of them, and the values (T, M) that are nearest to each."""
+    steps = np.diff(time)
+    if len(time) < 3 or np.ptp(steps) <= EVEN * steps.min():
+        return time, value
+    count = min(round((time[-1] - time[0]) / steps.min()) + 1, MOST_CELLS)
+    even = np.linspace(time[0], time[-1], count)
+    return even, value[np.searchsorted(0.5 * (time[1:] + time[:-1]), even)]
 
 
 def _unsolved(axes: Any, solution: RedundancySolution) -> bool:

@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
 #: Lines that are only there to be seen as a crowd.
 GREY_LINE = {"color": "#D0D0D0", "lw": 0.8, "zorder": 1}
+#: A line behind another, of the same panel's quantity.
+BEHIND = {"color": "#A0A0A0", "lw": 1.0, "zorder": 1}
 #: More lines than this cannot be told apart: figures turn to a map of rows.
 MOST_LINES = len(PALETTE)
 #: Opacity of a band.
@@ -72,6 +74,11 @@ def label(axes: Axes, title: str, x: str, y: str) -> None:
     axes.set_title(title)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
+
+
+def aside(axes: Axes, text: str) -> None:
+    """Say something small at the right end of a panel's title."""
+    axes.set_title(text, loc="right", fontsize=8, fontweight="normal", color="#555555")
 
 
 def colour(index: int) -> str:
