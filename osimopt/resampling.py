@@ -37,6 +37,10 @@ _REMEDY = "Read the motion at a higher rate, or keep the model at hand (load_pro
 def interpolate(time: Array, value: Array, times: Array) -> Array:
     """(N, …) values at other times of (T, …) samples: quintic interpolating spline with natural ends.
 
+    Beside not-a-knot ends, within walks of 20 frames at 50 and 100 Hz, natural ones leave half the error in moment
+    arms, maximum forces and moments of the first and last interval, whose curves have kinks, and 10 times that in
+    angles, which is 5e-4 rad at most.
+
     Below 6 frames the polynomial through all of them. At a sample's own time the sample comes back bit by bit.
     """
     if value.size == 0:

@@ -450,6 +450,7 @@ def test_a_trial_is_not_changed_by_asking(two_leg: Any) -> None:
     trial = open_trial(Request(two_leg.model, two_leg.motion, two_leg.loads))
     time = trial.motion.time
     before = trial.at(middle(time))
+    assert "reserves_added" not in trial.provenance
     again = open_trial(Request(two_leg.model, two_leg.motion, two_leg.loads))
     assert_close(trial.problem(), again.problem(), SAME)
     assert_close(trial.at(middle(time)), before, SAME)
@@ -465,6 +466,7 @@ def test_polynomial_paths_are_asked_too(arm: Any) -> None:
     assert found.provenance["resampling"]["by"] == "model"
     assert found.kinematics is not None
     angle = found.kinematics.value[:, found.kinematics.coordinates.index("r_elbow_flex")]
+    assert found.geometry.length is not None
     np.testing.assert_allclose(found.geometry.length, np.outer(np.polyval(ELBOW[::-1], angle), np.ones(6)), atol=1e-12)
 
 
