@@ -32,6 +32,7 @@ class Refinement:
         if self.tolerance is None or self.done >= self.rounds or (error <= self.tolerance).all():
             return None
         self.done += 1
+        error = np.where(np.isnan(error), np.inf, error)  # integration failed
         needed = (error / self.tolerance) ** (1.0 / (mesh.scheme.order + 1))
         pieces = np.where(error > self.tolerance, np.clip(np.ceil(needed), 2, MOST_PIECES), 1).astype(int)
         edges = [

@@ -22,6 +22,9 @@ from ..data import MuscleParameters
 from . import degroote
 from .namespace import Array, namespace
 
+#: Least length of a fibre along its tendon, in optimal fibre lengths, of which ``tendon_force_rate`` speaks.
+_LEAST_ALONG = 0.01
+
 
 class Fiber(NamedTuple):
     """What the equations need of each muscle, (M,) or numbers.
@@ -93,3 +96,23 @@ def imbalance(activation: Array, force: Array, state: FiberState, fiber: Fiber) 
     """Normalised tendon force minus the fibre's along the tendon: zero where the state is that of this muscle."""
     pull = activation * active_multiplier(state, fiber) + passive_multiplier(state, fiber)
     return force - pull * state.cosine
+
+
+def tendon_force_rate(activation: Array, force: Array, length: Array, lengthening_speed: Array, fiber: Fiber) -> Array:
+    """Rate of the normalised tendon force (1/s), at which ``imbalance`` is zero: the explicit form of the equations.
+
+    NumPy arrays of shapes that go together; activation above 0, force above -0.2, length in m, lengthening speed in
+    m/s. What is so far from any equilibrium that equations break down is kept finite: a fibre is never shorter than
+    0.01 optimal lengths along its tendon, nor faster than 1350 maximum contraction velocities.
+    """
+    strain = fiber.tendon_strain_at_one_norm_force
+    stretch = degroote.tendon_length(force, strain)
+    along = np.maximum(length - fiber.slack * stretch, _LEAST_ALONG * fiber.optimal)
+    fiber_length = np.sqrt(along**2 + fiber.height**2)
+    cosine, normalised = along / fiber_length, fiber_length / fiber.optimal
+    active = activation * degroote.active_force_length(normalised, fiber.active_force_width_scale)
+    elastic = degroote.passive_force_length(normalised, fiber.passive_fiber_strain_at_one_norm_force)
+    load = force / cosine - fiber.passive_share * elastic
+    velocity = degroote.damped_force_velocity_inverse(active, fiber.damping, load)
+    tendon_speed = lengthening_speed - velocity * fiber.fastest / cosine
+    return degroote.tendon_force_length_slope(stretch, strain) * tendon_speed / fiber.slack

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from .namespace import Array, namespace
 
 #: b1 … b4 of the three bells of the active force–length curve.
@@ -24,6 +26,11 @@ _BELLS = (
 )
 #: d1 … d4 of the force–velocity curve.
 _D1, _D2, _D3, _D4 = -0.3211346127989808, -8.149, -0.374, 0.8825327733249912
+#: Largest |d2 v + d3| is sinh of this: speeds beyond 1350 maximum contraction velocities are not told apart.
+_STEEPEST = 10.0
+#: Steps of ``damped_force_velocity_inverse`` at most, the one that is the last (convergence is cubic), and what 0
+#: damping is taken for where it divides.
+_MOST_STEPS, _LAST_STEP, _TINY = 20, 1e-6, 1e-300
 #: Shape of the passive curve, and the fibre length at which it is zero.
 _PASSIVE_SHAPE = 4.0
 SHORTEST_FIBER = 0.2
@@ -104,3 +111,26 @@ def force_velocity_slope(speed: Array) -> Array:
 def force_velocity_inverse(multiplier: Array) -> Array:
     """Inverse of ``force_velocity``: (sinh((f − d4) / d1) − d3) / d2, a normalised speed."""
     return (namespace(multiplier).sinh((multiplier - _D4) / _D1) - _D3) / _D2
+
+
+def damped_force_velocity_inverse(active: Array, damping: Array, load: Array) -> Array:
+    """Find the normalised speed v at which active · fv(v) + damping · v = load; NumPy arrays only.
+
+    ``active`` above 0 and ``damping`` ≥ 0. In u = asinh(d2 v + d3) this is p u + q sinh(u) = r with p, q ≥ 0. Of the
+    upper bounds r / (p + q) and ln(1 + 2 r / q) the smaller is where Halley's method starts.
+    """
+    p, q = -_D1 * active, -damping / _D2 + 0.0 * active
+    r = active * _D4 - load - damping * _D3 / _D2
+    size = np.abs(r)
+    u = np.minimum(size / (p + q), _STEEPEST)
+    if np.any(damping):
+        u = np.minimum(u, np.log1p(2.0 * size / np.maximum(q, _TINY)))
+        for _ in range(_MOST_STEPS):
+            grown = np.exp(u)
+            bent, slope = 0.5 * q * (grown - 1.0 / grown), p + 0.5 * q * (grown + 1.0 / grown)
+            short = p * u + bent - size
+            step = short / (slope - 0.5 * short * bent / slope)
+            u = np.minimum(u - step, _STEEPEST)
+            if np.abs(step).max(initial=0.0) < _LAST_STEP:
+                break
+    return (np.copysign(np.sinh(u), r) - _D3) / _D2
