@@ -139,7 +139,7 @@ def _shared(problem: RedundancyProblem, made: RedundancyProblem) -> Iterator[tup
         yield name, getattr(problem, name), getattr(made, name)
     if problem.geometry.length is not None and made.geometry.length is not None:
         yield "length", problem.geometry.length, made.geometry.length
-    if problem.reserves.names == made.reserves.names:
+    if len(problem.reserves.effect) > 1 and problem.reserves.names == made.reserves.names:
         yield "reserve effect", problem.reserves.effect, made.reserves.effect
 
 

@@ -295,6 +295,9 @@ def test_own_reserves_stay() -> None:
     assert constant.provenance["resampling"]["by"] == "model"
     assert constant.reserves.effect.shape == (1, 2, 2)
     assert constant.reserves.optimal_force.tolist() == [7.0, 7.0]
+    alike = problem.with_reserves(replace(problem.reserves, effect=np.full((1, 2, 1), 9.0))).resample(times)
+    assert alike.provenance["resampling"]["by"] == "model"
+    assert alike.reserves.effect.tolist() == [[[9.0], [9.0]]]
     own = replace(problem.reserves, names=("rope",), effect=3.0 * problem.reserves.effect)
     varying = problem.with_reserves(own).resample(times)
     assert varying.provenance["resampling"]["by"] == "model"
