@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from test_cli import DRAWN, PNG, RESULT, Done, files
+from typer.main import get_command
 
 import osimopt
 from osimopt.cli import app, dynamic, main
