@@ -20,6 +20,7 @@ from osimopt.dynamic.mesh import Mesh
 from osimopt.dynamic.nodes import Nodes
 from osimopt.dynamic.refine import Refinement
 from osimopt.dynamic.scheme import scheme
+from osimopt.dynamic.solve import solve_dynamic
 from osimopt.dynamic.unknowns import Unknowns
 from osimopt.muscle import contraction, degroote
 from osimopt.muscle.activation import activation_rate, excitation_for
@@ -334,6 +335,24 @@ def test_starts_that_do_not_meet_are_a_failure(monkeypatch: pytest.MonkeyPatch) 
     assert check_answer(nodes, unknowns).findings() == []
     (said,) = check_answer(nodes, rough).findings()
     assert "failed" in said
+
+
+def test_a_refined_mesh_ends_within_its_tolerance() -> None:
+    """And what acts beside no muscle, which is not solved for, is right on every mesh."""
+    time = np.linspace(0.0, 0.6, 241)
+    moment = np.stack([20.0 + 15.0 * np.sin(9.0 * time), 30.0 * np.cos(20.0 * time)], axis=1)
+    problem = RedundancyProblem.from_arrays(
+        [[0.05], [0.0]], [1000.0], moment, time=time, reserves={"coordinate_1": 1.0}
+    )
+    solution = solve_dynamic(problem, tendon="rigid", mesh_interval=0.1, mesh_tolerance=1e-3)
+    rounds = solution.provenance["rounds"]
+    assert solution.success
+    assert rounds[0]["integration_error"] > 1e-3
+    assert rounds[-1]["integration_error"] <= 1e-3
+    assert rounds[-1]["intervals"] > rounds[0]["intervals"]
+    np.testing.assert_allclose(solution.reserve_force[:, 0], 30.0 * np.cos(20.0 * solution.time), atol=1e-4)
+    again = solve_dynamic(problem, tendon="rigid", mesh_interval=0.02, initial_guess=solution)
+    np.testing.assert_allclose(again.reserve_force[:, 0], 30.0 * np.cos(20.0 * again.time), atol=1e-4)
 
 
 def test_a_single_interval() -> None:

@@ -17,6 +17,7 @@ from .guess import first_guess
 from .mesh import Mesh
 from .nodes import Nodes
 from .outcome import solution_of
+from .parts import split
 from .refine import Refinement
 from .shortfall import shortfall
 from .solution import DynamicSolution
@@ -50,7 +51,7 @@ class Run:
         """Solve on a mesh, and on finer ones until refinement is content."""
         nodes = self._nodes(mesh)
         static = self._static(nodes)
-        unknowns = first_guess(initial_guess, nodes, static, self.conditions.emg)
+        unknowns = self._alone(first_guess(initial_guess, nodes, static, self.conditions.emg), nodes, static)
         self.failure = None if nodes.fiber is not None else _impossible(static)
         near = isinstance(initial_guess, DynamicSolution)
         check: Check | None = None
@@ -65,7 +66,8 @@ class Run:
             finer = refinement.finer(nodes.mesh, check.interval_error)
             if finer is None:
                 break
-            unknowns, nodes, near = unknowns.moved(nodes.mesh, finer), self._nodes(finer), True
+            moved, nodes, near = unknowns.moved(nodes.mesh, finer), self._nodes(finer), True
+            unknowns = self._alone(moved, nodes, self._static(nodes))
         solution = self._solution(nodes, unknowns, check)
         if self.failure is None and not solution.success:
             self.failure = solution.findings()[0]
@@ -82,6 +84,14 @@ class Run:
         exponent = self.conditions.cost.exponent
         quick = exponent if QUICK[0] <= exponent <= QUICK[1] else 2.0
         return solve_static(nodes.problem, exponent=quick, on_failure="return")
+
+    def _alone(self, unknowns: Unknowns, nodes: Nodes, static: RedundancySolution) -> Unknowns:
+        """Reserves that act beside no muscle are not solved for: those of static optimization are exact."""
+        alone = [part.reserves for part in split(nodes.problem, self.conditions) if not part.muscles.size]
+        reserve, control = unknowns.reserve.copy(), static.reserve_control
+        for own in alone:
+            reserve[:, own] = np.where(np.isfinite(control[:, own]), control[:, own], reserve[:, own])
+        return replace(unknowns, reserve=reserve)
 
     def _from_windows(self, nodes: Nodes, guess: Unknowns) -> tuple[Unknowns, bool]:
         """A guess near the solution of a long motion; whatever a window that failed came to is a guess too."""
