@@ -33,8 +33,8 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def solve(arm, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
     """``osimopt solve`` on the arm's flexion, by default dynamically."""
 
-    def _solve(*options: object, method: str = "dynamic") -> Done:
-        command = ["osimopt", "solve", arm.model, arm.motion, "--method", method, *options]
+    def _solve(*options: object, method: str = "dynamic", motion: Path | str = arm.motion) -> Done:
+        command = ["osimopt", "solve", arm.model, motion, "--method", method, *options]
         monkeypatch.setattr(sys, "argv", [str(word) for word in command])
         with pytest.raises(SystemExit) as exited:
             main()
@@ -146,14 +146,8 @@ def test_the_readme_section_runs(capsys: pytest.CaptureFixture[str]) -> None:
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
 )
-def test_refused_before_anything_is_read(
-    solve, monkeypatch: pytest.MonkeyPatch, method: str, options: list[object], words: str
-) -> None:
-    def read(*_: object, **__: object) -> None:
-        raise AssertionError("nothing shall be read")
-
-    monkeypatch.setattr("osimopt.adapters.load.open_trial", read)
-    done = solve(*options, method=method)
+def test_refused_before_anything_is_read(solve, method: str, options: list[object], words: str) -> None:
+    done = solve(*options, method=method, motion="not_read.mot")
     assert done.code == 2
     assert done.err.startswith("error: expected ")
     assert words in done.err
