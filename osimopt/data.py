@@ -107,7 +107,7 @@ class Kinematics:
     acceleration: Array
     coupling: Coupling | None = None
 
-    def frames(self, keep: slice) -> Kinematics:
+    def frames(self, keep: slice | NDArray[np.intp]) -> Kinematics:
         """The same motion at fewer frames."""
         arrays = (self.value[keep], self.speed[keep], self.acceleration[keep])
         coupling = None if self.coupling is None else replace(self.coupling, slope=self.coupling.slope[keep])
@@ -177,7 +177,7 @@ class MuscleGeometry:
         pairs = moment_arm[:, pair_coordinate, pair_muscle]
         return cls(muscles, coordinates, pair_coordinate, pair_muscle, pairs)
 
-    def frames(self, keep: slice) -> MuscleGeometry:
+    def frames(self, keep: slice | NDArray[np.intp]) -> MuscleGeometry:
         """The same geometry at fewer frames."""
         length, speed = (None if a is None else a[keep] for a in (self.length, self.lengthening_speed))
         return replace(self, moment_arms=self.moment_arms[keep], length=length, lengthening_speed=speed)

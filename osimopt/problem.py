@@ -176,7 +176,7 @@ class RedundancyProblem:
         lower = np.concatenate([self.lower, self.reserves.lower])
         return lower, np.concatenate([self.upper, self.reserves.upper])
 
-    def frames(self, keep: slice) -> RedundancyProblem:
+    def frames(self, keep: slice | NDArray[np.intp]) -> RedundancyProblem:
         """The problem at fewer frames, as ``problem.frames(slice(10, 20))``."""
         return replace(
             self,

@@ -104,15 +104,14 @@ def _ask_source(problem: RedundancyProblem, times: Array) -> tuple[RedundancyPro
     if problem.source is None:
         return None, "the model is not at hand"
     frames = np.unique([0, len(problem) // 2, len(problem) - 1])
+    asked = np.union1d(times, problem.time[frames])  # in one go: a model is loaded anew with the loads of its times
     try:
-        if why := _differs(problem, problem.source.at(problem.time[frames])):
-            return None, why
-        made = problem.source.at(times)
+        made = problem.source.at(asked)
     except (OsimoptError, OSError) as error:
         return None, f"{_SILENT}: {error}"
     if why := _differs(problem, made):
         return None, why
-    return made, "the model is at hand"
+    return made.frames(np.searchsorted(asked, times)), "the model is at hand"
 
 
 def _differs(problem: RedundancyProblem, made: RedundancyProblem) -> str:

@@ -99,7 +99,7 @@ class ReserveActuators:
             self.origin + other.origin,
         )
 
-    def frames(self, keep: slice) -> ReserveActuators:
+    def frames(self, keep: slice | NDArray[np.intp]) -> ReserveActuators:
         """The same actuators at fewer frames."""
         effect = self.effect if len(self.effect) == 1 else self.effect[keep]
         return replace(self, effect=effect)

@@ -32,7 +32,12 @@ def complete(model: Model, time: Array, value: Array, speed: Array | None, keep:
         speed, acceleration = signals.differentiate(time, value)
     else:
         acceleration = signals.quintic_spline(time, speed, derivative=1)(time)
-    time, value, speed, acceleration = time[keep], value[keep].copy(), speed[keep].copy(), acceleration[keep].copy()
+    return follow(model, time[keep], value[keep], speed[keep], acceleration[keep], n_jobs)
+
+
+def follow(model: Model, time: Array, value: Array, speed: Array, acceleration: Array, n_jobs: int = 1) -> Kinematics:
+    """A motion (T, N) whose prescribed and coupled coordinates are those that the model itself decides."""
+    value, speed, acceleration = value.copy(), speed.copy(), acceleration.copy()
     for index in model.description.of_kind("prescribed"):
         function = "osimopt.adapters.worker.describe:prescribed_values"
         columns = isolation.run("opensim", function, model.key, index, time, subject=model.path)

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import isolation
-from ..data import Coupling, GeneralizedForce, Kinematics, MuscleGeometry
+from ..data import GeneralizedForce, Kinematics, MuscleGeometry
 from ..errors import InputError, ModelError, explain, some
 from ..muscle import rigid_tendon_gain, rigid_tendon_passive, supported
 from ..polynomial.geometry import PolynomialGeometry
@@ -20,6 +19,7 @@ from ..problem import RedundancyProblem
 from ..resampling import interpolate
 from ..reserves import ReserveActuators, choose_reserves
 from .arrays import Extracted, Progress, extract, find_pairs
+from .completion import follow
 from .loads import ExternalLoads
 from .messages import Pairs, Wanted
 from .model import Model
@@ -81,7 +81,8 @@ class Trial:
         self._find_pairs()
         other = copy.copy(self)
         motion = self.motion.at(times)
-        other.motion = _moved_by_model(self.model_for(motion), motion)
+        moving = motion.time, motion.value, motion.speed, motion.acceleration
+        other.motion = follow(self.model_for(motion), *moving, self.n_jobs)
         other.provenance = copy.deepcopy(self.provenance)
         if self.given is not None:
             other.given = replace(self.given, time=times, value=interpolate(self.motion.time, self.given.value, times))
@@ -190,24 +191,6 @@ class Trial:
     def _note(self, warnings: list[str]) -> None:
         known = self.provenance["warnings"]
         known += [line for line in dict.fromkeys(warnings) if line not in known]
-
-
-def _moved_by_model(model: Model, motion: Kinematics) -> Kinematics:
-    """The same motion with what the model decides taken from it: a spline is not quite where a coupler puts a knee."""
-    value, speed, acceleration = motion.value.copy(), motion.speed.copy(), motion.acceleration.copy()
-    for index in model.description.of_kind("prescribed"):
-        function = "osimopt.adapters.worker.describe:prescribed_values"
-        columns = isolation.run("opensim", function, model.key, index, motion.time, subject=model.path)
-        value[:, index], speed[:, index], acceleration[:, index] = columns
-    coupling = motion.coupling
-    if coupling is not None:
-        function = "osimopt.adapters.worker.couplers:couple"
-        value, speed, acceleration, slope, pairs = isolation.run(
-            "opensim", function, model.key, value, speed, acceleration, subject=model.path
-        )
-        dependent, independent = pairs
-        coupling = Coupling(dependent, independent, slope)
-    return Kinematics(motion.time, motion.coordinates, value, speed, acceleration, coupling)
 
 
 def count_jobs(n_jobs: int | None, frames: int) -> int:

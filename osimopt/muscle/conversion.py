@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..data import MuscleParameters
 from ..errors import InputError, explain, some
-from ..problem import RedundancyProblem
+from ..problem import RedundancyProblem, Source
 from .mechanics import mechanics
 from .replacement import Setting, Switch, degroote_parameters
 from .rigid import rigid_fiber, rigid_tendon_gain, rigid_tendon_passive
@@ -77,7 +77,7 @@ def use_degroote_muscles(
     said += _pushing(problem, gain)
     warnings = [*problem.provenance.get("warnings", ()), *said]
     changed: dict[str, Any] = {}
-    if (source := getattr(problem, "source", None)) is not None:
+    if (source := problem.source) is not None:
         changed["source"] = _Converted(source, given)
     return replace(
         problem,
@@ -93,7 +93,7 @@ def use_degroote_muscles(
 class _Converted:
     """Where a problem at other times comes from: the source before, its muscles converted with the same options."""
 
-    source: Any
+    source: Source
     options: Mapping[str, Any]
 
     def at(self, times: Array) -> RedundancyProblem:
