@@ -25,8 +25,6 @@ Array = NDArray[np.float64]
 BOUND_TOLERANCE = 1e-9
 
 Quantity = Literal["activation", "muscle_force", "reserve_force"]
-#: What only some solutions know, as attributes that are None, or not there, where they do not.
-SOMETIMES = ("excitation", "fiber_length", "fiber_velocity")
 
 
 class Status(Enum):
@@ -148,8 +146,7 @@ class RedundancySolution:
     @property
     def quantities(self) -> tuple[str, ...]:
         """What ``to_dataframe`` gives of this solution and ``write`` writes, each as a file of its name."""
-        known = [name for name in SOMETIMES if getattr(self, name, None) is not None]
-        return (*get_args(Quantity), *known)
+        return get_args(Quantity)
 
     def reserve_share(self) -> dict[str, tuple[str, float]]:
         """By reserve: the coordinate it acts on most, and its peak there as a share of that coordinate's peak moment.

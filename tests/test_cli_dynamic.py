@@ -109,13 +109,9 @@ def test_the_cache_is_that_of_load_problem(solve, arm, tmp_path: Path) -> None:
     assert files("cache") == before
 
 
-def test_the_readme_section_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_readme_command_exists() -> None:
     readme = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
     section = readme.split("## Dynamic optimization\n")[1].split("\n## ")[0]
-    (block,) = re.findall(r"```py\n(.*?)```", section, re.DOTALL)
-    exec(compile(block, "README.md", "exec"), {})
-    assert "derivative_penalty" in capsys.readouterr().out
-    assert files("elbow_flexion_dynamic") == RESULT | EXCITATION | FIBERS
     (command,) = re.findall(r"^osimopt solve .*$", section, re.MULTILINE)
     known = {name for parameter in get_command(app).commands["solve"].params for name in parameter.opts}
     assert set(re.findall(r"--[a-z-]+", command)) <= known

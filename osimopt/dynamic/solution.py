@@ -61,6 +61,11 @@ class DynamicSolution(RedundancySolution):
     check: Check | None = None
 
     @property
+    def quantities(self) -> tuple[str, ...]:
+        """As of any solution, with excitation and, where the problem came from a model, the fibres."""
+        return tuple(name for name in QUANTITIES if getattr(self, name) is not None)
+
+    @property
     def total_objective(self) -> float:
         """Sum of the ``integrals``."""
         return float(sum(self.integrals.values()))
