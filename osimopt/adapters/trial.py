@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import isolation
 from ..data import GeneralizedForce, Kinematics, MuscleGeometry
-from ..errors import InputError, ModelError, explain, some
+from ..errors import ModelError, explain, some
 from ..muscle import rigid_tendon_gain, rigid_tendon_passive, supported
 from ..polynomial.geometry import PolynomialGeometry
 from ..problem import RedundancyProblem
@@ -195,9 +195,4 @@ class Trial:
 
 def count_jobs(n_jobs: int | None, frames: int) -> int:
     """Processes that share the frames: as asked, else as many as there are cores and work for."""
-    if n_jobs is not None:
-        if not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs < 1:
-            raise InputError(explain("n_jobs of at least 1, or None", repr(n_jobs), "Give a number of processes."))
-        return n_jobs
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, MOST_JOBS, 1 + frames // FRAMES_PER_JOB))
+    return isolation.count_jobs(n_jobs, min(MOST_JOBS, 1 + frames // FRAMES_PER_JOB))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,7 +62,7 @@ def solve_tasks(tasks: Sequence[Task], settings: Settings) -> list[Solved]:
             (program, settings.solver, settings.tolerance, settings.max_iterations, task.near, folder)
             for (task, _), (_, program), folder in zip(jobs, assembled, watch.folders, strict=True)
         ]
-        processes = min(len(jobs), settings.n_jobs or _cores())
+        processes = isolation.count_jobs(settings.n_jobs, len(jobs))
         answers: list[Answer] = list(
             isolation.run_many("casadi", SOLVE, calls, subject="this problem", n_jobs=processes, waiter=watch)
         )
@@ -76,7 +75,3 @@ def solve_tasks(tasks: Sequence[Task], settings: Settings) -> list[Solved]:
         solved.append(Solved(unknowns, answers[mine], watch.stopped))
         first += len(own)
     return solved
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
