@@ -28,10 +28,10 @@ Array = np.ndarray
 
 #: Both sides are exact to rounding, relative to the largest entry.
 EXACT = 1e-11
-#: Central differences of a gradient, relative to the largest entry: up to 1e-8 are left, with exponents of 1.5 and 5.
-DIFFERENCES = 1e-7
-#: |x|^p of odd p is rounded off below this; docs of osimopt.dynamic.worker.functions.
-ROUND = 1e-4
+#: Central differences of a gradient, relative to the largest entry: up to 1e-7 is left, (step / ROUND)² of |x|.
+DIFFERENCES = 1e-6
+#: |x|^p of odd p is rounded off below this, see osimopt.dynamic.worker.functions.
+ROUND = 1e-2
 
 
 def outputs(group: Group, x: Array) -> Array:

@@ -1,0 +1,106 @@
+"""EMG in dynamic optimization: excitations follow envelopes, whose amplitude may be unknown, or stay close to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from dynamic_cases import NAMES, elbow, solved
+from scipy.integrate import solve_ivp
+
+from osimopt import EmgTracking
+from osimopt.muscle.activation import activation_rate
+from osimopt.problem import RedundancyProblem
+
+Array = np.ndarray
+
+
+CHANNELS = {"biceps": "BIC", "brachialis": "BRA", "triceps": "TRI"}
+LOOSE = {"periodic": True, "initial_activation": False}
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """Flexors against an extensor, more than the moment needs, all with their own rhythm, once a second."""
+
+    problem: RedundancyProblem
+
+    @staticmethod
+    def excitation(time: Array) -> Array:
+        turns = 2.0 * np.pi * (np.asarray(time)[..., None] + np.array([0.0, 0.3, 0.55]))
+        return 0.35 + 0.2 * np.sin(turns) + np.array([0.0, 0.05, -0.05]) * np.cos(2.0 * turns)
+
+
+@pytest.fixture(scope="module")
+def contraction() -> Contraction:
+    """The moment of activations integrated by SciPy."""
+    problem = elbow(reserves=None)
+    time = np.linspace(-0.02, 1.02, 209)
+
+    def rates(at: float, activation: Array) -> Array:
+        return activation_rate(Contraction.excitation(np.array(at)), activation, 0.015, 0.06, 0.1)  # type: ignore[arg-type]
+
+    start = np.full(3, 0.35)  # forgotten in a second
+    found = solve_ivp(rates, (-1.5, 1.02), start, t_eval=time, rtol=1e-9, atol=1e-11, max_step=0.01).y.T
+    moment = (found * problem.max_force[0]) @ problem.moment_arm[0, 0]
+    arms, strength = problem.moment_arm[0], problem.max_force[0]
+    made = RedundancyProblem.from_arrays(arms, strength, moment, time=time, muscles=NAMES)
+    return Contraction(made)
+
+
+def tracked(contraction: Contraction, factors: float | list[float] = 1.0, **options: Any) -> Any:
+    """The contraction solved with envelopes of it, multiplied by factors."""
+    time = contraction.problem.time
+    values = np.broadcast_to(factors, 3) * Contraction.excitation(time)
+    envelope = pd.DataFrame(values, index=time, columns=list(CHANNELS.values()))
+    options = {"weight": 1e5} | options
+    tracking = EmgTracking(envelope, CHANNELS, **options)
+    return solved(contraction.problem, emg=tracking, time_range=(0.0, 1.0), mesh_interval=0.02, **LOOSE)
+
+
+def test_an_envelope_is_followed(contraction: Contraction) -> None:
+    """The more the larger the weight."""
+    offs = []
+    for weight in (0.0, 1.0, 1e5):
+        solution = tracked(contraction, weight=weight)
+        offs.append(np.abs(solution.excitation - Contraction.excitation(solution.time)).max())
+        assert solution.emg_scale == {"BIC": 1.0, "BRA": 1.0, "TRI": 1.0}
+        assert set(solution.integrals) == {"muscles", "reserves"} | ({"emg_tracking"} if weight else set())
+    assert offs[0] > 0.3
+    assert offs[0] > offs[1] > offs[2]
+    assert offs[2] < 1e-4
+
+
+def test_scale_factors_are_found(contraction: Contraction) -> None:
+    """Envelopes of half the amplitude, one of three quarters; reserves would let effort pull them down."""
+    solution = tracked(contraction, [0.5, 0.75, 0.5], scale=(0.5, 4.0))
+    assert solution.emg_scale == pytest.approx({"BIC": 2.0, "BRA": 4.0 / 3.0, "TRI": 2.0}, rel=1e-3)
+    assert solution.provenance["emg_scale"] == solution.emg_scale
+    assert solution.excitation == pytest.approx(Contraction.excitation(solution.time), abs=1e-3)
+
+
+def test_scale_factors_stay_within_their_bounds(contraction: Contraction) -> None:
+    solution = tracked(contraction, 0.5, scale=(0.5, 1.5))
+    assert all(0.5 - 1e-7 <= scale <= 1.5 + 1e-7 for scale in solution.emg_scale.values())
+    assert max(solution.emg_scale.values()) == pytest.approx(1.5, abs=1e-4)
+
+
+def test_bounds_about_an_envelope_hold(contraction: Contraction) -> None:
+    """Least effort goes where the bounds let it."""
+    solution = tracked(contraction, weight=0.0, bounds=(0.05, 0.1))
+    above = solution.excitation - Contraction.excitation(solution.time)
+    assert above.min() == pytest.approx(-0.05, abs=1e-4)
+    assert above.max() < 0.1 + 1e-4
+    assert "emg_tracking" not in solution.integrals
+
+
+def test_one_channel_serves_several_muscles_and_others_go_their_way() -> None:
+    measured = pd.DataFrame({"ONE": np.full(2, 0.4), "unused": [np.nan, np.nan]}, index=[-1.0, 2.0])
+    tracking = EmgTracking(measured, {"biceps": "ONE", "brachialis": "ONE"}, 1e4)
+    solution = solved(elbow(reserves=100.0), emg=tracking, **LOOSE)
+    assert solution.excitation[:, :2] == pytest.approx(0.4, abs=2e-3)
+    assert np.ptp(solution.excitation[:, 2]) > 0.01
+    assert list(solution.emg_scale) == ["ONE"]
