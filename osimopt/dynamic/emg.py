@@ -55,7 +55,7 @@ class EmgTracking:
         low, high = self.scale
         if not 0.0 < low <= high < np.inf:
             raise InputError(explain("0 < least ≤ most scale of EMG", f"{self.scale}", "(0.5, 2) frees amplitude."))
-        if self.bounds is not None and min(self.bounds) < 0.0:
+        if self.bounds is not None and not all(bound >= 0.0 for bound in self.bounds):
             raise InputError(explain("bounds below and above the EMG ≥ 0", f"{self.bounds}", "(0.1, 0.1) is a start."))
         if not 0.0 <= self.weight < np.inf:
             raise InputError(explain("a weight of EMG tracking ≥ 0", f"{self.weight}", "1 is the default."))

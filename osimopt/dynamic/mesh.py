@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ class Mesh:
     @classmethod
     def uniform(cls, scheme: Scheme, first: float, last: float, interval: float) -> Mesh:
         """Equal intervals, none longer than ``interval`` (s)."""
-        if not (np.isfinite(interval) and interval > 0.0):
+        if not (isinstance(interval, Real) and 0.0 < interval < np.inf):
             raise InputError(explain("a positive mesh_interval in s", f"{interval!r}", "0.02 is the default."))
         if interval > last - first + SAME:
             fix = "Give a shorter interval: 0.02 s is the default."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,34 @@ def check_options(
         raise InputError(explain("a problem from a model for tendon='compliant'", "one from arrays", fix))
 
 
+def check_limits(
+    max_iterations: int, max_refinements: int, mesh_tolerance: float | None, time_constants: tuple[float, float] | None
+) -> None:
+    """Refuse numbers that no solve can have."""
+    for name, value, least in (("max_iterations", max_iterations, 1), ("max_refinements", max_refinements, 0)):
+        if not (isinstance(value, (int, np.integer)) and value >= least):
+            raise InputError(explain(f"{name} as a whole number ≥ {least}", repr(value), "Leave it out."))
+    if mesh_tolerance is not None and not (isinstance(mesh_tolerance, Real) and mesh_tolerance > 0.0):
+        fix = "1e-3 is usual, None keeps the mesh."
+        raise InputError(explain("a mesh_tolerance above 0", repr(mesh_tolerance), fix))
+    if time_constants is not None and not is_pair(time_constants):
+        fix = "(0.015, 0.060) are usual."
+        raise InputError(explain("two time constants, of activation and deactivation", repr(time_constants), fix))
+
+
+def is_pair(value: Any) -> bool:
+    """Whether these are two numbers."""
+    try:
+        return np.asarray(value, dtype=float).shape == (2,)
+    except (TypeError, ValueError):
+        return False
+
+
 def chosen_interval(problem: RedundancyProblem, time_range: tuple[float, float] | None) -> tuple[float, float]:
     """First and last time in s."""
     known = float(problem.time[0]), float(problem.time[-1])
+    if time_range is not None and not is_pair(time_range):
+        raise InputError(explain("time_range as first and last time in s", repr(time_range), "Give two numbers."))
     first, last = known if time_range is None else (float(time_range[0]), float(time_range[1]))
     if not first < last:
         fix = "Dynamic optimization needs two times at least."

@@ -18,7 +18,7 @@ from .conditions import Conditions
 from .cost import dynamic_cost
 from .emg import EmgTracking
 from .mesh import Mesh
-from .prepare import check_options, chosen_interval, prepared
+from .prepare import check_limits, check_options, chosen_interval, prepared
 from .refine import Refinement
 from .run import Run
 from .scheme import scheme
@@ -127,6 +127,7 @@ def solve_dynamic(
     """
     begun = perf_counter()
     check_options(problem, tendon, solver, on_failure, tolerance, initial_guess)
+    check_limits(max_iterations, max_refinements, mesh_tolerance, time_constants)
     conditions = Conditions(
         dynamic_cost(cost, exponent, tendon), derivative_penalty, initial_activation, periodic, linear_controls, emg
     )
