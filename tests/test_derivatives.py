@@ -102,7 +102,6 @@ RIGID: dict[str, dict[str, Any]] = {
     "largest": {"cost": "min_max"},
     "stress": {"cost": "sum_stress_squared"},
     "periodic": {"periodic": {"muscle_0": "muscle_1", "muscle_1": "muscle_0"}, "initial_activation": False},
-    "lines": {"linear_controls": True},
     "emg": {"emg": {}},
     "emg bounds": {"emg": {"weight": 0.0, "bounds": (0.1, 0.2)}},
 }

@@ -82,10 +82,6 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "time constants with NaN": ({"time_constants": (0.015, float("nan"))}, ("positive activation time constants",)),
     "periodic muscle": ({"periodic": {"biceps": "soleus"}}, ("periodic muscles among biceps", "soleus")),
     "two muscles onto one": ({"periodic": {"biceps": "triceps"}}, ("onto every muscle", "two muscles onto one")),
-    "lines with Radau": (
-        {"linear_controls": True, "transcription": "legendre-gauss-radau"},
-        ("'hermite-simpson'", "legendre-gauss-radau-3"),
-    ),
     "elastic tendons from arrays": ({"tendon": "compliant"}, ("a problem from a model", "arrays", "'rigid'")),
     "muscles from arrays": ({"muscles": {"fiber_damping": 0.1}}, ("without parameters", "load_problem")),
     "EMG of nobody": ({"emg": EmgTracking(ENVELOPE, {"soleus": "BIC"})}, ("biceps, brachialis, triceps", "soleus")),

@@ -175,15 +175,6 @@ def test_activation_begins_at_its_excitation(transcription: str) -> None:
     assert free.total_objective < resting.total_objective
 
 
-def test_linear_controls_put_midpoints_on_the_line() -> None:
-    free, straight = solved(), solved(linear_controls=True)
-    ends, middles = straight.excitation[::2], straight.excitation[1::2]
-    assert middles == pytest.approx(0.5 * (ends[:-1] + ends[1:]), abs=NEAR)
-    ends, middles = free.excitation[::2], free.excitation[1::2]
-    assert np.abs(middles - 0.5 * (ends[:-1] + ends[1:])).max() > 1e-3
-    assert straight.total_objective > free.total_objective
-
-
 def test_slower_muscles_need_earlier_excitations() -> None:
     """Excitation and activation differ in proportion to time constants, here both ten times as long."""
     quick, slow = (solved(periodic=True, time_constants=times) for times in ((0.005, 0.02), (0.05, 0.2)))

@@ -36,8 +36,6 @@ def assemble(nodes: Nodes, conditions: Conditions, part: Part, guess: Unknowns) 
     factor = _cost_scale(nodes, conditions, guess)
     _add_cost(builder, layout, nodes, conditions, part, factor)
     _add_ends(builder, layout, nodes, conditions, part)
-    if conditions.linear_controls:
-        _add_linear_controls(builder, layout, nodes)
     if conditions.emg is not None:
         _add_emg(builder, layout, nodes, conditions, part, factor)
     least, most = _bounds(layout, nodes, conditions, part)
@@ -168,16 +166,6 @@ def _add_ends(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condit
             equate(layout.force[0], layout.force[-1, other])
         if start_is_control and not conditions.initial_activation:
             equate(layout.excitation[0], layout.excitation[-1, other])
-
-
-def _add_linear_controls(builder: Builder, layout: Layout, nodes: Nodes) -> None:
-    """Excitations inside an interval lie on the line between its ends."""
-    mesh = nodes.mesh
-    at, share = layout.excitation[mesh.points], mesh.scheme.points[1:-1, None]
-    rows = builder.add_rows(at[:, 1:-1].shape, 0.0)
-    builder.put_linear(rows, at[:, 1:-1], 1.0)
-    builder.put_linear(rows, at[:, :1], share - 1.0)
-    builder.put_linear(rows, at[:, -1:], -share)
 
 
 def _add_emg(builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, part: Part, factor: float) -> None:

@@ -18,7 +18,6 @@ class Conditions:
     derivative_penalty: float = 0.01
     initial_activation: bool = True
     periodic: bool | Mapping[str, str] = False
-    linear_controls: bool = False
     emg: EmgTracking | None = None
 
     def follower(self, problem: RedundancyProblem) -> list[int]:

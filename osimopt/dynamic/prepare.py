@@ -17,7 +17,6 @@ from ..problem import RedundancyProblem
 from .conditions import Conditions
 from .mesh import SAME, Mesh
 from .nodes import check_fibers
-from .scheme import RADAU
 
 SOLVERS = ("auto", "ipopt", "fatrop")
 #: Share of a coordinate's peak moment by which it may leave the lines between the points of the mesh unsaid.
@@ -113,8 +112,6 @@ def _with_passive_force(problem: RedundancyProblem, tendon: str) -> NDArray[np.b
 def _check_conditions(problem: RedundancyProblem, conditions: Conditions, mesh: Mesh) -> None:
     if not 0.0 <= conditions.derivative_penalty < np.inf:
         raise InputError(explain("a derivative_penalty ≥ 0", f"{conditions.derivative_penalty}", "0.01 is usual."))
-    if conditions.linear_controls and mesh.scheme.name.startswith(RADAU):
-        raise InputError(explain("linear_controls with 'hermite-simpson'", mesh.scheme.name, "Leave it out."))
     if isinstance(conditions.periodic, Mapping):
         mapping = conditions.periodic
         if unknown := [name for pair in mapping.items() for name in pair if name not in problem.muscles]:

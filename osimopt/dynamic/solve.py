@@ -46,7 +46,6 @@ def solve_dynamic(
     derivative_penalty: float = 0.01,
     initial_activation: bool = True,
     periodic: bool | Mapping[str, str] = False,
-    linear_controls: bool = False,
     emg: EmgTracking | None = None,
     mesh_tolerance: float | None = None,
     max_refinements: int = 5,
@@ -98,8 +97,6 @@ def solve_dynamic(
     periodic
         True: states at the end equal those at the start. A mapping of muscles to others, as left to right: each starts
         as the other ends.
-    linear_controls
-        Hermite-Simpson: excitations at midpoints are the mean of the ends', as OpenSim Moco has them by default.
     emg
         Measured activity to follow.
     mesh_tolerance
@@ -128,9 +125,7 @@ def solve_dynamic(
     begun = perf_counter()
     check_options(problem, tendon, solver, on_failure, tolerance, initial_guess)
     check_limits(max_iterations, max_refinements, mesh_tolerance, time_constants)
-    conditions = Conditions(
-        dynamic_cost(cost, exponent, tendon), derivative_penalty, initial_activation, periodic, linear_controls, emg
-    )
+    conditions = Conditions(dynamic_cost(cost, exponent, tendon), derivative_penalty, initial_activation, periodic, emg)
     isolation.prepare("casadi", "osimopt.dynamic.worker.solve:warm_up", (), 1)
     first, last = chosen_interval(problem, time_range)
     mesh = Mesh.uniform(scheme(transcription), first, last, mesh_interval)

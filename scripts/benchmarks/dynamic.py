@@ -87,7 +87,7 @@ def moco(arguments: argparse.Namespace, tendon: str, tolerance: float) -> tuple[
         return json.loads(line.removeprefix("MOCO ")), osimopt.read_table(out)
 
 
-def ours(arguments: argparse.Namespace, tendon: Any, linear: bool) -> tuple[float, Any]:
+def ours(arguments: argparse.Namespace, tendon: Any) -> tuple[float, Any]:
     """Seconds from files to solution, and the solution; a fresh process with opensim, another with casadi."""
     start_processes(2)
     isolation.close("casadi")
@@ -98,9 +98,7 @@ def ours(arguments: argparse.Namespace, tendon: Any, linear: bool) -> tuple[floa
         arguments.model, arguments.motion, arguments.loads, time_range=(arguments.start, arguments.end),
         weld=arguments.weld, geometry=arguments.paths,
     )  # fmt: skip
-    solution = osimopt.solve_dynamic(
-        problem, tendon, mesh_interval=arguments.mesh, muscles=MUSCLES, linear_controls=linear
-    )
+    solution = osimopt.solve_dynamic(problem, tendon, mesh_interval=arguments.mesh, muscles=MUSCLES)
     return time.perf_counter() - begin, solution
 
 
@@ -119,7 +117,7 @@ def differences(solution: Any, table: Any) -> dict[str, Any]:
 
 def one_tendon(arguments: argparse.Namespace, tendon: str) -> dict[str, Any]:
     """Both sides with one kind of tendon."""
-    runs = [ours(arguments, tendon, linear=False) for _ in range(arguments.repeat + 1)][1:]
+    runs = [ours(arguments, tendon) for _ in range(arguments.repeat + 1)][1:]
     solution = runs[0][1]
     rounds = [run[1].provenance["rounds"][-1] for run in runs]
     mine: dict[str, Any] = {
@@ -134,21 +132,18 @@ def one_tendon(arguments: argparse.Namespace, tendon: str) -> dict[str, Any]:
     report: dict[str, Any] = {"osimopt": mine}
     if not arguments.alone:
         numbers, table = moco(arguments, tendon, 0.0)
-        linear = ours(arguments, tendon, linear=True)[1]
         report |= {
             "moco": numbers,
             "times_faster_whole": round(numbers["whole_s"] / mine["whole_s"]["median"], 1),
             "times_faster_solver": round(numbers["solver_s"] / mine["solver_s"]["median"], 1),
             "effort_above_moco_percent": round(100.0 * (mine["effort"] / numbers["effort"] - 1.0), 2),
             "excitation_difference": differences(solution, table),
-            "with_linear_controls_as_moco": {
-                "effort": linear.integrals["muscles"] + linear.integrals["reserves"],
-                "excitation_difference": differences(linear, table),
-            },
         }
         for tolerance in arguments.tolerance:
             numbers, table = moco(arguments, tendon, tolerance)
-            report[f"moco at tolerance {tolerance:g}"] = {**numbers, "linear": differences(linear, table)}
+            report[f"moco at tolerance {tolerance:g}"] = {
+                **numbers, "excitation_difference": differences(solution, table),
+            }  # fmt: skip
     return report
 
 

@@ -3,7 +3,7 @@
 usage: python scripts/benchmarks/dynamic_long.py MODEL MOTION START [--loads LOADS.xml | --forces ID.sto]
        [--seconds 1.25 2.5 5 10] [--stretches 10 --each 1.1] [--tendon rigid compliant] [--ignore-passive --width 1.5]
 
-Prints a line of JSON for each solve: how it ended, iterations, wall seconds of the solver and of the whole call, and the
+Prints a line of JSON for each solve: how it ended, iterations, wall seconds of solver and whole call, and the
 peak memory of this process and of casadi's and opensim's together, sampled twice a second (Linux).
 """
 
