@@ -16,6 +16,7 @@ import contextlib
 import importlib
 import multiprocessing
 import os
+import signal
 import tempfile
 import threading
 from collections import deque
@@ -145,11 +146,25 @@ def _submit(home: Home, worker: int, function: str, arguments: tuple[Any, ...]) 
     """Hand a call over; a process that died since the last call is replaced first."""
     from loky.process_executor import BrokenProcessPool
 
+    with _deaf():
+        try:
+            return _pool(home, worker)[0].submit(_call, function, arguments), worker
+        except BrokenProcessPool:
+            close(home)
+            return _pool(home, worker)[0].submit(_call, function, arguments), worker
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """No Ctrl-C in here: a process started inside never hears one, not even before ``_settle`` sees to it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return _pool(home, worker)[0].submit(_call, function, arguments), worker
-    except BrokenProcessPool:
-        close(home)
-        return _pool(home, worker)[0].submit(_call, function, arguments), worker
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def close(home: Home) -> None:
@@ -183,8 +198,6 @@ def _start_pool(key: tuple[int, Home, int]) -> tuple[Any, Path]:
 
 def _settle(log: str) -> None:
     """In the worker: send what native code prints to a file, so that a crash can quote its last words."""
-    import signal
-
     with contextlib.suppress(ValueError):  # the user's Ctrl-C belongs to the parent, which stops the worker
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)

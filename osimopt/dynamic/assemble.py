@@ -20,6 +20,8 @@ Index = NDArray[np.intp]
 LARGEST_FORCE, LARGEST_RATE = 5.0, 1000.0
 #: Scaled objective of a guess that is not scaled down further.
 COSTLY = 200.0
+#: Weight in the cost of a first point that is no collocation point, as a share of its interval.
+FIRST = 0.01
 
 
 def assemble(nodes: Nodes, conditions: Conditions, part: Part, guess: Unknowns) -> tuple[Layout, Program]:
@@ -102,7 +104,7 @@ def moment_scale(generalized_force: Array) -> Array:
 def _add_cost(
     builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, part: Part, factor: float
 ) -> None:
-    cost, quadrature = conditions.cost, nodes.mesh.quadrature
+    cost, quadrature = conditions.cost, _cost_weights(nodes, conditions)
     muscles, reserves = cost.weights(nodes.problem)
     if cost.quantity == "largest":
         builder.linear_cost[layout.largest[:, 0]] = factor * quadrature
@@ -117,6 +119,14 @@ def _add_cost(
     if nodes.fiber is not None and conditions.derivative_penalty > 0.0:
         squares = builder.add_group("magnitude", [layout.force_rate], [], 2.0)
         builder.add_cost(squares, factor * conditions.derivative_penalty * quadrature[:, None])
+
+
+def _cost_weights(nodes: Nodes, conditions: Conditions) -> Array:
+    """Quadrature (N,) of the cost; with Radau a start at rest counts a little, or nothing would decide it."""
+    weights = nodes.mesh.quadrature.copy()
+    if weights[0] == 0.0 and conditions.initial_activation:
+        weights[0] = FIRST * nodes.mesh.durations[0]
+    return weights
 
 
 def _cost_scale(nodes: Nodes, conditions: Conditions, guess: Unknowns) -> float:
@@ -179,7 +189,7 @@ def _add_emg(builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditi
     measured = emg.at(nodes.mesh.time)[:, channels[own]]
     if emg.weight > 0.0:
         squares = builder.add_group("difference", [excitation, scale], [measured])
-        builder.add_cost(squares, factor * emg.weight * nodes.mesh.quadrature[:, None])
+        builder.add_cost(squares, factor * emg.weight * _cost_weights(nodes, conditions)[:, None])
     if emg.bounds is not None:
         rows = builder.add_rows(excitation.shape, -emg.bounds[0], emg.bounds[1])
         builder.put_linear(rows, excitation, 1.0)
