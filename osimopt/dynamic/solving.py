@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .. import isolation
 from .answer import Answer
@@ -11,6 +12,7 @@ from .assemble import assemble
 from .conditions import Conditions
 from .nodes import Nodes
 from .parts import split
+from .stages import in_stages
 from .unknowns import Unknowns
 from .watch import Progress, Watch
 
@@ -58,15 +60,23 @@ def solve_tasks(tasks: Sequence[Task], settings: Settings) -> list[Solved]:
     jobs = [(task, part) for task, own in zip(tasks, parts, strict=True) for part in own]
     assembled = [assemble(task.nodes, task.conditions, part, task.guess) for task, part in jobs]
     with Watch(len(jobs), settings.progress) as watch:
-        calls = [
+        calls: list[tuple[Any, ...]] = [
             (program, settings.solver, settings.tolerance, settings.max_iterations, task.near, folder)
             for (task, _), (_, program), folder in zip(jobs, assembled, watch.folders, strict=True)
         ]
+        if settings.solver == "fatrop":
+            staged = [
+                in_stages(program, layout, task.nodes.mesh, task.near)
+                for (task, _), (layout, program) in zip(jobs, assembled, strict=True)
+            ]
+            calls = [(one.program, *call[1:], one.stages) for one, call in zip(staged, calls, strict=True)]
         processes = isolation.count_jobs(settings.n_jobs, len(jobs))
         answers: list[Answer] = list(
             isolation.run_many("casadi", SOLVE, calls, subject="this problem", n_jobs=processes, waiter=watch)
         )
         watch.tick()
+    if settings.solver == "fatrop":
+        answers = [one.original(answer) for one, answer in zip(staged, answers, strict=True)]
     solved, first = [], 0
     for task, own in zip(tasks, parts, strict=True):
         mine = slice(first, first + len(own))

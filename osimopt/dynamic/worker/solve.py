@@ -8,10 +8,15 @@ from typing import Any
 
 import casadi as ca
 import numpy as np
+from numpy.typing import NDArray
 
 from ..answer import Answer
 from ..program import Program
+from ..stages import Stages
+from . import fatrop
 from .derivatives import Derivatives
+
+Array = NDArray[np.float64]
 
 #: IPOPT's settings. Objective and constraints are scaled by ``assemble``. The barrier is lowered by ten as soon as its
 #: problem is roughly solved: 21 iterations for an 80-muscle walk (Hermite-Simpson, rigid tendons) in place of 37 with
@@ -42,54 +47,55 @@ def warm_up() -> None:
     )()
 
 
-def solve(program: Program, solver: str, tolerance: float, iterations: int, near: bool, watched: Path | None) -> Answer:
-    """Find a local minimum of a program.
+def solve(
+    program: Program,
+    solver: str,
+    tolerance: float,
+    iterations: int,
+    near: bool,
+    watched: Path | None,
+    stages: Stages | None = None,
+) -> Answer:
+    """Find a local minimum of a program, for fatrop one in ``stages``.
 
     ``near`` says that the program's start is close to its solution. ``watched`` is a folder, in which ``progress``
     gets a line per iteration and a file ``stop`` asks for an end.
     """
     begun = perf_counter()
-    derivatives = Derivatives(program)
-    watch = None if watched is None else _Watch(program, watched)
-    options: dict[str, Any] = {
-        **derivatives.options(),
-        "print_time": False,
-        **_settings(solver, tolerance, iterations, near),
-    }
-    if watch is not None:
-        options["iteration_callback"] = watch
-    run = ca.nlpsol("program", solver, derivatives.nlp(), options)
+    built_of = Derivatives(program)
+    nlp, derivatives = built_of.nlp(), built_of.options()
+    log = None if watched is None else _Log(program, watched)
+    watch: Any = None
+    if stages is None:
+        options = {**derivatives, "ipopt": _settings(tolerance, iterations, near)}
+        if log is not None:
+            options["iteration_callback"] = watch = _Watch(program, log)
+    else:
+        watch = None if log is None else fatrop.Look(nlp, log.write)
+        options = fatrop.options(derivatives, stages, tolerance, iterations, near, watch)
+    run = ca.nlpsol("program", solver, nlp, {**options, "print_time": False})
     built = perf_counter()
     found = run(x0=program.start, lbx=program.least, ubx=program.most, lbg=program.lower, ubg=program.upper)
     stats = run.stats()
-    x = np.clip(np.array(found["x"]).ravel(), program.least, program.most)  # fatrop may move bounds
+    x = np.clip(np.array(found["x"]).ravel(), program.least, program.most)  # fatrop keeps bounds to the tolerance only
     g = np.array(found["g"]).ravel()
     return Answer(
         x=x,
         multipliers=np.array(found["lam_g"]).ravel(),
         solved=bool(stats["success"]),
-        said=str(stats["return_status"]),
+        said=str(stats["return_status"]) if stages is None else fatrop.said(stats),
         iterations=int(stats["iter_count"]),
         objective=float(found["f"]),
         violation=float(np.maximum(program.lower - g, g - program.upper).max(initial=0.0)),
-        stationarity=_last(stats, "inf_du"),
+        stationarity=_last(stats, "inf_du") if stages is None else fatrop.stationarity(derivatives, found),
         build_seconds=built - begun,
         solve_seconds=perf_counter() - built,
     )
 
 
-def _settings(solver: str, tolerance: float, iterations: int, near: bool) -> dict[str, Any]:
-    if solver == "ipopt":
-        return {
-            "ipopt": {
-                **IPOPT,
-                "tol": tolerance,
-                "mu_target": 0.1 * tolerance,
-                "max_iter": iterations,
-                **(NEAR if near else FAR),
-            }
-        }
-    return {"fatrop": {"tol": tolerance, "max_iter": iterations, "print_level": 0}}
+def _settings(tolerance: float, iterations: int, near: bool) -> dict[str, Any]:
+    ends = {"tol": tolerance, "mu_target": 0.1 * tolerance, "max_iter": iterations}
+    return {**IPOPT, **ends, **(NEAR if near else FAR)}
 
 
 def _last(stats: dict[str, Any], name: str) -> float:
@@ -97,13 +103,30 @@ def _last(stats: dict[str, Any], name: str) -> float:
     return float(values[-1]) if values else float("nan")
 
 
-class _Watch(ca.Callback):
-    """Called by the solver in every iteration: says where it is, and stops it if asked to."""
+class _Log:
+    """Lines about iterations, in a folder in which the process that waits reads them."""
 
     def __init__(self, program: Program, folder: Path) -> None:
-        ca.Callback.__init__(self)
-        self._sizes = (len(program.start), len(program.lower))
         self._program, self._folder, self._count = program, folder, 0
+
+    def write(self, objective: float, g: Array) -> None:
+        """Write a line: iteration, objective, largest violation of a constraint."""
+        violation = np.maximum(self._program.lower - g, g - self._program.upper).max(initial=0.0)
+        with (self._folder / "progress").open("a", encoding="utf-8") as file:
+            file.write(f"{self._count} {objective:.12g} {violation:.6g}\n")
+        self._count += 1
+
+    def asked_to_stop(self) -> bool:
+        """Whether an end was asked for."""
+        return (self._folder / "stop").exists()
+
+
+class _Watch(ca.Callback):
+    """Called by IPOPT in every iteration: says where it is, and stops it if asked to."""
+
+    def __init__(self, program: Program, log: _Log) -> None:
+        ca.Callback.__init__(self)
+        self._sizes, self._log = (len(program.start), len(program.lower)), log
         self.construct("watch", {})
 
     def get_n_in(self) -> int:
@@ -124,11 +147,7 @@ class _Watch(ca.Callback):
         return ca.Sparsity.dense(size, 1) if size else ca.Sparsity(0, 0)
 
     def eval(self, arguments: Any) -> list[int]:
-        """Write a line: iteration, objective, largest violation of a constraint."""
+        """Write a line."""
         known = dict(zip(ca.nlpsol_out(), arguments, strict=True))
-        g = np.array(known["g"]).ravel()
-        violation = np.maximum(self._program.lower - g, g - self._program.upper).max(initial=0.0)
-        with (self._folder / "progress").open("a", encoding="utf-8") as file:
-            file.write(f"{self._count} {float(known['f']):.12g} {violation:.6g}\n")
-        self._count += 1
-        return [int((self._folder / "stop").exists())]
+        self._log.write(float(known["f"]), np.array(known["g"]).ravel())
+        return [int(self._log.asked_to_stop())]
