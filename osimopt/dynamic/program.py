@@ -25,18 +25,20 @@ Kind = Literal["activation", "tendon", "power", "magnitude", "difference"]
 class Group:
     """One function at many places: ``variables`` (n, v) are entries of x, ``data`` (n, p) its parameters.
 
-    Output i of the function at place k is entry ``k`` of the group's share of c.
+    Output i of the function at place k is entry ``k`` of the group's share of c. ``units`` (n, v) are what the entries
+    of x are multiplied by first, where they are not in the units of the function.
     """
 
     kind: Kind
     variables: Index
     data: Array
     exponent: float = 0.0
+    units: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """See the module; ``start`` is where the solver begins, ``equal`` says which rows are equations."""
+    """See the module; ``start`` is where the solver begins; a row whose limits are equal is an equation."""
 
     groups: tuple[Group, ...]
     cost: Array

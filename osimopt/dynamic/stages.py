@@ -26,7 +26,7 @@ from .answer import Answer
 from .layout import Layout
 from .mesh import Mesh
 from .program import Group, Program
-from .scaling import in_units, reserve_units, within
+from .scaling import in_units, leading_units, within
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -77,7 +77,7 @@ def in_stages(program: Program, layout: Layout, mesh: Mesh, near: bool = False) 
     shared = np.bincount(places.stage[places.shared], minlength=count)
     own = np.bincount(places.stage[~places.shared], minlength=count)
     stages = Stages(shared, own + np.append(shared[1:], 0), np.bincount(uses.row, minlength=count))
-    units = reserve_units(program, layout)
+    units = leading_units(program, layout)
     staged = _renumbered(within(in_units(program, units), near), uses, places)
     return Staged(staged, stages, places.own, units, places.rows)
 
@@ -231,5 +231,6 @@ def _regrouped(program: Program, uses: _Uses, places: _Places) -> tuple[Group, .
         kept, start = mine[:, 0] - start, stop
         if len(mine):
             variables = places.at(group.variables[kept], mine[:, 1:])
-            groups.append(replace(group, variables=variables, data=group.data[kept]))
+            units = None if group.units is None else group.units[kept]
+            groups.append(replace(group, variables=variables, data=group.data[kept], units=units))
     return tuple(groups)
