@@ -99,10 +99,14 @@ def _checked(time: Array, times: ArrayLike) -> Array:
 def _ask_source(problem: RedundancyProblem, times: Array) -> tuple[RedundancyProblem | None, str]:
     """The source's problem at these times, or None and why not.
 
-    Who replaces an array of a problem means it: the first, the middle and the last frame show most such changes.
+    Who replaces an array of a problem means it. A source may have a fingerprint of what was read; of others the first,
+    the middle and the last frame show most such changes.
     """
     if problem.source is None:
         return None, "the model is not at hand"
+    fingerprint = getattr(problem.source, "fingerprint", None)
+    if fingerprint is not None and (why := fingerprint.changed(problem)):
+        return None, why
     frames = np.unique([0, len(problem) // 2, len(problem) - 1])
     asked = np.union1d(times, problem.time[frames])  # in one go: a model is loaded anew with the loads of its times
     try:

@@ -109,7 +109,8 @@ class RedundancySolution:
         """Return one line: what was solved, how, and how many frames."""
         cost, solver = (self.provenance.get(name, {}) for name in ("cost", "solver"))
         how = f"{cost.get('formula', 'no cost named')}, {solver.get('used', 'no solver named')}"
-        return f"<{type(self).__name__}: {int(self.solved.sum())} of {len(self.status)} frames solved, {how}; {self.problem}>"
+        count = f"{int(self.solved.sum())} of {len(self.status)} frames solved"
+        return f"<{type(self).__name__}: {count}, {how}; {self.problem}>"
 
     @property
     def time(self) -> Array:

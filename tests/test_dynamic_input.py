@@ -250,3 +250,19 @@ def test_a_mesh_that_is_coarse_for_the_motion_is_warned_of() -> None:
         coarse = solved(problem, mesh_interval=0.2)
     assert any("mesh is coarse" in finding for finding in coarse.findings())
     assert not any("mesh is coarse" in finding for finding in solved(problem, mesh_interval=0.02).findings())
+
+
+def test_a_bad_frame_outside_the_interval_does_not_matter(arm: Any) -> None:
+    problem = load_problem(arm.model, arm.motion, time_range=(0.0, 0.5))
+    length = np.asarray(problem.geometry.length).copy()
+    length[-1] = 0.0  # shorter than any tendon
+    bad = replace(problem, geometry=replace(problem.geometry, length=length), source=None)
+    assert solve_dynamic(bad, "rigid", time_range=(0.0, 0.3)).success
+    with pytest.raises(InputError, match="longer than their tendon_slack_length"):
+        solve_dynamic(bad, "rigid")
+
+
+def test_tendons_that_the_model_makes_rigid_are_refused(arm: Any) -> None:
+    problem = load_problem(arm.model, arm.motion, time_range=(0.0, 0.2))
+    with pytest.raises(InputError, match=r"ignore_tendon_compliance.*tendon='rigid'"):
+        solve_dynamic(problem, muscles={"ignore_tendon_compliance": True})

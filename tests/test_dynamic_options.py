@@ -245,8 +245,9 @@ def test_refinement_ends_where_the_error_is_below_the_tolerance() -> None:
 def test_long_motions_begin_from_windows_and_end_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = solved(mesh_interval=0.02)
     assert [one["windows"] for one in whole.provenance["rounds"]] == [1]
-    monkeypatch.setattr("osimopt.dynamic.windows.LENGTH", 15)
-    monkeypatch.setattr("osimopt.dynamic.windows.MARGIN", 5)
+    monkeypatch.setattr("osimopt.dynamic.windows.LENGTH", 0.3)
+    monkeypatch.setattr("osimopt.dynamic.windows.MARGIN", 0.1)
+    monkeypatch.setattr("osimopt.dynamic.windows.LONG", 40)
     pieces = solved(mesh_interval=0.02)
     assert [one["windows"] for one in pieces.provenance["rounds"]] == [3, 1]
     assert pieces.activation == pytest.approx(whole.activation, abs=NEAR)
@@ -258,3 +259,8 @@ def test_a_tolerance_below_what_ipopt_moves_bounds_by() -> None:
     solution = solved(tolerance=1e-10)
     assert solution.success
     assert solution.activation == pytest.approx(solved().activation, abs=NEAR)
+
+
+def test_a_mesh_tolerance_that_is_not_reached_is_said() -> None:
+    solution = solved(mesh_tolerance=1e-9, max_refinements=1)
+    assert any("mesh_tolerance 1e-09 was not reached after 1 refinements" in line for line in solution.findings())

@@ -21,6 +21,7 @@ LAYERS = (
         "notices",
         "tables",
         "signals",
+        "fingerprint",
         "resampling",
         "data",
         "costs",

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from .. import isolation
 from ..errors import some
+from ..fingerprint import Fingerprint
 from ..notices import hear
 from ..polynomial.geometry import PolynomialGeometry
 from ..problem import RedundancyProblem
@@ -125,7 +126,9 @@ def load_request(
     if kept is not None and (problem := recall(kept)) is not None:
         return problem
     trial = open_trial(request, n_jobs)
-    problem = replace(trial.problem(progress), source=trial)
+    problem = trial.problem(progress)
+    trial.fingerprint = Fingerprint.of(problem)
+    problem = replace(problem, source=trial)
     if kept is not None:
         keep(problem, kept, trial.heard)
     return problem

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .. import isolation
 from ..data import GeneralizedForce, Kinematics, MuscleGeometry
 from ..errors import ModelError, explain, some
+from ..fingerprint import Fingerprint
 from ..muscle import rigid_tendon_gain, rigid_tendon_passive, supported
 from ..polynomial.geometry import PolynomialGeometry
 from ..problem import RedundancyProblem
@@ -54,6 +55,7 @@ class Trial:
     provenance: dict[str, Any]
     _pairs: Pairs | None = field(default=None, init=False)
     _added: ReserveActuators | None = field(default=None, init=False)
+    fingerprint: Fingerprint | None = field(default=None, init=False)
 
     def __len__(self) -> int:
         """Return the number of frames."""

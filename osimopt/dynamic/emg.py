@@ -52,6 +52,9 @@ class EmgTracking:
             raise InputError(explain("finite EMG envelopes ≥ 0", "NaN or negative values", fix))
         if not (np.diff(self.envelope.index.to_numpy(dtype=float)) > 0.0).all():
             raise InputError(explain("increasing time of the EMG", "times that repeat or decrease", "Sort its rows."))
+        for name, pair in (("scale", self.scale), ("bounds", self.bounds)):
+            if pair is not None and np.shape(pair) != (2,):
+                raise InputError(explain(f"{name} of EMG as two numbers", repr(pair), "(0.5, 2.0), for instance."))
         low, high = self.scale
         if not 0.0 < low <= high < np.inf:
             raise InputError(explain("0 < least ≤ most scale of EMG", f"{self.scale}", "(0.5, 2) frees amplitude."))

@@ -68,7 +68,8 @@ def _from_solution(other: RedundancySolution, nodes: Nodes) -> tuple[Array, Arra
         raise InputError(explain(f"an initial_guess from {time[0]:g} to {time[-1]:g} s", got, "Solve it anew."))
 
     def at(values: Array) -> Array:
-        return np.stack([np.interp(time, other.time, column) for column in values.T], axis=1)
+        bridged = _filled(values, np.zeros(values.shape[1]))
+        return np.stack([np.interp(time, other.time, column) for column in bridged.T], axis=1)
 
     given = {}
     if (excitation := getattr(other, "excitation", None)) is not None:

@@ -29,7 +29,9 @@ def solution_of(
 ) -> DynamicSolution:  # fmt: skip
     """Judge what was found; points of a failed solve keep their values, and are sealed by the caller."""
     state = _fiber_state(nodes, found)
-    problem = nodes.problem if nodes.fiber is None or state is None else _at_state(nodes, found, state)
+    problem = nodes.problem
+    if nodes.fiber is not None and state is not None and np.isfinite(state.velocity).all():
+        problem = _at_state(nodes, found, state)
     points = len(problem)
     status = np.full(points, Status.SOLVED if solved else Status.NOT_CONVERGED, dtype=object)
     detail: dict[int, str] = {}

@@ -96,10 +96,35 @@ def prepared(
     needed = tendon == "compliant" and problem.parameters is not None and set(problem.parameters.classes) != {DEGROOTE}
     if muscles is not None or needed:
         problem = use_degroote_muscles(problem, **(muscles or {}))
-    check_fibers(problem, _with_passive_force(problem, tendon))
+    kept = _of_interest(problem, mesh)
+    _check_switches(problem, tendon)
+    check_fibers(kept, _with_passive_force(kept, tendon))
     _check_conditions(problem, conditions, mesh)
     _warn_of_coarse_mesh(problem, mesh)
     return problem
+
+
+def _of_interest(problem: RedundancyProblem, mesh: Mesh) -> RedundancyProblem:
+    """The frames of the mesh, and one on either side."""
+    first = int(np.searchsorted(problem.time, mesh.time[0] + SAME)) - 1
+    last = int(np.searchsorted(problem.time, mesh.time[-1] - SAME)) + 1
+    return problem.frames(slice(max(0, first), last))
+
+
+def _check_switches(problem: RedundancyProblem, tendon: str) -> None:
+    """Refuse muscles that ignore what is asked for; warn of activation dynamics that they would ignore."""
+    properties = {} if problem.parameters is None else problem.parameters.properties
+    names = np.array(problem.muscles)
+    rigid = np.asarray(properties.get("ignore_tendon_compliance", np.zeros(len(names)))) > 0.0
+    if tendon == "compliant" and rigid.any():
+        fix = "Use tendon='rigid', or muscles={'ignore_tendon_compliance': False}."
+        raise InputError(explain("muscles that do not ignore_tendon_compliance", some(names[rigid]), fix))
+    instant = np.asarray(properties.get("ignore_activation_dynamics", np.zeros(len(names)))) > 0.0
+    if instant.any():
+        warn(
+            f"The model ignores activation dynamics of {some(names[instant])}; here their time constants count.",
+            stacklevel=5,
+        )
 
 
 def _with_passive_force(problem: RedundancyProblem, tendon: str) -> NDArray[np.bool_]:
@@ -107,6 +132,14 @@ def _with_passive_force(problem: RedundancyProblem, tendon: str) -> NDArray[np.b
     if tendon == "rigid" or problem.parameters is None:
         return np.asarray((problem.passive_force != 0.0).any(axis=0))
     return np.asarray(problem.parameters.properties["ignore_passive_fiber_force"] == 0.0)
+
+
+def check_solver(solver: str, conditions: Conditions) -> None:
+    """Refuse what fatrop's stages cannot express."""
+    if solver == "fatrop" and (conditions.periodic or conditions.emg is not None):
+        got = "periodic" if conditions.periodic else "emg, whose scale factors belong to all times"
+        fix = "Use solver='ipopt'."
+        raise InputError(explain("conditions within single intervals with solver='fatrop'", got, fix))
 
 
 def _check_conditions(problem: RedundancyProblem, conditions: Conditions, mesh: Mesh) -> None:

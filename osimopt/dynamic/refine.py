@@ -40,3 +40,15 @@ class Refinement:
             for first, last, count in zip(mesh.edges[:-1], mesh.edges[1:], pieces, strict=True)
         ]
         return Mesh(mesh.scheme, np.append(np.concatenate(edges), mesh.edges[-1]))
+
+    def unmet(self, mesh: Mesh, error: Array) -> str | None:
+        """Say where intervals are still worse than asked for, None where none is."""
+        if self.tolerance is None or (error <= self.tolerance).all():
+            return None
+        worst = int(np.nan_to_num(error, nan=np.inf).argmax())
+        return (
+            f"mesh_tolerance {self.tolerance:g} was not reached after {self.done} refinements: "
+            f"{int(np.sum(~(error <= self.tolerance)))} of {len(mesh)} intervals have larger errors, the largest "
+            f"{error[worst]:.2g} from {mesh.edges[worst]:g} to {mesh.edges[worst + 1]:g} s. Raise max_refinements, or "
+            "shorten mesh_interval."
+        )

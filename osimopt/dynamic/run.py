@@ -45,6 +45,7 @@ class Run:
     provenance: dict[str, Any]
     failure: str | None = None
     stopped: bool = False
+    unmet: str | None = None
     rounds: list[dict[str, Any]] = field(default_factory=list)
 
     def solve(self, mesh: Mesh, initial_guess: Any, refinement: Refinement) -> DynamicSolution:
@@ -53,7 +54,7 @@ class Run:
         static = self._static(nodes)
         unknowns = self._alone(first_guess(initial_guess, nodes, static, self.conditions.emg), nodes, static)
         self.failure = None if nodes.fiber is not None else _impossible(static)
-        near = isinstance(initial_guess, DynamicSolution)
+        near = isinstance(initial_guess, DynamicSolution) and initial_guess.success
         check: Check | None = None
         while self.failure is None:
             if not near:
@@ -64,9 +65,11 @@ class Run:
             check = check_answer(nodes, unknowns)
             self.rounds[-1]["integration_error"] = float(check.interval_error.max())
             finer = refinement.finer(nodes.mesh, check.interval_error)
-            if finer is None:
+            if finer is None or self.stopped:
+                self.unmet = refinement.unmet(nodes.mesh, check.interval_error)
                 break
-            moved, nodes, near = unknowns.moved(nodes.mesh, finer), self._nodes(finer), True
+            moved = unknowns.moved(nodes.mesh, finer).within(self.problem.lower, self.problem.upper)
+            nodes, near = self._nodes(finer), True
             unknowns = self._alone(moved, nodes, self._static(nodes))
         solution = self._solution(nodes, unknowns, check)
         if self.failure is None and not solution.success:
@@ -101,7 +104,7 @@ class Run:
         tasks = [Task(piece.nodes, piece.conditions, cut(guess, piece)) for piece in pieces]
         solved = self._solve_tasks(nodes, tasks)
         if self.stopped:
-            self.failure = _failure(solved)
+            self.failure = _failure(solved) or "Stopped by the user."
         found = [(piece, one.unknowns) for piece, one in zip(pieces, solved, strict=True)]
         return joined(guess, found), all(one.success for one in solved)
 
@@ -142,6 +145,8 @@ class Run:
 
     def _solution(self, nodes: Nodes, unknowns: Unknowns, check: Check | None) -> DynamicSolution:
         provenance = {**nodes.problem.provenance, "method": "dynamic", **self.provenance, "rounds": self.rounds}
+        if self.unmet is not None:
+            provenance["mesh"]["unmet"] = self.unmet
         provenance["mesh"]["edges"] = nodes.mesh.edges.tolist()
         iterations = sum(int(one["iterations"]) for one in self.rounds)
         solved, tolerance = self.failure is None, self.settings.tolerance
@@ -159,7 +164,7 @@ def _impossible(static: RedundancySolution) -> str | None:
     frames = int(np.sum(static.status == Status.INFEASIBLE))
     if not frames:
         return None
-    return f"Static optimization has no solution either in {frames} of {len(static.time)} points of the mesh."
+    return f"Static optimization has no solution in {frames} of {len(static.time)} points of the mesh."
 
 
 def _failure(solved: list[Solved]) -> str | None:

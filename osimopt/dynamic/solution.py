@@ -72,7 +72,9 @@ class DynamicSolution(RedundancySolution):
 
     def findings(self) -> list[str]:
         """Sentences, as of any solution, and what forward integration says."""
-        return super().findings() + ([] if self.check is None else self.check.findings())
+        unmet = self.provenance.get("mesh", {}).get("unmet")
+        said = super().findings() + ([] if unmet is None else [unmet])
+        return said if self.check is None else said + self.check.findings()
 
     def to_dataframe(self, quantity: str = "activation") -> pd.DataFrame:
         """One of activation, excitation (1), muscle_force (N), reserve_force (N·m, N), fiber_length, fiber_velocity."""

@@ -18,7 +18,7 @@ from .conditions import Conditions
 from .cost import dynamic_cost
 from .emg import EmgTracking
 from .mesh import Mesh
-from .prepare import check_limits, check_options, chosen_interval, prepared
+from .prepare import check_limits, check_options, check_solver, chosen_interval, prepared
 from .refine import Refinement
 from .run import Run
 from .scheme import scheme
@@ -78,7 +78,9 @@ def solve_dynamic(
         ``"static"``: static optimization with rigid tendons. ``"midpoint"``: the middle of the bounds. Or activations,
         (M,) or at the points of the mesh (N, M), or an earlier solution that covers the interval.
     solver
-        ``"ipopt"`` or ``"fatrop"``; ``"auto"`` is ipopt, the faster on every problem measured.
+        ``"ipopt"`` or ``"fatrop"``; ``"auto"`` is ipopt, the faster with 80 muscles: a walk takes 15 to 120 times less.
+        Fatrop solves interval by interval, with full matrices. It knows neither EMG scale factors nor ``periodic``,
+        and broken exponents only of activations bounded above 0. Ctrl-C is not heard until it has ended.
     tolerance
         Of the first-order conditions and of every equation, scaled.
     on_failure
@@ -126,6 +128,7 @@ def solve_dynamic(
     check_options(problem, tendon, solver, on_failure, tolerance, initial_guess)
     check_limits(max_iterations, max_refinements, mesh_tolerance, time_constants)
     conditions = Conditions(dynamic_cost(cost, exponent, tendon), derivative_penalty, initial_activation, periodic, emg)
+    check_solver(solver, conditions)
     isolation.prepare("casadi", "osimopt.dynamic.worker.solve:warm_up", (), 1)
     first, last = chosen_interval(problem, time_range)
     mesh = Mesh.uniform(scheme(transcription), first, last, mesh_interval)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,11 @@ class Unknowns:
     def moved(self, old: Mesh, new: Mesh) -> Unknowns:
         """The same on another mesh of the same interval."""
         return self.on_points(lambda values: old.controls_at(new.time, values))
+
+    def within(self, lower: Array, upper: Array) -> Unknowns:
+        """With activations and excitations in their bounds (M,), which polynomials between points can leave."""
+        activation, excitation = (np.clip(values, lower, upper) for values in (self.activation, self.excitation))
+        return replace(self, activation=activation, excitation=excitation)
 
     def into(self, layout: Layout, part: Part) -> Array:
         """The unknowns of a part, in its order."""

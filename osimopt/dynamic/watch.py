@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-#: (iteration, objective, largest violation of a constraint), of the part that is furthest behind.
+#: (iteration, objective, largest violation of a constraint) of all parts that have begun; the count is the largest.
 Progress = Callable[[int, float, float], None]
 
 

@@ -8,20 +8,22 @@ the time grows as the number of intervals does.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .conditions import Conditions
-from .mesh import Mesh
+from .mesh import SAME, Mesh
 from .nodes import Nodes
 from .unknowns import Unknowns
 
 Array = NDArray[np.float64]
 
-#: Intervals of a window, and intervals before and after it that are solved with it and thrown away. With 20 ms these
-#: are 1 s and 0.2 s. Motions shorter than two windows are solved as they are.
-LENGTH, MARGIN = 50, 10
+#: s; length of a window, and of what is solved with it before and after, and thrown away: several time constants.
+LENGTH, MARGIN = 1.0, 0.2
+#: Intervals from which on a motion of two windows or more is worth cutting.
+LONG = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,16 +39,18 @@ class Window:
 
 def windows(nodes: Nodes, conditions: Conditions) -> list[Window]:
     """Cut a long motion; none for a short one."""
-    count = len(nodes.mesh) // LENGTH
-    if count < 2:
+    edges = nodes.mesh.edges
+    count = int((edges[-1] - edges[0]) / LENGTH)
+    if count < 2 or len(nodes.mesh) < LONG:
         return []
-    cuts = np.linspace(0, len(nodes.mesh), count + 1).astype(int).tolist()
-    return [_window(nodes, conditions, cuts[i], cuts[i + 1]) for i in range(count)]
+    cuts = np.unique(np.searchsorted(edges, np.linspace(edges[0], edges[-1], count + 1) - SAME)).tolist()
+    return [_window(nodes, conditions, first, last) for first, last in pairwise(cuts)]
 
 
 def _window(nodes: Nodes, conditions: Conditions, first: int, last: int) -> Window:
-    mesh, intervals = nodes.mesh, len(nodes.mesh)
-    begin, end = max(0, first - MARGIN), min(intervals, last + MARGIN)
+    mesh = nodes.mesh
+    begin = max(0, int(np.searchsorted(mesh.edges, mesh.edges[first] - MARGIN, side="right")) - 1)
+    end = min(len(mesh), int(np.searchsorted(mesh.edges, mesh.edges[last] + MARGIN)))
     points = slice(int(mesh.points[begin, 0]), int(mesh.points[end - 1, -1]) + 1)
     inner = slice(int(mesh.points[first, 0]), int(mesh.points[last - 1, -1]) + 1)
     part = Mesh(mesh.scheme, mesh.edges[begin : end + 1])

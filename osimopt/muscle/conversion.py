@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..data import MuscleParameters
 from ..errors import InputError, explain, some
+from ..fingerprint import Fingerprint
 from ..problem import RedundancyProblem, Source
 from .mechanics import mechanics
 from .replacement import Setting, Switch, degroote_parameters
@@ -76,17 +77,16 @@ def use_degroote_muscles(
     gain = rigid_tendon_gain(parameters, length, speed, "corrected")
     said += _pushing(problem, gain)
     warnings = [*problem.provenance.get("warnings", ()), *said]
-    changed: dict[str, Any] = {}
-    if (source := problem.source) is not None:
-        changed["source"] = _Converted(source, given)
-    return replace(
+    converted = replace(
         problem,
         parameters=parameters,
         max_force=np.maximum(gain, 0.0),
         passive_force=rigid_tendon_passive(parameters, length) + _damping(parameters, length, speed),
         provenance={**problem.provenance, "warnings": list(dict.fromkeys(warnings)), "muscles": given},
-        **changed,
     )
+    if problem.source is None or _edited(problem):
+        return replace(converted, source=None)
+    return replace(converted, source=_Converted(problem.source, given, Fingerprint.of(converted)))
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,20 @@ class _Converted:
 
     source: Source
     options: Mapping[str, Any]
+    fingerprint: Fingerprint
 
     def at(self, times: Array) -> RedundancyProblem:
         """The problem with De Groote muscles at other times (s)."""
-        return use_degroote_muscles(self.source.at(times), **self.options)
+        made = self.source.at(times)
+        converted = use_degroote_muscles(made, **self.options)
+        said = made.provenance.get("warnings", ())  # what conversion brings up was said of the frames that were read
+        return replace(converted, provenance={**converted.provenance, "warnings": list(said)})
+
+
+def _edited(problem: RedundancyProblem) -> bool:
+    """Whether its source knows that its arrays are others than were read."""
+    fingerprint: Fingerprint | None = getattr(problem.source, "fingerprint", None)
+    return fingerprint is not None and bool(fingerprint.changed(problem))
 
 
 def _damping(parameters: MuscleParameters, length: Array, speed: Array) -> Array:

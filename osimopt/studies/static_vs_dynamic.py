@@ -178,7 +178,8 @@ def compare_static_dynamic(
     begun = perf_counter()
     moving = solve_dynamic(converted, tendon, exponent=exponent, progress=progress, **(dynamic or {}))
     seconds = {"read": read_seconds, "dynamic": perf_counter() - begun}
-    assert isinstance(moving, DynamicSolution)
+    if not isinstance(moving, DynamicSolution):  # on_failure="return"
+        raise SolverError(moving.reason, moving)
     at_points = converted.resample(moving.time)
     still, seconds["static"], remarks = _solve_statically(at_points, exponent, static_tendon, tendon)
     return Comparison(still, moving, seconds, remarks)

@@ -119,12 +119,12 @@ def one_tendon(arguments: argparse.Namespace, tendon: str) -> dict[str, Any]:
     """Both sides with one kind of tendon."""
     runs = [ours(arguments, tendon) for _ in range(arguments.repeat + 1)][1:]
     solution = runs[0][1]
-    rounds = [run[1].provenance["rounds"][-1] for run in runs]
+    rounds = [run[1].provenance["rounds"] for run in runs]
     mine: dict[str, Any] = {
         "whole_s": told([seconds for seconds, _ in runs]),
         "solve_dynamic_s": told([run[1].provenance["solve_seconds"] for run in runs]),
-        "solver_s": told([one["wall_seconds"] for one in rounds]),
-        "iterations": rounds[0]["iterations"],
+        "solver_s": told([sum(one["wall_seconds"] for one in each) for each in rounds]),
+        "iterations": [one["iterations"] for one in rounds[0]],
         "objective": solution.provenance["objective"],
         "effort": solution.integrals["muscles"] + solution.integrals["reserves"],
         "forward_integration": solution.provenance["forward_integration"],

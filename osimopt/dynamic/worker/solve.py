@@ -94,7 +94,7 @@ def solve(
 
 
 def _settings(tolerance: float, iterations: int, near: bool) -> dict[str, Any]:
-    ends = {"tol": tolerance, "mu_target": 0.1 * tolerance, "max_iter": iterations}
+    ends = {"tol": tolerance, "acceptable_iter": 0, "mu_target": 0.1 * tolerance, "max_iter": iterations}
     return {**IPOPT, **ends, **(NEAR if near else FAR)}
 
 
