@@ -78,7 +78,7 @@ def solve_dynamic(
         ``"static"``: static optimization with rigid tendons. ``"midpoint"``: the middle of the bounds. Or activations,
         (M,) or at the points of the mesh (N, M), or an earlier solution that covers the interval.
     solver
-        ``"ipopt"`` or ``"fatrop"``; ``"auto"`` is ipopt, the faster with 80 muscles: a walk takes 15 to 120 times less.
+        ``"ipopt"`` or ``"fatrop"``; ``"auto"`` is ipopt, which takes a walk with 80 muscles 18 to 60 times less time.
         Fatrop solves interval by interval, with full matrices. It knows neither EMG scale factors nor ``periodic``,
         and broken exponents only of activations bounded above 0. Ctrl-C is not heard until it has ended.
     tolerance
