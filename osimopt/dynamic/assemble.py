@@ -183,6 +183,8 @@ def _add_emg(builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditi
     assert emg is not None
     muscles, channels = emg.rows(nodes.problem.muscles)
     own = np.isin(muscles, part.muscles)
+    if not own.any():  # a leg without EMG
+        return
     column, channel = _renumber(part.muscles), _renumber(part.channels)
     excitation = layout.excitation[:, [column[m] for m in muscles[own].tolist()]]
     scale = np.broadcast_to(layout.scale[[channel[c] for c in channels[own].tolist()]], excitation.shape)

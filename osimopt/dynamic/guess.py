@@ -69,7 +69,8 @@ def _from_solution(other: RedundancySolution, nodes: Nodes) -> tuple[Array, Arra
 
     def at(values: Array) -> Array:
         bridged = _filled(values, np.zeros(values.shape[1]))
-        return np.stack([np.interp(time, other.time, column) for column in bridged.T], axis=1)
+        columns = [np.interp(time, other.time, column) for column in bridged.T]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(time), 0))
 
     given = {}
     if (excitation := getattr(other, "excitation", None)) is not None:
