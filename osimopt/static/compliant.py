@@ -4,22 +4,33 @@ In every frame the fibre is in static equilibrium with its tendon, which gives a
 max_force = F′(aₖ) and passive_force = F(aₖ) − F′(aₖ) aₖ is solved for aₖ₊₁, until activations no longer move. There
 the moments hold for F(a) itself, and the answer meets the first-order conditions of the nonlinear program. That is not
 convex: there is no certificate, and no proof that moments cannot be met.
+
+A tendon cannot be pushed. A De Groote fibre that shortens as fast as on a rigid tendon would push it where damping
+outweighs activation (with OpenSim's damping of 0.01, at 0.45 maximum speeds and 0.93 optimal lengths: below an
+activation of 0.018), or beyond its maximum speed, where none makes it pull. Such a fibre falls behind and its tendon is
+slack: F(a) = 0, which F(a) above that activation tends to. OpenSim's class holds forces to be 0 at least, but looks for
+an equilibrium at this speed only, finds none (``computeEquilibrium`` raises) and says no force; simulated with the
+explicit form of its tendon dynamics, which leaves damping out, that muscle settles at 0.0025 of its maximum isometric
+force. Where F(a) = 0, so is F′(a): the muscle stays there, a local optimum, even if one with more activation is better.
+Frames where there is no equilibrium for another reason fail: there the model does not fit the motion.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, SolverError, explain, some
+from ..data import MuscleParameters
+from ..errors import InputError, explain, some
 from ..muscle import activation_slope, equilibrium, supported
 from ..problem import RedundancyProblem
 from ..solution import RedundancySolution, Status
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 #: Activations that move by less are settled: forces then are off by F″/2 · 1e-20.
 SETTLED = 1e-10
@@ -30,6 +41,37 @@ SHORTEST = 1.0 / 16.0
 FIRST = (0.1, 0.4, 0.8, 0.02)
 
 
+@dataclass(frozen=True, eq=False)
+class _Forces:
+    """Tendon force in N and its slope with activation, (T, M), 0 where ``lost``; why they are 0 if they are.
+
+    ``slack``: the fibre would push. ``lost``: there is no equilibrium.
+    """
+
+    force: Array
+    slope: Array
+    slack: Mask
+    lost: Mask
+
+    @classmethod
+    def at(cls, problem: RedundancyProblem, activation: Array, speed: Array) -> _Forces:
+        """Forces of fibres at these activations and speeds (m/s)."""
+        assert problem.parameters is not None
+        parameters, length = problem.parameters, np.asarray(problem.geometry.length)
+        fiber, force = equilibrium(parameters, length, activation, speed)
+        slope = np.maximum(activation_slope(parameters, length, activation, fiber, speed), 0.0)
+        known = np.isfinite(force) & np.isfinite(slope)
+        slack = np.zeros(force.shape, dtype=bool)
+        if not known.all():
+            pull = equilibrium(_on_rigid_tendons(parameters), length, activation, speed)[1]
+            slack = ~known & (length >= parameters.tendon_slack_length) & (pull <= 0.0)
+        return cls(np.where(known, force, 0.0), np.where(known, slope, 0.0), slack, ~known & ~slack)
+
+    def linear(self, problem: RedundancyProblem, activation: Array) -> RedundancyProblem:
+        """The problem with these forces, affine in activation."""
+        return replace(problem, max_force=self.slope, passive_force=self.force - self.slope * activation)
+
+
 def solve_compliant(
     problem: RedundancyProblem,
     solve: Callable[[RedundancyProblem, Array | None], RedundancySolution],
@@ -37,24 +79,25 @@ def solve_compliant(
 ) -> RedundancySolution:
     """Solve with tendons in equilibrium; ``solve`` solves an affine problem from a guess.
 
-    The solution's problem is the last linear one, so that its forces are F(a).
+    The solution's problem is the last linear one, so that its forces are F(a). Frames in which a muscle has no
+    equilibrium fail, and their ``detail`` names it; that of a solved frame names the muscles whose fibres would push.
 
     Raises
     ------
     InputError
         The problem has no model behind it, or a muscle whose curves osimopt does not have.
-    SolverError
-        A muscle has no equilibrium.
     """
     speed = _fiber_speed(problem)
     at = np.clip(np.full(problem.max_force.shape, FIRST[0]), problem.lower, problem.upper)
     tried = np.zeros(len(problem), dtype=int)
     step, moved_before = np.ones(len(problem)), np.full(len(problem), np.inf)
-    solution = solve(_linearise(problem, at, speed), guess)
+    forces = _Forces.at(problem, at, speed)
+    solution = solve(forces.linear(problem, at), guess)
     for _ in range(MOST_ROUNDS):
-        change = np.where(solution.solved[:, None], solution.activation - at, 0.0)
+        found = solution.solved & ~forces.lost.any(axis=1)
+        change = np.where(found[:, None], solution.activation - at, 0.0)
         moved = np.abs(change).max(axis=1, initial=0.0)
-        stuck = ~solution.solved & (tried + 1 < len(FIRST))
+        stuck = ~found & (tried + 1 < len(FIRST))
         if (moved <= SETTLED).all() and not stuck.any():
             break
         step = np.clip(np.where(moved > moved_before, 0.5, 2.0) * step, SHORTEST, 1.0)
@@ -63,8 +106,9 @@ def solve_compliant(
         tried += stuck
         at[stuck] = np.clip(np.array(FIRST)[tried[stuck], None], problem.lower, problem.upper)
         start = None if solution.multipliers is None else np.nan_to_num(solution.multipliers)
-        solution = solve(_linearise(problem, at, speed), start)
-    return _without_proof(solution, moved > SETTLED)
+        forces = _Forces.at(problem, at, speed)
+        solution = solve(forces.linear(problem, at), start)
+    return _without_proof(solution, forces, moved > SETTLED)
 
 
 def refuse_compliant(solution: RedundancySolution, what: str) -> None:
@@ -89,32 +133,32 @@ def _fiber_speed(problem: RedundancyProblem) -> Array:
     return np.asarray(geometry.lengthening_speed * np.maximum(along, 0.0) / np.hypot(along, height))
 
 
-def _linearise(problem: RedundancyProblem, at: Array, speed: Array) -> RedundancyProblem:
-    assert problem.parameters is not None
-    length = np.asarray(problem.geometry.length)
-    fiber, force = equilibrium(problem.parameters, length, at, speed)
-    slope = np.maximum(activation_slope(problem.parameters, length, at, fiber, speed), 0.0)
-    lost = ~np.isfinite(force) | ~np.isfinite(slope)
-    if lost.any():
-        frame, muscle = np.argwhere(lost)[0]
-        raise SolverError(
-            f"{problem.muscles[muscle]} has no fibre-tendon equilibrium at {problem.time[frame]:g} s (in all "
-            f"{some(np.array(problem.muscles)[lost.any(axis=0)])}). Check its optimal_fiber_length and "
-            "tendon_slack_length against the motion, or use tendon='rigid'."
-        )
-    return replace(problem, max_force=slope, passive_force=force - slope * at)
+def _on_rigid_tendons(parameters: MuscleParameters) -> MuscleParameters:
+    rigid = np.ones(len(parameters.names))
+    return replace(parameters, properties={**parameters.properties, "ignore_tendon_compliance": rigid})
 
 
-def _without_proof(solution: RedundancySolution, unsettled: NDArray[np.bool_]) -> RedundancySolution:
-    """Take back what only holds for the linear problem, and mark the frames whose activations still move as failed."""
-    failed = unsettled | ~solution.solved
+def _without_proof(solution: RedundancySolution, forces: _Forces, unsettled: Mask) -> RedundancySolution:
+    """Take back what only holds for the linear problem, and mark the frames that have no answer as failed."""
+    lost: Mask = np.any(forces.lost, axis=1)
+    slack: Mask = np.any(forces.slack, axis=1)
+    failed = unsettled | ~solution.solved | lost
     status = solution.status.copy()
     status[failed] = Status.NOT_CONVERGED
-    detail = {}
-    for frame in np.flatnonzero(failed).tolist():
-        moving = "Activations kept moving with the stretch of the tendons."
-        missed = f"Linearised at none of {len(FIRST)} activations could forces meet the moments. "
-        detail[frame] = moving if unsettled[frame] else missed + solution.detail.get(frame, "")
+    names, detail = np.array(solution.problem.muscles), {}
+    for frame in np.flatnonzero(failed | slack).tolist():
+        if lost[frame]:
+            detail[frame] = (
+                f"No fibre-tendon equilibrium of {some(names[forces.lost[frame]])}. Check optimal_fiber_length and "
+                "tendon_slack_length against the motion, or use tendon='rigid'."
+            )
+        elif not failed[frame]:
+            detail[frame] = f"Slack tendons, as fibres shorten too fast: {some(names[forces.slack[frame]])}."
+        elif unsettled[frame]:
+            detail[frame] = "Activations kept moving with the stretch of the tendons."
+        else:
+            missed = f"Linearised at none of {len(FIRST)} activations could forces meet the moments. "
+            detail[frame] = missed + solution.detail.get(frame, "")
 
     def blank(values: Array) -> Array:
         return np.where(failed.reshape(-1, *[1] * (values.ndim - 1)), np.nan, values)
