@@ -6,13 +6,13 @@ the moments hold for F(a) itself, and the answer meets the first-order condition
 convex: there is no certificate, and no proof that moments cannot be met.
 
 A tendon cannot be pushed. A De Groote fibre that shortens as fast as on a rigid tendon would push it where damping
-outweighs activation (with OpenSim's damping of 0.01, at 0.45 maximum speeds and 0.93 optimal lengths: below an
+outweighs activation (with OpenSim's damping of 0.01, at 0.46 maximum speeds and 0.84 optimal lengths: below an
 activation of 0.018), or beyond its maximum speed, where none makes it pull. Such a fibre falls behind and its tendon is
-slack: F(a) = 0, which F(a) above that activation tends to. OpenSim's class holds forces to be 0 at least, but looks for
-an equilibrium at this speed only, finds none (``computeEquilibrium`` raises) and says no force; simulated with the
-explicit form of its tendon dynamics, which leaves damping out, that muscle settles at 0.0025 of its maximum isometric
-force. Where F(a) = 0, so is F′(a): the muscle stays there, a local optimum, even if one with more activation is better.
-Frames where there is no equilibrium for another reason fail: there the model does not fit the motion.
+slack: F(a) = 0, to which F(a) above that activation falls. OpenSim's class looks for forces from 0 at this speed only,
+finds none (``computeEquilibrium`` raises) and says no other; with the explicit form of its tendon dynamics, which leaves
+damping out, force settles at 0.0025 of the maximum isometric one there, at an activation of 0.01.
+Where F(a) = 0, so is F′(a), and a muscle that came there too early would never leave: fibres may push until
+activations are near their answer. Frames without equilibrium for another reason fail: the model does not fit them.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ Mask = NDArray[np.bool_]
 
 #: Activations that move by less are settled: forces then are off by F″/2 · 1e-20.
 SETTLED = 1e-10
+#: Activations that move by less are near enough to tell which fibres would push.
+NEAR = 1e-3
 MOST_ROUNDS = 100
 #: Share of the way that a frame goes at least; one that overshoots goes half as far next time.
 SHORTEST = 1.0 / 16.0
@@ -43,9 +45,9 @@ FIRST = (0.1, 0.4, 0.8, 0.02)
 
 @dataclass(frozen=True, eq=False)
 class _Forces:
-    """Tendon force in N and its slope with activation, (T, M), 0 where ``lost``; why they are 0 if they are.
+    """Tendon force in N and its slope with activation, (T, M); 0 where there is no equilibrium, ``lost``.
 
-    ``slack``: the fibre would push. ``lost``: there is no equilibrium.
+    Where the tendon is ``slack`` because the fibre would push it, they are those of the push.
     """
 
     force: Array
@@ -58,18 +60,20 @@ class _Forces:
         """Forces of fibres at these activations and speeds (m/s)."""
         assert problem.parameters is not None
         parameters, length = problem.parameters, np.asarray(problem.geometry.length)
-        fiber, force = equilibrium(parameters, length, activation, speed)
-        slope = np.maximum(activation_slope(parameters, length, activation, fiber, speed), 0.0)
+        force, slope = _force_and_slope(parameters, length, activation, speed)
         known = np.isfinite(force) & np.isfinite(slope)
-        slack = np.zeros(force.shape, dtype=bool)
-        if not known.all():
-            pull = equilibrium(_on_rigid_tendons(parameters), length, activation, speed)[1]
-            slack = ~known & (length >= parameters.tendon_slack_length) & (pull <= 0.0)
-        return cls(np.where(known, force, 0.0), np.where(known, slope, 0.0), slack, ~known & ~slack)
+        if known.all():
+            return cls(force, slope, ~known, ~known)
+        pull, rise = _force_and_slope(_on_rigid_tendons(parameters), length, activation, speed)
+        slack = ~known & (length >= parameters.tendon_slack_length) & (pull <= 0.0)
+        force, slope = (np.where(known, a, np.where(slack, b, 0.0)) for a, b in ((force, pull), (slope, rise)))
+        return cls(force, slope, slack, ~known & ~slack)
 
-    def linear(self, problem: RedundancyProblem, activation: Array) -> RedundancyProblem:
-        """The problem with these forces, affine in activation."""
-        return replace(problem, max_force=self.slope, passive_force=self.force - self.slope * activation)
+    def linear(self, problem: RedundancyProblem, activation: Array, firm: Mask) -> RedundancyProblem:
+        """The problem with these forces, affine in activation; in ``firm`` frames (T,) none pushes."""
+        none = self.slack & firm[:, None]
+        force, slope = np.where(none, 0.0, self.force), np.where(none, 0.0, self.slope)
+        return replace(problem, max_force=slope, passive_force=force - slope * activation)
 
 
 def solve_compliant(
@@ -91,24 +95,25 @@ def solve_compliant(
     at = np.clip(np.full(problem.max_force.shape, FIRST[0]), problem.lower, problem.upper)
     tried = np.zeros(len(problem), dtype=int)
     step, moved_before = np.ones(len(problem)), np.full(len(problem), np.inf)
-    forces = _Forces.at(problem, at, speed)
-    solution = solve(forces.linear(problem, at), guess)
+    forces, firm = _Forces.at(problem, at, speed), np.zeros(len(problem), dtype=bool)
+    solution = solve(forces.linear(problem, at, firm), guess)
     for _ in range(MOST_ROUNDS):
         found = solution.solved & ~forces.lost.any(axis=1)
         change = np.where(found[:, None], solution.activation - at, 0.0)
         moved = np.abs(change).max(axis=1, initial=0.0)
         stuck = ~found & (tried + 1 < len(FIRST))
-        if (moved <= SETTLED).all() and not stuck.any():
+        if ((moved <= SETTLED) & firm & ~stuck).all():
             break
         step = np.clip(np.where(moved > moved_before, 0.5, 2.0) * step, SHORTEST, 1.0)
         moved_before = moved
+        firm |= moved <= NEAR
         at = at + step[:, None] * change
         tried += stuck
         at[stuck] = np.clip(np.array(FIRST)[tried[stuck], None], problem.lower, problem.upper)
         start = None if solution.multipliers is None else np.nan_to_num(solution.multipliers)
         forces = _Forces.at(problem, at, speed)
-        solution = solve(forces.linear(problem, at), start)
-    return _without_proof(solution, forces, moved > SETTLED)
+        solution = solve(forces.linear(problem, at, firm), start)
+    return _without_proof(solution, forces, (moved > SETTLED) | ~firm)
 
 
 def refuse_compliant(solution: RedundancySolution, what: str) -> None:
@@ -131,6 +136,13 @@ def _fiber_speed(problem: RedundancyProblem) -> Array:
     along = geometry.length - parameters.tendon_slack_length
     height = parameters.optimal_fiber_length * np.sin(parameters.pennation_angle)
     return np.asarray(geometry.lengthening_speed * np.maximum(along, 0.0) / np.hypot(along, height))
+
+
+def _force_and_slope(
+    parameters: MuscleParameters, length: Array, activation: Array, speed: Array
+) -> tuple[Array, Array]:
+    fiber, force = equilibrium(parameters, length, activation, speed)
+    return force, np.maximum(activation_slope(parameters, length, activation, fiber, speed), 0.0)
 
 
 def _on_rigid_tendons(parameters: MuscleParameters) -> MuscleParameters:
