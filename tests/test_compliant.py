@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import osimopt
 from osimopt import solve_static
 from osimopt.muscle import equilibrium
+from osimopt.static import compliant
 from osimopt.static.compliant import _fiber_speed
 
 
@@ -113,3 +115,125 @@ def test_bands_come_with_the_solution(walk: osimopt.RedundancyProblem) -> None:
     for band in solution.uncertainty.muscle_force:
         np.testing.assert_allclose(band, solution.muscle_force, rtol=1e-5, atol=1e-4)
     assert solve_static(few).uncertainty is None
+
+
+@pytest.fixture(scope="module")
+def damped(arm: Any) -> osimopt.RedundancyProblem:
+    """De Groote muscles so damped that flexors at low activation would push."""
+    problem = osimopt.load_problem(arm.model, arm.motion, time_range=(0.2, 0.4))
+    return osimopt.use_degroote_muscles(
+        problem, ignore_passive_fiber_force=True, active_force_width_scale=1.5, fiber_damping=0.1
+    )
+
+
+def force_and_where_none(problem: osimopt.RedundancyProblem, activation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Forces, and where there are none."""
+    assert problem.parameters is not None
+    force = equilibrium(problem.parameters, np.asarray(problem.geometry.length), activation, _fiber_speed(problem))[1]
+    return force, np.isnan(force)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("faster", [1.0, 10.0])
+def test_tendons_are_slack_where_fibres_would_push(damped: osimopt.RedundancyProblem, faster: float) -> None:
+    """Ten times as fast, flexors are beyond their maximum speed."""
+    speed = faster * np.asarray(damped.geometry.lengthening_speed)
+    problem = replace(damped, geometry=replace(damped.geometry, lengthening_speed=speed))
+    solution = solve_static(problem, tendon="compliant")
+    force, none = force_and_where_none(problem, solution.activation)
+    assert none.any()
+    assert not none.all(axis=0).all()
+    np.testing.assert_array_equal(solution.muscle_force[none], 0.0)
+    np.testing.assert_allclose(solution.activation[none], np.broadcast_to(problem.lower, none.shape)[none])
+    np.testing.assert_allclose(solution.muscle_force[~none], force[~none], atol=1e-6)
+    np.testing.assert_allclose(solution.moment_residual, 0.0, atol=1e-7)
+    told = {
+        frame: f"Slack tendons, as fibres shorten too fast: {', '.join(np.array(problem.muscles)[row])}."
+        for frame, row in enumerate(none)
+        if row.any()
+    }
+    assert solution.detail == told
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("first", [0.02, 0.8])
+def test_slack_tendons_do_not_depend_on_the_start(
+    damped: osimopt.RedundancyProblem, monkeypatch: pytest.MonkeyPatch, first: float
+) -> None:
+    """A muscle whose tendon is slack at first still works where that costs less."""
+    solution = solve_static(damped, tendon="compliant")
+    working = solution.activation[~force_and_where_none(damped, solution.activation)[1]]
+    assert force_and_where_none(damped, np.full(solution.activation.shape, 0.02))[1].any()
+    assert (working > 0.1).any()
+    monkeypatch.setattr(compliant, "FIRST", (first, *compliant.FIRST))
+    np.testing.assert_allclose(solve_static(damped, tendon="compliant").activation, solution.activation, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def passive(damped: osimopt.RedundancyProblem) -> osimopt.RedundancyProblem:
+    assert damped.parameters is not None
+    pulls = {**damped.parameters.properties, "ignore_passive_fiber_force": np.zeros(len(damped.muscles))}
+    return replace(damped, parameters=replace(damped.parameters, properties=pulls))
+
+
+def with_length(problem: osimopt.RedundancyProblem, changed: dict[tuple[int, int], float]) -> osimopt.RedundancyProblem:
+    """The same with muscles, by frame and index, of some optimal fibre lengths plus the tendon's slack length."""
+    assert problem.parameters is not None
+    length = np.array(problem.geometry.length)
+    for (frame, muscle), fibers in changed.items():
+        fiber, tendon = problem.parameters.optimal_fiber_length, problem.parameters.tendon_slack_length
+        length[frame, muscle] = tendon[muscle] + fibers * fiber[muscle]
+    return replace(problem, geometry=replace(problem.geometry, length=length))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_frames_without_equilibrium_fail_alone(passive: osimopt.RedundancyProblem) -> None:
+    """A muscle shorter than its tendon has none, nor one so long that it pulls with over five times its strength."""
+    broken = with_length(passive, {(3, 0): -0.1, (5, 1): 3.0})
+    solution, whole = (solve_static(p, tendon="compliant", on_failure="return") for p in (broken, passive))
+    assert np.flatnonzero(~solution.solved).tolist() == [3, 5]
+    kept = solution.solved
+    np.testing.assert_allclose(solution.activation[kept], whole.activation[kept], atol=1e-9)
+    for frame, name in ((3, passive.muscles[0]), (5, passive.muscles[1])):
+        assert solution.status[frame] is osimopt.Status.NOT_CONVERGED
+        assert np.isnan(solution.activation[frame]).all()
+        assert np.isnan(solution.muscle_force[frame]).all()
+        assert np.isnan(solution.objective[frame])
+        said = solution.detail[frame]
+        assert said.startswith(f"No fibre-tendon equilibrium of {name}. Check optimal_fiber_length and tendon_slack")
+        assert said.endswith("or use tendon='rigid'.")
+    with pytest.raises(osimopt.SolverError, match=f"equilibrium of {passive.muscles[0]}") as caught:
+        solve_static(broken, tendon="compliant")
+    np.testing.assert_array_equal(caught.value.solution.solved, kept)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_equilibrium_at_another_activation_is_found(
+    passive: osimopt.RedundancyProblem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stretched to 1.886 optimal lengths it carries 4.97 times its strength at rest, and over five times at 1."""
+    monkeypatch.setattr(compliant, "FIRST", (1.0, 0.1))
+    stretched = with_length(passive, {(5, 1): 1.886})
+    assert force_and_where_none(stretched, np.ones(stretched.max_force.shape))[1][5, 1]
+    assert solve_static(stretched, tendon="compliant").success
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_walking_is_solved_where_a_tendon_is_slack(real_data: Path) -> None:
+    folder = real_data / "walk_80muscles"
+    if not folder.is_dir():
+        pytest.skip("needs walk_80muscles")
+    problem = osimopt.load_problem(
+        folder / "subject_walk_scaled.osim",
+        folder / "coordinates_100hz.mot",
+        folder / "grf_walk.xml",
+        time_range=(0.70, 0.74),
+        weld=("mtp_r", "mtp_l"),
+        geometry=folder / "subject_walk_scaled_FunctionBasedPathSet.xml",
+    )
+    walk = osimopt.use_degroote_muscles(problem, active_force_width_scale=1.5, ignore_passive_fiber_force=True)
+    solution = solve_static(walk, tendon="compliant")
+    force = solution.muscle_force[:, walk.muscles.index("recfem_l")]
+    np.testing.assert_array_equal(force > 0.0, [True, False, False, False, False])
+    np.testing.assert_array_equal(force[1:], 0.0)
+    np.testing.assert_allclose(solution.moment_residual, 0.0, atol=1e-7)
