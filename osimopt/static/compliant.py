@@ -8,10 +8,9 @@ convex: there is no certificate, and no proof that moments cannot be met.
 A tendon cannot be pushed. A De Groote fibre that shortens as fast as on a rigid tendon would push it where damping
 outweighs activation (with OpenSim's damping of 0.01, at 0.46 maximum speeds and 0.84 optimal lengths: below an
 activation of 0.018), or beyond its maximum speed, where none makes it pull. Such a fibre falls behind and its tendon is
-slack: F(a) = 0, to which F(a) above that activation falls. OpenSim's class has no negative force either, and where it
-looks for an equilibrium, at this speed only, it finds none (``computeEquilibrium`` raises). With the explicit form of
-its tendon dynamics, which leaves damping out, force settles there at 0.0025 of the maximum isometric one at an
-activation of 0.01.
+slack: F(a) = 0, to which F(a) above that activation falls. OpenSim looks for an equilibrium at this speed only, between
+0 and 5 maximum isometric forces, and finds none (``computeEquilibrium`` raises). With the explicit form of its tendon
+dynamics, which leaves damping out, force settles there at 0.0025 of the maximum isometric one at an activation of 0.01.
 Where F(a) = 0, so is F′(a), and a muscle that came there too early would never leave: fibres may push until
 activations are near their answer. Frames without equilibrium for another reason fail: the model does not fit them.
 """
