@@ -74,7 +74,7 @@ class RedundancySolution:
         (T,) iterations of the solver.
     unique
         (T,) whether the minimiser is unique. Where it is not, the answer is the one of least norm
-        (Σ a² + Σ e²).
+        (Σ a² + Σ e²). None where the problem is not convex, so that nothing is known.
     objective_terms
         (T,) of each term of the cost, by name; ``objective`` is their sum (the larger, for min_max).
     gap, activation_error
@@ -95,7 +95,7 @@ class RedundancySolution:
     reserve_control: Array
     status: NDArray[np.object_]
     iterations: NDArray[np.intp]
-    unique: NDArray[np.bool_]
+    unique: NDArray[np.bool_] | None
     objective: Array
     objective_terms: dict[str, Array]
     gap: Array | None = None

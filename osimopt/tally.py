@@ -47,7 +47,7 @@ class Tally:
     objective: float
     certified: int
     activation_error: float
-    ambiguous: int
+    ambiguous: int | None
     powerless: NDArray[np.intp]
     notices: tuple[str, ...]
 
@@ -73,7 +73,7 @@ class Tally:
             objective=float(np.sum(solution.objective[solved])),
             certified=0 if gap is None else int(np.isfinite(gap[solved]).sum()),
             activation_error=float("nan") if error is None else _largest(error),
-            ambiguous=int(np.sum(~solution.unique & solved)),
+            ambiguous=None if solution.unique is None else int(np.sum(~solution.unique & solved)),
             powerless=np.sum(problem.max_force <= 0.0, axis=0),
             notices=tuple(problem.provenance.get("warnings", ())),
         )
@@ -95,7 +95,7 @@ class Tally:
             self.objective + later.objective,
             self.certified + later.certified,
             float(np.fmax(self.activation_error, later.activation_error)),
-            self.ambiguous + later.ambiguous,
+            None if self.ambiguous is None or later.ambiguous is None else self.ambiguous + later.ambiguous,
             self.powerless + later.powerless,
             tuple(dict.fromkeys(self.notices + later.notices)),
         )
@@ -166,7 +166,7 @@ class Tally:
             "residual_peak": self.residual_peak(),
             "certified_frames": self.certified,
             "activation_error_max": None if np.isnan(self.activation_error) else self.activation_error,
-            "unique": not self.ambiguous,
+            "unique": None if self.ambiguous is None else not self.ambiguous,
             "findings": self.findings(),
         }
 

@@ -101,7 +101,7 @@ RIGID: dict[str, dict[str, Any]] = {
     "linear": {"cost": "sum_force"},
     "largest": {"cost": "min_max"},
     "stress": {"cost": "sum_stress_squared"},
-    "periodic": {"periodic": {"muscle_0": "muscle_1", "muscle_1": "muscle_0"}, "initial_activation": False},
+    "periodic": {"periodic": {"muscle_0": "muscle_1", "muscle_1": "muscle_0"}, "initial_activation": "free"},
     "emg": {"emg": {}},
     "emg bounds": {"emg": {"weight": 0.0, "bounds": (0.1, 0.2)}},
 }

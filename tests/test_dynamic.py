@@ -93,6 +93,7 @@ def found(known: Known, transcription: str, interval: float) -> Any:
         tolerance=FINE,
         time_range=(0.0, 1.0),
         time_constants=SLOW,
+        initial_activation="equal",
     )
 
 
@@ -207,7 +208,7 @@ def solved(optimal: Optimal, transcription: str, interval: float) -> Any:
         tolerance=FINE,
         time_range=(0.0, DURATION),
         time_constants=SLOW,
-        initial_activation=False,
+        initial_activation="free",
     )
 
 
@@ -247,7 +248,7 @@ def pair(strength: tuple[float, float], moment: Callable[[Array], Array], **opti
     """Two muscles of 5 cm moment arm and 1 s, solved periodically unless told otherwise."""
     time = np.linspace(-0.05, 1.05, 221)
     problem = RedundancyProblem.from_arrays([[0.05, 0.05]], list(strength), moment(time), time=time)
-    given: dict[str, Any] = {"tolerance": 1e-8, "periodic": True, "initial_activation": False, "mesh_interval": 0.05}
+    given: dict[str, Any] = {"tolerance": 1e-8, "periodic": True, "initial_activation": "free", "mesh_interval": 0.05}
     return solve_dynamic(problem, "rigid", time_range=(0.0, 1.0), **(given | options))
 
 

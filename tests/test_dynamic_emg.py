@@ -19,7 +19,7 @@ Array = np.ndarray
 
 
 CHANNELS = {"biceps": "BIC", "brachialis": "BRA", "triceps": "TRI"}
-LOOSE = {"periodic": True, "initial_activation": False}
+LOOSE = {"periodic": True, "initial_activation": "free"}
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def value(cost: str, solution: Any) -> float:
 
 @pytest.fixture(scope="module")
 def each() -> dict[str, Any]:
-    return {cost: solved(cost=cost) for cost in DYNAMIC_COSTS}
+    return {cost: solved(cost=cost, initial_activation="free") for cost in DYNAMIC_COSTS}
 
 
 @pytest.mark.parametrize("cost", DYNAMIC_COSTS)
@@ -60,7 +60,7 @@ def test_static_optimization_bounds_costs_of_activation(each: dict[str, Any], co
     solution = each[cost]
     static = solve_static(solution.problem, cost=cost)
     assert (solution.objective > static.objective - COST * static.objective.max()).all()
-    slow = solved(elbow(20.0), cost=cost, mesh_interval=0.8)
+    slow = solved(elbow(20.0), cost=cost, mesh_interval=0.8, initial_activation="free")
     least = solve_static(slow.problem, cost=cost).objective
     assert value(cost, slow) == pytest.approx(slow.time[-1] * _mean(least, slow), rel=0.01)
 
@@ -71,7 +71,9 @@ def _mean(integrand: Array, solution: Any) -> float:
 
 
 def test_larger_exponents_share_more_evenly() -> None:
-    peaks = [solved(exponent=exponent).excitation.max() for exponent in (1.5, 2.0, 3.0, 8.0)]
+    peaks = [
+        solved(exponent=exponent, initial_activation="equal").excitation.max() for exponent in (1.5, 2.0, 3.0, 8.0)
+    ]
     assert peaks == sorted(peaks, reverse=True)
     assert peaks[0] > peaks[-1] + 0.05
 
@@ -112,7 +114,7 @@ def test_costs_of_force_are_those_of_elastic_tendons(degroote: RedundancyProblem
 
 def test_the_derivative_penalty_smooths_tendon_forces(degroote: RedundancyProblem) -> None:
     rough, smooth = (
-        solve_dynamic(degroote, mesh_interval=0.05, derivative_penalty=weight, initial_activation=False)
+        solve_dynamic(degroote, mesh_interval=0.05, derivative_penalty=weight, initial_activation="free")
         for weight in (0.0, 1.0)
     )
     assert "derivative_penalty" not in rough.integrals
@@ -131,7 +133,7 @@ def degroote(arm) -> RedundancyProblem:
 
 @pytest.mark.parametrize("transcription", ["trapezoidal", "hermite-simpson", RADAU])
 def test_periodic_states_are_equal_at_the_ends(transcription: str) -> None:
-    options = {"transcription": transcription, "initial_activation": False}
+    options = {"transcription": transcription, "initial_activation": "free"}
     apart, joined = solved(**options), solved(periodic=True, **options)
     assert np.abs(apart.activation[0] - apart.activation[-1]).max() > 0.05
     assert joined.activation[0] == pytest.approx(joined.activation[-1], abs=NEAR)
@@ -156,7 +158,7 @@ def test_half_a_cycle_with_sides_exchanged_is_the_whole_cycle() -> None:
     problem = RedundancyProblem.from_arrays(
         arms, [800.0, 1500.0] * 2, moment, time=time, muscles=names, coordinates=("r", "l"), reserves=1.0
     )
-    options: dict[str, Any] = {"mesh_interval": 0.05, "initial_activation": False}
+    options: dict[str, Any] = {"mesh_interval": 0.05, "initial_activation": "free"}
     whole = solved(problem, periodic=True, **options)
     sides = {"calf_r": "calf_l", "thigh_r": "thigh_l", "calf_l": "calf_r", "thigh_l": "thigh_r"}
     half = solved(problem, periodic=sides, time_range=(0.0, 0.5), **options)
@@ -169,10 +171,49 @@ def test_half_a_cycle_with_sides_exchanged_is_the_whole_cycle() -> None:
 
 @pytest.mark.parametrize("transcription", ["trapezoidal", "hermite-simpson"])
 def test_activation_begins_at_its_excitation(transcription: str) -> None:
-    resting, free = (solved(transcription=transcription, initial_activation=begin) for begin in (True, False))
+    resting, free = (solved(transcription=transcription, initial_activation=begin) for begin in ("equal", "free"))
     assert resting.activation[0] == pytest.approx(resting.excitation[0], abs=NEAR)
     assert np.abs(free.activation[0] - free.excitation[0]).max() > 0.05
     assert free.total_objective < resting.total_objective
+
+
+@pytest.mark.parametrize("cost", ["excitation_power", "activation_power", "sum_force_squared", "min_max"])
+def test_the_price_of_the_start(cost: str) -> None:
+    """What the static cost of the first point is, for as long as activation outlasts excitation."""
+    solution = solved(cost=cost)
+    static = get_cost("activation_power" if cost == "excitation_power" else cost)
+    first = static.total(static.terms(solution.problem, solution.activation, solution.reserve_control))[0]
+    assert solution.integrals["start"] == pytest.approx(0.060 * first, rel=COST)
+    assert solution.total_objective == pytest.approx(sum(solution.integrals.values()))
+    assert "start" not in solved(cost=cost, initial_activation="free").integrals
+    assert "start" not in solved(cost=cost, periodic=True).integrals
+
+
+@pytest.mark.parametrize("transcription", ["trapezoidal", "hermite-simpson", RADAU])
+def test_a_paid_start_is_near_what_a_longer_interval_gives(transcription: str) -> None:
+    long = solved(transcription=transcription, mesh_interval=0.01)
+    at = np.searchsorted(long.time, 0.3 - 1e-9)
+
+    def error(start: str) -> float:
+        begin = solved(transcription=transcription, mesh_interval=0.01, time_range=(0.3, 1.0), initial_activation=start)
+        return float(np.abs(begin.activation[0] - long.activation[at]).max())
+
+    paid = error("paid")
+    assert paid < 0.5 * error("equal")
+    assert paid < 0.2 * error("free")
+
+
+@pytest.mark.parametrize("transcription", ["trapezoidal", "hermite-simpson"])
+def test_excitations_that_moments_determine_do_not_ring(transcription: str) -> None:
+    time = np.linspace(-0.1, 1.1, 241)
+    moment = 50.0 * (0.3 + 0.2 * np.sin(4.0 * np.pi * time))
+    problem = RedundancyProblem.from_arrays([[0.05]], [1000.0], moment, time=time)
+
+    def roughness(start: str) -> float:
+        found = solve_dynamic(problem, "rigid", transcription, time_range=(0.0, 1.0), initial_activation=start)  # type: ignore[arg-type]
+        return float(np.abs(np.diff(found.excitation[:, 0], 2)).max())
+
+    assert roughness("paid") < 0.2 * roughness("equal")
 
 
 def test_slower_muscles_need_earlier_excitations() -> None:
@@ -206,7 +247,7 @@ def test_every_guess_leads_to_the_same(degroote: RedundancyProblem) -> None:
 
 def test_transcriptions_agree_on_a_fine_mesh() -> None:
     costs = [
-        solved(transcription=name, mesh_interval=0.01, periodic=True, initial_activation=False).total_objective
+        solved(transcription=name, mesh_interval=0.01, periodic=True, initial_activation="free").total_objective
         for name in ("trapezoidal", "hermite-simpson", RADAU, f"{RADAU}-2")
     ]
     assert costs == pytest.approx([costs[2]] * 4, rel=2e-3)

@@ -272,4 +272,4 @@ def test_equations_hold_with_elastic_tendons(degroote: RedundancyProblem) -> Non
     assert ((solution.fiber_length > 0.4) & (solution.fiber_length < 1.6)).all()
     assert (np.abs(solution.fiber_velocity) < 1.0).all()
     assert np.abs(solution.tendon_force_rate).max() < 1000.0
-    assert set(solution.integrals) == {"muscles", "reserves", "derivative_penalty"}
+    assert set(solution.integrals) == {"muscles", "reserves", "derivative_penalty", "start"}

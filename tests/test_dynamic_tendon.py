@@ -113,7 +113,7 @@ def solved(problem: RedundancyProblem, **options: Any) -> Any:
         "tolerance": 1e-8,
         "time_range": (0.0, 1.0),
         "derivative_penalty": 0.0,
-        "initial_activation": False,
+        "initial_activation": "free",
     }
     return solve_dynamic(problem, "compliant", **(given | options))
 
@@ -185,7 +185,7 @@ def test_stiff_tendons_are_rigid() -> None:
         problem = replace(problem, parameters=replace(problem.parameters, properties=properties))
         rigid = use_degroote_muscles(problem, ignore_tendon_compliance=True)
         elastic = solved(problem)
-        direct = solve_dynamic(rigid, "rigid", time_range=(0.0, 1.0), initial_activation=False)
+        direct = solve_dynamic(rigid, "rigid", time_range=(0.0, 1.0), initial_activation="free")
         off.append(np.abs(elastic.activation - direct.activation).max())
     assert off[0] > 5.0 * off[1] > 25.0 * off[2]
     assert off[2] < 1e-3

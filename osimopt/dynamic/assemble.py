@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from ..costs import counted_reserves
 from .conditions import Conditions
+from .emg import EmgTracking
 from .layout import Layout, Part
-from .nodes import Nodes
+from .nodes import Nodes, strength
 from .program import Builder, Program
-from .terms import integrands
+from .terms import cost_weights, integrands, start_cost, start_weights
 from .unknowns import Unknowns
 
 Array = NDArray[np.float64]
@@ -20,8 +21,6 @@ Index = NDArray[np.intp]
 LARGEST_FORCE, LARGEST_RATE = 5.0, 1000.0
 #: Scaled objective of a guess that is not scaled down further.
 COSTLY = 200.0
-#: Weight in the cost of a first point that is no collocation point, as a share of its interval.
-FIRST = 0.01
 
 
 def assemble(nodes: Nodes, conditions: Conditions, part: Part, guess: Unknowns) -> tuple[Layout, Program]:
@@ -37,9 +36,11 @@ def assemble(nodes: Nodes, conditions: Conditions, part: Part, guess: Unknowns) 
     _add_moments(builder, layout, nodes, part)
     factor = _cost_scale(nodes, conditions, guess)
     _add_cost(builder, layout, nodes, conditions, part, factor)
+    if conditions.pays:
+        _add_start(builder, layout, nodes, conditions, part, factor)
     _add_ends(builder, layout, nodes, conditions, part)
     if conditions.emg is not None:
-        _add_emg(builder, layout, nodes, conditions, part, factor)
+        _add_emg(builder, layout, nodes, conditions.emg, part, factor)
     least, most = _bounds(layout, nodes, conditions, part)
     return layout, builder.build(least, most, np.clip(guess.into(layout, part), least, most))
 
@@ -85,8 +86,7 @@ def _add_moments(builder: Builder, layout: Layout, nodes: Nodes, part: Part) -> 
         for pair, passive in enumerate(problem.passive_force.T[muscle]):
             target[:, row_of[coordinate[pair]]] -= arms[:, pair] * passive
     else:
-        assert problem.parameters is not None
-        per_unknown, unknowns = problem.parameters.max_isometric_force[muscle], layout.force
+        per_unknown, unknowns = strength(problem)[muscle], layout.force
     rows = builder.add_rows(target.shape, target / scale[part.coordinates])
     columns = unknowns[:, [column_of[m] for m in muscle.tolist()]]
     builder.put_linear(
@@ -104,7 +104,8 @@ def moment_scale(generalized_force: Array) -> Array:
 def _add_cost(
     builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, part: Part, factor: float
 ) -> None:
-    cost, quadrature = conditions.cost, _cost_weights(nodes, conditions)
+    cost = conditions.cost
+    quadrature = cost_weights(nodes, conditions)
     muscles, reserves = cost.weights(nodes.problem)
     if cost.quantity == "largest":
         builder.linear_cost[layout.largest[:, 0]] = factor * quadrature
@@ -121,12 +122,19 @@ def _add_cost(
         builder.add_cost(squares, factor * conditions.derivative_penalty * quadrature[:, None])
 
 
-def _cost_weights(nodes: Nodes, conditions: Conditions) -> Array:
-    """Quadrature (N,) of the cost; with Radau a start at rest counts a little, or nothing would decide it."""
-    weights = nodes.mesh.quadrature.copy()
-    if weights[0] == 0.0 and conditions.initial_activation:
-        weights[0] = FIRST * nodes.mesh.durations[0]
-    return weights
+def _add_start(
+    builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, part: Part, factor: float
+) -> None:
+    """The price of the activations at the first point."""
+    muscles, reserves = start_weights(nodes, conditions)
+    if conditions.cost.quantity == "largest":
+        builder.linear_cost[layout.largest[0]] += factor * reserves
+        return
+    powers = builder.add_group("power", [layout.activation[0]], [], conditions.cost.exponent)
+    builder.add_cost(powers, factor * muscles[part.muscles])
+    if part.reserves.size:
+        powers = builder.add_group("magnitude", [layout.reserve[0]], [], conditions.cost.exponent)
+        builder.add_cost(powers, factor * reserves)
 
 
 def _cost_scale(nodes: Nodes, conditions: Conditions, guess: Unknowns) -> float:
@@ -138,7 +146,8 @@ def _cost_scale(nodes: Nodes, conditions: Conditions, guess: Unknowns) -> float:
     muscles, _ = conditions.cost.weights(nodes.problem)
     quadrature = nodes.mesh.quadrature
     unit = float(quadrature.mean()) * max(float(muscles.mean()), 1e-12)
-    whole = float(sum(quadrature @ values for values in integrands(nodes, conditions, guess).values())) / unit
+    whole = sum(float(quadrature @ values) for values in integrands(nodes, conditions, guess).values())
+    whole = (whole + start_cost(nodes, conditions, guess)) / unit
     return min(1.0, COSTLY / max(whole, 1e-12)) / unit
 
 
@@ -163,7 +172,7 @@ def _add_ends(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condit
         builder.put_linear(rows, right, -1.0)
 
     start_is_control = nodes.mesh.scheme.collocated[0] == 0
-    if conditions.initial_activation:
+    if conditions.initial_activation == "equal":
         equate(layout.activation[0], layout.excitation[0])
     elif not start_is_control:
         equate(layout.excitation[0], layout.excitation[1])
@@ -174,13 +183,11 @@ def _add_ends(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condit
         equate(layout.activation[0], layout.activation[-1, other])
         if nodes.fiber is not None:
             equate(layout.force[0], layout.force[-1, other])
-        if start_is_control and not conditions.initial_activation:
+        if start_is_control and conditions.initial_activation != "equal":
             equate(layout.excitation[0], layout.excitation[-1, other])
 
 
-def _add_emg(builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, part: Part, factor: float) -> None:
-    emg = conditions.emg
-    assert emg is not None
+def _add_emg(builder: Builder, layout: Layout, nodes: Nodes, emg: EmgTracking, part: Part, factor: float) -> None:
     muscles, channels = emg.rows(nodes.problem.muscles)
     own = np.isin(muscles, part.muscles)
     if not own.any():  # a leg without EMG
@@ -191,7 +198,7 @@ def _add_emg(builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditi
     measured = emg.at(nodes.mesh.time)[:, channels[own]]
     if emg.weight > 0.0:
         squares = builder.add_group("difference", [excitation, scale], [measured])
-        builder.add_cost(squares, factor * emg.weight * _cost_weights(nodes, conditions)[:, None])
+        builder.add_cost(squares, factor * emg.weight * nodes.mesh.quadrature[:, None])
     if emg.bounds is not None:
         rows = builder.add_rows(excitation.shape, -emg.bounds[0], emg.bounds[1])
         builder.put_linear(rows, excitation, 1.0)
@@ -203,7 +210,10 @@ def _bounds(layout: Layout, nodes: Nodes, conditions: Conditions, part: Part) ->
     least, most = np.full(layout.size, -np.inf), np.full(layout.size, np.inf)
     for unknowns in (layout.activation, layout.excitation):
         least[unknowns], most[unknowns] = problem.lower[part.muscles], problem.upper[part.muscles]
-    least[layout.force], most[layout.force] = 0.0, LARGEST_FORCE
+    if nodes.fiber is not None:
+        # A fibre that makes no force (2.4 optimal lengths) and shortens is in balance only where its damping may push;
+        # at 0, where OpenSim bounds it, such a walk has no solution.
+        least[layout.force], most[layout.force] = -nodes.fiber.damping[part.muscles], LARGEST_FORCE
     least[layout.force_rate], most[layout.force_rate] = -LARGEST_RATE, LARGEST_RATE
     least[layout.reserve], most[layout.reserve] = (
         bound[part.reserves] for bound in (problem.reserves.lower, problem.reserves.upper)

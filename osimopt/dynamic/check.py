@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import some
 from .integrate import integrate
-from .nodes import Nodes
+from .nodes import Nodes, strength
 from .unknowns import Unknowns
 
 Array = NDArray[np.float64]
@@ -89,8 +89,7 @@ def check_answer(nodes: Nodes, unknowns: Unknowns) -> Check:
     if nodes.fiber is None:
         force, expected = (problem.max_force * a + problem.passive_force for a in (activation, found))
     else:
-        assert problem.parameters is not None
-        force, expected = (problem.parameters.max_isometric_force * f for f in (whole[..., 1], unknowns.force))
+        force, expected = (strength(problem) * f for f in (whole[..., 1], unknowns.force))
         local = np.maximum(local, np.abs(ends[..., 1] - unknowns.force[mesh.points[:, -1]]))
     difference = force - expected
     peak = np.abs(expected).max(axis=0)

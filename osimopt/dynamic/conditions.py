@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
+from ..errors import InputError, explain
 from ..problem import RedundancyProblem
 from .cost import DynamicCost
 from .emg import EmgTracking
+
+#: What is asked of activations at the first point; see :func:`osimopt.solve_dynamic`.
+Start = Literal["paid", "equal", "free"]
 
 
 @dataclass(frozen=True)
@@ -16,9 +21,20 @@ class Conditions:
 
     cost: DynamicCost
     derivative_penalty: float = 0.01
-    initial_activation: bool = True
+    initial_activation: Start = "paid"
     periodic: bool | Mapping[str, str] = False
     emg: EmgTracking | None = None
+
+    def __post_init__(self) -> None:
+        if self.initial_activation not in get_args(Start):
+            fix = "'paid' is the default; 'equal' is MocoInverse's."
+            got = repr(self.initial_activation)
+            raise InputError(explain("initial_activation 'paid', 'equal' or 'free'", got, fix))
+
+    @property
+    def pays(self) -> bool:
+        """Whether the activations at the first point are in the cost; periodic ones come from the last."""
+        return self.initial_activation == "paid" and not self.periodic
 
     def follower(self, problem: RedundancyProblem) -> list[int]:
         """(M,) whose values at the end each muscle has at the start, where periodic."""

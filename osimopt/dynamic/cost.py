@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..costs import COSTS, Cost, get_cost, reserve_weight
 from ..errors import InputError, explain, some
 from ..problem import RedundancyProblem
+from .nodes import strength
 
 Array = NDArray[np.float64]
 Quantity = Literal["excitation", "activation", "force", "largest"]
@@ -48,9 +49,7 @@ class DynamicCost:
     def scale(self, problem: RedundancyProblem) -> Array:
         """C (N, M)."""
         if self.quantity == "force":
-            assert problem.parameters is not None
-            strength = np.broadcast_to(problem.parameters.max_isometric_force, problem.max_force.shape)
-            problem = replace(problem, max_force=strength)
+            problem = replace(problem, max_force=np.broadcast_to(strength(problem), problem.max_force.shape))
         return self.static.scale(problem)
 
     def weights(self, problem: RedundancyProblem) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ from ..errors import InputError, explain
 from ..muscle.activation import excitation_for
 from ..solution import RedundancySolution
 from .emg import EmgTracking
-from .nodes import Nodes
+from .nodes import Nodes, strength
 from .unknowns import Unknowns
 
 Array = NDArray[np.float64]
@@ -76,8 +76,7 @@ def _from_solution(other: RedundancySolution, nodes: Nodes) -> tuple[Array, Arra
     if (excitation := getattr(other, "excitation", None)) is not None:
         given["excitation"] = at(excitation)
     if nodes.fiber is not None and (rate := getattr(other, "tendon_force_rate", None)) is not None:
-        assert problem.parameters is not None
-        given["force"] = at(other.muscle_force) / problem.parameters.max_isometric_force
+        given["force"] = at(other.muscle_force) / strength(problem)
         given["force_rate"] = at(rate)
     return at(other.activation), at(other.reserve_control).reshape(len(time), -1), given
 
@@ -92,11 +91,11 @@ def _complete(
         rate = np.gradient(activation, time, axis=0)
         excitation = np.clip(excitation_for(rate, activation, *nodes.dynamics), problem.lower, problem.upper)
     force, force_rate = given.get("force"), given.get("force_rate")
-    if nodes.fiber is None or problem.parameters is None:
+    if nodes.fiber is None:
         force = force_rate = np.zeros_like(activation)
     elif force is None or force_rate is None:
         rigid = problem.max_force * activation + problem.passive_force
-        force = np.maximum(rigid / problem.parameters.max_isometric_force, LEAST_FORCE)
+        force = np.maximum(rigid / strength(problem), LEAST_FORCE)
         force_rate = np.gradient(force, time, axis=0)
     scale = np.zeros(0) if emg is None else np.full(len(emg.channels), np.clip(1.0, *emg.scale))
     reserves = _filled(control, np.zeros(control.shape[1]))

@@ -41,11 +41,21 @@ class Nodes:
     ) -> Nodes:
         """Resample a problem at the points of a mesh."""
         at = replace(problem.resample(mesh.time), time=mesh.time)
-        fiber = None
-        if compliant:
-            assert problem.parameters is not None
-            fiber = Fiber.of(problem.parameters)
-        return cls(mesh, at, _dynamics(problem, time_constants), fiber)
+        return cls(mesh, at, _dynamics(problem, time_constants), _fiber(problem) if compliant else None)
+
+
+def strength(problem: RedundancyProblem) -> Array:
+    """(M,) N; maximum isometric forces, or the largest there are in a problem from arrays."""
+    if problem.parameters is None:
+        return np.asarray(problem.max_force.max(axis=0))
+    return problem.parameters.max_isometric_force
+
+
+def _fiber(problem: RedundancyProblem) -> Fiber:
+    if problem.parameters is None:
+        fix = "Use osimopt.load_problem, or tendon='rigid'."
+        raise InputError(explain("a problem from a model for tendon='compliant'", "one from arrays", fix))
+    return Fiber.of(problem.parameters)
 
 
 def _dynamics(problem: RedundancyProblem, time_constants: tuple[float, float] | None) -> Array:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..muscle.contraction import FiberState, active_multiplier, fiber_state, passive_multiplier
+from ..muscle.contraction import Fiber, FiberState, active_multiplier, fiber_state, passive_multiplier
 from ..problem import RedundancyProblem
 from ..solution import Status, judge
 from .conditions import Conditions
-from .nodes import Nodes
+from .nodes import Nodes, strength
 from .solution import DynamicSolution
-from .terms import integrands
+from .terms import integrands, start_cost
 from .unknowns import Unknowns
 
 Array = NDArray[np.float64]
@@ -31,7 +31,7 @@ def solution_of(
     state = _fiber_state(nodes, found)
     problem = nodes.problem
     if nodes.fiber is not None and state is not None and np.isfinite(state.velocity).all():
-        problem = _at_state(nodes, found, state)
+        problem = _at_state(nodes, found, state, nodes.fiber)
     points = len(problem)
     status = np.full(points, Status.SOLVED if solved else Status.NOT_CONVERGED, dtype=object)
     detail: dict[int, str] = {}
@@ -41,6 +41,9 @@ def solution_of(
         activation, control, status = judge(problem, whole, status, ALLOWED * tolerance, detail)
     terms = integrands(nodes, conditions, found)
     quadrature = nodes.mesh.quadrature
+    integrals = {name: float(quadrature @ values) for name, values in terms.items()}
+    if conditions.pays:
+        integrals["start"] = start_cost(nodes, conditions, found)
     scales = () if conditions.emg is None else zip(conditions.emg.channels, found.scale.tolist(), strict=True)
     return DynamicSolution(
         problem=problem,
@@ -48,7 +51,7 @@ def solution_of(
         reserve_control=control,
         status=status,
         iterations=np.full(points, iterations),
-        unique=np.full(points, conditions.cost.exponent > 1.0),
+        unique=None,
         objective=np.asarray(sum(terms.values())),
         objective_terms=terms,
         detail=detail,
@@ -57,7 +60,7 @@ def solution_of(
         tendon_force_rate=found.force_rate if nodes.fiber is not None else None,
         fiber_length=None if state is None else state.length,
         fiber_velocity=None if state is None else state.velocity,
-        integrals={name: float(quadrature @ values) for name, values in terms.items()},
+        integrals=integrals,
         emg_scale=dict(scales),
         mesh_edges=nodes.mesh.edges,
     )
@@ -78,12 +81,9 @@ def _fiber_state(nodes: Nodes, found: Unknowns) -> FiberState | None:
     return FiberState(length / optimal, geometry.lengthening_speed * cosine / fastest, cosine)
 
 
-def _at_state(nodes: Nodes, found: Unknowns, state: FiberState) -> RedundancyProblem:
+def _at_state(nodes: Nodes, found: Unknowns, state: FiberState, fiber: Fiber) -> RedundancyProblem:
     """The problem whose forces are those of the fibres found, not those of the solver's tendons."""
-    parameters, fiber = nodes.problem.parameters, nodes.fiber
-    assert parameters is not None
-    assert fiber is not None
-    along = parameters.max_isometric_force * state.cosine
+    along = strength(nodes.problem) * state.cosine
     active, passive = along * active_multiplier(state, fiber), along * passive_multiplier(state, fiber)
     pulling = np.maximum(active, 0.0)  # a fibre faster than its fastest would push
     return replace(nodes.problem, max_force=pulling, passive_force=passive + (active - pulling) * found.activation)

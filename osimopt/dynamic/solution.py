@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, SolverError, explain
+from ..errors import InputError, SolverError, explain, some
 from ..solution import RedundancySolution
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .check import Check
 
 Array = NDArray[np.float64]
+#: Share of its strength by which a muscle pushes before that is said.
+PUSH = 1e-4
 QUANTITIES = ("activation", "excitation", "muscle_force", "reserve_force", "fiber_length", "fiber_velocity")
 
 
@@ -73,8 +75,22 @@ class DynamicSolution(RedundancySolution):
     def findings(self) -> list[str]:
         """Sentences, as of any solution, and what forward integration says."""
         unmet = self.provenance.get("mesh", {}).get("unmet")
-        said = super().findings() + ([] if unmet is None else [unmet])
+        said = super().findings() + self._pushing() + ([] if unmet is None else [unmet])
         return said if self.check is None else said + self.check.findings()
+
+    def _pushing(self) -> list[str]:
+        parameters = self.problem.parameters
+        if self.tendon_force_rate is None or parameters is None:
+            return []
+        share = -self.muscle_force / parameters.max_isometric_force
+        points = (share > PUSH).sum(axis=0).tolist()
+        if not any(points):
+            return []
+        told = [f"{name} ({count})" for name, count in zip(self.problem.muscles, points, strict=True) if count]
+        return [
+            f"Pushing on their tendons (points): {some(told, 12)}, by up to {np.nanmax(share):.1%} of their strength. "
+            "Their fibres, too long or too fast, make no force there, and what is left is their damping."
+        ]
 
     def to_dataframe(self, quantity: str = "activation") -> pd.DataFrame:
         """One of activation, excitation (1), muscle_force (N), reserve_force (N·m, N), fiber_length, fiber_velocity."""

@@ -55,8 +55,8 @@ def _window(nodes: Nodes, conditions: Conditions, first: int, last: int) -> Wind
     inner = slice(int(mesh.points[first, 0]), int(mesh.points[last - 1, -1]) + 1)
     part = Mesh(mesh.scheme, mesh.edges[begin : end + 1])
     own = replace(nodes, mesh=part, problem=nodes.problem.frames(points))
-    rests = conditions.initial_activation and begin == 0
-    own_conditions = replace(conditions, initial_activation=rests, periodic=False)
+    start = conditions.initial_activation if begin == 0 else "paid"
+    own_conditions = replace(conditions, initial_activation=start, periodic=False)
     return Window(own, own_conditions, points, inner, slice(inner.start - points.start, inner.stop - points.start))
 
 

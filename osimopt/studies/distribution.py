@@ -73,7 +73,7 @@ def share_moment(
             np.abs(other.muscle_force - first.muscle_force)[first.solved].max(initial=0.0) for other in others
         ]
         spread[cost] = float(max(differences, default=0.0))
-        unique[cost] = bool(first.unique[first.solved].all())
+        unique[cost] = first.unique is not None and bool(first.unique[first.solved].all())
         columns.update({(cost, muscle): first.muscle_force[:, i] for i, muscle in enumerate(muscles)})
     shares = pd.DataFrame(columns, index=table.index).rename_axis(columns=("cost", "muscle"))
     shares.attrs.update(moment=moment, spread=spread, unique=unique)

@@ -171,7 +171,7 @@ def _status(solution: RedundancySolution) -> str:
         "activation_error": unknown if solution.activation_error is None else solution.activation_error,
         "iterations": solution.iterations,
         "at_upper_bound": (solution.activation > solution.problem.upper - 1e-6).sum(axis=1),
-        "unique": solution.unique,
+        "unique": unknown if solution.unique is None else solution.unique,
     }
     legend = "\n".join(f"status {code}: {status.name.lower()}. {status.value}" for code, status in enumerate(CODES))
     findings = "\n".join(line.replace("\n", " ") for line in solution.findings())
