@@ -42,6 +42,8 @@ class Status(Enum):
     RESIDUAL = "The solver claimed success, but its answer misses the moments. Raise tolerance= or try another solver=."
     OUT_OF_BOUNDS = "The solver claimed success, but its answer violates the bounds. Try another solver=."
 
+    UNFINISHED = "The whole interval has no solution; what is here is the solver's last iterate."
+
     @property
     def ok(self) -> bool:
         """Whether the frame has an answer."""

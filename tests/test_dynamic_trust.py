@@ -64,7 +64,8 @@ def test_unsealing_gives_the_last_iterate_which_claims_nothing(sealed: Any) -> N
     assert np.isfinite(solution.activation).all()
     assert not solution.success
     assert not solution.solved.any()
-    assert set(solution.status) == {Status.NOT_CONVERGED}
+    assert set(solution.status) == {Status.UNFINISHED}
+    assert sealed.reason in solution.findings()[0]
     assert solution.provenance["rounds"][-1]["said"] == ["Maximum_Iterations_Exceeded"]
     assert solution.check is None
 

@@ -17,10 +17,14 @@ Array = NDArray[np.float64]
 
 #: How far integration may depart from the solution: in activation, and in shares of each muscle's peak force.
 ACTIVATION_LIMIT, FORCE_LIMIT = 0.01, 0.01
+#: Share of its strength that a muscle's peak counts as at least: 1 % of the peak of an idle muscle is nothing.
+IDLE = 0.05
 #: Muscles that a sentence names.
 NAMED = 3
 #: The mesh_tolerance that is proposed would bring errors to this share of the limit, if they fell with the intervals'.
 MARGIN = 0.5
+#: Errors of intervals below this are the integrator's own.
+SENSIBLE = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +32,8 @@ class Check:
     """Forward integration of the excitations beside the solution, at its N points; NaN where integration failed.
 
     ``activation`` (N, M) and ``muscle_force`` (N, M) in N are those of the integration. ``activation_error`` (M,) is
-    the largest difference over time, ``force_error`` (M,) that of the forces, divided by the muscle's peak force;
+    the largest difference over time, ``force_error`` (M,) that of the forces, divided by the muscle's peak force, which
+    counts as 5 % of its strength at least;
     ``moment_error`` (D,) is the largest moment of the differences of the forces, in N·m (N of a translation).
     ``interval_error`` (n,) is what each interval adds: the largest error of any muscle in activation or normalised
     tendon force at its end, from the solution at its start.
@@ -64,7 +69,7 @@ class Check:
         return (
             f"Forward integration of the excitations departs from the {what} of {len(worst)} of {len(self.muscles)} "
             f"muscles by more than {limit:{form}}: {named}. The mesh is too coarse for them: refine it, as with "
-            f"mesh_tolerance={tolerance:.0e}, or shorten mesh_interval."
+            f"mesh_tolerance={max(tolerance, SENSIBLE):.0e}, or shorten mesh_interval."
         )
 
     def summary(self) -> dict[str, Any]:
@@ -99,7 +104,7 @@ def check_answer(nodes: Nodes, unknowns: Unknowns) -> Check:
         activation=activation,
         muscle_force=force,
         activation_error=np.abs(activation - found).max(axis=0),
-        force_error=np.abs(difference).max(axis=0) / np.maximum(peak, np.finfo(float).tiny),
+        force_error=np.abs(difference).max(axis=0) / np.maximum(peak, IDLE * strength(problem)),
         moment_error=_largest_moment(nodes, difference),
         interval_error=local.max(axis=1, initial=0.0),
     )

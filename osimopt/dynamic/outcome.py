@@ -33,7 +33,7 @@ def solution_of(
     if nodes.fiber is not None and state is not None and np.isfinite(state.velocity).all():
         problem = _at_state(nodes, found, state, nodes.fiber)
     points = len(problem)
-    status = np.full(points, Status.SOLVED if solved else Status.NOT_CONVERGED, dtype=object)
+    status = np.full(points, Status.SOLVED if solved else Status.UNFINISHED, dtype=object)
     detail: dict[int, str] = {}
     activation, control = found.activation, found.reserve
     if solved:

@@ -14,6 +14,7 @@ from ..muscle import use_degroote_muscles
 from ..muscle.mechanics import DEGROOTE
 from ..notices import warn
 from ..problem import RedundancyProblem
+from .check import SENSIBLE
 from .conditions import Conditions
 from .mesh import SAME, Mesh
 from .nodes import check_fibers
@@ -51,9 +52,9 @@ def check_limits(
     for name, value, least in (("max_iterations", max_iterations, 1), ("max_refinements", max_refinements, 0)):
         if not (isinstance(value, (int, np.integer)) and value >= least):
             raise InputError(explain(f"{name} as a whole number ≥ {least}", repr(value), "Leave it out."))
-    if mesh_tolerance is not None and not (isinstance(mesh_tolerance, Real) and mesh_tolerance > 0.0):
-        fix = "1e-3 is usual, None keeps the mesh."
-        raise InputError(explain("a mesh_tolerance above 0", repr(mesh_tolerance), fix))
+    if mesh_tolerance is not None and not (isinstance(mesh_tolerance, Real) and mesh_tolerance >= SENSIBLE):
+        fix = "1e-3 is usual, None keeps the mesh; below, the integration that judges it errs more."
+        raise InputError(explain(f"a mesh_tolerance of {SENSIBLE:g} or more", repr(mesh_tolerance), fix))
     if time_constants is not None and not is_pair(time_constants):
         fix = "(0.015, 0.060) are usual."
         raise InputError(explain("two time constants, of activation and deactivation", repr(time_constants), fix))

@@ -157,6 +157,7 @@ def solve_dynamic(
     solution.provenance["solve_seconds"] = perf_counter() - begun
     if run.failure is None:
         return solution
+    solution.provenance["failure"] = solution.detail[0] = run.failure
     sealed = SealedSolution(solution, run.failure)
     if on_failure == "raise":
         raise SolverError(

@@ -21,7 +21,7 @@ PAD = 8
 #: Significant digits of the status file, whose columns differ by powers of ten.
 DIGITS = 10
 #: Numbers of the status column, in this order.
-CODES = tuple(Status)
+CODES = tuple(status for status in Status if status is not Status.UNFINISHED)
 
 ACTIVATION_HEAD = """\
 Static Optimization

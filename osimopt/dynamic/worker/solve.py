@@ -130,18 +130,23 @@ class _Watch(ca.Callback):
         self.construct("watch", {})
 
     def get_n_in(self) -> int:
+        """Take all outputs of a solver."""
         return int(ca.nlpsol_n_out())
 
     def get_n_out(self) -> int:
+        """Return whether to stop."""
         return 1
 
     def get_name_in(self, index: int) -> str:
+        """Name the solver's output."""
         return str(ca.nlpsol_out(index))
 
     def get_name_out(self, index: int) -> str:
+        """Name what is returned."""
         return "stop"
 
     def get_sparsity_in(self, index: int) -> Any:
+        """Give the size of an input; multipliers of parameters there are none."""
         unknowns, rows = self._sizes
         size = {"f": 1, "x": unknowns, "lam_x": unknowns, "g": rows, "lam_g": rows}.get(ca.nlpsol_out(index), 0)
         return ca.Sparsity.dense(size, 1) if size else ca.Sparsity(0, 0)
