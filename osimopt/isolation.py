@@ -22,6 +22,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import wait
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -69,8 +70,6 @@ def run_many(
     Calls are handed out a few at a time, each to the process with the least to do, so that neither arguments nor
     results pile up. ``waiter`` is told while there is nothing to do but wait.
     """
-    from loky.process_executor import BrokenProcessPool
-
     waiting: deque[tuple[Any, int]] = deque()
     worker = 0
     try:
@@ -78,11 +77,14 @@ def run_many(
             if len(waiting) >= AHEAD * n_jobs:
                 future, worker = waiting.popleft()
                 yield _result(future, waiter)
+            if dead := [pair for pair in waiting if _died(pair[0])]:
+                future, worker = dead[0]
+                future.result()  # raises; a process put in its place would have lost its last words
             waiting.append(_submit(home, _idlest(waiting, n_jobs), function, arguments))
         while waiting:
             future, worker = waiting.popleft()
             yield _result(future, waiter)
-    except BrokenProcessPool as error:
+    except _endings() as error:
         last_words = _last_words(home, worker)
         close(home)
         raise _death(home, subject, last_words) from error
@@ -119,9 +121,9 @@ def _result(future: Any, waiter: Waiter | None) -> Any:
 def count_jobs(n_jobs: int | None, most: int) -> int:
     """Processes to share the work: as asked, else as many as there are cores, and at most ``most``."""
     if n_jobs is not None:
-        if not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs < 1:
+        if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs < 1:
             raise InputError(explain("n_jobs of at least 1, or None", repr(n_jobs), "Give a number of processes."))
-        return n_jobs
+        return int(n_jobs)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(cores, most))
 
@@ -143,15 +145,24 @@ def _idlest(waiting: Iterable[tuple[Any, int]], n_jobs: int) -> int:
 
 
 def _submit(home: Home, worker: int, function: str, arguments: tuple[Any, ...]) -> tuple[Any, int]:
-    """Hand a call over; a process that died since the last call is replaced first."""
-    from loky.process_executor import BrokenProcessPool
-
+    """Hand a call over; a process that died since the last call is replaced first, and no other."""
     with _deaf():
         try:
             return _pool(home, worker)[0].submit(_call, function, arguments), worker
-        except BrokenProcessPool:
-            close(home)
+        except _endings():
+            _close_pool((os.getpid(), home, worker))
             return _pool(home, worker)[0].submit(_call, function, arguments), worker
+
+
+def _endings() -> tuple[type[Exception], ...]:
+    """What is raised where a process died, or was ended because another one did."""
+    from loky.process_executor import BrokenProcessPool, ShutdownExecutorError
+
+    return BrokenProcessPool, ShutdownExecutorError
+
+
+def _died(future: Any) -> bool:
+    return future.done() and not future.cancelled() and isinstance(future.exception(), _endings())
 
 
 @contextlib.contextmanager
@@ -170,7 +181,12 @@ def _deaf() -> Iterator[None]:
 def close(home: Home) -> None:
     """Stop the processes of one library; the next call starts fresh ones."""
     for key in [key for key in _pools if key[:2] == (os.getpid(), home)]:
-        pool, log = _pools.pop(key)
+        _close_pool(key)
+
+
+def _close_pool(key: tuple[int, Home, int]) -> None:
+    pool, log = _pools.pop(key, (None, Path()))
+    if pool is not None:  # another thread may have been quicker
         pool.shutdown(wait=True, kill_workers=True)
         log.unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +174,48 @@ def test_a_crash_in_one_of_many_calls() -> None:
     with pytest.raises(ModelError, match=r"walk\.osim"):
         list(results)
     assert alive("opensim")
+
+
+def test_one_of_several_processes_dies_behind_others_results() -> None:
+    """Its death comes up when more work is handed to it, while the other process is still at its own."""
+    wait, die = "__import__('time').sleep(0.5)", "__import__('os').write(2, b'no memory') and __import__('os').abort()"
+    calls = [(wait,), ("1",), (wait,), (die,), *[("1",)] * 8]
+    with pytest.raises(SolverError, match=r"a solve: the casadi process died .*last words: no memory"):
+        list(isolation.run_many("casadi", "builtins:eval", calls, subject="a solve", n_jobs=2))
+    assert alive("casadi")
+
+
+def test_a_call_that_ends_with_anothers_crash() -> None:
+    """Two threads share the processes, which a crash of either's call ends: both are told the same."""
+    told: list[str] = []
+
+    def ask(code: str) -> None:
+        with pytest.raises(SolverError) as caught:
+            list(isolation.run_many("casadi", "builtins:eval", [("1",), (code,)], subject="a solve", n_jobs=2))
+        told.append(str(caught.value))
+
+    assert alive("casadi")
+    wait, die = "__import__('time').sleep(5)", "__import__('time').sleep(0.5) or __import__('os').abort()"
+    other = threading.Thread(target=ask, args=(die,))
+    other.start()
+    ask(wait)
+    other.join()
+    assert len(told) == 2
+    assert all("a solve: the casadi process died" in text for text in told)
+
+
+def test_idle_processes_outlive_the_death_of_another() -> None:
+    def pid(worker: int) -> int:
+        found: int = isolation._submit("casadi", worker, "os:getpid", ())[0].result()
+        return found
+
+    first = [pid(0), pid(1)]
+    pool = isolation._pools[os.getpid(), "casadi", 0][0]
+    os.kill(first[0], signal.SIGKILL)
+    while not pool._flags.broken:
+        time.sleep(0.01)
+    assert pid(0) != first[0]
+    assert pid(1) == first[1]
 
 
 def test_a_model_works_after_a_crash(arm) -> None:
