@@ -8,8 +8,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from test_cli import DRAWN, PNG, RESULT, Done, files
@@ -61,8 +63,8 @@ def test_defaults(solve) -> None:
     assert (written["method"], written["solver"]["tendon"]) == ("dynamic", "compliant")
     assert written["cost"]["name"] == "excitation_power"
     assert written["mesh"]["transcription"] == "hermite-simpson"
-    assert len(written["mesh"]["edges"]) == 16, "0.3 s in intervals of 0.02 s"
-    assert set(written["objective"]) == {"muscles", "reserves", "derivative_penalty", "total"}
+    assert written["mesh"]["edges"] == {"first": 0.2, "last": 0.5, "count": 16}, "0.3 s in intervals of 0.02 s"
+    assert set(written["objective"]) == {"muscles", "reserves", "derivative_penalty", "start", "total"}
     points = written["rounds"][-1]["points"]
     assert written["frames"] == points
     assert f"{points} of {points} frames solved, cost ∫ Σ e² dt, solver ipopt" in done.out
@@ -74,14 +76,27 @@ def test_defaults(solve) -> None:
         assert in_options(finding) in done.err
 
 
-def test_every_option_arrives(solve) -> None:
+def test_every_option_arrives(solve, monkeypatch: pytest.MonkeyPatch) -> None:
     options = (
         *("--tendon", "rigid", "--cost", "activation_power", "-p", 3, "--mesh-interval", 0.05, "--solver", "ipopt"),
         *("--transcription", "legendre-gauss-radau-2", "--active-width", 1.5, "--no-passive-fiber-force"),
         *("--initial-guess", "midpoint", "--periodic", "--weights", "volume", "--reserves", 5),
+        *("--time-constants", 0.02, 0.05, "--max-iterations", 300, "--max-refinements", 0, "--mesh-tolerance", 1e-5),
     )
+    asked: list[dict[str, Any]] = []
+    solve_dynamic = osimopt.solve_dynamic
+
+    def listening(problem: Any, **given: Any) -> Any:
+        asked.append(given)
+        return solve_dynamic(problem, **given)
+
+    monkeypatch.setattr(osimopt, "solve_dynamic", listening)
     done = solve(*SHORT, *options, "--out", "out")
     assert done.code == 0, done.err
+    assert re.search(r"^warning: The motion does not end .* r_elbow_flex by \d+%.*leave --periodic out", done.err, re.M)
+    assert re.search(r"^warning: --mesh-tolerance 1e-05 was not reached after 0 .* Raise --max-refi", done.err, re.M)
+    (given,) = asked
+    assert (given["time_constants"], given["max_iterations"], given["max_refinements"]) == ((0.02, 0.05), 300, 0)
     written = summary()
     assert written["solver"]["tendon"] == "rigid"
     assert (written["cost"]["name"], written["cost"]["exponent"]) == ("activation_power", 3.0)
@@ -129,6 +144,9 @@ def test_the_readme_command_exists() -> None:
         ("static", ["--mesh-tolerance", 1e-3], "no --mesh-tolerance with --method static"),
         ("static", ["--initial-guess", "static"], "no --initial-guess with --method static"),
         ("static", ["--derivative-penalty", 0], "no --derivative-penalty with --method static, got 0.0"),
+        ("static", ["--max-iterations", 9], "no --max-iterations with --method static, got 9"),
+        ("static", ["--max-refinements", 0], "no --max-refinements with --method static, got 0"),
+        ("static", ["--time-constants", 0.01, 0.04], "no --time-constants with --method static"),
         ("static", ["--periodic"], "no --periodic with --method static"),
         ("static", ["--active-width", 1.5], "no --active-width with --method static"),
         ("static", ["--no-passive-fiber-force"], "no --no-passive-fiber-force with --method static"),
@@ -136,6 +154,15 @@ def test_the_readme_command_exists() -> None:
         ("dynamic", ["--cost", "sum"], "excitation_power"),
         ("dynamic", ["-p", 0.5], "exponent"),
         ("dynamic", ["--transcription", "euler"], "'euler'"),
+        ("dynamic", ["--solver", "newton"], "'newton'"),
+        ("dynamic", ["--tendon", "elastic"], "'elastic'"),
+        ("dynamic", ["--initial-guess", "nothing"], "--initial-guess 'static' or 'midpoint', got 'nothing'"),
+        ("dynamic", ["--derivative-penalty", -1], "--derivative-penalty as a finite number ≥ 0, got -1.0"),
+        ("dynamic", ["--derivative-penalty", 1, "--tendon", "rigid"], "no --derivative-penalty with --tendon rigid"),
+        ("dynamic", ["--max-iterations", 0], "--max-iterations as a whole number ≥ 1, got 0"),
+        ("dynamic", ["--max-refinements", -1], "--max-refinements as a whole number ≥ 0, got -1"),
+        ("dynamic", ["--mesh-tolerance", "nan"], "--mesh-tolerance of 1e-05 or more, got nan"),
+        ("dynamic", ["--time-constants", 0, 0.04], "--time-constants as two positive finite numbers in s"),
         ("dynamic", ["--passive-force"], "own muscles with --tendon compliant, got --passive-force"),
         ("dynamic", ["--gain", "isometric"], "got --gain isometric"),
         ("dynamic", ["--gain", "corrected", "--tendon", "rigid", "--active-width", 1.5], "with --active-width or"),
@@ -154,13 +181,9 @@ def test_refused_before_anything_is_read(solve, method: str, options: list[objec
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--solver", "newton"], "'newton'"),
-        (["--tendon", "elastic"], "'elastic'"),
-        (["--initial-guess", "nothing"], "--initial-guess 'static' or 'midpoint', got 'nothing'"),
         (["--mesh-interval", 9], "--mesh-interval up to the motion's 0.3 s, got 9 s"),
         (["--mesh-interval", -1], "a positive --mesh-interval"),
         (["--active-width", 0.1], "--active-width: expected a number ≥ 1"),
-        (["--derivative-penalty", -1], "a --derivative-penalty ≥ 0"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
 )
@@ -169,6 +192,42 @@ def test_wrong_values_are_exit_2(solve, options: list[object], words: str) -> No
     assert done.code == 2
     assert words in done.err
     assert not files(".")
+
+
+@pytest.mark.parametrize("ends", [(0.2, 1.6), (-0.5, 0.5)])
+def test_an_interval_beyond_the_motion_is_refused(solve, ends: tuple[float, float]) -> None:
+    done = solve("--time-range", *ends)
+    assert done.code == 2
+    (line,) = done.err.strip().splitlines()
+    assert "expected --time-range within 0 to 1.5 s" in line
+    assert f"got {ends[0]:g} to {ends[1]:g} s" in line
+    assert not files(".")
+
+
+def test_an_interval_between_frames_or_with_open_ends_is_not_beyond(solve) -> None:
+    done = solve("--time-range", 1.195, "inf", "--tendon", "rigid", "--out", "out")
+    assert done.code == 0, done.err
+    assert summary()["mesh"]["edges"]["first"] == pytest.approx(1.2)
+    assert summary()["mesh"]["edges"]["last"] == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("more max_iterations, or", "more --max-iterations, or"),
+        ("Raise max_refinements.", "Raise --max-refinements."),
+        ("Give time_constants.", "Give --time-constants."),
+        ("time_constants=(0.015, 0.06)", "--time-constants 0.015 0.06"),
+        ("force: muscles={'ignore_passive_fiber_force': {name: True}}.", "force: --no-passive-fiber-force."),
+        (
+            "Use tendon='rigid', or muscles={'ignore_tendon_compliance': False}.",
+            "Use --tendon rigid, or muscles={'ignore_tendon_compliance': False} in Python.",
+        ),
+        ("leave periodic= out", "leave --periodic out"),
+    ],
+)
+def test_what_python_calls_an_argument_is_an_option(said: str, shown: str) -> None:
+    assert in_options(said) == shown
 
 
 def test_an_existing_folder_is_refused_first(solve, tmp_path: Path) -> None:
@@ -219,6 +278,55 @@ def test_ctrl_c_ends_after_the_iteration(solve, monkeypatch: pytest.MonkeyPatch)
     assert not files(".")
 
 
+@pytest.mark.parametrize("method", ["dynamic", "static"])
+def test_ctrl_c_while_reading_leaves_nothing(solve, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """As if it were pressed when frames are read; the folders that the result was to lie in are gone, too."""
+
+    def pressed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("osimopt.adapters.trial.extract", pressed)
+    done = solve("--out", "new/results/out", method=method)
+    assert (done.code, done.out, done.err) == (130, "", "error: Stopped by the user. Nothing was written.\n")
+    assert not files(".")
+
+
+def test_ctrl_c_after_writing_says_where_the_results_are(
+    solve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def pressed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("osimopt.report.figures.draw_solution", pressed)
+    done = solve(*SHORT, "--out", "out", method="static")
+    assert done.code == 130
+    assert f"error: Stopped by the user. Results are in {tmp_path / 'out'}.\n" in done.err
+    assert "solution.json" in files("out")
+
+
+def windowed(windows: list[int], intervals: list[int]) -> Any:
+    rounds = [
+        {"windows": w, "intervals": n, "points": 2 * n + 1, "iterations": 10 + w, "parts": w}
+        for w, n in zip(windows, intervals, strict=True)
+    ]
+    return SimpleNamespace(provenance={"rounds": rounds, "mesh": {"transcription": "trapezoidal"}})
+
+
+def test_windows_are_no_mesh() -> None:
+    assert dynamic._mesh(windowed([3, 1, 1], [150, 150, 200])) == (
+        "Mesh: 150 → 200 intervals, trapezoidal, 401 points; 35 iterations, 13 of them in 3 windows that went ahead."
+    )
+    assert dynamic._mesh(windowed([1], [50])) == "Mesh: 50 intervals, trapezoidal, 101 points; 11 iterations."
+
+
+def test_an_integration_that_failed_is_not_within_nan() -> None:
+    error = np.array([1e-4, 2e-3])
+    checks = [SimpleNamespace(activation_error=error, force_error=e) for e in (error, error * np.nan)]
+    lines = [dynamic._integrated(SimpleNamespace(check=check)) for check in [*checks, None]]  # type: ignore[arg-type]
+    assert "activations within 0.002, tendon forces within 0.2 % of their peaks" in lines[0][0]
+    assert lines[1:] == [[], []]
+
+
 def test_progress_is_a_line_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
     from io import StringIO
 
@@ -228,6 +336,7 @@ def test_progress_is_a_line_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) 
         shown = StringIO()
         monkeypatch.setattr(dynamic, "messages", Console(file=shown, force_terminal=terminal, width=120))
         with dynamic.iterations() as moved:
-            moved(7, 1.25, 3e-4)
-        expected = "iteration 7, objective 1.25, equations missed by 3.0e-04"
+            for iteration in (0, 9, 0, 7):
+                moved(iteration, 1.25, 3e-4)
+        expected = "round 2: iteration 7, objective 1.25, equations missed by 3.0e-04"
         assert (expected in shown.getvalue()) == terminal

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import dynamic_cases
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +22,11 @@ from osimopt import (
     solve_static,
     use_degroote_muscles,
 )
+from osimopt.dynamic.conditions import Conditions
+from osimopt.dynamic.cost import dynamic_cost
+from osimopt.dynamic.ends import warn_of_open_ends
+from osimopt.dynamic.mesh import Mesh
+from osimopt.dynamic.scheme import scheme
 from osimopt.problem import RedundancyProblem
 
 
@@ -57,8 +63,16 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "time after the data": ({"time_range": (0.5, 1.5)}, ("time_range within 0 to 1 s", "0.5 to 1.5 s")),
     "time before the data": ({"time_range": (-0.5, 0.5)}, ("time_range within 0 to 1 s", "-0.5 to 0.5 s")),
     "time in reverse": ({"time_range": (0.8, 0.2)}, ("an interval of time that lasts", "0.8 to 0.2 s")),
-    "NaN time": ({"time_range": (0.1, float("nan"))}, ("an interval of time that lasts", "nan")),
+    "NaN time": ({"time_range": (float("nan"), 1)}, ("first and last time in s", "nan")),
+    "three times": ({"time_range": (0.1, 0.2, 0.3)}, ("first and last time in s", "0.3")),
+    "time as a number": ({"time_range": 0.5}, ("first and last time in s", "0.5")),
+    "time in words": ({"time_range": ("a", "b")}, ("first and last time in s", "'b'")),
+    "time in digits": ({"time_range": ("0.1", "0.5")}, ("first and last time in s", "'0.5'")),
+    "time without order": ({"time_range": {0.1, 0.5}}, ("first and last time in s",)),
+    "open time": ({"time_range": (None, 0.5)}, ("first and last time in s", "None")),
     "one time": ({"time_range": (0.5,)}, ("time_range", "(0.5,)")),
+    "interval as a switch": ({"mesh_interval": True}, ("positive mesh_interval", "True")),
+    "intervals": ({"mesh_interval": [0.02]}, ("positive mesh_interval", "[0.02]")),
     "transcription": ({"transcription": "simpson"}, ("'hermite-simpson'", "'simpson'")),
     "tendon": ({"tendon": "stiff"}, ("'rigid', 'compliant'", "'stiff'")),
     "solver": ({"solver": "snopt"}, ("'ipopt', 'fatrop'", "'snopt'")),
@@ -68,6 +82,15 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "exponent of another cost": ({"cost": "min_max", "exponent": 3}, ("no exponent for cost='min_max'", "3")),
     "tolerance": ({"tolerance": 0.0}, ("a tolerance between 0 and 0.01", "0.0")),
     "NaN tolerance": ({"tolerance": float("nan")}, ("a tolerance between 0 and 0.01", "nan")),
+    "cost of a number": ({"cost": 2}, ("a cost by its name", "2")),
+    "exponent in words": ({"exponent": "2"}, ("exponent ≥ 1", "'2'")),
+    "exponent as a switch": ({"exponent": True}, ("exponent ≥ 1", "True")),
+    "exponents": ({"cost": "sum_force", "exponent": np.array([2.0, 3.0])}, ("exponent ≥ 1", "array([2., 3.])")),
+    "tendons": ({"tendon": np.array(["rigid", "rigid"])}, ("'rigid', 'compliant'", "array(")),
+    "tolerance in words": ({"tolerance": "fine"}, ("a tolerance between 0 and 0.01", "'fine'")),
+    "weight in words": ({"weights": {"biceps": "much"}}, ("weights as numbers", "'much'")),
+    "weights in words": ({"weights": ["a", "b", "c"]}, ("weights as numbers", "['a', 'b', 'c']")),
+    "weight of nothing": ({"weights": {"biceps": None}}, ("weights as numbers", "None")),
     "weight": ({"weights": {"biceps": -1.0}}, ("positive weights", "biceps")),
     "weight of nobody": ({"weights": {"soleus": 1.0}}, ("weights of biceps, brachialis, triceps", "soleus")),
     "number of weights": ({"weights": [1.0, 2.0]}, ("weights", "(2,)")),
@@ -76,12 +99,43 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "guess of too many muscles": ({"initial_guess": np.zeros(4)}, ("(51, 3) or (3,)", "(4,)")),
     "guess with NaN": ({"initial_guess": [0.1, np.nan, 0.1]}, ("finite initial_guess", "NaN")),
     "guess of another kind": ({"initial_guess": {"biceps": 0.1}}, ("activations as initial_guess", "biceps")),
-    "penalty": ({"derivative_penalty": -1.0}, ("a derivative_penalty ≥ 0", "-1.0")),
-    "time constant": ({"time_constants": (0.0, 0.06)}, ("positive activation time constants", "0")),
-    "one time constant": ({"time_constants": (0.015,)}, ("time constants", "(0.015,)")),
-    "time constants with NaN": ({"time_constants": (0.015, float("nan"))}, ("positive activation time constants",)),
+    "no guess": ({"initial_guess": None}, ("'static' or 'midpoint'", "None")),
+    "guess of one number": ({"initial_guess": 0.5}, ("(51, 3) or (3,)", "shape ()")),
+    "initial activation": ({"initial_activation": 0.5}, ("'paid', 'equal' or 'free'", "0.5")),
+    **{
+        f"penalty of {value!r}": ({"derivative_penalty": value}, ("derivative_penalty as a finite number ≥ 0", shown))
+        for value, shown in ((-1.0, "-1.0"), (float("nan"), "nan"), (float("inf"), "inf"), ("a", "'a'"), (None, "None"))
+    },
+    "penalty of rigid tendons": ({"derivative_penalty": 0.1}, ("no derivative_penalty with tendon='rigid'", "0.1")),
+    **{
+        f"time constants {value!r}": ({"time_constants": value}, ("two positive finite numbers in s", repr(value)))
+        for value in (
+            *(
+                (0.0, 0.06),
+                (0.015,),
+                (0.015, float("nan")),
+                (float("inf"), 0.06),
+                (-1.0, 0.06),
+                ("fast", "slow"),
+                0.015,
+            ),
+            *({0.015: 0.06}, (0.015, 0.06, 0.1)),
+        )
+    },
+    **{
+        f"periodic {value!r}": ({"periodic": value}, ("periodic as True, False, or a mapping", repr(value)))
+        for value in ("yes", {}, None, 1, ["biceps"], {"biceps": ["triceps"]}, {1: 2})
+    },
     "periodic muscle": ({"periodic": {"biceps": "soleus"}}, ("periodic muscles among biceps", "soleus")),
     "two muscles onto one": ({"periodic": {"biceps": "triceps"}}, ("onto every muscle", "two muscles onto one")),
+    **{
+        f"muscles {value!r}": ({"muscles": value}, ("use_degroote_muscles by name", "fiber_damping", repr(value)))
+        for value in ({"typo": 1}, 3, "elastic", [("fiber_damping", 0.1)], {1: 2})
+    },
+    **{
+        f"emg {type(value).__name__}": ({"emg": value}, ("osimopt.EmgTracking", "got"))
+        for value in (3, "SOL", {"biceps": "BIC"}, ENVELOPE)
+    },
     "elastic tendons from arrays": ({"tendon": "compliant"}, ("a problem from a model", "arrays", "'rigid'")),
     "muscles from arrays": ({"muscles": {"fiber_damping": 0.1}}, ("without parameters", "load_problem")),
     "EMG of nobody": ({"emg": EmgTracking(ENVELOPE, {"soleus": "BIC"})}, ("biceps, brachialis, triceps", "soleus")),
@@ -91,9 +145,16 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     ),
     "iterations": ({"max_iterations": -1}, ("max_iterations", "-1")),
     "iterations in words": ({"max_iterations": "many"}, ("max_iterations", "'many'")),
+    "iterations as a switch": ({"max_iterations": True}, ("max_iterations", "True")),
+    "half an iteration": ({"max_iterations": 1.5}, ("max_iterations", "1.5")),
     "refinements": ({"max_refinements": -1}, ("max_refinements", "-1")),
+    "refinements as a switch": ({"max_refinements": False}, ("max_refinements", "False")),
     "mesh tolerance": ({"mesh_tolerance": -1e-3}, ("mesh_tolerance", "-0.001")),
+    "mesh tolerance as a switch": ({"mesh_tolerance": True}, ("mesh_tolerance", "True")),
+    "infinite mesh tolerance": ({"mesh_tolerance": float("inf")}, ("finite mesh_tolerance", "inf")),
     "jobs": ({"n_jobs": 0}, ("n_jobs", "0")),
+    "jobs in words": ({"n_jobs": "all"}, ("n_jobs", "'all'")),
+    "progress": ({"progress": True}, ("progress as a function", "True")),
 }
 
 
@@ -104,6 +165,17 @@ def test_wrong_options(name: str) -> None:
     said = refused(**options)
     for word in words:
         assert word in said, said
+
+
+@pytest.mark.usefixtures("unsolved")
+@pytest.mark.parametrize("problem", ["walk.osim", None, {}])
+def test_what_is_no_problem(problem: Any) -> None:
+    with pytest.raises(InputError, match=r"expected a RedundancyProblem, got .*load_problem"):
+        solve_dynamic(problem)
+
+
+def test_a_penalty_that_asks_nothing_of_rigid_tendons_is_none() -> None:
+    assert solved(derivative_penalty=0.0, n_jobs=np.int64(1), periodic=np.False_).success
 
 
 @pytest.mark.usefixtures("unsolved")
@@ -134,6 +206,28 @@ WRONG_EMG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "negative weight": ({"weight": -1.0}, ("weight of EMG tracking ≥ 0", "-1.0")),
     "infinite weight": ({"weight": float("inf")}, ("weight of EMG tracking", "inf")),
     "NaN scale": ({"scale": (float("nan"), 1.0)}, ("least", "nan")),
+    "scale in words": ({"scale": ("half", "twice")}, ("scale of EMG as two numbers", "'half'")),
+    "no scale at all": ({"scale": None}, ("scale of EMG as two numbers", "None")),
+    "one bound": ({"bounds": 0.1}, ("bounds of EMG as two numbers", "0.1")),
+    "bounds in words": ({"bounds": ("a", "b")}, ("bounds of EMG as two numbers", "'a'")),
+    "weight in words": ({"weight": "much"}, ("weight of EMG tracking ≥ 0", "'much'")),
+    "nothing": ({"envelope": {}}, ("as a DataFrame", "dict {}")),
+    "array": ({"envelope": ENVELOPE.to_numpy()}, ("as a DataFrame", "ndarray")),
+    "series": ({"envelope": ENVELOPE["BIC"]}, ("as a DataFrame", "Series")),
+    "words": ({"envelope": ENVELOPE.astype(str) + " mV"}, ("envelopes as numbers", "BIC: ")),
+    "switches": ({"envelope": ENVELOPE > 0.1}, ("envelopes as numbers", "BIC: bool")),
+    "no rows": ({"envelope": ENVELOPE.iloc[:0]}, ("index of the EMG as numbers", "got 0 of")),
+    "durations": (
+        {"envelope": ENVELOPE.set_index(pd.to_timedelta([0.0, 0.5, 1.0], unit="s"))},
+        ("time in s", "timedelta64", "total_seconds"),
+    ),
+    "dates": ({"envelope": ENVELOPE.set_index(pd.to_datetime([0, 1, 2], unit="s"))}, ("time in s", "datetime64")),
+    "time in words": ({"envelope": ENVELOPE.set_index(pd.Index(["a", "b", "c"]))}, ("time in s", "'a'")),
+    "time with NaN": ({"envelope": ENVELOPE.set_index(pd.Index([0.0, np.nan, 1.0]))}, ("finite time", "NaN")),
+    "twice": ({"envelope": pd.concat([ENVELOPE, ENVELOPE], axis=1)}, ("has once", "BIC twice")),
+    "nobody": ({"muscles": {}}, ("muscles that follow EMG", "no muscle")),
+    "list": ({"muscles": ["BIC"]}, ("muscles that follow EMG", "['BIC']")),
+    "several channels": ({"muscles": {"biceps": ["BIC"]}}, ("muscles that follow EMG", "['BIC']")),
     "NaN bounds": ({"bounds": (float("nan"), 0.1)}, ("bounds", "nan")),
 }
 
@@ -250,6 +344,53 @@ def test_a_mesh_that_is_coarse_for_the_motion_is_warned_of() -> None:
         coarse = solved(problem, mesh_interval=0.2)
     assert any("mesh is coarse" in finding for finding in coarse.findings())
     assert not any("mesh is coarse" in finding for finding in solved(problem, mesh_interval=0.02).findings())
+
+
+def knee(moment: Any) -> RedundancyProblem:
+    time = np.linspace(0.0, 1.0, 51)
+    arms = [[0.05, -0.05]]
+    return RedundancyProblem.from_arrays(arms, [1000.0] * 2, moment(time), time=time, coordinates=["knee"], reserves=10)
+
+
+def test_a_motion_that_does_not_end_as_it_begins_is_warned_of() -> None:
+    """A ramp, and a quarter of a wave; the whole wave, and one that is 4 % of its range off, are none."""
+    ramp, wave = knee(lambda time: 10.0 * time), knee(lambda time: 10.0 * np.sin(2.0 * np.pi * time))
+    with pytest.warns(UserWarning, match=r"differ the moments of knee by 100% \(10 N·m .*whole cycles") as caught:
+        solution = solved(ramp, periodic=True)
+    assert caught[0].filename == dynamic_cases.__file__
+    assert any("does not end as it begins (0 to 1 s)" in line for line in solution.findings())
+    with pytest.warns(UserWarning, match=r"\(0 to 0\.25 s\).*knee by 100% \(9.98 N·m"):
+        solved(wave, periodic=True, time_range=(0.0, 0.25))
+    solved(wave, periodic=True)
+    solved(ramp, periodic=False)
+    nearly = knee(lambda time: 10.0 * np.sin(2.0 * np.pi * time) + 0.8 * time)
+    solved(nearly, periodic=True)
+
+
+def test_muscles_that_answer_each_other_are_compared_in_length(degroote: RedundancyProblem) -> None:
+    """In a motion and its reverse a muscle starts as it ends; with a twin it starts as the twin ends."""
+    back = np.concatenate([np.arange(len(degroote)), np.arange(len(degroote) - 1)[::-1]])
+    there = RedundancyProblem.frames(degroote, slice(None))
+    length = np.asarray(there.geometry.length)[back]
+    time = degroote.time[0] + 0.01 * np.arange(len(back))
+    cyclic = replace(
+        there, time=time, max_force=there.max_force[back], passive_force=there.passive_force[back],
+        generalized_force=there.generalized_force[back], source=None, kinematics=None,
+        geometry=replace(there.geometry, moment_arms=there.geometry.moment_arms[back], length=length,
+                         lengthening_speed=np.asarray(there.geometry.lengthening_speed)[back]),
+    )  # fmt: skip
+    mesh = Mesh.uniform(scheme("trapezoidal"), time[0], time[-1], 0.02)
+    half = Mesh.uniform(scheme("trapezoidal"), time[0], time[len(degroote) - 1], 0.02)
+    own = {name: name for name in cyclic.muscles}
+    twins = own | {"TRIlat": "BIClong", "BIClong": "TRIlat"}
+    cost = dynamic_cost("excitation_power", 2, "rigid")
+    warn_of_open_ends(cyclic, Conditions(cost, periodic=own), mesh)
+    with pytest.warns(UserWarning, match=r"differ the lengths of .*BIClong by \d+% \([\d.]+ mm\)") as caught:
+        warn_of_open_ends(cyclic, Conditions(cost, periodic=own), half)
+    assert "moments" not in str(caught[0].message)
+    with pytest.warns(UserWarning, match=r"TRIlat by \d+%") as caught:
+        warn_of_open_ends(cyclic, Conditions(cost, periodic=twins), mesh)
+    assert "BRA" not in str(caught[0].message)
 
 
 def test_a_bad_frame_outside_the_interval_does_not_matter(arm: Any) -> None:

@@ -143,3 +143,12 @@ def test_uniform_intervals_are_none_longer(interval: float, count: int) -> None:
     assert len(mesh) == count
     assert (mesh.edges[0], mesh.edges[-1]) == (2.0, 3.0)
     assert mesh.durations == pytest.approx(1.0 / count)
+
+
+def test_a_mesh_says_of_even_edges_no_more_than_it_takes() -> None:
+    even = Mesh.uniform(scheme("hermite-simpson"), 0.1, 1.3, 0.007)
+    told = even.told()
+    assert told == {"first": 0.1, "last": 1.3, "count": len(even) + 1}
+    assert np.linspace(told["first"], told["last"], told["count"]) == pytest.approx(even.edges)
+    uneven = Mesh(scheme("trapezoidal"), np.array([0.0, 0.1, 0.3]))
+    assert uneven.told() == [0.0, 0.1, 0.3]

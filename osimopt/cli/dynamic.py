@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -16,6 +17,8 @@ from .terminal import messages, print_tally, progress, say, say_error
 if TYPE_CHECKING:
     from ..dynamic.solution import DynamicSolution
 
+#: s by which an end of the interval may be beyond the next frame: files print times to 6 digits.
+BESIDE = 1e-6
 PANEL = "Options of --method dynamic"
 
 
@@ -31,9 +34,16 @@ MeshTolerance = Annotated[
     float | None,
     _option("Refine the mesh until integrating an interval misses activation and normalised force by no more."),
 ]
+MaxRefinements = Annotated[int | None, _option("Refinements at most.", show_default="5")]
+MaxIterations = Annotated[int | None, _option("Iterations at most on each mesh.", show_default="500")]
 InitialGuess = Annotated[str | None, _option("static or midpoint.", show_default="static")]
 DerivativePenalty = Annotated[
-    float | None, _option("Weight of ∫ Σ (dF/dt)² dt, F being normalised tendon force.", show_default="0.01")
+    float | None,
+    _option("Weight of ∫ Σ (dF/dt)² dt, F being normalised tendon force; compliant tendons only.", show_default="0.01"),
+]
+TimeConstants = Annotated[
+    tuple[float, float] | None,
+    _option("Activation and deactivation time constants in s.", metavar="ACT DEACT", show_default="the muscles' own"),
 ]
 Periodic = Annotated[bool, _option("States at the end equal those at the start.", "--periodic")]
 ActiveWidth = Annotated[
@@ -51,8 +61,6 @@ def solve_to_folder(out: Path, overwrite: bool, read: Mapping[str, Any], how: Ma
     ``no_passive_fiber_force``.
     """
     from .. import SealedSolution, load_problem, solve_dynamic
-    from ..dynamic.cost import EXCITATION_POWER, dynamic_cost
-    from ..dynamic.scheme import scheme
     from ..report import figures
     from ..results import check_target
 
@@ -61,9 +69,9 @@ def solve_to_folder(out: Path, overwrite: bool, read: Mapping[str, Any], how: Ma
     tendon = options.setdefault("tendon", "compliant")
     if muscles or tendon == "compliant":
         _refuse_forces(read, tendon)
-    dynamic_cost(options.get("cost", EXCITATION_POWER.name), options["exponent"], tendon)
-    scheme(options.get("transcription", "hermite-simpson"))
+    _refuse_options(options)
     check_target(out.absolute(), overwrite)
+    _refuse_time_range(read["motion"], read["time_range"])
     with progress("Reading the motion") as moved:
         problem = load_problem(**read, progress=moved)
     with iterations() as moved_on:
@@ -96,16 +104,49 @@ def _refuse_forces(read: Mapping[str, Any], tendon: str) -> None:
         raise InputError(explain(f"no forces of the model's own muscles with {why}", got, fix))
 
 
+def _refuse_options(options: Mapping[str, Any]) -> None:
+    """What ``solve_dynamic`` would refuse, before the motion is read."""
+    from ..dynamic.arguments import check_arguments
+    from ..dynamic.cost import EXCITATION_POWER, dynamic_cost
+    from ..dynamic.prepare import check_penalty
+    from ..dynamic.scheme import scheme
+
+    check_arguments(**options)
+    check_penalty(options["tendon"], options.get("derivative_penalty", 0.0))
+    dynamic_cost(options.get("cost", EXCITATION_POWER.name), options["exponent"], options["tendon"])
+    scheme(options.get("transcription", "hermite-simpson"))
+
+
+def _refuse_time_range(motion: Path, time_range: tuple[float, float] | None) -> None:
+    """A part of the interval is no answer to the whole; ends between frames and infinite ones are what there is."""
+    if time_range is None:
+        return
+    from ..tables import read_table
+
+    time = read_table(motion).index.to_numpy(dtype=float)
+    frame = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
+    beyond = (time[0] - time_range[0], time_range[1] - time[-1])
+    if any(np.isfinite(lacking) and lacking > frame + BESIDE for lacking in beyond):
+        got, fix = f"{time_range[0]:g} to {time_range[1]:g} s", "Shorten time_range; inf and -inf are open ends."
+        raise InputError(explain(f"time_range within {time[0]:g} to {time[-1]:g} s", got, fix, motion))
+
+
 @contextmanager
 def iterations() -> Iterator[Callable[[int, float, float], None]]:
-    """Give a callback (iteration, objective, violation) that moves a line on stderr, where that is a terminal."""
+    """Give a callback (iteration, objective, violation) that moves a line on stderr, where that is a terminal.
+
+    A round is a mesh, or the windows of a long motion before it; each begins with iteration 0.
+    """
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as line:
         task = line.add_task("Solving (Ctrl-C stops)", total=None)
+        rounds = 0
 
         def moved(iteration: int, objective: float, violation: float) -> None:
+            nonlocal rounds
+            rounds += iteration == 0
             at = f"iteration {iteration}, objective {objective:.6g}, equations missed by {violation:.1e}"
-            line.update(task, description=f"Solving: {at} (Ctrl-C stops)")
+            line.update(task, description=f"Solving, round {rounds}: {at} (Ctrl-C stops)")
 
         yield moved
 
@@ -114,13 +155,19 @@ def print_dynamic(solution: DynamicSolution) -> None:
     """The summary of any solution, and what dynamic optimization adds to it."""
     from ..tally import Tally
 
-    more = [_objective(solution), _mesh(solution)]
-    if (check := solution.check) is not None:
-        more.append(
-            f"Forward integration of the excitations: activations within {check.activation_error.max():.2g}, tendon "
-            f"forces within {100.0 * check.force_error.max():.2g} % of their peaks."
-        )
+    more = [_objective(solution), _mesh(solution), *_integrated(solution)]
     print_tally(Tally.of(solution), solution.provenance, more, solution.findings())
+
+
+def _integrated(solution: DynamicSolution) -> list[str]:
+    """How far forward integration departs; where it failed, a finding says so."""
+    check = solution.check
+    if check is None or not (np.isfinite(check.activation_error).all() and np.isfinite(check.force_error).all()):
+        return []
+    return [
+        f"Forward integration of the excitations: activations within {check.activation_error.max(initial=0.0):.2g}, "
+        f"tendon forces within {100.0 * check.force_error.max(initial=0.0):.2g} % of their peaks."
+    ]
 
 
 def _objective(solution: DynamicSolution) -> str:
@@ -130,8 +177,10 @@ def _objective(solution: DynamicSolution) -> str:
 
 def _mesh(solution: DynamicSolution) -> str:
     rounds, name = solution.provenance["rounds"], solution.provenance["mesh"]["transcription"]
-    counts = " → ".join(str(one["intervals"]) for one in rounds)
-    last = rounds[-1]
-    steps = sum(one["iterations"] for one in rounds)
-    parts = f", {last['parts']} parts solved beside each other" if last["parts"] > 1 else ""
-    return f"Mesh: {counts} intervals, {name}, {last['points']} points; {steps} iterations{parts}."
+    whole = [one for one in rounds if one["windows"] == 1]
+    counts = " → ".join(str(one["intervals"]) for one in whole)
+    last, steps = whole[-1], sum(one["iterations"] for one in rounds)
+    ahead = [one for one in rounds if one["windows"] > 1]
+    first = "".join(f", {one['iterations']} of them in {one['windows']} windows that went ahead" for one in ahead)
+    parts = f"; {last['parts']} parts solved beside each other" if last["parts"] > 1 else ""
+    return f"Mesh: {counts} intervals, {name}, {last['points']} points; {steps} iterations{first}{parts}."

@@ -27,6 +27,7 @@ from .options import (
     Weld,
     read_reserves,
 )
+from .stopping import stoppable
 from .terminal import print_tally, progress, say, say_warning
 
 if TYPE_CHECKING:
@@ -38,6 +39,32 @@ class Method(StrEnum):
 
     static = "static"
     dynamic = "dynamic"
+
+
+How = Annotated[
+    Method, typer.Option(help="static: frame by frame; dynamic: the whole interval, with activation dynamics.")
+]
+Cost = Annotated[
+    str | None,
+    typer.Option(
+        help="activation_power, sum_force, sum_force_squared, sum_stress_squared, sum_moment_ratio_cubed, min_max; "
+        "dynamic has excitation_power too.",
+        show_default="activation_power; dynamic: excitation_power",
+    ),
+]
+Exponent = Annotated[float, typer.Option("--exponent", "-p", help="Exponent of activation_power and excitation_power.")]
+Weights = Annotated[str | None, typer.Option(help="volume: weigh each muscle by its volume.")]
+Tendon = Annotated[
+    str | None,
+    typer.Option(help="rigid, or compliant: tendons stretch with the force.", show_default="rigid; dynamic: compliant"),
+]
+Solver = Annotated[
+    str, typer.Option(help="auto; static: newton, slsqp, lsq_linear or highs; dynamic: ipopt or fatrop.")
+]
+Device = Annotated[
+    str | None, typer.Option(help="static only: cpu, or where torch shall solve: cuda, cuda:0, ….", show_default="cpu")
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Result folder.")]
 
 
 def extract(
@@ -60,12 +87,12 @@ def extract(
     from ..results import check_target, write_arrays
 
     check_target(out.absolute(), overwrite)
-    with progress("Reading the motion") as moved:
+    with stoppable(out), progress("Reading the motion") as moved:
         problem = load_problem(
             model, motion, external_loads, generalized_force, time_range, lowpass_hz, None, tuple(weld or ()),
             False, gain, geometry, jobs, cache=cache, progress=moved,  # type: ignore[arg-type]
         )  # fmt: skip
-    folder = write_arrays(problem, out, overwrite=overwrite)
+        folder = write_arrays(problem, out, overwrite=overwrite)
     for warning in problem.provenance["warnings"]:
         say_warning(warning)
     say(f"{len(problem)} frames written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
@@ -76,39 +103,21 @@ def solve(
     motion: Motion,
     external_loads: Loads = None,
     generalized_force: Forces = None,
-    method: Annotated[
-        Method, typer.Option(help="static: frame by frame; dynamic: the whole interval, with activation dynamics.")
-    ] = Method.static,
-    cost: Annotated[
-        str | None,
-        typer.Option(
-            help="activation_power, sum_force, sum_force_squared, sum_stress_squared, sum_moment_ratio_cubed, min_max; "
-            "dynamic has excitation_power too.",
-            show_default="activation_power; dynamic: excitation_power",
-        ),
-    ] = None,
-    exponent: Annotated[
-        float, typer.Option("--exponent", "-p", help="Exponent of activation_power and excitation_power.")
-    ] = 2.0,
-    weights: Annotated[str | None, typer.Option(help="volume: weigh each muscle by its volume.")] = None,
-    tendon: Annotated[
-        str | None,
-        typer.Option(
-            help="rigid, or compliant: tendons stretch with the force.", show_default="rigid; dynamic: compliant"
-        ),
-    ] = None,
-    solver: Annotated[
-        str, typer.Option(help="auto; static: newton, slsqp, lsq_linear or highs; dynamic: ipopt or fatrop.")
-    ] = "auto",
-    device: Annotated[
-        str | None,
-        typer.Option(help="static only: cpu, or where torch shall solve: cuda, cuda:0, ….", show_default="cpu"),
-    ] = None,
+    method: How = Method.static,
+    cost: Cost = None,
+    exponent: Exponent = 2.0,
+    weights: Weights = None,
+    tendon: Tendon = None,
+    solver: Solver = "auto",
+    device: Device = None,
     mesh_interval: dynamic.MeshInterval = None,
     transcription: dynamic.Transcription = None,
     mesh_tolerance: dynamic.MeshTolerance = None,
+    max_refinements: dynamic.MaxRefinements = None,
+    max_iterations: dynamic.MaxIterations = None,
     initial_guess: dynamic.InitialGuess = None,
     derivative_penalty: dynamic.DerivativePenalty = None,
+    time_constants: dynamic.TimeConstants = None,
     periodic: dynamic.Periodic = False,
     active_width: dynamic.ActiveWidth = None,
     no_passive_fiber_force: dynamic.NoPassive = False,
@@ -121,7 +130,7 @@ def solve(
     geometry: Geometry = "opensim",
     cache: Cache = None,
     jobs: Jobs = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Result folder.")] = Path("osimopt_results"),
+    out: Out = Path("osimopt_results"),
     overwrite: Overwrite = False,
 ) -> None:
     """Find muscle forces along a motion and write them as a result folder.
@@ -129,26 +138,23 @@ def solve(
     Static: long motions are read, solved and written piece by piece, in bounded memory; with --cache they are held
     whole. Dynamic: the motion is one problem, and an answer is written only where there is one.
     """
-    both = {"cost": cost, "exponent": exponent, "weights": weights, "tendon": tendon, "solver": solver}
-    only: dict[Method, dict[str, Any]] = {
-        Method.static: {"device": device},
-        Method.dynamic: {
-            "mesh_interval": mesh_interval, "transcription": transcription, "mesh_tolerance": mesh_tolerance,
-            "initial_guess": initial_guess, "derivative_penalty": derivative_penalty, "periodic": periodic or None,
-            "active_width": active_width, "no_passive_fiber_force": no_passive_fiber_force or None,
-        },
+    dynamically: dict[str, Any] = {
+        "mesh_interval": mesh_interval, "transcription": transcription, "mesh_tolerance": mesh_tolerance,
+        "max_refinements": max_refinements, "max_iterations": max_iterations, "initial_guess": initial_guess,
+        "derivative_penalty": derivative_penalty, "time_constants": time_constants, "periodic": periodic or None,
+        "active_width": active_width, "no_passive_fiber_force": no_passive_fiber_force or None,
     }  # fmt: skip
-    how = {name: value for name, value in {**both, **_own(method, only)}.items() if value is not None}
+    own = _own(method, {Method.static: {"device": device}, Method.dynamic: dynamically})
+    both = {"cost": cost, "exponent": exponent, "weights": weights, "tendon": tendon, "solver": solver}
     read: dict[str, Any] = {
         "model": model, "motion": motion, "external_loads": external_loads, "cache": cache, "n_jobs": jobs,
         "generalized_force": generalized_force, "time_range": time_range, "lowpass_hz": lowpass_hz,
         "reserves": read_reserves(reserves), "weld": tuple(weld or ()), "passive_force": passive_force, "gain": gain,
         "geometry": geometry,
     }  # fmt: skip
-    if method is Method.dynamic:
-        dynamic.solve_to_folder(out, overwrite, read, how)
-    else:
-        _solve_static(out, overwrite, read, how)
+    with stoppable(out):
+        solve_to_folder = dynamic.solve_to_folder if method is Method.dynamic else _solve_static
+        solve_to_folder(out, overwrite, read, {k: v for k, v in {**both, **own}.items() if v is not None})
 
 
 def _own(method: Method, only: dict[Method, dict[str, Any]]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ OPTIONS = {
     name: "--" + name.replace("_", "-")
     for name in (
         "cache", "cost", "derivative_penalty", "device", "exponent", "external_loads", "gain", "generalized_force",
-        "geometry", "initial_guess", "lowpass_hz", "max_order", "mesh_interval", "mesh_tolerance", "moment_arms",
-        "overwrite", "periodic", "pose", "postures", "reserves", "solver", "tendon", "time_range", "transcription",
-        "values", "weights", "weld",
+        "geometry", "initial_guess", "lowpass_hz", "max_iterations", "max_order", "max_refinements", "mesh_interval",
+        "mesh_tolerance", "moment_arms", "overwrite", "periodic", "pose", "postures", "reserves", "solver", "tendon",
+        "time_constants", "time_range", "transcription", "values", "weights", "weld",
     )
 } | {
     "n_jobs": "--jobs",
@@ -26,17 +26,27 @@ _ASSIGNED = re.compile(rf"(?<![\w./\\-])(?P<name>{'|'.join(OPTIONS)})=(?:{_VALUE
 _BARE = re.compile(rf"(?<![\w./\\-])(?P<name>{'|'.join(BARE)})(?![\w/\\=-]|\.\w)")
 
 
+#: Options of De Groote muscles, of which the commands have two.
+_MUSCLES = re.compile(r"(?<![\w./\\-])muscles=\{(?:[^{}]|\{[^{}]*\})*\}")
+
+
 def in_options(text: str) -> str:
     """Say ``--weld hip_r --weld hip_l`` for ``weld=('hip_r', 'hip_l')``; names of files stay as they are."""
     text = text.replace("overwrite=True (--overwrite)", "--overwrite")
+    text = _MUSCLES.sub(_as_muscle_option, text)
     return _BARE.sub(lambda found: OPTIONS[found["name"]], _ASSIGNED.sub(_as_option, text))
+
+
+def _as_muscle_option(found: re.Match[str]) -> str:
+    passive = "ignore_passive_fiber_force"
+    return OPTIONS[passive] if passive in found[0] else f"{found[0]} in Python"
 
 
 def _as_option(found: re.Match[str]) -> str:
     option = OPTIONS[found["name"]]
     if found["items"] is not None:
         items = [item.strip().strip("'") for item in found["items"].split(",") if item.strip()]
-        if found["name"] == "time_range":
+        if found["name"] in ("time_range", "time_constants"):
             return f"{option} {' '.join(items).upper()}"
         return " ".join(f"{option} {item}" for item in items)
     given = found["text"] if found["text"] is not None else found["word"]

@@ -32,7 +32,7 @@ class Mesh:
     @classmethod
     def uniform(cls, scheme: Scheme, first: float, last: float, interval: float) -> Mesh:
         """Equal intervals, none longer than ``interval`` (s)."""
-        if not (isinstance(interval, Real) and 0.0 < interval < np.inf):
+        if not (isinstance(interval, Real) and not isinstance(interval, bool) and 0.0 < interval < np.inf):
             raise InputError(explain("a positive mesh_interval in s", f"{interval!r}", "0.02 is the default."))
         if interval > last - first + SAME:
             fix = "Give a shorter interval: 0.02 s is the default."
@@ -43,6 +43,12 @@ class Mesh:
     def __len__(self) -> int:
         """Return the number of intervals."""
         return len(self.edges) - 1
+
+    def told(self) -> dict[str, float | int] | list[float]:
+        """What a result says of the edges (s): first, last and count where they are even, else every one."""
+        if np.ptp(self.durations) <= SAME:
+            return {"first": float(self.edges[0]), "last": float(self.edges[-1]), "count": len(self.edges)}
+        return [float(edge) for edge in self.edges]
 
     @cached_property
     def durations(self) -> Array:

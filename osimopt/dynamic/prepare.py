@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,66 +13,38 @@ from ..muscle import use_degroote_muscles
 from ..muscle.mechanics import DEGROOTE
 from ..notices import warn
 from ..problem import RedundancyProblem
-from .check import SENSIBLE
 from .conditions import Conditions
+from .ends import warn_of_open_ends
 from .mesh import SAME, Mesh
 from .nodes import check_fibers
+from .values import shown
 
-SOLVERS = ("auto", "ipopt", "fatrop")
 #: Share of a coordinate's peak moment by which it may leave the lines between the points of the mesh unsaid.
 COARSE = 0.05
 
 
-def check_options(
-    problem: RedundancyProblem, tendon: str, solver: str, on_failure: str, tolerance: float, initial_guess: Any
-) -> None:
-    """Refuse unknown words, and problems that cannot say what is asked."""
-    for name, value, allowed in (
-        ("tendon", tendon, ("rigid", "compliant")),
-        ("on_failure", on_failure, ("raise", "return")),
-        ("solver", solver, SOLVERS),
-    ):
-        if value not in allowed:
-            raise InputError(explain(f"{name} among {allowed}", repr(value), "Choose one of them."))
-    if not (isinstance(tolerance, (int, float)) and 0.0 < tolerance < 1e-2):
-        raise InputError(explain("a tolerance between 0 and 0.01", repr(tolerance), "1e-6 is the default."))
-    if isinstance(initial_guess, str) and initial_guess not in ("static", "midpoint"):
-        fix = "Use one of these, activations, or an earlier solution."
-        raise InputError(explain("initial_guess 'static' or 'midpoint'", repr(initial_guess), fix))
+def check_problem(problem: RedundancyProblem, tendon: str, derivative_penalty: float) -> None:
+    """Refuse what is no problem, one that cannot say what is asked, and a penalty that would count for nothing."""
+    if not isinstance(problem, RedundancyProblem):
+        fix = "Make it with osimopt.load_problem or RedundancyProblem.from_arrays."
+        raise InputError(explain("a RedundancyProblem", shown(problem), fix))
     if tendon == "compliant" and (problem.parameters is None or problem.geometry.length is None):
         fix = "Use osimopt.load_problem, or tendon='rigid'."
         raise InputError(explain("a problem from a model for tendon='compliant'", "one from arrays", fix))
+    check_penalty(tendon, derivative_penalty)
 
 
-def check_limits(
-    max_iterations: int, max_refinements: int, mesh_tolerance: float | None, time_constants: tuple[float, float] | None
-) -> None:
-    """Refuse numbers that no solve can have."""
-    for name, value, least in (("max_iterations", max_iterations, 1), ("max_refinements", max_refinements, 0)):
-        if not (isinstance(value, (int, np.integer)) and value >= least):
-            raise InputError(explain(f"{name} as a whole number ≥ {least}", repr(value), "Leave it out."))
-    if mesh_tolerance is not None and not (isinstance(mesh_tolerance, Real) and mesh_tolerance >= SENSIBLE):
-        fix = "1e-3 is usual, None keeps the mesh; below, the integration that judges it errs more."
-        raise InputError(explain(f"a mesh_tolerance of {SENSIBLE:g} or more", repr(mesh_tolerance), fix))
-    if time_constants is not None and not is_pair(time_constants):
-        fix = "(0.015, 0.060) are usual."
-        raise InputError(explain("two time constants, of activation and deactivation", repr(time_constants), fix))
-
-
-def is_pair(value: Any) -> bool:
-    """Whether these are two numbers."""
-    try:
-        return np.asarray(value, dtype=float).shape == (2,)
-    except (TypeError, ValueError):
-        return False
+def check_penalty(tendon: str, derivative_penalty: float) -> None:
+    """Refuse a penalty on forces' rates where forces have none: with rigid tendons."""
+    if tendon == "rigid" and derivative_penalty not in (0.0, Conditions.derivative_penalty):
+        fix = "Leave it out, or use tendon='compliant'."
+        raise InputError(explain("no derivative_penalty with tendon='rigid'", f"{derivative_penalty:g}", fix))
 
 
 def chosen_interval(problem: RedundancyProblem, time_range: tuple[float, float] | None) -> tuple[float, float]:
     """First and last time in s."""
     known = float(problem.time[0]), float(problem.time[-1])
-    if time_range is not None and not is_pair(time_range):
-        raise InputError(explain("time_range as first and last time in s", repr(time_range), "Give two numbers."))
-    first, last = known if time_range is None else (float(time_range[0]), float(time_range[1]))
+    first, last = known if time_range is None else (float(end) for end in time_range)
     if not first < last:
         fix = "Dynamic optimization needs two times at least."
         raise InputError(explain("an interval of time that lasts", f"{first:g} to {last:g} s", fix))
@@ -93,7 +64,7 @@ def prepared(
 ) -> RedundancyProblem:
     """The problem with its weights and, where they are needed, De Groote muscles; checked against the mesh."""
     if weights is not None:
-        problem = problem.with_weights(weights)
+        problem = _weighted(problem, weights)
     needed = tendon == "compliant" and problem.parameters is not None and set(problem.parameters.classes) != {DEGROOTE}
     if muscles is not None or needed:
         problem = use_degroote_muscles(problem, **(muscles or {}))
@@ -102,7 +73,20 @@ def prepared(
     check_fibers(kept, _with_passive_force(kept, tendon))
     _check_conditions(problem, conditions, mesh)
     _warn_of_coarse_mesh(problem, mesh)
+    if conditions.periodic:
+        warn_of_open_ends(problem, conditions, mesh)
     return problem
+
+
+def _weighted(problem: RedundancyProblem, weights: ArrayLike | Mapping[str, float] | str) -> RedundancyProblem:
+    try:
+        return problem.with_weights(weights)
+    except InputError:
+        raise
+    except (TypeError, ValueError):
+        fix = "{'soleus_r': 2.0}, for instance; muscles that are not named keep theirs."
+        expected = "weights as numbers, one for each muscle or by name, or 'volume'"
+        raise InputError(explain(expected, shown(weights), fix)) from None
 
 
 def _of_interest(problem: RedundancyProblem, mesh: Mesh) -> RedundancyProblem:
@@ -144,8 +128,6 @@ def check_solver(solver: str, conditions: Conditions) -> None:
 
 
 def _check_conditions(problem: RedundancyProblem, conditions: Conditions, mesh: Mesh) -> None:
-    if not 0.0 <= conditions.derivative_penalty < np.inf:
-        raise InputError(explain("a derivative_penalty ≥ 0", f"{conditions.derivative_penalty}", "0.01 is usual."))
     if isinstance(conditions.periodic, Mapping):
         mapping = conditions.periodic
         if unknown := [name for pair in mapping.items() for name in pair if name not in problem.muscles]:

@@ -14,11 +14,12 @@ from ..errors import SolverError
 from ..notices import hear
 from ..problem import RedundancyProblem
 from ..solution import RedundancySolution
+from .arguments import check_arguments
 from .conditions import Conditions, Start
 from .cost import dynamic_cost
 from .emg import EmgTracking
 from .mesh import Mesh
-from .prepare import check_limits, check_options, check_solver, chosen_interval, prepared
+from .prepare import check_problem, check_solver, chosen_interval, prepared
 from .refine import Refinement
 from .run import Run
 from .scheme import scheme
@@ -93,7 +94,8 @@ def solve_dynamic(
         Activation and deactivation time constants in s, in place of the muscles' own (0.015 and 0.060 where they
         have none).
     derivative_penalty
-        Weight of ∫ Σ (dF/dt)² dt, F being normalised tendon force; with compliant tendons only.
+        Weight of ∫ Σ (dF/dt)² dt, F being normalised tendon force; with compliant tendons only. With rigid ones
+        another than 0 and the default is refused.
     initial_activation
         What is asked of activations at the first point, which somebody must have raised before. ``"paid"``: the cost
         counts each as held for its deactivation time constant before (term ``start``); they are then what a longer
@@ -102,7 +104,7 @@ def solve_dynamic(
         determine excitations these then ring from point to point. ``"free"``.
     periodic
         True: states at the end equal those at the start. A mapping of muscles to others, as left to right: each starts
-        as the other ends.
+        as the other ends; an empty one is refused. Moments and lengths that differ between the ends are warned of.
     emg
         Measured activity to follow.
     mesh_tolerance
@@ -113,8 +115,9 @@ def solve_dynamic(
     n_jobs
         Processes for parts of the model that have nothing to do with each other, such as two legs; default: cores.
     progress
-        Called with (iteration, objective so far, largest violation of an equation), scaled. The first Ctrl-C ends the
-        solve after its iteration.
+        Called with (iteration, objective so far, largest violation of an equation), scaled. Iterations begin at 0 in
+        every round: the windows of a long motion, which are solved beside each other, the whole, and each finer mesh.
+        What it raises ends the solve after its iteration, and is raised; the first Ctrl-C ends it so, too.
 
     Returns
     -------
@@ -129,31 +132,41 @@ def solve_dynamic(
         The solver failed or was stopped, and ``on_failure="raise"``.
     """
     begun = perf_counter()
-    check_options(problem, tendon, solver, on_failure, tolerance, initial_guess)
-    check_limits(max_iterations, max_refinements, mesh_tolerance, time_constants)
-    conditions = Conditions(dynamic_cost(cost, exponent, tendon), derivative_penalty, initial_activation, periodic, emg)
+    check_arguments(
+        tendon=tendon, cost=cost, exponent=exponent, initial_guess=initial_guess, solver=solver, tolerance=tolerance,
+        on_failure=on_failure, time_range=time_range, muscles=muscles, time_constants=time_constants,
+        derivative_penalty=derivative_penalty, initial_activation=initial_activation, periodic=periodic, emg=emg,
+        mesh_tolerance=mesh_tolerance, max_refinements=max_refinements, max_iterations=max_iterations,
+        progress=progress,
+    )  # fmt: skip
+    isolation.count_jobs(n_jobs, 1)
+    check_problem(problem, tendon, derivative_penalty)
+    ends = periodic if isinstance(periodic, Mapping) else bool(periodic)
+    conditions = Conditions(dynamic_cost(cost, exponent, tendon), derivative_penalty, initial_activation, ends, emg)
     check_solver(solver, conditions)
-    isolation.prepare("casadi", "osimopt.dynamic.worker.solve:warm_up", (), 1)
     first, last = chosen_interval(problem, time_range)
     mesh = Mesh.uniform(scheme(transcription), first, last, mesh_interval)
+    isolation.prepare("casadi", "osimopt.dynamic.worker.solve:warm_up", (), 1)
     with hear() as heard:
         problem = prepared(problem, tendon, weights, muscles, conditions, mesh)
     known = problem.provenance.get("warnings", [])
     problem = replace(problem, provenance={**problem.provenance, "warnings": [*known, *heard]})
+    used = "ipopt" if solver == "auto" else solver
+    static = conditions.cost.static
     provenance = {
         "cost": {
             "name": cost, "exponent": conditions.cost.exponent, "formula": conditions.cost.formula,
-            "source": conditions.cost.static.source,
+            "source": static.source,
         },
-        "solver": {
-            "asked": solver, "used": "ipopt" if solver == "auto" else solver, "tolerance": tolerance, "tendon": tendon,
-        },
+        "solver": {"asked": solver, "used": used, "tolerance": tolerance, "tendon": tendon},
         "mesh": {"transcription": mesh.scheme.name, "interval": mesh_interval, "tolerance": mesh_tolerance},
     }  # fmt: skip
-    chosen = "ipopt" if solver == "auto" else solver
-    settings = Settings(chosen, tolerance, max_iterations, n_jobs, progress)
-    run = Run(problem, conditions, tendon, time_constants, settings, provenance)
+    run = Run(
+        problem, conditions, tendon, time_constants, Settings(used, tolerance, max_iterations, n_jobs, progress),
+        provenance,
+    )  # fmt: skip
     solution = run.solve(mesh, initial_guess, Refinement(mesh_tolerance, max_refinements))
+    solution.provenance["mesh"]["edges"] = replace(mesh, edges=solution.mesh_edges).told()
     solution.provenance["solve_seconds"] = perf_counter() - begun
     if run.failure is None:
         return solution

@@ -55,7 +55,10 @@ class Solved:
 
 
 def solve_tasks(tasks: Sequence[Task], settings: Settings) -> list[Solved]:
-    """Solve every part that has muscles; the others keep their guess, static optimization, which is exact for them."""
+    """Solve every part that has muscles; the others keep their guess, static optimization, which is exact for them.
+
+    What ``settings.progress`` raises is raised, after the solver was stopped.
+    """
     parts = [[part for part in split(task.nodes.problem, task.conditions) if part.muscles.size] for task in tasks]
     jobs = [(task, part) for task, own in zip(tasks, parts, strict=True) for part in own]
     assembled = [assemble(task.nodes, task.conditions, part, task.guess) for task, part in jobs]
@@ -75,6 +78,8 @@ def solve_tasks(tasks: Sequence[Task], settings: Settings) -> list[Solved]:
             isolation.run_many("casadi", SOLVE, calls, subject="this problem", n_jobs=processes, waiter=watch)
         )
         watch.tick()
+    if watch.raised is not None:
+        raise watch.raised
     if settings.solver == "fatrop":
         answers = [one.original(answer) for one, answer in zip(staged, answers, strict=True)]
     solved, first = [], 0
