@@ -191,6 +191,16 @@ def test_what_changed_is_said_with_numbers(oracle: Oracle) -> None:
     assert "passive force–length" not in ignored[0]
 
 
+def test_what_stays_as_it_was_is_not_said(oracle: Oracle) -> None:
+    before = oracle.muscles["before"]
+    name = f"{THELEN}_2"
+    _, plain = degroote_parameters(before)
+    _, said = degroote_parameters(before, active_force_width_scale=1.0)
+    assert said == plain
+    _, one = degroote_parameters(before, active_force_width_scale=dict.fromkeys(before.names, 1.0) | {name: 1.2})
+    assert one[-1].endswith("active_force_width_scale 1.2 of 1 of 12 muscles (it was 1).")
+
+
 def test_largest_change_of_a_curve() -> None:
     """One Thelen muscle, whose active curve has a closed form."""
     found, said = degroote_parameters(thelen())

@@ -40,10 +40,10 @@ def changes_of_classes(before: MuscleParameters, after: MuscleParameters) -> lis
 
 
 def changes_of_options(before: MuscleParameters, given: Mapping[str, Array]) -> list[str]:
-    """What each option (M,), NaN where it says nothing, set, and what it was."""
+    """What each option (M,), NaN where it says nothing, set to something else, and what it was."""
     said = []
     for name, values in given.items():
-        if not (own := ~np.isnan(values)).any():
+        if not (own := ~np.isnan(values) & (values != before.properties[name])).any():
             continue
         switch = name.startswith("ignore_")
         new, old = _span(values[own], switch), _span(before.properties[name][own], switch)
