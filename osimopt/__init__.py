@@ -54,6 +54,7 @@ _HOMES = {
     "run_setup": "studies.opensim_tool",
     "solve_static": "static.solve",
     "solve_dynamic": "dynamic.solve",
+    "Surrogate": "surrogate.surrogate",
     "DynamicSolution": "dynamic.solution",
     "SealedSolution": "dynamic.solution",
     "EmgTracking": "dynamic.emg",

@@ -38,6 +38,7 @@ OWN = {
         "moment_arm.mot", "max_force.mot", "max_moment.mot", "max_force_active.mot", "muscle_tendon_length.mot",
         "fiber_length.mot", "table.csv", "table.png",
     ),
+    "surrogate.json": ("weights.safetensors", "training.json", "training.png"),
 }  # fmt: skip
 #: What file managers leave in every folder that somebody looks at.
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
@@ -60,7 +61,7 @@ def write_result(solution: RedundancySolution, folder: str | os.PathLike[str], *
         The solution is sealed: the solver failed or was stopped. Nothing is written.
     """
     frames = len(solution.time)  # a sealed solution raises here
-    return _appear(Path(folder), overwrite, lambda temporary: _fill(solution, frames, temporary))
+    return write_folder(Path(folder), overwrite, lambda temporary: _fill(solution, frames, temporary))
 
 
 def write_pieces(
@@ -79,7 +80,7 @@ def write_pieces(
             writer.add(solution)
         closed.append(writer.close())
 
-    _appear(Path(folder), overwrite, fill)
+    write_folder(Path(folder), overwrite, fill)
     return closed[0]
 
 
@@ -90,7 +91,7 @@ def write_arrays(problem: RedundancyProblem, folder: str | os.PathLike[str], *, 
     ``generalized_force.sto`` (N·m, N) and, where the problem came from a model, ``muscle_tendon_length.sto``
     (m), ``lengthening_speed.sto`` (m/s) and ``coordinates.sto`` (rad, m); ``arrays.json`` holds provenance.
     """
-    return _appear(Path(folder), overwrite, lambda temporary: _fill_arrays(problem, temporary))
+    return write_folder(Path(folder), overwrite, lambda temporary: _fill_arrays(problem, temporary))
 
 
 def write_muscle_table(table: pd.DataFrame, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -98,10 +99,10 @@ def write_muscle_table(table: pd.DataFrame, folder: str | os.PathLike[str], *, o
 
     As in OpenSim's own plot exports the time column of the .mot counts rows.
     """
-    return _appear(Path(folder), overwrite, lambda temporary: _fill_muscle_table(table, temporary))
+    return write_folder(Path(folder), overwrite, lambda temporary: _fill_muscle_table(table, temporary))
 
 
-def _appear(folder: Path, overwrite: bool, fill: Callable[[Path], None]) -> Path:
+def write_folder(folder: Path, overwrite: bool, fill: Callable[[Path], None]) -> Path:
     """Fill a temporary folder and rename it, so that nobody ever sees half of it."""
     folder = folder.absolute()
     check_target(folder, overwrite)

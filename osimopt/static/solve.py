@@ -20,7 +20,7 @@ from .device import Device
 from .frame import Frame
 from .framewise import Found, describe_shortfall, solve_frames, solve_into
 from .linear import shortfall
-from .start import is_solution, read_guess
+from .start import Multipliers, is_solution, read_guess
 
 Array = NDArray[np.float64]
 Solver = Literal["auto", "newton", "slsqp", "lsq_linear", "highs"]
@@ -39,7 +39,7 @@ def solve_static(
     tolerance: float = 1e-9,
     on_failure: Literal["raise", "return"] = "raise",
     *,
-    initial_guess: ArrayLike | RedundancySolution | None = None,
+    initial_guess: ArrayLike | RedundancySolution | Multipliers | None = None,
     uncertainty: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RedundancySolution:
@@ -61,7 +61,8 @@ def solve_static(
     tendon
         ``"rigid"``: force is max_force · activation, plus passive_force where the problem has it. ``"compliant"``:
         force of a fibre in equilibrium with its elastic tendon, passive force included, at the fibre speed of a rigid
-        tendon; for ``activation_power`` and ``min_max``.
+        tendon; for ``activation_power`` and ``min_max``. A De Groote tendon that its fibre would push is slack and
+        carries nothing; frames where a muscle has no equilibrium fail.
     solver
         ``"newton"`` (any p > 1): all frames at once on the dual problem, with a certificate; ``"slsqp"`` (any p > 1),
         frame by frame; ``"lsq_linear"`` (p = 2 where every coordinate has an unbounded reserve of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeGuard
 
 import numpy as np
@@ -14,13 +15,20 @@ from ..solution import RedundancySolution
 Array = NDArray[np.float64]
 
 
-def is_solution(guess: object) -> TypeGuard[RedundancySolution]:
-    """Whether a guess is a solution, not an array of activations."""
-    return isinstance(guess, RedundancySolution)
+@dataclass(frozen=True, eq=False)
+class Multipliers:
+    """(T, D) to start newton from, as of a solution; frames with NaN start cold."""
+
+    multipliers: Array
+
+
+def is_solution(guess: object) -> TypeGuard[RedundancySolution | Multipliers]:
+    """Whether a guess knows multipliers, and is not an array of activations."""
+    return isinstance(guess, (RedundancySolution, Multipliers))
 
 
 def read_guess(
-    initial_guess: ArrayLike | RedundancySolution | None, problem: RedundancyProblem, method: str
+    initial_guess: ArrayLike | RedundancySolution | Multipliers | None, problem: RedundancyProblem, method: str
 ) -> Array | None:
     """What the solver starts from: multipliers (T, D) for newton, unknowns (T, U) for the others."""
     if initial_guess is None:
@@ -36,9 +44,12 @@ def read_guess(
     return np.hstack([np.broadcast_to(guess, shape), np.zeros((frames, len(problem.reserves.names)))])
 
 
-def _start_from(other: RedundancySolution, problem: RedundancyProblem, method: str) -> Array:
+def _start_from(other: RedundancySolution | Multipliers, problem: RedundancyProblem, method: str) -> Array:
     shape = len(problem), len(problem.coordinates if method == "newton" else problem.actuators)
-    start = other.multipliers if method == "newton" else np.hstack([other.activation, other.reserve_control])
+    if method == "newton":
+        start = other.multipliers
+    else:
+        start = None if isinstance(other, Multipliers) else np.hstack([other.activation, other.reserve_control])
     if start is None or start.shape != shape:
         got = "a solution without" if start is None else f"shape {start.shape}"
         what = "multipliers" if method == "newton" else "unknowns"

@@ -1,0 +1,139 @@
+"""Architectures behind one interface: sequences (B, T, inputs) to sequences (B, T, outputs)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..errors import InputError, explain
+
+Kind = Literal["set", "mlp", "cnn", "lstm", "cnn+lstm", "cnn+lstm+attention"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a network is made of.
+
+    ``"set"`` is the static surrogate's own, the same small network for every muscle, ``depth`` rounds of it; the others
+    are made by :func:`build`. ``width`` are the units of a layer, ``depth`` layers, ``kernel`` frames of a convolution,
+    ``heads`` of the attention. ``causal``: what comes later has no influence.
+    """
+
+    kind: Kind = "mlp"
+    width: int = 128
+    depth: int = 3
+    kernel: int = 5
+    heads: int = 4
+    causal: bool = False
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            got = repr(self.kind)
+            raise InputError(explain(f"an architecture among {', '.join(get_args(Kind))}", got, "Choose one of them."))
+        for name in ("width", "depth", "kernel", "heads"):
+            value = getattr(self, name)
+            if not (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+                raise InputError(explain(f"{name} as a whole number ≥ 1", repr(value), "Leave it out."))
+        if not 0.0 <= self.dropout < 1.0:
+            raise InputError(explain("dropout from 0 to below 1", repr(self.dropout), "Leave it out."))
+        if self.kind.endswith("attention") and self.width % self.heads:
+            got = f"{self.width} and {self.heads}"
+            raise InputError(explain("a width that heads divide", got, "Choose another width or number of heads."))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for :meth:`from_dict`."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, told: dict[str, Any]) -> Architecture:
+        """From plain data."""
+        try:
+            return cls(**told)
+        except TypeError:
+            fix = "It was written by another version of osimopt: train it anew."
+            raise InputError(explain("the settings of an architecture", ", ".join(map(str, told)), fix)) from None
+
+
+def build(architecture: Architecture, inputs: int, outputs: int) -> nn.Module:
+    """Make a network that maps (B, T, inputs) to (B, T, outputs), with random weights.
+
+    Raises
+    ------
+    InputError
+        ``"set"``, which is made elsewhere.
+    """
+    a = architecture
+    if a.kind == "set":
+        raise InputError(explain("an architecture for sequences", "'set'", "It is for static surrogates only."))
+    layers: list[nn.Module] = []
+    if a.kind == "mlp":
+        layers += [_dense(inputs if n == 0 else a.width, a) for n in range(a.depth)]
+    if a.kind.startswith("cnn"):
+        layers += [Convolution(inputs if n == 0 else a.width, a) for n in range(a.depth)]
+    if "lstm" in a.kind:
+        layers.append(Recurrence(a.width if a.kind.startswith("cnn") else inputs, a))
+    if a.kind.endswith("attention"):
+        layers.append(Attention(a))
+    return nn.Sequential(*layers, nn.Linear(a.width, outputs))
+
+
+def _dense(inputs: int, architecture: Architecture) -> nn.Module:
+    return nn.Sequential(nn.Linear(inputs, architecture.width), nn.SiLU(), nn.Dropout(architecture.dropout))
+
+
+class Convolution(nn.Module):
+    """One-dimensional convolution over time, as many frames out as in."""
+
+    def __init__(self, inputs: int, architecture: Architecture) -> None:
+        super().__init__()
+        span = architecture.kernel - 1
+        self.before = span if architecture.causal else span // 2
+        self.after = span - self.before
+        self.convolution = nn.Conv1d(inputs, architecture.width, architecture.kernel)
+        self.rest = nn.Sequential(nn.SiLU(), nn.Dropout(architecture.dropout))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, inputs) to (B, T, width); frames beyond the ends are those at the ends."""
+        first, last = x[:, :1].expand(-1, self.before, -1), x[:, -1:].expand(-1, self.after, -1)
+        padded = torch.cat([first, x, last], dim=1)
+        out: Tensor = self.rest(self.convolution(padded.transpose(1, 2)).transpose(1, 2))
+        return out
+
+
+class Recurrence(nn.Module):
+    """LSTM, in both directions where it need not be causal (half the width each)."""
+
+    def __init__(self, inputs: int, architecture: Architecture) -> None:
+        super().__init__()
+        both = not architecture.causal and architecture.width % 2 == 0
+        width = architecture.width // 2 if both else architecture.width
+        self.lstm = nn.LSTM(inputs, width, batch_first=True, bidirectional=both)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, inputs) to (B, T, width)."""
+        out: Tensor = self.lstm(x)[0]
+        return out
+
+
+class Attention(nn.Module):
+    """Self-attention over the frames of a sequence, beside what comes in; without a code of position."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        width = architecture.width
+        self.heads, self.causal = architecture.heads, architecture.causal
+        self.norm, self.ask, self.out = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, width) to the same."""
+        batch, frames, width = x.shape
+        asked = self.ask(self.norm(x)).reshape(batch, frames, 3, self.heads, width // self.heads)
+        query, key, value = asked.permute(2, 0, 3, 1, 4)
+        seen = functional.scaled_dot_product_attention(query, key, value, is_causal=self.causal)
+        out: Tensor = x + self.out(seen.transpose(1, 2).reshape(batch, frames, width))
+        return out

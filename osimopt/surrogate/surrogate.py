@@ -1,0 +1,72 @@
+"""Surrogate.load: any surrogate from its folder."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import InputError, explain
+from ..static.device import Device
+from . import folder
+from .architecture import Architecture
+from .dual_network import FrameNetwork, SetNetwork
+from .scaler import Scaler
+from .static import StaticSurrogate
+
+
+class Surrogate:
+    """What ``osimopt train`` and the ``train_…`` functions make, read back."""
+
+    @staticmethod
+    def load(path: str | os.PathLike[str], device: str = "cpu") -> Any:
+        """Read the folder of a surrogate.
+
+        Parameters
+        ----------
+        path
+            Folder.
+        device
+            Where its network shall compute: ``"cpu"``, ``"cuda"``, ….
+
+        Returns
+        -------
+        StaticSurrogate
+            By what the folder says that it is.
+
+        Raises
+        ------
+        InputError
+            No such folder, another kind of folder, one that was changed, or no such device.
+        """
+        tensors, told = folder.load(path)
+        if told.get("kind") not in READERS:
+            got = repr(told.get("kind"))
+            raise InputError(explain(f"a surrogate among {', '.join(READERS)}", got, "Train it anew.", path))
+        return READERS[told["kind"]](tensors, told, Device.of(device).name or "cpu")
+
+
+def part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Tensors whose names begin so, without that."""
+    return {key.removeprefix(f"{name}."): tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")}
+
+
+def _static(tensors: dict[str, Tensor], told: dict[str, Any], device: str) -> StaticSurrogate:
+    architecture = Architecture.from_dict(told["architecture"])
+    weights, muscles = part(tensors, "network"), tuple(told["muscles"])
+    network: SetNetwork | FrameNetwork
+    if architecture.kind == "set":
+        network = SetNetwork(architecture)
+    else:
+        scaler = Scaler.from_arrays({**part(tensors, "ranges"), "mean": weights["mean"], "std": weights["std"]})
+        network = FrameNetwork(architecture, len(muscles), scaler, told["window"])
+    network.load_state_dict(weights)
+    ranges = Scaler.from_arrays(part(tensors, "ranges"), told["features"])
+    return StaticSurrogate(
+        architecture, network.to(device), told["cost"], muscles, tuple(told["coordinates"]), ranges, device,
+        told["provenance"],
+    )  # fmt: skip
+
+
+READERS = {"static": _static}
