@@ -194,7 +194,7 @@ class RedundancyProblem:
 
         Weights, bounds, areas and reserves stay. Where the arrays were changed since they came from the model, a
         spline through them is used (max_force kept from falling below 0), and ``provenance["resampling"]`` says why and
-        how much it may be off; more than 2 % of an array's peak is a warning there.
+        how much it may be off; more than about 1 % of an array's peak is a warning there.
 
         Parameters
         ----------

@@ -45,6 +45,13 @@ TimeConstants = Annotated[
     tuple[float, float] | None,
     _option("Activation and deactivation time constants in s.", metavar="ACT DEACT", show_default="the muscles' own"),
 ]
+InitialActivation = Annotated[
+    str | None,
+    _option(
+        "Activations at the start: paid (counted as held before), equal (to excitations, as MocoInverse) or free.",
+        show_default="paid",
+    ),
+]
 Periodic = Annotated[bool, _option("States at the end equal those at the start.", "--periodic")]
 ActiveWidth = Annotated[
     float | None, _option("Make muscles De Groote's, with active force–length curves this much wider (1 or more).")

@@ -118,6 +118,7 @@ def solve(
     initial_guess: dynamic.InitialGuess = None,
     derivative_penalty: dynamic.DerivativePenalty = None,
     time_constants: dynamic.TimeConstants = None,
+    initial_activation: dynamic.InitialActivation = None,
     periodic: dynamic.Periodic = False,
     active_width: dynamic.ActiveWidth = None,
     no_passive_fiber_force: dynamic.NoPassive = False,
@@ -141,7 +142,8 @@ def solve(
     dynamically: dict[str, Any] = {
         "mesh_interval": mesh_interval, "transcription": transcription, "mesh_tolerance": mesh_tolerance,
         "max_refinements": max_refinements, "max_iterations": max_iterations, "initial_guess": initial_guess,
-        "derivative_penalty": derivative_penalty, "time_constants": time_constants, "periodic": periodic or None,
+        "derivative_penalty": derivative_penalty, "time_constants": time_constants,
+        "initial_activation": initial_activation, "periodic": periodic or None,
         "active_width": active_width, "no_passive_fiber_force": no_passive_fiber_force or None,
     }  # fmt: skip
     own = _own(method, {Method.static: {"device": device}, Method.dynamic: dynamically})

@@ -8,10 +8,11 @@ import re
 OPTIONS = {
     name: "--" + name.replace("_", "-")
     for name in (
-        "cache", "cost", "derivative_penalty", "device", "exponent", "external_loads", "gain", "generalized_force",
-        "geometry", "initial_guess", "lowpass_hz", "max_iterations", "max_order", "max_refinements", "mesh_interval",
-        "mesh_tolerance", "moment_arms", "overwrite", "periodic", "pose", "postures", "reserves", "solver", "tendon",
-        "time_constants", "time_range", "transcription", "values", "weights", "weld",
+        "cache", "cost", "derivative_penalty", "device", "exponent", "external_loads", "gain",
+        "generalized_force", "geometry", "initial_activation", "initial_guess", "lowpass_hz", "max_iterations",
+        "max_order", "max_refinements", "mesh_interval", "mesh_tolerance", "moment_arms", "overwrite",
+        "periodic", "pose", "postures", "reserves", "solver", "tendon", "time_constants", "time_range",
+        "transcription", "values", "weights", "weld",
     )
 } | {
     "n_jobs": "--jobs",

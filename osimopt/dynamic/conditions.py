@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from ..errors import InputError, explain
 from ..problem import RedundancyProblem
 from .cost import DynamicCost
 from .emg import EmgTracking
@@ -24,12 +23,6 @@ class Conditions:
     initial_activation: Start = "paid"
     periodic: bool | Mapping[str, str] = False
     emg: EmgTracking | None = None
-
-    def __post_init__(self) -> None:
-        if self.initial_activation not in get_args(Start):
-            fix = "'paid' is the default; 'equal' is MocoInverse's."
-            got = repr(self.initial_activation)
-            raise InputError(explain("initial_activation 'paid', 'equal' or 'free'", got, fix))
 
     @property
     def pays(self) -> bool:

@@ -34,9 +34,6 @@ def first_guess(initial_guess: Any, nodes: Nodes, static: RedundancySolution, em
     if isinstance(initial_guess, RedundancySolution):
         activation, control, given = _from_solution(initial_guess, nodes)
     elif isinstance(initial_guess, str):
-        if initial_guess not in ("static", "midpoint"):
-            fix = "Use one of these, activations, or an earlier solution."
-            raise InputError(explain("initial_guess 'static' or 'midpoint'", repr(initial_guess), fix))
         if initial_guess == "midpoint":
             activation = np.broadcast_to(0.5 * (problem.lower + problem.upper), activation.shape)
     else:

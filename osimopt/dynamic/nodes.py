@@ -67,8 +67,10 @@ def _dynamics(problem: RedundancyProblem, time_constants: tuple[float, float] | 
         rows.append(np.where(np.isfinite(own), own, default))
     if time_constants is not None:
         rows[0][:], rows[1][:] = time_constants
-    if not all((row > 0.0).all() for row in rows[:2]):
-        raise InputError(explain("positive activation time constants in s", "0 or less", "Give time_constants."))
+    bad = ~((rows[0] > 0.0) & (rows[1] > 0.0))
+    if bad.any():
+        got = f"0 or less for {some(np.array(problem.muscles)[bad])}"
+        raise InputError(explain("positive activation time constants in s", got, "Give time_constants=(0.015, 0.060)."))
     return np.array(rows)
 
 

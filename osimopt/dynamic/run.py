@@ -147,7 +147,6 @@ class Run:
         provenance = {**nodes.problem.provenance, "method": "dynamic", **self.provenance, "rounds": self.rounds}
         if self.unmet is not None:
             provenance["mesh"]["unmet"] = self.unmet
-        provenance["mesh"]["edges"] = nodes.mesh.edges.tolist()
         iterations = sum(int(one["iterations"]) for one in self.rounds)
         solved, tolerance = self.failure is None, self.settings.tolerance
         solution = solution_of(nodes, self.conditions, unknowns, solved, tolerance, iterations, provenance)
