@@ -14,6 +14,7 @@ from .geometry import fit_geometry
 from .run import run
 from .solve import extract, solve
 from .terminal import say_error, say_warning
+from .train import train
 
 app = typer.Typer(
     help="Muscle forces from OpenSim models that you can defend.",
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, info, table, extract, solve, run, fit_geometry):
+for command in (demo, info, table, extract, solve, run, train, fit_geometry):
     app.command()(command)
 
 
