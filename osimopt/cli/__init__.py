@@ -13,6 +13,7 @@ from .commands import demo, info, table
 from .geometry import fit_geometry
 from .run import run
 from .solve import extract, solve
+from .surrogate import predict
 from .terminal import say_error, say_warning
 from .train import train
 
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, info, table, extract, solve, run, train, fit_geometry):
+for command in (demo, info, table, extract, solve, run, train, predict, fit_geometry):
     app.command()(command)
 
 

@@ -10,6 +10,7 @@ import typer
 
 from ..errors import InputError, explain
 from . import dynamic
+from . import surrogate as by_network
 from .options import (
     Cache,
     Forces,
@@ -39,10 +40,15 @@ class Method(StrEnum):
 
     static = "static"
     dynamic = "dynamic"
+    surrogate = "surrogate"
 
 
 How = Annotated[
-    Method, typer.Option(help="static: frame by frame; dynamic: the whole interval, with activation dynamics.")
+    Method,
+    typer.Option(
+        help="static: frame by frame; dynamic: the whole interval, with activation dynamics; surrogate: static, begun "
+        "by a network."
+    ),
 ]
 Cost = Annotated[
     str | None,
@@ -110,6 +116,7 @@ def solve(
     tendon: Tendon = None,
     solver: Solver = "auto",
     device: Device = None,
+    surrogate: by_network.SurrogateFolder = None,
     mesh_interval: dynamic.MeshInterval = None,
     transcription: dynamic.Transcription = None,
     mesh_tolerance: dynamic.MeshTolerance = None,
@@ -146,8 +153,13 @@ def solve(
         "initial_activation": initial_activation, "periodic": periodic or None,
         "active_width": active_width, "no_passive_fiber_force": no_passive_fiber_force or None,
     }  # fmt: skip
-    own = _own(method, {Method.static: {"device": device}, Method.dynamic: dynamically})
     both = {"cost": cost, "exponent": exponent, "weights": weights, "tendon": tendon, "solver": solver}
+    only = {
+        Method.static: {"device": device},
+        Method.dynamic: dynamically,
+        Method.surrogate: {"surrogate": surrogate, "device": device},
+    }
+    own = _own(method, only)
     read: dict[str, Any] = {
         "model": model, "motion": motion, "external_loads": external_loads, "cache": cache, "n_jobs": jobs,
         "generalized_force": generalized_force, "time_range": time_range, "lowpass_hz": lowpass_hz,
@@ -155,15 +167,14 @@ def solve(
         "geometry": geometry,
     }  # fmt: skip
     with stoppable(out):
-        solve_to_folder = dynamic.solve_to_folder if method is Method.dynamic else _solve_static
-        solve_to_folder(out, overwrite, read, {k: v for k, v in {**both, **own}.items() if v is not None})
+        SOLVERS[method](out, overwrite, read, {k: v for k, v in {**both, **own}.items() if v is not None})
 
 
 def _own(method: Method, only: dict[Method, dict[str, Any]]) -> dict[str, Any]:
-    """The method's own options; another's are refused."""
+    """The method's own options; others' are refused."""
     for other, options in only.items():
         for name, value in options.items():
-            if other is not method and value is not None:
+            if value is not None and name not in only[method]:
                 option = "--" + name.replace("_", "-")
                 fix = f"Leave it out, or solve with --method {other.value}."
                 raise InputError(explain(f"no {option} with --method {method.value}", f"{value}", fix))
@@ -194,3 +205,19 @@ def _solve_static(out: Path, overwrite: bool, read: dict[str, Any], how: dict[st
     say(f"\nWritten to {out.absolute()}")
     if tally.solved < tally.frames:
         raise typer.Exit(1)
+
+
+def _solve_by_surrogate(out: Path, overwrite: bool, read: dict[str, Any], how: dict[str, Any]) -> None:
+    usual = {"exponent": 2.0, "solver": "auto"}
+    for name in ("cost", "exponent", "weights", "tendon", "solver"):
+        if how.get(name) != usual.get(name):
+            fix = "It is that of the surrogate's training: leave it out."
+            raise InputError(explain(f"no --{name} with --method surrogate", f"{how[name]}", fix))
+    by_network.solve_to_folder(out, overwrite, read, how)
+
+
+SOLVERS = {
+    Method.static: _solve_static,
+    Method.dynamic: dynamic.solve_to_folder,
+    Method.surrogate: _solve_by_surrogate,
+}

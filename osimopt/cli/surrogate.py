@@ -1,0 +1,97 @@
+"""The command that uses a surrogate, and what ``osimopt solve --method surrogate`` has of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import InputError, explain
+from .options import (
+    Cache,
+    Forces,
+    Gain,
+    Geometry,
+    Jobs,
+    Loads,
+    Lowpass,
+    Model,
+    Motion,
+    Overwrite,
+    Passive,
+    Reserves,
+    TimeRange,
+    Weld,
+    read_reserves,
+)
+from .stopping import stoppable
+from .terminal import print_tally, progress, say
+
+PANEL = "Options of --method surrogate"
+Folder = Annotated[Path, typer.Argument(help="Folder that osimopt train wrote.", show_default=False)]
+SurrogateFolder = Annotated[
+    Path | None, typer.Option("--surrogate", help="Folder that osimopt train wrote.", rich_help_panel=PANEL)
+]
+
+
+def predict(
+    surrogate: Folder,
+    model: Model,
+    motion: Motion,
+    external_loads: Loads = None,
+    generalized_force: Forces = None,
+    device: Annotated[str, typer.Option(help="Where the network computes: cpu, cuda, ….")] = "cpu",
+    time_range: TimeRange = None,
+    lowpass_hz: Lowpass = None,
+    reserves: Reserves = "auto",
+    weld: Weld = None,
+    passive_force: Passive = False,
+    gain: Gain = "opensim",
+    geometry: Geometry = "opensim",
+    cache: Cache = None,
+    jobs: Jobs = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Result folder.")] = Path("osimopt_predicted"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Find muscle forces with a surrogate alone: frames that it cannot answer for are NaN, and exit code 1.
+
+    osimopt solve --method surrogate leaves those to the exact solver.
+    """
+    read: dict[str, Any] = {
+        "model": model, "motion": motion, "external_loads": external_loads, "generalized_force": generalized_force,
+        "time_range": time_range, "lowpass_hz": lowpass_hz, "reserves": read_reserves(reserves),
+        "weld": tuple(weld or ()), "passive_force": passive_force, "gain": gain, "geometry": geometry, "cache": cache,
+        "n_jobs": jobs,
+    }  # fmt: skip
+    with stoppable(out):
+        solve_to_folder(out, overwrite, read, {"surrogate": surrogate, "device": device, "fallback": "none"})
+
+
+def solve_to_folder(out: Path, overwrite: bool, read: Mapping[str, Any], how: Mapping[str, Any]) -> None:
+    """Read, solve by a surrogate, write, draw and print; exit code 1 where frames have no answer."""
+    from .. import Surrogate, load_problem
+    from ..report import figures
+    from ..results import check_target
+    from ..tally import Tally
+
+    if how.get("surrogate") is None:
+        fix = "osimopt train makes one."
+        raise InputError(explain("--surrogate with --method surrogate", "none", fix))
+    check_target(out.absolute(), overwrite)
+    network = Surrogate.load(how["surrogate"], how.get("device") or "cpu")
+    if not hasattr(network, "solve"):
+        got = f"one of {network.kind}"
+        raise InputError(
+            explain("a surrogate of static or dynamic optimization", got, "Choose another.", how["surrogate"])
+        )
+    with progress("Reading the motion") as moved:
+        problem = load_problem(**read, progress=moved)
+    solution = network.solve(problem, fallback=how.get("fallback", "exact"), on_failure="return")
+    folder = solution.write(out, overwrite=overwrite)
+    figures.draw_solution(solution, folder / "solution.png")
+    print_tally(Tally.of(solution), solution.provenance, findings=solution.findings())
+    say(f"\nWritten to {folder}")
+    if not solution.success:
+        raise typer.Exit(1)
