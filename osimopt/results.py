@@ -38,6 +38,7 @@ OWN = {
         "moment_arm.mot", "max_force.mot", "max_moment.mot", "max_force_active.mot", "muscle_tendon_length.mot",
         "fiber_length.mot", "table.csv", "table.png",
     ),
+    "comparison.json": ("muscles.csv", "forces.png", "activations.png"),
     "surrogate.json": ("weights.safetensors", "training.json", "training.png"),
 }  # fmt: skip
 #: What file managers leave in every folder that somebody looks at.
@@ -208,7 +209,7 @@ class ResultWriter:
             raise InputError(explain(f"{self.frames} frames to write", got, "Add every piece.", self.folder))
         summary = self.tally.summary()
         summary["findings"] += self._said
-        _write_json({**summary, **self._provenance}, self.folder / "solution.json")
+        write_json({**summary, **self._provenance}, self.folder / "solution.json")
         return self.tally, self._provenance
 
 
@@ -239,7 +240,7 @@ def _fill_arrays(problem: RedundancyProblem, folder: Path) -> None:
         if values is not None:
             table = pd.DataFrame(values, index=pd.Index(problem.time, name="time"), columns=list(labels))
             write_table(table, folder / f"{name}.sto", name=name)
-    _write_json({"frames": len(problem), **problem.provenance}, folder / "arrays.json")
+    write_json({"frames": len(problem), **problem.provenance}, folder / "arrays.json")
 
 
 def _fill_muscle_table(table: pd.DataFrame, folder: Path) -> None:
@@ -255,7 +256,8 @@ def _fill_muscle_table(table: pd.DataFrame, folder: Path) -> None:
     table.to_csv(folder / "table.csv")
 
 
-def _write_json(content: dict[str, Any], path: Path) -> None:
+def write_json(content: dict[str, Any], path: Path) -> None:
+    """Write plain data, numpy's and paths as far as they say themselves; infinities as words."""
     text = json.dumps(_plain(content), indent=2, ensure_ascii=False, default=str, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 

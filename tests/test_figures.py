@@ -76,7 +76,7 @@ def test_legends_cover_no_axis(drawn: list[Any], tmp_path: Path, muscles: int) -
     )
     object.__setattr__(problem.geometry, "coordinates", tuple(names))
     figures.draw_solution(osimopt.solve_static(problem), tmp_path / "legend.png")
-    axes = panels(drawn[0])["Net moment (dashed: reserves)"]
+    axes = panels(drawn[0])["Net moment (dotted: reserves)"]
     legend = axes.get_legend().get_window_extent()
     assert [text.get_text() for text in axes.get_legend().get_texts()] == names[::-1]
     assert legend.y1 <= axes.xaxis.get_tightbbox().y0 + PIXEL
@@ -89,6 +89,37 @@ def test_the_caption_says_what_was_solved(drawn: list[Any], arm, tmp_path: Path)
     names = "arm26.osim · arm26_elbow_flexion.mot"
     expected = f"{names} · cost Σ a³ (activation_power, exponent 3) · compliant tendon · 11 frames"
     assert " ".join(drawn[0].get_suptitle().split()) == expected
+
+
+def test_a_caption_breaks_between_its_parts() -> None:
+    with style.figure([["one"]], (4.0, 2.0)) as (figure, _):
+        style.caption(figure, " · ".join(["a" * 30, "two words", "b" * 25, "c d" * 30]))
+        lines = figure.get_suptitle().split("\n")
+        assert lines[:2] == [f"{'a' * 30} · two words ·", f"{'b' * 25} ·"]
+        assert " ".join(lines[2:]) == "c d" * 30
+        figure.draw_without_rendering()
+        assert figure.texts[0].get_window_extent().x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize("top", [0.01, 1.0, 2000.0])
+def test_lines_at_zero_and_at_the_top_are_whole(top: float) -> None:
+    with style.figure([["one"]], (3.0, 2.0)) as (_, axes):
+        (line,) = axes["one"].plot([0.0, 1.0, 2.0], [0.0, top, top])
+        style.from_zero(axes["one"])
+        low, high = axes["one"].get_ylim()
+        pixels = axes["one"].get_window_extent().height / (high - low)
+        half = 0.5 * line.get_linewidth() * axes["one"].figure.dpi / 72.0
+        assert -low * pixels >= half
+        assert (high - top) * pixels >= half
+        style.from_zero(axes["one"])
+        assert axes["one"].get_ylim() == pytest.approx((low, high)), "as panels on one scale do"
+
+
+def test_activation_at_its_bound_is_not_cut(drawn: list[Any], tmp_path: Path) -> None:
+    figures.draw_solution(solve(3, [6.0, 6.0]), tmp_path / "bound.png")
+    low, high = panels(drawn[0])["Activation"].get_ylim()
+    assert low < 0.0
+    assert high > 1.0
 
 
 def test_a_table_of_one_row_and_of_many(drawn: list[Any], arm, tmp_path: Path) -> None:

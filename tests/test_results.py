@@ -337,7 +337,7 @@ def test_a_crash_while_filling_leaves_what_was_there(
     if overwrite:
         solution.write(folder)
     before = sorted(tmp_path.rglob("*"))
-    monkeypatch.setattr(results, "_write_json", crash)
+    monkeypatch.setattr(results, "write_json", crash)
     with pytest.raises(OSError, match="disk full"):
         solution.write(folder, overwrite=overwrite)
     assert sorted(tmp_path.rglob("*")) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -13,7 +14,7 @@ import pandas as pd
 import pytest
 
 import osimopt
-from osimopt import DynamicSolution, RedundancyProblem, SolverError, Status
+from osimopt import DynamicSolution, InputError, RedundancyProblem, SolverError, Status
 from osimopt.report import comparison as figures
 from osimopt.report import style
 from osimopt.studies import static_vs_dynamic
@@ -23,6 +24,7 @@ SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "static_vs_dynamic
 #: The trapezoidal rule over 400 uneven steps of a sine is off by 1e-5.
 TRAPEZOID = 1e-4
 PHASE = np.pi / 3
+WRITTEN = {"comparison.json", "muscles.csv", "forces.png", "activations.png"}
 
 
 def compared(static: np.ndarray, dynamic: np.ndarray, names: list[str] | None = None, **options: Any) -> Comparison:
@@ -32,9 +34,9 @@ def compared(static: np.ndarray, dynamic: np.ndarray, names: list[str] | None = 
         np.full((1, muscles), 0.02), [100.0] * muscles, np.full((frames, 1), 1.0), time=uneven(frames), muscles=names
     )
     solved = osimopt.solve_static(problem)
-    solved.provenance["solver"]["tendon"] = "rigid"
     still = replace(solved, activation=static)
     known = {field.name: getattr(solved, field.name) for field in fields(solved)} | {"activation": dynamic}
+    known["provenance"] = dict(solved.provenance)
     moving = DynamicSolution(**known, excitation=dynamic, **{"integrals": {"muscles": 1.0}, **options})
     return Comparison(still, moving, {"read": 4.0, "static": 0.5, "dynamic": 10.0})
 
@@ -76,8 +78,29 @@ def test_what_agrees(phase: float, agrees: bool) -> None:
     found = compared(wave(0.0)[:, None], wave(phase)[:, None], ["soleus"])
     assert bool(found.table()["agrees"].item()) is agrees
     said = found.answer()[1]
-    assert ("true here for every muscle" in said) is agrees
-    assert ("soleus (r 0.88, 16 %)" in said) is not agrees
+    assert ("Both are practically equivalent here" in said) is agrees
+    assert ("They differ for soleus (r 0.88, 16 %)." in said) is not agrees
+
+
+def test_the_answer_says_what_was_compared() -> None:
+    """Rigid against compliant tendons is no verdict on dynamics alone."""
+    found = compared(wave(0.0)[:, None], wave(0.0)[:, None])
+    found.dynamic.provenance["inputs"] = {"model": {"file": "arm.osim"}, "motion": {"file": "curl.mot"}}
+    sides = "static Σ a², rigid tendons; dynamic Σ a², rigid tendons"
+    assert found.answer()[0].startswith(f"arm.osim; curl.mot; 0 to 1 s; {sides}: the forces of 1 of 1 muscles agree")
+    assert not any("tendons differ" in line for line in found.answer())
+    found.dynamic.provenance["solver"] = {"tendon": "compliant"}
+    assert "rigid tendons; dynamic Σ a², compliant tendons: the forces" in found.answer()[0]
+    assert "Their tendons differ too: what differs is not of dynamics alone." in found.answer()
+
+
+def test_findings_say_whose_they_are() -> None:
+    found = compared(np.full((401, 1), 1.0), wave(0.0)[:, None])
+    told = replace(found.dynamic.problem, provenance={"warnings": ["heard once"]})
+    one = replace(found, dynamic=replace(found.dynamic, problem=told))
+    assert one.findings() == ["static: At their upper bound (frames): muscle_0 (401).", "dynamic: heard once"]
+    both = replace(one, static=replace(found.static, problem=told))
+    assert both.findings()[1:] == ["both: heard once"]
 
 
 def test_a_constant_has_no_correlation_but_may_agree() -> None:
@@ -140,25 +163,24 @@ def test_both_solve_the_same_problem(problem: RedundancyProblem, tendon: str) ->
         assert static.problem.max_force == pytest.approx(dynamic.problem.max_force)
         assert static.problem.passive_force == pytest.approx(dynamic.problem.passive_force)
     assert found.table().loc["TRIlat", "correlation"] > 0.95
-    assert not found.remarks
 
 
-def test_static_without_equilibrium_has_rigid_tendons(
-    problem: RedundancyProblem, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def solve(given: Any, *, tendon: str, exponent: float, on_failure: str) -> Any:
-        if tendon == "compliant":
-            raise SolverError("BRA has no fibre-tendon equilibrium.")
-        return osimopt.solve_static(given, tendon=tendon, exponent=exponent, on_failure=on_failure)
+def test_no_static_answer_at_all_is_an_error(problem: RedundancyProblem, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Single frames without one are left out, but of none nothing can be said."""
+
+    def solve(given: Any, **options: Any) -> Any:
+        return osimopt.solve_static(replace(given, generalized_force=1e6 + given.generalized_force), **options)
 
     monkeypatch.setattr(static_vs_dynamic, "solve_static", solve)
-    coarse = {"mesh_interval": 0.1}
-    found = compare_static_dynamic(problem, dynamic=coarse)
-    assert found.static.provenance["solver"]["tendon"] == "rigid"
-    assert found.answer()[0].startswith("Static (rigid tendons) and dynamic optimization (compliant tendons)")
-    assert "Static optimization has rigid tendons here: BRA has no" in found.answer()[3]
-    with pytest.raises(SolverError, match="BRA"):
-        compare_static_dynamic(problem, static_tendon="compliant", dynamic=coarse)
+    arguments = {"mesh_interval": 0.1}
+    bounded = replace(problem, reserves=replace(problem.reserves, lower=lowest(problem), upper=-lowest(problem)))
+    with pytest.raises(SolverError, match="Static optimization: 9 of 9 frames infeasible") as caught:
+        compare_static_dynamic(bounded, "rigid", dynamic=arguments)
+    assert not caught.value.solution.solved.any()
+
+
+def lowest(problem: RedundancyProblem) -> np.ndarray:
+    return np.full(len(problem.reserves.names), -100.0)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -206,14 +228,61 @@ def test_one_side_is_drawn_the_strongest_first(drawn: list[Any], tmp_path: Path)
     figures.draw_activations(found, tmp_path / "activations.png", ["trunk", "soleus_l"])
     assert [panel.get_title("left") for panel in drawn[1].axes] == ["trunk", "soleus_l"]
     assert len(drawn[1].axes[0].lines) == 3
+    limits = [panel.get_ylim() for panel in drawn[1].axes]
+    assert limits[0] == limits[1], "activations are on one scale"
+    assert limits[0][0] < 0.0 < 0.9 * 0.9 < limits[0][1]
+
+
+def test_a_folder_is_written_whole_and_overwritten_only_on_request(tmp_path: Path) -> None:
+    found, folder = compared(wave(0.0)[:, None], wave(PHASE)[:, None], ["soleus"]), tmp_path / "out"
+    figures.write_comparison(found, folder)
+    assert {path.name for path in folder.iterdir()} == WRITTEN
+    summary = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
+    assert summary["answer"] == found.answer()
+    assert summary["seconds"] == found.seconds
+    assert summary["static"]["solver"]["tendon"] == "rigid"
+    with pytest.raises(InputError, match="new or empty folder"):
+        figures.write_comparison(found, folder)
+    figures.write_comparison(found, folder, overwrite=True)
+    (folder / "notes.txt").touch()
+    with pytest.raises(InputError, match=r"got notes\.txt that osimopt did not write"):
+        figures.write_comparison(found, folder, overwrite=True)
+    assert (folder / "notes.txt").exists()
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_the_script_runs_without_arguments(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, SCRIPT], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run(tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "The practical equivalence that Anderson and Pandy (2001) found for gait" in done.stdout
+    assert "arm26.osim; arm26_elbow_flexion.mot; 0 to 1.5 s; static Σ a², compliant tendons; dynamic" in done.stdout
     folder = tmp_path / "static_vs_dynamic"
-    assert {path.name for path in folder.iterdir()} == {"muscles.csv", "forces.png", "activations.png"}
+    assert {path.name for path in folder.iterdir()} == WRITTEN
     table = pd.read_csv(folder / "muscles.csv", index_col="muscle")
     assert len(table) == 6
     assert {"correlation", "rms_N", "rms_percent", "agrees"} <= set(table)
+    again = run(tmp_path)
+    assert again.returncode == 2
+    assert again.stderr.startswith("error: ")
+    assert "Choose another folder, or say --overwrite." in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("only.osim",), 2, "expected a model and its motion, got only only.osim"),
+        (("no.osim", "no.mot"), 2, "no.mot: expected a .sto or .mot file, got no such file"),
+        (("--reserves", "much"), 2, "expected a number in --reserves, got 'much'"),
+        (("--reserves", "none", "--tendon", "rigid"), 1, "These moments are beyond the muscles"),
+    ],
+)
+def test_errors_of_the_script_are_one_line(tmp_path: Path, words: tuple[str, ...], code: int, says: str) -> None:
+    done = run(tmp_path, *words)
+    assert done.returncode == code
+    assert done.stderr.startswith("error: ")
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not any(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Figures of static beside dynamic optimization: forces, and what lies behind them."""
+"""Static beside dynamic optimization as a folder: a table, figures of forces and activations, and the verdict."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..results import write_folder, write_json
 from . import style
 from .panels import chosen_muscles, draw_panels
 
@@ -24,6 +25,28 @@ STATIC = {"color": "#000000", "ls": (0, (4, 2)), "lw": 1.0, "zorder": 3}
 DYNAMIC = {"color": style.colour(0), "zorder": 2}
 
 
+def write_comparison(comparison: Comparison, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write ``muscles.csv``, ``forces.png``, ``activations.png`` and ``comparison.json``; return the folder.
+
+    It appears whole or not at all. ``comparison.json`` has the sentences, the seconds and both provenances.
+
+    Raises
+    ------
+    InputError
+        The folder exists and ``overwrite`` is False, or it is not such a folder, or it holds other files too.
+    """
+
+    def fill(temporary: Path) -> None:
+        comparison.table().to_csv(temporary / "muscles.csv")
+        draw_forces(comparison, temporary / "forces.png")
+        draw_activations(comparison, temporary / "activations.png")
+        content = {"answer": comparison.answer(), "findings": comparison.findings(), "seconds": comparison.seconds}
+        both = {"static": comparison.static.provenance, "dynamic": comparison.dynamic.provenance}
+        write_json({**content, **both}, temporary / "comparison.json")
+
+    return write_folder(Path(folder), overwrite, fill)
+
+
 def draw_forces(comparison: Comparison, path: str | os.PathLike[str], muscles: Sequence[str] | None = None) -> Path:
     """Draw the muscles' forces, static dashed over dynamic solid, with r and RMS difference; return the path.
 
@@ -37,14 +60,14 @@ def draw_forces(comparison: Comparison, path: str | os.PathLike[str], muscles: S
         row = table.loc[dynamic.problem.muscles[index]]
         style.aside(axes, f"r {row['correlation']:.2f}, {row['rms_percent']:.0f} %")
 
-    caption = f"{_how(comparison)} · top right: r, RMS (% of peak)"
+    caption = _caption(comparison, "top right: r, RMS (% of peak)")
     return draw_panels(path, dynamic.problem.muscles, _chosen(comparison, muscles), panel, caption, "tendon force (N)")
 
 
 def draw_activations(
     comparison: Comparison, path: str | os.PathLike[str], muscles: Sequence[str] | None = None
 ) -> Path:
-    """Draw activations as :func:`draw_forces` does forces, with the dynamic solution's excitations behind them."""
+    """Draw activations as :func:`draw_forces` does forces, over the dynamic solution's excitations, all on one scale."""
     static, dynamic = comparison.static, comparison.dynamic
 
     def panel(axes: Any, index: int) -> None:
@@ -52,8 +75,12 @@ def draw_activations(
         axes.plot(dynamic.time, dynamic.activation[:, index], label="dynamic, activation", **DYNAMIC)
         axes.plot(static.time, static.activation[:, index], label="static, activation", **STATIC)
 
-    names = dynamic.problem.muscles
-    return draw_panels(path, names, _chosen(comparison, muscles), panel, _how(comparison), "activation (–)")
+    chosen, caption = _chosen(comparison, muscles), _caption(comparison)
+    return draw_panels(path, dynamic.problem.muscles, chosen, panel, caption, "activation (–)", same=True)
+
+
+def _caption(comparison: Comparison, *more: str) -> str:
+    return " · ".join([*comparison.files(), *comparison.sides(), *more])
 
 
 def _chosen(comparison: Comparison, muscles: Sequence[str] | None) -> list[int]:
@@ -63,14 +90,3 @@ def _chosen(comparison: Comparison, muscles: Sequence[str] | None) -> list[int]:
     first, second = SIDES
     twins = [name.endswith(second) and name.removesuffix(second) + first in names for name in names]
     return chosen_muscles(names, muscles, np.where(twins, 0.0, force), min(PANELS, len(names) - sum(twins)))
-
-
-def _how(comparison: Comparison) -> str:
-    both = (comparison.static, comparison.dynamic)
-    inputs = comparison.dynamic.provenance.get("inputs", {})
-    files = [inputs[name]["file"] for name in ("model", "motion") if name in inputs]
-    named = [
-        f"{name} {one.provenance['cost']['formula']}, {one.provenance['solver']['tendon']} tendons"
-        for name, one in zip(("static", "dynamic"), both, strict=True)
-    ]
-    return " · ".join([*files, *named])

@@ -30,7 +30,7 @@ WIDE, NARROW = 4.0, 3.0
 MOST_CELLS = 2000
 #: Share by which steps between frames may differ and be even.
 EVEN = 0.01
-EXCITED = "Activation (grey: excitation)"
+EXCITED = "Activation (thin: excitation)"
 #: s on either side of the only frame of a map.
 LONE_FRAME = 0.005
 
@@ -147,10 +147,12 @@ def _draw_activation_lines(axes: Any, solution: RedundancySolution) -> None:
         return
     for index in range(len(solution.problem.muscles)):
         if excited is not None:
-            axes.plot(solution.time, excited[:, index], **style.BEHIND)
+            axes.plot(solution.time, excited[:, index], color=style.colour(index), lw=0.7, zorder=1)
         value = solution.activation[:, index]
         axes.plot(solution.time, value, **style.line(index, None), **style.dots(value))
-    axes.set_ylim(0.0, max(1.0, float(np.nanmax(solution.activation, initial=0.0))))
+    axes.set_yticks(np.linspace(0.0, 1.0, 6))
+    top = max(1.0, float(np.nanmax(solution.activation, initial=0.0)))
+    axes.set_ylim(-style.EDGE * top, (1.0 + style.EDGE) * top)
 
 
 def _draw_activation_map(drawn: Any, axes: Any, solution: RedundancySolution) -> None:
@@ -190,7 +192,7 @@ def _unsolved(axes: Any, solution: RedundancySolution) -> bool:
 
 
 def _draw_moments(axes: Any, solution: RedundancySolution) -> None:
-    """Net moments that muscles serve, and dashed what reserves carry of them."""
+    """Net moments that muscles serve, and dotted what reserves carry of them."""
     problem = solution.problem
     served = np.flatnonzero(problem.geometry.served)
     peak = np.abs(problem.generalized_force).max(axis=0)
@@ -201,8 +203,8 @@ def _draw_moments(axes: Any, solution: RedundancySolution) -> None:
         axes.plot(solution.time, net, color=color, label=problem.coordinates[row], **style.dots(net))
         carried = np.sum(problem.reserves.effect[:, row] * solution.reserve_control, axis=1)
         if np.nanmax(np.abs(carried), initial=0.0) > 0.0:
-            axes.plot(solution.time, carried, color=color, ls="--", lw=1.0, mfc="none", **style.dots(carried))
+            axes.plot(solution.time, carried, color=color, ls=":", lw=1.4, mfc="none", **style.dots(carried))
     axes.axhline(0.0, color="#888888", lw=0.8, zorder=0)
-    style.label(axes, "Net moment (dashed: reserves)", "time (s)", "moment (N·m)")
+    style.label(axes, "Net moment (dotted: reserves)", "time (s)", "moment (N·m)")
     width = NARROW if len(problem.muscles) <= style.MOST_LINES else WIDE
     style.legend_under(axes, [problem.coordinates[row] for row in chosen], width)

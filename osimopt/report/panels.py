@@ -42,22 +42,27 @@ def draw_panels(
     panel: Callable[[Any, int], None],
     caption: str,
     unit: str = "force (N)",
+    same: bool = False,
 ) -> Path:
-    """One panel for each chosen muscle, by ``panel(axes, index)``, with one legend for all; return the path."""
+    """One panel for each chosen muscle, by ``panel(axes, index)``, with one legend for all; return the path.
+
+    Panels begin at 0; each has its own scale, or all have the ``same``.
+    """
     rows = max(1, -(-len(chosen) // COLUMNS))
     columns = max(1, -(-len(chosen) // rows))
     cells = [names[index] for index in chosen] + ["."] * (rows * columns - len(chosen))
     mosaic = [cells[row * columns : (row + 1) * columns] for row in range(rows)]
     size = (max(4.5, 2.6 * columns), 0.9 + 1.9 * rows)
-    with style.figure(mosaic, size, sharex=True) as (drawn, axes):
+    with style.figure(mosaic, size, sharex=True, sharey=same) as (drawn, axes):
         for place, index in enumerate(chosen):
             at = axes[names[index]]
             panel(at, index)
             bottom = place + columns >= len(chosen)
             style.label(at, names[index], "time (s)" if bottom else "", unit if place % columns == 0 else "")
             at.tick_params(labelbottom=bottom)
-            at.set_ylim(bottom=0.0)
+            style.from_zero(at)
         if chosen:
+            drawn.align_ylabels()
             first = axes[names[chosen[0]]]
             style.legend_below(drawn, first, first.get_legend_handles_labels()[1])
         style.caption(drawn, caption)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from textwrap import fill
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +27,10 @@ BEHIND = {"color": "#A0A0A0", "lw": 1.0, "zorder": 1}
 MOST_LINES = len(PALETTE)
 #: Opacity of a band.
 PALE = 0.25
-#: Letters of a caption in an inch.
-LETTERS = 13
+#: Letters of a caption in an inch, and what stands between its parts.
+LETTERS, SEPARATOR = 15, " · "
+#: Room below 0 and above the top of lines, as a share of the top: half a line's width in a panel of 1.3 inches.
+EDGE = 0.02
 #: Width in inches of a letter of a panel's legend, and of a column without its letters.
 LETTER, HANDLE = 0.067, 0.4
 #: From a panel's bottom to the legend under it, past the labels of its axis, in the legend's letters.
@@ -121,9 +123,23 @@ def note(axes: Axes, text: str) -> None:
     axes.set_yticks([])
 
 
+def from_zero(axes: Axes) -> None:
+    """Let the vertical axis begin at 0, with room for the whole width of lines at 0 and at the top."""
+    top = max(axes.get_ylim()[1], axes.dataLim.y1 * (1.0 + EDGE))
+    axes.set_ylim(-EDGE * top, top)
+
+
 def caption(drawn: Figure, text: str) -> None:
-    """One line above everything, broken where the figure ends."""
-    drawn.suptitle(fill(text, int(LETTERS * drawn.get_figwidth())), fontsize=9, x=0.01, ha="left")
+    """One line above everything, broken between its parts where the figure ends, or within one that is longer."""
+    width, lines = int(LETTERS * drawn.get_figwidth()), [""]
+    for part in text.split(SEPARATOR):
+        joined = f"{lines[-1]}{SEPARATOR}{part}" if lines[-1] else part
+        if len(joined) <= width:
+            lines[-1] = joined
+        else:
+            done = [f"{lines[-1]}{SEPARATOR.rstrip()}"] if lines[-1] else []
+            lines = [*lines[:-1], *done, *wrap(part, width)]
+    drawn.suptitle("\n".join(lines), fontsize=9, x=0.01, ha="left")
 
 
 def legend_under(axes: Axes, names: Sequence[str], width: float) -> None:
