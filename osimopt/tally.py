@@ -29,8 +29,9 @@ class Tally:
     ``first`` has, by status other than solved, time (s) and detail of its first frame. ``produced`` (K, D) are the
     peaks of what each reserve does to each coordinate, ``moment`` (D,) of the generalized forces, ``force`` and
     ``activation`` (M,) of the muscles; ``at_top`` (M,) frames at the upper bound of activation,
-    ``powerless`` (M,) those in which a muscle cannot produce force; ``notices`` are what reading the model and the
-    motion brought up.
+    ``powerless`` (M,) those in which a muscle cannot produce force, or of fibres in equilibrium with compliant tendons
+    (``slack``) those solved ones in which its tendon is slack; ``notices`` are what reading the model and the motion
+    brought up.
     """
 
     names: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
@@ -49,6 +50,7 @@ class Tally:
     activation_error: float
     ambiguous: int | None
     powerless: NDArray[np.intp]
+    slack: bool
     notices: tuple[str, ...]
 
     @classmethod
@@ -58,6 +60,9 @@ class Tally:
         failed = np.flatnonzero(~solved).tolist()
         first = {solution.status[i]: (float(solution.time[i]), solution.detail.get(i, "")) for i in reversed(failed)}
         gap, error = solution.gap, solution.activation_error
+        slack, powerless = _in_equilibrium(solution), problem.max_force <= 0.0
+        if slack:  # a frame without equilibrium has no force either, but says so itself
+            powerless &= (problem.passive_force <= 0.0) & solved[:, None]
         return cls(
             names=(problem.muscles, problem.coordinates, problem.reserves.names),
             served=problem.geometry.served,
@@ -74,7 +79,8 @@ class Tally:
             certified=0 if gap is None else int(np.isfinite(gap[solved]).sum()),
             activation_error=float("nan") if error is None else _largest(error),
             ambiguous=None if solution.unique is None else int(np.sum(~solution.unique & solved)),
-            powerless=np.sum(problem.max_force <= 0.0, axis=0),
+            powerless=np.sum(powerless, axis=0),
+            slack=slack,
             notices=tuple(problem.provenance.get("warnings", ())),
         )
 
@@ -97,6 +103,7 @@ class Tally:
             float(np.fmax(self.activation_error, later.activation_error)),
             None if self.ambiguous is None or later.ambiguous is None else self.ambiguous + later.ambiguous,
             self.powerless + later.powerless,
+            self.slack,
             tuple(dict.fromkeys(self.notices + later.notices)),
         )
 
@@ -144,10 +151,9 @@ class Tally:
         if saturated := [f"{m} ({n})" for m, n in zip(self.names[0], self.at_top, strict=True) if n]:
             said.append(f"At their upper bound (frames): {some(saturated, 12)}.")
         if powerless := [f"{m} ({n})" for m, n in zip(self.names[0], self.powerless, strict=True) if n]:
-            said.append(
-                f"Without any force at full activation (frames): {some(powerless, 12)}; their fibres are too short or "
-                "shorten too fast, or their tendons are slack."
-            )
+            what = "With a slack tendon" if self.slack else "Without any force at full activation"
+            why = "" if self.slack else ", or their tendons are slack"
+            said.append(f"{what} (frames): {some(powerless, 12)}; their fibres are too short or shorten too fast{why}.")
         return said + list(self.notices)
 
     def summary(self) -> dict[str, Any]:
@@ -169,6 +175,12 @@ class Tally:
             "unique": None if self.ambiguous is None else not self.ambiguous,
             "findings": self.findings(),
         }
+
+
+def _in_equilibrium(solution: RedundancySolution) -> bool:
+    """Whether forces are those of fibres in static equilibrium with compliant tendons."""
+    provenance = solution.provenance
+    return provenance.get("method") == "static" and provenance.get("solver", {}).get("tendon") == "compliant"
 
 
 def _produced(solution: RedundancySolution) -> Array:

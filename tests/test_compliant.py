@@ -153,6 +153,9 @@ def test_tendons_are_slack_where_fibres_would_push(damped: osimopt.RedundancyPro
         if row.any()
     }
     assert solution.detail == told
+    slack = [f"{name} ({count})" for name, count in zip(problem.muscles, none.sum(axis=0), strict=True) if count]
+    expected = f"With a slack tendon (frames): {', '.join(slack)}; their fibres are too short or shorten too fast."
+    assert expected in solution.findings()
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -192,6 +195,7 @@ def test_frames_without_equilibrium_fail_alone(passive: osimopt.RedundancyProble
     broken = with_length(passive, {(3, 0): -0.1, (5, 1): 3.0})
     solution, whole = (solve_static(p, tendon="compliant", on_failure="return") for p in (broken, passive))
     assert np.flatnonzero(~solution.solved).tolist() == [3, 5]
+    assert not [line for line in solution.findings() if "slack tendon (" in line or "Without any force" in line]
     kept = solution.solved
     np.testing.assert_allclose(solution.activation[kept], whole.activation[kept], atol=1e-9)
     for frame, name in ((3, passive.muscles[0]), (5, passive.muscles[1])):
