@@ -254,6 +254,7 @@ def test_other_classes_are_refused_by_name(oracle: Oracle) -> None:
         ({"ignore_passive_fiber_force": 1}, "True or False"),
         ({"ignore_tendon_compliance": {"one": 0.0}}, "ignore_tendon_compliance of 'one': expected True or False"),
         ({"fiber_damping": {"two": 0.1}}, "expected fiber_damping of one, got two"),
+        ({"damping": 0.1}, "options among ignore_passive_fiber_force, .*got damping"),
     ],
 )
 def test_options_that_are_wrong(options: Mapping[str, Any], says: str) -> None:

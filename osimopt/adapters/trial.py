@@ -99,10 +99,7 @@ class Trial:
     def _problem(self, keep: slice, progress: Progress | None) -> RedundancyProblem:
         motion = self.motion.frames(keep)
         extracted = self._extract(motion, progress)
-        geometry = extracted.geometry
-        if self.polynomials is not None:
-            geometry = along_motion(self.polynomials, self.model, motion)
-        assert geometry is not None
+        geometry = self._geometry(extracted, motion)
         gain, passive = self._forces(geometry, extracted)
         target, actuators = extracted.generalized_force, extracted.actuators
         if self.given is not None:
@@ -136,6 +133,15 @@ class Trial:
         model = self.model_for(motion)
         model = model.with_rigid_tendons() if self.passive_force and asked else model
         return extract(model, motion, pairs, wanted, self.n_jobs, progress)
+
+    def _geometry(self, extracted: Extracted, motion: Kinematics) -> MuscleGeometry:
+        """By the polynomials, or as the model has it."""
+        if self.polynomials is not None:
+            return along_motion(self.polynomials, self.model, motion)
+        if extracted.geometry is None:
+            fix = "Take the problem from load_problem."
+            raise ModelError(explain("lengths and moment arms extracted", "none", fix, self.model.path))
+        return extracted.geometry
 
     def _find_pairs(self) -> Pairs:
         """Which muscles act where: found once, in postures of the whole motion."""

@@ -73,11 +73,14 @@ def fiber_state(length: Array, lengthening_speed: Array, force: Array, force_rat
     strain = fiber.tendon_strain_at_one_norm_force
     stretch = degroote.tendon_length(force, strain)
     tendon_speed = fiber.slack * force_rate / degroote.tendon_force_length_slope(stretch, strain)
-    along = length - fiber.slack * stretch
-    fiber_length = namespace(along).sqrt(along**2 + fiber.height**2)
-    cosine = along / fiber_length
-    velocity = (lengthening_speed - tendon_speed) * cosine / fiber.fastest
-    return FiberState(fiber_length / fiber.optimal, velocity, cosine)
+    normalised, cosine = _pennated(length - fiber.slack * stretch, fiber)
+    return FiberState(normalised, (lengthening_speed - tendon_speed) * cosine / fiber.fastest, cosine)
+
+
+def _pennated(along: Array, fiber: Fiber) -> tuple[Array, Array]:
+    """Normalised length, and cosine of the angle, of a fibre that is so long along its tendon (m)."""
+    length = namespace(along).sqrt(along**2 + fiber.height**2)
+    return length / fiber.optimal, along / length
 
 
 def passive_multiplier(state: FiberState, fiber: Fiber) -> Array:
@@ -108,8 +111,7 @@ def tendon_force_rate(activation: Array, force: Array, length: Array, lengthenin
     strain = fiber.tendon_strain_at_one_norm_force
     stretch = degroote.tendon_length(force, strain)
     along = np.maximum(length - fiber.slack * stretch, _LEAST_ALONG * fiber.optimal)
-    fiber_length = np.sqrt(along**2 + fiber.height**2)
-    cosine, normalised = along / fiber_length, fiber_length / fiber.optimal
+    normalised, cosine = _pennated(along, fiber)
     active = activation * degroote.active_force_length(normalised, fiber.active_force_width_scale)
     elastic = degroote.passive_force_length(normalised, fiber.passive_fiber_strain_at_one_norm_force)
     load = force / cosine - fiber.passive_share * elastic

@@ -59,7 +59,7 @@ def use_degroote_muscles(
     ModelError
         A muscle cannot be converted.
     """
-    options: dict[str, Any] = {
+    options: dict[str, Setting | Switch] = {
         "ignore_passive_fiber_force": ignore_passive_fiber_force,
         "active_force_width_scale": active_force_width_scale,
         "tendon_strain_at_one_norm_force": tendon_strain_at_one_norm_force,

@@ -61,24 +61,20 @@ _CARRIED = {
         "tendon_strain_at_one_norm_force": "TendonForceLengthCurve.strain_at_one_norm_force",
     },
 }
-#: What an option may be, in words and as a test of a number; the others are switches.
-_NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
+_SWITCH: tuple[str, None] = ("True or False", None)
+#: The options: what each may be, in words and, but for switches, as a test of a number.
+OPTIONS: dict[str, tuple[str, Callable[[float], bool] | None]] = {
+    "ignore_passive_fiber_force": _SWITCH,
     "active_force_width_scale": ("a number ≥ 1", lambda number: 1.0 <= number < np.inf),
     "tendon_strain_at_one_norm_force": ("a number above 0", lambda number: 0.0 < number < np.inf),
     "fiber_damping": ("a number ≥ 0", lambda number: 0.0 <= number < np.inf),
     "passive_fiber_strain_at_one_norm_force": ("a number above 0", lambda number: 0.0 < number < np.inf),
+    "ignore_tendon_compliance": _SWITCH,
 }
 
 
 def degroote_parameters(
-    parameters: MuscleParameters,
-    *,
-    ignore_passive_fiber_force: Switch = None,
-    active_force_width_scale: Setting = None,
-    tendon_strain_at_one_norm_force: Setting = None,
-    fiber_damping: Setting = None,
-    passive_fiber_strain_at_one_norm_force: Setting = None,
-    ignore_tendon_compliance: Switch = None,
+    parameters: MuscleParameters, **options: Setting | Switch
 ) -> tuple[MuscleParameters, list[str]]:
     """Every muscle as a DeGrooteFregly2016Muscle, and what that changed, in sentences with numbers.
 
@@ -108,18 +104,12 @@ def degroote_parameters(
     Raises
     ------
     InputError
-        An option is no such value, or names a muscle that is not there.
+        An option is unknown, is no such value, or names a muscle that is not there.
     ModelError
         A muscle is of another class, or lacks a property that is carried over.
     """
-    options: dict[str, Setting | Switch] = {
-        "ignore_passive_fiber_force": ignore_passive_fiber_force,
-        "active_force_width_scale": active_force_width_scale,
-        "tendon_strain_at_one_norm_force": tendon_strain_at_one_norm_force,
-        "fiber_damping": fiber_damping,
-        "passive_fiber_strain_at_one_norm_force": passive_fiber_strain_at_one_norm_force,
-        "ignore_tendon_compliance": ignore_tendon_compliance,
-    }
+    if unknown := options.keys() - OPTIONS.keys():
+        raise InputError(explain(f"options among {', '.join(OPTIONS)}", some(sorted(unknown)), "Rename them."))
     plain = _converted(parameters)
     given = {name: _read(name, value, parameters.names) for name, value in options.items() if value is not None}
     changed = {name: np.where(np.isnan(own), plain.properties[name], own) for name, own in given.items()}
@@ -153,7 +143,7 @@ def _read(name: str, value: Any, names: tuple[str, ...]) -> Array:
     by_name = value if isinstance(value, Mapping) else dict.fromkeys(names, value)
     if unknown := [muscle for muscle in by_name if muscle not in names]:
         raise InputError(explain(f"{name} of {some(names, 100)}", some(unknown), "Rename them."))
-    words, accepts = _NUMBERS.get(name, ("True or False", None))
+    words, accepts = OPTIONS[name]
     for muscle, one in by_name.items():
         switch = isinstance(one, (bool, np.bool_))
         if not (switch if accepts is None else isinstance(one, Real) and not switch and accepts(float(one))):

@@ -74,14 +74,28 @@ def rigid_tendon_passive(parameters: MuscleParameters, length: Array) -> Array:
 def rigid_fiber(muscles: Mechanics, length: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
     """Fibre length in m, cos α, and whether the fibre is longer than its shortest; (T, m) each."""
     along = length - muscles.slack
+    pennated, cosine = _pennated(along, muscles.height)
     if muscles.kind == DEGROOTE:
-        fiber = np.hypot(along, muscles.height)
-        cosine = np.divide(along, fiber, out=np.ones_like(fiber), where=fiber > 0.0)
-        return fiber, cosine, np.ones(length.shape, dtype=bool)
-    pennated = np.hypot(along, muscles.height)
+        return pennated, cosine, np.ones(length.shape, dtype=bool)
     fiber = np.where(along >= muscles.shortest * np.cos(muscles.steepest), pennated, muscles.shortest)
     fiber = np.where(np.isnan(along), np.nan, np.maximum(fiber, floor(muscles)))
     return fiber, pennation_cosine(muscles, fiber), ~(fiber <= floor(muscles))
+
+
+def unlimited_fiber(parameters: MuscleParameters, length: Array) -> tuple[Array, Array]:
+    """Fibre length in m and cos α, (T, M) each, of muscle-tendon units of length (T, M) in m, of any class.
+
+    As ``rigid_fiber``, but without the shortest fibre and the steepest pennation that Thelen's and Millard's have:
+    cos α is negative where the unit is shorter than the tendon.
+    """
+    height = parameters.optimal_fiber_length * np.sin(parameters.pennation_angle)
+    return _pennated(length - parameters.tendon_slack_length, height)
+
+
+def _pennated(along: Array, height: Array) -> tuple[Array, Array]:
+    """Length in m and cos α of a fibre of constant height (m) that is so long along its tendon (m)."""
+    fiber = np.hypot(along, height)
+    return fiber, np.divide(along, fiber, out=np.ones_like(fiber), where=fiber > 0.0)
 
 
 def floor(muscles: Mechanics) -> Array:
