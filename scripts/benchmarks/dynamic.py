@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from static import start_processes, told
+from common import parser, start_processes, told
 
 import osimopt
 from osimopt import isolation
@@ -98,7 +98,9 @@ def ours(arguments: argparse.Namespace, tendon: Any) -> tuple[float, Any]:
         arguments.model, arguments.motion, arguments.loads, time_range=(arguments.start, arguments.end),
         weld=arguments.weld, geometry=arguments.paths,
     )  # fmt: skip
-    solution = osimopt.solve_dynamic(problem, tendon, mesh_interval=arguments.mesh, muscles=MUSCLES)
+    solution = osimopt.solve_dynamic(
+        problem, tendon, mesh_interval=arguments.mesh, muscles=MUSCLES, initial_activation="equal"
+    )  # as MocoInverse
     return time.perf_counter() - begin, solution
 
 
@@ -149,20 +151,16 @@ def one_tendon(arguments: argparse.Namespace, tendon: str) -> dict[str, Any]:
 
 def main() -> None:
     """Run both sides and print one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("model")
-    parser.add_argument("motion")
-    parser.add_argument("start", type=float)
-    parser.add_argument("end", type=float)
-    parser.add_argument("--loads", required=True)
-    parser.add_argument("--paths", required=True, help="polynomial paths: osimopt fit-geometry makes them")
-    parser.add_argument("--weld", nargs="*", default=[])
-    parser.add_argument("--mesh", type=float, default=0.02)
-    parser.add_argument("--tendon", nargs="*", default=["rigid", "compliant"])
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--alone", action="store_true", help="without MocoInverse")
-    parser.add_argument("--tolerance", type=float, nargs="*", default=[], help="run MocoInverse at these too")
-    arguments = parser.parse_args()
+    given = parser(__doc__)
+    given.add_argument("--loads", required=True)
+    given.add_argument("--paths", required=True, help="polynomial paths: osimopt fit-geometry makes them")
+    given.add_argument("--weld", nargs="*", default=[])
+    given.add_argument("--mesh", type=float, default=0.02)
+    given.add_argument("--tendon", nargs="*", default=["rigid", "compliant"])
+    given.add_argument("--repeat", type=int, default=5)
+    given.add_argument("--alone", action="store_true", help="without MocoInverse")
+    given.add_argument("--tolerance", type=float, nargs="*", default=[], help="run MocoInverse at these too")
+    arguments = given.parse_args()
     warnings.simplefilter("ignore")
     print(json.dumps({tendon: one_tendon(arguments, tendon) for tendon in arguments.tendon}, indent=2))
 

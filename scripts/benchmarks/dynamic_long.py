@@ -7,33 +7,22 @@ Prints a line of JSON for each solve: how it ended, iterations, wall seconds of 
 peak memory of this process and of casadi's and opensim's together, sampled twice a second (Linux).
 """
 
-import argparse
 import json
-import threading
 import time
 import warnings
 from typing import Any
 
-from memory import resident
+from common import parser, peak_memory
 
 import osimopt
 
 
 def one(problem: Any, tendon: Any, first: float, last: float, muscles: dict[str, Any] | None) -> dict[str, Any]:
     """Solve from first to last second and tell."""
-    peak, done = [0], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.5):
-            peak[0] = max(peak[0], resident())
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
     begin = time.perf_counter()
-    answer = osimopt.solve_dynamic(problem, tendon, time_range=(first, last), muscles=muscles, on_failure="return")
-    seconds = time.perf_counter() - begin
-    done.set()
-    watcher.join()
+    with peak_memory() as peak:
+        answer = osimopt.solve_dynamic(problem, tendon, time_range=(first, last), muscles=muscles, on_failure="return")
+        seconds = time.perf_counter() - begin
     told = {"tendon": tendon, "from": first, "to": last, "solved": answer.success, "whole_s": round(seconds, 2)}
     if not answer.success:
         return {**told, "reason": answer.findings()[0]}
@@ -53,20 +42,17 @@ def one(problem: Any, tendon: Any, first: float, last: float, muscles: dict[str,
 
 def main() -> None:
     """Read the motion once and solve its stretches."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("model")
-    parser.add_argument("motion")
-    parser.add_argument("start", type=float)
-    parser.add_argument("--loads", default=None)
-    parser.add_argument("--forces", default=None)
-    parser.add_argument("--lowpass-hz", type=float, default=None)
-    parser.add_argument("--seconds", type=float, nargs="*", default=[])
-    parser.add_argument("--stretches", type=int, default=0)
-    parser.add_argument("--each", type=float, default=1.1)
-    parser.add_argument("--tendon", nargs="*", default=["rigid", "compliant"])
-    parser.add_argument("--width", type=float, default=None)
-    parser.add_argument("--ignore-passive", action="store_true")
-    arguments = parser.parse_args()
+    given = parser(__doc__, end=False)
+    given.add_argument("--loads", default=None)
+    given.add_argument("--forces", default=None)
+    given.add_argument("--lowpass-hz", type=float, default=None)
+    given.add_argument("--seconds", type=float, nargs="*", default=[])
+    given.add_argument("--stretches", type=int, default=0)
+    given.add_argument("--each", type=float, default=1.1)
+    given.add_argument("--tendon", nargs="*", default=["rigid", "compliant"])
+    given.add_argument("--width", type=float, default=None)
+    given.add_argument("--ignore-passive", action="store_true")
+    arguments = given.parse_args()
     warnings.simplefilter("ignore")
     muscles: dict[str, Any] = {"ignore_passive_fiber_force": True} if arguments.ignore_passive else {}
     if arguments.width is not None:

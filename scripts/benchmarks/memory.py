@@ -6,18 +6,16 @@ The frames from T0 to T1 run forwards and backwards in turn, so some may be infe
 this process and of opensim's together, sampled twice a second (Linux).
 """
 
-import argparse
 import json
-import os
 import shutil
 import tempfile
-import threading
 import time
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
+from common import parser, peak_memory
 
 import osimopt
 from osimopt.tables import write_table
@@ -33,34 +31,12 @@ def mirrored(table: pd.DataFrame, times: np.ndarray, frames: int, path: Path) ->
     write_table(long, path, in_degrees=table.attrs["in_degrees"])
 
 
-def resident() -> int:
-    """Bytes of this process and of all below it."""
-    below: dict[int, list[tuple[int, int]]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            words = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue  # it ended meanwhile
-        below.setdefault(int(words[1]), []).append((int(stat.parent.name), int(words[21])))
-    page, total, waiting = os.sysconf("SC_PAGE_SIZE"), 0, [os.getpid()]
-    total += int(Path("/proc/self/statm").read_text().split()[1]) * page
-    while waiting:
-        for child, pages in below.get(waiting.pop(), []):
-            total += pages * page
-            waiting.append(child)
-    return total
-
-
 def main() -> None:
     """Make the motion, solve it, print one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("model")
-    parser.add_argument("motion")
-    parser.add_argument("start", type=float)
-    parser.add_argument("end", type=float)
-    parser.add_argument("--loads", type=Path, default=None)
-    parser.add_argument("--frames", type=int, default=360_000)
-    arguments = parser.parse_args()
+    given = parser(__doc__)
+    given.add_argument("--loads", type=Path, default=None)
+    given.add_argument("--frames", type=int, default=360_000)
+    arguments = given.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder, loads = Path(name), None
         table = osimopt.read_table(arguments.motion)
@@ -71,19 +47,12 @@ def main() -> None:
             data = ElementTree.parse(arguments.loads).findtext(".//datafile", "").strip()
             mirrored(osimopt.read_table(arguments.loads.parent / data), times, arguments.frames, folder / data)
             loads = Path(shutil.copy(arguments.loads, folder / "loads.xml"))
-        peak, done = [0], threading.Event()
-
-        def watch() -> None:
-            while not done.wait(0.5):
-                peak[0] = max(peak[0], resident())
-
         del table
-        threading.Thread(target=watch, daemon=True).start()
         begin = time.perf_counter()
-        tally, _ = osimopt.solve_to_folder(
-            folder / "result", arguments.model, folder / "motion.mot", loads, reserves=None
-        )
-        done.set()
+        with peak_memory() as peak:
+            tally, _ = osimopt.solve_to_folder(
+                folder / "result", arguments.model, folder / "motion.mot", loads, reserves=None
+            )
         report = {
             "frames": tally.frames,
             "status": {status.name.lower(): count for status, count in tally.counts.items()},

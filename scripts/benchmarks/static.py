@@ -17,8 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from common import parser, start_processes, told
+
 import osimopt
-from osimopt import isolation
 from osimopt.adapters.trial import count_jobs
 
 OPENSIM = """
@@ -47,13 +48,6 @@ def opensim_seconds(arguments: argparse.Namespace) -> float:
     return float(next(line for line in done.stdout.splitlines() if line.startswith("seconds")).split()[1])
 
 
-def start_processes(count: int) -> None:
-    """Fresh processes with opensim imported and no model loaded."""
-    isolation.close("opensim")
-    isolation.prepare("opensim", "osimopt.adapters.worker.session:warnings_since", (), count)
-    time.sleep(2.0)
-
-
 def whole_calls(arguments: argparse.Namespace, geometry: str) -> tuple[list[float], list[float], int]:
     """Seconds of each whole call, of the solving in it, and the frames."""
     totals, solving = [], []
@@ -70,27 +64,14 @@ def whole_calls(arguments: argparse.Namespace, geometry: str) -> tuple[list[floa
     return totals[1:], solving[1:], len(problem)  # the first call imports SciPy and pandas
 
 
-def told(seconds: list[float]) -> dict[str, float]:
-    """Median, fastest, slowest."""
-    return {
-        "median": round(statistics.median(seconds), 3),
-        "min": round(min(seconds), 3),
-        "max": round(max(seconds), 3),
-    }
-
-
 def main() -> None:
     """Run both sides and print one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("model")
-    parser.add_argument("motion")
-    parser.add_argument("start", type=float)
-    parser.add_argument("end", type=float)
-    parser.add_argument("--loads", default=None)
-    parser.add_argument("--paths", default=None)
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--once", action="store_true", help="run OpenSim before osimopt only, not after it too")
-    arguments = parser.parse_args()
+    given = parser(__doc__)
+    given.add_argument("--loads", default=None)
+    given.add_argument("--paths", default=None)
+    given.add_argument("--repeat", type=int, default=5)
+    given.add_argument("--once", action="store_true", help="run OpenSim before osimopt only, not after it too")
+    arguments = given.parse_args()
     theirs = [opensim_seconds(arguments)]
     report: dict[str, Any] = {"cores": count_jobs(None, 10**9)}
     for name, geometry in (("exact paths", "opensim"), ("polynomial paths", arguments.paths)):
