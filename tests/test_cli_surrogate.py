@@ -1,0 +1,147 @@
+"""``osimopt train``, ``predict`` and ``solve --method surrogate``: what they write, print and refuse."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from test_cli import PNG, RESULT, Done, files
+
+import osimopt
+from osimopt.cli import main
+from osimopt.cli.train import epochs_line
+
+TRAINING = ("--frames", 200, "--epochs", 2, "--depth", 2, "--width", 8)
+SURROGATE = {"surrogate.json", "weights.safetensors", "training.json", "training.png"}
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    """The command with these words."""
+
+    def _run(*words: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["osimopt", *(str(word) for word in words)])
+        with pytest.raises(SystemExit) as exited:
+            main()
+        code = exited.value.code
+        assert code is None or isinstance(code, int)
+        return Done(code or 0, *capfd.readouterr())
+
+    return _run
+
+
+@pytest.fixture
+def trained(arm, run) -> Path:
+    done = run("train", arm.model, arm.motion, *TRAINING, "--out", "network")
+    assert done.code == 0, done.err
+    return Path("network")
+
+
+def test_train_predict_and_solve(arm, run, trained: Path) -> None:
+    assert files(trained) == SURROGATE
+    assert (trained / "training.png").read_bytes().startswith(PNG)
+    told = json.loads((trained / "training.json").read_text())
+    assert len(told["validation"]) == 2
+    assert told["accuracy"]["largest_difference_from_exact"] < 1e-6
+    assert not list(Path().glob(".*training*"))
+    done = run("solve", arm.model, arm.motion, "--method", "surrogate", "--surrogate", trained, "-o", "solved")
+    assert done.code == 0, done.err
+    assert files(Path("solved")) >= RESULT
+    summary = json.loads(Path("solved/solution.json").read_text())
+    assert summary["method"] == "surrogate"
+    assert summary["surrogate"]["network"] == "set"
+    exact = run("solve", arm.model, arm.motion, "-o", "exact")
+    assert exact.code == 0
+    ours, theirs = (osimopt.read_table(f"{folder}/activation.sto") for folder in ("solved", "exact"))
+    assert ours.to_numpy() == pytest.approx(theirs.to_numpy(), abs=1e-6)
+    alone = run("predict", trained, arm.model, arm.motion, "-o", "predicted")
+    beyond = json.loads(Path("predicted/solution.json").read_text())["surrogate"]["frames_beyond_polish"]
+    assert alone.code == (1 if beyond else 0)
+
+
+def test_training_goes_on_where_it_was_stopped(arm, run, trained: Path) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("osimopt.surrogate.checkpoint.Checkpoint.write", _writing_then(stop))
+        stopped = run("train", arm.model, arm.motion, *TRAINING, "--out", "again")
+    assert stopped.code == 130
+    assert not Path("again").exists()
+    assert (Path(".again.training") / "checkpoint.safetensors").is_file()
+    done = run("train", arm.model, arm.motion, *TRAINING, "--out", "again")
+    assert done.code == 0, done.err
+    assert Path("again/weights.safetensors").read_bytes() == (trained / "weights.safetensors").read_bytes()
+
+
+def _writing_then(stop):
+    from osimopt.surrogate.checkpoint import Checkpoint
+
+    write = Checkpoint.write
+
+    def both(self, *given) -> None:
+        write(self, *given)
+        stop()
+
+    return both
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--optimizer", "magic"), "optimizer among adam"),
+        (("--architecture", "magic"), "an architecture among set"),
+        (("--cost", "sum_force"), "a cost of exponent 2"),
+        (("--epochs", 0), "epochs as a whole number"),
+        (("--mixed-precision",), "mixed_precision on an accelerator"),
+        (("--device", "nowhere"), "device among 'cpu'"),
+        (("-g", "a.sto", "-g", "b.sto"), "1 of --generalized-force, as there are motions"),
+    ],
+)
+def test_wrong_options_of_training(arm, run, words: tuple[object, ...], said: str) -> None:
+    done = run("train", arm.model, arm.motion, *words, "--out", "network")
+    assert done.code == 2
+    assert said in done.err
+    assert not Path("network").exists()
+
+
+def test_an_existing_folder_is_not_overwritten(arm, run) -> None:
+    Path("network").mkdir()
+    Path("network/mine.txt").write_text("precious")
+    done = run("train", arm.model, arm.motion, "--out", "network")
+    assert done.code == 2
+    assert "a new or empty folder" in done.err
+
+
+def test_wrong_surrogates(arm, run, trained: Path) -> None:
+    for words, said in (
+        (("predict", "nothing", arm.model, arm.motion), "no such folder"),
+        (("predict", ".", arm.model, arm.motion), "no surrogate.json"),
+        (("solve", arm.model, arm.motion, "--method", "surrogate"), "--surrogate with --method surrogate"),
+        (("solve", arm.model, arm.motion, "--surrogate", trained), "no --surrogate with --method static"),
+        (
+            ("solve", arm.model, arm.motion, "--method", "surrogate", "--surrogate", trained, "-p", 3),
+            "no --exponent with --method surrogate",
+        ),
+    ):
+        done = run(*words)
+        assert done.code == 2, words
+        assert said in done.err
+    weights = bytearray((trained / "weights.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (trained / "weights.safetensors").write_bytes(weights)
+    damaged = run("predict", trained, arm.model, arm.motion)
+    assert damaged.code == 2
+    assert "the weights that were saved" in damaged.err
+
+
+def test_the_line_of_epochs() -> None:
+    with epochs_line() as told:
+        told(1, 2, 0.5, 0.4)
