@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..muscle.contraction import Fiber
+from ..muscle.rigid import unlimited_fiber
 from ..notices import warn
 from ..problem import RedundancyProblem
 from .mesh import Mesh
@@ -90,7 +91,7 @@ def check_fibers(problem: RedundancyProblem, passive: NDArray[np.bool_]) -> None
         return
     optimal = parameters.optimal_fiber_length
     along = length - parameters.tendon_slack_length
-    fiber = np.hypot(along, optimal * np.sin(parameters.pennation_angle)) / optimal
+    fiber = unlimited_fiber(parameters, length)[0] / optimal
 
     def told(bad: NDArray[np.bool_], values: Array, frames: NDArray[np.intp]) -> str:
         muscles = np.flatnonzero(bad.any(axis=0)).tolist()

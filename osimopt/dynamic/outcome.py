@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..muscle.contraction import Fiber, FiberState, active_multiplier, fiber_state, passive_multiplier
+from ..muscle.rigid import unlimited_fiber
 from ..problem import RedundancyProblem
 from ..solution import Status, judge
 from .conditions import Conditions
@@ -73,10 +74,8 @@ def _fiber_state(nodes: Nodes, found: Unknowns) -> FiberState | None:
         return None
     if nodes.fiber is not None:
         return fiber_state(geometry.length, geometry.lengthening_speed, found.force, found.force_rate, nodes.fiber)
+    length, cosine = unlimited_fiber(parameters, geometry.length)
     optimal = parameters.optimal_fiber_length
-    along = geometry.length - parameters.tendon_slack_length
-    length = np.hypot(along, optimal * np.sin(parameters.pennation_angle))
-    cosine = along / length
     fastest = optimal * parameters.max_contraction_velocity
     return FiberState(length / optimal, geometry.lengthening_speed * cosine / fastest, cosine)
 
