@@ -29,7 +29,7 @@ def test_example_is_short() -> None:
     assert sum(bool(line.strip()) for line in example[1].splitlines()) <= 12
 
 
-@pytest.mark.parametrize("command", ["info", "table", "extract", "solve", "run", "fit-geometry"])
+@pytest.mark.parametrize("command", ["info", "table", "extract", "solve", "run", "fit-geometry", "train"])
 def test_commands_exist(command: str) -> None:
     from osimopt.cli import app
 
