@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ..errors import InputError, explain
 
@@ -19,8 +19,14 @@ class Architecture:
     """What a network is made of.
 
     ``"set"`` is the static surrogate's own, the same small network for every muscle, ``depth`` rounds of it; the others
-    are made by :func:`build`. ``width`` are the units of a layer, ``depth`` layers, ``kernel`` frames of a convolution,
-    ``heads`` of the attention. ``causal``: what comes later has no influence.
+    are made by :func:`build`. ``width`` are the units of a layer, ``depth`` layers (of ``"lstm"`` recurrent ones, else
+    one follows the convolutions), ``kernel`` frames of a convolution, ``heads`` of the attention. ``causal``: what
+    comes later has no influence.
+
+    Raises
+    ------
+    InputError
+        Another kind, a number out of range, or a width that heads or the two directions of an LSTM do not divide.
     """
 
     kind: Kind = "mlp"
@@ -39,11 +45,14 @@ class Architecture:
             value = getattr(self, name)
             if not (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
                 raise InputError(explain(f"{name} as a whole number ≥ 1", repr(value), "Leave it out."))
-        if not 0.0 <= self.dropout < 1.0:
+        if not (isinstance(self.dropout, int | float) and 0.0 <= self.dropout < 1.0):
             raise InputError(explain("dropout from 0 to below 1", repr(self.dropout), "Leave it out."))
         if self.kind.endswith("attention") and self.width % self.heads:
             got = f"{self.width} and {self.heads}"
             raise InputError(explain("a width that heads divide", got, "Choose another width or number of heads."))
+        if "lstm" in self.kind and not self.causal and self.width % 2:
+            fix = "Choose another width, or causal=True."
+            raise InputError(explain("an even width, half of it for each direction", str(self.width), fix))
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for :meth:`from_dict`."""
@@ -51,12 +60,18 @@ class Architecture:
 
     @classmethod
     def from_dict(cls, told: dict[str, Any]) -> Architecture:
-        """From plain data."""
+        """From plain data.
+
+        Raises
+        ------
+        InputError
+            They are no settings of an architecture.
+        """
         try:
             return cls(**told)
         except TypeError:
             fix = "It was written by another version of osimopt: train it anew."
-            raise InputError(explain("the settings of an architecture", ", ".join(map(str, told)), fix)) from None
+            raise InputError(explain("the settings of an architecture", str(told), fix)) from None
 
 
 def build(architecture: Architecture, inputs: int, outputs: int) -> nn.Module:
@@ -76,7 +91,7 @@ def build(architecture: Architecture, inputs: int, outputs: int) -> nn.Module:
     if a.kind.startswith("cnn"):
         layers += [Convolution(inputs if n == 0 else a.width, a) for n in range(a.depth)]
     if "lstm" in a.kind:
-        layers.append(Recurrence(a.width if a.kind.startswith("cnn") else inputs, a))
+        layers.append(Recurrence(inputs, a, a.depth) if a.kind == "lstm" else Recurrence(a.width, a, 1))
     if a.kind.endswith("attention"):
         layers.append(Attention(a))
     return nn.Sequential(*layers, nn.Linear(a.width, outputs))
@@ -106,17 +121,18 @@ class Convolution(nn.Module):
 
 
 class Recurrence(nn.Module):
-    """LSTM, in both directions where it need not be causal (half the width each)."""
+    """LSTM in layers, in both directions where it need not be causal (half the width each)."""
 
-    def __init__(self, inputs: int, architecture: Architecture) -> None:
+    def __init__(self, inputs: int, architecture: Architecture, depth: int) -> None:
         super().__init__()
-        both = not architecture.causal and architecture.width % 2 == 0
+        both, between = not architecture.causal, architecture.dropout if depth > 1 else 0.0
         width = architecture.width // 2 if both else architecture.width
-        self.lstm = nn.LSTM(inputs, width, batch_first=True, bidirectional=both)
+        self.lstm = nn.LSTM(inputs, width, depth, batch_first=True, bidirectional=both, dropout=between)
+        self.dropout = nn.Dropout(architecture.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, inputs) to (B, T, width)."""
-        out: Tensor = self.lstm(x)[0]
+        out: Tensor = self.dropout(self.lstm(x)[0])
         return out
 
 
@@ -134,6 +150,10 @@ class Attention(nn.Module):
         batch, frames, width = x.shape
         asked = self.ask(self.norm(x)).reshape(batch, frames, 3, self.heads, width // self.heads)
         query, key, value = asked.permute(2, 0, 3, 1, 4)
-        seen = functional.scaled_dot_product_attention(query, key, value, is_causal=self.causal)
+        score = query @ key.transpose(2, 3) / math.sqrt(width // self.heads)
+        if self.causal:
+            later = torch.ones(frames, frames, dtype=torch.bool, device=x.device).triu(1)
+            score, value = score.masked_fill(later, -math.inf), value.nan_to_num()  # 0 · NaN would reach earlier frames
+        seen = score.softmax(dim=-1) @ value
         out: Tensor = x + self.out(seen.transpose(1, 2).reshape(batch, frames, width))
         return out

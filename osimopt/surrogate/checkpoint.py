@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,9 @@ class Checkpoint:
         """Replace what was there."""
         tensors: dict[str, Tensor] = {}
         tree = pack({"weights": weights, "best": best, "optimizer": optimizer.state_dict()["state"]}, tensors)
-        said = json.dumps({"fingerprint": self._fingerprint, "tree": tree, "told": told})
         flat = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+        sha256 = _digest_of(flat, tree, told)
+        said = json.dumps({"fingerprint": self._fingerprint, "sha256": sha256, "tree": tree, "told": told})
         self._folder.mkdir(parents=True, exist_ok=True)
         text = torch.frombuffer(bytearray(said.encode()), dtype=torch.uint8)
         write_atomically(self._file, write_tensors({**flat, KEY: text}))
@@ -57,16 +59,31 @@ class Checkpoint:
         fix = "Delete it to begin anew, or choose another folder."
         try:
             tensors = read_tensors(self._file.read_bytes())
-            said = json.loads(bytes(tensors[KEY].tolist()))
+            said = json.loads(bytes(tensors.pop(KEY).tolist()))
+            fingerprint, whole = said["fingerprint"], said["sha256"]
         except Exception as error:
             raise InputError(explain("a checkpoint of a training", str(error), fix, self._file)) from error
-        if said["fingerprint"] != self._fingerprint:
+        if fingerprint == self._fingerprint and whole != _digest_of(tensors, said["tree"], said["told"]):
+            raise InputError(explain("the checkpoint that was written", "a damaged one", fix, self._file))
+        if fingerprint != self._fingerprint:
             what = "a checkpoint of the same data, options and first weights"
             raise InputError(explain(what, "that of another training", fix, self._file))
         tree = unpack(said["tree"], tensors)
         state = {int(number): values for number, values in tree["optimizer"].items()}
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         return tree["weights"], tree["best"], said["told"]
+
+    def check_loss(self, then: float, now: float, tolerance: float) -> None:
+        """Refuse to go on with another loss, which its value before training gives away."""
+        if not (math.isclose(then, now, rel_tol=tolerance) or (math.isnan(then) and math.isnan(now))):
+            fix = "Delete it to begin anew, or choose another folder."
+            got = f"one with a loss of {then:.6g} before training; here it is {now:.6g}"
+            raise InputError(explain("a checkpoint of the same loss", got, fix, self._file))
+
+
+def _digest_of(tensors: dict[str, Tensor], tree: Any, told: dict[str, Any]) -> str:
+    """Of all that a checkpoint holds, whatever the order of its tensors."""
+    return digest([tensors[name] for name in sorted(tensors)], {"tree": tree, "told": told})
 
 
 def pack(tree: Any, tensors: dict[str, Tensor], at: str = "") -> Any:

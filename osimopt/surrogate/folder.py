@@ -28,19 +28,30 @@ def save(
 ) -> Path:
     """Write a folder that appears whole or not at all.
 
+    Parameters
+    ----------
+    path
+        Folder.
+    tensors
+        Weights and whatever else is numbers, by name.
+    description
+        Plain data; arrays become lists, and what JSON does not know its text. ``format``, ``versions`` and
+        ``weights_sha256`` are ours, even if it comes from :func:`load`.
+    overwrite
+        Replace a surrogate that is there.
+
     Raises
     ------
     InputError
         It exists and ``overwrite`` is False, or it holds other files too.
     """
-    weights = write_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
-    told = {
+    weights = write_tensors({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
+    ours = {
         "format": FORMAT,
         "versions": {name: version(name) for name in ("osimopt", "torch", "numpy")},
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        **description,
     }
-    text = json.dumps(told, indent=2, ensure_ascii=False, default=str) + "\n"
+    text = json.dumps({**ours, **description, **ours}, indent=2, ensure_ascii=False, default=_plain) + "\n"
 
     def fill(folder: Path) -> None:
         write_atomically(folder / WEIGHTS, weights)
@@ -60,7 +71,8 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
     folder = Path(path)
     what = f"a surrogate's folder with {DESCRIPTION} and {WEIGHTS}"
     if not folder.is_dir():
-        raise InputError(explain(what, "no such folder", "osimopt train makes one.", folder))
+        got = "a file" if folder.exists() else "no such folder"
+        raise InputError(explain(what, got, "osimopt train makes one.", folder))
     if missing := [name for name in (DESCRIPTION, WEIGHTS) if not (folder / name).is_file()]:
         raise InputError(explain(what, f"no {missing[0]}", "osimopt train makes one.", folder))
     told = _description(folder / DESCRIPTION)
@@ -72,6 +84,11 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
         return read_tensors(weights), told
     except SafetensorError as error:
         raise InputError(explain("weights as safetensors", str(error), "Train it anew.", folder / WEIGHTS)) from error
+
+
+def _plain(value: Any) -> Any:
+    """Lists of arrays, numbers of NumPy's, the text of everything else."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _description(path: Path) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError, explain
+
 Array = NDArray[np.float64]
 
 #: Share of its training range by which a feature may be beyond it.
@@ -29,8 +31,20 @@ class Scaler:
 
     @classmethod
     def of(cls, samples: Any, names: Sequence[str] = ()) -> Scaler:
-        """From samples (n, F) of the training data, and no others."""
-        samples = np.asarray(samples, dtype=float)
+        """From samples (n, F) of the training data, and no others.
+
+        Raises
+        ------
+        InputError
+            None, some that are no numbers, or other names than features.
+        """
+        samples = _numpy(samples)
+        if samples.ndim != 2 or not samples.size or not np.isfinite(samples).all():
+            got = f"shape {samples.shape}, {np.sum(~np.isfinite(samples))} no numbers"
+            raise InputError(explain("samples (n, F) to scale by, all finite", got, "Leave out what is missing."))
+        if names and len(names) != samples.shape[1]:
+            got = f"{len(names)} for {samples.shape[1]}"
+            raise InputError(explain("a name for each feature", got, "Name them all, or none."))
         mean, std = samples.mean(axis=0), samples.std(axis=0)
         still = std <= CONSTANT * np.maximum(1.0, np.abs(mean))
         return cls(mean, np.where(still, 1.0, std), samples.min(axis=0), samples.max(axis=0), tuple(names))
@@ -44,8 +58,8 @@ class Scaler:
         return values * self._like(self.std, values) + self._like(self.mean, values)
 
     def outside(self, values: Any) -> NDArray[np.bool_]:
-        """(n, F) whether features lie beyond the range of training, or are no numbers."""
-        values = np.asarray(values, dtype=float)
+        """(…, F) whether features lie beyond the range of training, or are no numbers; NumPy or torch."""
+        values = _numpy(values)
         slack = SLACK * (self.high - self.low) + CONSTANT * np.maximum(1.0, np.abs(self.mean))
         return np.asarray(~((values >= self.low - slack) & (values <= self.high + slack)))
 
@@ -62,3 +76,9 @@ class Scaler:
     @staticmethod
     def _like(array: Array, values: Any) -> Any:
         return array if isinstance(values, np.ndarray) else values.new_tensor(array)
+
+
+def _numpy(values: Any) -> Array:
+    """NumPy of what may be torch's, on any device."""
+    there = hasattr(values, "detach")
+    return np.asarray(values.detach().cpu() if there else values, dtype=float)
