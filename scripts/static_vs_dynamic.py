@@ -20,7 +20,7 @@ from osimopt.datasets import arm26
 from osimopt.errors import InputError, OsimoptError, SolverError, explain
 from osimopt.report.comparison import write_comparison
 from osimopt.results import check_target
-from osimopt.studies.static_vs_dynamic import Comparison, compare_static_dynamic
+from osimopt.studies.static_vs_dynamic import PENALTY, Comparison, compare_static_dynamic
 
 TENDONS = ("rigid", "compliant")
 #: Muscles in the printed table, the strongest first; all are in muscles.csv.
@@ -43,7 +43,7 @@ def arguments_given() -> argparse.Namespace:
     parser.add_argument("--passive-force", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--active-width", type=float, help="1 or more, scale of the active force-length curve's width")
     parser.add_argument("--mesh-interval", type=float, default=0.02, help="s; default 0.02")
-    parser.add_argument("--derivative-penalty", type=float, default=0.01, help="of compliant tendons; default 0.01")
+    parser.add_argument("--derivative-penalty", type=float, help=f"of compliant tendons; default {PENALTY:g}")
     parser.add_argument("--out", type=Path, default=Path("static_vs_dynamic"), metavar="FOLDER")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier comparison")
     return parser.parse_args()
@@ -58,6 +58,9 @@ def compare(arguments: argparse.Namespace) -> Comparison:
     muscles: dict[str, object] = {} if arguments.passive_force else {"ignore_passive_fiber_force": True}
     if arguments.active_width is not None:
         muscles["active_force_width_scale"] = arguments.active_width
+    dynamic: dict[str, object] = {"mesh_interval": arguments.mesh_interval, "on_failure": "return"}
+    if arguments.derivative_penalty is not None:
+        dynamic["derivative_penalty"] = arguments.derivative_penalty
     begun = perf_counter()
     problem = osimopt.load_problem(
         model, motion, arguments.external_loads, time_range=arguments.time_range, lowpass_hz=arguments.lowpass_hz,
@@ -68,11 +71,7 @@ def compare(arguments: argparse.Namespace) -> Comparison:
         arguments.tendon,
         arguments.static_tendon,
         muscles=muscles,
-        dynamic={
-            "mesh_interval": arguments.mesh_interval,
-            "derivative_penalty": arguments.derivative_penalty,
-            "on_failure": "return",
-        },
+        dynamic=dynamic,
         read_seconds=perf_counter() - begun,
     )
 

@@ -18,7 +18,7 @@ from osimopt import DynamicSolution, InputError, RedundancyProblem, SolverError,
 from osimopt.report import comparison as figures
 from osimopt.report import style
 from osimopt.studies import static_vs_dynamic
-from osimopt.studies.static_vs_dynamic import Comparison, compare_static_dynamic
+from osimopt.studies.static_vs_dynamic import NOTEWORTHY, Comparison, compare_static_dynamic
 
 SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "static_vs_dynamic.py"
 #: The trapezoidal rule over 400 uneven steps of a sine is off by 1e-5.
@@ -135,7 +135,8 @@ def test_what_dynamic_costs() -> None:
 def test_a_term_of_the_objective_that_only_one_has_is_said() -> None:
     integrals = {"muscles": 3.0, "derivative_penalty": 1.0}
     found = compared(wave(0.0)[:, None], wave(0.0)[:, None], integrals=integrals)
-    assert any("derivative penalty" in line and "25 %" in line for line in found.answer())
+    (line,) = (line for line in found.answer() if "derivative penalty" in line)
+    assert "is 25 % of the dynamic objective: what differs is not of dynamics alone." in line
 
 
 # ------------------------------------------------------------------------------------------------ solving
@@ -163,6 +164,7 @@ def test_both_solve_the_same_problem(problem: RedundancyProblem, tendon: str) ->
         assert static.problem.max_force == pytest.approx(dynamic.problem.max_force)
         assert static.problem.passive_force == pytest.approx(dynamic.problem.passive_force)
     assert found.table().loc["TRIlat", "correlation"] > 0.95
+    assert found.dynamic.integrals.get("derivative_penalty", 0.0) < NOTEWORTHY * found.dynamic.total_objective
 
 
 def test_no_static_answer_at_all_is_an_error(problem: RedundancyProblem, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,8 +186,9 @@ def lowest(problem: RedundancyProblem) -> np.ndarray:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_walking_on_rigid_tendons_is_practically_the_same(real_data: Path) -> None:
-    """80 muscles: activation dynamics alone change little, the ends of the interval apart."""
+@pytest.mark.parametrize(("tendon", "agree"), [("rigid", 78), ("compliant", 65)])
+def test_walking_is_practically_the_same(real_data: Path, tendon: str, agree: int) -> None:
+    """80 muscles: activation and tendon dynamics change little (80 and 71 agree, with the stronger ones among them)."""
     folder = real_data / "walk_80muscles"
     if not folder.is_dir():
         pytest.skip("needs walk_80muscles in OSIMOPT_DATA")
@@ -195,10 +198,11 @@ def test_walking_on_rigid_tendons_is_practically_the_same(real_data: Path) -> No
         geometry=folder / "subject_walk_scaled_FunctionBasedPathSet.xml",
     )  # fmt: skip
     muscles = {"ignore_passive_fiber_force": True, "active_force_width_scale": 1.5}
-    table = compare_static_dynamic(problem, "rigid", muscles=muscles).table()
+    table = compare_static_dynamic(problem, tendon, muscles=muscles).table()
     assert len(table) == 80
-    assert table["agrees"].sum() >= 75
-    assert table.loc[["soleus_r", "soleus_l", "gasmed_r", "vaslat_l"], "correlation"].min() > 0.99
+    assert table["agrees"].sum() >= agree
+    assert table["agrees"].head(40).all()
+    assert table.loc[["soleus_r", "soleus_l", "gasmed_r", "vaslat_l"], "correlation"].min() > 0.97
 
 
 # ------------------------------------------------------------------------------------------------ figures

@@ -31,6 +31,9 @@ Tendon = Literal["rigid", "compliant"]
 
 #: Share of the dynamic objective from which on a term that the static one does not have is mentioned.
 NOTEWORTHY = 0.05
+#: Weight of that penalty unless asked otherwise. With solve_dynamic's own 0.01 it is a quarter of the objective of a
+#: walk of 80 muscles, of which 51 agree; with 1e-3 71 do, with 1e-4 73.
+PENALTY = 1e-3
 #: Muscles that are named in a sentence, the strongest first.
 NAMED = 12
 
@@ -115,7 +118,7 @@ class Comparison:
         if penalty > NOTEWORTHY:
             said.append(
                 f"The derivative penalty, which static optimization does not have, is {100 * penalty:.0f} % of the "
-                "dynamic objective."
+                "dynamic objective: what differs is not of dynamics alone. A smaller derivative_penalty shows what is."
             )
         return said
 
@@ -144,7 +147,8 @@ def compare_static_dynamic(
     muscles
         Options of :func:`osimopt.use_degroote_muscles`, for both.
     dynamic
-        More arguments of :func:`osimopt.solve_dynamic`.
+        More arguments of :func:`osimopt.solve_dynamic`, whose ``derivative_penalty`` is 1e-3 here, since static
+        optimization has none.
     exponent
         Of both costs: ∫ Σ e^p dt and Σ a^p.
     read_seconds
@@ -164,7 +168,8 @@ def compare_static_dynamic(
     """
     converted = use_degroote_muscles(problem, **(muscles or {}))
     begun = perf_counter()
-    moving = solve_dynamic(converted, tendon, exponent=exponent, progress=progress, **(dynamic or {}))
+    options = {**({"derivative_penalty": PENALTY} if tendon == "compliant" else {}), **(dynamic or {})}
+    moving = solve_dynamic(converted, tendon, exponent=exponent, progress=progress, **options)
     seconds = {"read": read_seconds, "dynamic": perf_counter() - begun}
     if not isinstance(moving, DynamicSolution):  # on_failure="return"
         raise SolverError(moving.reason, moving)
