@@ -178,16 +178,19 @@ def _step(
 ) -> tuple[float, bool]:
     """One step; the loss before it, and whether it was made: gradients that are no numbers spoil weights for good."""
     searching, made = isinstance(optimizer, torch.optim.LBFGS), True
+    seed = int(torch.randint(2**62, ())) if searching else 0
 
     def closure() -> Tensor:
         nonlocal made
         optimizer.zero_grad()
+        if searching:  # its line search needs one function: what drops out must not change on the way
+            torch.manual_seed(seed)
         with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=options.mixed_precision):
             value = loss(network, *batch)
-        if searching:  # it has no weight decay of its own, and its line search needs the gradient of this very value
+        if searching:  # it has no weight decay of its own
             value = value + 0.5 * options.weight_decay * sum((weight**2).sum() for weight in network.parameters())
         value.backward()  # type: ignore[no-untyped-call]
-        if not searching:
+        if not searching:  # which needs the gradient as it is
             size = nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
             made = bool(torch.isfinite(size))
             if not made:
