@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,28 +13,17 @@ from .. import isolation
 from ..errors import InputError, ModelError, explain, some
 from ..polynomial.fit import SNAPPED, Potential, Target, fit_potentials, length_errors
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
-from ..polynomial.samples import Jump, Samples, Survey
-from .domain import Domain, choose_domain, mobile, narrow
+from ..polynomial.samples import Jump, PathSamples
+from .domain import Domain
 from .model import Model, read_model
+from .path_sampling import INCONSISTENT, WORKER, MomentArms, Progress, sample_paths
 
 Array = NDArray[np.float64]
-Progress = Callable[[int, int], None]
 
-WORKER = "osimopt.adapters.worker.sampling:"
-#: Postures that are tried to find out which muscles depend on what.
-SURVEYED = 32
-#: Postures held out of the fit for each one in it.
-HELD_OUT = 0.25
-#: Share of the postures in which OpenSim may find no path.
-MOST_LOST = 0.1
-#: Postures per call of opensim's process: a second or two of work.
-CHUNK = 512
 #: Lines through the range, and steps of each, on which jumps are looked for.
 LINES, STEPS = 5, 61
 #: Held-out postures in which the polynomial of a muscle is worst, through which lines go, too.
 WORST = 2
-#: m; a moment arm of OpenSim that is further from −∂l/∂q is worth a sentence.
-INCONSISTENT = 1e-3
 
 
 def fit_geometry(
@@ -45,7 +33,7 @@ def fit_geometry(
     tolerance: float = 1e-4,
     max_order: int = 9,
     postures: int = 2048,
-    moment_arms: Literal["length", "opensim"] = "length",
+    moment_arms: MomentArms = "length",
     weld: Sequence[str] = (),
     n_jobs: int | None = None,
     progress: Progress | None = None,
@@ -92,51 +80,49 @@ def fit_geometry(
         Wrong files or options; a muscle over a prescribed coordinate; a range that is not finite; a muscle whose
         path the postures do not determine.
     """
-    _check_options(tolerance, max_order, postures, moment_arms, n_jobs)
+    _check_options(tolerance, max_order)
     read = read_model(model, weld)
-    domain = choose_domain(read, motions)
-    found: Survey = isolation.run(
-        "opensim", WORKER + "survey", read.key, domain.postures(SURVEYED), mobile(read), subject=read.path
-    )
-    domain, spans = narrow(read, domain, found.slope)
-    pulled = np.flatnonzero((found.mismatch > INCONSISTENT) & (moment_arms == "opensim"))
-    train, held_out = _sample(read, domain, spans, found.differenced, pulled, postures, n_jobs or 1, progress)
-    potentials, doubtful = _fit(read, domain, spans, train, held_out, tolerance, max_order)
-    jumps = _find_jumps(read, domain, spans, doubtful, n_jobs or 1)
+    domain, samples = sample_paths(read, motions, postures, moment_arms, n_jobs, progress)
+    return fit_samples(read, domain, samples, tolerance, max_order, n_jobs)
+
+
+def fit_samples(
+    model: Model,
+    domain: Domain,
+    samples: PathSamples,
+    tolerance: float = 1e-4,
+    max_order: int = 9,
+    n_jobs: int | None = None,
+) -> PolynomialGeometry:
+    """The polynomials of paths that were sampled before; see :func:`fit_geometry`."""
+    potentials, doubtful = _fit(model, samples, tolerance, max_order)
+    jumps = _find_jumps(model, domain, samples.spans, doubtful, n_jobs or 1)
     polynomials = []
     for muscle, potential in enumerate(potentials):
-        own = np.flatnonzero(spans[:, muscle])
-        flags = _flags(read, potential, tolerance, found.mismatch[muscle], own, jumps.get(muscle, []))
+        own = np.flatnonzero(samples.spans[:, muscle])
+        flags = _flags(model, potential, tolerance, samples.mismatch[muscle], own, jumps.get(muscle, []))
         fit = _describe(potential, domain.low[own], domain.high[own], flags)
-        paths = tuple(found.coordinate_paths[index] for index in own)
-        path = found.muscle_paths[muscle]
+        paths = tuple(samples.coordinate_paths[index] for index in own)
+        path = samples.muscle_paths[muscle]
         polynomials.append(MusclePolynomial(path, paths, potential.order, potential.coefficients, fit))
     return PolynomialGeometry(tuple(polynomials))
 
 
 def _fit(
-    model: Model,
-    domain: Domain,
-    spans: NDArray[np.bool_],
-    train: _Sampled,
-    held_out: _Sampled,
-    tolerance: float,
-    max_order: int,
+    model: Model, samples: PathSamples, tolerance: float, max_order: int
 ) -> tuple[list[Potential], dict[int, Array]]:
     """Every muscle's polynomial, and the postures in which a doubtful one is worst."""
     potentials: dict[int, Potential] = {}
     doubtful: dict[int, Array] = {}
-    _refuse_lost(model, train)
-    everywhere = np.concatenate([train.postures, held_out.postures])
-    for members, own in _groups(spans):
-        parts = [_target(samples, members, own, spans) for samples in (train, held_out)]
-        fitted = fit_potentials(parts[0], parts[1], domain.low[own], domain.high[own], tolerance, max_order)
+    for members, own in samples.groups():
+        parts = samples.targets(members, own)
+        fitted = fit_potentials(*parts, samples.low[own], samples.high[own], tolerance, max_order)
         for column, (muscle, potential) in enumerate(zip(members.tolist(), fitted, strict=True)):
             if potential is None:
                 raise _undetermined(model, muscle, own)
             one = [part.muscles(np.array([column])) for part in parts]
             potentials[muscle] = potential
-            doubtful[muscle] = _doubtful(potential, one, everywhere, tolerance)
+            doubtful[muscle] = _doubtful(potential, one, samples.value, tolerance)
     return [potentials[muscle] for muscle in sorted(potentials)], doubtful
 
 
@@ -148,82 +134,16 @@ def _undetermined(model: Model, muscle: int, coordinates: NDArray[np.intp]) -> M
     return ModelError(explain("postures that determine the muscle's path", got, fix, where))
 
 
-def _refuse_lost(model: Model, sampled: _Sampled) -> None:
-    """OpenSim finds no path (NaN) where wrapping fails; such postures are not fitted, but they must be few."""
-    lost = np.mean(~np.isfinite(sampled.samples.length), axis=0) > MOST_LOST
-    if lost.any():
-        names = some(np.array(model.description.muscles.names)[lost])
-        got = f"none for {names} in more than {100.0 * MOST_LOST:g} % of the postures"
-        raise ModelError(explain("a path length", got, "Repair their wrapping, or give motions.", model.path))
-
-
 def _describe(potential: Potential, low: Array, high: Array, flags: tuple[str, ...]) -> Fit:
     errors = (potential.length_rms, potential.length_max, potential.moment_arm_rms, potential.moment_arm_max)
     return Fit(low, high, *errors, potential.left_out, flags)
 
 
-def _check_options(tolerance: float, max_order: int, postures: int, moment_arms: str, n_jobs: int | None) -> None:
+def _check_options(tolerance: float, max_order: int) -> None:
     if not tolerance > 0.0:
         raise InputError(explain("a tolerance in m above 0", f"{tolerance}", "The default is 1e-4."))
     if max_order < 1:
         raise InputError(explain("max_order of at least 1", f"{max_order}", "The default is 9."))
-    if postures < SURVEYED:
-        raise InputError(explain(f"at least {SURVEYED} postures", f"{postures}", "The default is 2048."))
-    if moment_arms not in ("length", "opensim"):
-        raise InputError(explain("moment_arms='length' or 'opensim'", repr(moment_arms), "The default is 'length'."))
-    if n_jobs is not None and n_jobs < 1:
-        raise InputError(explain("n_jobs of at least 1, or None", f"{n_jobs}", "Give a number of processes."))
-
-
-@dataclass(frozen=True, eq=False)
-class _Sampled:
-    """Postures (n, N) and what paths do there, pair by pair in the order of ``np.nonzero(spans)``."""
-
-    postures: Array
-    samples: Samples
-
-
-def _sample(
-    model: Model,
-    domain: Domain,
-    spans: NDArray[np.bool_],
-    differenced: NDArray[np.intp],
-    pulled: NDArray[np.intp],
-    count: int,
-    n_jobs: int,
-    progress: Progress | None,
-) -> tuple[_Sampled, _Sampled]:
-    """Postures to fit to, and the held-out ones: the next of the sequence, which lie in the gaps of the first."""
-    postures = domain.postures(count + int(np.ceil(HELD_OUT * count)))
-    coordinate, muscle = np.nonzero(spans)
-    chunks = [postures[start : start + CHUNK] for start in range(0, len(postures), CHUNK)]
-    calls = [(model.key, chunk, coordinate, muscle, differenced, pulled) for chunk in chunks]
-    parts: list[Samples] = []
-    for part in isolation.run_many("opensim", WORKER + "sample", calls, subject=model.path, n_jobs=n_jobs):
-        parts.append(part)
-        if progress is not None:
-            progress(min(len(parts) * CHUNK, len(postures)), len(postures))
-    length, slope = (np.concatenate([getattr(part, name) for part in parts]) for name in ("length", "slope"))
-    return (
-        _Sampled(postures[:count], Samples(length[:count], slope[:count])),
-        _Sampled(postures[count:], Samples(length[count:], slope[count:])),
-    )
-
-
-def _groups(spans: NDArray[np.bool_]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Muscles that span the same coordinates, with these."""
-    sets: dict[tuple[int, ...], list[int]] = {}
-    for muscle in range(spans.shape[1]):
-        sets.setdefault(tuple(np.flatnonzero(spans[:, muscle]).tolist()), []).append(muscle)
-    return [(np.array(members, dtype=np.intp), np.array(own, dtype=np.intp)) for own, members in sets.items()]
-
-
-def _target(
-    sampled: _Sampled, members: NDArray[np.intp], coordinates: NDArray[np.intp], spans: NDArray[np.bool_]
-) -> Target:
-    pair = np.cumsum(spans.ravel()).reshape(spans.shape) - 1
-    slope = sampled.samples.slope[:, pair[np.ix_(coordinates, members)]]
-    return Target(sampled.postures[:, coordinates], sampled.samples.length[:, members], slope)
 
 
 def _doubtful(potential: Potential, parts: Sequence[Target], postures: Array, tolerance: float) -> Array:

@@ -44,6 +44,10 @@ class Target:
         """Fewer muscles."""
         return Target(self.value, self.length[:, keep], self.slope[:, :, keep])
 
+    def postures(self, keep: slice) -> Target:
+        """Fewer postures."""
+        return Target(self.value[keep], self.length[keep], self.slope[keep])
+
     @property
     def complete(self) -> bool:
         """Whether nothing is NaN."""
