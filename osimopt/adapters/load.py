@@ -14,7 +14,7 @@ from .. import isolation
 from ..errors import some
 from ..fingerprint import Fingerprint
 from ..notices import hear
-from ..polynomial.geometry import PolynomialGeometry
+from ..polynomial.paths import MusclePaths
 from ..problem import RedundancyProblem
 from .arrays import Progress
 from .cache import cached_path, keep, recall, sha256
@@ -38,7 +38,7 @@ def load_problem(
     weld: Sequence[str] = (),
     passive_force: bool = False,
     gain: Gain = "opensim",
-    geometry: str | os.PathLike[str] | PolynomialGeometry = "opensim",
+    geometry: str | os.PathLike[str] | MusclePaths = "opensim",
     n_jobs: int | None = None,
     *,
     cache: str | os.PathLike[str] | None = None,
@@ -82,7 +82,8 @@ def load_problem(
     geometry
         ``"opensim"``: the model's own paths. ``"polynomial"``: polynomials fitted to them now in the range of this
         motion (half a minute for 80 muscles); their moment arms are exactly −∂l/∂q. The path of a
-        FunctionBasedPathSet, or a :class:`PolynomialGeometry` of :func:`fit_geometry`: those.
+        FunctionBasedPathSet, or a :class:`PolynomialGeometry` of :func:`fit_geometry`: those. So for any other
+        ``osimopt.polynomial.MusclePaths``, as the geometry surrogate's networks.
     n_jobs
         Processes that share the frames; default as many as there are cores and work for.
     cache

@@ -12,6 +12,7 @@ from ..data import Kinematics, MuscleGeometry
 from ..errors import InputError, explain, some
 from ..notices import warn
 from ..polynomial.geometry import PolynomialGeometry
+from ..polynomial.paths import MusclePaths
 from .model import Model
 
 Array = NDArray[np.float64]
@@ -21,9 +22,9 @@ MISSED = "Not within"
 
 
 def read_polynomials(
-    geometry: str | os.PathLike[str] | PolynomialGeometry, model: Model, motion: str | os.PathLike[str], n_jobs: int
-) -> PolynomialGeometry | None:
-    """Polynomials of the model's muscles, or None for ``"opensim"``.
+    geometry: str | os.PathLike[str] | MusclePaths, model: Model, motion: str | os.PathLike[str], n_jobs: int
+) -> MusclePaths | None:
+    """Paths of the model's muscles, or None for ``"opensim"``.
 
     ``"polynomial"`` fits them now, in the range of this motion; a path is OpenSim's FunctionBasedPathSet.
     """
@@ -36,22 +37,21 @@ def read_polynomials(
         return _told(fitted.select(model.description.muscles.names))
     if isinstance(geometry, (str, os.PathLike)):
         geometry = PolynomialGeometry.read(geometry)
-    elif not isinstance(geometry, PolynomialGeometry):
+    elif not isinstance(geometry, MusclePaths):
         fix = "Use one of these."
         got = repr(geometry)
         raise InputError(explain("geometry as 'opensim', 'polynomial', a path or a PolynomialGeometry", got, fix))
     return _told(geometry.select(model.description.muscles.names))
 
 
-def _told(polynomials: PolynomialGeometry) -> PolynomialGeometry:
+def _told(polynomials: MusclePaths) -> MusclePaths:
     """Name the worst of the muscles whose fit says that it missed its tolerance."""
-    fits = {p.name: p.fit for p in polynomials.polynomials if p.fit is not None}
-    missed = {name: fit for name, fit in fits.items() if any(flag.startswith(MISSED) for flag in fit.flags)}
+    missed = {name: fit for name, fit in polynomials.fits.items() if any(flag.startswith(MISSED) for flag in fit.flags)}
     if missed:
         worst = max(missed, key=lambda name: max(missed[name].length_rms, missed[name].moment_arm_rms))
         length, arm = (1e3 * error for error in (missed[worst].length_rms, missed[worst].moment_arm_rms))
         warn(
-            f"The polynomial paths of {len(missed)} of {len(polynomials.muscles)} muscles missed the tolerance they "
+            f"The fitted paths of {len(missed)} of {len(polynomials.muscles)} muscles missed the tolerance they "
             f"were fitted to; the worst, {worst}, is off by {length:.2g} mm in length and {arm:.2g} mm in moment arm "
             "(root mean square).",
             stacklevel=5,
@@ -59,7 +59,7 @@ def _told(polynomials: PolynomialGeometry) -> PolynomialGeometry:
     return polynomials
 
 
-def along_motion(polynomials: PolynomialGeometry, model: Model, motion: Kinematics) -> MuscleGeometry:
+def along_motion(polynomials: MusclePaths, model: Model, motion: Kinematics) -> MuscleGeometry:
     """Moment arms about the free coordinates, those about coupled ones added to the ones they follow."""
     given = polynomials.evaluate(motion.coordinates, motion.value, motion.speed)
     free = {model.description.coordinates[index].name: row for row, index in enumerate(model.description.free)}
@@ -90,10 +90,10 @@ def _followed(motion: Kinematics) -> dict[str, list[tuple[str, Array]]]:
     return followed
 
 
-def warn_of_range(polynomials: PolynomialGeometry, motion: Kinematics, path: object) -> None:
+def warn_of_range(polynomials: MusclePaths, motion: Kinematics, path: object) -> None:
     """Say which muscles are asked outside the range their polynomials were fitted in."""
     outside = polynomials.outside(motion.coordinates, motion.value)
     if outside:
         worst = sorted(outside, key=lambda name: -outside[name])
         told = some([f"{name} ({outside[name]})" for name in worst])
-        warn(f"{path}: outside the fitted range of the polynomial paths (frames of {len(motion.time)}): {told}.")
+        warn(f"{path}: outside the fitted range of the muscle paths (frames of {len(motion.time)}): {told}.")

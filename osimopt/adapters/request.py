@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import InputError, explain, some
 from ..polynomial.files import fits_path
-from ..polynomial.geometry import PolynomialGeometry
+from ..polynomial.paths import MusclePaths
 from ..reserves import ReserveActuators
 from .cache import digest
 from .loads import find_data
@@ -37,7 +37,7 @@ class Request:
     weld: Sequence[str] = ()
     passive_force: bool = False
     gain: Gain = "opensim"
-    geometry: Source | PolynomialGeometry = "opensim"
+    geometry: Source | MusclePaths = "opensim"
     speeds: Source | None = None
     force_sets: Sequence[Source] = ()
     replace_force_set: bool = False
@@ -82,8 +82,8 @@ class Request:
     def options(self) -> dict[str, Any]:
         """Everything else that decides what comes out, in plain data."""
         geometry = self.geometry if self._own_paths() else "file"
-        if isinstance(self.geometry, PolynomialGeometry):
-            geometry = f"{len(self.geometry.muscles)} polynomials, sha256 {digest(self.geometry)}"
+        if isinstance(self.geometry, MusclePaths):
+            geometry = f"{len(self.geometry.muscles)} {self.geometry.kind}, sha256 {digest(self.geometry)}"
         reserves = self.reserves
         if isinstance(reserves, ReserveActuators):
             reserves = f"{len(reserves.names)} actuators, sha256 {digest(reserves)}"
@@ -102,7 +102,7 @@ class Request:
     def _own_paths(self) -> bool:
         """Whether the geometry is no file."""
         given = self.geometry
-        return isinstance(given, PolynomialGeometry) or (isinstance(given, str) and given in ("opensim", "polynomial"))
+        return isinstance(given, MusclePaths) or (isinstance(given, str) and given in ("opensim", "polynomial"))
 
 
 def _existing(name: str, path: Any) -> Path:

@@ -15,7 +15,7 @@ from ..data import GeneralizedForce, Kinematics, MuscleGeometry
 from ..errors import ModelError, explain, some
 from ..fingerprint import Fingerprint
 from ..muscle import rigid_tendon_gain, rigid_tendon_passive, supported
-from ..polynomial.geometry import PolynomialGeometry
+from ..polynomial.paths import MusclePaths
 from ..problem import RedundancyProblem
 from ..resampling import interpolate
 from ..reserves import ReserveActuators, choose_reserves
@@ -46,7 +46,7 @@ class Trial:
     motion: Kinematics
     loads: ExternalLoads | None
     given: GeneralizedForce | None
-    polynomials: PolynomialGeometry | None
+    polynomials: MusclePaths | None
     gain: str
     passive_force: bool
     reserves: Any

@@ -3,3 +3,4 @@
 from .geometry import Fit as Fit
 from .geometry import MusclePolynomial as MusclePolynomial
 from .geometry import PolynomialGeometry as PolynomialGeometry
+from .paths import MusclePaths as MusclePaths

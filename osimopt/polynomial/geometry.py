@@ -95,6 +95,13 @@ class PolynomialGeometry:
 
     polynomials: tuple[MusclePolynomial, ...]
 
+    kind = "polynomials"
+
+    @property
+    def fits(self) -> dict[str, Fit]:
+        """Ranges and errors of the muscles whose fit is known."""
+        return {p.name: p.fit for p in self.polynomials if p.fit is not None}
+
     @property
     def muscles(self) -> tuple[str, ...]:
         """Names of the muscles."""
