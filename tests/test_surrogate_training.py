@@ -109,12 +109,24 @@ def test_lbfgs_begins_along_the_gradient() -> None:
 def test_lbfgs_finds_the_least_of_a_quadratic(size: float) -> None:
     """Whatever its size: gradients that were cut would mislead the line search."""
     network = Point()
-    options = replace(OPTIONS, optimizer="lbfgs", epochs=3, learning_rate=1.0, weight_decay=size * DECAY)
-    history = fit(network, rows(), rows(2), lambda *given: size * quadratic(*given), options)
+    options = replace(OPTIONS, optimizer="lbfgs", learning_rate=1.0, weight_decay=size * DECAY)
+    fit(network, rows(), rows(2), lambda *given: size * quadratic(*given), options)
     expected = CURVATURE * CENTER / (CURVATURE + DECAY)
-    kept = network.weight.detach().numpy()
-    assert len(history.training) == 3
-    assert kept == pytest.approx(expected, abs=LBFGS_ENDS)
+    assert network.weight.detach().numpy() == pytest.approx(expected, abs=LBFGS_ENDS)
+
+
+def test_lbfgs_searches_along_one_function() -> None:
+    """What dropout draws is the same wherever a line search looks, and another for the next batch."""
+    drawn: dict[float, set[float]] = {}
+
+    def loss(network: nn.Module, batch: Tensor) -> Tensor:
+        if network.training:
+            drawn.setdefault(float(batch[0]), set()).add(float(torch.rand(())))
+        return quadratic(network, batch)
+
+    fit(Point(), rows(2), rows(2), loss, replace(OPTIONS, optimizer="lbfgs", batch_size=1))
+    assert [len(values) for values in drawn.values()] == [1, 1]
+    assert drawn[0.0] != drawn[1.0]
 
 
 def test_large_gradients_are_cut() -> None:

@@ -141,7 +141,6 @@ def _run(
         if progress is not None:
             progress(epoch, options.epochs, history.training[-1], history.validation[-1])
     network.load_state_dict(best)
-    network.eval()
     return history
 
 
