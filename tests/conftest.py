@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and torch: the tests run beside each other already
+
 import subprocess
 import sys
 from dataclasses import dataclass

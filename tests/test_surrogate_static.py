@@ -307,6 +307,8 @@ def test_frames_beyond_training_are_flagged(trained: Any, problem: RedundancyPro
     assert trained.surrogate.predict(heavy).outside.mean() > 0.5
     solution = trained.surrogate.solve(heavy)
     assert any("beyond what the surrogate was trained on" in line for line in solution.findings())
+    flagged = [frame for frame, said in solution.detail.items() if "Beyond what the surrogate" in said]
+    assert flagged == np.flatnonzero(trained.surrogate.predict(heavy).outside).tolist()
 
 
 def test_one_frame(trained: Any, problem: RedundancyProblem) -> None:

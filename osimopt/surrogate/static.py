@@ -34,6 +34,8 @@ Fallback = Literal["exact", "none"]
 
 #: Frames that a network sees at once: some hundred MB.
 CHUNK = 4096
+#: What ``detail`` says of frames that are unlike those of training.
+BEYOND = "Beyond what the surrogate was trained on."
 #: Newton steps that count as polish; frames that need more are left to the exact solver.
 POLISH = 3
 
@@ -149,7 +151,10 @@ class StaticSurrogate:
         said = {"warnings": [*problem.provenance.get("warnings", []), *_notices(told, len(problem))]}
         known = replace(solution.problem, provenance={**solution.problem.provenance, **said})
         provenance = {**solution.provenance, **said, "method": "surrogate", "surrogate": told}
-        solution = replace(solution, problem=known, provenance=provenance)
+        detail = dict(solution.detail)
+        for frame in np.flatnonzero(predicted.outside).tolist():
+            detail[frame] = f"{detail.get(frame, '')} {BEYOND}".strip()
+        solution = replace(solution, problem=known, provenance=provenance, detail=detail)
         if on_failure == "raise" and not solution.success:
             raise SolverError(f"{solution.findings()[0]} on_failure='return' gives the other frames.", solution)
         return solution

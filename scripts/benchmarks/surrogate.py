@@ -1,7 +1,7 @@
 """What a static surrogate is worth: its errors on what it never saw, what always holds, and its cost beside the solver.
 
 usage: python scripts/benchmarks/surrogate.py MODEL MOTION START END -g MOMENTS.sto --surrogate FOLDER [--variants 4]
-           [--other MODEL MOTION START END --other-loads LOADS.xml]
+           [--other MODEL MOTION START END --other-loads LOADS.xml --other-weld JOINT …]
 
 FOLDER is what osimopt train wrote on other times of the motion than START to END. Variants are the model scaled body by
 body (7 % together, 3 % each), with other strengths (10 % together, 15 % each), optimal fibre lengths (4 %) and tendon
@@ -134,7 +134,14 @@ def main() -> None:
             report[f"variant_{seed}"] = judge_static(surrogate, [variant])
     if arguments.other:
         model, motion, start, end = arguments.other
-        other = read(model, Path(motion), float(start), float(end), external_loads=arguments.other_loads)
+        other = read(
+            model,
+            Path(motion),
+            float(start),
+            float(end),
+            external_loads=arguments.other_loads,
+            weld=arguments.other_weld,
+        )
         report["other"] = judge_static(surrogate, [other])
     report["newton_steps_instead"] = newton_instead(unseen, 4)
     report["bounds"] = violations(unseen, arguments.inputs)
@@ -150,6 +157,7 @@ def _arguments() -> Any:
     made.add_argument("--variants", type=int, default=4)
     made.add_argument("--other", nargs=4, metavar=("MODEL", "MOTION", "START", "END"))
     made.add_argument("--other-loads")
+    made.add_argument("--other-weld", nargs="*", default=[])
     made.add_argument("--inputs", type=int, default=1_000_000)
     made.add_argument("--quick", action="store_true", help="without the batch of a million")
     arguments = made.parse_args()
