@@ -81,7 +81,7 @@ def train_static_surrogate(
         "seed": options.seed,
         "epochs": len(history.validation),
         "best_epoch": history.best_epoch,
-        "trials": [str(problem.provenance.get("source", "")) for problem in problems],
+        "trials": [problem.provenance.get("inputs", {}) for problem in problems],
         "accuracy": accuracy,
     }
     return Trained(replace(surrogate, provenance=told), history, accuracy, split)

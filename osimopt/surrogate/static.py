@@ -199,6 +199,7 @@ class StaticSurrogate:
             "exponent": 2,
             "muscles": self.muscles,
             "coordinates": self.coordinates,
+            "units": {"activation": "1", "moment": "N·m, N", "features": "1, in the muscles' ranges"},
             "features": self.ranges.names,
             "window": self.network.window if isinstance(self.network, FrameNetwork) else 1,
             "provenance": self.provenance,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,15 @@ class Examples:
     muscles: tuple[str, ...]
 
     @classmethod
-    def of(cls, problems: Sequence[RedundancyProblem], cost: str) -> Examples:
-        """Solve all frames; those without a solution are left out. Models of different size are filled up."""
-        made = [_solved(problem, cost) for problem in problems]
+    def of(cls, problems: Sequence[RedundancyProblem], cost: str, window: int = 1) -> Examples:
+        """Solve all frames; those without a solution are left out. Models of different size are filled up.
+
+        Of each problem as many frames are kept as fill windows.
+        """
+        made = [one for problem in problems if len((one := _solved(problem, cost, window))[1])]
+        if not made:
+            fix = "Give longer trials, a shorter window, or reserves, with which every frame has a solution."
+            raise InputError(explain(f"{window} solved frames or more in a trial", "fewer in each", fix))
         rows = max(frames.matrix.shape[1] for frames, _ in made)
         unknowns = max(frames.matrix.shape[2] for frames, _ in made)
         padded = [frames.padded(rows, unknowns) for frames, _ in made]
@@ -50,15 +56,15 @@ class Examples:
         joined = [torch.cat(tensors) for tensors in zip(*(frames.tensors for frames in padded), strict=True)]
         return cls(Whitened(*joined).to(torch.float32, "cpu"), torch.cat(answers).float(), problems[0].muscles)
 
-    @property
-    def tensors(self) -> tuple[Tensor, ...]:
-        """For :func:`fit`."""
-        return (*self.frames.tensors, self.answer)
+    def windows(self, window: int) -> tuple[Tensor, ...]:
+        """For :func:`fit`, which shuffles rows: (n, window, …), so that neighbours stay together."""
+        return tuple(tensor.reshape(-1, window, *tensor.shape[1:]) for tensor in (*self.frames.tensors, self.answer))
 
 
-def _solved(problem: RedundancyProblem, cost: str) -> tuple[Whitened, Tensor]:
+def _solved(problem: RedundancyProblem, cost: str, window: int) -> tuple[Whitened, Tensor]:
     solution = solve_static(problem, cost, solver="newton", on_failure="return")
     keep = np.flatnonzero(solution.solved)
+    keep = keep[: len(keep) - len(keep) % window]
     frames, whitening = whiten(problem.frames(keep), get_cost(cost))
     return frames, whitening.labels(np.hstack([solution.activation, solution.reserve_control])[keep])
 
@@ -100,19 +106,24 @@ def train_static(
     architecture = architecture or Architecture(kind="set", width=32, depth=4)
     weights = dict(LOSSES if losses is None else dict.fromkeys(LOSSES, 0.0) | dict(losses))
     _check(training, validation, cost, weights, architecture)
-    examples, held_out = (Examples.of(problems, cost) for problems in (training, validation))
+    examples, held_out = (Examples.of(problems, cost, window) for problems in (training, validation))
     network: SetNetwork | FrameNetwork
-    torch.manual_seed((options or TrainingOptions()).seed)
-    if architecture.kind == "set":
-        network = SetNetwork(architecture)
-    else:
-        told = frame_features(examples.frames).numpy()
-        network = FrameNetwork(architecture, len(examples.muscles), Scaler.of(told), window)
+    options = options or TrainingOptions()
+    with torch.random.fork_rng(devices=[]):  # the caller's own draws stay what they would have been
+        torch.manual_seed(options.seed)
+        if architecture.kind == "set":
+            network = SetNetwork(architecture)
+        else:
+            told = frame_features(examples.frames).numpy()
+            network = FrameNetwork(architecture, len(examples.muscles), Scaler.of(told), window)
 
     def loss(network: nn.Module, *batch: Tensor) -> Tensor:
-        return loss_of(network, Whitened(*batch[:-1]), batch[-1], weights)
+        flat = [tensor.flatten(0, 1) for tensor in batch]
+        return loss_of(network, Whitened(*flat[:-1]), flat[-1], weights)
 
-    history = fit(network, examples.tensors, held_out.tensors, loss, options or TrainingOptions(), checkpoint, progress)
+    by_window = replace(options, batch_size=max(1, options.batch_size // window))
+    rows = examples.windows(window), held_out.windows(window)
+    history = fit(network, *rows, loss, by_window, checkpoint, progress)
     ranges = Scaler.of(told_of(examples.frames))
     coordinates = tuple(dict.fromkeys(name for problem in training for name in problem.coordinates))
     return StaticSurrogate(architecture, network, cost, examples.muscles, coordinates, ranges), history

@@ -44,7 +44,15 @@ class Surrogate:
         if told.get("kind") not in READERS:
             got = repr(told.get("kind"))
             raise InputError(explain(f"a surrogate among {', '.join(READERS)}", got, "Train it anew.", path))
-        return READERS[told["kind"]](tensors, told, Device.of(device).name or "cpu")
+        name = Device.of(device).name or "cpu"
+        try:
+            return READERS[told["kind"]](tensors, told, name)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            if isinstance(error, InputError):
+                raise
+            fix = "Copy the folder again, or train it anew."
+            got = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            raise InputError(explain("a description that goes with its weights", got, fix, path)) from error
 
 
 def part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
@@ -62,6 +70,7 @@ def _static(tensors: dict[str, Tensor], told: dict[str, Any], device: str) -> St
         scaler = Scaler.from_arrays({**part(tensors, "ranges"), "mean": weights["mean"], "std": weights["std"]})
         network = FrameNetwork(architecture, len(muscles), scaler, told["window"])
     network.load_state_dict(weights)
+    network.eval()
     ranges = Scaler.from_arrays(part(tensors, "ranges"), told["features"])
     return StaticSurrogate(
         architecture, network.to(device), told["cost"], muscles, tuple(told["coordinates"]), ranges, device,
