@@ -29,7 +29,7 @@ MOCO = """
 import json, os, sys, time
 import opensim as osim
 model, motion, start, end, loads, paths, tendon, mesh, tolerance, out = sys.argv[1:11]
-os.chdir(os.path.dirname(motion))
+os.chdir(os.path.dirname(out))  # where MocoInverse puts a file while it solves
 osim.Logger.removeFileSink(); osim.Logger.setLevelString("error")
 begin = time.perf_counter()
 steps = osim.ModelProcessor(model)
@@ -150,7 +150,7 @@ def one_tendon(arguments: argparse.Namespace, tendon: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run both sides and print one JSON object."""
+    """Run both sides and print one JSON object for each kind of tendon."""
     given = parser(__doc__)
     given.add_argument("--loads", required=True)
     given.add_argument("--paths", required=True, help="polynomial paths: osimopt fit-geometry makes them")
@@ -162,7 +162,8 @@ def main() -> None:
     given.add_argument("--tolerance", type=float, nargs="*", default=[], help="run MocoInverse at these too")
     arguments = given.parse_args()
     warnings.simplefilter("ignore")
-    print(json.dumps({tendon: one_tendon(arguments, tendon) for tendon in arguments.tendon}, indent=2))
+    for tendon in arguments.tendon:
+        print(json.dumps({tendon: one_tendon(arguments, tendon)}, indent=2), flush=True)
 
 
 if __name__ == "__main__":
