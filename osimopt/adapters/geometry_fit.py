@@ -194,9 +194,14 @@ def _flags(
         others = [_place(model, index, jump.posture[index]) for index in own if index != jump.coordinate]
         at = f"{_place(model, jump.coordinate, jump.value)}{' with ' if others else ''}{', '.join(others)}"
         flags.append(f"Snaps by {1e3 * jump.length:.1f} mm (moment arm {1e3 * jump.moment_arm:.1f} mm) at {at}.")
-    if mismatch > INCONSISTENT:
-        flags.append(f"OpenSim's moment arm and -dl/dq differ by up to {1e3 * mismatch:.1f} mm.")
-    return tuple(flags)
+    return (*flags, *tell_mismatch(mismatch))
+
+
+def tell_mismatch(mismatch: float) -> tuple[str, ...]:
+    """Say that OpenSim's moment arm is no slope of its length, if so; ``mismatch`` in m."""
+    if mismatch <= INCONSISTENT:
+        return ()
+    return (f"OpenSim's moment arm and -dl/dq differ by up to {1e3 * mismatch:.1f} mm.",)
 
 
 def _place(model: Model, index: int, value: float) -> str:

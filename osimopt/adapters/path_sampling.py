@@ -37,6 +37,7 @@ def sample_paths(
     moment_arms: MomentArms = "length",
     n_jobs: int | None = None,
     progress: Progress | None = None,
+    skip: int = 0,
 ) -> tuple[Domain, PathSamples]:
     """Sample every muscle's length and slopes, coupled coordinates following.
 
@@ -54,6 +55,8 @@ def sample_paths(
         Processes that sample; default 1.
     progress
         Called with (postures done, postures in all).
+    skip
+        Postures of the sequence to leave out, so that another model is sampled in others.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def sample_paths(
     )
     domain, spans = narrow(model, domain, found.slope)
     pulled = np.flatnonzero((found.mismatch > INCONSISTENT) & (moment_arms == "opensim"))
-    value = domain.postures(postures + int(np.ceil(HELD_OUT * postures)))
+    value = domain.postures(skip + postures + int(np.ceil(HELD_OUT * postures)))[skip:]
     coordinate, muscle = np.nonzero(spans)
     chunks = [value[start : start + CHUNK] for start in range(0, len(value), CHUNK)]
     calls = [(model.key, chunk, coordinate, muscle, found.differenced, pulled) for chunk in chunks]

@@ -109,6 +109,22 @@ def fit_potentials(
     return found
 
 
+def fit_order(target: Target, low: Array, high: Array, order: int) -> tuple[int, Array]:
+    """The polynomial of one muscle of an order, or of a lower one that postures determine, by least squares.
+
+    Coordinates whose slopes are all NaN, such as scale factors, are fitted by the lengths alone. ``low`` and ``high``
+    (d,) are scaled to [−1, 1]. Returns the order and coefficients (K,).
+    """
+    dimension = len(low)
+    center, half = 0.5 * (high + low), 0.5 * (high - low)
+    postures = int(np.isfinite(target.length).sum())
+    while order > 1 and count_terms(dimension, order) > min(MAX_TERMS, postures // 2):
+        order -= 1
+    design, right = _equations(target, center, half, order)
+    solved = np.asarray(np.linalg.lstsq(design, right, rcond=None)[0], dtype=np.float64)
+    return order, _to_powers(solved, center, half, order)[:, 0]
+
+
 def length_errors(potential: Potential, target: Target) -> Array:
     """(n,) |error| of the length of one muscle (m) in postures; NaN where it has none."""
     terms = evaluate_terms(np.ascontiguousarray(target.value.T), potential.order)

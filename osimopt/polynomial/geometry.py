@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,7 +166,7 @@ class PolynomialGeometry:
         InputError
             A coordinate is missing, or the shapes do not fit.
         """
-        column = self._columns(names, value, speed)
+        column = self.columns(names, value, speed)
         coordinates = tuple(name for name in names if name in set(self.coordinates))
         length = np.empty((len(value), len(self.polynomials)))
         lengthening = np.zeros_like(length)
@@ -199,7 +199,7 @@ class PolynomialGeometry:
 
         Polynomials are no good outside; where a file gives no range, nothing is known and nothing is said.
         """
-        column = self._columns(names, value, None)
+        column = self.columns(names, value)
         counts = {}
         for polynomial in self.polynomials:
             if polynomial.fit is not None:
@@ -239,7 +239,8 @@ class PolynomialGeometry:
             groups.append(_Group(coordinates, np.array(members, dtype=np.intp), order, stacked))
         return tuple(groups)
 
-    def _columns(self, names: Sequence[str], value: Array, speed: Array | None) -> dict[str, int]:
+    def columns(self, names: Sequence[str], value: Any, speed: Any = None) -> dict[str, int]:
+        """Where each name is among the columns of ``value`` and ``speed``, after a check that nothing is missing."""
         if missing := [name for name in self.coordinates if name not in names]:
             fix = "Is it the geometry of this model?"
             raise InputError(explain(f"a column for {some(missing, 12)}", f"only {some(names, 12)}", fix))
