@@ -164,13 +164,13 @@ from dynamic_cases import elbow
 import osimopt.dynamic.windows
 from osimopt import solve_dynamic
 
-osimopt.dynamic.windows.LENGTH = 10**6  # one program, of a second and more
+osimopt.dynamic.windows.LENGTH = 10**6  # one program, of several seconds
 
 def told(iteration, objective, violation):
     print(iteration, flush=True)
 
 outcome = solve_dynamic(
-    elbow(20.0), "rigid", mesh_interval=0.02, exponent=1.1, tolerance=1e-9,
+    elbow(20.0), "rigid", mesh_interval=0.004, exponent=1.1, tolerance=1e-9,
     on_failure="return", progress=told,
 )
 unsealed = outcome.unseal()
