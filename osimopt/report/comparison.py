@@ -67,7 +67,7 @@ def draw_forces(comparison: Comparison, path: str | os.PathLike[str], muscles: S
 def draw_activations(
     comparison: Comparison, path: str | os.PathLike[str], muscles: Sequence[str] | None = None
 ) -> Path:
-    """Draw activations as :func:`draw_forces` does forces, over the dynamic solution's excitations, all on one scale."""
+    """Draw activations as :func:`draw_forces` does forces, over the dynamic solution's excitations, on one scale."""
     static, dynamic = comparison.static, comparison.dynamic
 
     def panel(axes: Any, index: int) -> None:
