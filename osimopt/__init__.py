@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from .static.sensitivity import sensitivity as sensitivity
     from .static.solve import solve_static as solve_static
     from .static.uncertainty import propagate_uncertainty as propagate_uncertainty
+    from .studies.geometry_network import fit_geometry_network as fit_geometry_network
     from .studies.long_motion import solve_to_folder as solve_to_folder
     from .studies.opensim_tool import run_setup as run_setup
+    from .surrogate.surrogate import Surrogate as Surrogate
     from .tables import read_table as read_table
 
 __version__ = "0.1.0"
@@ -55,6 +57,7 @@ _HOMES = {
     "solve_static": "static.solve",
     "solve_dynamic": "dynamic.solve",
     "Surrogate": "surrogate.surrogate",
+    "fit_geometry_network": "studies.geometry_network",
     "DynamicSolution": "dynamic.solution",
     "SealedSolution": "dynamic.solution",
     "EmgTracking": "dynamic.emg",

@@ -126,6 +126,7 @@ def test_wrong_surrogates(arm, run, trained: Path) -> None:
         (("predict", ".", arm.model, arm.motion), "no surrogate.json"),
         (("solve", arm.model, arm.motion, "--method", "surrogate"), "--surrogate with --method surrogate"),
         (("solve", arm.model, arm.motion, "--surrogate", trained), "no --surrogate with --method static"),
+        (("solve", arm.model, arm.motion, "--geometry", trained), "a surrogate of kind 'geometry', got 'static'"),
         (
             ("solve", arm.model, arm.motion, "--method", "surrogate", "--surrogate", trained, "-p", 3),
             "no --exponent with --method surrogate",
@@ -140,6 +141,17 @@ def test_wrong_surrogates(arm, run, trained: Path) -> None:
     damaged = run("predict", trained, arm.model, arm.motion)
     assert damaged.code == 2
     assert "the weights that were saved" in damaged.err
+
+
+def test_networks_for_muscle_paths(arm, run) -> None:
+    fitted = run("fit-geometry", arm.model, "--motion", arm.motion, "--networks", "--postures", 128, "-o", "paths")
+    assert fitted.code == 0, fitted.err
+    assert "of 6 muscles within 0.1 mm on postures held out" in fitted.out.replace("\n", " ")
+    done = run("solve", arm.model, arm.motion, "--geometry", "paths", "-o", "out")
+    assert done.code == 0, done.err
+    refused = run("predict", "paths", arm.model, arm.motion)
+    assert refused.code == 2
+    assert "a surrogate of static or dynamic optimization" in refused.err
 
 
 def test_the_line_of_epochs() -> None:

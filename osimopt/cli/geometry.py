@@ -33,6 +33,10 @@ def fit_geometry(
     moment_arms: Annotated[
         str, typer.Option(help="Where OpenSim's moment arm is not -dl/dq: length (fit -dl/dq) or opensim.")
     ] = "length",
+    networks: Annotated[
+        bool,
+        typer.Option("--networks", help="Networks for what polynomials leave; --out is a folder, for --geometry."),
+    ] = False,
     weld: Weld = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes that sample postures.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier file.")] = False,
@@ -40,6 +44,9 @@ def fit_geometry(
     """Fit muscle paths by polynomials, as OpenSim's FunctionBasedPathSet: length and moment arms in microseconds."""
     from .. import fit_geometry as fit
 
+    if networks:
+        _fit_networks(out, overwrite, model, motion or [], tolerance, postures, tuple(weld or ()), jobs)
+        return
     _check_out(out, [model, *(motion or ())], overwrite)
     with progress("Sampling postures") as moved:
         geometry = fit(
@@ -62,6 +69,32 @@ def fit_geometry(
     reached = table[["length_rms_mm", "moment_arm_rms_mm"]].max(axis=1) <= tolerance
     say(f"\n{int(reached.sum())} of {len(table)} muscles within {tolerance:g} mm.")
     say(f"Written to {out}; ranges, errors and flags to {out.with_suffix('.fit.toml').name} beside it.")
+
+
+def _fit_networks(
+    out: Path, overwrite: bool, model: Path, motions: list[Path], tolerance: float, postures: int,
+    weld: tuple[str, ...], jobs: int,
+) -> None:  # fmt: skip
+    from .. import fit_geometry_network
+    from ..results import check_target
+
+    check_target(out.absolute(), overwrite)
+    with progress("Sampling and training") as moved:
+        trained = fit_geometry_network(
+            model, motions, tolerance=1e-3 * tolerance, postures=postures, weld=weld, n_jobs=jobs,
+            progress=lambda _, done, total: moved(done, total),
+        )  # fmt: skip
+    folder = trained.surrogate.save(out, overwrite=overwrite)
+    table = trained.to_dataframe()
+    reached, alone = (
+        table[[f"{start}length_rms_mm", f"{start}moment_arm_rms_mm"]].max(axis=1) <= tolerance
+        for start in ("", "polynomial_")
+    )
+    say(
+        f"{int(reached.sum())} of {len(table)} muscles within {tolerance:g} mm on postures held out, "
+        f"{int(alone.sum())} by polynomials alone; networks for {int(table['network'].sum())}; {trained.seconds:.0f} s."
+    )
+    say(f"Written to {folder}")
 
 
 def _check_out(out: Path, inputs: list[Path], overwrite: bool) -> None:

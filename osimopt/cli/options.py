@@ -28,7 +28,11 @@ Gain = Annotated[
     str, typer.Option(help="Maximum force: opensim, corrected (true pennation) or isometric (max_isometric_force).")
 ]
 Geometry = Annotated[
-    str, typer.Option(help="Muscle paths: opensim, polynomial (fitted now), or a FunctionBasedPathSet (.xml).")
+    str,
+    typer.Option(
+        help="Muscle paths: opensim, polynomial (fitted now), a FunctionBasedPathSet (.xml), or a folder of networks "
+        "(osimopt fit-geometry --networks)."
+    ),
 ]
 Cache = Annotated[Path | None, typer.Option(help="Folder that keeps what was extracted, for the next call.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Processes that read the frames.")]
@@ -42,6 +46,15 @@ def read_reserves(text: str) -> Any:
     if "=" in text:
         return dict(read_assignment(word, "--reserves") for word in text.split(","))
     return read_number(text, "--reserves")
+
+
+def read_geometry(text: str) -> Any:
+    """What it says, or the geometry surrogate in the folder of that name."""
+    if not Path(text).is_dir():
+        return text
+    from ..surrogate.geometry import GeometrySurrogate
+
+    return GeometrySurrogate.load(text)
 
 
 def read_assignment(text: str, option: str) -> tuple[str, float]:

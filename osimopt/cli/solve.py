@@ -26,6 +26,7 @@ from .options import (
     Reserves,
     TimeRange,
     Weld,
+    read_geometry,
     read_reserves,
 )
 from .stopping import stoppable
@@ -96,7 +97,7 @@ def extract(
     with stoppable(out), progress("Reading the motion") as moved:
         problem = load_problem(
             model, motion, external_loads, generalized_force, time_range, lowpass_hz, None, tuple(weld or ()),
-            False, gain, geometry, jobs, cache=cache, progress=moved,  # type: ignore[arg-type]
+            False, gain, read_geometry(geometry), jobs, cache=cache, progress=moved,  # type: ignore[arg-type]
         )  # fmt: skip
         folder = write_arrays(problem, out, overwrite=overwrite)
     for warning in problem.provenance["warnings"]:
@@ -164,7 +165,7 @@ def solve(
         "model": model, "motion": motion, "external_loads": external_loads, "cache": cache, "n_jobs": jobs,
         "generalized_force": generalized_force, "time_range": time_range, "lowpass_hz": lowpass_hz,
         "reserves": read_reserves(reserves), "weld": tuple(weld or ()), "passive_force": passive_force, "gain": gain,
-        "geometry": geometry,
+        "geometry": read_geometry(geometry),
     }  # fmt: skip
     with stoppable(out):
         SOLVERS[method](out, overwrite, read, {k: v for k, v in {**both, **own}.items() if v is not None})

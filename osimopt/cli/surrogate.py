@@ -24,6 +24,7 @@ from .options import (
     Reserves,
     TimeRange,
     Weld,
+    read_geometry,
     read_reserves,
 )
 from .stopping import stoppable
@@ -62,7 +63,8 @@ def predict(
     read: dict[str, Any] = {
         "model": model, "motion": motion, "external_loads": external_loads, "generalized_force": generalized_force,
         "time_range": time_range, "lowpass_hz": lowpass_hz, "reserves": read_reserves(reserves),
-        "weld": tuple(weld or ()), "passive_force": passive_force, "gain": gain, "geometry": geometry, "cache": cache,
+        "weld": tuple(weld or ()), "passive_force": passive_force, "gain": gain, "cache": cache,
+        "geometry": read_geometry(geometry),
         "n_jobs": jobs,
     }  # fmt: skip
     with stoppable(out):

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from ..data import MuscleParameters
 from ..errors import InputError, explain, some
 from ..muscle import activation_slope, equilibrium, supported
+from ..muscle.rigid import unlimited_fiber
 from ..problem import RedundancyProblem
 from ..solution import RedundancySolution, Status
 
@@ -58,8 +59,7 @@ class _Forces:
     @classmethod
     def at(cls, problem: RedundancyProblem, activation: Array, speed: Array) -> _Forces:
         """Forces of fibres at these activations and speeds (m/s)."""
-        assert problem.parameters is not None
-        parameters, length = problem.parameters, np.asarray(problem.geometry.length)
+        parameters, length = _parameters(problem), np.asarray(problem.geometry.length)
         force, slope = _force_and_slope(parameters, length, activation, speed)
         known = np.isfinite(force) & np.isfinite(slope)
         if known.all():
@@ -123,19 +123,25 @@ def refuse_compliant(solution: RedundancySolution, what: str) -> None:
         raise InputError(explain(f"a solution with rigid tendons for {what}", "one with compliant tendons", fix))
 
 
+def _parameters(problem: RedundancyProblem) -> MuscleParameters:
+    if problem.parameters is None:
+        fix = "Use osimopt.load_problem, or tendon='rigid'."
+        raise InputError(explain("a problem from a model for tendon='compliant'", "one from arrays", fix))
+    return problem.parameters
+
+
 def _fiber_speed(problem: RedundancyProblem) -> Array:
     """Speed (T, M) of the fibres in m/s as if tendons were rigid; refuses problems that cannot say it."""
-    parameters, geometry = problem.parameters, problem.geometry
-    if parameters is None or geometry.length is None or geometry.lengthening_speed is None:
+    parameters, geometry = _parameters(problem), problem.geometry
+    if geometry.length is None or geometry.lengthening_speed is None:
         fix = "Use osimopt.load_problem, or tendon='rigid'."
         raise InputError(explain("a problem from a model for tendon='compliant'", "one from arrays", fix))
     if not supported(parameters).all():
         got = some(np.array(parameters.names)[~supported(parameters)])
         fix = "Use tendon='rigid'."
         raise InputError(explain("Thelen, Millard or De Groote muscles for tendon='compliant'", got, fix))
-    along = geometry.length - parameters.tendon_slack_length
-    height = parameters.optimal_fiber_length * np.sin(parameters.pennation_angle)
-    return np.asarray(geometry.lengthening_speed * np.maximum(along, 0.0) / np.hypot(along, height))
+    _, cosine = unlimited_fiber(parameters, geometry.length)
+    return np.asarray(geometry.lengthening_speed * np.maximum(cosine, 0.0))
 
 
 def _force_and_slope(

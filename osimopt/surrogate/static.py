@@ -60,7 +60,7 @@ class Prediction:
         return moment_residual(self.problem, self.activation, self.reserve_control)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StaticSurrogate:
     """A network for the dual of static optimization with one cost of exponent 2.
 
@@ -78,6 +78,10 @@ class StaticSurrogate:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     kind = "static"
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        return f"<StaticSurrogate: {self.architecture.kind} network for {self.cost}, {len(self.muscles)} muscles>"
 
     def predict(self, problem: RedundancyProblem) -> Prediction:
         """The network's answer alone.

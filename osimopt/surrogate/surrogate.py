@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
@@ -12,6 +13,7 @@ from ..static.device import Device
 from . import folder
 from .architecture import Architecture
 from .dual_network import FrameNetwork, SetNetwork
+from .geometry import GeometrySurrogate
 from .scaler import Scaler
 from .static import StaticSurrogate
 
@@ -32,7 +34,7 @@ class Surrogate:
 
         Returns
         -------
-        StaticSurrogate
+        StaticSurrogate or GeometrySurrogate
             By what the folder says that it is.
 
         Raises
@@ -78,4 +80,7 @@ def _static(tensors: dict[str, Tensor], told: dict[str, Any], device: str) -> St
     )  # fmt: skip
 
 
-READERS = {"static": _static}
+READERS: dict[str, Callable[[dict[str, Tensor], dict[str, Any], str], Any]] = {
+    "static": _static,
+    "geometry": GeometrySurrogate.of,
+}
