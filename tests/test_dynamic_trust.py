@@ -158,7 +158,8 @@ def test_a_progress_that_fails_does_not_hide_its_error() -> None:
 
 
 SCRIPT = """
-import json, sys
+import json, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs the tests in the background ignores it
 sys.path.insert(0, {tests!r})
 from dynamic_cases import elbow
 import osimopt.dynamic.windows
