@@ -1,0 +1,235 @@
+"""Dynamic solutions to train on: windows of trials with drawn muscles, solved by collocation, one file for each.
+
+What a surrogate is judged on must not be next to what it has seen, so that trials are split in blocks of time first and
+windows are drawn within a block. At the ends of a window the solution is least certain, as the motion before and after
+is not known to the solver: these margins are kept as context, and nothing is learned of them.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..archive import read_with_notes, write_problem
+from ..data import MuscleParameters
+from ..dynamic.solution import DynamicSolution
+from ..dynamic.solve import solve_dynamic
+from ..errors import InputError, SolverError, explain
+from ..muscle import use_degroote_muscles
+from ..problem import RedundancyProblem
+from ..tables import write_atomically
+
+Array = NDArray[np.float64]
+
+#: Standard deviations at spread 1, of logarithms: by muscle, and of all muscles together.
+SPREADS = {
+    "max_isometric_force": (0.10, 0.10),
+    "optimal_fiber_length": (0.05, 0.02),
+    "tendon_slack_length": (0.02, 0.01),
+    "tendon_strain_at_one_norm_force": (0.10, 0.05),
+}
+#: s of a window that are learned from, and that are solved on either side of it.
+DURATION, MARGIN = 1.2, 0.12
+#: s by which times may differ and be the same.
+SAME = 1e-6
+#: Shares of a trial's time for training and, after that, for validation; the rest is for tests.
+TRAIN, VALIDATE = 0.65, 0.15
+BLOCKS = ("training", "validation", "test")
+#: Solutions of each block, and of a quick run.
+COUNTS, QUICK_COUNTS = (160, 24, 32), (6, 2, 2)
+#: Share of the solutions whose muscles are the model's own, and the largest spread of the others' .
+NOMINAL, WIDEST = 0.25, 1.3
+
+
+@dataclass(frozen=True, eq=False)
+class DynamicSample:
+    """A problem at the N points of a mesh and its dynamic solution.
+
+    ``force`` normalised tendon force, its ``force_rate`` in 1/s, ``activation`` and ``excitation`` (N, M), ``control``
+    of reserves (N, K); ``notes`` say of which block, trial and draw, and the ``margin`` in s at either end.
+    """
+
+    problem: RedundancyProblem
+    force: Array
+    force_rate: Array
+    activation: Array
+    excitation: Array
+    control: Array
+    notes: dict[str, Any]
+
+    @classmethod
+    def of(cls, solution: DynamicSolution, notes: dict[str, Any]) -> DynamicSample:
+        """Of a solution with compliant tendons."""
+        parameters, rate = solution.problem.parameters, solution.tendon_force_rate
+        assert parameters is not None
+        assert rate is not None
+        force = solution.muscle_force / parameters.max_isometric_force
+        problem = replace(solution.problem, kinematics=None, source=None)
+        return cls(problem, force, rate, solution.activation, solution.excitation, solution.reserve_control, notes)
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """(N,) which points are not in the margins."""
+        time, margin = self.problem.time, float(self.notes["margin"]) - SAME
+        return np.asarray((time >= time[0] + margin) & (time <= time[-1] - margin))
+
+    def write(self, path: Path) -> None:
+        """Write two files, the second of which says that they are whole."""
+        write_problem(self.problem, path.with_suffix(".problem.npz"), **self.notes)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **{name: getattr(self, name) for name in _SERIES})
+        write_atomically(path, buffer.getvalue())
+
+    @classmethod
+    def read(cls, path: Path) -> DynamicSample:
+        """Read what :meth:`write` wrote."""
+        problem, notes = read_with_notes(path.with_suffix(".problem.npz"))
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(problem, **{name: arrays[name] for name in _SERIES}, notes=notes)
+
+
+_SERIES = tuple(field.name for field in fields(DynamicSample) if field.name not in ("problem", "notes"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One solution that is to be made: of which trial, from when (s), and whose muscles."""
+
+    number: int
+    block: str
+    trial: int
+    start: float
+    spread: float
+    seed: tuple[int, int]
+
+
+def plans(
+    problems: Sequence[RedundancyProblem], counts: Sequence[int], seed: int, duration: float = DURATION
+) -> list[Plan]:
+    """What to solve: windows drawn within the blocks of trials, in an order that mixes the blocks.
+
+    Raises
+    ------
+    InputError
+        A block of a trial is shorter than a window.
+    """
+    length, edges = duration + 2 * MARGIN, (0.0, TRAIN, TRAIN + VALIDATE, 1.0)
+    made = []
+    for block, count in enumerate(counts):
+        for number in range(count):
+            random = np.random.default_rng([seed, block, number])
+            trial = int(random.integers(len(problems)))
+            time = problems[trial].time
+            first, last = (time[0] + edges[block + end] * (time[-1] - time[0]) for end in (0, 1))
+            if last - first < length:
+                fix = "Give longer trials, or a shorter duration."
+                got = f"{last - first:.2f} s in {problems[trial]}"
+                raise InputError(explain(f"{length:.2f} s in each block of a trial", got, fix))
+            start = float(time[np.searchsorted(time, random.uniform(first, last - length))])
+            start = min(start, float(last - length))
+            spread = 0.0 if random.random() < NOMINAL else float(random.uniform(0.3, WIDEST))
+            order = (number + 0.5) / count
+            made.append(
+                (order, block, Plan(number, BLOCKS[block], trial, start, spread, (seed, 1000 * block + number)))
+            )
+    return [plan for _, _, plan in sorted(made, key=lambda item: item[:2])]
+
+
+def vary_muscles(problem: RedundancyProblem, seed: Sequence[int], spread: float = 1.0) -> RedundancyProblem:
+    """The same motion with De Groote muscles whose parameters are drawn (``SPREADS``); spread 0 draws none.
+
+    Strengths change the forces, not the moments, areas or weights.
+    """
+    problem = use_degroote_muscles(problem)
+    if spread == 0.0:
+        return problem
+    assert problem.parameters is not None
+    return use_degroote_muscles(replace(problem, parameters=draw_muscles(problem.parameters, seed, spread)))
+
+
+def draw_muscles(parameters: MuscleParameters, seed: Sequence[int], spread: float = 1.0) -> MuscleParameters:
+    """Parameters of De Groote muscles times log-normal factors, each muscle's own and common ones (``SPREADS``)."""
+    random = np.random.default_rng(list(seed))
+    properties, direct = dict(parameters.properties), {}
+    for name, (own, common) in SPREADS.items():
+        draws = own * random.standard_normal(len(parameters.names)) + common * random.standard_normal()
+        factor = np.exp(spread * draws)
+        if name in properties:
+            properties[name] = properties[name] * factor
+        else:
+            direct[name] = getattr(parameters, name) * factor
+    return replace(parameters, properties=properties, **direct)
+
+
+def generate(
+    problems: Sequence[RedundancyProblem],
+    folder: Path,
+    counts: Sequence[int] = COUNTS,
+    seed: int = 0,
+    *,
+    duration: float = DURATION,
+    share: tuple[int, int] = (0, 1),
+    progress: Callable[[int, int, str], None] | None = None,
+    **options: Any,
+) -> list[Path]:
+    """Solve what is planned and not there yet; return the files that are.
+
+    Parameters
+    ----------
+    problems
+        Trials of one model, loaded with :func:`osimopt.load_problem`.
+    folder
+        Where a file ``BLOCK_NUMBER.npz`` is written for each solution; a draw without a solution (weak muscles, fibres
+        beyond their curves) leaves ``BLOCK_NUMBER.failed`` with the reason.
+    counts
+        Solutions for training, validation and tests.
+    seed
+        Of all draws.
+    duration
+        s of a window that are learned from.
+    share
+        (k, n): only every n-th from the k-th, for n processes beside each other.
+    progress
+        Called with (number done, number in all, what became of the last).
+    options
+        Of :func:`osimopt.solve_dynamic`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    planned = plans(problems, counts, seed, duration)[share[0] :: share[1]]
+    paths = []
+    for done, plan in enumerate(planned, 1):
+        path = folder / f"{plan.block}_{plan.number:04d}.npz"
+        said = "already there"
+        if not path.is_file() and not path.with_suffix(".failed").is_file():
+            said = _make(problems[plan.trial], plan, path, duration, options)
+        if path.is_file():
+            paths.append(path)
+        if progress is not None:
+            progress(done, len(planned), said)
+    return paths
+
+
+def _make(problem: RedundancyProblem, plan: Plan, path: Path, duration: float, options: dict[str, Any]) -> str:
+    end = plan.start + duration + 2 * MARGIN
+    # two frames more on either side, for the splines between frames
+    around = (problem.time >= plan.start - 0.1) & (problem.time <= end + 0.1)
+    try:
+        varied = vary_muscles(problem.frames(np.flatnonzero(around)), plan.seed, plan.spread)
+        solution = solve_dynamic(varied, time_range=(plan.start, end), n_jobs=1, **options)
+    except (InputError, SolverError) as error:
+        write_atomically(path.with_suffix(".failed"), f"{error}\n")
+        return f"failed: {error}"
+    assert isinstance(solution, DynamicSolution)
+    notes = {name: getattr(plan, name) for name in ("block", "number", "trial", "start", "spread", "seed")}
+    told = {
+        "iterations": solution.provenance["rounds"][-1]["iterations"],
+        "seconds": solution.provenance["solve_seconds"],
+    }
+    DynamicSample.of(solution, {**notes, **told, "margin": MARGIN}).write(path)
+    return f"{told['iterations']} iterations, {told['seconds']:.1f} s"
