@@ -14,7 +14,6 @@ import torch
 
 from osimopt import InputError, PolynomialGeometry, load_problem
 from osimopt.datasets import Example
-from osimopt.polynomial.errors import measure_errors
 from osimopt.polynomial.fit import fit_order
 from osimopt.polynomial.geometry import MusclePolynomial
 from osimopt.polynomial.paths import MusclePaths
@@ -23,7 +22,7 @@ from osimopt.studies.geometry_network import fit_geometry_network
 from osimopt.surrogate import folder
 from osimopt.surrogate.geometry import GeometrySurrogate
 from osimopt.surrogate.geometry_training import OPTIONS, TrainedGeometry, train_geometry
-from osimopt.surrogate.path_network import Corrections, PathNetwork, respond
+from osimopt.surrogate.path_network import PathNetwork, respond
 
 Array = np.ndarray
 
@@ -204,14 +203,14 @@ def test_a_useless_network_is_dropped() -> None:
 
 
 def test_snapped_postures_do_not_spoil_the_rest() -> None:
+    """A path that jumps by 5 mm at the end of the range: fitted as well as one that does not."""
     samples = sampled()
-    snapped = np.random.default_rng(1).uniform(size=len(samples.length)) < 0.02
-    length = samples.length + 0.01 * snapped[:, None]
+    snapped = samples.value[:, 0] > 0.9
+    length = samples.length + 5e-3 * snapped[:, None] * np.array([1.0, 0.0])
     found = train_geometry(polynomials_of(samples), replace(samples, length=length), kind="network", options=QUICK)
-    assert found.errors.within(TOLERANCE).all()
-    held_out = snapped[samples.fitted :].mean()
-    np.testing.assert_allclose(found.errors.snapped, held_out)
-    np.testing.assert_allclose(found.errors.length_max, 0.01, rtol=0.05)
+    assert found.errors.length_rms[0] < 0.1 * TOLERANCE  # 6e-5 m where the jump is fitted, 2e-7 m where it is not
+    assert found.errors.snapped[0] == pytest.approx(snapped[samples.fitted :].mean())
+    assert found.errors.length_max[0] == pytest.approx(5e-3, rel=0.01)
 
 
 def test_unknown_slopes_are_left_out() -> None:
@@ -393,15 +392,6 @@ def test_polynomials_of_other_muscles() -> None:
     other = replace(geometry.polynomials[1], coordinate_paths=("/jointset/ankle",))
     with pytest.raises(InputError, match="for kinked"):
         train_geometry(PolynomialGeometry((geometry.polynomials[0], other)), samples)
-
-
-def test_networks_that_say_nan_are_seen(surrogate: GeometrySurrogate) -> None:
-    network = surrogate.networks[0]
-    broken = Corrections(
-        network.muscles, network.coordinates, {name: np.full_like(a, np.nan) for name, a in network.weights.items()}
-    )
-    errors = measure_errors(replace(surrogate, networks=(broken,)), sampled())
-    assert not errors.within(1.0)[[surrogate.muscles.index(name) for name in network.muscles]].any()
 
 
 # ----------------------------------------------------------------------------------------------------- front door
