@@ -125,7 +125,7 @@ def predicted(
         problem=at_state,
         activation=blank(activation),
         reserve_control=blank(control),
-        status=statuses(known, good),
+        status=statuses(np.asarray(known, dtype=bool), np.asarray(good, dtype=bool)),
         iterations=np.zeros(len(problem), dtype=np.intp),
         unique=None,
         objective=terms["muscles"] + terms["reserves"],
