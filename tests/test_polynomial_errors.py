@@ -10,6 +10,7 @@ from osimopt.polynomial.errors import measure_errors
 from osimopt.polynomial.fit import Target, fit_order
 from osimopt.polynomial.geometry import MusclePolynomial
 from osimopt.polynomial.samples import PathSamples
+from osimopt.polynomial.terms import evaluate_terms, list_exponents
 
 FITTED, HELD_OUT = 50, 200
 #: What float64 leaves of errors made of lengths of order 1 m.
@@ -109,6 +110,9 @@ def test_one_order_is_fitted_by_least_squares() -> None:
     for slope in (target.slope, np.where([[[True], [False]]], np.nan, target.slope)):
         order, coefficients = fit_order(Target(target.value, target.length, slope), given.low, given.high, 2)
         assert order == 2
-        np.testing.assert_allclose(coefficients, exact().polynomials[1].coefficients, atol=ROUNDING)
+        np.testing.assert_allclose(coefficients[:, 0], exact().polynomials[1].coefficients, atol=ROUNDING)
+    _, limited = fit_order(target, given.low, given.high, 3, factors=1, degree=1)
+    assert np.abs(limited[list_exponents(2, 3)[:, 1] > 1]).max() < ROUNDING
+    np.testing.assert_allclose(limited @ np.ones(1) @ evaluate_terms(target.value.T, 3), target.length[:, 0])
     few = target.postures(slice(0, 8))
     assert fit_order(few, given.low, given.high, 5)[0] == 1

@@ -70,15 +70,15 @@ def sampled(count: int = 1024, scale: tuple[float, float] | None = None) -> Path
 
 
 def polynomials_of(samples: PathSamples, order: int = 4) -> PolynomialGeometry:
-    made = []
+    made: dict[int, MusclePolynomial] = {}
     for members, own in samples.groups():
         train, _ = samples.targets(members, own)
+        reached, coefficients = fit_order(train, samples.low[own], samples.high[own], order)
+        paths = tuple(samples.coordinate_paths[index] for index in own)
         for column, muscle in enumerate(members):
-            one = train.muscles(np.array([column]))
-            reached, coefficients = fit_order(one, samples.low[own], samples.high[own], order)
-            paths = tuple(samples.coordinate_paths[index] for index in own)
-            made.append((muscle, MusclePolynomial(samples.muscle_paths[muscle], paths, reached, coefficients)))
-    return PolynomialGeometry(tuple(polynomial for _, polynomial in sorted(made, key=lambda pair: pair[0])))
+            path = samples.muscle_paths[muscle]
+            made[muscle] = MusclePolynomial(path, paths, reached, coefficients[:, column].copy())
+    return PolynomialGeometry(tuple(made[muscle] for muscle in sorted(made)))
 
 
 @pytest.fixture(scope="module")
@@ -436,6 +436,7 @@ def test_a_model_with_other_muscles_is_refused(surrogate: GeometrySurrogate, arm
         ([{}], "the same scale factors"),
         ([{"size": 1.1}, {"length": 1.1}], "the same scale factors"),
         ([{"size": 1.0}], "not all 1"),
+        ([{"size": 1.1}, {"size": 0.9}], "at least 4 scaled models for 1 factors, got 2"),
         ([{"size": -1.1}], "positive factors"),
     ],
 )

@@ -109,20 +109,46 @@ def fit_potentials(
     return found
 
 
-def fit_order(target: Target, low: Array, high: Array, order: int) -> tuple[int, Array]:
-    """The polynomial of one muscle of an order, or of a lower one that postures determine, by least squares.
+def fit_order(
+    target: Target, low: Array, high: Array, order: int, factors: int = 0, degree: int = 0
+) -> tuple[int, Array]:
+    """Polynomials of one order, or of a lower one that the postures determine, by least squares.
 
-    Coordinates whose slopes are all NaN, such as scale factors, are fitted by the lengths alone. ``low`` and ``high``
-    (d,) are scaled to [−1, 1]. Returns the order and coefficients (K,).
+    Parameters
+    ----------
+    target
+        m muscles. Postures and slopes that are NaN for one of them are left out, so that coordinates whose slopes are
+        not known at all are fitted by lengths alone.
+    low, high
+        (d,) range of the coordinates, which is scaled to [−1, 1].
+    order
+        Highest total degree; fewer where there would be more terms than half the postures, or than ``MAX_TERMS``.
+    factors, degree
+        The last ``factors`` coordinates have few values, which determine no more than a total degree of ``degree``.
+
+    Returns
+    -------
+    order, coefficients
+        Coefficients are (K, m), those of terms that were left out 0.
     """
     dimension = len(low)
     center, half = 0.5 * (high + low), 0.5 * (high - low)
-    postures = int(np.isfinite(target.length).sum())
-    while order > 1 and count_terms(dimension, order) > min(MAX_TERMS, postures // 2):
+    most = min(MAX_TERMS, int(np.isfinite(target.length).all(axis=1).sum()) // 2)
+    while order > 1 and int(_allowed(dimension, order, factors, degree).sum()) > most:
         order -= 1
+    keep = _allowed(dimension, order, factors, degree)
     design, right = _equations(target, center, half, order)
-    solved = np.asarray(np.linalg.lstsq(design, right, rcond=None)[0], dtype=np.float64)
-    return order, _to_powers(solved, center, half, order)[:, 0]
+    triangle = np.asarray(np.linalg.qr(np.concatenate([design[:, keep], right], axis=1), mode="r"))
+    size = int(keep.sum())
+    coefficients = np.zeros((len(keep), right.shape[1]))
+    coefficients[keep] = np.linalg.lstsq(triangle[:size, :size], triangle[:size, size:], rcond=None)[0]
+    return order, _to_powers(coefficients, center, half, order)
+
+
+def _allowed(dimension: int, order: int, factors: int, degree: int) -> NDArray[np.bool_]:
+    """(K,) which of the graded terms are of no more than a degree in the last coordinates."""
+    last = _graded(dimension, order)[:, dimension - factors :]
+    return np.asarray((last.sum(axis=1) <= degree) | (factors == 0))
 
 
 def length_errors(potential: Potential, target: Target) -> Array:

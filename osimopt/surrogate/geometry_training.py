@@ -107,7 +107,7 @@ def train_geometry(
     """
     _check(polynomials, samples, kind, tolerance, width)
     before = measure_errors(polynomials, samples)
-    training, validation = _split(samples, options.seed)
+    training, validation = _split(samples, conditions, options.seed)
     inner = measure_errors(polynomials, samples, validation)
     chosen = np.zeros(len(samples.muscles), dtype=bool) if kind == "polynomial" else np.ones_like(before.snapped, bool)
     if kind == "best":
@@ -194,11 +194,18 @@ def _keep_better(
     return replace(surrogate, networks=networks)
 
 
-def _split(samples: PathSamples, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Fitted postures to train on, and to choose by."""
-    order = np.random.default_rng(seed).permutation(samples.fitted)
-    count = int(VALIDATE * samples.fitted)
-    return order[count:], order[:count]
+def _split(samples: PathSamples, conditions: Sequence[str], seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Fitted postures to train on, and to choose by: of other bodies, where there are several."""
+    random = np.random.default_rng(seed)
+    if not conditions:
+        order = random.permutation(samples.fitted)
+        count = int(VALIDATE * samples.fitted)
+        return order[count:], order[:count]
+    columns = [samples.coordinates.index(name) for name in conditions]
+    bodies, body = np.unique(samples.value[: samples.fitted, columns], axis=0, return_inverse=True)
+    chosen = random.permutation(len(bodies))[: max(1, int(VALIDATE * len(bodies)))]
+    held = np.isin(body.ravel(), chosen)
+    return np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def _describe(
