@@ -104,15 +104,15 @@ class TendonNetwork(nn.Module):
         """Normalised tendon forces (B, T, M) after each round, given the ``estimate``."""
         force, _ = balanced(told[..., 0], told[..., 2] ** 2, strides)
         rates = Rates.uniform(force.shape[1], self.step, force)
-        fixed = torch.cat([_scaled(told), constants(strides).expand(*force.shape, -1)], dim=-1)
-        memory = force.new_zeros(*force.shape, MEMORY)
+        fixed = [*_scaled(told), *(part.expand_as(force) for part in constants(strides).unbind(dim=-1))]
+        memory = [torch.zeros_like(force)] * MEMORY
         found = []
         for one in self.rounds:
             active, now = _now(force, rates.of(force), strides)
-            said = _per_muscle(one, torch.cat([fixed, now, memory], dim=-1))
-            give = (active * torch.exp(said[..., 1].clamp(-4.0, 4.0))) ** 2
-            force, _ = balanced(force + UNIT * said[..., 0], give, strides)
-            memory = torch.tanh(said[..., 2:])
+            step, ease, *remembered = _per_muscle(one, [*fixed, *now, *memory])
+            give = (active * torch.exp(ease.clamp(-4.0, 4.0))) ** 2
+            force, _ = balanced(force + UNIT * step, give, strides)
+            memory = [torch.tanh(part) for part in remembered]
             found.append(force)
         return found
 
@@ -129,32 +129,35 @@ def constants(strides: Strides) -> Tensor:
     return torch.stack(told, dim=-1)
 
 
-def _scaled(told: Tensor) -> Tensor:
+def _scaled(told: Tensor) -> list[Tensor]:
     """The estimate, about 1 in size; the pull twice, once for what is near 0."""
     force, pull, active, passive, length, velocity = told.unbind(dim=-1)
-    parts = (force, torch.tanh(pull), torch.tanh(4.0 * pull), active, passive, length, 3.0 * velocity)
-    return torch.stack(parts, dim=-1)
+    return [force, torch.tanh(pull), torch.tanh(4.0 * pull), active, passive, length, 3.0 * velocity]
 
 
-def _now(force: Tensor, rate: Tensor, strides: Strides) -> tuple[Tensor, Tensor]:
-    """Active multiplier (B, T, M) and ``STATE`` (B, T, M, 8) of the fibres with these forces."""
+def _now(force: Tensor, rate: Tensor, strides: Strides) -> tuple[Tensor, list[Tensor]]:
+    """Active multiplier and ``STATE``, (B, T, M) each, of the fibres with these forces."""
     force = force.clamp(LEAST_FORCE, MOST_FORCE)
     state = fiber_state(strides.length, strides.speed, force, rate, strides.fiber)
     active, passive = multipliers(state, strides)
     active = active.clamp(min=LEAST_ACTIVE)
     activation = (force - passive) / active
-    told = (
+    told = [
         torch.tanh(activation), torch.tanh(4.0 * activation), force, 0.1 * rate, active, passive,
         3.0 * state.velocity, state.length - 1.0,
-    )  # fmt: skip
-    return active, torch.stack(told, dim=-1)
+    ]  # fmt: skip
+    return active, told
 
 
-def _per_muscle(network: Any, told: Tensor) -> Tensor:
-    """Apply a network of sequences to each muscle's: (B, T, M, F) to (B, T, M, SAID)."""
-    batch, frames, muscles, _ = told.shape
-    said: Tensor = network(told.transpose(1, 2).flatten(0, 1))
-    return said.reshape(batch, muscles, frames, -1).transpose(1, 2)
+def _per_muscle(network: Any, told: list[Tensor]) -> tuple[Tensor, ...]:
+    """Apply a network of sequences to each muscle's series: (B, T, M) each, in and out.
+
+    Time is innermost in memory, as convolutions want it.
+    """
+    batch, _, muscles = told[0].shape
+    series = torch.stack([part.transpose(1, 2) for part in told], dim=2).flatten(0, 1)
+    said: Tensor = network(series.transpose(1, 2))
+    return tuple(part.transpose(1, 2) for part in said.reshape(batch, muscles, *said.shape[1:]).unbind(dim=-1))
 
 
 def _quiet(network: nn.Module) -> nn.Module:
