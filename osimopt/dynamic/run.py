@@ -27,6 +27,10 @@ from .windows import cut, joined, windows
 
 #: Exponents that static optimization solves in a few steps; guesses for others come from 2.
 QUICK = (1.2, 5.0)
+#: Shares of their bounds by which unknowns may be off: solved for, on a like mesh or in parts, and predicted.
+SOLVED, PREDICTED = 1e-5, 1e-2
+#: Share of the frames of a prediction that must hold for it to be more than a guess.
+MOST = 0.9
 #: Violation of an equation (scaled) from which a failed solve is asked what it lacks.
 LOST = 1e-4
 RELIEF = "Check units and loads, give these coordinates reserves (reserves='auto'), or strengthen their muscles."
@@ -54,12 +58,12 @@ class Run:
         static = self._static(nodes)
         unknowns = self._alone(first_guess(initial_guess, nodes, static, self.conditions.emg), nodes, static)
         self.failure = None if nodes.fiber is not None else _impossible(static)
-        near = isinstance(initial_guess, DynamicSolution) and initial_guess.success
+        off = _off(initial_guess)
         check: Check | None = None
         while self.failure is None:
-            if not near:
-                unknowns, near = self._from_windows(nodes, unknowns)
-            unknowns = self._solve(nodes, unknowns, near)
+            if off is None:
+                unknowns, off = self._from_windows(nodes, unknowns)
+            unknowns = self._solve(nodes, unknowns, off)
             if self.failure is not None:
                 break
             check = check_answer(nodes, unknowns)
@@ -69,7 +73,7 @@ class Run:
                 self.unmet = refinement.unmet(nodes.mesh, check.interval_error)
                 break
             moved = unknowns.moved(nodes.mesh, finer).within(self.problem.lower, self.problem.upper)
-            nodes, near = self._nodes(finer), True
+            nodes, off = self._nodes(finer), SOLVED
             unknowns = self._alone(moved, nodes, self._static(nodes))
         solution = self._solution(nodes, unknowns, check)
         if self.failure is None and not solution.success:
@@ -96,22 +100,22 @@ class Run:
             reserve[:, own] = np.where(np.isfinite(control[:, own]), control[:, own], reserve[:, own])
         return replace(unknowns, reserve=reserve)
 
-    def _from_windows(self, nodes: Nodes, guess: Unknowns) -> tuple[Unknowns, bool]:
+    def _from_windows(self, nodes: Nodes, guess: Unknowns) -> tuple[Unknowns, float | None]:
         """A guess near the solution of a long motion; whatever a window that failed came to is a guess too."""
         pieces = windows(nodes, self.conditions)
         if not pieces:
-            return guess, False
+            return guess, None
         tasks = [Task(piece.nodes, piece.conditions, cut(guess, piece)) for piece in pieces]
         solved = self._solve_tasks(nodes, tasks)
         if self.stopped:
             self.failure = _failure(solved) or "Stopped by the user."
         found = [(piece, one.unknowns) for piece, one in zip(pieces, solved, strict=True)]
-        return joined(guess, found), all(one.success for one in solved)
+        return joined(guess, found), SOLVED if all(one.success for one in solved) else None
 
-    def _solve(self, nodes: Nodes, guess: Unknowns, near: bool) -> Unknowns:
+    def _solve(self, nodes: Nodes, guess: Unknowns, off: float | None) -> Unknowns:
         if self.failure is not None:
             return guess
-        solved = self._solve_tasks(nodes, [Task(nodes, self.conditions, guess, near)])
+        solved = self._solve_tasks(nodes, [Task(nodes, self.conditions, guess, off)])
         self.failure = _failure(solved)
         return solved[0].unknowns
 
@@ -175,3 +179,12 @@ def _failure(solved: list[Solved]) -> str | None:
     if solved[0].stopped:
         return f"Stopped by the user {far}."
     return f"The solver ended with '{worst.said}' {far}."
+
+
+def _off(initial_guess: Any) -> float | None:
+    """By how much an initial guess is off, None where nobody knows."""
+    if isinstance(initial_guess, DynamicSolution):
+        return SOLVED if initial_guess.success else None
+    if isinstance(initial_guess, RedundancySolution) and hasattr(initial_guess, "excitation"):
+        return PREDICTED if initial_guess.solved.mean() >= MOST else None
+    return None

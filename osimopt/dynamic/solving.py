@@ -32,12 +32,12 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A problem to solve, and where to begin; ``near`` where that is close to the solution."""
+    """A problem to solve, and where to begin: ``off`` by which share of its bounds, None where nobody knows."""
 
     nodes: Nodes
     conditions: Conditions
     guess: Unknowns
-    near: bool = False
+    off: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +64,12 @@ def solve_tasks(tasks: Sequence[Task], settings: Settings) -> list[Solved]:
     assembled = [assemble(task.nodes, task.conditions, part, task.guess) for task, part in jobs]
     with Watch(len(jobs), settings.progress) as watch:
         calls: list[tuple[Any, ...]] = [
-            (program, settings.solver, settings.tolerance, settings.max_iterations, task.near, folder)
+            (program, settings.solver, settings.tolerance, settings.max_iterations, task.off, folder)
             for (task, _), (_, program), folder in zip(jobs, assembled, watch.folders, strict=True)
         ]
         if settings.solver == "fatrop":
             staged = [
-                in_stages(program, layout, task.nodes.mesh, task.near)
+                in_stages(program, layout, task.nodes.mesh, task.off is not None)
                 for (task, _), (layout, program) in zip(jobs, assembled, strict=True)
             ]
             calls = [(one.program, *call[1:], one.stages) for one, call in zip(staged, calls, strict=True)]

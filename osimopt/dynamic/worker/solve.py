@@ -34,9 +34,17 @@ IPOPT: dict[str, Any] = {
     "print_level": 0,
     "sb": "yes",
 }
-#: Where to begin: the first barrier parameter, and how far from its bounds the start is moved.
+#: For starts that may be anywhere, and for those near the solution, which are moved away from their bounds by no more
+#: than they are off. Mehrotra's predictor-corrector needs half the iterations there: 7 in place of 14 from the solution
+#: itself, 11 in place of 23 from one whose forces are off by 1.4 % (80-muscle walk, elastic tendons).
 FAR: dict[str, Any] = {"mu_init": 1e-2}
-NEAR: dict[str, Any] = {"mu_init": 1e-5, "bound_push": 1e-5, "bound_frac": 1e-5}
+NEAR: dict[str, Any] = {
+    "mu_strategy": "adaptive",
+    "corrector_type": "affine",
+    "skip_corr_if_neg_curv": "no",
+    "bound_mult_init_method": "mu-based",
+    "mu_init": 1e-3,
+}
 
 
 def warm_up() -> None:
@@ -52,13 +60,14 @@ def solve(
     solver: str,
     tolerance: float,
     iterations: int,
-    near: bool,
+    off: float | None,
     watched: Path | None,
     stages: Stages | None = None,
 ) -> Answer:
     """Find a local minimum of a program, for fatrop one in ``stages``.
 
-    ``near`` says that the program's start is close to its solution. ``watched`` is a folder, in which ``progress``
+    ``off`` is by which share of its bounds the program's start may be off its solution, None where nobody knows.
+    ``watched`` is a folder, in which ``progress``
     gets a line per iteration and a file ``stop`` asks for an end.
     """
     begun = perf_counter()
@@ -67,12 +76,12 @@ def solve(
     log = None if watched is None else _Log(program, watched)
     watch: Any = None
     if stages is None:
-        options = {**derivatives, "ipopt": _settings(tolerance, iterations, near)}
+        options = {**derivatives, "ipopt": _settings(tolerance, iterations, off)}
         if log is not None:
             options["iteration_callback"] = watch = _Watch(program, log)
     else:
         watch = None if log is None else fatrop.Look(nlp, log.write)
-        options = fatrop.options(derivatives, stages, tolerance, iterations, near, watch)
+        options = fatrop.options(derivatives, stages, tolerance, iterations, off is not None, watch)
     run = ca.nlpsol("program", solver, nlp, {**options, "print_time": False})
     built = perf_counter()
     found = run(x0=program.start, lbx=program.least, ubx=program.most, lbg=program.lower, ubg=program.upper)
@@ -93,9 +102,10 @@ def solve(
     )
 
 
-def _settings(tolerance: float, iterations: int, near: bool) -> dict[str, Any]:
+def _settings(tolerance: float, iterations: int, off: float | None) -> dict[str, Any]:
     ends = {"tol": tolerance, "acceptable_iter": 0, "mu_target": 0.1 * tolerance, "max_iter": iterations}
-    return {**IPOPT, **ends, **(NEAR if near else FAR)}
+    start = FAR if off is None else {**NEAR, "bound_push": off, "bound_frac": off}
+    return {**IPOPT, **ends, **start}
 
 
 def _last(stats: dict[str, Any], name: str) -> float:
