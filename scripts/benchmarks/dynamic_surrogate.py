@@ -1,4 +1,4 @@
-"""What a dynamic surrogate is worth: its errors, as a start for collocation, and a thousand variants beside collocation.
+"""What a dynamic surrogate is worth: its errors, as a start of collocation, and a thousand variants of a stride.
 
 usage: python scripts/benchmarks/dynamic_surrogate.py MODEL MOTION START END -g MOMENTS.sto --surrogate FOLDER
            [--stride 1.2] [--variants 1000] [--by-collocation 10]
