@@ -83,7 +83,7 @@ class Windows:
 
 @dataclass(frozen=True, eq=False)
 class Sets:
-    """Windows split by trial: to train on, to choose by, to judge by; ``unseen`` are other tasks, subjects or models."""
+    """Split by trial: to train on, to choose by, to judge by; ``unseen`` are other tasks, subjects or models."""
 
     training: Windows
     validation: Windows
