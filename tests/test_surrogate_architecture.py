@@ -11,7 +11,9 @@ from torch import nn
 from osimopt import InputError
 from osimopt.surrogate.architecture import Architecture, Attention, Convolution, build
 
-KINDS = ("mlp", "cnn", "lstm", "cnn+lstm", "cnn+lstm+attention")
+KINDS = (
+    "mlp", "cnn", "lstm", "elman", "attention", "cnn+lstm", "cnn+attention", "lstm+attention", "cnn+lstm+attention",
+)  # fmt: skip
 #: Sums of a dozen terms in double precision, in another order.
 ROUNDING = 1e-12
 INPUTS, OUTPUTS = 3, 2
@@ -200,3 +202,14 @@ def test_settings_of_another_version(told: Any) -> None:
 def test_sets_are_made_elsewhere() -> None:
     with pytest.raises(InputError, match="an architecture for sequences"):
         build(Architecture("set"), INPUTS, OUTPUTS)
+
+
+def test_elmans_cell_is_its_equation() -> None:
+    """h ← tanh(W_h h + W_x x + b), by hand."""
+    network = build(Architecture("elman", width=4, depth=1, causal=True), 3, 4).double()
+    cell, out = network[0].cells, network[1]
+    x = torch.randn(2, 7, 3, dtype=torch.float64)
+    h = torch.zeros(2, 4, dtype=torch.float64)
+    for frame in range(7):
+        h = torch.tanh(h @ cell.weight_hh_l0.T + x[:, frame] @ cell.weight_ih_l0.T + cell.bias_ih_l0 + cell.bias_hh_l0)
+        torch.testing.assert_close(network(x)[:, frame], out(h), rtol=0.0, atol=1e-12)

@@ -29,11 +29,15 @@ def inconsistency(surrogate: GeometrySurrogate, frames: int = 200) -> float:
     """Largest difference in m between moment arms and -dl/dq of the lengths, at random postures in range."""
     names = surrogate.coordinates
     low, high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
-    for polynomial in surrogate.polynomials.muscles:
-        for index, path in enumerate(polynomial.coordinate_paths):
-            place = names.index(path)
-            low[place] = min(low[place], polynomial.fit.low[index])
-            high[place] = max(high[place], polynomial.fit.high[index])
+    for polynomial in surrogate.polynomials.polynomials:
+        for name, least, most in zip(
+            polynomial.coordinates,
+            surrogate.fits[polynomial.name].low,
+            surrogate.fits[polynomial.name].high,
+            strict=True,
+        ):
+            place = names.index(name)
+            low[place], high[place] = min(low[place], least), max(high[place], most)
     value = np.random.default_rng(0).uniform(low, high, (frames, len(names)))
     given = surrogate.evaluate(names, value)
     arms = np.zeros((frames, len(given.coordinates), len(surrogate.muscles)))

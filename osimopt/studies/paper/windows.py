@@ -77,7 +77,7 @@ class Windows:
             if (other.signals, other.targets, other.step) != (first.signals, first.targets, first.step):
                 raise InputError(explain(f"windows of {', '.join(first.signals)}", "others", "Join like with like."))
         own = ("inputs", "load", "displacement", "recent", "start", "trial", "subject", "task")
-        whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in own}
+        whole: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in own}
         return replace(first, **whole)
 
 
