@@ -1,0 +1,82 @@
+"""The networks of the study by name, all of about as many weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import InputError, explain
+from ...surrogate.architecture import Architecture, build
+
+#: The paper's hybrid, its parts alone and in pairs, the recurrence of its equation (1), and one without history.
+NETWORKS = (
+    "mlp", "cnn", "elman", "lstm", "attention", "cnn+lstm", "cnn+attention", "lstm+attention", "cnn+lstm+attention",
+)  # fmt: skip
+HYBRID = "cnn+lstm+attention"
+#: Weights of each network.
+WEIGHTS = 20_000
+#: Widths that are tried: whole heads, and two directions.
+WIDTHS = range(4, 257, 4)
+
+
+class AtTheEnd(nn.Module):
+    """What a network of sequences (N, T, C) says of the last frame, (N, K); ``"mlp"`` sees no other."""
+
+    def __init__(self, kind: str, inputs: int, outputs: int, width: int, depth: int = 2, kernel: int = 5) -> None:
+        super().__init__()
+        self.architecture = Architecture(kind, width, depth, kernel, causal=True)  # type: ignore[arg-type]
+        self.network = build(self.architecture, inputs, outputs)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(N, T, C) to (N, K)."""
+        if self.architecture.kind == "mlp":
+            inputs = inputs[:, -1:]
+        said: Tensor = self.network(inputs)[:, -1]
+        return said
+
+
+class Bounded(nn.Module):
+    """A network whose answers are within bounds, whatever it says: equation (3) by construction.
+
+    The first columns, as many as there are bounds, are held in [lower, upper]; the others are free. Inside, answers are
+    the network's own; beyond, they stay at the bound while gradients still lead back.
+    """
+
+    lower: Tensor
+    upper: Tensor
+
+    def __init__(self, network: nn.Module, lower: Tensor, upper: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("lower", lower)
+        self.register_buffer("upper", upper)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(N, T, C) to (N, K)."""
+        said: Tensor = self.network(inputs)
+        count = len(self.lower)
+        free, held = said[:, count:], said[:, :count]
+        inside = held.clamp(self.lower, self.upper)
+        if self.training:
+            inside = held + (inside - held).detach()  # a clamp would end the gradient
+        return torch.cat([inside, free], dim=1)
+
+
+def count_weights(network: nn.Module) -> int:
+    """Number of weights."""
+    return sum(weight.numel() for weight in network.parameters())
+
+
+def sized(kind: str, inputs: int, outputs: int, weights: int = WEIGHTS, **shape: int) -> AtTheEnd:
+    """The network of a kind whose number of weights comes nearest to ``weights``.
+
+    Raises
+    ------
+    InputError
+        An unknown kind.
+    """
+    if kind not in NETWORKS:
+        raise InputError(explain(f"a network among {', '.join(NETWORKS)}", repr(kind), "Choose one of them."))
+    counted = {width: count_weights(AtTheEnd(kind, inputs, outputs, width, **shape)) for width in WIDTHS}
+    best = min(counted, key=lambda width: abs(counted[width] - weights))
+    return AtTheEnd(kind, inputs, outputs, best, **shape)
