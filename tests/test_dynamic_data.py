@@ -11,18 +11,9 @@ from limb_cases import limb
 
 from osimopt import InputError
 from osimopt.studies import dynamic_data
-from osimopt.studies.dynamic_data import (
-    BLOCKS,
-    MARGIN,
-    SPREADS,
-    TRAIN,
-    VALIDATE,
-    DynamicSample,
-    draw_muscles,
-    generate,
-    plans,
-    vary_muscles,
-)
+from osimopt.studies.dynamic_data import SPREADS, DynamicSample, draw_muscles, generate, vary_muscles
+from osimopt.studies.dynamic_plans import BLOCKS, MARGIN, plans
+from osimopt.studies.training_data import TRAIN, VALIDATE
 
 #: s of the windows here: the limb moves for 2.4 s.
 SHORT = 0.1
@@ -45,6 +36,12 @@ def test_windows_lie_within_their_blocks() -> None:
     assert made != plans([problem, problem], (20, 5, 5), 1, SHORT)
     with pytest.raises(InputError, match="in each block of a trial"):
         plans([problem], (1, 1, 1), 0, 1.2)
+
+
+def test_many_trials_stay_whole() -> None:
+    made = plans([limb()] * 7, (30, 10, 10), 0, SHORT)
+    trials = {block: {plan.trial for plan in made if plan.block == block} for block in BLOCKS}
+    assert trials == {"training": {0, 1, 2, 3}, "validation": {4, 5}, "test": {6}}
 
 
 def test_draws_repeat_and_are_as_wide_as_said() -> None:

@@ -17,10 +17,11 @@ from osimopt.problem import RedundancyProblem
 from osimopt.studies.dynamic_data import draw_muscles
 from osimopt.surrogate import folder
 from osimopt.surrogate.architecture import Architecture
-from osimopt.surrogate.dynamic import DynamicSurrogate, features, named_features
+from osimopt.surrogate.dynamic import DynamicSurrogate
 from osimopt.surrogate.dynamic_training import Examples, train_dynamic
 from osimopt.surrogate.options import TrainingOptions
 from osimopt.surrogate.scaler import Scaler
+from osimopt.surrogate.stride_ranges import features, named_features
 from osimopt.surrogate.strides import Strides
 from osimopt.surrogate.tendon_network import TendonNetwork, estimate
 

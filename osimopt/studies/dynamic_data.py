@@ -1,8 +1,7 @@
 """Dynamic solutions to train on: windows of trials with drawn muscles, solved by collocation, one file for each.
 
-What a surrogate is judged on must not be next to what it has seen, so that trials are split in blocks of time first and
-windows are drawn within a block. At the ends of a window the solution is least certain, as the motion before and after
-is not known to the solver: these margins are kept as context, and nothing is learned of them.
+At the ends of a window the solution is least certain, as the motion before and after is not known to the solver: these
+margins are kept as context, and nothing is learned of them.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from ..errors import InputError, SolverError, explain
 from ..muscle import use_degroote_muscles
 from ..problem import RedundancyProblem
 from ..tables import write_atomically
+from .dynamic_plans import DURATION, MARGIN, Plan, plans
 
 Array = NDArray[np.float64]
 
@@ -34,17 +34,10 @@ SPREADS = {
     "tendon_slack_length": (0.02, 0.01),
     "tendon_strain_at_one_norm_force": (0.10, 0.05),
 }
-#: s of a window that are learned from, and that are solved on either side of it.
-DURATION, MARGIN = 1.2, 0.12
 #: s by which times may differ and be the same.
 SAME = 1e-6
-#: Shares of a trial's time for training and, after that, for validation; the rest is for tests.
-TRAIN, VALIDATE = 0.65, 0.15
-BLOCKS = ("training", "validation", "test")
 #: Solutions of each block, and of a quick run.
 COUNTS, QUICK_COUNTS = (160, 24, 32), (6, 2, 2)
-#: Share of the solutions whose muscles are the model's own, and the largest spread of the others' .
-NOMINAL, WIDEST = 0.25, 1.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +60,9 @@ class DynamicSample:
     def of(cls, solution: DynamicSolution, notes: dict[str, Any]) -> DynamicSample:
         """Of a solution with compliant tendons."""
         parameters, rate = solution.problem.parameters, solution.tendon_force_rate
-        assert parameters is not None
-        assert rate is not None
+        if parameters is None or rate is None:
+            fix = "Solve with tendon='compliant'."
+            raise InputError(explain("a dynamic solution with elastic tendons", "another", fix))
         force = solution.muscle_force / parameters.max_isometric_force
         problem = replace(solution.problem, kinematics=None, source=None)
         return cls(problem, force, rate, solution.activation, solution.excitation, solution.reserve_control, notes)
@@ -97,59 +91,14 @@ class DynamicSample:
 _SERIES = tuple(field.name for field in fields(DynamicSample) if field.name not in ("problem", "notes"))
 
 
-@dataclass(frozen=True)
-class Plan:
-    """One solution that is to be made: of which trial, from when (s), and whose muscles."""
-
-    number: int
-    block: str
-    trial: int
-    start: float
-    spread: float
-    seed: tuple[int, int]
-
-
-def plans(
-    problems: Sequence[RedundancyProblem], counts: Sequence[int], seed: int, duration: float = DURATION
-) -> list[Plan]:
-    """What to solve: windows drawn within the blocks of trials, in an order that mixes the blocks.
-
-    Raises
-    ------
-    InputError
-        A block of a trial is shorter than a window.
-    """
-    length, edges = duration + 2 * MARGIN, (0.0, TRAIN, TRAIN + VALIDATE, 1.0)
-    made = []
-    for block, count in enumerate(counts):
-        for number in range(count):
-            random = np.random.default_rng([seed, block, number])
-            trial = int(random.integers(len(problems)))
-            time = problems[trial].time
-            first, last = (time[0] + edges[block + end] * (time[-1] - time[0]) for end in (0, 1))
-            if last - first < length:
-                fix = "Give longer trials, or a shorter duration."
-                got = f"{last - first:.2f} s in {problems[trial]}"
-                raise InputError(explain(f"{length:.2f} s in each block of a trial", got, fix))
-            start = float(time[np.searchsorted(time, random.uniform(first, last - length))])
-            start = min(start, float(last - length))
-            spread = 0.0 if random.random() < NOMINAL else float(random.uniform(0.3, WIDEST))
-            order = (number + 0.5) / count
-            made.append(
-                (order, block, Plan(number, BLOCKS[block], trial, start, spread, (seed, 1000 * block + number)))
-            )
-    return [plan for _, _, plan in sorted(made, key=lambda item: item[:2])]
-
-
 def vary_muscles(problem: RedundancyProblem, seed: Sequence[int], spread: float = 1.0) -> RedundancyProblem:
     """The same motion with De Groote muscles whose parameters are drawn (``SPREADS``); spread 0 draws none.
 
     Strengths change the forces, not the moments, areas or weights.
     """
     problem = use_degroote_muscles(problem)
-    if spread == 0.0:
+    if spread == 0.0 or problem.parameters is None:
         return problem
-    assert problem.parameters is not None
     return use_degroote_muscles(replace(problem, parameters=draw_muscles(problem.parameters, seed, spread)))
 
 
@@ -221,11 +170,10 @@ def _make(problem: RedundancyProblem, plan: Plan, path: Path, duration: float, o
     around = (problem.time >= plan.start - 0.1) & (problem.time <= end + 0.1)
     try:
         varied = vary_muscles(problem.frames(np.flatnonzero(around)), plan.seed, plan.spread)
-        solution = solve_dynamic(varied, time_range=(plan.start, end), n_jobs=1, **options)
+        solution: Any = solve_dynamic(varied, time_range=(plan.start, end), n_jobs=1, **options)
     except (InputError, SolverError) as error:
         write_atomically(path.with_suffix(".failed"), f"{error}\n")
         return f"failed: {error}"
-    assert isinstance(solution, DynamicSolution)
     notes = {name: getattr(plan, name) for name in ("block", "number", "trial", "start", "spread", "seed")}
     told = {
         "iterations": solution.provenance["rounds"][-1]["iterations"],

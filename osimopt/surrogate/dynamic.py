@@ -28,10 +28,11 @@ from . import folder
 from .architecture import Architecture
 from .prediction import DynamicPrediction, predicted
 from .rates import Rates
-from .scaler import SLACK, Scaler
+from .scaler import Scaler
+from .stride_ranges import beyond
 from .strides import Strides, parameters_of
 from .tendon import decode
-from .tendon_network import TendonNetwork, constants, estimate, rigid_state
+from .tendon_network import TendonNetwork, estimate
 from .variants import Variants, solve_variants
 
 Array = NDArray[np.float64]
@@ -46,7 +47,8 @@ SAME = 1e-6
 class DynamicSurrogate:
     """A network for the tendon forces of dynamic optimization with elastic tendons and De Groote muscles.
 
-    ``muscles`` and ``coordinates`` are those it was trained on and knows; ``ranges`` those of its ``features``.
+    ``muscles`` and ``coordinates`` are those it was trained on and knows; ``ranges`` what it has seen
+    (``stride_ranges.features``).
     """
 
     architecture: Architecture
@@ -149,18 +151,6 @@ class DynamicSurrogate:
             raise InputError(explain(f"frames {self.network.step:g} s apart", got, fix))
         return solve_variants(self, problem, parameters, tolerance, progress)
 
-    def beyond(self, strides: Strides) -> Tensor:
-        """(B, T) frames beyond the range of training."""
-        low, high = (torch.as_tensor(end).to(strides.length) for end in _limits(self.ranges))
-        parts, first = _features(strides), 0
-        beyond = torch.zeros(strides.strength.shape[0], strides.length.shape[1], dtype=torch.bool)
-        for part in parts:
-            own = slice(first, first + part.shape[-1])
-            inside = (part >= low[own]) & (part <= high[own])
-            beyond = beyond.to(part.device) | ~inside.all(dim=-1)
-            first = own.stop
-        return beyond
-
     def force(self, problem: RedundancyProblem, times: Array) -> Tensor:
         """Normalised tendon forces (N, M) at ``times``, on this device in double precision."""
         step, time = self.network.step, problem.time
@@ -179,7 +169,7 @@ class DynamicSurrogate:
 
     def outside(self, problem: RedundancyProblem) -> NDArray[np.bool_]:
         """(T,) frames beyond the range of training."""
-        return np.asarray(self.beyond(Strides.of([problem]))[0].numpy())
+        return np.asarray(beyond(self.ranges, Strides.of([problem]))[0].numpy())
 
     def check(self, problem: RedundancyProblem) -> None:
         """Refuse what the network does not know."""
@@ -233,34 +223,6 @@ class DynamicSurrogate:
         ranges = Scaler.from_arrays(part("ranges."), told["features"])
         muscles, coordinates = tuple(told["muscles"]), tuple(told["coordinates"])
         return cls(architecture, network.eval().to(device), muscles, coordinates, ranges, device, told["provenance"])
-
-
-def features(problem: RedundancyProblem) -> Array:
-    """(T, 6 M + D) by which frames count as inside the range of training.
-
-    Rigid fibres' lengths and velocities, what is constant of each muscle, and the moments that muscles serve.
-    """
-    parts = [part.expand(1, len(problem), -1)[0].numpy() for part in _features(Strides.of([problem]))]
-    return np.concatenate(parts, axis=1)
-
-
-def _features(strides: Strides) -> list[Tensor]:
-    state = rigid_state(strides)
-    fixed = constants(strides).transpose(2, 3).flatten(2)
-    return [state.length, state.velocity, fixed, strides.moment]
-
-
-def named_features(problem: RedundancyProblem) -> list[str]:
-    """Names of ``features``."""
-    what = ("fiber_length", "fiber_velocity", "tendon_ratio", "tendon_strain", "fiber_height", "strength")
-    served = np.flatnonzero(problem.geometry.served)
-    of_muscles = [f"{name} {quantity}" for quantity in what for name in problem.muscles]
-    return of_muscles + [f"{problem.coordinates[index]} moment" for index in served]
-
-
-def _limits(ranges: Scaler) -> tuple[Array, Array]:
-    slack = SLACK * (ranges.high - ranges.low) + SAME * np.maximum(1.0, np.abs(ranges.mean))
-    return ranges.low - slack, ranges.high + slack
 
 
 def _even(time: Array, step: float) -> bool:

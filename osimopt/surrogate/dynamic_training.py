@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from ..errors import InputError, explain
 from ..problem import RedundancyProblem
 from .architecture import Architecture
-from .dynamic import DynamicSurrogate, features, named_features
+from .dynamic import DynamicSurrogate
 from .options import TrainingOptions
 from .rates import Rates
 from .scaler import Scaler
+from .stride_ranges import features, named_features
 from .strides import Strides
 from .tendon_network import TendonNetwork, estimate
 from .training import History, fit

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..costs import counted_reserves
 from ..problem import RedundancyProblem
 from ..solution import RedundancySolution, Status, moment_residual
-from .strides import reserve_price
+from .strides import parameters_of, reserve_price
 from .tendon import Decoded
 
 if TYPE_CHECKING:
@@ -96,8 +96,7 @@ def predicted(
     def of(tensor: Tensor) -> Array:
         return np.asarray(tensor[0].double().cpu().numpy())
 
-    parameters = problem.parameters
-    assert parameters is not None
+    parameters = parameters_of(problem)
     strength, activation = parameters.max_isometric_force, of(decoded.activation)
     active, passive = of(decoded.active), of(decoded.passive)
     pulling = np.maximum(active, 0.0)  # a fibre faster than its fastest would push

@@ -13,6 +13,7 @@ from ..static.device import Device
 from . import folder
 from .architecture import Architecture
 from .dual_network import FrameNetwork, SetNetwork
+from .dynamic import DynamicSurrogate
 from .geometry import GeometrySurrogate
 from .scaler import Scaler
 from .static import StaticSurrogate
@@ -34,7 +35,7 @@ class Surrogate:
 
         Returns
         -------
-        StaticSurrogate or GeometrySurrogate
+        StaticSurrogate, DynamicSurrogate or GeometrySurrogate
             By what the folder says that it is.
 
         Raises
@@ -82,5 +83,6 @@ def _static(tensors: dict[str, Tensor], told: dict[str, Any], device: str) -> St
 
 READERS: dict[str, Callable[[dict[str, Tensor], dict[str, Any], str], Any]] = {
     "static": _static,
+    "dynamic": DynamicSurrogate.read,
     "geometry": GeometrySurrogate.of,
 }

@@ -16,6 +16,7 @@ from ..muscle.mechanics import DEGROOTE
 from ..problem import RedundancyProblem
 from .prediction import LEAST_PEAK
 from .rates import Rates
+from .stride_ranges import beyond
 from .strides import Strides
 from .tendon import decode
 from .tendon_network import estimate
@@ -97,7 +98,7 @@ def _part(
     slip = found.tendon_residual.abs().amax(dim=-1)
     solved = ((missed.abs() / peak).amax(dim=-1) <= tolerance) & (slip <= tolerance)
     solved &= torch.isfinite(force).all(dim=-1)
-    outside = surrogate.beyond(strides)
+    outside = beyond(surrogate.ranges, strides)
     newtons = carried * strides.strength
     told = (found.activation, found.excitation, newtons, missed, slip, solved, outside)
     return tuple(tensor.cpu().numpy() for tensor in told)

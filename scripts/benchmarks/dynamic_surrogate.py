@@ -23,7 +23,8 @@ from common import parser, told
 import osimopt
 from osimopt.dynamic.solution import DynamicSolution
 from osimopt.problem import RedundancyProblem
-from osimopt.studies.dynamic_data import MARGIN, draw_muscles
+from osimopt.studies.dynamic_data import draw_muscles
+from osimopt.studies.dynamic_plans import MARGIN
 from osimopt.surrogate.dynamic import DynamicSurrogate
 
 #: s of motion that are read around a stride, for the splines between frames; s between frames of the surrogate.
