@@ -290,6 +290,7 @@ def frame_table(solution: RedundancySolution) -> pd.DataFrame:
             "activation_error": solution.activation_error,
             "unique": solution.unique,
             "iterations": solution.iterations,
+            **solution.checks,
             "detail": [solution.detail.get(frame, "") for frame in range(len(solution.status))],
         }
     )

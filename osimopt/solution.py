@@ -145,6 +145,11 @@ class RedundancySolution:
         return moment_residual(self.problem, self.activation, self.reserve_control)
 
     @property
+    def checks(self) -> dict[str, Array]:
+        """What else is known of each frame, (T,) by name: columns of ``status.csv``."""
+        return {}
+
+    @property
     def quantities(self) -> tuple[str, ...]:
         """What ``to_dataframe`` gives of this solution and ``write`` writes, each as a file of its name."""
         return get_args(Quantity)

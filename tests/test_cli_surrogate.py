@@ -6,6 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from test_cli import PNG, RESULT, Done, files
 
@@ -157,3 +159,51 @@ def test_networks_for_muscle_paths(arm, run) -> None:
 def test_the_line_of_epochs() -> None:
     with epochs_line() as told:
         told(1, 2, 0.5, 0.4)
+
+
+QUICK = ("--kind", "dynamic", "--quick", "--duration", 0.2, "--epochs", 4, "--width", 8, "--depth", 2)
+
+
+def test_dynamic_surrogates_are_trained_and_used(arm, run, tmp_path: Path) -> None:
+    """Five trials, split as wholes; what does not hold goes to collocation, or stays NaN."""
+    motions = [arm.motion] * 5
+    done = run("train", arm.model, *motions, *QUICK, "--solutions", "kept", "--out", "network")
+    assert done.code == 0, done.err
+    assert "static optimization" in done.out
+    assert files(Path("network")) == SURROGATE
+    assert len(list(Path("kept").glob("*_????.npz"))) + len(list(Path("kept").glob("*.failed"))) == 10
+    told = json.loads(Path("network/training.json").read_text())["accuracy"]
+    assert {"force", "static", "mean", "ridge"} <= set(told)
+    again = run("train", arm.model, *motions, *QUICK, "--solutions", "kept", "--out", "again")
+    assert again.code == 0, again.err
+    assert Path("network/weights.safetensors").read_bytes() == Path("again/weights.safetensors").read_bytes()
+    assert osimopt.Surrogate.load("network").kind == "dynamic"
+    alone = run("predict", "network", arm.model, arm.motion, "-o", "predicted")
+    status = pd.read_csv("predicted/status.csv")
+    assert alone.code == (0 if (status["status"] == "solved").all() else 1), alone.err
+    assert {"missed", "tendon_residual", "excitation_residual", "outside_training"} <= set(status.columns)
+    failed = (status["status"] != "solved").to_numpy()
+    force = osimopt.read_table("predicted/muscle_force.sto").to_numpy()
+    assert np.isnan(force[failed]).all()
+    assert np.isfinite(force[~failed]).all()
+    solved = run("solve", arm.model, arm.motion, "--method", "surrogate", "--surrogate", "network", "-o", "solved")
+    assert solved.code == 0, solved.err
+    assert ("collocation" in solved.err) == bool(failed.any())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--kind", "dynamic", "--frames", 10), "expected options of --kind dynamic, got --frames"),
+        (("--kind", "dynamic", "--cost", "activation_power"), "expected options of --kind dynamic, got --cost"),
+        (("--kind", "dynamic", "--architecture", "set"), "an architecture for series"),
+        (("--kind", "dynamic", "--passive-force"), "no forces of the model's own muscles"),
+        (("--solutions", "kept"), "expected options of --kind static, got --solutions"),
+        (("--kind", "dynamic", "--quick"), "s in each block of a trial"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(arm, run, words: tuple[object, ...], said: str) -> None:
+    done = run("train", arm.model, arm.motion, *words, "--out", "network")
+    assert done.code == 2
+    assert said in " ".join(done.err.split())
+    assert not Path("network").exists()

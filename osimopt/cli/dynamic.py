@@ -75,7 +75,7 @@ def solve_to_folder(out: Path, overwrite: bool, read: Mapping[str, Any], how: Ma
     muscles = _muscles(options.pop("active_width", None), options.pop("no_passive_fiber_force", None))
     tendon = options.setdefault("tendon", "compliant")
     if muscles or tendon == "compliant":
-        _refuse_forces(read, tendon)
+        refuse_forces(read, tendon)
     _refuse_options(options)
     check_target(out.absolute(), overwrite)
     _refuse_time_range(read["motion"], read["time_range"])
@@ -102,7 +102,7 @@ def _muscles(active_width: float | None, without_passive: bool | None) -> dict[s
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _refuse_forces(read: Mapping[str, Any], tendon: str) -> None:
+def refuse_forces(read: Mapping[str, Any], tendon: str) -> None:
     """Forces of the model's own muscles are not used where its muscles become De Groote's."""
     got = "--passive-force" if read["passive_force"] else f"--gain {read['gain']}"
     if read["passive_force"] or read["gain"] != "opensim":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +19,14 @@ from .terminal import messages, progress, say
 
 if TYPE_CHECKING:
     from ..problem import RedundancyProblem
-    from ..studies.static_surrogate import Trained
+
+
+class Kinds(StrEnum):
+    """What is optimized."""
+
+    static = "static"
+    dynamic = "dynamic"
+
 
 Motions = Annotated[list[Path], typer.Argument(help="Motions (.mot, .sto), one or more.", show_default=False)]
 ManyLoads = Annotated[
@@ -32,12 +40,30 @@ Variants = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the surrogate.")]
 Kind = Annotated[
-    str,
+    Kinds, typer.Option(help="static, or dynamic: with activation dynamics and elastic tendons, of one model.")
+]
+Shape = Annotated[
+    str | None,
     typer.Option(
-        "--architecture", help="set (any model), mlp, cnn, lstm, cnn+lstm or cnn+lstm+attention (these muscles only)."
+        "--architecture",
+        help="set (static only; serves any model), mlp, cnn, lstm, cnn+lstm, cnn+lstm+attention, …: static of these "
+        "muscles only, dynamic of each muscle's series.",
+        show_default="set; dynamic: cnn",
     ),
 ]
-Quick = Annotated[bool, typer.Option("--quick", help="A sixth of the frames and half the epochs, to see that it runs.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Few frames or solutions, half the epochs: to see that it runs.")]
+
+
+def _number(text: str, default: str) -> Any:
+    return typer.Option(help=text, show_default=default)
+
+
+def _static(text: str, default: str) -> Any:
+    return typer.Option(help=text, show_default=default, rich_help_panel="Options of --kind static")
+
+
+def _dynamic(text: str, default: str) -> Any:
+    return typer.Option(help=text, show_default=default, rich_help_panel="Options of --kind dynamic")
 
 
 def train(
@@ -45,20 +71,27 @@ def train(
     motions: Motions,
     external_loads: ManyLoads = None,
     generalized_force: ManyForces = None,
+    kind: Kind = Kinds.static,
     variant: Variants = None,
     out: Out = Path("osimopt_surrogate"),
-    cost: Annotated[str, typer.Option(help="A cost of exponent 2.")] = "activation_power",
-    architecture: Kind = "set",
-    width: Annotated[int, typer.Option(help="Units of a layer.")] = 32,
-    depth: Annotated[int, typer.Option(help="Layers; rounds of a set network.")] = 4,
-    window: Annotated[int, typer.Option(help="Frames in a row that architectures with a history see.")] = 1,
-    frames: Annotated[int, typer.Option(help="Varied frames to train on: other strengths, sizes, loads.")] = 24000,
-    epochs: Annotated[int, typer.Option(help="Passes over the frames at most.")] = 30,
-    batch_size: Annotated[int, typer.Option(help="Frames of a step.")] = 256,
+    architecture: Shape = None,
+    width: Annotated[int | None, _number("Units of a layer.", "32; dynamic: 16")] = None,
+    depth: Annotated[int | None, _number("Layers; rounds of a set network.", "4; dynamic: 3")] = None,
+    epochs: Annotated[int | None, _number("Passes over the data at most.", "30; dynamic: 60")] = None,
+    batch_size: Annotated[int | None, _number("Frames of a step; dynamic: solutions.", "256; dynamic: 4")] = None,
     optimizer: Annotated[str, typer.Option(help="adam, adamw, sgd, momentum, adagrad, rmsprop or lbfgs.")] = "adamw",
-    learning_rate: Annotated[float, typer.Option(help="Largest learning rate.")] = 4e-3,
+    learning_rate: Annotated[float | None, _number("Largest learning rate.", "4e-3; dynamic: 5e-3")] = None,
     schedule: Annotated[str, typer.Option(help="Of the learning rate: cosine, plateau or constant.")] = "cosine",
-    patience: Annotated[int, typer.Option(help="Epochs without a better validation loss before it ends.")] = 15,
+    patience: Annotated[
+        int | None, _number("Epochs without a better validation loss before it ends.", "15; dynamic: 30")
+    ] = None,
+    cost: Annotated[str | None, _static("A cost of exponent 2.", "activation_power")] = None,
+    window: Annotated[int | None, _static("Frames in a row that architectures with a history see.", "1")] = None,
+    frames: Annotated[int | None, _static("Varied frames to train on: other strengths, sizes, loads.", "24000")] = None,
+    duration: Annotated[float | None, _dynamic("s of a dynamic solution.", "1.2")] = None,
+    solutions: Annotated[
+        Path | None, _dynamic("Folder where dynamic solutions are kept, to train again without solving.", "not kept")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, ….")] = "cpu",
     mixed_precision: Annotated[bool, typer.Option("--mixed-precision", help="bfloat16 on an accelerator.")] = False,
@@ -73,49 +106,44 @@ def train(
     jobs: Jobs = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train a surrogate of static optimization on motions, and judge it on parts of them that it never saw.
+    """Train a surrogate on motions, and judge it on parts of them that it never saw.
 
     Motions are split by time (five and more as wholes); what is trained on is varied and solved exactly. Stopped with
-    Ctrl-C, the same command goes on where it was, to the same result.
+    Ctrl-C, the same command goes on where it was, to the same result. For muscle paths there is osimopt fit-geometry
+    --networks.
     """
     from ..results import check_target
-    from ..surrogate.architecture import Architecture
-    from ..surrogate.training import TrainingOptions
+    from .training import KINDS
 
-    shape = Architecture(architecture, width, depth)  # type: ignore[arg-type]
-    options = TrainingOptions(
-        max(1, epochs // 2) if quick else epochs, batch_size, optimizer, learning_rate, schedule, patience,  # type: ignore[arg-type]
-        seed=seed, device=device, mixed_precision=mixed_precision,
-    )  # fmt: skip
-    check_target(out.absolute(), overwrite)
-    trials = _trials([model, *(variant or [])], motions, external_loads, generalized_force)
+    shape = {"kind": architecture, "width": width, "depth": depth}
+    options = {
+        "epochs": epochs, "batch_size": batch_size, "optimizer": optimizer, "learning_rate": learning_rate,
+        "schedule": schedule, "patience": patience, "seed": seed, "device": device, "mixed_precision": mixed_precision,
+    }  # fmt: skip
+    own = {"cost": cost, "window": window, "frames": frames, "solutions": solutions, "duration": duration}
     read: dict[str, Any] = {
         "time_range": time_range, "lowpass_hz": lowpass_hz, "reserves": read_reserves(reserves), "cache": cache,
         "weld": tuple(weld or ()), "passive_force": passive_force, "gain": gain, "n_jobs": jobs,
     }  # fmt: skip
-    how: dict[str, Any] = {
-        "architecture": shape, "cost": cost, "options": options, "frames": frames // 6 if quick else frames,
-        "window": window,
-    }  # fmt: skip
+    run: Any = KINDS[kind.value].of(_given(shape), _given(options), _given(own), quick)
+    run.check(read)
+    check_target(out.absolute(), overwrite)
+    trials = _trials([model, *(variant or [])], motions, external_loads, generalized_force)
     with stoppable(out):
-        _train(out, overwrite, trials, read, how)
+        problems = _problems(trials, read)
+        checkpoint = out.absolute().with_name(f".{out.name}.training")
+        say(f"Training on {len(problems)} trials; interrupted, it goes on from {checkpoint}")
+        with epochs_line() as told:
+            trained = run.train(problems, checkpoint, told)
+        folder = run.write(trained, out, overwrite)
+        shutil.rmtree(checkpoint, ignore_errors=True)
+        for line in run.lines(trained):
+            say(line)
+        say(f"\nWritten to {folder}")
 
 
-def _train(
-    out: Path, overwrite: bool, trials: Sequence[dict[str, Any]], read: dict[str, Any], how: dict[str, Any]
-) -> None:
-    from ..studies.static_surrogate import train_static_surrogate
-
-    problems = _problems(trials, read)
-    checkpoint = out.absolute().with_name(f".{out.name}.training")
-    say(f"Training on {len(problems)} trials; interrupted, it goes on from {checkpoint}")
-    with epochs_line() as told:
-        trained = train_static_surrogate(problems, **how, checkpoint=checkpoint, progress=told)
-    folder = _write(trained, out, overwrite)
-    shutil.rmtree(checkpoint, ignore_errors=True)
-    for line in _lines(trained):
-        say(line)
-    say(f"\nWritten to {folder}")
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _trials(
@@ -148,53 +176,17 @@ def _problems(trials: Sequence[dict[str, Any]], read: dict[str, Any]) -> list[Re
     return problems
 
 
-def _write(trained: Trained, out: Path, overwrite: bool) -> Path:
-    import json
-
-    import numpy as np
-
-    from ..report.training import draw_training
-    from ..static.solve import solve_static
-    from ..tables import write_atomically
-
-    folder = trained.surrogate.save(out, overwrite=overwrite)
-    history, test = trained.history, trained.split.test
-    told = {"training": history.training, "validation": history.validation, "learning_rate": history.rate}
-    whole = {**told, "seconds": history.seconds, "best_epoch": history.best_epoch, "accuracy": trained.accuracy}
-    write_atomically(folder / "training.json", json.dumps(whole, indent=2) + "\n")
-    exact = [solve_static(one, trained.surrogate.cost, on_failure="return").activation.ravel() for one in test]
-    found = [trained.surrogate.predict(one).activation.ravel() for one in test]
-    known = np.isfinite(np.concatenate(exact))
-    draw_training(
-        history.training, history.validation, history.best_epoch,
-        np.concatenate(found)[known], np.concatenate(exact)[known], folder / "training.png",
-    )  # fmt: skip
-    return folder
-
-
-def _lines(trained: Trained) -> list[str]:
-    told, history = trained.accuracy, trained.history
-    raw, free = told["raw"], told["unconstrained"]
-    return [
-        f"Kept epoch {history.best_epoch} of {len(history.training)}, {history.seconds:.0f} s.",
-        f"On {told['frames']} frames that it never saw, before any Newton step: RMSE {raw['rmse']:.4f}, "
-        f"R {raw['r']:.4f} "
-        f"(without a network: {free['rmse']:.4f}, {free['r']:.4f}).",
-        f"Newton steps to the exact answer: {told['steps_median']:.0f} (cold {told['steps_cold_median']:.0f}), "
-        f"{100.0 * told['fallback_share']:.1f} % of the frames to the exact solver, certified within "
-        f"{told['largest_bound']:.1g} of the optimum.",
-    ]
-
-
 @contextmanager
-def epochs_line() -> Iterator[Callable[[int, int, float, float], None]]:
-    """Give a callback (epoch, epochs, training loss, validation loss) that moves a bar on stderr."""
+def epochs_line() -> Iterator[Callable[..., None]]:
+    """Give a callback that moves a bar on stderr, for solutions (done, in all) and then for epochs, with two losses."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as bar:
         task = bar.add_task("Solving what to train on", total=None)
 
-        def moved(epoch: int, epochs: int, training: float, validation: float) -> None:
-            text = f"Training, loss {training:.3g}, validation {validation:.3g}"
-            bar.update(task, description=text, completed=epoch, total=epochs)
+        def moved(done: int, total: int, *losses: float) -> None:
+            text = "Solving what to train on"
+            if losses:
+                text = f"Training, loss {losses[0]:.3g}, validation {losses[1]:.3g}"
+            bar.update(task, description=text, completed=done, total=total)
 
         yield moved

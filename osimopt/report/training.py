@@ -24,10 +24,11 @@ def draw_training(
     found: Array,
     exact: Array,
     path: str | os.PathLike[str],
+    what: str = "activation, before polish",
 ) -> Path:
     """Draw losses, and predicted against exact activations of held-out trials; return the path.
 
-    ``found`` and ``exact`` have any one shape.
+    ``found`` and ``exact`` have any one shape; ``what`` they are is the panel's title.
     """
     epochs = np.arange(1, len(training) + 1)
     with style.figure([["loss", "answer"]], (8.0, 3.6)) as (drawn, axes):
@@ -43,6 +44,6 @@ def draw_training(
         panel.plot(right, said, ".", ms=2.0, alpha=0.3, mew=0.0, color=style.colour(0), rasterized=True)
         panel.plot([0.0, 1.0], [0.0, 1.0], **style.BEHIND)
         error = np.sqrt(np.mean((found - exact) ** 2))
-        style.label(panel, "Held-out trials, before polish", "exact activation", "network's activation")
+        style.label(panel, f"Held-out trials: {what}", "exact activation", "network's activation")
         panel.text(0.04, 0.92, f"RMSE {error:.4f}", transform=panel.transAxes)
         return style.save(drawn, Path(path))

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
@@ -97,6 +98,7 @@ class DynamicSurrogate:
             fix = "Solve what fails with solve_dynamic(problem, initial_guess=surrogate.solve(problem))."
             raise InputError(explain("fallback='none' of a dynamic surrogate", repr(fallback), fix))
         self.check(problem)
+        begun = perf_counter()
         at = problem if times is None else _resampled(problem, np.asarray(times, dtype=float))
         force = self.force(problem, at.time)[None]
         strides = Strides.of([at], torch.float64, self.device)
@@ -107,6 +109,7 @@ class DynamicSurrogate:
             "method": "surrogate",
             "cost": {"name": "excitation_power", "exponent": 2, "formula": "∫ Σ e² dt"},
             "solver": {"used": "surrogate", "asked": "surrogate", "tendon": "compliant", "tolerance": tolerance},
+            "solve_seconds": perf_counter() - begun,
             "surrogate": {
                 "network": self.architecture.kind,
                 "frames_outside_training": int(outside.sum()),

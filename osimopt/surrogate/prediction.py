@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+#: What to do about frames that miss too much, in place of what there is to say of a solver.
+MISSED = "What the network says misses moments or tendons there. solve_dynamic(initial_guess=…) goes on from it."
 #: N·m (N of a translation) that a coordinate's peak counts as at least.
 LEAST_PEAK = 1.0
 
@@ -63,6 +65,16 @@ class DynamicPrediction(RedundancySolution):
         """As of any solution, with excitation and fibres."""
         return (*super().quantities, "excitation", "fiber_length", "fiber_velocity")
 
+    @property
+    def checks(self) -> dict[str, Array]:
+        """The most that each frame misses, whether it failed or not, and whether it is beyond training."""
+        return {
+            "missed": np.abs(self.missed).max(axis=1, initial=0.0),
+            "tendon_residual": np.abs(self.tendon_residual).max(axis=1, initial=0.0),
+            "excitation_residual": np.abs(self.excitation_residual).max(axis=1, initial=0.0),
+            "outside_training": self.outside.astype(float),
+        }
+
     def to_dataframe(self, quantity: Any = "activation") -> pd.DataFrame:
         """One of ``quantities``; the index is time in s."""
         import pandas as pd
@@ -74,7 +86,7 @@ class DynamicPrediction(RedundancySolution):
 
     def findings(self) -> list[str]:
         """Sentences, as of any solution, and what lies beyond training."""
-        said = super().findings()
+        said = [sentence.replace(Status.RESIDUAL.value, MISSED) for sentence in super().findings()]
         if self.outside.any():
             said.append(
                 f"{self.outside.sum()} of {len(self.outside)} frames lie beyond what the surrogate was trained on; "

@@ -1,12 +1,12 @@
-"""The networks of the study by name, all of about as many weights."""
+"""Networks of windows that speak about the last frame, by name and of about as many weights each."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from ...errors import InputError, explain
-from ...surrogate.architecture import Architecture, build
+from ..errors import InputError, explain
+from .architecture import Architecture, build
 
 #: The paper's hybrid, its parts alone and in pairs, the recurrence of its equation (1), and one without history.
 NETWORKS = (
