@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from .static.sensitivity import sensitivity as sensitivity
     from .static.solve import solve_static as solve_static
     from .static.uncertainty import propagate_uncertainty as propagate_uncertainty
+    from .studies.dynamic_surrogate import train_dynamic_surrogate as train_dynamic_surrogate
     from .studies.geometry_network import fit_geometry_network as fit_geometry_network
     from .studies.long_motion import solve_to_folder as solve_to_folder
     from .studies.opensim_tool import run_setup as run_setup
+    from .studies.static_surrogate import train_static_surrogate as train_static_surrogate
     from .surrogate.surrogate import Surrogate as Surrogate
     from .tables import read_table as read_table
 
@@ -58,6 +60,8 @@ _HOMES = {
     "solve_dynamic": "dynamic.solve",
     "Surrogate": "surrogate.surrogate",
     "fit_geometry_network": "studies.geometry_network",
+    "train_static_surrogate": "studies.static_surrogate",
+    "train_dynamic_surrogate": "studies.dynamic_surrogate",
     "DynamicSolution": "dynamic.solution",
     "SealedSolution": "dynamic.solution",
     "EmgTracking": "dynamic.emg",
