@@ -270,3 +270,17 @@ def test_interrupted_training_goes_on_to_the_same_result(answers: list[Answer], 
         run(tmp_path, stop)
     resumed, whole = run(tmp_path), run(None)
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"fallback": "exact"}, "fallback='none' of a dynamic surrogate"),
+        ({"on_failure": "ignore"}, "on_failure='raise' or 'return'"),
+        ({"tolerance": 0.0}, "a tolerance above 0"),
+        ({"tolerance": float("nan")}, "a tolerance above 0"),
+    ],
+)
+def test_unknown_options_are_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        surrogate().solve(limb(), **options)

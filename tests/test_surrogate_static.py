@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -299,6 +300,16 @@ def test_saved_and_loaded(trained: Any, problem: RedundancyProblem, tmp_path: Pa
     assert np.array_equal(again.predict(problem).activation, trained.surrogate.predict(problem).activation)
     assert again.provenance == trained.surrogate.provenance
     assert {path.suffix for path in folder.iterdir()} == {".safetensors", ".json"}
+
+
+@pytest.mark.parametrize(("key", "value", "said"), [("cost", "effort", "a cost among"), ("muscles", 3, "goes with")])
+def test_a_description_that_was_changed(trained: Any, tmp_path: Path, key: str, value: Any, said: str) -> None:
+    from osimopt import InputError, Surrogate
+
+    file = trained.surrogate.save(tmp_path / "surrogate") / "surrogate.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), key: value}))
+    with pytest.raises(InputError, match=said):
+        Surrogate.load(tmp_path / "surrogate")
 
 
 def test_frames_beyond_training_are_flagged(trained: Any, problem: RedundancyProblem) -> None:

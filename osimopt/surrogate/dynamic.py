@@ -97,6 +97,9 @@ class DynamicSurrogate:
         if fallback != "none":
             fix = "Solve what fails with solve_dynamic(problem, initial_guess=surrogate.solve(problem))."
             raise InputError(explain("fallback='none' of a dynamic surrogate", repr(fallback), fix))
+        if on_failure not in ("raise", "return"):
+            raise InputError(explain("on_failure='raise' or 'return'", repr(on_failure), "Choose one of them."))
+        check_tolerance(tolerance)
         self.check(problem)
         begun = perf_counter()
         at = problem if times is None else _resampled(problem, np.asarray(times, dtype=float))
@@ -147,6 +150,7 @@ class DynamicSurrogate:
         InputError
             Other muscles or coordinates, or frames that are not even.
         """
+        check_tolerance(tolerance)
         self.check(problem)
         if not _even(problem.time, self.network.step):
             got = f"{np.diff(problem.time).min():g} to {np.diff(problem.time).max():g} s"
@@ -226,6 +230,13 @@ class DynamicSurrogate:
         ranges = Scaler.from_arrays(part("ranges."), told["features"])
         muscles, coordinates = tuple(told["muscles"]), tuple(told["coordinates"])
         return cls(architecture, network.eval().to(device), muscles, coordinates, ranges, device, told["provenance"])
+
+
+def check_tolerance(tolerance: float) -> None:
+    """Refuse what is no share above 0; infinity lets every frame pass that is a number."""
+    if not (isinstance(tolerance, int | float) and tolerance > 0.0):
+        fix = f"The default is {TOLERANCE:g}."
+        raise InputError(explain("a tolerance above 0, as a share of peaks", repr(tolerance), fix))
 
 
 def _even(time: Array, step: float) -> bool:

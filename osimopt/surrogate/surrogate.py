@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..costs import get_cost
 from ..errors import InputError, explain
 from ..static.device import Device
 from . import folder
@@ -66,12 +67,16 @@ def part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 def _static(tensors: dict[str, Tensor], told: dict[str, Any], device: str) -> StaticSurrogate:
     architecture = Architecture.from_dict(told["architecture"])
     weights, muscles = part(tensors, "network"), tuple(told["muscles"])
+    get_cost(told["cost"])
     network: SetNetwork | FrameNetwork
     if architecture.kind == "set":
         network = SetNetwork(architecture)
     else:
         scaler = Scaler.from_arrays({**part(tensors, "ranges"), "mean": weights["mean"], "std": weights["std"]})
-        network = FrameNetwork(architecture, len(muscles), scaler, told["window"])
+        window = told["window"]
+        if not (isinstance(window, int) and window >= 1):
+            raise ValueError(f"a window of {window!r} frames")
+        network = FrameNetwork(architecture, len(muscles), scaler, window)
     network.load_state_dict(weights)
     network.eval()
     ranges = Scaler.from_arrays(part(tensors, "ranges"), told["features"])
