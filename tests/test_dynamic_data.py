@@ -116,3 +116,16 @@ def test_draws_without_a_solution_are_kept_as_reasons(tmp_path: Path, monkeypatc
     assert generate([limb()], tmp_path, (1, 0, 0), duration=SHORT) == []
     assert "cannot" in (tmp_path / "training_0000.failed").read_text(encoding="utf-8")
     assert generate([limb()], tmp_path, (1, 0, 0), duration=SHORT) == []
+
+
+def test_solutions_of_something_else_are_refused(tmp_path: Path) -> None:
+    """A folder is for one set of trials, seed and duration; more solutions of the same go on."""
+    nothing = (0, 0, 0)
+    for _ in range(2):
+        assert generate([limb()], tmp_path, nothing, 0, duration=SHORT) == []
+    with pytest.raises(InputError, match="got another seed"):
+        generate([limb()], tmp_path, nothing, 1, duration=SHORT)
+    with pytest.raises(InputError, match="got another duration"):
+        generate([limb()], tmp_path, nothing, 0, duration=2.0 * SHORT)
+    with pytest.raises(InputError, match="got others"):
+        generate([limb(), limb()], tmp_path, nothing, 0, duration=SHORT)

@@ -7,6 +7,7 @@ margins are kept as context, and nothing is learned of them.
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -148,8 +149,13 @@ def generate(
         Called with (number done, number in all, what became of the last).
     options
         Of :func:`osimopt.solve_dynamic`.
+
+    Raises
+    ------
+    InputError
+        Trials too short, or a folder of solutions of other trials, seed, duration or options.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    _claim(folder, {"seed": seed, "duration": duration, "options": repr(sorted(options.items()))}, problems)
     planned = plans(problems, counts, seed, duration)[share[0] :: share[1]]
     paths = []
     for done, plan in enumerate(planned, 1):
@@ -162,6 +168,26 @@ def generate(
         if progress is not None:
             progress(done, len(planned), said)
     return paths
+
+
+def _claim(folder: Path, chosen: dict[str, Any], problems: Sequence[RedundancyProblem]) -> None:
+    """Say in ``plan.json`` what the folder is for; solutions of something else are not to be learned from."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "plan.json"
+    trials = [
+        [len(one), *(float(np.abs(array).sum()) for array in (one.time, one.generalized_force, one.moment_arm))]
+        for one in problems
+    ]
+    if not path.is_file():
+        write_atomically(path, json.dumps({**chosen, "trials": trials}, indent=2) + "\n")
+        return
+    told = json.loads(path.read_text(encoding="utf-8"))
+    other = [name for name, value in chosen.items() if told.get(name) != value]
+    same = np.shape(told.get("trials")) == np.shape(trials) and np.allclose(told["trials"], trials, rtol=1e-9)
+    if other or not same:
+        got = f"another {', '.join(other)}" if other else "others"
+        fix = "Choose another folder, or delete it to solve anew."
+        raise InputError(explain("solutions of the same trials, seed, duration and options", got, fix, folder))
 
 
 def _make(problem: RedundancyProblem, plan: Plan, path: Path, duration: float, options: dict[str, Any]) -> str:
