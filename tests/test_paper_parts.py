@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -12,7 +13,9 @@ import torch
 from osimopt import InputError
 from osimopt.studies.paper.baselines import BASELINES, baselines
 from osimopt.studies.paper.measures import EDGES, errors, histogram, latency, spread
+from osimopt.studies.paper.noise import add_noise
 from osimopt.studies.paper.objective import loss_of, objective, violation
+from osimopt.studies.paper.scaling import Scaling
 from osimopt.studies.paper.windows import Windows
 from osimopt.surrogate.last_frame import NETWORKS, WEIGHTS, AtTheEnd, Bounded, count_weights, sized
 from osimopt.surrogate.optimizer import make_optimizer
@@ -153,3 +156,28 @@ def test_constraints_hold_by_construction() -> None:
     assert violation(network.network(x).detach().numpy(), lower.numpy(), upper.numpy()) > 0.1
     network.train()(x).sum().backward()
     assert all(float(w.grad.abs().sum()) > 0.0 for w in network.network.network[-1].parameters())
+
+
+def test_scaling_knows_training_only_and_goes_back() -> None:
+    training, other = waves(), waves("b", 1.0)
+    scaling = Scaling.of(training)
+    scaled = scaling.inputs(training)
+    assert (scaled.min(), scaled.max()) == (0.0, 1.0)
+    assert scaling.untarget(scaling.targets(other)) == pytest.approx(other.target, abs=1e-12)
+    again = Scaling.from_dict(json.loads(json.dumps(scaling.to_dict())))
+    assert np.array_equal(again.inputs(other), scaling.inputs(other))
+    flat = Windows(**{**vars(training), "inputs": np.ones_like(training.inputs)})
+    assert (Scaling.of(flat).inputs(flat) == 0.0).all()
+
+
+def test_noise_is_as_much_as_said() -> None:
+    clean = np.full((50, 20, 6), 0.3)
+    gaussian, salted = (add_noise(clean, kind, 0) for kind in ("gaussian", "salt-and-pepper"))
+    assert np.std(gaussian - clean) == pytest.approx(0.05, rel=0.05)
+    assert np.mean(salted != clean) == pytest.approx(0.1, abs=0.01)
+    assert set(np.unique(salted)) == {0.0, 0.3, 1.0}
+    assert np.array_equal(gaussian, add_noise(clean, "gaussian", 0))
+    assert not np.array_equal(gaussian, add_noise(clean, "gaussian", 1))
+    assert add_noise(clean, "none", 0) is clean
+    with pytest.raises(InputError, match="noise among"):
+        add_noise(clean, "pink", 0)  # type: ignore[arg-type]

@@ -47,8 +47,8 @@ class Method(StrEnum):
 How = Annotated[
     Method,
     typer.Option(
-        help="static: frame by frame; dynamic: the whole interval, with activation dynamics; surrogate: static, begun "
-        "by a network."
+        help="static: frame by frame; dynamic: the whole interval, with activation dynamics; surrogate: as "
+        "a network was trained for, finished by the exact solver or by collocation."
     ),
 ]
 Cost = Annotated[
