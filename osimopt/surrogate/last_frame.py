@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..errors import InputError, explain
 from .architecture import Architecture, build
+from .options import TrainingOptions
+from .training import History, Loss, fit
+
+Array = NDArray[np.float64]
 
 #: The paper's hybrid, its parts alone and in pairs, the recurrence of its equation (1), and one without history.
 NETWORKS = (
@@ -80,3 +88,35 @@ def sized(kind: str, inputs: int, outputs: int, weights: int = WEIGHTS, **shape:
     counted = {width: count_weights(AtTheEnd(kind, inputs, outputs, width, **shape)) for width in WIDTHS}
     best = min(counted, key=lambda width: abs(counted[width] - weights))
     return AtTheEnd(kind, inputs, outputs, best, **shape)
+
+
+def fitted(
+    kind: str,
+    training: tuple[Array, Array],
+    validation: tuple[Array, Array],
+    loss: Loss,
+    options: TrainingOptions,
+    weights: int = WEIGHTS,
+) -> tuple[Callable[[Array], Array], History, int]:
+    """Train a network of a kind on windows (N, T, C) and targets (N, K), in single precision.
+
+    Returns
+    -------
+    tuple
+        A function of windows, NumPy in and out; how training went; the number of weights.
+    """
+    tensors = [tuple(torch.as_tensor(part, dtype=torch.float32) for part in own) for own in (training, validation)]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        network = sized(kind, training[0].shape[2], training[1].shape[1], weights)
+    history = fit(network, tensors[0], tensors[1], loss, options)
+    network.eval()
+
+    def call(inputs: Array) -> Array:
+        with torch.no_grad():
+            said: Array = (
+                network(torch.as_tensor(inputs, dtype=torch.float32).to(options.device)).double().cpu().numpy()
+            )
+        return said
+
+    return call, history, count_weights(network)

@@ -33,12 +33,12 @@ STEP, DURATION, FRAMES, EVERY = 0.01, 4.0, 20, 5
 SLOW, FAST = (0.15, 0.7), (0.5, 1.2)
 #: N·m that the hand pulls at most, to either side, so that flexors and extensors take turns.
 PULL = np.array([3.0, 15.0])
-#: Standard deviation of the logarithm of strengths: of every trial, and of another subject.
-TRIALS, SUBJECT = 0.1, 0.3
+#: Standard deviation of the logarithm of another subject's strengths, which networks are not told.
+SUBJECT = 0.3
 
 
 def simulated(
-    folder: Path, trials: int, seed: int, *, task: str = "slow", subject: str = "own", spread: float = TRIALS
+    folder: Path, trials: int, seed: int, *, task: str = "slow", subject: str = "own", spread: float = 0.0
 ) -> Windows:
     """Windows of random motions; problems are kept in ``folder``, as :func:`problem_of` finds them.
 
@@ -51,7 +51,7 @@ def simulated(
     task
         ``"slow"`` or ``"fast"``.
     subject, spread
-        A name, and how much the strengths of its muscles differ from the model's, and from trial to trial.
+        A name, and how much its strengths differ from the model's (``SUBJECT``), drawn for every trial.
     """
     folder.mkdir(parents=True, exist_ok=True)
     parts = []
