@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ..errors import InputError, explain
 
@@ -120,9 +121,8 @@ class Convolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, inputs) to (B, T, width); frames beyond the ends are those at the ends."""
-        first, last = x[:, :1].expand(-1, self.before, -1), x[:, -1:].expand(-1, self.after, -1)
-        padded = torch.cat([first, x, last], dim=1)
-        out: Tensor = self.rest(self.convolution(padded.transpose(1, 2)).transpose(1, 2))
+        padded = functional.pad(x.transpose(1, 2), (self.before, self.after), mode="replicate")
+        out: Tensor = self.rest(self.convolution(padded)).transpose(1, 2)
         return out
 
 
