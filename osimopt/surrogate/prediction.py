@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 #: What to do about frames that miss too much, in place of what there is to say of a solver.
-MISSED = "What the network says misses moments or tendons there. solve_dynamic(initial_guess=…) goes on from it."
+MISSED = (
+    "What the network says misses moments or tendons there; osimopt solve --method surrogate goes on by collocation."
+)
 #: N·m (N of a translation) that a coordinate's peak counts as at least.
 LEAST_PEAK = 1.0
 
