@@ -13,6 +13,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import InputError, explain
+from .dynamic import refuse_forces
 from .options import Cache, Gain, Jobs, Lowpass, Model, Overwrite, Passive, Reserves, TimeRange, Weld, read_reserves
 from .stopping import stoppable
 from .terminal import messages, progress, say
@@ -126,7 +127,8 @@ def train(
         "weld": tuple(weld or ()), "passive_force": passive_force, "gain": gain, "n_jobs": jobs,
     }  # fmt: skip
     run: Any = KINDS[kind.value].of(_given(shape), _given(options), _given(own), quick)
-    run.check(read)
+    if kind.value == "dynamic":
+        refuse_forces(read, "compliant")
     check_target(out.absolute(), overwrite)
     trials = _trials([model, *(variant or [])], motions, external_loads, generalized_force)
     with stoppable(out):

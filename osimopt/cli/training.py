@@ -45,9 +45,6 @@ class StaticTraining:
         made = Architecture(**{"kind": "set", "width": 32, "depth": 4, **shape})
         return cls(made, _halved(whole) if quick else whole, own, quick)
 
-    def check(self, read: Mapping[str, Any]) -> None:
-        """Any forces will do."""
-
     def train(self, problems: Sequence[RedundancyProblem], checkpoint: Path, moved: Moved) -> Trained:
         """Train and judge."""
         from ..studies.static_surrogate import FRAMES, train_static_surrogate
@@ -104,12 +101,6 @@ class DynamicTraining:
             fix = "Leave --architecture out."
             raise InputError(explain("an architecture for series with --kind dynamic", "set", fix))
         return cls(made, _halved(whole) if quick else whole, own, quick)
-
-    def check(self, read: Mapping[str, Any]) -> None:
-        """Muscles become De Groote's, which bring their own forces."""
-        from .dynamic import refuse_forces
-
-        refuse_forces(read, "compliant")
 
     def train(self, problems: Sequence[RedundancyProblem], checkpoint: Path, moved: Moved) -> TrainedDynamic:
         """Solve what is not solved yet, train and judge."""

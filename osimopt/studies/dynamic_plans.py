@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from ..errors import InputError, explain
 from ..problem import RedundancyProblem
-from .training_data import TRAIN, TRIALS, VALIDATE
+from .training_data import blocks
 
 #: s of a window that are learned from, and that are solved on either side of it.
 DURATION, MARGIN = 1.2, 0.12
 BLOCKS = ("training", "validation", "test")
-#: Share of the solutions whose muscles are the model's own, and the largest spread of the others' .
+#: Share of the solutions whose muscles are the model's own, and the largest spread of the others'.
 NOMINAL, WIDEST = 0.25, 1.3
 
 
@@ -66,13 +65,8 @@ def plans(
 
 
 def _places(problems: Sequence[RedundancyProblem]) -> list[list[tuple[int, float, float]]]:
-    """For each block, the trials it may take from, and from when to when (s): few trials are cut, many stay whole."""
-    if len(problems) >= TRIALS:
-        first, second = int(TRAIN * len(problems)), int(np.ceil((TRAIN + VALIDATE) * len(problems)))
-        cuts = (range(first), range(first, second), range(second, len(problems)))
-        return [[(trial, *_ends(problems[trial], 0.0, 1.0)) for trial in own] for own in cuts]
-    edges = pairwise((0.0, TRAIN, TRAIN + VALIDATE, 1.0))
-    return [[(trial, *_ends(one, *share)) for trial, one in enumerate(problems)] for share in edges]
+    """For each block, the trials it may take from, and from when to when (s)."""
+    return [[(trial, *_ends(problems[trial], *share)) for trial, *share in own] for own in blocks(len(problems))]
 
 
 def _ends(problem: RedundancyProblem, first: float, last: float) -> tuple[float, float]:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain
 from ..problem import RedundancyProblem
-from ..surrogate.dynamic import DynamicSurrogate
+from ..surrogate.dynamic import TOLERANCE, DynamicSurrogate
 from ..surrogate.dynamic_training import IDLE, OPTIONS, train_dynamic
+from ..surrogate.prediction import judged
 from ..surrogate.strides import Strides, parameters_of
 from ..surrogate.tendon_network import estimate
 from ..surrogate.training import History, TrainingOptions
@@ -105,7 +106,10 @@ def judge_dynamic(
         (one.muscle_force / parameters_of(sample.problem).max_isometric_force)[sample.inside]
         for one, sample in zip(answers, test, strict=True)
     ]
-    held = [surrogate.solve(sample.problem).solved[sample.inside] for sample in test]
+    held = [
+        judged(one.problem, one.missed, one.tendon_residual, TOLERANCE)[0][sample.inside]
+        for one, sample in zip(answers, test, strict=True)
+    ]
     told, learned = ([_told(sample) for sample in samples] for samples in (test, training))
     known = np.concatenate([sample.force[sample.inside] for sample in training])
     weights = _regressed(np.concatenate(learned), known)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,20 +45,31 @@ class Split:
         InputError
             A trial is too short to be cut.
         """
-        if len(problems) >= TRIALS:
-            first, second = int(TRAIN * len(problems)), int(np.ceil((TRAIN + VALIDATE) * len(problems)))
-            return cls(list(problems[:first]), list(problems[first:second]), list(problems[second:]))
-        split = cls([], [], [])
-        for problem in problems:
-            if len(problem) < SHORTEST:
-                fix = f"Give longer trials, or {TRIALS} of them."
-                got = f"{len(problem)} in {problem}"
-                raise InputError(explain(f"trials of {SHORTEST} frames or more, to be split by time", got, fix))
-            first, second = (int(share * len(problem)) for share in (TRAIN, TRAIN + VALIDATE))
-            split.training.append(problem.frames(slice(0, first)))
-            split.validation.append(problem.frames(slice(first, second)))
-            split.test.append(problem.frames(slice(second, None)))
-        return split
+        if len(problems) < TRIALS:
+            for problem in problems:
+                if len(problem) < SHORTEST:
+                    fix = f"Give longer trials, or {TRIALS} of them."
+                    got = f"{len(problem)} in {problem}"
+                    raise InputError(explain(f"trials of {SHORTEST} frames or more, to be split by time", got, fix))
+
+        def part(trial: int, first: float, last: float) -> RedundancyProblem:
+            frames = len(problems[trial])
+            return problems[trial].frames(slice(int(first * frames), int(last * frames)))
+
+        return cls(*([part(*place) for place in own] for own in blocks(len(problems))))
+
+
+def blocks(trials: int) -> list[list[tuple[int, float, float]]]:
+    """To train on, to stop by, to be judged on: which trials, and from which to which share of their time.
+
+    Few trials are cut, many stay whole.
+    """
+    if trials >= TRIALS:
+        first, second = int(TRAIN * trials), int(np.ceil((TRAIN + VALIDATE) * trials))
+        edges = pairwise((0, first, second, trials))
+        return [[(trial, 0.0, 1.0) for trial in range(*own)] for own in edges]
+    shares = pairwise((0.0, TRAIN, TRAIN + VALIDATE, 1.0))
+    return [[(trial, *share) for trial in range(trials)] for share in shares]
 
 
 def vary(problem: RedundancyProblem, frames: int, seed: int, spread: float = 1.0, window: int = 1) -> RedundancyProblem:

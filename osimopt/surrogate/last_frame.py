@@ -114,9 +114,7 @@ def fitted(
 
     def call(inputs: Array) -> Array:
         with torch.no_grad():
-            said: Array = (
-                network(torch.as_tensor(inputs, dtype=torch.float32).to(options.device)).double().cpu().numpy()
-            )
-        return said
+            said = network(torch.as_tensor(inputs, dtype=torch.float32).to(options.device))
+        return np.asarray(said.cpu(), dtype=float)
 
     return call, history, count_weights(network)

@@ -51,6 +51,6 @@ def beyond(ranges: Scaler, strides: Strides) -> Tensor:
 
 
 def _quantities(strides: Strides) -> list[Tensor]:
-    """(B, T, M) each, 1 in place of what does not vary."""
+    """``QUANTITIES``, each (B, T, M), or with 1 in place of T where it does not vary in time."""
     state = rigid_state(strides)
     return [state.length, state.velocity, *constants(strides).unbind(dim=-1)]

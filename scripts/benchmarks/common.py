@@ -5,11 +5,15 @@ import os
 import statistics
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import osimopt
 from osimopt import isolation
+from osimopt.problem import RedundancyProblem
 
 
 def parser(doc: str | None, end: bool = True) -> argparse.ArgumentParser:
@@ -21,6 +25,13 @@ def parser(doc: str | None, end: bool = True) -> argparse.ArgumentParser:
     if end:
         made.add_argument("end", type=float)
     return made
+
+
+def read(model: Path | str, motion: Path | str, start: float, end: float, **options: Any) -> RedundancyProblem:
+    """A problem, without its warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return osimopt.load_problem(model, motion, time_range=(start, end), **options)
 
 
 def start_processes(count: int) -> None:

@@ -8,12 +8,10 @@ what is compared is the raw network on frames held out, before any Newton step.
 """
 
 import json
-import warnings
 from typing import Any
 
-from common import parser
+from common import parser, read
 
-import osimopt
 from osimopt.studies.static_surrogate import train_static_surrogate
 from osimopt.surrogate.architecture import Architecture
 from osimopt.surrogate.training import TrainingOptions
@@ -28,12 +26,10 @@ def main() -> None:
     made.add_argument("--frames", type=int, default=4000)
     made.add_argument("--epochs", type=int, default=15)
     arguments = made.parse_args()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        problem = osimopt.load_problem(
-            arguments.model, arguments.motion, time_range=(arguments.start, arguments.end),
-            generalized_force=arguments.generalized_force, external_loads=arguments.loads,
-        )  # fmt: skip
+    problem = read(
+        arguments.model, arguments.motion, arguments.start, arguments.end,
+        generalized_force=arguments.generalized_force, external_loads=arguments.loads,
+    )  # fmt: skip
     networks = [
         ("set", Architecture("set", 32, 4), 1),
         ("mlp", Architecture("mlp", 128, 3), 1),

@@ -13,13 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from common import parser, told
+from common import parser, read, told
 
 import osimopt
 from osimopt.costs import get_cost
@@ -53,13 +52,6 @@ model.finalizeConnections(); model.printToXML(out)
 """
 #: Duals that a network might say, in whitened units; all but the first are absurd.
 SIZES = (1.0, 1e-6, 1e3, 1e12, 1e300)
-
-
-def read(model: Path | str, motion: Path, start: float, end: float, **options: Any) -> RedundancyProblem:
-    """A problem, without its warnings."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return osimopt.load_problem(model, motion, time_range=(start, end), **options)
 
 
 def make_variant(model: Path, seed: int, folder: Path) -> Path:

@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...surrogate.scaler import CONSTANT
 from .windows import Windows
 
 Array = NDArray[np.float64]
-
-#: A column that varies by less, relative to its size, does not vary, and is scaled to 0.
-CONSTANT = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
