@@ -24,8 +24,8 @@ def baselines(
 ) -> dict[str, Baseline]:
     """Fit them on training windows: ``inputs`` and ``targets`` scale windows to (N, T, C) and (N, K).
 
-    Persistence says the target at the last frame, and extrapolation goes on along the last two: both see the targets'
-    own past (``Windows.recent``), which the networks see where it is among their inputs only.
+    Persistence says what the target was last, and extrapolation goes on along the last two: both see the targets' own
+    past (``Windows.recent``), which the networks see where it is among their inputs only.
     """
     middle = targets(training).mean(axis=0)
 
@@ -36,7 +36,7 @@ def baselines(
 
     def extrapolated(windows: Windows) -> Array:
         last, before = recent(windows, 1), recent(windows, 0)
-        return last + (last - before) * (windows.ahead / windows.step)
+        return last + (last - before) * ((windows.ahead or windows.step) / windows.step)
 
     weights = _ridge(_features(inputs(training)), targets(training), _features(inputs(validation)), targets(validation))
     return {

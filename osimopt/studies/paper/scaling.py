@@ -1,9 +1,9 @@
-"""Min-max scaling of inputs and targets by the training windows, and nothing else of what the network may see."""
+"""Scaling of inputs and targets by the training windows, and nothing else of what the network may see."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """Least value and range of each signal (C,) and each target (K,) in training; the range of a constant is 1."""
+    """Least value and range of each signal (C,) and each target (K,) in training; the range of a constant is 1.
+
+    Of inputs that are standardised: mean and standard deviation.
+    """
 
     input_low: Array
     input_range: Array
@@ -24,10 +27,10 @@ class Scaling:
     target_range: Array
 
     @classmethod
-    def of(cls, training: Windows) -> Scaling:
-        """From training windows; values that were not measured (NaN) do not count."""
+    def of(cls, training: Windows, inputs: Literal["min-max", "standard"] = "min-max") -> Scaling:
+        """From training windows; values that were not measured (NaN) do not count. Targets are always in [0, 1]."""
         signals = training.inputs.reshape(-1, training.inputs.shape[-1])
-        return cls(*_limits(signals), *_limits(training.target))
+        return cls(*(_limits(signals) if inputs == "min-max" else _moments(signals)), *_limits(training.target))
 
     def inputs(self, windows: Windows) -> Array:
         """(N, T, C) signals, 0 to 1 in training."""
@@ -60,5 +63,13 @@ _ARRAYS = ("input_low", "input_range", "target_low", "target_range")
 
 def _limits(values: Array) -> tuple[Array, Array]:
     low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
-    still = high - low <= CONSTANT * np.maximum(1.0, np.abs(low))
-    return low, np.where(still, 1.0, high - low)
+    return low, _unless_constant(high - low, low)
+
+
+def _moments(values: Array) -> tuple[Array, Array]:
+    mean = np.nanmean(values, axis=0)
+    return mean, _unless_constant(np.nanstd(values, axis=0), mean)
+
+
+def _unless_constant(size: Array, about: Array) -> Array:
+    return np.where(size <= CONSTANT * np.maximum(1.0, np.abs(about)), 1.0, size)
