@@ -25,5 +25,5 @@ def test_results_are_kept_and_repeat(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (
         run(Experiment("waves", "mlp", seed=1, epochs=5, weights=500), sets, tmp_path / "one")["test"] != told["test"]
     )
-    monkeypatch.setattr(experiment, "fitted", None)  # what is kept is not trained again
+    monkeypatch.setattr(experiment, "_run", None)  # what is kept is not trained again
     assert run(small, sets, tmp_path / "one") == told

@@ -75,7 +75,7 @@ class Bounded(nn.Module):
         free, held = said[:, count:], said[:, :count]
         inside = held.clamp(self.lower, self.upper)
         if self.training:
-            inside = held + (inside - held).detach()  # a clamp would end the gradient
+            inside = inside.detach() + (held - held.detach())  # a clamp would end the gradient
         return torch.cat([inside, free], dim=1)
 
 

@@ -28,17 +28,18 @@ class Controller:
 
     def tell(self, places: Mapping[str, int], reward: float) -> None:
         """Make choices that brought more than usual likelier: Δ logits = step · advantage · ∇ log probability."""
-        if self.seen == 0:
+        self.seen += 1
+        if self.seen == 1:
             self.mean = reward
+            return
         advantage = (reward - self.mean) / self.spread
         for name, share in self.shares().items():
             gradient = -share
             gradient[places[name]] += 1.0
             self.logits[name] += STEP * np.clip(advantage, -2.0, 2.0) * gradient
         away = abs(reward - self.mean)
-        self.spread = max(1e-3, away if self.seen == 1 else (1 - FORGET) * self.spread + FORGET * away)
+        self.spread = max(1e-3, away if self.seen == 2 else (1 - FORGET) * self.spread + FORGET * away)
         self.mean += FORGET * (reward - self.mean)
-        self.seen += 1
 
     def shares(self) -> dict[str, Array]:
         """Probabilities of the choices."""

@@ -103,7 +103,7 @@ class Pipeline:
         """What :meth:`write` wrote."""
         told = json.loads(path.read_text(encoding="utf-8"))
         scaling, frames = Scaling.from_dict(told.pop("scales")), np.asarray(told.pop("frames"), dtype=float)
-        return cls(Cleaning(**told), scaling, frames.reshape(len(frames), -1))
+        return cls(Cleaning(**told), scaling, frames.reshape(-1, len(scaling.input_low)))
 
 
 def denoise(inputs: Array, cleaning: Cleaning) -> Array:

@@ -120,6 +120,7 @@ def _optuna(seed: int, longest: int) -> Callable[[], _Proposal]:
         raise InputError(explain("Optuna, for tuning by TPE and Hyperband", "it is not installed", fix)) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
+        study_name=f"seed {seed}",  # Hyperband sorts trials into brackets by it
         sampler=optuna.samplers.TPESampler(seed=seed),
         pruner=optuna.pruners.HyperbandPruner(min_resource=SHORTEST, max_resource=longest, reduction_factor=REDUCTION),
     )
