@@ -12,7 +12,8 @@ import numpy as np
 from ...report import style
 from .measures import EDGES, spread
 from .plan import HYBRID, Trained
-from .tables import MSE, AllSets, accuracy, threshold
+from .table import Table
+from .tables import MSE, AllSets, threshold
 
 #: s of figure 1.
 SHOWN = 4.0
@@ -42,7 +43,7 @@ def objective(trained: Trained, missed: Mapping[str, Any] | None) -> str:
     mosaic = [[f"{row} {column}" for column in range(len(shown))] for row in rows]
     with _drawing(mosaic, (5.2 * len(shown), 6.4)) as (axes, made):
         for column, name in enumerate(shown):
-            one = next(own for own in trained.parts["networks"] if own.dataset == name and own.network == HYBRID)
+            one = trained.hybrid(name)
             told = trained.over_seeds(one)[0]
             time = np.asarray(told["series"]["time"])
             keep = time <= time[0] + SHOWN
@@ -97,9 +98,8 @@ def optimizers(trained: Trained, sets: AllSets) -> str:
     return made.svg
 
 
-def networks(trained: Trained, sets: AllSets) -> str:
-    """Every network and what is trivial, by set."""
-    table = accuracy(trained, sets)
+def networks(trained: Trained, table: Table) -> str:
+    """Every network and what is trivial, by set: table 2."""
     names = list(trained.plan.datasets)
     with _drawing([[name] for name in names], (7.4, 2.6 * len(names))) as (axes, made):
         for name in names:

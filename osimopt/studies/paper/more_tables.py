@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import printed
-from .experiment import Experiment
 from .measures import spread
-from .plan import HYBRID, Trained
+from .plan import Trained
 from .preprocessing import Cleaning, Pipeline, imputation_errors
 from .table import Row, Table, at, over
-from .tables import MSE, AllSets
+from .tables import DUAL, MSE, AllSets
 from .tuning import METHODS, Tuned
 
 #: Shares of the values that are masked, and how many of them in a row.
@@ -36,7 +35,7 @@ def balance(trained: Trained) -> Table:
 
 def constraints(trained: Trained) -> Table:
     """Equations (3) and (7)."""
-    own = next(one for one in trained.parts["networks"] if _is(one, trained.plan.simulation, HYBRID))
+    own = trained.hybrid(trained.plan.simulation)
     rows = []
     for one in (own, *trained.parts["constraints"]):
         results = trained.over_seeds(one)
@@ -87,7 +86,7 @@ def tuning(found: Sequence[Tuned], trained: Trained, results: Mapping[Tuned, dic
             "MSE of its network (1e-3)": spread([MSE * results[one]["test"]["mse"] for one in own]),
             "networks chosen": ", ".join(f"{name} ({networks.count(name)})" for name in dict.fromkeys(networks)),
         })  # fmt: skip
-    hybrid = next(one for one in trained.parts["networks"] if _is(one, trained.plan.simulation, HYBRID))
+    hybrid = trained.hybrid(trained.plan.simulation)
     own_results = trained.over_seeds(hybrid)
     rows.append({
         "method": "none: the hybrid as everywhere else",
@@ -130,8 +129,10 @@ def cost(speed: Mapping[str, Any]) -> Table:
             "what": f"network: {name}", "one (ms)": told["median_ms"], "p99 (ms)": told["p99_ms"],
             "each of many (ms)": told["batch_ms"], "moments met": "no",
         })  # fmt: skip
-    finished = speed["finished"]
+    finished, dual = speed["finished"], speed["dual"]
     rows += [
+        {"what": DUAL, "one (ms)": dual["median_ms"], "p99 (ms)": dual["p99_ms"],
+         "each of many (ms)": dual["batch_ms"], "moments met": "no"},
         {"what": "to finish a network's answer exactly, on top", "one (ms)": finished["median_ms"],
          "p99 (ms)": finished["p99_ms"], "each of many (ms)": finished["batch_ms"], "moments met": "yes"},
         {"what": "osimopt, batched Newton, no network", "one (ms)": solvers["batched, one frame"],
@@ -156,7 +157,3 @@ def cost(speed: Mapping[str, Any]) -> Table:
 
 def _times(scipy: float, own: float | None) -> float | None:
     return None if own is None else scipy / own
-
-
-def _is(one: Experiment, dataset: str, network: str) -> bool:
-    return one.dataset == dataset and one.network == network

@@ -24,9 +24,8 @@ class Section:
     def told(self) -> dict[str, Any]:
         """For the template."""
         columns, cells = self.table.columns, self.table.cells()
-        rows = [
-            {"cells": row, "look": _look(row, cells[place - 1] if place else row)} for place, row in enumerate(cells)
-        ]
+        before = [cells[0], *cells[:-1]] if len({row[0] for row in cells}) < len(cells) else cells
+        rows = [{"cells": row, "look": _look(row, other)} for row, other in zip(cells, before, strict=True)]
         note = self.table.note
         return {"title": self.table.title, "note": note, "columns": columns, "rows": rows, "figures": self.figures}
 
@@ -52,6 +51,6 @@ def write_page(path: Path, opening: Sequence[str], sections: Sequence[Section]) 
 
 
 def _look(row: Sequence[str], before: Sequence[str]) -> str:
-    """The paper's own rows are grey, and a line is above those of another set."""
+    """The paper's own rows are grey, and a line is above the first of a group that shares its first cell."""
     looks = ["paper"] if "the paper" in row[:2] else []
     return " ".join([*looks, "group"] if row[0] != before[0] else looks)

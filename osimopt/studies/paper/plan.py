@@ -164,6 +164,10 @@ class Trained:
     parts: Mapping[str, list[Experiment]]
     results: Results
 
+    def hybrid(self, dataset: str) -> Experiment:
+        """The hybrid network on a set, with the rate found."""
+        return next(one for one in self.parts["networks"] if (one.dataset, one.network) == (dataset, HYBRID))
+
     def over_seeds(self, experiment: Experiment) -> list[dict[str, Any]]:
         """Results of one experiment."""
         return [self.results[one] for one in self.plan.seeded([experiment])]

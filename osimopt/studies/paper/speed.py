@@ -55,6 +55,7 @@ def measure(path: Path, sets: Sets, problems: Path, networks: tuple[str, ...], w
     told = {
         "machine": {"processor": _processor(), "cores": os.cpu_count(), "python": platform.python_version()},
         "networks": {name: _network(name, sets, weights) for name in networks},
+        "dual": _dual(sets, problems),
         "finished": _finished(sets, problems),
         "solvers": _solvers(),
     }
@@ -89,6 +90,18 @@ def _network(name: str, sets: Sets, weights: int) -> dict[str, float]:
         }
     finally:
         torch.set_num_threads(threads)
+
+
+def _dual(sets: Sets, problems: Path) -> dict[str, float]:
+    """A network for the dual, hardly trained: one frame, and many at once."""
+    from ...surrogate.options import TrainingOptions
+    from ...surrogate.static_training import train_static
+
+    problem = Asked.of(sets.test, problems).problem
+    surrogate, _ = train_static([problem], [problem], options=TrainingOptions(epochs=1))
+    one = problem.frames(np.array([0]))
+    batch = _median(lambda: surrogate.predict(problem)) / len(problem)
+    return {**latency(lambda: surrogate.predict(one), 50), "batch_ms": batch}
 
 
 def _finished(sets: Sets, problems: Path) -> dict[str, float]:

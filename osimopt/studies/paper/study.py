@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,63 @@ from typing import Any
 import numpy as np
 
 from ...tables import write_atomically
-from . import figures, more_tables, tables
-from .datasets import available
+from . import datasets, figures, more_tables, tables
+from .dual import dual
 from .finish import Asked
 from .page import Section, write_page
-from .plan import HYBRID, Budget, Plan, Trained, train_all
+from .plan import Budget, Plan, Trained, train_all
 from .speed import measure
 from .table import Table
 from .tuning import LONGEST, METHODS, Tuned, as_experiment, tuned
 from .verdicts import verdicts
-from .workers import problems_of, sets_of, side_by_side, train_in
+from .windows import Sets
+from .workers import sets_of, side_by_side, train_in
 
 #: Told what is done, and (done, in all) of it.
 Say = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """Everything that was measured."""
+
+    trained: Trained
+    sets: Mapping[str, Sets]
+    tuned: list[Tuned]
+    of_tuned: Mapping[Tuned, dict[str, Any]]
+    duals: list[dict[str, Any]]
+    speed: dict[str, Any]
+    missed: dict[str, Any]
+
+    def tables(self) -> dict[str, Table]:
+        """By name."""
+        trained, sets = self.trained, self.sets
+        made = [
+            tables.datasets(sets), tables.accuracy(trained, sets, self.duals), tables.optimizers(trained, sets),
+            tables.noise(trained), tables.generalisation(trained, self.duals), more_tables.balance(trained),
+            more_tables.constraints(trained), more_tables.augmentation(trained),
+            more_tables.tuning(self.tuned, trained, self.of_tuned), more_tables.imputation(sets),
+            more_tables.cost(self.speed),
+        ]  # fmt: skip
+        by_name = {table.name: table for table in made}
+        return {**by_name, "verdicts": verdicts(trained, by_name, self.speed)}
+
+    def sections(self, made: Mapping[str, Table]) -> list[Section]:
+        """Of the page, in order."""
+        trained, sets, accuracy = self.trained, self.sets, made["table2_accuracy"]
+        drawn = {
+            "table2_accuracy": [
+                figures.objective(trained, self.missed),
+                figures.networks(trained, accuracy),
+                figures.histogram(trained),
+            ],
+            "table3_4_optimizers": [figures.optimizers(trained, sets)],
+            "balance": [figures.pareto(trained)],
+            "augmentation": [figures.augmentation(trained)],
+            "tuning": [figures.tuning(self.tuned)],
+        }
+        first = ["verdicts", *(name for name in made if name != "verdicts")]
+        return [Section(made[name], drawn.get(name, [])) for name in first]
 
 
 def run_study(folder: Path, data: Path | None, budget: Budget, jobs: int = 1, say: Say | None = None) -> Path:
@@ -50,62 +94,48 @@ def run_study(folder: Path, data: Path | None, budget: Budget, jobs: int = 1, sa
     Path
         The page.
     """
-    say, begun = say or (lambda *_: None), time.perf_counter()
+    begun = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
-    names = tuple(budget.simulation if name == "simulation" else name for name in available(data))
-    plan = Plan(budget, names)
-    sets = {}
+    found = _find(folder, data, budget, jobs, say or (lambda *_: None))
+    made = found.tables()
+    for table in made.values():
+        table.write(folder)
+    spent = _spent(folder, time.perf_counter() - begun)
+    plan, machine = found.trained.plan, found.speed["machine"]
+    write_atomically(folder / "study.json", json.dumps(_told(plan, machine, spent), indent=2) + "\n")
+    return write_page(folder / "study.html", _opening(plan, machine, spent), found.sections(made))
+
+
+def _find(folder: Path, data: Path | None, budget: Budget, jobs: int, say: Say) -> Findings:
+    names = tuple(budget.simulation if name == "simulation" else name for name in datasets.available(data))
+    plan, sets = Plan(budget, names), {}
     for place, name in enumerate((*names, *(["simulation, 25 times"] if budget.large else []))):
-        say("data sets", place, len(names) + bool(budget.large))
+        say("data sets", place + 1, len(names) + bool(budget.large))
         sets[name] = sets_of(name, folder, data)
     train = train_in(folder, data, jobs, lambda done, total: say("trainings", done, total))
     trained = train_all(plan, train)
     found = _tune(plan, folder, data, jobs, say)
-    hybrid = next(one for one in trained.parts["networks"] if one.dataset == plan.simulation and one.network == HYBRID)
-    like = {one: as_experiment(one, hybrid) for one in found}
+    like = {one: as_experiment(one, trained.hybrid(plan.simulation)) for one in found}
     retrained = train(list(like.values()))
-    say("what answers cost", 0, 1)
-    own = sets[plan.simulation]
-    problems = problems_of(plan.simulation, folder)
-    if problems is None:
-        raise ValueError("simulated sets have problems")
+    duals = _duals(plan, folder, jobs, say)
+    say("what answers cost", 1, 1)
+    own, problems = sets[plan.simulation], datasets.problems(folder / "sets")
     speed = measure(folder / "speed.json", own, problems, budget.networks, budget.weights)
-    made = _tables(trained, sets, found, {one: retrained[like[one]] for one in found}, speed)
-    for table in made.values():
-        table.write(folder)
-    missed = _missed(trained, sets, problems)
-    spent = _spent(folder, time.perf_counter() - begun)
-    write_atomically(folder / "study.json", json.dumps(_told(plan, speed, spent), indent=2) + "\n")
-    return write_page(folder / "study.html", _opening(plan, trained, speed, spent), [
-        Section(made["verdicts"]),
-        Section(made["table1_datasets"]),
-        Section(made["table2_accuracy"], [
-            figures.objective(trained, missed), figures.networks(trained, sets), figures.histogram(trained)
-        ]),
-        Section(made["table3_4_optimizers"], [figures.optimizers(trained, sets)]),
-        Section(made["table5_noise"]),
-        Section(made["table6_generalisation"]),
-        Section(made["balance"], [figures.pareto(trained)]),
-        Section(made["constraints"]),
-        Section(made["augmentation"], [figures.augmentation(trained)]),
-        Section(made["tuning"], [figures.tuning(found)]),
-        Section(made["imputation"]),
-        Section(made["cost"]),
-    ])  # fmt: skip
+    of_tuned = {one: retrained[like[one]] for one in found}
+    return Findings(trained, sets, found, of_tuned, duals, speed, _missed(trained, sets, problems))
 
 
-def _tables(
-    trained: Trained, sets: Mapping[str, Any], found: Sequence[Tuned], of_tuned: Mapping[Tuned, Any],
-    speed: Mapping[str, Any],
-) -> dict[str, Table]:  # fmt: skip
-    made = [
-        tables.datasets(sets), tables.accuracy(trained, sets), tables.optimizers(trained, sets), tables.noise(trained),
-        tables.generalisation(trained), more_tables.balance(trained), more_tables.constraints(trained),
-        more_tables.augmentation(trained), more_tables.tuning(found, trained, of_tuned), more_tables.imputation(sets),
-        more_tables.cost(speed),
-    ]  # fmt: skip
-    by_name = {table.name: table for table in made}
-    return {**by_name, "verdicts": verdicts(trained, by_name, speed)}
+def _duals(plan: Plan, folder: Path, jobs: int, say: Say) -> list[dict[str, Any]]:
+    calls = [(plan.simulation, folder, seed, plan.budget.epochs) for seed in range(plan.budget.seeds)]
+    return side_by_side(_dual, calls, jobs, lambda done, total: say("networks for the dual", done, total))
+
+
+def _dual(name: str, folder: Path, seed: int, epochs: int) -> dict[str, Any]:
+    import torch
+
+    torch.set_num_threads(1)
+    path = folder / "dual" / f"{epochs}_{seed}.json"
+    return dual(path, sets_of(name, folder, None), datasets.problems(folder / "sets"), seed, epochs)
 
 
 def _tune(plan: Plan, folder: Path, data: Path | None, jobs: int, say: Say) -> list[Tuned]:
@@ -128,8 +158,7 @@ def _tuned(method: Any, name: str, folder: Path, data: Path | None, budget: int,
 def _missed(trained: Trained, sets: Mapping[str, Any], problems: Path) -> dict[str, Any]:
     """Moments that the hybrid's activations miss over the first test trial, for figure 1."""
     name = trained.plan.simulation
-    one = next(own for own in trained.parts["networks"] if own.dataset == name and own.network == HYBRID)
-    series, test = trained.over_seeds(one)[0]["series"], sets[name].test
+    series, test = trained.over_seeds(trained.hybrid(name))[0]["series"], sets[name].test
     first = test.pick(np.flatnonzero(test.trial == test.trial[0])[: len(series["time"])])
     asked = Asked.of(first, problems)
     said = np.clip(np.asarray(series["said"]), asked.problem.lower, asked.problem.upper)
@@ -146,25 +175,25 @@ def _spent(folder: Path, seconds: float) -> dict[str, float]:
     }
 
 
-def _told(plan: Plan, speed: Mapping[str, Any], spent: Mapping[str, float]) -> dict[str, Any]:
+def _told(plan: Plan, machine: Mapping[str, Any], spent: Mapping[str, float]) -> dict[str, Any]:
     packages = {name: version(name) for name in ("osimopt", "opensim", "torch", "numpy", "scipy")}
     return {
         "budget": {**asdict(plan.budget), "large": dict(plan.budget.large)}, "sets": plan.datasets,
-        "machine": speed["machine"], "spent": spent, "platform": platform.platform(), "packages": packages,
+        "machine": machine, "spent": spent, "platform": platform.platform(), "packages": packages,
     }  # fmt: skip
 
 
-def _opening(plan: Plan, trained: Trained, speed: Mapping[str, Any], spent: Mapping[str, float]) -> list[str]:
-    budget, machine = plan.budget, speed["machine"]
+def _opening(plan: Plan, machine: Mapping[str, Any], spent: Mapping[str, float]) -> list[str]:
+    budget = plan.budget
     lacking = [name for name in ("gait", "emg", "running") if name not in plan.datasets]
     without = f" Without the public data, {', '.join(lacking)} were left out." if lacking else ""
     return [
         "Bian (2025, doi:10.62617/mcb1271) proposes a hybrid of convolutions, LSTM and self-attention for optimization "
         "problems of biomechanics. Its tables name no split, no baseline, no units and no seeds. Here every system "
         "that it names is tried on data whose origin is known, next to its own figures.",
-        f"Every cell is the median over {budget.seeds} seeds with the 5th and 95th percentile, on trials that nothing "
-        f"was learned from. Networks have about {budget.weights:,} weights, {len(budget.rates)} learning rates each to "
-        f"choose from, and {budget.epochs} epochs.{without}",
-        f"{spent['trainings']:.0f} trainings of {spent['training_hours']:.1f} hours in all, on {machine['processor']}, "
+        f"Cells are medians with the 5th and 95th percentile over seeds (here {budget.seeds}), on trials that nothing "
+        f"was learned from. Networks have about {budget.weights:,} weights and {budget.epochs} epochs, at the best of "
+        f"as many learning rates each (here {len(budget.rates)}).{without}",
+        f"Trainings: {spent['trainings']:.0f}, {spent['training_hours']:.2g} hours in all, on {machine['processor']}, "
         f"{machine['cores']} cores, without a GPU; Python {machine['python']}.",
     ]
