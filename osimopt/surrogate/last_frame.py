@@ -129,7 +129,7 @@ def fitted(
     network.eval()
 
     def call(inputs: Array) -> Array:
-        with torch.no_grad():
+        with torch.inference_mode():
             said = network(torch.as_tensor(inputs, dtype=torch.float32).to(options.device))
         return np.asarray(said.cpu(), dtype=float)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+Arm = Literal["none", "gan", "physics"]
 #: Of draws that no other set makes.
 SEED = 1000
 
@@ -30,7 +31,7 @@ class Augmentation:
     and solved exactly.
     """
 
-    kind: Literal["none", "gan", "physics"]
+    kind: Arm
     count: int
     seed: int
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...surrogate.options import Optimizer, Schedule, TrainingOptions
 from ...tables import write_atomically
 from . import finish
-from .augmentation import Augmentation, augmented, some_trials
+from .augmentation import Arm, Augmentation, augmented, some_trials
 from .measures import errors, histogram, latency
 from .noise import Kind, add_noise
 from .objective import loss_of, objective, violation
@@ -50,7 +50,7 @@ class Experiment:
     learning_rate: float = 3e-3
     schedule: Schedule = "cosine"
     epochs: int = 50
-    batch_size: int = 128
+    batch_size: int = 64
     balance: float = 1.0
     penalty: float = 0.0
     weights: int = 20_000
@@ -58,7 +58,7 @@ class Experiment:
     noise: Kind = "none"
     denoised: bool = False
     share: float = 1.0
-    augmentation: Literal["none", "gan", "physics"] = "none"
+    augmentation: Arm = "none"
 
     @property
     def name(self) -> str:

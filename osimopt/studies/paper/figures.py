@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...report import style
+from .experiment import Experiment
 from .measures import EDGES, spread
 from .plan import HYBRID, Trained
 from .table import Table
@@ -134,21 +135,26 @@ def histogram(trained: Trained) -> str:
 
 def augmentation(trained: Trained) -> str:
     """MSE against the share of the trials."""
-    arms = list(dict.fromkeys(one.augmentation for one in trained.parts["augmentation"]))
-    with _drawing([["it"]], (5.2, 3.4)) as (axes, made):
-        panel = axes["it"]
-        for place, arm in enumerate(arms):
-            own = [one for one in trained.parts["augmentation"] if one.augmentation == arm]
-            shares = np.array([one.share for one in own])
-            cells = [spread([MSE * told["test"]["mse"] for told in trained.over_seeds(one)]) for one in own]
-            low, middle, high = (np.array([cell[key] for cell in cells]) for key in ("p5", "median", "p95"))
-            panel.plot(100.0 * shares, middle, marker="o", ms=4.0, **style.line(place, arm))
-            style.band(panel, 100.0 * shares, low, high, style.colour(place), "")
-        panel.set_xscale("log")
-        panel.set_yscale("log")
-        style.label(panel, "Augmentation, simulation set", "share of the trials (%)", "MSE (1e-3)")
-        panel.legend(*_named(panel))
+    whole = trained.parts["augmentation"]
+    names = list(dict.fromkeys(one.dataset for one in whole))
+    with _drawing([names], (4.4 * len(names), 3.4)) as (axes, made):
+        for name in names:
+            _arms(axes[name], trained, [one for one in whole if one.dataset == name])
     return made.svg
+
+
+def _arms(panel: Any, trained: Trained, whole: Sequence[Experiment]) -> None:
+    for place, arm in enumerate(dict.fromkeys(one.augmentation for one in whole)):
+        own = [one for one in whole if one.augmentation == arm]
+        shares = np.array([one.share for one in own])
+        cells = [spread([MSE * told["test"]["mse"] for told in trained.over_seeds(one)]) for one in own]
+        low, middle, high = (np.array([cell[key] for cell in cells]) for key in ("p5", "median", "p95"))
+        panel.plot(100.0 * shares, middle, marker="o", ms=4.0, **style.line(place, arm))
+        style.band(panel, 100.0 * shares, low, high, style.colour(place), "")
+    panel.set_xscale("log")
+    panel.set_yscale("log")
+    style.label(panel, f"Augmentation: {whole[0].dataset}", "share of the trials (%)", "MSE (1e-3)")
+    panel.legend(*_named(panel))
 
 
 def tuning(found: Sequence[Any]) -> str:

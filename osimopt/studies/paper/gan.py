@@ -47,8 +47,8 @@ class Gan:
         return _unpacked(made, condition, self.frames, self.targets)
 
 
-def train_gan(inputs: Array, targets: Array, seed: int, steps: int = STEPS) -> Gan:
-    """Train on scaled windows (N, T, C) and targets (N, K).
+def train_gan(inputs: Array, targets: Array, seed: int, steps: int | None = None) -> Gan:
+    """Train on scaled windows (N, T, C) and targets (N, K), for ``STEPS`` steps by default.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def train_gan(inputs: Array, targets: Array, seed: int, steps: int = STEPS) -> G
         real = torch.as_tensor(_packed(inputs, targets), dtype=torch.float32)
         ends = torch.as_tensor(inputs[:, -1], dtype=torch.float32)
         makers = [torch.optim.Adam(one.parameters(), RATE, betas=BETAS) for one in (generator, critic)]
-        for _ in range(steps):
+        for _ in range(STEPS if steps is None else steps):
             keep = torch.randint(len(real), (BATCH,))
             end = ends[keep]
             made = generator(torch.cat([torch.randn(BATCH, LATENT), end], dim=1))

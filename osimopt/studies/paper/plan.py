@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...surrogate.options import Optimizer
+from .augmentation import Arm
 from .experiment import Experiment
 from .noise import Kind
 
@@ -23,6 +24,10 @@ NETWORKS = (
 MIDDLE: dict[Optimizer, float] = {
     "sgd": 0.3, "momentum": 0.3, "adam": 3e-3, "adamw": 3e-3, "adagrad": 3e-2, "rmsprop": 1e-3, "lbfgs": 0.3,
 }  # fmt: skip
+#: Decoupled weight decay of AdamW, the others have none: half of it is λ of equation (7).
+ADAMW_DECAY = 1e-2
+#: Windows of a batch in the optimizers' sweep and on 25 times the data, and the rate there.
+BATCH, LARGE_RATE = 128, 1e-2
 #: Gradients that one epoch of L-BFGS takes, about: it makes as many fewer of them.
 LBFGS_GRADIENTS = 20
 #: The arms of the noise study: noise in training, and denoising.
@@ -43,12 +48,12 @@ class Budget:
     seeds: int = 5
     epochs: int = 50
     networks: tuple[str, ...] = NETWORKS
-    rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
+    rates: tuple[float, ...] = (3e-3, 1e-2, 3e-2)
     steps: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)
     balances: tuple[float, ...] = (0.0, 0.01, 0.1, 1.0, 10.0, 100.0)
-    penalties: tuple[float, ...] = (1e-6, 1e-5, 1e-4)
+    penalties: tuple[float, ...] = (1e-6, 1e-5)
     shares: tuple[float, ...] = (0.05, 0.1, 0.5, 1.0)
-    tuning: int = 600
+    tuning: int = 300
     large: Mapping[str, int] = field(default_factory=lambda: {"mlp": 150, HYBRID: 30})
     weights: int = 20_000
     simulation: str = "simulation"
@@ -59,7 +64,7 @@ class Budget:
 
 FULL = Budget()
 QUICK = Budget(
-    seeds=2, epochs=12, networks=("mlp", "cnn", "lstm", HYBRID), rates=(3e-3,), steps=(0.3, 1.0, 3.0),
+    seeds=2, epochs=12, networks=("mlp", "cnn", "lstm", HYBRID), rates=(1e-2,), steps=(0.3, 1.0, 3.0),
     balances=(0.0, 1.0, 100.0), penalties=(1e-5,), shares=(0.1, 1.0), tuning=40, large={"mlp": 6},
 )  # fmt: skip
 TINY = Budget(
@@ -102,7 +107,8 @@ class Plan:
         """Learning rates of every optimizer, held constant, on the sets of the paper's tables 3 and 4."""
         return [
             self.of(
-                dataset, optimizer=optimizer, learning_rate=middle * step, schedule="constant",
+                dataset, optimizer=optimizer, learning_rate=middle * step, schedule="constant", batch_size=BATCH,
+                penalty=0.5 * ADAMW_DECAY if optimizer == "adamw" else 0.0,
                 epochs=-(-self.budget.epochs // LBFGS_GRADIENTS) if optimizer == "lbfgs" else self.budget.epochs,
             )
             for dataset in self.datasets if dataset != "emg"
@@ -140,18 +146,19 @@ class Plan:
         return [replace(one, noise=noise, denoised=denoised) for one in own for noise, denoised in ARMS]
 
     def augmentation(self, hybrid: Mapping[str, Experiment]) -> list[Experiment]:
-        """Shares of the simulated trials, with nothing added, a generative network's windows, or the model's."""
-        own = hybrid[self.simulation]
+        """Shares of the trials, with nothing added, a generative network's windows, or the model's if there is one."""
+        arms: dict[str, tuple[Arm, ...]] = {self.simulation: ("none", "gan", "physics"), "gait": ("none", "gan")}
         return [
-            replace(own, share=share, augmentation=arm)
+            replace(hybrid[name], share=share, augmentation=arm)
+            for name, own in arms.items() if name in hybrid
             for share in self.budget.shares
-            for arm in ("none", "gan", "physics")
-        ]
+            for arm in own
+        ]  # fmt: skip
 
-    def large(self, own: Mapping[tuple[str, str], Experiment]) -> list[Experiment]:
+    def large(self) -> list[Experiment]:
         """What 25 times the simulated data are worth."""
         return [
-            replace(own[self.simulation, network], dataset="simulation, 25 times", epochs=epochs)
+            self.of("simulation, 25 times", network, epochs=epochs, learning_rate=LARGE_RATE, batch_size=BATCH)
             for network, epochs in self.budget.large.items()
         ]
 
@@ -187,7 +194,7 @@ def train_all(plan: Plan, train: Train) -> Trained:
         "constraints": plan.constraints(hybrid),
         "noise": plan.noise(hybrid),
         "augmentation": plan.augmentation(hybrid),
-        "large": plan.large(own),
+        "large": plan.large(),
     }
     results = train(plan.seeded([one for part in parts.values() for one in part]))
     return Trained(plan, {"network sweep": sweeps[0], "optimizer sweep": sweeps[1], **parts}, {**found, **results})

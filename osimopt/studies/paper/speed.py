@@ -76,7 +76,7 @@ def _network(name: str, sets: Sets, weights: int) -> dict[str, float]:
         one, many = sets.test.pick(slice(0, 1)), sets.test.pick(np.resize(np.arange(len(sets.test)), MANY))
 
         def answer(windows: Any, pipeline: Pipeline) -> Any:
-            with torch.no_grad():
+            with torch.inference_mode():
                 said = network(torch.as_tensor(pipeline.inputs(windows), dtype=torch.float32))
             return pipeline.scaling.untarget(said.double().numpy())
 
