@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from osimopt import OsimoptError
+from osimopt.report.study import write_study
 from osimopt.studies.paper.plan import FULL, QUICK, TINY
 from osimopt.studies.paper.study import run_study
 
@@ -35,7 +36,8 @@ def main() -> int:
         print(f"\r{what}: {done} of {total}    ", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
     try:
-        page = run_study(arguments.out, data, budget, max(1, arguments.jobs), say)
+        found = run_study(arguments.out, data, budget, max(1, arguments.jobs), say)
+        page = write_study(found, arguments.out)
     except OsimoptError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -12,10 +12,10 @@ from osimopt import InputError
 from osimopt.studies.paper import simulation
 from osimopt.studies.paper.augmentation import Augmentation, augmented, moment_missed, some_trials
 from osimopt.studies.paper.finish import judge
-from osimopt.studies.paper.gan import train_gan
 from osimopt.studies.paper.scaling import Scaling
 from osimopt.studies.paper.simulation import posed, problem_of, simulated
 from osimopt.studies.paper.windows import Windows
+from osimopt.surrogate.gan import train_gan
 
 
 @pytest.fixture(scope="module")

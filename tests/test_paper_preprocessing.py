@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from test_paper_parts import waves
 
-from osimopt import InputError
+from osimopt import InputError, MissingDependencyError
 from osimopt.studies.paper.preprocessing import DENOISED, Cleaning, Pipeline, denoise, imputation_errors
 
 #: Frames of a signal, and its periods.
@@ -113,5 +113,5 @@ def test_an_unknown_wavelet_and_a_missing_package(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(InputError, match="db2"):
         Pipeline.of(waves(), Cleaning(wavelet="ripple"))
     monkeypatch.setitem(sys.modules, "pywt", None)
-    with pytest.raises(InputError, match=r"osimopt\[study\]"):
+    with pytest.raises(MissingDependencyError, match=r"osimopt\[study\]"):
         Pipeline.of(waves(), DENOISED)

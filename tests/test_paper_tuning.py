@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from test_paper_parts import waves
 
-from osimopt import InputError
+from osimopt import InputError, MissingDependencyError
 from osimopt.studies.paper.controller import Controller
 from osimopt.studies.paper.experiment import Experiment
 from osimopt.studies.paper.tuning import METHODS, SPACE, Method, as_experiment, tune, tuned
@@ -76,7 +76,7 @@ def test_wrong_arguments(method: str, budget: int, says: str) -> None:
 
 def test_without_optuna(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(InputError, match=r"osimopt\[study\]"):
+    with pytest.raises(MissingDependencyError, match=r"osimopt\[study\]"):
         tune("tpe + hyperband", cheap, 10, 0)
 
 

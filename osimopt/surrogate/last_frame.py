@@ -126,11 +126,21 @@ def fitted(
     if bounds is not None:
         network = Bounded(network, *(torch.as_tensor(end, dtype=torch.float32) for end in bounds))
     history = fit(network, tensors[0], tensors[1], loss, options, progress=progress)
+    return caller(network, options.device), history, count_weights(network)
+
+
+def untrained(kind: str, inputs: int, outputs: int, weights: int = WEIGHTS) -> Callable[[Array], Array]:
+    """A function of windows as of :func:`fitted`, whose answers are noise and cost what others do."""
+    return caller(sized(kind, inputs, outputs, weights))
+
+
+def caller(network: nn.Module, device: str = "cpu") -> Callable[[Array], Array]:
+    """A network as a function of windows (N, T, C), NumPy in and out, in single precision."""
     network.eval()
 
     def call(inputs: Array) -> Array:
         with torch.inference_mode():
-            said = network(torch.as_tensor(inputs, dtype=torch.float32).to(options.device))
+            said = network(torch.as_tensor(inputs, dtype=torch.float32).to(device))
         return np.asarray(said.cpu(), dtype=float)
 
-    return call, history, count_weights(network)
+    return call

@@ -60,7 +60,7 @@ def augmented(
     if how.kind == "none":
         return inputs, targets, {}
     if how.kind == "gan":
-        from .gan import train_gan
+        from ...surrogate.gan import train_gan
 
         more = train_gan(inputs, targets, how.seed).sample(how.count, how.seed)
     else:

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError, explain
+from ...errors import InputError, MissingDependencyError, explain
 from ...tables import write_atomically
 from .scaling import Scaling
 from .windows import Windows
@@ -72,7 +72,9 @@ class Pipeline:
         Raises
         ------
         InputError
-            An unknown wavelet, or a package of the extra ``study`` is not installed.
+            An unknown wavelet.
+        MissingDependencyError
+            A package of the extra ``study`` is not installed.
         """
         if cleaning.wavelet and cleaning.wavelet not in _wavelets().wavelist(kind="discrete"):
             raise InputError(explain("a discrete wavelet of PyWavelets", repr(cleaning.wavelet), "For example 'db2'."))
@@ -181,5 +183,7 @@ def _wavelets() -> Any:
     return pywt
 
 
-def _extra(what: str, package: str) -> InputError:
-    return InputError(explain(f"{package}, for {what}", "it is not installed", "pip install 'osimopt[study]'"))
+def _extra(what: str, package: str) -> MissingDependencyError:
+    return MissingDependencyError(
+        explain(f"{package}, for {what}", "it is not installed", "pip install 'osimopt[study]'")
+    )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ...adapters.load import load_problem
 from ...datasets import arm26
@@ -26,7 +27,7 @@ from ...tables import write_atomically
 from .finish import Asked
 from .measures import latency
 from .preprocessing import DENOISED, Cleaning, Pipeline
-from .windows import Sets
+from .windows import Sets, Windows
 
 #: Windows at once, and how often everything but one window is timed.
 MANY, REPEAT = 1000, 5
@@ -64,32 +65,23 @@ def measure(path: Path, sets: Sets, problems: Path, networks: tuple[str, ...], w
 
 
 def _network(name: str, sets: Sets, weights: int) -> dict[str, float]:
-    import torch
+    from ...surrogate.last_frame import untrained
 
-    from ...surrogate.last_frame import sized
+    plain, denoised = (Pipeline.of(sets.training, cleaning) for cleaning in (Cleaning(), DENOISED))
+    call = untrained(name, sets.test.inputs.shape[2], len(sets.test.targets), weights)
+    one, many = sets.test.pick(slice(0, 1)), sets.test.pick(np.resize(np.arange(len(sets.test)), MANY))
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        plain, denoised = (Pipeline.of(sets.training, cleaning) for cleaning in (Cleaning(), DENOISED))
-        network = sized(name, sets.test.inputs.shape[2], len(sets.test.targets), weights).eval()
-        one, many = sets.test.pick(slice(0, 1)), sets.test.pick(np.resize(np.arange(len(sets.test)), MANY))
+    def answer(windows: Windows, pipeline: Pipeline) -> Any:
+        return pipeline.scaling.untarget(call(pipeline.inputs(windows)))
 
-        def answer(windows: Any, pipeline: Pipeline) -> Any:
-            with torch.inference_mode():
-                said = network(torch.as_tensor(pipeline.inputs(windows), dtype=torch.float32))
-            return pipeline.scaling.untarget(said.double().numpy())
-
-        single = latency(lambda: answer(one, plain))
+    with threadpool_limits(1):
         with_filters = latency(lambda: answer(one, denoised))
         return {
-            **single,
+            **latency(lambda: answer(one, plain)),
             "denoised_median_ms": with_filters["median_ms"],
             "denoised_p99_ms": with_filters["p99_ms"],
             "batch_ms": _median(lambda: answer(many, plain)) / MANY,
         }
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _dual(sets: Sets, problems: Path) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The whole study: data, trainings, tuning, timing, tables, figures and the page, from where it was stopped."""
+"""The whole study: data, trainings, tuning, timing and tables, from where it was stopped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from ...tables import write_atomically
-from . import datasets, figures, more_tables, tables
+from . import datasets, more_tables, tables
 from .dual import dual
 from .finish import Asked
-from .page import Section, write_page
 from .plan import Budget, Plan, Trained, train_all
 from .speed import measure
 from .table import Table
@@ -41,6 +40,7 @@ class Findings:
     duals: list[dict[str, Any]]
     speed: dict[str, Any]
     missed: dict[str, Any]
+    spent: dict[str, float] = field(default_factory=dict)
 
     def tables(self) -> dict[str, Table]:
         """By name."""
@@ -55,31 +55,14 @@ class Findings:
         by_name = {table.name: table for table in made}
         return {**by_name, "verdicts": verdicts(trained, by_name, self.speed)}
 
-    def sections(self, made: Mapping[str, Table]) -> list[Section]:
-        """Of the page, in order."""
-        trained, sets, accuracy = self.trained, self.sets, made["table2_accuracy"]
-        drawn = {
-            "table2_accuracy": [
-                figures.objective(trained, self.missed),
-                figures.networks(trained, accuracy),
-                figures.histogram(trained),
-            ],
-            "table3_4_optimizers": [figures.optimizers(trained, sets)],
-            "balance": [figures.pareto(trained)],
-            "augmentation": [figures.augmentation(trained)],
-            "tuning": [figures.tuning(self.tuned)],
-        }
-        first = ["verdicts", *(name for name in made if name != "verdicts")]
-        return [Section(made[name], drawn.get(name, [])) for name in first]
 
-
-def run_study(folder: Path, data: Path | None, budget: Budget, jobs: int = 1, say: Say | None = None) -> Path:
-    """Do the study, or what is left of it, and write tables and page.
+def run_study(folder: Path, data: Path | None, budget: Budget, jobs: int = 1, say: Say | None = None) -> Findings:
+    """Do the study, or what is left of it, and write its tables.
 
     Parameters
     ----------
     folder
-        For data sets, results (one file each), tables as CSV, and ``study.html``.
+        For data sets, results (one file each), tables as CSV, and ``study.json``.
     data
         The public data; without them the simulated set alone is studied.
     budget
@@ -88,22 +71,15 @@ def run_study(folder: Path, data: Path | None, budget: Budget, jobs: int = 1, sa
         Trainings side by side.
     say
         Called with what is being done, and how far it is.
-
-    Returns
-    -------
-    Path
-        The page.
     """
     begun = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     found = _find(folder, data, budget, jobs, say or (lambda *_: None))
-    made = found.tables()
-    for table in made.values():
+    for table in found.tables().values():
         table.write(folder)
-    spent = _spent(folder, time.perf_counter() - begun)
-    plan, machine = found.trained.plan, found.speed["machine"]
-    write_atomically(folder / "study.json", json.dumps(_told(plan, machine, spent), indent=2) + "\n")
-    return write_page(folder / "study.html", _opening(plan, machine, spent), found.sections(made))
+    found = replace(found, spent=_spent(folder, time.perf_counter() - begun))
+    write_atomically(folder / "study.json", json.dumps(_told(found), indent=2) + "\n")
+    return found
 
 
 def _find(folder: Path, data: Path | None, budget: Budget, jobs: int, say: Say) -> Findings:
@@ -131,9 +107,6 @@ def _duals(plan: Plan, folder: Path, jobs: int, say: Say) -> list[dict[str, Any]
 
 
 def _dual(name: str, folder: Path, seed: int, epochs: int) -> dict[str, Any]:
-    import torch
-
-    torch.set_num_threads(1)
     path = folder / "dual" / f"{epochs}_{seed}.json"
     return dual(path, sets_of(name, folder, None), datasets.problems(folder / "sets"), seed, epochs)
 
@@ -149,9 +122,6 @@ def _tune(plan: Plan, folder: Path, data: Path | None, jobs: int, say: Say) -> l
 
 
 def _tuned(method: Any, name: str, folder: Path, data: Path | None, budget: int, seed: int, longest: int) -> Tuned:
-    import torch
-
-    torch.set_num_threads(1)
     return tuned(method, sets_of(name, folder, data), budget, seed, longest, folder / "tuning")
 
 
@@ -175,25 +145,10 @@ def _spent(folder: Path, seconds: float) -> dict[str, float]:
     }
 
 
-def _told(plan: Plan, machine: Mapping[str, Any], spent: Mapping[str, float]) -> dict[str, Any]:
+def _told(found: Findings) -> dict[str, Any]:
+    plan = found.trained.plan
     packages = {name: version(name) for name in ("osimopt", "opensim", "torch", "numpy", "scipy")}
     return {
         "budget": {**asdict(plan.budget), "large": dict(plan.budget.large)}, "sets": plan.datasets,
-        "machine": machine, "spent": spent, "platform": platform.platform(), "packages": packages,
+        "machine": found.speed["machine"], "spent": found.spent, "platform": platform.platform(), "packages": packages,
     }  # fmt: skip
-
-
-def _opening(plan: Plan, machine: Mapping[str, Any], spent: Mapping[str, float]) -> list[str]:
-    budget = plan.budget
-    lacking = [name for name in ("gait", "emg", "running") if name not in plan.datasets]
-    without = f" Without the public data, {', '.join(lacking)} were left out." if lacking else ""
-    return [
-        "Bian (2025, doi:10.62617/mcb1271) proposes a hybrid of convolutions, LSTM and self-attention for optimization "
-        "problems of biomechanics. Its tables name no split, no baseline, no units and no seeds. Here every system "
-        "that it names is tried on data whose origin is known, next to its own figures.",
-        f"Cells are medians with the 5th and 95th percentile over seeds (here {budget.seeds}), on trials that nothing "
-        f"was learned from. Networks have about {budget.weights:,} weights and {budget.epochs} epochs, at the best of "
-        f"as many learning rates each (here {len(budget.rates)}).{without}",
-        f"Trainings: {spent['trainings']:.0f}, {spent['training_hours']:.2g} hours in all, on {machine['processor']}, "
-        f"{machine['cores']} cores, without a GPU; Python {machine['python']}.",
-    ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from ...errors import InputError, SolverError, explain
+from ...errors import InputError, MissingDependencyError, SolverError, explain
 from ...surrogate.options import TrainingOptions
 from ...tables import write_atomically
 from .controller import Controller
@@ -59,7 +59,9 @@ def tune(method: Method, objective: Objective, budget: int, seed: int, longest: 
     Raises
     ------
     InputError
-        An unknown method, a budget below one epoch, or Optuna is not installed.
+        An unknown method, or a budget below one epoch.
+    MissingDependencyError
+        Optuna is not installed.
     """
     if method not in METHODS:
         raise InputError(explain(f"a method among {', '.join(METHODS)}", repr(method), "Choose one of them."))
@@ -117,7 +119,9 @@ def _optuna(seed: int, longest: int) -> Callable[[], _Proposal]:
         import optuna
     except ImportError:
         fix = "pip install 'osimopt[study]'"
-        raise InputError(explain("Optuna, for tuning by TPE and Hyperband", "it is not installed", fix)) from None
+        raise MissingDependencyError(
+            explain("Optuna, for tuning by TPE and Hyperband", "it is not installed", fix)
+        ) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         study_name=f"seed {seed}",  # Hyperband sorts trials into brackets by it

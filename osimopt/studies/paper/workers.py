@@ -66,9 +66,6 @@ def problems_of(dataset: str, folder: Path) -> Path | None:
 
 
 def _one(experiment: Experiment, folder: Path, data: Path | None) -> None:
-    import torch
-
-    torch.set_num_threads(1)
     sets = sets_of(experiment.dataset, folder, data)
     run(experiment, sets, folder / "results", problems_of(experiment.dataset, folder))
 

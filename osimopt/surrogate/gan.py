@@ -11,9 +11,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from ...errors import InputError, SolverError, explain
+from ..errors import InputError, SolverError, explain
 
 Array = NDArray[np.float64]
 
@@ -28,22 +30,20 @@ JITTER = 0.02
 class Gan:
     """A trained generator, with the last frames (N, C) of the windows that it learned from."""
 
-    network: object
+    network: nn.Module
     known: Array
     frames: int
     targets: int
 
     def sample(self, count: int, seed: int) -> tuple[Array, Array]:
         """Windows (n, T, C) and targets (n, K), ending near last frames that it has learned."""
-        import torch
-
         random = np.random.default_rng(seed)
         condition = self.known[random.integers(len(self.known), size=count)]
         condition = condition + JITTER * random.standard_normal(condition.shape)
         latent = random.standard_normal((count, LATENT))
         told = torch.as_tensor(np.hstack([latent, condition]), dtype=torch.float32)
         with torch.no_grad():
-            made = self.network(told).double().numpy()  # type: ignore[operator]
+            made = self.network(told).double().numpy()
         return _unpacked(made, condition, self.frames, self.targets)
 
 
@@ -57,9 +57,6 @@ def train_gan(inputs: Array, targets: Array, seed: int, steps: int | None = None
     SolverError
         Training diverged.
     """
-    import torch
-    from torch import nn
-
     if len(inputs) < 2 or not (np.isfinite(inputs).all() and np.isfinite(targets).all()):
         got = f"{len(inputs)} of which {int((~np.isfinite(inputs)).sum())} values are none"
         raise InputError(explain("two windows or more, all numbers", got, "Fill gaps first."))
@@ -91,10 +88,10 @@ def train_gan(inputs: Array, targets: Array, seed: int, steps: int | None = None
     return Gan(generator.eval(), inputs[:, -1], frames, targets.shape[1])
 
 
-def _step(optimizer: object, loss: object) -> None:
-    optimizer.zero_grad()  # type: ignore[attr-defined]
-    loss.backward()  # type: ignore[attr-defined]
-    optimizer.step()  # type: ignore[attr-defined]
+def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
 
 
 def _basis(frames: int) -> Array:

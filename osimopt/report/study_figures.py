@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ...report import style
-from .experiment import Experiment
-from .measures import EDGES, spread
-from .plan import HYBRID, Trained
-from .table import Table
-from .tables import MSE, AllSets, threshold
+from ..studies.paper.experiment import Experiment
+from ..studies.paper.measures import EDGES, spread
+from ..studies.paper.plan import HYBRID, Trained
+from ..studies.paper.table import Table
+from ..studies.paper.tables import MSE, AllSets, threshold
+from . import style
 
 #: s of figure 1.
 SHOWN = 4.0

@@ -1,4 +1,4 @@
-"""The study as one HTML page that needs nothing else."""
+"""Tables and figures as one HTML page that needs nothing else."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import InputError, explain
-from ...tables import write_atomically
-from .table import Table
-
-TITLE = "A published network for muscle redundancy, tried with splits, baselines and an exact solver"
+from ..errors import MissingDependencyError, explain
+from ..studies.paper.table import Table
+from ..tables import write_atomically
 
 
 @dataclass(frozen=True)
@@ -30,22 +28,22 @@ class Section:
         return {"title": self.table.title, "note": note, "columns": columns, "rows": rows, "figures": self.figures}
 
 
-def write_page(path: Path, opening: Sequence[str], sections: Sequence[Section]) -> Path:
+def write_page(path: Path, title: str, opening: Sequence[str], sections: Sequence[Section]) -> Path:
     """Write the page; the file appears whole or not at all.
 
     Raises
     ------
-    InputError
+    MissingDependencyError
         Jinja2 is not installed.
     """
     try:
         import jinja2
     except ImportError:
         fix = "pip install 'osimopt[study]'"
-        raise InputError(explain("Jinja2, for the page", "it is not installed", fix)) from None
+        raise MissingDependencyError(explain("Jinja2, for the page", "it is not installed", fix)) from None
     template = Path(__file__).with_suffix(".html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
-    told: Mapping[str, Any] = {"title": TITLE, "opening": opening, "sections": [one.told() for one in sections]}
+    told: Mapping[str, Any] = {"title": title, "opening": opening, "sections": [one.told() for one in sections]}
     write_atomically(path, environment.from_string(template).render(**told))
     return path
 
