@@ -7,6 +7,7 @@ and warns where the header disagrees with a table that is otherwise sound.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tempfile
@@ -127,6 +128,12 @@ def check_times(time: np.ndarray, path: object) -> None:
         fix = "Remove the row (pandas: table[~table.index.duplicated()]) or sort the file by time."
         got = f"{kind}: {time[row]:g} s then {time[row + 1]:g} s in rows {row + 1} and {row + 2} of the table"
         raise InputError(explain("increasing times", got, fix, path))
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """Digest of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -17,6 +17,7 @@ from ..archive import read_with_notes, write_problem
 from ..errors import InputError, explain
 from ..notices import warn
 from ..problem import RedundancyProblem
+from ..tables import sha256
 
 #: Raised whenever the same files and options give arrays of another meaning or value: what was kept is then not found.
 EXTRACTION = 1
@@ -62,12 +63,6 @@ def keep(problem: RedundancyProblem, path: Path, warnings: list[str]) -> None:
     except OSError as error:
         fix = "Choose another place."
         raise InputError(explain("a folder for the cache that can be written", str(error), fix, path.parent)) from error
-
-
-def sha256(path: str | os.PathLike[str]) -> str:
-    """Digest of a file's bytes."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest(thing: Any) -> str:

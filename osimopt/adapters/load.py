@@ -16,8 +16,9 @@ from ..fingerprint import Fingerprint
 from ..notices import hear
 from ..polynomial.paths import MusclePaths
 from ..problem import RedundancyProblem
+from ..tables import sha256
 from .arrays import Progress
-from .cache import cached_path, keep, recall, sha256
+from .cache import cached_path, keep, recall
 from .forces import read_generalized_force
 from .loads import read_external_loads
 from .model import Model, describe, identify

@@ -8,13 +8,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ..adapters.cache import sha256
 from ..adapters.geometry_fit import fit_samples
 from ..adapters.model import read_model
 from ..adapters.path_sampling import sample_paths
 from ..errors import InputError, explain
 from ..surrogate.geometry_training import OPTIONS, WIDTH, Kind, TrainedGeometry, train_geometry
 from ..surrogate.training import TrainingOptions
+from ..tables import sha256
 from .scaled_paths import check_factors, fit_bodies, join_bodies
 
 #: A body's model and its scale factors, by name.

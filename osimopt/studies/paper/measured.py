@@ -16,9 +16,8 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import CubicSpline
 
-from ...adapters.cache import sha256
 from ...errors import InputError, explain, some
-from ...tables import read_table
+from ...tables import read_table, sha256
 from .windows import Sets, Windows
 
 #: s between frames, s from the last frame to what is asked, frames of a window, blocks of a trial.

@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ...adapters.cache import sha256
 from ...adapters.geometry_fit import fit_geometry
 from ...adapters.load import load_problem
 from ...archive import read_problem, write_problem
@@ -29,7 +28,7 @@ from ...muscle.rigid import rigid_tendon_gain
 from ...polynomial.geometry import PolynomialGeometry
 from ...problem import RedundancyProblem
 from ...static.solve import solve_static
-from ...tables import write_table
+from ...tables import sha256, write_table
 from ..training_data import pick
 from .windows import Windows
 

@@ -1,0 +1,1 @@
+"""Measured muscle activity: reading, processing, mapping to muscles, and agreement with a solution."""
