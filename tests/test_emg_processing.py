@@ -65,7 +65,7 @@ def test_an_envelope_follows_the_activity() -> None:
         assert np.corrcoef(done.of(channel), activity)[0, 1] > 0.95
         assert done.of(channel).max() == 1.0
     assert [step["step"] for step in done.chain] == [
-        "remove mean", "band-pass", "rectify", "low-pass", "resample", "normalise",
+        "remove mean", "band-pass", "rectify", "low-pass", "no less than 0", "resample", "normalise",
     ]  # fmt: skip
     assert done.chain[1]["band_hz"] == [20.0, 400.0]
     assert set(done.chain[-1]["by"]) == {"a", "b"}

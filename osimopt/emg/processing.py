@@ -78,7 +78,7 @@ class EmgOptions:
 
 
 def process_emg(emg: Emg, options: EmgOptions = EmgOptions()) -> Emg:
-    """Make envelopes: mean removed, band-pass, notch, rectified, low-pass, resampled, normalised.
+    """Make envelopes: mean removed, band-pass, notch, rectified, low-pass, nothing below 0, resampled, normalised.
 
     Of what already is an envelope only the last three steps are done. Gaps (NaN) of a channel are bridged by straight
     lines for the filters and are gaps again afterwards.
@@ -107,6 +107,8 @@ def process_emg(emg: Emg, options: EmgOptions = EmgOptions()) -> Emg:
                 "low-pass", filtered(done.value, done.rate, options.lowpass, "lowpass", options.order),
                 cutoff_hz=options.lowpass, order=options.order, passes=2, envelope=True,
             )  # fmt: skip
+            # a filter swings below 0 beside steep bursts, by some per cent of them; activity does not
+            done = done.after("no less than 0", np.maximum(done.value, 0.0), least=float(done.value.min()))
     done = done.after("restore gaps", np.where(holes, np.nan, done.value)) if holes.any() else done
     return _normalised(_resampled(done, options), options)
 
