@@ -33,14 +33,21 @@ LAYERS = (
         "results",
     ),
     ("isolation", "datasets", "muscle", "polynomial"),
-    ("adapters", "static"),
+    ("adapters", "static", "emg"),
     ("dynamic", "surrogate"),
     ("studies",),
     ("report",),
     ("cli",),
 )
 #: Packages that know nothing of each other, whatever their layer.
-BESIDE = ({"adapters", "static"}, {"adapters", "dynamic"}, {"adapters", "surrogate"}, {"dynamic", "surrogate"})
+BESIDE = (
+    {"adapters", "static"},
+    {"adapters", "emg"},
+    {"static", "emg"},
+    {"adapters", "dynamic"},
+    {"adapters", "surrogate"},
+    {"dynamic", "surrogate"},
+)
 #: Third-party modules that only one place may import.
 OWNERS = {"opensim": "adapters/worker", "casadi": "dynamic/worker", "torch": ("surrogate", "static/device.py")}
 MODULES = sorted(PACKAGE.rglob("*.py"))
