@@ -1,0 +1,121 @@
+"""compare_emg: what is put in comes out, and a shifted channel is told of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from osimopt import InputError, RedundancyProblem, RedundancySolution, solve_static
+from osimopt.emg.compare import RATE, compare_emg, through_dynamics
+from osimopt.emg.recording import Emg
+
+STRIDES = np.arange(0.0, 8.01, 1.0)
+
+
+@pytest.fixture(scope="module")
+def solution() -> RedundancySolution:
+    """Two antagonists and a helper about one joint, whose moment swings once a second."""
+    time = np.arange(801) / 100.0
+    moment = 30.0 * np.sin(2.0 * np.pi * time) + 8.0 * np.sin(4.0 * np.pi * time + 1.0)
+    arms = np.array([[[0.04, 0.02, -0.04]]]).repeat(len(time), axis=0)
+    problem = RedundancyProblem.from_arrays(
+        arms, np.array([1000.0, 1000.0, 1200.0]), moment[:, None], bounds=(0.0, 1.0)
+    )
+    return solve_static(replace(problem, time=time))
+
+
+def recorded(solution: RedundancySolution, delay: float = 0.0, gain: float = 1.0, **changes: object) -> Emg:
+    """EMG that the solution's activation follows ``delay`` s later."""
+    activation = solution.activation[:, [0, 2]]
+    time = solution.time
+    value = np.stack([np.interp(time + delay, time, activation[:, place]) for place in range(2)], axis=1)
+    return replace(Emg(time, gain * value, ("flexor", "extensor"), envelope=True), **changes)
+
+
+def mapping(solution: RedundancySolution) -> dict[str, str]:
+    names = solution.problem.muscles
+    return {"flexor": names[0], "extensor": names[2]}
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.04])
+def test_a_delay_is_given_back(solution: RedundancySolution, delay: float) -> None:
+    found = compare_emg(solution, recorded(solution, delay), mapping(solution), strides=STRIDES, dynamics=False)
+    assert found.table.lag.to_numpy() == pytest.approx(delay, abs=0.002)
+    assert (found.table.r_delay > 0.99).all()
+    assert (found.table.r_low <= found.table.r + 0.01).all()  # the strides are all alike: no width to speak of
+    assert (found.table.r <= found.table.r_high + 0.01).all()
+    assert found.table.onset_error.to_numpy() == pytest.approx(delay, abs=0.011)
+    assert len(found.strides) == 8
+    assert "8 strides" in found.notes[0]
+    assert found.coverage[found.coverage.channel == ""].muscle.tolist() == [solution.problem.muscles[1]]
+
+
+def test_amplitude_counts_only_where_it_means_something(solution: RedundancySolution) -> None:
+    half = recorded(solution, gain=0.5)
+    found = compare_emg(solution, half, mapping(solution), strides=STRIDES, dynamics=False)
+    assert found.table.rmse.isna().all()
+    assert any("MVC" in note for note in found.notes)
+    assert found.table.r.to_numpy() == pytest.approx(1.0)
+    known = compare_emg(
+        solution, replace(half, amplitude="mvc"), mapping(solution), strides=STRIDES, dynamics=False
+    ).table
+    expected = np.sqrt(np.mean((0.5 * solution.activation[:, [0, 2]]) ** 2, axis=0))
+    assert known.rmse.to_numpy() == pytest.approx(expected, rel=0.02)
+
+
+def test_half_a_stride_away_is_told_of(solution: RedundancySolution) -> None:
+    found = compare_emg(solution, recorded(solution, 0.5), mapping(solution), strides=STRIDES, dynamics=False)
+    assert found.table.r.max() < 0.3
+    assert np.abs(found.table.lag_anywhere.to_numpy()) == pytest.approx(0.5, abs=0.02)
+    assert sum("another side" in note for note in found.notes) == 2
+
+
+def test_static_solutions_meet_emg_after_its_dynamics(solution: RedundancySolution) -> None:
+    plain, footing = (
+        compare_emg(solution, recorded(solution), mapping(solution), strides=STRIDES, dynamics=dynamics)
+        for dynamics in (False, None)
+    )
+    assert footing.footing == "EMG through activation dynamics"
+    late = through_dynamics(plain.measured[:, 0], RATE)
+    assert footing.measured[:, 0] == pytest.approx(late, abs=1e-9)
+
+
+def test_activation_dynamics_rise_and_fall_as_they_should() -> None:
+    step = np.r_[np.zeros(10), np.ones(100), np.zeros(200)]
+    found = through_dynamics(step, 1000.0)
+    assert found[10 + 14] == pytest.approx(1.0 - np.exp(-1.0), abs=1e-9)  # 15 ms after the rise
+    assert found[110 + 59] == pytest.approx(found[109] * np.exp(-1.0), abs=1e-9)  # 60 ms after the fall
+
+
+def test_several_muscles_count_by_their_area(solution: RedundancySolution) -> None:
+    problem = replace(solution.problem, pcsa=np.array([30.0, 10.0, 20.0]))
+    own = replace(solution, problem=problem)
+    emg = recorded(solution)
+    names = problem.muscles
+    found = compare_emg(own, emg, {"flexor": names[:2]}, strides=STRIDES, dynamics=False)
+    expected = 0.75 * solution.activation[:, 0] + 0.25 * solution.activation[:, 1]
+    assert found.simulated[:, 0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_failed_frames_are_left_out(solution: RedundancySolution) -> None:
+    activation = solution.activation.copy()
+    activation[300:310] = np.nan
+    found = compare_emg(
+        replace(solution, activation=activation), recorded(solution), mapping(solution), strides=STRIDES, dynamics=False
+    )
+    assert np.isfinite(found.simulated).all()
+    assert found.table.r.min() > 0.99
+
+
+def test_what_cannot_be_compared(solution: RedundancySolution) -> None:
+    emg, own = recorded(solution), mapping(solution)
+    with pytest.raises(InputError, match="process_emg"):
+        compare_emg(solution, replace(emg, envelope=False), own)
+    with pytest.raises(InputError, match="clocks"):
+        compare_emg(solution, replace(emg, time=emg.time + 100.0), own)
+    with pytest.raises(InputError, match="EMG channels"):
+        compare_emg(solution, emg, {"flexr": own["flexor"]})
+    with pytest.raises(InputError, match="muscles among"):
+        compare_emg(solution, emg, {"flexor": "soleus"})
