@@ -28,6 +28,8 @@ MIDDLE: dict[Optimizer, float] = {
 ADAMW_DECAY = 1e-2
 #: Windows of a batch in the optimizers' sweep and on 25 times the data, and the rate there.
 BATCH, LARGE_RATE = 128, 1e-2
+#: Of six blocks one is the least: shares up to this are the next one's.
+LEAST_SHARE = 0.05
 #: Gradients that one epoch of L-BFGS takes, about: it makes as many fewer of them.
 LBFGS_GRADIENTS = 20
 #: The arms of the noise study: noise in training, and denoising.
@@ -53,7 +55,7 @@ class Budget:
     balances: tuple[float, ...] = (0.0, 0.01, 0.1, 1.0, 10.0, 100.0)
     penalties: tuple[float, ...] = (1e-6, 1e-5)
     shares: tuple[float, ...] = (0.05, 0.1, 0.5, 1.0)
-    tuning: int = 300
+    tuning: int = 160
     large: Mapping[str, int] = field(default_factory=lambda: {"mlp": 150, HYBRID: 30})
     weights: int = 20_000
     simulation: str = "simulation"
@@ -151,7 +153,7 @@ class Plan:
         return [
             replace(hybrid[name], share=share, augmentation=arm)
             for name, own in arms.items() if name in hybrid
-            for share in self.budget.shares
+            for share in self.budget.shares if name == self.simulation or share > LEAST_SHARE
             for arm in own
         ]  # fmt: skip
 
