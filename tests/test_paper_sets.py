@@ -23,8 +23,11 @@ JOINTS = ("hip_flexion", "hip_adduction", "hip_rotation", "knee_angle", "ankle_a
 
 @pytest.fixture(scope="module")
 def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Recordings of the public data's names: angles in degrees are waves, moments others, EMG partly below 0."""
-    data = tmp_path_factory.mktemp("data")
+    return recordings(tmp_path_factory.mktemp("data"))
+
+
+def recordings(data: Path) -> Path:
+    """Files of the public data's names: angles in degrees are waves, moments others, EMG partly below 0."""
     time = np.round(np.arange(0.0, 20.0, 0.01), 6)
     index = pd.Index(time, name="time")
     waves = {

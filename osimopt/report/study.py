@@ -21,7 +21,7 @@ def write_study(found: Findings, folder: Path) -> Path:
         ],
         "table3_4_optimizers": [figures.optimizers(trained, found.sets)],
         "balance": [figures.pareto(trained)],
-        "augmentation": [figures.augmentation(trained)],
+        "augmentation": [figures.augmentation(trained, found.sets)],
         "tuning": [figures.tuning(found.tuned)],
     }  # fmt: skip
     first = ["verdicts", *(name for name in made if name != "verdicts")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from ..studies.paper.experiment import Experiment
 from ..studies.paper.measures import EDGES, spread
+from ..studies.paper.more_tables import on_whole_scale
 from ..studies.paper.plan import HYBRID, Trained
 from ..studies.paper.table import Table
 from ..studies.paper.tables import MSE, AllSets, threshold
@@ -133,21 +134,22 @@ def histogram(trained: Trained) -> str:
     return made.svg
 
 
-def augmentation(trained: Trained) -> str:
+def augmentation(trained: Trained, sets: AllSets) -> str:
     """MSE against the share of the trials."""
     whole = trained.parts["augmentation"]
     names = list(dict.fromkeys(one.dataset for one in whole))
     with _drawing([names], (4.4 * len(names), 3.4)) as (axes, made):
         for name in names:
-            _arms(axes[name], trained, [one for one in whole if one.dataset == name])
+            own = [one for one in whole if one.dataset == name]
+            _arms(axes[name], trained, own, on_whole_scale(sets[name]))
     return made.svg
 
 
-def _arms(panel: Any, trained: Trained, whole: Sequence[Experiment]) -> None:
+def _arms(panel: Any, trained: Trained, whole: Sequence[Experiment], read: Callable[[Any], float]) -> None:
     for place, arm in enumerate(dict.fromkeys(one.augmentation for one in whole)):
         own = [one for one in whole if one.augmentation == arm]
         shares = np.array([one.share for one in own])
-        cells = [spread([MSE * told["test"]["mse"] for told in trained.over_seeds(one)]) for one in own]
+        cells = [spread([MSE * read(told) for told in trained.over_seeds(one)]) for one in own]
         low, middle, high = (np.array([cell[key] for cell in cells]) for key in ("p5", "median", "p95"))
         panel.plot(100.0 * shares, middle, marker="o", ms=4.0, **style.line(place, arm))
         style.band(panel, 100.0 * shares, low, high, style.colour(place), "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import printed
@@ -12,6 +12,7 @@ from .preprocessing import Cleaning, Pipeline, imputation_errors
 from .table import Row, Table, at, over
 from .tables import DUAL, MSE, AllSets
 from .tuning import METHODS, Tuned
+from .windows import Sets
 
 #: Shares of the values that are masked, and how many of them in a row.
 MASKED, BURSTS = (0.05, 0.1, 0.2), (1, 5)
@@ -53,19 +54,18 @@ def constraints(trained: Trained) -> Table:
     ), rows)  # fmt: skip
 
 
-def augmentation(trained: Trained) -> Table:
+def augmentation(trained: Trained, sets: AllSets) -> Table:
     """Nothing, a generative network, or the model."""
     rows = []
     for one in trained.parts["augmentation"]:
-        results = trained.over_seeds(one)
+        results, whole = trained.over_seeds(one), on_whole_scale(sets[one.dataset])
         added = [told["augmentation"] for told in results if told["augmentation"]]
         rows.append({
             "set": one.dataset, "share of the trials": one.share, "windows": over(results, at("windows")),
             "added": one.augmentation,
             "windows added": over(added, at("added")),
-            "moments missed by what is added (N·m)": over(added, at("moment_missed_rms")),
-            "MSE (1e-3)": over(results, at("test", "mse"), MSE),
-            "MSE, other subject (1e-3)": over(results, _other_subject, MSE),
+            "moments missed by what is added (N·m)": over(added, lambda told: told.get("moment_missed_rms")),
+            "MSE (1e-3)": over(results, whole, MSE),
         })  # fmt: skip
     return Table("augmentation", "Augmentation", (
         "All arms take as many steps; of six blocks of the gait set one is the least share. The generative "
@@ -156,10 +156,11 @@ def cost(speed: Mapping[str, Any]) -> Table:
     ), rows)  # fmt: skip
 
 
-def _other_subject(told: Mapping[str, Any]) -> float | None:
-    """MSE on the subject that the set has in reserve, by whatever name."""
-    names = [name for name in told["unseen"] if name.startswith("subject")]
-    return float(told["unseen"][names[0]]["mse"]) if names else None
+def on_whole_scale(sets: Sets) -> Callable[[Any], float]:
+    """Reads the MSE on the scale of the whole training set, whatever share of it a network was scaled by."""
+    scaling = Pipeline.of(sets.training).scaling
+    span = dict(zip(sets.training.targets, scaling.target_range.tolist(), strict=True))
+    return lambda told: sum((off / span[name]) ** 2 for name, off in told["units"].items()) / len(span)
 
 
 def _times(scipy: float, own: float | None) -> float | None:

@@ -48,7 +48,7 @@ class Findings:
         made = [
             tables.datasets(sets), tables.accuracy(trained, sets, self.duals), tables.optimizers(trained, sets),
             tables.noise(trained), tables.generalisation(trained, self.duals), more_tables.balance(trained),
-            more_tables.constraints(trained), more_tables.augmentation(trained),
+            more_tables.constraints(trained), more_tables.augmentation(trained, sets),
             more_tables.tuning(self.tuned, trained, self.of_tuned), more_tables.imputation(sets),
             more_tables.cost(self.speed),
         ]  # fmt: skip
