@@ -49,7 +49,7 @@ def make_sets(name: str, folder: Path, data: Path | None = None) -> Sets:
     for unseen, windows in made.unseen.items():
         windows.write(own / f"unseen {unseen}.npz")
     (own / "complete").touch()
-    return made
+    return _read(own)  # as every later call finds it
 
 
 def problems(folder: Path) -> Path:
