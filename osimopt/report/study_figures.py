@@ -178,8 +178,9 @@ def _pair(panel: Any, own: Mapping[str, Any], place: int, names: Sequence[str], 
     unit = {"moment": "N·m", "angle": "rad"}.get(names[place].rsplit(" ", 1)[-1], "activation")
     panel.plot(own["time"], own["asked"][:, place], **style.line(0, "asked"))
     panel.plot(own["time"], own["said"][:, place], **style.line(1, "predicted"))
-    style.label(panel, f"{title}, {names[place].replace('_', ' ')}", "time (s)", unit)
-    panel.legend()
+    name = names[place].replace("_angle angle", " angle").replace("_angle moment", " moment").replace("_", " ")
+    style.label(panel, f"{title}, {name}", "time (s)", unit)
+    _beside_title(panel)
 
 
 def _missed(panel: Any, missed: Mapping[str, Any] | None, keep: Any) -> None:
@@ -189,8 +190,13 @@ def _missed(panel: Any, missed: Mapping[str, Any] | None, keep: Any) -> None:
     time, values = np.asarray(missed["time"])[keep], np.asarray(missed["moment"])[keep]
     for place, name in enumerate(("shoulder", "elbow")):
         panel.plot(time, values[:, place], **style.line(place, name))
-    style.label(panel, "Moment residual of the predicted activations", "time (s)", "N·m")
-    panel.legend()
+    style.label(panel, "Moment residual", "time (s)", "N·m")
+    _beside_title(panel)
+
+
+def _beside_title(panel: Any) -> None:
+    """The legend where no line is."""
+    panel.legend(ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.1, fontsize=8)
 
 
 def _named(panel: Any) -> tuple[list[Any], list[str]]:
