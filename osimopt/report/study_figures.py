@@ -75,7 +75,7 @@ def pareto(trained: Trained) -> str:
             load, angle = (1e3 * float(np.median([term[key] for term in terms])) for key in ("load", "displacement"))
             if one.balance > 0.0:
                 points.append((load, angle, one.balance))
-        panel.loglog([p[0] for p in points], [p[1] for p in points], "o-", color=style.colour(0))
+        panel.semilogy([p[0] for p in points], [p[1] for p in points], "o-", color=style.colour(0))
         for load, angle, value in points:
             panel.annotate(f"λ = {value:g}", (load, angle), xytext=(5, 5), textcoords="offset points", fontsize=8)
         style.label(
