@@ -66,7 +66,7 @@ class Budget:
 
 FULL = Budget()
 QUICK = Budget(
-    seeds=2, epochs=12, networks=("mlp", "cnn", "lstm", HYBRID), rates=(1e-2,), steps=(1.0, 3.0),
+    seeds=2, epochs=12, networks=("mlp", "cnn", "lstm", HYBRID), rates=(1e-2,), steps=(0.3, 1.0, 3.0),
     balances=(0.0, 1.0, 100.0), penalties=(1e-5,), shares=(0.1, 1.0), tuning=40, large={"mlp": 6},
 )  # fmt: skip
 TINY = Budget(
