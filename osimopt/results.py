@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 #: overwritten. A new file of results belongs here too.
 OWN = {
     "solution.json": (
-        "activation.sto", "muscle_force.sto", "reserve_force.sto", "activation_bands.sto", "muscle_force_bands.sto",
-        "excitation.sto", "fiber_length.sto", "fiber_velocity.sto", "status.csv", "solution.png", "elbow_muscles.png",
-        "elbow_sharing.png",
+        "activation.sto", "muscle_force.sto", "reserve_force.sto", "generalized_force.sto", "activation_bands.sto",
+        "muscle_force_bands.sto", "excitation.sto", "fiber_length.sto", "fiber_velocity.sto", "status.csv",
+        "solution.png", "elbow_muscles.png", "elbow_sharing.png", "report.html",
     ),
     "arrays.json": (
         "moment_arm.sto", "max_force.sto", "generalized_force.sto", "muscle_tendon_length.sto",
@@ -48,11 +48,12 @@ LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 def write_result(solution: RedundancySolution, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Write a solution as a folder that appears whole or not at all.
 
-    ``activation.sto``, ``muscle_force.sto`` (N) and ``reserve_force.sto`` (N·m, N) open in OpenSim, and so do, of a
-    dynamic solution, ``excitation.sto`` and, where there is a model behind it, ``fiber_length.sto`` (optimal fibre
-    lengths) and ``fiber_velocity.sto`` (maximum contraction velocities). ``status.csv`` has one row per frame (status,
-    moment residual, objective and its terms); ``solution.json`` holds versions, input hashes, options, statistics and
-    findings. Failed frames are NaN, never the last iterate.
+    ``activation.sto``, ``muscle_force.sto`` (N), ``reserve_force.sto`` and ``generalized_force.sto`` (the joint moments
+    that were to be met; N·m, N) open in OpenSim, and so do, of a dynamic solution, ``excitation.sto`` and, where there
+    is a model behind it, ``fiber_length.sto`` (optimal fibre lengths) and ``fiber_velocity.sto`` (maximum contraction
+    velocities). ``status.csv`` has one row per frame (status, moment residual, objective and its terms);
+    ``solution.json`` holds versions, input hashes, options, statistics and findings. Failed frames are NaN, never the
+    last iterate.
 
     Raises
     ------
@@ -180,9 +181,17 @@ class ResultWriter:
 
     def add(self, solution: RedundancySolution) -> None:
         """Append the frames of a solution."""
+        import pandas as pd
+
         first = self.tally is None
         for quantity in solution.quantities:
             self._append(quantity, solution.to_dataframe(quantity))  # type: ignore[arg-type]
+        moments = pd.DataFrame(
+            solution.problem.generalized_force,
+            index=pd.Index(solution.time, name="time"),
+            columns=list(solution.problem.coordinates),
+        )
+        self._append("generalized_force", moments)
         if solution.uncertainty is not None:
             for quantity in ("activation", "muscle_force"):
                 bands = solution.uncertainty.to_dataframe(quantity)
@@ -194,7 +203,7 @@ class ResultWriter:
         self._said += [line for line in solution.findings() if line not in known]
         self.tally = tally if self.tally is None else self.tally + tally
         seconds = self._provenance.get("solve_seconds", 0.0) + solution.provenance.get("solve_seconds", 0.0)
-        self._provenance = {**solution.provenance, "solve_seconds": seconds}
+        self._provenance = {**solution.provenance, "solve_seconds": seconds, "pcsa_cm2": areas(solution)}
 
     def _append(self, name: str, table: pd.DataFrame) -> None:
         path = self.folder / f"{name}.sto"
@@ -211,6 +220,19 @@ class ResultWriter:
         summary["findings"] += self._said
         write_json({**summary, **self._provenance}, self.folder / "solution.json")
         return self.tally, self._provenance
+
+
+def summary_of(solution: RedundancySolution) -> dict[str, Any]:
+    """What ``solution.json`` says of a solution."""
+    summary = Tally.of(solution).summary()
+    summary["findings"] += [line for line in solution.findings() if line not in summary["findings"]]
+    return {**summary, **solution.provenance, "pcsa_cm2": areas(solution)}
+
+
+def areas(solution: RedundancySolution) -> dict[str, float]:
+    """Physiological cross-sectional area by muscle, cm²."""
+    problem = solution.problem
+    return {name: round(float(own), 4) for name, own in zip(problem.muscles, problem.pcsa, strict=True)}
 
 
 def _fill(solution: RedundancySolution, frames: int, folder: Path) -> None:

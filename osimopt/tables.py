@@ -43,7 +43,8 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One column per label (padding removed), the index is ``time`` in s. ``attrs`` holds ``path``,
-        ``header`` (a dict of strings) and ``in_degrees``. Values are as in the file: nothing is converted.
+        ``header`` (a dict of strings), ``in_degrees`` and ``padded`` (labels that had spaces around them). Values are
+        as in the file: nothing is converted.
 
     Raises
     ------
@@ -63,7 +64,8 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         raise InputError(explain("a .sto or .mot file", "no such file", "Check the path.", path))
     try:
         with path.open(encoding="utf-8-sig") as lines:
-            header, labels, read = _header(path, lines)
+            header, written, read = _header(path, lines)
+            labels = [label.strip() for label in written]
             _check_labels(path, labels, read)
             values = _numbers(path, lines, labels, read)
     except UnicodeDecodeError as error:
@@ -75,7 +77,8 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         index=pd.Index(values[:, time_column], name="time"),
         columns=[label for label in labels if label != "time"],
     )
-    table.attrs.update(path=str(path), header=header, in_degrees=_in_degrees(path, header))
+    padded = [label for label, own in zip(labels, written, strict=True) if label != own]
+    table.attrs.update(path=str(path), header=header, in_degrees=_in_degrees(path, header), padded=padded)
     return table
 
 
@@ -154,13 +157,13 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def _header(path: Path, lines: Iterator[str]) -> tuple[dict[str, str], list[str], int]:
-    """Entries of the header, labels of the columns, and how many lines that took."""
+    """Entries of the header, labels of the columns as they are, and how many lines that took."""
     header: dict[str, str] = {}
     ended = False
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if ended and text:
-            labels = [label.strip() for label in line.rstrip("\t \n").split("\t")]
+            labels = line.rstrip("\t \n").split("\t")
             return header, line.split() if len(labels) == 1 else labels, number
         ended = ended or text.lower() == "endheader"
         match = re.match(r"([A-Za-z_]\w*)\s*[=\s]\s*(\S.*)$", text)

@@ -19,7 +19,14 @@ from osimopt.cli.words import in_options
 from osimopt.tables import read_table, write_table
 
 COMMANDS = ("demo", "info", "table", "extract", "solve")
-RESULT = {"activation.sto", "muscle_force.sto", "reserve_force.sto", "status.csv", "solution.json"}
+RESULT = {
+    "activation.sto",
+    "muscle_force.sto",
+    "reserve_force.sto",
+    "generalized_force.sto",
+    "status.csv",
+    "solution.json",
+}
 PNG = b"\x89PNG\r\n\x1a\n"
 #: Bytes; a figure with something drawn in it is larger, an empty canvas compresses to less.
 DRAWN = 10_000

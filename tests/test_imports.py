@@ -31,6 +31,8 @@ LAYERS = (
         "tally",
         "solution",
         "results",
+        "result",
+        "gates",
     ),
     ("isolation", "datasets", "muscle", "polynomial"),
     ("adapters", "static", "emg"),

@@ -23,7 +23,14 @@ from osimopt.dynamic.solution import DynamicSolution, SealedSolution
 from osimopt.results import read_summary, write_arrays, write_muscle_table, write_result
 from osimopt.tables import read_table
 
-FILES = {"activation.sto", "muscle_force.sto", "reserve_force.sto", "status.csv", "solution.json"}
+FILES = {
+    "activation.sto",
+    "muscle_force.sto",
+    "reserve_force.sto",
+    "generalized_force.sto",
+    "status.csv",
+    "solution.json",
+}
 #: Numbers are printed with at least 16 digits.
 PRINTED = 1e-15
 
@@ -242,7 +249,7 @@ def test_a_dynamic_solution_has_more_files(tmp_path: Path, fibers: bool) -> None
         table = read_table(folder / f"{quantity}.sto")
         assert table.to_numpy() == pytest.approx(getattr(solution, quantity), rel=PRINTED)
         assert list(table) == list(solution.problem.muscles)
-    assert len(read_with_opensim(*folder.glob("*.sto"))) == 3 + len(more)
+    assert len(read_with_opensim(*folder.glob("*.sto"))) == 4 + len(more)
     write_result(solve(moments=(5.0,)), folder, overwrite=True)
     assert {path.name for path in folder.iterdir()} == FILES
 

@@ -47,6 +47,7 @@ _DEMO_FILES = {
     "activation.sto": "activations; opens in OpenSim, as the next two",
     "muscle_force.sto": "tendon forces in N",
     "reserve_force.sto": "what reserve actuators produced, in N·m",
+    "generalized_force.sto": "joint moments that were to be met, in N·m",
     "status.csv": "one row per frame: status, moment residual, objective",
     "solution.json": "versions, input hashes, options, statistics, findings",
 }

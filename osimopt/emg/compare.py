@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, explain
+from ..errors import InputError, explain, some
+from ..gates import Gate, gates
+from ..result import Result
 from . import metrics
-from .intervals import interval, pieces_of
+from .antagonists import antagonists, co_contraction_table
+from .channel import Curves
 from .mapping import EmgMapping
-from .onset import on_by_threshold, onsets
+from .processing import process_emg
 from .quality import Flag, flags
+from .read import read_emg
 from .recording import Emg
+from .strides import Strides
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,102 +36,143 @@ RATE = 100.0
 ACTIVATION, DEACTIVATION = 0.015, 0.060
 #: Least correlation, and gain of another lag over it, at which a lag beyond the delay is worth a word.
 SUSPICIOUS, GAIN = 0.6, 0.15
+#: s by which a simulation may be early before clocks are doubted.
+EARLY = 0.03
+#: Share of the solution's time that EMG must cover.
+COVERED = 0.9
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EmgComparison:
     """Agreement of a solution with EMG.
 
     Attributes
     ----------
-    time
-        (T,) s, ``RATE`` Hz.
-    simulated, measured
-        (T, C) activation of each channel's muscles, area-weighted, and its envelope, on one footing (``footing``).
-    channels
-        (C,) of the mapping.
-    strides
-        (first, last) samples of each.
+    curves
+        What was compared: both activities at even times, on one footing, and the strides.
     table
-        One row per channel: r, its interval, lag and r there (within ``metrics.DELAY``), lag over ± half a stride,
-        concordance, onset error, RMSE and MAE (NaN where amplitude means nothing).
+        One row per channel: ``r`` (at no lag) with its 95 % interval ``r_low`` and ``r_high``, ``lag`` (s, positive:
+        simulated later) within the electromechanical delay and ``r_delay`` there, ``concordance`` of on and off,
+        ``onset_error`` (s, median), ``rmse`` and ``mae`` (NaN where amplitude means nothing), ``lag_anywhere`` over ±
+        half a stride and ``r_anywhere`` there, mean and standard deviation of r over strides.
+    by_stride
+        The same of each stride.
+    co_contraction
+        One row per pair of antagonists: index measured and simulated, and its error.
     coverage
         Which muscles have no EMG, and which EMG no muscle.
     flags
         What is wrong with channels.
+    gates
+        What must hold before agreement means anything.
     footing
         In words, how activation and EMG were brought together.
     notes
         Sentences for a reader.
     """
 
-    time: Array
-    simulated: Array
-    measured: Array
-    channels: tuple[str, ...]
-    strides: tuple[tuple[int, int], ...]
+    curves: Curves
     table: pd.DataFrame
+    by_stride: pd.DataFrame
+    co_contraction: pd.DataFrame
     coverage: pd.DataFrame
     flags: tuple[Flag, ...]
+    gates: tuple[Gate, ...]
     footing: str
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """Return one line."""
+        channels, strides = len(self.curves.channels), len(self.curves.strides)
+        middle = f"median r {self.table['r'].median():.2f}"
+        return f"<EmgComparison: {channels} channels, {strides} strides, {middle}, {len(self.flags)} flags>"
+
+    def findings(self) -> list[str]:
+        """Gates that are not passed, flags, notes: in sentences."""
+        failed = [
+            f"{gate.name}: {gate.found}, the limit is {gate.limit}." for gate in self.gates if gate.passes is False
+        ]
+        by_text: dict[str, list[str]] = {}
+        for flag in self.flags:
+            by_text.setdefault(flag.text, []).append(flag.channel)
+        told = [f"{some(channels, 4)}: {text}." for text, channels in by_text.items()]
+        return [*failed, *told, *self.notes]
+
+    def summary(self) -> dict[str, Any]:
+        """Plain data: tables as lists of rows, findings, how it was done."""
+        tables = {name: getattr(self, name).reset_index() for name in ("table", "co_contraction", "coverage")}
+        plain = {
+            name: table.astype(object).where(table.notna(), None).to_dict("records") for name, table in tables.items()
+        }
+        return {
+            "footing": self.footing, "strides": [[float(self.curves.time[place]) for place in own]
+            for own in self.curves.strides], **plain, "findings": self.findings(), **self.provenance,
+        }  # fmt: skip
+
 
 def compare_emg(
-    solution: RedundancySolution,
-    emg: Emg,
-    mapping: EmgMapping | Mapping[str, str | Sequence[str]],
+    solution: RedundancySolution | Result,
+    emg: Emg | str | os.PathLike[str],
+    mapping: EmgMapping | Mapping[str, str | Sequence[str]] | str | os.PathLike[str],
     *,
-    strides: Sequence[float] = (),
+    strides: Strides | Sequence[tuple[float, float]] = (),
     dynamics: bool | None = None,
+    shift: float = 0.0,
 ) -> EmgComparison:
-    """Compare activations with EMG envelopes.
+    """Compare activations with EMG envelopes, channel by channel.
 
     Parameters
     ----------
     solution
-        Of any method; failed frames are left out.
+        Of any method, or what :meth:`osimopt.Result.read` reads back; failed frames are left out.
     emg
-        Envelopes, as of :func:`osimopt.emg.processing.process_emg`.
+        Envelopes, as of :func:`osimopt.process_emg`; or a recording, or its file, of which envelopes are made as that
+        function makes them by default.
     mapping
-        Muscles by channel.
+        Muscles by channel, the TOML file of such a table, or the name of a preset (``"gait2392"``, ``"Rajagopal2016"``,
+        …) if channels say their side.
     strides
-        Times in s at which strides begin (and the last ends); none: intervals come from blocks of the trial.
+        Their (first, last) s, as :func:`osimopt.find_strides` finds them; only these are compared. None: the whole
+        trial is, and intervals come from blocks of it.
     dynamics
         Whether EMG goes through activation dynamics (15 ms up, 60 ms down) before it is compared: by default for
         static solutions, whose activations know none.
+    shift
+        s by which EMG is taken to be later than it was recorded, instead of (or beside) these dynamics.
 
     Raises
     ------
     InputError
-        Raw EMG, unknown names, or clocks that do not overlap.
+        Unknown names, clocks that do not overlap, strides outside the trial, or a preset without sides.
     """
-    if not emg.envelope:
-        fix = "Run osimopt.emg.processing.process_emg on it first."
-        raise InputError(explain("envelopes of EMG", "raw signals", fix, emg.source.get("path")))
-    problem = solution.problem
-    if not isinstance(mapping, EmgMapping):
-        mapping = EmgMapping({name: (own,) if isinstance(own, str) else tuple(own) for name, own in mapping.items()})
-    mapping.check(emg.channels, problem.muscles)
-    start, end = max(solution.time[0], emg.time[0]), min(solution.time[-1], emg.time[-1])
-    if end - start < 3.0 / RATE:
-        got = f"{solution.time[0]:g}-{solution.time[-1]:g} s and {emg.time[0]:g}-{emg.time[-1]:g} s"
-        raise InputError(explain("a solution and EMG that overlap in time", got, "Check that clocks agree."))
-    time = start + np.arange(int((end - start) * RATE + 1e-6) + 1) / RATE
-    channels = tuple(mapping.muscles)
-    simulated = np.stack([_activation(solution, mapping.muscles[name], time) for name in channels], axis=1)
-    static = not hasattr(solution, "excitation")
-    through = static if dynamics is None else dynamics
-    own = emg.select(channels)
-    measured = np.stack([_measured(own, name, time, through) for name in channels], axis=1)
-    cuts = _strides(strides, time)
-    found = tuple(flags(own, (float(time[0]), float(time[-1]))))
-    table, notes = _table(simulated, measured, channels, cuts, time, emg.amplitude == "mvc")
-    footing = "EMG through activation dynamics" if through else "EMG as it is"
+    result, notes = Result.of(solution), []
+    recorded = emg if isinstance(emg, Emg) else read_emg(emg)
+    mapping = EmgMapping.of(mapping, recorded.channels)
+    mapping.check(recorded.channels, result.muscles)
+    found = list(flags(recorded.select(tuple(mapping.muscles)))) if not recorded.envelope else []
+    if not recorded.envelope:
+        recorded = process_emg(recorded)
+        notes.append("Envelopes were made by default settings: 20 to 400 Hz, rectified, 6 Hz.")
+    time = _times(result, recorded)
+    through = (result.excitation is None) if dynamics is None else dynamics
+    own = recorded.select(tuple(mapping.muscles))
+    found += [flag for flag in flags(own, (float(time[0]), float(time[-1]))) if flag not in found]
+    curves = _curves(result, own, mapping, time, _pairs(strides), through, shift, found)
+    table, drawn = curves.pooled()
+    shifted = _shifted(table)
+    notes += [f"Intervals of r are over {drawn}.", *(strides.notes() if isinstance(strides, Strides) else [])]
+    notes += _common(curves)
+    if not curves.amplitude:
+        notes.append("Amplitudes are not shares of an MVC: RMSE and MAE would mean nothing and are left out.")
+    pairs = antagonists(result, mapping.muscles)
     return EmgComparison(
-        time, simulated, measured, channels, cuts, table, mapping.coverage(emg.channels, problem.muscles), found,
-        footing, tuple(notes), {"emg": {**emg.source, "chain": list(emg.chain), "amplitude": emg.amplitude}},
+        curves, table, curves.by_stride(),
+        co_contraction_table(pairs, curves.channels, curves.simulated, curves.measured, curves.amplitude),
+        mapping.coverage(recorded.channels, result.muscles), (*found, *shifted),
+        (*gates(result, _frames(result, curves)), _covered(result, recorded)), _footing(through, shift), tuple(notes),
+        {"emg": {**recorded.source, "chain": list(recorded.chain), "amplitude": recorded.amplitude},
+         "mapping": {name: list(muscles) for name, muscles in mapping.muscles.items()}},
     )  # fmt: skip
 
 
@@ -140,66 +186,110 @@ def through_dynamics(envelope: Array, rate: float) -> Array:
     return activation
 
 
-def _activation(solution: RedundancySolution, muscles: Sequence[str], time: Array) -> Array:
-    """Area-weighted activation of some muscles, linear between the frames that are solved."""
-    problem = solution.problem
-    rows = [problem.muscles.index(name) for name in muscles]
-    area = problem.pcsa[rows] if problem.pcsa is not None else np.ones(len(rows))
-    value: Array = solution.activation[:, rows] @ (area / area.sum())
-    good = np.isfinite(value)
-    return np.interp(time, solution.time[good], value[good])
+def _times(result: Result, emg: Emg) -> Array:
+    """Even times that both know."""
+    start, end = max(result.time[0], emg.time[0]), min(result.time[-1], emg.time[-1])
+    if end - start < 3.0 / RATE:
+        got = f"{result.time[0]:g} to {result.time[-1]:g} s and {emg.time[0]:g} to {emg.time[-1]:g} s"
+        raise InputError(explain("a solution and EMG that overlap in time", got, "Check that clocks agree."))
+    return np.asarray(start + np.arange(int((end - start) * RATE + 1e-6) + 1) / RATE)
+
+
+def _curves(
+    result: Result, emg: Emg, mapping: EmgMapping, time: Array, strides: Sequence[tuple[float, float]], through: bool,
+    shift: float, found: Sequence[Flag],
+) -> Curves:  # fmt: skip
+    channels = emg.channels
+    simulated = np.stack([_activation(result, mapping.muscles[name], time) for name in channels], axis=1)
+    measured = np.stack([_measured(emg, name, time - shift, through) for name in channels], axis=1)
+    cuts = _cuts(strides, time)
+    if cuts:
+        inside = np.zeros(len(time), dtype=bool)
+        for first, last in cuts:
+            inside[first:last] = True
+        measured[~inside] = np.nan
+    if not np.isfinite(simulated).any():
+        raise InputError(explain("a solution of some frames", "none solved", "See its status.csv."))
+    amplitude = emg.amplitude == "mvc" and not any(flag.kind == "own maximum" for flag in found)
+    return Curves(time, RATE, simulated, measured, channels, cuts, amplitude)
+
+
+def _activation(result: Result, muscles: Sequence[str], time: Array) -> Array:
+    """Area-weighted activation of some muscles, linear between frames, NaN beside those without an answer."""
+    rows = [result.muscles.index(name) for name in muscles]
+    area = result.pcsa[rows]
+    value: Array = result.activation[:, rows] @ (area / area.sum())
+    return np.asarray(np.interp(time, result.time, value))
 
 
 def _measured(emg: Emg, channel: str, time: Array, through: bool) -> Array:
     value = emg.of(channel)
     known = np.isfinite(value)
+    if not known.any():
+        return np.full(len(time), np.nan)
     whole = np.interp(emg.time, emg.time[known], value[known])
     if through:
         whole = through_dynamics(whole, emg.rate)
-    at = np.interp(time, emg.time, whole)
+    at = np.interp(time, emg.time, whole, left=np.nan, right=np.nan)
     return np.where(np.interp(time, emg.time, known.astype(float)) < 0.5, np.nan, at)
 
 
-def _strides(times: Sequence[float], time: Array) -> tuple[tuple[int, int], ...]:
-    inside = [own for own in times if time[0] - 0.5 / RATE <= own <= time[-1] + 0.5 / RATE]
-    samples = np.round((np.asarray(inside) - time[0]) * RATE).astype(int)
-    return tuple((first, last) for first, last in pairwise(samples.tolist()))
+def _pairs(strides: Strides | Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
+    return strides.times if isinstance(strides, Strides) else strides
 
 
-def _table(
-    simulated: Array, measured: Array, channels: Sequence[str], strides: Sequence[tuple[int, int]], time: Array,
-    amplitude: bool,
-) -> tuple[pd.DataFrame, list[str]]:  # fmt: skip
-    import pandas as pd
-
-    half = 0.5 * float(np.mean([last - first for first, last in strides])) / RATE if strides else 0.5
-    half = min(half, 0.4 * float(time[-1] - time[0]))
-    pieces, drawn = pieces_of(len(time), RATE, strides)
-    rows, notes = [], [f"Intervals are over {drawn}."]
-    for place, channel in enumerate(channels):
-        row = _row(simulated[:, place], measured[:, place], time, pieces, half)
-        if not amplitude:
-            row |= {"rmse": np.nan, "mae": np.nan}
-        if row["r_anywhere"] >= SUSPICIOUS and row["r_anywhere"] - row["r_delay"] >= GAIN:
-            notes.append(
-                f"{channel}: agrees far better {row['lag_anywhere']:+.2f} s away (r {row['r_anywhere']:.2f} against "
-                f"{row['r_delay']:.2f}): another side, another channel, or another clock?"
-            )
-        rows.append({"channel": channel, **row})
-    if not amplitude:
-        notes.append("Amplitudes are not normalised by MVC: RMSE and MAE would mean nothing and are left out.")
-    return pd.DataFrame(rows).set_index("channel"), notes
+def _cuts(strides: Sequence[tuple[float, float]], time: Array) -> tuple[tuple[int, int], ...]:
+    """Samples of the strides that lie within the times."""
+    near = 0.5 / RATE
+    inside = [own for own in strides if time[0] - near <= own[0] < own[1] <= time[-1] + near]
+    if strides and not inside:
+        got = f"the first from {strides[0][0]:g} to {strides[0][1]:g} s"
+        fix = "Check that clocks agree; a stride must lie within the solution whole."
+        raise InputError(explain(f"strides within {time[0]:g} to {time[-1]:g} s", got, fix))
+    samples = np.round((np.asarray(inside).reshape(-1, 2) - time[0]) * RATE).astype(int)
+    return tuple((int(first), int(last)) for first, last in samples)
 
 
-def _row(a: Array, b: Array, time: Array, pieces: list[Any], half: float) -> dict[str, float]:
-    low, high = interval(lambda keep: metrics.pearson(a[keep], b[keep]), pieces, correlation=True)
-    lag, r_delay = metrics.best_lag(a, b, RATE, 0.0, metrics.DELAY[1])
-    lag_anywhere, r_anywhere = metrics.best_lag(a, b, RATE, -half, half)
-    on = on_by_threshold(np.stack([a, b], axis=1), RATE)
-    late = metrics.onset_errors(onsets(on[:, 0], time), onsets(on[:, 1], time))
-    return {
-        "r": metrics.pearson(a, b), "r_low": low, "r_high": high, "lag": lag, "r_delay": r_delay,
-        "lag_anywhere": lag_anywhere, "r_anywhere": r_anywhere, "concordance": metrics.concordance(on[:, 0], on[:, 1]),
-        "onset_error": float(np.median(late)) if len(late) else np.nan, "rmse": metrics.rmse(a, b),
-        "mae": metrics.mae(a, b),
-    }  # fmt: skip
+def _shifted(table: pd.DataFrame) -> list[Flag]:
+    """Channels that would agree far better another time away."""
+    far = table[(table["r_anywhere"] >= SUSPICIOUS) & (table["r_anywhere"] - table["r_delay"] >= GAIN)]
+    return [
+        Flag(
+            str(channel), "shifted",
+            f"agrees far better {row['lag_anywhere']:+.2f} s away (r {row['r_anywhere']:.2f} instead of "
+            f"{row['r_delay']:.2f}): another side, another channel, or another clock?",
+        )
+        for channel, row in far.iterrows()
+    ]  # fmt: skip
+
+
+def _common(curves: Curves) -> list[str]:
+    """Whether all channels together are late, or early, by more than a delay."""
+    lag, r, within = curves.common_lag()
+    if not np.isfinite(lag):
+        return []
+    told = f"All channels together agree best with the simulation {lag:+.3f} s after the EMG (mean r {r:.2f}"
+    if -EARLY <= lag <= metrics.DELAY[1]:
+        return [f"{told})."]
+    return [f"{told}, {within:.2f} within {1e3 * metrics.DELAY[1]:.0f} ms): check the clocks and what was filtered."]
+
+
+def _frames(result: Result, curves: Curves) -> NDArray[np.bool_]:
+    """(T,) frames of the result in what is compared."""
+    if not curves.strides:
+        return np.ones(len(result.time), dtype=bool)
+    spans = [(curves.time[first], curves.time[min(last, len(curves.time) - 1)]) for first, last in curves.strides]
+    inside: NDArray[np.bool_] = np.any([(result.time >= start) & (result.time <= end) for start, end in spans], axis=0)
+    return inside
+
+
+def _covered(result: Result, emg: Emg) -> Gate:
+    whole = max(float(result.time[-1] - result.time[0]), 1e-9)
+    share = (min(result.time[-1], emg.time[-1]) - max(result.time[0], emg.time[0])) / whole
+    return Gate("EMG covers", f"{share:.0%} of the solution's time", f"≥ {COVERED:.0%}", bool(share >= COVERED), "")
+
+
+def _footing(through: bool, shift: float) -> str:
+    parts = [f"EMG through activation dynamics ({1e3 * ACTIVATION:g} ms up, {1e3 * DEACTIVATION:g} ms down)"]
+    parts = parts if through else ["EMG as it is"]
+    return ", ".join([*parts, *([f"taken {1e3 * shift:g} ms later"] if shift else [])])

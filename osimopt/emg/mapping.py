@@ -87,6 +87,20 @@ class EmgMapping:
             raise InputError(explain(f"channels that {name} has muscles for", some(list(channels)), fix))
         return cls(found)
 
+    @classmethod
+    def of(
+        cls, given: EmgMapping | Mapping[str, str | Sequence[str]] | str | os.PathLike[str], channels: Sequence[str],
+        side: str | None = None,
+    ) -> EmgMapping:  # fmt: skip
+        """From whatever says it: a mapping, a table, the path of a TOML file, the name of a preset."""
+        if isinstance(given, EmgMapping):
+            return given
+        if isinstance(given, Mapping):
+            return cls({name: (own,) if isinstance(own, str) else tuple(own) for name, own in given.items()})
+        if str(given) in PRESETS or not (Path(given).suffix or Path(given).exists()):
+            return cls.preset(str(given), channels, side)
+        return cls.read(given)
+
     def check(self, channels: Sequence[str], muscles: Sequence[str]) -> None:
         """Refuse names that there are not.
 

@@ -1,4 +1,4 @@
-"""How two curves of activity agree: shape, amplitude, timing. All are of one channel (T,) at even times.
+"""How two curves of activity agree: shape, amplitude, timing. Curves are (T,), one channel at even times.
 
 A lag is positive where the simulated activity comes after the measured one.
 """
@@ -44,7 +44,8 @@ def mae(a: Array, b: Array) -> float:
 def best_lag(simulated: Array, measured: Array, rate: float, least: float, most: float) -> tuple[float, float]:
     """The lag in s between ``least`` and ``most`` at which the correlation is largest, and that correlation.
 
-    Between samples the maximum is that of a parabola through the best three. At either end of the range it is the end.
+    Of several channels (T, C) the mean correlation of those that have one. Between samples the maximum is that of a
+    parabola through the best three. At either end of the range it is the end.
 
     Raises
     ------
@@ -55,10 +56,13 @@ def best_lag(simulated: Array, measured: Array, rate: float, least: float, most:
     if not len(shifts):
         got = f"{least:g} to {most:g} s at {rate:g} Hz"
         raise InputError(explain("lags of one sample or more", got, "Resample to a higher rate."))
-    r = np.array([pearson(*_shifted(simulated, measured, shift)) for shift in shifts])
-    if not np.isfinite(r).any():
+    columns = list(zip(_columns(simulated), _columns(measured), strict=True))
+    each = np.array([[pearson(*_shifted(a, b, shift)) for a, b in columns] for shift in shifts])
+    known = np.isfinite(each).all(axis=0)
+    if not known.any():
         return float("nan"), float("nan")
-    place = int(np.nanargmax(r))
+    r = each[:, known].mean(axis=1)
+    place = int(r.argmax())
     between = _vertex(r[place - 1 : place + 2]) if 0 < place < len(r) - 1 else (0.0, float(r[place]))
     return float((shifts[place] + between[0]) / rate), between[1]
 
@@ -82,6 +86,10 @@ def co_contraction(a: Array, b: Array) -> float:
     a, b = _both(a, b)
     whole = float(np.sum(a + b))
     return float(2.0 * np.sum(np.minimum(a, b)) / whole) if whole > 0.0 else float("nan")
+
+
+def _columns(curves: Array) -> list[Array]:
+    return [curves] if curves.ndim == 1 else list(curves.T)
 
 
 def _both(a: Array, b: Array) -> tuple[Array, Array]:

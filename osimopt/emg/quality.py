@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +21,8 @@ HUM = 0.1
 COPY = 0.99999
 #: Share of a channel's maximum below 0 at which an envelope is negative.
 NEGATIVE = 1e-6
+#: Distance of every channel's maximum from 1 at which each was divided by its own.
+AT_ONE = 1e-6
 #: A channel's maximum may exceed what it is within a window by this share before that is said.
 OUTSIDE = 0.05
 
@@ -45,7 +46,7 @@ def flags(emg: Emg, window: tuple[float, float] | None = None) -> list[Flag]:
     window
         s of the part that will be compared: a channel whose maximum lies outside it was normalised by something else.
     """
-    found = [*_duplicates(emg)]
+    found = [*_duplicates(emg), *_padded(emg), *_own_maximum(emg)]
     for channel in emg.channels:
         value = emg.of(channel)
         known = value[np.isfinite(value)]
@@ -60,13 +61,6 @@ def flags(emg: Emg, window: tuple[float, float] | None = None) -> list[Flag]:
     return found
 
 
-def by_channel(found: list[Flag]) -> Mapping[str, list[str]]:
-    """Texts of each channel that has any."""
-    return {channel: [flag.text for flag in found if flag.channel == channel] for channel in dict.fromkeys(
-        flag.channel for flag in found
-    )}  # fmt: skip
-
-
 def _duplicates(emg: Emg) -> list[Flag]:
     found = []
     for place, name in enumerate(emg.channels):
@@ -79,6 +73,22 @@ def _duplicates(emg: Emg) -> list[Flag]:
                 how = "equal to" if np.array_equal(a[both], b[both]) else "a multiple of"
                 found.append(Flag(name, "duplicate", f"{how} {other}: one electrode, two names"))
     return found
+
+
+def _padded(emg: Emg) -> list[Flag]:
+    told = [name for name in emg.source.get("padded", "").split("\n") if name in emg.channels]
+    return [Flag(name, "padded", "spaces around its name in the file were dropped") for name in told]
+
+
+def _own_maximum(emg: Emg) -> list[Flag]:
+    """Where every channel reaches 1 exactly, each was divided by its own maximum, whatever is said of amplitudes."""
+    if not emg.envelope or emg.amplitude == "own maximum":
+        return []
+    top = np.array([np.nanmax(emg.of(name), initial=-np.inf) for name in emg.channels])
+    if len(top) < 2 or not (np.abs(top - 1.0) <= AT_ONE).all():
+        return []
+    text = "its maximum is 1, as that of every channel: each was divided by its own, and amplitude means nothing"
+    return [Flag(name, "own maximum", text) for name in emg.channels]
 
 
 def _gaps(emg: Emg, value: Array) -> tuple[str, str] | None:

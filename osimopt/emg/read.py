@@ -58,15 +58,20 @@ def read_emg(
     path = Path(path)
     if not path.is_file():
         raise InputError(explain("a file with EMG", "no such file", "Check the path.", path))
+    padded: list[str] = []
     if path.suffix.lower() == ".c3d":
         time, value, names = _read_c3d(path)
     elif path.suffix.lower() in (".sto", ".mot"):
         table = read_table(path)
         names = tuple(str(name) for name in table.columns)
+        padded = table.attrs["padded"]
         time, value = table.index.to_numpy(dtype=float), table.to_numpy(dtype=float)
     else:
         time, value, names = _read_text(path, rate)
-    emg = Emg(time, value, names, amplitude, source={"path": str(path), "sha256": sha256(path)})
+    source = {"path": str(path), "sha256": sha256(path)}
+    if padded:
+        source["padded"] = "\n".join(padded)
+    emg = Emg(time, value, names, amplitude, source=source)
     emg = emg if channels is None else emg.select(channels)
     return replace(emg, envelope=_looks_like_envelopes(emg) if envelope is None else envelope)
 
