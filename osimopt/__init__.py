@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from .dynamic.solution import DynamicSolution as DynamicSolution
     from .dynamic.solution import SealedSolution as SealedSolution
     from .dynamic.solve import solve_dynamic as solve_dynamic
+    from .emg.compare import EmgComparison as EmgComparison
+    from .emg.compare import compare_emg as compare_emg
+    from .emg.mapping import EmgMapping as EmgMapping
+    from .emg.processing import EmgOptions as EmgOptions
+    from .emg.processing import process_emg as process_emg
+    from .emg.read import read_emg as read_emg
+    from .emg.recording import Emg as Emg
+    from .emg.strides import find_strides as find_strides
     from .errors import ConfigError as ConfigError
     from .errors import InputError as InputError
     from .errors import MissingDependencyError as MissingDependencyError
@@ -27,17 +35,22 @@ if TYPE_CHECKING:
     from .muscle.conversion import use_degroote_muscles as use_degroote_muscles
     from .polynomial import PolynomialGeometry as PolynomialGeometry
     from .problem import RedundancyProblem as RedundancyProblem
+    from .report.report import write_report as write_report
     from .reserves import ReserveActuators as ReserveActuators
+    from .result import Result as Result
     from .solution import RedundancySolution as RedundancySolution
     from .solution import Status as Status
     from .static.ranges import feasible_ranges as feasible_ranges
     from .static.sensitivity import sensitivity as sensitivity
     from .static.solve import solve_static as solve_static
     from .static.uncertainty import propagate_uncertainty as propagate_uncertainty
+    from .studies.cost_ranking import rank_costs as rank_costs
     from .studies.dynamic_surrogate import train_dynamic_surrogate as train_dynamic_surrogate
     from .studies.geometry_network import fit_geometry_network as fit_geometry_network
+    from .studies.identify import identify_cost as identify_cost
     from .studies.long_motion import solve_to_folder as solve_to_folder
     from .studies.opensim_tool import run_setup as run_setup
+    from .studies.public_data import fetch as fetch
     from .studies.static_surrogate import train_static_surrogate as train_static_surrogate
     from .surrogate.surrogate import Surrogate as Surrogate
     from .tables import read_table as read_table
@@ -75,6 +88,19 @@ _HOMES = {
         "errors",
     ),
     "read_table": "tables",
+    "Emg": "emg.recording",
+    "EmgOptions": "emg.processing",
+    "EmgMapping": "emg.mapping",
+    "EmgComparison": "emg.compare",
+    "read_emg": "emg.read",
+    "process_emg": "emg.processing",
+    "find_strides": "emg.strides",
+    "compare_emg": "emg.compare",
+    "rank_costs": "studies.cost_ranking",
+    "identify_cost": "studies.identify",
+    "Result": "result",
+    "write_report": "report.report",
+    "fetch": "studies.public_data",
 }
 
 

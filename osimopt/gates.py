@@ -46,7 +46,8 @@ def _reserves(result: Result, keep: NDArray[np.bool_]) -> Gate:
     worst = int(share.argmax())
     coordinate, unit = result.coordinates[worst], result.unit(result.coordinates[worst])
     more = int((share > RESERVE).sum()) - 1
-    told = f"{100.0 * share[worst]:.2g} % of {coordinate} ({carried[worst]:.2g} of {peak[worst]:.2g} {unit})"
+    percent = f"{100.0 * share[worst]:{'.0f' if share[worst] > 0.1 else '.2g'}}"
+    told = f"{percent} % of {coordinate} ({carried[worst]:.2g} of {peak[worst]:.2g} {unit})"
     told += f" and {more} more above the limit" if more > 0 else ""
     return Gate(name, told, limit, bool(share[worst] <= RESERVE))
 

@@ -38,6 +38,10 @@ OWN = {
         "moment_arm.mot", "max_force.mot", "max_moment.mot", "max_force_active.mot", "muscle_tendon_length.mot",
         "fiber_length.mot", "table.csv", "table.png",
     ),
+    "emg.json": (
+        "ranking.csv", "agreement.csv", "by_stride.csv", "co_contraction.csv", "coverage.csv", "flags.csv",
+        "report.html",
+    ),
     "comparison.json": ("muscles.csv", "forces.png", "activations.png"),
     "surrogate.json": ("weights.safetensors", "training.json", "training.png"),
 }  # fmt: skip

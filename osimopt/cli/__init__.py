@@ -16,6 +16,7 @@ from .solve import extract, solve
 from .surrogate import predict
 from .terminal import say_error, say_warning
 from .train import train
+from .validation import fetch, report, validate
 
 app = typer.Typer(
     help="Muscle forces from OpenSim models that you can defend.",
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, info, table, extract, solve, run, train, predict, fit_geometry):
+for command in (demo, info, table, extract, solve, run, train, predict, fit_geometry, validate, report, fetch):
     app.command()(command)
 
 

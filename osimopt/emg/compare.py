@@ -90,14 +90,16 @@ class EmgComparison:
 
     def findings(self) -> list[str]:
         """Gates that are not passed, flags, notes: in sentences."""
-        failed = [
-            f"{gate.name}: {gate.found}, the limit is {gate.limit}." for gate in self.gates if gate.passes is False
-        ]
+        failed = [gate for gate in self.gates if gate.passes is False]
+        told = [f"{gate.name}: {gate.found}, the limit is {gate.limit}." for gate in failed]
+        return [*told, *self.flagged(), *self.notes]
+
+    def flagged(self) -> list[str]:
+        """Flags, one sentence for all channels of one."""
         by_text: dict[str, list[str]] = {}
         for flag in self.flags:
             by_text.setdefault(flag.text, []).append(flag.channel)
-        told = [f"{some(channels, 4)}: {text}." for text, channels in by_text.items()]
-        return [*failed, *told, *self.notes]
+        return [f"{some(channels, 4)}: {text}." for text, channels in by_text.items()]
 
     def summary(self) -> dict[str, Any]:
         """Plain data: tables as lists of rows, findings, how it was done."""

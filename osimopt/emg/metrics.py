@@ -58,10 +58,10 @@ def best_lag(simulated: Array, measured: Array, rate: float, least: float, most:
         raise InputError(explain("lags of one sample or more", got, "Resample to a higher rate."))
     columns = list(zip(_columns(simulated), _columns(measured), strict=True))
     each = np.array([[pearson(*_shifted(a, b, shift)) for a, b in columns] for shift in shifts])
-    known = np.isfinite(each).all(axis=0)
+    known = np.isfinite(each).any(axis=0)
     if not known.any():
         return float("nan"), float("nan")
-    r = each[:, known].mean(axis=1)
+    r = np.nan_to_num(each[:, known]).mean(axis=1)  # where a curve does not vary, it agrees with nothing
     place = int(r.argmax())
     between = _vertex(r[place - 1 : place + 2]) if 0 < place < len(r) - 1 else (0.0, float(r[place]))
     return float((shifts[place] + between[0]) / rate), between[1]

@@ -44,7 +44,8 @@ def flags(emg: Emg, window: tuple[float, float] | None = None) -> list[Flag]:
     emg
         Raw or envelopes.
     window
-        s of the part that will be compared: a channel whose maximum lies outside it was normalised by something else.
+        s of the part that will be compared: a channel whose maximum lies outside it was normalised by something else,
+        which is as it should be of shares of a maximum voluntary contraction.
     """
     found = [*_duplicates(emg), *_padded(emg), *_own_maximum(emg)]
     for channel in emg.channels:
@@ -55,7 +56,7 @@ def flags(emg: Emg, window: tuple[float, float] | None = None) -> list[Flag]:
             continue
         checks = [_gaps(emg, value), _flat(emg, value), _clipped(emg, known)]
         checks.append(_negative(known) if emg.envelope else _hum(emg, value))
-        if window is not None:
+        if window is not None and emg.amplitude != "mvc":
             checks.append(_outside(emg, value, window))
         found += [Flag(channel, kind, text) for kind, text in filter(None, checks)]
     return found

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..studies.paper.study import Findings
+from ..studies.paper.table import Table
 from . import study_figures as figures
 from .page import Section, write_page
 
@@ -25,8 +27,18 @@ def write_study(found: Findings, folder: Path) -> Path:
         "tuning": [figures.tuning(found.tuned)],
     }  # fmt: skip
     first = ["verdicts", *(name for name in made if name != "verdicts")]
-    sections = [Section(made[name], drawn.get(name, [])) for name in first]
+    sections = [section(made[name], drawn.get(name, [])) for name in first]
     return write_page(folder / "study.html", TITLE, _opening(found), sections)
+
+
+def section(table: Table, figures: Sequence[str] = ()) -> Section:
+    """A table of the study, the paper's own rows in grey."""
+    cells = table.cells()
+    quoted = [place for place, row in enumerate(cells) if "the paper" in row[:2]]
+    grouped = len({row[0] for row in cells}) < len(cells)
+    return Section(
+        table.title, table.note, figures=figures, columns=table.columns, rows=cells, grouped=grouped, quoted=quoted
+    )
 
 
 def _opening(found: Findings) -> list[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,25 +14,10 @@ from ..studies.paper.plan import HYBRID, Trained
 from ..studies.paper.table import Table
 from ..studies.paper.tables import MSE, AllSets, threshold
 from . import style
+from .svg import drawing
 
 #: s of figure 1.
 SHOWN = 4.0
-
-
-class Drawing:
-    """An SVG in the making."""
-
-    svg = ""
-
-
-@contextmanager
-def _drawing(mosaic: list[list[str]], size: tuple[float, float]) -> Iterator[tuple[Any, Drawing]]:
-    made = Drawing()
-    with style.figure(mosaic, size) as (drawn, axes):
-        yield axes, made
-        buffer = io.StringIO()
-        drawn.savefig(buffer, format="svg", metadata={"Date": None})
-        made.svg = buffer.getvalue()[buffer.getvalue().index("<svg") :]
 
 
 def objective(trained: Trained, missed: Mapping[str, Any] | None) -> str:
@@ -43,7 +26,7 @@ def objective(trained: Trained, missed: Mapping[str, Any] | None) -> str:
     shown = [plan.with_displacement, *([plan.simulation] if plan.simulation != plan.with_displacement else [])]
     rows = ["load", "displacement", "objective"]
     mosaic = [[f"{row} {column}" for column in range(len(shown))] for row in rows]
-    with _drawing(mosaic, (5.2 * len(shown), 6.4)) as (axes, made):
+    with drawing(mosaic, (5.2 * len(shown), 6.4), "objective") as (axes, made):
         for column, name in enumerate(shown):
             one = trained.hybrid(name)
             told = trained.over_seeds(one)[0]
@@ -67,7 +50,7 @@ def pareto(trained: Trained) -> str:
     """Errors of loads against those of displacements."""
     if not trained.parts["balance"]:
         return ""
-    with _drawing([["it"]], (5.2, 3.6)) as (axes, made):
+    with drawing([["it"]], (5.2, 3.6), "pareto") as (axes, made):
         panel = axes["it"]
         points = []
         for one in trained.parts["balance"]:
@@ -87,7 +70,7 @@ def pareto(trained: Trained) -> str:
 def optimizers(trained: Trained, sets: AllSets) -> str:
     """Validation loss against gradient evaluations."""
     names = list(dict.fromkeys(one.dataset for one in trained.parts["optimizers"]))
-    with _drawing([names], (4.0 * len(names), 3.6)) as (axes, made):
+    with drawing([names], (4.0 * len(names), 3.6), "optimizers") as (axes, made):
         for name in names:
             panel = axes[name]
             for place, one in enumerate(own for own in trained.parts["optimizers"] if own.dataset == name):
@@ -103,7 +86,7 @@ def optimizers(trained: Trained, sets: AllSets) -> str:
 def networks(trained: Trained, table: Table) -> str:
     """Every network and what is trivial, by set: table 2."""
     names = list(trained.plan.datasets)
-    with _drawing([[name] for name in names], (7.4, 2.6 * len(names))) as (axes, made):
+    with drawing([[name] for name in names], (7.4, 2.6 * len(names)), "networks") as (axes, made):
         for name in names:
             panel = axes[name]
             rows = [row for row in table.rows if row["set"] == name and "finished" not in row["who"]][::-1]
@@ -122,7 +105,7 @@ def networks(trained: Trained, table: Table) -> str:
 def histogram(trained: Trained) -> str:
     """Absolute errors of the hybrid, all seeds together."""
     own = [one for one in trained.parts["networks"] if one.network == HYBRID]
-    with _drawing([["it"]], (6.4, 3.4)) as (axes, made):
+    with drawing([["it"]], (6.4, 3.4), "histogram") as (axes, made):
         panel = axes["it"]
         for place, one in enumerate(own):
             counts = np.sum([told["histogram"] for told in trained.over_seeds(one)], axis=0)
@@ -138,7 +121,7 @@ def augmentation(trained: Trained, sets: AllSets) -> str:
     """MSE against the share of the trials."""
     whole = trained.parts["augmentation"]
     names = list(dict.fromkeys(one.dataset for one in whole))
-    with _drawing([names], (4.4 * len(names), 3.4)) as (axes, made):
+    with drawing([names], (4.4 * len(names), 3.4), "augmentation") as (axes, made):
         for name in names:
             own = [one for one in whole if one.dataset == name]
             _arms(axes[name], trained, own, on_whole_scale(sets[name]))
@@ -161,7 +144,7 @@ def _arms(panel: Any, trained: Trained, whole: Sequence[Experiment], read: Calla
 
 def tuning(found: Sequence[Any]) -> str:
     """The least loss so far against the budget."""
-    with _drawing([["it"]], (5.2, 3.4)) as (axes, made):
+    with drawing([["it"]], (5.2, 3.4), "tuning") as (axes, made):
         panel = axes["it"]
         for place, method in enumerate(dict.fromkeys(one.method for one in found)):
             for number, one in enumerate(own for own in found if own.method == method):

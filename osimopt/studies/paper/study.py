@@ -77,7 +77,7 @@ def run_study(folder: Path, data: Path | None, budget: Budget, jobs: int = 1, sa
     found = _find(folder, data, budget, jobs, say or (lambda *_: None))
     for table in found.tables().values():
         table.write(folder)
-    found = replace(found, spent=_spent(folder, time.perf_counter() - begun))
+    found = replace(found, spent=_spent(found, time.perf_counter() - begun))
     write_atomically(folder / "study.json", json.dumps(_told(found), indent=2) + "\n")
     return found
 
@@ -135,9 +135,10 @@ def _missed(trained: Trained, sets: Mapping[str, Any], problems: Path) -> dict[s
     return {"time": series["time"], "moment": asked.missed(said).tolist()}
 
 
-def _spent(folder: Path, seconds: float) -> dict[str, float]:
-    """How long trainings took, whenever they were run."""
-    results = [json.loads(path.read_text("utf-8")) for path in (folder / "results").glob("*.json")]
+def _spent(found: Findings, seconds: float) -> dict[str, float]:
+    """How long the trainings that tables use took, whenever they were run."""
+    results = list(found.trained.results.values())
+    results += [told for told in found.of_tuned.values() if told not in results]
     return {
         "trainings": len(results),
         "training_hours": sum(told["seconds"] for told in results) / 3600.0,
