@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from osimopt import InputError, RedundancyProblem, RedundancySolution, solve_static
+from osimopt import InputError, RedundancyProblem, RedundancySolution, load_problem, solve_static
 from osimopt.emg.compare import RATE, compare_emg, through_dynamics
+from osimopt.emg.mapping import EmgMapping
+from osimopt.emg.quality import flags
+from osimopt.emg.read import read_emg
 from osimopt.emg.recording import Emg
+from osimopt.tables import write_table
 
 STRIDES = list(pairwise(np.arange(0.0, 8.01, 1.0)))
 
@@ -120,3 +126,104 @@ def test_what_cannot_be_compared(solution: RedundancySolution) -> None:
         compare_emg(solution, emg, {"flexr": own["flexor"]})
     with pytest.raises(InputError, match="muscles among"):
         compare_emg(solution, emg, {"flexor": "soleus"})
+
+
+def test_strides_are_compared_one_by_one(solution: RedundancySolution) -> None:
+    emg = recorded(solution)
+    emg.value[100:200, 0] = emg.value[100:200, 0][::-1]  # one stride is wrong
+    found = compare_emg(solution, emg, mapping(solution), strides=STRIDES, dynamics=False)
+    r = found.by_stride["r"].unstack()
+    assert r.loc["flexor", 1] < 0.9 < r.loc["flexor"].drop(1).min()
+    assert found.table.loc["flexor", "r_stride_mean"] == pytest.approx(r.loc["flexor"].mean())
+    only = compare_emg(solution, emg, mapping(solution), strides=STRIDES[2:], dynamics=False)
+    assert only.table.r.min() > 0.999, "what is outside the strides does not count"
+
+
+def test_files_presets_and_raw_signals(solution: RedundancySolution, tmp_path: Path) -> None:
+    names = solution.problem.muscles
+    emg = recorded(solution)
+    path = write_table(emg.to_dataframe(), tmp_path / "emg.sto")
+    toml = tmp_path / "map.toml"
+    toml.write_text(f'[channels]\nflexor = "{names[0]}"\nextensor = "{names[2]}"\n')
+    found = compare_emg(solution, path, toml, dynamics=False)
+    assert found.table.r.min() > 0.999
+    assert found.provenance["mapping"] == {"flexor": [names[0]], "extensor": [names[2]]}
+    with pytest.raises(InputError, match="gait2392 has muscles for"):
+        compare_emg(solution, path, "gait2392")
+    rng = np.random.default_rng(0)
+    time = np.arange(8001) / 1000.0
+    burst = np.stack([np.interp(time, emg.time, column) for column in emg.value.T], axis=1)
+    raw = Emg(time, burst * rng.standard_normal(burst.shape), emg.channels)
+    made = compare_emg(solution, raw, mapping(solution), dynamics=False)
+    assert made.table.r.min() > 0.8
+    assert any("default settings" in note for note in made.notes)
+    assert [step["step"] for step in made.provenance["emg"]["chain"]][1] == "band-pass"
+
+
+def test_a_clock_that_is_off_is_told_once(solution: RedundancySolution) -> None:
+    found = compare_emg(solution, recorded(solution, 0.2), mapping(solution), strides=STRIDES, dynamics=False)
+    assert any("+0.20" in note and "clocks" in note for note in found.notes)
+    level = compare_emg(
+        solution, recorded(solution, 0.2), mapping(solution), strides=STRIDES[:-1], dynamics=False, shift=0.2
+    )
+    assert level.table.lag_anywhere.to_numpy() == pytest.approx(0.0, abs=0.005)
+    assert "200 ms later" in level.footing
+
+
+def test_antagonists_and_their_co_contraction(solution: RedundancySolution) -> None:
+    emg = recorded(solution)
+    found = compare_emg(solution, emg, mapping(solution), strides=STRIDES, dynamics=False).co_contraction
+    assert found.index.tolist() == ["flexor / extensor"]
+    assert found["coordinate"].tolist() == ["coordinate_0"]
+    assert found["error"].to_numpy() == pytest.approx(0.0, abs=1e-9)
+    both = replace(emg, value=emg.value + 0.3)
+    more = compare_emg(solution, both, mapping(solution), strides=STRIDES, dynamics=False).co_contraction
+    assert more["measured"].item() > 0.5 > more["simulated"].item()
+
+
+def test_every_channel_at_1_was_divided_by_its_own_maximum(solution: RedundancySolution) -> None:
+    emg = recorded(solution, amplitude="mvc")
+    own = replace(emg, value=emg.value / emg.value.max(axis=0))
+    found = compare_emg(solution, own, mapping(solution), strides=STRIDES, dynamics=False)
+    assert {flag.kind for flag in found.flags} >= {"own maximum"}
+    assert found.table.rmse.isna().all()
+    assert sum("divided by its own" in line for line in found.findings()) == 1, "one sentence for both channels"
+
+
+def test_plain_data(solution: RedundancySolution) -> None:
+    found = compare_emg(solution, recorded(solution), mapping(solution), strides=STRIDES, dynamics=False)
+    told = json.loads(json.dumps(found.summary()))
+    assert [row["channel"] for row in told["table"]] == ["flexor", "extensor"]
+    assert told["table"][0]["rmse"] is None
+    assert len(told["strides"]) == 8
+    assert repr(found).startswith("<EmgComparison: 2 channels, 8 strides, median r 1.00")
+
+
+def test_strides_that_are_elsewhere(solution: RedundancySolution) -> None:
+    with pytest.raises(InputError, match="strides within"):
+        compare_emg(solution, recorded(solution), mapping(solution), strides=[(20.0, 21.0)])
+
+
+@pytest.mark.filterwarnings("ignore:.*header declares", "ignore:.*columns.*disagree with the model")
+def test_the_traps_of_the_public_data(real_data: Path) -> None:
+    """Each is caught by a flag: copies, negatives, padding, own maxima, EMG that was moved by half a stride."""
+    kinds = {}
+    for name, path in (
+        ("treadmill", "walk_treadmill_emg/EMG_allMuscles.sto"), ("gait", "gait_9emg/emgFilt.sto"),
+        ("walk", "walk_80muscles/electromyography.sto"),
+    ):  # fmt: skip
+        kinds[name] = {flag.kind for flag in flags(read_emg(real_data / path))}
+    assert kinds["treadmill"] >= {"duplicate", "negative"}
+    assert kinds["gait"] >= {"padded", "negative"}
+    assert kinds["walk"] >= {"own maximum", "negative"}
+    folder = real_data / "walk_18muscles"
+    problem = load_problem(
+        folder / "subject_walk_armless_18musc.osim", folder / "coordinates.mot", folder / "external_loads.xml",
+        time_range=(0.83, 2.0), lowpass_hz=6.0,
+    )  # fmt: skip
+    moved = read_emg(folder / "emg.sto")
+    found = compare_emg(
+        solve_static(problem, on_failure="return"), moved, EmgMapping.preset("gait10dof18musc", moved.channels, "r")
+    )
+    shifted = {flag.channel for flag in found.flags if flag.kind == "shifted"}
+    assert shifted >= {"soleus", "tibialis_anterior", "hamstrings"}

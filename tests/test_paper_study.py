@@ -80,7 +80,7 @@ def test_the_page_needs_nothing_else(study: Path) -> None:
     text = (study / "study.html").read_text(encoding="utf-8")
     page = Page()
     page.feed(text)
-    assert page.fetched == []
+    assert set(page.fetched) <= {"data:,"}
     assert not re.search(r"@import|url\((?!#)", text)
     assert page.tags.count("table") == 12
     assert page.tags.count("svg") >= 6

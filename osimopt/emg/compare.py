@@ -99,7 +99,8 @@ class EmgComparison:
         by_text: dict[str, list[str]] = {}
         for flag in self.flags:
             by_text.setdefault(flag.text, []).append(flag.channel)
-        return [f"{some(channels, 4)}: {text}." for text, channels in by_text.items()]
+        ends = {text: "" if text.endswith("?") else "." for text in by_text}
+        return [f"{some(channels, 4)}: {text}{ends[text]}" for text, channels in by_text.items()]
 
     def summary(self) -> dict[str, Any]:
         """Plain data: tables as lists of rows, findings, how it was done."""

@@ -199,7 +199,14 @@ def _copy(source: str, place: Path) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """The last cause, in one line: requests wraps it three times."""
+    """The first cause, in one line: requests wraps it three times."""
+    inner: BaseException | None = error
+    while isinstance(inner, BaseException):
+        error = inner
+        first = error.args[0] if error.args else None
+        inner = (
+            getattr(error, "reason", None) or error.__cause__ or (first if isinstance(first, BaseException) else None)
+        )
     text = str(getattr(error, "strerror", None) or error)
     return " ".join(text.split())[:200]
 

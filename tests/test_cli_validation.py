@@ -1,0 +1,152 @@
+"""``osimopt validate``, ``report`` and ``fetch``: what they write, print and refuse."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_cli import Done, files
+
+import osimopt
+from osimopt.cli import main
+from osimopt.tables import write_table
+
+VALIDATION = {
+    "ranking.csv", "agreement.csv", "by_stride.csv", "co_contraction.csv", "coverage.csv", "flags.csv", "report.html",
+    "emg.json",
+}  # fmt: skip
+MAPPING = (
+    '[channels]\nbiceps = ["BIClong", "BICshort"]\nbrachialis = "BRA"\ntriceps = ["TRIlong", "TRIlat", "TRImed"]\n'
+)
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    """The command with these words."""
+
+    def _run(*words: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["osimopt", *(str(word) for word in words)])
+        with pytest.raises(SystemExit) as exited:
+            main()
+        code = exited.value.code
+        assert code is None or isinstance(code, int)
+        return Done(code or 0, *capfd.readouterr())
+
+    return _run
+
+
+@pytest.fixture
+def emg(arm) -> Path:
+    """What the arm's muscles show by Σ a³, as a file, with the mapping beside it."""
+    solution = osimopt.solve_static(osimopt.load_problem(arm.model, arm.motion), exponent=3)
+    own = solution.to_dataframe()
+    table = pd.DataFrame(
+        {"biceps": own[["BIClong", "BICshort"]].mean(axis=1), "brachialis": own["BRA"],
+         "triceps": own[["TRIlong", "TRIlat", "TRImed"]].mean(axis=1)}
+    )  # fmt: skip
+    Path("map.toml").write_text(MAPPING)
+    return write_table(table, Path("emg.sto"))
+
+
+def test_validate(arm, run, emg: Path) -> None:
+    done = run(
+        "validate", arm.model, arm.motion, emg, "-m", "map.toml", "--mvc", "yes", "--costs",
+        "activation_power:2, activation_power:3, min_max", "-o", "out",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert files(Path("out")) == VALIDATION
+    ranking = pd.read_csv("out/ranking.csv", index_col="cost")
+    assert set(ranking.index) == {"activation_power:2", "activation_power:3", "min_max"}
+    agreement = pd.read_csv("out/agreement.csv", index_col=["cost", "channel"])
+    assert agreement.loc["activation_power:3", "r"].min() > 0.85
+    assert np.isfinite(agreement["rmse"]).all()
+    assert "Costs by mean r" in done.out
+    assert "Too few strides" in done.out
+    text = Path("out/report.html").read_text()
+    assert "Which cost agrees best with EMG" in text
+    again = run("validate", arm.model, arm.motion, emg, "-m", "map.toml", "-o", "out")
+    assert again.code == 2
+    assert "--overwrite" in again.err
+    done = run("validate", arm.model, arm.motion, emg, "-m", "arm26", "-o", "out", "--overwrite", "--costs", "min_max")
+    assert done.code == 0, done.err
+    assert "Which cost" not in Path("out/report.html").read_text()
+
+
+def test_report(arm, run, emg: Path) -> None:
+    for power in (2, 3):
+        assert run("solve", arm.model, arm.motion, "-p", power, "-o", f"p{power}").code == 0
+    done = run("report", "p2", "p3", "--emg", emg, "-m", "map.toml")
+    assert done.code == 0, done.err
+    text = Path("osimopt_report.html").read_text()
+    assert "p3 against p2" in text
+    assert "Agreement with EMG" in text
+    again = run("report", "p2")
+    assert again.code == 2
+    assert "--overwrite" in again.err
+    assert run("report", "p2", "-o", "p2/report.html", "--title", "The arm").code == 0
+    assert "<h1>The arm</h1>" in Path("p2/report.html").read_text()
+    assert run("solve", arm.model, arm.motion, "-o", "p2", "--overwrite").code == 0, "a report is part of the results"
+
+
+def test_amplitude_by_number(arm, run, emg: Path) -> None:
+    done = run(
+        "validate", arm.model, arm.motion, emg, "-m", "map.toml", "-o", "out", "--costs", "activation_power:3",
+        "--mvc", "biceps=2,brachialis=2,triceps=2",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    agreement = pd.read_csv("out/agreement.csv", index_col="channel")
+    assert agreement["rmse"].max() > 0.05, "amplitudes were halved"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("-m", "none.toml"), "no such file"),
+        ((), "expected --mapping"),
+        (("-m", "gait2392"), "channels that gait2392 has muscles for"),
+        (("-m", "gait2932"), "Did you mean gait2392"),
+        (("-m", "map.toml", "--costs", "activation_powr"), "a cost among"),
+        (("-m", "map.toml", "--costs", "activation_power:x"), "after the colon"),
+        (("-m", "map.toml", "--strides", "none.mot"), "no such file"),
+        (("-m", "map.toml", "--strides-column", "vy"), "--strides with --strides-column"),
+        (("-m", "map.toml", "--mvc", "biceps"), "--mvc name=number"),
+        (("-m", "map.toml", "--mvc", "biceps=2"), "a maximum of each channel"),
+    ],
+)
+def test_wrong_words(arm, run, emg: Path, words: tuple[str, ...], says: str) -> None:
+    done = run("validate", arm.model, arm.motion, emg, *words, "-o", "out")
+    assert done.code == 2
+    assert says in " ".join(done.err.split())
+    assert not Path("out").exists()
+
+
+def test_report_refuses(run) -> None:
+    done = run("report", "nowhere")
+    assert done.code == 2
+    assert "solution.json" in done.err
+    assert "--emg with --mapping" in run("report", "nowhere", "-m", "arm26").err
+
+
+def test_fetch(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OSIMOPT_DATA", raising=False)
+    listed = run("fetch")
+    assert listed.code == 0
+    assert "gait_9emg" in listed.out
+    unknown = run("fetch", "walk")
+    assert unknown.code == 2
+    assert "walk_80muscles" in unknown.err
+
+
+def test_fetch_from_a_mirror(run, real_data: Path) -> None:
+    done = run("fetch", "arm26", "-o", "data", "--mirror", real_data)
+    assert done.code == 0, done.err
+    assert done.out.strip().endswith("data/arm26")
+    assert (Path("data") / "arm26" / "arm26.osim").is_file()
