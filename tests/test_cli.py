@@ -241,7 +241,7 @@ def test_demo(tmp_path: Path) -> None:
     assert done.code == 0, done.err
     folder = tmp_path / "osimopt_demo"
     figures = {"elbow_muscles.png", "elbow_sharing.png", "solution.png"}
-    assert files(folder) == RESULT | figures
+    assert files(folder) == RESULT | figures | {"report.html"}
     for figure in figures:
         check_drawn(folder / figure)
     assert all(name in done.out for name in files(folder))

@@ -96,10 +96,13 @@ def test_report(arm, run, emg: Path) -> None:
     assert run("solve", arm.model, arm.motion, "-o", "p2", "--overwrite").code == 0, "a report is part of the results"
 
 
-def test_amplitude_by_number(arm, run, emg: Path) -> None:
+@pytest.mark.parametrize("how", ["numbers", "trial"])
+def test_amplitude_by_a_maximum(arm, run, emg: Path, how: str) -> None:
+    trial = osimopt.read_table(emg) * 0.0 + 2.0
+    write_table(trial, Path("mvc.sto"))
     done = run(
         "validate", arm.model, arm.motion, emg, "-m", "map.toml", "-o", "out", "--costs", "activation_power:3",
-        "--mvc", "biceps=2,brachialis=2,triceps=2",
+        "--mvc", "biceps=2,brachialis=2,triceps=2" if how == "numbers" else "mvc.sto",
     )  # fmt: skip
     assert done.code == 0, done.err
     agreement = pd.read_csv("out/agreement.csv", index_col="channel")
@@ -117,7 +120,7 @@ def test_amplitude_by_number(arm, run, emg: Path) -> None:
         (("-m", "map.toml", "--costs", "activation_power:x"), "after the colon"),
         (("-m", "map.toml", "--strides", "none.mot"), "no such file"),
         (("-m", "map.toml", "--strides-column", "vy"), "--strides with --strides-column"),
-        (("-m", "map.toml", "--mvc", "biceps"), "--mvc name=number"),
+        (("-m", "map.toml", "--mvc", "biceps"), "no such file"),
         (("-m", "map.toml", "--mvc", "biceps=2"), "a maximum of each channel"),
     ],
 )

@@ -80,10 +80,10 @@ def test_half_a_stride_away_is_told_of(solution: RedundancySolution) -> None:
     assert sum("another side" in line for line in found.findings()) == 2
 
 
-def test_static_solutions_meet_emg_after_its_dynamics(solution: RedundancySolution) -> None:
+def test_activations_meet_emg_after_its_dynamics(solution: RedundancySolution) -> None:
     plain, footing = (
         compare_emg(solution, recorded(solution), mapping(solution), strides=STRIDES, dynamics=dynamics)
-        for dynamics in (False, None)
+        for dynamics in (False, True)
     )
     assert footing.footing.startswith("EMG through activation dynamics")
     late = through_dynamics(plain.curves.measured[:800, 0], RATE)  # the last sample is in no stride
@@ -197,6 +197,16 @@ def test_plain_data(solution: RedundancySolution) -> None:
     assert told["table"][0]["rmse"] is None
     assert len(told["strides"]) == 8
     assert repr(found).startswith("<EmgComparison: 2 channels, 8 strides, median r 1.00")
+
+
+def test_what_emg_says_of_muscles(solution: RedundancySolution) -> None:
+    """Activations that EMG shows give back the cost that made them."""
+    emg = recorded(solution, amplitude="mvc")
+    found = compare_emg(solution, emg, mapping(solution), dynamics=False)
+    problem = solution.problem.frames(slice(0, 100))
+    said = found.measured_activation(problem.time, problem.muscles)
+    assert np.isnan(said[:, 1]).all()
+    assert said[:, [0, 2]] == pytest.approx(solution.activation[:100, [0, 2]], abs=1e-6)
 
 
 def test_strides_that_are_elsewhere(solution: RedundancySolution) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from osimopt import InputError, MissingDependencyError
-from osimopt.emg.processing import EmgOptions, filtered, process_emg
+from osimopt.emg.processing import EmgOptions, filtered, maxima_of, process_emg
 from osimopt.emg.read import read_emg
 from osimopt.emg.recording import Emg
 
@@ -76,6 +76,17 @@ def test_mvc_makes_amplitude_mean_something() -> None:
     done = process_emg(bursts(), EmgOptions(normalise="mvc", maxima=(("a", 2.0), ("b", 0.5))))
     assert done.amplitude == "mvc"
     assert done.value == pytest.approx(whole.value / [2.0, 0.5])
+
+
+def test_maxima_of_a_trial() -> None:
+    rng = np.random.default_rng(0)
+    trial = Emg(np.arange(4000) / 1000.0, rng.standard_normal((4000, 2)) * [1.0, 5.0], ("a", "b"))
+    maxima = dict(maxima_of(trial))
+    envelope = process_emg(trial)
+    assert maxima == {"a": envelope.of("a").max(), "b": envelope.of("b").max()}
+    own = process_emg(trial, EmgOptions(normalise="mvc", maxima=maxima_of(trial)))
+    assert own.value.max(axis=0) == pytest.approx(1.0)
+    assert own.amplitude == "mvc"
 
 
 def test_hum_goes() -> None:

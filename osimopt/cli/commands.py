@@ -16,7 +16,7 @@ def demo(
     overwrite: Overwrite = False,
 ) -> None:
     """Solve an elbow flexion with the arm that comes with osimopt, and draw it."""
-    from .. import load_problem, muscle_table, solve_static
+    from .. import load_problem, muscle_table, solve_static, write_report
     from ..datasets import arm26
     from ..report import figures
     from ..results import check_target
@@ -34,6 +34,7 @@ def demo(
     figures.draw_table(elbow, folder / "elbow_muscles.png")
     figures.draw_sharing(shares, folder / "elbow_sharing.png")
     figures.draw_solution(solution, folder / "solution.png")
+    write_report(solution, folder / "report.html")
     print_solution(solution)
     say(f"\nWritten to {folder}:")
     for path in sorted(folder.iterdir()):
@@ -44,6 +45,7 @@ _DEMO_FILES = {
     "elbow_muscles.png": "moment arm, maximum force and moment of each muscle over the elbow's range",
     "elbow_sharing.png": "how four cost functions share 20 N·m among the elbow flexors",
     "solution.png": "muscle forces, activations and moments of the motion",
+    "report.html": "all of it on one page, checks first; opens in a browser",
     "activation.sto": "activations; opens in OpenSim, as the next two",
     "muscle_force.sto": "tendon forces in N",
     "reserve_force.sto": "what reserve actuators produced, in N·m",

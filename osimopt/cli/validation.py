@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,6 +35,7 @@ from .terminal import print_table, progress, say, say_warning
 if TYPE_CHECKING:
     from ..emg.compare import EmgComparison
     from ..emg.mapping import EmgMapping
+    from ..emg.processing import EmgOptions
     from ..emg.recording import Emg
     from ..emg.strides import Strides
     from ..studies.cost_ranking import CostRanking
@@ -73,8 +75,9 @@ MvcOption = Annotated[
     str | None,
     typer.Option(
         "--mvc", rich_help_panel=PANEL,
-        help="'yes' if EMG is in shares of a maximum voluntary contraction, or what to divide channels by: "
-        "soleus=0.8,ta=0.5. Without, amplitudes mean nothing, and RMSE and MAE are left out.",
+        help="What maximum voluntary contractions are: the file of their trial, soleus=0.8,ta=0.5 in the units of the "
+        "envelopes, or 'yes' if EMG is in shares of them already. Without, amplitudes mean nothing, and RMSE and MAE "
+        "are left out.",
     ),
 ]  # fmt: skip
 BandOption = Annotated[
@@ -209,14 +212,22 @@ def _read(
         raise InputError(explain("--mapping", "none", fix))
     recorded = read_emg(path, amplitude="mvc" if mvc == "yes" else "raw")
     mapped = EmgMapping.of(mapping, recorded.channels, None if side is None else side.value)
-    maxima = () if mvc in (None, "yes") else tuple(read_assignment(word, "--mvc") for word in str(mvc).split(","))
-    if recorded.envelope and not maxima:
-        return recorded, mapped
-    options = EmgOptions(
-        band, notch, envelope_hz, normalise="mvc" if maxima else "none", maxima=tuple(maxima)
-    )  # fmt: skip
-    kept = recorded.select([name for name in recorded.channels if name in mapped.muscles]) if maxima else recorded
-    return process_emg(kept, options), mapped
+    options = EmgOptions(band, notch, envelope_hz)
+    if mvc in (None, "yes"):
+        return recorded if recorded.envelope else process_emg(recorded, options), mapped
+    kept = [name for name in recorded.channels if name in mapped.muscles]
+    maxima = _maxima(str(mvc), kept, options)
+    return process_emg(recorded.select(kept), replace(options, normalise="mvc", maxima=maxima)), mapped
+
+
+def _maxima(mvc: str, channels: list[str], options: EmgOptions) -> tuple[tuple[str, float], ...]:
+    """Of a trial, or numbers by name."""
+    from .. import read_emg
+    from ..emg.processing import maxima_of
+
+    if "=" in mvc:
+        return tuple(read_assignment(word, "--mvc") for word in mvc.split(","))
+    return maxima_of(read_emg(mvc, channels=channels), options)
 
 
 def _strides(path: Path | None, side: Side | None, column: str | None) -> Strides | None:

@@ -72,23 +72,25 @@ class Curves:
         import pandas as pd
 
         rows, on = [], self._on()
+        later = round(metrics.DELAY[1] * self.rate)  # samples after a stride that lags look at
         for number, (first, last) in enumerate(self.strides):
-            own = np.full_like(self.measured, np.nan)
-            own[first:last] = self.measured[first:last]
+            part = slice(first, last + later)
+            own = self.measured[part].copy()
+            own[last - first :] = np.nan
             for place, channel in enumerate(self.channels):
                 begin = {"channel": channel, "stride": number, "start": float(self.time[first])}
-                r = metrics.pearson(self.simulated[:, place], own[:, place])
-                rows.append({**begin, "r": r, **self._row(place, own, on)})
+                r = metrics.pearson(self.simulated[part, place], own[:, place])
+                rows.append({**begin, "r": r, **self._row(place, own, on, part)})
         columns = ["channel", "stride", "start", "r", "lag", "r_delay", *LATER]
         return pd.DataFrame(rows, columns=columns).set_index(["channel", "stride"])
 
-    def _row(self, place: int, measured: Array, on: tuple[Mask, Mask]) -> dict[str, float]:
-        """What is said of a channel where ``measured`` (T, C) is known."""
-        a, b = self.simulated[:, place], measured[:, place]
+    def _row(self, place: int, measured: Array, on: tuple[Mask, Mask], part: slice = slice(None)) -> dict[str, float]:
+        """What is said of a channel where ``measured`` (T, C), of a part of the times, is known."""
+        a, b = self.simulated[part, place], measured[:, place]
         known = np.isfinite(a) & np.isfinite(b)
         lag, r_delay = metrics.best_lag(a, b, self.rate, 0.0, metrics.DELAY[1])
-        inside = [np.where(known, own[:, place], False) for own in on]
-        late = metrics.onset_errors(*(onsets(own, self.time) for own in inside))
+        inside = [np.where(known, own[part, place], False) for own in on]
+        late = metrics.onset_errors(*(onsets(own, self.time[part]) for own in inside))
         return {
             "lag": lag, "r_delay": r_delay, "concordance": metrics.concordance(*(own[known] for own in inside)),
             "onset_error": float(np.median(late)) if len(late) else np.nan,

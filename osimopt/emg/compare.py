@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 
 #: Hz that both are compared at.
 RATE = 100.0
-#: s after EMG at which activation is, first order: for solutions that know no activation dynamics (static ones).
+#: s after EMG at which activation is, first order.
 ACTIVATION, DEACTIVATION = 0.015, 0.060
 #: Least correlation, and gain of another lag over it, at which a lag beyond the delay is worth a word.
 SUSPICIOUS, GAIN = 0.6, 0.15
@@ -88,6 +88,18 @@ class EmgComparison:
         middle = f"median r {self.table['r'].median():.2f}"
         return f"<EmgComparison: {channels} channels, {strides} strides, {middle}, {len(self.flags)} flags>"
 
+    def measured_activation(self, time: Array, muscles: Sequence[str]) -> Array:
+        """(T, M) what EMG says of muscles at other times (s): each its channel's; NaN where nothing does.
+
+        For :func:`osimopt.identify_cost`, where amplitudes are shares of a maximum voluntary contraction.
+        """
+        values = np.full((len(time), len(muscles)), np.nan)
+        for place, channel in enumerate(self.curves.channels):
+            own = np.interp(time, self.curves.time, self.curves.measured[:, place], left=np.nan, right=np.nan)
+            for name in self.provenance["mapping"][channel]:
+                values[:, list(muscles).index(name)] = own
+        return values
+
     def findings(self) -> list[str]:
         """Gates that are not passed, flags, notes: in sentences."""
         failed = [gate for gate in self.gates if gate.passes is False]
@@ -120,7 +132,7 @@ def compare_emg(
     mapping: EmgMapping | Mapping[str, str | Sequence[str]] | str | os.PathLike[str],
     *,
     strides: Strides | Sequence[tuple[float, float]] = (),
-    dynamics: bool | None = None,
+    dynamics: bool = True,
     shift: float = 0.0,
 ) -> EmgComparison:
     """Compare activations with EMG envelopes, channel by channel.
@@ -139,8 +151,8 @@ def compare_emg(
         Their (first, last) s, as :func:`osimopt.find_strides` finds them; only these are compared. None: the whole
         trial is, and intervals come from blocks of it.
     dynamics
-        Whether EMG goes through activation dynamics (15 ms up, 60 ms down) before it is compared: by default for
-        static solutions, whose activations know none.
+        Whether EMG goes through activation dynamics (15 ms up, 60 ms down) before it is compared: EMG is an excitation,
+        and what it is compared with are activations, those of a static solution too.
     shift
         s by which EMG is taken to be later than it was recorded, instead of (or beside) these dynamics.
 
@@ -158,10 +170,9 @@ def compare_emg(
         recorded = process_emg(recorded)
         notes.append("Envelopes were made by default settings: 20 to 400 Hz, rectified, 6 Hz.")
     time = _times(result, recorded)
-    through = (result.excitation is None) if dynamics is None else dynamics
     own = recorded.select(tuple(mapping.muscles))
     found += [flag for flag in flags(own, (float(time[0]), float(time[-1]))) if flag not in found]
-    curves = _curves(result, own, mapping, time, _pairs(strides), through, shift, found)
+    curves = _curves(result, own, mapping, time, _pairs(strides), dynamics, shift, found)
     table, drawn = curves.pooled()
     shifted = _shifted(table)
     notes += [f"Intervals of r are over {drawn}.", *(strides.notes() if isinstance(strides, Strides) else [])]
@@ -173,7 +184,7 @@ def compare_emg(
         curves, table, curves.by_stride(),
         co_contraction_table(pairs, curves.channels, curves.simulated, curves.measured, curves.amplitude),
         mapping.coverage(recorded.channels, result.muscles), (*found, *shifted),
-        (*gates(result, _frames(result, curves)), _covered(result, recorded)), _footing(through, shift), tuple(notes),
+        (*gates(result, _frames(result, curves)), _covered(result, recorded)), _footing(dynamics, shift), tuple(notes),
         {"emg": {**recorded.source, "chain": list(recorded.chain), "amplitude": recorded.amplitude},
          "mapping": {name: list(muscles) for name, muscles in mapping.muscles.items()}},
     )  # fmt: skip

@@ -6,7 +6,7 @@ Filters are Butterworth, forward and backward, so that they add no lag; a cut-of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -43,7 +43,8 @@ class EmgOptions:
     normalise
         ``"none"``; ``"maximum"``: each channel by its own; ``"mvc"``: by ``maxima`` of maximum voluntary contractions.
     maxima
-        What each channel is divided by with ``"mvc"``, in the units of its envelope.
+        What each channel is divided by with ``"mvc"``, in the units of its envelope: :func:`maxima_of` takes them from
+        a trial.
 
     Raises
     ------
@@ -111,6 +112,16 @@ def process_emg(emg: Emg, options: EmgOptions = EmgOptions()) -> Emg:
             done = done.after("no less than 0", np.maximum(done.value, 0.0), least=float(done.value.min()))
     done = done.after("restore gaps", np.where(holes, np.nan, done.value)) if holes.any() else done
     return _normalised(_resampled(done, options), options)
+
+
+def maxima_of(trial: Emg, options: EmgOptions = EmgOptions()) -> tuple[tuple[str, float], ...]:
+    """``maxima`` for :class:`EmgOptions`: the largest value of each channel in a trial of maximum contractions.
+
+    The trial is processed by the options' own filters, as what is divided by it will be.
+    """
+    envelope = process_emg(trial, replace(options, normalise="none", maxima=(), rate=None))
+    largest = np.nanmax(envelope.value, axis=0)
+    return tuple((name, float(most)) for name, most in zip(envelope.channels, largest, strict=True))
 
 
 def filtered(

@@ -12,6 +12,9 @@ from ..tables import write_atomically
 #: Cells that are drawn in the colours of their meaning.
 MEANINGS = {"yes": "yes", "no": "no", "passes": "yes", "fails": "no"}
 
+#: Letters up to which a cell is not broken.
+SHORT = 24
+
 
 @dataclass(frozen=True)
 class Section:
@@ -36,12 +39,17 @@ class Section:
         rows = []
         for place, (row, other) in enumerate(zip(self.rows, before, strict=True)):
             looks = [*(["quoted"] if place in self.quoted else []), *(["group"] if row[0] != other[0] else [])]
-            rows.append({"look": " ".join(looks), "cells": [(cell, MEANINGS.get(cell, "")) for cell in row]})
+            rows.append({"look": " ".join(looks), "cells": [(cell, _look(cell)) for cell in row]})
         figures = [figure for figure in self.figures if figure]
         return {
             "title": self.title, "note": self.note, "items": self.items, "figures": figures, "columns": self.columns,
             "rows": rows, "folded": self.folded or {},
         }  # fmt: skip
+
+
+def _look(cell: str) -> str:
+    """Class of a cell: its meaning, or that it is not to be broken."""
+    return MEANINGS.get(cell, "short" if len(cell) <= SHORT else "")
 
 
 def write_page(path: Path, title: str, opening: Sequence[str], sections: Sequence[Section], verdict: str = "") -> Path:

@@ -136,7 +136,7 @@ def _verdict(results: Mapping[str, Result], compared: Mapping[str, EmgComparison
     for name, passed in parts.all_gates(results, compared).items():
         for gate in passed:
             if gate.passes is False:
-                failed.setdefault(f"{gate.name} {gate.found}", []).append(name)
+                failed.setdefault(gate.name if many else f"{gate.name} {gate.found}", []).append(name)
     told = [what + (f" ({', '.join(who)})" if len(who) < len(results) else "") for what, who in failed.items()]
     count = "1 check fails" if len(told) == 1 else f"{len(told)} checks fail"
     head = f"{count}: {some(told, 4)}." if told else "Every check passes."

@@ -136,11 +136,12 @@ def _panels(
 ) -> str:  # fmt: skip
     """One panel per name, in rows; one legend for all."""
     names = list(panels)
-    columns = max(1, min(COLUMNS, len(names)))
-    rows = max(1, -(-len(names) // columns))
-    cells = [str(place) for place in range(len(names))] + ["."] * (rows * columns - len(names))
-    mosaic = [cells[row * columns : (row + 1) * columns] for row in range(rows)]
-    size = (max(2.0, columns) * WIDTH, TOP + HEIGHT * rows + BOTTOM)
+    rows = max(1, -(-len(names) // COLUMNS))
+    cells = [str(place) for place in range(len(names))] + ["."] * (rows * COLUMNS - len(names))
+    mosaic = [cells[row * COLUMNS : (row + 1) * COLUMNS] for row in range(rows)]
+    caption = style.SEPARATOR.join(filter(None, [caption, axis.band]))
+    above = TOP if caption or asides else 0.5 * TOP
+    size = (COLUMNS * WIDTH, above + HEIGHT * rows + BOTTOM)
     with drawing(mosaic, size, name, layout=None) as (axes, made):
         for place, title in enumerate(names):
             at = axes[str(place)]
@@ -151,18 +152,18 @@ def _panels(
             for _, number, time, value in (dotted or {}).get(title, ()):
                 curve = axis.within(time).curve(time, value)
                 at.plot(curve.x, curve.mean, color=style.colour(number), ls=":", lw=1.4)
-            bottom = place + columns >= len(names)
+            bottom = place + COLUMNS >= len(names)
             _label(at, title, (asides or {}).get(title, ""), axis.label if bottom else "", unit)
             if from_zero:
                 style.from_zero(at)
             if top is not None:
                 at.set_ylim(-style.EDGE * top, top * (1.0 + style.EDGE))
-            if place % columns:
+            if place % COLUMNS:
                 at.set_ylabel("")
             at.locator_params(nbins=4)
             at.margins(x=0.02)
         if names:
-            _arrange(axes["0"].figure, [axes[str(place)] for place in range(len(names))], size, _caption(axis, caption))
+            _arrange(axes["0"].figure, [axes[str(place)] for place in range(len(names))], size, above, caption)
     return made.svg
 
 
@@ -175,11 +176,11 @@ def _label(at: Any, title: str, aside: str, x: str, y: str) -> None:
     at.tick_params(labelbottom=bool(x), labelsize=7)
 
 
-def _arrange(figure: Any, everyone: Sequence[Any], size: tuple[float, float], caption: str) -> None:
+def _arrange(figure: Any, everyone: Sequence[Any], size: tuple[float, float], above: float, caption: str) -> None:
     """Margins in inches, a caption above and one legend below."""
     width, height = size
     figure.subplots_adjust(
-        left=0.6 / width, right=1.0 - 0.1 / width, top=1.0 - TOP / height, bottom=BOTTOM / height, wspace=0.36,
+        left=0.6 / width, right=1.0 - 0.1 / width, top=1.0 - above / height, bottom=BOTTOM / height, wspace=0.36,
         hspace=0.5,
     )  # fmt: skip
     figure.text(0.1 / width, 1.0 - 0.06 / height, caption, fontsize=8, va="top")
@@ -189,10 +190,6 @@ def _arrange(figure: Any, everyone: Sequence[Any], size: tuple[float, float], ca
             named.setdefault(label, handle)
     if len(named) > 1 or "EMG" in named:
         figure.legend(list(named.values()), list(named), loc="lower center", ncols=min(len(named), 6))
-
-
-def _caption(axis: Axis, caption: str) -> str:
-    return style.SEPARATOR.join(filter(None, [caption, axis.band]))
 
 
 def _draw_line(at: Any, axis: Axis, time: Array, value: Array, look: dict[str, Any]) -> None:

@@ -42,6 +42,7 @@ def drawing(
 
 
 def _of_page(svg: str, name: str) -> str:
+    svg = re.sub(r' d="[^"]*"', lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), svg)  # 1/100 pt, a third less
     svg = re.sub(r"#[0-9a-f]{6}", lambda found: OF_PAGE.get(found[0], found[0]), svg)
     svg = re.sub(r'\bid="(figure|axes|patch|line2d|text|matplotlib|xtick|ytick|legend|Fill|Line|Path)[^"]*"', "", svg)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{name}" ', 1)

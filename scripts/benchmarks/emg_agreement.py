@@ -1,22 +1,31 @@
 """Agreement with EMG of static (p = 2, p = 3) and dynamic (elastic tendons) optimization on the public walking data.
 
 usage: python scripts/benchmarks/emg_agreement.py DATA OUT [--sets walk_80muscles walk_treadmill_emg gait_9emg]
-       [--seconds 60]
+       [--strides 10]
 
-DATA holds what `osimopt fetch` brings. For every set OUT/<set>.csv has one row per channel and method, OUT/<set>.html
-the report, and OUT/<set>_<method> the result folders, which are read back where they are there already. --seconds cuts
-the dynamic solutions of the two long sets.
+DATA holds what `osimopt fetch` brings. For every set OUT/<set>.csv has one row per channel and method, and
+OUT/<set>.html is the report. Static optimization has all strides; of the two long sets --strides many, evenly spread,
+are solved dynamically too, each with 0.3 s before and after it, which are then left out, and a table of all methods is
+of these alone.
 """
 
 import argparse
 import time
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 import osimopt
+
+#: s on either side of a stride that dynamic optimization is given to settle in.
+AROUND = 0.3
+#: Points per s at which strides are joined.
+RATE = 100.0
 
 #: Model, motion, loads or moments, cut-off, EMG, its amplitude, mapping, loads that strides are found by, side, times.
 SETS: dict[str, dict[str, Any]] = {
@@ -38,18 +47,40 @@ SETS: dict[str, dict[str, Any]] = {
 FILES = ("external_loads", "generalized_force")
 
 
-def solved(problem: Any, method: str, seconds: float, folder: Path) -> osimopt.Result:
-    """Solve, write and read back; or read back what is there."""
-    if not (folder / "solution.json").is_file():
-        begin = time.perf_counter()
-        if method == "dynamic":
-            end = min(float(problem.time[-1]), float(problem.time[0]) + seconds)
-            answer: Any = osimopt.solve_dynamic(problem, time_range=(float(problem.time[0]), end))
-        else:
-            answer = osimopt.solve_static(problem, exponent=float(method[-1]), on_failure="return")
-        print(f"  {method}: {time.perf_counter() - begin:.1f} s", flush=True)
-        answer.write(folder)
-    return osimopt.Result.read(folder)
+def dynamic(problem: Any, strides: Sequence[tuple[float, float]]) -> osimopt.Result:
+    """Strides solved one by one, as one result; NaN where one failed, and between them."""
+    begin, parts = time.perf_counter(), []
+    for first, last in strides or [(float(problem.time[0]), float(problem.time[-1]))]:
+        around = AROUND if strides else 0.0
+        span = max(first - around, float(problem.time[0])), min(last + around, float(problem.time[-1]))
+        answer = osimopt.solve_dynamic(problem, time_range=span, on_failure="return")
+        if not answer.success:
+            print(f"  {first:.2f} to {last:.2f} s: {answer.findings()[0]}")
+            continue
+        parts.append((first, last, osimopt.Result.of(answer)))
+    print(f"  dynamic: {time.perf_counter() - begin:.0f} s, {len(parts)} of {max(len(strides), 1)} solved", flush=True)
+    return joined(parts)
+
+
+def joined(parts: Sequence[tuple[float, float, osimopt.Result]]) -> osimopt.Result:
+    """Parts of one motion, each at even times from its first to its last second, a frame of NaN after each."""
+    columns: dict[str, list[Any]] = {name: [] for name in ("activation", "muscle_force", "excitation")}
+    forces: dict[str, list[Any]] = {name: [] for name in ("generalized_force", "carried")}
+    times, known = [], []
+    for first, last, one in parts:
+        time_ = np.arange(int(np.ceil(first * RATE)), int(last * RATE) + 2) / RATE
+        times.append(time_)
+        known.append(np.arange(len(time_)) < len(time_) - 1)
+        for name, kept in {**columns, **forces}.items():
+            values = getattr(one, name)
+            at = np.stack([np.interp(time_, one.time, own) for own in values.T], axis=1)
+            if name in columns:
+                at[-1] = np.nan
+            kept.append(at)
+    arrays = {name: np.concatenate(kept) for name, kept in {**columns, **forces}.items()}
+    return replace(
+        parts[0][2], name="dynamic", time=np.concatenate(times), solved=np.concatenate(known), geometry=None, **arrays
+    )
 
 
 def main() -> None:
@@ -58,7 +89,7 @@ def main() -> None:
     given.add_argument("data", type=Path)
     given.add_argument("out", type=Path)
     given.add_argument("--sets", nargs="*", default=list(SETS), choices=list(SETS))
-    given.add_argument("--seconds", type=float, default=60.0)
+    given.add_argument("--strides", type=int, default=10)
     arguments = given.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     warnings.simplefilter("ignore")
@@ -68,20 +99,27 @@ def main() -> None:
         problem = osimopt.load_problem(place / own["model"], place / own["motion"], **read)
         emg = osimopt.read_emg(place / own["emg"], amplitude=own["amplitude"])
         mapping = osimopt.EmgMapping.preset(own["preset"], emg.channels, own["side"])
-        strides = osimopt.find_strides(place / own["strides"], own["side"]) if own["strides"] else ()
-        results, compared = {}, {}
-        for method in ("p = 2", "p = 3", "dynamic"):
-            folder = arguments.out / f"{name}_{method.replace(' = ', '')}"
-            try:
-                results[method] = solved(problem, method, arguments.seconds, folder)
-            except osimopt.SolverError as error:
-                print(f"  {method}: {error}")
-                continue
-            compared[method] = osimopt.compare_emg(results[method], emg, mapping, strides=strides)
-        table = pd.concat({method: one.table for method, one in compared.items()}, names=["method"])
-        table.to_csv(arguments.out / f"{name}.csv")
-        print(name, table[["r", "r_low", "r_high", "lag", "r_delay", "lag_anywhere"]].round(3).to_string(), sep="\n")
-        osimopt.write_report(results, arguments.out / f"{name}.html", emg=compared, strides=strides, overwrite=True)
+        found = osimopt.find_strides(place / own["strides"], own["side"]).times if own["strides"] else ()
+        some = (
+            [found[place] for place in np.linspace(1, len(found) - 2, arguments.strides).astype(int)] if found else []
+        )
+        results = {f"p = {p}": osimopt.solve_static(problem, exponent=p, on_failure="return") for p in (2, 3)}
+        everywhere = {method: osimopt.compare_emg(one, emg, mapping, strides=found) for method, one in results.items()}
+        tell(f"{name}, all strides", everywhere, arguments.out / f"{name}_all.csv")
+        results["dynamic"] = dynamic(problem, some)
+        compared = {method: osimopt.compare_emg(one, emg, mapping, strides=some) for method, one in results.items()}
+        tell(f"{name}, {len(some) or 'no'} strides", compared, arguments.out / f"{name}.csv")
+        osimopt.write_report(results, arguments.out / f"{name}.html", emg=compared, overwrite=True)
+
+
+def tell(title: str, compared: dict[str, osimopt.EmgComparison], path: Path) -> None:
+    """Print and write the tables of all methods."""
+    table = pd.concat({method: one.table for method, one in compared.items()}, names=["method"])
+    table.to_csv(path)
+    shown = table[["r", "r_low", "r_high", "lag", "r_delay", "lag_anywhere"]].round(3)
+    print(title, shown.to_string(), sep="\n", flush=True)
+    for method, one in compared.items():
+        print(f"  {method}: {'; '.join(one.notes)}", flush=True)
 
 
 if __name__ == "__main__":
