@@ -68,7 +68,7 @@ def joined(parts: Sequence[tuple[float, float, osimopt.Result]]) -> osimopt.Resu
     forces: dict[str, list[Any]] = {name: [] for name in ("generalized_force", "carried")}
     times, known = [], []
     for first, last, one in parts:
-        time_ = np.arange(int(np.ceil(first * RATE)), int(last * RATE) + 2) / RATE
+        time_ = np.arange(int(first * RATE), int(last * RATE) + 3) / RATE
         times.append(time_)
         known.append(np.arange(len(time_)) < len(time_) - 1)
         for name, kept in {**columns, **forces}.items():
