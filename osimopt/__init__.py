@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .dynamic.solution import DynamicSolution as DynamicSolution
     from .dynamic.solution import SealedSolution as SealedSolution
     from .dynamic.solve import solve_dynamic as solve_dynamic
-    from .emg.compare import EmgComparison as EmgComparison
     from .emg.compare import compare_emg as compare_emg
+    from .emg.comparison import EmgComparison as EmgComparison
     from .emg.mapping import EmgMapping as EmgMapping
     from .emg.processing import EmgOptions as EmgOptions
     from .emg.processing import process_emg as process_emg
@@ -91,7 +91,7 @@ _HOMES = {
     "Emg": "emg.recording",
     "EmgOptions": "emg.processing",
     "EmgMapping": "emg.mapping",
-    "EmgComparison": "emg.compare",
+    "EmgComparison": "emg.comparison",
     "read_emg": "emg.read",
     "process_emg": "emg.processing",
     "find_strides": "emg.strides",

@@ -77,6 +77,31 @@ def arm() -> Example:
     return arm26()
 
 
+@dataclass(frozen=True)
+class Done:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    """``osimopt`` with these words in this process, as the shell would run it."""
+    from osimopt.cli import main
+
+    def _call(*words: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["osimopt", *map(str, words)])
+        with pytest.raises(SystemExit) as exited:
+            main()
+        code = exited.value.code
+        assert code is None or isinstance(code, int)
+        return Done(code or 0, *capfd.readouterr())
+
+    return _call
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of the public models and motions that cannot be part of this project."""

@@ -7,14 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import Done
 
 import osimopt
-from osimopt.cli import main
 from osimopt.cli.words import in_options
 from osimopt.tables import read_table, write_table
 
@@ -32,31 +31,9 @@ PNG = b"\x89PNG\r\n\x1a\n"
 DRAWN = 10_000
 
 
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
-    """The command in this process, as ``osimopt`` on the shell would run it."""
-
-    def _call(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["osimopt", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exited:
-            main()
-        code = exited.value.code
-        assert code is None or isinstance(code, int)
-        return Done(code or 0, *capfd.readouterr())
-
-    return _call
 
 
 def shell(*arguments: object) -> Done:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from test_cli import DRAWN, PNG, RESULT, Done, files
+from conftest import Done
+from test_cli import DRAWN, PNG, RESULT, files
 from typer.main import get_command
 
 import osimopt
-from osimopt.cli import app, dynamic, main
+from osimopt.cli import app, dynamic
 from osimopt.cli.words import in_options
 from osimopt.tables import read_table, write_table
 
@@ -32,17 +32,12 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def solve(arm, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+def solve(arm, call):
     """``osimopt solve`` on the arm's flexion, by default dynamically."""
 
     def _solve(*options: object, method: str = "dynamic", motion: Path | str = arm.motion) -> Done:
-        command = ["osimopt", "solve", arm.model, motion, "--method", method, *options]
-        monkeypatch.setattr(sys, "argv", [str(word) for word in command])
-        with pytest.raises(SystemExit) as exited:
-            main()
-        code = exited.value.code
-        assert code is None or isinstance(code, int)
-        return Done(code or 0, *capfd.readouterr())
+        done: Done = call("solve", arm.model, motion, "--method", method, *options)
+        return done
 
     return _solve
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from test_cli import PNG, RESULT, Done, files
+from test_cli import PNG, RESULT, files
 
 import osimopt
-from osimopt.cli import main
 from osimopt.cli.train import epochs_line
 
 TRAINING = ("--frames", 200, "--epochs", 2, "--depth", 2, "--width", 8)
@@ -25,60 +23,45 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
-    """The command with these words."""
-
-    def _run(*words: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["osimopt", *(str(word) for word in words)])
-        with pytest.raises(SystemExit) as exited:
-            main()
-        code = exited.value.code
-        assert code is None or isinstance(code, int)
-        return Done(code or 0, *capfd.readouterr())
-
-    return _run
-
-
-@pytest.fixture
-def trained(arm, run) -> Path:
-    done = run("train", arm.model, arm.motion, *TRAINING, "--out", "network")
+def trained(arm, call) -> Path:
+    done = call("train", arm.model, arm.motion, *TRAINING, "--out", "network")
     assert done.code == 0, done.err
     return Path("network")
 
 
-def test_train_predict_and_solve(arm, run, trained: Path) -> None:
+def test_train_predict_and_solve(arm, call, trained: Path) -> None:
     assert files(trained) == SURROGATE
     assert (trained / "training.png").read_bytes().startswith(PNG)
     told = json.loads((trained / "training.json").read_text())
     assert len(told["validation"]) == 2
     assert told["accuracy"]["largest_difference_from_exact"] < 1e-6
     assert not list(Path().glob(".*training*"))
-    done = run("solve", arm.model, arm.motion, "--method", "surrogate", "--surrogate", trained, "-o", "solved")
+    done = call("solve", arm.model, arm.motion, "--method", "surrogate", "--surrogate", trained, "-o", "solved")
     assert done.code == 0, done.err
     assert files(Path("solved")) >= RESULT
     summary = json.loads(Path("solved/solution.json").read_text())
     assert summary["method"] == "surrogate"
     assert summary["surrogate"]["network"] == "set"
-    exact = run("solve", arm.model, arm.motion, "-o", "exact")
+    exact = call("solve", arm.model, arm.motion, "-o", "exact")
     assert exact.code == 0
     ours, theirs = (osimopt.read_table(f"{folder}/activation.sto") for folder in ("solved", "exact"))
     assert ours.to_numpy() == pytest.approx(theirs.to_numpy(), abs=1e-6)
-    alone = run("predict", trained, arm.model, arm.motion, "-o", "predicted")
+    alone = call("predict", trained, arm.model, arm.motion, "-o", "predicted")
     beyond = json.loads(Path("predicted/solution.json").read_text())["surrogate"]["frames_beyond_polish"]
     assert alone.code == (1 if beyond else 0)
 
 
-def test_training_goes_on_where_it_was_stopped(arm, run, trained: Path) -> None:
+def test_training_goes_on_where_it_was_stopped(arm, call, trained: Path) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("osimopt.surrogate.checkpoint.Checkpoint.write", _writing_then(stop))
-        stopped = run("train", arm.model, arm.motion, *TRAINING, "--out", "again")
+        stopped = call("train", arm.model, arm.motion, *TRAINING, "--out", "again")
     assert stopped.code == 130
     assert not Path("again").exists()
     assert (Path(".again.training") / "checkpoint.safetensors").is_file()
-    done = run("train", arm.model, arm.motion, *TRAINING, "--out", "again")
+    done = call("train", arm.model, arm.motion, *TRAINING, "--out", "again")
     assert done.code == 0, done.err
     assert Path("again/weights.safetensors").read_bytes() == (trained / "weights.safetensors").read_bytes()
 
@@ -107,22 +90,22 @@ def _writing_then(stop):
         (("-g", "a.sto", "-g", "b.sto"), "1 of --generalized-force, as there are motions"),
     ],
 )
-def test_wrong_options_of_training(arm, run, words: tuple[object, ...], said: str) -> None:
-    done = run("train", arm.model, arm.motion, *words, "--out", "network")
+def test_wrong_options_of_training(arm, call, words: tuple[object, ...], said: str) -> None:
+    done = call("train", arm.model, arm.motion, *words, "--out", "network")
     assert done.code == 2
     assert said in done.err
     assert not Path("network").exists()
 
 
-def test_an_existing_folder_is_not_overwritten(arm, run) -> None:
+def test_an_existing_folder_is_not_overwritten(arm, call) -> None:
     Path("network").mkdir()
     Path("network/mine.txt").write_text("precious")
-    done = run("train", arm.model, arm.motion, "--out", "network")
+    done = call("train", arm.model, arm.motion, "--out", "network")
     assert done.code == 2
     assert "a new or empty folder" in done.err
 
 
-def test_wrong_surrogates(arm, run, trained: Path) -> None:
+def test_wrong_surrogates(arm, call, trained: Path) -> None:
     for words, said in (
         (("predict", "nothing", arm.model, arm.motion), "no such folder"),
         (("predict", ".", arm.model, arm.motion), "no surrogate.json"),
@@ -134,24 +117,24 @@ def test_wrong_surrogates(arm, run, trained: Path) -> None:
             "no --exponent with --method surrogate",
         ),
     ):
-        done = run(*words)
+        done = call(*words)
         assert done.code == 2, words
         assert said in done.err
     weights = bytearray((trained / "weights.safetensors").read_bytes())
     weights[-1] ^= 1
     (trained / "weights.safetensors").write_bytes(weights)
-    damaged = run("predict", trained, arm.model, arm.motion)
+    damaged = call("predict", trained, arm.model, arm.motion)
     assert damaged.code == 2
     assert "the weights that were saved" in damaged.err
 
 
-def test_networks_for_muscle_paths(arm, run) -> None:
-    fitted = run("fit-geometry", arm.model, "--motion", arm.motion, "--networks", "--postures", 128, "-o", "paths")
+def test_networks_for_muscle_paths(arm, call) -> None:
+    fitted = call("fit-geometry", arm.model, "--motion", arm.motion, "--networks", "--postures", 128, "-o", "paths")
     assert fitted.code == 0, fitted.err
     assert "of 6 muscles within 0.1 mm on postures held out" in fitted.out.replace("\n", " ")
-    done = run("solve", arm.model, arm.motion, "--geometry", "paths", "-o", "out")
+    done = call("solve", arm.model, arm.motion, "--geometry", "paths", "-o", "out")
     assert done.code == 0, done.err
-    refused = run("predict", "paths", arm.model, arm.motion)
+    refused = call("predict", "paths", arm.model, arm.motion)
     assert refused.code == 2
     assert "a surrogate of static or dynamic optimization" in refused.err
 
@@ -164,21 +147,21 @@ def test_the_line_of_epochs() -> None:
 QUICK = ("--kind", "dynamic", "--quick", "--duration", 0.2, "--epochs", 4, "--width", 8, "--depth", 2)
 
 
-def test_dynamic_surrogates_are_trained_and_used(arm, run, tmp_path: Path) -> None:
+def test_dynamic_surrogates_are_trained_and_used(arm, call, tmp_path: Path) -> None:
     """Five trials, split as wholes; what does not hold goes to collocation, or stays NaN."""
     motions = [arm.motion] * 5
-    done = run("train", arm.model, *motions, *QUICK, "--solutions", "kept", "--out", "network")
+    done = call("train", arm.model, *motions, *QUICK, "--solutions", "kept", "--out", "network")
     assert done.code == 0, done.err
     assert "static optimization" in done.out
     assert files(Path("network")) == SURROGATE
     assert len(list(Path("kept").glob("*_????.npz"))) + len(list(Path("kept").glob("*.failed"))) == 10
     told = json.loads(Path("network/training.json").read_text())["accuracy"]
     assert {"force", "static", "mean", "ridge"} <= set(told)
-    again = run("train", arm.model, *motions, *QUICK, "--solutions", "kept", "--out", "again")
+    again = call("train", arm.model, *motions, *QUICK, "--solutions", "kept", "--out", "again")
     assert again.code == 0, again.err
     assert Path("network/weights.safetensors").read_bytes() == Path("again/weights.safetensors").read_bytes()
     assert osimopt.Surrogate.load("network").kind == "dynamic"
-    alone = run("predict", "network", arm.model, arm.motion, "-o", "predicted")
+    alone = call("predict", "network", arm.model, arm.motion, "-o", "predicted")
     status = pd.read_csv("predicted/status.csv")
     assert alone.code == (0 if (status["status"] == "solved").all() else 1), alone.err
     assert {"missed", "tendon_residual", "excitation_residual", "outside_training"} <= set(status.columns)
@@ -186,7 +169,7 @@ def test_dynamic_surrogates_are_trained_and_used(arm, run, tmp_path: Path) -> No
     force = osimopt.read_table("predicted/muscle_force.sto").to_numpy()
     assert np.isnan(force[failed]).all()
     assert np.isfinite(force[~failed]).all()
-    solved = run("solve", arm.model, arm.motion, "--method", "surrogate", "--surrogate", "network", "-o", "solved")
+    solved = call("solve", arm.model, arm.motion, "--method", "surrogate", "--surrogate", "network", "-o", "solved")
     assert solved.code == 0, solved.err
     assert ("collocation" in solved.err) == bool(failed.any())
 
@@ -202,8 +185,8 @@ def test_dynamic_surrogates_are_trained_and_used(arm, run, tmp_path: Path) -> No
         (("--kind", "dynamic", "--quick"), "s in each block of a trial"),
     ],
 )
-def test_what_does_not_go_together_is_refused(arm, run, words: tuple[object, ...], said: str) -> None:
-    done = run("train", arm.model, arm.motion, *words, "--out", "network")
+def test_what_does_not_go_together_is_refused(arm, call, words: tuple[object, ...], said: str) -> None:
+    done = call("train", arm.model, arm.motion, *words, "--out", "network")
     assert done.code == 2
     assert said in " ".join(done.err.split())
     assert not Path("network").exists()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from test_cli import Done, files
+from test_cli import files
 
 import osimopt
-from osimopt.cli import main
 from osimopt.tables import write_table
 
 VALIDATION = {
@@ -29,21 +27,6 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
-    """The command with these words."""
-
-    def _run(*words: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["osimopt", *(str(word) for word in words)])
-        with pytest.raises(SystemExit) as exited:
-            main()
-        code = exited.value.code
-        assert code is None or isinstance(code, int)
-        return Done(code or 0, *capfd.readouterr())
-
-    return _run
-
-
-@pytest.fixture
 def emg(arm) -> Path:
     """What the arm's muscles show by Σ a³, as a file, with the mapping beside it."""
     solution = osimopt.solve_static(osimopt.load_problem(arm.model, arm.motion), exponent=3)
@@ -56,8 +39,8 @@ def emg(arm) -> Path:
     return write_table(table, Path("emg.sto"))
 
 
-def test_validate(arm, run, emg: Path) -> None:
-    done = run(
+def test_validate(arm, call, emg: Path) -> None:
+    done = call(
         "validate", arm.model, arm.motion, emg, "-m", "map.toml", "--mvc", "yes", "--costs",
         "activation_power:2, activation_power:3, min_max", "-o", "out",
     )  # fmt: skip
@@ -72,35 +55,35 @@ def test_validate(arm, run, emg: Path) -> None:
     assert "Too few strides" in done.out
     text = Path("out/report.html").read_text()
     assert "Which cost agrees best with EMG" in text
-    again = run("validate", arm.model, arm.motion, emg, "-m", "map.toml", "-o", "out")
+    again = call("validate", arm.model, arm.motion, emg, "-m", "map.toml", "-o", "out")
     assert again.code == 2
     assert "--overwrite" in again.err
-    done = run("validate", arm.model, arm.motion, emg, "-m", "arm26", "-o", "out", "--overwrite", "--costs", "min_max")
+    done = call("validate", arm.model, arm.motion, emg, "-m", "arm26", "-o", "out", "--overwrite", "--costs", "min_max")
     assert done.code == 0, done.err
     assert "Which cost" not in Path("out/report.html").read_text()
 
 
-def test_report(arm, run, emg: Path) -> None:
+def test_report(arm, call, emg: Path) -> None:
     for power in (2, 3):
-        assert run("solve", arm.model, arm.motion, "-p", power, "-o", f"p{power}").code == 0
-    done = run("report", "p2", "p3", "--emg", emg, "-m", "map.toml")
+        assert call("solve", arm.model, arm.motion, "-p", power, "-o", f"p{power}").code == 0
+    done = call("report", "p2", "p3", "--emg", emg, "-m", "map.toml")
     assert done.code == 0, done.err
     text = Path("osimopt_report.html").read_text()
     assert "p3 against p2" in text
     assert "Agreement with EMG" in text
-    again = run("report", "p2")
+    again = call("report", "p2")
     assert again.code == 2
     assert "--overwrite" in again.err
-    assert run("report", "p2", "-o", "p2/report.html", "--title", "The arm").code == 0
+    assert call("report", "p2", "-o", "p2/report.html", "--title", "The arm").code == 0
     assert "<h1>The arm</h1>" in Path("p2/report.html").read_text()
-    assert run("solve", arm.model, arm.motion, "-o", "p2", "--overwrite").code == 0, "a report is part of the results"
+    assert call("solve", arm.model, arm.motion, "-o", "p2", "--overwrite").code == 0, "a report is part of the results"
 
 
 @pytest.mark.parametrize("how", ["numbers", "trial"])
-def test_amplitude_by_a_maximum(arm, run, emg: Path, how: str) -> None:
+def test_amplitude_by_a_maximum(arm, call, emg: Path, how: str) -> None:
     trial = osimopt.read_table(emg) * 0.0 + 2.0
     write_table(trial, Path("mvc.sto"))
-    done = run(
+    done = call(
         "validate", arm.model, arm.motion, emg, "-m", "map.toml", "-o", "out", "--costs", "activation_power:3",
         "--mvc", "biceps=2,brachialis=2,triceps=2" if how == "numbers" else "mvc.sto",
     )  # fmt: skip
@@ -124,32 +107,32 @@ def test_amplitude_by_a_maximum(arm, run, emg: Path, how: str) -> None:
         (("-m", "map.toml", "--mvc", "biceps=2"), "a maximum of each channel"),
     ],
 )
-def test_wrong_words(arm, run, emg: Path, words: tuple[str, ...], says: str) -> None:
-    done = run("validate", arm.model, arm.motion, emg, *words, "-o", "out")
+def test_wrong_words(arm, call, emg: Path, words: tuple[str, ...], says: str) -> None:
+    done = call("validate", arm.model, arm.motion, emg, *words, "-o", "out")
     assert done.code == 2
     assert says in " ".join(done.err.split())
     assert not Path("out").exists()
 
 
-def test_report_refuses(run) -> None:
-    done = run("report", "nowhere")
+def test_report_refuses(call) -> None:
+    done = call("report", "nowhere")
     assert done.code == 2
     assert "solution.json" in done.err
-    assert "--emg with --mapping" in run("report", "nowhere", "-m", "arm26").err
+    assert "--emg with --mapping" in call("report", "nowhere", "-m", "arm26").err
 
 
-def test_fetch(run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch(call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OSIMOPT_DATA", raising=False)
-    listed = run("fetch")
+    listed = call("fetch")
     assert listed.code == 0
     assert "gait_9emg" in listed.out
-    unknown = run("fetch", "walk")
+    unknown = call("fetch", "walk")
     assert unknown.code == 2
     assert "walk_80muscles" in unknown.err
 
 
-def test_fetch_from_a_mirror(run, real_data: Path) -> None:
-    done = run("fetch", "arm26", "-o", "data", "--mirror", real_data)
+def test_fetch_from_a_mirror(call, real_data: Path) -> None:
+    done = call("fetch", "arm26", "-o", "data", "--mirror", real_data)
     assert done.code == 0, done.err
     assert done.out.strip().endswith("data/arm26")
     assert (Path("data") / "arm26" / "arm26.osim").is_file()

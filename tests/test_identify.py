@@ -10,7 +10,8 @@ import pytest
 from emg_cases import walk
 
 from osimopt import InputError, RedundancyProblem, identify_cost, load_problem, solve_static
-from osimopt.studies.identify import _Fit, _membership
+from osimopt.studies.cost_fit import CostFit
+from osimopt.studies.identify import _membership
 
 
 def made(problem: RedundancyProblem, power: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -38,7 +39,7 @@ def test_weights_and_exponent_are_given_back(power: float, held: bool) -> None:
     assert found.exponent_identifiable
     assert len(found.comparable[0]) >= 5
     assert worst(found, problem, weights) < 0.01
-    assert found.rms < 1e-8 < found.start_rms
+    assert found.rms < 1e-5 < found.start_rms  # what the data do not determine stays where it began
 
 
 def test_the_arm(arm) -> None:
@@ -98,7 +99,7 @@ def test_errors_grow_with_noise() -> None:
 def test_the_jacobian_is_that_of_the_residual() -> None:
     problem = walk().frames(slice(5, 105, 7))
     _, activation = made(problem, 2.5)
-    fit = _Fit(problem, activation, _membership(problem, None), None, 1e-3)
+    fit = CostFit(problem, activation, _membership(problem, None), None, 1e-3)
     theta = 0.2 * np.random.default_rng(2).standard_normal(7)
     exact, step = fit.jacobian(theta), 1e-5
     for column, unit in enumerate(np.eye(7)):

@@ -16,7 +16,7 @@ from emg_cases import STRIDES, mapping, recorded, walk
 from PIL import Image
 
 from osimopt import InputError, RedundancySolution, Result, compare_emg, solve_static, write_report
-from osimopt.emg.compare import EmgComparison
+from osimopt.emg.comparison import EmgComparison
 from osimopt.report.ensemble import STRIDE, TIME, Axis, muscle_groups
 
 EVIL = "<script>alert(1)</script>"

@@ -11,12 +11,13 @@ import typer
 from ..errors import OsimoptError, SolverError
 from .commands import demo, info, table
 from .geometry import fit_geometry
+from .report import fetch, report
 from .run import run
 from .solve import extract, solve
 from .surrogate import predict
 from .terminal import say_error, say_warning
 from .train import train
-from .validation import fetch, report, validate
+from .validation import validate
 
 app = typer.Typer(
     help="Muscle forces from OpenSim models that you can defend.",

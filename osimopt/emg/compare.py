@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, explain, some
+from ..errors import InputError, explain
 from ..gates import Gate, gates
 from ..result import Result
 from . import metrics
 from .antagonists import antagonists, co_contraction_table
 from .channel import Curves
+from .comparison import EmgComparison
 from .mapping import EmgMapping
 from .processing import process_emg
 from .quality import Flag, flags
@@ -40,90 +40,6 @@ SUSPICIOUS, GAIN = 0.6, 0.15
 EARLY = 0.03
 #: Share of the solution's time that EMG must cover.
 COVERED = 0.9
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class EmgComparison:
-    """Agreement of a solution with EMG.
-
-    Attributes
-    ----------
-    curves
-        What was compared: both activities at even times, on one footing, and the strides.
-    table
-        One row per channel: ``r`` (at no lag) with its 95 % interval ``r_low`` and ``r_high``, ``lag`` (s, positive:
-        simulated later) within the electromechanical delay and ``r_delay`` there, ``concordance`` of on and off,
-        ``onset_error`` (s, median), ``rmse`` and ``mae`` (NaN where amplitude means nothing), ``lag_anywhere`` over ±
-        half a stride and ``r_anywhere`` there, mean and standard deviation of r over strides.
-    by_stride
-        The same of each stride.
-    co_contraction
-        One row per pair of antagonists: index measured and simulated, and its error.
-    coverage
-        Which muscles have no EMG, and which EMG no muscle.
-    flags
-        What is wrong with channels.
-    gates
-        What must hold before agreement means anything.
-    footing
-        In words, how activation and EMG were brought together.
-    notes
-        Sentences for a reader.
-    """
-
-    curves: Curves
-    table: pd.DataFrame
-    by_stride: pd.DataFrame
-    co_contraction: pd.DataFrame
-    coverage: pd.DataFrame
-    flags: tuple[Flag, ...]
-    gates: tuple[Gate, ...]
-    footing: str
-    notes: tuple[str, ...] = ()
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        """Return one line."""
-        channels, strides = len(self.curves.channels), len(self.curves.strides)
-        middle = f"median r {self.table['r'].median():.2f}"
-        return f"<EmgComparison: {channels} channels, {strides} strides, {middle}, {len(self.flags)} flags>"
-
-    def measured_activation(self, time: Array, muscles: Sequence[str]) -> Array:
-        """(T, M) what EMG says of muscles at other times (s): each its channel's; NaN where nothing does.
-
-        For :func:`osimopt.identify_cost`, where amplitudes are shares of a maximum voluntary contraction.
-        """
-        values = np.full((len(time), len(muscles)), np.nan)
-        for place, channel in enumerate(self.curves.channels):
-            own = np.interp(time, self.curves.time, self.curves.measured[:, place], left=np.nan, right=np.nan)
-            for name in self.provenance["mapping"][channel]:
-                values[:, list(muscles).index(name)] = own
-        return values
-
-    def findings(self) -> list[str]:
-        """Gates that are not passed, flags, notes: in sentences."""
-        failed = [gate for gate in self.gates if gate.passes is False]
-        told = [f"{gate.name}: {gate.found}, the limit is {gate.limit}." for gate in failed]
-        return [*told, *self.flagged(), *self.notes]
-
-    def flagged(self) -> list[str]:
-        """Flags, one sentence for all channels of one."""
-        by_text: dict[str, list[str]] = {}
-        for flag in self.flags:
-            by_text.setdefault(flag.text, []).append(flag.channel)
-        ends = {text: "" if text.endswith("?") else "." for text in by_text}
-        return [f"{some(channels, 4)}: {text}{ends[text]}" for text, channels in by_text.items()]
-
-    def summary(self) -> dict[str, Any]:
-        """Plain data: tables as lists of rows, findings, how it was done."""
-        tables = {name: getattr(self, name).reset_index() for name in ("table", "co_contraction", "coverage")}
-        plain = {
-            name: table.astype(object).where(table.notna(), None).to_dict("records") for name, table in tables.items()
-        }
-        return {
-            "footing": self.footing, "strides": [[float(self.curves.time[place]) for place in own]
-            for own in self.curves.strides], **plain, "findings": self.findings(), **self.provenance,
-        }  # fmt: skip
 
 
 def compare_emg(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..emg.compare import EmgComparison
+from ..emg.comparison import EmgComparison
 from ..emg.strides import Strides
 from ..errors import InputError, explain, some
 from ..result import Result

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..emg.compare import EmgComparison
+from ..emg.comparison import EmgComparison
 from ..errors import some
 from ..gates import Gate, gates
 from ..result import Result

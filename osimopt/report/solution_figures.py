@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..emg.compare import EmgComparison
+from ..emg.comparison import EmgComparison
 from ..result import Result
 from . import style
 from .ensemble import Axis, group_activation, group_force, muscle_groups, side_of, stem_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ..emg.compare import EmgComparison
+from ..emg.comparison import EmgComparison
 from ..results import write_folder, write_json
 from .page import Section
 from .report import write_report

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ..costs import COSTS, get_cost
 from ..emg import metrics
 from ..emg.channel import Curves
-from ..emg.compare import EmgComparison, compare_emg
+from ..emg.compare import compare_emg
+from ..emg.comparison import EmgComparison
 from ..emg.intervals import ENOUGH, interval, pieces_of
 from ..emg.mapping import EmgMapping
 from ..emg.recording import Emg

@@ -1,0 +1,79 @@
+"""The commands that write reports and bring public data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import InputError, explain
+from .emg import (
+    PANEL,
+    Band,
+    EnvelopeHz,
+    Mapping,
+    Mvc,
+    Notch,
+    SideOf,
+    StridesColumn,
+    StridesFrom,
+    read_recording,
+    read_strides,
+)
+from .stopping import stoppable
+from .terminal import print_table, progress, say
+
+
+def report(
+    results: Annotated[list[Path], typer.Argument(help="Result folders of one motion.", show_default=False)],
+    emg: Annotated[Path | None, typer.Option(help="EMG to compare with.", rich_help_panel=PANEL)] = None,
+    mapping: Mapping = None,
+    side: SideOf = None,
+    strides: StridesFrom = None,
+    strides_column: StridesColumn = None,
+    mvc: Mvc = None,
+    band: Band = (20.0, 400.0),
+    notch: Notch = None,
+    envelope_hz: EnvelopeHz = 6.0,
+    title: Annotated[str | None, typer.Option(help="Of the page.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write (.html).")] = Path("osimopt_report.html"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report.")] = False,
+) -> None:
+    """Write one page about one solution, or several of one motion side by side."""
+    from .. import Result, compare_emg, write_report
+
+    if emg is None and (mapping or mvc):
+        fix = "Give --emg, or leave --mapping and --mvc out."
+        raise InputError(explain("--emg with --mapping or --mvc", "none", fix))
+    read = [Result.read(folder) for folder in results]
+    found = read_strides(strides, side, strides_column)
+    compared = None
+    if emg is not None:
+        recorded, mapped = read_recording(emg, mapping, side, mvc, band, notch, envelope_hz)
+        compared = {one.name: compare_emg(one, recorded, mapped, strides=found or ()) for one in read}
+    path = write_report(read, out, emg=compared, strides=found or (), title=title, overwrite=overwrite)
+    say(f"Written to {path.absolute()}")
+
+
+def fetch(
+    name: Annotated[str | None, typer.Argument(help="Set to bring.", show_default=False)] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where its folder is made; default a cache.")
+    ] = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder or address (file://, http://) of such sets, asked first.", show_default="$OSIMOPT_DATA"
+        ),
+    ] = None,
+) -> None:
+    """Bring public models, motions, loads and EMG; without a name, list what there is."""
+    from ..studies import public_data
+
+    if name is None:
+        print_table("Public data", ("name", "what"), [(one, public_data.about(one)) for one in public_data.names()])
+        return
+    with stoppable(folder or Path()), progress("Downloading") as moved:
+        path = public_data.fetch(name, folder, mirror=mirror, progress=moved)
+    say(f"{path}")
