@@ -63,14 +63,13 @@ def dynamic(problem: Any, strides: Sequence[tuple[float, float]]) -> osimopt.Res
 
 
 def joined(parts: Sequence[tuple[float, float, osimopt.Result]]) -> osimopt.Result:
-    """Parts of one motion, each at even times from its first to its last second, a frame of NaN after each."""
+    """Parts of one motion, each at even times from its first to its last second; NaN after each, so that none leads on."""
     columns: dict[str, list[Any]] = {name: [] for name in ("activation", "muscle_force", "excitation")}
     forces: dict[str, list[Any]] = {name: [] for name in ("generalized_force", "carried")}
-    times, known = [], []
+    times = []
     for first, last, one in parts:
         time_ = np.arange(int(first * RATE), int(last * RATE) + 3) / RATE
         times.append(time_)
-        known.append(np.arange(len(time_)) < len(time_) - 1)
         for name, kept in {**columns, **forces}.items():
             values = getattr(one, name)
             at = np.stack([np.interp(time_, one.time, own) for own in values.T], axis=1)
@@ -79,7 +78,12 @@ def joined(parts: Sequence[tuple[float, float, osimopt.Result]]) -> osimopt.Resu
             kept.append(at)
     arrays = {name: np.concatenate(kept) for name, kept in {**columns, **forces}.items()}
     return replace(
-        parts[0][2], name="dynamic", time=np.concatenate(times), solved=np.concatenate(known), geometry=None, **arrays
+        parts[0][2],
+        name="dynamic",
+        time=np.concatenate(times),
+        solved=np.ones(sum(map(len, times)), dtype=bool),
+        geometry=None,
+        **arrays,
     )
 
 
