@@ -63,7 +63,7 @@ def dynamic(problem: Any, strides: Sequence[tuple[float, float]]) -> osimopt.Res
 
 
 def joined(parts: Sequence[tuple[float, float, osimopt.Result]]) -> osimopt.Result:
-    """Parts of one motion, each at even times from its first to its last second; NaN after each, so that none leads on."""
+    """Parts of one motion, each at even times from its first to its last second; NaN after each ends it."""
     columns: dict[str, list[Any]] = {name: [] for name in ("activation", "muscle_force", "excitation")}
     forces: dict[str, list[Any]] = {name: [] for name in ("generalized_force", "carried")}
     times = []
