@@ -24,6 +24,8 @@ import osimopt
 
 #: s on either side of a stride that dynamic optimization is given to settle in.
 AROUND = 0.3
+#: s of the stance that the treadmill data come with an answer for.
+STANCE = (10.9, 11.7)
 #: Points per s at which strides are joined.
 RATE = 100.0
 
@@ -38,6 +40,11 @@ SETS: dict[str, dict[str, Any]] = {
         "model": "Rajagopal_scaled_Sub1_gasAvoid.osim", "motion": "results_ik.sto",
         "read": {"generalized_force": "results_id.sto", "lowpass_hz": 6.0}, "emg": "EMG_allMuscles.sto",
         "amplitude": "mvc", "preset": "Rajagopal2016", "side": "l", "strides": "walking_baseline1_forces.mot",
+    },
+    "walk_treadmill_emg, one stance": {
+        "model": "Rajagopal_scaled_Sub1_gasAvoid.osim", "motion": "results_ik.sto",
+        "read": {"generalized_force": "results_id.sto", "lowpass_hz": 6.0, "time_range": STANCE},
+        "emg": "EMG_allMuscles.sto", "amplitude": "mvc", "preset": "Rajagopal2016", "side": "l", "strides": None,
     },
     "gait_9emg": {
         "model": "gait2392.osim", "motion": "ik.sto", "read": {"generalized_force": "id.sto", "lowpass_hz": 6.0},
@@ -98,7 +105,7 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     warnings.simplefilter("ignore")
     for name in arguments.sets:
-        own, place = SETS[name], arguments.data / name
+        own, place = SETS[name], arguments.data / name.split(",")[0]
         read = {key: place / value if key in FILES else value for key, value in own["read"].items()}
         problem = osimopt.load_problem(place / own["model"], place / own["motion"], **read)
         emg = osimopt.read_emg(place / own["emg"], amplitude=own["amplitude"])
