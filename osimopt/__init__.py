@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .adapters.table import muscle_table as muscle_table
     from .archive import read_problem as read_problem
     from .archive import write_problem as write_problem
+    from .batch.journal import read_manifest as read_manifest
+    from .batch.runner import iterate_study as iterate_study
+    from .batch.runner import run_study as run_study
     from .dynamic.emg import EmgTracking as EmgTracking
     from .dynamic.solution import DynamicSolution as DynamicSolution
     from .dynamic.solution import SealedSolution as SealedSolution
@@ -101,6 +104,9 @@ _HOMES = {
     "Result": "result",
     "write_report": "report.report",
     "fetch": "studies.public_data",
+    "run_study": "batch.runner",
+    "iterate_study": "batch.runner",
+    "read_manifest": "batch.journal",
 }
 
 

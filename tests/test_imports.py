@@ -38,7 +38,7 @@ LAYERS = (
     ("adapters", "static", "emg"),
     ("dynamic", "surrogate"),
     ("studies",),
-    ("report",),
+    ("report", "batch"),
     ("cli",),
 )
 #: Packages that know nothing of each other, whatever their layer.

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from ..errors import OsimoptError, SolverError
+from .batch import batch
 from .commands import demo, info, table
 from .geometry import fit_geometry
 from .report import fetch, report
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, info, table, extract, solve, run, train, predict, fit_geometry, validate, report, fetch):
+for command in (demo, info, table, extract, solve, run, train, predict, fit_geometry, validate, report, fetch, batch):
     app.command()(command)
 
 

@@ -1,0 +1,179 @@
+"""Jobs: one trial, or a stretch of it, by one method. Paths and plain options only, so that any process can do them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError, explain, some
+from ..tables import sha256
+from .study import Files, Study, Subject
+
+#: Files of a job that its key is made of.
+INPUTS = ("model", "motion", "external_loads", "generalized_force", "emg", "strides", "mapping", "surrogate")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of the manifest.
+
+    ``name`` is ``subject/trial/method``, and that of its folder; ``files`` are paths by what they are; ``read`` and
+    ``solve`` are options of reading and of the method; ``emg`` those of the comparison.
+    """
+
+    name: str
+    subject: str
+    trial: str
+    method: str
+    files: Mapping[str, str]
+    read: Mapping[str, Any]
+    solve: Mapping[str, Any]
+    emg: Mapping[str, Any] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return asdict(self)
+
+    def key(self, hashes: Hashes) -> str:
+        """Of everything that decides the result: contents of files, options, version."""
+        content = {
+            "files": {what: hashes.of(path) for what, path in self.files.items()}, "read": self.read,
+            "solve": self.solve, "emg": self.emg, "version": version("osimopt"),
+        }  # fmt: skip
+        text = json.dumps(content, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Hashes:
+    """SHA-256 of files, each read once; "missing" of those that are not there. Folders count by their files."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def of(self, path: str) -> str:
+        """Of one."""
+        if path not in self._known:
+            self._known[path] = self._read(Path(path))
+        return self._known[path]
+
+    @staticmethod
+    def _read(path: Path) -> str:
+        if path.is_dir():
+            parts = [f"{own.name} {sha256(own)}" for own in sorted(path.iterdir()) if own.is_file()]
+            return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return sha256(path) if path.is_file() else "missing"
+
+
+def jobs_of(study: Study) -> list[Job]:
+    """Every job of a study, methods of a trial one after the other.
+
+    Raises
+    ------
+    ConfigError
+        Models or events that are not there, patterns that match no motion, trials named that there are not, EMG
+        without a mapping: all at once.
+    """
+    wrong: list[str] = []
+    jobs = [job for subject in study.subjects for job in _of_subject(study, subject, wrong)]
+    names = [job.name for job in jobs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        wrong.append(f"motions of one name give the same job: {some(twice)}. Rename them, or use two subjects.")
+    if wrong:
+        raise ConfigError(f"{study.folder}: {len(wrong)} wrong:\n" + "\n".join(f"  {line}" for line in wrong))
+    return jobs
+
+
+def _of_subject(study: Study, subject: Subject, wrong: list[str]) -> Iterator[Job]:
+    model = study.folder / subject.model
+    if not model.is_file():
+        wrong.append(explain("a model", "no such file", "Check the path.", model))
+    motions = sorted({path for pattern in subject.motions for path in _matching(study.folder, pattern)})
+    if not motions:
+        wrong.append(explain("motions", f"none that match {some(subject.motions)}", "Check the pattern.", study.folder))
+    if unknown := [name for name in subject.trials if name not in {path.stem for path in motions}]:
+        wrong.append(f"subjects {subject.name}: trials {some(unknown)}: no such motions.")
+    events = _events(study.folder / subject.events, wrong) if subject.events else None
+    for motion in motions:
+        words = [study.defaults, subject, *([subject.trials[motion.stem]] if motion.stem in subject.trials else [])]
+        files = {"model": str(model), "motion": str(motion), **_files(study, subject, motion, words, wrong)}
+        read: dict[str, Any] = {}
+        for own in words:
+            read |= own.options()
+        for trial, span in _windows(motion.stem, read.get("time_range"), events):
+            own_read = {**read, "time_range": span} if span else read
+            yield from _of_trial(study, subject.name, trial, files, own_read)
+
+
+def _of_trial(
+    study: Study, subject: str, trial: str, files: Mapping[str, str], read: Mapping[str, Any]
+) -> Iterator[Job]:
+    for method in study.methods:
+        solve = method.model_dump(exclude={"name"}, exclude_none=True)
+        own = dict(files)
+        if "folder" in solve:
+            own["surrogate"] = str(study.folder / solve.pop("folder"))
+        emg = study.emg.model_dump(exclude_none=True) if study.emg and "emg" in files else {}
+        yield Job(f"{subject}/{trial}/{method.name}", subject, trial, method.name, own, dict(read), solve, emg)
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    path = Path(pattern)
+    return (
+        sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        if path.is_absolute()
+        else sorted(folder.glob(pattern))
+    )
+
+
+def _files(study: Study, subject: Subject, motion: Path, words: Sequence[Files], wrong: list[str]) -> dict[str, str]:
+    """Files of a trial by pattern, the last word counts; what is not there is the job's own failure."""
+    found = {}
+    for what in ("external_loads", "generalized_force", "emg", "strides"):
+        pattern = next((own for word in reversed(words) if (own := getattr(word, what)) is not None), None)
+        if pattern is None:
+            continue
+        try:
+            found[what] = str(study.folder / pattern.format(subject=subject.name, trial=motion.stem))
+        except (KeyError, IndexError, ValueError) as error:
+            line = (
+                f"subjects {subject.name}: {what} '{pattern}': only {{subject}} and {{trial}} are filled in ({error})."
+            )
+            if line not in wrong:
+                wrong.append(line)
+    if "emg" in found:
+        if study.emg is None:
+            line = "emg: trials have EMG, but there is no [emg] with a mapping."
+            wrong.extend([] if line in wrong else [line])
+        elif (mapping := study.folder / study.emg.mapping).is_file():
+            found["mapping"] = str(mapping)
+    return found
+
+
+def _events(path: Path, wrong: list[str]) -> dict[str, list[tuple[float, float]]]:
+    """Stretches by trial."""
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path)
+        spans: dict[str, list[tuple[float, float]]] = {}
+        for trial, start, end in zip(table["trial"], table["start"], table["end"], strict=True):
+            spans.setdefault(str(trial), []).append((float(start), float(end)))
+    except (OSError, KeyError, ValueError) as error:
+        wrong.append(explain("events (.csv) with the columns trial, start, end", str(error), "Check the file.", path))
+        return {}
+    return spans
+
+
+def _windows(
+    trial: str, span: Any, events: Mapping[str, Sequence[tuple[float, float]]] | None
+) -> list[tuple[str, tuple[float, float] | None]]:
+    """Names and times of what is solved of a trial: all, or each stretch that events name."""
+    if events is None:
+        return [(trial, tuple(span) if span else None)]
+    own = events.get(trial, [])
+    return [(f"{trial} {number}" if len(own) > 1 else trial, one) for number, one in enumerate(own, 1)]

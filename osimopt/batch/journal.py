@@ -1,0 +1,104 @@
+"""What a study has done so far: a line per job that ended, kept as it ends, and the manifest that is made of them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, explain
+from ..tables import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+JOURNAL, MANIFEST, LOCK = "journal.jsonl", "manifest", "running.lock"
+#: First columns of the manifest; what else rows have follows.
+FIRST = (
+    "job", "subject", "trial", "method", "status", "reason", "frames", "frames_solved", "moment_residual_max",
+    "reserve_share_max", "reserve_coordinate", "residual_peak", "checks_failed", "findings", "peak_force_N", "objective_mean",
+    "emg_r_median", "start", "end", "read_s", "solve_s", "seconds", "peak_mb", "attempts", "key",
+)  # fmt: skip
+
+
+class Journal:
+    """Rows of a study's folder by job; the last of a job counts.
+
+    ``add`` has a row on the disk before it returns. A line that was cut by a power failure is no row.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / JOURNAL
+        self.rows: dict[str, dict[str, Any]] = {}
+        if self.path.is_file():
+            for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+                with contextlib.suppress(ValueError, TypeError, KeyError):
+                    row = json.loads(line)
+                    self.rows[str(row["job"])] = row
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Append a row.
+
+        Raises
+        ------
+        InputError
+            The disk is full, or the folder gone: the study cannot go on.
+        """
+        line = json.dumps(dict(row), default=str, ensure_ascii=False)
+        try:
+            with self.path.open("ab") as file:
+                start = b"\n" if file.tell() and not self._ends_whole() else b""
+                file.write(start + line.encode("utf-8") + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            fix = "Make room, then go on with --resume: nothing that is in it is lost."
+            raise InputError(
+                explain("room for the study's journal", f"{error.strerror or error}", fix, self.path)
+            ) from None
+        self.rows[str(row["job"])] = dict(row)
+
+    def _ends_whole(self) -> bool:
+        with self.path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
+
+
+def write_manifest(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write ``manifest.csv`` and, with pyarrow at hand, ``manifest.parquet``; each appears whole or not at all."""
+    import pandas as pd
+
+    columns = [*FIRST, *dict.fromkeys(name for row in rows for name in row if name not in FIRST)]
+    table = pd.DataFrame.from_records(list(rows), columns=columns)
+    buffer = io.StringIO()
+    table.to_csv(buffer, index=False, lineterminator="\n")
+    write_atomically(folder / f"{MANIFEST}.csv", buffer.getvalue())
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        return
+    packed = io.BytesIO()
+    table.to_parquet(packed, index=False)
+    write_atomically(folder / f"{MANIFEST}.parquet", packed.getvalue())
+
+
+def read_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
+    """The manifest of a study's folder, one row per job.
+
+    Raises
+    ------
+    InputError
+        No study has run there.
+    """
+    import pandas as pd
+
+    path = Path(folder) / f"{MANIFEST}.csv"
+    if not path.is_file():
+        raise InputError(explain("a study's folder with manifest.csv", "none", "Run osimopt batch first.", folder))
+    return pd.read_csv(
+        path, keep_default_na=True, dtype={"reason": str, "checks_failed": str, "trial": str, "subject": str}
+    )

@@ -1,0 +1,212 @@
+"""Study files: what is to be solved, and, apart from that, how it is to be run."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ..errors import ConfigError, explain
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+#: Letters that names may have: they become folders.
+NAME = r"^[\w][\w .+-]*$"
+Name = Annotated[str, Field(pattern=NAME, max_length=80)]
+Positive = Annotated[float, Field(gt=0.0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Reading(_Part):
+    """How a motion is read, as of :func:`osimopt.load_problem`; what is not said is as it is there."""
+
+    time_range: tuple[float, float] | None = None
+    lowpass_hz: Positive | None = None
+    reserves: Literal["auto", "none"] | float | dict[str, float] | None = None
+    weld: tuple[str, ...] | None = None
+    passive_force: bool | None = None
+    gain: Literal["opensim", "corrected", "isometric"] | None = None
+    geometry: str | None = None
+
+    def options(self) -> dict[str, Any]:
+        """What is said."""
+        return self.model_dump(exclude_none=True, include=set(Reading.model_fields))
+
+
+class Files(Reading):
+    """Files of a trial: paths, in which {subject} and {trial} (the motion's name without its ending) are filled in."""
+
+    external_loads: str | None = None
+    generalized_force: str | None = None
+    emg: str | None = None
+    strides: str | None = None
+
+
+class Subject(Files):
+    """One model and its motions: ``motions`` is a pattern such as ``ik/*.mot``, or several.
+
+    ``events`` is a .csv with the columns trial, start, end: each row is solved on its own. ``trials`` has other words
+    for single trials.
+    """
+
+    name: Name
+    model: str
+    motions: tuple[str, ...]
+    events: str | None = None
+    trials: dict[str, Files] = {}
+
+    @field_validator("motions", mode="before")
+    @classmethod
+    def _several(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, str) else given
+
+
+class Static(_Part):
+    """Static optimization, as of :func:`osimopt.solve_static`."""
+
+    name: Name
+    method: Literal["static"] = "static"
+    cost: str = "activation_power"
+    exponent: float = 2.0
+    weights: Literal["volume"] | None = None
+    tendon: Literal["rigid", "compliant"] = "rigid"
+    solver: str = "auto"
+
+    @model_validator(mode="after")
+    def _cost_exists(self) -> Static:
+        from ..costs import get_cost
+
+        get_cost(self.cost, self.exponent)
+        return self
+
+
+class Dynamic(_Part):
+    """Dynamic optimization, as of :func:`osimopt.solve_dynamic`."""
+
+    name: Name
+    method: Literal["dynamic"]
+    tendon: Literal["rigid", "compliant"] = "compliant"
+    cost: str = "excitation_power"
+    exponent: float = 2.0
+    transcription: str = "hermite-simpson"
+    mesh_interval: Positive = 0.02
+    mesh_tolerance: Positive | None = None
+    max_iterations: Annotated[int, Field(gt=0)] = 500
+    derivative_penalty: Annotated[float, Field(ge=0.0)] = 0.01
+    muscles: dict[str, Any] | None = None
+
+
+class Surrogate(_Part):
+    """A folder that ``osimopt train`` wrote; what it cannot answer is solved exactly, unless ``fallback`` is none."""
+
+    name: Name
+    method: Literal["surrogate"]
+    folder: str
+    fallback: Literal["exact", "none"] = "exact"
+
+
+Method = Annotated[Static | Dynamic | Surrogate, Field(discriminator="method")]
+
+
+class Emg(_Part):
+    """How trials are compared with their EMG: as of :func:`osimopt.compare_emg`."""
+
+    mapping: str
+    side: Literal["r", "l"] | None = None
+    amplitude: Literal["raw", "own maximum", "mvc"] = "raw"
+
+
+class Run(_Part):
+    """How the study is run: nothing here changes a result.
+
+    ``memory_mb`` and ``timeout_s`` are of one job; a worker that has grown past ``recycle_mb`` is replaced after it.
+    """
+
+    jobs: Annotated[int, Field(gt=0)] | None = None
+    memory_mb: Positive = 4000.0
+    recycle_mb: Positive = 1500.0
+    timeout_s: Positive = 3600.0
+    attempts: Annotated[int, Field(gt=0)] = 2
+
+
+class Study(_Part):
+    """A study; ``folder`` is that of its file, which its paths are relative to."""
+
+    name: Name = "study"
+    defaults: Files = Files()
+    subjects: Annotated[tuple[Subject, ...], Field(min_length=1)]
+    methods: Annotated[tuple[Method, ...], Field(min_length=1)]
+    emg: Emg | None = None
+    run: Run = Run()
+    folder: Path = Path()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _static_unless_said(cls, given: Any) -> Any:
+        if isinstance(given, dict) and isinstance(given.get("methods"), list):
+            methods = [{"method": "static", **own} if isinstance(own, dict) else own for own in given["methods"]]
+            return {**given, "methods": methods}
+        return given
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Study:
+        for what, names in (
+            ("subjects", [own.name for own in self.subjects]),
+            ("methods", [own.name for own in self.methods]),
+        ):
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{what} of different names, got {', '.join(twice)} twice")
+        return self
+
+
+def read_study(path: str | os.PathLike[str]) -> Study:
+    """Read a study file (.toml).
+
+    Raises
+    ------
+    ConfigError
+        No such file, no TOML, or anything wrong in it: all of it at once, each with its place and what was meant.
+    """
+    path = Path(path)
+    fix = "osimopt batch --init writes an example."
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(explain("a study file (.toml)", "no such file", fix, path)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
+        raise ConfigError(explain("a study file (.toml)", str(error), fix, path)) from None
+    if "folder" in content:
+        raise ConfigError(explain("no 'folder' in a study", "one", "Paths are relative to the file.", path))
+    try:
+        return Study(**content, folder=path.resolve().parent)
+    except ValidationError as error:
+        told = [_told(one) for one in error.errors()]
+        count = "one thing is" if len(told) == 1 else f"{len(told)} things are"
+        raise ConfigError(f"{path}: {count} wrong:\n" + "\n".join(f"  {line}" for line in told)) from None
+
+
+def _told(error: ErrorDetails) -> str:
+    """Place, what is wrong, and what was probably meant."""
+    tags = {"static", "dynamic", "surrogate"}
+    place = [own for number, own in enumerate(error["loc"]) if not (number == 2 and own in tags)]
+    where = ".".join(str(own + 1) if isinstance(own, int) else str(own) for own in place)
+    if error["type"] == "extra_forbidden":
+        known = sorted({name for part in _PARTS for name in part.model_fields} - {"folder"})
+        close = difflib.get_close_matches(str(place[-1]), known, n=1)
+        meant = f" Did you mean {close[0]}?" if close else ""
+        return f"{where}: no such entry.{meant}"
+    text = error["msg"].removeprefix("Value error, ")
+    given = error.get("input")
+    shown = f", got {given!r}" if isinstance(given, str | int | float | bool) and len(str(given)) < 60 else ""
+    return f"{where or 'the file'}: {text[0].lower() + text[1:]}{shown}."
+
+
+_PARTS = (Study, Subject, Files, Static, Dynamic, Surrogate, Emg, Run)

@@ -1,0 +1,134 @@
+"""One job: read, solve, compare, write. The only code that a job runs; it knows nothing of other jobs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import explain
+from .jobs import Job
+
+if TYPE_CHECKING:
+    from ..problem import RedundancyProblem
+    from ..solution import RedundancySolution
+
+#: The last problem that this process read, by what it was read from: methods of one trial come one after the other.
+_last: dict[str, Any] = {}
+
+
+def do(job: Mapping[str, Any], folder: str) -> dict[str, Any]:
+    """Do a job (:meth:`Job.plain`) and write its result folder; return its row of the manifest.
+
+    Whatever is wrong with its input, or fails while it is solved, is in the row and not raised.
+    """
+    from ..errors import OsimoptError, SolverError
+
+    own, begin = Job(**job), time.perf_counter()
+    row: dict[str, Any] = {"status": "failed", "reason": ""}
+    try:
+        row |= _solved(own, Path(folder))
+    except SolverError as error:
+        row["reason"] = str(error)
+    except OsimoptError as error:
+        row |= {"status": "wrong input", "reason": str(error)}
+    except OSError as error:
+        row["reason"] = explain(
+            "to read and write files", f"{error.strerror or error}", "Make room, check permissions.", folder
+        )
+    except MemoryError:
+        row |= {"status": "memory", "reason": "Out of memory: solve fewer frames, or give the job more."}
+    except Exception as error:  # a fault of ours is one row too, and its traceback is in the job's log
+        import traceback
+
+        traceback.print_exc()
+        row["reason"] = f"{type(error).__name__}: {error} (a fault of osimopt: the job's log has the traceback)"
+    return {**row, "seconds": round(time.perf_counter() - begin, 3)}
+
+
+def _solved(job: Job, folder: Path) -> dict[str, Any]:
+    begin = time.perf_counter()
+    problem = _problem(job)
+    read = time.perf_counter() - begin
+    solution = _solve(problem, job)
+    row = {"read_s": round(read, 3), "solve_s": round(time.perf_counter() - begin - read, 3)}
+    row |= _compared(solution, job)
+    solution.write(folder, overwrite=True)
+    return {**row, **_row(solution)}
+
+
+def _problem(job: Job) -> RedundancyProblem:
+    """As the job's files and options say; read back from the last job where these are the same."""
+    from ..adapters.load import load_problem
+
+    files = {what: path for what, path in job.files.items() if what in ("external_loads", "generalized_force")}
+    read = dict(job.read)
+    if read.get("reserves") == "none":
+        read["reserves"] = None
+    stamps = [(path, Path(path).stat().st_mtime_ns if Path(path).exists() else 0) for path in job.files.values()]
+    key = repr((sorted(files.items()), job.files["model"], job.files["motion"], sorted(read.items()), stamps))
+    if _last.get("key") != key:
+        _last.clear()
+        problem = load_problem(job.files["model"], job.files["motion"], n_jobs=1, **files, **read)  # type: ignore[arg-type]
+        _last.update(key=key, problem=problem)
+    loaded: RedundancyProblem = _last["problem"]
+    return loaded
+
+
+def _solve(problem: RedundancyProblem, job: Job) -> RedundancySolution:
+    from .. import Surrogate, solve_dynamic, solve_static, use_degroote_muscles
+
+    how = {name: value for name, value in job.solve.items() if name != "method"}
+    if job.solve["method"] == "static":
+        return solve_static(problem, on_failure="return", **how)
+    if job.solve["method"] == "dynamic":
+        solution: Any = solve_dynamic(problem, n_jobs=1, **how)
+        return solution  # type: ignore[no-any-return]
+    network = Surrogate.load(job.files["surrogate"])
+    if network.kind == "dynamic":
+        prediction: Any = network.solve(use_degroote_muscles(problem))
+        if prediction.success or how["fallback"] == "none":
+            return prediction  # type: ignore[no-any-return]
+        exact: Any = solve_dynamic(problem, initial_guess=prediction, n_jobs=1)
+        return exact  # type: ignore[no-any-return]
+    answer: Any = network.solve(problem, fallback=how["fallback"], on_failure="return")
+    return answer  # type: ignore[no-any-return]
+
+
+def _compared(solution: RedundancySolution, job: Job) -> dict[str, Any]:
+    """Agreement with EMG, if the job has any."""
+    if not job.emg:
+        return {}
+    from .. import EmgMapping, compare_emg, find_strides, read_emg
+
+    side = job.emg.get("side")
+    recorded = read_emg(job.files["emg"], amplitude=job.emg["amplitude"])
+    mapping = EmgMapping.of(job.files.get("mapping", job.emg["mapping"]), recorded.channels, side)
+    strides = find_strides(job.files["strides"], side) if "strides" in job.files else ()
+    found = compare_emg(solution, recorded, mapping, strides=strides)
+    by_channel = {f"emg_r {channel}": round(float(r), 4) for channel, r in found.table["r"].items()}
+    return {"emg_r_median": round(float(found.table["r"].median()), 4), "emg_flags": len(found.flags), **by_channel}
+
+
+def _row(solution: RedundancySolution) -> dict[str, Any]:
+    """Counts, residuals and reserves of a solution."""
+    from ..gates import gates
+    from ..result import Result
+
+    result = Result.of(solution)
+    summary, solved = result.summary, int(result.solved.sum())
+    shares = {own["coordinate"]: own["share_of_peak_moment"] for own in summary["reserve_share"].values()}
+    worst = max(shares, key=lambda name: shares[name]) if shares else ""
+    lost = next(iter(solution.findings()), "") if solved < len(result.time) else ""
+    return {
+        "status": "solved" if solved == len(result.time) else "partly" if solved else "failed", "reason": lost,
+        "frames": len(result.time), "frames_solved": solved, "start": float(result.time[0]),
+        "end": float(result.time[-1]), "moment_residual_max": summary["moment_residual_max"],
+        "objective_mean": summary["objective_mean"], "reserve_share_max": shares.get(worst, 0.0),
+        "reserve_coordinate": worst, "residual_peak": max(summary["residual_peak"].values(), default=0.0),
+        "checks_failed": "; ".join(gate.name for gate in gates(result) if gate.passes is False),
+        "findings": len(summary["findings"]), "peak_force_N": float(np.nanmax(result.muscle_force, initial=0.0)) if solved else None,
+    }  # fmt: skip

@@ -1,0 +1,151 @@
+"""The command that runs a study."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ..errors import InputError, explain
+from .terminal import messages, print_table, say, say_error, say_warning
+
+#: Rows of a table of jobs, or of failures, that are printed; the manifest has all.
+LISTED = 30
+
+
+def batch(
+    study: Annotated[Path | None, typer.Argument(help="Study file (.toml).", show_default=False)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder to write.", show_default="<name>_results beside the study"),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Do what is missing, failed or changed.")] = False,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Workers, in place of the study's.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the jobs and do none.")] = False,
+    init: Annotated[bool, typer.Option("--init", help="Write an example to STUDY (default study.toml).")] = False,
+) -> None:
+    """Solve hundreds of trials, one row each, and go on where it was stopped.
+
+    A trial that fails is a row of manifest.csv with its reason. Exit code 0 all solved, 1 some jobs failed, 130 or 143
+    stopped.
+    """
+    from ..batch.runner import run_study
+    from ..batch.study import read_study
+
+    if init:
+        _write_example(study or Path("study.toml"))
+        return
+    if study is None:
+        raise InputError(explain("a study file (.toml)", "none", "osimopt batch --init writes an example."))
+    read = read_study(study)
+    if dry_run:
+        _print_jobs(read)
+        return
+    statuses: Counter[str] = Counter()
+    with _stopping() as stopped, _bar() as moved:
+
+        def tell(row: dict[str, Any], done: int, total: int) -> None:
+            statuses[row["status"]] += 1
+            moved(row, done, total)
+
+        folder = run_study(read, out, resume=resume, jobs=jobs, stop=lambda: bool(stopped), progress=tell)
+    _summary(folder, statuses)
+    if stopped:
+        say_error("Stopped. Nothing that was done is lost: go on with --resume.")
+        raise typer.Exit(128 + stopped[0])
+    if _failures(folder):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _stopping() -> Iterator[list[int]]:
+    """A list that the first Ctrl-C or SIGTERM is put into; a second one ends the process as it would have."""
+    heard: list[int] = []
+    before: dict[int, Any] = {}
+
+    def hear(number: int, _: object) -> None:
+        heard.append(number)
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, hear)
+    try:
+        yield heard
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _bar() -> Iterator[Any]:
+    """A bar with rate, time left and failures so far, where stderr is a terminal."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[failed]} failed"),
+    )  # fmt: skip
+    with Progress(*columns, console=messages, disable=not messages.is_terminal) as bar:
+        task = bar.add_task("Jobs", total=None, failed=0, rate="")
+        failed = 0
+
+        def moved(row: dict[str, Any], done: int, total: int) -> None:
+            nonlocal failed
+            failed += row["status"] != "solved"
+            speed = bar.tasks[task].speed
+            rate = f"{60.0 * speed:.3g}/min" if speed else ""
+            bar.update(task, completed=done, total=total, failed=failed, rate=rate)
+
+        yield moved
+
+
+def _failures(folder: Path) -> list[Any]:
+    from ..batch.journal import read_manifest
+
+    table = read_manifest(folder)
+    return [row for _, row in table[table["status"] != "solved"].iterrows()]
+
+
+def _summary(folder: Path, statuses: Counter[str]) -> None:
+    done = ", ".join(f"{count} {status}" for status, count in statuses.most_common()) or "nothing left to do"
+    failures = _failures(folder)
+    say(f"Done now: {done}.")
+    if failures:
+        rows = [(row["job"], row["status"], str(row["reason"]).splitlines()[0]) for row in failures[:LISTED]]
+        print_table(f"\nNot solved ({len(failures)})", ("job", "status", "reason"), rows)
+        if len(failures) > LISTED:
+            say(f"({len(failures) - LISTED} more in manifest.csv)")
+    say(f"\nWritten to {folder}: manifest.csv, results, logs")
+
+
+def _print_jobs(read: Any) -> None:
+    from ..batch.jobs import jobs_of
+
+    jobs = jobs_of(read)
+    rows = []
+    for job in jobs[:LISTED]:
+        span = job.read.get("time_range")
+        missing = [what for what, path in job.files.items() if not Path(path).exists()]
+        when = f"{span[0]:g} to {span[1]:g} s" if span else "all"
+        rows.append((job.name, Path(job.files["motion"]).name, when, ", ".join(missing)))
+    print_table(f"{len(jobs)} jobs", ("job", "motion", "time", "missing files"), rows)
+    if len(jobs) > LISTED:
+        say(f"({len(jobs) - LISTED} more)")
+    lacking = sum(not Path(path).exists() for job in jobs for path in job.files.values())
+    if lacking:
+        say_warning(f"{lacking} files of jobs are missing: these jobs would fail.")
+
+
+def _write_example(path: Path) -> None:
+    from ..tables import write_atomically
+
+    if path.exists():
+        raise InputError(explain("a new file for the example", "one that is there", "Choose another name.", path))
+    example = Path(__file__).resolve().parent.parent / "batch" / "example.toml"
+    write_atomically(path.absolute(), example.read_text(encoding="utf-8"))
+    say(f"Written to {path}: change it, then osimopt batch {path} --dry-run")
