@@ -20,8 +20,8 @@ JOURNAL, MANIFEST, LOCK = "journal.jsonl", "manifest", "running.lock"
 #: First columns of the manifest; what else rows have follows.
 FIRST = (
     "job", "subject", "trial", "method", "status", "reason", "frames", "frames_solved", "moment_residual_max",
-    "reserve_share_max", "reserve_coordinate", "residual_peak", "checks_failed", "findings", "peak_force_N", "objective_mean",
-    "emg_r_median", "start", "end", "read_s", "solve_s", "seconds", "peak_mb", "attempts", "key",
+    "reserve_share_max", "reserve_coordinate", "residual_peak", "checks_failed", "findings", "peak_force_N",
+    "objective_mean", "emg_r_median", "start", "end", "read_s", "solve_s", "seconds", "peak_mb", "attempts", "key",
 )  # fmt: skip
 
 

@@ -42,6 +42,7 @@ def run_study(
     *,
     resume: bool = False,
     jobs: int | None = None,
+    scheduler: str | None = None,
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[dict[str, Any], int, int], None] | None = None,
 ) -> Path:
@@ -58,6 +59,8 @@ def run_study(
         Go on with a folder: only jobs that are missing, failed or changed (files, options, version) are done.
     jobs
         Workers side by side, in place of the study's.
+    scheduler
+        Address of a Dask scheduler (``tcp://host:8786``), whose workers do the jobs; they see the same folders.
     stop
         Asked often; once true, running jobs are ended and the study can be resumed.
     progress
@@ -70,7 +73,7 @@ def run_study(
     InputError
         A folder that is in use, or has results and ``resume`` is not said; no room for the journal.
     """
-    for _ in iterate_study(study, folder, resume=resume, jobs=jobs, stop=stop, progress=progress):
+    for _ in iterate_study(study, folder, resume=resume, jobs=jobs, scheduler=scheduler, stop=stop, progress=progress):
         pass
     return _folder(study if isinstance(study, Study) else read_study(study), folder)
 
@@ -81,6 +84,7 @@ def iterate_study(
     *,
     resume: bool = False,
     jobs: int | None = None,
+    scheduler: str | None = None,
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[dict[str, Any], int, int], None] | None = None,
 ) -> Iterator[dict[str, Any]]:
@@ -97,7 +101,7 @@ def iterate_study(
         todo = _to_do(everything, journal, place)
         wanted = {job.name for job in everything}
         try:
-            with closing(_done(todo, own.run, place, jobs, stop)) as rows:
+            with closing(_rows(todo, own.run, place, jobs, scheduler, stop)) as rows:
                 for new, row in enumerate(rows, 1):
                     journal.add(row)
                     if new % OFTEN == 0:
@@ -147,6 +151,17 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _rows(
+    todo: Sequence[Task], run: Run, folder: Path, jobs: int | None, scheduler: str | None, stop: Callable[[], bool]
+) -> Generator[dict[str, Any], None, None]:
+    """From workers here, or from those of a cluster."""
+    if scheduler is None:
+        return _done(todo, run, folder, jobs, stop)
+    from .cluster import done_on_cluster
+
+    return done_on_cluster(todo, run, folder, scheduler, stop)
 
 
 def _done(
@@ -237,10 +252,14 @@ def _work(
 
 
 def do_task(worker: Worker, task: Task, folder: Path, limits: Limits, halted: Callable[[], bool]) -> dict[str, Any]:
-    """Do a job and return its whole row; results of an earlier try that failed now are removed."""
+    """Do a job and return its whole row."""
     place = folder / "results" / task.job.name
     log = folder / "logs" / f"{task.job.name}.log"
-    row = worker.do(task.job.plain(), str(place), str(log), limits, halted)
+    return row_of(task, worker.do(task.job.plain(), str(place), str(log), limits, halted), place)
+
+
+def row_of(task: Task, row: dict[str, Any], place: Path) -> dict[str, Any]:
+    """The whole row of a job; results of an earlier time are removed where it failed now."""
     if row["status"] not in DONE:
         shutil.rmtree(place, ignore_errors=True)
     own = {"job": task.job.name, "subject": task.job.subject, "trial": task.job.trial, "method": task.job.method}

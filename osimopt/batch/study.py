@@ -188,9 +188,19 @@ def read_study(path: str | os.PathLike[str]) -> Study:
     try:
         return Study(**content, folder=path.resolve().parent)
     except ValidationError as error:
-        told = [_told(one) for one in error.errors()]
+        told = [_told(one) for one in _own(error.errors())]
         count = "one thing is" if len(told) == 1 else f"{len(told)} things are"
         raise ConfigError(f"{path}: {count} wrong:\n" + "\n".join(f"  {line}" for line in told)) from None
+
+
+def _own(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without what is wrong only because something within it is: a list that lost an item is too short then."""
+    places = [error["loc"] for error in errors]
+    return [
+        own
+        for own in errors
+        if not any(len(at) > len(own["loc"]) and at[: len(own["loc"])] == own["loc"] for at in places)
+    ]
 
 
 def _told(error: ErrorDetails) -> str:

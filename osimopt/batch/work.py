@@ -130,5 +130,6 @@ def _row(solution: RedundancySolution) -> dict[str, Any]:
         "objective_mean": summary["objective_mean"], "reserve_share_max": shares.get(worst, 0.0),
         "reserve_coordinate": worst, "residual_peak": max(summary["residual_peak"].values(), default=0.0),
         "checks_failed": "; ".join(gate.name for gate in gates(result) if gate.passes is False),
-        "findings": len(summary["findings"]), "peak_force_N": float(np.nanmax(result.muscle_force, initial=0.0)) if solved else None,
+        "findings": len(summary["findings"]),
+        "peak_force_N": float(np.nanmax(result.muscle_force, initial=0.0)) if solved else None,
     }  # fmt: skip

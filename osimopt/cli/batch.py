@@ -27,6 +27,9 @@ def batch(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Do what is missing, failed or changed.")] = False,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Workers, in place of the study's.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask scheduler whose workers do the jobs: tcp://host:8786.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the jobs and do none.")] = False,
     init: Annotated[bool, typer.Option("--init", help="Write an example to STUDY (default study.toml).")] = False,
 ) -> None:
@@ -54,7 +57,9 @@ def batch(
             statuses[row["status"]] += 1
             moved(row, done, total)
 
-        folder = run_study(read, out, resume=resume, jobs=jobs, stop=lambda: bool(stopped), progress=tell)
+        folder = run_study(
+            read, out, resume=resume, jobs=jobs, scheduler=scheduler, stop=lambda: bool(stopped), progress=tell
+        )
     _summary(folder, statuses)
     if stopped:
         say_error("Stopped. Nothing that was done is lost: go on with --resume.")
@@ -74,8 +79,8 @@ def _stopping() -> Iterator[list[int]]:
         for one, handler in before.items():
             signal.signal(one, handler)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, hear)
+    for one in (signal.SIGINT, signal.SIGTERM):
+        before[one] = signal.signal(one, hear)
     try:
         yield heard
     finally:
