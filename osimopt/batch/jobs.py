@@ -117,7 +117,7 @@ def _of_trial(
         own = dict(files)
         if "folder" in solve:
             own["surrogate"] = str(study.folder / solve.pop("folder"))
-        emg = study.emg.model_dump(exclude_none=True) if study.emg and "emg" in files else {}
+        emg = study.emg.model_dump(exclude_none=True) if study.emg and {"emg", "strides"} & files.keys() else {}
         yield Job(f"{subject}/{trial}/{method.name}", subject, trial, method.name, own, dict(read), solve, emg)
 
 

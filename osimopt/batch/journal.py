@@ -21,7 +21,8 @@ JOURNAL, MANIFEST, LOCK = "journal.jsonl", "manifest", "running.lock"
 FIRST = (
     "job", "subject", "trial", "method", "status", "reason", "frames", "frames_solved", "moment_residual_max",
     "reserve_share_max", "reserve_coordinate", "residual_peak", "checks_failed", "findings", "peak_force_N",
-    "objective_mean", "emg_r_median", "start", "end", "read_s", "solve_s", "seconds", "peak_mb", "attempts", "key",
+    "objective_mean", "emg_r_median", "start", "end", "read_s", "solve_s", "seconds", "peak_mb", "attempts", "strides",
+    "key",
 )  # fmt: skip
 
 
@@ -99,6 +100,6 @@ def read_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
     path = Path(folder) / f"{MANIFEST}.csv"
     if not path.is_file():
         raise InputError(explain("a study's folder with manifest.csv", "none", "Run osimopt batch first.", folder))
-    return pd.read_csv(
-        path, keep_default_na=True, dtype={"reason": str, "checks_failed": str, "trial": str, "subject": str}
-    )
+    text = ["job", "subject", "trial", "method", "status", "reason", "reserve_coordinate", "checks_failed", "key"]
+    table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(text, str))
+    return table.fillna(dict.fromkeys(text, ""))  # a trial may be called nan

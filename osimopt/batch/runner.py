@@ -18,6 +18,7 @@ from .jobs import Hashes, Job, jobs_of
 from .journal import LOCK, Journal, write_manifest
 from .process import Limits, StoppedError, Worker
 from .study import Run, Study, read_study
+from .work import clear_unfinished
 
 #: Statuses after which a job is tried again in the same run: the process was lost, not the job's input wrong.
 LOST = ("crashed", "memory")
@@ -262,5 +263,6 @@ def row_of(task: Task, row: dict[str, Any], place: Path) -> dict[str, Any]:
     """The whole row of a job; results of an earlier time are removed where it failed now."""
     if row["status"] not in DONE:
         shutil.rmtree(place, ignore_errors=True)
+        clear_unfinished(place)
     own = {"job": task.job.name, "subject": task.job.subject, "trial": task.job.trial, "method": task.job.method}
     return {**own, **row, "attempts": task.attempt, "key": task.key, "bytes": _bytes(place)}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import glob
+import json
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +31,7 @@ def do(job: Mapping[str, Any], folder: str) -> dict[str, Any]:
     from ..errors import OsimoptError, SolverError
 
     own, begin = Job(**job), time.perf_counter()
+    clear_unfinished(Path(folder))
     row: dict[str, Any] = {"status": "failed", "reason": ""}
     try:
         row |= _solved(own, Path(folder))
@@ -49,13 +53,20 @@ def do(job: Mapping[str, Any], folder: str) -> dict[str, Any]:
     return {**row, "seconds": round(time.perf_counter() - begin, 3)}
 
 
+def clear_unfinished(folder: Path) -> None:
+    """Remove what a process that was killed while it wrote this result folder left beside it."""
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def _solved(job: Job, folder: Path) -> dict[str, Any]:
     begin = time.perf_counter()
     problem = _problem(job)
     read = time.perf_counter() - begin
     solution = _solve(problem, job)
     row = {"read_s": round(read, 3), "solve_s": round(time.perf_counter() - begin - read, 3)}
-    row |= _compared(solution, job)
+    strides = _strides(job, solution)
+    row |= _compared(solution, job, strides) | ({"strides": json.dumps(strides)} if strides else {})
     solution.write(folder, overwrite=True)
     return {**row, **_row(solution)}
 
@@ -98,16 +109,25 @@ def _solve(problem: RedundancyProblem, job: Job) -> RedundancySolution:
     return answer  # type: ignore[no-any-return]
 
 
-def _compared(solution: RedundancySolution, job: Job) -> dict[str, Any]:
-    """Agreement with EMG, if the job has any."""
-    if not job.emg:
-        return {}
-    from .. import EmgMapping, compare_emg, find_strides, read_emg
+def _strides(job: Job, solution: RedundancySolution) -> list[tuple[float, float]]:
+    """Strides that the solution has whole, if the job has loads to find them by."""
+    if "strides" not in job.files:
+        return []
+    from .. import find_strides
 
-    side = job.emg.get("side")
+    first, last = float(solution.time[0]), float(solution.time[-1])
+    found = find_strides(job.files["strides"], job.emg.get("side"))
+    return [own for own in found.times if first <= own[0] and own[1] <= last]
+
+
+def _compared(solution: RedundancySolution, job: Job, strides: list[tuple[float, float]]) -> dict[str, Any]:
+    """Agreement with EMG, if the job has any."""
+    if not job.emg or "emg" not in job.files:
+        return {}
+    from .. import EmgMapping, compare_emg, read_emg
+
     recorded = read_emg(job.files["emg"], amplitude=job.emg["amplitude"])
-    mapping = EmgMapping.of(job.files.get("mapping", job.emg["mapping"]), recorded.channels, side)
-    strides = find_strides(job.files["strides"], side) if "strides" in job.files else ()
+    mapping = EmgMapping.of(job.files.get("mapping", job.emg["mapping"]), recorded.channels, job.emg.get("side"))
     found = compare_emg(solution, recorded, mapping, strides=strides)
     by_channel = {f"emg_r {channel}": round(float(r), 4) for channel, r in found.table["r"].items()}
     return {"emg_r_median": round(float(found.table["r"].median()), 4), "emg_flags": len(found.flags), **by_channel}

@@ -26,7 +26,9 @@ from .terminal import print_table, progress, say
 
 
 def report(
-    results: Annotated[list[Path], typer.Argument(help="Result folders of one motion.", show_default=False)],
+    results: Annotated[
+        list[Path], typer.Argument(help="Result folders of one motion, or a study's folder.", show_default=False)
+    ],
     emg: Annotated[Path | None, typer.Option(help="EMG to compare with.", rich_help_panel=PANEL)] = None,
     mapping: Mapping = None,
     side: SideOf = None,
@@ -37,11 +39,27 @@ def report(
     notch: Notch = None,
     envelope_hz: EnvelopeHz = 6.0,
     title: Annotated[str | None, typer.Option(help="Of the page.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write (.html).")] = Path("osimopt_report.html"),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File to write.", show_default="osimopt_report.html; report.html of a study"),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report.")] = False,
 ) -> None:
-    """Write one page about one solution, or several of one motion side by side."""
+    """Write one page about one solution, or several of one motion side by side; or about a whole study.
+
+    Of a study's folder (osimopt batch) also peaks.csv and curves.csv, in long form for statistics.
+    """
     from .. import Result, compare_emg, write_report
+    from ..report.batch import write_study_report
+
+    if len(results) == 1 and (results[0] / "manifest.csv").is_file():
+        if emg is not None or strides is not None:
+            fix = "Say in the study file what trials are compared with."
+            raise InputError(explain("no --emg or --strides with a study", "one", fix))
+        path = write_study_report(results[0], out or results[0] / "report.html", title=title, overwrite=overwrite)
+        say(f"Written to {path.absolute()}, peaks.csv and curves.csv to {results[0].absolute()}")
+        return
+    out = out or Path("osimopt_report.html")
 
     if emg is None and (mapping or mvc):
         fix = "Give --emg, or leave --mapping and --mvc out."

@@ -1,0 +1,99 @@
+"""What a study amounts to: peaks and curves in long form, a page with failures first, EMG and strides by trial."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, run_script
+from test_batch_run import ALL, study  # noqa: F401
+
+import osimopt
+from osimopt import Result, read_manifest, read_table, run_study
+from osimopt.batch.aggregate import POINTS, gather, long_table
+from osimopt.report.batch import write_study_report
+from osimopt.tables import write_table
+
+
+@pytest.fixture
+def done(study: Path) -> Path:  # noqa: F811
+    return run_study(study)
+
+
+def test_peaks_and_curves(done: Path) -> None:
+    peaks, ensembles = gather(done)
+    assert set(peaks["job"]) == set(ALL)
+    row = peaks[(peaks["job"] == "S1/t1/p3") & (peaks["muscle"] == "BIClong")].iloc[0]
+    force = read_table(done / "results" / "S1" / "t1" / "p3" / "muscle_force.sto")["BIClong"]
+    assert row["peak_force_N"] == pytest.approx(force.max())
+    assert row["impulse_Ns"] == pytest.approx(np.trapezoid(force, force.index), rel=1e-6)
+    (own,) = ensembles
+    assert own.curves.shape == (6, POINTS, 6)
+    long = long_table(ensembles)
+    assert len(long) == 2 * 6 * POINTS
+    assert (long["trials"] == 3).all()
+    one = long.query("method == 'p2' and muscle == 'BRA' and percent == 100").iloc[0]
+    ends = [read_table(done / "results" / "S1" / f"t{n}" / "p2" / "muscle_force.sto")["BRA"].iloc[-1] for n in range(3)]
+    assert one["force_mean_N"] == pytest.approx(np.mean(ends))
+    assert one["force_sd_N"] == pytest.approx(np.std(ends, ddof=1))
+
+
+def test_the_page(done: Path, call) -> None:
+    answer = call("report", done)
+    assert answer.code == 0, answer.err
+    text = (done / "report.html").read_text()
+    assert (
+        text.index("6 of 8 jobs solved")
+        < text.index("Failures")
+        < text.index("S1/broken/p2")
+        < text.index("Muscle forces")
+    )
+    assert "<script" not in text
+    assert pd.read_csv(done / "peaks.csv").shape == (36, 9)
+    assert pd.read_parquet(done / "curves.parquet").shape[0] == 2 * 6 * POINTS
+    assert "--overwrite" in call("report", done).err
+    assert call("report", done, "--overwrite", "--title", "Arms").code == 0
+    assert "--emg" in call("report", done, "--emg", "x.sto", "--overwrite").err
+    assert write_study_report(done, done.parent / "page.html").is_file()
+
+
+def test_emg_and_strides_of_each_trial(arm, tmp_path: Path) -> None:
+    """EMG made of the arm's own activations, and a foot that touches down every 0.4 s."""
+    solution = osimopt.solve_static(osimopt.load_problem(arm.model, arm.motion))
+    own = solution.to_dataframe()
+    write_table(own[["BIClong", "TRIlat"]].set_axis(["biceps", "triceps"], axis=1), tmp_path / "emg.sto")
+    time = np.arange(301) / 200.0
+    force = np.where((time - 0.05) % 0.4 < 0.25, 500.0, 0.0)
+    write_table(pd.DataFrame({"ground_force_r_vy": force}, index=pd.Index(time, name="time")), tmp_path / "grf.mot")
+    (tmp_path / "map.toml").write_text('[channels]\nbiceps = "BIClong"\ntriceps = "TRIlat"\n')
+    (tmp_path / "study.toml").write_text(
+        f'[[subjects]]\nname = "S"\nmodel = "{arm.model}"\nmotions = "{arm.motion}"\nemg = "emg.sto"\n'
+        'strides = "grf.mot"\n[[methods]]\nname = "p2"\n[emg]\nmapping = "map.toml"\nside = "r"\namplitude = "mvc"\n'
+    )
+    folder = run_study(tmp_path / "study.toml")
+    row = read_manifest(folder).iloc[0]
+    assert row["status"] == "solved", row["reason"]
+    assert row["emg_r_median"] > 0.8
+    assert row["emg_r biceps"] > 0.8
+    assert len(json.loads(row["strides"])) == 3
+    _, (ensemble,) = gather(folder)
+    result = Result.read(folder / "results" / "S" / Path(arm.motion).stem / "p2")
+    assert ensemble.curves[0].max() <= result.muscle_force.max() + 1e-9
+
+
+def test_a_trial_called_nan(tmp_path: Path) -> None:
+    from osimopt.batch.journal import write_manifest
+
+    write_manifest(tmp_path, [{"job": "s/nan/p", "trial": "nan", "status": "solved", "seconds": None}])
+    table = read_manifest(tmp_path)
+    assert table["trial"].tolist() == ["nan"]
+    assert table["reason"].tolist() == [""]
+    assert table["seconds"].isna().all()
+
+
+def test_the_script(study: Path) -> None:  # noqa: F811
+    run_script(ROOT / "scripts" / "batch_process.py", study, cwd=study.parent)
+    assert len(read_manifest(study.parent / "study_results")) == 8
