@@ -6,6 +6,7 @@ import atexit
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def done_on_cluster(
             task = tasks.pop(future.key)
             row = _row(future)
             if row["status"] in LOST and task.attempt < run.attempts:
-                running.add(submit(Task(task.job, task.key, task.attempt + 1)))
+                running.add(submit(replace(task, attempt=task.attempt + 1)))
                 continue
             yield row_of(task, row, folder / "results" / task.job.name)
             if waiting:

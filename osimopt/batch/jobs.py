@@ -14,9 +14,6 @@ from ..errors import ConfigError, explain, some
 from ..tables import sha256
 from .study import Files, Study, Subject
 
-#: Files of a job that its key is made of.
-INPUTS = ("model", "motion", "external_loads", "generalized_force", "emg", "strides", "mapping", "surrogate")
-
 
 @dataclass(frozen=True)
 class Job:
@@ -38,6 +35,10 @@ class Job:
     def plain(self) -> dict[str, Any]:
         """As JSON holds it."""
         return asdict(self)
+
+    def inputs(self, hashes: Hashes) -> str:
+        """Files and the beginnings of their SHA-256, as JSON."""
+        return json.dumps({what: f"{Path(path).name} {hashes.of(path)[:12]}" for what, path in self.files.items()})
 
     def key(self, hashes: Hashes) -> str:
         """Of everything that decides the result: contents of files, options, version."""

@@ -22,7 +22,7 @@ FIRST = (
     "job", "subject", "trial", "method", "status", "reason", "frames", "frames_solved", "moment_residual_max",
     "reserve_share_max", "reserve_coordinate", "residual_peak", "checks_failed", "findings", "peak_force_N",
     "objective_mean", "emg_r_median", "start", "end", "read_s", "solve_s", "seconds", "peak_mb", "attempts", "strides",
-    "key",
+    "inputs", "key",
 )  # fmt: skip
 
 

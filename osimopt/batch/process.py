@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import selectors
+import queue
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 #: s between looks at the clock, the stop, and the memory.
 TICK = 0.1
@@ -37,6 +38,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def do(
         self, job: Mapping[str, Any], folder: str, log: str, limits: Limits, stop: Callable[[], bool]
@@ -50,37 +52,34 @@ class Worker:
         """
         process = self._started()
         assert process.stdin is not None
-        assert process.stdout is not None
-        begin, peak = time.monotonic(), 0.0
+        begin, peak, weighed = time.monotonic(), 0.0, 0.0
         try:
             process.stdin.write(json.dumps({"job": job, "folder": folder, "log": log}) + "\n")
             process.stdin.flush()
         except OSError:  # it died between two jobs
             return self._lost(begin, peak)
-        weighed = 0.0
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            while not selector.select(TICK):
-                now = time.monotonic()
-                if stop():
-                    self.end()
-                    raise StoppedError
-                if now - begin > limits.seconds:
-                    self.end()
-                    text = f"Not done after {limits.seconds:g} s (timeout_s): ended."
-                    return {"status": "timeout", "reason": text, "seconds": round(now - begin, 3), "peak_mb": peak}
-                if now - weighed > WEIGH:
-                    weighed, held = now, self.memory_mb()
-                    peak = max(peak, held)
-                    if held > limits.memory_mb:
-                        self.end()
-                        text = f"It held {held:.0f} MB, more than {limits.memory_mb:g} (memory_mb): ended."
-                        return {"status": "memory", "reason": text, "seconds": round(now - begin, 3), "peak_mb": peak}
-        line = process.stdout.readline()
+        while (line := self._answer()) is None:
+            now = time.monotonic()
+            if stop():
+                self.end()
+                raise StoppedError
+            if now - weighed > WEIGH:
+                weighed, held = now, self.memory_mb()
+                peak = max(peak, held)
+            if (broken := _broken(limits, now - begin, peak)) is not None:
+                self.end()
+                return {**broken, "seconds": round(now - begin, 3), "peak_mb": peak}
         if not line.endswith("\n"):
             return self._lost(begin, peak)
         row: dict[str, Any] = json.loads(line)
         return {**row, "peak_mb": round(max(peak, self.memory_mb()), 1)}
+
+    def _answer(self) -> str | None:
+        """The next line, an empty one at the end of all, None if there is none within a tick."""
+        try:
+            return self._lines.get(timeout=TICK)
+        except queue.Empty:
+            return None
 
     def memory_mb(self) -> float:
         """MB that it and the processes that it started hold now."""
@@ -129,6 +128,8 @@ class Worker:
             [sys.executable, "-m", "osimopt.batch.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, text=True, encoding="utf-8", env=environment, start_new_session=True,
         )  # fmt: skip
+        self._lines = queue.SimpleQueue()
+        threading.Thread(target=_read, args=(self._process.stdout, self._lines), daemon=True).start()
         return self._process
 
     def _lost(self, begin: float, peak: float) -> dict[str, Any]:
@@ -139,3 +140,21 @@ class Worker:
         self.end()
         text = f"Its process died ({how}): a crash in native code, or ended from outside."
         return {"status": "crashed", "reason": text, "seconds": round(time.monotonic() - begin, 3), "peak_mb": peak}
+
+
+def _read(stream: IO[str] | None, lines: queue.SimpleQueue[str]) -> None:
+    """Lines as they come, an empty one at the end: in a thread, as Windows cannot wait for a pipe with a limit."""
+    with contextlib.suppress(OSError, ValueError):  # closed by the owner
+        for line in stream or ():
+            lines.put(line)
+    lines.put("")
+
+
+def _broken(limits: Limits, seconds: float, memory_mb: float) -> dict[str, Any] | None:
+    """Status and reason where a limit is passed."""
+    if seconds > limits.seconds:
+        return {"status": "timeout", "reason": f"Not done after {limits.seconds:g} s (timeout_s): ended."}
+    if memory_mb > limits.memory_mb:
+        text = f"It held {memory_mb:.0f} MB, more than {limits.memory_mb:g} (memory_mb): ended."
+        return {"status": "memory", "reason": text}
+    return None

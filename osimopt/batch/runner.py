@@ -8,7 +8,7 @@ import shutil
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Task:
 
     job: Job
     key: str
+    inputs: str
     attempt: int = 1
 
 
@@ -125,7 +126,7 @@ def _to_do(everything: Sequence[Job], journal: Journal, folder: Path) -> list[Ta
         key, row = job.key(hashes), journal.rows.get(job.name, {})
         kept = row.get("status") in DONE and row.get("key") == key
         if not (kept and row.get("bytes") == _bytes(folder / "results" / job.name)):
-            tasks.append(Task(job, key))
+            tasks.append(Task(job, key, job.inputs(hashes)))
     return tasks
 
 
@@ -242,7 +243,7 @@ def _work(
             except StoppedError:
                 return
             if row["status"] in LOST and task.attempt < run.attempts:
-                again = Task(task.job, task.key, task.attempt + 1)
+                again = replace(task, attempt=task.attempt + 1)
                 (lost if row["status"] == "memory" else group).append(again)
             else:
                 rows.put(row)
@@ -265,4 +266,5 @@ def row_of(task: Task, row: dict[str, Any], place: Path) -> dict[str, Any]:
         shutil.rmtree(place, ignore_errors=True)
         clear_unfinished(place)
     own = {"job": task.job.name, "subject": task.job.subject, "trial": task.job.trial, "method": task.job.method}
-    return {**own, **row, "attempts": task.attempt, "key": task.key, "bytes": _bytes(place)}
+    return {**own, **row, "attempts": task.attempt, "inputs": task.inputs, "key": task.key,
+            "bytes": _bytes(place)}  # fmt: skip

@@ -39,7 +39,9 @@ def main() -> None:
 
 def _die_with(owner: int) -> None:
     """End this process and those that it started when the owner was killed: the next run must find nobody at work."""
-    while os.getppid() == owner:
+    import psutil
+
+    while os.getppid() == owner and psutil.pid_exists(owner):
         time.sleep(LOOK)
     if hasattr(os, "killpg"):
         os.killpg(os.getpgrp(), signal.SIGKILL)
