@@ -87,7 +87,7 @@ def do_remotely(
         worker = _own.worker = Worker()
         atexit.register(worker.end)
     row: dict[str, Any] = worker.do(job, folder, log, Limits(seconds, memory_mb), lambda: False)
-    if row["status"] not in DONE or worker.memory_mb() > recycle_mb:
+    if row["status"] not in DONE or worker.held_mb > recycle_mb:
         worker.end()
     return row
 

@@ -34,9 +34,13 @@ class StoppedError(Exception):
 
 
 class Worker:
-    """One process of ``osimopt.batch.worker``, started when it is needed."""
+    """One process of ``osimopt.batch.worker``, started when it is needed.
+
+    ``held_mb`` is what it held after its last job, with the processes that it started.
+    """
 
     def __init__(self) -> None:
+        self.held_mb = 0.0
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
 
@@ -72,7 +76,8 @@ class Worker:
         if not line.endswith("\n"):
             return self._lost(begin, peak)
         row: dict[str, Any] = json.loads(line)
-        return {**row, "peak_mb": round(max(peak, self.memory_mb()), 1)}
+        self.held_mb = self.memory_mb()
+        return {**row, "peak_mb": round(max(peak, self.held_mb), 1)}
 
     def _answer(self) -> str | None:
         """The next line, an empty one at the end of all, None if there is none within a tick."""

@@ -247,7 +247,7 @@ def _work(
                 (lost if row["status"] == "memory" else group).append(again)
             else:
                 rows.put(row)
-            if worker.memory_mb() > run.recycle_mb:
+            if worker.held_mb > run.recycle_mb:
                 worker.end()
     finally:
         worker.end()
