@@ -268,6 +268,18 @@ def test_a_full_disk_stops_the_study_and_loses_nothing(study: Path, monkeypatch:
     assert statuses(folder) == ALL | BROKEN
 
 
+def test_no_room_for_the_manifest(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("osimopt.batch.journal.write_atomically", full)
+        with pytest.raises(InputError, match=r"manifest, got No space left.*--resume"):
+            run_study(study)
+    run_study(study, resume=True)
+    assert statuses(study.parent / "study_results") == ALL | BROKEN
+
+
 def test_a_line_that_was_cut_is_no_row(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     for name in "abc":

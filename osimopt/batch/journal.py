@@ -57,10 +57,7 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            fix = "Make room, then go on with --resume: nothing that is in it is lost."
-            raise InputError(
-                explain("room for the study's journal", f"{error.strerror or error}", fix, self.path)
-            ) from None
+            raise _no_room("journal", error, self.path) from None
         self.rows[str(row["job"])] = dict(row)
 
     def _ends_whole(self) -> bool:
@@ -70,7 +67,20 @@ class Journal:
 
 
 def write_manifest(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write ``manifest.csv`` and, with pyarrow at hand, ``manifest.parquet``; each appears whole or not at all."""
+    """Write ``manifest.csv`` and, with pyarrow at hand, ``manifest.parquet``; each appears whole or not at all.
+
+    Raises
+    ------
+    InputError
+        No room for them: the journal has every row all the same.
+    """
+    try:
+        _write_manifest(folder, rows)
+    except OSError as error:
+        raise _no_room("manifest", error, folder) from None
+
+
+def _write_manifest(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     import pandas as pd
 
     columns = [*FIRST, *dict.fromkeys(name for row in rows for name in row if name not in FIRST)]
@@ -85,6 +95,11 @@ def write_manifest(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     packed = io.BytesIO()
     table.to_parquet(packed, index=False)
     write_atomically(folder / f"{MANIFEST}.parquet", packed.getvalue())
+
+
+def _no_room(what: str, error: OSError, path: Path) -> InputError:
+    fix = "Make room, then go on with --resume: nothing that was done is lost."
+    return InputError(explain(f"room for the study's {what}", f"{error.strerror or error}", fix, path))
 
 
 def read_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
