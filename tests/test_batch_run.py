@@ -166,8 +166,14 @@ def test_a_job_that_kills_its_process_is_one_row(study: Path, monkeypatch: pytes
         if job["trial"] == "t1":
             process = self._started()
             process.send_signal(signal.SIGSTOP)  # so that it dies with the job in hand
-            process.send_signal(signal.SIGSEGV)
-            threading.Timer(0.2, process.send_signal, [signal.SIGCONT]).start()
+            while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+                time.sleep(0.01)
+
+            def die() -> None:
+                process.send_signal(signal.SIGSEGV)
+                process.send_signal(signal.SIGCONT)
+
+            threading.Timer(0.5, die).start()
         return real(self, job, *more)
 
     monkeypatch.setattr(Worker, "do", deadly)
