@@ -8,6 +8,7 @@ and warns where the header disagrees with a table that is otherwise sound.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import tempfile
@@ -97,6 +98,20 @@ def write_table(
     head = table_head(name, len(table), list(table.columns), in_degrees)
     write_atomically(path, head + table_rows(table.index.to_numpy(dtype=float), table.to_numpy(dtype=float)))
     return path
+
+
+def write_records(table: pd.DataFrame, path: Path) -> None:
+    """Write a table without its index as ``<path>.csv`` and, with pyarrow at hand, ``<path>.parquet``; each whole."""
+    text = io.StringIO()
+    table.to_csv(text, index=False, lineterminator="\n")
+    write_atomically(path.with_suffix(".csv"), text.getvalue())
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        return
+    packed = io.BytesIO()
+    table.to_parquet(packed, index=False)
+    write_atomically(path.with_suffix(".parquet"), packed.getvalue())
 
 
 def table_head(name: str, rows: int, labels: Sequence[object], in_degrees: bool = False) -> str:

@@ -279,7 +279,7 @@ def test_no_room_for_the_manifest(study: Path, monkeypatch: pytest.MonkeyPatch) 
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("osimopt.batch.journal.write_atomically", full)
+        patch.setattr("osimopt.tables.write_atomically", full)
         with pytest.raises(InputError, match=r"manifest, got No space left.*--resume"):
             run_study(study)
     run_study(study, resume=True)

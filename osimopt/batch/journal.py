@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, explain
-from ..tables import write_atomically
+from ..tables import write_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,27 +73,13 @@ def write_manifest(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     InputError
         No room for them: the journal has every row all the same.
     """
-    try:
-        _write_manifest(folder, rows)
-    except OSError as error:
-        raise _no_room("manifest", error, folder) from None
-
-
-def _write_manifest(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     import pandas as pd
 
     columns = [*FIRST, *dict.fromkeys(name for row in rows for name in row if name not in FIRST)]
-    table = pd.DataFrame.from_records(list(rows), columns=columns)
-    buffer = io.StringIO()
-    table.to_csv(buffer, index=False, lineterminator="\n")
-    write_atomically(folder / f"{MANIFEST}.csv", buffer.getvalue())
     try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        return
-    packed = io.BytesIO()
-    table.to_parquet(packed, index=False)
-    write_atomically(folder / f"{MANIFEST}.parquet", packed.getvalue())
+        write_records(pd.DataFrame.from_records(list(rows), columns=columns), folder / MANIFEST)
+    except OSError as error:
+        raise _no_room("manifest", error, folder) from None
 
 
 def _no_room(what: str, error: OSError, path: Path) -> InputError:

@@ -55,11 +55,9 @@ class Worker:
             ``stop`` became true.
         """
         process = self._started()
-        assert process.stdin is not None
         begin, peak, weighed = time.monotonic(), 0.0, 0.0
         try:
-            process.stdin.write(json.dumps({"job": job, "folder": folder, "log": log}) + "\n")
-            process.stdin.flush()
+            print(json.dumps({"job": job, "folder": folder, "log": log}), file=process.stdin, flush=True)
         except OSError:  # it died between two jobs
             return self._lost(begin, peak)
         while (line := self._answer()) is None:

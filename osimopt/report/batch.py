@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from ..batch.aggregate import Ensemble, gather, long_table
 from ..batch.journal import read_manifest
 from ..errors import InputError, explain
-from ..tables import write_atomically
+from ..tables import write_records
 from .ensemble import Curve, muscle_groups
 from .multiples import Panel, draw_panels
 from .page import Section, write_page
@@ -57,8 +56,8 @@ def write_study_report(
         fix = "Choose another name, or say overwrite=True (--overwrite)."
         raise InputError(explain("a new file for the report", "one that is there", fix, path))
     long, ensembles = gather(folder)
-    _write(long, folder / "peaks")
-    _write(long_table(ensembles), folder / "curves")
+    write_records(long, folder / "peaks")
+    write_records(long_table(ensembles), folder / "curves")
     failed = table[table["status"] != "solved"]
     good = len(table) - len(failed)
     head = f"{good} of {len(table)} jobs solved." if len(failed) else f"All {len(table)} jobs solved."
@@ -147,17 +146,3 @@ def _curve(values: np.ndarray, methods: Sequence[str], method: str) -> Curve:
     mean = chosen.mean(axis=0)
     spread = chosen.std(axis=0, ddof=1) if len(chosen) > 1 else np.full(len(x), np.nan)
     return Curve(x, mean, mean - spread, mean + spread)
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    """As CSV and, with pyarrow at hand, as Parquet."""
-    text = io.StringIO()
-    table.to_csv(text, index=False, lineterminator="\n")
-    write_atomically(path.with_suffix(".csv"), text.getvalue())
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        return
-    packed = io.BytesIO()
-    table.to_parquet(packed, index=False)
-    write_atomically(path.with_suffix(".parquet"), packed.getvalue())
