@@ -20,7 +20,18 @@ Index = NDArray[np.intp]
 #: N/cm², the specific tension that turns a maximum isometric force into a cross-sectional area.
 SPECIFIC_TENSION = 50.0
 
+#: An effect (a moment arm, what an actuator does to a coordinate) below this share of the largest is rounding: nothing
+#: acts there.
+ROUNDING = 1e-9
+
 CoordinateKind = Literal["free", "coupled", "locked", "prescribed"]
+
+
+def acts(effect: Array, axis: int | tuple[int, ...] | None = None) -> NDArray[np.bool_]:
+    """Where an effect is more than rounding: above ROUNDING times the largest of the array, anywhere along ``axis``."""
+    size = np.abs(effect)
+    found = size > ROUNDING * size.max(initial=0.0)
+    return np.asarray(found if axis is None else found.any(axis=axis), dtype=bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +41,9 @@ class Coordinate:
     ``kind`` says who decides its value: the motion (free), a coupler constraint (coupled), the model's
     default (locked) or a function in the model (prescribed). Only free coordinates have a moment balance.
     ``rotational`` decides the unit (rad, else m). ``floating`` marks the
-    coordinates of a free base, ``clamped`` those that OpenSim keeps within ``range``.
+    coordinates of a free base, ``clamped`` those that OpenSim keeps within ``range``. ``converted`` says whether
+    OpenSim's own tools convert its columns between degrees and radians: they leave an angle whose joint moves by a
+    function other than the identity ("Coupled") in radians, in files of degrees too.
     """
 
     name: str
@@ -41,6 +54,7 @@ class Coordinate:
     range: tuple[float, float]
     floating: bool = False
     clamped: bool = False
+    converted: bool = True
 
     @property
     def unit(self) -> str:

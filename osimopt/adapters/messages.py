@@ -40,7 +40,7 @@ class Actuator:
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """A model in plain data; ``free`` indexes the free coordinates in multibody-tree order."""
+    """A model in plain data; ``free`` indexes the free coordinates in multibody-tree order, ``weight`` is in N."""
 
     name: str
     coordinates: tuple[Coordinate, ...]
@@ -51,6 +51,7 @@ class ModelDescription:
     switched_off: tuple[str, ...]
     warnings: tuple[str, ...]
     opensim_version: str
+    weight: float = 0.0
 
     @property
     def coordinate_names(self) -> tuple[str, ...]:
