@@ -43,7 +43,8 @@ class Coordinate:
     ``rotational`` decides the unit (rad, else m). ``floating`` marks the
     coordinates of a free base, ``clamped`` those that OpenSim keeps within ``range``. ``converted`` says whether
     OpenSim's own tools convert its columns between degrees and radians: they leave an angle whose joint moves by a
-    function other than the identity ("Coupled") in radians, in files of degrees too.
+    function other than the identity ("Coupled") in radians, in files of degrees too. ``turning`` marks coordinates of a
+    joint with speeds of its own (Ball, Free, Ellipsoid, Scapulothoracic): their rates are not OpenSim's speeds.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Coordinate:
     floating: bool = False
     clamped: bool = False
     converted: bool = True
+    turning: bool = False
 
     @property
     def unit(self) -> str:

@@ -11,6 +11,7 @@ import opensim
 from ...data import Coordinate, CoordinateKind, MuscleParameters
 from ...errors import ModelError, explain
 from ..messages import Actuator, ModelDescription, ModelKey
+from .axes import is_converted, is_rotational
 from .session import Session, load
 
 #: The parts of a Millard2012EquilibriumMuscle that hold numbers of their own.
@@ -35,6 +36,7 @@ def describe(key: ModelKey) -> ModelDescription:
         switched_off=tuple(session.switched_off),
         warnings=tuple(session.warnings),
         opensim_version=opensim.GetVersion(),
+        weight=_weight(session),
     )
 
 
@@ -66,12 +68,20 @@ def _coordinate(session: Session, index: int) -> Coordinate:
         name=coordinate.getName(),
         joint=joint.getName(),
         kind=kind,
-        rotational=coordinate.getMotionType() != opensim.Coordinate.Translational,
+        rotational=is_rotational(coordinate),
         default=coordinate.getDefaultValue(),
         range=(coordinate.getRangeMin(), coordinate.getRangeMax()),
         floating=bool(grounded and joint.numCoordinates() >= 3),
         clamped=bool(coordinate.getClamped(state)),
+        converted=is_converted(coordinate) or not is_rotational(coordinate),
+        turning=any(index in joint for joint in session.turning),
     )
+
+
+def _weight(session: Session) -> float:
+    """Of all bodies, in N."""
+    gravity = session.model.getGravity()
+    return float(session.model.getTotalMass(session.state) * np.sqrt(sum(gravity.get(i) ** 2 for i in range(3))))
 
 
 def _actuator(actuator: Any) -> Actuator:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ..messages import ModelKey, Postures
 from .couplers import follow
-from .geometry import set_posture, set_speed
 from .session import Session, load, warnings_since
+from .state import set_posture, set_speed, to_speeds
 
 Array = NDArray[np.float64]
 
@@ -25,12 +25,26 @@ def strengths(key: ModelKey, coordinate: int, values: Array, pose: Array) -> Pos
         posture = follow(session, posture)
         set_posture(session, 0.0, posture)
         set_speed(session, np.zeros(len(posture)))
-        moving = session.coordinates[coordinate]
-        columns["moment_arm"].append([muscle.computeMomentArm(session.state, moving) for muscle in session.muscles])
+        columns["moment_arm"].append(arms_about(session, coordinate))
         forces = [_forces(session, muscle) for muscle in session.muscles]
         for name, row_of_muscles in zip(Postures.COLUMNS[1:], zip(*forces, strict=True), strict=True):
             columns[name].append(list(row_of_muscles))
     return Postures({name: np.array(rows) for name, rows in columns.items()}, warnings_since())
+
+
+def arms_about(session: Session, coordinate: int) -> list[float]:
+    """OpenSim's own moment arms (M,) about a coordinate, in the posture set.
+
+    ``computeMomentArm`` is about a speed; about a coordinate it is the sum over the speeds that its rate needs.
+    """
+    unit = np.zeros(len(session.coordinates))
+    unit[coordinate] = 1.0
+    shares = to_speeds(session, unit)
+    moving = [(share, session.coordinates[index]) for index, share in enumerate(shares) if share != 0.0]
+    return [
+        sum(share * muscle.computeMomentArm(session.state, about) for share, about in moving)
+        for muscle in session.muscles
+    ]
 
 
 def _forces(session: Session, muscle: Any) -> tuple[float, float, float, float, float]:

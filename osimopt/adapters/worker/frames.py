@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from ...data import Kinematics
 from ..messages import FrameArrays, ModelKey, Pairs, Wanted
-from .geometry import make_plan, moment_arms, net_force, set_posture, set_speed
+from .geometry import make_plan, moment_arms
 from .session import Session, load, warnings_since
+from .state import net_force, set_posture, set_speed, to_speeds
 
 Array = NDArray[np.float64]
 
@@ -28,7 +29,8 @@ def extract(key: ModelKey, motion: Kinematics, pairs: Pairs, wanted: Wanted) -> 
     speed, acceleration, time = motion.speed, motion.acceleration, motion.time
     plan = make_plan(session, pairs.coordinate, pairs.muscle, pairs.spanned, pairs.probed)
     fixed, changing = _split_effects(session)
-    constant = not changing and all(coordinate in free for _, coordinate, _ in fixed)
+    turning = {index for joint in session.turning for index in joint}
+    constant = not changing and all(coordinate in free and coordinate not in turning for _, coordinate, _ in fixed)
     driven = session.driven()
     rows: dict[str, list[Any]] = {name: [] for name in ("arms", "length", "speed", "gain", "passive", "tau", "effect")}
     unexplained: set[str] = set()
@@ -132,12 +134,13 @@ def _effects(
 ) -> Array:
     """Generalized force (D, K) that each scalar actuator produces per unit of control.
 
-    One on a coordinate acts with its optimal force there. Any other (torque, point, path) is switched on
+    One on a coordinate acts with its optimal force on the coordinate's speed. Any other (torque, point, path) is switched on
     alone in the inverse dynamics, because its effect depends on the posture.
     """
     effect = np.zeros((to_free.shape[1], len(session.actuators)))
+    speeds = to_speeds(session, to_free)
     for column, coordinate, optimal_force in fixed:
-        effect[:, column] = optimal_force * to_free[coordinate]
+        effect[:, column] = optimal_force * speeds[coordinate]
     for column in changing:
         actuator = session.actuators[column]
         actuator.setOverrideActuation(session.state, actuator.getOptimalForce())

@@ -6,29 +6,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import opensim
 from numpy.typing import NDArray
 
+from ...data import acts
 from ..messages import ModelKey, Pairs
 from .couplers import follow, jacobian
 from .paths import spans, tension_arms, winding, wraps
 from .session import Session, load
+from .state import set_posture, set_speed
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 #: rad or m; the step of the finite differences of length that moment arms are compared with.
 STEP = 1e-3
-#: m; a moment arm below this in every posture tried is zero (rounding leaves 1e-12, muscles that act show 1e-5).
-ZERO = 1e-7
 #: m; where lengthening speed and tension give moment arms further apart than rounding (1e-11), OpenSim's is the latter.
 FORCE_BASED = 1e-8
 #: m; OpenSim's moment arm and −∂l/∂q may differ by this much before it is said.
 INCONSISTENT = 1e-3
 #: Postures in which slopes of length are tried.
 LENGTH_POSTURES = 4
-#: Joints whose coordinates are not the integrals of their speeds: there −∂l/∂q is no moment arm.
-OWN_SPEEDS = {"BallJoint", "EllipsoidJoint", "FreeJoint"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +57,9 @@ def find_pairs(key: ModelKey, value: Array) -> Pairs:
     arms = np.zeros((len(postures), *spanned.shape))
     arms[:, coordinate, muscle] = [_try(session, posture, plan) for posture in postures]
     probed = _take_from_forces(session, postures, arms)
-    acts = np.nan_to_num(np.abs(arms)).max(axis=0) > ZERO
-    coordinate, muscle = np.nonzero(spanned | acts)
-    served = np.asarray((spanned & acts).any(axis=1))
+    active = acts(np.nan_to_num(arms), axis=0)
+    coordinate, muscle = np.nonzero(spanned | active)
+    served = np.asarray((spanned & active).any(axis=1))
     return Pairs(coordinate, muscle, served, spanned, probed, _inconsistent(session, spanned, postures, arms))
 
 
@@ -108,33 +105,6 @@ def moment_arms(session: Session, to_free: Array, plan: Plan) -> Array:
     return arms
 
 
-def set_posture(session: Session, time: float, value: Array) -> None:
-    """Set time and every coordinate, nothing enforced."""
-    session.state.setTime(float(time))
-    q = np.empty(len(value))
-    q[session.mobility] = value
-    session.state.setQ(opensim.Vector.createFromMat(q))
-
-
-def set_speed(session: Session, speed: Array) -> None:
-    """Set every speed and realize velocities."""
-    u = np.empty(len(speed))
-    u[session.mobility] = speed
-    session.state.setU(opensim.Vector.createFromMat(u))
-    session.model.realizeVelocity(session.state)
-
-
-def net_force(session: Session, acceleration: Array) -> Array:
-    """Inverse dynamics with every actuator at zero, in the order of the coordinate set.
-
-    Springs, limit forces, bushings, ligaments and external loads stay on, as in OpenSim's static optimization.
-    """
-    udot = np.empty(len(acceleration))
-    udot[session.mobility] = acceleration
-    force = session.inverse_dynamics.solve(session.state, opensim.Vector.createFromMat(udot))
-    return np.asarray(force.to_numpy())[session.mobility]
-
-
 def _take_from_forces(session: Session, postures: Array, arms: Array) -> Index:
     """Replace the moment arms (S, D, M) of muscles whose quick one is another than OpenSim's own; return those muscles.
 
@@ -166,8 +136,6 @@ def _inconsistent(session: Session, spanned: NDArray[np.bool_], postures: Array,
         off = np.abs(arms[index] + _length_slopes(session, postures[index], spanned & doubtful))
         worst = np.fmax(worst, np.where(doubtful, off, 0.0))
     coordinates = [session.coordinates[index] for index in session.free()]
-    own_speeds = [c.getJoint().getConcreteClassName() in OWN_SPEEDS for c in coordinates]
-    worst = np.where(np.array(own_speeds)[:, None], 0.0, worst)
     said = []
     for muscle in np.flatnonzero(worst.max(axis=0) > INCONSISTENT):
         row = int(np.argmax(worst[:, muscle]))

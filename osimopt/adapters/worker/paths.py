@@ -9,7 +9,9 @@ import numpy as np
 import opensim
 from numpy.typing import NDArray
 
+from ...errors import ModelError, explain
 from .session import Session
+from .state import to_speeds
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -29,7 +31,9 @@ def spans(session: Session) -> Mask:
         if winding := opensim.GeometryPath.safeDownCast(path):
             reached = [from_ground[body] for body in _bodies(winding)]
             everywhere = set(names).intersection(*reached)
-            own = set().union(*reached) - everywhere | _moving(winding)
+            moving = _moving(winding)
+            _refuse_turning(session, component, moving)
+            own = set().union(*reached) - everywhere | moving
         elif given := opensim.FunctionBasedPath.safeDownCast(path):
             paths = given.getProperty_coordinate_paths()
             own = {paths.getValue(i).split("/")[-1] for i in range(paths.size())}
@@ -78,6 +82,16 @@ def _moving(path: Any) -> set[str]:
     }
 
 
+def _refuse_turning(session: Session, muscle: Any, moving: set[str]) -> None:
+    """OpenSim moves points by the speed of a coordinate, which is not its rate in a joint with speeds of its own."""
+    turning = {session.coordinates[index].getName() for joint in session.turning for index in joint}
+    if wrong := sorted(moving & turning):
+        got = f"'{wrong[0]}' moving a point of '{muscle.getName()}'"
+        fix = "OpenSim takes its speed for its rate there: replace the joint by a CustomJoint, or fix the point."
+        expected = "MovingPathPoints of coordinates whose speeds are their rates"
+        raise ModelError(explain(expected, got, fix, session.key.path))
+
+
 def wraps(muscle: Any) -> int:
     """How many objects a muscle may wrap over."""
     path = opensim.GeometryPath.safeDownCast(muscle.getPath())
@@ -117,7 +131,7 @@ def tension_arms(session: Session, to_free: Array, probed: Any) -> dict[int, Arr
     for index, (mobility, slope) in ((i, motion) for i, motion in enumerate(moving) if motion is not None):
         generalized[index, mobility] += slope @ pull[index]
     total = np.add.reduceat(generalized, first[:-1], axis=0)[:, session.mobility]
-    return dict(zip(found, total @ to_free, strict=True))
+    return dict(zip(found, total @ to_speeds(session, to_free), strict=True))
 
 
 def _pulls(body: NDArray[np.intp], place: Array, first: NDArray[np.intp]) -> Array:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..messages import ModelKey
 from ..records import ForceRecord
-from .geometry import set_posture, set_speed
 from .session import Session, load
+from .state import set_posture, set_speed
 
 Array = NDArray[np.float64]
 

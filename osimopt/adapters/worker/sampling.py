@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ModelError, explain, some
 from ...polynomial.samples import Jump, Samples, Survey
 from ..messages import ModelKey
 from .couplers import follow, jacobian
-from .geometry import OWN_SPEEDS, set_posture, set_speed
 from .paths import wraps
 from .session import Session, load
+from .state import set_posture, set_speed
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -32,11 +31,6 @@ def survey(key: ModelKey, postures: Array, moving: Index) -> Survey:
     """Find in which of the ``moving`` coordinates muscles' lengths vary, and whose moment arms to doubt.
 
     ``postures`` is (n, N); the coordinates that do not move have zero slope.
-
-    Raises
-    ------
-    ModelError
-        A muscle spans a joint whose speeds are not the rates of its coordinates.
     """
     session = load(key)
     everyone = np.arange(len(session.muscles))
@@ -62,7 +56,6 @@ def survey(key: ModelKey, postures: Array, moving: Index) -> Survey:
             for index in np.flatnonzero(spanned[:, muscle]):
                 arm = session.muscles[muscle].computeMomentArm(session.state, session.coordinates[index])
                 mismatch[muscle] = np.fmax(mismatch[muscle], abs(arm + slopes[index, muscle]))
-    _refuse_own_speeds(session, spanned)
     return Survey(
         tuple(muscle.getAbsolutePathString() for muscle in session.muscles),
         tuple(coordinate.getAbsolutePathString() for coordinate in session.coordinates),
@@ -70,17 +63,6 @@ def survey(key: ModelKey, postures: Array, moving: Index) -> Survey:
         np.flatnonzero(several | (doubted > DISAGREES)),
         mismatch,
     )
-
-
-def _refuse_own_speeds(session: Session, spanned: NDArray[np.bool_]) -> None:
-    for coordinate, muscles in zip(session.coordinates, spanned, strict=True):
-        joint = coordinate.getJoint()
-        if muscles.any() and joint.getConcreteClassName() in OWN_SPEEDS:
-            names = some(session.muscles[index].getName() for index in np.flatnonzero(muscles))
-            got = f"{joint.getConcreteClassName()} '{joint.getName()}' under {names}"
-            fix = "There -dl/dq is no moment arm: replace the joint by a CustomJoint."
-            expected = "joints whose speeds are the rates of their coordinates"
-            raise ModelError(explain(expected, got, fix, session.key.path))
 
 
 def sample(

@@ -11,6 +11,7 @@ import opensim
 
 from ...errors import ModelError, explain, some
 from ..messages import ModelKey
+from .mobility import Mobility
 from .refusals import reason, why_refused
 
 opensim.Logger.removeFileSink()  # before the first message, so that no opensim.log is ever made
@@ -42,13 +43,19 @@ class Coupler:
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """A loaded model and its parts, in the order of the model's coordinate set and force set."""
+    """A loaded model and its parts, in the order of the model's coordinate set and force set.
+
+    ``place`` and ``mobility`` are where each coordinate stands in q and u; ``turning`` the coordinates, by joint, whose
+    rates are not their speeds (``worker.state``).
+    """
 
     key: ModelKey
     model: Any
     state: Any
     coordinates: list[Any]
+    place: list[int]
     mobility: list[int]
+    turning: tuple[list[int], ...]
     muscles: list[Any]
     actuators: list[Any]
     forces: list[Any]
@@ -101,12 +108,15 @@ def load(key: ModelKey) -> Session:
     _silence(state, muscles, actuators)
     coordinate_set = model.getCoordinateSet()
     coordinates = [coordinate_set.get(i) for i in range(coordinate_set.getSize())]
+    mobility = Mobility.of(model, state, coordinates)
     return Session(
         key,
         model,
         state,
         coordinates,
-        _mobilities(coordinates, state),
+        mobility.place,
+        mobility.speed,
+        mobility.turning,
         muscles,
         actuators,
         forces,
@@ -231,16 +241,6 @@ def _silence(state: Any, muscles: list[Any], actuators: list[Any]) -> None:
         else:
             force.overrideActuation(state, True)
             force.setOverrideActuation(state, 0.0)
-
-
-def _mobilities(coordinates: list[Any], state: Any) -> list[int]:
-    """Index of each coordinate's speed in the system's vector of speeds."""
-    before = opensim.Vector(state.getU())
-    for index, coordinate in enumerate(coordinates):
-        coordinate.setSpeedValue(state, float(index + 1))
-    order = state.getU().to_numpy().round().astype(int).tolist()
-    state.setU(before)
-    return [order.index(index + 1) for index in range(len(coordinates))]
 
 
 def _couplers(parts: list[Any], state: Any, coordinates: list[Any], key: ModelKey) -> list[Coupler]:
