@@ -24,7 +24,7 @@ from .loads import read_external_loads
 from .model import Model, describe, identify
 from .motion import choose_frames, read_motion, read_motion_table
 from .polynomials import read_polynomials, warn_of_range
-from .request import Gain, Request
+from .request import Contact, Gain, Request
 from .trial import PIECE, Trial, count_jobs
 
 
@@ -46,6 +46,7 @@ def load_problem(
     speeds: str | os.PathLike[str] | None = None,
     force_sets: Sequence[str | os.PathLike[str]] = (),
     replace_force_set: bool = False,
+    contact: Contact = "auto",
     progress: Progress | None = None,
 ) -> RedundancyProblem:
     """Read a model and a motion into a problem: moment arms, maximum forces and the moments to be met.
@@ -95,6 +96,10 @@ def load_problem(
         times, which are then not derived from the motion; a states file may be given as both.
     force_sets, replace_force_set
         ForceSet files (.xml) whose forces join the model's own, or take their place.
+    contact
+        Forces of the model itself that press on the ground (contact, and bushings between ground and a model with a
+        free base): ``"on"``, ``"off"``, or ``"auto"``: off where external_loads are given, which measured the same.
+        A warning names them.
     progress
         Called with (frames done, frames in all).
 
@@ -112,7 +117,7 @@ def load_problem(
     """
     request = Request(
         model, motion, external_loads, generalized_force, time_range, lowpass_hz, reserves, weld, passive_force,
-        gain, geometry, speeds, force_sets, replace_force_set,
+        gain, geometry, speeds, force_sets, replace_force_set, contact,
     )  # fmt: skip
     return load_request(request, n_jobs, cache, progress)
 
@@ -147,7 +152,9 @@ def open_trial(request: Request, n_jobs: int | None = None) -> Trial:
         if loads is not None:
             loads.check_covers(time)
         attached = None if loads is None else (loads.path, loads.at(time[:PIECE]))
-        key = identify(request.model, request.weld, attached, request.force_sets, request.replace_force_set)
+        key = identify(
+            request.model, request.weld, attached, request.force_sets, request.replace_force_set, request.contact_acts()
+        )
         isolation.prepare("opensim", "osimopt.adapters.worker.session:warm_up", (key,), jobs)
         model = describe(key)
         motion = read_motion(
@@ -170,6 +177,7 @@ def _provenance(model: Model, request: Request, heard: list[str]) -> dict[str, A
     said = [*model.description.warnings, *heard]
     if model.description.switched_off:
         said.append(f"Switched off in the model and left out: {some(model.description.switched_off, 40)}")
+    said += _contact(model, request)
     if _unsupported(model, request):
         said.append("No ground reactions were given: the free base is held by residual actuators alone.")
     coordinates = [model.description.coordinates[index] for index in model.description.free]
@@ -194,5 +202,18 @@ def _provenance(model: Model, request: Request, heard: list[str]) -> dict[str, A
 def _unsupported(model: Model, request: Request) -> bool:
     """Whether a model with a free base touches nothing: no loads, no moments from a file, no contact of its own."""
     free_base = any(model.description.coordinates[index].floating for index in model.description.free)
-    touching = any("External" in kind or "HuntCrossley" in kind for _, kind in model.description.other_forces)
+    touching = any("External" in kind for _, kind in model.description.other_forces)
+    touching |= bool(model.description.contact) and request.contact_acts()
     return free_base and not touching and request.external_loads is None and request.generalized_force is None
+
+
+def _contact(model: Model, request: Request) -> list[str]:
+    """What became of the model's own forces on the ground, where loads were measured too."""
+    if not model.description.contact or request.external_loads is None:
+        return []
+    names = some([f"{name} ({kind})" for name, kind in model.description.contact], 12)
+    if request.contact_acts():
+        return [f"Both the model's own forces on the ground and the external loads act: {names}."]
+    return [
+        f"Switched off, because external loads were given: {names}, which press on the ground. contact='on' keeps them."
+    ]

@@ -15,7 +15,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ModelKey:
-    """What identifies a loaded model: its files as they were (``stamps``: size, time of change), and what was done."""
+    """What identifies a loaded model: its files as they were (``stamps``: size, time of change), and what was done.
+
+    ``contact`` says whether forces of the model that press on the ground act.
+    """
 
     path: str
     stamps: tuple[tuple[int, int], ...]
@@ -25,6 +28,7 @@ class ModelKey:
     rigid_tendon: bool = False
     force_sets: tuple[str, ...] = ()
     replace_force_set: bool = False
+    contact: bool = True
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,10 @@ class Actuator:
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """A model in plain data; ``free`` indexes the free coordinates in multibody-tree order, ``weight`` is in N."""
+    """A model in plain data; ``free`` indexes the free coordinates in multibody-tree order, ``weight`` is in N.
+
+    ``contact`` are name and class of the forces that press on the ground, whether they act or not.
+    """
 
     name: str
     coordinates: tuple[Coordinate, ...]
@@ -52,6 +59,7 @@ class ModelDescription:
     warnings: tuple[str, ...]
     opensim_version: str
     weight: float = 0.0
+    contact: tuple[tuple[str, str], ...] = ()
 
     @property
     def coordinate_names(self) -> tuple[str, ...]:

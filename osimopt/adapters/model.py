@@ -45,9 +45,10 @@ def read_model(
     external_loads: tuple[Path, Path] | None = None,
     force_sets: Sequence[str | os.PathLike[str]] = (),
     replace_force_set: bool = False,
+    contact: bool = True,
 ) -> Model:
     """Load a model in opensim's process: ``describe(identify(...))``."""
-    return describe(identify(model, weld, external_loads, force_sets, replace_force_set))
+    return describe(identify(model, weld, external_loads, force_sets, replace_force_set, contact))
 
 
 def describe(key: ModelKey) -> Model:
@@ -67,6 +68,7 @@ def identify(
     external_loads: tuple[Path, Path] | None = None,
     force_sets: Sequence[str | os.PathLike[str]] = (),
     replace_force_set: bool = False,
+    contact: bool = True,
 ) -> ModelKey:
     """What opensim's process loads, its files there and of the right kind.
 
@@ -80,6 +82,8 @@ def identify(
         ExternalLoads file and the file of its data.
     force_sets, replace_force_set
         ForceSet files whose forces join the model's own, or take their place.
+    contact
+        Whether forces of the model that press on the ground act.
 
     Raises
     ------
@@ -103,6 +107,7 @@ def identify(
             loads_data=None if data is None else str(data),
             force_sets=tuple(map(str, sets)),
             replace_force_set=replace_force_set,
+            contact=contact,
         )
     )
 
@@ -135,10 +140,16 @@ def as_file(model: str | os.PathLike[str] | Any) -> Path:
 
 
 def _write_live_model(model: Any) -> Path:
-    """Write a live model to a temporary file of its own."""
+    """Write a live model to a temporary file of its own, every property: class defaults may differ where it is read."""
     folder = Path(tempfile.mkdtemp(dir=scratch_folder()))
     path = folder / f"{model.getName() or 'model'}.osim"
-    if not model.printToXML(str(path)):
+    before = model.getSerializeAllDefaults()
+    model.setSerializeAllDefaults(True)
+    try:
+        written = model.printToXML(str(path))
+    finally:
+        model.setSerializeAllDefaults(before)
+    if not written:
         raise ModelError(
             explain("a model that OpenSim can write", f"'{model.getName()}', refused", "Finalize it first.")
         )

@@ -21,6 +21,7 @@ from .model import as_file
 
 Source = str | os.PathLike[str]
 Gain = Literal["opensim", "corrected", "isometric"]
+Contact = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,13 +42,15 @@ class Request:
     speeds: Source | None = None
     force_sets: Sequence[Source] = ()
     replace_force_set: bool = False
+    contact: Contact = "auto"
 
     def __post_init__(self) -> None:
         if self.external_loads is not None and self.generalized_force is not None:
             fix = "A file of generalized forces already contains the loads: leave external_loads out."
             raise InputError(explain("external_loads or generalized_force", "both", fix))
-        if self.gain not in get_args(Gain):
-            raise InputError(explain(f"gain among {some(get_args(Gain))}", repr(self.gain), "Choose one of them."))
+        for name, value, allowed in (("gain", self.gain, get_args(Gain)), ("contact", self.contact, get_args(Contact))):
+            if value not in allowed:
+                raise InputError(explain(f"{name} among {some(allowed)}", repr(value), "Choose one of them."))
         if isinstance(self.force_sets, (str, os.PathLike)):
             fix = f"Write force_sets=({str(self.force_sets)!r},)."
             raise InputError(explain("force_sets as a sequence of files", repr(self.force_sets), fix))
@@ -94,10 +97,15 @@ class Request:
             "weld": _listed(self.weld),
             "passive_force": self.passive_force,
             "replace_force_set": self.replace_force_set,
+            "contact": self.contact,
             "gain": self.gain,
             "geometry": geometry,
         }
         return {name: _plain(value) for name, value in options.items()}
+
+    def contact_acts(self) -> bool:
+        """Whether forces of the model that press on the ground act: not beside measured ones, unless asked for."""
+        return self.contact == "on" or (self.contact == "auto" and self.external_loads is None)
 
     def _own_paths(self) -> bool:
         """Whether the geometry is no file."""

@@ -97,6 +97,7 @@ def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[Redundanc
         speeds=setup.speeds,
         force_sets=setup.force_sets,
         replace_force_set=setup.replace_force_set,
+        contact="on",  # as in OpenSim; a warning names what acts beside external loads
     )
     trial = open_trial(request)
     problem = trial.problem(progress)

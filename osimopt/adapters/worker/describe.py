@@ -12,7 +12,7 @@ from ...data import Coordinate, CoordinateKind, MuscleParameters
 from ...errors import ModelError, explain
 from ..messages import Actuator, ModelDescription, ModelKey
 from .axes import is_converted, is_rotational
-from .session import Session, load
+from .session import Session, is_base, load
 
 #: The parts of a Millard2012EquilibriumMuscle that hold numbers of their own.
 _CURVES = ("ActiveForceLengthCurve", "ForceVelocityCurve", "FiberForceLengthCurve", "TendonForceLengthCurve")
@@ -37,6 +37,7 @@ def describe(key: ModelKey) -> ModelDescription:
         warnings=tuple(session.warnings),
         opensim_version=opensim.GetVersion(),
         weight=_weight(session),
+        contact=tuple((force.getName(), force.getConcreteClassName()) for force in session.contact),
     )
 
 
@@ -63,7 +64,6 @@ def _coordinate(session: Session, index: int) -> Coordinate:
     elif coordinate.getLocked(state):
         kind = "locked"
     joint = coordinate.getJoint()
-    grounded = joint.getParentFrame().findBaseFrame().getName() == "ground"
     return Coordinate(
         name=coordinate.getName(),
         joint=joint.getName(),
@@ -71,7 +71,7 @@ def _coordinate(session: Session, index: int) -> Coordinate:
         rotational=is_rotational(coordinate),
         default=coordinate.getDefaultValue(),
         range=(coordinate.getRangeMin(), coordinate.getRangeMax()),
-        floating=bool(grounded and joint.numCoordinates() >= 3),
+        floating=is_base(joint),
         clamped=bool(coordinate.getClamped(state)),
         converted=is_converted(coordinate) or not is_rotational(coordinate),
         turning=any(index in joint for joint in session.turning),

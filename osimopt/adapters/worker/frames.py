@@ -134,8 +134,8 @@ def _effects(
 ) -> Array:
     """Generalized force (D, K) that each scalar actuator produces per unit of control.
 
-    One on a coordinate acts with its optimal force on the coordinate's speed. Any other (torque, point, path) is switched on
-    alone in the inverse dynamics, because its effect depends on the posture.
+    One on a coordinate acts with its optimal force on the coordinate's speed. Any other (torque, point, path) is
+    switched on alone in the inverse dynamics, because its effect depends on the posture.
     """
     effect = np.zeros((to_free.shape[1], len(session.actuators)))
     speeds = to_speeds(session, to_free)

@@ -8,6 +8,7 @@ from pathlib import Path
 import opensim
 
 from ...errors import ModelError, explain
+from .defaults import reading
 
 
 def write_reserve_model(
@@ -17,7 +18,8 @@ def write_reserve_model(
     opensim.Logger.setLevelString("error")
     if not Path(source).is_file():
         raise ModelError(explain("a model (.osim)", "no such file", "Check the path.", source))
-    processor = opensim.ModelProcessor(source)
+    with reading(source):
+        processor = opensim.ModelProcessor(opensim.Model(source))
     joints = opensim.StdVectorString()
     for name in weld:
         joints.append(name)

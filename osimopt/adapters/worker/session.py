@@ -11,6 +11,8 @@ import opensim
 
 from ...errors import ModelError, explain, some
 from ..messages import ModelKey
+from .contact import pressing_on_ground
+from .defaults import reading
 from .mobility import Mobility
 from .refusals import reason, why_refused
 
@@ -59,6 +61,7 @@ class Session:
     muscles: list[Any]
     actuators: list[Any]
     forces: list[Any]
+    contact: list[Any]
     switched_off: list[str]
     couplers: list[Coupler]
     inverse_dynamics: Any
@@ -106,6 +109,9 @@ def load(key: ModelKey) -> Session:
     forces = [force for part in parts if (force := opensim.Force.safeDownCast(part)) is not None]
     muscles, actuators, off = _split_actuators(forces, state, key)
     _silence(state, muscles, actuators)
+    contact = pressing_on_ground(model, forces, has_free_base(model))
+    for force in [] if key.contact else contact:
+        force.setAppliesForce(state, False)
     coordinate_set = model.getCoordinateSet()
     coordinates = [coordinate_set.get(i) for i in range(coordinate_set.getSize())]
     mobility = Mobility.of(model, state, coordinates)
@@ -120,6 +126,7 @@ def load(key: ModelKey) -> Session:
         muscles,
         actuators,
         forces,
+        contact,
         off,
         _couplers(parts, state, coordinates, key),
         opensim.InverseDynamicsSolver(model),
@@ -129,7 +136,8 @@ def load(key: ModelKey) -> Session:
 
 def _read_model(key: ModelKey) -> Any:
     try:
-        model = opensim.Model(key.path)
+        with reading(key.path):
+            model = opensim.Model(key.path)
         model.finalizeFromProperties()
     except RuntimeError as error:
         raise ModelError(why_refused(key.path, str(error))) from None
@@ -144,7 +152,8 @@ def _add_force_sets(model: Any, key: ModelKey) -> None:
         model.updForceSet().clearAndDestroy()
     for path in key.force_sets:
         try:
-            forces = opensim.ForceSet(path)
+            with reading(path):
+                forces = opensim.ForceSet(path)
             added = [forces.get(index).clone() for index in range(forces.getSize())]
         except RuntimeError as error:
             raise ModelError(why_refused(path, str(error))) from None
@@ -156,6 +165,16 @@ def _add_force_sets(model: Any, key: ModelKey) -> None:
                 raise ModelError(explain("forces that the model does not have yet", force.getName(), fix, path))
             model.addForce(force)
     model.finalizeFromProperties()
+
+
+def has_free_base(model: Any) -> bool:
+    """Whether a joint with three coordinates or more hangs the model on the ground."""
+    return any(is_base(joint) for joint in model.getJointList())
+
+
+def is_base(joint: Any) -> bool:
+    """Whether a joint lets a body float on the ground."""
+    return bool(joint.getParentFrame().findBaseFrame().getName() == "ground" and joint.numCoordinates() >= 3)
 
 
 def _weld(model: Any, key: ModelKey) -> None:
@@ -179,7 +198,8 @@ def _attach_loads(model: Any, key: ModelKey) -> None:
     if own:
         fix = "Leave external_loads out, or remove them from the model: they would count twice."
         raise ModelError(explain("a model without external loads of its own", some(own), fix, key.path))
-    loads = opensim.ExternalLoads(key.loads, True)
+    with reading(key.loads):
+        loads = opensim.ExternalLoads(key.loads, True)
     loads.setDataFileName(key.loads_data)
     body_set = model.getBodySet()
     bodies = ["ground", *(body_set.get(i).getName() for i in range(body_set.getSize()))]

@@ -1,8 +1,9 @@
 """OpenSim's state along a motion: coordinates set by name, speeds and forces about coordinates.
 
-A joint may have speeds of its own: those of a Ball, Free, Ellipsoid or Scapulothoracic joint are angular velocities, and
-the rates of its coordinates are q̇ = N(q) u. Everything outside this file is about coordinates: rates q̇, accelerations
-q̈, generalized forces and moment arms N⁻ᵀ of those about speeds (virtual power is the same: τ_q·q̇ = τ_u·u).
+A joint may have speeds of its own: those of a Ball, Free, Ellipsoid or Scapulothoracic joint are angular velocities,
+and the rates of its coordinates are q̇ = N(q) u. Everything outside this file is about coordinates: rates q̇,
+accelerations q̈, generalized forces and moment arms N⁻ᵀ of those about speeds (virtual power is the same:
+τ_q·q̇ = τ_u·u).
 """
 
 from __future__ import annotations
@@ -119,8 +120,8 @@ def _singular(session: Session, joint: list[int]) -> ModelError:
     )
     name = f"{first.getJoint().getConcreteClassName()} '{first.getJoint().getName()}'"
     fix = (
-        "There its angles do not determine its motion: choose a time_range without this frame, or replace the joint by a "
-        "CustomJoint with another sequence of rotations."
+        "There its angles do not determine its motion: choose a time_range without this frame, or replace the joint by "
+        "a CustomJoint with another sequence of rotations."
     )
     got = f"{name} at {at}, at {session.state.getTime():g} s"
     return ModelError(explain("postures away from a joint's gimbal lock", got, fix, session.key.path))
