@@ -13,7 +13,7 @@ from ..data import GeneralizedForce, Kinematics
 from ..errors import InputError, explain, some
 from ..notices import warn
 from ..signals import quintic_spline
-from ..tables import check_times, read_table
+from ..tables import read_series
 from .loads import TIME_SLACK
 from .model import Model
 
@@ -42,9 +42,8 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
         Not one coordinate found, a motion instead of moments, NaN, times that do not increase or do not cover
         the motion.
     """
-    table = read_table(path)
+    table = read_series(path)
     time = table.index.to_numpy(dtype=float)
-    check_times(time, path)
     names = model.description.coordinate_names
     columns = {_coordinate_of(str(label), names): label for label in table.columns}
     twice = [name for name in columns if [_coordinate_of(str(c), names) for c in table.columns].count(name) > 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, explain, some
 from ..notices import warn
 from ..signals import natural_cubic_spline
-from ..tables import check_times, read_table, write_table
+from ..tables import read_series, write_table
 from .scratch import scratch_folder
 from .xml import read_xml
 
@@ -33,12 +34,23 @@ _LOADS = ("ExternalLoads", "an ExternalLoads file (.xml)")
 
 @dataclass(frozen=True, eq=False)
 class ExternalLoads:
-    """An ExternalLoads XML and the table it refers to."""
+    """An ExternalLoads XML and the table it refers to; ``applied`` are the triples of columns by kind.
+
+    Kinds are force and torque; each triple (x, y, z) is of an ExternalForce that acts.
+    """
 
     path: Path
     data: Path
     time_range: tuple[float, float]
     table: pd.DataFrame
+    applied: Mapping[str, tuple[tuple[str, str, str], ...]]
+
+    def largest(self, kind: str) -> float:
+        """Largest sum of the magnitudes of all forces (N) or torques (N·m) at one time."""
+        total = np.zeros(len(self.table))
+        for axes in self.applied[kind]:
+            total += np.linalg.norm(self.table[list(axes)].to_numpy(), axis=1)
+        return float(total.max(initial=0.0))
 
     def check_covers(self, time: NDArray[np.float64]) -> None:
         """Refuse frames for which there are no loads."""
@@ -49,13 +61,15 @@ class ExternalLoads:
             raise InputError(explain(f"frames within the loads' {first:g} to {last:g} s", got, fix, self.data))
 
     def at(self, time: NDArray[np.float64]) -> Path:
-        """Write the loads as sampled at the frames of a motion, for OpenSim to read; for a few frames, the file itself.
+        """Write the loads as sampled at the frames of a motion, for OpenSim to read; for a few frames, all of them.
 
         OpenSim interpolates each column by a natural cubic spline and takes 15 ms for one of 5,000 samples, in every
         process. Sampled by the same spline at the frames, the values there are the same, and the file small.
         """
         if not FEWEST_FRAMES <= len(time) < len(self.table):
-            return self.data
+            if not self.table.attrs["merged"]:
+                return self.data
+            time = self.table.index.to_numpy(dtype=float)  # the file itself has times that repeat
         path = self._sampled_path(time)
         if not path.exists():
             sampled = type(self.table)(self._spline(time), index=time, columns=self.table.columns)
@@ -87,16 +101,15 @@ def read_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
     """
     path = Path(path).resolve()
     data = find_data(path)
-    table = read_table(data)
+    table = read_series(data)
     element = read_xml(path, *_LOADS)
     _check_columns(path, data, element, list(table.columns))
     _warn_of_forces(path, element)
     time = table.index.to_numpy(dtype=float)
-    check_times(time, data)
     if not np.isfinite(table.to_numpy()).all():
         column = table.columns[~np.isfinite(table.to_numpy()).all(axis=0)][0]
         raise InputError(explain("numbers", f"NaN in column '{column}'", "Fill the gaps.", data))
-    return ExternalLoads(path, data, (float(time[0]), float(time[-1])), table)
+    return ExternalLoads(path, data, (float(time[0]), float(time[-1])), table, _applied_columns(element))
 
 
 def find_data(path: str | os.PathLike[str]) -> Path:
@@ -125,12 +138,28 @@ def _check_columns(path: Path, data: Path, element, columns: list[str]) -> None:
                 raise InputError(explain(f"columns for <{tag}> '{identifier}'", got, "Correct the identifier.", where))
 
 
+def _applied_columns(element: Any) -> dict[str, tuple[tuple[str, str, str], ...]]:
+    """Columns of the forces and torques of every ExternalForce that is switched on."""
+    found: dict[str, list[tuple[str, str, str]]] = {"force": [], "torque": []}
+    for force in element.iter("ExternalForce"):
+        for kind, triples in found.items():
+            identifier = (force.findtext(f"{kind}_identifier") or "").strip()
+            if identifier not in UNSET and not _is_off(force):
+                triples.append((f"{identifier}x", f"{identifier}y", f"{identifier}z"))
+    return {kind: tuple(triples) for kind, triples in found.items()}
+
+
+def _is_off(force: Any) -> bool:
+    words = {tag: (force.findtext(tag) or "").strip().lower() for tag in ("appliesForce", "isDisabled")}
+    return words["appliesForce"] in ("false", "0") or words["isDisabled"] in ("true", "1")
+
+
 def _warn_of_forces(path: Path, element) -> None:  # type: ignore[no-untyped-def]
     """Name forces that OpenSim leaves out, and those that it applies at the origin of their body."""
     off, nowhere = [], []
     for force in element.iter("ExternalForce"):
-        words = {tag: (force.findtext(tag) or "").strip() for tag in ("appliesForce", "isDisabled", *POINTED)}
-        if words["appliesForce"].lower() in ("false", "0") or words["isDisabled"].lower() in ("true", "1"):
+        words = {tag: (force.findtext(tag) or "").strip() for tag in POINTED}
+        if _is_off(force):
             off.append(force.get("name"))
         elif words[POINTED[0]] not in UNSET and words[POINTED[1]] in UNSET:
             nowhere.append(f"{force.get('name')} (on {(force.findtext('applied_to_body') or '').strip()})")

@@ -12,7 +12,7 @@ from .. import signals
 from ..data import Coordinate, Kinematics
 from ..errors import InputError, explain, some
 from ..notices import warn
-from ..tables import check_times, read_table
+from ..tables import read_series
 from .completion import complete, couple, read_speeds
 from .joint_ranges import tell_outside
 from .model import Model
@@ -36,11 +36,9 @@ TIME_SLACK = 1e-6
 
 
 def read_motion_table(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a motion file and check its times; columns of coordinates carry their plain names, units are the file's."""
-    table = read_table(path)
-    table.columns = _coordinate_labels(list(table.columns))
-    check_times(table.index.to_numpy(dtype=float), path)
-    return table
+    """Read a motion file; columns of coordinates carry their plain names, times increase, units are the file's."""
+    table = read_series(path)
+    return table.set_axis(_coordinate_labels(list(table.columns)), axis="columns")
 
 
 def read_motion(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, MissingDependencyError, explain
-from ..tables import read_table, sha256
+from ..tables import distinct_rows, read_table, sha256
 from .recording import Amplitude, Emg
 
 Array = NDArray[np.float64]
@@ -68,6 +68,8 @@ def read_emg(
         time, value = table.index.to_numpy(dtype=float), table.to_numpy(dtype=float)
     else:
         time, value, names = _read_text(path, rate)
+    keep = distinct_rows(time, value, names, path)
+    time, value = time[keep], value[keep]
     source = {"path": str(path), "sha256": sha256(path)}
     if padded:
         source["padded"] = "\n".join(padded)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
-from ..tables import read_table
+from ..tables import read_series
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +89,7 @@ def find_strides(
     InputError
         No such column, a side whose column cannot be told, or not one whole stride.
     """
-    table = loads if not isinstance(loads, str | os.PathLike) else read_table(loads)
+    table = loads if not isinstance(loads, str | os.PathLike) else read_series(loads)
     where = None if table is loads else Path(loads)  # type: ignore[arg-type]
     name = column or _column([str(own) for own in table.columns], side, where)
     if name not in table:
