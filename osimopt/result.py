@@ -15,6 +15,7 @@ from .errors import InputError, explain
 from .results import read_summary, summary_of
 from .solution import RedundancySolution
 from .tables import read_table
+from .tally import carried
 
 if TYPE_CHECKING:
     from .data import MuscleGeometry
@@ -67,9 +68,7 @@ class Result:
         if isinstance(solution, Result):
             return solution
         problem, summary = solution.problem, summary_of(solution)
-        done = np.einsum("tdk,tk->td", np.broadcast_to(
-            problem.reserves.effect, (len(problem), *problem.reserves.effect.shape[1:])
-        ), solution.reserve_control)  # fmt: skip
+        done = carried(problem, solution.reserve_control)
         return cls(
             name or str(summary.get("method", "solution")), solution.time, problem.muscles, problem.coordinates,
             solution.activation, solution.muscle_force, getattr(solution, "excitation", None),
@@ -124,7 +123,7 @@ class Result:
     @property
     def served(self) -> NDArray[np.bool_]:
         """(D,) coordinates that muscles serve."""
-        unserved = self.summary.get("residual_peak", {})
+        unserved = self.summary.get("unserved_peak", self.summary.get("residual_peak", {}))  # the latter of old folders
         return np.array([name not in unserved for name in self.coordinates])
 
     def unit(self, coordinate: str) -> str:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import some
+from .gates import RESERVE_SHARE, Evidence, Gate, percent
 
 if TYPE_CHECKING:
+    from .problem import RedundancyProblem
     from .solution import RedundancySolution, Status
 
 Array = NDArray[np.float64]
 
-#: Share of a coordinate's largest moment that a reserve may carry before it is a finding.
-RESERVE_SHARE = 0.05
 #: Activation this near to its upper bound is on it.
 AT_BOUND = 1e-6
 
@@ -26,8 +26,8 @@ AT_BOUND = 1e-6
 class Tally:
     """Counts and peaks over frames.
 
-    ``first`` has, by status other than solved, time (s) and detail of its first frame. ``produced`` (K, D) are the
-    peaks of what each reserve does to each coordinate, ``moment`` (D,) of the generalized forces, ``force`` and
+    ``evidence`` is what the checks judge. ``first`` has, by status other than solved, time (s) and detail of its first
+    frame. ``produced`` (K, D) are the peaks of what each reserve does to each coordinate, ``force`` and
     ``activation`` (M,) of the muscles; ``at_top`` (M,) frames at the upper bound of activation,
     ``powerless`` (M,) those in which a muscle cannot produce force, or of fibres in equilibrium with compliant tendons
     (``slack``) those solved ones in which its tendon is slack; ``notices`` are what reading the model and the motion
@@ -35,11 +35,10 @@ class Tally:
     """
 
     names: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
-    served: NDArray[np.bool_]
+    evidence: Evidence
     counts: Counter[Status]
     first: dict[Status, tuple[float, str]]
     produced: Array
-    moment: Array
     force: Array
     force_sum: Array
     activation: Array
@@ -65,11 +64,18 @@ class Tally:
             powerless &= (problem.passive_force <= 0.0) & solved[:, None]
         return cls(
             names=(problem.muscles, problem.coordinates, problem.reserves.names),
-            served=problem.geometry.served,
+            evidence=Evidence.of(
+                solution.time,
+                solved,
+                problem.coordinates,
+                problem.geometry.served,
+                problem.generalized_force,
+                carried(problem, solution.reserve_control),
+                problem.provenance,
+            ),
             counts=Counter(solution.status.tolist()),
             first=first,
             produced=_produced(solution),
-            moment=np.max(np.abs(problem.generalized_force), axis=0),
             force=_peak(solution.muscle_force[solved]),
             force_sum=solution.muscle_force[solved].sum(axis=0),
             activation=_peak(solution.activation[solved]),
@@ -88,11 +94,10 @@ class Tally:
         """Both together, this one first."""
         return Tally(
             self.names,
-            self.served | later.served,
+            self.evidence + later.evidence,
             self.counts + later.counts,
             later.first | self.first,
             np.maximum(self.produced, later.produced),
-            np.maximum(self.moment, later.moment),
             np.fmax(self.force, later.force),
             self.force_sum + later.force_sum,
             np.fmax(self.activation, later.activation),
@@ -117,6 +122,10 @@ class Tally:
         """How many of them were solved."""
         return sum(count for status, count in self.counts.items() if status.ok)
 
+    def gates(self) -> list[Gate]:
+        """The checks: frames, loads, reserves, residuals."""
+        return self.evidence.gates()
+
     def reserve_share(self) -> dict[str, tuple[str, float]]:
         """By reserve: the coordinate it acts on most, and its peak there as a share of that coordinate's peak moment.
 
@@ -126,14 +135,31 @@ class Tally:
         _, coordinates, reserves = self.names
         for name, peaks in zip(reserves, self.produced, strict=True):
             row = int(np.argmax(peaks))
-            if self.served[row] and peaks[row] > 0.0:
-                shares[name] = (coordinates[row], float(peaks[row] / max(self.moment[row], 1e-12)))
+            if self.evidence.served[row] and peaks[row] > 0.0:
+                shares[name] = (coordinates[row], float(peaks[row] / max(self.evidence.moment.size[row], 1e-12)))
         return shares
 
     def residual_peak(self) -> dict[str, float]:
-        """Peak generalized force, N·m or N, on each coordinate that no muscle serves: what residual actuators carry."""
-        peaks = zip(self.names[1], self.served, self.moment, strict=True)
-        return {name: round(float(peak), 3) for name, served, peak in peaks if not served}
+        """Peak generalized force, N·m or N, on each coordinate of a free base: the residuals."""
+        return {self.names[1][row]: self._peak_moment(row) for row in self.evidence.floating}
+
+    def unserved_peak(self) -> dict[str, float]:
+        """Peak generalized force, N·m or N, on each coordinate that no muscle serves, of a free base or not."""
+        rows = np.flatnonzero(~self.evidence.served).tolist()
+        return {self.names[1][row]: self._peak_moment(row) for row in rows}
+
+    def _peak_moment(self, row: int) -> float:
+        return round(float(self.evidence.moment.size[row]), 3)
+
+    def _beyond_share(self) -> list[str]:
+        """A sentence for each coordinate whose reserves carry more than they may."""
+        said, shares = [], self.evidence.reserve_share
+        for row in np.flatnonzero(shares > RESERVE_SHARE).tolist():
+            acting = [name for name, peaks in zip(self.names[2], self.produced, strict=True) if peaks[row] > 0.0]
+            verb = "carries" if len(acting) == 1 else "carry"
+            what = f"{percent(shares[row])} of the peak moment of {self.names[1][row]}"
+            said.append(f"{some(acting, 4)} {verb} {what} (the limit is {percent(RESERVE_SHARE)}).")
+        return said
 
     def findings(self) -> list[str]:
         """What a careful reader should know, in sentences: failures first, then reserves, muscles, and the input."""
@@ -143,9 +169,7 @@ class Tally:
                 f"{self.counts[status]} of {self.frames} frames {status.name.lower()}, the first at {time:g} s. "
                 f"{status.value} {detail}".strip()
             )
-        for name, (coordinate, share) in self.reserve_share().items():
-            if share > RESERVE_SHARE:
-                said.append(f"{name} carries {100 * share:.0f} % of the peak moment of {coordinate} (5 % is the rule).")
+        said += self._beyond_share()
         if self.ambiguous:
             said.append(f"In {self.ambiguous} frames the minimiser is not unique; the one of least norm is given.")
         if saturated := [f"{m} ({n})" for m, n in zip(self.names[0], self.at_top, strict=True) if n]:
@@ -162,6 +186,7 @@ class Tally:
         return {
             "frames": self.frames,
             "status": {status.name.lower(): count for status, count in self.counts.items()},
+            "checks": [asdict(gate) for gate in self.gates()],
             "moment_residual_max": self.residual if self.solved else None,
             "objective_mean": self.objective / self.solved if self.solved else None,
             "peak_force_N": {m: round(float(f), 3) for m, f in zip(muscles, self.force, strict=True) if np.isfinite(f)},
@@ -170,11 +195,18 @@ class Tally:
                 for name, (coordinate, share) in self.reserve_share().items()
             },
             "residual_peak": self.residual_peak(),
+            "unserved_peak": self.unserved_peak(),
             "certified_frames": self.certified,
             "activation_error_max": None if np.isnan(self.activation_error) else self.activation_error,
             "unique": None if self.ambiguous is None else not self.ambiguous,
             "findings": self.findings(),
         }
+
+
+def carried(problem: RedundancyProblem, control: Array) -> Array:
+    """(T, D) N·m, or N: what all reserves together produce on each coordinate with controls (T, K)."""
+    effect = np.broadcast_to(problem.reserves.effect, (len(problem), *problem.reserves.effect.shape[1:]))
+    return np.asarray(np.einsum("tdk,tk->td", effect, control))
 
 
 def _in_equilibrium(solution: RedundancySolution) -> bool:

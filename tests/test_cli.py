@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -342,6 +343,24 @@ def test_solve(call, arm, tmp_path: Path) -> None:
     assert summary["cost"]["exponent"] == 3.0
     assert summary["options"]["lowpass_hz"] == 6.0
     assert summary["status"] == {"solved": 21}
+    assert re.findall(r"^passes +([\w ]+):", done.out, re.MULTILINE) == ["frames solved", "largest reserve"]
+    assert [check["name"] for check in summary["checks"]] == ["frames solved", "largest reserve"]
+    assert "limit ≤ 5 % of its peak moment (osimopt's rule" in done.out
+
+
+def test_failed_checks_are_counted(call, two_leg) -> None:
+    """The two-leg model without its ground reactions: its pelvis is held by residuals of a body weight."""
+    options = ["--time-range", 0.6, 0.62, "--reserves", "knee_angle_r=500", "-o", "out"]
+    done = call("solve", two_leg.model, two_leg.motion, *options)
+    assert done.code == 0, done.err
+    summary = json.loads(Path("out/solution.json").read_text())
+    failed = [check["name"] for check in summary["checks"] if check["passes"] is False]
+    assert "residual force" in failed
+    assert f"Checks ({len(failed)} of {len(summary['checks'])} fail)" in done.out
+    assert "not known  loads cover: no ground reactions were given" in done.out
+    assert "limit ≤ 25 N (OpenSim's simulation checklist; Hicks et al. (2015)" in done.out
+    told = {check["name"]: check["found"] for check in summary["checks"]}
+    assert all(f"{name}: {text}" in done.out for name, text in told.items()), "the screen and the file agree"
 
 
 @pytest.mark.parametrize(

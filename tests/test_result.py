@@ -10,7 +10,8 @@ import pytest
 from emg_cases import walk
 
 from osimopt import InputError, Result, solve_static
-from osimopt.gates import FORCE, gates
+from osimopt.gates import PEAK_FORCE, RESERVE_SHARE, Evidence, gates
+from osimopt.tally import Tally
 
 
 def test_read_back(tmp_path: Path) -> None:
@@ -43,6 +44,12 @@ def found(result: Result) -> dict[str, bool | None]:
     return {gate.name: gate.passes for gate in gates(result)}
 
 
+def judged(result: Result, **changes: object) -> Result:
+    """A result whose checks are to be made anew, with another summary."""
+    summary = {name: own for name, own in result.summary.items() if name != "checks"}
+    return replace(result, summary={**summary, **changes})
+
+
 def test_gates() -> None:
     result = Result.of(solve_static(walk()))
     assert found(result) == {"frames solved": True, "largest reserve": True, "residuals": None}
@@ -50,17 +57,54 @@ def test_gates() -> None:
     gate = gates(weak)[1]
     assert gate.passes is False
     carried = np.abs(weak.carried).max(axis=0) / np.abs(weak.generalized_force).max(axis=0)
-    assert f"{100 * carried.max():.0f} %" in gate.found
-    assert found(replace(result, solved=np.zeros(1201, dtype=bool)))["frames solved"] is False
+    worst = int(carried.argmax())
+    when = weak.time[np.abs(weak.carried[:, worst]).argmax()]
+    assert gate.found.startswith(f"{100 * carried.max():.3g} % of {weak.coordinates[worst]} (")
+    assert f", at {when:g} s)" in gate.found
+    assert found(replace(judged(result), solved=np.zeros(1201, dtype=bool)))["frames solved"] is False
+
+
+@pytest.mark.parametrize("strength", [1.0, 20.0, 100.0])
+def test_checks_are_the_same_wherever_they_are_read(tmp_path: Path, strength: float) -> None:
+    """In memory, in the folder, piece by piece, and made anew from the folder's arrays."""
+    problem = walk().with_reserves(strength)
+    whole = solve_static(problem)
+    halves = [solve_static(problem.frames(slice(*ends))) for ends in ((0, 500), (500, 1201))]
+    memory = Result.of(whole)
+    read = Result.read(whole.write(tmp_path / "walk"))
+    pieces = (Tally.of(halves[0]) + Tally.of(halves[1])).gates()
+    assert gates(memory) == gates(read) == pieces == gates(judged(read))
+
+
+@pytest.mark.parametrize("share", [0.049, 0.062, 0.12])
+def test_one_limit_for_findings_and_checks(share: float) -> None:
+    """Of two reserves on a coordinate their sum counts; a reserve of 6.2 % fails everywhere, or passes everywhere."""
+    solution = solve_static(walk().with_reserves(100.0))
+    evidence = Tally.of(solution).evidence
+    size = evidence.moment.size * [share, 0.01]
+    changed = replace(Tally.of(solution), evidence=replace(evidence, carried=replace(evidence.carried, size=size)))
+    (gate,) = [gate for gate in changed.gates() if gate.name == "largest reserve"]
+    assert gate.passes is (share <= RESERVE_SHARE)
+    assert any("reserve_ankle_angle_r" in line for line in changed.findings()) is not gate.passes
+    assert f"{100 * share:.3g} % of ankle_angle_r" in gate.found
 
 
 def test_residuals_are_those_of_the_floating_base() -> None:
     result = Result.of(solve_static(walk()))
-    summary = {**result.summary, "floating": ["ankle_angle_r", "knee_angle_r"]}
     units = {"ankle_angle_r": "N", "knee_angle_r": "N·m"}
-    base = replace(result, summary={**summary, "units": units})
+    base = judged(result, floating=["ankle_angle_r", "knee_angle_r"], units=units)
     passes = found(base)
-    assert passes["residual force"] is bool(np.abs(base.generalized_force[:, 0]).max() <= FORCE)
+    assert passes["residual force"] is bool(np.abs(base.generalized_force[:, 0]).max() <= PEAK_FORCE)
     assert passes["residual moment"] is True
-    still = np.abs(base.generalized_force[:, 0]) < FORCE
+    assert passes["loads cover"] is None, "nobody knows where the ground pushes"
+    still = np.abs(base.generalized_force[:, 0]) < PEAK_FORCE
     assert {gate.name: gate.passes for gate in gates(base, still)}["residual force"] is True
+    assert found(judged(base, inputs={"external_loads": {}}))["loads cover"] is True
+
+
+def test_no_frames_at_all() -> None:
+    """As where no stride lies within what is compared."""
+    result = Result.of(solve_static(walk()))
+    nothing = np.zeros(len(result.time), dtype=bool)
+    assert [gate.found for gate in gates(result, nothing)][:2] == ["0 of 0", "no frame solved"]
+    assert isinstance(Tally.of(solve_static(walk())).evidence, Evidence)

@@ -16,6 +16,7 @@ from rich.table import Table
 from .words import in_options
 
 if TYPE_CHECKING:
+    from ..gates import Gate
     from ..solution import RedundancySolution
     from ..tally import Tally
 
@@ -90,10 +91,26 @@ def print_solution(solution: RedundancySolution) -> None:
     print_tally(Tally.of(solution), solution.provenance)
 
 
+#: Colours of verdicts, and the width that they take.
+VERDICTS = {"passes": "green", "fails": "bold red", "not known": "yellow"}
+WIDTH = max(map(len, VERDICTS))
+
+
+def print_checks(gates: Sequence[Gate]) -> None:
+    """Print what must hold before forces are interpreted: a line a check, with its limit and the limit's source."""
+    failed = sum(gate.passes is False for gate in gates)
+    counted = f" [bold red]({failed} of {len(gates)} fail)[/]" if failed else ""
+    console.print(f"[bold]Checks[/]{counted}", soft_wrap=True, highlight=False)
+    for gate in gates:
+        verdict = f"[{VERDICTS[gate.verdict]}]{gate.verdict:{WIDTH}}[/]"
+        limit = f"; limit {gate.limit} [dim]({gate.source})[/]" if gate.source else ""
+        console.print(f"{verdict}  {escape(f'{gate.name}: {gate.found}')}{limit}", soft_wrap=True, highlight=False)
+
+
 def print_tally(
     tally: Tally, provenance: Mapping[str, Any], more: Sequence[str] = (), findings: Sequence[str] | None = None
 ) -> None:
-    """Peak force and activation of the strongest muscles, ``more`` lines, and every finding (default: the tally's)."""
+    """Forces of the strongest muscles, ``more`` lines, the checks, and every finding (default: the tally's)."""
     muscles = tally.names[0]
     say(f"{tally.solved} of {tally.frames} frames solved, cost {provenance['cost']['formula']}, "
         f"solver {provenance['solver']['used']}, {provenance['solve_seconds']:.2f} s.")  # fmt: skip
@@ -118,6 +135,7 @@ def print_tally(
         say(line)
     if added := provenance.get("reserves_added"):
         say("Added: " + ", ".join(f"{name} ({force:g})" for name, force in added.items()))
+    print_checks(tally.gates())
     for warning in provenance.get("warnings", []):
         say_warning(warning)
     for finding in tally.findings() if findings is None else findings:

@@ -39,10 +39,9 @@ def all_gates(results: Results, compared: Compared) -> dict[str, list[Gate]]:
 
 def checks(results: Results, compared: Compared) -> Section:
     """Every gate, and whether it is passed."""
-    told = {True: "passes", False: "fails", None: "not known"}
     many = len(results) > 1
     rows = [
-        [*([name] if many else []), gate.name, gate.found, gate.limit, told[gate.passes], gate.source]
+        [*([name] if many else []), gate.name, gate.found, gate.limit, gate.verdict, gate.source]
         for name, own in all_gates(results, compared).items() for gate in own
     ]  # fmt: skip
     columns = [*(["solution"] if many else []), "what", "found", "limit", "", "after"]
