@@ -15,6 +15,7 @@ from numbers import Real
 import numpy as np
 from numpy.typing import NDArray
 
+from .data import acts
 from .errors import InputError, explain, some
 from .problem import RedundancyProblem
 
@@ -75,7 +76,7 @@ def counted_reserves(problem: RedundancyProblem) -> NDArray[np.bool_]:
     and the largest of them would hide the muscles.
     """
     served = problem.geometry.served
-    return np.asarray((problem.reserves.effect[:, served] != 0.0).any(axis=(0, 1)))
+    return np.asarray(problem.reserves.acts[served].any(axis=0))
 
 
 def scale_of_unknowns(problem: RedundancyProblem, cost: Cost) -> Array:
@@ -138,7 +139,7 @@ def _stress(problem: RedundancyProblem) -> Array:
 def _moment_ratio(problem: RedundancyProblem) -> Array:
     """F_i / Mmax_i per unit activation, Mmax_i = F_max,i · max_j |r_ij|: one over the largest moment arm."""
     arm = problem.geometry.largest_moment_arm()
-    unloaded = (arm == 0.0).any(axis=0)
+    unloaded = ~acts(arm).all(axis=0)
     if unloaded.any():
         got = f"none for {some(np.array(problem.muscles)[unloaded])}"
         fix = "Leave these muscles out or choose another cost: their maximum moment is zero."

@@ -9,6 +9,7 @@ from numbers import Real
 import numpy as np
 from numpy.typing import NDArray
 
+from .data import acts
 from .errors import InputError, explain, some
 from .resampling import interpolate
 
@@ -85,6 +86,11 @@ class ReserveActuators:
         if not (self.lower <= self.upper).all():
             bad = [name for name, ok in zip(self.names, self.lower <= self.upper, strict=True) if not ok]
             raise InputError(explain("lower ≤ upper bounds of reserves", f"otherwise for {some(bad)}", "Swap them."))
+
+    @property
+    def acts(self) -> NDArray[np.bool_]:
+        """(D, K) on which coordinates each actuator acts, by more than rounding of what actuators do at control 1."""
+        return acts(self.effect / np.where(self.optimal_force == 0.0, 1.0, self.optimal_force), axis=0)
 
     def __add__(self, other: ReserveActuators) -> ReserveActuators:
         """Both sets, this one first."""

@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 
 #: s; times of two files that differ by less are the same.
 TIME_SLACK = 1e-6
+#: rad, and rad/s; a coordinate that stays below this stands still at zero.
+MOVED = 1e-6
 #: Frames per call of opensim's process.
 CHUNK = 2000
 
@@ -32,7 +34,23 @@ def complete(model: Model, time: Array, value: Array, speed: Array | None, keep:
         speed, acceleration = signals.differentiate(time, value)
     else:
         acceleration = signals.quintic_spline(time, speed, derivative=1)(time)
+        if any(coordinate.turning for coordinate in model.description.coordinates):
+            speed, acceleration = _rates(model, value, speed, acceleration)
     return follow(model, time[keep], value[keep], speed[keep], acceleration[keep], n_jobs)
+
+
+def _rates(model: Model, value: Array, speed: Array, change: Array) -> tuple[Array, Array]:
+    """Rates and accelerations (T, N) of the coordinates, of OpenSim's speeds and their changes (T, N)."""
+    joints: dict[str, set[str]] = {}
+    for coordinate in model.description.coordinates:
+        if coordinate.turning:
+            joints.setdefault(coordinate.joint, set()).add(coordinate.kind)
+    if wrong := [joint for joint, kinds in joints.items() if len(kinds) > 1]:
+        fix = "Their speeds are shared by all their coordinates: leave the speeds out."
+        raise InputError(explain("joints with speeds of their own wholly free", some(wrong), fix, model.path))
+    function = "osimopt.adapters.worker.state:rates_of"
+    found: tuple[Array, Array] = isolation.run("opensim", function, model.key, value, speed, change, subject=model.path)
+    return found
 
 
 def follow(model: Model, time: Array, value: Array, speed: Array, acceleration: Array, n_jobs: int = 1) -> Kinematics:
@@ -49,6 +67,16 @@ def follow(model: Model, time: Array, value: Array, speed: Array, acceleration: 
     value, speed, acceleration, slope = (np.concatenate([part[i] for part in parts]) for i in range(4))
     dependent, independent = parts[0][4]
     return Kinematics(time, names, value, speed, acceleration, Coupling(dependent, independent, slope))
+
+
+def turning_and_moved(model: Model, motion: Kinematics) -> list[str]:
+    """Free coordinates of joints with speeds of their own that leave zero in a motion.
+
+    There OpenSim's tools, which take a coordinate's rate for its speed, are wrong.
+    """
+    moved = (np.abs(motion.value) + np.abs(motion.speed)).max(axis=0) > MOVED
+    coordinates = zip(model.description.coordinates, moved, strict=True)
+    return [c.name for c, own in coordinates if c.turning and c.kind == "free" and own]
 
 
 def couple(model: Model, value: Array, n_jobs: int = 1) -> Array:

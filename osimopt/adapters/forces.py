@@ -14,6 +14,7 @@ from ..errors import InputError, explain, some
 from ..notices import warn
 from ..signals import quintic_spline
 from ..tables import read_series
+from .completion import turning_and_moved
 from .loads import TIME_SLACK
 from .model import Model
 
@@ -55,6 +56,7 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
         fix = "Give the .sto that OpenSim's InverseDynamicsTool wrote for this model."
         raise InputError(explain("columns like 'knee_angle_r_moment'", some(table.columns), fix, path))
     _refuse_a_motion(path, table, [str(columns[name]) for name in found])
+    _refuse_speeds(path, turning_and_moved(model, motion))
     if absent := [name for name in free if name not in columns]:
         warn(f"{path}: no column for {some(absent, 12)}; their balance is left out.", stacklevel=3)
     everything = np.zeros((len(time), len(names)))
@@ -70,11 +72,27 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
     return GeneralizedForce(motion.time, tuple(found), motion.onto_free(at_frames)[:, keep])
 
 
+def _refuse_speeds(path: str | os.PathLike[str], turning: list[str]) -> None:
+    """Refuse OpenSim's own moments where its InverseDynamicsTool takes rates of coordinates for speeds."""
+    if not turning or _title(path) == OWN_TITLE:
+        return
+    got = f"a file for a motion of {some(turning)}, whose joint has speeds of its own"
+    fix = (
+        "OpenSim's InverseDynamicsTool takes the rates of such coordinates for its speeds and is wrong for the whole "
+        "model: leave generalized_force out, or give what 'osimopt extract' wrote."
+    )
+    raise InputError(explain("generalized forces about coordinates", got, fix, path))
+
+
+def _title(path: str | os.PathLike[str]) -> str:
+    with Path(path).open(encoding="utf-8-sig") as lines:
+        return lines.readline().strip()
+
+
 def _refuse_a_motion(path: str | os.PathLike[str], table: pd.DataFrame, labels: list[str]) -> None:
     """Coordinates in degrees would pass for moments of plausible size; only the header and the labels tell."""
     bare = [label for label in labels if not label.endswith(("_moment", "_force", "/moment", "/force"))]
-    with Path(path).open(encoding="utf-8-sig") as lines:
-        title = lines.readline().strip()
+    title = _title(path)
     if not bare or title == OWN_TITLE:
         return
     signs = {

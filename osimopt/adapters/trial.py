@@ -192,7 +192,7 @@ class Trial:
                 geometry.coordinates,
                 [by_name[name].rotational for name in geometry.coordinates],
                 geometry.served,
-                np.any(actuators.effect != 0.0, axis=(0, 2)),
+                actuators.acts.any(axis=1),
             )
         return self._added
 

@@ -24,7 +24,7 @@ def split(problem: RedundancyProblem, conditions: Conditions) -> list[Part]:
     channels = 0 if conditions.emg is None else len(conditions.emg.channels)
     first = np.cumsum([0, muscles, coordinates, reserves, channels])
     links = [(problem.geometry.pair_muscle, first[1] + problem.geometry.pair_coordinate)]
-    row, column = np.nonzero((problem.reserves.effect != 0.0).any(axis=0))
+    row, column = np.nonzero(problem.reserves.acts)
     links.append((first[1] + row, first[2] + column))
     if conditions.emg is not None:
         followed, channel = conditions.emg.rows(problem.muscles)

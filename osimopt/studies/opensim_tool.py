@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ..adapters.completion import turning_and_moved
 from ..adapters.load import open_trial
 from ..adapters.records import ForceRecord, read_force_records
 from ..adapters.request import Request
@@ -100,6 +101,13 @@ def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[Redundanc
         contact="on",  # as in OpenSim; a warning names what acts beside external loads
     )
     trial = open_trial(request)
+    if setup.speeds is None and (turning := turning_and_moved(trial.model, trial.motion)):
+        got = f"a motion of {some(turning)}, whose joint has speeds of its own"
+        fix = (
+            "OpenSim's StaticOptimization takes the rates of such coordinates for its speeds, and its accelerations are "
+            "wrong: give a <states_file>, or use 'osimopt solve'."
+        )
+        raise ConfigError(explain("coordinates whose rates are OpenSim's speeds", got, fix, setup.path))
     problem = trial.problem(progress)
     if setup.step_interval > 1:
         problem = problem.frames(cast(slice, frames - frames[0]))  # rows by number do as well as a slice
@@ -137,7 +145,7 @@ def choose_rows(setup: Setup, time: Array) -> NDArray[np.intp]:
 def _check_actuators(problem: RedundancyProblem, setup: Setup) -> None:
     """Refuse what OpenSim calls over-constrained, by name."""
     acted = np.isin(np.arange(len(problem.coordinates)), problem.geometry.pair_coordinate)
-    acted |= np.any(problem.reserves.effect != 0.0, axis=(0, 2))
+    acted |= problem.reserves.acts.any(axis=1)
     idle = [name for name, any_acts in zip(problem.coordinates, acted, strict=True) if not any_acts]
     fix = "Add residual and reserve actuators with <force_set_files>, or lock the coordinates."
     if idle:

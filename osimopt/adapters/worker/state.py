@@ -13,8 +13,9 @@ import opensim
 from numpy.typing import NDArray
 
 from ...errors import ModelError, explain
+from ..messages import ModelKey
 from .mobility import column
-from .session import Session
+from .session import Session, load
 
 Array = NDArray[np.float64]
 
@@ -56,6 +57,19 @@ def to_rates(session: Session, speeds: Array) -> Array:
     for joint in session.turning:
         rates[joint] = _rates_of_speeds(session, joint) @ speeds[joint]
     return rates
+
+
+def rates_of(key: ModelKey, value: Array, speed: Array, change: Array) -> tuple[Array, Array]:
+    """Rates q̇ and accelerations q̈ (T, N) along a motion of OpenSim's own speeds u and u̇ (T, N)."""
+    session = load(key)
+    rate, acceleration = speed.copy(), change.copy()
+    for frame in range(len(value)):
+        set_posture(session, 0.0, value[frame])
+        _set_speeds(session, speed[frame])
+        session.model.realizeVelocity(session.state)
+        rate[frame] = to_rates(session, speed[frame])
+        acceleration[frame] = to_rates(session, change[frame]) + drift(session)
+    return rate, acceleration
 
 
 def set_speed(session: Session, rate: Array) -> None:
