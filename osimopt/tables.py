@@ -181,7 +181,7 @@ def distinct_rows(
     interval = float(np.median(step[step > 0.0])) if (step > 0.0).any() else 0.0
     keep = np.ones(len(time), dtype=bool)
     first = np.arange(len(time))
-    for row in np.flatnonzero(np.abs(step) < REPEATED * interval) + 1:
+    for row in (np.flatnonzero(np.abs(step) < REPEATED * interval) + 1).tolist():
         first[row] = first[row - 1]
         keep[row] = time[row] - time[first[row]] >= REPEATED * interval
         if keep[row]:

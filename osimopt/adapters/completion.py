@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,13 +11,10 @@ from numpy.typing import NDArray
 from .. import isolation, signals
 from ..data import Coupling, Kinematics
 from ..errors import InputError, explain, some
-from ..tables import read_table
 from .model import Model
 
 Array = NDArray[np.float64]
 
-#: s; times of two files that differ by less are the same.
-TIME_SLACK = 1e-6
 #: rad, and rad/s; a coordinate that stays below this stands still at zero.
 MOVED = 1e-6
 #: Frames per call of opensim's process.
@@ -92,33 +88,3 @@ def _coupled(model: Model, value: Array, speed: Array, acceleration: Array, n_jo
     calls = ((model.key, value[chunk], speed[chunk], acceleration[chunk]) for chunk in chunks)
     function = "osimopt.adapters.worker.couplers:couple"
     return isolation.run_many("opensim", function, calls, subject=model.path, n_jobs=n_jobs)
-
-
-def read_speeds(path: str | os.PathLike[str], model: Model, time: Array) -> Array:
-    """(T, N) speeds of the free coordinates, zero for the others, from a file of speeds or of states."""
-    table = read_table(path)
-    own = table.index.to_numpy(dtype=float)
-    if len(own) != len(time) or np.abs(own - time).max() > TIME_SLACK:
-        got = f"{len(own)} rows from {own[0]:g} to {own[-1]:g} s"
-        fix = "Write both from one motion, or leave the speeds out."
-        raise InputError(explain(f"speeds at the motion's {len(time)} times", got, fix, path))
-    labels = {_speed_of(label): label for label in table.columns}
-    speed = np.zeros((len(time), len(model.description.coordinates)))
-    free = [model.description.coordinates[index] for index in model.description.free]
-    if missing := [coordinate.name for coordinate in free if coordinate.name not in labels]:
-        got = f"none for {some(missing, 12)} (it has {some(table.columns)})"
-        fix = "Name the columns <coordinate>_u or /jointset/<joint>/<coordinate>/speed."
-        raise InputError(explain("the speed of every free coordinate", got, fix, path))
-    for index, coordinate in zip(model.description.free, free, strict=True):
-        column = table[labels[coordinate.name]].to_numpy()
-        if not np.isfinite(column).all():
-            got = f"NaN in '{labels[coordinate.name]}'"
-            raise InputError(explain("numbers in every frame", got, "Fill the gap or cut the file.", path))
-        degrees = table.attrs["in_degrees"] and coordinate.rotational
-        speed[:, index] = np.deg2rad(column) if degrees else column
-    return speed
-
-
-def _speed_of(label: str) -> str:
-    """The coordinate of a column of speeds, ``knee_u`` or ``/jointset/knee/knee/speed``."""
-    return label.split("/")[-2] if label.endswith("/speed") else label.removesuffix("_u") if label[-2:] == "_u" else ""

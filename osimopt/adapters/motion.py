@@ -13,20 +13,17 @@ from ..data import Coordinate, Kinematics
 from ..errors import InputError, explain, some
 from ..notices import warn
 from ..tables import read_series
-from .completion import complete, couple, read_speeds
+from .completion import complete, couple
 from .joint_ranges import tell_outside
 from .model import Model
+from .speeds import read_speeds
+from .units import to_si
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
 
-#: rad beyond a joint's own range that no posture reaches: then the numbers are degrees, whatever the header
-#: says.
-IMPOSSIBLE = np.pi
-#: rad; a coordinate with a wider range may turn many times, and nothing is evident.
-CRANK = 20.0 * np.pi
 #: rad or m by which a coupled, locked or prescribed column may differ from the model before that is said.
 DISAGREEMENT = 1e-3
 #: A step between two samples that is longer than this many medians is a hole in the motion.
@@ -68,13 +65,13 @@ def read_motion(
     """
     table = read_motion_table(path) if table is None else table
     time = table.index.to_numpy(dtype=float)
-    table = _in_radians(_own_columns(table, model, path), model, path)
+    table = to_si(_own_columns(table, model, path), model, path)
     keep = within = choose_frames(time, time_range, path)
     _warn_of_time_range(time, keep, time_range, path)
     _warn_of_times(time, keep, lowpass_hz, path)
     value = _fill(table, model, time)
     _warn_of_ranges(model, value[keep], path)
-    speed = None if speeds is None else read_speeds(speeds, model, time)
+    speed = None if speeds is None else read_speeds(speeds, model, time, value)
     wide, filtered = time, value
     if lowpass_hz is not None:
         if not isinstance(lowpass_hz, (int, float)):
@@ -175,31 +172,6 @@ def _own_columns(table: pd.DataFrame, model: Model, path: object) -> pd.DataFram
         got = f"NaN in '{broken[0]}' at {table.index[row]:g} s (row {row + 1} of the table)"
         raise InputError(explain("numbers in every frame", got, fix, path))
     return chosen
-
-
-def _in_radians(table: pd.DataFrame, model: Model, path: object) -> pd.DataFrame:
-    by_name = {coordinate.name: coordinate for coordinate in model.description.coordinates}
-    rotational = [name for name in table.columns if by_name[name].rotational]
-    if table.attrs["in_degrees"]:
-        table = table.copy()
-        table[rotational] = np.deg2rad(table[rotational])
-        return table
-    for name in rotational:
-        if by_name[name].kind == "free" and _impossible(by_name[name], table[name].to_numpy()):
-            largest = float(table[name].abs().max())
-            low, high = by_name[name].range
-            got = f"'{name}' reaching {largest:.3g} (range in the model {low:.3g} to {high:.3g} rad)"
-            fix = "If the file is in degrees, write inDegrees=yes into its header."
-            raise InputError(explain("radians, as the header says", got, fix, path))
-    return table
-
-
-def _impossible(coordinate: Coordinate, value: Array) -> bool:
-    low, high = coordinate.range
-    if coordinate.floating or high - low > CRANK:
-        return False
-    low, high = max(low, -2.0 * np.pi), min(high, 2.0 * np.pi)  # OpenSim's default range, ±10 rad, says nothing
-    return bool(((value < low - IMPOSSIBLE) | (value > high + IMPOSSIBLE)).any())
 
 
 def _fill(table: pd.DataFrame, model: Model, time: Array) -> Array:

@@ -1,0 +1,179 @@
+"""Units of a motion: angles in what the header declares, translations in metres.
+
+A header is wrong more often than a motion is strange. Files are refused where the numbers can only be of another unit;
+where they may be of either, a warning names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import Coordinate
+from ..errors import InputError, explain
+from ..notices import warn
+from .joint_ranges import WIDEST, tell_outside
+from .model import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[np.float64]
+
+#: rad beyond a joint's own range that no posture reaches: then the numbers are degrees, whatever the header says.
+IMPOSSIBLE = np.pi
+#: rad; a coordinate with a wider range may turn many times, and nothing is evident.
+CRANK = 20.0 * np.pi
+#: rad; the largest angle of numbers that may be radians, and by how much a posture may leave its range.
+TURN, SLACK = 2.0 * np.pi, 0.35
+#: rad through which some joint goes in a motion that is one.
+MOVES = 0.35
+#: m: a base that shifts so far in each of its directions, or so far in one, moves by more than joints at rest allow.
+SHIFTS, TRAVELS = 0.01, 0.15
+#: Share of a joint's range that a motion covers, so that the range is no coincidence.
+COVERED = 0.5
+#: The same number in either unit: radians of an angle that a degree makes no difference to.
+NOTHING = 1e-3
+#: m/s; nothing with muscles moves so fast half of the time.
+FASTEST = 100.0
+#: A base this many times beyond its size, and a joint beyond its range, is in millimetres.
+FAR, FAR_JOINT = 100.0, 10.0
+
+
+def to_si(table: pd.DataFrame, model: Model, path: object) -> pd.DataFrame:
+    """Convert the columns of coordinates to rad and m by the header, unless the numbers contradict it.
+
+    Parameters
+    ----------
+    table
+        Columns named as coordinates; the index is time in s.
+
+    Raises
+    ------
+    InputError
+        Degrees in a file of radians, radians in a file of degrees, mm, and an angle that OpenSim leaves in radians in
+        files of degrees (``Coordinate.converted``) where the numbers may be either.
+    """
+    columns = [coordinate for coordinate in model.description.coordinates if coordinate.name in table.columns]
+    free = [coordinate for coordinate in columns if coordinate.kind == "free"]
+    _refuse_millimetres(table, [coordinate for coordinate in free if not coordinate.rotational], path)
+    angles = [coordinate for coordinate in free if coordinate.rotational]
+    if not table.attrs["in_degrees"]:
+        _refuse_degrees(table, angles, path)
+        return table
+    _refuse_radians(table, free, path)
+    kept = [coordinate.name for coordinate in angles if not _converts(coordinate, table[coordinate.name], path)]
+    turned = [c.name for c in columns if c.rotational and c.name not in kept]
+    table = table.copy()
+    table[turned] = np.deg2rad(table[turned])
+    return table
+
+
+def _refuse_degrees(table: pd.DataFrame, angles: Sequence[Coordinate], path: object) -> None:
+    for coordinate in angles:
+        name, (low, high) = coordinate.name, coordinate.range
+        if _impossible(coordinate, table[name].to_numpy()):
+            largest = float(table[name].abs().max())
+            got = f"'{name}' reaching {largest:.3g} (range in the model {low:.3g} to {high:.3g} rad)"
+            fix = "If the file is in degrees, write inDegrees=yes into its header."
+            raise InputError(explain("radians, as the header says", got, fix, path))
+
+
+def _impossible(coordinate: Coordinate, value: Array) -> bool:
+    """Whether an angle is beyond what it could be in radians."""
+    low, high = coordinate.range
+    if coordinate.floating or high - low > CRANK:
+        return False
+    low, high = max(low, -TURN), min(high, TURN)  # OpenSim's default range, ±10 rad, says nothing
+    return bool(((value < low - IMPOSSIBLE) | (value > high + IMPOSSIBLE)).any())
+
+
+def _converts(coordinate: Coordinate, value: pd.Series, path: object) -> bool:
+    """Whether a column of a file of degrees is in degrees: OpenSim's tools leave some angles in radians there."""
+    if coordinate.converted or _impossible(coordinate, value.to_numpy()):
+        return True
+    if float(value.abs().max()) < NOTHING:
+        return False
+    expected = f"one unit for '{coordinate.name}', which OpenSim's tools leave in radians in files with inDegrees=yes"
+    got = f"{float(value.min()):.3g} to {float(value.max()):.3g} in such a file, which may be degrees or radians"
+    fix = "Write the whole file in radians, with inDegrees=no."
+    raise InputError(explain(expected, got, fix, path))
+
+
+def _refuse_radians(table: pd.DataFrame, free: Sequence[Coordinate], path: object) -> None:
+    """Refuse radians in a file of degrees.
+
+    Joints that in degrees hardly move, and in radians move within the model's ranges, may be those of a body at rest in
+    its neutral posture. They are not where the base moves all the same, or, without a base that moves freely, where
+    they would cover half of a joint's range.
+    """
+    angles = [c for c in free if c.rotational and c.converted]
+    base = [c for c in free if c.floating and not c.rotational]
+    numbers = {c.name: table[c.name].to_numpy() for c in [*angles, *base]}
+    spans = {name: float(np.ptp(value)) for name, value in numbers.items()}
+    widest = max(angles, key=lambda c: spans[c.name], default=None)
+    if widest is None or spans[widest.name] < MOVES or not all(_may_be_radians(c, numbers[c.name]) for c in angles):
+        return
+    low, high = (float(limit(numbers[widest.name])) for limit in (np.min, np.max))
+    still = (
+        f"angles that move by {spans[widest.name]:.3g} degrees at most ('{widest.name}' from {low:.3g} to {high:.3g})"
+    )
+    shifts = [spans[c.name] for c in base]
+    covered = [c for c in angles if _informative(c) and spans[c.name] >= COVERED * (c.range[1] - c.range[0])]
+    if shifts and (min(shifts) >= SHIFTS or max(shifts) >= TRAVELS):
+        evidence = f"while the base moves by {max(shifts):.3g} m"
+    elif covered and not base:
+        evidence = f"and read as radians cover the range of '{covered[0].name}' in the model"
+    else:
+        warn(
+            f"{path}: the header declares degrees, and the file has {still}; read as radians they are within the "
+            "model's ranges. If they are radians, write inDegrees=no into the header.",
+            stacklevel=5,
+        )
+        return
+    fix = (
+        "If the file is in radians, write inDegrees=no into its header; if the joints do move so little, convert the "
+        "angles to radians first."
+    )
+    raise InputError(explain("degrees, as the header says", f"{still}, {evidence}", fix, path))
+
+
+def _informative(coordinate: Coordinate) -> bool:
+    return not coordinate.floating and 0.0 < coordinate.range[1] - coordinate.range[0] <= WIDEST
+
+
+def _may_be_radians(coordinate: Coordinate, value: Array) -> bool:
+    return bool(np.abs(value).max() <= TURN) and tell_outside(coordinate, value, SLACK) == ""
+
+
+def _refuse_millimetres(table: pd.DataFrame, translations: Sequence[Coordinate], path: object) -> None:
+    time = table.index.to_numpy(dtype=float)
+    for coordinate in translations:
+        value = table[coordinate.name].to_numpy()
+        if _in_millimetres(coordinate, value, time):
+            low, high = coordinate.range
+            got = (
+                f"'{coordinate.name}' from {value.min():.4g} to {value.max():.4g} (default in the model "
+                f"{coordinate.default:.3g} m, range {low:.3g} to {high:.3g} m)"
+            )
+            fix = "If the translations are in mm, divide them by 1000."
+            raise InputError(explain("translations in m", got, fix, path))
+
+
+def _in_millimetres(coordinate: Coordinate, value: Array, time: Array) -> bool:
+    """Whether a translation can only be in mm.
+
+    A joint of a known range of less than 1 m: ten times beyond it. A base may be far from its origin, so there: 100 m
+    off, and faster than 100 m/s half of the time or a thousand times the model's default.
+    """
+    low, high = coordinate.range
+    if not coordinate.floating and max(abs(low), abs(high)) <= 1.0:
+        return bool(np.abs(value).max() > FAR_JOINT * max(abs(low), abs(high), abs(coordinate.default)) > 0.0)
+    if np.abs(value).max() <= FAR * max(1.0, abs(coordinate.default)):
+        return False
+    fast = len(time) > 1 and float(np.median(np.abs(np.diff(value)) / np.diff(time))) > FASTEST
+    share = value / (1e3 * coordinate.default) if coordinate.default else np.zeros(1)
+    return bool(fast or ((share > 1.0 / 3.0) & (share < 3.0)).all())
