@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import handover
 from .errors import InputError, explain, some
 from .tables import table_head, table_rows, write_table
 from .tally import Tally
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 OWN = {
     "solution.json": (
         "activation.sto", "muscle_force.sto", "reserve_force.sto", "generalized_force.sto", "activation_bands.sto",
-        "muscle_force_bands.sto", "excitation.sto", "fiber_length.sto", "fiber_velocity.sto", "status.csv",
-        "solution.png", "elbow_muscles.png", "elbow_sharing.png", "report.html",
+        "muscle_force_bands.sto", "excitation.sto", "fiber_length.sto", "fiber_velocity.sto",
+        "actuator_force.sto", "reserves.xml", "coordinates.sto", "speeds.sto", "status.csv", "solution.png",
+        "elbow_muscles.png", "elbow_sharing.png", "report.html",
     ),
     "arrays.json": (
         "moment_arm.sto", "max_force.sto", "generalized_force.sto", "muscle_tendon_length.sto",
@@ -56,8 +58,12 @@ def write_result(solution: RedundancySolution, folder: str | os.PathLike[str], *
     that were to be met; N·m, N) open in OpenSim, and so do, of a dynamic solution, ``excitation.sto`` and, where there
     is a model behind it, ``fiber_length.sto`` (optimal fibre lengths) and ``fiber_velocity.sto`` (maximum contraction
     velocities). ``status.csv`` has one row per frame (status, moment residual, objective and its terms);
-    ``solution.json`` holds versions, input hashes, options, statistics and findings. Failed frames are NaN, never the
-    last iterate.
+    ``solution.json`` holds versions, input hashes, options, statistics, checks and findings. Failed frames are NaN,
+    never the last iterate.
+
+    Where there is a model, OpenSim's tools (JointReaction) can go on from ``actuator_force.sto`` (all actuators of the
+    model and those that were added, N and N·m), ``reserves.xml`` (the added ones, as a ForceSet), ``coordinates.sto``
+    and ``speeds.sto`` (the motion as it was used, every coordinate, in rad and m).
 
     Raises
     ------
@@ -196,6 +202,10 @@ class ResultWriter:
             columns=list(solution.problem.coordinates),
         )
         self._append("generalized_force", moments)
+        for name, table in handover.tables(solution).items():
+            self._append(name, table)
+        if first and (added := handover.added_actuators(solution.problem)):
+            (self.folder / "reserves.xml").write_text(added, encoding="utf-8")
         if solution.uncertainty is not None:
             for quantity in ("activation", "muscle_force"):
                 bands = solution.uncertainty.to_dataframe(quantity)

@@ -24,6 +24,9 @@ RESULT = {
     "muscle_force.sto",
     "reserve_force.sto",
     "generalized_force.sto",
+    "actuator_force.sto",
+    "coordinates.sto",
+    "speeds.sto",
     "status.csv",
     "solution.json",
 }
@@ -219,7 +222,7 @@ def test_demo(tmp_path: Path) -> None:
     assert done.code == 0, done.err
     folder = tmp_path / "osimopt_demo"
     figures = {"elbow_muscles.png", "elbow_sharing.png", "solution.png"}
-    assert files(folder) == RESULT | figures | {"report.html"}
+    assert files(folder) == RESULT | figures | {"report.html", "reserves.xml"}
     for figure in figures:
         check_drawn(folder / figure)
     assert all(name in done.out for name in files(folder))
@@ -335,7 +338,7 @@ def test_solve(call, arm, tmp_path: Path) -> None:
     options = ["--time-range", 0, 0.2, "--lowpass-hz", 6, "-p", 3, "--out", "out"]
     done = call("solve", arm.model, arm.motion, *options)
     assert done.code == 0, done.err
-    assert files("out") == RESULT | {"solution.png"}
+    assert files("out") == RESULT | {"solution.png", "reserves.xml"}
     check_drawn(tmp_path / "out" / "solution.png")
     assert "21 of 21 frames solved" in done.out
     assert "BIClong" in done.out

@@ -50,7 +50,7 @@ def summary(folder: str = "out") -> dict[str, Any]:
 def test_defaults(solve) -> None:
     done = solve(*SHORT, "--out", "out")
     assert done.code == 0, done.err
-    assert files("out") == RESULT | EXCITATION | FIBERS | {"solution.png"}
+    assert files("out") == RESULT | EXCITATION | FIBERS | {"solution.png", "reserves.xml"}
     content = Path("out/solution.png").read_bytes()
     assert content.startswith(PNG)
     assert len(content) > DRAWN

@@ -33,6 +33,7 @@ LAYERS = (
         "results",
         "result",
         "gates",
+        "handover",
     ),
     ("isolation", "datasets", "muscle", "polynomial"),
     ("adapters", "static", "emg"),

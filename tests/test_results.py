@@ -316,7 +316,7 @@ def test_what_is_not_ours_is_never_overwritten(solution, tmp_path: Path, overwri
 
 def test_own_files_in_a_result_folder_are_never_overwritten(solution, tmp_path: Path) -> None:
     folder = solution.write(tmp_path / "result")
-    for name in ("notes.txt", "plots", "coordinates.sto"):
+    for name in ("notes.txt", "plots", "moment_arm.sto"):
         mine = folder / name
         mine.mkdir() if name == "plots" else mine.write_text("mine")
         with pytest.raises(
