@@ -24,6 +24,7 @@ from .completion import follow
 from .loads import ExternalLoads
 from .messages import Pairs, Wanted
 from .model import Model
+from .plausibility import check_size
 from .polynomials import along_motion
 
 Array = NDArray[np.float64]
@@ -106,6 +107,7 @@ class Trial:
             target = self.given.value[keep]
             rows = np.array([geometry.coordinates.index(name) for name in self.given.coordinates])
             geometry, actuators = geometry.select(rows), actuators.select(rows)
+        self._check_size(motion.time, np.asarray(target), geometry, actuators)
         added = self._reserves_beside(geometry, actuators).frames(keep)
         self.provenance["reserves_added"] = dict(zip(added.names, added.optimal_force.tolist(), strict=True))
         self._note(extracted.warnings)
@@ -125,6 +127,18 @@ class Trial:
             kinematics=motion,
             provenance=copy.deepcopy(self.provenance),
         )
+
+    def _check_size(self, time: Array, target: Array, geometry: MuscleGeometry, actuators: ReserveActuators) -> None:
+        """Refuse generalized forces of a size that nothing in the model or on it explains."""
+        description, loads = self.model.description, self.loads
+        by_name = {coordinate.name: coordinate for coordinate in description.coordinates}
+        force, torque = (0.0, 0.0) if loads is None else (loads.largest("force"), loads.largest("torque"))
+        source = self.provenance.get("inputs", {}).get("motion" if self.given is None else "generalized_force", {})
+        found = check_size(
+            time, target, [by_name[name] for name in geometry.coordinates], geometry,
+            description.muscles.max_isometric_force, actuators, description.weight, force, torque, source.get("file"),
+        )  # fmt: skip
+        self._note(found)
 
     def _extract(self, motion: Kinematics, progress: Progress | None) -> Extracted:
         pairs = self._find_pairs()
