@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 #: Activation beyond a bound that still counts as on it: rounding of an answer that was clipped is 1e-16.
 BOUND_TOLERANCE = 1e-9
 
+Solution = TypeVar("Solution", bound="RedundancySolution")
 Quantity = Literal["activation", "muscle_force", "reserve_force"]
 
 
@@ -185,6 +186,20 @@ class RedundancySolution:
         from .results import write_result
 
         return write_result(self, folder, overwrite=overwrite)
+
+
+def verified(solution: Solution) -> Solution:
+    """The solution, its forces put back into the model where that is at hand; ``provenance["self_check"]`` says so.
+
+    Raises
+    ------
+    ModelError
+        The forces do not give the motion's accelerations in the model.
+    """
+    verify = getattr(solution.problem.source, "verify", None)
+    found = {"not_checked": "no model is at hand"} if verify is None else verify(solution)
+    known = solution.provenance.get("self_check", {})
+    return replace(solution, provenance={**solution.provenance, "self_check": {**known, "solution": found}})
 
 
 def moment_residual(problem: RedundancyProblem, activation: Array, control: Array) -> Array:

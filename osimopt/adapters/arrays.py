@@ -30,8 +30,8 @@ POSTURES = 8
 class Extracted:
     """What OpenSim says of a motion; axes as in ``osimopt.data``.
 
-    ``max_force`` and ``passive_force`` are of the muscles asked for. ``actuators`` are those of the model that are no
-    muscles.
+    ``geometry`` is of the muscles wanted, None where none is; ``max_force`` and ``passive_force`` are of the muscles
+    asked for. ``actuators`` are those of the model that are no muscles.
     """
 
     geometry: MuscleGeometry | None
@@ -42,11 +42,11 @@ class Extracted:
     warnings: list[str]
 
 
-def find_pairs(model: Model, motion: Kinematics) -> Pairs:
-    """Which muscles act on which coordinates; see ``worker.geometry``."""
+def find_pairs(model: Model, motion: Kinematics, muscles: Sequence[int]) -> Pairs:
+    """Which of these muscles act on which coordinates; see ``worker.geometry``."""
     function = "osimopt.adapters.worker.geometry:find_pairs"
     rows = np.unique(np.linspace(0, len(motion.value) - 1, POSTURES).astype(int))
-    pairs: Pairs = isolation.run("opensim", function, model.key, motion.value[rows], subject=model.path)
+    pairs: Pairs = isolation.run("opensim", function, model.key, motion.value[rows], muscles, subject=model.path)
     return pairs
 
 
@@ -66,12 +66,12 @@ def extract(
         raise ModelError(explain("lengthening speeds that moment arms explain", some(unexplained), fix, model.path))
     coordinates = tuple(model.description.coordinates[index].name for index in model.description.free)
     geometry = None
-    if wanted.geometry:
+    if wanted.muscles:
         geometry = MuscleGeometry(
-            model.description.muscles.names,
+            tuple(model.description.muscles.names[index] for index in wanted.muscles),
             coordinates,
             pairs.coordinate,
-            pairs.muscle,
+            np.searchsorted(wanted.muscles, pairs.muscle),
             _join(chunks, "moment_arms"),
             _join(chunks, "length"),
             _join(chunks, "lengthening_speed"),

@@ -25,6 +25,7 @@ from .model import Model, describe, identify
 from .motion import choose_frames, read_motion, read_motion_table
 from .polynomials import read_polynomials, warn_of_range
 from .request import Contact, Gain, Request
+from .selfcheck import check_model
 from .trial import PIECE, Trial, count_jobs
 
 
@@ -85,12 +86,14 @@ def load_problem(
         ``"opensim"``: the model's own paths. ``"polynomial"``: polynomials fitted to them now in the range of this
         motion (half a minute for 80 muscles); their moment arms are exactly −∂l/∂q. The path of a
         FunctionBasedPathSet, or a :class:`PolynomialGeometry` of :func:`fit_geometry`: those. So for any other
-        ``osimopt.polynomial.MusclePaths``, as the geometry surrogate's networks.
+        ``osimopt.polynomial.MusclePaths``, as the geometry surrogate's networks. Muscles that have no path in it keep
+        the model's own, and a warning names them.
     n_jobs
         Processes that share the frames; default as many as there are cores and work for.
     cache
         Folder in which the problem is kept, under a name made from the contents of all files, the options and the
-        versions: the same call reads it back in milliseconds. None keeps nothing.
+        versions: the same call reads it back in milliseconds. What the check of the model found is kept there too,
+        once for all motions of a model. None keeps nothing.
     speeds
         .sto with the speeds of the free coordinates (``<coordinate>_u`` or ``/jointset/…/speed``) at the motion's
         times, which are then not derived from the motion; a states file may be given as both.
@@ -132,7 +135,7 @@ def load_request(
     kept = None if cache is None else cached_path(cache, request.files(), request.options())
     if kept is not None and (problem := recall(kept)) is not None:
         return problem
-    trial = open_trial(request, n_jobs)
+    trial = open_trial(request, n_jobs, cache)
     problem = trial.problem(progress)
     trial.fingerprint = Fingerprint.of(problem)
     problem = replace(problem, source=trial)
@@ -141,8 +144,11 @@ def load_request(
     return problem
 
 
-def open_trial(request: Request, n_jobs: int | None = None) -> Trial:
-    """Read and check everything that is asked for, without extracting anything yet."""
+def open_trial(request: Request, n_jobs: int | None = None, cache: str | os.PathLike[str] | None = None) -> Trial:
+    """Read and check everything that is asked for, without extracting anything yet.
+
+    What the check of the model found is kept in the cache.
+    """
     with hear() as heard:
         table = read_motion_table(request.motion)
         time = table.index.to_numpy(dtype=float)
@@ -167,6 +173,7 @@ def open_trial(request: Request, n_jobs: int | None = None) -> Trial:
         if polynomials is not None:
             warn_of_range(polynomials, motion, request.motion)
     provenance = _provenance(model, request, heard)
+    provenance["self_check"] = {"model": check_model(model, float(motion.time[0]), jobs, cache)}
     return Trial(
         model, motion, loads, given, polynomials, request.gain, request.passive_force, request.reserves, jobs, heard,
         provenance,

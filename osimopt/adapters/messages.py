@@ -97,9 +97,13 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to compute; ``asked`` are the muscles whose gain (and passive force) only OpenSim knows."""
+    """What to compute.
 
-    geometry: bool
+    ``muscles`` are those whose lengths, speeds and moment arms are wanted, ``asked`` those whose gain (and passive
+    force) only OpenSim knows.
+    """
+
+    muscles: tuple[int, ...]
     generalized_force: bool
     passive_force: bool
     asked: tuple[int, ...] = ()
@@ -109,6 +113,7 @@ class Wanted:
 class FrameArrays:
     """Arrays of one chunk of frames; axes as in ``osimopt.data``, None for what was not wanted.
 
+    ``length`` and ``lengthening_speed`` are of the muscles wanted, ``moment_arms`` of the pairs given.
     ``max_force`` and ``passive_force`` are of the muscles asked for; ``effect`` is (T, D, K) per unit control, or
     (1, D, K) where no posture changes it. ``unexplained`` names muscles that lengthen otherwise than their moment arms
     say.
@@ -123,6 +128,33 @@ class FrameArrays:
     effect: Array
     unexplained: tuple[str, ...]
     warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What was extracted at some frames, to be asked for a second time; None is not asked for.
+
+    ``moment_arms`` (T, P) of the pairs, ``max_force`` (T, M) as OpenSim's, ``generalized_force`` (T, D).
+    """
+
+    pairs: Pairs | None
+    moment_arms: Array | None
+    max_force: Array | None
+    generalized_force: Array | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The largest difference between two ways of asking OpenSim for one thing, and where it is found.
+
+    ``where`` names a coordinate or muscle, ``frame`` is one of those asked about; ``size`` is NaN where one of the two
+    ways gave no number.
+    """
+
+    kind: str
+    size: float
+    where: str = ""
+    frame: int = 0
 
 
 @dataclass(frozen=True)

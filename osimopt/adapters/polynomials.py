@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,24 +25,50 @@ MISSED = "Not within"
 def read_polynomials(
     geometry: str | os.PathLike[str] | MusclePaths, model: Model, motion: str | os.PathLike[str], n_jobs: int
 ) -> MusclePaths | None:
-    """Paths of the model's muscles, or None for ``"opensim"``.
+    """Paths of the model's muscles as far as they have one, or None for ``"opensim"``.
 
-    ``"polynomial"`` fits them now, in the range of this motion; a path is OpenSim's FunctionBasedPathSet.
+    ``"polynomial"`` fits them now, in the range of this motion; a path is OpenSim's FunctionBasedPathSet. Muscles
+    without a path are named.
+
+    Raises
+    ------
+    InputError
+        No geometry, or one without any muscle of the model.
     """
     if isinstance(geometry, str) and geometry == "opensim":
         return None
     if isinstance(geometry, str) and geometry == "polynomial":
-        from .geometry_fit import fit_geometry
+        from .geometry_fit import fit_samples
+        from .path_sampling import sample_paths
 
-        fitted = fit_geometry(model.path, [motion], weld=model.key.weld, n_jobs=n_jobs)
-        return _told(fitted.select(model.description.muscles.names))
-    if isinstance(geometry, (str, os.PathLike)):
+        geometry = fit_samples(model, *sample_paths(model, [motion], n_jobs=n_jobs), n_jobs=n_jobs)
+    elif isinstance(geometry, (str, os.PathLike)):
         geometry = PolynomialGeometry.read(geometry)
     elif not isinstance(geometry, MusclePaths):
         fix = "Use one of these."
         got = repr(geometry)
         raise InputError(explain("geometry as 'opensim', 'polynomial', a path or a PolynomialGeometry", got, fix))
-    return _told(geometry.select(model.description.muscles.names))
+    names = model.description.muscles.names
+    known = [name for name in names if name in geometry.muscles]
+    if not known:
+        fix = "Fit the geometry of this model: osimopt fit-geometry."
+        raise InputError(explain("paths of the model's muscles", f"none for {some(names)}", fix))
+    _name_missing(geometry, [name for name in names if name not in known])
+    return _told(geometry.select(known))
+
+
+def _name_missing(geometry: MusclePaths, missing: Sequence[str]) -> None:
+    """Name the muscles whose paths are OpenSim's own, and those of them whose lengths are known to be wrong."""
+    if left := {name: geometry.left[name] for name in missing if name in geometry.left}:
+        warn_of_left(left)
+    if others := [name for name in missing if name not in left]:
+        warn(f"No path is given for {some(others, 12)}: OpenSim's own is used.", stacklevel=5)
+
+
+def warn_of_left(left: Mapping[str, float]) -> None:
+    """Name the muscles that are left to OpenSim's own paths, with the mismatch in m of moment arm and −∂l/∂q."""
+    names = some([f"{name} ({1e3 * mismatch:.1f} mm)" for name, mismatch in left.items()], 12)
+    warn(f"Left to OpenSim's own paths, as -dl/dq of the length is off the moment arm by up to: {names}.", stacklevel=5)
 
 
 def _told(polynomials: MusclePaths) -> MusclePaths:
@@ -78,6 +105,24 @@ def along_motion(polynomials: MusclePaths, model: Model, motion: Kinematics) -> 
     return MuscleGeometry(
         given.muscles, tuple(free), rows, muscles, moment_arms, given.length, given.lengthening_speed, served
     )
+
+
+def join_muscles(parts: Sequence[MuscleGeometry], muscles: Sequence[str]) -> MuscleGeometry:
+    """One geometry of these muscles from several about the same coordinates, each of muscles of its own."""
+    number = {name: index for index, name in enumerate(muscles)}
+    columns = [np.array([number[name] for name in part.muscles], dtype=np.intp) for part in parts]
+    coordinate = np.concatenate([part.pair_coordinate for part in parts])
+    muscle = np.concatenate([own[part.pair_muscle] for part, own in zip(parts, columns, strict=True)])
+    order, place = np.lexsort((muscle, coordinate)), np.argsort(np.concatenate(columns))
+    arms, length, speed = (
+        np.concatenate([np.asarray(getattr(part, name)) for part in parts], axis=1)
+        for name in ("moment_arms", "length", "lengthening_speed")
+    )
+    served = np.any([part.served for part in parts], axis=0)
+    return MuscleGeometry(
+        tuple(muscles), parts[0].coordinates, coordinate[order], muscle[order], arms[:, order], length[:, place],
+        speed[:, place], served,
+    )  # fmt: skip
 
 
 def _followed(motion: Kinematics) -> dict[str, list[tuple[str, Array]]]:

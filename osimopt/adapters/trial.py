@@ -19,13 +19,16 @@ from ..polynomial.paths import MusclePaths
 from ..problem import RedundancyProblem
 from ..resampling import interpolate
 from ..reserves import ReserveActuators, choose_reserves
+from ..solution import RedundancySolution
 from .arrays import Extracted, Progress, extract, find_pairs
 from .completion import follow
 from .loads import ExternalLoads
-from .messages import Pairs, Wanted
+from .messages import Claims, Pairs, Wanted
 from .model import Model
 from .plausibility import check_size
-from .polynomials import along_motion
+from .polynomials import along_motion, join_muscles
+from .put_back import put_back
+from .selfcheck import check_trial, spread
 
 Array = NDArray[np.float64]
 
@@ -40,7 +43,8 @@ class Trial:
     """A model, its motion, and what is wanted of them.
 
     ``model`` has the loads of the first frames. ``given`` are moments from a file, in place of inverse dynamics;
-    ``polynomials`` the muscles' paths in place of the model's own; ``heard`` the warnings given while reading.
+    ``polynomials`` paths of muscles in place of the model's own, which those without one keep; ``heard`` the warnings
+    given while reading. OpenSim is asked a second time about what is extracted where it is ``checked``.
     """
 
     model: Model
@@ -57,6 +61,7 @@ class Trial:
     _pairs: Pairs | None = field(default=None, init=False)
     _added: ReserveActuators | None = field(default=None, init=False)
     fingerprint: Fingerprint | None = field(default=None, init=False)
+    checked: bool = field(default=True, init=False)
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -65,6 +70,25 @@ class Trial:
     def problem(self, progress: Progress | None = None) -> RedundancyProblem:
         """All frames at once."""
         return self._problem(slice(0, len(self)), progress)
+
+    def verify(self, solution: RedundancySolution) -> dict[str, Any]:
+        """Put the forces of a solution back into OpenSim: what was checked, or why not.
+
+        Raises
+        ------
+        ModelError
+            They do not give the motion's accelerations.
+        """
+        if self.given is not None:
+            return {"not_checked": "moments from a file"}
+        if self.fingerprint is not None and (why := self.fingerprint.changed(solution.problem)):
+            return {"not_checked": why}
+        return put_back(solution, self._model_at, () if self.polynomials is None else self.polynomials.muscles)
+
+    def _model_at(self, motion: Kinematics) -> Model:
+        """The model that is loaded, where its loads are known at these frames, or one that knows them."""
+        known = np.isin(motion.time, self.motion.time[:PIECE]).all()
+        return self.model if known else self.model_for(motion)
 
     def pieces(self, frames: int = PIECE, progress: Progress | None = None) -> Iterator[RedundancyProblem]:
         """The same problem a number of frames at a time, in bounded memory."""
@@ -83,6 +107,7 @@ class Trial:
         """
         self._find_pairs()
         other = copy.copy(self)
+        other.checked = False  # its own frames were
         motion = self.motion.at(times)
         moving = motion.time, motion.value, motion.speed, motion.acceleration
         other.motion = follow(self.model_for(motion), *moving, self.n_jobs)
@@ -111,6 +136,7 @@ class Trial:
         added = self._reserves_beside(geometry, actuators).frames(keep)
         self.provenance["reserves_added"] = dict(zip(added.names, added.optimal_force.tolist(), strict=True))
         self._note(extracted.warnings)
+        self._check(motion, geometry, gain, None if self.given is not None else np.asarray(target))
         muscles = self.model.description.muscles
         return RedundancyProblem(
             time=motion.time,
@@ -140,30 +166,49 @@ class Trial:
         )  # fmt: skip
         self._note(found)
 
+    def _check(self, motion: Kinematics, geometry: MuscleGeometry, gain: Array, target: Array | None) -> None:
+        """Ask OpenSim a second time about three frames."""
+        if not self.checked:
+            return
+        few = spread(len(motion.time))
+        own = self.polynomials is None
+        claims = Claims(
+            self._find_pairs() if own else None,
+            geometry.moment_arms[few] if own else None,
+            gain[few] if own and self.gain == "opensim" else None,
+            None if target is None else target[few],
+        )
+        frames = motion.frames(few)
+        self.provenance["self_check"]["trial"] = check_trial(self._model_at(frames), frames, claims)
+
     def _extract(self, motion: Kinematics, progress: Progress | None) -> Extracted:
         pairs = self._find_pairs()
         asked = self._asked()
-        wanted = Wanted(self.polynomials is None, self.given is None, self.passive_force, asked)
+        wanted = Wanted(self._own_paths(), self.given is None, self.passive_force, asked)
         model = self.model_for(motion)
         model = model.with_rigid_tendons() if self.passive_force and asked else model
         return extract(model, motion, pairs, wanted, self.n_jobs, progress)
 
     def _geometry(self, extracted: Extracted, motion: Kinematics) -> MuscleGeometry:
-        """By the polynomials, or as the model has it."""
+        """By the polynomials, and of the other muscles as the model has it."""
+        parts = [] if extracted.geometry is None else [extracted.geometry]
         if self.polynomials is not None:
-            return along_motion(self.polynomials, self.model, motion)
-        if extracted.geometry is None:
-            fix = "Take the problem from load_problem."
-            raise ModelError(explain("lengths and moment arms extracted", "none", fix, self.model.path))
-        return extracted.geometry
+            parts.append(along_motion(self.polynomials, self.model, motion))
+        return join_muscles(parts, self.model.description.muscles.names)
+
+    def _own_paths(self) -> tuple[int, ...]:
+        """Muscles whose paths are the model's own."""
+        given = () if self.polynomials is None else self.polynomials.muscles
+        return tuple(i for i, name in enumerate(self.model.description.muscles.names) if name not in given)
 
     def _find_pairs(self) -> Pairs:
         """Which muscles act where: found once, in postures of the whole motion."""
         if self._pairs is None:
             size = len(self.model.description.free), len(self.model.description.muscles.names)
-            own = self.polynomials is None
-            self._pairs = find_pairs(self.model, self.motion) if own else Pairs.none(*size)
-            self._note(self._pairs.warnings)
+            own = self._own_paths()
+            self._pairs = find_pairs(self.model, self.motion, own) if own else Pairs.none(*size)
+            named = () if self.polynomials is None else self.polynomials.left
+            self._note([line for line in self._pairs.warnings if line.partition(":")[0] not in named])
         return self._pairs
 
     def _asked(self) -> tuple[int, ...]:
@@ -172,9 +217,9 @@ class Trial:
         if self.gain == "isometric" and not self.passive_force:
             return ()
         unknown = np.flatnonzero(~supported(muscles))
-        if unknown.size and self.polynomials is not None:
-            got = some(f"{muscles.classes[i]} '{muscles.names[i]}'" for i in unknown)
-            fix = "Use geometry='opensim' for this model."
+        if fitted := sorted(set(unknown.tolist()) - set(self._own_paths())):
+            got = some(f"{muscles.classes[i]} '{muscles.names[i]}'" for i in fitted)
+            fix = "Use geometry='opensim' for this model, or paths without these muscles."
             expected = "muscles whose curves osimopt has, for polynomial paths"
             raise ModelError(explain(expected, got, fix, self.model.path))
         return tuple(unknown.tolist())
@@ -206,7 +251,7 @@ class Trial:
                 geometry.coordinates,
                 [by_name[name].rotational for name in geometry.coordinates],
                 geometry.served,
-                actuators.acts.any(axis=1),
+                np.asarray(actuators.acts.any(axis=1)),
             )
         return self._added
 

@@ -13,7 +13,7 @@ from .. import isolation
 from ..errors import SolverError
 from ..notices import hear
 from ..problem import RedundancyProblem
-from ..solution import RedundancySolution
+from ..solution import RedundancySolution, verified
 from .arguments import check_arguments
 from .conditions import Conditions, Start
 from .cost import dynamic_cost
@@ -169,7 +169,7 @@ def solve_dynamic(
     solution.provenance["mesh"]["edges"] = replace(mesh, edges=solution.mesh_edges).told()
     solution.provenance["solve_seconds"] = perf_counter() - begun
     if run.failure is None:
-        return solution
+        return verified(solution)
     solution.provenance["failure"] = solution.detail[0] = run.failure
     sealed = SealedSolution(solution, run.failure)
     if on_failure == "raise":

@@ -24,6 +24,7 @@ from torch import Tensor
 from ..data import MuscleParameters
 from ..errors import InputError, SolverError, explain, some
 from ..problem import RedundancyProblem
+from ..solution import verified
 from ..static.device import Device
 from . import folder
 from .architecture import Architecture
@@ -119,7 +120,7 @@ class DynamicSurrogate:
                 **self.provenance,
             },
         }
-        solution = predicted(at, force, decoded, outside, tolerance, provenance)
+        solution = verified(predicted(at, force, decoded, outside, tolerance, provenance))
         if on_failure == "raise" and not solution.success:
             raise SolverError(f"{solution.findings()[0]} on_failure='return' gives the other frames.", solution)
         return solution

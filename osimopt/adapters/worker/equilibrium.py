@@ -25,15 +25,15 @@ def strengths(key: ModelKey, coordinate: int, values: Array, pose: Array) -> Pos
         posture = follow(session, posture)
         set_posture(session, 0.0, posture)
         set_speed(session, np.zeros(len(posture)))
-        columns["moment_arm"].append(arms_about(session, coordinate))
+        columns["moment_arm"].append(arms_about(session, coordinate, session.muscles))
         forces = [_forces(session, muscle) for muscle in session.muscles]
         for name, row_of_muscles in zip(Postures.COLUMNS[1:], zip(*forces, strict=True), strict=True):
             columns[name].append(list(row_of_muscles))
     return Postures({name: np.array(rows) for name, rows in columns.items()}, warnings_since())
 
 
-def arms_about(session: Session, coordinate: int) -> list[float]:
-    """OpenSim's own moment arms (M,) about a coordinate, in the posture set.
+def arms_about(session: Session, coordinate: int, muscles: list[Any]) -> list[float]:
+    """OpenSim's own moment arms of some muscles about a coordinate, in the posture set.
 
     ``computeMomentArm`` is about a speed; about a coordinate it is the sum over the speeds that its rate needs.
     """
@@ -43,7 +43,7 @@ def arms_about(session: Session, coordinate: int) -> list[float]:
     moving = [(share, session.coordinates[index]) for index, share in enumerate(shares) if share != 0.0]
     return [
         sum(share * muscle.computeMomentArm(session.state, about) for share, about in moving)
-        for muscle in session.muscles
+        for muscle in muscles
     ]
 
 

@@ -37,15 +37,17 @@ def extract(key: ModelKey, motion: Kinematics, pairs: Pairs, wanted: Wanted) -> 
     for frame in range(len(time)):
         set_posture(session, time[frame], motion.value[frame])
         to_free = _to_free(motion, frame)[:, free]
-        if wanted.geometry:
+        if wanted.muscles:
             rows["arms"].append(moment_arms(session, to_free, plan))
         set_speed(session, speed[frame])
-        if wanted.geometry:
-            rows["length"].append([muscle.getLength(session.state) for muscle in session.muscles])
+        if wanted.muscles:
+            rows["length"].append([session.muscles[muscle].getLength(session.state) for muscle in wanted.muscles])
             explained = _explained(rows["arms"][-1], speed[frame, free], pairs, len(session.muscles))
-            rows["speed"].append(_lengthening_speeds(session, explained, pairs.probed, driven))
+            asked = wanted.muscles if driven else pairs.probed
+            rows["speed"].append(_lengthening_speeds(session, explained, asked)[list(wanted.muscles)])
             if frame % CHECK_EVERY == 0 and not driven:
-                unexplained |= _unexplained(session, explained, speed[frame, free], pairs.probed)
+                known = np.setdiff1d(wanted.muscles, pairs.probed)
+                unexplained |= _unexplained(session, explained, speed[frame, free], known)
         if wanted.asked:
             rows["gain"].append(_gains(session, wanted.asked))
             rows["passive"].append(_passive_forces(session, wanted.asked) if wanted.passive_force else [])
@@ -56,9 +58,9 @@ def extract(key: ModelKey, motion: Kinematics, pairs: Pairs, wanted: Wanted) -> 
         if not (constant and rows["effect"]):
             rows["effect"].append(_effects(session, to_free, acceleration[frame], fixed, changing, target))
     return FrameArrays(
-        moment_arms=np.array(rows["arms"]) if wanted.geometry else None,
-        length=np.array(rows["length"]) if wanted.geometry else None,
-        lengthening_speed=np.array(rows["speed"]) if wanted.geometry else None,
+        moment_arms=np.array(rows["arms"]) if wanted.muscles else None,
+        length=np.array(rows["length"]) if wanted.muscles else None,
+        lengthening_speed=np.array(rows["speed"]) if wanted.muscles else None,
         max_force=np.array(rows["gain"], dtype=float).reshape(len(time), len(wanted.asked)),
         passive_force=np.array(rows["passive"], dtype=float).reshape(len(time), -1),
         generalized_force=np.array(rows["tau"]) if wanted.generalized_force else None,
@@ -81,23 +83,22 @@ def _explained(arms: Array, speed: Array, pairs: Pairs, muscles: int) -> Array:
     return np.asarray(-np.bincount(pairs.muscle, arms * speed[pairs.coordinate], muscles), dtype=float)
 
 
-def _lengthening_speeds(session: Session, explained: Array, probed: Any, driven: bool) -> Array:
-    """Lengthening speeds (M,); OpenSim is asked where moment arms do not say them."""
+def _lengthening_speeds(session: Session, explained: Array, asked: Any) -> Array:
+    """Lengthening speeds (M,); OpenSim is asked for those that moment arms do not explain."""
     speeds = explained.copy()
-    for muscle in range(len(speeds)) if driven else probed:
+    for muscle in asked:
         speeds[muscle] = session.muscles[muscle].getLengtheningSpeed(session.state)
     return speeds
 
 
-def _unexplained(session: Session, explained: Array, speed: Array, probed: Any) -> set[str]:
+def _unexplained(session: Session, explained: Array, speed: Array, known: Any) -> set[str]:
     """Muscles that lengthen faster than their moment arms explain: they act where they were not thought to.
 
-    Muscles whose moment arm is not −∂l/∂q cannot be judged so.
+    Muscles whose moment arm is not −∂l/∂q cannot be judged so, and are not among the ``known``.
     """
-    asked = np.array([muscle.getLengtheningSpeed(session.state) for muscle in session.muscles])
-    off = np.abs(asked - explained) > UNEXPLAINED * max(1.0, float(np.abs(speed).max()))
-    off[probed] = False
-    return {session.muscles[muscle].getName() for muscle in np.flatnonzero(off)}
+    asked = np.array([session.muscles[muscle].getLengtheningSpeed(session.state) for muscle in known])
+    off = np.abs(asked - explained[known]) > UNEXPLAINED * max(1.0, float(np.abs(speed).max()))
+    return {session.muscles[muscle].getName() for muscle in known[off]}
 
 
 def _gains(session: Session, asked: tuple[int, ...]) -> list[float]:

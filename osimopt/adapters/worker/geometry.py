@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,21 +43,21 @@ class Plan:
     probed_pairs: list[tuple[int, int, int]]
 
 
-def find_pairs(key: ModelKey, value: Array) -> Pairs:
-    """Which muscles act on which coordinates: on those that their paths span.
+def find_pairs(key: ModelKey, value: Array, muscles: Sequence[int]) -> Pairs:
+    """Which of these muscles act on which coordinates: on those that their paths span.
 
     Muscles whose moment arm is not −∂l/∂q are named, and taken from forces: where a path wraps over two objects
     OpenSim's can be off by a centimetre, and not vanish even about joints that the muscle does not cross, which are
     then pairs as well. ``value`` (S, N) are postures of the motion, which show it.
     """
     session = load(key)
-    spanned = spans(session)
+    spanned = spans(session) & np.isin(np.arange(len(session.muscles)), muscles)
     postures = np.array([follow(session, posture.copy()) for posture in value])
     coordinate, muscle = np.nonzero(spanned)
     plan = make_plan(session, coordinate, muscle, spanned, np.zeros(0, dtype=np.intp))
     arms = np.zeros((len(postures), *spanned.shape))
     arms[:, coordinate, muscle] = [_try(session, posture, plan) for posture in postures]
-    probed = _take_from_forces(session, postures, arms)
+    probed = _take_from_forces(session, postures, arms, muscles)
     active = acts(np.nan_to_num(arms), axis=0)
     coordinate, muscle = np.nonzero(spanned | active)
     served = np.asarray((spanned & active).any(axis=1))
@@ -105,12 +106,12 @@ def moment_arms(session: Session, to_free: Array, plan: Plan) -> Array:
     return arms
 
 
-def _take_from_forces(session: Session, postures: Array, arms: Array) -> Index:
+def _take_from_forces(session: Session, postures: Array, arms: Array, muscles: Sequence[int]) -> Index:
     """Replace the moment arms (S, D, M) of muscles whose quick one is another than OpenSim's own; return those muscles.
 
     Those over several wrap objects may be, anywhere; those with one, or with moving points, are tried.
     """
-    doubtful = np.flatnonzero([winding(muscle) for muscle in session.muscles])
+    doubtful = np.array([muscle for muscle in muscles if winding(session.muscles[muscle])], dtype=np.intp)
     probed = {int(muscle) for muscle in doubtful if wraps(session.muscles[muscle]) > 1}
     for index, posture in enumerate(postures):
         set_posture(session, 0.0, posture)
@@ -133,21 +134,30 @@ def _inconsistent(session: Session, spanned: NDArray[np.bool_], postures: Array,
     doubtful = np.array([winding(muscle) for muscle in session.muscles])
     worst = np.zeros(spanned.shape)
     for index in np.unique(np.linspace(0, len(postures) - 1, LENGTH_POSTURES).astype(int)):
-        off = np.abs(arms[index] + _length_slopes(session, postures[index], spanned & doubtful))
+        off = np.abs(arms[index] + length_slopes(session, postures[index], spanned & doubtful))
         worst = np.fmax(worst, np.where(doubtful, off, 0.0))
     coordinates = [session.coordinates[index] for index in session.free()]
     said = []
     for muscle in np.flatnonzero(worst.max(axis=0) > INCONSISTENT):
         row = int(np.argmax(worst[:, muscle]))
         name, about, size = session.muscles[muscle].getName(), coordinates[row].getName(), 1e3 * worst[row, muscle]
+        why = (
+            "the path is not the shortest one over its wrap object, so that neither is exact; the moment arm, of a "
+            "tension along the path, is used"
+        )
+        if wraps(session.muscles[muscle]) > 1:
+            why = (
+                "the length over several wrap objects is wrong by millimetres, and with it fibre length and maximum "
+                "force; the moment arm, of a tension along the path, is right to 0.4 mm and is used"
+            )
         said.append(
-            f"{name}: OpenSim's moment arm about {about} differs from -dl/dq by up to {size:.1f} mm in this motion "
-            "(imperfect wrapping); OpenSim's value is used."
+            f"{name}: OpenSim's length is no integral of its moment arm about {about} (slopes differ by up to "
+            f"{size:.1f} mm in this motion): {why}."
         )
     return said
 
 
-def _length_slopes(session: Session, posture: Array, asked: NDArray[np.bool_]) -> Array:
+def length_slopes(session: Session, posture: Array, asked: NDArray[np.bool_]) -> Array:
     """(D, M) ∂l/∂q by central differences where asked, coupled coordinates following; zero elsewhere."""
     slopes = np.zeros(asked.shape)
     for row, index in enumerate(session.free()):

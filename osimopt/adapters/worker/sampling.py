@@ -1,26 +1,25 @@
-"""Lengths of muscle paths and their slopes in many postures, and the places where a path snaps."""
+"""Lengths and moment arms of muscle paths in many postures, and the places where a path snaps."""
 
 from __future__ import annotations
 
 import numpy as np
+import opensim
 from numpy.typing import NDArray
 
 from ...polynomial.samples import Jump, Samples, Survey
 from ..messages import ModelKey
 from .couplers import follow, jacobian
-from .paths import wraps
+from .paths import tension_arms, winding
 from .session import Session, load
 from .state import set_posture, set_speed
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
+Mask = NDArray[np.bool_]
 
-#: rad or m; step of the differences of the length. Wrapping converges to about 1e-9 m, so slopes are good to 1e-6.
+#: rad or m; step of the differences of the length. Wrapping converges to about 1e-9 m, so slopes are good to 1e-6, and
+#: those to one side to 1e-4.
 STEP = 1e-3
-#: m; forward and backward slopes that differ by more straddle a place where the path snaps: no slope there.
-STRADDLES = 5e-3
-#: m; a lengthening speed further than this from the slope of the length is not used.
-DISAGREES = 1e-5
 #: m; where the length departs from its neighbours' trend by so much, or the slope jumps by so much, is looked into.
 LENGTH_JUMP, ARM_JUMP = 1e-4, 1e-3
 #: Bisections that decide whether a jump is one: they shrink a smooth change by 64.
@@ -28,72 +27,94 @@ BISECTIONS = 6
 
 
 def survey(key: ModelKey, postures: Array, moving: Index) -> Survey:
-    """Find in which of the ``moving`` coordinates muscles' lengths vary, and whose moment arms to doubt.
+    """Find with which of the ``moving`` coordinates muscles' lengths vary.
 
     ``postures`` is (n, N); the coordinates that do not move have zero slope.
     """
     session = load(key)
     everyone = np.arange(len(session.muscles))
-    several = [wraps(muscle) > 1 for muscle in session.muscles]
     largest = np.zeros((len(session.coordinates), len(everyone)))
-    spanned = largest > DISAGREES
-    doubted = np.zeros(len(everyone))
-    mismatch = np.zeros(len(everyone))
     for posture in postures:
         posture = _assume(session, posture)
-        slopes = np.zeros_like(largest)
-        here = _lengths(session, everyone)
         for index in moving:
-            slopes[index] = _difference(session, posture, index, everyone, here)
-        session.model.realizePosition(session.state)
-        largest = np.fmax(largest, np.abs(slopes))
-        spanned = largest > DISAGREES
-        for index in moving:
-            crossing = np.flatnonzero(spanned[index])
-            apart = np.abs(_speeds(session, posture, index, crossing) - slopes[index, crossing])
-            doubted[crossing] = np.fmax(doubted[crossing], apart)
-        for muscle in np.flatnonzero(several | (doubted > DISAGREES)):
-            for index in np.flatnonzero(spanned[:, muscle]):
-                arm = session.muscles[muscle].computeMomentArm(session.state, session.coordinates[index])
-                mismatch[muscle] = np.fmax(mismatch[muscle], abs(arm + slopes[index, muscle]))
+            ahead, behind = (_nearby(session, posture, [index], step, everyone) for step in (STEP, -STEP))
+            largest[index] = np.fmax(largest[index], np.abs(ahead - behind) / (2.0 * STEP))
     return Survey(
         tuple(muscle.getAbsolutePathString() for muscle in session.muscles),
         tuple(coordinate.getAbsolutePathString() for coordinate in session.coordinates),
         largest,
-        np.flatnonzero(several | (doubted > DISAGREES)),
-        mismatch,
     )
 
 
-def sample(
-    key: ModelKey, postures: Array, coordinate: Index, muscle: Index, differenced: Index, pulled: Index
-) -> Samples:
-    """Lengths of all muscles and slopes of the pairs (coordinate, muscle), (P,) each, in (n, N) postures.
+def sample(key: ModelKey, postures: Array, spans: Mask) -> Samples:
+    """Lengths of all muscles and slopes of the pairs that ``spans`` (N, M) holds, in (n, N) postures.
 
-    The slope is the lengthening speed at unit speed; that of the ``differenced`` muscles is taken from differences of
-    the length, and for the ``pulled`` ones it is the negative of OpenSim's own moment arm.
+    The slope is the negative of the moment arm of a tension along the path. Where the path is no chain of fixed points
+    it is compared with the slope of OpenSim's length.
     """
     session = load(key)
     everyone = np.arange(len(session.muscles))
+    compared = np.array([not _chain(muscle) for muscle in session.muscles])
+    groups = _groups(spans)
     lengths = np.empty((len(postures), len(everyone)))
-    slopes = np.empty((len(postures), len(coordinate)))
-    slow, by_force = np.isin(muscle, differenced), np.isin(muscle, pulled)
-    by_speed, by_difference = (
-        [(i, pairs) for i in np.unique(coordinate) if (pairs := np.flatnonzero(chosen & (coordinate == i))).size]
-        for chosen in (~slow & ~by_force, slow & ~by_force)
-    )
+    slopes = np.empty((len(postures), int(spans.sum())))
+    mismatch = np.zeros(len(everyone))
     for frame, posture in enumerate(postures):
         posture = _assume(session, posture)
         lengths[frame] = _lengths(session, everyone)
-        for index, pairs in by_speed:
-            slopes[frame, pairs] = _speeds(session, posture, index, muscle[pairs])
-        for index, pairs in by_difference:
-            own = muscle[pairs]
-            slopes[frame, pairs] = _difference(session, posture, index, own, lengths[frame, own])
-        for pair in np.flatnonzero(by_force):
-            about = session.coordinates[coordinate[pair]]
-            slopes[frame, pair] = -session.muscles[muscle[pair]].computeMomentArm(session.state, about)
-    return Samples(lengths, slopes)
+        slope = _slopes_by_tension(session, posture, spans, groups)
+        slopes[frame] = slope[spans]
+        off = np.abs(_slopes_by_length(session, posture, spans & compared, groups, lengths[frame]) - slope).min(axis=0)
+        mismatch = np.fmax(mismatch, np.where(compared, np.fmax.reduce(off, axis=0), 0.0))
+    return Samples(lengths, slopes, mismatch)
+
+
+def _chain(muscle: opensim.Muscle) -> bool:
+    """Whether a path runs through fixed points alone, so that its length is the integral of its moment arm."""
+    return opensim.GeometryPath.safeDownCast(muscle.getPath()) is not None and not winding(muscle)
+
+
+def _groups(spans: Mask) -> list[list[int]]:
+    """Coordinates that can be moved at once, as no muscle spans two of them; greedy, in their order."""
+    groups: list[list[int]] = []
+    for index in np.flatnonzero(spans.any(axis=1)).tolist():
+        group = next((own for own in groups if not (spans[own].any(axis=0) & spans[index]).any()), None)
+        if group is None:
+            groups.append([index])
+        else:
+            group.append(index)
+    return groups
+
+
+def _slopes_by_tension(session: Session, posture: Array, spans: Mask, groups: list[list[int]]) -> Array:
+    """(N, M) negatives of the moment arms of tensions, in the posture that is set.
+
+    They are the lengthening speeds at unit speeds, but for wrap points that a later pass of OpenSim's moved.
+    """
+    to_all = jacobian(session, posture)
+    arms = tension_arms(session, to_all, np.flatnonzero([winding(muscle) for muscle in session.muscles]))
+    by_speed = spans & ~np.isin(np.arange(len(session.muscles)), list(arms))
+    slopes = np.zeros(spans.shape)
+    for group in groups:
+        muscles = np.flatnonzero(by_speed[group].any(axis=0))
+        slopes[np.ix_(np.array(group), muscles)] = _speeds(session, to_all[:, group].sum(axis=1), muscles)
+    for muscle, arm in arms.items():
+        slopes[:, muscle] = -arm
+    return np.where(spans, slopes, 0.0)
+
+
+def _slopes_by_length(session: Session, posture: Array, spans: Mask, groups: list[list[int]], here: Array) -> Array:
+    """(2, N, M) slopes of the length ahead of and behind the posture that is set, where its length is ``here`` (M,).
+
+    Where a path snaps, or sets in with a kink, on one side, the other side has the slope that the tension has.
+    """
+    slopes = np.zeros((2, *spans.shape))
+    for group in groups:
+        muscles = np.flatnonzero(spans[group].any(axis=0))
+        for side, step in enumerate((STEP, -STEP)):
+            there = _nearby(session, posture, group, step, muscles)
+            slopes[side][np.ix_(np.array(group), muscles)] = (there - here[muscles]) / step
+    return np.where(spans, slopes, 0.0)
 
 
 def find_jumps(key: ModelKey, postures: Array, coordinate: int, muscles: Index, steps: Array) -> list[Jump]:
@@ -155,7 +176,7 @@ def _probe(session: Session, posture: Array, coordinate: int, value: float, musc
     moved = posture.copy()
     moved[coordinate] = value
     moved = _assume(session, moved)
-    return np.array([_lengths(session, muscles), _speeds(session, moved, coordinate, muscles)])
+    return np.array([_lengths(session, muscles), _speeds(session, jacobian(session, moved)[:, coordinate], muscles)])
 
 
 def _assume(session: Session, posture: Array) -> Array:
@@ -170,23 +191,16 @@ def _lengths(session: Session, muscles: Index) -> Array:
     return np.array([session.muscles[muscle].getLength(session.state) for muscle in muscles])
 
 
-def _speeds(session: Session, posture: Array, coordinate: int, muscles: Index) -> Array:
-    """Lengthening speeds at unit speed of one coordinate, in the posture that is set."""
-    set_speed(session, jacobian(session, posture)[:, coordinate])
+def _speeds(session: Session, rate: Array, muscles: Index) -> Array:
+    """Lengthening speeds at these rates (N,) of the coordinates, in the posture that is set."""
+    set_speed(session, rate)
     return np.array([session.muscles[muscle].getLengtheningSpeed(session.state) for muscle in muscles])
 
 
-def _difference(session: Session, posture: Array, coordinate: int, muscles: Index, here: Array) -> Array:
-    """Slopes by central differences around the posture that is set; NaN where a path snaps in between."""
-    ahead, behind = (_nearby(session, posture, coordinate, step, muscles) for step in (STEP, -STEP))
-    straddles = np.abs(ahead - 2.0 * here + behind) > STRADDLES * STEP
-    return np.where(straddles, np.nan, (ahead - behind) / (2.0 * STEP))
-
-
-def _nearby(session: Session, posture: Array, coordinate: int, step: float, muscles: Index) -> Array:
-    """Lengths with one coordinate moved, coupled ones following; the posture is then set again."""
+def _nearby(session: Session, posture: Array, coordinates: list[int], step: float, muscles: Index) -> Array:
+    """Lengths with some coordinates moved, coupled ones following; the posture is then set again."""
     moved = posture.copy()
-    moved[coordinate] += step
+    moved[coordinates] += step
     moved = follow(session, moved)
     changed = np.flatnonzero(moved != posture)
     for index in changed:

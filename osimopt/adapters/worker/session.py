@@ -103,7 +103,7 @@ def load(key: ModelKey) -> Session:
             if muscle.getConcreteClassName() != "Thelen2003Muscle":
                 muscle.set_ignore_tendon_compliance(True)
     if key.loads is not None:
-        _attach_loads(model, key)
+        _attach_loads(model, key.loads, key)
     state = _initialise(model, key)
     parts = list(model.getComponentsList())  # walking a thousand components takes 20 ms: once
     forces = [force for part in parts if (force := opensim.Force.safeDownCast(part)) is not None]
@@ -169,7 +169,8 @@ def _add_force_sets(model: Any, key: ModelKey) -> None:
 
 def has_free_base(model: Any) -> bool:
     """Whether a joint with three coordinates or more hangs the model on the ground."""
-    return any(is_base(joint) for joint in model.getJointList())
+    joints = list(model.getJointList())  # to its end: SWIG's iterator cannot be left
+    return any(is_base(joint) for joint in joints)
 
 
 def is_base(joint: Any) -> bool:
@@ -192,14 +193,14 @@ def _weld(model: Any, key: ModelKey) -> None:
             joints[name].upd_coordinates(index).set_locked(True)
 
 
-def _attach_loads(model: Any, key: ModelKey) -> None:
+def _attach_loads(model: Any, path: str, key: ModelKey) -> None:
     places = [place.get(i) for place in (model.getForceSet(), model.get_ComponentSet()) for i in range(place.getSize())]
     own = [p.getName() for p in places if p.getConcreteClassName() in ("ExternalForce", "ExternalLoads")]
     if own:
         fix = "Leave external_loads out, or remove them from the model: they would count twice."
         raise ModelError(explain("a model without external loads of its own", some(own), fix, key.path))
-    with reading(key.loads):
-        loads = opensim.ExternalLoads(key.loads, True)
+    with reading(path):
+        loads = opensim.ExternalLoads(path, True)
     loads.setDataFileName(key.loads_data)
     body_set = model.getBodySet()
     bodies = ["ground", *(body_set.get(i).getName() for i in range(body_set.getSize()))]

@@ -103,6 +103,16 @@ def to_coordinates(session: Session, force: Array) -> Array:
     return np.asarray(about)
 
 
+def to_mobilities(session: Session, force: Array) -> Array:
+    """Generalized forces about speeds (N,), in the system's order, of those about coordinates (N,)."""
+    about = force.copy()
+    for joint in session.turning:
+        about[joint] = _rates_of_speeds(session, joint).T @ force[joint]
+    ordered = np.empty(len(force))
+    ordered[session.mobility] = about
+    return ordered
+
+
 def net_force(session: Session, acceleration: Array) -> Array:
     """Inverse dynamics (N,) about the coordinates with every actuator at zero, in the order of the coordinate set.
 

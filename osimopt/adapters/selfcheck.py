@@ -1,0 +1,203 @@
+"""A model, a trial and a solution, asked of OpenSim a second way; what differs is refused.
+
+What is compared, and how, is in ``worker.selfcheck``. Once per model (its result kept by the hash of its files): random
+postures, rates and accelerations. Once per trial: three frames. After solving: three frames, whose forces go back into
+OpenSim. Results are plain data for ``provenance["self_check"]``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import astuple
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import isolation
+from ..data import Kinematics
+from ..errors import InputError, ModelError, explain
+from ..tables import sha256
+from .arrays import extract
+from .completion import follow
+from .messages import Claims, Difference, Pairs, Wanted
+from .model import Model
+
+Array = NDArray[np.float64]
+WORKER = "osimopt.adapters.worker.selfcheck:"
+
+#: Postures of the check of a model, those of them in which lengths are compared with moment arms (which is slow), and
+#: the spread of rates (rad/s, m/s) and accelerations.
+POSTURES, SLOPES, RATE, ACCELERATION = 50, 10, 1.0, 10.0
+#: Frames of the checks of a trial and of a solution.
+FRAMES = 3
+#: rad or m; beyond this a range is not believed, and angles of joints with gimbal lock are kept from it.
+WIDEST, UPRIGHT = np.pi, 1.2
+#: m; a moment arm and −∂l/∂q may differ by this much before the muscle's length is named.
+INCONSISTENT = 1e-3
+#: By kind of difference: how much is rounding, its unit, and what is compared.
+LIMITS = {
+    "coordinates": (1e-9, "rad or m", "coordinates that read back as they were set"),
+    "rates": (1e-8, "of the largest rate", "speeds whose rates are those of the motion"),
+    "moment arms": (1e-6, "m", "moment arms as computeMomentArm has them"),
+    "maximum forces": (1e-6, "of max_isometric_force", "forces as calcInextensibleTendonActiveFiberForce has them"),
+    "inverse dynamics": (1e-6, "of the largest moment", "moments that forward dynamics turns into the accelerations"),
+    "accelerations": (1e-6, "of the largest moment", "forces that give the motion's accelerations in OpenSim"),
+}
+#: Results by the hash of the model, for the life of the process.
+_known: dict[str, dict[str, Any]] = {}
+
+
+def check_model(model: Model, time: float, n_jobs: int, folder: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """Check a model once: by hash, in this process and in ``folder`` where there is one.
+
+    ``time`` (s) is one at which its loads are known.
+
+    Raises
+    ------
+    ModelError
+        Two ways of asking OpenSim differ by more than rounding.
+    """
+    name = _hash(model)
+    if name not in _known:
+        kept = None if folder is None else Path(folder) / f"self_check-{name}.json"
+        found = None if kept is None else _recall(kept)
+        if found is None:
+            found = _check_model(model, time, n_jobs)
+            if kept is not None:
+                _keep(found, kept)
+        _known[name] = found
+    return _known[name]
+
+
+def check_trial(model: Model, motion: Kinematics, claims: Claims) -> dict[str, Any]:
+    """Check the arrays (T, …) of the frames of a motion; a few muscles are asked for their moment arms.
+
+    Raises
+    ------
+    ModelError
+        What was extracted is not what OpenSim's single calls give.
+    """
+    stride = max(1, len(model.description.muscles.names) // FRAMES)
+    differences = isolation.run(
+        "opensim", WORKER + "check_frames", model.key, motion, claims, stride, subject=model.path
+    )
+    return {"times_s": motion.time.tolist(), **_judged(differences, model, motion.time)}
+
+
+def check_forces(
+    model: Model, motion: Kinematics, muscle: Array, actuator: Array, applied: Array, missed: float
+) -> dict[str, Any]:
+    """Put the forces of a solution back into OpenSim: see ``worker.selfcheck.check_forces``.
+
+    ``missed`` is what the solution itself says that its moments miss, as a share of the largest.
+
+    Raises
+    ------
+    ModelError
+        The forces do not give the motion's accelerations.
+    """
+    differences = isolation.run(
+        "opensim", WORKER + "check_forces", model.key, motion, muscle, actuator, applied, subject=model.path
+    )
+    return {"times_s": motion.time.tolist(), **_judged(differences, model, motion.time, missed)}
+
+
+def spread(frames: int) -> NDArray[np.intp]:
+    """Rows of up to three frames, spread over all of them."""
+    return np.unique(np.linspace(0, frames - 1, FRAMES + 2).round().astype(np.intp)[1:-1])
+
+
+def _check_model(model: Model, time: float, n_jobs: int) -> dict[str, Any]:
+    motion = _random_motion(model, time, n_jobs)
+    everyone = tuple(range(len(model.description.muscles.names)))
+    found = "osimopt.adapters.worker.geometry:find_pairs"
+    pairs: Pairs = isolation.run("opensim", found, model.key, motion.value, everyone, subject=model.path)
+    arrays = extract(model, motion, pairs, Wanted(everyone, True, False), n_jobs, None)
+    if arrays.geometry is None:
+        return {"not_checked": "no muscles"}
+    arms, moments = arrays.geometry.moment_arms, np.asarray(arrays.generalized_force)
+    size = -(-POSTURES // n_jobs)
+    parts = [slice(first, first + size) for first in range(0, POSTURES, size)]
+    calls = [(model.key, motion.frames(part), Claims(pairs, arms[part], None, moments[part]), 1) for part in parts]
+    differences = [
+        difference
+        for own in isolation.run_many("opensim", WORKER + "check_frames", calls, subject=model.path, n_jobs=n_jobs)
+        for difference in own
+    ]
+    few = slice(0, SLOPES)
+    slopes = isolation.run(
+        "opensim", WORKER + "check_slopes", model.key, motion.value[few], pairs, arms[few], subject=model.path
+    )
+    off = {name: round(1e3 * size, 1) for name, size in sorted(slopes.items()) if size > INCONSISTENT}
+    return {"postures": POSTURES, **_judged(differences, model, motion.time), "length_slopes_off_mm": off}
+
+
+def _random_motion(model: Model, time: float, n_jobs: int) -> Kinematics:
+    """Postures within the model's ranges, the same for every model of as many coordinates."""
+    random, coordinates = np.random.default_rng(0), model.description.coordinates
+    value = np.empty((POSTURES, len(coordinates)))
+    for index, c in enumerate(coordinates):
+        widest = UPRIGHT if c.turning else WIDEST if c.rotational else 1.0
+        low, high = np.clip(c.range, -widest, widest) if c.range[0] < c.range[1] else (c.default, c.default)
+        value[:, index] = random.uniform(low, high, POSTURES) if c.kind == "free" else c.default
+    moves = np.array([c.kind == "free" for c in coordinates])
+    rate, acceleration = (random.normal(0.0, size, value.shape) * moves for size in (RATE, ACCELERATION))
+    return follow(model, np.full(POSTURES, time), value, rate, acceleration, n_jobs)
+
+
+def _judged(differences: Iterable[Difference], model: Model, time: Array, missed: float = 0.0) -> dict[str, Any]:
+    """The largest difference of each kind; where one is more than rounding the model is refused."""
+    largest: dict[str, Difference] = {}
+    unknown: set[str] = set()
+    for own in differences:
+        if not np.isfinite(own.size):
+            unknown.add(own.kind)
+        elif own.kind not in largest or own.size > largest[own.kind].size:
+            largest[own.kind] = own
+    for kind, own in largest.items():
+        limit, unit, expected = LIMITS[kind]
+        if own.size > limit + missed:
+            got = f"a difference of {own.size:.3g} {unit} at '{own.where}', at {time[own.frame]:g} s"
+            fix = "The answer would be wrong: please report this model with the motion."
+            raise ModelError(explain(f"{expected} (to {limit:g} {unit})", got, fix, model.path))
+    found: dict[str, Any] = {"largest_difference": {kind: own.size for kind, own in largest.items()}}
+    if missing := sorted(unknown - set(largest)):
+        found["not_checked"] = missing
+    return found
+
+
+def _hash(model: Model) -> str:
+    """Of what decides the check: the contents of the model's files, what is welded or switched off, versions."""
+    key = model.key
+    content = [
+        [sha256(Path(path)) for path in (key.path, *key.force_sets)], key.weld, key.replace_force_set, key.contact,
+        astuple(key)[5], [version(name) for name in ("osimopt", "opensim")],
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
+
+
+def _recall(path: Path) -> dict[str, Any] | None:
+    """What is kept there, if it can be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _keep(found: dict[str, Any], path: Path) -> None:
+    """Keep a result; it appears whole or not at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary.write_text(json.dumps(found), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        fix = "Choose another place."
+        raise InputError(explain("a folder for the cache that can be written", str(error), fix, path.parent)) from error

@@ -1,0 +1,140 @@
+"""OpenSim asked a second way: forward dynamics against inverse dynamics, single calls by name against the fast path.
+
+Forces go in and accelerations come out of Simbody's articulated-body algorithm, which shares nothing with the recursive
+Newton-Euler algorithm of inverse dynamics; constraints (couplers, locked and prescribed coordinates) act in it, where
+inverse dynamics projects. What differs is counted as generalized force, M (u̇ − u̇*), against the largest one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import opensim
+from numpy.typing import NDArray
+
+from ...data import Kinematics
+from ..messages import Claims, Difference, ModelKey, Pairs
+from .equilibrium import arms_about
+from .geometry import length_slopes
+from .paths import winding
+from .session import Session, load
+from .state import set_posture, set_speed, to_accelerations, to_mobilities
+
+Array = NDArray[np.float64]
+
+
+def check_frames(key: ModelKey, motion: Kinematics, claims: Claims, stride: int) -> list[Difference]:
+    """Compare what was extracted at frames of a motion with OpenSim's single calls.
+
+    Of each frame, every ``stride``-th muscle is asked for its moment arms, others in the next frame: each takes 0.1 ms.
+    """
+    session, free = load(key), load(key).free()
+    found: list[Difference] = []
+    for frame in range(len(motion.time)):
+        set_posture(session, motion.time[frame], motion.value[frame])
+        set_speed(session, motion.speed[frame])
+        found += _read_back(session, motion, frame)
+        muscles = range(frame % stride, len(session.muscles), stride)
+        if claims.pairs is not None and claims.moment_arms is not None:
+            found.append(_arms(session, claims.pairs, claims.moment_arms[frame], set(muscles), frame))
+        if claims.max_force is not None:
+            found.append(_gains(session, claims.max_force[frame], muscles, frame))
+        if claims.generalized_force is not None:
+            applied = np.zeros(len(session.coordinates))
+            applied[free] = claims.generalized_force[frame]
+            found.append(_missed(session, "inverse dynamics", motion.acceleration[frame], applied, frame))
+    return found
+
+
+def check_slopes(key: ModelKey, value: Array, pairs: Pairs, moment_arms: Array) -> dict[str, float]:
+    """Muscles whose moment arms (S, P) are not −∂l/∂q in postures (S, N), and by how much (m) at most."""
+    session = load(key)
+    doubtful = np.array([winding(muscle) for muscle in session.muscles])
+    asked, worst = pairs.spanned & doubtful, np.zeros(len(session.muscles))
+    for posture, own in zip(value, moment_arms, strict=True):
+        arms = np.zeros(pairs.spanned.shape)
+        arms[pairs.coordinate, pairs.muscle] = own
+        off = np.where(asked, np.abs(arms + length_slopes(session, posture, asked)), 0.0)
+        worst = np.fmax(worst, off.max(axis=0, initial=0.0))
+    return {session.muscles[index].getName(): float(worst[index]) for index in np.flatnonzero(worst > 0.0)}
+
+
+def check_forces(key: ModelKey, motion: Kinematics, muscle: Array, actuator: Array, applied: Array) -> list[Difference]:
+    """Put forces back into OpenSim at frames of a motion: do they give its accelerations?
+
+    ``muscle`` (T, M) are tensions, ``actuator`` (T, K) outputs of the model's own actuators, ``applied`` (T, N)
+    generalized forces about coordinates beside them.
+    """
+    kept = load(key)
+    session = replace(kept, state=opensim.State(kept.state))  # the copy's actuators are switched on
+    forces = [*session.muscles, *session.actuators]
+    for force in forces:
+        force.setAppliesForce(session.state, True)
+        force.overrideActuation(session.state, True)
+    found = []
+    for frame, outputs in enumerate(np.concatenate([muscle, actuator], axis=1)):
+        set_posture(session, motion.time[frame], motion.value[frame])
+        for force, output in zip(forces, outputs.tolist(), strict=True):
+            force.setOverrideActuation(session.state, output)
+        set_speed(session, motion.speed[frame])
+        found.append(_missed(session, "accelerations", motion.acceleration[frame], applied[frame], frame))
+    return found
+
+
+def _read_back(session: Session, motion: Kinematics, frame: int) -> list[Difference]:
+    """Coordinates by name, and the rates that the speeds set give."""
+    value = np.array([coordinate.getValue(session.state) for coordinate in session.coordinates])
+    rate = session.state.getQDot().to_numpy()[session.place]
+    off = {"coordinates": np.abs(value - motion.value[frame]), "rates": np.abs(rate - motion.speed[frame])}
+    off["rates"] /= max(1.0, float(np.abs(motion.speed[frame]).max()))
+    return [_largest(kind, own, session.coordinates, frame) for kind, own in off.items()]
+
+
+def _arms(session: Session, pairs: Pairs, arms: Array, muscles: set[int], frame: int) -> Difference:
+    """Against ``computeMomentArm``."""
+    off, free = np.zeros(len(session.muscles)), session.free()
+    asked: dict[int, list[int]] = {}
+    for pair, (row, muscle) in enumerate(zip(pairs.coordinate.tolist(), pairs.muscle.tolist(), strict=True)):
+        if muscle in muscles:
+            asked.setdefault(row, []).append(pair)
+    for row, own in asked.items():
+        index = pairs.muscle[own]
+        single = arms_about(session, free[row], [session.muscles[muscle] for muscle in index])
+        off[index] = np.maximum(off[index], np.abs(np.array(single) - arms[own]))
+    return _largest("moment arms", off, session.muscles, frame)
+
+
+def _gains(session: Session, gain: Array, muscles: Any, frame: int) -> Difference:
+    """Against ``calcInextensibleTendonActiveFiberForce``, as a share of the maximum isometric force."""
+    off = np.zeros(len(session.muscles))
+    for index in muscles:
+        muscle = session.muscles[index]
+        asked = muscle.calcInextensibleTendonActiveFiberForce(session.state, 1.0)
+        off[index] = abs(asked - gain[index]) / max(muscle.get_max_isometric_force(), 1e-12)
+    return _largest("maximum forces", off, session.muscles, frame)
+
+
+def _missed(session: Session, kind: str, acceleration: Array, applied: Array, frame: int) -> Difference:
+    """Generalized forces that the accelerations are off by, as a share of the largest; the state has its speeds.
+
+    ``acceleration`` and ``applied`` (N,) are about coordinates; the forces of the model act too.
+    """
+    model, state, matter = session.model, session.state, session.model.getMatterSubsystem()
+    wanted = to_accelerations(session, acceleration)
+    model.realizeDynamics(state)
+    size, own = len(wanted), model.getMobilityForces(state).to_numpy()
+    mobility = opensim.Vector.createFromMat(own + to_mobilities(session, applied))
+    udot, bodies, missed = opensim.Vector(size, 0.0), opensim.VectorOfSpatialVec(), opensim.Vector(size, 0.0)
+    matter.calcAcceleration(state, mobility, model.getRigidBodyForces(state), udot, bodies)
+    matter.multiplyByM(state, opensim.Vector.createFromMat(udot.to_numpy() - wanted), missed)
+    needed = session.inverse_dynamics.solve(state, opensim.Vector.createFromMat(wanted)).to_numpy()
+    largest = max(float(np.abs(needed).max(initial=0.0)), float(np.abs(applied).max(initial=0.0)), 1.0)
+    off = np.abs(missed.to_numpy())[session.mobility] / largest
+    return _largest(kind, off, session.coordinates, frame)
+
+
+def _largest(kind: str, off: Array, things: list[Any], frame: int) -> Difference:
+    worst = int(np.argmax(np.where(np.isnan(off), np.inf, off))) if off.size else 0
+    return Difference(kind, float(off[worst]) if off.size else 0.0, things[worst].getName() if off.size else "", frame)
