@@ -16,7 +16,8 @@ from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
 from ..polynomial.samples import Jump, PathSamples
 from .domain import Domain
 from .model import Model, read_model
-from .path_sampling import INCONSISTENT, WORKER, MomentArms, Progress, sample_paths
+from .path_sampling import WORKER, Progress, sample_paths
+from .polynomials import warn_of_left
 
 Array = NDArray[np.float64]
 
@@ -33,16 +34,19 @@ def fit_geometry(
     tolerance: float = 1e-4,
     max_order: int = 9,
     postures: int = 2048,
-    moment_arms: MomentArms = "length",
     weld: Sequence[str] = (),
     n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> PolynomialGeometry:
     """Fit every muscle's length and moment arms by one polynomial of the coordinates that it spans.
 
-    Lengths and slopes are sampled in quasi-random postures, coupled coordinates following, and fitted together; the
-    order is raised from 1 until both errors, on postures held out, are within the tolerance. A muscle that does not
-    get there keeps its best order, and a flag.
+    Lengths, and the moment arms of tensions along the paths, are sampled in quasi-random postures, coupled coordinates
+    following, and fitted together; the order is raised from 1 until both errors, on postures held out, are within the
+    tolerance. A muscle that does not get there keeps its best order, and a flag.
+
+    A muscle whose moment arm differs from −∂l/∂q of OpenSim's length by more than 1 mm in any posture gets no
+    polynomial and is named: where a path touches two wrap objects that length is wrong by millimetres. Problems take
+    OpenSim's own path of it.
 
     Parameters
     ----------
@@ -57,10 +61,6 @@ def fit_geometry(
         Highest order; never more terms than half the equations.
     postures
         Number of postures to fit to; a quarter more are held out.
-    moment_arms
-        What to fit where OpenSim's moment arm is not −∂l/∂q by more than 1 mm (paths over several wrap objects; the
-        lateral gastrocnemius by 14 mm in a public model): ``"length"``, −∂l/∂q of OpenSim's length, or
-        ``"opensim"``, its moment arm. No potential has both: with the latter the length is off, by millimetres.
     weld
         Names of joints to weld: their coordinates are locked at the model's defaults.
     n_jobs
@@ -72,17 +72,19 @@ def fit_geometry(
     -------
     PolynomialGeometry
         ``to_dataframe()`` lists errors and flags: tolerance missed; places where OpenSim's path snaps over a wrap
-        object, which no polynomial follows; muscles whose moment arm in OpenSim is not −∂l/∂q.
+        object, which no polynomial follows; muscles that were left to OpenSim's path, which ``left`` holds as well.
 
     Raises
     ------
     InputError, ModelError
         Wrong files or options; a muscle over a prescribed coordinate; a range that is not finite; a muscle whose
-        path the postures do not determine.
+        path the postures do not determine; no muscle that can be fitted.
     """
     _check_options(tolerance, max_order)
     read = read_model(model, weld)
-    domain, samples = sample_paths(read, motions, postures, moment_arms, n_jobs, progress)
+    domain, samples = sample_paths(read, motions, postures, n_jobs, progress)
+    if samples.left:
+        warn_of_left(samples.left)
     return fit_samples(read, domain, samples, tolerance, max_order, n_jobs)
 
 
@@ -95,17 +97,18 @@ def fit_samples(
     n_jobs: int | None = None,
 ) -> PolynomialGeometry:
     """The polynomials of paths that were sampled before; see :func:`fit_geometry`."""
+    left, samples = samples.left, samples.consistent()
     potentials, doubtful = _fit(model, samples, tolerance, max_order)
-    jumps = _find_jumps(model, domain, samples.spans, doubtful, n_jobs or 1)
+    jumps = _find_jumps(model, domain, samples, doubtful, n_jobs or 1)
     polynomials = []
     for muscle, potential in enumerate(potentials):
         own = np.flatnonzero(samples.spans[:, muscle])
-        flags = _flags(model, potential, tolerance, samples.mismatch[muscle], own, jumps.get(muscle, []))
+        flags = _flags(model, potential, tolerance, own, jumps.get(samples.muscles[muscle], []))
         fit = _describe(potential, domain.low[own], domain.high[own], flags)
         paths = tuple(samples.coordinate_paths[index] for index in own)
         path = samples.muscle_paths[muscle]
         polynomials.append(MusclePolynomial(path, paths, potential.order, potential.coefficients, fit))
-    return PolynomialGeometry(tuple(polynomials))
+    return PolynomialGeometry(tuple(polynomials), left)
 
 
 def _fit(
@@ -119,19 +122,20 @@ def _fit(
         fitted = fit_potentials(*parts, samples.low[own], samples.high[own], tolerance, max_order)
         for column, (muscle, potential) in enumerate(zip(members.tolist(), fitted, strict=True)):
             if potential is None:
-                raise _undetermined(model, muscle, own)
+                raise _undetermined(model, samples.muscles[muscle], own)
             one = [part.muscles(np.array([column])) for part in parts]
             potentials[muscle] = potential
             doubtful[muscle] = _doubtful(potential, one, samples.value, tolerance)
     return [potentials[muscle] for muscle in sorted(potentials)], doubtful
 
 
-def _undetermined(model: Model, muscle: int, coordinates: NDArray[np.intp]) -> ModelError:
+def _undetermined(model: Model, muscle: str, coordinates: NDArray[np.intp]) -> ModelError:
     about = some(model.description.coordinates[index].name for index in coordinates)
     got = f"a polynomial of {about} that they leave open"
     fix = "Ask for more postures, or give motions in which these coordinates move."
-    where = f"{model.path}, muscle '{model.description.muscles.names[muscle]}'"
-    return ModelError(explain("postures that determine the muscle's path", got, fix, where))
+    return ModelError(
+        explain("postures that determine the muscle's path", got, fix, f"{model.path}, muscle '{muscle}'")
+    )
 
 
 def _describe(potential: Potential, low: Array, high: Array, flags: tuple[str, ...]) -> Fit:
@@ -155,35 +159,37 @@ def _doubtful(potential: Potential, parts: Sequence[Target], postures: Array, to
 
 
 def _find_jumps(
-    model: Model, domain: Domain, spans: NDArray[np.bool_], doubtful: dict[int, Array], n_jobs: int
-) -> dict[int, list[Jump]]:
-    """The largest jump of each muscle along each coordinate.
+    model: Model, domain: Domain, samples: PathSamples, doubtful: dict[int, Array], n_jobs: int
+) -> dict[str, list[Jump]]:
+    """The largest jump of each muscle along each coordinate, by the muscle's name.
 
     Each coordinate is swept with the others at their defaults and in a few other postures, for all muscles that span
     it; and in the worst postures of those whose polynomials are doubtful.
     """
+    names, spans = model.description.muscles.names, samples.spans
+    number = np.array([names.index(name) for name in samples.muscles], dtype=np.intp)
     middle = np.clip(domain.default, domain.low, domain.high)
     postures = np.concatenate([middle[None], domain.postures(LINES - 1)])
     calls = []
-    for index in domain.moving:
+    for index in np.flatnonzero(spans.any(axis=1)):
         steps = np.linspace(domain.low[index], domain.high[index], STEPS)
-        calls.append((model.key, postures, int(index), np.flatnonzero(spans[index]), steps))
+        calls.append((model.key, postures, int(index), number[spans[index]], steps))
         own = [muscle for muscle in doubtful if spans[index, muscle] and len(doubtful[muscle])]
-        calls += [(model.key, doubtful[muscle], int(index), np.array([muscle]), steps) for muscle in own]
-    largest: dict[tuple[int, int], Jump] = {}
+        calls += [(model.key, doubtful[muscle], int(index), number[[muscle]], steps) for muscle in own]
+    largest: dict[tuple[str, int], Jump] = {}
     for jumps in isolation.run_many("opensim", WORKER + "find_jumps", calls, subject=model.path, n_jobs=n_jobs):
         for jump in jumps:
-            place = jump.muscle, jump.coordinate
+            place = names[jump.muscle], jump.coordinate
             if place not in largest or jump.size > largest[place].size:
                 largest[place] = jump
-    by_muscle: dict[int, list[Jump]] = {}
+    by_muscle: dict[str, list[Jump]] = {}
     for (muscle, _), jump in sorted(largest.items()):
         by_muscle.setdefault(muscle, []).append(jump)
     return by_muscle
 
 
 def _flags(
-    model: Model, potential: Potential, tolerance: float, mismatch: float, own: NDArray[np.intp], jumps: list[Jump]
+    model: Model, potential: Potential, tolerance: float, own: NDArray[np.intp], jumps: list[Jump]
 ) -> tuple[str, ...]:
     flags = []
     if potential.rms > tolerance:
@@ -194,14 +200,7 @@ def _flags(
         others = [_place(model, index, jump.posture[index]) for index in own if index != jump.coordinate]
         at = f"{_place(model, jump.coordinate, jump.value)}{' with ' if others else ''}{', '.join(others)}"
         flags.append(f"Snaps by {1e3 * jump.length:.1f} mm (moment arm {1e3 * jump.moment_arm:.1f} mm) at {at}.")
-    return (*flags, *tell_mismatch(mismatch))
-
-
-def tell_mismatch(mismatch: float) -> tuple[str, ...]:
-    """Say that OpenSim's moment arm is no slope of its length, if so; ``mismatch`` in m."""
-    if mismatch <= INCONSISTENT:
-        return ()
-    return (f"OpenSim's moment arm and -dl/dq differ by up to {1e3 * mismatch:.1f} mm.",)
+    return tuple(flags)
 
 
 def _place(model: Model, index: int, value: float) -> str:

@@ -1,10 +1,9 @@
-"""Muscle paths sampled in opensim's process: lengths and slopes in quasi-random postures of a range of motion."""
+"""Muscle paths sampled in opensim's process: lengths and moment arms in quasi-random postures of a range of motion."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import numpy as np
 
@@ -15,7 +14,6 @@ from .domain import Domain, choose_domain, mobile, narrow
 from .model import Model
 
 Progress = Callable[[int, int], None]
-MomentArms = Literal["length", "opensim"]
 
 WORKER = "osimopt.adapters.worker.sampling:"
 #: Postures that are tried to find out which muscles depend on what.
@@ -26,20 +24,17 @@ HELD_OUT = 0.25
 MOST_LOST = 0.1
 #: Postures per call of opensim's process: a second or two of work.
 CHUNK = 512
-#: m; a moment arm of OpenSim that is further from −∂l/∂q is worth a sentence.
-INCONSISTENT = 1e-3
 
 
 def sample_paths(
     model: Model,
     motions: Sequence[str | os.PathLike[str]] = (),
     postures: int = 2048,
-    moment_arms: MomentArms = "length",
     n_jobs: int | None = None,
     progress: Progress | None = None,
     skip: int = 0,
 ) -> tuple[Domain, PathSamples]:
-    """Sample every muscle's length and slopes, coupled coordinates following.
+    """Sample every muscle's length and moment arms, coupled coordinates following.
 
     Parameters
     ----------
@@ -49,8 +44,6 @@ def sample_paths(
         Motion files, whose range of each coordinate and 10° (1 cm) around it is sampled in place of the model's.
     postures
         To fit to; a quarter more, in the gaps between these, are held out.
-    moment_arms
-        Slopes where OpenSim's moment arm is not −∂l/∂q by more than 1 mm; see :func:`osimopt.fit_geometry`.
     n_jobs
         Processes that sample; default 1.
     progress
@@ -67,19 +60,17 @@ def sample_paths(
     ------
     InputError, ModelError
         Wrong motions or options; a muscle over a prescribed coordinate; a range that is not finite; a muscle without a
-        path in many postures.
+        path in many postures; no muscle whose length is the integral of its moment arm.
     """
-    _check_options(postures, moment_arms, n_jobs)
+    _check_options(postures, n_jobs)
     domain = choose_domain(model, motions)
     found: Survey = isolation.run(
         "opensim", WORKER + "survey", model.key, domain.postures(SURVEYED), mobile(model), subject=model.path
     )
     domain, spans = narrow(model, domain, found.slope)
-    pulled = np.flatnonzero((found.mismatch > INCONSISTENT) & (moment_arms == "opensim"))
     value = domain.postures(skip + postures + int(np.ceil(HELD_OUT * postures)))[skip:]
-    coordinate, muscle = np.nonzero(spans)
     chunks = [value[start : start + CHUNK] for start in range(0, len(value), CHUNK)]
-    calls = [(model.key, chunk, coordinate, muscle, found.differenced, pulled) for chunk in chunks]
+    calls = [(model.key, chunk, spans) for chunk in chunks]
     parts: list[Samples] = []
     for part in isolation.run_many("opensim", WORKER + "sample", calls, subject=model.path, n_jobs=n_jobs or 1):
         parts.append(part)
@@ -88,9 +79,13 @@ def sample_paths(
     length, slope = (np.concatenate([getattr(part, name) for part in parts]) for name in ("length", "slope"))
     samples = PathSamples(
         found.muscle_paths, found.coordinate_paths, spans, domain.low, domain.high, value, length, slope, postures,
-        found.mismatch,
+        np.max([part.mismatch for part in parts], axis=0),
     )  # fmt: skip
     _refuse_lost(model, samples)
+    if len(samples.left) == len(samples.muscles):
+        got = f"none: {some(f'{name} is off by {1e3 * size:.1f} mm' for name, size in samples.left.items())}"
+        fix = "Use geometry='opensim', OpenSim's own paths."
+        raise ModelError(explain("a muscle whose moment arm is -dl/dq of OpenSim's length", got, fix, model.path))
     return domain, samples
 
 
@@ -103,10 +98,8 @@ def _refuse_lost(model: Model, samples: PathSamples) -> None:
         raise ModelError(explain("a path length", got, "Repair their wrapping, or give motions.", model.path))
 
 
-def _check_options(postures: int, moment_arms: str, n_jobs: int | None) -> None:
+def _check_options(postures: int, n_jobs: int | None) -> None:
     if postures < SURVEYED:
         raise InputError(explain(f"at least {SURVEYED} postures", f"{postures}", "The default is 2048."))
-    if moment_arms not in ("length", "opensim"):
-        raise InputError(explain("moment_arms='length' or 'opensim'", repr(moment_arms), "The default is 'length'."))
     if n_jobs is not None and n_jobs < 1:
         raise InputError(explain("n_jobs of at least 1, or None", f"{n_jobs}", "Give a number of processes."))

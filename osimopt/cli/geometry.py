@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,9 +31,6 @@ def fit_geometry(
     tolerance: Annotated[float, typer.Option(help="Error in mm that length and moment arm shall have.")] = 0.1,
     max_order: Annotated[int, typer.Option(help="Highest order of the polynomials.")] = 9,
     postures: Annotated[int, typer.Option(help="Postures to fit to; a quarter more are held out.")] = 2048,
-    moment_arms: Annotated[
-        str, typer.Option(help="Where OpenSim's moment arm is not -dl/dq: length (fit -dl/dq) or opensim.")
-    ] = "length",
     networks: Annotated[
         bool,
         typer.Option("--networks", help="Networks for what polynomials leave; --out is a folder, for --geometry."),
@@ -55,14 +53,14 @@ def fit_geometry(
             tolerance=1e-3 * tolerance,
             max_order=max_order,
             postures=postures,
-            moment_arms=moment_arms,  # type: ignore[arg-type]
             weld=tuple(weld or ()),
             n_jobs=jobs,
             progress=moved,
         )
     geometry.write(out)
-    table = geometry.to_dataframe()
+    table = geometry.to_dataframe().drop(index=list(geometry.left))
     _print(table)
+    _print_left(geometry.left)
     for muscle, flags in table["flags"].items():
         if flags:
             say_warning(f"{muscle}: {flags}")
@@ -94,6 +92,7 @@ def _fit_networks(
         f"{int(reached.sum())} of {len(table)} muscles within {tolerance:g} mm on postures held out, "
         f"{int(alone.sum())} by polynomials alone; networks for {int(table['network'].sum())}; {trained.seconds:.0f} s."
     )
+    _print_left(trained.surrogate.left)
     say(f"Written to {folder}")
 
 
@@ -133,6 +132,14 @@ def _print(table: pd.DataFrame) -> None:
     )
     head = ("muscle", "over", "order", "terms", "length", "max", "arm", "max", "left out %")
     print_table(title, head, rows)
+
+
+def _print_left(left: Mapping[str, float]) -> None:
+    """Muscles without a polynomial, by the mismatch in m."""
+    if left:
+        title = "Left to OpenSim's path: -dl/dq of its length is off its moment arm by up to so many mm"
+        rows = [(name, f"{1e3 * left[name]:.1f}") for name in sorted(left, key=lambda name: -left[name])]
+        print_table(title, ("muscle", "mm"), rows)
 
 
 ERRORS = ("length_rms_mm", "length_max_mm", "moment_arm_rms_mm", "moment_arm_max_mm")

@@ -7,6 +7,7 @@ import os
 import tomllib
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -39,10 +40,8 @@ def read_paths(path: str | os.PathLike[str]) -> PolynomialGeometry:
     names = [polynomial.name for polynomial in polynomials]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise InputError(explain("one path per muscle", f"two for {some(twice)}", "Remove one.", path))
-    fits = _read_fits(path, polynomials)
-    return PolynomialGeometry(tuple(
-        MusclePolynomial(p.path, p.coordinate_paths, p.order, p.coefficients, fits.get(p.name)) for p in polynomials
-    ))  # fmt: skip
+    fits, left = _read_fits(path, polynomials)
+    return PolynomialGeometry(tuple(replace(p, fit=fits.get(p.name)) for p in polynomials), left)
 
 
 FIX = "Give the file of OpenSim's PolynomialPathFitter or of `osimopt fit-geometry`."
@@ -128,8 +127,8 @@ def write_paths(geometry: PolynomialGeometry, path: str | os.PathLike[str]) -> N
     content = _spell_paths(geometry)
     write_atomically(path, content)
     fits = {p.name: p.fit for p in geometry.polynomials if p.fit is not None}
-    if fits:
-        write_atomically(fits_path(path), _spell_fits(fits, path.name, _digest(content)))
+    if fits or geometry.left:
+        write_atomically(fits_path(path), _spell_fits(fits, geometry.left, path.name, _digest(content)))
     else:
         fits_path(path).unlink(missing_ok=True)
 
@@ -160,26 +159,32 @@ def fits_path(path: Path) -> Path:
     return path.with_suffix(".fit.toml")
 
 
-def _spell_fits(fits: Mapping[str, Fit], name_of_paths: str, digest: str) -> str:
+def _spell_fits(fits: Mapping[str, Fit], left: Mapping[str, float], name_of_paths: str, digest: str) -> str:
     lines = [f"# How {name_of_paths} was fitted: ranges in rad or m, errors on held-out postures in m."]
     lines += [f'paths_sha256 = "{digest}"']
     for name, fit in fits.items():
         lines += ["", f"[muscles.{_quote(name)}]", f"low = {fit.low.tolist()}", f"high = {fit.high.tolist()}"]
         lines += [f"{error} = {getattr(fit, error)!r}" for error in ERRORS]
         lines += [f"flags = [{', '.join(_quote(flag) for flag in fit.flags)}]"]
+    if left:
+        lines += ["", "# Left to OpenSim's path: by how much -dl/dq of the length is off the moment arm.", "[left]"]
+        lines += [f"{_quote(name)} = {mismatch!r}" for name, mismatch in left.items()]
     return "\n".join(lines) + "\n"
 
 
-def _read_fits(path: Path, polynomials: list[MusclePolynomial]) -> dict[str, Fit]:
+def _read_fits(path: Path, polynomials: list[MusclePolynomial]) -> tuple[dict[str, Fit], dict[str, float]]:
+    """Fits of muscles, and the mismatch of those that were left to OpenSim's path."""
     beside = fits_path(path)
     if not beside.is_file():
-        return {}
+        return {}, {}
     try:
         content = tomllib.loads(beside.read_text(encoding="utf-8"))
         if content["paths_sha256"] != _digest(path.read_bytes()):
             warn(f"{beside}: belongs to another version of {path.name}; fitted ranges and errors are not known.")
-            return {}
-        return {p.name: _fit(content["muscles"][p.name]) for p in polynomials if p.name in content["muscles"]}
+            return {}, {}
+        muscles = content.get("muscles", {})
+        fits = {p.name: _fit(muscles[p.name]) for p in polynomials if p.name in muscles}
+        return fits, {name: float(mismatch) for name, mismatch in content.get("left", {}).items()}
     except (ValueError, KeyError, TypeError) as error:
         got = f"{type(error).__name__}: {error}"
         raise InputError(explain("the ranges and errors of a fit", got, "Remove it, or fit again.", beside)) from None

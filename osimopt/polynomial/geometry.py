@@ -8,8 +8,8 @@ FunctionBasedPath).
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -91,9 +91,15 @@ class _Group:
 
 @dataclass(frozen=True, eq=False)
 class PolynomialGeometry:
-    """Muscle paths as polynomials; ``osimopt.fit_geometry`` makes one, ``read`` reads OpenSim's file."""
+    """Muscle paths as polynomials; ``osimopt.fit_geometry`` makes one, ``read`` reads OpenSim's file.
+
+    ``left`` are the muscles of the model that were not fitted, because the slope of OpenSim's length is not their
+    moment arm, with the largest difference in m. A problem takes OpenSim's own paths of these, and of any other muscle
+    that has no polynomial.
+    """
 
     polynomials: tuple[MusclePolynomial, ...]
+    left: Mapping[str, float] = field(default_factory=dict)
 
     kind = "polynomials"
 
@@ -143,7 +149,7 @@ class PolynomialGeometry:
         if missing := [name for name in muscles if name not in by_name]:
             fix = "Fit the geometry of this model: osimopt fit-geometry."
             raise InputError(explain("a polynomial for every muscle", f"none for {some(missing)}", fix))
-        return PolynomialGeometry(tuple(by_name[name] for name in muscles))
+        return replace(self, polynomials=tuple(by_name[name] for name in muscles))
 
     def evaluate(self, names: Sequence[str], value: Array, speed: Array | None = None) -> MuscleGeometry:
         """Lengths, moment arms and lengthening speeds along a motion.
@@ -209,7 +215,10 @@ class PolynomialGeometry:
         return {name: count for name, count in counts.items() if count}
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per muscle: coordinates, order, terms, errors in mm on held-out postures, flags."""
+        """One row per muscle: coordinates, order, terms, errors in mm on held-out postures, flags.
+
+        Muscles that were left to OpenSim's path come last, without errors.
+        """
         import pandas as pd
 
         rows = []
@@ -222,6 +231,7 @@ class PolynomialGeometry:
             terms = count_terms(len(p.coordinates), p.order)
             flags = " ".join(fit.flags) if fit is not None else ""
             rows.append((p.name, ", ".join(p.coordinates), p.order, terms, *errors, flags))
+        rows += [(name, "", 0, 0, *[np.nan] * 5, tell_left(mismatch)) for name, mismatch in self.left.items()]
         return pd.DataFrame(rows, columns=["muscle", *COLUMNS]).set_index("muscle")
 
     @cached_property
@@ -262,3 +272,11 @@ COLUMNS = (
     "left_out_percent",
     "flags",
 )
+
+
+def tell_left(mismatch: float) -> str:
+    """Why a muscle was left to OpenSim's path; ``mismatch`` in m."""
+    return (
+        "Left to OpenSim's path: its length is no integral of its moment arm "
+        f"(-dl/dq is off by up to {1e3 * mismatch:.1f} mm)."
+    )

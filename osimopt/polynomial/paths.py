@@ -33,6 +33,10 @@ class MusclePaths(Protocol):
         """Names of the coordinates that any muscle depends on."""
 
     @property
+    def left(self) -> Mapping[str, float]:
+        """Muscles that were not fitted because −∂l/∂q is not their moment arm, and by how much it is off in m."""
+
+    @property
     def fits(self) -> Mapping[str, Fit]:
         """Ranges and errors of the muscles whose fit is known, by name."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,30 +13,33 @@ from .fit import Target
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
+#: m; a muscle whose moment arm is further than this from −∂l/∂q, in any posture, has no potential worth fitting.
+INCONSISTENT = 1e-3
+
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What a few postures say about M muscles and N coordinates of a model.
+    """What a few postures show of M muscles and N coordinates of a model.
 
     ``muscle_paths`` and ``coordinate_paths`` are absolute paths in the model. ``slope`` (N, M) is the largest
-    |∂l/∂q| found, in m/rad. ``differenced`` are the muscles whose lengthening speed is not the slope of their
-    length (wrapping over several objects), so that the slope must be taken from differences of the length;
-    ``mismatch`` (M,) is how far OpenSim's own moment arm is from −∂l/∂q there, in m.
+    |∂l/∂q| found, in m/rad.
     """
 
     muscle_paths: tuple[str, ...]
     coordinate_paths: tuple[str, ...]
     slope: Array
-    differenced: NDArray[np.intp]
-    mismatch: Array
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Lengths (n, M) in m and slopes ∂l/∂q (n, P) of chosen pairs, in n postures; NaN where a path has none."""
+    """Lengths (n, M) in m and slopes (n, P) of pairs in n postures, and the mismatch (M,) in m there.
+
+    All as in :class:`PathSamples`.
+    """
 
     length: Array
     slope: Array
+    mismatch: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +48,9 @@ class PathSamples:
 
     ``muscle_paths`` and ``coordinate_paths`` are absolute paths in the model; ``spans`` (N, M) says which muscle
     depends on what, ``low`` and ``high`` (N,) the range that postures are from. ``value`` (n, N) in rad or m,
-    ``length`` (n, M) in m and ``slope`` (n, P), ∂l/∂q of the pairs in the order of ``np.nonzero(spans)``, NaN where a
-    path has none. ``mismatch`` (M,) is how far OpenSim's own moment arm is from −∂l/∂q, in m.
+    ``length`` (n, M) in m and ``slope`` (n, P) in m/rad, minus the moment arm that a tension along the path has, of the
+    pairs in the order of ``np.nonzero(spans)``; NaN where a path has none. ``mismatch`` (M,) is how far that moment arm
+    is from −∂l/∂q of the model's own length in the worst posture, in m.
     """
 
     muscle_paths: tuple[str, ...]
@@ -68,6 +73,28 @@ class PathSamples:
     def coordinates(self) -> tuple[str, ...]:
         """Names of the coordinates."""
         return tuple(path.rsplit("/", 1)[-1] for path in self.coordinate_paths)
+
+    @property
+    def left(self) -> dict[str, float]:
+        """The mismatch, in m, of each muscle whose length is no integral of its moment arm: not to be fitted."""
+        pairs = zip(self.muscles, self.mismatch.tolist(), strict=True)
+        return {name: mismatch for name, mismatch in pairs if mismatch > INCONSISTENT}
+
+    def consistent(self) -> PathSamples:
+        """The same without the muscles that are ``left``."""
+        return self.keep([name for name in self.muscles if name not in self.left])
+
+    def keep(self, muscles: Sequence[str]) -> PathSamples:
+        """The same of these muscles only."""
+        kept = np.isin(self.muscles, muscles)
+        return replace(
+            self,
+            muscle_paths=tuple(path for path, own in zip(self.muscle_paths, kept, strict=True) if own),
+            spans=self.spans[:, kept],
+            length=self.length[:, kept],
+            slope=self.slope[:, kept[np.nonzero(self.spans)[1]]],
+            mismatch=self.mismatch[kept],
+        )
 
     def groups(self) -> list[tuple[Index, Index]]:
         """Muscles that span the same coordinates, and these."""

@@ -11,6 +11,7 @@ from typing import Any
 from ..adapters.geometry_fit import fit_samples
 from ..adapters.model import read_model
 from ..adapters.path_sampling import sample_paths
+from ..adapters.polynomials import warn_of_left
 from ..errors import InputError, explain
 from ..surrogate.geometry_training import OPTIONS, WIDTH, Kind, TrainedGeometry, train_geometry
 from ..surrogate.training import TrainingOptions
@@ -77,8 +78,8 @@ def fit_geometry_network(
     -------
     TrainedGeometry
         ``surrogate``, for ``load_problem(geometry=…)``, and the errors of each muscle on held-out postures, beside
-        those of the polynomials alone. The target is −∂l/∂q of OpenSim's lengths, which for paths over several wrap
-        objects is not OpenSim's moment arm: flags name these muscles.
+        those of the polynomials alone. Muscles whose moment arm is not −∂l/∂q of OpenSim's length, in any posture of
+        any model, are left out and named, as by :func:`osimopt.fit_geometry`.
 
     Raises
     ------
@@ -104,6 +105,8 @@ def fit_geometry_network(
         polynomials = fit_bodies(samples, len(conditions), max_order)
     else:
         polynomials = fit_samples(read[0], domain, samples, tolerance, max_order, n_jobs)
+    if polynomials.left:
+        warn_of_left(polynomials.left)
 
     def moved(done: int, total: int, epoch: int, epochs: int) -> None:
         if progress is not None:

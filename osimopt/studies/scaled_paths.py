@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..adapters.geometry_fit import tell_mismatch
 from ..adapters.model import Model
 from ..errors import InputError, ModelError, explain, some
 from ..polynomial.fit import fit_order
@@ -100,7 +99,11 @@ def _with_factors(samples: PathSamples, body: Array, spans: NDArray[np.bool_]) -
 
 
 def fit_bodies(samples: PathSamples, factors: int, order: int) -> PolynomialGeometry:
-    """Polynomials of coordinates and of as many scale factors, the last coordinates of :func:`join_bodies`."""
+    """Polynomials of coordinates and of as many scale factors, the last coordinates of :func:`join_bodies`.
+
+    Muscles that are inconsistent in any body have none.
+    """
+    left, samples = samples.left, samples.consistent()
     bodies = len(np.unique(samples.value[: samples.fitted, -factors:], axis=0))
     degree = max(d for d in range(1, HIGHEST + 1) if d == 1 or PER_TERM * comb(factors + d, d) <= bodies)
     polynomials: dict[int, MusclePolynomial] = {}
@@ -110,8 +113,7 @@ def fit_bodies(samples: PathSamples, factors: int, order: int) -> PolynomialGeom
         reached, coefficients = fit_order(train, low, high, order, factors, degree)
         paths = tuple(samples.coordinate_paths[index] for index in own)
         for column, muscle in enumerate(members.tolist()):
-            flags = tell_mismatch(samples.mismatch[muscle])
-            fit = Fit(low, high, math.nan, math.nan, math.nan, math.nan, flags=flags)
+            fit = Fit(low, high, math.nan, math.nan, math.nan, math.nan)
             path = samples.muscle_paths[muscle]
             polynomials[muscle] = MusclePolynomial(path, paths, reached, coefficients[:, column].copy(), fit)
-    return PolynomialGeometry(tuple(polynomials[muscle] for muscle in sorted(polynomials)))
+    return PolynomialGeometry(tuple(polynomials[muscle] for muscle in sorted(polynomials)), left)

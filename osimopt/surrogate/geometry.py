@@ -61,6 +61,11 @@ class GeometrySurrogate:
         return tuple(name for name in self.polynomials.coordinates if name not in self.conditions)
 
     @property
+    def left(self) -> Mapping[str, float]:
+        """Muscles that were not trained, because −∂l/∂q is not their moment arm, and by how much it is off in m."""
+        return self.polynomials.left
+
+    @property
     def fits(self) -> dict[str, Fit]:
         """Ranges (of scale factors, too) and errors of the muscles."""
         return self.polynomials.fits
@@ -176,6 +181,7 @@ class GeometrySurrogate:
                 {"path": p.path, "coordinate_paths": p.coordinate_paths, "order": p.order, "fit": _spell(p.fit)}
                 for p in polynomials
             ],
+            "left": dict(self.left),
             "networks": [{"muscles": n.muscles, "coordinates": n.coordinates} for n in self.networks],
             "provenance": dict(self.provenance),
         }
@@ -211,7 +217,7 @@ class GeometrySurrogate:
             start = f"network.{number}."
             weights = {k.removeprefix(start): t.numpy() for k, t in tensors.items() if k.startswith(start)}
             networks.append(Corrections(tuple(own["muscles"]), tuple(map(tuple, own["coordinates"])), weights))
-        geometry = PolynomialGeometry(tuple(polynomials))
+        geometry = PolynomialGeometry(tuple(polynomials), told.get("left", {}))
         return cls(geometry, tuple(networks), tuple(told["conditions"]), told["factors"], device, told["provenance"])
 
     def _with_factors(

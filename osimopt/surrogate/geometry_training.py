@@ -83,7 +83,7 @@ def train_geometry(
     Parameters
     ----------
     polynomials
-        Of the muscles of ``samples``, in their order.
+        Of the muscles of ``samples`` that have a consistent length, in their order; the others are left alone.
     samples
         Postures; ``slope`` may be NaN where it is not known, as of ``conditions``.
     kind
@@ -105,6 +105,7 @@ def train_geometry(
     InputError
         Unknown options, or too few postures to split.
     """
+    samples = samples.consistent()
     _check(polynomials, samples, kind, tolerance, width)
     before = measure_errors(polynomials, samples)
     training, validation = _split(samples, conditions, options.seed)
@@ -225,7 +226,7 @@ def _describe(
             left_out=float(errors.snapped[index]), flags=flags if good else (missed, *flags),
         )  # fmt: skip
         described.append(replace(own, fit=fit))
-    return PolynomialGeometry(tuple(described))
+    return replace(polynomials, polynomials=tuple(described))
 
 
 def _columns(samples: PathSamples, own: MusclePolynomial) -> NDArray[np.intp]:

@@ -64,6 +64,7 @@ def row_of(trained: TrainedGeometry, seconds: float) -> dict[str, Any]:
     missed = table[["length_rms_mm", "moment_arm_rms_mm"]].max(axis=1) > 1e3 * RMS
     return {
         "muscles": len(errors.muscles),
+        "left_to_opensim_mm": {name: round(1e3 * mismatch, 2) for name, mismatch in surrogate.left.items()},
         "networks": len(surrogate.networked),
         "within_rms": int(errors.within(RMS).sum()),
         "within_p99": int(near.sum()),

@@ -97,6 +97,7 @@ def main() -> None:
         }
         for path, factors in unseen:
             _, samples = sample_paths(read_model(path, ()), [arguments.motion], JUDGED)
+            samples = samples.keep(trained.surrogate.muscles)
             every = np.arange(len(samples.value))
             row = {"factors": factors, **told(measure_errors(trained.surrogate.scaled(factors), samples, every))}
             report.setdefault("unseen", []).append(row)

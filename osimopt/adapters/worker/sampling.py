@@ -20,6 +20,8 @@ Mask = NDArray[np.bool_]
 #: rad or m; step of the differences of the length. Wrapping converges to about 1e-9 m, so slopes are good to 1e-6, and
 #: those to one side to 1e-4.
 STEP = 1e-3
+#: m; slopes ahead and behind that differ by more straddle a place where the path snaps: nothing is compared there.
+STRADDLES = 5e-3
 #: m; where the length departs from its neighbours' trend by so much, or the slope jumps by so much, is looked into.
 LENGTH_JUMP, ARM_JUMP = 1e-4, 1e-3
 #: Bisections that decide whether a jump is one: they shrink a smooth change by 64.
@@ -64,7 +66,8 @@ def sample(key: ModelKey, postures: Array, spans: Mask) -> Samples:
         lengths[frame] = _lengths(session, everyone)
         slope = _slopes_by_tension(session, posture, spans, groups)
         slopes[frame] = slope[spans]
-        off = np.abs(_slopes_by_length(session, posture, spans & compared, groups, lengths[frame]) - slope).min(axis=0)
+        sides = _slopes_by_length(session, posture, spans & compared, groups, lengths[frame])
+        off = np.where(np.abs(sides[0] - sides[1]) > STRADDLES, 0.0, np.abs(sides - slope).min(axis=0))
         mismatch = np.fmax(mismatch, np.where(compared, np.fmax.reduce(off, axis=0), 0.0))
     return Samples(lengths, slopes, mismatch)
 
@@ -106,7 +109,7 @@ def _slopes_by_tension(session: Session, posture: Array, spans: Mask, groups: li
 def _slopes_by_length(session: Session, posture: Array, spans: Mask, groups: list[list[int]], here: Array) -> Array:
     """(2, N, M) slopes of the length ahead of and behind the posture that is set, where its length is ``here`` (M,).
 
-    Where a path snaps, or sets in with a kink, on one side, the other side has the slope that the tension has.
+    Where a path sets in with a kink on one side, the other side has the slope that the tension has.
     """
     slopes = np.zeros((2, *spans.shape))
     for group in groups:
