@@ -327,6 +327,20 @@ def test_small_angles_of_a_body_that_stands_are_accepted(model: Model, rewrite) 
     read_motion(rewrite(sway(8.0)), model)  # beyond what the joints could be in radians
 
 
+def only(coordinate: Coordinate) -> Any:
+    """A model of one coordinate, as far as units go."""
+    return type("Model", (), {"description": type("Description", (), {"coordinates": (coordinate,)})})
+
+
+def test_a_joint_of_a_default_range_that_turns_by_a_degree_is_accepted() -> None:
+    """A rib, breathing: its range says nothing, and radians are only possible."""
+    rib = Coordinate("rib", "costovertebral", "free", True, 0.0, (-0.5 * np.pi, 0.5 * np.pi))
+    table = pd.DataFrame({"rib": np.linspace(-0.2, 1.5, 20)}, index=np.arange(20) / 100.0)
+    table.attrs["in_degrees"] = True
+    with pytest.warns(UserWarning, match=r"angles that move by 1\.7 degrees at most \('rib' from -0\.2 to 1\.5\)"):
+        assert to_si(table, only(rib), "a.mot")["rib"].max() == np.deg2rad(1.5)
+
+
 @pytest.mark.filterwarnings("ignore:.*(outside the|disagree with)")
 def test_a_posture_that_is_held_says_nothing_of_units(model: Model, rewrite) -> None:
     read_motion(rewrite(lambda table: 0.0 * sway(0.0)(table) + 0.3), model)
@@ -356,6 +370,14 @@ def test_an_angle_that_may_be_either_is_refused(coupled: Model, rewrite) -> None
         read_motion(small, coupled)
     read_motion(rewrite(turn(1e-6, ("ankle_angle_r",))), coupled)  # either is nothing
     read_motion(rewrite(turn(1.0 / DEGREES), in_degrees=False), coupled)  # following the advice
+
+
+@pytest.mark.parametrize(("factor", "largest"), [(1.0, 1.2), (50.0, np.deg2rad(60.0))])
+def test_a_coupled_angle_that_opensim_left_in_radians_agrees(factor: float, largest: float) -> None:
+    beta = Coordinate("beta", "patellofemoral", "coupled", True, 0.0, (-10.0, 10.0), converted=False)
+    table = pd.DataFrame({"beta": factor * np.linspace(0.0, 1.2, 20)}, index=np.arange(20) / 100.0)
+    table.attrs["in_degrees"] = True
+    assert to_si(table, only(beta), "a.mot")["beta"].max() == pytest.approx(largest)
 
 
 def test_speeds_of_such_an_angle_are_in_the_unit_that_fits_the_motion(
@@ -393,12 +415,11 @@ def test_a_joint_that_slides(factor: float, accepted: bool) -> None:
     slider = Coordinate("patella_tx", "patella", "free", False, 0.04, (-0.05, 0.06))
     table = pd.DataFrame({"patella_tx": factor * np.linspace(0.03, 0.05, 20)}, index=np.arange(20) / 100.0)
     table.attrs["in_degrees"] = False
-    model: Any = type("M", (), {"description": type("D", (), {"coordinates": (slider,)})})
     if accepted:
-        to_si(table, model, "a.mot")
+        to_si(table, only(slider), "a.mot")
         return
     with pytest.raises(InputError, match=r"got 'patella_tx' from 30 to 50 \(default in the model 0\.04 m"):
-        to_si(table, model, "a.mot")
+        to_si(table, only(slider), "a.mot")
 
 
 REAL = [

@@ -35,6 +35,8 @@ MOVES = 0.35
 SHIFTS, TRAVELS = 0.01, 0.15
 #: Share of a joint's range that a motion covers, so that the range is no coincidence.
 COVERED = 0.5
+#: Share of a joint's range by which its ends are not opposite.
+LOPSIDED = 0.1
 #: The same number in either unit: radians of an angle that a degree makes no difference to.
 NOTHING = 1e-3
 #: m/s; nothing with muscles moves so fast half of the time.
@@ -65,8 +67,7 @@ def to_si(table: pd.DataFrame, model: Model, path: object) -> pd.DataFrame:
         _refuse_degrees(table, angles, path)
         return table
     _refuse_radians(table, free, path)
-    kept = [coordinate.name for coordinate in angles if not _converts(coordinate, table[coordinate.name], path)]
-    turned = [c.name for c in columns if c.rotational and c.name not in kept]
+    turned = [c.name for c in columns if c.rotational and _converts(c, table[c.name], path)]
     table = table.copy()
     table[turned] = np.deg2rad(table[turned])
     return table
@@ -95,8 +96,8 @@ def _converts(coordinate: Coordinate, value: pd.Series, path: object) -> bool:
     """Whether a column of a file of degrees is in degrees: OpenSim's tools leave some angles in radians there."""
     if coordinate.converted or _impossible(coordinate, value.to_numpy()):
         return True
-    if float(value.abs().max()) < NOTHING:
-        return False
+    if coordinate.kind != "free" or float(value.abs().max()) < NOTHING:  # not used, or the same in either unit
+        return float(value.abs().max()) > TURN
     expected = f"one unit for '{coordinate.name}', which OpenSim's tools leave in radians in files with inDegrees=yes"
     got = f"{float(value.min()):.3g} to {float(value.max()):.3g} in such a file, which may be degrees or radians"
     fix = "Write the whole file in radians, with inDegrees=no."
@@ -142,7 +143,9 @@ def _refuse_radians(table: pd.DataFrame, free: Sequence[Coordinate], path: objec
 
 
 def _informative(coordinate: Coordinate) -> bool:
-    return not coordinate.floating and 0.0 < coordinate.range[1] - coordinate.range[0] <= WIDEST
+    """Whether a range is that of a joint: ±90 degrees is a default, -10 to 120 a knee's."""
+    low, high = coordinate.range
+    return not coordinate.floating and 0.0 < high - low <= WIDEST and abs(low + high) > LOPSIDED * (high - low)
 
 
 def _may_be_radians(coordinate: Coordinate, value: Array) -> bool:
