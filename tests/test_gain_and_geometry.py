@@ -189,8 +189,53 @@ def test_polynomial_paths_in_pieces(two_leg: TwoLeg, fitted: PolynomialGeometry,
 
 
 def test_paths_of_another_model_are_refused(two_leg: TwoLeg, fitted: PolynomialGeometry) -> None:
-    with pytest.raises(InputError, match="none for tib_ant_l"):
-        load_problem(two_leg.model, two_leg.motion, geometry=PolynomialGeometry(fitted.polynomials[:-1]))
+    other = PolynomialGeometry((replace(fitted.polynomials[0], path="/forceset/none_of_these"),))
+    with pytest.raises(InputError, match=r"paths of the model's muscles, got none for .*fit-geometry"):
+        load_problem(two_leg.model, two_leg.motion, geometry=other)
+
+
+LACKING = ("vasti_r", "gastroc_l")
+
+
+@pytest.fixture(scope="module")
+def lacking(fitted: PolynomialGeometry) -> PolynomialGeometry:
+    return fitted.select([name for name in fitted.muscles if name not in LACKING])
+
+
+def test_muscles_without_a_path_keep_the_models_own(
+    two_leg: TwoLeg, lacking: PolynomialGeometry, exact: RedundancyProblem, fast: RedundancyProblem
+) -> None:
+    """One over a coupled coordinate and one over a wrap object, between muscles that have polynomials."""
+    with pytest.warns(UserWarning, match=r"No path is given for .*: OpenSim's own is used\.$") as caught:
+        mixed = load_problem(two_leg.model, two_leg.motion, two_leg.loads, geometry=lacking)
+    (line,) = {str(warning.message) for warning in caught}
+    assert all(name in line for name in LACKING)
+    assert mixed.provenance["warnings"].count(line) == 1
+    assert mixed.muscles == exact.muscles
+    assert mixed.actuators == exact.actuators
+    pairs = list(zip(mixed.geometry.pair_coordinate.tolist(), mixed.geometry.pair_muscle.tolist(), strict=True))
+    assert pairs == sorted(pairs)
+    np.testing.assert_array_equal(mixed.geometry.served, exact.geometry.served)
+    own = [mixed.muscles.index(name) for name in LACKING]
+    for given, columns in ((exact, own), (fast, np.setdiff1d(np.arange(20), own))):
+        for array in (lambda problem: problem.moment_arm, lengths, speeds, lambda problem: problem.max_force):
+            np.testing.assert_allclose(array(mixed)[..., columns], array(given)[..., columns], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.filterwarnings("ignore:No path is given")
+def test_pieces_and_other_times_of_such_a_problem(two_leg: TwoLeg, lacking: PolynomialGeometry, tmp_path: Path) -> None:
+    files = two_leg.model, two_leg.motion, two_leg.loads
+    whole = load_problem(*files, geometry=lacking, cache=tmp_path)
+    pieces = list(open_trial(Request(*files, geometry=lacking)).pieces(25))
+    for name in ("moment_arm", "max_force"):
+        joined = np.concatenate([getattr(piece, name) for piece in pieces])
+        np.testing.assert_allclose(joined, getattr(whole, name), rtol=1e-10, atol=1e-9)
+    again = load_problem(*files, geometry=lacking, cache=tmp_path)
+    np.testing.assert_array_equal(again.moment_arm, whole.moment_arm)
+    assert len(list(tmp_path.iterdir())) == 1
+    there = whole.resample(whole.time[3:9])
+    np.testing.assert_allclose(there.moment_arm, whole.moment_arm[3:9], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(speeds(there), speeds(whole)[3:9], rtol=1e-9, atol=1e-12)
 
 
 # ------------------------------------------------------------------------------------------------ maximum forces

@@ -20,7 +20,7 @@ from ..problem import RedundancyProblem
 from ..tables import sha256
 
 #: Raised whenever the same files and options give arrays of another meaning or value: what was kept is then not found.
-EXTRACTION = 2
+EXTRACTION = 3
 
 
 def cached_path(folder: str | os.PathLike[str], files: Mapping[str, Path | None], options: Mapping[str, Any]) -> Path:
