@@ -54,14 +54,15 @@ def read_motion(
     filter's padding included, as in OpenSim; coupled ones follow from the model's couplers, locked ones keep the
     model's default, prescribed ones the model's function. A column that says otherwise is not used, and a warning
     names it. Speeds come from their own file where one is given. ``table`` is what
-    ``read_motion_table`` has read already. Warnings also name coordinates that leave their range in the model, holes
-    in the sampling, times that the filter must resample, and a time_range that reaches beyond the motion.
+    ``read_motion_table`` has read already. Warnings also name times that the file has twice, coordinates that leave
+    their range in the model, holes in the sampling, times that the filter must resample, and a time_range that reaches
+    beyond the motion.
 
     Raises
     ------
     InputError
-        A free coordinate or its speed is missing; NaN; times that repeat or decrease; units that cannot be right; a
-        time_range that holds no frame.
+        A free coordinate or its speed is missing; NaN; times that decrease, or repeat with other numbers; units that
+        cannot be right; a time_range that holds no frame.
     """
     table = read_motion_table(path) if table is None else table
     time = table.index.to_numpy(dtype=float)
