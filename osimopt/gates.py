@@ -146,14 +146,24 @@ class Evidence:
         found += f" and {more} more above the limit" if more > 0 else ""
         return Gate(name, found, limit, bool(share[worst] <= RESERVE_SHARE), OWN_RULE)
 
+    def residual(self, unit: str) -> float | None:
+        """Peak residual force ("N") or moment ("N·m") on a free base; None without one."""
+        worst = self._worst_residual(unit)
+        return None if worst is None else float(self.moment.size[worst])
+
+    def _worst_residual(self, unit: str) -> int | None:
+        own = [place for place in self.floating if self.unit(place) == unit]
+        return max(own, key=lambda place: float(self.moment.size[place]), default=None)
+
     def _residuals(self) -> list[Gate]:
         found = []
         for name, unit, limit in (("residual force", "N", PEAK_FORCE), ("residual moment", "N·m", PEAK_MOMENT)):
-            own = [place for place in self.floating if self.unit(place) == unit]
-            if own:
-                worst = max(own, key=lambda place: self.moment.size[place])
-                peak, time = float(self.moment.size[worst]), self.moment.time[worst]
-                where = f"{self.coordinates[worst]} at {time:g} s"
+            worst = self._worst_residual(unit)
+            if worst is not None:
+                peak, where = (
+                    float(self.moment.size[worst]),
+                    f"{self.coordinates[worst]} at {self.moment.time[worst]:g} s",
+                )
                 found.append(Gate(name, f"{peak:.3g} {unit} ({where})", f"≤ {limit:g} {unit}", peak <= limit))
         if found or "floating" in self.provenance:
             return found

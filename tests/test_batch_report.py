@@ -14,6 +14,7 @@ from test_batch_run import ALL, study  # noqa: F401
 import osimopt
 from osimopt import Result, read_manifest, read_table, run_study
 from osimopt.batch.aggregate import POINTS, gather, long_table
+from osimopt.batch.verdict import Verdict
 from osimopt.report.batch import write_study_report
 from osimopt.tables import write_table
 
@@ -44,6 +45,7 @@ def test_peaks_and_curves(done: Path) -> None:
 def test_the_page(done: Path, call) -> None:
     answer = call("report", done)
     assert answer.code == 0, answer.err
+    assert "In all: 6 solved, 2 wrong input." in answer.out
     text = (done / "report.html").read_text()
     assert (
         text.index("6 of 8 jobs solved")
@@ -58,6 +60,36 @@ def test_the_page(done: Path, call) -> None:
     assert call("report", done, "--overwrite", "--title", "Arms").code == 0
     assert "--emg" in call("report", done, "--emg", "x.sto", "--overwrite").err
     assert write_study_report(done, done.parent / "page.html").is_file()
+
+
+def test_failed_checks_are_counted_wherever_a_study_is_summed_up(two_leg, tmp_path: Path, call) -> None:
+    """Solved, but on residuals of a body weight: no green line, neither on the screen nor on the page."""
+    (tmp_path / "study.toml").write_text(
+        f'[[subjects]]\nname = "S"\nmodel = "{two_leg.model}"\nmotions = "{two_leg.motion}"\n'
+        'time_range = [0.6, 0.62]\n[[methods]]\nname = "p2"\n[[methods]]\nname = "p3"\nexponent = 3\n[run]\njobs = 1\n'
+    )
+    done = call("batch", tmp_path / "study.toml", "--out", tmp_path / "study")
+    assert done.code == 0, done.err
+    table = read_manifest(tmp_path / "study")
+    assert (table["residual_force_N"] > 100.0).all()
+    assert table["checks_failed"].str.contains("residual force").all()
+    told = str(Verdict.of(table))
+    assert told.startswith("2 solved, 2 fail a check (residual force 2")
+    assert f"In all: {told}." in done.out
+    assert not Verdict.of(table).good
+    assert f"In all: {told}." in call("report", tmp_path / "study").out
+    page = (tmp_path / "study" / "report.html").read_text()
+    assert told in page
+    assert "Checks that fail" in page
+    assert 'class="verdict bad"' in page
+
+
+def test_a_good_study_is_good() -> None:
+    table = pd.DataFrame({"status": ["solved", "solved"], "checks_failed": ["", ""]})
+    assert (str(Verdict.of(table)), Verdict.of(table).good) == ("2 solved", True)
+    assert not Verdict.of(table.assign(status=["solved", "partly"])).good
+    one = Verdict.of(table.assign(checks_failed=["", "largest reserve"]))
+    assert str(one) == "2 solved, 1 fails a check (largest reserve 1)"
 
 
 def test_emg_and_strides_of_each_trial(arm, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from osimopt import InputError, iterate_study, read_manifest, read_table, run_study
+from osimopt import InputError, fit_geometry, iterate_study, read_manifest, read_table, run_study
 from osimopt.batch import runner
 from osimopt.batch.journal import JOURNAL, Journal, write_manifest
 from osimopt.batch.process import Limits, StoppedError, Worker
@@ -95,6 +95,30 @@ def test_resume_does_what_is_missing_failed_or_changed(study: Path, done: Path) 
     run_study(study, resume=True, progress=lambda row, *_: rows.append(row["job"]))
     assert sorted(rows) == sorted([*BROKEN, "S1/t0/p2", "S1/t1/p2", "S1/t2/p2", "S1/t2/p3"])
     assert statuses(done) == ALL | BROKEN
+
+
+def test_a_file_that_an_option_names_is_found_beside_the_study_and_hashed(
+    study: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Fitted paths: whatever folder the command runs in, and done again once they are others."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    model, motions, paths = study.parent / "arm26.osim", [study.parent / "ik" / "t0.mot"], study.parent / "paths.xml"
+    study.write_text(f'[defaults]\ngeometry = "paths.xml"\n{study.read_text()}')
+    rows: list[str] = []
+
+    def solved() -> dict[str, bytes]:
+        rows.clear()
+        folder = run_study(study, resume=True, progress=lambda row, *_: rows.append(row["job"]))
+        assert statuses(folder) == ALL | BROKEN
+        return results(folder)
+
+    fit_geometry(model, motions, max_order=2, postures=32).write(paths)
+    before = solved()
+    assert solved() == before
+    assert sorted(rows) == sorted(BROKEN), "the same paths, the same results"
+    fit_geometry(model, motions, max_order=3, postures=32).write(paths)
+    after = solved()
+    assert all(before[name] != after[name] for name in before if name.endswith("muscle_force.sto"))
 
 
 def test_a_generator(study: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from osimopt import ConfigError
+from osimopt.batch import files
 from osimopt.batch.jobs import Hashes, jobs_of
-from osimopt.batch.study import read_study
+from osimopt.batch.study import Files, Reading, read_study
 
 STUDY = """
 [defaults]
@@ -130,12 +131,124 @@ def test_a_study_that_is_wrong(folder: Path, old: str, new: str, says: str) -> N
         ("S1/arm26.osim", "S1/none.osim", "no such file"), ("S1/ik/*.mot", "S1/*.mot", "none that match"),
         ("[subjects.trials.b]", "[subjects.trials.z]", "no such motions"), ("{trial}.xml", "{trail}.xml", "filled in"),
         ("lowpass_hz = 6.0", 'emg = "{trial}.sto"', r"no \[emg\]"),
+        ("lowpass_hz = 6.0", 'geometry = "paths.xml"', r"paths\.xml: expected the geometry, got no such file"),
+        ("lowpass_hz = 6.0", 'speeds = "speeds.sto"', r"speeds\.sto: expected the speeds"),
+        ("lowpass_hz = 6.0", 'force_sets = ["a.xml"]', r"a\.xml: expected the force set 1"),
+        ('method = "dynamic"\ntendon = "rigid"', 'method = "surrogate"\nfolder = "n"', "n: expected the surrogate"),
         ('model = "S1', 'events = "none.csv"\nmodel = "S1', "trial, start, end"),
     ],
 )  # fmt: skip
 def test_files_that_are_not_there(folder: Path, old: str, new: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         jobs_of(read_study(written(folder, STUDY.replace(old, new, 1))))
+
+
+LOADS = "<OpenSimDocument><ExternalLoads><datafile>{}</datafile></ExternalLoads></OpenSimDocument>"
+EVERYTHING = """
+[defaults]
+external_loads = "loads/{trial}.xml"
+speeds = "speeds.sto"
+geometry = "paths.xml"
+force_sets = ["more.xml", "{subject}/own.xml"]
+emg = "{trial}.emg"
+strides = "{trial}.grf"
+
+[[subjects]]
+name = "S1"
+model = "S1/arm26.osim"
+motions = "S1/ik/*.mot"
+events = "events.csv"
+
+[[methods]]
+name = "net"
+method = "surrogate"
+folder = "network"
+
+[emg]
+mapping = "map.toml"
+"""
+#: Every file that decides a job of EVERYTHING, by what the job calls it, and what is in it.
+NAMED = {
+    "model": ("S1/arm26.osim", "<model/>"), "motion": ("S1/ik/a.mot", "a"),
+    "external_loads": ("loads/a.xml", LOADS.format("forces.mot")), "external_loads_data": ("loads/forces.mot", "1"),
+    "speeds": ("speeds.sto", "2"), "geometry": ("paths.xml", "3"), "geometry_fit": ("paths.fit.toml", "4"),
+    "force_set_1": ("more.xml", "5"), "force_set_2": ("S1/own.xml", "6"), "emg": ("a.emg", "7"),
+    "strides": ("a.grf", "8"), "mapping": ("map.toml", "9"), "surrogate": ("network/deep/weights", "10"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def everything(folder: Path) -> Path:
+    """A study that names a file by every option that can."""
+    for path, content in NAMED.values():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(content)
+    (folder / "events.csv").write_text("trial,start,end\na,0.1,0.5\n")
+    return written(folder, EVERYTHING)
+
+
+def key(path: Path) -> str:
+    (job,) = jobs_of(read_study(path))
+    return job.key(Hashes())
+
+
+def test_every_option_that_names_a_file_is_one_of_the_job(everything: Path) -> None:
+    (job,) = jobs_of(read_study(everything))
+    places = {what: everything.parent / path for what, (path, _) in NAMED.items()}
+    places["surrogate"] = everything.parent / "network"
+    assert {what: Path(path) for what, path in job.files.items()} == places
+    assert job.read == {"time_range": (0.1, 0.5)}, "paths are files, not options"
+
+
+@pytest.mark.parametrize("what", [*NAMED, "events"])
+def test_the_content_of_every_file_is_in_the_key(everything: Path, what: str) -> None:
+    """What changes in place, under the same name, must be done again by --resume."""
+    before = key(everything)
+    path = everything.parent / ("events.csv" if what == "events" else NAMED[what][0])
+    changed = {"external_loads": LOADS.format("./forces.mot"), "events": "trial,start,end\na,0.1,0.6\n"}
+    path.write_text(changed.get(what, "changed"))
+    assert key(everything) != before
+    path.write_text("trial,start,end\na,0.1,0.5\n" if what == "events" else NAMED[what][1])
+    assert key(everything) == before
+
+
+def test_fields_of_files_are_all_in_the_key() -> None:
+    """A new option that names a file is found here if it is not hashed."""
+    assert set(Files.model_fields) - set(Reading.model_fields) == {*files.NAMED, "force_sets"}
+
+
+def test_all_missing_files_at_once(everything: Path) -> None:
+    for name in ("speeds.sto", "paths.xml", "more.xml", "map.toml"):
+        (everything.parent / name).unlink()
+    with pytest.raises(ConfigError) as raised:
+        jobs_of(read_study(everything))
+    said = str(raised.value)
+    assert "4 wrong" in said
+    assert all(name in said for name in ("speeds.sto", "paths.xml", "more.xml", "map.toml"))
+
+
+def test_files_of_a_pattern_are_their_jobs_own(everything: Path, call) -> None:
+    """Of hundreds of trials one may lack its loads: that is a row. --dry-run lists it before."""
+    (everything.parent / "loads" / "forces.mot").unlink()
+    (everything.parent / "a.emg").unlink()
+    assert len(jobs_of(read_study(everything))) == 1
+    done = call("batch", everything, "--dry-run")
+    assert done.code == 0
+    assert "emg, external_loads_data" in " ".join(done.out.split())
+    assert "2 files of jobs are missing" in done.err
+
+
+def test_loads_named_outright_need_their_data(everything: Path) -> None:
+    (everything.parent / "loads" / "forces.mot").unlink()
+    text = EVERYTHING.replace("loads/{trial}.xml", "loads/a.xml")
+    with pytest.raises(ConfigError, match=r"<datafile> it names, got no file 'forces\.mot'"):
+        jobs_of(read_study(written(everything.parent, text)))
+
+
+def test_geometry_without_a_file(folder: Path) -> None:
+    jobs = jobs_of(read_study(written(folder, STUDY.replace("lowpass_hz = 6.0", 'geometry = "polynomial"'))))
+    assert jobs[0].read["geometry"] == "polynomial"
+    assert "geometry" not in jobs[0].files
 
 
 def test_no_file(tmp_path: Path) -> None:

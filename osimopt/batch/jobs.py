@@ -12,7 +12,8 @@ from typing import Any
 
 from ..errors import ConfigError, explain, some
 from ..tables import sha256
-from .study import Files, Study, Subject
+from .files import Finder
+from .study import Study, Subject
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Job:
 
 
 class Hashes:
-    """SHA-256 of files, each read once; "missing" of those that are not there. Folders count by their files."""
+    """SHA-256 of files, each read once; "missing" of those that are not there. Folders count by all files in them."""
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
@@ -65,7 +66,8 @@ class Hashes:
     @staticmethod
     def _read(path: Path) -> str:
         if path.is_dir():
-            parts = [f"{own.name} {sha256(own)}" for own in sorted(path.iterdir()) if own.is_file()]
+            files = [own for own in sorted(path.rglob("*")) if own.is_file()]
+            parts = [f"{own.relative_to(path).as_posix()} {sha256(own)}" for own in files]
             return hashlib.sha256("\n".join(parts).encode()).hexdigest()
         return sha256(path) if path.is_file() else "missing"
 
@@ -76,11 +78,12 @@ def jobs_of(study: Study) -> list[Job]:
     Raises
     ------
     ConfigError
-        Models or events that are not there, patterns that match no motion, trials named that there are not, EMG
-        without a mapping: all at once.
+        Models, events and other files named outright that are not there, patterns that match no motion, trials named
+        that there are not, EMG without a mapping: all at once.
     """
-    wrong: list[str] = []
-    jobs = [job for subject in study.subjects for job in _of_subject(study, subject, wrong)]
+    finder = Finder(study, [])
+    wrong = finder.wrong
+    jobs = [job for subject in study.subjects for job in _of_subject(study, subject, finder)]
     names = [job.name for job in jobs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         wrong.append(f"motions of one name give the same job: {some(twice)}. Rename them, or use two subjects.")
@@ -89,7 +92,8 @@ def jobs_of(study: Study) -> list[Job]:
     return jobs
 
 
-def _of_subject(study: Study, subject: Subject, wrong: list[str]) -> Iterator[Job]:
+def _of_subject(study: Study, subject: Subject, finder: Finder) -> Iterator[Job]:
+    wrong = finder.wrong
     model = study.folder / subject.model
     if not model.is_file():
         wrong.append(explain("a model", "no such file", "Check the path.", model))
@@ -101,23 +105,25 @@ def _of_subject(study: Study, subject: Subject, wrong: list[str]) -> Iterator[Jo
     events = _events(study.folder / subject.events, wrong) if subject.events else None
     for motion in motions:
         words = [study.defaults, subject, *([subject.trials[motion.stem]] if motion.stem in subject.trials else [])]
-        files = {"model": str(model), "motion": str(motion), **_files(study, subject, motion, words, wrong)}
+        files = {"model": str(model), "motion": str(motion), **finder.of_trial(subject.name, motion.stem, words)}
         read: dict[str, Any] = {}
         for own in words:
             read |= own.options()
+        if "geometry" not in files and (paths := next((own.geometry for own in reversed(words) if own.geometry), None)):
+            read["geometry"] = paths
         for trial, span in _windows(motion.stem, read.get("time_range"), events):
             own_read = {**read, "time_range": span} if span else read
-            yield from _of_trial(study, subject.name, trial, files, own_read)
+            yield from _of_trial(study, subject.name, trial, files, own_read, finder)
 
 
 def _of_trial(
-    study: Study, subject: str, trial: str, files: Mapping[str, str], read: Mapping[str, Any]
+    study: Study, subject: str, trial: str, files: Mapping[str, str], read: Mapping[str, Any], finder: Finder
 ) -> Iterator[Job]:
     for method in study.methods:
         solve = method.model_dump(exclude={"name"}, exclude_none=True)
         own = dict(files)
         if "folder" in solve:
-            own["surrogate"] = str(study.folder / solve.pop("folder"))
+            own["surrogate"] = finder.named("surrogate", solve.pop("folder"))
         emg = study.emg.model_dump(exclude_none=True) if study.emg and {"emg", "strides"} & files.keys() else {}
         yield Job(f"{subject}/{trial}/{method.name}", subject, trial, method.name, own, dict(read), solve, emg)
 
@@ -129,30 +135,6 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
         if path.is_absolute()
         else sorted(folder.glob(pattern))
     )
-
-
-def _files(study: Study, subject: Subject, motion: Path, words: Sequence[Files], wrong: list[str]) -> dict[str, str]:
-    """Files of a trial by pattern, the last word counts; what is not there is the job's own failure."""
-    found = {}
-    for what in ("external_loads", "generalized_force", "emg", "strides"):
-        pattern = next((own for word in reversed(words) if (own := getattr(word, what)) is not None), None)
-        if pattern is None:
-            continue
-        try:
-            found[what] = str(study.folder / pattern.format(subject=subject.name, trial=motion.stem))
-        except (KeyError, IndexError, ValueError) as error:
-            line = (
-                f"subjects {subject.name}: {what} '{pattern}': only {{subject}} and {{trial}} are filled in ({error})."
-            )
-            if line not in wrong:
-                wrong.append(line)
-    if "emg" in found:
-        if study.emg is None:
-            line = "emg: trials have EMG, but there is no [emg] with a mapping."
-            wrong.extend([] if line in wrong else [line])
-        elif (mapping := study.folder / study.emg.mapping).is_file():
-            found["mapping"] = str(mapping)
-    return found
 
 
 def _events(path: Path, wrong: list[str]) -> dict[str, list[tuple[float, float]]]:

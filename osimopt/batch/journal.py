@@ -19,9 +19,9 @@ JOURNAL, MANIFEST, LOCK = "journal.jsonl", "manifest", "running.lock"
 #: First columns of the manifest; what else rows have follows.
 FIRST = (
     "job", "subject", "trial", "method", "status", "reason", "frames", "frames_solved", "moment_residual_max",
-    "reserve_share_max", "reserve_coordinate", "residual_peak", "checks_failed", "findings", "peak_force_N",
-    "objective_mean", "emg_r_median", "start", "end", "read_s", "solve_s", "seconds", "peak_mb", "attempts", "strides",
-    "inputs", "key",
+    "reserve_share_max", "reserve_coordinate", "residual_force_N", "residual_moment_Nm", "checks_failed", "findings",
+    "peak_force_N", "objective_mean", "emg_r_median", "start", "end", "read_s", "solve_s", "seconds", "peak_mb",
+    "attempts", "strides", "inputs", "key",
 )  # fmt: skip
 
 
@@ -102,4 +102,5 @@ def read_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
         raise InputError(explain("a study's folder with manifest.csv", "none", "Run osimopt batch first.", folder))
     text = ["job", "subject", "trial", "method", "status", "reason", "reserve_coordinate", "checks_failed", "key"]
     table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(text, str))
+    table = table.reindex(columns=[*FIRST, *(name for name in table.columns if name not in FIRST)])  # of older versions
     return table.fillna(dict.fromkeys(text, ""))  # a trial may be called nan

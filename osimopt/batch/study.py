@@ -34,7 +34,7 @@ class Reading(_Part):
     weld: tuple[str, ...] | None = None
     passive_force: bool | None = None
     gain: Literal["opensim", "corrected", "isometric"] | None = None
-    geometry: str | None = None
+    replace_force_set: bool | None = None
 
     def options(self) -> dict[str, Any]:
         """What is said."""
@@ -42,10 +42,16 @@ class Reading(_Part):
 
 
 class Files(Reading):
-    """Files of a trial: paths, in which {subject} and {trial} (the motion's name without its ending) are filled in."""
+    """Files of a trial: paths, in which {subject} and {trial} (the motion's name without its ending) are filled in.
+
+    ``geometry`` may be ``"polynomial"`` too, or the folder of a geometry surrogate.
+    """
 
     external_loads: str | None = None
     generalized_force: str | None = None
+    speeds: str | None = None
+    force_sets: tuple[str, ...] | None = None
+    geometry: str | None = None
     emg: str | None = None
     strides: str | None = None
 

@@ -14,11 +14,15 @@ import numpy as np
 
 from ..errors import explain
 from .jobs import Job
+from .verdict import BETWEEN
 
 if TYPE_CHECKING:
+    from ..emg.comparison import EmgComparison
     from ..problem import RedundancyProblem
     from ..solution import RedundancySolution
 
+#: Files of a job that are arguments of load_problem by the same name.
+READ = ("external_loads", "generalized_force", "speeds", "geometry")
 #: The last problem that this process read, by what it was read from: methods of one trial come one after the other.
 _last: dict[str, Any] = {}
 
@@ -64,18 +68,20 @@ def _solved(job: Job, folder: Path) -> dict[str, Any]:
     problem = _problem(job)
     read = time.perf_counter() - begin
     solution = _solve(problem, job)
-    row = {"read_s": round(read, 3), "solve_s": round(time.perf_counter() - begin - read, 3)}
+    row: dict[str, Any] = {"read_s": round(read, 3), "solve_s": round(time.perf_counter() - begin - read, 3)}
     strides = _strides(job, solution)
-    row |= _compared(solution, job, strides) | ({"strides": json.dumps(strides)} if strides else {})
+    row |= {"strides": json.dumps(strides)} if strides else {}
+    compared = _compared(solution, job, strides)
     solution.write(folder, overwrite=True)
-    return {**row, **_row(solution)}
+    return {**row, **_row(solution, compared)}
 
 
 def _problem(job: Job) -> RedundancyProblem:
     """As the job's files and options say; read back from the last job where these are the same."""
     from ..adapters.load import load_problem
 
-    files = {what: path for what, path in job.files.items() if what in ("external_loads", "generalized_force")}
+    files: dict[str, Any] = {what: path for what, path in job.files.items() if what in READ}
+    files["force_sets"] = tuple(path for what, path in job.files.items() if what.startswith("force_set_"))
     read = dict(job.read)
     if read.get("reserves") == "none":
         read["reserves"] = None
@@ -83,7 +89,11 @@ def _problem(job: Job) -> RedundancyProblem:
     key = repr((sorted(files.items()), job.files["model"], job.files["motion"], sorted(read.items()), stamps))
     if _last.get("key") != key:
         _last.clear()
-        problem = load_problem(job.files["model"], job.files["motion"], n_jobs=1, **files, **read)  # type: ignore[arg-type]
+        if "geometry" in files and Path(files["geometry"]).is_dir():
+            from ..surrogate.geometry import GeometrySurrogate
+
+            files["geometry"] = GeometrySurrogate.load(files["geometry"])
+        problem = load_problem(job.files["model"], job.files["motion"], n_jobs=1, **files, **read)
         _last.update(key=key, problem=problem)
     loaded: RedundancyProblem = _last["problem"]
     return loaded
@@ -120,36 +130,41 @@ def _strides(job: Job, solution: RedundancySolution) -> list[tuple[float, float]
     return [own for own in found.times if first <= own[0] and own[1] <= last]
 
 
-def _compared(solution: RedundancySolution, job: Job, strides: list[tuple[float, float]]) -> dict[str, Any]:
+def _compared(solution: RedundancySolution, job: Job, strides: list[tuple[float, float]]) -> EmgComparison | None:
     """Agreement with EMG, if the job has any."""
     if not job.emg or "emg" not in job.files:
-        return {}
+        return None
     from .. import EmgMapping, compare_emg, read_emg
 
     recorded = read_emg(job.files["emg"], amplitude=job.emg["amplitude"])
     mapping = EmgMapping.of(job.files.get("mapping", job.emg["mapping"]), recorded.channels, job.emg.get("side"))
-    found = compare_emg(solution, recorded, mapping, strides=strides)
-    by_channel = {f"emg_r {channel}": round(float(r), 4) for channel, r in found.table["r"].items()}
-    return {"emg_r_median": round(float(found.table["r"].median()), 4), "emg_flags": len(found.flags), **by_channel}
+    return compare_emg(solution, recorded, mapping, strides=strides)
 
 
-def _row(solution: RedundancySolution) -> dict[str, Any]:
-    """Counts, residuals and reserves of a solution."""
-    from ..gates import gates
-    from ..result import Result
+def _row(solution: RedundancySolution, compared: EmgComparison | None) -> dict[str, Any]:
+    """Counts, residuals, reserves and checks of a solution, and its agreement with EMG."""
+    from ..results import summary_of
+    from ..tally import Tally
 
-    result = Result.of(solution)
-    summary, solved = result.summary, int(result.solved.sum())
-    shares = {own["coordinate"]: own["share_of_peak_moment"] for own in summary["reserve_share"].values()}
-    worst = max(shares, key=lambda name: shares[name]) if shares else ""
-    lost = next(iter(solution.findings()), "") if solved < len(result.time) else ""
+    tally, summary = Tally.of(solution), summary_of(solution)
+    evidence = tally.evidence
+    worst = int(evidence.reserve_share.argmax())
+    share = float(evidence.reserve_share[worst])
+    failed = [gate.name for gate in (*tally.gates(), *(compared.gates if compared else ())) if gate.passes is False]
+    lost = next(iter(solution.findings()), "") if tally.solved < tally.frames else ""
     return {
-        "status": "solved" if solved == len(result.time) else "partly" if solved else "failed", "reason": lost,
-        "frames": len(result.time), "frames_solved": solved, "start": float(result.time[0]),
-        "end": float(result.time[-1]), "moment_residual_max": summary["moment_residual_max"],
-        "objective_mean": summary["objective_mean"], "reserve_share_max": shares.get(worst, 0.0),
-        "reserve_coordinate": worst, "residual_peak": max(summary["residual_peak"].values(), default=0.0),
-        "checks_failed": "; ".join(gate.name for gate in gates(result) if gate.passes is False),
-        "findings": len(summary["findings"]),
-        "peak_force_N": float(np.nanmax(result.muscle_force, initial=0.0)) if solved else None,
+        "status": "solved" if tally.solved == tally.frames else "partly" if tally.solved else "failed", "reason": lost,
+        "frames": tally.frames, "frames_solved": tally.solved, "start": evidence.start, "end": evidence.end,
+        "moment_residual_max": summary["moment_residual_max"], "objective_mean": summary["objective_mean"],
+        "reserve_share_max": share, "reserve_coordinate": evidence.coordinates[worst] if share else "",
+        "residual_force_N": evidence.residual("N"), "residual_moment_Nm": evidence.residual("N·m"),
+        "checks_failed": BETWEEN.join(dict.fromkeys(failed)), "findings": len(summary["findings"]),
+        "peak_force_N": float(np.nanmax(tally.force)) if tally.solved else None,
+        **(_agreement(compared) if compared else {}),
     }  # fmt: skip
+
+
+def _agreement(compared: EmgComparison) -> dict[str, Any]:
+    by_channel = {f"emg_r {channel}": round(float(r), 4) for channel, r in compared.table["r"].items()}
+    return {"emg_r_median": round(float(compared.table["r"].median()), 4), "emg_flags": len(compared.flags),
+            **by_channel}  # fmt: skip

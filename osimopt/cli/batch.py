@@ -7,13 +7,17 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ..errors import InputError, explain
-from .terminal import messages, print_table, say, say_error, say_warning
+from .terminal import console, messages, print_table, say, say_error, say_warning
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Rows of a table of jobs, or of failures, that are printed; the manifest has all.
 LISTED = 30
@@ -35,8 +39,8 @@ def batch(
 ) -> None:
     """Solve hundreds of trials, one row each, and go on where it was stopped.
 
-    A trial that fails is a row of manifest.csv with its reason. Exit code 0 all solved, 1 some jobs failed, 130 or 143
-    stopped.
+    A trial that fails is a row of manifest.csv with its reason; jobs that are solved but fail a check (reserves,
+    residuals) are counted. Exit code 0 all solved, 1 some jobs failed, 130 or 143 stopped.
     """
     from ..batch.runner import run_study
     from ..batch.study import read_study
@@ -60,11 +64,11 @@ def batch(
         folder = run_study(
             read, out, resume=resume, jobs=jobs, scheduler=scheduler, stop=lambda: bool(stopped), progress=tell
         )
-    _summary(folder, statuses)
+    solved = _summary(folder, statuses)
     if stopped:
         say_error("Stopped. Nothing that was done is lost: go on with --resume.")
         raise typer.Exit(128 + stopped[0])
-    if _failures(folder):
+    if not solved:
         raise typer.Exit(1)
 
 
@@ -90,42 +94,52 @@ def _stopping() -> Iterator[list[int]]:
 
 @contextmanager
 def _bar() -> Iterator[Any]:
-    """A bar with rate, time left and failures so far, where stderr is a terminal."""
+    """A bar with rate, time left, failures and failed checks so far, where stderr is a terminal."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[failed]} failed"),
+        TextColumn("{task.fields[failing]} fail a check"),
     )  # fmt: skip
     with Progress(*columns, console=messages, disable=not messages.is_terminal) as bar:
-        task = bar.add_task("Jobs", total=None, failed=0, rate="")
-        failed = 0
+        task = bar.add_task("Jobs", total=None, failed=0, failing=0, rate="")
+        failed = failing = 0
 
         def moved(row: dict[str, Any], done: int, total: int) -> None:
-            nonlocal failed
+            nonlocal failed, failing
             failed += row["status"] != "solved"
+            failing += bool(row.get("checks_failed"))
             speed = bar.tasks[task].speed
             rate = f"{60.0 * speed:.3g}/min" if speed else ""
-            bar.update(task, completed=done, total=total, failed=failed, rate=rate)
+            bar.update(task, completed=done, total=total, failed=failed, failing=failing, rate=rate)
 
         yield moved
 
 
-def _failures(folder: Path) -> list[Any]:
+def print_verdict(manifest: pd.DataFrame) -> None:
+    """Print what all jobs came to, failed checks counted; green only where nothing failed."""
+    from ..batch.verdict import Verdict
+
+    verdict = Verdict.of(manifest)
+    colour = "green" if verdict.good else "bold red"
+    console.print(f"[{colour}]In all: {escape(str(verdict))}.[/]", soft_wrap=True, highlight=False)
+
+
+def _summary(folder: Path, statuses: Counter[str]) -> bool:
+    """Print what was done; whether every job is solved now."""
     from ..batch.journal import read_manifest
 
-    table = read_manifest(folder)
-    return [row for _, row in table[table["status"] != "solved"].iterrows()]
-
-
-def _summary(folder: Path, statuses: Counter[str]) -> None:
     done = ", ".join(f"{count} {status}" for status, count in statuses.most_common()) or "nothing left to do"
-    failures = _failures(folder)
+    manifest = read_manifest(folder)
+    failures = [row for _, row in manifest[manifest["status"] != "solved"].iterrows()]
     say(f"Done now: {done}.")
     if failures:
         rows = [(row["job"], row["status"], str(row["reason"]).splitlines()[0]) for row in failures[:LISTED]]
         print_table(f"\nNot solved ({len(failures)})", ("job", "status", "reason"), rows)
         if len(failures) > LISTED:
             say(f"({len(failures) - LISTED} more in manifest.csv)")
+    print_verdict(manifest)
     say(f"\nWritten to {folder}: manifest.csv, results, logs")
+    return not failures
 
 
 def _print_jobs(read: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import InputError, explain
+from .batch import print_verdict
 from .emg import (
     PANEL,
     Band,
@@ -49,7 +50,7 @@ def report(
 
     Of a study's folder (osimopt batch) also peaks.csv and curves.csv, in long form for statistics.
     """
-    from .. import Result, compare_emg, write_report
+    from .. import Result, compare_emg, read_manifest, write_report
     from ..report.batch import write_study_report
 
     if len(results) == 1 and (results[0] / "manifest.csv").is_file():
@@ -57,6 +58,7 @@ def report(
             fix = "Say in the study file what trials are compared with."
             raise InputError(explain("no --emg or --strides with a study", "one", fix))
         path = write_study_report(results[0], out or results[0] / "report.html", title=title, overwrite=overwrite)
+        print_verdict(read_manifest(results[0]))
         say(f"Written to {path.absolute()}, peaks.csv and curves.csv to {results[0].absolute()}")
         return
     out = out or Path("osimopt_report.html")

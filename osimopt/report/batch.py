@@ -11,7 +11,8 @@ import numpy as np
 
 from ..batch.aggregate import Ensemble, gather, long_table
 from ..batch.journal import read_manifest
-from ..errors import InputError, explain
+from ..batch.verdict import Verdict, failed_checks
+from ..errors import InputError, explain, some
 from ..tables import write_records
 from .ensemble import Curve, muscle_groups
 from .multiples import Panel, draw_panels
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Failures in the page's table; all are in the manifest.
 LISTED = 100
+#: Jobs named beside a check that fails.
+NAMED = 20
 #: Methods that are drawn: as many as have a colour.
 METHODS = 8
 
@@ -59,12 +62,12 @@ def write_study_report(
     write_records(long, folder / "peaks")
     write_records(long_table(ensembles), folder / "curves")
     failed = table[table["status"] != "solved"]
-    good = len(table) - len(failed)
-    head = f"{good} of {len(table)} jobs solved." if len(failed) else f"All {len(table)} jobs solved."
-    sections = [_failures(failed), _by_method(table), *(_ensemble(own) for own in ensembles)]
+    verdict = Verdict.of(table)
+    head = f"{len(table) - len(failed)} of {len(table)} jobs solved. In all: {verdict}."
+    sections = [_failures(failed), _checks(table), _by_method(table), *(_ensemble(own) for own in ensembles)]
     return write_page(
         path, title or f"Study: {folder.resolve().name}", [head, _told(table)], [own for own in sections if own],
-        "bad" if len(failed) else "good",
+        "good" if verdict.good else "bad",
     )  # fmt: skip
 
 
@@ -87,6 +90,18 @@ def _failures(failed: pd.DataFrame) -> Section | None:
     return Section("Failures", note, columns=["job", "status", "reason"], rows=rows)
 
 
+def _checks(table: pd.DataFrame) -> Section | None:
+    """Checks that solved jobs fail, and which jobs."""
+    failing = [(str(row["job"]), name) for _, row in table.iterrows() for name in failed_checks(row["checks_failed"])]
+    if not failing:
+        return None
+    names = dict.fromkeys(name for _, name in failing)
+    jobs = {name: [job for job, own in failing if own == name] for name in names}
+    rows = [[name, f"{len(own)} of {len(table)}", some(own, NAMED)] for name, own in jobs.items()]
+    note = "What must hold before forces are interpreted. Each job's own report has the numbers and the limits."
+    return Section("Checks that fail", note, columns=["check", "jobs", "which"], rows=rows)
+
+
 def _by_method(table: pd.DataFrame) -> Section:
     rows = []
     for (subject, method), own in table.groupby(["subject", "method"], sort=False):
@@ -96,12 +111,13 @@ def _by_method(table: pd.DataFrame) -> Section:
             str(subject), str(method), f"{len(solved)} of {len(own)}", _number(solved["peak_force_N"].max(), "{:.0f}"),
             _number(solved["moment_residual_max"].max(), "{:.1g}"),
             _number(100.0 * solved["reserve_share_max"].max(), "{:.1f} %"),
-            _number(solved["residual_peak"].max(), "{:.3g}"), _number(emg.median(), "{:.2f}"),
+            _number(solved["residual_force_N"].max(), "{:.3g}"), _number(solved["residual_moment_Nm"].max(), "{:.3g}"),
+            _number(emg.median(), "{:.2f}"),
             f"{int((solved['checks_failed'] != '').sum())}", _number(own["seconds"].median(), "{:.2g}"),
         ])  # fmt: skip
     columns = [
-        "subject", "method", "solved", "peak force (N)", "moments missed (N·m)", "largest reserve", "largest residual",
-        "EMG, median r", "trials with failed checks", "median s",
+        "subject", "method", "solved", "peak force (N)", "moments missed (N·m)", "largest reserve",
+        "residual force (N)", "residual moment (N·m)", "EMG, median r", "trials with failed checks", "median s",
     ]  # fmt: skip
     note = "The worst of each column's trials. Reserves as a share of their coordinate's peak moment."
     return Section("Subjects and methods", note, columns=columns, rows=rows, grouped=True)
