@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,11 +30,15 @@ class Fingerprint:
         """Take it."""
         return cls(problem.time, {name: _weighted(array) for name, array in _arrays(problem).items()})
 
-    def changed(self, problem: RedundancyProblem) -> str:
-        """Say which array of a problem has changed since, and when; empty where none has, in the frames known."""
+    def changed(self, problem: RedundancyProblem, names: Collection[str] = ()) -> str:
+        """Say which array of a problem has changed since, and when; empty where none has, in the frames known.
+
+        ``names`` are the arrays to look at, all where there are none.
+        """
         rows = np.minimum(np.searchsorted(self.time, problem.time), len(self.time) - 1)
         known = self.time[rows] == problem.time
-        for name, array in _arrays(problem).items():
+        arrays = _arrays(problem)
+        for name, array in ((name, arrays[name]) for name in names or arrays):
             before, now = self.numbers[name][rows], _weighted(array)
             off = np.where(known, np.abs(now - before), 0.0)
             if off.max(initial=0.0) > ROUNDING * np.abs(before).max(initial=0.0):

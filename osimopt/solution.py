@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError, explain
-from .problem import RedundancyProblem
+from .problem import RedundancyProblem, Source
 from .tally import Tally
 
 if TYPE_CHECKING:
@@ -188,15 +188,17 @@ class RedundancySolution:
         return write_result(self, folder, overwrite=overwrite)
 
 
-def verified(solution: Solution) -> Solution:
+def verified(solution: Solution, source: Source | None) -> Solution:
     """The solution, its forces put back into the model where that is at hand; ``provenance["self_check"]`` says so.
+
+    ``source`` is that of the problem that was given.
 
     Raises
     ------
     ModelError
         The forces do not give the motion's accelerations in the model.
     """
-    verify = getattr(solution.problem.source, "verify", None)
+    verify = getattr(source, "verify", None)
     found = {"not_checked": "no model is at hand"} if verify is None else verify(solution)
     known = solution.provenance.get("self_check", {})
     return replace(solution, provenance={**solution.provenance, "self_check": {**known, "solution": found}})

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 from .. import isolation
 from ..errors import some
-from ..fingerprint import Fingerprint
 from ..notices import hear
 from ..polynomial.paths import MusclePaths
 from ..problem import RedundancyProblem
@@ -137,8 +135,6 @@ def load_request(
         return problem
     trial = open_trial(request, n_jobs, cache)
     problem = trial.problem(progress)
-    trial.fingerprint = Fingerprint.of(problem)
-    problem = replace(problem, source=trial)
     if kept is not None:
         keep(problem, kept, trial.heard)
     return problem

@@ -17,9 +17,12 @@ Array = NDArray[np.float64]
 
 
 def put_back(
-    solution: RedundancySolution, model_for: Callable[[Kinematics], Model], fitted: tuple[str, ...]
+    solution: RedundancySolution,
+    among: NDArray[np.bool_],
+    model_for: Callable[[Kinematics], Model],
+    fitted: tuple[str, ...],
 ) -> dict[str, Any]:
-    """Check up to three solved frames; plain data of what was found, or why it was not checked.
+    """Check up to three solved frames ``among`` (T,) all; plain data of what was found, or why it was not checked.
 
     Muscles and the model's own actuators pull as themselves. Reserves that were added, and muscles whose paths are not
     the model's (``fitted``), act as generalized forces.
@@ -30,7 +33,7 @@ def put_back(
         The forces do not give the motion's accelerations.
     """
     problem = solution.problem
-    rows = np.flatnonzero(solution.solved)
+    rows = np.flatnonzero(solution.solved & among)
     if problem.kinematics is None or not rows.size:
         return {"not_checked": "no frame was solved" if problem.kinematics is not None else "no motion is at hand"}
     rows = rows[spread(len(rows))]

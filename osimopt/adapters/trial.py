@@ -34,6 +34,8 @@ Array = NDArray[np.float64]
 
 #: Frames of a motion that are worth another process: 0.2 s of work; and the most that are started unasked.
 FRAMES_PER_JOB, MOST_JOBS = 100, 8
+#: Arrays that a balance of moments is made of, as ``Fingerprint`` calls them.
+BALANCED = ("moment arms", "generalized_force")
 #: Frames of a piece: 80 muscles take 60 MB.
 PIECE = 5000
 
@@ -68,8 +70,12 @@ class Trial:
         return len(self.motion.time)
 
     def problem(self, progress: Progress | None = None) -> RedundancyProblem:
-        """All frames at once."""
-        return self._problem(slice(0, len(self)), progress)
+        """All frames at once; the problem has this trial as its source."""
+        return self._known(self._problem(slice(0, len(self)), progress))
+
+    def _known(self, problem: RedundancyProblem) -> RedundancyProblem:
+        self.fingerprint = Fingerprint.of(problem)
+        return replace(problem, source=self)
 
     def verify(self, solution: RedundancySolution) -> dict[str, Any]:
         """Put the forces of a solution back into OpenSim: what was checked, or why not.
@@ -81,9 +87,13 @@ class Trial:
         """
         if self.given is not None:
             return {"not_checked": "moments from a file"}
-        if self.fingerprint is not None and (why := self.fingerprint.changed(solution.problem)):
+        if self.fingerprint is not None and (why := self.fingerprint.changed(solution.problem, BALANCED)):
             return {"not_checked": why}
-        return put_back(solution, self._model_at, () if self.polynomials is None else self.polynomials.muscles)
+        own = np.isin(solution.time, self.motion.time)
+        if solution.problem.source is None and not own.any():
+            return {"not_checked": "splines between the frames of the motion"}
+        fitted = () if self.polynomials is None else self.polynomials.muscles
+        return put_back(solution, own if own.any() else ~own, self._model_at, fitted)
 
     def _model_at(self, motion: Kinematics) -> Model:
         """The model that is loaded, where its loads are known at these frames, or one that knows them."""
@@ -95,7 +105,7 @@ class Trial:
         for start in range(0, len(self), frames):
             stop = min(start + frames, len(self))
             moved = None if progress is None else lambda done, _, start=start: progress(start + done, len(self))
-            yield self._problem(slice(start, stop), moved)
+            yield self._known(self._problem(slice(start, stop), moved))
             if self.loads is not None and len(self) > frames:
                 self.loads.forget(self.motion.frames(slice(start, stop)).time)
 
@@ -128,6 +138,7 @@ class Trial:
         geometry = self._geometry(extracted, motion)
         gain, passive = self._forces(geometry, extracted)
         target, actuators = extracted.generalized_force, extracted.actuators
+        self._check(motion, geometry, gain, target)
         if self.given is not None:
             target = self.given.value[keep]
             rows = np.array([geometry.coordinates.index(name) for name in self.given.coordinates])
@@ -136,7 +147,6 @@ class Trial:
         added = self._reserves_beside(geometry, actuators).frames(keep)
         self.provenance["reserves_added"] = dict(zip(added.names, added.optimal_force.tolist(), strict=True))
         self._note(extracted.warnings)
-        self._check(motion, geometry, gain, None if self.given is not None else np.asarray(target))
         muscles = self.model.description.muscles
         return RedundancyProblem(
             time=motion.time,

@@ -131,7 +131,7 @@ def solve_dynamic(
     SolverError
         The solver failed or was stopped, and ``on_failure="raise"``.
     """
-    begun = perf_counter()
+    begun, source = perf_counter(), problem.source
     check_arguments(
         tendon=tendon, cost=cost, exponent=exponent, initial_guess=initial_guess, solver=solver, tolerance=tolerance,
         on_failure=on_failure, time_range=time_range, muscles=muscles, time_constants=time_constants,
@@ -169,7 +169,7 @@ def solve_dynamic(
     solution.provenance["mesh"]["edges"] = replace(mesh, edges=solution.mesh_edges).told()
     solution.provenance["solve_seconds"] = perf_counter() - begun
     if run.failure is None:
-        return verified(solution)
+        return verified(solution, source)
     solution.provenance["failure"] = solution.detail[0] = run.failure
     sealed = SealedSolution(solution, run.failure)
     if on_failure == "raise":

@@ -13,13 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from ..costs import Cost, get_cost, scale_of_unknowns
 from ..errors import InputError, SolverError, explain
 from ..problem import RedundancyProblem
-from ..solution import RedundancySolution, Status, judge
+from ..solution import RedundancySolution, Status, judge, verified
+from .again import solve_again
 from .batched import solve_batched
 from .compliant import solve_compliant
 from .device import Device
-from .frame import Frame
-from .framewise import Found, describe_shortfall, solve_frames, solve_into
-from .linear import shortfall
+from .framewise import Found, solve_frames, unit_of_cost
+from .proof import prove
 from .start import Multipliers, is_solution, read_guess
 
 Array = NDArray[np.float64]
@@ -118,7 +118,7 @@ def solve_static(
         "solver": {"asked": solver, "used": method, "tolerance": tolerance, "tendon": tendon, "device": device},
         "solve_seconds": perf_counter() - started,
     }
-    solution = replace(solution, provenance=provenance)
+    solution = verified(replace(solution, provenance=provenance), problem.source)
     if uncertainty is not None:
         from .uncertainty import propagate_uncertainty
 
@@ -152,7 +152,8 @@ def _solve(
     terms = cost.terms(problem, activation, control)  # NaN in frames that failed
     return RedundancySolution(
         problem, activation, control, status, found.iterations, found.unique, cost.total(terms), terms,
-        found.gap, found.activation_error, found.detail, multipliers=found.multipliers,
+        found.gap, found.activation_error, found.detail,
+        multipliers=found.multipliers if method == "newton" else None,
     )  # fmt: skip
 
 
@@ -164,33 +165,21 @@ def _solve_batched(
     progress: Callable[[int, int], None] | None,
     device: Device,
 ) -> Found:
-    """All frames at once; those that do not come out right are solved again one by one."""
+    """All frames at once; those that are not proved are solved again one by one."""
     from threadpoolctl import threadpool_limits
 
     p, unit = cost.exponent, unit_of_cost(problem, cost)
     begin = None if start is None else start / unit[:, None]
     with threadpool_limits(1):
         batch = solve_batched(problem, p, scale, begin, progress, device)
-        found = Found.nothing(len(problem), len(problem.actuators))
-        found.x, found.iterations = batch.x, batch.steps
-        known = batch.certified & batch.solved
-        found.gap = np.where(known, unit * batch.gap, np.nan)
-        found.activation_error = np.where(known, batch.activation_error, np.nan)
-        found.multipliers = np.where(batch.solved[:, None], unit[:, None] * batch.multipliers, np.nan)
-        found.status[batch.solved], found.status[batch.infeasible] = Status.SOLVED, Status.INFEASIBLE
-        for frame in np.flatnonzero(batch.infeasible).tolist():
-            whole = Frame.of(*problem.system(frame), *problem.bounds())
-            found.detail[frame] = describe_shortfall(problem, shortfall(whole))
-        for frame in np.flatnonzero(~batch.solved & ~batch.infeasible).tolist():
-            solve_into(found, problem, frame, cost, "slsqp", scale[frame], None)
-            found.detail.setdefault(frame, "Solved by slsqp: newton did not come to rest.")
+        found = Found.nothing(len(problem), len(problem.actuators), len(problem.coordinates))
+        found.x, found.iterations, found.multipliers = batch.x, batch.steps, unit[:, None] * batch.multipliers
+        proof = prove(problem, p, scale, batch.x, batch.multipliers)
+        found.keep_proof(proof, unit)
+        found.status[proof.certified] = Status.SOLVED
+        for frame in np.flatnonzero(~proof.certified).tolist():
+            solve_again(found, problem, frame, cost, scale[frame], float(unit[frame]), bool(batch.infeasible[frame]))
     return found
-
-
-def unit_of_cost(problem: RedundancyProblem, cost: Cost) -> Array:
-    """(T,) what the cost is in units of Σ |scale · x|^p: the p-th power of the size by which scales are divided."""
-    size = np.mean(cost.scale(problem) * problem.weights ** (1.0 / cost.exponent), axis=1)
-    return np.asarray(np.where(size > 0.0, size, 1.0) ** cost.exponent)
 
 
 def _prepare(

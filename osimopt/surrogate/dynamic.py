@@ -120,7 +120,7 @@ class DynamicSurrogate:
                 **self.provenance,
             },
         }
-        solution = verified(predicted(at, force, decoded, outside, tolerance, provenance))
+        solution = verified(predicted(at, force, decoded, outside, tolerance, provenance), problem.source)
         if on_failure == "raise" and not solution.success:
             raise SolverError(f"{solution.findings()[0]} on_failure='return' gives the other frames.", solution)
         return solution

@@ -8,43 +8,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..messages import ModelKey, Postures
-from .couplers import follow
+from .couplers import follow, jacobian
+from .geometry import find_pairs, make_plan, moment_arms
 from .session import Session, load, warnings_since
-from .state import set_posture, set_speed, to_speeds
+from .state import set_posture, set_speed
 
 Array = NDArray[np.float64]
+
+#: Postures in which it is found out how to ask for moment arms.
+TRIED = 8
 
 
 def strengths(key: ModelKey, coordinate: int, values: Array, pose: Array) -> Postures:
     """Sweep one free coordinate over values, the others posed; ``osimopt.muscle_table`` says what the columns mean."""
     session = load(key)
-    columns: dict[str, list[list[float]]] = {name: [] for name in Postures.COLUMNS}
-    for value in values:
-        posture = pose.copy()
-        posture[coordinate] = value
-        posture = follow(session, posture)
+    columns: dict[str, list[Any]] = {name: [] for name in Postures.COLUMNS}
+    postures = np.tile(pose, (len(values), 1))
+    postures[:, coordinate] = values
+    postures = np.array([follow(session, posture) for posture in postures])
+    arms = _Arms(session, coordinate, postures)
+    for posture in postures:
         set_posture(session, 0.0, posture)
+        columns["moment_arm"].append(arms.at(posture))
         set_speed(session, np.zeros(len(posture)))
-        columns["moment_arm"].append(arms_about(session, coordinate, session.muscles))
         forces = [_forces(session, muscle) for muscle in session.muscles]
         for name, row_of_muscles in zip(Postures.COLUMNS[1:], zip(*forces, strict=True), strict=True):
             columns[name].append(list(row_of_muscles))
     return Postures({name: np.array(rows) for name, rows in columns.items()}, warnings_since())
 
 
-def arms_about(session: Session, coordinate: int, muscles: list[Any]) -> list[float]:
-    """OpenSim's own moment arms of some muscles about a coordinate, in the posture set.
+class _Arms:
+    """Moment arms of all muscles about one coordinate, as frames of a motion have them.
 
-    ``computeMomentArm`` is about a speed; about a coordinate it is the sum over the speeds that its rate needs.
+    Not ``computeMomentArm``: beside prescribed coordinates that move, it takes their speed for the muscle's.
     """
-    unit = np.zeros(len(session.coordinates))
-    unit[coordinate] = 1.0
-    shares = to_speeds(session, unit)
-    moving = [(share, session.coordinates[index]) for index, share in enumerate(shares) if share != 0.0]
-    return [
-        sum(share * muscle.computeMomentArm(session.state, about) for share, about in moving)
-        for muscle in muscles
-    ]
+
+    def __init__(self, session: Session, coordinate: int, postures: Array) -> None:
+        self._session, self._row = session, session.free().index(coordinate)
+        few = postures[np.unique(np.linspace(0, len(postures) - 1, TRIED).astype(int))]
+        pairs = find_pairs(session.key, few, range(len(session.muscles)))
+        own = pairs.coordinate == self._row
+        self._muscle = pairs.muscle[own]
+        self._plan = make_plan(session, pairs.coordinate[own], self._muscle, pairs.spanned, pairs.probed)
+
+    def at(self, posture: Array) -> Array:
+        """(M,), in the posture (N,) that is set."""
+        arms = np.zeros(len(self._session.muscles))
+        to_free = jacobian(self._session, posture)[:, self._session.free()]
+        arms[self._muscle] = moment_arms(self._session, to_free, self._plan)
+        return arms
 
 
 def _forces(session: Session, muscle: Any) -> tuple[float, float, float, float, float]:
