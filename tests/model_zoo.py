@@ -36,13 +36,15 @@ TENDON, FIBER = 0.35, 0.65
 class Zoo:
     """A model under construction, its motion, and what follows from what, in closed form.
 
-    ``motion`` has (middle, amplitude) of every coordinate that the file says. ``follows`` are the coupled coordinates,
-    as functions of all values by name. ``reference`` are OpenSim's coordinates that a twin has for these.
+    ``motion`` has (middle, amplitude) of every coordinate that is free or locked. ``follows`` are the coupled ones, as
+    functions of all values by name, ``prescribed`` those that the model moves, as functions of time. ``loads`` are a
+    body, the force on it and the point of ground where that acts.
     """
 
     model: Any = field(default_factory=osim.Model)
     motion: dict[str, tuple[float, float]] = field(default_factory=dict)
     follows: dict[str, Callable[[dict[str, float]], float]] = field(default_factory=dict)
+    prescribed: dict[str, Callable[[float], float]] = field(default_factory=dict)
     loads: tuple[str, Point, Point] | None = None
 
     def body(self, name: str, mass: float = 2.0, center: Point = (0.02, -0.2, 0.01)) -> Any:
@@ -148,16 +150,21 @@ def vector(values: Sequence[float]) -> Any:
     return osim.Vector.createFromMat(np.asarray(values, dtype=float))
 
 
-def value_at(name: str, order: int, middle: float, amplitude: float) -> Array:
+def value_at(order: int, middle: float, amplitude: float) -> Array:
     """A coordinate along the motion: one sine each, of its own pace and phase."""
     return middle + amplitude * np.sin((4.0 + 0.7 * order) * TIMES + 1.1 * order)
 
 
-def write_motion(path: Path, zoo: Zoo, degrees: bool, keep: Sequence[str] = ()) -> None:
-    """The motion as a file; angles are in degrees there where that is asked, but for those to keep."""
-    columns = {name: value_at(name, i, *zoo.motion[name]) for i, name in enumerate(zoo.motion)}
+def write_motion(path: Path, zoo: Zoo, degrees: bool) -> None:
+    """The motion as a file; the one in radians has the coordinates that the model decides, too."""
+    columns = {name: value_at(i, *zoo.motion[name]) for i, name in enumerate(zoo.motion)}
+    decided = {} if degrees else zoo.prescribed
+    columns |= {name: np.array([function(time) for time in TIMES]) for name, function in decided.items()}
+    for name, function in [] if degrees else zoo.follows.items():
+        frames = [dict(zip(columns, row, strict=True)) for row in np.column_stack([*columns.values()])]
+        columns[name] = np.array([function(frame) for frame in frames])
     if degrees:
-        columns = {n: v if n.startswith("t_") or n in keep else np.rad2deg(v) for n, v in columns.items()}
+        columns = {n: v if n.startswith("t_") else np.rad2deg(v) for n, v in columns.items()}
     names = "\t".join(["time", *columns])
     yes = "yes" if degrees else "no"
     header = f"Coordinates\nversion=1\nnRows={len(TIMES)}\nnColumns={len(columns) + 1}\ninDegrees={yes}\nendheader\n"
@@ -345,6 +352,7 @@ def held(kind: str) -> Zoo:
     elif how == "prescribed":
         coordinate("r2").setPrescribedFunction(osim.Sine(0.3, 5.0, 0.2, 0.1))
         coordinate("r2").set_prescribed(True)
+        zoo.prescribed["r2"] = lambda time: 0.3 * math.sin(5.0 * time + 0.2) + 0.1
         del zoo.motion["r2"]
     else:
         couple(zoo, "r2", ["r3"], osim.PolynomialFunction(vector([0.4, -0.5, 0.2])), 1.0)
@@ -400,6 +408,7 @@ def chain() -> Zoo:
     zoo.motion["c"] = (0.1, 0.0)
     coordinate("d").setPrescribedFunction(osim.PolynomialFunction(vector([0.5, -0.4, 0.2])))
     coordinate("d").set_prescribed(True)
+    zoo.prescribed["d"] = lambda time: 0.5 * time**2 - 0.4 * time + 0.2
     del zoo.motion["d"]
     couple(zoo, "e", ["a"], osim.LinearFunction(0.8, 0.2), 0.5)
     zoo.follows["e"] = lambda q: 0.5 * (0.8 * q["a"] + 0.2)
