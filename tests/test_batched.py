@@ -10,9 +10,10 @@ import pytest
 import osimopt
 from osimopt import RedundancyProblem, Status, solve_static
 from osimopt.static import batched, device, solve
-from osimopt.static.certificate import certify, distance_bound
 from osimopt.static.gap import bregman, duality_gap, power_answer
 from osimopt.static.power import solve_block
+from osimopt.static.proof import Proof, distance, prove
+from osimopt.static.repair import repaired
 
 POWERS = [1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0]
 #: Two solvers that each are exact to rounding.
@@ -41,6 +42,14 @@ def block(seed: int, frames: int = 20, reserves: bool = True) -> tuple[np.ndarra
         lower = np.hstack([lower, np.full((frames, 3), -np.inf)])
         upper = np.hstack([upper, np.full((frames, 3), np.inf)])
     return A, b, lower, upper
+
+
+def proved(A: np.ndarray, b: np.ndarray, lowest: float, p: float, y: np.ndarray, multipliers: np.ndarray) -> Proof:
+    """What is proved of answers to a block with unbounded reserves, or with none."""
+    frames, rows, unknowns = A.shape
+    problem = RedundancyProblem.from_arrays(A[:, :, :8], np.ones((frames, 8)), b, bounds=(lowest, 1.0))
+    problem = problem.with_reserves(1.0) if unknowns == 8 + rows else problem
+    return prove(problem, p, np.ones_like(y), y, multipliers)
 
 
 def gap_of(answer, A: np.ndarray, lower: np.ndarray, upper: np.ndarray, p: float) -> np.ndarray:
@@ -74,22 +83,23 @@ def test_gap_of_any_multipliers_bounds_the_distance(p: float) -> None:
     for size in (1e-6, 1e-3, 0.1):
         multipliers = exact.multipliers * (1.0 + size * rng.normal(size=b.shape))
         y = np.clip(power_answer(np.einsum("td,tdn->tn", multipliers, A), p), lower, upper)
-        found = certify(A, b, lower, upper, p, y, multipliers, np.ones_like(y), np.arange(8))
-        excess = np.sum(np.abs(found.y) ** p, axis=1) / p - best
-        assert found.valid.all()
-        assert (missed(A, b, found.y) <= SOLVED).all()
+        y = repaired(A, b, lower, upper, p, y, multipliers)
+        found = proved(A, b, 0.01, p, y, multipliers)
+        excess = np.sum(np.abs(y) ** p, axis=1) / p - best
+        assert (missed(A, b, y) <= SOLVED).all()
         assert (found.gap >= np.maximum(excess - ROUNDING * np.maximum(best, 1.0), 0.0)).all()
-        error = np.abs(found.y - exact.y)[:, :8].max(axis=1)
+        error = np.abs(y - exact.y)[:, :8].max(axis=1)
         # The exact answer itself is known only as far as its own gap says.
-        own = certify(A, b, lower, upper, p, exact.y, exact.multipliers, np.ones_like(y), np.arange(8)).error
-        assert (error <= found.error + own + EXACT).all()
+        own = proved(A, b, 0.01, p, exact.y, exact.multipliers)
+        assert own.certified.all()
+        assert (error <= found.activation_error + own.activation_error + EXACT).all()
 
 
 def test_what_cannot_be_repaired_is_not_certified() -> None:
     A, b, lower, upper = block(0, reserves=False)
     y, multipliers = np.zeros_like(lower), np.zeros_like(b)
-    found = certify(A, 100.0 * b, lower, upper, 2.0, y, multipliers, np.ones_like(y), np.arange(8))
-    assert not found.valid.any()
+    y = repaired(A, 100.0 * b, lower, upper, 2.0, y, multipliers)
+    assert not proved(A, 100.0 * b, 0.01, 2.0, y, multipliers).certified.any()
 
 
 def test_bregman_distance_cancels_nothing() -> None:
@@ -101,10 +111,10 @@ def test_bregman_distance_cancels_nothing() -> None:
 
 def test_distance_bounds_are_those_of_the_power() -> None:
     one = np.ones(1)
-    assert distance_bound(0.02 * one, 2.0, 0.0 * one, one)[0] == pytest.approx(0.2)
-    assert distance_bound(0.02 * one, 1.5, 0.0 * one, one)[0] == pytest.approx(np.sqrt(0.08))
-    assert distance_bound(1e-3 * one, 3.0, 0.0 * one, one)[0] == pytest.approx(6e-3 ** (1 / 3))
-    assert distance_bound(1e-6 * one, 3.0, 0.5 * one, one)[0] == pytest.approx(np.sqrt(2e-6))
+    assert distance(0.02 * one, 2.0, 0.0 * one, one)[0] == pytest.approx(0.2)
+    assert distance(0.02 * one, 1.5, 0.0 * one, one)[0] == pytest.approx(np.sqrt(0.08))
+    assert distance(1e-3 * one, 3.0, 0.0 * one, one)[0] == pytest.approx(6e-3 ** (1 / 3))
+    assert distance(1e-6 * one, 3.0, 0.5 * one, one)[0] == pytest.approx(np.sqrt(2e-6))
 
 
 @pytest.mark.parametrize("p", [1.5, 2.0, 3.0, 10.0])
@@ -188,13 +198,15 @@ def test_chunks_blocks_and_slsqp_agree(exponent: float, monkeypatch: pytest.Monk
 
 
 def test_what_is_not_certified_says_so() -> None:
-    """A frame that only SLSQP can do, and frames without an answer, carry no certificate."""
+    """Frames without an answer, and linear costs, carry no certificate; what SLSQP finds is proved like the rest."""
     problem = RedundancyProblem.from_arrays([0.05, 0.04], [500.0, 400.0], [10.0, 500.0])
     solution = solve_static(problem, on_failure="return")
     assert solution.status.tolist() == [Status.SOLVED, Status.INFEASIBLE]
     assert solution.gap is not None
     assert np.isfinite(solution.gap).tolist() == [True, False]
-    assert np.isnan(solve_static(problem.frames(slice(0, 1)), solver="slsqp").gap).all()
+    one = problem.frames(slice(0, 1))
+    assert solve_static(one, solver="slsqp").gap[0] <= EXACT
+    assert np.isnan(solve_static(one, exponent=1).gap).all()
 
 
 @pytest.mark.parametrize(

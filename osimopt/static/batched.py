@@ -1,56 +1,45 @@
-"""The batched certified solver: a problem reduced, cut into chunks and blocks, and each solved by ``power``.
+"""The batched solver: a problem reduced, cut into chunks and blocks, and each solved by ``power``.
 
-The reduction happens once and on the CPU; the blocks are solved and certified on NumPy or on a device of torch.
+The reduction is the CPU's; the blocks are solved on NumPy or on a device of torch. What comes out is a claim, which
+``proof`` judges.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..problem import RedundancyProblem
-from .certificate import certify
 from .device import Device
 from .gap import power_slope
 from .power import solve_block
-from .reduction import Block, Places, Reduction
+from .reduction import Places, Reduction
+from .repair import repaired
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-#: Relative; a frame whose moments are missed by more is left to another solver.
-SOLVED = 1e-10
-#: Relative; so is one whose duality gap is more, where it is known.
-OPTIMAL = 1e-6
-
 
 @dataclass(eq=False)
 class Batch:
-    """What is found of T frames, in y = scale · x with the cost Σ |y|^p / p.
+    """What is claimed of T frames, in y = scale · x with the cost Σ |y|^p / p.
 
-    Unknowns x (T, U), Newton steps (T,), which frames are solved and which proved infeasible, the certificate (gap,
-    bound on the error of any activation, validity; (T,) each), and multipliers (T, D) = ∂cost/∂b.
+    Unknowns x (T, U), Newton steps (T,), which frames seem infeasible, and multipliers (T, D) = ∂cost/∂b.
     """
 
     x: Array
     steps: NDArray[np.intp]
-    solved: Mask
     infeasible: Mask
-    gap: Array
-    activation_error: Array
-    certified: Mask
     multipliers: Array
 
     @classmethod
     def empty(cls, frames: int, unknowns: int, rows: int) -> Batch:
         """Nothing found yet."""
-        no, zero = np.zeros(frames, dtype=bool), np.zeros(frames)
-        steps, multipliers = np.zeros(frames, dtype=np.intp), np.zeros((frames, rows))
-        return cls(np.empty((frames, unknowns)), steps, no, no.copy(), zero, zero.copy(), ~no, multipliers)
+        steps, no = np.zeros(frames, dtype=np.intp), np.zeros(frames, dtype=bool)
+        return cls(np.empty((frames, unknowns)), steps, no, np.zeros((frames, rows)))
 
 
 def solve_batched(
@@ -68,71 +57,66 @@ def solve_batched(
     device = Device.of("cpu") if device is None else device
     frames = len(problem)
     places = Places.of(problem)
-    reduction = places.reduction(problem)
+    scale = np.where(scale > 0.0, scale, 1.0)  # what costs nothing has no gain: it acts on nothing
     batch = Batch.empty(frames, scale.shape[1], len(problem.coordinates))
     for first in range(0, frames, device.chunk):
         keep = slice(first, min(first + device.chunk, frames))
+        value, b = places.system(problem, keep)
         begin = None if start is None else start[keep]
-        _solve_chunk(batch, problem, places, reduction, exponent, keep, scale[keep], begin, device)
+        reduction = places.reduction(problem, value)
+        _solve_chunk(batch, keep, reduction, value, b, problem.bounds(), exponent, scale[keep], begin, device)
         if progress is not None:
             progress(keep.stop, frames)
     return batch
 
 
+def solve_alone(
+    A: Array, b: Array, lower: Array, upper: Array, exponent: float, scale: Array
+) -> tuple[Array, Array, int]:
+    """One frame by its own structure, its rows scaled to the same size: unknowns (U,), multipliers (D,), steps."""
+    size = np.abs(A).max(axis=1, initial=0.0)
+    size = np.where(size > 0.0, size, 1.0)
+    row, column = np.nonzero(A)
+    value = (A / size[:, None])[row, column][None]
+    batch = Batch.empty(1, A.shape[1], len(b))
+    reduction = Reduction.of(row, column, value, *A.shape)
+    scale = np.where(scale > 0.0, scale, 1.0)[None]
+    bounds = (lower, upper)
+    _solve_chunk(
+        batch, slice(0, 1), reduction, value, (b / size)[None], bounds, exponent, scale, None, Device.of("cpu")
+    )
+    return batch.x[0], batch.multipliers[0] / size, int(batch.steps[0])
+
+
 def _solve_chunk(
     batch: Batch,
-    problem: RedundancyProblem,
-    places: Places,
-    reduction: Reduction,
-    p: float,
     keep: slice,
+    reduction: Reduction,
+    value: Array,
+    b: Array,
+    bounds: tuple[Array, Array],
+    p: float,
     scale: Array,
     start: Array | None,
     device: Device,
 ) -> None:
-    value, b = places.system(problem, keep)
-    lower, upper = problem.bounds()
+    """Solve some frames, of values (T, Q) and moments (T, D), and write them into the batch."""
+    lower, upper = bounds
     x, left, short = reduction.settle(value, b, lower, upper)
     infeasible = short.any(axis=1)
-    multipliers, worth = batch.multipliers[keep], np.zeros(len(b))
+    multipliers = batch.multipliers[keep]
     for block in reduction.blocks:
-        s, begin = scale[:, block.columns], None if start is None else start[:, block.rows]
-        A, low, high = block.dense(value, scale), lower[block.columns] * s, upper[block.columns] * s
-        found = _solve_one(block, device, A, left[:, block.rows], low, high, p, begin, s, len(problem.muscles))
-        y, multipliers[:, block.rows], steps, refuted, gap, error, valid = found
-        x[:, block.columns] = y / s
-        worth += np.sum(np.abs(y) ** p, axis=1) / p
-        batch.steps[keep] = np.maximum(batch.steps[keep], steps.astype(np.intp))
-        infeasible |= refuted
-        batch.gap[keep] += gap
-        batch.activation_error[keep] = np.maximum(batch.activation_error[keep], error)
-        batch.certified[keep] &= valid
+        s, begin = scale[:, block.columns], None if start is None else device.put(start[:, block.rows])
+        arrays = block.dense(value, scale), left[:, block.rows], lower[block.columns] * s, upper[block.columns] * s
+        A, own, low, high = (device.put(array) for array in arrays)
+        answer = solve_block(A, own, low, high, p, begin)
+        y = repaired(A, own, low, high, p, answer.y, answer.multipliers)
+        x[:, block.columns] = device.get(y) / s
+        multipliers[:, block.rows] = device.get(answer.multipliers)
+        steps = device.get(answer.steps).astype(np.intp)
+        batch.steps[keep] = np.maximum(batch.steps[keep], steps)
+        infeasible |= device.get(answer.infeasible)
     if reduction.order:
         slope = scale * power_slope(scale * x, p)
         batch.multipliers[keep] = reduction.multipliers(value, slope, multipliers)
-    missed = np.abs(b - reduction.product(value, x)).max(axis=1, initial=0.0)
-    met = missed <= SOLVED * np.maximum(1.0, np.abs(b).max(axis=1, initial=0.0))
     batch.x[keep], batch.infeasible[keep] = x, infeasible
-    optimal = ~batch.certified[keep] | (batch.gap[keep] <= OPTIMAL * worth)
-    batch.solved[keep] = met & optimal & ~infeasible
-
-
-def _solve_one(
-    block: Block,
-    device: Device,
-    A: Array,
-    b: Array,
-    lower: Array,
-    upper: Array,
-    p: float,
-    start: Array | None,
-    scale: Array,
-    muscles: int,
-) -> tuple[Any, ...]:
-    """A block on the device: y, multipliers, steps, frames proved infeasible; gap, error and validity of the answer."""
-    A, b, lower, upper = (device.put(array) for array in (A, b, lower, upper))
-    answer = solve_block(A, b, lower, upper, p, None if start is None else device.put(start))
-    counted = device.put(np.flatnonzero(block.columns < muscles))
-    sure = certify(A, b, lower, upper, p, answer.y, answer.multipliers, device.put(scale), counted)
-    found = (sure.y, answer.multipliers, answer.steps, answer.infeasible, sure.gap, sure.error, sure.valid)
-    return tuple(device.get(array) for array in found)

@@ -27,6 +27,8 @@ TOLERANCE = 1e-12
 MAX_STEPS = 100
 #: Relative; a dual function that rises by more than this per step, for ever, is no rounding.
 RISE = 1e-9
+#: A step that must be longer by more finds no hold: the moments are at the limit of what can be met.
+FAR = 1e9
 #: Share of the diagonal that is added to a curvature: rows may depend on each other.
 SHARE = 1e-13
 
@@ -139,11 +141,10 @@ def newton(
             step[few] = length * step[few]
             z_next[few] = z[few] + length * along[few]
             free_next[few], y_next[few] = part.answer(z_next[few])
-            if lost.shape[0]:
-                answer.ray[index[lost]], answer.infeasible[index[lost]] = step[lost], True
-                refuted = xp.zeros_like(working)
-                refuted[lost] = True
-                working = _store(answer, index, working, refuted, y, multipliers, count + 1)
+            answer.ray[index[lost]], answer.infeasible[index[lost]] = step[lost], True
+            over = xp.zeros_like(working)
+            over[lost], over[few[length[:, 0] > FAR]] = True, True
+            working = _store(answer, index, working, over, y, multipliers, count + 1)
         multipliers, z, free, y = multipliers + step, z_next, free_next, y_next
     return answer
 

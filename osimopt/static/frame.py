@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .reduction import Reduction
+from .reduction import Reduction, without_rounding
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -72,6 +72,15 @@ def with_independent_rows(frame: Frame) -> Frame:
     return Frame(right[:rank], target[:rank] / singular[:rank], frame.lower, frame.upper, rows, frame.columns)
 
 
+def acting(frame: Frame) -> Array:
+    """The frame's A (D, U) without what is rounding."""
+    row, column = np.nonzero(frame.A)
+    value = without_rounding(frame.A[row, column][None], row, column, frame.b[None], frame.lower, frame.upper)
+    A = np.zeros(frame.A.shape)
+    A[row, column] = value[0]
+    return A
+
+
 def reduce_frame(frame: Frame) -> tuple[Frame, Array]:
     """Settle what needs no optimization; return the rest and the settled x (NaN where still open).
 
@@ -82,14 +91,16 @@ def reduce_frame(frame: Frame) -> tuple[Frame, Array]:
     InfeasibleError
         A determined unknown would pass its bounds, or nothing acts on a row that has a moment.
     """
-    row, column = np.nonzero(frame.A)
-    reduction = Reduction.of(row, column, *frame.A.shape)
-    x, left, short = reduction.settle(frame.A[row, column][None], frame.b[None], frame.lower, frame.upper)
+    A = acting(frame)
+    row, column = np.nonzero(A)
+    value = A[row, column][None]
+    reduction = Reduction.of(row, column, value, *A.shape)
+    x, left, short = reduction.settle(value, frame.b[None], frame.lower, frame.upper)
     if short.any():
         raise InfeasibleError({int(frame.rows[row]): float(short[0, row]) for row in np.flatnonzero(short[0])})
     rows, keep = reduction.open_rows, reduction.open_columns
     rest = Frame(
-        frame.A[np.ix_(rows, keep)],
+        A[np.ix_(rows, keep)],
         left[0, rows],
         frame.lower[keep],
         frame.upper[keep],

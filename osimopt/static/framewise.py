@@ -12,9 +12,10 @@ from ..costs import Cost
 from ..errors import InputError, explain
 from ..problem import RedundancyProblem
 from ..solution import Status
-from .frame import Frame, InfeasibleError, reduce_frame
-from .linear import minimise_largest, minimise_sum, shortfall
-from .nonlinear import Answer, eliminable, lsq_linear, slsqp
+from .frame import Frame, InfeasibleError, acting, reduce_frame
+from .linear import attainable, minimise_largest, minimise_sum
+from .nonlinear import Answer, eliminable, fitting_multipliers, lsq_linear, slsqp
+from .proof import Proof, prove
 
 Array = NDArray[np.float64]
 
@@ -30,15 +31,21 @@ class Found:
     detail: dict[int, str]
     gap: Array
     activation_error: Array
-    multipliers: Array | None = None
+    multipliers: Array
 
     @classmethod
-    def nothing(cls, frames: int, unknowns: int) -> Found:
+    def nothing(cls, frames: int, unknowns: int, rows: int) -> Found:
         """Nothing solved yet."""
         x = np.full((frames, unknowns), np.nan)
         status = np.full(frames, Status.NOT_CONVERGED, dtype=object)
         counts, yes = np.zeros(frames, dtype=np.intp), np.ones(frames, dtype=bool)
-        return cls(x, status, counts, yes, {}, *np.full((2, frames), np.nan))
+        gap, error, multipliers = (np.full(shape, np.nan) for shape in (frames, frames, (frames, rows)))
+        return cls(x, status, counts, yes, {}, gap, error, multipliers)
+
+    def keep_proof(self, proof: Proof, unit: Array) -> None:
+        """Write down what is proved; ``unit`` (T,) is what the cost is in units of Σ |scale · x|^p."""
+        self.gap = np.where(proof.certified, unit * proof.gap, np.nan)
+        self.activation_error = np.where(proof.certified, proof.activation_error, np.nan)
 
 
 def solve_frames(
@@ -52,18 +59,23 @@ def solve_frames(
     """Solve every frame; each starts from ``guess`` (T, U), or else from the one before."""
     from threadpoolctl import threadpool_limits
 
-    found = Found.nothing(len(problem), len(problem.actuators))
+    found = Found.nothing(len(problem), len(problem.actuators), len(problem.coordinates))
     start = None
     with threadpool_limits(1):  # matrices this small gain nothing from BLAS threads; beside a busy core they cost 2x
         for frame in range(len(problem)):
             start = guess[frame] if guess is not None else start
-            start = solve_into(found, problem, frame, cost, method, scale[frame], start)
+            start = _solve_into(found, problem, frame, cost, method, scale[frame], start)
             if progress is not None and (frame % 20 == 19 or frame + 1 == len(problem)):
                 progress(frame + 1, len(problem))
+    if not cost.linear:
+        for frame in np.flatnonzero(found.status == Status.SOLVED).tolist():
+            A, bounds = acting(Frame.of(*problem.system(frame), *problem.bounds())), problem.bounds()
+            found.multipliers[frame] = fitting_multipliers(A, *bounds, cost.exponent, scale[frame], found.x[frame])
+        found.keep_proof(prove(problem, cost.exponent, scale, found.x, found.multipliers), unit_of_cost(problem, cost))
     return found
 
 
-def solve_into(
+def _solve_into(
     found: Found,
     problem: RedundancyProblem,
     frame: int,
@@ -96,15 +108,20 @@ def _solve_frame(
     """Answer in x (activations, then controls) and whether it is unique."""
     whole = Frame.of(*problem.system(frame), *problem.bounds())
     try:
-        answer, unique = _solve_reduced(whole, cost, method, scale, start)
-    except InfeasibleError as error:
-        raise InfeasibleError(shortfall(whole) or error.shortfall) from None
-    if not answer.converged and (missing := shortfall(whole)):
-        raise InfeasibleError(missing)
-    return answer, unique
+        answer, unique = solve_reduced(whole, cost, method, scale, start)
+        if answer.converged:
+            return answer, unique
+    except InfeasibleError:  # by structure, or to a solver's own tolerance: no proof
+        pass
+    moved, _ = attainable(whole)
+    try:
+        return solve_reduced(moved, cost, method, scale, start)
+    except InfeasibleError:
+        raise ArithmeticError("The moments can be met to within rounding only.") from None
 
 
-def _solve_reduced(whole: Frame, cost: Cost, method: str, scale: Array, start: Array | None) -> tuple[Answer, bool]:
+def solve_reduced(whole: Frame, cost: Cost, method: str, scale: Array, start: Array | None) -> tuple[Answer, bool]:
+    """The frame's answer in x, and whether it is unique; ``start`` (U,) in x, or None."""
     rest, x = reduce_frame(whole)
     if not rest.columns.size:
         return Answer(x, 0, True), True
@@ -132,6 +149,12 @@ def _solve_power(frame: Frame, exponent: float, method: str, start: Array | None
     if not answer.converged and start is not None:
         answer = slsqp(frame, exponent, None)
     return answer
+
+
+def unit_of_cost(problem: RedundancyProblem, cost: Cost) -> Array:
+    """(T,) what the cost is in units of Σ |scale · x|^p: the p-th power of the size by which scales are divided."""
+    size = np.mean(cost.scale(problem) * problem.weights ** (1.0 / cost.exponent), axis=1)
+    return np.asarray(np.where(size > 0.0, size, 1.0) ** cost.exponent)
 
 
 def describe_shortfall(problem: RedundancyProblem, missing: dict[int, float]) -> str:

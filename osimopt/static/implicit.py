@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..costs import Cost, reserve_weight
 from ..problem import RedundancyProblem
+from .reduction import Places
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -87,7 +88,7 @@ def linearise(problem: RedundancyProblem, x: Array, cost: Cost) -> Linearisation
 
 
 def _linearise(problem: RedundancyProblem, keep: slice, x: Array, k: Array, cost: Cost) -> Linearisation:
-    A = problem.systems(keep)[0]
+    A = Places.of(problem).dense(problem, keep)
     lower, upper = problem.bounds()
     p, failed = cost.exponent, np.asarray(np.isnan(x).any(axis=1))
     x = np.where(failed[:, None], np.clip(0.0, lower, upper), x)

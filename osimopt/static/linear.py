@@ -1,12 +1,15 @@
-"""Linear costs by HiGHS: Σ y and max y, with the answer of least norm where there are many."""
+"""Linear programs by HiGHS: Σ y and max y, with the answer of least norm where there are many; and what can be met."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .frame import Frame, InfeasibleError, with_independent_rows
 from .nonlinear import Answer, slsqp
+from .proof import ALLOWED, least_missed
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -15,6 +18,10 @@ Mask = NDArray[np.bool_]
 DUAL_TOLERANCE = 1e-7
 #: Width of the optimal face, in unknowns of size about 1, beyond which the minimiser is called not unique.
 FACE_WIDTH = 1e-6
+#: Of the largest shortfall; less is not worth a word.
+SHOWN = 1e-6
+#: Linear programs, each on what the one before left of the moments, and the share of what is allowed that will do.
+REFINEMENTS, EXACT = 4, 1e-3
 
 
 def minimise_sum(frame: Frame, weight: Array) -> tuple[Answer, bool]:
@@ -76,21 +83,68 @@ def minimise_largest(frame: Frame, weight: Array, floor: float) -> tuple[Answer,
 
 
 def shortfall(frame: Frame) -> dict[int, float]:
-    """What the moments miss at best, by row, as the least Σ |A y + s − b|; empty where they can be met."""
+    """What the moments miss at best, by row, as the least Σ |A y + s − b|."""
     rows, columns = frame.A.shape
     A = np.hstack([frame.A, np.eye(rows), -np.eye(rows)])
     lower = np.concatenate([frame.lower, np.zeros(2 * rows)])
     upper = np.concatenate([frame.upper, np.full(2 * rows, np.inf)])
     result = _highs(np.concatenate([np.zeros(columns), np.ones(2 * rows)]), A, frame.b, lower, upper)
     slack = result.x[columns : columns + rows] - result.x[columns + rows :]
-    limit = 1e-7 * max(1.0, float(np.abs(frame.b).max(initial=0.0)))
+    limit = max(ALLOWED * max(1.0, float(np.abs(frame.b).max(initial=0.0))), SHOWN * float(np.abs(slack).max()))
     return {int(frame.rows[row]): float(s) for row, s in enumerate(slack) if abs(s) > limit}
 
 
-def _highs(cost: Array, A: Array, b: Array, lower: Array, upper: Array, above: Array | None = None):  # type: ignore[no-untyped-def]
+def attainable(frame: Frame) -> tuple[Frame, Array]:
+    """The frame with the nearest moments that can be met (by the largest miss), and unknowns that meet them.
+
+    A linear program, repeated on what it leaves, magnified, until that is nothing or stays.
+
+    Raises
+    ------
+    InfeasibleError
+        It is proved that moments are missed by more than rounding.
+    """
+    allowed = ALLOWED * max(1.0, float(np.abs(frame.b).max(initial=0.0)))
+    x = np.clip(0.0, frame.lower, frame.upper)
+    for _ in range(REFINEMENTS):
+        missing = frame.b - frame.A @ x
+        size = float(np.abs(missing).max(initial=0.0))
+        if size <= EXACT * allowed:
+            break
+        better, ray = _least_miss(frame, x, missing, size)
+        if least_missed(frame.A, frame.b, frame.lower, frame.upper, ray) > allowed:
+            raise InfeasibleError(shortfall(frame))
+        left = float(np.abs(frame.b - frame.A @ better).max())
+        if left >= size:
+            break
+        x = better
+    return replace(frame, b=frame.A @ x), x
+
+
+def _least_miss(frame: Frame, x: Array, missing: Array, size: float) -> tuple[Array, Array]:
+    """Unknowns from x on that leave least of ``missing``, ``size`` at most, and the direction that says no less."""
+    rows = len(frame.b)
+    A = np.hstack([np.vstack([frame.A, -frame.A]), -np.ones((2 * rows, 1))])
+    right = np.concatenate([missing, -missing]) / size
+    lower, upper = (np.append((bound - x) / size, end) for bound, end in ((frame.lower, 0.0), (frame.upper, np.inf)))
+    cost = np.append(np.zeros(len(x)), 1.0)
+    result = _highs(cost, None, None, lower, upper, A, right)
+    marginals = result.ineqlin.marginals
+    return np.clip(x + size * result.x[:-1], frame.lower, frame.upper), marginals[:rows] - marginals[rows:]
+
+
+def _highs(  # type: ignore[no-untyped-def]
+    cost: Array,
+    A: Array | None,
+    b: Array | None,
+    lower: Array,
+    upper: Array,
+    above: Array | None = None,
+    most: Array | None = None,
+):
     from scipy.optimize import linprog
 
-    inequality = {} if above is None else {"A_ub": above, "b_ub": np.zeros(len(above))}
+    inequality = {} if above is None else {"A_ub": above, "b_ub": np.zeros(len(above)) if most is None else most}
     limits = np.column_stack([lower, upper])
     result = linprog(cost, A_eq=A, b_eq=b, bounds=limits, method="highs", **inequality)
     if result.status == 2:

@@ -9,7 +9,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from .frame import Frame, with_independent_rows
+from ..data import ROUNDING
+from .frame import RANK_TOLERANCE, Frame, with_independent_rows
 
 Array = NDArray[np.float64]
 
@@ -181,11 +182,22 @@ def lsq_linear(frame: Frame) -> Answer:
     return Answer(y, int(result.nit), bool(result.success), str(result.message))
 
 
+def fitting_multipliers(A: Array, lower: Array, upper: Array, p: float, scale: Array, x: Array) -> Array:
+    """Multipliers (D,) under which x (U,) is most nearly stationary: least squares on what is inside its bounds."""
+    s = np.where(scale > 0.0, scale, 1.0)
+    y, size = s * x, np.abs(A).max(axis=1, initial=0.0)
+    size = np.where(size > 0.0, size, 1.0)
+    inside = (x > lower) & (x < upper) & (scale > 0.0)
+    slope = np.sign(y) * np.abs(y) ** (p - 1.0)
+    fitted = np.linalg.lstsq((A / s / size[:, None])[:, inside].T, slope[inside], rcond=RANK_TOLERANCE)[0]
+    return np.asarray(fitted / size)
+
+
 def eliminable(frame: Frame) -> NDArray[np.intp]:
     """For each row, an unbounded unknown that acts on no other row; empty where a row has none."""
     unbounded = np.isneginf(frame.lower) & np.isposinf(frame.upper)
-    alone = ((frame.A != 0.0).sum(axis=0) == 1) & unbounded
-    candidates = (frame.A != 0.0) & alone
+    acting = np.abs(frame.A) > ROUNDING * np.abs(frame.A).max(axis=0, initial=0.0)
+    candidates = acting & ((acting.sum(axis=0) == 1) & unbounded)
     if not candidates.any(axis=1).all():
         return np.empty(0, dtype=np.intp)
     own: NDArray[np.intp] = np.argmax(candidates, axis=1)

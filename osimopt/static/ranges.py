@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data import acts
 from ..errors import InputError, explain, some
 from ..problem import RedundancyProblem
 from ..solution import RedundancySolution
 from .compliant import refuse_compliant
+from .frame import Frame, acting
 from .simplex import Extremum, dual_bound, maximise
 from .solve import solve_static
 
@@ -162,7 +164,8 @@ def _ends(
 ) -> tuple[Array, Array, Array]:
     """Minimum, maximum and gap, (F, m) each, of the chosen muscles in a few frames; ``rows`` must be met."""
     count = len(problem.muscles)
-    A = np.stack([problem.system(int(frame))[0][rows, :count] for frame in few])
+    frames = (Frame.of(*problem.system(int(frame)), *problem.bounds()) for frame in few)
+    A = np.stack([acting(frame)[rows, :count] for frame in frames])
     size = np.abs(A).max(axis=2, keepdims=True, initial=0.0)
     A /= np.where(size > 0.0, size, 1.0)
     # One more column per row, held at 0: a frame in which muscles cannot fill a basis still has one.
@@ -189,7 +192,8 @@ def _balanced(problem: RedundancyProblem, control: Array) -> Index:
     wrapping leaves there can do: held to the letter, 0.5 N·m about a floating pelvis would fix muscles of 100 N·m.
     """
     geometry, reserves = problem.geometry, problem.reserves
-    alone = (reserves.effect != 0.0).any(axis=0).sum(axis=0) == 1
+    strength = np.abs(reserves.effect).max(axis=(0, 1), initial=0.0)
+    alone = acts(reserves.effect / np.where(strength > 0.0, strength, 1.0), axis=0).sum(axis=0) == 1
     room = np.minimum(reserves.upper - control, control - reserves.lower)
     kept = []
     for row in np.unique(geometry.pair_coordinate):

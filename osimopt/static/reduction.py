@@ -1,10 +1,11 @@
-"""What of A x = b needs no optimization, and which of the rest hang together: by structure alone, for all frames.
+"""What of A x = b needs no optimization, and which of the rest hang together, for some frames at once.
 
 A row on which a single open unknown acts determines it: so the residuals of a floating base and the motors of limbs
-without muscles drop out exactly, and cannot disturb the muscles' optimum. An unknown without effect takes the value of
+without muscles drop out exactly, and cannot disturb the muscles' optimum. It must act there in every frame: where a
+moment arm is zero in one of them the row is left to the optimization. An unknown without effect takes the value of
 least cost. What is left falls into blocks that share nothing: a left and a right leg are two small problems.
 
-A is sparse with a fixed pattern: values (T, Q) at Q places (row, column).
+A is sparse with a fixed pattern: values (T, Q) at Q places (row, column), which may be zero in some frames.
 """
 
 from __future__ import annotations
@@ -22,6 +23,12 @@ Mask = NDArray[np.bool_]
 
 #: Relative; a moment on which nothing acts, or a determined unknown beyond its bound, by more than this is infeasible.
 INFEASIBLE = 1e-9
+#: Relative; what the effects that are left out as rounding can add to a moment, all together.
+NEGLIGIBLE = 5e-10
+#: The same of an unknown without bounds: the share of its largest effect that is rounding.
+PRECISION = 1e-15
+#: An unknown settles a row only with this share of its largest effect: a division by less spreads rounding.
+PIVOT = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,18 +61,28 @@ class Reduction:
     blocks: tuple[Block, ...]
 
     @classmethod
-    def of(cls, row: Index, column: Index, rows: int, columns: int) -> Reduction:
-        """From the places (Q,) at which A may be other than zero."""
+    def of(cls, row: Index, column: Index, value: Array, rows: int, columns: int) -> Reduction:
+        """From the places (Q,) at which A may be other than zero, and its values (T, Q) there."""
+
+        def settles(row_: int, column_: int) -> bool:
+            size = np.abs(value[:, column == column_])
+            pivot = size[:, row[column == column_] == row_][:, 0]
+            return bool(((pivot > 0.0) & (pivot >= PIVOT * size.max(axis=1))).all())
+
         acts = np.zeros((rows, columns), dtype=bool)
         acts[row, column] = True
         open_rows: Mask = np.ones(rows, dtype=bool)
         open_columns: Mask = np.asarray(acts.any(axis=0))
-        order = []
-        while (todo := np.flatnonzero(open_rows & (acts[:, open_columns].sum(axis=1) <= 1))).size:
+        order, candidates = [], open_rows.copy()
+        while (todo := np.flatnonzero(candidates & (acts[:, open_columns].sum(axis=1) <= 1))).size:
             settled = int(todo[0])
-            open_rows[settled] = False
+            candidates[settled] = False
             left = np.flatnonzero(acts[settled] & open_columns)
+            if left.size and not settles(settled, int(left[0])):
+                continue
+            open_rows[settled] = False
             open_columns[left] = False
+            candidates |= open_rows & acts[:, left].any(axis=1)
             order.append((settled, int(left[0]) if left.size else -1))
         blocks = _blocks(row, column, open_rows, open_columns)
         return cls(row, column, tuple(order), open_rows, open_columns, blocks)
@@ -81,20 +98,12 @@ class Reduction:
             if column >= 0:
                 places = np.flatnonzero(self.column == column)
                 effect = value[:, places[self.row[places] == row][0]]
-                wanted = np.divide(left[:, row], effect, out=np.zeros(len(b)), where=effect != 0.0)
-                x[:, column] = np.clip(wanted, lower[column], upper[column])
+                x[:, column] = np.clip(left[:, row] / effect, lower[column], upper[column])
                 for place in places:
                     left[:, self.row[place]] -= value[:, place] * x[:, column]
             short[:, row] = left[:, row]
         allowed = INFEASIBLE * np.maximum(1.0, np.abs(b).max(axis=1, initial=0.0))
         return x, left, np.where(np.abs(short) > allowed[:, None], short, 0.0)
-
-    def product(self, value: Array, x: Array) -> Array:
-        """A x, (T, D)."""
-        terms = value * x[:, self.column]
-        onto = np.zeros((len(self.row), len(self.open_rows)))
-        onto[np.arange(len(self.row)), self.row] = 1.0
-        return terms @ onto
 
     def multipliers(self, value: Array, slope: Array, known: Array) -> Array:
         """(T, D) with those of settled rows: what ``slope`` (T, U) of the cost asks of the unknown that settled it."""
@@ -105,7 +114,7 @@ class Reduction:
                 for place in np.flatnonzero((self.column == column) & (self.row != row)):
                     rest -= value[:, place] * found[:, self.row[place]]
                 effect = value[:, np.flatnonzero((self.column == column) & (self.row == row))[0]]
-                found[:, row] = np.divide(rest, effect, out=np.zeros(len(value)), where=effect != 0.0)
+                found[:, row] = rest / effect
         return found
 
 
@@ -119,20 +128,24 @@ class Places:
 
     @classmethod
     def of(cls, problem: RedundancyProblem) -> Places:
-        """Muscles that have a moment arm and a gain in any frame, and reserves that act in any."""
+        """Muscles that have a moment arm and a gain in any frame, and reserves that act in any: where to look."""
         geometry = problem.geometry
         acts = (geometry.moment_arms != 0.0).any(axis=0) & (problem.max_force != 0.0).any(axis=0)[geometry.pair_muscle]
         return cls(np.flatnonzero(acts), *np.nonzero((problem.reserves.effect != 0.0).any(axis=0)))
 
-    def reduction(self, problem: RedundancyProblem) -> Reduction:
-        """The structure of all frames."""
-        muscles, geometry = len(problem.muscles), problem.geometry
+    def reduction(self, problem: RedundancyProblem, value: Array) -> Reduction:
+        """The structure of the frames whose values (T, Q) :meth:`system` gave."""
+        rows, columns = len(problem.coordinates), len(problem.actuators)
+        return Reduction.of(*self._where(problem), value, rows, columns)
+
+    def _where(self, problem: RedundancyProblem) -> tuple[Index, Index]:
+        """Row and column (Q,) of the places."""
+        geometry = problem.geometry
         row = np.concatenate([geometry.pair_coordinate[self.pairs], self.effect_row])
-        column = np.concatenate([geometry.pair_muscle[self.pairs], muscles + self.effect_column])
-        return Reduction.of(row, column, len(problem.coordinates), muscles + len(problem.reserves.names))
+        return row, np.concatenate([geometry.pair_muscle[self.pairs], len(problem.muscles) + self.effect_column])
 
     def system(self, problem: RedundancyProblem, keep: slice) -> tuple[Array, Array]:
-        """Values (T, Q) of A and b (T, D) in some frames."""
+        """Values (T, Q) of A, without those that are rounding, and b (T, D) in some frames."""
         geometry = problem.geometry
         arms, muscle = geometry.moment_arms[keep], geometry.pair_muscle
         effect = problem.reserves.frames(keep).effect[:, self.effect_row, self.effect_column]
@@ -145,7 +158,37 @@ class Places:
         if passive.any():
             for pair, (row, column) in enumerate(zip(geometry.pair_coordinate, muscle, strict=True)):
                 b[:, row] -= arms[:, pair] * passive[:, column]
-        return value, b
+        return without_rounding(value, *self._where(problem), b, *problem.bounds()), b
+
+    def dense(self, problem: RedundancyProblem, keep: slice) -> Array:
+        """A (T, D, U) of :meth:`system`."""
+        value, b = self.system(problem, keep)
+        row, column = self._where(problem)
+        A = np.zeros((*b.shape, len(problem.actuators)))
+        A[:, row, column] = value
+        return A
+
+
+def without_rounding(value: Array, row: Index, column: Index, b: Array, lower: Array, upper: Array) -> Array:
+    """Values (T, Q) with those set to 0 that, over the whole range of their unknowns, move no moment to speak of."""
+    size, reach = np.abs(value), np.maximum(np.abs(lower), np.abs(upper))[column]
+    limit = NEGLIGIBLE * np.maximum(1.0, np.abs(b).max(axis=1, initial=0.0))[:, None]
+    bounded = np.isfinite(reach)
+    most = size * np.where(bounded, reach, 1e300)
+    for unknown in np.unique(column[~bounded]):
+        own = np.flatnonzero(column == unknown)
+        if own.size > 1:
+            most[:, own] = np.where(size[:, own] > PRECISION * size[:, own].max(axis=1, keepdims=True), np.inf, 0.0)
+    small = (most <= limit) & (size > 0.0)
+    frames = np.flatnonzero(small.any(axis=1))
+    if not frames.size:
+        return value
+    onto = np.zeros((len(row), b.shape[1]))
+    onto[np.arange(len(row)), row] = 1.0
+    share = limit[frames] / np.maximum(1.0, small[frames] @ onto)[:, row]
+    value = value.copy()
+    value[frames] = np.where(small[frames] & (most[frames] <= share), 0.0, value[frames])
+    return value
 
 
 def _blocks(row: Index, column: Index, open_rows: Mask, open_columns: Mask) -> tuple[Block, ...]:

@@ -21,7 +21,8 @@ from ..errors import InputError, SolverError, explain, some
 from ..problem import RedundancyProblem
 from ..solution import RedundancySolution, Status, moment_residual
 from ..static.device import Device
-from ..static.solve import solve_static, unit_of_cost
+from ..static.framewise import unit_of_cost
+from ..static.solve import solve_static
 from ..static.start import Multipliers
 from . import folder
 from .architecture import Architecture

@@ -115,8 +115,8 @@ def whiten(problem: RedundancyProblem, cost: Cost, device: str = "cpu") -> tuple
     """
     scale = scale_of_unknowns(problem, cost)
     places = Places.of(problem)
-    reduction = places.reduction(problem)
     value, b = places.system(problem, slice(None))
+    reduction = places.reduction(problem, value)
     low, high = problem.bounds()
     settled, left, _ = reduction.settle(value, b, low, high)
     rows = np.concatenate([block.rows for block in reduction.blocks] or [np.zeros(0, dtype=np.intp)])
@@ -149,7 +149,7 @@ def _factor(matrix: Tensor) -> Tensor:
     """L of A Aᵀ (T, D, D); NaN in frames where rows depend on each other all the same."""
     gram = matrix @ matrix.transpose(1, 2)
     diagonal = gram.diagonal(dim1=1, dim2=2)
-    gram = gram + torch.diag_embed(SHARE * diagonal)
+    gram = gram + torch.diag_embed(torch.where(diagonal > 0.0, SHARE * diagonal, 1.0))  # nothing acts on some rows
     factor, failed = torch.linalg.cholesky_ex(gram)
     factor[failed > 0] = torch.nan
     result: Tensor = factor

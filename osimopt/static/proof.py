@@ -1,0 +1,202 @@
+"""What is proved of an answer: from the problem, the cost, x and λ alone, by code that no solver shares.
+
+For any multipliers λ, with z = Aᵀλ, the cost of any x that meets A x = b within bounds is at least
+
+    g(λ) = bᵀλ − Σ_i ψ_i(z_i),   ψ_i(z) = max z x − φ_i(x) over lower_i ≤ x ≤ upper_i.
+
+For an x that misses b by ρ, P(x) − g(λ) = Σ_i [φ_i(x_i) + ψ_i(z_i) − z_i x_i] − λᵀρ. Each bracket is never negative
+(Fenchel and Young); with y the point where ψ is taken it is the integral of φ′ − z from y to x, for which two bounds
+from above are at hand, neither of which cancels where the other does: (φ′(x) − z)(x − y), and the difference of its
+ends with what rounding can do to it. What x misses, and what rounding can hide of it, is counted against it at λ's
+price, without sign.
+
+From the gap follows how far each activation can be from its optimum, for moments within rounding of those asked for:
+by the strong convexity of |y|^p within the bounds, and, for p > 2, unknown by unknown, because the optimum's own
+brackets sum up to no more than the gap.
+
+A direction d proves that no x within bounds meets A x = b: ‖b − A x‖∞ ‖d‖₁ ≥ dᵀb − max dᵀA x.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..problem import RedundancyProblem
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+#: Relative to the largest moment (1 N·m at least); what an answer may miss, and what must be missed to refuse a frame.
+ALLOWED = 1e-9
+#: Relative to the cost; an answer whose gap is larger is not certified.
+OPTIMAL = 1e-6
+#: Activation; a gap of no more than its cost is certified too.
+SMALL = 1e-9
+#: What rounding does to a sum of some hundred products, relative to their size.
+ROUNDING = 1e-15
+#: A control without bounds is taken to give this many times the moments at most.
+UNBOUNDED = 1e6
+#: Frames at once: a few MB.
+CHUNK = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """By frame (T,): what the cost, Σ |scale · x|^p / p, is at most above its optimum; the same of any activation.
+
+    ``certified`` where moments and bounds hold and the gap is small; elsewhere the numbers are bounds of nothing.
+    """
+
+    gap: Array
+    activation_error: Array
+    certified: Mask
+
+    @classmethod
+    def none(cls, frames: int) -> Proof:
+        """Nothing proved."""
+        return cls(np.full(frames, np.inf), np.full(frames, np.inf), np.zeros(frames, dtype=bool))
+
+
+def prove(problem: RedundancyProblem, exponent: float, scale: Array, x: Array, multipliers: Array) -> Proof:
+    """Judge answers x (T, U) by multipliers λ (T, D) under the cost Σ |scale · x|^p / p, ``scale`` (T, U), p > 1."""
+    proof = Proof.none(len(problem))
+    known = np.asarray(np.isfinite(x).all(axis=1) & np.isfinite(multipliers).all(axis=1))
+    for first in range(0, len(problem), CHUNK):
+        keep = slice(first, first + CHUNK)
+        found = _prove(problem, keep, exponent, scale[keep], np.nan_to_num(x[keep]), np.nan_to_num(multipliers[keep]))
+        proof.gap[keep], proof.activation_error[keep] = found[:2]
+        proof.certified[keep] = found[2] & known[keep]
+    return proof
+
+
+def least_missed(A: Array, b: Array, lower: Array, upper: Array, ray: Array) -> float:
+    """What ‖b − A x‖∞ is at least for every x within bounds, as a direction d (D,) of the moments proves it."""
+    size = np.abs(A).max(axis=0, initial=0.0)
+    far = UNBOUNDED * max(1.0, float(np.abs(b).max(initial=0.0))) / np.where(size > 0.0, size, 1.0)
+    lower, upper = np.maximum(lower, -far), np.minimum(upper, far)
+    along, most = ray @ A, np.abs(ray) @ np.abs(A) @ np.maximum(np.abs(lower), np.abs(upper))
+    above = float(ray @ b - np.maximum(along * lower, along * upper).sum())
+    above -= ROUNDING * float(most + np.abs(ray) @ np.abs(b))
+    length = float(np.abs(ray).sum())
+    return above / length if length > 0.0 else 0.0
+
+
+def distance(gap: Array, p: float, least: Array, largest: Array) -> Array:
+    """Bound on |y − y*| of unknowns with least ≤ |y| ≤ largest, from the gap of Σ |y|^p / p.
+
+    p = 2: √(2 gap). p > 2: (p 2^(p−2) gap)^(1/p), or √(2 gap / ((p−1) least^(p−2))) where that is less.
+    p < 2: √(2 gap / ((p−1) largest^(p−2))).
+    """
+    if p == 2.0:
+        return np.asarray(np.sqrt(2.0 * gap))
+    if p < 2.0:
+        return np.asarray(np.sqrt(2.0 * gap / (p - 1.0) * largest ** (2.0 - p)))
+    anywhere = (p * 2.0 ** (p - 2.0) * gap) ** (1.0 / p)
+    stiffness = (p - 1.0) * least ** (p - 2.0)
+    away = np.sqrt(2.0 * gap / np.where(stiffness > 0.0, stiffness, 1.0))
+    return np.asarray(np.where(stiffness > 0.0, np.minimum(anywhere, away), anywhere))
+
+
+def _prove(
+    problem: RedundancyProblem, keep: slice, p: float, scale: Array, x: Array, multipliers: Array
+) -> tuple[Array, Array, Mask]:
+    """Gap, bound on the activations' error, and whether the frames are certified."""
+    lower, upper = problem.bounds()
+    inside = np.minimum(np.maximum(x, lower), upper)
+    beyond = np.abs(x - inside).max(axis=1, initial=0.0)
+    missed, noise, z, largest = _balance(problem, keep, inside, multipliers)
+    counted = scale > 0.0
+    s = np.where(counted, scale, 1.0)
+    y, low, high, slope = s * inside, s * lower, s * upper, z / s
+    best = np.minimum(np.maximum(_answer(slope, p), low), high)
+    cost = np.abs(y) ** p / p
+    brackets = np.where(counted, _bracket(y, best, slope, cost, p), _linear(inside, z, lower, upper))
+    price = np.abs(multipliers)
+    short = brackets.sum(axis=1) + (price * missed).sum(axis=1)
+    gap = short + (price * noise).sum(axis=1)
+    worth = np.where(counted, cost, 0.0).sum(axis=1)
+    feasible = (missed.max(axis=1, initial=0.0) <= ALLOWED * largest) & (beyond <= ALLOWED)
+    certified = feasible & (gap <= OPTIMAL * worth + SMALL**p)
+    own = slice(0, len(problem.muscles))
+    error = _error(short, p, *(array[:, own] for array in (y, best, slope, low, high)))
+    return gap, np.where(counted[:, own], error / s[:, own], 0.0).max(axis=1, initial=0.0), certified
+
+
+def _balance(
+    problem: RedundancyProblem, keep: slice, x: Array, multipliers: Array
+) -> tuple[Array, Array, Array, Array]:
+    """|b − A x| (T, D), what rounding can do to it, z = Aᵀλ (T, U), and the largest moment (T,), 1 at least."""
+    geometry, muscles = problem.geometry, len(problem.muscles)
+    row, muscle, passive = geometry.pair_coordinate, geometry.pair_muscle, problem.passive_force[keep]
+    arms = geometry.moment_arms[keep]
+    value = arms * problem.max_force[keep][:, muscle]
+    effect = problem.reserves.frames(keep).effect
+    moved = value * x[:, muscle]
+    target = problem.generalized_force[keep]
+    if passive.any():
+        target = target - _sums(arms * passive[:, muscle], row, target.shape[1])
+    through = effect * x[:, None, muscles:]
+    missed = np.abs(target - _sums(moved, row, target.shape[1]) - through.sum(axis=2))
+    size = _sums(np.abs(moved), row, target.shape[1]) + np.abs(through).sum(axis=2) + np.abs(target)
+    z = np.empty_like(x)
+    z[:, :muscles] = _sums(value * multipliers[:, row], muscle, muscles)
+    z[:, muscles:] = (effect * multipliers[:, :, None]).sum(axis=1)
+    return missed, ROUNDING * size, z, np.maximum(1.0, np.abs(target).max(axis=1, initial=0.0))
+
+
+def _sums(terms: Array, label: NDArray[np.intp], count: int) -> Array:
+    """(T, count) sums of terms (T, P) by label (P,)."""
+    total = np.zeros((len(terms), count))
+    if label.size:
+        order = np.argsort(label, kind="stable")
+        found, first = np.unique(label[order], return_index=True)
+        total[:, found] = np.add.reduceat(terms[:, order], first, axis=1)
+    return total
+
+
+def _answer(slope: Array, p: float) -> Array:
+    """Where |y|^p / p has this slope."""
+    return slope if p == 2.0 else np.asarray(np.sign(slope) * np.abs(slope) ** (1.0 / (p - 1.0)))
+
+
+def _bracket(y: Array, best: Array, slope: Array, cost: Array, p: float) -> Array:
+    """φ(y) − φ(best) − slope (y − best), from above: the less of two bounds (see the top)."""
+    change = y - best
+    if p == 2.0:
+        return np.asarray(np.maximum(change * (0.5 * (y + best) - slope), 0.0))
+    linear = slope * change
+    least = np.abs(best) ** p / p
+    ends = cost - least - linear + ROUNDING * (cost + least + np.abs(linear))
+    steep = change * np.sign(y) * np.abs(y) ** (p - 1.0) - linear
+    return np.maximum(np.minimum(ends, steep + ROUNDING * np.abs(linear)), 0.0)
+
+
+def _linear(x: Array, z: Array, lower: Array, upper: Array) -> Array:
+    """The bracket of an unknown without cost: max z x within bounds, less z x."""
+    far = np.where(z > 0.0, upper, lower)
+    return np.asarray(np.where(z == 0.0, 0.0, z * (np.where(z == 0.0, 0.0, far) - x)))
+
+
+def _error(gap: Array, p: float, y: Array, best: Array, slope: Array, low: Array, high: Array) -> Array:
+    """Bound (T, N) on |y − y*| of each unknown.
+
+    Both y and y* have a bracket of at most the gap. So |y* − best| is at most gap / |φ′(best) − slope| on a bound, and
+    for p > 2 at most r = √(2 gap / ((p−1) (|best|/2)^(p−2))) where r ≤ |best|/2.
+    """
+    if p == 2.0:
+        return np.broadcast_to(np.sqrt(2.0 * gap)[:, None], y.shape)
+    least = np.maximum(np.maximum(low, -high), 0.0)
+    anywhere = distance(gap[:, None], p, least, np.maximum(np.abs(low), np.abs(high)))
+    if p < 2.0:
+        return anywhere
+    half = 0.5 * np.abs(best)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        near = np.sqrt(2.0 * gap[:, None] / ((p - 1.0) * half ** (p - 2.0)))
+        pressed = np.abs(np.sign(best) * (2.0 * half) ** (p - 1.0) - slope) - ROUNDING * np.abs(slope)
+        onto = ((best == low) | (best == high)) & (pressed > 0.0)
+        held = np.where(onto, gap[:, None] / pressed, np.inf)
+    reach = np.minimum(np.where(near <= half, near, np.inf), held)
+    return np.asarray(np.minimum(anywhere, reach + np.abs(y - best)))
