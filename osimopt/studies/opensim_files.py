@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..adapters.records import ForceRecord
 from ..solution import RedundancySolution, Status
 from ..tables import write_atomically
+from ..tally import AT_BOUND
 
 Array = NDArray[np.float64]
 
@@ -170,7 +171,7 @@ def _status(solution: RedundancySolution) -> str:
         "gap": unknown if solution.gap is None else solution.gap,
         "activation_error": unknown if solution.activation_error is None else solution.activation_error,
         "iterations": solution.iterations,
-        "at_upper_bound": (solution.activation > solution.problem.upper - 1e-6).sum(axis=1),
+        "at_upper_bound": (solution.activation > solution.problem.upper - AT_BOUND).sum(axis=1),
         "unique": unknown if solution.unique is None else solution.unique,
     }
     legend = "\n".join(f"status {code}: {status.name.lower()}. {status.value}" for code, status in enumerate(CODES))
