@@ -71,6 +71,12 @@ def add_contacts(model: osim.Model, pelvis: osim.Body, leg: osim.Body, every: bo
             hunt.addGeometry(f"/contactgeometryset/{end}")
         hunt.setStiffness(1e6)
         model.addForce(hunt)
+    cable = osim.PathActuator()  # its effect on the base is rounding: 1e-16 to 1e-13
+    cable.setName("cable")
+    cable.setOptimalForce(700.0)
+    cable.addNewPathPoint("high", pelvis, osim.Vec3(0.17, -0.07, 0.03))
+    cable.addNewPathPoint("low", leg, osim.Vec3(0.06, -0.13, 0.01))
+    model.addForce(cable)
     soft = osim.Vec3(1.0)
     model.addForce(osim.BushingForce("bushing_ground", model.getGround(), leg, soft, soft, soft, soft))
     model.addForce(osim.BushingForce("bushing_knee", pelvis, leg, soft, soft, soft, soft))

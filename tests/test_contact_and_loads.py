@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import HERE, run_script
 
-from osimopt import InputError, load_problem
+from osimopt import InputError, load_problem, solve_static
 
 #: N; what standing still leaves of the weight: 35 kg × the rounding of gravity in the model, 9.80665 m/s².
 BALANCED = 0.1
@@ -53,6 +53,19 @@ def test_only_what_presses_on_the_ground_is_off(hopper: Path) -> None:
     for name, off in {"contact": True, "hunt_ground": True, "bushing_ground": True, "hunt_knee": False,
                       "bushing_knee": False}.items():  # fmt: skip
         assert (name in said) == off, name
+
+
+def test_rounding_serves_nothing(hopper: Path) -> None:
+    """A cable between pelvis and leg acts on the knee alone: the base needs residual actuators."""
+    problem = load_problem(hopper / "planar.osim", hopper / "stand.mot", hopper / "loads.xml", time_range=(0.1, 0.2))
+    cable = problem.reserves.effect[:, :, problem.reserves.names.index("cable")]
+    base = [problem.coordinates.index(name) for name in ("tilt", "tx", "ty")]
+    assert 0.0 < np.abs(cable[:, base]).max() < 1e-9, "the case has lost its rounding"
+    added = {
+        name for name, kind in zip(problem.reserves.names, problem.reserves.origin, strict=True) if kind != "model"
+    }
+    assert added == {"residual_tilt", "residual_tx", "residual_ty"}
+    assert solve_static(problem).success
 
 
 def test_a_choice_that_is_none(hopper: Path) -> None:

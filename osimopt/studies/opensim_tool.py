@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..adapters.completion import turning_and_moved
 from ..adapters.load import open_trial
+from ..adapters.motion import read_motion_table
 from ..adapters.records import ForceRecord, read_force_records
 from ..adapters.request import Request
 from ..adapters.setup import Setup, read_setup
@@ -22,7 +23,6 @@ from ..errors import ConfigError, InputError, explain, some
 from ..problem import RedundancyProblem
 from ..solution import RedundancySolution
 from ..static.solve import solve_static
-from ..tables import check_times, read_table
 from .opensim_files import write_opensim_files
 
 Array = NDArray[np.float64]
@@ -85,7 +85,7 @@ def run_setup(
 
 def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[RedundancyProblem, list[ForceRecord]]:
     """The problem of the setup's frames, and the forces beside it."""
-    time = read_table(setup.motion).index.to_numpy(dtype=float)
+    time = read_motion_table(setup.motion).index.to_numpy(dtype=float)
     frames = choose_rows(setup, time)
     request = Request(
         setup.model,
@@ -104,8 +104,8 @@ def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[Redundanc
     if setup.speeds is None and (turning := turning_and_moved(trial.model, trial.motion)):
         got = f"a motion of {some(turning)}, whose joint has speeds of its own"
         fix = (
-            "OpenSim's StaticOptimization takes the rates of such coordinates for its speeds, and its accelerations are "
-            "wrong: give a <states_file>, or use 'osimopt solve'."
+            "OpenSim's StaticOptimization takes the rates of such coordinates for its speeds, and its accelerations "
+            "are wrong: give a <states_file>, or use 'osimopt solve'."
         )
         raise ConfigError(explain("coordinates whose rates are OpenSim's speeds", got, fix, setup.path))
     problem = trial.problem(progress)
@@ -130,7 +130,6 @@ def choose_rows(setup: Setup, time: Array) -> NDArray[np.intp]:
     last and every ``step_interval``-th of the whole motion. Where the motion is filtered OpenSim counts from
     the start of its padding, half as long as the motion.
     """
-    check_times(time, setup.motion)
     if setup.end < setup.start or setup.start > time[-1] or setup.end < time[0]:
         got = f"<initial_time> {setup.start:g} and <final_time> {setup.end:g}"
         fix = "Correct the times in the setup file."
