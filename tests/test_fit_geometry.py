@@ -36,16 +36,19 @@ def exact(two_leg: TwoLeg) -> osimopt.RedundancyProblem:
 
 
 def errors(geometry: PolynomialGeometry, exact: osimopt.RedundancyProblem) -> tuple[np.ndarray, np.ndarray]:
-    """|errors| along a motion: of lengths (T, M), and of moment arms about the worst coordinate (T, M)."""
+    """|errors| along a motion, of the muscles fitted: of lengths (T, M), of moment arms about the worst coordinate."""
     motion = exact.kinematics
     assert motion is not None
-    own = geometry.select(exact.muscles).evaluate(motion.coordinates, motion.value, motion.speed)
+    kept = [index for index, name in enumerate(exact.muscles) if name in geometry.muscles]
+    fitted = geometry.select([exact.muscles[index] for index in kept])
+    own = fitted.evaluate(motion.coordinates, motion.value, motion.speed)
     assert own.length is not None
     assert exact.geometry.length is not None
-    arms = np.zeros_like(exact.geometry.moment_arm)
+    expected = exact.geometry.moment_arm[:, :, kept]
+    arms = np.zeros_like(expected)
     served = [row for row, name in enumerate(exact.coordinates) if name in own.coordinates]
     arms[:, served] = own.moment_arm[:, [own.coordinates.index(exact.coordinates[row]) for row in served]]
-    return np.abs(own.length - exact.geometry.length), np.abs(arms - exact.geometry.moment_arm).max(axis=1)
+    return np.abs(own.length - exact.geometry.length[:, kept]), np.abs(arms - expected).max(axis=1)
 
 
 def test_errors_are_within_the_tolerance(fitted: PolynomialGeometry) -> None:
@@ -132,13 +135,13 @@ def test_command_line(two_leg: TwoLeg, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "model", "motion", "inconsistent"),
+    ("folder", "model", "motion", "left"),
     [
-        ("walk_80muscles", "walk_80muscles_with_reserves.osim", "coordinates_50hz.mot", ("gaslat_r", "gaslat_l")),
-        ("gait_9emg", "gait2392.osim", "ik.sto", ()),
+        ("walk_80muscles", "walk_80muscles_with_reserves.osim", "coordinates_50hz.mot", {"gaslat_r", "gaslat_l"}),
+        ("gait_9emg", "gait2392.osim", "ik.sto", set()),
     ],
 )
-def test_public_models(real_data: Path, folder: str, model: str, motion: str, inconsistent: tuple[str, ...]) -> None:
+def test_public_models(real_data: Path, folder: str, model: str, motion: str, left: set[str]) -> None:
     files = real_data / folder / model, real_data / folder / motion
     if not all(file.is_file() for file in files):
         pytest.skip(f"needs {folder}")
@@ -148,10 +151,9 @@ def test_public_models(real_data: Path, folder: str, model: str, motion: str, in
         start = osimopt.read_table(files[1]).index[0]
         exact = osimopt.load_problem(*files, time_range=(start, start + 0.2), reserves=None)
     length, arm = errors(geometry, exact)
-    good = [index for index, name in enumerate(exact.muscles) if name not in inconsistent]
     # m; vasti and gluteus wrap with kinks that order 4 misses by up to 2 mm of moment arm
-    assert np.median(np.sqrt(np.mean(arm[:, good] ** 2, axis=0))) < TOLERANCE
-    assert np.sqrt(np.mean(arm[:, good] ** 2, axis=0)).max() < 2e-3
+    assert np.median(np.sqrt(np.mean(arm**2, axis=0))) < TOLERANCE
+    assert np.sqrt(np.mean(arm**2, axis=0)).max() < 2e-3
     assert np.sqrt(np.mean(length**2, axis=0)).max() < 1e-3
-    flags = geometry.to_dataframe()["flags"]
-    assert all("OpenSim's moment arm and -dl/dq differ" in flags[name] for name in inconsistent)
+    # beside the gastrocnemii, muscles of the hip over ellipsoids, by a millimetre or more in some postures
+    assert {name for name, mismatch in geometry.left.items() if mismatch > 5e-3} == left
