@@ -316,6 +316,45 @@ def twin(kind: str) -> Zoo:
     return zoo
 
 
+def own_speeds(kinds: Sequence[str]) -> Zoo:
+    """A chain of joints of three angles or more, and a pin below them."""
+    zoo = Zoo()
+    last = "ground"
+    for index, kind in enumerate(kinds):
+        body = f"body_{index}"
+        zoo.body(body, 4.0 - index)
+        made, more, motion = JOINTS[kind]
+        places = ANCHOR if last == "ground" else ((0.02, -0.4, 0.01), (0.1, 0.05, -0.1))
+        ends = (zoo.frame(last), *map(vec, places), zoo.frame(body), *map(vec, SEAT))
+        own = {f"{name}{index}": (0.7 * middle, 0.8 * size) for name, (middle, size) in motion.items()}
+        zoo.joint(getattr(osim, made)(f"joint_{index}", *ends, *more()), own)
+        for side, (x, z) in enumerate(product((-0.1, 0.12), (-0.1, 0.08))):
+            up = (x, 0.6, z) if last == "ground" else (x, -0.1, z)
+            zoo.muscle(f"m{index}_{side}", (last, up), (body, (z, -0.25, -0.5 * x)))
+        last = body
+    zoo.muscle("across", ("ground", (0.1, 0.5, 0.1)), (last, (0.03, -0.2, 0.05)))
+    zoo.pin("knee", last, "shank", -0.5, 0.4, (0.02, -0.4, 0.0))
+    zoo.muscle("knee_front", (last, (0.06, -0.1, 0.0)), ("shank", (0.05, -0.05, 0.01)))
+    zoo.actuate(list(zoo.motion))
+    return zoo
+
+
+def backward(kind: str) -> Zoo:
+    """A joint whose parent is further from ground than its child: Simbody has its mobilizer the other way round."""
+    zoo = Zoo()
+    zoo.body("trunk", 4.0)
+    add_joint(zoo, "pin", "trunk")
+    zoo.body("arm", 2.0)
+    made, more, motion = JOINTS[kind]
+    ends = (zoo.frame("arm"), vec((0.02, 0.1, 0.01)), vec((0.1, 0.0, 0.1)), zoo.frame("trunk"), vec((0.0, -0.3, 0.0)))
+    joint = getattr(osim, made)("backward", *ends, vec((0.0, 0.1, 0.0)), *more())
+    zoo.joint(joint, {f"{name}_back": numbers for name, numbers in motion.items()})
+    zoo.muscle("long", ("ground", (0.1, 0.5, 0.1)), ("arm", (0.05, -0.1, 0.02)))
+    zoo.muscle("short", ("trunk", (0.1, -0.1, 0.1)), ("arm", (-0.05, -0.1, 0.02)))
+    zoo.actuate(list(zoo.motion))
+    return zoo
+
+
 def loaded(kind: str) -> Zoo:
     """A base, a chain below it, and a force on the last body."""
     zoo = joint_case(kind)
@@ -706,6 +745,9 @@ _NAMES = [name for name in FUNCTIONS if name not in MISJUDGED]
 CASES: dict[str, Callable[[], Zoo]] = {
     **{f"joint_{kind}": (lambda kind=kind: joint_case(kind)) for kind in JOINTS if kind != "custom_x_y_z"},
     **{f"twin_{kind}": (lambda kind=kind: twin(kind)) for kind in ("ball", "sphere", "free")},
+    "own_speeds_1": lambda: own_speeds(("free", "ball", "scapulothoracic")),
+    "own_speeds_2": lambda: own_speeds(("ball", "ellipsoid", "ball")),
+    **{f"backward_{kind}": (lambda kind=kind: backward(kind)) for kind in ("ball", "free", "universal")},
     "loaded_free": lambda: loaded("free"),
     "loaded_custom": lambda: loaded("custom_x_y_z"),
     **{

@@ -56,10 +56,11 @@ TWINS = {"joint_ball": "twin_ball", "joint_sphere": "twin_sphere", "joint_free":
          "held_ball_locked": "held_gimbal_locked", "held_ball_prescribed": "held_gimbal_prescribed",
          "held_ball_coupled": "held_gimbal_coupled", "loaded_free": "loaded_custom"}  # fmt: skip
 SMOOTH = (
-    *(f"joint_{kind}" for kind in JOINTS), "twin_ball", "twin_sphere", "twin_free", "loaded_free", "loaded_custom",
+    *(f"joint_{kind}" for kind in JOINTS), "own_speeds_1", "own_speeds_2", "backward_ball", "backward_free",
+    "backward_universal", "twin_ball", "twin_sphere", "twin_free", "loaded_free", "loaded_custom",
     *HELD, "chain", *FUNCTIONS, "shifts", "muscles", "one_muscle", "300_muscles",
 )  # fmt: skip
-WOUND = ("points_gimbal", "points_ball", "wraps_gimbal", "wraps_free", "geodesics")
+WOUND = ("points_gimbal", "points_ball", "wraps_gimbal", "wraps_free")
 ACTUATED = ("actuators_gimbal", "actuators_ball")
 EVERY = (*SMOOTH, *WOUND, *ACTUATED)
 MISJUDGED = ("MultivariatePolynomialFunction", "ExpressionBasedFunction", "ExpressionBasedFunction_2")
@@ -83,12 +84,12 @@ class Case:
     def motion(self) -> Path:
         return self.folder / f"{self.name}.mot"
 
-    def load(self, motion: Path | None = None) -> osimopt.RedundancyProblem:
+    def load(self, motion: Path | None = None, **options: Any) -> osimopt.RedundancyProblem:
         loads = self.folder / f"{self.name}_loads.xml" if self.loads else None
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
             problem = osimopt.load_problem(
-                self.model, motion or self.motion, loads, time_range=WINDOW, reserves=None, n_jobs=1
+                self.model, motion or self.motion, loads, time_range=WINDOW, reserves=None, n_jobs=1, **options
             )
         self.heard += [str(warning.message) for warning in heard]
         return problem
@@ -185,14 +186,13 @@ def test_model(cases: Callable[[str], Case], name: str) -> None:
     arms = problem.moment_arm[:JUDGED, :, muscles]
     moving = np.array([name.startswith("moving") for name in right["muscles"]])
     straight = np.array([not name.startswith("over") for name in right["muscles"]])
-    slope, arm, length, speed = (GEODESIC,) * 4 if name == "geodesics" else (SLOPE, ARM, LENGTH, SPEED)
-    assert np.abs(arms - right["slopes"])[..., straight].max(initial=0.0) < slope
-    assert np.abs(arms - right["arms"])[..., ~moving].max(initial=0.0) < arm
+    assert np.abs(arms - right["slopes"])[..., straight].max(initial=0.0) < SLOPE
+    assert np.abs(arms - right["arms"])[..., ~moving].max(initial=0.0) < ARM
     geometry = problem.geometry
     assert geometry.length is not None
     assert geometry.lengthening_speed is not None
-    assert np.abs(geometry.length[:JUDGED, muscles] - right["length"]).max() < length
-    assert np.abs(geometry.lengthening_speed[:JUDGED, muscles] - right["lengthening_speed"]).max() < speed
+    assert np.abs(geometry.length[:JUDGED, muscles] - right["length"]).max() < LENGTH
+    assert np.abs(geometry.lengthening_speed[:JUDGED, muscles] - right["lengthening_speed"]).max() < SPEED
     np.testing.assert_allclose(problem.max_force[:JUDGED, muscles], right["gain"], rtol=GAIN, atol=1e-6)
     actuators = [problem.reserves.names.index(str(actuator)) for actuator in right["actuators"]]
     assert len(actuators) == len(problem.reserves.names)
@@ -348,6 +348,26 @@ def test_an_angle_that_opensim_leaves_in_radians_is_refused_where_it_may_be_eith
 # -- refusals ---------------------------------------------------------------------------------------------------------
 
 
+def test_weld(cases: Callable[[str], Case]) -> None:
+    """A welded ball joint and a welded gimbal joint hold the same posture."""
+    welded = [cases(name).load(weld=("base",)) for name in ("joint_ball", "joint_gimbal")]
+    assert set(welded[0].coordinates) == {"knee", "ankle"}
+    assert relative(welded[0].generalized_force, welded[1].generalized_force) < DYNAMICS
+    assert np.abs(welded[0].moment_arm - welded[1].moment_arm).max() < ARM
+
+
+@pytest.mark.parametrize("name", ["joint_ball", "own_speeds_1"])
+def test_other_times(cases: Callable[[str], Case], ask: Callable[..., Any], name: str) -> None:
+    """Arrays between the frames are the judges' at the kinematics there."""
+    case = cases(name)
+    between = case.problem.resample(np.array([0.247, 0.283]))
+    other = Case(name, case.folder, ask)
+    other.problem = between
+    right = other.right
+    assert relative(between.generalized_force, right["solver"]) < DYNAMICS
+    assert np.abs(between.moment_arm[:, :, other.muscles()] - right["arms"]).max() < ARM
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [
@@ -393,7 +413,12 @@ def test_couplers_whose_second_derivatives_opensim_gets_wrong(cases: Callable[[s
     right_or_refused(cases(f"coupled_{name}"), name)
 
 
-def right_or_refused(case: Case, says: str) -> None:
+def test_geodesic_paths(cases: Callable[[str], Case]) -> None:
+    """A Scholz2015GeometryPath is solved for from the posture before: after jumps it is lost, by metres or more."""
+    right_or_refused(cases("geodesics"), "Scholz2015GeometryPath", GEODESIC)
+
+
+def right_or_refused(case: Case, says: str, slope: float = SLOPE) -> None:
     """Newton's and Euler's moments and the slopes of lengths, or a refusal that names what is wrong."""
     try:
         problem = case.problem
@@ -401,7 +426,7 @@ def right_or_refused(case: Case, says: str) -> None:
         said = str(error)
     else:
         assert relative(problem.generalized_force[:JUDGED], case.right["newton_euler"]) < POSITIONS
-        assert np.abs(problem.moment_arm[:JUDGED, :, case.muscles()] - case.right["slopes"]).max() < SLOPE
+        assert np.abs(problem.moment_arm[:JUDGED, :, case.muscles()] - case.right["slopes"]).max() < slope
         return
     assert says in said
 
