@@ -436,6 +436,21 @@ def optimize(name: str, folder: str, start: float, end: float) -> dict[str, Arra
     return found
 
 
+def classes(kinds: list[str]) -> dict[str, list[str]]:
+    """Concrete classes that this OpenSim reads from files, by what they are; and those that the zoo has."""
+    names = osim.ArrayStr()
+    osim.OpenSimObject.getRegisteredTypenames(names)
+    every = {name: osim.OpenSimObject.getDefaultInstanceOfType(name) for name in map(names.get, range(names.getSize()))}
+    found = {
+        kind: sorted(n for n, one in every.items() if one is not None and getattr(osim, kind).safeDownCast(one))
+        for kind in kinds
+    }
+    found["zoo Joint"] = sorted({made for made, *_ in model_zoo.JOINTS.values()})
+    found["zoo Function"] = sorted({name.split("_")[0] for name in model_zoo.FUNCTIONS})
+    found["zoo Muscle"] = sorted([*model_zoo.MUSCLES, *model_zoo.OTHER_MUSCLES, *model_zoo.OLD_MUSCLES])
+    return found
+
+
 def main() -> None:
     """Serve: pickled (module, function, arguments) on stdin, pickled (result, error) on stdout."""
     answers = os.fdopen(os.dup(1), "wb")

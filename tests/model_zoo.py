@@ -587,6 +587,8 @@ MUSCLES = ("Thelen2003Muscle", "Millard2012EquilibriumMuscle", "DeGrooteFregly20
 
 #: Classes that OpenSim builds and whose forces osimopt does not know.
 OTHER_MUSCLES = ("Millard2012AccelerationMuscle", "MeyerFregly2016Muscle")
+#: Classes that it only reads.
+OLD_MUSCLES = ("Thelen2003Muscle_Deprecated", "Schutte1993Muscle_Deprecated", "Delp1990Muscle_Deprecated")
 
 
 def muscles(kinds: Sequence[str] = MUSCLES) -> Zoo:

@@ -168,6 +168,17 @@ def relative(ours: Array, right: Array) -> float:
     return float(np.abs(ours - right).max() / np.abs(right).max()) if right.size else 0.0
 
 
+def test_every_class_is_in_the_zoo(ask: Callable[..., Any]) -> None:
+    """Or a newer OpenSim has classes that nobody has judged."""
+    found = ask("model_judge", "classes", ["Joint", "Function", "Muscle", "WrapObject", "AbstractPathPoint",
+                                           "AbstractGeometryPath"])  # fmt: skip
+    for kind in ("Joint", "Function", "Muscle"):
+        assert found[kind] == found[f"zoo {kind}"]
+    assert found["WrapObject"] == ["WrapCylinder", "WrapEllipsoid", "WrapSphere", "WrapTorus"]
+    assert found["AbstractPathPoint"] == ["ConditionalPathPoint", "MovingPathPoint", "PathPoint"]
+    assert found["AbstractGeometryPath"] == ["FunctionBasedPath", "GeometryPath", "Scholz2015GeometryPath"]
+
+
 # -- every model ------------------------------------------------------------------------------------------------------
 
 
