@@ -140,7 +140,7 @@ class Evidence:
         if not share.any():
             return Gate(name, "none where muscles act", limit, True, OWN_RULE)
         worst = int(share.argmax())
-        sizes = f"{self.carried.size[worst]:.3g} of {self.moment.size[worst]:.3g} {self.unit(worst)}"
+        sizes = f"{digits(self.carried.size[worst])} of {digits(self.moment.size[worst])} {self.unit(worst)}"
         more = int((share > RESERVE_SHARE).sum()) - 1
         found = f"{percent(share[worst])} of {self.coordinates[worst]} ({sizes}, at {self.carried.time[worst]:g} s)"
         found += f" and {more} more above the limit" if more > 0 else ""
@@ -164,7 +164,7 @@ class Evidence:
                     float(self.moment.size[worst]),
                     f"{self.coordinates[worst]} at {self.moment.time[worst]:g} s",
                 )
-                found.append(Gate(name, f"{peak:.3g} {unit} ({where})", f"≤ {limit:g} {unit}", peak <= limit))
+                found.append(Gate(name, f"{digits(peak)} {unit} ({where})", f"≤ {limit:g} {unit}", peak <= limit))
         if found or "floating" in self.provenance:
             return found
         return [Gate("residuals", "no free base is known", f"≤ {PEAK_FORCE:g} N, {PEAK_MOMENT:g} N·m", None)]
@@ -182,5 +182,10 @@ def gates(result: Result, keep: NDArray[np.bool_] | None = None) -> list[Gate]:
 
 
 def percent(share: float) -> str:
-    """A share in per cent, to three digits: enough to tell 5.04 from the limit of 5."""
-    return f"{100.0 * share:.3g} %"
+    """A share in per cent: "5.04 %" is above a limit of 5."""
+    return f"{digits(100.0 * share)} %"
+
+
+def digits(value: float) -> str:
+    """Three significant digits, without an exponent where a number is large."""
+    return f"{value:.3g}" if abs(value) < 1000.0 else f"{value:.0f}"

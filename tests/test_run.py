@@ -264,6 +264,11 @@ def test_command(arm_setup: Callable[..., Path], call: Callable[..., tuple[int, 
     written = sorted(file.name for file in (path.parent / "theirs").iterdir())
     assert written == sorted(f"arm_StaticOptimization_{suffix}" for suffix in suffixes)
     assert "arm_StaticOptimization_status.sto" in printed
+    assert re.findall(r"^(?:passes|fails) +([\w ]+):", printed, re.MULTILINE) == ["frames solved", "largest reserve"]
+    head = (path.parent / "theirs" / "arm_StaticOptimization_status.sto").read_text().split("endheader")[0]
+    assert re.findall(r"^check (\w+): ([\w ]+):", head, re.MULTILINE) == [
+        ("passes", "frames solved"), ("passes", "largest reserve")
+    ]  # fmt: skip
     assert "the motion has" in printed, "the setup file asks for more time than there is"
     first = osimopt.read_table(path.parent / "theirs" / written[0])
     code, _ = call(path, "--exponent", 4, "--results", path.parent / "other")

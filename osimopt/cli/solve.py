@@ -142,7 +142,7 @@ def solve(
     out: Out = Path("osimopt_results"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Find muscle forces along a motion and write them as a result folder.
+    """Find muscle forces along a motion and write them as a result folder; print what must hold before they are used.
 
     Static: long motions are read, solved and written piece by piece, in bounded memory; with --cache they are held
     whole. Dynamic: the motion is one problem, and an answer is written only where there is one.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..adapters.records import ForceRecord
 from ..solution import RedundancySolution, Status
 from ..tables import write_atomically
-from ..tally import AT_BOUND
+from ..tally import AT_BOUND, Tally
 
 Array = NDArray[np.float64]
 
@@ -66,6 +66,7 @@ gap, activation_error: proved bounds on the objective (over p) above its optimum
 its own; nan where none is proved
 at_upper_bound: muscles at their upper bound
 unique: 1 where there is no other answer as good
+{checks}
 {findings}
 endheader
 """
@@ -176,7 +177,10 @@ def _status(solution: RedundancySolution) -> str:
     }
     legend = "\n".join(f"status {code}: {status.name.lower()}. {status.value}" for code, status in enumerate(CODES))
     findings = "\n".join(line.replace("\n", " ") for line in solution.findings())
-    head = STATUS_HEAD.format(legend=_plain(legend), findings=_plain(findings)).replace("\n\nendheader", "\nendheader")
+    checks = "\n".join(
+        f"check {gate.verdict}: {gate.name}: {gate.found}; limit: {gate.limit}" for gate in Tally.of(solution).gates()
+    )
+    head = STATUS_HEAD.format(legend=_plain(legend), checks=_plain(checks), findings=_plain(findings)).replace("\n\nendheader", "\nendheader")
     values = np.column_stack([np.asarray(column, dtype=float) for column in columns.values()])
     return _storage(head, solution.time, list(columns), values, DIGITS, "g")
 
