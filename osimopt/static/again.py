@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ from .nonlinear import fitting_multipliers
 from .proof import prove
 
 Array = NDArray[np.float64]
+
+#: What the interior point adds to the diagonal of its systems, in turn: less is more exact, more is more robust.
+SHARES = (1e-14, 1e-12)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +87,7 @@ def _interior(frame: Frame, cost: Cost, scale: Array) -> Iterator[_Try]:
     """With all effects, and without those that are rounding: moments may be met with the ones or the others only."""
     s = np.where(scale > 0.0, scale, 1.0)
     A = acting(frame)
-    for one in (frame, replace(frame, A=A)) if (A != frame.A).any() else (frame,):
-        y, multipliers, steps, met = interior(one.scaled(s), cost.exponent)
+    ways = (frame, replace(frame, A=A)) if (A != frame.A).any() else (frame,)
+    for share, one in product(SHARES, ways):
+        y, multipliers, steps, met = interior(one.scaled(s), cost.exponent, share)
         yield _Try(y / s, multipliers, steps, met, "an interior-point method")

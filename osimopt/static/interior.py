@@ -22,12 +22,13 @@ STEPS, AIM, NEARLY = 100, 0.1, 0.99
 COMPLEMENTARY, MET = 1e-12, 1e-12
 #: Unknowns are scaled so that the largest is about 1; one without bounds starts at half of ROOM.
 SMALLEST, ROOM = 1e-6, 2.0
-#: Share of the diagonal that is added to a system: rows may depend on each other.
-SHARE = 1e-14
 
 
-def interior(frame: Frame, p: float) -> tuple[Array, Array, int, bool]:
-    """Unknowns y (U,), multipliers (D,), steps, and whether they came to rest."""
+def interior(frame: Frame, p: float, share: float) -> tuple[Array, Array, int, bool]:
+    """Unknowns y (U,), multipliers (D,), steps, and whether they came to rest.
+
+    ``share`` of the diagonal is added to every system: rows may depend on each other.
+    """
     split = np.flatnonzero(frame.lower < 0.0)
     size = np.abs(frame.A).max(axis=1, initial=0.0)
     size = np.where(size > 0.0, size, 1.0)
@@ -37,7 +38,7 @@ def interior(frame: Frame, p: float) -> tuple[Array, Array, int, bool]:
     b = frame.b / size
     unit = _size(A, b, low, high)
     with np.errstate(all="ignore"):
-        y, multipliers, steps, met = _walk(A, b / unit, low / unit, high / unit, p)
+        y, multipliers, steps, met = _walk(A, b / unit, low / unit, high / unit, p, share)
     whole = unit * y[: len(frame.lower)]
     whole[split] -= unit * y[len(frame.lower) :]
     return np.clip(whole, frame.lower, frame.upper), unit ** (p - 1.0) * multipliers / size, steps, met
@@ -54,7 +55,7 @@ def _size(A: Array, b: Array, low: Array, high: Array) -> float:
     return max(largest)
 
 
-def _walk(A: Array, b: Array, low: Array, high: Array, p: float) -> tuple[Array, Array, int, bool]:
+def _walk(A: Array, b: Array, low: Array, high: Array, p: float, share: float) -> tuple[Array, Array, int, bool]:
     """From the middle of the bounds to where the barrier vanishes."""
     bounded, fixed = np.isfinite(high), high <= low
     far = max(1.0, float(np.abs(b).max(initial=0.0)))
@@ -81,7 +82,7 @@ def _walk(A: Array, b: Array, low: Array, high: Array, p: float) -> tuple[Array,
         )
         normal = (A * compliance) @ A.T
         diagonal = np.diagonal(normal)
-        normal = normal + np.diag(np.where(diagonal > 0.0, SHARE * diagonal, 1.0))
+        normal = normal + np.diag(np.where(diagonal > 0.0, share * diagonal, 1.0))
         turn = np.linalg.solve(normal, missing + A @ (compliance * pull))
         move = compliance * (A.T @ turn - pull)
         to_left = np.where(barred, aim / over - left - left * move / over, 0.0)

@@ -39,8 +39,8 @@ SMALL = 1e-9
 ROUNDING = 1e-15
 #: A control without bounds is taken to give this many times the moments at most.
 UNBOUNDED = 1e6
-#: Frames at once: a few MB.
-CHUNK = 512
+#: Frames at once: arrays that stay in the cache.
+CHUNK = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,21 +108,22 @@ def _prove(
     inside = np.minimum(np.maximum(x, lower), upper)
     beyond = np.abs(x - inside).max(axis=1, initial=0.0)
     missed, noise, z, largest = _balance(problem, keep, inside, multipliers)
-    counted = scale > 0.0
-    s = np.where(counted, scale, 1.0)
+    free = scale <= 0.0
+    s = np.where(free, 1.0, scale)
     y, low, high, slope = s * inside, s * lower, s * upper, z / s
     best = np.minimum(np.maximum(_answer(slope, p), low), high)
     cost = np.abs(y) ** p / p
-    brackets = np.where(counted, _bracket(y, best, slope, cost, p), _linear(inside, z, lower, upper))
+    brackets = _bracket(y, best, slope, cost, p)
+    if free.any():  # what costs nothing: ψ is linear
+        cost, brackets = np.where(free, 0.0, cost), np.where(free, _linear(inside, z, lower, upper), brackets)
     price = np.abs(multipliers)
     short = brackets.sum(axis=1) + (price * missed).sum(axis=1)
     gap = short + (price * noise).sum(axis=1)
-    worth = np.where(counted, cost, 0.0).sum(axis=1)
     feasible = (missed.max(axis=1, initial=0.0) <= ALLOWED * largest) & (beyond <= ALLOWED)
-    certified = feasible & (gap <= OPTIMAL * worth + SMALL**p)
+    certified = feasible & (gap <= OPTIMAL * cost.sum(axis=1) + SMALL**p)
     own = slice(0, len(problem.muscles))
     error = _error(short, p, *(array[:, own] for array in (y, best, slope, low, high)))
-    return gap, np.where(counted[:, own], error / s[:, own], 0.0).max(axis=1, initial=0.0), certified
+    return gap, np.where(free[:, own], 0.0, error / s[:, own]).max(axis=1, initial=0.0), certified
 
 
 def _balance(
@@ -130,30 +131,33 @@ def _balance(
 ) -> tuple[Array, Array, Array, Array]:
     """|b − A x| (T, D), what rounding can do to it, z = Aᵀλ (T, U), and the largest moment (T,), 1 at least."""
     geometry, muscles = problem.geometry, len(problem.muscles)
-    row, muscle, passive = geometry.pair_coordinate, geometry.pair_muscle, problem.passive_force[keep]
-    arms = geometry.moment_arms[keep]
-    value = arms * problem.max_force[keep][:, muscle]
-    effect = problem.reserves.frames(keep).effect
-    moved = value * x[:, muscle]
+    rows, row, muscle = len(problem.coordinates), geometry.pair_coordinate, geometry.pair_muscle
+    arms, passive = _across(geometry.moment_arms[keep]), problem.passive_force[keep]
+    value = arms * _across(problem.max_force[keep])[muscle]
+    moved = value * _across(x)[muscle]
     target = problem.generalized_force[keep]
     if passive.any():
-        target = target - _sums(arms * passive[:, muscle], row, target.shape[1])
-    through = effect * x[:, None, muscles:]
-    missed = np.abs(target - _sums(moved, row, target.shape[1]) - through.sum(axis=2))
-    size = _sums(np.abs(moved), row, target.shape[1]) + np.abs(through).sum(axis=2) + np.abs(target)
-    z = np.empty_like(x)
-    z[:, :muscles] = _sums(value * multipliers[:, row], muscle, muscles)
-    z[:, muscles:] = (effect * multipliers[:, :, None]).sum(axis=1)
+        target = target - _sums(arms * _across(passive)[muscle], row, rows)
+    effect, control = problem.reserves.frames(keep).effect, x[:, muscles:, None]
+    missed = np.abs(target - _sums(moved, row, rows) - np.matmul(effect, control)[:, :, 0])
+    size = _sums(np.abs(moved), row, rows) + np.matmul(np.abs(effect), np.abs(control))[:, :, 0] + np.abs(target)
+    by_muscle = _sums(value * _across(multipliers)[row], muscle, muscles)
+    z = np.concatenate([by_muscle, np.matmul(multipliers[:, None, :], effect)[:, 0]], axis=1)
     return missed, ROUNDING * size, z, np.maximum(1.0, np.abs(target).max(axis=1, initial=0.0))
 
 
+def _across(array: Array) -> Array:
+    """(N, T) of (T, N), in that order in memory: sums over pairs are then sums of rows."""
+    return np.ascontiguousarray(array.T)
+
+
 def _sums(terms: Array, label: NDArray[np.intp], count: int) -> Array:
-    """(T, count) sums of terms (T, P) by label (P,)."""
-    total = np.zeros((len(terms), count))
+    """(T, count) sums of terms (P, T) by label (P,)."""
+    total = np.zeros((terms.shape[1], count))
     if label.size:
         order = np.argsort(label, kind="stable")
         found, first = np.unique(label[order], return_index=True)
-        total[:, found] = np.add.reduceat(terms[:, order], first, axis=1)
+        total[:, found] = np.add.reduceat(terms[order], first, axis=0).T
     return total
 
 

@@ -24,7 +24,7 @@ Mask = NDArray[np.bool_]
 #: Relative; a moment on which nothing acts, or a determined unknown beyond its bound, by more than this is infeasible.
 INFEASIBLE = 1e-9
 #: Relative; what the effects that are left out as rounding can add to a moment, all together.
-NEGLIGIBLE = 5e-10
+NEGLIGIBLE = 1e-10
 #: The same of an unknown without bounds: the share of its largest effect that is rounding.
 PRECISION = 1e-15
 #: An unknown settles a row only with this share of its largest effect: a division by less spreads rounding.

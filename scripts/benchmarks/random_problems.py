@@ -127,6 +127,10 @@ class Program:
         limit = ROUNDING * np.maximum(1.0, np.abs(self.b).max(axis=1))[:, None, None] / self.A.shape[2]
         return replace(self, A=np.where(np.abs(self.A) * reach[:, None, :] <= limit, 0.0, self.A))
 
+    def keep(self, frames: Array) -> "Program":
+        """Some of the frames."""
+        return Program(self.A[frames], self.b[frames], self.lower[frames], self.upper[frames], self.p)
+
     def in_units(self, size: Array) -> "Program":
         """In y / size, (T,)."""
         b, lower, upper = (array / size[:, None] for array in (self.b, self.lower, self.upper))
@@ -297,40 +301,52 @@ def check(problem: osimopt.RedundancyProblem, p: float, count: Count, seed: str,
 
 
 def compare(part, mine, y, gap, error, sure, scale, muscles, count, say) -> None:  # type: ignore[no-untyped-def]
-    """Compare costs and activations with the judge's."""
-    verdicts: list[tuple[Array, Array, Array, Array]] = []
+    """Compare costs and activations with the judge's.
+
+    An answer must stand before one of three programs: the problem as it is, without effects that are rounding, or for
+    the moments that the answer makes (which are those asked for, to rounding).
+    """
     size = np.abs(y).max(axis=1)
     size = np.where(size > 0.0, size, Long(1))
     own_moments = replace(part, b=np.einsum("tdu,tu->td", part.A, np.clip(y, part.lower, part.upper)))
+    open_, judged = np.arange(len(mine)), np.zeros(len(mine), dtype=bool)
+    found = {name: np.zeros(len(mine), dtype=bool) for name in ("wrong", "gap", "error")}
+    seen = np.full((len(mine), 4), np.nan)
     for program in (part, part.without_rounding(), own_moments):
-        if program is own_moments and np.any([v[3] for v in verdicts], axis=0).all():
-            break  # those are asked for only where the judge finds no answer to the others
-        best, cost, dual = judge(program.in_units(size))
-        best, cost, dual = size[:, None] * best, size**program.p * cost, size**program.p * dual
-        miss = np.abs(program.b - np.einsum("tdu,tu->td", program.A, best)).max(axis=1)
-        good = (cost - dual <= JUDGED * cost + 1e-18) & (miss <= ROUNDING * np.maximum(1.0, np.abs(part.b).max(axis=1)))
-        verdicts.append((best, cost, np.maximum(cost - dual, 0.0), good))
-    goods = np.array([v[3] for v in verdicts])
-    worst = np.max([np.where(v[3], v[1], -np.inf) for v in verdicts], axis=0)
-    some = goods.any(axis=0)
-    count.judged += int(some.sum())
-    count.without_judge += int((~some).sum())
-    wrong = some & (mine > worst * (1.0 + OPTIMAL) + 1e-15)
-    count.wrong_and_solved += int(wrong.sum())
-    over = sure & some & (mine - worst > gap + JUDGED * worst + 1e-18)
-    count.gap_bound_violated += int(over.sum())
-    p, away = part.p, np.full(len(mine), np.inf)
-    for best, _, open_, good in verdicts:
-        own = np.sqrt(2.0 * open_ / min(p - 1.0, 1.0)) if p <= 2.0 else (p * 2.0 ** (p - 2.0) * open_) ** (1.0 / p)
-        own = (own[:, None] * (np.maximum(np.abs(part.upper), 1.0) ** max(0.0, 1.0 - p / 2.0)))[:, :muscles]
-        distance = (np.abs(best - y)[:, :muscles] - own) / scale[:, :muscles]
-        away = np.where(good, np.minimum(away, distance.max(axis=1)), away)
-    far = sure & some & (away > error * (1.0 + 1e-9) + 1e-9)
-    count.activation_bound_violated += int(far.sum())
-    for name, mask in (("wrong", wrong), ("gap violated", over), ("error violated", far), ("no judge", ~some)):
+        if not open_.size:
+            break
+        keep, unit = program.keep(open_), size[open_]
+        best, cost, dual = judge(keep.in_units(unit))
+        best, cost, dual = unit[:, None] * best, unit**program.p * cost, unit**program.p * dual
+        miss = np.abs(keep.b - np.einsum("tdu,tu->td", keep.A, best)).max(axis=1)
+        good = (cost - dual <= JUDGED * cost + 1e-30) & (miss <= ROUNDING * np.maximum(1.0, np.abs(keep.b).max(axis=1)))
+        above = mine[open_] - cost
+        away = np.abs(best - y[open_])[:, :muscles] - far_from_optimum(keep, np.maximum(cost - dual, 0.0))[:, :muscles]
+        away = (away / scale[open_][:, :muscles]).max(axis=1)
+        wrong, certified = above > OPTIMAL * cost + 1e-15, sure[open_]
+        low = certified & (above > gap[open_] + JUDGED * cost + 1e-18)
+        far = certified & (away > error[open_] * (1.0 + 1e-9) + 1e-9)
+        for name, mask in zip(found, (wrong, low, far), strict=True):
+            found[name][open_[good]] = mask[good]
+        judged[open_[good]] = True
+        seen[open_] = np.column_stack([cost, dual, miss, away]).astype(float)
+        open_ = open_[~good | wrong | low | far]
+    count.judged += int(judged.sum())
+    count.without_judge += int((~judged).sum())
+    count.wrong_and_solved += int(found["wrong"].sum())
+    count.gap_bound_violated += int(found["gap"].sum())
+    count.activation_bound_violated += int(found["error"].sum())
+    for name, mask in (*found.items(), ("no judge", ~judged)):
         for i in np.flatnonzero(mask):
-            say(name, i, float(mine[i]), float(worst[i]), float(gap[i]), float(away[i]), float(error[i]),
-                [(float(v[1][i]), float(v[2][i])) for v in verdicts])  # fmt: skip
+            say(name, i, float(mine[i]), float(gap[i]), float(error[i]), seen[i])
+
+
+def far_from_optimum(program: Program, gap: Array) -> Array:
+    """How far (T, U) the judge's own answer may be from the optimum."""
+    p = program.p
+    if p > 2.0:
+        return np.broadcast_to((p * 2.0 ** (p - 2.0) * gap[:, None]) ** (1 / Long(p)), program.upper.shape)
+    return np.sqrt(2.0 * gap[:, None] / Long(p - 1.0)) * np.maximum(np.abs(program.upper), 1.0) ** Long(1.0 - 0.5 * p)
 
 
 def main() -> None:
