@@ -180,7 +180,9 @@ def _status(solution: RedundancySolution) -> str:
     checks = "\n".join(
         f"check {gate.verdict}: {gate.name}: {gate.found}; limit: {gate.limit}" for gate in Tally.of(solution).gates()
     )
-    head = STATUS_HEAD.format(legend=_plain(legend), checks=_plain(checks), findings=_plain(findings)).replace("\n\nendheader", "\nendheader")
+    head = STATUS_HEAD.format(legend=_plain(legend), checks=_plain(checks), findings=_plain(findings)).replace(
+        "\n\nendheader", "\nendheader"
+    )
     values = np.column_stack([np.asarray(column, dtype=float) for column in columns.values()])
     return _storage(head, solution.time, list(columns), values, DIGITS, "g")
 
