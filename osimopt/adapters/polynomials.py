@@ -60,15 +60,15 @@ def read_polynomials(
 def _name_missing(geometry: MusclePaths, missing: Sequence[str]) -> None:
     """Name the muscles whose paths are OpenSim's own, and those of them whose lengths are known to be wrong."""
     if left := {name: geometry.left[name] for name in missing if name in geometry.left}:
-        warn_of_left(left)
+        warn_of_left(left, stacklevel=7)
     if others := [name for name in missing if name not in left]:
-        warn(f"No path is given for {some(others, 12)}: OpenSim's own is used.", stacklevel=5)
+        warn(f"No path is given for {some(others, 12)}: OpenSim's own is used.", stacklevel=6)
 
 
-def warn_of_left(left: Mapping[str, float]) -> None:
+def warn_of_left(left: Mapping[str, float], stacklevel: int = 3) -> None:
     """Name the muscles that are left to OpenSim's own paths, with the mismatch in m of moment arm and −∂l/∂q."""
     names = some([f"{name} ({1e3 * mismatch:.1f} mm)" for name, mismatch in left.items()], 12)
-    warn(f"Left to OpenSim's own paths, as -dl/dq of the length is off the moment arm by up to: {names}.", stacklevel=5)
+    warn(f"Left to OpenSim's own paths, as -dl/dq of the length is off the moment arm by up to: {names}.", stacklevel)
 
 
 def _told(polynomials: MusclePaths) -> MusclePaths:
@@ -81,7 +81,7 @@ def _told(polynomials: MusclePaths) -> MusclePaths:
             f"The fitted paths of {len(missed)} of {len(polynomials.muscles)} muscles missed the tolerance they "
             f"were fitted to; the worst, {worst}, is off by {length:.2g} mm in length and {arm:.2g} mm in moment arm "
             "(root mean square).",
-            stacklevel=5,
+            stacklevel=6,
         )
     return polynomials
 
