@@ -134,13 +134,15 @@ class FrameArrays:
 class Claims:
     """What was extracted at some frames, to be asked for a second time; None is not asked for.
 
-    ``moment_arms`` (T, P) of the pairs, ``max_force`` (T, M) as OpenSim's, ``generalized_force`` (T, D).
+    ``moment_arms`` (T, P) of the pairs, ``max_force`` (T, M) as OpenSim's, ``generalized_force`` (T, D). ``suspects``
+    are muscles whose moment arms differed in random postures.
     """
 
     pairs: Pairs | None
     moment_arms: Array | None
     max_force: Array | None
     generalized_force: Array | None
+    suspects: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

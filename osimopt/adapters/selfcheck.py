@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from .. import isolation
 from ..data import Kinematics
-from ..errors import InputError, ModelError, explain
+from ..errors import InputError, ModelError, explain, some
 from ..tables import sha256
 from .arrays import extract
 from .completion import follow
@@ -84,6 +84,9 @@ def check_trial(model: Model, motion: Kinematics, claims: Claims) -> dict[str, A
         What was extracted is not what OpenSim's single calls give.
     """
     stride = max(1, len(model.description.muscles.names) // FRAMES)
+    names = model.description.muscles.names
+    suspects = [names.index(name) for name in _known.get(_hash(model), {}).get("moment_arms_off_mm", {})]
+    claims = replace(claims, suspects=tuple(suspects))
     differences = isolation.run(
         "opensim", WORKER + "check_frames", model.key, motion, claims, stride, subject=model.path
     )
@@ -131,11 +134,44 @@ def _check_model(model: Model, time: float, n_jobs: int) -> dict[str, Any]:
         for difference in own
     ]
     few = slice(0, SLOPES)
+    _refuse_derivatives(model, motion.value[few])
     slopes = isolation.run(
         "opensim", WORKER + "check_slopes", model.key, motion.value[few], pairs, arms[few], subject=model.path
     )
-    off = {name: round(1e3 * size, 1) for name, size in sorted(slopes.items()) if size > INCONSISTENT}
-    return {"postures": POSTURES, **_judged(differences, model, motion.time), "length_slopes_off_mm": off}
+    arms_off = _worst(own for own in differences if own.kind == "moment arms")
+    others = [own for own in differences if own.kind != "moment arms" or own.where not in arms_off]
+    return {
+        "postures": POSTURES,
+        **_judged(others, model, motion.time),
+        "moment_arms_off_mm": arms_off,
+        "length_slopes_off_mm": {
+            name: round(1e3 * size, 1) for name, size in sorted(slopes.items()) if size > INCONSISTENT
+        },
+    }
+
+
+def _worst(differences: Iterable[Difference]) -> dict[str, float]:
+    """Muscles whose moment arms differ anywhere by more than rounding, in mm.
+
+    In random postures, where a path may find no solution, they refuse no model; they are asked in every trial.
+    """
+    worst: dict[str, float] = {}
+    for own in differences:
+        if not own.size <= LIMITS["moment arms"][0]:
+            worst[own.where] = max(worst.get(own.where, 0.0), round(1e3 * own.size, 3))
+    return worst
+
+
+def _refuse_derivatives(model: Model, value: Array) -> None:
+    """Refuse functions and joints whose derivatives contradict their values: OpenSim's own dynamics are wrong there."""
+    functions, joints = isolation.run("opensim", WORKER + "check_derivatives", model.key, value, subject=model.path)
+    if wrong := [*functions, *joints]:
+        fix = (
+            "OpenSim's speeds and forces are wrong with them: replace a function by a spline or a PolynomialFunction, "
+            "a joint by a CustomJoint."
+        )
+        expected = "functions and joints that move as their derivatives say"
+        raise ModelError(explain(expected, some(wrong), fix, model.path))
 
 
 def _random_motion(model: Model, time: float, n_jobs: int) -> Kinematics:

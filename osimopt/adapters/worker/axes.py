@@ -8,7 +8,7 @@ import numpy as np
 import opensim
 
 #: Where functions of axes are asked, in rad or m, and by how much an identity may differ there.
-PROBES, IDENTITY = (-0.4, -0.1, 0.2, 0.5), 1e-9
+PROBES, IDENTITY = np.linspace(-4.0, 4.0, 21), 1e-9
 #: Axes of a SpatialTransform: three rotations, then three translations.
 AXES, ROTATIONS = 6, 3
 
@@ -49,7 +49,7 @@ def _moved_by(transform: Any, name: str) -> dict[int, bool]:
         values = _values(axis.getFunction(), len(arguments), arguments.index(name))
         change = np.diff(values)
         if np.abs(change).max() > 0.0:
-            moved[index] = bool(np.abs(np.abs(change) - np.diff(PROBES)).max() < IDENTITY)
+            moved[index] = bool(np.nanmax(np.abs(np.abs(change) - np.diff(PROBES))) < IDENTITY)
     return moved
 
 

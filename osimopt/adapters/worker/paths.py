@@ -21,7 +21,7 @@ def spans(session: Session) -> Mask:
     """(D, M) which free coordinates each muscle's length can depend on, by how its path is attached.
 
     A path depends on the coordinates of the joints between the bodies of its points and wrap objects, on those that
-    move its points, and on what drives them through couplers. Paths of unknown make may depend on everything.
+    move its points, and on what drives them through couplers.
     """
     from_ground = _coordinates_from_ground(session)
     names = [coordinate.getName() for coordinate in session.coordinates]
@@ -34,11 +34,10 @@ def spans(session: Session) -> Mask:
             moving = _moving(winding)
             _refuse_turning(session, component, moving)
             own = set().union(*reached) - everywhere | moving
-        elif given := opensim.FunctionBasedPath.safeDownCast(path):
+        else:
+            given = opensim.FunctionBasedPath.safeDownCast(path)
             paths = given.getProperty_coordinate_paths()
             own = {paths.getValue(i).split("/")[-1] for i in range(paths.size())}
-        else:
-            own = set(names)
         spanned[:, muscle] = [name in own for name in names]
     for coupler in reversed(session.couplers):
         spanned[list(coupler.independents)] |= spanned[coupler.dependent]
@@ -96,6 +95,12 @@ def wraps(muscle: Any) -> int:
     """How many objects a muscle may wrap over."""
     path = opensim.GeometryPath.safeDownCast(muscle.getPath())
     return 0 if path is None else int(path.getWrapSet().getSize())
+
+
+def has_moving_points(muscle: Any) -> bool:
+    """Whether points of a muscle's path move on their bodies."""
+    path = opensim.GeometryPath.safeDownCast(muscle.getPath())
+    return path is not None and bool(_moving(path))
 
 
 def winding(muscle: Any) -> bool:

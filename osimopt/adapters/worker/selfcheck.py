@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...data import Kinematics
 from ..messages import Claims, Difference, ModelKey, Pairs
+from .derivatives import wrong_functions, wrong_joints
 from .geometry import length_slopes
 from .paths import winding
 from .session import Session, load
@@ -28,8 +29,7 @@ def check_frames(key: ModelKey, motion: Kinematics, claims: Claims, stride: int)
     """Compare what was extracted at frames of a motion with OpenSim's single calls.
 
     Of each frame, every ``stride``-th muscle is asked for its moment arms, others in the next frame: each takes 0.1 ms.
-    Where the model moves coordinates by functions of time, ``computeMomentArm`` counts their speed as the muscle's, and
-    is not asked.
+    Those that the claims suspect are always asked.
     """
     session, free = load(key), load(key).free()
     found: list[Difference] = []
@@ -38,8 +38,8 @@ def check_frames(key: ModelKey, motion: Kinematics, claims: Claims, stride: int)
         set_speed(session, motion.speed[frame])
         found += _read_back(session, motion, frame)
         muscles = range(frame % stride, len(session.muscles), stride)
-        if claims.pairs is not None and claims.moment_arms is not None and not session.driven():
-            found.append(_arms(session, claims.pairs, claims.moment_arms[frame], set(muscles), frame))
+        if claims.pairs is not None and claims.moment_arms is not None and _knows_moment_arms(session):
+            found += _arms(session, claims.pairs, claims.moment_arms[frame], {*muscles, *claims.suspects}, frame)
         if claims.max_force is not None:
             found.append(_gains(session, claims.max_force[frame], muscles, frame))
         if claims.generalized_force is not None:
@@ -47,6 +47,12 @@ def check_frames(key: ModelKey, motion: Kinematics, claims: Claims, stride: int)
             applied[free] = claims.generalized_force[frame]
             found.append(_missed(session, "inverse dynamics", motion.acceleration[frame], applied, frame))
     return found
+
+
+def check_derivatives(key: ModelKey, value: Array) -> tuple[list[str], list[str]]:
+    """Functions, and joints in postures (S, N), whose derivatives contradict their values."""
+    session = load(key)
+    return wrong_functions(session), wrong_joints(session, value)
 
 
 def check_slopes(key: ModelKey, value: Array, pairs: Pairs, moment_arms: Array) -> dict[str, float]:
@@ -93,8 +99,19 @@ def _read_back(session: Session, motion: Kinematics, frame: int) -> list[Differe
     return [_largest(kind, own, session.coordinates, frame) for kind, own in off.items()]
 
 
-def _arms(session: Session, pairs: Pairs, arms: Array, muscles: set[int], frame: int) -> Difference:
-    """Against ``computeMomentArm``."""
+def _knows_moment_arms(session: Session) -> bool:
+    """Whether ``computeMomentArm`` can be believed.
+
+    Where the model moves coordinates by functions of time it counts their speed as the muscle's, and where couplers
+    join coordinates of a joint with speeds of its own it takes speeds for rates.
+    """
+    turning = {index for joint in session.turning for index in joint}
+    joined = any(turning & {coupler.dependent, *coupler.independents} for coupler in session.couplers)
+    return not session.driven() and not joined
+
+
+def _arms(session: Session, pairs: Pairs, arms: Array, muscles: set[int], frame: int) -> list[Difference]:
+    """Against ``computeMomentArm``, of each muscle."""
     off, free = np.zeros(len(session.muscles)), session.free()
     asked: dict[int, list[int]] = {}
     for pair, (row, muscle) in enumerate(zip(pairs.coordinate.tolist(), pairs.muscle.tolist(), strict=True)):
@@ -104,7 +121,10 @@ def _arms(session: Session, pairs: Pairs, arms: Array, muscles: set[int], frame:
         index = pairs.muscle[own]
         single = _arms_about(session, free[row], [session.muscles[muscle] for muscle in index])
         off[index] = np.maximum(off[index], np.abs(np.array(single) - arms[own]))
-    return _largest("moment arms", off, session.muscles, frame)
+    return [
+        Difference("moment arms", float(off[index]), session.muscles[index].getName(), frame)
+        for index in sorted({*pairs.muscle.tolist()} & muscles)
+    ]
 
 
 def _arms_about(session: Session, coordinate: int, muscles: list[Any]) -> list[float]:
@@ -140,7 +160,10 @@ def _missed(session: Session, kind: str, acceleration: Array, applied: Array, fr
     size, own = len(wanted), model.getMobilityForces(state).to_numpy()
     mobility = opensim.Vector.createFromMat(own + to_mobilities(session, applied))
     udot, bodies, missed = opensim.Vector(size, 0.0), opensim.VectorOfSpatialVec(), opensim.Vector(size, 0.0)
-    matter.calcAcceleration(state, mobility, model.getRigidBodyForces(state), udot, bodies)
+    try:
+        matter.calcAcceleration(state, mobility, model.getRigidBodyForces(state), udot, bodies)
+    except RuntimeError:  # a singular mass matrix: a body without mass, or an axis whose function is flat here
+        return Difference(kind, float("nan"), "", frame)
     matter.multiplyByM(state, opensim.Vector.createFromMat(udot.to_numpy() - wanted), missed)
     needed = session.inverse_dynamics.solve(state, opensim.Vector.createFromMat(wanted)).to_numpy()
     largest = max(float(np.abs(needed).max(initial=0.0)), float(np.abs(applied).max(initial=0.0)), 1.0)

@@ -28,6 +28,8 @@ MUSCLE_CLASSES = {
     "DeGrooteFregly2016Muscle",
     "RigidTendonMuscle",
 }
+#: Paths that a posture decides alone.
+PATHS = {"GeometryPath", "FunctionBasedPath"}
 #: Mesh files are for drawing only, and a body without mass is common: neither changes an answer.
 _NOISE = re.compile(r"Couldn't find file '.*'|Unable to find geometry|\.vtp|\.stl|\.obj", re.IGNORECASE)
 
@@ -240,6 +242,10 @@ def _split_actuators(forces: list[Any], state: Any, key: ModelKey) -> tuple[list
                 raise ModelError(
                     explain(f"muscles of class {some(sorted(MUSCLE_CLASSES))}", f"{kind} '{name}'", fix, key.path)
                 )
+            if (path := muscle.getPath().getConcreteClassName()) not in PATHS:
+                got = f"{path} of '{name}'"
+                fix = "OpenSim solves it from the posture before, and may lose it: give the muscle a GeometryPath."
+                raise ModelError(explain(f"muscle paths of class {some(sorted(PATHS))}", got, fix, key.path))
             muscles.append(muscle)
         elif actuator := opensim.ScalarActuator.safeDownCast(force):
             actuators.append(actuator)
