@@ -383,7 +383,7 @@ PARTS = ("value", "speed", "acceleration")
 
 def judge(name: str, folder: str, free: list[str], kinematics: dict[str, Array], count: int) -> dict[str, Array]:
     """Everything that is right for the first ``count`` frames of a motion."""
-    zoo = model_zoo.CASES[name]()
+    zoo = model_zoo.of(name)
     one = Judge(Path(folder) / f"{name}.osim", zoo, free)
     out: dict[str, list[Array]] = {}
     for frame in frames(kinematics)[:count]:
@@ -409,7 +409,7 @@ def judge(name: str, folder: str, free: list[str], kinematics: dict[str, Array],
 
 def table(name: str, folder: str, coordinate: str, value: dict[str, float]) -> dict[str, float]:
     """−∂l/∂q of every muscle about one free coordinate in one posture, those that follow it following."""
-    zoo = model_zoo.CASES[name]()
+    zoo = model_zoo.of(name)
     one = Judge(Path(folder) / f"{name}.osim", zoo, [coordinate])
     slopes = one.slopes(one.follow(value))[0]
     return {muscle.getName(): float(slope) for muscle, slope in zip(one.muscles, slopes, strict=True)}
@@ -418,7 +418,7 @@ def table(name: str, folder: str, coordinate: str, value: dict[str, float]) -> d
 def forward(name: str, folder: str, kinematics: dict[str, Array], force: Array) -> Array:
     """Accelerations q̈ (T, N) of forces (T, N) about all coordinates, which all are free."""
     names = [str(one) for one in kinematics["coordinates"]]
-    zoo = model_zoo.CASES[name]()
+    zoo = model_zoo.of(name)
     one = Judge(Path(folder) / f"{name}.osim", zoo, names)
     pairs = zip(frames(kinematics), force, strict=True)
     found = [one.accelerations(frame, dict(zip(names, row, strict=True))) for frame, row in pairs]

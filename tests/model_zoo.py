@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -621,12 +622,19 @@ def many(count: int) -> Zoo:
 
 
 def moving_points(base: str, movers: Sequence[str]) -> Zoo:
-    """Points that move with a coordinate, which their muscle may cross or not; and some that come and go."""
+    """Points that move with a coordinate, which their muscle may cross or not; and some that come and go.
+
+    OpenSim's tension does not pull between two points of one body, though one of them moves in it: its moment arms of
+    the muscles ``moving_*`` are off by centimetres, where −∂l/∂q is what a tension does. It is right about
+    ``insertion``, whose moving point is the only one of its body, as models have them.
+    """
     zoo = joint_case(base)
     for name in movers:
         muscle = zoo.muscle(f"moving_{name}", ("trunk", (0.05, -0.2, 0.0)))
         muscle.getGeometryPath().updPathPointSet().cloneAndAppend(moving_point(zoo, name))
         muscle.addNewPathPoint(f"{name}_end", zoo.frame("shank"), vec((0.05, -0.12, 0.01)))
+    muscle = zoo.muscle("insertion", ("trunk", (0.05, -0.2, 0.0)), ("trunk", (0.07, -0.35, 0.01)))
+    muscle.getGeometryPath().updPathPointSet().cloneAndAppend(moving_point(zoo, "knee"))
     for name, low, high in (("there", -2.0, 2.0), ("away", 2.0, 3.0)):
         muscle = zoo.muscle(f"conditional_{name}", ("trunk", (0.05, -0.2, 0.0)))
         point = osim.ConditionalPathPoint()
@@ -782,9 +790,15 @@ CASES: dict[str, Callable[[], Zoo]] = {
 }
 
 
+@cache
+def of(name: str) -> Zoo:
+    """One case; its model is built once in a process."""
+    return CASES[name]()
+
+
 def write(name: str, folder: str) -> None:
     """The model of one case and its motion, in radians and in degrees."""
-    zoo = CASES[name]()
+    zoo = of(name)
     place = Path(folder)
     zoo.finish(name).printToXML(str(place / f"{name}.osim"))
     write_motion(place / f"{name}.mot", zoo, degrees=False)
