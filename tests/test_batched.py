@@ -268,16 +268,37 @@ def test_multipliers_of_a_muscle_that_one_moment_determines() -> None:
 def test_gap_is_in_the_unit_of_the_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gap of half the solver's own sum is half of the objective / p, whatever the unit and the weights."""
 
-    def with_large_gap(problem, exponent, scale, *rest):
-        batch = batched.solve_batched(problem, exponent, scale, *rest)
-        batch.gap[:] = 0.5 * np.sum(np.abs(scale * batch.x) ** exponent, axis=1) / exponent
-        return batch
+    def with_large_gap(problem, exponent, scale, x, multipliers):
+        proof = prove(problem, exponent, scale, x, multipliers)
+        return replace(proof, gap=0.5 * np.sum(np.abs(scale * x) ** exponent, axis=1) / exponent)
 
-    monkeypatch.setattr(solve, "solve_batched", with_large_gap)
+    monkeypatch.setattr(solve, "prove", with_large_gap)
     problem = two_blocks().with_weights(np.linspace(0.5, 2.0, 9))
     for cost, p in (("sum_force_squared", 2.0), ("activation_power", 3.0)):
         solution = solve_static(problem, cost, p)
         np.testing.assert_allclose(solution.gap, 0.5 * solution.objective / p, rtol=1e-12)
+
+
+@pytest.mark.parametrize("p", [1.5, 2.0, 4.0])
+def test_what_newton_gets_wrong_is_solved_again(p: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it claims: other multipliers, another answer, or that the moments cannot be met."""
+
+    def forged(problem, exponent, scale, *rest):
+        batch = batched.solve_batched(problem, exponent, scale, *rest)
+        batch.multipliers[0] *= 1.5
+        batch.x[1] = np.nan
+        batch.x[2] = np.where(batch.x[2] > 0.5, 1.0, batch.x[2])
+        batch.infeasible[3], batch.x[3] = True, 0.0
+        return batch
+
+    problem = two_blocks()
+    right = solve_static(problem, exponent=p)
+    monkeypatch.setattr(solve, "solve_batched", forged)
+    solution = solve_static(problem, exponent=p)
+    np.testing.assert_allclose(solution.objective, right.objective, rtol=1e-8)
+    assert solution.gap is not None
+    assert np.isfinite(solution.gap).all()
+    assert {0, 1, 3} <= set(solution.detail)
 
 
 def test_a_solution_as_initial_guess_saves_steps() -> None:

@@ -47,7 +47,7 @@ def solve_again(
         for attempt in _tries(whole, cost, scale, suspect):
             proof = prove(one, cost.exponent, scale[None], attempt.x[None], attempt.multipliers[None])
             sure = bool(proof.certified[0])
-            if sure or (attempt.stands and found.status[frame] is not Status.SOLVED):
+            if sure or (attempt.stands and proof.feasible[0] and found.status[frame] is not Status.SOLVED):
                 found.x[frame], found.iterations[frame] = attempt.x, attempt.iterations
                 found.status[frame] = Status.SOLVED
                 found.detail[frame] = f"Solved by {attempt.how}: newton did not come to rest."
@@ -61,6 +61,8 @@ def solve_again(
         found.detail[frame] = describe_shortfall(problem, error.shortfall)
     except ArithmeticError as error:
         found.detail.setdefault(frame, str(error))
+    if found.status[frame] is Status.SOLVED:
+        found.detail[frame] += " Not certified."
 
 
 def _tries(whole: Frame, cost: Cost, scale: Array, suspect: bool) -> Iterator[_Try]:

@@ -83,7 +83,10 @@ def _walk(A: Array, b: Array, low: Array, high: Array, p: float, share: float) -
         normal = (A * compliance) @ A.T
         diagonal = np.diagonal(normal)
         normal = normal + np.diag(np.where(diagonal > 0.0, share * diagonal, 1.0))
-        turn = np.linalg.solve(normal, missing + A @ (compliance * pull))
+        try:
+            turn = np.linalg.solve(normal, missing + A @ (compliance * pull))
+        except np.linalg.LinAlgError:
+            break
         move = compliance * (A.T @ turn - pull)
         to_left = np.where(barred, aim / over - left - left * move / over, 0.0)
         to_right = np.where(capped, aim / under - right + right * move / under, 0.0)

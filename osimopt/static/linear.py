@@ -97,7 +97,8 @@ def shortfall(frame: Frame) -> dict[int, float]:
 def attainable(frame: Frame) -> tuple[Frame, Array]:
     """The frame with the nearest moments that can be met (by the largest miss), and unknowns that meet them.
 
-    A linear program, repeated on what it leaves, magnified, until that is nothing or stays.
+    A linear program, repeated on what it leaves, magnified, until that is nothing or stays. Where none is found within
+    rounding, and none is proved away, moments stay as they are.
 
     Raises
     ------
@@ -111,14 +112,19 @@ def attainable(frame: Frame) -> tuple[Frame, Array]:
         size = float(np.abs(missing).max(initial=0.0))
         if size <= EXACT * allowed:
             break
-        better, ray = _least_miss(frame, x, missing, size)
+        try:
+            better, ray = _least_miss(frame, x, missing, size)
+        except (ArithmeticError, InfeasibleError):  # HiGHS lost its way
+            break
         if least_missed(frame.A, frame.b, frame.lower, frame.upper, ray) > allowed:
             raise InfeasibleError(shortfall(frame))
         left = float(np.abs(frame.b - frame.A @ better).max())
         if left >= size:
             break
         x = better
-    return replace(frame, b=frame.A @ x), x
+    met = frame.A @ x
+    known = float(np.abs(frame.b - met).max(initial=0.0)) <= allowed
+    return replace(frame, b=met) if known else frame, x
 
 
 def _least_miss(frame: Frame, x: Array, missing: Array, size: float) -> tuple[Array, Array]:

@@ -47,17 +47,20 @@ CHUNK = 256
 class Proof:
     """By frame (T,): what the cost, Σ |scale · x|^p / p, is at most above its optimum; the same of any activation.
 
-    ``certified`` where moments and bounds hold and the gap is small; elsewhere the numbers are bounds of nothing.
+    ``feasible`` where moments and bounds hold, ``certified`` where the gap is small too; elsewhere the numbers are
+    bounds of nothing.
     """
 
     gap: Array
     activation_error: Array
+    feasible: Mask
     certified: Mask
 
     @classmethod
     def none(cls, frames: int) -> Proof:
         """Nothing proved."""
-        return cls(np.full(frames, np.inf), np.full(frames, np.inf), np.zeros(frames, dtype=bool))
+        no = np.zeros(frames, dtype=bool)
+        return cls(np.full(frames, np.inf), np.full(frames, np.inf), no, no.copy())
 
 
 def prove(problem: RedundancyProblem, exponent: float, scale: Array, x: Array, multipliers: Array) -> Proof:
@@ -68,7 +71,7 @@ def prove(problem: RedundancyProblem, exponent: float, scale: Array, x: Array, m
         keep = slice(first, first + CHUNK)
         found = _prove(problem, keep, exponent, scale[keep], np.nan_to_num(x[keep]), np.nan_to_num(multipliers[keep]))
         proof.gap[keep], proof.activation_error[keep] = found[:2]
-        proof.certified[keep] = found[2] & known[keep]
+        proof.feasible[keep], proof.certified[keep] = (mask & known[keep] for mask in found[2:])
     return proof
 
 
@@ -102,8 +105,8 @@ def distance(gap: Array, p: float, least: Array, largest: Array) -> Array:
 
 def _prove(
     problem: RedundancyProblem, keep: slice, p: float, scale: Array, x: Array, multipliers: Array
-) -> tuple[Array, Array, Mask]:
-    """Gap, bound on the activations' error, and whether the frames are certified."""
+) -> tuple[Array, Array, Mask, Mask]:
+    """Gap, bound on the activations' error, and whether the frames are feasible and certified."""
     lower, upper = problem.bounds()
     inside = np.minimum(np.maximum(x, lower), upper)
     beyond = np.abs(x - inside).max(axis=1, initial=0.0)
@@ -123,7 +126,8 @@ def _prove(
     certified = feasible & (gap <= OPTIMAL * cost.sum(axis=1) + SMALL**p)
     own = slice(0, len(problem.muscles))
     error = _error(short, p, *(array[:, own] for array in (y, best, slope, low, high)))
-    return gap, np.where(free[:, own], 0.0, error / s[:, own]).max(axis=1, initial=0.0), certified
+    error = np.where(free[:, own], 0.0, error / s[:, own]).max(axis=1, initial=0.0)
+    return gap, error, feasible, certified
 
 
 def _balance(

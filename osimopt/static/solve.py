@@ -64,8 +64,9 @@ def solve_static(
         tendon; for ``activation_power`` and ``min_max``. A De Groote tendon that its fibre would push is slack and
         carries nothing; frames where a muscle has no equilibrium fail.
     solver
-        ``"newton"`` (any p > 1): all frames at once on the dual problem, with a certificate; ``"slsqp"`` (any p > 1),
-        frame by frame; ``"lsq_linear"`` (p = 2 where every coordinate has an unbounded reserve of
+        ``"newton"`` (any p > 1): all frames at once on the dual problem; a frame whose answer is not proved optimal
+        goes to an interior-point method and SLSQP, and ``detail`` says so. ``"slsqp"`` (any p > 1), frame by frame;
+        ``"lsq_linear"`` (p = 2 where every coordinate has an unbounded reserve of
         its own), ``"highs"`` (linear costs). ``"auto"`` takes highs for linear costs, slsqp where activations
         are given as initial_guess, and newton otherwise; ``provenance["solver"]["used"]`` says which.
     device

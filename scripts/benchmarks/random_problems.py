@@ -28,8 +28,9 @@ from osimopt.costs import get_cost, scale_of_unknowns
 
 #: Relative to the largest moment, at least 1 N·m: what may be missed, and effects that add up to less are rounding.
 ALLOWED, ROUNDING = 1e-9, 1e-10
-#: Relative to the optimum; an answer may cost so much more, and so much may a judge leave open itself.
-OPTIMAL, JUDGED = 1e-6, 1e-8
+#: Relative to the optimum; an answer may cost so much more, so much may a judge leave open itself, and so much is
+#: rounding of long double and of the moments that the judge misses.
+OPTIMAL, JUDGED, CLOSE = 1e-6, 1e-6, 1e-9
 Array = np.ndarray
 Long = np.longdouble
 
@@ -324,7 +325,7 @@ def compare(part, mine, y, gap, error, sure, scale, muscles, count, say) -> None
         away = np.abs(best - y[open_])[:, :muscles] - far_from_optimum(keep, np.maximum(cost - dual, 0.0))[:, :muscles]
         away = (away / scale[open_][:, :muscles]).max(axis=1)
         wrong, certified = above > OPTIMAL * cost + 1e-15, sure[open_]
-        low = certified & (above > gap[open_] + JUDGED * cost + 1e-18)
+        low = certified & (above > gap[open_] + CLOSE * cost + 1e-18)
         far = certified & (away > error[open_] * (1.0 + 1e-9) + 1e-9)
         for name, mask in zip(found, (wrong, low, far), strict=True):
             found[name][open_[good]] = mask[good]
