@@ -393,6 +393,21 @@ def test_refused_by_name(cases: Callable[[str], Case], name: str, says: str) -> 
         cases(name).load()
 
 
+def test_opensims_own_moments_about_a_ball_are_refused_by_name(cases: Callable[[str], Case], tmp_path: Path) -> None:
+    """InverseDynamicsTool takes the rates of a Ball's angles for its speeds; a Gimbal's are."""
+    case = cases("joint_ball")
+    labels = [f"{name}_moment" for name in case.problem.coordinates]
+    rows = np.column_stack([case.problem.time, case.problem.generalized_force])
+    body = "\n".join("\t".join(f"{value:.16g}" for value in row) for row in rows)
+    header = f"Inverse Dynamics Generalized Forces\nversion=1\nnRows={len(rows)}\nnColumns={len(labels) + 1}\n"
+    path = tmp_path / "id.sto"
+    path.write_text(f"{header}inDegrees=no\nendheader\n" + "\t".join(["time", *labels]) + f"\n{body}\n")
+    with pytest.raises(OsimoptError, match="r1"):
+        case.load(generalized_force=path)
+    given = cases("joint_gimbal").load(generalized_force=path)
+    assert relative(given.generalized_force, case.problem.generalized_force) < DYNAMICS
+
+
 @pytest.mark.parametrize(
     "kind", ["Thelen2003Muscle_Deprecated", "Schutte1993Muscle_Deprecated", "Delp1990Muscle_Deprecated"]
 )
