@@ -120,7 +120,22 @@ class Evidence:
         span = f" ({self.start:g} to {self.end:g} s)" if self.frames else ""
         found = f"{self.solved} of {self.frames}{span}"
         frames = Gate("frames solved", found, "all", self.solved == self.frames, "")
-        return [frames, *self._loads(), self._reserves(), *self._residuals()]
+        return [frames, *self._self_check(), *self._loads(), self._reserves(), *self._residuals()]
+
+    def _self_check(self) -> list[Gate]:
+        """What OpenSim was asked a second time (``provenance["self_check"]``); what differs was refused."""
+        parts = self.provenance.get("self_check", {})
+        if "model" not in parts:
+            return []
+        done = {
+            name: max(own["largest_difference"].values(), default=0.0)
+            for name, own in parts.items()
+            if "largest_difference" in own
+        }
+        found = [f"{name} to {size:.1g}" for name, size in done.items()]
+        found += [f"not the {name} ({own['not_checked']})" for name, own in parts.items() if name not in done]
+        passes = True if len(done) == len(parts) else None
+        return [Gate("OpenSim asked twice", ", ".join(found), "agreement to 1e-06", passes, "")]
 
     def _loads(self) -> list[Gate]:
         """Of a free base: loads that do not cover every frame are refused before anything is solved."""

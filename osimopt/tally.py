@@ -71,7 +71,7 @@ class Tally:
                 problem.geometry.served,
                 problem.generalized_force,
                 carried(problem, solution.reserve_control),
-                problem.provenance,
+                {**problem.provenance, "self_check": solution.provenance.get("self_check", {})},
             ),
             counts=Counter(solution.status.tolist()),
             first=first,

@@ -197,6 +197,7 @@ def _provenance(model: Model, request: Request, heard: list[str]) -> dict[str, A
         "inputs": {name: {"file": path.name, "sha256": sha256(path)} for name, path in given.items()},
         "options": request.options(),
         "units": {coordinate.name: coordinate.unit for coordinate in coordinates},
+        "switched_off": list(model.description.switched_off),
         "floating": [coordinate.name for coordinate in coordinates if coordinate.floating],
         "warnings": list(dict.fromkeys(said)),
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -40,6 +40,8 @@ FRAMES = 3
 WIDEST, UPRIGHT = np.pi, 1.2
 #: m; a moment arm and −∂l/∂q may differ by this much before the muscle's length is named.
 INCONSISTENT = 1e-3
+#: m; a fitted moment arm may be off the model's by this much: more is a fit to wrong lengths, or of another model.
+FITTED = 2e-3
 #: By kind of difference: how much is rounding, its unit, and what is compared.
 LIMITS = {
     "coordinates": (1e-9, "rad or m", "coordinates that read back as they were set"),
@@ -109,6 +111,21 @@ def check_forces(
         "opensim", WORKER + "check_forces", model.key, motion, muscle, actuator, applied, subject=model.path
     )
     return {"times_s": motion.time.tolist(), **_judged(differences, model, motion.time, missed)}
+
+
+def compare_paths(model: Model, motion: Kinematics, moment_arm: Array, muscles: Sequence[int]) -> list[str]:
+    """Sentences about muscles whose fitted moment arms (T, D, M) are not those of the model's own paths."""
+    function = "osimopt.adapters.worker.geometry:arms_in"
+    own = isolation.run("opensim", function, model.key, motion.value, muscles, subject=model.path)
+    off = np.abs(moment_arm - own)[:, :, muscles].max(axis=(0, 1), initial=0.0)
+    names = [model.description.muscles.names[index] for index in muscles]
+    worst = [f"{names[i]} ({1e3 * off[i]:.1f} mm)" for i in np.argsort(-off) if off[i] > FITTED]
+    if not worst:
+        return []
+    return [
+        f"Moment arms of the paths given differ from those of the model's own by more than {1e3 * FITTED:g} mm in "
+        f"three frames of this motion: {some(worst, 12)}. Fit them anew for this model (osimopt fit-geometry)."
+    ]
 
 
 def spread(frames: int) -> NDArray[np.intp]:

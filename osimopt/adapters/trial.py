@@ -28,7 +28,7 @@ from .model import Model
 from .plausibility import check_size
 from .polynomials import along_motion, join_muscles
 from .put_back import put_back
-from .selfcheck import check_trial, spread
+from .selfcheck import check_trial, compare_paths, spread
 
 Array = NDArray[np.float64]
 
@@ -189,7 +189,11 @@ class Trial:
             None if target is None else target[few],
         )
         frames = motion.frames(few)
-        self.provenance["self_check"]["trial"] = check_trial(self._model_at(frames), frames, claims)
+        model = self._model_at(frames)
+        self.provenance["self_check"]["trial"] = check_trial(model, frames, claims)
+        if not own:
+            fitted = sorted(set(range(len(gain[0]))) - set(self._own_paths()))
+            self._note(compare_paths(model, frames, geometry.frames(few).moment_arm, fitted))
 
     def _extract(self, motion: Kinematics, progress: Progress | None) -> Extracted:
         pairs = self._find_pairs()

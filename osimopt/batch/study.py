@@ -35,6 +35,7 @@ class Reading(_Part):
     passive_force: bool | None = None
     gain: Literal["opensim", "corrected", "isometric"] | None = None
     replace_force_set: bool | None = None
+    contact: Literal["auto", "on", "off"] | None = None
 
     def options(self) -> dict[str, Any]:
         """What is said."""

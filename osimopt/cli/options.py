@@ -27,6 +27,10 @@ Passive = Annotated[bool, typer.Option("--passive-force", help="Add passive fibr
 Gain = Annotated[
     str, typer.Option(help="Maximum force: opensim, corrected (true pennation) or isometric (max_isometric_force).")
 ]
+Contact = Annotated[
+    str,
+    typer.Option(help="Forces of the model that press on the ground: on, off, or auto (off beside external loads)."),
+]
 Geometry = Annotated[
     str,
     typer.Option(

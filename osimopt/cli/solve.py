@@ -13,6 +13,7 @@ from . import dynamic
 from . import surrogate as by_network
 from .options import (
     Cache,
+    Contact,
     Forces,
     Gain,
     Geometry,
@@ -84,6 +85,7 @@ def extract(
     weld: Weld = None,
     gain: Gain = "opensim",
     geometry: Geometry = "opensim",
+    contact: Contact = "auto",
     cache: Cache = None,
     jobs: Jobs = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path("osimopt_arrays"),
@@ -97,7 +99,7 @@ def extract(
     with stoppable(out), progress("Reading the motion") as moved:
         problem = load_problem(
             model, motion, external_loads, generalized_force, time_range, lowpass_hz, None, tuple(weld or ()),
-            False, gain, read_geometry(geometry), jobs, cache=cache, progress=moved,  # type: ignore[arg-type]
+            False, gain, read_geometry(geometry), jobs, cache=cache, contact=contact, progress=moved,  # type: ignore[arg-type]
         )  # fmt: skip
         folder = write_arrays(problem, out, overwrite=overwrite)
     for warning in problem.provenance["warnings"]:
@@ -137,6 +139,7 @@ def solve(
     passive_force: Passive = False,
     gain: Gain = "opensim",
     geometry: Geometry = "opensim",
+    contact: Contact = "auto",
     cache: Cache = None,
     jobs: Jobs = None,
     out: Out = Path("osimopt_results"),
@@ -165,7 +168,7 @@ def solve(
         "model": model, "motion": motion, "external_loads": external_loads, "cache": cache, "n_jobs": jobs,
         "generalized_force": generalized_force, "time_range": time_range, "lowpass_hz": lowpass_hz,
         "reserves": read_reserves(reserves), "weld": tuple(weld or ()), "passive_force": passive_force, "gain": gain,
-        "geometry": read_geometry(geometry),
+        "geometry": read_geometry(geometry), "contact": contact,
     }  # fmt: skip
     with stoppable(out):
         SOLVERS[method](out, overwrite, read, {k: v for k, v in {**both, **own}.items() if v is not None})

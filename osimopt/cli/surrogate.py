@@ -12,6 +12,7 @@ from ..errors import InputError, explain
 from .dynamic import iterations, refuse_forces
 from .options import (
     Cache,
+    Contact,
     Forces,
     Gain,
     Geometry,
@@ -56,6 +57,7 @@ def predict(
     passive_force: Passive = False,
     gain: Gain = "opensim",
     geometry: Geometry = "opensim",
+    contact: Contact = "auto",
     cache: Cache = None,
     jobs: Jobs = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Result folder.")] = Path("osimopt_predicted"),
@@ -70,7 +72,7 @@ def predict(
         "model": model, "motion": motion, "external_loads": external_loads, "generalized_force": generalized_force,
         "time_range": time_range, "lowpass_hz": lowpass_hz, "reserves": read_reserves(reserves),
         "weld": tuple(weld or ()), "passive_force": passive_force, "gain": gain, "cache": cache,
-        "geometry": read_geometry(geometry),
+        "geometry": read_geometry(geometry), "contact": contact,
         "n_jobs": jobs,
     }  # fmt: skip
     with stoppable(out):

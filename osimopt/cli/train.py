@@ -14,7 +14,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..errors import InputError, explain
 from .dynamic import refuse_forces
-from .options import Cache, Gain, Jobs, Lowpass, Model, Overwrite, Passive, Reserves, TimeRange, Weld, read_reserves
+from .options import (
+    Cache,
+    Contact,
+    Gain,
+    Jobs,
+    Lowpass,
+    Model,
+    Overwrite,
+    Passive,
+    Reserves,
+    TimeRange,
+    Weld,
+    read_reserves,
+)
 from .stopping import stoppable
 from .terminal import messages, progress, say
 
@@ -103,6 +116,7 @@ def train(
     weld: Weld = None,
     passive_force: Passive = False,
     gain: Gain = "opensim",
+    contact: Contact = "auto",
     cache: Cache = None,
     jobs: Jobs = None,
     overwrite: Overwrite = False,
@@ -125,6 +139,7 @@ def train(
     read: dict[str, Any] = {
         "time_range": time_range, "lowpass_hz": lowpass_hz, "reserves": read_reserves(reserves), "cache": cache,
         "weld": tuple(weld or ()), "passive_force": passive_force, "gain": gain, "n_jobs": jobs,
+        "contact": contact,
     }  # fmt: skip
     run: Any = KINDS[kind.value].of(_given(shape), _given(options), _given(own), quick)
     if kind.value == "dynamic":

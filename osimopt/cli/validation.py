@@ -10,6 +10,7 @@ import typer
 from .emg import Band, EnvelopeHz, Mapping, Mvc, Notch, SideOf, StridesColumn, StridesFrom, read_recording, read_strides
 from .options import (
     Cache,
+    Contact,
     Forces,
     Gain,
     Geometry,
@@ -58,6 +59,7 @@ def validate(
     passive_force: Passive = False,
     gain: Gain = "opensim",
     geometry: Geometry = "opensim",
+    contact: Contact = "auto",
     cache: Cache = None,
     jobs: Jobs = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path("osimopt_validation"),
@@ -82,8 +84,8 @@ def validate(
         with progress("Reading the motion") as moved:
             problem = load_problem(
                 model, motion, external_loads, generalized_force, time_range, lowpass_hz, read_reserves(reserves),
-                tuple(weld or ()), passive_force, gain, read_geometry(geometry), jobs, cache=cache,  # type: ignore[arg-type]
-                progress=moved,
+                tuple(weld or ()), passive_force, gain, read_geometry(geometry), jobs,  # type: ignore[arg-type]
+                cache=cache, contact=contact, progress=moved,  # type: ignore[arg-type]
             )  # fmt: skip
         with progress("Solving") as moved:
             ranking = rank_costs(problem, recorded, mapped, wanted, strides=found or (), progress=moved)

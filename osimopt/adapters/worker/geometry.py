@@ -51,17 +51,27 @@ def find_pairs(key: ModelKey, value: Array, muscles: Sequence[int]) -> Pairs:
     then pairs as well. ``value`` (S, N) are postures of the motion, which show it.
     """
     session = load(key)
-    spanned = spans(session) & np.isin(np.arange(len(session.muscles)), muscles)
     postures = np.array([follow(session, posture.copy()) for posture in value])
-    coordinate, muscle = np.nonzero(spanned)
-    plan = make_plan(session, coordinate, muscle, spanned, np.zeros(0, dtype=np.intp))
-    arms = np.zeros((len(postures), *spanned.shape))
-    arms[:, coordinate, muscle] = [_try(session, posture, plan) for posture in postures]
-    probed = _take_from_forces(session, postures, arms, muscles)
+    arms, spanned, probed = _arms_in(session, postures, muscles)
     active = acts(np.nan_to_num(arms), axis=0)
     coordinate, muscle = np.nonzero(spanned | active)
     served = np.asarray((spanned & active).any(axis=1))
     return Pairs(coordinate, muscle, served, spanned, probed, _inconsistent(session, spanned, postures, arms))
+
+
+def arms_in(key: ModelKey, value: Array, muscles: Sequence[int]) -> Array:
+    """Moment arms (S, D, M) of some muscles along the model's own paths in postures (S, N), zero of the others."""
+    return _arms_in(load(key), value, muscles)[0]
+
+
+def _arms_in(session: Session, postures: Array, muscles: Sequence[int]) -> tuple[Array, NDArray[np.bool_], Index]:
+    """Moment arms (S, D, M), what the muscles span, and those of them that are taken from forces."""
+    spanned = spans(session) & np.isin(np.arange(len(session.muscles)), muscles)
+    coordinate, muscle = np.nonzero(spanned)
+    plan = make_plan(session, coordinate, muscle, spanned, np.zeros(0, dtype=np.intp))
+    arms = np.zeros((len(postures), *spanned.shape))
+    arms[:, coordinate, muscle] = [_try(session, posture, plan) for posture in postures]
+    return arms, spanned, _take_from_forces(session, postures, arms, muscles)
 
 
 def make_plan(session: Session, coordinate: Index, muscle: Index, spanned: NDArray[np.bool_], probed: Index) -> Plan:
