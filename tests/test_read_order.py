@@ -32,8 +32,8 @@ DEFAULTS = """<defaults>
 </defaults>"""
 #: Of the largest number of a table, the least that these defaults change.
 CHANGED = 0.02
-#: Relative: a model that was written once more has 17 digits or fewer.
-SAME = 1e-12
+#: Relative, and absolute where there is nothing: equilibria of a model that was written once more, in fewer digits.
+SAME, NOTHING = 1e-7, 1e-9
 
 BUILD = """
 import sys
@@ -61,7 +61,7 @@ other.finalizeConnections()
 late = opensim.Model(sys.argv[1])
 late.finalizeConnections()
 order = {"early": early, "other": other, "late": late, "again": early}
-print(json.dumps({name: osimopt.muscle_table(model, "knee", n=3).to_numpy().tolist() for name, model in order.items()}))
+print(json.dumps({name: osimopt.muscle_table(model, "knee", n=4).to_numpy().tolist() for name, model in order.items()}))
 """
 
 
@@ -171,5 +171,5 @@ def test_live_models(folder: Path, alone: Callable[[str], Array]) -> None:
     found = json.loads(script(LIVE, folder / "plain.osim", folder / "other.osim", cwd=folder).splitlines()[-1])
     for name, right in (("early", "plain"), ("again", "plain"), ("other", "other"), ("late", "other")):
         np.testing.assert_allclose(
-            np.array(found[name], dtype=float), alone(right), rtol=SAME, atol=1e-14, err_msg=name
+            np.array(found[name], dtype=float), alone(right), rtol=SAME, atol=NOTHING, err_msg=name
         )
