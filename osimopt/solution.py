@@ -227,12 +227,12 @@ def judge(
     """Split (T, M + K) unknowns, check them against the problem, blank failed frames.
 
     A frame claimed solved is downgraded where a moment is missed by more than
-    ``tolerance`` · max(1 N·m, largest moment of the problem) or a bound is passed by more than 1e-9.
+    ``tolerance`` · max(1 N·m, its largest moment) or a bound is passed by more than 1e-9.
     """
     count = len(problem.muscles)
     activation, control = x[:, :count].copy(), x[:, count:].copy()
     lower, upper = problem.bounds()
-    allowed = tolerance * max(1.0, float(np.abs(problem.generalized_force).max(initial=0.0)))
+    allowed = tolerance * np.maximum(1.0, np.abs(problem.generalized_force).max(axis=1, initial=0.0))
     missed = np.abs(moment_residual(problem, activation, control)).max(axis=1, initial=0.0)
     outside = np.maximum(lower - x, x - upper).max(axis=1, initial=0.0)
     checked = np.array(status, dtype=object)
@@ -241,7 +241,7 @@ def judge(
     checked[unmet] = Status.RESIDUAL
     checked[claimed & ~unmet & ~(outside <= BOUND_TOLERANCE)] = Status.OUT_OF_BOUNDS
     for frame in np.flatnonzero(unmet).tolist():
-        detail[frame] = f"Missed by {missed[frame]:.2g} N·m, allowed {allowed:.2g}."
+        detail[frame] = f"Missed by {missed[frame]:.2g} N·m, allowed {allowed[frame]:.2g}."
     failed = checked != Status.SOLVED
     activation[failed], control[failed] = np.nan, np.nan
     return activation, control, checked

@@ -117,7 +117,7 @@ def attainable(frame: Frame) -> tuple[Frame, Array]:
         except (ArithmeticError, InfeasibleError):  # HiGHS lost its way
             break
         if least_missed(frame.A, frame.b, frame.lower, frame.upper, ray) > allowed:
-            raise InfeasibleError(shortfall(frame))
+            raise InfeasibleError(_described(frame))
         left = float(np.abs(frame.b - frame.A @ better).max())
         if left >= size:
             break
@@ -125,6 +125,14 @@ def attainable(frame: Frame) -> tuple[Frame, Array]:
     met = frame.A @ x
     known = float(np.abs(frame.b - met).max(initial=0.0)) <= allowed
     return replace(frame, b=met) if known else frame, x
+
+
+def _described(frame: Frame) -> dict[int, float]:
+    """The shortfall of a frame that is proved infeasible; nothing where HiGHS loses its way."""
+    try:
+        return shortfall(frame)
+    except (ArithmeticError, InfeasibleError):
+        return {}
 
 
 def _least_miss(frame: Frame, x: Array, missing: Array, size: float) -> tuple[Array, Array]:

@@ -10,6 +10,10 @@ from above are at hand, neither of which cancels where the other does: (φ′(x)
 ends with what rounding can do to it. What x misses, and what rounding can hide of it, is counted against it at λ's
 price, without sign.
 
+At the limit of what can be met λ is large, and an answer may use up what it is allowed to miss. Among all x that miss
+no moment by more than is allowed, the least cost is at least g(λ) − allowed ‖λ‖₁; so P(x) is above it, and above that
+of the moments asked for, by no more than the brackets and Σ_d allowed |λ_d| − λ_d ρ_d, none of which is negative.
+
 From the gap follows how far each activation can be from its optimum, for moments within rounding of those asked for:
 by the strong convexity of |y|^p within the bounds, and, for p > 2, unknown by unknown, because the optimum's own
 brackets sum up to no more than the gap.
@@ -110,7 +114,8 @@ def _prove(
     lower, upper = problem.bounds()
     inside = np.minimum(np.maximum(x, lower), upper)
     beyond = np.abs(x - inside).max(axis=1, initial=0.0)
-    missed, noise, z, largest = _balance(problem, keep, inside, multipliers)
+    residual, noise, z, largest = _balance(problem, keep, inside, multipliers)
+    missed, allowed = np.abs(residual), ALLOWED * largest
     free = scale <= 0.0
     s = np.where(free, 1.0, scale)
     y, low, high, slope = s * inside, s * lower, s * upper, z / s
@@ -120,10 +125,17 @@ def _prove(
     if free.any():  # what costs nothing: ψ is linear
         cost, brackets = np.where(free, 0.0, cost), np.where(free, _linear(inside, z, lower, upper), brackets)
     price = np.abs(multipliers)
-    short = brackets.sum(axis=1) + (price * missed).sum(axis=1)
-    gap = short + (price * noise).sum(axis=1)
-    feasible = (missed.max(axis=1, initial=0.0) <= ALLOWED * largest) & (beyond <= ALLOWED)
-    certified = feasible & (gap <= OPTIMAL * cost.sum(axis=1) + SMALL**p)
+    total, apart = cost.sum(axis=1), brackets.sum(axis=1)
+    hidden, enough = (price * noise).sum(axis=1) + ROUNDING * total, OPTIMAL * total + SMALL**p
+    short = apart + (price * missed).sum(axis=1)
+    gap = short + hidden
+    feasible = (missed.max(axis=1, initial=0.0) <= allowed) & (beyond <= ALLOWED)
+    if (limit := np.flatnonzero(feasible & (gap > enough))).size:
+        unused = np.maximum(allowed[limit, None] * price[limit] - multipliers[limit] * residual[limit], 0.0)
+        among = apart[limit] + hidden[limit] + unused.sum(axis=1)
+        better = limit[among <= enough[limit]]
+        gap[better], short[better] = among[among <= enough[limit]], apart[better]
+    certified = feasible & (gap <= enough)
     own = slice(0, len(problem.muscles))
     error = _error(short, p, *(array[:, own] for array in (y, best, slope, low, high)))
     error = np.where(free[:, own], 0.0, error / s[:, own]).max(axis=1, initial=0.0)
@@ -133,7 +145,7 @@ def _prove(
 def _balance(
     problem: RedundancyProblem, keep: slice, x: Array, multipliers: Array
 ) -> tuple[Array, Array, Array, Array]:
-    """|b − A x| (T, D), what rounding can do to it, z = Aᵀλ (T, U), and the largest moment (T,), 1 at least."""
+    """What x misses (T, D), what rounding can do to it, z = Aᵀλ (T, U), and the largest moment (T,), 1 at least."""
     geometry, muscles = problem.geometry, len(problem.muscles)
     rows, row, muscle = len(problem.coordinates), geometry.pair_coordinate, geometry.pair_muscle
     arms, passive = _across(geometry.moment_arms[keep]), problem.passive_force[keep]
@@ -143,11 +155,11 @@ def _balance(
     if passive.any():
         target = target - _sums(arms * _across(passive)[muscle], row, rows)
     effect, control = problem.reserves.frames(keep).effect, x[:, muscles:, None]
-    missed = np.abs(target - _sums(moved, row, rows) - np.matmul(effect, control)[:, :, 0])
+    residual = target - _sums(moved, row, rows) - np.matmul(effect, control)[:, :, 0]
     size = _sums(np.abs(moved), row, rows) + np.matmul(np.abs(effect), np.abs(control))[:, :, 0] + np.abs(target)
     by_muscle = _sums(value * _across(multipliers)[row], muscle, muscles)
     z = np.concatenate([by_muscle, np.matmul(multipliers[:, None, :], effect)[:, 0]], axis=1)
-    return missed, ROUNDING * size, z, np.maximum(1.0, np.abs(target).max(axis=1, initial=0.0))
+    return residual, ROUNDING * size, z, np.maximum(1.0, np.abs(target).max(axis=1, initial=0.0))
 
 
 def _across(array: Array) -> Array:
