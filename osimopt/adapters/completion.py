@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 
 #: rad, and rad/s; a coordinate that stays below this stands still at zero.
 MOVED = 1e-6
+#: Share of a coordinate's largest rate by which speeds may contradict the motion.
+RATE = 0.01
 #: Frames per call of opensim's process.
 CHUNK = 2000
 
@@ -31,7 +33,9 @@ def complete(model: Model, time: Array, value: Array, speed: Array | None, keep:
     else:
         acceleration = signals.quintic_spline(time, speed, derivative=1)(time)
         if any(coordinate.turning for coordinate in model.description.coordinates):
+            given = speed
             speed, acceleration = _rates(model, value, speed, acceleration)
+            _refuse_rates(model, signals.differentiate(time, value)[0], given, speed)
     return follow(model, time[keep], value[keep], speed[keep], acceleration[keep], n_jobs)
 
 
@@ -65,14 +69,27 @@ def follow(model: Model, time: Array, value: Array, speed: Array, acceleration: 
     return Kinematics(time, names, value, speed, acceleration, Coupling(dependent, independent, slope))
 
 
+def _refuse_rates(model: Model, slope: Array, given: Array, rate: Array) -> None:
+    """Refuse rates of coordinates in the place of OpenSim's speeds: they fit the slope of the motion, and these not."""
+    for index, coordinate in enumerate(model.description.coordinates):
+        if not coordinate.turning:
+            continue
+        as_speed, as_rate = (float(np.abs(own[:, index] - slope[:, index]).max()) for own in (rate, given))
+        if as_speed > RATE * max(1.0, float(np.abs(slope[:, index]).max())) and as_rate < 0.1 * as_speed:
+            got = f"the rate of '{coordinate.name}', off the speed by up to {as_speed:.3g} rad/s"
+            fix = "In a joint with speeds of its own these are angular velocities: leave the speeds out."
+            raise InputError(explain("OpenSim's speeds", got, fix, model.path))
+
+
 def turning_and_moved(model: Model, motion: Kinematics) -> list[str]:
-    """Free coordinates of joints with speeds of their own that leave zero in a motion.
+    """Coordinates of joints with speeds of their own that leave zero in a motion, where the joint moves at all.
 
     There OpenSim's tools, which take a coordinate's rate for its speed, are wrong.
     """
     moved = (np.abs(motion.value) + np.abs(motion.speed)).max(axis=0) > MOVED
+    joints = {c.joint for c in model.description.coordinates if c.turning and c.kind == "free"}
     coordinates = zip(model.description.coordinates, moved, strict=True)
-    return [c.name for c, own in coordinates if c.turning and c.kind == "free" and own]
+    return [c.name for c, own in coordinates if c.turning and c.joint in joints and own]
 
 
 def couple(model: Model, value: Array, n_jobs: int = 1) -> Array:

@@ -181,6 +181,11 @@ def _provenance(model: Model, request: Request, heard: list[str]) -> dict[str, A
     if model.description.switched_off:
         said.append(f"Switched off in the model and left out: {some(model.description.switched_off, 40)}")
     said += _contact(model, request)
+    if model.description.within:
+        said.append(
+            f"{some(model.description.within, 12)}: OpenSim lets no force act between a moving point and its neighbour "
+            "on the same body, although their distance changes; its moment arm is not used, -dl/dq is."
+        )
     if _unsupported(model, request):
         said.append("No ground reactions were given: the free base is held by residual actuators alone.")
     coordinates = [model.description.coordinates[index] for index in model.description.free]

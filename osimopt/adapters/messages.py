@@ -46,7 +46,8 @@ class Actuator:
 class ModelDescription:
     """A model in plain data; ``free`` indexes the free coordinates in multibody-tree order, ``weight`` is in N.
 
-    ``contact`` are name and class of the forces that press on the ground, whether they act or not.
+    ``contact`` are name and class of the forces that press on the ground, whether they act or not; ``within`` names
+    muscles whose moving points pull a neighbour on their own body, which OpenSim leaves out.
     """
 
     name: str
@@ -60,6 +61,7 @@ class ModelDescription:
     opensim_version: str
     weight: float = 0.0
     contact: tuple[tuple[str, str], ...] = ()
+    within: tuple[str, ...] = ()
 
     @property
     def coordinate_names(self) -> tuple[str, ...]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from .. import isolation
 from ..errors import InputError, ModelError, explain
@@ -143,14 +145,36 @@ def _write_live_model(model: Any) -> Path:
     """Write a live model to a temporary file of its own, every property: class defaults may differ where it is read."""
     folder = Path(tempfile.mkdtemp(dir=scratch_folder()))
     path = folder / f"{model.getName() or 'model'}.osim"
-    before = model.getSerializeAllDefaults()
-    model.setSerializeAllDefaults(True)
-    try:
+    with _every_property(model):
         written = model.printToXML(str(path))
-    finally:
-        model.setSerializeAllDefaults(before)
     if not written:
         raise ModelError(
             explain("a model that OpenSim can write", f"'{model.getName()}', refused", "Finalize it first.")
         )
+    _drop_ignored(path)
     return path
+
+
+@contextmanager
+def _every_property(model: Any) -> Iterator[None]:
+    """Let OpenSim write properties that are at their class's default too."""
+    switch = getattr(model, "setSerializeAllDefaults", None)
+    before = switch is not None and model.getSerializeAllDefaults()
+    if switch is not None:
+        switch(True)
+    try:
+        yield
+    finally:
+        if switch is not None:
+            switch(before)
+
+
+def _drop_ignored(path: Path) -> None:
+    """Remove what OpenSim writes of De Groote's muscles and then refuses to read."""
+    document = ElementTree.parse(path)
+    muscles = list(document.iter("DeGrooteFregly2016Muscle"))
+    ignored = [(muscle, own) for muscle in muscles for own in muscle.findall("optimal_force")]
+    for muscle, own in ignored:
+        muscle.remove(own)
+    if ignored:
+        document.write(path, encoding="utf-8", xml_declaration=True)

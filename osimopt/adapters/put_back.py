@@ -24,8 +24,8 @@ def put_back(
 ) -> dict[str, Any]:
     """Check up to three solved frames ``among`` (T,) all; plain data of what was found, or why it was not checked.
 
-    Muscles and the model's own actuators pull as themselves. Reserves that were added, and muscles whose paths are not
-    the model's (``fitted``), act as generalized forces.
+    Muscles and the model's own actuators pull as themselves. Reserves that were added, and muscles whose moment arms
+    are not OpenSim's (``fitted``), act as generalized forces.
 
     Raises
     ------

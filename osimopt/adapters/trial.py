@@ -93,6 +93,7 @@ class Trial:
         if solution.problem.source is None and not own.any():
             return {"not_checked": "splines between the frames of the motion"}
         fitted = () if self.polynomials is None else self.polynomials.muscles
+        fitted = (*fitted, *self.model.description.within)
         return put_back(solution, own if own.any() else ~own, self._model_at, fitted)
 
     def _model_at(self, motion: Kinematics) -> Model:

@@ -26,11 +26,13 @@ from threadpoolctl import threadpool_limits
 import osimopt
 from osimopt.costs import get_cost, scale_of_unknowns
 
-#: Relative to the largest moment, at least 1 N·m: what may be missed, and effects that add up to less are rounding.
-ALLOWED, ROUNDING = 1e-9, 1e-10
-#: Relative to the optimum; an answer may cost so much more, so much may a judge leave open itself, and so much is
+#: Relative to the largest moment, at least 1 N·m: what may be missed.
+ALLOWED = 1e-9
+#: Relative to the optimum; an answer may cost so much more, and so much is
 #: rounding of long double and of the moments that the judge misses.
-OPTIMAL, JUDGED, CLOSE = 1e-6, 1e-6, 1e-9
+OPTIMAL, CLOSE = 1e-6, 1e-9
+#: What the judge's own points may miss, of what is allowed, in turn; when it is at rest, of the cost; and its steps.
+NEAR, FAR, REST, STEPS = 1e-5, 1e-2, 1e-12, 150
 Array = np.ndarray
 Long = np.longdouble
 
@@ -122,12 +124,6 @@ class Program:
     upper: Array
     p: float
 
-    def without_rounding(self) -> "Program":
-        """Effects that add up to nothing left out."""
-        reach = np.minimum(np.maximum(np.abs(self.lower), np.abs(self.upper)), 1e15)
-        limit = ROUNDING * np.maximum(1.0, np.abs(self.b).max(axis=1))[:, None, None] / self.A.shape[2]
-        return replace(self, A=np.where(np.abs(self.A) * reach[:, None, :] <= limit, 0.0, self.A))
-
     def keep(self, frames: Array) -> "Program":
         """Some of the frames."""
         return Program(self.A[frames], self.b[frames], self.lower[frames], self.upper[frames], self.p)
@@ -148,60 +144,80 @@ class Program:
         return (np.abs(y) ** self.p / Long(self.p)).sum(axis=1)
 
 
-def judge(program: Program) -> tuple[Array, Array, Array]:
-    """Optimal y (T, U), its cost and dual value (T,), by a primal-dual interior-point method.
+def judge(program: Program, slack: Array) -> tuple[Array, Array, Array]:
+    """Optimal y (T, U), multipliers (T, D), and the largest of b − A y (T,); what misses ``slack`` (T,) will do.
 
-    Unknowns that may be negative are split in two, so that no power is taken across its kink at 0.
+    A primal-dual interior-point method in long double. Unknowns that may be negative are split in two, so that no
+    power is taken across its kink at 0; each row has an unknown without cost, from 0 to 2, for what it misses.
     """
-    A, p, sign = program.A, Long(program.p), program.lower < 0.0
-    split = np.flatnonzero(sign.any(axis=0))
-    A = np.concatenate([A, -A[:, :, split]], axis=2)
-    low = np.concatenate([np.maximum(program.lower, 0.0), np.zeros((len(A), split.size))], axis=1).astype(Long)
-    high = np.concatenate([program.upper, -program.lower[:, split]], axis=1).astype(Long)
-    size = np.abs(A).max(axis=2)
+    frames, rows, count = program.A.shape
+    split = np.flatnonzero((program.lower < 0.0).any(axis=0))
+    size = np.abs(program.A).max(axis=2)
     size = np.where(size > 0.0, size, 1.0)
-    acts = np.abs(A).max(axis=2) > 0.0
-    A, b = A / size[:, :, None], np.where(acts, program.b / size, 0.0)
+    slack = slack[:, None] / size
+    A = np.concatenate([program.A, -program.A[:, :, split]], axis=2) / size[:, :, None]
+    b, A = program.b / size + slack, np.concatenate([A, slack[:, :, None] * np.eye(rows, dtype=Long)], axis=2)
+    none = np.zeros((frames, split.size), dtype=Long), np.zeros((frames, rows), dtype=Long)
+    low = np.concatenate([np.maximum(program.lower, 0.0), *none], axis=1).astype(Long)
+    high = np.concatenate([program.upper, -program.lower[:, split], none[1] + 2], axis=1).astype(Long)
+    whole, multipliers, active = np.zeros((frames, A.shape[2]), dtype=Long), np.zeros_like(b), np.arange(frames)
+    with np.errstate(all="ignore"):
+        state = start(low, high, b)
+        for _ in range(STEPS):
+            state, done = step(A[active], b[active], low[active], high[active], slack[active], state, program.p, rows)
+            whole[active], multipliers[active] = low[active] + state[0], state[4]
+            active, state = active[~done], tuple(array[~done] for array in state)
+            if not active.size:
+                break
+    y = whole[:, :count].copy()
+    y[:, split] -= whole[:, count : count + split.size]
+    y = np.clip(y, program.lower, program.upper)
+    return y, multipliers / size, np.abs(program.b - np.einsum("tdu,tu->td", program.A, y)).max(axis=1)
+
+
+State = tuple[Array, ...]
+
+
+def start(low: Array, high: Array, b: Array) -> State:
+    """Distance from the lower and the upper bounds (T, N), their multipliers, and those of the rows (T, D)."""
     bounded = np.isfinite(high)
-    top = np.where(bounded, high, 0.0)
-    room = np.where(bounded, top - low, Long(2))
-    over, multipliers = 0.5 * room, np.zeros_like(b)
-    under = np.where(bounded, room - over, Long(1))
-    left, right = np.ones_like(low), np.where(bounded, Long(1), Long(0))
-    count = left.shape[1] + bounded.sum(axis=1)
-    for _ in range(90):
-        y = low + over
-        mu = ((over * left).sum(axis=1) + (under * right).sum(axis=1)) / count
-        slope = y ** (p - 1)
-        missing = b - np.einsum("tdu,tu->td", A, y)
-        wrong = slope - np.einsum("tdu,td->tu", A, multipliers) - left + right
-        worth, largest = (y**p).sum(axis=1) / p, np.maximum(1.0, np.abs(b).max(axis=1))
-        done = (mu * count < 1e-12 * worth) & (np.abs(missing).max(axis=1) < 1e-15 * largest)
-        if done.all():
-            break
-        aim = (0.1 * mu)[:, None]
-        curvature = (p - 1) * y ** (p - 2) + left / over + right / under
-        pull = wrong + left - aim / over - np.where(bounded, right - aim / under, 0.0)
-        normal = np.einsum("tdu,teu->tde", A / curvature[:, None, :], A)
-        diagonal = np.einsum("tdd->td", normal)
-        diagonal += 1e-18 * diagonal + np.where(diagonal > 0.0, Long(0), Long(1)) + Long(1e-30)
-        step = eliminate(normal, missing + np.einsum("tdu,tu->td", A, pull / curvature))
-        move = (np.einsum("tdu,td->tu", A, step) - pull) / curvature
-        to_left, to_right = aim / over - left - left * move / over, np.where(bounded, aim / under, 0.0) - right
-        to_right = np.where(bounded, to_right + right * move / under, Long(0))
-        length = np.ones(len(y), dtype=Long)
-        for value, change in ((over, move), (np.where(bounded, under, 1), np.where(bounded, -move, 0))):
-            length = np.minimum(length, reach(value, change))
-        other = np.minimum(reach(left, to_left), reach(np.where(bounded, right, 1), to_right))
-        both = np.where(done, 0.0, np.minimum(length, other))[:, None]
-        over, multipliers = over + both * move, multipliers + both * step
-        under = np.where(bounded, under - both * move, under)
-        left, right = left + both * to_left, right + both * to_right
-    multipliers = np.where(acts, multipliers / size, 0.0)
-    whole = y[:, : program.A.shape[2]].copy()
-    whole[:, split] -= y[:, program.A.shape[2] :]
-    whole = np.clip(whole, program.lower, program.upper)
-    return whole, program.cost(whole), program.dual(multipliers)
+    over = 0.5 * np.where(bounded, np.where(bounded, high, 0.0) - low, Long(2))
+    return over, np.where(bounded, over, Long(1)), 1 / over, np.where(bounded, 1 / over, 0.0), np.zeros_like(b)
+
+
+def step(
+    A: Array, b: Array, low: Array, high: Array, slack: Array, state: State, p: float, free: int
+) -> tuple[State, Array]:
+    """One Newton step; the last ``free`` unknowns cost nothing. Also which frames (T,) were at rest already."""
+    over, under, left, right, multipliers = state
+    bounded = np.isfinite(high)
+    y = low + over
+    part = y[:, :-free]
+    slope, bend = np.zeros_like(y), np.zeros_like(y)
+    slope[:, :-free], bend[:, :-free] = part ** Long(p - 1), Long(p - 1) * part ** Long(p - 2)
+    total = (over * left).sum(axis=1) + (under * right).sum(axis=1)
+    worth = (part ** Long(p)).sum(axis=1) / Long(p)
+    missing = b - np.einsum("tdu,tu->td", A, y)
+    wrong = slope - np.einsum("tdu,td->tu", A, multipliers) - left + right
+    done = (total < REST * worth) & ((np.abs(wrong) * y).sum(axis=1) < REST * worth)
+    done &= (np.abs(missing) < 1e-3 * slack).all(axis=1)
+    aim = (0.1 * total / (y.shape[1] + bounded.sum(axis=1)))[:, None]
+    curvature = bend + left / over + right / under
+    pull = wrong + left - aim / over - np.where(bounded, right - aim / under, 0.0)
+    normal = np.einsum("tdu,teu->tde", A / curvature[:, None, :], A)
+    diagonal = np.einsum("tdd->td", normal)
+    diagonal += 1e-18 * diagonal + Long(1e-300)
+    turn = eliminate(normal, missing + np.einsum("tdu,tu->td", A, pull / curvature))
+    move = (np.einsum("tdu,td->tu", A, turn) - pull) / curvature
+    to_left = aim / over - left - left * move / over
+    to_right = np.where(bounded, aim / under - right + right * move / under, Long(0))
+    ways = (over, move), (np.where(bounded, under, 1), np.where(bounded, -move, 0)), (left, to_left)
+    lengths = [reach(*way) for way in (*ways, (np.where(bounded, right, 1), to_right))]
+    length = np.where(done | ~np.isfinite(turn).all(axis=1), 0.0, np.min(lengths, axis=0))[:, None]
+    after = np.where(bounded, under - length * move, under)
+    changed = over + length * move, after, left + length * to_left, right + length * to_right
+    kept = tuple(np.where(length > 0.0, new, old) for new, old in zip(changed, state[:4], strict=True))
+    return (*kept, np.where(length > 0.0, multipliers + length * turn, multipliers)), done
 
 
 def reach(value: Array, change: Array) -> Array:
@@ -223,15 +239,15 @@ def eliminate(matrix: Array, right: Array) -> Array:
     return right
 
 
-def by_daqp(program: Program, frame: int) -> float | None:
-    """The p = 2 optimum's cost, or None where DAQP's answer misses the moments."""
+def by_daqp(program: Program, frame: int) -> tuple[float, float] | None:
+    """The p = 2 optimum's cost and what it misses, or None where DAQP's answer misses the moments."""
     A, b, low, high = (np.asarray(a[frame], float) for a in (program.A, program.b, program.lower, program.upper))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         unit, none = np.eye(A.shape[1]), np.zeros(A.shape[1])
         y = solve_qp(unit, none, A=A, b=b, lb=low, ub=high, solver="daqp", primal_tol=1e-11, dual_tol=1e-11)
     missed = np.inf if y is None else np.abs(A @ y - b).max()
-    return None if missed > 0.01 * ALLOWED * max(1.0, np.abs(b).max()) else float(0.5 * y @ y)
+    return None if missed > 0.01 * ALLOWED * max(1.0, np.abs(b).max()) else (float(0.5 * y @ y), float(missed))
 
 
 def check(problem: osimopt.RedundancyProblem, p: float, count: Count, seed: str, verbose: bool) -> None:
@@ -295,43 +311,54 @@ def check(problem: osimopt.RedundancyProblem, p: float, count: Count, seed: str,
     if p == 2.0:
         for i, frame in enumerate(known.tolist()):
             if (best := by_daqp(part, i)) is not None:
+                worth = best[0] + best[1] * np.abs(own[i]).sum()
                 count.judged_by_daqp += 1
-                count.wrong_by_daqp += bool(mine[i] > best * (1.0 + OPTIMAL) + 1e-15)
-                if mine[i] > best * (1.0 + OPTIMAL) + 1e-15:
-                    say("wrong by daqp", frame, float(mine[i]), best)
+                if mine[i] > worth * (1.0 + OPTIMAL) + 1e-15:
+                    count.wrong_by_daqp += 1
+                    say("wrong by daqp", frame, float(mine[i]), *best)
 
 
 def compare(part, mine, y, gap, error, sure, scale, muscles, count, say) -> None:  # type: ignore[no-untyped-def]
     """Compare costs and activations with the judge's.
 
-    An answer must stand before one of three programs: the problem as it is, without effects that are rounding, or for
-    the moments that the answer makes (which are those asked for, to rounding).
+    An answer is right where it is the optimum for the moments that it makes, or among all that miss the moments by no
+    more than is allowed: a dual value says so. It is wrong where a point that makes the same moments costs less, or,
+    without a certificate, one that misses them by no more than is allowed. What is certified of costs and activations
+    is held against the optimum for the moments that the answer makes.
     """
     size = np.abs(y).max(axis=1)
     size = np.where(size > 0.0, size, Long(1))
-    own_moments = replace(part, b=np.einsum("tdu,tu->td", part.A, np.clip(y, part.lower, part.upper)))
+    own = replace(part, b=np.einsum("tdu,tu->td", part.A, np.clip(y, part.lower, part.upper)))
+    allowed = ALLOWED * np.maximum(1.0, np.abs(part.b).max(axis=1))
     open_, judged = np.arange(len(mine)), np.zeros(len(mine), dtype=bool)
     found = {name: np.zeros(len(mine), dtype=bool) for name in ("wrong", "gap", "error")}
     seen = np.full((len(mine), 4), np.nan)
-    for program in (part, part.without_rounding(), own_moments):
+    for program, share in ((own, NEAR), (part, 1.0), (own, FAR)):
         if not open_.size:
             break
-        keep, unit = program.keep(open_), size[open_]
-        best, cost, dual = judge(keep.in_units(unit))
-        best, cost, dual = unit[:, None] * best, unit**program.p * cost, unit**program.p * dual
-        miss = np.abs(keep.b - np.einsum("tdu,tu->td", keep.A, best)).max(axis=1)
-        good = (cost - dual <= JUDGED * cost + 1e-30) & (miss <= ROUNDING * np.maximum(1.0, np.abs(keep.b).max(axis=1)))
-        above = mine[open_] - cost
-        away = np.abs(best - y[open_])[:, :muscles] - far_from_optimum(keep, np.maximum(cost - dual, 0.0))[:, :muscles]
-        away = (away / scale[open_][:, :muscles]).max(axis=1)
-        wrong, certified = above > OPTIMAL * cost + 1e-15, sure[open_]
-        low = certified & (above > gap[open_] + CLOSE * cost + 1e-18)
-        far = certified & (away > error[open_] * (1.0 + 1e-9) + 1e-9)
-        for name, mask in zip(found, (wrong, low, far), strict=True):
-            found[name][open_[good]] = mask[good]
-        judged[open_[good]] = True
-        seen[open_] = np.column_stack([cost, dual, miss, away]).astype(float)
-        open_ = open_[~good | wrong | low | far]
+        keep, unit, slack, certified = program.keep(open_), size[open_], share * allowed[open_], sure[open_]
+        best, multipliers, miss = judge(keep.in_units(unit), slack / unit)
+        best, multipliers, miss = unit[:, None] * best, unit[:, None] ** Long(part.p - 1) * multipliers, unit * miss
+        cost, dual, price = keep.cost(best), keep.dual(multipliers), np.abs(multipliers).sum(axis=1)
+        within = dual - slack * price if share == 1.0 else dual
+        right = mine[open_] - within <= OPTIMAL * mine[open_] + 1e-15
+        open_to = np.abs(cost - dual) + 2.0 * price * miss
+        better = mine[open_] - cost > OPTIMAL * cost + 1e-15
+        wrong = (
+            better & ((miss - slack) * price <= 0.1 * OPTIMAL * cost) & ~certified
+            if share == 1.0
+            else better & (open_to <= 0.1 * OPTIMAL * cost)
+        )
+        if share == NEAR:
+            known = open_to <= OPTIMAL * cost
+            found["gap"][open_] = known & certified & (mine - cost - open_to > gap + CLOSE * cost + 1e-18)
+            away = np.abs(best - y)[:, :muscles] - 2.0 * far_from_optimum(keep, open_to)[:, :muscles]
+            away = (away / scale[:, :muscles]).max(axis=1)
+            found["error"][open_] = known & certified & (away > error * (1.0 + 1e-9) + 1e-9)
+        found["wrong"][open_] = ~right & (wrong | found["wrong"][open_])
+        judged[open_] |= right | wrong
+        seen[open_] = np.column_stack([cost, within, miss / allowed[open_], open_to]).astype(float)
+        open_ = open_[~right]
     count.judged += int(judged.sum())
     count.without_judge += int((~judged).sum())
     count.wrong_and_solved += int(found["wrong"].sum())

@@ -12,6 +12,7 @@ from ...data import Coordinate, CoordinateKind, MuscleParameters
 from ...errors import ModelError, explain
 from ..messages import Actuator, ModelDescription, ModelKey
 from .axes import is_converted, is_rotational
+from .paths import pulls_within
 from .session import Session, is_base, load
 
 #: The parts of a Millard2012EquilibriumMuscle that hold numbers of their own.
@@ -37,6 +38,7 @@ def describe(key: ModelKey) -> ModelDescription:
         warnings=tuple(session.warnings),
         opensim_version=opensim.GetVersion(),
         weight=_weight(session),
+        within=tuple(muscle.getName() for muscle in session.muscles if pulls_within(muscle)),
         contact=tuple((force.getName(), force.getConcreteClassName()) for force in session.contact),
     )
 

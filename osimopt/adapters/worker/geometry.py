@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...data import acts
 from ..messages import ModelKey, Pairs
 from .couplers import follow, jacobian
-from .paths import has_moving_points, spans, tension_arms, winding, wraps
+from .paths import spans, tension_arms, winding, wraps
 from .session import Session, load
 from .state import set_posture, set_speed
 
@@ -155,12 +155,7 @@ def _inconsistent(session: Session, spanned: NDArray[np.bool_], postures: Array,
             "the path is not the shortest one over its wrap object, so that neither is exact; the moment arm, of a "
             "tension along the path, is used"
         )
-        if has_moving_points(session.muscles[muscle]):
-            why = (
-                "OpenSim lets no force act between a moving point and its neighbour on the same body, although their "
-                "distance changes; its moment arm is used"
-            )
-        elif wraps(session.muscles[muscle]) > 1:
+        if wraps(session.muscles[muscle]) > 1:
             why = (
                 "the length over several wrap objects is wrong by millimetres, and with it fibre length and maximum "
                 "force; the moment arm, of a tension along the path, is right to 0.4 mm and is used"

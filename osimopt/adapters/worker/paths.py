@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -97,10 +98,23 @@ def wraps(muscle: Any) -> int:
     return 0 if path is None else int(path.getWrapSet().getSize())
 
 
-def has_moving_points(muscle: Any) -> bool:
-    """Whether points of a muscle's path move on their bodies."""
+def pulls_within(muscle: Any) -> bool:
+    """Whether a point that moves on its body has a neighbour there.
+
+    OpenSim lets no force act between two points on one body, although the distance of these changes: its moment arm is
+    not −∂l/∂q, which is the one that keeps energy.
+    """
     path = opensim.GeometryPath.safeDownCast(muscle.getPath())
-    return path is not None and bool(_moving(path))
+    if path is None:
+        return False
+    points = path.getPathPointSet()
+    every = [points.get(index) for index in range(points.getSize())]
+    moves = [opensim.MovingPathPoint.safeDownCast(point) is not None for point in every]
+    bodies = [int(point.getParentFrame().getMobilizedBodyIndex()) for point in every]
+    return any(
+        one == other and (first or second)
+        for (one, other), (first, second) in zip(pairwise(bodies), pairwise(moves), strict=True)
+    )
 
 
 def winding(muscle: Any) -> bool:
@@ -112,9 +126,9 @@ def winding(muscle: Any) -> bool:
 def tension_arms(session: Session, to_free: Array, probed: Any) -> dict[int, Array]:
     """Moment arms (D,) of some muscles, as forces along their path have them.
 
-    Equal to OpenSim's ``computeMomentArm`` to rounding, with its fault: of a wrap point that a later pass moved,
-    OpenSim takes the direction of pull from the old place and applies it at the new one (0.1 to 0.4 mm of moment arm on
-    a gastrocnemius, also about joints it does not cross). A muscle with a choice of wrap objects that touches fewer
+    Equal to OpenSim's ``computeMomentArm`` to rounding, but for moving points (``pulls_within``), and with its fault:
+    of a wrap point that a later pass moved, OpenSim takes the direction of pull from the old place and applies it at
+    the new one (0.1 to 0.4 mm of moment arm on a gastrocnemius, also about joints it does not cross). A muscle with a choice of wrap objects that touches fewer
     than two now has no such point, and is left out. The posture must be realized.
     """
     found = {int(muscle): _waypoints(session, session.muscles[muscle]) for muscle in probed}
@@ -125,7 +139,8 @@ def tension_arms(session: Session, to_free: Array, probed: Any) -> dict[int, Arr
     body = np.array([point[0] for points in waypoints for point in points])
     place, applied = (np.array([point[i] for points in waypoints for point in points]) for i in (1, 2))
     first = np.cumsum([0, *(len(points) for points in waypoints)])
-    pull = _pulls(body, place, first)
+    moves = np.array([point[3] is not None for points in waypoints for point in points])
+    pull = _pulls(body, place, first, moves)
     arm = applied - _origins(session, body)
     force = np.concatenate([_cross(arm, pull), pull], axis=1)
     system = opensim.Matrix()
@@ -139,11 +154,11 @@ def tension_arms(session: Session, to_free: Array, probed: Any) -> dict[int, Arr
     return dict(zip(found, total @ to_speeds(session, to_free), strict=True))
 
 
-def _pulls(body: NDArray[np.intp], place: Array, first: NDArray[np.intp]) -> Array:
-    """Force (P, 3) of a unit tension at each point; neighbours on one body do not pull each other."""
+def _pulls(body: NDArray[np.intp], place: Array, first: NDArray[np.intp], moves: Mask) -> Array:
+    """Force (P, 3) of a unit tension at each point; neighbours on one body pull each other only where one moves."""
     way = np.diff(place, axis=0)
     length = np.sqrt((way * way).sum(axis=1))
-    apart = body[1:] != body[:-1]
+    apart = (body[1:] != body[:-1]) | moves[1:] | moves[:-1]
     apart[first[1:-1] - 1] = False  # from the last point of one muscle to the first of the next
     way *= (apart / np.where(apart, length, 1.0))[:, None]
     pull = np.zeros_like(place)

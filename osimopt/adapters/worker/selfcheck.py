@@ -18,7 +18,7 @@ from ...data import Kinematics
 from ..messages import Claims, Difference, ModelKey, Pairs
 from .derivatives import wrong_functions, wrong_joints
 from .geometry import length_slopes
-from .paths import winding
+from .paths import pulls_within, winding
 from .session import Session, load
 from .state import set_posture, set_speed, to_accelerations, to_mobilities, to_speeds
 
@@ -113,6 +113,7 @@ def _knows_moment_arms(session: Session) -> bool:
 def _arms(session: Session, pairs: Pairs, arms: Array, muscles: set[int], frame: int) -> list[Difference]:
     """Against ``computeMomentArm``, of each muscle."""
     off, free = np.zeros(len(session.muscles)), session.free()
+    muscles = {index for index in muscles if not pulls_within(session.muscles[index])}
     asked: dict[int, list[int]] = {}
     for pair, (row, muscle) in enumerate(zip(pairs.coordinate.tolist(), pairs.muscle.tolist(), strict=True)):
         if muscle in muscles:
