@@ -35,7 +35,7 @@ ACTUATOR = """\
 
 
 def tables(solution: RedundancySolution) -> dict[str, pd.DataFrame]:
-    """Tables by the name of their file; none where no model is known.
+    """Tables by the name of their file; none where no model is known, or OpenSim would take them for something else.
 
     ``actuator_force``: a column for every actuator of the model and for those of :func:`added_actuators`, in N or N·m;
     muscles by their tendon force, actuators that the model switches off by 0. ``coordinates`` and ``speeds``: all of
@@ -44,9 +44,10 @@ def tables(solution: RedundancySolution) -> dict[str, pd.DataFrame]:
     import pandas as pd
 
     problem = solution.problem
-    if problem.kinematics is None:
+    motion = problem.kinematics
+    if motion is None or not _understood(problem):
         return {}
-    motion, off = problem.kinematics, tuple(problem.provenance.get("switched_off", ()))
+    off = tuple(problem.provenance.get("switched_off", ()))
     idle = np.zeros((len(solution.time), len(off)))
     force = np.hstack([solution.muscle_force, solution.reserve_force, idle])
     columns = {
@@ -60,10 +61,19 @@ def tables(solution: RedundancySolution) -> dict[str, pd.DataFrame]:
 
 def added_actuators(problem: RedundancyProblem) -> str:
     """The reserves and residual actuators that were added to the model, as a ForceSet (.xml); "" where none were."""
-    if problem.kinematics is None:
+    if not _understood(problem):
         return ""
     actuators = "".join(_actuators(problem))
     return FORCE_SET.format(actuators=actuators) if actuators else ""
+
+
+def _understood(problem: RedundancyProblem) -> bool:
+    """Whether OpenSim's tools read rates and reserves as they are meant.
+
+    In joints with speeds of their own they take rates of coordinates for speeds, and forces about coordinates for
+    forces about speeds.
+    """
+    return problem.kinematics is not None and not problem.provenance.get("turning")
 
 
 def _actuators(problem: RedundancyProblem) -> Iterator[str]:

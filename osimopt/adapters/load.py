@@ -203,6 +203,7 @@ def _provenance(model: Model, request: Request, heard: list[str]) -> dict[str, A
         "options": request.options(),
         "units": {coordinate.name: coordinate.unit for coordinate in coordinates},
         "switched_off": list(model.description.switched_off),
+        "turning": [coordinate.name for coordinate in coordinates if coordinate.turning],
         "floating": [coordinate.name for coordinate in coordinates if coordinate.floating],
         "warnings": list(dict.fromkeys(said)),
     }
