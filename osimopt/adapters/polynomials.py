@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import isolation
 from ..data import Kinematics, MuscleGeometry
 from ..errors import InputError, explain, some
 from ..notices import warn
@@ -18,6 +19,8 @@ from .model import Model
 
 Array = NDArray[np.float64]
 
+#: m; a fitted moment arm may be off the model's by this much: more is a fit to wrong lengths, or of another model.
+FITTED = 2e-3
 #: How a fit's flag begins that says so.
 MISSED = "Not within"
 
@@ -142,3 +145,18 @@ def warn_of_range(polynomials: MusclePaths, motion: Kinematics, path: object) ->
         worst = sorted(outside, key=lambda name: -outside[name])
         told = some([f"{name} ({outside[name]})" for name in worst])
         warn(f"{path}: outside the fitted range of the muscle paths (frames of {len(motion.time)}): {told}.")
+
+
+def compare_paths(model: Model, motion: Kinematics, moment_arm: Array, muscles: Sequence[int]) -> list[str]:
+    """Sentences about muscles whose given moment arms (T, D, M) are not those of the model's own paths."""
+    function = "osimopt.adapters.worker.geometry:arms_in"
+    own = isolation.run("opensim", function, model.key, motion.value, muscles, subject=model.path)
+    off = np.abs(moment_arm - own)[:, :, muscles].max(axis=(0, 1), initial=0.0)
+    names = [model.description.muscles.names[index] for index in muscles]
+    worst = [f"{names[i]} ({1e3 * off[i]:.1f} mm)" for i in np.argsort(-off) if off[i] > FITTED]
+    if not worst:
+        return []
+    return [
+        f"Moment arms of the paths given differ from those of the model's own by more than {1e3 * FITTED:g} mm in "
+        f"three frames of this motion: {some(worst, 12)}. Fit them anew for this model (osimopt fit-geometry)."
+    ]

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, replace
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from ..errors import InputError, ModelError, explain, some
 from ..tables import sha256
 from .arrays import extract
 from .completion import follow
-from .messages import Claims, Difference, Pairs, Wanted
+from .messages import Claims, Difference, ModelKey, Pairs, Wanted
 from .model import Model
 
 Array = NDArray[np.float64]
@@ -40,8 +41,6 @@ FRAMES = 3
 WIDEST, UPRIGHT = np.pi, 1.2
 #: m; a moment arm and −∂l/∂q may differ by this much before the muscle's length is named.
 INCONSISTENT = 1e-3
-#: m; a fitted moment arm may be off the model's by this much: more is a fit to wrong lengths, or of another model.
-FITTED = 2e-3
 #: By kind of difference: how much is rounding, its unit, and what is compared.
 LIMITS = {
     "coordinates": (1e-9, "rad or m", "coordinates that read back as they were set"),
@@ -65,7 +64,7 @@ def check_model(model: Model, time: float, n_jobs: int, folder: str | os.PathLik
     ModelError
         Two ways of asking OpenSim differ by more than rounding.
     """
-    name = _hash(model)
+    name = _hash(model.key)
     if name not in _known:
         kept = None if folder is None else Path(folder) / f"self_check-{name}.json"
         found = None if kept is None else _recall(kept)
@@ -87,7 +86,7 @@ def check_trial(model: Model, motion: Kinematics, claims: Claims) -> dict[str, A
     """
     stride = max(1, len(model.description.muscles.names) // FRAMES)
     names = model.description.muscles.names
-    suspects = [names.index(name) for name in _known.get(_hash(model), {}).get("moment_arms_off_mm", {})]
+    suspects = [names.index(name) for name in _known.get(_hash(model.key), {}).get("moment_arms_off_mm", {})]
     claims = replace(claims, suspects=tuple(suspects))
     differences = isolation.run(
         "opensim", WORKER + "check_frames", model.key, motion, claims, stride, subject=model.path
@@ -111,21 +110,6 @@ def check_forces(
         "opensim", WORKER + "check_forces", model.key, motion, muscle, actuator, applied, subject=model.path
     )
     return {"times_s": motion.time.tolist(), **_judged(differences, model, motion.time, missed)}
-
-
-def compare_paths(model: Model, motion: Kinematics, moment_arm: Array, muscles: Sequence[int]) -> list[str]:
-    """Sentences about muscles whose fitted moment arms (T, D, M) are not those of the model's own paths."""
-    function = "osimopt.adapters.worker.geometry:arms_in"
-    own = isolation.run("opensim", function, model.key, motion.value, muscles, subject=model.path)
-    off = np.abs(moment_arm - own)[:, :, muscles].max(axis=(0, 1), initial=0.0)
-    names = [model.description.muscles.names[index] for index in muscles]
-    worst = [f"{names[i]} ({1e3 * off[i]:.1f} mm)" for i in np.argsort(-off) if off[i] > FITTED]
-    if not worst:
-        return []
-    return [
-        f"Moment arms of the paths given differ from those of the model's own by more than {1e3 * FITTED:g} mm in "
-        f"three frames of this motion: {some(worst, 12)}. Fit them anew for this model (osimopt fit-geometry)."
-    ]
 
 
 def spread(frames: int) -> NDArray[np.intp]:
@@ -225,12 +209,12 @@ def _judged(differences: Iterable[Difference], model: Model, time: Array, missed
     return found
 
 
-def _hash(model: Model) -> str:
+@lru_cache(maxsize=64)
+def _hash(key: ModelKey) -> str:
     """Of what decides the check: the contents of the model's files, what is welded or switched off, versions."""
-    key = model.key
     content = [
         [sha256(Path(path)) for path in (key.path, *key.force_sets)], key.weld, key.replace_force_set, key.contact,
-        astuple(key)[5], [version(name) for name in ("osimopt", "opensim")],
+        key.rigid_tendon, [version(name) for name in ("osimopt", "opensim")],
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 

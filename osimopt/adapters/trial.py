@@ -26,9 +26,9 @@ from .loads import ExternalLoads
 from .messages import Claims, Pairs, Wanted
 from .model import Model
 from .plausibility import check_size
-from .polynomials import along_motion, join_muscles
+from .polynomials import along_motion, compare_paths, join_muscles
 from .put_back import put_back
-from .selfcheck import check_trial, compare_paths, spread
+from .selfcheck import check_trial, spread
 
 Array = NDArray[np.float64]
 

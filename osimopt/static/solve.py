@@ -65,10 +65,11 @@ def solve_static(
         carries nothing; frames where a muscle has no equilibrium fail.
     solver
         ``"newton"`` (any p > 1): all frames at once on the dual problem; a frame whose answer is not proved optimal
-        goes to an interior-point method and SLSQP, and ``detail`` says so. ``"slsqp"`` (any p > 1), frame by frame;
-        ``"lsq_linear"`` (p = 2 where every coordinate has an unbounded reserve of
-        its own), ``"highs"`` (linear costs). ``"auto"`` takes highs for linear costs, slsqp where activations
-        are given as initial_guess, and newton otherwise; ``provenance["solver"]["used"]`` says which.
+        goes to an interior-point method, at the limit of what can be met within what moments may be missed by, and
+        ``detail`` says so; without proof it is not solved. ``"slsqp"`` (any p > 1), frame by frame; ``"lsq_linear"``
+        (p = 2 where every coordinate has an unbounded reserve of its own), ``"highs"`` (linear costs). ``"auto"``
+        takes highs for linear costs, slsqp where activations are given as initial_guess, and newton otherwise;
+        ``provenance["solver"]["used"]`` says which.
     device
         Where newton computes: ``"cpu"`` (NumPy), ``"torch"`` (torch on the CPU), or what torch calls an accelerator:
         ``"cuda"``, ``"cuda:1"``, …. In double precision everywhere.

@@ -128,8 +128,9 @@ def tension_arms(session: Session, to_free: Array, probed: Any) -> dict[int, Arr
 
     Equal to OpenSim's ``computeMomentArm`` to rounding, but for moving points (``pulls_within``), and with its fault:
     of a wrap point that a later pass moved, OpenSim takes the direction of pull from the old place and applies it at
-    the new one (0.1 to 0.4 mm of moment arm on a gastrocnemius, also about joints it does not cross). A muscle with a choice of wrap objects that touches fewer
-    than two now has no such point, and is left out. The posture must be realized.
+    the new one (0.1 to 0.4 mm of moment arm on a gastrocnemius, also about joints it does not cross). A muscle with a
+    choice of wrap objects that touches fewer than two now has no such point, and is left out. The posture must be
+    realized.
     """
     found = {int(muscle): _waypoints(session, session.muscles[muscle]) for muscle in probed}
     found = {muscle: points for muscle, points in found.items() if points}
