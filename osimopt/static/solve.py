@@ -174,6 +174,7 @@ def _solve_batched(
     begin = None if start is None else start / unit[:, None]
     with threadpool_limits(1):
         batch = solve_batched(problem, p, scale, begin, progress, device)
+        batch.multipliers[~(scale > 0.0).any(axis=1)] = 0.0  # where nothing costs, no moment does
         found = Found.nothing(len(problem), len(problem.actuators), len(problem.coordinates))
         found.x, found.iterations, found.multipliers = batch.x, batch.steps, unit[:, None] * batch.multipliers
         proof = prove(problem, p, scale, batch.x, batch.multipliers)
