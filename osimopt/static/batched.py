@@ -56,14 +56,15 @@ def solve_batched(
     """
     device = Device.of("cpu") if device is None else device
     frames = len(problem)
-    places = Places.of(problem)
+    places, reduction = Places.of(problem), None
     scale = np.where(scale > 0.0, scale, 1.0)  # what costs nothing has no gain: it acts on nothing
     batch = Batch.empty(frames, scale.shape[1], len(problem.coordinates))
     for first in range(0, frames, device.chunk):
         keep = slice(first, min(first + device.chunk, frames))
         value, b = places.system(problem, keep)
         begin = None if start is None else start[keep]
-        reduction = places.reduction(problem, value)
+        if reduction is None or not reduction.holds(value):
+            reduction = places.reduction(problem, value)
         _solve_chunk(batch, keep, reduction, value, b, problem.bounds(), exponent, scale[keep], begin, device)
         if progress is not None:
             progress(keep.stop, frames)

@@ -23,6 +23,7 @@ A direction d proves that no x within bounds meets A x = b: ‖b − A x‖∞ �
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,7 @@ from ..problem import RedundancyProblem
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Sums = Callable[[Array], Array]
 
 #: Relative to the largest moment (1 N·m at least); what an answer may miss, and what must be missed to refuse a frame.
 ALLOWED = 1e-9
@@ -70,10 +72,14 @@ class Proof:
 def prove(problem: RedundancyProblem, exponent: float, scale: Array, x: Array, multipliers: Array) -> Proof:
     """Judge answers x (T, U) by multipliers λ (T, D) under the cost Σ |scale · x|^p / p, ``scale`` (T, U), p > 1."""
     proof = Proof.none(len(problem))
+    geometry = problem.geometry
+    by_row = _sums(geometry.pair_coordinate, len(problem.coordinates))
+    by_muscle = _sums(geometry.pair_muscle, len(problem.muscles))
     known = np.asarray(np.isfinite(x).all(axis=1) & np.isfinite(multipliers).all(axis=1))
     for first in range(0, len(problem), CHUNK):
         keep = slice(first, first + CHUNK)
-        found = _prove(problem, keep, exponent, scale[keep], np.nan_to_num(x[keep]), np.nan_to_num(multipliers[keep]))
+        claim = np.nan_to_num(x[keep]), np.nan_to_num(multipliers[keep])
+        found = _prove(problem, keep, exponent, scale[keep], *claim, by_row, by_muscle)
         proof.gap[keep], proof.activation_error[keep] = found[:2]
         proof.feasible[keep], proof.certified[keep] = (mask & known[keep] for mask in found[2:])
     return proof
@@ -108,13 +114,20 @@ def distance(gap: Array, p: float, least: Array, largest: Array) -> Array:
 
 
 def _prove(
-    problem: RedundancyProblem, keep: slice, p: float, scale: Array, x: Array, multipliers: Array
+    problem: RedundancyProblem,
+    keep: slice,
+    p: float,
+    scale: Array,
+    x: Array,
+    multipliers: Array,
+    by_row: Sums,
+    by_muscle: Sums,
 ) -> tuple[Array, Array, Mask, Mask]:
     """Gap, bound on the activations' error, and whether the frames are feasible and certified."""
     lower, upper = problem.bounds()
     inside = np.minimum(np.maximum(x, lower), upper)
     beyond = np.abs(x - inside).max(axis=1, initial=0.0)
-    residual, noise, z, largest = _balance(problem, keep, inside, multipliers)
+    residual, noise, z, largest = _balance(problem, keep, inside, multipliers, by_row, by_muscle)
     missed, allowed = np.abs(residual), ALLOWED * largest
     free = scale <= 0.0
     s = np.where(free, 1.0, scale)
@@ -143,22 +156,22 @@ def _prove(
 
 
 def _balance(
-    problem: RedundancyProblem, keep: slice, x: Array, multipliers: Array
+    problem: RedundancyProblem, keep: slice, x: Array, multipliers: Array, by_row: Sums, by_muscle: Sums
 ) -> tuple[Array, Array, Array, Array]:
     """What x misses (T, D), what rounding can do to it, z = Aᵀλ (T, U), and the largest moment (T,), 1 at least."""
     geometry, muscles = problem.geometry, len(problem.muscles)
-    rows, row, muscle = len(problem.coordinates), geometry.pair_coordinate, geometry.pair_muscle
+    row, muscle = geometry.pair_coordinate, geometry.pair_muscle
     arms, passive = _across(geometry.moment_arms[keep]), problem.passive_force[keep]
     value = arms * _across(problem.max_force[keep])[muscle]
     moved = value * _across(x)[muscle]
     target = problem.generalized_force[keep]
     if passive.any():
-        target = target - _sums(arms * _across(passive)[muscle], row, rows)
+        target = target - by_row(arms * _across(passive)[muscle])
     effect, control = problem.reserves.frames(keep).effect, x[:, muscles:, None]
-    residual = target - _sums(moved, row, rows) - np.matmul(effect, control)[:, :, 0]
-    size = _sums(np.abs(moved), row, rows) + np.matmul(np.abs(effect), np.abs(control))[:, :, 0] + np.abs(target)
-    by_muscle = _sums(value * _across(multipliers)[row], muscle, muscles)
-    z = np.concatenate([by_muscle, np.matmul(multipliers[:, None, :], effect)[:, 0]], axis=1)
+    residual = target - by_row(moved) - np.matmul(effect, control)[:, :, 0]
+    size = by_row(np.abs(moved)) + np.matmul(np.abs(effect), np.abs(control))[:, :, 0] + np.abs(target)
+    pulled = by_muscle(value * _across(multipliers)[row])
+    z = np.concatenate([pulled, np.matmul(multipliers[:, None, :], effect)[:, 0]], axis=1)
     return residual, ROUNDING * size, z, np.maximum(1.0, np.abs(target).max(axis=1, initial=0.0))
 
 
@@ -167,14 +180,13 @@ def _across(array: Array) -> Array:
     return np.ascontiguousarray(array.T)
 
 
-def _sums(terms: Array, label: NDArray[np.intp], count: int) -> Array:
-    """(T, count) sums of terms (P, T) by label (P,)."""
-    total = np.zeros((terms.shape[1], count))
-    if label.size:
-        order = np.argsort(label, kind="stable")
-        found, first = np.unique(label[order], return_index=True)
-        total[:, found] = np.add.reduceat(terms[order], first, axis=0).T
-    return total
+def _sums(label: NDArray[np.intp], count: int) -> Sums:
+    """What makes of terms (P, T) their sums (T, count) by label (P,)."""
+    from scipy.sparse import csr_array
+
+    first = np.concatenate([[0], np.cumsum(np.bincount(label, minlength=count))])
+    onto = csr_array((np.ones(len(label)), np.argsort(label, kind="stable"), first), shape=(count, len(label)))
+    return lambda terms: np.asarray(onto @ terms).T
 
 
 def _answer(slope: Array, p: float) -> Array:

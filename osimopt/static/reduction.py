@@ -51,7 +51,10 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Reduction:
-    """The order in which rows are settled, each by a column or by none (−1), and the blocks that are left."""
+    """The order in which rows are settled, each by a column or by none (−1), and the blocks that are left.
+
+    ``asked`` are the rows and columns for which it mattered whether the one is settled by the other, and the answers.
+    """
 
     row: Index
     column: Index
@@ -59,33 +62,36 @@ class Reduction:
     open_rows: Mask
     open_columns: Mask
     blocks: tuple[Block, ...]
+    asked: tuple[tuple[int, int, bool], ...]
 
     @classmethod
     def of(cls, row: Index, column: Index, value: Array, rows: int, columns: int) -> Reduction:
         """From the places (Q,) at which A may be other than zero, and its values (T, Q) there."""
-
-        def settles(row_: int, column_: int) -> bool:
-            size = np.abs(value[:, column == column_])
-            pivot = size[:, row[column == column_] == row_][:, 0]
-            return bool(((pivot > 0.0) & (pivot >= PIVOT * size.max(axis=1))).all())
-
         acts = np.zeros((rows, columns), dtype=bool)
         acts[row, column] = True
         open_rows: Mask = np.ones(rows, dtype=bool)
         open_columns: Mask = np.asarray(acts.any(axis=0))
-        order, candidates = [], open_rows.copy()
-        while (todo := np.flatnonzero(candidates & (acts[:, open_columns].sum(axis=1) <= 1))).size:
+        order, asked, candidates = [], [], open_rows.copy()
+        count = acts[:, open_columns].sum(axis=1)
+        while (todo := np.flatnonzero(candidates & (count <= 1))).size:
             settled = int(todo[0])
             candidates[settled] = False
-            left = np.flatnonzero(acts[settled] & open_columns)
-            if left.size and not settles(settled, int(left[0])):
-                continue
-            open_rows[settled] = False
-            open_columns[left] = False
-            candidates |= open_rows & acts[:, left].any(axis=1)
-            order.append((settled, int(left[0]) if left.size else -1))
+            left = int(np.argmax(acts[settled] & open_columns)) if count[settled] else -1
+            if left >= 0:
+                asked.append((settled, left, _settles(row, column, value, settled, left)))
+                if not asked[-1][2]:
+                    continue
+                open_columns[left] = False
+                candidates |= open_rows & acts[:, left]
+                count -= acts[:, left]
+            open_rows[settled] = candidates[settled] = False
+            order.append((settled, left))
         blocks = _blocks(row, column, open_rows, open_columns)
-        return cls(row, column, tuple(order), open_rows, open_columns, blocks)
+        return cls(row, column, tuple(order), open_rows, open_columns, blocks, tuple(asked))
+
+    def holds(self, value: Array) -> bool:
+        """Whether it is that of other values (T, Q) at the same places, too."""
+        return all(_settles(self.row, self.column, value, row, column) is answer for row, column, answer in self.asked)
 
     def settle(self, value: Array, b: Array, lower: Array, upper: Array) -> tuple[Array, Array, Array]:
         """Settled unknowns x (T, U), what they leave of b (T, D), and what their rows are short of (T, D).
@@ -169,16 +175,25 @@ class Places:
         return A
 
 
+def _settles(row: Index, column: Index, value: Array, settled: int, unknown: int) -> bool:
+    """Whether an unknown's effect on a row is a pivot in every frame."""
+    own = np.flatnonzero(column == unknown)
+    if own.size == 1:
+        return bool((value[:, own[0]] != 0.0).all())
+    size = np.abs(value[:, own])
+    pivot = size[:, row[own] == settled][:, 0]
+    return bool(((pivot > 0.0) & (pivot >= PIVOT * size.max(axis=1))).all())
+
+
 def without_rounding(value: Array, row: Index, column: Index, b: Array, lower: Array, upper: Array) -> Array:
     """Values (T, Q) with those set to 0 that, over the whole range of their unknowns, move no moment to speak of."""
     size, reach = np.abs(value), np.maximum(np.abs(lower), np.abs(upper))[column]
     limit = NEGLIGIBLE * np.maximum(1.0, np.abs(b).max(axis=1, initial=0.0))[:, None]
     bounded = np.isfinite(reach)
     most = size * np.where(bounded, reach, 1e300)
-    for unknown in np.unique(column[~bounded]):
+    for unknown in np.flatnonzero(np.bincount(column[~bounded]) > 1):
         own = np.flatnonzero(column == unknown)
-        if own.size > 1:
-            most[:, own] = np.where(size[:, own] > PRECISION * size[:, own].max(axis=1, keepdims=True), np.inf, 0.0)
+        most[:, own] = np.where(size[:, own] > PRECISION * size[:, own].max(axis=1, keepdims=True), np.inf, 0.0)
     small = (most <= limit) & (size > 0.0)
     frames = np.flatnonzero(small.any(axis=1))
     if not frames.size:
