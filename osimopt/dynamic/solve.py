@@ -131,7 +131,7 @@ def solve_dynamic(
     SolverError
         The solver failed or was stopped, and ``on_failure="raise"``.
     """
-    begun, source = perf_counter(), problem.source
+    begun = perf_counter()
     check_arguments(
         tendon=tendon, cost=cost, exponent=exponent, initial_guess=initial_guess, solver=solver, tolerance=tolerance,
         on_failure=on_failure, time_range=time_range, muscles=muscles, time_constants=time_constants,
@@ -141,6 +141,7 @@ def solve_dynamic(
     )  # fmt: skip
     isolation.count_jobs(n_jobs, 1)
     check_problem(problem, tendon, derivative_penalty)
+    source = problem.source
     ends = periodic if isinstance(periodic, Mapping) else bool(periodic)
     conditions = Conditions(dynamic_cost(cost, exponent, tendon), derivative_penalty, initial_activation, ends, emg)
     check_solver(solver, conditions)
