@@ -72,6 +72,12 @@ def test_arrays_that_are_wrong_are_refused(
     assert " s. " in str(raised.value)  # the time
 
 
+def test_newtons_method_in_opensim_is_no_difference(arm: Any) -> None:
+    """At rest OpenSim's inverse of Thelen's curve is off by 1.6e-6: the model that comes with osimopt was refused."""
+    problem = load_problem(arm.model, arm.motion, time_range=(0.0, 0.01))
+    assert problem.provenance["self_check"]["trial"]["largest_difference"]["maximum forces"] > 1e-6
+
+
 def test_a_posture_that_is_another_is_refused(trial: Any, problem: RedundancyProblem) -> None:
     motion = trial.motion.frames(np.array([3]))
     claims = Claims(None, None, None, problem.generalized_force[[3]])
