@@ -343,7 +343,8 @@ def test_a_joint_of_a_default_range_that_turns_by_a_degree_is_accepted() -> None
 
 @pytest.mark.filterwarnings("ignore:.*(outside the|disagree with)")
 def test_a_posture_that_is_held_says_nothing_of_units(model: Model, rewrite) -> None:
-    read_motion(rewrite(lambda table: 0.0 * sway(0.0)(table) + 0.3), model)
+    held = read_motion(rewrite(lambda table: 0.0 * sway(0.0)(table) + 0.3), model)
+    assert np.ptp(held.value[:, model.description.free], axis=0).max() == 0.0
 
 
 # ----------------------------------------------------------- units: angles that OpenSim leaves in radians
@@ -407,7 +408,8 @@ def test_translations_in_mm_are_refused(model: Model, rewrite, still: bool) -> N
 
 
 def test_a_walk_far_from_its_origin_is_accepted(model: Model, rewrite) -> None:
-    read_motion(rewrite(lambda table: table.assign(pelvis_tx=table["pelvis_tx"] + 800.0)), model)
+    motion = read_motion(rewrite(lambda table: table.assign(pelvis_tx=table["pelvis_tx"] + 800.0)), model)
+    assert motion.value[:, motion.coordinates.index("pelvis_tx")].min() > 799.0
 
 
 @pytest.mark.parametrize(("factor", "accepted"), [(1.0, True), (3.0, True), (1000.0, False)])
