@@ -136,15 +136,20 @@ class FrameArrays:
 class Claims:
     """What was extracted at some frames, to be asked for a second time; None is not asked for.
 
-    ``moment_arms`` (T, P) of the pairs, ``max_force`` (T, M) as OpenSim's, ``generalized_force`` (T, D). ``suspects``
-    are muscles whose moment arms differed in random postures.
+    ``moment_arms`` (T, P) of the pairs, ``max_force`` (T, M) as OpenSim's, ``generalized_force`` (T, D).
     """
 
     pairs: Pairs | None
     moment_arms: Array | None
     max_force: Array | None
     generalized_force: Array | None
-    suspects: tuple[int, ...] = ()
+
+    def frames(self, rows: slice) -> Claims:
+        """The claims at some of the frames."""
+        arms, force, moments = (
+            None if own is None else own[rows] for own in (self.moment_arms, self.max_force, self.generalized_force)
+        )
+        return Claims(self.pairs, arms, force, moments)
 
 
 @dataclass(frozen=True)

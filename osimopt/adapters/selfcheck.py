@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
@@ -35,8 +35,8 @@ WORKER = "osimopt.adapters.worker.selfcheck:"
 #: Postures of the check of a model, those of them in which lengths are compared with moment arms (which is slow), and
 #: the spread of rates (rad/s, m/s) and accelerations.
 POSTURES, SLOPES, RATE, ACCELERATION = 50, 10, 1.0, 10.0
-#: Frames of the checks of a trial and of a solution.
-FRAMES = 3
+#: Frames of the checks of a trial and of a solution, and muscles that are compared in each frame of a trial.
+FRAMES, MUSCLES = 3, 2
 #: rad or m; beyond this a range is not believed, and angles of joints with gimbal lock are kept from it.
 WIDEST, UPRIGHT = np.pi, 1.2
 #: m; a moment arm and −∂l/∂q may differ by this much before the muscle's length is named.
@@ -78,22 +78,36 @@ def check_model(model: Model, time: float, n_jobs: int, folder: str | os.PathLik
     return _known[name]
 
 
-def check_trial(model: Model, motion: Kinematics, claims: Claims) -> dict[str, Any]:
-    """Check the arrays (T, …) of the frames of a motion; a few muscles are asked for their moment arms.
+def check_trial(model: Model, motion: Kinematics, claims: Claims, n_jobs: int = 1) -> dict[str, Any]:
+    """Check the arrays (T, …) of the frames of a motion.
+
+    In each frame two muscles are compared, and those whose moment arms differed in the random postures of the model.
 
     Raises
     ------
     ModelError
         What was extracted is not what OpenSim's single calls give.
     """
-    stride = max(1, len(model.description.muscles.names) // FRAMES)
     names = model.description.muscles.names
-    suspects = [names.index(name) for name in _known.get(_hash(model.key), {}).get("moment_arms_off_mm", {})]
-    claims = replace(claims, suspects=tuple(suspects))
-    differences = isolation.run(
-        "opensim", WORKER + "check_frames", model.key, motion, claims, stride, subject=model.path
-    )
-    return {"times_s": motion.time.tolist(), **_judged(differences, model, motion.time)}
+    stride = -(-len(names) // MUSCLES)
+    suspects = {names.index(name) for name in _known.get(_hash(model.key), {}).get("moment_arms_off_mm", {})}
+    calls = []
+    for frame in range(len(motion.time)):
+        muscles = tuple(sorted({*range(frame % stride, len(names), stride), *suspects}))
+        calls.append(
+            (model.key, motion.frames(slice(frame, frame + 1)), claims.frames(slice(frame, frame + 1)), muscles)
+        )
+    return {"times_s": motion.time.tolist(), **_judged(_compare(model, calls, n_jobs), model, motion.time)}
+
+
+def _compare(model: Model, calls: Sequence[tuple[Any, ...]], n_jobs: int) -> list[Difference]:
+    """Differences in consecutive parts (key, motion, claims, muscles) of a motion; frames are those of the whole."""
+    found, first = [], 0
+    results = isolation.run_many("opensim", WORKER + "check_frames", calls, subject=model.path, n_jobs=n_jobs)
+    for (_, motion, *_), own in zip(calls, results, strict=True):
+        found += [replace(difference, frame=first + difference.frame) for difference in own]
+        first += len(motion.time)
+    return found
 
 
 def check_forces(
@@ -128,14 +142,12 @@ def _check_model(model: Model, time: float, n_jobs: int) -> dict[str, Any]:
     if arrays.geometry is None:
         return {"not_checked": "no muscles"}
     arms, moments = arrays.geometry.moment_arms, np.asarray(arrays.generalized_force)
-    size = -(-POSTURES // n_jobs)
-    parts = [slice(first, first + size) for first in range(0, POSTURES, size)]
-    calls = [(model.key, motion.frames(part), Claims(pairs, arms[part], None, moments[part]), 1) for part in parts]
-    differences = [
-        difference
-        for own in isolation.run_many("opensim", WORKER + "check_frames", calls, subject=model.path, n_jobs=n_jobs)
-        for difference in own
-    ]
+    claims, calls = Claims(pairs, arms, None, moments), []
+    size = -(-POSTURES // max(2, n_jobs))
+    for number, first in enumerate(range(0, POSTURES, size)):
+        part = slice(first, first + size)  # computeMomentArm is the slow call: every other muscle, in turn
+        calls.append((model.key, motion.frames(part), claims.frames(part), everyone[number % 2 :: 2]))
+    differences = _compare(model, calls, n_jobs)
     few = slice(0, SLOPES)
     _refuse_derivatives(model, motion.value[few])
     slopes = isolation.run(

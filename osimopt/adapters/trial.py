@@ -191,7 +191,7 @@ class Trial:
         )
         frames = motion.frames(few)
         model = self._model_at(frames)
-        self.provenance["self_check"]["trial"] = check_trial(model, frames, claims)
+        self.provenance["self_check"]["trial"] = check_trial(model, frames, claims, self.n_jobs)
         if not own:
             fitted = sorted(set(range(len(gain[0]))) - set(self._own_paths()))
             self._note(compare_paths(model, frames, geometry.frames(few).moment_arm, fitted))

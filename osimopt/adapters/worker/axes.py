@@ -8,7 +8,7 @@ import numpy as np
 import opensim
 
 #: Where functions of axes are asked, in rad or m, and by how much an identity may differ there.
-PROBES, IDENTITY = np.linspace(-4.0, 4.0, 21), 1e-9
+PROBES, IDENTITY = np.linspace(-4.0, 4.0, 9), 1e-9
 #: Axes of a SpatialTransform: three rotations, then three translations.
 AXES, ROTATIONS = 6, 3
 

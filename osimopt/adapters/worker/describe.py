@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -65,17 +66,17 @@ def _coordinate(session: Session, index: int) -> Coordinate:
         kind = "prescribed"
     elif coordinate.getLocked(state):
         kind = "locked"
-    joint = coordinate.getJoint()
+    joint, rotational = coordinate.getJoint(), is_rotational(coordinate)
     return Coordinate(
         name=coordinate.getName(),
         joint=joint.getName(),
         kind=kind,
-        rotational=is_rotational(coordinate),
+        rotational=rotational,
         default=coordinate.getDefaultValue(),
         range=(coordinate.getRangeMin(), coordinate.getRangeMax()),
         floating=is_base(joint),
         clamped=bool(coordinate.getClamped(state)),
-        converted=is_converted(coordinate) or not is_rotational(coordinate),
+        converted=is_converted(coordinate) or not rotational,
         turning=any(index in joint for joint in session.turning),
     )
 
@@ -120,28 +121,31 @@ def _properties(muscles: list[Any]) -> dict[str, Any]:
     """What ``MuscleParameters.properties`` holds."""
     rows = []
     for muscle in muscles:
-        own = getattr(opensim, muscle.getConcreteClassName()).safeDownCast(muscle)
-        rows.append(_numbers(own))
+        kind = muscle.getConcreteClassName()
+        own = getattr(opensim, kind).safeDownCast(muscle)
+        row = {name: float(getattr(own, getter)()) for name, getter in _getters(kind).items()}
         for curve in _CURVES if hasattr(own, f"get_{_CURVES[0]}") else ():
-            numbers = _numbers(getattr(own, f"get_{curve}")())
-            rows[-1] |= {f"{curve}.{name}": value for name, value in numbers.items()}
+            part = getattr(own, f"get_{curve}")()
+            row |= {f"{curve}.{name}": float(getattr(part, getter)()) for name, getter in _getters(curve).items()}
+        rows.append(row)
     names = sorted({name for row in rows for name in row})
     return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
 
 
-def _numbers(thing: Any) -> dict[str, float]:
-    """Numbers and switches of an object; optional ones as OpenSim uses them, which computes those left out."""
-    numbers = {}
+@lru_cache
+def _getters(kind: str) -> dict[str, str]:
+    """Methods that give the numbers and switches of a class; optional ones as OpenSim uses them, computed if absent."""
+    thing, getters = getattr(opensim, kind)(), {}
     for index in range(thing.getNumProperties()):
         part = thing.getPropertyByIndex(index)
         name = part.getName()
         if part.getTypeName() not in ("double", "bool") or name in _ELSEWHERE:
             continue
         if part.isOptionalProperty():
-            numbers[name] = float(getattr(thing, f"get{name.title().replace('_', '')}InUse")())
+            getters[name] = f"get{name.title().replace('_', '')}InUse"
         elif part.isOneValueProperty():
-            numbers[name] = float(getattr(thing, f"get_{name}")())
-    return numbers
+            getters[name] = f"get_{name}"
+    return getters
 
 
 def _other_forces(session: Session) -> list[tuple[str, str]]:

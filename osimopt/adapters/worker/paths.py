@@ -110,6 +110,8 @@ def pulls_within(muscle: Any) -> bool:
     points = path.getPathPointSet()
     every = [points.get(index) for index in range(points.getSize())]
     moves = [opensim.MovingPathPoint.safeDownCast(point) is not None for point in every]
+    if not any(moves):
+        return False
     bodies = [int(point.getParentFrame().getMobilizedBodyIndex()) for point in every]
     return any(
         one == other and (first or second)

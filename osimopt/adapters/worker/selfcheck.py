@@ -25,11 +25,10 @@ from .state import set_posture, set_speed, to_accelerations, to_mobilities, to_s
 Array = NDArray[np.float64]
 
 
-def check_frames(key: ModelKey, motion: Kinematics, claims: Claims, stride: int) -> list[Difference]:
-    """Compare what was extracted at frames of a motion with OpenSim's single calls.
+def check_frames(key: ModelKey, motion: Kinematics, claims: Claims, muscles: tuple[int, ...]) -> list[Difference]:
+    """Compare what was extracted at frames of a motion with OpenSim's single calls, of some muscles.
 
-    Of each frame, every ``stride``-th muscle is asked for its moment arms, others in the next frame: each takes 0.1 ms.
-    Those that the claims suspect are always asked.
+    ``computeMomentArm`` takes 0.1 ms for each pair of muscle and coordinate, and a muscle's first call 2 ms more.
     """
     session, free = load(key), load(key).free()
     found: list[Difference] = []
@@ -37,9 +36,8 @@ def check_frames(key: ModelKey, motion: Kinematics, claims: Claims, stride: int)
         set_posture(session, motion.time[frame], motion.value[frame])
         set_speed(session, motion.speed[frame])
         found += _read_back(session, motion, frame)
-        muscles = range(frame % stride, len(session.muscles), stride)
         if claims.pairs is not None and claims.moment_arms is not None and _knows_moment_arms(session):
-            found += _arms(session, claims.pairs, claims.moment_arms[frame], {*muscles, *claims.suspects}, frame)
+            found += _arms(session, claims.pairs, claims.moment_arms[frame], muscles, frame)
         if claims.max_force is not None:
             found.append(_gains(session, claims.max_force[frame], muscles, frame))
         if claims.generalized_force is not None:
@@ -110,13 +108,13 @@ def _knows_moment_arms(session: Session) -> bool:
     return not session.driven() and not joined
 
 
-def _arms(session: Session, pairs: Pairs, arms: Array, muscles: set[int], frame: int) -> list[Difference]:
+def _arms(session: Session, pairs: Pairs, arms: Array, muscles: tuple[int, ...], frame: int) -> list[Difference]:
     """Against ``computeMomentArm``, of each muscle."""
     off, free = np.zeros(len(session.muscles)), session.free()
-    muscles = {index for index in muscles if not pulls_within(session.muscles[index])}
+    own_arms = {index for index in muscles if not pulls_within(session.muscles[index])}
     asked: dict[int, list[int]] = {}
     for pair, (row, muscle) in enumerate(zip(pairs.coordinate.tolist(), pairs.muscle.tolist(), strict=True)):
-        if muscle in muscles:
+        if muscle in own_arms:
             asked.setdefault(row, []).append(pair)
     for row, own in asked.items():
         index = pairs.muscle[own]
@@ -124,7 +122,7 @@ def _arms(session: Session, pairs: Pairs, arms: Array, muscles: set[int], frame:
         off[index] = np.maximum(off[index], np.abs(np.array(single) - arms[own]))
     return [
         Difference("moment arms", float(off[index]), session.muscles[index].getName(), frame)
-        for index in sorted({*pairs.muscle.tolist()} & muscles)
+        for index in sorted({*pairs.muscle.tolist()} & own_arms)
     ]
 
 
@@ -140,7 +138,7 @@ def _arms_about(session: Session, coordinate: int, muscles: list[Any]) -> list[f
     return [sum(share * muscle.computeMomentArm(session.state, about) for share, about in moving) for muscle in muscles]
 
 
-def _gains(session: Session, gain: Array, muscles: Any, frame: int) -> Difference:
+def _gains(session: Session, gain: Array, muscles: tuple[int, ...], frame: int) -> Difference:
     """Against ``calcInextensibleTendonActiveFiberForce``, as a share of the maximum isometric force."""
     off = np.zeros(len(session.muscles))
     for index in muscles:
