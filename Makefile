@@ -1,14 +1,20 @@
-# The two commands of the README. Both create .venv on first use; PYTHON chooses the interpreter (3.11 to 3.13).
+# `make demo` and `make test` are the README's. All create .venv on first use; PYTHON chooses the interpreter (3.11 to 3.13).
 PYTHON ?= python3
 BIN := .venv/bin
+# The tests start hundreds of Python processes: without bytecode each would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-slow lint clean
 
 demo: .venv/installed
 	$(BIN)/osimopt demo --overwrite
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+# What `make test` leaves out: whole studies, walks of 80 muscles, scripts in fresh processes.
+test-slow: .venv/installed
+	$(BIN)/python -m pytest -n auto -m slow
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -30,6 +30,7 @@ def problem(muscles: int = 14) -> RedundancyProblem:
     return RedundancyProblem.from_arrays(arm, force, produced)
 
 
+@pytest.mark.slow
 def test_ranges_are_drawn_with_the_solution(drawn: list[Any], tmp_path: Path) -> None:
     ranges = osimopt.feasible_ranges(problem())
     path = bands.draw_ranges(ranges, tmp_path / "all.png")

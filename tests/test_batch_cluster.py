@@ -57,6 +57,7 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
         process.wait()
 
 
+@pytest.mark.slow
 def test_a_study_on_a_cluster(study: Path, cluster) -> None:  # noqa: F811
     address, workers = cluster
     here = run_study(study, study.parent / "here")

@@ -24,6 +24,7 @@ def done(study: Path) -> Path:  # noqa: F811
     return run_study(study)
 
 
+@pytest.mark.slow
 def test_peaks_and_curves(done: Path) -> None:
     peaks, ensembles = gather(done)
     assert set(peaks["job"]) == set(ALL)
@@ -62,6 +63,7 @@ def test_the_page(done: Path, call) -> None:
     assert write_study_report(done, done.parent / "page.html").is_file()
 
 
+@pytest.mark.slow
 def test_failed_checks_are_counted_wherever_a_study_is_summed_up(two_leg, tmp_path: Path, call) -> None:
     """Solved, but on residuals of a body weight: no green line, neither on the screen nor on the page."""
     (tmp_path / "study.toml").write_text(
@@ -92,6 +94,7 @@ def test_a_good_study_is_good() -> None:
     assert str(one) == "2 solved, 1 fails a check (largest reserve 1)"
 
 
+@pytest.mark.slow
 def test_emg_and_strides_of_each_trial(arm, tmp_path: Path) -> None:
     """EMG made of the arm's own activations, and a foot that touches down every 0.4 s."""
     solution = osimopt.solve_static(osimopt.load_problem(arm.model, arm.motion))
@@ -126,6 +129,7 @@ def test_a_trial_called_nan(tmp_path: Path) -> None:
     assert table["seconds"].isna().all()
 
 
+@pytest.mark.slow
 def test_the_script(study: Path) -> None:  # noqa: F811
     run_script(ROOT / "scripts" / "batch_process.py", study, cwd=study.parent)
     assert len(read_manifest(study.parent / "study_results")) == 8

@@ -77,10 +77,15 @@ def test_a_study(study: Path, done: Path) -> None:
         pd.read_parquet(done / "manifest.parquet")[["job", "status"]], read_manifest(done)[["job", "status"]],
         check_dtype=False,
     )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_results_do_not_depend_on_the_number_of_processes(study: Path, done: Path) -> None:
     alone = run_study(study, done.parent / "again", jobs=1)
     assert results(alone) == results(done), "bit for bit, whoever solved them in whatever order"
 
 
+@pytest.mark.slow
 def test_resume_does_what_is_missing_failed_or_changed(study: Path, done: Path) -> None:
     with pytest.raises(InputError, match="--resume"):
         run_study(study)
@@ -97,6 +102,7 @@ def test_resume_does_what_is_missing_failed_or_changed(study: Path, done: Path) 
     assert statuses(done) == ALL | BROKEN
 
 
+@pytest.mark.slow
 def test_a_file_that_an_option_names_is_found_beside_the_study_and_hashed(
     study: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -121,6 +127,7 @@ def test_a_file_that_an_option_names_is_found_beside_the_study_and_hashed(
     assert all(before[name] != after[name] for name in before if name.endswith("muscle_force.sto"))
 
 
+@pytest.mark.slow
 def test_a_generator(study: Path) -> None:
     seen = []
     for row in iterate_study(study):
@@ -133,6 +140,7 @@ def test_a_generator(study: Path) -> None:
     assert statuses(folder) == ALL | BROKEN
 
 
+@pytest.mark.slow
 def test_one_run_at_a_time(study: Path) -> None:
     rows = iterate_study(study)
     next(rows)
@@ -171,6 +179,7 @@ def killing(after: float, stop: threading.Event) -> threading.Thread:
     return thread
 
 
+@pytest.mark.slow
 def test_workers_that_are_killed_are_replaced(study: Path, done: Path) -> None:
     stop = threading.Event()
     thread = killing(0.5, stop)
@@ -182,6 +191,7 @@ def test_workers_that_are_killed_are_replaced(study: Path, done: Path) -> None:
     assert read_manifest(folder)["attempts"].max() == 2
 
 
+@pytest.mark.slow
 def test_a_job_that_kills_its_process_is_one_row(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process of every try dies: the row says by which signal, the others are solved."""
     real = Worker.do
@@ -209,6 +219,7 @@ def test_a_job_that_kills_its_process_is_one_row(study: Path, monkeypatch: pytes
     assert table.loc["S1/t1/p2", "attempts"] == 2
 
 
+@pytest.mark.slow
 def test_too_slow_and_too_large(study: Path) -> None:
     """A limit that nothing can keep: every job is ended and is a row; memory is tried once more, alone."""
     text = study.read_text()
@@ -228,6 +239,7 @@ def test_too_slow_and_too_large(study: Path) -> None:
     assert statuses(folder) == ALL | BROKEN
 
 
+@pytest.mark.slow
 def test_a_worker_that_grew_is_replaced(study: Path) -> None:
     study.write_text(study.read_text().replace("jobs = 2", "jobs = 1\nrecycle_mb = 1"))
     ended = []
@@ -255,6 +267,7 @@ def command(study: Path, *words: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)], ids=["int", "term", "kill"]
 )
+@pytest.mark.slow
 def test_ended_from_outside(study: Path, done: Path, number: int, code: int) -> None:
     """Whatever ends the command, its workers end too, and --resume comes to the same as a run without it."""
     folder = study.parent / "ended"
@@ -279,6 +292,7 @@ def test_ended_from_outside(study: Path, done: Path, number: int, code: int) -> 
     assert sorted(lines) == sorted(ALL | BROKEN) or set(lines) == set(ALL | BROKEN)
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_the_study_and_loses_nothing(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, written = os.fsync, []
 
@@ -298,6 +312,7 @@ def test_a_full_disk_stops_the_study_and_loses_nothing(study: Path, monkeypatch:
     assert statuses(folder) == ALL | BROKEN
 
 
+@pytest.mark.slow
 def test_no_room_for_the_manifest(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")

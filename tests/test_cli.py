@@ -167,6 +167,7 @@ def test_an_existing_folder_is_refused_before_any_work(call, arm, tmp_path: Path
     assert files(".") == {"thesis"}
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_made_is_no_traceback(arm, tmp_path: Path) -> None:
     (tmp_path / "a_file").touch()
     done = shell("extract", arm.model, arm.motion, "--time-range", 0, 0.05, "--out", "a_file/sub")
@@ -193,6 +194,7 @@ def test_python_keywords_are_options_in_messages() -> None:
 
 
 @pytest.mark.parametrize("command", [["info", "{model}"], ["table", "{model}", "r_elbow_flex", "--n", "2", "-o", "t"]])
+@pytest.mark.slow
 def test_a_reader_who_stops_is_no_failure(arm, tmp_path: Path, command: list[str]) -> None:
     arguments = [sys.executable, "-m", "osimopt", *(word.format(model=arm.model) for word in command)]
     reading, writing = os.pipe()

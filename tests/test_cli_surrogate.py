@@ -128,6 +128,7 @@ def test_wrong_surrogates(arm, call, trained: Path) -> None:
     assert "the weights that were saved" in damaged.err
 
 
+@pytest.mark.slow
 def test_networks_for_muscle_paths(arm, call) -> None:
     fitted = call("fit-geometry", arm.model, "--motion", arm.motion, "--networks", "--postures", 128, "-o", "paths")
     assert fitted.code == 0, fitted.err
@@ -147,6 +148,7 @@ def test_the_line_of_epochs() -> None:
 QUICK = ("--kind", "dynamic", "--quick", "--duration", 0.2, "--epochs", 4, "--width", 8, "--depth", 2)
 
 
+@pytest.mark.slow
 def test_dynamic_surrogates_are_trained_and_used(arm, call, tmp_path: Path) -> None:
     """Five trials, split as wholes; what does not hold goes to collocation, or stays NaN."""
     motions = [arm.motion] * 5

@@ -63,6 +63,7 @@ def test_validate(arm, call, emg: Path) -> None:
     assert "Which cost" not in Path("out/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_report(arm, call, emg: Path) -> None:
     for power in (2, 3):
         assert call("solve", arm.model, arm.motion, "-p", power, "-o", f"p{power}").code == 0
@@ -80,6 +81,7 @@ def test_report(arm, call, emg: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["numbers", "trial"])
+@pytest.mark.slow
 def test_amplitude_by_a_maximum(arm, call, emg: Path, how: str) -> None:
     trial = osimopt.read_table(emg) * 0.0 + 2.0
     write_table(trial, Path("mvc.sto"))

@@ -35,6 +35,7 @@ def test_forces_are_those_of_equilibrium_and_meet_the_moments(walk: osimopt.Redu
     assert np.abs(solution.activation - solve_static(walk).activation).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_no_feasible_neighbour_is_better(walk: osimopt.RedundancyProblem) -> None:
     """Stationary: along directions that keep the moments to first order the cost does not fall."""
     solution = solve_static(walk, tendon="compliant")
@@ -97,6 +98,7 @@ def test_moments_of_known_activations_are_met(arm: Any) -> None:
     np.testing.assert_allclose(solution.moment_residual[solution.solved], 0.0, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_what_holds_for_rigid_tendons_only_is_refused(walk: osimopt.RedundancyProblem) -> None:
     solution = solve_static(walk, tendon="compliant")
     assert solution.gap is None
@@ -223,6 +225,7 @@ def test_equilibrium_at_another_activation_is_found(
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.slow
 def test_walking_is_solved_where_a_tendon_is_slack(real_data: Path) -> None:
     folder = real_data / "walk_80muscles"
     if not folder.is_dir():

@@ -14,6 +14,7 @@ COSTS = ("activation_power:1.5", "activation_power:2", "activation_power:4", "mi
 
 
 @pytest.mark.parametrize("power", [2.0, 4.0])
+@pytest.mark.slow
 def test_the_cost_that_made_it_is_first(power: float) -> None:
     problem = walk()
     emg = recorded(problem, solve_static(problem, exponent=power).activation, noise=0.02)

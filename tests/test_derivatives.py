@@ -153,6 +153,7 @@ def degroote(arm) -> RedundancyProblem:
 
 
 @pytest.mark.parametrize("name", COMPLIANT)
+@pytest.mark.slow
 def test_compliant_tendons(degroote: RedundancyProblem, name: str) -> None:
     options = dict(COMPLIANT[name])
     if "emg" in options:

@@ -86,6 +86,7 @@ def test_postures_that_are_too_weak_are_nan(starts):
 
 
 @pytest.mark.parametrize("starts", [1, 3])
+@pytest.mark.slow
 def test_all_postures_too_weak(starts):
     shares = share_moment(elbow_table((0.1, 0.2)), 20.0, MUSCLES, starts=starts)
     assert shares.isna().all().all()

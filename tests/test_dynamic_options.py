@@ -56,6 +56,7 @@ def test_nothing_costs_less_than_its_own_solution(each: dict[str, Any], cost: st
 
 
 @pytest.mark.parametrize("cost", COSTS)
+@pytest.mark.slow
 def test_static_optimization_bounds_costs_of_activation(each: dict[str, Any], cost: str) -> None:
     """Point by point nothing that meets the moments costs less, and its linear programs and SLSQP are not IPOPT."""
     solution = each[cost]
@@ -300,6 +301,7 @@ ENVELOPE = pd.DataFrame({"EMG": 0.2 + 0.1 * np.sin(np.linspace(0.0, 6.0, 101))},
     ],
     ids=lambda options: next(iter(options), "plain"),
 )
+@pytest.mark.slow
 def test_long_motions_begin_from_windows_and_end_the_same(
     options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -190,6 +190,7 @@ def test_a_second_ctrl_c_is_not_waited_for() -> None:
     assert not any(folder.exists() for folder in folders)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_after_the_iteration(tmp_path: Path) -> None:
     """The terminal sends it to all processes of the group."""
     script = tmp_path / "script.py"

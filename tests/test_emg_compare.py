@@ -215,6 +215,7 @@ def test_strides_that_are_elsewhere(solution: RedundancySolution) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*header declares", "ignore:.*columns.*disagree with the model")
+@pytest.mark.slow
 def test_the_traps_of_the_public_data(real_data: Path) -> None:
     """Each is caught by a flag: copies, negatives, padding, own maxima, EMG that was moved by half a stride."""
     kinds = {}

@@ -73,6 +73,7 @@ def trial(strides: int, samples: int, random: np.random.Generator) -> tuple[np.n
 
 
 @pytest.mark.parametrize("strides", [5, 12])
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_as_often_as_it_says(strides: int) -> None:
     samples, random = 100, np.random.default_rng(1)
     truth = np.sqrt(0.5 / (0.5 + 1.0))  # variance of the curve, over that with the noise's

@@ -42,6 +42,7 @@ def marked(axes: Any) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("muscles", [3, 12])
+@pytest.mark.slow
 def test_a_single_frame_is_a_marker(drawn: list[Any], tmp_path: Path, muscles: int) -> None:
     figures.draw_solution(solve(muscles, [1.0]), tmp_path / "one.png")
     assert marked(panels(drawn[0])["Muscle force"]) == [[0]] * muscles
@@ -69,6 +70,7 @@ def test_the_map_has_a_cell_around_every_frame(drawn: list[Any], tmp_path: Path)
 
 
 @pytest.mark.parametrize("muscles", [3, 12])
+@pytest.mark.slow
 def test_legends_cover_no_axis(drawn: list[Any], tmp_path: Path, muscles: int) -> None:
     names = [f"lumbar_extension_{index}" for index in range(6)]
     problem = RedundancyProblem.from_arrays(
@@ -122,6 +124,7 @@ def test_activation_at_its_bound_is_not_cut(drawn: list[Any], tmp_path: Path) ->
     assert high > 1.0
 
 
+@pytest.mark.slow
 def test_a_table_of_one_row_and_of_many(drawn: list[Any], arm, tmp_path: Path) -> None:
     pose = {"r_shoulder_elev": 20.0}
     figures.draw_table(osimopt.muscle_table(arm.model, "r_elbow_flex", values=[90.0], pose=pose), tmp_path / "one.png")

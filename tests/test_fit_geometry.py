@@ -88,6 +88,7 @@ def test_the_model_range_and_one_order(arm: Example) -> None:
     assert np.rad2deg([elbow.fit.low[0], elbow.fit.high[0]]) == pytest.approx([0.0, 130.0])
 
 
+@pytest.mark.slow
 def test_a_snapping_path_is_flagged(arm: Example, monkeypatch: pytest.MonkeyPatch) -> None:
     """The long head of the triceps slips over the shoulder at the ends of the published range.
 
@@ -141,6 +142,7 @@ def test_command_line(two_leg: TwoLeg, tmp_path: Path) -> None:
         ("gait_9emg", "gait2392.osim", "ik.sto", set()),
     ],
 )
+@pytest.mark.slow
 def test_public_models(real_data: Path, folder: str, model: str, motion: str, left: set[str]) -> None:
     files = real_data / folder / model, real_data / folder / motion
     if not all(file.is_file() for file in files):

@@ -103,6 +103,7 @@ def test_a_file_of_paths_is_the_same_as_the_paths(
     assert fast.provenance["options"]["geometry"].startswith("20 polynomials, sha256 ")
 
 
+@pytest.mark.slow
 def test_paths_fitted_on_the_way(arm: Example) -> None:
     exact = load_problem(arm.model, arm.motion, time_range=(0.0, 0.1))
     with pytest.warns(UserWarning, match="missed the tolerance"):

@@ -31,6 +31,7 @@ def worst(found, problem: RedundancyProblem, weights: np.ndarray) -> float:
 
 @pytest.mark.parametrize("power", [1.5, 2.0, 3.0])
 @pytest.mark.parametrize("held", [False, True], ids=["fitted", "held"])
+@pytest.mark.slow
 def test_weights_and_exponent_are_given_back(power: float, held: bool) -> None:
     problem = walk().frames(slice(0, 300, 3))
     weights, activation = made(problem, power)
@@ -76,6 +77,7 @@ def test_what_cannot_be_told_is_not() -> None:
         identify_cost(alone, solve_static(alone).activation)
 
 
+@pytest.mark.slow
 def test_one_frame_of_one_exponent_is_no_exponent() -> None:
     problem = walk().frames(slice(20, 21))
     _, activation = made(problem, 2.0)
@@ -121,6 +123,7 @@ def test_wrong_input() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*disagree with the model")
+@pytest.mark.slow
 def test_a_walk_of_80_muscles(real_data: Path) -> None:
     folder = real_data / "walk_80muscles"
     problem = load_problem(

@@ -76,6 +76,7 @@ def alive(home: str) -> bool:
         pytest.param(QUIET, "", "opensim.Model(str(arm.model))", ["opensim"], id="live model"),
     ],
 )
+@pytest.mark.slow
 def test_the_users_script_may_import_either(
     tmp_path: Path, arm, before: str, after: str, model: str, loaded: list[str]
 ) -> None:
@@ -105,6 +106,7 @@ def test_the_users_script_may_import_either(
     assert not list(temporary.glob("osimopt-*"))
 
 
+@pytest.mark.slow
 def test_code_that_is_not_a_file(arm) -> None:
     """From ``python -c``, as from a notebook, there is no script to import."""
     code = (

@@ -78,6 +78,7 @@ def test_without_the_added_reserves_opensim_complains(arm: Example, arm_folder: 
 
 
 @pytest.mark.parametrize("model", ["bare", "model"])
+@pytest.mark.slow
 def test_two_legs(two_leg: TwoLeg, tmp_path: Path, model: str) -> None:
     """With all reserves added, and with the model's own actuators."""
     path = getattr(two_leg, model)

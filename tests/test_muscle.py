@@ -272,5 +272,6 @@ def test_gain_of_the_two_legs(two_leg: TwoLeg, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("model", ["walk_18muscles/subject_walk_armless_18musc", "walk_80muscles/subject_walk_scaled"])
+@pytest.mark.slow
 def test_gain_of_a_public_model(real_data: Path, tmp_path: Path, model: str) -> None:
     gain_in_postures(real_data / f"{model}.osim", tmp_path)

@@ -11,6 +11,8 @@ from osimopt.studies.paper import experiment
 from osimopt.studies.paper.experiment import Experiment, run
 from osimopt.studies.paper.windows import Sets
 
+pytestmark = pytest.mark.slow
+
 
 def test_results_are_kept_and_repeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sets = Sets(waves(), waves("b", 0.5), waves("c", 1.0), {"task": waves("d", 2.0)})

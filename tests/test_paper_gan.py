@@ -17,6 +17,8 @@ from osimopt.studies.paper.simulation import posed, problem_of, simulated
 from osimopt.studies.paper.windows import Windows
 from osimopt.surrogate.gan import train_gan
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def arm_windows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Windows, Path]:

@@ -21,6 +21,8 @@ from osimopt.surrogate.last_frame import NETWORKS, WEIGHTS, AtTheEnd, Bounded, c
 from osimopt.surrogate.optimizer import make_optimizer
 from osimopt.surrogate.options import TrainingOptions
 
+pytestmark = pytest.mark.slow
+
 
 def waves(trial: str = "a", phase: float = 0.0, ahead: float = 0.02) -> Windows:
     """Windows of two sines; the load is the first, the displacement the second, ``ahead`` s later."""

@@ -13,6 +13,8 @@ from test_paper_parts import waves
 from osimopt import InputError, MissingDependencyError
 from osimopt.studies.paper.preprocessing import DENOISED, Cleaning, Pipeline, denoise, imputation_errors
 
+pytestmark = pytest.mark.slow
+
 #: Frames of a signal, and its periods.
 FRAMES, PERIODS = 400, 3
 

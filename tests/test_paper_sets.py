@@ -18,6 +18,8 @@ from osimopt.studies.paper.scaling import Scaling
 from osimopt.studies.paper.windows import Sets, Windows
 from osimopt.tables import write_table
 
+pytestmark = pytest.mark.slow
+
 JOINTS = ("hip_flexion", "hip_adduction", "hip_rotation", "knee_angle", "ankle_angle")
 
 

@@ -11,6 +11,8 @@ from osimopt import solve_static
 from osimopt.studies.paper import simulation
 from osimopt.studies.paper.simulation import FRAMES, HIGH, LOW, OWN, motion, problem_of, simulated
 
+pytestmark = pytest.mark.slow
+
 
 def test_motions_stay_in_range_and_repeat() -> None:
     time, angle = motion(np.random.default_rng([0, 1]), OWN.band)

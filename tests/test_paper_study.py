@@ -24,6 +24,8 @@ from osimopt.studies.paper.table import Table, number, over, told
 from osimopt.studies.paper.tables import passes_to
 from osimopt.surrogate.last_frame import NETWORKS as KNOWN
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -16,6 +16,8 @@ from osimopt.studies.paper.experiment import Experiment
 from osimopt.studies.paper.tuning import METHODS, SPACE, Method, as_experiment, tune, tuned
 from osimopt.studies.paper.windows import Sets
 
+pytestmark = pytest.mark.slow
+
 BUDGET = 300
 
 

@@ -159,6 +159,7 @@ def test_the_sets() -> None:
         fetch("walk_81muscles")
 
 
+@pytest.mark.slow
 def test_the_real_sets(real_data: Path, tmp_path: Path) -> None:
     """From a folder of them; motions that are made from the walk's are those that are known."""
     for name in names():

@@ -184,6 +184,7 @@ def test_wrong_questions_are_refused() -> None:
         osimopt.feasible_ranges(many_muscles()).to_dataframes("force")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_walk(real_data: Path) -> None:
     """All 80 muscles of every tenth frame, proved; a sample of them by HiGHS too."""
     folder = real_data / "walk_80muscles"

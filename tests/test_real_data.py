@@ -132,6 +132,7 @@ def test_degrees_in_a_radian_file(real_data: Path) -> None:
         ),
     ],
 )
+@pytest.mark.slow
 def test_other_models_run(real_data: Path, folder: str, model: str, motion: str, extra: dict[str, str]) -> None:
     place = real_data / folder
     given = {key: place / name for key, name in extra.items()}

@@ -90,6 +90,7 @@ def test_from_folders(solved, tmp_path: Path) -> None:
     assert "Σ a³" in text
 
 
+@pytest.mark.slow
 def test_the_same_report_has_the_same_bytes(solved, compared, tmp_path: Path) -> None:
     one, other = (
         write_report(solved, tmp_path / name, emg=compared).read_bytes() for name in ("one.html", "other.html")

@@ -509,6 +509,7 @@ def test_polynomial_paths_are_asked_too(arm: Any) -> None:
     np.testing.assert_allclose(found.geometry.length, np.outer(np.polyval(ELBOW[::-1], angle), np.ones(6)), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_walk_against_a_motion_of_twenty_times_the_rate(real_data: Path) -> None:
     """80 muscles at 50 Hz, at the midpoints: arms of 1000 Hz to 0.02 mm by the model, 0.3 mm by spline."""
     folder = real_data / "walk_80muscles"

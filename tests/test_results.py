@@ -114,6 +114,7 @@ def test_folder_holds_the_solution(solution, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("reserves", [0.5, None], ids=["with reserves", "without"])
 @pytest.mark.parametrize("moments", [(5.0, 10.0), (5.0, 900.0, 10.0)], ids=["solved", "one failed"])
+@pytest.mark.slow
 def test_opensim_opens_every_sto(tmp_path: Path, reserves: float | None, moments: tuple[float, ...]) -> None:
     """Its TimeSeriesTable gives back every number and NaN.
 

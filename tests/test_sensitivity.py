@@ -93,6 +93,7 @@ def close(found: np.ndarray, wanted: np.ndarray, tolerance: float) -> None:
 
 @pytest.mark.parametrize("cost", COSTS, ids=label)
 @pytest.mark.parametrize("reserves", [30.0, None], ids=["reserves", "none"])
+@pytest.mark.slow
 def test_derivatives_are_those_of_solving_again(cost: dict[str, Any], reserves: float | None) -> None:
     problem = random_problem(reserves=reserves)
     if cost["cost"] == "sum_moment_ratio_cubed":
@@ -126,6 +127,7 @@ def without_idle(problem: RedundancyProblem, keep: list[int]) -> RedundancyProbl
     cost=st.sampled_from(COSTS),
     seed=st.integers(0, 5),
 )
+@pytest.mark.slow
 def test_derivatives_of_invented_problems(case: Case, cost: dict[str, Any], seed: int) -> None:
     solution = solve_static(case.problem, **cost, on_failure="return")
     assume(solution.success)

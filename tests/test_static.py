@@ -168,6 +168,7 @@ class TestSecondAlgorithms:
 
     @pytest.mark.parametrize("reserves", [None, 5.0])
     @pytest.mark.parametrize("cost", ALL_COSTS, ids=label)
+    @pytest.mark.slow
     def test_no_answer_can_be_cheaper(self, cost, reserves):
         """On three coordinates: another linear program, or the bound from duality."""
         for seed in range(4):

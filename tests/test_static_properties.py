@@ -59,7 +59,7 @@ FAMILIES = {
 }
 
 
-def thorough(examples: int = 60):
+def thorough(examples: int = 25):
     phases = (Phase.explicit, Phase.generate, Phase.shrink)
     return settings(deadline=None, max_examples=examples, derandomize=True, database=None, phases=phases)
 
@@ -151,6 +151,7 @@ class TestFeasibleProblems:
         np.testing.assert_allclose(answers[1] / size, answers[0] / size, atol=SAME)
 
     @pytest.mark.parametrize("family", FAMILIES)
+    @pytest.mark.slow
     def test_are_solved_alike_by_newton_and_slsqp(self, family):
         """Any exponent from 1.2 to 10, by the objective; newton's own certificate covers the difference."""
 

@@ -187,6 +187,7 @@ def lowest(problem: RedundancyProblem) -> np.ndarray:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize(("tendon", "agree"), [("rigid", 78), ("compliant", 65)])
+@pytest.mark.slow
 def test_walking_is_practically_the_same(real_data: Path, tendon: str, agree: int) -> None:
     """80 muscles: activation and tendon dynamics change little (80 and 71 agree, with the stronger ones among them)."""
     folder = real_data / "walk_80muscles"
@@ -259,6 +260,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_script_runs_without_arguments(tmp_path: Path) -> None:
     done = run(tmp_path)
     assert done.returncode == 0, done.stderr
@@ -283,6 +285,7 @@ def test_the_script_runs_without_arguments(tmp_path: Path) -> None:
         (("--reserves", "none", "--tendon", "rigid"), 1, "These moments are beyond the muscles"),
     ],
 )
+@pytest.mark.slow
 def test_errors_of_the_script_are_one_line(tmp_path: Path, words: tuple[str, ...], code: int, says: str) -> None:
     done = run(tmp_path, *words)
     assert done.returncode == code

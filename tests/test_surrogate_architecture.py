@@ -44,6 +44,7 @@ def test_as_many_frames_out_as_in(kind: str, causal: bool, frames: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.slow
 def test_gradients(kind: str, causal: bool) -> None:
     assert torch.autograd.gradcheck(made(kind, causal=causal, width=4), (sequence(4).requires_grad_(),))
 

@@ -202,6 +202,7 @@ def test_a_useless_network_is_dropped() -> None:
     np.testing.assert_array_equal(best.errors.length_rms, best.polynomial_errors.length_rms)
 
 
+@pytest.mark.slow
 def test_snapped_postures_do_not_spoil_the_rest() -> None:
     """A path that jumps by 5 mm at the end of the range: fitted as well as one that does not."""
     samples = sampled()

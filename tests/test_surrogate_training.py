@@ -303,6 +303,7 @@ def same(one: tuple[nn.Module, History], other: tuple[nn.Module, History]) -> bo
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.slow
 def test_resumed_is_uninterrupted_bit_for_bit(optimizer: Any, tmp_path: Path) -> None:
     options = TrainingOptions(epochs=3, batch_size=20, optimizer=optimizer, learning_rate=0.01)
     whole = trained(options, None)

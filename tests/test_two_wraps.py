@@ -177,6 +177,7 @@ def test_command_line(knee: Knee, tmp_path: Path, call: Any) -> None:
     assert LEFT in (tmp_path / "arrays" / "arrays.json").read_text()
 
 
+@pytest.mark.slow
 def test_walk_with_polynomial_paths(real_data: Path) -> None:
     """The gastrocnemii of the public walk: their forces are those of OpenSim's own paths."""
     folder = real_data / "walk_80muscles"
