@@ -12,11 +12,15 @@ if TYPE_CHECKING:
     from .adapters.geometry_fit import fit_geometry as fit_geometry
     from .adapters.load import load_problem as load_problem
     from .adapters.table import muscle_table as muscle_table
-    from .archive import read_problem as read_problem
-    from .archive import write_problem as write_problem
+    from .analysis.cost_ranking import rank_costs as rank_costs
+    from .analysis.identify import identify_cost as identify_cost
+    from .analysis.ranges import feasible_ranges as feasible_ranges
+    from .analysis.sensitivity import sensitivity as sensitivity
+    from .analysis.uncertainty import propagate_uncertainty as propagate_uncertainty
     from .batch.journal import read_manifest as read_manifest
     from .batch.runner import iterate_study as iterate_study
     from .batch.runner import run_study as run_study
+    from .datasets.fetch import fetch as fetch
     from .dynamic.emg import EmgTracking as EmgTracking
     from .dynamic.solution import DynamicSolution as DynamicSolution
     from .dynamic.solution import SealedSolution as SealedSolution
@@ -35,28 +39,24 @@ if TYPE_CHECKING:
     from .errors import ModelError as ModelError
     from .errors import OsimoptError as OsimoptError
     from .errors import SolverError as SolverError
+    from .files.storage import read_table as read_table
     from .muscle.conversion import use_degroote_muscles as use_degroote_muscles
+    from .pipeline.long_motion import solve_to_folder as solve_to_folder
+    from .pipeline.opensim_tool import run_setup as run_setup
     from .polynomial import PolynomialGeometry as PolynomialGeometry
-    from .problem import RedundancyProblem as RedundancyProblem
+    from .problem.archive import read_problem as read_problem
+    from .problem.archive import write_problem as write_problem
+    from .problem.problem import RedundancyProblem as RedundancyProblem
+    from .problem.reserves import ReserveActuators as ReserveActuators
     from .report.report import write_report as write_report
-    from .reserves import ReserveActuators as ReserveActuators
-    from .result import Result as Result
-    from .solution import RedundancySolution as RedundancySolution
-    from .solution import Status as Status
-    from .static.ranges import feasible_ranges as feasible_ranges
-    from .static.sensitivity import sensitivity as sensitivity
+    from .solution.reader import Result as Result
+    from .solution.solution import RedundancySolution as RedundancySolution
+    from .solution.solution import Status as Status
     from .static.solve import solve_static as solve_static
-    from .static.uncertainty import propagate_uncertainty as propagate_uncertainty
-    from .studies.cost_ranking import rank_costs as rank_costs
-    from .studies.dynamic_surrogate import train_dynamic_surrogate as train_dynamic_surrogate
-    from .studies.geometry_network import fit_geometry_network as fit_geometry_network
-    from .studies.identify import identify_cost as identify_cost
-    from .studies.long_motion import solve_to_folder as solve_to_folder
-    from .studies.opensim_tool import run_setup as run_setup
-    from .studies.public_data import fetch as fetch
-    from .studies.static_surrogate import train_static_surrogate as train_static_surrogate
     from .surrogate.surrogate import Surrogate as Surrogate
-    from .tables import read_table as read_table
+    from .training.dynamic_surrogate import train_dynamic_surrogate as train_dynamic_surrogate
+    from .training.geometry_network import fit_geometry_network as fit_geometry_network
+    from .training.static_surrogate import train_static_surrogate as train_static_surrogate
 
 __version__ = "0.1.0"
 
@@ -65,32 +65,32 @@ _HOMES = {
     "fit_geometry": "adapters.geometry_fit",
     "PolynomialGeometry": "polynomial",
     "muscle_table": "adapters.table",
-    "feasible_ranges": "static.ranges",
-    "sensitivity": "static.sensitivity",
-    "propagate_uncertainty": "static.uncertainty",
-    "read_problem": "archive",
-    "write_problem": "archive",
-    "solve_to_folder": "studies.long_motion",
-    "run_setup": "studies.opensim_tool",
+    "feasible_ranges": "analysis.ranges",
+    "sensitivity": "analysis.sensitivity",
+    "propagate_uncertainty": "analysis.uncertainty",
+    "read_problem": "problem.archive",
+    "write_problem": "problem.archive",
+    "solve_to_folder": "pipeline.long_motion",
+    "run_setup": "pipeline.opensim_tool",
     "solve_static": "static.solve",
     "solve_dynamic": "dynamic.solve",
     "Surrogate": "surrogate.surrogate",
-    "fit_geometry_network": "studies.geometry_network",
-    "train_static_surrogate": "studies.static_surrogate",
-    "train_dynamic_surrogate": "studies.dynamic_surrogate",
+    "fit_geometry_network": "training.geometry_network",
+    "train_static_surrogate": "training.static_surrogate",
+    "train_dynamic_surrogate": "training.dynamic_surrogate",
     "DynamicSolution": "dynamic.solution",
     "SealedSolution": "dynamic.solution",
     "EmgTracking": "dynamic.emg",
     "use_degroote_muscles": "muscle.conversion",
-    "RedundancyProblem": "problem",
-    "RedundancySolution": "solution",
-    "ReserveActuators": "reserves",
-    "Status": "solution",
+    "RedundancyProblem": "problem.problem",
+    "RedundancySolution": "solution.solution",
+    "ReserveActuators": "problem.reserves",
+    "Status": "solution.solution",
     **dict.fromkeys(
         ("OsimoptError", "InputError", "ModelError", "SolverError", "MissingDependencyError", "ConfigError"),
         "errors",
     ),
-    "read_table": "tables",
+    "read_table": "files.storage",
     "Emg": "emg.recording",
     "EmgOptions": "emg.processing",
     "EmgMapping": "emg.mapping",
@@ -99,11 +99,11 @@ _HOMES = {
     "process_emg": "emg.processing",
     "find_strides": "emg.strides",
     "compare_emg": "emg.compare",
-    "rank_costs": "studies.cost_ranking",
-    "identify_cost": "studies.identify",
-    "Result": "result",
+    "rank_costs": "analysis.cost_ranking",
+    "identify_cost": "analysis.identify",
+    "Result": "solution.reader",
     "write_report": "report.report",
-    "fetch": "studies.public_data",
+    "fetch": "datasets.fetch",
     "run_study": "batch.runner",
     "iterate_study": "batch.runner",
     "read_manifest": "batch.journal",

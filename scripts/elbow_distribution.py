@@ -8,9 +8,9 @@ Each problem is solved from several starting values; the printed spread is the l
 import argparse
 
 import osimopt
-from osimopt.datasets import arm26
+from osimopt.analysis.distribution import share_moment
+from osimopt.datasets.arm26 import arm26
 from osimopt.report.figures import draw_sharing
-from osimopt.studies.distribution import share_moment
 
 parser = argparse.ArgumentParser(description="How elbow flexors share a moment under four costs.")
 parser.add_argument("--moment", type=float, default=20.0, help="N·m")

@@ -6,9 +6,9 @@ usage: python scripts/moment_arms.py [MODEL COORDINATE] [--out FOLDER]
 import argparse
 
 import osimopt
-from osimopt.datasets import arm26
+from osimopt.datasets.arm26 import arm26
 from osimopt.report.figures import draw_table
-from osimopt.results import write_muscle_table
+from osimopt.solution.folder import write_muscle_table
 
 parser = argparse.ArgumentParser(description="Moment arms and maximum forces over a joint's range.")
 parser.add_argument("model", nargs="?", default=arm26().model)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 import osimopt
-from osimopt.costs import COSTS
-from osimopt.datasets import arm26
+from osimopt.datasets.arm26 import arm26
+from osimopt.problem.costs import COSTS
 from osimopt.report.figures import draw_solution
 
 parser = argparse.ArgumentParser(description="Muscle forces along a motion under several costs.")

@@ -14,13 +14,13 @@ from pathlib import Path
 from time import perf_counter
 
 import osimopt
+from osimopt.analysis.static_vs_dynamic import PENALTY, Comparison, compare_static_dynamic
 from osimopt.cli.options import read_reserves
 from osimopt.cli.terminal import say_error, say_warning
-from osimopt.datasets import arm26
+from osimopt.datasets.arm26 import arm26
 from osimopt.errors import InputError, OsimoptError, SolverError, explain
 from osimopt.report.comparison import write_comparison
-from osimopt.results import check_target
-from osimopt.studies.static_vs_dynamic import PENALTY, Comparison, compare_static_dynamic
+from osimopt.solution.folder import check_target
 
 TENDONS = ("rigid", "compliant")
 #: Muscles in the printed table, the strongest first; all are in muscles.csv.

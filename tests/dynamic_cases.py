@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from osimopt import solve_dynamic
-from osimopt.problem import RedundancyProblem
+from osimopt.problem.problem import RedundancyProblem
 
 #: IPOPT's tolerance, and how exact activations are then where the objective is not flat.
 FINE, NEAR = 1e-8, 1e-5

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from osimopt.data import MuscleGeometry, MuscleParameters
 from osimopt.muscle.contraction import Fiber, FiberState, active_multiplier, fiber_state, passive_multiplier
 from osimopt.muscle.mechanics import DEGROOTE
-from osimopt.problem import RedundancyProblem
+from osimopt.problem.arrays import MuscleGeometry, MuscleParameters
+from osimopt.problem.problem import RedundancyProblem
 
 Array = np.ndarray
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import brentq, linprog, minimize
 
-from osimopt.data import MuscleGeometry
-from osimopt.problem import RedundancyProblem
+from osimopt.problem.arrays import MuscleGeometry
+from osimopt.problem.problem import RedundancyProblem
 
 Array = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from conftest import TwoLeg
 
 import osimopt
 from osimopt import signals
-from osimopt.tables import write_table
+from osimopt.files.storage import write_table
 
 Oracle = dict[str, np.ndarray]
 

@@ -15,7 +15,7 @@ import pytest
 
 import osimopt
 from osimopt import InputError, ModelError, SolverError, Status, load_problem, muscle_table, solve_static
-from osimopt.tables import read_table, write_table
+from osimopt.files.storage import read_table, write_table
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 

@@ -21,7 +21,7 @@ from osimopt import InputError, fit_geometry, iterate_study, read_manifest, read
 from osimopt.batch import runner
 from osimopt.batch.journal import JOURNAL, Journal, write_manifest
 from osimopt.batch.process import Limits, StoppedError, Worker
-from osimopt.tables import write_table
+from osimopt.files.storage import write_table
 
 METHODS = '[[methods]]\nname = "p2"\n[[methods]]\nname = "p3"\nexponent = 3\n'
 
@@ -318,7 +318,7 @@ def test_no_room_for_the_manifest(study: Path, monkeypatch: pytest.MonkeyPatch) 
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("osimopt.tables.write_atomically", full)
+        patch.setattr("osimopt.files.storage.write_atomically", full)
         with pytest.raises(InputError, match=r"manifest, got No space left.*--resume"):
             run_study(study)
     run_study(study, resume=True)

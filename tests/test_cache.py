@@ -17,11 +17,11 @@ import osimopt
 from osimopt.adapters import cache as cache_module
 from osimopt.adapters.cache import cached_path, digest
 from osimopt.adapters.request import Request
-from osimopt.archive import read_problem, read_with_notes, write_problem
+from osimopt.files.storage import write_table
 from osimopt.polynomial import Fit, MusclePolynomial, PolynomialGeometry
 from osimopt.polynomial.files import fits_path
-from osimopt.reserves import ReserveActuators
-from osimopt.tables import write_table
+from osimopt.problem.archive import read_problem, read_with_notes, write_problem
+from osimopt.problem.reserves import ReserveActuators
 
 
 def same(one: osimopt.RedundancyProblem, other: osimopt.RedundancyProblem) -> None:

@@ -16,7 +16,7 @@ from conftest import Done
 
 import osimopt
 from osimopt.cli.words import in_options
-from osimopt.tables import read_table, write_table
+from osimopt.files.storage import read_table, write_table
 
 COMMANDS = ("demo", "info", "table", "extract", "solve")
 RESULT = {

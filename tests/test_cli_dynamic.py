@@ -20,7 +20,7 @@ from typer.main import get_command
 import osimopt
 from osimopt.cli import app, dynamic
 from osimopt.cli.words import in_options
-from osimopt.tables import read_table, write_table
+from osimopt.files.storage import read_table, write_table
 
 EXCITATION, FIBERS = {"excitation.sto"}, {"fiber_length.sto", "fiber_velocity.sto"}
 SHORT = ("--time-range", 0.2, 0.5)

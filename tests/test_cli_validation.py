@@ -10,7 +10,7 @@ import pytest
 from test_cli import files
 
 import osimopt
-from osimopt.tables import write_table
+from osimopt.files.storage import write_table
 
 VALIDATION = {
     "ranking.csv", "agreement.csv", "by_stride.csv", "co_contraction.csv", "coverage.csv", "flags.csv", "report.html",

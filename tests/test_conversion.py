@@ -13,13 +13,13 @@ from conftest import HERE, run_script
 
 import osimopt
 from osimopt.adapters.model import read_model
-from osimopt.data import MuscleGeometry, MuscleParameters
-from osimopt.datasets import Example
+from osimopt.datasets.arm26 import Example
 from osimopt.errors import InputError, ModelError
 from osimopt.muscle import degroote_parameters, rigid_tendon_gain, use_degroote_muscles
 from osimopt.muscle.mechanics import DEGROOTE, MILLARD, NEEDED, THELEN
 from osimopt.muscle.replacement import DEFAULTS
-from osimopt.problem import RedundancyProblem
+from osimopt.problem.arrays import MuscleGeometry, MuscleParameters
+from osimopt.problem.problem import RedundancyProblem
 
 Array = np.ndarray
 

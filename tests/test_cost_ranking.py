@@ -8,7 +8,7 @@ import pytest
 from emg_cases import STRIDES, mapping, recorded, walk
 
 from osimopt import InputError, rank_costs, solve_static
-from osimopt.studies.cost_ranking import read_cost
+from osimopt.analysis.cost_ranking import read_cost
 
 COSTS = ("activation_power:1.5", "activation_power:2", "activation_power:4", "min_max")
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import ALL_COSTS, cases, label
 
-from osimopt.costs import COSTS, counted_reserves, get_cost, reserve_weight
 from osimopt.errors import InputError
-from osimopt.problem import RedundancyProblem
+from osimopt.problem.costs import COSTS, counted_reserves, get_cost, reserve_weight
+from osimopt.problem.problem import RedundancyProblem
 
 #: two coordinates, three muscles, a reserve on each
 PROBLEM = RedundancyProblem.from_arrays(

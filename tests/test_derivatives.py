@@ -21,7 +21,7 @@ from osimopt.dynamic.program import Group, Program
 from osimopt.dynamic.scheme import RADAU, scheme
 from osimopt.muscle.activation import activation_rate
 from osimopt.muscle.contraction import Fiber, fiber_state, imbalance
-from osimopt.problem import RedundancyProblem
+from osimopt.problem.problem import RedundancyProblem
 from osimopt.static.solve import solve_static
 
 Array = np.ndarray

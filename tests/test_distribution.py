@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from osimopt.analysis.distribution import CLASSIC_COSTS, share_moment
 from osimopt.errors import InputError
-from osimopt.problem import RedundancyProblem
+from osimopt.problem.problem import RedundancyProblem
 from osimopt.static.solve import solve_static
-from osimopt.studies.distribution import CLASSIC_COSTS, share_moment
 
 ELBOW = json.loads((Path(__file__).parent / "reference" / "elbow_row_69.json").read_text())
 MUSCLES = ELBOW["muscles"]

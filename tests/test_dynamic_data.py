@@ -10,10 +10,10 @@ import pytest
 from limb_cases import limb
 
 from osimopt import InputError
-from osimopt.studies import dynamic_data
-from osimopt.studies.dynamic_data import SPREADS, DynamicSample, draw_muscles, generate, vary_muscles
-from osimopt.studies.dynamic_plans import BLOCKS, MARGIN, plans
-from osimopt.studies.training_data import TRAIN, VALIDATE
+from osimopt.training import dynamic_data
+from osimopt.training.dynamic_data import SPREADS, DynamicSample, draw_muscles, generate, vary_muscles
+from osimopt.training.dynamic_plans import BLOCKS, MARGIN, plans
+from osimopt.training.training_data import TRAIN, VALIDATE
 
 #: s of the windows here: the limb moves for 2.4 s.
 SHORT = 0.1

@@ -13,7 +13,7 @@ from scipy.integrate import solve_ivp
 
 from osimopt import EmgTracking
 from osimopt.muscle.activation import activation_rate
-from osimopt.problem import RedundancyProblem
+from osimopt.problem.problem import RedundancyProblem
 
 Array = np.ndarray
 

@@ -27,7 +27,7 @@ from osimopt.dynamic.cost import dynamic_cost
 from osimopt.dynamic.ends import warn_of_open_ends
 from osimopt.dynamic.mesh import Mesh
 from osimopt.dynamic.scheme import scheme
-from osimopt.problem import RedundancyProblem
+from osimopt.problem.problem import RedundancyProblem
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import pytest
 from dynamic_cases import NEAR, elbow, solved
 
 from osimopt import EmgTracking, load_problem, solve_dynamic, solve_static, use_degroote_muscles
-from osimopt.costs import COSTS, get_cost
 from osimopt.dynamic.cost import DYNAMIC_COSTS
 from osimopt.dynamic.mesh import Mesh
 from osimopt.dynamic.scheme import RADAU, scheme
 from osimopt.muscle.activation import activation_rate
-from osimopt.problem import RedundancyProblem
+from osimopt.problem.costs import COSTS, get_cost
+from osimopt.problem.problem import RedundancyProblem
 
 Array = np.ndarray
 

@@ -10,7 +10,7 @@ import pytest
 
 from osimopt import load_problem, solve_dynamic, use_degroote_muscles
 from osimopt.dynamic.parts import split
-from osimopt.problem import RedundancyProblem
+from osimopt.problem.problem import RedundancyProblem
 
 Array = np.ndarray
 

@@ -11,12 +11,12 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from osimopt import solve_dynamic, use_degroote_muscles
-from osimopt.data import MuscleParameters
 from osimopt.dynamic.scheme import RADAU
 from osimopt.muscle.activation import activation_rate
 from osimopt.muscle.contraction import Fiber, tendon_force_rate
 from osimopt.muscle.mechanics import DEGROOTE
-from osimopt.problem import RedundancyProblem
+from osimopt.problem.arrays import MuscleParameters
+from osimopt.problem.problem import RedundancyProblem
 
 Array = np.ndarray
 

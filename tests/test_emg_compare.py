@@ -16,7 +16,7 @@ from osimopt.emg.mapping import EmgMapping
 from osimopt.emg.quality import flags
 from osimopt.emg.read import read_emg
 from osimopt.emg.recording import Emg
-from osimopt.tables import write_table
+from osimopt.files.storage import write_table
 
 STRIDES = list(pairwise(np.arange(0.0, 8.01, 1.0)))
 

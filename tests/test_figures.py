@@ -10,8 +10,8 @@ import pytest
 
 import osimopt
 from osimopt import RedundancyProblem, RedundancySolution
+from osimopt.analysis.distribution import share_moment
 from osimopt.report import bands, figures, style
-from osimopt.studies.distribution import share_moment
 
 #: What a layout is off by.
 PIXEL = 1.0

@@ -13,12 +13,12 @@ import osimopt
 from osimopt import InputError, PolynomialGeometry, RedundancyProblem, fit_geometry, load_problem
 from osimopt.adapters.load import open_trial
 from osimopt.adapters.request import Request
-from osimopt.data import Kinematics, MuscleParameters
-from osimopt.datasets import Example
+from osimopt.datasets.arm26 import Example
+from osimopt.files.storage import write_table
 from osimopt.muscle import rigid_tendon_gain
 from osimopt.polynomial import MusclePolynomial
 from osimopt.polynomial.terms import count_terms
-from osimopt.tables import write_table
+from osimopt.problem.arrays import Kinematics, MuscleParameters
 
 #: m; what the paths are fitted to, and how much larger the largest error along a motion may be than the rms.
 TOLERANCE, PEAK = 1e-4, 10.0

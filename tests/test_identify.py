@@ -10,8 +10,8 @@ import pytest
 from emg_cases import walk
 
 from osimopt import InputError, RedundancyProblem, identify_cost, load_problem, solve_static
-from osimopt.studies.cost_fit import CostFit
-from osimopt.studies.identify import _membership
+from osimopt.analysis.cost_fit import CostFit
+from osimopt.analysis.identify import _membership
 
 
 def made(problem: RedundancyProblem, power: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

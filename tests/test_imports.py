@@ -12,37 +12,34 @@ from pathlib import Path
 import pytest
 
 import osimopt
+from osimopt import _HOMES
 
 PACKAGE = Path(__file__).resolve().parent.parent / "osimopt"
-#: Each layer may import itself and those before it; a name is a module or a subpackage of osimopt.
-LAYERS = (
-    ("errors",),
-    (
-        "notices",
-        "tables",
-        "signals",
-        "fingerprint",
-        "resampling",
-        "data",
-        "costs",
-        "reserves",
-        "problem",
-        "archive",
-        "tally",
-        "solution",
-        "results",
-        "result",
-        "gates",
-        "handover",
-    ),
-    ("isolation", "datasets", "muscle", "polynomial"),
-    ("adapters", "static", "emg"),
-    ("dynamic", "surrogate"),
-    ("studies",),
-    ("report", "batch"),
-    ("cli",),
+#: Each module or folder of osimopt may import itself and those before it.
+ORDER = (
+    "errors",
+    "notices",
+    "isolation",
+    "signals",
+    "files",
+    "problem",
+    "muscle",
+    "polynomial",
+    "solution",
+    "adapters",
+    "datasets",
+    "static",
+    "emg",
+    "dynamic",
+    "surrogate",
+    "analysis",
+    "training",
+    "pipeline",
+    "batch",
+    "report",
+    "cli",
 )
-#: Packages that know nothing of each other, whatever their layer.
+#: Pairs that never import each other, whatever their order.
 BESIDE = (
     {"adapters", "static"},
     {"adapters", "emg"},
@@ -53,14 +50,24 @@ BESIDE = (
 )
 #: Third-party modules that only one place may import.
 OWNERS = {"opensim": "adapters/worker", "casadi": "dynamic/worker", "torch": ("surrogate", "static/device.py")}
+#: Methods of early classes that call a later module, which they import by name.
+LATER = {
+    ("problem/problem.py", ".resampling"),
+    ("solution/solution.py", ".folder"),
+    ("polynomial/geometry.py", ".files"),
+}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
-def imported(path: Path) -> list[str]:
-    """Absolute names of everything a module imports, lazily or not."""
+def imports(path: Path, typing: bool = True) -> list[str]:
+    """Absolute names of everything a module imports, lazily or not; for types alone only where ``typing``."""
     package = ("osimopt", *path.relative_to(PACKAGE).parts[:-1])
-    names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree, names = ast.parse(path.read_text(encoding="utf-8")), []
+    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    for_types = {id(inner) for block in blocks for inner in ast.walk(block)}
+    for node in ast.walk(tree):
+        if not typing and id(node) in for_types:
+            continue
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -74,37 +81,80 @@ def place(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def layer(name: str) -> int:
-    return next(index for index, names in enumerate(LAYERS) if name in names)
+#: The folder of each public name, for imports of the package's face.
+FACE = {name: home.split(".")[0] for name, home in _HOMES.items()}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_layers(path: Path) -> None:
-    own = place(path)
-    if own in ("__init__", "__main__"):
-        return
-    for name in imported(path):
-        parts = name.split(".")
-        if parts[0] == "osimopt" and len(parts) > 1 and parts[1] not in ("__version__",):
-            other = osimopt._HOMES.get(parts[1], parts[1]).split(".")[0]
-            assert layer(other) <= layer(own), f"{own} imports {other}, a layer above it"
-            assert {other, own} not in BESIDE, f"{own} and {other} never import each other"
+def inner() -> list[tuple[Path, str]]:
+    """Modules, and the modules or folders of osimopt that each imports, but for the package's public face."""
+    found = []
+    for path in MODULES:
+        if place(path) not in ("__init__", "__main__"):
+            parts = [name.split(".") for name in imports(path)]
+            found += [(path, name[1]) for name in parts if name[0] == "osimopt" and name[1] != "__version__"]
+    return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_owners(path: Path) -> None:
-    for name in imported(path):
-        owner = OWNERS.get(name.split(".")[0])
-        assert owner is None or str(path.relative_to(PACKAGE)).startswith(owner), f"only {owner} may import {name}"
-        for worker in ("adapters/worker", "dynamic/worker"):
-            inside = str(path.relative_to(PACKAGE)).startswith(worker)
-            called = name.startswith(f"osimopt.{worker.replace('/', '.')}")
-            assert inside or not called, "the worker is called by name only"
+def test_every_module_has_a_place_in_the_order() -> None:
+    assert {place(path) for path in MODULES} - {"__init__", "__main__"} == set(ORDER)
 
 
-def test_every_module_has_a_layer() -> None:
-    known = {name for names in LAYERS for name in names} | {"__init__", "__main__"}
-    assert {place(path) for path in MODULES} <= known
+def test_imports_go_back_only() -> None:
+    wrong = [
+        f"{path.relative_to(PACKAGE)} imports {other}"
+        for path, other in inner()
+        if ORDER.index(FACE.get(other, other)) > ORDER.index(place(path))
+    ]
+    assert not wrong
+
+
+def test_some_never_import_each_other() -> None:
+    wrong = [
+        f"{path.relative_to(PACKAGE)} imports {other}" for path, other in inner() if {place(path), other} in BESIDE
+    ]
+    assert not wrong
+
+
+def test_only_the_owner_imports_a_library_and_workers_are_called_by_name() -> None:
+    wrong = []
+    for path in MODULES:
+        own = str(path.relative_to(PACKAGE))
+        for name in imports(path):
+            owner = OWNERS.get(name.split(".")[0])
+            if owner is not None and not own.startswith(owner):
+                wrong.append(f"{own} imports {name}: only {owner} may")
+            for worker in ("adapters/worker", "dynamic/worker"):
+                if name.startswith(f"osimopt.{worker.replace('/', '.')}") and not own.startswith(worker):
+                    wrong.append(f"{own} imports {name}")
+    assert not wrong
+
+
+def test_no_circle() -> None:
+    """Between files, imports inside functions included."""
+    files = {".".join(("osimopt", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in MODULES}
+    graph = {
+        name: {
+            own for asked in imports(path, typing=False) for own in (asked, asked.rpartition(".")[0]) if own in files
+        }
+        for name, path in files.items()
+    }
+    inside: set[str] = set()
+    while inside != set(graph):  # until every module left imports one that is left, and is imported by one
+        inside = set(graph)
+        graph = {name: asked & inside - {name} for name, asked in graph.items() if asked & inside - {name}}
+        asked_for = set().union(*graph.values())
+        graph = {name: asked for name, asked in graph.items() if name in asked_for}
+    assert not graph
+
+
+def test_methods_that_call_a_later_module_are_known() -> None:
+    found = set()
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            by_name = isinstance(node, ast.Call) and ast.unparse(node.func) == "import_module"
+            if by_name and isinstance(node.args[0], ast.Constant):
+                found.add((str(path.relative_to(PACKAGE)), node.args[0].value))
+    assert found == LATER
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -12,7 +12,6 @@ from scipy.integrate import solve_ivp
 from scipy.interpolate import make_interp_spline
 from scipy.optimize import root
 
-from osimopt.data import MuscleParameters
 from osimopt.dynamic import integrate as integration
 from osimopt.dynamic.check import Check, check_answer
 from osimopt.dynamic.integrate import integrate
@@ -25,7 +24,8 @@ from osimopt.dynamic.unknowns import Unknowns
 from osimopt.muscle import contraction, degroote
 from osimopt.muscle.activation import activation_rate, excitation_for
 from osimopt.muscle.contraction import Fiber, FiberState, tendon_force_rate
-from osimopt.problem import RedundancyProblem
+from osimopt.problem.arrays import MuscleParameters
+from osimopt.problem.problem import RedundancyProblem
 
 Array = NDArray[np.float64]
 

@@ -288,7 +288,7 @@ def test_other_errors_become_ours_and_name_the_subject(home, error, raised: str,
 
 def test_an_error_of_a_file_read_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.sto: .*no such file"):
-        isolation.run("opensim", "osimopt.tables:read_table", tmp_path / "nowhere.sto", subject="a table")
+        isolation.run("opensim", "osimopt.files.storage:read_table", tmp_path / "nowhere.sto", subject="a table")
 
 
 # ----------------------------------------------------------------------------------------------- silence

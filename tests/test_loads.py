@@ -16,7 +16,7 @@ from conftest import TwoLeg
 import osimopt
 from osimopt import isolation
 from osimopt.adapters.loads import read_external_loads
-from osimopt.tables import read_table, write_table
+from osimopt.files.storage import read_table, write_table
 
 
 @pytest.fixture

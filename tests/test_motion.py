@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from osimopt.adapters.joint_ranges import tell_outside
 from osimopt.adapters.model import Model, read_model
 from osimopt.adapters.motion import read_motion
-from osimopt.data import Coordinate, Kinematics
 from osimopt.errors import InputError
+from osimopt.files.storage import read_table, write_table
+from osimopt.problem.arrays import Coordinate, Kinematics
 from osimopt.signals import differentiate, lowpass, lowpass_padded
-from osimopt.tables import read_table, write_table
 
 Array = NDArray[np.float64]
 Change = Callable[[pd.DataFrame], pd.DataFrame]

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from osimopt import InputError
+from osimopt.files.storage import write_table
 from osimopt.studies.paper import datasets
 from osimopt.studies.paper.baselines import baselines
 from osimopt.studies.paper.datasets import available, make_sets
@@ -16,7 +17,6 @@ from osimopt.studies.paper.measured import AHEAD, FRAMES, STEP
 from osimopt.studies.paper.measures import errors
 from osimopt.studies.paper.scaling import Scaling
 from osimopt.studies.paper.windows import Sets, Windows
-from osimopt.tables import write_table
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ import pytest
 import osimopt
 from osimopt.adapters.load import open_trial
 from osimopt.adapters.request import Request
-from osimopt.results import write_pieces
-from osimopt.studies.long_motion import solve_to_folder
-from osimopt.tally import Tally
+from osimopt.pipeline.long_motion import solve_to_folder
+from osimopt.solution.folder import write_pieces
+from osimopt.solution.summary import Tally
 
 
 def test_pieces_make_the_whole(two_leg: Any) -> None:

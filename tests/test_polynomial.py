@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from osimopt import InputError, PolynomialGeometry
+from osimopt.files.storage import write_atomically
 from osimopt.polynomial import Fit, MusclePolynomial, files
 from osimopt.polynomial.files import fits_path
 from osimopt.polynomial.fit import LEFT_OUT, SNAPPED, Target, fit_potentials
 from osimopt.polynomial.terms import count_terms, evaluate_terms, list_exponents
-from osimopt.tables import write_atomically
 
 #: m; the same polynomial summed in another order.
 ROUNDING = 1e-12

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_array_equal
 
-from osimopt.data import GeneralizedForce, Kinematics, MuscleGeometry, MuscleParameters
 from osimopt.errors import InputError, OsimoptError
-from osimopt.problem import RedundancyProblem
-from osimopt.reserves import ReserveActuators
+from osimopt.problem.arrays import GeneralizedForce, Kinematics, MuscleGeometry, MuscleParameters
+from osimopt.problem.problem import RedundancyProblem
+from osimopt.problem.reserves import ReserveActuators
 
 T, D, M = 3, 2, 4
 RNG = np.random.default_rng(5)

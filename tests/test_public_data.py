@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from osimopt import InputError, fetch, read_table
-from osimopt.studies import public_data
-from osimopt.studies.public_data import PublicFile, about, files_of, names
+from osimopt.datasets import fetch as public_data
+from osimopt.datasets.fetch import PublicFile, about, files_of, names
 
 CONTENT = {"model.osim": b"<model/>" * 1000, "sub/motion.mot": b"time q\n" * 5000}
 

@@ -14,7 +14,7 @@ from strategies import Case, cases
 
 import osimopt
 from osimopt import InputError, RedundancyProblem, RedundancySolution, solve_static
-from osimopt.static import ranges
+from osimopt.analysis import ranges
 
 #: HiGHS meets its constraints to 1e-7, relative to rows that are scaled to 1.
 HIGHS = 1e-6

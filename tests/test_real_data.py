@@ -41,7 +41,7 @@ def agree(solution: osimopt.RedundancySolution, path: Path) -> tuple[np.ndarray,
 
 
 @pytest.mark.parametrize("own", [True, False], ids=["our arm26", "public arm26"])
-def test_elbow_tables(real_data: Path, arm: osimopt.datasets.Example, own: bool) -> None:
+def test_elbow_tables(real_data: Path, arm: osimopt.datasets.arm26.Example, own: bool) -> None:
     model = arm.model if own else real_data / "arm26" / "arm26.osim"
     arms, forces = (osimopt.read_table(real_data / "elbow_tables" / f"{q}_elbowflexors.mot") for q in "rf")
     table = osimopt.muscle_table(model, "r_elbow_flex", values=arms["r_elbow_flex"], pose={"r_shoulder_elev": 0})

@@ -20,12 +20,12 @@ import osimopt
 from osimopt import InputError, RedundancyProblem
 from osimopt.adapters.load import open_trial
 from osimopt.adapters.request import Request
-from osimopt.archive import read_problem, write_problem
 from osimopt.errors import ModelError
+from osimopt.files.storage import write_table
 from osimopt.polynomial import MusclePolynomial, PolynomialGeometry
-from osimopt.resampling import interpolate
-from osimopt.reserves import ReserveActuators
-from osimopt.tables import write_table
+from osimopt.problem.archive import read_problem, write_problem
+from osimopt.problem.reserves import ReserveActuators
+from osimopt.signals import interpolate
 
 Array = NDArray[np.float64]
 

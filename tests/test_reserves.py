@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from osimopt.errors import InputError
-from osimopt.reserves import RESERVE, RESIDUAL_FORCE, RESIDUAL_MOMENT, ReserveActuators, choose_reserves
+from osimopt.problem.reserves import RESERVE, RESIDUAL_FORCE, RESIDUAL_MOMENT, ReserveActuators, choose_reserves
 
 #: pelvis translation and rotation without muscles, a hip and a knee with them
 COORDINATES = ("pelvis_ty", "pelvis_tilt", "hip", "knee")

@@ -10,8 +10,8 @@ import pytest
 from emg_cases import walk
 
 from osimopt import InputError, Result, solve_static
-from osimopt.gates import PEAK_FORCE, RESERVE_SHARE, Evidence, gates
-from osimopt.tally import Tally
+from osimopt.solution.checks import PEAK_FORCE, RESERVE_SHARE, Evidence, gates
+from osimopt.solution.summary import Tally
 
 
 def test_read_back(tmp_path: Path) -> None:

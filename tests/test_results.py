@@ -17,11 +17,12 @@ import pandas as pd
 import pytest
 
 import osimopt
-from osimopt import InputError, RedundancyProblem, RedundancySolution, SolverError, results, solve_static
+from osimopt import InputError, RedundancyProblem, RedundancySolution, SolverError, solve_static
 from osimopt.adapters.table import UNITS
 from osimopt.dynamic.solution import DynamicSolution, SealedSolution
-from osimopt.results import read_summary, write_arrays, write_muscle_table, write_result
-from osimopt.tables import read_table
+from osimopt.files.storage import read_table
+from osimopt.solution import folder as results
+from osimopt.solution.folder import read_summary, write_arrays, write_muscle_table, write_result
 
 FILES = {
     "activation.sto",

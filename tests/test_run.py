@@ -15,11 +15,11 @@ from conftest import TwoLeg, run_script
 
 import osimopt
 from osimopt.cli import main
-from osimopt.datasets import Example
+from osimopt.datasets.arm26 import Example
 from osimopt.errors import InputError, ModelError
-from osimopt.solution import Status
-from osimopt.studies import opensim_files
-from osimopt.studies.opensim_files import CODES
+from osimopt.pipeline import opensim_files
+from osimopt.pipeline.opensim_files import CODES
+from osimopt.solution.solution import Status
 
 #: OpenSim's optimizer at a tolerance of 1e-6 is this far from an exact answer, in activation and in N.
 ACTIVATION, FORCE = 1e-3, 3.0
@@ -330,7 +330,7 @@ def test_missing_column_is_refused(arm: Example, arm_setup: Callable[..., Path],
     """OpenSim would take zeros."""
     table = osimopt.read_table(arm.motion)
     name = table.columns[0]
-    motion = osimopt.tables.write_table(table.drop(columns=name), tmp_path / "less.mot")
+    motion = osimopt.files.storage.write_table(table.drop(columns=name), tmp_path / "less.mot")
     with pytest.raises(InputError, match=f"none for {name}"):
         osimopt.run_setup(arm_setup(motion=motion))
 
@@ -342,21 +342,21 @@ def test_speeds_file(folder: Path, tmp_path: Path) -> None:
     value = value.set_axis([label.split("/")[-2] for label in value.columns], axis=1)
     speed = states[[label for label in states.columns if label.endswith("/speed")]]
     speed = speed.set_axis([label.split("/")[-2] + "_u" for label in speed.columns], axis=1)
-    osimopt.tables.write_table(value, tmp_path / "value.sto")
+    osimopt.files.storage.write_table(value, tmp_path / "value.sto")
     tool = tags(
         model_file=folder / "two_leg.osim", external_loads_file=folder / "external_loads.xml",
         coordinates_file="value.sto", speeds_file="speed.sto", initial_time=0.66, final_time=0.74,
     )  # fmt: skip
     path = write_setup(tmp_path, "states", tool)
-    osimopt.tables.write_table(speed, tmp_path / "speed.sto")
+    osimopt.files.storage.write_table(speed, tmp_path / "speed.sto")
     solution = osimopt.run_setup(path)
     theirs = read_storage(folder / "theirs" / "states_StaticOptimization_activation.sto")
     order = [theirs.labels.index(name) for name in solution.problem.muscles]
     np.testing.assert_allclose(solution.activation, theirs.values[:, order], rtol=0, atol=ACTIVATION)
-    osimopt.tables.write_table(value, tmp_path / "speed.sto")
+    osimopt.files.storage.write_table(value, tmp_path / "speed.sto")
     with pytest.raises(InputError, match="the speed of every free coordinate"):
         osimopt.run_setup(path)
-    osimopt.tables.write_table(speed.iloc[1:], tmp_path / "speed.sto")
+    osimopt.files.storage.write_table(speed.iloc[1:], tmp_path / "speed.sto")
     with pytest.raises(InputError, match="speeds at the motion's 9 times"):
         osimopt.run_setup(path)
 

@@ -112,7 +112,7 @@ def test_what_cannot_be_checked_says_so(two_leg: TwoLeg, problem: RedundancyProb
     assert "generalized_force" in changed.provenance["self_check"]["solution"]["not_checked"]
     moments = tmp_path / "generalized_force.sto"
     load_problem(two_leg.model, two_leg.motion, two_leg.loads, time_range=TIMES)
-    from osimopt.results import write_arrays
+    from osimopt.solution.folder import write_arrays
 
     folder = write_arrays(problem, tmp_path / "arrays")
     moments = folder / "generalized_force.sto"

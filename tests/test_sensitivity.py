@@ -13,7 +13,7 @@ from strategies import Case, cases, label
 
 import osimopt
 from osimopt import InputError, RedundancyProblem, solve_static
-from osimopt.static.sensitivity import Change, Sensitivity
+from osimopt.analysis.sensitivity import Change, Sensitivity
 
 #: Relative; a step of 1e-5 leaves 1e-10 of curvature, and the solver's 1e-12 becomes 1e-7.
 DIFFERENCES = 1e-4

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from osimopt.adapters.setup import Setup, read_setup
 from osimopt.errors import ConfigError, InputError
-from osimopt.studies.opensim_tool import choose_rows
+from osimopt.pipeline.opensim_tool import choose_rows
 
 OPTIMIZATION = "<StaticOptimization name='StaticOptimization'>{}</StaticOptimization>"
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from osimopt.errors import InputError
+from osimopt.files.storage import write_table
 from osimopt.signals import differentiate, lowpass, quintic_spline
-from osimopt.tables import write_table
 
 Array = NDArray[np.float64]
 

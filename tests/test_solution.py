@@ -14,9 +14,9 @@ from numpy.testing import assert_array_equal
 from strategies import ALL_COSTS, cases, label
 
 from osimopt.errors import InputError, SolverError
-from osimopt.gates import RESERVE_SHARE
-from osimopt.problem import RedundancyProblem
-from osimopt.solution import BOUND_TOLERANCE, RedundancySolution, Status, judge, moment_residual
+from osimopt.problem.problem import RedundancyProblem
+from osimopt.solution.checks import RESERVE_SHARE
+from osimopt.solution.solution import BOUND_TOLERANCE, RedundancySolution, Status, judge, moment_residual
 from osimopt.static.solve import solve_static
 
 #: solve_static's default

@@ -13,8 +13,8 @@ import strategies as ref
 from strategies import ALL_COSTS, LINEAR_COSTS, POWERS, QUADRATIC, STRICT_COSTS, label
 
 from osimopt.errors import InputError, SolverError
-from osimopt.problem import RedundancyProblem
-from osimopt.solution import Status
+from osimopt.problem.problem import RedundancyProblem
+from osimopt.solution.solution import Status
 from osimopt.static.solve import solve_static
 
 #: N; the published forces are given to 0.001, the issue asks for 0.01.

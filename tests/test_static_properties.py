@@ -12,10 +12,10 @@ from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 from strategies import ALL_COSTS, POWERS, QUADRATIC, STRICT_COSTS, Case, cases
 
-from osimopt.data import MuscleGeometry
 from osimopt.errors import InputError
-from osimopt.problem import RedundancyProblem
-from osimopt.solution import BOUND_TOLERANCE, Status
+from osimopt.problem.arrays import MuscleGeometry
+from osimopt.problem.problem import RedundancyProblem
+from osimopt.solution.solution import BOUND_TOLERANCE, Status
 from osimopt.static.gap import power_answer
 from osimopt.static.power import solve_block
 from osimopt.static.proof import prove
@@ -102,7 +102,7 @@ def assert_same(problem: RedundancyProblem, other: RedundancyProblem, cost: dict
 class TestFeasibleProblems:
     @pytest.mark.parametrize("family", FAMILIES)
     def test_are_solved_within_bounds_and_at_least_cost(self, family):
-        @thorough(100)
+        @thorough(30)
         @given(cases(**FAMILIES[family]), COSTS)
         def check(case: Case, cost: dict):
             problem = case.problem
@@ -136,14 +136,14 @@ class TestFeasibleProblems:
         if p == 2.0:
             np.testing.assert_allclose(x, exact, atol=SAME)
 
-    @thorough(40)
+    @thorough(15)
     @given(cases(coordinates=(2, 2), muscles=(2, 5)), st.sampled_from(QUADRATIC))
     def test_with_two_coordinates_equal_the_best_set_of_active_bounds(self, case, cost):
         weight, _ = ref.coefficients(case.problem, **cost)
         exact = ref.enumeration(*case.problem.system(0), *case.problem.bounds(), weight[0])
         np.testing.assert_allclose(unknowns(solve_static(case.problem, **cost))[0], exact, atol=SAME)
 
-    @thorough(40)
+    @thorough(15)
     @given(cases(reserves=("unbounded",)), st.sampled_from(QUADRATIC))
     def test_lsq_linear_agrees_with_slsqp(self, case, cost):
         answers = [unknowns(solve_static(case.problem, **cost, solver=solver)) for solver in ("slsqp", "lsq_linear")]
@@ -155,7 +155,7 @@ class TestFeasibleProblems:
     def test_are_solved_alike_by_newton_and_slsqp(self, family):
         """Any exponent from 1.2 to 10, by the objective; newton's own certificate covers the difference."""
 
-        @thorough(30)
+        @thorough(12)
         @given(cases(**{"coordinates": (1, 3), "muscles": (1, 7)} | FAMILIES[family]), EXPONENTS)
         def check(case: Case, exponent: float):
             first, second = (solve_static(case.problem, exponent=exponent, solver=s) for s in ("newton", "slsqp"))
@@ -170,7 +170,7 @@ class TestFeasibleProblems:
 
         check()
 
-    @thorough(60)
+    @thorough(25)
     @given(cases(coordinates=(1, 3), muscles=(3, 7), reserves=("none", "finite")), EXPONENTS, st.integers(0, 2**16))
     def test_certificates_of_wrong_multipliers_are_true(self, case, exponent, seed):
         """Repaired answers to multipliers that are up to 30 % off: neither cost nor activations are further away."""
@@ -195,7 +195,7 @@ class TestFeasibleProblems:
                 error = np.abs(y - exact.y)[0, muscles].max()
                 assert error <= found.activation_error[0] + own.activation_error[0] + SAME
 
-    @thorough(40)
+    @thorough(15)
     @given(cases(), STRICT, st.integers(0, 2**16))
     def test_have_the_same_answer_from_any_start(self, case, cost, seed):
         guess = np.random.default_rng(seed).uniform(0.0, 1.0, len(case.problem.muscles))
@@ -266,7 +266,7 @@ class TestSymmetries:
 
 
 class TestShapes:
-    @thorough(30)
+    @thorough(12)
     @given(cases(coordinates=(1, 1), reserves=("none",)), COSTS)
     def test_axes_that_can_be_left_out(self, case, cost):
         p = case.problem
@@ -343,7 +343,7 @@ def scaled_geometry(geometry: MuscleGeometry, factor: float) -> MuscleGeometry:
 
 
 class TestLinearCosts:
-    @thorough(100)
+    @thorough(30)
     @given(
         st.lists(st.tuples(st.sampled_from([0.02, 0.03, 0.05]), st.integers(1, 20)), min_size=1, max_size=6),
         st.integers(1, 99),

@@ -15,10 +15,10 @@ import pytest
 
 import osimopt
 from osimopt import DynamicSolution, InputError, RedundancyProblem, SolverError, Status
+from osimopt.analysis import static_vs_dynamic
+from osimopt.analysis.static_vs_dynamic import NOTEWORTHY, Comparison, compare_static_dynamic
 from osimopt.report import comparison as figures
 from osimopt.report import style
-from osimopt.studies import static_vs_dynamic
-from osimopt.studies.static_vs_dynamic import NOTEWORTHY, Comparison, compare_static_dynamic
 
 SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "static_vs_dynamic.py"
 #: The trapezoidal rule over 400 uneven steps of a sine is off by 1e-5.

@@ -13,8 +13,7 @@ from limb_cases import JOINTS, NAMES, limb
 from numpy.typing import NDArray
 
 from osimopt import InputError, SolverError, Status, solve_dynamic
-from osimopt.problem import RedundancyProblem
-from osimopt.studies.dynamic_data import draw_muscles
+from osimopt.problem.problem import RedundancyProblem
 from osimopt.surrogate import folder
 from osimopt.surrogate.architecture import Architecture
 from osimopt.surrogate.dynamic import DynamicSurrogate
@@ -24,6 +23,7 @@ from osimopt.surrogate.scaler import Scaler
 from osimopt.surrogate.stride_ranges import features, named_features
 from osimopt.surrogate.strides import Strides
 from osimopt.surrogate.tendon_network import TendonNetwork, estimate
+from osimopt.training.dynamic_data import draw_muscles
 
 Array = np.ndarray
 SMALL = Architecture("cnn", width=8, depth=2, kernel=5)

@@ -13,16 +13,16 @@ import pytest
 import torch
 
 from osimopt import InputError, PolynomialGeometry, load_problem
-from osimopt.datasets import Example
+from osimopt.datasets.arm26 import Example
 from osimopt.polynomial.fit import fit_order
 from osimopt.polynomial.geometry import MusclePolynomial
 from osimopt.polynomial.paths import MusclePaths
 from osimopt.polynomial.samples import PathSamples
-from osimopt.studies.geometry_network import fit_geometry_network
 from osimopt.surrogate import folder
 from osimopt.surrogate.geometry import GeometrySurrogate
 from osimopt.surrogate.geometry_training import OPTIONS, TrainedGeometry, train_geometry
 from osimopt.surrogate.path_network import PathNetwork, respond
+from osimopt.training.geometry_network import fit_geometry_network
 
 Array = np.ndarray
 

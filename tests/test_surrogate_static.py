@@ -13,10 +13,8 @@ import pytest
 import torch
 
 from osimopt import InputError, Status, solve_static
-from osimopt.costs import get_cost
-from osimopt.problem import RedundancyProblem
-from osimopt.studies.static_surrogate import errors, judge_static, train_static_surrogate
-from osimopt.studies.training_data import Split, pick, vary
+from osimopt.problem.costs import get_cost
+from osimopt.problem.problem import RedundancyProblem
 from osimopt.surrogate.architecture import Architecture
 from osimopt.surrogate.dual_network import FrameNetwork, SetNetwork, settle
 from osimopt.surrogate.scaler import Scaler
@@ -24,6 +22,8 @@ from osimopt.surrogate.static import StaticSurrogate, decode_unconstrained
 from osimopt.surrogate.static_training import LOSS_OF, LOSSES, Examples, loss_of
 from osimopt.surrogate.training import TrainingOptions
 from osimopt.surrogate.whitened import Whitened, whiten
+from osimopt.training.static_surrogate import errors, judge_static, train_static_surrogate
+from osimopt.training.training_data import Split, pick, vary
 
 Array = np.ndarray
 SET = Architecture(kind="set", width=16, depth=2)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from osimopt.errors import InputError
-from osimopt.tables import read_table, write_atomically, write_table
+from osimopt.files.storage import read_table, write_atomically, write_table
 
 ROWS = "time\tknee\thip\n0\t1.5\t-2\n0.01\t1.25\t-3e1\n"
 V1 = "Coordinates\nversion=1\nnRows=2\nnColumns=3\ninDegrees=no\nendheader\n"

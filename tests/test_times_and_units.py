@@ -20,12 +20,12 @@ from osimopt.adapters.model import Model, read_model
 from osimopt.adapters.motion import read_motion
 from osimopt.adapters.plausibility import LEVER, MARGIN, check_size
 from osimopt.adapters.units import to_si
-from osimopt.data import Coordinate, MuscleGeometry
 from osimopt.emg.read import read_emg
 from osimopt.emg.strides import find_strides
-from osimopt.reserves import ReserveActuators
+from osimopt.files.storage import distinct_rows, read_series, read_table, write_table
+from osimopt.problem.arrays import Coordinate, MuscleGeometry
+from osimopt.problem.reserves import ReserveActuators
 from osimopt.signals import differentiate
-from osimopt.tables import distinct_rows, read_series, read_table, write_table
 
 Array = NDArray[np.float64]
 Change = Callable[[pd.DataFrame], pd.DataFrame]

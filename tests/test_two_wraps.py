@@ -14,9 +14,9 @@ from conftest import HERE, run_script
 
 import osimopt
 from osimopt import ModelError, PolynomialGeometry, fit_geometry, load_problem, solve_dynamic, solve_static
-from osimopt.studies.geometry_network import fit_geometry_network
 from osimopt.surrogate.geometry import GeometrySurrogate
 from osimopt.surrogate.geometry_training import OPTIONS
+from osimopt.training.geometry_network import fit_geometry_network
 
 #: m; how far OpenSim's tension arm may be from the slope of the length through its points (it is 0.4 mm), and the
 #: tolerance of the fit.

@@ -11,8 +11,8 @@ import pytest
 
 import osimopt
 from osimopt import InputError, RedundancyProblem, solve_static
-from osimopt.datasets import Example
-from osimopt.static import uncertainty
+from osimopt.analysis import uncertainty
+from osimopt.datasets.arm26 import Example
 from osimopt.static.perturb import Draws
 
 #: Activation; two exact solvers of the same frame.

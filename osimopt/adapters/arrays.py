@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import isolation
-from ..data import Kinematics, MuscleGeometry
 from ..errors import ModelError, explain, some
-from ..reserves import ReserveActuators
+from ..problem.arrays import Kinematics, MuscleGeometry
+from ..problem.reserves import ReserveActuators
 from .messages import FrameArrays, Pairs, Wanted
 from .model import Model
 
@@ -28,7 +28,7 @@ POSTURES = 8
 
 @dataclass(frozen=True, eq=False)
 class Extracted:
-    """What OpenSim says of a motion; axes as in ``osimopt.data``.
+    """What OpenSim says of a motion; axes as in ``osimopt.problem.arrays``.
 
     ``geometry`` is of the muscles wanted, None where none is; ``max_force`` and ``passive_force`` are of the muscles
     asked for. ``actuators`` are those of the model that are no muscles.

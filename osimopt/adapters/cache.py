@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from ..archive import read_with_notes, write_problem
 from ..errors import InputError, explain
+from ..files.storage import sha256
 from ..notices import warn
-from ..problem import RedundancyProblem
-from ..tables import sha256
+from ..problem.archive import read_with_notes, write_problem
+from ..problem.problem import RedundancyProblem
 
 #: Raised whenever the same files and options give arrays of another meaning or value: what was kept is then not found.
 EXTRACTION = 3

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import isolation, signals
-from ..data import Coupling, Kinematics
 from ..errors import InputError, explain, some
+from ..problem.arrays import Coupling, Kinematics
 from .model import Model
 
 Array = NDArray[np.float64]

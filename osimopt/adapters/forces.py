@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import GeneralizedForce, Kinematics
 from ..errors import InputError, explain, some
+from ..files.storage import read_series
 from ..notices import warn
+from ..problem.arrays import GeneralizedForce, Kinematics
 from ..signals import quintic_spline
-from ..tables import read_series
 from .completion import turning_and_moved
 from .loads import TIME_SLACK
 from .model import Model

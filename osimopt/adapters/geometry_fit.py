@@ -16,8 +16,7 @@ from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
 from ..polynomial.samples import Jump, PathSamples
 from .domain import Domain
 from .model import Model, read_model
-from .path_sampling import WORKER, Progress, sample_paths
-from .polynomials import warn_of_left
+from .path_sampling import WORKER, Progress, sample_paths, warn_of_left
 
 Array = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import Coordinate
+from ..problem.arrays import Coordinate
 
 Array = NDArray[np.float64]
 

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from .. import isolation
 from ..errors import some
+from ..files.storage import sha256
 from ..notices import hear
 from ..polynomial.paths import MusclePaths
-from ..problem import RedundancyProblem
-from ..tables import sha256
+from ..problem.problem import RedundancyProblem
 from .arrays import Progress
 from .cache import cached_path, keep, recall
 from .forces import read_generalized_force

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
+from ..files.storage import read_series, write_table
 from ..notices import warn
 from ..signals import natural_cubic_spline
-from ..tables import read_series, write_table
 from .scratch import scratch_folder
 from .xml import read_xml
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import Coordinate, CoordinateKind, MuscleParameters
+from ..problem.arrays import Coordinate, CoordinateKind, MuscleParameters
 
 Array = NDArray[np.float64]
 
@@ -113,7 +113,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class FrameArrays:
-    """Arrays of one chunk of frames; axes as in ``osimopt.data``, None for what was not wanted.
+    """Arrays of one chunk of frames; axes as in ``osimopt.problem.arrays``, None for what was not wanted.
 
     ``length`` and ``lengthening_speed`` are of the muscles wanted, ``moment_arms`` of the pairs given.
     ``max_force`` and ``passive_force`` are of the muscles asked for; ``effect`` is (T, D, K) per unit control, or

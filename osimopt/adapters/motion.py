@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import signals
-from ..data import Coordinate, Kinematics
 from ..errors import InputError, explain, some
+from ..files.storage import read_series
 from ..notices import warn
-from ..tables import read_series
+from ..problem.arrays import Coordinate, Kinematics
 from .completion import complete, couple
 from .joint_ranges import tell_outside
 from .model import Model

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from .. import isolation
 from ..errors import InputError, ModelError, explain, some
+from ..notices import warn
 from ..polynomial.samples import PathSamples, Samples, Survey
 from .domain import Domain, choose_domain, mobile, narrow
 from .model import Model
@@ -103,3 +104,9 @@ def _check_options(postures: int, n_jobs: int | None) -> None:
         raise InputError(explain(f"at least {SURVEYED} postures", f"{postures}", "The default is 2048."))
     if n_jobs is not None and n_jobs < 1:
         raise InputError(explain("n_jobs of at least 1, or None", f"{n_jobs}", "Give a number of processes."))
+
+
+def warn_of_left(left: Mapping[str, float], stacklevel: int = 3) -> None:
+    """Name the muscles that are left to OpenSim's own paths, with the mismatch in m of moment arm and −∂l/∂q."""
+    names = some([f"{name} ({1e3 * mismatch:.1f} mm)" for name, mismatch in left.items()], 12)
+    warn(f"Left to OpenSim's own paths, as -dl/dq of the length is off the moment arm by up to: {names}.", stacklevel)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import Coordinate, MuscleGeometry
 from ..errors import InputError, explain
 from ..notices import warn
-from ..reserves import ReserveActuators
+from ..problem.arrays import Coordinate, MuscleGeometry
+from ..problem.reserves import ReserveActuators
 
 Array = NDArray[np.float64]
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import isolation
-from ..data import Kinematics, MuscleGeometry
 from ..errors import InputError, explain, some
 from ..notices import warn
 from ..polynomial.geometry import PolynomialGeometry
 from ..polynomial.paths import MusclePaths
+from ..problem.arrays import Kinematics, MuscleGeometry
 from .model import Model
+from .path_sampling import warn_of_left
 
 Array = NDArray[np.float64]
 
@@ -66,12 +67,6 @@ def _name_missing(geometry: MusclePaths, missing: Sequence[str]) -> None:
         warn_of_left(left, stacklevel=7)
     if others := [name for name in missing if name not in left]:
         warn(f"No path is given for {some(others, 12)}: OpenSim's own is used.", stacklevel=6)
-
-
-def warn_of_left(left: Mapping[str, float], stacklevel: int = 3) -> None:
-    """Name the muscles that are left to OpenSim's own paths, with the mismatch in m of moment arm and −∂l/∂q."""
-    names = some([f"{name} ({1e3 * mismatch:.1f} mm)" for name, mismatch in left.items()], 12)
-    warn(f"Left to OpenSim's own paths, as -dl/dq of the length is off the moment arm by up to: {names}.", stacklevel)
 
 
 def _told(polynomials: MusclePaths) -> MusclePaths:

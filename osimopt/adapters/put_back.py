@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import Kinematics
-from ..solution import RedundancySolution
+from ..problem.arrays import Kinematics
+from ..solution.solution import RedundancySolution
 from .model import Model
 from .selfcheck import check_forces, spread
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import isolation
-from ..data import Kinematics
+from ..problem.arrays import Kinematics
 from .model import Model
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import InputError, explain, some
 from ..polynomial.files import fits_path
 from ..polynomial.paths import MusclePaths
-from ..reserves import ReserveActuators
+from ..problem.reserves import ReserveActuators
 from .cache import digest
 from .loads import find_data
 from .model import as_file

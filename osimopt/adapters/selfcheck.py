@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import isolation
-from ..data import Kinematics
 from ..errors import InputError, ModelError, explain, some
-from ..tables import sha256
+from ..files.storage import sha256
+from ..problem.arrays import Kinematics
 from .arrays import extract
 from .completion import follow
 from .messages import Claims, Difference, ModelKey, Pairs, Wanted

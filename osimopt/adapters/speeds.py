@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import signals
-from ..data import Coordinate
 from ..errors import InputError, explain, some
-from ..tables import read_series
+from ..files.storage import read_series
+from ..problem.arrays import Coordinate
 from .model import Model
 
 Array = NDArray[np.float64]

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import isolation
-from ..data import Coordinate
 from ..errors import InputError, explain, some
 from ..notices import warn
+from ..problem.arrays import Coordinate
 from .joint_ranges import tell_outside
 from .messages import Postures
 from .model import Model, read_model

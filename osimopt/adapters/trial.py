@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import isolation
-from ..data import GeneralizedForce, Kinematics, MuscleGeometry
 from ..errors import ModelError, explain, some
-from ..fingerprint import Fingerprint
 from ..muscle import rigid_tendon_gain, rigid_tendon_passive, supported
 from ..polynomial.paths import MusclePaths
-from ..problem import RedundancyProblem
-from ..resampling import interpolate
-from ..reserves import ReserveActuators, choose_reserves
-from ..solution import RedundancySolution
+from ..problem.arrays import GeneralizedForce, Kinematics, MuscleGeometry
+from ..problem.fingerprint import Fingerprint
+from ..problem.problem import RedundancyProblem
+from ..problem.reserves import ReserveActuators, choose_reserves
+from ..signals import interpolate
+from ..solution.solution import RedundancySolution
 from .arrays import Extracted, Progress, extract, find_pairs
 from .completion import follow
 from .loads import ExternalLoads

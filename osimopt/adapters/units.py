@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import Coordinate
 from ..errors import InputError, explain
 from ..notices import warn
+from ..problem.arrays import Coordinate
 from .joint_ranges import WIDEST, tell_outside
 from .model import Model
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..result import Result
+from ..solution.reader import Result
 from .journal import read_manifest
-from .runner import DONE
+from .task import DONE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,8 +12,8 @@ from typing import Any
 
 from ..errors import InputError, MissingDependencyError, explain
 from .process import Limits, Worker
-from .runner import DONE, LOST, Task, row_of
 from .study import Run
+from .task import DONE, LOST, Task, row_of
 
 #: s to wait for the scheduler, and between looks whether the study is to stop.
 PATIENCE, LOOK = 20.0, 0.05

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, explain, some
-from ..tables import sha256
+from ..files.storage import sha256
 from .files import Finder
 from .study import Study, Subject
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, explain
-from ..tables import write_records
+from ..files.storage import write_records
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import queue
-import shutil
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +17,10 @@ from .jobs import Hashes, Job, jobs_of
 from .journal import LOCK, Journal, write_manifest
 from .process import Limits, StoppedError, Worker
 from .study import Run, Study, read_study
-from .work import clear_unfinished
+from .task import DONE, LOST, Task, bytes_in, row_of
 
-#: Statuses after which a job is tried again in the same run: the process was lost, not the job's input wrong.
-LOST = ("crashed", "memory")
-#: Statuses of jobs that are not done again by ``resume``.
-DONE = ("solved", "partly")
 #: Rows between two writings of the manifest while a study runs.
 OFTEN = 20
-
-
-@dataclass(frozen=True)
-class Task:
-    """A job to do, for the which-th time."""
-
-    job: Job
-    key: str
-    inputs: str
-    attempt: int = 1
 
 
 def run_study(
@@ -125,14 +110,9 @@ def _to_do(everything: Sequence[Job], journal: Journal, folder: Path) -> list[Ta
     for job in everything:
         key, row = job.key(hashes), journal.rows.get(job.name, {})
         kept = row.get("status") in DONE and row.get("key") == key
-        if not (kept and row.get("bytes") == _bytes(folder / "results" / job.name)):
+        if not (kept and row.get("bytes") == bytes_in(folder / "results" / job.name)):
             tasks.append(Task(job, key, job.inputs(hashes)))
     return tasks
-
-
-def _bytes(folder: Path) -> int:
-    """Size of a result folder; 0 of none."""
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) if folder.is_dir() else 0
 
 
 @contextmanager
@@ -258,13 +238,3 @@ def do_task(worker: Worker, task: Task, folder: Path, limits: Limits, halted: Ca
     place = folder / "results" / task.job.name
     log = folder / "logs" / f"{task.job.name}.log"
     return row_of(task, worker.do(task.job.plain(), str(place), str(log), limits, halted), place)
-
-
-def row_of(task: Task, row: dict[str, Any], place: Path) -> dict[str, Any]:
-    """The whole row of a job; results of an earlier time are removed where it failed now."""
-    if row["status"] not in DONE:
-        shutil.rmtree(place, ignore_errors=True)
-        clear_unfinished(place)
-    own = {"job": task.job.name, "subject": task.job.subject, "trial": task.job.trial, "method": task.job.method}
-    return {**own, **row, "attempts": task.attempt, "inputs": task.inputs, "key": task.key,
-            "bytes": _bytes(place)}  # fmt: skip

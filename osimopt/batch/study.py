@@ -89,7 +89,7 @@ class Static(_Part):
 
     @model_validator(mode="after")
     def _cost_exists(self) -> Static:
-        from ..costs import get_cost
+        from ..problem.costs import get_cost
 
         get_cost(self.cost, self.exponent)
         return self

@@ -18,8 +18,8 @@ from .verdict import BETWEEN
 
 if TYPE_CHECKING:
     from ..emg.comparison import EmgComparison
-    from ..problem import RedundancyProblem
-    from ..solution import RedundancySolution
+    from ..problem.problem import RedundancyProblem
+    from ..solution.solution import RedundancySolution
 
 #: Files of a job that are arguments of load_problem by the same name.
 READ = ("external_loads", "generalized_force", "speeds", "geometry")
@@ -143,8 +143,8 @@ def _compared(solution: RedundancySolution, job: Job, strides: list[tuple[float,
 
 def _row(solution: RedundancySolution, compared: EmgComparison | None) -> dict[str, Any]:
     """Counts, residuals, reserves and checks of a solution, and its agreement with EMG."""
-    from ..results import summary_of
-    from ..tally import Tally
+    from ..solution.folder import summary_of
+    from ..solution.summary import Tally
 
     tally, summary = Tally.of(solution), summary_of(solution)
     evidence = tally.evidence

@@ -161,7 +161,7 @@ def _print_jobs(read: Any) -> None:
 
 
 def _write_example(path: Path) -> None:
-    from ..tables import write_atomically
+    from ..files.storage import write_atomically
 
     if path.exists():
         raise InputError(explain("a new file for the example", "one that is there", "Choose another name.", path))

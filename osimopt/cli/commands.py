@@ -17,10 +17,10 @@ def demo(
 ) -> None:
     """Solve an elbow flexion with the arm that comes with osimopt, and draw it."""
     from .. import load_problem, muscle_table, solve_static, write_report
-    from ..datasets import arm26
+    from ..analysis.distribution import share_moment
+    from ..datasets.arm26 import arm26
     from ..report import figures
-    from ..results import check_target
-    from ..studies.distribution import share_moment
+    from ..solution.folder import check_target
 
     check_target(out.absolute(), overwrite)
     example = arm26()
@@ -117,7 +117,7 @@ def table(
     """Tabulate moment arm, maximum force and maximum moment of every muscle over a joint's range."""
     from .. import muscle_table
     from ..report import figures
-    from ..results import check_target, write_muscle_table
+    from ..solution.folder import check_target, write_muscle_table
 
     if out is not None:
         check_target(out.absolute(), overwrite)

@@ -69,7 +69,7 @@ def solve_to_folder(out: Path, overwrite: bool, read: Mapping[str, Any], how: Ma
     """
     from .. import SealedSolution, load_problem, solve_dynamic
     from ..report import figures
-    from ..results import check_target
+    from ..solution.folder import check_target
 
     options = dict(how)
     muscles = _muscles(options.pop("active_width", None), options.pop("no_passive_fiber_force", None))
@@ -128,7 +128,7 @@ def _refuse_time_range(motion: Path, time_range: tuple[float, float] | None) -> 
     """A part of the interval is no answer to the whole; ends between frames and infinite ones are what there is."""
     if time_range is None:
         return
-    from ..tables import read_table
+    from ..files.storage import read_table
 
     time = read_table(motion).index.to_numpy(dtype=float)
     frame = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
@@ -160,7 +160,7 @@ def iterations() -> Iterator[Callable[[int, float, float], None]]:
 
 def print_dynamic(solution: DynamicSolution) -> None:
     """The summary of any solution, and what dynamic optimization adds to it."""
-    from ..tally import Tally
+    from ..solution.summary import Tally
 
     more = [_objective(solution), _mesh(solution), *_integrated(solution)]
     print_tally(Tally.of(solution), solution.provenance, more, solution.findings())

@@ -74,7 +74,7 @@ def _fit_networks(
     weld: tuple[str, ...], jobs: int,
 ) -> None:  # fmt: skip
     from .. import fit_geometry_network
-    from ..results import check_target
+    from ..solution.folder import check_target
 
     check_target(out.absolute(), overwrite)
     with progress("Sampling and training") as moved:

@@ -89,7 +89,7 @@ def fetch(
     ] = None,
 ) -> None:
     """Bring public models, motions, loads and EMG; without a name, list what there is."""
-    from ..studies import public_data
+    from ..datasets import fetch as public_data
 
     if name is None:
         print_table("Public data", ("name", "what"), [(one, public_data.about(one)) for one in public_data.names()])

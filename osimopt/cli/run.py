@@ -32,7 +32,7 @@ def run(
 
     Results of an earlier run are replaced, as by OpenSim.
     """
-    from ..studies.opensim_tool import run_setup
+    from ..pipeline.opensim_tool import run_setup
 
     with progress("Running the setup file") as moved:
         solution = run_setup(setup, results, gain.value, exponent=exponent, progress=moved)

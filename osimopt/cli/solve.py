@@ -34,7 +34,7 @@ from .stopping import stoppable
 from .terminal import print_tally, progress, say, say_warning
 
 if TYPE_CHECKING:
-    from ..solution import RedundancySolution
+    from ..solution.solution import RedundancySolution
 
 
 class Method(StrEnum):
@@ -93,7 +93,7 @@ def extract(
 ) -> None:
     """Write moment arms, lengths, maximum forces and joint moments along a motion as .sto."""
     from .. import load_problem
-    from ..results import check_target, write_arrays
+    from ..solution.folder import check_target, write_arrays
 
     check_target(out.absolute(), overwrite)
     with stoppable(out), progress("Reading the motion") as moved:
@@ -187,7 +187,7 @@ def _own(method: Method, only: dict[Method, dict[str, Any]]) -> dict[str, Any]:
 
 def _solve_static(out: Path, overwrite: bool, read: dict[str, Any], how: dict[str, Any]) -> None:
     from .. import solve_to_folder
-    from ..costs import get_cost
+    from ..problem.costs import get_cost
     from ..report import figures
 
     if how.get("cost") == "excitation_power":

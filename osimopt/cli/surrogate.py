@@ -33,8 +33,8 @@ from .stopping import stoppable
 from .terminal import print_tally, progress, say, say_error, say_warning
 
 if TYPE_CHECKING:
-    from ..problem import RedundancyProblem
-    from ..solution import RedundancySolution
+    from ..problem.problem import RedundancyProblem
+    from ..solution.solution import RedundancySolution
 
 PANEL = "Options of --method surrogate"
 Folder = Annotated[Path, typer.Argument(help="Folder that osimopt train wrote.", show_default=False)]
@@ -83,8 +83,8 @@ def solve_to_folder(out: Path, overwrite: bool, read: Mapping[str, Any], how: Ma
     """Read, solve by a surrogate, write, draw and print; exit code 1 where frames have no answer."""
     from .. import Surrogate, load_problem, use_degroote_muscles
     from ..report import figures
-    from ..results import check_target
-    from ..tally import Tally
+    from ..solution.folder import check_target
+    from ..solution.summary import Tally
 
     if how.get("surrogate") is None:
         fix = "osimopt train makes one."

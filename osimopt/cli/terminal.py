@@ -16,9 +16,9 @@ from rich.table import Table
 from .words import in_options
 
 if TYPE_CHECKING:
-    from ..gates import Gate
-    from ..solution import RedundancySolution
-    from ..tally import Tally
+    from ..solution.checks import Gate
+    from ..solution.solution import RedundancySolution
+    from ..solution.summary import Tally
 
 
 class _Console(Console):
@@ -86,7 +86,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 def print_solution(solution: RedundancySolution) -> None:
     """Peak force and activation of the strongest muscles, and every finding."""
-    from ..tally import Tally
+    from ..solution.summary import Tally
 
     print_tally(Tally.of(solution), solution.provenance)
 

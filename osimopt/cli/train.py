@@ -32,7 +32,7 @@ from .stopping import stoppable
 from .terminal import messages, progress, say
 
 if TYPE_CHECKING:
-    from ..problem import RedundancyProblem
+    from ..problem.problem import RedundancyProblem
 
 
 class Kinds(StrEnum):
@@ -127,7 +127,7 @@ def train(
     Ctrl-C, the same command goes on where it was, to the same result. For muscle paths there is osimopt fit-geometry
     --networks.
     """
-    from ..results import check_target
+    from ..solution.folder import check_target
     from .training import KINDS
 
     shape = {"kind": architecture, "width": width, "depth": depth}

@@ -13,12 +13,12 @@ import numpy as np
 from ..errors import InputError, explain
 
 if TYPE_CHECKING:
-    from ..problem import RedundancyProblem
-    from ..studies.dynamic_surrogate import TrainedDynamic
-    from ..studies.static_surrogate import Trained
+    from ..problem.problem import RedundancyProblem
     from ..surrogate.architecture import Architecture
     from ..surrogate.options import TrainingOptions
     from ..surrogate.training import History
+    from ..training.dynamic_surrogate import TrainedDynamic
+    from ..training.static_surrogate import Trained
 
 Moved = Callable[..., None]
 #: Share of the static frames in a quick run.
@@ -47,7 +47,7 @@ class StaticTraining:
 
     def train(self, problems: Sequence[RedundancyProblem], checkpoint: Path, moved: Moved) -> Trained:
         """Train and judge."""
-        from ..studies.static_surrogate import FRAMES, train_static_surrogate
+        from ..training.static_surrogate import FRAMES, train_static_surrogate
 
         own = {"frames": FRAMES, **self.own}
         own["frames"] = own["frames"] // QUICK if self.quick else own["frames"]
@@ -104,8 +104,8 @@ class DynamicTraining:
 
     def train(self, problems: Sequence[RedundancyProblem], checkpoint: Path, moved: Moved) -> TrainedDynamic:
         """Solve what is not solved yet, train and judge."""
-        from ..studies.dynamic_data import COUNTS, QUICK_COUNTS
-        from ..studies.dynamic_surrogate import train_dynamic_surrogate
+        from ..training.dynamic_data import COUNTS, QUICK_COUNTS
+        from ..training.dynamic_surrogate import train_dynamic_surrogate
 
         own = dict(self.own)
         solutions = own.pop("solutions", None) or checkpoint / "solutions"
@@ -157,8 +157,8 @@ def _kept(history: History) -> str:
 def _record(
     folder: Path, history: History, accuracy: Mapping[str, Any], found: Sequence[Any], exact: Sequence[Any], of: str
 ) -> None:
+    from ..files.storage import write_atomically
     from ..report.training import draw_training
-    from ..tables import write_atomically
 
     told = {"training": history.training, "validation": history.validation, "learning_rate": history.rate}
     whole = {**told, "seconds": history.seconds, "best_epoch": history.best_epoch, "accuracy": accuracy}

@@ -31,8 +31,8 @@ from .stopping import stoppable
 from .terminal import print_table, progress, say, say_warning
 
 if TYPE_CHECKING:
+    from ..analysis.cost_ranking import CostRanking
     from ..emg.comparison import EmgComparison
-    from ..studies.cost_ranking import CostRanking
 
 
 def validate(
@@ -70,9 +70,9 @@ def validate(
     Costs are ranked by every other stride and judged by the rest. The folder has tables (.csv) and a report (.html).
     """
     from .. import load_problem, rank_costs
+    from ..analysis.cost_ranking import read_cost
     from ..report.validation import write_validation
-    from ..results import check_target
-    from ..studies.cost_ranking import read_cost
+    from ..solution.folder import check_target
 
     wanted = [name.strip() for name in costs.split(",") if name.strip()]
     for name in wanted:

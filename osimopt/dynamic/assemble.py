@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..costs import counted_reserves
+from ..problem.costs import counted_reserves
 from .conditions import Conditions
 from .emg import EmgTracking
 from .layout import Layout, Part

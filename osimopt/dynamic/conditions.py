@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ..problem import RedundancyProblem
+from ..problem.problem import RedundancyProblem
 from .cost import DynamicCost
 from .emg import EmgTracking
 

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..costs import COSTS, Cost, get_cost, reserve_weight
 from ..errors import InputError, explain, some
-from ..problem import RedundancyProblem
+from ..problem.costs import COSTS, Cost, get_cost, reserve_weight
+from ..problem.problem import RedundancyProblem
 from .nodes import strength
 
 Array = NDArray[np.float64]

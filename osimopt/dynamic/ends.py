@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import some
 from ..notices import warn
-from ..problem import RedundancyProblem
+from ..problem.problem import RedundancyProblem
 from .conditions import Conditions
 from .mesh import Mesh
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain
 from ..muscle.activation import excitation_for
-from ..solution import RedundancySolution
+from ..solution.solution import RedundancySolution
 from .emg import EmgTracking
 from .nodes import Nodes, strength
 from .unknowns import Unknowns

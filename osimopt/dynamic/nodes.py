@@ -11,7 +11,7 @@ from ..errors import InputError, explain, some
 from ..muscle.contraction import Fiber
 from ..muscle.rigid import unlimited_fiber
 from ..notices import warn
-from ..problem import RedundancyProblem
+from ..problem.problem import RedundancyProblem
 from .mesh import Mesh
 
 Array = NDArray[np.float64]

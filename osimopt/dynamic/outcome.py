@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..muscle.contraction import Fiber, FiberState, active_multiplier, fiber_state, passive_multiplier
 from ..muscle.rigid import unlimited_fiber
-from ..problem import RedundancyProblem
-from ..solution import Status, judge
+from ..problem.problem import RedundancyProblem
+from ..solution.solution import Status, judge
 from .conditions import Conditions
 from .nodes import Nodes, strength
 from .solution import DynamicSolution

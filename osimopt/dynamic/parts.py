@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from ..problem import RedundancyProblem
+from ..problem.problem import RedundancyProblem
 from .conditions import Conditions
 from .layout import Part
 

@@ -12,7 +12,7 @@ from ..errors import InputError, explain, some
 from ..muscle import use_degroote_muscles
 from ..muscle.mechanics import DEGROOTE
 from ..notices import warn
-from ..problem import RedundancyProblem
+from ..problem.problem import RedundancyProblem
 from .conditions import Conditions
 from .ends import warn_of_open_ends
 from .mesh import SAME, Mesh

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..problem import RedundancyProblem
-from ..solution import RedundancySolution, Status
+from ..problem.problem import RedundancyProblem
+from ..solution.solution import RedundancySolution, Status
 from ..static.solve import solve_static
 from .check import Check, check_answer
 from .conditions import Conditions

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import some
-from ..problem import RedundancyProblem
-from ..reserves import ReserveActuators
+from ..problem.problem import RedundancyProblem
+from ..problem.reserves import ReserveActuators
 from ..static.solve import solve_static
 from .assemble import moment_scale
 from .conditions import Conditions

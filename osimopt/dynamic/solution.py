@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, SolverError, explain, some
-from ..solution import RedundancySolution
+from ..solution.solution import RedundancySolution
 
 if TYPE_CHECKING:
     from pathlib import Path

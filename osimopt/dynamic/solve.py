@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 from .. import isolation
 from ..errors import SolverError
 from ..notices import hear
-from ..problem import RedundancyProblem
-from ..solution import RedundancySolution, verified
+from ..problem.problem import RedundancyProblem
+from ..solution.solution import RedundancySolution, verified
 from .arguments import check_arguments
 from .conditions import Conditions, Start
 from .cost import dynamic_cost

@@ -14,7 +14,7 @@ from . import metrics
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..result import Result
+    from ..solution.reader import Result
 
 Array = NDArray[np.float64]
 

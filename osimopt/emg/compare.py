@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain
-from ..gates import Gate, gates
-from ..result import Result
+from ..solution.checks import Gate, gates
+from ..solution.reader import Result
 from . import metrics
 from .antagonists import antagonists, co_contraction_table
 from .channel import Curves
@@ -26,7 +26,7 @@ from .strides import Strides
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..solution import RedundancySolution
+    from ..solution.solution import RedundancySolution
 
 Array = NDArray[np.float64]
 

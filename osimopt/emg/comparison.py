@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import some
-from ..gates import Gate
+from ..solution.checks import Gate
 from .channel import Curves
 from .quality import Flag
 

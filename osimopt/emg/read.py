@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, MissingDependencyError, explain
-from ..tables import distinct_rows, read_table, sha256
+from ..files.storage import distinct_rows, read_table, sha256
 from .recording import Amplitude, Emg
 
 Array = NDArray[np.float64]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
-from ..tables import read_series
+from ..files.storage import read_series
 
 if TYPE_CHECKING:
     import pandas as pd

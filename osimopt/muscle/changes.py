@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import MuscleParameters
+from ..problem.arrays import MuscleParameters
 from .mechanics import DEGROOTE, MILLARD, THELEN, mechanics, supported
 
 Array = NDArray[np.float64]

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..data import MuscleParameters
+from ..problem.arrays import MuscleParameters
 from . import degroote
 from .namespace import Array, namespace
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import MuscleParameters
 from ..errors import InputError, explain, some
-from ..fingerprint import Fingerprint
-from ..problem import RedundancyProblem, Source
+from ..problem.arrays import MuscleParameters
+from ..problem.fingerprint import Fingerprint
+from ..problem.problem import RedundancyProblem, Source
 from .mechanics import mechanics
 from .replacement import Setting, Switch, degroote_parameters
 from .rigid import rigid_fiber, rigid_tendon_gain, rigid_tendon_passive

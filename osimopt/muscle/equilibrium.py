@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import MuscleParameters
 from ..errors import InputError, explain
+from ..problem.arrays import MuscleParameters
 from . import thelen
 from .mechanics import DEGROOTE, THELEN, Mechanics, mechanics
 from .rigid import checked, floor, pennation_cosine, rigid_fiber

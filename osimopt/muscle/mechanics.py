@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import MuscleParameters
 from ..errors import ModelError, explain, some
+from ..problem.arrays import MuscleParameters
 from . import degroote, millard, thelen
 from .bezier import Curves
 

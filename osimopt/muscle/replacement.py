@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import MuscleParameters
 from ..errors import InputError, ModelError, explain, some
+from ..problem.arrays import MuscleParameters
 from .changes import changes_of_classes, changes_of_options
 from .mechanics import DEGROOTE, MILLARD, NEEDED, THELEN
 

@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import MuscleParameters
 from ..errors import InputError, explain
+from ..problem.arrays import MuscleParameters
 from .mechanics import DEGROOTE, MILLARD, THELEN, TINY, Mechanics, mechanics
 
 Array = NDArray[np.float64]

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
+from ..files.storage import write_atomically
 from ..notices import warn
-from ..tables import write_atomically
 from .geometry import Fit, MusclePolynomial, PolynomialGeometry
 from .terms import count_terms, differentiate, evaluate_terms
 

@@ -11,13 +11,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import Index, MuscleGeometry
 from ..errors import InputError, explain, some
+from ..problem.arrays import Index, MuscleGeometry
 from .terms import Exponents, count_terms, differentiate, evaluate_terms, list_exponents, raise_order
 
 if TYPE_CHECKING:
@@ -127,15 +128,12 @@ class PolynomialGeometry:
         InputError
             No such file, other XML, a function that is no polynomial, or moment arms other than −∂l/∂q.
         """
-        from .files import read_paths
-
-        return read_paths(path)
+        read: PolynomialGeometry = import_module(".files", __package__).read_paths(path)
+        return read
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write OpenSim's FunctionBasedPathSet (.xml); ranges, errors and flags go to a .toml beside it."""
-        from .files import write_paths
-
-        write_paths(self, path)
+        import_module(".files", __package__).write_paths(self, path)
 
     def select(self, muscles: Sequence[str]) -> PolynomialGeometry:
         """The same for these muscles, in this order.

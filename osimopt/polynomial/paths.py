@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import MuscleGeometry
+from ..problem.arrays import MuscleGeometry
 from .geometry import Fit
 
 Array = NDArray[np.float64]

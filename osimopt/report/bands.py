@@ -14,8 +14,8 @@ from . import style
 from .panels import chosen_muscles, draw_panels
 
 if TYPE_CHECKING:
-    from ..static.ranges import FeasibleRanges
-    from ..static.uncertainty import UncertaintyBands
+    from ..analysis.ranges import FeasibleRanges
+    from ..analysis.uncertainty import UncertaintyBands
 
 Array = NDArray[np.float64]
 

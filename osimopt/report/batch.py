@@ -13,7 +13,7 @@ from ..batch.aggregate import Ensemble, gather, long_table
 from ..batch.journal import read_manifest
 from ..batch.verdict import Verdict, failed_checks
 from ..errors import InputError, explain, some
-from ..tables import write_records
+from ..files.storage import write_records
 from .ensemble import Curve, muscle_groups
 from .multiples import Panel, draw_panels
 from .page import Section, write_page

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..results import write_folder, write_json
+from ..solution.folder import write_folder, write_json
 from . import style
 from .panels import chosen_muscles, draw_panels
 
 if TYPE_CHECKING:
-    from ..studies.static_vs_dynamic import Comparison
+    from ..analysis.static_vs_dynamic import Comparison
 
 #: Panels of a figure, those of the greatest forces first.
 PANELS = 16

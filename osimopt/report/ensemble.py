@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..result import Result
+from ..solution.reader import Result
 
 Array = NDArray[np.float64]
 

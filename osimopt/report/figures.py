@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..costs import COSTS
+from ..problem.costs import COSTS
 from . import style
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..solution import RedundancySolution
+    from ..solution.solution import RedundancySolution
 
 Array = NDArray[np.float64]
 
@@ -109,7 +109,7 @@ def _caption(solution: RedundancySolution) -> str:
 
 
 def draw_sharing(shares: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
-    """Draw a :func:`osimopt.studies.distribution.share_moment`: one panel per cost, stacked forces; return the path."""
+    """Draw a :func:`osimopt.analysis.distribution.share_moment`, a panel per cost, forces stacked; return the path."""
     costs = list(dict.fromkeys(shares.columns.get_level_values(0)))
     unique = shares.attrs.get("unique", {})
     with style.figure([costs], (2.7 * len(costs), 3.3), sharey=True) as (drawn, axes):

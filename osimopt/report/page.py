@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..tables import write_atomically
+from ..files.storage import write_atomically
 
 #: Cells that are drawn in the colours of their meaning.
 MEANINGS = {"yes": "yes", "no": "no", "passes": "yes", "fails": "no"}

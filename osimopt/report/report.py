@@ -10,8 +10,8 @@ from typing import Any
 from ..emg.comparison import EmgComparison
 from ..emg.strides import Strides
 from ..errors import InputError, explain, some
-from ..result import Result
-from ..solution import RedundancySolution
+from ..solution.reader import Result
+from ..solution.solution import RedundancySolution
 from . import sections as parts
 from . import solution_figures as figures
 from .ensemble import Axis

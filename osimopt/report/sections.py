@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..analysis.agreement import CORRELATION, SHARE, agreement
 from ..emg.comparison import EmgComparison
 from ..errors import some
-from ..gates import Gate, gates
-from ..result import Result
-from ..studies.agreement import CORRELATION, SHARE, agreement
+from ..solution.checks import Gate, gates
+from ..solution.reader import Result
 from . import solution_figures as figures
 from .page import Section
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..emg.comparison import EmgComparison
-from ..result import Result
+from ..solution.reader import Result
 from . import style
 from .ensemble import Axis, Curve, group_activation, group_force, muscle_groups, side_of, stem_of
 from .multiples import Line, Panel, draw_panels

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ..emg.comparison import EmgComparison
-from ..results import write_folder, write_json
+from ..solution.folder import write_folder, write_json
 from .page import Section
 from .report import write_report
 
 if TYPE_CHECKING:
-    from ..studies.cost_ranking import CostRanking
+    from ..analysis.cost_ranking import CostRanking
 
 #: Costs whose curves are drawn: the best.
 DRAWN = 3

@@ -9,9 +9,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from ..costs import Cost
-from ..problem import RedundancyProblem
-from ..solution import Status
+from ..problem.costs import Cost
+from ..problem.problem import RedundancyProblem
+from ..solution.solution import Status
 from .frame import Frame, InfeasibleError, acting
 from .framewise import Found, describe_shortfall
 from .interior import interior, interior_within

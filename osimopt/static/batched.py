@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..problem import RedundancyProblem
+from ..problem.problem import RedundancyProblem
 from .device import Device
 from .gap import power_slope
 from .power import solve_block

@@ -23,12 +23,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import MuscleParameters
 from ..errors import InputError, explain, some
 from ..muscle import activation_slope, equilibrium, supported
 from ..muscle.rigid import unlimited_fiber
-from ..problem import RedundancyProblem
-from ..solution import RedundancySolution, Status
+from ..problem.arrays import MuscleParameters
+from ..problem.problem import RedundancyProblem
+from ..solution.solution import RedundancySolution, Status
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..costs import Cost
 from ..errors import InputError, explain
-from ..problem import RedundancyProblem
-from ..solution import Status
+from ..problem.costs import Cost
+from ..problem.problem import RedundancyProblem
+from ..solution.solution import Status
 from .frame import Frame, InfeasibleError, acting, reduce_frame
 from .linear import attainable, minimise_largest, minimise_sum
 from .nonlinear import Answer, eliminable, fitting_multipliers, lsq_linear, slsqp

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..costs import Cost, reserve_weight
-from ..problem import RedundancyProblem
+from ..problem.costs import Cost, reserve_weight
+from ..problem.problem import RedundancyProblem
 from .reduction import Places
 
 Array = NDArray[np.float64]

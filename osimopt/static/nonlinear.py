@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import ROUNDING
+from ..problem.arrays import ROUNDING
 from .frame import RANK_TOLERANCE, Frame, with_independent_rows
 
 Array = NDArray[np.float64]

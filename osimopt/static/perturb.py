@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, explain, some
 from ..muscle import rigid_tendon_gain, rigid_tendon_passive
-from ..problem import RedundancyProblem
+from ..problem.problem import RedundancyProblem
 
 Array = NDArray[np.float64]
 #: A relative standard deviation, one by name, or a function of a generator and a shape that returns factors.

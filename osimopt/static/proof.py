@@ -29,7 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..problem import RedundancyProblem
+from ..problem.problem import RedundancyProblem
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

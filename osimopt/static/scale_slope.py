@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..costs import Cost
-from ..problem import RedundancyProblem
+from ..problem.costs import Cost
+from ..problem.problem import RedundancyProblem
 
 Array = NDArray[np.float64]
 

@@ -10,10 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..costs import Cost, get_cost, scale_of_unknowns
 from ..errors import InputError, SolverError, explain
-from ..problem import RedundancyProblem
-from ..solution import RedundancySolution, Status, judge, verified
+from ..problem.costs import Cost, get_cost, scale_of_unknowns
+from ..problem.problem import RedundancyProblem
+from ..solution.solution import RedundancySolution, Status, judge, verified
 from .again import solve_again
 from .batched import solve_batched
 from .compliant import solve_compliant
@@ -122,7 +122,7 @@ def solve_static(
     }
     solution = verified(replace(solution, provenance=provenance), problem.source)
     if uncertainty is not None:
-        from .uncertainty import propagate_uncertainty
+        from ..analysis.uncertainty import propagate_uncertainty
 
         bands = propagate_uncertainty(problem, uncertainty, cost=cost, exponent=exponent, nominal=solution)
         solution = replace(solution, uncertainty=bands)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, explain
-from ..problem import RedundancyProblem
-from ..solution import RedundancySolution
+from ..problem.problem import RedundancyProblem
+from ..solution.solution import RedundancySolution
 
 Array = NDArray[np.float64]
 

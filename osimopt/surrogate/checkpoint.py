@@ -14,7 +14,7 @@ from safetensors.torch import save as write_tensors
 from torch import Tensor
 
 from ..errors import InputError, explain
-from ..tables import write_atomically
+from ..files.storage import write_atomically
 
 FILE, KEY = "checkpoint.safetensors", "training"
 #: How a place in a tree says that it is a tensor.

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from torch import Tensor
 
-from ..data import MuscleParameters
 from ..errors import InputError, SolverError, explain, some
-from ..problem import RedundancyProblem
-from ..solution import verified
+from ..problem.arrays import MuscleParameters
+from ..problem.problem import RedundancyProblem
+from ..solution.solution import verified
 from ..static.device import Device
 from . import folder
 from .architecture import Architecture
@@ -140,7 +140,7 @@ class DynamicSurrogate:
         problem
             With De Groote muscles, at frames as far apart as those of training (``network.step``).
         parameters
-            Of the muscles of each variant; ``osimopt.studies.dynamic_data.draw_muscles`` draws some.
+            Of the muscles of each variant; ``osimopt.training.dynamic_data.draw_muscles`` draws some.
         tolerance
             As of :meth:`solve`.
         progress

@@ -14,7 +14,7 @@ from scipy.interpolate import CubicSpline
 from torch import Tensor, nn
 
 from ..errors import InputError, explain
-from ..problem import RedundancyProblem
+from ..problem.problem import RedundancyProblem
 from .architecture import Architecture
 from .dynamic import DynamicSurrogate
 from .options import TrainingOptions
@@ -184,7 +184,7 @@ def check_solved(training: Sequence[Solved], validation: Sequence[Solved]) -> No
     """Refuse nothing to learn from, and solutions that do not go together."""
     for what, solved in (("training", training), ("validation", validation)):
         if not solved:
-            fix = "Generate more with osimopt.studies.dynamic_data.generate."
+            fix = "Generate more with osimopt.training.dynamic_data.generate."
             raise InputError(explain(f"dynamic solutions for {what}", "none", fix))
         for one in solved:
             if (one.problem.muscles, one.problem.coordinates) != (

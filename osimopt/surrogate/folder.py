@@ -15,8 +15,8 @@ from safetensors.torch import save as write_tensors
 from torch import Tensor
 
 from ..errors import InputError, explain
-from ..results import write_folder
-from ..tables import write_atomically
+from ..files.storage import write_atomically
+from ..solution.folder import write_folder
 
 #: Raised whenever a field changes its meaning: older folders are then refused.
 FORMAT = 1

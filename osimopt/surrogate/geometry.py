@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data import MuscleGeometry
 from ..errors import InputError, explain, some
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
 from ..polynomial.terms import list_exponents
+from ..problem.arrays import MuscleGeometry
 from ..static.device import Device
 from . import folder
 from .path_network import Corrections
@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class GeometrySurrogate:
-    """Muscle paths as polynomials plus networks, made by ``osimopt.studies.geometry_network.fit_geometry_network``.
+    """Muscle paths as polynomials plus networks, made by ``osimopt.training.geometry_network.fit_geometry_network``.
 
     ``load_problem(geometry=…)`` takes it. The ``fit`` of each polynomial is that of the whole: range, errors on
     held-out postures, flags. ``conditions`` are scale factors that lengths depend on, ``factors`` the values that they

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..costs import counted_reserves
-from ..problem import RedundancyProblem
-from ..solution import RedundancySolution, Status, moment_residual
+from ..problem.costs import counted_reserves
+from ..problem.problem import RedundancyProblem
+from ..solution.solution import RedundancySolution, Status, moment_residual
 from .strides import parameters_of, reserve_price
 from .tendon import Decoded
 

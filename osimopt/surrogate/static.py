@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..costs import Cost, get_cost
 from ..errors import InputError, SolverError, explain, some
-from ..problem import RedundancyProblem
-from ..solution import RedundancySolution, Status, moment_residual
+from ..problem.costs import Cost, get_cost
+from ..problem.problem import RedundancyProblem
+from ..solution.solution import RedundancySolution, Status, moment_residual
 from ..static.device import Device
 from ..static.framewise import unit_of_cost
 from ..static.solve import solve_static

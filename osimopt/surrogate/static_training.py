@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..costs import get_cost
 from ..errors import InputError, explain, some
-from ..problem import RedundancyProblem
+from ..problem.costs import get_cost
+from ..problem.problem import RedundancyProblem
 from ..static.solve import solve_static
 from .architecture import Architecture
 from .dual_network import FrameNetwork, SetNetwork, frame_features

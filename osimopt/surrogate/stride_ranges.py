@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..problem import RedundancyProblem
+from ..problem.problem import RedundancyProblem
 from .scaler import SLACK, Scaler
 from .strides import Strides
 from .tendon_network import constants, rigid_state

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..costs import get_cost, reserve_weight
-from ..data import MuscleParameters
 from ..errors import InputError, explain, some
 from ..muscle.contraction import Fiber
 from ..muscle.mechanics import DEGROOTE
-from ..problem import RedundancyProblem
+from ..problem.arrays import MuscleParameters
+from ..problem.costs import get_cost, reserve_weight
+from ..problem.problem import RedundancyProblem
 
 #: Share of the diagonal that is added to the matrices that are solved with: rows may depend on each other.
 RIDGE = 1e-6

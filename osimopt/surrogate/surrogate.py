@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..costs import get_cost
 from ..errors import InputError, explain
+from ..problem.costs import get_cost
 from ..static.device import Device
 from . import folder
 from .architecture import Architecture

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..data import MuscleParameters
 from ..errors import InputError, explain
 from ..muscle.mechanics import DEGROOTE
-from ..problem import RedundancyProblem
+from ..problem.arrays import MuscleParameters
+from ..problem.problem import RedundancyProblem
 from .prediction import LEAST_PEAK
 from .rates import Rates
 from .stride_ranges import beyond

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ..costs import Cost, scale_of_unknowns
-from ..problem import RedundancyProblem
+from ..problem.costs import Cost, scale_of_unknowns
+from ..problem.problem import RedundancyProblem
 from ..static.reduction import Places
 
 Array = NDArray[np.float64]

@@ -27,7 +27,7 @@ import osimopt
 from osimopt.batch.jobs import jobs_of
 from osimopt.batch.journal import write_manifest
 from osimopt.batch.study import read_study
-from osimopt.datasets import arm26
+from osimopt.datasets.arm26 import arm26
 
 OSIMOPT = [sys.executable, "-c", "from osimopt.cli import main; main()"]
 #: Set: model, motion, moments or loads, first second, s of a window, s between two.
@@ -115,7 +115,7 @@ def short_study(place: Path, trials: int, jobs: int, frames: int = 40) -> Path:
     """Copies of a part of the arm's flexion, which take a tenth of a second each."""
     (place / "ik").mkdir(parents=True, exist_ok=True)
     motion = osimopt.read_table(arm26().motion)
-    from osimopt.tables import write_table
+    from osimopt.files.storage import write_table
 
     for number in range(trials):
         part = motion.iloc[number % 100 : number % 100 + frames]

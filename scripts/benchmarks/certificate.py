@@ -19,7 +19,7 @@ from scipy.optimize import linprog
 from threadpoolctl import threadpool_limits
 
 import osimopt
-from osimopt.costs import Cost, get_cost, scale_of_unknowns
+from osimopt.problem.costs import Cost, get_cost, scale_of_unknowns
 
 #: Frames of one random structure.
 FRAMES = 20

@@ -13,7 +13,7 @@ from typing import Any
 
 import osimopt
 from osimopt import isolation
-from osimopt.problem import RedundancyProblem
+from osimopt.problem.problem import RedundancyProblem
 
 
 def parser(doc: str | None, end: bool = True) -> argparse.ArgumentParser:

@@ -22,11 +22,11 @@ from common import parser, read, told
 
 import osimopt
 from osimopt.dynamic.solution import DynamicSolution
-from osimopt.problem import RedundancyProblem
-from osimopt.studies.dynamic_data import draw_muscles
-from osimopt.studies.dynamic_plans import MARGIN
-from osimopt.studies.dynamic_surrogate import share_of_peak
+from osimopt.problem.problem import RedundancyProblem
 from osimopt.surrogate.dynamic import DynamicSurrogate
+from osimopt.training.dynamic_data import draw_muscles
+from osimopt.training.dynamic_plans import MARGIN
+from osimopt.training.dynamic_surrogate import share_of_peak
 
 #: s between frames of the surrogate.
 STEP = 0.01

@@ -17,9 +17,9 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from osimopt.studies.geometry_network import fit_geometry_network
 from osimopt.surrogate.geometry import GeometrySurrogate
 from osimopt.surrogate.geometry_training import Kind, TrainedGeometry
+from osimopt.training.geometry_network import fit_geometry_network
 
 #: m within which lengths and moment arms shall be: root mean square, and the 99th percentile.
 RMS, P99 = 1e-4, 1e-3

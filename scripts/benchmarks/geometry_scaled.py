@@ -23,8 +23,8 @@ from scipy.stats import qmc
 from osimopt.adapters.model import read_model
 from osimopt.adapters.path_sampling import sample_paths
 from osimopt.polynomial.errors import PathErrors, measure_errors
-from osimopt.studies.geometry_network import fit_geometry_network
 from osimopt.surrogate.geometry_training import OPTIONS
+from osimopt.training.geometry_network import fit_geometry_network
 
 SCALED = """
 import json, sys

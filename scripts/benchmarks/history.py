@@ -12,9 +12,9 @@ from typing import Any
 
 from common import parser, read
 
-from osimopt.studies.static_surrogate import train_static_surrogate
 from osimopt.surrogate.architecture import Architecture
 from osimopt.surrogate.training import TrainingOptions
+from osimopt.training.static_surrogate import train_static_surrogate
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ import pandas as pd
 from common import parser, peak_memory
 
 import osimopt
-from osimopt.tables import write_table
+from osimopt.files.storage import write_table
 
 
 def mirrored(table: pd.DataFrame, times: np.ndarray, frames: int, path: Path) -> None:

@@ -24,7 +24,7 @@ from scipy.optimize import linprog
 from threadpoolctl import threadpool_limits
 
 import osimopt
-from osimopt.costs import get_cost, scale_of_unknowns
+from osimopt.problem.costs import get_cost, scale_of_unknowns
 
 #: Relative to the largest moment, at least 1 N·m: what may be missed.
 ALLOWED = 1e-9

@@ -20,7 +20,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import osimopt
-from osimopt.data import MuscleGeometry
+from osimopt.problem.arrays import MuscleGeometry
 from osimopt.static.reduction import Places
 
 #: Frames that the slower solvers are given.

@@ -21,12 +21,12 @@ import torch
 from common import parser, read, told
 
 import osimopt
-from osimopt.costs import get_cost
-from osimopt.problem import RedundancyProblem
-from osimopt.studies.static_surrogate import errors, judge_static
-from osimopt.studies.training_data import pick
+from osimopt.problem.costs import get_cost
+from osimopt.problem.problem import RedundancyProblem
 from osimopt.surrogate.static import StaticSurrogate
 from osimopt.surrogate.whitened import whiten
+from osimopt.training.static_surrogate import errors, judge_static
+from osimopt.training.training_data import pick
 
 VARIANT = """
 import sys

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import opensim
 
-from ...data import Coordinate, CoordinateKind, MuscleParameters
 from ...errors import ModelError, explain
+from ...problem.arrays import Coordinate, CoordinateKind, MuscleParameters
 from ..messages import Actuator, ModelDescription, ModelKey
 from .axes import is_converted, is_rotational
 from .paths import pulls_within

@@ -8,7 +8,7 @@ import numpy as np
 import opensim
 from numpy.typing import NDArray
 
-from ...data import Kinematics
+from ...problem.arrays import Kinematics
 from ..messages import FrameArrays, ModelKey, Pairs, Wanted
 from .geometry import make_plan, moment_arms
 from .session import Session, load, warnings_since

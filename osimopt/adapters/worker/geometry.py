@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data import acts
+from ...problem.arrays import acts
 from ..messages import ModelKey, Pairs
 from .couplers import follow, jacobian
 from .paths import spans, tension_arms, winding, wraps

@@ -14,7 +14,7 @@ import numpy as np
 import opensim
 from numpy.typing import NDArray
 
-from ...data import Kinematics
+from ...problem.arrays import Kinematics
 from ..messages import Claims, Difference, ModelKey, Pairs
 from .derivatives import wrong_functions, wrong_joints
 from .geometry import length_slopes

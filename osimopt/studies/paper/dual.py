@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...files.storage import write_atomically
 from ...surrogate.options import TrainingOptions
-from ...tables import write_atomically
 from . import finish
 from .finish import Asked
 from .measures import errors

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...files.storage import write_atomically
 from ...surrogate.options import Optimizer, Schedule, TrainingOptions
-from ...tables import write_atomically
 from . import finish
 from .augmentation import Arm, Augmentation, augmented, some_trials
 from .measures import errors, histogram, latency

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...problem import RedundancyProblem
-from ...solution import moment_residual
+from ...problem.problem import RedundancyProblem
+from ...solution.solution import moment_residual
 from ...static.solve import solve_static
 from ...static.start import Multipliers
-from ..training_data import pick
+from ...training.training_data import pick
 from .simulation import COORDINATES, FRAMES, problem_of
 from .windows import Windows
 

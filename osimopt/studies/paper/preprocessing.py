@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError, MissingDependencyError, explain
-from ...tables import write_atomically
+from ...files.storage import write_atomically
 from .scaling import Scaling
 from .windows import Windows
 

@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 
 from ...adapters.geometry_fit import fit_geometry
 from ...adapters.load import load_problem
-from ...archive import read_problem, write_problem
-from ...datasets import arm26
+from ...datasets.arm26 import arm26
+from ...files.storage import sha256, write_table
 from ...muscle.rigid import rigid_tendon_gain
 from ...polynomial.geometry import PolynomialGeometry
-from ...problem import RedundancyProblem
+from ...problem.archive import read_problem, write_problem
+from ...problem.problem import RedundancyProblem
 from ...static.solve import solve_static
-from ...tables import sha256, write_table
-from ..training_data import pick
+from ...training.training_data import pick
 from .windows import Windows
 
 Array = NDArray[np.float64]

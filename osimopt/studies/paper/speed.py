@@ -19,11 +19,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ...adapters.load import load_problem
-from ...datasets import arm26
+from ...datasets.arm26 import arm26
 from ...dynamic.solve import solve_dynamic
-from ...problem import RedundancyProblem
+from ...files.storage import write_atomically
+from ...problem.problem import RedundancyProblem
 from ...static.solve import solve_static
-from ...tables import write_atomically
 from .finish import Asked
 from .measures import latency
 from .preprocessing import DENOISED, Cleaning, Pipeline

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...tables import write_atomically
+from ...files.storage import write_atomically
 from .measures import spread
 
 Row = Mapping[str, Any]

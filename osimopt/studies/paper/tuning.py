@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from ...errors import InputError, MissingDependencyError, SolverError, explain
+from ...files.storage import write_atomically
 from ...surrogate.options import TrainingOptions
-from ...tables import write_atomically
 from .controller import Controller
 from .experiment import Experiment
 from .objective import loss_of

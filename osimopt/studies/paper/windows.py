@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError, explain
-from ...tables import write_atomically
+from ...files.storage import write_atomically
 
 Array = NDArray[np.float64]
 

@@ -1,0 +1,1 @@
+"""What a solution depends on: parameters, moments, costs, methods."""

@@ -1,0 +1,229 @@
+"""What the answer hangs on: exact derivatives of activations and forces, from the solution alone.
+
+Every activation is a function of the generalized forces, maximum forces, moment arms and weights of its frame. Its
+derivative costs one small linear system per frame (``implicit``), whatever is asked of it: single directions
+(:meth:`Sensitivity.jvp`), gradients of anything computed from the answer (:meth:`Sensitivity.vjp`), or whole
+Jacobians. Fiacco (1976), Math Program 10, 287-311, has the theory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InputError, explain, some
+from ..problem.costs import Cost, get_cost
+from ..problem.problem import RedundancyProblem
+from ..solution.solution import RedundancySolution
+from ..static.compliant import refuse_compliant
+from ..static.implicit import Linearisation, linearise
+from ..static.scale_slope import ScaleSlope
+
+Array = NDArray[np.float64]
+Parameter = Literal["generalized_force", "max_force", "moment_arm", "weights"]
+Output = Literal["activation", "muscle_force"]
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """First-order change of activation (T, M), reserve_control (T, K) and muscle_force (T, M, N)."""
+
+    activation: Array
+    reserve_control: Array
+    muscle_force: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Gradient:
+    """Gradient by the frame's generalized_force (T, D), max_force (T, M), moment_arm (T, P) and weights (T, M).
+
+    Pairs p are those of ``problem.geometry``; sum the weights over time for weights that hold in all frames.
+    """
+
+    generalized_force: Array
+    max_force: Array
+    moment_arm: Array
+    weights: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Sensitivity:
+    """Derivatives of the optimum, with the muscles on their bounds staying there.
+
+    Total derivatives: where the cost itself depends on max_force (Σ F², Σ (F/pcsa)²) or on moment arms
+    (Σ (F/Mmax)³), that is included, and so is what it does to the reserves' weight. pcsa, passive_force and bounds
+    are held.
+
+    Attributes
+    ----------
+    problem, cost
+        What was solved.
+    activation, reserve_control
+        (T, M) and (T, K): the optimum.
+    nondifferentiable
+        (T,) frames where the derivative is one-sided or depends on the direction: an unknown rests on a bound that
+        nothing presses it against, the cost has no curvature (p > 2 at 0, no gain in a cost of forces) or two equal
+        largest moment arms (Σ (F/Mmax)³), what is inside its bounds cannot follow every change of the moments (it
+        follows what it can), or the frame was not solved (NaN then).
+    response, scale
+        The linear system, and how the cost's own scale moves.
+    """
+
+    problem: RedundancyProblem
+    cost: Cost
+    activation: Array
+    reserve_control: Array
+    nondifferentiable: NDArray[np.bool_]
+    response: Linearisation
+    scale: ScaleSlope
+
+    @property
+    def price(self) -> Array:
+        """(T, D) derivative of the frame's objective by its generalized forces, in the cost's unit per N·m (N).
+
+        Of the moments that something can follow; those on which nothing acts have price 0.
+        """
+        price = self.cost.exponent * self.response.multipliers
+        return np.where(np.isnan(self.activation).any(axis=1, keepdims=True), np.nan, price)
+
+    def jvp(
+        self,
+        d_generalized_force: ArrayLike | None = None,
+        d_max_force: ArrayLike | None = None,
+        d_moment_arm: ArrayLike | None = None,
+        d_weights: ArrayLike | None = None,
+    ) -> Change:
+        """First-order change of the optimum under a joint change of what it depends on.
+
+        Arguments are (T, D) N·m, (T, M) N, (T, P) or (T, D, M) m, and (T, M), or what broadcasts to them.
+        """
+        problem, response = self.problem, self.response
+        shape = problem.max_force.shape
+        d_force = _stretched(d_max_force, shape, "d_max_force")
+        d_arm = self._pairs(d_moment_arm)
+        e = _stretched(d_generalized_force, problem.generalized_force.shape, "d_generalized_force").copy()
+        q = np.zeros_like(response.slope)
+        rows, columns = problem.geometry.pair_coordinate, problem.geometry.pair_muscle
+        for pair, (row, muscle) in enumerate(zip(rows, columns, strict=True)):
+            by_force = problem.geometry.moment_arms[:, pair] * d_force[:, muscle]
+            e[:, row] -= by_force * self._active[:, muscle] + d_arm[:, pair] * self._force[:, muscle]
+            by_arm = d_arm[:, pair] * problem.max_force[:, muscle]
+            q[:, muscle] += (by_force + by_arm) * response.multipliers[:, row]
+        relative = self.scale.push(d_force, d_arm)
+        weights = _stretched(d_weights, shape, "d_weights") / problem.weights
+        q[:, : shape[1]] -= response.slope[:, : shape[1]] * (relative + weights)
+        q[:, shape[1] :] -= response.slope[:, shape[1] :] * np.sum(self.scale.share * relative, axis=1, keepdims=True)
+        dx = np.where(np.isnan(self.activation).any(axis=1, keepdims=True), np.nan, response.push(e, q))
+        moved = dx[:, : shape[1]]
+        return Change(moved, dx[:, shape[1] :], problem.max_force * moved + self._active * d_force)
+
+    def vjp(
+        self,
+        activation: ArrayLike | None = None,
+        reserve_control: ArrayLike | None = None,
+        muscle_force: ArrayLike | None = None,
+    ) -> Gradient:
+        """Gradient of a scalar by what the optimum depends on, from its gradient by the optimum.
+
+        Arguments are the scalar's derivatives by activation (T, M), reserve_control (T, K) and muscle_force (T, M),
+        or what broadcasts to them.
+        """
+        problem, response = self.problem, self.response
+        muscles = problem.max_force.shape[1]
+        by_force = _stretched(muscle_force, problem.max_force.shape, "muscle_force")
+        by_a = _stretched(activation, problem.max_force.shape, "activation") + by_force * problem.max_force
+        by_e, by_q = response.pull(
+            np.hstack([by_a, _stretched(reserve_control, self.reserve_control.shape, "reserve_control")])
+        )
+        rows, columns = problem.geometry.pair_coordinate, problem.geometry.pair_muscle
+        d_force = by_force * self._active
+        d_arm = by_q[:, columns] * response.multipliers[:, rows] * problem.max_force[:, columns]
+        d_arm -= by_e[:, rows] * self._force[:, columns]
+        for pair, (row, muscle) in enumerate(zip(rows, columns, strict=True)):
+            through = by_q[:, muscle] * response.multipliers[:, row] - by_e[:, row] * self._active[:, muscle]
+            d_force[:, muscle] += problem.geometry.moment_arms[:, pair] * through
+        by_log = -by_q * response.slope
+        weights = by_log[:, :muscles] / problem.weights
+        relative = by_log[:, :muscles] + self.scale.share * by_log[:, muscles:].sum(axis=1, keepdims=True)
+        self.scale.pull(relative, d_force, d_arm)
+        failed = np.isnan(self.activation).any(axis=1, keepdims=True)
+        return Gradient(*(np.where(failed, np.nan, part) for part in (by_e, d_force, d_arm, weights)))
+
+    def jacobian(self, wrt: Parameter, of: Output = "activation", muscles: Sequence[str] | None = None) -> Array:
+        """Derivative of each muscle's activation or force by everything of one kind in its frame.
+
+        (T, M, D) by ``generalized_force``, (T, M, M) by ``max_force`` and ``weights``, (T, M, P) by ``moment_arm``;
+        ``muscles`` names fewer rows than M, which large problems need.
+        """
+        names = self.problem.muscles
+        wanted = names if muscles is None else tuple(muscles)
+        if wrt not in (allowed := [field.name for field in fields(Gradient)]):
+            raise InputError(explain(f"wrt among {', '.join(allowed)}", repr(wrt), "Choose one of them."))
+        if of not in ("activation", "muscle_force"):
+            raise InputError(explain("of='activation' or 'muscle_force'", repr(of), "Choose one of them."))
+        if unknown := [name for name in wanted if name not in names]:
+            raise InputError(explain(f"muscles among {some(names, 100)}", some(unknown), "Rename them."))
+        unit = np.eye(len(names))
+        rows = [getattr(self.vjp(**{of: unit[names.index(name)]}), wrt) for name in wanted]
+        return np.stack(rows, axis=1)
+
+    @property
+    def _active(self) -> Array:
+        return np.nan_to_num(self.activation)
+
+    @property
+    def _force(self) -> Array:
+        return self.problem.max_force * self._active + self.problem.passive_force
+
+    def _pairs(self, d_moment_arm: ArrayLike | None) -> Array:
+        geometry = self.problem.geometry
+        given = None if d_moment_arm is None else np.asarray(d_moment_arm, dtype=float)
+        if given is None or given.ndim < 3:
+            return _stretched(given, geometry.moment_arms.shape, "d_moment_arm")
+        dense = (len(self.problem), len(geometry.coordinates), len(geometry.muscles))
+        return _stretched(given, dense, "d_moment_arm")[:, geometry.pair_coordinate, geometry.pair_muscle]
+
+
+def sensitivity(solution: RedundancySolution, frames: slice | None = None) -> Sensitivity:
+    """Linearise a solution: the derivative of its activations and forces by what they depend on.
+
+    Parameters
+    ----------
+    solution
+        From :func:`osimopt.solve_static` with a separable cost of exponent 1 < p < ∞.
+    frames
+        Fewer of its frames; the arrays that are kept grow as T (D M).
+
+    Raises
+    ------
+    InputError
+        The solution is that of a linear cost (its optimum jumps), or says nothing of its cost.
+    """
+    said = solution.provenance.get("cost", {})
+    if solution.provenance.get("method") != "static" or "name" not in said:
+        fix = "Solve with osimopt.solve_static."
+        raise InputError(explain("a static solution that names its cost", "none", fix))
+    refuse_compliant(solution, "sensitivity")
+    cost = get_cost(said["name"], said["exponent"] if said["name"] == "activation_power" else 2.0)
+    if cost.linear:
+        fix = "Its optimum jumps from vertex to vertex: ask for osimopt.feasible_ranges, or choose another cost."
+        raise InputError(explain("a cost with 1 < p < ∞", f"'{cost.name}' with p = {cost.exponent:g}", fix))
+    keep = slice(None) if frames is None else frames
+    problem = solution.problem.frames(keep)
+    x = np.hstack([solution.activation, solution.reserve_control])[keep]
+    response = linearise(problem, x, cost)
+    count = len(problem.muscles)
+    scale = ScaleSlope.of(problem, cost)
+    return Sensitivity(problem, cost, x[:, :count], x[:, count:], response.kinked | scale.tied, response, scale)
+
+
+def _stretched(values: ArrayLike | None, shape: tuple[int, ...], name: str) -> Array:
+    array = np.zeros(1) if values is None else np.asarray(values, dtype=float)
+    try:
+        return np.broadcast_to(array, shape)
+    except ValueError:
+        raise InputError(explain(f"{name} of shape {shape}", f"{array.shape}", "Axes start with time.")) from None

@@ -1,0 +1,207 @@
+"""What uncertain muscle parameters leave of an answer: percentiles of activations and forces over many subjects.
+
+A model's strengths, fibre and tendon lengths and moment arms are measured on other people. Each sample draws them anew,
+builds the problem again and solves it to the same exactness as the nominal one; thousands of frames of many samples
+go to the batched solver at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InputError, explain
+from ..problem.problem import RedundancyProblem
+from ..solution.solution import RedundancySolution
+from ..static.perturb import Draws, Spread
+from ..static.solve import solve_static
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[np.float64]
+Quantity = Literal["activation", "muscle_force"]
+
+#: Bytes of the samples kept for percentiles; longer motions are worked off a few frames at a time, all samples each.
+MEMORY = 256_000_000
+#: Frames of all samples together that are handed to the solver at once.
+STACK = 4096
+#: Share of failed samples in a frame that is a finding.
+FAILED_SHARE = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class UncertaintyBands:
+    """Percentiles of activation and muscle force over the samples.
+
+    Attributes
+    ----------
+    solution
+        The nominal one.
+    percentiles
+        (Q,) as asked for.
+    activation, muscle_force
+        (Q, T, M), force in N; NaN where no sample was solved. Muscles by muscle, frame by frame: the median of all
+        muscles is no feasible answer.
+    samples
+        Number of samples.
+    failed
+        (T,) samples that had no answer in that frame. The percentiles are those of the others, and too narrow where
+        many failed.
+    provenance
+        What was drawn.
+    """
+
+    solution: RedundancySolution
+    percentiles: Array
+    activation: Array
+    muscle_force: Array
+    samples: int
+    failed: NDArray[np.intp]
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def findings(self) -> list[str]:
+        """What a careful reader should know, in sentences."""
+        share = self.failed / self.samples
+        bad = np.flatnonzero(share > FAILED_SHARE)
+        if not bad.size:
+            return []
+        worst = int(share.argmax())
+        return [
+            f"In {bad.size} of {len(share)} frames more than {100 * FAILED_SHARE:g} % of the samples have no answer "
+            f"(at most {100 * share[worst]:.0f} %, at {self.solution.time[worst]:g} s): the drawn muscles are too weak "
+            "there, and the bands are those of the stronger ones. Add reserves."
+        ]
+
+    def to_dataframe(self, quantity: Quantity = "muscle_force") -> pd.DataFrame:
+        """Tendon force in N, or activation (1); columns (muscle, percentile), index time in s."""
+        import pandas as pd
+
+        if quantity not in ("muscle_force", "activation"):
+            raise InputError(explain("quantity='muscle_force' or 'activation'", repr(quantity), "Choose one."))
+        values = self.muscle_force if quantity == "muscle_force" else self.activation
+        names = [self.solution.problem.muscles, self.percentiles.tolist()]
+        columns = pd.MultiIndex.from_product(names, names=("muscle", "percentile"))
+        flat = values.transpose(1, 2, 0).reshape(len(self.solution.time), -1)
+        return pd.DataFrame(flat, index=pd.Index(self.solution.time, name="time"), columns=columns)
+
+    def summary(self) -> pd.DataFrame:
+        """By muscle, at the peak of its nominal force: time in s, that force and the percentiles in N."""
+        import pandas as pd
+
+        force = np.nan_to_num(self.solution.muscle_force, nan=-np.inf)
+        peak, column = force.argmax(axis=0), np.arange(force.shape[1])
+        table = {"time": self.solution.time[peak], "nominal": self.solution.muscle_force[peak, column]}
+        table |= {f"p{q:g}": self.muscle_force[i, peak, column] for i, q in enumerate(self.percentiles.tolist())}
+        return pd.DataFrame(table, index=pd.Index(self.solution.problem.muscles, name="muscle"))
+
+
+def propagate_uncertainty(
+    problem: RedundancyProblem,
+    uncertainty: Mapping[str, Spread],
+    samples: int = 1000,
+    seed: int = 0,
+    percentiles: Sequence[float] = (5.0, 50.0, 95.0),
+    *,
+    cost: str = "activation_power",
+    exponent: float = 2,
+    weights: ArrayLike | None = None,
+    nominal: RedundancySolution | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> UncertaintyBands:
+    """Solve a problem many times over with drawn parameters.
+
+    Parameters
+    ----------
+    problem
+        From :func:`osimopt.load_problem` or :meth:`RedundancyProblem.from_arrays`.
+    uncertainty
+        By parameter: ``max_isometric_force``, ``optimal_fiber_length``, ``tendon_slack_length``,
+        ``pennation_angle`` (a factor for each muscle), ``moment_arm`` (for each muscle about each coordinate; lengths
+        stay) and ``generalized_force`` (for each coordinate). A number is a relative standard deviation, of
+        independent log-normal factors of mean 1; a mapping gives it by muscle or coordinate name, the rest being
+        certain; a function of (numpy Generator, shape) returns the factors, one row per sample, correlated as they
+        may be. A factor holds in all frames of its sample. pcsa is held, so that uncertain strength is uncertain
+        specific tension.
+    samples, seed
+        Number of draws, and where they start; the same seed gives the same bands.
+    percentiles
+        Between 0 and 100.
+    cost, exponent, weights
+        As in :func:`osimopt.solve_static`.
+    nominal
+        The problem's own solution under this cost, if there is one already.
+    progress
+        Called with (frames done, frames in all), over all samples.
+
+    Returns
+    -------
+    UncertaintyBands
+        Samples without an answer are counted in ``failed`` and named in ``findings()``.
+
+    Raises
+    ------
+    InputError
+        Unknown parameters or names, before anything is solved; fibre parameters of a problem whose maximum forces do
+        not follow from them.
+    """
+    levels = np.atleast_1d(np.asarray(percentiles, dtype=float))
+    if not (levels.ndim == 1 and levels.size and ((levels >= 0.0) & (levels <= 100.0)).all()):
+        raise InputError(explain("percentiles between 0 and 100", f"{percentiles}", "(5, 50, 95) is the default."))
+    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
+        raise InputError(explain("a number of samples ≥ 1", repr(samples), "1000 is the default."))
+    if weights is not None:
+        problem = problem.with_weights(weights)
+    draws = Draws.of(problem, uncertainty, samples, seed)
+    if nominal is None:
+        nominal = solve_static(problem, cost, exponent, on_failure="return")
+    shape = (len(problem), len(problem.muscles))
+    activation, force = (np.full((levels.size, *shape), np.nan) for _ in range(2))
+    failed = np.zeros(shape[0], dtype=np.intp)
+    at_once = max(1, MEMORY // (16 * samples * shape[1]))
+    for first in range(0, shape[0], at_once):
+        keep = slice(first, min(first + at_once, shape[0]))
+
+        def report(done: int, first: int = first, frames: int = keep.stop - first) -> None:
+            if progress is not None:
+                progress(first * samples + done * frames, shape[0] * samples)
+
+        drawn = _solve_samples(problem.frames(keep), draws, cost, exponent, report)
+        solved = np.asarray(np.isfinite(drawn[0]).all(axis=2))
+        failed[keep] = np.sum(~solved, axis=0)
+        for values, bands in zip(drawn, (activation, force), strict=True):
+            _percentiles(values, solved, levels, bands[:, keep])
+    said = {"uncertainty": {name: _said(spread) for name, spread in uncertainty.items()}, "seed": seed}
+    return UncertaintyBands(nominal, levels, activation, force, samples, failed, said)
+
+
+def _solve_samples(
+    problem: RedundancyProblem, draws: Draws, cost: str, exponent: float, report: Callable[[int], None]
+) -> tuple[Array, Array]:
+    """Activation and muscle force (S, T, M) of all samples."""
+    shape = (-1, *problem.max_force.shape)
+    together = max(1, STACK // len(problem))
+    parts = []
+    for first in range(0, draws.samples, together):
+        keep = slice(first, min(first + together, draws.samples))
+        solution = solve_static(draws.subjects(problem, keep), cost, exponent, on_failure="return")
+        parts.append((solution.activation.reshape(shape), solution.muscle_force.reshape(shape)))
+        report(keep.stop)
+    activation, force = zip(*parts, strict=True)
+    return np.concatenate(activation), np.concatenate(force)
+
+
+def _percentiles(values: Array, solved: NDArray[np.bool_], levels: Array, out: Array) -> None:
+    """Percentiles (Q, T, M) over the solved samples of values (S, T, M), into ``out``."""
+    for frame in np.flatnonzero(solved.any(axis=0)):
+        out[:, frame] = np.percentile(values[solved[:, frame], frame], levels, axis=0)
+
+
+def _said(spread: Spread) -> Any:
+    if callable(spread):
+        return getattr(spread, "__name__", "function")
+    return dict(spread) if isinstance(spread, Mapping) else float(spread)

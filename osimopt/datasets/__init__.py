@@ -1,0 +1,1 @@
+"""The arm that comes with osimopt, and public data."""

@@ -1,0 +1,370 @@
+"""OpenSim's .sto and .mot tables to and from pandas, without opensim.
+
+The format is a header (a name, ``key=value`` lines or SIMM's ``key value`` lines, ``endheader``), a row of
+labels and rows of numbers. Real files break its rules, so the reader says exactly which line is wrong,
+and warns where the header disagrees with a table that is otherwise sound.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError, explain, some
+from ..notices import warn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Rows of text that are read at a time.
+ROWS_AT_ONCE = 5000
+#: Share of the sampling interval (the median step) below which two times are one: files print a millionth of it.
+REPEATED = 1e-3
+#: Share of a column's largest magnitude, and a magnitude in any unit (m, rad, deg, N, N·m, V), that are its rounding.
+ROUNDING, NOTHING = 1e-6, 1e-9
+
+_ROWS = ("nRows", "nr", "datarows")
+_COLUMNS = ("nColumns", "nc", "datacolumns")
+
+
+def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read a .sto or .mot file.
+
+    Parameters
+    ----------
+    path
+        An OpenSim storage or a SIMM motion file.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One column per label (padding removed), the index is ``time`` in s. ``attrs`` holds ``path``,
+        ``header`` (a dict of strings), ``in_degrees`` and ``padded`` (labels that had spaces around them). Values are
+        as in the file: nothing is converted.
+
+    Raises
+    ------
+    InputError
+        The file is missing, has no header or no rows, ragged rows, decimal commas, words where numbers
+        belong, or two columns of one name; with file, line and column.
+
+    Notes
+    -----
+    Without an ``inDegrees`` line OpenSim's rule holds: a ``.mot`` without ``version`` is in degrees, anything
+    else in radians. A header whose nRows or nColumns disagrees with the table is a warning.
+    """
+    import pandas as pd
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(explain("a .sto or .mot file", "no such file", "Check the path.", path))
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            header, written, read = _header(path, lines)
+            labels = [label.strip() for label in written]
+            _check_labels(path, labels, read)
+            values = _numbers(path, lines, labels, read)
+    except UnicodeDecodeError as error:
+        raise InputError(explain("a text file", "bytes that are not text", "Is it a C3D?", path)) from error
+    _compare_with_header(path, header, values.shape)
+    time_column = labels.index("time")
+    table = pd.DataFrame(
+        np.delete(values, time_column, axis=1),
+        index=pd.Index(values[:, time_column], name="time"),
+        columns=[label for label in labels if label != "time"],
+    )
+    padded = [label for label, own in zip(labels, written, strict=True) if label != own]
+    table.attrs.update(path=str(path), header=header, in_degrees=_in_degrees(path, header), padded=padded)
+    return table
+
+
+def read_series(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read a table as :func:`read_table` does, to be differentiated or interpolated: times that repeat are merged.
+
+    See :func:`distinct_rows`; ``attrs["merged"]`` is how many rows were left out.
+    """
+    table = read_table(path)
+    time = table.index.to_numpy(dtype=float)
+    keep = distinct_rows(time, table.to_numpy(), list(table.columns), path, stacklevel=3)
+    chosen = table if len(keep) == len(table) else table.iloc[keep]
+    chosen.attrs["merged"] = len(table) - len(keep)
+    return chosen
+
+
+def write_table(
+    table: pd.DataFrame, path: str | os.PathLike[str], *, name: str = "osimopt", in_degrees: bool = False
+) -> Path:
+    """Write a table whose index is time (s) as .sto or .mot, so that OpenSim opens it.
+
+    The file appears whole or not at all. Column labels may not hold tabs; numbers keep all their digits.
+    Returns the path.
+    """
+    path = Path(path)
+    bad = [column for column in table.columns if "\t" in str(column) or str(column) == "time"]
+    if bad:
+        raise InputError(explain("column labels without tabs, none called 'time'", some(bad), "Rename them.", path))
+    head = table_head(name, len(table), list(table.columns), in_degrees)
+    write_atomically(path, head + table_rows(table.index.to_numpy(dtype=float), table.to_numpy(dtype=float)))
+    return path
+
+
+def write_records(table: pd.DataFrame, path: Path) -> None:
+    """Write a table without its index as ``<path>.csv`` and, with pyarrow at hand, ``<path>.parquet``; each whole."""
+    text = io.StringIO()
+    table.to_csv(text, index=False, lineterminator="\n")
+    write_atomically(path.with_suffix(".csv"), text.getvalue())
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        return
+    packed = io.BytesIO()
+    table.to_parquet(packed, index=False)
+    write_atomically(path.with_suffix(".parquet"), packed.getvalue())
+
+
+def table_head(name: str, rows: int, labels: Sequence[object], in_degrees: bool = False) -> str:
+    """Header and labels of a table whose first column is time."""
+    head = [
+        name.replace("\n", " "),
+        "version=1",
+        f"nRows={rows}",
+        f"nColumns={1 + len(labels)}",
+        f"inDegrees={'yes' if in_degrees else 'no'}",
+        "endheader",
+        "\t".join(["time", *map(str, labels)]),
+    ]
+    return "\n".join(head) + "\n"
+
+
+def table_rows(time: np.ndarray, values: np.ndarray) -> str:
+    """Rows of a table, every digit kept."""
+    rows = np.column_stack([time, values]).tolist()
+    return "".join("\t".join(map(repr, row)) + "\n" for row in rows)
+
+
+def distinct_rows(
+    time: np.ndarray, value: np.ndarray, labels: Sequence[object], path: object, stacklevel: int = 2
+) -> np.ndarray:
+    """Rows of a time series that leave its times increasing: of times that repeat, the first.
+
+    OpenSim's tools write some rows twice, the second 1e-13 s later or at the same time; a spline through both has
+    slopes of any size. Times closer than a thousandth of the median step are one, where the rows agree: no column
+    differs by more than it changes in so short a time anywhere in the file, or than its rounding. A warning names them.
+
+    Parameters
+    ----------
+    time
+        (T,) s.
+    value, labels
+        (T, C) and the names of the columns.
+    path
+        Of the file, for messages.
+
+    Raises
+    ------
+    InputError
+        Times that are not finite or go back, and rows that repeat a time with other numbers.
+    """
+    if not np.isfinite(time).all():
+        row = int(np.argmin(np.isfinite(time)))
+        raise InputError(explain("finite times", f"{time[row]} in row {row + 1} of the table", "Repair it.", path))
+    step = np.diff(time)
+    interval = float(np.median(step[step > 0.0])) if (step > 0.0).any() else 0.0
+    keep = np.ones(len(time), dtype=bool)
+    first = np.arange(len(time))
+    for row in (np.flatnonzero(np.abs(step) < REPEATED * interval) + 1).tolist():
+        first[row] = first[row - 1]
+        keep[row] = time[row] - time[first[row]] >= REPEATED * interval
+        if keep[row]:
+            first[row] = row
+    check_times(time[keep], path, np.flatnonzero(keep))
+    again = np.flatnonzero(~keep)
+    if again.size:
+        _check_agreement(time, value, labels, again, first[again], REPEATED * interval, path)
+        pairs = [f"{time[row]:.9g} s in rows {first[row] + 1} and {row + 1}" for row in again]
+        warn(
+            f"{path}: {again.size} of {len(time)} times repeat, by less than a thousandth of the sampling interval "
+            f"({interval:.3g} s): {some(pairs)} of the table. The rows agree; the first of each was used.",
+            stacklevel=stacklevel + 1,
+        )
+    return np.flatnonzero(keep)
+
+
+def check_times(time: np.ndarray, path: object, rows: np.ndarray | None = None) -> None:
+    """Refuse times that do not increase, naming the first that does not; ``rows`` are their places in the table."""
+    step = np.diff(time)
+    if (step > 0).all():
+        return
+    row = int(np.argmin(step > 0))
+    places = np.arange(len(time)) if rows is None else rows
+    kind = "a time twice" if step[row] == 0 else "a step back"
+    fix = "Remove the row (pandas: table[~table.index.duplicated()]) or sort the file by time."
+    where = f"rows {places[row] + 1} and {places[row + 1] + 1} of the table"
+    got = f"{kind}: {time[row]:g} s then {time[row + 1]:g} s in {where}"
+    raise InputError(explain("times that increase", got, fix, path))
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """Digest of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write text or bytes so that a reader finds the old file or the new one, never half of it."""
+    if not path.parent.is_dir():
+        raise InputError(explain("an existing folder", f"{path.parent}", "Create it first.", path))
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content.encode("utf-8") if isinstance(content, str) else content)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _check_agreement(
+    time: np.ndarray,
+    value: np.ndarray,
+    labels: Sequence[object],
+    again: np.ndarray,
+    first: np.ndarray,
+    close: float,
+    path: object,
+) -> None:
+    """Refuse rows that repeat the time of an earlier one with other numbers, naming the column that differs most."""
+    step = np.diff(time)
+    apart = step >= close
+    with np.errstate(invalid="ignore"):
+        rate = np.abs(np.diff(value, axis=0)[apart]) / step[apart, None]
+        difference = np.abs(value[again] - value[first])
+    known = np.isfinite(value)
+    rate = np.nan_to_num(rate, nan=0.0, posinf=0.0).max(axis=0, initial=0.0)
+    largest = np.abs(np.where(known, value, 0.0)).max(axis=0, initial=0.0)
+    allowed = np.maximum(close * rate, np.maximum(ROUNDING * largest, NOTHING))
+    both, neither = known[again] & known[first], ~known[again] & ~known[first]
+    excess = np.where(both, difference / allowed, np.where(neither, 0.0, np.inf))
+    if not (excess > 1.0).any():
+        return
+    pair, column = divmod(int(np.argmax(excess)), excess.shape[1])
+    row, other = int(again[pair]), int(first[pair])
+    gap = time[row] - time[other]
+    kind = "a time twice" if gap == 0.0 else f"times {gap:.2g} s apart"
+    got = (
+        f"{kind}: {time[other]:.9g} s in rows {other + 1} and {row + 1} of the table, where '{labels[column]}' is "
+        f"{value[other, column]:.6g} and {value[row, column]:.6g}"
+    )
+    many = int((excess > 1.0).any(axis=1).sum())
+    got += f" ({many} such pairs)" if many > 1 else ""
+    fix = "Remove the row that is wrong; if the times were rounded, write them with more digits."
+    raise InputError(explain("rows that agree where their times repeat", got, fix, path))
+
+
+def _header(path: Path, lines: Iterator[str]) -> tuple[dict[str, str], list[str], int]:
+    """Entries of the header, labels of the columns as they are, and how many lines that took."""
+    header: dict[str, str] = {}
+    ended = False
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if ended and text:
+            labels = line.rstrip("\t \n").split("\t")
+            return header, line.split() if len(labels) == 1 else labels, number
+        ended = ended or text.lower() == "endheader"
+        match = re.match(r"([A-Za-z_]\w*)\s*[=\s]\s*(\S.*)$", text)
+        if match and ("=" in text or match[1] in _ROWS + _COLUMNS + ("range", "otherdata", "units")):
+            header[match[1]] = match[2].strip()
+    fix = "Export it again as OpenSim .sto or .mot (a CSV must be converted first)."
+    raise InputError(explain("a header ending in 'endheader' and a row of labels", "none", fix, path))
+
+
+def _check_labels(path: Path, labels: list[str], line: int) -> None:
+    where = f"{path}, line {line}"
+    if "time" not in labels:
+        raise InputError(explain("a column 'time'", some(labels), "Name the time column 'time'.", where))
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise InputError(explain("each label once", f"{some(twice)} twice", "Rename or remove one.", where))
+
+
+def _numbers(path: Path, lines: Iterator[str], labels: list[str], read: int) -> np.ndarray:
+    """Rows of numbers, a block at a time: text takes ten times the memory of the numbers in it."""
+    blocks = []
+    while block := list(islice(lines, ROWS_AT_ONCE)):
+        rows = [row for row in block if not row.isspace()]
+        values = _parse(rows, len(labels))
+        if values is None:
+            raise InputError(_first_bad_row(path, block, labels, read))
+        blocks.append(values)
+        read += len(block)
+    if not sum(map(len, blocks)):
+        raise InputError(explain("at least one row of numbers", "none", "Is the export complete?", path))
+    return np.concatenate(blocks)
+
+
+def _parse(rows: list[str], columns: int) -> np.ndarray | None:
+    """Numbers of some rows, or None where one does not have as many as it should."""
+    if not rows:
+        return np.zeros((0, columns))
+    try:
+        values = np.loadtxt(rows, comments=None, ndmin=2)
+    except ValueError:
+        return None
+    return values if values.shape == (len(rows), columns) else None
+
+
+def _first_bad_row(path: Path, block: list[str], labels: list[str], read: int) -> str:
+    for number, row in enumerate(block, read + 1):
+        words = row.split()
+        if words and (len(words) != len(labels) or not all(map(_is_number, words))):
+            return _bad_row(f"{path}, line {number}", words, labels)
+    return explain("rows of numbers", "other text", "Export it again.", f"{path}, after line {read}")
+
+
+def _bad_row(where: str, words: list[str], labels: list[str]) -> str:
+    if any(re.fullmatch(r"[-+]?\d+,\d+([eE][-+]?\d+)?", word) for word in words):
+        return explain("decimal points", "decimal commas", "Replace ',' by '.' in the numbers.", where)
+    if len(words) != len(labels):
+        fix = "Repair the row, or the labels if one holds a space."
+        return explain(f"{len(labels)} numbers, one per label", f"{len(words)}", fix, where)
+    column, word = next((c, w) for c, w in zip(labels, words, strict=True) if not _is_number(w))
+    return explain("a number", f"'{word}' in column '{column}'", "Repair the value.", where)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _compare_with_header(path: Path, header: dict[str, str], shape: tuple[int, ...]) -> None:
+    for keys, found, what in ((_ROWS, shape[0], "rows"), (_COLUMNS, shape[1], "columns")):
+        declared = next((header[key] for key in keys if key in header), None)
+        if declared is not None and declared != str(found):
+            warn(
+                f"{path}: the header declares {declared} {what}, the table holds {found}; the table is used.",
+                stacklevel=3,
+            )
+
+
+def _in_degrees(path: Path, header: dict[str, str]) -> bool:
+    declared = header.get("inDegrees")
+    if declared is None:
+        return path.suffix.lower() == ".mot" and "version" not in header
+    if declared.lower() in ("yes", "no"):
+        return declared.lower() == "yes"
+    raise InputError(explain("inDegrees=yes or inDegrees=no", f"'{declared}'", "Repair the header.", path))

@@ -1,0 +1,161 @@
+"""run_setup: OpenSim's StaticOptimization from its own setup file, solved here, in OpenSim's own files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..adapters.completion import turning_and_moved
+from ..adapters.load import open_trial
+from ..adapters.motion import read_motion_table
+from ..adapters.records import ForceRecord, read_force_records
+from ..adapters.request import Request
+from ..adapters.setup import Setup, read_setup
+from ..errors import ConfigError, InputError, explain, some
+from ..problem.arrays import Kinematics
+from ..problem.costs import get_cost
+from ..problem.problem import RedundancyProblem
+from ..solution.solution import RedundancySolution
+from ..static.solve import solve_static
+from .opensim_files import write_opensim_files
+
+Array = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+
+def run_setup(
+    path: str | os.PathLike[str],
+    results: str | os.PathLike[str] | None = None,
+    gain: Literal["opensim", "corrected"] = "opensim",
+    *,
+    exponent: float | None = None,
+    progress: Progress | None = None,
+) -> RedundancySolution:
+    """Do what OpenSim's AnalyzeTool does with a StaticOptimization, and write the files that it writes.
+
+    Parameters
+    ----------
+    path
+        Setup file of an AnalyzeTool (.xml) with one StaticOptimization.
+    results
+        Folder to write to in place of the setup file's <results_directory>; made where there is none. Files of the
+        same names are replaced, as OpenSim does.
+    gain
+        As in :func:`osimopt.load_problem`; <use_muscle_physiology> false means max_isometric_force whatever it is.
+    exponent
+        In place of the setup file's <activation_exponent>.
+    progress
+        Called with (frames done, frames in all), once for reading and once for solving.
+
+    Returns
+    -------
+    RedundancySolution
+        Failed frames are NaN here and in the files; ``provenance["files"]`` names the files:
+        ``<name>_StaticOptimization_activation.sto``, ``_force.sto``, ``_controls.xml`` and ``_status.sto``, which
+        says of every frame what is known of it.
+
+    Raises
+    ------
+    InputError, ModelError
+        Wrong setup, or wrong files in it, before anything is solved.
+
+    Notes
+    -----
+    As in OpenSim only the model's actuators and those of the force sets act, and frames are the motion's own, from the
+    last one at or before <initial_time>. Unlike OpenSim, which goes on with a warning, a motion without a
+    column for a free coordinate is refused, and so is a model without an actuator on a loaded coordinate.
+    """
+    setup = read_setup(path)
+    power = setup.exponent if exponent is None else exponent
+    get_cost("activation_power", power)
+    problem, records = _load(setup, gain, progress)
+    base = (setup.results if results is None else Path(results).resolve()) / f"{setup.name}_{setup.analysis}"
+    _make(base.parent)
+    solution = solve_static(problem, "activation_power", power, on_failure="return", progress=progress)
+    files = write_opensim_files(solution, records, base, setup.precision)
+    solution.provenance["files"] = [str(file) for file in files]
+    return solution
+
+
+def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[RedundancyProblem, list[ForceRecord]]:
+    """The problem of the setup's frames, and the forces beside it."""
+    time = read_motion_table(setup.motion).index.to_numpy(dtype=float)
+    frames = choose_rows(setup, time)
+    request = Request(
+        setup.model,
+        setup.motion,
+        setup.external_loads,
+        time_range=(time[frames[0]], time[frames[-1]]),
+        lowpass_hz=setup.lowpass_hz,
+        reserves=None,
+        gain=cast(Any, gain if setup.muscle_physiology else "isometric"),
+        speeds=setup.speeds,
+        force_sets=setup.force_sets,
+        replace_force_set=setup.replace_force_set,
+        contact="on",  # as in OpenSim; a warning names what acts beside external loads
+    )
+    trial = open_trial(request)
+    if setup.speeds is None and (turning := turning_and_moved(trial.model, trial.motion)):
+        got = f"a motion of {some(turning)}, whose joint has speeds of its own"
+        fix = (
+            "OpenSim's StaticOptimization takes the rates of such coordinates for its speeds, and its accelerations "
+            "are wrong: give a <states_file>, or use 'osimopt solve'."
+        )
+        raise ConfigError(explain("coordinates whose rates are OpenSim's speeds", got, fix, setup.path))
+    problem = trial.problem(progress)
+    if setup.step_interval > 1:
+        problem = problem.frames(cast(slice, frames - frames[0]))  # rows by number do as well as a slice
+    _check_actuators(problem, setup)
+    records = read_force_records(trial.model_for(trial.motion), cast(Kinematics, problem.kinematics))
+    said = [*problem.provenance["warnings"], *setup.said]
+    if setup.start < time[0] or setup.end > time[-1]:
+        said.append(
+            f"The setup file asks for {setup.start:g} to {setup.end:g} s; the motion has "
+            f"{time[0]:g} to {time[-1]:g} s, and that was run."
+        )
+    provenance = {**problem.provenance, "warnings": said, "setup": {"file": setup.path.name, "unused": setup.unused}}
+    return replace(problem, provenance=provenance), records
+
+
+def choose_rows(setup: Setup, time: Array) -> NDArray[np.intp]:
+    """Rows of the motion, (T,) s, that OpenSim analyses.
+
+    From the last row at or before the initial time to the last at or before the final time; of those the first, the
+    last and every ``step_interval``-th of the whole motion. Where the motion is filtered OpenSim counts from
+    the start of its padding, half as long as the motion.
+    """
+    if setup.end < setup.start or setup.start > time[-1] or setup.end < time[0]:
+        got = f"<initial_time> {setup.start:g} and <final_time> {setup.end:g}"
+        fix = "Correct the times in the setup file."
+        raise ConfigError(explain(f"times within the motion's {time[0]:g} to {time[-1]:g} s", got, fix, setup.path))
+    first, last = (max(int(np.searchsorted(time, limit, side="right")) - 1, 0) for limit in (setup.start, setup.end))
+    rows = np.arange(first, last + 1)
+    padding = 0 if setup.lowpass_hz is None else len(time) // 2
+    chosen: NDArray[np.intp] = rows[((rows + padding) % setup.step_interval == 0) | (rows == first) | (rows == last)]
+    return chosen
+
+
+def _check_actuators(problem: RedundancyProblem, setup: Setup) -> None:
+    """Refuse what OpenSim calls over-constrained, by name."""
+    acted = np.isin(np.arange(len(problem.coordinates)), problem.geometry.pair_coordinate)
+    acted |= problem.reserves.acts.any(axis=1)
+    idle = [name for name, any_acts in zip(problem.coordinates, acted, strict=True) if not any_acts]
+    fix = "Add residual and reserve actuators with <force_set_files>, or lock the coordinates."
+    if idle:
+        raise InputError(explain("an actuator on every free coordinate", f"none on {some(idle, 12)}", fix, setup.path))
+    count, needed = len(problem.actuators), len(problem.coordinates)
+    if count < needed:
+        raise InputError(explain(f"at least {needed} actuators, as many as coordinates", f"{count}", fix, setup.path))
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(explain("a folder that can be made", str(error), "Choose another place.", folder)) from error

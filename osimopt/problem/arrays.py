@@ -1,0 +1,238 @@
+"""The arrays that flow through osimopt, as frozen dataclasses.
+
+Time is axis 0; T frames, M muscles, D coordinates, P muscle–coordinate pairs; SI units, radians.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..signals import interpolate
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+#: N/cm², the specific tension that turns a maximum isometric force into a cross-sectional area.
+SPECIFIC_TENSION = 50.0
+
+#: An effect (a moment arm, what an actuator does to a coordinate) below this share of the largest is rounding: nothing
+#: acts there.
+ROUNDING = 1e-9
+
+CoordinateKind = Literal["free", "coupled", "locked", "prescribed"]
+
+
+def acts(effect: Array, axis: int | tuple[int, ...] | None = None) -> NDArray[np.bool_]:
+    """Where an effect is more than rounding: above ROUNDING times the largest of the array, anywhere along ``axis``."""
+    size = np.abs(effect)
+    found = size > ROUNDING * size.max(initial=0.0)
+    return np.asarray(found if axis is None else found.any(axis=axis), dtype=bool)
+
+
+@dataclass(frozen=True, eq=False)
+class Coordinate:
+    """One generalized coordinate of a model.
+
+    ``kind`` says who decides its value: the motion (free), a coupler constraint (coupled), the model's
+    default (locked) or a function in the model (prescribed). Only free coordinates have a moment balance.
+    ``rotational`` decides the unit (rad, else m). ``floating`` marks the
+    coordinates of a free base, ``clamped`` those that OpenSim keeps within ``range``. ``converted`` says whether
+    OpenSim's own tools convert its columns between degrees and radians: they leave an angle whose joint moves by a
+    function other than the identity ("Coupled") in radians, in files of degrees too. ``turning`` marks coordinates of a
+    joint with speeds of its own (Ball, Free, Ellipsoid, Scapulothoracic): their rates are not OpenSim's speeds.
+    """
+
+    name: str
+    joint: str
+    kind: CoordinateKind
+    rotational: bool
+    default: float
+    range: tuple[float, float]
+    floating: bool = False
+    clamped: bool = False
+    converted: bool = True
+    turning: bool = False
+
+    @property
+    def unit(self) -> str:
+        """The unit of its generalized force."""
+        return "N·m" if self.rotational else "N"
+
+
+@dataclass(frozen=True, eq=False)
+class MuscleParameters:
+    """What the model file says of each muscle; every array is (M,).
+
+    Forces in N, lengths in m, pennation_angle (at optimal fibre length) in rad, max_contraction_velocity in
+    optimal fibre lengths per second, controls without unit.
+    ``properties`` holds the other numbers of the muscles' classes by OpenSim's property name, those of Millard's
+    curves as ``"ActiveForceLengthCurve.minimum_value"``: (M,) each, switches as 0 and 1, NaN where a class has
+    no such property.
+    """
+
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    max_isometric_force: Array
+    optimal_fiber_length: Array
+    tendon_slack_length: Array
+    pennation_angle: Array
+    max_contraction_velocity: Array
+    min_control: Array
+    max_control: Array
+    properties: Mapping[str, Array] = field(default_factory=dict)
+
+    def pcsa(self, specific_tension: float = SPECIFIC_TENSION) -> Array:
+        """Physiological cross-sectional area in cm²: max_isometric_force / specific_tension (N/cm²)."""
+        return self.max_isometric_force / specific_tension
+
+    def select(self, muscles: Index | NDArray[np.bool_]) -> MuscleParameters:
+        """The same of some muscles, chosen by index or by a mask."""
+        chosen = np.arange(len(self.names))[muscles]
+        arrays = {f.name: getattr(self, f.name)[chosen] for f in fields(self) if f.type == "Array"}
+        return replace(
+            self,
+            names=tuple(self.names[index] for index in chosen),
+            classes=tuple(self.classes[index] for index in chosen),
+            properties={name: values[chosen] for name, values in self.properties.items()},
+            **arrays,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Coupling:
+    """How coupled coordinates follow free ones: ``slope`` (T, P) is ∂q_dependent/∂q_independent of each pair (P,)."""
+
+    dependent: Index
+    independent: Index
+    slope: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Kinematics:
+    """Every coordinate of the model along a motion: time (T,); value, speed, acceleration (T, N)."""
+
+    time: Array
+    coordinates: tuple[str, ...]
+    value: Array
+    speed: Array
+    acceleration: Array
+    coupling: Coupling | None = None
+
+    def frames(self, keep: slice | NDArray[np.intp]) -> Kinematics:
+        """The same motion at fewer frames."""
+        arrays = (self.value[keep], self.speed[keep], self.acceleration[keep])
+        coupling = None if self.coupling is None else replace(self.coupling, slope=self.coupling.slope[keep])
+        return Kinematics(self.time[keep], self.coordinates, *arrays, coupling)
+
+    def at(self, times: Array) -> Kinematics:
+        """The same motion at other times (s) within it: each array by the quintic spline through its own frames."""
+        value, speed, acceleration = (
+            interpolate(self.time, array, times) for array in (self.value, self.speed, self.acceleration)
+        )
+        coupling = self.coupling
+        if coupling is not None:
+            coupling = replace(coupling, slope=interpolate(self.time, coupling.slope, times))
+        return Kinematics(times, self.coordinates, value, speed, acceleration, coupling)
+
+    def onto_free(self, force: Array) -> Array:
+        """Generalized forces (T, N), those of coupled coordinates added to what they follow: τ_j + Σ_d τ_d ∂q_d/∂q_j.
+
+        Columns of the coupled ones keep their values.
+        """
+        moved = force.copy()
+        if self.coupling is not None:
+            pairs = zip(self.coupling.dependent, self.coupling.independent, self.coupling.slope.T, strict=True)
+            for dependent, independent, slope in pairs:
+                moved[:, independent] += slope * force[:, dependent]
+        return moved
+
+
+@dataclass(frozen=True, eq=False)
+class MuscleGeometry:
+    """Moment arms of the muscle–coordinate pairs that are not structurally zero.
+
+    ``moment_arms`` is (T, P) in m (m/m for a translation), pair p being coordinate ``pair_coordinate[p]`` and
+    muscle ``pair_muscle[p]``. Nine tenths of the dense array are zeros, so that one is made on demand.
+    ``length`` and ``lengthening_speed`` of the muscle-tendon units are (T, M) in m and m/s, or None.
+    ``spanned`` (D,) says which coordinates some muscle's length depends on (OpenSim's wrapping can leave
+    small moment arms about joints that no muscle crosses).
+    """
+
+    muscles: tuple[str, ...]
+    coordinates: tuple[str, ...]
+    pair_coordinate: Index
+    pair_muscle: Index
+    moment_arms: Array
+    length: Array | None = None
+    lengthening_speed: Array | None = None
+    spanned: NDArray[np.bool_] | None = None
+
+    @property
+    def served(self) -> NDArray[np.bool_]:
+        """(D,) which coordinates muscles serve: the spanned ones, or those with a pair where that is not known."""
+        if self.spanned is not None:
+            return self.spanned
+        return np.isin(np.arange(len(self.coordinates)), self.pair_coordinate)
+
+    @property
+    def moment_arm(self) -> Array:
+        """(T, D, M) dense: −∂(muscle_tendon_length)/∂q, so generalized force = moment_arm @ muscle_force."""
+        dense = np.zeros((len(self.moment_arms), len(self.coordinates), len(self.muscles)))
+        dense[:, self.pair_coordinate, self.pair_muscle] = self.moment_arms
+        return dense
+
+    @classmethod
+    def from_dense(cls, moment_arm: Array, muscles: tuple[str, ...], coordinates: tuple[str, ...]) -> MuscleGeometry:
+        """From a (T, D, M) array; pairs that are zero in every frame are left out."""
+        pair_coordinate, pair_muscle = np.nonzero(np.any(moment_arm != 0.0, axis=0))
+        pairs = moment_arm[:, pair_coordinate, pair_muscle]
+        return cls(muscles, coordinates, pair_coordinate, pair_muscle, pairs)
+
+    def frames(self, keep: slice | NDArray[np.intp]) -> MuscleGeometry:
+        """The same geometry at fewer frames."""
+        length, speed = (None if a is None else a[keep] for a in (self.length, self.lengthening_speed))
+        return replace(self, moment_arms=self.moment_arms[keep], length=length, lengthening_speed=speed)
+
+    def at(self, time: Array, times: Array) -> MuscleGeometry:
+        """The same geometry, whose frames are at ``time`` (T,) s, at other times: by spline."""
+        length, speed = (
+            None if a is None else interpolate(time, a, times) for a in (self.length, self.lengthening_speed)
+        )
+        return replace(
+            self, moment_arms=interpolate(time, self.moment_arms, times), length=length, lengthening_speed=speed
+        )
+
+    def select(self, coordinates: Index) -> MuscleGeometry:
+        """The same geometry about a subset of the coordinates."""
+        kept = np.isin(self.pair_coordinate, coordinates)
+        row = {old: new for new, old in enumerate(coordinates.tolist())}
+        pair_coordinate = np.array([row[c] for c in self.pair_coordinate[kept].tolist()], dtype=np.intp)
+        return replace(
+            self,
+            coordinates=tuple(self.coordinates[index] for index in coordinates),
+            pair_coordinate=pair_coordinate,
+            pair_muscle=self.pair_muscle[kept],
+            moment_arms=self.moment_arms[:, kept],
+            spanned=None if self.spanned is None else self.spanned[coordinates],
+        )
+
+    def largest_moment_arm(self) -> Array:
+        """(T, M) in m: max over the coordinates of |moment arm|."""
+        largest = np.zeros((len(self.moment_arms), len(self.muscles)))
+        for pair, muscle in enumerate(self.pair_muscle):
+            np.maximum(largest[:, muscle], np.abs(self.moment_arms[:, pair]), out=largest[:, muscle])
+        return largest
+
+
+@dataclass(frozen=True, eq=False)
+class GeneralizedForce:
+    """Net generalized forces that the actuators must produce: value (T, D) in N·m, or N for translations."""
+
+    time: Array
+    coordinates: tuple[str, ...]
+    value: Array

@@ -1,0 +1,159 @@
+"""Reserve and residual actuators: what acts on the coordinates beside the muscles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from numbers import Real
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, explain, some
+from ..signals import interpolate
+from .arrays import acts
+
+Array = NDArray[np.float64]
+
+#: N·m; the optimal force of a reserve on a coordinate that muscles serve.
+RESERVE = 1.0
+#: N·m and N; the optimal forces of a residual actuator on a coordinate that no muscle can serve.
+RESIDUAL_MOMENT, RESIDUAL_FORCE = 250.0, 50.0
+
+
+@dataclass(frozen=True, eq=False)
+class ReserveActuators:
+    """K scalar actuators with a control each.
+
+    Attributes
+    ----------
+    names
+        K names.
+    effect
+        (T, D, K), or (1, D, K) where it is the same in every frame: the generalized force that control 1
+        produces on each coordinate, in N·m (N for translations). For an actuator on one coordinate that is
+        its optimal force in the coordinate's row.
+    optimal_force
+        (K,) output per unit of control, in N·m or N.
+    lower, upper
+        (K,) bounds of the controls, possibly infinite.
+    origin
+        K words: ``model`` (found in the model), ``residual`` or ``reserve`` (added).
+    """
+
+    names: tuple[str, ...]
+    effect: Array
+    optimal_force: Array
+    lower: Array
+    upper: Array
+    origin: tuple[str, ...]
+
+    @classmethod
+    def none(cls, coordinates: int) -> ReserveActuators:
+        """No actuators."""
+        empty = np.zeros(0)
+        return cls((), np.zeros((1, coordinates, 0)), empty, empty, empty, ())
+
+    @classmethod
+    def on_coordinates(
+        cls,
+        optimal_force: Mapping[str, float],
+        coordinates: Sequence[str],
+        bounds: tuple[float, float] = (-np.inf, np.inf),
+        origin: Mapping[str, str] | None = None,
+    ) -> ReserveActuators:
+        """One actuator per named coordinate, with its optimal force in N·m or N."""
+        unknown = [name for name in optimal_force if name not in coordinates]
+        if unknown:
+            raise InputError(
+                explain(f"reserves on loaded coordinates ({some(coordinates, 40)})", some(unknown), "Rename them.")
+            )
+        if bad := [name for name, force in optimal_force.items() if not (np.isfinite(force) and force > 0)]:
+            raise InputError(explain("positive optimal forces of reserves", f"that of {some(bad)}", "Give N·m > 0."))
+        forces = np.array(list(optimal_force.values()), dtype=float)
+        effect = np.zeros((1, len(coordinates), len(forces)))
+        for column, (name, force) in enumerate(optimal_force.items()):
+            effect[0, list(coordinates).index(name), column] = force
+        kinds = tuple((origin or {}).get(name, "reserve") for name in optimal_force)
+        names = tuple(f"{kind}_{name}" for kind, name in zip(kinds, optimal_force, strict=True))
+        limits = [np.full(len(forces), bound) for bound in bounds]
+        return cls(names, effect, forces, limits[0], limits[1], kinds)
+
+    def __post_init__(self) -> None:
+        for name, array in (("effect", self.effect), ("optimal force", self.optimal_force)):
+            if not np.isfinite(array).all():
+                raise InputError(explain(f"finite numbers in the {name} of reserves", "NaN or infinity", "Repair it."))
+        if not (self.lower <= self.upper).all():
+            bad = [name for name, ok in zip(self.names, self.lower <= self.upper, strict=True) if not ok]
+            raise InputError(explain("lower ≤ upper bounds of reserves", f"otherwise for {some(bad)}", "Swap them."))
+
+    @property
+    def acts(self) -> NDArray[np.bool_]:
+        """(D, K) on which coordinates each actuator acts, by more than rounding of what actuators do at control 1."""
+        return acts(self.effect / np.where(self.optimal_force == 0.0, 1.0, self.optimal_force), axis=0)
+
+    def __add__(self, other: ReserveActuators) -> ReserveActuators:
+        """Both sets, this one first."""
+        frames = max(len(self.effect), len(other.effect))
+        stretched = [np.broadcast_to(e, (frames, *e.shape[1:])) for e in (self.effect, other.effect)]
+        return ReserveActuators(
+            self.names + other.names,
+            np.concatenate(stretched, axis=2),
+            np.concatenate([self.optimal_force, other.optimal_force]),
+            np.concatenate([self.lower, other.lower]),
+            np.concatenate([self.upper, other.upper]),
+            self.origin + other.origin,
+        )
+
+    def frames(self, keep: slice | NDArray[np.intp]) -> ReserveActuators:
+        """The same actuators at fewer frames."""
+        effect = self.effect if len(self.effect) == 1 else self.effect[keep]
+        return replace(self, effect=effect)
+
+    def at(self, time: Array, times: Array) -> ReserveActuators:
+        """The same actuators, whose frames are at ``time`` (T,) s, at other times: by spline where effects vary."""
+        effect = self.effect if len(self.effect) == 1 else interpolate(time, self.effect, times)
+        return replace(self, effect=effect)
+
+    def select(self, coordinates: NDArray[np.intp]) -> ReserveActuators:
+        """The same actuators on a subset of the coordinates."""
+        return replace(self, effect=self.effect[:, coordinates])
+
+
+def choose_reserves(
+    reserves: str | float | Mapping[str, float] | ReserveActuators | None,
+    coordinates: Sequence[str],
+    rotational: Sequence[bool],
+    served_by_muscle: NDArray[np.bool_],
+    served_by_actuator: NDArray[np.bool_],
+) -> ReserveActuators:
+    """Turn the ``reserves`` argument of the public functions into actuators to add to those of the model.
+
+    ``"auto"``: where a coordinate has no actuator yet, an unbounded reserve of 1 N·m, or, where no muscle
+    can serve it either (a floating base), an unbounded residual actuator of 250 N·m or 50 N. A number: an
+    unbounded reserve of that optimal force on every coordinate without an actuator. A mapping: unbounded
+    reserves on the coordinates it names. ``None``: nothing.
+    """
+    if reserves is None:
+        return ReserveActuators.none(len(coordinates))
+    if isinstance(reserves, ReserveActuators):
+        return reserves
+    if isinstance(reserves, Mapping):
+        return ReserveActuators.on_coordinates(reserves, coordinates)
+    if isinstance(reserves, bool) or not (isinstance(reserves, Real) or reserves == "auto"):
+        fix = "Use one of these."
+        raise InputError(explain("reserves='auto', None, a number or {coordinate: N·m}", repr(reserves), fix))
+    if not isinstance(reserves, str) and not (np.isfinite(reserves) and reserves > 0):
+        raise InputError(
+            explain("positive optimal forces of reserves", f"{reserves} for {some(coordinates)}", "Give N·m > 0.")
+        )
+    forces: dict[str, float] = {}
+    origin: dict[str, str] = {}
+    for index, name in enumerate(coordinates):
+        if served_by_actuator[index]:
+            continue
+        residual = reserves == "auto" and not served_by_muscle[index]
+        moment_or_force = RESIDUAL_MOMENT if rotational[index] else RESIDUAL_FORCE
+        forces[name] = moment_or_force if residual else (RESERVE if isinstance(reserves, str) else float(reserves))
+        origin[name] = "residual" if residual else "reserve"
+    return ReserveActuators.on_coordinates(forces, coordinates, origin=origin)

@@ -1,0 +1,1 @@
+"""A solution, its summary and checks, and its folder."""

@@ -1,0 +1,206 @@
+"""What must hold before an answer is worth comparing with anything, and the numbers that decide it.
+
+The limits have no other owner: findings, the command line, result folders, reports, studies and comparisons with EMG
+all ask here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .reader import Result
+
+Array = NDArray[np.float64]
+
+#: Share of a coordinate's peak moment that reserves may carry. It is osimopt's own rule, stricter than OpenSim's
+#: checklist for simulations, which allows 10 %: between the two a reader should know, so the stricter one is the limit.
+RESERVE_SHARE = 0.05
+#: Peak residual force (N) and moment (N·m) on a free base, the upper ends of the ranges in OpenSim's checklist.
+PEAK_FORCE, PEAK_MOMENT = 25.0, 75.0
+CHECKLIST = "OpenSim's simulation checklist; Hicks et al. (2015), doi:10.1115/1.4029304"
+OWN_RULE = "osimopt's rule; OpenSim's checklist allows 10 %"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One limit: what it is about, what was found, whether that is within it (None: cannot be decided)."""
+
+    name: str
+    found: str
+    limit: str
+    passes: bool | None
+    source: str = CHECKLIST
+
+    @property
+    def verdict(self) -> str:
+        """``passes``, ``fails`` or ``not known``."""
+        return {True: "passes", False: "fails", None: "not known"}[self.passes]
+
+
+@dataclass(frozen=True, eq=False)
+class Peaks:
+    """Largest size (D,) of a quantity on each coordinate, in N·m or N, and the time (D,) in s of each."""
+
+    size: Array
+    time: Array
+
+    @classmethod
+    def of(cls, value: Array, time: Array) -> Peaks:
+        """Peaks of values (T, D); NaN counts as 0."""
+        size = np.abs(np.nan_to_num(value))
+        if not len(size):
+            return cls(np.zeros(size.shape[1]), np.full(size.shape[1], np.nan))
+        return cls(size.max(axis=0), time[size.argmax(axis=0)])
+
+    def __or__(self, later: Peaks) -> Peaks:
+        """Peaks of both together."""
+        first = self.size >= later.size
+        return Peaks(np.where(first, self.size, later.size), np.where(first, self.time, later.time))
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """The numbers that gates judge; those of consecutive pieces add up.
+
+    ``moment`` are peaks of the generalized forces on the D coordinates, ``carried`` of what all reserves together
+    produced there; ``served`` (D,) says where muscles act. ``provenance`` has the units of the generalized forces
+    (``units``), the coordinates of a free base (``floating``) and the files (``inputs``), where a model is known.
+    """
+
+    frames: int
+    solved: int
+    start: float
+    end: float
+    coordinates: tuple[str, ...]
+    served: NDArray[np.bool_]
+    moment: Peaks
+    carried: Peaks
+    provenance: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls, time: Array, solved: NDArray[np.bool_], coordinates: tuple[str, ...], served: NDArray[np.bool_],
+        moment: Array, carried: Array, provenance: Mapping[str, Any],
+    ) -> Evidence:  # fmt: skip
+        """Of time (T,), solved (T,), and generalized forces and what reserves produced of them, (T, D)."""
+        ends = (float(time[0]), float(time[-1])) if len(time) else (float("nan"),) * 2
+        peaks = Peaks.of(moment, time), Peaks.of(carried, time)
+        return cls(len(time), int(solved.sum()), *ends, coordinates, served, *peaks, provenance)
+
+    def __add__(self, later: Evidence) -> Evidence:
+        """Both together, this one first."""
+        return Evidence(
+            self.frames + later.frames, self.solved + later.solved, self.start, later.end, self.coordinates,
+            self.served | later.served, self.moment | later.moment, self.carried | later.carried, self.provenance,
+        )  # fmt: skip
+
+    @property
+    def floating(self) -> list[int]:
+        """Indices of the coordinates of a free base: on them all force is residual."""
+        known = self.provenance.get("floating", ())
+        return [place for place, name in enumerate(self.coordinates) if name in known]
+
+    @property
+    def reserve_share(self) -> Array:
+        """(D,) peak of what reserves carry as a share of the peak moment; 0 where no muscle acts."""
+        return np.where(self.served, self.carried.size / np.maximum(self.moment.size, 1e-12), 0.0)
+
+    def unit(self, place: int) -> str:
+        """Unit of the generalized force on a coordinate, where the model gave it."""
+        return str(self.provenance.get("units", {}).get(self.coordinates[place], "N·m (N)"))
+
+    def gates(self) -> list[Gate]:
+        """Frames, loads, reserves and residuals."""
+        span = f" ({self.start:g} to {self.end:g} s)" if self.frames else ""
+        found = f"{self.solved} of {self.frames}{span}"
+        frames = Gate("frames solved", found, "all", self.solved == self.frames, "")
+        return [frames, *self._self_check(), *self._loads(), self._reserves(), *self._residuals()]
+
+    def _self_check(self) -> list[Gate]:
+        """What OpenSim was asked a second time (``provenance["self_check"]``); what differs was refused."""
+        parts = self.provenance.get("self_check", {})
+        if "model" not in parts:
+            return []
+        done = {
+            name: max(own["largest_difference"].values(), default=0.0)
+            for name, own in parts.items()
+            if "largest_difference" in own
+        }
+        found = [f"{name} to {size:.1g}" for name, size in done.items()]
+        found += [f"not the {name} ({own['not_checked']})" for name, own in parts.items() if name not in done]
+        passes = True if len(done) == len(parts) else None
+        return [Gate("OpenSim asked twice", ", ".join(found), "agreement to 1e-06", passes, "")]
+
+    def _loads(self) -> list[Gate]:
+        """Of a free base: loads that do not cover every frame are refused before anything is solved."""
+        if not self.floating:
+            return []
+        inputs = self.provenance.get("inputs", {})
+        given = {"external_loads": "external loads in every frame", "generalized_force": "moments from a file"}
+        found = next((text for name, text in given.items() if name in inputs), None)
+        limit = "ground reactions in every frame"
+        return [Gate("loads cover", found or "no ground reactions were given", limit, True if found else None, "")]
+
+    def _reserves(self) -> Gate:
+        name, limit = "largest reserve", f"≤ {percent(RESERVE_SHARE)} of its peak moment"
+        share = self.reserve_share
+        if not self.solved:
+            return Gate(name, "no frame solved", limit, False, OWN_RULE)
+        if not share.any():
+            return Gate(name, "none where muscles act", limit, True, OWN_RULE)
+        worst = int(share.argmax())
+        sizes = f"{digits(self.carried.size[worst])} of {digits(self.moment.size[worst])} {self.unit(worst)}"
+        more = int((share > RESERVE_SHARE).sum()) - 1
+        found = f"{percent(share[worst])} of {self.coordinates[worst]} ({sizes}, at {self.carried.time[worst]:g} s)"
+        found += f" and {more} more above the limit" if more > 0 else ""
+        return Gate(name, found, limit, bool(share[worst] <= RESERVE_SHARE), OWN_RULE)
+
+    def residual(self, unit: str) -> float | None:
+        """Peak residual force ("N") or moment ("N·m") on a free base; None without one."""
+        worst = self._worst_residual(unit)
+        return None if worst is None else float(self.moment.size[worst])
+
+    def _worst_residual(self, unit: str) -> int | None:
+        own = [place for place in self.floating if self.unit(place) == unit]
+        return max(own, key=lambda place: float(self.moment.size[place]), default=None)
+
+    def _residuals(self) -> list[Gate]:
+        found = []
+        for name, unit, limit in (("residual force", "N", PEAK_FORCE), ("residual moment", "N·m", PEAK_MOMENT)):
+            worst = self._worst_residual(unit)
+            if worst is not None:
+                peak, where = (
+                    float(self.moment.size[worst]),
+                    f"{self.coordinates[worst]} at {self.moment.time[worst]:g} s",
+                )
+                found.append(Gate(name, f"{digits(peak)} {unit} ({where})", f"≤ {limit:g} {unit}", peak <= limit))
+        if found or "floating" in self.provenance:
+            return found
+        return [Gate("residuals", "no free base is known", f"≤ {PEAK_FORCE:g} N, {PEAK_MOMENT:g} N·m", None)]
+
+
+def gates(result: Result, keep: NDArray[np.bool_] | None = None) -> list[Gate]:
+    """The checks of a result, or of those of its frames (T,) that are kept."""
+    keep = np.ones(len(result.time), dtype=bool) if keep is None else keep
+    if keep.all() and "checks" in result.summary:
+        return [Gate(**one) for one in result.summary["checks"]]
+    return Evidence.of(
+        result.time[keep], result.solved[keep], result.coordinates, result.served, result.generalized_force[keep],
+        result.carried[keep], result.summary,
+    ).gates()  # fmt: skip
+
+
+def percent(share: float) -> str:
+    """A share in per cent: "5.04 %" is above a limit of 5."""
+    return f"{digits(100.0 * share)} %"
+
+
+def digits(value: float) -> str:
+    """Three significant digits, without an exponent where a number is large."""
+    return f"{value:.3g}" if abs(value) < 1000.0 else f"{value:.0f}"

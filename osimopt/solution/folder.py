@@ -1,0 +1,332 @@
+"""Result folders: what was found, and what is needed to find it again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError, explain, some
+from ..files.storage import table_head, table_rows, write_table
+from . import handover
+from .summary import Tally
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..problem.problem import RedundancyProblem
+    from .solution import RedundancySolution
+
+#: By the file by which a folder of ours is known: all that is written into it, so that nothing else is ever
+#: overwritten. A new file of results belongs here too.
+OWN = {
+    "solution.json": (
+        "activation.sto", "muscle_force.sto", "reserve_force.sto", "generalized_force.sto", "activation_bands.sto",
+        "muscle_force_bands.sto", "excitation.sto", "fiber_length.sto", "fiber_velocity.sto",
+        "actuator_force.sto", "reserves.xml", "coordinates.sto", "speeds.sto", "status.csv", "solution.png",
+        "elbow_muscles.png", "elbow_sharing.png", "report.html",
+    ),
+    "arrays.json": (
+        "moment_arm.sto", "max_force.sto", "generalized_force.sto", "muscle_tendon_length.sto",
+        "lengthening_speed.sto", "coordinates.sto",
+    ),
+    "max_force_rigid.mot": (
+        "moment_arm.mot", "max_force.mot", "max_moment.mot", "max_force_active.mot", "muscle_tendon_length.mot",
+        "fiber_length.mot", "table.csv", "table.png",
+    ),
+    "emg.json": (
+        "ranking.csv", "agreement.csv", "by_stride.csv", "co_contraction.csv", "coverage.csv", "flags.csv",
+        "report.html",
+    ),
+    "comparison.json": ("muscles.csv", "forces.png", "activations.png"),
+    "surrogate.json": ("weights.safetensors", "training.json", "training.png"),
+}  # fmt: skip
+#: What file managers leave in every folder that somebody looks at.
+LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
+
+
+def write_result(solution: RedundancySolution, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write a solution as a folder that appears whole or not at all.
+
+    ``activation.sto``, ``muscle_force.sto`` (N), ``reserve_force.sto`` and ``generalized_force.sto`` (the joint moments
+    that were to be met; N·m, N) open in OpenSim, and so do, of a dynamic solution, ``excitation.sto`` and, where there
+    is a model behind it, ``fiber_length.sto`` (optimal fibre lengths) and ``fiber_velocity.sto`` (maximum contraction
+    velocities). ``status.csv`` has one row per frame (status, moment residual, objective and its terms);
+    ``solution.json`` holds versions, input hashes, options, statistics, checks and findings. Failed frames are NaN,
+    never the last iterate.
+
+    Where there is a model, OpenSim's tools (JointReaction) can go on from ``actuator_force.sto`` (all actuators of the
+    model and those that were added, N and N·m), ``reserves.xml`` (the added ones, as a ForceSet), ``coordinates.sto``
+    and ``speeds.sto`` (the motion as it was used, every coordinate, in rad and m).
+
+    Raises
+    ------
+    InputError
+        The folder exists and ``overwrite`` is False, or it is not a result folder, or it holds other files too.
+    SolverError
+        The solution is sealed: the solver failed or was stopped. Nothing is written.
+    """
+    frames = len(solution.time)  # a sealed solution raises here
+    return write_folder(Path(folder), overwrite, lambda temporary: _fill(solution, frames, temporary))
+
+
+def write_pieces(
+    solutions: Iterable[RedundancySolution], frames: int, folder: str | os.PathLike[str], *, overwrite: bool = False
+) -> tuple[Tally, dict[str, Any]]:
+    """Write solutions of consecutive pieces of one motion as one result folder, holding one piece at a time.
+
+    ``frames`` is their number in all. The folder appears whole or not at all. Returns the tally of all, and their
+    provenance.
+    """
+    closed: list[tuple[Tally, dict[str, Any]]] = []
+
+    def fill(temporary: Path) -> None:
+        writer = ResultWriter(temporary, frames)
+        for solution in solutions:
+            writer.add(solution)
+        closed.append(writer.close())
+
+    write_folder(Path(folder), overwrite, fill)
+    return closed[0]
+
+
+def write_arrays(problem: RedundancyProblem, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write the arrays of a problem as .sto, in a folder that appears whole or not at all.
+
+    ``moment_arm.sto`` (m; columns ``<muscle>/<coordinate>``), ``max_force.sto`` (N),
+    ``generalized_force.sto`` (N·m, N) and, where the problem came from a model, ``muscle_tendon_length.sto``
+    (m), ``lengthening_speed.sto`` (m/s) and ``coordinates.sto`` (rad, m); ``arrays.json`` holds provenance.
+    """
+    return write_folder(Path(folder), overwrite, lambda temporary: _fill_arrays(problem, temporary))
+
+
+def write_muscle_table(table: pd.DataFrame, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write a muscle table: one .mot per quantity (a column per muscle) and ``table.csv`` with everything.
+
+    As in OpenSim's own plot exports the time column of the .mot counts rows.
+    """
+    return write_folder(Path(folder), overwrite, lambda temporary: _fill_muscle_table(table, temporary))
+
+
+def write_folder(folder: Path, overwrite: bool, fill: Callable[[Path], None]) -> Path:
+    """Fill a temporary folder and rename it, so that nobody ever sees half of it."""
+    folder = folder.absolute()
+    check_target(folder, overwrite)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    except OSError as error:
+        raise InputError(explain("a folder that can be made", str(error), "Choose another place.", folder)) from error
+    try:
+        fill(temporary)
+        temporary.chmod(0o755)
+        _swap(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _swap(fresh: Path, folder: Path) -> None:
+    """Put a folder in the place of another, or of none; if that fails the old one stays, or the error says where."""
+    if not folder.exists():
+        fresh.replace(folder)
+        return
+    retired = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.")) / "old"
+    folder.replace(retired)
+    try:
+        fresh.replace(folder)
+    except BaseException as error:
+        try:
+            retired.replace(folder)
+        except OSError:
+            fix = f"The earlier results now lie in {retired}: rename that folder to have them back, and try again."
+            raise InputError(explain("the new results in the place of the old", str(error), fix, folder)) from error
+        shutil.rmtree(retired.parent, ignore_errors=True)
+        raise
+    shutil.rmtree(retired.parent, ignore_errors=True)
+
+
+def check_target(folder: Path, overwrite: bool) -> None:
+    """Refuse to overwrite what the user did not ask to overwrite."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not overwrite:
+        fix = "Choose another folder, or say overwrite=True (--overwrite)."
+        raise InputError(explain("a new or empty folder for the results", "one with files in it", fix, folder))
+    found = [] if folder.is_file() else sorted(path.name for path in folder.iterdir())
+    marked = [marker for marker in OWN if marker in found]
+    if not marked:
+        fix = "Choose another folder: this one holds something else."
+        raise InputError(explain("a result folder to overwrite", f"none of {some(OWN)} in it", fix, folder))
+    ours = {*marked, *LITTER, *(name for marker in marked for name in OWN[marker])}
+    if others := [name for name in found if name not in ours]:
+        fix = "Move what is not a result away, or choose another folder."
+        got = f"{others[0]}" + (f" and {len(others) - 1} more" if others[1:] else "") + " that osimopt did not write"
+        raise InputError(explain("nothing but results in the folder to overwrite", got, fix, folder))
+
+
+def read_summary(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read ``solution.json`` of a result folder."""
+    path = Path(folder) / "solution.json"
+    if not path.is_file():
+        raise InputError(explain("a result folder with solution.json", "none", "Check the path.", folder))
+    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return loaded
+
+
+class ResultWriter:
+    """Fills a result folder, piece after piece; ``close`` writes the summary of all."""
+
+    def __init__(self, folder: Path, frames: int) -> None:
+        self.folder, self.frames = folder, frames
+        self.tally: Tally | None = None
+        self._provenance: dict[str, Any] = {}
+        self._said: list[str] = []
+
+    def add(self, solution: RedundancySolution) -> None:
+        """Append the frames of a solution."""
+        import pandas as pd
+
+        first = self.tally is None
+        for quantity in solution.quantities:
+            self._append(quantity, solution.to_dataframe(quantity))  # type: ignore[arg-type]
+        moments = pd.DataFrame(
+            solution.problem.generalized_force,
+            index=pd.Index(solution.time, name="time"),
+            columns=list(solution.problem.coordinates),
+        )
+        self._append("generalized_force", moments)
+        for name, table in handover.tables(solution).items():
+            self._append(name, table)
+        if first and (added := handover.added_actuators(solution.problem)):
+            (self.folder / "reserves.xml").write_text(added, encoding="utf-8")
+        if solution.uncertainty is not None:
+            for quantity in ("activation", "muscle_force"):
+                bands = solution.uncertainty.to_dataframe(quantity)
+                bands.columns = ["/".join(map(str, column)) for column in bands.columns]
+                self._append(f"{quantity}_bands", bands)
+        frame_table(solution).to_csv(self.folder / "status.csv", mode="a", header=first, index=False)
+        tally = Tally.of(solution)
+        known = {*tally.findings(), *self._said}
+        self._said += [line for line in solution.findings() if line not in known]
+        self.tally = tally if self.tally is None else self.tally + tally
+        seconds = self._provenance.get("solve_seconds", 0.0) + solution.provenance.get("solve_seconds", 0.0)
+        self._provenance = {**solution.provenance, "solve_seconds": seconds, "pcsa_cm2": areas(solution)}
+
+    def _append(self, name: str, table: pd.DataFrame) -> None:
+        path = self.folder / f"{name}.sto"
+        head = "" if path.exists() else table_head(name, self.frames, list(table.columns))
+        with path.open("a", encoding="utf-8") as file:
+            file.write(head + table_rows(table.index.to_numpy(), table.to_numpy()))
+
+    def close(self) -> tuple[Tally, dict[str, Any]]:
+        """Write ``solution.json``; return the tally and the provenance of all."""
+        if self.tally is None or self.tally.frames != self.frames:
+            got = "none" if self.tally is None else str(self.tally.frames)
+            raise InputError(explain(f"{self.frames} frames to write", got, "Add every piece.", self.folder))
+        summary = self.tally.summary()
+        summary["findings"] += self._said
+        write_json({**summary, **self._provenance}, self.folder / "solution.json")
+        return self.tally, self._provenance
+
+
+def summary_of(solution: RedundancySolution) -> dict[str, Any]:
+    """What ``solution.json`` says of a solution."""
+    summary = Tally.of(solution).summary()
+    summary["findings"] += [line for line in solution.findings() if line not in summary["findings"]]
+    return {**summary, **solution.provenance, "pcsa_cm2": areas(solution)}
+
+
+def areas(solution: RedundancySolution) -> dict[str, float]:
+    """Physiological cross-sectional area by muscle, cm²."""
+    problem = solution.problem
+    return {name: round(float(own), 4) for name, own in zip(problem.muscles, problem.pcsa, strict=True)}
+
+
+def _fill(solution: RedundancySolution, frames: int, folder: Path) -> None:
+    writer = ResultWriter(folder, frames)
+    writer.add(solution)
+    writer.close()
+
+
+def _fill_arrays(problem: RedundancyProblem, folder: Path) -> None:
+    import pandas as pd
+
+    geometry = problem.geometry
+    pairs = zip(geometry.pair_muscle, geometry.pair_coordinate, strict=True)
+    arrays: dict[str, tuple[Any, Sequence[str]]] = {
+        "moment_arm": (
+            geometry.moment_arms,
+            [f"{problem.muscles[m]}/{problem.coordinates[c]}" for m, c in pairs],
+        ),
+        "max_force": (problem.max_force, problem.muscles),
+        "generalized_force": (problem.generalized_force, problem.coordinates),
+        "muscle_tendon_length": (geometry.length, problem.muscles),
+        "lengthening_speed": (geometry.lengthening_speed, problem.muscles),
+    }
+    if problem.kinematics is not None:
+        arrays["coordinates"] = (problem.kinematics.value, problem.kinematics.coordinates)
+    for name, (values, labels) in arrays.items():
+        if values is not None:
+            table = pd.DataFrame(values, index=pd.Index(problem.time, name="time"), columns=list(labels))
+            write_table(table, folder / f"{name}.sto", name=name)
+    write_json({"frames": len(problem), **problem.provenance}, folder / "arrays.json")
+
+
+def _fill_muscle_table(table: pd.DataFrame, folder: Path) -> None:
+    import pandas as pd
+
+    muscles = list(dict.fromkeys(table.columns.get_level_values(0)))
+    for quantity in dict.fromkeys(table.columns.get_level_values(1)):
+        one = pd.DataFrame(
+            {table.attrs["coordinate"]: table.index, **{m: table[m, quantity].to_numpy() for m in muscles}}
+        )
+        degrees = table.attrs["unit"] == "deg"
+        write_table(one, folder / f"{quantity}.mot", name=quantity, in_degrees=degrees)
+    table.to_csv(folder / "table.csv")
+
+
+def write_json(content: dict[str, Any], path: Path) -> None:
+    """Write plain data, numpy's and paths as far as they say themselves; infinities as words."""
+    text = json.dumps(_plain(content), indent=2, ensure_ascii=False, default=str, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _plain(content: Any) -> Any:
+    """JSON knows no infinity: write it as a word."""
+    if isinstance(content, dict):
+        return {str(key): _plain(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_plain(value) for value in content]
+    return str(content) if isinstance(content, float) and not np.isfinite(content) else content
+
+
+def frame_table(solution: RedundancySolution) -> pd.DataFrame:
+    """One row per frame: time, status, largest moment residual and where, objective, terms, uniqueness, detail."""
+    import pandas as pd
+
+    residual = np.abs(solution.moment_residual)
+    coordinates = np.array([*solution.problem.coordinates])
+    where = coordinates[np.argmax(np.nan_to_num(residual), axis=1)]
+    return pd.DataFrame(
+        {
+            "time": solution.time,
+            "status": [status.name.lower() for status in solution.status],
+            "moment_residual": residual.max(axis=1),
+            "worst_coordinate": np.where(solution.solved, where, ""),
+            "objective": solution.objective,
+            **{f"objective_{name}": term for name, term in solution.objective_terms.items()},
+            "gap": solution.gap,
+            "activation_error": solution.activation_error,
+            "unique": solution.unique,
+            "iterations": solution.iterations,
+            **solution.checks,
+            "detail": [solution.detail.get(frame, "") for frame in range(len(solution.status))],
+        }
+    )

@@ -1,0 +1,144 @@
+"""A result as arrays: of a solution in memory, or read back from its folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, explain
+from ..files.storage import read_table
+from .folder import read_summary, summary_of
+from .solution import RedundancySolution
+from .summary import carried
+
+if TYPE_CHECKING:
+    from ..problem.arrays import MuscleGeometry
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Result:
+    """What was found, whoever found it: T frames, M muscles, D coordinates.
+
+    Attributes
+    ----------
+    name
+        Of the folder, or the method.
+    time
+        (T,) s.
+    activation, muscle_force
+        (T, M), 1 and N; NaN in frames without an answer.
+    excitation
+        (T, M), None of methods without.
+    generalized_force
+        (T, D) N·m, or N: what muscles and reserves had to produce.
+    carried
+        (T, D) what reserves produced of it, on coordinates that muscles serve.
+    solved
+        (T,).
+    summary
+        What ``solution.json`` holds: counts, peaks, findings, versions, hashes of inputs, options.
+    geometry
+        Moment arms, where the solution is in memory.
+    """
+
+    name: str
+    time: Array
+    muscles: tuple[str, ...]
+    coordinates: tuple[str, ...]
+    activation: Array
+    muscle_force: Array
+    excitation: Array | None
+    generalized_force: Array
+    carried: Array
+    solved: NDArray[np.bool_]
+    summary: Mapping[str, Any]
+    geometry: MuscleGeometry | None = None
+
+    @classmethod
+    def of(cls, solution: RedundancySolution | Result, name: str | None = None) -> Result:
+        """Of a solution; a sealed one raises."""
+        if isinstance(solution, Result):
+            return solution
+        problem, summary = solution.problem, summary_of(solution)
+        done = carried(problem, solution.reserve_control)
+        return cls(
+            name or str(summary.get("method", "solution")), solution.time, problem.muscles, problem.coordinates,
+            solution.activation, solution.muscle_force, getattr(solution, "excitation", None),
+            problem.generalized_force, np.where(problem.geometry.served, done, 0.0), solution.solved, summary,
+            problem.geometry,
+        )  # fmt: skip
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike[str]) -> Result:
+        """From a result folder.
+
+        Raises
+        ------
+        InputError
+            No such folder, files of it missing, or one of an osimopt that did not write joint moments yet.
+        """
+        import pandas as pd
+
+        folder = Path(folder)
+        summary = read_summary(folder)
+        fix = "Solve the motion again, or choose another folder."
+        if lacking := [name for name in NEEDED if not (folder / name).is_file()]:
+            raise InputError(explain(f"a result folder with {', '.join(NEEDED)}", f"no {lacking[0]}", fix, folder))
+        activation, force, moment, reserve = (read_table(folder / name) for name in NEEDED[:4])
+        excitation = folder / "excitation.sto"
+        solved = (pd.read_csv(folder / "status.csv")["status"] == "solved").to_numpy(dtype=bool)
+        if not len(activation) == len(force) == len(moment) == len(solved):
+            got = f"{len(activation)}, {len(force)}, {len(moment)} and {len(solved)}"
+            raise InputError(explain("as many frames in every file", got, fix, folder))
+        return cls(
+            folder.resolve().name, activation.index.to_numpy(dtype=float), tuple(map(str, activation.columns)),
+            tuple(map(str, moment.columns)), activation.to_numpy(dtype=float), force.to_numpy(dtype=float),
+            read_table(excitation).to_numpy(dtype=float) if excitation.is_file() else None,
+            moment.to_numpy(dtype=float), _carried(reserve, moment, summary), solved, summary,
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        return f"<Result {self.name}: {int(self.solved.sum())} of {len(self.time)} frames solved, {self.formula}>"
+
+    @property
+    def formula(self) -> str:
+        """The cost, in signs."""
+        return str(self.summary.get("cost", {}).get("formula", "no cost named"))
+
+    @property
+    def pcsa(self) -> Array:
+        """(M,) cm²; 1 of results that do not know it."""
+        known = self.summary.get("pcsa_cm2", {})
+        return np.array([float(known.get(name, 1.0)) for name in self.muscles])
+
+    @property
+    def served(self) -> NDArray[np.bool_]:
+        """(D,) coordinates that muscles serve."""
+        unserved = self.summary.get("unserved_peak", self.summary.get("residual_peak", {}))  # the latter of old folders
+        return np.array([name not in unserved for name in self.coordinates])
+
+    def unit(self, coordinate: str) -> str:
+        """Unit of a coordinate's generalized force, where the model said it."""
+        return str(self.summary.get("units", {}).get(coordinate, "N·m (N)"))
+
+
+#: Files that a report and a comparison need; of the first four, arrays.
+NEEDED = ("activation.sto", "muscle_force.sto", "generalized_force.sto", "reserve_force.sto", "status.csv")
+
+
+def _carried(reserve: Any, moment: Any, summary: Mapping[str, Any]) -> Array:
+    """(T, D) of scalar actuators: each carries its force on the coordinate that it acts on most."""
+    done = np.zeros(moment.shape)
+    for name, own in summary.get("reserve_share", {}).items():
+        if name in reserve and own["coordinate"] in moment:
+            done[:, moment.columns.get_loc(own["coordinate"])] += reserve[name].to_numpy(dtype=float)
+    return done

@@ -1,0 +1,247 @@
+"""The answer to a redundancy problem, which judges itself."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, explain
+from ..problem.problem import RedundancyProblem, Source
+from .summary import Tally
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+Array = NDArray[np.float64]
+
+#: Activation beyond a bound that still counts as on it: rounding of an answer that was clipped is 1e-16.
+BOUND_TOLERANCE = 1e-9
+
+Solution = TypeVar("Solution", bound="RedundancySolution")
+Quantity = Literal["activation", "muscle_force", "reserve_force"]
+
+
+class Status(Enum):
+    """Outcome of one frame; each value says what it means and what to do."""
+
+    SOLVED = "Solved: moments and bounds hold."
+    INFEASIBLE = (
+        "No activations within their bounds give these moments. Check units and loads, add reserves (reserves='auto' "
+        "gives a coordinate without muscles a residual actuator), or strengthen the muscles that end on their upper "
+        "bound."
+    )
+    NOT_CONVERGED = (
+        "The solver stopped before it was done. Try another solver= or initial_guess=, or an exponent nearer to 2."
+    )
+    RESIDUAL = "The solver claimed success, but its answer misses the moments. Raise tolerance= or try another solver=."
+    OUT_OF_BOUNDS = "The solver claimed success, but its answer violates the bounds. Try another solver=."
+
+    UNFINISHED = "The whole interval has no solution; what is here is the solver's last iterate."
+
+    @property
+    def ok(self) -> bool:
+        """Whether the frame has an answer."""
+        return self is Status.SOLVED
+
+    @property
+    def rank(self) -> int:
+        """Where it stands in the order of its declaration."""
+        return list(Status).index(self)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RedundancySolution:
+    """Activations, forces and what is known of their quality.
+
+    Failed frames hold NaN. ``moment_residual`` (T, D) and ``objective`` (T,) are recomputed here from the
+    problem, not taken from the solver, and a frame whose answer does not hold is downgraded.
+
+    Attributes
+    ----------
+    problem
+        What was solved.
+    activation
+        (T, M).
+    reserve_control
+        (T, K) controls of the reserve actuators.
+    status
+        (T,) members of :class:`Status`: ``solution.status == Status.SOLVED`` compares frame by frame.
+    iterations
+        (T,) iterations of the solver.
+    unique
+        (T,) whether the minimiser is unique. Where it is not, the answer is the one of least norm
+        (Σ a² + Σ e²). None where the problem is not convex, so that nothing is known.
+    objective_terms
+        (T,) of each term of the cost, by name; ``objective`` is their sum (the larger, for min_max).
+    gap, activation_error
+        (T,) a proved bound on how far the cost (over p) is above its optimum, and on how far any activation is from
+        its own (for the moments that the answer makes, which are within 1e-9 of the largest of those asked for).
+        Computed on the whole problem from the answer and its multipliers by code that no solver shares. NaN in
+        frames that are not certified, and for linear costs.
+    detail
+        What is known of single frames, by frame index: what could not be met, and by how much.
+    multipliers
+        (T, D) from solver ``newton``, else None: λ = ∂(cost / p) / ∂(generalized_force), in the cost's unit per N·m.
+        Between its bounds every unknown x has ∂(cost / p)/∂x = Aᵀλ, A being its effect on the coordinates; on a
+        lower bound Aᵀλ is less, on an upper bound more. NaN in frames that newton did not solve.
+    uncertainty
+        Bands over draws of the muscles' parameters (``osimopt.analysis.uncertainty.UncertaintyBands``), if asked for.
+    """
+
+    problem: RedundancyProblem
+    activation: Array
+    reserve_control: Array
+    status: NDArray[np.object_]
+    iterations: NDArray[np.intp]
+    unique: NDArray[np.bool_] | None
+    objective: Array
+    objective_terms: dict[str, Array]
+    gap: Array | None = None
+    activation_error: Array | None = None
+    detail: dict[int, str] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    multipliers: Array | None = None
+    uncertainty: Any = None
+
+    def __repr__(self) -> str:
+        """Return one line: what was solved, how, and how many frames."""
+        cost, solver = (self.provenance.get(name, {}) for name in ("cost", "solver"))
+        how = f"{cost.get('formula', 'no cost named')}, {solver.get('used', 'no solver named')}"
+        count = f"{int(self.solved.sum())} of {len(self.status)} frames solved"
+        return f"<{type(self).__name__}: {count}, {how}; {self.problem}>"
+
+    @property
+    def time(self) -> Array:
+        """(T,) s."""
+        return self.problem.time
+
+    @property
+    def success(self) -> bool:
+        """Whether every frame was solved."""
+        return bool(self.solved.all())
+
+    @property
+    def solved(self) -> NDArray[np.bool_]:
+        """(T,) which frames were solved."""
+        return np.asarray(self.status == Status.SOLVED, dtype=bool)
+
+    @property
+    def muscle_force(self) -> Array:
+        """(T, M) tendon force in N: max_force · activation + passive_force."""
+        return self.problem.max_force * self.activation + self.problem.passive_force
+
+    @property
+    def reserve_force(self) -> Array:
+        """(T, K) output of the reserve actuators in N·m, or N."""
+        return self.reserve_control * self.problem.reserves.optimal_force
+
+    @property
+    def moment_residual(self) -> Array:
+        """(T, D) what the balance misses, in N·m (N for translations)."""
+        return moment_residual(self.problem, self.activation, self.reserve_control)
+
+    @property
+    def checks(self) -> dict[str, Array]:
+        """What else is known of each frame, (T,) by name: columns of ``status.csv``."""
+        return {}
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """What ``to_dataframe`` gives of this solution and ``write`` writes, each as a file of its name."""
+        return get_args(Quantity)
+
+    def reserve_share(self) -> dict[str, tuple[str, float]]:
+        """By reserve: the coordinate it acts on most, and its peak there as a share of that coordinate's peak moment.
+
+        Actuators on coordinates without muscles carry everything by design and are left out.
+        """
+        return Tally.of(self).reserve_share()
+
+    def findings(self) -> list[str]:
+        """What a careful reader should know, in sentences: failures first, then reserves, muscles, and the input."""
+        said = Tally.of(self).findings()
+        return said if self.uncertainty is None else said + self.uncertainty.findings()
+
+    def to_dataframe(self, quantity: Quantity = "activation") -> pd.DataFrame:
+        """Activations (1), muscle forces (N) or reserve forces (N·m, N); the index is time in s."""
+        import pandas as pd
+
+        columns = {
+            "activation": (self.activation, self.problem.muscles),
+            "muscle_force": (self.muscle_force, self.problem.muscles),
+            "reserve_force": (self.reserve_force, self.problem.reserves.names),
+        }
+        if quantity not in columns:
+            raise InputError(explain(f"a quantity among {', '.join(columns)}", repr(quantity), "Choose one."))
+        values, names = columns[quantity]
+        return pd.DataFrame(values, index=pd.Index(self.time, name="time"), columns=list(names))
+
+    def write(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the result folder (see :func:`osimopt.solution.folder.write_result`) and return its path."""
+        written: Path = import_module(".folder", __package__).write_result(self, folder, overwrite=overwrite)
+        return written
+
+
+def verified(solution: Solution, source: Source | None) -> Solution:
+    """The solution, its forces put back into the model where that is at hand; ``provenance["self_check"]`` says so.
+
+    ``source`` is that of the problem that was given.
+
+    Raises
+    ------
+    ModelError
+        The forces do not give the motion's accelerations in the model.
+    """
+    verify = getattr(source, "verify", None)
+    found = {"not_checked": "no model is at hand"} if verify is None else verify(solution)
+    known = solution.provenance.get("self_check", {})
+    return replace(solution, provenance={**solution.provenance, "self_check": {**known, "solution": found}})
+
+
+def moment_residual(problem: RedundancyProblem, activation: Array, control: Array) -> Array:
+    """(T, D) R (max_force · a + passive_force) + effect e − τ."""
+    force = problem.max_force * activation + problem.passive_force
+    residual: Array = np.einsum(
+        "tdk,tk->td",
+        np.broadcast_to(problem.reserves.effect, (len(problem), *problem.reserves.effect.shape[1:])),
+        control,
+    )
+    residual -= problem.generalized_force
+    geometry = problem.geometry
+    for pair, (row, muscle) in enumerate(zip(geometry.pair_coordinate, geometry.pair_muscle, strict=True)):
+        residual[:, row] += geometry.moment_arms[:, pair] * force[:, muscle]
+    return residual
+
+
+def judge(
+    problem: RedundancyProblem, x: Array, status: NDArray[np.object_], tolerance: float, detail: dict[int, str]
+) -> tuple[Array, Array, NDArray[np.object_]]:
+    """Split (T, M + K) unknowns, check them against the problem, blank failed frames.
+
+    A frame claimed solved is downgraded where a moment is missed by more than
+    ``tolerance`` · max(1 N·m, its largest moment) or a bound is passed by more than 1e-9.
+    """
+    count = len(problem.muscles)
+    activation, control = x[:, :count].copy(), x[:, count:].copy()
+    lower, upper = problem.bounds()
+    allowed = tolerance * np.maximum(1.0, np.abs(problem.generalized_force).max(axis=1, initial=0.0))
+    missed = np.abs(moment_residual(problem, activation, control)).max(axis=1, initial=0.0)
+    outside = np.maximum(lower - x, x - upper).max(axis=1, initial=0.0)
+    checked = np.array(status, dtype=object)
+    claimed = checked == Status.SOLVED
+    unmet = claimed & ~(missed <= allowed)
+    checked[unmet] = Status.RESIDUAL
+    checked[claimed & ~unmet & ~(outside <= BOUND_TOLERANCE)] = Status.OUT_OF_BOUNDS
+    for frame in np.flatnonzero(unmet).tolist():
+        detail[frame] = f"Missed by {missed[frame]:.2g} N·m, allowed {allowed[frame]:.2g}."
+    failed = checked != Status.SOLVED
+    activation[failed], control[failed] = np.nan, np.nan
+    return activation, control, checked

@@ -1,0 +1,1 @@
+"""Training data for surrogates, and their training on problems."""
