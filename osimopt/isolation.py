@@ -122,7 +122,7 @@ def count_jobs(n_jobs: int | None, most: int) -> int:
     """Processes to share the work: as asked, else as many as there are cores, and at most ``most``."""
     if n_jobs is not None:
         if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs < 1:
-            raise InputError(explain("n_jobs of at least 1, or None", repr(n_jobs), "Give a number of processes."))
+            raise InputError(explain("jobs of at least 1, or None", repr(n_jobs), "Give a number of processes."))
         return int(n_jobs)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(cores, most))

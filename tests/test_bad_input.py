@@ -476,8 +476,8 @@ OPTIONS = [
     ({"weld": ("elbow",)}, [r"arm26\.osim", "r_shoulder, r_elbow", "got elbow"]),
     ({"gain": "osimopt"}, ["gain among opensim, corrected, isometric", "'osimopt'"]),
     ({"geometry": 3}, ["geometry as 'opensim'", "3"]),
-    ({"n_jobs": 0}, ["n_jobs of at least 1", "0"]),
-    ({"n_jobs": "2"}, ["n_jobs of at least 1", "'2'"]),
+    ({"n_jobs": 0}, ["jobs of at least 1", "0"]),
+    ({"n_jobs": "2"}, ["jobs of at least 1", "'2'"]),
 ]
 
 

@@ -106,17 +106,6 @@ def test_what_holds_for_rigid_tendons_only_is_refused(walk: osimopt.RedundancyPr
     for ask in (osimopt.sensitivity, osimopt.feasible_ranges):
         with pytest.raises(osimopt.InputError, match="a solution with rigid tendons"):
             ask(solution)
-    with pytest.raises(osimopt.InputError, match="no uncertainty with tendon='compliant'"):
-        solve_static(walk, tendon="compliant", uncertainty={"max_isometric_force": 0.1})
-
-
-def test_bands_come_with_the_solution(walk: osimopt.RedundancyProblem) -> None:
-    few = walk.frames(slice(0, 3))
-    solution = solve_static(few, uncertainty={"max_isometric_force": 1e-9})
-    assert solution.uncertainty is not None
-    for band in solution.uncertainty.muscle_force:
-        np.testing.assert_allclose(band, solution.muscle_force, rtol=1e-5, atol=1e-4)
-    assert solve_static(few).uncertainty is None
 
 
 @pytest.fixture(scope="module")

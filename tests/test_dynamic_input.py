@@ -75,7 +75,7 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "intervals": ({"mesh_interval": [0.02]}, ("positive mesh_interval", "[0.02]")),
     "transcription": ({"transcription": "simpson"}, ("'hermite-simpson'", "'simpson'")),
     "tendon": ({"tendon": "stiff"}, ("'rigid', 'compliant'", "'stiff'")),
-    "solver": ({"solver": "snopt"}, ("'ipopt', 'fatrop'", "'snopt'")),
+    "solver": ({"solver": "snopt"}, ("solver among ('auto', 'ipopt')", "'snopt'")),
     "on_failure": ({"on_failure": "ignore"}, ("'raise', 'return'", "'ignore'")),
     "cost": ({"cost": "effort"}, ("excitation_power", "'effort'")),
     "exponent": ({"exponent": 0.5}, ("exponent ≥ 1", "0.5")),

@@ -57,14 +57,6 @@ def test_a_folder_from_pieces_is_the_folder_of_the_whole(two_leg: Any, tmp_path:
     assert told[0]["peak_force_N"] == pytest.approx(told[1]["peak_force_N"], rel=1e-6, abs=1e-3)
 
 
-def test_bands_are_written(two_leg: Any, tmp_path: Path) -> None:
-    problem = osimopt.load_problem(two_leg.model, two_leg.motion, time_range=(0.3, 0.35))
-    solution = osimopt.solve_static(problem, uncertainty={"max_isometric_force": 0.1}, on_failure="return")
-    bands = osimopt.read_table(solution.write(tmp_path / "result") / "muscle_force_bands.sto")
-    name = f"{problem.muscles[0]}/95.0"
-    np.testing.assert_allclose(bands[name], solution.uncertainty.to_dataframe()[problem.muscles[0], 95.0])
-
-
 def test_a_missing_piece_is_no_result(two_leg: Any, tmp_path: Path) -> None:
     problem = osimopt.load_problem(two_leg.model, two_leg.motion, time_range=(0.1, 0.1))
     with pytest.raises(osimopt.InputError, match="expected 99 frames to write"):

@@ -16,8 +16,7 @@ class OwnError(Exception):
     """The user's."""
 
 
-@pytest.mark.parametrize("solver", ["ipopt", "fatrop"])
-def test_what_progress_raises_is_raised(solver: str) -> None:
+def test_what_progress_raises_is_raised() -> None:
     error, calls = OwnError("no terminal"), []
 
     def fail(*line: float) -> None:
@@ -25,7 +24,7 @@ def test_what_progress_raises_is_raised(solver: str) -> None:
         raise error
 
     with pytest.raises(OwnError) as caught:
-        solved(progress=fail, on_failure="return", solver=solver)
+        solved(progress=fail, on_failure="return")
     assert caught.value is error
     assert len(calls) == 1
     assert solved().success

@@ -103,7 +103,7 @@ def _check_options(postures: int, n_jobs: int | None) -> None:
     if postures < SURVEYED:
         raise InputError(explain(f"at least {SURVEYED} postures", f"{postures}", "The default is 2048."))
     if n_jobs is not None and n_jobs < 1:
-        raise InputError(explain("n_jobs of at least 1, or None", f"{n_jobs}", "Give a number of processes."))
+        raise InputError(explain("jobs of at least 1, or None", f"{n_jobs}", "Give a number of processes."))
 
 
 def warn_of_left(left: Mapping[str, float], stacklevel: int = 3) -> None:

@@ -53,11 +53,9 @@ InitialActivation = Annotated[
     ),
 ]
 Periodic = Annotated[bool, _option("States at the end equal those at the start.", "--periodic")]
-ActiveWidth = Annotated[
-    float | None, _option("Make muscles De Groote's, with active force–length curves this much wider (1 or more).")
-]
+ActiveWidth = Annotated[float | None, _option("Make muscles De Groote's, with active_force_width_scale (1 or more).")]
 NoPassive = Annotated[
-    bool, _option("Make muscles De Groote's, without passive fibre force.", "--no-passive-fiber-force")
+    bool, _option("Make muscles De Groote's, with ignore_passive_fiber_force.", "--no-passive-fiber-force")
 ]
 
 

@@ -66,9 +66,7 @@ Tendon = Annotated[
     str | None,
     typer.Option(help="rigid, or compliant: tendons stretch with the force.", show_default="rigid; dynamic: compliant"),
 ]
-Solver = Annotated[
-    str, typer.Option(help="auto; static: newton, slsqp, lsq_linear or highs; dynamic: ipopt or fatrop.")
-]
+Solver = Annotated[str, typer.Option(help="auto; static: newton, slsqp, lsq_linear or highs; dynamic: ipopt.")]
 Device = Annotated[
     str | None, typer.Option(help="static only: cpu, or where torch shall solve: cuda, cuda:0, ….", show_default="cpu")
 ]

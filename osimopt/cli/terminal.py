@@ -13,8 +13,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from .words import in_options
-
 if TYPE_CHECKING:
     from ..solution.checks import Gate
     from ..solution.solution import RedundancySolution
@@ -46,7 +44,7 @@ LISTED = 20
 
 def say_error(text: str) -> None:
     """Print an error to stderr."""
-    messages.print(f"[bold red]error:[/] {escape(in_options(text))}", soft_wrap=True, highlight=False)
+    messages.print(f"[bold red]error:[/] {escape(text)}", soft_wrap=True, highlight=False)
 
 
 def say_warning(text: str) -> None:
@@ -54,7 +52,7 @@ def say_warning(text: str) -> None:
     if text in _warned:
         return
     _warned.add(text)
-    messages.print(f"[yellow]warning:[/] {escape(in_options(text))}", soft_wrap=True, highlight=False)
+    messages.print(f"[yellow]warning:[/] {escape(text)}", soft_wrap=True, highlight=False)
 
 
 def say(text: str) -> None:

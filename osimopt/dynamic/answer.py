@@ -19,7 +19,6 @@ class Answer:
     """
 
     x: Array
-    multipliers: Array
     solved: bool
     said: str
     iterations: int

@@ -68,7 +68,7 @@ def _muscles(value: Any) -> bool:
 RULES = {
     "tendon": _word("tendon", "rigid", "compliant"),
     "on_failure": _word("on_failure", "raise", "return"),
-    "solver": _word("solver", "auto", "ipopt", "fatrop"),
+    "solver": _word("solver", "auto", "ipopt"),
     "cost": Rule(lambda value: isinstance(value, str), "a cost by its name", "'excitation_power' is the default."),
     "exponent": Rule(is_number, "a finite exponent ≥ 1", "2 is the default."),
     "tolerance": Rule(

@@ -119,14 +119,6 @@ def _with_passive_force(problem: RedundancyProblem, tendon: str) -> NDArray[np.b
     return np.asarray(problem.parameters.properties["ignore_passive_fiber_force"] == 0.0)
 
 
-def check_solver(solver: str, conditions: Conditions) -> None:
-    """Refuse what fatrop's stages cannot express."""
-    if solver == "fatrop" and (conditions.periodic or conditions.emg is not None):
-        got = "periodic" if conditions.periodic else "emg, whose scale factors belong to all times"
-        fix = "Use solver='ipopt'."
-        raise InputError(explain("conditions within single intervals with solver='fatrop'", got, fix))
-
-
 def _check_conditions(problem: RedundancyProblem, conditions: Conditions, mesh: Mesh) -> None:
     if isinstance(conditions.periodic, Mapping):
         mapping = conditions.periodic

@@ -25,15 +25,13 @@ Kind = Literal["activation", "tendon", "power", "magnitude", "difference"]
 class Group:
     """One function at many places: ``variables`` (n, v) are entries of x, ``data`` (n, p) its parameters.
 
-    Output i of the function at place k is entry ``k`` of the group's share of c. ``units`` (n, v) are what the entries
-    of x are multiplied by first, where they are not in the units of the function.
+    Output i of the function at place k is entry ``k`` of the group's share of c.
     """
 
     kind: Kind
     variables: Index
     data: Array
     exponent: float = 0.0
-    units: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,7 +37,7 @@ def shortfall(nodes: Nodes, conditions: Conditions, settings: Settings) -> str |
     eased = replace(conditions, cost=dynamic_cost("excitation_power", 2, "rigid"))
     static = solve_static(helped.problem, on_failure="return")
     guess = first_guess("static", helped, static, conditions.emg)
-    solved = solve_tasks([Task(helped, eased, guess)], replace(settings, solver="ipopt", progress=None))[0]
+    solved = solve_tasks([Task(helped, eased, guess)], replace(settings, progress=None))[0]
     if not solved.success:
         return None
     missing = solved.unknowns.reserve[:, -len(scale) :] * WEAK * scale

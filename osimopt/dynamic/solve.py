@@ -19,7 +19,7 @@ from .conditions import Conditions, Start
 from .cost import dynamic_cost
 from .emg import EmgTracking
 from .mesh import Mesh
-from .prepare import check_problem, check_solver, chosen_interval, prepared
+from .prepare import check_problem, chosen_interval, prepared
 from .refine import Refinement
 from .run import Run
 from .scheme import scheme
@@ -37,7 +37,7 @@ def solve_dynamic(
     exponent: float = 2,
     weights: ArrayLike | Mapping[str, float] | Literal["volume"] | None = None,
     initial_guess: str | ArrayLike | RedundancySolution = "static",
-    solver: Literal["auto", "ipopt", "fatrop"] = "auto",
+    solver: Literal["auto", "ipopt"] = "auto",
     tolerance: float = 1e-6,
     on_failure: Literal["raise", "return"] = "raise",
     *,
@@ -79,9 +79,7 @@ def solve_dynamic(
         ``"static"``: static optimization with rigid tendons. ``"midpoint"``: the middle of the bounds. Or activations,
         (M,) or at the points of the mesh (N, M), or an earlier solution that covers the interval.
     solver
-        ``"ipopt"`` or ``"fatrop"``; ``"auto"`` is ipopt, which takes a walk with 80 muscles 18 to 60 times less time.
-        Fatrop solves interval by interval, with full matrices. It knows neither EMG scale factors nor ``periodic``,
-        and broken exponents only of activations bounded above 0. Ctrl-C is not heard until it has ended.
+        ``"auto"`` is ``"ipopt"``, the only one.
     tolerance
         Of the first-order conditions and of every equation, scaled.
     on_failure
@@ -144,7 +142,6 @@ def solve_dynamic(
     source = problem.source
     ends = periodic if isinstance(periodic, Mapping) else bool(periodic)
     conditions = Conditions(dynamic_cost(cost, exponent, tendon), derivative_penalty, initial_activation, ends, emg)
-    check_solver(solver, conditions)
     first, last = chosen_interval(problem, time_range)
     mesh = Mesh.uniform(scheme(transcription), first, last, mesh_interval)
     isolation.prepare("casadi", "osimopt.dynamic.worker.solve:warm_up", (), 1)
@@ -152,18 +149,17 @@ def solve_dynamic(
         problem = prepared(problem, tendon, weights, muscles, conditions, mesh)
     known = problem.provenance.get("warnings", [])
     problem = replace(problem, provenance={**problem.provenance, "warnings": [*known, *heard]})
-    used = "ipopt" if solver == "auto" else solver
     static = conditions.cost.static
     provenance = {
         "cost": {
             "name": cost, "exponent": conditions.cost.exponent, "formula": conditions.cost.formula,
             "source": static.source,
         },
-        "solver": {"asked": solver, "used": used, "tolerance": tolerance, "tendon": tendon},
+        "solver": {"asked": solver, "used": "ipopt", "tolerance": tolerance, "tendon": tendon},
         "mesh": {"transcription": mesh.scheme.name, "interval": mesh_interval, "tolerance": mesh_tolerance},
     }  # fmt: skip
     run = Run(
-        problem, conditions, tendon, time_constants, Settings(used, tolerance, max_iterations, n_jobs, progress),
+        problem, conditions, tendon, time_constants, Settings(tolerance, max_iterations, n_jobs, progress),
         provenance,
     )  # fmt: skip
     solution = run.solve(mesh, initial_guess, Refinement(mesh_tolerance, max_refinements))

@@ -12,7 +12,6 @@ from .assemble import assemble
 from .conditions import Conditions
 from .nodes import Nodes
 from .parts import split
-from .stages import in_stages
 from .unknowns import Unknowns
 from .watch import Progress, Watch
 
@@ -21,9 +20,8 @@ SOLVE = "osimopt.dynamic.worker.solve:solve"
 
 @dataclass(frozen=True)
 class Settings:
-    """How to solve: by which solver, to what tolerance, for how long, on how many processes."""
+    """How to solve: to what tolerance, for how long, on how many processes."""
 
-    solver: str
     tolerance: float
     max_iterations: int
     n_jobs: int | None
@@ -64,15 +62,9 @@ def solve_tasks(tasks: Sequence[Task], settings: Settings) -> list[Solved]:
     assembled = [assemble(task.nodes, task.conditions, part, task.guess) for task, part in jobs]
     with Watch(len(jobs), settings.progress) as watch:
         calls: list[tuple[Any, ...]] = [
-            (program, settings.solver, settings.tolerance, settings.max_iterations, task.off, folder)
+            (program, settings.tolerance, settings.max_iterations, task.off, folder)
             for (task, _), (_, program), folder in zip(jobs, assembled, watch.folders, strict=True)
         ]
-        if settings.solver == "fatrop":
-            staged = [
-                in_stages(program, layout, task.nodes.mesh, task.off is not None)
-                for (task, _), (layout, program) in zip(jobs, assembled, strict=True)
-            ]
-            calls = [(one.program, *call[1:], one.stages) for one, call in zip(staged, calls, strict=True)]
         processes = isolation.count_jobs(settings.n_jobs, len(jobs))
         answers: list[Answer] = list(
             isolation.run_many("casadi", SOLVE, calls, subject="this problem", n_jobs=processes, waiter=watch)
@@ -80,8 +72,6 @@ def solve_tasks(tasks: Sequence[Task], settings: Settings) -> list[Solved]:
         watch.tick()
     if watch.raised is not None:
         raise watch.raised
-    if settings.solver == "fatrop":
-        answers = [one.original(answer) for one, answer in zip(staged, answers, strict=True)]
     solved, first = [], 0
     for task, own in zip(tasks, parts, strict=True):
         mine = slice(first, first + len(own))

@@ -27,10 +27,9 @@ if TYPE_CHECKING:
 #: overwritten. A new file of results belongs here too.
 OWN = {
     "solution.json": (
-        "activation.sto", "muscle_force.sto", "reserve_force.sto", "generalized_force.sto", "activation_bands.sto",
-        "muscle_force_bands.sto", "excitation.sto", "fiber_length.sto", "fiber_velocity.sto",
-        "actuator_force.sto", "reserves.xml", "coordinates.sto", "speeds.sto", "status.csv", "solution.png",
-        "elbow_muscles.png", "elbow_sharing.png", "report.html",
+        "activation.sto", "muscle_force.sto", "reserve_force.sto", "generalized_force.sto", "excitation.sto",
+        "fiber_length.sto", "fiber_velocity.sto", "actuator_force.sto", "reserves.xml", "coordinates.sto", "speeds.sto",
+        "status.csv", "solution.png", "elbow_muscles.png", "elbow_sharing.png", "report.html",
     ),
     "arrays.json": (
         "moment_arm.sto", "max_force.sto", "generalized_force.sto", "muscle_tendon_length.sto",
@@ -206,11 +205,6 @@ class ResultWriter:
             self._append(name, table)
         if first and (added := handover.added_actuators(solution.problem)):
             (self.folder / "reserves.xml").write_text(added, encoding="utf-8")
-        if solution.uncertainty is not None:
-            for quantity in ("activation", "muscle_force"):
-                bands = solution.uncertainty.to_dataframe(quantity)
-                bands.columns = ["/".join(map(str, column)) for column in bands.columns]
-                self._append(f"{quantity}_bands", bands)
         frame_table(solution).to_csv(self.folder / "status.csv", mode="a", header=first, index=False)
         tally = Tally.of(solution)
         known = {*tally.findings(), *self._said}

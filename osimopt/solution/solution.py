@@ -84,16 +84,14 @@ class RedundancySolution:
     gap, activation_error
         (T,) a proved bound on how far the cost (over p) is above its optimum, and on how far any activation is from
         its own (for the moments that the answer makes, which are within 1e-9 of the largest of those asked for).
-        Computed on the whole problem from the answer and its multipliers by code that no solver shares. NaN in
-        frames that are not certified, and for linear costs.
+        Computed on the whole problem from the answer and its multipliers by code that no solver shares. NaN in frames
+        that are not certified, and for linear costs.
     detail
         What is known of single frames, by frame index: what could not be met, and by how much.
     multipliers
         (T, D) from solver ``newton``, else None: λ = ∂(cost / p) / ∂(generalized_force), in the cost's unit per N·m.
         Between its bounds every unknown x has ∂(cost / p)/∂x = Aᵀλ, A being its effect on the coordinates; on a
         lower bound Aᵀλ is less, on an upper bound more. NaN in frames that newton did not solve.
-    uncertainty
-        Bands over draws of the muscles' parameters (``osimopt.analysis.uncertainty.UncertaintyBands``), if asked for.
     """
 
     problem: RedundancyProblem
@@ -109,7 +107,6 @@ class RedundancySolution:
     detail: dict[int, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     multipliers: Array | None = None
-    uncertainty: Any = None
 
     def __repr__(self) -> str:
         """Return one line: what was solved, how, and how many frames."""
@@ -167,8 +164,7 @@ class RedundancySolution:
 
     def findings(self) -> list[str]:
         """What a careful reader should know, in sentences: failures first, then reserves, muscles, and the input."""
-        said = Tally.of(self).findings()
-        return said if self.uncertainty is None else said + self.uncertainty.findings()
+        return Tally.of(self).findings()
 
     def to_dataframe(self, quantity: Quantity = "activation") -> pd.DataFrame:
         """Activations (1), muscle forces (N) or reserve forces (N·m, N); the index is time in s."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from time import perf_counter
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,7 +40,6 @@ def solve_static(
     on_failure: Literal["raise", "return"] = "raise",
     *,
     initial_guess: ArrayLike | RedundancySolution | Multipliers | None = None,
-    uncertainty: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RedundancySolution:
     """Find the activations of least cost that meet the moments, frame by frame.
@@ -82,10 +81,6 @@ def solve_static(
         (M,) or (T, M) activations for slsqp to start from; by default each frame starts from the one before. Or
         the solution of a problem like this one, with the same frames: newton starts from its multipliers, slsqp from
         its activations and controls.
-    uncertainty
-        Spreads of the muscles' parameters, as ``{"max_isometric_force": 0.1, "optimal_fiber_length": 0.05}``: the
-        solution's ``uncertainty`` then holds p5-p95 bands over 1,000 draws; more in
-        :func:`osimopt.propagate_uncertainty`.
     progress
         Called with (frames done, frames in all).
 
@@ -103,7 +98,7 @@ def solve_static(
     SolverError
         Frames failed and ``on_failure="raise"``.
     """
-    problem, chosen = _prepare(problem, cost, exponent, weights, tendon, on_failure, tolerance, uncertainty is not None)
+    problem, chosen = _prepare(problem, cost, exponent, weights, tendon, on_failure, tolerance)
     method = _choose(solver, chosen, device, initial_guess is not None and not is_solution(initial_guess))
     guess = read_guess(initial_guess, problem, method)
     place = Device.of(device)
@@ -121,11 +116,6 @@ def solve_static(
         "solve_seconds": perf_counter() - started,
     }
     solution = verified(replace(solution, provenance=provenance), problem.source)
-    if uncertainty is not None:
-        from ..analysis.uncertainty import propagate_uncertainty
-
-        bands = propagate_uncertainty(problem, uncertainty, cost=cost, exponent=exponent, nominal=solution)
-        solution = replace(solution, uncertainty=bands)
     if on_failure == "raise" and not solution.success:
         raise SolverError(
             f"{solution.findings()[0]} on_failure='return' gives the other frames; they are also in the exception's "
@@ -193,7 +183,6 @@ def _prepare(
     tendon: str,
     on_failure: str,
     tolerance: float,
-    uncertain: bool,
 ) -> tuple[RedundancyProblem, Cost]:
     for name, value, allowed in (
         ("tendon", tendon, ("rigid", "compliant")),
@@ -206,8 +195,6 @@ def _prepare(
     if tendon == "compliant" and cost not in ("activation_power", "min_max"):
         fix = "The other costs are about forces that a rigid tendon makes affine in activation."
         raise InputError(explain("cost 'activation_power' or 'min_max' with tendon='compliant'", repr(cost), fix))
-    if tendon == "compliant" and uncertain:
-        raise InputError(explain("no uncertainty with tendon='compliant'", "some", "Bands are of rigid tendons."))
     if weights is not None:
         problem = problem.with_weights(weights)
     return problem, get_cost(cost, exponent)

@@ -26,20 +26,17 @@ class Mapped:
         self.variables = group.variables
         places, count = group.variables.shape
         x, p = ca.SX.sym("x", count), ca.SX.sym("p", group.data.shape[1])
-        units = ca.SX.sym("units", 0 if group.units is None else count)
-        own = x if group.units is None else x * units
-        value = FUNCTIONS[group.kind](ca.vertsplit(own), ca.vertsplit(p) if group.data.shape[1] else [], group.exponent)
+        value = FUNCTIONS[group.kind](ca.vertsplit(x), ca.vertsplit(p) if group.data.shape[1] else [], group.exponent)
         multiplier = ca.SX.sym("multiplier")
         slope: Any = ca.jacobian(value, x)
         curvature: Any = ca.triu(ca.hessian(value, x)[0])
         self.slopes = np.array(slope.sparsity().get_col(), dtype=int)
         self.curvatures = (np.array(curvature.sparsity().row(), int), np.array(curvature.sparsity().get_col(), int))
-        known = ca.vertcat(p, units)
-        self._data = ca.DM((group.data if group.units is None else np.hstack([group.data, group.units])).T)
-        self._value = ca.Function("c", [x, known], [value], SHARED).map(places)
-        self._slope = ca.Function("dc", [x, known], [ca.vertcat(*slope.nonzeros())], SHARED).map(places)
+        self._data = ca.DM(group.data.T)
+        self._value = ca.Function("c", [x, p], [value], SHARED).map(places)
+        self._slope = ca.Function("dc", [x, p], [ca.vertcat(*slope.nonzeros())], SHARED).map(places)
         product = ca.vertcat(*curvature.nonzeros()) * multiplier
-        self._curvature = ca.Function("ddc", [x, known, multiplier], [product], SHARED).map(places)
+        self._curvature = ca.Function("ddc", [x, p, multiplier], [product], SHARED).map(places)
 
     def value(self, x: Any) -> Any:
         """C (places,)."""

@@ -1,4 +1,4 @@
-"""Solve a program with IPOPT or fatrop, in casadi's process."""
+"""Solve a program with IPOPT, in casadi's process."""
 
 from __future__ import annotations
 
@@ -8,15 +8,10 @@ from typing import Any
 
 import casadi as ca
 import numpy as np
-from numpy.typing import NDArray
 
 from ..answer import Answer
 from ..program import Program
-from ..stages import Stages
-from . import fatrop
 from .derivatives import Derivatives
-
-Array = NDArray[np.float64]
 
 #: IPOPT's settings. Objective and constraints are scaled by ``assemble``. The barrier is lowered by ten as soon as its
 #: problem is roughly solved: 21 iterations for an 80-muscle walk (Hermite-Simpson, rigid tendons) in place of 37 with
@@ -55,48 +50,30 @@ def warm_up() -> None:
     )()
 
 
-def solve(
-    program: Program,
-    solver: str,
-    tolerance: float,
-    iterations: int,
-    off: float | None,
-    watched: Path | None,
-    stages: Stages | None = None,
-) -> Answer:
-    """Find a local minimum of a program, for fatrop one in ``stages``.
+def solve(program: Program, tolerance: float, iterations: int, off: float | None, watched: Path | None) -> Answer:
+    """Find a local minimum of a program.
 
     ``off`` is by which share of its bounds the program's start may be off its solution, None where nobody knows.
-    ``watched`` is a folder, in which ``progress``
-    gets a line per iteration and a file ``stop`` asks for an end.
+    ``watched`` is a folder, in which ``progress`` gets a line per iteration and a file ``stop`` asks for an end.
     """
     begun = perf_counter()
     built_of = Derivatives(program)
-    nlp, derivatives = built_of.nlp(), built_of.options()
-    log = None if watched is None else _Log(program, watched)
-    watch: Any = None
-    if stages is None:
-        options = {**derivatives, "ipopt": _settings(tolerance, iterations, off)}
-        if log is not None:
-            options["iteration_callback"] = watch = _Watch(program, log)
-    else:
-        watch = None if log is None else fatrop.Look(nlp, log.write)
-        options = fatrop.options(derivatives, stages, tolerance, iterations, off is not None, watch)
-    run = ca.nlpsol("program", solver, nlp, {**options, "print_time": False})
+    options = {**built_of.options(), "ipopt": _settings(tolerance, iterations, off), "print_time": False}
+    if watched is not None:
+        options["iteration_callback"] = _Watch(program, watched)
+    run = ca.nlpsol("program", "ipopt", built_of.nlp(), options)
     built = perf_counter()
     found = run(x0=program.start, lbx=program.least, ubx=program.most, lbg=program.lower, ubg=program.upper)
     stats = run.stats()
-    x = np.clip(np.array(found["x"]).ravel(), program.least, program.most)  # fatrop keeps bounds to the tolerance only
-    g = np.array(found["g"]).ravel()
+    x = np.clip(np.array(found["x"]).ravel(), program.least, program.most)  # IPOPT moves tight bounds by up to 2e-12
     return Answer(
         x=x,
-        multipliers=np.array(found["lam_g"]).ravel(),
         solved=bool(stats["success"]),
-        said=str(stats["return_status"]) if stages is None else fatrop.said(stats),
+        said=str(stats["return_status"]),
         iterations=int(stats["iter_count"]),
         objective=float(found["f"]),
-        violation=float(np.maximum(program.lower - g, g - program.upper).max(initial=0.0)),
-        stationarity=_last(stats, "inf_du") if stages is None else fatrop.stationarity(derivatives, found),
+        violation=_violation(program, found["g"]),
+        stationarity=_last(stats, "inf_du"),
         build_seconds=built - begun,
         solve_seconds=perf_counter() - built,
     )
@@ -108,35 +85,22 @@ def _settings(tolerance: float, iterations: int, off: float | None) -> dict[str,
     return {**IPOPT, **ends, **start}
 
 
+def _violation(program: Program, rows: Any) -> float:
+    g = np.array(rows).ravel()
+    return float(np.maximum(program.lower - g, g - program.upper).max(initial=0.0))
+
+
 def _last(stats: dict[str, Any], name: str) -> float:
     values = stats.get("iterations", {}).get(name, [])
     return float(values[-1]) if values else float("nan")
 
 
-class _Log:
-    """Lines about iterations, in a folder in which the process that waits reads them."""
+class _Watch(ca.Callback):
+    """Called by IPOPT in every iteration: writes a line to the folder, and stops IPOPT if a file there asks for it."""
 
     def __init__(self, program: Program, folder: Path) -> None:
-        self._program, self._folder, self._count = program, folder, 0
-
-    def write(self, objective: float, g: Array) -> None:
-        """Write a line: iteration, objective, largest violation of a constraint."""
-        violation = np.maximum(self._program.lower - g, g - self._program.upper).max(initial=0.0)
-        with (self._folder / "progress").open("a", encoding="utf-8") as file:
-            file.write(f"{self._count} {objective:.12g} {violation:.6g}\n")
-        self._count += 1
-
-    def asked_to_stop(self) -> bool:
-        """Whether an end was asked for."""
-        return (self._folder / "stop").exists()
-
-
-class _Watch(ca.Callback):
-    """Called by IPOPT in every iteration: says where it is, and stops it if asked to."""
-
-    def __init__(self, program: Program, log: _Log) -> None:
         ca.Callback.__init__(self)
-        self._sizes, self._log = (len(program.start), len(program.lower)), log
+        self._program, self._folder, self._count = program, folder, 0
         self.construct("watch", {})
 
     def get_n_in(self) -> int:
@@ -157,12 +121,15 @@ class _Watch(ca.Callback):
 
     def get_sparsity_in(self, index: int) -> Any:
         """Give the size of an input; multipliers of parameters there are none."""
-        unknowns, rows = self._sizes
+        unknowns, rows = len(self._program.start), len(self._program.lower)
         size = {"f": 1, "x": unknowns, "lam_x": unknowns, "g": rows, "lam_g": rows}.get(ca.nlpsol_out(index), 0)
         return ca.Sparsity.dense(size, 1) if size else ca.Sparsity(0, 0)
 
     def eval(self, arguments: Any) -> list[int]:
-        """Write a line."""
+        """Write a line: iteration, objective, largest violation of a constraint."""
         known = dict(zip(ca.nlpsol_out(), arguments, strict=True))
-        self._log.write(float(known["f"]), np.array(known["g"]).ravel())
-        return [int(self._log.asked_to_stop())]
+        violation = _violation(self._program, known["g"])
+        with (self._folder / "progress").open("a", encoding="utf-8") as file:
+            file.write(f"{self._count} {float(known['f']):.12g} {violation:.6g}\n")
+        self._count += 1
+        return [int((self._folder / "stop").exists())]
