@@ -108,6 +108,15 @@ def test_imports_go_back_only() -> None:
     assert not wrong
 
 
+def test_the_command_line_and_batch_do_not_import_the_public_face() -> None:
+    wrong = [
+        f"{path.relative_to(PACKAGE)} imports {other}"
+        for path, other in inner()
+        if place(path) in ("cli", "batch") and other in FACE and other not in ORDER
+    ]
+    assert not wrong
+
+
 def test_some_never_import_each_other() -> None:
     wrong = [
         f"{path.relative_to(PACKAGE)} imports {other}" for path, other in inner() if {place(path), other} in BESIDE

@@ -100,30 +100,26 @@ def _problem(job: Job) -> RedundancyProblem:
 
 
 def _solve(problem: RedundancyProblem, job: Job) -> RedundancySolution:
-    from .. import Surrogate, solve_dynamic, solve_static, use_degroote_muscles
-
     how = {name: value for name, value in job.solve.items() if name != "method"}
     if job.solve["method"] == "static":
+        from ..static.solve import solve_static
+
         return solve_static(problem, on_failure="return", **how)
     if job.solve["method"] == "dynamic":
+        from ..dynamic.solve import solve_dynamic
+
         solution: Any = solve_dynamic(problem, n_jobs=1, **how)
         return solution  # type: ignore[no-any-return]
-    network = Surrogate.load(job.files["surrogate"])
-    if network.kind == "dynamic":
-        prediction: Any = network.solve(use_degroote_muscles(problem))
-        if prediction.success or how["fallback"] == "none":
-            return prediction  # type: ignore[no-any-return]
-        exact: Any = solve_dynamic(problem, initial_guess=prediction, n_jobs=1)
-        return exact  # type: ignore[no-any-return]
-    answer: Any = network.solve(problem, fallback=how["fallback"], on_failure="return")
-    return answer  # type: ignore[no-any-return]
+    from ..pipeline.by_surrogate import read_surrogate, solve_by_surrogate
+
+    return solve_by_surrogate(problem, read_surrogate(job.files["surrogate"]), how["fallback"], n_jobs=1)
 
 
 def _strides(job: Job, solution: RedundancySolution) -> list[tuple[float, float]]:
     """Strides that the solution has whole, if the job has loads to find them by."""
     if "strides" not in job.files:
         return []
-    from .. import find_strides
+    from ..emg.strides import find_strides
 
     first, last = float(solution.time[0]), float(solution.time[-1])
     found = find_strides(job.files["strides"], job.emg.get("side"))
@@ -134,7 +130,9 @@ def _compared(solution: RedundancySolution, job: Job, strides: list[tuple[float,
     """Agreement with EMG, if the job has any."""
     if not job.emg or "emg" not in job.files:
         return None
-    from .. import EmgMapping, compare_emg, read_emg
+    from ..emg.compare import compare_emg
+    from ..emg.mapping import EmgMapping
+    from ..emg.read import read_emg
 
     recorded = read_emg(job.files["emg"], amplitude=job.emg["amplitude"])
     mapping = EmgMapping.of(job.files.get("mapping", job.emg["mapping"]), recorded.channels, job.emg.get("side"))

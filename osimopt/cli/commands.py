@@ -16,11 +16,14 @@ def demo(
     overwrite: Overwrite = False,
 ) -> None:
     """Solve an elbow flexion with the arm that comes with osimopt, and draw it."""
-    from .. import load_problem, muscle_table, solve_static, write_report
+    from ..adapters.load import load_problem
+    from ..adapters.table import muscle_table
     from ..analysis.distribution import share_moment
     from ..datasets.arm26 import arm26
     from ..report import figures
+    from ..report.report import write_report
     from ..solution.folder import check_target
+    from ..static.solve import solve_static
 
     check_target(out.absolute(), overwrite)
     example = arm26()
@@ -115,7 +118,7 @@ def table(
     overwrite: Overwrite = False,
 ) -> None:
     """Tabulate moment arm, maximum force and maximum moment of every muscle over a joint's range."""
-    from .. import muscle_table
+    from ..adapters.table import muscle_table
     from ..report import figures
     from ..solution.folder import check_target, write_muscle_table
 

@@ -65,7 +65,9 @@ def solve_to_folder(out: Path, overwrite: bool, read: Mapping[str, Any], how: Ma
     ``read`` are the arguments of ``load_problem``, ``how`` those of ``solve_dynamic``, but for ``active_width`` and
     ``no_passive_fiber_force``.
     """
-    from .. import SealedSolution, load_problem, solve_dynamic
+    from ..adapters.load import load_problem
+    from ..dynamic.solution import SealedSolution
+    from ..dynamic.solve import solve_dynamic
     from ..report import figures
     from ..solution.folder import check_target
 

@@ -71,7 +71,9 @@ def read_recording(
     envelope_hz: float,
 ) -> tuple[Emg, EmgMapping]:  # fmt: skip
     """EMG as envelopes, on the footing that --mvc asks for, and the muscles of its channels."""
-    from .. import EmgMapping, EmgOptions, process_emg, read_emg
+    from ..emg.mapping import EmgMapping
+    from ..emg.processing import EmgOptions, process_emg
+    from ..emg.read import read_emg
 
     if mapping is None:
         fix = "Give a TOML file, or a preset such as gait2392."
@@ -88,8 +90,8 @@ def read_recording(
 
 def _maxima(mvc: str, channels: list[str], options: EmgOptions) -> tuple[tuple[str, float], ...]:
     """Of a trial, or numbers by name."""
-    from .. import read_emg
     from ..emg.processing import maxima_of
+    from ..emg.read import read_emg
 
     if "=" in mvc:
         return tuple(read_assignment(word, "--mvc") for word in mvc.split(","))
@@ -102,7 +104,7 @@ def read_strides(path: Path | None, side: Side | None, column: str | None) -> St
         if column is not None:
             raise InputError(explain("--strides with --strides-column", "none", "Give the file of loads."))
         return None
-    from .. import find_strides
+    from ..emg.strides import find_strides
 
     found = find_strides(path, None if side is None else side.value, column)
     for note in found.notes():

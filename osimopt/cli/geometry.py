@@ -40,7 +40,7 @@ def fit_geometry(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier file.")] = False,
 ) -> None:
     """Fit muscle paths by polynomials, as OpenSim's FunctionBasedPathSet: length and moment arms in microseconds."""
-    from .. import fit_geometry as fit
+    from ..adapters.geometry_fit import fit_geometry as fit
 
     if networks:
         _fit_networks(out, overwrite, model, motion or [], tolerance, postures, tuple(weld or ()), jobs)
@@ -73,8 +73,8 @@ def _fit_networks(
     out: Path, overwrite: bool, model: Path, motions: list[Path], tolerance: float, postures: int,
     weld: tuple[str, ...], jobs: int,
 ) -> None:  # fmt: skip
-    from .. import fit_geometry_network
     from ..solution.folder import check_target
+    from ..training.geometry_network import fit_geometry_network
 
     check_target(out.absolute(), overwrite)
     with progress("Sampling and training") as moved:

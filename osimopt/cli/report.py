@@ -50,8 +50,11 @@ def report(
 
     Of a study's folder (osimopt batch) also peaks.csv and curves.csv, in long form for statistics.
     """
-    from .. import Result, compare_emg, read_manifest, write_report
+    from ..batch.journal import read_manifest
+    from ..emg.compare import compare_emg
     from ..report.batch import write_study_report
+    from ..report.report import write_report
+    from ..solution.reader import Result
 
     if len(results) == 1 and (results[0] / "manifest.csv").is_file():
         if emg is not None or strides is not None:

@@ -90,7 +90,7 @@ def extract(
     overwrite: Overwrite = False,
 ) -> None:
     """Write moment arms, lengths, maximum forces and joint moments along a motion as .sto."""
-    from .. import load_problem
+    from ..adapters.load import load_problem
     from ..solution.folder import check_target, write_arrays
 
     check_target(out.absolute(), overwrite)
@@ -184,7 +184,7 @@ def _own(method: Method, only: dict[Method, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _solve_static(out: Path, overwrite: bool, read: dict[str, Any], how: dict[str, Any]) -> None:
-    from .. import solve_to_folder
+    from ..pipeline.long_motion import solve_to_folder
     from ..problem.costs import get_cost
     from ..report import figures
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -30,11 +30,7 @@ from .options import (
     read_reserves,
 )
 from .stopping import stoppable
-from .terminal import print_tally, progress, say, say_error, say_warning
-
-if TYPE_CHECKING:
-    from ..problem.problem import RedundancyProblem
-    from ..solution.solution import RedundancySolution
+from .terminal import print_tally, progress, say
 
 PANEL = "Options of --method surrogate"
 Folder = Annotated[Path, typer.Argument(help="Folder that osimopt train wrote.", show_default=False)]
@@ -81,7 +77,8 @@ def predict(
 
 def solve_to_folder(out: Path, overwrite: bool, read: Mapping[str, Any], how: Mapping[str, Any]) -> None:
     """Read, solve by a surrogate, write, draw and print; exit code 1 where frames have no answer."""
-    from .. import Surrogate, load_problem, use_degroote_muscles
+    from ..adapters.load import load_problem
+    from ..pipeline.by_surrogate import read_surrogate, solve_by_surrogate
     from ..report import figures
     from ..solution.folder import check_target
     from ..solution.summary import Tally
@@ -90,43 +87,16 @@ def solve_to_folder(out: Path, overwrite: bool, read: Mapping[str, Any], how: Ma
         fix = "osimopt train makes one."
         raise InputError(explain("--surrogate with --method surrogate", "none", fix))
     check_target(out.absolute(), overwrite)
-    network = Surrogate.load(how["surrogate"], how.get("device") or "cpu")
-    if not hasattr(network, "solve"):
-        got = f"one of {network.kind}"
-        raise InputError(
-            explain("a surrogate of static or dynamic optimization", got, "Choose another.", how["surrogate"])
-        )
-    dynamic = network.kind == "dynamic"
-    if dynamic:
+    network = read_surrogate(how["surrogate"], how.get("device") or "cpu")
+    if network.kind == "dynamic":
         refuse_forces(read, "compliant")
     with progress("Reading the motion") as moved:
         problem = load_problem(**read, progress=moved)
-    fallback = how.get("fallback", "exact")
-    solution = (
-        _solve_dynamic(network, use_degroote_muscles(problem), fallback)
-        if dynamic
-        else network.solve(problem, fallback=fallback, on_failure="return")
-    )
+    with iterations() as moved_on:
+        solution = solve_by_surrogate(problem, network, how.get("fallback", "exact"), progress=moved_on)
     folder = solution.write(out, overwrite=overwrite)
     figures.draw_solution(solution, folder / "solution.png")
     print_tally(Tally.of(solution), solution.provenance, findings=solution.findings())
     say(f"\nWritten to {folder}")
     if not solution.success:
         raise typer.Exit(1)
-
-
-def _solve_dynamic(network: Any, problem: RedundancyProblem, fallback: str) -> RedundancySolution:
-    """What the network says; with ``"exact"``, and frames that do not hold, by collocation from there."""
-    from .. import SealedSolution, solve_dynamic
-
-    prediction: RedundancySolution = network.solve(problem)
-    if fallback == "none" or prediction.success:
-        return prediction
-    failed = int((~prediction.solved).sum())
-    say_warning(f"{failed} of {len(problem)} frames do not hold: solving by collocation from the others.")
-    with iterations() as moved:
-        solution = solve_dynamic(problem, initial_guess=prediction, on_failure="return", progress=moved)
-    if isinstance(solution, SealedSolution):
-        say_error(f"{solution.reason} What the surrogate says is written instead.")
-        return prediction
-    return solution

@@ -184,7 +184,7 @@ def _trials(
 
 
 def _problems(trials: Sequence[dict[str, Any]], read: dict[str, Any]) -> list[RedundancyProblem]:
-    from .. import load_problem
+    from ..adapters.load import load_problem
 
     problems = []
     for number, trial in enumerate(trials, 1):

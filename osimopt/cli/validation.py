@@ -69,8 +69,8 @@ def validate(
 
     Costs are ranked by every other stride and judged by the rest. The folder has tables (.csv) and a report (.html).
     """
-    from .. import load_problem, rank_costs
-    from ..analysis.cost_ranking import read_cost
+    from ..adapters.load import load_problem
+    from ..analysis.cost_ranking import rank_costs, read_cost
     from ..report.validation import write_validation
     from ..solution.folder import check_target
 
