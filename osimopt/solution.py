@@ -83,8 +83,8 @@ class RedundancySolution:
     gap, activation_error
         (T,) a proved bound on how far the cost (over p) is above its optimum, and on how far any activation is from
         its own (for the moments that the answer makes, which are within 1e-9 of the largest of those asked for).
-        Computed on the whole problem from the answer and its multipliers by code that no solver shares. NaN in frames that are not
-        certified, and for linear costs.
+        Computed on the whole problem from the answer and its multipliers by code that no solver shares. NaN in
+        frames that are not certified, and for linear costs.
     detail
         What is known of single frames, by frame index: what could not be met, and by how much.
     multipliers

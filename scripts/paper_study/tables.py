@@ -23,7 +23,7 @@ MSE, MAE = 1e3, 1e2
 _MSE, _MAE = "MSE (1e-3)", "MAE (1e-2)"
 
 AllSets = Mapping[str, Sets]
-#: As of :func:`osimopt.studies.paper.dual.dual`, one for each seed.
+#: As of :func:`paper_study.dual.dual`, one for each seed.
 Duals = Sequence[Mapping[str, Any]]
 DUAL = "osimopt's dual network"
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ...surrogate.options import Optimizer
+from osimopt.surrogate.options import Optimizer
+
 from .augmentation import Arm
 from .experiment import Experiment
 from .noise import Kind

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_paper_parts import waves
 
 from osimopt import InputError
-from osimopt.studies.paper import simulation
-from osimopt.studies.paper.augmentation import Augmentation, augmented, moment_missed, some_trials
-from osimopt.studies.paper.finish import judge
-from osimopt.studies.paper.scaling import Scaling
-from osimopt.studies.paper.simulation import posed, problem_of, simulated
-from osimopt.studies.paper.windows import Windows
-from osimopt.surrogate.gan import train_gan
+from paper_study import simulation
+from paper_study.augmentation import Augmentation, augmented, moment_missed, some_trials
+from paper_study.finish import judge
+from paper_study.gan import train_gan
+from paper_study.scaling import Scaling
+from paper_study.simulation import posed, problem_of, simulated
+from paper_study.windows import Windows
+
+from .test_paper_parts import waves
 
 pytestmark = pytest.mark.slow
 

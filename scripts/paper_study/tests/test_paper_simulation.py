@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from osimopt import solve_static
-from osimopt.studies.paper import simulation
-from osimopt.studies.paper.simulation import FRAMES, HIGH, LOW, OWN, motion, problem_of, simulated
+from paper_study import simulation
+from paper_study.simulation import FRAMES, HIGH, LOW, OWN, motion, problem_of, simulated
 
 pytestmark = pytest.mark.slow
 

@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ...adapters.load import load_problem
-from ...datasets import arm26
-from ...dynamic.solve import solve_dynamic
-from ...problem import RedundancyProblem
-from ...static.solve import solve_static
-from ...tables import write_atomically
+from osimopt.adapters.load import load_problem
+from osimopt.datasets import arm26
+from osimopt.dynamic.solve import solve_dynamic
+from osimopt.problem import RedundancyProblem
+from osimopt.static.solve import solve_static
+from osimopt.tables import write_atomically
+
 from .finish import Asked
 from .measures import latency
 from .preprocessing import DENOISED, Cleaning, Pipeline
@@ -65,7 +66,7 @@ def measure(path: Path, sets: Sets, problems: Path, networks: tuple[str, ...], w
 
 
 def _network(name: str, sets: Sets, weights: int) -> dict[str, float]:
-    from ...surrogate.last_frame import untrained
+    from .last_frame import untrained
 
     plain, denoised = (Pipeline.of(sets.training, cleaning) for cleaning in (Cleaning(), DENOISED))
     call = untrained(name, sets.test.inputs.shape[2], len(sets.test.targets), weights)
@@ -86,8 +87,8 @@ def _network(name: str, sets: Sets, weights: int) -> dict[str, float]:
 
 def _dual(sets: Sets, problems: Path) -> dict[str, float]:
     """A network for the dual, hardly trained: one frame, and many at once."""
-    from ...surrogate.options import TrainingOptions
-    from ...surrogate.static_training import train_static
+    from osimopt.surrogate.options import TrainingOptions
+    from osimopt.surrogate.static_training import train_static
 
     problem = Asked.of(sets.test, problems).problem
     surrogate, _ = train_static([problem], [problem], options=TrainingOptions(epochs=1))

@@ -14,8 +14,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError, MissingDependencyError, explain
-from ...tables import write_atomically
+from osimopt.errors import InputError, MissingDependencyError, explain
+from osimopt.tables import write_atomically
+
 from .scaling import Scaling
 from .windows import Windows
 

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..errors import InputError, explain
-from .architecture import Architecture, build
-from .options import TrainingOptions
-from .training import History, Loss, Progress, fit
+from osimopt.errors import InputError, explain
+from osimopt.surrogate.architecture import Architecture, build
+from osimopt.surrogate.options import TrainingOptions
+from osimopt.surrogate.training import History, Loss, Progress, fit
 
 Array = NDArray[np.float64]
 

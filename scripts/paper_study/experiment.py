@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...surrogate.options import Optimizer, Schedule, TrainingOptions
-from ...tables import write_atomically
+from osimopt.surrogate.options import Optimizer, Schedule, TrainingOptions
+from osimopt.tables import write_atomically
+
 from . import finish
 from .augmentation import Arm, Augmentation, augmented, some_trials
 from .measures import errors, histogram, latency
@@ -78,7 +79,7 @@ def run(experiment: Experiment, sets: Sets, folder: Path, problems: Path | None 
         ``experiment``; ``test``, each of ``unseen``, and ``noise`` by kind, as :func:`measures.errors` on the scale of
         the training set; ``units``: root mean square error of each target in its unit; ``histogram``; ``latency`` of
         one window, preprocessing included; ``history``: losses and gradient evaluations by epoch, and ``seconds`` of
-        training; ``series`` over the first test trial; ``finished`` by :func:`osimopt.studies.paper.finish.judge`.
+        training; ``series`` over the first test trial; ``finished`` by :func:`paper_study.finish.judge`.
     """
     path = folder / f"{experiment.name}.json"
     if path.is_file():
@@ -91,7 +92,7 @@ def run(experiment: Experiment, sets: Sets, folder: Path, problems: Path | None 
 
 
 def _run(experiment: Experiment, sets: Sets, problems: Path | None) -> dict[str, Any]:
-    from ...surrogate.last_frame import fitted
+    from .last_frame import fitted
 
     own = some_trials(sets.training, experiment.share, experiment.seed)
     pipeline = Pipeline.of(own, DENOISED if experiment.denoised else Cleaning())

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ...tables import write_atomically
+from osimopt.tables import write_atomically
+
 from . import datasets, more_tables, tables
 from .dual import dual
 from .finish import Asked

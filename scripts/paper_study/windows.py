@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError, explain
-from ...tables import write_atomically
+from osimopt.errors import InputError, explain
+from osimopt.tables import write_atomically
 
 Array = NDArray[np.float64]
 

@@ -20,16 +20,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ...adapters.geometry_fit import fit_geometry
-from ...adapters.load import load_problem
-from ...archive import read_problem, write_problem
-from ...datasets import arm26
-from ...muscle.rigid import rigid_tendon_gain
-from ...polynomial.geometry import PolynomialGeometry
-from ...problem import RedundancyProblem
-from ...static.solve import solve_static
-from ...tables import sha256, write_table
-from ..training_data import pick
+from osimopt.adapters.geometry_fit import fit_geometry
+from osimopt.adapters.load import load_problem
+from osimopt.archive import read_problem, write_problem
+from osimopt.datasets import arm26
+from osimopt.muscle.rigid import rigid_tendon_gain
+from osimopt.polynomial.geometry import PolynomialGeometry
+from osimopt.problem import RedundancyProblem
+from osimopt.static.solve import solve_static
+from osimopt.studies.training_data import pick
+from osimopt.tables import sha256, write_table
+
 from .windows import Windows
 
 Array = NDArray[np.float64]

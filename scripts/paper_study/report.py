@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..studies.paper.study import Findings
-from ..studies.paper.table import Table
-from . import study_figures as figures
-from .page import Section, write_page
+from osimopt.report.page import Section, write_page
+
+from . import figures
+from .study import Findings
+from .table import Table
 
 TITLE = "A published network for muscle redundancy, tried with splits, baselines and an exact solver"
 

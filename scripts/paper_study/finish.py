@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...problem import RedundancyProblem
-from ...solution import moment_residual
-from ...static.solve import solve_static
-from ...static.start import Multipliers
-from ..training_data import pick
+from osimopt.problem import RedundancyProblem
+from osimopt.solution import moment_residual
+from osimopt.static.solve import solve_static
+from osimopt.static.start import Multipliers
+from osimopt.studies.training_data import pick
+
 from .simulation import COORDINATES, FRAMES, problem_of
 from .windows import Windows
 

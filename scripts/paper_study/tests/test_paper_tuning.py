@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_paper_parts import waves
 
 from osimopt import InputError, MissingDependencyError
-from osimopt.studies.paper.controller import Controller
-from osimopt.studies.paper.experiment import Experiment
-from osimopt.studies.paper.tuning import METHODS, SPACE, Method, as_experiment, tune, tuned
-from osimopt.studies.paper.windows import Sets
+from paper_study.controller import Controller
+from paper_study.experiment import Experiment
+from paper_study.tuning import METHODS, SPACE, Method, as_experiment, tune, tuned
+from paper_study.windows import Sets
+
+from .test_paper_parts import waves
 
 pytestmark = pytest.mark.slow
 

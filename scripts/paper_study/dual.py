@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...surrogate.options import TrainingOptions
-from ...tables import write_atomically
+from osimopt.surrogate.options import TrainingOptions
+from osimopt.tables import write_atomically
+
 from . import finish
 from .finish import Asked
 from .measures import errors
@@ -33,14 +34,15 @@ def dual(path: Path, sets: Sets, problems: Path, seed: int, epochs: int) -> dict
     Returns
     -------
     dict
-        ``test``, ``unseen`` and ``finished`` as of :func:`osimopt.studies.paper.experiment.run`, ``weights``,
+        ``test``, ``unseen`` and ``finished`` as of :func:`paper_study.experiment.run`, ``weights``,
         ``seconds``.
     """
     if path.is_file():
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return kept
-    from ...surrogate.last_frame import count_weights
-    from ...surrogate.static_training import train_static
+    from osimopt.surrogate.static_training import train_static
+
+    from .last_frame import count_weights
 
     def trials(windows: Windows) -> list[Any]:
         return [problem_of(problems, trial) for trial in dict.fromkeys(windows.trial.tolist())]

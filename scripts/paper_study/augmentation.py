@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError, explain
+from osimopt.errors import InputError, explain
+
 from .simulation import posed, simulated
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def augmented(
     if how.kind == "none":
         return inputs, targets, {}
     if how.kind == "gan":
-        from ...surrogate.gan import train_gan
+        from .gan import train_gan
 
         more = train_gan(inputs, targets, how.seed).sample(how.count, how.seed)
     else:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...errors import InputError, explain
+from osimopt.errors import InputError, explain
+
 from .measured import GAIT, emg, gait, running
 from .simulation import UNSEEN, simulated
 from .windows import Sets, Windows

@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from osimopt import InputError
-from osimopt.studies.paper import datasets
-from osimopt.studies.paper.baselines import baselines
-from osimopt.studies.paper.datasets import available, make_sets
-from osimopt.studies.paper.measured import AHEAD, FRAMES, STEP
-from osimopt.studies.paper.measures import errors
-from osimopt.studies.paper.scaling import Scaling
-from osimopt.studies.paper.windows import Sets, Windows
 from osimopt.tables import write_table
+from paper_study import datasets
+from paper_study.baselines import baselines
+from paper_study.datasets import available, make_sets
+from paper_study.measured import AHEAD, FRAMES, STEP
+from paper_study.measures import errors
+from paper_study.scaling import Scaling
+from paper_study.windows import Sets, Windows
 
 pytestmark = pytest.mark.slow
 

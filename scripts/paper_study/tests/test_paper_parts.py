@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from osimopt import InputError
-from osimopt.studies.paper.baselines import BASELINES, baselines
-from osimopt.studies.paper.measures import EDGES, errors, histogram, latency, spread
-from osimopt.studies.paper.noise import add_noise
-from osimopt.studies.paper.objective import loss_of, objective, violation
-from osimopt.studies.paper.scaling import Scaling
-from osimopt.studies.paper.windows import Windows
-from osimopt.surrogate.last_frame import NETWORKS, WEIGHTS, AtTheEnd, Bounded, count_weights, sized
 from osimopt.surrogate.optimizer import make_optimizer
 from osimopt.surrogate.options import TrainingOptions
+from paper_study.baselines import BASELINES, baselines
+from paper_study.last_frame import NETWORKS, WEIGHTS, AtTheEnd, Bounded, count_weights, sized
+from paper_study.measures import EDGES, errors, histogram, latency, spread
+from paper_study.noise import add_noise
+from paper_study.objective import loss_of, objective, violation
+from paper_study.scaling import Scaling
+from paper_study.windows import Windows
 
 pytestmark = pytest.mark.slow
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_paper_parts import waves
 
-from osimopt.studies.paper import experiment
-from osimopt.studies.paper.experiment import Experiment, run
-from osimopt.studies.paper.windows import Sets
+from paper_study import experiment
+from paper_study.experiment import Experiment, run
+from paper_study.windows import Sets
+
+from .test_paper_parts import waves
 
 pytestmark = pytest.mark.slow
 

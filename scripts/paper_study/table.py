@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...tables import write_atomically
+from osimopt.tables import write_atomically
+
 from .measures import spread
 
 Row = Mapping[str, Any]

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError, explain
+from osimopt.errors import InputError, explain
 
 Array = NDArray[np.float64]
 Kind = Literal["none", "gaussian", "salt-and-pepper"]

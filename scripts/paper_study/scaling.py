@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...surrogate.scaler import CONSTANT
+from osimopt.surrogate.scaler import CONSTANT
+
 from .windows import Windows
 
 Array = NDArray[np.float64]

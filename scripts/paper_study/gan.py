@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..errors import InputError, SolverError, explain
+from osimopt.errors import InputError, SolverError, explain
 
 Array = NDArray[np.float64]
 

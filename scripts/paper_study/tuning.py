@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from ...errors import InputError, MissingDependencyError, SolverError, explain
-from ...surrogate.options import TrainingOptions
-from ...tables import write_atomically
+from osimopt.errors import InputError, MissingDependencyError, SolverError, explain
+from osimopt.surrogate.options import TrainingOptions
+from osimopt.tables import write_atomically
+
 from .controller import Controller
 from .experiment import Experiment
 from .objective import loss_of
@@ -161,7 +162,7 @@ def objective_of(sets: Sets, seed: int) -> Objective:
     )
 
     def objective(settings: Settings, epochs: int, report: Report) -> float:
-        from ...surrogate.last_frame import fitted
+        from .last_frame import fitted
 
         options = TrainingOptions(
             epochs=epochs, batch_size=settings["batch_size"], optimizer="adam", seed=seed, patience=epochs,

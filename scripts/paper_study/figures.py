@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ..studies.paper.experiment import Experiment
-from ..studies.paper.measures import EDGES, spread
-from ..studies.paper.more_tables import on_whole_scale
-from ..studies.paper.plan import HYBRID, Trained
-from ..studies.paper.table import Table
-from ..studies.paper.tables import MSE, AllSets, threshold
-from . import style
-from .svg import drawing
+from osimopt.report import style
+from osimopt.report.svg import drawing
+
+from .experiment import Experiment
+from .measures import EDGES, spread
+from .more_tables import on_whole_scale
+from .plan import HYBRID, Trained
+from .table import Table
+from .tables import MSE, AllSets, threshold
 
 #: s of figure 1.
 SHOWN = 4.0

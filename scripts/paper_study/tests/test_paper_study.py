@@ -12,17 +12,18 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from test_paper_sets import recordings
 
 from osimopt.report.page import write_page
-from osimopt.report.study import section, write_study
-from osimopt.studies.paper import experiment, plan, tuning
-from osimopt.studies.paper.experiment import Experiment
-from osimopt.studies.paper.plan import FULL, HYBRID, MIDDLE, NETWORKS, QUICK, TINY, Plan, lowest
-from osimopt.studies.paper.study import run_study
-from osimopt.studies.paper.table import Table, number, over, told
-from osimopt.studies.paper.tables import passes_to
-from osimopt.surrogate.last_frame import NETWORKS as KNOWN
+from paper_study import experiment, plan, tuning
+from paper_study.experiment import Experiment
+from paper_study.last_frame import NETWORKS as KNOWN
+from paper_study.plan import FULL, HYBRID, MIDDLE, NETWORKS, QUICK, TINY, Plan, lowest
+from paper_study.report import section, write_study
+from paper_study.study import run_study
+from paper_study.table import Table, number, over, told
+from paper_study.tables import passes_to
+
+from .test_paper_sets import recordings
 
 pytestmark = pytest.mark.slow
 
@@ -31,8 +32,8 @@ pytestmark = pytest.mark.slow
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("osimopt.surrogate.gan.STEPS", 20)
-        patch.setattr("osimopt.studies.paper.measures.CALLS", 20)
+        patch.setattr("paper_study.gan.STEPS", 20)
+        patch.setattr("paper_study.measures.CALLS", 20)
         write_study(run_study(folder, recordings(tmp_path_factory.mktemp("data")), TINY), folder)
     return folder
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_paper_parts import waves
 
 from osimopt import InputError, MissingDependencyError
-from osimopt.studies.paper.preprocessing import DENOISED, Cleaning, Pipeline, denoise, imputation_errors
+from paper_study.preprocessing import DENOISED, Cleaning, Pipeline, denoise, imputation_errors
+
+from .test_paper_parts import waves
 
 pytestmark = pytest.mark.slow
 
