@@ -29,6 +29,19 @@ WIDTHS = range(4, 257, 4)
 DEPTH, DEPTH_ALONE = 2, 4
 
 
+class Elman(nn.Module):
+    """The recurrence of equation (1) in layers, without gates: h ← tanh(W_h h + W_x x + b)."""
+
+    def __init__(self, inputs: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.cells = nn.RNN(inputs, width, depth, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, T, inputs) to (N, T, width)."""
+        out: Tensor = self.cells(x)[0]
+        return out
+
+
 class AtTheEnd(nn.Module):
     """What a network of sequences (N, T, C) says of the last frame, (N, K); ``"mlp"`` sees no other.
 
@@ -41,12 +54,16 @@ class AtTheEnd(nn.Module):
     ) -> None:
         super().__init__()
         depth = depth or (DEPTH_ALONE if kind == "mlp" else DEPTH)
-        self.architecture = Architecture(kind, width, depth, kernel, causal=True)  # type: ignore[arg-type]
-        self.network = build(self.architecture, inputs, outputs)
+        self.kind = kind
+        if kind == "elman":
+            self.network: nn.Module = nn.Sequential(Elman(inputs, width, depth), nn.Linear(width, outputs))
+        else:
+            shape = Architecture(kind, width, depth, kernel, causal=True)  # type: ignore[arg-type]
+            self.network = build(shape, inputs, outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(N, T, C) to (N, K)."""
-        if self.architecture.kind == "mlp":
+        if self.kind == "mlp":
             inputs = inputs[:, -1:]
         said: Tensor = self.network(4.0 * inputs - 2.0)[:, -1]
         return said

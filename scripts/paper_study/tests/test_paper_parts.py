@@ -14,7 +14,7 @@ from osimopt import InputError
 from osimopt.surrogate.optimizer import make_optimizer
 from osimopt.surrogate.options import TrainingOptions
 from paper_study.baselines import BASELINES, baselines
-from paper_study.last_frame import NETWORKS, WEIGHTS, AtTheEnd, Bounded, count_weights, sized
+from paper_study.last_frame import NETWORKS, WEIGHTS, AtTheEnd, Bounded, Elman, count_weights, sized
 from paper_study.measures import EDGES, errors, histogram, latency, spread
 from paper_study.noise import add_noise
 from paper_study.objective import loss_of, objective, violation
@@ -79,6 +79,33 @@ def test_momentum_is_equations_5_and_6() -> None:
         value -= 0.1 * velocity
         optimizer.step()
         assert float(w.weight.detach()) == pytest.approx(value, abs=1e-12)
+
+
+def test_elman_is_equation_1() -> None:
+    """y_t = σ(W_h y_{t-1} + W_x x_t + b), written out; an LSTM of the same weights has four times as many."""
+    torch.manual_seed(0)
+    layer, x = Elman(3, 6, 1).double(), torch.randn(2, 9, 3, dtype=torch.float64)
+    w_x, w_h, b_x, b_h = (
+        getattr(layer.cells, f"{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+    y, by_hand = torch.zeros(len(x), 6, dtype=torch.float64), []
+    for t in range(x.shape[1]):
+        y = torch.tanh(y @ w_h.T + x[:, t] @ w_x.T + b_x + b_h)
+        by_hand.append(y)
+    assert torch.allclose(layer(x), torch.stack(by_hand, dim=1), atol=1e-12)
+    assert count_weights(torch.nn.LSTM(3, 6)) == 4 * count_weights(layer)
+
+
+def test_elman_is_causal_and_uses_every_weight() -> None:
+    torch.manual_seed(0)
+    layer, x = Elman(3, 6, 2).double(), torch.randn(2, 12, 3, dtype=torch.float64)
+    before = layer(x)
+    before.square().sum().backward()
+    assert all(weight.grad is not None and weight.grad.abs().max() > 0.0 for weight in layer.parameters())
+    for frame in range(12):
+        other = x.clone()
+        other[:, frame + 1 :] = math.nan
+        assert torch.equal(layer(other)[:, : frame + 1], before[:, : frame + 1])
 
 
 def test_errors_say_what_they_are() -> None:
