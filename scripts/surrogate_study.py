@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 from osimopt import OsimoptError
-from osimopt.report.study import write_study
-from osimopt.studies.paper.plan import FULL, QUICK, TINY
-from osimopt.studies.paper.study import run_study
+from paper_study.plan import FULL, QUICK, TINY
+from paper_study.report import write_study
+from paper_study.study import run_study
 
 
 def main() -> int:

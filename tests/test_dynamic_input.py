@@ -152,8 +152,8 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "mesh tolerance": ({"mesh_tolerance": -1e-3}, ("mesh_tolerance", "-0.001")),
     "mesh tolerance as a switch": ({"mesh_tolerance": True}, ("mesh_tolerance", "True")),
     "infinite mesh tolerance": ({"mesh_tolerance": float("inf")}, ("finite mesh_tolerance", "inf")),
-    "jobs": ({"n_jobs": 0}, ("n_jobs", "0")),
-    "jobs in words": ({"n_jobs": "all"}, ("n_jobs", "'all'")),
+    "jobs": ({"n_jobs": 0}, ("jobs of at least 1", "0")),
+    "jobs in words": ({"n_jobs": "all"}, ("jobs of at least 1", "'all'")),
     "progress": ({"progress": True}, ("progress as a function", "True")),
 }
 

@@ -114,7 +114,7 @@ def test_a_muscle_that_the_postures_leave_open_is_named(arm: Example, monkeypatc
         ({"tolerance": 0.0}, "tolerance"),
         ({"max_order": 0}, "max_order"),
         ({"postures": 1}, "postures"),
-        ({"n_jobs": 0}, "n_jobs"),
+        ({"n_jobs": 0}, "jobs of at least 1"),
         ({"motions": "walk.mot"}, "sequence"),
     ],
 )

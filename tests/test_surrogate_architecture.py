@@ -9,11 +9,9 @@ import torch
 from torch import nn
 
 from osimopt import InputError
-from osimopt.surrogate.architecture import Architecture, Attention, Convolution, Recurrence, build
+from osimopt.surrogate.architecture import Architecture, Attention, Convolution, build
 
-KINDS = (
-    "mlp", "cnn", "lstm", "elman", "attention", "cnn+lstm", "cnn+attention", "lstm+attention", "cnn+lstm+attention",
-)  # fmt: skip
+KINDS = ("mlp", "cnn", "lstm", "attention", "cnn+lstm", "cnn+attention", "lstm+attention", "cnn+lstm+attention")
 #: Sums of a dozen terms in double precision, in another order.
 ROUNDING = 1e-12
 INPUTS, OUTPUTS = 3, 2
@@ -203,31 +201,3 @@ def test_settings_of_another_version(told: Any) -> None:
 def test_sets_are_made_elsewhere() -> None:
     with pytest.raises(InputError, match="an architecture for sequences"):
         build(Architecture("set"), INPUTS, OUTPUTS)
-
-
-def test_elmans_cell_is_its_equation() -> None:
-    """h ← tanh(W_h h + W_x x + b), by hand."""
-    network = build(Architecture("elman", width=4, depth=1, causal=True), 3, 4).double()
-    cell, out = network[0].cells, network[1]
-    x = torch.randn(2, 7, 3, dtype=torch.float64)
-    h = torch.zeros(2, 4, dtype=torch.float64)
-    for frame in range(7):
-        h = torch.tanh(h @ cell.weight_hh_l0.T + x[:, frame] @ cell.weight_ih_l0.T + cell.bias_ih_l0 + cell.bias_hh_l0)
-        torch.testing.assert_close(network(x)[:, frame], out(h), rtol=0.0, atol=1e-12)
-
-
-def test_elman_is_the_paper_s_equation_1() -> None:
-    """y_t = σ(W_h y_{t-1} + W_x x_t + b), written out; an LSTM of the same weights has four times as many."""
-    torch.manual_seed(0)
-    layer = Recurrence(INPUTS, Architecture("elman", width=6, depth=1, causal=True), 1).double()
-    x = sequence(9)
-    w_x, w_h, b_x, b_h = (
-        getattr(layer.cells, f"{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    )
-    y, by_hand = torch.zeros(len(x), 6, dtype=torch.float64), []
-    for t in range(x.shape[1]):
-        y = torch.tanh(y @ w_h.T + x[:, t] @ w_x.T + b_x + b_h)
-        by_hand.append(y)
-    assert torch.allclose(layer(x), torch.stack(by_hand, dim=1), atol=1e-12)
-    lstm = Recurrence(INPUTS, Architecture("lstm", width=6, depth=1, causal=True), 1)
-    assert sum(w.numel() for w in lstm.parameters()) == 4 * sum(w.numel() for w in layer.parameters())

@@ -13,8 +13,7 @@ from torch.nn import functional
 from ..errors import InputError, explain
 
 Kind = Literal[
-    "set", "mlp", "cnn", "lstm", "elman", "attention", "cnn+lstm", "cnn+attention", "lstm+attention",
-    "cnn+lstm+attention",
+    "set", "mlp", "cnn", "lstm", "attention", "cnn+lstm", "cnn+attention", "lstm+attention", "cnn+lstm+attention",
 ]  # fmt: skip
 
 
@@ -23,9 +22,9 @@ class Architecture:
     """What a network is made of.
 
     ``"set"`` is the static surrogate's own, the same small network for every muscle, ``depth`` rounds of it; the others
-    are made by :func:`build`, of the parts that they name; ``"elman"`` is a recurrence without gates. ``width`` are the
-    units of a layer, ``depth`` layers of the first part (the others have one), ``kernel`` frames of a convolution,
-    ``heads`` of the attention. ``causal``: what comes later has no influence.
+    are made by :func:`build`, of the parts that they name. ``width`` are the units of a layer, ``depth`` layers of the
+    first part (the others have one), ``kernel`` frames of a convolution, ``heads`` of the attention. ``causal``: what
+    comes later has no influence.
 
     Raises
     ------
@@ -54,7 +53,7 @@ class Architecture:
         if self.kind.endswith("attention") and self.width % self.heads:
             got = f"{self.width} and {self.heads}"
             raise InputError(explain("a width that heads divide", got, "Choose another width or number of heads."))
-        if ("lstm" in self.kind or self.kind == "elman") and not self.causal and self.width % 2:
+        if "lstm" in self.kind and not self.causal and self.width % 2:
             fix = "Choose another width, or causal=True."
             raise InputError(explain("an even width, half of it for each direction", str(self.width), fix))
 
@@ -94,7 +93,7 @@ def build(architecture: Architecture, inputs: int, outputs: int) -> nn.Module:
         layers += [_dense(inputs if n == 0 else a.width, a) for n in range(a.depth)]
     if a.kind.startswith("cnn"):
         layers += [Convolution(inputs if n == 0 else a.width, a) for n in range(a.depth)]
-    if "lstm" in a.kind or a.kind == "elman":
+    if "lstm" in a.kind:
         first = not a.kind.startswith("cnn")
         layers.append(Recurrence(inputs if first else a.width, a, a.depth if first else 1))
     if a.kind == "attention":
@@ -127,14 +126,13 @@ class Convolution(nn.Module):
 
 
 class Recurrence(nn.Module):
-    """LSTM or Elman's cell in layers, in both directions where it need not be causal (half the width each)."""
+    """LSTM in layers, in both directions where it need not be causal (half the width each)."""
 
     def __init__(self, inputs: int, architecture: Architecture, depth: int) -> None:
         super().__init__()
         both, between = not architecture.causal, architecture.dropout if depth > 1 else 0.0
         width = architecture.width // 2 if both else architecture.width
-        cell = nn.RNN if architecture.kind == "elman" else nn.LSTM
-        self.cells = cell(inputs, width, depth, batch_first=True, bidirectional=both, dropout=between)
+        self.cells = nn.LSTM(inputs, width, depth, batch_first=True, bidirectional=both, dropout=between)
         self.dropout = nn.Dropout(architecture.dropout)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,1 +1,0 @@
-"""Studies: what needs several solvers or many problems."""
