@@ -43,6 +43,7 @@ def test_peaks_and_curves(done: Path) -> None:
     assert one["force_sd_N"] == pytest.approx(np.std(ends, ddof=1))
 
 
+@pytest.mark.slow
 def test_the_page(done: Path, call) -> None:
     answer = call("report", done)
     assert answer.code == 0, answer.err

@@ -84,7 +84,7 @@ def test_every_option_arrives(solve, monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(given)
         return solve_dynamic(problem, **given)
 
-    monkeypatch.setattr(osimopt, "solve_dynamic", listening)
+    monkeypatch.setattr("osimopt.dynamic.solve.solve_dynamic", listening)
     done = solve(*SHORT, *options, "--out", "out")
     assert done.code == 0, done.err
     assert re.search(r"^warning: The motion does not end .* r_elbow_flex by \d+%.*leave periodic= out", done.err, re.M)

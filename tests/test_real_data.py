@@ -73,6 +73,7 @@ def walk(real_data: Path) -> osimopt.RedundancyProblem:
     return osimopt.load_problem(*(folder / name for name in names), time_range=(0.49, 1.61), reserves=None)
 
 
+@pytest.mark.slow
 def test_walk_static_optimization(walk: osimopt.RedundancyProblem, reference: Path) -> None:
     solution = osimopt.solve_static(walk)
     assert solution.success

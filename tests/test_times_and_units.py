@@ -436,6 +436,7 @@ REAL = [
 
 
 @pytest.mark.parametrize(("osim", "motion"), REAL, ids=[motion for _, motion in REAL])
+@pytest.mark.slow
 def test_public_motions_are_accepted_and_refused_in_the_other_unit(
     real_data: Path, tmp_path: Path, osim: str, motion: str
 ) -> None:
