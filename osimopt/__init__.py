@@ -1,4 +1,4 @@
-"""Muscle forces from OpenSim models that you can defend.
+"""Muscle forces from OpenSim models, with an error bound and checks for every frame.
 
 The public names load on first use, so ``import osimopt`` costs next to nothing and has no side effect.
 """

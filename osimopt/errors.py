@@ -7,6 +7,7 @@ one ``except osimopt.OsimoptError``. Wrong input raises before any solving. Mess
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -49,3 +50,11 @@ def some(names: Any, limit: int = 6) -> str:
     listed = [str(name) for name in names]
     head = ", ".join(listed[:limit])
     return head if len(listed) <= limit else f"{head} and {len(listed) - limit} more"
+
+
+def unlike(expected: Sequence[str], got: Sequence[str]) -> str:
+    """How a sequence of names differs from the one expected: its length, or its first other name."""
+    if len(got) != len(expected):
+        return f"{len(got)} of {len(expected)} names"
+    number = next((i for i, (one, other) in enumerate(zip(expected, got, strict=True), 1) if one != other), 0)
+    return f"'{got[number - 1]}' as name {number} in place of '{expected[number - 1]}'" if number else "the same names"

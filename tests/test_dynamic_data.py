@@ -123,9 +123,9 @@ def test_solutions_of_something_else_are_refused(tmp_path: Path) -> None:
     nothing = (0, 0, 0)
     for _ in range(2):
         assert generate([limb()], tmp_path, nothing, 0, duration=SHORT) == []
-    with pytest.raises(InputError, match="got another seed"):
+    with pytest.raises(InputError, match="got seed 0 in place of 1"):
         generate([limb()], tmp_path, nothing, 1, duration=SHORT)
-    with pytest.raises(InputError, match="got another duration"):
+    with pytest.raises(InputError, match=r"got duration .* in place of"):
         generate([limb()], tmp_path, nothing, 0, duration=2.0 * SHORT)
-    with pytest.raises(InputError, match="got others"):
+    with pytest.raises(InputError, match="got 1 trials that differ from the 2 given"):
         generate([limb(), limb()], tmp_path, nothing, 0, duration=SHORT)

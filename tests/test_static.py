@@ -501,7 +501,7 @@ class TestArguments:
             ({"tolerance": 0.0}, r"expected a positive tolerance, got 0\.0"),
             ({"tolerance": np.nan}, r"expected a positive tolerance, got nan"),
             ({"weights": [1.0, 2.0]}, r"expected weights of shape \(3,\), got \(2,\)"),
-            ({"weights": [1.0, 0.0, 1.0]}, r"expected positive weights, got otherwise for muscle_1"),
+            ({"weights": [1.0, 0.0, 1.0]}, r"expected positive weights, got 0 for muscle_1"),
         ],
         ids=lambda value: re.sub(r"\W+", " ", str(value))[:40] if isinstance(value, dict) else "",
     )

@@ -94,7 +94,7 @@ def test_a_flipped_byte(saved: Path, place: float) -> None:
     content = bytearray((saved / WEIGHTS).read_bytes())
     content[int(place * len(content))] ^= 1
     (saved / WEIGHTS).write_bytes(content)
-    with pytest.raises(InputError, match=rf"{WEIGHTS}: expected the weights that were saved, got others"):
+    with pytest.raises(InputError, match=rf"{WEIGHTS}: expected the weights that were saved .*, got sha256 "):
         folder.load(saved)
 
 
@@ -134,7 +134,7 @@ def rewrite(path: Path, **changes: Any) -> None:
         (b"null", "a surrogate of format 1, got NoneType"),
         (b'{"kind": "static"}', "a surrogate of format 1, got format None"),
         (b'{"format": 2}', "got format 2"),
-        (b'{"format": 1}', "the weights that were saved, got others"),
+        (b'{"format": 1}', "the weights that were saved"),
     ],
 )
 def test_wrong_descriptions(saved: Path, text: bytes, said: str) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..adapters.model import Model
-from ..errors import InputError, ModelError, explain, some
+from ..errors import InputError, ModelError, explain, some, unlike
 from ..polynomial.fit import fit_order
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
 from ..polynomial.samples import PathSamples
@@ -72,7 +72,8 @@ def join_bodies(
         if (other.muscle_paths, other.coordinate_paths) != (first.muscle_paths, first.coordinate_paths):
             expected = f"the muscles and coordinates of {Path(models[0].path).name}"
             fix = "Give the same model, scaled."
-            raise ModelError(explain(expected, "other ones, or another order", fix, model.path))
+            wanted, own = ([*one.muscle_paths, *one.coordinate_paths] for one in (first, other))
+            raise ModelError(explain(expected, unlike(wanted, own), fix, model.path))
     spans = np.any([other.spans for other in sampled], axis=0)
     spans = np.vstack([spans, np.ones((len(names), spans.shape[1]), dtype=bool)])
     bodies = np.array([[float(own[name]) for name in names] for own in factors])

@@ -21,7 +21,8 @@ from .train import train
 from .validation import validate
 
 app = typer.Typer(
-    help="Muscle forces from OpenSim models that you can defend. Messages name arguments as Python does: time_range is "
+    help="Muscle forces from OpenSim models, with an error bound and checks for every frame. "
+    "Messages name arguments as Python does: time_range is "
     "--time-range, tendon='rigid' is --tendon rigid, weld=('a', 'b') is --weld a --weld b, n_jobs is --jobs.",
     no_args_is_help=True,
     add_completion=False,

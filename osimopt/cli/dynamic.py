@@ -48,7 +48,8 @@ TimeConstants = Annotated[
 InitialActivation = Annotated[
     str | None,
     _option(
-        "Activations at the start: paid (counted as held before), equal (to excitations, as MocoInverse) or free.",
+        "Activations at the start: paid (the cost treats them as held constant before), "
+        "equal (to excitations, as MocoInverse) or free.",
         show_default="paid",
     ),
 ]

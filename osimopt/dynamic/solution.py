@@ -110,7 +110,7 @@ class DynamicSolution(RedundancySolution):
 
 
 class SealedSolution:
-    """A solve that failed or was stopped. Reading it raises; ``unseal()`` gives the last iterate all the same.
+    """A solve that failed or was stopped. Reading it raises an error; ``unseal()`` returns the last iterate.
 
     ``success`` is False, ``reason`` says what happened and what to do, ``iterations`` how far it came.
     """

@@ -95,11 +95,11 @@ def solve_dynamic(
         Weight of ∫ Σ (dF/dt)² dt, F being normalised tendon force; with compliant tendons only. With rigid ones
         another than 0 and the default is refused.
     initial_activation
-        What is asked of activations at the first point, which somebody must have raised before. ``"paid"``: the cost
-        counts each as held for its deactivation time constant before (term ``start``); they are then what a longer
-        interval gives, forces of a walk to within 1 to 3 N after a fifth of a second. ``"equal"``: to excitations
-        there, as in MocoInverse: it binds at one instant only, so that it holds back little, and where moments
-        determine excitations these then ring from point to point. ``"free"``.
+        Condition on the activations at the first point. ``"paid"``: the cost treats each as held constant for its
+        deactivation time constant before the interval (term ``start``). Forces of a walk then agree with those of a
+        longer interval to 1 to 3 N after 0.2 s. ``"equal"``: they equal the excitations there, as in MocoInverse.
+        This constrains one instant only, and where moments determine excitations these oscillate from point to
+        point. ``"free"``: no condition.
     periodic
         True: states at the end equal those at the start. A mapping of muscles to others, as left to right: each starts
         as the other ends; an empty one is refused. Moments and lengths that differ between the ends are warned of.

@@ -330,7 +330,8 @@ def _first_bad_row(path: Path, block: list[str], labels: list[str], read: int) -
         words = row.split()
         if words and (len(words) != len(labels) or not all(map(_is_number, words))):
             return _bad_row(f"{path}, line {number}", words, labels)
-    return explain("rows of numbers", "other text", "Export it again.", f"{path}, after line {read}")
+    got = repr(block[0].strip()[:40]) if block else "nothing"
+    return explain("rows of numbers", got, "Export it again.", f"{path}, after line {read}")
 
 
 def _bad_row(where: str, words: list[str], labels: list[str]) -> str:

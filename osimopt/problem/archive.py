@@ -116,7 +116,7 @@ def _unpack(path: str | os.PathLike[str]) -> Arrays:
     except Exception as error:  # a flipped byte makes zipfile and NumPy raise anything from EOFError to RuntimeError
         raise _damaged(error, path) from error
     if "header" not in arrays:
-        raise InputError(explain(_WHAT, "another file", "Check the path.", path))
+        raise InputError(explain(_WHAT, "a file without osimopt's header", "Check the path.", path))
     return arrays
 
 
@@ -132,5 +132,5 @@ def _header(arrays: Arrays, path: object) -> dict[str, Any]:
 
 
 def _damaged(error: Exception, path: object) -> InputError:
-    got = f"another or a damaged file ({type(error).__name__}: {error})"
+    got = f"a file of another kind, or a damaged one ({type(error).__name__}: {error})"
     return InputError(explain(_WHAT, got, "Extract the problem again.", path))

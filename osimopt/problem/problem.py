@@ -112,15 +112,17 @@ class RedundancyProblem:
         self._check_values()
 
     def _check_values(self) -> None:
-        def refuse(bad: Any, rule: str, fix: str) -> None:
+        def refuse(bad: Any, rule: str, value: Array, fix: str) -> None:
             if np.any(bad):
-                names = some(np.array(self.muscles)[np.asarray(bad)])
-                raise InputError(explain(rule, f"otherwise for {names}", fix))
+                got = [f"{value[index]:g} for {self.muscles[index]}" for index in np.flatnonzero(bad)]
+                raise InputError(explain(rule, some(got), fix))
 
-        refuse((self.max_force < 0.0).any(axis=0), "max_force ≥ 0", "Forces are tensions in N.")
-        refuse(self.lower > self.upper, "lower ≤ upper bounds of activation", "Swap them.")
-        refuse(self.weights <= 0.0, "positive weights", "Leave a muscle out instead of weighting it 0.")
-        refuse(self.pcsa <= 0.0, "positive pcsa", "Give cm² > 0.")
+        least = self.max_force.min(axis=0, initial=np.inf)
+        refuse(least < 0.0, "max_force ≥ 0", least, "Forces are tensions in N.")
+        rule = "lower bounds of activation of at most the upper ones"
+        refuse(self.lower > self.upper, rule, self.lower, "Swap lower and upper.")
+        refuse(self.weights <= 0.0, "positive weights", self.weights, "Leave a muscle out instead of weighting it 0.")
+        refuse(self.pcsa <= 0.0, "positive pcsa", self.pcsa, "Give cm² > 0.")
 
     def __repr__(self) -> str:
         """Return one line: sizes, times, and the model's file where there is one."""

@@ -84,8 +84,9 @@ class ReserveActuators:
             if not np.isfinite(array).all():
                 raise InputError(explain(f"finite numbers in the {name} of reserves", "NaN or infinity", "Repair it."))
         if not (self.lower <= self.upper).all():
-            bad = [name for name, ok in zip(self.names, self.lower <= self.upper, strict=True) if not ok]
-            raise InputError(explain("lower ≤ upper bounds of reserves", f"otherwise for {some(bad)}", "Swap them."))
+            rows = zip(self.names, self.lower.tolist(), self.upper.tolist(), strict=True)
+            bad = [f"{low:g} above {high:g} for {name}" for name, low, high in rows if not low <= high]
+            raise InputError(explain("lower bounds of reserves of at most the upper ones", some(bad), "Swap them."))
 
     @property
     def acts(self) -> NDArray[np.bool_]:

@@ -109,7 +109,7 @@ def _factors(name: str, spread: Spread, columns: tuple[str, ...], samples: int, 
     if callable(spread):
         factors = np.asarray(spread(rng, shape), dtype=float)
         if factors.shape != shape or not (np.isfinite(factors) & (factors > 0.0)).all():
-            got = f"shape {factors.shape}" if factors.shape != shape else "others"
+            got = f"shape {factors.shape}" if factors.shape != shape else f"{factors.min():g} to {factors.max():g}"
             raise InputError(explain(f"positive factors of {name} of shape {shape}", got, "Repair the function."))
         return factors
     by_name = dict.fromkeys(columns, spread) if not isinstance(spread, Mapping) else spread
@@ -131,13 +131,19 @@ def _pennation(problem: RedundancyProblem) -> Literal["opensim", "corrected"]:
     fix = f"Load it with osimopt.load_problem, or leave {', '.join(FIBRE)} certain."
     if parameters is None or length is None or speed is None:
         raise InputError(explain("muscle parameters and lengths in the problem", "none", fix))
-    if problem.passive_force.any() and not _same(rigid_tendon_passive(parameters, length), problem.passive_force):
-        raise InputError(explain("passive forces that follow from the parameters", "others", fix))
+    passive = rigid_tendon_passive(parameters, length)
+    if problem.passive_force.any() and not _same(passive, problem.passive_force):
+        got = f"forces that differ by up to {np.abs(passive - problem.passive_force).max():.3g} N"
+        raise InputError(explain("passive forces that follow from the parameters", got, fix))
     choices: tuple[Literal["opensim", "corrected"], ...] = ("opensim", "corrected")
+    off = np.inf
     for pennation in choices:
-        if _same(rigid_tendon_gain(parameters, length, speed, pennation), problem.max_force):
+        gain = rigid_tendon_gain(parameters, length, speed, pennation)
+        if _same(gain, problem.max_force):
             return pennation
-    raise InputError(explain("max_force that follows from the muscles' parameters", "another", fix))
+        off = min(off, float(np.abs(gain - problem.max_force).max()))
+    got = f"one that differs by up to {off:.3g} N"
+    raise InputError(explain("max_force that follows from the muscles' parameters", got, fix))
 
 
 def _same(computed: Array, given: Array) -> bool:

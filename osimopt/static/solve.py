@@ -212,7 +212,9 @@ def _choose(solver: str, cost: Cost, device: str, guessed: bool) -> str:
         raise InputError(explain(f"{right} for {cost.formula}", f"solver='{solver}'", "Leave it at 'auto'."))
     if chosen == "newton" and guessed:
         fix = "Give a solution of solver 'newton', or leave it out: the answer does not depend on it."
-        raise InputError(explain("no activations as initial_guess for solver='newton'", "some", fix))
+        raise InputError(
+            explain("initial_guess=None or a solution for solver='newton'", "an array of activations", fix)
+        )
     if chosen == "lsq_linear" and cost.exponent != 2.0:
         raise InputError(explain("exponent 2 for solver='lsq_linear'", f"{cost.exponent:g}", "Use 'slsqp'."))
     if device != "cpu" and chosen != "newton":

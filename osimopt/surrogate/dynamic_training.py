@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from torch import Tensor, nn
 
-from ..errors import InputError, explain
+from ..errors import InputError, explain, unlike
 from ..problem.problem import RedundancyProblem
 from .architecture import Architecture
 from .dynamic import DynamicSurrogate
@@ -191,7 +191,8 @@ def check_solved(training: Sequence[Solved], validation: Sequence[Solved]) -> No
                 training[0].problem.muscles, training[0].problem.coordinates,
             ):  # fmt: skip
                 fix = "Train one surrogate for each model."
-                raise InputError(explain("solutions of the same muscles and coordinates", "others", fix))
+                wanted, own = ([*each.problem.muscles, *each.problem.coordinates] for each in (training[0], one))
+                raise InputError(explain("solutions of the same muscles and coordinates", unlike(wanted, own), fix))
 
 
 def _every(one: Solved) -> NDArray[np.intp]:

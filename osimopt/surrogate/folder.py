@@ -77,9 +77,10 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
         raise InputError(explain(what, f"no {missing[0]}", "osimopt train makes one.", folder))
     told = _description(folder / DESCRIPTION)
     weights = (folder / WEIGHTS).read_bytes()
-    if hashlib.sha256(weights).hexdigest() != told.get("weights_sha256"):
+    if (own := hashlib.sha256(weights).hexdigest()) != (saved := told.get("weights_sha256")):
         fix = "Copy the folder again, or train it anew."
-        raise InputError(explain("the weights that were saved", "others", fix, folder / WEIGHTS))
+        expected, got = f"the weights that were saved (sha256 {str(saved)[:12]}…)", f"sha256 {own[:12]}…"
+        raise InputError(explain(expected, got, fix, folder / WEIGHTS))
     try:
         return read_tensors(weights), told
     except SafetensorError as error:

@@ -63,7 +63,9 @@ class DynamicSample:
         parameters, rate = solution.problem.parameters, solution.tendon_force_rate
         if parameters is None or rate is None:
             fix = "Solve with tendon='compliant'."
-            raise InputError(explain("a dynamic solution with elastic tendons", "another", fix))
+            raise InputError(
+                explain("a dynamic solution with elastic tendons", "one with rigid tendons, or from arrays", fix)
+            )
         force = solution.muscle_force / parameters.max_isometric_force
         problem = replace(solution.problem, kinematics=None, source=None)
         return cls(problem, force, rate, solution.activation, solution.excitation, solution.reserve_control, notes)
@@ -185,7 +187,9 @@ def _claim(folder: Path, chosen: dict[str, Any], problems: Sequence[RedundancyPr
     other = [name for name, value in chosen.items() if told.get(name) != value]
     same = np.shape(told.get("trials")) == np.shape(trials) and np.allclose(told["trials"], trials, rtol=1e-9)
     if other or not same:
-        got = f"another {', '.join(other)}" if other else "others"
+        known = [f"{name} {told.get(name)!r} in place of {chosen[name]!r}" for name in other]
+        known = known or [f"{len(told.get('trials', []))} trials that differ from the {len(trials)} given"]
+        got = ", ".join(known)
         fix = "Choose another folder, or delete it to solve anew."
         raise InputError(explain("solutions of the same trials, seed, duration and options", got, fix, folder))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, explain
+from ..errors import InputError, explain, unlike
 from ..problem.problem import RedundancyProblem
 from ..surrogate.dynamic import TOLERANCE, DynamicSurrogate
 from ..surrogate.dynamic_training import IDLE, OPTIONS, train_dynamic
@@ -160,4 +160,5 @@ def _check(problems: Sequence[RedundancyProblem]) -> None:
     for other in problems:
         if (other.muscles, other.coordinates) != (first.muscles, first.coordinates):
             fix = "Train one dynamic surrogate for each model."
-            raise InputError(explain("trials of the same muscles and coordinates", "others", fix))
+            got = unlike([*first.muscles, *first.coordinates], [*other.muscles, *other.coordinates])
+            raise InputError(explain("trials of the same muscles and coordinates", got, fix))

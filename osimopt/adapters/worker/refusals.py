@@ -23,7 +23,11 @@ def why_refused(path: str, text: str) -> str:
     invalid = re.search(r"Property '(\w+)' has an invalid property value\.\s*\(details: (.*?)\)\.?\s", text, re.DOTALL)
     part = re.search(r"In (?:Component|Object) '([^']*)' of type (\w+)", text)
     if invalid and part:
-        got = f"another value in {part[2]} '{part[1].rsplit('/', 1)[-1]}'"
+        name = part[1].rsplit("/", 1)[-1]
+        written = re.search(
+            rf'name="{re.escape(name)}".*?<{invalid[1]}>(.*?)</', Path(path).read_text(errors="replace"), re.DOTALL
+        )
+        got = f"{written[1].strip()[:40] if written else 'a value that it refuses'} in {part[2]} '{name}'"
         fix = f"Edit <{invalid[1]}> of '{part[1]}' in the file; an older OpenSim accepted it."
         return explain(f"a valid <{invalid[1]}> ({invalid[2].strip().rstrip('.')})", got, fix, path)
     got = f"its refusal: {reason(text)}"
