@@ -138,6 +138,16 @@ def test_only_the_owner_imports_a_library_and_workers_are_called_by_name() -> No
     assert not wrong
 
 
+def test_a_class_name_stands_once() -> None:
+    names = [
+        node.name
+        for path in MODULES
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_no_circle() -> None:
     """Between files, imports inside functions included."""
     files = {".".join(("osimopt", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in MODULES}

@@ -15,7 +15,7 @@ from osimopt.adapters.load import open_trial
 from osimopt.adapters.request import Request
 from osimopt.pipeline.long_motion import solve_to_folder
 from osimopt.solution.folder import write_pieces
-from osimopt.solution.summary import Tally
+from osimopt.solution.summary import Summary
 
 
 def test_pieces_make_the_whole(two_leg: Any) -> None:
@@ -69,8 +69,8 @@ def test_tallies_add_up() -> None:
         problem = osimopt.RedundancyProblem.from_arrays([[0.05, 0.03]], [500.0, 400.0], [[m] for m in moments])
         return osimopt.solve_static(problem, on_failure="return")
 
-    both = Tally.of(solved(5.0, 99.0)) + Tally.of(solved(10.0, 36.9, 98.0))
-    whole = Tally.of(solved(5.0, 99.0, 10.0, 36.9, 98.0))
+    both = Summary.of(solved(5.0, 99.0)) + Summary.of(solved(10.0, 36.9, 98.0))
+    whole = Summary.of(solved(5.0, 99.0, 10.0, 36.9, 98.0))
     assert (both.frames, both.solved) == (whole.frames, whole.solved) == (5, 3)
     np.testing.assert_allclose(both.force, whole.force)
     np.testing.assert_allclose(both.force_sum, whole.force_sum)

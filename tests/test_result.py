@@ -11,7 +11,7 @@ from emg_cases import walk
 
 from osimopt import InputError, Result, solve_static
 from osimopt.solution.checks import PEAK_FORCE, RESERVE_SHARE, Evidence, gates
-from osimopt.solution.summary import Tally
+from osimopt.solution.summary import Summary
 
 
 def test_read_back(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_checks_are_the_same_wherever_they_are_read(tmp_path: Path, strength: fl
     halves = [solve_static(problem.frames(slice(*ends))) for ends in ((0, 500), (500, 1201))]
     memory = Result.of(whole)
     read = Result.read(whole.write(tmp_path / "walk"))
-    pieces = (Tally.of(halves[0]) + Tally.of(halves[1])).gates()
+    pieces = (Summary.of(halves[0]) + Summary.of(halves[1])).gates()
     assert gates(memory) == gates(read) == pieces == gates(judged(read))
 
 
@@ -80,9 +80,9 @@ def test_checks_are_the_same_wherever_they_are_read(tmp_path: Path, strength: fl
 def test_one_limit_for_findings_and_checks(share: float) -> None:
     """Of two reserves on a coordinate their sum counts; a reserve of 6.2 % fails everywhere, or passes everywhere."""
     solution = solve_static(walk().with_reserves(100.0))
-    evidence = Tally.of(solution).evidence
+    evidence = Summary.of(solution).evidence
     size = evidence.moment.size * [share, 0.01]
-    changed = replace(Tally.of(solution), evidence=replace(evidence, carried=replace(evidence.carried, size=size)))
+    changed = replace(Summary.of(solution), evidence=replace(evidence, carried=replace(evidence.carried, size=size)))
     (gate,) = [gate for gate in changed.gates() if gate.name == "largest reserve"]
     assert gate.passes is (share <= RESERVE_SHARE)
     assert any("reserve_ankle_angle_r" in line for line in changed.findings()) is not gate.passes
@@ -107,4 +107,4 @@ def test_no_frames_at_all() -> None:
     result = Result.of(solve_static(walk()))
     nothing = np.zeros(len(result.time), dtype=bool)
     assert [gate.found for gate in gates(result, nothing)][:2] == ["0 of 0", "no frame solved"]
-    assert isinstance(Tally.of(solve_static(walk())).evidence, Evidence)
+    assert isinstance(Summary.of(solve_static(walk())).evidence, Evidence)

@@ -17,11 +17,11 @@ from osimopt.problem.problem import RedundancyProblem
 from osimopt.surrogate import folder
 from osimopt.surrogate.architecture import Architecture
 from osimopt.surrogate.dynamic import DynamicSurrogate
-from osimopt.surrogate.dynamic_training import Examples, train_dynamic
+from osimopt.surrogate.dynamic_training import MotionExamples, train_dynamic
 from osimopt.surrogate.options import TrainingOptions
 from osimopt.surrogate.scaler import Scaler
 from osimopt.surrogate.stride_ranges import features, named_features
-from osimopt.surrogate.strides import Strides
+from osimopt.surrogate.strides import StrideInputs
 from osimopt.surrogate.tendon_network import TendonNetwork, estimate
 from osimopt.training.dynamic_data import draw_muscles
 
@@ -118,8 +118,8 @@ def test_reserves_are_priced_and_never_what_is_missing() -> None:
 def test_order_of_muscles_does_not_matter() -> None:
     problem, order = limb(), np.array([3, 0, 4, 2, 1])
     assert problem.parameters is not None
-    strides = Strides.of([problem])
-    moved = Strides.from_tensors(
+    strides = StrideInputs.of([problem])
+    moved = StrideInputs.from_tensors(
         [
             t[..., order] if t.shape[-1] == 5 and t.shape[-2:] != (2, 2) else t
             for t in strides.tensors
@@ -249,7 +249,7 @@ def test_training_without_solutions_is_refused(answers: list[Answer]) -> None:
 
 
 def test_examples_are_the_solutions_at_the_networks_step(answers: list[Answer]) -> None:
-    examples = Examples.of(answers[:2], 0.02, phases=2)
+    examples = MotionExamples.of(answers[:2], 0.02, phases=2)
     assert examples.force.shape == (4, 120, 5)
     assert np.abs(examples.force[0].numpy() - answers[0].force[:120]).max() < 1e-6
     assert 0.85 < float(examples.weight.mean()) < 0.95

@@ -14,7 +14,7 @@ from osimopt import InputError
 from osimopt.muscle.activation import activation_rate, excitation_for
 from osimopt.surrogate.architecture import Architecture
 from osimopt.surrogate.rates import Rates
-from osimopt.surrogate.strides import Strides, balanced, priced
+from osimopt.surrogate.strides import StrideInputs, balanced, priced
 from osimopt.surrogate.tendon import decode, excitation_of
 from osimopt.surrogate.tendon_network import TendonNetwork, estimate
 
@@ -40,7 +40,7 @@ def test_rates_of_few_frames(frames: int) -> None:
 def test_right_forces_give_the_equations_activations_and_excitations() -> None:
     problem = limb(step=0.01)
     time = problem.time
-    strides = Strides.of([problem])
+    strides = StrideInputs.of([problem])
     tension = torch.as_tensor(force(time))[None]
     rates = Rates.at(time, tension)
     found = decode(tension, strides, rates)
@@ -62,7 +62,7 @@ def test_right_forces_give_the_equations_activations_and_excitations() -> None:
 
 
 def test_excitations_far_from_activations() -> None:
-    strides = Strides.of([limb(frames=3)])
+    strides = StrideInputs.of([limb(frames=3)])
     activation = torch.tensor([[0.01, 0.3, 0.5, 0.9, 1.0]] * 3, dtype=torch.float64)[None]
     excitation = torch.tensor([[1.0, 0.01, 0.5, 0.02, 0.3]] * 3, dtype=torch.float64)[None]
     rate = activation_rate(excitation, activation, *strides.dynamics)
@@ -70,7 +70,7 @@ def test_excitations_far_from_activations() -> None:
 
 
 def test_moments_hold_after_moving_forces() -> None:
-    strides = Strides.of([limb()])
+    strides = StrideInputs.of([limb()])
     wrong = torch.as_tensor(force(limb().time))[None] * torch.linspace(0.8, 1.2, 5, dtype=torch.float64)
     moved, price = balanced(wrong, torch.ones_like(wrong), strides)
     made = strides.moments(moved) + (strides.reserve[:, None] @ price[..., None])[..., 0]
@@ -80,7 +80,7 @@ def test_moments_hold_after_moving_forces() -> None:
 
 
 def test_muscles_that_give_nothing_stay() -> None:
-    strides = Strides.of([limb()])
+    strides = StrideInputs.of([limb()])
     wrong = torch.full((1, len(limb()), 5), 0.3, dtype=torch.float64)
     give = torch.tensor([1.0, 1.0, 0.0, 1.0, 1.0], dtype=torch.float64).expand_as(wrong)
     moved, _ = balanced(wrong, give, strides)
@@ -103,7 +103,7 @@ def test_bounds_hold_whatever_the_forces(seed: int, size: float, share: float, s
     values = np.where(random.uniform(size=(1, 20, 5)) < share, wild, force(problem.time)[None])
     kind = torch.float32 if single else torch.float64
     tension = torch.as_tensor(values).to(kind)
-    found = decode(tension, Strides.of([problem], kind), Rates.at(problem.time, tension))
+    found = decode(tension, StrideInputs.of([problem], kind), Rates.at(problem.time, tension))
     for series in (found.activation, found.excitation):
         assert ((series >= torch.tensor(0.01, dtype=kind)) & (series <= 1.0)).all()
     for series in (found.force, found.active, found.passive, found.price, found.excitation_residual):
@@ -116,8 +116,8 @@ def test_variants_of_a_motion_are_computed_as_motions_of_their_own() -> None:
     from dataclasses import replace
 
     both = [weak, replace(weak, max_isometric_force=0.8 * weak.max_isometric_force)]
-    shared = Strides.of([problem]).with_muscles(both)
-    apart = Strides.of([replace(problem, parameters=one) for one in both])
+    shared = StrideInputs.of([problem]).with_muscles(both)
+    apart = StrideInputs.of([replace(problem, parameters=one) for one in both])
     told, expected = estimate(shared), estimate(apart)
     assert torch.allclose(told, expected, atol=1e-9)
     network = TendonNetwork(Architecture("cnn", width=4, depth=1), 2, 0.02).double()
@@ -132,12 +132,12 @@ def test_the_estimate_is_static_optimization() -> None:
 
     problem = use_degroote_muscles(limb())
     exact = solve_static(problem)
-    found = estimate(Strides.of([problem]))[0, :, :, 0].numpy()
+    found = estimate(StrideInputs.of([problem]))[0, :, :, 0].numpy()
     assert np.abs(found - exact.muscle_force / problem.parameters.max_isometric_force).max() < 1e-5
 
 
 def test_derivatives() -> None:
-    strides = Strides.of([limb(frames=9)])
+    strides = StrideInputs.of([limb(frames=9)])
     torch.manual_seed(0)
     tension = torch.rand(1, 9, 5, dtype=torch.float64, requires_grad=True)
     give = (0.5 + torch.rand(1, 9, 5, dtype=torch.float64)).requires_grad_()
@@ -160,7 +160,7 @@ def test_other_muscles_are_refused() -> None:
 
     problem = limb()
     with pytest.raises(InputError, match="a problem from a model"):
-        Strides.of([replace(problem, parameters=None)])
+        StrideInputs.of([replace(problem, parameters=None)])
     millard = replace(problem.parameters, classes=("Millard2012EquilibriumMuscle",) * 5)
     with pytest.raises(InputError, match="use_degroote_muscles"):
-        Strides.of([replace(problem, parameters=millard)])
+        StrideInputs.of([replace(problem, parameters=millard)])

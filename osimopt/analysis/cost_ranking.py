@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..emg import metrics
-from ..emg.channel import Curves
+from ..emg.channel import ChannelCurves
 from ..emg.compare import compare_emg
 from ..emg.comparison import EmgComparison
 from ..emg.intervals import ENOUGH, interval, pieces_of
@@ -135,7 +135,7 @@ def read_cost(text: str) -> tuple[str, float]:
     return name, exponent
 
 
-def _ranked(curves: Mapping[str, Curves], channels: Sequence[str]) -> tuple[pd.DataFrame, bool]:
+def _ranked(curves: Mapping[str, ChannelCurves], channels: Sequence[str]) -> tuple[pd.DataFrame, bool]:
     """See :class:`CostRanking`; and whether strides were held out."""
     import pandas as pd
 
@@ -150,7 +150,7 @@ def _ranked(curves: Mapping[str, Curves], channels: Sequence[str]) -> tuple[pd.D
     for name in order:
         own, best = curves[name], curves[order[0]]
 
-        def behind(keep: NDArray[np.intp], own: Curves = own, best: Curves = best) -> float:
+        def behind(keep: NDArray[np.intp], own: ChannelCurves = own, best: ChannelCurves = best) -> float:
             return mean_r(best, channels, keep) - mean_r(own, channels, keep)
 
         enough = len(judge) >= ENOUGH and name != order[0]
@@ -162,14 +162,16 @@ def _ranked(curves: Mapping[str, Curves], channels: Sequence[str]) -> tuple[pd.D
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("cost"), held_out
 
 
-def mean_r(curves: Curves, channels: Sequence[str], keep: NDArray[np.intp]) -> float:
+def mean_r(curves: ChannelCurves, channels: Sequence[str], keep: NDArray[np.intp]) -> float:
     """Mean over channels of r at no lag, at some of the samples; a channel that does not vary counts as 0."""
     places = [curves.channels.index(name) for name in channels]
     each = [metrics.pearson(curves.simulated[keep, place], curves.measured[keep, place]) for place in places]
     return float(np.mean(np.nan_to_num(each)))
 
 
-def _notes(table: pd.DataFrame, curves: Mapping[str, Curves], held_out: bool, copies: set[str]) -> tuple[str, ...]:
+def _notes(
+    table: pd.DataFrame, curves: Mapping[str, ChannelCurves], held_out: bool, copies: set[str]
+) -> tuple[str, ...]:
     strides = len(next(iter(curves.values())).strides)
     said = [
         f"Ranked by the mean r of {(strides + 1) // 2} strides, judged on the other {strides // 2}."

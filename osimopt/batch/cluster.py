@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import InputError, MissingDependencyError, explain
 from .process import Limits, Worker
-from .study import Run
+from .study import RunOptions
 from .task import DONE, LOST, Task, row_of
 
 #: s to wait for the scheduler, and between looks whether the study is to stop.
@@ -24,7 +24,7 @@ _own = threading.local()
 
 
 def done_on_cluster(
-    todo: Sequence[Task], run: Run, folder: Path, scheduler: str, stop: Callable[[], bool]
+    todo: Sequence[Task], run: RunOptions, folder: Path, scheduler: str, stop: Callable[[], bool]
 ) -> Generator[dict[str, Any], None, None]:
     """Rows as jobs end on the cluster. A job whose worker was lost is done by another.
 

@@ -16,7 +16,7 @@ from ..isolation import count_jobs
 from .jobs import Hashes, Job, jobs_of
 from .journal import LOCK, Journal, write_manifest
 from .process import Limits, StoppedError, Worker
-from .study import Run, Study, read_study
+from .study import RunOptions, Study, read_study
 from .task import DONE, LOST, Task, bytes_in, row_of
 
 #: Rows between two writings of the manifest while a study runs.
@@ -136,7 +136,12 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _rows(
-    todo: Sequence[Task], run: Run, folder: Path, jobs: int | None, scheduler: str | None, stop: Callable[[], bool]
+    todo: Sequence[Task],
+    run: RunOptions,
+    folder: Path,
+    jobs: int | None,
+    scheduler: str | None,
+    stop: Callable[[], bool],
 ) -> Generator[dict[str, Any], None, None]:
     """From workers here, or from those of a cluster."""
     if scheduler is None:
@@ -147,7 +152,7 @@ def _rows(
 
 
 def _done(
-    todo: Sequence[Task], run: Run, folder: Path, jobs: int | None, stop: Callable[[], bool]
+    todo: Sequence[Task], run: RunOptions, folder: Path, jobs: int | None, stop: Callable[[], bool]
 ) -> Generator[dict[str, Any], None, None]:
     """Rows as jobs end: first side by side, then one by one those that were lost for memory."""
     count = count_jobs(jobs if jobs is not None else run.jobs, max(1, len(todo)))
@@ -158,7 +163,7 @@ def _done(
 
 
 def _side_by_side(
-    tasks: Sequence[Task], count: int, run: Run, folder: Path, stop: Callable[[], bool], lost: list[Task]
+    tasks: Sequence[Task], count: int, run: RunOptions, folder: Path, stop: Callable[[], bool], lost: list[Task]
 ) -> Iterator[dict[str, Any]]:
     """Rows from ``count`` workers; tasks that are to be done alone go to ``lost``."""
     waiting: queue.SimpleQueue[list[Task]] = queue.SimpleQueue()
@@ -205,7 +210,7 @@ def _groups(tasks: Sequence[Task], count: int) -> list[list[Task]]:
 
 
 def _work(
-    waiting: queue.SimpleQueue[list[Task]], rows: queue.SimpleQueue[Any], run: Run, folder: Path,
+    waiting: queue.SimpleQueue[list[Task]], rows: queue.SimpleQueue[Any], run: RunOptions, folder: Path,
     halted: Callable[[], bool], lost: list[Task],
 ) -> None:  # fmt: skip
     """One worker: jobs until there are none; a lost process is replaced, one that has grown too."""

@@ -111,7 +111,7 @@ class Dynamic(_Part):
     muscles: dict[str, Any] | None = None
 
 
-class Surrogate(_Part):
+class BySurrogate(_Part):
     """A folder that ``osimopt train`` wrote; what it cannot answer is solved exactly, unless ``fallback`` is none."""
 
     name: Name
@@ -120,10 +120,10 @@ class Surrogate(_Part):
     fallback: Literal["exact", "none"] = "exact"
 
 
-Method = Annotated[Static | Dynamic | Surrogate, Field(discriminator="method")]
+Method = Annotated[Static | Dynamic | BySurrogate, Field(discriminator="method")]
 
 
-class Emg(_Part):
+class StudyEmg(_Part):
     """How trials are compared with their EMG: as of :func:`osimopt.compare_emg`."""
 
     mapping: str
@@ -131,7 +131,7 @@ class Emg(_Part):
     amplitude: Literal["raw", "own maximum", "mvc"] = "raw"
 
 
-class Run(_Part):
+class RunOptions(_Part):
     """How the study is run: nothing here changes a result.
 
     ``memory_mb`` and ``timeout_s`` are of one job; a worker that has grown past ``recycle_mb`` is replaced after it.
@@ -151,8 +151,8 @@ class Study(_Part):
     defaults: Files = Files()
     subjects: Annotated[tuple[Subject, ...], Field(min_length=1)]
     methods: Annotated[tuple[Method, ...], Field(min_length=1)]
-    emg: Emg | None = None
-    run: Run = Run()
+    emg: StudyEmg | None = None
+    run: RunOptions = RunOptions()
     folder: Path = Path()
 
     @model_validator(mode="before")
@@ -226,4 +226,4 @@ def _told(error: ErrorDetails) -> str:
     return f"{where or 'the file'}: {text[0].lower() + text[1:]}{shown}."
 
 
-_PARTS = (Study, Subject, Files, Static, Dynamic, Surrogate, Emg, Run)
+_PARTS = (Study, Subject, Files, Static, Dynamic, BySurrogate, StudyEmg, RunOptions)

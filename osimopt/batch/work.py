@@ -142,9 +142,9 @@ def _compared(solution: RedundancySolution, job: Job, strides: list[tuple[float,
 def _row(solution: RedundancySolution, compared: EmgComparison | None) -> dict[str, Any]:
     """Counts, residuals, reserves and checks of a solution, and its agreement with EMG."""
     from ..solution.folder import summary_of
-    from ..solution.summary import Tally
+    from ..solution.summary import Summary
 
-    tally, summary = Tally.of(solution), summary_of(solution)
+    tally, summary = Summary.of(solution), summary_of(solution)
     evidence = tally.evidence
     worst = int(evidence.reserve_share.argmax())
     share = float(evidence.reserve_share[worst])

@@ -161,10 +161,10 @@ def iterations() -> Iterator[Callable[[int, float, float], None]]:
 
 def print_dynamic(solution: DynamicSolution) -> None:
     """The summary of any solution, and what dynamic optimization adds to it."""
-    from ..solution.summary import Tally
+    from ..solution.summary import Summary
 
     more = [_objective(solution), _mesh(solution), *_integrated(solution)]
-    print_tally(Tally.of(solution), solution.provenance, more, solution.findings())
+    print_tally(Summary.of(solution), solution.provenance, more, solution.findings())
 
 
 def _integrated(solution: DynamicSolution) -> list[str]:

@@ -81,7 +81,7 @@ def solve_to_folder(out: Path, overwrite: bool, read: Mapping[str, Any], how: Ma
     from ..pipeline.by_surrogate import read_surrogate, solve_by_surrogate
     from ..report import figures
     from ..solution.folder import check_target
-    from ..solution.summary import Tally
+    from ..solution.summary import Summary
 
     if how.get("surrogate") is None:
         fix = "osimopt train makes one."
@@ -96,7 +96,7 @@ def solve_to_folder(out: Path, overwrite: bool, read: Mapping[str, Any], how: Ma
         solution = solve_by_surrogate(problem, network, how.get("fallback", "exact"), progress=moved_on)
     folder = solution.write(out, overwrite=overwrite)
     figures.draw_solution(solution, folder / "solution.png")
-    print_tally(Tally.of(solution), solution.provenance, findings=solution.findings())
+    print_tally(Summary.of(solution), solution.provenance, findings=solution.findings())
     say(f"\nWritten to {folder}")
     if not solution.success:
         raise typer.Exit(1)

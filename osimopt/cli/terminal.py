@@ -16,7 +16,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from ..solution.checks import Gate
     from ..solution.solution import RedundancySolution
-    from ..solution.summary import Tally
+    from ..solution.summary import Summary
 
 
 class _Console(Console):
@@ -84,9 +84,9 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 def print_solution(solution: RedundancySolution) -> None:
     """Peak force and activation of the strongest muscles, and every finding."""
-    from ..solution.summary import Tally
+    from ..solution.summary import Summary
 
-    print_tally(Tally.of(solution), solution.provenance)
+    print_tally(Summary.of(solution), solution.provenance)
 
 
 #: Colours of verdicts, and the width that they take.
@@ -106,7 +106,7 @@ def print_checks(gates: Sequence[Gate]) -> None:
 
 
 def print_tally(
-    tally: Tally, provenance: Mapping[str, Any], more: Sequence[str] = (), findings: Sequence[str] | None = None
+    tally: Summary, provenance: Mapping[str, Any], more: Sequence[str] = (), findings: Sequence[str] | None = None
 ) -> None:
     """Forces of the strongest muscles, ``more`` lines, the checks, and every finding (default: the tally's)."""
     muscles = tally.names[0]

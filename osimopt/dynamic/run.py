@@ -21,7 +21,7 @@ from .parts import split
 from .refine import Refinement
 from .shortfall import shortfall
 from .solution import DynamicSolution
-from .solving import Settings, Solved, Task, solve_tasks
+from .solving import PartTask, Settings, Solved, solve_tasks
 from .unknowns import Unknowns
 from .windows import cut, joined, windows
 
@@ -105,7 +105,7 @@ class Run:
         pieces = windows(nodes, self.conditions)
         if not pieces:
             return guess, None
-        tasks = [Task(piece.nodes, piece.conditions, cut(guess, piece)) for piece in pieces]
+        tasks = [PartTask(piece.nodes, piece.conditions, cut(guess, piece)) for piece in pieces]
         solved = self._solve_tasks(nodes, tasks)
         if self.stopped:
             self.failure = _failure(solved) or "Stopped by the user."
@@ -115,11 +115,11 @@ class Run:
     def _solve(self, nodes: Nodes, guess: Unknowns, off: float | None) -> Unknowns:
         if self.failure is not None:
             return guess
-        solved = self._solve_tasks(nodes, [Task(nodes, self.conditions, guess, off)])
+        solved = self._solve_tasks(nodes, [PartTask(nodes, self.conditions, guess, off)])
         self.failure = _failure(solved)
         return solved[0].unknowns
 
-    def _solve_tasks(self, nodes: Nodes, tasks: list[Task]) -> list[Solved]:
+    def _solve_tasks(self, nodes: Nodes, tasks: list[PartTask]) -> list[Solved]:
         begun = perf_counter()
         solved = solve_tasks(tasks, self.settings)
         self.stopped = solved[0].stopped

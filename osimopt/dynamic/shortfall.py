@@ -15,7 +15,7 @@ from .conditions import Conditions
 from .cost import dynamic_cost
 from .guess import first_guess
 from .nodes import Nodes
-from .solving import Settings, Task, solve_tasks
+from .solving import PartTask, Settings, solve_tasks
 
 #: Moment of the helpers at control 1, as a share of the coordinate's peak: they are so weak that muscles come first.
 WEAK = 1e-3
@@ -37,7 +37,7 @@ def shortfall(nodes: Nodes, conditions: Conditions, settings: Settings) -> str |
     eased = replace(conditions, cost=dynamic_cost("excitation_power", 2, "rigid"))
     static = solve_static(helped.problem, on_failure="return")
     guess = first_guess("static", helped, static, conditions.emg)
-    solved = solve_tasks([Task(helped, eased, guess)], replace(settings, progress=None))[0]
+    solved = solve_tasks([PartTask(helped, eased, guess)], replace(settings, progress=None))[0]
     if not solved.success:
         return None
     missing = solved.unknowns.reserve[:, -len(scale) :] * WEAK * scale

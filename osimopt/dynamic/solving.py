@@ -29,7 +29,7 @@ class Settings:
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class PartTask:
     """A problem to solve, and where to begin: ``off`` by which share of its bounds, None where nobody knows."""
 
     nodes: Nodes
@@ -52,7 +52,7 @@ class Solved:
         return all(answer.solved for answer in self.answers)
 
 
-def solve_tasks(tasks: Sequence[Task], settings: Settings) -> list[Solved]:
+def solve_tasks(tasks: Sequence[PartTask], settings: Settings) -> list[Solved]:
     """Solve every part that has muscles; the others keep their guess, static optimization, which is exact for them.
 
     What ``settings.progress`` raises is raised, after the solver was stopped.

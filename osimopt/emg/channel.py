@@ -24,7 +24,7 @@ AROUND = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Curves:
+class ChannelCurves:
     """Both activities of C channels over T even times, and the strides among them as (first, last) samples.
 
     ``measured`` is NaN where nothing was measured, and between strides where there are any. ``amplitude`` says whether

@@ -14,7 +14,7 @@ from ..solution.checks import Gate, gates
 from ..solution.reader import Result
 from . import metrics
 from .antagonists import antagonists, co_contraction_table
-from .channel import Curves
+from .channel import ChannelCurves
 from .comparison import EmgComparison
 from .mapping import EmgMapping
 from .processing import process_emg
@@ -128,7 +128,7 @@ def _times(result: Result, emg: Emg) -> Array:
 def _curves(
     result: Result, emg: Emg, mapping: EmgMapping, time: Array, strides: Sequence[tuple[float, float]], through: bool,
     shift: float, found: Sequence[Flag],
-) -> Curves:  # fmt: skip
+) -> ChannelCurves:  # fmt: skip
     channels = emg.channels
     simulated = np.stack([_activation(result, mapping.muscles[name], time) for name in channels], axis=1)
     measured = np.stack([_measured(emg, name, time - shift, through) for name in channels], axis=1)
@@ -141,7 +141,7 @@ def _curves(
     if not np.isfinite(simulated).any():
         raise InputError(explain("a solution of some frames", "none solved", "See its status.csv."))
     amplitude = emg.amplitude == "mvc" and not any(flag.kind == "own maximum" for flag in found)
-    return Curves(time, RATE, simulated, measured, channels, cuts, amplitude)
+    return ChannelCurves(time, RATE, simulated, measured, channels, cuts, amplitude)
 
 
 def _activation(result: Result, muscles: Sequence[str], time: Array) -> Array:
@@ -193,7 +193,7 @@ def _shifted(table: pd.DataFrame) -> list[Flag]:
     ]  # fmt: skip
 
 
-def _common(curves: Curves) -> list[str]:
+def _common(curves: ChannelCurves) -> list[str]:
     """Whether all channels together are late, or early, by more than a delay."""
     lag, r, within = curves.common_lag()
     if not np.isfinite(lag):
@@ -204,7 +204,7 @@ def _common(curves: Curves) -> list[str]:
     return [f"{told}, {within:.2f} within {1e3 * metrics.DELAY[1]:.0f} ms): check the clocks and what was filtered."]
 
 
-def _frames(result: Result, curves: Curves) -> NDArray[np.bool_]:
+def _frames(result: Result, curves: ChannelCurves) -> NDArray[np.bool_]:
     """(T,) frames of the result in what is compared."""
     if not curves.strides:
         return np.ones(len(result.time), dtype=bool)

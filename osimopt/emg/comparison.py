@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import some
 from ..solution.checks import Gate
-from .channel import Curves
+from .channel import ChannelCurves
 from .quality import Flag
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class EmgComparison:
         Sentences for a reader.
     """
 
-    curves: Curves
+    curves: ChannelCurves
     table: pd.DataFrame
     by_stride: pd.DataFrame
     co_contraction: pd.DataFrame

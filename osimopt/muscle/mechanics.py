@@ -45,7 +45,7 @@ NEEDED = {
 }
 
 
-class Curve(NamedTuple):
+class CurvePoint(NamedTuple):
     """A function of (T, m), alone and with its slope."""
 
     value: Callable[[Array], Array]
@@ -76,10 +76,10 @@ class Mechanics:
     tightest: Array
     damping: Array
     rigid: NDArray[np.bool_]
-    active: Curve
-    passive: Curve
-    tendon: Curve
-    velocity: Curve
+    active: CurvePoint
+    passive: CurvePoint
+    tendon: CurvePoint
+    velocity: CurvePoint
 
 
 def supported(parameters: MuscleParameters) -> NDArray[np.bool_]:
@@ -145,7 +145,7 @@ def _tightest(p: Mapping[str, Array]) -> Array:
     return np.asarray(degroote.tendon_length(degroote.LARGEST_TENDON_FORCE, strain))
 
 
-def _thelen(p: Mapping[str, Array]) -> dict[str, Curve]:
+def _thelen(p: Mapping[str, Array]) -> dict[str, CurvePoint]:
     return {
         "active": _closed(thelen.active_force_length, thelen.active_force_length_slope, p),
         "passive": _closed(thelen.passive_force_length, thelen.passive_force_length_slope, p),
@@ -154,7 +154,7 @@ def _thelen(p: Mapping[str, Array]) -> dict[str, Curve]:
     }
 
 
-def _degroote(p: Mapping[str, Array]) -> dict[str, Curve]:
+def _degroote(p: Mapping[str, Array]) -> dict[str, CurvePoint]:
     share = np.where(p["ignore_passive_fiber_force"] > 0.0, 0.0, 1.0)
     return {
         "active": _closed(degroote.active_force_length, degroote.active_force_length_slope, p),
@@ -164,20 +164,22 @@ def _degroote(p: Mapping[str, Array]) -> dict[str, Curve]:
     }
 
 
-def _millard(p: Mapping[str, Array]) -> dict[str, Curve]:
+def _millard(p: Mapping[str, Array]) -> dict[str, CurvePoint]:
     curves = {}
     roles = ("active", "velocity", "passive", "tendon")
     for role, (curve, build) in zip(roles, _MILLARD_CURVES.items(), strict=True):
         drawn = build(**{name: p[f"{curve}.{name}"] for name in signature(build).parameters})
-        curves[role] = Curve(drawn.value, drawn.evaluate)
+        curves[role] = CurvePoint(drawn.value, drawn.evaluate)
     return curves
 
 
-def _closed(value: Callable[..., Any], slope: Callable[..., Any], p: Mapping[str, Array], share: Any = 1.0) -> Curve:
+def _closed(
+    value: Callable[..., Any], slope: Callable[..., Any], p: Mapping[str, Array], share: Any = 1.0
+) -> CurvePoint:
     """A closed form and its slope, times a share, with the properties that they ask for by name."""
     own = {name: p[name] for name in list(signature(value).parameters)[1:]}
 
     def evaluate(x: Array) -> tuple[Array, Array]:
         return share * value(x, **own), share * slope(x, **own)
 
-    return Curve(lambda x: share * value(x, **own), evaluate)
+    return CurvePoint(lambda x: share * value(x, **own), evaluate)

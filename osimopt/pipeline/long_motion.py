@@ -15,7 +15,7 @@ from ..adapters.trial import PIECE
 from ..errors import InputError, explain, some
 from ..solution.folder import check_target, write_pieces
 from ..solution.solution import RedundancySolution
-from ..solution.summary import Tally
+from ..solution.summary import Summary
 from ..static.solve import solve_static
 
 
@@ -33,7 +33,7 @@ def solve_to_folder(
     progress: Progress | None = None,
     on_piece: Callable[[RedundancySolution], None] | None = None,
     **options: Any,
-) -> tuple[Tally, dict[str, Any]]:
+) -> tuple[Summary, dict[str, Any]]:
     """Find muscle forces along a motion of any length, in bounded memory.
 
     Parameters
@@ -57,7 +57,7 @@ def solve_to_folder(
 
     Returns
     -------
-    Tally, dict
+    Summary, dict
         Counts, peaks and findings of all frames, and their provenance. Failed frames are NaN in the files.
     """
     known = {field.name for field in fields(Request)}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..adapters.records import ForceRecord
 from ..files.storage import write_atomically
 from ..solution.solution import RedundancySolution, Status
-from ..solution.summary import AT_BOUND, Tally
+from ..solution.summary import AT_BOUND, Summary
 
 Array = NDArray[np.float64]
 
@@ -178,7 +178,7 @@ def _status(solution: RedundancySolution) -> str:
     legend = "\n".join(f"status {code}: {status.name.lower()}. {status.value}" for code, status in enumerate(CODES))
     findings = "\n".join(line.replace("\n", " ") for line in solution.findings())
     checks = "\n".join(
-        f"check {gate.verdict}: {gate.name}: {gate.found}; limit: {gate.limit}" for gate in Tally.of(solution).gates()
+        f"check {gate.verdict}: {gate.name}: {gate.found}; limit: {gate.limit}" for gate in Summary.of(solution).gates()
     )
     head = STATUS_HEAD.format(legend=_plain(legend), checks=_plain(checks), findings=_plain(findings)).replace(
         "\n\nendheader", "\nendheader"

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import InputError, explain, some
 from ..files.storage import table_head, table_rows, write_table
 from . import handover
-from .summary import Tally
+from .summary import Summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,13 +77,13 @@ def write_result(solution: RedundancySolution, folder: str | os.PathLike[str], *
 
 def write_pieces(
     solutions: Iterable[RedundancySolution], frames: int, folder: str | os.PathLike[str], *, overwrite: bool = False
-) -> tuple[Tally, dict[str, Any]]:
+) -> tuple[Summary, dict[str, Any]]:
     """Write solutions of consecutive pieces of one motion as one result folder, holding one piece at a time.
 
     ``frames`` is their number in all. The folder appears whole or not at all. Returns the tally of all, and their
     provenance.
     """
-    closed: list[tuple[Tally, dict[str, Any]]] = []
+    closed: list[tuple[Summary, dict[str, Any]]] = []
 
     def fill(temporary: Path) -> None:
         writer = ResultWriter(temporary, frames)
@@ -184,7 +184,7 @@ class ResultWriter:
 
     def __init__(self, folder: Path, frames: int) -> None:
         self.folder, self.frames = folder, frames
-        self.tally: Tally | None = None
+        self.tally: Summary | None = None
         self._provenance: dict[str, Any] = {}
         self._said: list[str] = []
 
@@ -206,7 +206,7 @@ class ResultWriter:
         if first and (added := handover.added_actuators(solution.problem)):
             (self.folder / "reserves.xml").write_text(added, encoding="utf-8")
         frame_table(solution).to_csv(self.folder / "status.csv", mode="a", header=first, index=False)
-        tally = Tally.of(solution)
+        tally = Summary.of(solution)
         known = {*tally.findings(), *self._said}
         self._said += [line for line in solution.findings() if line not in known]
         self.tally = tally if self.tally is None else self.tally + tally
@@ -219,7 +219,7 @@ class ResultWriter:
         with path.open("a", encoding="utf-8") as file:
             file.write(head + table_rows(table.index.to_numpy(), table.to_numpy()))
 
-    def close(self) -> tuple[Tally, dict[str, Any]]:
+    def close(self) -> tuple[Summary, dict[str, Any]]:
         """Write ``solution.json``; return the tally and the provenance of all."""
         if self.tally is None or self.tally.frames != self.frames:
             got = "none" if self.tally is None else str(self.tally.frames)
@@ -232,7 +232,7 @@ class ResultWriter:
 
 def summary_of(solution: RedundancySolution) -> dict[str, Any]:
     """What ``solution.json`` says of a solution."""
-    summary = Tally.of(solution).summary()
+    summary = Summary.of(solution).summary()
     summary["findings"] += [line for line in solution.findings() if line not in summary["findings"]]
     return {**summary, **solution.provenance, "pcsa_cm2": areas(solution)}
 

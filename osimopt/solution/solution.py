@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain
 from ..problem.problem import RedundancyProblem, Source
-from .summary import Tally
+from .summary import Summary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,11 +160,11 @@ class RedundancySolution:
 
         Actuators on coordinates without muscles carry everything by design and are left out.
         """
-        return Tally.of(self).reserve_share()
+        return Summary.of(self).reserve_share()
 
     def findings(self) -> list[str]:
         """What a careful reader should know, in sentences: failures first, then reserves, muscles, and the input."""
-        return Tally.of(self).findings()
+        return Summary.of(self).findings()
 
     def to_dataframe(self, quantity: Quantity = "activation") -> pd.DataFrame:
         """Activations (1), muscle forces (N) or reserve forces (N·m, N); the index is time in s."""

@@ -23,7 +23,7 @@ AT_BOUND = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Tally:
+class Summary:
     """Counts and peaks over frames.
 
     ``evidence`` is what the checks judge. ``first`` has, by status other than solved, time (s) and detail of its first
@@ -53,7 +53,7 @@ class Tally:
     notices: tuple[str, ...]
 
     @classmethod
-    def of(cls, solution: RedundancySolution) -> Tally:
+    def of(cls, solution: RedundancySolution) -> Summary:
         """Count a solution."""
         problem, solved = solution.problem, solution.solved
         failed = np.flatnonzero(~solved).tolist()
@@ -90,9 +90,9 @@ class Tally:
             notices=tuple(problem.provenance.get("warnings", ())),
         )
 
-    def __add__(self, later: Tally) -> Tally:
+    def __add__(self, later: Summary) -> Summary:
         """Both together, this one first."""
-        return Tally(
+        return Summary(
             self.names,
             self.evidence + later.evidence,
             self.counts + later.counts,

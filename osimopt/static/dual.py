@@ -60,7 +60,7 @@ class Response:
 
 
 @dataclass(frozen=True, eq=False)
-class Program:
+class DualProgram:
     """The frames still at work: data of the program, and how much (T,) of a moment may be missed."""
 
     A: Array
@@ -70,9 +70,9 @@ class Program:
     response: Response
     allowed: Array
 
-    def keep(self, frames: Array) -> Program:
+    def keep(self, frames: Array) -> DualProgram:
         """Some of the frames, by a mask or by their numbers."""
-        return Program(
+        return DualProgram(
             self.A[frames], self.b[frames], self.lower[frames], self.upper[frames],
             self.response.keep(frames), self.allowed[frames],
         )  # fmt: skip
@@ -97,7 +97,7 @@ def quadratic_response(centre: Array | None = None, compliance: Array | None = N
 
 
 def newton(
-    program: Program, start: Array, most: int = MAX_STEPS, enough: float = 0.0, share: float = SHARE
+    program: DualProgram, start: Array, most: int = MAX_STEPS, enough: float = 0.0, share: float = SHARE
 ) -> DualAnswer:
     """Semismooth Newton on λ in all frames at once, from ``start`` (T, D).
 
@@ -149,7 +149,7 @@ def newton(
     return answer
 
 
-def _begin(program: Program, start: Array) -> DualAnswer:
+def _begin(program: DualProgram, start: Array) -> DualAnswer:
     xp = namespace(start)
     nothing = xp.zeros_like(program.allowed)
     return DualAnswer(program.lower + 0.0, start + 0.0, nothing, nothing > 1.0, xp.zeros_like(start))
@@ -164,7 +164,7 @@ def _store(answer: DualAnswer, index: Array, working: Array, ready: Array, y: Ar
     return working & ~ready
 
 
-def _newton_step(program: Program, z: Array, free: Array, y: Array, missing: Array, share: float) -> Array:
+def _newton_step(program: DualProgram, z: Array, free: Array, y: Array, missing: Array, share: float) -> Array:
     """Solve A diag(slope inside the bounds) Aᵀ step = missing.
 
     A row on which every unknown rests on a bound does not curve; there the slope beyond the bounds gives a gradient
@@ -196,7 +196,7 @@ def _diagonal(matrices: Array) -> Array:
     return matrices.reshape(frames, size * size)[:, :: size + 1]
 
 
-def _rises_for_ever(program: Program, step: Array, along: Array, gained: Array, slope: Array) -> Array:
+def _rises_for_ever(program: DualProgram, step: Array, along: Array, gained: Array, slope: Array) -> Array:
     """In which frames (T,) no y within its bounds balances the moments along a step: bᵀd > max dᵀA y."""
     xp = namespace(along)
     still = along == 0.0

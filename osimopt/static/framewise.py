@@ -14,7 +14,7 @@ from ..problem.problem import RedundancyProblem
 from ..solution.solution import Status
 from .frame import Frame, InfeasibleError, acting, reduce_frame
 from .linear import attainable, minimise_largest, minimise_sum
-from .nonlinear import Answer, eliminable, fitting_multipliers, lsq_linear, slsqp
+from .nonlinear import Minimum, eliminable, fitting_multipliers, lsq_linear, slsqp
 from .proof import Proof, prove
 
 Array = NDArray[np.float64]
@@ -104,7 +104,7 @@ def _solve_into(
 
 def _solve_frame(
     problem: RedundancyProblem, frame: int, cost: Cost, method: str, scale: Array, start: Array | None
-) -> tuple[Answer, bool]:
+) -> tuple[Minimum, bool]:
     """Answer in x (activations, then controls) and whether it is unique."""
     whole = Frame.of(*problem.system(frame), *problem.bounds())
     try:
@@ -120,11 +120,11 @@ def _solve_frame(
         raise ArithmeticError("The moments can be met to within rounding only.") from None
 
 
-def solve_reduced(whole: Frame, cost: Cost, method: str, scale: Array, start: Array | None) -> tuple[Answer, bool]:
+def solve_reduced(whole: Frame, cost: Cost, method: str, scale: Array, start: Array | None) -> tuple[Minimum, bool]:
     """The frame's answer in x, and whether it is unique; ``start`` (U,) in x, or None."""
     rest, x = reduce_frame(whole)
     if not rest.columns.size:
-        return Answer(x, 0, True), True
+        return Minimum(x, 0, True), True
     weight, unique = scale[rest.columns], True
     if method != "highs":
         first = None if start is None else (start * scale)[rest.columns]
@@ -139,7 +139,7 @@ def solve_reduced(whole: Frame, cost: Cost, method: str, scale: Array, start: Ar
     return replace(answer, y=x), unique
 
 
-def _solve_power(frame: Frame, exponent: float, method: str, start: Array | None) -> Answer:
+def _solve_power(frame: Frame, exponent: float, method: str, start: Array | None) -> Minimum:
     if method == "lsq_linear":
         if frame.b.size and not eliminable(frame).size:
             fix = "Add unbounded reserves or use solver='slsqp'."

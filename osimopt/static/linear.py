@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .frame import Frame, InfeasibleError, with_independent_rows
-from .nonlinear import Answer, slsqp
+from .nonlinear import Minimum, slsqp
 from .proof import ALLOWED, least_missed
 
 Array = NDArray[np.float64]
@@ -24,7 +24,7 @@ SHOWN = 1e-6
 REFINEMENTS, EXACT = 4, 1e-3
 
 
-def minimise_sum(frame: Frame, weight: Array) -> tuple[Answer, bool]:
+def minimise_sum(frame: Frame, weight: Array) -> tuple[Minimum, bool]:
     """Minimise Σ weight |x|; return the answer of least Σ x² and whether it is the only one.
 
     Unknowns that may be negative are split into two non-negative parts.
@@ -48,10 +48,10 @@ def minimise_sum(frame: Frame, weight: Array) -> tuple[Answer, bool]:
     y, unique = _least_norm(Frame.of(A, frame.b, lower, upper), result.x, fixed)
     x = y[: len(weight)].copy()
     x[split] -= y[len(weight) :]
-    return Answer(x, int(result.nit), True), unique
+    return Minimum(x, int(result.nit), True), unique
 
 
-def minimise_largest(frame: Frame, weight: Array, floor: float) -> tuple[Answer, bool]:
+def minimise_largest(frame: Frame, weight: Array, floor: float) -> tuple[Minimum, bool]:
     """Minimise β = max(floor, max weight |x|); then as :func:`minimise_sum` among the optimal answers.
 
     Unknowns of weight 0 do not count; ``floor`` is what unknowns that are settled already reach.
@@ -79,7 +79,7 @@ def minimise_largest(frame: Frame, weight: Array, floor: float) -> tuple[Answer,
     reach[counted] = largest / weight[counted]
     face = Frame.of(frame.A, frame.b, np.maximum(frame.lower, -reach), np.minimum(frame.upper, reach))
     y, unique = _least_norm(face, x, fixed)
-    return Answer(y, int(result.nit), True), unique
+    return Minimum(y, int(result.nit), True), unique
 
 
 def shortfall(frame: Frame) -> dict[int, float]:

@@ -30,7 +30,7 @@ NEARLY_POLISHED = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class Minimum:
     """What a solver made of one frame; ``converged`` is its own claim."""
 
     y: Array
@@ -39,7 +39,7 @@ class Answer:
     message: str = ""
 
 
-def slsqp(frame: Frame, exponent: float, start: Array | None) -> Answer:
+def slsqp(frame: Frame, exponent: float, start: Array | None) -> Minimum:
     """Sequential quadratic programming with exact derivatives, then a Newton polish on the optimality conditions.
 
     For p = 2 SLSQP's first quadratic model is the problem itself, so its answer is exact from any start. For other p
@@ -55,7 +55,7 @@ def slsqp(frame: Frame, exponent: float, start: Array | None) -> Answer:
     return replace(answer, iterations=quadratic.iterations + answer.iterations)
 
 
-def _slsqp(frame: Frame, p: float, start: Array, size: float) -> Answer:
+def _slsqp(frame: Frame, p: float, start: Array, size: float) -> Minimum:
     from scipy.optimize import minimize
 
     A, lower, upper = frame.A * size, frame.lower / size, frame.upper / size
@@ -78,7 +78,7 @@ def _slsqp(frame: Frame, p: float, start: Array, size: float) -> Answer:
     missed = float(np.abs(frame.A @ y - frame.b).max(initial=0.0))
     met = missed <= FEASIBLE * max(1.0, float(np.abs(frame.b).max(initial=0.0)))
     # Mode 8, "positive directional derivative", is where rounding ends the descent: an answer, checked later.
-    return Answer(y, int(result.nit), met and result.status in (0, 8), str(result.message))
+    return Minimum(y, int(result.nit), met and result.status in (0, 8), str(result.message))
 
 
 def _restored(frame: Frame, y: Array) -> Array:
@@ -92,7 +92,7 @@ def _restored(frame: Frame, y: Array) -> Array:
     return np.asarray(np.clip(restored, frame.lower, frame.upper))
 
 
-def _polished(frame: Frame, p: float, answer: Answer) -> Answer:
+def _polished(frame: Frame, p: float, answer: Minimum) -> Minimum:
     better = _polish(frame, p, answer.y)
     return answer if better is None else replace(answer, y=_restored(frame, better), converged=True)
 
@@ -160,7 +160,7 @@ def _step_length(slope: Callable[[float], float]) -> float | None:
     return float(brentq(slope, 0.0, far, xtol=1e-300, rtol=1e-3))
 
 
-def lsq_linear(frame: Frame) -> Answer:
+def lsq_linear(frame: Frame) -> Minimum:
     """Bounded least squares, for p = 2 where every row has an unbounded unknown of its own to eliminate.
 
     With y_r = (b − C y_m) / d the program is min |y_m|² + |(b − C y_m) / d|² within the bounds of y_m.
@@ -179,7 +179,7 @@ def lsq_linear(frame: Frame) -> Answer:
     result = bounded_least_squares(matrix, right, bounds=bounds, method="bvls", tol=1e-14, max_iter=MAX_ITERATIONS)
     y[others] = np.clip(result.x, *bounds)
     y[own] = target - C @ y[others]
-    return Answer(y, int(result.nit), bool(result.success), str(result.message))
+    return Minimum(y, int(result.nit), bool(result.success), str(result.message))
 
 
 def fitting_multipliers(A: Array, lower: Array, upper: Array, p: float, scale: Array, x: Array) -> Array:

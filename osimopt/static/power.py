@@ -17,7 +17,7 @@ from .dual import (
     SHARE,
     TOLERANCE,
     DualAnswer,
-    Program,
+    DualProgram,
     Response,
     act,
     newton,
@@ -55,7 +55,7 @@ def solve_block(A: Array, b: Array, lower: Array, upper: Array, p: float, start:
     frames without.
     """
     xp = namespace(A)
-    square = Program(A, b, lower, upper, quadratic_response(), allowed_residual(b))
+    square = DualProgram(A, b, lower, upper, quadratic_response(), allowed_residual(b))
     cold = least_norm(A, b)
     warm = xp.all(xp.isfinite(cold if start is None else start), axis=1)
     if p == 2.0:
@@ -124,7 +124,7 @@ def _stages(p: float) -> list[tuple[float, float]]:
 class _State:
     """What is known of a block's frames: the best answer yet and its relative gap (T,)."""
 
-    square: Program
+    square: DualProgram
     answer: DualAnswer
     p: float
     gap: Array
@@ -138,7 +138,7 @@ class _State:
         xp, answer = namespace(self.gap), self.answer
         size = at_least(xp.max(xp.abs(answer.y[active]), axis=1), 1e-9)[:, None]
         square = self.square.keep(active)
-        program = Program(
+        program = DualProgram(
             square.A, square.b / size, square.lower / size, square.upper / size,
             power_response(p, delta), square.allowed / size[:, 0],
         )  # fmt: skip
@@ -166,7 +166,7 @@ def _stiffness(y: Array, p: float, delta: float) -> tuple[Array, Array]:
     return curvature * y, xp.where(size > delta, (p - 1.0) * curvature, curvature)
 
 
-def _fit(program: Program, y: Array, p: float, delta: float, share: float) -> Array:
+def _fit(program: DualProgram, y: Array, p: float, delta: float, share: float) -> Array:
     """Multipliers (T, D) that a quadratic model about y asks for, if the same unknowns stay on their bounds."""
     xp = namespace(y)
     slope, stiffness = _stiffness(y, p, delta)
@@ -177,10 +177,10 @@ def _fit(program: Program, y: Array, p: float, delta: float, share: float) -> Ar
     return solve_regularised(curvature, 0.1 * share, right)
 
 
-def meet(program: Program, y: Array, z: Array, p: float, delta: float, share: float = SHARE) -> DualAnswer:
+def meet(program: DualProgram, y: Array, z: Array, p: float, delta: float, share: float = SHARE) -> DualAnswer:
     """The y that meets the moments within the bounds at least cost, as a quadratic model about y, z has it."""
     slope, stiffness = _stiffness(y, p, delta)
     compliance = 1.0 / stiffness
     response = quadratic_response(y + (z - slope) * compliance, compliance)
-    near = Program(program.A, program.b, program.lower, program.upper, response, program.allowed)
+    near = DualProgram(program.A, program.b, program.lower, program.upper, response, program.allowed)
     return newton(near, namespace(y).zeros_like(program.b), STAGE_STEPS, 0.0, share)

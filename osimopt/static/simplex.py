@@ -45,7 +45,7 @@ def maximise(A: Array, c: Array, lower: Array, upper: Array, x: Array, basis: In
 
     ``basis`` (N, D) are columns of A that are independent.
     """
-    state = _State(A, c, lower, upper, x, basis)
+    state = _Basis(A, c, lower, upper, x, basis)
     active = np.arange(len(A))
     for _ in range(STEPS * (A.shape[1] + A.shape[2])):
         active = active[state.step(active)]
@@ -65,7 +65,7 @@ def dual_bound(A: Array, c: Array, lower: Array, upper: Array, x: Array, multipl
     return np.asarray(np.einsum("nu,nu->n", c, x) + np.einsum("nu,nu->n", z, room))
 
 
-class _State:
+class _Basis:
     """The tableau with the reduced costs as its last row, the basis and x of every program."""
 
     def __init__(self, A: Array, c: Array, lower: Array, upper: Array, x: Array, basis: Index) -> None:

@@ -32,7 +32,7 @@ from .prediction import DynamicPrediction, predicted
 from .rates import Rates
 from .scaler import Scaler
 from .stride_ranges import beyond
-from .strides import Strides, parameters_of
+from .strides import StrideInputs, parameters_of
 from .tendon import decode
 from .tendon_network import TendonNetwork, estimate
 from .variants import Variants, solve_variants
@@ -105,7 +105,7 @@ class DynamicSurrogate:
         begun = perf_counter()
         at = problem if times is None else _resampled(problem, np.asarray(times, dtype=float))
         force = self.force(problem, at.time)[None]
-        strides = Strides.of([at], torch.float64, self.device)
+        strides = StrideInputs.of([at], torch.float64, self.device)
         decoded = decode(force, strides, Rates.at(at.time, force))
         outside = self.outside(at)
         provenance = {
@@ -164,7 +164,7 @@ class DynamicSurrogate:
         step, time = self.network.step, problem.time
         count = max(2, round((time[-1] - time[0]) / step) + 1)
         grid = time if _even(time, step) else np.linspace(time[0], time[-1], count)
-        strides = Strides.of([_resampled(problem, grid)], torch.float64, self.device)
+        strides = StrideInputs.of([_resampled(problem, grid)], torch.float64, self.device)
         with torch.no_grad():
             told = estimate(strides).float()
             found: Tensor = self.network(strides.to(torch.float32, self.device), told)[-1][0].double()
@@ -177,7 +177,7 @@ class DynamicSurrogate:
 
     def outside(self, problem: RedundancyProblem) -> NDArray[np.bool_]:
         """(T,) frames beyond the range of training."""
-        return np.asarray(beyond(self.ranges, Strides.of([problem]))[0].numpy())
+        return np.asarray(beyond(self.ranges, StrideInputs.of([problem]))[0].numpy())
 
     def check(self, problem: RedundancyProblem) -> None:
         """Refuse what the network does not know."""

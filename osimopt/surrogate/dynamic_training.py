@@ -21,7 +21,7 @@ from .options import TrainingOptions
 from .rates import Rates
 from .scaler import Scaler
 from .stride_ranges import features, named_features
-from .strides import Strides
+from .strides import StrideInputs
 from .tendon_network import TendonNetwork, estimate
 from .training import History, fit
 
@@ -39,7 +39,7 @@ EARLY, RATE = 0.3, 3e-4
 IDLE = 0.05
 
 
-class Solved(Protocol):
+class SolvedMotion(Protocol):
     """A problem and its dynamic solution at the same N points; (N, M) normalised tendon force and its rate in 1/s.
 
     ``inside`` (N,) are the points to learn from; what is beyond is context.
@@ -56,17 +56,17 @@ class Solved(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Examples:
+class MotionExamples:
     """Windows (B, T) at the network's step: strides, their ``estimate``, and the answer with a weight (B, T, 1)."""
 
-    strides: Strides
+    strides: StrideInputs
     told: Tensor
     force: Tensor
     force_rate: Tensor
     weight: Tensor
 
     @classmethod
-    def of(cls, solved: Sequence[Solved], step: float, phases: int = 1) -> Examples:
+    def of(cls, solved: Sequence[SolvedMotion], step: float, phases: int = 1) -> MotionExamples:
         """At every ``step`` s from the first point, and from ``phases`` - 1 times in between."""
         grids = [
             (one, np.arange(one.problem.time[0] + phase * step / phases, one.problem.time[-1] + 1e-6, step))
@@ -76,7 +76,7 @@ class Examples:
         frames = min(len(times) for _, times in grids)
         parts = [_at(one, np.minimum(times[:frames], one.problem.time[-1])) for one, times in grids]
         problems, force, rate, weight = zip(*parts, strict=True)
-        strides = Strides.of(problems)
+        strides = StrideInputs.of(problems)
         told = estimate(strides).float()
         series = (torch.as_tensor(np.stack(arrays)).float() for arrays in (force, rate, weight))
         return cls(strides.to(torch.float32, "cpu"), told, *series)
@@ -93,7 +93,7 @@ class Examples:
         return peak
 
 
-def _at(one: Solved, times: Array) -> tuple[RedundancyProblem, Array, Array, Array]:
+def _at(one: SolvedMotion, times: Array) -> tuple[RedundancyProblem, Array, Array, Array]:
     problem = replace(one.problem, source=None).resample(times)
     force, rate = (
         CubicSpline(one.problem.time, np.nan_to_num(values))(times) for values in (one.force, one.force_rate)
@@ -103,8 +103,8 @@ def _at(one: Solved, times: Array) -> tuple[RedundancyProblem, Array, Array, Arr
 
 
 def train_dynamic(
-    training: Sequence[Solved],
-    validation: Sequence[Solved],
+    training: Sequence[SolvedMotion],
+    validation: Sequence[SolvedMotion],
     *,
     architecture: Architecture | None = None,
     rounds: int = ROUNDS,
@@ -138,14 +138,14 @@ def train_dynamic(
     """
     architecture, options = architecture or ARCHITECTURE, options or OPTIONS
     check_solved(training, validation)
-    examples, held_out = Examples.of(training, step, phases=2), Examples.of(validation, step)
+    examples, held_out = MotionExamples.of(training, step, phases=2), MotionExamples.of(validation, step)
     peak = examples.peak
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         network = TendonNetwork(architecture, rounds, step)
 
     def loss(network: nn.Module, told: Tensor, force: Tensor, rate: Tensor, weight: Tensor, *rest: Tensor) -> Tensor:
-        found = network(Strides.from_tensors(rest), told)
+        found = network(StrideInputs.from_tensors(rest), told)
         return loss_of(found, force, rate, weight, peak.to(told.device), step)
 
     history = fit(network, examples.tensors, held_out.tensors, loss, options, checkpoint, progress)
@@ -180,7 +180,7 @@ def loss_of(found: Sequence[Tensor], force: Tensor, rate: Tensor, weight: Tensor
     return total + RATE * mean_square(rates.of(found[-1]) - rate)
 
 
-def check_solved(training: Sequence[Solved], validation: Sequence[Solved]) -> None:
+def check_solved(training: Sequence[SolvedMotion], validation: Sequence[SolvedMotion]) -> None:
     """Refuse nothing to learn from, and solutions that do not go together."""
     for what, solved in (("training", training), ("validation", validation)):
         if not solved:
@@ -195,5 +195,5 @@ def check_solved(training: Sequence[Solved], validation: Sequence[Solved]) -> No
                 raise InputError(explain("solutions of the same muscles and coordinates", unlike(wanted, own), fix))
 
 
-def _every(one: Solved) -> NDArray[np.intp]:
+def _every(one: SolvedMotion) -> NDArray[np.intp]:
     return np.flatnonzero(one.inside)

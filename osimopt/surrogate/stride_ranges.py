@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..problem.problem import RedundancyProblem
 from .scaler import SLACK, Scaler
-from .strides import Strides
+from .strides import StrideInputs
 from .tendon_network import constants, rigid_state
 
 Array = NDArray[np.float64]
@@ -24,7 +24,7 @@ QUANTITIES = ("fiber_length", "fiber_velocity", "tendon_ratio", "tendon_strain",
 
 def features(problem: RedundancyProblem) -> Array:
     """(T, 12 + D) least and largest of each of ``QUANTITIES``, and the moments that muscles serve."""
-    strides = Strides.of([problem])
+    strides = StrideInputs.of([problem])
     shape = (1, len(problem), len(problem.muscles))
     extremes = [end[0].numpy() for values in _quantities(strides) for end in values.expand(shape).aminmax(dim=-1)]
     return np.column_stack([*extremes, strides.moment[0].numpy()])
@@ -37,7 +37,7 @@ def named_features(problem: RedundancyProblem) -> list[str]:
     return of_muscles + [f"{problem.coordinates[index]} moment" for index in served]
 
 
-def beyond(ranges: Scaler, strides: Strides) -> Tensor:
+def beyond(ranges: Scaler, strides: StrideInputs) -> Tensor:
     """(B, T) frames in which a muscle or a moment lies beyond the ranges, or is no number."""
     count = 2 * len(QUANTITIES)
     low = np.concatenate([ranges.low[0:count:2], ranges.low[count:]])
@@ -50,7 +50,7 @@ def beyond(ranges: Scaler, strides: Strides) -> Tensor:
     return ~inside.expand(strides.strength.shape[0], strides.length.shape[1])
 
 
-def _quantities(strides: Strides) -> list[Tensor]:
+def _quantities(strides: StrideInputs) -> list[Tensor]:
     """``QUANTITIES``, each (B, T, M), or with 1 in place of T where it does not vary in time."""
     state = rigid_state(strides)
     return [state.length, state.velocity, *constants(strides).unbind(dim=-1)]

@@ -28,7 +28,7 @@ DYNAMICS = ("activation_time_constant", "deactivation_time_constant", "activatio
 
 
 @dataclass(frozen=True, eq=False)
-class Strides:
+class StrideInputs:
     """See the module.
 
     ``length``, ``speed`` (B, T, M) of muscle-tendon units in m and m/s, ``arm`` (B, T, D, M) in m, ``moment``
@@ -51,7 +51,7 @@ class Strides:
     @classmethod
     def of(
         cls, problems: Sequence[RedundancyProblem], kind: torch.dtype = torch.float64, device: str = "cpu"
-    ) -> Strides:
+    ) -> StrideInputs:
         """Of problems of as many frames each, of one model."""
 
         def put(arrays: Sequence[Any]) -> Tensor:
@@ -70,10 +70,10 @@ class Strides:
             *_muscles(parameters, kind, device),
         )
 
-    def with_muscles(self, parameters: Sequence[MuscleParameters]) -> Strides:
+    def with_muscles(self, parameters: Sequence[MuscleParameters]) -> StrideInputs:
         """One motion with the muscles of several variants."""
         strength, fiber, dynamics = _muscles(parameters, self.length.dtype, str(self.length.device))
-        return Strides.from_tensors([*(tensor[:1] for tensor in self.tensors[:7]), strength, *fiber, *dynamics])
+        return StrideInputs.from_tensors([*(tensor[:1] for tensor in self.tensors[:7]), strength, *fiber, *dynamics])
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -82,20 +82,20 @@ class Strides:
         return (*own, *self.fiber, *self.dynamics)
 
     @classmethod
-    def from_tensors(cls, tensors: Sequence[Tensor]) -> Strides:
+    def from_tensors(cls, tensors: Sequence[Tensor]) -> StrideInputs:
         """The inverse of ``tensors``."""
         length, speed, arm, moment, reserve, lower, upper, strength, *rest = tensors
         *fiber, rise, fall, smoothing = rest
         dynamics = (rise, fall, smoothing)
         return cls(length, speed, arm, moment, reserve, lower, upper, strength, Fiber(*fiber), dynamics)
 
-    def to(self, kind: torch.dtype, device: str) -> Strides:
+    def to(self, kind: torch.dtype, device: str) -> StrideInputs:
         """In another precision, on a device."""
-        return Strides.from_tensors([tensor.to(device, kind) for tensor in self.tensors])
+        return StrideInputs.from_tensors([tensor.to(device, kind) for tensor in self.tensors])
 
-    def variants(self, keep: slice) -> Strides:
+    def variants(self, keep: slice) -> StrideInputs:
         """Some of the variants; what they share stays."""
-        return Strides.from_tensors([t if len(t) == 1 else t[keep] for t in self.tensors])
+        return StrideInputs.from_tensors([t if len(t) == 1 else t[keep] for t in self.tensors])
 
     def moments(self, force: Tensor) -> Tensor:
         """(B, T, D) N·m of normalised forces (B, T, M)."""
@@ -131,7 +131,7 @@ def priced(gram: Tensor, moment: Tensor) -> Tensor:
     return price
 
 
-def balanced(force: Tensor, give: Tensor, strides: Strides) -> tuple[Tensor, Tensor]:
+def balanced(force: Tensor, give: Tensor, strides: StrideInputs) -> tuple[Tensor, Tensor]:
     """The forces that meet the moments with reserves, nearest to these, and the prices of moments (B, T, D).
 
     Minimises Σ ΔF²/give + Σ (reserves' controls)² with the weight that these have in the cost.

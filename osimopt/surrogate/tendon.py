@@ -17,7 +17,7 @@ from torch import Tensor
 from ..muscle.activation import activation_rate
 from ..muscle.contraction import FiberState, fiber_state
 from .rates import Rates
-from .strides import Strides, balanced
+from .strides import StrideInputs, balanced
 from .tendon_network import LEAST_FORCE, MOST_FORCE, multipliers
 
 #: Times that the muscles which are free share what the others cannot carry, and how much these still give way.
@@ -60,7 +60,7 @@ class Decoded:
         return self.force - self.carried
 
 
-def decode(force: Tensor, strides: Strides, rates: Rates, shares: int = SHARES) -> Decoded:
+def decode(force: Tensor, strides: StrideInputs, rates: Rates, shares: int = SHARES) -> Decoded:
     """Make an answer of forces (B, T, M) at the frames of ``rates``; nothing in it is NaN, whatever they are.
 
     ``shares`` is how many times free muscles share what the others cannot carry.
@@ -89,7 +89,7 @@ def decode(force: Tensor, strides: Strides, rates: Rates, shares: int = SHARES) 
     )  # fmt: skip
 
 
-def excitation_of(rate: Tensor, activation: Tensor, strides: Strides) -> Tensor:
+def excitation_of(rate: Tensor, activation: Tensor, strides: StrideInputs) -> Tensor:
     """The excitation at which activation changes at a rate (1/s), by Newton's method from the mean time constant."""
     rise, fall, smoothing = strides.dynamics
     stretch = 0.5 + 1.5 * activation
@@ -109,10 +109,10 @@ def _sensible(force: Tensor) -> Tensor:
     return torch.nan_to_num(force, nan=LEAST_FORCE).clamp(LEAST_FORCE, MOST_FORCE)
 
 
-def _state(force: Tensor, rate: Tensor, strides: Strides) -> FiberState:
+def _state(force: Tensor, rate: Tensor, strides: StrideInputs) -> FiberState:
     return fiber_state(strides.length, strides.speed, force, rate, strides.fiber)
 
 
-def _within(values: Tensor, strides: Strides) -> Tensor:
+def _within(values: Tensor, strides: StrideInputs) -> Tensor:
     inside = torch.minimum(torch.maximum(values, strides.lower), strides.upper)
     return torch.where(torch.isnan(values), strides.lower.expand_as(values), inside)

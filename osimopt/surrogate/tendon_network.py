@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..muscle.contraction import FiberState, active_multiplier, fiber_state, passive_multiplier
 from .architecture import Architecture, build
 from .rates import Rates
-from .strides import Strides, balanced, priced
+from .strides import StrideInputs, balanced, priced
 
 #: Newton steps of the estimate; sizes of a step that are tried; damping, as a share of the diagonal, where more than
 #: LARGE N·m are missed: 6 steps leave less than 0.2 N·m in nine of ten frames of a walk with 80 muscles.
@@ -32,7 +32,7 @@ MEMORY, SAID = 2, 4
 UNIT = 0.3
 
 
-def estimate(strides: Strides) -> Tensor:
+def estimate(strides: StrideInputs) -> Tensor:
     """(B, T, M, 6) ``ESTIMATE``: static optimization of Σ a² on rigid tendons, and the rigid fibre."""
     state = rigid_state(strides)
     active, passive = multipliers(state, strides)
@@ -45,7 +45,7 @@ def estimate(strides: Strides) -> Tensor:
     return torch.stack([part.expand(shape) for part in told], dim=-1)
 
 
-def _static_prices(strides: Strides, active: Tensor, passive: Tensor) -> Tensor:
+def _static_prices(strides: StrideInputs, active: Tensor, passive: Tensor) -> Tensor:
     """Prices (B, T, D) near the dual optimum of static optimization with these muscles."""
     asked = strides.moment - strides.moments(passive)
     whole = strides.gram(active**2)
@@ -72,7 +72,7 @@ def _static_prices(strides: Strides, active: Tensor, passive: Tensor) -> Tensor:
     return price
 
 
-def rigid_state(strides: Strides) -> FiberState:
+def rigid_state(strides: StrideInputs) -> FiberState:
     """Fibres on rigid tendons."""
     fiber = strides.fiber
     along = strides.length - fiber.slack
@@ -81,13 +81,13 @@ def rigid_state(strides: Strides) -> FiberState:
     return FiberState(length / fiber.optimal, strides.speed * cosine / fiber.fastest, cosine)
 
 
-def multipliers(state: FiberState, strides: Strides) -> tuple[Tensor, Tensor]:
+def multipliers(state: FiberState, strides: StrideInputs) -> tuple[Tensor, Tensor]:
     """Active and passive normalised force along the tendon."""
     active = active_multiplier(state, strides.fiber) * state.cosine
     return active, passive_multiplier(state, strides.fiber) * state.cosine
 
 
-def _within(activation: Tensor, strides: Strides) -> Tensor:
+def _within(activation: Tensor, strides: StrideInputs) -> Tensor:
     return torch.minimum(torch.maximum(activation, strides.lower), strides.upper)
 
 
@@ -100,7 +100,7 @@ class TendonNetwork(nn.Module):
         told = len(ESTIMATE) + 1 + len(STATE) + len(CONSTANTS) + MEMORY
         self.rounds = nn.ModuleList(_quiet(build(architecture, told, SAID)) for _ in range(rounds))
 
-    def forward(self, strides: Strides, told: Tensor) -> list[Tensor]:
+    def forward(self, strides: StrideInputs, told: Tensor) -> list[Tensor]:
         """Normalised tendon forces (B, T, M) after each round, given the ``estimate``."""
         force, _ = balanced(told[..., 0], told[..., 2] ** 2, strides)
         rates = Rates.uniform(force.shape[1], self.step, force)
@@ -117,7 +117,7 @@ class TendonNetwork(nn.Module):
         return found
 
 
-def constants(strides: Strides) -> Tensor:
+def constants(strides: StrideInputs) -> Tensor:
     """(B, 1, M, 4) ``CONSTANTS``: what muscles are by their parameters, about 1 in size."""
     fiber = strides.fiber
     told = (
@@ -135,7 +135,7 @@ def _scaled(told: Tensor) -> list[Tensor]:
     return [force, torch.tanh(pull), torch.tanh(4.0 * pull), active, passive, length, 3.0 * velocity]
 
 
-def _now(force: Tensor, rate: Tensor, strides: Strides) -> tuple[Tensor, list[Tensor]]:
+def _now(force: Tensor, rate: Tensor, strides: StrideInputs) -> tuple[Tensor, list[Tensor]]:
     """Active multiplier and ``STATE``, (B, T, M) each, of the fibres with these forces."""
     force = force.clamp(LEAST_FORCE, MOST_FORCE)
     state = fiber_state(strides.length, strides.speed, force, rate, strides.fiber)

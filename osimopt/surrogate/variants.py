@@ -18,7 +18,7 @@ from ..problem.problem import RedundancyProblem
 from .prediction import LEAST_PEAK
 from .rates import Rates
 from .stride_ranges import beyond
-from .strides import Strides
+from .strides import StrideInputs
 from .tendon import decode
 from .tendon_network import estimate
 
@@ -73,7 +73,7 @@ def solve_variants(
     """Predict, decode and check variants whose muscles are ``parameters``; see ``DynamicSurrogate.solve_variants``."""
     _check(problem, parameters)
     kind, device = torch.float32, surrogate.device
-    whole = Strides.of([problem], torch.float64, device)
+    whole = StrideInputs.of([problem], torch.float64, device)
     peak = whole.moment.abs().amax(dim=1, keepdim=True).clamp(min=LEAST_PEAK).to(kind)
     rates = Rates.at(problem.time, whole.length.to(kind))
     served = np.flatnonzero(problem.geometry.served)
@@ -108,7 +108,7 @@ def _side_by_side(
 
 
 def _part(
-    surrogate: DynamicSurrogate, strides: Strides, rates: Rates, peak: torch.Tensor, tolerance: float
+    surrogate: DynamicSurrogate, strides: StrideInputs, rates: Rates, peak: torch.Tensor, tolerance: float
 ) -> tuple[NDArray[np.generic], ...]:
     force = surrogate.network(strides, estimate(strides))[-1]
     found = decode(force, strides, rates, SHARES)

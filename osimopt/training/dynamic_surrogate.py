@@ -15,7 +15,7 @@ from ..problem.problem import RedundancyProblem
 from ..surrogate.dynamic import TOLERANCE, DynamicSurrogate
 from ..surrogate.dynamic_training import IDLE, OPTIONS, train_dynamic
 from ..surrogate.prediction import judged
-from ..surrogate.strides import Strides, parameters_of
+from ..surrogate.strides import StrideInputs, parameters_of
 from ..surrogate.tendon_network import estimate
 from ..surrogate.training import History, TrainingOptions
 from .dynamic_data import COUNTS, DynamicSample, generate
@@ -141,7 +141,7 @@ def share_of_peak(found: Sequence[Array], exact: Sequence[Array]) -> dict[str, f
 
 def _told(sample: DynamicSample) -> Array:
     """(T, M, 4) static force, fibre length and velocity on rigid tendons, and 1."""
-    told = estimate(Strides.of([sample.problem]))[0].numpy()[sample.inside]
+    told = estimate(StrideInputs.of([sample.problem]))[0].numpy()[sample.inside]
     return np.concatenate([told[..., [0, 4, 5]], np.ones_like(told[..., :1])], axis=-1)
 
 

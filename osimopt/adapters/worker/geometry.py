@@ -30,7 +30,7 @@ LENGTH_POSTURES = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class ArmPlan:
     """How to get the moment arms of the pairs with few velocities.
 
     ``groups``: free coordinates of which no muscle spans two, moved at once, and for each the (pair, muscle) to ask;
@@ -74,7 +74,7 @@ def _arms_in(session: Session, postures: Array, muscles: Sequence[int]) -> tuple
     return arms, spanned, _take_from_forces(session, postures, arms, muscles)
 
 
-def make_plan(session: Session, coordinate: Index, muscle: Index, spanned: NDArray[np.bool_], probed: Index) -> Plan:
+def make_plan(session: Session, coordinate: Index, muscle: Index, spanned: NDArray[np.bool_], probed: Index) -> ArmPlan:
     """Group the free coordinates so that no muscle spans two of a group; greedy, in their order."""
     by_row: dict[int, list[tuple[int, Any]]] = {}
     probed_pairs = []
@@ -93,10 +93,10 @@ def make_plan(session: Session, coordinate: Index, muscle: Index, spanned: NDArr
         groups[place][0].append(row)
         groups[place][1].extend(asked)
         taken[place] = taken[place] | spanned[row]
-    return Plan(len(coordinate), groups, probed, probed_pairs)
+    return ArmPlan(len(coordinate), groups, probed, probed_pairs)
 
 
-def moment_arms(session: Session, to_free: Array, plan: Plan) -> Array:
+def moment_arms(session: Session, to_free: Array, plan: ArmPlan) -> Array:
     """Moment arms (P,) of the planned pairs at the posture that is set.
 
     The lengthening speed at unit speed of one coordinate, the coupled ones following (``to_free``, (N, D)), is −(moment
@@ -134,7 +134,7 @@ def _take_from_forces(session: Session, postures: Array, arms: Array, muscles: S
     return np.array(sorted(probed), dtype=np.intp)
 
 
-def _try(session: Session, posture: Array, plan: Plan) -> Array:
+def _try(session: Session, posture: Array, plan: ArmPlan) -> Array:
     set_posture(session, 0.0, posture)
     return moment_arms(session, jacobian(session, posture)[:, session.free()], plan)
 
