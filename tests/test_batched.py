@@ -318,7 +318,7 @@ def test_a_solution_as_initial_guess_saves_steps() -> None:
 
 def test_options_that_do_not_go_together() -> None:
     problem = RedundancyProblem.from_arrays([0.05], [500.0], 10.0)
-    with pytest.raises(osimopt.InputError, match="no activations as initial_guess"):
+    with pytest.raises(osimopt.InputError, match="expected initial_guess=None or a solution"):
         solve_static(problem, solver="newton", initial_guess=[0.5])
     assert solve_static(problem, initial_guess=[0.5]).provenance["solver"]["used"] == "slsqp"
     assert solve_static(problem, exponent=8).provenance["solver"]["used"] == "newton"

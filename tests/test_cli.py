@@ -246,6 +246,7 @@ def test_table(call, arm, tmp_path: Path) -> None:
     assert files(".") == {"strength"}
 
 
+@pytest.mark.slow
 def test_table_looks_at_its_folder_first(call, arm, tmp_path: Path) -> None:
     (tmp_path / "strength").mkdir()
     (tmp_path / "strength" / "notes.txt").touch()
@@ -264,6 +265,7 @@ def test_table_about_a_coordinate_without_muscles(call, two_leg) -> None:
     assert done.out.strip() == "No muscle acts on pelvis_tx: every moment arm is 0."
 
 
+@pytest.mark.slow
 def test_fit_geometry_never_overwrites_an_input_or_anything_else(call, arm, tmp_path: Path) -> None:
     shutil.copy(arm.model, tmp_path / "arm.osim")
     shutil.copy(arm.motion, tmp_path / "arm.mot")

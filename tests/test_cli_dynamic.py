@@ -102,6 +102,7 @@ def test_every_option_arrives(solve, monkeypatch: pytest.MonkeyPatch) -> None:
     assert activation.iloc[-1].to_numpy() == pytest.approx(activation.iloc[0].to_numpy(), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_mesh_is_refined_when_asked(solve) -> None:
     done = solve(*SHORT, "--mesh-interval", 0.1, "--mesh-tolerance", 1e-4, "--derivative-penalty", 0.1, "-o", "out")
     assert done.code == 0, done.err

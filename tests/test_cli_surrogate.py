@@ -51,6 +51,7 @@ def test_train_predict_and_solve(arm, call, trained: Path) -> None:
     assert alone.code == (1 if beyond else 0)
 
 
+@pytest.mark.slow
 def test_training_goes_on_where_it_was_stopped(arm, call, trained: Path) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

@@ -89,6 +89,7 @@ def test_provenance_says_the_cost() -> None:
 
 
 @pytest.mark.parametrize("cost", DYNAMIC_COSTS)
+@pytest.mark.slow
 def test_every_cost_with_elastic_tendons(degroote: RedundancyProblem, cost: str) -> None:
     solution = solve_dynamic(degroote, cost=cost, mesh_interval=0.05)
     assert solution.success
@@ -181,6 +182,7 @@ def test_activation_begins_at_its_excitation(transcription: str) -> None:
 
 
 @pytest.mark.parametrize("cost", ["excitation_power", "activation_power", "sum_force_squared", "min_max"])
+@pytest.mark.slow
 def test_the_price_of_the_start(cost: str) -> None:
     """What the static cost of the first point is, for as long as activation outlasts excitation."""
     solution = solved(cost=cost)
@@ -193,6 +195,7 @@ def test_the_price_of_the_start(cost: str) -> None:
 
 
 @pytest.mark.parametrize("transcription", ["trapezoidal", "hermite-simpson", RADAU])
+@pytest.mark.slow
 def test_a_paid_start_is_near_what_a_longer_interval_gives(transcription: str) -> None:
     long = solved(transcription=transcription, mesh_interval=0.01)
     at = np.searchsorted(long.time, 0.3 - 1e-9)
@@ -232,6 +235,7 @@ def test_slower_muscles_need_earlier_excitations() -> None:
 # ------------------------------------------------------------------------------------ guesses and solving
 
 
+@pytest.mark.slow
 def test_every_guess_leads_to_the_same(degroote: RedundancyProblem) -> None:
     reference = solved()
     points = reference.activation.shape

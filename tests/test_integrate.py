@@ -189,6 +189,7 @@ def one_by_one(nodes: Nodes, unknowns: Unknowns, start: Array) -> Array:
 
 
 @pytest.mark.parametrize("name", ["hermite-simpson", "legendre-gauss-radau-2"])
+@pytest.mark.slow
 def test_pieces_that_meet_are_one_integration(name: str) -> None:
     """Excitations jump and bend, and the solution's own states are far from any; the whole must not care."""
     mesh = Mesh.uniform(scheme(name), 0.0, 0.12, 0.03)

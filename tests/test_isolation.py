@@ -220,6 +220,7 @@ def test_idle_processes_outlive_the_death_of_another() -> None:
     assert pid(1) == first[1]
 
 
+@pytest.mark.slow
 def test_a_model_works_after_a_crash(arm) -> None:
     before = load_problem(arm.model, arm.motion, time_range=(0.0, 0.05))
     with pytest.raises(ModelError):

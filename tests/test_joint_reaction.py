@@ -69,6 +69,7 @@ def test_the_arm_piece_by_piece(arm: Example, arm_folder: Path) -> None:
     check(found, joints)
 
 
+@pytest.mark.slow
 def test_without_the_added_reserves_opensim_complains(arm: Example, arm_folder: Path) -> None:
     """Given the file of muscles alone it warns in its log, and takes forces from default states."""
     joints = {"r_elbow": ("r_ulna_radius_hand",)}
@@ -95,6 +96,7 @@ def test_two_legs(two_leg: TwoLeg, tmp_path: Path, model: str) -> None:
     check(found, LEG)
 
 
+@pytest.mark.slow
 def test_dynamic_solutions_have_tendon_forces(arm: Example, tmp_path: Path) -> None:
     problem = osimopt.load_problem(arm.model, arm.motion, time_range=(0.3, 0.6))
     solution = osimopt.solve_dynamic(problem, muscles={"ignore_passive_fiber_force": True}, mesh_interval=0.02)

@@ -213,6 +213,7 @@ def test_model(cases: Callable[[str], Case], name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY if name not in ("joint_weld", "300_muscles")])
+@pytest.mark.slow
 def test_degrees_say_the_same(cases: Callable[[str], Case], name: str) -> None:
     case = cases(name)
     degrees = case.load(case.folder / f"{name}_degrees.mot")

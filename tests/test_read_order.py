@@ -162,6 +162,7 @@ def test_loads_with_defaults_are_the_loads(alone: Callable[[str], Array]) -> Non
     np.testing.assert_array_equal(alone("other loads"), alone("plain loads"))
 
 
+@pytest.mark.slow
 def test_live_models(folder: Path, alone: Callable[[str], Array]) -> None:
     """Models of one session in which a file with <defaults> was read between them.
 
