@@ -72,7 +72,7 @@ def test_what_is_no_problem_is_refused(tmp_path: Path, content: bytes | None) ->
 
 def test_arrays_of_somebody_else_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", a=np.zeros(3))
-    with pytest.raises(osimopt.InputError, match="without osimopt.s header"):
+    with pytest.raises(osimopt.InputError, match="without osimopt's header"):
         read_problem(tmp_path / "x.npz")
 
 
