@@ -10,7 +10,7 @@ demo: .venv/installed
 	$(BIN)/osimopt demo --overwrite
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" tests
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" tests
 
 # What `make test` leaves out: whole studies, walks of 80 muscles, scripts in fresh processes, and the study of one paper.
 test-slow: .venv/installed

@@ -39,6 +39,7 @@ def emg(arm) -> Path:
     return write_table(table, Path("emg.sto"))
 
 
+@pytest.mark.slow
 def test_validate(arm, call, emg: Path) -> None:
     done = call(
         "validate", arm.model, arm.motion, emg, "-m", "map.toml", "--mvc", "yes", "--costs",

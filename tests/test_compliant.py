@@ -21,6 +21,7 @@ def walk(two_leg: Any) -> osimopt.RedundancyProblem:
     return osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads, passive_force=True)
 
 
+@pytest.mark.slow
 def test_forces_are_those_of_equilibrium_and_meet_the_moments(walk: osimopt.RedundancyProblem) -> None:
     solution = solve_static(walk, tendon="compliant")
     assert walk.parameters is not None

@@ -55,6 +55,7 @@ def by_highs(solution: RedundancySolution, frame: int, muscle: int, leave: str =
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.slow
 def test_ranges_are_those_of_single_linear_programs(family: str) -> None:
     options = {"coordinates": (1, 3), "muscles": (1, 7), "frames": (1, 2), **FAMILIES[family]}
 

@@ -151,6 +151,7 @@ def test_the_defaults_matter(alone: Callable[[str], Array]) -> None:
     ],
     ids=" then ".join,
 )  # fmt: skip
+@pytest.mark.slow
 def test_order_does_not_matter(reads: dict[str, Read], alone: Callable[[str], Array], order: tuple[str, ...]) -> None:
     right = {name: alone(name) for name in order}
     isolation.close("opensim")
