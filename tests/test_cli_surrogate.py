@@ -141,9 +141,10 @@ def test_networks_for_muscle_paths(arm, call) -> None:
     assert "a surrogate of static or dynamic optimization" in refused.err
 
 
-def test_the_line_of_epochs() -> None:
-    with epochs_line() as told:
-        told(1, 2, 0.5, 0.4)
+def test_the_line_of_epochs_is_for_terminals(capfd: pytest.CaptureFixture[str]) -> None:
+    with epochs_line() as moved:
+        moved(1, 2, 0.5, 0.4)
+    assert capfd.readouterr() == ("", "")
 
 
 QUICK = ("--kind", "dynamic", "--quick", "--duration", 0.2, "--epochs", 4, "--width", 8, "--depth", 2)

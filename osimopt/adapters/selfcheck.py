@@ -94,9 +94,8 @@ def check_trial(model: Model, motion: Kinematics, claims: Claims, n_jobs: int = 
     calls = []
     for frame in range(len(motion.time)):
         muscles = tuple(sorted({*range(frame % stride, len(names), stride), *suspects}))
-        calls.append(
-            (model.key, motion.frames(slice(frame, frame + 1)), claims.frames(slice(frame, frame + 1)), muscles)
-        )
+        row = slice(frame, frame + 1)
+        calls.append((model.key, motion.frames(row), claims.frames(row), muscles))
     return {"times_s": motion.time.tolist(), **_judged(_compare(model, calls, n_jobs), model, motion.time)}
 
 

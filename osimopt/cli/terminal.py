@@ -26,6 +26,7 @@ class _Console(Console):
     """
 
     def on_broken_pipe(self) -> None:
+        """Print nothing more, instead of raising an error."""
         self.quiet = True
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.file.fileno())

@@ -14,6 +14,7 @@ import pandas as pd
 
 from .. import isolation
 from ..adapters.load import load_problem
+from ..errors import InputError, explain
 from ..files.storage import write_table
 
 MODEL, MOTION = "subject_walk_scaled.osim", "coordinates.sto"
@@ -34,7 +35,8 @@ def derive_walk(folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the knees, which is why this is done
         motion = load_problem(model, folder / MOTION).kinematics
-    assert motion is not None
+    if motion is None:
+        raise InputError(explain("a motion with its kinematics", "none", "Fetch the data again.", folder / MOTION))
     for rate in RATES:
         keep = np.arange(0, len(motion.time), RATE // rate)
         index = pd.Index(np.round(motion.time[keep], 10), name="time")

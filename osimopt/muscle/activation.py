@@ -98,6 +98,7 @@ class _Curve(NamedTuple):
     smoothing: NDArray[np.float64]
 
     def evaluate(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Value and slope at distances x."""
         share = np.tanh(self.smoothing * x)
         speed = self.mean + self.swing * share
         return speed * x, speed + self.swing * self.smoothing * x * (1.0 - share) * (1.0 + share)
