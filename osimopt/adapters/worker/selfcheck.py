@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 def check_frames(key: ModelKey, motion: Kinematics, claims: Claims, muscles: tuple[int, ...]) -> list[Difference]:
     """Compare what was extracted at frames of a motion with OpenSim's single calls, of some muscles.
 
-    ``computeMomentArm`` takes 0.1 to 0.3 ms for each pair of muscle and coordinate, and a muscle's first call 2 ms more.
+    ``computeMomentArm`` takes 0.1 to 0.3 ms for a pair of muscle and coordinate, a muscle's first call 2 ms more.
     """
     session, free = load(key), load(key).free()
     found: list[Difference] = []
