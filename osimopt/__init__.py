@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .adapters.geometry_fit import fit_geometry as fit_geometry
-    from .adapters.load import load_problem as load_problem
     from .adapters.table import muscle_table as muscle_table
     from .analysis.cost_ranking import rank_costs as rank_costs
     from .analysis.identify import identify_cost as identify_cost
@@ -41,8 +40,9 @@ if TYPE_CHECKING:
     from .errors import SolverError as SolverError
     from .files.storage import read_table as read_table
     from .muscle.conversion import use_degroote_muscles as use_degroote_muscles
-    from .pipeline.long_motion import solve_to_folder as solve_to_folder
     from .pipeline.opensim_tool import run_setup as run_setup
+    from .pipeline.read import load_problem as load_problem
+    from .pipeline.solve import solve_to_folder as solve_to_folder
     from .polynomial import PolynomialGeometry as PolynomialGeometry
     from .problem.archive import read_problem as read_problem
     from .problem.archive import write_problem as write_problem
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "load_problem": "adapters.load",
+    "load_problem": "pipeline.read",
     "fit_geometry": "adapters.geometry_fit",
     "PolynomialGeometry": "polynomial",
     "muscle_table": "adapters.table",
@@ -70,7 +70,7 @@ _HOMES = {
     "propagate_uncertainty": "analysis.uncertainty",
     "read_problem": "problem.archive",
     "write_problem": "problem.archive",
-    "solve_to_folder": "pipeline.long_motion",
+    "solve_to_folder": "pipeline.solve",
     "run_setup": "pipeline.opensim_tool",
     "solve_static": "static.solve",
     "solve_dynamic": "dynamic.solve",

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from osimopt import ConfigError
-from osimopt.batch import files
 from osimopt.batch.jobs import Hashes, jobs_of
-from osimopt.batch.study import Files, Reading, read_study
+from osimopt.batch.study import read_study
 
 STUDY = """
 [defaults]
@@ -57,8 +56,7 @@ def test_jobs(folder: Path) -> None:
     first, last = jobs[0], jobs[-1]
     assert first.files["external_loads"] == str(folder / "S1" / "loads" / "a.xml")
     assert first.read == {"lowpass_hz": 6.0}
-    assert first.solve == {"method": "static", "cost": "activation_power", "exponent": 2.0, "tendon": "rigid",
-                           "solver": "auto"}  # fmt: skip
+    assert first.solve == {"method": "static"}
     assert last.read == {"lowpass_hz": 6.0, "time_range": (0.2, 0.8), "reserves": "none"}
     assert last.solve["method"] == "dynamic"
 
@@ -210,11 +208,6 @@ def test_the_content_of_every_file_is_in_the_key(everything: Path, what: str) ->
     assert key(everything) != before
     path.write_text("trial,start,end\na,0.1,0.5\n" if what == "events" else NAMED[what][1])
     assert key(everything) == before
-
-
-def test_fields_of_files_are_all_in_the_key() -> None:
-    """A new option that names a file is found here if it is not hashed."""
-    assert set(Files.model_fields) - set(Reading.model_fields) == {*files.NAMED, "force_sets"}
 
 
 def test_all_missing_files_at_once(everything: Path) -> None:

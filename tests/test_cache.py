@@ -16,7 +16,7 @@ import pytest
 import osimopt
 from osimopt.adapters import cache as cache_module
 from osimopt.adapters.cache import cached_path, digest
-from osimopt.adapters.request import Request
+from osimopt.adapters.options import ReadOptions
 from osimopt.files.storage import write_table
 from osimopt.polynomial import Fit, MusclePolynomial, PolynomialGeometry
 from osimopt.polynomial.files import fits_path
@@ -224,12 +224,12 @@ class Asked:
         (self.folder / name).write_text(text or name)
         return self.folder / name
 
-    def request(self, **changed: Any) -> Request:
-        return Request(**{"model": self.file("model.osim"), "motion": self.file("motion.mot"), **changed})
+    def request(self, **changed: Any) -> ReadOptions:
+        return ReadOptions(**{"model": self.file("model.osim"), "motion": self.file("motion.mot"), **changed})
 
     def key(self, **changed: Any) -> Path:
         request = self.request(**changed)
-        return cached_path(self.folder / "cache", request.files(), request.options())
+        return cached_path(self.folder / "cache", request.files(), request.settings())
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def loads_of(asked: Asked) -> Path:
     return asked.file("loads.xml", text)
 
 
-#: By field of Request: another value than the usual one.
+#: By field of ReadOptions: another value than the usual one.
 CHANGED: dict[str, Callable[[Asked], Any]] = {
     "model": lambda asked: asked.file("other.osim"),
     "motion": lambda asked: asked.file("other.mot"),
@@ -263,7 +263,7 @@ CHANGED: dict[str, Callable[[Asked], Any]] = {
 }
 
 
-@pytest.mark.parametrize("field", [field.name for field in fields(Request)])
+@pytest.mark.parametrize("field", [field.name for field in fields(ReadOptions)])
 def test_every_field_of_a_request_tells(asked: Asked, field: str) -> None:
     """A new field fails here until it is among the files or the options."""
     assert asked.key() == asked.key()
@@ -275,14 +275,14 @@ def test_contents_tell_and_names_do_not(asked: Asked) -> None:
     first = asked.key(external_loads=loads_of(asked))
     asked.file("grf.mot", "others")
     request = asked.request(external_loads=asked.folder / "loads.xml")
-    assert cached_path(asked.folder / "cache", request.files(), request.options()) != first
+    assert cached_path(asked.folder / "cache", request.files(), request.settings()) != first
 
 
 def test_numbers_of_numpy_are_numbers(asked: Asked) -> None:
     one = asked.key(time_range=(0.0, 1.0), lowpass_hz=6.0, reserves={"knee": 2.0}, weld=("a",))
     same_values = {"time_range": np.array([0.0, 1.0]), "lowpass_hz": np.float32(6.0), "weld": ["a"]}
     assert asked.key(**same_values, reserves={"knee": np.float64(2.0)}) == one
-    options = asked.request(**same_values, reserves=actuators()).options()
+    options = asked.request(**same_values, reserves=actuators()).settings()
     assert json.loads(json.dumps(options)) == options
 
 
@@ -329,7 +329,7 @@ def test_how_paths_were_fitted_tells(asked: Asked) -> None:
     file = asked.folder / "paths.xml"
     paths().write(file)
     first = asked.key(geometry=file)
-    assert asked.request(geometry=str(file)).options()["geometry"] == "file"
+    assert asked.request(geometry=str(file)).settings()["geometry"] == "file"
     fits_path(file).write_text(fits_path(file).read_text().replace("high = [1.0]", "high = [2.0]"))
     second = asked.key(geometry=file)
     fits_path(file).unlink()

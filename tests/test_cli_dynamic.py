@@ -84,7 +84,7 @@ def test_every_option_arrives(solve, monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(given)
         return solve_dynamic(problem, **given)
 
-    monkeypatch.setattr("osimopt.dynamic.solve.solve_dynamic", listening)
+    monkeypatch.setattr("osimopt.pipeline.solve.solve_dynamic", listening)
     done = solve(*SHORT, *options, "--out", "out")
     assert done.code == 0, done.err
     assert re.search(r"^warning: The motion does not end .* r_elbow_flex by \d+%.*leave periodic= out", done.err, re.M)
@@ -158,9 +158,13 @@ def test_the_readme_command_exists() -> None:
         ("dynamic", ["--max-refinements", -1], "max_refinements as a whole number ≥ 0, got -1"),
         ("dynamic", ["--mesh-tolerance", "nan"], "mesh_tolerance of 1e-05 or more, got nan"),
         ("dynamic", ["--time-constants", 0, 0.04], "time_constants as two positive finite numbers in s"),
-        ("dynamic", ["--passive-force"], "own muscles with --tendon compliant, got --passive-force"),
-        ("dynamic", ["--gain", "isometric"], "got --gain isometric"),
-        ("dynamic", ["--gain", "corrected", "--tendon", "rigid", "--active-width", 1.5], "with --active-width or"),
+        ("dynamic", ["--passive-force"], "own muscles with compliant tendons, got passive_force=True"),
+        ("dynamic", ["--gain", "isometric"], "got gain='isometric'"),
+        (
+            "dynamic",
+            ["--gain", "corrected", "--tendon", "rigid", "--active-width", 1.5],
+            "with muscles={'active_force_width_scale': 1.5}, got gain",
+        ),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
 )
@@ -247,7 +251,7 @@ def test_ctrl_c_ends_after_the_iteration(solve, monkeypatch: pytest.MonkeyPatch)
 
         yield moved
 
-    monkeypatch.setattr(dynamic, "iterations", impatient)
+    monkeypatch.setattr("osimopt.cli.solve.iterations", impatient)
     done = solve("--mesh-interval", 0.003, "--out", "out")
     assert done.code == 1
     assert re.search(r"^error: Stopped by the user after \d+ iterations.* Nothing was written\.$", done.err, re.M)

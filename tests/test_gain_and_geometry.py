@@ -12,7 +12,7 @@ from conftest import TwoLeg
 import osimopt
 from osimopt import InputError, PolynomialGeometry, RedundancyProblem, fit_geometry, load_problem
 from osimopt.adapters.load import open_trial
-from osimopt.adapters.request import Request
+from osimopt.adapters.options import ReadOptions
 from osimopt.datasets.example import Example
 from osimopt.files.storage import write_table
 from osimopt.muscle import rigid_tendon_gain
@@ -179,7 +179,7 @@ def test_a_motion_outside_the_fitted_range_is_warned_of(
 
 
 def test_polynomial_paths_in_pieces(two_leg: TwoLeg, fitted: PolynomialGeometry, fast: RedundancyProblem) -> None:
-    trial = open_trial(Request(two_leg.model, two_leg.motion, two_leg.loads, geometry=fitted))
+    trial = open_trial(ReadOptions(two_leg.model, two_leg.motion, two_leg.loads, geometry=fitted))
     pieces = list(trial.pieces(25))
     assert [len(piece) for piece in pieces] == [25, 25, 20]
     for name in ("time", "moment_arm", "max_force", "generalized_force"):
@@ -227,7 +227,7 @@ def test_muscles_without_a_path_keep_the_models_own(
 def test_pieces_and_other_times_of_such_a_problem(two_leg: TwoLeg, lacking: PolynomialGeometry, tmp_path: Path) -> None:
     files = two_leg.model, two_leg.motion, two_leg.loads
     whole = load_problem(*files, geometry=lacking, cache=tmp_path)
-    pieces = list(open_trial(Request(*files, geometry=lacking)).pieces(25))
+    pieces = list(open_trial(ReadOptions(*files, geometry=lacking)).pieces(25))
     for name in ("moment_arm", "max_force"):
         joined = np.concatenate([getattr(piece, name) for piece in pieces])
         np.testing.assert_allclose(joined, getattr(whole, name), rtol=1e-10, atol=1e-9)

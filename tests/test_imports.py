@@ -18,6 +18,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "osimopt"
 #: Each module or folder of osimopt may import itself and those before it.
 ORDER = (
     "errors",
+    "options",
     "notices",
     "isolation",
     "signals",

@@ -12,15 +12,15 @@ import pytest
 
 import osimopt
 from osimopt.adapters.load import open_trial
-from osimopt.adapters.request import Request
-from osimopt.pipeline.long_motion import solve_to_folder
+from osimopt.adapters.options import ReadOptions
+from osimopt.pipeline.solve import solve_to_folder
 from osimopt.solution.folder import write_pieces
 from osimopt.solution.summary import Summary
 
 
 def test_pieces_make_the_whole(two_leg: Any) -> None:
     whole = osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads)
-    trial = open_trial(Request(two_leg.model, two_leg.motion, two_leg.loads))
+    trial = open_trial(ReadOptions(two_leg.model, two_leg.motion, two_leg.loads))
     seen: list[tuple[int, int]] = []
     pieces = list(trial.pieces(30, lambda done, total: seen.append((done, total))))
     assert [len(piece) for piece in pieces] == [30, 30, len(whole) - 60]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 import osimopt
 from osimopt import InputError, RedundancyProblem
 from osimopt.adapters.load import open_trial
-from osimopt.adapters.request import Request
+from osimopt.adapters.options import ReadOptions
 from osimopt.errors import ModelError
 from osimopt.files.storage import write_table
 from osimopt.polynomial import MusclePolynomial, PolynomialGeometry
@@ -486,11 +486,11 @@ def test_given_moments_are_splined(two_leg: Any, tmp_path: Path) -> None:
 
 
 def test_a_trial_is_not_changed_by_asking(two_leg: Any) -> None:
-    trial = open_trial(Request(two_leg.model, two_leg.motion, two_leg.loads))
+    trial = open_trial(ReadOptions(two_leg.model, two_leg.motion, two_leg.loads))
     time = trial.motion.time
     before = trial.at(middle(time))
     assert "reserves_added" not in trial.provenance
-    again = open_trial(Request(two_leg.model, two_leg.motion, two_leg.loads))
+    again = open_trial(ReadOptions(two_leg.model, two_leg.motion, two_leg.loads))
     assert_close(trial.problem(), again.problem(), SAME)
     assert_close(trial.at(middle(time)), before, SAME)
     assert len(trial) == len(time)

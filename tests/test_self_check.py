@@ -15,7 +15,7 @@ from osimopt import ModelError, RedundancyProblem, load_problem, solve_dynamic, 
 from osimopt.adapters import selfcheck
 from osimopt.adapters.load import open_trial
 from osimopt.adapters.messages import Claims
-from osimopt.adapters.request import Request
+from osimopt.adapters.options import ReadOptions
 from osimopt.adapters.selfcheck import LIMITS, check_trial
 
 #: Seconds of the two-leg motion that are read.
@@ -24,7 +24,7 @@ TIMES = (0.1, 0.3)
 
 @pytest.fixture(scope="module")
 def trial(two_leg: TwoLeg) -> Any:
-    return open_trial(Request(two_leg.model, two_leg.motion, two_leg.loads, time_range=TIMES))
+    return open_trial(ReadOptions(two_leg.model, two_leg.motion, two_leg.loads, time_range=TIMES))
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from ..problem.problem import RedundancyProblem
 EXTRACTION = 3
 
 
-def cached_path(folder: str | os.PathLike[str], files: Mapping[str, Path | None], options: Mapping[str, Any]) -> Path:
+def cached_path(folder: str | os.PathLike[str], files: Mapping[str, Path], options: Mapping[str, Any]) -> Path:
     """Where the problem of these files and options is kept: named by their contents and the versions that read them.
 
     Raises
@@ -34,7 +34,7 @@ def cached_path(folder: str | os.PathLike[str], files: Mapping[str, Path | None]
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(explain("a folder for the cache", "a file", "Choose another place.", folder))
-    contents = {name: sha256(path) for name, path in files.items() if path is not None}
+    contents = {name: sha256(path) for name, path in files.items()}
     versions = {"extraction": EXTRACTION, **{name: version(name) for name in ("osimopt", "opensim")}}
     try:
         text = json.dumps([contents, options, versions])  # in their order: that of reserves decides the actuators'

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ..adapters.loads import find_data
+from ..adapters.options import COMPUTED, FILES, numbered
 from ..emg.presets import PRESETS
 from ..errors import InputError, explain
 from ..polynomial.files import fits_path
 from .study import Files, Study
 
-#: Options of a trial that name a file.
-NAMED = ("external_loads", "generalized_force", "speeds", "geometry", "emg", "strides")
-#: What geometry says where it names none.
-NO_FILE = ("opensim", "polynomial")
+#: Keys of a trial that name files.
+NAMED = (*FILES, "emg", "strides")
 
 
 @dataclass(frozen=True)
@@ -38,14 +37,15 @@ class Finder:
         """Paths by what they are; the last of the words counts."""
         found: dict[str, str] = {}
         for what in NAMED:
-            given = _last(words, what)
-            if given is not None and not (what == "geometry" and given in NO_FILE):
+            given = last_given(words, what)
+            if isinstance(given, (list, tuple)):
+                for key, pattern in numbered(what, given).items():
+                    found |= self._resolved(key, pattern, subject, trial)
+            elif given is not None and not (what == "geometry" and given in COMPUTED):
                 found |= self._resolved(what, given, subject, trial)
-        for number, pattern in enumerate(_last(words, "force_sets") or (), 1):
-            found |= self._resolved(f"force_set_{number}", pattern, subject, trial)
         return {
             **found,
-            **self._beside(found, outright=_outright(_last(words, "external_loads"))),
+            **self._beside(found, outright=_outright(last_given(words, "external_loads"))),
             **self._mapping(found),
         }
 
@@ -91,7 +91,8 @@ class Finder:
         return {} if name in PRESETS else {"mapping": self.named("mapping of EMG channels", name)}
 
 
-def _last(words: Sequence[Files], what: str) -> Any:
+def last_given(words: Sequence[Files], what: str) -> Any:
+    """The value of a key in the last part of a study that gives one."""
     return next((own for word in reversed(words) if (own := getattr(word, what)) is not None), None)
 
 

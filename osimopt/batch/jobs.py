@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import ConfigError, explain, some
 from ..files.storage import sha256
-from .files import Finder
+from .files import Finder, last_given
 from .study import Study, Subject
 
 
@@ -109,7 +109,7 @@ def _of_subject(study: Study, subject: Subject, finder: Finder) -> Iterator[Job]
         read: dict[str, Any] = {}
         for own in words:
             read |= own.options()
-        if "geometry" not in files and (paths := next((own.geometry for own in reversed(words) if own.geometry), None)):
+        if "geometry" not in files and (paths := last_given(words, "geometry")):
             read["geometry"] = paths
         for trial, span in _windows(motion.stem, read.get("time_range"), events):
             own_read = {**read, "time_range": span} if span else read

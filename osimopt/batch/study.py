@@ -1,4 +1,7 @@
-"""Study files: what is to be solved, and, apart from that, how it is to be run."""
+"""Study files: what is to be solved, and, apart from that, how it is to be run.
+
+The keys of reading and of methods are the declared options: :class:`ReadOptions` and those in ``METHODS``.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,15 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
+from ..adapters.options import FILES, ReadOptions
 from ..errors import ConfigError, explain
+from ..options import declared
+from ..pipeline.options import METHODS
+from ..problem.costs import get_cost
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -25,36 +32,59 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Reading(_Part):
-    """How a motion is read, as of :func:`osimopt.load_problem`; what is not said is as it is there."""
-
-    time_range: tuple[float, float] | None = None
-    lowpass_hz: Positive | None = None
-    reserves: Literal["auto", "none"] | float | dict[str, float] | None = None
-    weld: tuple[str, ...] | None = None
-    passive_force: bool | None = None
-    gain: Literal["opensim", "corrected", "isometric"] | None = None
-    replace_force_set: bool | None = None
-    contact: Literal["auto", "on", "off"] | None = None
-
-    def options(self) -> dict[str, Any]:
-        """What is said."""
-        return self.model_dump(exclude_none=True, include=set(Reading.model_fields))
+def _keys(options: type, required: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Keys of a study file for the declared options; those that are not given are None."""
+    hints = get_type_hints(options)
+    keys: dict[str, Any] = {}
+    for name, (_, known) in declared(options).items():
+        kind = known.study or hints[name]
+        limits: dict[str, Any] = {"gt": known.above, "ge": known.least}
+        keys[name] = (kind, Field(**limits)) if name in required else (kind | None, Field(None, **limits))
+    return keys
 
 
-class Files(Reading):
-    """Files of a trial: paths, in which {subject} and {trial} (the motion's name without its ending) are filled in.
+class _Files(_Part):
+    """Files of a trial and how they are read, as of :func:`osimopt.load_problem`.
 
-    ``geometry`` may be ``"polynomial"`` too, or the folder of a geometry surrogate.
+    {subject} and {trial} (the motion's name without its ending) are filled in in paths. ``geometry`` may be
+    ``"polynomial"`` too, or the folder of a geometry surrogate.
     """
 
-    external_loads: str | None = None
-    generalized_force: str | None = None
-    speeds: str | None = None
-    force_sets: tuple[str, ...] | None = None
-    geometry: str | None = None
     emg: str | None = None
     strides: str | None = None
+
+    def options(self) -> dict[str, Any]:
+        """Return the options of reading that are given, but for files."""
+        return self.model_dump(exclude_none=True, include=set(declared(ReadOptions)) - set(FILES))
+
+
+class _Method(_Part):
+    """A method of solving, as of :func:`osimopt.solve_static`, :func:`osimopt.solve_dynamic` or ``osimopt train``."""
+
+    name: Name
+
+    @model_validator(mode="after")
+    def _cost_exists(self) -> _Method:
+        given = self.model_dump(exclude_none=True)
+        if given["method"] == "static":
+            get_cost(given.get("cost", "activation_power"), given.get("exponent", 2.0))
+        return self
+
+
+if TYPE_CHECKING:
+    Files = _Files
+    Static = _Method
+    Dynamic = _Method
+    BySurrogate = _Method
+else:
+    Files = create_model("Files", __base__=_Files, **_keys(ReadOptions))
+    Static, Dynamic, BySurrogate = (
+        create_model(
+            method, __base__=_Method, method=(Literal[method], method if method == "static" else ...),
+            **_keys(kind, required=("folder",)),
+        )
+        for method, kind in METHODS.items()
+    )  # fmt: skip
 
 
 class Subject(Files):
@@ -68,56 +98,12 @@ class Subject(Files):
     model: str
     motions: tuple[str, ...]
     events: str | None = None
-    trials: dict[str, Files] = {}
+    trials: dict[str, Files] = Field(default_factory=dict)
 
     @field_validator("motions", mode="before")
     @classmethod
     def _several(cls, given: Any) -> Any:
         return (given,) if isinstance(given, str) else given
-
-
-class Static(_Part):
-    """Static optimization, as of :func:`osimopt.solve_static`."""
-
-    name: Name
-    method: Literal["static"] = "static"
-    cost: str = "activation_power"
-    exponent: float = 2.0
-    weights: Literal["volume"] | None = None
-    tendon: Literal["rigid", "compliant"] = "rigid"
-    solver: str = "auto"
-
-    @model_validator(mode="after")
-    def _cost_exists(self) -> Static:
-        from ..problem.costs import get_cost
-
-        get_cost(self.cost, self.exponent)
-        return self
-
-
-class Dynamic(_Part):
-    """Dynamic optimization, as of :func:`osimopt.solve_dynamic`."""
-
-    name: Name
-    method: Literal["dynamic"]
-    tendon: Literal["rigid", "compliant"] = "compliant"
-    cost: str = "excitation_power"
-    exponent: float = 2.0
-    transcription: str = "hermite-simpson"
-    mesh_interval: Positive = 0.02
-    mesh_tolerance: Positive | None = None
-    max_iterations: Annotated[int, Field(gt=0)] = 500
-    derivative_penalty: Annotated[float, Field(ge=0.0)] = 0.01
-    muscles: dict[str, Any] | None = None
-
-
-class BySurrogate(_Part):
-    """A folder that ``osimopt train`` wrote; what it cannot answer is solved exactly, unless ``fallback`` is none."""
-
-    name: Name
-    method: Literal["surrogate"]
-    folder: str
-    fallback: Literal["exact", "none"] = "exact"
 
 
 Method = Annotated[Static | Dynamic | BySurrogate, Field(discriminator="method")]

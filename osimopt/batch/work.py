@@ -17,12 +17,11 @@ from .jobs import Job
 from .verdict import BETWEEN
 
 if TYPE_CHECKING:
+    from ..adapters.options import ReadOptions
     from ..emg.comparison import EmgComparison
     from ..problem.problem import RedundancyProblem
     from ..solution.solution import RedundancySolution
 
-#: Files of a job that are arguments of load_problem by the same name.
-READ = ("external_loads", "generalized_force", "speeds", "geometry")
 #: The last problem that this process read, by what it was read from: methods of one trial come one after the other.
 _last: dict[str, Any] = {}
 
@@ -64,55 +63,56 @@ def clear_unfinished(folder: Path) -> None:
 
 
 def _solved(job: Job, folder: Path) -> dict[str, Any]:
+    from ..pipeline.options import read_solve_options
+    from ..pipeline.solve import check_options, solve_trial
+
     begin = time.perf_counter()
-    problem = _problem(job)
-    read = time.perf_counter() - begin
-    solution = _solve(problem, job)
-    row: dict[str, Any] = {"read_s": round(read, 3), "solve_s": round(time.perf_counter() - begin - read, 3)}
+    read, how = _reading(job), read_solve_options(_method(job))
+    check_options(read, how)
+    problem = _problem(job, read)
+    between = time.perf_counter()
+    solved: list[RedundancySolution] = []
+    solve_trial(read, how, folder, problem=problem, overwrite=True, n_jobs=1, on_piece=solved.append)
+    row: dict[str, Any] = {
+        "read_s": round(between - begin, 3), "solve_s": round(time.perf_counter() - between, 3)
+    }  # fmt: skip
+    (solution,) = solved
     strides = _strides(job, solution)
     row |= {"strides": json.dumps(strides)} if strides else {}
-    compared = _compared(solution, job, strides)
-    solution.write(folder, overwrite=True)
-    return {**row, **_row(solution, compared)}
+    return {**row, **_row(solution, _compared(solution, job, strides))}
 
 
-def _problem(job: Job) -> RedundancyProblem:
-    """As the job's files and options say; read back from the last job where these are the same."""
-    from ..adapters.load import load_problem
+def _reading(job: Job) -> ReadOptions:
+    """What the job reads, by its files and options."""
+    from ..adapters.options import FILES, ReadOptions
 
-    files: dict[str, Any] = {what: path for what, path in job.files.items() if what in READ}
-    files["force_sets"] = tuple(path for what, path in job.files.items() if what.startswith("force_set_"))
-    read = dict(job.read)
-    if read.get("reserves") == "none":
-        read["reserves"] = None
+    options = {**job.read, **{what: path for what, path in job.files.items() if what in FILES}}
+    if sets := tuple(path for what, path in job.files.items() if what.startswith("force_set_")):
+        options["force_sets"] = sets
+    if options.get("reserves") == "none":
+        options["reserves"] = None
+    return ReadOptions(job.files["model"], job.files["motion"], **options)
+
+
+def _method(job: Job) -> dict[str, Any]:
+    """The options of the job's method; the folder of a surrogate is one of its files."""
+    folder = {"folder": job.files["surrogate"]} if "surrogate" in job.files else {}
+    return {**job.solve, **folder}
+
+
+def _problem(job: Job, read: ReadOptions) -> RedundancyProblem:
+    """The job's problem; that of the last job where files and options are the same."""
+    from ..adapters.load import read_problem
+    from ..pipeline.read import with_networks
+
     stamps = [(path, Path(path).stat().st_mtime_ns if Path(path).exists() else 0) for path in job.files.values()]
-    key = repr((sorted(files.items()), job.files["model"], job.files["motion"], sorted(read.items()), stamps))
+    reading = [name for name in job.files if name not in ("emg", "strides", "mapping", "surrogate")]
+    key = repr(([(name, job.files[name]) for name in reading], sorted(job.read.items()), stamps))
     if _last.get("key") != key:
         _last.clear()
-        if "geometry" in files and Path(files["geometry"]).is_dir():
-            from ..surrogate.geometry import GeometrySurrogate
-
-            files["geometry"] = GeometrySurrogate.load(files["geometry"])
-        problem = load_problem(job.files["model"], job.files["motion"], n_jobs=1, **files, **read)
-        _last.update(key=key, problem=problem)
+        _last.update(key=key, problem=read_problem(with_networks(read), 1))
     loaded: RedundancyProblem = _last["problem"]
     return loaded
-
-
-def _solve(problem: RedundancyProblem, job: Job) -> RedundancySolution:
-    how = {name: value for name, value in job.solve.items() if name != "method"}
-    if job.solve["method"] == "static":
-        from ..static.solve import solve_static
-
-        return solve_static(problem, on_failure="return", **how)
-    if job.solve["method"] == "dynamic":
-        from ..dynamic.solve import solve_dynamic
-
-        solution: Any = solve_dynamic(problem, n_jobs=1, **how)
-        return solution  # type: ignore[no-any-return]
-    from ..pipeline.by_surrogate import read_surrogate, solve_by_surrogate
-
-    return solve_by_surrogate(problem, read_surrogate(job.files["surrogate"]), how["fallback"], n_jobs=1)
 
 
 def _strides(job: Job, solution: RedundancySolution) -> list[tuple[float, float]]:

@@ -14,8 +14,7 @@ from .commands import demo, info, table
 from .geometry import fit_geometry
 from .report import fetch, report
 from .run import run
-from .solve import extract, solve
-from .surrogate import predict
+from .solve import extract, predict, solve
 from .terminal import say_error, say_warning
 from .train import train
 from .validation import validate

@@ -16,10 +16,10 @@ def demo(
     overwrite: Overwrite = False,
 ) -> None:
     """Solve an elbow flexion with the arm that comes with osimopt, and draw it."""
-    from ..adapters.load import load_problem
     from ..adapters.table import muscle_table
     from ..analysis.distribution import share_moment
     from ..datasets.example import arm26
+    from ..pipeline.read import load_problem
     from ..report import figures
     from ..report.report import write_report
     from ..solution.folder import check_target

@@ -1,50 +1,89 @@
-"""Options that several commands share, and how their text is read."""
+"""Flags that commands share, made from the declared options, and how their text is read."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import Field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
+from ..adapters.options import ReadOptions
 from ..errors import InputError, explain
+from ..options import Option, declared
+
+Command = TypeVar("Command", bound=Callable[..., None])
 
 Model = Annotated[Path, typer.Argument(help="Model (.osim).", show_default=False)]
 Motion = Annotated[Path, typer.Argument(help="Motion (.mot, .sto).", show_default=False)]
-Loads = Annotated[Path | None, typer.Option("--external-loads", "-l", help="ExternalLoads (.xml): ground reactions.")]
-Forces = Annotated[
-    Path | None,
-    typer.Option("--generalized-force", "-g", help="Moments (.sto) of OpenSim's InverseDynamicsTool instead."),
-]
-TimeRange = Annotated[tuple[float, float] | None, typer.Option(help="First and last time in s.", metavar="START END")]
-Lowpass = Annotated[float | None, typer.Option(help="Cutoff in Hz of the zero-phase low-pass on the motion.")]
-Weld = Annotated[list[str] | None, typer.Option(help="Joint to hold in the model's default pose; may be repeated.")]
-Reserves = Annotated[
-    str,
-    typer.Option(help="auto, none (as OpenSim's tool), a number (N·m), or coordinate=N·m,… for single ones."),
-]
-Passive = Annotated[bool, typer.Option("--passive-force", help="Add passive fibre force (OpenSim leaves it out).")]
-Gain = Annotated[
-    str, typer.Option(help="Maximum force: opensim, corrected (true pennation) or isometric (max_isometric_force).")
-]
-Contact = Annotated[
-    str,
-    typer.Option(help="Forces of the model that press on the ground: on, off, or auto (off beside external loads)."),
-]
-Geometry = Annotated[
-    str,
-    typer.Option(
-        help="Muscle paths: opensim, polynomial (fitted now), a FunctionBasedPathSet (.xml), or a folder of networks "
-        "(osimopt fit-geometry --networks)."
-    ),
-]
+Weld = Annotated[list[str] | None, typer.Option(help=declared(ReadOptions)["weld"][1].help)]
 Cache = Annotated[Path | None, typer.Option(help="Folder that keeps what was extracted, for the next call.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Processes that read the frames.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result folder.")]
 
 
+def takes(*options: type, leave: tuple[str, ...] = (), panels: Mapping[str, str] | None = None) -> Callable[..., Any]:
+    """Give a command a flag for every option of these dataclasses that has one, in place of its ``**options``.
+
+    The command receives those that were given, as the shell's text was converted. An option that several dataclasses
+    have is one flag. ``leave`` names options without a flag; ``panels`` are the headings in the help by option.
+    """
+
+    def add(command: Command) -> Command:
+        flags: dict[str, list[tuple[str, Field[Any], Option]]] = {}
+        for one in options:
+            for name, (own, known) in declared(one).items():
+                if known.shell is not None and name not in leave:
+                    flags.setdefault(name, []).append((one.__name__.removesuffix("Options").lower(), own, known))
+        made = [_flag(name, same, (panels or {}).get(name)) for name, same in flags.items()]
+        signature = inspect.signature(command, eval_str=True)
+        fixed = [own for own in signature.parameters.values() if own.kind is not own.VAR_KEYWORD]
+
+        def called(**given: Any) -> None:
+            command(**{k: v for k, v in given.items() if k not in flags or not (v is None or v is False)})
+
+        called.__doc__, called.__name__ = command.__doc__, command.__name__
+        called.__signature__ = signature.replace(parameters=[*fixed, *made])  # type: ignore[attr-defined]
+        called.__annotations__ = {own.name: own.annotation for own in (*fixed, *made)}
+        return called  # type: ignore[return-value]
+
+    return add
+
+
+def _flag(name: str, same: list[tuple[str, Field[Any], Option]], panel: str | None) -> inspect.Parameter:
+    """One flag; where methods differ in help or default, each by its name."""
+    known = same[0][2]
+    text = _by_method({method: its.help for method, _, its in same})
+    default = _by_method({method: str(own.default) for method, own, _ in same})
+    flags = known.flags or ("--" + name.replace("_", "-"),)
+    shown = False if default in ("None", "False", "()") else default
+    flag = typer.Option(*flags, help=text, metavar=known.metavar, show_default=shown, rich_help_panel=panel)
+    kind, empty = (bool, False) if known.shell is bool else (known.shell | None, None)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=empty, annotation=Annotated[kind, flag])
+
+
+def _by_method(texts: Mapping[str, str]) -> str:
+    """The text that all methods have, or those of each."""
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return "; ".join(f"{method}: {text.rstrip('.')}" for method, text in texts.items())
+
+
+def read_options(model: Path, motion: Path, given: Mapping[str, Any]) -> ReadOptions:
+    """Make :class:`ReadOptions` of the flags that were given."""
+    options = {name: value for name, value in given.items() if name in declared(ReadOptions)}
+    if "reserves" in options:
+        options["reserves"] = read_reserves(options["reserves"])
+    for name in ("weld", "force_sets"):
+        if name in options:
+            options[name] = tuple(options[name])
+    return ReadOptions(model, motion, **options)
+
+
 def read_reserves(text: str) -> Any:
-    """auto, none, a number, or coordinate=number,…."""
+    """Read auto, none, a number, or coordinate=number,…."""
     if text in ("auto", "none"):
         return None if text == "none" else text
     if "=" in text:
@@ -52,17 +91,8 @@ def read_reserves(text: str) -> Any:
     return read_number(text, "--reserves")
 
 
-def read_geometry(text: str) -> Any:
-    """What it says, or the geometry surrogate in the folder of that name."""
-    if not Path(text).is_dir():
-        return text
-    from ..surrogate.geometry import GeometrySurrogate
-
-    return GeometrySurrogate.load(text)
-
-
 def read_assignment(text: str, option: str) -> tuple[str, float]:
-    """name=number."""
+    """Read name=number."""
     name, equals, value = text.partition("=")
     if not equals:
         raise InputError(explain(f"{option} name=number", f"'{text}'", "Write for example hip_flexion_r=30."))

@@ -1,40 +1,24 @@
-"""The commands that read a motion: extract and solve."""
+"""The commands that read a motion: extract, solve and predict."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from ..adapters.options import ReadOptions
 from ..errors import InputError, explain
-from . import dynamic
-from . import surrogate as by_network
-from .options import (
-    Cache,
-    Contact,
-    Forces,
-    Gain,
-    Geometry,
-    Jobs,
-    Loads,
-    Lowpass,
-    Model,
-    Motion,
-    Overwrite,
-    Passive,
-    Reserves,
-    TimeRange,
-    Weld,
-    read_geometry,
-    read_reserves,
-)
+from ..options import declared
+from ..pipeline.options import METHODS, SolveOptions, SurrogateOptions
+from ..static.options import StaticOptions
+from .dynamic import iterations, objective_and_mesh
+from .options import Cache, Jobs, Model, Motion, Overwrite, read_options, takes
 from .stopping import stoppable
 from .terminal import print_tally, progress, say, say_warning
-
-if TYPE_CHECKING:
-    from ..solution.solution import RedundancySolution
 
 
 class Method(StrEnum):
@@ -52,174 +36,144 @@ How = Annotated[
         "a network was trained for, finished by the exact solver or by collocation."
     ),
 ]
-Cost = Annotated[
-    str | None,
+#: Flags for the options of De Groote's muscles, which Python takes as ``muscles=``.
+DEGROOTE = {"active_width": "active_force_width_scale", "no_passive_fiber_force": "ignore_passive_fiber_force"}
+#: Headings in the help of flags that only one method has.
+PANELS = {
+    name: f"Options of --method {method}"
+    for method, kind in METHODS.items()
+    for name in declared(kind)
+    if method != "static" and not any(name in declared(other) for other in METHODS.values() if other is not kind)
+}
+_muscles = {"rich_help_panel": "Options of --method dynamic"}
+ActiveWidth = Annotated[
+    float | None, typer.Option(help="Make muscles De Groote's, with active_force_width_scale (1 or more).", **_muscles)
+]
+NoPassive = Annotated[
+    bool,
     typer.Option(
-        help="activation_power, sum_force, sum_force_squared, sum_stress_squared, sum_moment_ratio_cubed, min_max; "
-        "dynamic has excitation_power too.",
-        show_default="activation_power; dynamic: excitation_power",
+        "--no-passive-fiber-force", help="Make muscles De Groote's, with ignore_passive_fiber_force.", **_muscles
     ),
 ]
-Exponent = Annotated[float, typer.Option("--exponent", "-p", help="Exponent of activation_power and excitation_power.")]
-Weights = Annotated[str | None, typer.Option(help="volume: weigh each muscle by its volume.")]
-Tendon = Annotated[
-    str | None,
-    typer.Option(help="rigid, or compliant: tendons stretch with the force.", show_default="rigid; dynamic: compliant"),
-]
-Solver = Annotated[str, typer.Option(help="auto; static: newton, slsqp, lsq_linear or highs; dynamic: ipopt.")]
-Device = Annotated[
-    str | None, typer.Option(help="static only: cpu, or where torch shall solve: cuda, cuda:0, ….", show_default="cpu")
-]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Result folder.")]
 
 
+@takes(ReadOptions, leave=("reserves", "passive_force"))
 def extract(
     model: Model,
     motion: Motion,
-    external_loads: Loads = None,
-    generalized_force: Forces = None,
-    time_range: TimeRange = None,
-    lowpass_hz: Lowpass = None,
-    weld: Weld = None,
-    gain: Gain = "opensim",
-    geometry: Geometry = "opensim",
-    contact: Contact = "auto",
     cache: Cache = None,
     jobs: Jobs = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path("osimopt_arrays"),
     overwrite: Overwrite = False,
+    **options: Any,
 ) -> None:
     """Write moment arms, lengths, maximum forces and joint moments along a motion as .sto."""
-    from ..adapters.load import load_problem
+    from ..adapters.load import read_problem
+    from ..pipeline.read import with_networks
     from ..solution.folder import check_target, write_arrays
 
     check_target(out.absolute(), overwrite)
+    read = with_networks(read_options(model, motion, {**options, "reserves": "none"}))
     with stoppable(out), progress("Reading the motion") as moved:
-        problem = load_problem(
-            model, motion, external_loads, generalized_force, time_range, lowpass_hz, None, tuple(weld or ()),
-            False, gain, read_geometry(geometry), jobs, cache=cache, contact=contact, progress=moved,  # type: ignore[arg-type]
-        )  # fmt: skip
+        problem = read_problem(read, jobs, cache, moved)
         folder = write_arrays(problem, out, overwrite=overwrite)
     for warning in problem.provenance["warnings"]:
         say_warning(warning)
     say(f"{len(problem)} frames written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 
 
+@takes(*METHODS.values(), ReadOptions, panels=PANELS)
 def solve(
     model: Model,
     motion: Motion,
-    external_loads: Loads = None,
-    generalized_force: Forces = None,
     method: How = Method.static,
-    cost: Cost = None,
-    exponent: Exponent = 2.0,
-    weights: Weights = None,
-    tendon: Tendon = None,
-    solver: Solver = "auto",
-    device: Device = None,
-    surrogate: by_network.SurrogateFolder = None,
-    mesh_interval: dynamic.MeshInterval = None,
-    transcription: dynamic.Transcription = None,
-    mesh_tolerance: dynamic.MeshTolerance = None,
-    max_refinements: dynamic.MaxRefinements = None,
-    max_iterations: dynamic.MaxIterations = None,
-    initial_guess: dynamic.InitialGuess = None,
-    derivative_penalty: dynamic.DerivativePenalty = None,
-    time_constants: dynamic.TimeConstants = None,
-    initial_activation: dynamic.InitialActivation = None,
-    periodic: dynamic.Periodic = False,
-    active_width: dynamic.ActiveWidth = None,
-    no_passive_fiber_force: dynamic.NoPassive = False,
-    time_range: TimeRange = None,
-    lowpass_hz: Lowpass = None,
-    reserves: Reserves = "auto",
-    weld: Weld = None,
-    passive_force: Passive = False,
-    gain: Gain = "opensim",
-    geometry: Geometry = "opensim",
-    contact: Contact = "auto",
+    active_width: ActiveWidth = None,
+    no_passive_fiber_force: NoPassive = False,
     cache: Cache = None,
     jobs: Jobs = None,
-    out: Out = Path("osimopt_results"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Result folder.")] = Path("osimopt_results"),
     overwrite: Overwrite = False,
+    **options: Any,
 ) -> None:
     """Find muscle forces along a motion and write them as a result folder; print what must hold before they are used.
 
     Static: long motions are read, solved and written piece by piece, in bounded memory; with --cache they are held
     whole. Dynamic: the motion is one problem, and an answer is written only where there is one.
     """
-    dynamically: dict[str, Any] = {
-        "mesh_interval": mesh_interval, "transcription": transcription, "mesh_tolerance": mesh_tolerance,
-        "max_refinements": max_refinements, "max_iterations": max_iterations, "initial_guess": initial_guess,
-        "derivative_penalty": derivative_penalty, "time_constants": time_constants,
-        "initial_activation": initial_activation, "periodic": periodic or None,
-        "active_width": active_width, "no_passive_fiber_force": no_passive_fiber_force or None,
-    }  # fmt: skip
-    both = {"cost": cost, "exponent": exponent, "weights": weights, "tendon": tendon, "solver": solver}
-    only = {
-        Method.static: {"device": device},
-        Method.dynamic: dynamically,
-        Method.surrogate: {"surrogate": surrogate, "device": device},
-    }
-    own = _own(method, only)
-    read: dict[str, Any] = {
-        "model": model, "motion": motion, "external_loads": external_loads, "cache": cache, "n_jobs": jobs,
-        "generalized_force": generalized_force, "time_range": time_range, "lowpass_hz": lowpass_hz,
-        "reserves": read_reserves(reserves), "weld": tuple(weld or ()), "passive_force": passive_force, "gain": gain,
-        "geometry": read_geometry(geometry), "contact": contact,
-    }  # fmt: skip
-    with stoppable(out):
-        SOLVERS[method](out, overwrite, read, {k: v for k, v in {**both, **own}.items() if v is not None})
+    muscles = {"active_width": active_width, "no_passive_fiber_force": no_passive_fiber_force or None}
+    given = {name: value for name, value in muscles.items() if value is not None}
+    how = solve_options(method.value, {**given, **options})
+    _solve(read_options(model, motion, options), how, out, cache=cache, n_jobs=jobs, overwrite=overwrite)
 
 
-def _own(method: Method, only: dict[Method, dict[str, Any]]) -> dict[str, Any]:
-    """The method's own options; others' are refused."""
-    for other, options in only.items():
-        for name, value in options.items():
-            if value is not None and name not in only[method]:
-                option = "--" + name.replace("_", "-")
-                fix = f"Leave it out, or solve with --method {other.value}."
-                raise InputError(explain(f"no {option} with --method {method.value}", f"{value}", fix))
-    return only[method]
+@takes(ReadOptions)
+def predict(
+    surrogate: Annotated[Path, typer.Argument(help="Folder that osimopt train wrote.", show_default=False)],
+    model: Model,
+    motion: Motion,
+    device: Annotated[str, typer.Option(help=declared(SurrogateOptions)["device"][1].help)] = "cpu",
+    cache: Cache = None,
+    jobs: Jobs = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Result folder.")] = Path("osimopt_predicted"),
+    overwrite: Overwrite = False,
+    **options: Any,
+) -> None:
+    """Find muscle forces with a surrogate alone: frames without a verified answer are NaN, and exit code 1.
+
+    osimopt solve --method surrogate leaves those to the exact solver; after a dynamic surrogate, the whole motion to
+    collocation, which begins from the surrogate's answer.
+    """
+    how = SurrogateOptions(surrogate, "none", device)
+    _solve(read_options(model, motion, options), how, out, cache=cache, n_jobs=jobs, overwrite=overwrite)
 
 
-def _solve_static(out: Path, overwrite: bool, read: dict[str, Any], how: dict[str, Any]) -> None:
-    from ..pipeline.long_motion import solve_to_folder
-    from ..problem.costs import get_cost
+def solve_options(method: str, given: Mapping[str, Any]) -> SolveOptions:
+    """Make the options of a method from the flags that were given; those of other methods are refused.
+
+    Raises
+    ------
+    InputError
+        The first flag that is not the method's.
+    """
+    kind = METHODS[method]
+    options: dict[str, Any] = {}
+    muscles: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in declared(kind):
+            options[name] = value
+        elif name in DEGROOTE and method == "dynamic":
+            muscles[DEGROOTE[name]] = value
+        elif name not in declared(ReadOptions):
+            others = [other for other, its in METHODS.items() if name in declared(its)] or ["dynamic"]
+            flag = {"folder": "--surrogate"}.get(name, "--" + name.replace("_", "-"))
+            fix = f"Leave it out, or solve with --method {' or '.join(others)}."
+            raise InputError(explain(f"no {flag} with --method {method}", f"{value}", fix))
+    if muscles:
+        options["muscles"] = muscles
+    return kind(**options)
+
+
+def _solve(read: ReadOptions, how: SolveOptions, out: Path, **options: Any) -> None:
+    """Solve a trial, draw and print it; exit code 1 where frames have no answer."""
+    from ..pipeline.solve import solve_trial
     from ..report import figures
 
-    if how.get("cost") == "excitation_power":
-        fix = "Static optimization knows no excitations: choose activation_power, or --method dynamic."
-        raise InputError(explain("a cost of activations or forces", "excitation_power", fix))
-    get_cost(how.get("cost", "activation_power"), how["exponent"])
-    last: list[RedundancySolution] = []
+    with stoppable(out), ExitStack() as line:
+        static = isinstance(how, StaticOptions)
+        reading = line.enter_context(progress("Reading and solving" if static else "Reading the motion"))
+        shown: list[Any] = []
 
-    def remember(solution: RedundancySolution) -> None:
-        last[:] = [solution]
+        def solving(iteration: int, objective: float, violation: float) -> None:
+            if not shown:  # one line at a time
+                line.pop_all().close()
+                shown.append(line.enter_context(iterations()))
+            shown[0](iteration, objective, violation)
 
-    with progress("Reading and solving") as moved:
-        tally, provenance = solve_to_folder(
-            out, solve=how, overwrite=overwrite, progress=moved, on_piece=remember, **read
-        )
-    if len(last[0].time) == tally.frames:
-        figures.draw_solution(last[0], out / "solution.png")
-    print_tally(tally, provenance)
-    say(f"\nWritten to {out.absolute()}")
-    if tally.solved < tally.frames:
+        solved = solve_trial(read, how, out, reading=reading, solving=solving, **options)
+        line.close()
+        if solved.solution is not None:
+            figures.draw_solution(solved.solution, out / "solution.png")
+        print_tally(solved.summary, solved.provenance, objective_and_mesh(solved.solution), solved.findings())
+        say(f"\nWritten to {out.absolute()}")
+    if solved.summary.solved < solved.summary.frames:
         raise typer.Exit(1)
-
-
-def _solve_by_surrogate(out: Path, overwrite: bool, read: dict[str, Any], how: dict[str, Any]) -> None:
-    usual = {"exponent": 2.0, "solver": "auto"}
-    for name in ("cost", "exponent", "weights", "tendon", "solver"):
-        if how.get(name) != usual.get(name):
-            fix = "It is that of the surrogate's training: leave it out."
-            raise InputError(explain(f"no --{name} with --method surrogate", f"{how[name]}", fix))
-    by_network.solve_to_folder(out, overwrite, read, how)
-
-
-SOLVERS = {
-    Method.static: _solve_static,
-    Method.dynamic: dynamic.solve_to_folder,
-    Method.surrogate: _solve_by_surrogate,
-}

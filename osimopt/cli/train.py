@@ -12,22 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ..adapters.options import ReadOptions
 from ..errors import InputError, explain
-from .dynamic import refuse_forces
-from .options import (
-    Cache,
-    Contact,
-    Gain,
-    Jobs,
-    Lowpass,
-    Model,
-    Overwrite,
-    Passive,
-    Reserves,
-    TimeRange,
-    Weld,
-    read_reserves,
-)
+from .options import Cache, Jobs, Model, Overwrite, read_options, takes
 from .stopping import stoppable
 from .terminal import messages, progress, say
 
@@ -80,6 +67,7 @@ def _dynamic(text: str, default: str) -> Any:
     return typer.Option(help=text, show_default=default, rich_help_panel="Options of --kind dynamic")
 
 
+@takes(ReadOptions, leave=("external_loads", "generalized_force", "geometry", "speeds"))
 def train(
     model: Model,
     motions: Motions,
@@ -110,16 +98,10 @@ def train(
     device: Annotated[str, typer.Option(help="cpu, cuda, ….")] = "cpu",
     mixed_precision: Annotated[bool, typer.Option("--mixed-precision", help="bfloat16 on an accelerator.")] = False,
     quick: Quick = False,
-    time_range: TimeRange = None,
-    lowpass_hz: Lowpass = None,
-    reserves: Reserves = "auto",
-    weld: Weld = None,
-    passive_force: Passive = False,
-    gain: Gain = "opensim",
-    contact: Contact = "auto",
     cache: Cache = None,
     jobs: Jobs = None,
     overwrite: Overwrite = False,
+    **reading: Any,
 ) -> None:
     """Train a surrogate on motions, and judge it on parts of them that it never saw.
 
@@ -127,6 +109,7 @@ def train(
     Ctrl-C, the same command goes on where it was, to the same result. For muscle paths there is osimopt fit-geometry
     --networks.
     """
+    from ..pipeline.solve import refuse_forces
     from ..solution.folder import check_target
     from .training import KINDS
 
@@ -136,18 +119,13 @@ def train(
         "schedule": schedule, "patience": patience, "seed": seed, "device": device, "mixed_precision": mixed_precision,
     }  # fmt: skip
     own = {"cost": cost, "window": window, "frames": frames, "solutions": solutions, "duration": duration}
-    read: dict[str, Any] = {
-        "time_range": time_range, "lowpass_hz": lowpass_hz, "reserves": read_reserves(reserves), "cache": cache,
-        "weld": tuple(weld or ()), "passive_force": passive_force, "gain": gain, "n_jobs": jobs,
-        "contact": contact,
-    }  # fmt: skip
     run: Any = KINDS[kind.value].of(_given(shape), _given(options), _given(own), quick)
+    trials = _trials([model, *(variant or [])], motions, external_loads, generalized_force, reading)
     if kind.value == "dynamic":
-        refuse_forces(read, "compliant")
+        refuse_forces(trials[0], "a dynamic surrogate")
     check_target(out.absolute(), overwrite)
-    trials = _trials([model, *(variant or [])], motions, external_loads, generalized_force)
     with stoppable(out):
-        problems = _problems(trials, read)
+        problems = _problems(trials, jobs, cache)
         checkpoint = out.absolute().with_name(f".{out.name}.training")
         say(f"Training on {len(problems)} trials; interrupted, it goes on from {checkpoint}")
         with epochs_line() as told:
@@ -164,32 +142,33 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _trials(
-    models: Sequence[Path], motions: Sequence[Path], loads: Sequence[Path] | None, forces: Sequence[Path] | None
-) -> list[dict[str, Any]]:
-    """The first arguments of ``load_problem``, for every model and motion."""
-    for name, files in (("--external-loads", loads), ("--generalized-force", forces)):
-        if files and len(files) != len(motions):
-            fix = f"Give {name} once for each motion, in their order."
-            raise InputError(explain(f"{len(motions)} of {name}, as there are motions", f"{len(files)}", fix))
+    models: Sequence[Path],
+    motions: Sequence[Path],
+    loads: Sequence[Path] | None,
+    forces: Sequence[Path] | None,
+    reading: dict[str, Any],
+) -> list[ReadOptions]:
+    """What to read, for every model and motion."""
+    files = {"external_loads": loads, "generalized_force": forces}
+    for name, given in files.items():
+        if given and len(given) != len(motions):
+            flag = "--" + name.replace("_", "-")
+            fix = f"Give {flag} once for each motion, in their order."
+            raise InputError(explain(f"{len(motions)} of {flag}, as there are motions", f"{len(given)}", fix))
     return [
-        {
-            "model": model,
-            "motion": motion,
-            "external_loads": loads[number] if loads else None,
-            "generalized_force": forces[number] if forces else None,
-        }
+        read_options(model, motion, {**reading, **{name: given[number] for name, given in files.items() if given}})
         for model in models
         for number, motion in enumerate(motions)
     ]
 
 
-def _problems(trials: Sequence[dict[str, Any]], read: dict[str, Any]) -> list[RedundancyProblem]:
-    from ..adapters.load import load_problem
+def _problems(trials: Sequence[ReadOptions], jobs: int | None, cache: Path | None) -> list[RedundancyProblem]:
+    from ..adapters.load import read_problem
 
     problems = []
     for number, trial in enumerate(trials, 1):
         with progress(f"Reading trial {number} of {len(trials)}") as moved:
-            problems.append(load_problem(**trial, **read, progress=moved))
+            problems.append(read_problem(trial, jobs, cache, moved))
     return problems
 
 

@@ -7,26 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..adapters.options import ReadOptions
 from .emg import Band, EnvelopeHz, Mapping, Mvc, Notch, SideOf, StridesColumn, StridesFrom, read_recording, read_strides
-from .options import (
-    Cache,
-    Contact,
-    Forces,
-    Gain,
-    Geometry,
-    Jobs,
-    Loads,
-    Lowpass,
-    Model,
-    Motion,
-    Overwrite,
-    Passive,
-    Reserves,
-    TimeRange,
-    Weld,
-    read_geometry,
-    read_reserves,
-)
+from .options import Cache, Jobs, Model, Motion, Overwrite, read_options, takes
 from .stopping import stoppable
 from .terminal import print_table, progress, say, say_warning
 
@@ -35,6 +18,7 @@ if TYPE_CHECKING:
     from ..emg.comparison import EmgComparison
 
 
+@takes(ReadOptions)
 def validate(
     model: Model,
     motion: Motion,
@@ -50,27 +34,19 @@ def validate(
     costs: Annotated[
         str, typer.Option(help="Costs to rank, with an exponent where it is not their own.", metavar="NAME[:P],…")
     ] = "activation_power:2,activation_power:3",
-    external_loads: Loads = None,
-    generalized_force: Forces = None,
-    time_range: TimeRange = None,
-    lowpass_hz: Lowpass = None,
-    reserves: Reserves = "auto",
-    weld: Weld = None,
-    passive_force: Passive = False,
-    gain: Gain = "opensim",
-    geometry: Geometry = "opensim",
-    contact: Contact = "auto",
     cache: Cache = None,
     jobs: Jobs = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path("osimopt_validation"),
     overwrite: Overwrite = False,
+    **options: Any,
 ) -> None:
     """Compare static optimization with EMG, and rank costs by how well they agree with it.
 
     Costs are ranked by every other stride and judged by the rest. The folder has tables (.csv) and a report (.html).
     """
-    from ..adapters.load import load_problem
+    from ..adapters.load import read_problem
     from ..analysis.cost_ranking import rank_costs, read_cost
+    from ..pipeline.read import with_networks
     from ..report.validation import write_validation
     from ..solution.folder import check_target
 
@@ -80,13 +56,10 @@ def validate(
     check_target(out.absolute(), overwrite)
     recorded, mapped = read_recording(emg, mapping, side, mvc, band, notch, envelope_hz)
     found = read_strides(strides, side, strides_column)
+    read = read_options(model, motion, options)
     with stoppable(out):
         with progress("Reading the motion") as moved:
-            problem = load_problem(
-                model, motion, external_loads, generalized_force, time_range, lowpass_hz, read_reserves(reserves),
-                tuple(weld or ()), passive_force, gain, read_geometry(geometry), jobs,  # type: ignore[arg-type]
-                cache=cache, contact=contact, progress=moved,  # type: ignore[arg-type]
-            )  # fmt: skip
+            problem = read_problem(with_networks(read), jobs, cache, moved)
         with progress("Solving") as moved:
             ranking = rank_costs(problem, recorded, mapped, wanted, strides=found or (), progress=moved)
         folder = write_validation(ranking, out, overwrite=overwrite)

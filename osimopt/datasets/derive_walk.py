@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from .. import isolation
-from ..adapters.load import load_problem
+from ..adapters.load import read_problem
+from ..adapters.options import ReadOptions
 from ..errors import InputError, explain
 from ..files.storage import write_table
 
@@ -34,7 +35,7 @@ def derive_walk(folder: Path) -> None:
     )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the knees, which is why this is done
-        motion = load_problem(model, folder / MOTION).kinematics
+        motion = read_problem(ReadOptions(model, folder / MOTION)).kinematics
     if motion is None:
         raise InputError(explain("a motion with its kinematics", "none", "Fetch the data again.", folder / MOTION))
     for rate in RATES:

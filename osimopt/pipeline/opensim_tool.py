@@ -14,16 +14,17 @@ from numpy.typing import NDArray
 from ..adapters.completion import turning_and_moved
 from ..adapters.load import open_trial
 from ..adapters.motion import read_motion_table
+from ..adapters.options import ReadOptions
 from ..adapters.records import ForceRecord, read_force_records
-from ..adapters.request import Request
 from ..adapters.setup import Setup, read_setup
 from ..errors import ConfigError, InputError, explain, some
 from ..problem.arrays import Kinematics
 from ..problem.costs import get_cost
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
-from ..static.solve import solve_static
+from ..static.options import StaticOptions
 from .opensim_files import write_opensim_files
+from .solve import solve_problem
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -77,7 +78,7 @@ def run_setup(
     problem, records = _load(setup, gain, progress)
     base = (setup.results if results is None else Path(results).resolve()) / f"{setup.name}_{setup.analysis}"
     _make(base.parent)
-    solution = solve_static(problem, "activation_power", power, on_failure="return", progress=progress)
+    solution = solve_problem(problem, StaticOptions(exponent=power), progress=progress)
     files = write_opensim_files(solution, records, base, setup.precision)
     solution.provenance["files"] = [str(file) for file in files]
     return solution
@@ -87,7 +88,7 @@ def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[Redundanc
     """The problem of the setup's frames, and the forces beside it."""
     time = read_motion_table(setup.motion).index.to_numpy(dtype=float)
     frames = choose_rows(setup, time)
-    request = Request(
+    options = ReadOptions(
         setup.model,
         setup.motion,
         setup.external_loads,
@@ -100,7 +101,7 @@ def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[Redundanc
         replace_force_set=setup.replace_force_set,
         contact="on",  # as in OpenSim; a warning names what acts beside external loads
     )
-    trial = open_trial(request)
+    trial = open_trial(options)
     if setup.speeds is None and (turning := turning_and_moved(trial.model, trial.motion)):
         got = f"a motion of {some(turning)}, whose joint has speeds of its own"
         fix = (

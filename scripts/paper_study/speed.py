@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from osimopt.adapters.load import load_problem
 from osimopt.datasets.example import arm26
 from osimopt.dynamic.solve import solve_dynamic
 from osimopt.files.storage import write_atomically
+from osimopt.pipeline.read import load_problem
 from osimopt.problem.problem import RedundancyProblem
 from osimopt.static.solve import solve_static
 

@@ -1,0 +1,227 @@
+"""ReadOptions: which files are read, and how."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ..errors import InputError, explain
+from ..options import check_choices, declared, option
+from ..polynomial.files import fits_path
+from ..polynomial.paths import MusclePaths
+from ..problem.reserves import ReserveActuators
+from .cache import digest
+from .loads import find_data
+from .model import as_file
+
+Source = str | os.PathLike[str]
+Reserves = Literal["auto"] | float | Mapping[str, float] | None
+#: Geometries that are no files.
+COMPUTED = ("opensim", "polynomial")
+
+
+@dataclass(frozen=True, eq=False)
+class ReadOptions:
+    """What :func:`osimopt.load_problem` reads, and how; a live model becomes a file.
+
+    ``model`` is the path of an .osim file or an ``opensim.Model``; ``motion`` that of a .mot or .sto.
+    """
+
+    model: Any
+    motion: Source
+    external_loads: Source | None = option(
+        None,
+        "ExternalLoads (.xml): ground reactions.",
+        more="The moments then come from inverse dynamics.",
+        file=True,
+        shell=Path,
+        flags=("--external-loads", "-l"),
+    )
+    generalized_force: Source | None = option(
+        None,
+        "Moments (.sto) of OpenSim's InverseDynamicsTool instead of inverse dynamics.",
+        more="Not together with external_loads. With neither, inverse dynamics without loads.",
+        file=True,
+        shell=Path,
+        flags=("--generalized-force", "-g"),
+    )
+    time_range: tuple[float, float] | None = option(
+        None,
+        "First and last time in s.",
+        more="Derivatives still use the whole file.",
+        unit="s",
+        shell=tuple[float, float],
+        metavar="START END",
+    )
+    lowpass_hz: float | None = option(
+        None,
+        "Cutoff in Hz of the zero-phase low-pass on the motion.",
+        more="OpenSim's filter, on the free coordinates; None for none.",
+        unit="Hz",
+        above=0.0,
+        shell=float,
+    )
+    reserves: Reserves | ReserveActuators = option(
+        "auto",
+        "Reserve actuators: auto, none (as OpenSim's tool), a number (N·m), or coordinate=N·m,… for single ones.",
+        more="They act beside the muscles and the actuators of the model. 'auto': unbounded residual actuators "
+        "(250 N·m, 50 N) where neither a muscle nor an actuator of the model acts, and reserves of 1 N·m on every "
+        "other coordinate without an actuator. A number: reserves of that many N·m instead. A mapping: reserves on the "
+        "coordinates it names. None: no reserves.",
+        shell=str,
+        study=Literal["auto", "none"] | float | dict[str, float],
+    )
+    weld: Sequence[str] = option(
+        (),
+        "Joint to hold in the model's default pose; may be repeated.",
+        more="In Python the names of all of them: their coordinates are locked.",
+        shell=list[str],
+        study=tuple[str, ...],
+    )
+    passive_force: bool = option(
+        False,
+        "Add passive fibre force (OpenSim's static optimization leaves it out).",
+        more="The elastic force of the fibre at a rigid tendon is added to the muscles' forces.",
+        shell=bool,
+    )
+    gain: Literal["opensim", "corrected", "isometric"] = option(
+        "opensim",
+        "Maximum force: opensim, corrected (true pennation) or isometric (max_isometric_force).",
+        more="'opensim' is calcInextensibleTendonActiveFiberForce at activation 1, the active fibre force along a "
+        "rigid tendon at the frame's length and speed. 'corrected' replaces the pennation that OpenSim gets wrong for "
+        "Millard's and De Groote's muscles.",
+        shell=str,
+    )
+    geometry: Source | MusclePaths = option(
+        "opensim",
+        "Muscle paths: opensim, polynomial (fitted now), a FunctionBasedPathSet (.xml), or a folder of networks "
+        "(osimopt fit-geometry --networks).",
+        more="'opensim': the model's own paths. 'polynomial': polynomials fitted in the range of this motion (half a "
+        "minute for 80 muscles); their moment arms are exactly −∂l/∂q. In Python also a PolynomialGeometry of "
+        "fit_geometry or any other MusclePaths. Muscles without a path in it keep the model's own, and a warning names "
+        "them.",
+        file=True,
+        shell=str,
+        study=str,
+    )
+    speeds: Source | None = option(
+        None,
+        "Speeds of the free coordinates (.sto), not derived from the motion then.",
+        more="Columns <coordinate>_u or /jointset/…/speed at the motion's times; a states file may be motion and "
+        "speeds.",
+        file=True,
+        shell=Path,
+    )
+    force_sets: Sequence[Source] = option(
+        (),
+        "ForceSet (.xml) whose forces join the model's own; may be repeated.",
+        file=True,
+        shell=list[Path],
+        flags=("--force-set",),
+        study=tuple[str, ...],
+    )
+    replace_force_set: bool = option(False, "The force sets take the place of the model's own forces.", shell=bool)
+    contact: Literal["auto", "on", "off"] = option(
+        "auto",
+        "Forces of the model that press on the ground: on, off, or auto (off beside external loads).",
+        more="Contact forces, and bushings between ground and a model with a free base. A warning names them.",
+        shell=str,
+    )
+
+    def __post_init__(self) -> None:
+        if self.external_loads is not None and self.generalized_force is not None:
+            fix = "A file of generalized forces already contains the loads: leave external_loads out."
+            raise InputError(explain("external_loads or generalized_force", "both", fix))
+        check_choices(self)
+        if isinstance(self.force_sets, (str, os.PathLike)):
+            fix = f"Write force_sets=({str(self.force_sets)!r},)."
+            raise InputError(explain("force_sets as a sequence of files", repr(self.force_sets), fix))
+        object.__setattr__(self, "model", as_file(self.model))
+
+    def files(self) -> dict[str, Path]:
+        """Return every file that is read, by option; those of a sequence are numbered from 1.
+
+        Raises
+        ------
+        InputError
+            A file that does not exist, or a value that is no path.
+        """
+        found = {"model": _existing("model", self.model), "motion": _existing("motion", self.motion)}
+        for name in FILES:
+            value = getattr(self, name)
+            if name == "geometry" and (isinstance(value, MusclePaths) or value in COMPUTED):
+                continue
+            if isinstance(value, (list, tuple)):
+                found |= {key: _existing(key, one) for key, one in numbered(name, value).items()}
+            elif value is not None:
+                found[name] = _existing(name, value)
+        return found | named_in(found)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the options that are no files, as plain data; objects by their size and SHA-256."""
+        settings = {name: getattr(self, name) for name in declared(ReadOptions) if name not in FILES}
+        settings["geometry"] = self.geometry
+        if isinstance(self.geometry, MusclePaths):
+            paths = f"{len(self.geometry.muscles)} {self.geometry.kind}, sha256 {digest(self.geometry)}"
+            settings["geometry"] = paths
+        elif self.geometry not in COMPUTED:
+            settings["geometry"] = "file"
+        if isinstance(self.reserves, ReserveActuators):
+            settings["reserves"] = f"{len(self.reserves.names)} actuators, sha256 {digest(self.reserves)}"
+        settings["weld"] = [self.weld] if isinstance(self.weld, str) else list(self.weld)
+        return {name: _plain(value) for name, value in settings.items()}
+
+    def contact_acts(self) -> bool:
+        """Whether the model's own forces on the ground act: by default not beside external loads."""
+        return self.contact == "on" or (self.contact == "auto" and self.external_loads is None)
+
+
+#: Options that name files.
+FILES = tuple(name for name, (_, known) in declared(ReadOptions).items() if known.file)
+
+
+def numbered(name: str, values: Sequence[Any]) -> dict[str, Any]:
+    """Return the items of an option with several values by name and number: ``force_set_1``, ``force_set_2``, …."""
+    return {f"{name.removesuffix('s')}_{number}": value for number, value in enumerate(values, 1)}
+
+
+def named_in(files: Mapping[str, Path]) -> dict[str, Path]:
+    """Return the files that others name: the data of external loads, and how fitted paths were fitted.
+
+    Raises
+    ------
+    InputError
+        External loads whose data file does not exist.
+    """
+    named = {}
+    if "external_loads" in files:
+        named["external_loads_data"] = find_data(files["external_loads"])
+    if "geometry" in files and fits_path(files["geometry"]).is_file():
+        named["geometry_fit"] = fits_path(files["geometry"])
+    return named
+
+
+def _existing(name: str, path: Any) -> Path:
+    what = f"a file as {name}"
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(explain(what, repr(path), "Give its path."))
+    if not Path(path).is_file():
+        raise InputError(explain(what, "no such file", "Check the path.", path))
+    return Path(path)
+
+
+def _plain(value: Any) -> Any:
+    """Convert NumPy's numbers and arrays to Python's, and tuples to lists."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.bool_):
+        return bool(value)
+    return float(value) if isinstance(value, Real) and not isinstance(value, (bool, int)) else value

@@ -1,0 +1,119 @@
+"""DynamicOptions: how a motion is solved as one problem in time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..options import option
+
+
+@dataclass(frozen=True, eq=False)
+class DynamicOptions:
+    """Options of :func:`osimopt.solve_dynamic`."""
+
+    tendon: Literal["rigid", "compliant"] = option(
+        "compliant",
+        "rigid, or compliant: tendons stretch with the force.",
+        more="'rigid': force is max_force · activation + passive_force, as the problem has them. 'compliant': De "
+        "Groote muscles on elastic tendons, passive force included unless ignored; Thelen's and Millard's muscles are "
+        "converted first (use_degroote_muscles), which the findings report.",
+        shell=str,
+    )
+    transcription: str = option(
+        "hermite-simpson",
+        "trapezoidal, hermite-simpson or legendre-gauss-radau.",
+        more="legendre-gauss-radau has 3 points an interval; legendre-gauss-radau-1 to -9 have others.",
+        shell=str,
+    )
+    mesh_interval: float = option(
+        0.02,
+        "Longest interval of the mesh in s.",
+        more="The interval of interest is divided evenly.",
+        unit="s",
+        above=0.0,
+        shell=float,
+    )
+    cost: str = option(
+        "excitation_power",
+        "excitation_power, or a cost of static optimization.",
+        more="excitation_power ∫ Σ w e^p dt, activation_power ∫ Σ w a^p dt, or any other cost of solve_static, "
+        "integrated; with compliant tendons F is the tendon force. Controls of reserves count as there.",
+        shell=str,
+    )
+    exponent: float = option(
+        2.0,
+        "Exponent p ≥ 1 of activation_power or excitation_power.",
+        least=1.0,
+        shell=float,
+        flags=("--exponent", "-p"),
+    )
+    weights: Any = option(
+        None,
+        "Weights of the muscles; volume: by their volume.",
+        more="As in solve_static.",
+        shell=str,
+        study=Literal["volume"] | dict[str, float] | None,
+    )
+    initial_guess: Any = option(
+        "static",
+        "Initial guess: static or midpoint.",
+        more="'static': static optimization with rigid tendons. 'midpoint': the middle of the bounds. Or activations, "
+        "(M,) or at the points of the mesh (N, M), or an earlier solution that covers the interval.",
+        shell=str,
+        study=Literal["static", "midpoint"],
+    )
+    solver: str = option("auto", "auto or ipopt.", more="'auto' is 'ipopt', the only one.", shell=str)
+    tolerance: float = option(
+        1e-6,
+        "Tolerance of the first-order conditions and of every equation, scaled.",
+        above=0.0,
+        shell=float,
+    )
+    muscles: Mapping[str, Any] | None = option(
+        None,
+        "Options of use_degroote_muscles, which is then applied with either tendon.",
+        study=dict[str, Any] | None,
+    )
+    time_constants: tuple[float, float] | None = option(
+        None,
+        "Activation and deactivation time constants in s.",
+        more="In place of the muscles' own (0.015 and 0.060 where they have none).",
+        unit="s",
+        shell=tuple[float, float],
+        metavar="ACT DEACT",
+    )
+    derivative_penalty: float = option(
+        0.01,
+        "Weight of ∫ Σ (dF/dt)² dt, F being normalised tendon force; compliant tendons only.",
+        more="With rigid tendons any value but 0 and the default is refused.",
+        least=0.0,
+        shell=float,
+    )
+    initial_activation: Literal["paid", "equal", "free"] = option(
+        "paid",
+        "Activations at the start: paid (the cost treats them as held constant before), equal (to excitations, as "
+        "MocoInverse) or free.",
+        more="'paid': held constant for its deactivation time constant before the interval (term 'start'); forces of a "
+        "walk then agree with those of a longer interval to 1 to 3 N after 0.2 s. 'equal' constrains one instant only, "
+        "and where moments determine excitations these oscillate from point to point. 'free': no condition.",
+        shell=str,
+    )
+    periodic: bool | Mapping[str, str] = option(
+        False,
+        "States at the end equal those at the start.",
+        more="A mapping of muscles to others, as left to right: each starts as the other ends; an empty one is "
+        "refused. A warning names moments and lengths that differ between the ends.",
+        shell=bool,
+        study=bool | dict[str, str],
+    )
+    mesh_tolerance: float | None = option(
+        None,
+        "Refine the mesh until integrating an interval misses activation and normalised force by no more.",
+        more="None keeps the mesh. The error is estimated and reported either way.",
+        above=0.0,
+        shell=float,
+    )
+    max_refinements: int = option(5, "Maximum number of refinements.", least=0, shell=int)
+    max_iterations: int = option(500, "Maximum number of iterations on each mesh.", least=1, shell=int)

@@ -1,0 +1,94 @@
+"""load_problem: from files to a checked problem."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ..adapters.arrays import Progress
+from ..adapters.load import read_problem
+from ..adapters.options import ReadOptions, Reserves, Source
+from ..options import documented
+from ..polynomial.paths import MusclePaths
+from ..problem.problem import RedundancyProblem
+from ..problem.reserves import ReserveActuators
+from ..surrogate.geometry import GeometrySurrogate
+
+
+@documented(ReadOptions)
+def load_problem(
+    model: Source | Any,
+    motion: Source,
+    external_loads: Source | None = None,
+    generalized_force: Source | None = None,
+    time_range: tuple[float, float] | None = None,
+    lowpass_hz: float | None = None,
+    reserves: Reserves | ReserveActuators = "auto",
+    weld: Sequence[str] = (),
+    passive_force: bool = False,
+    gain: Literal["opensim", "corrected", "isometric"] = "opensim",
+    geometry: Source | MusclePaths = "opensim",
+    n_jobs: int | None = None,
+    *,
+    cache: Source | None = None,
+    speeds: Source | None = None,
+    force_sets: Sequence[Source] = (),
+    replace_force_set: bool = False,
+    contact: Literal["auto", "on", "off"] = "auto",
+    progress: Progress | None = None,
+) -> RedundancyProblem:
+    """Read a model and a motion into a problem: moment arms, maximum forces and the moments to be met.
+
+    Parameters
+    ----------
+    model : str | os.PathLike[str] | opensim.Model
+        Model (.osim).
+    motion : str | os.PathLike[str]
+        Motion (.mot, .sto) with the free coordinates; units by its header.
+    {options}
+    n_jobs : int | None, default None
+        Processes that share the frames; by default as many as there are cores and work for.
+    cache : str | os.PathLike[str] | None, default None
+        Folder in which the problem is kept, under a name made from the contents of all files, the options and the
+        versions: the same call reads it back in milliseconds. The check of the model is kept there too, once for all
+        motions of a model.
+    progress : callable, optional
+        Called with (frames done, frames in all).
+
+    Returns
+    -------
+    RedundancyProblem
+        SI units; coordinates are the free ones in multibody-tree order; activation bounds are the muscles'
+        min_control and max_control. Its ``source`` computes the arrays at other times (``resample``), unless it was
+        read back from the cache.
+
+    Raises
+    ------
+    InputError, ModelError
+        Wrong files, before anything is solved.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> from osimopt.datasets import arm26
+    >>> arm = arm26()
+    >>> problem = osimopt.load_problem(arm.model, arm.motion, time_range=(0.2, 0.4))
+    >>> problem.muscles[:3], problem.coordinates, problem.max_force.shape
+    (('TRIlong', 'TRIlat', 'TRImed'), ('r_shoulder_elev', 'r_elbow_flex'), (21, 6))
+    """
+    read = ReadOptions(
+        model, motion, external_loads, generalized_force, time_range, lowpass_hz, reserves, weld, passive_force,
+        gain, geometry, speeds, force_sets, replace_force_set, contact,
+    )  # fmt: skip
+    return read_problem(with_networks(read), n_jobs, cache, progress)
+
+
+def with_networks(read: ReadOptions) -> ReadOptions:
+    """Load the networks of muscle paths where ``geometry`` is the folder of a geometry surrogate."""
+    geometry = read.geometry
+    if isinstance(geometry, (str, os.PathLike)) and Path(geometry).is_dir():
+        return replace(read, geometry=GeometrySurrogate.load(geometry))
+    return read

@@ -1,0 +1,71 @@
+"""Options are declared once: signatures, flags, study keys and docstrings follow the declarations."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+import osimopt
+from osimopt import InputError
+from osimopt.adapters.options import ReadOptions
+from osimopt.batch import study
+from osimopt.cli import app
+from osimopt.dynamic.options import DynamicOptions
+from osimopt.options import declared
+from osimopt.pipeline.options import METHODS, read_solve_options
+from osimopt.static.options import StaticOptions
+
+#: Arguments of the functions that are not options of a trial.
+ARGUMENTS = {"problem", "on_failure", "progress", "n_jobs", "cache", "time_range", "emg"}
+PAIRS = [
+    (osimopt.load_problem, ReadOptions),
+    (osimopt.solve_static, StaticOptions),
+    (osimopt.solve_dynamic, DynamicOptions),
+]
+
+
+@pytest.mark.parametrize(("function", "options"), PAIRS, ids=lambda own: own.__name__)
+def test_functions_take_the_declared_options(function: Any, options: type) -> None:
+    given = {name: own.default for name, own in inspect.signature(function).parameters.items()}
+    ours = {own.name: own.default for own in fields(options)}
+    missing = ARGUMENTS | ({"initial_guess"} if options is StaticOptions else set())
+    assert set(given) - set(ours) <= missing
+    assert {name: given[name] for name in declared(options)} == {name: ours[name] for name in declared(options)}
+
+
+def test_docstrings_list_the_declared_options() -> None:
+    text = osimopt.load_problem.__doc__ or ""
+    for name, (own, known) in declared(ReadOptions).items():
+        assert f"\n{name} : {own.type}" in text
+        assert " ".join(known.help.split()[:4]) in text
+    assert "{options}" not in text
+
+
+def test_every_option_with_a_type_for_the_shell_is_a_flag() -> None:
+    flags = {name: param.opts for param in get_command(app).commands["solve"].params for name in [param.name]}
+    for options in (ReadOptions, *METHODS.values()):
+        for name, (_, known) in declared(options).items():
+            if known.shell is not None:
+                assert flags[name] == list(known.flags or ("--" + name.replace("_", "-"),))
+
+
+def test_every_option_is_a_key_of_a_study() -> None:
+    assert set(study.Files.model_fields) == {*declared(ReadOptions), "emg", "strides"}
+    for model, options in zip((study.Static, study.Dynamic, study.BySurrogate), METHODS.values(), strict=True):
+        assert set(model.model_fields) == {*declared(options), "name", "method"}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"method": "magic"}, "method among static, dynamic, surrogate, got 'magic'"),
+        ({"mesh_interval": 0.1}, r"options of the static method \(cost, .*\), got mesh_interval"),
+    ],
+)
+def test_options_of_no_method(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        read_solve_options(given)
