@@ -84,7 +84,7 @@ def test_every_option_arrives(solve, monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(given)
         return solve_dynamic(problem, **given)
 
-    monkeypatch.setattr("osimopt.pipeline.solve.solve_dynamic", listening)
+    monkeypatch.setattr("osimopt.dynamic.solve.solve_dynamic", listening)
     done = solve(*SHORT, *options, "--out", "out")
     assert done.code == 0, done.err
     assert re.search(r"^warning: The motion does not end .* r_elbow_flex by \d+%.*leave periodic= out", done.err, re.M)
@@ -251,7 +251,7 @@ def test_ctrl_c_ends_after_the_iteration(solve, monkeypatch: pytest.MonkeyPatch)
 
         yield moved
 
-    monkeypatch.setattr("osimopt.cli.solve.iterations", impatient)
+    monkeypatch.setattr(dynamic, "iterations", impatient)
     done = solve("--mesh-interval", 0.003, "--out", "out")
     assert done.code == 1
     assert re.search(r"^error: Stopped by the user after \d+ iterations.* Nothing was written\.$", done.err, re.M)

@@ -63,8 +63,9 @@ def clear_unfinished(folder: Path) -> None:
 
 
 def _solved(job: Job, folder: Path) -> dict[str, Any]:
+    from ..pipeline.methods import check_options
     from ..pipeline.options import read_solve_options
-    from ..pipeline.solve import check_options, solve_trial
+    from ..pipeline.solve import solve_trial
 
     begin = time.perf_counter()
     read, how = _reading(job), read_solve_options(_method(job))

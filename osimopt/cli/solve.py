@@ -15,7 +15,7 @@ from ..errors import InputError, explain
 from ..options import declared
 from ..pipeline.options import METHODS, SolveOptions, SurrogateOptions
 from ..static.options import StaticOptions
-from .dynamic import iterations, objective_and_mesh
+from . import dynamic
 from .options import Cache, Jobs, Model, Motion, Overwrite, read_options, takes
 from .stopping import stoppable
 from .terminal import print_tally, progress, say, say_warning
@@ -166,14 +166,14 @@ def _solve(read: ReadOptions, how: SolveOptions, out: Path, **options: Any) -> N
         def solving(iteration: int, objective: float, violation: float) -> None:
             if not shown:  # one line at a time
                 line.pop_all().close()
-                shown.append(line.enter_context(iterations()))
+                shown.append(line.enter_context(dynamic.iterations()))
             shown[0](iteration, objective, violation)
 
         solved = solve_trial(read, how, out, reading=reading, solving=solving, **options)
         line.close()
         if solved.solution is not None:
             figures.draw_solution(solved.solution, out / "solution.png")
-        print_tally(solved.summary, solved.provenance, objective_and_mesh(solved.solution), solved.findings())
+        print_tally(solved.summary, solved.provenance, dynamic.objective_and_mesh(solved.solution), solved.findings())
         say(f"\nWritten to {out.absolute()}")
     if solved.summary.solved < solved.summary.frames:
         raise typer.Exit(1)

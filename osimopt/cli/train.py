@@ -109,7 +109,7 @@ def train(
     Ctrl-C, the same command goes on where it was, to the same result. For muscle paths there is osimopt fit-geometry
     --networks.
     """
-    from ..pipeline.solve import refuse_forces
+    from ..pipeline.methods import refuse_forces
     from ..solution.folder import check_target
     from .training import KINDS
 

@@ -23,8 +23,8 @@ from ..problem.costs import get_cost
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
 from ..static.options import StaticOptions
+from .methods import solve_problem
 from .opensim_files import write_opensim_files
-from .solve import solve_problem
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]

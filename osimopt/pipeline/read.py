@@ -15,7 +15,6 @@ from ..options import documented
 from ..polynomial.paths import MusclePaths
 from ..problem.problem import RedundancyProblem
 from ..problem.reserves import ReserveActuators
-from ..surrogate.geometry import GeometrySurrogate
 
 
 @documented(ReadOptions)
@@ -90,5 +89,7 @@ def with_networks(read: ReadOptions) -> ReadOptions:
     """Load the networks of muscle paths where ``geometry`` is the folder of a geometry surrogate."""
     geometry = read.geometry
     if isinstance(geometry, (str, os.PathLike)) and Path(geometry).is_dir():
+        from ..surrogate.geometry import GeometrySurrogate
+
         return replace(read, geometry=GeometrySurrogate.load(geometry))
     return read
