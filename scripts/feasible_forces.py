@@ -3,7 +3,7 @@
 usage: python scripts/feasible_forces.py [MODEL MOTION] [--external-loads XML] [--muscle NAME] [--samples 300]
        [--out FOLDER]
 
-The derivative says by how many newtons the muscle's peak force changes per percent of each muscle's strength.
+The derivative is the change in N of the muscle's peak force per percent of each muscle's strength.
 """
 
 import argparse

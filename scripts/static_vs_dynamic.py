@@ -28,7 +28,7 @@ LISTED = 20
 
 
 def arguments_given() -> argparse.Namespace:
-    """What the command line says."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description="Static against dynamic optimization of one motion.")
     parser.add_argument("model", nargs="?", help="model (.osim) and motion (.mot, .sto); default: the arm26 example")
     parser.add_argument("motion", nargs="?")

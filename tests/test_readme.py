@@ -19,7 +19,7 @@ def test_python_example_runs(
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
-    assert "nothing to report" in capsys.readouterr().out
+    assert "no findings" in capsys.readouterr().out
     assert (tmp_path / "elbow_flexion" / "muscle_force.sto").is_file()
 
 

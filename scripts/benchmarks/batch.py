@@ -148,19 +148,19 @@ def part_faults(out: Path) -> list[dict[str, Any]]:
     """Inject, look at how it ended, resume, compare."""
     study = short_study(out / "faults", 12, 2)
     undisturbed = tables(osimopt.run_study(study, out / "faults_undisturbed"))
-    told = []
+    rows = []
     for name, fault in FAULTS.items():
         folder = out / f"faults_{name.replace(' ', '_')}"
         ended = fault(study, folder)
         again = subprocess.run([*OSIMOPT, "batch", study, "-o", folder, "--resume"], capture_output=True, text=True)
         table = osimopt.read_manifest(folder)
-        told.append({
+        rows.append({
             "fault": name, "ended": ended, "resume": again.returncode, "jobs": len(table),
             "doubled": int(table["job"].duplicated().sum()), "solved": int((table["status"] == "solved").sum()),
             "identical": tables(folder) == undisturbed,
         })  # fmt: skip
-        print(" ", told[-1], flush=True)
-    return told
+        print(" ", rows[-1], flush=True)
+    return rows
 
 
 def started(study: Path, folder: Path, *words: str) -> subprocess.Popen[str]:
@@ -236,8 +236,8 @@ def full_disk(study: Path, folder: Path) -> str:
             shutil.copytree(own, folder)
         finally:
             subprocess.run(["umount", mount], check=False)
-    said = (ran.stderr.strip().splitlines() or [""])[-1].split(": expected")[-1][:90]
-    return f"exit {ran.returncode}, {rows(folder)} rows; {said}"
+    message = (ran.stderr.strip().splitlines() or [""])[-1].split(": expected")[-1][:90]
+    return f"exit {ran.returncode}, {rows(folder)} rows; {message}"
 
 
 def killed_dask(study: Path, folder: Path) -> str:

@@ -25,9 +25,9 @@ from osimopt.problem.costs import Cost, get_cost, scale_of_unknowns
 FRAMES = 20
 #: Relative; how far a reference may be from the optimum itself, or an answer from its bounds in rounding.
 ROUNDING = 1e-9
-#: N·m; a program that misses the moments by less at best is feasible, by more is not; between, nobody can say.
+#: N·m; a program that misses the moments by less at best is feasible, by more is not; between, it is undecided.
 FEASIBLE = 1e-7
-#: Activations are compared up to this exponent; beyond it the cost is so flat that a reference says little of them.
+#: Activations are compared up to this exponent; beyond it the cost is so flat that a reference does not determine them.
 LARGEST_COMPARED = 3.0
 #: How far DAQP's activations may be from the optimum (rounding, times the condition of the program).
 REFERENCE = 1e-8
@@ -58,10 +58,10 @@ class Count:
     def report(self) -> dict[str, object]:
         """Everything in plain data."""
         gaps = np.array(self.gaps)
-        told: dict[str, object] = {k: int(v) for k, v in vars(self).items() if k != "gaps"}
-        told["certified_gap_at_most_1e-6"] = round(float(np.mean(gaps <= 1e-6)), 5) if gaps.size else None
-        told["largest_certified_gap"] = float(gaps.max()) if gaps.size else None
-        return told
+        summary: dict[str, object] = {k: int(v) for k, v in vars(self).items() if k != "gaps"}
+        summary["certified_gap_at_most_1e-6"] = round(float(np.mean(gaps <= 1e-6)), 5) if gaps.size else None
+        summary["largest_certified_gap"] = float(gaps.max()) if gaps.size else None
+        return summary
 
 
 def random_problem(rng: np.random.Generator) -> tuple[osimopt.RedundancyProblem, np.ndarray]:

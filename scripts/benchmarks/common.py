@@ -41,7 +41,7 @@ def start_processes(count: int) -> None:
     time.sleep(2.0)
 
 
-def told(seconds: list[float]) -> dict[str, float]:
+def timing(seconds: list[float]) -> dict[str, float]:
     """Median, fastest, slowest."""
     return {
         "median": round(statistics.median(seconds), 3),

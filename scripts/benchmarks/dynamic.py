@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import parser, start_processes, told
+from common import parser, start_processes, timing
 
 import osimopt
 from osimopt import isolation
@@ -123,9 +123,9 @@ def one_tendon(arguments: argparse.Namespace, tendon: str) -> dict[str, Any]:
     solution = runs[0][1]
     rounds = [run[1].provenance["rounds"] for run in runs]
     mine: dict[str, Any] = {
-        "whole_s": told([seconds for seconds, _ in runs]),
-        "solve_dynamic_s": told([run[1].provenance["solve_seconds"] for run in runs]),
-        "solver_s": told([sum(one["wall_seconds"] for one in each) for each in rounds]),
+        "whole_s": timing([seconds for seconds, _ in runs]),
+        "solve_dynamic_s": timing([run[1].provenance["solve_seconds"] for run in runs]),
+        "solver_s": timing([sum(one["wall_seconds"] for one in each) for each in rounds]),
         "iterations": [one["iterations"] for one in rounds[0]],
         "objective": solution.provenance["objective"],
         "effort": solution.integrals["muscles"] + solution.integrals["reserves"],

@@ -23,13 +23,13 @@ def one(problem: Any, tendon: Any, first: float, last: float, muscles: dict[str,
     with peak_memory() as peak:
         answer = osimopt.solve_dynamic(problem, tendon, time_range=(first, last), muscles=muscles, on_failure="return")
         seconds = time.perf_counter() - begin
-    told = {"tendon": tendon, "from": first, "to": last, "solved": answer.success, "whole_s": round(seconds, 2)}
+    summary = {"tendon": tendon, "from": first, "to": last, "solved": answer.success, "whole_s": round(seconds, 2)}
     if not answer.success:
-        return {**told, "reason": answer.findings()[0]}
+        return {**summary, "reason": answer.findings()[0]}
     rounds = answer.provenance["rounds"]
     checked = answer.provenance["forward_integration"]
     return {
-        **told,
+        **summary,
         "iterations": [one["iterations"] for one in rounds],
         "windows": [one["windows"] for one in rounds],
         "solver_s": [round(one["wall_seconds"], 2) for one in rounds],

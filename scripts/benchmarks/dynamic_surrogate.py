@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import parser, read, told
+from common import parser, read, timing
 
 import osimopt
 from osimopt.dynamic.solution import DynamicSolution
@@ -110,8 +110,8 @@ def monte_carlo(
     one = float(np.median(exact)) if exact else float("nan")
     return {
         "variants": count,
-        "surrogate_s": told(seconds),
-        "collocation_of_one_s": told(exact) if exact else None,
+        "surrogate_s": timing(seconds),
+        "collocation_of_one_s": timing(exact) if exact else None,
         "ratio": one * count / float(np.median(seconds)),
         "force_share_of_peak": float(np.mean(errors)) if errors else None,
         "frames_that_hold": float(variants.solved.mean()),

@@ -50,13 +50,13 @@ def scaled(model: str, bodies: dict[str, list[str]], count: int, seed: int, fold
         factors = dict(zip(bodies, row, strict=True))
         out = folder / f"body_{seed}_{number}.osim"
         by_body = {body: factors[name] for name, own in bodies.items() for body in own}
-        told = [str(Path(model).absolute()), json.dumps(by_body), str(out)]
-        subprocess.run([sys.executable, "-c", SCALED, *told], check=True)
+        arguments = [str(Path(model).absolute()), json.dumps(by_body), str(out)]
+        subprocess.run([sys.executable, "-c", SCALED, *arguments], check=True)
         made.append((out, factors))
     return made
 
 
-def told(errors: PathErrors) -> dict[str, float]:
+def summary(errors: PathErrors) -> dict[str, float]:
     """Moment arms in mm over the muscles, and how many are near."""
     arm = 1e3 * errors.moment_arm_rms
     return {
@@ -92,14 +92,14 @@ def main() -> None:
         )  # fmt: skip
         report: dict[str, Any] = {
             "fit_s": time.perf_counter() - begin,
-            "held_out_bodies": told(trained.errors),
-            "polynomials_alone": told(trained.polynomial_errors),
+            "held_out_bodies": summary(trained.errors),
+            "polynomials_alone": summary(trained.polynomial_errors),
         }
         for path, factors in unseen:
             _, samples = sample_paths(read_model(path, ()), [arguments.motion], JUDGED)
             samples = samples.keep(trained.surrogate.muscles)
             every = np.arange(len(samples.value))
-            row = {"factors": factors, **told(measure_errors(trained.surrogate.scaled(factors), samples, every))}
+            row = {"factors": factors, **summary(measure_errors(trained.surrogate.scaled(factors), samples, every))}
             report.setdefault("unseen", []).append(row)
     print(json.dumps(report, indent=2))
 

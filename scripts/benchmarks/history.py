@@ -50,14 +50,14 @@ def main() -> None:
 
 
 def _row(name: str, window: int, trained: Any) -> dict[str, Any]:
-    told = trained.accuracy
+    summary = trained.accuracy
     return {
         "network": name,
         "frames_seen": window,
         "weights": sum(weight.numel() for weight in trained.surrogate.network.parameters()),
-        "rmse": told["raw"]["rmse"],
-        "r": told["raw"]["r"],
-        "without_a_network": told["unconstrained"]["rmse"],
+        "rmse": summary["raw"]["rmse"],
+        "r": summary["raw"]["r"],
+        "without_a_network": summary["unconstrained"]["rmse"],
         "seconds": trained.history.seconds,
     }
 

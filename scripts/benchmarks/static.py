@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from common import parser, start_processes, told
+from common import parser, start_processes, timing
 
 import osimopt
 from osimopt.adapters.trial import count_jobs
@@ -77,7 +77,7 @@ def main() -> None:
     for name, geometry in (("exact paths", "opensim"), ("polynomial paths", arguments.paths)):
         if geometry is not None:
             totals, solving, frames = whole_calls(arguments, geometry)
-            report |= {"frames": frames, name: {"whole_s": told(totals), "solving_s": told(solving)}}
+            report |= {"frames": frames, name: {"whole_s": timing(totals), "solving_s": timing(solving)}}
     if not arguments.once:
         theirs.append(opensim_seconds(arguments))  # before and after: machines drift
     report["opensim_s"] = [round(seconds, 2) for seconds in theirs]

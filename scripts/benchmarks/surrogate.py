@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import parser, read, told
+from common import parser, read, timing
 
 import osimopt
 from osimopt.problem.costs import get_cost
@@ -92,7 +92,7 @@ def throughput(surrogate: StaticSurrogate, problem: RedundancyProblem, sizes: li
                 begin = time.perf_counter()
                 call(whole)
                 seconds.append(time.perf_counter() - begin)
-            row[f"{name}_s"] = told(seconds)
+            row[f"{name}_s"] = timing(seconds)
         rows.append(row)
         print(json.dumps(row), file=sys.stderr)
     return rows
@@ -102,14 +102,14 @@ def newton_instead(problem: RedundancyProblem, steps: int) -> list[dict[str, flo
     """What plain Newton steps (undamped, from the answer without bounds) come to, for comparison with the rounds."""
     exact = osimopt.solve_static(problem, on_failure="return").activation
     frames, whitening = whiten(problem, get_cost("activation_power"))
-    u, said = frames.target, []
+    u, found = frames.target, []
     for _ in range(steps):
         z = frames.unbounded(u)
         free = ((z > frames.lower) & (z < frames.upper)).double()
         curvature = (frames.matrix * free[:, None]) @ frames.matrix.transpose(1, 2)
         u = u + torch.linalg.solve(curvature + 1e-9 * torch.eye(curvature.shape[1]), frames.missing(u))
-        said.append(errors(whitening.unknowns(frames.answer(u))[:, : len(problem.muscles)], exact))
-    return said
+        found.append(errors(whitening.unknowns(frames.answer(u))[:, : len(problem.muscles)], exact))
+    return found
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from common import parser, told
+from common import parser, timing
 
 CALLS = 4
 CODE = """
@@ -63,7 +63,7 @@ def main() -> None:
     medians = {name: statistics.median(own) for name, own in calls.items()}
     report = {
         "frames": frames,
-        **{name: {"whole_s": told(own), "first_call_more_s": told(firsts[name])} for name, own in calls.items()},
+        **{name: {"whole_s": timing(own), "first_call_more_s": timing(firsts[name])} for name, own in calls.items()},
         "ratio": round(medians["now"] / medians["before"], 3),
     }
     print(json.dumps(report, indent=2))
