@@ -324,7 +324,7 @@ def compare(part, mine, y, gap, error, sure, scale, muscles, count, say) -> None
     """Compare costs and activations with the judge's.
 
     An answer is right where it is the optimum for the moments that it makes, or among all that miss the moments by no
-    more than is allowed, which a dual value proves. It is wrong where a point that makes the same moments costs less, or,
+    more than is allowed, which a dual value proves. It is wrong where a point with the same moments costs less, or,
     without a certificate, one that misses them by no more than is allowed. What is certified of costs and activations
     is held against the optimum for the moments that the answer makes.
     """
