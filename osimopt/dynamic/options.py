@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..options import option
+from ..static.options import exponent_option, weights_option
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,20 +43,8 @@ class DynamicOptions:
         "integrated; with compliant tendons F is the tendon force. Controls of reserves count as there.",
         shell=str,
     )
-    exponent: float = option(
-        2.0,
-        "Exponent p ≥ 1 of activation_power or excitation_power.",
-        least=1.0,
-        shell=float,
-        flags=("--exponent", "-p"),
-    )
-    weights: Any = option(
-        None,
-        "Weights of the muscles; volume: by their volume.",
-        more="As in solve_static.",
-        shell=str,
-        study=Literal["volume"] | dict[str, float] | None,
-    )
+    exponent: float = exponent_option()
+    weights: Any = weights_option()
     initial_guess: Any = option(
         "static",
         "Initial guess: static or midpoint.",

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-
-from numpy.typing import ArrayLike
 
 from ..options import option
 from ..problem.costs import COSTS
 
-Weights = ArrayLike | Mapping[str, float] | Literal["volume"] | None
+
+def exponent_option() -> Any:
+    """The exponent of a cost, for any method."""
+    text = "Exponent p ≥ 1 of activation_power or excitation_power."
+    return option(2.0, text, least=1.0, shell=float, flags=("--exponent", "-p"))
+
+
+def weights_option() -> Any:
+    """Weights of the muscles in a cost, for any method."""
+    return option(
+        None,
+        "Weights of the muscles; volume: by their volume.",
+        more="(M,) positive weights in place of the problem's, or those of some muscles by name. 'volume': "
+        "max_isometric_force · optimal_fiber_length over their mean.",
+        shell=str,
+        study=Literal["volume"] | dict[str, float] | None,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,21 +38,8 @@ class StaticOptions:
         "sum_moment_ratio_cubed Σ w (F/Mmax)³, min_max max w a; F is active muscle force.",
         shell=str,
     )
-    exponent: float = option(
-        2.0,
-        "Exponent p ≥ 1 of activation_power or excitation_power.",
-        least=1.0,
-        shell=float,
-        flags=("--exponent", "-p"),
-    )
-    weights: Any = option(
-        None,
-        "Weights of the muscles; volume: by their volume.",
-        more="(M,) positive weights in place of the problem's, or those of some muscles by name. 'volume': "
-        "max_isometric_force · optimal_fiber_length over their mean.",
-        shell=str,
-        study=Literal["volume"] | dict[str, float] | None,
-    )
+    exponent: float = exponent_option()
+    weights: Any = weights_option()
     tendon: Literal["rigid", "compliant"] = option(
         "rigid",
         "rigid, or compliant: tendons stretch with the force.",
