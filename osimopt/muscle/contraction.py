@@ -20,7 +20,7 @@ import numpy as np
 
 from ..problem.arrays import MuscleParameters
 from . import degroote
-from .namespace import Array, namespace
+from .muscle_class import Array, namespace
 
 #: Least length of a fibre along its tendon, in optimal fibre lengths, of which ``tendon_force_rate`` speaks.
 _LEAST_ALONG = 0.01
@@ -54,7 +54,7 @@ class Fiber(NamedTuple):
             optimal * parameters.max_contraction_velocity,
             p["active_force_width_scale"],
             p["passive_fiber_strain_at_one_norm_force"],
-            np.where(p["ignore_passive_fiber_force"] > 0.0, 0.0, 1.0),
+            degroote.passive_share(p),
             p["tendon_strain_at_one_norm_force"],
             p["fiber_damping"],
         )

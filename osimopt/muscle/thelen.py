@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 
-from .namespace import Array, namespace, where
+from .muscle_class import Array, MuscleClass, closed_form, namespace, where
 
 #: Shape of the tendon's toe, and the force at its end (Thelen 2003, below eq. 5).
 _TOE_SHAPE = 3.0
@@ -114,3 +114,25 @@ def _eccentric_slope(speed: Array, k: Array, Flen: Array) -> Array:
 def _expm1(x: Array) -> Array:
     library = namespace(x)
     return library.expm1(x) if hasattr(library, "expm1") else library.exp(x) - 1.0
+
+
+THELEN = MuscleClass(
+    name="Thelen2003Muscle",
+    curves=lambda p: (
+        closed_form(p, active_force_length, active_force_length_slope),
+        closed_form(p, passive_force_length, passive_force_length_slope),
+        closed_form(p, tendon_force_length, tendon_force_length_slope),
+        closed_form(p, force_velocity, force_velocity_slope),
+    ),
+    needed=(
+        *("Af", "Flen", "FmaxMuscleStrain", "FmaxTendonStrain", "KshapeActive", "KshapePassive"),
+        *("fv_linear_extrap_threshold", "maximum_pennation_angle"),
+    ),
+    speed_scale=speed_scale,
+    rigid_tendon=False,  # OpenSim 4.6: "not currently implemented"
+    degroote={
+        "passive_fiber_strain_at_one_norm_force": "FmaxMuscleStrain",
+        "tendon_strain_at_one_norm_force": "FmaxTendonStrain",
+    },
+    dropped="shapes of the curves (KshapeActive, KshapePassive, Af, Flen, fv_linear_extrap_threshold)",
+)
