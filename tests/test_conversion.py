@@ -183,10 +183,12 @@ def joined(first: MuscleParameters, second: MuscleParameters) -> MuscleParameter
 def test_what_changed_is_said_with_numbers(oracle: Oracle) -> None:
     _, said = degroote_parameters(oracle.muscles["before"], active_force_width_scale=1.5)
     assert len(said) == 3
-    assert said[0].startswith("6 Thelen2003Muscle converted to DeGrooteFregly2016Muscle as by OpenSim. Kept: max")
+    assert said[0].startswith(
+        "6 Thelen2003Muscle muscles were converted to DeGrooteFregly2016Muscle as by OpenSim. Kept"
+    )
     assert "KshapeActive" in said[0]
     assert "passive force–length" in said[0]
-    assert said[1].startswith("6 Millard2012EquilibriumMuscle converted to")
+    assert said[1].startswith("6 Millard2012EquilibriumMuscle muscles were converted to")
     assert ["damping, strains" in text for text in said[:2]] == [False, True]
     assert said[2].endswith("active_force_width_scale = 1.5 for all muscles (before: 1).")
     _, ignored = degroote_parameters(oracle.muscles["before"], ignore_passive_fiber_force=True)

@@ -91,8 +91,8 @@ def test_degrootes_curves_are_opensims(says: dict[str, Array]) -> None:
         np.testing.assert_allclose(value(x, parameter) * counts, says[name][0], rtol=1e-12, atol=1e-14)
         np.testing.assert_allclose(slope(x, parameter) * counts, says[name][1], rtol=1e-11, atol=1e-13)
     np.testing.assert_allclose(degroote.force_velocity(x[:, 0]), says["ForceVelocity"][:, 0], rtol=1e-12, atol=1e-14)
-    inverse = degroote.damped_force_velocity_inverse(1.0, 0.0, x[np.abs(x) < 3.0])
-    np.testing.assert_allclose(inverse, says["ForceVelocityInverse"][np.abs(x[:, 0]) < 3.0], rtol=1e-12, atol=1e-14)
+    inverse = degroote.damped_force_velocity_inverse(1.0, 0.0, x[:, 0])
+    np.testing.assert_allclose(inverse, says["ForceVelocityInverse"], rtol=1e-12, atol=1e-14)
     length = degroote.tendon_length(says["force"][:, None], tendon)
     np.testing.assert_allclose(length, says["TendonForceLengthInverse"], rtol=1e-14)
 

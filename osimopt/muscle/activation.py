@@ -6,13 +6,13 @@ With time constants τ_a and τ_d of activation and deactivation, z = 0.5 + 1.5 
     da/dt = ((½ + f) / (τ_a z) + (½ − f) z / τ_d) (e − a)
 
 De Groote F, Kinney AL, Rao AV, Fregly BJ. Ann Biomed Eng 44(10), 2922-2936, 2016. doi:10.1007/s10439-016-1591-9, as
-OpenSim 4.6's DeGrooteFregly2016Muscle::computeStateVariableDerivatives computes it. Both take b = 0.1, at which f is
+OpenSim 4.6's DeGrooteFregly2016Muscle::computeStateVariableDerivatives computes it. Both use b = 0.1, at which f is
 nearly zero, so that a muscle activates and deactivates at the mean of the two speeds; OpenSim recommends 10.
 
-Where this departs from OpenSim 4.6: there the three constants are static variables, so that those of the De Groote
-muscle that is evaluated first hold for every other in the process, of any model. A muscle of 7 ms, 200 ms and b = 2
-beside one of 15 ms, 60 ms and 0.1 that came before it has da/dt = 48.3 1/s at e = 0.9, a = 0.1 there, where its own
-constants say 169.0. Here every muscle has its own.
+Difference from OpenSim 4.6: there the three constants are static variables, so that those of the first De Groote muscle
+that is evaluated are used for all others in the process, of any model. A muscle of 7 ms, 200 ms and b = 2, evaluated
+after one of 15 ms, 60 ms and 0.1, has da/dt = 48.3 1/s at e = 0.9, a = 0.1 there; its own constants give 169.0. Here
+every muscle uses its own constants.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def excitation_for(
     """Find the excitation at which activation changes at this rate: the inverse of ``activation_rate``.
 
     Not limited to 0 … 1. Excitation and rate rise together as long as one of the two speeds 1 / (τ_a z) and z / τ_d is
-    less than 11.0 times the other; beyond that (15 and 60 ms at a < 0.07, say) up to three excitations near
-    |e − a| = 1.2 / b give the same rate, and the one nearest the activation is returned.
+    less than 11.0 times the other; beyond that (for example 15 and 60 ms at a < 0.07) up to three excitations near
+    |e − a| = 1.2 / b give the same rate, and the one nearest to the activation is returned.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def excitation_for(
         raise InputError(explain("activations above -1/3", f"{np.nanmin(level):g}", fix))
     for name, values in (("time constants", rise), ("time constants", fall), ("smoothing", smoothing)):
         if (values <= 0.0).any():
-            fix = "Usual are 0.015 s, 0.060 s and a smoothing of 0.1."
+            fix = "Usual values are 0.015 s, 0.060 s and a smoothing of 0.1."
             raise InputError(explain(f"{name} above 0", f"{np.nanmin(values):g}", fix))
     stretch = 0.5 + 1.5 * level
     distance = _distance(wanted, 1.0 / (rise * stretch), stretch / fall, smoothing)

@@ -21,23 +21,22 @@ from ..problem.fingerprint import Fingerprint
 from ..problem.problem import RedundancyProblem, Source
 from .degroote import DEFAULTS, DEGROOTE
 from .forces import CLASSES, mechanics, rigid_tendon_gain, rigid_tendon_passive, supported
-from .muscle_class import Values as Array
+from .muscle_class import Values
 
 Setting = float | Mapping[str, float] | None
 Switch = bool | Mapping[str, bool] | None
 
-_SWITCH: tuple[str, None] = ("True or False", None)
 #: The options: accepted values in words and, except for switches, as a test of a number.
 OPTIONS: dict[str, tuple[str, Callable[[float], bool] | None]] = {
-    "ignore_passive_fiber_force": _SWITCH,
+    "ignore_passive_fiber_force": ("True or False", None),
     "active_force_width_scale": ("a number ≥ 1", lambda number: 1.0 <= number < np.inf),
     "tendon_strain_at_one_norm_force": ("a number above 0", lambda number: 0.0 < number < np.inf),
     "fiber_damping": ("a number ≥ 0", lambda number: 0.0 <= number < np.inf),
     "passive_fiber_strain_at_one_norm_force": ("a number above 0", lambda number: 0.0 < number < np.inf),
-    "ignore_tendon_compliance": _SWITCH,
+    "ignore_tendon_compliance": ("True or False", None),
 }
-#: Fibre lengths in optimal lengths, and speeds in maximum speeds, over which curves are compared.
-_LENGTHS, _SPEEDS = (0.5, 1.5), (-1.0, 1.0)
+#: Fibre lengths in optimal lengths, and speeds in maximum speeds, at which curves are compared.
+_LENGTHS, _SPEEDS = np.linspace(0.5, 1.5, 101)[:, None], np.linspace(-1.0, 1.0, 101)[:, None]
 
 
 def use_degroote_muscles(
@@ -60,6 +59,9 @@ def use_degroote_muscles(
     units shorter than the tendon), ``max_force`` is 0 and a warning is added. Bounds, weights, areas and moments are
     kept.
 
+    Every option is one value for all muscles, a mapping from muscle names to values (other muscles keep the value of
+    the conversion), or None (all keep it).
+
     Parameters
     ----------
     problem
@@ -76,9 +78,6 @@ def use_degroote_muscles(
         Damping force in maximum isometric forces at the maximum contraction velocity, ≥ 0 (``ModOpFiberDampingDGF``).
     ignore_tendon_compliance
         True makes tendons rigid (``ModOpIgnoreTendonCompliance``).
-
-    Every option is one value for all muscles, a mapping from muscle names to values (other muscles keep the value of
-    the conversion), or None (all keep it).
 
     Returns
     -------
@@ -100,7 +99,14 @@ def use_degroote_muscles(
 
     Examples
     --------
-    EXAMPLE
+    >>> import osimopt
+    >>> from osimopt.datasets import arm26
+    >>> problem = osimopt.load_problem(arm26().model, arm26().motion, time_range=(0.2, 0.4))
+    >>> converted = osimopt.use_degroote_muscles(problem, fiber_damping=0.01)
+    >>> set(problem.parameters.classes), set(converted.parameters.classes)
+    ({'Thelen2003Muscle'}, {'DeGrooteFregly2016Muscle'})
+    >>> converted.max_force[0].round(-1)  # N
+    array([830., 510., 430., 370., 360., 870.])
     """
     options: dict[str, Setting | Switch] = {
         "ignore_passive_fiber_force": ignore_passive_fiber_force,
@@ -118,8 +124,7 @@ def use_degroote_muscles(
         raise InputError(explain("muscles with parameters, lengths and speeds", got, fix))
     parameters, messages = degroote_parameters(problem.parameters, **given)
     gain = rigid_tendon_gain(parameters, length, speed, "corrected")
-    messages += _negative_gain(problem, gain)
-    warnings = [*problem.provenance.get("warnings", ()), *messages]
+    warnings = [*problem.provenance.get("warnings", ()), *messages, *_negative_gain(problem, gain)]
     converted = replace(
         problem,
         parameters=parameters,
@@ -128,8 +133,7 @@ def use_degroote_muscles(
         provenance={**problem.provenance, "warnings": list(dict.fromkeys(warnings)), "muscles": given},
     )
     fingerprint: Fingerprint | None = getattr(problem.source, "fingerprint", None)
-    edited = fingerprint is not None and fingerprint.changed(problem)
-    if problem.source is None or edited:
+    if problem.source is None or (fingerprint is not None and fingerprint.changed(problem)):
         return replace(converted, source=None)
     return replace(converted, source=_Converted(problem.source, given, Fingerprint.of(converted)))
 
@@ -142,7 +146,7 @@ class _Converted:
     options: Mapping[str, Any]
     fingerprint: Fingerprint
 
-    def at(self, times: Array) -> RedundancyProblem:
+    def at(self, times: Values) -> RedundancyProblem:
         """The problem with De Groote muscles at other times (s)."""
         made = self.source.at(times)
         converted = use_degroote_muscles(made, **self.options)
@@ -150,17 +154,16 @@ class _Converted:
         return replace(converted, provenance={**converted.provenance, "warnings": list(warnings)})
 
 
-def _damping(parameters: MuscleParameters, length: Array, speed: Array) -> Array:
+def _damping(parameters: MuscleParameters, length: Values, speed: Values) -> Values:
     """Damping force (T, M) in N of De Groote muscles along rigid tendons."""
     (muscles,) = mechanics(parameters)
     _, cosine, _ = muscles.rigid_fiber(length)
     return muscles.max_force * muscles.damping * (speed * cosine / muscles.max_speed) * cosine
 
 
-def _negative_gain(problem: RedundancyProblem, gain: Array) -> list[str]:
+def _negative_gain(problem: RedundancyProblem, gain: Values) -> list[str]:
     """Name the muscles whose active force would be negative, with numbers of frames."""
-    frames = (gain < 0.0).sum(axis=0)
-    if not frames.any():
+    if not (frames := (gain < 0.0).sum(axis=0)).any():
         return []
     muscles = some(f"{problem.muscles[m]} ({frames[m]} of {len(gain)} frames)" for m in np.flatnonzero(frames))
     reason = "the fibre shortens faster than its maximum speed or the muscle is shorter than its tendon"
@@ -213,7 +216,7 @@ def _converted(parameters: MuscleParameters) -> MuscleParameters:
     return replace(parameters, classes=(DEGROOTE.name,) * len(names), properties=properties)
 
 
-def _read(name: str, value: Any, names: tuple[str, ...]) -> Array:
+def _read(name: str, value: Any, names: tuple[str, ...]) -> Values:
     """Return one option as (M,), NaN where it leaves a muscle as it is."""
     by_name = value if isinstance(value, Mapping) else dict.fromkeys(names, value)
     if unknown := [muscle for muscle in by_name if muscle not in names]:
@@ -236,18 +239,15 @@ def _changes_of_classes(before: MuscleParameters, after: MuscleParameters) -> li
         if not own.any() or not kind.dropped:
             continue
         damping = "damping, " if "fiber_damping" in kind.needed else ""
-        text = (
-            f"{own.sum()} {kind.name} converted to {DEGROOTE.name} as by OpenSim. Kept: maximum isometric force, "
-            f"lengths, time constants, {damping}strains at one normalised force. Dropped: {kind.dropped}, "
-            "maximum pennation angle, minimum activation."
-        )
-        messages.append(
-            text + (_difference(before.select(own), after.select(own)) if supported(before)[own].all() else "")
-        )
+        head = f"{own.sum()} {kind.name} muscles were converted to {DEGROOTE.name} as by OpenSim"
+        kept = f"maximum isometric force, lengths, time constants, {damping}strains at one normalised force"
+        dropped = f"{kind.dropped}, maximum pennation angle, minimum activation"
+        change = _difference(before.select(own), after.select(own))
+        messages.append(f"{head}. Kept: {kept}. Dropped: {dropped}.{change}")
     return messages
 
 
-def _changes_of_options(before: MuscleParameters, given: Mapping[str, Array]) -> list[str]:
+def _changes_of_options(before: MuscleParameters, given: Mapping[str, Values]) -> list[str]:
     """Describe what each option (M,), NaN where it leaves a muscle as it is, changed, and the values before."""
     changes = []
     for name, values in given.items():
@@ -257,25 +257,27 @@ def _changes_of_options(before: MuscleParameters, given: Mapping[str, Array]) ->
         new, old = _span(values[own], switch), _span(before.properties[name][own], switch)
         muscles = "all" if own.all() else f"{own.sum()} of {own.size}"
         changes.append(f"{name} = {new} for {muscles} muscles (before: {old})")
-    return [f"Set for {DEGROOTE.name}: {'; '.join(changes)}."] if changes else []
+    return [f"Options set for {DEGROOTE.name} muscles: {'; '.join(changes)}."] if changes else []
 
 
 def _difference(before: MuscleParameters, after: MuscleParameters) -> str:
     """Give the largest change of each curve of the fibres; passive ones only where they are not ignored."""
+    if not supported(before).all():
+        return ""
     curves = {"active": ("active force–length", _LENGTHS), "velocity": ("force–velocity", _SPEEDS)}
     if not after.properties["ignore_passive_fiber_force"].all():
         curves["passive"] = ("passive force–length", _LENGTHS)
     (old,), (new,) = mechanics(before), mechanics(after)
     changes = []
-    for curve, (words, bounds) in curves.items():
-        x = np.repeat(np.linspace(*bounds, 101)[:, None], len(before.names), axis=1)
-        change = getattr(new, curve).value(x) - getattr(old, curve).value(x)
+    for curve, (words, x) in curves.items():
+        wide = np.repeat(x, len(before.names), axis=1)
+        change = getattr(new, curve).value(wide) - getattr(old, curve).value(wide)
         row, muscle = np.unravel_index(int(np.abs(change).argmax()), change.shape)
-        changes.append(f"{words} {change[row, muscle]:+.2f} ({before.names[muscle]} at {x[row, muscle]:.2f})")
-    ranges = f"{_LENGTHS[0]:g} to {_LENGTHS[1]:g} optimal lengths and {_SPEEDS[0]:g} to {_SPEEDS[1]:g} maximum speeds"
+        changes.append(f"{words} {change[row, muscle]:+.2f} ({before.names[muscle]} at {x[row, 0]:.2f})")
+    ranges = "0.5 to 1.5 optimal lengths and -1 to 1 maximum speeds"
     return f" Largest changes of the multipliers over {ranges}: {', '.join(changes)}."
 
 
-def _span(values: Array, switch: bool) -> str:
+def _span(values: Values, switch: bool) -> str:
     low, high = (str(bool(end)).lower() if switch else f"{end:g}" for end in (values.min(), values.max()))
     return low if low == high else f"{low} to {high}"

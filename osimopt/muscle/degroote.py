@@ -1,4 +1,4 @@
-"""The curves of DeGrooteFregly2016Muscle, closed forms of NumPy or torch arrays or CasADi expressions.
+"""DeGrooteFregly2016Muscle: its curves, closed forms for NumPy and torch arrays and CasADi expressions.
 
 Lengths are normalised by the optimal fibre length (fibre) or the slack length (tendon), forces by the maximum
 isometric force, speeds by the maximum contraction velocity (positive while lengthening). Every curve has its slope
@@ -27,10 +27,10 @@ _BELLS = (
 )
 #: d1 … d4 of the force–velocity curve.
 _D1, _D2, _D3, _D4 = -0.3211346127989808, -8.149, -0.374, 0.8825327733249912
-#: Largest |d2 v + d3| is sinh of this: speeds beyond 1350 maximum contraction velocities are not told apart.
+#: Limit of asinh(|d2 v + d3|): the inverse returns no speed beyond 1350 maximum contraction velocities.
 _STEEPEST = 10.0
-#: Steps of ``damped_force_velocity_inverse`` at most, the one that is the last (convergence is cubic), and what 0
-#: damping is taken for where it divides.
+#: Of ``damped_force_velocity_inverse``: maximum number of steps, size of the last one (convergence is cubic), and the
+#: number that replaces 0 as a divisor.
 _MOST_STEPS, _LAST_STEP, _TINY = 20, 1e-6, 1e-300
 #: Shape of the passive curve, and the fibre length at which it is zero.
 _PASSIVE_SHAPE = 4.0
@@ -93,7 +93,7 @@ def _passive(length: Array, strain: Array) -> tuple[Array, Array]:
 
 
 def tendon_force_length(length: Array, tendon_strain_at_one_norm_force: Array) -> Array:
-    """0.2 (exp(k (l − 1)) − 1), k = ln(6) / tendon_strain_at_one_norm_force; negative of a slack tendon."""
+    """0.2 (exp(k (l − 1)) − 1), k = ln(6) / tendon_strain_at_one_norm_force; negative for a slack tendon."""
     rate = tendon_rate(tendon_strain_at_one_norm_force)
     return _TENDON_SCALE * namespace(length).exp(rate * (length - 1.0)) - _TENDON_SCALE
 
@@ -127,8 +127,8 @@ def force_velocity_slope(speed: Array) -> Array:
 def damped_force_velocity_inverse(active: Array, damping: Array, load: Array) -> Array:
     """Find the normalised speed v at which active · fv(v) + damping · v = load; NumPy arrays only.
 
-    ``active`` above 0 and ``damping`` ≥ 0. In u = asinh(d2 v + d3) this is p u + q sinh(u) = r with p, q ≥ 0. Of the
-    upper bounds r / (p + q) and ln(1 + 2 r / q) the smaller is where Halley's method starts.
+    ``active`` above 0 and ``damping`` ≥ 0. In u = asinh(d2 v + d3) this is p u + q sinh(u) = r with p, q ≥ 0. Halley's
+    method starts at the smaller of the upper bounds r / (p + q) and ln(1 + 2 r / q).
     """
     p, q = -_D1 * active, -damping / _D2 + 0.0 * active
     r = active * _D4 - load - damping * _D3 / _D2

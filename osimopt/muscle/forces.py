@@ -10,8 +10,7 @@ slowly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -19,16 +18,15 @@ from ..errors import InputError, ModelError, explain, some
 from ..problem.arrays import MuscleParameters
 from .degroote import DEGROOTE
 from .millard import MILLARD
-from .muscle_class import Mask, Mechanics, MuscleClass, pennated, ratio
-from .muscle_class import Values as Array
+from .muscle_class import Mask, Mechanics, MuscleClass, Values, pennated, ratio
 from .thelen import THELEN
 
 Pennation = Literal["opensim", "corrected"]
 
-#: Every muscle class that osimopt accepts, by OpenSim's name. OpenSim alone computes the forces of the last.
-CLASSES = {
-    kind.name: kind for kind in (THELEN, MILLARD, DEGROOTE, MuscleClass("RigidTendonMuscle", elastic_tendon=False))
-}
+#: OpenSim alone computes its forces.
+RIGID_TENDON = MuscleClass("RigidTendonMuscle", elastic_tendon=False)
+#: Every muscle class that osimopt accepts, by OpenSim's name.
+CLASSES = {kind.name: kind for kind in (THELEN, MILLARD, DEGROOTE, RIGID_TENDON)}
 #: Names of the classes whose forces osimopt computes.
 COMPUTED = tuple(kind.name for kind in CLASSES.values() if kind.needed)
 
@@ -64,17 +62,13 @@ def mechanics(parameters: MuscleParameters) -> list[Mechanics]:
         lacking = some(f"{parameters.classes[i]} '{parameters.names[i]}'" for i in np.flatnonzero(~mask))
         fix = "Leave them out (parameters.select(supported(parameters))) and take their forces from OpenSim."
         raise ModelError(explain(f"muscles of class {some(COMPUTED)} with all their properties", lacking, fix))
-    names = np.array(parameters.classes)
-    return [
-        Mechanics(CLASSES[name], parameters, np.flatnonzero(names == name))
-        for name in COMPUTED
-        if name in parameters.classes
-    ]
+    names, present = np.array(parameters.classes), [name for name in COMPUTED if name in parameters.classes]
+    return [Mechanics(CLASSES[name], parameters, np.flatnonzero(names == name)) for name in present]
 
 
 def rigid_tendon_gain(
-    parameters: MuscleParameters, length: Array, lengthening_speed: Array, pennation: Pennation = "opensim"
-) -> Array:
+    parameters: MuscleParameters, length: Values, lengthening_speed: Values, pennation: Pennation = "opensim"
+) -> Values:
     """Active force (T, M) in N at activation 1 on rigid tendons.
 
     Parameters
@@ -110,7 +104,7 @@ def rigid_tendon_gain(
     return gain
 
 
-def rigid_tendon_passive(parameters: MuscleParameters, length: Array) -> Array:
+def rigid_tendon_passive(parameters: MuscleParameters, length: Values) -> Values:
     """Elastic passive force (T, M) in N along rigid tendons, for muscle-tendon units of length (T, M) in m.
 
     Without damping. Raises as ``rigid_tendon_gain``.
@@ -124,7 +118,7 @@ def rigid_tendon_passive(parameters: MuscleParameters, length: Array) -> Array:
     return force
 
 
-def unlimited_fiber(parameters: MuscleParameters, length: Array) -> tuple[Array, Array]:
+def unlimited_fiber(parameters: MuscleParameters, length: Values) -> tuple[Values, Values]:
     """Fibre length in m and cos α, (T, M) each, on rigid tendons, for muscle-tendon units of length (T, M) in m.
 
     For every class without the shortest fibre and the maximum pennation that Thelen's and Millard's have: cos α is
@@ -134,16 +128,15 @@ def unlimited_fiber(parameters: MuscleParameters, length: Array) -> tuple[Array,
     return pennated(length - parameters.tendon_slack_length, height)
 
 
-@dataclass(frozen=True, eq=False)
-class _Drive:
+class _Drive(NamedTuple):
     """What does not depend on the fibre length: normalised force = active · fal(l) + fpe(l) + drag."""
 
-    active: Array
-    drag: Array
-    active_slope: Array
+    active: Values
+    drag: Values
+    active_slope: Values
 
     @classmethod
-    def of(cls, muscles: Mechanics, activation: Array, velocity: Array) -> _Drive:
+    def of(cls, muscles: Mechanics, activation: Values, velocity: Values) -> _Drive:
         """From activation and fibre velocity (m/s); ``active_slope`` is ∂active/∂activation."""
         speed, scaled = velocity / muscles.max_speed, muscles.kind.speed_scale
         scale, widening = scaled(activation), scaled(1.0) - scaled(0.0)
@@ -153,8 +146,8 @@ class _Drive:
 
 
 def equilibrium(
-    parameters: MuscleParameters, length: Array, activation: Any, fiber_velocity: Any = 0.0
-) -> tuple[Array, Array]:
+    parameters: MuscleParameters, length: Values, activation: Any, fiber_velocity: Any = 0.0
+) -> tuple[Values, Values]:
     """Fibre length in m and tendon force in N, (T, M) each, at which fibre and tendon are in equilibrium.
 
     A tendon that is slack even at the fibre's shortest length carries no force, and a fibre of Thelen's or Millard's
@@ -191,8 +184,8 @@ def equilibrium(
 
 
 def activation_slope(
-    parameters: MuscleParameters, length: Array, activation: Any, fiber_length: Array, fiber_velocity: Any = 0.0
-) -> Array:
+    parameters: MuscleParameters, length: Values, activation: Any, fiber_length: Values, fiber_velocity: Any = 0.0
+) -> Values:
     """∂(tendon force)/∂(activation) in N, (T, M), at the equilibrium that ``equilibrium`` found.
 
     By the implicit function theorem; zero where the tendon is slack. Raises as ``equilibrium``.
@@ -215,7 +208,7 @@ def activation_slope(
     return slope
 
 
-def _checked(parameters: MuscleParameters, **named: Array) -> Array:
+def _checked(parameters: MuscleParameters, **named: Values) -> Values:
     """Return one named argument as a (T, M) array of floats."""
     (name, values), muscles = *named.items(), len(parameters.names)
     array = np.asarray(values, dtype=float)
@@ -224,7 +217,9 @@ def _checked(parameters: MuscleParameters, **named: Array) -> Array:
     return array
 
 
-def _inputs(parameters: MuscleParameters, length: Array, activation: Any, velocity: Any) -> tuple[Array, Array, Array]:
+def _inputs(
+    parameters: MuscleParameters, length: Values, activation: Any, velocity: Any
+) -> tuple[Values, Values, Values]:
     length = _checked(parameters, length=length)
     try:
         activation, velocity = (np.broadcast_to(np.asarray(x, float), length.shape) for x in (activation, velocity))
@@ -235,14 +230,14 @@ def _inputs(parameters: MuscleParameters, length: Array, activation: Any, veloci
     return length, activation, velocity
 
 
-def _rigid(muscles: Mechanics, length: Array, drive: _Drive) -> tuple[Array, Array]:
+def _rigid(muscles: Mechanics, length: Values, drive: _Drive) -> tuple[Values, Values]:
     """Fibre length and tendon force on rigid tendons."""
     fiber, cosine, live = muscles.rigid_fiber(length)
     force = muscles.fiber_force(fiber * cosine, drive.active, drive.drag)[0]
     return fiber, np.where(np.isnan(length), np.nan, np.where(live, force, 0.0))
 
 
-def _elastic(muscles: Mechanics, length: Array, drive: _Drive) -> tuple[Array, Array]:
+def _elastic(muscles: Mechanics, length: Values, drive: _Drive) -> tuple[Values, Values]:
     """Fibre length and tendon force on elastic tendons."""
     shortest, longest = _bracket(muscles, length)
     tense = _residual(muscles, length, shortest, drive)[0] >= 0.0
@@ -251,28 +246,26 @@ def _elastic(muscles: Mechanics, length: Array, drive: _Drive) -> tuple[Array, A
     along = np.where(tense, shortest, np.where(end == 0.0, longest, along))
     settled = tense | ~(end > 0.0)
     for row in np.array_split(np.arange(len(length)), max(1, len(length) // _ROWS)):
-        part = _Drive(drive.active[row], drive.drag[row], drive.active_slope[row])
-        bounds = shortest[row], longest[row]
-        along[row] = _newton(muscles, length[row], part, along[row], bounds, settled[row])
+        part = _Drive(*(values[row] for values in drive))
+        along[row] = _newton(muscles, length[row], part, along[row], (shortest[row], longest[row]), settled[row])
     if muscles.pushes:
         along = np.where(tense | (end < 0.0) | (length < muscles.slack), np.nan, along)
     return np.hypot(along, muscles.height), muscles.tendon_force(length - along)[0]
 
 
-def _bracket(muscles: Mechanics, length: Array) -> tuple[Array, Array]:
+def _bracket(muscles: Mechanics, length: Values) -> tuple[Values, Values]:
     """Bounds of s: from the shortest fibre or the longest tendon to a tendon at its slack length."""
-    longest = length - muscles.slack
     if muscles.pushes:
         shortest = np.maximum(length - muscles.slack * muscles.longest_tendon, 0.0)
-        return shortest, np.maximum(longest, shortest)
-    lowest = muscles.floor + 0.0 * length
-    shortest = lowest * muscles.cosine(lowest)
-    return shortest, np.maximum(longest, shortest)
+    else:
+        lowest = muscles.floor + 0.0 * length
+        shortest = lowest * muscles.cosine(lowest)
+    return shortest, np.maximum(length - muscles.slack, shortest)
 
 
 def _newton(
-    muscles: Mechanics, length: Array, drive: _Drive, along: Array, bounds: tuple[Array, Array], settled: Any
-) -> Array:
+    muscles: Mechanics, length: Values, drive: _Drive, along: Values, bounds: tuple[Values, Values], settled: Any
+) -> Values:
     """Find the s at which the residual vanishes, between bounds at which its signs differ."""
     low, high = bounds
     before = high - low
@@ -291,7 +284,7 @@ def _newton(
     return np.where(settled, along, np.nan)
 
 
-def _residual(muscles: Mechanics, length: Array, along: Array, drive: _Drive) -> tuple[Array, Array]:
+def _residual(muscles: Mechanics, length: Values, along: Values, drive: _Drive) -> tuple[Values, Values]:
     """Fibre force minus tendon force in N, and its slope with s."""
     pull, stiffness = muscles.fiber_force(along, drive.active, drive.drag)
     tendon, other = muscles.tendon_force(length - along)

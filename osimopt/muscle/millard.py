@@ -23,8 +23,7 @@ from inspect import signature
 import numpy as np
 from numpy.typing import NDArray
 
-from .muscle_class import Multiplier, MuscleClass, Properties, newton_step
-from .muscle_class import Values as Array
+from .muscle_class import Multiplier, MuscleClass, Properties, Values, newton_step
 
 Index = NDArray[np.intp]
 
@@ -32,13 +31,13 @@ Index = NDArray[np.intp]
 _PLATEAU = 0.05
 #: Speeds next to the fastest at which the force–velocity curve has its slopes "near vmax".
 _NEAR = 0.9
-#: Cells of u in the table: straight inside them, u is right to 1e-3, and a Halley and a Newton step do the rest.
+#: Cells of u in the table: linear interpolation is accurate to 1e-3, then a Halley and a Newton step follow.
 _CELLS = 32
-#: A step in u below this is the last one: its square is below rounding.
+#: A smaller step in u ends the search: its square is below rounding.
 _LAST_STEP = 1e-8
 #: Bisection alone would need 48 from a cell of the table.
 _MOST_STEPS = 60
-#: Elements at a time, so that what is being worked on stays in the processor's cache.
+#: Elements per block, small enough for the processor's cache.
 _CHUNK = 8192
 
 
@@ -46,60 +45,57 @@ _CHUNK = 8192
 class BezierCurves:
     """One curve y(x) of S corners for each of M muscles.
 
-    ``x`` and ``y`` (M, S, 4) are the different control points, ``first_slope`` and ``last_slope`` (M,) those of
-    the straight ends.
+    ``x`` and ``y`` (M, S, 4) are the distinct control points, ``first_slope`` and ``last_slope`` (M,) the slopes of the
+    straight ends.
     """
 
-    x: Array
-    y: Array
-    first_slope: Array
-    last_slope: Array
+    x: Values
+    y: Values
+    first_slope: Values
+    last_slope: Values
 
     @cached_property
-    def table(self) -> Array:
+    def table(self) -> Values:
         """Abscissa at the cell bounds of every corner, (M, S · cells + 1)."""
         u = np.linspace(0.0, 1.0, _CELLS + 1)[:-1]
         inner = quintic(u, *(self.x[:, :, point, None] for point in range(4))).reshape(len(self.x), -1)
         return np.concatenate([inner, self.x[:, -1, 3:]], axis=1)
 
-    def value(self, x: Array) -> Array:
+    def value(self, x: Values) -> Values:
         """Value at x (T, M); NaN at NaN."""
-        before, inside, after = self._split(x)
-        corners, u = self._invert(inside)
+        before, after, corners, u = self._invert(x)
         value = quintic(u, *_points(self.y, corners)).reshape(x.shape)
         return value + self.first_slope * before + self.last_slope * after
 
-    def evaluate(self, x: Array) -> tuple[Array, Array]:
+    def evaluate(self, x: Values) -> tuple[Values, Values]:
         """Value and slope dy/dx at x (T, M); NaN at NaN."""
-        before, inside, after = self._split(x)
-        corners, u = self._invert(inside)
+        before, after, corners, u = self._invert(x)
         along, up = _points(self.x, corners), _points(self.y, corners)
         slope = (quintic_slope(u, *up) / quintic_slope(u, *along)).reshape(x.shape)
         value = quintic(u, *up).reshape(x.shape) + self.first_slope * before + self.last_slope * after
         return value, np.where(before < 0.0, self.first_slope, np.where(after > 0.0, self.last_slope, slope))
 
-    def _split(self, x: Array) -> tuple[Array, Array, Array]:
-        """How far x is below the curve's domain (negative), x inside it, how far above."""
-        first, last = self.table[:, 0], self.table[:, -1]
-        inside = np.clip(x, first, last)
-        return np.minimum(x - first, 0.0), inside, np.maximum(x - last, 0.0)
+    def _invert(self, x: Values) -> tuple[Values, Values, Index, Values]:
+        """Distances of every x (T, M) below (negative) and above the domain; corner and u inside it, flat.
 
-    def _invert(self, x: Array) -> tuple[Index, Array]:
-        """Corner (numbered muscle · S + corner) and u of every x (T, M) inside the domain, flat."""
+        Corners are numbered muscle · S + corner.
+        """
+        first, last = self.table[:, 0], self.table[:, -1]
+        before, after = np.minimum(x - first, 0.0), np.maximum(x - last, 0.0)
         muscle = np.broadcast_to(np.arange(x.shape[1]), x.shape).ravel()
-        x = x.ravel()
+        x = np.clip(x, first, last).ravel()
         corners, u = np.empty(x.size, dtype=np.intp), np.empty(x.size)
         for start in range(0, x.size, _CHUNK):
             part = slice(start, start + _CHUNK)
             cell, share = self._locate(x[part], muscle[part])
             corners[part] = muscle[part] * self.x.shape[1] + cell // _CELLS
             u[part] = _solve(x[part], _points(self.x, corners[part]), cell % _CELLS, share)
-        return corners, u
+        return before, after, corners, u
 
-    def _locate(self, x: Array, muscle: Index) -> tuple[Index, Array]:
+    def _locate(self, x: Values, muscle: Index) -> tuple[Index, Values]:
         """Cell of each x in its muscle's row of the table, and the share of it that lies below x.
 
-        One search does it in all rows laid end to end, two apart and each scaled to 0 … 1.
+        One search covers all rows, placed one after another at a distance of 2 and each scaled to 0 … 1.
         """
         first, width = self.table[:, 0], self.table[:, -1] - self.table[:, 0]
         laid, bounds = self._laid, self.table.shape[1]
@@ -110,16 +106,16 @@ class BezierCurves:
         return cell - muscle * bounds, np.clip((at - below) / (laid[cell + 1] - below), 0.0, 1.0)
 
     @cached_property
-    def _laid(self) -> Array:
+    def _laid(self) -> Values:
         first, last = self.table[:, :1], self.table[:, -1:]
         return (2.0 * np.arange(len(self.table))[:, None] + (self.table - first) / (last - first)).ravel()
 
 
-def corner(start: Array, first_slope: Array, end: Array, last_slope: Array, curviness: Array) -> Array:
+def corner(start: Values, first_slope: Values, end: Values, last_slope: Values, curviness: Values) -> Values:
     """Control points (2, 4, …) of a corner from a point (2, …) to another, tangent to a line in each.
 
-    ``curviness`` from 0 (close to the chord) to 1 (close to the lines). Where the lines are parallel, as
-    OpenSim has it, they are taken to meet half-way.
+    ``curviness`` from 0 (close to the chord) to 1 (close to the lines). Parallel lines are taken to meet half-way, as
+    in OpenSim.
     """
     parallel = np.abs(first_slope - last_slope) <= np.sqrt(np.finfo(float).eps)
     difference = np.where(parallel, 1.0, first_slope - last_slope)
@@ -130,7 +126,7 @@ def corner(start: Array, first_slope: Array, end: Array, last_slope: Array, curv
     return np.stack([start, start + share * (meeting - start), end + share * (meeting - end), end], axis=1)
 
 
-def quintic(u: Array, p0: Array, p1: Array, p2: Array, p3: Array) -> Array:
+def quintic(u: Values, p0: Values, p1: Values, p2: Values, p3: Values) -> Values:
     """Quintic Bézier polynomial of the control values p0, p1, p1, p2, p2, p3."""
     v = 1.0 - u
     uu, vv = u * u, v * v
@@ -138,29 +134,28 @@ def quintic(u: Array, p0: Array, p1: Array, p2: Array, p3: Array) -> Array:
     return ends + 5.0 * u * v * (vv * (v + 2.0 * u) * p1 + uu * (2.0 * v + u) * p2)
 
 
-def quintic_slope(u: Array, p0: Array, p1: Array, p2: Array, p3: Array) -> Array:
-    """Its derivative with respect to u."""
+def quintic_slope(u: Values, p0: Values, p1: Values, p2: Values, p3: Values) -> Values:
+    """Derivative of ``quintic`` with respect to u."""
     uu, vv = u * u, (1.0 - u) * (1.0 - u)
     return 5.0 * (vv * vv * (p1 - p0) + 6.0 * uu * vv * (p2 - p1) + uu * uu * (p3 - p2))
 
 
-def quintic_bend(u: Array, p0: Array, p1: Array, p2: Array, p3: Array) -> Array:
-    """Its second derivative with respect to u."""
+def quintic_bend(u: Values, p0: Values, p1: Values, p2: Values, p3: Values) -> Values:
+    """Second derivative of ``quintic`` with respect to u."""
     v = 1.0 - u
     return 20.0 * (3.0 * u * v * (v - u) * (p2 - p1) + u * u * u * (p3 - p2) - v * v * v * (p1 - p0))
 
 
-def _points(points: Array, flat: Index) -> list[Array]:
+def _points(points: Values, flat: Index) -> list[Values]:
     """The four control values of the corners numbered muscle · S + corner."""
     return [points[:, :, point].ravel()[flat] for point in range(4)]
 
 
-def _solve(x: Array, points: list[Array], cell: Index, share: Array) -> Array:
-    """The u at which the corners' abscissa is x: a Halley and a Newton step; where they do not settle, in a bracket."""
+def _solve(x: Values, points: list[Values], cell: Index, share: Values) -> Values:
+    """Find the u at which the corners' abscissa is x: a Halley and a Newton step, a bracketed search if they fail."""
     u = (cell + share) / _CELLS
     error, slope = quintic(u, *points) - x, quintic_slope(u, *points)
-    u = u - error * slope / (slope * slope - 0.5 * error * quintic_bend(u, *points))
-    u = np.clip(u, 0.0, 1.0)
+    u = np.clip(u - error * slope / (slope * slope - 0.5 * error * quintic_bend(u, *points)), 0.0, 1.0)
     step = (quintic(u, *points) - x) / quintic_slope(u, *points)
     u = np.clip(u - step, 0.0, 1.0)
     hard = np.flatnonzero(~(np.abs(step) < _LAST_STEP) & ~np.isnan(x))
@@ -169,9 +164,9 @@ def _solve(x: Array, points: list[Array], cell: Index, share: Array) -> Array:
     return u
 
 
-def _bracketed(x: Array, points: list[Array], low: Array) -> Array:
-    """The same by Newton's method that bisects where a step would leave the bracket, which starts as the cell."""
-    # a hair wider than the cell, because the search for it was rounded
+def _bracketed(x: Values, points: list[Values], low: Values) -> Values:
+    """Find the same u by Newton's method in a bracket that starts as the cell."""
+    # slightly wider than the cell, because the search for it was rounded
     low, high = np.maximum(low - 1e-6, 0.0), np.minimum(low + 1.0 / _CELLS + 1e-6, 1.0)
     u = 0.5 * (low + high)
     for _ in range(_MOST_STEPS):
@@ -182,11 +177,11 @@ def _bracketed(x: Array, points: list[Array], low: Array) -> Array:
 
 
 def active_force_length(
-    min_norm_active_fiber_length: Array,
-    transition_norm_fiber_length: Array,
-    max_norm_active_fiber_length: Array,
-    shallow_ascending_slope: Array,
-    minimum_value: Array,
+    min_norm_active_fiber_length: Values,
+    transition_norm_fiber_length: Values,
+    max_norm_active_fiber_length: Values,
+    shallow_ascending_slope: Values,
+    minimum_value: Values,
 ) -> BezierCurves:
     """Five corners: foot, steep limb, shallow limb, plateau at 1, descending limb; flat at minimum_value outside."""
     shortest, bend, longest = min_norm_active_fiber_length, transition_norm_fiber_length, max_norm_active_fiber_length
@@ -205,14 +200,14 @@ def active_force_length(
 
 
 def force_velocity(
-    concentric_slope_at_vmax: Array,
-    concentric_slope_near_vmax: Array,
-    isometric_slope: Array,
-    eccentric_slope_at_vmax: Array,
-    eccentric_slope_near_vmax: Array,
-    max_eccentric_velocity_force_multiplier: Array,
-    concentric_curviness: Array,
-    eccentric_curviness: Array,
+    concentric_slope_at_vmax: Values,
+    concentric_slope_near_vmax: Values,
+    isometric_slope: Values,
+    eccentric_slope_at_vmax: Values,
+    eccentric_slope_near_vmax: Values,
+    max_eccentric_velocity_force_multiplier: Values,
+    concentric_curviness: Values,
+    eccentric_curviness: Values,
 ) -> BezierCurves:
     """Four corners through (−1, 0), (0, 1) and (1, the largest multiplier)."""
     zero, one = 0.0 * isometric_slope, 1.0 + 0.0 * isometric_slope
@@ -232,11 +227,11 @@ def force_velocity(
 
 
 def passive_force_length(
-    strain_at_zero_force: Array,
-    strain_at_one_norm_force: Array,
-    stiffness_at_low_force: Array,
-    stiffness_at_one_norm_force: Array,
-    curviness: Array,
+    strain_at_zero_force: Values,
+    strain_at_one_norm_force: Values,
+    stiffness_at_low_force: Values,
+    stiffness_at_one_norm_force: Values,
+    curviness: Values,
 ) -> BezierCurves:
     """Two corners: a short toe to the low stiffness, then up to 1 at the given strain; straight beyond."""
     slack, taut, low = 1.0 + strain_at_zero_force, 1.0 + strain_at_one_norm_force, stiffness_at_low_force
@@ -250,10 +245,10 @@ def passive_force_length(
 
 
 def tendon_force_length(
-    strain_at_one_norm_force: Array,
-    stiffness_at_one_norm_force: Array,
-    norm_force_at_toe_end: Array,
-    curviness: Array,
+    strain_at_one_norm_force: Values,
+    stiffness_at_one_norm_force: Values,
+    norm_force_at_toe_end: Values,
+    curviness: Values,
 ) -> BezierCurves:
     """Two corners make the toe; straight beyond it, through 1 at the given strain."""
     stiffness, toe_force = stiffness_at_one_norm_force, norm_force_at_toe_end
@@ -269,7 +264,7 @@ def tendon_force_length(
     return _join(points, [curviness] * 2)
 
 
-def _join(points: Sequence[tuple[Array, Array, Array]], curviness: Sequence[Array]) -> BezierCurves:
+def _join(points: Sequence[tuple[Values, Values, Values]], curviness: Sequence[Values]) -> BezierCurves:
     """Corners between successive points (x, y, slope), each (M,)."""
     corners = []
     for (x0, y0, slope0), (x1, y1, slope1), bent in zip(points[:-1], points[1:], curviness, strict=True):

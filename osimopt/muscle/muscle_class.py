@@ -56,19 +56,7 @@ def closed_form(
 ) -> Multiplier:
     """Multiply a closed form and its slope by a share; their parameters are the properties of the same names."""
     own = {name: p[name] for name in list(signature(value).parameters)[1:]}
-
-    def evaluate(x: Values) -> tuple[Values, Values]:
-        return share * value(x, **own), share * slope(x, **own)
-
-    return Multiplier(lambda x: share * value(x, **own), evaluate)
-
-
-def _unscaled(activation: Array) -> Array:
-    return 1.0 + 0.0 * activation
-
-
-def _no_curves(_: Properties) -> tuple[Multiplier, ...]:
-    return ()
+    return Multiplier(lambda x: share * value(x, **own), lambda x: (share * value(x, **own), share * slope(x, **own)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +72,8 @@ class MuscleClass:
         properties.
     needed
         Names of the properties without which forces cannot be computed, those of a curve as ``"Curve.property"``; empty
-        if only OpenSim computes the forces of the class.
-        ``maximum_pennation_angle``, ``fiber_damping`` and ``ignore_tendon_compliance`` count where they are listed.
+        if only OpenSim computes the forces of the class. ``maximum_pennation_angle``, ``fiber_damping`` and
+        ``ignore_tendon_compliance`` act on the forces only if they are listed.
     speed_scale
         Function of activation, linear, by which the speed axis of the force–velocity curve is scaled.
     opensim_cosine
@@ -111,9 +99,9 @@ class MuscleClass:
     """
 
     name: str
-    curves: Callable[[Properties], tuple[Multiplier, ...]] = _no_curves
+    curves: Callable[[Properties], tuple[Multiplier, ...]] = lambda _: ()
     needed: tuple[str, ...] = ()
-    speed_scale: Callable[[Array], Array] = _unscaled
+    speed_scale: Callable[[Array], Array] = lambda activation: 1.0 + 0.0 * activation
     opensim_cosine: Callable[[Mechanics, Values], Values] | None = None
     shortest_active: str | None = None
     longest_tendon: Callable[[Properties], Values] | None = None
@@ -135,34 +123,30 @@ class Mechanics:
     ``max_force`` in N; ``optimal`` fibre and ``slack`` tendon length, constant ``height`` of the pennated fibre,
     ``shortest`` fibre length at the ``max_pennation`` angle (rad), and ``floor``, the fibre length below which OpenSim
     keeps no fibre, in m; ``max_speed`` in m/s; ``damping`` of the fibre in ``max_force`` at ``max_speed``; ``rigid``
-    where the model ignores tendon compliance.
+    where the model ignores tendon compliance; ``pushes``, for all of them, where fibres can push and have no
+    shortest length.
     """
 
     def __init__(self, kind: MuscleClass, parameters: MuscleParameters, columns: NDArray[np.intp]) -> None:
         own = parameters.select(columns)
-        p, optimal, none = own.properties, own.optimal_fiber_length, np.zeros(columns.size)
+        p = {name: own.properties[name] for name in kind.needed}
+        optimal, none = own.optimal_fiber_length, np.zeros(columns.size)
         self.kind, self.columns = kind, columns
         self.max_force, self.optimal, self.slack = own.max_isometric_force, optimal, own.tendon_slack_length
         self.max_speed = optimal * own.max_contraction_velocity
         self.height = optimal * np.sin(own.pennation_angle)
         self.pennated = own.pennation_angle > np.finfo(float).eps
-        self.max_pennation = (
-            p["maximum_pennation_angle"] if "maximum_pennation_angle" in kind.needed else none + np.pi / 2
-        )
-        self.damping = p["fiber_damping"] if "fiber_damping" in kind.needed else none
-        self.rigid = (p["ignore_tendon_compliance"] if "ignore_tendon_compliance" in kind.needed else none) > 0.0
+        self.max_pennation = p.get("maximum_pennation_angle", none + 0.5 * np.pi)
+        self.damping = p.get("fiber_damping", none)
+        self.rigid = p.get("ignore_tendon_compliance", none) > 0.0
         self.active, self.passive, self.tendon, self.velocity = kind.curves(p)
+        self.pushes = kind.longest_tendon is not None
         self.longest_tendon = none + np.inf if kind.longest_tendon is None else kind.longest_tendon(p)
         steepest = np.sin(self.max_pennation)
         limited = np.where(self.max_pennation > TINY, self.height / steepest, 0.01 * optimal)
         self.floor = self.shortest = none if self.pushes else limited
         if kind.shortest_active is not None:
             self.floor = np.maximum(TINY, np.maximum(self.shortest, optimal * p[kind.shortest_active]))
-
-    @property
-    def pushes(self) -> bool:
-        """Whether a fibre can push and be as short as it likes."""
-        return self.kind.longest_tendon is not None
 
     def cosine(self, fiber: Values) -> Values:
         """Return cos α (T, m) at a fibre length (T, m) in m: constant height, no angle above ``max_pennation``."""
@@ -213,9 +197,7 @@ def ratio(numerator: Values, denominator: Values, at_zero: float) -> Values:
     return np.divide(numerator, denominator, out=np.full_like(denominator, at_zero), where=denominator != 0.0)
 
 
-def newton_step(
-    x: Values, error: Values, slope: Values, low: Values, high: Values
-) -> tuple[Values, Values, Values, Values]:
+def newton_step(x: Values, error: Values, slope: Values, low: Values, high: Values) -> tuple[Values, ...]:
     """Newton's step towards the zero of a rising function, bisecting where it leaves the bracket.
 
     Returns x, the bracket's two ends and the size of the step.

@@ -1,4 +1,4 @@
-"""The curves of Thelen2003Muscle, closed forms of NumPy or torch arrays or CasADi expressions.
+"""Thelen2003Muscle: its curves, closed forms for NumPy and torch arrays and CasADi expressions.
 
 Lengths are normalised by the optimal fibre length (fibre) or the slack length (tendon), forces by the maximum
 isometric force, speeds by the maximum contraction velocity (positive while lengthening). Every curve has its slope
@@ -33,7 +33,7 @@ def active_force_length_slope(length: Array, KshapeActive: Array) -> Array:
 
 
 def passive_force_length(length: Array, FmaxMuscleStrain: Array, KshapePassive: Array) -> Array:
-    """(exp(k (l − 1) / e0) − 1) / (exp(k) − 1) of a stretched fibre, 1 at strain e0; zero below the optimal length."""
+    """(exp(k (l − 1) / e0) − 1) / (exp(k) − 1) for a stretched fibre, 1 at strain e0; zero below optimal length."""
     stretch = where(length > 1.0, length - 1.0, 0.0 * length)
     rate = KshapePassive / FmaxMuscleStrain
     return _expm1(rate * stretch) / _expm1(KshapePassive)
@@ -48,7 +48,7 @@ def passive_force_length_slope(length: Array, FmaxMuscleStrain: Array, KshapePas
 
 
 def tendon_force_length(length: Array, FmaxTendonStrain: Array) -> Array:
-    """Exponential toe up to 0.33, then a line through 1 at strain FmaxTendonStrain; zero of a slack tendon."""
+    """Exponential toe up to 0.33, then a line through 1 at strain FmaxTendonStrain; zero for a slack tendon."""
     strain, toe, stiffness = _tendon(length, FmaxTendonStrain)
     bent = _TOE_FORCE / math.expm1(_TOE_SHAPE) * _expm1(_TOE_SHAPE * where(strain < toe, strain, toe) / toe)
     return where(strain > toe, stiffness * (strain - toe) + _TOE_FORCE, bent)
