@@ -46,6 +46,7 @@ class Oracle:
     """Muscles as the worker describes them in each model, and OpenSim's tendon forces."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         with np.load(folder / "forces.npz") as arrays:
             self.says = dict(arrays)
         names = ("before", "own", *CONVERTED)
@@ -153,6 +154,25 @@ def test_de_groote_muscles_stay(oracle: Oracle) -> None:
     twice, _ = degroote_parameters(degroote_parameters(oracle.muscles["before"])[0])
     for name, values in oracle.muscles["plain"].properties.items():
         np.testing.assert_allclose(twice.properties[name], values, rtol=WRITTEN)
+
+
+def test_a_live_model_keeps_no_property_that_opensim_refuses_to_read(oracle: Oracle) -> None:
+    """OpenSim writes optimal_force of De Groote muscles where all properties are written."""
+    text = (oracle.folder / "own.osim").read_text()
+    text = text.replace(f"</{DEGROOTE}>", f"<optimal_force>1</optimal_force></{DEGROOTE}>")
+    assert text.count("<optimal_force>") == len(oracle.muscles["own"].names)
+
+    class Live:
+        def getName(self) -> str:  # noqa: N802
+            return "live"
+
+        def printToXML(self, path: str) -> bool:  # noqa: N802
+            return Path(path).write_text(text) > 0
+
+    assert read_model(Live()).description.muscles.names == oracle.muscles["own"].names
+    (oracle.folder / "refused.osim").write_text(text)
+    with pytest.raises(ModelError):
+        read_model(oracle.folder / "refused.osim")
 
 
 def test_classes_side_by_side(oracle: Oracle) -> None:
