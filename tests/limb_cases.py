@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from osimopt.muscle.contraction import Fiber, FiberState, active_multiplier, fiber_state, passive_multiplier
-from osimopt.muscle.mechanics import DEGROOTE
+from osimopt.muscle.degroote import DEGROOTE
 from osimopt.problem.arrays import MuscleGeometry, MuscleParameters
 from osimopt.problem.problem import RedundancyProblem
 
@@ -37,7 +37,7 @@ def parameters() -> MuscleParameters:
     }
     return MuscleParameters(
         names=NAMES,
-        classes=(DEGROOTE,) * count,
+        classes=(DEGROOTE.name,) * count,
         max_isometric_force=np.array([1500.0, 1800.0, 1200.0, 900.0, 2500.0]),
         optimal_fiber_length=np.array([0.1, 0.12, 0.08, 0.1, 0.09]),
         tendon_slack_length=np.array([0.1, 0.15, 0.3, 0.1, 0.2]),

@@ -15,13 +15,14 @@ import osimopt
 from osimopt.adapters.model import read_model
 from osimopt.datasets.example import Example
 from osimopt.errors import InputError, ModelError
-from osimopt.muscle import degroote_parameters, rigid_tendon_gain, use_degroote_muscles
-from osimopt.muscle.mechanics import DEGROOTE, MILLARD, NEEDED, THELEN
-from osimopt.muscle.replacement import DEFAULTS
+from osimopt.muscle import CLASSES, COMPUTED, degroote_parameters, rigid_tendon_gain, use_degroote_muscles
+from osimopt.muscle.degroote import DEFAULTS
 from osimopt.problem.arrays import MuscleGeometry, MuscleParameters
 from osimopt.problem.problem import RedundancyProblem
 
 Array = np.ndarray
+
+THELEN, MILLARD, DEGROOTE = COMPUTED
 
 #: What the forces are promised to agree to; absolute in maximum isometric forces, for where parts cancel.
 RELATIVE, ABSOLUTE = 1e-10, 1e-13
@@ -45,6 +46,7 @@ class Oracle:
     """Muscles as the worker describes them in each model, and OpenSim's tendon forces."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         with np.load(folder / "forces.npz") as arrays:
             self.says = dict(arrays)
         names = ("before", "own", *CONVERTED)
@@ -139,8 +141,8 @@ def test_one_muscle_by_name(oracle: Oracle) -> None:
     for own, value in (("active_force_width_scale", 1.3), ("ignore_passive_fiber_force", 1.0)):
         expected = np.where(np.array(before.names) == name, value, plain.properties[own])
         np.testing.assert_array_equal(found.properties[own], expected)
-    assert "active_force_width_scale 1.3 of 1 of 12 muscles (it was 1)" in said[-1]
-    assert "ignore_passive_fiber_force true of 1 of 12 muscles (it was false)" in said[-1]
+    assert "active_force_width_scale = 1.3 for 1 of 12 muscles (before: 1)" in said[-1]
+    assert "ignore_passive_fiber_force = true for 1 of 12 muscles (before: false)" in said[-1]
 
 
 def test_de_groote_muscles_stay(oracle: Oracle) -> None:
@@ -152,6 +154,25 @@ def test_de_groote_muscles_stay(oracle: Oracle) -> None:
     twice, _ = degroote_parameters(degroote_parameters(oracle.muscles["before"])[0])
     for name, values in oracle.muscles["plain"].properties.items():
         np.testing.assert_allclose(twice.properties[name], values, rtol=WRITTEN)
+
+
+def test_a_live_model_keeps_no_property_that_opensim_refuses_to_read(oracle: Oracle) -> None:
+    """OpenSim writes optimal_force of De Groote muscles where all properties are written."""
+    text = (oracle.folder / "own.osim").read_text()
+    text = text.replace(f"</{DEGROOTE}>", f"<optimal_force>1</optimal_force></{DEGROOTE}>")
+    assert text.count("<optimal_force>") == len(oracle.muscles["own"].names)
+
+    class Live:
+        def getName(self) -> str:  # noqa: N802
+            return "live"
+
+        def printToXML(self, path: str) -> bool:  # noqa: N802
+            return Path(path).write_text(text) > 0
+
+    assert read_model(Live()).description.muscles.names == oracle.muscles["own"].names
+    (oracle.folder / "refused.osim").write_text(text)
+    with pytest.raises(ModelError):
+        read_model(oracle.folder / "refused.osim")
 
 
 def test_classes_side_by_side(oracle: Oracle) -> None:
@@ -182,11 +203,14 @@ def joined(first: MuscleParameters, second: MuscleParameters) -> MuscleParameter
 def test_what_changed_is_said_with_numbers(oracle: Oracle) -> None:
     _, said = degroote_parameters(oracle.muscles["before"], active_force_width_scale=1.5)
     assert len(said) == 3
-    assert said[0].startswith("6 Thelen2003Muscle became DeGrooteFregly2016Muscle as OpenSim converts them: strength")
+    assert said[0].startswith(
+        "6 Thelen2003Muscle muscles were converted to DeGrooteFregly2016Muscle as by OpenSim. Kept"
+    )
     assert "KshapeActive" in said[0]
     assert "passive force–length" in said[0]
-    assert said[1].startswith("6 Millard2012EquilibriumMuscle became")
-    assert said[2].endswith("active_force_width_scale 1.5 of all muscles (it was 1).")
+    assert said[1].startswith("6 Millard2012EquilibriumMuscle muscles were converted to")
+    assert ["damping, strains" in text for text in said[:2]] == [False, True]
+    assert said[2].endswith("active_force_width_scale = 1.5 for all muscles (before: 1).")
     _, ignored = degroote_parameters(oracle.muscles["before"], ignore_passive_fiber_force=True)
     assert "passive force–length" not in ignored[0]
 
@@ -198,7 +222,7 @@ def test_what_stays_as_it_was_is_not_said(oracle: Oracle) -> None:
     _, said = degroote_parameters(before, active_force_width_scale=1.0)
     assert said == plain
     _, one = degroote_parameters(before, active_force_width_scale=dict.fromkeys(before.names, 1.0) | {name: 1.2})
-    assert one[-1].endswith("active_force_width_scale 1.2 of 1 of 12 muscles (it was 1).")
+    assert one[-1].endswith("active_force_width_scale = 1.2 for 1 of 12 muscles (before: 1).")
 
 
 def test_largest_change_of_a_curve() -> None:
@@ -212,7 +236,7 @@ def test_largest_change_of_a_curve() -> None:
 
 
 def thelen(**properties: float) -> MuscleParameters:
-    values = dict.fromkeys(NEEDED[THELEN], 0.5) | {"KshapeActive": 0.45, "Flen": 1.4, "FmaxTendonStrain": 0.033}
+    values = dict.fromkeys(CLASSES[THELEN].needed, 0.5) | {"KshapeActive": 0.45, "Flen": 1.4, "FmaxTendonStrain": 0.033}
     values |= {"fv_linear_extrap_threshold": 0.95, **properties}
     numbers = (1000.0, 0.1, 0.2, 0.1, 10.0, 0.01, 1.0)
     return MuscleParameters(
@@ -278,7 +302,7 @@ def test_a_problem_from_files(arm: Example) -> None:
     assert problem.provenance == before  # it was not changed
     assert found.provenance["muscles"] == {"active_force_width_scale": widths, "fiber_damping": 0.01}
     assert found.provenance["warnings"][: len(before["warnings"])] == before["warnings"]
-    assert sum("became DeGrooteFregly2016Muscle" in line for line in found.provenance["warnings"]) == 1
+    assert sum("converted to DeGrooteFregly2016Muscle" in line for line in found.provenance["warnings"]) == 1
     assert set(found.parameters.classes) == {DEGROOTE}
     for name in ("time", "generalized_force", "lower", "upper", "pcsa", "weights", "reserves", "geometry"):
         assert getattr(found, name) is getattr(problem, name)

@@ -14,7 +14,7 @@ from osimopt import solve_dynamic, use_degroote_muscles
 from osimopt.dynamic.scheme import RADAU
 from osimopt.muscle.activation import activation_rate
 from osimopt.muscle.contraction import Fiber, tendon_force_rate
-from osimopt.muscle.mechanics import DEGROOTE
+from osimopt.muscle.degroote import DEGROOTE
 from osimopt.problem.arrays import MuscleParameters
 from osimopt.problem.problem import RedundancyProblem
 
@@ -43,7 +43,7 @@ def parameters(count: int) -> MuscleParameters:
     }
     return MuscleParameters(
         names=tuple(f"muscle_{index}" for index in range(count)),
-        classes=(DEGROOTE,) * count,
+        classes=(DEGROOTE.name,) * count,
         max_isometric_force=each(STRENGTH),
         optimal_fiber_length=each(0.1),
         tendon_slack_length=each(0.2),

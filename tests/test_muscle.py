@@ -15,12 +15,22 @@ from hypothesis import strategies as st
 from osimopt.adapters.model import read_model
 from osimopt.datasets.example import Example
 from osimopt.errors import InputError, ModelError
-from osimopt.muscle import activation_slope, equilibrium, rigid_tendon_gain, rigid_tendon_passive, supported, thelen
-from osimopt.muscle.mechanics import DEGROOTE, MILLARD, NEEDED, THELEN, mechanics
-from osimopt.muscle.rigid import floor
+from osimopt.muscle import (
+    CLASSES,
+    COMPUTED,
+    activation_slope,
+    equilibrium,
+    rigid_tendon_gain,
+    rigid_tendon_passive,
+    supported,
+    thelen,
+)
+from osimopt.muscle.forces import mechanics
 from osimopt.problem.arrays import MuscleParameters
 
 Array = np.ndarray
+
+THELEN, MILLARD, DEGROOTE = COMPUTED
 
 #: What the forces are promised to agree to; absolute in maximum isometric forces, for where they vanish.
 RELATIVE, ABSOLUTE = 1e-8, 1e-11
@@ -115,14 +125,14 @@ def test_equilibrium_balances_fiber_and_tendon(oracle_of_muscles: Oracle, veloci
     for muscles in mechanics(o.muscles):
         own = fiber[:, muscles.columns]
         along = np.sqrt(np.maximum(own**2 - muscles.height**2, 0.0))
-        speed = velocity * muscles.optimal / muscles.fastest + 0.0 * own
-        scale = thelen.speed_scale(activation) if muscles.kind == THELEN else 1.0
+        speed = velocity * muscles.optimal / muscles.max_speed + 0.0 * own
+        scale = thelen.speed_scale(activation) if muscles.kind.name == THELEN else 1.0
         active = activation * muscles.active.value(own / muscles.optimal) * muscles.velocity.value(speed / scale)
         total = active + muscles.passive.value(own / muscles.optimal) + muscles.damping * speed
         tendon = muscles.tendon.value((o.length[:, muscles.columns] - along) / muscles.slack)
-        np.testing.assert_allclose(force[:, muscles.columns], muscles.strength * tendon, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(force[:, muscles.columns], muscles.max_force * tendon, rtol=1e-9, atol=1e-9)
         # a fibre at its shortest may pull less or more than the tendon; one that would push leaves it slack
-        free = (own > floor(muscles) * (1.0 + 1e-9)) & (total > 0.0)
+        free = (own > muscles.floor * (1.0 + 1e-9)) & (total > 0.0)
         assert free.mean() > 0.3
         cosine = np.divide(along, own, out=np.ones_like(own), where=own > 0.0)
         error = np.abs(np.maximum(total, 0.0) * cosine - tendon) / (1.0 + np.abs(tendon))
@@ -169,13 +179,13 @@ def test_equilibrium_force_grows_with_activation(
 
 def test_every_property_counts(oracle_of_muscles: Oracle) -> None:
     o = oracle_of_muscles
-    for kind, needed in NEEDED.items():
+    for kind in COMPUTED:
         columns = np.flatnonzero(o.of(kind))[2:3]
         # so pennated that the steepest angle decides how short a fibre can be
         muscles = replace(o.muscles.select(columns), pennation_angle=np.array([0.6]))
         length, speed = o.length[:, columns], o.speed[:, columns]
         before = forces(muscles, length, speed)
-        for name in needed:
+        for name in CLASSES[kind].needed:
             value = muscles.properties[name]
             other = 1.0 - value if name.startswith("ignore") else value * 1.02 + 1e-3
             changed = replace(muscles, properties={**muscles.properties, name: other})

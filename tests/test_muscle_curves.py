@@ -13,8 +13,8 @@ from conftest import HERE, run_script
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from osimopt.muscle import bezier, degroote, millard, thelen
-from osimopt.muscle.namespace import namespace, where
+from osimopt.muscle import degroote, millard, thelen
+from osimopt.muscle.muscle_class import namespace, where
 
 Array = np.ndarray
 
@@ -23,7 +23,7 @@ VALUE, SLOPE = 1e-11, 1e-8
 #: Central differences with a step of 1e-6.
 DIFFERENCES = 1e-7
 
-DEFAULTS: dict[str, tuple[Callable[..., bezier.Curves], tuple[float, ...]]] = {
+DEFAULTS: dict[str, tuple[Callable[..., millard.BezierCurves], tuple[float, ...]]] = {
     "active": (millard.active_force_length, (0.4441, 0.73, 1.8123, 0.8616, 0.0)),
     "velocity": (millard.force_velocity, (0.0, 0.25, 5.0, 0.0, 0.15, 1.4, 0.6, 0.9)),
     "passive": (millard.passive_force_length, (0.0, 0.7, 0.2, 2.0 / 0.7, 0.75)),
@@ -43,11 +43,10 @@ CLOSED: dict[str, tuple[Callable[..., Any], Callable[..., Any], tuple[float, ...
 #: Inverses, their parameters, and a range of forces.
 INVERSES: dict[str, tuple[Callable[..., Any], tuple[float, ...], tuple[float, float]]] = {
     "degroote tendon": (degroote.tendon_length, (0.049,), (-0.15, 5.0)),
-    "degroote velocity": (degroote.force_velocity_inverse, (), (-0.2, 1.9)),
 }
 
 
-def drawn(name: str) -> bezier.Curves:
+def drawn(name: str) -> millard.BezierCurves:
     build, values = DEFAULTS[name]
     return build(*(np.array([value]) for value in values))
 
@@ -70,7 +69,9 @@ def says(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Array]:
         ("TendonForceLengthCurve", millard.tendon_force_length),
     ],
 )
-def test_millards_curves_are_opensims(says: dict[str, Array], name: str, build: Callable[..., bezier.Curves]) -> None:
+def test_millards_curves_are_opensims(
+    says: dict[str, Array], name: str, build: Callable[..., millard.BezierCurves]
+) -> None:
     value, slope = build(*says[f"{name} parameters"]).evaluate(np.repeat(says["x"][:, None], says[name].shape[2], 1))
     assert np.ptp(says[name][0], axis=1).max() > 0.1  # the muscles differ
     np.testing.assert_allclose(value, says[name][0], rtol=VALUE, atol=VALUE)
@@ -90,7 +91,7 @@ def test_degrootes_curves_are_opensims(says: dict[str, Array]) -> None:
         np.testing.assert_allclose(value(x, parameter) * counts, says[name][0], rtol=1e-12, atol=1e-14)
         np.testing.assert_allclose(slope(x, parameter) * counts, says[name][1], rtol=1e-11, atol=1e-13)
     np.testing.assert_allclose(degroote.force_velocity(x[:, 0]), says["ForceVelocity"][:, 0], rtol=1e-12, atol=1e-14)
-    inverse = degroote.force_velocity_inverse(x[:, 0])
+    inverse = degroote.damped_force_velocity_inverse(1.0, 0.0, x[:, 0])
     np.testing.assert_allclose(inverse, says["ForceVelocityInverse"], rtol=1e-12, atol=1e-14)
     length = degroote.tendon_length(says["force"][:, None], tendon)
     np.testing.assert_allclose(length, says["TendonForceLengthInverse"], rtol=1e-14)
@@ -166,7 +167,7 @@ def test_every_curve_is_inverted(curviness: float, near: float, isometric: float
     # close to its ends a corner runs along its lines, and u like a root of x
     u = np.concatenate([[share], 10.0 ** -np.arange(1.0, 8.0), 1.0 - 10.0 ** -np.arange(1.0, 8.0)])
     for corner in range(4):
-        x, y = (bezier.quintic(u, *points[0, corner][:, None]) for points in (curve.x, curve.y))
+        x, y = (millard.quintic(u, *points[0, corner][:, None]) for points in (curve.x, curve.y))
         np.testing.assert_allclose(curve.value(x[:, None])[:, 0], y, rtol=1e-12, atol=1e-13)
 
 
@@ -198,7 +199,7 @@ def test_active_force_peaks_at_the_optimal_length() -> None:
 
 
 def test_a_parallel_corner_is_straight() -> None:
-    points = bezier.corner(
+    points = millard.corner(
         np.zeros((2, 1)), np.array([2.0]), np.array([[1.0], [2.0]]), np.array([2.0]), np.array([0.5])
     )
     np.testing.assert_allclose(points[1], 2.0 * points[0], atol=1e-15)

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 from .. import isolation
 from ..errors import InputError, ModelError, explain
+from ..muscle import CLASSES
 from .messages import ModelDescription, ModelKey
 from .scratch import scratch_folder
 from .xml import read_xml
@@ -170,10 +171,12 @@ def _every_property(model: Any) -> Iterator[None]:
 
 
 def _drop_ignored(path: Path) -> None:
-    """Remove what OpenSim writes of De Groote's muscles and then refuses to read."""
+    """Remove the properties of muscles that OpenSim writes and then refuses to read."""
     document = ElementTree.parse(path)
-    muscles = list(document.iter("DeGrooteFregly2016Muscle"))
-    ignored = [(muscle, own) for muscle in muscles for own in muscle.findall("optimal_force")]
+    unreadable = [
+        (muscle, name) for kind in CLASSES.values() for name in kind.unreadable for muscle in document.iter(kind.name)
+    ]
+    ignored = [(muscle, own) for muscle, name in unreadable for own in muscle.findall(name)]
     for muscle, own in ignored:
         muscle.remove(own)
     if ignored:

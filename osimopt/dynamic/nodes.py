@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..muscle.contraction import Fiber
-from ..muscle.rigid import unlimited_fiber
+from ..muscle.forces import unlimited_fiber
 from ..notices import warn
 from ..problem.problem import RedundancyProblem
 from .mesh import Mesh

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..muscle.contraction import Fiber, FiberState, active_multiplier, fiber_state, passive_multiplier
-from ..muscle.rigid import unlimited_fiber
+from ..muscle.forces import unlimited_fiber
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import Status, judge
 from .conditions import Conditions

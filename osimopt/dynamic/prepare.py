@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, explain, some
-from ..muscle import use_degroote_muscles
-from ..muscle.mechanics import DEGROOTE
+from ..muscle import not_degroote, use_degroote_muscles
 from ..notices import warn
 from ..problem.problem import RedundancyProblem
 from .conditions import Conditions
@@ -65,8 +64,8 @@ def prepared(
     """The problem with its weights and, where they are needed, De Groote muscles; checked against the mesh."""
     if weights is not None:
         problem = _weighted(problem, weights)
-    needed = tendon == "compliant" and problem.parameters is not None and set(problem.parameters.classes) != {DEGROOTE}
-    if muscles is not None or needed:
+    others = problem.parameters is not None and not_degroote(problem.parameters)
+    if muscles is not None or (tendon == "compliant" and others):
         problem = use_degroote_muscles(problem, **(muscles or {}))
     kept = _of_interest(problem, mesh)
     _check_switches(problem, tendon)

@@ -1,4 +1,4 @@
-"""Activation dynamics of De Groote muscles: how fast activation follows excitation, and which excitation it takes.
+"""Activation dynamics of De Groote muscles: the rate of activation for an excitation, and its inverse.
 
 With time constants τ_a and τ_d of activation and deactivation, z = 0.5 + 1.5 a, and smoothing b:
 
@@ -6,24 +6,22 @@ With time constants τ_a and τ_d of activation and deactivation, z = 0.5 + 1.5 
     da/dt = ((½ + f) / (τ_a z) + (½ − f) z / τ_d) (e − a)
 
 De Groote F, Kinney AL, Rao AV, Fregly BJ. Ann Biomed Eng 44(10), 2922-2936, 2016. doi:10.1007/s10439-016-1591-9, as
-OpenSim 4.6's DeGrooteFregly2016Muscle::computeStateVariableDerivatives computes it. Both take b = 0.1, at which f is
+OpenSim 4.6's DeGrooteFregly2016Muscle::computeStateVariableDerivatives computes it. Both use b = 0.1, at which f is
 nearly zero, so that a muscle activates and deactivates at the mean of the two speeds; OpenSim recommends 10.
 
-Where this departs from OpenSim 4.6: there the three constants are static variables, so that those of the De Groote
-muscle that is evaluated first hold for every other in the process, of any model. A muscle of 7 ms, 200 ms and b = 2
-beside one of 15 ms, 60 ms and 0.1 that came before it has da/dt = 48.3 1/s at e = 0.9, a = 0.1 there, where its own
-constants say 169.0. Here every muscle has its own.
+Difference from OpenSim 4.6: there the three constants are static variables, so that those of the first De Groote muscle
+that is evaluated are used for all others in the process, of any model. A muscle of 7 ms, 200 ms and b = 2, evaluated
+after one of 15 ms, 60 ms and 0.1, has da/dt = 48.3 1/s at e = 0.9, a = 0.1 there; its own constants give 169.0. Here
+every muscle uses its own constants.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..errors import InputError, explain
-from .namespace import Array, namespace
+from .muscle_class import Array, Values, namespace, newton_step
 
 #: A step below this share of |e − a| is the last one.
 _LAST_STEP = 1e-12
@@ -40,7 +38,7 @@ def activation_rate(
 ) -> Array:
     """Rate of activation da/dt in 1/s; time constants in s, smoothing without unit.
 
-    NumPy or torch arrays of shapes that go together, or CasADi expressions. Nothing keeps activation within 0 … 1.
+    NumPy or torch arrays of shapes that broadcast, or CasADi expressions. Activation is not limited to 0 … 1.
     """
     difference = excitation - activation
     stretch = 0.5 + 1.5 * activation
@@ -55,12 +53,12 @@ def excitation_for(
     activation_time_constant: ArrayLike,
     deactivation_time_constant: ArrayLike,
     activation_dynamics_smoothing: ArrayLike,
-) -> NDArray[np.float64]:
-    """The excitation at which activation changes at this rate: the inverse of ``activation_rate``.
+) -> Values:
+    """Find the excitation at which activation changes at this rate: the inverse of ``activation_rate``.
 
     Not limited to 0 … 1. Excitation and rate rise together as long as one of the two speeds 1 / (τ_a z) and z / τ_d is
-    less than 11.0 times the other; beyond that (15 and 60 ms at a < 0.07, say) up to three excitations near
-    |e − a| = 1.2 / b give the same rate, and the one nearest the activation is returned.
+    less than 11.0 times the other; beyond that (for example 15 and 60 ms at a < 0.07) up to three excitations near
+    |e − a| = 1.2 / b give the same rate, and the one nearest to the activation is returned.
 
     Parameters
     ----------
@@ -73,7 +71,7 @@ def excitation_for(
     activation_dynamics_smoothing
         Without unit.
 
-    All are NumPy arrays of shapes that go together; NaN in any gives NaN.
+    All are NumPy arrays of shapes that broadcast; NaN in any gives NaN.
 
     Raises
     ------
@@ -82,55 +80,32 @@ def excitation_for(
     """
     given = (rate, activation, activation_time_constant, deactivation_time_constant, activation_dynamics_smoothing)
     wanted, level, rise, fall, smoothing = np.broadcast_arrays(*(np.asarray(item, dtype=float) for item in given))
-    _check(level, rise, fall, smoothing)
-    stretch = 0.5 + 1.5 * level
-    rising, falling = 1.0 / (rise * stretch), stretch / fall
-    curve = _Curve(0.5 * (rising + falling), 0.5 * np.sign(wanted) * (rising - falling), smoothing)
-    distance = _distance(np.abs(wanted), curve, np.minimum(rising, falling), np.maximum(rising, falling))
-    return np.asarray(level + np.sign(wanted) * distance)
-
-
-class _Curve(NamedTuple):
-    """Size of the rate, h(x) = (mean + swing tanh(smoothing x)) x, at a distance x = |e − a|."""
-
-    mean: NDArray[np.float64]
-    swing: NDArray[np.float64]
-    smoothing: NDArray[np.float64]
-
-    def evaluate(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Value and slope at distances x."""
-        share = np.tanh(self.smoothing * x)
-        speed = self.mean + self.swing * share
-        return speed * x, speed + self.swing * self.smoothing * x * (1.0 - share) * (1.0 + share)
-
-
-def _distance(
-    size: NDArray[np.float64], curve: _Curve, slowest: NDArray[np.float64], fastest: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """The least x with h(x) = size, by Newton's method that bisects where a step would leave the bracket.
-
-    Where there are several, h is concave up to the first, and Newton's steps from below do not pass it.
-    """
-    low, high = size / fastest, size / slowest
-    x = np.where(curve.swing < 0.0, size / curve.mean, high)
-    for _ in range(_MOST_STEPS):
-        value, slope = curve.evaluate(x)
-        low, high = np.where(value < size, x, low), np.where(value < size, high, x)
-        tried = x - (value - size) / np.where(slope > 0.0, slope, np.nan)
-        tried = np.where((tried >= low) & (tried <= high), tried, 0.5 * (low + high))
-        x, step = tried, np.abs(tried - x)
-        if not (step > _LAST_STEP * x).any():
-            break
-    return np.asarray(x)
-
-
-def _check(
-    level: NDArray[np.float64], rise: NDArray[np.float64], fall: NDArray[np.float64], smoothing: NDArray[np.float64]
-) -> None:
     if (level <= -1.0 / 3.0).any():
         fix = "Clip it to the bounds of the problem."
         raise InputError(explain("activations above -1/3", f"{np.nanmin(level):g}", fix))
     for name, values in (("time constants", rise), ("time constants", fall), ("smoothing", smoothing)):
         if (values <= 0.0).any():
-            fix = "Usual are 0.015 s, 0.060 s and a smoothing of 0.1."
+            fix = "Usual values are 0.015 s, 0.060 s and a smoothing of 0.1."
             raise InputError(explain(f"{name} above 0", f"{np.nanmin(values):g}", fix))
+    stretch = 0.5 + 1.5 * level
+    distance = _distance(wanted, 1.0 / (rise * stretch), stretch / fall, smoothing)
+    return np.asarray(level + np.sign(wanted) * distance)
+
+
+def _distance(rate: Values, rising: Values, falling: Values, smoothing: Values) -> Values:
+    """Find the least x = |e − a| at which h(x) = (mean + swing tanh(smoothing x)) x is the size of the rate.
+
+    By Newton's method, which bisects where a step would leave the bracket. Where there are several x, h is concave up
+    to the first, and Newton's steps from below do not pass it. ``rising`` and ``falling`` are the two speeds in 1/s.
+    """
+    size, mean, swing = np.abs(rate), 0.5 * (rising + falling), 0.5 * np.sign(rate) * (rising - falling)
+    low, high = size / np.maximum(rising, falling), size / np.minimum(rising, falling)
+    x = np.where(swing < 0.0, size / mean, high)
+    for _ in range(_MOST_STEPS):
+        share = np.tanh(smoothing * x)
+        speed = mean + swing * share
+        slope = speed + swing * smoothing * x * (1.0 - share) * (1.0 + share)
+        x, low, high, step = newton_step(x, speed * x - size, slope, low, high)
+        if not (step > _LAST_STEP * x).any():
+            break
+    return np.asarray(x)

@@ -1,7 +1,7 @@
 """Contraction of De Groote muscles on elastic tendons: from tendon force and its rate to the fibre, and back.
 
-The state is the normalised tendon force F (of the maximum isometric force). It says how long the tendon is, the
-muscle-tendon length leaves the rest to the fibre (constant height), and the rate of F says how fast the fibre moves:
+The state is the tendon force F, normalised by the maximum isometric force. It determines the tendon length; the rest of
+the muscle-tendon length is the fibre's (of constant height), and the rate of F determines the fibre velocity:
 
     F = (a · fal(l) · fv(v) + s · fpe(l) + β v) cos α
 
@@ -20,14 +20,14 @@ import numpy as np
 
 from ..problem.arrays import MuscleParameters
 from . import degroote
-from .namespace import Array, namespace
+from .muscle_class import Array, namespace
 
-#: Least length of a fibre along its tendon, in optimal fibre lengths, of which ``tendon_force_rate`` speaks.
+#: Minimum length of a fibre along its tendon, in optimal fibre lengths, in ``tendon_force_rate``.
 _LEAST_ALONG = 0.01
 
 
 class Fiber(NamedTuple):
-    """What the equations need of each muscle, (M,) or numbers.
+    """Parameters of each muscle in the equations, (M,) or numbers.
 
     ``optimal`` fibre length, ``slack`` length of the tendon and constant ``height`` of the fibre in m, ``fastest``
     fibre velocity in m/s, shapes of the curves, ``passive_share`` 0 where passive force is ignored, and ``damping``.
@@ -45,7 +45,7 @@ class Fiber(NamedTuple):
 
     @classmethod
     def of(cls, parameters: MuscleParameters) -> Fiber:
-        """Of De Groote muscles."""
+        """Take them from De Groote muscles."""
         p, optimal = parameters.properties, parameters.optimal_fiber_length
         return cls(
             optimal,
@@ -54,7 +54,7 @@ class Fiber(NamedTuple):
             optimal * parameters.max_contraction_velocity,
             p["active_force_width_scale"],
             p["passive_fiber_strain_at_one_norm_force"],
-            np.where(p["ignore_passive_fiber_force"] > 0.0, 0.0, 1.0),
+            degroote.passive_share(p),
             p["tendon_strain_at_one_norm_force"],
             p["fiber_damping"],
         )
@@ -78,7 +78,7 @@ def fiber_state(length: Array, lengthening_speed: Array, force: Array, force_rat
 
 
 def _pennated(along: Array, fiber: Fiber) -> tuple[Array, Array]:
-    """Normalised length, and cosine of the angle, of a fibre that is so long along its tendon (m)."""
+    """Normalised length and cos α of a fibre from its length along the tendon (m)."""
     length = namespace(along).sqrt(along**2 + fiber.height**2)
     return length / fiber.optimal, along / length
 
@@ -96,17 +96,17 @@ def active_multiplier(state: FiberState, fiber: Fiber) -> Array:
 
 
 def imbalance(activation: Array, force: Array, state: FiberState, fiber: Fiber) -> Array:
-    """Normalised tendon force minus the fibre's along the tendon: zero where the state is that of this muscle."""
+    """Normalised tendon force minus the fibre's along the tendon: zero where the two are in equilibrium."""
     pull = activation * active_multiplier(state, fiber) + passive_multiplier(state, fiber)
     return force - pull * state.cosine
 
 
 def tendon_force_rate(activation: Array, force: Array, length: Array, lengthening_speed: Array, fiber: Fiber) -> Array:
-    """Rate of the normalised tendon force (1/s), at which ``imbalance`` is zero: the explicit form of the equations.
+    """Rate of the normalised tendon force (1/s) at which ``imbalance`` is zero: the explicit form of the equations.
 
-    NumPy arrays of shapes that go together; activation above 0, force above -0.2, length in m, lengthening speed in
-    m/s. What is so far from any equilibrium that equations break down is kept finite: a fibre is never shorter than
-    0.01 optimal lengths along its tendon, nor faster than 1350 maximum contraction velocities.
+    NumPy arrays of shapes that broadcast; activation above 0, force above -0.2, length in m, lengthening speed in m/s.
+    The result is finite for every such input: a fibre is never shorter than 0.01 optimal lengths along its tendon, nor
+    faster than 1350 maximum contraction velocities.
     """
     strain = fiber.tendon_strain_at_one_norm_force
     stretch = degroote.tendon_length(force, strain)

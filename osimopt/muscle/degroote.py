@@ -1,4 +1,4 @@
-"""The curves of DeGrooteFregly2016Muscle, closed forms of NumPy or torch arrays or CasADi expressions.
+"""DeGrooteFregly2016Muscle: its curves, closed forms for NumPy and torch arrays and CasADi expressions.
 
 Lengths are normalised by the optimal fibre length (fibre) or the slack length (tendon), forces by the maximum
 isometric force, speeds by the maximum contraction velocity (positive while lengthening). Every curve has its slope
@@ -16,7 +16,8 @@ import math
 
 import numpy as np
 
-from .namespace import Array, namespace
+from ..problem.arrays import MuscleParameters
+from .muscle_class import Array, MuscleClass, Properties, closed_form, namespace
 
 #: b1 … b4 of the three bells of the active force–length curve.
 _BELLS = (
@@ -26,18 +27,33 @@ _BELLS = (
 )
 #: d1 … d4 of the force–velocity curve.
 _D1, _D2, _D3, _D4 = -0.3211346127989808, -8.149, -0.374, 0.8825327733249912
-#: Largest |d2 v + d3| is sinh of this: speeds beyond 1350 maximum contraction velocities are not told apart.
+#: Limit of asinh(|d2 v + d3|): the inverse returns no speed beyond 1350 maximum contraction velocities.
 _STEEPEST = 10.0
-#: Steps of ``damped_force_velocity_inverse`` at most, the one that is the last (convergence is cubic), and what 0
-#: damping is taken for where it divides.
+#: Of ``damped_force_velocity_inverse``: maximum number of steps, size of the last one (convergence is cubic), and the
+#: number that replaces 0 as a divisor.
 _MOST_STEPS, _LAST_STEP, _TINY = 20, 1e-6, 1e-300
 #: Shape of the passive curve, and the fibre length at which it is zero.
 _PASSIVE_SHAPE = 4.0
-SHORTEST_FIBER = 0.2
+_SHORTEST_FIBER = 0.2
 #: c1 = c3 of the tendon's curve (c2 = 1).
 _TENDON_SCALE = 0.2
-#: The normalised tendon forces between which OpenSim looks for an equilibrium.
-LARGEST_TENDON_FORCE = 5.0
+#: OpenSim searches for an equilibrium between a normalised tendon force of 0 and this one.
+_LARGEST_TENDON_FORCE = 5.0
+#: Every property of the class, with its default in OpenSim 4.6.
+DEFAULTS = {
+    "activation_time_constant": 0.015,
+    "deactivation_time_constant": 0.060,
+    "activation_dynamics_smoothing": 0.1,
+    "default_activation": 0.5,
+    "default_normalized_tendon_force": 0.5,
+    "ignore_activation_dynamics": 0.0,
+    "ignore_tendon_compliance": 0.0,
+    "ignore_passive_fiber_force": 0.0,
+    "active_force_width_scale": 1.0,
+    "fiber_damping": 0.0,
+    "passive_fiber_strain_at_one_norm_force": 0.6,
+    "tendon_strain_at_one_norm_force": 0.049,
+}
 
 
 def active_force_length(length: Array, active_force_width_scale: Array) -> Array:
@@ -73,11 +89,11 @@ def passive_force_length_slope(length: Array, passive_fiber_strain_at_one_norm_f
 
 def _passive(length: Array, strain: Array) -> tuple[Array, Array]:
     exp = namespace(strain).exp
-    return _PASSIVE_SHAPE * (length - 1.0) / strain, exp(_PASSIVE_SHAPE * (SHORTEST_FIBER - 1.0) / strain)
+    return _PASSIVE_SHAPE * (length - 1.0) / strain, exp(_PASSIVE_SHAPE * (_SHORTEST_FIBER - 1.0) / strain)
 
 
 def tendon_force_length(length: Array, tendon_strain_at_one_norm_force: Array) -> Array:
-    """0.2 (exp(k (l − 1)) − 1), k = ln(6) / tendon_strain_at_one_norm_force; negative of a slack tendon."""
+    """0.2 (exp(k (l − 1)) − 1), k = ln(6) / tendon_strain_at_one_norm_force; negative for a slack tendon."""
     rate = tendon_rate(tendon_strain_at_one_norm_force)
     return _TENDON_SCALE * namespace(length).exp(rate * (length - 1.0)) - _TENDON_SCALE
 
@@ -108,16 +124,11 @@ def force_velocity_slope(speed: Array) -> Array:
     return _D1 * _D2 / namespace(speed).sqrt((_D2 * speed + _D3) ** 2 + 1.0)
 
 
-def force_velocity_inverse(multiplier: Array) -> Array:
-    """Inverse of ``force_velocity``: (sinh((f − d4) / d1) − d3) / d2, a normalised speed."""
-    return (namespace(multiplier).sinh((multiplier - _D4) / _D1) - _D3) / _D2
-
-
 def damped_force_velocity_inverse(active: Array, damping: Array, load: Array) -> Array:
     """Find the normalised speed v at which active · fv(v) + damping · v = load; NumPy arrays only.
 
-    ``active`` above 0 and ``damping`` ≥ 0. In u = asinh(d2 v + d3) this is p u + q sinh(u) = r with p, q ≥ 0. Of the
-    upper bounds r / (p + q) and ln(1 + 2 r / q) the smaller is where Halley's method starts.
+    ``active`` above 0 and ``damping`` ≥ 0. In u = asinh(d2 v + d3) this is p u + q sinh(u) = r with p, q ≥ 0. Halley's
+    method starts at the smaller of the upper bounds r / (p + q) and ln(1 + 2 r / q).
     """
     p, q = -_D1 * active, -damping / _D2 + 0.0 * active
     r = active * _D4 - load - damping * _D3 / _D2
@@ -134,3 +145,33 @@ def damped_force_velocity_inverse(active: Array, damping: Array, load: Array) ->
             if np.abs(step).max(initial=0.0) < _LAST_STEP:
                 break
     return (np.copysign(np.sinh(u), r) - _D3) / _D2
+
+
+def passive_share(p: Properties) -> Array:
+    """(M,) 0 where passive force is ignored, else 1."""
+    return np.where(p["ignore_passive_fiber_force"] > 0.0, 0.0, 1.0)
+
+
+DEGROOTE = MuscleClass(
+    name="DeGrooteFregly2016Muscle",
+    curves=lambda p: (
+        closed_form(p, active_force_length, active_force_length_slope),
+        closed_form(p, passive_force_length, passive_force_length_slope, passive_share(p)),
+        closed_form(p, tendon_force_length, tendon_force_length_slope),
+        closed_form(p, force_velocity, force_velocity_slope),
+    ),
+    needed=(
+        *("active_force_width_scale", "fiber_damping", "ignore_passive_fiber_force", "ignore_tendon_compliance"),
+        *("passive_fiber_strain_at_one_norm_force", "tendon_strain_at_one_norm_force"),
+    ),
+    opensim_cosine=lambda _, fiber: np.ones_like(fiber),  # OpenSim's force is the fibre's
+    longest_tendon=lambda p: np.asarray(tendon_length(_LARGEST_TENDON_FORCE, p["tendon_strain_at_one_norm_force"])),
+    unreadable=("optimal_force",),
+    degroote={},
+)
+
+
+def not_degroote(parameters: MuscleParameters) -> list[str]:
+    """Names of the muscles of other classes."""
+    pairs = zip(parameters.names, parameters.classes, strict=True)
+    return [name for name, kind in pairs if kind != DEGROOTE.name]

@@ -1,38 +1,188 @@
-"""The curves of Millard2012EquilibriumMuscle, built from the properties of the model's own curve objects.
+"""Millard2012EquilibriumMuscle: its curves, quintic Bézier corners between straight ends, from the model's properties.
 
 Lengths are normalised by the optimal fibre length (fibre) or the slack length (tendon), forces by the maximum
 isometric force, speeds by the maximum contraction velocity (positive while lengthening).
 Parameters carry OpenSim's property names, (M,) each.
 
+A corner bends from one line to another. Of its six control points the second and third coincide, and the fourth and
+fifth; in Bernstein form every term is then positive and nothing cancels. A curve is y(x) through a parameter u, so that
+x is inverted: by Newton's method from a table, in a bracket. OpenSim's SegmentedQuinticBezierToolkit inverts to 2e-14.
+
 Millard M, Uchida T, Seth A, Delp SL. Flexing computational muscle: modeling and simulation of musculotendon dynamics.
-J Biomech Eng 135(2), 021005, 2013. doi:10.1115/1.4023390. Where the corners lie is not in the paper: they are those of
-OpenSim's SmoothSegmentedFunctionFactory.
+J Biomech Eng 135(2), 021005, 2013. doi:10.1115/1.4023390 (corners: its appendix). Where the corners lie is not in the
+paper: they are those of OpenSim's SmoothSegmentedFunctionFactory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from inspect import signature
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .bezier import Curves, corner
+from .muscle_class import Multiplier, MuscleClass, Properties, Values, newton_step
 
-Array = NDArray[np.float64]
+Index = NDArray[np.intp]
 
 #: Half the width of the plateau of the active curve, in optimal fibre lengths.
 _PLATEAU = 0.05
 #: Speeds next to the fastest at which the force–velocity curve has its slopes "near vmax".
 _NEAR = 0.9
+#: Cells of u in the table: linear interpolation is accurate to 1e-3, then a Halley and a Newton step follow.
+_CELLS = 32
+#: A smaller step in u ends the search: its square is below rounding.
+_LAST_STEP = 1e-8
+#: Bisection alone would need 48 from a cell of the table.
+_MOST_STEPS = 60
+#: Elements per block, small enough for the processor's cache.
+_CHUNK = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class BezierCurves:
+    """One curve y(x) of S corners for each of M muscles.
+
+    ``x`` and ``y`` (M, S, 4) are the distinct control points, ``first_slope`` and ``last_slope`` (M,) the slopes of the
+    straight ends.
+    """
+
+    x: Values
+    y: Values
+    first_slope: Values
+    last_slope: Values
+
+    @cached_property
+    def table(self) -> Values:
+        """Abscissa at the cell bounds of every corner, (M, S · cells + 1)."""
+        u = np.linspace(0.0, 1.0, _CELLS + 1)[:-1]
+        inner = quintic(u, *(self.x[:, :, point, None] for point in range(4))).reshape(len(self.x), -1)
+        return np.concatenate([inner, self.x[:, -1, 3:]], axis=1)
+
+    def value(self, x: Values) -> Values:
+        """Value at x (T, M); NaN at NaN."""
+        before, after, corners, u = self._invert(x)
+        value = quintic(u, *_points(self.y, corners)).reshape(x.shape)
+        return value + self.first_slope * before + self.last_slope * after
+
+    def evaluate(self, x: Values) -> tuple[Values, Values]:
+        """Value and slope dy/dx at x (T, M); NaN at NaN."""
+        before, after, corners, u = self._invert(x)
+        along, up = _points(self.x, corners), _points(self.y, corners)
+        slope = (quintic_slope(u, *up) / quintic_slope(u, *along)).reshape(x.shape)
+        value = quintic(u, *up).reshape(x.shape) + self.first_slope * before + self.last_slope * after
+        return value, np.where(before < 0.0, self.first_slope, np.where(after > 0.0, self.last_slope, slope))
+
+    def _invert(self, x: Values) -> tuple[Values, Values, Index, Values]:
+        """Distances of every x (T, M) below (negative) and above the domain; corner and u inside it, flat.
+
+        Corners are numbered muscle · S + corner.
+        """
+        first, last = self.table[:, 0], self.table[:, -1]
+        before, after = np.minimum(x - first, 0.0), np.maximum(x - last, 0.0)
+        muscle = np.broadcast_to(np.arange(x.shape[1]), x.shape).ravel()
+        x = np.clip(x, first, last).ravel()
+        corners, u = np.empty(x.size, dtype=np.intp), np.empty(x.size)
+        for start in range(0, x.size, _CHUNK):
+            part = slice(start, start + _CHUNK)
+            cell, share = self._locate(x[part], muscle[part])
+            corners[part] = muscle[part] * self.x.shape[1] + cell // _CELLS
+            u[part] = _solve(x[part], _points(self.x, corners[part]), cell % _CELLS, share)
+        return before, after, corners, u
+
+    def _locate(self, x: Values, muscle: Index) -> tuple[Index, Values]:
+        """Cell of each x in its muscle's row of the table, and the share of it that lies below x.
+
+        One search covers all rows, placed one after another at a distance of 2 and each scaled to 0 … 1.
+        """
+        first, width = self.table[:, 0], self.table[:, -1] - self.table[:, 0]
+        laid, bounds = self._laid, self.table.shape[1]
+        at = 2.0 * muscle + ((x - first[muscle]) / width[muscle])
+        cell = np.searchsorted(laid, at, side="right") - 1
+        cell = np.clip(cell, muscle * bounds, muscle * bounds + bounds - 2)
+        below = laid[cell]
+        return cell - muscle * bounds, np.clip((at - below) / (laid[cell + 1] - below), 0.0, 1.0)
+
+    @cached_property
+    def _laid(self) -> Values:
+        first, last = self.table[:, :1], self.table[:, -1:]
+        return (2.0 * np.arange(len(self.table))[:, None] + (self.table - first) / (last - first)).ravel()
+
+
+def corner(start: Values, first_slope: Values, end: Values, last_slope: Values, curviness: Values) -> Values:
+    """Control points (2, 4, …) of a corner from a point (2, …) to another, tangent to a line in each.
+
+    ``curviness`` from 0 (close to the chord) to 1 (close to the lines). Parallel lines are taken to meet half-way, as
+    in OpenSim.
+    """
+    parallel = np.abs(first_slope - last_slope) <= np.sqrt(np.finfo(float).eps)
+    difference = np.where(parallel, 1.0, first_slope - last_slope)
+    crossing = (end[1] - start[1] - end[0] * last_slope + start[0] * first_slope) / difference
+    x = np.where(parallel, 0.5 * (start[0] + end[0]), crossing)
+    meeting = np.array([x, (x - end[0]) * last_slope + end[1]])
+    share = 0.1 + 0.8 * curviness
+    return np.stack([start, start + share * (meeting - start), end + share * (meeting - end), end], axis=1)
+
+
+def quintic(u: Values, p0: Values, p1: Values, p2: Values, p3: Values) -> Values:
+    """Quintic Bézier polynomial of the control values p0, p1, p1, p2, p2, p3."""
+    v = 1.0 - u
+    uu, vv = u * u, v * v
+    ends = vv * vv * v * p0 + uu * uu * u * p3
+    return ends + 5.0 * u * v * (vv * (v + 2.0 * u) * p1 + uu * (2.0 * v + u) * p2)
+
+
+def quintic_slope(u: Values, p0: Values, p1: Values, p2: Values, p3: Values) -> Values:
+    """Derivative of ``quintic`` with respect to u."""
+    uu, vv = u * u, (1.0 - u) * (1.0 - u)
+    return 5.0 * (vv * vv * (p1 - p0) + 6.0 * uu * vv * (p2 - p1) + uu * uu * (p3 - p2))
+
+
+def quintic_bend(u: Values, p0: Values, p1: Values, p2: Values, p3: Values) -> Values:
+    """Second derivative of ``quintic`` with respect to u."""
+    v = 1.0 - u
+    return 20.0 * (3.0 * u * v * (v - u) * (p2 - p1) + u * u * u * (p3 - p2) - v * v * v * (p1 - p0))
+
+
+def _points(points: Values, flat: Index) -> list[Values]:
+    """The four control values of the corners numbered muscle · S + corner."""
+    return [points[:, :, point].ravel()[flat] for point in range(4)]
+
+
+def _solve(x: Values, points: list[Values], cell: Index, share: Values) -> Values:
+    """Find the u at which the corners' abscissa is x: a Halley and a Newton step, a bracketed search if they fail."""
+    u = (cell + share) / _CELLS
+    error, slope = quintic(u, *points) - x, quintic_slope(u, *points)
+    u = np.clip(u - error * slope / (slope * slope - 0.5 * error * quintic_bend(u, *points)), 0.0, 1.0)
+    step = (quintic(u, *points) - x) / quintic_slope(u, *points)
+    u = np.clip(u - step, 0.0, 1.0)
+    hard = np.flatnonzero(~(np.abs(step) < _LAST_STEP) & ~np.isnan(x))
+    if hard.size:
+        u[hard] = _bracketed(x[hard], [values[hard] for values in points], cell[hard] / _CELLS)
+    return u
+
+
+def _bracketed(x: Values, points: list[Values], low: Values) -> Values:
+    """Find the same u by Newton's method in a bracket that starts as the cell."""
+    # slightly wider than the cell, because the search for it was rounded
+    low, high = np.maximum(low - 1e-6, 0.0), np.minimum(low + 1.0 / _CELLS + 1e-6, 1.0)
+    u = 0.5 * (low + high)
+    for _ in range(_MOST_STEPS):
+        u, low, high, step = newton_step(u, quintic(u, *points) - x, quintic_slope(u, *points), low, high)
+        if step.max() < _LAST_STEP:
+            break
+    return u
 
 
 def active_force_length(
-    min_norm_active_fiber_length: Array,
-    transition_norm_fiber_length: Array,
-    max_norm_active_fiber_length: Array,
-    shallow_ascending_slope: Array,
-    minimum_value: Array,
-) -> Curves:
+    min_norm_active_fiber_length: Values,
+    transition_norm_fiber_length: Values,
+    max_norm_active_fiber_length: Values,
+    shallow_ascending_slope: Values,
+    minimum_value: Values,
+) -> BezierCurves:
     """Five corners: foot, steep limb, shallow limb, plateau at 1, descending limb; flat at minimum_value outside."""
     shortest, bend, longest = min_norm_active_fiber_length, transition_norm_fiber_length, max_norm_active_fiber_length
     shallow, zero, one = shallow_ascending_slope, 0.0 * minimum_value, 1.0 + 0.0 * minimum_value
@@ -50,15 +200,15 @@ def active_force_length(
 
 
 def force_velocity(
-    concentric_slope_at_vmax: Array,
-    concentric_slope_near_vmax: Array,
-    isometric_slope: Array,
-    eccentric_slope_at_vmax: Array,
-    eccentric_slope_near_vmax: Array,
-    max_eccentric_velocity_force_multiplier: Array,
-    concentric_curviness: Array,
-    eccentric_curviness: Array,
-) -> Curves:
+    concentric_slope_at_vmax: Values,
+    concentric_slope_near_vmax: Values,
+    isometric_slope: Values,
+    eccentric_slope_at_vmax: Values,
+    eccentric_slope_near_vmax: Values,
+    max_eccentric_velocity_force_multiplier: Values,
+    concentric_curviness: Values,
+    eccentric_curviness: Values,
+) -> BezierCurves:
     """Four corners through (−1, 0), (0, 1) and (1, the largest multiplier)."""
     zero, one = 0.0 * isometric_slope, 1.0 + 0.0 * isometric_slope
     highest, gap = max_eccentric_velocity_force_multiplier, 1.0 - _NEAR
@@ -77,12 +227,12 @@ def force_velocity(
 
 
 def passive_force_length(
-    strain_at_zero_force: Array,
-    strain_at_one_norm_force: Array,
-    stiffness_at_low_force: Array,
-    stiffness_at_one_norm_force: Array,
-    curviness: Array,
-) -> Curves:
+    strain_at_zero_force: Values,
+    strain_at_one_norm_force: Values,
+    stiffness_at_low_force: Values,
+    stiffness_at_one_norm_force: Values,
+    curviness: Values,
+) -> BezierCurves:
     """Two corners: a short toe to the low stiffness, then up to 1 at the given strain; straight beyond."""
     slack, taut, low = 1.0 + strain_at_zero_force, 1.0 + strain_at_one_norm_force, stiffness_at_low_force
     toe = np.minimum(0.1 / stiffness_at_one_norm_force, 0.1 * (taut - slack))
@@ -95,11 +245,11 @@ def passive_force_length(
 
 
 def tendon_force_length(
-    strain_at_one_norm_force: Array,
-    stiffness_at_one_norm_force: Array,
-    norm_force_at_toe_end: Array,
-    curviness: Array,
-) -> Curves:
+    strain_at_one_norm_force: Values,
+    stiffness_at_one_norm_force: Values,
+    norm_force_at_toe_end: Values,
+    curviness: Values,
+) -> BezierCurves:
     """Two corners make the toe; straight beyond it, through 1 at the given strain."""
     stiffness, toe_force = stiffness_at_one_norm_force, norm_force_at_toe_end
     toe = 1.0 + strain_at_one_norm_force + (toe_force - 1.0) / stiffness
@@ -114,10 +264,42 @@ def tendon_force_length(
     return _join(points, [curviness] * 2)
 
 
-def _join(points: Sequence[tuple[Array, Array, Array]], curviness: Sequence[Array]) -> Curves:
+def _join(points: Sequence[tuple[Values, Values, Values]], curviness: Sequence[Values]) -> BezierCurves:
     """Corners between successive points (x, y, slope), each (M,)."""
     corners = []
     for (x0, y0, slope0), (x1, y1, slope1), bent in zip(points[:-1], points[1:], curviness, strict=True):
         corners.append(corner(np.array([x0, y0]), slope0, np.array([x1, y1]), slope1, bent))
     x, y = np.moveaxis(np.array(corners), (1, 3, 0, 2), (0, 1, 2, 3))
-    return Curves(x, y, points[0][2], points[-1][2])
+    return BezierCurves(x, y, points[0][2], points[-1][2])
+
+
+_CURVES: dict[str, Callable[..., BezierCurves]] = {
+    "ActiveForceLengthCurve": active_force_length,
+    "FiberForceLengthCurve": passive_force_length,
+    "TendonForceLengthCurve": tendon_force_length,
+    "ForceVelocityCurve": force_velocity,
+}
+
+
+def _curves(p: Properties) -> tuple[Multiplier, ...]:
+    names = {part: signature(build).parameters for part, build in _CURVES.items()}
+    drawn = [build(**{name: p[f"{part}.{name}"] for name in names[part]}) for part, build in _CURVES.items()]
+    return tuple(Multiplier(curve.value, curve.evaluate) for curve in drawn)
+
+
+MILLARD = MuscleClass(
+    name="Millard2012EquilibriumMuscle",
+    curves=_curves,
+    needed=(
+        *(f"{part}.{name}" for part, build in _CURVES.items() for name in signature(build).parameters),
+        *("maximum_pennation_angle", "fiber_damping", "ignore_tendon_compliance"),
+    ),
+    # OpenSim reads a normalised fibre length in metres (opensim-core issue 4390)
+    opensim_cosine=lambda muscles, fiber: muscles.cosine(fiber / muscles.optimal),
+    shortest_active="ActiveForceLengthCurve.min_norm_active_fiber_length",
+    degroote={
+        "passive_fiber_strain_at_one_norm_force": "FiberForceLengthCurve.strain_at_one_norm_force",
+        "tendon_strain_at_one_norm_force": "TendonForceLengthCurve.strain_at_one_norm_force",
+    },
+    dropped="shapes of the four curves and the shortest active fibre length",
+)

@@ -1,4 +1,4 @@
-"""The curves of Thelen2003Muscle, closed forms of NumPy or torch arrays or CasADi expressions.
+"""Thelen2003Muscle: its curves, closed forms for NumPy and torch arrays and CasADi expressions.
 
 Lengths are normalised by the optimal fibre length (fibre) or the slack length (tendon), forces by the maximum
 isometric force, speeds by the maximum contraction velocity (positive while lengthening). Every curve has its slope
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 
-from .namespace import Array, namespace, where
+from .muscle_class import Array, MuscleClass, closed_form, namespace, where
 
 #: Shape of the tendon's toe, and the force at its end (Thelen 2003, below eq. 5).
 _TOE_SHAPE = 3.0
@@ -33,7 +33,7 @@ def active_force_length_slope(length: Array, KshapeActive: Array) -> Array:
 
 
 def passive_force_length(length: Array, FmaxMuscleStrain: Array, KshapePassive: Array) -> Array:
-    """(exp(k (l − 1) / e0) − 1) / (exp(k) − 1) of a stretched fibre, 1 at strain e0; zero below the optimal length."""
+    """(exp(k (l − 1) / e0) − 1) / (exp(k) − 1) for a stretched fibre, 1 at strain e0; zero below optimal length."""
     stretch = where(length > 1.0, length - 1.0, 0.0 * length)
     rate = KshapePassive / FmaxMuscleStrain
     return _expm1(rate * stretch) / _expm1(KshapePassive)
@@ -48,7 +48,7 @@ def passive_force_length_slope(length: Array, FmaxMuscleStrain: Array, KshapePas
 
 
 def tendon_force_length(length: Array, FmaxTendonStrain: Array) -> Array:
-    """Exponential toe up to 0.33, then a line through 1 at strain FmaxTendonStrain; zero of a slack tendon."""
+    """Exponential toe up to 0.33, then a line through 1 at strain FmaxTendonStrain; zero for a slack tendon."""
     strain, toe, stiffness = _tendon(length, FmaxTendonStrain)
     bent = _TOE_FORCE / math.expm1(_TOE_SHAPE) * _expm1(_TOE_SHAPE * where(strain < toe, strain, toe) / toe)
     return where(strain > toe, stiffness * (strain - toe) + _TOE_FORCE, bent)
@@ -114,3 +114,25 @@ def _eccentric_slope(speed: Array, k: Array, Flen: Array) -> Array:
 def _expm1(x: Array) -> Array:
     library = namespace(x)
     return library.expm1(x) if hasattr(library, "expm1") else library.exp(x) - 1.0
+
+
+THELEN = MuscleClass(
+    name="Thelen2003Muscle",
+    curves=lambda p: (
+        closed_form(p, active_force_length, active_force_length_slope),
+        closed_form(p, passive_force_length, passive_force_length_slope),
+        closed_form(p, tendon_force_length, tendon_force_length_slope),
+        closed_form(p, force_velocity, force_velocity_slope),
+    ),
+    needed=(
+        *("Af", "Flen", "FmaxMuscleStrain", "FmaxTendonStrain", "KshapeActive", "KshapePassive"),
+        *("fv_linear_extrap_threshold", "maximum_pennation_angle"),
+    ),
+    speed_scale=speed_scale,
+    rigid_tendon=False,  # OpenSim 4.6: "not currently implemented"
+    degroote={
+        "passive_fiber_strain_at_one_norm_force": "FmaxMuscleStrain",
+        "tendon_strain_at_one_norm_force": "FmaxTendonStrain",
+    },
+    dropped="shapes of the curves (KshapeActive, KshapePassive, Af, Flen, fv_linear_extrap_threshold)",
+)

@@ -24,8 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
-from ..muscle import activation_slope, equilibrium, supported
-from ..muscle.rigid import unlimited_fiber
+from ..muscle import COMPUTED, activation_slope, equilibrium, supported, unlimited_fiber
 from ..problem.arrays import MuscleParameters
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, Status
@@ -139,7 +138,7 @@ def _fiber_speed(problem: RedundancyProblem) -> Array:
     if not supported(parameters).all():
         got = some(np.array(parameters.names)[~supported(parameters)])
         fix = "Use tendon='rigid'."
-        raise InputError(explain("Thelen, Millard or De Groote muscles for tendon='compliant'", got, fix))
+        raise InputError(explain(f"muscles of class {some(COMPUTED)} for tendon='compliant'", got, fix))
     _, cosine = unlimited_fiber(parameters, geometry.length)
     return np.asarray(geometry.lengthening_speed * np.maximum(cosine, 0.0))
 

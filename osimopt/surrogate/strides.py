@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..errors import InputError, explain, some
 from ..muscle.contraction import Fiber
-from ..muscle.mechanics import DEGROOTE
+from ..muscle.degroote import DEGROOTE, not_degroote
 from ..problem.arrays import MuscleParameters
 from ..problem.costs import get_cost, reserve_weight
 from ..problem.problem import RedundancyProblem
@@ -152,9 +152,9 @@ def parameters_of(problem: RedundancyProblem) -> MuscleParameters:
     if parameters is None or geometry.length is None or geometry.lengthening_speed is None:
         fix = "Make it with osimopt.load_problem."
         raise InputError(explain("a problem from a model", "one without muscle parameters or lengths", fix))
-    if other := [name for name, kind in zip(parameters.names, parameters.classes, strict=True) if kind != DEGROOTE]:
+    if other := not_degroote(parameters):
         fix = "Use osimopt.use_degroote_muscles(problem)."
-        raise InputError(explain(f"{DEGROOTE} only", f"others: {some(other)}", fix))
+        raise InputError(explain(f"{DEGROOTE.name} only", f"others: {some(other)}", fix))
     return parameters
 
 

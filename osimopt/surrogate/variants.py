@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain
-from ..muscle.mechanics import DEGROOTE
+from ..muscle.degroote import DEGROOTE, not_degroote
 from ..problem.arrays import MuscleParameters
 from ..problem.problem import RedundancyProblem
 from .prediction import LEAST_PEAK
@@ -128,7 +128,7 @@ def _check(problem: RedundancyProblem, parameters: Sequence[MuscleParameters]) -
     if not parameters:
         raise InputError(explain("parameters of one variant or more", "none", "Draw some."))
     for number, one in enumerate(parameters):
-        if one.names != problem.muscles or set(one.classes) != {DEGROOTE}:
+        if one.names != problem.muscles or not_degroote(one):
             fix = "Change the parameters of osimopt.use_degroote_muscles(problem)."
-            expected = f"parameters of the problem's muscles as {DEGROOTE}"
+            expected = f"parameters of the problem's muscles as {DEGROOTE.name}"
             raise InputError(explain(expected, f"others in variant {number}", fix))

@@ -10,14 +10,13 @@ import numpy as np
 import opensim
 
 from ...errors import ModelError, explain
+from ...muscle import CLASSES
 from ...problem.arrays import Coordinate, CoordinateKind, MuscleParameters
 from ..messages import Actuator, ModelDescription, ModelKey
 from .axes import is_converted, is_rotational
 from .paths import pulls_within
 from .session import Session, is_base, load
 
-#: The parts of a Millard2012EquilibriumMuscle that hold numbers of their own.
-_CURVES = ("ActiveForceLengthCurve", "ForceVelocityCurve", "FiberForceLengthCurve", "TendonForceLengthCurve")
 #: Properties of every muscle that are fields of MuscleParameters or say nothing of its mechanics.
 _ELSEWHERE = {
     *("max_isometric_force", "optimal_fiber_length", "tendon_slack_length", "pennation_angle_at_optimal"),
@@ -124,7 +123,7 @@ def _properties(muscles: list[Any]) -> dict[str, Any]:
         kind = muscle.getConcreteClassName()
         own = getattr(opensim, kind).safeDownCast(muscle)
         row = {name: float(getattr(own, getter)()) for name, getter in _getters(kind).items()}
-        for curve in _CURVES if hasattr(own, f"get_{_CURVES[0]}") else ():
+        for curve in CLASSES[kind].parts:
             part = getattr(own, f"get_{curve}")()
             row |= {f"{curve}.{name}": float(getattr(part, getter)()) for name, getter in _getters(curve).items()}
         rows.append(row)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...muscle import CLASSES
 from ..messages import ModelKey, Postures
 from .couplers import follow, jacobian
 from .geometry import find_pairs, make_plan, moment_arms
@@ -64,7 +65,7 @@ def _forces(session: Session, muscle: Any) -> tuple[float, float, float, float, 
     state = session.state
     length = muscle.getLength(state)
     rigid = muscle.calcInextensibleTendonActiveFiberForce(state, 1.0)
-    if muscle.getConcreteClassName() == "RigidTendonMuscle":
+    if not CLASSES[muscle.getConcreteClassName()].elastic_tendon:
         fiber = float(np.hypot(length - muscle.get_tendon_slack_length(), _height(muscle)))
         return length, fiber, rigid + muscle.getPassiveFiberForceAlongTendon(state), rigid, rigid
     try:

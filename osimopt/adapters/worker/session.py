@@ -10,6 +10,7 @@ from typing import Any
 import opensim
 
 from ...errors import ModelError, explain, some
+from ...muscle import CLASSES
 from ..messages import ModelKey
 from .contact import pressing_on_ground
 from .defaults import reading
@@ -22,12 +23,6 @@ _said = opensim.StringLogSink()
 opensim.Logger.addSink(_said)
 _read = 0
 
-MUSCLE_CLASSES = {
-    "Thelen2003Muscle",
-    "Millard2012EquilibriumMuscle",
-    "DeGrooteFregly2016Muscle",
-    "RigidTendonMuscle",
-}
 #: Paths that a posture decides alone.
 PATHS = {"GeometryPath", "FunctionBasedPath"}
 #: Mesh files are for drawing only, and a body without mass is common: neither changes an answer.
@@ -100,9 +95,9 @@ def load(key: ModelKey) -> Session:
     warnings_since()
     model = _read_model(key)
     if key.rigid_tendon:
+        always_elastic = [kind.name for kind in CLASSES.values() if not kind.rigid_tendon]
         for muscle in model.getMuscleList():
-            # OpenSim: "not currently implemented" for Thelen's, whose forces are those of osimopt.muscle
-            if muscle.getConcreteClassName() != "Thelen2003Muscle":
+            if muscle.getConcreteClassName() not in always_elastic:
                 muscle.set_ignore_tendon_compliance(True)
     if key.loads is not None:
         _attach_loads(model, key.loads, key)
@@ -237,10 +232,10 @@ def _split_actuators(forces: list[Any], state: Any, key: ModelKey) -> tuple[list
         if not force.appliesForce(state):
             off.append(name)
         elif muscle := opensim.Muscle.safeDownCast(force):
-            if kind not in MUSCLE_CLASSES:
+            if kind not in CLASSES:
                 fix = "Replace the muscle by one of them (OpenSim: ModOpReplaceMusclesWithDeGrooteFregly2016)."
                 raise ModelError(
-                    explain(f"muscles of class {some(sorted(MUSCLE_CLASSES))}", f"{kind} '{name}'", fix, key.path)
+                    explain(f"muscles of class {some(sorted(CLASSES))}", f"{kind} '{name}'", fix, key.path)
                 )
             if (path := muscle.getPath().getConcreteClassName()) not in PATHS:
                 got = f"{path} of '{name}'"
