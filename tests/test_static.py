@@ -488,10 +488,10 @@ class TestArguments:
             ({"device": "cuda:99"}, r"expected device among .*, got 'cuda:99'"),
             ({"on_failure": "ignore"}, r"expected on_failure among .*, got 'ignore'"),
             ({"solver": "ipopt"}, r"expected a solver among auto, newton, slsqp, lsq_linear, highs, got 'ipopt'"),
-            ({"solver": "highs"}, r"expected solver='newton' or 'slsqp' for Σ a², got solver='highs'"),
+            ({"solver": "highs"}, r"expected solver='newton' or 'slsqp' or 'lsq_linear' for Σ a², got solver='highs'"),
             ({"solver": "slsqp", "cost": "sum_force"}, r"expected solver='highs' for Σ F, got solver='slsqp'"),
             ({"solver": "slsqp", "exponent": 1}, r"expected solver='highs' for Σ a, got solver='slsqp'"),
-            ({"solver": "lsq_linear", "exponent": 3}, r"expected exponent 2 for solver='lsq_linear', got 3"),
+            ({"solver": "lsq_linear", "exponent": 3}, r"solver='newton' or 'slsqp' for Σ a³, got solver='lsq_linear'"),
             ({"solver": "lsq_linear"}, r"expected an unbounded reserve on every coordinate for 'lsq_linear'"),
             (
                 {"initial_guess": np.zeros(2)},

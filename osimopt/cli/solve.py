@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InputError, explain
+from ..problem.costs import COSTS
+from ..static import SOLVERS as STATIC_SOLVERS
 from . import dynamic
 from . import surrogate as by_network
 from .options import (
@@ -55,8 +57,7 @@ How = Annotated[
 Cost = Annotated[
     str | None,
     typer.Option(
-        help="activation_power, sum_force, sum_force_squared, sum_stress_squared, sum_moment_ratio_cubed, min_max; "
-        "dynamic has excitation_power too.",
+        help=f"{', '.join(COSTS)}; dynamic has excitation_power too.",
         show_default="activation_power; dynamic: excitation_power",
     ),
 ]
@@ -66,7 +67,7 @@ Tendon = Annotated[
     str | None,
     typer.Option(help="rigid, or compliant: tendons stretch with the force.", show_default="rigid; dynamic: compliant"),
 ]
-Solver = Annotated[str, typer.Option(help="auto; static: newton, slsqp, lsq_linear or highs; dynamic: ipopt.")]
+Solver = Annotated[str, typer.Option(help=f"auto; static: {', '.join(STATIC_SOLVERS)}; dynamic: ipopt.")]
 Device = Annotated[
     str | None, typer.Option(help="static only: cpu, or where torch shall solve: cuda, cuda:0, ….", show_default="cpu")
 ]
