@@ -19,7 +19,7 @@ from ..problem.problem import RedundancyProblem
 from ..solution.solution import Status
 from .interior import solve_again
 from .linear import attainable
-from .nonlinear import Minimum, fitting_multipliers
+from .nonlinear import FrameSolver, Minimum, fitting_multipliers
 from .power import power_slope, repaired, solve_block
 from .proof import Proof, prove
 from .reduction import Frame, InfeasibleError, Places, acting, positive, reduce_frame
@@ -165,16 +165,13 @@ def solve_batched(
         x, left, short = reduction.settle(value, b, *bounds)
         infeasible, multipliers = short.any(axis=1), found.multipliers[keep]
         for block in reduction.blocks:
-            s = scale[keep, block.columns]
-            arrays = (
-                block.dense(value, scale[keep]),
-                left[:, block.rows],
-                *(bound[block.columns] * s for bound in bounds),
-            )
-            A, own, low, high = (device.put(array) for array in arrays)
-            answer = solve_block(A, own, low, high, p, None if start is None else device.put(start[keep, block.rows]))
-            x[:, block.columns] = device.get(repaired(A, own, low, high, p, answer.y, answer.multipliers)) / s
-            multipliers[:, block.rows] = device.get(answer.multipliers)
+            rows, columns = block.rows, block.columns
+            s, begin = scale[keep, columns], None if start is None else device.put(start[keep, rows])
+            A, own = device.put(block.dense(value, scale[keep])), device.put(left[:, rows])
+            low, high = (device.put(bound[columns] * s) for bound in bounds)
+            answer = solve_block(A, own, low, high, p, begin)
+            x[:, columns] = device.get(repaired(A, own, low, high, p, answer.y, answer.multipliers)) / s
+            multipliers[:, rows] = device.get(answer.multipliers)
             steps = device.get(answer.steps).astype(np.intp)
             found.iterations[keep] = np.maximum(found.iterations[keep], steps)
             infeasible |= device.get(answer.infeasible)
@@ -208,25 +205,32 @@ def _solve_again(
 
 
 def solve_frames(
-    problem: RedundancyProblem,
-    cost: Cost,
-    solve: Callable[..., Minimum],
-    scale: Array,
-    guess: Array | None,
-    progress: Progress,
+    problem: RedundancyProblem, cost: Cost, solve: FrameSolver, scale: Array, guess: Array | None, progress: Progress
 ) -> Answers:
     """Solve frame by frame; each starts from ``guess`` (T, U), or by default from the frame before.
 
-    ``solve(frame, scale, exponent, start, floor)`` minimises Σ |scale · x|^p / p, Σ |scale · x| or
-    max(floor, max |scale · x|) in a reduced frame.
+    ``solve`` minimises Σ |scale · x|^p / p, Σ |scale · x| or max(floor, max |scale · x|) in a reduced frame.
     """
     from threadpoolctl import threadpool_limits
 
-    found, start, frames = Answers.none(problem), None, len(problem)
+    frames, found = len(problem), Answers.none(problem)
+    start: Array | None = None
     with threadpool_limits(1):  # matrices this small gain nothing from BLAS threads; beside a busy core they cost 2x
         for frame in range(frames):
-            start = guess[frame] if guess is not None else start
-            start = _solve_into(found, problem, frame, cost, solve, scale[frame], start)
+            begin, start = start if guess is None else guess[frame], None
+            try:
+                answer = _solve_frame(Frame.at(problem, frame), cost.exponent, solve, scale[frame], begin)
+            except InfeasibleError as error:
+                found.refuse(problem, frame, error.shortfall)
+            except ArithmeticError as error:
+                found.detail[frame] = str(error)
+            else:
+                found.x[frame], found.iterations[frame] = answer.y, answer.iterations
+                found.unique[frame] = answer.unique
+                if answer.converged:
+                    found.status[frame], start = Status.SOLVED, answer.y
+                else:
+                    found.detail[frame] = answer.message
             if progress is not None and (frame % 20 == 19 or frame + 1 == frames):
                 progress(frame + 1, frames)
     if not cost.linear:
@@ -238,33 +242,7 @@ def solve_frames(
     return found
 
 
-def _solve_into(
-    found: Answers,
-    problem: RedundancyProblem,
-    frame: int,
-    cost: Cost,
-    solve: Callable[..., Minimum],
-    scale: Array,
-    start: Array | None,
-) -> Array | None:
-    """Solve one frame, store it, and return the start of the next."""
-    try:
-        answer = _solve_frame(Frame.at(problem, frame), cost.exponent, solve, scale, start)
-    except InfeasibleError as error:
-        found.refuse(problem, frame, error.shortfall)
-        return None
-    except ArithmeticError as error:
-        found.detail[frame] = str(error)
-        return None
-    found.x[frame], found.iterations[frame], found.unique[frame] = answer.y, answer.iterations, answer.unique
-    if not answer.converged:
-        found.detail[frame] = answer.message
-        return None
-    found.status[frame] = Status.SOLVED
-    return answer.y
-
-
-def _solve_frame(whole: Frame, p: float, solve: Callable[..., Minimum], scale: Array, start: Array | None) -> Minimum:
+def _solve_frame(whole: Frame, p: float, solve: FrameSolver, scale: Array, start: Array | None) -> Minimum:
     """The solution in x; where there is none, that for the nearest moments that can be met."""
     try:
         answer = _solve_reduced(whole, p, solve, scale, start)
@@ -279,7 +257,7 @@ def _solve_frame(whole: Frame, p: float, solve: Callable[..., Minimum], scale: A
         raise ArithmeticError("The moments can be met to within rounding only.") from None
 
 
-def _solve_reduced(whole: Frame, p: float, solve: Callable[..., Minimum], scale: Array, start: Array | None) -> Minimum:
+def _solve_reduced(whole: Frame, p: float, solve: FrameSolver, scale: Array, start: Array | None) -> Minimum:
     rest, x = reduce_frame(whole)
     if not rest.columns.size:
         return Minimum(x, 0, True)

@@ -77,7 +77,7 @@ def _tries(frame: Frame, p: float, scale: Array, suspect: bool) -> Iterator[tupl
     yield from _with_and_without_rounding(near, p, scale)
     allowed = ALLOWED * max(1.0, float(np.abs(frame.b).max(initial=0.0)))
     for kept in KEPT:
-        yield interior_within(frame.scaled(scale), p, (1.0 - kept) * allowed)
+        yield interior(frame.scaled(scale), p, allowed=(1.0 - kept) * allowed)
 
 
 def _with_and_without_rounding(frame: Frame, p: float, scale: Array) -> Iterator[tuple[Array, Array, int, bool]]:
@@ -88,28 +88,19 @@ def _with_and_without_rounding(frame: Frame, p: float, scale: Array) -> Iterator
         yield interior(one.scaled(scale), p, share)
 
 
-def interior(frame: Frame, p: float, share: float) -> tuple[Array, Array, int, bool]:
+def interior(
+    frame: Frame, p: float, share: float = LEAST_SHARE, allowed: float = 0.0
+) -> tuple[Array, Array, int, bool]:
     """Unknowns y (U,), multipliers (D,), steps, and whether the method converged.
 
-    ``share`` of the diagonal is added to every system: rows may be linearly dependent.
+    ``share`` of the diagonal is added to every system: rows may be linearly dependent. Moments may be missed by
+    ``allowed``; where that is positive, the systems are solved in long double.
     """
-    return _interior(frame, p, share, 0.0, np.float64)
-
-
-def interior_within(frame: Frame, p: float, allowed: float) -> tuple[Array, Array, int, bool]:
-    """The same with moments that may be missed by ``allowed``, in long double."""
-    return _interior(frame, p, LEAST_SHARE, allowed, np.longdouble)
-
-
-def _interior(
-    frame: Frame, p: float, share: float, allowed: float, kind: type[np.floating[Any]]
-) -> tuple[Array, Array, int, bool]:
-    split, count = np.flatnonzero(frame.lower < 0.0), len(frame.lower)
+    kind: type[np.floating[Any]] = np.longdouble if allowed > 0.0 else np.float64
+    nonnegative, split = frame.split()
+    count, low, high = len(frame.lower), nonnegative.lower, nonnegative.upper
     size = row_size(frame.A).astype(kind)
-    A = np.hstack([frame.A, -frame.A[:, split]]) / size[:, None]
-    low = np.concatenate([np.maximum(frame.lower, 0.0), np.maximum(-frame.upper[split], 0.0)])
-    high = np.concatenate([np.maximum(frame.upper, 0.0), -frame.lower[split]])
-    b, cost = frame.b / size, np.ones(len(low), dtype=bool)
+    A, b, cost = nonnegative.A / size[:, None], frame.b / size, np.ones(len(low), dtype=bool)
     unit = _size(A.astype(np.float64), b.astype(np.float64), low, high)
     b, low, high = b / unit, (low / unit).astype(kind), (high / unit).astype(kind)
     met = np.full(len(b), MET * max(1.0, float(np.abs(b).max(initial=0.0))))

@@ -14,6 +14,7 @@ Chvátal (1983), Linear Programming, chapter 8.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,15 +52,12 @@ def highs(frame: Frame, scale: Array, exponent: float, start: Array | None, floo
 
 def _minimise_sum(frame: Frame, weight: Array) -> Minimum:
     """Minimise Σ weight |x|; unknowns that may be negative are split into two nonnegative parts."""
-    split = frame.lower < 0.0
-    A = np.hstack([frame.A, -frame.A[:, split]])
-    lower = np.concatenate([np.maximum(frame.lower, 0.0), np.maximum(-frame.upper[split], 0.0)])
-    upper = np.concatenate([np.maximum(frame.upper, 0.0), -frame.lower[split]])
+    nonnegative, split = frame.split()
     cost = np.concatenate([weight, weight[split]])
-    result = _highs(cost, A, frame.b, lower, upper)
+    result = _highs(cost, nonnegative.A, frame.b, nonnegative.lower, nonnegative.upper)
     reduced = result.lower.marginals + result.upper.marginals
     fixed = np.abs(reduced) > DUAL_TOLERANCE * max(1.0, float(cost.max(initial=0.0)))
-    y, unique = _least_norm(Frame.of(A, frame.b, lower, upper), result.x, fixed)
+    y, unique = _least_norm(nonnegative, result.x, fixed)
     x = y[: len(weight)].copy()
     x[split] -= y[len(weight) :]
     return Minimum(x, int(result.nit), True, unique=unique)
@@ -75,7 +73,8 @@ def _minimise_largest(frame: Frame, weight: Array, floor: float) -> Minimum:
     above[:, -1] = -1.0
     A = np.hstack([frame.A, np.zeros((len(frame.b), 1))])
     cost = np.append(np.zeros(count), 1.0)
-    result = _highs(cost, A, frame.b, np.append(frame.lower, floor), np.append(frame.upper, np.inf), above)
+    limits = np.append(frame.lower, floor), np.append(frame.upper, np.inf)
+    result = _highs(cost, A, frame.b, *limits, A_ub=above, b_ub=np.zeros(len(above)))
     fixed = np.abs(result.lower.marginals + result.upper.marginals)[:-1] > DUAL_TOLERANCE
     fixed[limited[-result.ineqlin.marginals > DUAL_TOLERANCE]] = True
     reach = np.full(count, np.inf)
@@ -140,25 +139,16 @@ def _least_miss(frame: Frame, x: Array, missing: Array, size: float) -> tuple[Ar
     right = np.concatenate([missing, -missing]) / size
     lower, upper = (np.append((bound - x) / size, end) for bound, end in ((frame.lower, 0.0), (frame.upper, np.inf)))
     cost = np.append(np.zeros(len(x)), 1.0)
-    result = _highs(cost, None, None, lower, upper, A, right)
+    result = _highs(cost, None, None, lower, upper, A_ub=A, b_ub=right)
     marginals = result.ineqlin.marginals
     return np.clip(x + size * result.x[:-1], frame.lower, frame.upper), marginals[:rows] - marginals[rows:]
 
 
-def _highs(  # type: ignore[no-untyped-def]
-    cost: Array,
-    A: Array | None,
-    b: Array | None,
-    lower: Array,
-    upper: Array,
-    above: Array | None = None,
-    most: Array | None = None,
-):
+def _highs(cost: Array, A: Array | None, b: Array | None, lower: Array, upper: Array, **above: Array) -> Any:
     from scipy.optimize import linprog
 
-    inequality = {} if above is None else {"A_ub": above, "b_ub": np.zeros(len(above)) if most is None else most}
     limits = np.column_stack([lower, upper])
-    result = linprog(cost, A_eq=A, b_eq=b, bounds=limits, method="highs", **inequality)
+    result = linprog(cost, A_eq=A, b_eq=b, bounds=limits, method="highs", **above)
     if result.status == 2:
         raise InfeasibleError({})
     if result.status != 0:

@@ -40,6 +40,10 @@ class Minimum:
     unique: bool = True
 
 
+#: (frame, scale, exponent, start, floor) to the minimum of one reduced frame; :func:`slsqp` describes the arguments.
+FrameSolver = Callable[[Frame, Array, float, Array | None, float], Minimum]
+
+
 def slsqp(frame: Frame, scale: Array, exponent: float, start: Array | None, floor: float) -> Minimum:
     """Solve one reduced frame with SLSQP; where it fails from ``start``, from the least-squares solution.
 

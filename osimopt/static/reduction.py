@@ -69,6 +69,14 @@ class Frame:
         """The same frame in y = scale · x; scale (N,) is positive."""
         return Frame(self.A / scale, self.b, self.lower * scale, self.upper * scale, self.rows, self.columns)
 
+    def split(self) -> tuple[Frame, Index]:
+        """The same frame in nonnegative unknowns; those that may be negative, returned too, add their negative part."""
+        split, low, high = np.flatnonzero(self.lower < 0.0), self.lower, self.upper
+        A = np.hstack([self.A, -self.A[:, split]])
+        lower = np.concatenate([np.maximum(low, 0.0), np.maximum(-high[split], 0.0)])
+        upper = np.concatenate([np.maximum(high, 0.0), -low[split]])
+        return Frame(A, self.b, lower, upper, self.rows, np.concatenate([self.columns, self.columns[split]])), split
+
 
 def row_size(A: Array) -> Array:
     """Largest absolute value of each row (..., D), 1 for rows of zeros."""

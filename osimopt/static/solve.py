@@ -64,8 +64,8 @@ def solve_static(
         max_isometric_force · optimal_fiber_length over their mean, a cost per volume of muscle.
     tendon
         ``"rigid"``: force is max_force · activation, plus passive_force where the problem has it. ``"compliant"``:
-        force of a fiber in equilibrium with its elastic tendon, passive force included, at the fiber speed of a rigid
-        tendon; for ``activation_power`` and ``min_max``. A De Groote tendon that its fiber would push is slack and
+        force of a fibre in equilibrium with its elastic tendon, passive force included, at the fibre speed of a rigid
+        tendon; for ``activation_power`` and ``min_max``. A De Groote tendon that its fibre would push is slack and
         carries no force; frames where a muscle has no equilibrium fail.
     solver
         ``"newton"`` (any p > 1): all frames at once, on the dual problem. A frame that is not proved optimal is solved
@@ -119,7 +119,9 @@ def solve_static(
     >>> bool(solution.gap[0] < 1e-12)
     True
     """
-    problem, chosen = _prepare(problem, cost, exponent, weights, tendon, on_failure, tolerance)
+    chosen = get_cost(cost, exponent)
+    _check_options(tendon, on_failure, tolerance, chosen)
+    problem = problem if weights is None else problem.with_weights(weights)
     name = _choose(solver, chosen, device, initial_guess is not None and not _has_multipliers(initial_guess))
     method, place, started = SOLVERS[name], Device.of(device), perf_counter()
     guess = _read_guess(initial_guess, problem, method.batched)
@@ -156,15 +158,7 @@ def solve_static(
     return solution
 
 
-def _prepare(
-    problem: RedundancyProblem,
-    cost: str,
-    exponent: float,
-    weights: ArrayLike | Mapping[str, float] | Literal["volume"] | None,
-    tendon: str,
-    on_failure: str,
-    tolerance: float,
-) -> tuple[RedundancyProblem, Cost]:
+def _check_options(tendon: str, on_failure: str, tolerance: float, cost: Cost) -> None:
     for name, value, allowed in (
         ("tendon", tendon, ("rigid", "compliant")),
         ("on_failure", on_failure, ("raise", "return")),
@@ -173,12 +167,10 @@ def _prepare(
             raise InputError(explain(f"{name} among {allowed}", repr(value), "Choose one of them."))
     if not (isinstance(tolerance, (int, float)) and 0.0 < tolerance < np.inf):
         raise InputError(explain("a positive tolerance", repr(tolerance), "1e-9 is the default."))
-    chosen = get_cost(cost, exponent)
-    if tendon == "compliant" and chosen.scales_with:
+    if tendon == "compliant" and cost.scales_with:
         names = " or ".join(repr(other.name) for other in COSTS.values() if not other.scales_with)
-        fix = "The other costs are about forces that a rigid tendon makes affine in activation."
-        raise InputError(explain(f"cost {names} with tendon='compliant'", repr(cost), fix))
-    return problem if weights is None else problem.with_weights(weights), chosen
+        fix = "Use tendon='rigid': the cost depends on a force that is affine in activation."
+        raise InputError(explain(f"cost {names} with tendon='compliant'", repr(cost.name), fix))
 
 
 def _choose(solver: str, cost: Cost, device: str, guessed: bool) -> str:
