@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ import strategies as ref
 from strategies import ALL_COSTS, LINEAR_COSTS, POWERS, QUADRATIC, STRICT_COSTS, label
 
 from osimopt.errors import InputError, SolverError
+from osimopt.problem.costs import COSTS, get_cost
 from osimopt.problem.problem import RedundancyProblem
 from osimopt.solution.solution import Status
+from osimopt.static import SOLVERS, StaticSolver
 from osimopt.static.solve import solve_static
 
 #: N; the published forces are given to 0.001, the issue asks for 0.01.
@@ -528,12 +531,44 @@ class TestArguments:
         assert [done for done, _ in calls] == sorted(done for done, _ in calls)
 
     def test_the_provenance_says_what_was_done(self):
-        said = solve_static(flexors(), exponent=3).provenance
-        assert said["source"] == "arrays"
-        assert said["method"] == "static"
-        assert said["cost"]["name"] == "activation_power"
-        assert said["cost"]["exponent"] == 3.0
-        assert (said["solver"]["asked"], said["solver"]["used"]) == ("auto", "newton")
+        provenance = solve_static(flexors(), exponent=3).provenance
+        assert provenance["source"] == "arrays"
+        assert provenance["method"] == "static"
+        assert provenance["cost"]["name"] == "activation_power"
+        assert provenance["cost"]["exponent"] == 3.0
+        assert (provenance["solver"]["asked"], provenance["solver"]["used"]) == ("auto", "newton")
+
+    @pytest.mark.parametrize("solver", list(SOLVERS))
+    @pytest.mark.parametrize("cost", ALL_COSTS, ids=label)
+    def test_a_solver_minimises_a_cost_or_the_error_names_those_that_do(self, cost, solver):
+        problem, exponent = flexors().with_reserves(5.0), get_cost(**cost).exponent
+        if SOLVERS[solver].minimises(exponent):
+            solution = solve_static(problem, **cost, solver=solver)
+            assert solution.objective[0] == pytest.approx(solve_static(problem, **cost).objective[0], rel=HIGHS)
+            return
+        others = " or ".join(repr(name) for name, entry in SOLVERS.items() if entry.minimises(exponent))
+        with pytest.raises(InputError, match=re.escape(f"expected solver={others} for ")):
+            solve_static(problem, **cost, solver=solver)
+
+    def test_a_line_in_the_table_is_a_solver(self, monkeypatch):
+        """It is offered by name, called frame by frame, and proved like the others."""
+        monkeypatch.setitem(SOLVERS, "second", StaticSolver("nonlinear.slsqp", (3.0,)))
+        solution = solve_static(flexors(), exponent=3, solver="second")
+        np.testing.assert_array_equal(
+            solution.activation, solve_static(flexors(), exponent=3, solver="slsqp").activation
+        )
+        assert solution.provenance["solver"]["used"] == "second"
+        assert np.isfinite(solution.gap).all()
+        with pytest.raises(InputError, match=r"among auto, .*highs, second, got 'third'"):
+            solve_static(flexors(), solver="third")
+
+    def test_the_command_line_names_all_costs_and_solvers(self):
+        from osimopt.cli import solve
+
+        options = {name: hint.__metadata__[0].help for name, hint in get_type_hints(solve, include_extras=True).items()
+                   if name in ("cost", "solver")}  # fmt: skip
+        assert all(name in options["cost"] for name in COSTS)
+        assert all(name in options["solver"] for name in SOLVERS)
 
     def test_solving_leaves_the_problem_alone(self):
         problem = flexors().with_reserves(10.0)

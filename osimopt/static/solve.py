@@ -114,8 +114,10 @@ def solve_static(
     >>> import osimopt
     >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], 12.0)
     >>> solution = osimopt.solve_static(problem)
-    >>> solution.activation.round(3), solution.muscle_force.round(1)
-    (array([[0.425, 0.153]]), array([[212.4,  45.9]]))
+    >>> solution.activation.round(3)
+    array([[0.425, 0.153]])
+    >>> solution.muscle_force.round(1)
+    array([[212.5,  45.9]])
     >>> bool(solution.gap[0] < 1e-12)
     True
     """
