@@ -167,10 +167,10 @@ def solve_batched(
         for block in reduction.blocks:
             rows, columns = block.rows, block.columns
             s, begin = scale[keep, columns], None if start is None else device.put(start[keep, rows])
-            A, own = device.put(block.dense(value, scale[keep])), device.put(left[:, rows])
+            A, target = device.put(block.dense(value, scale[keep])), device.put(left[:, rows])
             low, high = (device.put(bound[columns] * s) for bound in bounds)
-            answer = solve_block(A, own, low, high, p, begin)
-            x[:, columns] = device.get(repaired(A, own, low, high, p, answer.y, answer.multipliers)) / s
+            answer = solve_block(A, target, low, high, p, begin)
+            x[:, columns] = device.get(repaired(A, target, low, high, p, answer.y, answer.multipliers)) / s
             multipliers[:, rows] = device.get(answer.multipliers)
             steps = device.get(answer.steps).astype(np.intp)
             found.iterations[keep] = np.maximum(found.iterations[keep], steps)
