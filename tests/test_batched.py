@@ -9,11 +9,9 @@ import pytest
 
 import osimopt
 from osimopt import RedundancyProblem, Status, solve_static
-from osimopt.static import batched, device, solve
-from osimopt.static.gap import bregman, duality_gap, power_answer
-from osimopt.static.power import solve_block
+from osimopt.static import frames
+from osimopt.static.power import bregman, duality_gap, power_answer, repaired, solve_block
 from osimopt.static.proof import Proof, distance, prove
-from osimopt.static.repair import repaired
 
 POWERS = [1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0]
 #: Two solvers that each are exact to rounding.
@@ -185,7 +183,7 @@ def two_blocks(frames: int = 7) -> RedundancyProblem:
 def test_chunks_blocks_and_slsqp_agree(exponent: float, monkeypatch: pytest.MonkeyPatch) -> None:
     problem = two_blocks()
     whole = solve_static(problem, exponent=exponent, solver="newton")
-    monkeypatch.setattr(device, "CHUNK", 2)
+    monkeypatch.setattr(frames, "CHUNK", 2)
     chunked = solve_static(problem, exponent=exponent, solver="newton")
     np.testing.assert_allclose(chunked.activation, whole.activation, atol=EXACT)
     one_by_one = solve_static(problem, exponent=exponent, solver="slsqp")
@@ -272,7 +270,7 @@ def test_gap_is_in_the_unit_of_the_cost(monkeypatch: pytest.MonkeyPatch) -> None
         proof = prove(problem, exponent, scale, x, multipliers)
         return replace(proof, gap=0.5 * np.sum(np.abs(scale * x) ** exponent, axis=1) / exponent)
 
-    monkeypatch.setattr(solve, "prove", with_large_gap)
+    monkeypatch.setattr(frames, "prove", with_large_gap)
     problem = two_blocks().with_weights(np.linspace(0.5, 2.0, 9))
     for cost, p in (("sum_force_squared", 2.0), ("activation_power", 3.0)):
         solution = solve_static(problem, cost, p)
@@ -283,17 +281,19 @@ def test_gap_is_in_the_unit_of_the_cost(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_newton_gets_wrong_is_solved_again(p: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it claims: other multipliers, another answer, or that the moments cannot be met."""
 
+    solve_batched = frames.solve_batched
+
     def forged(problem, exponent, scale, *rest):
-        batch = batched.solve_batched(problem, exponent, scale, *rest)
+        batch = solve_batched(problem, exponent, scale, *rest)
         batch.multipliers[0] *= 1.5
         batch.x[1] = np.nan
         batch.x[2] = np.where(batch.x[2] > 0.5, 1.0, batch.x[2])
-        batch.infeasible[3], batch.x[3] = True, 0.0
+        batch.status[3], batch.x[3] = Status.INFEASIBLE, 0.0
         return batch
 
     problem = two_blocks()
     right = solve_static(problem, exponent=p)
-    monkeypatch.setattr(solve, "solve_batched", forged)
+    monkeypatch.setattr(frames, "solve_batched", forged)
     solution = solve_static(problem, exponent=p)
     np.testing.assert_allclose(solution.objective, right.objective, rtol=1e-8)
     assert solution.gap is not None
@@ -310,7 +310,7 @@ def test_a_solution_as_initial_guess_saves_steps() -> None:
     assert warm.provenance["solver"]["used"] == "newton"
     by_slsqp = solve_static(near, exponent=3, solver="slsqp", initial_guess=cold)
     np.testing.assert_allclose(by_slsqp.activation, again.activation, atol=1e-7)
-    with pytest.raises(osimopt.InputError, match=r"multipliers of shape \(7, 5\), got a solution without"):
+    with pytest.raises(osimopt.InputError, match=r"multipliers of shape \(7, 5\), got no multipliers"):
         solve_static(near, solver="newton", initial_guess=by_slsqp)
     with pytest.raises(osimopt.InputError, match=r"multipliers of shape \(3, 5\), got shape \(7, 5\)"):
         solve_static(near.frames(slice(0, 3)), initial_guess=cold)

@@ -139,15 +139,15 @@ def test_tendons_are_slack_where_fibres_would_push(damped: osimopt.RedundancyPro
     np.testing.assert_allclose(solution.activation[none], np.broadcast_to(problem.lower, none.shape)[none])
     np.testing.assert_allclose(solution.muscle_force[~none], force[~none], atol=1e-6)
     np.testing.assert_allclose(solution.moment_residual, 0.0, atol=1e-7)
-    told = {
+    expected = {
         frame: f"Slack tendons, as fibres shorten too fast: {', '.join(np.array(problem.muscles)[row])}."
         for frame, row in enumerate(none)
         if row.any()
     }
-    assert solution.detail == told
+    assert solution.detail == expected
     slack = [f"{name} ({count})" for name, count in zip(problem.muscles, none.sum(axis=0), strict=True) if count]
-    expected = f"With a slack tendon (frames): {', '.join(slack)}; their fibres are too short or shorten too fast."
-    assert expected in solution.findings()
+    finding = f"With a slack tendon (frames): {', '.join(slack)}; their fibres are too short or shorten too fast."
+    assert finding in solution.findings()
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -195,9 +195,9 @@ def test_frames_without_equilibrium_fail_alone(passive: osimopt.RedundancyProble
         assert np.isnan(solution.activation[frame]).all()
         assert np.isnan(solution.muscle_force[frame]).all()
         assert np.isnan(solution.objective[frame])
-        said = solution.detail[frame]
-        assert said.startswith(f"No fibre-tendon equilibrium of {name}. Check optimal_fiber_length and tendon_slack")
-        assert said.endswith("or use tendon='rigid'.")
+        detail = solution.detail[frame]
+        assert detail.startswith(f"No fibre-tendon equilibrium of {name}. Check optimal_fiber_length and tendon_slack")
+        assert detail.endswith("or use tendon='rigid'.")
     with pytest.raises(osimopt.SolverError, match=f"equilibrium of {passive.muscles[0]}") as caught:
         solve_static(broken, tendon="compliant")
     np.testing.assert_array_equal(caught.value.solution.solved, kept)

@@ -50,7 +50,7 @@ BESIDE = (
     {"dynamic", "surrogate"},
 )
 #: Third-party modules that only one place may import.
-OWNERS = {"opensim": "adapters/worker", "casadi": "dynamic/worker", "torch": ("surrogate", "static/device.py")}
+OWNERS = {"opensim": "adapters/worker", "casadi": "dynamic/worker", "torch": ("surrogate", "static/frames.py")}
 #: Methods of early classes that call a later module, which they import by name.
 LATER = {
     ("problem/problem.py", ".resampling"),

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from osimopt import RedundancyProblem, Status, solve_static
-from osimopt.static.frame import Frame, InfeasibleError
-from osimopt.static.interior import interior, interior_within
+from osimopt.static.interior import interior
 from osimopt.static.linear import attainable
 from osimopt.static.proof import ALLOWED, distance, least_missed, prove
+from osimopt.static.reduction import Frame, InfeasibleError
 
 POWERS = [1.2, 1.5, 2.0, 3.0, 5.0]
 #: Activation; answers that may miss the moments by 1e-12 of them, and a flat cost for large p.
@@ -197,7 +197,7 @@ class TestLimit:
     def test_what_may_be_missed_is_used_where_it_saves(self, p):
         """Two muscles on one moment: both take what is allowed off their share of 20 N·m."""
         frame = Frame.of(np.array([[50.0, 50.0]]), np.array([20.0]), np.zeros(2), np.ones(2))
-        y, multipliers, _, met = interior_within(frame, p, 1e-3)
+        y, multipliers, _, met = interior(frame, p, allowed=1e-3)
         assert met
         np.testing.assert_allclose(y, 0.2 - 1e-5, rtol=CLOSE)
         np.testing.assert_allclose(50.0 * multipliers, (0.2 - 1e-5) ** (p - 1.0), rtol=CLOSE)

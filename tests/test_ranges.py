@@ -171,7 +171,7 @@ def test_what_is_not_proved_is_solved_again(monkeypatch: pytest.MonkeyPatch, bro
     if broken == "unproved":
         monkeypatch.setattr(ranges, "PROVED", -1.0)
     else:
-        monkeypatch.setattr("osimopt.static.simplex.STEPS", 0)
+        monkeypatch.setattr("osimopt.static.linear.STEPS", 0)
     again = osimopt.feasible_ranges(solution)
     np.testing.assert_allclose(again.minimum, good.minimum, atol=HIGHS)
     np.testing.assert_allclose(again.maximum, good.maximum, atol=HIGHS)

@@ -13,8 +13,10 @@ import strategies as ref
 from strategies import ALL_COSTS, LINEAR_COSTS, POWERS, QUADRATIC, STRICT_COSTS, label
 
 from osimopt.errors import InputError, SolverError
+from osimopt.problem.costs import COSTS, get_cost
 from osimopt.problem.problem import RedundancyProblem
 from osimopt.solution.solution import Status
+from osimopt.static import SOLVERS, StaticSolver
 from osimopt.static.solve import solve_static
 
 #: N; the published forces are given to 0.001, the issue asks for 0.01.
@@ -488,10 +490,10 @@ class TestArguments:
             ({"device": "cuda:99"}, r"expected device among .*, got 'cuda:99'"),
             ({"on_failure": "ignore"}, r"expected on_failure among .*, got 'ignore'"),
             ({"solver": "ipopt"}, r"expected a solver among auto, newton, slsqp, lsq_linear, highs, got 'ipopt'"),
-            ({"solver": "highs"}, r"expected solver='newton' or 'slsqp' for Σ a², got solver='highs'"),
+            ({"solver": "highs"}, r"expected solver='newton' or 'slsqp' or 'lsq_linear' for Σ a², got solver='highs'"),
             ({"solver": "slsqp", "cost": "sum_force"}, r"expected solver='highs' for Σ F, got solver='slsqp'"),
             ({"solver": "slsqp", "exponent": 1}, r"expected solver='highs' for Σ a, got solver='slsqp'"),
-            ({"solver": "lsq_linear", "exponent": 3}, r"expected exponent 2 for solver='lsq_linear', got 3"),
+            ({"solver": "lsq_linear", "exponent": 3}, r"solver='newton' or 'slsqp' for Σ a³, got solver='lsq_linear'"),
             ({"solver": "lsq_linear"}, r"expected an unbounded reserve on every coordinate for 'lsq_linear'"),
             (
                 {"initial_guess": np.zeros(2)},
@@ -528,12 +530,44 @@ class TestArguments:
         assert [done for done, _ in calls] == sorted(done for done, _ in calls)
 
     def test_the_provenance_says_what_was_done(self):
-        said = solve_static(flexors(), exponent=3).provenance
-        assert said["source"] == "arrays"
-        assert said["method"] == "static"
-        assert said["cost"]["name"] == "activation_power"
-        assert said["cost"]["exponent"] == 3.0
-        assert (said["solver"]["asked"], said["solver"]["used"]) == ("auto", "newton")
+        provenance = solve_static(flexors(), exponent=3).provenance
+        assert provenance["source"] == "arrays"
+        assert provenance["method"] == "static"
+        assert provenance["cost"]["name"] == "activation_power"
+        assert provenance["cost"]["exponent"] == 3.0
+        assert (provenance["solver"]["asked"], provenance["solver"]["used"]) == ("auto", "newton")
+
+    @pytest.mark.parametrize("solver", list(SOLVERS))
+    @pytest.mark.parametrize("cost", ALL_COSTS, ids=label)
+    def test_a_solver_minimises_a_cost_or_the_error_names_those_that_do(self, cost, solver):
+        problem, exponent = flexors().with_reserves(5.0), get_cost(**cost).exponent
+        if SOLVERS[solver].minimises(exponent):
+            solution = solve_static(problem, **cost, solver=solver)
+            assert solution.objective[0] == pytest.approx(solve_static(problem, **cost).objective[0], rel=HIGHS)
+            return
+        others = " or ".join(repr(name) for name, entry in SOLVERS.items() if entry.minimises(exponent))
+        with pytest.raises(InputError, match=re.escape(f"expected solver={others} for ")):
+            solve_static(problem, **cost, solver=solver)
+
+    def test_a_line_in_the_table_is_a_solver(self, monkeypatch):
+        """It is offered by name, called frame by frame, and proved like the others."""
+        monkeypatch.setitem(SOLVERS, "second", StaticSolver("nonlinear.slsqp", (3.0,)))
+        solution = solve_static(flexors(), exponent=3, solver="second")
+        np.testing.assert_array_equal(
+            solution.activation, solve_static(flexors(), exponent=3, solver="slsqp").activation
+        )
+        assert solution.provenance["solver"]["used"] == "second"
+        assert np.isfinite(solution.gap).all()
+        with pytest.raises(InputError, match=r"among auto, .*highs, second, got 'third'"):
+            solve_static(flexors(), solver="third")
+
+    def test_the_command_line_names_all_costs_and_solvers(self):
+        from typer.testing import CliRunner
+
+        from osimopt.cli import app
+
+        words = CliRunner().invoke(app, ["solve", "--help"], env={"COLUMNS": "200"}).output
+        assert not [name for name in (*COSTS, *SOLVERS) if not re.search(rf"\b{name}\b", words)]
 
     def test_solving_leaves_the_problem_alone(self):
         problem = flexors().with_reserves(10.0)

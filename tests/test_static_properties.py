@@ -16,10 +16,8 @@ from osimopt.errors import InputError
 from osimopt.problem.arrays import MuscleGeometry
 from osimopt.problem.problem import RedundancyProblem
 from osimopt.solution.solution import BOUND_TOLERANCE, Status
-from osimopt.static.gap import power_answer
-from osimopt.static.power import solve_block
+from osimopt.static.power import power_answer, repaired, solve_block
 from osimopt.static.proof import prove
-from osimopt.static.repair import repaired
 from osimopt.static.solve import solve_static
 
 #: Activations of two solutions of one problem with p = 2 or a linear cost: exact but for rounding, which other orders

@@ -19,8 +19,8 @@ from ..problem.arrays import acts
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
 from ..static.compliant import refuse_compliant
-from ..static.frame import Frame, acting
-from ..static.simplex import Extremum, dual_bound, maximise
+from ..static.linear import Extremum, dual_bound, maximise
+from ..static.reduction import Frame, acting
 from ..static.solve import solve_static
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _ends(
 ) -> tuple[Array, Array, Array]:
     """Minimum, maximum and gap, (F, m) each, of the chosen muscles in a few frames; ``rows`` must be met."""
     count = len(problem.muscles)
-    frames = (Frame.of(*problem.system(int(frame)), *problem.bounds()) for frame in few)
+    frames = (Frame.at(problem, int(frame)) for frame in few)
     A = np.stack([acting(frame)[rows, :count] for frame in frames])
     size = np.abs(A).max(axis=2, keepdims=True, initial=0.0)
     A /= np.where(size > 0.0, size, 1.0)

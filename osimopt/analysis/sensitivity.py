@@ -20,8 +20,7 @@ from ..problem.costs import Cost, get_cost
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
 from ..static.compliant import refuse_compliant
-from ..static.implicit import Linearisation, linearise
-from ..static.scale_slope import ScaleSlope
+from ..static.implicit import Linearisation, ScaleSlope, linearise
 
 Array = NDArray[np.float64]
 Parameter = Literal["generalized_force", "max_force", "moment_arm", "weights"]

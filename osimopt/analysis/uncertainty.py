@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import InputError, explain
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
-from ..static.perturb import Draws, Spread
 from ..static.solve import solve_static
+from .perturb import Draws, Spread
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from numpy.typing import ArrayLike
+
 from ..options import option
 from ..static.options import exponent_option, weights_option
 
@@ -44,7 +46,7 @@ class DynamicOptions:
         shell=str,
     )
     exponent: float = exponent_option()
-    weights: Any = weights_option()
+    weights: ArrayLike | Mapping[str, float] | Literal["volume"] | None = weights_option()
     initial_guess: Any = option(
         "static",
         "Initial guess: static or midpoint.",

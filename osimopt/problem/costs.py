@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Real
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,8 @@ class Cost:
     """One cost function.
 
     ``exponent`` is p (infinite for min_max); ``scale`` gives c, (T, M); ``formula`` (at weights 1), ``unit``
-    and ``source`` are for people.
+    and ``source`` are for people. ``scales_with`` says what c depends on: it is proportional to ``"max_force"``, one
+    over the largest ``"moment_arm"``, or constant (``""``).
     """
 
     name: str
@@ -36,6 +38,7 @@ class Cost:
     formula: str
     unit: str
     source: str
+    scales_with: Literal["", "max_force", "moment_arm"] = ""
 
     @property
     def linear(self) -> bool:
@@ -147,46 +150,29 @@ def _moment_ratio(problem: RedundancyProblem) -> Array:
     return 1.0 / arm
 
 
-COSTS: dict[str, Cost] = {
-    "sum_force": Cost("sum_force", 1.0, _force, "Σ F", "N", "Seireg & Arvikar (1973), J Biomech 6, 313-326"),
-    "sum_force_squared": Cost(
-        "sum_force_squared",
-        2.0,
-        _force,
-        "Σ F²",
-        "N²",
-        "Pedotti, Krishnan & Stark (1978), Math Biosci 38, 57-76",
-    ),
-    "sum_stress_squared": Cost(
-        "sum_stress_squared",
-        2.0,
-        _stress,
-        "Σ (F/pcsa)²",
-        "(N/cm²)²",
-        "Crowninshield & Brand (1981), J Biomech 14, 793-801",
-    ),
-    "sum_moment_ratio_cubed": Cost(
-        "sum_moment_ratio_cubed",
-        3.0,
-        _moment_ratio,
-        "Σ (F/Mmax)³",
-        "1/m³",
-        "Herzog (1987), J Neurosci Methods 21, 167-179",
-    ),
-    "activation_power": Cost(
-        "activation_power",
-        2.0,
-        _activation,
-        "Σ aᵖ",
-        "1",
-        "Anderson & Pandy (2001), doi:10.1016/S0021-9290(00)00155-X",
-    ),
-    "min_max": Cost(
-        "min_max",
-        np.inf,
-        _activation,
-        "max a",
-        "1",
-        "Rasmussen, Damsgaard & Voigt (2001), doi:10.1016/S0021-9290(00)00191-3",
-    ),
-}
+COSTS = {
+    cost.name: cost
+    for cost in (
+        Cost("sum_force", 1.0, _force, "Σ F", "N", "Seireg & Arvikar (1973), J Biomech 6, 313-326", "max_force"),
+        Cost(
+            "sum_force_squared", 2.0, _force, "Σ F²", "N²",
+            "Pedotti, Krishnan & Stark (1978), Math Biosci 38, 57-76", "max_force",
+        ),
+        Cost(
+            "sum_stress_squared", 2.0, _stress, "Σ (F/pcsa)²", "(N/cm²)²",
+            "Crowninshield & Brand (1981), J Biomech 14, 793-801", "max_force",
+        ),
+        Cost(
+            "sum_moment_ratio_cubed", 3.0, _moment_ratio, "Σ (F/Mmax)³", "1/m³",
+            "Herzog (1987), J Neurosci Methods 21, 167-179", "moment_arm",
+        ),
+        Cost(
+            "activation_power", 2.0, _activation, "Σ aᵖ", "1",
+            "Anderson & Pandy (2001), doi:10.1016/S0021-9290(00)00155-X",
+        ),
+        Cost(
+            "min_max", np.inf, _activation, "max a", "1",
+            "Rasmussen, Damsgaard & Voigt (2001), doi:10.1016/S0021-9290(00)00191-3",
+        ),
+    )
+}  # fmt: skip

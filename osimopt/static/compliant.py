@@ -1,18 +1,18 @@
-"""Muscles whose tendon stretches: force is no longer affine in activation, and is linearised where the answer lies.
+"""Static optimization with compliant tendons: force is not affine in activation, and is linearised at the solution.
 
 In every frame the fibre is in static equilibrium with its tendon, which gives a tendon force F(a). A problem with
-max_force = F′(aₖ) and passive_force = F(aₖ) − F′(aₖ) aₖ is solved for aₖ₊₁, until activations no longer move. There
-the moments hold for F(a) itself, and the answer meets the first-order conditions of the nonlinear program. That is not
-convex: there is no certificate, and no proof that moments cannot be met.
+max_force = F′(aₖ) and passive_force = F(aₖ) − F′(aₖ) aₖ is solved for aₖ₊₁, until activations no longer change. Then
+the moments hold for F(a) itself, and the solution meets the first-order conditions of the nonlinear program. That
+program is not convex: there is no certificate, and no proof of infeasibility.
 
 A tendon cannot be pushed. A De Groote fibre that shortens as fast as on a rigid tendon would push it where damping
-outweighs activation (with OpenSim's damping of 0.01, at 0.46 maximum speeds and 0.84 optimal lengths: below an
-activation of 0.018), or beyond its maximum speed, where none makes it pull. Such a fibre falls behind and its tendon is
-slack: F(a) = 0, to which F(a) above that activation falls. OpenSim looks for an equilibrium at this speed only, between
-0 and 5 maximum isometric forces, and finds none (``computeEquilibrium`` raises). With the explicit form of its tendon
-dynamics, which leaves damping out, force settles there at 0.0025 of the maximum isometric one at an activation of 0.01.
-Where F(a) = 0, so is F′(a), and a muscle that came there too early would never leave: fibres may push until
-activations are near their answer. Frames without equilibrium for another reason fail: the model does not fit them.
+exceeds the active force (with OpenSim's damping of 0.01, at 0.46 maximum speeds and 0.84 optimal lengths: below an
+activation of 0.018), or beyond its maximum speed, where it cannot pull at any activation. The tendon is then slack and
+F(a) = 0, which is the limit of F(a) from above that activation. OpenSim looks for an equilibrium at this speed only,
+between 0 and 5 maximum isometric forces, and finds none (``computeEquilibrium`` raises). With the explicit form of its
+tendon dynamics, which omits damping, force settles there at 0.0025 maximum isometric forces at an activation of 0.01.
+Where F(a) = 0, F′(a) = 0 too, and a muscle that is slack too early would stay slack: fibres may push until activations
+are near the solution. Frames without equilibrium for another reason fail: the model does not fit them.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ from ..solution.solution import RedundancySolution, Status
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-#: Activations that move by less are settled: forces then are off by F″/2 · 1e-20.
+#: Activations that change by less have converged: the force error is then F″/2 · 1e-20.
 SETTLED = 1e-10
-#: Activations that move by less are near enough to tell which fibres would push.
+#: Activations that change by less are near enough to decide which fibres would push.
 NEAR = 1e-3
 MOST_ROUNDS = 100
-#: Share of the way that a frame goes at least; one that overshoots goes half as far next time.
+#: Smallest step length; a frame that overshoots halves its step length.
 SHORTEST = 1.0 / 16.0
-#: Activations at which forces are linearised first, and where no answer is found there, next.
+#: Activations at which forces are linearised first, in turn until a solution is found.
 FIRST = (0.1, 0.4, 0.8, 0.02)
 
 
 @dataclass(frozen=True, eq=False)
 class _Forces:
-    """Tendon force in N and its slope with activation, (T, M); 0 where there is no equilibrium, ``lost``.
+    """Tendon force in N and its slope with activation, (T, M); 0 where there is no equilibrium (``lost``).
 
-    Where the tendon is ``slack`` because the fibre would push it, they are those of the push.
+    Where the tendon is ``slack`` because the fibre would push it, force and slope are those of the pushing fibre.
     """
 
     force: Array
@@ -58,7 +58,7 @@ class _Forces:
     @classmethod
     def at(cls, problem: RedundancyProblem, activation: Array, speed: Array) -> _Forces:
         """Forces of fibres at these activations and speeds (m/s)."""
-        parameters, length = _parameters(problem), np.asarray(problem.geometry.length)
+        parameters, length, _ = _model(problem)
         force, slope = _force_and_slope(parameters, length, activation, speed)
         known = np.isfinite(force) & np.isfinite(slope)
         if known.all():
@@ -69,9 +69,9 @@ class _Forces:
         return cls(force, slope, slack, ~known & ~slack)
 
     def linear(self, problem: RedundancyProblem, activation: Array, firm: Mask) -> RedundancyProblem:
-        """The problem with these forces, affine in activation; in ``firm`` frames (T,) none pushes."""
-        none = self.slack & firm[:, None]
-        force, slope = np.where(none, 0.0, self.force), np.where(none, 0.0, self.slope)
+        """The problem with these forces, affine in activation; in ``firm`` frames (T,) no fibre pushes."""
+        zero = self.slack & firm[:, None]
+        force, slope = np.where(zero, 0.0, self.force), np.where(zero, 0.0, self.slope)
         return replace(problem, max_force=slope, passive_force=force - slope * activation)
 
 
@@ -80,15 +80,15 @@ def solve_compliant(
     solve: Callable[[RedundancyProblem, Array | None], RedundancySolution],
     guess: Array | None,
 ) -> RedundancySolution:
-    """Solve with tendons in equilibrium; ``solve`` solves an affine problem from a guess.
+    """Solve with fibres and tendons in equilibrium; ``solve`` solves an affine problem from a guess.
 
     The solution's problem is the last linear one, so that its forces are F(a). Frames in which a muscle has no
-    equilibrium fail, and their ``detail`` names it; that of a solved frame names the muscles whose fibres would push.
+    equilibrium fail, and their ``detail`` names it; that of a solved frame names the muscles with slack tendons.
 
     Raises
     ------
     InputError
-        The problem has no model behind it, or a muscle whose curves osimopt does not have.
+        The problem was not read from a model, or has a muscle class that osimopt does not support.
     """
     speed = _fiber_speed(problem)
     at = np.clip(np.full(problem.max_force.shape, FIRST[0]), problem.lower, problem.upper)
@@ -116,31 +116,29 @@ def solve_compliant(
 
 
 def refuse_compliant(solution: RedundancySolution, what: str) -> None:
-    """Refuse a solution with compliant tendons where forces must be affine in activation."""
+    """Raise for a solution with compliant tendons; ``what`` needs forces that are affine in activation."""
     if solution.provenance.get("solver", {}).get("tendon") == "compliant":
         fix = "Solve with tendon='rigid'."
-        raise InputError(explain(f"a solution with rigid tendons for {what}", "one with compliant tendons", fix))
+        raise InputError(explain(f"a solution with rigid tendons for {what}", "a solution with compliant tendons", fix))
 
 
-def _parameters(problem: RedundancyProblem) -> MuscleParameters:
-    if problem.parameters is None:
+def _model(problem: RedundancyProblem) -> tuple[MuscleParameters, Array, Array]:
+    """Muscle parameters, and lengths (m) and lengthening speeds (m/s) (T, M), of a problem read from a model."""
+    parameters, geometry = problem.parameters, problem.geometry
+    if parameters is None or geometry.length is None or geometry.lengthening_speed is None:
         fix = "Use osimopt.load_problem, or tendon='rigid'."
-        raise InputError(explain("a problem from a model for tendon='compliant'", "one from arrays", fix))
-    return problem.parameters
-
-
-def _fiber_speed(problem: RedundancyProblem) -> Array:
-    """Speed (T, M) of the fibres in m/s as if tendons were rigid; refuses problems that cannot say it."""
-    parameters, geometry = _parameters(problem), problem.geometry
-    if geometry.length is None or geometry.lengthening_speed is None:
-        fix = "Use osimopt.load_problem, or tendon='rigid'."
-        raise InputError(explain("a problem from a model for tendon='compliant'", "one from arrays", fix))
+        raise InputError(explain("a problem from a model for tendon='compliant'", "a problem from arrays", fix))
     if not supported(parameters).all():
         got = some(np.array(parameters.names)[~supported(parameters)])
         fix = "Use tendon='rigid'."
         raise InputError(explain(f"muscles of class {some(COMPUTED)} for tendon='compliant'", got, fix))
-    _, cosine = unlimited_fiber(parameters, geometry.length)
-    return np.asarray(geometry.lengthening_speed * np.maximum(cosine, 0.0))
+    return parameters, geometry.length, geometry.lengthening_speed
+
+
+def _fiber_speed(problem: RedundancyProblem) -> Array:
+    """Speed (T, M) of the fibres in m/s as if tendons were rigid."""
+    parameters, length, speed = _model(problem)
+    return np.asarray(speed * np.maximum(unlimited_fiber(parameters, length)[1], 0.0))
 
 
 def _force_and_slope(
@@ -156,7 +154,7 @@ def _on_rigid_tendons(parameters: MuscleParameters) -> MuscleParameters:
 
 
 def _without_proof(solution: RedundancySolution, forces: _Forces, unsettled: Mask) -> RedundancySolution:
-    """Take back what only holds for the linear problem, and mark the frames that have no answer as failed."""
+    """Remove the certificate, which holds for the linear problem only, and mark unsolved frames as failed."""
     lost: Mask = np.any(forces.lost, axis=1)
     slack: Mask = np.any(forces.slack, axis=1)
     failed = unsettled | ~solution.solved | lost
@@ -172,9 +170,9 @@ def _without_proof(solution: RedundancySolution, forces: _Forces, unsettled: Mas
         elif not failed[frame]:
             detail[frame] = f"Slack tendons, as fibres shorten too fast: {some(names[forces.slack[frame]])}."
         elif unsettled[frame]:
-            detail[frame] = "Activations kept moving with the stretch of the tendons."
+            detail[frame] = "Activations did not converge with the stretch of the tendons."
         else:
-            missed = f"Linearised at none of {len(FIRST)} activations could forces meet the moments. "
+            missed = f"Forces linearised at {len(FIRST)} activations in turn could not meet the moments. "
             detail[frame] = missed + solution.detail.get(frame, "")
 
     def blank(values: Array) -> Array:

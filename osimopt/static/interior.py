@@ -1,81 +1,106 @@
-"""One frame by a primal-dual interior-point method: slower than Newton on the dual, and never at a loss.
+"""One frame by a primal-dual interior-point method: slower than Newton's method on the dual, but more robust.
 
     minimise Σ |y_i|^p / p   subject to   A y = b,  lower ≤ y ≤ upper.
 
-Where the moments leave muscles hardly a choice, or say the same twice, the dual function is flat for ever and Newton's
-method on it finds no hold. Here a barrier keeps every unknown inside its bounds and every system regular. Unknowns that
-may be negative are split in two, so that no step crosses the kink of a power at 0.
+Where the moments leave the muscles little freedom, or are linearly dependent, the dual function is flat and Newton's
+method on it does not converge. Here a barrier keeps every unknown inside its bounds and every system regular. Unknowns
+that may be negative are split in two, so that no step crosses the kink of a power at 0.
 
-At the limit of what can be met, λ grows without end: there the moments may be missed by what is allowed anyway,
+At the limit of what can be met, λ grows without bound. There the moments may be missed by the allowed error,
 
     A y + s = b,  −allowed ≤ s ≤ allowed,
 
-which has multipliers of a moderate size; and the systems are solved in long double, where the platform has one.
+which has multipliers of moderate size; and the systems are solved in long double, where the platform has one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .frame import Frame
+from ..problem.problem import RedundancyProblem
+from .linear import attainable
+from .proof import ALLOWED, Proof, prove
+from .reduction import Frame, acting, positive, row_size
 
 Array = NDArray[np.float64]
 #: Of doubles or of long doubles.
 Real = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
-#: Added to the diagonal in long double.
+#: Shares of the diagonal added to it, in turn: less is more exact, more is more robust.
+SHARES = (1e-14, 1e-12)
+#: The share in long double.
 LEAST_SHARE = 1e-18
-#: Of what is allowed: what may be left when a frame is done.
+#: Shares of the allowed moment error that are reserved for rounding, in turn.
+KEPT = (2e-7, 1e-2)
+#: Share of the allowed error by which the relaxed moments of a finished frame may be missed.
 LEFT = 1e-7
-#: Steps at most; share of the complementarity aimed at; share of the way to a bound that is gone.
+#: Largest number of steps; target share of the complementarity; share of the distance to a bound in one step.
 STEPS, AIM, NEARLY = 150, 0.1, 0.99
-#: At which a frame is done: complementarity and slopes that nothing balances, relative to the cost; missed moments.
+#: A frame is done at this complementarity and unbalanced slope, relative to the cost, and missed moment.
 COMPLEMENTARY, STATIONARY, MET = 1e-12, 1e-9, 1e-12
 #: Unknowns are scaled so that the largest is about 1; one without bounds starts at half of ROOM.
 SMALLEST, ROOM = 1e-6, 2.0
 
 
-@dataclass(frozen=True, eq=False)
-class _Program:
-    """A y = b, low ≤ y ≤ high with low ≥ 0, and which y have a cost; ``met`` (D,) may be missed when done."""
+def solve_again(
+    problem: RedundancyProblem, frame: int, p: float, scale: Array, suspect: bool
+) -> tuple[Array, Array, int, Proof] | None:
+    """Unknowns (U,), multipliers (D,), steps and proof of one frame of the cost Σ |scale · x|^p / p, if certified.
 
-    A: Real
-    b: Real
-    low: Real
-    high: Real
-    cost: Mask
-    p: float
-    met: Real
+    The frame is tried as it is, unless it is ``suspect`` of being infeasible; with the nearest moments that can be met;
+    and with moments relaxed by the allowed error.
 
-
-def interior(frame: Frame, p: float, share: float) -> tuple[Array, Array, int, bool]:
-    """Unknowns y (U,), multipliers (D,), steps, and whether they came to rest.
-
-    ``share`` of the diagonal is added to every system: rows may depend on each other.
+    Raises
+    ------
+    InfeasibleError
+        The moments are proved to be out of reach.
     """
-    return _interior(frame, p, share, 0.0, np.float64)
+    one, s = problem.frames(slice(frame, frame + 1)), positive(scale)
+    for y, multipliers, steps, _ in _tries(Frame.at(problem, frame), p, s, suspect):
+        proof = prove(one, p, scale[None], (y / s)[None], multipliers[None])
+        if proof.certified[0]:
+            return y / s, multipliers, steps, proof
+    return None
 
 
-def interior_within(frame: Frame, p: float, allowed: float) -> tuple[Array, Array, int, bool]:
-    """The same among the unknowns that miss no moment by more than ``allowed``, in long double."""
-    return _interior(frame, p, LEAST_SHARE, allowed, np.longdouble)
+def _tries(frame: Frame, p: float, scale: Array, suspect: bool) -> Iterator[tuple[Array, Array, int, bool]]:
+    if not suspect:
+        yield from _with_and_without_rounding(frame, p, scale)
+    near = attainable(frame)[0]
+    yield from _with_and_without_rounding(near, p, scale)
+    allowed = ALLOWED * max(1.0, float(np.abs(frame.b).max(initial=0.0)))
+    for kept in KEPT:
+        yield interior(frame.scaled(scale), p, allowed=(1.0 - kept) * allowed)
 
 
-def _interior(
-    frame: Frame, p: float, share: float, allowed: float, kind: type[np.floating[Any]]
+def _with_and_without_rounding(frame: Frame, p: float, scale: Array) -> Iterator[tuple[Array, Array, int, bool]]:
+    """With all effects, and without those that are rounding: moments may be met with one or the other only."""
+    A = acting(frame)
+    ways = (frame, replace(frame, A=A)) if (A != frame.A).any() else (frame,)
+    for share, one in product(SHARES, ways):
+        yield interior(one.scaled(scale), p, share)
+
+
+def interior(
+    frame: Frame, p: float, share: float = LEAST_SHARE, allowed: float = 0.0
 ) -> tuple[Array, Array, int, bool]:
-    split, count = np.flatnonzero(frame.lower < 0.0), len(frame.lower)
-    size = np.abs(frame.A).max(axis=1, initial=0.0)
-    size = np.where(size > 0.0, size, 1.0).astype(kind)
-    A = np.hstack([frame.A, -frame.A[:, split]]) / size[:, None]
-    low = np.concatenate([np.maximum(frame.lower, 0.0), np.maximum(-frame.upper[split], 0.0)])
-    high = np.concatenate([np.maximum(frame.upper, 0.0), -frame.lower[split]])
-    b, cost = frame.b / size, np.ones(len(low), dtype=bool)
+    """Unknowns y (U,), multipliers (D,), steps, and whether the method converged.
+
+    ``share`` of the diagonal is added to every system: rows may be linearly dependent. Moments may be missed by
+    ``allowed``; where that is positive, the systems are solved in long double.
+    """
+    kind: type[np.floating[Any]] = np.longdouble if allowed > 0.0 else np.float64
+    nonnegative, split = frame.split()
+    count, low, high = len(frame.lower), nonnegative.lower, nonnegative.upper
+    size = row_size(frame.A).astype(kind)
+    A, b, cost = nonnegative.A / size[:, None], frame.b / size, np.ones(len(low), dtype=bool)
     unit = _size(A.astype(np.float64), b.astype(np.float64), low, high)
     b, low, high = b / unit, (low / unit).astype(kind), (high / unit).astype(kind)
     met = np.full(len(b), MET * max(1.0, float(np.abs(b).max(initial=0.0))))
@@ -85,7 +110,7 @@ def _interior(
         low, high = (np.concatenate([bound, np.full(len(b), far, kind)]) for bound, far in ((low, 0.0), (high, 2.0)))
         cost = np.concatenate([cost, np.zeros(len(b), dtype=bool)])
     with np.errstate(all="ignore"):
-        y, multipliers, steps, done = _walk(_Program(A, b, low, high, cost, p, met), share)
+        y, multipliers, steps, done = _walk(A, b, low, high, cost, p, met, share)
     whole = unit * y[:count].astype(np.float64)
     whole[split] -= unit * y[count : count + len(split)].astype(np.float64)
     multipliers = (unit ** (p - 1.0) * multipliers / size).astype(np.float64)
@@ -93,7 +118,7 @@ def _interior(
 
 
 def _size(A: Array, b: Array, low: Array, high: Array) -> float:
-    """About how large the largest unknown will be: those with bounds as if there were none, the others for the rest."""
+    """Estimate of the largest unknown: the bounded by least squares, the unbounded from the remaining moments."""
     near = np.clip(np.linalg.lstsq(A, b, rcond=None)[0], low, high)
     free, rest = np.flatnonzero(np.isinf(high)), np.abs(b - A @ near)
     largest = [float(np.abs(near).max(initial=SMALLEST))]
@@ -103,9 +128,13 @@ def _size(A: Array, b: Array, low: Array, high: Array) -> float:
     return max(largest)
 
 
-def _walk(program: _Program, share: float) -> tuple[Real, Real, int, bool]:
-    """From the middle of the bounds to where the barrier vanishes."""
-    A, b, low, high, p = program.A, program.b, program.low, program.high, program.p
+def _walk(
+    A: Real, b: Real, low: Real, high: Real, cost: Mask, p: float, tolerance: Real, share: float
+) -> tuple[Real, Real, int, bool]:
+    """Follow the barrier from the middle of the bounds low ≤ y ≤ high, low ≥ 0, until it vanishes.
+
+    ``cost`` (U,) marks the unknowns in the cost; ``tolerance`` (D,) is that of A y = b.
+    """
     bounded, fixed = np.isfinite(high), high <= low
     room = np.where(bounded, high - low, ROOM)
     over, multipliers = np.where(fixed, 1.0, 0.5 * room).astype(b.dtype), np.zeros_like(b)
@@ -118,12 +147,10 @@ def _walk(program: _Program, share: float) -> tuple[Real, Real, int, bool]:
         y = np.where(fixed, low, low + over)
         mu = float(over @ left + under @ right) / count
         missing = b - A @ y
-        worth = float(np.sum(y[program.cost] ** p)) / p
-        slope, curvature = (
-            np.where(program.cost, power, 0.0) for power in (y ** (p - 1.0), (p - 1.0) * y ** (p - 2.0))
-        )
+        worth = float(np.sum(y[cost] ** p)) / p
+        slope, curvature = (np.where(cost, power, 0.0) for power in (y ** (p - 1.0), (p - 1.0) * y ** (p - 2.0)))
         wrong = slope - A.T @ multipliers - left + right
-        met = mu * count <= COMPLEMENTARY * worth and bool((np.abs(missing) <= program.met).all())
+        met = mu * count <= COMPLEMENTARY * worth and bool((np.abs(missing) <= tolerance).all())
         met = met and float(np.abs(wrong[~fixed]) @ y[~fixed]) <= STATIONARY * worth
         if met or steps == STEPS:
             break
@@ -154,13 +181,13 @@ def _walk(program: _Program, share: float) -> tuple[Real, Real, int, bool]:
 
 
 def _reach(value: Real, change: Real) -> float:
-    """The share of a change after which every value still is positive."""
+    """The share of a change after which every value is still positive."""
     falls = change < 0.0
     return min(1.0, NEARLY * float(np.min(-value[falls] / change[falls], initial=np.inf)))
 
 
 def _solve(matrix: Real, right: Real) -> Real:
-    """Solve a symmetric positive system; by elimination in long double, for which LAPACK has nothing."""
+    """Solve a symmetric positive system; by elimination in long double, which LAPACK does not support."""
     if matrix.dtype == np.float64:
         return np.asarray(np.linalg.solve(matrix, right))
     matrix, right = matrix.copy(), right.copy()

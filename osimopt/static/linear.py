@@ -1,109 +1,114 @@
-"""Linear programs by HiGHS: Σ y and max y, with the answer of least norm where there are many; and what can be met."""
+"""Linear programs: linear costs and attainable moments of one frame by HiGHS, and thousands of small programs at once.
+
+:func:`maximise` is the bounded primal simplex method for programs of the same size, each from a feasible x:
+
+    maximise cᵀx   subject to   A x = b,  lower ≤ x ≤ upper          (finite bounds)
+
+x need not be a vertex: a nonbasic variable between its bounds (a *superbasic*) stays until moving it pays. There is
+thus no first phase, and the objective never falls below that of the start. The tableau B⁻¹A is updated from pivot to
+pivot; its rounding shows in the bound from duality, which is computed from the given numbers at the end: with
+z = c − Aᵀλ, cᵀx ≤ λᵀb + Σ max(z lower, z upper) for every λ and every feasible x.
+Chvátal (1983), Linear Programming, chapter 8.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .frame import Frame, InfeasibleError, with_independent_rows
-from .nonlinear import Minimum, slsqp
+from .nonlinear import Minimum, least_power
 from .proof import ALLOWED, least_missed
+from .reduction import Frame, InfeasibleError, with_independent_rows
 
 Array = NDArray[np.float64]
+Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
-#: Reduced costs beyond this fix an unknown to its bound in every optimal answer (HiGHS works to 1e-7).
+#: Reduced costs above this fix an unknown to its bound in every optimal solution (HiGHS works to 1e-7).
 DUAL_TOLERANCE = 1e-7
-#: Width of the optimal face, in unknowns of size about 1, beyond which the minimiser is called not unique.
+#: Width of the optimal face, in unknowns of size about 1, above which the minimiser is not unique.
 FACE_WIDTH = 1e-6
-#: Of the largest shortfall; less is not worth a word.
+#: Relative to the largest shortfall; smaller ones are not reported.
 SHOWN = 1e-6
-#: Linear programs, each on what the one before left of the moments, and the share of what is allowed that will do.
+#: Linear programs, each on the moments that the one before misses, until this share of the allowed error is left.
 REFINEMENTS, EXACT = 4, 1e-3
+#: Simplex, for columns scaled to 1: reduced costs below this are zero.
+REDUCED_COST = 1e-11
+#: Entries of the tableau below this neither block nor serve as pivots.
+PIVOT = 1e-9
+#: Step lengths to a bound that differ by less are equal: the largest pivot among them is taken.
+TIE = 1e-12
+#: Simplex steps at most, per row and column of a program; a program that needs more is cycling.
+STEPS = 5
 
 
-def minimise_sum(frame: Frame, weight: Array) -> tuple[Minimum, bool]:
-    """Minimise Σ weight |x|; return the answer of least Σ x² and whether it is the only one.
+def highs(frame: Frame, scale: Array, exponent: float, start: Array | None, floor: float) -> Minimum:
+    """Like :func:`osimopt.static.nonlinear.slsqp`, for linear costs: the solution of least Σ x², and its uniqueness."""
+    return _minimise_largest(frame, scale, floor) if np.isinf(exponent) else _minimise_sum(frame, scale)
 
-    Unknowns that may be negative are split into two non-negative parts.
-    """
-    split = frame.lower < 0.0
-    plus = Frame(
-        frame.A,
-        frame.b,
-        np.maximum(frame.lower, 0.0),
-        np.maximum(frame.upper, 0.0),
-        frame.rows,
-        frame.columns,
-    )
-    A = np.hstack([plus.A, -frame.A[:, split]])
-    lower = np.concatenate([plus.lower, np.maximum(-frame.upper[split], 0.0)])
-    upper = np.concatenate([plus.upper, -frame.lower[split]])
+
+def _minimise_sum(frame: Frame, weight: Array) -> Minimum:
+    """Minimise Σ weight |x|; unknowns that may be negative are split into two nonnegative parts."""
+    nonnegative, split = frame.split()
     cost = np.concatenate([weight, weight[split]])
-    result = _highs(cost, A, frame.b, lower, upper)
+    result = _highs(cost, nonnegative.A, frame.b, nonnegative.lower, nonnegative.upper)
     reduced = result.lower.marginals + result.upper.marginals
     fixed = np.abs(reduced) > DUAL_TOLERANCE * max(1.0, float(cost.max(initial=0.0)))
-    y, unique = _least_norm(Frame.of(A, frame.b, lower, upper), result.x, fixed)
+    y, unique = _least_norm(nonnegative, result.x, fixed)
     x = y[: len(weight)].copy()
     x[split] -= y[len(weight) :]
-    return Minimum(x, int(result.nit), True), unique
+    return Minimum(x, int(result.nit), True, unique=unique)
 
 
-def minimise_largest(frame: Frame, weight: Array, floor: float) -> tuple[Minimum, bool]:
-    """Minimise β = max(floor, max weight |x|); then as :func:`minimise_sum` among the optimal answers.
-
-    Unknowns of weight 0 do not count; ``floor`` is what unknowns that are settled already reach.
-    """
-    count = len(weight)
-    counted = np.flatnonzero(weight)
-    above = np.zeros((len(counted), count + 1))
-    above[np.arange(len(counted)), counted] = weight[counted]
-    above[:, -1] = -1.0
+def _minimise_largest(frame: Frame, weight: Array, floor: float) -> Minimum:
+    """Minimise β = max(floor, max weight |x|); unknowns of weight 0 do not count."""
+    count, counted = len(weight), np.flatnonzero(weight)
     negative = counted[frame.lower[counted] < 0.0]
-    below = np.zeros((len(negative), count + 1))
-    below[np.arange(len(negative)), negative] = -weight[negative]
-    below[:, -1] = -1.0
+    limited = np.concatenate([counted, negative])  # weight x ≤ β, then −weight x ≤ β
+    above = np.zeros((len(limited), count + 1))
+    above[np.arange(len(limited)), limited] = np.concatenate([weight[counted], -weight[negative]])
+    above[:, -1] = -1.0
     A = np.hstack([frame.A, np.zeros((len(frame.b), 1))])
     cost = np.append(np.zeros(count), 1.0)
     limits = np.append(frame.lower, floor), np.append(frame.upper, np.inf)
-    result = _highs(cost, A, frame.b, *limits, np.vstack([above, below]))
-    x, largest = result.x[:-1], result.x[-1]
-    tight = -result.ineqlin.marginals > DUAL_TOLERANCE
-    fixed = np.zeros(count, dtype=bool)
-    fixed[np.concatenate([counted, negative])[tight]] = True
-    reduced = np.abs(result.lower.marginals + result.upper.marginals)[:-1]
-    fixed |= reduced > DUAL_TOLERANCE
+    result = _highs(cost, A, frame.b, *limits, A_ub=above, b_ub=np.zeros(len(above)))
+    fixed = np.abs(result.lower.marginals + result.upper.marginals)[:-1] > DUAL_TOLERANCE
+    fixed[limited[-result.ineqlin.marginals > DUAL_TOLERANCE]] = True
     reach = np.full(count, np.inf)
-    reach[counted] = largest / weight[counted]
+    reach[counted] = result.x[-1] / weight[counted]
     face = Frame.of(frame.A, frame.b, np.maximum(frame.lower, -reach), np.minimum(frame.upper, reach))
-    y, unique = _least_norm(face, x, fixed)
-    return Minimum(y, int(result.nit), True), unique
+    y, unique = _least_norm(face, result.x[:-1], fixed)
+    return Minimum(y, int(result.nit), True, unique=unique)
 
 
-def shortfall(frame: Frame) -> dict[int, float]:
-    """What the moments miss at best, by row, as the least Σ |A y + s − b|."""
+def _shortfall(frame: Frame) -> dict[int, float]:
+    """Least shortfall Σ |A y + s − b| of the moments, by row; empty where HiGHS fails."""
     rows, columns = frame.A.shape
     A = np.hstack([frame.A, np.eye(rows), -np.eye(rows)])
     lower = np.concatenate([frame.lower, np.zeros(2 * rows)])
     upper = np.concatenate([frame.upper, np.full(2 * rows, np.inf)])
-    result = _highs(np.concatenate([np.zeros(columns), np.ones(2 * rows)]), A, frame.b, lower, upper)
+    try:
+        result = _highs(np.concatenate([np.zeros(columns), np.ones(2 * rows)]), A, frame.b, lower, upper)
+    except (ArithmeticError, InfeasibleError):
+        return {}
     slack = result.x[columns : columns + rows] - result.x[columns + rows :]
     limit = max(ALLOWED * max(1.0, float(np.abs(frame.b).max(initial=0.0))), SHOWN * float(np.abs(slack).max()))
     return {int(frame.rows[row]): float(s) for row, s in enumerate(slack) if abs(s) > limit}
 
 
 def attainable(frame: Frame) -> tuple[Frame, Array]:
-    """The frame with the nearest moments that can be met (by the largest miss), and unknowns that meet them.
+    """The frame with the nearest moments that can be met (least maximum error), and unknowns that meet them.
 
-    A linear program, repeated on what it leaves, magnified, until that is nothing or stays. Where none is found within
-    rounding, and none is proved away, moments stay as they are.
+    A linear program is solved for the missed moments, magnified, until these vanish or no longer fall. Where they stay
+    above rounding without a proof, the moments are not changed.
 
     Raises
     ------
     InfeasibleError
-        It is proved that moments are missed by more than rounding.
+        The moments are proved to be missed by more than rounding.
     """
     allowed = ALLOWED * max(1.0, float(np.abs(frame.b).max(initial=0.0)))
     x = np.clip(0.0, frame.lower, frame.upper)
@@ -114,10 +119,10 @@ def attainable(frame: Frame) -> tuple[Frame, Array]:
             break
         try:
             better, ray = _least_miss(frame, x, missing, size)
-        except (ArithmeticError, InfeasibleError):  # HiGHS lost its way
+        except (ArithmeticError, InfeasibleError):  # HiGHS failed
             break
         if least_missed(frame.A, frame.b, frame.lower, frame.upper, ray) > allowed:
-            raise InfeasibleError(_described(frame))
+            raise InfeasibleError(_shortfall(frame))
         left = float(np.abs(frame.b - frame.A @ better).max())
         if left >= size:
             break
@@ -127,40 +132,23 @@ def attainable(frame: Frame) -> tuple[Frame, Array]:
     return replace(frame, b=met) if known else frame, x
 
 
-def _described(frame: Frame) -> dict[int, float]:
-    """The shortfall of a frame that is proved infeasible; nothing where HiGHS loses its way."""
-    try:
-        return shortfall(frame)
-    except (ArithmeticError, InfeasibleError):
-        return {}
-
-
 def _least_miss(frame: Frame, x: Array, missing: Array, size: float) -> tuple[Array, Array]:
-    """Unknowns from x on that leave least of ``missing``, ``size`` at most, and the direction that says no less."""
+    """Unknowns whose change from x leaves least of ``missing`` (at most ``size``), and the direction that proves it."""
     rows = len(frame.b)
     A = np.hstack([np.vstack([frame.A, -frame.A]), -np.ones((2 * rows, 1))])
     right = np.concatenate([missing, -missing]) / size
     lower, upper = (np.append((bound - x) / size, end) for bound, end in ((frame.lower, 0.0), (frame.upper, np.inf)))
     cost = np.append(np.zeros(len(x)), 1.0)
-    result = _highs(cost, None, None, lower, upper, A, right)
+    result = _highs(cost, None, None, lower, upper, A_ub=A, b_ub=right)
     marginals = result.ineqlin.marginals
     return np.clip(x + size * result.x[:-1], frame.lower, frame.upper), marginals[:rows] - marginals[rows:]
 
 
-def _highs(  # type: ignore[no-untyped-def]
-    cost: Array,
-    A: Array | None,
-    b: Array | None,
-    lower: Array,
-    upper: Array,
-    above: Array | None = None,
-    most: Array | None = None,
-):
+def _highs(cost: Array, A: Array | None, b: Array | None, lower: Array, upper: Array, **above: Array) -> Any:
     from scipy.optimize import linprog
 
-    inequality = {} if above is None else {"A_ub": above, "b_ub": np.zeros(len(above)) if most is None else most}
     limits = np.column_stack([lower, upper])
-    result = linprog(cost, A_eq=A, b_eq=b, bounds=limits, method="highs", **inequality)
+    result = linprog(cost, A_eq=A, b_eq=b, bounds=limits, method="highs", **above)
     if result.status == 2:
         raise InfeasibleError({})
     if result.status != 0:
@@ -169,10 +157,10 @@ def _highs(  # type: ignore[no-untyped-def]
 
 
 def _least_norm(face: Frame, x: Array, fixed: Mask) -> tuple[Array, bool]:
-    """On the optimal face (``fixed`` unknowns stay where they are): the answer of least Σ x², and if it is alone.
+    """The point of least Σ x² on the optimal face, and whether it is the only point of the face.
 
-    Every optimal answer keeps the fixed unknowns, and any feasible change of the others costs nothing
-    (duality), so the face is A x = b within bounds on the others: no tolerance on the cost is needed.
+    Every optimal solution keeps the ``fixed`` unknowns, and any feasible change of the others costs nothing (duality),
+    so the face is A x = b within bounds on the others: no tolerance on the cost is needed.
     """
     open_ = ~fixed
     if not open_.any():
@@ -183,7 +171,7 @@ def _least_norm(face: Frame, x: Array, fixed: Mask) -> tuple[Array, bool]:
     small = with_independent_rows(Frame.of(A, A @ x[open_], lower, upper))
     if len(small.b) == open_.sum():
         return x, True
-    least = slsqp(small, 2.0, x[open_])
+    least = least_power(small, 2.0, x[open_])
     answer = x.copy()
     if least.converged:
         answer[open_] = np.clip(least.y, face.lower[open_], face.upper[open_])
@@ -191,9 +179,98 @@ def _least_norm(face: Frame, x: Array, fixed: Mask) -> tuple[Array, bool]:
 
 
 def _has_width(face: Frame) -> bool:
-    """Whether more than one point satisfies the face: a random functional then differs between its extremes."""
+    """Whether the face has more than one point: a random functional then differs between its extremes."""
     direction = np.asarray(np.random.default_rng(0).uniform(0.5, 1.0, face.A.shape[1]))
     direction *= np.where(np.arange(len(direction)) % 2, 1.0, -1.0)
     lower, upper = np.maximum(face.lower, -1e6), np.minimum(face.upper, 1e6)
     ends = [_highs(sign * direction, face.A, face.b, lower, upper).x for sign in (1.0, -1.0)]
     return bool(abs(direction @ (ends[0] - ends[1])) > FACE_WIDTH)
+
+
+@dataclass(frozen=True, eq=False)
+class Extremum:
+    """Solution of N programs: x (N, U), its value cᵀx (N,) and a proved upper bound on the maximum (N,)."""
+
+    x: Array
+    value: Array
+    bound: Array
+
+
+def maximise(A: Array, c: Array, lower: Array, upper: Array, x: Array, basis: Index) -> Extremum:
+    """Maximise cᵀx, c (N, U), from a feasible x (N, U) of b = A x, A (N, D, U); lower and upper (N, U).
+
+    ``basis`` (N, D) are linearly independent columns of A.
+    """
+    state = _Basis(A, c, lower, upper, x, basis)
+    active = np.arange(len(A))
+    for _ in range(STEPS * (A.shape[1] + A.shape[2])):
+        active = active[state.step(active)]
+        if not active.size:
+            break
+    value = np.einsum("nu,nu->n", c, state.x)
+    columns = np.swapaxes(np.take_along_axis(A, state.basis[:, None, :], axis=2), 1, 2)
+    at_basis = np.take_along_axis(c, state.basis, axis=1)
+    multipliers = np.linalg.solve(columns, at_basis[:, :, None])[:, :, 0]
+    return Extremum(state.x, value, dual_bound(A, c, lower, upper, x, np.asarray(multipliers, dtype=np.float64)))
+
+
+def dual_bound(A: Array, c: Array, lower: Array, upper: Array, x: Array, multipliers: Array) -> Array:
+    """Upper bound (N,) of the maximum: cᵀx + Σ max over the bounds of z (bound − x), for a feasible x and any λ."""
+    z = c - np.einsum("nd,ndu->nu", multipliers, A)
+    room = np.where(z > 0.0, upper, lower) - x
+    return np.asarray(np.einsum("nu,nu->n", c, x) + np.einsum("nu,nu->n", z, room))
+
+
+class _Basis:
+    """Tableau with the reduced costs as its last row, basis and x of every program."""
+
+    def __init__(self, A: Array, c: Array, lower: Array, upper: Array, x: Array, basis: Index) -> None:
+        rows = A.shape[1]
+        columns = np.take_along_axis(A, basis[:, None, :], axis=2)
+        self.tableau = np.concatenate([np.linalg.solve(columns, A), c[:, None, :]], axis=1)
+        at_basis = np.take_along_axis(c, basis, axis=1)
+        self.tableau[:, rows] -= np.einsum("nd,ndu->nu", at_basis, self.tableau[:, :rows])
+        self.lower, self.upper, self.x, self.basis = lower, upper, x.copy(), basis.copy()
+
+    def step(self, active: Index) -> Mask:
+        """Move one column of every active program as far as possible; return which programs were not optimal."""
+        x, lower, upper = self.x[active], self.lower[active], self.upper[active]
+        column, sign, improving = self._entering(active, x, lower, upper)
+        n = np.arange(len(active))
+        direction = -sign[:, None] * self.tableau[active, :-1, column]
+        basis = self.basis[active]
+        at = np.take_along_axis(x, basis, axis=1)
+        limit = np.where(direction > 0.0, *(np.take_along_axis(end, basis, axis=1) for end in (upper, lower)))
+        blocks = np.abs(direction) > PIVOT
+        reach = np.where(blocks, np.maximum((limit - at) / np.where(blocks, direction, 1.0), 0.0), np.inf)
+        own = np.where(sign > 0.0, upper[n, column] - x[n, column], x[n, column] - lower[n, column])
+        length = np.minimum(own, reach.min(axis=1, initial=np.inf))
+        length = np.where(improving, length, 0.0)
+        at = at + length[:, None] * direction
+        np.put_along_axis(x, basis, at, axis=1)
+        x[n, column] += sign * length
+        self.x[active] = np.clip(x, lower, upper)
+        tied = reach <= (length + TIE)[:, None]
+        leaving = np.where(tied, np.abs(direction), 0.0).argmax(axis=1)
+        pivot = improving & tied.any(axis=1) & (own > length)
+        self._pivot(active[pivot], leaving[pivot], column[pivot])
+        return improving
+
+    def _entering(self, active: Index, x: Array, lower: Array, upper: Array) -> tuple[Index, Array, Mask]:
+        """The column of largest gain per unit that can move, the sign of its move, and whether it gains."""
+        reduced = self.tableau[active, -1]
+        gain = np.where(reduced > 0.0, np.where(x < upper, reduced, 0.0), np.where(x > lower, -reduced, 0.0))
+        np.put_along_axis(gain, self.basis[active], 0.0, axis=1)
+        column = gain.argmax(axis=1)
+        n = np.arange(len(active))
+        return column, np.sign(reduced[n, column]), gain[n, column] > REDUCED_COST
+
+    def _pivot(self, programs: Index, row: Index, column: Index) -> None:
+        """Replace the basic columns of rows by entering columns."""
+        n = np.arange(len(programs))
+        tableau = self.tableau[programs]
+        incoming = tableau[n, row] / tableau[n, row, column][:, None]
+        tableau -= tableau[n, :, column][:, :, None] * incoming[:, None, :]
+        tableau[n, row] = incoming
+        self.tableau[programs] = tableau
+        self.basis[programs, row] = column

@@ -4,54 +4,125 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError, explain
 from ..problem.arrays import ROUNDING
-from .frame import RANK_TOLERANCE, Frame, with_independent_rows
+from .reduction import RANK_TOLERANCE, Frame, positive, row_size, with_independent_rows
 
 Array = NDArray[np.float64]
 
-#: SLSQP stops where the cost changes by less than this share of its size. Tighter lets it wander in rounding: p = 2
-#: is exact at once (its first quadratic model is the problem), the rest is polished.
+#: SLSQP stops where the cost changes by less than this share of its size. A tighter value lets it wander in rounding:
+#: p = 2 is exact at once (its first quadratic model is the problem), other p are polished.
 PRECISION = 1e-10
 MAX_ITERATIONS = 500
-#: Relative; an answer of SLSQP that misses the moments by more is a failed search, not an answer.
+#: Relative; a solution of SLSQP that misses the moments by more is a failed search.
 FEASIBLE = 1e-8
-#: Bounds are widened by this for SLSQP (and its answer clipped): a feasible set that is one corner must not be lost to
+#: Bounds are widened by this for SLSQP and its solution clipped: a feasible set that is one corner must not be lost to
 #: rounding.
 CORNER = 1e-12
-#: Newton steps that polish SLSQP's answer, and the relative moment residual at which they are done.
+#: Newton steps that polish SLSQP's solution, and the relative moment residual at which they end.
 POLISH_STEPS, POLISHED = 40, 1e-13
-#: Relative; where rounding stops the polish, a residual below this still is an answer.
+#: Relative; where rounding ends the polish, a residual below this is accepted.
 NEARLY_POLISHED = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
 class Minimum:
-    """What a solver made of one frame; ``converged`` is its own claim."""
+    """A solver's solution of one frame; ``converged`` is the solver's own claim."""
 
     y: Array
     iterations: int
     converged: bool
     message: str = ""
+    unique: bool = True
 
 
-def slsqp(frame: Frame, exponent: float, start: Array | None) -> Minimum:
-    """Sequential quadratic programming with exact derivatives, then a Newton polish on the optimality conditions.
+#: (frame, scale, exponent, start, floor) to the minimum of one reduced frame; :func:`slsqp` describes the arguments.
+FrameSolver = Callable[[Frame, Array, float, Array | None, float], Minimum]
 
-    For p = 2 SLSQP's first quadratic model is the problem itself, so its answer is exact from any start. For other p
-    the variables are scaled by the largest of the p = 2 answer, which is also the start unless one is given.
+
+def slsqp(frame: Frame, scale: Array, exponent: float, start: Array | None, floor: float) -> Minimum:
+    """Solve one reduced frame with SLSQP; where it fails from ``start``, from the least-squares solution.
+
+    Parameters
+    ----------
+    frame
+        The moment balance in N unknowns x.
+    scale, exponent
+        (N,) and p: the cost is Σ |scale · x|^p / p.
+    start
+        (N,) start of x, or None.
+    floor
+        Only for the cost max(floor, max |scale · x|): the maximum over the unknowns that reduction removed.
+
+    Returns
+    -------
+    Minimum
+        Its ``y`` is x (N,).
+
+    Raises
+    ------
+    InfeasibleError, ArithmeticError
+        The moments cannot be met; the solver failed.
+    """
+    scaled = frame.scaled(scale)
+    answer = least_power(scaled, exponent, None if start is None else start * scale)
+    if not answer.converged and start is not None:
+        answer = least_power(scaled, exponent, None)
+    return replace(answer, y=answer.y / scale)
+
+
+def lsq_linear(frame: Frame, scale: Array, exponent: float, start: Array | None, floor: float) -> Minimum:
+    """Like :func:`slsqp`, by bounded least squares: p = 2, and every row has an unbounded unknown to eliminate.
+
+    With y_r = (b − C y_m) / d the program is min |y_m|² + |(b − C y_m) / d|² within the bounds of y_m.
+    """
+    from scipy.optimize import lsq_linear as bounded_least_squares
+
+    frame = frame.scaled(scale)
+    own = _eliminable(frame)
+    if frame.b.size and not own.size:
+        fix = "Add unbounded reserves or use solver='slsqp'."
+        raise InputError(explain("an unbounded reserve on every coordinate for 'lsq_linear'", "none on some", fix))
+    others = np.setdiff1d(np.arange(frame.A.shape[1]), own)
+    divisor = frame.A[np.arange(len(own)), own]
+    C = frame.A[:, others] / divisor[:, None]
+    target = frame.b / divisor
+    matrix = np.vstack([np.eye(len(others)), C])
+    right = np.concatenate([np.zeros(len(others)), target])
+    bounds = frame.lower[others], frame.upper[others]
+    result = bounded_least_squares(matrix, right, bounds=bounds, method="bvls", tol=1e-14, max_iter=MAX_ITERATIONS)
+    y = np.empty(frame.A.shape[1])
+    y[others] = np.clip(result.x, *bounds)
+    y[own] = target - C @ y[others]
+    return Minimum(y / scale, int(result.nit), bool(result.success), str(result.message))
+
+
+def _eliminable(frame: Frame) -> NDArray[np.intp]:
+    """For each row, an unbounded unknown that acts on no other row; empty where a row has none."""
+    unbounded = np.isneginf(frame.lower) & np.isposinf(frame.upper)
+    acting = np.abs(frame.A) > ROUNDING * np.abs(frame.A).max(axis=0, initial=0.0)
+    candidates = acting & ((acting.sum(axis=0) == 1) & unbounded)
+    found = candidates.any(axis=1).all()
+    return np.asarray(np.argmax(candidates, axis=1) if found else np.empty(0, dtype=np.intp))
+
+
+def least_power(frame: Frame, exponent: float, start: Array | None) -> Minimum:
+    """Minimise Σ |y|^p / p by SLSQP with exact derivatives, then polish by Newton steps on the optimality conditions.
+
+    For p = 2 SLSQP's first quadratic model is the problem itself, so its solution is exact from any start. For other p
+    the variables are scaled by the largest of the p = 2 solution, which is also the start unless one is given.
     """
     frame = with_independent_rows(frame)
     least = np.asarray(np.linalg.lstsq(frame.A, frame.b, rcond=None)[0])
-    quadratic = _polished(frame, 2.0, _slsqp(frame, 2.0, least if start is None else start, 1.0))
+    quadratic = _slsqp(frame, 2.0, least if start is None else start, 1.0)
     if exponent == 2.0 or not quadratic.converged:
         return quadratic
     size = max(float(np.abs(quadratic.y).max()), 1e-3)
-    answer = _polished(frame, exponent, _slsqp(frame, exponent, quadratic.y if start is None else start, size))
+    answer = _slsqp(frame, exponent, quadratic.y if start is None else start, size)
     return replace(answer, iterations=quadratic.iterations + answer.iterations)
 
 
@@ -61,7 +132,7 @@ def _slsqp(frame: Frame, p: float, start: Array, size: float) -> Minimum:
     A, lower, upper = frame.A * size, frame.lower / size, frame.upper / size
 
     def cost(y: Array) -> tuple[float, Array]:
-        slope = np.sign(y) * np.abs(y) ** (p - 1.0)
+        slope = _power_slope(y, p)
         return float(slope @ y) / p, slope
 
     begin = start / size
@@ -77,12 +148,19 @@ def _slsqp(frame: Frame, p: float, start: Array, size: float) -> Minimum:
     y = _restored(frame, np.clip(result.x, lower, upper) * size)
     missed = float(np.abs(frame.A @ y - frame.b).max(initial=0.0))
     met = missed <= FEASIBLE * max(1.0, float(np.abs(frame.b).max(initial=0.0)))
-    # Mode 8, "positive directional derivative", is where rounding ends the descent: an answer, checked later.
-    return Minimum(y, int(result.nit), met and result.status in (0, 8), str(result.message))
+    # Mode 8, "positive directional derivative", is where rounding ends the descent: a solution, checked later.
+    answer = Minimum(y, int(result.nit), met and result.status in (0, 8), str(result.message))
+    better = _polish(frame, p, y)
+    return answer if better is None else replace(answer, y=_restored(frame, better), converged=True)
+
+
+def _power_slope(y: Array, p: float) -> Array:
+    """Slope of |y|^p / p."""
+    return np.asarray(np.sign(y) * np.abs(y) ** (p - 1.0))
 
 
 def _restored(frame: Frame, y: Array) -> Array:
-    """Remove what rounding left of the moments' residual, by the least change of the unknowns inside their bounds."""
+    """Remove the moments' residual, which is rounding, by the least change of the unknowns inside their bounds."""
     inside = (y > frame.lower) & (y < frame.upper)
     if not inside.any():
         return y
@@ -92,16 +170,11 @@ def _restored(frame: Frame, y: Array) -> Array:
     return np.asarray(np.clip(restored, frame.lower, frame.upper))
 
 
-def _polished(frame: Frame, p: float, answer: Minimum) -> Minimum:
-    better = _polish(frame, p, answer.y)
-    return answer if better is None else replace(answer, y=_restored(frame, better), converged=True)
-
-
 def _polish(frame: Frame, p: float, y: Array) -> Array | None:
-    """Newton on the multipliers λ of the moments, from those that fit y best; None where it does not converge.
+    """Newton steps on the multipliers λ of the moments, from those that fit y best; None where they do not converge.
 
-    At the optimum y(λ) = clip(sign(z) |z|^(1/(p−1)), lower, upper) with z = Aᵀλ, for every λ stationary and
-    within bounds; what is left is A y(λ) = b, the gradient of the concave dual function.
+    y(λ) = clip(sign(z) |z|^(1/(p−1)), lower, upper) with z = Aᵀλ is stationary and within bounds for every λ; the
+    steps solve A y(λ) = b. The residual is the gradient of the concave dual function.
     """
     A, b, lower, upper = frame.A, frame.b, frame.lower, frame.upper
     inside = (y > lower) & (y < upper)
@@ -113,8 +186,7 @@ def _polish(frame: Frame, p: float, y: Array) -> Array | None:
         at = np.clip(free, lower, upper)
         return at, (at == free) & (free != 0.0)
 
-    slope = np.sign(y) * np.abs(y) ** (p - 1.0)
-    z = A.T @ np.linalg.lstsq(A[:, inside].T, slope[inside], rcond=None)[0]
+    z = A.T @ np.linalg.lstsq(A[:, inside].T, _power_slope(y, p)[inside], rcond=None)[0]
     size = max(1.0, float(np.abs(b).max(initial=0.0)))
     for _ in range(POLISH_STEPS):
         at, moving = answer(z)
@@ -125,27 +197,24 @@ def _polish(frame: Frame, p: float, y: Array) -> Array | None:
         gain = np.zeros_like(at)
         gain[moving] = np.abs(at[moving]) ** (2.0 - p) / (p - 1.0)
         curvature = (A * gain) @ A.T
-        # Where muscles rest on their bounds nothing curves: a trace of the identity, and the line search does the rest.
+        # Where all muscles are on their bounds there is no curvature: add a trace of the identity; the line search
+        # finds the length.
         curvature += max(1e-12 * float(np.trace(curvature)), 1e-12) * np.eye(len(b))
         step = np.linalg.solve(curvature, missing)
-        along, gained = A.T @ step, float(b @ step)
-        length = _step_length(partial(_slope, z, along, gained, answer))
+        along = A.T @ step
+        length = _step_length(answer, z, along, float(b @ step))
         if length is None:
             return at if error <= NEARLY_POLISHED else None
         z = z + length * along
     return None
 
 
-def _slope(
-    z: Array, along: Array, gained: float, answer: Callable[[Array], tuple[Array, Array]], length: float
-) -> float:
-    """Derivative of the dual function along a step of the multipliers."""
-    return gained - float(answer(z + length * along)[0] @ along)
-
-
-def _step_length(slope: Callable[[float], float]) -> float | None:
-    """Where the falling slope of a concave function is small: 1 if that will do, None if it is not a way up."""
+def _step_length(answer: Callable[[Array], tuple[Array, Array]], z: Array, along: Array, gained: float) -> float | None:
+    """Length of a step at which the slope of the concave dual function is small; None where it does not rise."""
     from scipy.optimize import brentq
+
+    def slope(length: float) -> float:
+        return gained - float(answer(z + length * along)[0] @ along)
 
     start = slope(0.0)
     if not start > 0.0:
@@ -160,45 +229,10 @@ def _step_length(slope: Callable[[float], float]) -> float | None:
     return float(brentq(slope, 0.0, far, xtol=1e-300, rtol=1e-3))
 
 
-def lsq_linear(frame: Frame) -> Minimum:
-    """Bounded least squares, for p = 2 where every row has an unbounded unknown of its own to eliminate.
-
-    With y_r = (b − C y_m) / d the program is min |y_m|² + |(b − C y_m) / d|² within the bounds of y_m.
-    """
-    from scipy.optimize import lsq_linear as bounded_least_squares
-
-    own = eliminable(frame)
-    others = np.setdiff1d(np.arange(frame.A.shape[1]), own)
-    divisor = frame.A[np.arange(len(own)), own]
-    C = frame.A[:, others] / divisor[:, None]
-    target = frame.b / divisor
-    y = np.empty(frame.A.shape[1])
-    matrix = np.vstack([np.eye(len(others)), C])
-    right = np.concatenate([np.zeros(len(others)), target])
-    bounds = frame.lower[others], frame.upper[others]
-    result = bounded_least_squares(matrix, right, bounds=bounds, method="bvls", tol=1e-14, max_iter=MAX_ITERATIONS)
-    y[others] = np.clip(result.x, *bounds)
-    y[own] = target - C @ y[others]
-    return Minimum(y, int(result.nit), bool(result.success), str(result.message))
-
-
 def fitting_multipliers(A: Array, lower: Array, upper: Array, p: float, scale: Array, x: Array) -> Array:
-    """Multipliers (D,) under which x (U,) is most nearly stationary: least squares on what is inside its bounds."""
-    s = np.where(scale > 0.0, scale, 1.0)
-    y, size = s * x, np.abs(A).max(axis=1, initial=0.0)
-    size = np.where(size > 0.0, size, 1.0)
+    """Multipliers (D,) under which x (U,) is most nearly stationary: least squares on the unknowns inside bounds."""
+    s, size = positive(scale), row_size(A)
     inside = (x > lower) & (x < upper) & (scale > 0.0)
-    slope = np.sign(y) * np.abs(y) ** (p - 1.0)
+    slope = _power_slope(s * x, p)
     fitted = np.linalg.lstsq((A / s / size[:, None])[:, inside].T, slope[inside], rcond=RANK_TOLERANCE)[0]
     return np.asarray(fitted / size)
-
-
-def eliminable(frame: Frame) -> NDArray[np.intp]:
-    """For each row, an unbounded unknown that acts on no other row; empty where a row has none."""
-    unbounded = np.isneginf(frame.lower) & np.isposinf(frame.upper)
-    acting = np.abs(frame.A) > ROUNDING * np.abs(frame.A).max(axis=0, initial=0.0)
-    candidates = acting & ((acting.sum(axis=0) == 1) & unbounded)
-    if not candidates.any(axis=1).all():
-        return np.empty(0, dtype=np.intp)
-    own: NDArray[np.intp] = np.argmax(candidates, axis=1)
-    return own

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from numpy.typing import ArrayLike
+
 from ..options import option
 from ..problem.costs import COSTS
+from . import SOLVERS
 
 
 def exponent_option() -> Any:
@@ -34,29 +38,31 @@ class StaticOptions:
     cost: str = option(
         "activation_power",
         f"Cost function: {', '.join(COSTS)}.",
-        more="activation_power Σ w a^p, sum_force Σ w F, sum_force_squared Σ w F², sum_stress_squared Σ w (F/pcsa)², "
-        "sum_moment_ratio_cubed Σ w (F/Mmax)³, min_max max w a; F is active muscle force.",
+        more=f"Sums over the muscles: {', '.join(f'{own.name} {own.formula}' for own in COSTS.values())}. F is active "
+        "muscle force in N, pcsa in cm², Mmax the largest moment of the muscle in N·m. Each muscle's term is "
+        "multiplied by its weight.",
         shell=str,
     )
     exponent: float = exponent_option()
-    weights: Any = weights_option()
+    weights: ArrayLike | Mapping[str, float] | Literal["volume"] | None = weights_option()
     tendon: Literal["rigid", "compliant"] = option(
         "rigid",
         "rigid, or compliant: tendons stretch with the force.",
         more="'rigid': force is max_force · activation, plus passive_force where the problem has it. 'compliant': "
         "force of a fibre in equilibrium with its elastic tendon, passive force included, at the fibre speed of a "
         "rigid tendon; for activation_power and min_max. A De Groote tendon that its fibre would push is slack and "
-        "carries nothing; frames where a muscle has no equilibrium fail.",
+        "carries no force; frames where a muscle has no equilibrium fail.",
         shell=str,
     )
     solver: str = option(
         "auto",
-        "auto, newton, slsqp, lsq_linear or highs.",
-        more="'newton' (any p > 1) solves all frames at once on the dual problem; a frame whose answer is not proved "
-        "optimal goes to an interior-point method, and 'detail' reports it; without proof it is not solved. 'slsqp' "
-        "(any p > 1) solves frame by frame; 'lsq_linear' needs p = 2 and an unbounded reserve on every coordinate; "
-        "'highs' solves linear costs. 'auto' takes highs for linear costs, slsqp where activations are given as "
-        "initial_guess, and newton otherwise; provenance['solver']['used'] names it.",
+        f"auto, {', '.join(SOLVERS)}.",
+        more="'newton' (any p > 1): all frames at once, on the dual problem. A frame that is not proved optimal is "
+        "solved again by an interior-point method, at the limit of what can be met within the allowed moment error, "
+        "and 'detail' reports it; a frame without proof is not solved. 'slsqp' (any p > 1): frame by frame. "
+        "'lsq_linear': p = 2 where every coordinate has an unbounded reserve of its own. 'highs': linear costs. "
+        "'auto': highs for linear costs, slsqp where initial_guess is an array, newton for the rest; "
+        "provenance['solver']['used'] is the solver that was used.",
         shell=str,
     )
     device: str = option(

@@ -1,16 +1,18 @@
 """Σ |y_i|^p / p over a block of coupled moments, for every p > 1, by Newton's method on its dual.
 
-p = 2 is one Newton solve. Otherwise its answer (unknowns scaled so that the largest is 1) starts the power's own: the
-multipliers that fit it best are close. For p > 2 the response z^(1/(p−1)) is infinitely steep at zero: the power is
-made quadratic for |y| < δ, and δ falls from stage to stage to where z drowns in rounding. What rounding, enlarged by
-the steep response, then misses of the moments is removed by a quadratic model about y(λ), within the bounds. The
-duality gap, which knows nothing of δ, decides.
+p = 2 is one Newton solve. For other p its solution, with unknowns scaled so that the largest is 1, is the start: the
+multipliers that fit it best are close. For p > 2 the response z^(1/(p−1)) is infinitely steep at zero. The power is
+made quadratic for |y| < δ, and δ falls from stage to stage until z is within rounding. The moments that are then missed
+by rounding, amplified by the steep response, are met by a quadratic model about y(λ) within the bounds. The duality
+gap, which does not depend on δ, decides whether a frame is done.
+
+Written with the array API, for NumPy and torch. Axes: (T, D, N) frames, moments, unknowns.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .dual import (
@@ -20,32 +22,38 @@ from .dual import (
     DualProgram,
     Response,
     act,
+    at_least,
+    namespace,
     newton,
     quadratic_response,
     solve_regularised,
     times,
+    within,
 )
-from .gap import TINY, at_least, duality_gap, namespace, power, power_answer
 
 #: Arrays of NumPy or torch.
 Array = Any
 
 #: z at the last δ, for unknowns of size 1: rounding of z is about 1e-15.
 EDGE = 1e-11
-#: The curvature at zero falls at most by this from one δ to the next.
+#: The curvature at zero falls at most by this factor from one δ to the next.
 SHRINK = 1e-5
-#: Exponents beyond LARGE start from the answer of the exponent RATIO times smaller, those below SMALL from the answer
-#: of twice the distance to 1.
+#: Exponents above LARGE start from the solution of the exponent RATIO times smaller, those below SMALL from the
+#: solution of twice the distance to 1.
 LARGE, RATIO, SMALL = 10.0, 1.25, 1.15
-#: Stages end where a step promises less than this, the last one less than that, relative to the cost.
+#: Predicted relative decrease of the cost at which a stage ends, and at which the last stage ends.
 ROUGHLY, EXACTLY = 1e-3, 1e-16
 #: Relative duality gap at which a frame is done.
 GAP = 1e-10
-#: The last stage is repeated from a better start with more and more added to the diagonal: of 10,000 random frames one
-#: in a thousand, with rows that depend on each other, stalls without.
+#: The last stage is repeated from a better start with a larger share added to the diagonal: of 10,000 random frames,
+#: one in a thousand, with linearly dependent rows, stalls without.
 SHARES = (SHARE, 1e-10, 1e-7, 1e-5)
 #: Newton steps of one stage.
 STAGE_STEPS = 60
+#: Differences below this share of y° use the curvature bound; above it, cancellation is small.
+NEAR = 0.01
+#: Smaller sizes are raised to this before a power is taken: 0 to a negative power is infinite.
+TINY = 1e-150
 
 
 def solve_block(A: Array, b: Array, lower: Array, upper: Array, p: float, start: Array | None = None) -> DualAnswer:
@@ -55,14 +63,15 @@ def solve_block(A: Array, b: Array, lower: Array, upper: Array, p: float, start:
     frames without.
     """
     xp = namespace(A)
-    square = DualProgram(A, b, lower, upper, quadratic_response(), allowed_residual(b))
-    cold = least_norm(A, b)
+    square = _square(A, b, lower, upper)
+    curvature = xp.matmul(A, xp.matrix_transpose(A))
+    cold = solve_regularised(curvature, 1e-12, b)  # multipliers of p = 2 without bounds
     warm = xp.all(xp.isfinite(cold if start is None else start), axis=1)
     if p == 2.0:
         return newton(square, cold if start is None else xp.where(warm[:, None], start, cold))
     answer = newton(square, cold)
     state = _State(square, answer, p, xp.full_like(square.allowed, xp.inf))
-    active, last = xp.nonzero(~answer.infeasible)[0], last_delta(p)
+    active, last = xp.nonzero(~answer.infeasible)[0], _last_delta(p)
     if start is not None:
         known = active[warm[active]]
         answer.y[known] = square.keep(known).answer(power_answer(times(start[known], A[known]), p))[1]
@@ -76,19 +85,79 @@ def solve_block(A: Array, b: Array, lower: Array, upper: Array, p: float, start:
     return answer
 
 
-def allowed_residual(b: Array) -> Array:
-    """What (T,) of the moments a finished frame may miss."""
-    return TOLERANCE * at_least(namespace(b).max(namespace(b).abs(b), axis=1), 1.0)
+def repaired(A: Array, b: Array, lower: Array, upper: Array, p: float, y: Array, multipliers: Array) -> Array:
+    """Solution y (T, N) of a block, corrected within the bounds where it misses the moments by more than rounding.
+
+    The power's own curvature gives the correction of least cost; where it is too steep, a plain square is used.
+    Moments that cannot be met stay missed.
+    """
+    xp, program = namespace(y), _square(A, b, lower, upper)
+    for delta in (max(_last_delta(p), 1e-6), 1.0):
+        missed = xp.max(xp.abs(b - act(A, y)), axis=1) > 2.0 * program.allowed
+        if not bool(xp.any(missed)):
+            break
+        few = xp.nonzero(missed)[0]
+        part, size = program.keep(few), _size(y[few])
+        z = times(multipliers[few], part.A) / size ** (p - 1.0)
+        met = size * _meet(_divided(part, size), y[few] / size, z, p, delta).y
+        y = y + 0.0
+        y[few] = within(met, part.lower, part.upper)
+    return y
 
 
-def least_norm(A: Array, b: Array) -> Array:
-    """Multipliers (T, D) of p = 2 without bounds."""
-    xp = namespace(A)
-    curvature = xp.matmul(A, xp.matrix_transpose(A))
-    return solve_regularised(curvature, 1e-12, b)
+def duality_gap(y: Array, z: Array, lower: Array, upper: Array, p: float) -> Array:
+    """Gap (T,) between a feasible y and the dual value at λ, z = Aᵀλ, as a sum of nonnegative terms.
+
+    With y° = y(λ) each unknown adds D(y, y°) + (φ′(y°) − z)(y − y°), φ = |y|^p / p: the Bregman distance, and a term
+    that is zero inside the bounds and positive on them.
+    """
+    best = within(power_answer(z, p), lower, upper)
+    terms = bregman(y, best, p) + at_least((power_slope(best, p) - z) * (y - best), 0.0)
+    return namespace(y).sum(terms, axis=1)
 
 
-def power_response(p: float, delta: float) -> Response:
+def bregman(y: Array, origin: Array, p: float) -> Array:
+    """φ(y) − φ(y°) − φ′(y°)(y − y°) of φ = |y|^p / p, element by element: never negative, never too small.
+
+    For p = 2 it is half the square of the difference. For other p, where the difference is small against y°, half its
+    square times the larger of the two curvatures is an upper bound without cancellation.
+    """
+    xp = namespace(y)
+    change = y - origin
+    if p == 2.0:
+        return 0.5 * change * change
+    here, there = (power(at_least(xp.abs(at), TINY), p - 2.0) for at in (y, origin))
+    plain = (here * y * y - there * origin * origin) / p - there * origin * change
+    bound = (0.5 * (p - 1.0)) * xp.maximum(here, there) * change * change
+    return xp.where(xp.abs(change) < NEAR * xp.abs(origin), bound, at_least(plain, 0.0))
+
+
+def power(size: Array, exponent: float) -> Array:
+    """``size ** exponent`` for 0 < size ≤ 1e250, through the logarithm, which is faster."""
+    xp = namespace(size)
+    if exponent in (0.5, 1.0, 2.0):
+        return xp.sqrt(size) if exponent == 0.5 else size if exponent == 1.0 else size * size
+    logarithm = exponent * xp.log(size)
+    return xp.exp(logarithm if abs(exponent) < 2.0 else -at_least(-logarithm, -575.0))
+
+
+def power_slope(y: Array, p: float) -> Array:
+    """Slope of |y|^p / p."""
+    if p == 2.0:
+        return y
+    return namespace(y).sign(y) * power(at_least(namespace(y).abs(y), TINY), p - 1.0)
+
+
+def power_answer(z: Array, p: float) -> Array:
+    """The y at which the slope of |y|^p / p is z: sign(z) |z|^(1/(p−1))."""
+    if p == 2.0:
+        return z
+    xp = namespace(z)
+    size = xp.abs(z)
+    return xp.where(size > TINY, xp.sign(z) * power(at_least(size, TINY), 1.0 / (p - 1.0)), 0.0)
+
+
+def _power_response(p: float, delta: float) -> Response:
     """The response of |y|^p / p, made linear for |y| < δ."""
     q, edge, slope = 1.0 / (p - 1.0), delta ** (p - 1.0), delta ** (2.0 - p)
 
@@ -106,14 +175,14 @@ def power_response(p: float, delta: float) -> Response:
     return response
 
 
-def last_delta(p: float) -> float:
-    """The smallest δ: below it z drowns in rounding."""
+def _last_delta(p: float) -> float:
+    """The smallest δ: below it z is within rounding."""
     return max(float(EDGE ** (1.0 / (p - 1.0))), 1e-30)
 
 
 def _stages(p: float) -> list[tuple[float, float]]:
     """Exponents and δ on the way to p: the curvature δ^(p−2) at zero falls by equal factors, of SHRINK at most."""
-    last = last_delta(p)
+    last = _last_delta(p)
     if p > LARGE or p < SMALL:
         return [*_stages(p / RATIO if p > LARGE else 2.0 * p - 1.0), (p, last)]
     count = max(1, math.ceil((p - 2.0) * math.log(last) / math.log(SHRINK) - 1e-9))
@@ -122,7 +191,7 @@ def _stages(p: float) -> list[tuple[float, float]]:
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """What is known of a block's frames: the best answer yet and its relative gap (T,)."""
+    """The best solution of a block's frames so far, and its relative gap (T,)."""
 
     square: DualProgram
     answer: DualAnswer
@@ -132,20 +201,16 @@ class _State:
     def turn(
         self, active: Array, p: float, delta: float, enough: float, begin: Array | None = None, share: float = SHARE
     ) -> None:
-        """One Newton solve of the active frames with exponent p, quadratic below δ; better answers are kept."""
+        """One Newton solve of the active frames with exponent p, quadratic below δ; better solutions are kept."""
         if not active.shape[0]:
             return
         xp, answer = namespace(self.gap), self.answer
-        size = at_least(xp.max(xp.abs(answer.y[active]), axis=1), 1e-9)[:, None]
-        square = self.square.keep(active)
-        program = DualProgram(
-            square.A, square.b / size, square.lower / size, square.upper / size,
-            power_response(p, delta), square.allowed / size[:, 0],
-        )  # fmt: skip
+        square, size = self.square.keep(active), _size(answer.y[active])
+        program = replace(_divided(square, size), response=_power_response(p, delta))
         first = _fit(program, answer.y[active] / size, p, delta, share) if begin is None else begin / size ** (p - 1.0)
         found = newton(program, first, STAGE_STEPS, enough / p, share)
         z = times(found.multipliers, program.A)
-        met = meet(program, found.y, z, p, delta, share)
+        met = _meet(program, found.y, z, p, delta, share)
         answer.steps[active] = answer.steps[active] + found.steps + met.steps
         good = xp.max(xp.abs(program.b - act(program.A, met.y)), axis=1) <= program.allowed
         if p == self.p:
@@ -154,8 +219,26 @@ class _State:
             good = good & (gap < self.gap[active])
             self.gap[active[good]] = gap[good]
         kept = active[good]
-        answer.y[kept] = xp.minimum(xp.maximum(met.y * size, square.lower), square.upper)[good]
+        answer.y[kept] = within(met.y * size, square.lower, square.upper)[good]
         answer.multipliers[kept] = (found.multipliers * size ** (p - 1.0))[good]
+
+
+def _square(A: Array, b: Array, lower: Array, upper: Array) -> DualProgram:
+    """The program of p = 2; a finished frame misses its moments by TOLERANCE at most."""
+    allowed = TOLERANCE * at_least(namespace(b).max(namespace(b).abs(b), axis=1), 1.0)
+    return DualProgram(A, b, lower, upper, quadratic_response(), allowed)
+
+
+def _size(y: Array) -> Array:
+    """The largest unknown of each frame (T, 1)."""
+    xp = namespace(y)
+    return at_least(xp.max(xp.abs(y), axis=1), 1e-9)[:, None]
+
+
+def _divided(program: DualProgram, size: Array) -> DualProgram:
+    """The program in y / size, ``size`` (T, 1)."""
+    b, lower, upper = (array / size for array in (program.b, program.lower, program.upper))
+    return DualProgram(program.A, b, lower, upper, program.response, program.allowed / size[:, 0])
 
 
 def _stiffness(y: Array, p: float, delta: float) -> tuple[Array, Array]:
@@ -167,7 +250,7 @@ def _stiffness(y: Array, p: float, delta: float) -> tuple[Array, Array]:
 
 
 def _fit(program: DualProgram, y: Array, p: float, delta: float, share: float) -> Array:
-    """Multipliers (T, D) that a quadratic model about y asks for, if the same unknowns stay on their bounds."""
+    """Multipliers (T, D) of a quadratic model about y, if the same unknowns stay on their bounds."""
     xp = namespace(y)
     slope, stiffness = _stiffness(y, p, delta)
     inside = (y > program.lower) & (y < program.upper)
@@ -177,10 +260,9 @@ def _fit(program: DualProgram, y: Array, p: float, delta: float, share: float) -
     return solve_regularised(curvature, 0.1 * share, right)
 
 
-def meet(program: DualProgram, y: Array, z: Array, p: float, delta: float, share: float = SHARE) -> DualAnswer:
-    """The y that meets the moments within the bounds at least cost, as a quadratic model about y, z has it."""
+def _meet(program: DualProgram, y: Array, z: Array, p: float, delta: float, share: float = SHARE) -> DualAnswer:
+    """The y that meets the moments within the bounds at least cost, by a quadratic model about y and z."""
     slope, stiffness = _stiffness(y, p, delta)
     compliance = 1.0 / stiffness
-    response = quadratic_response(y + (z - slope) * compliance, compliance)
-    near = DualProgram(program.A, program.b, program.lower, program.upper, response, program.allowed)
+    near = replace(program, response=quadratic_response(y + (z - slope) * compliance, compliance))
     return newton(near, namespace(y).zeros_like(program.b), STAGE_STEPS, 0.0, share)

@@ -1,22 +1,21 @@
-"""What is proved of an answer: from the problem, the cost, x and λ alone, by code that no solver shares.
+"""The certificate of a solution, from the problem, the cost, x and λ alone, by code that no solver shares.
 
 For any multipliers λ, with z = Aᵀλ, the cost of any x that meets A x = b within bounds is at least
 
     g(λ) = bᵀλ − Σ_i ψ_i(z_i),   ψ_i(z) = max z x − φ_i(x) over lower_i ≤ x ≤ upper_i.
 
-For an x that misses b by ρ, P(x) − g(λ) = Σ_i [φ_i(x_i) + ψ_i(z_i) − z_i x_i] − λᵀρ. Each bracket is never negative
-(Fenchel and Young); with y the point where ψ is taken it is the integral of φ′ − z from y to x, for which two bounds
-from above are at hand, neither of which cancels where the other does: (φ′(x) − z)(x − y), and the difference of its
-ends with what rounding can do to it. What x misses, and what rounding can hide of it, is counted against it at λ's
-price, without sign.
+For an x that misses b by ρ, P(x) − g(λ) = Σ_i [φ_i(x_i) + ψ_i(z_i) − z_i x_i] − λᵀρ. Each bracket is nonnegative
+(Fenchel and Young). With y the maximiser of ψ it is the integral of φ′ − z from y to x. It has two upper bounds, which
+do not suffer from cancellation at the same x: (φ′(x) − z)(x − y), and the difference of the integral's ends plus its
+rounding error. The moment error of x and its rounding are added with absolute values, multiplied by |λ|.
 
-At the limit of what can be met λ is large, and an answer may use up what it is allowed to miss. Among all x that miss
-no moment by more than is allowed, the least cost is at least g(λ) − allowed ‖λ‖₁; so P(x) is above it, and above that
-of the moments asked for, by no more than the brackets and Σ_d allowed |λ_d| − λ_d ρ_d, none of which is negative.
+At the limit of what can be met λ is large, and a solution may miss moments by the whole allowed error. Among all x
+within the allowed error, the least cost is at least g(λ) − allowed ‖λ‖₁. So P(x) exceeds it, and exceeds the least cost
+for the given moments, by at most the brackets plus Σ_d allowed |λ_d| − λ_d ρ_d, whose terms are nonnegative.
 
-From the gap follows how far each activation can be from its optimum, for moments within rounding of those asked for:
-by the strong convexity of |y|^p within the bounds, and, for p > 2, unknown by unknown, because the optimum's own
-brackets sum up to no more than the gap.
+The gap bounds the distance of each activation from its optimum, for moments within rounding of the given ones: by the
+strong convexity of |y|^p within the bounds, and for p > 2 also for each unknown, because the brackets of the optimum
+sum to at most the gap.
 
 A direction d proves that no x within bounds meets A x = b: ‖b − A x‖∞ ‖d‖₁ ≥ dᵀb − max dᵀA x.
 """
@@ -35,26 +34,26 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Sums = Callable[[Array], Array]
 
-#: Relative to the largest moment (1 N·m at least); what an answer may miss, and what must be missed to refuse a frame.
+#: Relative to the largest moment (1 N·m at least): the allowed moment error; a frame is infeasible only beyond it.
 ALLOWED = 1e-9
-#: Relative to the cost; an answer whose gap is larger is not certified.
+#: Relative to the cost; a solution with a larger gap is not certified.
 OPTIMAL = 1e-6
-#: Activation; a gap of no more than its cost is certified too.
+#: Activation; a gap of at most the cost of this activation is certified too.
 SMALL = 1e-9
-#: What rounding does to a sum of some hundred products, relative to their size.
+#: Rounding error of a sum of some hundred products, relative to their size.
 ROUNDING = 1e-15
-#: A control without bounds is taken to give this many times the moments at most.
+#: A control without bounds is assumed to produce at most this many times the moments.
 UNBOUNDED = 1e6
-#: Frames at once: arrays that stay in the cache.
+#: Frames checked at once: arrays that stay in the cache.
 CHUNK = 256
 
 
 @dataclass(frozen=True, eq=False)
 class Proof:
-    """By frame (T,): what the cost, Σ |scale · x|^p / p, is at most above its optimum; the same of any activation.
+    """By frame (T,): upper bounds on the excess of the cost Σ |scale · x|^p / p and on the error of any activation.
 
-    ``feasible`` where moments and bounds hold, ``certified`` where the gap is small too; elsewhere the numbers are
-    bounds of nothing.
+    ``feasible`` where moments and bounds hold, ``certified`` where the gap is small too; elsewhere the numbers are no
+    bounds.
     """
 
     gap: Array
@@ -62,16 +61,11 @@ class Proof:
     feasible: Mask
     certified: Mask
 
-    @classmethod
-    def none(cls, frames: int) -> Proof:
-        """Nothing proved."""
-        no = np.zeros(frames, dtype=bool)
-        return cls(np.full(frames, np.inf), np.full(frames, np.inf), no, no.copy())
-
 
 def prove(problem: RedundancyProblem, exponent: float, scale: Array, x: Array, multipliers: Array) -> Proof:
-    """Judge answers x (T, U) by multipliers λ (T, D) under the cost Σ |scale · x|^p / p, ``scale`` (T, U), p > 1."""
-    proof = Proof.none(len(problem))
+    """Check solutions x (T, U) by multipliers λ (T, D) for the cost Σ |scale · x|^p / p, ``scale`` (T, U), p > 1."""
+    gap, error = np.full((2, len(problem)), np.inf)
+    feasible, certified = np.zeros((2, len(problem)), dtype=bool)
     geometry = problem.geometry
     by_row = _sums(geometry.pair_coordinate, len(problem.coordinates))
     by_muscle = _sums(geometry.pair_muscle, len(problem.muscles))
@@ -80,13 +74,12 @@ def prove(problem: RedundancyProblem, exponent: float, scale: Array, x: Array, m
         keep = slice(first, first + CHUNK)
         claim = np.nan_to_num(x[keep]), np.nan_to_num(multipliers[keep])
         found = _prove(problem, keep, exponent, scale[keep], *claim, by_row, by_muscle)
-        proof.gap[keep], proof.activation_error[keep] = found[:2]
-        proof.feasible[keep], proof.certified[keep] = (mask & known[keep] for mask in found[2:])
-    return proof
+        gap[keep], error[keep], feasible[keep], certified[keep] = found
+    return Proof(gap, error, feasible & known, certified & known)
 
 
 def least_missed(A: Array, b: Array, lower: Array, upper: Array, ray: Array) -> float:
-    """What ‖b − A x‖∞ is at least for every x within bounds, as a direction d (D,) of the moments proves it."""
+    """Lower bound on ‖b − A x‖∞ over all x within bounds, by a direction d (D,) of the moments."""
     size = np.abs(A).max(axis=0, initial=0.0)
     far = UNBOUNDED * max(1.0, float(np.abs(b).max(initial=0.0))) / np.where(size > 0.0, size, 1.0)
     lower, upper = np.maximum(lower, -far), np.minimum(upper, far)
@@ -135,7 +128,7 @@ def _prove(
     best = np.minimum(np.maximum(_answer(slope, p), low), high)
     cost = np.abs(y) ** p / p
     brackets = _bracket(y, best, slope, cost, p)
-    if free.any():  # what costs nothing: ψ is linear
+    if free.any():  # unknowns without cost: ψ is linear
         cost, brackets = np.where(free, 0.0, cost), np.where(free, _linear(inside, z, lower, upper), brackets)
     price = np.abs(multipliers)
     total, apart = cost.sum(axis=1), brackets.sum(axis=1)
@@ -158,7 +151,7 @@ def _prove(
 def _balance(
     problem: RedundancyProblem, keep: slice, x: Array, multipliers: Array, by_row: Sums, by_muscle: Sums
 ) -> tuple[Array, Array, Array, Array]:
-    """What x misses (T, D), what rounding can do to it, z = Aᵀλ (T, U), and the largest moment (T,), 1 at least."""
+    """Moment error of x (T, D), its rounding error, z = Aᵀλ (T, U), and the largest moment (T,), 1 at least."""
     geometry, muscles = problem.geometry, len(problem.muscles)
     row, muscle = geometry.pair_coordinate, geometry.pair_muscle
     arms, passive = _across(geometry.moment_arms[keep]), problem.passive_force[keep]
@@ -176,12 +169,12 @@ def _balance(
 
 
 def _across(array: Array) -> Array:
-    """(N, T) of (T, N), in that order in memory: sums over pairs are then sums of rows."""
+    """Transpose of (T, N), contiguous in memory: sums over pairs are then sums of rows."""
     return np.ascontiguousarray(array.T)
 
 
 def _sums(label: NDArray[np.intp], count: int) -> Sums:
-    """What makes of terms (P, T) their sums (T, count) by label (P,)."""
+    """The function that sums terms (P, T) by label (P,), to (T, count)."""
     from scipy.sparse import csr_array
 
     first = np.concatenate([[0], np.cumsum(np.bincount(label, minlength=count))])
@@ -190,12 +183,12 @@ def _sums(label: NDArray[np.intp], count: int) -> Sums:
 
 
 def _answer(slope: Array, p: float) -> Array:
-    """Where |y|^p / p has this slope."""
+    """The y at which |y|^p / p has this slope."""
     return slope if p == 2.0 else np.asarray(np.sign(slope) * np.abs(slope) ** (1.0 / (p - 1.0)))
 
 
 def _bracket(y: Array, best: Array, slope: Array, cost: Array, p: float) -> Array:
-    """φ(y) − φ(best) − slope (y − best), from above: the less of two bounds (see the top)."""
+    """Upper bound on φ(y) − φ(best) − slope (y − best): the lower of two bounds (see the module's docstring)."""
     change = y - best
     if p == 2.0:
         return np.asarray(np.maximum(change * (0.5 * (y + best) - slope), 0.0))
@@ -207,7 +200,7 @@ def _bracket(y: Array, best: Array, slope: Array, cost: Array, p: float) -> Arra
 
 
 def _linear(x: Array, z: Array, lower: Array, upper: Array) -> Array:
-    """The bracket of an unknown without cost: max z x within bounds, less z x."""
+    """The bracket of an unknown without cost: max z x within bounds, minus z x."""
     far = np.where(z > 0.0, upper, lower)
     return np.asarray(np.where(z == 0.0, 0.0, z * (np.where(z == 0.0, 0.0, far) - x)))
 

@@ -1,9 +1,10 @@
-"""What of A x = b needs no optimization, and which of the rest hang together, for some frames at once.
+"""The moment balance A x = b, and the part of it that needs no optimization.
 
-A row on which a single open unknown acts determines it: so the residuals of a floating base and the motors of limbs
-without muscles drop out exactly, and cannot disturb the muscles' optimum. It must act there in every frame: where a
-moment arm is zero in one of them the row is left to the optimization. An unknown without effect takes the value of
-least cost. What is left falls into blocks that share nothing: a left and a right leg are two small problems.
+A row on which a single open unknown acts determines that unknown. The residual actuators of a floating base and the
+actuators of limbs without muscles drop out exactly, and cannot disturb the muscles' optimum. The unknown must act on
+the row in every frame: where a moment arm is zero in one of them, the row is left to the optimization. An unknown
+without effect takes the value of least cost. The rest falls into blocks that share neither rows nor columns: a left and
+a right leg are two small problems.
 
 A is sparse with a fixed pattern: values (T, Q) at Q places (row, column), which may be zero in some frames.
 """
@@ -23,17 +24,123 @@ Mask = NDArray[np.bool_]
 
 #: Relative; a moment on which nothing acts, or a determined unknown beyond its bound, by more than this is infeasible.
 INFEASIBLE = 1e-9
-#: Relative; what the effects that are left out as rounding can add to a moment, all together.
+#: Relative; the sum of all effects that are dropped as rounding changes a moment by no more than this.
 NEGLIGIBLE = 1e-10
-#: The same of an unknown without bounds: the share of its largest effect that is rounding.
+#: For an unknown without bounds: effects below this share of its largest effect are rounding.
 PRECISION = 1e-15
-#: An unknown settles a row only with this share of its largest effect: a division by less spreads rounding.
+#: An unknown settles a row only with this share of its largest effect: a division by less amplifies rounding.
 PIVOT = 1e-3
+#: Relative; singular values of the moment balance below this are zero.
+RANK_TOLERANCE = 1e-10
+#: Relative; linearly dependent rows may contradict each other by rounding.
+INCONSISTENT = 1e-9
+
+
+class InfeasibleError(Exception):
+    """The moments of some rows cannot be met; ``shortfall`` maps known rows to their signed shortfall."""
+
+    def __init__(self, shortfall: dict[int, float]) -> None:
+        super().__init__(shortfall)
+        self.shortfall = shortfall
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame: A x = b, lower ≤ x ≤ upper; ``rows`` and ``columns`` are the positions before reduction."""
+
+    A: Array
+    b: Array
+    lower: Array
+    upper: Array
+    rows: Index
+    columns: Index
+
+    @classmethod
+    def of(cls, A: Array, b: Array, lower: Array, upper: Array) -> Frame:
+        """Build an unreduced frame."""
+        return cls(A, b, lower, upper, np.arange(len(b)), np.arange(A.shape[1]))
+
+    @classmethod
+    def at(cls, problem: RedundancyProblem, frame: int) -> Frame:
+        """Take one frame of a problem."""
+        return cls.of(*problem.system(frame), *problem.bounds())
+
+    def scaled(self, scale: Array) -> Frame:
+        """The same frame in y = scale · x; scale (N,) is positive."""
+        return Frame(self.A / scale, self.b, self.lower * scale, self.upper * scale, self.rows, self.columns)
+
+    def split(self) -> tuple[Frame, Index]:
+        """The same frame in nonnegative unknowns; those that may be negative, returned too, add their negative part."""
+        split, low, high = np.flatnonzero(self.lower < 0.0), self.lower, self.upper
+        A = np.hstack([self.A, -self.A[:, split]])
+        lower = np.concatenate([np.maximum(low, 0.0), np.maximum(-high[split], 0.0)])
+        upper = np.concatenate([np.maximum(high, 0.0), -low[split]])
+        return Frame(A, self.b, lower, upper, self.rows, np.concatenate([self.columns, self.columns[split]])), split
+
+
+def row_size(A: Array) -> Array:
+    """Largest absolute value of each row (..., D), 1 for rows of zeros."""
+    size = np.abs(A).max(axis=-1, initial=0.0)
+    return np.where(size > 0.0, size, 1.0)
+
+
+def positive(scale: Array) -> Array:
+    """The scales, 1 in place of those that are 0."""
+    return np.where(scale > 0.0, scale, 1.0)
+
+
+def with_independent_rows(frame: Frame) -> Frame:
+    """The same program with orthonormal rows: coordinates may be linearly dependent.
+
+    Raises
+    ------
+    InfeasibleError
+        Linearly dependent rows require different moments.
+    """
+    size = np.maximum(np.abs(frame.A).max(axis=1, initial=0.0), 1e-300)
+    left, singular, right = np.linalg.svd(frame.A / size[:, None], full_matrices=False)
+    rank = int(np.sum(singular > RANK_TOLERANCE * singular.max(initial=0.0)))
+    target = left.T @ (frame.b / size)
+    unmet = (frame.b / size) - left[:, :rank] @ target[:rank]
+    if np.abs(unmet * size).max(initial=0.0) > INCONSISTENT * max(1.0, float(np.abs(frame.b).max(initial=0.0))):
+        raise InfeasibleError({})
+    rows = np.arange(rank)
+    return Frame(right[:rank], target[:rank] / singular[:rank], frame.lower, frame.upper, rows, frame.columns)
+
+
+def acting(frame: Frame) -> Array:
+    """The frame's A (D, U) without effects that are rounding."""
+    row, column = np.nonzero(frame.A)
+    A = np.zeros(frame.A.shape)
+    value = without_rounding(frame.A[row, column][None], row, column, frame.b[None], frame.lower, frame.upper)
+    A[row, column] = value[0]
+    return A
+
+
+def reduce_frame(frame: Frame) -> tuple[Frame, Array]:
+    """Settle what needs no optimization; return the remaining frame and the settled x (NaN where still open).
+
+    Raises
+    ------
+    InfeasibleError
+        A determined unknown would pass its bounds, or nothing acts on a row that has a moment.
+    """
+    A = acting(frame)
+    row, column = np.nonzero(A)
+    value = A[row, column][None]
+    reduction = Reduction.of(row, column, value, *A.shape)
+    x, left, short = reduction.settle(value, frame.b[None], frame.lower, frame.upper)
+    if short.any():
+        raise InfeasibleError({int(frame.rows[row]): float(short[0, row]) for row in np.flatnonzero(short[0])})
+    rows, keep = reduction.open_rows, reduction.open_columns
+    bounds = frame.lower[keep], frame.upper[keep]
+    rest = Frame(A[np.ix_(rows, keep)], left[0, rows], *bounds, frame.rows[rows], frame.columns[keep])
+    return rest, np.where(keep, np.nan, x[0])
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Rows and columns that hang together, and the places within."""
+    """Rows and columns that are coupled, and the places within."""
 
     rows: Index
     columns: Index
@@ -42,7 +149,7 @@ class Block:
     column: Index
 
     def dense(self, value: Array, scale: Array) -> Array:
-        """A (T, D, N) of the block in y = scale · x; ``value`` (T, Q) and ``scale`` (T, U) of all."""
+        """A (T, D, N) of the block in y = scale · x; ``value`` (T, Q) and ``scale`` (T, U) of the whole balance."""
         shape = len(value), len(self.rows), len(self.columns)
         flat = np.zeros((shape[0], shape[1] * shape[2]))
         flat[:, self.row * shape[2] + self.column] = value[:, self.places] / scale[:, self.columns[self.column]]
@@ -51,9 +158,9 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Reduction:
-    """The order in which rows are settled, each by a column or by none (−1), and the blocks that are left.
+    """The order in which rows are settled, each by a column or by none (−1), and the blocks that remain.
 
-    ``asked`` are the rows and columns for which it mattered whether the one is settled by the other, and the answers.
+    ``pivots`` are the (row, column, whether the column settles the row) on which the order depends.
     """
 
     row: Index
@@ -62,24 +169,24 @@ class Reduction:
     open_rows: Mask
     open_columns: Mask
     blocks: tuple[Block, ...]
-    asked: tuple[tuple[int, int, bool], ...]
+    pivots: tuple[tuple[int, int, bool], ...]
 
     @classmethod
     def of(cls, row: Index, column: Index, value: Array, rows: int, columns: int) -> Reduction:
-        """From the places (Q,) at which A may be other than zero, and its values (T, Q) there."""
+        """From the places (Q,) at which A may be nonzero, and its values (T, Q) there."""
         acts = np.zeros((rows, columns), dtype=bool)
         acts[row, column] = True
         open_rows: Mask = np.ones(rows, dtype=bool)
         open_columns: Mask = np.asarray(acts.any(axis=0))
-        order, asked, candidates = [], [], open_rows.copy()
+        order, pivots, candidates = [], [], open_rows.copy()
         count = acts[:, open_columns].sum(axis=1)
         while (todo := np.flatnonzero(candidates & (count <= 1))).size:
             settled = int(todo[0])
             candidates[settled] = False
             left = int(np.argmax(acts[settled] & open_columns)) if count[settled] else -1
             if left >= 0:
-                asked.append((settled, left, _settles(row, column, value, settled, left)))
-                if not asked[-1][2]:
+                pivots.append((settled, left, _settles(row, column, value, settled, left)))
+                if not pivots[-1][2]:
                     continue
                 open_columns[left] = False
                 candidates |= open_rows & acts[:, left]
@@ -87,14 +194,14 @@ class Reduction:
             open_rows[settled] = candidates[settled] = False
             order.append((settled, left))
         blocks = _blocks(row, column, open_rows, open_columns)
-        return cls(row, column, tuple(order), open_rows, open_columns, blocks, tuple(asked))
+        return cls(row, column, tuple(order), open_rows, open_columns, blocks, tuple(pivots))
 
     def holds(self, value: Array) -> bool:
-        """Whether it is that of other values (T, Q) at the same places, too."""
-        return all(_settles(self.row, self.column, value, row, column) is answer for row, column, answer in self.asked)
+        """Whether the reduction is also that of other values (T, Q) at the same places."""
+        return all(_settles(self.row, self.column, value, row, column) is pivot for row, column, pivot in self.pivots)
 
     def settle(self, value: Array, b: Array, lower: Array, upper: Array) -> tuple[Array, Array, Array]:
-        """Settled unknowns x (T, U), what they leave of b (T, D), and what their rows are short of (T, D).
+        """Settled unknowns x (T, U), the remaining moments (T, D), and the shortfall of settled rows (T, D).
 
         ``value`` (T, Q), ``b`` (T, D), ``lower`` and ``upper`` (U,).
         """
@@ -112,81 +219,75 @@ class Reduction:
         return x, left, np.where(np.abs(short) > allowed[:, None], short, 0.0)
 
     def multipliers(self, value: Array, slope: Array, known: Array) -> Array:
-        """(T, D) with those of settled rows: what ``slope`` (T, U) of the cost asks of the unknown that settled it."""
+        """Multipliers (T, D), with those of settled rows from the ``slope`` (T, U) of the cost."""
         found = known.copy()
         for row, column in reversed(self.order):
             if column >= 0:
+                places = np.flatnonzero(self.column == column)
                 rest = slope[:, column].copy()
-                for place in np.flatnonzero((self.column == column) & (self.row != row)):
+                for place in places[self.row[places] != row]:
                     rest -= value[:, place] * found[:, self.row[place]]
-                effect = value[:, np.flatnonzero((self.column == column) & (self.row == row))[0]]
-                found[:, row] = rest / effect
+                found[:, row] = rest / value[:, places[self.row[places] == row][0]]
         return found
 
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Where the A of a problem's moment balance A x = b is not zero: muscle pairs, then reserve pairs."""
+    """The places (row, column) where A of a problem may be nonzero: muscle pairs, then reserves."""
 
+    problem: RedundancyProblem
     pairs: Index
-    effect_row: Index
-    effect_column: Index
+    row: Index
+    column: Index
 
     @classmethod
     def of(cls, problem: RedundancyProblem) -> Places:
-        """Muscles that have a moment arm and a gain in any frame, and reserves that act in any: where to look."""
-        geometry = problem.geometry
-        acts = (geometry.moment_arms != 0.0).any(axis=0) & (problem.max_force != 0.0).any(axis=0)[geometry.pair_muscle]
-        return cls(np.flatnonzero(acts), *np.nonzero((problem.reserves.effect != 0.0).any(axis=0)))
+        """Muscles that have a moment arm and a gain in any frame, and reserves that act in any frame."""
+        geometry, muscle = problem.geometry, problem.geometry.pair_muscle
+        pairs = np.flatnonzero(
+            (geometry.moment_arms != 0.0).any(axis=0) & (problem.max_force != 0.0).any(axis=0)[muscle]
+        )
+        row, reserve = np.nonzero((problem.reserves.effect != 0.0).any(axis=0))
+        row = np.concatenate([geometry.pair_coordinate[pairs], row])
+        return cls(problem, pairs, row, np.concatenate([muscle[pairs], len(problem.muscles) + reserve]))
 
-    def reduction(self, problem: RedundancyProblem, value: Array) -> Reduction:
-        """The structure of the frames whose values (T, Q) :meth:`system` gave."""
-        rows, columns = len(problem.coordinates), len(problem.actuators)
-        return Reduction.of(*self._where(problem), value, rows, columns)
+    def reduction(self, value: Array) -> Reduction:
+        """The reduction of the frames whose values (T, Q) :meth:`system` gave."""
+        return Reduction.of(self.row, self.column, value, len(self.problem.coordinates), len(self.problem.actuators))
 
-    def _where(self, problem: RedundancyProblem) -> tuple[Index, Index]:
-        """Row and column (Q,) of the places."""
-        geometry = problem.geometry
-        row = np.concatenate([geometry.pair_coordinate[self.pairs], self.effect_row])
-        return row, np.concatenate([geometry.pair_muscle[self.pairs], len(problem.muscles) + self.effect_column])
-
-    def system(self, problem: RedundancyProblem, keep: slice) -> tuple[Array, Array]:
+    def system(self, keep: slice) -> tuple[Array, Array]:
         """Values (T, Q) of A, without those that are rounding, and b (T, D) in some frames."""
-        geometry = problem.geometry
-        arms, muscle = geometry.moment_arms[keep], geometry.pair_muscle
-        effect = problem.reserves.frames(keep).effect[:, self.effect_row, self.effect_column]
-        pairs = len(self.pairs)
-        value = np.empty((len(arms), pairs + len(self.effect_row)))
+        problem, geometry = self.problem, self.problem.geometry
+        arms, muscle, pairs = geometry.moment_arms[keep], geometry.pair_muscle, len(self.pairs)
+        value = np.empty((len(arms), len(self.row)))
         np.multiply(arms[:, self.pairs], problem.max_force[keep][:, muscle[self.pairs]], out=value[:, :pairs])
-        value[:, pairs:] = effect
+        effect = problem.reserves.frames(keep).effect
+        value[:, pairs:] = effect[:, self.row[pairs:], self.column[pairs:] - len(problem.muscles)]
         b = problem.generalized_force[keep].copy()
         passive = problem.passive_force[keep]
         if passive.any():
             for pair, (row, column) in enumerate(zip(geometry.pair_coordinate, muscle, strict=True)):
                 b[:, row] -= arms[:, pair] * passive[:, column]
-        return without_rounding(value, *self._where(problem), b, *problem.bounds()), b
+        return without_rounding(value, self.row, self.column, b, *problem.bounds()), b
 
-    def dense(self, problem: RedundancyProblem, keep: slice) -> Array:
+    def dense(self, keep: slice) -> Array:
         """A (T, D, U) of :meth:`system`."""
-        value, b = self.system(problem, keep)
-        row, column = self._where(problem)
-        A = np.zeros((*b.shape, len(problem.actuators)))
-        A[:, row, column] = value
+        value, b = self.system(keep)
+        A = np.zeros((*b.shape, len(self.problem.actuators)))
+        A[:, self.row, self.column] = value
         return A
 
 
 def _settles(row: Index, column: Index, value: Array, settled: int, unknown: int) -> bool:
     """Whether an unknown's effect on a row is a pivot in every frame."""
     own = np.flatnonzero(column == unknown)
-    if own.size == 1:
-        return bool((value[:, own[0]] != 0.0).all())
     size = np.abs(value[:, own])
     pivot = size[:, row[own] == settled][:, 0]
     return bool(((pivot > 0.0) & (pivot >= PIVOT * size.max(axis=1))).all())
 
 
 def without_rounding(value: Array, row: Index, column: Index, b: Array, lower: Array, upper: Array) -> Array:
-    """Values (T, Q) with those set to 0 that, over the whole range of their unknowns, move no moment to speak of."""
+    """Values (T, Q), 0 in place of those that change no moment by more than rounding at any x within its bounds."""
     size, reach = np.abs(value), np.maximum(np.abs(lower), np.abs(upper))[column]
     limit = NEGLIGIBLE * np.maximum(1.0, np.abs(b).max(axis=1, initial=0.0))[:, None]
     bounded = np.isfinite(reach)

@@ -1,40 +1,43 @@
-"""solve_static: the front door of static optimization."""
+"""solve_static: static optimization of a redundancy problem."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, SolverError, explain
-from ..problem.costs import Cost, get_cost, scale_of_unknowns
+from ..options import documented
+from ..problem.costs import COSTS, Cost, get_cost, scale_of_unknowns
 from ..problem.problem import RedundancyProblem
-from ..solution.solution import RedundancySolution, Status, judge, verified
-from .again import solve_again
-from .batched import solve_batched
+from ..solution.solution import RedundancySolution, judge, verified
+from . import SOLVERS
 from .compliant import solve_compliant
-from .device import Device
-from .framewise import Found, solve_frames, unit_of_cost
-from .proof import prove
-from .start import Multipliers, is_solution, read_guess
+from .frames import Device, solve_frames
+from .options import StaticOptions
 
 Array = NDArray[np.float64]
-Solver = Literal["auto", "newton", "slsqp", "lsq_linear", "highs"]
-
-SOLVERS = ("auto", "newton", "slsqp", "lsq_linear", "highs")
 
 
+@dataclass(frozen=True, eq=False)
+class Multipliers:
+    """Multipliers (T, D), as of a solution, from which Newton's method starts; frames with NaN start cold."""
+
+    multipliers: Array
+
+
+@documented(StaticOptions)
 def solve_static(
     problem: RedundancyProblem,
     cost: str = "activation_power",
     exponent: float = 2,
     weights: ArrayLike | Mapping[str, float] | Literal["volume"] | None = None,
     tendon: Literal["rigid", "compliant"] = "rigid",
-    solver: Solver = "auto",
+    solver: str = "auto",
     device: str = "cpu",
     tolerance: float = 1e-9,
     on_failure: Literal["raise", "return"] = "raise",
@@ -42,77 +45,87 @@ def solve_static(
     initial_guess: ArrayLike | RedundancySolution | Multipliers | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RedundancySolution:
-    """Find the activations of least cost that meet the moments, frame by frame.
+    """Find the activations of least cost that produce the joint moments, frame by frame.
+
+    Each frame is an optimization problem of its own [1]_: minimise the cost subject to
+    Σ_i r_i F_i(a_i) + Σ_k f_k e_k = τ for every coordinate and to the bounds of the activations a and of the controls e
+    of the reserves.
 
     Parameters
     ----------
     problem
-        From :func:`osimopt.load_problem` or :meth:`RedundancyProblem.from_arrays`.
-    cost
-        ``activation_power`` Σ w a^p, ``sum_force`` Σ w F, ``sum_force_squared`` Σ w F²,
-        ``sum_stress_squared`` Σ w (F/pcsa)², ``sum_moment_ratio_cubed`` Σ w (F/Mmax)³, ``min_max`` max w a; F
-        is active muscle force.
-    exponent
-        p ≥ 1 of ``activation_power``.
-    weights
-        (M,) positive weights in place of the problem's, or those of some muscles by name. ``"volume"``:
-        max_isometric_force · optimal_fiber_length over their mean, a cost per volume of muscle.
-    tendon
-        ``"rigid"``: force is max_force · activation, plus passive_force where the problem has it. ``"compliant"``:
-        force of a fibre in equilibrium with its elastic tendon, passive force included, at the fibre speed of a rigid
-        tendon; for ``activation_power`` and ``min_max``. A De Groote tendon that its fibre would push is slack and
-        carries nothing; frames where a muscle has no equilibrium fail.
-    solver
-        ``"newton"`` (any p > 1): all frames at once on the dual problem; a frame whose answer is not proved optimal
-        goes to an interior-point method, at the limit of what can be met within what moments may be missed by, and
-        ``detail`` says so; without proof it is not solved. ``"slsqp"`` (any p > 1), frame by frame; ``"lsq_linear"``
-        (p = 2 where every coordinate has an unbounded reserve of its own), ``"highs"`` (linear costs). ``"auto"``
-        takes highs for linear costs, slsqp where activations are given as initial_guess, and newton otherwise;
-        ``provenance["solver"]["used"]`` says which.
-    device
-        Where newton computes: ``"cpu"`` (NumPy), ``"torch"`` (torch on the CPU), or what torch calls an accelerator:
-        ``"cuda"``, ``"cuda:1"``, …. In double precision everywhere.
-    tolerance
-        A frame whose moments are missed by more than tolerance · max(1 N·m, largest moment) is not
-        solved.
+        T frames, D coordinates and M muscles, from :func:`osimopt.load_problem` or
+        :meth:`RedundancyProblem.from_arrays`.
+    {options}
     on_failure
-        ``"raise"`` a :class:`SolverError` with the solution attached if any frame failed, or ``"return"`` it.
+        ``"raise"`` a :class:`SolverError` with the solution attached if any frame failed, or ``"return"`` the solution.
     initial_guess
         (M,) or (T, M) activations for slsqp to start from; by default each frame starts from the one before. Or
-        the solution of a problem like this one, with the same frames: newton starts from its multipliers, slsqp from
+        the solution of a similar problem with the same frames: newton starts from its multipliers, slsqp from
         its activations and controls.
     progress
-        Called with (frames done, frames in all).
+        Called with (frames done, number of frames).
 
     Returns
     -------
     RedundancySolution
         NaN and a :class:`Status` in frames that failed. Where the minimiser is not unique (linear costs with
-        muscles that can replace each other), ``unique`` is False and the answer is that of least
-        Σ a² + Σ e².
+        muscles that can replace each other), ``unique`` is False and the solution is that of least
+        Σ a² + Σ e². ``gap`` and ``activation_error`` (T,) bound the distance from the optimum (not for linear costs).
 
     Raises
     ------
     InputError
-        Unknown names or options that do not go together, before solving.
+        Unknown names or options that cannot be combined, before solving.
     SolverError
         Frames failed and ``on_failure="raise"``.
+
+    References
+    ----------
+    .. [1] Anderson & Pandy (2001), Static and dynamic optimization solutions for gait are practically equivalent,
+       doi:10.1016/S0021-9290(00)00155-X
+
+    Examples
+    --------
+    Two muscles with moment arms of 5 and 3 cm produce 12 N·m:
+
+    >>> import osimopt
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], 12.0)
+    >>> solution = osimopt.solve_static(problem)
+    >>> solution.activation.round(3)
+    array([[0.425, 0.153]])
+    >>> solution.muscle_force.round(1)
+    array([[212.5,  45.9]])
+    >>> bool(solution.gap[0] < 1e-12)
+    True
     """
-    problem, chosen = _prepare(problem, cost, exponent, weights, tendon, on_failure, tolerance)
-    method = _choose(solver, chosen, device, initial_guess is not None and not is_solution(initial_guess))
-    guess = read_guess(initial_guess, problem, method)
-    place = Device.of(device)
-    started = perf_counter()
+    chosen = get_cost(cost, exponent)
+    _check_options(tendon, on_failure, tolerance, chosen)
+    problem = problem if weights is None else problem.with_weights(weights)
+    name = _choose(solver, chosen, device, initial_guess is not None and not _has_multipliers(initial_guess))
+    method, place, started = SOLVERS[name], Device.of(device), perf_counter()
+    guess = _read_guess(initial_guess, problem, method.batched)
 
     def solve(problem: RedundancyProblem, guess: Array | None) -> RedundancySolution:
-        return _solve(problem, chosen, method, tolerance, guess, place, progress)
+        """Solve a problem whose forces are affine in activation."""
+        scale = scale_of_unknowns(problem, chosen)
+        if method.batched:
+            found = method.load()(problem, chosen, scale, guess, progress, place)
+        else:
+            found = solve_frames(problem, chosen, method.load(), scale, guess, progress)
+        activation, control, status = judge(problem, found.x, found.status, tolerance, found.detail)
+        terms = chosen.terms(problem, activation, control)  # NaN in frames that failed
+        return RedundancySolution(
+            problem, activation, control, status, found.iterations, found.unique, chosen.total(terms), terms,
+            found.gap, found.activation_error, found.detail, multipliers=found.multipliers if method.batched else None,
+        )  # fmt: skip
 
     solution = solve(problem, guess) if tendon == "rigid" else solve_compliant(problem, solve, guess)
     provenance = {
         **problem.provenance,
         "method": "static",
         "cost": {"name": cost, "exponent": chosen.exponent, "formula": chosen.formula, "source": chosen.source},
-        "solver": {"asked": solver, "used": method, "tolerance": tolerance, "tendon": tendon, "device": device},
+        "solver": {"asked": solver, "used": name, "tolerance": tolerance, "tendon": tendon, "device": device},
         "solve_seconds": perf_counter() - started,
     }
     solution = verified(replace(solution, provenance=provenance), problem.source)
@@ -125,65 +138,7 @@ def solve_static(
     return solution
 
 
-def _solve(
-    problem: RedundancyProblem,
-    cost: Cost,
-    method: str,
-    tolerance: float,
-    guess: Array | None,
-    device: Device,
-    progress: Callable[[int, int], None] | None,
-) -> RedundancySolution:
-    """Solve a problem whose forces are affine in activation, and judge the answer."""
-    scale = scale_of_unknowns(problem, cost)
-    if method == "newton":
-        found = _solve_batched(problem, cost, scale, guess, progress, device)
-    else:
-        found = solve_frames(problem, cost, method, scale, guess, progress)
-    activation, control, status = judge(problem, found.x, found.status, tolerance, found.detail)
-    terms = cost.terms(problem, activation, control)  # NaN in frames that failed
-    return RedundancySolution(
-        problem, activation, control, status, found.iterations, found.unique, cost.total(terms), terms,
-        found.gap, found.activation_error, found.detail,
-        multipliers=found.multipliers if method == "newton" else None,
-    )  # fmt: skip
-
-
-def _solve_batched(
-    problem: RedundancyProblem,
-    cost: Cost,
-    scale: Array,
-    start: Array | None,
-    progress: Callable[[int, int], None] | None,
-    device: Device,
-) -> Found:
-    """All frames at once; those that are not proved are solved again one by one."""
-    from threadpoolctl import threadpool_limits
-
-    p, unit = cost.exponent, unit_of_cost(problem, cost)
-    begin = None if start is None else start / unit[:, None]
-    with threadpool_limits(1):
-        batch = solve_batched(problem, p, scale, begin, progress, device)
-        batch.multipliers[~(scale > 0.0).any(axis=1)] = 0.0  # where nothing costs, no moment does
-        found = Found.nothing(len(problem), len(problem.actuators), len(problem.coordinates))
-        found.x, found.iterations, found.multipliers = batch.x, batch.steps, unit[:, None] * batch.multipliers
-        proof = prove(problem, p, scale, batch.x, batch.multipliers)
-        found.keep_proof(proof, unit)
-        found.status[proof.certified] = Status.SOLVED
-        for frame in np.flatnonzero(~proof.certified).tolist():
-            solve_again(found, problem, frame, cost, scale[frame], float(unit[frame]), bool(batch.infeasible[frame]))
-    return found
-
-
-def _prepare(
-    problem: RedundancyProblem,
-    cost: str,
-    exponent: float,
-    weights: ArrayLike | Mapping[str, float] | Literal["volume"] | None,
-    tendon: str,
-    on_failure: str,
-    tolerance: float,
-) -> tuple[RedundancyProblem, Cost]:
+def _check_options(tendon: str, on_failure: str, tolerance: float, cost: Cost) -> None:
     for name, value, allowed in (
         ("tendon", tendon, ("rigid", "compliant")),
         ("on_failure", on_failure, ("raise", "return")),
@@ -192,31 +147,60 @@ def _prepare(
             raise InputError(explain(f"{name} among {allowed}", repr(value), "Choose one of them."))
     if not (isinstance(tolerance, (int, float)) and 0.0 < tolerance < np.inf):
         raise InputError(explain("a positive tolerance", repr(tolerance), "1e-9 is the default."))
-    if tendon == "compliant" and cost not in ("activation_power", "min_max"):
-        fix = "The other costs are about forces that a rigid tendon makes affine in activation."
-        raise InputError(explain("cost 'activation_power' or 'min_max' with tendon='compliant'", repr(cost), fix))
-    if weights is not None:
-        problem = problem.with_weights(weights)
-    return problem, get_cost(cost, exponent)
+    if tendon == "compliant" and cost.scales_with:
+        names = " or ".join(repr(other.name) for other in COSTS.values() if not other.scales_with)
+        fix = "Use tendon='rigid': the cost depends on a force that is affine in activation."
+        raise InputError(explain(f"cost {names} with tendon='compliant'", repr(cost.name), fix))
 
 
 def _choose(solver: str, cost: Cost, device: str, guessed: bool) -> str:
-    """Name the solver; ``guessed`` where activations are given to start from."""
-    if solver not in SOLVERS:
-        raise InputError(explain(f"a solver among {', '.join(SOLVERS)}", repr(solver), "Choose one of them."))
-    chosen = solver
+    """Name of the solver; ``guessed`` where the initial guess is an array of activations."""
+    if solver not in ("auto", *SOLVERS):
+        names = ", ".join(("auto", *SOLVERS))
+        raise InputError(explain(f"a solver among {names}", repr(solver), "Choose one of them."))
+    suitable = [name for name, entry in SOLVERS.items() if entry.minimises(cost.exponent)]
+    name = solver
     if solver == "auto":
-        chosen = "highs" if cost.linear else "slsqp" if guessed else "newton"
-    if cost.linear != (chosen == "highs"):
-        right = "solver='highs'" if cost.linear else "solver='newton' or 'slsqp'"
-        raise InputError(explain(f"{right} for {cost.formula}", f"solver='{solver}'", "Leave it at 'auto'."))
-    if chosen == "newton" and guessed:
-        fix = "Give a solution of solver 'newton', or leave it out: the answer does not depend on it."
-        raise InputError(
-            explain("initial_guess=None or a solution for solver='newton'", "an array of activations", fix)
-        )
-    if chosen == "lsq_linear" and cost.exponent != 2.0:
-        raise InputError(explain("exponent 2 for solver='lsq_linear'", f"{cost.exponent:g}", "Use 'slsqp'."))
-    if device != "cpu" and chosen != "newton":
-        raise InputError(explain(f"device='cpu' for solver='{chosen}'", repr(device), "Only 'newton' has others."))
-    return chosen
+        name = next(name for name in suitable if not (guessed and SOLVERS[name].batched))
+    elif solver not in suitable:
+        right = f"solver={' or '.join(map(repr, suitable))} for {cost.formula}"
+        raise InputError(explain(right, f"solver={solver!r}", "Leave it at 'auto'."))
+    if guessed and SOLVERS[name].batched:
+        fix = f"Give a solution of solver {name!r}, or leave it out: the solution does not depend on it."
+        got = "an array of activations"
+        raise InputError(explain(f"initial_guess=None or a solution for solver={name!r}", got, fix))
+    if device != "cpu" and not SOLVERS[name].batched:
+        batched = " and ".join(repr(other) for other, entry in SOLVERS.items() if entry.batched)
+        fix = f"Other devices are for solver {batched}."
+        raise InputError(explain(f"device='cpu' for solver={name!r}", repr(device), fix))
+    return name
+
+
+def _has_multipliers(guess: object) -> TypeGuard[RedundancySolution | Multipliers]:
+    return isinstance(guess, (RedundancySolution, Multipliers))
+
+
+def _read_guess(
+    guess: ArrayLike | RedundancySolution | Multipliers | None, problem: RedundancyProblem, batched: bool
+) -> Array | None:
+    """The solver's start: multipliers (T, D) for batched solvers, unknowns (T, M + K) for the others."""
+    if guess is None:
+        return None
+    frames, muscles = len(problem), len(problem.muscles)
+    if not _has_multipliers(guess):
+        guess, shape = np.asarray(guess, dtype=float), (frames, muscles)
+        if guess.shape not in (shape, shape[1:]) or not np.isfinite(guess).all():
+            got = f"shape {guess.shape}" if guess.shape not in (shape, shape[1:]) else "NaN or infinity"
+            raise InputError(explain(f"finite initial_guess of shape {shape} or {shape[1:]}", got, "Give activations."))
+        return np.hstack([np.broadcast_to(guess, shape), np.zeros((frames, len(problem.reserves.names)))])
+    if batched:
+        start, shape, what = guess.multipliers, (frames, len(problem.coordinates)), "multipliers"
+    else:
+        start, shape, what = None, (frames, len(problem.actuators)), "unknowns"
+        if isinstance(guess, RedundancySolution):
+            start = np.nan_to_num(np.hstack([guess.activation, guess.reserve_control]))
+    if start is None or start.shape != shape:
+        got = f"no {what}" if start is None else f"shape {start.shape}"
+        fix = "Give the solution of solver 'newton' of a problem with these frames, coordinates and actuators."
+        raise InputError(explain(f"an initial_guess with {what} of shape {shape}", got, fix))
+    return start

@@ -25,7 +25,7 @@ from ..errors import InputError, SolverError, explain, some
 from ..problem.arrays import MuscleParameters
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import verified
-from ..static.device import Device
+from ..static.frames import Device
 from . import folder
 from .architecture import Architecture
 from .prediction import DynamicPrediction, predicted

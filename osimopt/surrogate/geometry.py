@@ -22,7 +22,7 @@ from ..errors import InputError, explain, some
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
 from ..polynomial.terms import list_exponents
 from ..problem.arrays import MuscleGeometry
-from ..static.device import Device
+from ..static.frames import Device
 from . import folder
 from .path_network import Corrections
 

@@ -20,10 +20,8 @@ from ..errors import InputError, SolverError, explain, some
 from ..problem.costs import Cost, get_cost
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, Status, moment_residual
-from ..static.device import Device
-from ..static.framewise import unit_of_cost
-from ..static.solve import solve_static
-from ..static.start import Multipliers
+from ..static.frames import Device, unit_of_cost
+from ..static.solve import Multipliers, solve_static
 from . import folder
 from .architecture import Architecture
 from .dual_network import FrameNetwork, SetNetwork, raw_features

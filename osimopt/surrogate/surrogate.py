@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import InputError, explain
 from ..problem.costs import get_cost
-from ..static.device import Device
+from ..static.frames import Device
 from . import folder
 from .architecture import Architecture
 from .dual_network import FrameNetwork, SetNetwork

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError, SolverError, explain
-from ..static.device import Device
+from ..static.frames import Device
 from .checkpoint import Checkpoint, digest
 from .optimizer import make_optimizer, rate_at
 from .options import TrainingOptions as TrainingOptions

@@ -115,8 +115,8 @@ def whiten(problem: RedundancyProblem, cost: Cost, device: str = "cpu") -> tuple
     """
     scale = scale_of_unknowns(problem, cost)
     places = Places.of(problem)
-    value, b = places.system(problem, slice(None))
-    reduction = places.reduction(problem, value)
+    value, b = places.system(slice(None))
+    reduction = places.reduction(value)
     low, high = problem.bounds()
     settled, left, _ = reduction.settle(value, b, low, high)
     rows = np.concatenate([block.rows for block in reduction.blocks] or [np.zeros(0, dtype=np.intp)])

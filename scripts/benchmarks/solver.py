@@ -76,7 +76,7 @@ def daqp_frames(problem: osimopt.RedundancyProblem, reduced: bool) -> Callable[[
     from qpsolvers import solve_qp
 
     places = Places.of(problem)
-    reduction = places.reduction(problem, places.system(problem, slice(None))[0])
+    reduction = places.reduction(places.system(slice(None))[0])
     acts = np.any(problem.moment_arm != 0.0, axis=(0, 2)) | (problem.reserves.effect != 0.0).any(axis=(0, 2))
     rows = reduction.open_rows if reduced else acts
     columns = reduction.open_columns if reduced else np.ones(len(problem.actuators), dtype=bool)

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from osimopt.problem.problem import RedundancyProblem
 from osimopt.solution.solution import moment_residual
-from osimopt.static.solve import solve_static
-from osimopt.static.start import Multipliers
+from osimopt.static.solve import Multipliers, solve_static
 from osimopt.training.training_data import pick
 
 from .simulation import COORDINATES, FRAMES, problem_of

@@ -1,8 +1,8 @@
-"""Draws of muscle parameters, and the problems they make.
+"""Random muscle parameters, and the problems with these parameters.
 
-A sample is one subject: each parameter of each muscle has one factor that holds in every frame. Where fibre or tendon
-lengths are drawn, maximum forces are computed anew from the muscles' curves; where only strengths, moment arms or
-moments are, they are scaled.
+A sample is one subject: each parameter of each muscle has one factor, the same in every frame. Where fibre or tendon
+lengths are drawn, maximum forces are recomputed from the muscles' curves; strengths, moment arms and moments are only
+scaled.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 #: A relative standard deviation, one by name, or a function of a generator and a shape that returns factors.
 Spread = float | Mapping[str, float] | Callable[[np.random.Generator, tuple[int, ...]], ArrayLike]
 
-#: Parameters that max_force is computed from, and all that can be uncertain; the order decides the draws.
+#: Parameters that max_force is computed from, and all that can be uncertain; the order determines the random numbers.
 FIBRE = ("optimal_fiber_length", "tendon_slack_length", "pennation_angle")
 PARAMETERS = ("max_isometric_force", *FIBRE, "moment_arm", "generalized_force")
 #: Relative to the strongest muscle; a problem whose max_force differs by more is not that of its parameters.
@@ -40,7 +40,7 @@ class Draws:
 
     @classmethod
     def of(cls, problem: RedundancyProblem, uncertainty: Mapping[str, Spread], samples: int, seed: int) -> Draws:
-        """Draw; a parameter's factors depend on the seed and its own spread, not on what else is uncertain."""
+        """Draw; a parameter's factors depend on the seed and its own spread, not on the other uncertain parameters."""
         if unknown := [name for name in uncertainty if name not in PARAMETERS]:
             raise InputError(explain(f"uncertain parameters among {', '.join(PARAMETERS)}", some(unknown), "Rename."))
         if not uncertainty:
@@ -56,16 +56,12 @@ class Draws:
         return cls(factors, samples, _pennation(problem) if fibre else "opensim")
 
     def subjects(self, problem: RedundancyProblem, keep: slice) -> RedundancyProblem:
-        """The samples ``keep``, one after the other along time, as one problem of S T frames."""
+        """The samples ``keep``, concatenated along time, as one problem of S T frames."""
         count = len(range(*keep.indices(self.samples)))
         max_force, passive = self._forces(problem, keep, count)
         strength = self._each("max_isometric_force", keep)
-        geometry = replace(
-            problem.geometry,
-            moment_arms=_stacked(problem.geometry.moment_arms * self._each("moment_arm", keep), count),
-            length=None,
-            lengthening_speed=None,
-        )
+        arms = _stacked(problem.geometry.moment_arms * self._each("moment_arm", keep), count)
+        geometry = replace(problem.geometry, moment_arms=arms, length=None, lengthening_speed=None)
         reserves = problem.reserves
         if len(reserves.effect) > 1:
             reserves = replace(reserves, effect=np.tile(reserves.effect, (count, 1, 1)))
@@ -126,7 +122,7 @@ def _factors(name: str, spread: Spread, columns: tuple[str, ...], samples: int, 
 
 
 def _pennation(problem: RedundancyProblem) -> Literal["opensim", "corrected"]:
-    """How the problem's max_force follows from its muscles' parameters; it must."""
+    """The pennation option under which max_force follows from the muscles' parameters; raises if there is none."""
     length, speed, parameters = problem.geometry.length, problem.geometry.lengthening_speed, problem.parameters
     fix = f"Load it with osimopt.load_problem, or leave {', '.join(FIBRE)} certain."
     if parameters is None or length is None or speed is None:
@@ -142,7 +138,7 @@ def _pennation(problem: RedundancyProblem) -> Literal["opensim", "corrected"]:
         if _same(gain, problem.max_force):
             return pennation
         off = min(off, float(np.abs(gain - problem.max_force).max()))
-    got = f"one that differs by up to {off:.3g} N"
+    got = f"max_force that differs by up to {off:.3g} N"
     raise InputError(explain("max_force that follows from the muscles' parameters", got, fix))
 
 
