@@ -31,7 +31,7 @@ from .options import (
     read_reserves,
 )
 from .stopping import stoppable
-from .terminal import print_tally, progress, say, say_warning
+from .terminal import print_summary, progress, say, say_warning
 
 if TYPE_CHECKING:
     from ..solution.solution import RedundancySolution
@@ -198,14 +198,14 @@ def _solve_static(out: Path, overwrite: bool, read: dict[str, Any], how: dict[st
         last[:] = [solution]
 
     with progress("Reading and solving") as moved:
-        tally, provenance = solve_to_folder(
+        summary, provenance = solve_to_folder(
             out, solve=how, overwrite=overwrite, progress=moved, on_piece=remember, **read
         )
-    if len(last[0].time) == tally.frames:
+    if len(last[0].time) == summary.frames:
         figures.draw_solution(last[0], out / "solution.png")
-    print_tally(tally, provenance)
+    print_summary(summary, provenance)
     say(f"\nWritten to {out.absolute()}")
-    if tally.solved < tally.frames:
+    if summary.solved < summary.frames:
         raise typer.Exit(1)
 
 

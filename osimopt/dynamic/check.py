@@ -28,7 +28,7 @@ SENSIBLE = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
-class Check:
+class ForwardCheck:
     """Forward integration of the excitations beside the solution, at its N points; NaN where integration failed.
 
     ``activation`` (N, M) and ``muscle_force`` (N, M) in N are those of the integration. ``activation_error`` (M,) is
@@ -82,7 +82,7 @@ class Check:
         }
 
 
-def check_answer(nodes: Nodes, unknowns: Unknowns) -> Check:
+def check_answer(nodes: Nodes, unknowns: Unknowns) -> ForwardCheck:
     """Integrate the muscles from the first point with the excitations found, and compare.
 
     Never raises: where integration fails there is NaN, and a finding.
@@ -98,7 +98,7 @@ def check_answer(nodes: Nodes, unknowns: Unknowns) -> Check:
         local = np.maximum(local, np.abs(ends[..., 1] - unknowns.force[mesh.points[:, -1]]))
     difference = force - expected
     peak = np.abs(expected).max(axis=0)
-    return Check(
+    return ForwardCheck(
         muscles=problem.muscles,
         coordinates=problem.coordinates,
         activation=activation,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from .check import Check
+    from .check import ForwardCheck
 
 Array = NDArray[np.float64]
 #: Share of its strength by which a muscle pushes before that is said.
@@ -50,7 +50,7 @@ class DynamicSolution(RedundancySolution):
     mesh_edges
         (n + 1,) s.
     check
-        What forward integration of the excitations gives (:class:`osimopt.dynamic.check.Check`).
+        What forward integration of the excitations gives (:class:`osimopt.dynamic.check.ForwardCheck`).
     """
 
     excitation: Array = field(default_factory=lambda: np.zeros((0, 0)))
@@ -60,7 +60,7 @@ class DynamicSolution(RedundancySolution):
     integrals: dict[str, float] = field(default_factory=dict)
     emg_scale: dict[str, float] = field(default_factory=dict)
     mesh_edges: Array = field(default_factory=lambda: np.zeros(0))
-    check: Check | None = None
+    check: ForwardCheck | None = None
 
     @property
     def quantities(self) -> tuple[str, ...]:

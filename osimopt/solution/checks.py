@@ -28,7 +28,7 @@ OWN_RULE = "osimopt's rule; OpenSim's checklist allows 10 %"
 
 
 @dataclass(frozen=True)
-class Gate:
+class Check:
     """One limit: what it is about, what was found, whether that is within it (None: cannot be decided)."""
 
     name: str
@@ -66,7 +66,7 @@ class Peaks:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """The numbers that gates judge; those of consecutive pieces add up.
+    """The numbers that checks judge; those of consecutive pieces add up.
 
     ``moment`` are peaks of the generalized forces on the D coordinates, ``carried`` of what all reserves together
     produced there; ``served`` (D,) says where muscles act. ``provenance`` has the units of the generalized forces
@@ -115,14 +115,14 @@ class Evidence:
         """Unit of the generalized force on a coordinate, where the model gave it."""
         return str(self.provenance.get("units", {}).get(self.coordinates[place], "N·m (N)"))
 
-    def gates(self) -> list[Gate]:
+    def checks(self) -> list[Check]:
         """Frames, loads, reserves and residuals."""
         span = f" ({self.start:g} to {self.end:g} s)" if self.frames else ""
         found = f"{self.solved} of {self.frames}{span}"
-        frames = Gate("frames solved", found, "all", self.solved == self.frames, "")
+        frames = Check("frames solved", found, "all", self.solved == self.frames, "")
         return [frames, *self._self_check(), *self._loads(), self._reserves(), *self._residuals()]
 
-    def _self_check(self) -> list[Gate]:
+    def _self_check(self) -> list[Check]:
         """What OpenSim was asked a second time (``provenance["self_check"]``); what differs was refused."""
         parts = self.provenance.get("self_check", {})
         if "model" not in parts:
@@ -135,9 +135,9 @@ class Evidence:
         found = [f"{name} to {size:.1g}" for name, size in done.items()]
         found += [f"not the {name} ({own['not_checked']})" for name, own in parts.items() if name not in done]
         passes = True if len(done) == len(parts) else None
-        return [Gate("OpenSim asked twice", ", ".join(found), "agreement to 1e-06", passes, "")]
+        return [Check("OpenSim asked twice", ", ".join(found), "agreement to 1e-06", passes, "")]
 
-    def _loads(self) -> list[Gate]:
+    def _loads(self) -> list[Check]:
         """Of a free base: loads that do not cover every frame are refused before anything is solved."""
         if not self.floating:
             return []
@@ -145,21 +145,21 @@ class Evidence:
         given = {"external_loads": "external loads in every frame", "generalized_force": "moments from a file"}
         found = next((text for name, text in given.items() if name in inputs), None)
         limit = "ground reactions in every frame"
-        return [Gate("loads cover", found or "no ground reactions were given", limit, True if found else None, "")]
+        return [Check("loads cover", found or "no ground reactions were given", limit, True if found else None, "")]
 
-    def _reserves(self) -> Gate:
+    def _reserves(self) -> Check:
         name, limit = "largest reserve", f"≤ {percent(RESERVE_SHARE)} of its peak moment"
         share = self.reserve_share
         if not self.solved:
-            return Gate(name, "no frame solved", limit, False, OWN_RULE)
+            return Check(name, "no frame solved", limit, False, OWN_RULE)
         if not share.any():
-            return Gate(name, "none where muscles act", limit, True, OWN_RULE)
+            return Check(name, "none where muscles act", limit, True, OWN_RULE)
         worst = int(share.argmax())
         sizes = f"{digits(self.carried.size[worst])} of {digits(self.moment.size[worst])} {self.unit(worst)}"
         more = int((share > RESERVE_SHARE).sum()) - 1
         found = f"{percent(share[worst])} of {self.coordinates[worst]} ({sizes}, at {self.carried.time[worst]:g} s)"
         found += f" and {more} more above the limit" if more > 0 else ""
-        return Gate(name, found, limit, bool(share[worst] <= RESERVE_SHARE), OWN_RULE)
+        return Check(name, found, limit, bool(share[worst] <= RESERVE_SHARE), OWN_RULE)
 
     def residual(self, unit: str) -> float | None:
         """Peak residual force ("N") or moment ("N·m") on a free base; None without one."""
@@ -170,7 +170,7 @@ class Evidence:
         own = [place for place in self.floating if self.unit(place) == unit]
         return max(own, key=lambda place: float(self.moment.size[place]), default=None)
 
-    def _residuals(self) -> list[Gate]:
+    def _residuals(self) -> list[Check]:
         found = []
         for name, unit, limit in (("residual force", "N", PEAK_FORCE), ("residual moment", "N·m", PEAK_MOMENT)):
             worst = self._worst_residual(unit)
@@ -179,21 +179,21 @@ class Evidence:
                     float(self.moment.size[worst]),
                     f"{self.coordinates[worst]} at {self.moment.time[worst]:g} s",
                 )
-                found.append(Gate(name, f"{digits(peak)} {unit} ({where})", f"≤ {limit:g} {unit}", peak <= limit))
+                found.append(Check(name, f"{digits(peak)} {unit} ({where})", f"≤ {limit:g} {unit}", peak <= limit))
         if found or "floating" in self.provenance:
             return found
-        return [Gate("residuals", "no free base is known", f"≤ {PEAK_FORCE:g} N, {PEAK_MOMENT:g} N·m", None)]
+        return [Check("residuals", "no free base is known", f"≤ {PEAK_FORCE:g} N, {PEAK_MOMENT:g} N·m", None)]
 
 
-def gates(result: Result, keep: NDArray[np.bool_] | None = None) -> list[Gate]:
+def checks_of(result: Result, keep: NDArray[np.bool_] | None = None) -> list[Check]:
     """The checks of a result, or of those of its frames (T,) that are kept."""
     keep = np.ones(len(result.time), dtype=bool) if keep is None else keep
     if keep.all() and "checks" in result.summary:
-        return [Gate(**one) for one in result.summary["checks"]]
+        return [Check(**one) for one in result.summary["checks"]]
     return Evidence.of(
         result.time[keep], result.solved[keep], result.coordinates, result.served, result.generalized_force[keep],
         result.carried[keep], result.summary,
-    ).gates()  # fmt: skip
+    ).checks()  # fmt: skip
 
 
 def percent(share: float) -> str:

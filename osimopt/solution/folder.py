@@ -80,7 +80,7 @@ def write_pieces(
 ) -> tuple[Summary, dict[str, Any]]:
     """Write solutions of consecutive pieces of one motion as one result folder, holding one piece at a time.
 
-    ``frames`` is their number in all. The folder appears whole or not at all. Returns the tally of all, and their
+    ``frames`` is their number in all. The folder appears whole or not at all. Returns the summary of all, and their
     provenance.
     """
     closed: list[tuple[Summary, dict[str, Any]]] = []
@@ -184,7 +184,7 @@ class ResultWriter:
 
     def __init__(self, folder: Path, frames: int) -> None:
         self.folder, self.frames = folder, frames
-        self.tally: Summary | None = None
+        self.summary: Summary | None = None
         self._provenance: dict[str, Any] = {}
         self._said: list[str] = []
 
@@ -192,7 +192,7 @@ class ResultWriter:
         """Append the frames of a solution."""
         import pandas as pd
 
-        first = self.tally is None
+        first = self.summary is None
         for quantity in solution.quantities:
             self._append(quantity, solution.to_dataframe(quantity))  # type: ignore[arg-type]
         moments = pd.DataFrame(
@@ -206,10 +206,10 @@ class ResultWriter:
         if first and (added := handover.added_actuators(solution.problem)):
             (self.folder / "reserves.xml").write_text(added, encoding="utf-8")
         frame_table(solution).to_csv(self.folder / "status.csv", mode="a", header=first, index=False)
-        tally = Summary.of(solution)
-        known = {*tally.findings(), *self._said}
+        summary = Summary.of(solution)
+        known = {*summary.findings(), *self._said}
         self._said += [line for line in solution.findings() if line not in known]
-        self.tally = tally if self.tally is None else self.tally + tally
+        self.summary = summary if self.summary is None else self.summary + summary
         seconds = self._provenance.get("solve_seconds", 0.0) + solution.provenance.get("solve_seconds", 0.0)
         self._provenance = {**solution.provenance, "solve_seconds": seconds, "pcsa_cm2": areas(solution)}
 
@@ -220,21 +220,21 @@ class ResultWriter:
             file.write(head + table_rows(table.index.to_numpy(), table.to_numpy()))
 
     def close(self) -> tuple[Summary, dict[str, Any]]:
-        """Write ``solution.json``; return the tally and the provenance of all."""
-        if self.tally is None or self.tally.frames != self.frames:
-            got = "none" if self.tally is None else str(self.tally.frames)
+        """Write ``solution.json``; return the summary and the provenance of all."""
+        if self.summary is None or self.summary.frames != self.frames:
+            got = "none" if self.summary is None else str(self.summary.frames)
             raise InputError(explain(f"{self.frames} frames to write", got, "Add every piece.", self.folder))
-        summary = self.tally.summary()
-        summary["findings"] += self._said
-        write_json({**summary, **self._provenance}, self.folder / "solution.json")
-        return self.tally, self._provenance
+        written = self.summary.to_dict()
+        written["findings"] += self._said
+        write_json({**written, **self._provenance}, self.folder / "solution.json")
+        return self.summary, self._provenance
 
 
 def summary_of(solution: RedundancySolution) -> dict[str, Any]:
     """What ``solution.json`` says of a solution."""
-    summary = Summary.of(solution).summary()
-    summary["findings"] += [line for line in solution.findings() if line not in summary["findings"]]
-    return {**summary, **solution.provenance, "pcsa_cm2": areas(solution)}
+    written = Summary.of(solution).to_dict()
+    written["findings"] += [line for line in solution.findings() if line not in written["findings"]]
+    return {**written, **solution.provenance, "pcsa_cm2": areas(solution)}
 
 
 def areas(solution: RedundancySolution) -> dict[str, float]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import some
-from .checks import RESERVE_SHARE, Evidence, Gate, percent
+from .checks import RESERVE_SHARE, Check, Evidence, percent
 
 if TYPE_CHECKING:
     from ..problem.problem import RedundancyProblem
@@ -122,9 +122,9 @@ class Summary:
         """How many of them were solved."""
         return sum(count for status, count in self.counts.items() if status.ok)
 
-    def gates(self) -> list[Gate]:
+    def checks(self) -> list[Check]:
         """The checks: frames, loads, reserves, residuals."""
-        return self.evidence.gates()
+        return self.evidence.checks()
 
     def reserve_share(self) -> dict[str, tuple[str, float]]:
         """By reserve: the coordinate it acts on most, and its peak there as a share of that coordinate's peak moment.
@@ -180,13 +180,13 @@ class Summary:
             said.append(f"{what} (frames): {some(powerless, 12)}; their fibres are too short or shorten too fast{why}.")
         return said + list(self.notices)
 
-    def summary(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain data for ``solution.json``."""
         muscles = self.names[0]
         return {
             "frames": self.frames,
             "status": {status.name.lower(): count for status, count in self.counts.items()},
-            "checks": [asdict(gate) for gate in self.gates()],
+            "checks": [asdict(check) for check in self.checks()],
             "moment_residual_max": self.residual if self.solved else None,
             "objective_mean": self.objective / self.solved if self.solved else None,
             "peak_force_N": {m: round(float(f), 3) for m, f in zip(muscles, self.force, strict=True) if np.isfinite(f)},
