@@ -150,7 +150,7 @@ def _row(solution: RedundancySolution, compared: EmgComparison | None) -> dict[s
     share = float(evidence.reserve_share[worst])
     checks = (*summary.checks(), *(compared.gates if compared else ()))
     failed = [check.name for check in checks if check.passes is False]
-    lost = next(iter(solution.findings()), "") if summary.solved < summary.frames else ""
+    lost = next(iter(summary.findings()), "") if summary.solved < summary.frames else ""
     return {
         "status": "solved" if summary.solved == summary.frames else "partly" if summary.solved else "failed",
         "reason": lost,

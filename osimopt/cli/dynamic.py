@@ -164,7 +164,7 @@ def print_dynamic(solution: DynamicSolution) -> None:
     from ..solution.summary import Summary
 
     more = [_objective(solution), _mesh(solution), *_integrated(solution)]
-    print_summary(Summary.of(solution), solution.provenance, more, solution.findings())
+    print_summary(Summary.of(solution), solution.provenance, more)
 
 
 def _integrated(solution: DynamicSolution) -> list[str]:

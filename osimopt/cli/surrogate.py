@@ -96,7 +96,7 @@ def solve_to_folder(out: Path, overwrite: bool, read: Mapping[str, Any], how: Ma
         solution = solve_by_surrogate(problem, network, how.get("fallback", "exact"), progress=moved_on)
     folder = solution.write(out, overwrite=overwrite)
     figures.draw_solution(solution, folder / "solution.png")
-    print_summary(Summary.of(solution), solution.provenance, findings=solution.findings())
+    print_summary(Summary.of(solution), solution.provenance)
     say(f"\nWritten to {folder}")
     if not solution.success:
         raise typer.Exit(1)

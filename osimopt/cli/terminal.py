@@ -106,10 +106,8 @@ def print_checks(checks: Sequence[Check]) -> None:
         console.print(f"{verdict}  {escape(f'{check.name}: {check.found}')}{limit}", soft_wrap=True, highlight=False)
 
 
-def print_summary(
-    summary: Summary, provenance: Mapping[str, Any], more: Sequence[str] = (), findings: Sequence[str] | None = None
-) -> None:
-    """Forces of the strongest muscles, ``more`` lines, the checks, and every finding (default: the summary's)."""
+def print_summary(summary: Summary, provenance: Mapping[str, Any], more: Sequence[str] = ()) -> None:
+    """Forces of the strongest muscles, ``more`` lines, the checks, and every finding."""
     muscles = summary.names[0]
     say(f"{summary.solved} of {summary.frames} frames solved, cost {provenance['cost']['formula']}, "
         f"solver {provenance['solver']['used']}, {provenance['solve_seconds']:.2f} s.")  # fmt: skip
@@ -137,5 +135,5 @@ def print_summary(
     print_checks(summary.checks())
     for warning in provenance.get("warnings", []):
         say_warning(warning)
-    for finding in summary.findings() if findings is None else findings:
+    for finding in summary.findings():
         say_warning(finding)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain
-from ..solution.checks import Check, checks_of
+from ..solution.checks import COVERED, Check, checks_of
 from ..solution.reader import Result
 from . import metrics
 from .antagonists import antagonists, co_contraction_table
@@ -38,8 +38,6 @@ ACTIVATION, DEACTIVATION = 0.015, 0.060
 SUSPICIOUS, GAIN = 0.6, 0.15
 #: s by which a simulation may be early before clocks are doubted.
 EARLY = 0.03
-#: Share of the solution's time that EMG must cover.
-COVERED = 0.9
 
 
 def compare_emg(

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..adapters.records import ForceRecord
 from ..files.storage import write_atomically
+from ..solution.checks import AT_BOUND
 from ..solution.solution import RedundancySolution, Status
-from ..solution.summary import AT_BOUND, Summary
+from ..solution.summary import Summary
 
 Array = NDArray[np.float64]
 

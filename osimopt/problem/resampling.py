@@ -35,8 +35,6 @@ AROUND = 4
 #: By how much halving the step makes a quintic spline better at most.
 MOST_GAIN = 2.0**6
 
-#: How the reason begins where a model that should have answered did not.
-_SILENT = "the model did not answer"
 _REMEDY = "Read the motion at a higher rate, or keep the model at hand (load_problem without its cache)."
 
 
@@ -45,21 +43,23 @@ def resample(problem: RedundancyProblem, times: ArrayLike) -> RedundancyProblem:
     at = _checked(problem.time, times)
     if len(at) == len(problem) and np.abs(at - problem.time).max() <= TIME_SLACK:
         return problem
-    made, why = _ask_source(problem, at)
-    told: dict[str, Any] = {"by": "model", "why": why, "frames": len(problem)}
-    warnings = list(problem.provenance.get("warnings", ()))
+    failed = ""
+    try:
+        made, why = _ask_source(problem, at)
+    except (OsimoptError, OSError) as error:
+        made, why = None, f"the model did not answer: {error}"
+        failed = f"Arrays at other times are splines: {why}"
     between = at[~_known(problem.time, at)]
-    if made is None:
-        told["by"] = "spline" if between.size else "frames"
-        told["error"], said = _estimate(problem, between) if between.size else (None, [])
-        resampled = _by_spline(problem, at)
+    known: dict[str, Any] = {"by": "model", "why": why, "frames": len(problem)}
+    if made is not None:
+        warnings, resampled = list(made.provenance.get("warnings", ())), _by_source(problem, made)
     else:
-        said = list(made.provenance.get("warnings", ()))
-        resampled = _by_source(problem, made)
-    if why.startswith(_SILENT) and between.size:
-        said.append(f"Arrays at other times are splines: {why}")
-    warnings += [line for line in said if line not in warnings]
-    return replace(resampled, provenance={**problem.provenance, "resampling": told, "warnings": warnings})
+        known["by"] = "spline" if between.size else "frames"
+        known["error"], warnings = _estimate(problem, between) if between.size else (None, [])
+        resampled = _by_spline(problem, at)
+        warnings += [failed] if failed and between.size else []
+    warnings = list(dict.fromkeys([*problem.provenance.get("warnings", ()), *warnings]))
+    return replace(resampled, provenance={**problem.provenance, "resampling": known, "warnings": warnings})
 
 
 def _checked(time: Array, times: ArrayLike) -> Array:
@@ -90,8 +90,8 @@ def _known(time: Array, times: Array) -> NDArray[np.bool_]:
 def _ask_source(problem: RedundancyProblem, times: Array) -> tuple[RedundancyProblem | None, str]:
     """The source's problem at these times, or None and why not.
 
-    Who replaces an array of a problem means it. A source may have a fingerprint of what was read; of others the first,
-    the middle and the last frame show most such changes.
+    Arrays of a problem that were replaced are kept. A source may have a fingerprint of what was read; of others the
+    first, the middle and the last frame show most such changes.
     """
     if problem.source is None:
         return None, "the model is not at hand"
@@ -100,10 +100,7 @@ def _ask_source(problem: RedundancyProblem, times: Array) -> tuple[RedundancyPro
         return None, why
     frames = np.unique([0, len(problem) // 2, len(problem) - 1])
     asked = np.union1d(times, problem.time[frames])  # in one go: a model is loaded anew with the loads of its times
-    try:
-        made = problem.source.at(asked)
-    except (OsimoptError, OSError) as error:
-        return None, f"{_SILENT}: {error}"
+    made = problem.source.at(asked)
     if why := _differs(problem, made):
         return None, why
     return made.frames(np.searchsorted(asked, times)), "the model is at hand"

@@ -23,6 +23,31 @@ Array = NDArray[np.float64]
 RESERVE_SHARE = 0.05
 #: Peak residual force (N) and moment (N·m) on a free base, the upper ends of the ranges in OpenSim's checklist.
 PEAK_FORCE, PEAK_MOMENT = 25.0, 75.0
+#: Share of the solution's time that EMG must cover: a gap of a tenth hides no phase of a stride.
+COVERED = 0.9
+#: Activation beyond a bound that still counts as on it: rounding of an answer that was clipped is 1e-16.
+BOUND_TOLERANCE = 1e-9
+#: N·m (N of a translation) that the largest moment of a frame counts as at least in the tolerance of its residual:
+#: a share of a smaller one would be rounding.
+LEAST_MOMENT = 1.0
+#: Activation this near to its upper bound is on it: interior-point solvers end that far from their bounds.
+AT_BOUND = 1e-6
+#: Share of its strength by which a muscle must push on its tendon to be named; less is the tolerance of collocation.
+PUSH = 1e-4
+#: By how much forward integration may depart from a dynamic solution: in activation, and in shares of each muscle's
+#: peak force. Curves that differ by 1 % cannot be told apart by eye.
+INTEGRATION_LIMITS = {"activations": 0.01, "forces": 0.01}
+#: The mesh_tolerance that is proposed where it departs: this share of the one that would just do, and no less than the
+#: errors of the integrator itself.
+MARGIN, SENSIBLE = 0.5, 1e-5
+#: Share of its strength that a muscle's peak force counts as at least there: 1 % of the peak of an idle muscle is
+#: nothing.
+IDLE = 0.05
+#: Share of the samples of an uncertainty without an answer above which a frame is named: one in a hundred moves the
+#: 5th and 95th percentiles by less than their own error.
+FAILED_SHARE = 0.01
+#: What a share divides by at least, N·m or N: no moment at all gives no share.
+LEAST = 1e-12
 CHECKLIST = "OpenSim's simulation checklist; Hicks et al. (2015), doi:10.1115/1.4029304"
 OWN_RULE = "osimopt's rule; OpenSim's checklist allows 10 %"
 
@@ -109,7 +134,7 @@ class Evidence:
     @property
     def reserve_share(self) -> Array:
         """(D,) peak of what reserves carry as a share of the peak moment; 0 where no muscle acts."""
-        return np.where(self.served, self.carried.size / np.maximum(self.moment.size, 1e-12), 0.0)
+        return np.where(self.served, self.carried.size / np.maximum(self.moment.size, LEAST), 0.0)
 
     def unit(self, place: int) -> str:
         """Unit of the generalized force on a coordinate, where the model gave it."""

@@ -186,7 +186,6 @@ class ResultWriter:
         self.folder, self.frames = folder, frames
         self.summary: Summary | None = None
         self._provenance: dict[str, Any] = {}
-        self._said: list[str] = []
 
     def add(self, solution: RedundancySolution) -> None:
         """Append the frames of a solution."""
@@ -207,8 +206,6 @@ class ResultWriter:
             (self.folder / "reserves.xml").write_text(added, encoding="utf-8")
         frame_table(solution).to_csv(self.folder / "status.csv", mode="a", header=first, index=False)
         summary = Summary.of(solution)
-        known = {*summary.findings(), *self._said}
-        self._said += [line for line in solution.findings() if line not in known]
         self.summary = summary if self.summary is None else self.summary + summary
         seconds = self._provenance.get("solve_seconds", 0.0) + solution.provenance.get("solve_seconds", 0.0)
         self._provenance = {**solution.provenance, "solve_seconds": seconds, "pcsa_cm2": areas(solution)}
@@ -224,17 +221,13 @@ class ResultWriter:
         if self.summary is None or self.summary.frames != self.frames:
             got = "none" if self.summary is None else str(self.summary.frames)
             raise InputError(explain(f"{self.frames} frames to write", got, "Add every piece.", self.folder))
-        written = self.summary.to_dict()
-        written["findings"] += self._said
-        write_json({**written, **self._provenance}, self.folder / "solution.json")
+        write_json({**self.summary.to_dict(), **self._provenance}, self.folder / "solution.json")
         return self.summary, self._provenance
 
 
 def summary_of(solution: RedundancySolution) -> dict[str, Any]:
     """What ``solution.json`` says of a solution."""
-    written = Summary.of(solution).to_dict()
-    written["findings"] += [line for line in solution.findings() if line not in written["findings"]]
-    return {**written, **solution.provenance, "pcsa_cm2": areas(solution)}
+    return {**Summary.of(solution).to_dict(), **solution.provenance, "pcsa_cm2": areas(solution)}
 
 
 def areas(solution: RedundancySolution) -> dict[str, float]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain
 from ..problem.problem import RedundancyProblem, Source
-from .summary import Summary
+from .checks import BOUND_TOLERANCE, LEAST_MOMENT
+from .summary import Finding, Summary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
-
-#: Activation beyond a bound that still counts as on it: rounding of an answer that was clipped is 1e-16.
-BOUND_TOLERANCE = 1e-9
 
 Solution = TypeVar("Solution", bound="RedundancySolution")
 Quantity = Literal["activation", "muscle_force", "reserve_force"]
@@ -108,6 +107,9 @@ class RedundancySolution:
     provenance: dict[str, Any] = field(default_factory=dict)
     multipliers: Array | None = None
 
+    #: What to do about failed frames, where that is not what their status says.
+    remedies: ClassVar[Mapping[Status, str]] = {}
+
     def __repr__(self) -> str:
         """Return one line: what was solved, how, and how many frames."""
         cost, solver = (self.provenance.get(name, {}) for name in ("cost", "solver"))
@@ -165,6 +167,10 @@ class RedundancySolution:
     def findings(self) -> list[str]:
         """What a careful reader should know, in sentences: failures first, then reserves, muscles, and the input."""
         return Summary.of(self).findings()
+
+    def more_findings(self) -> list[Finding]:
+        """Findings that only this kind of solution has."""
+        return []
 
     def to_dataframe(self, quantity: Quantity = "activation") -> pd.DataFrame:
         """Activations (1), muscle forces (N) or reserve forces (N·m, N); the index is time in s."""
@@ -228,7 +234,7 @@ def judge(
     count = len(problem.muscles)
     activation, control = x[:, :count].copy(), x[:, count:].copy()
     lower, upper = problem.bounds()
-    allowed = tolerance * np.maximum(1.0, np.abs(problem.generalized_force).max(axis=1, initial=0.0))
+    allowed = tolerance * np.maximum(LEAST_MOMENT, np.abs(problem.generalized_force).max(axis=1, initial=0.0))
     missed = np.abs(moment_residual(problem, activation, control)).max(axis=1, initial=0.0)
     outside = np.maximum(lower - x, x - upper).max(axis=1, initial=0.0)
     checked = np.array(status, dtype=object)
