@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..problem.arrays import MuscleParameters
-from ..problem.fingerprint import Fingerprint
 from ..problem.problem import RedundancyProblem, Source
+from ..problem.resampling import Fingerprint
 from .mechanics import mechanics
 from .replacement import Setting, Switch, degroote_parameters
 from .rigid import rigid_fiber, rigid_tendon_gain, rigid_tendon_passive

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Real
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,16 +47,13 @@ class Cost:
         """Objective by named term, (T,) each; their sum (for min_max: the larger) is the objective."""
         scaled = self.scale(problem)
         if np.isinf(self.exponent):
-            loads = np.abs(control) * counted_reserves(problem)
-            return {
-                "muscles": np.max(problem.weights * np.abs(activation), axis=1, initial=0.0),
-                "reserves": np.max(loads, axis=1, initial=0.0),
-            }
-        p = self.exponent
-        return {
-            "muscles": np.sum(problem.weights * np.abs(scaled * activation) ** p, axis=1),
-            "reserves": reserve_weight(scaled, p) * np.sum(np.abs(control) ** p, axis=1),
-        }
+            loads = (problem.weights * np.abs(activation), np.abs(control) * counted_reserves(problem))
+            muscles, reserves = (load.max(axis=1, initial=0.0) for load in loads)
+        else:
+            p = self.exponent
+            muscles = np.sum(problem.weights * np.abs(scaled * activation) ** p, axis=1)
+            reserves = reserve_weight(scaled, p) * np.sum(np.abs(control) ** p, axis=1)
+        return {"muscles": muscles, "reserves": reserves}
 
     def total(self, terms: dict[str, Array]) -> Array:
         """(T,) objective of the terms."""
@@ -128,10 +126,6 @@ def _activation(problem: RedundancyProblem) -> Array:
     return np.ones_like(problem.max_force)
 
 
-def _force(problem: RedundancyProblem) -> Array:
-    return problem.max_force
-
-
 def _stress(problem: RedundancyProblem) -> Array:
     return problem.max_force / problem.pcsa
 
@@ -148,45 +142,18 @@ def _moment_ratio(problem: RedundancyProblem) -> Array:
 
 
 COSTS: dict[str, Cost] = {
-    "sum_force": Cost("sum_force", 1.0, _force, "Σ F", "N", "Seireg & Arvikar (1973), J Biomech 6, 313-326"),
-    "sum_force_squared": Cost(
-        "sum_force_squared",
-        2.0,
-        _force,
-        "Σ F²",
-        "N²",
-        "Pedotti, Krishnan & Stark (1978), Math Biosci 38, 57-76",
-    ),
-    "sum_stress_squared": Cost(
-        "sum_stress_squared",
-        2.0,
-        _stress,
-        "Σ (F/pcsa)²",
-        "(N/cm²)²",
-        "Crowninshield & Brand (1981), J Biomech 14, 793-801",
-    ),
-    "sum_moment_ratio_cubed": Cost(
-        "sum_moment_ratio_cubed",
-        3.0,
-        _moment_ratio,
-        "Σ (F/Mmax)³",
-        "1/m³",
-        "Herzog (1987), J Neurosci Methods 21, 167-179",
-    ),
-    "activation_power": Cost(
-        "activation_power",
-        2.0,
-        _activation,
-        "Σ aᵖ",
-        "1",
-        "Anderson & Pandy (2001), doi:10.1016/S0021-9290(00)00155-X",
-    ),
-    "min_max": Cost(
-        "min_max",
-        np.inf,
-        _activation,
-        "max a",
-        "1",
-        "Rasmussen, Damsgaard & Voigt (2001), doi:10.1016/S0021-9290(00)00191-3",
-    ),
-}
+    cost.name: cost
+    for cost in (
+        Cost("sum_force", 1.0, attrgetter("max_force"), "Σ F", "N", "Seireg & Arvikar (1973), J Biomech 6, 313-326"),
+        Cost("sum_force_squared", 2.0, attrgetter("max_force"), "Σ F²", "N²",
+             "Pedotti, Krishnan & Stark (1978), Math Biosci 38, 57-76"),
+        Cost("sum_stress_squared", 2.0, _stress, "Σ (F/pcsa)²", "(N/cm²)²",
+             "Crowninshield & Brand (1981), J Biomech 14, 793-801"),
+        Cost("sum_moment_ratio_cubed", 3.0, _moment_ratio, "Σ (F/Mmax)³", "1/m³",
+             "Herzog (1987), J Neurosci Methods 21, 167-179"),
+        Cost("activation_power", 2.0, _activation, "Σ aᵖ", "1",
+             "Anderson & Pandy (2001), doi:10.1016/S0021-9290(00)00155-X"),
+        Cost("min_max", np.inf, _activation, "max a", "1",
+             "Rasmussen, Damsgaard & Voigt (2001), doi:10.1016/S0021-9290(00)00191-3"),
+    )
+}  # fmt: skip

@@ -9,8 +9,8 @@ is between a third and six times the error, the latter where a muscle begins to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, OsimoptError, explain
 from ..signals import MINIMUM_FRAMES, interpolate
+from .arrays import ROUNDING
 
 if TYPE_CHECKING:
     from .problem import RedundancyProblem
@@ -36,6 +37,47 @@ AROUND = 4
 MOST_GAIN = 2.0**6
 
 _REMEDY = "Read the motion at a higher rate, or keep the model at hand (load_problem without its cache)."
+
+
+@dataclass(frozen=True, eq=False)
+class Fingerprint:
+    """One number (T,) for each array of a problem and each frame: its columns, weighted at random but always alike."""
+
+    time: Array
+    numbers: dict[str, Array]
+
+    @classmethod
+    def of(cls, problem: RedundancyProblem) -> Fingerprint:
+        """Take it."""
+        return cls(problem.time, {name: _weighted(array) for name, array in _read(problem).items()})
+
+    def changed(self, problem: RedundancyProblem, names: Collection[str] = ()) -> str:
+        """Say which array of a problem has changed since, and when; empty where none has, in the frames known.
+
+        ``names`` are the arrays to look at, all where there are none.
+        """
+        rows = np.minimum(np.searchsorted(self.time, problem.time), len(self.time) - 1)
+        known = self.time[rows] == problem.time
+        arrays = _read(problem)
+        for name, array in ((name, arrays[name]) for name in names or arrays):
+            before, now = self.numbers[name][rows], _weighted(array)
+            off = np.where(known, np.abs(now - before), 0.0)
+            if off.max(initial=0.0) > ROUNDING * np.abs(before).max(initial=0.0):
+                return f"the problem's {name} at {problem.time[int(off.argmax())]:g} s is not what was read"
+        return ""
+
+
+def _read(problem: RedundancyProblem) -> dict[str, Array]:
+    return {
+        "moment arms": problem.geometry.moment_arms,
+        "max_force": problem.max_force,
+        "passive_force": problem.passive_force,
+        "generalized_force": problem.generalized_force,
+    }
+
+
+def _weighted(array: Array) -> Array:
+    return np.asarray(array @ np.random.default_rng(0).uniform(1.0, 2.0, array.shape[1]))
 
 
 def resample(problem: RedundancyProblem, times: ArrayLike) -> RedundancyProblem:
@@ -124,9 +166,9 @@ def _differs(problem: RedundancyProblem, made: RedundancyProblem) -> str:
 
 def _shared(problem: RedundancyProblem, made: RedundancyProblem) -> Iterator[tuple[str, Array, Array]]:
     """Arrays that a problem and its source both have, by name."""
-    yield "moment arms", problem.geometry.moment_arms, made.geometry.moment_arms
-    for name in ("max_force", "passive_force", "generalized_force"):
-        yield name, getattr(problem, name), getattr(made, name)
+    theirs = _read(made)
+    for name, array in _read(problem).items():
+        yield name, array, theirs[name]
     if problem.geometry.length is not None and made.geometry.length is not None:
         yield "length", problem.geometry.length, made.geometry.length
     if len(problem.reserves.effect) > 1 and problem.reserves.names == made.reserves.names:

@@ -6,15 +6,15 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
 from ..errors import InputError, explain, some
-from ..files.storage import table_head, table_rows, write_table
-from . import handover
+from ..files.storage import table_head, table_rows, time_table, write_table
 from .summary import Summary
 
 if TYPE_CHECKING:
@@ -48,6 +48,25 @@ OWN = {
 }  # fmt: skip
 #: What file managers leave in every folder that somebody looks at.
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
+#: The added actuators as OpenSim reads them.
+FORCE_SET = """\
+<?xml version="1.0" encoding="UTF-8" ?>
+<OpenSimDocument Version="40600">
+	<ForceSet name="osimopt_reserves">
+		<objects>
+{actuators}		</objects>
+		<groups />
+	</ForceSet>
+</OpenSimDocument>
+"""
+ACTUATOR = """\
+			<CoordinateActuator name={name}>
+				<min_control>{lower:g}</min_control>
+				<max_control>{upper:g}</max_control>
+				<coordinate>{coordinate}</coordinate>
+				<optimal_force>{force:.17g}</optimal_force>
+			</CoordinateActuator>
+"""
 
 
 def write_result(solution: RedundancySolution, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -72,7 +91,8 @@ def write_result(solution: RedundancySolution, folder: str | os.PathLike[str], *
         The solution is sealed: the solver failed or was stopped. Nothing is written.
     """
     frames = len(solution.time)  # a sealed solution raises here
-    return write_folder(Path(folder), overwrite, lambda temporary: _fill(solution, frames, temporary))
+    write_pieces([solution], frames, folder, overwrite=overwrite)
+    return Path(folder).absolute()
 
 
 def write_pieces(
@@ -189,20 +209,13 @@ class ResultWriter:
 
     def add(self, solution: RedundancySolution) -> None:
         """Append the frames of a solution."""
-        import pandas as pd
-
-        first = self.summary is None
+        first, problem = self.summary is None, solution.problem
         for quantity in solution.quantities:
             self._append(quantity, solution.to_dataframe(quantity))  # type: ignore[arg-type]
-        moments = pd.DataFrame(
-            solution.problem.generalized_force,
-            index=pd.Index(solution.time, name="time"),
-            columns=list(solution.problem.coordinates),
-        )
-        self._append("generalized_force", moments)
-        for name, table in handover.tables(solution).items():
+        moments = time_table(solution.time, problem.generalized_force, problem.coordinates)
+        for name, table in {"generalized_force": moments, **opensim_tables(solution)}.items():
             self._append(name, table)
-        if first and (added := handover.added_actuators(solution.problem)):
+        if first and (added := added_actuators(problem)):
             (self.folder / "reserves.xml").write_text(added, encoding="utf-8")
         frame_table(solution).to_csv(self.folder / "status.csv", mode="a", header=first, index=False)
         summary = Summary.of(solution)
@@ -236,22 +249,11 @@ def areas(solution: RedundancySolution) -> dict[str, float]:
     return {name: round(float(own), 4) for name, own in zip(problem.muscles, problem.pcsa, strict=True)}
 
 
-def _fill(solution: RedundancySolution, frames: int, folder: Path) -> None:
-    writer = ResultWriter(folder, frames)
-    writer.add(solution)
-    writer.close()
-
-
 def _fill_arrays(problem: RedundancyProblem, folder: Path) -> None:
-    import pandas as pd
-
     geometry = problem.geometry
     pairs = zip(geometry.pair_muscle, geometry.pair_coordinate, strict=True)
-    arrays: dict[str, tuple[Any, Sequence[str]]] = {
-        "moment_arm": (
-            geometry.moment_arms,
-            [f"{problem.muscles[m]}/{problem.coordinates[c]}" for m, c in pairs],
-        ),
+    arrays: dict[str, tuple[Any, Iterable[str]]] = {
+        "moment_arm": (geometry.moment_arms, [f"{problem.muscles[m]}/{problem.coordinates[c]}" for m, c in pairs]),
         "max_force": (problem.max_force, problem.muscles),
         "generalized_force": (problem.generalized_force, problem.coordinates),
         "muscle_tendon_length": (geometry.length, problem.muscles),
@@ -261,8 +263,7 @@ def _fill_arrays(problem: RedundancyProblem, folder: Path) -> None:
         arrays["coordinates"] = (problem.kinematics.value, problem.kinematics.coordinates)
     for name, (values, labels) in arrays.items():
         if values is not None:
-            table = pd.DataFrame(values, index=pd.Index(problem.time, name="time"), columns=list(labels))
-            write_table(table, folder / f"{name}.sto", name=name)
+            write_table(time_table(problem.time, values, labels), folder / f"{name}.sto", name=name)
     write_json({"frames": len(problem), **problem.provenance}, folder / "arrays.json")
 
 
@@ -317,3 +318,55 @@ def frame_table(solution: RedundancySolution) -> pd.DataFrame:
             "detail": [solution.detail.get(frame, "") for frame in range(len(solution.status))],
         }
     )
+
+
+def opensim_tables(solution: RedundancySolution) -> dict[str, pd.DataFrame]:
+    """Tables by the name of their file; none where no model is known, or OpenSim would take them for something else.
+
+    ``actuator_force``: a column for every actuator of the model and for those of :func:`added_actuators`, in N or N·m;
+    muscles by their tendon force, actuators that the model switches off by 0. ``coordinates`` and ``speeds``: all of
+    the model's, in rad, m and s.
+    """
+    problem = solution.problem
+    motion = problem.kinematics
+    if motion is None or not _understood(problem):
+        return {}
+    off = tuple(problem.provenance.get("switched_off", ()))
+    idle = np.zeros((len(solution.time), len(off)))
+    force = np.hstack([solution.muscle_force, solution.reserve_force, idle])
+    columns = {
+        "actuator_force": (force, (*problem.actuators, *off)),
+        "coordinates": (motion.value, motion.coordinates),
+        "speeds": (motion.speed, [f"{name}_u" for name in motion.coordinates]),
+    }
+    return {name: time_table(solution.time, values, labels) for name, (values, labels) in columns.items()}
+
+
+def added_actuators(problem: RedundancyProblem) -> str:
+    """The reserves and residual actuators that were added to the model, as a ForceSet (.xml); "" where none were."""
+    if not _understood(problem):
+        return ""
+    actuators = "".join(_actuators(problem))
+    return FORCE_SET.format(actuators=actuators) if actuators else ""
+
+
+def _understood(problem: RedundancyProblem) -> bool:
+    """Whether OpenSim's tools read rates and reserves as they are meant.
+
+    In joints with speeds of their own they take rates of coordinates for speeds, and forces about coordinates for
+    forces about speeds.
+    """
+    return problem.kinematics is not None and not problem.provenance.get("turning")
+
+
+def _actuators(problem: RedundancyProblem) -> Iterator[str]:
+    """Those that act on one coordinate, by their own force: others OpenSim has no name for."""
+    reserves = problem.reserves
+    for column, (name, origin) in enumerate(zip(reserves.names, reserves.origin, strict=True)):
+        effect, force = reserves.effect[:, :, column], float(reserves.optimal_force[column])
+        rows = np.flatnonzero(effect.any(axis=0))
+        if origin != "model" and len(rows) == 1 and np.all(effect[:, rows] == force):
+            yield ACTUATOR.format(
+                name=quoteattr(name), coordinate=escape(problem.coordinates[rows[0]]), force=force,
+                lower=reserves.lower[column], upper=reserves.upper[column],
+            )  # fmt: skip

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain
+from ..files.storage import time_table
 from ..problem.problem import RedundancyProblem, Source
 from .checks import BOUND_TOLERANCE, LEAST_MOMENT
 from .summary import Finding, Summary
@@ -174,8 +175,6 @@ class RedundancySolution:
 
     def to_dataframe(self, quantity: Quantity = "activation") -> pd.DataFrame:
         """Activations (1), muscle forces (N) or reserve forces (N·m, N); the index is time in s."""
-        import pandas as pd
-
         columns = {
             "activation": (self.activation, self.problem.muscles),
             "muscle_force": (self.muscle_force, self.problem.muscles),
@@ -183,8 +182,7 @@ class RedundancySolution:
         }
         if quantity not in columns:
             raise InputError(explain(f"a quantity among {', '.join(columns)}", repr(quantity), "Choose one."))
-        values, names = columns[quantity]
-        return pd.DataFrame(values, index=pd.Index(self.time, name="time"), columns=list(names))
+        return time_table(self.time, *columns[quantity])
 
     def write(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the result folder (see :func:`osimopt.solution.folder.write_result`) and return its path."""
