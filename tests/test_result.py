@@ -53,15 +53,18 @@ def judged(result: Result, **changes: object) -> Result:
 def test_checks() -> None:
     result = Result.of(solve_static(walk()))
     assert found(result) == {"frames solved": True, "largest reserve": True, "residuals": None}
-    weak = Result.of(solve_static(walk().with_reserves(100.0)))
-    check = checks_of(weak)[1]
-    assert check.passes is False
-    carried = np.abs(weak.carried).max(axis=0) / np.abs(weak.generalized_force).max(axis=0)
-    worst = int(carried.argmax())
-    when = weak.time[np.abs(weak.carried[:, worst]).argmax()]
-    assert check.found.startswith(f"{100 * carried.max():.3g} % of {weak.coordinates[worst]} (")
-    assert f", at {when:g} s)" in check.found
     assert found(replace(judged(result), solved=np.zeros(1201, dtype=bool)))["frames solved"] is False
+
+
+def test_the_largest_reserve_is_named_with_its_share_and_time() -> None:
+    """Peaks count, whatever their sign and time: 3 of 20 N·m, and 9 % on another coordinate."""
+    moment, carried = np.array([[10.0, 1.0], [-20.0, 0.0]]), np.array([[1.0, 0.0], [-3.0, 0.09]])
+    time, both = np.array([0.0, 0.5]), np.ones(2, dtype=bool)
+    units = {"units": {"knee": "N·m"}}
+    evidence = Evidence.of(time, both, ("knee", "hip"), both, moment, carried, units)
+    (check,) = [check for check in evidence.checks() if check.name == "largest reserve"]
+    assert check.found == "15 % of knee (3 of 20 N·m, at 0.5 s) and 1 more above the limit"
+    assert (check.limit, check.passes, check.verdict) == ("≤ 5 % of its peak moment", False, "fails")
 
 
 @pytest.mark.parametrize("strength", [1.0, 20.0, 100.0])

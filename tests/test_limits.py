@@ -1,0 +1,127 @@
+"""Limits of checks and findings, each at the value where the verdict turns."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from osimopt import RedundancyProblem, Status, solve_static
+from osimopt.analysis.uncertainty import UncertaintyBands
+from osimopt.dynamic.solution import DynamicSolution
+from osimopt.emg.compare import _covered
+from osimopt.problem.arrays import acts
+from osimopt.solution.checks import Evidence
+from osimopt.solution.solution import judge
+from osimopt.solution.summary import Finding, Summary, merged
+
+
+def verdict(name: str, moment: float, carried: float = 0.0, **provenance: Any) -> bool | None:
+    """Of a coordinate that a muscle serves, with peaks of its generalized force and of what reserves carry."""
+    time, solved = np.array([0.0, 1.0]), np.ones(2, dtype=bool)
+    peaks = (np.array([[0.0], [peak]]) for peak in (moment, carried))
+    checks = Evidence.of(time, solved, ("knee",), np.ones(1, dtype=bool), *peaks, provenance).checks()
+    (passes,) = [check.passes for check in checks if check.name == name]
+    return passes
+
+
+@pytest.mark.parametrize(("share", "passes"), [(0.0499, True), (0.0501, False)])
+def test_reserves_carry_5_percent_at_most(share: float, passes: bool) -> None:
+    assert verdict("largest reserve", 10.0, 10.0 * share) is passes
+
+
+@pytest.mark.parametrize("share", [0.0499, 0.0501])
+def test_a_finding_names_reserves_beyond_5_percent(share: float) -> None:
+    summary = Summary.of(solve_static(elbow(10.0).with_reserves(2.0)))
+    carried = replace(summary.evidence.carried, size=np.array([10.0 * share]))
+    found = replace(summary, evidence=replace(summary.evidence, carried=carried)).entries()
+    assert [finding.code for finding in found] == (["reserves"] if share > 0.05 else [])
+
+
+@pytest.mark.parametrize(
+    ("unit", "name", "peak", "passes"),
+    [
+        ("N", "residual force", 24.9, True),
+        ("N", "residual force", 25.1, False),
+        ("N·m", "residual moment", 74.9, True),
+        ("N·m", "residual moment", 75.1, False),
+    ],
+)
+def test_residuals_are_25_newtons_and_75_newton_metres_at_most(unit: str, name: str, peak: float, passes: bool) -> None:
+    assert verdict(name, peak, floating=["knee"], units={"knee": unit}) is passes
+
+
+@pytest.mark.parametrize(("share", "passes"), [(0.91, True), (0.89, False)])
+def test_emg_covers_nine_tenths_of_the_time(share: float, passes: bool) -> None:
+    result, emg = (SimpleNamespace(time=np.array([0.0, end])) for end in (1.0, share))
+    assert _covered(result, emg).passes is passes  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("beyond", "status"), [(0.9e-9, Status.SOLVED), (1.1e-9, Status.OUT_OF_BOUNDS)])
+def test_a_bound_may_be_passed_by_1e_9(beyond: float, status: Status) -> None:
+    for activation in (1.0 + beyond, -beyond):
+        x = np.array([[activation, 0.0]])
+        *_, checked = judge(elbow(20.0 * round(activation)), x, np.array([Status.SOLVED]), 1e-6, {})
+        assert checked.tolist() == [status]
+
+
+@pytest.mark.parametrize(("missed", "status"), [(0.9e-3, Status.SOLVED), (1.1e-3, Status.RESIDUAL)])
+def test_a_small_moment_counts_as_1_newton_metre(missed: float, status: Status) -> None:
+    x = np.array([[(0.1 + missed) / 20.0, 0.0]])
+    *_, checked = judge(elbow(0.1), x, np.array([Status.SOLVED]), 1e-3, {})
+    assert checked.tolist() == [status]
+
+
+@pytest.mark.parametrize(("below", "codes"), [(0.9e-6, ["at_upper_bound"]), (1.1e-6, [])])
+def test_an_activation_within_1e_6_of_its_bound_is_on_it(below: float, codes: list[str]) -> None:
+    solution = replace(solve_static(elbow(10.0)), activation=np.array([[1.0 - below, 0.0]]))
+    assert [finding.code for finding in Summary.of(solution).entries()] == codes
+
+
+@pytest.mark.parametrize(("share", "codes"), [(0.9e-4, []), (1.1e-4, ["pushing"])])
+def test_a_muscle_pushes_beyond_1e_4_of_its_strength(share: float, codes: list[str]) -> None:
+    solution = solve_static(elbow(10.0))
+    known = {field.name: getattr(solution, field.name) for field in fields(solution)}
+    parameters = SimpleNamespace(max_isometric_force=np.array([1000.0, 700.0]))
+    problem = replace(solution.problem, passive_force=np.array([[-1000.0 * share, 0.0]]), parameters=parameters)
+    known |= {"problem": problem, "activation": np.zeros((1, 2))}
+    dynamic = DynamicSolution(**known, tendon_force_rate=np.zeros((1, 2)))
+    assert [finding.code for finding in dynamic.more_findings()] == codes
+
+
+@pytest.mark.parametrize(("failed", "found"), [(9, 0), (11, 1)])
+def test_a_hundredth_of_the_samples_may_fail(failed: int, found: int) -> None:
+    solution = solve_static(elbow(10.0))
+    nothing = np.zeros((0, 1, 2))
+    bands = UncertaintyBands(solution, np.zeros(0), nothing, nothing, 1000, np.array([failed]))
+    assert len(bands.findings()) == found
+
+
+def test_what_acts_is_above_1e_9_of_the_largest() -> None:
+    assert acts(np.array([2.0, 1.8e-9, 2.2e-9])).tolist() == [True, False, True]
+
+
+def test_findings_of_pieces_are_merged_by_code() -> None:
+    """Counts are added, sizes are those of the larger, one text stays one finding."""
+    first = [Finding("slack_tendons", names={"soleus": 2}), Finding("note", values={"text": "Check the clocks."})]
+    later = [Finding("note", values={"text": "Check the clocks."}), Finding("slack_tendons", names={"soleus": 3})]
+    assert [finding.text for finding in merged(first + later)] == [
+        "With a slack tendon (frames): soleus (5); their fibres are too short or shorten too fast.",
+        "Check the clocks.",
+    ]
+    departs = [
+        Finding("forces", largest=error / 10.0, names={name: error}, values={"muscles": 6})
+        for name, error in (("soleus", 0.02), ("vasti", 0.05), ("soleus", 0.03))
+    ]
+    (finding,) = merged(departs)
+    assert (finding.names, finding.largest) == ({"soleus": 0.03, "vasti": 0.05}, 0.005)
+    assert "2 of 6 muscles by more than 1.0%: vasti 5.0%, soleus 3.0%." in finding.text
+    assert "mesh_tolerance=5e-04" in finding.text
+
+
+def elbow(moment: float) -> RedundancyProblem:
+    """Two flexors, of 20 and 28 N·m at full activation."""
+    return RedundancyProblem.from_arrays([0.02, 0.04], [1000.0, 700.0], moment, coordinates=["elbow"])
