@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -147,7 +148,7 @@ def test_networks_for_muscle_paths(arm, call) -> None:
 def test_the_line_of_epochs_is_for_terminals(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     written = StringIO()
     console = Console(file=written, force_terminal=terminal, width=120)
-    monkeypatch.setattr("osimopt.cli.train.messages", console)
+    monkeypatch.setattr(sys.modules[epochs_line.__module__], "messages", console)
     with epochs_line() as moved:
         moved(1, 2, 0.5, 0.4)
     assert ("Training, loss 0.5, validation 0.4" in written.getvalue()) is terminal
