@@ -11,17 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import some
-from .checks import (
-    AT_BOUND,
-    INTEGRATION_LIMITS,
-    LEAST,
-    MARGIN,
-    RESERVE_SHARE,
-    SENSIBLE,
-    Check,
-    Evidence,
-    percent,
-)  # fmt: skip
+from . import checks
+from .checks import RESERVE_SHARE, Check, Evidence, percent
 
 if TYPE_CHECKING:
     from ..problem.problem import RedundancyProblem
@@ -36,9 +27,34 @@ ADDED = ("evidence", "counts", "force_sum", "at_top", "objective", "certified", 
 LARGEST = ("produced", "force", "activation", "residual", "activation_error")
 
 
+_DEPARTS = (
+    "Forward integration of the excitations departs from {departs} of {muscles} muscles by more than {most}. The mesh "
+    "is too coarse for them: refine it, as with mesh_tolerance={tolerance}, or shorten mesh_interval."
+)
+#: The sentence of each finding, by code.
+TEXTS = {
+    "failed": "{count} of {frames} frames {status}, the first at {time:g} s. {remedy}",
+    "reserves": "{acting} {share} of the peak moment of {coordinate} (the limit is {limit}).",
+    "not_unique": "In {count} frames the minimiser is not unique; the one of least norm is given.",
+    "at_upper_bound": "At their upper bound (frames): {named}.",
+    "slack_tendons": "With a slack tendon (frames): {named}; their fibres are too short or shorten too fast.",
+    "powerless": "Without any force at full activation (frames): {named}; their fibres are too short or shorten too "
+    "fast, or their tendons are slack.",
+    "pushing": "Pushing on their tendons (points): {named}, by up to {largest:.1%} of their strength. Their fibres, "
+    "too long or too fast, make no force there, and what is left is their damping.",
+    "integration_failed": "Forward integration of the excitations failed, so that nothing but the solver vouches for "
+    "activations and forces. Shorten mesh_interval.",
+    "activations": _DEPARTS,
+    "forces": _DEPARTS,
+    "outside_training": "{count} of {frames} frames lie beyond what the surrogate was trained on; they are checked "
+    "like all others, but may be far from optimal.",
+    "note": "{text}",
+}
+
+
 @dataclass(frozen=True)
 class Finding:
-    """What a careful reader should know, by code and values; ``text`` is its only sentence.
+    """What a careful reader should know, by code and values; ``text`` is its sentence.
 
     ``names`` are counts or sizes by muscle or actuator. Findings of one code from consecutive pieces of a motion are
     one finding: counts are added, sizes and ``largest`` are those of the larger, ``values`` those of the first.
@@ -61,62 +77,28 @@ class Finding:
 
     @property
     def text(self) -> str:
-        """One or more sentences."""
-        value = self.values
-        match self.code:
-            case "failed":
-                frames = f"{self.count} of {value['frames']} frames {value['status']}"
-                return f"{frames}, the first at {value['time']:g} s. {value['remedy']}"
-            case "reserves":
-                verb = "carries" if len(self.names) == 1 else "carry"
-                what = f"{percent(self.largest)} of the peak moment of {value['coordinate']}"
-                return f"{some(self.names, ACTUATORS)} {verb} {what} (the limit is {percent(RESERVE_SHARE)})."
-            case "not_unique":
-                return f"In {self.count} frames the minimiser is not unique; the one of least norm is given."
-            case "at_upper_bound":
-                return f"At their upper bound (frames): {self._named}."
-            case "slack_tendons":
-                return f"With a slack tendon (frames): {self._named}; their fibres are too short or shorten too fast."
-            case "powerless":
-                return (
-                    f"Without any force at full activation (frames): {self._named}; their fibres are too short or "
-                    "shorten too fast, or their tendons are slack."
-                )
-            case "pushing":
-                return (
-                    f"Pushing on their tendons (points): {self._named}, by up to {self.largest:.1%} of their strength. "
-                    "Their fibres, too long or too fast, make no force there, and what is left is their damping."
-                )
-            case "integration_failed":
-                return (
-                    "Forward integration of the excitations failed, so that nothing but the solver vouches for "
-                    "activations and forces. Shorten mesh_interval."
-                )
-            case "outside_training":
-                return (
-                    f"{self.count} of {value['frames']} frames lie beyond what the surrogate was trained on; they are "
-                    "checked like all others, but may be far from optimal."
-                )
-            case "activations" | "forces":
-                return self._departs()
-        return str(value["text"])
-
-    @property
-    def _named(self) -> str:
-        return some([f"{name} ({count})" for name, count in self.names.items()], MUSCLES)
-
-    def _departs(self) -> str:
-        """Forward integration departs by more than its limit for ``names``; ``largest`` is the worst interval's."""
-        forms = {"activations": ("activations", ".2g"), "forces": ("forces, as shares of their peaks,", ".1%")}
-        what, form = forms[self.code]
-        limit, worst = INTEGRATION_LIMITS[self.code], sorted(self.names.items(), key=lambda pair: -pair[1])
-        tolerance = max(MARGIN * limit / worst[0][1] * self.largest, SENSIBLE)
-        named = some([f"{name} {error:{form}}" for name, error in worst], WORST)
-        return (
-            f"Forward integration of the excitations departs from the {what} of {len(worst)} of "
-            f"{self.values['muscles']} muscles by more than {limit:{form}}: {named}. The mesh is too coarse for them: "
-            f"refine it, as with mesh_tolerance={tolerance:.0e}, or shorten mesh_interval."
+        """The sentence of ``TEXTS``."""
+        departs = self._departs() if self.code in checks.INTEGRATION_LIMITS else {}
+        return TEXTS[self.code].format(
+            count=self.count,
+            largest=self.largest,
+            share=percent(self.largest),
+            limit=percent(RESERVE_SHARE),
+            acting=some(self.names, ACTUATORS) + (" carries" if len(self.names) == 1 else " carry"),
+            named=some([f"{name} ({count})" for name, count in self.names.items()], MUSCLES),
+            **self.values,
+            **departs,
         )
+
+    def _departs(self) -> dict[str, str]:
+        """Where forward integration departs by more than its limit for ``names``; ``largest`` is of all intervals."""
+        forces = self.code == "forces"
+        what, form = ("forces, as shares of their peaks,", ".1%") if forces else ("activations", ".2g")
+        limit, worst = checks.INTEGRATION_LIMITS[self.code], sorted(self.names.items(), key=lambda pair: -pair[1])
+        tolerance = max(checks.MARGIN * limit / worst[0][1] * self.largest, checks.SENSIBLE)
+        named = some([f"{name} {error:{form}}" for name, error in worst], WORST)
+        most = f"{limit:{form}}: {named}"
+        return {"departs": f"the {what} of {len(worst)}", "most": most, "tolerance": f"{tolerance:.0e}"}
 
 
 def counted(code: str, names: Iterable[str], counts: Iterable[int], **values: Any) -> list[Finding]:
@@ -196,7 +178,7 @@ class Summary:
             force=_peak(solution.muscle_force[solved]),
             force_sum=solution.muscle_force[solved].sum(axis=0),
             activation=_peak(solution.activation[solved]),
-            at_top=np.sum(solution.activation > problem.upper - AT_BOUND, axis=0),
+            at_top=np.sum(solution.activation > problem.upper - checks.AT_BOUND, axis=0),
             residual=float(np.abs(solution.moment_residual[solved]).max(initial=0.0)),
             objective=float(np.sum(solution.objective[solved])),
             certified=0 if gap is None else int(np.isfinite(gap[solved]).sum()),
@@ -245,7 +227,7 @@ class Summary:
         for name, peaks in zip(reserves, self.produced, strict=True):
             row = int(np.argmax(peaks))
             if self.evidence.served[row] and peaks[row] > 0.0:
-                shares[name] = (coordinates[row], float(peaks[row] / max(self.evidence.moment.size[row], LEAST)))
+                shares[name] = (coordinates[row], float(peaks[row] / max(self.evidence.moment.size[row], checks.LEAST)))
         return shares
 
     def residual_peak(self) -> dict[str, float]:
