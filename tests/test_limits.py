@@ -11,6 +11,7 @@ import pytest
 
 from osimopt import RedundancyProblem, Status, solve_static
 from osimopt.analysis.uncertainty import UncertaintyBands
+from osimopt.dynamic.check import check_answer
 from osimopt.dynamic.solution import DynamicSolution
 from osimopt.emg.compare import _covered
 from osimopt.problem.arrays import acts
@@ -92,6 +93,26 @@ def test_a_muscle_pushes_beyond_1e_4_of_its_strength(share: float, codes: list[s
     assert [finding.code for finding in dynamic.more_findings()] == codes
 
 
+@pytest.mark.parametrize(("interval", "proposed"), [(1e-4, "2e-05"), (2e-5, "1e-05")])
+def test_a_mesh_tolerance_of_1e_5_is_the_least_proposed(interval: float, proposed: str) -> None:
+    finding = Finding("forces", largest=interval, names={"soleus": 0.025}, values={"muscles": 1})
+    assert f"mesh_tolerance={proposed}," in finding.text
+
+
+@pytest.mark.parametrize(("peak", "error"), [(10.0, 0.2), (100.0, 0.1)])
+def test_the_peak_of_an_idle_muscle_counts_as_5_percent_of_its_strength(
+    peak: float, error: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Integration is off by 10 N of a muscle of 1000 N."""
+    problem = elbow([0.0, 0.0])
+    activation = np.array([[0.0, 0.0], [peak / 1000.0, 0.0]])
+    integrated = np.array([[0.0, 0.0], [(peak + 10.0) / 1000.0, 0.0]])[..., None]
+    monkeypatch.setattr("osimopt.dynamic.check.integrate", lambda *_: (integrated, integrated[1:]))
+    nodes = SimpleNamespace(problem=problem, mesh=SimpleNamespace(points=np.array([[0, 1]])), fiber=None)
+    check = check_answer(nodes, SimpleNamespace(activation=activation))  # type: ignore[arg-type]
+    assert check.force_error[0] == pytest.approx(error)
+
+
 @pytest.mark.parametrize(("failed", "found"), [(9, 0), (11, 1)])
 def test_a_hundredth_of_the_samples_may_fail(failed: int, found: int) -> None:
     solution = solve_static(elbow(10.0))
@@ -122,6 +143,6 @@ def test_findings_of_pieces_are_merged_by_code() -> None:
     assert "mesh_tolerance=5e-04" in finding.text
 
 
-def elbow(moment: float) -> RedundancyProblem:
+def elbow(moment: float | list[float]) -> RedundancyProblem:
     """Two flexors, of 20 and 28 N·m at full activation."""
     return RedundancyProblem.from_arrays([0.02, 0.04], [1000.0, 700.0], moment, coordinates=["elbow"])

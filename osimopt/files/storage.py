@@ -57,6 +57,16 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     -----
     Without an ``inDegrees`` line OpenSim's rule holds: a ``.mot`` without ``version`` is in degrees, anything
     else in radians. A header whose nRows or nColumns disagrees with the table is a warning.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> from osimopt.datasets import arm26
+    >>> table = osimopt.read_table(arm26().motion)
+    >>> list(table.columns)
+    ['r_shoulder_elev', 'r_elbow_flex']
+    >>> table.attrs["in_degrees"]
+    True
     """
     path = Path(path)
     if not path.is_file():

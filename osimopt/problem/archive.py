@@ -35,8 +35,31 @@ Arrays = dict[str, NDArray[Any]]
 def write_problem(problem: RedundancyProblem, path: str | os.PathLike[str], **notes: Any) -> Path:
     """Write a problem as .npz; the file appears whole or not at all.
 
-    Its ``source`` is left out: at other times the problem that is read back is a spline through its frames.
-    ``notes`` are plain data that :func:`read_with_notes` gives back.
+    Parameters
+    ----------
+    problem
+        Its ``source`` is left out: at other times the problem that is read back is a spline through its frames.
+    path
+        Of the file; its folder must exist.
+    **notes
+        Plain data that :func:`read_with_notes` gives back.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        The folder does not exist.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], 12.0)
+    >>> osimopt.write_problem(problem, "elbow.npz").name
+    'elbow.npz'
     """
     arrays: Arrays = {}
     header = {"format": FORMAT, "problem": _take_apart(problem, "problem", arrays), "notes": notes}
@@ -49,10 +72,27 @@ def write_problem(problem: RedundancyProblem, path: str | os.PathLike[str], **no
 def read_problem(path: str | os.PathLike[str]) -> RedundancyProblem:
     """Read a problem that :func:`write_problem` wrote.
 
+    Parameters
+    ----------
+    path
+        Of the .npz file. Nothing in it is executed.
+
+    Returns
+    -------
+    RedundancyProblem
+        The same arrays, bit by bit, without a ``source``.
+
     Raises
     ------
     InputError
         No such file, another kind of file, a damaged one, or one of another version of osimopt.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], 12.0)
+    >>> osimopt.read_problem(osimopt.write_problem(problem, "elbow.npz"))
+    <RedundancyProblem from arrays: 1 frames, 2 muscles, 1 coordinates, 0 to 0 s>
     """
     return read_with_notes(path)[0]
 

@@ -23,7 +23,7 @@ RESIDUAL_MOMENT, RESIDUAL_FORCE = 250.0, 50.0
 
 @dataclass(frozen=True, eq=False)
 class ReserveActuators:
-    """K scalar actuators with a control each.
+    """K scalar actuators beside the muscles: reserves, residual actuators, and actuators of the model.
 
     Attributes
     ----------
@@ -39,6 +39,21 @@ class ReserveActuators:
         (K,) bounds of the controls, possibly infinite.
     origin
         K words: ``model`` (found in the model), ``residual`` or ``reserve`` (added).
+
+    Raises
+    ------
+    InputError
+        Effects or optimal forces that are not finite, or lower bounds above upper ones.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> reserves = osimopt.ReserveActuators.on_coordinates({"knee": 2.0}, ["hip", "knee"], bounds=(-1.0, 1.0))
+    >>> reserves.names
+    ('reserve_knee',)
+    >>> reserves.effect
+    array([[[0.],
+            [2.]]])
     """
 
     names: tuple[str, ...]

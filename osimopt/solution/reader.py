@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
-    """What was found, whoever found it: T frames, M muscles, D coordinates.
+    """A solution as arrays, in memory or from its folder: T frames, M muscles, D coordinates.
 
     Attributes
     ----------
@@ -47,6 +47,16 @@ class Result:
         What ``solution.json`` holds: counts, peaks, findings, versions, hashes of inputs, options.
     geometry
         Moment arms, where the solution is in memory.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], 12.0)
+    >>> folder = osimopt.solve_static(problem).write("elbow")
+    >>> osimopt.Result.read(folder)
+    <Result elbow: 1 of 1 frames solved, Σ a²>
+    >>> osimopt.Result.read(folder).summary["status"]
+    {'solved': 1}
     """
 
     name: str

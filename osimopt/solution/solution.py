@@ -30,7 +30,18 @@ Quantity = Literal["activation", "muscle_force", "reserve_force"]
 
 
 class Status(Enum):
-    """Outcome of one frame; each value says what it means and what to do."""
+    """Outcome of one frame; the value is a sentence with its meaning and a remedy.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], [[12.0], [40.0]])
+    >>> solution = osimopt.solve_static(problem, on_failure="return")
+    >>> [status.name for status in solution.status]
+    ['SOLVED', 'INFEASIBLE']
+    >>> solution.status == osimopt.Status.SOLVED
+    array([ True, False])
+    """
 
     SOLVED = "Solved: moments and bounds hold."
     INFEASIBLE = (
@@ -59,7 +70,7 @@ class Status(Enum):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RedundancySolution:
-    """Activations, forces and what is known of their quality.
+    """Activations and forces of all frames, with their residuals, error bounds, checks and findings.
 
     Failed frames hold NaN. ``moment_residual`` (T, D) and ``objective`` (T,) are recomputed here from the
     problem, not taken from the solver, and a frame whose answer does not hold is downgraded.
@@ -92,6 +103,17 @@ class RedundancySolution:
         (T, D) from solver ``newton``, else None: λ = ∂(cost / p) / ∂(generalized_force), in the cost's unit per N·m.
         Between its bounds every unknown x has ∂(cost / p)/∂x = Aᵀλ, A being its effect on the coordinates; on a
         lower bound Aᵀλ is less, on an upper bound more. NaN in frames that newton did not solve.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], [[12.0], [33.0]])
+    >>> solution = osimopt.solve_static(problem)
+    >>> solution.muscle_force.round(1)
+    array([[212.5,  45.9],
+           [500. , 266.7]])
+    >>> solution.findings()
+    ['At their upper bound (frames): muscle_0 (1).']
     """
 
     problem: RedundancyProblem
