@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from osimopt import RedundancyProblem, Status, solve_static
+from osimopt import InputError, RedundancyProblem, Status, solve_static
 from osimopt.analysis.uncertainty import UncertaintyBands
 from osimopt.dynamic.check import check_answer
 from osimopt.dynamic.solution import DynamicSolution
@@ -123,6 +123,26 @@ def test_a_hundredth_of_the_samples_may_fail(failed: int, found: int) -> None:
 
 def test_what_acts_is_above_1e_9_of_the_largest() -> None:
     assert acts(np.array([2.0, 1.8e-9, 2.2e-9])).tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(("off", "by"), [(0.9e-6, "model"), (1.1e-6, "spline")])
+def test_arrays_within_1e_6_of_their_peak_are_the_models(off: float, by: str) -> None:
+    def at(times: np.ndarray) -> RedundancyProblem:
+        return steady(times, 500.0 * (1.0 + off))
+
+    problem = replace(steady(np.arange(12.0), 500.0), source=SimpleNamespace(at=at))
+    assert problem.resample([0.5, 1.5]).provenance["resampling"]["by"] == by
+
+
+def test_times_may_pass_the_ends_by_1e_9_s() -> None:
+    problem = steady(np.arange(12.0), 500.0)
+    assert problem.resample([-0.9e-9, 0.5]).time.tolist() == [0.0, 0.5]
+    with pytest.raises(InputError, match="expected increasing times between 0 and 11 s"):
+        problem.resample([-1.1e-9, 0.5])
+
+
+def steady(time: np.ndarray, force: float) -> RedundancyProblem:
+    return RedundancyProblem.from_arrays([0.05], [force], np.full((len(time), 1), 10.0), time=time)
 
 
 def test_findings_of_pieces_are_merged_by_code() -> None:

@@ -1,8 +1,8 @@
 """OpenSim's .sto and .mot tables to and from pandas, without opensim.
 
 The format is a header (a name, ``key=value`` lines or SIMM's ``key value`` lines, ``endheader``), a row of
-labels and rows of numbers. Real files break its rules, so the reader says exactly which line is wrong,
-and warns where the header disagrees with a table that is otherwise sound.
+labels and rows of numbers. Real files break its rules, so that errors name the line that is wrong,
+and a warning is given where the header disagrees with the table.
 """
 
 from __future__ import annotations

@@ -109,39 +109,39 @@ def read_with_notes(path: str | os.PathLike[str]) -> tuple[RedundancyProblem, di
         raise _damaged(error, path) from error
 
 
-def _take_apart(thing: Any, name: str, arrays: Arrays) -> dict[str, Any]:
+def _take_apart(part: Any, name: str, arrays: Arrays) -> dict[str, Any]:
     """Describe a dataclass in plain data; its arrays go to ``arrays``."""
-    told: dict[str, Any] = {"kind": type(thing).__name__}
-    for field in fields(thing):
+    plain: dict[str, Any] = {"kind": type(part).__name__}
+    for field in fields(part):
         if field.name in _LEFT_OUT:
             continue
-        value, own = getattr(thing, field.name), f"{name}.{field.name}"
+        value, key = getattr(part, field.name), f"{name}.{field.name}"
         if isinstance(value, np.ndarray):
-            arrays[own] = value
+            arrays[key] = value
         elif is_dataclass(value):
-            told[field.name] = _take_apart(value, own, arrays)
+            plain[field.name] = _take_apart(value, key, arrays)
         elif isinstance(value, dict) and any(isinstance(item, np.ndarray) for item in value.values()):
-            arrays |= {f"{own}.{key}": item for key, item in value.items()}
-            told[field.name] = {"keys": list(value)}
+            arrays |= {f"{key}.{name}": item for name, item in value.items()}
+            plain[field.name] = {"keys": list(value)}
         else:
-            told[field.name] = {"value": value}
-    return told
+            plain[field.name] = {"value": value}
+    return plain
 
 
-def _put_together(told: dict[str, Any], name: str, arrays: Arrays) -> dict[str, Any]:
+def _put_together(plain: dict[str, Any], name: str, arrays: Arrays) -> dict[str, Any]:
     """Arguments of the dataclass that was taken apart."""
     parts: dict[str, Any] = {}
-    for field, value in told.items():
-        own = f"{name}.{field}"
+    for field, value in plain.items():
+        key = f"{name}.{field}"
         if field == "kind":
             continue
         if "kind" in value:
-            parts[field] = _PARTS[value["kind"]](**_put_together(value, own, arrays))
+            parts[field] = _PARTS[value["kind"]](**_put_together(value, key, arrays))
         elif "keys" in value:
-            parts[field] = {key: arrays[f"{own}.{key}"] for key in value["keys"]}
+            parts[field] = {name: arrays[f"{key}.{name}"] for name in value["keys"]}
         else:
-            plain = value["value"]
-            parts[field] = tuple(plain) if isinstance(plain, list) else plain
+            item = value["value"]
+            parts[field] = tuple(item) if isinstance(item, list) else item
     parts |= {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.rpartition(".")[0] == name}
     return parts
 

@@ -39,7 +39,7 @@ def acts(effect: Array, axis: int | tuple[int, ...] | None = None) -> NDArray[np
 class Coordinate:
     """One generalized coordinate of a model.
 
-    ``kind`` says who decides its value: the motion (free), a coupler constraint (coupled), the model's
+    ``kind`` is what determines its value: the motion (free), a coupler constraint (coupled), the model's
     default (locked) or a function in the model (prescribed). Only free coordinates have a moment balance.
     ``rotational`` decides the unit (rad, else m). ``floating`` marks the
     coordinates of a free base, ``clamped`` those that OpenSim keeps within ``range``. ``converted`` says whether
@@ -67,7 +67,7 @@ class Coordinate:
 
 @dataclass(frozen=True, eq=False)
 class MuscleParameters:
-    """What the model file says of each muscle; every array is (M,).
+    """Parameters of the muscles in the model file; every array is (M,).
 
     Forces in N, lengths in m, pennation_angle (at optimal fibre length) in rad, max_contraction_velocity in
     optimal fibre lengths per second, controls without unit.
@@ -157,7 +157,7 @@ class MuscleGeometry:
     ``moment_arms`` is (T, P) in m (m/m for a translation), pair p being coordinate ``pair_coordinate[p]`` and
     muscle ``pair_muscle[p]``. Nine tenths of the dense array are zeros, so that one is made on demand.
     ``length`` and ``lengthening_speed`` of the muscle-tendon units are (T, M) in m and m/s, or None.
-    ``spanned`` (D,) says which coordinates some muscle's length depends on (OpenSim's wrapping can leave
+    ``spanned`` (D,) marks the coordinates that some muscle's length depends on (OpenSim's wrapping can leave
     small moment arms about joints that no muscle crosses).
     """
 

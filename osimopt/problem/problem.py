@@ -52,7 +52,7 @@ class RedundancyProblem:
     reserves
         Reserve and residual actuators.
     passive_force
-        (T, M) N, zeros unless asked for.
+        (T, M) N, zeros by default.
     parameters, kinematics
         Where the problem came from a model.
     provenance
@@ -147,7 +147,7 @@ class RedundancyProblem:
         return f"<RedundancyProblem from {model}: {sizes}, {self.time[0]:g} to {self.time[-1]:g} s>"
 
     def unit(self, coordinate: str) -> str:
-        """Unit of the generalized force of a coordinate, where the model said it."""
+        """Unit of the generalized force of a coordinate, where the model has it."""
         return str(self.provenance.get("units", {}).get(coordinate, "N·m (N)"))
 
     @property

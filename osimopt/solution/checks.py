@@ -1,7 +1,7 @@
-"""What must hold before an answer is worth comparing with anything, and the numbers that decide it.
+"""Checks of a solution, and all limits of checks and findings.
 
-The limits have no other owner: findings, the command line, result folders, reports, studies and comparisons with EMG
-all ask here.
+The limits stand in this module only: findings, the command line, result folders, reports, studies and comparisons with
+EMG use them. Below what share of the largest an effect counts as rounding is ``problem.arrays.ROUNDING``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 #: Share of a coordinate's peak moment that reserves may carry. It is osimopt's own rule, stricter than OpenSim's
-#: checklist for simulations, which allows 10 %: between the two a reader should know, so the stricter one is the limit.
+#: checklist for simulations, which allows 10 %: a reader should know of a share between the two.
 RESERVE_SHARE = 0.05
 #: Peak residual force (N) and moment (N·m) on a free base, the upper ends of the ranges in OpenSim's checklist.
 PEAK_FORCE, PEAK_MOMENT = 25.0, 75.0
@@ -148,22 +148,22 @@ class Evidence:
         return [frames, *self._self_check(), *self._loads(), self._reserves(), *self._residuals()]
 
     def _self_check(self) -> list[Check]:
-        """What OpenSim was asked a second time (``provenance["self_check"]``); what differs was refused."""
+        """Comparisons with a second computation by OpenSim (``provenance["self_check"]``); differences raise errors."""
         parts = self.provenance.get("self_check", {})
         if "model" not in parts:
             return []
         done = {
-            name: max(own["largest_difference"].values(), default=0.0)
-            for name, own in parts.items()
-            if "largest_difference" in own
+            name: max(part["largest_difference"].values(), default=0.0)
+            for name, part in parts.items()
+            if "largest_difference" in part
         }
         found = [f"{name} to {size:.1g}" for name, size in done.items()]
-        found += [f"not the {name} ({own['not_checked']})" for name, own in parts.items() if name not in done]
+        found += [f"not the {name} ({part['not_checked']})" for name, part in parts.items() if name not in done]
         passes = True if len(done) == len(parts) else None
         return [Check("OpenSim asked twice", ", ".join(found), "agreement to 1e-06", passes, "")]
 
     def _loads(self) -> list[Check]:
-        """Of a free base: loads that do not cover every frame are refused before anything is solved."""
+        """Loads on a model with a free base; loads that do not cover every frame are refused when they are read."""
         if not self.floating:
             return []
         inputs = self.provenance.get("inputs", {})
@@ -192,8 +192,8 @@ class Evidence:
         return None if worst is None else float(self.moment.size[worst])
 
     def _worst_residual(self, unit: str) -> int | None:
-        own = [place for place in self.floating if self.unit(place) == unit]
-        return max(own, key=lambda place: float(self.moment.size[place]), default=None)
+        places = [place for place in self.floating if self.unit(place) == unit]
+        return max(places, key=lambda place: float(self.moment.size[place]), default=None)
 
     def _residuals(self) -> list[Check]:
         found = []

@@ -1,4 +1,4 @@
-"""Result folders: what was found, and what is needed to find it again."""
+"""Result folders: writing them whole, piece by piece, with the files that OpenSim's tools continue from."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ OWN = {
     "comparison.json": ("muscles.csv", "forces.png", "activations.png"),
     "surrogate.json": ("weights.safetensors", "training.json", "training.png"),
 }  # fmt: skip
-#: What file managers leave in every folder that somebody looks at.
+#: Files that file managers leave in folders.
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 #: The added actuators as OpenSim reads them.
 FORCE_SET = """\
@@ -134,7 +134,7 @@ def write_muscle_table(table: pd.DataFrame, folder: str | os.PathLike[str], *, o
 
 
 def write_folder(folder: Path, overwrite: bool, fill: Callable[[Path], None]) -> Path:
-    """Fill a temporary folder and rename it, so that nobody ever sees half of it."""
+    """Fill a temporary folder and rename it, so that it appears whole or not at all."""
     folder = folder.absolute()
     check_target(folder, overwrite)
     try:
@@ -172,11 +172,11 @@ def _swap(fresh: Path, folder: Path) -> None:
 
 
 def check_target(folder: Path, overwrite: bool) -> None:
-    """Refuse to overwrite what the user did not ask to overwrite."""
+    """Refuse a folder with files, unless ``overwrite`` is True and all of them are osimopt's."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not overwrite:
-        fix = "Choose another folder, or say overwrite=True (--overwrite)."
+        fix = "Choose another folder, or give overwrite=True (--overwrite)."
         raise InputError(explain("a new or empty folder for the results", "one with files in it", fix, folder))
     found = [] if folder.is_file() else sorted(path.name for path in folder.iterdir())
     marked = [marker for marker in OWN if marker in found]
@@ -239,7 +239,7 @@ class ResultWriter:
 
 
 def summary_of(solution: RedundancySolution) -> dict[str, Any]:
-    """What ``solution.json`` says of a solution."""
+    """Content of ``solution.json``."""
     return {**Summary.of(solution).to_dict(), **solution.provenance, "pcsa_cm2": areas(solution)}
 
 
@@ -281,13 +281,13 @@ def _fill_muscle_table(table: pd.DataFrame, folder: Path) -> None:
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:
-    """Write plain data, numpy's and paths as far as they say themselves; infinities as words."""
+    """Write plain data as JSON: numpy's numbers and paths as their text, infinities as words."""
     text = json.dumps(_plain(content), indent=2, ensure_ascii=False, default=str, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 
 def _plain(content: Any) -> Any:
-    """JSON knows no infinity: write it as a word."""
+    """The same with infinities and NaN, which JSON does not have, as words."""
     if isinstance(content, dict):
         return {str(key): _plain(value) for key, value in content.items()}
     if isinstance(content, (list, tuple)):
@@ -360,7 +360,7 @@ def _understood(problem: RedundancyProblem) -> bool:
 
 
 def _actuators(problem: RedundancyProblem) -> Iterator[str]:
-    """Those that act on one coordinate, by their own force: others OpenSim has no name for."""
+    """Actuators on one coordinate with their optimal force there; OpenSim has no class for others."""
     reserves = problem.reserves
     for column, (name, origin) in enumerate(zip(reserves.names, reserves.origin, strict=True)):
         effect, force = reserves.effect[:, :, column], float(reserves.optimal_force[column])

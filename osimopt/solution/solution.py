@@ -1,4 +1,4 @@
-"""The answer to a redundancy problem, which judges itself."""
+"""The solution of a redundancy problem; residuals, bounds and status are recomputed from the problem."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Status(Enum):
     RESIDUAL = "The solver claimed success, but its answer misses the moments. Raise tolerance= or try another solver=."
     OUT_OF_BOUNDS = "The solver claimed success, but its answer violates the bounds. Try another solver=."
 
-    UNFINISHED = "The whole interval has no solution; what is here is the solver's last iterate."
+    UNFINISHED = "The whole interval has no solution; the values are the solver's last iterate."
 
     @property
     def ok(self) -> bool:
@@ -94,7 +94,7 @@ class RedundancySolution:
         (T,) of each term of the cost, by name; ``objective`` is their sum (the larger, for min_max).
     gap, activation_error
         (T,) a proved bound on how far the cost (over p) is above its optimum, and on how far any activation is from
-        its own (for the moments that the answer makes, which are within 1e-9 of the largest of those asked for).
+        its own (for the moments that the solution produces, which are within 1e-9 of the largest required one).
         Computed on the whole problem from the answer and its multipliers by code that no solver shares. NaN in frames
         that are not certified, and for linear costs.
     detail
@@ -130,7 +130,7 @@ class RedundancySolution:
     provenance: dict[str, Any] = field(default_factory=dict)
     multipliers: Array | None = None
 
-    #: What to do about failed frames, where that is not what their status says.
+    #: Remedies for failed frames, by status, in place of those in the values of Status.
     remedies: ClassVar[Mapping[Status, str]] = {}
 
     def __repr__(self) -> str:
@@ -188,7 +188,7 @@ class RedundancySolution:
         return Summary.of(self).reserve_share()
 
     def findings(self) -> list[str]:
-        """What a careful reader should know, in sentences: failures first, then reserves, muscles, and the input."""
+        """Findings as sentences: failed frames, reserves beyond their share, muscles at their bounds, warnings."""
         return Summary.of(self).findings()
 
     def more_findings(self) -> list[Finding]:
@@ -213,7 +213,7 @@ class RedundancySolution:
 
 
 def verified(solution: Solution, source: Source | None) -> Solution:
-    """The solution, its forces put back into the model where that is at hand; ``provenance["self_check"]`` says so.
+    """The solution, its forces compared with OpenSim where the model is at hand (``provenance["self_check"]``).
 
     ``source`` is that of the problem that was given.
 

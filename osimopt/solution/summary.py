@@ -54,7 +54,7 @@ TEXTS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """What a careful reader should know, by code and values; ``text`` is its sentence.
+    """A remark on a solution, by code and values; ``text`` is its sentence.
 
     ``names`` are counts or sizes by muscle or actuator. Findings of one code from consecutive pieces of a motion are
     one finding: counts are added, sizes and ``largest`` are those of the larger, ``values`` those of the first.
@@ -159,7 +159,7 @@ class Summary:
             first[status] = (float(solution.time[frame]), remedy)
         gap, error = solution.gap, solution.activation_error
         slack, powerless = _in_equilibrium(solution), problem.max_force <= 0.0
-        if slack:  # a frame without equilibrium has no force either, but says so itself
+        if slack:  # a frame without equilibrium has no force either, but a status of its own
             powerless &= (problem.passive_force <= 0.0) & solved[:, None]
         return cls(
             names=(problem.muscles, problem.coordinates, problem.reserves.names),
