@@ -15,6 +15,7 @@ from osimopt.dynamic.check import check_answer
 from osimopt.dynamic.solution import DynamicSolution
 from osimopt.emg.compare import _covered
 from osimopt.problem.arrays import acts
+from osimopt.problem.resampling import _missed
 from osimopt.solution.checks import Evidence
 from osimopt.solution.solution import judge
 from osimopt.solution.summary import Finding, Summary, merged
@@ -139,6 +140,14 @@ def test_times_may_pass_the_ends_by_1e_9_s() -> None:
     assert problem.resample([-0.9e-9, 0.5]).time.tolist() == [0.0, 0.5]
     with pytest.raises(InputError, match="expected increasing times between 0 and 11 s"):
         problem.resample([-1.1e-9, 0.5])
+
+
+@pytest.mark.parametrize(("time", "missed"), [(21.5, 1.0), (19.5, 0.0)])
+def test_errors_of_4_frames_around_the_requested_times_count(time: float, missed: float) -> None:
+    """Frame 25 alone is not zero; the spline through every second frame leaves it out."""
+    value = np.zeros((40, 1))
+    value[25] = 1.0
+    assert _missed(np.arange(40.0), value, np.array([time]), 2) == pytest.approx(missed)
 
 
 def steady(time: np.ndarray, force: float) -> RedundancyProblem:
