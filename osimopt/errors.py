@@ -32,7 +32,7 @@ class SolverError(OsimoptError):
 
 
 class MissingDependencyError(OsimoptError, ImportError):
-    """An optional package is needed for what was asked."""
+    """An optional package is required."""
 
 
 class ConfigError(InputError):

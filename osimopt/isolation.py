@@ -68,7 +68,7 @@ def run_many(
     """Call ``function`` once per tuple of arguments, on ``n_jobs`` processes; yield the results in order.
 
     Calls are handed out a few at a time, each to the process with the least to do, so that neither arguments nor
-    results pile up. ``waiter`` is told while there is nothing to do but wait.
+    results pile up. ``waiter.tick`` is called while results are awaited.
     """
     waiting: deque[tuple[Any, int]] = deque()
     worker = 0
@@ -98,13 +98,13 @@ def run_many(
 
 
 class Waiter(Protocol):
-    """Somebody who watches a long call."""
+    """Callbacks during a long call."""
 
     def tick(self) -> None:
         """Called every tenth of a second."""
 
     def interrupted(self) -> bool:
-        """Called at Ctrl-C; True goes on waiting, because the call was asked to end by itself."""
+        """Called at Ctrl-C; True goes on waiting, because the call was requested to stop."""
 
 
 def _result(future: Any, waiter: Waiter | None) -> Any:
@@ -119,7 +119,7 @@ def _result(future: Any, waiter: Waiter | None) -> Any:
 
 
 def count_jobs(n_jobs: int | None, most: int) -> int:
-    """Processes to share the work: as asked, else as many as there are cores, and at most ``most``."""
+    """Number of processes: ``n_jobs``, or by default the number of cores, at most ``most``."""
     if n_jobs is not None:
         if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs < 1:
             raise InputError(explain("jobs of at least 1, or None", repr(n_jobs), "Give a number of processes."))
@@ -131,7 +131,7 @@ def count_jobs(n_jobs: int | None, most: int) -> int:
 def prepare(home: Home, function: str, arguments: tuple[Any, ...], n_jobs: int) -> None:
     """Start a call in each process without waiting for it: what it loads is there for the calls that follow.
 
-    If it fails, so will they, and say why.
+    If it fails, so do those calls, with the same error.
     """
     for worker in range(n_jobs):
         _submit(home, worker, function, arguments)
@@ -146,7 +146,7 @@ def _idlest(waiting: Iterable[tuple[Any, int]], n_jobs: int) -> int:
 
 def _submit(home: Home, worker: int, function: str, arguments: tuple[Any, ...]) -> tuple[Any, int]:
     """Hand a call over; a process that died since the last call is replaced first, and no other."""
-    with _deaf():
+    with _without_interrupts():
         try:
             return _pool(home, worker)[0].submit(_call, function, arguments), worker
         except _endings():
@@ -166,8 +166,8 @@ def _died(future: Any) -> bool:
 
 
 @contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    """No Ctrl-C in here: a process started inside never hears one, not even before ``_settle`` sees to it."""
+def _without_interrupts() -> Iterator[None]:
+    """Block Ctrl-C: a process started inside does not receive it, not even before ``_settle`` ignores it."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
@@ -237,10 +237,10 @@ def _last_words(home: Home, worker: int, limit: int = 400) -> str:
 
 
 def _death(home: Home, subject: object, last_words: str) -> OsimoptError:
-    said = f" Its last words: {last_words}" if last_words else ""
+    quoted = f" Its last words: {last_words}" if last_words else ""
     text = (
         f"{subject}: the {home} process died (a crash in native code, or killed for memory). The next call starts a "
-        f"new one; if it dies again here, this input is what kills it.{said}"
+        f"new one; if it dies again here, this input is what kills it.{quoted}"
     )
     return ModelError(text) if home == "opensim" else SolverError(text)
 

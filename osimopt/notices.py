@@ -7,23 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_heard: ContextVar[list[str] | None] = ContextVar("osimopt_heard", default=None)
+_texts: ContextVar[list[str] | None] = ContextVar("osimopt_texts", default=None)
 
 
 def warn(text: str, stacklevel: int = 2) -> None:
-    """Warn, and tell whoever is listening in this thread."""
-    heard = _heard.get()
-    if heard is not None:
-        heard.append(text)
+    """Give a warning, and keep its text for the innermost ``hear`` of this thread."""
+    texts = _texts.get()
+    if texts is not None:
+        texts.append(text)
     warnings.warn(text, stacklevel=stacklevel + 1)
 
 
 @contextmanager
 def hear() -> Iterator[list[str]]:
     """Collect the texts of the warnings given inside."""
-    heard: list[str] = []
-    token = _heard.set(heard)
+    texts: list[str] = []
+    token = _texts.set(texts)
     try:
-        yield heard
+        yield texts
     finally:
-        _heard.reset(token)
+        _texts.reset(token)

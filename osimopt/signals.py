@@ -1,16 +1,23 @@
-"""Filtering and differentiation of motions, equal to what OpenSim's tools do."""
+"""Time series: filters and derivatives equal to those of OpenSim's tools, splines, and checks of their times."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError, explain
+from .errors import InputError, explain, some
+from .notices import warn
 
 Array = NDArray[np.float64]
 
 #: Sample intervals within this share of their mean count as uniform (files print times to 6-8 digits).
 UNIFORM_TOLERANCE = 1e-3
+#: Share of the sampling interval (the median step) below which two times are one: files print a millionth of it.
+REPEATED = 1e-3
+#: Share of a column's largest magnitude, and a magnitude in any unit (m, rad, deg, N, N·m, V), that are its rounding.
+ROUNDING, NOTHING = 1e-6, 1e-9
 #: A spline of degree 5 needs one sample more than its degree.
 MINIMUM_FRAMES = 6
 
@@ -158,3 +165,102 @@ def interpolate(time: Array, value: Array, times: Array) -> Array:
     known = time[rows] == times
     found[known] = value[rows[known]]
     return found
+
+
+def distinct_rows(
+    time: np.ndarray, value: np.ndarray, labels: Sequence[object], path: object, stacklevel: int = 2
+) -> np.ndarray:
+    """Rows of a time series that leave its times increasing: of times that repeat, the first.
+
+    OpenSim's tools write some rows twice, the second 1e-13 s later or at the same time; a spline through both has
+    slopes of any size. Times closer than a thousandth of the median step are one, where the rows agree: no column
+    differs by more than it changes in so short a time anywhere in the file, or than its rounding. A warning names them.
+
+    Parameters
+    ----------
+    time
+        (T,) s.
+    value, labels
+        (T, C) and the names of the columns.
+    path
+        Of the file, for messages.
+
+    Raises
+    ------
+    InputError
+        Times that are not finite or go back, and rows that repeat a time with other numbers.
+    """
+    if not np.isfinite(time).all():
+        row = int(np.argmin(np.isfinite(time)))
+        raise InputError(explain("finite times", f"{time[row]} in row {row + 1} of the table", "Repair it.", path))
+    step = np.diff(time)
+    interval = float(np.median(step[step > 0.0])) if (step > 0.0).any() else 0.0
+    keep = np.ones(len(time), dtype=bool)
+    first = np.arange(len(time))
+    for row in (np.flatnonzero(np.abs(step) < REPEATED * interval) + 1).tolist():
+        first[row] = first[row - 1]
+        keep[row] = time[row] - time[first[row]] >= REPEATED * interval
+        if keep[row]:
+            first[row] = row
+    check_times(time[keep], path, np.flatnonzero(keep))
+    again = np.flatnonzero(~keep)
+    if again.size:
+        _check_agreement(time, value, labels, again, first[again], REPEATED * interval, path)
+        pairs = [f"{time[row]:.9g} s in rows {first[row] + 1} and {row + 1}" for row in again]
+        warn(
+            f"{path}: {again.size} of {len(time)} times repeat, by less than a thousandth of the sampling interval "
+            f"({interval:.3g} s): {some(pairs)} of the table. The rows agree; the first of each was used.",
+            stacklevel=stacklevel + 1,
+        )
+    return np.flatnonzero(keep)
+
+
+def check_times(time: np.ndarray, path: object, rows: np.ndarray | None = None) -> None:
+    """Refuse times that do not increase, naming the first that does not; ``rows`` are their places in the table."""
+    step = np.diff(time)
+    if (step > 0).all():
+        return
+    row = int(np.argmin(step > 0))
+    places = np.arange(len(time)) if rows is None else rows
+    kind = "a time twice" if step[row] == 0 else "a step back"
+    fix = "Remove the row (pandas: table[~table.index.duplicated()]) or sort the file by time."
+    where = f"rows {places[row] + 1} and {places[row + 1] + 1} of the table"
+    got = f"{kind}: {time[row]:g} s then {time[row + 1]:g} s in {where}"
+    raise InputError(explain("times that increase", got, fix, path))
+
+
+def _check_agreement(
+    time: np.ndarray,
+    value: np.ndarray,
+    labels: Sequence[object],
+    again: np.ndarray,
+    first: np.ndarray,
+    close: float,
+    path: object,
+) -> None:
+    """Refuse rows that repeat the time of an earlier one with other numbers, naming the column that differs most."""
+    step = np.diff(time)
+    apart = step >= close
+    with np.errstate(invalid="ignore"):
+        rate = np.abs(np.diff(value, axis=0)[apart]) / step[apart, None]
+        difference = np.abs(value[again] - value[first])
+    known = np.isfinite(value)
+    rate = np.nan_to_num(rate, nan=0.0, posinf=0.0).max(axis=0, initial=0.0)
+    largest = np.abs(np.where(known, value, 0.0)).max(axis=0, initial=0.0)
+    allowed = np.maximum(close * rate, np.maximum(ROUNDING * largest, NOTHING))
+    both, neither = known[again] & known[first], ~known[again] & ~known[first]
+    excess = np.where(both, difference / allowed, np.where(neither, 0.0, np.inf))
+    if not (excess > 1.0).any():
+        return
+    pair, column = divmod(int(np.argmax(excess)), excess.shape[1])
+    row, other = int(again[pair]), int(first[pair])
+    gap = time[row] - time[other]
+    kind = "a time twice" if gap == 0.0 else f"times {gap:.2g} s apart"
+    got = (
+        f"{kind}: {time[other]:.9g} s in rows {other + 1} and {row + 1} of the table, where '{labels[column]}' is "
+        f"{value[other, column]:.6g} and {value[row, column]:.6g}"
+    )
+    many = int((excess > 1.0).any(axis=1).sum())
+    got += f" ({many} such pairs)" if many > 1 else ""
+    fix = "Remove the row that is wrong; if the times were rounded, write them with more digits."
+    raise InputError(explain("rows that agree where their times repeat", got, fix, path))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from test_cli import PNG, RESULT, files
 
 import osimopt
@@ -141,10 +144,14 @@ def test_networks_for_muscle_paths(arm, call) -> None:
     assert "a surrogate of static or dynamic optimization" in refused.err
 
 
-def test_the_line_of_epochs_is_for_terminals(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_line_of_epochs_is_for_terminals(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = StringIO()
+    console = Console(file=written, force_terminal=terminal, width=120)
+    monkeypatch.setattr(sys.modules[epochs_line.__module__], "messages", console)
     with epochs_line() as moved:
         moved(1, 2, 0.5, 0.4)
-    assert capfd.readouterr() == ("", "")
+    assert ("Training, loss 0.5, validation 0.4" in written.getvalue()) is terminal
 
 
 QUICK = ("--kind", "dynamic", "--quick", "--duration", 0.2, "--epochs", 4, "--width", 8, "--depth", 2)

@@ -13,7 +13,7 @@ from scipy.interpolate import make_interp_spline
 from scipy.optimize import root
 
 from osimopt.dynamic import integrate as integration
-from osimopt.dynamic.check import Check, check_answer
+from osimopt.dynamic.check import ForwardCheck, check_answer
 from osimopt.dynamic.integrate import integrate
 from osimopt.dynamic.mesh import Mesh
 from osimopt.dynamic.nodes import Nodes
@@ -299,9 +299,10 @@ def test_moments_of_differences_add_up_with_their_signs() -> None:
     np.testing.assert_allclose(check.moment_error, [abs(0.05 * by[0] - 0.02 * by[3]), 0.01 * by[3]], rtol=2e-2)
 
 
-def example(activation_error: list[float], force_error: list[float]) -> Check:
+def example(activation_error: list[float], force_error: list[float]) -> ForwardCheck:
     zeros, errors = np.zeros((3, 4)), np.array([activation_error, force_error])
-    return Check(tuple("abcd"), ("x",), zeros, zeros, errors[0], errors[1], np.zeros(1), np.array([0.001, 0.004]))
+    times = np.array([0.001, 0.004])
+    return ForwardCheck(tuple("abcd"), ("x",), zeros, zeros, errors[0], errors[1], np.zeros(1), times)
 
 
 def test_findings_name_the_worst_beyond_the_promise_only() -> None:

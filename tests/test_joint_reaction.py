@@ -13,7 +13,7 @@ from conftest import HERE, TwoLeg, run_script
 import osimopt
 from osimopt import RedundancySolution, read_table, solve_to_folder
 from osimopt.datasets.example import Example
-from osimopt.solution import handover
+from osimopt.solution.folder import added_actuators, opensim_tables
 
 #: Of the joint's peak force: COM accelerations are splines through positions, OpenSim's those of its own equations.
 AGREES = 1e-3
@@ -114,21 +114,21 @@ def test_dynamic_solutions_have_tendon_forces(arm: Example, tmp_path: Path) -> N
 def test_what_the_model_switches_off_is_zero(arm: Example) -> None:
     problem = osimopt.load_problem(arm.model, arm.motion, time_range=(0.3, 0.4))
     problem.provenance["switched_off"] = ["a_motor"]
-    table = handover.tables(osimopt.solve_static(problem))["actuator_force"]
+    table = opensim_tables(osimopt.solve_static(problem))["actuator_force"]
     assert (table["a_motor"] == 0.0).all()
 
 
 def test_without_a_model_there_is_nothing_to_hand_over() -> None:
     problem = osimopt.RedundancyProblem.from_arrays([0.05], [1000.0], [5.0, 6.0], reserves=1.0)
-    assert handover.tables(osimopt.solve_static(problem)) == {}
-    assert handover.added_actuators(problem) == ""
+    assert opensim_tables(osimopt.solve_static(problem)) == {}
+    assert added_actuators(problem) == ""
 
 
 def test_only_actuators_of_one_coordinate_are_written(arm: Example) -> None:
     problem = osimopt.load_problem(arm.model, arm.motion, time_range=(0.3, 0.4), reserves={"r_elbow_flex": 2.5})
-    text = handover.added_actuators(problem)
+    text = added_actuators(problem)
     assert text.count("<CoordinateActuator ") == 1
     assert "<optimal_force>2.5</optimal_force>" in text
     both = problem.with_reserves(problem.reserves)
     both.reserves.effect[...] = 2.5
-    assert handover.added_actuators(both) == "", "OpenSim has no name for one that acts on both joints"
+    assert added_actuators(both) == "", "OpenSim has no name for one that acts on both joints"

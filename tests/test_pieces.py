@@ -33,7 +33,7 @@ def test_pieces_make_the_whole(two_leg: Any) -> None:
 
 
 def test_a_folder_from_pieces_is_the_folder_of_the_whole(two_leg: Any, tmp_path: Path) -> None:
-    tally, _ = solve_to_folder(
+    summary, _ = solve_to_folder(
         tmp_path / "pieces", two_leg.model, two_leg.motion, two_leg.loads, solve={"exponent": 3}, frames=25
     )
     solution = osimopt.solve_static(
@@ -48,12 +48,12 @@ def test_a_folder_from_pieces_is_the_folder_of_the_whole(two_leg: Any, tmp_path:
     assert list(status[0].columns) == list(status[1].columns)
     assert status[0]["status"].tolist() == status[1]["status"].tolist()
     told = [json.loads((tmp_path / folder / "solution.json").read_text()) for folder in ("pieces", "whole")]
-    for summary in told:
+    for written in told:
         for name in ("solve_seconds", "moment_residual_max", "activation_error_max"):
-            assert summary.pop(name) >= 0.0
+            assert written.pop(name) >= 0.0
     assert told[0].pop("objective_mean") == pytest.approx(told[1].pop("objective_mean"), rel=1e-9)
     assert told[0]["inputs"] == told[1]["inputs"]
-    assert told[0]["findings"] == told[1]["findings"] == tally.findings()
+    assert told[0]["findings"] == told[1]["findings"] == summary.findings()
     assert told[0]["peak_force_N"] == pytest.approx(told[1]["peak_force_N"], rel=1e-6, abs=1e-3)
 
 
@@ -64,7 +64,7 @@ def test_a_missing_piece_is_no_result(two_leg: Any, tmp_path: Path) -> None:
     assert not any(tmp_path.iterdir())
 
 
-def test_tallies_add_up() -> None:
+def test_summaries_add_up() -> None:
     def solved(*moments: float) -> osimopt.RedundancySolution:
         problem = osimopt.RedundancyProblem.from_arrays([[0.05, 0.03]], [500.0, 400.0], [[m] for m in moments])
         return osimopt.solve_static(problem, on_failure="return")

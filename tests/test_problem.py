@@ -144,7 +144,7 @@ class TestFromArrays:
             ({"muscles": ["a", "b", "b", "c"]}, r"expected .*muscle.*b"),
             ({"coordinates": ["hip", "hip"]}, r"expected .*coordinate.*hip"),
             ({"reserves": {"elbow": 1.0}}, r"expected reserves on loaded coordinates \(coordinate_0, .*\), got elbow"),
-            ({"reserves": {"coordinate_1": 0.0}}, r"expected positive optimal forces .*, got that of coordinate_1"),
+            ({"reserves": {"coordinate_1": 0.0}}, r"expected positive optimal forces .*, got 0 for coordinate_1"),
             ({"reserves": -1.0}, r"expected positive optimal forces of reserves"),
             ({"reserves": np.nan}, r"expected positive optimal forces of reserves"),
             ({"reserves": "auto"}, r"expected reserves as a number, \{coordinate: N·m\} or None, got 'auto'"),

@@ -47,10 +47,10 @@ class TestOnCoordinates:
         ("forces", "message"),
         [
             ({"elbow": 1.0}, r"expected reserves on loaded coordinates \(pelvis_ty, .*knee\), got elbow\. Rename"),
-            ({"knee": 0.0}, r"expected positive optimal forces of reserves, got that of knee"),
-            ({"hip": 1.0, "knee": -2.0}, r"expected positive optimal forces of reserves, got that of knee"),
-            ({"knee": np.nan}, r"got that of knee"),
-            ({"knee": np.inf}, r"got that of knee"),
+            ({"knee": 0.0}, r"expected positive optimal forces of reserves, got 0 for knee"),
+            ({"hip": 1.0, "knee": -2.0}, r"expected positive optimal forces of reserves, got -2 for knee"),
+            ({"knee": np.nan}, r"got nan for knee"),
+            ({"knee": np.inf}, r"got inf for knee"),
         ],
     )
     def test_others_are_refused(self, forces, message):

@@ -1,4 +1,4 @@
-"""A result in memory and one read back from its folder say the same; gates judge both."""
+"""A result in memory and one read back from its folder say the same; checks judge both."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from emg_cases import walk
 
 from osimopt import InputError, Result, solve_static
-from osimopt.solution.checks import PEAK_FORCE, RESERVE_SHARE, Evidence, gates
+from osimopt.solution.checks import PEAK_FORCE, RESERVE_SHARE, Evidence, checks_of
 from osimopt.solution.summary import Summary
 
 
@@ -41,7 +41,7 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
 
 
 def found(result: Result) -> dict[str, bool | None]:
-    return {gate.name: gate.passes for gate in gates(result)}
+    return {check.name: check.passes for check in checks_of(result)}
 
 
 def judged(result: Result, **changes: object) -> Result:
@@ -50,18 +50,21 @@ def judged(result: Result, **changes: object) -> Result:
     return replace(result, summary={**summary, **changes})
 
 
-def test_gates() -> None:
+def test_checks() -> None:
     result = Result.of(solve_static(walk()))
     assert found(result) == {"frames solved": True, "largest reserve": True, "residuals": None}
-    weak = Result.of(solve_static(walk().with_reserves(100.0)))
-    gate = gates(weak)[1]
-    assert gate.passes is False
-    carried = np.abs(weak.carried).max(axis=0) / np.abs(weak.generalized_force).max(axis=0)
-    worst = int(carried.argmax())
-    when = weak.time[np.abs(weak.carried[:, worst]).argmax()]
-    assert gate.found.startswith(f"{100 * carried.max():.3g} % of {weak.coordinates[worst]} (")
-    assert f", at {when:g} s)" in gate.found
     assert found(replace(judged(result), solved=np.zeros(1201, dtype=bool)))["frames solved"] is False
+
+
+def test_the_largest_reserve_is_named_with_its_share_and_time() -> None:
+    """Peaks count, whatever their sign and time: 3 of 20 N·m, and 9 % on another coordinate."""
+    moment, carried = np.array([[10.0, 1.0], [-20.0, 0.0]]), np.array([[1.0, 0.0], [-3.0, 0.09]])
+    time, both = np.array([0.0, 0.5]), np.ones(2, dtype=bool)
+    units = {"units": {"knee": "N·m"}}
+    evidence = Evidence.of(time, both, ("knee", "hip"), both, moment, carried, units)
+    (check,) = [check for check in evidence.checks() if check.name == "largest reserve"]
+    assert check.found == "15 % of knee (3 of 20 N·m, at 0.5 s) and 1 more above the limit"
+    assert (check.limit, check.passes, check.verdict) == ("≤ 5 % of its peak moment", False, "fails")
 
 
 @pytest.mark.parametrize("strength", [1.0, 20.0, 100.0])
@@ -72,8 +75,8 @@ def test_checks_are_the_same_wherever_they_are_read(tmp_path: Path, strength: fl
     halves = [solve_static(problem.frames(slice(*ends))) for ends in ((0, 500), (500, 1201))]
     memory = Result.of(whole)
     read = Result.read(whole.write(tmp_path / "walk"))
-    pieces = (Summary.of(halves[0]) + Summary.of(halves[1])).gates()
-    assert gates(memory) == gates(read) == pieces == gates(judged(read))
+    pieces = (Summary.of(halves[0]) + Summary.of(halves[1])).checks()
+    assert checks_of(memory) == checks_of(read) == pieces == checks_of(judged(read))
 
 
 @pytest.mark.parametrize("share", [0.049, 0.062, 0.12])
@@ -83,10 +86,10 @@ def test_one_limit_for_findings_and_checks(share: float) -> None:
     evidence = Summary.of(solution).evidence
     size = evidence.moment.size * [share, 0.01]
     changed = replace(Summary.of(solution), evidence=replace(evidence, carried=replace(evidence.carried, size=size)))
-    (gate,) = [gate for gate in changed.gates() if gate.name == "largest reserve"]
-    assert gate.passes is (share <= RESERVE_SHARE)
-    assert any("reserve_ankle_angle_r" in line for line in changed.findings()) is not gate.passes
-    assert f"{100 * share:.3g} % of ankle_angle_r" in gate.found
+    (check,) = [check for check in changed.checks() if check.name == "largest reserve"]
+    assert check.passes is (share <= RESERVE_SHARE)
+    assert any("reserve_ankle_angle_r" in line for line in changed.findings()) is not check.passes
+    assert f"{100 * share:.3g} % of ankle_angle_r" in check.found
 
 
 def test_residuals_are_those_of_the_floating_base() -> None:
@@ -98,7 +101,7 @@ def test_residuals_are_those_of_the_floating_base() -> None:
     assert passes["residual moment"] is True
     assert passes["loads cover"] is None, "nobody knows where the ground pushes"
     still = np.abs(base.generalized_force[:, 0]) < PEAK_FORCE
-    assert {gate.name: gate.passes for gate in gates(base, still)}["residual force"] is True
+    assert {check.name: check.passes for check in checks_of(base, still)}["residual force"] is True
     assert found(judged(base, inputs={"external_loads": {}}))["loads cover"] is True
 
 
@@ -106,5 +109,5 @@ def test_no_frames_at_all() -> None:
     """As where no stride lies within what is compared."""
     result = Result.of(solve_static(walk()))
     nothing = np.zeros(len(result.time), dtype=bool)
-    assert [gate.found for gate in gates(result, nothing)][:2] == ["0 of 0", "no frame solved"]
+    assert [check.found for check in checks_of(result, nothing)][:2] == ["0 of 0", "no frame solved"]
     assert isinstance(Summary.of(solve_static(walk())).evidence, Evidence)

@@ -23,6 +23,7 @@ from osimopt.dynamic.solution import DynamicSolution, SealedSolution
 from osimopt.files.storage import read_table
 from osimopt.solution import folder as results
 from osimopt.solution.folder import read_summary, write_arrays, write_muscle_table, write_result
+from osimopt.solution.summary import Finding
 
 FILES = {
     "activation.sto",
@@ -225,8 +226,8 @@ def test_read_summary_of_another_folder(tmp_path: Path) -> None:
 class Suspicious:
     """A check that has something to say."""
 
-    def findings(self) -> list[str]:
-        return ["Integration of BRA is off."]
+    def entries(self) -> list[Finding]:
+        return [Finding("note", values={"text": "Integration of BRA is off."})]
 
 
 def dynamic(fibers: bool) -> DynamicSolution:

@@ -15,8 +15,8 @@ from strategies import ALL_COSTS, cases, label
 
 from osimopt.errors import InputError, SolverError
 from osimopt.problem.problem import RedundancyProblem
-from osimopt.solution.checks import RESERVE_SHARE
-from osimopt.solution.solution import BOUND_TOLERANCE, RedundancySolution, Status, judge, moment_residual
+from osimopt.solution.checks import BOUND_TOLERANCE, RESERVE_SHARE
+from osimopt.solution.solution import RedundancySolution, Status, judge, moment_residual
 from osimopt.static.solve import solve_static
 
 #: solve_static's default

@@ -22,10 +22,10 @@ from osimopt.adapters.plausibility import LEVER, MARGIN, check_size
 from osimopt.adapters.units import to_si
 from osimopt.emg.read import read_emg
 from osimopt.emg.strides import find_strides
-from osimopt.files.storage import distinct_rows, read_series, read_table, write_table
+from osimopt.files.storage import read_series, read_table, write_table
 from osimopt.problem.arrays import Coordinate, MuscleGeometry
 from osimopt.problem.reserves import ReserveActuators
-from osimopt.signals import differentiate
+from osimopt.signals import differentiate, distinct_rows
 
 Array = NDArray[np.float64]
 Change = Callable[[pd.DataFrame], pd.DataFrame]

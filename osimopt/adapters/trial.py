@@ -15,8 +15,8 @@ from ..errors import ModelError, explain, some
 from ..muscle import rigid_tendon_gain, rigid_tendon_passive, supported
 from ..polynomial.paths import MusclePaths
 from ..problem.arrays import GeneralizedForce, Kinematics, MuscleGeometry
-from ..problem.fingerprint import Fingerprint
 from ..problem.problem import RedundancyProblem
+from ..problem.resampling import Fingerprint
 from ..problem.reserves import ReserveActuators, choose_reserves
 from ..signals import interpolate
 from ..solution.solution import RedundancySolution

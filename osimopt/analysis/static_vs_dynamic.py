@@ -21,6 +21,7 @@ from ..errors import SolverError, some
 from ..muscle.conversion import use_degroote_muscles
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
+from ..solution.summary import Summary
 from ..static.solve import solve_static
 from .agreement import CORRELATION, SHARE, agreement
 
@@ -102,10 +103,9 @@ class Comparison:
 
     def findings(self) -> list[str]:
         """What a careful reader should know of either solution, each with whose it is."""
-        static, dynamic = self.static.findings(), self.dynamic.findings()
-        both = set(static) & set(dynamic)
-        owners = ("both" if one in both else "static" if one in static else "dynamic" for one in [*static, *dynamic])
-        return list(dict.fromkeys(f"{who}: {one}" for who, one in zip(owners, [*static, *dynamic], strict=True)))
+        static, dynamic = (Summary.of(solution).entries() for solution in (self.static, self.dynamic))
+        both = [f"{'both' if one in dynamic else 'static'}: {one.text}" for one in static]
+        return both + [f"dynamic: {one.text}" for one in dynamic if one not in static]
 
     def _remarks(self) -> list[str]:
         """In what the two problems differ beside dynamics."""

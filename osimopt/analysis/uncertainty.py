@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, explain
 from ..problem.problem import RedundancyProblem
+from ..solution.checks import FAILED_SHARE
 from ..solution.solution import RedundancySolution
 from ..static.solve import solve_static
 from .perturb import Draws, Spread
@@ -30,8 +31,6 @@ Quantity = Literal["activation", "muscle_force"]
 MEMORY = 256_000_000
 #: Frames of all samples together that are handed to the solver at once.
 STACK = 4096
-#: Share of failed samples in a frame that is a finding.
-FAILED_SHARE = 0.01
 
 
 @dataclass(frozen=True, eq=False)

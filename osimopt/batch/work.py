@@ -145,20 +145,22 @@ def _row(solution: RedundancySolution, compared: EmgComparison | None) -> dict[s
     from ..solution.folder import summary_of
     from ..solution.summary import Summary
 
-    tally, summary = Summary.of(solution), summary_of(solution)
-    evidence = tally.evidence
+    summary, written = Summary.of(solution), summary_of(solution)
+    evidence = summary.evidence
     worst = int(evidence.reserve_share.argmax())
     share = float(evidence.reserve_share[worst])
-    failed = [gate.name for gate in (*tally.gates(), *(compared.gates if compared else ())) if gate.passes is False]
-    lost = next(iter(solution.findings()), "") if tally.solved < tally.frames else ""
+    checks = (*summary.checks(), *(compared.gates if compared else ()))
+    failed = [check.name for check in checks if check.passes is False]
+    lost = next(iter(summary.findings()), "") if summary.solved < summary.frames else ""
     return {
-        "status": "solved" if tally.solved == tally.frames else "partly" if tally.solved else "failed", "reason": lost,
-        "frames": tally.frames, "frames_solved": tally.solved, "start": evidence.start, "end": evidence.end,
-        "moment_residual_max": summary["moment_residual_max"], "objective_mean": summary["objective_mean"],
+        "status": "solved" if summary.solved == summary.frames else "partly" if summary.solved else "failed",
+        "reason": lost,
+        "frames": summary.frames, "frames_solved": summary.solved, "start": evidence.start, "end": evidence.end,
+        "moment_residual_max": written["moment_residual_max"], "objective_mean": written["objective_mean"],
         "reserve_share_max": share, "reserve_coordinate": evidence.coordinates[worst] if share else "",
         "residual_force_N": evidence.residual("N"), "residual_moment_Nm": evidence.residual("N·m"),
-        "checks_failed": BETWEEN.join(dict.fromkeys(failed)), "findings": len(summary["findings"]),
-        "peak_force_N": float(np.nanmax(tally.force)) if tally.solved else None,
+        "checks_failed": BETWEEN.join(dict.fromkeys(failed)), "findings": len(written["findings"]),
+        "peak_force_N": float(np.nanmax(summary.force)) if summary.solved else None,
         **(_agreement(compared) if compared else {}),
     }  # fmt: skip
 

@@ -18,7 +18,7 @@ from ..static.options import StaticOptions
 from . import dynamic
 from .options import Cache, Jobs, Model, Motion, Overwrite, read_options, takes
 from .stopping import stoppable
-from .terminal import print_tally, progress, say, say_warning
+from .terminal import print_summary, progress, say, say_warning
 
 
 class Method(StrEnum):
@@ -173,7 +173,7 @@ def _solve(read: ReadOptions, how: SolveOptions, out: Path, **options: Any) -> N
         line.close()
         if solved.solution is not None:
             figures.draw_solution(solved.solution, out / "solution.png")
-        print_tally(solved.summary, solved.provenance, dynamic.objective_and_mesh(solved.solution), solved.findings())
+        print_summary(solved.summary, solved.provenance, dynamic.objective_and_mesh(solved.solution))
         say(f"\nWritten to {out.absolute()}")
     if solved.summary.solved < solved.summary.frames:
         raise typer.Exit(1)

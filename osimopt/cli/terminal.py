@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from ..solution.checks import Gate
+    from ..solution.checks import Check
     from ..solution.solution import RedundancySolution
     from ..solution.summary import Summary
 
@@ -87,7 +87,7 @@ def print_solution(solution: RedundancySolution) -> None:
     """Peak force and activation of the strongest muscles, and every finding."""
     from ..solution.summary import Summary
 
-    print_tally(Summary.of(solution), solution.provenance)
+    print_summary(Summary.of(solution), solution.provenance)
 
 
 #: Colours of verdicts, and the width that they take.
@@ -95,35 +95,33 @@ VERDICTS = {"passes": "green", "fails": "bold red", "not known": "yellow"}
 WIDTH = max(map(len, VERDICTS))
 
 
-def print_checks(gates: Sequence[Gate]) -> None:
+def print_checks(checks: Sequence[Check]) -> None:
     """Print what must hold before forces are interpreted: a line a check, with its limit and the limit's source."""
-    failed = sum(gate.passes is False for gate in gates)
-    counted = f" [bold red]({failed} of {len(gates)} fail)[/]" if failed else ""
+    failed = sum(check.passes is False for check in checks)
+    counted = f" [bold red]({failed} of {len(checks)} fail)[/]" if failed else ""
     console.print(f"[bold]Checks[/]{counted}", soft_wrap=True, highlight=False)
-    for gate in gates:
-        verdict = f"[{VERDICTS[gate.verdict]}]{gate.verdict:{WIDTH}}[/]"
-        limit = f"; limit {gate.limit} [dim]({gate.source})[/]" if gate.source else ""
-        console.print(f"{verdict}  {escape(f'{gate.name}: {gate.found}')}{limit}", soft_wrap=True, highlight=False)
+    for check in checks:
+        verdict = f"[{VERDICTS[check.verdict]}]{check.verdict:{WIDTH}}[/]"
+        limit = f"; limit {check.limit} [dim]({check.source})[/]" if check.source else ""
+        console.print(f"{verdict}  {escape(f'{check.name}: {check.found}')}{limit}", soft_wrap=True, highlight=False)
 
 
-def print_tally(
-    tally: Summary, provenance: Mapping[str, Any], more: Sequence[str] = (), findings: Sequence[str] | None = None
-) -> None:
-    """Forces of the strongest muscles, ``more`` lines, the checks, and every finding (default: the tally's)."""
-    muscles = tally.names[0]
-    say(f"{tally.solved} of {tally.frames} frames solved, cost {provenance['cost']['formula']}, "
+def print_summary(summary: Summary, provenance: Mapping[str, Any], more: Sequence[str] = ()) -> None:
+    """Forces of the strongest muscles, ``more`` lines, the checks, and every finding."""
+    muscles = summary.names[0]
+    say(f"{summary.solved} of {summary.frames} frames solved, cost {provenance['cost']['formula']}, "
         f"solver {provenance['solver']['used']}, {provenance['solve_seconds']:.2f} s.")  # fmt: skip
-    if tally.certified:
-        say(f"Proved in {tally.certified} frames: no activation is further than {tally.activation_error:.1g} from its "
-            "optimum.")  # fmt: skip
-    if tally.solved:
-        order = np.argsort(-tally.force)[:LISTED]
+    if summary.certified:
+        say(f"Proved in {summary.certified} frames: no activation is further than {summary.activation_error:.1g} "
+            "from its optimum.")  # fmt: skip
+    if summary.solved:
+        order = np.argsort(-summary.force)[:LISTED]
         rows = [
             (
                 muscles[i],
-                f"{tally.force[i]:.1f}",
-                f"{tally.force_sum[i] / tally.solved:.1f}",
-                f"{tally.activation[i]:.3f}",
+                f"{summary.force[i]:.1f}",
+                f"{summary.force_sum[i] / summary.solved:.1f}",
+                f"{summary.activation[i]:.3f}",
             )
             for i in order
         ]
@@ -134,8 +132,8 @@ def print_tally(
         say(line)
     if added := provenance.get("reserves_added"):
         say("Added: " + ", ".join(f"{name} ({force:g})" for name, force in added.items()))
-    print_checks(tally.gates())
+    print_checks(summary.checks())
     for warning in provenance.get("warnings", []):
         say_warning(warning)
-    for finding in tally.findings() if findings is None else findings:
+    for finding in summary.findings():
         say_warning(finding)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError, explain
 from ..muscle import use_degroote_muscles
-from .check import SENSIBLE
+from ..solution.checks import SENSIBLE
 from .emg import EmgTracking
 from .values import is_number, is_pair, shown
 

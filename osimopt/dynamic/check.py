@@ -8,27 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import some
+from ..solution.checks import IDLE, INTEGRATION_LIMITS
+from ..solution.summary import Finding
 from .integrate import integrate
 from .nodes import Nodes, strength
 from .unknowns import Unknowns
 
 Array = NDArray[np.float64]
 
-#: How far integration may depart from the solution: in activation, and in shares of each muscle's peak force.
-ACTIVATION_LIMIT, FORCE_LIMIT = 0.01, 0.01
-#: Share of its strength that a muscle's peak counts as at least: 1 % of the peak of an idle muscle is nothing.
-IDLE = 0.05
-#: Muscles that a sentence names.
-NAMED = 3
-#: The mesh_tolerance that is proposed would bring errors to this share of the limit, if they fell with the intervals'.
-MARGIN = 0.5
-#: Errors of intervals below this are the integrator's own.
-SENSIBLE = 1e-5
-
 
 @dataclass(frozen=True, eq=False)
-class Check:
+class ForwardCheck:
     """Forward integration of the excitations beside the solution, at its N points; NaN where integration failed.
 
     ``activation`` (N, M) and ``muscle_force`` (N, M) in N are those of the integration. ``activation_error`` (M,) is
@@ -49,28 +39,20 @@ class Check:
     interval_error: Array
 
     def findings(self) -> list[str]:
-        """Sentences with the remedy, where activation or force depart by more than 0.01, or nothing is known."""
-        if np.isnan(self.activation_error).any() or np.isnan(self.force_error).any():
-            return [
-                "Forward integration of the excitations failed, so that nothing but the solver vouches for activations "
-                "and forces. Shorten mesh_interval."
-            ]
-        said = []
-        if (self.activation_error > ACTIVATION_LIMIT).any():
-            said.append(self._departs("activations", self.activation_error, ACTIVATION_LIMIT, ".2g"))
-        if (self.force_error > FORCE_LIMIT).any():
-            said.append(self._departs("forces, as shares of their peaks,", self.force_error, FORCE_LIMIT, ".1%"))
-        return said
+        """The text of each of ``entries``."""
+        return [finding.text for finding in self.entries()]
 
-    def _departs(self, what: str, error: Array, limit: float, form: str) -> str:
-        worst = [m for m in np.argsort(-error).tolist() if error[m] > limit]
-        named = some([f"{self.muscles[m]} {error[m]:{form}}" for m in worst], NAMED)
-        tolerance = MARGIN * limit / error.max() * self.interval_error.max()
-        return (
-            f"Forward integration of the excitations departs from the {what} of {len(worst)} of {len(self.muscles)} "
-            f"muscles by more than {limit:{form}}: {named}. The mesh is too coarse for them: refine it, as with "
-            f"mesh_tolerance={max(tolerance, SENSIBLE):.0e}, or shorten mesh_interval."
-        )
+    def entries(self) -> list[Finding]:
+        """Findings: muscles whose activation or force departs by more than its limit, or that integration failed."""
+        errors = {"activations": self.activation_error, "forces": self.force_error}
+        if any(np.isnan(error).any() for error in errors.values()):
+            return [Finding("integration_failed")]
+        found, values = [], {"muscles": len(self.muscles)}
+        for code, error in errors.items():
+            worst = np.flatnonzero(error > INTEGRATION_LIMITS[code]).tolist()
+            if names := {self.muscles[m]: float(error[m]) for m in worst}:
+                found.append(Finding(code, largest=float(self.interval_error.max()), names=names, values=values))
+        return found
 
     def summary(self) -> dict[str, Any]:
         """The largest errors and where they are, as plain data; None where integration failed."""
@@ -82,7 +64,7 @@ class Check:
         }
 
 
-def check_answer(nodes: Nodes, unknowns: Unknowns) -> Check:
+def check_answer(nodes: Nodes, unknowns: Unknowns) -> ForwardCheck:
     """Integrate the muscles from the first point with the excitations found, and compare.
 
     Never raises: where integration fails there is NaN, and a finding.
@@ -98,7 +80,7 @@ def check_answer(nodes: Nodes, unknowns: Unknowns) -> Check:
         local = np.maximum(local, np.abs(ends[..., 1] - unknowns.force[mesh.points[:, -1]]))
     difference = force - expected
     peak = np.abs(expected).max(axis=0)
-    return Check(
+    return ForwardCheck(
         muscles=problem.muscles,
         coordinates=problem.coordinates,
         activation=activation,

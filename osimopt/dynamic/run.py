@@ -11,7 +11,7 @@ import numpy as np
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, Status
 from ..static.solve import solve_static
-from .check import Check, check_answer
+from .check import ForwardCheck, check_answer
 from .conditions import Conditions
 from .guess import first_guess
 from .mesh import Mesh
@@ -59,7 +59,7 @@ class Run:
         unknowns = self._alone(first_guess(initial_guess, nodes, static, self.conditions.emg), nodes, static)
         self.failure = None if nodes.fiber is not None else _impossible(static)
         off = _off(initial_guess)
-        check: Check | None = None
+        check: ForwardCheck | None = None
         while self.failure is None:
             if off is None:
                 unknowns, off = self._from_windows(nodes, unknowns)
@@ -147,7 +147,7 @@ class Run:
             return None
         return shortfall(nodes, self.conditions, self.settings)
 
-    def _solution(self, nodes: Nodes, unknowns: Unknowns, check: Check | None) -> DynamicSolution:
+    def _solution(self, nodes: Nodes, unknowns: Unknowns, check: ForwardCheck | None) -> DynamicSolution:
         provenance = {**nodes.problem.provenance, "method": "dynamic", **self.provenance, "rounds": self.rounds}
         if self.unmet is not None:
             provenance["mesh"]["unmet"] = self.unmet

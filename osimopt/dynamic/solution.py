@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, SolverError, explain, some
+from ..errors import InputError, SolverError, explain
+from ..solution.checks import PUSH
 from ..solution.solution import RedundancySolution
+from ..solution.summary import Finding, counted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
 
-    from .check import Check
+    from .check import ForwardCheck
 
 Array = NDArray[np.float64]
-#: Share of its strength by which a muscle pushes before that is said.
-PUSH = 1e-4
 QUANTITIES = ("activation", "excitation", "muscle_force", "reserve_force", "fiber_length", "fiber_velocity")
 
 
@@ -50,7 +50,7 @@ class DynamicSolution(RedundancySolution):
     mesh_edges
         (n + 1,) s.
     check
-        What forward integration of the excitations gives (:class:`osimopt.dynamic.check.Check`).
+        What forward integration of the excitations gives (:class:`osimopt.dynamic.check.ForwardCheck`).
     """
 
     excitation: Array = field(default_factory=lambda: np.zeros((0, 0)))
@@ -60,7 +60,7 @@ class DynamicSolution(RedundancySolution):
     integrals: dict[str, float] = field(default_factory=dict)
     emg_scale: dict[str, float] = field(default_factory=dict)
     mesh_edges: Array = field(default_factory=lambda: np.zeros(0))
-    check: Check | None = None
+    check: ForwardCheck | None = None
 
     @property
     def quantities(self) -> tuple[str, ...]:
@@ -72,25 +72,19 @@ class DynamicSolution(RedundancySolution):
         """Sum of the ``integrals``."""
         return float(sum(self.integrals.values()))
 
-    def findings(self) -> list[str]:
-        """Sentences, as of any solution, and what forward integration says."""
+    def more_findings(self) -> list[Finding]:
+        """Muscles that push, a mesh that is too coarse, and what forward integration found."""
         unmet = self.provenance.get("mesh", {}).get("unmet")
-        said = super().findings() + self._pushing() + ([] if unmet is None else [unmet])
-        return said if self.check is None else said + self.check.findings()
+        found = self._pushing() + ([] if unmet is None else [Finding("note", values={"text": unmet})])
+        return found if self.check is None else found + self.check.entries()
 
-    def _pushing(self) -> list[str]:
+    def _pushing(self) -> list[Finding]:
         parameters = self.problem.parameters
         if self.tendon_force_rate is None or parameters is None:
             return []
         share = -self.muscle_force / parameters.max_isometric_force
-        points = (share > PUSH).sum(axis=0).tolist()
-        if not any(points):
-            return []
-        told = [f"{name} ({count})" for name, count in zip(self.problem.muscles, points, strict=True) if count]
-        return [
-            f"Pushing on their tendons (points): {some(told, 12)}, by up to {np.nanmax(share):.1%} of their strength. "
-            "Their fibres, too long or too fast, make no force there, and what is left is their damping."
-        ]
+        largest = float(np.nanmax(share, initial=0.0))
+        return counted("pushing", self.problem.muscles, (share > PUSH).sum(axis=0), largest=largest)
 
     def to_dataframe(self, quantity: str = "activation") -> pd.DataFrame:
         """One of activation, excitation (1), muscle_force (N), reserve_force (N·m, N), fiber_length, fiber_velocity."""

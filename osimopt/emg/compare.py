@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain
-from ..solution.checks import Gate, gates
+from ..solution.checks import COVERED, Check, checks_of
 from ..solution.reader import Result
 from . import metrics
 from .antagonists import antagonists, co_contraction_table
@@ -38,8 +38,6 @@ ACTIVATION, DEACTIVATION = 0.015, 0.060
 SUSPICIOUS, GAIN = 0.6, 0.15
 #: s by which a simulation may be early before clocks are doubted.
 EARLY = 0.03
-#: Share of the solution's time that EMG must cover.
-COVERED = 0.9
 
 
 def compare_emg(
@@ -100,7 +98,8 @@ def compare_emg(
         curves, table, curves.by_stride(),
         co_contraction_table(pairs, curves.channels, curves.simulated, curves.measured, curves.amplitude),
         mapping.coverage(recorded.channels, result.muscles), (*found, *shifted),
-        (*gates(result, _frames(result, curves)), _covered(result, recorded)), _footing(dynamics, shift), tuple(notes),
+        (*checks_of(result, _frames(result, curves)), _covered(result, recorded)),
+        _footing(dynamics, shift), tuple(notes),
         {"emg": {**recorded.source, "chain": list(recorded.chain), "amplitude": recorded.amplitude},
          "mapping": {name: list(muscles) for name, muscles in mapping.muscles.items()}},
     )  # fmt: skip
@@ -213,10 +212,10 @@ def _frames(result: Result, curves: ChannelCurves) -> NDArray[np.bool_]:
     return inside
 
 
-def _covered(result: Result, emg: Emg) -> Gate:
+def _covered(result: Result, emg: Emg) -> Check:
     whole = max(float(result.time[-1] - result.time[0]), 1e-9)
     share = (min(result.time[-1], emg.time[-1]) - max(result.time[0], emg.time[0])) / whole
-    return Gate("EMG covers", f"{share:.0%} of the solution's time", f"≥ {COVERED:.0%}", bool(share >= COVERED), "")
+    return Check("EMG covers", f"{share:.0%} of the solution's time", f"≥ {COVERED:.0%}", bool(share >= COVERED), "")
 
 
 def _footing(through: bool, shift: float) -> str:

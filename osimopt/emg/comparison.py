@@ -1,4 +1,4 @@
-"""What a comparison with EMG found: tables, flags, gates, sentences."""
+"""What a comparison with EMG found: tables, flags, checks, sentences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import some
-from ..solution.checks import Gate
+from ..solution.checks import Check
 from .channel import ChannelCurves
 from .quality import Flag
 
@@ -55,7 +55,7 @@ class EmgComparison:
     co_contraction: pd.DataFrame
     coverage: pd.DataFrame
     flags: tuple[Flag, ...]
-    gates: tuple[Gate, ...]
+    gates: tuple[Check, ...]
     footing: str
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -79,9 +79,9 @@ class EmgComparison:
         return values
 
     def findings(self) -> list[str]:
-        """Gates that are not passed, flags, notes: in sentences."""
-        failed = [gate for gate in self.gates if gate.passes is False]
-        told = [f"{gate.name}: {gate.found}, the limit is {gate.limit}." for gate in failed]
+        """Checks that fail, flags, notes: in sentences."""
+        failed = [check for check in self.gates if check.passes is False]
+        told = [f"{check.name}: {check.found}, the limit is {check.limit}." for check in failed]
         return [*told, *self.flagged(), *self.notes]
 
     def flagged(self) -> list[str]:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, MissingDependencyError, explain
-from ..files.storage import distinct_rows, read_table, sha256
+from ..files.storage import read_table, sha256
+from ..signals import distinct_rows
 from .recording import Amplitude, Emg
 
 Array = NDArray[np.float64]

@@ -1,8 +1,8 @@
 """OpenSim's .sto and .mot tables to and from pandas, without opensim.
 
 The format is a header (a name, ``key=value`` lines or SIMM's ``key value`` lines, ``endheader``), a row of
-labels and rows of numbers. Real files break its rules, so the reader says exactly which line is wrong,
-and warns where the header disagrees with a table that is otherwise sound.
+labels and rows of numbers. Real files break its rules, so that errors name the line that is wrong,
+and a warning is given where the header disagrees with the table.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,17 +21,13 @@ import numpy as np
 
 from ..errors import InputError, explain, some
 from ..notices import warn
+from ..signals import distinct_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: Rows of text that are read at a time.
 ROWS_AT_ONCE = 5000
-#: Share of the sampling interval (the median step) below which two times are one: files print a millionth of it.
-REPEATED = 1e-3
-#: Share of a column's largest magnitude, and a magnitude in any unit (m, rad, deg, N, N·m, V), that are its rounding.
-ROUNDING, NOTHING = 1e-6, 1e-9
-
 _ROWS = ("nRows", "nr", "datarows")
 _COLUMNS = ("nColumns", "nc", "datacolumns")
 
@@ -61,12 +57,25 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     -----
     Without an ``inDegrees`` line OpenSim's rule holds: a ``.mot`` without ``version`` is in degrees, anything
     else in radians. A header whose nRows or nColumns disagrees with the table is a warning.
-    """
-    import pandas as pd
 
+    Examples
+    --------
+    >>> import osimopt
+    >>> from osimopt.datasets import arm26
+    >>> table = osimopt.read_table(arm26().motion)
+    >>> list(table.columns)
+    ['r_shoulder_elev', 'r_elbow_flex']
+    >>> table.attrs["in_degrees"]
+    True
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(explain("a .sto or .mot file", "no such file", "Check the path.", path))
+    return READERS.get(path.suffix.lower(), read_storage)(path)
+
+
+def read_storage(path: Path) -> pd.DataFrame:
+    """Read an OpenSim storage or a SIMM motion file; see :func:`read_table`."""
     try:
         with path.open(encoding="utf-8-sig") as lines:
             header, written, read = _header(path, lines)
@@ -76,15 +85,23 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     except UnicodeDecodeError as error:
         raise InputError(explain("a text file", "bytes that are not text", "Is it a C3D?", path)) from error
     _compare_with_header(path, header, values.shape)
-    time_column = labels.index("time")
-    table = pd.DataFrame(
-        np.delete(values, time_column, axis=1),
-        index=pd.Index(values[:, time_column], name="time"),
-        columns=[label for label in labels if label != "time"],
-    )
+    time = labels.index("time")
+    others = [label for label in labels if label != "time"]
+    table = time_table(values[:, time], np.delete(values, time, axis=1), others)
     padded = [label for label, own in zip(labels, written, strict=True) if label != own]
     table.attrs.update(path=str(path), header=header, in_degrees=_in_degrees(path, header), padded=padded)
     return table
+
+
+#: Readers by suffix; a file of any other suffix is read as a storage. Each gives a table as ``read_table`` describes.
+READERS: dict[str, Callable[[Path], pd.DataFrame]] = {".sto": read_storage, ".mot": read_storage}
+
+
+def time_table(time: np.ndarray, values: np.ndarray, labels: Iterable[object]) -> pd.DataFrame:
+    """Table of values (T, C) whose index is ``time`` (T,) in s."""
+    import pandas as pd
+
+    return pd.DataFrame(values, index=pd.Index(time, name="time"), columns=list(labels))
 
 
 def read_series(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -151,68 +168,6 @@ def table_rows(time: np.ndarray, values: np.ndarray) -> str:
     return "".join("\t".join(map(repr, row)) + "\n" for row in rows)
 
 
-def distinct_rows(
-    time: np.ndarray, value: np.ndarray, labels: Sequence[object], path: object, stacklevel: int = 2
-) -> np.ndarray:
-    """Rows of a time series that leave its times increasing: of times that repeat, the first.
-
-    OpenSim's tools write some rows twice, the second 1e-13 s later or at the same time; a spline through both has
-    slopes of any size. Times closer than a thousandth of the median step are one, where the rows agree: no column
-    differs by more than it changes in so short a time anywhere in the file, or than its rounding. A warning names them.
-
-    Parameters
-    ----------
-    time
-        (T,) s.
-    value, labels
-        (T, C) and the names of the columns.
-    path
-        Of the file, for messages.
-
-    Raises
-    ------
-    InputError
-        Times that are not finite or go back, and rows that repeat a time with other numbers.
-    """
-    if not np.isfinite(time).all():
-        row = int(np.argmin(np.isfinite(time)))
-        raise InputError(explain("finite times", f"{time[row]} in row {row + 1} of the table", "Repair it.", path))
-    step = np.diff(time)
-    interval = float(np.median(step[step > 0.0])) if (step > 0.0).any() else 0.0
-    keep = np.ones(len(time), dtype=bool)
-    first = np.arange(len(time))
-    for row in (np.flatnonzero(np.abs(step) < REPEATED * interval) + 1).tolist():
-        first[row] = first[row - 1]
-        keep[row] = time[row] - time[first[row]] >= REPEATED * interval
-        if keep[row]:
-            first[row] = row
-    check_times(time[keep], path, np.flatnonzero(keep))
-    again = np.flatnonzero(~keep)
-    if again.size:
-        _check_agreement(time, value, labels, again, first[again], REPEATED * interval, path)
-        pairs = [f"{time[row]:.9g} s in rows {first[row] + 1} and {row + 1}" for row in again]
-        warn(
-            f"{path}: {again.size} of {len(time)} times repeat, by less than a thousandth of the sampling interval "
-            f"({interval:.3g} s): {some(pairs)} of the table. The rows agree; the first of each was used.",
-            stacklevel=stacklevel + 1,
-        )
-    return np.flatnonzero(keep)
-
-
-def check_times(time: np.ndarray, path: object, rows: np.ndarray | None = None) -> None:
-    """Refuse times that do not increase, naming the first that does not; ``rows`` are their places in the table."""
-    step = np.diff(time)
-    if (step > 0).all():
-        return
-    row = int(np.argmin(step > 0))
-    places = np.arange(len(time)) if rows is None else rows
-    kind = "a time twice" if step[row] == 0 else "a step back"
-    fix = "Remove the row (pandas: table[~table.index.duplicated()]) or sort the file by time."
-    where = f"rows {places[row] + 1} and {places[row + 1] + 1} of the table"
-    got = f"{kind}: {time[row]:g} s then {time[row + 1]:g} s in {where}"
-    raise InputError(explain("times that increase", got, fix, path))
-
-
 def sha256(path: str | os.PathLike[str]) -> str:
     """Digest of a file's bytes."""
     with Path(path).open("rb") as file:
@@ -234,43 +189,6 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-def _check_agreement(
-    time: np.ndarray,
-    value: np.ndarray,
-    labels: Sequence[object],
-    again: np.ndarray,
-    first: np.ndarray,
-    close: float,
-    path: object,
-) -> None:
-    """Refuse rows that repeat the time of an earlier one with other numbers, naming the column that differs most."""
-    step = np.diff(time)
-    apart = step >= close
-    with np.errstate(invalid="ignore"):
-        rate = np.abs(np.diff(value, axis=0)[apart]) / step[apart, None]
-        difference = np.abs(value[again] - value[first])
-    known = np.isfinite(value)
-    rate = np.nan_to_num(rate, nan=0.0, posinf=0.0).max(axis=0, initial=0.0)
-    largest = np.abs(np.where(known, value, 0.0)).max(axis=0, initial=0.0)
-    allowed = np.maximum(close * rate, np.maximum(ROUNDING * largest, NOTHING))
-    both, neither = known[again] & known[first], ~known[again] & ~known[first]
-    excess = np.where(both, difference / allowed, np.where(neither, 0.0, np.inf))
-    if not (excess > 1.0).any():
-        return
-    pair, column = divmod(int(np.argmax(excess)), excess.shape[1])
-    row, other = int(again[pair]), int(first[pair])
-    gap = time[row] - time[other]
-    kind = "a time twice" if gap == 0.0 else f"times {gap:.2g} s apart"
-    got = (
-        f"{kind}: {time[other]:.9g} s in rows {other + 1} and {row + 1} of the table, where '{labels[column]}' is "
-        f"{value[other, column]:.6g} and {value[row, column]:.6g}"
-    )
-    many = int((excess > 1.0).any(axis=1).sum())
-    got += f" ({many} such pairs)" if many > 1 else ""
-    fix = "Remove the row that is wrong; if the times were rounded, write them with more digits."
-    raise InputError(explain("rows that agree where their times repeat", got, fix, path))
 
 
 def _header(path: Path, lines: Iterator[str]) -> tuple[dict[str, str], list[str], int]:
@@ -358,7 +276,7 @@ def _compare_with_header(path: Path, header: dict[str, str], shape: tuple[int, .
         if declared is not None and declared != str(found):
             warn(
                 f"{path}: the header declares {declared} {what}, the table holds {found}; the table is used.",
-                stacklevel=3,
+                stacklevel=4,
             )
 
 

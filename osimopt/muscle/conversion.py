@@ -17,8 +17,8 @@ import numpy as np
 
 from ..errors import InputError, ModelError, explain, some
 from ..problem.arrays import MuscleParameters
-from ..problem.fingerprint import Fingerprint
 from ..problem.problem import RedundancyProblem, Source
+from ..problem.resampling import Fingerprint
 from .degroote import DEFAULTS, DEGROOTE
 from .forces import CLASSES, mechanics, rigid_tendon_gain, rigid_tendon_passive, supported
 from .muscle_class import Values

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..adapters.records import ForceRecord
 from ..files.storage import write_atomically
+from ..solution.checks import AT_BOUND
 from ..solution.solution import RedundancySolution, Status
-from ..solution.summary import AT_BOUND, Summary
+from ..solution.summary import Summary
 
 Array = NDArray[np.float64]
 
@@ -178,7 +179,8 @@ def _status(solution: RedundancySolution) -> str:
     legend = "\n".join(f"status {code}: {status.name.lower()}. {status.value}" for code, status in enumerate(CODES))
     findings = "\n".join(line.replace("\n", " ") for line in solution.findings())
     checks = "\n".join(
-        f"check {gate.verdict}: {gate.name}: {gate.found}; limit: {gate.limit}" for gate in Summary.of(solution).gates()
+        f"check {check.verdict}: {check.name}: {check.found}; limit: {check.limit}"
+        for check in Summary.of(solution).checks()
     )
     head = STATUS_HEAD.format(legend=_plain(legend), checks=_plain(checks), findings=_plain(findings)).replace(
         "\n\nendheader", "\nendheader"

@@ -31,10 +31,6 @@ class SolvedTrial:
     provenance: dict[str, Any]
     solution: RedundancySolution | None
 
-    def findings(self) -> list[str]:
-        """What a careful reader should know, in sentences."""
-        return self.summary.findings() if self.solution is None else self.solution.findings()
-
 
 def solve_to_folder(
     folder: Source,

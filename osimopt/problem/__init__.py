@@ -1,1 +1,1 @@
-"""The problem of muscle redundancy: what is to be met, by what, at what cost."""
+"""The problem of muscle redundancy: moments, muscles and reserves, costs."""

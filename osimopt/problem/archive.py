@@ -35,8 +35,31 @@ Arrays = dict[str, NDArray[Any]]
 def write_problem(problem: RedundancyProblem, path: str | os.PathLike[str], **notes: Any) -> Path:
     """Write a problem as .npz; the file appears whole or not at all.
 
-    Its ``source`` is left out: at other times the problem that is read back is a spline through its frames.
-    ``notes`` are plain data that :func:`read_with_notes` gives back.
+    Parameters
+    ----------
+    problem
+        Its ``source`` is left out: at other times the problem that is read back is a spline through its frames.
+    path
+        Of the file; its folder must exist.
+    **notes
+        Plain data that :func:`read_with_notes` gives back.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        The folder does not exist.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], 12.0)
+    >>> osimopt.write_problem(problem, "elbow.npz").name
+    'elbow.npz'
     """
     arrays: Arrays = {}
     header = {"format": FORMAT, "problem": _take_apart(problem, "problem", arrays), "notes": notes}
@@ -49,10 +72,27 @@ def write_problem(problem: RedundancyProblem, path: str | os.PathLike[str], **no
 def read_problem(path: str | os.PathLike[str]) -> RedundancyProblem:
     """Read a problem that :func:`write_problem` wrote.
 
+    Parameters
+    ----------
+    path
+        Of the .npz file. Nothing in it is executed.
+
+    Returns
+    -------
+    RedundancyProblem
+        The same arrays, bit by bit, without a ``source``.
+
     Raises
     ------
     InputError
         No such file, another kind of file, a damaged one, or one of another version of osimopt.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], 12.0)
+    >>> osimopt.read_problem(osimopt.write_problem(problem, "elbow.npz"))
+    <RedundancyProblem from arrays: 1 frames, 2 muscles, 1 coordinates, 0 to 0 s>
     """
     return read_with_notes(path)[0]
 
@@ -69,39 +109,39 @@ def read_with_notes(path: str | os.PathLike[str]) -> tuple[RedundancyProblem, di
         raise _damaged(error, path) from error
 
 
-def _take_apart(thing: Any, name: str, arrays: Arrays) -> dict[str, Any]:
+def _take_apart(part: Any, name: str, arrays: Arrays) -> dict[str, Any]:
     """Describe a dataclass in plain data; its arrays go to ``arrays``."""
-    told: dict[str, Any] = {"kind": type(thing).__name__}
-    for field in fields(thing):
+    plain: dict[str, Any] = {"kind": type(part).__name__}
+    for field in fields(part):
         if field.name in _LEFT_OUT:
             continue
-        value, own = getattr(thing, field.name), f"{name}.{field.name}"
+        value, key = getattr(part, field.name), f"{name}.{field.name}"
         if isinstance(value, np.ndarray):
-            arrays[own] = value
+            arrays[key] = value
         elif is_dataclass(value):
-            told[field.name] = _take_apart(value, own, arrays)
+            plain[field.name] = _take_apart(value, key, arrays)
         elif isinstance(value, dict) and any(isinstance(item, np.ndarray) for item in value.values()):
-            arrays |= {f"{own}.{key}": item for key, item in value.items()}
-            told[field.name] = {"keys": list(value)}
+            arrays |= {f"{key}.{name}": item for name, item in value.items()}
+            plain[field.name] = {"keys": list(value)}
         else:
-            told[field.name] = {"value": value}
-    return told
+            plain[field.name] = {"value": value}
+    return plain
 
 
-def _put_together(told: dict[str, Any], name: str, arrays: Arrays) -> dict[str, Any]:
+def _put_together(plain: dict[str, Any], name: str, arrays: Arrays) -> dict[str, Any]:
     """Arguments of the dataclass that was taken apart."""
     parts: dict[str, Any] = {}
-    for field, value in told.items():
-        own = f"{name}.{field}"
+    for field, value in plain.items():
+        key = f"{name}.{field}"
         if field == "kind":
             continue
         if "kind" in value:
-            parts[field] = _PARTS[value["kind"]](**_put_together(value, own, arrays))
+            parts[field] = _PARTS[value["kind"]](**_put_together(value, key, arrays))
         elif "keys" in value:
-            parts[field] = {key: arrays[f"{own}.{key}"] for key in value["keys"]}
+            parts[field] = {name: arrays[f"{key}.{name}"] for name in value["keys"]}
         else:
-            plain = value["value"]
-            parts[field] = tuple(plain) if isinstance(plain, list) else plain
+            item = value["value"]
+            parts[field] = tuple(item) if isinstance(item, list) else item
     parts |= {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.rpartition(".")[0] == name}
     return parts
 

@@ -5,7 +5,7 @@ Time is axis 0; T frames, M muscles, D coordinates, P muscle–coordinate pairs;
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
@@ -16,6 +16,7 @@ from ..signals import interpolate
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
+Rows = slice | Index
 
 #: N/cm², the specific tension that turns a maximum isometric force into a cross-sectional area.
 SPECIFIC_TENSION = 50.0
@@ -38,7 +39,7 @@ def acts(effect: Array, axis: int | tuple[int, ...] | None = None) -> NDArray[np
 class Coordinate:
     """One generalized coordinate of a model.
 
-    ``kind`` says who decides its value: the motion (free), a coupler constraint (coupled), the model's
+    ``kind`` is what determines its value: the motion (free), a coupler constraint (coupled), the model's
     default (locked) or a function in the model (prescribed). Only free coordinates have a moment balance.
     ``rotational`` decides the unit (rad, else m). ``floating`` marks the
     coordinates of a free base, ``clamped`` those that OpenSim keeps within ``range``. ``converted`` says whether
@@ -66,7 +67,7 @@ class Coordinate:
 
 @dataclass(frozen=True, eq=False)
 class MuscleParameters:
-    """What the model file says of each muscle; every array is (M,).
+    """Parameters of the muscles in the model file; every array is (M,).
 
     Forces in N, lengths in m, pennation_angle (at optimal fibre length) in rad, max_contraction_velocity in
     optimal fibre lengths per second, controls without unit.
@@ -123,21 +124,18 @@ class Kinematics:
     acceleration: Array
     coupling: Coupling | None = None
 
-    def frames(self, keep: slice | NDArray[np.intp]) -> Kinematics:
+    def frames(self, keep: Rows) -> Kinematics:
         """The same motion at fewer frames."""
-        arrays = (self.value[keep], self.speed[keep], self.acceleration[keep])
-        coupling = None if self.coupling is None else replace(self.coupling, slope=self.coupling.slope[keep])
-        return Kinematics(self.time[keep], self.coordinates, *arrays, coupling)
+        return self._over_time(self.time[keep], lambda array: array[keep])
 
     def at(self, times: Array) -> Kinematics:
         """The same motion at other times (s) within it: each array by the quintic spline through its own frames."""
-        value, speed, acceleration = (
-            interpolate(self.time, array, times) for array in (self.value, self.speed, self.acceleration)
-        )
-        coupling = self.coupling
-        if coupling is not None:
-            coupling = replace(coupling, slope=interpolate(self.time, coupling.slope, times))
-        return Kinematics(times, self.coordinates, value, speed, acceleration, coupling)
+        return self._over_time(times, lambda array: interpolate(self.time, array, times))
+
+    def _over_time(self, time: Array, change: Callable[[Array], Array]) -> Kinematics:
+        coupling = self.coupling and replace(self.coupling, slope=change(self.coupling.slope))
+        value, speed, acceleration = (change(array) for array in (self.value, self.speed, self.acceleration))
+        return Kinematics(time, self.coordinates, value, speed, acceleration, coupling)
 
     def onto_free(self, force: Array) -> Array:
         """Generalized forces (T, N), those of coupled coordinates added to what they follow: τ_j + Σ_d τ_d ∂q_d/∂q_j.
@@ -159,7 +157,7 @@ class MuscleGeometry:
     ``moment_arms`` is (T, P) in m (m/m for a translation), pair p being coordinate ``pair_coordinate[p]`` and
     muscle ``pair_muscle[p]``. Nine tenths of the dense array are zeros, so that one is made on demand.
     ``length`` and ``lengthening_speed`` of the muscle-tendon units are (T, M) in m and m/s, or None.
-    ``spanned`` (D,) says which coordinates some muscle's length depends on (OpenSim's wrapping can leave
+    ``spanned`` (D,) marks the coordinates that some muscle's length depends on (OpenSim's wrapping can leave
     small moment arms about joints that no muscle crosses).
     """
 
@@ -193,19 +191,17 @@ class MuscleGeometry:
         pairs = moment_arm[:, pair_coordinate, pair_muscle]
         return cls(muscles, coordinates, pair_coordinate, pair_muscle, pairs)
 
-    def frames(self, keep: slice | NDArray[np.intp]) -> MuscleGeometry:
+    def frames(self, keep: Rows) -> MuscleGeometry:
         """The same geometry at fewer frames."""
-        length, speed = (None if a is None else a[keep] for a in (self.length, self.lengthening_speed))
-        return replace(self, moment_arms=self.moment_arms[keep], length=length, lengthening_speed=speed)
+        return self._over_time(lambda array: array[keep])
 
     def at(self, time: Array, times: Array) -> MuscleGeometry:
         """The same geometry, whose frames are at ``time`` (T,) s, at other times: by spline."""
-        length, speed = (
-            None if a is None else interpolate(time, a, times) for a in (self.length, self.lengthening_speed)
-        )
-        return replace(
-            self, moment_arms=interpolate(time, self.moment_arms, times), length=length, lengthening_speed=speed
-        )
+        return self._over_time(lambda array: interpolate(time, array, times))
+
+    def _over_time(self, change: Callable[[Array], Array]) -> MuscleGeometry:
+        length, speed = (None if array is None else change(array) for array in (self.length, self.lengthening_speed))
+        return replace(self, moment_arms=change(self.moment_arms), length=length, lengthening_speed=speed)
 
     def select(self, coordinates: Index) -> MuscleGeometry:
         """The same geometry about a subset of the coordinates."""

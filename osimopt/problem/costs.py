@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Real
+from operator import attrgetter
 from typing import Literal
 
 import numpy as np
@@ -49,16 +50,13 @@ class Cost:
         """Objective by named term, (T,) each; their sum (for min_max: the larger) is the objective."""
         scaled = self.scale(problem)
         if np.isinf(self.exponent):
-            loads = np.abs(control) * counted_reserves(problem)
-            return {
-                "muscles": np.max(problem.weights * np.abs(activation), axis=1, initial=0.0),
-                "reserves": np.max(loads, axis=1, initial=0.0),
-            }
-        p = self.exponent
-        return {
-            "muscles": np.sum(problem.weights * np.abs(scaled * activation) ** p, axis=1),
-            "reserves": reserve_weight(scaled, p) * np.sum(np.abs(control) ** p, axis=1),
-        }
+            loads = (problem.weights * np.abs(activation), np.abs(control) * counted_reserves(problem))
+            muscles, reserves = (load.max(axis=1, initial=0.0) for load in loads)
+        else:
+            p = self.exponent
+            muscles = np.sum(problem.weights * np.abs(scaled * activation) ** p, axis=1)
+            reserves = reserve_weight(scaled, p) * np.sum(np.abs(control) ** p, axis=1)
+        return {"muscles": muscles, "reserves": reserves}
 
     def total(self, terms: dict[str, Array]) -> Array:
         """(T,) objective of the terms."""
@@ -131,10 +129,6 @@ def _activation(problem: RedundancyProblem) -> Array:
     return np.ones_like(problem.max_force)
 
 
-def _force(problem: RedundancyProblem) -> Array:
-    return problem.max_force
-
-
 def _stress(problem: RedundancyProblem) -> Array:
     return problem.max_force / problem.pcsa
 
@@ -153,9 +147,9 @@ def _moment_ratio(problem: RedundancyProblem) -> Array:
 COSTS = {
     cost.name: cost
     for cost in (
-        Cost("sum_force", 1.0, _force, "Σ F", "N", "Seireg & Arvikar (1973), J Biomech 6, 313-326", "max_force"),
+        Cost("sum_force", 1.0, attrgetter("max_force"), "Σ F", "N", "Seireg & Arvikar (1973), J Biomech 6, 313-326", "max_force"),
         Cost(
-            "sum_force_squared", 2.0, _force, "Σ F²", "N²",
+            "sum_force_squared", 2.0, attrgetter("max_force"), "Σ F²", "N²",
             "Pedotti, Krishnan & Stark (1978), Math Biosci 38, 57-76", "max_force",
         ),
         Cost(

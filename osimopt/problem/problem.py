@@ -52,14 +52,30 @@ class RedundancyProblem:
     reserves
         Reserve and residual actuators.
     passive_force
-        (T, M) N, zeros unless asked for.
+        (T, M) N, zeros by default.
     parameters, kinematics
         Where the problem came from a model.
     provenance
         Files, hashes, options, warnings: what a reader needs to repeat it.
     source
-        What computes the arrays at any time of the motion, where the model is at hand: from ``load_problem``, unless
+        Computes the arrays at any time of the motion, where the model is at hand: from ``load_problem``, unless
         it read the problem back from its cache. A file of the problem does not hold it.
+
+    Raises
+    ------
+    InputError
+        Shapes that do not fit together, numbers that are not finite, names that stand twice.
+
+    Examples
+    --------
+    Two elbow flexors with moment arms of 5 and 3 cm, and a moment of 12 N·m:
+
+    >>> import osimopt
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], 12.0)
+    >>> problem.muscles
+    ('muscle_0', 'muscle_1')
+    >>> osimopt.solve_static(problem).activation.round(3)
+    array([[0.425, 0.153]])
     """
 
     time: Array
@@ -131,7 +147,7 @@ class RedundancyProblem:
         return f"<RedundancyProblem from {model}: {sizes}, {self.time[0]:g} to {self.time[-1]:g} s>"
 
     def unit(self, coordinate: str) -> str:
-        """Unit of the generalized force of a coordinate, where the model said it."""
+        """Unit of the generalized force of a coordinate, where the model has it."""
         return str(self.provenance.get("units", {}).get(coordinate, "N·m (N)"))
 
     @property

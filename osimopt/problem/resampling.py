@@ -1,16 +1,16 @@
-"""A problem at other times: the arrays of its model where that is at hand, else splines that say how far off they are.
+"""A problem at other times: the arrays of its model where that is at hand, else splines with an estimated error.
 
-How far is seen by leaving out, where values were asked for: a spline through every second frame is compared with the
-frames between. One through all frames is off by less, on smooth arrays up to 2⁶ times (the error of a quintic spline
-goes with the sixth power of the step), so what is reported is *at most about* the error. How much less is guessed from
-how much better every second frame is than every fourth; what that leaves is warned of. For walks at 50 and 100 Hz it
-is between a third and six times the error, the latter where a muscle begins to wrap.
+The error is estimated by leaving frames out around the requested times: a spline through every second frame is compared
+with the frames between. One through all frames is off by less, on smooth arrays up to 2⁶ times (the error of a quintic
+spline goes with the sixth power of the step), so what is reported is *at most about* the error. How much less is
+estimated from how much better every second frame is than every fourth; a large error is warned of. For walks at 50 and
+100 Hz the estimate is between a third and six times the error, the latter where a muscle begins to wrap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, OsimoptError, explain
 from ..signals import MINIMUM_FRAMES, interpolate
+from .arrays import ROUNDING
 
 if TYPE_CHECKING:
     from .problem import RedundancyProblem
@@ -28,16 +29,55 @@ Array = NDArray[np.float64]
 TIME_SLACK = 1e-9
 #: Share of an array's peak by which it may differ from its source's and be the same: files print 6 to 8 digits less.
 SAME = 1e-6
-#: Share of an array's peak above which what a spline is probably off by is warned of.
+#: Share of an array's peak above which the probable error of a spline is warned of.
 TOLERABLE = 0.01
-#: Frames on either side of the times asked for, whose errors count too: every second frame is one that was kept.
+#: Frames on either side of the requested times, whose errors count too: every second frame is one that was kept.
 AROUND = 4
 #: By how much halving the step makes a quintic spline better at most.
 MOST_GAIN = 2.0**6
 
-#: How the reason begins where a model that should have answered did not.
-_SILENT = "the model did not answer"
 _REMEDY = "Read the motion at a higher rate, or keep the model at hand (load_problem without its cache)."
+
+
+@dataclass(frozen=True, eq=False)
+class Fingerprint:
+    """One number (T,) for each array of a problem and each frame: its columns, weighted at random but always alike."""
+
+    time: Array
+    numbers: dict[str, Array]
+
+    @classmethod
+    def of(cls, problem: RedundancyProblem) -> Fingerprint:
+        """Take it."""
+        return cls(problem.time, {name: _weighted(array) for name, array in _read(problem).items()})
+
+    def changed(self, problem: RedundancyProblem, names: Collection[str] = ()) -> str:
+        """Say which array of a problem has changed since, and when; empty where none has, in the frames known.
+
+        ``names`` are the arrays to look at, all where there are none.
+        """
+        rows = np.minimum(np.searchsorted(self.time, problem.time), len(self.time) - 1)
+        known = self.time[rows] == problem.time
+        arrays = _read(problem)
+        for name, array in ((name, arrays[name]) for name in names or arrays):
+            before, now = self.numbers[name][rows], _weighted(array)
+            off = np.where(known, np.abs(now - before), 0.0)
+            if off.max(initial=0.0) > ROUNDING * np.abs(before).max(initial=0.0):
+                return f"the problem's {name} at {problem.time[int(off.argmax())]:g} s is not what was read"
+        return ""
+
+
+def _read(problem: RedundancyProblem) -> dict[str, Array]:
+    return {
+        "moment arms": problem.geometry.moment_arms,
+        "max_force": problem.max_force,
+        "passive_force": problem.passive_force,
+        "generalized_force": problem.generalized_force,
+    }
+
+
+def _weighted(array: Array) -> Array:
+    return np.asarray(array @ np.random.default_rng(0).uniform(1.0, 2.0, array.shape[1]))
 
 
 def resample(problem: RedundancyProblem, times: ArrayLike) -> RedundancyProblem:
@@ -45,25 +85,27 @@ def resample(problem: RedundancyProblem, times: ArrayLike) -> RedundancyProblem:
     at = _checked(problem.time, times)
     if len(at) == len(problem) and np.abs(at - problem.time).max() <= TIME_SLACK:
         return problem
-    made, why = _ask_source(problem, at)
-    told: dict[str, Any] = {"by": "model", "why": why, "frames": len(problem)}
-    warnings = list(problem.provenance.get("warnings", ()))
+    failed = ""
+    try:
+        made, why = _from_source(problem, at)
+    except (OsimoptError, OSError) as error:
+        made, why = None, f"the model did not answer: {error}"
+        failed = f"Arrays at other times are splines: {why}"
     between = at[~_known(problem.time, at)]
-    if made is None:
-        told["by"] = "spline" if between.size else "frames"
-        told["error"], said = _estimate(problem, between) if between.size else (None, [])
-        resampled = _by_spline(problem, at)
+    known: dict[str, Any] = {"by": "model", "why": why, "frames": len(problem)}
+    if made is not None:
+        warnings, resampled = list(made.provenance.get("warnings", ())), _by_source(problem, made)
     else:
-        said = list(made.provenance.get("warnings", ()))
-        resampled = _by_source(problem, made)
-    if why.startswith(_SILENT) and between.size:
-        said.append(f"Arrays at other times are splines: {why}")
-    warnings += [line for line in said if line not in warnings]
-    return replace(resampled, provenance={**problem.provenance, "resampling": told, "warnings": warnings})
+        known["by"] = "spline" if between.size else "frames"
+        known["error"], warnings = _estimate(problem, between) if between.size else (None, [])
+        resampled = _by_spline(problem, at)
+        warnings += [failed] if failed and between.size else []
+    warnings = list(dict.fromkeys([*problem.provenance.get("warnings", ()), *warnings]))
+    return replace(resampled, provenance={**problem.provenance, "resampling": known, "warnings": warnings})
 
 
 def _checked(time: Array, times: ArrayLike) -> Array:
-    """Times (N,) as asked for, those within the slack of an end put on it."""
+    """Requested times (N,), those within the slack of an end moved to it."""
     at = np.array(times, dtype=float)
     first, last = time[0], time[-1]
     expected, got = f"increasing times between {first:g} and {last:g} s", ""
@@ -87,11 +129,11 @@ def _known(time: Array, times: Array) -> NDArray[np.bool_]:
     return np.asarray(np.abs(time[rows] - times) <= TIME_SLACK)
 
 
-def _ask_source(problem: RedundancyProblem, times: Array) -> tuple[RedundancyProblem | None, str]:
+def _from_source(problem: RedundancyProblem, times: Array) -> tuple[RedundancyProblem | None, str]:
     """The source's problem at these times, or None and why not.
 
-    Who replaces an array of a problem means it. A source may have a fingerprint of what was read; of others the first,
-    the middle and the last frame show most such changes.
+    Arrays of a problem that were replaced are kept. A source may have a fingerprint of what was read; of others the
+    first, the middle and the last frame show most such changes.
     """
     if problem.source is None:
         return None, "the model is not at hand"
@@ -99,27 +141,24 @@ def _ask_source(problem: RedundancyProblem, times: Array) -> tuple[RedundancyPro
     if fingerprint is not None and (why := fingerprint.changed(problem)):
         return None, why
     frames = np.unique([0, len(problem) // 2, len(problem) - 1])
-    asked = np.union1d(times, problem.time[frames])  # in one go: a model is loaded anew with the loads of its times
-    try:
-        made = problem.source.at(asked)
-    except (OsimoptError, OSError) as error:
-        return None, f"{_SILENT}: {error}"
+    requested = np.union1d(times, problem.time[frames])  # in one go: a model is loaded anew with the loads of its times
+    made = problem.source.at(requested)
     if why := _differs(problem, made):
         return None, why
-    return made.frames(np.searchsorted(asked, times)), "the model is at hand"
+    return made.frames(np.searchsorted(requested, times)), "the model is at hand"
 
 
 def _differs(problem: RedundancyProblem, made: RedundancyProblem) -> str:
-    """In what a problem is not its source's any more, at those of the source's times that are its own frames."""
-    own, other = problem.geometry, made.geometry
-    pairs = [(g.muscles, g.coordinates, g.pair_muscle.tolist(), g.pair_coordinate.tolist()) for g in (own, other)]
+    """The first array in which a problem differs from its source's, at frames that both have; empty where none does."""
+    mine, theirs = problem.geometry, made.geometry
+    pairs = [(g.muscles, g.coordinates, g.pair_muscle.tolist(), g.pair_coordinate.tolist()) for g in (mine, theirs)]
     if pairs[0] != pairs[1]:
         return "the problem's muscles, coordinates or their pairs are not the model's"
     known = _known(problem.time, made.time)
     rows = np.searchsorted(problem.time, made.time[known] - TIME_SLACK)
-    for name, mine, theirs in _shared(problem, made):
-        off = np.abs(_at_rows(mine, rows) - _at_rows(theirs, np.flatnonzero(known)))
-        if off.size and off.max() > SAME * np.abs(mine).max():
+    for name, before, now in _shared(problem, made):
+        off = np.abs(_at_rows(before, rows) - _at_rows(now, np.flatnonzero(known)))
+        if off.size and off.max() > SAME * np.abs(before).max():
             frame = rows[np.unravel_index(off.argmax(), off.shape)[0]]
             return f"the problem's {name} at {problem.time[frame]:g} s is not the model's"
     return ""
@@ -127,9 +166,9 @@ def _differs(problem: RedundancyProblem, made: RedundancyProblem) -> str:
 
 def _shared(problem: RedundancyProblem, made: RedundancyProblem) -> Iterator[tuple[str, Array, Array]]:
     """Arrays that a problem and its source both have, by name."""
-    yield "moment arms", problem.geometry.moment_arms, made.geometry.moment_arms
-    for name in ("max_force", "passive_force", "generalized_force"):
-        yield name, getattr(problem, name), getattr(made, name)
+    theirs = _read(made)
+    for name, array in _read(problem).items():
+        yield name, array, theirs[name]
     if problem.geometry.length is not None and made.geometry.length is not None:
         yield "length", problem.geometry.length, made.geometry.length
     if len(problem.reserves.effect) > 1 and problem.reserves.names == made.reserves.names:
@@ -178,11 +217,11 @@ def _by_spline(problem: RedundancyProblem, times: Array) -> RedundancyProblem:
 
 
 def _estimate(problem: RedundancyProblem, times: Array) -> tuple[dict[str, Any] | None, list[str]]:
-    """What a spline through every second frame misses at those between, per array, and what is worth saying."""
+    """What a spline through every second frame misses at those between, per array, and warnings."""
     if len(problem) < 3:
         return None, [f"At other times the arrays are a line through 2 frames; nothing tells its error. {_REMEDY}"]
     error: dict[str, Any] = {"generalized_force": {}}
-    said = []
+    warnings = []
     for name, unit, array, labels, peak in _arrays(problem):
         missed, probable = (found.ravel() for found in _left_out(problem.time, array, times))
         if name == "generalized_force":
@@ -191,12 +230,12 @@ def _estimate(problem: RedundancyProblem, times: Array) -> tuple[dict[str, Any] 
             error[name] = float(missed.max(initial=0.0))
         if probable.max(initial=0.0) > TOLERABLE * peak:
             worst = int(probable.argmax())
-            said.append(
+            warnings.append(
                 f"At other times {name} is a spline through {len(problem)} frames, off by about {probable[worst]:.3g} "
                 f"{unit} for {labels[worst]} ({probable[worst] / peak:.1%} of the largest, {peak:.3g} {unit}); one "
                 f"through every second frame misses it by up to {missed[worst]:.3g} {unit}. {_REMEDY}"
             )
-    return error, said
+    return error, warnings
 
 
 def _left_out(time: Array, value: Array, times: Array) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..signals import interpolate
-from .arrays import acts
+from .arrays import Rows, acts
 
 Array = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ RESIDUAL_MOMENT, RESIDUAL_FORCE = 250.0, 50.0
 
 @dataclass(frozen=True, eq=False)
 class ReserveActuators:
-    """K scalar actuators with a control each.
+    """K scalar actuators beside the muscles: reserves, residual actuators, and actuators of the model.
 
     Attributes
     ----------
@@ -39,6 +39,21 @@ class ReserveActuators:
         (K,) bounds of the controls, possibly infinite.
     origin
         K words: ``model`` (found in the model), ``residual`` or ``reserve`` (added).
+
+    Raises
+    ------
+    InputError
+        Effects or optimal forces that are not finite, or lower bounds above upper ones.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> reserves = osimopt.ReserveActuators.on_coordinates({"knee": 2.0}, ["hip", "knee"], bounds=(-1.0, 1.0))
+    >>> reserves.names
+    ('reserve_knee',)
+    >>> reserves.effect
+    array([[[0.],
+            [2.]]])
     """
 
     names: tuple[str, ...]
@@ -63,21 +78,18 @@ class ReserveActuators:
         origin: Mapping[str, str] | None = None,
     ) -> ReserveActuators:
         """One actuator per named coordinate, with its optimal force in N·m or N."""
-        unknown = [name for name in optimal_force if name not in coordinates]
-        if unknown:
-            raise InputError(
-                explain(f"reserves on loaded coordinates ({some(coordinates, 40)})", some(unknown), "Rename them.")
-            )
-        if bad := [name for name, force in optimal_force.items() if not (np.isfinite(force) and force > 0)]:
-            raise InputError(explain("positive optimal forces of reserves", f"that of {some(bad)}", "Give N·m > 0."))
+        if unknown := [name for name in optimal_force if name not in coordinates]:
+            expected = f"reserves on loaded coordinates ({some(coordinates, 40)})"
+            raise InputError(explain(expected, some(unknown), "Rename them."))
+        _check_positive(optimal_force)
         forces = np.array(list(optimal_force.values()), dtype=float)
         effect = np.zeros((1, len(coordinates), len(forces)))
         for column, (name, force) in enumerate(optimal_force.items()):
             effect[0, list(coordinates).index(name), column] = force
         kinds = tuple((origin or {}).get(name, "reserve") for name in optimal_force)
         names = tuple(f"{kind}_{name}" for kind, name in zip(kinds, optimal_force, strict=True))
-        limits = [np.full(len(forces), bound) for bound in bounds]
-        return cls(names, effect, forces, limits[0], limits[1], kinds)
+        lower, upper = (np.full(len(forces), bound) for bound in bounds)
+        return cls(names, effect, forces, lower, upper, kinds)
 
     def __post_init__(self) -> None:
         for name, array in (("effect", self.effect), ("optimal force", self.optimal_force)):
@@ -106,7 +118,7 @@ class ReserveActuators:
             self.origin + other.origin,
         )
 
-    def frames(self, keep: slice | NDArray[np.intp]) -> ReserveActuators:
+    def frames(self, keep: Rows) -> ReserveActuators:
         """The same actuators at fewer frames."""
         effect = self.effect if len(self.effect) == 1 else self.effect[keep]
         return replace(self, effect=effect)
@@ -144,10 +156,8 @@ def choose_reserves(
     if isinstance(reserves, bool) or not (isinstance(reserves, Real) or reserves == "auto"):
         fix = "Use one of these."
         raise InputError(explain("reserves='auto', None, a number or {coordinate: N·m}", repr(reserves), fix))
-    if not isinstance(reserves, str) and not (np.isfinite(reserves) and reserves > 0):
-        raise InputError(
-            explain("positive optimal forces of reserves", f"{reserves} for {some(coordinates)}", "Give N·m > 0.")
-        )
+    if not isinstance(reserves, str):
+        _check_positive(dict.fromkeys(coordinates, float(reserves)))
     forces: dict[str, float] = {}
     origin: dict[str, str] = {}
     for index, name in enumerate(coordinates):
@@ -158,3 +168,8 @@ def choose_reserves(
         forces[name] = moment_or_force if residual else (RESERVE if isinstance(reserves, str) else float(reserves))
         origin[name] = "residual" if residual else "reserve"
     return ReserveActuators.on_coordinates(forces, coordinates, origin=origin)
+
+
+def _check_positive(optimal_force: Mapping[str, float]) -> None:
+    if bad := [f"{force:g} for {name}" for name, force in optimal_force.items() if not 0.0 < force < np.inf]:
+        raise InputError(explain("positive optimal forces of reserves", some(bad), "Give N·m > 0."))

@@ -133,10 +133,10 @@ def _verdict(results: Mapping[str, Result], compared: Mapping[str, EmgComparison
     first = next(iter(results.values()))
     many = len(results) > 1
     failed: dict[str, list[str]] = {}
-    for name, passed in parts.all_gates(results, compared).items():
-        for gate in passed:
-            if gate.passes is False:
-                failed.setdefault(gate.name if many else f"{gate.name} {gate.found}", []).append(name)
+    for name, passed in parts.all_checks(results, compared).items():
+        for check in passed:
+            if check.passes is False:
+                failed.setdefault(check.name if many else f"{check.name} {check.found}", []).append(name)
     told = [what + (f" ({', '.join(who)})" if len(who) < len(results) else "") for what, who in failed.items()]
     count = "1 check fails" if len(told) == 1 else f"{len(told)} checks fail"
     head = f"{count}: {some(told, 4)}." if told else "Every check passes."

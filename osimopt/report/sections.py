@@ -11,7 +11,7 @@ import numpy as np
 from ..analysis.agreement import CORRELATION, SHARE, agreement
 from ..emg.comparison import EmgComparison
 from ..errors import some
-from ..solution.checks import Gate, gates
+from ..solution.checks import Check, checks_of
 from ..solution.reader import Result
 from . import solution_figures as figures
 from .page import Section
@@ -32,17 +32,17 @@ Results = Mapping[str, Result]
 Compared = Mapping[str, EmgComparison]
 
 
-def all_gates(results: Results, compared: Compared) -> dict[str, list[Gate]]:
+def all_checks(results: Results, compared: Compared) -> dict[str, list[Check]]:
     """By solution: those of its comparison, where there is one."""
-    return {name: list(compared[name].gates) if name in compared else gates(result) for name, result in results.items()}
+    return {name: list(compared[name].gates) if name in compared else checks_of(own) for name, own in results.items()}
 
 
 def checks(results: Results, compared: Compared) -> Section:
-    """Every gate, and whether it is passed."""
+    """Every check, and whether it passes."""
     many = len(results) > 1
     rows = [
-        [*([name] if many else []), gate.name, gate.found, gate.limit, gate.verdict, gate.source]
-        for name, own in all_gates(results, compared).items() for gate in own
+        [*([name] if many else []), check.name, check.found, check.limit, check.verdict, check.source]
+        for name, own in all_checks(results, compared).items() for check in own
     ]  # fmt: skip
     columns = [*(["solution"] if many else []), "what", "found", "limit", "", "after"]
     note = "What must hold before forces are interpreted, or compared with anything."

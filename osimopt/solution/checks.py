@@ -1,7 +1,7 @@
-"""What must hold before an answer is worth comparing with anything, and the numbers that decide it.
+"""Checks of a solution, and all limits of checks and findings.
 
-The limits have no other owner: findings, the command line, result folders, reports, studies and comparisons with EMG
-all ask here.
+The limits stand in this module only: findings, the command line, result folders, reports, studies and comparisons with
+EMG use them. Below what share of the largest an effect counts as rounding is ``problem.arrays.ROUNDING``.
 """
 
 from __future__ import annotations
@@ -19,16 +19,41 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 #: Share of a coordinate's peak moment that reserves may carry. It is osimopt's own rule, stricter than OpenSim's
-#: checklist for simulations, which allows 10 %: between the two a reader should know, so the stricter one is the limit.
+#: checklist for simulations, which allows 10 %: a reader should know of a share between the two.
 RESERVE_SHARE = 0.05
 #: Peak residual force (N) and moment (N·m) on a free base, the upper ends of the ranges in OpenSim's checklist.
 PEAK_FORCE, PEAK_MOMENT = 25.0, 75.0
+#: Share of the solution's time that EMG must cover: a gap of a tenth hides no phase of a stride.
+COVERED = 0.9
+#: Activation beyond a bound that still counts as on it: rounding of an answer that was clipped is 1e-16.
+BOUND_TOLERANCE = 1e-9
+#: N·m (N of a translation) that the largest moment of a frame counts as at least in the tolerance of its residual:
+#: a share of a smaller one would be rounding.
+LEAST_MOMENT = 1.0
+#: Activation this near to its upper bound is on it: interior-point solvers end that far from their bounds.
+AT_BOUND = 1e-6
+#: Share of its strength by which a muscle must push on its tendon to be named; less is the tolerance of collocation.
+PUSH = 1e-4
+#: By how much forward integration may depart from a dynamic solution: in activation, and in shares of each muscle's
+#: peak force. Curves that differ by 1 % cannot be told apart by eye.
+INTEGRATION_LIMITS = {"activations": 0.01, "forces": 0.01}
+#: The mesh_tolerance that is proposed where it departs: this share of the one that would just do, and no less than the
+#: errors of the integrator itself.
+MARGIN, SENSIBLE = 0.5, 1e-5
+#: Share of its strength that a muscle's peak force counts as at least there: 1 % of the peak of an idle muscle is
+#: nothing.
+IDLE = 0.05
+#: Share of the samples of an uncertainty without an answer above which a frame is named: one in a hundred moves the
+#: 5th and 95th percentiles by less than their own error.
+FAILED_SHARE = 0.01
+#: What a share divides by at least, N·m or N: no moment at all gives no share.
+LEAST = 1e-12
 CHECKLIST = "OpenSim's simulation checklist; Hicks et al. (2015), doi:10.1115/1.4029304"
 OWN_RULE = "osimopt's rule; OpenSim's checklist allows 10 %"
 
 
 @dataclass(frozen=True)
-class Gate:
+class Check:
     """One limit: what it is about, what was found, whether that is within it (None: cannot be decided)."""
 
     name: str
@@ -66,7 +91,7 @@ class Peaks:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """The numbers that gates judge; those of consecutive pieces add up.
+    """The numbers that checks judge; those of consecutive pieces add up.
 
     ``moment`` are peaks of the generalized forces on the D coordinates, ``carried`` of what all reserves together
     produced there; ``served`` (D,) says where muscles act. ``provenance`` has the units of the generalized forces
@@ -109,57 +134,57 @@ class Evidence:
     @property
     def reserve_share(self) -> Array:
         """(D,) peak of what reserves carry as a share of the peak moment; 0 where no muscle acts."""
-        return np.where(self.served, self.carried.size / np.maximum(self.moment.size, 1e-12), 0.0)
+        return np.where(self.served, self.carried.size / np.maximum(self.moment.size, LEAST), 0.0)
 
     def unit(self, place: int) -> str:
         """Unit of the generalized force on a coordinate, where the model gave it."""
         return str(self.provenance.get("units", {}).get(self.coordinates[place], "N·m (N)"))
 
-    def gates(self) -> list[Gate]:
+    def checks(self) -> list[Check]:
         """Frames, loads, reserves and residuals."""
         span = f" ({self.start:g} to {self.end:g} s)" if self.frames else ""
         found = f"{self.solved} of {self.frames}{span}"
-        frames = Gate("frames solved", found, "all", self.solved == self.frames, "")
+        frames = Check("frames solved", found, "all", self.solved == self.frames, "")
         return [frames, *self._self_check(), *self._loads(), self._reserves(), *self._residuals()]
 
-    def _self_check(self) -> list[Gate]:
-        """What OpenSim was asked a second time (``provenance["self_check"]``); what differs was refused."""
+    def _self_check(self) -> list[Check]:
+        """Comparisons with a second computation by OpenSim (``provenance["self_check"]``); differences raise errors."""
         parts = self.provenance.get("self_check", {})
         if "model" not in parts:
             return []
         done = {
-            name: max(own["largest_difference"].values(), default=0.0)
-            for name, own in parts.items()
-            if "largest_difference" in own
+            name: max(part["largest_difference"].values(), default=0.0)
+            for name, part in parts.items()
+            if "largest_difference" in part
         }
         found = [f"{name} to {size:.1g}" for name, size in done.items()]
-        found += [f"not the {name} ({own['not_checked']})" for name, own in parts.items() if name not in done]
+        found += [f"not the {name} ({part['not_checked']})" for name, part in parts.items() if name not in done]
         passes = True if len(done) == len(parts) else None
-        return [Gate("OpenSim asked twice", ", ".join(found), "agreement to 1e-06", passes, "")]
+        return [Check("OpenSim asked twice", ", ".join(found), "agreement to 1e-06", passes, "")]
 
-    def _loads(self) -> list[Gate]:
-        """Of a free base: loads that do not cover every frame are refused before anything is solved."""
+    def _loads(self) -> list[Check]:
+        """Loads on a model with a free base; loads that do not cover every frame are refused when they are read."""
         if not self.floating:
             return []
         inputs = self.provenance.get("inputs", {})
         given = {"external_loads": "external loads in every frame", "generalized_force": "moments from a file"}
         found = next((text for name, text in given.items() if name in inputs), None)
         limit = "ground reactions in every frame"
-        return [Gate("loads cover", found or "no ground reactions were given", limit, True if found else None, "")]
+        return [Check("loads cover", found or "no ground reactions were given", limit, True if found else None, "")]
 
-    def _reserves(self) -> Gate:
+    def _reserves(self) -> Check:
         name, limit = "largest reserve", f"≤ {percent(RESERVE_SHARE)} of its peak moment"
         share = self.reserve_share
         if not self.solved:
-            return Gate(name, "no frame solved", limit, False, OWN_RULE)
+            return Check(name, "no frame solved", limit, False, OWN_RULE)
         if not share.any():
-            return Gate(name, "none where muscles act", limit, True, OWN_RULE)
+            return Check(name, "none where muscles act", limit, True, OWN_RULE)
         worst = int(share.argmax())
         sizes = f"{digits(self.carried.size[worst])} of {digits(self.moment.size[worst])} {self.unit(worst)}"
         more = int((share > RESERVE_SHARE).sum()) - 1
         found = f"{percent(share[worst])} of {self.coordinates[worst]} ({sizes}, at {self.carried.time[worst]:g} s)"
         found += f" and {more} more above the limit" if more > 0 else ""
-        return Gate(name, found, limit, bool(share[worst] <= RESERVE_SHARE), OWN_RULE)
+        return Check(name, found, limit, bool(share[worst] <= RESERVE_SHARE), OWN_RULE)
 
     def residual(self, unit: str) -> float | None:
         """Peak residual force ("N") or moment ("N·m") on a free base; None without one."""
@@ -167,10 +192,10 @@ class Evidence:
         return None if worst is None else float(self.moment.size[worst])
 
     def _worst_residual(self, unit: str) -> int | None:
-        own = [place for place in self.floating if self.unit(place) == unit]
-        return max(own, key=lambda place: float(self.moment.size[place]), default=None)
+        places = [place for place in self.floating if self.unit(place) == unit]
+        return max(places, key=lambda place: float(self.moment.size[place]), default=None)
 
-    def _residuals(self) -> list[Gate]:
+    def _residuals(self) -> list[Check]:
         found = []
         for name, unit, limit in (("residual force", "N", PEAK_FORCE), ("residual moment", "N·m", PEAK_MOMENT)):
             worst = self._worst_residual(unit)
@@ -179,21 +204,21 @@ class Evidence:
                     float(self.moment.size[worst]),
                     f"{self.coordinates[worst]} at {self.moment.time[worst]:g} s",
                 )
-                found.append(Gate(name, f"{digits(peak)} {unit} ({where})", f"≤ {limit:g} {unit}", peak <= limit))
+                found.append(Check(name, f"{digits(peak)} {unit} ({where})", f"≤ {limit:g} {unit}", peak <= limit))
         if found or "floating" in self.provenance:
             return found
-        return [Gate("residuals", "no free base is known", f"≤ {PEAK_FORCE:g} N, {PEAK_MOMENT:g} N·m", None)]
+        return [Check("residuals", "no free base is known", f"≤ {PEAK_FORCE:g} N, {PEAK_MOMENT:g} N·m", None)]
 
 
-def gates(result: Result, keep: NDArray[np.bool_] | None = None) -> list[Gate]:
+def checks_of(result: Result, keep: NDArray[np.bool_] | None = None) -> list[Check]:
     """The checks of a result, or of those of its frames (T,) that are kept."""
     keep = np.ones(len(result.time), dtype=bool) if keep is None else keep
     if keep.all() and "checks" in result.summary:
-        return [Gate(**one) for one in result.summary["checks"]]
+        return [Check(**one) for one in result.summary["checks"]]
     return Evidence.of(
         result.time[keep], result.solved[keep], result.coordinates, result.served, result.generalized_force[keep],
         result.carried[keep], result.summary,
-    ).gates()  # fmt: skip
+    ).checks()  # fmt: skip
 
 
 def percent(share: float) -> str:

@@ -1,4 +1,4 @@
-"""Result folders: what was found, and what is needed to find it again."""
+"""Result folders: writing them whole, piece by piece, with the files that OpenSim's tools continue from."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
 from ..errors import InputError, explain, some
-from ..files.storage import table_head, table_rows, write_table
-from . import handover
+from ..files.storage import table_head, table_rows, time_table, write_table
 from .summary import Summary
 
 if TYPE_CHECKING:
@@ -46,8 +46,27 @@ OWN = {
     "comparison.json": ("muscles.csv", "forces.png", "activations.png"),
     "surrogate.json": ("weights.safetensors", "training.json", "training.png"),
 }  # fmt: skip
-#: What file managers leave in every folder that somebody looks at.
+#: Files that file managers leave in folders.
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
+#: The added actuators as OpenSim reads them.
+FORCE_SET = """\
+<?xml version="1.0" encoding="UTF-8" ?>
+<OpenSimDocument Version="40600">
+	<ForceSet name="osimopt_reserves">
+		<objects>
+{actuators}		</objects>
+		<groups />
+	</ForceSet>
+</OpenSimDocument>
+"""
+ACTUATOR = """\
+			<CoordinateActuator name={name}>
+				<min_control>{lower:g}</min_control>
+				<max_control>{upper:g}</max_control>
+				<coordinate>{coordinate}</coordinate>
+				<optimal_force>{force:.17g}</optimal_force>
+			</CoordinateActuator>
+"""
 
 
 def write_result(solution: RedundancySolution, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -72,7 +91,8 @@ def write_result(solution: RedundancySolution, folder: str | os.PathLike[str], *
         The solution is sealed: the solver failed or was stopped. Nothing is written.
     """
     frames = len(solution.time)  # a sealed solution raises here
-    return write_folder(Path(folder), overwrite, lambda temporary: _fill(solution, frames, temporary))
+    write_pieces([solution], frames, folder, overwrite=overwrite)
+    return Path(folder).absolute()
 
 
 def write_pieces(
@@ -80,7 +100,7 @@ def write_pieces(
 ) -> tuple[Summary, dict[str, Any]]:
     """Write solutions of consecutive pieces of one motion as one result folder, holding one piece at a time.
 
-    ``frames`` is their number in all. The folder appears whole or not at all. Returns the tally of all, and their
+    ``frames`` is their number in all. The folder appears whole or not at all. Returns the summary of all, and their
     provenance.
     """
     closed: list[tuple[Summary, dict[str, Any]]] = []
@@ -114,7 +134,7 @@ def write_muscle_table(table: pd.DataFrame, folder: str | os.PathLike[str], *, o
 
 
 def write_folder(folder: Path, overwrite: bool, fill: Callable[[Path], None]) -> Path:
-    """Fill a temporary folder and rename it, so that nobody ever sees half of it."""
+    """Fill a temporary folder and rename it, so that it appears whole or not at all."""
     folder = folder.absolute()
     check_target(folder, overwrite)
     try:
@@ -152,11 +172,11 @@ def _swap(fresh: Path, folder: Path) -> None:
 
 
 def check_target(folder: Path, overwrite: bool) -> None:
-    """Refuse to overwrite what the user did not ask to overwrite."""
+    """Refuse a folder with files, unless ``overwrite`` is True and all of them are osimopt's."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not overwrite:
-        fix = "Choose another folder, or say overwrite=True (--overwrite)."
+        fix = "Choose another folder, or give overwrite=True (--overwrite)."
         raise InputError(explain("a new or empty folder for the results", "one with files in it", fix, folder))
     found = [] if folder.is_file() else sorted(path.name for path in folder.iterdir())
     marked = [marker for marker in OWN if marker in found]
@@ -184,32 +204,22 @@ class ResultWriter:
 
     def __init__(self, folder: Path, frames: int) -> None:
         self.folder, self.frames = folder, frames
-        self.tally: Summary | None = None
+        self.summary: Summary | None = None
         self._provenance: dict[str, Any] = {}
-        self._said: list[str] = []
 
     def add(self, solution: RedundancySolution) -> None:
         """Append the frames of a solution."""
-        import pandas as pd
-
-        first = self.tally is None
+        first, problem = self.summary is None, solution.problem
         for quantity in solution.quantities:
             self._append(quantity, solution.to_dataframe(quantity))  # type: ignore[arg-type]
-        moments = pd.DataFrame(
-            solution.problem.generalized_force,
-            index=pd.Index(solution.time, name="time"),
-            columns=list(solution.problem.coordinates),
-        )
-        self._append("generalized_force", moments)
-        for name, table in handover.tables(solution).items():
+        moments = time_table(solution.time, problem.generalized_force, problem.coordinates)
+        for name, table in {"generalized_force": moments, **opensim_tables(solution)}.items():
             self._append(name, table)
-        if first and (added := handover.added_actuators(solution.problem)):
+        if first and (added := added_actuators(problem)):
             (self.folder / "reserves.xml").write_text(added, encoding="utf-8")
         frame_table(solution).to_csv(self.folder / "status.csv", mode="a", header=first, index=False)
-        tally = Summary.of(solution)
-        known = {*tally.findings(), *self._said}
-        self._said += [line for line in solution.findings() if line not in known]
-        self.tally = tally if self.tally is None else self.tally + tally
+        summary = Summary.of(solution)
+        self.summary = summary if self.summary is None else self.summary + summary
         seconds = self._provenance.get("solve_seconds", 0.0) + solution.provenance.get("solve_seconds", 0.0)
         self._provenance = {**solution.provenance, "solve_seconds": seconds, "pcsa_cm2": areas(solution)}
 
@@ -220,21 +230,17 @@ class ResultWriter:
             file.write(head + table_rows(table.index.to_numpy(), table.to_numpy()))
 
     def close(self) -> tuple[Summary, dict[str, Any]]:
-        """Write ``solution.json``; return the tally and the provenance of all."""
-        if self.tally is None or self.tally.frames != self.frames:
-            got = "none" if self.tally is None else str(self.tally.frames)
+        """Write ``solution.json``; return the summary and the provenance of all."""
+        if self.summary is None or self.summary.frames != self.frames:
+            got = "none" if self.summary is None else str(self.summary.frames)
             raise InputError(explain(f"{self.frames} frames to write", got, "Add every piece.", self.folder))
-        summary = self.tally.summary()
-        summary["findings"] += self._said
-        write_json({**summary, **self._provenance}, self.folder / "solution.json")
-        return self.tally, self._provenance
+        write_json({**self.summary.to_dict(), **self._provenance}, self.folder / "solution.json")
+        return self.summary, self._provenance
 
 
 def summary_of(solution: RedundancySolution) -> dict[str, Any]:
-    """What ``solution.json`` says of a solution."""
-    summary = Summary.of(solution).summary()
-    summary["findings"] += [line for line in solution.findings() if line not in summary["findings"]]
-    return {**summary, **solution.provenance, "pcsa_cm2": areas(solution)}
+    """Content of ``solution.json``."""
+    return {**Summary.of(solution).to_dict(), **solution.provenance, "pcsa_cm2": areas(solution)}
 
 
 def areas(solution: RedundancySolution) -> dict[str, float]:
@@ -243,22 +249,11 @@ def areas(solution: RedundancySolution) -> dict[str, float]:
     return {name: round(float(own), 4) for name, own in zip(problem.muscles, problem.pcsa, strict=True)}
 
 
-def _fill(solution: RedundancySolution, frames: int, folder: Path) -> None:
-    writer = ResultWriter(folder, frames)
-    writer.add(solution)
-    writer.close()
-
-
 def _fill_arrays(problem: RedundancyProblem, folder: Path) -> None:
-    import pandas as pd
-
     geometry = problem.geometry
     pairs = zip(geometry.pair_muscle, geometry.pair_coordinate, strict=True)
-    arrays: dict[str, tuple[Any, Sequence[str]]] = {
-        "moment_arm": (
-            geometry.moment_arms,
-            [f"{problem.muscles[m]}/{problem.coordinates[c]}" for m, c in pairs],
-        ),
+    arrays: dict[str, tuple[Any, Iterable[str]]] = {
+        "moment_arm": (geometry.moment_arms, [f"{problem.muscles[m]}/{problem.coordinates[c]}" for m, c in pairs]),
         "max_force": (problem.max_force, problem.muscles),
         "generalized_force": (problem.generalized_force, problem.coordinates),
         "muscle_tendon_length": (geometry.length, problem.muscles),
@@ -268,8 +263,7 @@ def _fill_arrays(problem: RedundancyProblem, folder: Path) -> None:
         arrays["coordinates"] = (problem.kinematics.value, problem.kinematics.coordinates)
     for name, (values, labels) in arrays.items():
         if values is not None:
-            table = pd.DataFrame(values, index=pd.Index(problem.time, name="time"), columns=list(labels))
-            write_table(table, folder / f"{name}.sto", name=name)
+            write_table(time_table(problem.time, values, labels), folder / f"{name}.sto", name=name)
     write_json({"frames": len(problem), **problem.provenance}, folder / "arrays.json")
 
 
@@ -287,13 +281,13 @@ def _fill_muscle_table(table: pd.DataFrame, folder: Path) -> None:
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:
-    """Write plain data, numpy's and paths as far as they say themselves; infinities as words."""
+    """Write plain data as JSON: numpy's numbers and paths as their text, infinities as words."""
     text = json.dumps(_plain(content), indent=2, ensure_ascii=False, default=str, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 
 def _plain(content: Any) -> Any:
-    """JSON knows no infinity: write it as a word."""
+    """The same with infinities and NaN, which JSON does not have, as words."""
     if isinstance(content, dict):
         return {str(key): _plain(value) for key, value in content.items()}
     if isinstance(content, (list, tuple)):
@@ -324,3 +318,55 @@ def frame_table(solution: RedundancySolution) -> pd.DataFrame:
             "detail": [solution.detail.get(frame, "") for frame in range(len(solution.status))],
         }
     )
+
+
+def opensim_tables(solution: RedundancySolution) -> dict[str, pd.DataFrame]:
+    """Tables by the name of their file; none where no model is known, or OpenSim would take them for something else.
+
+    ``actuator_force``: a column for every actuator of the model and for those of :func:`added_actuators`, in N or N·m;
+    muscles by their tendon force, actuators that the model switches off by 0. ``coordinates`` and ``speeds``: all of
+    the model's, in rad, m and s.
+    """
+    problem = solution.problem
+    motion = problem.kinematics
+    if motion is None or not _understood(problem):
+        return {}
+    off = tuple(problem.provenance.get("switched_off", ()))
+    idle = np.zeros((len(solution.time), len(off)))
+    force = np.hstack([solution.muscle_force, solution.reserve_force, idle])
+    columns = {
+        "actuator_force": (force, (*problem.actuators, *off)),
+        "coordinates": (motion.value, motion.coordinates),
+        "speeds": (motion.speed, [f"{name}_u" for name in motion.coordinates]),
+    }
+    return {name: time_table(solution.time, values, labels) for name, (values, labels) in columns.items()}
+
+
+def added_actuators(problem: RedundancyProblem) -> str:
+    """The reserves and residual actuators that were added to the model, as a ForceSet (.xml); "" where none were."""
+    if not _understood(problem):
+        return ""
+    actuators = "".join(_actuators(problem))
+    return FORCE_SET.format(actuators=actuators) if actuators else ""
+
+
+def _understood(problem: RedundancyProblem) -> bool:
+    """Whether OpenSim's tools read rates and reserves as they are meant.
+
+    In joints with speeds of their own they take rates of coordinates for speeds, and forces about coordinates for
+    forces about speeds.
+    """
+    return problem.kinematics is not None and not problem.provenance.get("turning")
+
+
+def _actuators(problem: RedundancyProblem) -> Iterator[str]:
+    """Actuators on one coordinate with their optimal force there; OpenSim has no class for others."""
+    reserves = problem.reserves
+    for column, (name, origin) in enumerate(zip(reserves.names, reserves.origin, strict=True)):
+        effect, force = reserves.effect[:, :, column], float(reserves.optimal_force[column])
+        rows = np.flatnonzero(effect.any(axis=0))
+        if origin != "model" and len(rows) == 1 and np.all(effect[:, rows] == force):
+            yield ACTUATOR.format(
+                name=quoteattr(name), coordinate=escape(problem.coordinates[rows[0]]), force=force,
+                lower=reserves.lower[column], upper=reserves.upper[column],
+            )  # fmt: skip

@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
-    """What was found, whoever found it: T frames, M muscles, D coordinates.
+    """A solution as arrays, in memory or from its folder: T frames, M muscles, D coordinates.
 
     Attributes
     ----------
@@ -47,6 +47,16 @@ class Result:
         What ``solution.json`` holds: counts, peaks, findings, versions, hashes of inputs, options.
     geometry
         Moment arms, where the solution is in memory.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], 12.0)
+    >>> folder = osimopt.solve_static(problem).write("elbow")
+    >>> osimopt.Result.read(folder)
+    <Result elbow: 1 of 1 frames solved, Σ a²>
+    >>> osimopt.Result.read(folder).summary["status"]
+    {'solved': 1}
     """
 
     name: str
@@ -64,7 +74,7 @@ class Result:
 
     @classmethod
     def of(cls, solution: RedundancySolution | Result, name: str | None = None) -> Result:
-        """Of a solution; a sealed one raises."""
+        """From a solution in memory; a sealed one raises an error."""
         if isinstance(solution, Result):
             return solution
         problem, summary = solution.problem, summary_of(solution)
@@ -116,7 +126,7 @@ class Result:
 
     @property
     def pcsa(self) -> Array:
-        """(M,) cm²; 1 of results that do not know it."""
+        """(M,) cm²; 1 where the folder does not hold it."""
         known = self.summary.get("pcsa_cm2", {})
         return np.array([float(known.get(name, 1.0)) for name in self.muscles])
 
@@ -127,7 +137,7 @@ class Result:
         return np.array([name not in unserved for name in self.coordinates])
 
     def unit(self, coordinate: str) -> str:
-        """Unit of a coordinate's generalized force, where the model said it."""
+        """Unit of a coordinate's generalized force, where the model has it."""
         return str(self.summary.get("units", {}).get(coordinate, "N·m (N)"))
 
 
@@ -138,7 +148,7 @@ NEEDED = ("activation.sto", "muscle_force.sto", "generalized_force.sto", "reserv
 def _carried(reserve: Any, moment: Any, summary: Mapping[str, Any]) -> Array:
     """(T, D) of scalar actuators: each carries its force on the coordinate that it acts on most."""
     done = np.zeros(moment.shape)
-    for name, own in summary.get("reserve_share", {}).items():
-        if name in reserve and own["coordinate"] in moment:
-            done[:, moment.columns.get_loc(own["coordinate"])] += reserve[name].to_numpy(dtype=float)
+    for name, share in summary.get("reserve_share", {}).items():
+        if name in reserve and share["coordinate"] in moment:
+            done[:, moment.columns.get_loc(share["coordinate"])] += reserve[name].to_numpy(dtype=float)
     return done

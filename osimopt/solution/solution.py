@@ -1,19 +1,22 @@
-"""The answer to a redundancy problem, which judges itself."""
+"""The solution of a redundancy problem; residuals, bounds and status are recomputed from the problem."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain
+from ..files.storage import time_table
 from ..problem.problem import RedundancyProblem, Source
-from .summary import Summary
+from .checks import BOUND_TOLERANCE, LEAST_MOMENT
+from .summary import Finding, Summary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,15 +25,23 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: Activation beyond a bound that still counts as on it: rounding of an answer that was clipped is 1e-16.
-BOUND_TOLERANCE = 1e-9
-
 Solution = TypeVar("Solution", bound="RedundancySolution")
 Quantity = Literal["activation", "muscle_force", "reserve_force"]
 
 
 class Status(Enum):
-    """Outcome of one frame; each value says what it means and what to do."""
+    """Outcome of one frame; the value is a sentence with its meaning and a remedy.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], [[12.0], [40.0]])
+    >>> solution = osimopt.solve_static(problem, on_failure="return")
+    >>> [status.name for status in solution.status]
+    ['SOLVED', 'INFEASIBLE']
+    >>> solution.status == osimopt.Status.SOLVED
+    array([ True, False])
+    """
 
     SOLVED = "Solved: moments and bounds hold."
     INFEASIBLE = (
@@ -44,7 +55,7 @@ class Status(Enum):
     RESIDUAL = "The solver claimed success, but its answer misses the moments. Raise tolerance= or try another solver=."
     OUT_OF_BOUNDS = "The solver claimed success, but its answer violates the bounds. Try another solver=."
 
-    UNFINISHED = "The whole interval has no solution; what is here is the solver's last iterate."
+    UNFINISHED = "The whole interval has no solution; the values are the solver's last iterate."
 
     @property
     def ok(self) -> bool:
@@ -59,7 +70,7 @@ class Status(Enum):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RedundancySolution:
-    """Activations, forces and what is known of their quality.
+    """Activations and forces of all frames, with their residuals, error bounds, checks and findings.
 
     Failed frames hold NaN. ``moment_residual`` (T, D) and ``objective`` (T,) are recomputed here from the
     problem, not taken from the solver, and a frame whose answer does not hold is downgraded.
@@ -83,7 +94,7 @@ class RedundancySolution:
         (T,) of each term of the cost, by name; ``objective`` is their sum (the larger, for min_max).
     gap, activation_error
         (T,) a proved bound on how far the cost (over p) is above its optimum, and on how far any activation is from
-        its own (for the moments that the answer makes, which are within 1e-9 of the largest of those asked for).
+        its own (for the moments that the solution produces, which are within 1e-9 of the largest required one).
         Computed on the whole problem from the answer and its multipliers by code that no solver shares. NaN in frames
         that are not certified, and for linear costs.
     detail
@@ -92,6 +103,17 @@ class RedundancySolution:
         (T, D) from solver ``newton``, else None: λ = ∂(cost / p) / ∂(generalized_force), in the cost's unit per N·m.
         Between its bounds every unknown x has ∂(cost / p)/∂x = Aᵀλ, A being its effect on the coordinates; on a
         lower bound Aᵀλ is less, on an upper bound more. NaN in frames that newton did not solve.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], [[12.0], [33.0]])
+    >>> solution = osimopt.solve_static(problem)
+    >>> solution.muscle_force.round(1)
+    array([[212.5,  45.9],
+           [500. , 266.7]])
+    >>> solution.findings()
+    ['At their upper bound (frames): muscle_0 (1).']
     """
 
     problem: RedundancyProblem
@@ -107,6 +129,9 @@ class RedundancySolution:
     detail: dict[int, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     multipliers: Array | None = None
+
+    #: Remedies for failed frames, by status, in place of those in the values of Status.
+    remedies: ClassVar[Mapping[Status, str]] = {}
 
     def __repr__(self) -> str:
         """Return one line: what was solved, how, and how many frames."""
@@ -163,13 +188,15 @@ class RedundancySolution:
         return Summary.of(self).reserve_share()
 
     def findings(self) -> list[str]:
-        """What a careful reader should know, in sentences: failures first, then reserves, muscles, and the input."""
+        """Findings as sentences: failed frames, reserves beyond their share, muscles at their bounds, warnings."""
         return Summary.of(self).findings()
+
+    def more_findings(self) -> list[Finding]:
+        """Findings that only this kind of solution has."""
+        return []
 
     def to_dataframe(self, quantity: Quantity = "activation") -> pd.DataFrame:
         """Activations (1), muscle forces (N) or reserve forces (N·m, N); the index is time in s."""
-        import pandas as pd
-
         columns = {
             "activation": (self.activation, self.problem.muscles),
             "muscle_force": (self.muscle_force, self.problem.muscles),
@@ -177,8 +204,7 @@ class RedundancySolution:
         }
         if quantity not in columns:
             raise InputError(explain(f"a quantity among {', '.join(columns)}", repr(quantity), "Choose one."))
-        values, names = columns[quantity]
-        return pd.DataFrame(values, index=pd.Index(self.time, name="time"), columns=list(names))
+        return time_table(self.time, *columns[quantity])
 
     def write(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the result folder (see :func:`osimopt.solution.folder.write_result`) and return its path."""
@@ -187,7 +213,7 @@ class RedundancySolution:
 
 
 def verified(solution: Solution, source: Source | None) -> Solution:
-    """The solution, its forces put back into the model where that is at hand; ``provenance["self_check"]`` says so.
+    """The solution, its forces compared with OpenSim where the model is at hand (``provenance["self_check"]``).
 
     ``source`` is that of the problem that was given.
 
@@ -228,7 +254,7 @@ def judge(
     count = len(problem.muscles)
     activation, control = x[:, :count].copy(), x[:, count:].copy()
     lower, upper = problem.bounds()
-    allowed = tolerance * np.maximum(1.0, np.abs(problem.generalized_force).max(axis=1, initial=0.0))
+    allowed = tolerance * np.maximum(LEAST_MOMENT, np.abs(problem.generalized_force).max(axis=1, initial=0.0))
     missed = np.abs(moment_residual(problem, activation, control)).max(axis=1, initial=0.0)
     outside = np.maximum(lower - x, x - upper).max(axis=1, initial=0.0)
     checked = np.array(status, dtype=object)

@@ -1,16 +1,18 @@
-"""What a solution amounts to, in numbers that add up: of all frames at once, or piece by piece."""
+"""Findings, and the summary of a solution: numbers that add up over consecutive pieces of a motion."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import some
-from .checks import RESERVE_SHARE, Evidence, Gate, percent
+from . import checks
+from .checks import RESERVE_SHARE, Check, Evidence, percent
 
 if TYPE_CHECKING:
     from ..problem.problem import RedundancyProblem
@@ -18,20 +20,112 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: Activation this near to its upper bound is on it.
-AT_BOUND = 1e-6
+#: Names that a sentence lists: muscles, actuators on one coordinate, muscles that forward integration departs from.
+MUSCLES, ACTUATORS, WORST = 12, 4, 3
+#: Summary's numbers of two pieces are added, or the larger one stays (NaN: not known).
+ADDED = ("evidence", "counts", "force_sum", "at_top", "objective", "certified", "powerless")
+LARGEST = ("produced", "force", "activation", "residual", "activation_error")
+
+
+_DEPARTS = (
+    "Forward integration of the excitations departs from {departs} of {muscles} muscles by more than {most}. The mesh "
+    "is too coarse for them: refine it, as with mesh_tolerance={tolerance}, or shorten mesh_interval."
+)
+#: The sentence of each finding, by code.
+TEXTS = {
+    "failed": "{count} of {frames} frames {status}, the first at {time:g} s. {remedy}",
+    "reserves": "{acting} {share} of the peak moment of {coordinate} (the limit is {limit}).",
+    "not_unique": "In {count} frames the minimiser is not unique; the one of least norm is given.",
+    "at_upper_bound": "At their upper bound (frames): {named}.",
+    "slack_tendons": "With a slack tendon (frames): {named}; their fibres are too short or shorten too fast.",
+    "powerless": "Without any force at full activation (frames): {named}; their fibres are too short or shorten too "
+    "fast, or their tendons are slack.",
+    "pushing": "Pushing on their tendons (points): {named}, by up to {largest:.1%} of their strength. Their fibres, "
+    "too long or too fast, make no force there, and what is left is their damping.",
+    "integration_failed": "Forward integration of the excitations failed, so that nothing but the solver vouches for "
+    "activations and forces. Shorten mesh_interval.",
+    "activations": _DEPARTS,
+    "forces": _DEPARTS,
+    "outside_training": "{count} of {frames} frames lie beyond what the surrogate was trained on; they are checked "
+    "like all others, but may be far from optimal.",
+    "note": "{text}",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A remark on a solution, by code and values; ``text`` is its sentence.
+
+    ``names`` are counts or sizes by muscle or actuator. Findings of one code from consecutive pieces of a motion are
+    one finding: counts are added, sizes and ``largest`` are those of the larger, ``values`` those of the first.
+    """
+
+    code: str
+    count: int = 0
+    largest: float = 0.0
+    names: Mapping[str, float] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __add__(self, later: Finding) -> Finding:
+        """Both, of consecutive pieces."""
+        names = dict(self.names)
+        for name, value in later.names.items():
+            known = names.get(name, 0)
+            names[name] = known + value if isinstance(value, int) else max(known, value)
+        count, largest = self.count + later.count, max(self.largest, later.largest)
+        return Finding(self.code, count, largest, names, self.values)
+
+    @property
+    def text(self) -> str:
+        """The sentence of ``TEXTS``."""
+        departs = self._departs() if self.code in checks.INTEGRATION_LIMITS else {}
+        return TEXTS[self.code].format(
+            count=self.count,
+            largest=self.largest,
+            share=percent(self.largest),
+            limit=percent(RESERVE_SHARE),
+            acting=some(self.names, ACTUATORS) + (" carries" if len(self.names) == 1 else " carry"),
+            named=some([f"{name} ({count})" for name, count in self.names.items()], MUSCLES),
+            **self.values,
+            **departs,
+        )
+
+    def _departs(self) -> dict[str, str]:
+        """Where forward integration departs by more than its limit for ``names``; ``largest`` is of all intervals."""
+        forces = self.code == "forces"
+        what, form = ("forces, as shares of their peaks,", ".1%") if forces else ("activations", ".2g")
+        limit, worst = checks.INTEGRATION_LIMITS[self.code], sorted(self.names.items(), key=lambda pair: -pair[1])
+        tolerance = max(checks.MARGIN * limit / worst[0][1] * self.largest, checks.SENSIBLE)
+        named = some([f"{name} {error:{form}}" for name, error in worst], WORST)
+        most = f"{limit:{form}}: {named}"
+        return {"departs": f"the {what} of {len(worst)}", "most": most, "tolerance": f"{tolerance:.0e}"}
+
+
+def counted(code: str, names: Iterable[str], counts: Iterable[int], **values: Any) -> list[Finding]:
+    """One finding with the names whose counts are not zero, none where all are."""
+    found = {name: int(count) for name, count in zip(names, counts, strict=True) if count}
+    return [Finding(code, names=found, **values)] if found else []
+
+
+def merged(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings of consecutive pieces, those of one code (of texts: one text) as one."""
+    by_code: dict[tuple[str, str], Finding] = {}
+    for finding in findings:
+        key = (finding.code, finding.values.get("text", ""))
+        by_code[key] = by_code[key] + finding if key in by_code else finding
+    return tuple(by_code.values())
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Summary:
     """Counts and peaks over frames.
 
-    ``evidence`` is what the checks judge. ``first`` has, by status other than solved, time (s) and detail of its first
-    frame. ``produced`` (K, D) are the peaks of what each reserve does to each coordinate, ``force`` and
+    ``evidence`` is what the checks judge. ``first`` has, by status other than solved, time (s) of its first frame and
+    what to do about it. ``produced`` (K, D) are the peaks of what each reserve does to each coordinate, ``force`` and
     ``activation`` (M,) of the muscles; ``at_top`` (M,) frames at the upper bound of activation,
     ``powerless`` (M,) those in which a muscle cannot produce force, or of fibres in equilibrium with compliant tendons
-    (``slack``) those solved ones in which its tendon is slack; ``notices`` are what reading the model and the motion
-    brought up.
+    (``slack``) those solved ones in which its tendon is slack; ``warnings`` are those of reading the model and the
+    motion, ``more`` the findings of the solution's own kind.
     """
 
     names: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
@@ -50,17 +144,22 @@ class Summary:
     ambiguous: int | None
     powerless: NDArray[np.intp]
     slack: bool
-    notices: tuple[str, ...]
+    warnings: tuple[str, ...]
+    more: tuple[Finding, ...] = ()
 
     @classmethod
     def of(cls, solution: RedundancySolution) -> Summary:
         """Count a solution."""
         problem, solved = solution.problem, solution.solved
         failed = np.flatnonzero(~solved).tolist()
-        first = {solution.status[i]: (float(solution.time[i]), solution.detail.get(i, "")) for i in reversed(failed)}
+        first = {}
+        for frame in reversed(failed):
+            status = solution.status[frame]
+            remedy = f"{solution.remedies.get(status, status.value)} {solution.detail.get(frame, '')}".strip()
+            first[status] = (float(solution.time[frame]), remedy)
         gap, error = solution.gap, solution.activation_error
         slack, powerless = _in_equilibrium(solution), problem.max_force <= 0.0
-        if slack:  # a frame without equilibrium has no force either, but says so itself
+        if slack:  # a frame without equilibrium has no force either, but a status of its own
             powerless &= (problem.passive_force <= 0.0) & solved[:, None]
         return cls(
             names=(problem.muscles, problem.coordinates, problem.reserves.names),
@@ -79,7 +178,7 @@ class Summary:
             force=_peak(solution.muscle_force[solved]),
             force_sum=solution.muscle_force[solved].sum(axis=0),
             activation=_peak(solution.activation[solved]),
-            at_top=np.sum(solution.activation > problem.upper - AT_BOUND, axis=0),
+            at_top=np.sum(solution.activation > problem.upper - checks.AT_BOUND, axis=0),
             residual=float(np.abs(solution.moment_residual[solved]).max(initial=0.0)),
             objective=float(np.sum(solution.objective[solved])),
             certified=0 if gap is None else int(np.isfinite(gap[solved]).sum()),
@@ -87,29 +186,21 @@ class Summary:
             ambiguous=None if solution.unique is None else int(np.sum(~solution.unique & solved)),
             powerless=np.sum(powerless, axis=0),
             slack=slack,
-            notices=tuple(problem.provenance.get("warnings", ())),
+            warnings=tuple(problem.provenance.get("warnings", ())),
+            more=tuple(solution.more_findings()),
         )
 
     def __add__(self, later: Summary) -> Summary:
         """Both together, this one first."""
-        return Summary(
-            self.names,
-            self.evidence + later.evidence,
-            self.counts + later.counts,
-            later.first | self.first,
-            np.maximum(self.produced, later.produced),
-            np.fmax(self.force, later.force),
-            self.force_sum + later.force_sum,
-            np.fmax(self.activation, later.activation),
-            self.at_top + later.at_top,
-            max(self.residual, later.residual),
-            self.objective + later.objective,
-            self.certified + later.certified,
-            float(np.fmax(self.activation_error, later.activation_error)),
-            None if self.ambiguous is None or later.ambiguous is None else self.ambiguous + later.ambiguous,
-            self.powerless + later.powerless,
-            self.slack,
-            tuple(dict.fromkeys(self.notices + later.notices)),
+        known = self.ambiguous is not None and later.ambiguous is not None
+        return replace(
+            self,
+            first=later.first | self.first,
+            ambiguous=(self.ambiguous or 0) + (later.ambiguous or 0) if known else None,
+            warnings=tuple(dict.fromkeys(self.warnings + later.warnings)),
+            more=merged(self.more + later.more),
+            **{name: getattr(self, name) + getattr(later, name) for name in ADDED},
+            **{name: np.fmax(getattr(self, name), getattr(later, name)) for name in LARGEST},
         )
 
     @property
@@ -122,9 +213,9 @@ class Summary:
         """How many of them were solved."""
         return sum(count for status, count in self.counts.items() if status.ok)
 
-    def gates(self) -> list[Gate]:
+    def checks(self) -> list[Check]:
         """The checks: frames, loads, reserves, residuals."""
-        return self.evidence.gates()
+        return self.evidence.checks()
 
     def reserve_share(self) -> dict[str, tuple[str, float]]:
         """By reserve: the coordinate it acts on most, and its peak there as a share of that coordinate's peak moment.
@@ -136,7 +227,7 @@ class Summary:
         for name, peaks in zip(reserves, self.produced, strict=True):
             row = int(np.argmax(peaks))
             if self.evidence.served[row] and peaks[row] > 0.0:
-                shares[name] = (coordinates[row], float(peaks[row] / max(self.evidence.moment.size[row], 1e-12)))
+                shares[name] = (coordinates[row], float(peaks[row] / max(self.evidence.moment.size[row], checks.LEAST)))
         return shares
 
     def residual_peak(self) -> dict[str, float]:
@@ -151,42 +242,35 @@ class Summary:
     def _peak_moment(self, row: int) -> float:
         return round(float(self.evidence.moment.size[row]), 3)
 
-    def _beyond_share(self) -> list[str]:
-        """A sentence for each coordinate whose reserves carry more than they may."""
-        said, shares = [], self.evidence.reserve_share
+    def entries(self) -> list[Finding]:
+        """Findings: failures first, then reserves, muscles, the input, and those of the solution's own kind."""
+        frames, found = {"frames": self.frames}, []
+        for status, (time, remedy) in sorted(self.first.items(), key=lambda item: item[0].rank):
+            values = {**frames, "status": status.name.lower(), "time": time, "remedy": remedy}
+            found.append(Finding("failed", self.counts[status], values=values))
+        shares = self.evidence.reserve_share
         for row in np.flatnonzero(shares > RESERVE_SHARE).tolist():
-            acting = [name for name, peaks in zip(self.names[2], self.produced, strict=True) if peaks[row] > 0.0]
-            verb = "carries" if len(acting) == 1 else "carry"
-            what = f"{percent(shares[row])} of the peak moment of {self.names[1][row]}"
-            said.append(f"{some(acting, 4)} {verb} {what} (the limit is {percent(RESERVE_SHARE)}).")
-        return said
+            peaks = zip(self.names[2], self.produced[:, row].tolist(), strict=True)
+            acting, coordinate = {name: peak for name, peak in peaks if peak > 0.0}, {"coordinate": self.names[1][row]}
+            found.append(Finding("reserves", largest=float(shares[row]), names=acting, values=coordinate))
+        if self.ambiguous:
+            found.append(Finding("not_unique", self.ambiguous))
+        found += counted("at_upper_bound", self.names[0], self.at_top)
+        found += counted("slack_tendons" if self.slack else "powerless", self.names[0], self.powerless)
+        found += [Finding("note", values={"text": text}) for text in self.warnings]
+        return found + [replace(own, values={**own.values, **frames}) for own in self.more]
 
     def findings(self) -> list[str]:
-        """What a careful reader should know, in sentences: failures first, then reserves, muscles, and the input."""
-        said = []
-        for status, (time, detail) in sorted(self.first.items(), key=lambda item: item[0].rank):
-            said.append(
-                f"{self.counts[status]} of {self.frames} frames {status.name.lower()}, the first at {time:g} s. "
-                f"{status.value} {detail}".strip()
-            )
-        said += self._beyond_share()
-        if self.ambiguous:
-            said.append(f"In {self.ambiguous} frames the minimiser is not unique; the one of least norm is given.")
-        if saturated := [f"{m} ({n})" for m, n in zip(self.names[0], self.at_top, strict=True) if n]:
-            said.append(f"At their upper bound (frames): {some(saturated, 12)}.")
-        if powerless := [f"{m} ({n})" for m, n in zip(self.names[0], self.powerless, strict=True) if n]:
-            what = "With a slack tendon" if self.slack else "Without any force at full activation"
-            why = "" if self.slack else ", or their tendons are slack"
-            said.append(f"{what} (frames): {some(powerless, 12)}; their fibres are too short or shorten too fast{why}.")
-        return said + list(self.notices)
+        """The text of each of ``entries``."""
+        return [finding.text for finding in self.entries()]
 
-    def summary(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain data for ``solution.json``."""
         muscles = self.names[0]
         return {
             "frames": self.frames,
             "status": {status.name.lower(): count for status, count in self.counts.items()},
-            "checks": [asdict(gate) for gate in self.gates()],
+            "checks": [asdict(check) for check in self.checks()],
             "moment_residual_max": self.residual if self.solved else None,
             "objective_mean": self.objective / self.solved if self.solved else None,
             "peak_force_N": {m: round(float(f), 3) for m, f in zip(muscles, self.force, strict=True) if np.isfinite(f)},

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from torch import Tensor
 from ..problem.costs import counted_reserves
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, Status, moment_residual
+from ..solution.summary import Finding
 from .strides import parameters_of, reserve_price
 from .tendon import Decoded
 
@@ -62,6 +64,8 @@ class DynamicPrediction(RedundancySolution):
     missed: Array = field(default_factory=lambda: np.zeros((0, 0)))
     outside: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
+    remedies: ClassVar[Mapping[Status, str]] = {Status.RESIDUAL: MISSED}
+
     @property
     def quantities(self) -> tuple[str, ...]:
         """As of any solution, with excitation and fibres."""
@@ -86,15 +90,10 @@ class DynamicPrediction(RedundancySolution):
         index = pd.Index(self.time, name="time")
         return pd.DataFrame(getattr(self, quantity), index=index, columns=list(self.problem.muscles))
 
-    def findings(self) -> list[str]:
-        """Sentences, as of any solution, and what lies beyond training."""
-        said = [sentence.replace(Status.RESIDUAL.value, MISSED) for sentence in super().findings()]
-        if self.outside.any():
-            said.append(
-                f"{self.outside.sum()} of {len(self.outside)} frames lie beyond what the surrogate was trained on; "
-                "they are checked like all others, but may be far from optimal."
-            )
-        return said
+    def more_findings(self) -> list[Finding]:
+        """Frames beyond training."""
+        outside = int(self.outside.sum())
+        return [Finding("outside_training", outside)] if outside else []
 
 
 def predicted(

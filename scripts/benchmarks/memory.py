@@ -50,12 +50,12 @@ def main() -> None:
         del table
         begin = time.perf_counter()
         with peak_memory() as peak:
-            tally, _ = osimopt.solve_to_folder(
+            summary, _ = osimopt.solve_to_folder(
                 folder / "result", arguments.model, folder / "motion.mot", loads, reserves=None
             )
         report = {
-            "frames": tally.frames,
-            "status": {status.name.lower(): count for status, count in tally.counts.items()},
+            "frames": summary.frames,
+            "status": {status.name.lower(): count for status, count in summary.counts.items()},
             "seconds": round(time.perf_counter() - begin, 1),
             "peak_GB": round(peak[0] / 1e9, 2),
         }

@@ -1,0 +1,177 @@
+"""Limits of checks and findings, each at the value where the verdict turns."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from osimopt import InputError, RedundancyProblem, Status, solve_static
+from osimopt.analysis.uncertainty import UncertaintyBands
+from osimopt.dynamic.check import check_answer
+from osimopt.dynamic.solution import DynamicSolution
+from osimopt.emg.compare import _covered
+from osimopt.problem.arrays import acts
+from osimopt.problem.resampling import _missed
+from osimopt.solution.checks import Evidence
+from osimopt.solution.solution import judge
+from osimopt.solution.summary import Finding, Summary, merged
+
+
+def verdict(name: str, moment: float, carried: float = 0.0, **provenance: Any) -> bool | None:
+    """Of a coordinate that a muscle serves, with peaks of its generalized force and of what reserves carry."""
+    time, solved = np.array([0.0, 1.0]), np.ones(2, dtype=bool)
+    peaks = (np.array([[0.0], [peak]]) for peak in (moment, carried))
+    checks = Evidence.of(time, solved, ("knee",), np.ones(1, dtype=bool), *peaks, provenance).checks()
+    (passes,) = [check.passes for check in checks if check.name == name]
+    return passes
+
+
+@pytest.mark.parametrize(("share", "passes"), [(0.0499, True), (0.0501, False)])
+def test_reserves_carry_5_percent_at_most(share: float, passes: bool) -> None:
+    assert verdict("largest reserve", 10.0, 10.0 * share) is passes
+
+
+@pytest.mark.parametrize("share", [0.0499, 0.0501])
+def test_a_finding_names_reserves_beyond_5_percent(share: float) -> None:
+    summary = Summary.of(solve_static(elbow(10.0).with_reserves(2.0)))
+    carried = replace(summary.evidence.carried, size=np.array([10.0 * share]))
+    found = replace(summary, evidence=replace(summary.evidence, carried=carried)).entries()
+    assert [finding.code for finding in found] == (["reserves"] if share > 0.05 else [])
+
+
+@pytest.mark.parametrize(
+    ("unit", "name", "peak", "passes"),
+    [
+        ("N", "residual force", 24.9, True),
+        ("N", "residual force", 25.1, False),
+        ("N·m", "residual moment", 74.9, True),
+        ("N·m", "residual moment", 75.1, False),
+    ],
+)
+def test_residuals_are_25_newtons_and_75_newton_metres_at_most(unit: str, name: str, peak: float, passes: bool) -> None:
+    assert verdict(name, peak, floating=["knee"], units={"knee": unit}) is passes
+
+
+@pytest.mark.parametrize(("share", "passes"), [(0.91, True), (0.89, False)])
+def test_emg_covers_nine_tenths_of_the_time(share: float, passes: bool) -> None:
+    result, emg = (SimpleNamespace(time=np.array([0.0, end])) for end in (1.0, share))
+    assert _covered(result, emg).passes is passes  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("beyond", "status"), [(0.9e-9, Status.SOLVED), (1.1e-9, Status.OUT_OF_BOUNDS)])
+def test_a_bound_may_be_passed_by_1e_9(beyond: float, status: Status) -> None:
+    for activation in (1.0 + beyond, -beyond):
+        x = np.array([[activation, 0.0]])
+        *_, checked = judge(elbow(20.0 * round(activation)), x, np.array([Status.SOLVED]), 1e-6, {})
+        assert checked.tolist() == [status]
+
+
+@pytest.mark.parametrize(("missed", "status"), [(0.9e-3, Status.SOLVED), (1.1e-3, Status.RESIDUAL)])
+def test_a_small_moment_counts_as_1_newton_metre(missed: float, status: Status) -> None:
+    x = np.array([[(0.1 + missed) / 20.0, 0.0]])
+    *_, checked = judge(elbow(0.1), x, np.array([Status.SOLVED]), 1e-3, {})
+    assert checked.tolist() == [status]
+
+
+@pytest.mark.parametrize(("below", "codes"), [(0.9e-6, ["at_upper_bound"]), (1.1e-6, [])])
+def test_an_activation_within_1e_6_of_its_bound_is_on_it(below: float, codes: list[str]) -> None:
+    solution = replace(solve_static(elbow(10.0)), activation=np.array([[1.0 - below, 0.0]]))
+    assert [finding.code for finding in Summary.of(solution).entries()] == codes
+
+
+@pytest.mark.parametrize(("share", "codes"), [(0.9e-4, []), (1.1e-4, ["pushing"])])
+def test_a_muscle_pushes_beyond_1e_4_of_its_strength(share: float, codes: list[str]) -> None:
+    solution = solve_static(elbow(10.0))
+    known = {field.name: getattr(solution, field.name) for field in fields(solution)}
+    parameters = SimpleNamespace(max_isometric_force=np.array([1000.0, 700.0]))
+    problem = replace(solution.problem, passive_force=np.array([[-1000.0 * share, 0.0]]), parameters=parameters)
+    known |= {"problem": problem, "activation": np.zeros((1, 2))}
+    dynamic = DynamicSolution(**known, tendon_force_rate=np.zeros((1, 2)))
+    assert [finding.code for finding in dynamic.more_findings()] == codes
+
+
+@pytest.mark.parametrize(("interval", "proposed"), [(1e-4, "2e-05"), (2e-5, "1e-05")])
+def test_a_mesh_tolerance_of_1e_5_is_the_least_proposed(interval: float, proposed: str) -> None:
+    finding = Finding("forces", largest=interval, names={"soleus": 0.025}, values={"muscles": 1})
+    assert f"mesh_tolerance={proposed}," in finding.text
+
+
+@pytest.mark.parametrize(("peak", "error"), [(10.0, 0.2), (100.0, 0.1)])
+def test_the_peak_of_an_idle_muscle_counts_as_5_percent_of_its_strength(
+    peak: float, error: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Integration is off by 10 N of a muscle of 1000 N."""
+    problem = elbow([0.0, 0.0])
+    activation = np.array([[0.0, 0.0], [peak / 1000.0, 0.0]])
+    integrated = np.array([[0.0, 0.0], [(peak + 10.0) / 1000.0, 0.0]])[..., None]
+    monkeypatch.setattr("osimopt.dynamic.check.integrate", lambda *_: (integrated, integrated[1:]))
+    nodes = SimpleNamespace(problem=problem, mesh=SimpleNamespace(points=np.array([[0, 1]])), fiber=None)
+    check = check_answer(nodes, SimpleNamespace(activation=activation))  # type: ignore[arg-type]
+    assert check.force_error[0] == pytest.approx(error)
+
+
+@pytest.mark.parametrize(("failed", "found"), [(9, 0), (11, 1)])
+def test_a_hundredth_of_the_samples_may_fail(failed: int, found: int) -> None:
+    solution = solve_static(elbow(10.0))
+    nothing = np.zeros((0, 1, 2))
+    bands = UncertaintyBands(solution, np.zeros(0), nothing, nothing, 1000, np.array([failed]))
+    assert len(bands.findings()) == found
+
+
+def test_what_acts_is_above_1e_9_of_the_largest() -> None:
+    assert acts(np.array([2.0, 1.8e-9, 2.2e-9])).tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(("off", "by"), [(0.9e-6, "model"), (1.1e-6, "spline")])
+def test_arrays_within_1e_6_of_their_peak_are_the_models(off: float, by: str) -> None:
+    def at(times: np.ndarray) -> RedundancyProblem:
+        return steady(times, 500.0 * (1.0 + off))
+
+    problem = replace(steady(np.arange(12.0), 500.0), source=SimpleNamespace(at=at))
+    assert problem.resample([0.5, 1.5]).provenance["resampling"]["by"] == by
+
+
+def test_times_may_pass_the_ends_by_1e_9_s() -> None:
+    problem = steady(np.arange(12.0), 500.0)
+    assert problem.resample([-0.9e-9, 0.5]).time.tolist() == [0.0, 0.5]
+    with pytest.raises(InputError, match="expected increasing times between 0 and 11 s"):
+        problem.resample([-1.1e-9, 0.5])
+
+
+@pytest.mark.parametrize(("time", "missed"), [(21.5, 1.0), (19.5, 0.0)])
+def test_errors_of_4_frames_around_the_requested_times_count(time: float, missed: float) -> None:
+    """Frame 25 alone is not zero; the spline through every second frame leaves it out."""
+    value = np.zeros((40, 1))
+    value[25] = 1.0
+    assert _missed(np.arange(40.0), value, np.array([time]), 2) == pytest.approx(missed)
+
+
+def steady(time: np.ndarray, force: float) -> RedundancyProblem:
+    return RedundancyProblem.from_arrays([0.05], [force], np.full((len(time), 1), 10.0), time=time)
+
+
+def test_findings_of_pieces_are_merged_by_code() -> None:
+    """Counts are added, sizes are those of the larger, one text stays one finding."""
+    first = [Finding("slack_tendons", names={"soleus": 2}), Finding("note", values={"text": "Check the clocks."})]
+    later = [Finding("note", values={"text": "Check the clocks."}), Finding("slack_tendons", names={"soleus": 3})]
+    assert [finding.text for finding in merged(first + later)] == [
+        "With a slack tendon (frames): soleus (5); their fibres are too short or shorten too fast.",
+        "Check the clocks.",
+    ]
+    departs = [
+        Finding("forces", largest=error / 10.0, names={name: error}, values={"muscles": 6})
+        for name, error in (("soleus", 0.02), ("vasti", 0.05), ("soleus", 0.03))
+    ]
+    (finding,) = merged(departs)
+    assert (finding.names, finding.largest) == ({"soleus": 0.03, "vasti": 0.05}, 0.005)
+    assert "2 of 6 muscles by more than 1.0%: vasti 5.0%, soleus 3.0%." in finding.text
+    assert "mesh_tolerance=5e-04" in finding.text
+
+
+def elbow(moment: float | list[float]) -> RedundancyProblem:
+    """Two flexors, of 20 and 28 N·m at full activation."""
+    return RedundancyProblem.from_arrays([0.02, 0.04], [1000.0, 700.0], moment, coordinates=["elbow"])
