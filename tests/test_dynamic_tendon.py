@@ -11,7 +11,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from osimopt import solve_dynamic, use_degroote_muscles
-from osimopt.dynamic.scheme import RADAU
+from osimopt.dynamic.mesh import RADAU
 from osimopt.muscle.activation import activation_rate
 from osimopt.muscle.contraction import Fiber, tendon_force_rate
 from osimopt.muscle.mechanics import DEGROOTE

@@ -115,12 +115,10 @@ def refuse_forces(read: Mapping[str, Any], tendon: str) -> None:
 def _refuse_options(options: Mapping[str, Any]) -> None:
     """What ``solve_dynamic`` would refuse, before the motion is read."""
     from ..dynamic.arguments import check_arguments
-    from ..dynamic.cost import EXCITATION_POWER, dynamic_cost
-    from ..dynamic.prepare import check_penalty
-    from ..dynamic.scheme import scheme
+    from ..dynamic.mesh import scheme
+    from ..dynamic.objective import EXCITATION_POWER, dynamic_cost
 
     check_arguments(**options)
-    check_penalty(options["tendon"], options.get("derivative_penalty", 0.0))
     dynamic_cost(options.get("cost", EXCITATION_POWER.name), options["exponent"], options["tendon"])
     scheme(options.get("transcription", "hermite-simpson"))
 
