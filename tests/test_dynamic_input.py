@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +25,7 @@ from osimopt import (
 )
 from osimopt.dynamic.mesh import Mesh, scheme
 from osimopt.dynamic.objective import Conditions, dynamic_cost
-from osimopt.dynamic.prepare import warn_of_open_ends
+from osimopt.dynamic.prepare import warn_of_coarse_mesh, warn_of_open_ends
 from osimopt.problem.problem import RedundancyProblem
 
 
@@ -342,6 +343,28 @@ def test_a_mesh_that_is_coarse_for_the_motion_is_warned_of() -> None:
         coarse = solved(problem, mesh_interval=0.2)
     assert any("mesh is coarse" in finding for finding in coarse.findings())
     assert not any("mesh is coarse" in finding for finding in solved(problem, mesh_interval=0.02).findings())
+
+
+@pytest.mark.parametrize(("bump", "warned"), [(4.0, False), (7.0, True)])
+def test_a_mesh_is_coarse_from_5_percent_of_the_peak_on(bump: float, warned: bool) -> None:
+    """100 N·m at the points of the mesh, and more between them."""
+    time = np.linspace(0.0, 1.0, 101)
+    moment = 100.0 + bump * np.sin(10.0 * np.pi * time) ** 2
+    problem = RedundancyProblem.from_arrays([0.05], [3000.0], moment, time=time)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_coarse_mesh(problem, Mesh.uniform(scheme("trapezoidal"), 0.0, 1.0, 0.1))
+    assert len(caught) == warned
+
+
+@pytest.mark.parametrize(("drift", "warned"), [(0.6, False), (1.6, True)])
+def test_ends_are_open_from_5_percent_of_the_range_on(drift: float, warned: bool) -> None:
+    problem = knee(lambda time: 10.0 * np.sin(2.0 * np.pi * time) + drift * time)
+    conditions = Conditions(dynamic_cost("excitation_power", 2, "rigid"), periodic=True)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_open_ends(problem, conditions, Mesh.uniform(scheme("trapezoidal"), 0.0, 1.0, 0.1))
+    assert len(caught) == warned
 
 
 def knee(moment: Any) -> RedundancyProblem:

@@ -69,7 +69,7 @@ def _weighted(problem: RedundancyProblem, weights: ArrayLike | Mapping[str, floa
 
 
 def check_switches(problem: RedundancyProblem, tendon: str) -> None:
-    """Refuse rigid tendons where tendons shall be compliant; warn where the model ignores activation dynamics."""
+    """Refuse muscles with rigid tendons if tendon='compliant'; warn where the model ignores activation dynamics."""
     properties = {} if problem.parameters is None else problem.parameters.properties
     rigid, instant = (
         [name for name, on in zip(problem.muscles, properties.get(f"ignore_{what}", ()), strict=False) if on > 0.0]

@@ -160,7 +160,7 @@ class Run:
         ]
 
     def _finish(self, nodes: Nodes, unknowns: Unknowns, check: Check | None) -> DynamicSolution:
-        """The solution with its provenance; says what a failed run lacks."""
+        """The solution with its provenance; completes the reason of a failure."""
         provenance = {**nodes.problem.provenance, **self.provenance, "rounds": self.rounds}
         iterations = sum(int(one["iterations"]) for one in self.rounds)
         solved = self.failure is None

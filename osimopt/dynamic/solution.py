@@ -58,8 +58,8 @@ class DynamicSolution(RedundancySolution):
     Examples
     --------
     >>> import numpy as np, osimopt
-    >>> time = np.linspace(0.0, 0.2, 21)
-    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], 8.0 + 20.0 * time, time=time)
+    >>> time, moment = np.linspace(0.0, 0.2, 21), np.linspace(8.0, 12.0, 21)
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], moment, time=time)
     >>> solution = osimopt.solve_dynamic(problem, tendon="rigid")
     >>> solution.excitation.shape, bool(solution.check.activation_error.max() < 0.01)
     ((21, 2), True)
@@ -139,9 +139,8 @@ class SealedSolution:
 
     Examples
     --------
-    >>> import numpy as np, osimopt
-    >>> time = np.linspace(0.0, 0.2, 21)
-    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], 8.0 + 20.0 * time, time=time)
+    >>> import osimopt
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], [8.0, 12.0], time=[0.0, 0.2])
     >>> sealed = osimopt.solve_dynamic(problem, tendon="rigid", max_iterations=2, on_failure="return")
     >>> sealed.success, sealed.unseal().activation.shape
     (False, (21, 2))
