@@ -9,16 +9,13 @@ import pandas as pd
 import pytest
 
 from osimopt import isolation, load_problem, use_degroote_muscles
-from osimopt.dynamic.assemble import assemble
-from osimopt.dynamic.conditions import Conditions
-from osimopt.dynamic.cost import dynamic_cost
+from osimopt.dynamic.assemble import assemble, split
 from osimopt.dynamic.emg import EmgTracking
 from osimopt.dynamic.guess import first_guess
-from osimopt.dynamic.mesh import Mesh
+from osimopt.dynamic.mesh import RADAU, Mesh, scheme
 from osimopt.dynamic.nodes import Nodes
-from osimopt.dynamic.parts import split
+from osimopt.dynamic.objective import Conditions, dynamic_cost
 from osimopt.dynamic.program import Group, Program
-from osimopt.dynamic.scheme import RADAU, scheme
 from osimopt.muscle.activation import activation_rate
 from osimopt.muscle.contraction import Fiber, fiber_state, imbalance
 from osimopt.problem.problem import RedundancyProblem
@@ -30,7 +27,7 @@ Array = np.ndarray
 EXACT = 1e-11
 #: Central differences of a gradient, relative to the largest entry: up to 1e-7 is left, (step / ROUND)² of |x|.
 DIFFERENCES = 1e-6
-#: |x|^p of odd p is rounded off below this, see osimopt.dynamic.worker.functions.
+#: |x|^p of odd p is rounded off below this, see osimopt.dynamic.worker.derivatives.
 ROUND = 1e-2
 
 

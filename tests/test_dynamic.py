@@ -15,7 +15,7 @@ import pytest
 from scipy.integrate import simpson, solve_bvp, solve_ivp
 
 from osimopt import load_problem, solve_dynamic, solve_static
-from osimopt.dynamic.scheme import RADAU
+from osimopt.dynamic.mesh import RADAU
 from osimopt.muscle.activation import activation_rate
 from osimopt.problem.problem import RedundancyProblem
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -22,11 +23,9 @@ from osimopt import (
     solve_static,
     use_degroote_muscles,
 )
-from osimopt.dynamic.conditions import Conditions
-from osimopt.dynamic.cost import dynamic_cost
-from osimopt.dynamic.ends import warn_of_open_ends
-from osimopt.dynamic.mesh import Mesh
-from osimopt.dynamic.scheme import scheme
+from osimopt.dynamic.mesh import Mesh, scheme
+from osimopt.dynamic.objective import Conditions, dynamic_cost
+from osimopt.dynamic.prepare import warn_of_coarse_mesh, warn_of_open_ends
 from osimopt.problem.problem import RedundancyProblem
 
 
@@ -56,13 +55,13 @@ EMG = EmgTracking(ENVELOPE, {"biceps": "BIC"})
 #: Options, and what the message must hold: what is wrong, with its number or name, and what is expected.
 WRONG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "interval longer than the motion": ({"mesh_interval": 2.0}, ("mesh_interval up to the motion's 1 s", "2 s")),
-    "negative interval": ({"mesh_interval": -0.02}, ("positive mesh_interval", "-0.02")),
-    "no interval": ({"mesh_interval": 0.0}, ("positive mesh_interval", "0.0")),
-    "NaN interval": ({"mesh_interval": float("nan")}, ("positive mesh_interval", "nan")),
-    "interval in words": ({"mesh_interval": "20 ms"}, ("positive mesh_interval", "'20 ms'")),
+    "negative interval": ({"mesh_interval": -0.02}, ("mesh_interval in s as a positive number", "-0.02")),
+    "no interval": ({"mesh_interval": 0.0}, ("mesh_interval in s as a positive number", "0.0")),
+    "NaN interval": ({"mesh_interval": float("nan")}, ("mesh_interval in s as a positive number", "nan")),
+    "interval in words": ({"mesh_interval": "20 ms"}, ("mesh_interval in s as a positive number", "'20 ms'")),
     "time after the data": ({"time_range": (0.5, 1.5)}, ("time_range within 0 to 1 s", "0.5 to 1.5 s")),
     "time before the data": ({"time_range": (-0.5, 0.5)}, ("time_range within 0 to 1 s", "-0.5 to 0.5 s")),
-    "time in reverse": ({"time_range": (0.8, 0.2)}, ("an interval of time that lasts", "0.8 to 0.2 s")),
+    "time in reverse": ({"time_range": (0.8, 0.2)}, ("a first time before the last", "0.8 to 0.2 s")),
     "NaN time": ({"time_range": (float("nan"), 1)}, ("first and last time in s", "nan")),
     "three times": ({"time_range": (0.1, 0.2, 0.3)}, ("first and last time in s", "0.3")),
     "time as a number": ({"time_range": 0.5}, ("first and last time in s", "0.5")),
@@ -71,23 +70,23 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "time without order": ({"time_range": {0.1, 0.5}}, ("first and last time in s",)),
     "open time": ({"time_range": (None, 0.5)}, ("first and last time in s", "None")),
     "one time": ({"time_range": (0.5,)}, ("time_range", "(0.5,)")),
-    "interval as a switch": ({"mesh_interval": True}, ("positive mesh_interval", "True")),
-    "intervals": ({"mesh_interval": [0.02]}, ("positive mesh_interval", "[0.02]")),
+    "interval as a switch": ({"mesh_interval": True}, ("mesh_interval in s as a positive number", "True")),
+    "intervals": ({"mesh_interval": [0.02]}, ("mesh_interval in s as a positive number", "[0.02]")),
     "transcription": ({"transcription": "simpson"}, ("'hermite-simpson'", "'simpson'")),
-    "tendon": ({"tendon": "stiff"}, ("'rigid', 'compliant'", "'stiff'")),
-    "solver": ({"solver": "snopt"}, ("solver among ('auto', 'ipopt')", "'snopt'")),
-    "on_failure": ({"on_failure": "ignore"}, ("'raise', 'return'", "'ignore'")),
+    "tendon": ({"tendon": "stiff"}, ("tendon 'rigid' or 'compliant'", "'stiff'")),
+    "solver": ({"solver": "snopt"}, ("solver 'auto' or 'ipopt'", "'snopt'")),
+    "on_failure": ({"on_failure": "ignore"}, ("on_failure 'raise' or 'return'", "'ignore'")),
     "cost": ({"cost": "effort"}, ("excitation_power", "'effort'")),
     "exponent": ({"exponent": 0.5}, ("exponent ≥ 1", "0.5")),
     "exponent of another cost": ({"cost": "min_max", "exponent": 3}, ("no exponent for cost='min_max'", "3")),
-    "tolerance": ({"tolerance": 0.0}, ("a tolerance between 0 and 0.01", "0.0")),
-    "NaN tolerance": ({"tolerance": float("nan")}, ("a tolerance between 0 and 0.01", "nan")),
-    "cost of a number": ({"cost": 2}, ("a cost by its name", "2")),
+    "tolerance": ({"tolerance": 0.0}, ("tolerance between 0 and 0.01", "0.0")),
+    "NaN tolerance": ({"tolerance": float("nan")}, ("tolerance between 0 and 0.01", "nan")),
+    "cost of a number": ({"cost": 2}, ("a cost among excitation_power", "got 2")),
     "exponent in words": ({"exponent": "2"}, ("exponent ≥ 1", "'2'")),
     "exponent as a switch": ({"exponent": True}, ("exponent ≥ 1", "True")),
     "exponents": ({"cost": "sum_force", "exponent": np.array([2.0, 3.0])}, ("exponent ≥ 1", "array([2., 3.])")),
-    "tendons": ({"tendon": np.array(["rigid", "rigid"])}, ("'rigid', 'compliant'", "array(")),
-    "tolerance in words": ({"tolerance": "fine"}, ("a tolerance between 0 and 0.01", "'fine'")),
+    "tendons": ({"tendon": np.array(["rigid", "rigid"])}, ("tendon 'rigid' or 'compliant'", "array(")),
+    "tolerance in words": ({"tolerance": "fine"}, ("tolerance between 0 and 0.01", "'fine'")),
     "weight in words": ({"weights": {"biceps": "much"}}, ("weights as numbers", "'much'")),
     "weights in words": ({"weights": ["a", "b", "c"]}, ("weights as numbers", "['a', 'b', 'c']")),
     "weight of nothing": ({"weights": {"biceps": None}}, ("weights as numbers", "None")),
@@ -127,7 +126,7 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         for value in ("yes", {}, None, 1, ["biceps"], {"biceps": ["triceps"]}, {1: 2})
     },
     "periodic muscle": ({"periodic": {"biceps": "soleus"}}, ("periodic muscles among biceps", "soleus")),
-    "two muscles onto one": ({"periodic": {"biceps": "triceps"}}, ("onto every muscle", "two muscles onto one")),
+    "two muscles onto one": ({"periodic": {"biceps": "triceps"}}, ("onto every muscle", "got triceps twice")),
     **{
         f"muscles {value!r}": ({"muscles": value}, ("use_degroote_muscles by name", "fiber_damping", repr(value)))
         for value in ({"typo": 1}, 3, "elastic", [("fiber_damping", 0.1)], {1: 2})
@@ -151,7 +150,7 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "refinements as a switch": ({"max_refinements": False}, ("max_refinements", "False")),
     "mesh tolerance": ({"mesh_tolerance": -1e-3}, ("mesh_tolerance", "-0.001")),
     "mesh tolerance as a switch": ({"mesh_tolerance": True}, ("mesh_tolerance", "True")),
-    "infinite mesh tolerance": ({"mesh_tolerance": float("inf")}, ("finite mesh_tolerance", "inf")),
+    "infinite mesh tolerance": ({"mesh_tolerance": float("inf")}, ("mesh_tolerance as a finite number", "inf")),
     "jobs": ({"n_jobs": 0}, ("jobs of at least 1", "0")),
     "jobs in words": ({"n_jobs": "all"}, ("jobs of at least 1", "'all'")),
     "progress": ({"progress": True}, ("progress as a function", "True")),
@@ -170,7 +169,7 @@ def test_wrong_options(name: str) -> None:
 @pytest.mark.usefixtures("unsolved")
 @pytest.mark.parametrize("problem", ["walk.osim", None, {}])
 def test_what_is_no_problem(problem: Any) -> None:
-    with pytest.raises(InputError, match=r"expected a RedundancyProblem, got .*load_problem"):
+    with pytest.raises(InputError, match=r"expected problem as a RedundancyProblem, got .*load_problem"):
         solve_dynamic(problem)
 
 
@@ -181,7 +180,7 @@ def test_a_penalty_that_asks_nothing_of_rigid_tendons_is_none() -> None:
 @pytest.mark.usefixtures("unsolved")
 def test_one_frame() -> None:
     said = refused(elbow().frames(slice(3, 4)))
-    assert "Dynamic optimization needs two times at least" in said
+    assert "Dynamic optimization needs at least two times" in said
     assert "0.03 to 0.03 s" in said
 
 
@@ -196,16 +195,16 @@ def test_a_guess_of_another_problem() -> None:
 
 
 WRONG_EMG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
-    "channel": ({"muscles": {"biceps": "TIB"}}, ("channels", "TIB", "BIC")),
-    "negative": ({"envelope": ENVELOPE - 0.2}, ("≥ 0", "negative")),
+    "channel": ({"muscles": {"biceps": "TIB"}}, ("channels of the envelope", "TIB", "BIC")),
+    "negative": ({"envelope": ENVELOPE - 0.2}, ("≥ 0", "negative values down to -0.1")),
     "gap": ({"envelope": ENVELOPE.where(ENVELOPE < 0.25)}, ("finite", "NaN")),
     "order": ({"envelope": ENVELOPE.iloc[::-1]}, ("increasing time", "decrease")),
-    "no scale": ({"scale": (0.0, 1.0)}, ("0 < least", "(0.0, 1.0)")),
-    "scale in reverse": ({"scale": (2.0, 1.0)}, ("least ≤ most", "(2.0, 1.0)")),
+    "no scale": ({"scale": (0.0, 1.0)}, ("0 < lower", "(0.0, 1.0)")),
+    "scale in reverse": ({"scale": (2.0, 1.0)}, ("lower ≤ upper", "(2.0, 1.0)")),
     "negative bounds": ({"bounds": (-0.1, 0.1)}, ("bounds", "(-0.1, 0.1)")),
     "negative weight": ({"weight": -1.0}, ("weight of EMG tracking ≥ 0", "-1.0")),
     "infinite weight": ({"weight": float("inf")}, ("weight of EMG tracking", "inf")),
-    "NaN scale": ({"scale": (float("nan"), 1.0)}, ("least", "nan")),
+    "NaN scale": ({"scale": (float("nan"), 1.0)}, ("0 < lower", "nan")),
     "scale in words": ({"scale": ("half", "twice")}, ("scale of EMG as two numbers", "'half'")),
     "no scale at all": ({"scale": None}, ("scale of EMG as two numbers", "None")),
     "one bound": ({"bounds": 0.1}, ("bounds of EMG as two numbers", "0.1")),
@@ -216,7 +215,7 @@ WRONG_EMG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "series": ({"envelope": ENVELOPE["BIC"]}, ("as a DataFrame", "Series")),
     "words": ({"envelope": ENVELOPE.astype(str) + " mV"}, ("envelopes as numbers", "BIC: ")),
     "switches": ({"envelope": ENVELOPE > 0.1}, ("envelopes as numbers", "BIC: bool")),
-    "no rows": ({"envelope": ENVELOPE.iloc[:0]}, ("index of the EMG as numbers", "got 0 of")),
+    "no rows": ({"envelope": ENVELOPE.iloc[:0]}, ("index of the EMG as numbers", "got 0 values of type")),
     "durations": (
         {"envelope": ENVELOPE.set_index(pd.to_timedelta([0.0, 0.5, 1.0], unit="s"))},
         ("time in s", "timedelta64", "total_seconds"),
@@ -224,10 +223,10 @@ WRONG_EMG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "dates": ({"envelope": ENVELOPE.set_index(pd.to_datetime([0, 1, 2], unit="s"))}, ("time in s", "datetime64")),
     "time in words": ({"envelope": ENVELOPE.set_index(pd.Index(["a", "b", "c"]))}, ("time in s", "'a'")),
     "time with NaN": ({"envelope": ENVELOPE.set_index(pd.Index([0.0, np.nan, 1.0]))}, ("finite time", "NaN")),
-    "twice": ({"envelope": pd.concat([ENVELOPE, ENVELOPE], axis=1)}, ("has once", "BIC twice")),
-    "nobody": ({"muscles": {}}, ("muscles that follow EMG", "no muscle")),
-    "list": ({"muscles": ["BIC"]}, ("muscles that follow EMG", "['BIC']")),
-    "several channels": ({"muscles": {"biceps": ["BIC"]}}, ("muscles that follow EMG", "['BIC']")),
+    "twice": ({"envelope": pd.concat([ENVELOPE, ENVELOPE], axis=1)}, ("one column per channel", "BIC twice")),
+    "nobody": ({"muscles": {}}, ("tracked muscles as a mapping", "got {}")),
+    "list": ({"muscles": ["BIC"]}, ("tracked muscles as a mapping", "['BIC']")),
+    "several channels": ({"muscles": {"biceps": ["BIC"]}}, ("tracked muscles as a mapping", "['BIC']")),
     "NaN bounds": ({"bounds": (float("nan"), 0.1)}, ("bounds", "nan")),
 }
 
@@ -346,6 +345,28 @@ def test_a_mesh_that_is_coarse_for_the_motion_is_warned_of() -> None:
     assert not any("mesh is coarse" in finding for finding in solved(problem, mesh_interval=0.02).findings())
 
 
+@pytest.mark.parametrize(("bump", "warned"), [(4.0, False), (7.0, True)])
+def test_a_mesh_is_coarse_from_5_percent_of_the_peak_on(bump: float, warned: bool) -> None:
+    """100 N·m at the points of the mesh, and more between them."""
+    time = np.linspace(0.0, 1.0, 101)
+    moment = 100.0 + bump * np.sin(10.0 * np.pi * time) ** 2
+    problem = RedundancyProblem.from_arrays([0.05], [3000.0], moment, time=time)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_coarse_mesh(problem, Mesh.uniform(scheme("trapezoidal"), 0.0, 1.0, 0.1))
+    assert len(caught) == warned
+
+
+@pytest.mark.parametrize(("drift", "warned"), [(0.6, False), (1.6, True)])
+def test_ends_are_open_from_5_percent_of_the_range_on(drift: float, warned: bool) -> None:
+    problem = knee(lambda time: 10.0 * np.sin(2.0 * np.pi * time) + drift * time)
+    conditions = Conditions(dynamic_cost("excitation_power", 2, "rigid"), periodic=True)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_open_ends(problem, conditions, Mesh.uniform(scheme("trapezoidal"), 0.0, 1.0, 0.1))
+    assert len(caught) == warned
+
+
 def knee(moment: Any) -> RedundancyProblem:
     time = np.linspace(0.0, 1.0, 51)
     arms = [[0.05, -0.05]]
@@ -355,7 +376,7 @@ def knee(moment: Any) -> RedundancyProblem:
 def test_a_motion_that_does_not_end_as_it_begins_is_warned_of() -> None:
     """A ramp, and a quarter of a wave; the whole wave, and one that is 4 % of its range off, are none."""
     ramp, wave = knee(lambda time: 10.0 * time), knee(lambda time: 10.0 * np.sin(2.0 * np.pi * time))
-    with pytest.warns(UserWarning, match=r"differ the moments of knee by 100% \(10 N·m .*whole cycles") as caught:
+    with pytest.warns(UserWarning, match=r"differ in the moments of knee by 100% \(10 N·m .*whole cycles") as caught:
         solution = solved(ramp, periodic=True)
     assert caught[0].filename == dynamic_cases.__file__
     assert any("does not end as it begins (0 to 1 s)" in line for line in solution.findings())
@@ -385,7 +406,7 @@ def test_muscles_that_answer_each_other_are_compared_in_length(degroote: Redunda
     twins = own | {"TRIlat": "BIClong", "BIClong": "TRIlat"}
     cost = dynamic_cost("excitation_power", 2, "rigid")
     warn_of_open_ends(cyclic, Conditions(cost, periodic=own), mesh)
-    with pytest.warns(UserWarning, match=r"differ the lengths of .*BIClong by \d+% \([\d.]+ mm\)") as caught:
+    with pytest.warns(UserWarning, match=r"differ in the lengths of .*BIClong by \d+% \([\d.]+ mm\)") as caught:
         warn_of_open_ends(cyclic, Conditions(cost, periodic=own), half)
     assert "moments" not in str(caught[0].message)
     with pytest.warns(UserWarning, match=r"TRIlat by \d+%") as caught:

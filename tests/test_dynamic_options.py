@@ -11,9 +11,8 @@ import pytest
 from dynamic_cases import NEAR, elbow, solved
 
 from osimopt import EmgTracking, load_problem, solve_dynamic, solve_static, use_degroote_muscles
-from osimopt.dynamic.cost import DYNAMIC_COSTS
-from osimopt.dynamic.mesh import Mesh
-from osimopt.dynamic.scheme import RADAU, scheme
+from osimopt.dynamic.mesh import RADAU, Mesh, scheme
+from osimopt.dynamic.objective import DYNAMIC_COSTS
 from osimopt.muscle.activation import activation_rate
 from osimopt.problem.costs import COSTS, get_cost
 from osimopt.problem.problem import RedundancyProblem
@@ -229,7 +228,9 @@ def test_slower_muscles_need_earlier_excitations() -> None:
     assert leads[1] > 5.0 * leads[0]
     moved = activation_rate(slow.excitation, slow.activation, 0.05, 0.2, 0.1)  # type: ignore[arg-type]
     mesh = Mesh(scheme("hermite-simpson"), slow.mesh_edges)
-    assert mesh.states_at(slow.time, slow.activation, moved) == pytest.approx(slow.activation, abs=1e-6)
+    gained = np.einsum("n,pc,ncm->npm", mesh.durations, mesh.scheme.integrals, moved[mesh.collocation])
+    begin = slow.activation[mesh.points[:, :1]]
+    assert slow.activation[mesh.points[:, 1:]] == pytest.approx(begin + gained, abs=1e-6)
 
 
 # ------------------------------------------------------------------------------------ guesses and solving
@@ -311,9 +312,9 @@ def test_long_motions_begin_from_windows_and_end_the_same(
 ) -> None:
     whole = solved(mesh_interval=0.02, **options)
     assert [one["windows"] for one in whole.provenance["rounds"]] == [1]
-    monkeypatch.setattr("osimopt.dynamic.windows.LENGTH", 0.3)
-    monkeypatch.setattr("osimopt.dynamic.windows.MARGIN", 0.1)
-    monkeypatch.setattr("osimopt.dynamic.windows.LONG", 40)
+    monkeypatch.setattr("osimopt.dynamic.guess.LENGTH", 0.3)
+    monkeypatch.setattr("osimopt.dynamic.guess.MARGIN", 0.1)
+    monkeypatch.setattr("osimopt.dynamic.guess.LONG", 40)
     pieces = solved(mesh_interval=0.02, **options)
     assert [one["windows"] for one in pieces.provenance["rounds"]] == [3, 1]
     assert pieces.total_objective == pytest.approx(whole.total_objective, rel=COST)
@@ -322,9 +323,9 @@ def test_long_motions_begin_from_windows_and_end_the_same(
 
 def test_windows_with_elastic_tendons(degroote: RedundancyProblem, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = solve_dynamic(degroote, mesh_interval=0.01)
-    monkeypatch.setattr("osimopt.dynamic.windows.LENGTH", 0.15)
-    monkeypatch.setattr("osimopt.dynamic.windows.MARGIN", 0.05)
-    monkeypatch.setattr("osimopt.dynamic.windows.LONG", 40)
+    monkeypatch.setattr("osimopt.dynamic.guess.LENGTH", 0.15)
+    monkeypatch.setattr("osimopt.dynamic.guess.MARGIN", 0.05)
+    monkeypatch.setattr("osimopt.dynamic.guess.LONG", 40)
     pieces = solve_dynamic(degroote, mesh_interval=0.01)
     assert [one["windows"] for one in pieces.provenance["rounds"]] == [2, 1]
     assert pieces.total_objective == pytest.approx(whole.total_objective, rel=COST)

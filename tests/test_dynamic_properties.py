@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from osimopt import load_problem, solve_dynamic, use_degroote_muscles
-from osimopt.dynamic.parts import split
+from osimopt.dynamic.assemble import split
 from osimopt.problem.problem import RedundancyProblem
 
 Array = np.ndarray
@@ -205,8 +205,7 @@ def test_parts_on_two_processes() -> None:
 
 
 def parts(problem: RedundancyProblem, **options: Any) -> list[Any]:
-    from osimopt.dynamic.conditions import Conditions
-    from osimopt.dynamic.cost import dynamic_cost
+    from osimopt.dynamic.objective import Conditions, dynamic_cost
 
     cost = dynamic_cost(options.pop("cost", "excitation_power"), 2.0, "rigid")
     return split(problem, Conditions(cost, **options))

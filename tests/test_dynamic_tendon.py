@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from osimopt import solve_dynamic, use_degroote_muscles
-from osimopt.dynamic.scheme import RADAU
+from osimopt import Status, solve_dynamic, use_degroote_muscles
+from osimopt.dynamic.mesh import RADAU
+from osimopt.dynamic.solution import DynamicSolution
 from osimopt.muscle.activation import activation_rate
 from osimopt.muscle.contraction import Fiber, tendon_force_rate
 from osimopt.muscle.degroote import DEGROOTE
@@ -189,3 +190,18 @@ def test_stiff_tendons_are_rigid() -> None:
         off.append(np.abs(elastic.activation - direct.activation).max())
     assert off[0] > 5.0 * off[1] > 25.0 * off[2]
     assert off[2] < 1e-3
+
+
+@pytest.mark.parametrize(("share", "found"), [(0.7e-4, 0), (1.5e-4, 1)])
+def test_muscles_that_push_are_a_finding(share: float, found: int) -> None:
+    """From 1e-4 of their strength on."""
+    time = np.linspace(0.0, 1.0, 5)
+    problem = replace(problem_of(time, np.zeros(5)), passive_force=np.full((5, 1), -share * STRENGTH))
+    none = np.zeros((5, 1))
+    status, iterations = np.full(5, Status.SOLVED, dtype=object), np.zeros(5, dtype=int)
+    solution = DynamicSolution(
+        problem, none, none[:, :0], status, iterations, None, none[:, 0], {}, tendon_force_rate=none
+    )
+    pushing = [line for line in solution.findings() if "push on their tendons" in line]
+    assert len(pushing) == found
+    assert all("muscle_0 (5), by up to 0.0% of their strength" in line for line in pushing)

@@ -18,8 +18,8 @@ import pytest
 from dynamic_cases import elbow, solved
 
 from osimopt import SolverError, Status, isolation
+from osimopt.dynamic.program import Watch
 from osimopt.dynamic.solution import DynamicSolution, SealedSolution
-from osimopt.dynamic.watch import Watch
 
 #: Attributes of a solution that a script would read.
 READ = ("activation", "excitation", "muscle_force", "status", "solved", "objective", "problem", "time", "to_dataframe")
@@ -45,14 +45,14 @@ def test_an_unfinished_solve_is_sealed(sealed: Any) -> None:
 @pytest.mark.parametrize("name", READ)
 def test_reading_a_sealed_solution_raises(sealed: Any, name: str) -> None:
     with pytest.raises(
-        SolverError, match=rf"{name} of a sealed solution: .*unseal\(\) gives the last iterate"
+        SolverError, match=rf"{name} of a sealed solution: .*unseal\(\) returns the last iterate"
     ) as caught:
         getattr(sealed, name)
     assert sealed.reason in str(caught.value)
 
 
 def test_a_sealed_solution_is_not_written(sealed: Any, tmp_path: Path) -> None:
-    with pytest.raises(SolverError, match="Not written to"):
+    with pytest.raises(SolverError, match="write of a sealed solution"):
         sealed.write(tmp_path / "result")
     assert not (tmp_path / "result").exists()
 
@@ -126,8 +126,8 @@ def test_excitations_that_do_not_make_the_activations_are_found(monkeypatch: pyt
 
 
 def test_the_solver_crashes_with_the_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("osimopt.dynamic.solving.SOLVE", "os:abort")
-    monkeypatch.setattr("osimopt.dynamic.solving.assemble", lambda *_: ((), ()))
+    monkeypatch.setattr("osimopt.dynamic.run.SOLVE", "os:abort")
+    monkeypatch.setattr("osimopt.dynamic.run.assemble", lambda *_: ((), ()))
     with pytest.raises(SolverError, match="casadi"):
         solved()
     monkeypatch.undo()
@@ -162,17 +162,17 @@ import json, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs the tests in the background ignores it
 sys.path.insert(0, {tests!r})
 from dynamic_cases import elbow
-import osimopt.dynamic.windows
+import osimopt.dynamic.guess
 from osimopt import solve_dynamic
 
-osimopt.dynamic.windows.LENGTH = 10**6  # one program, of several seconds
+osimopt.dynamic.guess.LENGTH = 10**6  # one program, of several seconds
 
-def told(iteration, objective, violation):
+def report(iteration, objective, violation):
     print(iteration, flush=True)
 
 outcome = solve_dynamic(
     elbow(20.0), "rigid", mesh_interval=0.004, exponent=1.1, tolerance=1e-9,
-    on_failure="return", progress=told,
+    on_failure="return", progress=report,
 )
 unsealed = outcome.unseal()
 print(json.dumps([outcome.success, outcome.reason, unsealed.activation.shape, bool(unsealed.solved.any())]))

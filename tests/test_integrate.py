@@ -13,14 +13,10 @@ from scipy.interpolate import make_interp_spline
 from scipy.optimize import root
 
 from osimopt.dynamic import integrate as integration
-from osimopt.dynamic.check import ForwardCheck, check_answer
-from osimopt.dynamic.integrate import integrate
-from osimopt.dynamic.mesh import Mesh
-from osimopt.dynamic.nodes import Nodes
-from osimopt.dynamic.refine import Refinement
-from osimopt.dynamic.scheme import scheme
+from osimopt.dynamic.integrate import ForwardCheck, check_solution, integrate
+from osimopt.dynamic.mesh import Mesh, Refinement, scheme
+from osimopt.dynamic.nodes import Nodes, Unknowns
 from osimopt.dynamic.solve import solve_dynamic
-from osimopt.dynamic.unknowns import Unknowns
 from osimopt.muscle import contraction, degroote
 from osimopt.muscle.activation import activation_rate, excitation_for
 from osimopt.muscle.contraction import Fiber, FiberState, tendon_force_rate
@@ -153,7 +149,7 @@ def test_a_manufactured_motion_is_recovered(name: str, interval: float, close: f
     assert np.abs(whole[..., 0] - unknowns.activation).max() < close
     assert np.abs(whole[..., 1] - unknowns.force).max() < close
     assert np.abs(ends[..., 1] - unknowns.force[mesh.points[:, -1]]).max() < close
-    check = check_answer(nodes, unknowns)
+    check = check_solution(nodes, unknowns)
     assert check.findings() == []
     assert check.interval_error.max() < close
     np.testing.assert_allclose(check.muscle_force, STRENGTH * unknowns.force, atol=close * STRENGTH.max())
@@ -241,7 +237,7 @@ def test_local_error_falls_with_the_order_of_the_scheme(
         excitation = wave(mesh.time, 0.5, 0.3)[0]
         activation = collocated(mesh, excitation, np.full(5, 0.4))
         unknowns = unknowns_of(activation, excitation, np.zeros_like(activation))
-        errors.append(check_answer(nodes_of(mesh, None, None, SLOW), unknowns).interval_error.max())
+        errors.append(check_solution(nodes_of(mesh, None, None, SLOW), unknowns).interval_error.max())
     order = np.log2(errors[0] / errors[1])
     assert abs(order - (mesh.scheme.order + 1)) < 0.35
 
@@ -258,7 +254,7 @@ def settled(mesh: Mesh) -> tuple[Nodes, Unknowns]:
 @pytest.mark.parametrize("name", ["trapezoidal", "hermite-simpson", "legendre-gauss-radau"])
 def test_rigid_tendons(name: str) -> None:
     nodes, unknowns = settled(Mesh.uniform(scheme(name), 0.0, 0.4, 0.04))
-    check = check_answer(nodes, unknowns)
+    check = check_solution(nodes, unknowns)
     assert check.findings() == []
     assert check.activation_error.max() < INTEGRATION
     expected = nodes.problem.max_force * unknowns.activation + nodes.problem.passive_force
@@ -270,7 +266,7 @@ def test_what_departs_is_measured() -> None:
     nodes, unknowns = settled(Mesh.uniform(scheme("hermite-simpson"), 0.0, 0.4, 0.04))
     moved = unknowns.activation.copy()
     moved[8, 3] -= 0.02
-    check = check_answer(nodes, replace(unknowns, activation=moved))
+    check = check_solution(nodes, replace(unknowns, activation=moved))
     by = 0.02 * nodes.problem.max_force[8, 3]
     peak = (nodes.problem.max_force * moved + nodes.problem.passive_force)[:, 3].max()
     close = {"rel": 2e-2}  # of the integration's 3e-5 to 0.02
@@ -295,14 +291,15 @@ def test_moments_of_differences_add_up_with_their_signs() -> None:
     moved = unknowns.activation.copy()
     moved[8, [0, 3]] += 0.02
     by = 0.02 * nodes.problem.max_force[8]
-    check = check_answer(nodes, replace(unknowns, activation=moved))
+    check = check_solution(nodes, replace(unknowns, activation=moved))
     np.testing.assert_allclose(check.moment_error, [abs(0.05 * by[0] - 0.02 * by[3]), 0.01 * by[3]], rtol=2e-2)
 
 
 def example(activation_error: list[float], force_error: list[float]) -> ForwardCheck:
     zeros, errors = np.zeros((3, 4)), np.array([activation_error, force_error])
-    times = np.array([0.001, 0.004])
-    return ForwardCheck(tuple("abcd"), ("x",), zeros, zeros, errors[0], errors[1], np.zeros(1), times)
+    return ForwardCheck(
+        tuple("abcd"), ("x",), zeros, zeros, errors[0], errors[1], np.zeros(1), np.array([0.001, 0.004])
+    )
 
 
 def test_findings_name_the_worst_beyond_the_promise_only() -> None:
@@ -317,7 +314,7 @@ def test_findings_name_the_worst_beyond_the_promise_only() -> None:
 def test_failed_integration_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     nodes, unknowns = settled(Mesh.uniform(scheme("hermite-simpson"), 0.0, 0.4, 0.04))
     monkeypatch.setattr(integration, "MOST_EVALUATIONS", 10)
-    check = check_answer(nodes, unknowns)
+    check = check_solution(nodes, unknowns)
     (said,) = check.findings()
     assert said.startswith("Forward integration of the excitations failed")
     assert np.isnan(check.activation_error).all()
@@ -332,10 +329,10 @@ def test_starts_that_do_not_meet_are_a_failure(monkeypatch: pytest.MonkeyPatch) 
     nodes, unknowns = settled(Mesh.uniform(scheme("hermite-simpson"), 0.0, 0.4, 0.04))
     monkeypatch.setattr(integration, "MOST_CALLS", 9)
     rough = replace(unknowns, activation=np.full_like(unknowns.activation, 0.4))
-    assert "departs" in check_answer(nodes, rough).findings()[0]
+    assert "differs" in check_solution(nodes, rough).findings()[0]
     monkeypatch.setattr(integration, "_sensitivity", np.zeros_like)
-    assert check_answer(nodes, unknowns).findings() == []
-    (said,) = check_answer(nodes, rough).findings()
+    assert check_solution(nodes, unknowns).findings() == []
+    (said,) = check_solution(nodes, rough).findings()
     assert "failed" in said
 
 
@@ -360,6 +357,6 @@ def test_a_refined_mesh_ends_within_its_tolerance() -> None:
 def test_a_single_interval() -> None:
     mesh = Mesh.uniform(scheme("trapezoidal"), 0.1, 0.12, 0.02)
     nodes, unknowns = manufactured(mesh)
-    check = check_answer(nodes, unknowns)
+    check = check_solution(nodes, unknowns)
     assert check.interval_error.shape == (1,)
     assert check.findings() == []

@@ -271,7 +271,7 @@ def test_findings_of_a_solution_itself_are_written_once(tmp_path: Path) -> None:
 
 def test_a_sealed_solution_is_not_written(tmp_path: Path) -> None:
     sealed = SealedSolution(dynamic(fibers=True), "Stopped by the user after 3 iterations.")
-    for write in (sealed.write, lambda folder: write_result(sealed, folder)):
+    for write in (lambda folder: sealed.write(folder), lambda folder: write_result(sealed, folder)):
         with pytest.raises(SolverError, match="Stopped by the user"):
             write(tmp_path / "result")
     assert not any(tmp_path.iterdir())

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.polynomial import Polynomial
 
-from osimopt.dynamic.mesh import Mesh
-from osimopt.dynamic.scheme import MOST_RADAU_POINTS, RADAU, scheme
+from osimopt.dynamic.mesh import MOST_RADAU_POINTS, RADAU, Mesh, scheme
 from osimopt.errors import InputError
 
 #: What is left is rounding, which grows with the degree: 4e-12 at 9 points.
@@ -132,9 +131,7 @@ def test_a_mesh_integrates_and_interpolates(name: str, durations: list[float], f
     assert (np.diff(mesh.time) > 0.0).all()
     assert mesh.quadrature.sum() == pytest.approx(mesh.edges[-1] - first, rel=1e-9)
     assert mesh.quadrature @ rate(mesh.time) == pytest.approx(state(mesh.edges[-1]), abs=1e-9 * size)
-    assert mesh.controls_at(fine, rate(mesh.time)) == pytest.approx(rate(fine), abs=1e-9 * size)
-    found = mesh.states_at(fine, state(mesh.time), rate(mesh.time))
-    assert found == pytest.approx(state(fine), abs=1e-9 * size)
+    assert mesh.interpolate(fine, rate(mesh.time)) == pytest.approx(rate(fine), abs=1e-9 * size)
 
 
 @pytest.mark.parametrize(("interval", "count"), [(0.1, 10), (0.11, 10), (0.099, 11), (1.0, 1), (0.25, 4), (1 / 3, 3)])
@@ -145,10 +142,10 @@ def test_uniform_intervals_are_none_longer(interval: float, count: int) -> None:
     assert mesh.durations == pytest.approx(1.0 / count)
 
 
-def test_a_mesh_says_of_even_edges_no_more_than_it_takes() -> None:
+def test_the_summary_of_a_mesh_lists_only_uneven_edges() -> None:
     even = Mesh.uniform(scheme("hermite-simpson"), 0.1, 1.3, 0.007)
-    told = even.told()
-    assert told == {"first": 0.1, "last": 1.3, "count": len(even) + 1}
-    assert np.linspace(told["first"], told["last"], told["count"]) == pytest.approx(even.edges)
+    summary = even.summary()
+    assert summary == {"first": 0.1, "last": 1.3, "count": len(even) + 1}
+    assert np.linspace(summary["first"], summary["last"], summary["count"]) == pytest.approx(even.edges)
     uneven = Mesh(scheme("trapezoidal"), np.array([0.0, 0.1, 0.3]))
-    assert uneven.told() == [0.0, 0.1, 0.3]
+    assert uneven.summary() == [0.0, 0.1, 0.3]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from dynamic_cases import elbow, solved
 
-from osimopt.dynamic.watch import Watch
+from osimopt.dynamic.program import Watch
 
 Line = tuple[int, float, float]
 
@@ -69,9 +69,9 @@ def test_the_first_iteration_is_always_told() -> None:
 
 
 def test_every_round_begins_with_iteration_0(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("osimopt.dynamic.windows.LENGTH", 0.3)
-    monkeypatch.setattr("osimopt.dynamic.windows.MARGIN", 0.1)
-    monkeypatch.setattr("osimopt.dynamic.windows.LONG", 40)
+    monkeypatch.setattr("osimopt.dynamic.guess.LENGTH", 0.3)
+    monkeypatch.setattr("osimopt.dynamic.guess.MARGIN", 0.1)
+    monkeypatch.setattr("osimopt.dynamic.guess.LONG", 40)
     said: list[Line] = []
     options = {"mesh_interval": 0.02, "mesh_tolerance": 1e-4, "max_refinements": 1}
     solution = solved(elbow(), progress=lambda *line: said.append(line), **options)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ..dynamic.program import Progress
 from ..dynamic.solution import DynamicSolution
 from ..dynamic.solve import solve_dynamic
-from ..dynamic.watch import Progress
 from ..errors import SolverError, some
 from ..muscle.conversion import use_degroote_muscles
 from ..problem.problem import RedundancyProblem

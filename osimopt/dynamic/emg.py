@@ -1,16 +1,16 @@
-"""Measured muscle activity that excitations follow, or stay close to."""
+"""Measured muscle activity that excitations track or stay close to."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Set
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
-from .values import is_number, is_pair, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,20 +21,34 @@ Index = NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class EmgTracking:
-    """Envelopes of EMG, and how excitations relate to them.
+    """EMG envelopes that excitations track in :func:`osimopt.solve_dynamic`.
 
     Attributes
     ----------
     envelope
-        DataFrame of channels, index time in s; 0 to 1 where normalised.
+        DataFrame with one column per channel and time in s as its index; values from 0 to 1 where normalized.
     muscles
-        Which channel each muscle follows, ``{"soleus_r": "SOL"}``; a channel may serve several muscles.
+        Channel of each muscle, ``{"soleus_r": "SOL"}``. Several muscles may share a channel; muscles without one are
+        free.
     weight
-        Of ∫ Σ (s · envelope - excitation)² dt in the cost; 0 for none.
+        Weight of ∫ Σ (s · envelope - excitation)² dt in the objective; 0 for no tracking term.
     scale
-        Least and most of the scale factor s, one unknown for each channel; ``(1, 1)`` trusts the amplitude.
+        Lower and upper bound of the scale factor s, one unknown per channel; ``(1, 1)`` keeps the measured amplitude.
     bounds
-        How far below and above s · envelope an excitation may be, as ``(0.1, 0.1)``; None for no bounds.
+        Largest difference of an excitation below and above s · envelope, ``(0.1, 0.1)``; None for no bounds.
+
+    Raises
+    ------
+    InputError
+        Channels that the envelope does not have, negative or missing values, or a time index that does not increase.
+
+    Examples
+    --------
+    >>> import osimopt, pandas as pd
+    >>> envelope = pd.DataFrame({"SOL": [0.1, 0.6, 0.2]}, index=[0.0, 0.5, 1.0])
+    >>> emg = osimopt.EmgTracking(envelope, {"soleus_r": "SOL", "soleus_l": "SOL"}, weight=10.0, scale=(0.5, 2.0))
+    >>> emg.channels
+    ('SOL',)
     """
 
     envelope: pd.DataFrame
@@ -44,16 +58,20 @@ class EmgTracking:
     bounds: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        _check_muscles(self.muscles)
+        mapped = isinstance(self.muscles, Mapping) and all(isinstance(c, Hashable) for c in self.muscles.values())
+        if not (mapped and self.muscles):
+            expected = "tracked muscles as a mapping of muscle names to channel names"
+            raise InputError(explain(expected, shown(self.muscles), "Example: {'soleus_r': 'SOL'}."))
         _check_envelope(self.envelope, self.channels)
         for name, pair in (("scale", self.scale), ("bounds", self.bounds)):
             if not is_pair(pair) and (name == "scale" or pair is not None):
-                raise InputError(explain(f"{name} of EMG as two numbers", shown(pair), "(0.5, 2.0), for instance."))
+                raise InputError(explain(f"{name} of EMG as two numbers", shown(pair), "Example: (0.5, 2.0)."))
         low, high = self.scale
         if not 0.0 < low <= high < np.inf:
-            raise InputError(explain("0 < least ≤ most scale of EMG", f"{self.scale}", "(0.5, 2) frees amplitude."))
+            fix = "(0.5, 2.0) lets the amplitude vary by a factor of 2."
+            raise InputError(explain("0 < lower ≤ upper scale of EMG", f"{self.scale}", fix))
         if self.bounds is not None and not all(bound >= 0.0 for bound in self.bounds):
-            raise InputError(explain("bounds below and above the EMG ≥ 0", f"{self.bounds}", "(0.1, 0.1) is a start."))
+            raise InputError(explain("bounds below and above the EMG ≥ 0", f"{self.bounds}", "Example: (0.1, 0.1)."))
         if not (is_number(self.weight) and 0.0 <= self.weight < np.inf):
             raise InputError(explain("a weight of EMG tracking ≥ 0", shown(self.weight), "1 is the default."))
 
@@ -63,61 +81,52 @@ class EmgTracking:
         return tuple(dict.fromkeys(self.muscles.values()))
 
     def rows(self, names: tuple[str, ...]) -> tuple[Index, Index]:
-        """Index among ``names`` of each muscle that is followed, and of its channel among ``channels``."""
+        """Indices of the tracked muscles among ``names``, and of their channels among ``channels``."""
         if unknown := [muscle for muscle in self.muscles if muscle not in names]:
             raise InputError(explain(f"EMG of muscles among {some(names, 100)}", some(unknown), "Rename them."))
         muscles = np.array([names.index(muscle) for muscle in self.muscles], dtype=np.intp)
         return muscles, np.array([self.channels.index(c) for c in self.muscles.values()], dtype=np.intp)
 
     def at(self, time: Array) -> Array:
-        """(N, C) linear between the samples."""
-        given = self.envelope.index.to_numpy(dtype=float)
-        if time[0] < given[0] - 1e-9 or time[-1] > given[-1] + 1e-9:
-            got = f"{given[0]:g} to {given[-1]:g} s"
+        """(N, C) envelopes at other times, by linear interpolation."""
+        samples = self.envelope.index.to_numpy(dtype=float)
+        if time[0] < samples[0] - 1e-9 or time[-1] > samples[-1] + 1e-9:
+            got = f"{samples[0]:g} to {samples[-1]:g} s"
             raise InputError(explain(f"EMG from {time[0]:g} to {time[-1]:g} s", got, "Give time_range, or longer EMG."))
-        columns = [np.interp(time, given, self.envelope[channel].to_numpy(dtype=float)) for channel in self.channels]
+        columns = [np.interp(time, samples, self.envelope[channel].to_numpy(dtype=float)) for channel in self.channels]
         return np.stack(columns, axis=1)
 
 
-def _check_muscles(muscles: Mapping[str, str]) -> None:
-    fix = "{'soleus_r': 'SOL'}, for instance."
-    expected = "muscles that follow EMG as a mapping of their names to those of channels"
-    if not (isinstance(muscles, Mapping) and all(isinstance(channel, Hashable) for channel in muscles.values())):
-        raise InputError(explain(expected, shown(muscles), fix))
-    if not muscles:
-        raise InputError(explain(expected, "no muscle", fix))
-
-
 def _check_envelope(envelope: pd.DataFrame, channels: tuple[str, ...]) -> None:
-    """Refuse what is no table of numbers over time."""
     import pandas as pd
 
     if not isinstance(envelope, pd.DataFrame):
         fix = "pandas.DataFrame(values, index=time, columns=names) makes one."
         got = f"{type(envelope).__name__} {shown(envelope)}"
-        raise InputError(explain("the envelope of EMG as a DataFrame, its index time in s", got, fix))
+        raise InputError(explain("the envelope of EMG as a DataFrame with time in s as its index", got, fix))
     if unknown := [channel for channel in channels if channel not in envelope.columns]:
         got = f"{some(unknown)} among {some(envelope.columns, 20)}"
-        raise InputError(explain("channels that the envelope has", got, "Rename them."))
+        raise InputError(explain("channels of the envelope", got, "Rename them."))
     if twice := [channel for channel in channels if (envelope.columns == channel).sum() > 1]:
-        raise InputError(explain("channels that the envelope has once", f"{some(twice)} twice", "Rename its columns."))
+        raise InputError(explain("one column per channel", f"{some(twice)} twice", "Rename its columns."))
     _check_time(envelope.index)
     values = _numbers(envelope[list(channels)])
     if values is None:
         got = some(f"{channel}: {envelope[channel].dtype}" for channel in channels)
         raise InputError(explain("EMG envelopes as numbers", got, "Convert the columns (pandas.to_numeric)."))
     if not np.isfinite(values).all() or (values < 0.0).any():
-        fix = "Fill gaps and clip slight negatives of the filter at 0."
-        raise InputError(explain("finite EMG envelopes ≥ 0", "NaN or negative values", fix))
+        got = "NaN or infinity" if not np.isfinite(values).all() else f"negative values down to {values.min():g}"
+        fix = "Fill gaps, and clip negative values of the filter at 0."
+        raise InputError(explain("finite EMG envelopes ≥ 0", got, fix))
 
 
 def _check_time(index: pd.Index) -> None:
-    """Refuse an index that is not increasing time; dates and durations would be read in nanoseconds."""
+    """Refuse an index other than increasing numbers; pandas would convert dates and durations to nanoseconds."""
     time = _numbers(index)
     if time is None or not len(time):
         first = f", first {index[0]!r}" if len(index) else ""
-        fix = "Of durations, index.total_seconds() are." if index.dtype.kind == "m" else "Give one for each row."
-        got = f"{len(index)} of {index.dtype}{first}"
+        fix = "Convert durations by index.total_seconds()." if index.dtype.kind == "m" else "Give one time per row."
+        got = f"{len(index)} values of type {index.dtype}{first}"
         raise InputError(explain("the index of the EMG as numbers, time in s", got, fix))
     if not np.isfinite(time).all():
         raise InputError(explain("finite time of the EMG", "NaN or infinity in its index", "Drop these rows."))
@@ -126,8 +135,28 @@ def _check_time(index: pd.Index) -> None:
 
 
 def _numbers(table: pd.DataFrame | pd.Index) -> Array | None:
-    """The values as they are, None where they are something else than real numbers."""
+    """Values as floats; None unless all are real numbers."""
     values = table.to_numpy()
     if values.dtype.kind == "O" and all(is_number(value) for value in values.ravel()):
         return values.astype(float)
     return values.astype(float) if values.dtype.kind in "fiu" else None
+
+
+def is_number(value: Any) -> bool:
+    """Whether the value is a real number, NaN included, and no bool."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def is_pair(value: Any) -> bool:
+    """Whether the value is an ordered pair of numbers."""
+    try:
+        first, last = value
+    except (TypeError, ValueError):
+        return False
+    return is_number(first) and is_number(last) and not isinstance(value, (Mapping, Set))
+
+
+def shown(value: Any, limit: int = 80) -> str:
+    """Representation of a value on one line, cut to a length."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= limit else f"{text[:limit]}…"

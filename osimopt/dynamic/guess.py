@@ -1,44 +1,68 @@
-"""Where the solver begins."""
+"""The solver's starting point: the user's guess, and solutions of windows of a long motion.
+
+The effect of a state decays within a tenth of a second, so the solution of a window is that of the whole motion except
+near its ends. Started from the joined windows the whole needs few iterations: its single step length for all unknowns
+would otherwise slow it down the more unknowns there are. The time then grows linearly with the number of intervals.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, explain
 from ..muscle.activation import excitation_for
 from ..solution.solution import RedundancySolution
-from .emg import EmgTracking
-from .nodes import Nodes, strength
-from .unknowns import Unknowns
+from .emg import EmgTracking, shown
+from .mesh import SAME, Array, Mesh
+from .nodes import Nodes, Unknowns, strength
+from .objective import Conditions
 
-Array = NDArray[np.float64]
-
-#: Normalised tendon force that a guess has at least: at 0 the tendon is slack.
+#: Lower bound of the normalised tendon force of a guess: at 0 the tendon is slack.
 LEAST_FORCE = 1e-3
+#: s; length of a window, and the margin on either side that is solved with it and discarded: several time constants.
+LENGTH, MARGIN = 1.0, 0.2
+#: Number of intervals from which on a motion of two windows or more is divided.
+LONG = 100
 
 
 def first_guess(initial_guess: Any, nodes: Nodes, static: RedundancySolution, emg: EmgTracking | None) -> Unknowns:
-    """Values of all unknowns from what the user gave; reserves that are not told come from the static solution.
+    """Values of all unknowns from the user's guess; reserves that it lacks are those of the static solution.
+
+    Other unknowns that the guess lacks follow from its activations. NaN of failed frames are interpolated.
 
     Raises
     ------
     InputError
         A guess of another shape, with NaN, or of another problem.
     """
-    problem = nodes.problem
+    problem, time = nodes.problem, nodes.mesh.time
     activation, control = static.activation, static.reserve_control
-    given: dict[str, Array] = {}
+    known: dict[str, Array] = {}
     if isinstance(initial_guess, RedundancySolution):
-        activation, control, given = _from_solution(initial_guess, nodes)
-    elif isinstance(initial_guess, str):
-        if initial_guess == "midpoint":
-            activation = np.broadcast_to(0.5 * (problem.lower + problem.upper), activation.shape)
-    else:
+        activation, control, known = _from_solution(initial_guess, nodes)
+    elif not isinstance(initial_guess, str):
         activation = _from_array(initial_guess, nodes)
-    return _complete(nodes, activation, control, given, emg)
+    elif initial_guess == "midpoint":
+        activation = np.broadcast_to(0.5 * (problem.lower + problem.upper), activation.shape)
+    activation = np.clip(_filled(activation, 0.5 * (problem.lower + problem.upper)), problem.lower, problem.upper)
+    if (excitation := known.get("excitation")) is None:
+        rate = np.gradient(activation, time, axis=0)
+        excitation = np.clip(excitation_for(rate, activation, *nodes.dynamics), problem.lower, problem.upper)
+    if nodes.fiber is None:
+        force = force_rate = np.zeros_like(activation)
+    elif "force" in known:
+        force, force_rate = known["force"], known["force_rate"]
+    else:
+        rigid = problem.max_force * activation + problem.passive_force
+        force = np.maximum(rigid / strength(problem), LEAST_FORCE)
+        force_rate = np.gradient(force, time, axis=0)
+    scale = np.zeros(0) if emg is None else np.full(len(emg.channels), np.clip(1.0, *emg.scale))
+    return Unknowns(activation, excitation, force, force_rate, _filled(control, 0.0), scale)
 
 
 def _from_array(initial_guess: Any, nodes: Nodes) -> Array:
@@ -47,10 +71,10 @@ def _from_array(initial_guess: Any, nodes: Nodes) -> Array:
         array = np.asarray(initial_guess, dtype=float)
     except (TypeError, ValueError):
         fix = "Give 'static', activations, or an earlier solution."
-        raise InputError(explain("activations as initial_guess", repr(initial_guess), fix)) from None
+        raise InputError(explain("activations as initial_guess", shown(initial_guess), fix)) from None
     if array.shape not in (shape, shape[1:]) or not np.isfinite(array).all():
         got = f"shape {array.shape}" if array.shape not in (shape, shape[1:]) else "NaN or infinity"
-        fix = f"{shape[0]} are the points of the mesh; an earlier solution may have any times."
+        fix = f"The mesh has {shape[0]} points; an earlier solution may have any times."
         raise InputError(explain(f"finite initial_guess of shape {shape} or {shape[1:]}", got, fix))
     return np.array(np.broadcast_to(array, shape))
 
@@ -60,52 +84,76 @@ def _from_solution(other: RedundancySolution, nodes: Nodes) -> tuple[Array, Arra
     if other.problem.muscles != problem.muscles or other.problem.reserves.names != problem.reserves.names:
         got = f"{len(other.problem.muscles)} muscles and {len(other.problem.reserves.names)} reserves of other names"
         raise InputError(explain("an initial_guess with the same muscles and reserves", got, "Solve it anew."))
-    if time[0] < other.time[0] - 1e-9 or time[-1] > other.time[-1] + 1e-9:
+    if time[0] < other.time[0] - SAME or time[-1] > other.time[-1] + SAME:
         got = f"{other.time[0]:g} to {other.time[-1]:g} s"
         raise InputError(explain(f"an initial_guess from {time[0]:g} to {time[-1]:g} s", got, "Solve it anew."))
 
     def at(values: Array) -> Array:
-        bridged = _filled(values, np.zeros(values.shape[1]))
-        columns = [np.interp(time, other.time, column) for column in bridged.T]
+        columns = [np.interp(time, other.time, column) for column in _filled(values, 0.0).T]
         return np.stack(columns, axis=1) if columns else np.zeros((len(time), 0))
 
-    given = {}
+    known = {}
     if (excitation := getattr(other, "excitation", None)) is not None:
-        given["excitation"] = at(excitation)
+        known["excitation"] = at(excitation)
     if nodes.fiber is not None and (rate := getattr(other, "tendon_force_rate", None)) is not None:
-        given["force"] = at(other.muscle_force) / strength(problem)
-        given["force_rate"] = at(rate)
-    return at(other.activation), at(other.reserve_control).reshape(len(time), -1), given
+        known |= {"force": at(other.muscle_force) / strength(problem), "force_rate": at(rate)}
+    return at(other.activation), at(other.reserve_control), known
 
 
-def _complete(
-    nodes: Nodes, activation: Array, control: Array, given: dict[str, Array], emg: EmgTracking | None
-) -> Unknowns:
-    """What activations alone do not say; frames that failed hold NaN and are bridged."""
-    problem, time = nodes.problem, nodes.mesh.time
-    activation = np.clip(_filled(activation, 0.5 * (problem.lower + problem.upper)), problem.lower, problem.upper)
-    if (excitation := given.get("excitation")) is None:
-        rate = np.gradient(activation, time, axis=0)
-        excitation = np.clip(excitation_for(rate, activation, *nodes.dynamics), problem.lower, problem.upper)
-    force, force_rate = given.get("force"), given.get("force_rate")
-    if nodes.fiber is None:
-        force = force_rate = np.zeros_like(activation)
-    elif force is None or force_rate is None:
-        rigid = problem.max_force * activation + problem.passive_force
-        force = np.maximum(rigid / strength(problem), LEAST_FORCE)
-        force_rate = np.gradient(force, time, axis=0)
-    scale = np.zeros(0) if emg is None else np.full(len(emg.channels), np.clip(1.0, *emg.scale))
-    reserves = _filled(control, np.zeros(control.shape[1]))
-    return Unknowns(activation, excitation, np.asarray(force), np.asarray(force_rate), reserves, scale)
-
-
-def _filled(values: Array, otherwise: Array) -> Array:
-    """Bridge frames that are NaN linearly; where all are, take another value."""
-    filled = np.array(values)
+def _filled(values: Array, default: float | Array) -> Array:
+    """Interpolate rows that are NaN linearly; where all are, use the default."""
     known = np.isfinite(values).all(axis=1)
     if known.all():
-        return filled
+        return np.array(values)
     if not known.any():
-        return np.array(np.broadcast_to(otherwise, filled.shape))
+        return np.array(np.broadcast_to(default, values.shape))
     frames = np.arange(len(values))
     return np.stack([np.interp(frames, frames[known], column[known]) for column in values.T], axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Intervals of a mesh with a margin: ``points`` of the whole that it has, and ``kept``, those without margin."""
+
+    nodes: Nodes
+    conditions: Conditions
+    points: slice
+    kept: slice
+
+    def cut(self, unknowns: Unknowns) -> Unknowns:
+        """Unknowns of the window from those of the whole."""
+        return unknowns.on_points(lambda values: values[self.points])
+
+
+def windows(nodes: Nodes, conditions: Conditions) -> list[Window]:
+    """Divide a long motion; no windows for a short one."""
+    edges = nodes.mesh.edges
+    count = int((edges[-1] - edges[0]) / LENGTH)
+    if count < 2 or len(nodes.mesh) < LONG:
+        return []
+    cuts = np.unique(np.searchsorted(edges, np.linspace(edges[0], edges[-1], count + 1) - SAME)).tolist()
+    return [_window(nodes, conditions, first, last) for first, last in pairwise(cuts)]
+
+
+def _window(nodes: Nodes, conditions: Conditions, first: int, last: int) -> Window:
+    """The intervals ``first`` to ``last`` (exclusive) and their margins."""
+    mesh = nodes.mesh
+    begin = max(0, int(np.searchsorted(mesh.edges, mesh.edges[first] - MARGIN, side="right")) - 1)
+    end = min(len(mesh), int(np.searchsorted(mesh.edges, mesh.edges[last] + MARGIN)))
+    points, kept = (
+        slice(int(mesh.points[start, 0]), int(mesh.points[stop - 1, -1]) + 1)
+        for start, stop in ((begin, end), (first, last))
+    )
+    start = conditions.initial_activation if begin == 0 else "paid"
+    cut = replace(nodes, mesh=Mesh(mesh.scheme, mesh.edges[begin : end + 1]), problem=nodes.problem.frames(points))
+    return Window(cut, replace(conditions, initial_activation=start, periodic=False), points, kept)
+
+
+def joined(whole: Unknowns, solutions: Sequence[tuple[Window, Unknowns]]) -> Unknowns:
+    """Unknowns of the whole motion from those of its windows; EMG scales are means."""
+    series = {name: values.copy() for name, values in whole.series().items()}
+    for window, unknowns in solutions:
+        start = window.points.start
+        for name, values in unknowns.series().items():
+            series[name][window.kept] = values[window.kept.start - start : window.kept.stop - start]
+    return Unknowns(**series, scale=np.mean([unknowns.scale for _, unknowns in solutions], axis=0))

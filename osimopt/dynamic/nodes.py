@@ -1,34 +1,32 @@
-"""A problem at the points of a mesh, with the dynamics of its muscles."""
+"""A problem at the points of a mesh, and its unknowns there."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..muscle.contraction import Fiber
-from ..muscle.forces import unlimited_fiber
-from ..notices import warn
 from ..problem.problem import RedundancyProblem
-from .mesh import Mesh
+from .mesh import Array, Index, Mesh
 
-Array = NDArray[np.float64]
-
-#: Time constants in s and smoothing of activation dynamics where the model does not say: OpenSim's defaults of
-#: DeGrooteFregly2016Muscle.
-ACTIVATION, DEACTIVATION, SMOOTHING = 0.015, 0.060, 0.1
-#: Normalised fibre lengths beyond which the muscles' curves mean nothing (OpenSim bounds its fibres there).
-LONGEST = 1.8
+#: Defaults of activation dynamics where the model has no values: activation and deactivation time constants (s) and
+#: smoothing of OpenSim's DeGrooteFregly2016Muscle.
+DYNAMICS = {
+    "activation_time_constant": 0.015,
+    "deactivation_time_constant": 0.060,
+    "activation_dynamics_smoothing": 0.1,
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Nodes:
-    """``problem`` has the N times of ``mesh``.
+    """A mesh and ``problem`` at its N times.
 
-    ``dynamics`` (3, M): activation and deactivation time constants in s and smoothing; ``fiber`` what contraction
-    needs, None with rigid tendons.
+    ``dynamics`` (3, M): activation and deactivation time constants in s, and smoothing. ``fiber``: parameters of fibre
+    and tendon; None with rigid tendons.
     """
 
     mesh: Mesh
@@ -42,75 +40,127 @@ class Nodes:
     ) -> Nodes:
         """Resample a problem at the points of a mesh."""
         at = replace(problem.resample(mesh.time), time=mesh.time)
-        return cls(mesh, at, _dynamics(problem, time_constants), _fiber(problem) if compliant else None)
+        fiber = Fiber.of(problem.parameters) if compliant and problem.parameters is not None else None
+        return cls(mesh, at, _dynamics(problem, time_constants), fiber)
 
 
 def strength(problem: RedundancyProblem) -> Array:
-    """(M,) N; maximum isometric forces, or the largest there are in a problem from arrays."""
+    """(M,) N: maximum isometric forces, or the largest max_force of a problem from arrays."""
     if problem.parameters is None:
         return np.asarray(problem.max_force.max(axis=0))
     return problem.parameters.max_isometric_force
 
 
-def _fiber(problem: RedundancyProblem) -> Fiber:
-    if problem.parameters is None:
-        fix = "Use osimopt.load_problem, or tendon='rigid'."
-        raise InputError(explain("a problem from a model for tendon='compliant'", "one from arrays", fix))
-    return Fiber.of(problem.parameters)
-
-
 def _dynamics(problem: RedundancyProblem, time_constants: tuple[float, float] | None) -> Array:
     properties = {} if problem.parameters is None else problem.parameters.properties
-    names = ("activation_time_constant", "deactivation_time_constant", "activation_dynamics_smoothing")
-    rows = []
-    for name, default in zip(names, (ACTIVATION, DEACTIVATION, SMOOTHING), strict=True):
-        own = properties.get(name, np.full(len(problem.muscles), np.nan))
-        rows.append(np.where(np.isfinite(own), own, default))
+    rows = np.array([np.full(len(problem.muscles), default) for default in DYNAMICS.values()])
+    for row, name in zip(rows, DYNAMICS, strict=True):
+        known = properties.get(name, np.nan * row)
+        row[:] = np.where(np.isfinite(known), known, row)
     if time_constants is not None:
-        rows[0][:], rows[1][:] = time_constants
-    bad = ~((rows[0] > 0.0) & (rows[1] > 0.0))
+        rows[:2] = np.array(time_constants, dtype=float)[:, None]
+    bad = ~(rows[:2] > 0.0).all(axis=0)
     if bad.any():
         got = f"0 or less for {some(np.array(problem.muscles)[bad])}"
         raise InputError(explain("positive activation time constants in s", got, "Give time_constants=(0.015, 0.060)."))
-    return np.array(rows)
+    return rows
 
 
-def check_fibers(problem: RedundancyProblem, passive: NDArray[np.bool_]) -> None:
-    """Refuse muscles whose fibre, on a tendon at slack length, would have no length or one beyond its curves.
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Indices of muscles, coordinates, reserves and EMG channels that are independent of all others."""
 
-    Beyond them only the ``passive`` (M,) force of a muscle is absurd (exponential, 300 times the strength at 2.4
-    optimal lengths); where it is left out the muscle can do nothing, which is warned of.
+    muscles: Index
+    coordinates: Index
+    reserves: Index
+    channels: Index
 
-    Raises
-    ------
-    InputError
-        They are named, with how long their fibres would be and when.
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Positions in x of a part's unknowns: (N, m) of muscles, (N, k) of reserves, (N, 1) of the largest activation.
+
+    x is sorted by point. ``force`` and ``force_rate`` are empty with rigid tendons, ``largest`` is empty unless the
+    cost is the largest activation. ``scale`` has one entry per EMG channel, at the end of x.
     """
-    parameters, length = problem.parameters, problem.geometry.length
-    if parameters is None or length is None:
-        return
-    optimal = parameters.optimal_fiber_length
-    along = length - parameters.tendon_slack_length
-    fiber = unlimited_fiber(parameters, length)[0] / optimal
 
-    def told(bad: NDArray[np.bool_], values: Array, frames: NDArray[np.intp]) -> str:
-        muscles = np.flatnonzero(bad.any(axis=0)).tolist()
-        when = (f"{problem.muscles[m]} {values[frames[m], m]:.2f} at {problem.time[frames[m]]:g} s" for m in muscles)
-        return f"{some(when)} (in optimal fibre lengths)"
+    part: Part
+    size: int
+    scale: Index
+    activation: Index
+    excitation: Index
+    force: Index
+    force_rate: Index
+    reserve: Index
+    largest: Index
 
-    repair = "Check the motion's units, and these muscles' optimal_fiber_length and tendon_slack_length"
-    if (short := along <= 0.0).any():
-        got = told(short, along / optimal, along.argmin(axis=0))
-        expected = "muscles longer than their tendon_slack_length, which leaves a fibre some length along the tendon"
-        raise InputError(explain(expected, got, f"{repair}, or leave them out of the model."))
-    long, worst = fiber > LONGEST, fiber.argmax(axis=0)
-    if (absurd := long & passive).any():
-        fix = f"{repair}, or leave out their passive force: muscles={{'ignore_passive_fiber_force': {{name: True}}}}."
-        expected = f"fibres up to {LONGEST} optimal lengths on a rigid tendon"
-        raise InputError(explain(expected, told(absurd, fiber, worst), fix))
-    if long.any():
-        warn(
-            f"Fibres beyond {LONGEST} optimal lengths on a rigid tendon, which can do nothing: "
-            f"{told(long, fiber, worst)}. {repair}.",
-            stacklevel=5,
+    @classmethod
+    def of(cls, part: Part, points: int, compliant: bool, largest: bool) -> Layout:
+        """Lay out the unknowns of a part."""
+        muscles = part.muscles.size
+        widths = (muscles, muscles, muscles * compliant, muscles * compliant, part.reserves.size, int(largest))
+        starts = np.concatenate([[0], np.cumsum(widths)])
+        first = np.arange(points)[:, None] * starts[-1]
+        blocks = [first + start + np.arange(width) for start, width in zip(starts[:-1], widths, strict=True)]
+        size = points * int(starts[-1])
+        scale = size + np.arange(part.channels.size)
+        return cls(part, size + scale.size, scale, *blocks)
+
+    def blocks(self) -> list[tuple[str, Index, Index]]:
+        """Fields of ``Unknowns`` that have points: name, positions in x, and columns of the part."""
+        in_tendon = self.part.muscles[: self.force.shape[1]]
+        return [
+            ("activation", self.activation, self.part.muscles),
+            ("excitation", self.excitation, self.part.muscles),
+            ("force", self.force, in_tendon),
+            ("force_rate", self.force_rate, in_tendon),
+            ("reserve", self.reserve, self.part.reserves),
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class Unknowns:
+    """Activation, excitation, normalised tendon force and its rate (N, M), reserve control (N, K), EMG scale (C,)."""
+
+    activation: Array
+    excitation: Array
+    force: Array
+    force_rate: Array
+    reserve: Array
+    scale: Array
+
+    def series(self) -> dict[str, Array]:
+        """All arrays whose axis 0 is the points."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "scale"}
+
+    def on_points(self, change: Callable[[Array], Array]) -> Unknowns:
+        """Apply a function to each array whose axis 0 is the points."""
+        return Unknowns(**{name: change(values) for name, values in self.series().items()}, scale=self.scale)
+
+    def moved(self, old: Mesh, new: Mesh, problem: RedundancyProblem) -> Unknowns:
+        """The same on another mesh; activations and excitations are clipped, as polynomials can leave the bounds."""
+        moved = self.on_points(lambda values: old.interpolate(new.time, values))
+        bounds = problem.lower, problem.upper
+        return replace(
+            moved, activation=np.clip(moved.activation, *bounds), excitation=np.clip(moved.excitation, *bounds)
         )
+
+    def into(self, layout: Layout) -> Array:
+        """Vector x of a part."""
+        x = np.zeros(layout.size)
+        for name, at, columns in layout.blocks():
+            x[at] = getattr(self, name)[:, columns]
+        if layout.largest.size:
+            muscles = self.activation[:, layout.part.muscles]
+            x[layout.largest] = 1.1 * np.max(muscles, axis=1, initial=0.1, keepdims=True)
+        x[layout.scale] = self.scale[layout.part.channels]
+        return x
+
+    def updated(self, solutions: Iterable[tuple[Layout, Array]]) -> Unknowns:
+        """With the values of parts that were solved."""
+        new = Unknowns(*(getattr(self, field.name).copy() for field in fields(self)))
+        for layout, x in solutions:
+            for name, at, columns in layout.blocks():
+                getattr(new, name)[:, columns] = x[at]
+            new.scale[layout.part.channels] = x[layout.scale]
+        return new

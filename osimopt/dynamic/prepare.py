@@ -1,56 +1,32 @@
-"""Everything that is checked, and done to a problem, before its mesh is known."""
+"""Weights and De Groote muscles of a problem, and checks of the problem against conditions and mesh."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, explain, some
-from ..muscle import not_degroote, use_degroote_muscles
-from ..notices import warn
+from ..muscle import not_degroote, unlimited_fiber, use_degroote_muscles
+from ..notices import hear, warn
 from ..problem.problem import RedundancyProblem
-from .conditions import Conditions
-from .ends import warn_of_open_ends
-from .mesh import SAME, Mesh
-from .nodes import check_fibers
-from .values import shown
+from .emg import shown
+from .mesh import SAME, Array, Mesh
+from .objective import Conditions
 
-#: Share of a coordinate's peak moment by which it may leave the lines between the points of the mesh unsaid.
+#: Normalised fibre lengths beyond which the muscles' curves are not valid (OpenSim bounds its fibres there).
+LONGEST = 1.8
+#: Share of a coordinate's peak moment by which it may differ from straight lines between the points without a warning.
 COARSE = 0.05
-
-
-def check_problem(problem: RedundancyProblem, tendon: str, derivative_penalty: float) -> None:
-    """Refuse what is no problem, one that cannot say what is asked, and a penalty that would count for nothing."""
-    if not isinstance(problem, RedundancyProblem):
-        fix = "Make it with osimopt.load_problem or RedundancyProblem.from_arrays."
-        raise InputError(explain("a RedundancyProblem", shown(problem), fix))
-    if tendon == "compliant" and (problem.parameters is None or problem.geometry.length is None):
-        fix = "Use osimopt.load_problem, or tendon='rigid'."
-        raise InputError(explain("a problem from a model for tendon='compliant'", "one from arrays", fix))
-    check_penalty(tendon, derivative_penalty)
-
-
-def check_penalty(tendon: str, derivative_penalty: float) -> None:
-    """Refuse a penalty on forces' rates where forces have none: with rigid tendons."""
-    if tendon == "rigid" and derivative_penalty not in (0.0, Conditions.derivative_penalty):
-        fix = "Leave it out, or use tendon='compliant'."
-        raise InputError(explain("no derivative_penalty with tendon='rigid'", f"{derivative_penalty:g}", fix))
-
-
-def chosen_interval(problem: RedundancyProblem, time_range: tuple[float, float] | None) -> tuple[float, float]:
-    """First and last time in s."""
-    known = float(problem.time[0]), float(problem.time[-1])
-    first, last = known if time_range is None else (float(end) for end in time_range)
-    if not first < last:
-        fix = "Dynamic optimization needs two times at least."
-        raise InputError(explain("an interval of time that lasts", f"{first:g} to {last:g} s", fix))
-    if first < known[0] - SAME or last > known[1] + SAME:
-        fix = "Shorten time_range, or load more of the motion."
-        raise InputError(explain(f"time_range within {known[0]:g} to {known[1]:g} s", f"{first:g} to {last:g} s", fix))
-    return max(first, known[0]), min(last, known[1])
+#: Share of its range over the interval by which a moment or a length may differ between the ends without a warning.
+OPEN = 0.05
+#: Ranges that count at least (N·m or N, and m): smaller ones are noise.
+LEAST_MOMENT, LEAST_LENGTH = 1.0, 1e-3
+#: Frames on the stack from a warning here to the caller of ``solve_dynamic``.
+CALLER = 4
 
 
 def prepared(
@@ -61,20 +37,21 @@ def prepared(
     conditions: Conditions,
     mesh: Mesh,
 ) -> RedundancyProblem:
-    """The problem with its weights and, where they are needed, De Groote muscles; checked against the mesh."""
-    if weights is not None:
-        problem = _weighted(problem, weights)
-    others = problem.parameters is not None and not_degroote(problem.parameters)
-    if muscles is not None or (tendon == "compliant" and others):
-        problem = use_degroote_muscles(problem, **(muscles or {}))
-    kept = _of_interest(problem, mesh)
-    _check_switches(problem, tendon)
-    check_fibers(kept, _with_passive_force(kept, tendon))
-    _check_conditions(problem, conditions, mesh)
-    _warn_of_coarse_mesh(problem, mesh)
-    if conditions.periodic:
-        warn_of_open_ends(problem, conditions, mesh)
-    return problem
+    """The problem with its weights and, where needed, De Groote muscles; its provenance has the warnings given here."""
+    with hear() as messages:
+        if weights is not None:
+            problem = _weighted(problem, weights)
+        other = problem.parameters is not None and not_degroote(problem.parameters)
+        if muscles is not None or (tendon == "compliant" and other):
+            problem = use_degroote_muscles(problem, **(muscles or {}))
+        check_switches(problem, tendon)
+        check_fibers(problem, tendon, mesh)
+        check_conditions(problem, conditions, mesh)
+        warn_of_coarse_mesh(problem, mesh)
+        if conditions.periodic:
+            warn_of_open_ends(problem, conditions, mesh)
+    known = problem.provenance.get("warnings", [])
+    return replace(problem, provenance={**problem.provenance, "warnings": [*known, *messages]})
 
 
 def _weighted(problem: RedundancyProblem, weights: ArrayLike | Mapping[str, float] | str) -> RedundancyProblem:
@@ -83,72 +60,143 @@ def _weighted(problem: RedundancyProblem, weights: ArrayLike | Mapping[str, floa
     except InputError:
         raise
     except (TypeError, ValueError):
-        fix = "{'soleus_r': 2.0}, for instance; muscles that are not named keep theirs."
+        fix = "Example: {'soleus_r': 2.0}; other muscles keep their weights."
         expected = "weights as numbers, one for each muscle or by name, or 'volume'"
         raise InputError(explain(expected, shown(weights), fix)) from None
 
 
-def _of_interest(problem: RedundancyProblem, mesh: Mesh) -> RedundancyProblem:
-    """The frames of the mesh, and one on either side."""
-    first = int(np.searchsorted(problem.time, mesh.time[0] + SAME)) - 1
-    last = int(np.searchsorted(problem.time, mesh.time[-1] - SAME)) + 1
-    return problem.frames(slice(max(0, first), last))
-
-
-def _check_switches(problem: RedundancyProblem, tendon: str) -> None:
-    """Refuse muscles that ignore what is asked for; warn of activation dynamics that they would ignore."""
+def check_switches(problem: RedundancyProblem, tendon: str) -> None:
+    """Refuse muscles with rigid tendons if tendon='compliant'; warn where the model ignores activation dynamics."""
     properties = {} if problem.parameters is None else problem.parameters.properties
-    names = np.array(problem.muscles)
-    rigid = np.asarray(properties.get("ignore_tendon_compliance", np.zeros(len(names)))) > 0.0
-    if tendon == "compliant" and rigid.any():
+    rigid, instant = (
+        [name for name, on in zip(problem.muscles, properties.get(f"ignore_{what}", ()), strict=False) if on > 0.0]
+        for what in ("tendon_compliance", "activation_dynamics")
+    )
+    if tendon == "compliant" and rigid:
         fix = "Use tendon='rigid', or muscles={'ignore_tendon_compliance': False}."
-        raise InputError(explain("muscles that do not ignore_tendon_compliance", some(names[rigid]), fix))
-    instant = np.asarray(properties.get("ignore_activation_dynamics", np.zeros(len(names)))) > 0.0
-    if instant.any():
+        raise InputError(explain("muscles that do not ignore_tendon_compliance", some(rigid), fix))
+    if instant:
+        warn(f"The model ignores activation dynamics of {some(instant)}; solve_dynamic does not.", CALLER)
+
+
+def check_fibers(problem: RedundancyProblem, tendon: str, mesh: Mesh) -> None:
+    """Refuse muscles whose fibre on a tendon at slack length has no length, or one beyond the range of its curves.
+
+    Beyond that range only the passive force is wrong (exponential: 300 times the strength at 2.4 optimal lengths).
+    Where passive force is ignored the muscle produces no force, and a warning is given.
+
+    Raises
+    ------
+    InputError
+        Names the muscles, with their fibre lengths and the times.
+    """
+    first, last = np.searchsorted(problem.time, [mesh.time[0] + SAME, mesh.time[-1] - SAME]).tolist()
+    problem = problem.frames(slice(max(0, first - 1), last + 1))  # one frame more on either side
+    parameters, length = problem.parameters, problem.geometry.length
+    if parameters is None or length is None:
+        return
+    optimal = parameters.optimal_fiber_length
+    along = length - parameters.tendon_slack_length
+    fiber = unlimited_fiber(parameters, length)[0] / optimal
+
+    def named(bad: NDArray[np.bool_], values: Array, frames: NDArray[np.intp]) -> str:
+        muscles = np.flatnonzero(bad.any(axis=0)).tolist()
+        worst = (f"{problem.muscles[m]} {values[frames[m], m]:.2f} at {problem.time[frames[m]]:g} s" for m in muscles)
+        return f"{some(worst)} (in optimal fibre lengths)"
+
+    repair = "Check the motion's units, and these muscles' optimal_fiber_length and tendon_slack_length"
+    if (short := along <= 0.0).any():
+        got = named(short, along / optimal, along.argmin(axis=0))
+        expected = "muscles longer than their tendon_slack_length, which leaves a fibre some length along the tendon"
+        raise InputError(explain(expected, got, f"{repair}, or leave them out of the model."))
+    long, worst = fiber > LONGEST, fiber.argmax(axis=0)
+    passive: NDArray[np.bool_] = (problem.passive_force != 0.0).any(axis=0)
+    if tendon == "compliant":
+        passive = parameters.properties["ignore_passive_fiber_force"] == 0.0
+    if (stiff := long & passive).any():
+        fix = f"{repair}, or ignore their passive force: muscles={{'ignore_passive_fiber_force': {{name: True}}}}."
+        expected = f"fibres up to {LONGEST} optimal lengths on a rigid tendon"
+        raise InputError(explain(expected, named(stiff, fiber, worst), fix))
+    if long.any():
         warn(
-            f"The model ignores activation dynamics of {some(names[instant])}; here their time constants count.",
-            stacklevel=5,
+            f"Fibres beyond {LONGEST} optimal lengths on a rigid tendon, which produce no force: "
+            f"{named(long, fiber, worst)}. {repair}.",
+            CALLER,
         )
 
 
-def _with_passive_force(problem: RedundancyProblem, tendon: str) -> NDArray[np.bool_]:
-    """(M,) muscles whose passive force acts."""
-    if tendon == "rigid" or problem.parameters is None:
-        return np.asarray((problem.passive_force != 0.0).any(axis=0))
-    return np.asarray(problem.parameters.properties["ignore_passive_fiber_force"] == 0.0)
-
-
-def _check_conditions(problem: RedundancyProblem, conditions: Conditions, mesh: Mesh) -> None:
+def check_conditions(problem: RedundancyProblem, conditions: Conditions, mesh: Mesh) -> None:
+    """Refuse muscles of ``periodic`` and ``emg`` that the problem does not have, and EMG shorter than the mesh."""
     if isinstance(conditions.periodic, Mapping):
         mapping = conditions.periodic
         if unknown := [name for pair in mapping.items() for name in pair if name not in problem.muscles]:
             got = some(dict.fromkeys(unknown))
             raise InputError(explain(f"periodic muscles among {some(problem.muscles, 100)}", got, "Rename them."))
-        if len({mapping.get(name, name) for name in problem.muscles}) < len(problem.muscles):
+        starts = [mapping.get(name, name) for name in problem.muscles]
+        if twice := [name for name in problem.muscles if starts.count(name) > 1]:
             fix = "Map left to right and right to left."
-            raise InputError(explain("periodic as a mapping onto every muscle", "two muscles onto one", fix))
+            raise InputError(explain("periodic as a mapping onto every muscle", f"{some(twice)} twice", fix))
     if conditions.emg is not None:
         conditions.emg.rows(problem.muscles)
         conditions.emg.at(mesh.time)
 
 
-def _warn_of_coarse_mesh(problem: RedundancyProblem, mesh: Mesh) -> None:
-    """Say where the moments between the points of the mesh are not what the points show."""
+def warn_of_coarse_mesh(problem: RedundancyProblem, mesh: Mesh) -> None:
+    """Warn where moments between the points of the mesh differ from straight lines by more than 5 % of the peak."""
     inside = (problem.time >= mesh.time[0]) & (problem.time <= mesh.time[-1])
     time, served = problem.time[inside], np.flatnonzero(problem.geometry.served)
-    moment = problem.generalized_force[inside][:, served]
     if len(time) < 2 * len(mesh.time) or not served.size:
         return
-    seen = np.stack([np.interp(mesh.time, time, column) for column in moment.T], axis=1)
-    between = np.stack([np.interp(time, mesh.time, column) for column in seen.T], axis=1)
-    missed = np.abs(moment - between).max(axis=0)
-    share = missed / np.maximum(1.0, np.abs(moment).max(axis=0))
+    moment = problem.generalized_force[inside][:, served]
+    difference = np.abs(moment - _interpolated(time, mesh.time, _interpolated(mesh.time, time, moment))).max(axis=0)
+    share = difference / np.maximum(1.0, np.abs(moment).max(axis=0))
     worst = int(share.argmax())
     if share[worst] > COARSE:
         name = problem.coordinates[served[worst]]
         warn(
-            f"The mesh is coarse for this motion: between its points the moment of {name} leaves the line by up to "
-            f"{missed[worst]:.3g} {problem.unit(name)} ({100 * share[worst]:.0f} % of its peak). Shorten "
+            f"The mesh is coarse for this motion: between its points the moment of {name} differs from a straight line "
+            f"by up to {difference[worst]:.3g} {problem.unit(name)} ({share[worst]:.0%} of its peak). Shorten "
             "mesh_interval, filter the motion (lowpass_hz), or let the mesh be refined (mesh_tolerance).",
-            stacklevel=4,
+            CALLER,
         )
+
+
+def warn_of_open_ends(problem: RedundancyProblem, conditions: Conditions, mesh: Mesh) -> None:
+    """Warn where moments or lengths at the end differ from those at the start by more than 5 % of their range.
+
+    Equal states at both ends cannot produce different moments. A mapping of muscles does not tell which coordinates
+    correspond, so only lengths are compared then.
+    """
+    between = (problem.time > mesh.time[0]) & (problem.time < mesh.time[-1])
+    time = np.concatenate([mesh.time[:1], problem.time[between], mesh.time[-1:]])
+    open_ends = []
+    served = np.flatnonzero(problem.geometry.served)
+    if served.size and not isinstance(conditions.periodic, Mapping):
+        moment = _interpolated(time, problem.time, problem.generalized_force[:, served])
+        names = [problem.coordinates[row] for row in served]
+        gap, extent = moment[-1] - moment[0], np.maximum(LEAST_MOMENT, np.ptp(moment, axis=0))
+        open_ends += _open("moments", gap, extent, names, [f"{{:.3g}} {problem.unit(name)}" for name in names])
+    if problem.geometry.length is not None:
+        length, follower = _interpolated(time, problem.time, problem.geometry.length), conditions.follower(problem)
+        extent = np.maximum(LEAST_LENGTH, np.maximum(np.ptp(length, axis=0), np.ptp(length[:, follower], axis=0)))
+        gap = length[-1, follower] - length[0]
+        open_ends += _open("lengths", 1e3 * gap, 1e3 * extent, problem.muscles, ["{:.2g} mm"] * len(gap))
+    if open_ends:
+        warn(
+            f"The motion does not end as it begins ({time[0]:g} to {time[-1]:g} s), but periodic= makes the states of "
+            f"its muscles equal. The ends differ in {' and '.join(open_ends)}, as shares of their ranges. Choose a "
+            "time_range of whole cycles, or leave periodic= out.",
+            CALLER,
+        )
+
+
+def _open(what: str, gap: Array, extent: Array, names: Sequence[str], form: Sequence[str]) -> list[str]:
+    share = np.abs(gap) / extent
+    worst = [row for row in np.argsort(-share).tolist() if share[row] > OPEN]
+    named = [f"{names[row]} by {share[row]:.0%} ({form[row].format(abs(gap[row]))})" for row in worst]
+    return [f"the {what} of {some(named, 4)}"] if worst else []
+
+
+def _interpolated(time: Array, known: Array, values: Array) -> Array:
+    """Columns of ``values`` at ``time``, linear between the ``known`` times."""
+    return np.stack([np.interp(time, known, column) for column in values.T], axis=1)

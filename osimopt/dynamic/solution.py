@@ -1,56 +1,68 @@
-"""The answer of dynamic optimization, or the seal on what is none."""
+"""The solution of dynamic optimization, and the sealed solution of a failed solve."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NoReturn
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, SolverError, explain
+from ..muscle.contraction import Fiber, FiberState, active_multiplier, fiber_state, passive_multiplier
+from ..muscle.forces import unlimited_fiber
+from ..problem.problem import RedundancyProblem
 from ..solution.checks import PUSH
-from ..solution.solution import RedundancySolution
+from ..solution.solution import RedundancySolution, Status, judge
 from ..solution.summary import Finding, counted
+from .integrate import ForwardCheck
+from .mesh import Array
+from .nodes import Nodes, Unknowns, strength
+from .objective import Conditions, integrands, start_cost
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
-    from .check import ForwardCheck
-
-Array = NDArray[np.float64]
-QUANTITIES = ("activation", "excitation", "muscle_force", "reserve_force", "fiber_length", "fiber_velocity")
+#: Allowed moment residual in units of the solver's tolerance of an equation: it sums the errors of all muscles.
+ALLOWED = 100.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DynamicSolution(RedundancySolution):
     """Excitations, activations and forces over an interval, at the N points of the mesh.
 
-    Everything a :class:`RedundancySolution` knows of single frames holds for the points: ``problem`` is the problem
-    there, with max_force = tendon force per unit of activation at the fibre length and velocity found, and
-    passive_force the rest of it, so that ``muscle_force`` and ``moment_residual`` are recomputed from the muscles'
-    equations and not from the solver's unknowns. ``objective`` (N,) is the integrand, ``objective_terms`` its terms.
+    All attributes of :class:`RedundancySolution` apply, with points in place of frames. ``problem`` is the problem at
+    the points. With compliant tendons its max_force is the tendon force per unit of activation at the fibre length and
+    velocity found, and its passive_force the remaining tendon force, so ``muscle_force`` and ``moment_residual`` are
+    recomputed from the muscles' equations and not taken from the solver's unknowns. ``objective`` (N,) is the
+    integrand and ``objective_terms`` are its terms. Dynamic solutions are local optima without a proved error bound.
 
     Attributes
     ----------
     excitation
-        (N, M).
+        (N, M), 0 to 1.
     tendon_force_rate
         (N, M) rate of the normalised tendon force in 1/s; None with rigid tendons.
     fiber_length, fiber_velocity
         (N, M) in optimal fibre lengths, and in maximum contraction velocities, positive lengthening; None where the
-        problem has no model behind it.
+        problem comes from arrays.
     integrals
-        The objective by term: ∫ dt of each of ``objective_terms``, with the weights that the terms have in the sum.
+        Integral over the interval of each of the ``objective_terms``, and the term ``start`` of the initial
+        activations.
     emg_scale
         Scale factor by EMG channel.
     mesh_edges
-        (n + 1,) s.
+        (n + 1,) times in s between which the n intervals of the mesh are.
     check
-        What forward integration of the excitations gives (:class:`osimopt.dynamic.check.ForwardCheck`).
+        Forward integration of the excitations (:class:`osimopt.dynamic.integrate.ForwardCheck`).
+
+    Examples
+    --------
+    >>> import numpy as np, osimopt
+    >>> time, moment = np.linspace(0.0, 0.2, 21), np.linspace(8.0, 12.0, 21)
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], moment, time=time)
+    >>> solution = osimopt.solve_dynamic(problem, tendon="rigid")
+    >>> solution.excitation.shape, bool(solution.check.activation_error.max() < 0.01)
+    ((21, 2), True)
     """
 
     excitation: Array = field(default_factory=lambda: np.zeros((0, 0)))
@@ -64,8 +76,9 @@ class DynamicSolution(RedundancySolution):
 
     @property
     def quantities(self) -> tuple[str, ...]:
-        """As of any solution, with excitation and, where the problem came from a model, the fibres."""
-        return tuple(name for name in QUANTITIES if getattr(self, name) is not None)
+        """Names of the quantities of ``to_dataframe`` and of the files that ``write`` writes."""
+        names = ("activation", "excitation", "muscle_force", "reserve_force", "fiber_length", "fiber_velocity")
+        return tuple(name for name in names if getattr(self, name) is not None)
 
     @property
     def total_objective(self) -> float:
@@ -73,7 +86,7 @@ class DynamicSolution(RedundancySolution):
         return float(sum(self.integrals.values()))
 
     def more_findings(self) -> list[Finding]:
-        """Muscles that push, a mesh that is too coarse, and what forward integration found."""
+        """Pushing muscles, a mesh that is too coarse, and forward integration."""
         unmet = self.provenance.get("mesh", {}).get("unmet")
         found = self._pushing() + ([] if unmet is None else [Finding("note", values={"text": unmet})])
         return found if self.check is None else found + self.check.entries()
@@ -87,26 +100,45 @@ class DynamicSolution(RedundancySolution):
         return counted("pushing", self.problem.muscles, (share > PUSH).sum(axis=0), largest=largest)
 
     def to_dataframe(self, quantity: str = "activation") -> pd.DataFrame:
-        """One of activation, excitation (1), muscle_force (N), reserve_force (N·m, N), fiber_length, fiber_velocity."""
+        """Values of one of the ``quantities``; the index is time in s.
+
+        ``activation`` and ``excitation`` (1), ``muscle_force`` (N), ``reserve_force`` (N·m, N) and, where the problem
+        comes from a model, ``fiber_length`` (optimal fibre lengths) and ``fiber_velocity`` (maximum contraction
+        velocities).
+        """
         import pandas as pd
 
-        if quantity not in QUANTITIES:
-            raise InputError(explain(f"a quantity among {', '.join(QUANTITIES)}", repr(quantity), "Choose one."))
-        if quantity in ("activation", "muscle_force", "reserve_force"):
-            known: Literal["activation", "muscle_force", "reserve_force"] = quantity  # type: ignore[assignment]
-            return super().to_dataframe(known)
-        values = getattr(self, quantity)
-        if values is None:
-            fix = "Use osimopt.load_problem."
-            raise InputError(explain(f"a problem from a model for {quantity}", "one from arrays", fix))
-        index = pd.Index(self.time, name="time")
-        return pd.DataFrame(values, index=index, columns=list(self.problem.muscles))
+        if quantity not in self.quantities:
+            fix = "Choose one; fibres need a problem from osimopt.load_problem."
+            raise InputError(explain(f"a quantity among {', '.join(self.quantities)}", repr(quantity), fix))
+        names = self.problem.reserves.names if quantity == "reserve_force" else self.problem.muscles
+        return pd.DataFrame(getattr(self, quantity), index=pd.Index(self.time, name="time"), columns=list(names))
 
 
 class SealedSolution:
-    """A solve that failed or was stopped. Reading it raises an error; ``unseal()`` returns the last iterate.
+    """Outcome of a solve that failed or was stopped: reading it raises an error; ``unseal()`` returns the last iterate.
 
-    ``success`` is False, ``reason`` says what happened and what to do, ``iterations`` how far it came.
+    Attributes
+    ----------
+    success
+        False.
+    reason
+        What happened, and what to do.
+    iterations
+        Number of iterations of the solver.
+
+    Raises
+    ------
+    SolverError
+        On reading any other attribute.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], [8.0, 12.0], time=[0.0, 0.2])
+    >>> sealed = osimopt.solve_dynamic(problem, tendon="rigid", max_iterations=2, on_failure="return")
+    >>> sealed.success, sealed.unseal().activation.shape
+    (False, (21, 2))
     """
 
     success = False
@@ -121,19 +153,78 @@ class SealedSolution:
         return f"<SealedSolution: {self.reason}>"
 
     def findings(self) -> list[str]:
-        """What happened."""
+        """The reason."""
         return [self.reason]
 
     def unseal(self) -> DynamicSolution:
-        """The last iterate. It is no answer: moments, dynamics or optimality do not hold."""
+        """Return the last iterate for inspection: moments, dynamics or optimality do not hold."""
         return self._solution
 
     def __getattr__(self, name: str) -> NoReturn:
-        """Refuse everything else."""
+        """Raise for every other attribute."""
         if name.startswith("_"):
             raise AttributeError(name)
-        raise SolverError(f"{name} of a sealed solution: {self.reason} unseal() gives the last iterate all the same.")
+        raise SolverError(f"{name} of a sealed solution: {self.reason} unseal() returns the last iterate.")
 
-    def write(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Refuse."""
-        raise SolverError(f"Not written to {folder}: {self.reason}")
+
+def solution_of(
+    nodes: Nodes, conditions: Conditions, unknowns: Unknowns, solved: bool, tolerance: float, iterations: int,
+    provenance: dict[str, Any],
+) -> DynamicSolution:  # fmt: skip
+    """ForwardCheck the unknowns against the problem; points of a failed solve keep their values."""
+    state = _fiber_state(nodes, unknowns)
+    problem = nodes.problem
+    if nodes.fiber is not None and state is not None and np.isfinite(state.velocity).all():
+        problem = _at_state(nodes, unknowns, state, nodes.fiber)
+    points = len(problem)
+    status = np.full(points, Status.SOLVED if solved else Status.UNFINISHED, dtype=object)
+    detail: dict[int, str] = {}
+    activation, control = unknowns.activation, unknowns.reserve
+    if solved:
+        x = np.hstack([activation, control])
+        activation, control, status = judge(problem, x, status, ALLOWED * tolerance, detail)
+    terms = integrands(nodes, conditions, unknowns)
+    integrals = {name: float(nodes.mesh.quadrature @ values) for name, values in terms.items()}
+    if conditions.pays:
+        integrals["start"] = start_cost(nodes, conditions, unknowns)
+    channels = () if conditions.emg is None else conditions.emg.channels
+    return DynamicSolution(
+        problem=problem,
+        activation=activation,
+        reserve_control=control,
+        status=status,
+        iterations=np.full(points, iterations),
+        unique=None,
+        objective=np.asarray(sum(terms.values())),
+        objective_terms=terms,
+        detail=detail,
+        provenance=provenance,
+        excitation=np.where(np.isfinite(activation), unknowns.excitation, np.nan),
+        tendon_force_rate=unknowns.force_rate if nodes.fiber is not None else None,
+        fiber_length=None if state is None else state.length,
+        fiber_velocity=None if state is None else state.velocity,
+        integrals=integrals,
+        emg_scale=dict(zip(channels, unknowns.scale.tolist(), strict=True)),
+        mesh_edges=nodes.mesh.edges,
+    )
+
+
+def _fiber_state(nodes: Nodes, unknowns: Unknowns) -> FiberState | None:
+    """Fibres at the points; None where a problem with rigid tendons has no muscle parameters."""
+    parameters, geometry = nodes.problem.parameters, nodes.problem.geometry
+    if parameters is None or geometry.length is None or geometry.lengthening_speed is None:
+        return None
+    speed = geometry.lengthening_speed
+    if nodes.fiber is not None:
+        return fiber_state(geometry.length, speed, unknowns.force, unknowns.force_rate, nodes.fiber)
+    length, cosine = unlimited_fiber(parameters, geometry.length)
+    optimal = parameters.optimal_fiber_length
+    return FiberState(length / optimal, speed * cosine / (optimal * parameters.max_contraction_velocity), cosine)
+
+
+def _at_state(nodes: Nodes, unknowns: Unknowns, state: FiberState, fiber: Fiber) -> RedundancyProblem:
+    """The problem with the forces of the fibres found in place of the solver's tendon forces."""
+    along = strength(nodes.problem) * state.cosine
+    active, passive = along * active_multiplier(state, fiber), along * passive_multiplier(state, fiber)
+    pulling = np.maximum(active, 0.0)  # a fibre faster than its fastest would push
+    return replace(nodes.problem, max_force=pulling, passive_force=passive + (active - pulling) * unknowns.activation)

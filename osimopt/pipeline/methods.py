@@ -133,14 +133,12 @@ def check_options(read: ReadOptions, solve: SolveOptions) -> None:
         get_cost(solve.cost, solve.exponent)
     elif isinstance(solve, DynamicOptions):
         from ..dynamic.arguments import check_arguments
-        from ..dynamic.cost import dynamic_cost
-        from ..dynamic.prepare import check_penalty
-        from ..dynamic.scheme import scheme
+        from ..dynamic.mesh import scheme
+        from ..dynamic.objective import dynamic_cost
 
         if solve.muscles or solve.tendon == "compliant":
             refuse_forces(read, "compliant tendons" if solve.tendon == "compliant" else f"muscles={solve.muscles}")
         check_arguments(**as_arguments(solve))
-        check_penalty(solve.tendon, solve.derivative_penalty)
         dynamic_cost(solve.cost, solve.exponent, solve.tendon)
         scheme(solve.transcription)
         _check_interval(read)

@@ -147,7 +147,10 @@ def _moment_ratio(problem: RedundancyProblem) -> Array:
 COSTS = {
     cost.name: cost
     for cost in (
-        Cost("sum_force", 1.0, attrgetter("max_force"), "Σ F", "N", "Seireg & Arvikar (1973), J Biomech 6, 313-326", "max_force"),
+        Cost(
+            "sum_force", 1.0, attrgetter("max_force"), "Σ F", "N",
+            "Seireg & Arvikar (1973), J Biomech 6, 313-326", "max_force",
+        ),
         Cost(
             "sum_force_squared", 2.0, attrgetter("max_force"), "Σ F²", "N²",
             "Pedotti, Krishnan & Stark (1978), Math Biosci 38, 57-76", "max_force",

@@ -28,7 +28,7 @@ LARGEST = ("produced", "force", "activation", "residual", "activation_error")
 
 
 _DEPARTS = (
-    "Forward integration of the excitations departs from {departs} of {muscles} muscles by more than {most}. The mesh "
+    "Forward integration of the excitations differs from {departs} of {muscles} muscles by more than {most}. The mesh "
     "is too coarse for them: refine it, as with mesh_tolerance={tolerance}, or shorten mesh_interval."
 )
 #: The sentence of each finding, by code.
@@ -40,10 +40,10 @@ TEXTS = {
     "slack_tendons": "With a slack tendon (frames): {named}; their fibres are too short or shorten too fast.",
     "powerless": "Without any force at full activation (frames): {named}; their fibres are too short or shorten too "
     "fast, or their tendons are slack.",
-    "pushing": "Pushing on their tendons (points): {named}, by up to {largest:.1%} of their strength. Their fibres, "
-    "too long or too fast, make no force there, and what is left is their damping.",
-    "integration_failed": "Forward integration of the excitations failed, so that nothing but the solver vouches for "
-    "activations and forces. Shorten mesh_interval.",
+    "pushing": "Muscles push on their tendons (number of points): {named}, by up to {largest:.1%} of their strength. "
+    "Their fibres are too long or too fast to produce force there, and only their damping acts.",
+    "integration_failed": "Forward integration of the excitations failed, so activations and forces are not checked "
+    "independently of the solver. Shorten mesh_interval.",
     "activations": _DEPARTS,
     "forces": _DEPARTS,
     "outside_training": "{count} of {frames} frames lie beyond what the surrogate was trained on; they are checked "

@@ -1,1 +1,1 @@
-"""What runs in casadi's own process; called by name only, through ``osimopt.isolation``."""
+"""Code of casadi's process; call it by name through ``osimopt.isolation``."""

@@ -9,14 +9,13 @@ from typing import Any
 import casadi as ca
 import numpy as np
 
-from ..answer import Answer
-from ..program import Program
+from ..program import Program, ProgramResult
 from .derivatives import Derivatives
 
-#: IPOPT's settings. Objective and constraints are scaled by ``assemble``. The barrier is lowered by ten as soon as its
-#: problem is roughly solved: 21 iterations for an 80-muscle walk (Hermite-Simpson, rigid tendons) in place of 37 with
-#: IPOPT's defaults, which solve each barrier problem a hundred times better. Bounds stay where they are: moved by 1e-8,
-#: as by default, a^2.5 is no number there, and muscles at their bounds miss moments by more than a fine tolerance.
+#: IPOPT's settings. ``assemble`` scales objective and constraints. The barrier is lowered by ten as soon as its problem
+#: is roughly solved: 21 iterations for an 80-muscle walk (Hermite-Simpson, rigid tendons) in place of 37 with IPOPT's
+#: defaults, which solve each barrier problem a hundred times more accurately. Bounds are not relaxed: with IPOPT's
+#: default of 1e-8, a^2.5 is NaN at the bound, and muscles at their bounds miss moments by more than a fine tolerance.
 IPOPT: dict[str, Any] = {
     "linear_solver": "mumps",
     "nlp_scaling_method": "none",
@@ -29,9 +28,9 @@ IPOPT: dict[str, Any] = {
     "print_level": 0,
     "sb": "yes",
 }
-#: For starts that may be anywhere, and for those near the solution, which are moved away from their bounds by no more
-#: than they are off. Mehrotra's predictor-corrector needs half the iterations there: 7 in place of 14 from the solution
-#: itself, 11 in place of 23 from one whose forces are off by 1.4 % (80-muscle walk, elastic tendons).
+#: For starting points at an unknown distance from the solution, and for near ones, which are moved away from their
+#: bounds by no more than that distance. Mehrotra's predictor-corrector needs half the iterations there: 7 in place of
+#: 14 from the solution itself, 11 in place of 23 from forces with errors of 1.4 % (80-muscle walk, elastic tendons).
 FAR: dict[str, Any] = {"mu_init": 1e-2}
 NEAR: dict[str, Any] = {
     "mu_strategy": "adaptive",
@@ -43,46 +42,40 @@ NEAR: dict[str, Any] = {
 
 
 def warm_up() -> None:
-    """Load casadi and IPOPT, so that they are there for the call that follows."""
+    """Load casadi and IPOPT for the calls that follow."""
     x = ca.MX.sym("x")
-    ca.nlpsol(
-        "warm_up", "ipopt", {"x": x, "f": x**2}, {"ipopt": {"print_level": 0, "sb": "yes"}, "print_time": False}
-    )()
+    program: dict[str, Any] = {"x": x, "f": x**2}
+    ca.nlpsol("warm_up", "ipopt", program, {"ipopt": {"print_level": 0, "sb": "yes"}, "print_time": False})()
 
 
-def solve(program: Program, tolerance: float, iterations: int, off: float | None, watched: Path | None) -> Answer:
+def solve(program: Program, tolerance: float, iterations: int, distance: float | None, folder: Path) -> ProgramResult:
     """Find a local minimum of a program.
 
-    ``off`` is by which share of its bounds the program's start may be off its solution, None where nobody knows.
-    ``watched`` is a folder, in which ``progress`` gets a line per iteration and a file ``stop`` asks for an end.
+    ``distance`` of the program's start from the solution is a share of the bounds, None if unknown. In ``folder`` the
+    file ``progress`` gets a line per iteration, and a file ``stop`` requests a stop.
     """
     begun = perf_counter()
-    built_of = Derivatives(program)
-    options = {**built_of.options(), "ipopt": _settings(tolerance, iterations, off), "print_time": False}
-    if watched is not None:
-        options["iteration_callback"] = _Watch(program, watched)
-    run = ca.nlpsol("program", "ipopt", built_of.nlp(), options)
+    derivatives = Derivatives(program)
+    start = FAR if distance is None else {**NEAR, "bound_push": distance, "bound_frac": distance}
+    limits = {"tol": tolerance, "acceptable_iter": 0, "mu_target": 0.1 * tolerance, "max_iter": iterations}
+    watch = _IterationCallback(program, folder)
+    options = {"ipopt": IPOPT | limits | start, "print_time": False, "iteration_callback": watch}
+    run = ca.nlpsol("program", "ipopt", derivatives.nlp(), derivatives.options() | options)
     built = perf_counter()
     found = run(x0=program.start, lbx=program.least, ubx=program.most, lbg=program.lower, ubg=program.upper)
     stats = run.stats()
     x = np.clip(np.array(found["x"]).ravel(), program.least, program.most)  # IPOPT moves tight bounds by up to 2e-12
-    return Answer(
+    stationarity = stats.get("iterations", {}).get("inf_du", [])
+    return ProgramResult(
         x=x,
         solved=bool(stats["success"]),
-        said=str(stats["return_status"]),
+        message=str(stats["return_status"]),
         iterations=int(stats["iter_count"]),
-        objective=float(found["f"]),
         violation=_violation(program, found["g"]),
-        stationarity=_last(stats, "inf_du"),
+        stationarity=float(stationarity[-1]) if stationarity else float("nan"),
         build_seconds=built - begun,
         solve_seconds=perf_counter() - built,
     )
-
-
-def _settings(tolerance: float, iterations: int, off: float | None) -> dict[str, Any]:
-    ends = {"tol": tolerance, "acceptable_iter": 0, "mu_target": 0.1 * tolerance, "max_iter": iterations}
-    start = FAR if off is None else {**NEAR, "bound_push": off, "bound_frac": off}
-    return {**IPOPT, **ends, **start}
 
 
 def _violation(program: Program, rows: Any) -> float:
@@ -90,13 +83,8 @@ def _violation(program: Program, rows: Any) -> float:
     return float(np.maximum(program.lower - g, g - program.upper).max(initial=0.0))
 
 
-def _last(stats: dict[str, Any], name: str) -> float:
-    values = stats.get("iterations", {}).get(name, [])
-    return float(values[-1]) if values else float("nan")
-
-
-class _Watch(ca.Callback):
-    """Called by IPOPT in every iteration: writes a line to the folder, and stops IPOPT if a file there asks for it."""
+class _IterationCallback(ca.Callback):
+    """Called by IPOPT in every iteration: writes a line to the folder, and stops IPOPT if a file there requests it."""
 
     def __init__(self, program: Program, folder: Path) -> None:
         ca.Callback.__init__(self)
@@ -106,18 +94,6 @@ class _Watch(ca.Callback):
     def get_n_in(self) -> int:
         """Take all outputs of a solver."""
         return int(ca.nlpsol_n_out())
-
-    def get_n_out(self) -> int:
-        """Return whether to stop."""
-        return 1
-
-    def get_name_in(self, index: int) -> str:
-        """Name the solver's output."""
-        return str(ca.nlpsol_out(index))
-
-    def get_name_out(self, index: int) -> str:
-        """Name what is returned."""
-        return "stop"
 
     def get_sparsity_in(self, index: int) -> Any:
         """Give the size of an input; multipliers of parameters there are none."""

@@ -1,0 +1,149 @@
+"""What dynamic optimization minimizes: a cost integrated over the interval, and further terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from ..errors import InputError, explain, some
+from ..problem.costs import COSTS, Cost, counted_reserves, get_cost, reserve_weight
+from ..problem.problem import RedundancyProblem
+from .emg import EmgTracking
+from .mesh import Array
+from .nodes import Nodes, Unknowns, strength
+
+Quantity = Literal["excitation", "activation", "force", "largest"]
+#: Conditions on the activations at the first point; see :func:`osimopt.solve_dynamic`.
+Start = Literal["paid", "equal", "free"]
+
+EXCITATION_POWER = replace(
+    COSTS["activation_power"],
+    name="excitation_power",
+    formula="Σ eᵖ",
+    source="Dembia et al. (2020), PLoS Comput Biol 16(12), e1008493 (MocoControlGoal)",
+)
+DYNAMIC_COSTS = (EXCITATION_POWER.name, *COSTS)
+#: Weight of a first point that is no collocation point (Radau) and whose activations equal its excitations, as a share
+#: of its interval. Without it no term of the objective determines them.
+FIRST = 0.01
+
+
+@dataclass(frozen=True)
+class DynamicCost:
+    """∫ Σ w (c x)^p dt + ∫ S Σ |u|^p dt over muscles and reserves, with c and S of the static cost.
+
+    x is the ``quantity``: excitation, activation, or normalised tendon ``force`` (compliant tendons). ``largest`` is
+    ∫ max w a dt.
+    """
+
+    static: Cost
+    quantity: Quantity
+
+    @property
+    def exponent(self) -> float:
+        """p; 1 of the largest activation."""
+        return 1.0 if self.quantity == "largest" else self.static.exponent
+
+    def weights(self, problem: RedundancyProblem) -> tuple[Array, Array]:
+        """W c^p (N, M) of the muscles and S (N,) of the reserves."""
+        if self.quantity == "force":
+            problem = replace(problem, max_force=np.broadcast_to(strength(problem), problem.max_force.shape))
+        scale = self.static.scale(problem)
+        return problem.weights * scale**self.exponent, reserve_weight(scale, self.exponent)
+
+
+def dynamic_cost(cost: str, exponent: float, tendon: str) -> DynamicCost:
+    """Look up a cost by name: ``excitation_power`` or a cost of static optimization.
+
+    Raises
+    ------
+    InputError
+        Unknown name, or an exponent that this cost does not have.
+    """
+    if not isinstance(cost, str) or cost not in DYNAMIC_COSTS:
+        raise InputError(explain(f"a cost among {some(DYNAMIC_COSTS, 10)}", repr(cost), "Choose one of them."))
+    if cost == EXCITATION_POWER.name:
+        power = get_cost("activation_power", exponent)
+        named = replace(EXCITATION_POWER, exponent=power.exponent, formula=power.formula.replace("a", "e"))
+        return DynamicCost(named, "excitation")
+    static = get_cost(cost, exponent)
+    if np.isinf(static.exponent):
+        return DynamicCost(static, "largest")
+    of_force = tendon == "compliant" and cost != "activation_power"
+    return DynamicCost(static, "force" if of_force else "activation")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Options of :func:`osimopt.solve_dynamic` that define the objective and the constraints."""
+
+    cost: DynamicCost
+    derivative_penalty: float = 0.01
+    initial_activation: Start = "paid"
+    periodic: bool | Mapping[str, str] = False
+    emg: EmgTracking | None = None
+
+    @property
+    def pays(self) -> bool:
+        """Whether the cost includes the initial activations; periodic ones follow from the last point."""
+        return self.initial_activation == "paid" and not self.periodic
+
+    def follower(self, problem: RedundancyProblem) -> list[int]:
+        """(M,) index of the muscle whose state at the end equals this muscle's state at the start, where periodic."""
+        mapping = self.periodic if isinstance(self.periodic, Mapping) else {}
+        return [problem.muscles.index(mapping.get(name, name)) for name in problem.muscles]
+
+
+def cost_weights(nodes: Nodes, conditions: Conditions) -> Array:
+    """(N,) quadrature weights of the minimized cost."""
+    weights = nodes.mesh.quadrature.copy()
+    if conditions.initial_activation == "equal" and weights[0] == 0.0:
+        weights[0] = FIRST * nodes.mesh.durations[0]
+    return weights
+
+
+def start_weights(nodes: Nodes, conditions: Conditions) -> tuple[Array, float]:
+    """Weights of the initial point beside the integral: (M,) of the muscles, and of the reserves.
+
+    The weight of a muscle is its deactivation time constant, the time by which activation outlasts excitation.
+    Reserves have the mean, as they would otherwise replace the muscles at the initial point.
+    """
+    muscles, reserves = conditions.cost.weights(nodes.problem)
+    deactivation = nodes.dynamics[1]
+    mean = float(deactivation.mean())
+    return deactivation * muscles[0], mean if conditions.cost.quantity == "largest" else mean * float(reserves[0])
+
+
+def start_cost(nodes: Nodes, conditions: Conditions, unknowns: Unknowns) -> float:
+    """Term of the objective for the initial activations."""
+    if not conditions.pays:
+        return 0.0
+    muscles, reserves = start_weights(nodes, conditions)
+    if conditions.cost.quantity == "largest":
+        return reserves * float(integrands(nodes, conditions, unknowns)["largest"][0])
+    power = conditions.cost.exponent
+    return float(muscles @ unknowns.activation[0] ** power + reserves * np.sum(np.abs(unknowns.reserve[0]) ** power))
+
+
+def integrands(nodes: Nodes, conditions: Conditions, unknowns: Unknowns) -> dict[str, Array]:
+    """Integrand (N,) of each term of the objective, with the term's weight in the sum."""
+    cost, problem = conditions.cost, nodes.problem
+    muscles, reserves = cost.weights(problem)
+    terms: dict[str, Array] = {}
+    if cost.quantity == "largest":
+        loads = np.abs(unknowns.reserve[:, counted_reserves(problem)])
+        terms["largest"] = np.max(np.hstack([problem.weights * unknowns.activation, loads]), axis=1, initial=0.0)
+    else:
+        terms["muscles"] = np.sum(muscles * getattr(unknowns, cost.quantity) ** cost.exponent, axis=1)
+        terms["reserves"] = reserves * np.sum(np.abs(unknowns.reserve) ** cost.exponent, axis=1)
+    if nodes.fiber is not None and conditions.derivative_penalty > 0.0:
+        terms["derivative_penalty"] = conditions.derivative_penalty * np.sum(unknowns.force_rate**2, axis=1)
+    if (emg := conditions.emg) is not None and emg.weight > 0.0:
+        muscles_followed, channels = emg.rows(problem.muscles)
+        measured = emg.at(nodes.mesh.time)[:, channels] * unknowns.scale[channels]
+        missed = measured - unknowns.excitation[:, muscles_followed]
+        terms["emg_tracking"] = emg.weight * np.sum(missed**2, axis=1)
+    return terms
