@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from osimopt.adapters.joint_ranges import tell_outside
 from osimopt.adapters.model import Model, read_model
 from osimopt.adapters.motion import read_motion
+from osimopt.adapters.units import describe_outside
 from osimopt.errors import InputError
 from osimopt.files.storage import read_table, write_table
 from osimopt.problem.arrays import Coordinate, Kinematics
@@ -339,12 +339,12 @@ def test_a_clamped_joint_has_no_slack(two_leg, ranged) -> None:
 def test_ranges_that_say_nothing() -> None:
     far = np.array([-50.0, 50.0])
     coordinate = Coordinate("turn", "hinge", "free", True, 0.0, (-10.0, 10.0))
-    assert tell_outside(coordinate, far) == ""
-    assert tell_outside(replace(coordinate, range=(-np.inf, np.inf)), far) == ""
-    assert tell_outside(replace(coordinate, range=(-1.0, 1.0), floating=True), far) == ""
+    assert describe_outside(coordinate, far) == ""
+    assert describe_outside(replace(coordinate, range=(-np.inf, np.inf)), far) == ""
+    assert describe_outside(replace(coordinate, range=(-1.0, 1.0), floating=True), far) == ""
     slider = replace(coordinate, rotational=False, range=(-0.1, 0.1))
-    assert tell_outside(slider, np.array([0.109, 0.05])) == ""
-    assert tell_outside(slider, np.array([0.13, 0.05])) == "turn by up to 0.03 m in 1 of 2 (range -0.1 to 0.1)"
+    assert describe_outside(slider, np.array([0.109, 0.05])) == ""
+    assert describe_outside(slider, np.array([0.13, 0.05])) == "turn by up to 0.03 m in 1 of 2 (range -0.1 to 0.1)"
 
 
 def test_lowpass_filters_free_coordinates_before_the_rest_follows(two_leg, model, plain) -> None:
