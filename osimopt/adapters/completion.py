@@ -53,7 +53,8 @@ def _rates(model: Model, value: Array, speed: Array, change: Array) -> tuple[Arr
             joints.setdefault(coordinate.joint, set()).add(coordinate.kind)
     if wrong := [joint for joint, kinds in joints.items() if len(kinds) > 1]:
         fix = "Their speeds are shared by all their coordinates: leave the speeds out."
-        raise InputError(explain("joints with speeds of their own wholly free", some(wrong), fix, model.path))
+        expected = "only free coordinates in joints with speeds of their own"
+        raise InputError(explain(expected, f"others in {some(wrong)}", fix, model.path))
     found: tuple[Array, Array] = model.run("state:rates_of", value, speed, change)
     return found
 

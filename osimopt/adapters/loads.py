@@ -79,7 +79,7 @@ class ExternalLoads:
         return path
 
     def forget(self, time: Array) -> None:
-        """Remove what ``at`` wrote."""
+        """Remove the file that ``at`` wrote."""
         self._sampled_path(time).unlink(missing_ok=True)
 
     def _sampled_path(self, time: Array) -> Path:

@@ -83,7 +83,7 @@ def identify(
     Parameters
     ----------
     model
-        Path of an .osim file, or a live ``opensim.Model`` (handed over by its own ``printToXML``).
+        Path of an .osim file, or a live ``opensim.Model`` (written by its ``printToXML``).
     weld
         Names of joints to weld: their coordinates are locked at the model's defaults.
     external_loads
@@ -177,8 +177,8 @@ def _drop_ignored(path: Path) -> None:
     """Remove the property that OpenSim writes for De Groote's muscles and then refuses to read."""
     document = ElementTree.parse(path)
     muscles = list(document.iter("DeGrooteFregly2016Muscle"))
-    ignored = [(muscle, own) for muscle in muscles for own in muscle.findall("optimal_force")]
-    for muscle, own in ignored:
-        muscle.remove(own)
+    ignored = [(muscle, element) for muscle in muscles for element in muscle.findall("optimal_force")]
+    for muscle, element in ignored:
+        muscle.remove(element)
     if ignored:
         document.write(path, encoding="utf-8", xml_declaration=True)

@@ -28,8 +28,9 @@ HOLE = 3.0
 
 def read_motion_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read a motion file; columns of coordinates carry their plain names, times increase, units are the file's."""
-    table = read_series(path)
-    return table.set_axis(_coordinate_labels(list(table.columns)), axis="columns")
+    table = read_series(path)  # /jointset/hip_r/hip_flexion_r/value is hip_flexion_r; other state labels stay
+    names = [label.split("/")[-2] if label.endswith("/value") else label for label in table.columns]
+    return table.set_axis(names, axis="columns")
 
 
 def read_motion(
@@ -116,8 +117,8 @@ def _warn_of_times(time: Array, keep: slice, lowpass_hz: float | None, path: obj
         widest = max(holes, key=lambda row: step[row])
         warn(
             f"{path}: {len(holes)} {'hole' if len(holes) == 1 else 'holes'} in the sampling, the widest from "
-            f"{time[widest]:g} to {time[widest + 1]:g} s where steps are {usual:g} s; what a spline puts there was not "
-            "measured, and speeds and accelerations beside it follow that.",
+            f"{time[widest]:g} to {time[widest + 1]:g} s where steps are {usual:g} s; values there are interpolated by "
+            "a spline, and speeds and accelerations near it depend on them.",
             stacklevel=4,
         )
     if lowpass_hz is not None and np.abs(step - step.mean()).max() > signals.UNIFORM_TOLERANCE * step.mean():
@@ -138,11 +139,6 @@ def _warn_of_time_range(time: Array, keep: slice, time_range: tuple[float, float
             f"{time[keep.start]:g} to {time[keep.stop - 1]:g} s were used.",
             stacklevel=4,
         )
-
-
-def _coordinate_labels(labels: list[str]) -> list[str]:
-    """``/jointset/hip_r/hip_flexion_r/value`` is hip_flexion_r; other state labels stay as they are."""
-    return [label.split("/")[-2] if label.endswith("/value") else label for label in labels]
 
 
 def _select_columns(table: pd.DataFrame, model: Model, path: object) -> pd.DataFrame:

@@ -106,7 +106,7 @@ def join_muscles(parts: Sequence[MuscleGeometry], muscles: Sequence[str]) -> Mus
     number = {name: index for index, name in enumerate(muscles)}
     columns = [np.array([number[name] for name in part.muscles], dtype=np.intp) for part in parts]
     coordinate = np.concatenate([part.pair_coordinate for part in parts])
-    muscle = np.concatenate([own[part.pair_muscle] for part, own in zip(parts, columns, strict=True)])
+    muscle = np.concatenate([column[part.pair_muscle] for part, column in zip(parts, columns, strict=True)])
     order, place = np.lexsort((muscle, coordinate)), np.argsort(np.concatenate(columns))
     arms, length, speed = (
         np.concatenate([np.asarray(getattr(part, name)) for part in parts], axis=1)

@@ -89,29 +89,22 @@ class _Properties:
         whole = self.path.parent / names
         return (whole,) if whole.is_file() else tuple(self._existing(tag, name) for name in names.split())
 
-    def number(self, tag: str, default: float) -> float:
-        """A finite number."""
-        value = self.time(tag, default)
-        if math.isinf(value):
-            raise self.wrong(tag, "a finite number", self.text(tag), "Correct it.")
-        return value
-
-    def time(self, tag: str, default: float) -> float:
-        """A number that may be infinite: before or after every frame."""
+    def number(self, tag: str, default: float, infinite: bool = False) -> float:
+        """A number, finite unless it may be ``infinite``: a time before or after every frame."""
         text = self.text(tag) or str(default)
         try:
             value = float(text)
         except ValueError:
             value = math.nan
-        if math.isnan(value):
-            raise self.wrong(tag, "a number", text, "Correct it.")
+        if math.isnan(value) or (math.isinf(value) and not infinite):
+            raise self.wrong(tag, "a number" if math.isnan(value) else "a finite number", text, "Correct it.")
         return value
 
-    def count(self, tag: str, default: int, least: int) -> int:
-        """A whole number."""
-        value = self.time(tag, default)
-        if not value.is_integer() or value < least:
-            raise self.wrong(tag, f"a whole number of at least {least}", self.text(tag), "Correct it.")
+    def count(self, tag: str, default: int) -> int:
+        """A whole number of at least 1."""
+        value = self.number(tag, default, infinite=True)
+        if not value.is_integer() or value < 1:
+            raise self.wrong(tag, "a whole number of at least 1", self.text(tag), "Correct it.")
         return int(value)
 
     def flag(self, tag: str, default: bool) -> bool:
@@ -174,12 +167,12 @@ def read_setup(path: str | os.PathLike[str]) -> Setup:
         speeds=speeds,
         external_loads=tool.file("external_loads_file"),
         lowpass_hz=lowpass,
-        start=tool.time("initial_time", 0.0),
-        end=tool.time("final_time", 1.0),
-        step_interval=analysis.count("step_interval", 1, 1),
+        start=tool.number("initial_time", 0.0, infinite=True),
+        end=tool.number("final_time", 1.0, infinite=True),
+        step_interval=analysis.count("step_interval", 1),
         exponent=analysis.number("activation_exponent", 2.0),
         muscle_physiology=analysis.flag("use_muscle_physiology", True),
-        precision=tool.count("output_precision", 8, 1),
+        precision=tool.count("output_precision", 8),
         results=(path.parent / (tool.text("results_directory") or ".")).resolve(),
         unused={tag: text for tag in UNUSED for one in (tool, analysis) if (text := one.text(tag))},
         skipped=tuple(skipped),

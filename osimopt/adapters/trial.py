@@ -210,17 +210,17 @@ class Trial:
         muscles = self.model.description.muscles
         length, speed = np.asarray(geometry.length), np.asarray(geometry.lengthening_speed)
         by_model = self._model_gains
-        own = np.setdiff1d(np.arange(len(muscles.names)), by_model)
+        others = np.setdiff1d(np.arange(len(muscles.names)), by_model)
         gain, passive = np.empty(length.shape), np.zeros(length.shape)
         gain[:, by_model] = extracted.max_force
         if self.gain == "isometric":
             gain[:] = muscles.max_isometric_force
         else:
             pennation: Any = self.gain
-            gain[:, own] = rigid_tendon_gain(muscles.select(own), length[:, own], speed[:, own], pennation)
+            gain[:, others] = rigid_tendon_gain(muscles.select(others), length[:, others], speed[:, others], pennation)
         if self.passive_force:
             passive[:, by_model] = extracted.passive_force
-            passive[:, own] = rigid_tendon_passive(muscles.select(own), length[:, own])
+            passive[:, others] = rigid_tendon_passive(muscles.select(others), length[:, others])
         return gain, passive
 
     def _check(self, motion: Kinematics, geometry: MuscleGeometry, gain: Array, target: Array | None) -> None:

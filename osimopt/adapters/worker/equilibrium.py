@@ -35,9 +35,9 @@ def strengths(key: ModelKey, coordinate: int, values: Array, pose: Array) -> tup
     only = np.arange(len(pairs.spanned)) == row
     plan = make_plan(pairs.spanned & only[:, None], pairs.probed)
     arms, forces = np.zeros((len(postures), len(session.muscles))), []
-    for posture, own in zip(postures, arms, strict=True):
+    for posture, row_of_arms in zip(postures, arms, strict=True):
         assume(session, posture)
-        own[acting] = moment_arms(session, jacobian(session, posture)[:, session.free()], plan)[row, acting]
+        row_of_arms[acting] = moment_arms(session, jacobian(session, posture)[:, session.free()], plan)[row, acting]
         set_speed(session, np.zeros(len(posture)))
         forces.append([_forces(session, muscle) for muscle in session.muscles])
     columns = dict(zip(FORCES, np.moveaxis(np.array(forces), 2, 0), strict=True))

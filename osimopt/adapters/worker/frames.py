@@ -9,7 +9,7 @@ import opensim
 
 from ...problem.arrays import Array, Kinematics
 from ..messages import ForceRecord, FrameArrays, ModelKey, Pairs, Wanted
-from .geometry import make_plan, moment_arms
+from .geometry import lengthening_speeds, make_plan, moment_arms, muscle_lengths
 from .session import Session, load, warnings_since
 from .state import net_force, set_posture, set_speed, to_speeds
 
@@ -26,7 +26,9 @@ def extract(key: ModelKey, motion: Kinematics, pairs: Pairs, wanted: Wanted) -> 
     plan = make_plan(pairs.spanned, pairs.probed)
     fixed, changing = _split_effects(session)
     turning = {index for joint in session.turning for index in joint}
-    constant = not changing and all(coordinate in free and coordinate not in turning for _, coordinate, _ in fixed)
+    constant = not changing and all(
+        coordinate in free and coordinate not in turning for coordinate, _ in fixed.values()
+    )
     rows: dict[str, list[Any]] = {}
     unexplained: set[str] = set()
     for frame, (speed, acceleration) in enumerate(zip(motion.speed, motion.acceleration, strict=True)):
@@ -37,10 +39,10 @@ def extract(key: ModelKey, motion: Kinematics, pairs: Pairs, wanted: Wanted) -> 
             arms = row["moment_arms"] = moment_arms(session, to_free, plan)[pairs.coordinate, pairs.muscle]
         set_speed(session, speed)
         if wanted.muscles:
-            row["length"] = [session.muscles[muscle].getLength(session.state) for muscle in wanted.muscles]
+            row["length"] = muscle_lengths(session, wanted.muscles)
             explained = _explained(pairs, arms, speed[free], len(session.muscles))
-            asked = wanted.muscles if driven else pairs.probed
-            row["lengthening_speed"] = _lengthening_speeds(session, explained, asked)[list(wanted.muscles)]
+            by_model = wanted.muscles if driven else pairs.probed
+            row["lengthening_speed"] = _lengthening_speeds(session, explained, by_model)[list(wanted.muscles)]
             if frame % CHECK_EVERY == 0 and not driven:
                 known = np.setdiff1d(wanted.muscles, pairs.probed)
                 unexplained |= _unexplained(session, explained, speed[free], known)
@@ -51,7 +53,10 @@ def extract(key: ModelKey, motion: Kinematics, pairs: Pairs, wanted: Wanted) -> 
             target = net_force(session, acceleration)
             row["generalized_force"] = to_free.T @ target
         if frame == 0 or not constant:
-            row["effect"] = _effects(session, to_free, acceleration, fixed, changing, target)
+            row["effect"] = _effects(session, to_free, fixed)
+            for column in changing:
+                effect = target - _net_force_with(session, session.actuators[column], acceleration)
+                row["effect"][:, column] = to_free.T @ effect
         for name, values in row.items():
             rows.setdefault(name, []).append(values)
     arrays = {name: np.array(values, dtype=float) for name, values in rows.items()}
@@ -71,11 +76,10 @@ def _explained(pairs: Pairs, arms: Array, speed: Array, muscles: int) -> Array:
     return np.asarray(-np.bincount(pairs.muscle, arms * speed[pairs.coordinate], muscles), dtype=float)
 
 
-def _lengthening_speeds(session: Session, explained: Array, asked: Any) -> Array:
-    """Lengthening speeds (M,): those of OpenSim for the muscles ``asked``, those by moment arms for the others."""
+def _lengthening_speeds(session: Session, explained: Array, by_model: Any) -> Array:
+    """Lengthening speeds (M,): those of OpenSim for the muscles ``by_model``, those by moment arms for others."""
     speeds = explained.copy()
-    for muscle in asked:
-        speeds[muscle] = session.muscles[muscle].getLengtheningSpeed(session.state)
+    speeds[np.array(by_model, dtype=np.intp)] = lengthening_speeds(session, by_model)
     return speeds
 
 
@@ -100,42 +104,33 @@ def _passive_forces(session: Session, muscles: tuple[int, ...]) -> list[float]:
     return [session.muscles[m].getPassiveFiberForceAlongTendon(session.state) for m in muscles]
 
 
-def _split_effects(session: Session) -> tuple[list[tuple[int, int, float]], list[int]]:
-    """Actuators on a coordinate, as (column, coordinate, optimal force), and those whose effect depends on posture."""
+def _split_effects(session: Session) -> tuple[dict[int, tuple[int, float]], list[int]]:
+    """Coordinate and optimal force of the actuators on one, by column, and those whose effect depends on posture."""
     names = [coordinate.getName() for coordinate in session.coordinates]
-    fixed, changing = [], []
+    fixed, changing = {}, []
     for column, actuator in enumerate(session.actuators):
         if on_coordinate := opensim.CoordinateActuator.safeDownCast(actuator):
-            coordinate = names.index(on_coordinate.getCoordinate().getName())
-            fixed.append((column, coordinate, actuator.getOptimalForce()))
+            fixed[column] = names.index(on_coordinate.getCoordinate().getName()), actuator.getOptimalForce()
         else:
             changing.append(column)
     return fixed, changing
 
 
-def _effects(
-    session: Session,
-    to_free: Array,
-    acceleration: Array,
-    fixed: list[tuple[int, int, float]],
-    changing: list[int],
-    target: Array,
-) -> Array:
-    """Generalized force (D, K) that each scalar actuator produces per unit of control.
-
-    One on a coordinate acts with its optimal force on the coordinate's speed. Any other (torque, point, path) is
-    switched on alone in the inverse dynamics, because its effect depends on the posture.
-    """
+def _effects(session: Session, to_free: Array, fixed: dict[int, tuple[int, float]]) -> Array:
+    """Generalized force (D, K) per unit control of actuators on coordinates: their optimal force on its speed."""
     effect = np.zeros((to_free.shape[1], len(session.actuators)))
     speeds = to_speeds(session, to_free)
-    for column, coordinate, optimal_force in fixed:
+    for column, (coordinate, optimal_force) in fixed.items():
         effect[:, column] = optimal_force * speeds[coordinate]
-    for column in changing:
-        actuator = session.actuators[column]
-        actuator.setOverrideActuation(session.state, actuator.getOptimalForce())
-        effect[:, column] = to_free.T @ (target - net_force(session, acceleration))
-        actuator.setOverrideActuation(session.state, 0.0)
     return effect
+
+
+def _net_force_with(session: Session, actuator: Any, acceleration: Array) -> Array:
+    """Inverse dynamics (N,) with a torque, point or path actuator at control 1: its effect depends on the posture."""
+    actuator.setOverrideActuation(session.state, actuator.getOptimalForce())
+    force = net_force(session, acceleration)
+    actuator.setOverrideActuation(session.state, 0.0)
+    return force
 
 
 def force_records(key: ModelKey, motion: Kinematics) -> list[ForceRecord]:

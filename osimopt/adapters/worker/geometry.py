@@ -67,15 +67,25 @@ def _arms_in(session: Session, postures: Array, muscles: Sequence[int]) -> tuple
     doubtful = np.array([muscle for muscle in muscles if winding(session.muscles[muscle])], dtype=np.intp)
     probed = {int(muscle) for muscle in doubtful if wraps(session.muscles[muscle]) > 1}
     arms = np.zeros((len(postures), *spanned.shape))
-    for posture, own in zip(postures, arms, strict=True):
+    for posture, arm in zip(postures, arms, strict=True):
         assume(session, posture)
         to_free = jacobian(session, posture)[:, session.free()]
-        own[:] = moment_arms(session, to_free, plan)
+        arm[:] = moment_arms(session, to_free, plan)
         for muscle, tension in tension_arms(session, to_free, doubtful).items():
-            if muscle in probed or np.abs(tension - own[:, muscle]).max() > FORCE_BASED:
+            if muscle in probed or np.abs(tension - arm[:, muscle]).max() > FORCE_BASED:
                 probed.add(muscle)
-                own[:, muscle] = tension
+                arm[:, muscle] = tension
     return arms, spanned, np.array(sorted(probed), dtype=np.intp)
+
+
+def muscle_lengths(session: Session, muscles: Sequence[int] | Index) -> Array:
+    """Lengths (m) of some muscles, in the posture that is set."""
+    return np.array([session.muscles[muscle].getLength(session.state) for muscle in muscles])
+
+
+def lengthening_speeds(session: Session, muscles: Sequence[int] | Index) -> Array:
+    """Lengthening speeds (m) of some muscles, at the posture and the speeds that are set."""
+    return np.array([session.muscles[muscle].getLengtheningSpeed(session.state) for muscle in muscles])
 
 
 def make_plan(spanned: Mask, probed: Index) -> ArmPlan:
@@ -101,8 +111,8 @@ def moment_arms(session: Session, to_free: Array, plan: ArmPlan) -> Array:
     arms = np.zeros(plan.spanned.shape)
     for rows, muscles in plan.groups:
         set_speed(session, to_free[:, rows].sum(axis=1))
-        others = [muscle for muscle in muscles.tolist() if muscle not in by_tension]
-        arms[np.ix_(rows, others)] = [-session.muscles[muscle].getLengtheningSpeed(session.state) for muscle in others]
+        others = np.array([muscle for muscle in muscles if int(muscle) not in by_tension], dtype=np.intp)
+        arms[np.ix_(rows, others)] = -lengthening_speeds(session, others)
     arms[~plan.spanned] = 0.0
     for muscle, arm in by_tension.items():
         arms[:, muscle] = arm
@@ -137,11 +147,11 @@ def _inconsistent(session: Session, spanned: Mask, postures: Array, arms: Array)
     return warnings
 
 
-def length_slopes(session: Session, posture: Array, asked: Mask) -> Array:
-    """(D, M) ∂l/∂q by central differences where asked, coupled coordinates following; zero elsewhere."""
-    slopes = np.zeros(asked.shape)
+def length_slopes(session: Session, posture: Array, pairs: Mask) -> Array:
+    """(D, M) ∂l/∂q by central differences for these pairs, coupled coordinates following; zero elsewhere."""
+    slopes = np.zeros(pairs.shape)
     for row, index in enumerate(session.free()):
-        muscles = np.flatnonzero(asked[row])
+        muscles = np.flatnonzero(pairs[row])
         if not muscles.size:
             continue
         lengths = []
@@ -149,6 +159,6 @@ def length_slopes(session: Session, posture: Array, asked: Mask) -> Array:
             moved = posture.copy()
             moved[index] += step
             assume(session, moved)
-            lengths.append(np.array([session.muscles[muscle].getLength(session.state) for muscle in muscles]))
+            lengths.append(muscle_lengths(session, muscles))
         slopes[row, muscles] = (lengths[0] - lengths[1]) / (2.0 * STEP)
     return slopes

@@ -32,12 +32,12 @@ def spans(session: Session) -> Mask:
             everywhere = set(names).intersection(*reached)
             moving = _moving(winding)
             _refuse_turning(session, component, moving)
-            own = set().union(*reached) - everywhere | moving
+            driving = set().union(*reached) - everywhere | moving
         else:
             given = opensim.FunctionBasedPath.safeDownCast(path)
             paths = given.getProperty_coordinate_paths()
-            own = {paths.getValue(i).split("/")[-1] for i in range(paths.size())}
-        spanned[:, muscle] = [name in own for name in names]
+            driving = {paths.getValue(i).split("/")[-1] for i in range(paths.size())}
+        spanned[:, muscle] = [name in driving for name in names]
     for coupler in reversed(session.couplers):
         spanned[list(coupler.independents)] |= spanned[coupler.dependent]
     return np.asarray(spanned[session.free()])
@@ -169,9 +169,9 @@ def _cross(a: Array, b: Array) -> Array:
 
 def _origins(session: Session, body: Index) -> Array:
     """Origins (P, 3) of mobilized bodies in ground."""
-    own = _bodies_by_index(session)
+    bodies = _bodies_by_index(session)
     used = set(body.tolist()) - {0}
-    places = {0: np.zeros(3), **{i: own[i].getPositionInGround(session.state).to_numpy() for i in used}}
+    places = {0: np.zeros(3), **{i: bodies[i].getPositionInGround(session.state).to_numpy() for i in used}}
     return np.array([places[index] for index in body.tolist()])
 
 
@@ -181,7 +181,7 @@ def _bodies_by_index(session: Session) -> dict[int, Any]:
 
 
 def _waypoints(session: Session, muscle: Any) -> list[tuple[int, Array, Array, Any]]:
-    """By point of the path: body, place for the direction of pull, place where it applies (in ground), own motion."""
+    """By point of the path: body, place for the direction of pull, place where it applies (in ground), its motion."""
     state = session.state
     current = muscle.getGeometryPath().getCurrentPath(state)
     path = [current.get(index) for index in range(current.getSize())]

@@ -8,7 +8,7 @@ import opensim
 from ...polynomial.samples import Jump, Samples, Survey
 from ...problem.arrays import Array, Index
 from ..messages import Mask, ModelKey
-from .geometry import ArmPlan, make_plan, moment_arms
+from .geometry import ArmPlan, lengthening_speeds, make_plan, moment_arms, muscle_lengths
 from .paths import winding
 from .session import Session, load
 from .state import assume, follow, jacobian, set_speed
@@ -19,7 +19,7 @@ STEP = 1e-3
 #: m; slopes ahead and behind that differ by more straddle a place where the path snaps: nothing is compared there.
 STRADDLES = 5e-3
 #: m; departure of the length from its neighbours' trend, or jump of the slope, beyond which a place is searched.
-LENGTH_JUMP, ARM_JUMP = 1e-4, 1e-3
+LIMITS = np.array([1e-4, 1e-3])
 #: Bisections that decide whether a jump is one: they shrink a smooth change by 64.
 BISECTIONS = 6
 
@@ -60,7 +60,7 @@ def sample(key: ModelKey, postures: Array, spans: Mask) -> Samples:
     mismatch = np.zeros(len(everyone))
     for frame, posture in enumerate(postures):
         posture = assume(session, posture)
-        lengths[frame] = _lengths(session, everyone)
+        lengths[frame] = muscle_lengths(session, everyone)
         slope = np.where(spans, -moment_arms(session, jacobian(session, posture), plan), 0.0)
         slopes[frame] = slope[spans]
         sides = _slopes_by_length(session, posture, plan, compared, lengths[frame])
@@ -101,7 +101,7 @@ def find_jumps(key: ModelKey, postures: Array, coordinate: int, muscles: Index, 
         lines = np.array([_probe(session, posture, coordinate, step, muscles) for step in steps])
         rise = np.diff(lines, axis=0)
         around = np.concatenate([rise[1:2], rise, rise[-2:-1]])
-        beyond = np.abs(rise - 0.5 * (around[:-2] + around[2:])) > np.array([LENGTH_JUMP, ARM_JUMP])[:, None]
+        beyond = np.abs(rise - 0.5 * (around[:-2] + around[2:])) > LIMITS[:, None]
         odd = beyond.any(axis=1)
         for column, muscle in enumerate(muscles):
             jumps = [
@@ -120,23 +120,18 @@ def _close_in(session: Session, posture: Array, coordinate: int, muscle: int, lo
     for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
         at[middle] = _probe(session, posture, coordinate, middle, only)[:, 0]
-        left, right = _size(at[low], at[middle], middle - low), _size(at[middle], at[high], high - middle)
-        low, high = (low, middle) if left > right else (middle, high)
+        left, right = _changes(at[low], at[middle], middle - low), _changes(at[middle], at[high], high - middle)
+        low, high = (low, middle) if (left / LIMITS).sum() > (right / LIMITS).sum() else (middle, high)
     length, arm = _changes(at[low], at[high], high - low)
-    if length > LENGTH_JUMP or arm > ARM_JUMP:
+    if length > LIMITS[0] or arm > LIMITS[1]:
         return Jump(muscle, coordinate, 0.5 * (low + high), float(length), float(arm), posture)
     return None
 
 
 def _changes(before: Array, after: Array, step: float) -> Array:
-    """Change of the length that the smaller of the slopes does not explain, and change of the slope."""
-    explained = np.abs(np.array([before[1], after[1]])).max() * step
+    """Change of the length that the larger of the slopes does not explain, and change of the slope."""
+    explained = np.abs([before[1], after[1]]).max() * step
     return np.array([max(abs(after[0] - before[0]) - explained, 0.0), abs(after[1] - before[1])])
-
-
-def _size(before: Array, after: Array, step: float) -> float:
-    length, arm = _changes(before, after, step)
-    return float(length / LENGTH_JUMP + arm / ARM_JUMP)
 
 
 def _probe(session: Session, posture: Array, coordinate: int, value: float, muscles: Index) -> Array:
@@ -144,17 +139,8 @@ def _probe(session: Session, posture: Array, coordinate: int, value: float, musc
     moved = posture.copy()
     moved[coordinate] = value
     moved = assume(session, moved)
-    return np.array([_lengths(session, muscles), _speeds(session, jacobian(session, moved)[:, coordinate], muscles)])
-
-
-def _lengths(session: Session, muscles: Index) -> Array:
-    return np.array([session.muscles[muscle].getLength(session.state) for muscle in muscles])
-
-
-def _speeds(session: Session, rate: Array, muscles: Index) -> Array:
-    """Lengthening speeds at these rates (N,) of the coordinates, in the posture that is set."""
-    set_speed(session, rate)
-    return np.array([session.muscles[muscle].getLengtheningSpeed(session.state) for muscle in muscles])
+    set_speed(session, jacobian(session, moved)[:, coordinate])
+    return np.array([muscle_lengths(session, muscles), lengthening_speeds(session, muscles)])
 
 
 def _nearby(session: Session, posture: Array, coordinates: Index, step: float, muscles: Index) -> Array:
@@ -166,7 +152,7 @@ def _nearby(session: Session, posture: Array, coordinates: Index, step: float, m
     for index in changed:
         session.coordinates[index].setValue(session.state, float(moved[index]), False)
     session.model.realizePosition(session.state)
-    lengths = _lengths(session, muscles)
+    lengths = muscle_lengths(session, muscles)
     for index in changed:
         session.coordinates[index].setValue(session.state, float(posture[index]), False)
     return lengths

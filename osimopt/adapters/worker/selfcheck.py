@@ -35,7 +35,7 @@ POSE = 1e-5
 
 
 def check_frames(key: ModelKey, motion: Kinematics, claims: Claims, muscles: tuple[int, ...]) -> list[Difference]:
-    """Compare what was extracted at frames of a motion with OpenSim's single calls, of some muscles.
+    """Compare arrays extracted at frames of a motion with OpenSim's single calls, for some muscles.
 
     ``computeMomentArm`` takes 0.1 to 0.3 ms for a pair of muscle and coordinate, a muscle's first call 2 ms more.
     """
@@ -63,10 +63,10 @@ def check_derivatives(key: ModelKey, value: Array) -> tuple[list[str], list[str]
     coupled = {coupler.dependent for coupler in session.couplers}
     joints = []
     for joint in session.model.getJointList():
-        own = [i for i, c in enumerate(session.coordinates) if c.getJoint().getName() == joint.getName()]
-        own = [i for i in own if i not in coupled]
+        moved = [i for i, c in enumerate(session.coordinates) if c.getJoint().getName() == joint.getName()]
+        moved = [i for i in moved if i not in coupled]
         frame = joint.getChildFrame().findBaseFrame()
-        if own and np.median([_apart(session, frame, own, posture) for posture in value]) > POSE:
+        if moved and np.median([_apart(session, frame, moved, posture) for posture in value]) > POSE:
             joints.append(f"{joint.getConcreteClassName()} '{joint.getName()}'")
     return functions, joints
 
@@ -104,10 +104,10 @@ def _off(function: Any, size: int) -> bool:
     return bool(np.median(errors) > TOLERANCE)
 
 
-def _apart(session: Session, frame: Any, own: list[int], posture: Array) -> float:
+def _apart(session: Session, frame: Any, moved: list[int], posture: Array) -> float:
     """Largest difference of a body's velocity from the slope of its pose, its joint's coordinates moving at rate 1."""
     rate = np.zeros(len(posture))
-    rate[own] = 1.0
+    rate[moved] = 1.0
     poses = []
     for step in (STEP, -STEP):
         set_posture(session, 0.0, posture + step * rate)
@@ -119,8 +119,8 @@ def _apart(session: Session, frame: Any, own: list[int], posture: Array) -> floa
     turn, shift = (velocity.get(part).to_numpy() for part in (0, 1))
     (one, here), (other, there) = poses
     spin = (one - other) / (2.0 * STEP) @ _pose(frame, session.state)[0].T
-    moved = np.array([spin[2, 1] - spin[1, 2], spin[0, 2] - spin[2, 0], spin[1, 0] - spin[0, 1]]) / 2.0
-    return float(max(np.abs(turn - moved).max(), np.abs(shift - (here - there) / (2.0 * STEP)).max()))
+    turned = np.array([spin[2, 1] - spin[1, 2], spin[0, 2] - spin[2, 0], spin[1, 0] - spin[0, 1]]) / 2.0
+    return float(max(np.abs(turn - turned).max(), np.abs(shift - (here - there) / (2.0 * STEP)).max()))
 
 
 def _pose(frame: Any, state: Any) -> tuple[Array, Array]:
@@ -134,11 +134,11 @@ def check_slopes(key: ModelKey, value: Array, pairs: Pairs, moment_arms: Array) 
     """Largest difference (m) of moment arms (S, P) from −∂l/∂q in postures (S, N), by muscle."""
     session = load(key)
     doubtful = np.array([winding(muscle) for muscle in session.muscles])
-    asked, worst = pairs.spanned & doubtful, np.zeros(len(session.muscles))
-    for posture, own in zip(value, moment_arms, strict=True):
+    compared, worst = pairs.spanned & doubtful, np.zeros(len(session.muscles))
+    for posture, by_pair in zip(value, moment_arms, strict=True):
         arms = np.zeros(pairs.spanned.shape)
-        arms[pairs.coordinate, pairs.muscle] = own
-        off = np.where(asked, np.abs(arms + length_slopes(session, posture, asked)), 0.0)
+        arms[pairs.coordinate, pairs.muscle] = by_pair
+        off = np.where(compared, np.abs(arms + length_slopes(session, posture, compared)), 0.0)
         worst = np.fmax(worst, off.max(axis=0, initial=0.0))
     return {session.muscles[index].getName(): float(worst[index]) for index in np.flatnonzero(worst > 0.0)}
 
@@ -171,7 +171,7 @@ def _read_back(session: Session, motion: Kinematics, frame: int) -> list[Differe
     rate = session.state.getQDot().to_numpy()[session.place]
     off = {"coordinates": np.abs(value - motion.value[frame]), "rates": np.abs(rate - motion.speed[frame])}
     off["rates"] /= max(1.0, float(np.abs(motion.speed[frame]).max()))
-    return [_largest(kind, own, session.coordinates, frame) for kind, own in off.items()]
+    return [_largest(kind, sizes, session.coordinates, frame) for kind, sizes in off.items()]
 
 
 def _knows_moment_arms(session: Session) -> bool:
@@ -188,23 +188,23 @@ def _knows_moment_arms(session: Session) -> bool:
 def _arms(session: Session, pairs: Pairs, arms: Array, muscles: tuple[int, ...], frame: int) -> list[Difference]:
     """Against ``computeMomentArm``, of each muscle."""
     off, free = np.zeros(len(session.muscles)), session.free()
-    own_arms = {index for index in muscles if not pulls_within(session.muscles[index])}
-    asked: dict[int, list[int]] = {}
+    compared = {index for index in muscles if not pulls_within(session.muscles[index])}
+    by_row: dict[int, list[int]] = {}
     for pair, (row, muscle) in enumerate(zip(pairs.coordinate.tolist(), pairs.muscle.tolist(), strict=True)):
-        if muscle in own_arms:
-            asked.setdefault(row, []).append(pair)
-    for row, own in asked.items():
-        index = pairs.muscle[own]
+        if muscle in compared:
+            by_row.setdefault(row, []).append(pair)
+    for row, places in by_row.items():
+        index = pairs.muscle[places]
         single = _arms_about(session, free[row], [session.muscles[muscle] for muscle in index])
-        off[index] = np.maximum(off[index], np.abs(np.array(single) - arms[own]))
+        off[index] = np.maximum(off[index], np.abs(np.array(single) - arms[places]))
     return [
         Difference("moment arms", float(off[index]), session.muscles[index].getName(), frame)
-        for index in sorted({*pairs.muscle.tolist()} & own_arms)
+        for index in sorted({*pairs.muscle.tolist()} & compared)
     ]
 
 
 def _arms_about(session: Session, coordinate: int, muscles: list[Any]) -> list[float]:
-    """OpenSim's own moment arms of some muscles about a coordinate, in the posture set.
+    """Moment arms of some muscles about a coordinate by ``computeMomentArm``, in the posture set.
 
     ``computeMomentArm`` is about a speed; about a coordinate it is the sum over the speeds that its rate needs.
     """
@@ -220,8 +220,8 @@ def _gains(session: Session, gain: Array, muscles: tuple[int, ...], frame: int) 
     off = np.zeros(len(session.muscles))
     for index in muscles:
         muscle = session.muscles[index]
-        asked = muscle.calcInextensibleTendonActiveFiberForce(session.state, 1.0)
-        off[index] = abs(asked - gain[index]) / max(muscle.get_max_isometric_force(), 1e-12)
+        gain_of_opensim = muscle.calcInextensibleTendonActiveFiberForce(session.state, 1.0)
+        off[index] = abs(gain_of_opensim - gain[index]) / max(muscle.get_max_isometric_force(), 1e-12)
     return _largest("maximum forces", off, session.muscles, frame)
 
 
@@ -233,8 +233,8 @@ def _missed(session: Session, kind: str, acceleration: Array, applied: Array, fr
     model, state, matter = session.model, session.state, session.model.getMatterSubsystem()
     wanted = to_accelerations(session, acceleration)
     model.realizeDynamics(state)
-    size, own = len(wanted), model.getMobilityForces(state).to_numpy()
-    mobility = opensim.Vector.createFromMat(own + to_mobilities(session, applied))
+    size, acting = len(wanted), model.getMobilityForces(state).to_numpy()
+    mobility = opensim.Vector.createFromMat(acting + to_mobilities(session, applied))
     udot, bodies, missed = opensim.Vector(size, 0.0), opensim.VectorOfSpatialVec(), opensim.Vector(size, 0.0)
     try:
         matter.calcAcceleration(state, mobility, model.getRigidBodyForces(state), udot, bodies)

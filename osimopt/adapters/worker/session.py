@@ -257,9 +257,7 @@ def _couplers(parts: list[Any], state: Any, coordinates: list[Any], key: ModelKe
         coupler = opensim.CoordinateCouplerConstraint.safeDownCast(constraint)
         if coupler is None:
             got = f"{constraint.getConcreteClassName()} '{constraint.getName()}'"
-            fix = (
-                "Replace it by coupled coordinates, or set its isEnforced to false if the motion already satisfies it."
-            )
+            fix = "Replace it by coupled coordinates, or set isEnforced to false if the motion satisfies it."
             raise ModelError(explain("CoordinateCouplerConstraint as the only kind of constraint", got, fix, key.path))
         independent = coupler.getIndependentCoordinateNames()
         sources = tuple(names.index(independent.get(i)) for i in range(independent.getSize()))
