@@ -343,7 +343,7 @@ LOADS = [
         id="another trial's time",
     ),
     pytest.param(
-        lambda f: f.loads(change=cell(3, 1, np.nan)), [r"grf\.mot", "NaN in column 'ground_force_r_vy'"], id="NaN"
+        lambda f: f.loads(change=cell(3, 1, np.nan)), [r"grf\.mot", "NaN in 'ground_force_r_vy' at"], id="NaN"
     ),
     pytest.param(
         lambda f: f.loads(change=time_twice),

@@ -122,7 +122,7 @@ def test_states_come_before_coordinates(folder: Path) -> None:
     assert "low-pass" in skipped
 
 
-def test_what_is_skipped_is_said(folder: Path) -> None:
+def test_skipped_parts_are_recorded(folder: Path) -> None:
     tool = "<ControllerSet><objects><ControlSetController/></objects></ControllerSet>"
     setup = read(folder, document(tool, analyses="<Kinematics name='k'/>" + OPTIMIZATION))
     assert "Kinematics 'k'" in setup.skipped[0]

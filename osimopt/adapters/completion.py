@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from ..files.storage import read_series
 from ..problem.arrays import Array, Coordinate, Coupling, Kinematics
 from .loads import TIME_SLACK
 from .model import Model
+from .units import refuse_gaps
 
 #: rad, and rad/s; a coordinate that stays below this is at rest at zero.
 MOVED = 1e-6
@@ -68,10 +68,8 @@ def follow(model: Model, time: Array, value: Array, speed: Array, acceleration: 
     names = model.description.coordinate_names
     if not model.description.of_kind("coupled"):
         return Kinematics(time, names, value, speed, acceleration)
-    parts = list(_coupled(model, value, speed, acceleration, n_jobs))
-    value, speed, acceleration, slope = (np.concatenate([part[i] for part in parts]) for i in range(4))
-    dependent, independent = parts[0][4]
-    return Kinematics(time, names, value, speed, acceleration, Coupling(dependent, independent, slope))
+    value, speed, acceleration, slope, pairs = _coupled(model, value, speed, acceleration, n_jobs)
+    return Kinematics(time, names, value, speed, acceleration, Coupling(pairs[0], pairs[1], slope))
 
 
 def _refuse_rates(model: Model, slope: Array, given: Array, rate: Array) -> None:
@@ -102,13 +100,15 @@ def couple(model: Model, value: Array, n_jobs: int = 1) -> Array:
     if not model.description.of_kind("coupled"):
         return value
     still = np.zeros_like(value)
-    return np.concatenate([part[0] for part in _coupled(model, value, still, still, n_jobs)])
+    return np.asarray(_coupled(model, value, still, still, n_jobs)[0])
 
 
-def _coupled(model: Model, value: Array, speed: Array, acceleration: Array, n_jobs: int) -> Iterator[Any]:
+def _coupled(model: Model, value: Array, speed: Array, acceleration: Array, n_jobs: int) -> tuple[Any, ...]:
+    """Values, speeds, accelerations (T, N) by the couplers, slopes (T, P), and pairs; see ``worker.state.couple``."""
     chunks = (slice(start, start + CHUNK) for start in range(0, len(value), CHUNK))
     calls = ((value[chunk], speed[chunk], acceleration[chunk]) for chunk in chunks)
-    return model.run_many("state:couple", calls, n_jobs)
+    parts = list(model.run_many("state:couple", calls, n_jobs))
+    return *(np.concatenate([part[i] for part in parts]) for i in range(4)), parts[0][4]
 
 
 def read_speeds(path: str | os.PathLike[str], model: Model, time: Array, value: Array) -> Array:
@@ -129,12 +129,10 @@ def read_speeds(path: str | os.PathLike[str], model: Model, time: Array, value: 
         got = f"none for {some(missing, 12)} (it has {some(table.columns)})"
         fix = "Name the columns <coordinate>_u or /jointset/<joint>/<coordinate>/speed."
         raise InputError(explain("the speed of every free coordinate", got, fix, path))
+    refuse_gaps(table[[labels[coordinate.name] for coordinate in free]], path)
     rate = signals.differentiate(time, value)[0]
     for index, coordinate in zip(model.description.free, free, strict=True):
         column = table[labels[coordinate.name]].to_numpy()
-        if not np.isfinite(column).all():
-            got = f"NaN in '{labels[coordinate.name]}'"
-            raise InputError(explain("numbers in every frame", got, "Fill the gap or cut the file.", path))
         speed[:, index] = _to_si(coordinate, column, rate[:, index], bool(table.attrs["in_degrees"]), path)
     return speed
 

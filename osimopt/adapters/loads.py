@@ -18,6 +18,7 @@ from ..notices import warn
 from ..problem.arrays import Array
 from ..signals import natural_cubic_spline
 from .model import scratch_folder
+from .units import refuse_gaps
 from .xml import read_xml
 
 if TYPE_CHECKING:
@@ -109,9 +110,7 @@ def read_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
         _check_columns(path, data, force, list(table.columns))
     _warn_of_forces(path, forces)
     time = table.index.to_numpy(dtype=float)
-    if not np.isfinite(table.to_numpy()).all():
-        column = table.columns[~np.isfinite(table.to_numpy()).all(axis=0)][0]
-        raise InputError(explain("numbers", f"NaN in column '{column}'", "Fill the gaps.", data))
+    refuse_gaps(table, data)
     acting = [force for force in forces if not _is_off(force)]
     applied = {
         kind: tuple(_axes(name) for force in acting if (name := _text(force, f"{kind}_identifier")) not in UNSET)

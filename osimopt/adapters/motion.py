@@ -15,7 +15,7 @@ from ..problem.arrays import Array, Kinematics
 from .completion import complete, couple, read_speeds
 from .loads import TIME_SLACK
 from .model import Model
-from .units import describe_outside, to_si
+from .units import describe_outside, refuse_gaps, to_si
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,14 +155,8 @@ def _select_columns(table: pd.DataFrame, model: Model, path: object) -> pd.DataF
         raise InputError(explain("a column for every free coordinate", f"none for {some(missing, 12)}", fix, path))
     if twice := [name for name in present if list(table.columns).count(name) > 1]:
         raise InputError(explain("one column per coordinate", f"two for {some(twice)}", "Remove one.", path))
-    chosen = table[present]
-    broken = chosen.columns[~np.isfinite(chosen.to_numpy()).all(axis=0)]
-    if len(broken):
-        row = int(np.argmin(np.isfinite(chosen[broken[0]].to_numpy())))
-        fix = "Fill the gap or cut the file."
-        got = f"NaN in '{broken[0]}' at {table.index[row]:g} s (row {row + 1} of the table)"
-        raise InputError(explain("numbers in every frame", got, fix, path))
-    return chosen
+    refuse_gaps(table[present], path)
+    return table[present]
 
 
 def _warn_of_disagreement(table: pd.DataFrame, value: Array, model: Model, path: object) -> None:
