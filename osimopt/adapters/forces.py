@@ -132,9 +132,11 @@ def _at(wanted: Array, time: Array, value: Array, path: object) -> Array:
     nearest -= (wanted - time[nearest - 1]) < (time[nearest] - wanted)
     if np.all(np.abs(time[nearest] - wanted) <= TIME_SLACK):
         return np.asarray(value[nearest])
-    if not np.isfinite(value).all():
-        fix = "Fill the gaps, or give them at the motion's own times."
-        raise InputError(explain("numbers at every time, to interpolate", "NaN", fix, path))
+    gaps = ~np.isfinite(value).all(axis=1)
+    if gaps.any():
+        fix = "Fill the gaps, or give forces at the motion's times."
+        got = f"NaN at {time[np.argmax(gaps)]:g} s"
+        raise InputError(explain("numbers at every time, to interpolate", got, fix, path))
     warn(f"{path}: its times are not the motion's; interpolated by a quintic spline.", stacklevel=4)
     return np.asarray(quintic_spline(time, value)(wanted))
 

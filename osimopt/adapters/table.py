@@ -126,8 +126,8 @@ def _values(coordinate: Coordinate, n: int, values: ArrayLike | None) -> Array:
     if values is not None:
         given = np.atleast_1d(np.asarray(values, dtype=float))
         if given.ndim != 1 or not given.size or not np.isfinite(given).all():
-            got = f"shape {given.shape}" if given.ndim != 1 or not given.size else "NaN or infinity"
-            raise InputError(explain("finite values (n,) in degrees or m", got, "Repair them."))
+            got = f"shape {given.shape}" if given.ndim != 1 or not given.size else f"{given[~np.isfinite(given)][0]}"
+            raise InputError(explain("finite values (n,) in degrees or m", got, "Correct them."))
         return given
     if n < 1:
         raise InputError(explain("n of at least 1", f"{n}", "Give a larger n."))

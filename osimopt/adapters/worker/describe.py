@@ -35,7 +35,10 @@ def describe(key: ModelKey) -> ModelDescription:
         coordinates=tuple(_coordinate(session, index) for index in range(len(session.coordinates))),
         free=tuple(session.free()),
         muscles=_muscles(session),
-        actuators=tuple(_actuator(actuator) for actuator in session.actuators),
+        actuators=tuple(
+            Actuator(a.getName(), a.getConcreteClassName(), a.getOptimalForce(), a.getMinControl(), a.getMaxControl())
+            for a in session.actuators
+        ),
         other_forces=_names_and_classes(others),
         switched_off=tuple(session.switched_off),
         warnings=tuple(session.warnings),
@@ -80,11 +83,6 @@ def _coordinate(session: Session, index: int) -> Coordinate:
         converted=coordinate.getMotionType() == opensim.Coordinate.Rotational or not rotational,
         turning=any(index in joint for joint in session.turning),
     )
-
-
-def _actuator(actuator: Any) -> Actuator:
-    bounds = actuator.getMinControl(), actuator.getMaxControl()
-    return Actuator(actuator.getName(), actuator.getConcreteClassName(), actuator.getOptimalForce(), *bounds)
 
 
 def _muscles(session: Session) -> MuscleParameters:
