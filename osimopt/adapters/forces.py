@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +17,6 @@ from ..signals import quintic_spline
 from .completion import turning_and_moved
 from .loads import TIME_SLACK
 from .model import Model
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: First line of the file that ``osimopt extract`` writes, whose labels are the bare coordinates.
 OWN_TITLE = "generalized_force"
@@ -60,7 +56,7 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
     if not found:
         fix = "Give the .sto that OpenSim's InverseDynamicsTool wrote for this model."
         raise InputError(explain("columns like 'knee_angle_r_moment'", some(table.columns), fix, path))
-    _refuse_a_motion(path, table, [columns[name] for name in found])
+    _refuse_a_motion(path, table.attrs["in_degrees"], [columns[name] for name in found])
     _refuse_speeds(path, turning_and_moved(model, motion))
     if absent := [name for name in free if name not in columns]:
         warn(f"{path}: no column for {some(absent, 12)}; their balance is left out.", stacklevel=3)
@@ -93,14 +89,14 @@ def _title(path: str | os.PathLike[str]) -> str:
         return lines.readline().strip()
 
 
-def _refuse_a_motion(path: str | os.PathLike[str], table: pd.DataFrame, labels: list[str]) -> None:
+def _refuse_a_motion(path: str | os.PathLike[str], in_degrees: bool, labels: list[str]) -> None:
     """Refuse coordinates by header and labels: their values in degrees are of a size that moments have, too."""
     bare = [label for label in labels if not label.endswith(("_moment", "_force", "/moment", "/force"))]
     title = _title(path)
     if not bare or title == OWN_TITLE:
         return
     signs = {
-        "inDegrees=yes": table.attrs["in_degrees"],
+        "inDegrees=yes": in_degrees,
         f"the title '{title}'": title.lower().removeprefix("name ") in ("coordinates", "states"),
         f"a label '{bare[0]}'": bare[0].endswith("/value"),
     }

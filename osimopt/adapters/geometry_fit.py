@@ -112,7 +112,8 @@ def fit_samples(
     for muscle, (name, potential) in enumerate(zip(samples.muscles, potentials, strict=True)):
         spanned = np.flatnonzero(samples.spans[:, muscle])
         errors = (potential.length_rms, potential.length_max, potential.moment_arm_rms, potential.moment_arm_max)
-        flags = _flags(model, potential, tolerance, spanned, jumps.get(name, []))
+        along = [jumps[name, index] for index in spanned.tolist() if (name, index) in jumps]
+        flags = _flags(model, potential, tolerance, spanned, along)
         fit = Fit(domain.low[spanned], domain.high[spanned], *errors, potential.left_out, flags)
         paths = tuple(samples.coordinate_paths[index] for index in spanned)
         path = samples.muscle_paths[muscle]
@@ -152,8 +153,8 @@ def _doubtful(potential: Potential, parts: Sequence[Target], postures: Array, to
 
 def _find_jumps(
     model: Model, domain: Domain, samples: PathSamples, doubtful: dict[int, Array], n_jobs: int
-) -> dict[str, list[Jump]]:
-    """The largest jump of each muscle along each coordinate, by the muscle's name.
+) -> dict[tuple[str, int], Jump]:
+    """The largest jump of each muscle along each coordinate, by the muscle's name and the coordinate's index.
 
     Each coordinate is swept with the others at their defaults and in a few other postures, for all muscles that span
     it; and in the worst postures of those whose polynomials are doubtful.
@@ -174,10 +175,7 @@ def _find_jumps(
             place = names[jump.muscle], jump.coordinate
             if place not in largest or jump.size > largest[place].size:
                 largest[place] = jump
-    by_muscle: dict[str, list[Jump]] = {}
-    for (muscle, _), jump in sorted(largest.items()):
-        by_muscle.setdefault(muscle, []).append(jump)
-    return by_muscle
+    return largest
 
 
 def _flags(model: Model, potential: Potential, tolerance: float, spanned: Index, jumps: list[Jump]) -> tuple[str, ...]:
