@@ -343,7 +343,7 @@ LOADS = [
         id="another trial's time",
     ),
     pytest.param(
-        lambda f: f.loads(change=cell(3, 1, np.nan)), [r"grf\.mot", "NaN in column 'ground_force_r_vy'"], id="NaN"
+        lambda f: f.loads(change=cell(3, 1, np.nan)), [r"grf\.mot", "NaN in 'ground_force_r_vy' at"], id="NaN"
     ),
     pytest.param(
         lambda f: f.loads(change=time_twice),
@@ -499,7 +499,7 @@ TABLES = [
     ("r_elbow_flex", {"pose": {"shoulder": 1.0}}, ["pose", "r_shoulder_elev", "'shoulder'"]),
     ("r_elbow_flex", {"pose": {"r_elbow_flex": 1.0}}, ["pose", "the one that moves"]),
     ("r_elbow_flex", {"pose": {"r_shoulder_elev": float("nan")}}, ["pose", "r_shoulder_elev", "(?i)nan"]),
-    ("r_elbow_flex", {"values": []}, ["finite values", "Repair"]),
+    ("r_elbow_flex", {"values": []}, ["finite values", "Correct"]),
     ("r_elbow_flex", {"values": [0.0, float("nan")]}, ["finite values", "(?i)got .*nan"]),
     ("r_elbow_flex", {"values": [[0.0, 1.0]]}, [r"finite values \(n,\)", r"shape \(1, 2\)"]),
     ("r_elbow_flex", {"n": 0}, ["n of at least 1", "0"]),

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from osimopt.adapters.joint_ranges import tell_outside
 from osimopt.adapters.model import Model, read_model
 from osimopt.adapters.motion import read_motion
+from osimopt.adapters.units import describe_outside
 from osimopt.errors import InputError
 from osimopt.files.storage import read_table, write_table
 from osimopt.problem.arrays import Coordinate, Kinematics
@@ -256,7 +256,7 @@ def test_time_range_keeps_frames_with_derivatives_of_the_whole(
 
 
 @pytest.mark.parametrize("time_range", [(0.0, 0.4), (0.2, 0.9), (-5, 9)])
-def test_a_time_range_beyond_the_motion_is_said(two_leg, model, time_range: tuple[float, float]) -> None:
+def test_a_time_range_beyond_the_motion_is_a_warning(two_leg, model, time_range: tuple[float, float]) -> None:
     with pytest.warns(
         UserWarning, match=r"reaches beyond the motion; its frames from 0\.[12] to 0\.(4|79) s were used"
     ):
@@ -281,7 +281,7 @@ def without(*rows: int) -> Change:
     return lambda table: table.drop(index=table.index[list(rows)])
 
 
-def test_a_hole_in_the_sampling_is_said(model, rewrite) -> None:
+def test_a_hole_in_the_sampling_is_a_warning(model, rewrite) -> None:
     hole = without(*range(20, 25))
     with pytest.warns(
         UserWarning, match=r"1 hole in the sampling, the widest from 0\.29 to 0\.35 s where steps are 0\.01"
@@ -291,7 +291,7 @@ def test_a_hole_in_the_sampling_is_said(model, rewrite) -> None:
     read_motion(rewrite(without(20, 21)), model)  # nor of a step of three
 
 
-def test_uneven_times_are_resampled_for_the_filter_and_that_is_said(model, rewrite) -> None:
+def test_uneven_times_are_resampled_for_the_filter_is_a_warning(model, rewrite) -> None:
     uneven = rewrite(without(20))
     with pytest.warns(
         UserWarning, match=r"steps of 0\.01 to 0\.02 s\); for the low-pass they were resampled every 0\.01"
@@ -319,7 +319,7 @@ def ranged(two_leg, tmp_path: Path) -> Callable[..., Model]:
     return _ranged
 
 
-def test_a_joint_outside_its_range_is_said(two_leg, ranged) -> None:
+def test_a_joint_outside_its_range_is_a_warning(two_leg, ranged) -> None:
     knee = read_table(two_leg.motion)["knee_angle_l"]
     high = round(knee.max() - 8.0, 1)
     beyond = int((knee > high + 5.0).sum())
@@ -336,15 +336,15 @@ def test_a_clamped_joint_has_no_slack(two_leg, ranged) -> None:
         read_motion(two_leg.motion, ranged(-170.0, knee.max() - 4.0, clamped=True))
 
 
-def test_ranges_that_say_nothing() -> None:
+def test_ranges_that_are_not_checked() -> None:
     far = np.array([-50.0, 50.0])
     coordinate = Coordinate("turn", "hinge", "free", True, 0.0, (-10.0, 10.0))
-    assert tell_outside(coordinate, far) == ""
-    assert tell_outside(replace(coordinate, range=(-np.inf, np.inf)), far) == ""
-    assert tell_outside(replace(coordinate, range=(-1.0, 1.0), floating=True), far) == ""
+    assert describe_outside(coordinate, far) == ""
+    assert describe_outside(replace(coordinate, range=(-np.inf, np.inf)), far) == ""
+    assert describe_outside(replace(coordinate, range=(-1.0, 1.0), floating=True), far) == ""
     slider = replace(coordinate, rotational=False, range=(-0.1, 0.1))
-    assert tell_outside(slider, np.array([0.109, 0.05])) == ""
-    assert tell_outside(slider, np.array([0.13, 0.05])) == "turn by up to 0.03 m in 1 of 2 (range -0.1 to 0.1)"
+    assert describe_outside(slider, np.array([0.109, 0.05])) == ""
+    assert describe_outside(slider, np.array([0.13, 0.05])) == "turn by up to 0.03 m in 1 of 2 (range -0.1 to 0.1)"
 
 
 def test_lowpass_filters_free_coordinates_before_the_rest_follows(two_leg, model, plain) -> None:

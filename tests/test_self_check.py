@@ -62,7 +62,7 @@ def test_arrays_that_are_wrong_are_refused(
 ) -> None:
     few = np.array([2, 5])
     claims = Claims(
-        trial._find_pairs(), problem.geometry.moment_arms[few], problem.max_force[few], problem.generalized_force[few]
+        trial.pairs, problem.geometry.moment_arms[few], problem.max_force[few], problem.generalized_force[few]
     )
     wrong = replace(claims, **{name: factor * getattr(claims, name)})
     motion = trial.motion.frames(few)
@@ -110,8 +110,6 @@ def test_what_cannot_be_checked_says_so(two_leg: TwoLeg, problem: RedundancyProb
     assert solve_static(arrays).provenance["self_check"] == {"solution": {"not_checked": "no model is at hand"}}
     changed = solve_static(replace(problem, generalized_force=problem.generalized_force * 1.1), on_failure="return")
     assert "generalized_force" in changed.provenance["self_check"]["solution"]["not_checked"]
-    moments = tmp_path / "generalized_force.sto"
-    load_problem(two_leg.model, two_leg.motion, two_leg.loads, time_range=TIMES)
     from osimopt.solution.folder import write_arrays
 
     folder = write_arrays(problem, tmp_path / "arrays")

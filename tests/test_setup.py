@@ -56,7 +56,7 @@ def test_defaults_are_those_of_opensim(folder: Path) -> None:
     assert setup.force_sets == ()
     assert not setup.replace_force_set
     assert setup.results == folder
-    assert setup.said == ()
+    assert setup.skipped == ()
 
 
 def test_everything_is_read(folder: Path) -> None:
@@ -116,17 +116,17 @@ def test_states_come_before_coordinates(folder: Path) -> None:
     setup = read(folder, document(tool + filtered))
     assert setup.motion == setup.speeds == folder / "states.sto"
     assert setup.lowpass_hz is None
-    said = " ".join(setup.said)
-    assert "coordinates_file" in said
-    assert "speeds_file" in said
-    assert "low-pass" in said
+    skipped = " ".join(setup.skipped)
+    assert "coordinates_file" in skipped
+    assert "speeds_file" in skipped
+    assert "low-pass" in skipped
 
 
-def test_what_is_skipped_is_said(folder: Path) -> None:
+def test_skipped_parts_are_recorded(folder: Path) -> None:
     tool = "<ControllerSet><objects><ControlSetController/></objects></ControllerSet>"
     setup = read(folder, document(tool, analyses="<Kinematics name='k'/>" + OPTIMIZATION))
-    assert "Kinematics 'k'" in setup.said[0]
-    assert "Controllers" in setup.said[1]
+    assert "Kinematics 'k'" in setup.skipped[0]
+    assert "Controllers" in setup.skipped[1]
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from conftest import TwoLeg
 from numpy.typing import NDArray
 
 from osimopt import InputError, load_problem
+from osimopt.adapters.forces import LEVER, MARGIN, check_size
 from osimopt.adapters.loads import read_external_loads
 from osimopt.adapters.model import Model, read_model
 from osimopt.adapters.motion import read_motion
-from osimopt.adapters.plausibility import LEVER, MARGIN, check_size
 from osimopt.adapters.units import to_si
 from osimopt.emg.read import read_emg
 from osimopt.emg.strides import find_strides

@@ -1,5 +1,5 @@
-"""From OpenSim's files to plain arrays; the only part of osimopt that knows opensim.
+"""From OpenSim's files to plain arrays; the only part of osimopt that uses opensim.
 
-The modules here run in the user's process and never import opensim; those in ``worker`` run in opensim's own
-process, called by name through ``osimopt.isolation``.
+The modules here run in the user's process and never import opensim; those in ``worker`` run in opensim's process,
+called by name through ``osimopt.isolation``.
 """

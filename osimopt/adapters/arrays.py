@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .. import isolation
 from ..errors import ModelError, explain, some
-from ..problem.arrays import Kinematics, MuscleGeometry
+from ..problem.arrays import Array, Kinematics, MuscleGeometry
 from ..problem.reserves import ReserveActuators
-from .messages import FrameArrays, Pairs, Wanted
+from .messages import ForceRecord, FrameArrays, Pairs, Wanted
 from .model import Model
 
-Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
-#: Frames per call of opensim's process: a tenth of a second of work, so that progress moves, Ctrl-C is heard, and
+#: Frames per call of opensim's process: a tenth of a second of work, so that progress moves, Ctrl-C takes effect, and
 #: two processes finish together.
 CHUNK = 50
 #: Postures of the motion in which moment arms are tried.
@@ -28,10 +24,10 @@ POSTURES = 8
 
 @dataclass(frozen=True, eq=False)
 class Extracted:
-    """What OpenSim says of a motion; axes as in ``osimopt.problem.arrays``.
+    """Arrays that OpenSim computes along a motion; axes as in ``osimopt.problem.arrays``.
 
-    ``geometry`` is of the muscles wanted, None where none is; ``max_force`` and ``passive_force`` are of the muscles
-    asked for. ``actuators`` are those of the model that are no muscles.
+    ``geometry`` is of the muscles wanted, None where there are none; ``max_force`` and ``passive_force`` are of the
+    muscles whose gains are wanted. ``actuators`` are those of the model that are no muscles.
     """
 
     geometry: MuscleGeometry | None
@@ -44,9 +40,8 @@ class Extracted:
 
 def find_pairs(model: Model, motion: Kinematics, muscles: Sequence[int]) -> Pairs:
     """Which of these muscles act on which coordinates; see ``worker.geometry``."""
-    function = "osimopt.adapters.worker.geometry:find_pairs"
     rows = np.unique(np.linspace(0, len(motion.value) - 1, POSTURES).astype(int))
-    pairs: Pairs = isolation.run("opensim", function, model.key, motion.value[rows], muscles, subject=model.path)
+    pairs: Pairs = model.run("geometry:find_pairs", motion.value[rows], muscles)
     return pairs
 
 
@@ -58,61 +53,54 @@ def extract(
     Raises
     ------
     ModelError
-        A muscle lengthens otherwise than its moment arms say.
+        A muscle's lengthening speed contradicts its moment arms.
     """
-    chunks = list(_chunks(model, motion, pairs, wanted, n_jobs, progress))
+    calls = ((motion.frames(slice(start, start + CHUNK)), pairs, wanted) for start in range(0, len(motion.time), CHUNK))
+    chunks: list[FrameArrays] = []
+    for chunk in model.run_many("frames:extract", calls, n_jobs):
+        chunks.append(chunk)
+        if progress is not None:
+            progress(min(len(chunks) * CHUNK, len(motion.time)), len(motion.time))
     if unexplained := {name for chunk in chunks for name in chunk.unexplained}:
         fix = "Their paths depend on more than their attachments show: please report this model."
         raise ModelError(explain("lengthening speeds that moment arms explain", some(unexplained), fix, model.path))
-    coordinates = tuple(model.description.coordinates[index].name for index in model.description.free)
+    arrays = {name: np.concatenate([chunk.arrays[name] for chunk in chunks]) for name in chunks[0].arrays}
     geometry = None
     if wanted.muscles:
         geometry = MuscleGeometry(
             tuple(model.description.muscles.names[index] for index in wanted.muscles),
-            coordinates,
+            tuple(model.description.coordinates[index].name for index in model.description.free),
             pairs.coordinate,
             np.searchsorted(wanted.muscles, pairs.muscle),
-            _join(chunks, "moment_arms"),
-            _join(chunks, "length"),
-            _join(chunks, "lengthening_speed"),
+            arrays["moment_arms"],
+            arrays["length"],
+            arrays["lengthening_speed"],
             pairs.served,
         )
     return Extracted(
         geometry,
-        _join(chunks, "max_force"),
-        _join(chunks, "passive_force"),
-        _join(chunks, "generalized_force") if wanted.generalized_force else None,
-        _model_actuators(model, [chunk.effect for chunk in chunks]),
+        arrays["max_force"],
+        arrays["passive_force"],
+        arrays["generalized_force"] if wanted.generalized_force else None,
+        _model_actuators(model, arrays["effect"]),
         [line for chunk in chunks for line in chunk.warnings],
     )
 
 
-def _chunks(
-    model: Model, motion: Kinematics, pairs: Pairs, wanted: Wanted, n_jobs: int, progress: Progress | None
-) -> Iterator[FrameArrays]:
-    starts = range(0, len(motion.time), CHUNK)
-    calls = ((model.key, motion.frames(slice(start, start + CHUNK)), pairs, wanted) for start in starts)
-    function = "osimopt.adapters.worker.frames:extract"
-    for done, chunk in enumerate(isolation.run_many("opensim", function, calls, subject=model.path, n_jobs=n_jobs), 1):
-        if progress is not None:
-            progress(min(done * CHUNK, len(motion.time)), len(motion.time))
-        yield chunk
-
-
-def _join(chunks: Sequence[FrameArrays], name: str) -> Array:
-    return np.concatenate([getattr(chunk, name) for chunk in chunks])
-
-
-def _model_actuators(model: Model, effects: list[Any]) -> ReserveActuators:
+def _model_actuators(model: Model, effect: Array) -> ReserveActuators:
+    """The model's actuators, whose effect (T, D, K) has one frame where it is constant."""
     actuators = model.description.actuators
-    constant = all(
-        np.array_equal(effect[:1], effects[0][:1]) and bool(np.all(effect == effect[:1])) for effect in effects
-    )
     return ReserveActuators(
         names=tuple(actuator.name for actuator in actuators),
-        effect=effects[0][:1] if constant else np.concatenate(effects),
+        effect=effect[:1] if np.all(effect == effect[:1]) else effect,
         optimal_force=np.array([actuator.optimal_force for actuator in actuators]),
         lower=np.array([actuator.lower for actuator in actuators]),
         upper=np.array([actuator.upper for actuator in actuators]),
         origin=("model",) * len(actuators),
     )
+
+
+def read_force_records(model: Model, motion: Kinematics) -> list[ForceRecord]:
+    """Record all forces that a model applies along a motion, in OpenSim's order, without those switched off."""
+    records: list[ForceRecord] = model.run("frames:force_records", motion)
+    return records

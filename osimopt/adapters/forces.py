@@ -1,61 +1,62 @@
-"""Generalized forces from a file, as OpenSim's InverseDynamicsTool writes them."""
+"""Generalized forces: read from a file of OpenSim's InverseDynamicsTool, and checked for a plausible size."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..files.storage import read_series
 from ..notices import warn
-from ..problem.arrays import GeneralizedForce, Kinematics
+from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
+from ..problem.reserves import ReserveActuators
 from ..signals import quintic_spline
 from .completion import turning_and_moved
 from .loads import TIME_SLACK
 from .model import Model
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-Array = NDArray[np.float64]
-
 #: First line of the file that ``osimopt extract`` writes, whose labels are the bare coordinates.
 OWN_TITLE = "generalized_force"
+#: Beyond MARGIN times what could act a generalized force is refused, beyond DOUBTFUL times there is a warning; walking
+#: needs a third.
+MARGIN, DOUBTFUL = 100.0, 10.0
+#: m; the lever of weight and external forces about a joint. With the margin, weight alone allows 200 N·m per N, more
+#: than the inertia of the whole mass 1 m from the joint that swings through 90 degrees to either side at 5 Hz
+#: (1550 rad/s², 158 N·m per N); a segment, whose radius of gyration is a third of that at most, has a tenth of it.
+LEVER = 2.0
 
 
 def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: Kinematics) -> GeneralizedForce:
     """Read net joint moments for the frames of a motion.
 
-    Columns are ``<coordinate>_moment`` or ``<coordinate>_force`` (OpenSim's own). The bare coordinate name or its path
-    is taken too, with a warning, unless the file says that it holds coordinates: a motion has the same names.
+    Columns are ``<coordinate>_moment`` or ``<coordinate>_force``, as in OpenSim's files. The bare coordinate name or
+    its path is accepted too, with a warning, unless the file declares coordinates: a motion has the same names.
 
     Moments of coupled coordinates are projected onto the coordinates they follow. Free coordinates without a column are
-    left out of the balance, with a warning. Times that differ from the motion's are interpolated by the quintic spline,
-    with a warning.
+    left out of the balance, with a warning. Values at times other than the motion's are interpolated by the quintic
+    spline, with a warning.
 
     Raises
     ------
     InputError
-        Not one coordinate found, a motion instead of moments, NaN, times that do not increase or do not cover
-        the motion.
+        No coordinate found, a motion instead of moments, NaN, times that do not increase or do not cover the motion.
     """
     table = read_series(path)
     time = table.index.to_numpy(dtype=float)
     names = model.description.coordinate_names
-    columns = {_coordinate_of(str(label), names): label for label in table.columns}
-    twice = [name for name in columns if [_coordinate_of(str(c), names) for c in table.columns].count(name) > 1]
-    if twice:
+    labelled = [_coordinate_of(str(label), names) for label in table.columns]
+    columns = dict(zip(labelled, map(str, table.columns), strict=True))
+    if twice := [name for name in columns if labelled.count(name) > 1]:
         raise InputError(explain("one column per coordinate", f"two for {some(twice)}", "Remove one.", path))
     free = [names[index] for index in model.description.free]
     found = [name for name in free if name in columns]
     if not found:
         fix = "Give the .sto that OpenSim's InverseDynamicsTool wrote for this model."
         raise InputError(explain("columns like 'knee_angle_r_moment'", some(table.columns), fix, path))
-    _refuse_a_motion(path, table, [str(columns[name]) for name in found])
+    _refuse_a_motion(path, table.attrs["in_degrees"], [columns[name] for name in found])
     _refuse_speeds(path, turning_and_moved(model, motion))
     if absent := [name for name in free if name not in columns]:
         warn(f"{path}: no column for {some(absent, 12)}; their balance is left out.", stacklevel=3)
@@ -74,14 +75,13 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
 
 def _refuse_speeds(path: str | os.PathLike[str], turning: list[str]) -> None:
     """Refuse OpenSim's own moments where its InverseDynamicsTool takes rates of coordinates for speeds."""
-    if not turning or _title(path) == OWN_TITLE:
-        return
-    got = f"a file for a motion of {some(turning)}, whose joint has speeds of its own"
-    fix = (
-        "OpenSim's InverseDynamicsTool takes the rates of such coordinates for its speeds and is wrong for the whole "
-        "model: leave generalized_force out, or give what 'osimopt extract' wrote."
-    )
-    raise InputError(explain("generalized forces about coordinates", got, fix, path))
+    if turning and _title(path) != OWN_TITLE:
+        got = f"a file for a motion of {some(turning)}, whose joint has speeds of its own"
+        fix = (
+            "OpenSim's InverseDynamicsTool takes the rates of such coordinates for its speeds and is wrong for the "
+            "whole model: leave generalized_force out, or give what 'osimopt extract' wrote."
+        )
+        raise InputError(explain("generalized forces about coordinates", got, fix, path))
 
 
 def _title(path: str | os.PathLike[str]) -> str:
@@ -89,19 +89,19 @@ def _title(path: str | os.PathLike[str]) -> str:
         return lines.readline().strip()
 
 
-def _refuse_a_motion(path: str | os.PathLike[str], table: pd.DataFrame, labels: list[str]) -> None:
-    """Coordinates in degrees would pass for moments of plausible size; only the header and the labels tell."""
+def _refuse_a_motion(path: str | os.PathLike[str], in_degrees: bool, labels: list[str]) -> None:
+    """Refuse coordinates by header and labels: their values in degrees are of a size that moments have, too."""
     bare = [label for label in labels if not label.endswith(("_moment", "_force", "/moment", "/force"))]
     title = _title(path)
     if not bare or title == OWN_TITLE:
         return
     signs = {
-        "inDegrees=yes": table.attrs["in_degrees"],
+        "inDegrees=yes": in_degrees,
         f"the title '{title}'": title.lower().removeprefix("name ") in ("coordinates", "states"),
         f"a label '{bare[0]}'": bare[0].endswith("/value"),
     }
-    if told := [sign for sign, seen in signs.items() if seen]:
-        got = f"columns named like coordinates ({some(bare)}) in a file with {told[0]}"
+    if found := [sign for sign, present in signs.items() if present]:
+        got = f"columns named like coordinates ({some(bare)}) in a file with {found[0]}"
         fix = "Give the .sto of OpenSim's InverseDynamicsTool; if these are moments, add _moment to their labels."
         raise InputError(explain("generalized forces", got, fix, path))
     warn(
@@ -128,8 +128,82 @@ def _at(wanted: Array, time: Array, value: Array, path: object) -> Array:
     nearest -= (wanted - time[nearest - 1]) < (time[nearest] - wanted)
     if np.all(np.abs(time[nearest] - wanted) <= TIME_SLACK):
         return np.asarray(value[nearest])
-    if not np.isfinite(value).all():
-        fix = "Fill the gaps, or give them at the motion's own times."
-        raise InputError(explain("numbers at every time, to interpolate", "NaN", fix, path))
+    gaps = ~np.isfinite(value).all(axis=1)
+    if gaps.any():
+        fix = "Fill the gaps, or give forces at the motion's times."
+        got = f"NaN at {time[np.argmax(gaps)]:g} s"
+        raise InputError(explain("numbers at every time, to interpolate", got, fix, path))
     warn(f"{path}: its times are not the motion's; interpolated by a quintic spline.", stacklevel=4)
     return np.asarray(quintic_spline(time, value)(wanted))
+
+
+def check_size(
+    time: Array,
+    value: Array,
+    coordinates: Sequence[Coordinate],
+    geometry: MuscleGeometry,
+    strength: Array,
+    actuators: ReserveActuators,
+    weight: float,
+    force: float = 0.0,
+    torque: float = 0.0,
+    where: object = None,
+) -> list[str]:
+    """Refuse generalized forces above a hundred times what weight, loads, muscles and actuators could make together.
+
+    Repeated times, wrong units and noise that was differentiated twice make moments of any size; reserves then carry
+    them, and every frame counts as solved. Above ten times there is a warning, which is returned too: walking in
+    N·mm does not reach a hundred times what its muscles could do.
+
+    Parameters
+    ----------
+    time, value
+        (T,) s and (T, D) in N·m, or N for translations.
+    coordinates
+        The D coordinates.
+    geometry, strength
+        Moment arms about these coordinates, and (M,) maximum isometric forces in N.
+    actuators
+        The model's own; one without bounds counts with its optimal force.
+    weight
+        N; 0 where there is no gravity. Mass is unknown then, and its inertia is replaced by the median of the
+        coordinate's force over the frames plus the largest that muscles make elsewhere.
+    force, torque
+        Sums of the magnitudes of the external forces in N and torques in N·m.
+    where
+        The file, for the message.
+
+    Raises
+    ------
+    InputError
+        Naming coordinate and time of the one farthest beyond.
+    """
+    turns = np.array([coordinate.rotational for coordinate in coordinates])
+    arms = np.abs(geometry.moment_arms).max(axis=0, initial=0.0)  # all muscles that act, at their largest moment arms
+    made = np.bincount(geometry.pair_coordinate, arms * strength[geometry.pair_muscle], len(coordinates))
+    bound = np.maximum(np.abs(actuators.lower), np.abs(actuators.upper))  # all actuators at the larger of their bounds
+    made = made + np.abs(actuators.effect).max(axis=0) @ np.where(np.isfinite(bound), bound, 1.0)
+    lever = np.where(turns, LEVER, 1.0)
+    body = lever * weight
+    if weight == 0.0:
+        elsewhere = np.where(turns, made[turns].max(initial=0.0), strength.sum())
+        body = np.median(np.abs(value), axis=0) + elsewhere
+    could = made + body + lever * force + np.where(turns, torque, 0.0)
+    size = np.abs(value) / np.maximum(could, np.finfo(float).tiny)
+    if not (size > DOUBTFUL).any():
+        return []
+    frame, index = divmod(int(np.nanargmax(size)), len(coordinates))
+    worst = coordinates[index]
+    got = f"{value[frame, index]:.3g} {worst.unit} on '{worst.name}' at {time[frame]:.9g} s"
+    able = "weight, external loads, muscles and actuators could make together"
+    causes = (
+        "times that almost repeat, units (moments in N·mm, lengths in mm, degrees for radians), and noise that is "
+        "differentiated twice without lowpass_hz"
+    )
+    if size[frame, index] <= MARGIN:
+        text = f"{where}: {got} is {size[frame, index]:.0f} times what {able}. Look for {causes}."
+        warn(text, stacklevel=4)
+        return [text]
+    many = int((size > MARGIN).any(axis=1).sum())
+    expected = f"generalized forces below {MARGIN * could[index]:.3g} {worst.unit}, {MARGIN:g} times what {able}"
+    raise InputError(explain(expected, f"{got} (beyond in {many} of {len(time)} frames)", f"Look for {causes}.", where))

@@ -1,4 +1,4 @@
-"""fit_geometry: a model's muscle paths, sampled in opensim's process and fitted by polynomials."""
+"""A model's muscle paths, sampled in opensim's process and fitted by polynomials."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .. import isolation
 from ..errors import InputError, ModelError, explain, some
 from ..polynomial.fit import SNAPPED, Potential, Target, fit_potentials, length_errors
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
 from ..polynomial.samples import Jump, PathSamples
-from .domain import Domain
+from ..problem.arrays import Array, Index
+from .arrays import Progress
 from .model import Model, read_model
-from .path_sampling import WORKER, Progress, sample_paths, warn_of_left
+from .path_sampling import Domain, sample_paths, warn_of_left
 
-Array = NDArray[np.float64]
-
-#: Lines through the range, and steps of each, on which jumps are looked for.
+#: Lines through the range, and steps of each, on which jumps are searched.
 LINES, STEPS = 5, 61
-#: Held-out postures in which the polynomial of a muscle is worst, through which lines go, too.
+#: Number of postures, those where the polynomial of a muscle is worst, through which further lines go.
 WORST = 2
 
 
@@ -41,11 +38,11 @@ def fit_geometry(
 
     Lengths, and the moment arms of tensions along the paths, are sampled in quasi-random postures, coupled coordinates
     following, and fitted together; the order is raised from 1 until both errors, on postures held out, are within the
-    tolerance. A muscle that does not get there keeps its best order, and a flag.
+    tolerance. A muscle that misses the tolerance keeps its best order and is flagged.
 
     A muscle whose moment arm differs from −∂l/∂q of OpenSim's length by more than 1 mm in any posture gets no
-    polynomial and is named: where a path touches two wrap objects that length is wrong by millimetres. Problems take
-    OpenSim's own path of it.
+    polynomial, and a warning names it: where a path touches two wrap objects that length is wrong by millimetres.
+    Problems use OpenSim's path for it.
 
     Parameters
     ----------
@@ -53,11 +50,11 @@ def fit_geometry(
         Path of an .osim file, or a live ``opensim.Model``.
     motions
         Motion files: the fit is made for their range of each coordinate and 10° (1 cm) around it, instead of the
-        model's whole range of motion. Narrower is more accurate, and paths snap less.
+        model's whole range of motion. A narrower range gives smaller errors, and fewer places where paths snap.
     tolerance
-        Root mean square error in m that length and moment arm shall have.
+        Largest root mean square error in m of length and moment arm.
     max_order
-        Highest order; never more terms than half the equations.
+        Highest order; there are never more terms than half the equations.
     postures
         Number of postures to fit to; a quarter more are held out.
     weld
@@ -71,15 +68,27 @@ def fit_geometry(
     -------
     PolynomialGeometry
         ``to_dataframe()`` lists errors and flags: tolerance missed; places where OpenSim's path snaps over a wrap
-        object, which no polynomial follows; muscles that were left to OpenSim's path, which ``left`` holds as well.
+        object, which no polynomial follows; muscles that were left to OpenSim's path, as in ``left``.
 
     Raises
     ------
     InputError, ModelError
         Wrong files or options; a muscle over a prescribed coordinate; a range that is not finite; a muscle whose
         path the postures do not determine; no muscle that can be fitted.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> from osimopt.datasets import arm26
+    >>> arm = arm26()
+    >>> geometry = osimopt.fit_geometry(arm.model, [arm.motion], tolerance=1e-3, postures=128)
+    >>> geometry.to_dataframe()["moment_arm_rms_mm"].round(1).to_dict()
+    {'TRIlong': 0.6, 'TRIlat': 0.6, 'TRImed': 0.6, 'BIClong': 0.2, 'BICshort': 0.2, 'BRA': 0.6}
     """
-    _check_options(tolerance, max_order)
+    if not tolerance > 0.0:
+        raise InputError(explain("a tolerance in m above 0", f"{tolerance}", "The default is 1e-4."))
+    if max_order < 1:
+        raise InputError(explain("max_order of at least 1", f"{max_order}", "The default is 9."))
     read = read_model(model, weld)
     domain, samples = sample_paths(read, motions, postures, n_jobs, progress)
     if samples.left:
@@ -100,11 +109,13 @@ def fit_samples(
     potentials, doubtful = _fit(model, samples, tolerance, max_order)
     jumps = _find_jumps(model, domain, samples, doubtful, n_jobs or 1)
     polynomials = []
-    for muscle, potential in enumerate(potentials):
-        own = np.flatnonzero(samples.spans[:, muscle])
-        flags = _flags(model, potential, tolerance, own, jumps.get(samples.muscles[muscle], []))
-        fit = _describe(potential, domain.low[own], domain.high[own], flags)
-        paths = tuple(samples.coordinate_paths[index] for index in own)
+    for muscle, (name, potential) in enumerate(zip(samples.muscles, potentials, strict=True)):
+        spanned = np.flatnonzero(samples.spans[:, muscle])
+        errors = (potential.length_rms, potential.length_max, potential.moment_arm_rms, potential.moment_arm_max)
+        along = [jumps[name, index] for index in spanned.tolist() if (name, index) in jumps]
+        flags = _flags(model, potential, tolerance, spanned, along)
+        fit = Fit(domain.low[spanned], domain.high[spanned], *errors, potential.left_out, flags)
+        paths = tuple(samples.coordinate_paths[index] for index in spanned)
         path = samples.muscle_paths[muscle]
         polynomials.append(MusclePolynomial(path, paths, potential.order, potential.coefficients, fit))
     return PolynomialGeometry(tuple(polynomials), left)
@@ -116,41 +127,24 @@ def _fit(
     """Every muscle's polynomial, and the postures in which a doubtful one is worst."""
     potentials: dict[int, Potential] = {}
     doubtful: dict[int, Array] = {}
-    for members, own in samples.groups():
-        parts = samples.targets(members, own)
-        fitted = fit_potentials(*parts, samples.low[own], samples.high[own], tolerance, max_order)
+    for members, spanned in samples.groups():
+        parts = samples.targets(members, spanned)
+        fitted = fit_potentials(*parts, samples.low[spanned], samples.high[spanned], tolerance, max_order)
         for column, (muscle, potential) in enumerate(zip(members.tolist(), fitted, strict=True)):
             if potential is None:
-                raise _undetermined(model, samples.muscles[muscle], own)
-            one = [part.muscles(np.array([column])) for part in parts]
+                about = some(model.description.coordinates[index].name for index in spanned)
+                got = f"a polynomial of {about} that they leave undetermined"
+                fix = "Use more postures, or give motions in which these coordinates move."
+                where = f"{model.path}, muscle '{samples.muscles[muscle]}'"
+                raise ModelError(explain("postures that determine the muscle's path", got, fix, where))
+            alone = [part.muscles(np.array([column])) for part in parts]
             potentials[muscle] = potential
-            doubtful[muscle] = _doubtful(potential, one, samples.value, tolerance)
+            doubtful[muscle] = _doubtful(potential, alone, samples.value, tolerance)
     return [potentials[muscle] for muscle in sorted(potentials)], doubtful
 
 
-def _undetermined(model: Model, muscle: str, coordinates: NDArray[np.intp]) -> ModelError:
-    about = some(model.description.coordinates[index].name for index in coordinates)
-    got = f"a polynomial of {about} that they leave open"
-    fix = "Ask for more postures, or give motions in which these coordinates move."
-    return ModelError(
-        explain("postures that determine the muscle's path", got, fix, f"{model.path}, muscle '{muscle}'")
-    )
-
-
-def _describe(potential: Potential, low: Array, high: Array, flags: tuple[str, ...]) -> Fit:
-    errors = (potential.length_rms, potential.length_max, potential.moment_arm_rms, potential.moment_arm_max)
-    return Fit(low, high, *errors, potential.left_out, flags)
-
-
-def _check_options(tolerance: float, max_order: int) -> None:
-    if not tolerance > 0.0:
-        raise InputError(explain("a tolerance in m above 0", f"{tolerance}", "The default is 1e-4."))
-    if max_order < 1:
-        raise InputError(explain("max_order of at least 1", f"{max_order}", "The default is 9."))
-
-
 def _doubtful(potential: Potential, parts: Sequence[Target], postures: Array, tolerance: float) -> Array:
-    """The postures (W, N) where a muscle's polynomial is worst, if it is off: the path may have snapped there."""
+    """The postures (W, N) where an inaccurate polynomial is worst: the path may have snapped there."""
     errors = np.nan_to_num(np.concatenate([length_errors(potential, part) for part in parts]))
     if potential.rms <= tolerance and not potential.left_out and errors.max() < SNAPPED:
         return postures[:0]
@@ -159,8 +153,8 @@ def _doubtful(potential: Potential, parts: Sequence[Target], postures: Array, to
 
 def _find_jumps(
     model: Model, domain: Domain, samples: PathSamples, doubtful: dict[int, Array], n_jobs: int
-) -> dict[str, list[Jump]]:
-    """The largest jump of each muscle along each coordinate, by the muscle's name.
+) -> dict[tuple[str, int], Jump]:
+    """The largest jump of each muscle along each coordinate, by the muscle's name and the coordinate's index.
 
     Each coordinate is swept with the others at their defaults and in a few other postures, for all muscles that span
     it; and in the worst postures of those whose polynomials are doubtful.
@@ -172,31 +166,26 @@ def _find_jumps(
     calls = []
     for index in np.flatnonzero(spans.any(axis=1)):
         steps = np.linspace(domain.low[index], domain.high[index], STEPS)
-        calls.append((model.key, postures, int(index), number[spans[index]], steps))
-        own = [muscle for muscle in doubtful if spans[index, muscle] and len(doubtful[muscle])]
-        calls += [(model.key, doubtful[muscle], int(index), number[[muscle]], steps) for muscle in own]
+        calls.append((postures, int(index), number[spans[index]], steps))
+        worse = [muscle for muscle in doubtful if spans[index, muscle] and len(doubtful[muscle])]
+        calls += [(doubtful[muscle], int(index), number[[muscle]], steps) for muscle in worse]
     largest: dict[tuple[str, int], Jump] = {}
-    for jumps in isolation.run_many("opensim", WORKER + "find_jumps", calls, subject=model.path, n_jobs=n_jobs):
+    for jumps in model.run_many("sampling:find_jumps", calls, n_jobs):
         for jump in jumps:
             place = names[jump.muscle], jump.coordinate
             if place not in largest or jump.size > largest[place].size:
                 largest[place] = jump
-    by_muscle: dict[str, list[Jump]] = {}
-    for (muscle, _), jump in sorted(largest.items()):
-        by_muscle.setdefault(muscle, []).append(jump)
-    return by_muscle
+    return largest
 
 
-def _flags(
-    model: Model, potential: Potential, tolerance: float, own: NDArray[np.intp], jumps: list[Jump]
-) -> tuple[str, ...]:
+def _flags(model: Model, potential: Potential, tolerance: float, spanned: Index, jumps: list[Jump]) -> tuple[str, ...]:
     flags = []
     if potential.rms > tolerance:
         flags.append(f"Not within {1e3 * tolerance:g} mm.")
     if potential.left_out:
         flags.append(f"Snapped, and left out, in {100.0 * potential.left_out:.2g} % of the postures.")
     for jump in jumps:
-        others = [_place(model, index, jump.posture[index]) for index in own if index != jump.coordinate]
+        others = [_place(model, index, jump.posture[index]) for index in spanned if index != jump.coordinate]
         at = f"{_place(model, jump.coordinate, jump.value)}{' with ' if others else ''}{', '.join(others)}"
         flags.append(f"Snaps by {1e3 * jump.length:.1f} mm (moment arm {1e3 * jump.moment_arm:.1f} mm) at {at}.")
     return tuple(flags)
@@ -204,6 +193,5 @@ def _flags(
 
 def _place(model: Model, index: int, value: float) -> str:
     coordinate = model.description.coordinates[index]
-    return (
-        f"{coordinate.name} {np.rad2deg(value):.1f}°" if coordinate.rotational else f"{coordinate.name} {value:.4g} m"
-    )
+    size = f"{np.rad2deg(value):.1f}°" if coordinate.rotational else f"{value:.4g} m"
+    return f"{coordinate.name} {size}"

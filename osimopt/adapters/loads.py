@@ -11,32 +11,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..files.storage import read_series, write_table
 from ..notices import warn
+from ..problem.arrays import Array
 from ..signals import natural_cubic_spline
-from .scratch import scratch_folder
+from .model import scratch_folder
+from .units import refuse_gaps
 from .xml import read_xml
 
 if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
     import pandas as pd
 
 #: s; motion and load files print times to 6-8 digits.
 TIME_SLACK = 1e-6
-#: A natural cubic spline wants some samples.
+#: Samples that a natural cubic spline needs.
 FEWEST_FRAMES = 8
-#: The force and where it acts, as an ExternalForce names them, and names that say nothing.
-POINTED, UNSET = ("force_identifier", "point_identifier"), ("", "Unassigned")
+#: Identifiers of columns that are not there.
+UNSET = ("", "Unassigned")
 _LOADS = ("ExternalLoads", "an ExternalLoads file (.xml)")
 
 
 @dataclass(frozen=True, eq=False)
 class ExternalLoads:
-    """An ExternalLoads XML and the table it refers to; ``applied`` are the triples of columns by kind.
+    """An ExternalLoads XML and the table it refers to; ``applied`` are the columns of the forces and of the torques.
 
-    Kinds are force and torque; each triple (x, y, z) is of an ExternalForce that acts.
+    By kind ("force", "torque"): the columns (x, y, z) of each ExternalForce that acts.
     """
 
     path: Path
@@ -52,7 +55,7 @@ class ExternalLoads:
             total += np.linalg.norm(self.table[list(axes)].to_numpy(), axis=1)
         return float(total.max(initial=0.0))
 
-    def check_covers(self, time: NDArray[np.float64]) -> None:
+    def check_covers(self, time: Array) -> None:
         """Refuse frames for which there are no loads."""
         first, last = self.time_range
         if time[0] < first - TIME_SLACK or time[-1] > last + TIME_SLACK:
@@ -60,7 +63,7 @@ class ExternalLoads:
             fix = "Choose a time_range inside it, or the loads of this trial."
             raise InputError(explain(f"frames within the loads' {first:g} to {last:g} s", got, fix, self.data))
 
-    def at(self, time: NDArray[np.float64]) -> Path:
+    def at(self, time: Array) -> Path:
         """Write the loads as sampled at the frames of a motion, for OpenSim to read; for a few frames, all of them.
 
         OpenSim interpolates each column by a natural cubic spline and takes 15 ms for one of 5,000 samples, in every
@@ -76,11 +79,11 @@ class ExternalLoads:
             write_table(sampled, path, name=self.data.stem)
         return path
 
-    def forget(self, time: NDArray[np.float64]) -> None:
-        """Remove what ``at`` wrote."""
+    def forget(self, time: Array) -> None:
+        """Remove the file that ``at`` wrote."""
         self._sampled_path(time).unlink(missing_ok=True)
 
-    def _sampled_path(self, time: NDArray[np.float64]) -> Path:
+    def _sampled_path(self, time: Array) -> Path:
         digest = hashlib.sha256(self._content + time.tobytes()).hexdigest()[:16]
         return scratch_folder() / f"{self.data.stem}-{digest}.sto"
 
@@ -95,21 +98,25 @@ class ExternalLoads:
 
 
 def read_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
-    """Check an ExternalLoads XML: its data file exists (beside it, or as an absolute path) and holds every column.
+    """Check an ExternalLoads XML: its data file exists (beside it, or as an absolute path) and has every column.
 
     Forces that are switched off, and those without a point of application, are named in a warning.
     """
     path = Path(path).resolve()
     data = find_data(path)
     table = read_series(data)
-    element = read_xml(path, *_LOADS)
-    _check_columns(path, data, element, list(table.columns))
-    _warn_of_forces(path, element)
+    forces = list(read_xml(path, *_LOADS).iter("ExternalForce"))
+    for force in forces:
+        _check_columns(path, data, force, list(table.columns))
+    _warn_of_forces(path, forces)
     time = table.index.to_numpy(dtype=float)
-    if not np.isfinite(table.to_numpy()).all():
-        column = table.columns[~np.isfinite(table.to_numpy()).all(axis=0)][0]
-        raise InputError(explain("numbers", f"NaN in column '{column}'", "Fill the gaps.", data))
-    return ExternalLoads(path, data, (float(time[0]), float(time[-1])), table, _applied_columns(element))
+    refuse_gaps(table, data)
+    acting = [force for force in forces if not _is_off(force)]
+    applied = {
+        kind: tuple(_axes(name) for force in acting if (name := _text(force, f"{kind}_identifier")) not in UNSET)
+        for kind in ("force", "torque")
+    }
+    return ExternalLoads(path, data, (float(time[0]), float(time[-1])), table, applied)
 
 
 def find_data(path: str | os.PathLike[str]) -> Path:
@@ -126,45 +133,39 @@ def find_data(path: str | os.PathLike[str]) -> Path:
     return data.resolve()
 
 
-def _check_columns(path: Path, data: Path, element, columns: list[str]) -> None:  # type: ignore[no-untyped-def]
-    for force in element.iter("ExternalForce"):
-        for tag in ("force_identifier", "point_identifier", "torque_identifier"):
-            identifier = (force.findtext(tag) or "").strip()
-            axes = [identifier + axis for axis in ("x", "y", "z")]
-            missing = [axis for axis in axes if axis not in columns]
-            if identifier not in UNSET and missing:
-                where = f"{path}, ExternalForce '{force.get('name')}'"
-                got = f"no {some(missing)} in {data.name} (it has {some(columns)})"
-                raise InputError(explain(f"columns for <{tag}> '{identifier}'", got, "Correct the identifier.", where))
+def _text(force: Element, tag: str) -> str:
+    return (force.findtext(tag) or "").strip()
 
 
-def _applied_columns(element: Any) -> dict[str, tuple[tuple[str, str, str], ...]]:
-    """Columns of the forces and torques of every ExternalForce that is switched on."""
-    found: dict[str, list[tuple[str, str, str]]] = {"force": [], "torque": []}
-    for force in element.iter("ExternalForce"):
-        for kind, triples in found.items():
-            identifier = (force.findtext(f"{kind}_identifier") or "").strip()
-            if identifier not in UNSET and not _is_off(force):
-                triples.append((f"{identifier}x", f"{identifier}y", f"{identifier}z"))
-    return {kind: tuple(triples) for kind, triples in found.items()}
+def _axes(identifier: str) -> tuple[str, str, str]:
+    return f"{identifier}x", f"{identifier}y", f"{identifier}z"
 
 
-def _is_off(force: Any) -> bool:
-    words = {tag: (force.findtext(tag) or "").strip().lower() for tag in ("appliesForce", "isDisabled")}
-    return words["appliesForce"] in ("false", "0") or words["isDisabled"] in ("true", "1")
+def _check_columns(path: Path, data: Path, force: Element, columns: list[str]) -> None:
+    for tag in ("force_identifier", "point_identifier", "torque_identifier"):
+        identifier = _text(force, tag)
+        missing = [axis for axis in _axes(identifier) if axis not in columns]
+        if identifier not in UNSET and missing:
+            where = f"{path}, ExternalForce '{force.get('name')}'"
+            got = f"no {some(missing)} in {data.name} (it has {some(columns)})"
+            raise InputError(explain(f"columns for <{tag}> '{identifier}'", got, "Correct the identifier.", where))
 
 
-def _warn_of_forces(path: Path, element) -> None:  # type: ignore[no-untyped-def]
-    """Name forces that OpenSim leaves out, and those that it applies at the origin of their body."""
-    off, nowhere = [], []
-    for force in element.iter("ExternalForce"):
-        words = {tag: (force.findtext(tag) or "").strip() for tag in POINTED}
-        if _is_off(force):
-            off.append(force.get("name"))
-        elif words[POINTED[0]] not in UNSET and words[POINTED[1]] in UNSET:
-            nowhere.append(f"{force.get('name')} (on {(force.findtext('applied_to_body') or '').strip()})")
-    if off:
+def _is_off(force: Element) -> bool:
+    return _text(force, "appliesForce").lower() in ("false", "0") or _text(force, "isDisabled").lower() in ("true", "1")
+
+
+def _warn_of_forces(path: Path, forces: list[Element]) -> None:
+    """Name forces that OpenSim ignores, and those that it applies at the origin of their body."""
+    if off := [force.get("name") for force in forces if _is_off(force)]:
         warn(f"{path}: {some(off, 12)} switched off (appliesForce false) and left out.", stacklevel=4)
+    nowhere = [
+        f"{force.get('name')} (on {_text(force, 'applied_to_body')})"
+        for force in forces
+        if not _is_off(force)
+        and _text(force, "force_identifier") not in UNSET
+        and _text(force, "point_identifier") in UNSET
+    ]
     if nowhere:
         warn(
             f"{path}: no point_identifier for {some(nowhere, 12)}: the force acts at the origin of the body, not at a "

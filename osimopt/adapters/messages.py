@@ -1,21 +1,20 @@
-"""What crosses between the user's process and opensim's: plain data, importable on both sides."""
+"""Plain data that is sent between the user's process and opensim's, importable on both sides."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..problem.arrays import Coordinate, CoordinateKind, MuscleParameters
+from ..problem.arrays import Array, Coordinate, CoordinateKind, Index, MuscleParameters
 
-Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class ModelKey:
-    """What identifies a loaded model: its files as they were (``stamps``: size, time of change), and what was done.
+    """Identifies a loaded model: its files with their size and time of change (``stamps``), and how it is loaded.
 
     ``contact`` says whether forces of the model that press on the ground act.
     """
@@ -33,7 +32,7 @@ class ModelKey:
 
 @dataclass(frozen=True)
 class Actuator:
-    """A scalar actuator of the model that is no muscle; optimal force in N·m or N, bounds of its control."""
+    """A scalar actuator of the model that is no muscle: optimal force in N·m or N, bounds of its control."""
 
     name: str
     kind: str
@@ -47,7 +46,7 @@ class ModelDescription:
     """A model in plain data; ``free`` indexes the free coordinates in multibody-tree order, ``weight`` is in N.
 
     ``contact`` are name and class of the forces that press on the ground, whether they act or not; ``within`` names
-    muscles whose moving points pull a neighbour on their own body, which OpenSim leaves out.
+    muscles whose moving points pull a neighbour on their own body, which OpenSim ignores.
     """
 
     name: str
@@ -78,63 +77,62 @@ class Pairs:
     """Muscle–coordinate pairs that are not structurally zero.
 
     ``coordinate`` (rows of the free ones) and ``muscle`` are (P,); ``served`` (D,) says on which coordinates some
-    muscle that spans them acts; ``spanned`` (D, M) what each path may depend on; ``probed`` are the muscles whose
-    moment arms are taken from forces.
+    muscle that spans them acts; ``spanned`` (D, M) which coordinates each path may depend on; ``probed`` are the
+    muscles whose moment arms are taken from forces.
     """
 
-    coordinate: NDArray[np.intp]
-    muscle: NDArray[np.intp]
-    served: NDArray[np.bool_]
-    spanned: NDArray[np.bool_]
-    probed: NDArray[np.intp]
+    coordinate: Index
+    muscle: Index
+    served: Mask
+    spanned: Mask
+    probed: Index
     warnings: list[str]
-
-    @classmethod
-    def none(cls, coordinates: int, muscles: int) -> Pairs:
-        """No pairs at all, where the model's paths are not asked."""
-        nothing = np.zeros(0, dtype=np.intp)
-        unserved, unspanned = np.zeros(coordinates, dtype=bool), np.zeros((coordinates, muscles), dtype=bool)
-        return cls(nothing, nothing, unserved, unspanned, nothing, [])
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to compute.
+    """What to compute at the frames of a motion.
 
-    ``muscles`` are those whose lengths, speeds and moment arms are wanted, ``asked`` those whose gain (and passive
-    force) only OpenSim knows.
+    ``muscles`` are those whose lengths, speeds and moment arms are wanted, ``gains`` those whose gain (and passive
+    force) OpenSim has to compute.
     """
 
     muscles: tuple[int, ...]
     generalized_force: bool
     passive_force: bool
-    asked: tuple[int, ...] = ()
+    gains: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class FrameArrays:
-    """Arrays of one chunk of frames; axes as in ``osimopt.problem.arrays``, None for what was not wanted.
+    """Arrays of one chunk of frames by name; axes as in ``osimopt.problem.arrays``.
 
-    ``length`` and ``lengthening_speed`` are of the muscles wanted, ``moment_arms`` of the pairs given.
-    ``max_force`` and ``passive_force`` are of the muscles asked for; ``effect`` is (T, D, K) per unit control, or
-    (1, D, K) where no posture changes it. ``unexplained`` names muscles that lengthen otherwise than their moment arms
-    say.
+    ``length`` and ``lengthening_speed`` are of the muscles wanted, ``moment_arms`` of the pairs given, ``max_force``
+    and ``passive_force`` of the muscles whose gains are wanted; ``effect`` is (T, D, K) per unit control, or (1, D, K)
+    where it does not depend on posture. ``unexplained`` names muscles whose lengthening speeds contradict their moment
+    arms.
     """
 
-    moment_arms: Array | None
-    length: Array | None
-    lengthening_speed: Array | None
-    max_force: Array
-    passive_force: Array
-    generalized_force: Array | None
-    effect: Array
+    arrays: dict[str, Array]
     unexplained: tuple[str, ...]
     warnings: list[str]
 
 
+@dataclass(frozen=True, eq=False)
+class ForceRecord:
+    """OpenSim's report of one force: column labels, and values (T, n) in N, N·m or m.
+
+    The values are None for muscles and other actuators, whose forces are unknown before solving.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    values: Array | None
+
+
 @dataclass(frozen=True)
 class Claims:
-    """What was extracted at some frames, to be asked for a second time; None is not asked for.
+    """Arrays that were extracted at some frames, to be compared with OpenSim's single calls; None is not compared.
 
     ``moment_arms`` (T, P) of the pairs, ``max_force`` (T, M) as OpenSim's, ``generalized_force`` (T, D).
     """
@@ -146,17 +144,15 @@ class Claims:
 
     def frames(self, rows: slice) -> Claims:
         """The claims at some of the frames."""
-        arms, force, moments = (
-            None if own is None else own[rows] for own in (self.moment_arms, self.max_force, self.generalized_force)
-        )
-        return Claims(self.pairs, arms, force, moments)
+        arrays = (self.moment_arms, self.max_force, self.generalized_force)
+        return Claims(self.pairs, *(None if array is None else array[rows] for array in arrays))
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest difference between two ways of asking OpenSim for one thing, and where it is found.
+    """The largest difference between two ways of computing one thing by OpenSim, and where it is found.
 
-    ``where`` names a coordinate or muscle, ``frame`` is one of those asked about; ``size`` is NaN where one of the two
+    ``where`` names a coordinate or muscle, ``frame`` is one of those compared; ``size`` is NaN where one of the two
     ways gave no number.
     """
 
@@ -164,19 +160,3 @@ class Difference:
     size: float
     where: str = ""
     frame: int = 0
-
-
-@dataclass(frozen=True)
-class Postures:
-    """What each muscle can do in n postures: (n, M) arrays by name."""
-
-    COLUMNS: ClassVar = (
-        "moment_arm",
-        "muscle_tendon_length",
-        "fiber_length",
-        "max_force",
-        "max_force_active",
-        "max_force_rigid",
-    )
-    columns: dict[str, Array]
-    warnings: list[str]

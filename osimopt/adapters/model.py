@@ -1,12 +1,15 @@
-"""A model file, or a live opensim.Model, checked and described."""
+"""A model file, or a live opensim.Model, checked and described in opensim's process."""
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,13 +18,12 @@ from .. import isolation
 from ..errors import InputError, ModelError, explain
 from ..muscle import CLASSES
 from .messages import ModelDescription, ModelKey
-from .scratch import scratch_folder
 from .xml import read_xml
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model that opensim's process has loaded: where it is, and what is in it."""
+    """A model that opensim's process has loaded: its files, and its description."""
 
     key: ModelKey
     description: ModelDescription
@@ -31,10 +33,21 @@ class Model:
         """The file, as messages name it."""
         return self.key.path
 
+    def run(self, function: str, *arguments: Any) -> Any:
+        """Result of a ``module:function`` of ``osimopt.adapters.worker``, called with the model and these arguments."""
+        return next(self.run_many(function, [arguments]))
+
+    def run_many(self, function: str, calls: Iterable[tuple[Any, ...]], n_jobs: int = 1) -> Iterator[Any]:
+        """Results, in order, of calls with the model and each tuple of arguments, on ``n_jobs`` processes."""
+        name = f"osimopt.adapters.worker.{function}"
+        return isolation.run_many(
+            "opensim", name, ((self.key, *call) for call in calls), subject=self.path, n_jobs=n_jobs
+        )
+
     def with_loads(self, data: Path) -> Model:
         """The same model with another file of loads."""
-        path, loads, _, *sets = self.key.stamps  # the model stays the one that was described, whatever its file is now
-        key = replace(self.key, loads_data=str(data), stamps=(path, loads, stamp(data), *sets))
+        path, loads, _, *sets = self.key.stamps  # those of the model that was described, even if its file has changed
+        key = replace(self.key, loads_data=str(data), stamps=(path, loads, _stamp(data), *sets))
         return replace(self, key=key)
 
     def with_rigid_tendons(self) -> Model:
@@ -42,16 +55,9 @@ class Model:
         return replace(self, key=replace(self.key, rigid_tendon=True))
 
 
-def read_model(
-    model: str | os.PathLike[str] | Any,
-    weld: Sequence[str] = (),
-    external_loads: tuple[Path, Path] | None = None,
-    force_sets: Sequence[str | os.PathLike[str]] = (),
-    replace_force_set: bool = False,
-    contact: bool = True,
-) -> Model:
+def read_model(model: str | os.PathLike[str] | Any, weld: Sequence[str] = ()) -> Model:
     """Load a model in opensim's process: ``describe(identify(...))``."""
-    return describe(identify(model, weld, external_loads, force_sets, replace_force_set, contact))
+    return describe(identify(model, weld))
 
 
 def describe(key: ModelKey) -> Model:
@@ -73,12 +79,12 @@ def identify(
     replace_force_set: bool = False,
     contact: bool = True,
 ) -> ModelKey:
-    """What opensim's process loads, its files there and of the right kind.
+    """Check the files of a model, and name what opensim's process has to load.
 
     Parameters
     ----------
     model
-        Path of an .osim file, or a live ``opensim.Model`` (handed over by its own ``printToXML``).
+        Path of an .osim file, or a live ``opensim.Model`` (written by its ``printToXML``).
     weld
         Names of joints to weld: their coordinates are locked at the model's defaults.
     external_loads
@@ -100,28 +106,20 @@ def identify(
     sets = [Path(name).resolve() for name in force_sets]
     for file in sets:
         read_xml(file, "ForceSet", "a file with a ForceSet (.xml)")
-    loads, data = external_loads or (None, None)
-    return stamped(
-        ModelKey(
-            path=str(path),
-            stamps=(),
-            weld=tuple(weld),
-            loads=None if loads is None else str(loads),
-            loads_data=None if data is None else str(data),
-            force_sets=tuple(map(str, sets)),
-            replace_force_set=replace_force_set,
-            contact=contact,
-        )
+    loads, data = map(str, external_loads) if external_loads else (None, None)
+    return ModelKey(
+        path=str(path),
+        stamps=tuple(_stamp(file) for file in (path, *(external_loads or ()), *sets)),
+        weld=tuple(weld),
+        loads=loads,
+        loads_data=data,
+        force_sets=tuple(map(str, sets)),
+        replace_force_set=replace_force_set,
+        contact=contact,
     )
 
 
-def stamped(key: ModelKey) -> ModelKey:
-    """The same key with its files as they are now."""
-    files = [Path(name) for name in (key.path, key.loads, key.loads_data, *key.force_sets) if name is not None]
-    return replace(key, stamps=tuple(stamp(file) for file in files))
-
-
-def stamp(file: Path) -> tuple[int, int]:
+def _stamp(file: Path) -> tuple[int, int]:
     """Size and time of change."""
     status = file.stat()
     return status.st_size, status.st_mtime_ns
@@ -143,31 +141,37 @@ def as_file(model: str | os.PathLike[str] | Any) -> Path:
 
 
 def _write_live_model(model: Any) -> Path:
-    """Write a live model to a temporary file of its own, every property: class defaults may differ where it is read."""
-    folder = Path(tempfile.mkdtemp(dir=scratch_folder()))
-    path = folder / f"{model.getName() or 'model'}.osim"
+    """Write every property of a live model to a temporary file: class defaults may differ in the other process."""
+    path = Path(tempfile.mkdtemp(dir=scratch_folder())) / f"{model.getName() or 'model'}.osim"
     with _every_property(model):
         written = model.printToXML(str(path))
     if not written:
-        raise ModelError(
-            explain("a model that OpenSim can write", f"'{model.getName()}', refused", "Finalize it first.")
-        )
+        got = f"'{model.getName()}', which it refuses to write"
+        raise ModelError(explain("a model that OpenSim can write", got, "Finalize it first."))
     _drop_ignored(path)
     return path
+
+
+@cache
+def scratch_folder() -> Path:
+    """Return a temporary folder for files of opensim's processes, made once and removed when Python ends."""
+    folder = Path(tempfile.mkdtemp(prefix="osimopt-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @contextmanager
 def _every_property(model: Any) -> Iterator[None]:
     """Let OpenSim write properties that are at their class's default too."""
-    switch = getattr(model, "setSerializeAllDefaults", None)
-    before = switch is not None and model.getSerializeAllDefaults()
-    if switch is not None:
-        switch(True)
+    if not hasattr(model, "setSerializeAllDefaults"):
+        yield
+        return
+    before = model.getSerializeAllDefaults()
+    model.setSerializeAllDefaults(True)
     try:
         yield
     finally:
-        if switch is not None:
-            switch(before)
+        model.setSerializeAllDefaults(before)
 
 
 def _drop_ignored(path: Path) -> None:

@@ -1,41 +1,36 @@
-"""Motion files to kinematics of every coordinate."""
+"""Kinematics of every coordinate of a model from a motion file."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import signals
 from ..errors import InputError, explain, some
 from ..files.storage import read_series
 from ..notices import warn
-from ..problem.arrays import Coordinate, Kinematics
-from .completion import complete, couple
-from .joint_ranges import tell_outside
+from ..problem.arrays import Array, Kinematics
+from .completion import complete, couple, read_speeds
+from .loads import TIME_SLACK
 from .model import Model
-from .speeds import read_speeds
-from .units import to_si
+from .units import describe_outside, refuse_gaps, to_si
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[np.float64]
-
-#: rad or m by which a coupled, locked or prescribed column may differ from the model before that is said.
+#: rad or m by which a coupled, locked or prescribed column may differ from the model without a warning.
 DISAGREEMENT = 1e-3
-#: A step between two samples that is longer than this many medians is a hole in the motion.
+#: A step between two samples that is longer than this many medians is a gap in the motion.
 HOLE = 3.0
-#: s by which a frame may miss a time_range: files print times to 6 digits.
-TIME_SLACK = 1e-6
 
 
 def read_motion_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read a motion file; columns of coordinates carry their plain names, times increase, units are the file's."""
-    table = read_series(path)
-    return table.set_axis(_coordinate_labels(list(table.columns)), axis="columns")
+    table = read_series(path)  # /jointset/hip_r/hip_flexion_r/value is hip_flexion_r; other state labels stay
+    names = [label.split("/")[-2] if label.endswith("/value") else label for label in table.columns]
+    return table.set_axis(names, axis="columns")
 
 
 def read_motion(
@@ -50,13 +45,12 @@ def read_motion(
 ) -> Kinematics:
     """Read a motion and complete it to every coordinate of the model.
 
-    Free coordinates come from the file (filtered where asked for) and are differentiated over the whole file, the
-    filter's padding included, as in OpenSim; coupled ones follow from the model's couplers, locked ones keep the
-    model's default, prescribed ones the model's function. A column that says otherwise is not used, and a warning
-    names it. Speeds come from their own file where one is given. ``table`` is what
-    ``read_motion_table`` has read already. Warnings also name times that the file has twice, coordinates that leave
-    their range in the model, holes in the sampling, times that the filter must resample, and a time_range that reaches
-    beyond the motion.
+    Free coordinates come from the file (filtered if ``lowpass_hz`` is given) and are differentiated over the whole
+    file, the filter's padding included, as in OpenSim; coupled ones follow from the model's couplers, locked ones keep
+    the model's default, prescribed ones the model's function. A column that disagrees is not used, and a warning names
+    it. Speeds come from a separate file where one is given. ``table`` is the result of ``read_motion_table``, if known.
+    Warnings also name times that the file has twice, coordinates that leave their range in the model, holes in the
+    sampling, times that the filter must resample, and a time_range that reaches beyond the motion.
 
     Raises
     ------
@@ -66,11 +60,13 @@ def read_motion(
     """
     table = read_motion_table(path) if table is None else table
     time = table.index.to_numpy(dtype=float)
-    table = to_si(_own_columns(table, model, path), model, path)
+    table = to_si(_select_columns(table, model, path), model, path)
     keep = within = choose_frames(time, time_range, path)
     _warn_of_time_range(time, keep, time_range, path)
     _warn_of_times(time, keep, lowpass_hz, path)
-    value = _fill(table, model, time)
+    value = np.empty((len(time), len(model.description.coordinates)))
+    for index, coordinate in enumerate(model.description.coordinates):
+        value[:, index] = table[coordinate.name] if coordinate.kind == "free" else coordinate.default
     _warn_of_ranges(model, value[keep], path)
     speed = None if speeds is None else read_speeds(speeds, model, time, value)
     wide, filtered = time, value
@@ -84,8 +80,8 @@ def read_motion(
         filtered[:, free] = smooth
         within = slice(keep.start + pad, keep.stop + pad)
     motion = complete(model, wide, filtered, speed, within, n_jobs)
-    as_given = motion.value if lowpass_hz is None else couple(model, value[keep], n_jobs)
-    _warn_of_disagreement(table.iloc[keep], motion.coordinates, as_given, model, path)
+    unfiltered = motion.value if lowpass_hz is None else couple(model, value[keep], n_jobs)
+    _warn_of_disagreement(table.iloc[keep], unfiltered, model, path)
     return motion
 
 
@@ -111,7 +107,7 @@ def choose_frames(time: Array, time_range: tuple[float, float] | None, path: obj
 
 
 def _warn_of_times(time: Array, keep: slice, lowpass_hz: float | None, path: object) -> None:
-    """Say where the motion has holes, and that the filter resamples what is not evenly sampled."""
+    """Warn of holes in the sampling, and of uneven times, which the filter resamples."""
     step = np.diff(time)
     if not len(step):
         return
@@ -121,8 +117,8 @@ def _warn_of_times(time: Array, keep: slice, lowpass_hz: float | None, path: obj
         widest = max(holes, key=lambda row: step[row])
         warn(
             f"{path}: {len(holes)} {'hole' if len(holes) == 1 else 'holes'} in the sampling, the widest from "
-            f"{time[widest]:g} to {time[widest + 1]:g} s where steps are {usual:g} s; what a spline puts there was not "
-            "measured, and speeds and accelerations beside it follow that.",
+            f"{time[widest]:g} to {time[widest + 1]:g} s where steps are {usual:g} s; values there are interpolated by "
+            "a spline, and speeds and accelerations near it depend on them.",
             stacklevel=4,
         )
     if lowpass_hz is not None and np.abs(step - step.mean()).max() > signals.UNIFORM_TOLERANCE * step.mean():
@@ -134,7 +130,7 @@ def _warn_of_times(time: Array, keep: slice, lowpass_hz: float | None, path: obj
 
 
 def _warn_of_time_range(time: Array, keep: slice, time_range: tuple[float, float] | None, path: object) -> None:
-    """Say that a time_range asks for more than the motion has; an infinite end asks for what there is."""
+    """Warn of a time_range that reaches beyond the motion; an infinite end is that of the motion."""
     start, end = (float(limit) for limit in time_range or (time[0], time[-1]))
     frame = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
     if any(np.isfinite(lacking) and lacking > frame + TIME_SLACK for lacking in (time[0] - start, end - time[-1])):
@@ -145,53 +141,34 @@ def _warn_of_time_range(time: Array, keep: slice, time_range: tuple[float, float
         )
 
 
-def _coordinate_labels(labels: list[str]) -> list[str]:
-    """``/jointset/hip_r/hip_flexion_r/value`` is hip_flexion_r; other state labels stay as they are."""
-    return [label.split("/")[-2] if label.endswith("/value") else label for label in labels]
-
-
-def _own_columns(table: pd.DataFrame, model: Model, path: object) -> pd.DataFrame:
+def _select_columns(table: pd.DataFrame, model: Model, path: object) -> pd.DataFrame:
     names = model.description.coordinate_names
-    own = [name for name in names if name in table.columns]
-    missing = [c.name for c in model.description.coordinates if c.kind == "free" and c.name not in own]
+    present = [name for name in names if name in table.columns]
+    missing = [c.name for c in model.description.coordinates if c.kind == "free" and c.name not in present]
     if missing:
         joints = sorted({c.joint for c in model.description.coordinates if c.name in missing})
         fix = (
             f"Add the columns, lock the coordinates in the model, or weld their joints: weld={tuple(joints)}."
-            if own
+            if present
             else f"Is it this model's motion? Its columns are {some(table.columns)}."
         )
         raise InputError(explain("a column for every free coordinate", f"none for {some(missing, 12)}", fix, path))
-    twice = [name for name in own if list(table.columns).count(name) > 1]
-    if twice:
+    if twice := [name for name in present if list(table.columns).count(name) > 1]:
         raise InputError(explain("one column per coordinate", f"two for {some(twice)}", "Remove one.", path))
-    chosen = table[own]
-    broken = chosen.columns[~np.isfinite(chosen.to_numpy()).all(axis=0)]
-    if len(broken):
-        row = int(np.argmin(np.isfinite(chosen[broken[0]].to_numpy())))
-        fix = "Fill the gap or cut the file."
-        got = f"NaN in '{broken[0]}' at {table.index[row]:g} s (row {row + 1} of the table)"
-        raise InputError(explain("numbers in every frame", got, fix, path))
-    return chosen
+    refuse_gaps(table[present], path)
+    return table[present]
 
 
-def _fill(table: pd.DataFrame, model: Model, time: Array) -> Array:
-    """(T, N) values, with the model's default where the motion does not decide."""
-    value = np.empty((len(time), len(model.description.coordinates)))
-    for index, coordinate in enumerate(model.description.coordinates):
-        value[:, index] = table[coordinate.name] if coordinate.kind == "free" else coordinate.default
-    return value
-
-
-def _warn_of_disagreement(
-    table: pd.DataFrame, names: tuple[str, ...], value: Array, model: Model, path: object
-) -> None:
-    def differs(coordinate: Coordinate) -> Any:
-        column = value[:, names.index(coordinate.name)]
-        return np.abs(table[coordinate.name].to_numpy() - column).max() > DISAGREEMENT
-
-    others = [c for c in model.description.coordinates if c.kind != "free" and c.name in table.columns]
-    if wrong := [f"{c.name} ({c.kind})" for c in others if differs(c)]:
+def _warn_of_disagreement(table: pd.DataFrame, value: Array, model: Model, path: object) -> None:
+    """Name columns of coupled, locked and prescribed coordinates whose values are not those (T, N) of the model."""
+    wrong = [
+        f"{c.name} ({c.kind})"
+        for c, column in zip(model.description.coordinates, value.T, strict=True)
+        if c.kind != "free"
+        and c.name in table.columns
+        and np.abs(table[c.name].to_numpy() - column).max() > DISAGREEMENT
+    ]
+    if wrong:
         warn(
             f"{path}: columns {some(wrong, 12)} disagree with the model; their values were taken from the model's "
             "constraints and defaults instead of the file.",
@@ -200,16 +177,16 @@ def _warn_of_disagreement(
 
 
 def _warn_of_ranges(model: Model, value: Array, path: object) -> None:
-    """Name free coordinates outside their range; OpenSim's tools hold clamped ones within, the motion is followed."""
+    """Name free coordinates outside their range, where OpenSim's tools would hold the clamped ones."""
     free = [(model.description.coordinates[index], value[:, index]) for index in model.description.free]
-    clamped = [tell_outside(c, column, DISAGREEMENT) for c, column in free if c.clamped]
-    others = [tell_outside(c, column) for c, column in free if not c.clamped]
-    if told := [text for text in others if text]:
-        warn(f"{path}: outside the model's range, in frames: {some(told, 12)}. Muscle paths may be wrong there.",
-             stacklevel=4)  # fmt: skip
-    if told := [text for text in clamped if text]:
+    left = [text for c, column in free if not c.clamped and (text := describe_outside(c, column))]
+    clamped = [text for c, column in free if c.clamped and (text := describe_outside(c, column, DISAGREEMENT))]
+    if left:
+        text = f"{path}: outside the model's range, in frames: {some(left, 12)}. Muscle paths may be wrong there."
+        warn(text, stacklevel=4)
+    if clamped:
         warn(
-            f"{path}: outside the range to which the model clamps them, in frames: {some(told, 12)}. OpenSim's tools "
-            "would hold them there; here the motion is followed, and muscle paths may be wrong.",
+            f"{path}: outside the range to which the model clamps them, in frames: {some(clamped, 12)}. "
+            "OpenSim's tools would hold them there; here the motion is followed, and muscle paths may be wrong.",
             stacklevel=4,
         )

@@ -3,28 +3,109 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .. import isolation
 from ..errors import InputError, ModelError, explain, some
+from ..isolation import count_jobs
 from ..notices import warn
 from ..polynomial.samples import PathSamples, Samples, Survey
-from .domain import Domain, choose_domain, mobile, narrow
+from ..problem.arrays import Array, Index
+from .arrays import Progress
+from .messages import Mask
 from .model import Model
+from .motion import read_motion
 
-Progress = Callable[[int, int], None]
-
-WORKER = "osimopt.adapters.worker.sampling:"
-#: Postures that are tried to find out which muscles depend on what.
+#: rad, and m, by which postures go beyond the motions given.
+MARGIN = np.deg2rad(10.0), 0.01
+#: rad; the range of a joint is cut to this (OpenSim's default is ±10 rad).
+WIDEST = np.pi
+#: m (or m/rad); a muscle whose length changes less with a coordinate anywhere does not depend on it.
+SPANS = 1e-6
+#: Postures in which it is found out which muscles depend on which coordinates.
 SURVEYED = 32
 #: Postures held out of the fit for each one in it.
 HELD_OUT = 0.25
-#: Share of the postures in which OpenSim may find no path.
+#: Largest share of the postures without a path.
 MOST_LOST = 0.1
 #: Postures per call of opensim's process: a second or two of work.
 CHUNK = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Domain:
+    """The postures that are sampled: defaults and range (N,) of every coordinate, and which of them move."""
+
+    default: Array
+    low: Array
+    high: Array
+    moving: Index
+
+    def postures(self, count: int) -> Array:
+        """(count, N) quasi-random postures: a Sobol sequence, shifted so that it does not start in a corner."""
+        from scipy.stats import qmc
+
+        size = max(1, len(self.moving))
+        bits = int(np.ceil(np.log2(count)))
+        points = qmc.Sobol(size, scramble=False).random_base2(bits)[:count]
+        points = (points + np.random.default_rng(0).random(size)) % 1.0
+        postures = np.repeat(self.default[None], count, axis=0)
+        low, high = self.low[self.moving], self.high[self.moving]
+        postures[:, self.moving] = low + (high - low) * points[:, : len(self.moving)]
+        return postures
+
+
+def choose_domain(model: Model, motions: Sequence[str | os.PathLike[str]]) -> Domain:
+    """Ranges of motion: the model's, or those of the motions and a margin around them.
+
+    Raises
+    ------
+    InputError
+        A motion of another model.
+    """
+    coordinates = model.description.coordinates
+    default = np.array([c.default for c in coordinates])
+    widest = np.array([WIDEST if c.rotational else np.inf for c in coordinates])
+    low = np.maximum([c.range[0] for c in coordinates], -widest)
+    high = np.minimum([c.range[1] for c in coordinates], widest)
+    if isinstance(motions, (str, os.PathLike)):
+        raise InputError(explain("motions as a sequence of files", repr(motions), f"Write motions=[{motions!r}]."))
+    if motions:
+        values = np.concatenate([read_motion(path, model).value for path in motions])
+        margin = np.array([MARGIN[0] if c.rotational else MARGIN[1] for c in coordinates])
+        first, last = values.min(axis=0), values.max(axis=0)
+        low = np.minimum(first, np.maximum(low, first - margin))
+        high = np.maximum(last, np.minimum(high, last + margin))
+    free = np.array(sorted(model.description.free), dtype=np.intp)
+    usable = np.isfinite(low) & np.isfinite(high) & (high > low)
+    return Domain(default, low, high, free[usable[free]])
+
+
+def narrow(model: Model, domain: Domain, slope: Array) -> tuple[Domain, Mask]:
+    """Keep the coordinates that muscles span; also returns (N, M) which do. A muscle that spans none gets one of them.
+
+    ``slope`` (N, M) is the largest |∂l/∂q| found.
+
+    Raises
+    ------
+    ModelError
+        A muscle spans a coordinate that is not free or has no finite range; no muscle spans any.
+    """
+    coordinates = model.description.coordinates
+    spans = slope > SPANS
+    for index in np.flatnonzero(spans.any(axis=1)):
+        if index not in domain.moving:
+            c = coordinates[index]
+            muscles = some(np.array(model.description.muscles.names)[spans[index]])
+            got = f"'{c.name}' ({c.kind}, {domain.low[index]:g} to {domain.high[index]:g}), which {muscles} span"
+            fix = "Free or lock it in the model, and give it a finite range (or give motions)."
+            raise ModelError(explain("free coordinates with a finite range under every muscle", got, fix, model.path))
+    if not spans.any():
+        raise ModelError(explain("muscles that span coordinates", "none", "Is this the right model?", model.path))
+    spans[np.argmax(spans.any(axis=1)), ~spans.any(axis=0)] = True
+    return replace(domain, moving=np.flatnonzero(spans.any(axis=1))), spans
 
 
 def sample_paths(
@@ -44,7 +125,7 @@ def sample_paths(
     motions
         Motion files, whose range of each coordinate and 10° (1 cm) around it is sampled in place of the model's.
     postures
-        To fit to; a quarter more, in the gaps between these, are held out.
+        Number of postures to fit to; a quarter more, in the gaps between these, are held out.
     n_jobs
         Processes that sample; default 1.
     progress
@@ -55,7 +136,7 @@ def sample_paths(
     Returns
     -------
     domain, samples
-        The range and the coordinates that move, and what was found.
+        The range with the coordinates that move, and the samples.
 
     Raises
     ------
@@ -63,17 +144,17 @@ def sample_paths(
         Wrong motions or options; a muscle over a prescribed coordinate; a range that is not finite; a muscle without a
         path in many postures; no muscle whose length is the integral of its moment arm.
     """
-    _check_options(postures, n_jobs)
+    if postures < SURVEYED:
+        raise InputError(explain(f"at least {SURVEYED} postures", f"{postures}", "The default is 2048."))
+    jobs = count_jobs(1 if n_jobs is None else n_jobs, 1)
     domain = choose_domain(model, motions)
-    found: Survey = isolation.run(
-        "opensim", WORKER + "survey", model.key, domain.postures(SURVEYED), mobile(model), subject=model.path
-    )
+    mobile = np.array(sorted([*model.description.free, *model.description.of_kind("prescribed")]), dtype=np.intp)
+    found: Survey = model.run("sampling:survey", domain.postures(SURVEYED), mobile)
     domain, spans = narrow(model, domain, found.slope)
     value = domain.postures(skip + postures + int(np.ceil(HELD_OUT * postures)))[skip:]
-    chunks = [value[start : start + CHUNK] for start in range(0, len(value), CHUNK)]
-    calls = [(model.key, chunk, spans) for chunk in chunks]
+    calls = [(value[start : start + CHUNK], spans) for start in range(0, len(value), CHUNK)]
     parts: list[Samples] = []
-    for part in isolation.run_many("opensim", WORKER + "sample", calls, subject=model.path, n_jobs=n_jobs or 1):
+    for part in model.run_many("sampling:sample", calls, jobs):
         parts.append(part)
         if progress is not None:
             progress(min(len(parts) * CHUNK, len(value)), len(value))
@@ -91,19 +172,12 @@ def sample_paths(
 
 
 def _refuse_lost(model: Model, samples: PathSamples) -> None:
-    """OpenSim finds no path (NaN) where wrapping fails; such postures are not fitted, but they must be few."""
+    """Refuse muscles without a path (NaN, where wrapping fails) in many postures; a few are left out of the fit."""
     lost = np.mean(~np.isfinite(samples.length[: samples.fitted]), axis=0) > MOST_LOST
     if lost.any():
         names = some(np.array(samples.muscles)[lost])
         got = f"none for {names} in more than {100.0 * MOST_LOST:g} % of the postures"
         raise ModelError(explain("a path length", got, "Repair their wrapping, or give motions.", model.path))
-
-
-def _check_options(postures: int, n_jobs: int | None) -> None:
-    if postures < SURVEYED:
-        raise InputError(explain(f"at least {SURVEYED} postures", f"{postures}", "The default is 2048."))
-    if n_jobs is not None and n_jobs < 1:
-        raise InputError(explain("jobs of at least 1, or None", f"{n_jobs}", "Give a number of processes."))
 
 
 def warn_of_left(left: Mapping[str, float], stacklevel: int = 3) -> None:

@@ -1,4 +1,4 @@
-"""Muscle paths as polynomials, in place of the model's own."""
+"""Muscle paths given as polynomials or networks, in place of the model's own."""
 
 from __future__ import annotations
 
@@ -7,37 +7,33 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .. import isolation
 from ..errors import InputError, explain, some
 from ..notices import warn
 from ..polynomial.geometry import PolynomialGeometry
 from ..polynomial.paths import MusclePaths
-from ..problem.arrays import Kinematics, MuscleGeometry
+from ..problem.arrays import Array, Kinematics, MuscleGeometry
 from .model import Model
 from .path_sampling import warn_of_left
 
-Array = NDArray[np.float64]
-
-#: m; a fitted moment arm may be off the model's by this much: more is a fit to wrong lengths, or of another model.
+#: m; largest error of a fitted moment arm without a warning: more is a fit to wrong lengths, or of another model.
 FITTED = 2e-3
-#: How a fit's flag begins that says so.
+#: First words of the flag of a fit that missed its tolerance.
 MISSED = "Not within"
 
 
 def read_polynomials(
     geometry: str | os.PathLike[str] | MusclePaths, model: Model, motion: str | os.PathLike[str], n_jobs: int
 ) -> MusclePaths | None:
-    """Paths of the model's muscles as far as they have one, or None for ``"opensim"``.
+    """Paths of those of the model's muscles that have one in the geometry, or None for ``"opensim"``.
 
-    ``"polynomial"`` fits them now, in the range of this motion; a path is OpenSim's FunctionBasedPathSet. Muscles
-    without a path are named.
+    ``"polynomial"`` fits them now, in the range of this motion; a file is OpenSim's FunctionBasedPathSet. Warnings name
+    muscles without a path, and the worst of those whose fit missed its tolerance.
 
     Raises
     ------
     InputError
-        No geometry, or one without any muscle of the model.
+        Not a geometry, or one without any muscle of the model.
     """
     if isinstance(geometry, str) and geometry == "opensim":
         return None
@@ -57,38 +53,38 @@ def read_polynomials(
     if not known:
         fix = "Fit the geometry of this model: osimopt fit-geometry."
         raise InputError(explain("paths of the model's muscles", f"none for {some(names)}", fix))
-    _name_missing(geometry, [name for name in names if name not in known])
-    return _told(geometry.select(known))
-
-
-def _name_missing(geometry: MusclePaths, missing: Sequence[str]) -> None:
-    """Name the muscles whose paths are OpenSim's own, and those of them whose lengths are known to be wrong."""
+    missing = [name for name in names if name not in known]
     if left := {name: geometry.left[name] for name in missing if name in geometry.left}:
-        warn_of_left(left, stacklevel=7)
+        warn_of_left(left, stacklevel=6)
     if others := [name for name in missing if name not in left]:
-        warn(f"No path is given for {some(others, 12)}: OpenSim's own is used.", stacklevel=6)
+        warn(f"No path is given for {some(others, 12)}: OpenSim's own is used.", stacklevel=5)
+    chosen = geometry.select(known)
+    _warn_of_misses(chosen)
+    return chosen
 
 
-def _told(polynomials: MusclePaths) -> MusclePaths:
-    """Name the worst of the muscles whose fit says that it missed its tolerance."""
-    missed = {name: fit for name, fit in polynomials.fits.items() if any(flag.startswith(MISSED) for flag in fit.flags)}
+def _warn_of_misses(paths: MusclePaths) -> None:
+    missed = {name: fit for name, fit in paths.fits.items() if any(flag.startswith(MISSED) for flag in fit.flags)}
     if missed:
         worst = max(missed, key=lambda name: max(missed[name].length_rms, missed[name].moment_arm_rms))
         length, arm = (1e3 * error for error in (missed[worst].length_rms, missed[worst].moment_arm_rms))
         warn(
-            f"The fitted paths of {len(missed)} of {len(polynomials.muscles)} muscles missed the tolerance they "
+            f"The fitted paths of {len(missed)} of {len(paths.muscles)} muscles missed the tolerance they "
             f"were fitted to; the worst, {worst}, is off by {length:.2g} mm in length and {arm:.2g} mm in moment arm "
             "(root mean square).",
             stacklevel=6,
         )
-    return polynomials
 
 
-def along_motion(polynomials: MusclePaths, model: Model, motion: Kinematics) -> MuscleGeometry:
-    """Moment arms about the free coordinates, those about coupled ones added to the ones they follow."""
-    given = polynomials.evaluate(motion.coordinates, motion.value, motion.speed)
+def along_motion(paths: MusclePaths, model: Model, motion: Kinematics) -> MuscleGeometry:
+    """Moment arms about the free coordinates, those about coupled ones added to the coordinates that they follow."""
+    given = paths.evaluate(motion.coordinates, motion.value, motion.speed)
     free = {model.description.coordinates[index].name: row for row, index in enumerate(model.description.free)}
-    followed = _followed(motion)
+    followed: dict[str, list[tuple[str, Array]]] = {}  # by coupled coordinate: those it follows, with slopes (T,)
+    if motion.coupling is not None:
+        couplings = zip(motion.coupling.dependent, motion.coupling.independent, motion.coupling.slope.T, strict=True)
+        for dependent, independent, slope in couplings:
+            followed.setdefault(motion.coordinates[dependent], []).append((motion.coordinates[independent], slope))
     arms: dict[tuple[int, int], Any] = {}
     for coordinate, muscle, arm in zip(given.pair_coordinate, given.pair_muscle, given.moment_arms.T, strict=True):
         name = given.coordinates[coordinate]
@@ -106,11 +102,11 @@ def along_motion(polynomials: MusclePaths, model: Model, motion: Kinematics) -> 
 
 
 def join_muscles(parts: Sequence[MuscleGeometry], muscles: Sequence[str]) -> MuscleGeometry:
-    """One geometry of these muscles from several about the same coordinates, each of muscles of its own."""
+    """One geometry of these muscles from several of different muscles about the same coordinates."""
     number = {name: index for index, name in enumerate(muscles)}
     columns = [np.array([number[name] for name in part.muscles], dtype=np.intp) for part in parts]
     coordinate = np.concatenate([part.pair_coordinate for part in parts])
-    muscle = np.concatenate([own[part.pair_muscle] for part, own in zip(parts, columns, strict=True)])
+    muscle = np.concatenate([column[part.pair_muscle] for part, column in zip(parts, columns, strict=True)])
     order, place = np.lexsort((muscle, coordinate)), np.argsort(np.concatenate(columns))
     arms, length, speed = (
         np.concatenate([np.asarray(getattr(part, name)) for part in parts], axis=1)
@@ -123,30 +119,18 @@ def join_muscles(parts: Sequence[MuscleGeometry], muscles: Sequence[str]) -> Mus
     )  # fmt: skip
 
 
-def _followed(motion: Kinematics) -> dict[str, list[tuple[str, Array]]]:
-    """By coupled coordinate: those it follows, with its slopes (T,)."""
-    followed: dict[str, list[tuple[str, Array]]] = {}
-    if motion.coupling is not None:
-        pairs = zip(motion.coupling.dependent, motion.coupling.independent, motion.coupling.slope.T, strict=True)
-        for dependent, independent, slope in pairs:
-            followed.setdefault(motion.coordinates[dependent], []).append((motion.coordinates[independent], slope))
-    return followed
-
-
-def warn_of_range(polynomials: MusclePaths, motion: Kinematics, path: object) -> None:
-    """Say which muscles are asked outside the range their polynomials were fitted in."""
-    outside = polynomials.outside(motion.coordinates, motion.value)
-    if outside:
-        worst = sorted(outside, key=lambda name: -outside[name])
-        told = some([f"{name} ({outside[name]})" for name in worst])
-        warn(f"{path}: outside the fitted range of the muscle paths (frames of {len(motion.time)}): {told}.")
+def warn_of_range(paths: MusclePaths, motion: Kinematics, path: object) -> None:
+    """Name the muscles that are evaluated outside the range their polynomials were fitted in."""
+    if outside := paths.outside(motion.coordinates, motion.value):
+        worst = some([f"{name} ({outside[name]})" for name in sorted(outside, key=lambda name: -outside[name])])
+        warn(f"{path}: outside the fitted range of the muscle paths (frames of {len(motion.time)}): {worst}.")
 
 
 def compare_paths(model: Model, motion: Kinematics, moment_arm: Array, muscles: Sequence[int]) -> list[str]:
-    """Sentences about muscles whose given moment arms (T, D, M) are not those of the model's own paths."""
-    function = "osimopt.adapters.worker.geometry:arms_in"
-    own = isolation.run("opensim", function, model.key, motion.value, muscles, subject=model.path)
-    off = np.abs(moment_arm - own)[:, :, muscles].max(axis=(0, 1), initial=0.0)
+    """Warnings of muscles whose given moment arms (T, D, M) are not those of the model's own paths."""
+    off = np.abs(moment_arm - model.run("geometry:arms_in", motion.value, muscles))[:, :, muscles].max(
+        axis=(0, 1), initial=0.0
+    )
     names = [model.description.muscles.names[index] for index in muscles]
     worst = [f"{names[i]} ({1e3 * off[i]:.1f} mm)" for i in np.argsort(-off) if off[i] > FITTED]
     if not worst:

@@ -1,8 +1,8 @@
-"""A model, a trial and a solution, asked of OpenSim a second way; what differs is refused.
+"""A model, a trial and a solution compared with independent results of OpenSim; a difference is an error.
 
 What is compared, and how, is in ``worker.selfcheck``. Once per model (its result kept by the hash of its files): random
-postures, rates and accelerations. Once per trial: three frames. After solving: three frames, whose forces go back into
-OpenSim. Results are plain data for ``provenance["self_check"]``.
+postures, rates and accelerations. Once per trial: three frames. After solving: three frames, whose forces are put back
+into OpenSim. Results are plain data for ``provenance["self_check"]``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
@@ -18,30 +18,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .. import isolation
 from ..errors import InputError, ModelError, explain, some
-from ..files.storage import sha256
-from ..problem.arrays import Kinematics
+from ..files.storage import sha256, write_atomically
+from ..problem.arrays import Array, Index, Kinematics
+from ..solution.solution import RedundancySolution
 from .arrays import extract
 from .completion import follow
-from .messages import Claims, Difference, ModelKey, Pairs, Wanted
+from .messages import Claims, Difference, Mask, ModelKey, Pairs, Wanted
 from .model import Model
-
-Array = NDArray[np.float64]
-WORKER = "osimopt.adapters.worker.selfcheck:"
 
 #: Postures of the check of a model, those of them in which lengths are compared with moment arms (which is slow), and
 #: the spread of rates (rad/s, m/s) and accelerations.
 POSTURES, SLOPES, RATE, ACCELERATION = 50, 10, 1.0, 10.0
 #: Frames of the checks of a trial and of a solution, and muscles that are compared in each frame of a trial.
 FRAMES, MUSCLES = 3, 2
-#: rad or m; beyond this a range is not believed, and angles of joints with gimbal lock are kept from it.
+#: rad or m; ranges are cut to this, and to less for joints with gimbal lock.
 WIDEST, UPRIGHT = np.pi, 1.2
-#: m; a moment arm and −∂l/∂q may differ by this much before the muscle's length is named.
+#: m; largest difference of a moment arm and −∂l/∂q that is not reported.
 INCONSISTENT = 1e-3
-#: By kind of difference: how much is rounding, its unit, and what is compared. For maximum forces it is more: OpenSim
+#: By kind of difference: its limit (rounding), unit, and what is compared. That of maximum forces is larger: OpenSim
 #: inverts Thelen's force-velocity curve by Newton's method to 1e-6 in speed, where the closed form is used here, and
 #: the curve rises there by 2 + 2/Af, 10 for Af = 0.25.
 LIMITS = {
@@ -57,14 +53,14 @@ _known: dict[str, dict[str, Any]] = {}
 
 
 def check_model(model: Model, time: float, n_jobs: int, folder: str | os.PathLike[str] | None) -> dict[str, Any]:
-    """Check a model once: by hash, in this process and in ``folder`` where there is one.
+    """Check a model once: by hash, in this process and in ``folder`` where one is given.
 
     ``time`` (s) is one at which its loads are known.
 
     Raises
     ------
     ModelError
-        Two ways of asking OpenSim differ by more than rounding.
+        Two ways of computing by OpenSim differ by more than rounding.
     """
     name = _hash(model.key)
     if name not in _known:
@@ -86,7 +82,7 @@ def check_trial(model: Model, motion: Kinematics, claims: Claims, n_jobs: int = 
     Raises
     ------
     ModelError
-        What was extracted is not what OpenSim's single calls give.
+        The extracted arrays differ from OpenSim's single calls.
     """
     names = model.description.muscles.names
     stride = -(-len(names) // MUSCLES)
@@ -95,48 +91,72 @@ def check_trial(model: Model, motion: Kinematics, claims: Claims, n_jobs: int = 
     for frame in range(len(motion.time)):
         muscles = tuple(sorted({*range(frame % stride, len(names), stride), *suspects}))
         row = slice(frame, frame + 1)
-        calls.append((model.key, motion.frames(row), claims.frames(row), muscles))
+        calls.append((motion.frames(row), claims.frames(row), muscles))
     return {"times_s": motion.time.tolist(), **_judged(_compare(model, calls, n_jobs), model, motion.time)}
 
 
-def _compare(model: Model, calls: Sequence[tuple[Any, ...]], n_jobs: int) -> list[Difference]:
-    """Differences in consecutive parts (key, motion, claims, muscles) of a motion; frames are those of the whole."""
-    found, first = [], 0
-    results = isolation.run_many("opensim", WORKER + "check_frames", calls, subject=model.path, n_jobs=n_jobs)
-    for (_, motion, *_), own in zip(calls, results, strict=True):
-        found += [replace(difference, frame=first + difference.frame) for difference in own]
-        first += len(motion.time)
-    return found
-
-
-def check_forces(
-    model: Model, motion: Kinematics, muscle: Array, actuator: Array, applied: Array, missed: float
+def check_solution(
+    solution: RedundancySolution, among: Mask, model_for: Callable[[Kinematics], Model], fitted: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Put the forces of a solution back into OpenSim: see ``worker.selfcheck.check_forces``.
+    """Put the forces of up to three solved frames ``among`` (T,) all back into OpenSim; see ``worker.selfcheck``.
 
-    ``missed`` is what the solution itself says that its moments miss, as a share of the largest.
+    Muscles and the model's own actuators act as themselves. Reserves that were added, and muscles whose moment arms
+    are not OpenSim's (``fitted``), act as generalized forces. Returns plain data: the differences, or why nothing was
+    checked.
 
     Raises
     ------
     ModelError
         The forces do not give the motion's accelerations.
     """
-    differences = isolation.run(
-        "opensim", WORKER + "check_forces", model.key, motion, muscle, actuator, applied, subject=model.path
-    )
-    return {"times_s": motion.time.tolist(), **_judged(differences, model, motion.time, missed)}
+    problem = solution.problem
+    if problem.kinematics is None:
+        return {"not_checked": "no motion is at hand"}
+    rows = np.flatnonzero(solution.solved & among)
+    if not rows.size:
+        return {"not_checked": "no frame was solved"}
+    rows = rows[spread(len(rows))]
+    motion = problem.kinematics.frames(rows)
+    model = model_for(motion)
+    by_opensim = np.array([name not in fitted for name in problem.muscles])
+    force = np.asarray(solution.muscle_force)[rows]
+    actuator = np.zeros((len(rows), len(model.description.actuators)))
+    applied = np.zeros((len(rows), len(model.description.coordinates)))
+    columns = [model.description.coordinate_names.index(name) for name in problem.coordinates]
+    names, reserves = [actuator.name for actuator in model.description.actuators], problem.reserves.frames(rows)
+    for index, name in enumerate(reserves.names):
+        control = np.asarray(solution.reserve_control)[rows, index]
+        if reserves.origin[index] == "model":
+            actuator[:, names.index(name)] = control * reserves.optimal_force[index]
+        else:
+            applied[:, columns] += reserves.effect[:, :, index] * control[:, None]
+    if fitted:
+        arms = problem.geometry.frames(rows).moment_arm
+        applied[:, columns] += np.einsum("tdm,tm->td", arms, np.where(by_opensim, 0.0, force))
+    differences = model.run("selfcheck:check_forces", motion, np.where(by_opensim, force, 0.0), actuator, applied)
+    missed = np.abs(np.asarray(solution.moment_residual)[rows]).max(initial=0.0)
+    share = float(missed / np.abs(problem.generalized_force[rows]).max(initial=1.0))
+    return {"times_s": motion.time.tolist(), **_judged(differences, model, motion.time, share)}
 
 
-def spread(frames: int) -> NDArray[np.intp]:
+def spread(frames: int) -> Index:
     """Rows of up to three frames, spread over all of them."""
     return np.unique(np.linspace(0, frames - 1, FRAMES + 2).round().astype(np.intp)[1:-1])
+
+
+def _compare(model: Model, calls: Sequence[tuple[Any, ...]], n_jobs: int) -> list[Difference]:
+    """Differences in consecutive parts (motion, claims, muscles) of a motion; frames are those of the whole."""
+    found, first = [], 0
+    for (motion, *_), part in zip(calls, model.run_many("selfcheck:check_frames", calls, n_jobs), strict=True):
+        found += [replace(difference, frame=first + difference.frame) for difference in part]
+        first += len(motion.time)
+    return found
 
 
 def _check_model(model: Model, time: float, n_jobs: int) -> dict[str, Any]:
     motion = _random_motion(model, time, n_jobs)
     everyone = tuple(range(len(model.description.muscles.names)))
-    found = "osimopt.adapters.worker.geometry:find_pairs"
-    pairs: Pairs = isolation.run("opensim", found, model.key, motion.value, everyone, subject=model.path)
+    pairs: Pairs = model.run("geometry:find_pairs", motion.value, everyone)
     arrays = extract(model, motion, pairs, Wanted(everyone, True, False), n_jobs, None)
     if arrays.geometry is None:
         return {"not_checked": "no muscles"}
@@ -145,15 +165,13 @@ def _check_model(model: Model, time: float, n_jobs: int) -> dict[str, Any]:
     size = -(-POSTURES // max(2, n_jobs))
     for number, first in enumerate(range(0, POSTURES, size)):
         part = slice(first, first + size)  # computeMomentArm is the slow call: every other muscle, in turn
-        calls.append((model.key, motion.frames(part), claims.frames(part), everyone[number % 2 :: 2]))
+        calls.append((motion.frames(part), claims.frames(part), everyone[number % 2 :: 2]))
     differences = _compare(model, calls, n_jobs)
     few = slice(0, SLOPES)
     _refuse_derivatives(model, motion.value[few])
-    slopes = isolation.run(
-        "opensim", WORKER + "check_slopes", model.key, motion.value[few], pairs, arms[few], subject=model.path
-    )
-    arms_off = _worst(own for own in differences if own.kind == "moment arms")
-    others = [own for own in differences if own.kind != "moment arms" or own.where not in arms_off]
+    slopes: dict[str, float] = model.run("selfcheck:check_slopes", motion.value[few], pairs, arms[few])
+    arms_off = _worst_arms(differences)
+    others = [one for one in differences if one.kind != "moment arms" or one.where not in arms_off]
     return {
         "postures": POSTURES,
         **_judged(others, model, motion.time),
@@ -164,27 +182,27 @@ def _check_model(model: Model, time: float, n_jobs: int) -> dict[str, Any]:
     }
 
 
-def _worst(differences: Iterable[Difference]) -> dict[str, float]:
+def _worst_arms(differences: Iterable[Difference]) -> dict[str, float]:
     """Muscles whose moment arms differ anywhere by more than rounding, in mm.
 
-    In random postures, where a path may find no solution, they refuse no model; they are asked in every trial.
+    In random postures, where a path may find no solution, they are no error; they are compared in every trial.
     """
     worst: dict[str, float] = {}
-    for own in differences:
-        if not own.size <= LIMITS["moment arms"][0]:
-            worst[own.where] = max(worst.get(own.where, 0.0), round(1e3 * own.size, 3))
+    for one in differences:
+        if one.kind == "moment arms" and not one.size <= LIMITS["moment arms"][0]:
+            worst[one.where] = max(worst.get(one.where, 0.0), round(1e3 * one.size, 3))
     return worst
 
 
 def _refuse_derivatives(model: Model, value: Array) -> None:
     """Refuse functions and joints whose derivatives contradict their values: OpenSim's own dynamics are wrong there."""
-    functions, joints = isolation.run("opensim", WORKER + "check_derivatives", model.key, value, subject=model.path)
+    functions, joints = model.run("selfcheck:check_derivatives", value)
     if wrong := [*functions, *joints]:
         fix = (
             "OpenSim's speeds and forces are wrong with them: replace a function by a spline or a PolynomialFunction, "
             "a joint by a CustomJoint."
         )
-        expected = "functions and joints that move as their derivatives say"
+        expected = "functions and joints whose derivatives fit their values"
         raise ModelError(explain(expected, some(wrong), fix, model.path))
 
 
@@ -202,21 +220,21 @@ def _random_motion(model: Model, time: float, n_jobs: int) -> Kinematics:
 
 
 def _judged(differences: Iterable[Difference], model: Model, time: Array, missed: float = 0.0) -> dict[str, Any]:
-    """The largest difference of each kind; where one is more than rounding the model is refused."""
+    """The largest difference of each kind; the model is refused where one exceeds its limit and ``missed``."""
     largest: dict[str, Difference] = {}
     unknown: set[str] = set()
-    for own in differences:
-        if not np.isfinite(own.size):
-            unknown.add(own.kind)
-        elif own.kind not in largest or own.size > largest[own.kind].size:
-            largest[own.kind] = own
-    for kind, own in largest.items():
+    for one in differences:
+        if not np.isfinite(one.size):
+            unknown.add(one.kind)
+        elif one.kind not in largest or one.size > largest[one.kind].size:
+            largest[one.kind] = one
+    for kind, one in largest.items():
         limit, unit, expected = LIMITS[kind]
-        if own.size > limit + missed:
-            got = f"a difference of {own.size:.3g} {unit} at '{own.where}', at {time[own.frame]:g} s"
-            fix = "The answer would be wrong: please report this model with the motion."
+        if one.size > limit + missed:
+            got = f"a difference of {one.size:.3g} {unit} at '{one.where}', at {time[one.frame]:g} s"
+            fix = "Results would be wrong: please report this model with the motion."
             raise ModelError(explain(f"{expected} (to {limit:g} {unit})", got, fix, model.path))
-    found: dict[str, Any] = {"largest_difference": {kind: own.size for kind, own in largest.items()}}
+    found: dict[str, Any] = {"largest_difference": {kind: one.size for kind, one in largest.items()}}
     if missing := sorted(unknown - set(largest)):
         found["not_checked"] = missing
     return found
@@ -224,7 +242,7 @@ def _judged(differences: Iterable[Difference], model: Model, time: Array, missed
 
 @lru_cache(maxsize=64)
 def _hash(key: ModelKey) -> str:
-    """Of what decides the check: the contents of the model's files, what is welded or switched off, versions."""
+    """Hash of all that the check depends on: contents of the model's files, welds, forces switched off, versions."""
     content = [
         [sha256(Path(path)) for path in (key.path, *key.force_sets)], key.weld, key.replace_force_set, key.contact,
         key.rigid_tendon, [version(name) for name in ("osimopt", "opensim")],
@@ -233,7 +251,7 @@ def _hash(key: ModelKey) -> str:
 
 
 def _recall(path: Path) -> dict[str, Any] | None:
-    """What is kept there, if it can be read."""
+    """The result kept in a file, if it can be read."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -242,12 +260,9 @@ def _recall(path: Path) -> dict[str, Any] | None:
 
 
 def _keep(found: dict[str, Any], path: Path) -> None:
-    """Keep a result; it appears whole or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(found), encoding="utf-8")
-        temporary.replace(path)
+        write_atomically(path, json.dumps(found))
     except OSError as error:
         fix = "Choose another place."
         raise InputError(explain("a folder for the cache that can be written", str(error), fix, path.parent)) from error

@@ -16,7 +16,7 @@ from ..errors import ConfigError, explain, some
 from .xml import parse_xml
 
 WHAT = "a setup file of OpenSim's AnalyzeTool (.xml)"
-#: Settings of OpenSim's optimizer and integrator, which nothing here has: kept for the record only.
+#: Settings of OpenSim's optimizer and integrator, which have no counterpart here: kept for the record only.
 UNUSED = (
     "optimizer_convergence_criterion",
     "optimizer_max_iterations",
@@ -33,10 +33,10 @@ ALIASES = {
 
 @dataclass(frozen=True)
 class Setup:
-    """What a setup file asks for; paths are absolute, times in s.
+    """Settings of a setup file; paths are absolute, times in s.
 
     ``motion`` is the coordinates file or the states file, which then is ``speeds`` too. ``lowpass_hz`` is None for
-    no filter. ``said`` are sentences on what the file holds and is not done.
+    no filter. ``skipped`` are sentences on parts of the file without effect.
     """
 
     path: Path
@@ -57,7 +57,7 @@ class Setup:
     precision: int
     results: Path
     unused: dict[str, str]
-    said: tuple[str, ...]
+    skipped: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -89,29 +89,22 @@ class _Properties:
         whole = self.path.parent / names
         return (whole,) if whole.is_file() else tuple(self._existing(tag, name) for name in names.split())
 
-    def number(self, tag: str, default: float) -> float:
-        """A finite number."""
-        value = self.time(tag, default)
-        if math.isinf(value):
-            raise self.wrong(tag, "a finite number", self.text(tag), "Correct it.")
-        return value
-
-    def time(self, tag: str, default: float) -> float:
-        """A number that may be infinite: before or after every frame."""
+    def number(self, tag: str, default: float, infinite: bool = False) -> float:
+        """A number, finite unless it may be ``infinite``: a time before or after every frame."""
         text = self.text(tag) or str(default)
         try:
             value = float(text)
         except ValueError:
             value = math.nan
-        if math.isnan(value):
-            raise self.wrong(tag, "a number", text, "Correct it.")
+        if math.isnan(value) or (math.isinf(value) and not infinite):
+            raise self.wrong(tag, "a number" if math.isnan(value) else "a finite number", text, "Correct it.")
         return value
 
-    def count(self, tag: str, default: int, least: int) -> int:
-        """A whole number."""
-        value = self.time(tag, default)
-        if not value.is_integer() or value < least:
-            raise self.wrong(tag, f"a whole number of at least {least}", self.text(tag), "Correct it.")
+    def count(self, tag: str, default: int) -> int:
+        """A whole number of at least 1."""
+        value = self.number(tag, default, infinite=True)
+        if not value.is_integer() or value < 1:
+            raise self.wrong(tag, "a whole number of at least 1", self.text(tag), "Correct it.")
         return int(value)
 
     def flag(self, tag: str, default: bool) -> bool:
@@ -142,15 +135,15 @@ def read_setup(path: str | os.PathLike[str]) -> Setup:
     Raises
     ------
     ConfigError
-        Another tool's setup, no StaticOptimization in it or one that cannot be done, a file that it names and that
-        does not exist, a value of the wrong kind; with file and tag.
+        Another tool's setup, no StaticOptimization in it or one that cannot be done, a file that does not exist, a
+        value of the wrong kind; with file and tag.
     InputError
         No such file, or not XML.
     """
     path = Path(path).resolve()
     root = parse_xml(path, WHAT)
     tool = _properties(path, root, _tool(path, root))
-    element, skipped = _static_optimization(path, tool.sources[0])
+    element, others = _static_optimization(path, tool.sources[0])
     analysis = _properties(path, root, element)
     if not analysis.flag("use_model_force_set", True):
         fix = "Set it to true, or use OpenSim's InverseDynamicsTool (OpenSim 4.6 itself crashes here)."
@@ -158,11 +151,11 @@ def read_setup(path: str | os.PathLike[str]) -> Setup:
     model = tool.file("model_file")
     if model is None:
         raise tool.wrong("model_file", "a model", tool.text("model_file"), "Name the .osim.")
-    motion, speeds, lowpass, said = _motion(tool)
-    if skipped:
-        said.append(f"Other analyses in the setup file are skipped: {some(skipped)}.")
+    motion, speeds, lowpass, skipped = _motion(tool)
+    if others:
+        skipped.append(f"Other analyses in the setup file are skipped: {some(others)}.")
     if tool.sources[0].find("ControllerSet/objects/*") is not None:
-        said.append("Controllers in the setup file are skipped: static optimization finds the controls itself.")
+        skipped.append("Controllers in the setup file are skipped: static optimization finds the controls itself.")
     return Setup(
         path=path,
         name=tool.sources[0].get("name", ""),
@@ -174,15 +167,15 @@ def read_setup(path: str | os.PathLike[str]) -> Setup:
         speeds=speeds,
         external_loads=tool.file("external_loads_file"),
         lowpass_hz=lowpass,
-        start=tool.time("initial_time", 0.0),
-        end=tool.time("final_time", 1.0),
-        step_interval=analysis.count("step_interval", 1, 1),
+        start=tool.number("initial_time", 0.0, infinite=True),
+        end=tool.number("final_time", 1.0, infinite=True),
+        step_interval=analysis.count("step_interval", 1),
         exponent=analysis.number("activation_exponent", 2.0),
         muscle_physiology=analysis.flag("use_muscle_physiology", True),
-        precision=tool.count("output_precision", 8, 1),
+        precision=tool.count("output_precision", 8),
         results=(path.parent / (tool.text("results_directory") or ".")).resolve(),
         unused={tag: text for tag in UNUSED for one in (tool, analysis) if (text := one.text(tag))},
-        said=tuple(said),
+        skipped=tuple(skipped),
     )
 
 
@@ -222,10 +215,10 @@ def _motion(tool: _Properties) -> tuple[Path, Path | None, float | None, list[st
     cutoff = tool.number("lowpass_cutoff_frequency_for_coordinates", -1.0)
     if states is not None:
         ignored = [tag for tag in ("coordinates_file", "speeds_file") if tool.text(tag) not in ("", "Unassigned")]
-        said = [f"<{tag}> is not used, because <states_file> is given." for tag in ignored]
+        skipped = [f"<{tag}> is not used, because <states_file> is given." for tag in ignored]
         if cutoff >= 0.0:
-            said.append("The low-pass filter is not used: as in OpenSim it does not apply to a <states_file>.")
-        return states, states, None, said
+            skipped.append("The low-pass filter is not used: as in OpenSim it does not apply to a <states_file>.")
+        return states, states, None, skipped
     motion = tool.file("coordinates_file")
     if motion is None:
         fix = "Name the motion in one of them."

@@ -1,4 +1,4 @@
-"""muscle_table: moment arm and strength of every muscle over a joint's range."""
+"""Table of the moment arm and strength of every muscle over a joint's range."""
 
 from __future__ import annotations
 
@@ -7,20 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from .. import isolation
 from ..errors import InputError, explain, some
 from ..notices import warn
-from ..problem.arrays import Coordinate
-from .joint_ranges import tell_outside
-from .messages import Postures
+from ..problem.arrays import Array, Coordinate
 from .model import Model, read_model
+from .units import describe_outside
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Array = NDArray[np.float64]
 
 UNITS = {
     "moment_arm": "m",
@@ -51,11 +47,11 @@ def muscle_table(
     coordinate
         Name of a free coordinate.
     n
-        Number of equal steps over the coordinate's range in the model.
+        Number of equally spaced values over the coordinate's range in the model.
     values
-        Values to use instead: degrees, or m for a translation.
+        (n,) values to use instead: degrees, or m for a translation.
     pose
-        The other coordinates, degrees or m, by name; those not named keep the model's default.
+        Other coordinates, degrees or m, by name; those not named have the model's default.
     weld
         Names of joints to weld: their coordinates are locked at the model's defaults.
 
@@ -67,57 +63,74 @@ def muscle_table(
         ``moment_arm`` m, −∂(muscle_tendon_length)/∂q as OpenSim computes it;
         ``max_force`` N, tendon force at activation 1 in fibre–tendon equilibrium (elastic tendon, passive
         force included); ``max_moment`` N·m, moment_arm · max_force; ``max_force_active`` N, its active part
-        along the tendon; ``max_force_rigid`` N, active force along a rigid tendon (what static optimization
-        uses, at zero speed); ``muscle_tendon_length``, ``fiber_length`` m.
+        along the tendon; ``max_force_rigid`` N, active force along a rigid tendon (as in static optimization,
+        at zero speed); ``muscle_tendon_length``, ``fiber_length`` m.
 
-        ``attrs`` holds model, coordinate, unit, pose and OpenSim's warnings. NaN where OpenSim finds no
-        equilibrium, with a warning; another where values or pose leave a coordinate's range in the model.
+        ``attrs`` holds model, coordinate, unit, pose and OpenSim's warnings. Forces and fibre lengths are NaN where
+        OpenSim finds no equilibrium, with a warning; another names values or poses outside a coordinate's range in the
+        model.
 
     Raises
     ------
     InputError, ModelError
         Wrong file; a coordinate that does not exist or is coupled, locked or prescribed; values not finite.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> from osimopt.datasets import arm26
+    >>> table = osimopt.muscle_table(arm26().model, "r_elbow_flex", values=[60.0, 90.0])
+    >>> table["BIClong"]["moment_arm"].round(4).tolist()
+    [0.0405, 0.0488]
+    >>> table["BIClong"]["max_force"].round().tolist()
+    [625.0, 577.0]
     """
-    read = read_model(model, weld)
-    moving = _free_coordinate(read, coordinate)
-    described = moving[1]
-    steps = _values(described, n, values)
-    posture = _pose(read, pose or {}, coordinate)
-    in_model_units = np.deg2rad(steps) if described.rotational else steps
-    _warn_of_ranges(read, moving[0], in_model_units, posture)
-    function = "osimopt.adapters.worker.equilibrium:strengths"
-    found = isolation.run("opensim", function, read.key, moving[0], in_model_units, posture, subject=read.path)
-    table = _frame(read, found, steps, described)
-    said = [*read.description.warnings, *found.warnings]
-    unit = "deg" if described.rotational else "m"
-    table.attrs.update(model=read.path, coordinate=coordinate, unit=unit, pose=dict(pose or {}), warnings=said)
+    import pandas as pd
+
+    described = read_model(model, weld)
+    index = _free_coordinate(described, coordinate)
+    moving = described.description.coordinates[index]
+    steps = _values(moving, n, values)
+    posture = _pose(described, pose or {}, coordinate)
+    in_model_units = np.deg2rad(steps) if moving.rotational else steps
+    _warn_of_ranges(described, index, in_model_units, posture)
+    columns, warnings = described.run("equilibrium:strengths", index, in_model_units, posture)
+    columns["max_moment"] = columns["moment_arm"] * columns["max_force"]
+    muscles = described.description.muscles.names
+    if lost := [m for m, bad in zip(muscles, np.isnan(columns["max_force"]).any(axis=0), strict=True) if bad]:
+        warn(f"OpenSim finds no fibre–tendon equilibrium for {some(lost)} in some postures: NaN.")
+    unit = "deg" if moving.rotational else "m"
+    table = pd.DataFrame(
+        {(muscle, name): columns[name][:, place] for place, muscle in enumerate(muscles) for name in UNITS},
+        index=pd.Index(steps, name=f"{coordinate} ({unit})"),
+    ).rename_axis(columns=("muscle", "quantity"))
+    warnings = [*described.description.warnings, *warnings]
+    table.attrs.update(model=described.path, coordinate=coordinate, unit=unit, pose=dict(pose or {}), warnings=warnings)
     return table
 
 
-def _free_coordinate(model: Model, name: str) -> tuple[int, Coordinate]:
+def _free_coordinate(model: Model, name: str) -> int:
+    """Index of a coordinate that must be free."""
     names = model.description.coordinate_names
     if name not in names:
         fix = "Choose one of them."
         raise InputError(explain(f"a coordinate among {some(names, 60)}", repr(name), fix, model.path))
-    index = names.index(name)
-    described = model.description.coordinates[index]
-    if described.kind != "free":
-        fix = (
-            "Sweep the coordinate it follows instead." if described.kind == "coupled" else "Free it in the model first."
-        )
-        raise InputError(explain("a free coordinate", f"'{name}', which is {described.kind}", fix, model.path))
-    return index, described
+    kind = model.description.coordinates[names.index(name)].kind
+    if kind != "free":
+        fix = "Sweep the coordinate it follows instead." if kind == "coupled" else "Free it in the model first."
+        raise InputError(explain("a free coordinate", f"'{name}', which is {kind}", fix, model.path))
+    return names.index(name)
 
 
 def _values(coordinate: Coordinate, n: int, values: ArrayLike | None) -> Array:
     if values is not None:
         given = np.atleast_1d(np.asarray(values, dtype=float))
         if given.ndim != 1 or not given.size or not np.isfinite(given).all():
-            got = f"shape {given.shape}" if given.ndim != 1 or not given.size else "NaN or infinity"
-            raise InputError(explain("finite values (n,) in degrees or m", got, "Repair them."))
+            got = f"shape {given.shape}" if given.ndim != 1 or not given.size else f"{given[~np.isfinite(given)][0]}"
+            raise InputError(explain("finite values (n,) in degrees or m", got, "Correct them."))
         return given
     if n < 1:
-        raise InputError(explain("n of at least 1", f"{n}", "Ask for more steps."))
+        raise InputError(explain("n of at least 1", f"{n}", "Give a larger n."))
     low, high = coordinate.range
     if not np.isfinite([low, high]).all():
         raise InputError(explain(f"a finite range of '{coordinate.name}'", f"{low} to {high}", "Give values=."))
@@ -142,31 +155,9 @@ def _pose(model: Model, pose: Mapping[str, float], moving: str) -> Array:
 
 
 def _warn_of_ranges(model: Model, moving: int, steps: Array, posture: Array) -> None:
-    """Name the coordinates that are asked outside their range."""
+    """Name the coordinates whose values are outside their range."""
+    values = {index: posture[[index]] for index in [moving, *model.description.free]} | {moving: steps}
     coordinates = model.description.coordinates
-    asked = [(coordinates[moving], steps)]
-    asked += [(coordinates[i], posture[[i]]) for i in model.description.free if i != moving]
-    if told := [text for coordinate, value in asked if (text := tell_outside(coordinate, value))]:
-        warn(
-            f"{model.path}: outside the model's range, in values: {some(told, 12)}. Muscle paths may be wrong there.",
-            stacklevel=4,
-        )
-
-
-def _frame(model: Model, found: Postures, steps: Array, coordinate: Coordinate) -> pd.DataFrame:
-    import pandas as pd
-
-    columns = {**found.columns, "max_moment": found.columns["moment_arm"] * found.columns["max_force"]}
-    muscles = model.description.muscles.names
-    unit = "deg" if coordinate.rotational else "m"
-    lost = np.isnan(columns["max_force"])
-    if lost.any():
-        names = [m for m, bad in zip(muscles, lost.any(axis=0), strict=True) if bad]
-        warn(
-            f"OpenSim finds no fibre–tendon equilibrium for {some(names)} in some postures: NaN.",
-            stacklevel=3,
-        )
-    return pd.DataFrame(
-        {(muscle, name): columns[name][:, index] for index, muscle in enumerate(muscles) for name in UNITS},
-        index=pd.Index(steps, name=f"{coordinate.name} ({unit})"),
-    ).rename_axis(columns=("muscle", "quantity"))
+    if outside := [text for i, value in values.items() if (text := describe_outside(coordinates[i], value))]:
+        where = f"{model.path}: outside the model's range, in values: {some(outside, 12)}"
+        warn(f"{where}. Muscle paths may be wrong there.", stacklevel=4)

@@ -1,7 +1,8 @@
-"""Units of a motion: angles in what the header declares, translations in metres.
+"""Units of a motion, by header and numbers, and values outside the ranges that a model gives its coordinates.
 
-A header is wrong more often than a motion is strange. Files are refused where the numbers can only be of another unit;
-where they may be of either, a warning names them.
+Headers are often wrong. Files are refused where the numbers can only be of another unit; where they may be of either, a
+warning names them. A model's muscle paths, above all those over wrap objects, were made for the ranges of its
+coordinates; past them they may run through bones, of which OpenSim's tools do not warn.
 """
 
 from __future__ import annotations
@@ -10,34 +11,34 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, explain
 from ..notices import warn
-from ..problem.arrays import Coordinate
-from .joint_ranges import WIDEST, tell_outside
+from ..problem.arrays import Array, Coordinate
 from .model import Model
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[np.float64]
-
-#: rad beyond a joint's own range that no posture reaches: then the numbers are degrees, whatever the header says.
+#: rad and m beyond a range without a warning: ranges are round numbers, and inverse kinematics has such errors.
+SLACK_ROTATION, SLACK_TRANSLATION = np.deg2rad(5.0), 0.01
+#: rad; a wider range, as OpenSim's default of -10 to 10, is not that of the joint.
+WIDEST = 4.0 * np.pi
+#: rad beyond a joint's own range that no posture reaches: the numbers are degrees then, whatever the header declares.
 IMPOSSIBLE = np.pi
-#: rad; a coordinate with a wider range may turn many times, and nothing is evident.
+#: rad; a coordinate with a wider range may turn many times, and nothing follows from its values.
 CRANK = 20.0 * np.pi
 #: rad; the largest angle of numbers that may be radians, and by how much a posture may leave its range.
 TURN, SLACK = 2.0 * np.pi, 0.35
-#: rad through which some joint goes in a motion that is one.
+#: rad; some joint moves by more in a motion that is not rest.
 MOVES = 0.35
-#: m: a base that shifts so far in each of its directions, or so far in one, moves by more than joints at rest allow.
+#: m; a base that shifts so far in each of its directions, or so far in one, moves by more than joints at rest allow.
 SHIFTS, TRAVELS = 0.01, 0.15
 #: Share of a joint's range that a motion covers, so that the range is no coincidence.
 COVERED = 0.5
 #: Share of a joint's range by which its ends are not opposite.
 LOPSIDED = 0.1
-#: The same number in either unit: radians of an angle that a degree makes no difference to.
+#: rad; an angle so small is zero in either unit.
 NOTHING = 1e-3
 #: m/s; nothing with muscles moves so fast half of the time.
 FASTEST = 100.0
@@ -67,39 +68,50 @@ def to_si(table: pd.DataFrame, model: Model, path: object) -> pd.DataFrame:
         _refuse_degrees(table, angles, path)
         return table
     _refuse_radians(table, free, path)
-    turned = [c.name for c in columns if c.rotational and _converts(c, table[c.name], path)]
+    turned = [c.name for c in columns if c.rotational and _converts(c, table[c.name].to_numpy(), path)]
     table = table.copy()
     table[turned] = np.deg2rad(table[turned])
     return table
 
 
+def refuse_gaps(table: pd.DataFrame, path: object) -> None:
+    """Refuse NaN and infinities, naming the first column, with time (s) and row."""
+    finite = np.isfinite(table.to_numpy())
+    if not finite.all():
+        column = int(np.argmin(finite.all(axis=0)))
+        row = int(np.argmin(finite[:, column]))
+        got = f"NaN in '{table.columns[column]}' at {table.index[row]:g} s (row {row + 1} of the table)"
+        raise InputError(explain("numbers in every frame", got, "Fill the gap or cut the file.", path))
+
+
 def _refuse_degrees(table: pd.DataFrame, angles: Sequence[Coordinate], path: object) -> None:
     for coordinate in angles:
-        name, (low, high) = coordinate.name, coordinate.range
-        if _impossible(coordinate, table[name].to_numpy()):
-            largest = float(table[name].abs().max())
-            got = f"'{name}' reaching {largest:.3g} (range in the model {low:.3g} to {high:.3g} rad)"
+        value, (low, high) = table[coordinate.name].to_numpy(), coordinate.range
+        if _impossible(coordinate, value):
+            limits = f"range in the model {low:.3g} to {high:.3g} rad"
+            got = f"'{coordinate.name}' reaching {np.abs(value).max():.3g} ({limits})"
             fix = "If the file is in degrees, write inDegrees=yes into its header."
             raise InputError(explain("radians, as the header says", got, fix, path))
 
 
 def _impossible(coordinate: Coordinate, value: Array) -> bool:
-    """Whether an angle is beyond what it could be in radians."""
+    """Whether an angle is too large to be in radians."""
     low, high = coordinate.range
     if coordinate.floating or high - low > CRANK:
         return False
-    low, high = max(low, -TURN), min(high, TURN)  # OpenSim's default range, ±10 rad, says nothing
+    low, high = max(low, -TURN), min(high, TURN)  # OpenSim's default range is ±10 rad
     return bool(((value < low - IMPOSSIBLE) | (value > high + IMPOSSIBLE)).any())
 
 
-def _converts(coordinate: Coordinate, value: pd.Series, path: object) -> bool:
+def _converts(coordinate: Coordinate, value: Array, path: object) -> bool:
     """Whether a column of a file of degrees is in degrees: OpenSim's tools leave some angles in radians there."""
-    if coordinate.converted or _impossible(coordinate, value.to_numpy()):
+    if coordinate.converted or _impossible(coordinate, value):
         return True
-    if coordinate.kind != "free" or float(value.abs().max()) < NOTHING:  # not used, or the same in either unit
-        return float(value.abs().max()) > TURN
+    largest = float(np.abs(value).max())
+    if coordinate.kind != "free" or largest < NOTHING:  # not used, or the same in either unit
+        return largest > TURN
     expected = f"one unit for '{coordinate.name}', which OpenSim's tools leave in radians in files with inDegrees=yes"
-    got = f"{float(value.min()):.3g} to {float(value.max()):.3g} in such a file, which may be degrees or radians"
+    got = f"{value.min():.3g} to {value.max():.3g} in such a file, which may be degrees or radians"
     fix = "Write the whole file in radians, with inDegrees=no."
     raise InputError(explain(expected, got, fix, path))
 
@@ -107,9 +119,9 @@ def _converts(coordinate: Coordinate, value: pd.Series, path: object) -> bool:
 def _refuse_radians(table: pd.DataFrame, free: Sequence[Coordinate], path: object) -> None:
     """Refuse radians in a file of degrees.
 
-    Joints that in degrees hardly move, and in radians move within the model's ranges, may be those of a body at rest in
-    its neutral posture. They are not where the base moves all the same, or, without a base that moves freely, where
-    they would cover half of a joint's range.
+    Joints that hardly move in degrees, and move within the model's ranges in radians, may be those of a body at rest in
+    its neutral posture. They are not where the base moves, or, without a base that moves freely, where they would cover
+    half of a joint's range.
     """
     angles = [c for c in free if c.rotational and c.converted]
     base = [c for c in free if c.floating and not c.rotational]
@@ -118,10 +130,8 @@ def _refuse_radians(table: pd.DataFrame, free: Sequence[Coordinate], path: objec
     widest = max(angles, key=lambda c: spans[c.name], default=None)
     if widest is None or spans[widest.name] < MOVES or not all(_may_be_radians(c, numbers[c.name]) for c in angles):
         return
-    low, high = (float(limit(numbers[widest.name])) for limit in (np.min, np.max))
-    still = (
-        f"angles that move by {spans[widest.name]:.3g} degrees at most ('{widest.name}' from {low:.3g} to {high:.3g})"
-    )
+    moves = f"'{widest.name}' from {numbers[widest.name].min():.3g} to {numbers[widest.name].max():.3g}"
+    still = f"angles that move by {spans[widest.name]:.3g} degrees at most ({moves})"
     shifts = [spans[c.name] for c in base]
     covered = [c for c in angles if _informative(c) and spans[c.name] >= COVERED * (c.range[1] - c.range[0])]
     if shifts and (min(shifts) >= SHIFTS or max(shifts) >= TRAVELS):
@@ -143,13 +153,13 @@ def _refuse_radians(table: pd.DataFrame, free: Sequence[Coordinate], path: objec
 
 
 def _informative(coordinate: Coordinate) -> bool:
-    """Whether a range is that of a joint: ±90 degrees is a default, -10 to 120 a knee's."""
+    """Whether a range is that of a joint: ±90 degrees is a default, -10 to 120 is a knee's."""
     low, high = coordinate.range
     return not coordinate.floating and 0.0 < high - low <= WIDEST and abs(low + high) > LOPSIDED * (high - low)
 
 
 def _may_be_radians(coordinate: Coordinate, value: Array) -> bool:
-    return bool(np.abs(value).max() <= TURN) and tell_outside(coordinate, value, SLACK) == ""
+    return bool(np.abs(value).max() <= TURN) and describe_outside(coordinate, value, SLACK) == ""
 
 
 def _refuse_millimetres(table: pd.DataFrame, translations: Sequence[Coordinate], path: object) -> None:
@@ -180,3 +190,34 @@ def _in_millimetres(coordinate: Coordinate, value: Array, time: Array) -> bool:
     fast = len(time) > 1 and float(np.median(np.abs(np.diff(value)) / np.diff(time))) > FASTEST
     share = value / (1e3 * coordinate.default) if coordinate.default else np.zeros(1)
     return bool(fast or ((share > 1.0 / 3.0) & (share < 3.0)).all())
+
+
+def describe_outside(coordinate: Coordinate, value: Array, slack: float | None = None) -> str:
+    """By how much and how often a coordinate leaves its range; "" where it does not.
+
+    Parameters
+    ----------
+    coordinate
+        Free; one of a floating base, or of an infinite or very wide range, is never outside.
+    value
+        (T,) in rad or m.
+    slack
+        rad or m beyond the range that are accepted; default 5 degrees or 1 cm.
+
+    Returns
+    -------
+    ``knee_angle_r by up to 12.3 deg in 45 of 101 (range -120 to 10)``.
+    """
+    low, high = coordinate.range
+    if coordinate.floating or not low <= high or (coordinate.rotational and high - low > WIDEST):
+        return ""
+    if slack is None:
+        slack = SLACK_ROTATION if coordinate.rotational else SLACK_TRANSLATION
+    beyond = np.maximum(low - value, value - high)
+    count = int((beyond > slack).sum())
+    if not count:
+        return ""
+    factor, unit = (float(np.rad2deg(1.0)), "deg") if coordinate.rotational else (1.0, "m")
+    far = f"{factor * float(np.nanmax(beyond)):.3g} {unit}"
+    ends = f"range {factor * low:.4g} to {factor * high:.4g}"
+    return f"{coordinate.name} by up to {far} in {count} of {len(value)} ({ends})"

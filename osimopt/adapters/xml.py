@@ -1,4 +1,4 @@
-"""OpenSim's XML documents, opened so that a wrong file is refused in words."""
+"""OpenSim's XML documents, and error messages for wrong ones."""
 
 from __future__ import annotations
 

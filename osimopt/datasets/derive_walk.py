@@ -30,7 +30,7 @@ def derive_walk(folder: Path) -> None:
     """Write the model with reserves and ``coordinates_<rate>hz.mot`` beside the fetched files."""
     model = folder / WITH_RESERVES
     isolation.run(
-        "opensim", "osimopt.adapters.worker.reserve_model:write_reserve_model", str(folder / MODEL), str(model),
+        "opensim", "osimopt.adapters.worker.files:write_reserve_model", str(folder / MODEL), str(model),
         WELDED, RESIDUALS, RESERVE, subject=folder / MODEL,
     )  # fmt: skip
     with warnings.catch_warnings():

@@ -10,7 +10,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from numpy.typing import NDArray
 
-from ..adapters.records import ForceRecord
+from ..adapters.messages import ForceRecord
 from ..files.storage import write_atomically
 from ..solution.checks import AT_BOUND
 from ..solution.solution import RedundancySolution, Status

@@ -11,11 +11,12 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ..adapters.arrays import read_force_records
 from ..adapters.completion import turning_and_moved
 from ..adapters.load import open_trial
+from ..adapters.messages import ForceRecord
 from ..adapters.motion import read_motion_table
 from ..adapters.options import ReadOptions
-from ..adapters.records import ForceRecord, read_force_records
 from ..adapters.setup import Setup, read_setup
 from ..errors import ConfigError, InputError, explain, some
 from ..problem.arrays import Kinematics
@@ -114,7 +115,7 @@ def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[Redundanc
         problem = problem.frames(cast(slice, frames - frames[0]))  # rows by number do as well as a slice
     _check_actuators(problem, setup)
     records = read_force_records(trial.model_for(trial.motion), cast(Kinematics, problem.kinematics))
-    said = [*problem.provenance["warnings"], *setup.said]
+    said = [*problem.provenance["warnings"], *setup.skipped]
     if setup.start < time[0] or setup.end > time[-1]:
         said.append(
             f"The setup file asks for {setup.start:g} to {setup.end:g} s; the motion has "

@@ -1,1 +1,1 @@
-"""What runs in opensim's own process. Never import these modules elsewhere: they import opensim."""
+"""Modules that run in opensim's process. Never import them elsewhere: they import opensim."""

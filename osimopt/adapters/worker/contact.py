@@ -1,4 +1,4 @@
-"""Forces of the model that press on the ground: measured ground reactions say the same a second time."""
+"""Forces of the model that press on the ground, as measured ground reactions do."""
 
 from __future__ import annotations
 
@@ -22,12 +22,8 @@ _BY_SOCKET = {"SmoothSphereHalfSpaceForce", "Smith2018ArticularContactForce"}
 _BETWEEN_FRAMES = {"BushingForce", "ExpressionBasedBushingForce", "FunctionBasedBushingForce"}
 
 
-def pressing_on_ground(model: Any, forces: list[Any], free_base: bool) -> list[Any]:
-    """Forces, of those of a model, that press a body on the ground."""
-    return [force for force in forces if _presses(model, force, free_base)]
-
-
-def _presses(model: Any, force: Any, free_base: bool) -> bool:
+def presses_on_ground(model: Any, force: Any, free_base: bool) -> bool:
+    """Whether a force of a model presses a body on the ground."""
     kind = force.getConcreteClassName()
     if kind in _ON_GROUND:
         return True
@@ -36,18 +32,18 @@ def _presses(model: Any, force: Any, free_base: bool) -> bool:
     if kind in _BY_SOCKET or (kind in _BETWEEN_FRAMES and free_base):
         return any(_is_ground(frame) for frame in _connected(force))
     if kind == "ExpressionBasedPointToPointForce" and free_base:
-        own = opensim.ExpressionBasedPointToPointForce.safeDownCast(force)
-        return "ground" in (own.get_body1().split("/")[-1], own.get_body2().split("/")[-1])
+        between = opensim.ExpressionBasedPointToPointForce.safeDownCast(force)
+        return "ground" in (between.get_body1().split("/")[-1], between.get_body2().split("/")[-1])
     return False
 
 
 def _geometries(model: Any, force: Any) -> list[Any]:
-    """The contact geometries that a force's parameters name; Python cannot read these but as text."""
-    every = model.getContactGeometrySet()
-    known = {every.get(index).getName(): every.get(index) for index in range(every.getSize())}
+    """The contact geometries that a force's parameters name; Python can read these as text only."""
+    known = {geometry.getName(): geometry for geometry in model.getContactGeometrySet()}
     listed = force.getPropertyByName("contact_parameters").getValueAsObject(0).getPropertyByName("objects")
     parameters = [listed.getValueAsObject(index) for index in range(listed.size())]
-    words = [word for own in parameters for word in own.getPropertyByName("geometry").toString().strip("()").split()]
+    texts = [parameter.getPropertyByName("geometry").toString().strip("()") for parameter in parameters]
+    words = [word for text in texts for word in text.split()]
     return [known[name] for word in words if (name := word.split("/")[-1]) in known]
 
 

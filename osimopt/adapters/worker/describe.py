@@ -1,4 +1,4 @@
-"""What a model is made of: coordinates, muscles, actuators, other forces."""
+"""A model in plain data: coordinates, muscles, actuators, other forces."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import opensim
 
 from ...errors import ModelError, explain
 from ...muscle import CLASSES
-from ...problem.arrays import Coordinate, CoordinateKind, MuscleParameters
+from ...problem.arrays import Array, Coordinate, CoordinateKind, MuscleParameters
 from ..messages import Actuator, ModelDescription, ModelKey
-from .axes import is_converted, is_rotational
+from .coordinates import derivative, evaluate, is_rotational
 from .paths import pulls_within
 from .session import Session, is_base, load
 
@@ -27,33 +27,37 @@ _ELSEWHERE = {
 def describe(key: ModelKey) -> ModelDescription:
     """Describe the model."""
     session = load(key)
+    gravity = session.model.getGravity().to_numpy()
+    others = [force for force in session.forces if opensim.Actuator.safeDownCast(force) is None]
     return ModelDescription(
         name=session.model.getName(),
         coordinates=tuple(_coordinate(session, index) for index in range(len(session.coordinates))),
         free=tuple(session.free()),
         muscles=_muscles(session),
-        actuators=tuple(_actuator(actuator) for actuator in session.actuators),
-        other_forces=tuple(_other_forces(session)),
+        actuators=tuple(
+            Actuator(a.getName(), a.getConcreteClassName(), a.getOptimalForce(), a.getMinControl(), a.getMaxControl())
+            for a in session.actuators
+        ),
+        other_forces=_names_and_classes(others),
         switched_off=tuple(session.switched_off),
         warnings=tuple(session.warnings),
         opensim_version=opensim.GetVersion(),
-        weight=_weight(session),
+        weight=float(session.model.getTotalMass(session.state) * np.sqrt((gravity**2).sum())),
         within=tuple(muscle.getName() for muscle in session.muscles if pulls_within(muscle)),
-        contact=tuple((force.getName(), force.getConcreteClassName()) for force in session.contact),
+        contact=_names_and_classes(session.contact),
     )
 
 
-def prescribed_values(key: ModelKey, index: int, time: Any) -> tuple[Any, Any, Any]:
+def _names_and_classes(forces: list[Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((force.getName(), force.getConcreteClassName()) for force in forces)
+
+
+def prescribed_values(key: ModelKey, index: int, time: Array) -> tuple[Array, Array, Array]:
     """Value, speed and acceleration (T,) of a prescribed coordinate, from the model's own function."""
-    function = load(key).coordinates[index].getPrescribedFunction()
-    at = [opensim.Vector(1, float(t)) for t in time]
-    orders = []
-    for order in (1, 2):
-        derivative = opensim.StdVectorInt()
-        for _ in range(order):
-            derivative.append(0)
-        orders.append(np.array([function.calcDerivative(derivative, t) for t in at]))
-    return np.array([function.calcValue(t) for t in at]), orders[0], orders[1]
+    function, times = load(key).coordinates[index].getPrescribedFunction(), time[:, None]
+    value = np.array([evaluate(function, t) for t in times])
+    speed, acceleration = (np.array([derivative(function, t, *by) for t in times]) for by in ((0,), (0, 0)))
+    return value, speed, acceleration
 
 
 def _coordinate(session: Session, index: int) -> Coordinate:
@@ -75,20 +79,9 @@ def _coordinate(session: Session, index: int) -> Coordinate:
         range=(coordinate.getRangeMin(), coordinate.getRangeMax()),
         floating=is_base(joint),
         clamped=bool(coordinate.getClamped(state)),
-        converted=is_converted(coordinate) or not rotational,
+        converted=coordinate.getMotionType() == opensim.Coordinate.Rotational or not rotational,
         turning=any(index in joint for joint in session.turning),
     )
-
-
-def _weight(session: Session) -> float:
-    """Of all bodies, in N."""
-    gravity = session.model.getGravity()
-    return float(session.model.getTotalMass(session.state) * np.sqrt(sum(gravity.get(i) ** 2 for i in range(3))))
-
-
-def _actuator(actuator: Any) -> Actuator:
-    bounds = actuator.getMinControl(), actuator.getMaxControl()
-    return Actuator(actuator.getName(), actuator.getConcreteClassName(), actuator.getOptimalForce(), *bounds)
 
 
 def _muscles(session: Session) -> MuscleParameters:
@@ -145,8 +138,3 @@ def _getters(kind: str) -> dict[str, str]:
         elif part.isOneValueProperty():
             getters[name] = f"get_{name}"
     return getters
-
-
-def _other_forces(session: Session) -> list[tuple[str, str]]:
-    others = [force for force in session.forces if opensim.Actuator.safeDownCast(force) is None]
-    return [(force.getName(), force.getConcreteClassName()) for force in others]

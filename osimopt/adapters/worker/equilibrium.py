@@ -1,63 +1,48 @@
-"""What each muscle can do in given postures: moment arms, lengths and forces at full activation, at rest."""
+"""Strength of each muscle in given postures: moment arms, lengths and forces at full activation, at rest."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...muscle import CLASSES
-from ..messages import ModelKey, Postures
-from .couplers import follow, jacobian
+from ...problem.arrays import Array
+from ..messages import ModelKey
 from .geometry import find_pairs, make_plan, moment_arms
 from .session import Session, load, warnings_since
-from .state import set_posture, set_speed
+from .state import assume, follow, jacobian, set_speed
 
-Array = NDArray[np.float64]
-
-#: Postures in which it is found out how to ask for moment arms.
+#: Postures in which it is found out how to compute moment arms.
 TRIED = 8
+#: What ``_forces`` returns, in its order.
+FORCES = ("muscle_tendon_length", "fiber_length", "max_force", "max_force_active", "max_force_rigid")
 
 
-def strengths(key: ModelKey, coordinate: int, values: Array, pose: Array) -> Postures:
-    """Sweep one free coordinate over values, the others posed; ``osimopt.muscle_table`` says what the columns mean."""
+def strengths(key: ModelKey, coordinate: int, values: Array, pose: Array) -> tuple[dict[str, Array], list[str]]:
+    """Columns (n, M) of ``osimopt.muscle_table`` and OpenSim's warnings, at n values of one free coordinate.
+
+    Moment arms are those of frames of a motion, not ``computeMomentArm``: beside prescribed coordinates that move, that
+    takes their speed for the muscle's.
+    """
     session = load(key)
-    columns: dict[str, list[Any]] = {name: [] for name in Postures.COLUMNS}
     postures = np.tile(pose, (len(values), 1))
     postures[:, coordinate] = values
     postures = np.array([follow(session, posture) for posture in postures])
-    arms = _Arms(session, coordinate, postures)
-    for posture in postures:
-        set_posture(session, 0.0, posture)
-        columns["moment_arm"].append(arms.at(posture))
+    few = postures[np.unique(np.linspace(0, len(postures) - 1, TRIED).astype(int))]
+    pairs = find_pairs(key, few, range(len(session.muscles)))
+    row = session.free().index(coordinate)
+    acting = pairs.muscle[pairs.coordinate == row]
+    only = np.arange(len(pairs.spanned)) == row
+    plan = make_plan(pairs.spanned & only[:, None], pairs.probed)
+    arms, forces = np.zeros((len(postures), len(session.muscles))), []
+    for posture, row_of_arms in zip(postures, arms, strict=True):
+        assume(session, posture)
+        row_of_arms[acting] = moment_arms(session, jacobian(session, posture)[:, session.free()], plan)[row, acting]
         set_speed(session, np.zeros(len(posture)))
-        forces = [_forces(session, muscle) for muscle in session.muscles]
-        for name, row_of_muscles in zip(Postures.COLUMNS[1:], zip(*forces, strict=True), strict=True):
-            columns[name].append(list(row_of_muscles))
-    return Postures({name: np.array(rows) for name, rows in columns.items()}, warnings_since())
-
-
-class _Arms:
-    """Moment arms of all muscles about one coordinate, as frames of a motion have them.
-
-    Not ``computeMomentArm``: beside prescribed coordinates that move, it takes their speed for the muscle's.
-    """
-
-    def __init__(self, session: Session, coordinate: int, postures: Array) -> None:
-        self._session, self._row = session, session.free().index(coordinate)
-        few = postures[np.unique(np.linspace(0, len(postures) - 1, TRIED).astype(int))]
-        pairs = find_pairs(session.key, few, range(len(session.muscles)))
-        own = pairs.coordinate == self._row
-        self._muscle = pairs.muscle[own]
-        self._plan = make_plan(session, pairs.coordinate[own], self._muscle, pairs.spanned, pairs.probed)
-
-    def at(self, posture: Array) -> Array:
-        """(M,), in the posture (N,) that is set."""
-        arms = np.zeros(len(self._session.muscles))
-        to_free = jacobian(self._session, posture)[:, self._session.free()]
-        arms[self._muscle] = moment_arms(self._session, to_free, self._plan)
-        return arms
+        forces.append([_forces(session, muscle) for muscle in session.muscles])
+    columns = dict(zip(FORCES, np.moveaxis(np.array(forces), 2, 0), strict=True))
+    return {"moment_arm": arms, **columns}, warnings_since()
 
 
 def _forces(session: Session, muscle: Any) -> tuple[float, float, float, float, float]:

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...problem.arrays import acts
-from ..messages import ModelKey, Pairs
-from .couplers import follow, jacobian
+from ...problem.arrays import Array, Index, acts
+from ..messages import Mask, ModelKey, Pairs
 from .paths import spans, tension_arms, winding, wraps
 from .session import Session, load
-from .state import set_posture, set_speed
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
+from .state import assume, follow, jacobian, set_speed
 
 #: rad or m; the step of the finite differences of length that moment arms are compared with.
 STEP = 1e-3
-#: m; where lengthening speed and tension give moment arms further apart than rounding (1e-11), OpenSim's is the latter.
+#: m; where moment arms by lengthening speed and by tension differ by more (rounding is 1e-11), OpenSim's is the latter.
 FORCE_BASED = 1e-8
-#: m; OpenSim's moment arm and −∂l/∂q may differ by this much before it is said.
+#: m; largest difference of OpenSim's moment arm and −∂l/∂q without a warning.
 INCONSISTENT = 1e-3
 #: Postures in which slopes of length are tried.
 LENGTH_POSTURES = 4
@@ -31,27 +25,26 @@ LENGTH_POSTURES = 4
 
 @dataclass(frozen=True, eq=False)
 class ArmPlan:
-    """How to get the moment arms of the pairs with few velocities.
+    """How to get the moment arms of the pairs that ``spanned`` (D, M) holds with few velocities.
 
-    ``groups``: free coordinates of which no muscle spans two, moved at once, and for each the (pair, muscle) to ask;
-    ``probed`` are the muscles that may have to be taken from tensions, ``probed_pairs`` their (pair, row, muscle).
+    ``groups``: coordinates of which no muscle spans two, moved at once, and the muscles that span them; ``probed`` are
+    the muscles that may have to be taken from tensions.
     """
 
-    size: int
-    groups: list[tuple[list[int], list[tuple[int, Any]]]]
+    spanned: Mask
+    groups: list[tuple[Index, Index]]
     probed: Index
-    probed_pairs: list[tuple[int, int, int]]
 
 
 def find_pairs(key: ModelKey, value: Array, muscles: Sequence[int]) -> Pairs:
     """Which of these muscles act on which coordinates: on those that their paths span.
 
-    Muscles whose moment arm is not −∂l/∂q are named, and taken from forces: where a path wraps over two objects
-    OpenSim's can be off by a centimetre, and not vanish even about joints that the muscle does not cross, which are
-    then pairs as well. ``value`` (S, N) are postures of the motion, which show it.
+    Muscles whose moment arm is not −∂l/∂q are named, and their moment arms taken from forces: where a path wraps over
+    two objects OpenSim's can be off by a centimetre, and not vanish even about joints that the muscle does not cross,
+    which are then pairs as well. ``value`` (S, N) are postures of the motion, which show it.
     """
     session = load(key)
-    postures = np.array([follow(session, posture.copy()) for posture in value])
+    postures = np.array([follow(session, posture) for posture in value])
     arms, spanned, probed = _arms_in(session, postures, muscles)
     active = acts(np.nan_to_num(arms), axis=0)
     coordinate, muscle = np.nonzero(spanned | active)
@@ -64,82 +57,69 @@ def arms_in(key: ModelKey, value: Array, muscles: Sequence[int]) -> Array:
     return _arms_in(load(key), value, muscles)[0]
 
 
-def _arms_in(session: Session, postures: Array, muscles: Sequence[int]) -> tuple[Array, NDArray[np.bool_], Index]:
-    """Moment arms (S, D, M), what the muscles span, and those of them that are taken from forces."""
+def _arms_in(session: Session, postures: Array, muscles: Sequence[int]) -> tuple[Array, Mask, Index]:
+    """Moment arms (S, D, M), the coordinates that the muscles span, and the muscles that are taken from forces.
+
+    Those over several wrap objects may be, anywhere; for those with one, or with moving points, both are compared.
+    """
     spanned = spans(session) & np.isin(np.arange(len(session.muscles)), muscles)
-    coordinate, muscle = np.nonzero(spanned)
-    plan = make_plan(session, coordinate, muscle, spanned, np.zeros(0, dtype=np.intp))
+    plan = make_plan(spanned, np.zeros(0, dtype=np.intp))
+    doubtful = np.array([muscle for muscle in muscles if winding(session.muscles[muscle])], dtype=np.intp)
+    probed = {int(muscle) for muscle in doubtful if wraps(session.muscles[muscle]) > 1}
     arms = np.zeros((len(postures), *spanned.shape))
-    arms[:, coordinate, muscle] = [_try(session, posture, plan) for posture in postures]
-    return arms, spanned, _take_from_forces(session, postures, arms, muscles)
+    for posture, arm in zip(postures, arms, strict=True):
+        assume(session, posture)
+        to_free = jacobian(session, posture)[:, session.free()]
+        arm[:] = moment_arms(session, to_free, plan)
+        for muscle, tension in tension_arms(session, to_free, doubtful).items():
+            if muscle in probed or np.abs(tension - arm[:, muscle]).max() > FORCE_BASED:
+                probed.add(muscle)
+                arm[:, muscle] = tension
+    return arms, spanned, np.array(sorted(probed), dtype=np.intp)
 
 
-def make_plan(session: Session, coordinate: Index, muscle: Index, spanned: NDArray[np.bool_], probed: Index) -> ArmPlan:
-    """Group the free coordinates so that no muscle spans two of a group; greedy, in their order."""
-    by_row: dict[int, list[tuple[int, Any]]] = {}
-    probed_pairs = []
-    for pair, (row, own) in enumerate(zip(coordinate.tolist(), muscle.tolist(), strict=True)):
-        if own in probed:
-            probed_pairs.append((pair, row, own))
-        if spanned[row, own]:
-            by_row.setdefault(row, []).append((pair, session.muscles[own]))
-    groups: list[tuple[list[int], list[tuple[int, Any]]]] = []
-    taken: list[NDArray[np.bool_]] = []
-    for row, asked in by_row.items():
-        place = next((i for i, muscles in enumerate(taken) if not (muscles & spanned[row]).any()), len(groups))
-        if place == len(groups):
-            groups.append(([], []))
-            taken.append(np.zeros_like(spanned[row]))
-        groups[place][0].append(row)
-        groups[place][1].extend(asked)
-        taken[place] = taken[place] | spanned[row]
-    return ArmPlan(len(coordinate), groups, probed, probed_pairs)
+def muscle_lengths(session: Session, muscles: Sequence[int] | Index) -> Array:
+    """Lengths (m) of some muscles, in the posture that is set."""
+    return np.array([session.muscles[muscle].getLength(session.state) for muscle in muscles])
+
+
+def lengthening_speeds(session: Session, muscles: Sequence[int] | Index) -> Array:
+    """Lengthening speeds (m) of some muscles, at the posture and the speeds that are set."""
+    return np.array([session.muscles[muscle].getLengtheningSpeed(session.state) for muscle in muscles])
+
+
+def make_plan(spanned: Mask, probed: Index) -> ArmPlan:
+    """Group the coordinates so that no muscle spans two of a group; greedy, in their order."""
+    groups: list[list[int]] = []
+    for row in np.flatnonzero(spanned.any(axis=1)).tolist():
+        group = next((group for group in groups if not (spanned[group].any(axis=0) & spanned[row]).any()), None)
+        if group is None:
+            groups.append([row])
+        else:
+            group.append(row)
+    return ArmPlan(spanned, [(np.array(rows), np.flatnonzero(spanned[rows].any(axis=0))) for rows in groups], probed)
 
 
 def moment_arms(session: Session, to_free: Array, plan: ArmPlan) -> Array:
-    """Moment arms (P,) of the planned pairs at the posture that is set.
+    """Moment arms (D, M) at the posture that is set, zero where no path spans the coordinate.
 
     The lengthening speed at unit speed of one coordinate, the coupled ones following (``to_free``, (N, D)), is −(moment
-    arm): quick, and equal to OpenSim's ``computeMomentArm`` to rounding, but for paths over several wrap objects.
+    arm): quick, and equal to OpenSim's ``computeMomentArm`` to rounding, except for paths over several wrap objects.
     """
-    arms = np.zeros(plan.size)
-    for rows, asked in plan.groups:
+    session.model.realizePosition(session.state)
+    by_tension = tension_arms(session, to_free, plan.probed)
+    arms = np.zeros(plan.spanned.shape)
+    for rows, muscles in plan.groups:
         set_speed(session, to_free[:, rows].sum(axis=1))
-        for pair, muscle in asked:
-            arms[pair] = -muscle.getLengtheningSpeed(session.state)
-    if plan.probed_pairs:
-        session.model.realizePosition(session.state)
-        by_muscle = tension_arms(session, to_free, plan.probed)
-        for pair, row, muscle in plan.probed_pairs:
-            if muscle in by_muscle:
-                arms[pair] = by_muscle[muscle][row]
+        others = np.array([muscle for muscle in muscles if int(muscle) not in by_tension], dtype=np.intp)
+        arms[np.ix_(rows, others)] = -lengthening_speeds(session, others)
+    arms[~plan.spanned] = 0.0
+    for muscle, arm in by_tension.items():
+        arms[:, muscle] = arm
     return arms
 
 
-def _take_from_forces(session: Session, postures: Array, arms: Array, muscles: Sequence[int]) -> Index:
-    """Replace the moment arms (S, D, M) of muscles whose quick one is another than OpenSim's own; return those muscles.
-
-    Those over several wrap objects may be, anywhere; those with one, or with moving points, are tried.
-    """
-    doubtful = np.array([muscle for muscle in muscles if winding(session.muscles[muscle])], dtype=np.intp)
-    probed = {int(muscle) for muscle in doubtful if wraps(session.muscles[muscle]) > 1}
-    for index, posture in enumerate(postures):
-        set_posture(session, 0.0, posture)
-        session.model.realizePosition(session.state)
-        to_free = jacobian(session, posture)[:, session.free()]
-        for muscle, tension in tension_arms(session, to_free, doubtful).items():
-            if muscle in probed or np.abs(tension - arms[index, :, muscle]).max() > FORCE_BASED:
-                probed.add(muscle)
-                arms[index, :, muscle] = tension
-    return np.array(sorted(probed), dtype=np.intp)
-
-
-def _try(session: Session, posture: Array, plan: ArmPlan) -> Array:
-    set_posture(session, 0.0, posture)
-    return moment_arms(session, jacobian(session, posture)[:, session.free()], plan)
-
-
-def _inconsistent(session: Session, spanned: NDArray[np.bool_], postures: Array, arms: Array) -> list[str]:
+def _inconsistent(session: Session, spanned: Mask, postures: Array, arms: Array) -> list[str]:
     """Sentences about muscles whose OpenSim moment arm is not the slope of their length in the motion."""
     doubtful = np.array([winding(muscle) for muscle in session.muscles])
     worst = np.zeros(spanned.shape)
@@ -147,7 +127,7 @@ def _inconsistent(session: Session, spanned: NDArray[np.bool_], postures: Array,
         off = np.abs(arms[index] + length_slopes(session, postures[index], spanned & doubtful))
         worst = np.fmax(worst, np.where(doubtful, off, 0.0))
     coordinates = [session.coordinates[index] for index in session.free()]
-    said = []
+    warnings = []
     for muscle in np.flatnonzero(worst.max(axis=0) > INCONSISTENT):
         row = int(np.argmax(worst[:, muscle]))
         name, about, size = session.muscles[muscle].getName(), coordinates[row].getName(), 1e3 * worst[row, muscle]
@@ -160,26 +140,25 @@ def _inconsistent(session: Session, spanned: NDArray[np.bool_], postures: Array,
                 "the length over several wrap objects is wrong by millimetres, and with it fibre length and maximum "
                 "force; the moment arm, of a tension along the path, is right to 0.4 mm and is used"
             )
-        said.append(
+        warnings.append(
             f"{name}: OpenSim's length is no integral of its moment arm about {about} (slopes differ by up to "
             f"{size:.1f} mm in this motion): {why}."
         )
-    return said
+    return warnings
 
 
-def length_slopes(session: Session, posture: Array, asked: NDArray[np.bool_]) -> Array:
-    """(D, M) ∂l/∂q by central differences where asked, coupled coordinates following; zero elsewhere."""
-    slopes = np.zeros(asked.shape)
+def length_slopes(session: Session, posture: Array, pairs: Mask) -> Array:
+    """(D, M) ∂l/∂q by central differences for these pairs, coupled coordinates following; zero elsewhere."""
+    slopes = np.zeros(pairs.shape)
     for row, index in enumerate(session.free()):
-        muscles = np.flatnonzero(asked[row])
+        muscles = np.flatnonzero(pairs[row])
         if not muscles.size:
             continue
         lengths = []
         for step in (STEP, -STEP):
             moved = posture.copy()
             moved[index] += step
-            set_posture(session, 0.0, follow(session, moved))
-            session.model.realizePosition(session.state)
-            lengths.append(np.array([session.muscles[muscle].getLength(session.state) for muscle in muscles]))
+            assume(session, moved)
+            lengths.append(muscle_lengths(session, muscles))
         slopes[row, muscles] = (lengths[0] - lengths[1]) / (2.0 * STEP)
     return slopes

@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 import opensim
-from numpy.typing import NDArray
 
 from ...errors import ModelError, explain
+from ...problem.arrays import Array, Index
+from ..messages import Mask
 from .session import Session
 from .state import to_speeds
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 def spans(session: Session) -> Mask:
@@ -34,12 +32,12 @@ def spans(session: Session) -> Mask:
             everywhere = set(names).intersection(*reached)
             moving = _moving(winding)
             _refuse_turning(session, component, moving)
-            own = set().union(*reached) - everywhere | moving
+            driving = set().union(*reached) - everywhere | moving
         else:
             given = opensim.FunctionBasedPath.safeDownCast(path)
             paths = given.getProperty_coordinate_paths()
-            own = {paths.getValue(i).split("/")[-1] for i in range(paths.size())}
-        spanned[:, muscle] = [name in own for name in names]
+            driving = {paths.getValue(i).split("/")[-1] for i in range(paths.size())}
+        spanned[:, muscle] = [name in driving for name in names]
     for coupler in reversed(session.couplers):
         spanned[list(coupler.independents)] |= spanned[coupler.dependent]
     return np.asarray(spanned[session.free()])
@@ -64,16 +62,14 @@ def _coordinates_from_ground(session: Session) -> dict[int, set[str]]:
 
 
 def _bodies(path: Any) -> set[int]:
-    points, wraps = path.getPathPointSet(), path.getWrapSet()
-    bodies = {int(points.get(i).getParentFrame().getMobilizedBodyIndex()) for i in range(points.getSize())}
-    objects = [wraps.get(i).getWrapObject() for i in range(wraps.getSize())]
-    return bodies | {int(wrap.getFrame().getMobilizedBodyIndex()) for wrap in objects}
+    frames = [point.getParentFrame() for point in path.getPathPointSet()]
+    frames += [wrap.getWrapObject().getFrame() for wrap in path.getWrapSet()]
+    return {int(frame.getMobilizedBodyIndex()) for frame in frames}
 
 
 def _moving(path: Any) -> set[str]:
     """Names of the coordinates that move points of a path on their bodies."""
-    points = path.getPathPointSet()
-    moving = [opensim.MovingPathPoint.safeDownCast(points.get(i)) for i in range(points.getSize())]
+    moving = [opensim.MovingPathPoint.safeDownCast(point) for point in path.getPathPointSet()]
     return {
         axis.getName()
         for point in moving
@@ -83,7 +79,7 @@ def _moving(path: Any) -> set[str]:
 
 
 def _refuse_turning(session: Session, muscle: Any, moving: set[str]) -> None:
-    """OpenSim moves points by the speed of a coordinate, which is not its rate in a joint with speeds of its own."""
+    """Refuse points moved by a coordinate whose speed is not its rate: OpenSim moves them by the speed."""
     turning = {session.coordinates[index].getName() for joint in session.turning for index in joint}
     if wrong := sorted(moving & turning):
         got = f"'{wrong[0]}' moving a point of '{muscle.getName()}'"
@@ -101,38 +97,33 @@ def wraps(muscle: Any) -> int:
 def pulls_within(muscle: Any) -> bool:
     """Whether a point that moves on its body has a neighbour there.
 
-    OpenSim lets no force act between two points on one body, although the distance of these changes: its moment arm is
-    not −∂l/∂q, which is the one that keeps energy.
+    OpenSim lets no force act between two points on one body, although their distance changes: its moment arm is
+    not −∂l/∂q, which is the one that conserves energy.
     """
     path = opensim.GeometryPath.safeDownCast(muscle.getPath())
-    if path is None:
-        return False
-    points = path.getPathPointSet()
-    every = [points.get(index) for index in range(points.getSize())]
-    moves = [opensim.MovingPathPoint.safeDownCast(point) is not None for point in every]
+    points = [] if path is None else list(path.getPathPointSet())
+    moves = [opensim.MovingPathPoint.safeDownCast(point) is not None for point in points]
     if not any(moves):
         return False
-    bodies = [int(point.getParentFrame().getMobilizedBodyIndex()) for point in every]
-    return any(
-        one == other and (first or second)
-        for (one, other), (first, second) in zip(pairwise(bodies), pairwise(moves), strict=True)
-    )
+    bodies = [int(point.getParentFrame().getMobilizedBodyIndex()) for point in points]
+    pairs = zip(pairwise(bodies), pairwise(moves), strict=True)
+    return any(one == other and (first or second) for (one, other), (first, second) in pairs)
 
 
 def winding(muscle: Any) -> bool:
-    """Whether a muscle wraps over anything or moves its points: otherwise its path is a chain of fixed points."""
+    """Whether a muscle wraps over anything or moves its points; if not, its path is a chain of fixed points."""
     path = opensim.GeometryPath.safeDownCast(muscle.getPath())
     return path is not None and bool(path.getWrapSet().getSize() or _moving(path))
 
 
 def tension_arms(session: Session, to_free: Array, probed: Any) -> dict[int, Array]:
-    """Moment arms (D,) of some muscles, as forces along their path have them.
+    """Moment arms (D,) of some muscles, as generalized forces of a unit tension along their path.
 
-    Equal to OpenSim's ``computeMomentArm`` to rounding, but for moving points (``pulls_within``), and with its fault:
-    of a wrap point that a later pass moved, OpenSim takes the direction of pull from the old place and applies it at
-    the new one (0.1 to 0.4 mm of moment arm on a gastrocnemius, also about joints it does not cross). A muscle with a
-    choice of wrap objects that touches fewer than two now has no such point, and is left out. The posture must be
-    realized.
+    Equal to OpenSim's ``computeMomentArm`` to rounding, except for moving points (``pulls_within``), and with its
+    error: for a wrap point that a later pass moved, OpenSim takes the direction of pull from the old place and applies
+    it at the new one (0.1 to 0.4 mm of moment arm on a gastrocnemius, also about joints it does not cross). A muscle
+    with several wrap objects that touches fewer than two now has no such point, and is omitted. The posture must
+    be realized.
     """
     found = {int(muscle): _waypoints(session, session.muscles[muscle]) for muscle in probed}
     found = {muscle: points for muscle, points in found.items() if points}
@@ -157,7 +148,7 @@ def tension_arms(session: Session, to_free: Array, probed: Any) -> dict[int, Arr
     return dict(zip(found, total @ to_speeds(session, to_free), strict=True))
 
 
-def _pulls(body: NDArray[np.intp], place: Array, first: NDArray[np.intp], moves: Mask) -> Array:
+def _pulls(body: Index, place: Array, first: Index, moves: Mask) -> Array:
     """Force (P, 3) of a unit tension at each point; neighbours on one body pull each other only where one moves."""
     way = np.diff(place, axis=0)
     length = np.sqrt((way * way).sum(axis=1))
@@ -176,11 +167,11 @@ def _cross(a: Array, b: Array) -> Array:
     return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=1)
 
 
-def _origins(session: Session, body: NDArray[np.intp]) -> Array:
+def _origins(session: Session, body: Index) -> Array:
     """Origins (P, 3) of mobilized bodies in ground."""
-    own = _bodies_by_index(session)
+    bodies = _bodies_by_index(session)
     used = set(body.tolist()) - {0}
-    places = {0: np.zeros(3), **{i: own[i].getPositionInGround(session.state).to_numpy() for i in used}}
+    places = {0: np.zeros(3), **{i: bodies[i].getPositionInGround(session.state).to_numpy() for i in used}}
     return np.array([places[index] for index in body.tolist()])
 
 
@@ -190,7 +181,7 @@ def _bodies_by_index(session: Session) -> dict[int, Any]:
 
 
 def _waypoints(session: Session, muscle: Any) -> list[tuple[int, Array, Array, Any]]:
-    """Of each point of the path: its body, where it pulls from, where it pulls (both in ground), and its own motion."""
+    """By point of the path: body, place for the direction of pull, place where it applies (in ground), its motion."""
     state = session.state
     current = muscle.getGeometryPath().getCurrentPath(state)
     path = [current.get(index) for index in range(current.getSize())]

@@ -1,32 +1,41 @@
-"""OpenSim asked a second way: forward dynamics against inverse dynamics, single calls by name against the fast path.
+"""Independent results of OpenSim: forward dynamics against inverse dynamics, single calls against the fast path.
 
-Forces go in and accelerations come out of Simbody's articulated-body algorithm, which shares nothing with the recursive
-Newton-Euler algorithm of inverse dynamics; constraints (couplers, locked and prescribed coordinates) act in it, where
-inverse dynamics projects. What differs is counted as generalized force, M (u̇ − u̇*), against the largest one.
+Simbody's articulated-body algorithm turns forces into accelerations and shares nothing with the recursive Newton-Euler
+algorithm of inverse dynamics; constraints (couplers, locked and prescribed coordinates) act in it, where inverse
+dynamics projects. Differences are generalized forces, M (u̇ − u̇*), relative to the largest one.
+
+Speeds and forces are wrong for functions and joints whose derivatives contradict their values. OpenSim 4.6 has some:
+second derivatives of MultivariatePolynomialFunction and ExpressionBasedFunction, speeds of ConstantCurvatureJoint.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import opensim
-from numpy.typing import NDArray
 
-from ...problem.arrays import Kinematics
+from ...problem.arrays import Array, Kinematics
 from ..messages import Claims, Difference, ModelKey, Pairs
-from .derivatives import wrong_functions, wrong_joints
+from .coordinates import AXES, derivative, evaluate
 from .geometry import length_slopes
 from .paths import pulls_within, winding
 from .session import Session, load
 from .state import set_posture, set_speed, to_accelerations, to_mobilities, to_speeds
 
-Array = NDArray[np.float64]
+#: Step of the differences, and the arguments of functions: so many random points in this range.
+STEP, POINTS, ENDS = 1e-4, 7, (-0.7, 0.9)
+#: A derivative may differ by this share of the largest of the function's values and derivatives, in half of the
+#: points: where pieces of a function meet it has no second derivative.
+TOLERANCE = 1e-4
+#: m/s and rad/s at a rate of 1: error of differences of poses.
+POSE = 1e-5
 
 
 def check_frames(key: ModelKey, motion: Kinematics, claims: Claims, muscles: tuple[int, ...]) -> list[Difference]:
-    """Compare what was extracted at frames of a motion with OpenSim's single calls, of some muscles.
+    """Compare arrays extracted at frames of a motion with OpenSim's single calls, for some muscles.
 
     ``computeMomentArm`` takes 0.1 to 0.3 ms for a pair of muscle and coordinate, a muscle's first call 2 ms more.
     """
@@ -50,27 +59,95 @@ def check_frames(key: ModelKey, motion: Kinematics, claims: Claims, muscles: tup
 def check_derivatives(key: ModelKey, value: Array) -> tuple[list[str], list[str]]:
     """Functions, and joints in postures (S, N), whose derivatives contradict their values."""
     session = load(key)
-    return wrong_functions(session), wrong_joints(session, value)
+    functions = [text for text, function, size in _functions(session) if _off(function, size)]
+    coupled = {coupler.dependent for coupler in session.couplers}
+    joints = []
+    for joint in session.model.getJointList():
+        moved = [i for i, c in enumerate(session.coordinates) if c.getJoint().getName() == joint.getName()]
+        moved = [i for i in moved if i not in coupled]
+        frame = joint.getChildFrame().findBaseFrame()
+        if moved and np.median([_apart(session, frame, moved, posture) for posture in value]) > POSE:
+            joints.append(f"{joint.getConcreteClassName()} '{joint.getName()}'")
+    return functions, joints
+
+
+def _functions(session: Session) -> Iterator[tuple[str, Any, int]]:
+    """Description of each function of a joint or coupler, the function, and the number of its arguments."""
+    for joint in list(session.model.getJointList()):
+        custom = opensim.CustomJoint.safeDownCast(joint)
+        for index in range(AXES) if custom is not None else ():
+            axis = custom.getSpatialTransform().getTransformAxis(index)
+            size = axis.getCoordinateNames().size()
+            if axis.hasFunction() and size:
+                function = axis.getFunction()
+                yield f"{function.getConcreteClassName()} in joint '{joint.getName()}'", function, size
+    for coupler in session.couplers:
+        text = f"{coupler.function.getConcreteClassName()} in coupler '{coupler.name}'"
+        yield text, coupler.function, len(coupler.independents)
+
+
+def _off(function: Any, size: int) -> bool:
+    """Whether derivatives of a function differ from differences of its values in half of the points or more."""
+
+    def slopes(at: Array) -> Array:
+        return np.array([derivative(function, at, i) for i in range(size)])
+
+    random, errors, steps = np.random.default_rng(0), [], STEP * np.eye(size)
+    for _ in range(POINTS):
+        at = random.uniform(*ENDS, size)
+        first = slopes(at)
+        second = np.array([[derivative(function, at, i, j) for j in range(size)] for i in range(size)])
+        by_values = np.array([evaluate(function, at + h) - evaluate(function, at - h) for h in steps]) / (2 * STEP)
+        by_slopes = np.stack([slopes(at + h) - slopes(at - h) for h in steps], axis=1) / (2 * STEP)
+        largest = max(abs(evaluate(function, at)), np.abs(first).max(), np.abs(by_slopes).max(), 1.0)
+        errors.append(max(np.abs(first - by_values).max(), np.abs(second - by_slopes).max()) / largest)
+    return bool(np.median(errors) > TOLERANCE)
+
+
+def _apart(session: Session, frame: Any, moved: list[int], posture: Array) -> float:
+    """Largest difference of a body's velocity from the slope of its pose, its joint's coordinates moving at rate 1."""
+    rate = np.zeros(len(posture))
+    rate[moved] = 1.0
+    poses = []
+    for step in (STEP, -STEP):
+        set_posture(session, 0.0, posture + step * rate)
+        session.model.realizePosition(session.state)
+        poses.append(_pose(frame, session.state))
+    set_posture(session, 0.0, posture)
+    set_speed(session, rate)
+    velocity = frame.getVelocityInGround(session.state)
+    turn, shift = (velocity.get(part).to_numpy() for part in (0, 1))
+    (one, here), (other, there) = poses
+    spin = (one - other) / (2.0 * STEP) @ _pose(frame, session.state)[0].T
+    turned = np.array([spin[2, 1] - spin[1, 2], spin[0, 2] - spin[2, 0], spin[1, 0] - spin[0, 1]]) / 2.0
+    return float(max(np.abs(turn - turned).max(), np.abs(shift - (here - there) / (2.0 * STEP)).max()))
+
+
+def _pose(frame: Any, state: Any) -> tuple[Array, Array]:
+    """Rotation and origin of a body in ground."""
+    transform = frame.getTransformInGround(state)
+    turn = transform.R()
+    return np.array([[turn.get(i, j) for j in range(3)] for i in range(3)]), transform.p().to_numpy()
 
 
 def check_slopes(key: ModelKey, value: Array, pairs: Pairs, moment_arms: Array) -> dict[str, float]:
-    """Muscles whose moment arms (S, P) are not −∂l/∂q in postures (S, N), and by how much (m) at most."""
+    """Largest difference (m) of moment arms (S, P) from −∂l/∂q in postures (S, N), by muscle."""
     session = load(key)
     doubtful = np.array([winding(muscle) for muscle in session.muscles])
-    asked, worst = pairs.spanned & doubtful, np.zeros(len(session.muscles))
-    for posture, own in zip(value, moment_arms, strict=True):
+    compared, worst = pairs.spanned & doubtful, np.zeros(len(session.muscles))
+    for posture, by_pair in zip(value, moment_arms, strict=True):
         arms = np.zeros(pairs.spanned.shape)
-        arms[pairs.coordinate, pairs.muscle] = own
-        off = np.where(asked, np.abs(arms + length_slopes(session, posture, asked)), 0.0)
+        arms[pairs.coordinate, pairs.muscle] = by_pair
+        off = np.where(compared, np.abs(arms + length_slopes(session, posture, compared)), 0.0)
         worst = np.fmax(worst, off.max(axis=0, initial=0.0))
     return {session.muscles[index].getName(): float(worst[index]) for index in np.flatnonzero(worst > 0.0)}
 
 
 def check_forces(key: ModelKey, motion: Kinematics, muscle: Array, actuator: Array, applied: Array) -> list[Difference]:
-    """Put forces back into OpenSim at frames of a motion: do they give its accelerations?
+    """Difference from the accelerations of a motion at its frames when forces are put back into OpenSim.
 
-    ``muscle`` (T, M) are tensions, ``actuator`` (T, K) outputs of the model's own actuators, ``applied`` (T, N)
-    generalized forces about coordinates beside them.
+    ``muscle`` (T, M) are tensions, ``actuator`` (T, K) outputs of the model's own actuators, ``applied`` (T, N) further
+    generalized forces about coordinates.
     """
     kept = load(key)
     session = replace(kept, state=opensim.State(kept.state))  # the copy's actuators are switched on
@@ -94,14 +171,14 @@ def _read_back(session: Session, motion: Kinematics, frame: int) -> list[Differe
     rate = session.state.getQDot().to_numpy()[session.place]
     off = {"coordinates": np.abs(value - motion.value[frame]), "rates": np.abs(rate - motion.speed[frame])}
     off["rates"] /= max(1.0, float(np.abs(motion.speed[frame]).max()))
-    return [_largest(kind, own, session.coordinates, frame) for kind, own in off.items()]
+    return [_largest(kind, sizes, session.coordinates, frame) for kind, sizes in off.items()]
 
 
 def _knows_moment_arms(session: Session) -> bool:
-    """Whether ``computeMomentArm`` can be believed.
+    """Whether ``computeMomentArm`` is right.
 
     Where the model moves coordinates by functions of time it counts their speed as the muscle's, and where couplers
-    join coordinates of a joint with speeds of its own it takes speeds for rates.
+    join coordinates of a joint whose speeds are not its rates it confuses the two.
     """
     turning = {index for joint in session.turning for index in joint}
     joined = any(turning & {coupler.dependent, *coupler.independents} for coupler in session.couplers)
@@ -111,23 +188,23 @@ def _knows_moment_arms(session: Session) -> bool:
 def _arms(session: Session, pairs: Pairs, arms: Array, muscles: tuple[int, ...], frame: int) -> list[Difference]:
     """Against ``computeMomentArm``, of each muscle."""
     off, free = np.zeros(len(session.muscles)), session.free()
-    own_arms = {index for index in muscles if not pulls_within(session.muscles[index])}
-    asked: dict[int, list[int]] = {}
+    compared = {index for index in muscles if not pulls_within(session.muscles[index])}
+    by_row: dict[int, list[int]] = {}
     for pair, (row, muscle) in enumerate(zip(pairs.coordinate.tolist(), pairs.muscle.tolist(), strict=True)):
-        if muscle in own_arms:
-            asked.setdefault(row, []).append(pair)
-    for row, own in asked.items():
-        index = pairs.muscle[own]
+        if muscle in compared:
+            by_row.setdefault(row, []).append(pair)
+    for row, places in by_row.items():
+        index = pairs.muscle[places]
         single = _arms_about(session, free[row], [session.muscles[muscle] for muscle in index])
-        off[index] = np.maximum(off[index], np.abs(np.array(single) - arms[own]))
+        off[index] = np.maximum(off[index], np.abs(np.array(single) - arms[places]))
     return [
         Difference("moment arms", float(off[index]), session.muscles[index].getName(), frame)
-        for index in sorted({*pairs.muscle.tolist()} & own_arms)
+        for index in sorted({*pairs.muscle.tolist()} & compared)
     ]
 
 
 def _arms_about(session: Session, coordinate: int, muscles: list[Any]) -> list[float]:
-    """OpenSim's own moment arms of some muscles about a coordinate, in the posture set.
+    """Moment arms of some muscles about a coordinate by ``computeMomentArm``, in the posture set.
 
     ``computeMomentArm`` is about a speed; about a coordinate it is the sum over the speeds that its rate needs.
     """
@@ -143,21 +220,21 @@ def _gains(session: Session, gain: Array, muscles: tuple[int, ...], frame: int) 
     off = np.zeros(len(session.muscles))
     for index in muscles:
         muscle = session.muscles[index]
-        asked = muscle.calcInextensibleTendonActiveFiberForce(session.state, 1.0)
-        off[index] = abs(asked - gain[index]) / max(muscle.get_max_isometric_force(), 1e-12)
+        gain_of_opensim = muscle.calcInextensibleTendonActiveFiberForce(session.state, 1.0)
+        off[index] = abs(gain_of_opensim - gain[index]) / max(muscle.get_max_isometric_force(), 1e-12)
     return _largest("maximum forces", off, session.muscles, frame)
 
 
 def _missed(session: Session, kind: str, acceleration: Array, applied: Array, frame: int) -> Difference:
-    """Generalized forces that the accelerations are off by, as a share of the largest; the state has its speeds.
+    """Error of the accelerations as a generalized force, as a share of the largest; the state has its speeds.
 
     ``acceleration`` and ``applied`` (N,) are about coordinates; the forces of the model act too.
     """
     model, state, matter = session.model, session.state, session.model.getMatterSubsystem()
     wanted = to_accelerations(session, acceleration)
     model.realizeDynamics(state)
-    size, own = len(wanted), model.getMobilityForces(state).to_numpy()
-    mobility = opensim.Vector.createFromMat(own + to_mobilities(session, applied))
+    size, acting = len(wanted), model.getMobilityForces(state).to_numpy()
+    mobility = opensim.Vector.createFromMat(acting + to_mobilities(session, applied))
     udot, bodies, missed = opensim.Vector(size, 0.0), opensim.VectorOfSpatialVec(), opensim.Vector(size, 0.0)
     try:
         matter.calcAcceleration(state, mobility, model.getRigidBodyForces(state), udot, bodies)

@@ -1,4 +1,4 @@
-"""A model loaded, checked and kept in opensim's process, and what OpenSim said while loading it."""
+"""A model loaded, checked and kept in opensim's process, and OpenSim's warnings."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ import opensim
 from ...errors import ModelError, explain, some
 from ...muscle import CLASSES
 from ..messages import ModelKey
-from .contact import pressing_on_ground
-from .defaults import reading
-from .mobility import Mobility
-from .refusals import reason, why_refused
+from .contact import presses_on_ground
+from .coordinates import find_turning, places_in_q, places_in_u
+from .files import reading, reason, why_refused
 
 opensim.Logger.removeFileSink()  # before the first message, so that no opensim.log is ever made
 opensim.Logger.setLevelString("warn")
-_said = opensim.StringLogSink()
-opensim.Logger.addSink(_said)
+_log = opensim.StringLogSink()
+opensim.Logger.addSink(_log)
 _read = 0
 
 #: Paths that a posture decides alone.
@@ -54,7 +53,7 @@ class Session:
     coordinates: list[Any]
     place: list[int]
     mobility: list[int]
-    turning: tuple[list[int], ...]
+    turning: list[list[int]]
     muscles: list[Any]
     actuators: list[Any]
     forces: list[Any]
@@ -76,9 +75,9 @@ class Session:
 
 
 def warnings_since() -> list[str]:
-    """What OpenSim has warned of since the last call, without the noise about missing meshes."""
+    """OpenSim's warnings since the last call, without those of missing meshes."""
     global _read
-    text = _said.getString()
+    text = _log.getString()
     fresh, _read = text[_read:], len(text)
     lines = (line.strip() for line in fresh.splitlines())
     return list(dict.fromkeys(line for line in lines if line and not _NOISE.search(line)))
@@ -106,29 +105,18 @@ def load(key: ModelKey) -> Session:
     forces = [force for part in parts if (force := opensim.Force.safeDownCast(part)) is not None]
     muscles, actuators, off = _split_actuators(forces, state, key)
     _silence(state, muscles, actuators)
-    contact = pressing_on_ground(model, forces, has_free_base(model))
+    joints = list(model.getJointList())  # whole: SWIG's iterator cannot be abandoned
+    free_base = any(is_base(joint) for joint in joints)
+    contact = [force for force in forces if presses_on_ground(model, force, free_base)]
     for force in [] if key.contact else contact:
         force.setAppliesForce(state, False)
-    coordinate_set = model.getCoordinateSet()
-    coordinates = [coordinate_set.get(i) for i in range(coordinate_set.getSize())]
-    mobility = Mobility.of(model, state, coordinates)
+    coordinates = list(model.getCoordinateSet())
+    place, mobility = places_in_q(state, coordinates), places_in_u(state, coordinates)
+    turning = find_turning(model, state, place, mobility)
     return Session(
-        key,
-        model,
-        state,
-        coordinates,
-        mobility.place,
-        mobility.speed,
-        mobility.turning,
-        muscles,
-        actuators,
-        forces,
-        contact,
-        off,
-        _couplers(parts, state, coordinates, key),
-        opensim.InverseDynamicsSolver(model),
-        warnings_since(),
-    )
+        key, model, state, coordinates, place, mobility, turning, muscles, actuators, forces, contact, off,
+        _couplers(parts, state, coordinates, key), opensim.InverseDynamicsSolver(model), warnings_since(),
+    )  # fmt: skip
 
 
 def _read_model(key: ModelKey) -> Any:
@@ -151,23 +139,16 @@ def _add_force_sets(model: Any, key: ModelKey) -> None:
         try:
             with reading(path):
                 forces = opensim.ForceSet(path)
-            added = [forces.get(index).clone() for index in range(forces.getSize())]
+            added = [force.clone() for force in forces]
         except RuntimeError as error:
             raise ModelError(why_refused(path, str(error))) from None
-        own = model.getForceSet()
-        names = [own.get(index).getName() for index in range(own.getSize())]
+        names = [force.getName() for force in model.getForceSet()]
         for force in added:
             if force.getName() in names:
-                fix = "Rename one of them; OpenSim would take either for the other."
+                fix = "Rename one of them; OpenSim would confuse the two."
                 raise ModelError(explain("forces that the model does not have yet", force.getName(), fix, path))
             model.addForce(force)
     model.finalizeFromProperties()
-
-
-def has_free_base(model: Any) -> bool:
-    """Whether a joint with three coordinates or more hangs the model on the ground."""
-    joints = list(model.getJointList())  # to its end: SWIG's iterator cannot be left
-    return any(is_base(joint) for joint in joints)
 
 
 def is_base(joint: Any) -> bool:
@@ -181,8 +162,7 @@ def _weld(model: Any, key: ModelKey) -> None:
     OpenSim's own ModOpReplaceJointsWithWelds welds at zero, and fails where an actuator, a spring, a coupler or a
     moving path point uses one of the coordinates.
     """
-    joint_set = model.updJointSet()
-    joints = {joint_set.get(i).getName(): joint_set.get(i) for i in range(joint_set.getSize())}
+    joints = {joint.getName(): joint for joint in model.updJointSet()}
     if unknown := [name for name in key.weld if name not in joints]:
         raise ModelError(explain(f"joints to weld among {some(joints, 40)}", some(unknown), "Rename them.", key.path))
     for name in key.weld:
@@ -191,18 +171,15 @@ def _weld(model: Any, key: ModelKey) -> None:
 
 
 def _attach_loads(model: Any, path: str, key: ModelKey) -> None:
-    places = [place.get(i) for place in (model.getForceSet(), model.get_ComponentSet()) for i in range(place.getSize())]
-    own = [p.getName() for p in places if p.getConcreteClassName() in ("ExternalForce", "ExternalLoads")]
-    if own:
+    parts = [*model.getForceSet(), *model.get_ComponentSet()]
+    if own := [part.getName() for part in parts if part.getConcreteClassName() in ("ExternalForce", "ExternalLoads")]:
         fix = "Leave external_loads out, or remove them from the model: they would count twice."
         raise ModelError(explain("a model without external loads of its own", some(own), fix, key.path))
     with reading(path):
         loads = opensim.ExternalLoads(path, True)
     loads.setDataFileName(key.loads_data)
-    body_set = model.getBodySet()
-    bodies = ["ground", *(body_set.get(i).getName() for i in range(body_set.getSize()))]
-    for index in range(loads.getSize()):
-        force = loads.get(index)
+    bodies = ["ground", *(body.getName() for body in model.getBodySet())]
+    for force in loads:
         body = force.get_applied_to_body()
         if body.split("/")[-1] not in bodies:
             got = f"'{body}' in ExternalForce '{force.getName()}'"
@@ -239,7 +216,7 @@ def _split_actuators(forces: list[Any], state: Any, key: ModelKey) -> tuple[list
                 )
             if (path := muscle.getPath().getConcreteClassName()) not in PATHS:
                 got = f"{path} of '{name}'"
-                fix = "OpenSim solves it from the posture before, and may lose it: give the muscle a GeometryPath."
+                fix = "OpenSim solves it from the previous posture, and may fail: give the muscle a GeometryPath."
                 raise ModelError(explain(f"muscle paths of class {some(sorted(PATHS))}", got, fix, key.path))
             muscles.append(muscle)
         elif actuator := opensim.ScalarActuator.safeDownCast(force):
@@ -275,7 +252,7 @@ def _couplers(parts: list[Any], state: Any, coordinates: list[Any], key: ModelKe
         coupler = opensim.CoordinateCouplerConstraint.safeDownCast(constraint)
         if coupler is None:
             got = f"{constraint.getConcreteClassName()} '{constraint.getName()}'"
-            fix = "Replace it by coupled coordinates, or set its isEnforced to false if the motion already respects it."
+            fix = "Replace it by coupled coordinates, or set isEnforced to false if the motion satisfies it."
             raise ModelError(explain("CoordinateCouplerConstraint as the only kind of constraint", got, fix, key.path))
         independent = coupler.getIndependentCoordinateNames()
         sources = tuple(names.index(independent.get(i)) for i in range(independent.getSize()))
