@@ -10,7 +10,7 @@ import pytest
 from test_emg_processing import bursts
 
 from osimopt import InputError
-from osimopt.emg.onset import on_by_energy, on_by_threshold, onsets, teager_kaiser
+from osimopt.emg.metrics import on_by_energy, on_by_threshold, onsets, teager_kaiser
 from osimopt.emg.processing import process_emg
 from osimopt.emg.quality import flags
 from osimopt.emg.read import read_emg

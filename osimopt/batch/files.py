@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..adapters.loads import find_data
-from ..emg.presets import PRESETS
+from ..emg.mapping import PRESETS
 from ..errors import InputError, explain
 from ..polynomial.files import fits_path
 from .study import Files, Study
