@@ -13,7 +13,7 @@ from conftest import HERE, run_script
 
 import osimopt
 from osimopt.adapters.model import read_model
-from osimopt.datasets.example import Example
+from osimopt.datasets import Example
 from osimopt.errors import InputError, ModelError
 from osimopt.muscle import degroote_parameters, rigid_tendon_gain, use_degroote_muscles
 from osimopt.muscle.mechanics import DEGROOTE, MILLARD, NEEDED, THELEN

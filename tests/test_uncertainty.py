@@ -12,7 +12,7 @@ import pytest
 import osimopt
 from osimopt import InputError, RedundancyProblem, solve_static
 from osimopt.analysis import uncertainty
-from osimopt.datasets.example import Example
+from osimopt.datasets import Example
 from osimopt.static.perturb import Draws
 
 #: Activation; two exact solvers of the same frame.

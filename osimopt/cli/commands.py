@@ -19,7 +19,7 @@ def demo(
     from ..adapters.load import load_problem
     from ..adapters.table import muscle_table
     from ..analysis.distribution import share_moment
-    from ..datasets.example import arm26
+    from ..datasets import arm26
     from ..report import figures
     from ..report.report import write_report
     from ..solution.folder import check_target

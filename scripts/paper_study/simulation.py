@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from osimopt.adapters.geometry_fit import fit_geometry
 from osimopt.adapters.load import load_problem
-from osimopt.datasets.example import arm26
+from osimopt.datasets import arm26
 from osimopt.files.storage import sha256, write_table
 from osimopt.muscle.rigid import rigid_tendon_gain
 from osimopt.polynomial.geometry import PolynomialGeometry

@@ -19,7 +19,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from osimopt.adapters.load import load_problem
-from osimopt.datasets.example import arm26
+from osimopt.datasets import arm26
 from osimopt.dynamic.solve import solve_dynamic
 from osimopt.files.storage import write_atomically
 from osimopt.problem.problem import RedundancyProblem
