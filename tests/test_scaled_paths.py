@@ -12,8 +12,7 @@ import pytest
 
 from osimopt import ModelError
 from osimopt.analysis.scaled_paths import check_factors, fit_bodies, join_bodies
-from osimopt.polynomial.errors import measure_errors
-from osimopt.polynomial.samples import PathSamples
+from osimopt.polynomial.samples import PathSamples, measure_errors
 from osimopt.surrogate.geometry_training import OPTIONS, train_geometry
 
 #: m; what is asked of bodies that were not seen.
