@@ -114,7 +114,11 @@ def fetch(
     osimopt.errors.InputError: expected a set among arm26, ..., got 'arm27'. Choose one.
     """
     files = files_of(name)
-    target = (_cache() if folder is None else Path(folder)).absolute() / name
+    if folder is None:
+        import pooch
+
+        folder = pooch.os_cache("osimopt")
+    target = Path(folder).absolute() / name
     if target.exists() and any(target.iterdir()):
         wrong = [f.name for f in files if not (target / f.name).is_file() or sha256(target / f.name) != f.sha256]
         if wrong or (name == WALK and not (target / DONE).is_file()):
@@ -123,26 +127,28 @@ def fetch(
             raise InputError(explain("no folder, or one that fetch wrote completely", got, fix, target))
         return target
     source = os.environ.get("OSIMOPT_DATA") if mirror is None else str(mirror)
-    temporary = _beside(target)
     try:
-        for done, file in enumerate(files):
-            _download(file, name, temporary, source)
-            if progress is not None:
-                progress(done + 1, len(files))
-        if name == WALK:
-            derive_walk(temporary)
-        lines = "\n".join(f"{file.sha256}  {file.name}  {file.url}" for file in files)
-        (temporary / DONE).write_text(f"{about(name)}\n{lines}\n", encoding="utf-8")
-        temporary.chmod(0o755)
-        if target.exists():
-            target.rmdir()
-        temporary.replace(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            dir=target.parent, prefix=f".{target.name}.", ignore_cleanup_errors=True
+        ) as temporary:
+            made = Path(temporary)
+            for done, file in enumerate(files):
+                _download(file, name, made, source)
+                if progress is not None:
+                    progress(done + 1, len(files))
+            if name == WALK:
+                derive_walk(made)
+            lines = "\n".join(f"{file.sha256}  {file.name}  {file.url}" for file in files)
+            (made / DONE).write_text(f"{about(name)}\n{lines}\n", encoding="utf-8")
+            made.chmod(0o755)
+            if target.exists():
+                target.rmdir()
+            made.replace(target)
     except OSError as error:
         expected = f"room for {sum(file.size for file in files) / 1e6:.1f} MB and the right to write there"
         fix = "Make room, or choose another folder."
         raise InputError(explain(expected, _reason(error), fix, target)) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return target
 
 
@@ -177,21 +183,6 @@ def derive_walk(folder: Path) -> None:
 @cache
 def _registry() -> dict[str, Any]:
     return tomllib.loads(REGISTRY.read_text(encoding="utf-8"))
-
-
-def _cache() -> Path:
-    import pooch
-
-    return Path(pooch.os_cache("osimopt"))
-
-
-def _beside(target: Path) -> Path:
-    """A new temporary folder beside the target."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    except OSError as error:
-        raise InputError(explain("a folder that can be created", str(error), "Choose another.", target)) from error
 
 
 def _download(file: PublicFile, name: str, folder: Path, mirror: str | None) -> None:

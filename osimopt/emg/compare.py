@@ -246,9 +246,9 @@ def _note_common_lag(curves: ChannelCurves) -> list[str]:
     if not np.isfinite(lag):
         return []
     text = f"All channels together agree best with the simulation {lag:+.3f} s after the EMG (mean r {r:.2f}"
-    if -EARLY <= lag <= DELAY[1]:
+    if -EARLY <= lag <= DELAY:
         return [f"{text})."]
-    return [f"{text}, {within:.2f} within {1e3 * DELAY[1]:.0f} ms): check the clocks and the filters."]
+    return [f"{text}, {within:.2f} within {1e3 * DELAY:.0f} ms): check the clocks and the filters."]
 
 
 def _compared_frames(result: Result, curves: ChannelCurves) -> NDArray[np.bool_]:

@@ -67,14 +67,14 @@ class ChannelCurves:
     def common_lag(self) -> tuple[float, float, float]:
         """Lag in s with the largest mean r of all channels, that r, and the largest within the delay of EMG."""
         lag, r = metrics.best_lag(self.simulated, self.measured, self.rate, -self.half_stride, self.half_stride)
-        return lag, r, metrics.best_lag(self.simulated, self.measured, self.rate, 0.0, metrics.DELAY[1])[1]
+        return lag, r, metrics.best_lag(self.simulated, self.measured, self.rate, 0.0, metrics.DELAY)[1]
 
     def by_stride(self) -> pd.DataFrame:
         """One row per channel and stride; empty without strides."""
         import pandas as pd
 
         rows, on = [], self._on()
-        later = round(metrics.DELAY[1] * self.rate)  # samples after a stride that a lag may reach
+        later = round(metrics.DELAY * self.rate)  # samples after a stride that a lag may reach
         for number, (first, last) in enumerate(self.strides):
             part = slice(first, last + later)
             measured = self.measured[part].copy()
@@ -111,7 +111,7 @@ class ChannelCurves:
         """Lag, timing and differences of one channel over ``part``, for which ``measured`` (T, C) is given."""
         a, b = self.simulated[part, column], measured[:, column]
         known = np.isfinite(a) & np.isfinite(b)
-        lag, r_delay = metrics.best_lag(a, b, self.rate, 0.0, metrics.DELAY[1])
+        lag, r_delay = metrics.best_lag(a, b, self.rate, 0.0, metrics.DELAY)
         active = [np.where(known, both[part, column], False) for both in on]
         late = metrics.onset_errors(*(onsets(one, self.time[part]) for one in active))
         return {

@@ -17,21 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain
-from .processing import filtered
-from .recording import Emg
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Index = NDArray[np.intp]
 
-#: Electromechanical delay in s: the range in which force may follow EMG.
-DELAY = (0.010, 0.100)
+#: Longest electromechanical delay in s, by which force may follow EMG.
+DELAY = 0.100
 #: Largest distance in s between a measured onset and the simulated onset it is compared with.
 NEAR = 0.2
 #: Fewest samples for a correlation.
 FEWEST = 5
-#: Cut-off in Hz of the smoothed Teager-Kaiser energy; duration in s below which being on or off is ignored.
-SMOOTH, SHORTEST = 50.0, 0.03
+#: Duration in s below which being on or off is ignored.
+SHORTEST = 0.03
 #: Confidence level of intervals.
 LEVEL = 0.95
 #: Fewest strides for a jackknife over strides; length in s of a block where there are fewer.
@@ -75,7 +73,7 @@ def best_lag(simulated: Array, measured: Array, rate: float, least: float, most:
     if not len(shifts):
         got = f"{least:g} to {most:g} s at {rate:g} Hz"
         raise InputError(explain("lags of one sample or more", got, "Resample to a higher rate."))
-    columns = [(a, b) for a, b in zip(*(c.reshape(len(c), -1).T for c in (simulated, measured)), strict=True)]
+    columns = list(zip(*(curves.reshape(len(curves), -1).T for curves in (simulated, measured)), strict=True))
     each = np.array([[pearson(*_shifted(a, b, shift)) for a, b in columns] for shift in shifts])
     known = np.isfinite(each).any(axis=0)
     if not known.any():
@@ -107,13 +105,6 @@ def co_contraction(a: Array, b: Array) -> float:
     return float(2.0 * np.sum(np.minimum(a, b)) / whole) if whole > 0.0 else float("nan")
 
 
-def teager_kaiser(value: Array) -> Array:
-    """(T, C) energy x_t² − x_{t−1} x_{t+1}: large where amplitude and frequency are; 0 at the ends."""
-    energy = np.zeros_like(value)
-    energy[1:-1] = value[1:-1] ** 2 - value[:-2] * value[2:]
-    return energy
-
-
 def on_by_threshold(value: Array, rate: float, share: float = 0.2) -> Mask:
     """(T, C) True where envelopes exceed their 5th percentile by a share of the distance to their 95th.
 
@@ -125,35 +116,9 @@ def on_by_threshold(value: Array, rate: float, share: float = 0.2) -> Mask:
     if not 0.0 < share < 1.0:
         raise InputError(explain("a share between 0 and 1", repr(share), "0.2 is the default."))
     low, high = np.nanquantile(value, [0.05, 0.95], axis=0)
-    return _long_enough(value > low + share * (high - low), rate)
-
-
-def on_by_energy(emg: Emg, rest: tuple[float, float], deviations: float = 8.0) -> Mask:
-    """(T, C) True where the smoothed Teager-Kaiser energy of raw EMG is high compared with rest.
-
-    Parameters
-    ----------
-    emg
-        Raw signals.
-    rest
-        Start and end in s of an interval in which the muscles are at rest.
-    deviations
-        Threshold above the mean at rest, in standard deviations of the energy at rest.
-
-    Raises
-    ------
-    InputError
-        ``emg`` holds envelopes, or there are fewer than ten samples at rest.
-    """
-    if emg.envelope:
-        raise InputError(explain("raw EMG for onsets by energy", "envelopes", "Use on_by_threshold."))
-    still = (emg.time >= rest[0]) & (emg.time <= rest[1])
-    if still.sum() < 10:
-        raise InputError(explain("at least ten samples at rest", str(int(still.sum())), "Give a longer rest."))
-    centred = np.nan_to_num(emg.value - np.nanmean(emg.value, axis=0))
-    energy = filtered(np.abs(teager_kaiser(centred)), emg.rate, min(SMOOTH, 0.4 * emg.rate), "lowpass", 2)
-    mean, spread = energy[still].mean(axis=0), energy[still].std(axis=0)
-    return _long_enough(energy > mean + deviations * spread, emg.rate)
+    on, sample = value > low + share * (high - low), np.arange(len(value), dtype=float)
+    least = max(1, round(SHORTEST * rate))
+    return np.stack([without_short_runs(column, sample, least) for column in on.T], axis=1)
 
 
 def onsets(on: Mask, time: Array) -> Array:
@@ -232,9 +197,3 @@ def _vertex(r: Array) -> tuple[float, float]:
         return 0.0, middle
     offset = 0.5 * (left - right) / bend
     return offset, middle - 0.25 * (left - right) * offset
-
-
-def _long_enough(on: Mask, rate: float) -> Mask:
-    """Columns (T, C) without gaps and bursts shorter than ``SHORTEST``."""
-    least, sample = max(1, round(SHORTEST * rate)), np.arange(len(on), dtype=float)
-    return np.stack([without_short_runs(column, sample, least) for column in on.T], axis=1)

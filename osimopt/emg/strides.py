@@ -50,10 +50,6 @@ class Strides:
     def __len__(self) -> int:
         return len(self.times)
 
-    def halves(self) -> tuple[Strides, Strides]:
-        """Strides 1, 3, 5, …, to choose a model by, and strides 2, 4, 6, …, to test it on."""
-        return Strides(self.times[::2], (), self.column), Strides(self.times[1::2], (), self.column)
-
     def notes(self) -> list[str]:
         """Which strides were left out, as at most one sentence."""
         if not self.left_out:
@@ -136,10 +132,10 @@ def contacts(time: Array, force: Array, threshold: float = ON_GROUND) -> Array:
 def _column(names: Sequence[str], side: str | None, where: Path | None) -> str:
     vertical = [name for name in names if name.endswith("vy")]
     sides = {name: _side(name) for name in vertical}
-    known = [own for own in sides.values() if own]
+    known = [one for one in sides.values() if one]
     if len(vertical) == 2 and len(known) == 1:  # the other column has the other side
-        sides = {name: own or ("r" if known == ["l"] else "l") for name, own in sides.items()}
-    fitting = [name for name, own in sides.items() if side is None or own == side]
+        sides = {name: one or ("r" if known == ["l"] else "l") for name, one in sides.items()}
+    fitting = [name for name, one in sides.items() if side is None or one == side]
     if len(fitting) != 1:
         got = some(vertical, 12) or f"no column that ends in vy among {some(names)}"
         raise InputError(explain(f"one vertical force of side {side}", got, "Name its column.", where))

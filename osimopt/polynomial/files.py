@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tomllib
 import xml.etree.ElementTree as ElementTree
@@ -153,7 +154,7 @@ def _format_fits(fits: Mapping[str, Fit], left: Mapping[str, float], name_of_pat
     for name, fit in fits.items():
         lines += ["", f"[muscles.{_quote(name)}]", f"low = {fit.low.tolist()}", f"high = {fit.high.tolist()}"]
         lines += [f"{error} = {getattr(fit, error)!r}" for error in ERRORS]
-        lines += [f"flags = [{', '.join(_quote(flag) for flag in fit.flags)}]"]
+        lines += [f"flags = {_quote(fit.flags)}"]
     if left:
         lines += ["", "# Left to OpenSim's path: by how much -dl/dq of the length is off the moment arm.", "[left]"]
         lines += [f"{_quote(name)} = {mismatch!r}" for name, mismatch in left.items()]
@@ -187,6 +188,6 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _quote(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def _quote(text: str | Sequence[str]) -> str:
+    """A string or list of strings in TOML, which JSON's are too."""
+    return json.dumps(text, ensure_ascii=False)

@@ -8,7 +8,7 @@ OpenSim's file holds these, and the errors are measured with them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,7 +39,7 @@ class Target:
     length: Array
     slope: Array
 
-    def muscles(self, keep: list[int]) -> Target:
+    def muscles(self, keep: Sequence[int] | NDArray[np.intp]) -> Target:
         """The same for fewer muscles."""
         return Target(self.value, self.length[:, keep], self.slope[:, :, keep])
 
@@ -169,7 +169,8 @@ class _Fitter:
         """
         best: list[Potential | None] = [None] * self.train.length.shape[1]
         waiting, order = list(range(len(best))), 0
-        valid = np.isfinite(self.train.length).all(axis=0) & np.isfinite(self.train.slope).all(axis=(0, 1))
+        length, slope = np.isfinite(self.train.length), np.isfinite(self.train.slope)
+        valid = np.atleast_1d(length.all(axis=0) & slope.all(axis=(0, 1)))
         for stage in (*(stage for stage in STAGES if stage < max_order), max_order):
             together = [muscle for muscle in waiting if valid[muscle]]
             batches = [together] if together else []

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..problem.arrays import Index, MuscleGeometry
-from .terms import Exponents, count_terms, differentiate, evaluate_terms, list_exponents, raise_order
+from .terms import count_terms, differentiate, evaluate_terms, raise_order
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,11 +71,6 @@ class MusclePolynomial:
     def coordinates(self) -> tuple[str, ...]:
         """Names of the coordinates that the length depends on."""
         return tuple(path.rsplit("/", 1)[-1] for path in self.coordinate_paths)
-
-    @property
-    def exponents(self) -> Exponents:
-        """(K, d) exponents of the terms."""
-        return list_exponents(len(self.coordinate_paths), self.order)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,8 +212,8 @@ class PolynomialGeometry:
         counts = {}
         for polynomial in self.polynomials:
             if polynomial.fit is not None:
-                own = value[:, [column[name] for name in polynomial.coordinates]]
-                left = (own < polynomial.fit.low - SLACK) | (own > polynomial.fit.high + SLACK)
+                q = value[:, [column[name] for name in polynomial.coordinates]]
+                left = (q < polynomial.fit.low - SLACK) | (q > polynomial.fit.high + SLACK)
                 counts[polynomial.name] = int(left.any(axis=1).sum())
         return {name: count for name, count in counts.items() if count}
 
@@ -254,8 +249,8 @@ class PolynomialGeometry:
         groups = []
         for coordinates, members in sets.items():
             d, order = len(coordinates), max(self.polynomials[index].order for index in members)
-            own = [self.polynomials[index] for index in members]
-            lengths = np.stack([raise_order(p.coefficients, d, p.order, order) for p in own], axis=1)
+            group = [self.polynomials[index] for index in members]
+            lengths = np.stack([raise_order(p.coefficients, d, p.order, order) for p in group], axis=1)
             slopes = differentiate(lengths, d, order)
             stacked = np.concatenate([lengths, *slopes], axis=1)
             groups.append(_Group(coordinates, np.array(members, dtype=np.intp), order, stacked))

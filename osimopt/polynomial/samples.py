@@ -99,7 +99,7 @@ class PathSamples:
         kept = np.isin(self.muscles, muscles)
         return replace(
             self,
-            muscle_paths=tuple(path for path, own in zip(self.muscle_paths, kept, strict=True) if own),
+            muscle_paths=tuple(path for path, keep in zip(self.muscle_paths, kept, strict=True) if keep),
             spans=self.spans[:, kept],
             length=self.length[:, kept],
             slope=self.slope[:, kept[np.nonzero(self.spans)[1]]],
@@ -111,13 +111,15 @@ class PathSamples:
         sets: dict[tuple[int, ...], list[int]] = {}
         for muscle in range(self.spans.shape[1]):
             sets.setdefault(tuple(np.flatnonzero(self.spans[:, muscle]).tolist()), []).append(muscle)
-        return [(np.array(members, dtype=np.intp), np.array(own, dtype=np.intp)) for own, members in sets.items()]
+        return [
+            (np.array(members, dtype=np.intp), np.array(spanned, dtype=np.intp)) for spanned, members in sets.items()
+        ]
 
-    def targets(self, members: Index, own: Index) -> tuple[Target, Target]:
+    def targets(self, members: Index, spanned: Index) -> tuple[Target, Target]:
         """A group of muscles in the postures to fit to, and in those held out."""
         pair = np.cumsum(self.spans.ravel()).reshape(self.spans.shape) - 1
-        slope = self.slope[:, pair[np.ix_(own, members)]]
-        everywhere = Target(self.value[:, own], self.length[:, members], slope)
+        slope = self.slope[:, pair[np.ix_(spanned, members)]]
+        everywhere = Target(self.value[:, spanned], self.length[:, members], slope)
         return everywhere.postures(slice(None, self.fitted)), everywhere.postures(slice(self.fitted, None))
 
     def first(self, count: int) -> PathSamples:
@@ -187,7 +189,8 @@ def measure_errors(paths: MusclePaths, samples: PathSamples, postures: NDArray[n
     keep = np.arange(samples.fitted, len(samples.value)) if postures is None else postures
     given = paths.select(samples.muscles).evaluate(samples.coordinates, samples.value[keep])
     length = _distance(np.asarray(given.length), samples.length[keep])
-    slope = _slopes(samples, keep)
+    pairs = zip(*np.nonzero(samples.spans), samples.slope[keep].T, strict=True)
+    slope = {(samples.coordinates[row], int(muscle)): column for row, muscle, column in pairs}
     median = np.array([_over(np.median, column) for column in length.T])
     snapped = length > np.fmax(SNAPPED, UNUSUAL * median)
     arms = np.full((length.shape[1], 3), np.nan)
@@ -198,12 +201,6 @@ def measure_errors(paths: MusclePaths, samples: PathSamples, postures: NDArray[n
     lengths = [_summary(column, snapped[:, muscle]) for muscle, column in enumerate(length.T)]
     columns = dict(zip(MEASURES, [*np.array(lengths).T, *arms.T], strict=True))
     return PathErrors(samples.muscles, snapped=np.mean(snapped, axis=0), **columns)
-
-
-def _slopes(samples: PathSamples, keep: NDArray[np.intp]) -> dict[tuple[str, int], Array]:
-    """∂l/∂q in these postures, by coordinate and muscle."""
-    pairs = zip(*np.nonzero(samples.spans), samples.slope[keep].T, strict=True)
-    return {(samples.coordinates[row], int(muscle)): slope for row, muscle, slope in pairs}
 
 
 def _summary(errors: Array, snapped: NDArray[np.bool_]) -> tuple[float, float, float]:
