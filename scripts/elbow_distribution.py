@@ -9,7 +9,7 @@ import argparse
 
 import osimopt
 from osimopt.analysis.distribution import share_moment
-from osimopt.datasets.example import arm26
+from osimopt.datasets import arm26
 from osimopt.report.figures import draw_sharing
 
 parser = argparse.ArgumentParser(description="How elbow flexors share a moment under four costs.")

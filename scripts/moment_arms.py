@@ -6,7 +6,7 @@ usage: python scripts/moment_arms.py [MODEL COORDINATE] [--out FOLDER]
 import argparse
 
 import osimopt
-from osimopt.datasets.example import arm26
+from osimopt.datasets import arm26
 from osimopt.report.figures import draw_table
 from osimopt.solution.folder import write_muscle_table
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 import osimopt
-from osimopt.datasets.example import arm26
+from osimopt.datasets import arm26
 from osimopt.problem.costs import COSTS
 from osimopt.report.figures import draw_solution
 

@@ -17,7 +17,7 @@ import osimopt
 from osimopt.analysis.static_vs_dynamic import PENALTY, Comparison, compare_static_dynamic
 from osimopt.cli.options import read_reserves
 from osimopt.cli.terminal import say_error, say_warning
-from osimopt.datasets.example import arm26
+from osimopt.datasets import arm26
 from osimopt.errors import InputError, OsimoptError, SolverError, explain
 from osimopt.report.comparison import write_comparison
 from osimopt.solution.folder import check_target

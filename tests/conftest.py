@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from osimopt.datasets.example import Example, arm26
+from osimopt.datasets import Example, arm26
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent

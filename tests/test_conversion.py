@@ -13,7 +13,7 @@ from conftest import HERE, run_script
 
 import osimopt
 from osimopt.adapters.model import read_model
-from osimopt.datasets.example import Example
+from osimopt.datasets import Example
 from osimopt.errors import InputError, ModelError
 from osimopt.muscle import CLASSES, COMPUTED, degroote_parameters, rigid_tendon_gain, use_degroote_muscles
 from osimopt.muscle.degroote import DEFAULTS

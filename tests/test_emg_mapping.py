@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from osimopt import ConfigError, InputError
-from osimopt.emg.mapping import EmgMapping, recognise
-from osimopt.emg.presets import PRESETS
+from osimopt.emg.mapping import PRESETS, EmgMapping, recognise
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 
 from osimopt import InputError
-from osimopt.emg.intervals import interval, pieces_of
-from osimopt.emg.metrics import best_lag, co_contraction, concordance, mae, onset_errors, pearson, rmse
+from osimopt.emg.metrics import (
+    best_lag,
+    co_contraction,
+    concordance,
+    interval,
+    mae,
+    onset_errors,
+    pearson,
+    pieces_of,
+    rmse,
+)
 
 RATE = 100.0
 

@@ -10,7 +10,7 @@ import pytest
 from test_emg_processing import bursts
 
 from osimopt import InputError
-from osimopt.emg.onset import on_by_energy, on_by_threshold, onsets, teager_kaiser
+from osimopt.emg.metrics import on_by_threshold, onsets
 from osimopt.emg.processing import process_emg
 from osimopt.emg.quality import flags
 from osimopt.emg.read import read_emg
@@ -77,28 +77,6 @@ def test_the_traps_of_the_public_data(real_data: Path) -> None:
     assert any("negative" in own for own in kinds(read_emg(real_data / "gait_9emg" / "emgFilt.sto")).values())
     walk = read_emg(real_data / "walk_80muscles" / "electromyography.sto")
     assert any("negative" in own for own in kinds(walk).values())
-
-
-def test_teager_kaiser_of_a_sine_is_its_amplitude_times_frequency() -> None:
-    """(A sin ω)² for a sampled sine, exactly."""
-    omega = 0.3
-    value = 2.0 * np.sin(omega * np.arange(100))[:, None]
-    assert teager_kaiser(value)[1:-1] == pytest.approx((2.0 * np.sin(omega)) ** 2, rel=1e-12)
-
-
-def test_onsets_by_energy_are_where_activity_begins() -> None:
-    time = np.arange(4000) / 1000.0
-    random = np.random.default_rng(2)
-    active = (time >= 1.5) & (time < 2.5)
-    value = 0.02 * random.standard_normal(4000) + active * random.standard_normal(4000)
-    emg = Emg(time, value[:, None], ("a",))
-    on = on_by_energy(emg, (0.1, 1.0))
-    assert onsets(on[:, 0], time)[0] == pytest.approx(1.5, abs=0.03)
-    assert on[:, 0].mean() == pytest.approx(0.25, abs=0.03)
-    with pytest.raises(InputError, match="raw EMG"):
-        on_by_energy(replace(emg, envelope=True), (0.0, 1.0))
-    with pytest.raises(InputError, match="ten samples"):
-        on_by_energy(emg, (5.0, 6.0))
 
 
 def test_onsets_by_threshold_leave_out_what_is_short() -> None:

@@ -27,8 +27,6 @@ def test_strides_are_from_contact_to_contact() -> None:
     assert np.asarray(found.times)[:, 0] == pytest.approx(np.array(begins[:-1]) + rise, abs=1e-3)
     assert len(found) == 8
     assert found.left_out == ()
-    choose, judge = found.halves()
-    assert sorted(choose.times + judge.times) == list(found.times)
 
 
 def test_a_step_on_the_wrong_plate_is_left_out() -> None:

@@ -14,7 +14,7 @@ import osimopt
 from osimopt import InputError, ModelError, PolynomialGeometry, fit_geometry
 from osimopt.adapters import geometry_fit
 from osimopt.cli import app
-from osimopt.datasets.example import Example
+from osimopt.datasets import Example
 from osimopt.polynomial import samples
 from osimopt.polynomial.files import fits_path
 

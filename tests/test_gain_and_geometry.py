@@ -13,7 +13,7 @@ import osimopt
 from osimopt import InputError, PolynomialGeometry, RedundancyProblem, fit_geometry, load_problem
 from osimopt.adapters.load import open_trial
 from osimopt.adapters.options import ReadOptions
-from osimopt.datasets.example import Example
+from osimopt.datasets import Example
 from osimopt.files.storage import write_table
 from osimopt.muscle import rigid_tendon_gain
 from osimopt.polynomial import MusclePolynomial

@@ -12,7 +12,7 @@ from conftest import HERE, TwoLeg, run_script
 
 import osimopt
 from osimopt import RedundancySolution, read_table, solve_to_folder
-from osimopt.datasets.example import Example
+from osimopt.datasets import Example
 from osimopt.solution.folder import added_actuators, opensim_tables
 
 #: Of the joint's peak force: COM accelerations are splines through positions, OpenSim's those of its own equations.

@@ -11,7 +11,7 @@ import pytest
 
 from osimopt import InputError, RedundancyProblem, Status, solve_static
 from osimopt.analysis.uncertainty import UncertaintyBands
-from osimopt.dynamic.check import check_answer
+from osimopt.dynamic.integrate import check_solution
 from osimopt.dynamic.solution import DynamicSolution
 from osimopt.emg.compare import _covered
 from osimopt.problem.arrays import acts
@@ -110,7 +110,7 @@ def test_the_peak_of_an_idle_muscle_counts_as_5_percent_of_its_strength(
     integrated = np.array([[0.0, 0.0], [(peak + 10.0) / 1000.0, 0.0]])[..., None]
     monkeypatch.setattr("osimopt.dynamic.check.integrate", lambda *_: (integrated, integrated[1:]))
     nodes = SimpleNamespace(problem=problem, mesh=SimpleNamespace(points=np.array([[0, 1]])), fiber=None)
-    check = check_answer(nodes, SimpleNamespace(activation=activation))  # type: ignore[arg-type]
+    check = check_solution(nodes, SimpleNamespace(activation=activation))  # type: ignore[arg-type]
     assert check.force_error[0] == pytest.approx(error)
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from osimopt.adapters.model import read_model
-from osimopt.datasets.example import Example
+from osimopt.datasets import Example
 from osimopt.errors import InputError, ModelError
 from osimopt.muscle import (
     CLASSES,

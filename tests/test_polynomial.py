@@ -62,7 +62,7 @@ def test_lengths_are_the_sums_of_their_terms(geometry: PolynomialGeometry, motio
     evaluated = geometry.evaluate(NAMES, value)
     for column, own in enumerate(geometry.polynomials):
         q = value[:, [NAMES.index(name) for name in own.coordinates]]
-        terms = np.prod(q[:, None, :] ** own.exponents[None], axis=2)
+        terms = np.prod(q[:, None, :] ** list_exponents(q.shape[1], own.order)[None], axis=2)
         assert evaluated.length is not None
         assert np.abs(evaluated.length[:, column] - terms @ own.coefficients).max() < ROUNDING
 
@@ -255,6 +255,19 @@ def test_given_moment_arms_and_speeds_must_be_derivatives(tmp_path: Path, what: 
             PolynomialGeometry.read(path)
 
 
+@pytest.mark.parametrize(("off", "refused"), [(1.5e-6, True), (0.7e-6, False)])
+def test_how_exact_derivatives_must_be(tmp_path: Path, off: float, refused: bool) -> None:
+    path = tmp_path / "paths.xml"
+    PolynomialGeometry((MusclePolynomial("/forceset/m", ("/j/a",), 1, np.array([0.3, 0.1])),)).write(path)
+    inside = function(repr(-0.1 + off), 1, 0)
+    edit(path, "</length_function>", f"</length_function><moment_arm_functions>{inside}</moment_arm_functions>")
+    if refused:
+        with pytest.raises(InputError, match="differs by"):
+            PolynomialGeometry.read(path)
+    else:
+        assert PolynomialGeometry.read(path).muscles == ("m",)
+
+
 def sampled(order: int, count: int, seed: int, low: np.ndarray, high: np.ndarray, muscles: int = 3) -> tuple:
     rng = np.random.default_rng(seed)
     degree = list_exponents(len(low), order).sum(axis=1)
@@ -336,6 +349,16 @@ def test_snapped_postures_are_left_out_and_counted() -> None:
     assert found[1].rms < 1e-6
     assert found[1].length_max > 9.0 * SNAPPED
     assert np.abs(found[1].coefficients - coefficients[1]).max() < RECOVERED
+
+
+@pytest.mark.parametrize(("share", "left_out"), [(0.15, True), (0.25, False)])
+def test_many_snapped_postures_are_no_snap(share: float, left_out: bool) -> None:
+    parts = [sampled(3, count, seed, LOW, HIGH, 1)[0] for count, seed in ((400, 0), (100, 1))]
+    for part in parts:
+        snapped = round(share * len(part.length))
+        part.length[:snapped, 0] += np.where(np.arange(snapped) % 2, 5e-3, -5e-3)
+    (found,) = fit_potentials(*parts, LOW, HIGH, 1e-6, 5)
+    assert (found.left_out > 0.0) is left_out
 
 
 def test_terms_far_from_zero() -> None:

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from osimopt import PolynomialGeometry
-from osimopt.polynomial.errors import measure_errors
 from osimopt.polynomial.fit import Target, fit_order
 from osimopt.polynomial.geometry import MusclePolynomial
-from osimopt.polynomial.samples import PathSamples
+from osimopt.polynomial.samples import PathSamples, measure_errors
 from osimopt.polynomial.terms import evaluate_terms, list_exponents
 
 FITTED, HELD_OUT = 50, 200

@@ -15,7 +15,7 @@ from conftest import TwoLeg, run_script
 
 import osimopt
 from osimopt.cli import main
-from osimopt.datasets.example import Example
+from osimopt.datasets import Example
 from osimopt.errors import InputError, ModelError
 from osimopt.pipeline import opensim_files
 from osimopt.pipeline.opensim_files import CODES

@@ -91,7 +91,7 @@ def test_the_answer_says_what_was_compared() -> None:
     assert not any("tendons differ" in line for line in found.answer())
     found.dynamic.provenance["solver"] = {"tendon": "compliant"}
     assert "rigid tendons; dynamic Σ a², compliant tendons: the forces" in found.answer()[0]
-    assert "Their tendons differ too: what differs is not of dynamics alone." in found.answer()
+    assert "Their tendons differ too: differences are not due to dynamics alone." in found.answer()
 
 
 def test_findings_say_whose_they_are() -> None:
@@ -122,7 +122,7 @@ def test_times_without_an_answer_are_left_out_and_said() -> None:
     row, whole = left.table().iloc[0], found.table().iloc[0]
     assert np.isfinite(row["rms_N"])
     assert row["rms_N"] != whole["rms_N"]
-    assert "10 of 401 times have no static answer and are left out." in left.answer()
+    assert "10 of 401 times have no static solution and are left out." in left.answer()
     assert len(found.answer()) == 3
 
 
@@ -136,7 +136,7 @@ def test_a_term_of_the_objective_that_only_one_has_is_said() -> None:
     integrals = {"muscles": 3.0, "derivative_penalty": 1.0}
     found = compared(wave(0.0)[:, None], wave(0.0)[:, None], integrals=integrals)
     (line,) = (line for line in found.answer() if "derivative penalty" in line)
-    assert "is 25 % of the dynamic objective: what differs is not of dynamics alone." in line
+    assert "is 25 % of the dynamic objective: differences are not due to dynamics alone." in line
 
 
 # ------------------------------------------------------------------------------------------------ solving

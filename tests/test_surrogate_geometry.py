@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from osimopt import InputError, PolynomialGeometry, load_problem
-from osimopt.datasets.example import Example
+from osimopt.datasets import Example
 from osimopt.polynomial.fit import fit_order
 from osimopt.polynomial.geometry import MusclePolynomial
 from osimopt.polynomial.paths import MusclePaths

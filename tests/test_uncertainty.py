@@ -13,7 +13,7 @@ import osimopt
 from osimopt import InputError, RedundancyProblem, solve_static
 from osimopt.analysis import uncertainty
 from osimopt.analysis.perturb import Draws
-from osimopt.datasets.example import Example
+from osimopt.datasets import Example
 
 #: Activation; two exact solvers of the same frame.
 EXACT = 1e-9

@@ -1,1 +1,1 @@
-"""What a solution depends on: parameters, moments, costs, methods."""
+"""Dependence of a solution on parameters, moments, costs and methods."""

@@ -1,4 +1,4 @@
-"""rank_costs: which cost agrees best with EMG, by one half of the strides, judged on the other."""
+"""rank_costs: costs ranked by agreement with EMG on one half of the strides and tested on the other."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..emg import metrics
-from ..emg.channel import ChannelCurves
 from ..emg.compare import compare_emg
-from ..emg.comparison import EmgComparison
-from ..emg.intervals import ENOUGH, interval, pieces_of
+from ..emg.comparison import ChannelCurves, EmgComparison
 from ..emg.mapping import EmgMapping
+from ..emg.metrics import ENOUGH, interval, pearson, pieces_of
 from ..emg.recording import Emg
 from ..emg.strides import Strides
 from ..errors import InputError, OsimoptError, explain
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: What is tried unless asked otherwise.
+#: Costs that are ranked by default.
 USUAL = (
     "activation_power:1.5", "activation_power:2", "activation_power:3", "activation_power:5", "sum_force_squared",
     "sum_stress_squared", "sum_moment_ratio_cubed", "min_max",
@@ -42,17 +40,17 @@ class CostRanking:
 
     Attributes
     ----------
-    table
-        One row per cost, the best first: mean r over channels on the strides it was chosen by (``chosen_r``) and on
-        the others (``judged_r``), how far the latter is behind the first cost's (``behind``) with its 95 % interval
-        (``behind_low``, ``behind_high``), frames without an answer (``failed``). Costs that could not be tried have
-        NaN and a ``reason``.
-    solutions, comparisons
-        By cost: over all strides.
-    channels
-        That count: without copies of others.
-    notes
-        Sentences.
+    table : pandas.DataFrame
+        One row per cost, the best first: mean r over channels on the strides that costs are ranked by (``chosen_r``)
+        and on the others (``judged_r``); how far the latter is below that of the first cost (``behind``) with its 95 %
+        interval (``behind_low``, ``behind_high``); number of frames without a solution (``failed``). Costs that could
+        not be solved or compared have NaN and a ``reason``.
+    solutions, comparisons : dict
+        Solution and comparison of each cost, over all strides.
+    channels : tuple of str
+        Channels that count; copies of other channels and empty ones do not.
+    notes : tuple of str
+        Remarks on the ranking.
     """
 
     table: pd.DataFrame
@@ -77,28 +75,47 @@ def rank_costs(
 ) -> CostRanking:
     """Solve a trial with several costs and rank them by how well activations agree with EMG.
 
-    Every other stride is what costs are ranked by, the rest is what the ranking is judged by. Without three strides for
-    each, nothing is held out, which the notes say.
+    Costs are ranked by the mean correlation over channels in every other stride, and tested on the remaining strides.
+    With fewer than six strides all data serve both purposes, which ``notes`` states.
 
     Parameters
     ----------
-    problem, emg, mapping, strides
-        As of :func:`osimopt.compare_emg`.
-    costs
-        Names, with an exponent where it is not their own: ``"activation_power:3"``.
-    progress
-        Called with (costs done, costs).
+    problem : RedundancyProblem
+        Problem with T frames and M muscles.
+    emg, mapping, strides
+        As in :func:`osimopt.compare_emg`.
+    costs : sequence of str
+        Names of costs, with an exponent where it is not the default: ``"activation_power:3"``.
+    progress : callable, optional
+        Called with (costs done, number of costs).
+
+    Returns
+    -------
+    CostRanking
+        The table of costs, the best first, with their solutions and comparisons.
 
     Raises
     ------
     InputError
-        Unknown costs, one of them twice, or none that could be solved.
+        Unknown or repeated costs, or no cost that can be solved and compared.
+
+    Examples
+    --------
+    >>> import numpy as np, osimopt
+    >>> time = np.arange(301) / 100.0
+    >>> moment = 12.0 + 8.0 * np.sin(2.0 * np.pi * time)
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], moment, time=time)
+    >>> activation = osimopt.solve_static(problem, exponent=3).activation
+    >>> emg = osimopt.Emg(time, activation, ("a", "b"), envelope=True)
+    >>> mapping = {"a": "muscle_0", "b": "muscle_1"}
+    >>> osimopt.rank_costs(problem, emg, mapping, ["min_max", "activation_power:3"]).table.index[0]
+    'activation_power:3'
     """
     import pandas as pd
 
     wanted = {name: read_cost(name) for name in costs}
     if len(wanted) < len(costs) or not wanted:
-        raise InputError(explain("each cost once", ", ".join(costs) or "none", "Leave one out."))
+        raise InputError(explain("each cost once", ", ".join(costs) or "none", "Give at least one, without repeats."))
     solutions, comparisons, reasons = {}, {}, {}
     for done, (name, (cost, exponent)) in enumerate(wanted.items()):
         try:
@@ -110,21 +127,25 @@ def rank_costs(
         if progress is not None:
             progress(done + 1, len(wanted))
     if not comparisons:
-        raise InputError(explain("a cost that can be solved and compared", next(iter(reasons.values())), ""))
+        name, reason = next(iter(reasons.items()))
+        fix = "Correct the input, or choose other costs."
+        raise InputError(explain("a cost that can be solved and compared", f"for {name}: {reason}", fix))
     first = next(iter(comparisons.values()))
     copies = {flag.channel for flag in first.flags if flag.kind in ("duplicate", "empty")}
     channels = tuple(name for name in first.curves.channels if name not in copies)
-    curves = {name: own.curves for name, own in comparisons.items()}
-    table, held_out = _ranked(curves, channels)
+    curves = {name: comparison.curves for name, comparison in comparisons.items()}
+    held_out = len(first.curves.strides) >= 2 * ENOUGH
+    table = _rank(curves, channels, held_out)
     lost = {name: int((~solutions[name].solved).sum()) for name in table.index}
     table = table.assign(failed=pd.Series(lost), reason="")
     for name, reason in reasons.items():
         table.loc[name, "reason"] = reason
-    return CostRanking(table, solutions, comparisons, channels, _notes(table, curves, held_out, copies))
+    notes = _notes(table, len(first.curves.strides) if held_out else 0, copies)
+    return CostRanking(table, solutions, comparisons, channels, notes)
 
 
 def read_cost(text: str) -> tuple[str, float]:
-    """``name`` or ``name:exponent``."""
+    """Name and exponent of a cost from ``name`` or ``name:exponent``."""
     name, colon, power = text.partition(":")
     try:
         exponent = float(power) if colon else 2.0
@@ -135,56 +156,50 @@ def read_cost(text: str) -> tuple[str, float]:
     return name, exponent
 
 
-def _ranked(curves: Mapping[str, ChannelCurves], channels: Sequence[str]) -> tuple[pd.DataFrame, bool]:
-    """See :class:`CostRanking`; and whether strides were held out."""
+def _rank(curves: Mapping[str, ChannelCurves], channels: Sequence[str], held_out: bool) -> pd.DataFrame:
+    """Table of :class:`CostRanking`, tested on every other stride if ``held_out``."""
     import pandas as pd
 
-    any_curves = next(iter(curves.values()))
-    pieces, _ = pieces_of(len(any_curves.time), any_curves.rate, any_curves.strides)
-    held_out = len(any_curves.strides) >= 2 * ENOUGH
+    some_curves = next(iter(curves.values()))
+    pieces, _ = pieces_of(len(some_curves.time), some_curves.rate, some_curves.strides)
     choose, judge = (pieces[::2], pieces[1::2]) if held_out else (pieces, pieces)
-    choosing, judging = np.concatenate(choose), np.concatenate(judge)
-    chosen = {name: mean_r(own, channels, choosing) for name, own in curves.items()}
+    judging = np.concatenate(judge)
+    chosen = {name: _mean_r(one, channels, np.concatenate(choose)) for name, one in curves.items()}
     order = sorted(curves, key=lambda name: -chosen[name])
     rows = {}
     for name in order:
-        own, best = curves[name], curves[order[0]]
 
-        def behind(keep: NDArray[np.intp], own: ChannelCurves = own, best: ChannelCurves = best) -> float:
-            return mean_r(best, channels, keep) - mean_r(own, channels, keep)
+        def behind(keep: NDArray[np.intp], name: str = name) -> float:
+            return _mean_r(curves[order[0]], channels, keep) - _mean_r(curves[name], channels, keep)
 
         enough = len(judge) >= ENOUGH and name != order[0]
         low, high = interval(behind, judge) if enough else (np.nan, np.nan)
         rows[name] = {
-            "chosen_r": chosen[name], "judged_r": mean_r(own, channels, judging), "behind": behind(judging),
+            "chosen_r": chosen[name], "judged_r": _mean_r(curves[name], channels, judging), "behind": behind(judging),
             "behind_low": low, "behind_high": high,
         }  # fmt: skip
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("cost"), held_out
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("cost")
 
 
-def mean_r(curves: ChannelCurves, channels: Sequence[str], keep: NDArray[np.intp]) -> float:
-    """Mean over channels of r at no lag, at some of the samples; a channel that does not vary counts as 0."""
-    places = [curves.channels.index(name) for name in channels]
-    each = [metrics.pearson(curves.simulated[keep, place], curves.measured[keep, place]) for place in places]
+def _mean_r(curves: ChannelCurves, channels: Sequence[str], keep: NDArray[np.intp]) -> float:
+    """Mean over channels of r at no lag, over some samples; a constant channel counts as 0."""
+    columns = [curves.channels.index(name) for name in channels]
+    each = [pearson(curves.simulated[keep, column], curves.measured[keep, column]) for column in columns]
     return float(np.mean(np.nan_to_num(each)))
 
 
-def _notes(
-    table: pd.DataFrame, curves: Mapping[str, ChannelCurves], held_out: bool, copies: set[str]
-) -> tuple[str, ...]:
-    strides = len(next(iter(curves.values())).strides)
-    said = [
+def _notes(table: pd.DataFrame, strides: int, copies: set[str]) -> tuple[str, ...]:
+    """Remarks on a ranking by half of the strides (0: none were held out)."""
+    notes = [
         f"Ranked by the mean r of {(strides + 1) // 2} strides, judged on the other {strides // 2}."
-        if held_out
-        else "Too few strides to hold half of them out: costs are judged by what they were ranked by."
+        if strides
+        else "Too few strides to hold half of them out: costs are judged by the same data that they are ranked by."
     ]
     if copies:
-        said.append(f"Not counted, as copies of other channels or empty: {', '.join(sorted(copies))}.")
-    tried = table[table["reason"] == ""]
-    near = [name for name in tried.index[1:] if not tried.loc[name, "behind_low"] > 0.0]
-    if near:
-        said.append(f"These cannot be told from the first: {', '.join(near)}.")
-    ahead = [name for name in tried.index[1:] if tried.loc[name, "behind_high"] < 0.0]
-    if ahead:
-        said.append(f"On the strides that were held out these are better than the first: {', '.join(ahead)}.")
-    return tuple(said)
+        notes.append(f"Not counted, as copies of other channels or empty: {', '.join(sorted(copies))}.")
+    others = table[table["reason"] == ""].iloc[1:]
+    if near := others.index[~(others["behind_low"] > 0.0)].tolist():
+        notes.append(f"Not distinguishable from the first: {', '.join(near)}.")
+    if ahead := others.index[others["behind_high"] < 0.0].tolist():
+        notes.append(f"Better than the first on the strides that were held out: {', '.join(ahead)}.")
+    return tuple(notes)

@@ -1,4 +1,4 @@
-"""How muscles share one joint moment: every posture of a muscle table under several costs."""
+"""share_moment: muscle forces that share one joint moment, in every posture of a muscle table, for several costs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..static.solve import solve_static
 if TYPE_CHECKING:
     import pandas as pd
 
-#: The costs of the classic exercise (Duarte, Biomechanics and Motor Control notebooks,
+#: Costs of the classic exercise (Duarte, Biomechanics and Motor Control notebooks,
 #: doi:10.5281/zenodo.4599319).
 CLASSIC_COSTS = ("sum_force", "sum_force_squared", "sum_stress_squared", "sum_moment_ratio_cubed")
 
@@ -31,26 +31,31 @@ def share_moment(
 
     Parameters
     ----------
-    table
-        Columns (muscle, ``moment_arm`` and ``max_force``).
-    moment
-        N·m, the same in every posture.
-    muscles
-        The muscles that share it.
-    costs
+    table : pandas.DataFrame
+        Columns (muscle, ``moment_arm``) in m and (muscle, ``max_force``) in N, one row per posture.
+    moment : float
+        Moment in N·m, the same in every posture.
+    muscles : sequence of str
+        Names of the M muscles that share it.
+    costs : sequence of str
         Names of costs.
-    starts
-        Number of starting values to solve from: 1 is the default start, the others are random activations
-        (seed 0). The answer must not depend on them.
-    pcsa
-        (M,) cm²; default the muscles' maximum force in the first posture over 50 N/cm².
+    starts : int
+        Number of initial guesses: the default one, and random activations (seed 0). The solution must not depend on
+        them.
+    pcsa : (M,) sequence of float, optional
+        Cross-sectional areas in cm²; default: maximum force in the first posture over 50 N/cm².
 
     Returns
     -------
     pandas.DataFrame
-        Forces in N, columns (cost, muscle), index as in the table; NaN where the muscles are too weak.
-        ``attrs["spread"]`` is the largest difference in N between starting values, by cost;
-        ``attrs["unique"]`` says of each cost whether its split is unique in every posture.
+        Forces in N with columns (cost, muscle) and the index of the table; NaN where the muscles are too weak.
+        ``attrs["spread"]`` is the largest difference in N between initial guesses, by cost; ``attrs["unique"]``
+        whether a cost has a unique solution in every posture.
+
+    Raises
+    ------
+    InputError
+        Unknown muscles or costs, fewer than one start, or areas of another shape.
     """
     import pandas as pd
 
@@ -58,21 +63,19 @@ def share_moment(
     if unknown := [muscle for muscle in muscles if muscle not in known]:
         raise InputError(explain(f"muscles among {some(known, 100)}", some(unknown), "Rename them."))
     if starts < 1:
-        raise InputError(explain("at least 1 starting value", f"{starts}", "Ask for more starts."))
-    arm = np.stack([table[muscle, "moment_arm"].to_numpy() for muscle in muscles], axis=1)
-    force = np.stack([table[muscle, "max_force"].to_numpy() for muscle in muscles], axis=1)
-    problem = RedundancyProblem.from_arrays(
-        arm[:, None, :], force, np.full((len(table), 1), moment), pcsa=pcsa, muscles=muscles
-    )
+        raise InputError(explain("at least 1 start", f"{starts}", "Use starts=1, the default."))
+    arm, force = (table[[(muscle, name) for muscle in muscles]].to_numpy() for name in ("moment_arm", "max_force"))
+    moments = np.full((len(table), 1), moment)
+    problem = RedundancyProblem.from_arrays(arm[:, None, :], force, moments, pcsa=pcsa, muscles=muscles)
     guesses = np.random.default_rng(0).uniform(0.0, 1.0, (starts - 1, len(muscles)))
     columns, spread, unique = {}, {}, {}
     for cost in costs:
         first = solve_static(problem, cost, on_failure="return")
-        others = [solve_static(problem, cost, on_failure="return", initial_guess=guess) for guess in guesses]
-        differences = [
-            np.abs(other.muscle_force - first.muscle_force)[first.solved].max(initial=0.0) for other in others
-        ]
-        spread[cost] = float(max(differences, default=0.0))
+        spread[cost] = 0.0
+        for guess in guesses:
+            other = solve_static(problem, cost, on_failure="return", initial_guess=guess)
+            difference = np.abs(other.muscle_force - first.muscle_force)[first.solved].max(initial=0.0)
+            spread[cost] = max(spread[cost], float(difference))
         unique[cost] = first.unique is not None and bool(first.unique[first.solved].all())
         columns.update({(cost, muscle): first.muscle_force[:, i] for i, muscle in enumerate(muscles)})
     shares = pd.DataFrame(columns, index=table.index).rename_axis(columns=("cost", "muscle"))

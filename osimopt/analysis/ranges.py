@@ -1,8 +1,8 @@
-"""How far the moments alone decide a muscle's force: its least and greatest value over all feasible activations.
+"""feasible_ranges: least and greatest force of each muscle over all activations that meet the moments.
 
-An optimum is one point of a set. This is the set's extent, muscle by muscle: two linear programs each, all frames at
-once (``simplex``), started from the optimum, so that it always lies within. What the solution's cost adds to what the
-mechanics say is the width of that range.
+An optimum is one point of the set of feasible activations. The extent of this set, muscle by muscle, takes two linear
+programs each, solved for all frames at once (``simplex``) and started from the optimum, which therefore always lies
+within. The width of a range is what the cost decides and the mechanics do not.
 """
 
 from __future__ import annotations
@@ -29,32 +29,34 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-#: Linear programs solved at once: 10 kB each for 80 muscles and 13 coordinates.
+#: Number of linear programs solved at once: 10 kB each for 80 muscles and 13 coordinates.
 CHUNK = 1000
-#: Activation; a program that is proved less exactly is solved again by HiGHS.
+#: Duality gap in activation above which a program is solved again by HiGHS.
 PROVED = 1e-8
-#: Relative; moments that the extreme activation may miss.
+#: Relative error of the moments above which a program is solved again by HiGHS.
 MISSED = 1e-9
-#: Weight of the columns that complete a basis where the muscles' columns do not: less than that of any muscle.
+#: Weight of the columns that complete a basis where the muscles' columns do not; below that of any muscle.
 LAST_RESORT = 1e-9
-#: Activation; a minimum above the lower bound by more means that the moments demand the muscle.
+#: Distance in activation of a minimum from the lower bound above which the moments demand the muscle.
 DEMANDED = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class FeasibleRanges:
-    """Least and greatest activation of each muscle in each frame, over all that meet the moments within bounds.
+    """Least and greatest activation of m muscles in T frames, over all activations that meet the moments.
 
     Attributes
     ----------
-    time, muscles
-        (T,) s and m names.
-    minimum, optimum, maximum
-        (T, m) activation; minimum ≤ optimum ≤ maximum. NaN where the solution has none.
-    gap
-        (T, m) what duality leaves open of either end: the true range is wider by at most this.
-    max_force, passive_force, lower
-        (T, m) N, (T, m) N and (m,): the problem's.
+    time : (T,) array
+        Times in s.
+    muscles : tuple of str
+        Names of the m muscles.
+    minimum, optimum, maximum : (T, m) array
+        Activations with minimum ≤ optimum ≤ maximum; NaN in frames without a solution.
+    gap : (T, m) array
+        Duality gap in activation: the true range is wider by at most this at either end.
+    max_force, passive_force, lower : (T, m), (T, m) and (m,) array
+        Maximum and passive force in N and lower bounds, as in the problem.
     """
 
     time: Array
@@ -68,13 +70,13 @@ class FeasibleRanges:
     lower: Array
 
     def force(self, activation: Array) -> Array:
-        """(T, m) N of tendon force at activations (T, m)."""
+        """(T, m) tendon forces in N at activations (T, m)."""
         return self.max_force * activation + self.passive_force
 
     def to_dataframes(
         self, quantity: Literal["muscle_force", "activation"] = "muscle_force"
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Minimum and maximum: tendon force in N, or activation (1); the index is time in s."""
+        """Minimum and maximum of tendon force in N, or of activation; the index is time in s."""
         import pandas as pd
 
         if quantity not in ("muscle_force", "activation"):
@@ -86,10 +88,10 @@ class FeasibleRanges:
         return low, high
 
     def summary(self) -> pd.DataFrame:
-        """By muscle: at the peak of its optimal force, that force with its range (N); and how often it is demanded.
+        """One row per muscle: time in s of its peak optimal force, and that force with its range in N.
 
-        ``demanded`` is the share of frames in which every feasible answer needs more than its lower bound;
-        ``median_width`` the median of maximum − minimum activation.
+        ``demanded`` is the share of frames in which all feasible activations are above the lower bound;
+        ``median_width`` is the median of maximum − minimum activation.
         """
         import pandas as pd
 
@@ -117,24 +119,38 @@ def feasible_ranges(
 
     Parameters
     ----------
-    solution
-        From a solver; or a problem, which is solved for Σ a² first. The reserves are held at their optimum:
-        left free, they would let muscles do anything. Only actuators of coordinates that no muscle crosses (a
-        floating base) follow, where they have room for it.
-    muscles
+    solution : RedundancySolution or RedundancyProblem
+        A static solution; or a problem, which is first solved for Σ a². Reserves are fixed at their optimum, since
+        free ones would allow any activation. Only actuators of coordinates that no muscle crosses (a floating base)
+        follow, within their bounds.
+    muscles : sequence of str, optional
         Names; default all.
-    frames
+    frames : slice, optional
         Fewer frames, as ``slice(None, None, 5)``.
 
     Returns
     -------
     FeasibleRanges
-        Each end with its duality gap in activation (``gap``): above 1e-8 only where HiGHS too stopped short.
+        Both ends with their duality gap in activation (``gap``), above 1e-8 only where HiGHS did not converge either.
 
     Raises
     ------
     InputError
-        Unknown muscles.
+        Unknown muscles, or a solution with compliant tendons.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], 12.0)
+    >>> low, high = osimopt.feasible_ranges(problem).to_dataframes()
+    >>> low.round(1)
+          muscle_0  muscle_1
+    time
+    0.0       60.0       0.0
+    >>> high.round(1)
+          muscle_0  muscle_1
+    time
+    0.0      240.0     300.0
     """
     if isinstance(solution, RedundancyProblem):
         solution = solve_static(solution if frames is None else solution.frames(frames), on_failure="return")
@@ -162,13 +178,13 @@ def feasible_ranges(
 def _ends(
     problem: RedundancyProblem, optimum: Array, rows: Index, few: Index, chosen: Index
 ) -> tuple[Array, Array, Array]:
-    """Minimum, maximum and gap, (F, m) each, of the chosen muscles in a few frames; ``rows`` must be met."""
+    """Minimum, maximum and gap (F, m) of the chosen muscles in a few frames, meeting the moments of ``rows``."""
     count = len(problem.muscles)
     frames = (Frame.at(problem, int(frame)) for frame in few)
     A = np.stack([acting(frame)[rows, :count] for frame in frames])
     size = np.abs(A).max(axis=2, keepdims=True, initial=0.0)
     A /= np.where(size > 0.0, size, 1.0)
-    # One more column per row, held at 0: a frame in which muscles cannot fill a basis still has one.
+    # One more column per row, fixed at 0, so that every frame has a basis.
     none = np.zeros((len(few), len(rows)))
     A = np.concatenate([A, np.broadcast_to(np.eye(len(rows)), (len(few), len(rows), len(rows)))], axis=2)
     x = np.hstack([optimum[few], none])
@@ -188,8 +204,8 @@ def _ends(
 def _balanced(problem: RedundancyProblem, control: Array) -> Index:
     """Coordinates whose moments the muscles must meet: those on which they act.
 
-    But not where no muscle crosses the joint and an actuator has room for whatever the small moment arms that OpenSim's
-    wrapping leaves there can do: held to the letter, 0.5 N·m about a floating pelvis would fix muscles of 100 N·m.
+    A coordinate is left out if no muscle crosses the joint and an actuator can compensate all moments of the small
+    moment arms that OpenSim's wrapping leaves there: 0.5 N·m about a floating pelvis would fix muscles of 100 N·m.
     """
     geometry, reserves = problem.geometry, problem.reserves
     strength = np.abs(reserves.effect).max(axis=(0, 1), initial=0.0)
@@ -219,7 +235,7 @@ def _basis(A: Array, x: Array, lower: Array, upper: Array, muscles: int) -> Inde
 
 
 def _proved(A: Array, c: Array, lower: Array, upper: Array, start: Array, found: Extremum) -> tuple[Array, Array]:
-    """Values and gaps (N,); what rounding or circling left unproved is solved again by HiGHS."""
+    """Values and gaps (N,); programs that rounding or cycling left unproved are solved again by HiGHS."""
     from scipy.optimize import linprog
 
     missed = np.abs(np.einsum("ndu,nu->nd", A, found.x - start)).max(axis=1, initial=0.0)

@@ -1,7 +1,7 @@
 """Muscle paths of one model scaled to several bodies, as functions of coordinates and scale factors.
 
-A body is one point in the space of scale factors, however many postures it is sampled in. So bodies are split, not
-postures, and the degree of polynomials in the factors is what the number of bodies determines.
+A body is one point in the space of scale factors, however many postures it is sampled in. Therefore bodies are held
+out, not postures, and the number of bodies determines the degree of polynomials in the factors.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from ..polynomial.samples import PathSamples
 
 Array = NDArray[np.float64]
 
-#: Every so many bodies one is held out.
+#: One of this many bodies is held out.
 HOLD_OUT = 5
-#: Bodies for each term in the scale factors, and the highest degree in them: bodies differ by a tenth or two.
+#: Bodies for each term in the scale factors, and the highest degree in them, as bodies differ by 10 or 20 %.
 PER_TERM, HIGHEST = 1.5, 3
 
 
 def check_factors(scaled: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
-    """Names of the scale factors of scaled models; none without any.
+    """Names of the scale factors of scaled models; empty without any.
 
     Raises
     ------
     InputError
-        Other names than of the first, values that are not positive or all 1, or too few models to determine a
+        Names that differ between models, values that are not positive or all 1, or too few models to determine a
         polynomial of degree 1.
     """
     if not scaled:
@@ -42,11 +42,13 @@ def check_factors(scaled: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
     names = tuple(scaled[0])
     if not names or any(set(factors) != set(names) for factors in scaled):
         got = "; ".join(some(factors) if factors else "none" for factors in scaled)
-        raise InputError(explain("the same scale factors of every scaled model", got, "Name them alike."))
+        raise InputError(
+            explain("the same scale factors of every scaled model", got, "Use the same names for every model.")
+        )
     for name in names:
         values = [float(factors[name]) for factors in scaled]
         if not all(np.isfinite(value) and value > 0.0 for value in values) or all(value == 1.0 for value in values):
-            fix = "Scale some models otherwise, or leave the factor out."
+            fix = "Scale some models differently, or leave the factor out."
             raise InputError(explain(f"positive factors '{name}' that are not all 1", f"{values}", fix))
     least = math.ceil(PER_TERM * (1 + len(names)) * HOLD_OUT / (HOLD_OUT - 1))
     if len(scaled) < least:
@@ -58,25 +60,25 @@ def check_factors(scaled: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
 def join_bodies(
     models: Sequence[Model], sampled: Sequence[PathSamples], factors: Sequence[Mapping[str, float]]
 ) -> PathSamples:
-    """Samples of several bodies in one, their scale factors as last coordinates, whose slopes are not known.
+    """Join the samples of several bodies, with scale factors as last coordinates, whose slopes are not known.
 
-    Held out is every fifth body, in all of its postures.
+    Every fifth body is held out, in all of its postures.
 
     Raises
     ------
     ModelError
-        A model has other muscles or coordinates.
+        A model has other muscles or coordinates than the first.
     """
     first, names = sampled[0], tuple(factors[0])
     for model, other in zip(models, sampled, strict=True):
         if (other.muscle_paths, other.coordinate_paths) != (first.muscle_paths, first.coordinate_paths):
             expected = f"the muscles and coordinates of {Path(models[0].path).name}"
             fix = "Give the same model, scaled."
-            wanted, own = ([*one.muscle_paths, *one.coordinate_paths] for one in (first, other))
-            raise ModelError(explain(expected, unlike(wanted, own), fix, model.path))
+            names_of = [[*one.muscle_paths, *one.coordinate_paths] for one in (first, other)]
+            raise ModelError(explain(expected, unlike(*names_of), fix, model.path))
     spans = np.any([other.spans for other in sampled], axis=0)
     spans = np.vstack([spans, np.ones((len(names), spans.shape[1]), dtype=bool)])
-    bodies = np.array([[float(own[name]) for name in names] for own in factors])
+    bodies = np.array([[float(body[name]) for name in names] for body in factors])
     held_out = np.arange(len(models)) % HOLD_OUT == HOLD_OUT - 1
     order = [*np.flatnonzero(~held_out).tolist(), *np.flatnonzero(held_out).tolist()]
     parts = [_with_factors(sampled[body], bodies[body], spans) for body in order]
@@ -92,7 +94,7 @@ def join_bodies(
 
 
 def _with_factors(samples: PathSamples, body: Array, spans: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
-    """Value, length and slope of one body, for the pairs that any body has."""
+    """Value, length and slope of one body for the pairs of all bodies, NaN for those it lacks."""
     known = {pair: column for column, pair in enumerate(zip(*np.nonzero(samples.spans), strict=True))}
     columns = [known.get(pair, -1) for pair in zip(*np.nonzero(spans), strict=True)]
     slope = np.hstack([samples.slope, np.full((len(samples.slope), 1), np.nan)])[:, columns]
@@ -100,21 +102,20 @@ def _with_factors(samples: PathSamples, body: Array, spans: NDArray[np.bool_]) -
 
 
 def fit_bodies(samples: PathSamples, factors: int, order: int) -> PolynomialGeometry:
-    """Polynomials of coordinates and of as many scale factors, the last coordinates of :func:`join_bodies`.
+    """Polynomials of coordinates and of ``factors`` scale factors, the last coordinates of :func:`join_bodies`.
 
-    Muscles that are inconsistent in any body have none.
+    Muscles whose length is no integral of their moment arm in some body are left out.
     """
     left, samples = samples.left, samples.consistent()
     bodies = len(np.unique(samples.value[: samples.fitted, -factors:], axis=0))
     degree = max(d for d in range(1, HIGHEST + 1) if d == 1 or PER_TERM * comb(factors + d, d) <= bodies)
     polynomials: dict[int, MusclePolynomial] = {}
-    for members, own in samples.groups():
-        train, _ = samples.targets(members, own)
-        low, high = samples.low[own], samples.high[own]
+    for members, spanned in samples.groups():
+        low, high = samples.low[spanned], samples.high[spanned]
+        train, _ = samples.targets(members, spanned)
         reached, coefficients = fit_order(train, low, high, order, factors, degree)
-        paths = tuple(samples.coordinate_paths[index] for index in own)
-        for column, muscle in enumerate(members.tolist()):
-            fit = Fit(low, high, math.nan, math.nan, math.nan, math.nan)
-            path = samples.muscle_paths[muscle]
-            polynomials[muscle] = MusclePolynomial(path, paths, reached, coefficients[:, column].copy(), fit)
+        paths = tuple(samples.coordinate_paths[index] for index in spanned)
+        fit = Fit(low, high, math.nan, math.nan, math.nan, math.nan)
+        for muscle, column in zip(members.tolist(), coefficients.T, strict=True):
+            polynomials[muscle] = MusclePolynomial(samples.muscle_paths[muscle], paths, reached, column.copy(), fit)
     return PolynomialGeometry(tuple(polynomials[muscle] for muscle in sorted(polynomials)), left)

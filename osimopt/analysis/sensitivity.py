@@ -1,9 +1,9 @@
-"""What the answer hangs on: exact derivatives of activations and forces, from the solution alone.
+"""sensitivity: exact derivatives of activations and forces, from the solution alone.
 
 Every activation is a function of the generalized forces, maximum forces, moment arms and weights of its frame. Its
-derivative costs one small linear system per frame (``implicit``), whatever is asked of it: single directions
-(:meth:`Sensitivity.jvp`), gradients of anything computed from the answer (:meth:`Sensitivity.vjp`), or whole
-Jacobians. Fiacco (1976), Math Program 10, 287-311, has the theory.
+derivative takes one small linear system per frame (``implicit``), for single directions (:meth:`Sensitivity.jvp`),
+gradients of a function of the solution (:meth:`Sensitivity.vjp`) or whole Jacobians. The theory is that of Fiacco
+(1976), Math Program 10, 287-311, doi:10.1007/BF01580677.
 """
 
 from __future__ import annotations
@@ -51,25 +51,24 @@ class Gradient:
 
 @dataclass(frozen=True, eq=False)
 class Sensitivity:
-    """Derivatives of the optimum, with the muscles on their bounds staying there.
+    """Derivatives of the optimum, where muscles on their bounds stay there.
 
-    Total derivatives: where the cost itself depends on max_force (Σ F², Σ (F/pcsa)²) or on moment arms
-    (Σ (F/Mmax)³), that is included, and so is what it does to the reserves' weight. pcsa, passive_force and bounds
-    are held.
+    They are total derivatives: the dependence of the cost on max_force (Σ F², Σ (F/pcsa)²) or on moment arms
+    (Σ (F/Mmax)³) is included, also that of the reserves' weight. pcsa, passive_force and bounds are fixed.
 
     Attributes
     ----------
     problem, cost
-        What was solved.
-    activation, reserve_control
-        (T, M) and (T, K): the optimum.
-    nondifferentiable
-        (T,) frames where the derivative is one-sided or depends on the direction: an unknown rests on a bound that
-        nothing presses it against, the cost has no curvature (p > 2 at 0, no gain in a cost of forces) or two equal
-        largest moment arms (Σ (F/Mmax)³), what is inside its bounds cannot follow every change of the moments (it
-        follows what it can), or the frame was not solved (NaN then).
+        Problem and cost of the solution.
+    activation, reserve_control : (T, M) and (T, K) array
+        The optimum.
+    nondifferentiable : (T,) array of bool
+        Frames in which the derivative is one-sided or depends on the direction: an unknown rests on a bound with
+        multiplier 0, the cost has no curvature (p > 2 at 0, no gain in a cost of forces) or two equal largest moment
+        arms (Σ (F/Mmax)³), or the unknowns inside their bounds cannot follow every change of the moments (the
+        derivative is that of those they can follow). Also frames without a solution, where derivatives are NaN.
     response, scale
-        The linear system, and how the cost's own scale moves.
+        The linear system, and the derivative of the cost's scale.
     """
 
     problem: RedundancyProblem
@@ -84,7 +83,7 @@ class Sensitivity:
     def price(self) -> Array:
         """(T, D) derivative of the frame's objective by its generalized forces, in the cost's unit per N·m (N).
 
-        Of the moments that something can follow; those on which nothing acts have price 0.
+        It is 0 for coordinates on which nothing acts.
         """
         price = self.cost.exponent * self.response.multipliers
         return np.where(np.isnan(self.activation).any(axis=1, keepdims=True), np.nan, price)
@@ -96,7 +95,7 @@ class Sensitivity:
         d_moment_arm: ArrayLike | None = None,
         d_weights: ArrayLike | None = None,
     ) -> Change:
-        """First-order change of the optimum under a joint change of what it depends on.
+        """First-order change of the optimum for a joint change of the parameters.
 
         Arguments are (T, D) N·m, (T, M) N, (T, P) or (T, D, M) m, and (T, M), or what broadcasts to them.
         """
@@ -126,7 +125,7 @@ class Sensitivity:
         reserve_control: ArrayLike | None = None,
         muscle_force: ArrayLike | None = None,
     ) -> Gradient:
-        """Gradient of a scalar by what the optimum depends on, from its gradient by the optimum.
+        """Gradient of a scalar by the parameters, from its gradient by the optimum.
 
         Arguments are the scalar's derivatives by activation (T, M), reserve_control (T, K) and muscle_force (T, M),
         or what broadcasts to them.
@@ -153,10 +152,10 @@ class Sensitivity:
         return Gradient(*(np.where(failed, np.nan, part) for part in (by_e, d_force, d_arm, weights)))
 
     def jacobian(self, wrt: Parameter, of: Output = "activation", muscles: Sequence[str] | None = None) -> Array:
-        """Derivative of each muscle's activation or force by everything of one kind in its frame.
+        """Derivative of each muscle's activation or force by all parameters of one kind in its frame.
 
-        (T, M, D) by ``generalized_force``, (T, M, M) by ``max_force`` and ``weights``, (T, M, P) by ``moment_arm``;
-        ``muscles`` names fewer rows than M, which large problems need.
+        Its shape is (T, M, D) for ``generalized_force``, (T, M, M) for ``max_force`` and ``weights``, (T, M, P) for
+        ``moment_arm``; ``muscles`` selects fewer than M rows, which large problems require.
         """
         names = self.problem.muscles
         wanted = names if muscles is None else tuple(muscles)
@@ -188,28 +187,46 @@ class Sensitivity:
 
 
 def sensitivity(solution: RedundancySolution, frames: slice | None = None) -> Sensitivity:
-    """Linearise a solution: the derivative of its activations and forces by what they depend on.
+    """Linearise a solution: derivatives of activations and forces by moments, strengths, moment arms and weights.
 
     Parameters
     ----------
-    solution
-        From :func:`osimopt.solve_static` with a separable cost of exponent 1 < p < ∞.
-    frames
-        Fewer of its frames; the arrays that are kept grow as T (D M).
+    solution : RedundancySolution
+        From :func:`osimopt.solve_static`, with a separable cost of exponent 1 < p < ∞.
+    frames : slice, optional
+        Fewer frames; memory grows as T (D M).
+
+    Returns
+    -------
+    Sensitivity
+        Derivatives by ``jacobian``, ``jvp`` and ``vjp``.
 
     Raises
     ------
     InputError
-        The solution is that of a linear cost (its optimum jumps), or says nothing of its cost.
+        A solution with a linear cost (its optimum jumps), with compliant tendons, or of another method.
+
+    References
+    ----------
+    Fiacco AV (1976). Sensitivity analysis for nonlinear programming using penalty methods. Math Program 10, 287-311.
+    doi:10.1007/BF01580677
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], 12.0)
+    >>> by_moment = osimopt.sensitivity(osimopt.solve_static(problem)).jacobian("generalized_force")
+    >>> by_moment[0, :, 0].round(4)
+    array([0.0354, 0.0127])
     """
-    said = solution.provenance.get("cost", {})
-    if solution.provenance.get("method") != "static" or "name" not in said:
-        fix = "Solve with osimopt.solve_static."
-        raise InputError(explain("a static solution that names its cost", "none", fix))
+    recorded, method = solution.provenance.get("cost", {}), solution.provenance.get("method")
+    if method != "static" or "name" not in recorded:
+        got = f"method {method!r} and cost {recorded.get('name')!r}"
+        raise InputError(explain("a static solution with a named cost", got, "Solve with osimopt.solve_static."))
     refuse_compliant(solution, "sensitivity")
-    cost = get_cost(said["name"], said["exponent"] if said["name"] == "activation_power" else 2.0)
+    cost = get_cost(recorded["name"], recorded["exponent"] if recorded["name"] == "activation_power" else 2.0)
     if cost.linear:
-        fix = "Its optimum jumps from vertex to vertex: ask for osimopt.feasible_ranges, or choose another cost."
+        fix = "Its optimum jumps from vertex to vertex: use osimopt.feasible_ranges, or choose another cost."
         raise InputError(explain("a cost with 1 < p < ∞", f"'{cost.name}' with p = {cost.exponent:g}", fix))
     keep = slice(None) if frames is None else frames
     problem = solution.problem.frames(keep)

@@ -1,50 +1,56 @@
-"""Static against dynamic optimization of one motion: for which muscles they differ, and what dynamics cost.
+"""Static against dynamic optimization of one motion: which muscle forces agree, and how long each takes.
 
 Anderson and Pandy (2001), J Biomech 34(2), 153-161, doi:10.1016/S0021-9290(00)00155-X, found the two practically
-equivalent for walking, a dynamic solution of least metabolic energy beside static ones of least Σ a² with its moments.
-Here both solve the same problem: the same moments, De Groote muscles, passive force, reserves, exponent and times.
+equivalent for walking, comparing a dynamic solution of least metabolic energy with static solutions of least Σ a² for
+its moments. Here both solve the same problem: the same moments, De Groote muscles, passive force, reserves, exponent
+and times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..dynamic.program import Progress
-from ..dynamic.solution import DynamicSolution
-from ..dynamic.solve import solve_dynamic
 from ..errors import SolverError, some
-from ..muscle.conversion import use_degroote_muscles
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
 from ..solution.summary import Summary
 from ..static.solve import solve_static
-from .agreement import CORRELATION, SHARE, agreement
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..dynamic.solution import DynamicSolution
+    from ..dynamic.watch import Progress
+
+Array = NDArray[np.float64]
 Tendon = Literal["rigid", "compliant"]
 
-#: Share of the dynamic objective from which on a term that the static one does not have is mentioned.
+#: Two forces agree if their correlation is at least this, and their RMS difference at most this share of the peak.
+CORRELATION, SHARE = 0.8, 0.10
+#: Standard deviation, as a share of the peak, up to which a signal is constant: an activation at its bound of 0.01
+#: varies with the solver's tolerance of 1e-6.
+CONSTANT = 1e-3
+#: Share of the dynamic objective above which a term that the static objective lacks is mentioned.
 NOTEWORTHY = 0.05
-#: Weight of that penalty unless asked otherwise. With solve_dynamic's own 0.01 it is a quarter of the objective of a
-#: walk of 80 muscles, of which 51 agree; with 1e-3 71 do, with 1e-4 73.
+#: Default weight of the derivative penalty here. With solve_dynamic's 0.01 it is a quarter of the objective of a walk
+#: of 80 muscles, of which 51 agree; with 1e-3 71 do, with 1e-4 73.
 PENALTY = 1e-3
-#: Muscles that are named in a sentence, the strongest first.
+#: Number of muscles named in a sentence, the strongest first.
 NAMED = 12
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Both solutions at the same N times.
+    """Static and dynamic solution at the same N times.
 
-    ``seconds``: ``read``, and ``static`` and ``dynamic`` for the calls of the solvers, the latter with arrays at its
-    points, guess and check.
+    ``seconds`` are the durations of reading (``read``) and of both solvers (``static``, ``dynamic``); the latter
+    includes arrays at its points, initial guess and check.
     """
 
     static: RedundancySolution
@@ -52,22 +58,19 @@ class Comparison:
     seconds: dict[str, float]
 
     def table(self) -> pd.DataFrame:
-        """One row per muscle, the strongest first.
-
-        As :func:`agreement` has them; times without a static answer are left out.
-        """
+        """One row per muscle, as :func:`agreement` returns it; times without a static solution are left out."""
         static, dynamic = self.static, self.dynamic
         known, names = static.solved & dynamic.solved, dynamic.problem.muscles
         forces = static.muscle_force, dynamic.muscle_force
         return agreement(names, dynamic.time, known, forces, (static.activation, dynamic.activation))
 
     def ratios(self) -> dict[str, float]:
-        """What dynamic optimization takes in units of static: ``solve`` the calls alone, ``whole`` with reading."""
+        """Duration of dynamic over static optimization: ``solve`` of the solvers alone, ``whole`` with reading."""
         read, static, dynamic = (self.seconds[name] for name in ("read", "static", "dynamic"))
         return {"solve": dynamic / static, "whole": (read + dynamic) / (read + static)}
 
     def files(self) -> list[str]:
-        """Names of the model and the motion, as far as they are known."""
+        """Names of the model and the motion, if known."""
         inputs = self.dynamic.provenance.get("inputs", {})
         return [inputs[name]["file"] for name in ("model", "motion") if name in inputs]
 
@@ -79,27 +82,25 @@ class Comparison:
         ]
 
     def answer(self) -> list[str]:
-        """What was compared, for which muscles both agree and for which not, and what dynamic costs. In sentences."""
+        """Sentences: what was compared, which muscles agree and which do not, durations, and remarks."""
         table, ratios, seconds, time = self.table(), self.ratios(), self.seconds, self.dynamic.time
         agree, differ = table[table["agrees"]], table[~table["agrees"]]
-        what = [*self.files(), f"{time[0]:g} to {time[-1]:g} s", *self.sides()]
-        said = [
-            f"{'; '.join(what)}: the forces of {len(agree)} of {len(table)} muscles agree, which carry "
+        compared = [*self.files(), f"{time[0]:g} to {time[-1]:g} s", *self.sides()]
+        verdict = "Both are practically equivalent here, as Anderson and Pandy (2001) found for walking."
+        if not differ.empty:
+            rows = zip(differ.index, differ["correlation"], differ["rms_percent"], strict=True)
+            names = some([f"{name} (r {r:.2f}, {percent:.0f} %)" for name, r, percent in rows], NAMED)
+            verdict = f"They differ for {names}. For walking Anderson and Pandy (2001) found both equivalent."
+        return [
+            f"{'; '.join(compared)}: the forces of {len(agree)} of {len(table)} muscles agree, which carry "
             f"{agree['impulse_percent'].sum():.0f} % of the muscles' impulse (r ≥ {CORRELATION} and RMS difference "
             f"≤ {100 * SHARE:.0f} % of peak; medians of all: r {table['correlation'].median():.3f}, "
-            f"RMS {table['rms_percent'].median():.1f} %)."
-        ]
-        if differ.empty:
-            said.append("Both are practically equivalent here, as Anderson and Pandy (2001) found for walking.")
-        else:
-            rows = zip(differ.index, differ["correlation"], differ["rms_percent"], strict=True)
-            who = some([f"{name} (r {r:.2f}, {percent:.0f} %)" for name, r, percent in rows], NAMED)
-            said.append(f"They differ for {who}. For walking Anderson and Pandy (2001) found both equivalent.")
-        said.append(
+            f"RMS {table['rms_percent'].median():.1f} %).",
+            verdict,
             f"Dynamic optimization took {seconds['dynamic']:.3g} s, {ratios['solve']:.3g} times the static one's "
-            f"{seconds['static']:.2g} s; with reading ({seconds['read']:.2g} s), {ratios['whole']:.2g} times."
-        )
-        return said + self._remarks()
+            f"{seconds['static']:.2g} s; with reading ({seconds['read']:.2g} s), {ratios['whole']:.2g} times.",
+            *self._remarks(),
+        ]
 
     def findings(self) -> list[str]:
         """What a careful reader should know of either solution, each with whose it is."""
@@ -108,19 +109,20 @@ class Comparison:
         return both + [f"dynamic: {one.text}" for one in dynamic if one not in static]
 
     def _remarks(self) -> list[str]:
-        """In what the two problems differ beside dynamics."""
-        said, tendons = [], {one.provenance["solver"]["tendon"] for one in (self.static, self.dynamic)}
+        """Differences of the two problems other than dynamics."""
+        remarks, tendons = [], {one.provenance["solver"]["tendon"] for one in (self.static, self.dynamic)}
         if len(tendons) > 1:
-            said.append("Their tendons differ too: what differs is not of dynamics alone.")
+            remarks.append("Their tendons differ too: differences are not due to dynamics alone.")
         if failed := int(np.sum(~self.static.solved)):
-            said.append(f"{failed} of {len(self.static.time)} times have no static answer and are left out.")
+            remarks.append(f"{failed} of {len(self.static.time)} times have no static solution and are left out.")
         penalty = self.dynamic.integrals.get("derivative_penalty", 0.0) / self.dynamic.total_objective
         if penalty > NOTEWORTHY:
-            said.append(
+            remarks.append(
                 f"The derivative penalty, which static optimization does not have, is {100 * penalty:.0f} % of the "
-                "dynamic objective: what differs is not of dynamics alone. A smaller derivative_penalty shows what is."
+                "dynamic objective: differences are not due to dynamics alone. Reduce derivative_penalty to see its "
+                "effect."
             )
-        return said
+        return remarks
 
 
 def compare_static_dynamic(
@@ -138,34 +140,38 @@ def compare_static_dynamic(
 
     Parameters
     ----------
-    problem
+    problem : RedundancyProblem
         From :func:`osimopt.load_problem`.
-    tendon
-        Of the dynamic solution.
-    static_tendon
-        Of the static one; by default the same.
-    muscles
+    tendon : {"rigid", "compliant"}
+        Tendons of the dynamic solution.
+    static_tendon : {"rigid", "compliant"}, optional
+        Tendons of the static solution; default ``tendon``.
+    muscles : mapping, optional
         Options of :func:`osimopt.use_degroote_muscles`, for both.
-    dynamic
-        More arguments of :func:`osimopt.solve_dynamic`, whose ``derivative_penalty`` is 1e-3 here, since static
-        optimization has none.
-    exponent
-        Of both costs: ∫ Σ e^p dt and Σ a^p.
-    read_seconds
-        What reading the problem took, which counts for both.
-    progress
+    dynamic : mapping, optional
+        Further arguments of :func:`osimopt.solve_dynamic`. The default of ``derivative_penalty`` is 1e-3 here, since
+        static optimization has no such term.
+    exponent : float
+        Exponent p of both costs, ∫ Σ e^p dt and Σ a^p.
+    read_seconds : float
+        Duration of reading the problem in s, which counts for both.
+    progress : callable, optional
         As in :func:`osimopt.solve_dynamic`.
 
     Returns
     -------
     Comparison
-        At the points of the dynamic solution's mesh.
+        Both solutions at the points of the dynamic solution's mesh.
 
     Raises
     ------
     InputError, SolverError
-        As of the two solvers. Frames without a static answer are NaN and no error, as long as one has an answer.
+        As the two solvers raise them. Frames without a static solution are NaN; an error is raised if all are.
     """
+    from ..dynamic.solution import DynamicSolution
+    from ..dynamic.solve import solve_dynamic
+    from ..muscle.conversion import use_degroote_muscles
+
     converted = use_degroote_muscles(problem, **(muscles or {}))
     begun = perf_counter()
     options = {**({"derivative_penalty": PENALTY} if tendon == "compliant" else {}), **(dynamic or {})}
@@ -180,3 +186,63 @@ def compare_static_dynamic(
     if not still.solved.any():
         raise SolverError(f"Static optimization: {still.findings()[0]}", still)
     return Comparison(still, moving, seconds)
+
+
+def agreement(
+    muscles: Sequence[str],
+    time: Array,
+    known: NDArray[np.bool_],
+    forces: tuple[Array, Array],
+    activations: tuple[Array, Array],
+) -> pd.DataFrame:
+    """Compare the forces (N, M) in N and activations (N, M) of two solutions at the same times.
+
+    Times may be unevenly spaced, as on a collocation mesh: means are weighted by the trapezoidal rule.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per muscle, the strongest first: ``peak_static_N``, ``peak_dynamic_N``, ``correlation`` (Pearson's r of
+        the forces), ``rms_N`` (of their difference) and ``rms_percent`` of the greater peak; the same of activations in
+        ``activation_correlation`` and ``activation_rms``; ``impulse_percent`` of all muscles' ∫ F dt (mean of both);
+        ``agrees`` unless r is below 0.8 or the RMS difference above 10 % of the peak. Only times that are ``known``
+        (N,) count; r is NaN where a signal is constant.
+    """
+    import pandas as pd
+
+    weights = (np.diff(time, prepend=time[0]) + np.diff(time, append=time[-1])) * known
+    weights = weights / max(weights.sum(), np.finfo(float).tiny)
+    static, dynamic, still, moving = (np.where(known[:, None], values, 0.0) for values in (*forces, *activations))
+    difference, impulse = _rms(weights, dynamic - static), weights @ (static + dynamic)
+    peaks = static.max(axis=0), dynamic.max(axis=0)
+    highest = np.maximum(*peaks)
+    share = np.divide(difference, highest, out=np.zeros_like(difference), where=highest > 0.0)
+    correlation = _correlation(weights, static, dynamic)
+    columns = {
+        "peak_static_N": peaks[0],
+        "peak_dynamic_N": peaks[1],
+        "correlation": correlation,
+        "rms_N": difference,
+        "rms_percent": 100.0 * share,
+        "activation_correlation": _correlation(weights, still, moving),
+        "activation_rms": _rms(weights, moving - still),
+        "impulse_percent": 100.0 * impulse / impulse.sum(),
+        "agrees": (share <= SHARE) & ~(correlation < CORRELATION),
+    }
+    table = pd.DataFrame(columns, index=pd.Index(muscles, name="muscle"))
+    return table.iloc[np.argsort(-highest, kind="stable")]
+
+
+def _rms(weights: Array, values: Array) -> Array:
+    """(M,) root of the weighted mean square over time of (N, M)."""
+    return np.asarray(np.sqrt(weights @ values**2))
+
+
+def _correlation(weights: Array, one: Array, other: Array) -> Array:
+    """(M,) Pearson's r over time of (N, M); NaN where a signal is constant."""
+    spreads = []
+    for values in (one, other):
+        spread = _rms(weights, values - weights @ values)
+        spreads.append(np.where(spread > CONSTANT * np.abs(values).max(axis=0, initial=0.0), spread, np.nan))
+    together = weights @ ((one - weights @ one) * (other - weights @ other))
+    return np.asarray(together / (spreads[0] * spreads[1]))

@@ -1,8 +1,8 @@
-"""What uncertain muscle parameters leave of an answer: percentiles of activations and forces over many subjects.
+"""propagate_uncertainty: percentiles of activations and forces for uncertain muscle parameters.
 
-A model's strengths, fibre and tendon lengths and moment arms are measured on other people. Each sample draws them anew,
-builds the problem again and solves it to the same exactness as the nominal one; thousands of frames of many samples
-go to the batched solver at once.
+A model's strengths, fibre and tendon lengths and moment arms are measured on other people. Each sample draws them
+anew, builds the problem again and solves it to the same accuracy as the nominal one; thousands of frames of many
+samples go to the batched solver at once.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Quantity = Literal["activation", "muscle_force"]
 
-#: Bytes of the samples kept for percentiles; longer motions are worked off a few frames at a time, all samples each.
+#: Bytes of the samples kept for percentiles; longer motions are solved a few frames at a time, all samples each.
 MEMORY = 256_000_000
-#: Frames of all samples together that are handed to the solver at once.
+#: Frames of all samples together that are passed to the solver at once.
 STACK = 4096
 
 
@@ -39,20 +39,20 @@ class UncertaintyBands:
 
     Attributes
     ----------
-    solution
-        The nominal one.
-    percentiles
-        (Q,) as asked for.
-    activation, muscle_force
-        (Q, T, M), force in N; NaN where no sample was solved. Muscles by muscle, frame by frame: the median of all
-        muscles is no feasible answer.
-    samples
+    solution : RedundancySolution
+        The nominal solution, with T frames and M muscles.
+    percentiles : (Q,) array
+        The requested percentiles, 0 to 100.
+    activation, muscle_force : (Q, T, M) array
+        Percentiles for each muscle and frame, force in N; NaN where no sample was solved. The medians of all muscles
+        together are not a feasible solution.
+    samples : int
         Number of samples.
-    failed
-        (T,) samples that had no answer in that frame. The percentiles are those of the others, and too narrow where
-        many failed.
-    provenance
-        What was drawn.
+    failed : (T,) array
+        Number of samples without a solution in each frame. Percentiles are over the others, and too narrow where many
+        failed.
+    provenance : dict
+        Spreads and seed.
     """
 
     solution: RedundancySolution
@@ -64,20 +64,20 @@ class UncertaintyBands:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def findings(self) -> list[str]:
-        """What a careful reader should know, in sentences."""
+        """Limitations of the bands, as sentences."""
         share = self.failed / self.samples
         bad = np.flatnonzero(share > FAILED_SHARE)
         if not bad.size:
             return []
         worst = int(share.argmax())
         return [
-            f"In {bad.size} of {len(share)} frames more than {100 * FAILED_SHARE:g} % of the samples have no answer "
+            f"In {bad.size} of {len(share)} frames more than {100 * FAILED_SHARE:g} % of the samples have no solution "
             f"(at most {100 * share[worst]:.0f} %, at {self.solution.time[worst]:g} s): the drawn muscles are too weak "
             "there, and the bands are those of the stronger ones. Add reserves."
         ]
 
     def to_dataframe(self, quantity: Quantity = "muscle_force") -> pd.DataFrame:
-        """Tendon force in N, or activation (1); columns (muscle, percentile), index time in s."""
+        """Tendon force in N, or activation, with columns (muscle, percentile) and time in s as index."""
         import pandas as pd
 
         if quantity not in ("muscle_force", "activation"):
@@ -89,7 +89,7 @@ class UncertaintyBands:
         return pd.DataFrame(flat, index=pd.Index(self.solution.time, name="time"), columns=columns)
 
     def summary(self) -> pd.DataFrame:
-        """By muscle, at the peak of its nominal force: time in s, that force and the percentiles in N."""
+        """One row per muscle: time in s of its peak nominal force, that force and the percentiles in N."""
         import pandas as pd
 
         force = np.nan_to_num(self.solution.muscle_force, nan=-np.inf)
@@ -112,41 +112,49 @@ def propagate_uncertainty(
     nominal: RedundancySolution | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> UncertaintyBands:
-    """Solve a problem many times over with drawn parameters.
+    """Solve a problem repeatedly with random parameters.
 
     Parameters
     ----------
-    problem
-        From :func:`osimopt.load_problem` or :meth:`RedundancyProblem.from_arrays`.
-    uncertainty
-        By parameter: ``max_isometric_force``, ``optimal_fiber_length``, ``tendon_slack_length``,
+    problem : RedundancyProblem
+        Problem with T frames, M muscles and D coordinates.
+    uncertainty : mapping of str to float, mapping or callable
+        Spread by parameter: ``max_isometric_force``, ``optimal_fiber_length``, ``tendon_slack_length``,
         ``pennation_angle`` (a factor for each muscle), ``moment_arm`` (for each muscle about each coordinate; lengths
-        stay) and ``generalized_force`` (for each coordinate). A number is a relative standard deviation, of
-        independent log-normal factors of mean 1; a mapping gives it by muscle or coordinate name, the rest being
-        certain; a function of (numpy Generator, shape) returns the factors, one row per sample, correlated as they
-        may be. A factor holds in all frames of its sample. pcsa is held, so that uncertain strength is uncertain
-        specific tension.
-    samples, seed
-        Number of draws, and where they start; the same seed gives the same bands.
-    percentiles
-        Between 0 and 100.
+        stay) and ``generalized_force`` (for each coordinate). A number is the relative standard deviation of
+        independent log-normal factors with mean 1; a mapping gives it by name of muscle or coordinate, others being
+        certain; a function of (numpy Generator, shape) returns the factors, one row per sample, with any correlation.
+        A factor holds in all frames of its sample. pcsa is fixed, so that uncertain strength is uncertain specific
+        tension.
+    samples, seed : int
+        Number of samples, and seed of the random numbers; the same seed gives the same bands.
+    percentiles : sequence of float
+        Percentiles between 0 and 100.
     cost, exponent, weights
         As in :func:`osimopt.solve_static`.
-    nominal
-        The problem's own solution under this cost, if there is one already.
-    progress
-        Called with (frames done, frames in all), over all samples.
+    nominal : RedundancySolution, optional
+        The problem's own solution for this cost, if known.
+    progress : callable, optional
+        Called with (frames done, number of frames) over all samples.
 
     Returns
     -------
     UncertaintyBands
-        Samples without an answer are counted in ``failed`` and named in ``findings()``.
+        Samples without a solution are counted in ``failed`` and reported by ``findings()``.
 
     Raises
     ------
     InputError
         Unknown parameters or names, before anything is solved; fibre parameters of a problem whose maximum forces do
         not follow from them.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05], [1000.0], 10.0)
+    >>> bands = osimopt.propagate_uncertainty(problem, {"max_isometric_force": 0.1}, samples=200)
+    >>> bands.activation[:, 0, 0].round(2)
+    array([0.17, 0.2 , 0.23])
     """
     levels = np.atleast_1d(np.asarray(percentiles, dtype=float))
     if not (levels.ndim == 1 and levels.size and ((levels >= 0.0) & (levels <= 100.0)).all()):
@@ -172,10 +180,11 @@ def propagate_uncertainty(
         drawn = _solve_samples(problem.frames(keep), draws, cost, exponent, report)
         solved = np.asarray(np.isfinite(drawn[0]).all(axis=2))
         failed[keep] = np.sum(~solved, axis=0)
-        for values, bands in zip(drawn, (activation, force), strict=True):
-            _percentiles(values, solved, levels, bands[:, keep])
-    said = {"uncertainty": {name: _said(spread) for name, spread in uncertainty.items()}, "seed": seed}
-    return UncertaintyBands(nominal, levels, activation, force, samples, failed, said)
+        for frame in np.flatnonzero(solved.any(axis=0)):
+            for values, bands in zip(drawn, (activation, force), strict=True):
+                bands[:, first + frame] = np.percentile(values[solved[:, frame], frame], levels, axis=0)
+    provenance = {"uncertainty": {name: _plain(spread) for name, spread in uncertainty.items()}, "seed": seed}
+    return UncertaintyBands(nominal, levels, activation, force, samples, failed, provenance)
 
 
 def _solve_samples(
@@ -194,13 +203,8 @@ def _solve_samples(
     return np.concatenate(activation), np.concatenate(force)
 
 
-def _percentiles(values: Array, solved: NDArray[np.bool_], levels: Array, out: Array) -> None:
-    """Percentiles (Q, T, M) over the solved samples of values (S, T, M), into ``out``."""
-    for frame in np.flatnonzero(solved.any(axis=0)):
-        out[:, frame] = np.percentile(values[solved[:, frame], frame], levels, axis=0)
-
-
-def _said(spread: Spread) -> Any:
+def _plain(spread: Spread) -> Any:
+    """A spread for provenance: a number, a dict, or the name of a function."""
     if callable(spread):
         return getattr(spread, "__name__", "function")
     return dict(spread) if isinstance(spread, Mapping) else float(spread)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..adapters.loads import find_data
 from ..adapters.options import COMPUTED, FILES, numbered
-from ..emg.presets import PRESETS
+from ..emg.mapping import PRESETS
 from ..errors import InputError, explain
 from ..polynomial.files import fits_path
 from .study import Files, Study

@@ -18,7 +18,7 @@ def demo(
     """Solve an elbow flexion with the arm that comes with osimopt, and draw it."""
     from ..adapters.table import muscle_table
     from ..analysis.distribution import share_moment
-    from ..datasets.example import arm26
+    from ..datasets import arm26
     from ..pipeline.read import load_problem
     from ..report import figures
     from ..report.report import write_report

@@ -1,4 +1,4 @@
-"""fetch: public models, motions, loads and EMG, each file pinned by commit and SHA-256."""
+"""fetch: public models, motions, loads and EMG, each file fixed by commit and SHA-256."""
 
 from __future__ import annotations
 
@@ -6,28 +6,37 @@ import os
 import shutil
 import tempfile
 import tomllib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
-from ..errors import InputError, explain
-from ..files.storage import sha256
-from .derive_walk import derive_walk
+import numpy as np
 
-#: s without an answer after which a download is given up.
+from ..errors import InputError, explain
+from ..files.storage import sha256, write_table
+
+#: Time in s without a response after which a download fails.
 TIMEOUT = 30.0
 REGISTRY = Path(__file__).with_suffix(".toml")
-#: What is made of a set's files, and by what.
-DERIVED: dict[str, Callable[[Path], None]] = {"walk_80muscles": derive_walk}
-#: Written last, by which a whole set is known.
+#: File that is written last, so that a folder with it is complete.
 DONE = "fetched.txt"
+#: Set of which further files are derived, and its model, motion and derived model.
+WALK, MODEL, MOTION = "walk_80muscles", "subject_walk_scaled.osim", "coordinates.sto"
+WITH_RESERVES = "walk_80muscles_with_reserves.osim"
+#: Welded joints, residuals (N·m, N) on the pelvis and reserves (N·m), as in OpenSim's own example of this walk.
+WELDED, RESIDUALS, RESERVE = ("mtp_r", "mtp_l"), (250.0, 50.0), 1.0
+#: Rates in Hz of the derived motions, and of the file.
+RATES, RATE = (50, 100, 1000), 1000
 
 
 @dataclass(frozen=True)
 class PublicFile:
-    """One file: its name in the set, what it must be, and its address."""
+    """One file of a set: its name, SHA-256, size in bytes and address."""
 
     name: str
     sha256: str
@@ -36,33 +45,26 @@ class PublicFile:
 
 
 def names() -> list[str]:
-    """Sets that can be fetched."""
+    """Names of the sets."""
     return list(_registry())
 
 
 def about(name: str) -> str:
-    """What is in a set, how large it is, where it is from and under which license."""
-    own = _registry()[name]
+    """Content, size, origin and licenses of a set."""
+    entry = _registry()[name]
     size = sum(file.size for file in files_of(name)) / 1e6
-    origin = {f"{part['repository']} ({part['license']})" for part in own["from"]}
-    return f"{own['about']}; {size:.1f} MB from {', '.join(sorted(origin))}"
+    origin = {f"{part['repository']} ({part['license']})" for part in entry["from"]}
+    return f"{entry['about']}; {size:.1f} MB from {', '.join(sorted(origin))}"
 
 
 def files_of(name: str) -> list[PublicFile]:
-    """Files of a set.
-
-    Raises
-    ------
-    InputError
-        No such set.
-    """
-    known = _registry()
-    if name not in known:
-        raise InputError(explain(f"a set among {', '.join(known)}", repr(name), "Choose one."))
+    """Files of a set; an InputError if there is no such set."""
+    if name not in _registry():
+        raise InputError(explain(f"a set among {', '.join(names())}", repr(name), "Choose one."))
     found = []
-    for part in known[name]["from"]:
+    for part in _registry()[name]["from"]:
         base = f"https://github.com/{part['repository']}/raw/{part['commit']}/{quote(part['folder'])}"
-        found += [PublicFile(own["name"], own["sha256"], own["size"], f"{base}/{own['name']}") for own in part["files"]]
+        found += [PublicFile(f["name"], f["sha256"], f["size"], f"{base}/{f['name']}") for f in part["files"]]
     return found
 
 
@@ -73,92 +75,122 @@ def fetch(
     mirror: str | os.PathLike[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Bring a set of public data and return its folder; nothing is downloaded twice.
+    """Download a set of public data, once, and return its folder.
 
-    Every file is checked against its SHA-256. The folder appears whole or not at all; of ``walk_80muscles`` motions at
-    50, 100 and 1000 Hz with consistent knees, and a model with welded toes and reserves, are made beside it.
+    Every file is checked against its SHA-256, and the folder appears whole or not at all. To ``walk_80muscles`` are
+    added motions at 50, 100 and 1000 Hz with consistent knees, and a model with welded toes and reserves.
 
     Parameters
     ----------
-    name
-        ``arm26``, ``walk_18muscles``, ``walk_80muscles``, ``walk_treadmill_emg`` or ``gait_9emg``.
-    folder
-        In which the set's folder is made; default the user's cache (``$XDG_CACHE_HOME/osimopt`` on Linux).
-    mirror
-        Folder, or ``file://`` or ``http(s)://`` address, of such sets, asked before GitHub; default ``$OSIMOPT_DATA``.
-    progress
-        Called with (files done, files).
+    name : str
+        ``"arm26"``, ``"walk_18muscles"``, ``"walk_80muscles"``, ``"walk_treadmill_emg"`` or ``"gait_9emg"``.
+    folder : path-like, optional
+        Parent folder; default: the user's cache (``$XDG_CACHE_HOME/osimopt`` on Linux).
+    mirror : path-like or str, optional
+        Folder, or ``file://`` or ``http(s)://`` address, with the sets, which is tried before GitHub; default
+        ``$OSIMOPT_DATA``.
+    progress : callable, optional
+        Called with (files done, number of files).
+
+    Returns
+    -------
+    pathlib.Path
+        Folder of the set, named ``name``.
 
     Raises
     ------
     InputError
-        No such set; no source that has a file as it must be (the message says what each answered); no room.
+        No such set; no source with the right file (the message lists what each returned); or a folder that cannot be
+        written, is full, or holds other files.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> osimopt.fetch("arm26", "data")  # doctest: +SKIP
+    PosixPath('/home/user/data/arm26')
+    >>> osimopt.fetch("arm27")
+    Traceback (most recent call last):
+    ...
+    osimopt.errors.InputError: expected a set among arm26, ..., got 'arm27'. Choose one.
     """
-    wanted = files_of(name)
-    target = (_cache() if folder is None else Path(folder)).absolute() / name
-    if (target / DONE).is_file() and not _wrong(target, wanted):
-        return target
+    files = files_of(name)
+    if folder is None:
+        import pooch
+
+        folder = pooch.os_cache("osimopt")
+    target = Path(folder).absolute() / name
     if target.exists() and any(target.iterdir()):
-        bad = _wrong(target, wanted)
-        fix = "Remove this folder, or choose another place."
-        if bad or name in DERIVED:
-            raise InputError(explain("no folder, or one that fetch made whole", _told(bad), fix, target))
+        wrong = [f.name for f in files if not (target / f.name).is_file() or sha256(target / f.name) != f.sha256]
+        if wrong or (name == WALK and not (target / DONE).is_file()):
+            got = f"{wrong[0]} missing or changed" if wrong else "files without those derived from them"
+            fix = "Remove this folder, or choose another one."
+            raise InputError(explain("no folder, or one that fetch wrote completely", got, fix, target))
         return target
     source = os.environ.get("OSIMOPT_DATA") if mirror is None else str(mirror)
-    temporary = _beside(target)
     try:
-        for done, file in enumerate(wanted):
-            _bring(file, name, temporary, source)
-            if progress is not None:
-                progress(done + 1, len(wanted))
-        if name in DERIVED:
-            DERIVED[name](temporary)
-        told = "\n".join(f"{file.sha256}  {file.name}  {file.url}" for file in wanted)
-        (temporary / DONE).write_text(f"{about(name)}\n{told}\n", encoding="utf-8")
-        temporary.chmod(0o755)
-        if target.exists():
-            target.rmdir()
-        temporary.replace(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            dir=target.parent, prefix=f".{target.name}.", ignore_cleanup_errors=True
+        ) as temporary:
+            made = Path(temporary)
+            for done, file in enumerate(files):
+                _download(file, name, made, source)
+                if progress is not None:
+                    progress(done + 1, len(files))
+            if name == WALK:
+                derive_walk(made)
+            lines = "\n".join(f"{file.sha256}  {file.name}  {file.url}" for file in files)
+            (made / DONE).write_text(f"{about(name)}\n{lines}\n", encoding="utf-8")
+            made.chmod(0o755)
+            if target.exists():
+                target.rmdir()
+            made.replace(target)
     except OSError as error:
-        raise _no_room(error, wanted, target) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        expected = f"room for {sum(file.size for file in files) / 1e6:.1f} MB and the right to write there"
+        fix = "Make room, or choose another folder."
+        raise InputError(explain(expected, _reason(error), fix, target)) from error
     return target
 
 
-def _registry() -> dict[str, dict]:  # type: ignore[type-arg]
+def derive_walk(folder: Path) -> None:
+    """Write a model with reserves and ``coordinates_<rate>hz.mot`` beside the files of ``walk_80muscles``.
+
+    The two dependent knee coordinates of ``coordinates.sto`` are in degrees although its header declares radians, and
+    the model has no actuators but muscles, where feet and residuals need some.
+    """
+    import pandas as pd
+
+    from .. import isolation
+    from ..adapters.load import read_problem
+    from ..adapters.options import ReadOptions
+
+    model = folder / WITH_RESERVES
+    isolation.run(
+        "opensim", "osimopt.adapters.worker.files:write_reserve_model", str(folder / MODEL), str(model),
+        WELDED, RESIDUALS, RESERVE, subject=folder / MODEL,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the knees, which are corrected here
+        motion = read_problem(ReadOptions(model, folder / MOTION)).kinematics
+    if motion is None:
+        raise InputError(explain("a motion with its kinematics", "none", "Fetch the data again.", folder / MOTION))
+    for rate in RATES:
+        keep = np.arange(0, len(motion.time), RATE // rate)
+        index = pd.Index(np.round(motion.time[keep], 10), name="time")
+        table = pd.DataFrame(np.round(motion.value[keep], 10), index=index, columns=list(motion.coordinates))
+        write_table(table, folder / f"coordinates_{rate}hz.mot", name="Coordinates")
+
+
+@cache
+def _registry() -> dict[str, Any]:
     return tomllib.loads(REGISTRY.read_text(encoding="utf-8"))
 
 
-def _cache() -> Path:
-    import pooch
-
-    return Path(pooch.os_cache("osimopt"))
-
-
-def _wrong(folder: Path, wanted: list[PublicFile]) -> list[str]:
-    """Names of files that are missing, or are not what they must be."""
-    return [own.name for own in wanted if not (folder / own.name).is_file() or sha256(folder / own.name) != own.sha256]
-
-
-def _told(bad: list[str]) -> str:
-    return f"{bad[0]} missing or changed" if bad else "files without the ones that are made of them"
-
-
-def _beside(target: Path) -> Path:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    except OSError as error:
-        raise InputError(explain("a folder that can be made", str(error), "Choose another place.", target)) from error
-
-
-def _bring(file: PublicFile, name: str, folder: Path, mirror: str | None) -> None:
-    """From the first source that has it as it must be."""
-    answers = []
-    for source in filter(None, [_in_mirror(mirror, name, file.name), file.url]):
-        place = folder / file.name
-        place.parent.mkdir(parents=True, exist_ok=True)
+def _download(file: PublicFile, name: str, folder: Path, mirror: str | None) -> None:
+    """Write a file from the first source that has it with the right SHA-256."""
+    place, answers = folder / file.name, []
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for source in ([f"{mirror.rstrip('/')}/{name}/{file.name}"] if mirror else []) + [file.url]:
         try:
             _copy(source, place)
         except OSError as error:
@@ -166,25 +198,18 @@ def _bring(file: PublicFile, name: str, folder: Path, mirror: str | None) -> Non
                 raise
             answers.append(f"{source}: {_reason(error)}")
             continue
-        found = sha256(place)
+        found, size = sha256(place), place.stat().st_size
         if found == file.sha256:
             return
-        answers.append(
-            f"{source}: {place.stat().st_size} bytes of SHA-256 {found[:12]}…, not {file.size} of {file.sha256[:12]}…"
-        )
+        wanted = f"{file.size} of {file.sha256[:12]}…"
+        answers.append(f"{source}: {size} bytes of SHA-256 {found[:12]}…, not {wanted}")
         place.unlink()
-    fix = "Try again later, or copy the files from another machine and say where they are in $OSIMOPT_DATA."
+    fix = "Try again later, or copy the files from another machine and set $OSIMOPT_DATA to their folder."
     raise InputError(explain(f"{file.name} of {name}", "; ".join(answers), fix))
 
 
-def _in_mirror(mirror: str | None, name: str, file: str) -> str | None:
-    if not mirror:
-        return None
-    return f"{mirror.rstrip('/')}/{name}/{file}"
-
-
 def _copy(source: str, place: Path) -> None:
-    """A file of this machine, or a download by pooch."""
+    """Copy a local file, or download it by pooch."""
     parts = urlsplit(source)
     if parts.scheme in ("http", "https"):
         import pooch
@@ -199,19 +224,12 @@ def _copy(source: str, place: Path) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """The first cause, in one line: requests wraps it three times."""
+    """First cause in one line; requests wraps it three times."""
     inner: BaseException | None = error
     while isinstance(inner, BaseException):
         error = inner
         first = error.args[0] if error.args else None
-        inner = (
-            getattr(error, "reason", None) or error.__cause__ or (first if isinstance(first, BaseException) else None)
-        )
+        cause = getattr(error, "reason", None) or error.__cause__
+        inner = cause or (first if isinstance(first, BaseException) else None)
     text = str(getattr(error, "strerror", None) or error)
     return " ".join(text.split())[:200]
-
-
-def _no_room(error: OSError, wanted: list[PublicFile], target: Path) -> InputError:
-    size = sum(file.size for file in wanted) / 1e6
-    fix = "Make room, or choose another place."
-    return InputError(explain(f"room for {size:.1f} MB and the right to write there", _reason(error), fix, target))

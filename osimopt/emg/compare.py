@@ -1,9 +1,10 @@
-"""compare_emg: how well a finished solution agrees with measured activity, channel by channel."""
+"""compare_emg: agreement of a solution with measured activity, channel by channel."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +13,9 @@ from numpy.typing import NDArray
 from ..errors import InputError, explain
 from ..solution.checks import COVERED, Check, checks_of
 from ..solution.reader import Result
-from . import metrics
-from .antagonists import antagonists, co_contraction_table
-from .channel import ChannelCurves
-from .comparison import EmgComparison
+from .comparison import ChannelCurves, EmgComparison
 from .mapping import EmgMapping
+from .metrics import DELAY
 from .processing import process_emg
 from .quality import Flag, flags
 from .read import read_emg
@@ -30,14 +29,18 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: Hz that both are compared at.
+#: Rate in Hz of the comparison.
 RATE = 100.0
-#: s after EMG at which activation is, first order.
+#: Time constants in s of activation dynamics, for rising and falling excitation.
 ACTIVATION, DEACTIVATION = 0.015, 0.060
-#: Least correlation, and gain of another lag over it, at which a lag beyond the delay is worth a word.
+#: A channel is flagged if another lag has at least this correlation, and at least this gain over lags within the delay.
 SUSPICIOUS, GAIN = 0.6, 0.15
-#: s by which a simulation may be early before clocks are doubted.
+#: Lead in s of the simulation over EMG above which the clocks are questioned.
 EARLY = 0.03
+#: A channel acts on the coordinates about which its mean moment arm is at least this share of its largest.
+MAIN = 0.5
+#: Two channels are antagonists if their moment arms have opposite signs in at least this share of the frames.
+MOSTLY = 0.9
 
 
 def compare_emg(
@@ -53,134 +56,177 @@ def compare_emg(
 
     Parameters
     ----------
-    solution
-        Of any method, or what :meth:`osimopt.Result.read` reads back; failed frames are left out.
-    emg
-        Envelopes, as of :func:`osimopt.process_emg`; or a recording, or its file, of which envelopes are made as that
-        function makes them by default.
-    mapping
-        Muscles by channel, the TOML file of such a table, or the name of a preset (``"gait2392"``, ``"Rajagopal2016"``,
-        …) if channels say their side.
-    strides
-        Their (first, last) s, as :func:`osimopt.find_strides` finds them; only these are compared. None: the whole
-        trial is, and intervals come from blocks of it.
-    dynamics
-        Whether EMG goes through activation dynamics (15 ms up, 60 ms down) before it is compared: EMG is an excitation,
-        and what it is compared with are activations, those of a static solution too.
-    shift
-        s by which EMG is taken to be later than it was recorded, instead of (or beside) these dynamics.
+    solution : RedundancySolution or Result
+        Solution of any method, or a result folder read by :meth:`osimopt.Result.read`. Failed frames are left out.
+    emg : Emg or path-like
+        Envelopes, as from :func:`osimopt.process_emg`; or raw EMG, or its file, which is processed with the default
+        :class:`osimopt.EmgOptions`.
+    mapping : EmgMapping, mapping or path-like
+        Muscles by channel, the TOML file of such a table, or the name of a preset (``"gait2392"``,
+        ``"Rajagopal2016"``, ``"gait10dof18musc"``, ``"arm26"``) if the channels' names contain their side.
+    strides : Strides or sequence of (float, float), optional
+        Start and end of strides in s, as from :func:`osimopt.find_strides`; only these are compared. By default the
+        whole trial is compared, and confidence intervals come from blocks of it.
+    dynamics : bool, default True
+        Apply activation dynamics (time constants 15 ms up, 60 ms down) to EMG, which is an excitation, before it is
+        compared with activations.
+    shift : float, default 0
+        Time in s that is added to the times of EMG, instead of or in addition to ``dynamics``.
+
+    Returns
+    -------
+    EmgComparison
+        Tables of agreement, flags of suspicious channels, checks and notes.
 
     Raises
     ------
     InputError
-        Unknown names, clocks that do not overlap, strides outside the trial, or a preset without sides.
+        Unknown channels or muscles, times that do not overlap, strides outside of the trial, or a preset without
+        sides.
+
+    References
+    ----------
+    Hicks JL, Uchida TK, Seth A, Rajagopal A, Delp SL (2015). Is my model good enough? J Biomech Eng 137(2), 020905.
+    doi:10.1115/1.4029304
+
+    Examples
+    --------
+    >>> import numpy as np, osimopt
+    >>> time = np.arange(301) / 100.0
+    >>> moment = 12.0 + 8.0 * np.sin(2.0 * np.pi * time)
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], moment, time=time)
+    >>> solution = osimopt.solve_static(problem)
+    >>> emg = osimopt.Emg(time, solution.activation[:, :1], ("flexor",), envelope=True)
+    >>> found = osimopt.compare_emg(solution, emg, {"flexor": "muscle_0"}, dynamics=False)
+    >>> found.table[["r", "lag"]].round(2)
+               r  lag
+    channel
+    flexor   1.0  0.0
     """
     result, notes = Result.of(solution), []
-    recorded = emg if isinstance(emg, Emg) else read_emg(emg)
-    mapping = EmgMapping.of(mapping, recorded.channels)
-    mapping.check(recorded.channels, result.muscles)
-    found = list(flags(recorded.select(tuple(mapping.muscles)))) if not recorded.envelope else []
-    if not recorded.envelope:
-        recorded = process_emg(recorded)
+    recording = emg if isinstance(emg, Emg) else read_emg(emg)
+    mapping = EmgMapping.of(mapping, recording.channels)
+    mapping.check(recording.channels, result.muscles)
+    mapped = tuple(mapping.muscles)
+    found = list(flags(recording.select(mapped))) if not recording.envelope else []
+    if not recording.envelope:
+        recording = process_emg(recording)
         notes.append("Envelopes were made by default settings: 20 to 400 Hz, rectified, 6 Hz.")
-    time = _times(result, recorded)
-    own = recorded.select(tuple(mapping.muscles))
-    found += [flag for flag in flags(own, (float(time[0]), float(time[-1]))) if flag not in found]
-    curves = _curves(result, own, mapping, time, _pairs(strides), dynamics, shift, found)
-    table, drawn = curves.pooled()
-    shifted = _shifted(table)
-    notes += [f"Intervals of r are over {drawn}.", *(strides.notes() if isinstance(strides, Strides) else [])]
-    notes += _common(curves)
+    time = _common_times(result, recording)
+    used = recording.select(mapped)
+    found += [flag for flag in flags(used, (float(time[0]), float(time[-1]))) if flag not in found]
+    amplitude = used.amplitude == "mvc" and not any(flag.kind == "own maximum" for flag in found)
+    spans = strides.times if isinstance(strides, Strides) else strides
+    curves = _curves(result, used, mapping, time, _stride_samples(spans, time), (dynamics, shift), amplitude)
+    table, pieces = curves.pooled()
+    notes += [f"Intervals of r are over {pieces}.", *(strides.notes() if isinstance(strides, Strides) else [])]
+    notes += _note_common_lag(curves)
     if not curves.amplitude:
-        notes.append("Amplitudes are not shares of an MVC: RMSE and MAE would mean nothing and are left out.")
-    pairs = antagonists(result, mapping.muscles)
+        notes.append("Amplitudes are not shares of an MVC: RMSE and MAE have no meaning and are left out.")
     return EmgComparison(
-        curves, table, curves.by_stride(),
-        co_contraction_table(pairs, curves.channels, curves.simulated, curves.measured, curves.amplitude),
-        mapping.coverage(recorded.channels, result.muscles), (*found, *shifted),
-        (*checks_of(result, _frames(result, curves)), _covered(result, recorded)),
-        _footing(dynamics, shift), tuple(notes),
-        {"emg": {**recorded.source, "chain": list(recorded.chain), "amplitude": recorded.amplitude},
+        curves, table, curves.by_stride(), curves.co_contraction(antagonists(result, mapping.muscles)),
+        mapping.coverage(recording.channels, result.muscles), (*found, *_shifted(table)),
+        (*checks_of(result, _compared_frames(result, curves)), _covered(result, recording)), _footing(dynamics, shift),
+        tuple(notes),
+        {"emg": {**recording.source, "chain": list(recording.chain), "amplitude": recording.amplitude},
          "mapping": {name: list(muscles) for name, muscles in mapping.muscles.items()}},
     )  # fmt: skip
 
 
 def through_dynamics(envelope: Array, rate: float) -> Array:
-    """(T,) activation that follows an excitation with time constants of ``ACTIVATION`` up and ``DEACTIVATION`` down."""
+    """(T,) activation in response to an excitation (T,): first order, ``ACTIVATION`` up and ``DEACTIVATION`` down."""
     activation, value = np.empty_like(envelope), float(envelope[0])
-    for place, excitation in enumerate(envelope):
+    for sample, excitation in enumerate(envelope):
         constant = ACTIVATION if excitation > value else DEACTIVATION
         value = excitation + (value - excitation) * np.exp(-1.0 / (rate * constant))
-        activation[place] = value
+        activation[sample] = value
     return activation
 
 
-def _times(result: Result, emg: Emg) -> Array:
-    """Even times that both know."""
+def antagonists(result: Result, muscles: Mapping[str, Sequence[str]]) -> list[tuple[str, str, str]]:
+    """(channel, channel, coordinate) for channels with opposite moment arms about a coordinate that both act on.
+
+    Each pair is listed once, for the coordinate with the largest moment arms.
+    """
+    if result.geometry is None:
+        return []
+    geometry, area = result.geometry, result.pcsa
+    arms: dict[str, Array] = {}
+    for channel, names in muscles.items():
+        arm = np.zeros((len(geometry.moment_arms), len(geometry.coordinates)))
+        members = [geometry.muscles.index(name) for name in names]
+        for pair, (row, muscle) in enumerate(zip(geometry.pair_coordinate, geometry.pair_muscle, strict=True)):
+            if muscle in members and geometry.served[row]:
+                arm[:, row] += geometry.moment_arms[:, pair] * area[muscle]
+        arms[channel] = arm / area[members].sum()
+    found = []
+    for (one, a), (other, b) in combinations(arms.items(), 2):
+        mean_a, mean_b = np.abs(a).mean(axis=0), np.abs(b).mean(axis=0)
+        main = (mean_a >= MAIN * mean_a.max(initial=0.0)) & (mean_b >= MAIN * mean_b.max(initial=0.0))
+        against = main & (np.mean(a * b < 0.0, axis=0) >= MOSTLY)
+        if against.any():
+            row = int(np.argmax(np.where(against, np.minimum(mean_a, mean_b), -1.0)))
+            found.append((one, other, geometry.coordinates[row]))
+    return found
+
+
+def _common_times(result: Result, emg: Emg) -> Array:
+    """Evenly spaced times within both recordings."""
     start, end = max(result.time[0], emg.time[0]), min(result.time[-1], emg.time[-1])
     if end - start < 3.0 / RATE:
         got = f"{result.time[0]:g} to {result.time[-1]:g} s and {emg.time[0]:g} to {emg.time[-1]:g} s"
-        raise InputError(explain("a solution and EMG that overlap in time", got, "Check that clocks agree."))
+        raise InputError(explain("a solution and EMG that overlap in time", got, "Check that the clocks agree."))
     return np.asarray(start + np.arange(int((end - start) * RATE + 1e-6) + 1) / RATE)
 
 
-def _curves(
-    result: Result, emg: Emg, mapping: EmgMapping, time: Array, strides: Sequence[tuple[float, float]], through: bool,
-    shift: float, found: Sequence[Flag],
-) -> ChannelCurves:  # fmt: skip
-    channels = emg.channels
-    simulated = np.stack([_activation(result, mapping.muscles[name], time) for name in channels], axis=1)
-    measured = np.stack([_measured(emg, name, time - shift, through) for name in channels], axis=1)
-    cuts = _cuts(strides, time)
-    if cuts:
-        inside = np.zeros(len(time), dtype=bool)
-        for first, last in cuts:
-            inside[first:last] = True
-        measured[~inside] = np.nan
-    if not np.isfinite(simulated).any():
-        raise InputError(explain("a solution of some frames", "none solved", "See its status.csv."))
-    amplitude = emg.amplitude == "mvc" and not any(flag.kind == "own maximum" for flag in found)
-    return ChannelCurves(time, RATE, simulated, measured, channels, cuts, amplitude)
-
-
-def _activation(result: Result, muscles: Sequence[str], time: Array) -> Array:
-    """Area-weighted activation of some muscles, linear between frames, NaN beside those without an answer."""
-    rows = [result.muscles.index(name) for name in muscles]
-    area = result.pcsa[rows]
-    value: Array = result.activation[:, rows] @ (area / area.sum())
-    return np.asarray(np.interp(time, result.time, value))
-
-
-def _measured(emg: Emg, channel: str, time: Array, through: bool) -> Array:
-    value = emg.of(channel)
-    known = np.isfinite(value)
-    if not known.any():
-        return np.full(len(time), np.nan)
-    whole = np.interp(emg.time, emg.time[known], value[known])
-    if through:
-        whole = through_dynamics(whole, emg.rate)
-    at = np.interp(time, emg.time, whole, left=np.nan, right=np.nan)
-    return np.where(np.interp(time, emg.time, known.astype(float)) < 0.5, np.nan, at)
-
-
-def _pairs(strides: Strides | Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
-    return strides.times if isinstance(strides, Strides) else strides
-
-
-def _cuts(strides: Sequence[tuple[float, float]], time: Array) -> tuple[tuple[int, int], ...]:
-    """Samples of the strides that lie within the times."""
+def _stride_samples(strides: Sequence[tuple[float, float]], time: Array) -> tuple[tuple[int, int], ...]:
+    """(first, last) samples of the strides that lie within ``time``."""
     near = 0.5 / RATE
-    inside = [own for own in strides if time[0] - near <= own[0] < own[1] <= time[-1] + near]
+    inside = [stride for stride in strides if time[0] - near <= stride[0] < stride[1] <= time[-1] + near]
     if strides and not inside:
         got = f"the first from {strides[0][0]:g} to {strides[0][1]:g} s"
-        fix = "Check that clocks agree; a stride must lie within the solution whole."
+        fix = "Check that the clocks agree; a whole stride must lie within the solution."
         raise InputError(explain(f"strides within {time[0]:g} to {time[-1]:g} s", got, fix))
     samples = np.round((np.asarray(inside).reshape(-1, 2) - time[0]) * RATE).astype(int)
     return tuple((int(first), int(last)) for first, last in samples)
 
 
+def _curves(
+    result: Result, emg: Emg, mapping: EmgMapping, time: Array, strides: tuple[tuple[int, int], ...],
+    footing: tuple[bool, float], amplitude: bool,
+) -> ChannelCurves:  # fmt: skip
+    """Both activities at ``time``; ``footing`` is whether EMG goes through activation dynamics, and its shift in s."""
+    simulated, measured = (np.empty((len(time), len(emg.channels))) for _ in range(2))
+    for column, channel in enumerate(emg.channels):
+        rows = [result.muscles.index(name) for name in mapping.muscles[channel]]
+        area = result.pcsa[rows]
+        simulated[:, column] = np.interp(time, result.time, result.activation[:, rows] @ (area / area.sum()))
+        measured[:, column] = _measured(emg, channel, time - footing[1], footing[0])
+    if not np.isfinite(simulated).any():
+        raise InputError(explain("a solution with solved frames", "none solved", "See its status.csv."))
+    if strides:
+        inside = np.zeros(len(time), dtype=bool)
+        for first, last in strides:
+            inside[first:last] = True
+        measured[~inside] = np.nan
+    return ChannelCurves(time, RATE, simulated, measured, emg.channels, strides, amplitude)
+
+
+def _measured(emg: Emg, channel: str, time: Array, dynamics: bool) -> Array:
+    """(T,) one channel at other times, NaN in gaps and outside of the recording."""
+    value = emg.of(channel)
+    known = np.isfinite(value)
+    if not known.any():
+        return np.full(len(time), np.nan)
+    whole = np.interp(emg.time, emg.time[known], value[known])
+    if dynamics:
+        whole = through_dynamics(whole, emg.rate)
+    at = np.interp(time, emg.time, whole, left=np.nan, right=np.nan)
+    return np.where(np.interp(time, emg.time, known.astype(float)) < 0.5, np.nan, at)
+
+
 def _shifted(table: pd.DataFrame) -> list[Flag]:
-    """Channels that would agree far better another time away."""
+    """Channels that agree far better at a lag outside of the delay."""
     far = table[(table["r_anywhere"] >= SUSPICIOUS) & (table["r_anywhere"] - table["r_delay"] >= GAIN)]
     return [
         Flag(
@@ -192,19 +238,19 @@ def _shifted(table: pd.DataFrame) -> list[Flag]:
     ]  # fmt: skip
 
 
-def _common(curves: ChannelCurves) -> list[str]:
-    """Whether all channels together are late, or early, by more than a delay."""
+def _note_common_lag(curves: ChannelCurves) -> list[str]:
+    """Lag of all channels together, with a hint where it exceeds the delay or the simulation leads."""
     lag, r, within = curves.common_lag()
     if not np.isfinite(lag):
         return []
-    told = f"All channels together agree best with the simulation {lag:+.3f} s after the EMG (mean r {r:.2f}"
-    if -EARLY <= lag <= metrics.DELAY[1]:
-        return [f"{told})."]
-    return [f"{told}, {within:.2f} within {1e3 * metrics.DELAY[1]:.0f} ms): check the clocks and what was filtered."]
+    text = f"All channels together agree best with the simulation {lag:+.3f} s after the EMG (mean r {r:.2f}"
+    if -EARLY <= lag <= DELAY:
+        return [f"{text})."]
+    return [f"{text}, {within:.2f} within {1e3 * DELAY:.0f} ms): check the clocks and the filters."]
 
 
-def _frames(result: Result, curves: ChannelCurves) -> NDArray[np.bool_]:
-    """(T,) frames of the result in what is compared."""
+def _compared_frames(result: Result, curves: ChannelCurves) -> NDArray[np.bool_]:
+    """(T,) frames of the result that lie in the strides; all without strides."""
     if not curves.strides:
         return np.ones(len(result.time), dtype=bool)
     spans = [(curves.time[first], curves.time[min(last, len(curves.time) - 1)]) for first, last in curves.strides]
@@ -213,12 +259,14 @@ def _frames(result: Result, curves: ChannelCurves) -> NDArray[np.bool_]:
 
 
 def _covered(result: Result, emg: Emg) -> Check:
+    """Check that EMG covers the solution."""
     whole = max(float(result.time[-1] - result.time[0]), 1e-9)
     share = (min(result.time[-1], emg.time[-1]) - max(result.time[0], emg.time[0])) / whole
     return Check("EMG covers", f"{share:.0%} of the solution's time", f"≥ {COVERED:.0%}", bool(share >= COVERED), "")
 
 
-def _footing(through: bool, shift: float) -> str:
-    parts = [f"EMG through activation dynamics ({1e3 * ACTIVATION:g} ms up, {1e3 * DEACTIVATION:g} ms down)"]
-    parts = parts if through else ["EMG as it is"]
-    return ", ".join([*parts, *([f"taken {1e3 * shift:g} ms later"] if shift else [])])
+def _footing(dynamics: bool, shift: float) -> str:
+    """How EMG was made comparable with activation."""
+    up_down = f"({1e3 * ACTIVATION:g} ms up, {1e3 * DEACTIVATION:g} ms down)"
+    text = f"EMG through activation dynamics {up_down}" if dynamics else "EMG without activation dynamics"
+    return f"{text}, taken {1e3 * shift:g} ms later" if shift else text

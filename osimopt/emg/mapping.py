@@ -1,4 +1,4 @@
-"""Which muscles a channel of EMG stands for, from a TOML file or a preset for well-known models."""
+"""Muscles that each EMG channel measures, from a TOML file or a preset for well-known models."""
 
 from __future__ import annotations
 
@@ -11,32 +11,50 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, InputError, explain, some
-from .presets import CHANNELS, PRESETS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: How alike a name must be to be proposed.
+#: Least similarity (difflib's ratio) of a name that is proposed for an unknown one.
 ALIKE = 0.6
+_NAMES = tomllib.loads(Path(__file__).with_name("presets.toml").read_text(encoding="utf-8"))
+#: Muscles of well-known models, by model and anatomical name; {side} is r or l.
+PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
+    model: {name: tuple(muscles) for name, muscles in groups.items()} for model, groups in _NAMES["models"].items()
+}
+#: Anatomical name by the word that channels use for it.
+_MUSCLE_OF = {word: name for name, words in _NAMES["words"].items() for word in words}
+_SIDES = {"r": "r", "right": "r", "l": "l", "left": "l"}
 
 
 @dataclass(frozen=True)
 class EmgMapping:
-    """Muscles by channel: ``{"gluteus_medius": ("glmed1_r", "glmed2_r", "glmed3_r")}``.
+    """Muscles by EMG channel.
 
-    Several muscles of a channel count by their physiological cross-sectional area.
+    Attributes
+    ----------
+    muscles : mapping of str to tuple of str
+        Names of the model's muscles by channel. The activation of a channel with several muscles is their mean,
+        weighted by physiological cross-sectional area.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> mapping = osimopt.EmgMapping.preset("gait2392", ["soleus", "glmed"], side="r")
+    >>> mapping.muscles["glmed"]
+    ('glut_med1_r', 'glut_med2_r', 'glut_med3_r')
     """
 
     muscles: Mapping[str, tuple[str, ...]]
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> EmgMapping:
-        """From a TOML file with a table ``[channels]``: ``soleus = ["soleus_r"]``.
+        """Read a TOML file with a table ``[channels]`` and lines such as ``soleus = ["soleus_r"]``.
 
         Raises
         ------
         ConfigError
-            No such file, not TOML, no such table, or anything but names in it.
+            No such file, not TOML, no table ``[channels]``, or values that are not names.
         """
         path = Path(path)
         fix = 'Write [channels] and lines such as soleus = ["soleus_r"].'
@@ -49,39 +67,37 @@ class EmgMapping:
         table = content.get("channels")
         if not isinstance(table, dict) or not table:
             raise ConfigError(explain("a table [channels]", f"{some(list(content)) or 'nothing'}", fix, path))
-        return cls({str(channel): _names(own, channel, path) for channel, own in table.items()})
+        return cls({str(channel): _names(value, channel, path) for channel, value in table.items()})
 
     @classmethod
     def preset(cls, name: str, channels: Sequence[str], side: str | None = None) -> EmgMapping:
-        """For a model known by name: gait2392, Rajagopal2016, gait10dof18musc, arm26.
+        """Mapping for a well-known model.
 
         Parameters
         ----------
-        name
-            Of the preset.
-        channels
-            Names of the EMG channels, by which their muscle (and side, if they say it) is recognised.
-        side
-            ``"r"`` or ``"l"`` of channels that do not say it.
+        name : str
+            ``"gait2392"``, ``"Rajagopal2016"``, ``"gait10dof18musc"`` or ``"arm26"``.
+        channels : sequence of str
+            Names of the EMG channels, from which their muscle and side are recognised.
+        side : str, optional
+            ``"r"`` or ``"l"``, for channels whose name contains no side.
 
         Raises
         ------
         InputError
-            An unknown preset, channels of which none is recognised, or no side of a model that has two.
+            An unknown preset, no channel that is recognised, or no side for a model with two legs.
         """
         if name not in PRESETS:
-            raise InputError(explain(f"a preset among {some(list(PRESETS), 20)}", repr(name), _meant(name, PRESETS)))
-        groups, found = PRESETS[name], {}
+            raise InputError(explain(f"a preset among {some(list(PRESETS), 20)}", repr(name), _suggest(name, PRESETS)))
+        found = {}
         for channel in channels:
-            group, own_side = recognise(channel)
-            if group not in groups:
-                continue
-            own_side = own_side or side
-            muscles = groups[group]
-            if any("{side}" in muscle for muscle in muscles) and own_side is None:
+            group, named_side = recognise(channel)
+            muscles = PRESETS[name].get(group, ())
+            if "{side}" in "".join(muscles) and not (named_side or side):
                 fix = "Give side='r' or 'l'."
                 raise InputError(explain(f"the side of channel {channel}", "none in its name", fix))
-            found[channel] = tuple(muscle.format(side=own_side) for muscle in muscles)
+            if muscles:
+                found[channel] = tuple(muscle.format(side=named_side or side) for muscle in muscles)
         if not found:
             fix = 'Write a mapping file: [channels], then lines such as soleus = ["soleus_r"].'
             raise InputError(explain(f"channels that {name} has muscles for", some(list(channels)), fix))
@@ -92,37 +108,30 @@ class EmgMapping:
         cls, given: EmgMapping | Mapping[str, str | Sequence[str]] | str | os.PathLike[str], channels: Sequence[str],
         side: str | None = None,
     ) -> EmgMapping:  # fmt: skip
-        """From whatever says it: a mapping, a table, the path of a TOML file, the name of a preset."""
+        """Mapping from a mapping, a dict, the path of a TOML file or the name of a preset."""
         if isinstance(given, EmgMapping):
             return given
         if isinstance(given, Mapping):
-            return cls({name: (own,) if isinstance(own, str) else tuple(own) for name, own in given.items()})
+            return cls({name: (names,) if isinstance(names, str) else tuple(names) for name, names in given.items()})
         if str(given) in PRESETS or not (Path(given).suffix or Path(given).exists()):
             return cls.preset(str(given), channels, side)
         return cls.read(given)
 
     def check(self, channels: Sequence[str], muscles: Sequence[str]) -> None:
-        """Refuse names that there are not.
-
-        Raises
-        ------
-        InputError
-            With the names that were probably meant.
-        """
+        """Raise an InputError for unknown channels or muscles, with a similar known name."""
         for what, given, known in (
             ("EMG channels", list(self.muscles), channels),
-            ("muscles", [name for own in self.muscles.values() for name in own], muscles),
+            ("muscles", [name for names in self.muscles.values() for name in names], muscles),
         ):
             if unknown := [name for name in dict.fromkeys(given) if name not in known]:
-                raise InputError(
-                    explain(f"{what} among {some(list(known), 12)}", some(unknown), _meant(unknown[0], known))
-                )
+                fix = _suggest(unknown[0], known)
+                raise InputError(explain(f"{what} among {some(known, 12)}", some(unknown), fix))
 
     def coverage(self, channels: Sequence[str], muscles: Sequence[str]) -> pd.DataFrame:
-        """One row per muscle and channel: ``muscle``, ``channel``; empty where there is none of the other."""
+        """One row per ``muscle`` and ``channel``; the other cell is empty for those without a partner."""
         import pandas as pd
 
-        pairs = [(muscle, channel) for channel, own in self.muscles.items() for muscle in own]
+        pairs = [(muscle, channel) for channel, names in self.muscles.items() for muscle in names]
         mapped = {muscle for muscle, _ in pairs}
         pairs += [(muscle, "") for muscle in muscles if muscle not in mapped]
         pairs += [("", channel) for channel in channels if channel not in self.muscles]
@@ -130,26 +139,23 @@ class EmgMapping:
 
 
 def recognise(channel: str) -> tuple[str, str | None]:
-    """The muscle that a channel's name speaks of, "" if none, and its side where the name ends (or begins) with it."""
+    """Anatomical name that a channel's name stands for ("" if none), and the side at its end or beginning."""
     words = channel.lower().replace("-", "_").replace(" ", "_").replace(".", "_").strip("_").split("_")
     words = [word for word in words if word and word not in ("emg", "activation", "env", "envelope")]
     side = next((_SIDES[word] for word in (words[-1:] + words[:1]) if word in _SIDES), None)
     stem = "".join(word for word in words if word not in _SIDES)
-    return CHANNELS.get(stem, ""), side
+    return _MUSCLE_OF.get(stem, ""), side
 
 
-_SIDES = {"r": "r", "right": "r", "l": "l", "left": "l"}
-
-
-def _names(own: Any, channel: str, path: Path) -> tuple[str, ...]:
-    names = (own,) if isinstance(own, str) else own
+def _names(value: Any, channel: str, path: Path) -> tuple[str, ...]:
+    names = (value,) if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
-        raise ConfigError(explain(f"names of muscles for channel {channel}", repr(own), 'As ["soleus_r"].', path))
+        raise ConfigError(explain(f"names of muscles for channel {channel}", repr(value), 'Write ["soleus_r"].', path))
     if len(set(names)) < len(names):
         raise ConfigError(explain(f"each muscle of channel {channel} once", some(list(names)), "Leave one out.", path))
     return tuple(names)
 
 
-def _meant(name: str, known: Any) -> str:
+def _suggest(name: str, known: Any) -> str:
     close = difflib.get_close_matches(name, [str(one) for one in known], n=1, cutoff=ALIKE)
     return f"Did you mean {close[0]}?" if close else "Check the names."

@@ -1,7 +1,7 @@
-"""From raw EMG to envelopes: every setting exposed, nothing moved in time, every step written down.
+"""process_emg: envelopes from raw EMG, without a lag and with every step recorded.
 
-Filters are Butterworth, forward and backward, so that they add no lag; a cut-off is where the two passes together let
-1/√2 through, for which each pass is widened.
+Filters are Butterworth, applied forward and backward, so that they add no lag. At a cut-off the two passes together
+have the gain 1/√2, for which each pass is widened.
 """
 
 from __future__ import annotations
@@ -18,38 +18,44 @@ from .recording import Emg
 
 Array = NDArray[np.float64]
 
-#: Share of half the rate that a band is cut to, where it goes beyond.
+#: Upper limit of a band, as a share of half the sampling rate.
 NYQUIST_SHARE = 0.95
-#: Width of a notch, in Hz.
+#: Width of a notch in Hz.
 NOTCH_WIDTH = 2.0
 
 
 @dataclass(frozen=True)
 class EmgOptions:
-    """How raw EMG becomes envelopes.
+    """Settings for :func:`osimopt.process_emg`.
 
     Attributes
     ----------
-    band
-        Hz of the band-pass; None for none. Its upper end is cut where the rate does not allow it, which is warned of.
-    notch
-        Hz of mains hum to take out, with its harmonics inside the band; None for none.
-    lowpass
-        Hz of the envelope's low-pass; None for none.
-    order
-        Of the filters, of each pass.
-    rate
-        Samples per s of the envelope; None keeps them.
-    normalise
-        ``"none"``; ``"maximum"``: each channel by its own; ``"mvc"``: by ``maxima`` of maximum voluntary contractions.
-    maxima
-        What each channel is divided by with ``"mvc"``, in the units of its envelope: :func:`maxima_of` takes them from
-        a trial.
+    band : (float, float) or None
+        Band-pass in Hz; None for none. An upper end above 95 % of half the sampling rate is lowered, with a warning.
+    notch : float or None
+        Frequency in Hz of mains hum, which is removed with its harmonics inside the band; None for none.
+    lowpass : float or None
+        Cut-off in Hz of the envelope's low-pass; None for none.
+    order : int
+        Order of each pass of the filters, 1 to 10.
+    rate : float or None
+        Sampling rate in Hz of the envelope; None keeps that of the recording.
+    normalise : {"none", "maximum", "mvc"}
+        Divide each channel by its own maximum (``"maximum"``) or by ``maxima`` (``"mvc"``).
+    maxima : tuple of (str, float)
+        Envelope value of each channel in a maximum voluntary contraction (MVC), in the unit of the envelope;
+        :func:`osimopt.emg.processing.maxima_of` takes them from a trial. Required with ``"mvc"``, and only then.
 
     Raises
     ------
     InputError
-        A number out of range.
+        A value out of range.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> osimopt.EmgOptions(notch=50.0, rate=100.0).band
+    (20.0, 400.0)
     """
 
     band: tuple[float, float] | None = (20.0, 400.0)
@@ -62,40 +68,65 @@ class EmgOptions:
 
     def __post_init__(self) -> None:
         if self.band is not None and not 0.0 < self.band[0] < self.band[1]:
-            raise InputError(explain("0 < lower < upper end of the band, Hz", f"{self.band}", "(20, 400) is usual."))
+            fix = "(20, 400) is the default."
+            raise InputError(explain("0 < lower < upper end of the band in Hz", f"{self.band}", fix))
         for name in ("notch", "lowpass", "rate"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int | float) and 0.0 < value < np.inf):
-                raise InputError(explain(f"{name} above 0 Hz", repr(value), "None leaves it out."))
+                raise InputError(explain(f"{name} above 0 Hz", repr(value), "Use None for none."))
         if not (isinstance(self.order, int) and 1 <= self.order <= 10):
-            raise InputError(explain("an order from 1 to 10", repr(self.order), "4 is usual."))
+            raise InputError(explain("an order from 1 to 10", repr(self.order), "4 is the default."))
         if self.normalise not in ("none", "maximum", "mvc"):
             raise InputError(explain("normalise 'none', 'maximum' or 'mvc'", repr(self.normalise), "Choose one."))
         if (self.normalise == "mvc") != bool(self.maxima):
             fix = "Give maxima=(('soleus', 0.8), …) with normalise='mvc', and only then."
-            raise InputError(explain("maxima of the channels with 'mvc'", f"{len(self.maxima)}", fix))
-        if bad := [name for name, value in self.maxima if not 0.0 < value < np.inf]:
+            got = f"{len(self.maxima)} with '{self.normalise}'"
+            raise InputError(explain("maxima of the channels with 'mvc', none without", got, fix))
+        if bad := [f"{name}={value}" for name, value in self.maxima if not 0.0 < value < np.inf]:
             raise InputError(explain("maxima above 0", ", ".join(bad), "Leave these channels out."))
 
 
 def process_emg(emg: Emg, options: EmgOptions = EmgOptions()) -> Emg:
-    """Make envelopes: mean removed, band-pass, notch, rectified, low-pass, nothing below 0, resampled, normalised.
+    """Compute envelopes of EMG.
 
-    Of what already is an envelope only the last three steps are done. Gaps (NaN) of a channel are bridged by straight
-    lines for the filters and are gaps again afterwards.
+    Steps: remove the mean, band-pass, notch, rectify, low-pass, set negative values to 0, resample, normalise.
+    Envelopes are only resampled and normalised. Gaps (NaN) are bridged by straight lines for the filters and restored
+    afterwards.
+
+    Parameters
+    ----------
+    emg : Emg
+        T samples of C channels, evenly spaced.
+    options : EmgOptions
+        Settings of the steps.
+
+    Returns
+    -------
+    Emg
+        Envelopes; ``chain`` lists the steps with their settings.
 
     Raises
     ------
     InputError
-        Samples that are not even, or too few for the filters; a low-pass beyond half the rate; a channel without a
+        Samples that are not evenly spaced, too few samples or too low a rate for the filters, or a channel without a
         maximum.
+
+    Examples
+    --------
+    >>> import numpy as np, osimopt
+    >>> time = np.arange(4000) / 1000.0
+    >>> signal = np.sin(2.0 * np.pi * 90.0 * time) * (time > 2.0)
+    >>> envelope = osimopt.process_emg(osimopt.Emg(time, signal[:, None], ("soleus",)), osimopt.EmgOptions(rate=50.0))
+    >>> envelope
+    <Emg: 1 channels, 0 to 3.98 s at 50 Hz, envelopes>
+    >>> envelope.value[[50, 150], 0].round(2)
+    array([0.  , 0.64])
     """
     if not emg.even:
         step = np.diff(emg.time)
         got = f"{step.min():.3g} to {step.max():.3g} s"
-        raise InputError(
-            explain("EMG samples that are equally far apart", got, "Resample it first.", emg.source.get("path"))
-        )
+        where = emg.source.get("path")
+        raise InputError(explain("evenly spaced samples of EMG", f"intervals of {got}", "Resample it first.", where))
     holes = ~np.isfinite(emg.value)
     done = emg.after("bridge gaps", _bridged(emg), samples=int(holes.sum())) if holes.any() else emg
     if not emg.envelope:
@@ -108,7 +139,7 @@ def process_emg(emg: Emg, options: EmgOptions = EmgOptions()) -> Emg:
                 "low-pass", filtered(done.value, done.rate, options.lowpass, "lowpass", options.order),
                 cutoff_hz=options.lowpass, order=options.order, passes=2, envelope=True,
             )  # fmt: skip
-            # a filter swings below 0 beside steep bursts, by some per cent of them; activity does not
+            # beside steep bursts a filter undershoots by a few per cent of them
             done = done.after("no less than 0", np.maximum(done.value, 0.0), least=float(done.value.min()))
     done = done.after("restore gaps", np.where(holes, np.nan, done.value)) if holes.any() else done
     return _normalised(_resampled(done, options), options)
@@ -117,17 +148,17 @@ def process_emg(emg: Emg, options: EmgOptions = EmgOptions()) -> Emg:
 def maxima_of(trial: Emg, options: EmgOptions = EmgOptions()) -> tuple[tuple[str, float], ...]:
     """``maxima`` for :class:`EmgOptions`: the largest value of each channel in a trial of maximum contractions.
 
-    The trial is processed by the options' own filters, as what is divided by it will be.
+    The trial is processed with the filters of ``options``, as the EMG that will be divided by it.
     """
     envelope = process_emg(trial, replace(options, normalise="none", maxima=(), rate=None))
     largest = np.nanmax(envelope.value, axis=0)
-    return tuple((name, float(most)) for name, most in zip(envelope.channels, largest, strict=True))
+    return tuple(zip(envelope.channels, largest.tolist(), strict=True))
 
 
 def filtered(
     value: Array, rate: float, cutoff: float | tuple[float, float], kind: Literal["lowpass", "bandpass"], order: int
 ) -> Array:
-    """(T, C) after a Butterworth filter, forward and backward; at a cut-off the two passes let 1/√2 through.
+    """(T, C) after a Butterworth filter, forward and backward, with a gain of 1/√2 at the cut-offs in Hz.
 
     Raises
     ------
@@ -142,16 +173,16 @@ def filtered(
         got = ", ".join(f"{end:g}" for end in ends)
         raise InputError(explain(f"cut-offs between 0 and {half:g} Hz (half the rate)", got, "Choose others."))
     sos = butter(order, _widened(ends, half, kind, order).squeeze(), kind, output="sos")
-    # a transient of the slowest pole dies away within a period or two of the lowest frequency
+    # transients of the slowest pole decay within one or two periods of the lowest frequency
     pad = int(min(len(value) - 1, np.ceil(3.0 * rate / ends.min())))
-    if len(value) <= 3 * (2 * len(sos) + 1):
-        least = 3 * (2 * len(sos) + 1) + 1
+    least = 3 * (2 * len(sos) + 1) + 1
+    if len(value) < least:
         raise InputError(explain(f"at least {least} samples of EMG to filter", str(len(value)), "Give more."))
     return np.asarray(sosfiltfilt(sos, value, axis=0, padtype="odd", padlen=pad))
 
 
 def _widened(ends: Array, half: float, kind: str, order: int) -> Array:
-    """Cut-offs of a single pass, as shares of half the rate: so that two passes are 3 dB down where asked.
+    """Cut-offs of a single pass, as shares of half the rate, so that two passes are 3 dB down at ``ends``.
 
     Each pass of a Butterworth low-pass has the gain 1/√(1 + (w/w_c)^2n) in the warped frequency w = tan(π f / rate);
     two passes give 1/√2 at w if w_c = w / (√2 − 1)^(1/2n). A band-pass is the same of its width about its centre.
@@ -176,9 +207,12 @@ def _band_passed(emg: Emg, options: EmgOptions) -> Emg:
     if high > most:
         if low >= most:
             got = f"{emg.rate:g} Hz"
-            fix = "Give raw EMG, or say that these are envelopes (envelope=True)."
+            fix = "Give raw EMG, or read it with envelope=True if these are envelopes."
             raise InputError(explain(f"EMG sampled at more than {2.0 * low / NYQUIST_SHARE:g} Hz", got, fix))
-        warn(f"The band of {low:g} to {high:g} Hz ends beyond what {emg.rate:g} Hz can hold: cut to {most:g} Hz.")
+        warn(
+            f"The band of {low:g} to {high:g} Hz is too wide for a sampling rate of {emg.rate:g} Hz: "
+            f"its upper end was lowered to {most:g} Hz."
+        )
         high = most
     value = filtered(emg.value, emg.rate, (low, high), "bandpass", options.order)
     return emg.after("band-pass", value, band_hz=[low, high], order=options.order, passes=2)
@@ -190,12 +224,10 @@ def _notched(emg: Emg, options: EmgOptions) -> Emg:
     from scipy.signal import filtfilt, iirnotch
 
     top = min(options.band[1] if options.band else np.inf, NYQUIST_SHARE * 0.5 * emg.rate)
-    value, taken = emg.value, []
-    for hum in np.arange(options.notch, top, options.notch):
-        b, a = iirnotch(hum, hum / NOTCH_WIDTH, emg.rate)
-        value = filtfilt(b, a, value, axis=0)
-        taken.append(float(hum))
-    return emg.after("notch", np.asarray(value), hum_hz=taken, width_hz=NOTCH_WIDTH, passes=2)
+    value, harmonics = emg.value, np.arange(options.notch, top, options.notch).tolist()
+    for hum in harmonics:
+        value = filtfilt(*iirnotch(hum, hum / NOTCH_WIDTH, emg.rate), value, axis=0)
+    return emg.after("notch", np.asarray(value), hum_hz=harmonics, width_hz=NOTCH_WIDTH, passes=2)
 
 
 def _resampled(emg: Emg, options: EmgOptions) -> Emg:
@@ -203,7 +235,7 @@ def _resampled(emg: Emg, options: EmgOptions) -> Emg:
         return emg
     if options.lowpass is not None and options.rate < 2.0 * options.lowpass:
         fix = "Resample to more, or filter lower."
-        raise InputError(explain(f"rate of at least {2.0 * options.lowpass:g} Hz", f"{options.rate:g} Hz", fix))
+        raise InputError(explain(f"a rate of at least {2.0 * options.lowpass:g} Hz", f"{options.rate:g} Hz", fix))
     count = int((emg.time[-1] - emg.time[0]) * options.rate + 1e-6) + 1
     time = emg.time[0] + np.arange(count) / options.rate
     columns = [np.interp(time, emg.time, emg.value[:, place]) for place in range(len(emg.channels))]
@@ -214,18 +246,15 @@ def _normalised(emg: Emg, options: EmgOptions) -> Emg:
     if options.normalise == "none":
         return emg
     if options.normalise == "maximum":
-        largest = np.nanmax(emg.value, axis=0)
-        told = "own maximum"
+        amplitude, maxima = "own maximum", dict(zip(emg.channels, np.nanmax(emg.value, axis=0).tolist(), strict=True))
     else:
-        given = dict(options.maxima)
-        if lacking := [name for name in emg.channels if name not in given]:
-            raise InputError(explain("a maximum of each channel", f"none of {', '.join(lacking)}", "Give them all."))
-        largest = np.array([given[name] for name in emg.channels])
-        told = "mvc"
-    if flat := [name for name, most in zip(emg.channels, largest, strict=True) if not most > 0.0]:
+        amplitude, maxima = "mvc", dict(options.maxima)
+    if lacking := [name for name in emg.channels if name not in maxima]:
+        raise InputError(explain("a maximum of each channel", f"none of {', '.join(lacking)}", "Give them all."))
+    by = {name: maxima[name] for name in emg.channels}
+    if flat := [name for name, most in by.items() if not most > 0.0]:
         raise InputError(explain("channels with a maximum above 0", ", ".join(flat), "Leave these channels out."))
-    by = dict(zip(emg.channels, largest.tolist(), strict=True))
-    return emg.after("normalise", emg.value / largest, by=by, amplitude=told)
+    return emg.after("normalise", emg.value / list(by.values()), by=by, amplitude=amplitude)
 
 
 def _bridged(emg: Emg) -> Array:
@@ -233,6 +262,6 @@ def _bridged(emg: Emg) -> Array:
     for place, name in enumerate(emg.channels):
         known = np.isfinite(filled[:, place])
         if known.sum() < 2:
-            raise InputError(explain(f"two samples or more of EMG channel {name}", str(known.sum()), "Leave it out."))
+            raise InputError(explain(f"at least two samples of EMG channel {name}", str(known.sum()), "Leave it out."))
         filled[~known, place] = np.interp(emg.time[~known], emg.time[known], filled[known, place])
     return filled

@@ -1,4 +1,4 @@
-"""What is wrong with a channel, as far as it can be seen: flags, with the numbers that raised them."""
+"""Faults of EMG channels that can be seen in the recording, as flags with the numbers behind them."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from numpy.typing import NDArray
 from .recording import Emg
 
 Array = NDArray[np.float64]
+Fault = tuple[str, str] | None
 
-#: Share of the samples that sit at the largest or smallest value, beyond which an amplifier was at its end.
+#: Share of the samples at the largest or smallest value from which a channel is clipped.
 CLIPPED = 0.002
-#: s without any change, or without a number, beyond which a channel was not connected.
+#: Duration in s without any change from which a channel is flat.
 FLAT = 0.1
-#: Share of the power within 1 Hz of 50 or 60 Hz and harmonics, above what is beside it, that is hum.
+#: Share of the power within 1 Hz of 50 or 60 Hz and harmonics, above the power beside it, from which there is hum.
 HUM = 0.1
-#: Correlation of two channels beyond which one is a copy of the other.
+#: Correlation of two channels above which one is a copy of the other.
 COPY = 0.99999
-#: Share of a channel's maximum below 0 at which an envelope is negative.
+#: Share of the maximum that an envelope may fall below 0.
 NEGATIVE = 1e-6
-#: Distance of every channel's maximum from 1 at which each was divided by its own.
+#: Largest distance from 1 of every channel's maximum if each was divided by its own.
 AT_ONE = 1e-6
-#: A channel's maximum may exceed what it is within a window by this share before that is said.
+#: Share by which a channel's maximum may exceed its maximum within the window.
 OUTSIDE = 0.05
 
 
 @dataclass(frozen=True)
 class Flag:
-    """One finding: ``kind`` for programs, ``text`` for readers."""
+    """One fault of a channel: ``kind`` for programs, ``text`` for readers."""
 
     channel: str
     kind: str
@@ -37,35 +38,35 @@ class Flag:
 
 
 def flags(emg: Emg, window: tuple[float, float] | None = None) -> list[Flag]:
-    """What is to be seen in a recording.
+    """Faults of a recording.
 
     Parameters
     ----------
     emg
-        Raw or envelopes.
+        Raw signals or envelopes.
     window
-        s of the part that will be compared: a channel whose maximum lies outside it was normalised by something else,
-        which is as it should be of shares of a maximum voluntary contraction.
+        Start and end in s of the part that will be compared. A channel with its maximum outside of it was not
+        normalised within it; that is expected only of shares of a maximum voluntary contraction.
     """
     found = [*_duplicates(emg), *_padded(emg), *_own_maximum(emg)]
     for channel in emg.channels:
         value = emg.of(channel)
         known = value[np.isfinite(value)]
         if not len(known):
-            found.append(Flag(channel, "empty", "no number in it"))
+            found.append(Flag(channel, "empty", "contains no numbers"))
             continue
-        checks = [_gaps(emg, value), _flat(emg, value), _clipped(emg, known)]
-        checks.append(_negative(known) if emg.envelope else _hum(emg, value))
+        faults = [_gaps(emg, value), _flat(emg, value), _clipped(emg, known)]
+        faults.append(_negative(known) if emg.envelope else _hum(emg, value))
         if window is not None and emg.amplitude != "mvc":
-            checks.append(_outside(emg, value, window))
-        found += [Flag(channel, kind, text) for kind, text in filter(None, checks)]
+            faults.append(_outside(emg, value, window))
+        found += [Flag(channel, *fault) for fault in faults if fault is not None]
     return found
 
 
 def _duplicates(emg: Emg) -> list[Flag]:
     found = []
-    for place, name in enumerate(emg.channels):
-        for other in emg.channels[:place]:
+    for number, name in enumerate(emg.channels):
+        for other in emg.channels[:number]:
             a, b = emg.of(name), emg.of(other)
             both = np.isfinite(a) & np.isfinite(b)
             if both.sum() < 3 or a[both].std() == 0.0 or b[both].std() == 0.0:
@@ -77,12 +78,12 @@ def _duplicates(emg: Emg) -> list[Flag]:
 
 
 def _padded(emg: Emg) -> list[Flag]:
-    told = [name for name in emg.source.get("padded", "").split("\n") if name in emg.channels]
-    return [Flag(name, "padded", "spaces around its name in the file were dropped") for name in told]
+    padded = [name for name in emg.source.get("padded", "").split("\n") if name in emg.channels]
+    return [Flag(name, "padded", "spaces around its name in the file were dropped") for name in padded]
 
 
 def _own_maximum(emg: Emg) -> list[Flag]:
-    """Where every channel reaches 1 exactly, each was divided by its own maximum, whatever is said of amplitudes."""
+    """If every channel's maximum is exactly 1, each was divided by its own, whatever ``amplitude`` is."""
     if not emg.envelope or emg.amplitude == "own maximum":
         return []
     top = np.array([np.nanmax(emg.of(name), initial=-np.inf) for name in emg.channels])
@@ -92,67 +93,62 @@ def _own_maximum(emg: Emg) -> list[Flag]:
     return [Flag(name, "own maximum", text) for name in emg.channels]
 
 
-def _gaps(emg: Emg, value: Array) -> tuple[str, str] | None:
+def _gaps(emg: Emg, value: Array) -> Fault:
     missing = ~np.isfinite(value)
     if not missing.any():
         return None
-    longest = _longest(missing) / emg.rate
-    return "gap", f"{missing.mean():.1%} of the samples missing, {longest:.2g} s in a row"
+    return "gap", f"{missing.mean():.1%} of the samples missing, {_longest(missing) / emg.rate:.2g} s in a row"
 
 
-def _flat(emg: Emg, value: Array) -> tuple[str, str] | None:
-    still = np.concatenate([[False], np.diff(value) == 0.0])
-    longest = _longest(still) / emg.rate
-    if longest < FLAT:
-        return None
-    return "flat", f"does not change for {longest:.2g} s"
+def _flat(emg: Emg, value: Array) -> Fault:
+    longest = _longest(np.concatenate([[False], np.diff(value) == 0.0])) / emg.rate
+    return ("flat", f"does not change for {longest:.2g} s") if longest >= FLAT else None
 
 
-def _clipped(emg: Emg, known: Array) -> tuple[str, str] | None:
-    """An amplifier at its end repeats its largest value; a maximum of a signal is reached once, or a few times."""
+def _clipped(emg: Emg, known: Array) -> Fault:
+    """A saturated amplifier repeats its extreme value; a signal reaches its maximum once or a few times."""
     high, low = float(np.mean(known == known.max())), float(np.mean(known == known.min()))
-    ends = [high] if emg.envelope else [high, low]  # envelopes rest at 0
-    if known.max() == known.min() or max(ends) < max(CLIPPED, 3.0 / len(known)):
+    share = high if emg.envelope else max(high, low)  # envelopes rest at 0
+    if known.max() == known.min() or share < max(CLIPPED, 3.0 / len(known)):
         return None
-    return "clipped", f"{max(ends):.1%} of the samples are at the very same extreme"
+    return "clipped", f"{share:.1%} of the samples are at the very same extreme"
 
 
-def _negative(known: Array) -> tuple[str, str] | None:
+def _negative(known: Array) -> Fault:
     if known.min() >= -NEGATIVE * max(float(known.max()), 1e-300):
         return None
     return "negative", f"an envelope that falls to {known.min():.3g}"
 
 
-def _hum(emg: Emg, value: Array) -> tuple[str, str] | None:
+def _hum(emg: Emg, value: Array) -> Fault:
     from scipy.signal import welch
 
     if emg.rate < 150.0 or len(value) < emg.rate:
         return None
-    power_of, hz = {}, np.zeros(0)
-    filled = np.nan_to_num(value - np.nanmean(value))
-    hz, power = welch(filled, emg.rate, nperseg=int(min(len(filled), 2 * emg.rate)))
+    centred = np.nan_to_num(value - np.nanmean(value))
+    hz, power = welch(centred, emg.rate, nperseg=int(min(len(centred), 2 * emg.rate)))
+    shares = {}
     for mains in (50.0, 60.0):
-        lines = np.zeros(len(hz), dtype=bool)
         excess = 0.0
         for harmonic in np.arange(mains, min(4.5 * mains, 0.5 * emg.rate - 5.0), mains):
-            line, beside = np.abs(hz - harmonic) <= 1.0, (np.abs(hz - harmonic) > 2.0) & (np.abs(hz - harmonic) <= 6.0)
+            away = np.abs(hz - harmonic)
+            line, beside = away <= 1.0, (away > 2.0) & (away <= 6.0)
             excess += max(0.0, float(power[line].sum() - line.sum() * np.median(power[beside])))
-            lines |= line
-        power_of[mains] = excess / float(power.sum())
-    mains = max(power_of, key=lambda own: power_of[own])
-    if power_of[mains] < HUM:
+        shares[mains] = excess / float(power.sum())
+    mains, share = max(shares.items(), key=lambda item: item[1])
+    if share < HUM:
         return None
-    return "hum", f"{power_of[mains]:.0%} of its power is mains hum of {mains:g} Hz: process it with notch={mains:g}"
+    return "hum", f"{share:.0%} of its power is mains hum of {mains:g} Hz: process it with notch={mains:g}"
 
 
-def _outside(emg: Emg, value: Array, window: tuple[float, float]) -> tuple[str, str] | None:
-    inside = (emg.time >= window[0]) & (emg.time <= window[1])
-    if not inside.any() or not np.isfinite(value[inside]).any():
+def _outside(emg: Emg, value: Array, window: tuple[float, float]) -> Fault:
+    inside = value[(emg.time >= window[0]) & (emg.time <= window[1])]
+    if not np.isfinite(inside).any():
         return "outside", "no samples in the window"
-    most, own = float(np.nanmax(value)), float(np.nanmax(value[inside]))
-    if own >= (1.0 - OUTSIDE) * most:
+    whole, part = float(np.nanmax(value)), float(np.nanmax(inside))
+    if part >= (1.0 - OUTSIDE) * whole:
         return None
-    return "outside", f"its maximum is outside the window, where it reaches {own / most:.0%} of it"
+    return "outside", f"its maximum is outside the window, where it reaches {part / whole:.0%} of it"
 
 
 def _longest(true: NDArray[np.bool_]) -> int:

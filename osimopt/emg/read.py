@@ -1,4 +1,4 @@
-"""EMG from files: OpenSim's tables, text of any delimiter, C3D."""
+"""read_emg: EMG from OpenSim's tables, delimited text and C3D files."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ from .recording import Amplitude, Emg
 
 Array = NDArray[np.float64]
 
-#: What the first column of a text file may be called, in lower case, and the delimiters that are tried.
+#: Names of a column of times in lower case, and delimiters of text files.
 TIMES, DELIMITERS = ("time", "t", "times", "time_s", "time (s)", "time [s]", "zeit"), "\t;,| "
-#: s in a unit of time, by its name in a units row.
+#: Duration in s of a unit of time, by its name in a row of units.
 SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3}
+#: Sampling rate in Hz below which a file holds envelopes.
+RAW_RATE = 250.0
+#: A file in which no channel falls below this multiple of its maximum holds envelopes.
+SWING = -0.25
 
 
 def read_emg(
@@ -33,28 +37,41 @@ def read_emg(
     amplitude: Amplitude = "raw",
     rate: float | None = None,
 ) -> Emg:
-    """Read EMG from .sto, .mot, .csv, .txt, .tsv or .c3d.
+    """Read EMG from a file (.sto, .mot, .csv, .txt, .tsv or .c3d).
 
     Parameters
     ----------
-    path
-        A table with a column of times in s (in ms where a units row says so), or a C3D file with analog channels.
-    channels
-        Those to keep, in this order; default all (of a C3D: those whose names or units look like EMG).
-    envelope
-        Whether the file holds envelopes. By default a file of a rate below 250 Hz does, and one of which no channel
-        ever gets clearly negative.
-    amplitude
-        What the file's amplitudes are; see :class:`osimopt.emg.recording.Emg`.
-    rate
-        Samples per s of a text file without times.
+    path : path-like
+        A table with a column of times in s, or in ms if a row of units says so; or a C3D file with analog channels.
+    channels : sequence of str, optional
+        Channels to keep, in this order. Default: all; of a C3D file those with ``emg`` in their name, if there are any.
+    envelope : bool, optional
+        Whether the file holds envelopes. Default: True if its rate is below 250 Hz, or if no channel falls below
+        −25 % of its maximum.
+    amplitude : {"raw", "own maximum", "mvc"}
+        Unit of the values; see :class:`osimopt.Emg`.
+    rate : float, optional
+        Sampling rate in Hz of a text file without times.
+
+    Returns
+    -------
+    Emg
+        T samples of C channels, with the file's path and SHA-256 in ``source``.
 
     Raises
     ------
     InputError
-        No such file, words where numbers belong, no times, unknown channels; with file and line.
+        No such file, text where numbers are expected, no times, or unknown channels; with file and line.
     MissingDependencyError
-        A .c3d without the package ezc3d.
+        A C3D file without the package ezc3d.
+
+    Examples
+    --------
+    >>> import numpy as np, osimopt
+    >>> emg = osimopt.Emg(np.arange(101) / 100.0, np.full((101, 1), 0.2), ("soleus",))
+    >>> emg.to_dataframe().to_csv("emg.csv")
+    >>> osimopt.read_emg("emg.csv")
+    <Emg: 1 channels, 0 to 1 s at 100 Hz, envelopes>
     """
     path = Path(path)
     if not path.is_file():
@@ -81,7 +98,7 @@ def read_emg(
 
 def _looks_like_envelopes(emg: Emg) -> bool:
     low, high = np.nanmin(emg.value, axis=0), np.nanmax(emg.value, axis=0)
-    return emg.rate < 250.0 or bool((low > -0.25 * np.maximum(high, 1e-300)).all())
+    return emg.rate < RAW_RATE or bool((low > SWING * np.maximum(high, 1e-300)).all())
 
 
 def _read_text(path: Path, rate: float | None) -> tuple[Array, Array, tuple[str, ...]]:
@@ -93,61 +110,60 @@ def _read_text(path: Path, rate: float | None) -> tuple[Array, Array, tuple[str,
     )
     rows = [[word.strip() for word in row] for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True)]
     comma = delimiter != "," and any("," in word for word in rows[-1])
-    header, units, first = rows[0], None, 1
-    if not _is_number(rows[1][-1], comma):
-        units, first = rows[1], 2
+    header, units, first = rows[0], "s", 1
+    if _number(rows[1][-1], comma) is None:
+        units, first = rows[1][0].strip("[]()").lower(), 2
     numbers = np.array(
-        [_numbers(row, len(header), comma, path, place) for place, row in enumerate(rows[first:], first + 1)]
+        [_numbers(row, len(header), comma, f"{path}, row {n}") for n, row in enumerate(rows[first:], first + 1)]
     )
     if header[0].lower() in TIMES:
-        unit = units[0].strip("[]()").lower() if units else "s"
-        return SECONDS.get(unit, 1.0) * numbers[:, 0], numbers[:, 1:], tuple(header[1:])
+        return SECONDS.get(units, 1.0) * numbers[:, 0], numbers[:, 1:], tuple(header[1:])
     if rate is None:
-        fix = "Name the first column time, or give the samples per s with rate=."
+        fix = "Name the first column time, or give the sampling rate in Hz with rate=."
         raise InputError(explain("a first column of times", repr(header[0]), fix, path))
     return np.arange(len(numbers)) / rate, numbers, tuple(header)
 
 
-def _numbers(row: Sequence[str], columns: int, comma: bool, path: Path, line: int) -> list[float]:
+def _numbers(row: Sequence[str], columns: int, comma: bool, where: str) -> list[float]:
     if len(row) != columns:
-        where = f"{path}, row {line}"
-        raise InputError(explain(f"{columns} columns, as in the first row", str(len(row)), "Mend this row.", where))
-    try:
-        return [float(word.replace(",", ".") if comma else word) if word else np.nan for word in row]
-    except ValueError:
-        bad = next(word for word in row if word and not _is_number(word, comma))
-        raise InputError(explain("a number", repr(bad), "Mend or empty this cell.", f"{path}, row {line}")) from None
+        raise InputError(explain(f"{columns} columns, as in the first row", str(len(row)), "Correct this row.", where))
+    numbers = []
+    for word in row:
+        number = _number(word, comma)
+        if number is None:
+            raise InputError(explain("a number", repr(word), "Correct or empty this cell.", where))
+        numbers.append(number)
+    return numbers
 
 
-def _is_number(word: str, comma: bool) -> bool:
+def _number(word: str, comma: bool) -> float | None:
+    """Number in a cell, NaN in an empty one, None in any other."""
     try:
-        float(word.replace(",", ".") if comma else word)
+        return float(word.replace(",", ".") if comma else word) if word else np.nan
     except ValueError:
-        return not word
-    return True
+        return None
 
 
 def _read_c3d(path: Path) -> tuple[Array, Array, tuple[str, ...]]:
-    """Analog channels that look like EMG, by ezc3d; all, where none does."""
+    """Analog channels with ``emg`` in their name, or all if there are none."""
     try:
         import ezc3d
     except ImportError:
         fix = "pip install 'osimopt[emg]'"
-        raise MissingDependencyError(explain("ezc3d, to read .c3d", "it is not installed", fix, path)) from None
+        raise MissingDependencyError(
+            explain("the package ezc3d, to read .c3d", "it is not installed", fix, path)
+        ) from None
     try:
         content: Any = ezc3d.c3d(str(path))
-    except Exception as error:  # ezc3d raises whatever C++ did
+    except Exception as error:  # ezc3d passes on exceptions of its C++ code
         raise InputError(explain("a C3D file", f"{error}", "Export it again.", path)) from error
     analog = content["parameters"]["ANALOG"]
     names = [str(name).strip() for name in analog["LABELS"]["value"]]
     value = np.asarray(content["data"]["analogs"][0]).T
     if not names or not value.size:
         raise InputError(explain("analog channels", "none", "EMG is in another file of the trial.", path))
-    keep = [place for place, name in enumerate(names) if "emg" in name.lower()] or list(range(len(names)))
+    keep = [column for column, name in enumerate(names) if "emg" in name.lower()] or list(range(len(names)))
     if len(set(names)) < len(names):
-        names = [f"{name} {place}" if names.count(name) > 1 else name for place, name in enumerate(names)]
-    return (
-        np.arange(len(value)) / float(analog["RATE"]["value"][0]),
-        value[:, keep],
-        tuple(names[place] for place in keep),
-    )
+        names = [f"{name} {column}" if names.count(name) > 1 else name for column, name in enumerate(names)]
+    time = np.arange(len(value)) / float(analog["RATE"]["value"][0])
+    return time, value[:, keep], tuple(names[column] for column in keep)

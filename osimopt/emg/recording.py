@@ -1,4 +1,4 @@
-"""EMG as it was recorded, or what processing made of it."""
+"""Emg: signals or envelopes of several channels over time."""
 
 from __future__ import annotations
 
@@ -15,34 +15,49 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
-#: What amplitudes mean: nothing (volts, or a channel's own maximum), or shares of a maximum voluntary contraction.
+#: Unit of the values: the recorder's, shares of each channel's own maximum, or of a maximum voluntary contraction.
 Amplitude = Literal["raw", "own maximum", "mvc"]
 
-#: Sample intervals within this share of their mean count as even: files print times with few digits.
+#: Relative deviation up to which sample intervals count as equal, since files print times with few digits.
 EVEN = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class Emg:
-    """Channels over time.
+    """EMG of C channels at T times.
 
     Attributes
     ----------
-    time
-        (T,) s, increasing.
-    value
-        (T, C), NaN where nothing was measured.
-    channels
-        (C,) names.
-    amplitude
-        ``"mvc"`` if values are shares of a maximum voluntary contraction: only then do RMSE and MAE against activations
-        mean anything. ``"own maximum"`` if each channel was divided by its own, ``"raw"`` otherwise.
-    envelope
-        Whether it is one already, and not an oscillating signal.
-    chain
-        What was done to it, step by step, with every setting.
-    source
+    time : (T,) array
+        Times in s, increasing.
+    value : (T, C) array
+        Signals or envelopes, NaN where nothing was measured.
+    channels : tuple of str
+        Names of the C channels.
+    amplitude : {"raw", "own maximum", "mvc"}
+        ``"mvc"`` for shares of a maximum voluntary contraction, the only unit in which RMSE and MAE against activations
+        have a meaning; ``"own maximum"`` if each channel was divided by its own maximum; ``"raw"`` for other units.
+    envelope : bool
+        True for envelopes, False for oscillating signals.
+    chain : tuple of dict
+        Processing steps with their settings.
+    source : dict
         Path and SHA-256 of the file.
+
+    Raises
+    ------
+    InputError
+        Shapes that do not fit, times that do not increase, or two channels of one name.
+
+    Examples
+    --------
+    >>> import numpy as np, osimopt
+    >>> time = np.arange(1001) / 1000.0
+    >>> emg = osimopt.Emg(time, np.sin(500.0 * time)[:, None], ("soleus",))
+    >>> emg
+    <Emg: 1 channels, 0 to 1 s at 1000 Hz, signals>
+    >>> emg.between(0.2, 0.5)
+    <Emg: 1 channels, 0.2 to 0.5 s at 1000 Hz, signals>
     """
 
     time: Array
@@ -57,13 +72,18 @@ class Emg:
         if self.value.shape != (len(self.time), len(self.channels)) or not self.channels or len(self.time) < 2:
             got = f"{self.value.shape} for {len(self.time)} times and {len(self.channels)} channels"
             raise InputError(
-                explain("EMG values (T, C) of two samples and one channel or more", got, "Check the file.")
+                explain("EMG values (T, C) of at least two samples and one channel", got, "Check the file.")
             )
-        if not (np.isfinite(self.time).all() and (np.diff(self.time) > 0.0).all()):
-            raise InputError(explain("times of EMG that increase", "some that do not", "Sort the file by time."))
+        step = np.diff(self.time)
+        wrong = np.flatnonzero(~((step > 0.0) & np.isfinite(step)))
+        if len(wrong):
+            got = f"{self.time[wrong[0] + 1]:g} s after {self.time[wrong[0]]:g} s"
+            raise InputError(explain("times of EMG that increase", got, "Sort the file by time."))
         if len(set(self.channels)) < len(self.channels):
             twice = [name for name in dict.fromkeys(self.channels) if self.channels.count(name) > 1]
-            raise InputError(explain("channels of EMG by different names", f"twice {some(twice)}", "Rename one."))
+            raise InputError(
+                explain("channels of EMG by different names", f"{some(twice)} more than once", "Rename one.")
+            )
 
     def __len__(self) -> int:
         return len(self.time)
@@ -75,54 +95,42 @@ class Emg:
 
     @property
     def rate(self) -> float:
-        """Samples per s, on average."""
+        """Mean sampling rate in Hz."""
         return float((len(self.time) - 1) / (self.time[-1] - self.time[0]))
 
     @property
     def even(self) -> bool:
-        """Whether samples are equally far apart, as filters need."""
+        """Whether samples are evenly spaced, as filters require."""
         step = np.diff(self.time)
         return bool(np.abs(step - step.mean()).max() <= EVEN * step.mean())
 
     def of(self, channel: str) -> Array:
-        """(T,) one channel."""
+        """(T,) values of one channel."""
         return np.asarray(self.value[:, self.channels.index(channel)])
 
     def select(self, channels: Sequence[str]) -> Emg:
-        """Some of the channels.
-
-        Raises
-        ------
-        InputError
-            One that there is not.
-        """
+        """These channels, in this order; an InputError names unknown ones."""
         if unknown := [name for name in channels if name not in self.channels]:
             raise InputError(explain(f"channels among {some(self.channels, 100)}", some(unknown), "Check the names."))
         keep = [self.channels.index(name) for name in channels]
         return replace(self, value=self.value[:, keep], channels=tuple(channels))
 
     def between(self, start: float, end: float) -> Emg:
-        """The samples from ``start`` to ``end`` s.
-
-        Raises
-        ------
-        InputError
-            Fewer than two samples there.
-        """
+        """Samples from ``start`` to ``end`` s; an InputError if there are fewer than two."""
         inside = (self.time >= start - 1e-9) & (self.time <= end + 1e-9)
         if inside.sum() < 2:
             got = f"{self.time[0]:g} to {self.time[-1]:g} s"
-            raise InputError(explain(f"EMG between {start:g} and {end:g} s", got, "Check that clocks agree."))
+            raise InputError(explain(f"EMG between {start:g} and {end:g} s", got, "Check that the clocks agree."))
         return replace(self, time=self.time[inside], value=self.value[inside])
 
     def after(self, step: str, value: Array, time: Array | None = None, **changes: Any) -> Emg:
-        """The same after a step of processing, which is written down with its settings."""
+        """Result of a processing step, which is appended to ``chain`` with its settings."""
         settings = {name: changes.pop(name) for name in tuple(changes) if name not in ("amplitude", "envelope")}
         chain = (*self.chain, {"step": step, **settings})
         return replace(self, time=self.time if time is None else time, value=value, chain=chain, **changes)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One column per channel; the index is time in s."""
+        """Values with a column per channel; the index is time in s."""
         import pandas as pd
 
         return pd.DataFrame(self.value, index=pd.Index(self.time, name="time"), columns=list(self.channels))

@@ -1,4 +1,4 @@
-"""Strides from ground reactions: from one contact of a foot to its next."""
+"""find_strides: strides of a foot from ground reactions, each from one contact to the next."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..files.storage import read_series
+from .metrics import without_short_runs
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
 
-#: N of vertical force above which a foot is on the ground: plates drift by a few.
+#: Vertical force in N above which a foot is on the ground; plates drift by a few N.
 ON_GROUND = 20.0
-#: s below which a contact, or a swing, is noise of the plate.
+#: Duration in s below which a contact or a swing is noise of the plate.
 SHORTEST = 0.1
-#: Share of the median by which a stride's duration may differ: beyond, a step met the other plate, or none.
+#: Largest relative deviation of a stride's duration from the median; beyond, a step met the other plate or none.
 USUAL = 0.15
 
 
@@ -34,12 +35,12 @@ class Strides:
 
     Attributes
     ----------
-    times
-        (first, last) s of each.
-    left_out
-        The same of those that are much longer or shorter than most.
-    column
-        Of the loads, by which they were found.
+    times : tuple of (float, float)
+        Start and end of each stride in s.
+    left_out : tuple of (float, float)
+        Strides that are much longer or shorter than the median.
+    column : str
+        Column of the vertical force.
     """
 
     times: tuple[tuple[float, float], ...]
@@ -49,18 +50,14 @@ class Strides:
     def __len__(self) -> int:
         return len(self.times)
 
-    def halves(self) -> tuple[Strides, Strides]:
-        """Every other one, and the rest: for choosing, and for judging what was chosen."""
-        return Strides(self.times[::2], (), self.column), Strides(self.times[1::2], (), self.column)
-
     def notes(self) -> list[str]:
-        """Sentences."""
+        """Which strides were left out, as at most one sentence."""
         if not self.left_out:
             return []
-        told = some([f"{first:.2f} to {last:.2f} s" for first, last in self.left_out])
+        spans = some([f"{first:.2f} to {last:.2f} s" for first, last in self.left_out])
         return [
             f"{len(self.left_out)} of {len(self.times) + len(self.left_out)} strides left out, as their duration is "
-            f"more than {USUAL:.0%} from the median: {told}."
+            f"more than {USUAL:.0%} from the median: {spans}."
         ]
 
 
@@ -70,28 +67,42 @@ def find_strides(
     column: str | None = None,
     threshold: float = ON_GROUND,
 ) -> Strides:
-    """Strides from the vertical force under a foot.
+    """Find strides from the vertical force under a foot.
 
     Parameters
     ----------
-    loads
-        Ground reactions (.mot, .sto), the file itself and not the ExternalLoads XML; or such a table.
-    side
-        ``"r"`` or ``"l"``: the column is chosen by its name (``ground_force_r_vy``, ``l_ground_force_vy``,
-        ``1_ground_force_vy`` for left, ``ground_force_vy`` beside one of these for right).
-    column
-        Or its name.
-    threshold
-        N, above which the foot is on the ground.
+    loads : path-like or pandas.DataFrame
+        Ground reactions in N: a file (.mot, .sto; not the ExternalLoads XML), or its table with time in s as index.
+    side : {"r", "l"}, optional
+        Choose the column by its name: ``ground_force_r_vy``, ``l_ground_force_vy``, ``1_ground_force_vy`` (left), or
+        ``ground_force_vy`` (right, beside one of the left).
+    column : str, optional
+        Name of the column, instead of ``side``.
+    threshold : float, default 20
+        Vertical force in N above which the foot is on the ground.
+
+    Returns
+    -------
+    Strides
+        ``times`` in s; strides more than 15 % from the median duration are in ``left_out``.
 
     Raises
     ------
     InputError
-        No such column, a side whose column cannot be told, or not one whole stride.
+        No such column, no single column of that side, or fewer than two contacts.
+
+    Examples
+    --------
+    >>> import numpy as np, osimopt, pandas as pd
+    >>> time = np.arange(400) / 100.0
+    >>> force = np.maximum(0.0, 700.0 * np.sin(2.0 * np.pi * (time - 0.25)))
+    >>> loads = pd.DataFrame({"ground_force_r_vy": force}, index=time)
+    >>> [(round(float(start), 2), round(float(end), 2)) for start, end in osimopt.find_strides(loads, "r").times]
+    [(0.25, 1.25), (1.25, 2.25), (2.25, 3.25)]
     """
     table = loads if not isinstance(loads, str | os.PathLike) else read_series(loads)
     where = None if table is loads else Path(loads)  # type: ignore[arg-type]
-    name = column or _column([str(own) for own in table.columns], side, where)
+    name = column or _column([str(label) for label in table.columns], side, where)
     if name not in table:
         raise InputError(explain(f"a column among {some(table.columns, 40)}", repr(name), "Check the name.", where))
     time = table.index.to_numpy(dtype=float)
@@ -101,22 +112,17 @@ def find_strides(
         fix = "Give a longer recording, or the times of strides yourself."
         raise InputError(explain("one whole stride, from a contact to the next", got, fix, where))
     found = list(pairwise(begins.tolist()))
-    usual = float(np.median(np.diff(begins)))
-    odd = [own for own in found if abs(own[1] - own[0] - usual) > USUAL * usual]
-    return Strides(tuple(own for own in found if own not in odd), tuple(odd), name)
+    median = float(np.median(np.diff(begins)))
+    odd = [stride for stride in found if abs(stride[1] - stride[0] - median) > USUAL * median]
+    return Strides(tuple(stride for stride in found if stride not in odd), tuple(odd), name)
 
 
 def contacts(time: Array, force: Array, threshold: float = ON_GROUND) -> Array:
-    """(n,) s at which a vertical force (T,) in N rises above the threshold, between samples by a straight line.
+    """(n,) times in s at which a vertical force (T,) in N rises above the threshold, interpolated linearly.
 
     A foot that is on the ground at the start has no contact there.
     """
-    on = np.nan_to_num(force) > threshold
-    for state in (False, True):
-        edges = np.flatnonzero(np.diff(on)) + 1
-        for first, last in pairwise(edges.tolist()):
-            if on[first] == state and time[last] - time[first] < SHORTEST:
-                on[first:last] = not state
+    on = without_short_runs(np.nan_to_num(force) > threshold, time, SHORTEST)
     rises = np.flatnonzero(on[1:] & ~on[:-1])
     low, high = force[rises], force[rises + 1]
     share = np.clip((threshold - low) / np.where(high > low, high - low, 1.0), 0.0, 1.0)
@@ -126,10 +132,10 @@ def contacts(time: Array, force: Array, threshold: float = ON_GROUND) -> Array:
 def _column(names: Sequence[str], side: str | None, where: Path | None) -> str:
     vertical = [name for name in names if name.endswith("vy")]
     sides = {name: _side(name) for name in vertical}
-    if len(vertical) == 2 and sorted(map(str, sides.values())) in (["None", "l"], ["None", "r"]):
-        told = next(own for own in sides.values() if own)
-        sides = {name: own or ("r" if told == "l" else "l") for name, own in sides.items()}
-    fitting = [name for name, own in sides.items() if side is None or own == side]
+    known = [one for one in sides.values() if one]
+    if len(vertical) == 2 and len(known) == 1:  # the other column has the other side
+        sides = {name: one or ("r" if known == ["l"] else "l") for name, one in sides.items()}
+    fitting = [name for name, one in sides.items() if side is None or one == side]
     if len(fitting) != 1:
         got = some(vertical, 12) or f"no column that ends in vy among {some(names)}"
         raise InputError(explain(f"one vertical force of side {side}", got, "Name its column.", where))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tomllib
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,37 +25,33 @@ from .terms import count_terms, differentiate, evaluate_terms
 Array = NDArray[np.float64]
 
 POLYNOMIAL = "MultivariatePolynomialFunction"
-#: Relative difference up to which a moment arm function is the slope of the length function: both are printed with
-#: 17 digits by OpenSim's fitter.
+#: Largest relative difference between a moment arm function and the slope of the length function; OpenSim's fitter
+#: prints both with 17 digits.
 SAME = 1e-6
 ERRORS = ("length_rms", "length_max", "moment_arm_rms", "moment_arm_max", "left_out")
+EXPECTED, FIX = (
+    "an OpenSim FunctionBasedPathSet (.xml)",
+    "Give the file of OpenSim's PolynomialPathFitter or of `osimopt fit-geometry`.",
+)
 
 
 def read_paths(path: str | os.PathLike[str]) -> PolynomialGeometry:
     """Read a FunctionBasedPathSet whose functions are polynomials; see ``PolynomialGeometry.read``."""
     path = Path(path)
-    elements = _parse(path).findall(".//FunctionBasedPath")
+    if not path.is_file():
+        raise InputError(explain(EXPECTED, "no such file", "Check the path.", path))
+    try:
+        elements = ElementTree.fromstring(path.read_bytes()).findall(".//FunctionBasedPath")
+    except ElementTree.ParseError as error:
+        raise InputError(explain(EXPECTED, f"text that is not XML ({error})", FIX, path)) from None
     if not elements:
-        raise InputError(explain("an OpenSim FunctionBasedPathSet (.xml)", "no <FunctionBasedPath>", FIX, path))
+        raise InputError(explain(EXPECTED, "no <FunctionBasedPath>", FIX, path))
     polynomials = [_read_muscle(element, path) for element in elements]
     names = [polynomial.name for polynomial in polynomials]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise InputError(explain("one path per muscle", f"two for {some(twice)}", "Remove one.", path))
-    fits, left = _read_fits(path, polynomials)
+    fits, left = _read_fits(path, names)
     return PolynomialGeometry(tuple(replace(p, fit=fits.get(p.name)) for p in polynomials), left)
-
-
-FIX = "Give the file of OpenSim's PolynomialPathFitter or of `osimopt fit-geometry`."
-
-
-def _parse(path: Path) -> ElementTree.Element:
-    if not path.is_file():
-        raise InputError(explain("an OpenSim FunctionBasedPathSet (.xml)", "no such file", "Check the path.", path))
-    try:
-        return ElementTree.fromstring(path.read_bytes())
-    except ElementTree.ParseError as error:
-        got = f"text that is not XML ({error})"
-        raise InputError(explain("an OpenSim FunctionBasedPathSet (.xml)", got, FIX, path)) from None
 
 
 def _read_muscle(element: ElementTree.Element, file: Path) -> MusclePolynomial:
@@ -64,22 +61,18 @@ def _read_muscle(element: ElementTree.Element, file: Path) -> MusclePolynomial:
     if not coordinates:
         fix = "Fit the paths again with OpenSim 4.6, or with `osimopt fit-geometry`."
         raise InputError(explain("<coordinate_paths>", "none", fix, where))
-    order, coefficients = _read_function(element.find("length_function"), len(coordinates), where)
-    polynomial = MusclePolynomial(name, coordinates, order, coefficients)
+    function = element.find("length_function/*")
+    if function is None:
+        raise InputError(explain("a length function", "none", FIX, where))
+    polynomial = MusclePolynomial(name, coordinates, *_read_polynomial(function, len(coordinates), where))
     _check_derived(polynomial, element, where)
     return polynomial
 
 
-def _read_function(holder: ElementTree.Element | None, dimension: int, where: str) -> tuple[int, Array]:
-    """Order and coefficients of the one function in an element."""
-    function = None if holder is None else next(iter(holder), None)
-    if function is None or function.tag != POLYNOMIAL:
-        got = "none" if function is None else function.tag
-        raise InputError(explain(f"a {POLYNOMIAL} as the length function", got, FIX, where))
-    return _read_polynomial(function, dimension, where)
-
-
 def _read_polynomial(function: ElementTree.Element, dimension: int, where: str) -> tuple[int, Array]:
+    """Order and coefficients of a function."""
+    if function.tag != POLYNOMIAL:
+        raise InputError(explain(f"a function of class {POLYNOMIAL}", function.tag, FIX, where))
     try:
         order, declared = int(function.findtext("order") or ""), int(function.findtext("dimension") or "")
         coefficients = np.array([float(word) for word in (function.findtext("coefficients") or "").split()])
@@ -95,45 +88,41 @@ def _read_polynomial(function: ElementTree.Element, dimension: int, where: str) 
 
 
 def _check_derived(muscle: MusclePolynomial, element: ElementTree.Element, where: str) -> None:
-    """Refuse moment arm and speed functions that are not the derivatives of the length; tried at random points."""
+    """Raise an InputError if moment arm or speed functions are not derivatives of the length, at random points."""
     d = len(muscle.coordinate_paths)
     q, u = np.random.default_rng(0).uniform(-1.0, 1.0, (2, d, 50))
     slopes = differentiate(muscle.coefficients, d, muscle.order) @ evaluate_terms(q, muscle.order)
-    arms = [f for holder in element.findall("moment_arm_functions") for f in holder]
-    speeds = [f for holder in element.findall("lengthening_speed_function") for f in holder]
+    arms, speeds = element.findall("moment_arm_functions/*"), element.findall("lengthening_speed_function/*")
     if arms and len(arms) != d:
         raise InputError(explain(f"{d} moment arm functions, or none", f"{len(arms)}", "Repair the file.", where))
     expected = [*([-slopes[j] for j in range(d)] if arms else []), *([np.sum(slopes * u, axis=0)] if speeds else [])]
     given = [(f, q) for f in arms] + [(f, np.concatenate([q, u])) for f in speeds]
     for (function, points), derived in zip(given, expected, strict=True):
-        if function.tag != POLYNOMIAL:
-            raise InputError(explain(f"functions of class {POLYNOMIAL}", function.tag, FIX, where))
         order, coefficients = _read_polynomial(function, len(points), where)
         difference = np.abs(coefficients @ evaluate_terms(points, order) - derived).max()
         if difference > SAME * max(1.0, float(np.abs(derived).max())):
             fix = "Remove the function: OpenSim and osimopt then derive it from the length."
-            got = f"a function that differs from it by {difference:.2g}"
+            got = f"a function that differs by {difference:.2g}"
             raise InputError(explain("moment arms and speeds derived from the length function", got, fix, where))
 
 
 def write_paths(geometry: PolynomialGeometry, path: str | os.PathLike[str]) -> None:
-    """Write what OpenSim 4.6 reads (ModOpReplacePathsWithFunctionBasedPaths), and the fits beside it.
+    """Write a file for OpenSim 4.6 (ModOpReplacePathsWithFunctionBasedPaths), and the fits beside it.
 
-    Each file appears whole or not at all. The paths come first: the fits hold their checksum, so that whatever
-    happens in between, fits are never taken for those of other paths, and paths whose fits could not be written say so
-    when they are read.
+    Each file appears whole or not at all. The paths are written first and the fits hold their checksum: after an
+    interruption in between, the fits are those of other paths, and reading them warns and leaves them out.
     """
     path = Path(path)
-    content = _spell_paths(geometry)
+    content = _format_paths(geometry)
     write_atomically(path, content)
     fits = {p.name: p.fit for p in geometry.polynomials if p.fit is not None}
     if fits or geometry.left:
-        write_atomically(fits_path(path), _spell_fits(fits, geometry.left, path.name, _digest(content)))
+        write_atomically(fits_path(path), _format_fits(fits, geometry.left, path.name, _digest(content)))
     else:
         fits_path(path).unlink(missing_ok=True)
 
 
-def _spell_paths(geometry: PolynomialGeometry) -> bytes:
+def _format_paths(geometry: PolynomialGeometry) -> bytes:
     lines = ['<?xml version="1.0" encoding="UTF-8" ?>', '<OpenSimDocument Version="40600">']
     lines += ["\t<Set_FunctionBasedPath_>", "\t\t<objects>"]
     for p in geometry.polynomials:
@@ -155,25 +144,25 @@ def _spell_paths(geometry: PolynomialGeometry) -> bytes:
 
 
 def fits_path(path: Path) -> Path:
-    """The file beside a FunctionBasedPathSet that says how it was fitted."""
+    """File with ranges and errors of the fits, beside a FunctionBasedPathSet."""
     return path.with_suffix(".fit.toml")
 
 
-def _spell_fits(fits: Mapping[str, Fit], left: Mapping[str, float], name_of_paths: str, digest: str) -> str:
+def _format_fits(fits: Mapping[str, Fit], left: Mapping[str, float], name_of_paths: str, digest: str) -> str:
     lines = [f"# How {name_of_paths} was fitted: ranges in rad or m, errors on held-out postures in m."]
     lines += [f'paths_sha256 = "{digest}"']
     for name, fit in fits.items():
         lines += ["", f"[muscles.{_quote(name)}]", f"low = {fit.low.tolist()}", f"high = {fit.high.tolist()}"]
         lines += [f"{error} = {getattr(fit, error)!r}" for error in ERRORS]
-        lines += [f"flags = [{', '.join(_quote(flag) for flag in fit.flags)}]"]
+        lines += [f"flags = {_quote(fit.flags)}"]
     if left:
         lines += ["", "# Left to OpenSim's path: by how much -dl/dq of the length is off the moment arm.", "[left]"]
         lines += [f"{_quote(name)} = {mismatch!r}" for name, mismatch in left.items()]
     return "\n".join(lines) + "\n"
 
 
-def _read_fits(path: Path, polynomials: list[MusclePolynomial]) -> tuple[dict[str, Fit], dict[str, float]]:
-    """Fits of muscles, and the mismatch of those that were left to OpenSim's path."""
+def _read_fits(path: Path, names: Sequence[str]) -> tuple[dict[str, Fit], dict[str, float]]:
+    """Fits by muscle, and the mismatch in m of muscles that keep OpenSim's path."""
     beside = fits_path(path)
     if not beside.is_file():
         return {}, {}
@@ -182,8 +171,7 @@ def _read_fits(path: Path, polynomials: list[MusclePolynomial]) -> tuple[dict[st
         if content["paths_sha256"] != _digest(path.read_bytes()):
             warn(f"{beside}: belongs to another version of {path.name}; fitted ranges and errors are not known.")
             return {}, {}
-        muscles = content.get("muscles", {})
-        fits = {p.name: _fit(muscles[p.name]) for p in polynomials if p.name in muscles}
+        fits = {name: _fit(fit) for name, fit in content.get("muscles", {}).items() if name in names}
         return fits, {name: float(mismatch) for name, mismatch in content.get("left", {}).items()}
     except (ValueError, KeyError, TypeError) as error:
         got = f"{type(error).__name__}: {error}"
@@ -200,6 +188,6 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _quote(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def _quote(text: str | Sequence[str]) -> str:
+    """A string or list of strings in TOML, which JSON's are too."""
+    return json.dumps(text, ensure_ascii=False)

@@ -1,14 +1,14 @@
 """Polynomials fitted to sampled lengths and slopes together: one potential per muscle.
 
-The basis is the products of Legendre polynomials of coordinates scaled to [−1, 1], ordered by total degree. Muscles
-over the same coordinates share one QR factorization, and because the terms of a lower order come first it serves every
-lower order too: an order costs a triangular solve. The coefficients are converted to plain powers at the end,
-because these are what OpenSim's file holds, and the errors are measured with them.
+The basis are products of Legendre polynomials of coordinates scaled to [−1, 1], ordered by total degree. Muscles over
+the same coordinates share one QR factorization, and since the terms of a lower order come first it serves every lower
+order too: an order takes one triangular solve. The coefficients are converted to plain powers at the end, because
+OpenSim's file holds these, and the errors are measured with them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,47 +19,42 @@ from .terms import count_terms, differentiate, evaluate_terms, list_exponents
 
 Array = NDArray[np.float64]
 
-#: Terms of one polynomial that are not exceeded: at 1300 (5 coordinates, order 8) the equations of 2048 postures take
-#: 0.13 GB.
+#: Most terms of one polynomial: with 1300 (5 coordinates, order 8) the equations of 2048 postures take 0.13 GB.
 MAX_TERMS = 1300
-#: Orders are raised in these stages, as most muscles are done early and equations grow with the order.
+#: Orders are raised in these stages, since most muscles need a low order and equations grow with it.
 STAGES = (3, 5, 7)
-#: m, and multiples of the median error: where a length is further from its polynomial, the path has snapped.
+#: A path has snapped where its length is further from the polynomial than this in m and this multiple of the median.
 SNAPPED, UNUSUAL = 5e-4, 8.0
-#: Share of the postures that may be left out as snapped.
+#: Largest share of the postures that may be left out as snapped.
 LEFT_OUT = 0.2
-#: Rounds of leaving out and fitting again with a low order, before the order asked for.
+#: Rounds of leaving out and fitting again with a low order, before the requested order.
 ROUNDS, COARSE = 3, 5
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What muscles over the same d coordinates do in n postures: value (n, d), length (n, m), slope (n, d, m)."""
+    """Samples of m muscles over d coordinates in n postures: value (n, d), length (n, m) and slope (n, d, m)."""
 
     value: Array
     length: Array
     slope: Array
 
-    def muscles(self, keep: NDArray[np.intp]) -> Target:
-        """Fewer muscles."""
+    def muscles(self, keep: Sequence[int] | NDArray[np.intp]) -> Target:
+        """The same for fewer muscles."""
         return Target(self.value, self.length[:, keep], self.slope[:, :, keep])
 
     def postures(self, keep: slice) -> Target:
-        """Fewer postures."""
+        """The same for fewer postures."""
         return Target(self.value[keep], self.length[keep], self.slope[keep])
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is NaN."""
-        return bool(np.isfinite(self.length).all() and np.isfinite(self.slope).all())
 
 
 @dataclass(frozen=True, eq=False)
 class Potential:
-    """The polynomial of one muscle in OpenSim's terms, and its errors (m) on postures that it was not fitted to.
+    """Polynomial of one muscle in OpenSim's terms, and its errors in m on held-out postures.
 
-    The moment arm's are those of the worst coordinate. Root mean squares are over the held-out postures in which the
-    path has not snapped, maxima over all of them; ``left_out`` is the share of snapped ones among all postures.
+    The errors of the moment arm are those of the worst coordinate. Root mean squares are over the held-out postures in
+    which the path has not snapped, maxima over all of them; ``left_out`` is the share of snapped ones among all
+    postures.
     """
 
     order: int
@@ -72,7 +67,7 @@ class Potential:
 
     @property
     def rms(self) -> float:
-        """The larger error."""
+        """The larger root mean square error."""
         return max(self.length_rms, self.moment_arm_rms)
 
 
@@ -84,14 +79,14 @@ def fit_potentials(
     Parameters
     ----------
     train, held_out
-        The same muscles in different postures; NaN where a length or slope is not to be used.
+        The same muscles in different postures; NaN where a length or slope must not be used.
     low, high
         (d,) range of the coordinates, which is scaled to [−1, 1].
     tolerance
-        Of the root mean square error of length and of moment arm about each coordinate, in m (m/m about a
-        translation); both count alike in the fit, too.
+        Root mean square error in m of length and of moment arm about each coordinate (m/m about a translation); both
+        have the same weight in the fit, too.
     max_order
-        Highest order; fewer where there would be more terms than half the equations, or than ``MAX_TERMS``.
+        Highest order; lower where there would be more terms than half the equations, or than ``MAX_TERMS``.
 
     Returns
     -------
@@ -99,14 +94,11 @@ def fit_potentials(
         The best order for a muscle that does not reach the tolerance with any; None where the postures do not
         determine even a polynomial of order 1.
     """
-    found = _search(train, held_out, low, high, tolerance, max_order, np.inf)
-    for muscle, potential in enumerate(found):
-        if potential is None:
-            continue
-        only = np.array([muscle])
-        parts = train.muscles(only), held_out.muscles(only)
-        found[muscle] = _without_snaps(potential, *parts, low, high, tolerance, max_order)
-    return found
+    fitter = _Fitter(train, held_out, 0.5 * (high + low), 0.5 * (high - low), tolerance)
+    return [
+        None if potential is None else fitter.muscles([muscle]).without_snaps(potential, max_order)
+        for muscle, potential in enumerate(fitter.search(max_order, np.inf))
+    ]
 
 
 def fit_order(
@@ -117,26 +109,30 @@ def fit_order(
     Parameters
     ----------
     target
-        m muscles. Postures and slopes that are NaN for one of them are left out, so that coordinates whose slopes are
-        not known at all are fitted by lengths alone.
+        m muscles. Postures and slopes that are NaN for one of them are left out: coordinates without any slope are
+        fitted by lengths alone.
     low, high
         (d,) range of the coordinates, which is scaled to [−1, 1].
     order
-        Highest total degree; fewer where there would be more terms than half the postures, or than ``MAX_TERMS``.
+        Highest total degree; lower where there would be more terms than half the postures, or than ``MAX_TERMS``.
     factors, degree
-        The last ``factors`` coordinates have few values, which determine no more than a total degree of ``degree``.
+        The total degree in the last ``factors`` coordinates, which have few values, is at most ``degree``.
 
     Returns
     -------
     order, coefficients
-        Coefficients are (K, m), those of terms that were left out 0.
+        Coefficients are (K, m), those of excluded terms 0.
     """
-    dimension = len(low)
     center, half = 0.5 * (high + low), 0.5 * (high - low)
     most = min(MAX_TERMS, int(np.isfinite(target.length).all(axis=1).sum()) // 2)
-    while order > 1 and int(_allowed(dimension, order, factors, degree).sum()) > most:
+
+    def allowed(order: int) -> NDArray[np.bool_]:
+        last = _graded(len(low), order)[:, len(low) - factors :]
+        return np.asarray((last.sum(axis=1) <= degree) | (factors == 0))
+
+    while order > 1 and int(allowed(order).sum()) > most:
         order -= 1
-    keep = _allowed(dimension, order, factors, degree)
+    keep = allowed(order)
     design, right = _equations(target, center, half, order)
     triangle = np.asarray(np.linalg.qr(np.concatenate([design[:, keep], right], axis=1), mode="r"))
     size = int(keep.sum())
@@ -145,100 +141,117 @@ def fit_order(
     return order, _to_powers(coefficients, center, half, order)
 
 
-def _allowed(dimension: int, order: int, factors: int, degree: int) -> NDArray[np.bool_]:
-    """(K,) which of the graded terms are of no more than a degree in the last coordinates."""
-    last = _graded(dimension, order)[:, dimension - factors :]
-    return np.asarray((last.sum(axis=1) <= degree) | (factors == 0))
+def length_errors(potential: Potential, *targets: Target) -> Array:
+    """(n,) |error| in m of the length of one muscle in the postures of all targets; NaN where it has none."""
+    value, length = (np.concatenate([getattr(target, name) for target in targets]) for name in ("value", "length"))
+    terms = evaluate_terms(np.ascontiguousarray(value.T), potential.order)
+    return np.asarray(np.abs(potential.coefficients @ terms - length[:, 0]))
 
 
-def length_errors(potential: Potential, target: Target) -> Array:
-    """(n,) |error| of the length of one muscle (m) in postures; NaN where it has none."""
-    terms = evaluate_terms(np.ascontiguousarray(target.value.T), potential.order)
-    return np.asarray(np.abs(potential.coefficients @ terms - target.length[:, 0]))
+@dataclass(frozen=True, eq=False)
+class _Fitter:
+    """Search of the order for muscles over the same coordinates, scaled by their center and half range (d,)."""
 
+    train: Target
+    held_out: Target
+    center: Array
+    half: Array
+    tolerance: float
 
-def _without_snaps(
-    first: Potential, train: Target, held_out: Target, low: Array, high: Array, tolerance: float, max_order: int
-) -> Potential:
-    """Fit one muscle again without the postures, few, in which its path has snapped off or over a wrap object.
+    def muscles(self, keep: list[int]) -> _Fitter:
+        """The same for fewer muscles."""
+        return replace(self, train=self.train.muscles(keep), held_out=self.held_out.muscles(keep))
 
-    There the length is by millimetres another than the one of the branch that all other postures are on.
-    """
-    best, limit = first, np.inf
-    fitted, fitted_order = np.zeros(len(train.length) + len(held_out.length), dtype=bool), max_order
-    for highest in (*[min(COARSE, max_order)] * ROUNDS, max_order, max_order):
-        errors = np.concatenate([length_errors(best, train), length_errors(best, held_out)])
-        limit = max(SNAPPED, UNUSUAL * float(np.nanmedian(errors)))
-        snapped = errors > limit
-        if snapped.mean() > LEFT_OUT or (best is first and not snapped.any()):
-            return first
-        if fitted_order == highest and np.array_equal(snapped, fitted):
-            continue
-        length = np.where(snapped[: len(train.length), None], np.nan, train.length)
-        kept = Target(train.value, length, train.slope)
-        found = _search(kept, held_out, low, high, tolerance, highest, limit)[0]
-        if found is None:
-            return first
-        best = found
-        fitted, fitted_order = snapped, highest
-    if best.rms > max(first.rms, tolerance):
-        return first
-    errors = np.concatenate([length_errors(best, train), length_errors(best, held_out)])
-    return replace(best, left_out=float(np.mean(errors > limit)))
+    def search(self, max_order: int, limit: float) -> list[Potential | None]:
+        """Potential of every muscle with the lowest order within the tolerance, or else the best one.
 
+        Held-out postures whose length is off by more than ``limit`` in m count as snapped.
+        """
+        best: list[Potential | None] = [None] * self.train.length.shape[1]
+        waiting, order = list(range(len(best))), 0
+        length, slope = np.isfinite(self.train.length), np.isfinite(self.train.slope)
+        valid = np.atleast_1d(length.all(axis=0) & slope.all(axis=(0, 1)))
+        for stage in (*(stage for stage in STAGES if stage < max_order), max_order):
+            together = [muscle for muscle in waiting if valid[muscle]]
+            batches = [together] if together else []
+            for batch in batches + [[muscle] for muscle in waiting if not valid[muscle]]:
+                for column, found in self.muscles(batch).orders(order + 1, stage, limit):
+                    known = best[batch[column]]
+                    if known is None or (known.rms > self.tolerance and found.rms < known.rms):
+                        best[batch[column]] = found
+            order = stage
+            waiting = [muscle for muscle in waiting if (p := best[muscle]) is None or p.rms > self.tolerance]
+        return best
 
-def _search(
-    train: Target, held_out: Target, low: Array, high: Array, tolerance: float, max_order: int, limit: float
-) -> list[Potential | None]:
-    """The lowest order that reaches the tolerance, or the best one, of every muscle."""
-    best: list[Potential | None] = [None] * train.length.shape[1]
-    waiting, order = list(range(len(best))), 0
-    complete = [train.muscles(np.array([m])).complete for m in waiting]
-    for stage in (*(s for s in STAGES if s < max_order), max_order):
-        together = [[m for m in waiting if complete[m]]] if any(complete[m] for m in waiting) else []
-        for batch in [*together, *([m] for m in waiting if not complete[m])]:
-            parts = train.muscles(np.array(batch)), held_out.muscles(np.array(batch))
-            for column, found in _raise_order(*parts, low, high, order + 1, stage, limit):
-                known = best[batch[column]]
-                if known is None or (known.rms > tolerance and found.rms < known.rms):
-                    best[batch[column]] = found
-        order = stage
-        waiting = [m for m in waiting if (p := best[m]) is None or p.rms > tolerance]
-    return best
+    def orders(self, first: int, last: int, limit: float) -> Iterator[tuple[int, Potential]]:
+        """Each muscle with each order from first to last; all are valid in the same postures.
 
-
-def _raise_order(
-    train: Target, held_out: Target, low: Array, high: Array, first: int, last: int, limit: float
-) -> Iterator[tuple[int, Potential]]:
-    """Each muscle with each order from first to last, of muscles that are valid in the same postures.
-
-    Ends early at an order that has too few equations, or a term that they leave open.
-    """
-    dimension = len(low)
-    center, half = 0.5 * (high + low), 0.5 * (high - low)
-    design, target = _equations(train, center, half, last)
-    while last >= first and count_terms(dimension, last) > min(MAX_TERMS, len(target) // 2):
-        last -= 1
-    if last < first:
-        return
-    terms = count_terms(dimension, last)
-    triangle = np.asarray(np.linalg.qr(np.concatenate([design[:, :terms], target], axis=1), mode="r"))
-    points = evaluate_terms(np.ascontiguousarray(held_out.value.T), last)
-    for order in range(first, last + 1):
-        size = count_terms(dimension, order)
-        try:
-            solved = np.asarray(np.linalg.solve(triangle[:size, :size], triangle[:size, terms:]), dtype=np.float64)
-        except np.linalg.LinAlgError:
+        Ends early at an order with too few equations, or with a term that they do not determine.
+        """
+        dimension = len(self.half)
+        design, target = _equations(self.train, self.center, self.half, last)
+        while last >= first and count_terms(dimension, last) > min(MAX_TERMS, len(target) // 2):
+            last -= 1
+        if last < first:
             return
-        powers = _to_powers(solved, center, half, order)
-        for muscle in range(train.length.shape[1]):
-            yield muscle, _judge(powers[:, muscle], held_out, muscle, order, points, last, limit)
+        terms = count_terms(dimension, last)
+        triangle = np.asarray(np.linalg.qr(np.concatenate([design[:, :terms], target], axis=1), mode="r"))
+        value = np.ascontiguousarray(self.held_out.value.T)
+        for order in range(first, last + 1):
+            size = count_terms(dimension, order)
+            try:
+                solved = np.asarray(np.linalg.solve(triangle[:size, :size], triangle[:size, terms:]), dtype=np.float64)
+            except np.linalg.LinAlgError:
+                return
+            powers, points = _to_powers(solved, self.center, self.half, order), evaluate_terms(value, order)
+            for muscle in range(powers.shape[1]):
+                yield muscle, _judge(order, powers[:, muscle], self.held_out.muscles([muscle]), points, limit)
+
+    def without_snaps(self, first: Potential, max_order: int) -> Potential:
+        """Fit one muscle again without the few postures in which its path has snapped off or over a wrap object.
+
+        There the length differs by millimetres from that of the branch which all other postures are on.
+        """
+        best, limit, count = first, np.inf, len(self.train.length)
+        fitted, fitted_order = np.zeros(count + len(self.held_out.length), dtype=bool), max_order
+        for highest in (*[min(COARSE, max_order)] * ROUNDS, max_order, max_order):
+            errors = length_errors(best, self.train, self.held_out)
+            limit = max(SNAPPED, UNUSUAL * float(np.nanmedian(errors)))
+            snapped = errors > limit
+            if snapped.mean() > LEFT_OUT or (best is first and not snapped.any()):
+                return first
+            if fitted_order == highest and np.array_equal(snapped, fitted):
+                continue
+            length = np.where(snapped[:count, None], np.nan, self.train.length)
+            kept = replace(self, train=replace(self.train, length=length))
+            found = kept.search(highest, limit)[0]
+            if found is None:
+                return first
+            best, fitted, fitted_order = found, snapped, highest
+        if best.rms > max(first.rms, self.tolerance):
+            return first
+        errors = length_errors(best, self.train, self.held_out)
+        return replace(best, left_out=float(np.mean(errors > limit)))
+
+
+def _judge(order: int, coefficients: Array, held_out: Target, points: Array, limit: float) -> Potential:
+    """One muscle's polynomial with its errors in held-out postures, where its terms are ``points`` (K, n)."""
+    dimension = held_out.value.shape[1]
+    length = np.abs(coefficients @ points - held_out.length[:, 0])
+    slope = np.abs(differentiate(coefficients, dimension, order) @ points - held_out.slope[:, :, 0].T)
+    known = length <= limit
+    known_slope = np.isfinite(slope) & known
+    if not known_slope.any(axis=1).all():
+        return Potential(order, coefficients, *[float("inf")] * 4)
+    length_rms = float(np.sqrt(np.mean(length[known] ** 2)))
+    slope_rms = max(float(np.sqrt(np.mean(row[ok] ** 2))) for row, ok in zip(slope, known_slope, strict=True))
+    return Potential(order, coefficients, length_rms, float(np.nanmax(length)), slope_rms, float(np.nanmax(slope)))
 
 
 def _equations(train: Target, center: Array, half: Array, order: int) -> tuple[Array, Array]:
-    """Rows of every length and slope that is there, in the scaled basis, and their right-hand sides.
+    """Rows of every known length and slope in the scaled basis, and their right-hand sides.
 
-    A slope in m/rad and a length in m weigh alike: a tenth of a millimetre of either is what is asked for.
+    A slope in m/rad and a length in m have the same weight, since both have the same tolerance.
     """
     scaled = (train.value - center) / half
     posture = np.all(np.isfinite(train.length), axis=1)
@@ -281,29 +294,3 @@ def _to_powers(coefficients: Array, center: Array, half: Array, order: int) -> A
             rows[degree, : len(powers)] = powers
         cube = np.moveaxis(np.tensordot(rows, cube, axes=(0, variable)), 0, variable)
     return np.asarray(cube[tuple(list_exponents(dimension, order).T)])
-
-
-def _judge(
-    coefficients: Array, held_out: Target, muscle: int, order: int, points: Array, last: int, limit: float
-) -> Potential:
-    """Errors of one muscle's polynomial on held-out postures; ``points`` are the terms of order ``last`` there.
-
-    Postures whose length is off by more than ``limit`` count as snapped.
-    """
-    dimension = held_out.value.shape[1]
-    inside = list_exponents(dimension, last).sum(axis=1) <= order
-    values = points[inside]
-    length = np.abs(coefficients @ values - held_out.length[:, muscle])
-    slope = np.abs(differentiate(coefficients, dimension, order) @ values - held_out.slope[:, :, muscle].T)
-    known = length <= limit
-    known_slope = np.isfinite(slope) & known
-    if not known_slope.any(axis=1).all():
-        return Potential(order, coefficients, *[float("inf")] * 4)
-    return Potential(
-        order,
-        coefficients,
-        float(np.sqrt(np.mean(length[known] ** 2))),
-        float(np.nanmax(length)),
-        max(float(np.sqrt(np.mean(row[ok] ** 2))) for row, ok in zip(slope, known_slope, strict=True)),
-        float(np.nanmax(slope)),
-    )

@@ -1,8 +1,7 @@
 """PolynomialGeometry: lengths, moment arms and lengthening speeds of muscles from polynomials of the coordinates.
 
-Each muscle's length is one polynomial l(q) and its moment arms are exactly −∂l/∂q, so that the moments do the work
-that the muscle does (Meyer, Patten and Fregly, PLoS ONE 12(7), e0179698; also the form of OpenSim's
-FunctionBasedPath).
+Each muscle's length is one polynomial l(q) and its moment arms are exactly −∂l/∂q, so that joint moments do the work of
+the muscle (Meyer, Patten and Fregly, PLoS ONE 12(7), e0179698; also the form of OpenSim's FunctionBasedPath).
 """
 
 from __future__ import annotations
@@ -19,25 +18,24 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..problem.arrays import Index, MuscleGeometry
-from .terms import Exponents, count_terms, differentiate, evaluate_terms, list_exponents, raise_order
+from .terms import count_terms, differentiate, evaluate_terms, raise_order
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
 
-#: rad or m beyond the fitted range that is not yet outside: what printing a motion with 6 decimals can do.
+#: Distance in rad or m from the fitted range that still counts as inside, since motions are printed with 6 decimals.
 SLACK = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """How a polynomial was fitted: the range (d,) of its coordinates in rad or m, and errors on held-out postures.
+    """Range (d,) in rad or m of the coordinates that a polynomial was fitted in, and errors on held-out postures.
 
-    Lengths in m, moment arms in m (m/m about a translation), the worst over the coordinates. Root mean squares leave
-    out the share ``left_out`` of the postures, where OpenSim's path has snapped off or over a wrap object; maxima do
-    not.
-    ``flags`` are sentences about what a user should know.
+    Errors are in m (m/m of a moment arm about a translation), those of moment arms for the worst coordinate. Root mean
+    squares leave out the share ``left_out`` of the postures, where OpenSim's path has snapped off or over a wrap
+    object; maxima do not. ``flags`` are warnings, as sentences.
     """
 
     low: Array
@@ -54,8 +52,8 @@ class Fit:
 class MusclePolynomial:
     """One muscle's length in m as a polynomial of coordinates in rad or m.
 
-    ``path`` and ``coordinate_paths`` are absolute paths in the model, as OpenSim's file has them;
-    ``coefficients`` (K,) are in OpenSim's order (``terms.list_exponents``). ``fit`` is None where a file does not say.
+    ``path`` and ``coordinate_paths`` are absolute paths in the model, as in OpenSim's file; ``coefficients`` (K,) are
+    in OpenSim's order (``terms.list_exponents``). ``fit`` is None for files without ranges and errors.
     """
 
     path: str
@@ -71,13 +69,8 @@ class MusclePolynomial:
 
     @property
     def coordinates(self) -> tuple[str, ...]:
-        """Names of the coordinates that it depends on."""
+        """Names of the coordinates that the length depends on."""
         return tuple(path.rsplit("/", 1)[-1] for path in self.coordinate_paths)
-
-    @property
-    def exponents(self) -> Exponents:
-        """(K, d) exponents of the terms."""
-        return list_exponents(len(self.coordinate_paths), self.order)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,11 +85,29 @@ class _Group:
 
 @dataclass(frozen=True, eq=False)
 class PolynomialGeometry:
-    """Muscle paths as polynomials; ``osimopt.fit_geometry`` makes one, ``read`` reads OpenSim's file.
+    """Muscle paths as polynomials, from :func:`osimopt.fit_geometry` or a file.
 
-    ``left`` are the muscles of the model that were not fitted, because the slope of OpenSim's length is not their
-    moment arm, with the largest difference in m. A problem takes OpenSim's own paths of these, and of any other muscle
-    that has no polynomial.
+    Attributes
+    ----------
+    polynomials : tuple of MusclePolynomial
+        Length in m of each muscle as a polynomial of coordinates in rad or m.
+    left : mapping of str to float
+        Muscles that were not fitted because the slope of OpenSim's length is not their moment arm, with the largest
+        difference in m. A problem uses OpenSim's own path for these, and for all other muscles without a polynomial.
+
+    References
+    ----------
+    Meyer AJ, Patten C, Fregly BJ (2017). Lower extremity EMG-driven modeling of walking with automated adjustment of
+    musculoskeletal geometry. PLoS ONE 12(7), e0179698. doi:10.1371/journal.pone.0179698
+
+    Examples
+    --------
+    >>> import numpy as np, osimopt
+    >>> from osimopt.polynomial import MusclePolynomial
+    >>> muscle = MusclePolynomial("/forceset/soleus", ("/jointset/ankle/ankle",), 1, np.array([0.3, -0.05]))
+    >>> paths = osimopt.PolynomialGeometry((muscle,)).evaluate(["ankle"], np.array([[0.0], [0.2]]))
+    >>> paths.length[:, 0].round(3), paths.moment_arms[:, 0].round(3)
+    (array([0.3 , 0.29]), array([0.05, 0.05]))
     """
 
     polynomials: tuple[MusclePolynomial, ...]
@@ -121,7 +132,7 @@ class PolynomialGeometry:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> PolynomialGeometry:
-        """Read OpenSim's FunctionBasedPathSet, and the fitted ranges where ``write`` left them beside it.
+        """Read OpenSim's FunctionBasedPathSet, and ranges and errors from the .toml that ``write`` puts beside it.
 
         Raises
         ------
@@ -136,13 +147,7 @@ class PolynomialGeometry:
         import_module(".files", __package__).write_paths(self, path)
 
     def select(self, muscles: Sequence[str]) -> PolynomialGeometry:
-        """The same for these muscles, in this order.
-
-        Raises
-        ------
-        InputError
-            A muscle that has no polynomial.
-        """
+        """The same for these muscles, in this order; an InputError names those without a polynomial."""
         by_name = {polynomial.name: polynomial for polynomial in self.polynomials}
         if missing := [name for name in muscles if name not in by_name]:
             fix = "Fit the geometry of this model: osimopt fit-geometry."
@@ -155,20 +160,20 @@ class PolynomialGeometry:
         Parameters
         ----------
         names
-            Coordinates of the columns, more than needed where convenient.
+            Coordinates of the N columns; superfluous ones are ignored.
         value, speed
-            (T, N) in rad or m, and per second; without speed there is no lengthening speed.
+            (T, N) in rad or m, and per s; without speed there is no lengthening speed.
 
         Returns
         -------
         MuscleGeometry
-            About the coordinates that any muscle depends on, in the order of ``names``; a pair for every
-            coordinate of every muscle's polynomial, coupled and locked coordinates included where it has them.
+            For the coordinates that any muscle depends on, in the order of ``names``, with a pair for every coordinate
+            of every muscle's polynomial, including coupled and locked ones.
 
         Raises
         ------
         InputError
-            A coordinate is missing, or the shapes do not fit.
+            A missing coordinate, or shapes that do not fit.
         """
         column = self.columns(names, value, speed)
         coordinates = tuple(name for name in names if name in set(self.coordinates))
@@ -199,38 +204,42 @@ class PolynomialGeometry:
         )
 
     def outside(self, names: Sequence[str], value: Array) -> dict[str, int]:
-        """Number of frames in which a muscle's coordinates leave the range it was fitted in, for those that do.
+        """Number of frames outside the fitted range, for each muscle with any.
 
-        Polynomials are no good outside; where a file gives no range, nothing is known and nothing is said.
+        Polynomials are wrong outside of that range. Muscles without a known range are not counted.
         """
         column = self.columns(names, value)
         counts = {}
         for polynomial in self.polynomials:
             if polynomial.fit is not None:
-                own = value[:, [column[name] for name in polynomial.coordinates]]
-                left = (own < polynomial.fit.low - SLACK) | (own > polynomial.fit.high + SLACK)
+                q = value[:, [column[name] for name in polynomial.coordinates]]
+                left = (q < polynomial.fit.low - SLACK) | (q > polynomial.fit.high + SLACK)
                 counts[polynomial.name] = int(left.any(axis=1).sum())
         return {name: count for name, count in counts.items() if count}
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per muscle: coordinates, order, terms, errors in mm on held-out postures, flags.
+        """One row per muscle: coordinates, order, number of terms, errors in mm on held-out postures, flags.
 
-        Muscles that were left to OpenSim's path come last, without errors.
+        Muscles that keep OpenSim's path come last, without errors.
         """
         import pandas as pd
 
-        rows = []
+        measures = ("length_rms", "length_max", "moment_arm_rms", "moment_arm_max")
+        unknown = dict.fromkeys([*(f"{measure}_mm" for measure in measures), "left_out_percent"], np.nan)
+        rows: list[dict[str, Any]] = []
         for p in self.polynomials:
-            fit = p.fit
-            errors = [np.nan] * 5
-            if fit is not None:
-                errors = [1e3 * e for e in (fit.length_rms, fit.length_max, fit.moment_arm_rms, fit.moment_arm_max)]
-                errors.append(100.0 * fit.left_out)
-            terms = count_terms(len(p.coordinates), p.order)
-            flags = " ".join(fit.flags) if fit is not None else ""
-            rows.append((p.name, ", ".join(p.coordinates), p.order, terms, *errors, flags))
-        rows += [(name, "", 0, 0, *[np.nan] * 5, tell_left(mismatch)) for name, mismatch in self.left.items()]
-        return pd.DataFrame(rows, columns=["muscle", *COLUMNS]).set_index("muscle")
+            shape = {"coordinates": ", ".join(p.coordinates), "order": p.order}
+            row = {"muscle": p.name, **shape, "terms": count_terms(len(p.coordinates), p.order), **unknown, "flags": ""}
+            if p.fit is not None:
+                row |= {f"{measure}_mm": 1e3 * getattr(p.fit, measure) for measure in measures}
+                row |= {"left_out_percent": 100.0 * p.fit.left_out, "flags": " ".join(p.fit.flags)}
+            rows.append(row)
+        for name, mismatch in self.left.items():
+            reason = f"its length is no integral of its moment arm (-dl/dq is off by up to {1e3 * mismatch:.1f} mm)"
+            text = f"Left to OpenSim's path: {reason}."
+            rows.append({"muscle": name, "coordinates": "", "order": 0, "terms": 0, **unknown, "flags": text})
+        columns = ["muscle", "coordinates", "order", "terms", *unknown, "flags"]
+        return pd.DataFrame(rows, columns=columns).set_index("muscle")
 
     @cached_property
     def _groups(self) -> tuple[_Group, ...]:
@@ -240,41 +249,20 @@ class PolynomialGeometry:
         groups = []
         for coordinates, members in sets.items():
             d, order = len(coordinates), max(self.polynomials[index].order for index in members)
-            own = [self.polynomials[index] for index in members]
-            lengths = np.stack([raise_order(p.coefficients, d, p.order, order) for p in own], axis=1)
+            group = [self.polynomials[index] for index in members]
+            lengths = np.stack([raise_order(p.coefficients, d, p.order, order) for p in group], axis=1)
             slopes = differentiate(lengths, d, order)
             stacked = np.concatenate([lengths, *slopes], axis=1)
             groups.append(_Group(coordinates, np.array(members, dtype=np.intp), order, stacked))
         return tuple(groups)
 
     def columns(self, names: Sequence[str], value: Any, speed: Any = None) -> dict[str, int]:
-        """Where each name is among the columns of ``value`` and ``speed``, after a check that nothing is missing."""
+        """Index of each name among the columns of ``value`` and ``speed``, after checking names and shapes."""
         if missing := [name for name in self.coordinates if name not in names]:
-            fix = "Is it the geometry of this model?"
+            fix = "Use the geometry of this model."
             raise InputError(explain(f"a column for {some(missing, 12)}", f"only {some(names, 12)}", fix))
         for what, array in (("value", value), ("speed", speed)):
             if array is not None and array.shape != (len(value), len(names)):
                 expected = f"{what} of shape (T, {len(names)}), a column per name"
                 raise InputError(explain(expected, f"{array.shape}", "Give the columns of these names."))
         return {name: index for index, name in enumerate(names)}
-
-
-COLUMNS = (
-    "coordinates",
-    "order",
-    "terms",
-    "length_rms_mm",
-    "length_max_mm",
-    "moment_arm_rms_mm",
-    "moment_arm_max_mm",
-    "left_out_percent",
-    "flags",
-)
-
-
-def tell_left(mismatch: float) -> str:
-    """Why a muscle was left to OpenSim's path; ``mismatch`` in m."""
-    return (
-        "Left to OpenSim's path: its length is no integral of its moment arm "
-        f"(-dl/dq is off by up to {1e3 * mismatch:.1f} mm)."
-    )

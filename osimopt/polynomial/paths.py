@@ -1,4 +1,4 @@
-"""What a problem asks of muscle paths that take the place of the model's own, whoever made them."""
+"""MusclePaths: the interface of muscle paths that replace the model's own."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Array = NDArray[np.float64]
 class MusclePaths(Protocol):
     """Lengths of muscles as functions of the coordinates, whose negative slopes are their moment arms.
 
-    A :class:`~osimopt.PolynomialGeometry` is one, and so is a network of them. It is a dataclass of arrays and plain
-    data, so that a problem's provenance can tell it from another.
+    Implemented by :class:`~osimopt.PolynomialGeometry` and by surrogates of networks: dataclasses of arrays and plain
+    data, so that a problem's provenance can identify them.
     """
 
     kind: str
@@ -34,11 +34,11 @@ class MusclePaths(Protocol):
 
     @property
     def left(self) -> Mapping[str, float]:
-        """Muscles that were not fitted because −∂l/∂q is not their moment arm, and by how much it is off in m."""
+        """Muscles that were not fitted because −∂l/∂q is not their moment arm, with the largest difference in m."""
 
     @property
     def fits(self) -> Mapping[str, Fit]:
-        """Ranges and errors of the muscles whose fit is known, by name."""
+        """Ranges and errors by muscle, where they are known."""
 
     def select(self, muscles: Sequence[str]) -> MusclePaths:
         """The same for these muscles, in this order; an InputError names those that are missing."""
@@ -47,4 +47,4 @@ class MusclePaths(Protocol):
         """Lengths, moment arms and speeds where coordinates ``names`` have ``value`` and ``speed``, both (T, N)."""
 
     def outside(self, names: Sequence[str], value: Array) -> dict[str, int]:
-        """Number of frames outside the range that a muscle was fitted in, for those that leave it."""
+        """Number of frames outside the fitted range, for each muscle with any."""

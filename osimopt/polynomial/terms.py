@@ -1,4 +1,4 @@
-"""The terms of a polynomial in several variables up to a total degree, in the order of OpenSim's file."""
+"""Terms of a polynomial in several variables up to a total degree, in the order of OpenSim's file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Exponents = NDArray[np.intp]
+Index = NDArray[np.intp]
 
 
 def count_terms(dimension: int, order: int) -> int:
@@ -18,7 +18,7 @@ def count_terms(dimension: int, order: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def list_exponents(dimension: int, order: int) -> Exponents:
+def list_exponents(dimension: int, order: int) -> Index:
     """(K, dimension) exponents of every term, those of the last variable running fastest.
 
     This is the order of the coefficients of OpenSim's MultivariatePolynomialFunction (opensim-core,
@@ -33,8 +33,8 @@ def list_exponents(dimension: int, order: int) -> Exponents:
 
 
 @lru_cache(maxsize=64)
-def shift_terms(dimension: int, order: int) -> tuple[NDArray[np.intp], Array]:
-    """What differentiation does to coefficients: where each goes and what it is multiplied by, both (dimension, K).
+def shift_terms(dimension: int, order: int) -> tuple[Index, Array]:
+    """Differentiation of coefficients: the term each moves to, and its factor, both (dimension, K).
 
     ∂/∂q_j turns the coefficient c of q^e into e_j·c of q^(e − 1_j), which is a term of the same list.
     """
@@ -59,7 +59,7 @@ def differentiate(coefficients: Array, dimension: int, order: int) -> Array:
 
 
 def raise_order(coefficients: Array, dimension: int, order: int, to: int) -> Array:
-    """The same polynomial in the longer list of terms of a higher order."""
+    """Coefficients of the same polynomial for the terms of a higher order."""
     if order == to:
         return coefficients
     place = {tuple(row): index for index, row in enumerate(list_exponents(dimension, to).tolist())}

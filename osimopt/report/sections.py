@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis.agreement import CORRELATION, SHARE, agreement
+from ..analysis.static_vs_dynamic import CORRELATION, SHARE, agreement
 from ..emg.comparison import EmgComparison
 from ..errors import some
 from ..solution.checks import Check, checks_of

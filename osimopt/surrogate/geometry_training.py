@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..errors import InputError, explain, some
-from ..polynomial.errors import PathErrors, measure_errors
 from ..polynomial.fit import SNAPPED, UNUSUAL
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
-from ..polynomial.samples import PathSamples
+from ..polynomial.samples import PathErrors, PathSamples, measure_errors
 from .geometry import GeometrySurrogate
 from .path_network import Corrections, PathNetwork
 from .training import TrainingOptions, fit

@@ -27,7 +27,7 @@ import osimopt
 from osimopt.batch.jobs import jobs_of
 from osimopt.batch.journal import write_manifest
 from osimopt.batch.study import read_study
-from osimopt.datasets.example import arm26
+from osimopt.datasets import arm26
 
 OSIMOPT = [sys.executable, "-c", "from osimopt.cli import main; main()"]
 #: Set: model, motion, moments or loads, first second, s of a window, s between two.

@@ -22,7 +22,7 @@ from scipy.stats import qmc
 
 from osimopt.adapters.model import read_model
 from osimopt.adapters.path_sampling import sample_paths
-from osimopt.polynomial.errors import PathErrors, measure_errors
+from osimopt.polynomial.samples import PathErrors, measure_errors
 from osimopt.surrogate.geometry_training import OPTIONS
 from osimopt.training.geometry_network import fit_geometry_network
 

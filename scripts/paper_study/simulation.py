@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from osimopt.adapters.geometry_fit import fit_geometry
-from osimopt.datasets.example import arm26
+from osimopt.datasets import arm26
 from osimopt.files.storage import sha256, write_table
 from osimopt.muscle import rigid_tendon_gain
 from osimopt.pipeline.read import load_problem

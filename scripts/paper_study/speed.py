@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from osimopt.datasets.example import arm26
+from osimopt.datasets import arm26
 from osimopt.dynamic.solve import solve_dynamic
 from osimopt.files.storage import write_atomically
 from osimopt.pipeline.read import load_problem
