@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from osimopt import ConfigError
-from osimopt.batch import files
+from osimopt.batch import jobs as batch_jobs
 from osimopt.batch.jobs import Hashes, jobs_of
 from osimopt.batch.study import Files, Reading, read_study
 
@@ -214,7 +214,7 @@ def test_the_content_of_every_file_is_in_the_key(everything: Path, what: str) ->
 
 def test_fields_of_files_are_all_in_the_key() -> None:
     """A new option that names a file is found here if it is not hashed."""
-    assert set(Files.model_fields) - set(Reading.model_fields) == {*files.NAMED, "force_sets"}
+    assert set(Files.model_fields) - set(Reading.model_fields) == {*batch_jobs.NAMED, "force_sets"}
 
 
 def test_all_missing_files_at_once(everything: Path) -> None:

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..solution.reader import Result
-from .journal import read_manifest
-from .task import DONE
+from .journal import DONE, read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -117,7 +117,7 @@ def _bar() -> Iterator[Any]:
 
 def print_verdict(manifest: pd.DataFrame) -> None:
     """Print what all jobs came to, failed checks counted; green only where nothing failed."""
-    from ..batch.verdict import Verdict
+    from ..batch.journal import Verdict
 
     verdict = Verdict.of(manifest)
     colour = "green" if verdict.good else "bold red"

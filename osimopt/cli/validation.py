@@ -71,7 +71,7 @@ def validate(
     """
     from ..adapters.load import load_problem
     from ..analysis.cost_ranking import rank_costs, read_cost
-    from ..report.validation import write_validation
+    from ..report.report import write_validation
     from ..solution.folder import check_target
 
     wanted = [name.strip() for name in costs.split(",") if name.strip()]
