@@ -11,6 +11,7 @@ import typer
 from ..errors import OsimoptError, SolverError
 from .batch import batch
 from .commands import demo, info, table
+from .emg import validate
 from .geometry import fit_geometry
 from .report import fetch, report
 from .run import run
@@ -18,7 +19,6 @@ from .solve import extract, solve
 from .surrogate import predict
 from .terminal import say_error, say_warning
 from .train import train
-from .validation import validate
 
 app = typer.Typer(
     help="Muscle forces from OpenSim models, with an error bound and checks for every frame. "

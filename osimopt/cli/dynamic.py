@@ -12,7 +12,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ..errors import InputError, explain
-from .terminal import messages, print_tally, progress, say, say_error
+from .terminal import messages, print_summary, progress, say, say_error
 
 if TYPE_CHECKING:
     from ..dynamic.solution import DynamicSolution
@@ -164,7 +164,7 @@ def print_dynamic(solution: DynamicSolution) -> None:
     from ..solution.summary import Summary
 
     more = [_objective(solution), _mesh(solution), *_integrated(solution)]
-    print_tally(Summary.of(solution), solution.provenance, more, solution.findings())
+    print_summary(Summary.of(solution), solution.provenance, more, solution.findings())
 
 
 def _integrated(solution: DynamicSolution) -> list[str]:

@@ -30,8 +30,7 @@ from .options import (
     read_geometry,
     read_reserves,
 )
-from .stopping import stoppable
-from .terminal import print_tally, progress, say, say_warning
+from .terminal import print_summary, progress, say, say_warning, stoppable
 
 if TYPE_CHECKING:
     from ..solution.solution import RedundancySolution
@@ -203,7 +202,7 @@ def _solve_static(out: Path, overwrite: bool, read: dict[str, Any], how: dict[st
         )
     if len(last[0].time) == tally.frames:
         figures.draw_solution(last[0], out / "solution.png")
-    print_tally(tally, provenance)
+    print_summary(tally, provenance)
     say(f"\nWritten to {out.absolute()}")
     if tally.solved < tally.frames:
         raise typer.Exit(1)

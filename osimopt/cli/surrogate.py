@@ -29,8 +29,7 @@ from .options import (
     read_geometry,
     read_reserves,
 )
-from .stopping import stoppable
-from .terminal import print_tally, progress, say
+from .terminal import print_summary, progress, say, stoppable
 
 PANEL = "Options of --method surrogate"
 Folder = Annotated[Path, typer.Argument(help="Folder that osimopt train wrote.", show_default=False)]
@@ -96,7 +95,7 @@ def solve_to_folder(out: Path, overwrite: bool, read: Mapping[str, Any], how: Ma
         solution = solve_by_surrogate(problem, network, how.get("fallback", "exact"), progress=moved_on)
     folder = solution.write(out, overwrite=overwrite)
     figures.draw_solution(solution, folder / "solution.png")
-    print_tally(Summary.of(solution), solution.provenance, findings=solution.findings())
+    print_summary(Summary.of(solution), solution.provenance, findings=solution.findings())
     say(f"\nWritten to {folder}")
     if not solution.success:
         raise typer.Exit(1)

@@ -28,8 +28,7 @@ from .options import (
     Weld,
     read_reserves,
 )
-from .stopping import stoppable
-from .terminal import messages, progress, say
+from .terminal import messages, progress, say, stoppable
 
 if TYPE_CHECKING:
     from ..problem.problem import RedundancyProblem
