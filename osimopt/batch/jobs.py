@@ -156,8 +156,8 @@ def _spans(
     """Names and (start, end) in s of the parts of a trial that are solved: the whole, or one for each of its events."""
     if events is None:
         return [(trial, tuple(span) if span else None)]
-    own = events.get(trial, [])
-    return [(f"{trial} {number}" if len(own) > 1 else trial, one) for number, one in enumerate(own, 1)]
+    spans = events.get(trial, [])
+    return [(f"{trial} {number}" if len(spans) > 1 else trial, one) for number, one in enumerate(spans, 1)]
 
 
 class _Finder:

@@ -145,7 +145,7 @@ class Verdict:
     def of(cls, manifest: pd.DataFrame) -> Verdict:
         """Verdict on the rows of a manifest."""
         names = [failed_checks(text) for text in manifest["checks_failed"]]
-        checks = Counter(name for own in names for name in own)
+        checks = Counter(name for failed in names for name in failed)
         return cls(Counter(manifest["status"].tolist()), sum(map(bool, names)), checks)
 
     @property

@@ -101,8 +101,8 @@ class Worker:
         total = 0
         if self._process is not None:
             with contextlib.suppress(psutil.Error):
-                own = psutil.Process(self._process.pid)
-                for process in [own, *own.children(recursive=True)]:
+                root = psutil.Process(self._process.pid)
+                for process in [root, *root.children(recursive=True)]:
                     with contextlib.suppress(psutil.Error):
                         total += process.memory_info().rss
         return round(total / 2**20, 1)

@@ -82,7 +82,7 @@ def info(model: Model, weld: Weld = None) -> None:
         DEGREES * muscles.pennation_angle,
     ]  # fmt: skip
     numbers = [[f"{value:.1f}" for value in values] for values in zip(*columns, strict=True)]
-    rows = [(*names, *own) for *names, own in zip(muscles.names, muscles.classes, numbers, strict=True)]
+    rows = [(*names, *values) for *names, values in zip(muscles.names, muscles.classes, numbers, strict=True)]
     print_table("\nMuscles", ("name", "class", "max isometric N", "fibre mm", "tendon mm", "pennation deg"), rows)
     if described.actuators:
         rows = [(a.name, a.kind, f"{a.optimal_force:g}", f"{a.lower:g}", f"{a.upper:g}") for a in described.actuators]

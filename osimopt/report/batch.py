@@ -85,22 +85,22 @@ def _checks(table: pd.DataFrame) -> list[Section]:
     for job, names in zip(table["job"], table["checks_failed"], strict=True):
         for name in failed_checks(names):
             jobs.setdefault(name, []).append(str(job))
-    rows = [[name, f"{len(own)} of {len(table)}", some(own, NAMED)] for name, own in jobs.items()]
+    rows = [[name, f"{len(which)} of {len(table)}", some(which, NAMED)] for name, which in jobs.items()]
     note = "What must hold before forces are interpreted. Each job's own report has the numbers and the limits."
     return [Section("Checks that fail", note, columns=["check", "jobs", "which"], rows=rows)] if rows else []
 
 
 def _by_method(table: pd.DataFrame) -> Section:
     rows = []
-    for (subject, method), own in table.groupby(["subject", "method"], sort=False):
-        solved = own[own["status"] == "solved"]
+    for (subject, method), group in table.groupby(["subject", "method"], sort=False):
+        solved = group[group["status"] == "solved"]
         rows.append([
-            str(subject), str(method), f"{len(solved)} of {len(own)}", number(solved["peak_force_N"].max(), "{:.0f}"),
+            str(subject), str(method), f"{len(solved)} of {len(group)}", number(solved["peak_force_N"].max(), "{:.0f}"),
             number(solved["moment_residual_max"].max(), "{:.1g}"),
             number(100.0 * solved["reserve_share_max"].max(), "{:.1f} %"),
             number(solved["residual_force_N"].max(), "{:.3g}"), number(solved["residual_moment_Nm"].max(), "{:.3g}"),
-            number(own["emg_r_median"].dropna().median()),
-            f"{int((solved['checks_failed'] != '').sum())}", number(own["seconds"].median(), "{:.2g}"),
+            number(group["emg_r_median"].dropna().median()),
+            f"{int((solved['checks_failed'] != '').sum())}", number(group["seconds"].median(), "{:.2g}"),
         ])  # fmt: skip
     columns = [
         "subject", "method", "solved", "peak force (N)", "moments missed (N·m)", "largest reserve",
@@ -110,24 +110,24 @@ def _by_method(table: pd.DataFrame) -> Section:
     return Section("Subjects and methods", note, columns=columns, rows=rows, grouped=True)
 
 
-def _ensemble(own: Ensemble) -> Section:
+def _ensemble(ensemble: Ensemble) -> Section:
     """Mean and standard deviation over trials of each group of muscles, a line per method, a figure per side."""
-    methods = list(dict.fromkeys(own.methods))[:MOST_LINES]
-    groups = drawn_groups(own.muscles, own.curves)
+    methods = list(dict.fromkeys(ensemble.methods))[:MOST_LINES]
+    groups = drawn_groups(ensemble.muscles, ensemble.curves)
     figures = []
-    for side in sorted({side_of(name) for name in own.muscles}, reverse=True):
+    for side in sorted({side_of(name) for name in ensemble.muscles}, reverse=True):
         panels = []
         for group, parts in ((group, sides[side]) for group, sides in groups.items() if side in sides):
-            force = own.curves[:, :, parts].sum(axis=2)
-            lines = [(name, number, _curve(force, own.methods, name)) for number, name in enumerate(methods)]
+            force = ensemble.curves[:, :, parts].sum(axis=2)
+            lines = [(name, number, _curve(force, ensemble.methods, name)) for number, name in enumerate(methods)]
             panels.append(Panel(group, lines))
         what = f"{SIDES[side].capitalize()} side. " if side else ""
         caption = f"{what}Bands: ± one standard deviation over trials"
         figures.append(draw_panels(panels, "stride or trial (%)", "tendon force (N)", f"study {side}", caption))
-    who = ", ".join(dict.fromkeys(own.subjects))
+    who = ", ".join(dict.fromkeys(ensemble.subjects))
     what = "means over the strides of each trial, or the trial from first to last frame where no strides were found"
-    note = f"{len(own.jobs)} jobs of {who}; {what}."
-    return Section(f"Muscle forces, {len(own.muscles)} muscles", note, figures=figures)
+    note = f"{len(ensemble.jobs)} jobs of {who}; {what}."
+    return Section(f"Muscle forces, {len(ensemble.muscles)} muscles", note, figures=figures)
 
 
 def _curve(values: np.ndarray, methods: Sequence[str], method: str) -> Curve:

@@ -58,7 +58,7 @@ class Axis:
     def within(self, time: Array) -> Axis:
         """Axis with the strides that lie within the times (T,)."""
         step = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
-        return Axis(tuple(own for own in self.strides if time[0] - step <= own[0] and own[1] <= time[-1] + step))
+        return Axis(tuple(one for one in self.strides if time[0] - step <= one[0] and one[1] <= time[-1] + step))
 
     def curve(self, time: Array, value: Array) -> Curve:
         """Curve of a quantity (T,), NaN where unknown, at times (T,), over the strides within these times."""
@@ -103,7 +103,7 @@ def muscle_groups(muscles: Sequence[str]) -> dict[str, dict[str, list[int]]]:
     """
     stems = [stem_of(name) for name in muscles]
     trunks = [re.sub(r"\d+$", "", stem) for stem in stems]
-    parts = {trunk: {stem for stem, own in zip(stems, trunks, strict=True) if own == trunk} for trunk in set(trunks)}
+    parts = {trunk: {stem for stem, base in zip(stems, trunks, strict=True) if base == trunk} for trunk in set(trunks)}
     groups: dict[str, dict[str, list[int]]] = {}
     for index, (name, stem, trunk) in enumerate(zip(muscles, stems, trunks, strict=True)):
         group = trunk if trunk and len(parts[trunk]) > 1 else stem

@@ -78,8 +78,8 @@ def write_report(
     --------
     >>> import osimopt
     >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], 12.0)
-    >>> two = {"p = 2": osimopt.solve_static(problem), "p = 3": osimopt.solve_static(problem, exponent=3)}
-    >>> osimopt.write_report(two, "report.html").name
+    >>> solution = osimopt.solve_static(problem)
+    >>> osimopt.write_report(solution, "report.html", title="Two flexors").name
     'report.html'
     """
     results = _named(solutions)
@@ -157,8 +157,8 @@ def _verdict(results: Mapping[str, Result], compared: Mapping[str, EmgComparison
     first = next(iter(results.values()))
     many = len(results) > 1
     failed: dict[str, list[str]] = {}
-    for name, own in parts.all_checks(results, compared).items():
-        for check in (check for check in own if check.passes is False):
+    for name, checks in parts.all_checks(results, compared).items():
+        for check in (check for check in checks if check.passes is False):
             failed.setdefault(check.name if many else f"{check.name} {check.found}", []).append(name)
     lines = [what + (f" ({', '.join(who)})" if len(who) < len(results) else "") for what, who in failed.items()]
     count = "1 check fails" if len(lines) == 1 else f"{len(lines)} checks fail"
@@ -201,17 +201,17 @@ def write_validation(ranking: CostRanking, folder: str | os.PathLike[str], *, ov
         compared = ranking.comparisons
         ranking.table.to_csv(temporary / "ranking.csv")
         for name, table in (("agreement", "table"), ("by_stride", "by_stride"), ("co_contraction", "co_contraction")):
-            tables: dict[str, pd.DataFrame] = {cost: getattr(own, table) for cost, own in compared.items()}
+            tables: dict[str, pd.DataFrame] = {cost: getattr(one, table) for cost, one in compared.items()}
             pd.concat(tables, names=["cost"]).to_csv(temporary / f"{name}.csv")
         next(iter(compared.values())).coverage.to_csv(temporary / "coverage.csv", index=False)
-        rows = [(cost, flag.channel, flag.kind, flag.text) for cost, own in compared.items() for flag in own.flags]
+        rows = [(cost, flag.channel, flag.kind, flag.text) for cost, one in compared.items() for flag in one.flags]
         pd.DataFrame(rows, columns=["cost", "channel", "kind", "text"]).to_csv(temporary / "flags.csv", index=False)
         best = [name for name in ranking.table.index if name in compared][:BEST]
         write_report(
             {name: ranking.solutions[name] for name in best}, temporary / "report.html",
             emg={name: compared[name] for name in best}, sections=_ranking(ranking),
         )  # fmt: skip
-        summaries = {name: own.summary() for name, own in compared.items()}
+        summaries = {name: one.summary() for name, one in compared.items()}
         write_json({"notes": list(ranking.notes), **summaries}, temporary / "emg.json")
 
     return write_folder(Path(folder), overwrite, fill)

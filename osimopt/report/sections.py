@@ -39,11 +39,11 @@ def checks(results: Results, compared: Comparisons) -> Section:
     many = len(results) > 1
     rows = [
         [*([name] if many else []), check.name, check.found, check.limit, check.verdict, check.source]
-        for name, own in all_checks(results, compared).items() for check in own
+        for name, found in all_checks(results, compared).items() for check in found
     ]  # fmt: skip
     columns = [*(["solution"] if many else []), "what", "found", "limit", "", "after"]
     note = "What must hold before forces are interpreted, or compared with anything."
-    if any(own.curves.strides for own in compared.values()):
+    if any(comparison.curves.strides for comparison in compared.values()):
         note += " With EMG, of the frames within the strides that are compared."
     return Section("Checks", note, columns=columns, rows=rows, grouped=many)
 
@@ -55,7 +55,7 @@ def findings(results: Results, compared: Comparisons) -> Section:
         emg = [*compared[name].flagged(), *compared[name].notes] if name in compared else []
         for line in dict.fromkeys([*result.summary.get("findings", []), *emg]):
             names.setdefault(line, []).append(name)
-    lines = [f"{', '.join(own)}: {line}" if len(own) < len(results) else line for line, own in names.items()]
+    lines = [f"{', '.join(which)}: {line}" if len(which) < len(results) else line for line, which in names.items()]
     folded = {f"{len(lines) - SHOWN} more": "\n".join(lines[SHOWN:])} if len(lines) > SHOWN else None
     return Section("Findings", items=lines[:SHOWN] or ["Nothing to report."], folded=folded)
 
@@ -66,9 +66,9 @@ def emg_sections(compared: Comparisons) -> list[Section]:
         return []
     many = len(compared) > 1
     rows = [
-        [channel, *([name] if many else []), *_agreement_cells(own, channel)]
+        [channel, *([name] if many else []), *_agreement_cells(comparison, channel)]
         for channel in next(iter(compared.values())).table.index
-        for name, own in compared.items() if channel in own.table.index
+        for name, comparison in compared.items() if channel in comparison.table.index
     ]  # fmt: skip
     columns = [
         "channel", *(["solution"] if many else []), "r [95 %]", "r by stride", "lag (ms)", "r at that lag",
@@ -85,9 +85,9 @@ def emg_sections(compared: Comparisons) -> list[Section]:
     return [agreed, *_co_contraction(compared), _coverage(next(iter(compared.values())))]
 
 
-def _agreement_cells(own: EmgComparison, channel: Any) -> list[str]:
-    row = own.table.loc[channel]
-    kinds = sorted({flag.kind for flag in own.flags if flag.channel == channel})
+def _agreement_cells(comparison: EmgComparison, channel: Any) -> list[str]:
+    row = comparison.table.loc[channel]
+    kinds = sorted({flag.kind for flag in comparison.flags if flag.channel == channel})
     return [
         f"{number(row['r'])} [{number(row['r_low'])}, {number(row['r_high'])}]",
         f"{number(row['r_stride_mean'])} ± {number(row['r_stride_sd'])}" if np.isfinite(row["r_stride_mean"]) else "–",
@@ -101,15 +101,15 @@ def _co_contraction(compared: Comparisons) -> list[Section]:
     rows = [
         [str(pair), *([name] if many else []), row["coordinate"], number(row["measured"]), number(row["simulated"]),
          f"{row['error']:+.2f}"]
-        for name, own in compared.items() for pair, row in own.co_contraction.iterrows()
+        for name, comparison in compared.items() for pair, row in comparison.co_contraction.iterrows()
     ]  # fmt: skip
     columns = ["antagonists", *(["solution"] if many else []), "about", "EMG", "simulated", "error"]
     note = "Index of co-contraction: twice the common area of two curves over the sum of both, 0 (never) to 1 (always)."
     return [Section("Co-contraction", note, columns=columns, rows=rows)] if rows else []
 
 
-def _coverage(own: EmgComparison) -> Section:
-    table = own.coverage
+def _coverage(comparison: EmgComparison) -> Section:
+    table = comparison.coverage
     without = [str(name) for name in table[table["channel"] == ""]["muscle"]]
     unused = [str(name) for name in table[table["muscle"] == ""]["channel"]]
     mapped = table[(table["channel"] != "") & (table["muscle"] != "")]
@@ -152,8 +152,8 @@ def provenance(results: Results) -> Section:
     for name, result in results.items():
         summary = result.summary
         inputs = "; ".join(
-            f"{what.replace('_', ' ')} {own.get('file')} ({str(own.get('sha256', ''))[:12]})"
-            for what, own in summary.get("inputs", {}).items()
+            f"{what.replace('_', ' ')} {file.get('file')} ({str(file.get('sha256', ''))[:12]})"
+            for what, file in summary.get("inputs", {}).items()
         )
         solver = summary.get("solver", {})
         parts = [summary.get("method"), solver.get("used"), f"{solver.get('tendon', 'rigid')} tendons"]

@@ -73,8 +73,8 @@ def draw_moments(results: Mapping[str, Result], axis: Axis) -> str:
             share = peaks[worst] / max(float(np.abs(net).max()), 1e-12)
             shares.setdefault(stem, []).append(f"{side} {share:.1%}".strip())
     panels = [
-        Panel(stem, own, dotted.get(stem, ()), subtitle=f"reserve {' '.join(shares[stem])}" if stem in shares else "")
-        for stem, own in lines.items()
+        Panel(stem, nets, dotted.get(stem, ()), subtitle=f"reserve {' '.join(shares[stem])}" if stem in shares else "")
+        for stem, nets in lines.items()
     ]
     what = "Net moments; dotted: moments of the reserves, their peak as a share of the net moment's at the top"
     caption = style.SEPARATOR.join(filter(None, [what, axis.band]))
@@ -82,17 +82,17 @@ def draw_moments(results: Mapping[str, Result], axis: Axis) -> str:
 
 
 def draw_emg(comparisons: Mapping[str, EmgComparison]) -> str:
-    """Measured EMG as a band under the simulated activation, each channel on its own scale, r and lag at the top."""
+    """Measured EMG as a band under the simulated activation, each channel on its one scale, r and lag at the top."""
     first = next(iter(comparisons.values()))
     curves = first.curves
     axis = Axis(tuple((float(curves.time[a]), float(curves.time[b])) for a, b in curves.strides))
     panels = []
     for place, channel in enumerate(curves.channels):
         measured = curves.measured[:, place]
-        simulated = [own.curves.simulated[:, own.curves.channels.index(channel)] for own in comparisons.values()]
+        simulated = [one.curves.simulated[:, one.curves.channels.index(channel)] for one in comparisons.values()]
         lines = [
-            (name, number, axis.curve(own.curves.time, simulated[number]))
-            for number, (name, own) in enumerate(comparisons.items())
+            (name, number, axis.curve(one.curves.time, simulated[number]))
+            for number, (name, one) in enumerate(comparisons.items())
         ]
         top = float(np.nanmax(simulated[0], initial=0.0))
         scale = 1.0 if curves.amplitude else top / max(float(np.nanmax(measured, initial=0.0)), 1e-12) or 1.0
