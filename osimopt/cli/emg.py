@@ -40,7 +40,7 @@ MVC = (
 _option = partial(typer.Option, rich_help_panel=PANEL)
 Mapping = Annotated[str | None, _option("--mapping", "-m", help=MAPPING)]
 SideOf = Annotated[Side | None, _option(help="Side of channels whose names have none, and of the foot of --strides.")]
-StridesFrom = Annotated[Path | None, _option("--strides", help="Ground reactions (.mot, .sto): strides by contact.")]
+StridesFrom = Annotated[Path | None, _option("--strides", help="Ground reactions (.mot, .sto): contacts start strides")]
 StridesColumn = Annotated[str | None, _option("--strides-column", help="Name of the vertical force of that foot.")]
 Mvc = Annotated[str | None, _option("--mvc", help=MVC)]
 Band = Annotated[tuple[float, float], _option("--band", metavar="LOW HIGH", help="Band-pass of raw EMG, Hz.")]
