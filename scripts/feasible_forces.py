@@ -13,7 +13,7 @@ import numpy as np
 
 import osimopt
 from osimopt.datasets import arm26
-from osimopt.report.bands import draw_ranges, draw_uncertainty
+from osimopt.report.panels import draw_ranges, draw_uncertainty
 
 SPREAD = {"max_isometric_force": 0.1, "optimal_fiber_length": 0.05, "tendon_slack_length": 0.02, "moment_arm": 0.05}
 

@@ -19,7 +19,7 @@ from osimopt.cli.options import read_reserves
 from osimopt.cli.terminal import say_error, say_warning
 from osimopt.datasets import arm26
 from osimopt.errors import InputError, OsimoptError, SolverError, explain
-from osimopt.report.comparison import write_comparison
+from osimopt.report.panels import write_comparison
 from osimopt.solution.folder import check_target
 
 TENDONS = ("rigid", "compliant")

@@ -74,7 +74,7 @@ def test_a_study_on_a_cluster(study: Path, cluster) -> None:  # noqa: F811
 
 
 def test_nobody_answers(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    monkeypatch.setattr("osimopt.batch.cluster.PATIENCE", 1.0)
+    monkeypatch.setattr("osimopt.batch.tasks.PATIENCE", 1.0)
     with pytest.raises(InputError, match="a Dask scheduler"):
         run_study(study, scheduler="tcp://127.0.0.1:9")
     with pytest.raises(InputError, match="a Dask scheduler"):

@@ -167,7 +167,7 @@ def killing(after: float, stop: threading.Event) -> threading.Thread:
     def run() -> None:
         seen: set[int] = set()
         while not stop.is_set() and len(seen) < 2:
-            for one in children(psutil.Process(), "osimopt.batch.worker"):
+            for one in children(psutil.Process(), "osimopt.batch.process"):
                 if one.pid not in seen:
                     time.sleep(after)
                     one.send_signal(signal.SIGKILL)
@@ -275,7 +275,7 @@ def test_ended_from_outside(study: Path, done: Path, number: int, code: int) -> 
     journal = folder / JOURNAL
     while process.poll() is None and not (journal.is_file() and journal.read_text().count("\n") >= 2):
         time.sleep(0.05)
-    workers = children(psutil.Process(process.pid), "osimopt.batch.worker")
+    workers = children(psutil.Process(process.pid), "osimopt.batch.process")
     process.send_signal(number)
     assert process.wait(timeout=30) == code
     process.communicate()

@@ -11,7 +11,7 @@ import pytest
 import osimopt
 
 #: Examples that take seconds; ``make test`` leaves them to ``make test-slow``.
-SLOW: set[str] = {"fit_geometry"}
+SLOW = {"fit_geometry", "iterate_study", "read_manifest", "run_study"}
 #: Exceptions say what they are for; they have no examples.
 PUBLIC = [
     name

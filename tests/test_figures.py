@@ -11,7 +11,8 @@ import pytest
 import osimopt
 from osimopt import RedundancyProblem, RedundancySolution
 from osimopt.analysis.distribution import share_moment
-from osimopt.report import bands, figures, style
+from osimopt.report import figures, style
+from osimopt.report.panels import draw_ranges
 
 #: What a layout is off by.
 PIXEL = 1.0
@@ -139,6 +140,6 @@ def test_a_table_of_one_row_and_of_many(drawn: list[Any], arm, tmp_path: Path) -
 
 
 def test_bands_of_a_single_frame(drawn: list[Any], tmp_path: Path) -> None:
-    bands.draw_ranges(osimopt.feasible_ranges(solve(3, [1.0]).problem), tmp_path / "one.png")
+    draw_ranges(osimopt.feasible_ranges(solve(3, [1.0]).problem), tmp_path / "one.png")
     bars = [c for c in drawn[0].axes[0].collections if hasattr(c, "get_segments") and len(c.get_segments())]
     assert len(bars) == 1

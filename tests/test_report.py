@@ -17,7 +17,7 @@ from PIL import Image
 
 from osimopt import InputError, RedundancySolution, Result, compare_emg, solve_static, write_report
 from osimopt.emg.comparison import EmgComparison
-from osimopt.report.ensemble import STRIDE, TIME, Axis, muscle_groups
+from osimopt.report.curves import STRIDE, TIME, Axis, muscle_groups
 
 EVIL = "<script>alert(1)</script>"
 

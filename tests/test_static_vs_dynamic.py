@@ -17,7 +17,7 @@ import osimopt
 from osimopt import DynamicSolution, InputError, RedundancyProblem, SolverError, Status
 from osimopt.analysis import static_vs_dynamic
 from osimopt.analysis.static_vs_dynamic import NOTEWORTHY, Comparison, compare_static_dynamic
-from osimopt.report import comparison as figures
+from osimopt.report import panels as figures
 from osimopt.report import style
 
 SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "static_vs_dynamic.py"

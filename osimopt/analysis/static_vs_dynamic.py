@@ -25,8 +25,8 @@ from ..static.solve import solve_static
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..dynamic.program import Progress
     from ..dynamic.solution import DynamicSolution
-    from ..dynamic.watch import Progress
 
 Array = NDArray[np.float64]
 Tendon = Literal["rigid", "compliant"]

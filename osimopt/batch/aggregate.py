@@ -1,4 +1,4 @@
-"""What a study amounts to: curves over all trials, peaks and agreement by subject and method, in long form."""
+"""Results of a whole study: force curves of all trials, and peaks by subject and method in long form."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..solution.reader import Result
-from .journal import read_manifest
-from .task import DONE
+from .journal import DONE, read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,9 +26,9 @@ POINTS = 101
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """Forces (N) of every trial that was solved, 0 to 100 % of its strides, or of itself where no strides are known.
+    """Forces (N) of the solved trials with the same muscles, over 0 to 100 % of their strides.
 
-    ``curves`` (J, 101, M) of the jobs in ``jobs``; of one model's muscles, as those of others cannot be averaged.
+    ``curves`` is (J, 101, M), with the J jobs in ``jobs``. A trial without known strides counts as one.
     """
 
     jobs: tuple[str, ...]
@@ -52,7 +51,7 @@ def gather(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, list[Ensemble]
     Raises
     ------
     InputError
-        A folder without a study.
+        The folder has no study.
     """
     import pandas as pd
 
@@ -62,25 +61,25 @@ def gather(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, list[Ensemble]
         parts.setdefault(result.muscles, []).append((row, _curve(row, result)))
     ensembles = [
         Ensemble(
-            tuple(row["job"] for row, _ in own), tuple(row["subject"] for row, _ in own),
-            tuple(row["method"] for row, _ in own), muscles, np.stack([curve for _, curve in own]),
+            tuple(row["job"] for row, _ in trials), tuple(row["subject"] for row, _ in trials),
+            tuple(row["method"] for row, _ in trials), muscles, np.stack([curve for _, curve in trials]),
         )
-        for muscles, own in parts.items()
+        for muscles, trials in parts.items()
     ]  # fmt: skip
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["job"]), ensembles
 
 
 def _curve(row: Any, result: Result) -> Array:
-    """(101, M) N: the mean over the trial's strides, or the trial from its first to its last frame."""
-    told = row.get("strides")
-    strides = json.loads(told) if isinstance(told, str) and told else [[result.time[0], result.time[-1]]]
+    """Force (101, M) in N: mean over the trial's strides, or the trial from its first to its last frame."""
+    text = row.get("strides")
+    strides = json.loads(text) if isinstance(text, str) and text else [[result.time[0], result.time[-1]]]
     times = [np.linspace(first, last, POINTS) for first, last in strides]
     each = [[np.interp(at, result.time, column) for column in result.muscle_force.T] for at in times]
     return np.asarray(np.mean(each, axis=0).T)
 
 
 def _peaks(row: Any, result: Result) -> pd.DataFrame:
-    """One row per muscle."""
+    """One row per muscle with its peak, mean and impulse of force and its peak activation."""
     import pandas as pd
 
     known = np.where(np.isfinite(result.muscle_force), result.muscle_force, 0.0)
@@ -92,25 +91,25 @@ def _peaks(row: Any, result: Result) -> pd.DataFrame:
 
 
 def long_table(ensembles: list[Ensemble]) -> pd.DataFrame:
-    """Force: mean and standard deviation over trials by subject, method, muscle and per cent, for pandas or R."""
+    """Mean and standard deviation of force (N) over trials, by subject, method, muscle and percent."""
     import pandas as pd
 
     tables = []
-    for own in ensembles:
-        for subject, method in dict.fromkeys(zip(own.subjects, own.methods, strict=True)):
-            keep = [one == (subject, method) for one in zip(own.subjects, own.methods, strict=True)]
-            values = own.curves[keep]
+    for ensemble in ensembles:
+        for subject, method in dict.fromkeys(zip(ensemble.subjects, ensemble.methods, strict=True)):
+            keep = [one == (subject, method) for one in zip(ensemble.subjects, ensemble.methods, strict=True)]
+            values = ensemble.curves[keep]
             spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1:], np.nan)
             tables.append(pd.DataFrame({
-                "subject": subject, "method": method, "muscle": np.repeat(own.muscles, POINTS),
-                "percent": np.tile(np.arange(POINTS), len(own.muscles)), "trials": len(values),
+                "subject": subject, "method": method, "muscle": np.repeat(ensemble.muscles, POINTS),
+                "percent": np.tile(np.arange(POINTS), len(ensemble.muscles)), "trials": len(values),
                 "force_mean_N": values.mean(axis=0).T.ravel(), "force_sd_N": spread.T.ravel(),
             }))  # fmt: skip
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["subject"])
 
 
 def solved(folder: str | os.PathLike[str]) -> Iterator[tuple[Any, Result]]:
-    """Rows of the manifest that have results, with these, one after the other."""
+    """Rows of the manifest that have results, each with its result."""
     table = read_manifest(folder)
     for _, row in table[table["status"].isin(DONE)].iterrows():
         place = Path(folder) / "results" / str(row["job"])

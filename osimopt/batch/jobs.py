@@ -1,4 +1,4 @@
-"""Jobs: one trial, or a stretch of it, by one method. Paths and plain options only, so that any process can do them."""
+"""Jobs: one trial, or a part of it, by one method. Paths and plain options only, so that any process can do them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, explain, some
+from ..adapters.options import COMPUTED, FILES, named_in, numbered
+from ..emg.mapping import PRESETS
+from ..errors import ConfigError, InputError, explain, some
 from ..files.storage import sha256
-from .files import Finder, last_given
-from .study import Study, Subject
+from .study import Files, Study, Subject
+
+#: Keys of a trial that name files.
+NAMED = (*FILES, "emg", "strides")
 
 
 @dataclass(frozen=True)
 class Job:
     """One row of the manifest.
 
-    ``name`` is ``subject/trial/method``, and that of its folder; ``files`` are paths by what they are; ``read`` and
-    ``solve`` are options of reading and of the method; ``emg`` those of the comparison.
+    ``name`` is ``subject/trial/method`` and the path of its folder; ``files`` are paths by what they are; ``read`` and
+    ``solve`` are options of reading and of the method; ``emg`` those of the comparison with EMG.
     """
 
     name: str
@@ -34,15 +38,15 @@ class Job:
     emg: Mapping[str, Any] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """The job as JSON holds it."""
         return asdict(self)
 
     def inputs(self, hashes: Hashes) -> str:
-        """Files and the beginnings of their SHA-256, as JSON."""
+        """Files and the first digits of their SHA-256, as JSON."""
         return json.dumps({what: f"{Path(path).name} {hashes.of(path)[:12]}" for what, path in self.files.items()})
 
     def key(self, hashes: Hashes) -> str:
-        """Of everything that decides the result: contents of files, options, version."""
+        """SHA-256 of everything that decides the result: contents of files, options, version."""
         content = {
             "files": {what: hashes.of(path) for what, path in self.files.items()}, "read": self.read,
             "solve": self.solve, "emg": self.emg, "version": version("osimopt"),
@@ -52,13 +56,13 @@ class Job:
 
 
 class Hashes:
-    """SHA-256 of files, each read once; "missing" of those that are not there. Folders count by all files in them."""
+    """SHA-256 of files, each read once; "missing" where there is no file. A folder counts by all files in it."""
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
 
     def of(self, path: str) -> str:
-        """Of one."""
+        """SHA-256 of a file or folder."""
         if path not in self._known:
             self._known[path] = self._read(Path(path))
         return self._known[path]
@@ -66,25 +70,25 @@ class Hashes:
     @staticmethod
     def _read(path: Path) -> str:
         if path.is_dir():
-            files = [own for own in sorted(path.rglob("*")) if own.is_file()]
-            parts = [f"{own.relative_to(path).as_posix()} {sha256(own)}" for own in files]
+            files = [file for file in sorted(path.rglob("*")) if file.is_file()]
+            parts = [f"{file.relative_to(path).as_posix()} {sha256(file)}" for file in files]
             return hashlib.sha256("\n".join(parts).encode()).hexdigest()
         return sha256(path) if path.is_file() else "missing"
 
 
 def jobs_of(study: Study) -> list[Job]:
-    """Every job of a study, methods of a trial one after the other.
+    """Every job of a study; the methods of a trial follow each other.
 
     Raises
     ------
     ConfigError
-        Models, events and other files named outright that are not there, patterns that match no motion, trials named
-        that there are not, EMG without a mapping: all at once.
+        All at once: models, events and other files with one name for all trials that do not exist, patterns that match
+        no motion, entries for trials that do not exist, EMG without a mapping.
     """
-    finder = Finder(study, [])
-    wrong = finder.wrong
-    jobs = [job for subject in study.subjects for job in _of_subject(study, subject, finder)]
+    finder = _Finder(study)
+    jobs = [job for subject in study.subjects for job in _of_subject(subject, finder)]
     names = [job.name for job in jobs]
+    wrong = [*finder.wrong]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         wrong.append(f"motions of one name give the same job: {some(twice)}. Rename them, or use two subjects.")
     if wrong:
@@ -92,71 +96,126 @@ def jobs_of(study: Study) -> list[Job]:
     return jobs
 
 
-def _of_subject(study: Study, subject: Subject, finder: Finder) -> Iterator[Job]:
-    wrong = finder.wrong
-    model = study.folder / subject.model
-    if not model.is_file():
-        wrong.append(explain("a model", "no such file", "Check the path.", model))
-    motions = sorted({path for pattern in subject.motions for path in _matching(study.folder, pattern)})
+def _of_subject(subject: Subject, finder: _Finder) -> Iterator[Job]:
+    study, folder = finder.study, finder.study.folder
+    if not (folder / subject.model).is_file():
+        finder.note(explain("a model", "no such file", "Check the path.", folder / subject.model))
+    patterns = [Path(pattern) for pattern in subject.motions]  # an absolute one replaces the study's folder
+    motions = sorted({p for one in patterns for p in (folder / one.anchor).glob(str(one.relative_to(one.anchor)))})
     if not motions:
-        wrong.append(explain("motions", f"none that match {some(subject.motions)}", "Check the pattern.", study.folder))
+        finder.note(explain("motions", f"none that match {some(subject.motions)}", "Check the pattern.", folder))
     if unknown := [name for name in subject.trials if name not in {path.stem for path in motions}]:
-        wrong.append(f"subjects {subject.name}: trials {some(unknown)}: no such motions.")
-    events = _events(study.folder / subject.events, wrong) if subject.events else None
+        finder.note(f"subjects {subject.name}: trials {some(unknown)}: no such motions.")
+    events = _events(folder / subject.events, finder) if subject.events else None
     for motion in motions:
-        words = [study.defaults, subject, *([subject.trials[motion.stem]] if motion.stem in subject.trials else [])]
-        files = {"model": str(model), "motion": str(motion), **finder.of_trial(subject.name, motion.stem, words)}
-        read: dict[str, Any] = {}
-        for own in words:
-            read |= own.options()
-        if "geometry" not in files and (paths := last_given(words, "geometry")):
-            read["geometry"] = paths
-        for trial, span in _windows(motion.stem, read.get("time_range"), events):
-            own_read = {**read, "time_range": span} if span else read
-            yield from _of_trial(study, subject.name, trial, files, own_read, finder)
+        trial = motion.stem
+        layers = [study.defaults, subject, *([subject.trials[trial]] if trial in subject.trials else [])]
+        found = finder.of_trial(subject.name, trial, layers)
+        files = {"model": str(folder / subject.model), "motion": str(motion), **found}
+        read = {name: value for layer in layers for name, value in layer.options().items()}
+        if "geometry" not in files and (geometry := _last(layers, "geometry")):
+            read["geometry"] = geometry
+        for part, span in _spans(trial, read.get("time_range"), events):
+            yield from _of_trial(subject.name, part, files, {**read, "time_range": span} if span else read, finder)
 
 
 def _of_trial(
-    study: Study, subject: str, trial: str, files: Mapping[str, str], read: Mapping[str, Any], finder: Finder
+    subject: str, trial: str, files: Mapping[str, str], read: Mapping[str, Any], finder: _Finder
 ) -> Iterator[Job]:
-    for method in study.methods:
+    comparison = finder.study.emg
+    emg = comparison.model_dump(exclude_none=True) if comparison and {"emg", "strides"} & files.keys() else {}
+    for method in finder.study.methods:
         solve = method.model_dump(exclude={"name"}, exclude_none=True)
-        own = dict(files)
-        if "folder" in solve:
-            own["surrogate"] = finder.named("surrogate", solve.pop("folder"))
-        emg = study.emg.model_dump(exclude_none=True) if study.emg and {"emg", "strides"} & files.keys() else {}
-        yield Job(f"{subject}/{trial}/{method.name}", subject, trial, method.name, own, dict(read), solve, emg)
+        surrogate = {"surrogate": finder.existing("surrogate", solve.pop("folder"))} if "folder" in solve else {}
+        name = f"{subject}/{trial}/{method.name}"
+        yield Job(name, subject, trial, method.name, {**files, **surrogate}, dict(read), solve, emg)
 
 
-def _matching(folder: Path, pattern: str) -> list[Path]:
-    path = Path(pattern)
-    return (
-        sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-        if path.is_absolute()
-        else sorted(folder.glob(pattern))
-    )
-
-
-def _events(path: Path, wrong: list[str]) -> dict[str, list[tuple[float, float]]]:
-    """Stretches by trial."""
+def _events(path: Path, finder: _Finder) -> dict[str, list[tuple[float, float]]]:
+    """(start, end) in s by trial."""
     import pandas as pd
 
+    spans: dict[str, list[tuple[float, float]]] = {}
     try:
         table = pd.read_csv(path)
-        spans: dict[str, list[tuple[float, float]]] = {}
         for trial, start, end in zip(table["trial"], table["start"], table["end"], strict=True):
             spans.setdefault(str(trial), []).append((float(start), float(end)))
     except (OSError, KeyError, ValueError) as error:
-        wrong.append(explain("events (.csv) with the columns trial, start, end", str(error), "Check the file.", path))
+        expected = "events (.csv) with the columns trial, start, end"
+        finder.note(explain(expected, str(error), "Check the file.", path))
         return {}
     return spans
 
 
-def _windows(
+def _spans(
     trial: str, span: Any, events: Mapping[str, Sequence[tuple[float, float]]] | None
 ) -> list[tuple[str, tuple[float, float] | None]]:
-    """Names and times of what is solved of a trial: all, or each stretch that events name."""
+    """Names and (start, end) in s of the parts of a trial that are solved: the whole, or one for each of its events."""
     if events is None:
         return [(trial, tuple(span) if span else None)]
-    own = events.get(trial, [])
-    return [(f"{trial} {number}" if len(own) > 1 else trial, one) for number, one in enumerate(own, 1)]
+    spans = events.get(trial, [])
+    return [(f"{trial} {number}" if len(spans) > 1 else trial, one) for number, one in enumerate(spans, 1)]
+
+
+class _Finder:
+    """Paths of a study's files, relative to its folder; ``wrong`` collects a line for each error, once.
+
+    A file with one name for all trials must exist. Where one from a pattern is missing, only its own job fails.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.study, self.wrong = study, list[str]()
+
+    def note(self, line: str) -> None:
+        """Add an error."""
+        if line not in self.wrong:
+            self.wrong.append(line)
+
+    def of_trial(self, subject: str, trial: str, layers: Sequence[Files]) -> dict[str, str]:
+        """Paths by what they are, with the files that these name in turn; later layers override earlier ones."""
+        given = {what: value for what in NAMED if (value := _last(layers, what)) is not None}
+        if given.get("geometry") in COMPUTED:
+            del given["geometry"]
+        found: dict[str, str] = {}
+        for what, value in given.items():
+            for name, pattern in (numbered(what, value) if isinstance(value, tuple) else {what: value}).items():
+                found |= self._resolved(name, pattern, subject, trial)
+        named_by = {what: Path(path) for what, path in found.items() if Path(path).is_file()}
+        try:
+            found |= {what: str(path) for what, path in named_in(named_by).items()}
+        except InputError as error:
+            found["external_loads_data"] = f"{found['external_loads']}.datafile"  # which is missing
+            if "{" not in given["external_loads"]:
+                self.note(str(error))
+        if "emg" in found:
+            found |= self._mapping()
+        return found
+
+    def existing(self, what: str, name: str) -> str:
+        """Path of a file or folder that must exist."""
+        path = self.study.folder / name
+        if not path.exists():
+            self.note(explain(f"the {what.replace('_', ' ')}", "no such file or folder", "Check the path.", path))
+        return str(path)
+
+    def _resolved(self, what: str, pattern: str, subject: str, trial: str) -> dict[str, str]:
+        if "{" not in pattern:
+            return {what: self.existing(what, pattern)}
+        try:
+            return {what: str(self.study.folder / pattern.format(subject=subject, trial=trial))}
+        except (KeyError, IndexError, ValueError) as error:
+            only = f"only {{subject}} and {{trial}} are filled in ({error})"
+            self.note(f"subjects {subject}: {what} '{pattern}': {only}.")
+            return {}
+
+    def _mapping(self) -> dict[str, str]:
+        """The mapping of EMG channels, unless it is a preset."""
+        if self.study.emg is None:
+            self.note("emg: trials have EMG, but there is no [emg] with a mapping.")
+            return {}
+        name = self.study.emg.mapping
+        return {} if name in PRESETS else {"mapping": self.existing("mapping of EMG channels", name)}
+
+
+def _last(layers: Sequence[Files], what: str) -> Any:
+    return next((given for layer in reversed(layers) if (given := getattr(layer, what)) is not None), None)

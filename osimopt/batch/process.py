@@ -1,4 +1,7 @@
-"""A worker process as its owner sees it: jobs go in, rows come out, and it can be ended whatever it does."""
+"""A process that does jobs: ``Worker`` is its owner's side, ``main`` its own (``python -m osimopt.batch.process``).
+
+Jobs go in and rows come out as lines of JSON. Whatever is printed while a job runs goes to the job's log.
+"""
 
 from __future__ import annotations
 
@@ -11,32 +14,45 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
-#: s between looks at the clock, the stop, and the memory.
-TICK = 0.1
-#: s between looks at the memory alone: it costs some milliseconds.
-WEIGH = 0.5
+#: Command line of the process, without the interpreter.
+MODULE = ("-m", "osimopt.batch.process")
+#: Interval (s) at which the owner checks the clock and the stop, and at which it measures memory, which takes some ms.
+TICK, MEASURE = 0.1, 0.5
+#: Interval (s) at which the process checks that its owner is alive.
+LOOK = 1.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one job: seconds, and MB of its process and of those that it started."""
+    """Limits of one job: seconds, and MB of its process and of those that it started."""
 
     seconds: float
     memory_mb: float
 
+    def exceeded(self, seconds: float, memory_mb: float) -> dict[str, Any] | None:
+        """Status and reason where a limit is exceeded."""
+        if seconds > self.seconds:
+            return {"status": "timeout", "reason": f"Not done after {self.seconds:g} s (timeout_s): ended."}
+        if memory_mb > self.memory_mb:
+            text = f"It held {memory_mb:.0f} MB, more than {self.memory_mb:g} (memory_mb): ended."
+            return {"status": "memory", "reason": text}
+        return None
+
 
 class StoppedError(Exception):
-    """The owner asked for an end while a job ran."""
+    """The owner stopped the study while a job ran."""
 
 
 class Worker:
-    """One process of ``osimopt.batch.worker``, started when it is needed.
+    """One process, started when it is needed.
 
-    ``held_mb`` is what it held after its last job, with the processes that it started.
+    ``held_mb`` is the memory after its last job, with that of the processes that it started.
     """
 
     def __init__(self) -> None:
@@ -55,51 +71,44 @@ class Worker:
             ``stop`` became true.
         """
         process = self._started()
-        begin, peak, weighed = time.monotonic(), 0.0, 0.0
+        begin, peak, measured = time.monotonic(), 0.0, 0.0
         try:
             print(json.dumps({"job": job, "folder": folder, "log": log}), file=process.stdin, flush=True)
         except OSError:  # it died between two jobs
             return self._lost(begin, peak)
-        while (line := self._answer()) is None:
+        while True:
+            with contextlib.suppress(queue.Empty):
+                line = self._lines.get(timeout=TICK)
+                break
             now = time.monotonic()
             if stop():
                 self.end()
                 raise StoppedError
-            if now - weighed > WEIGH:
-                weighed, held = now, self.memory_mb()
-                peak = max(peak, held)
-            if (broken := _broken(limits, now - begin, peak)) is not None:
+            if now - measured > MEASURE:
+                measured, peak = now, max(peak, self.memory_mb())
+            if (exceeded := limits.exceeded(now - begin, peak)) is not None:
                 self.end()
-                return {**broken, "seconds": round(now - begin, 3), "peak_mb": peak}
+                return {**exceeded, "seconds": round(now - begin, 3), "peak_mb": peak}
         if not line.endswith("\n"):
             return self._lost(begin, peak)
-        row: dict[str, Any] = json.loads(line)
         self.held_mb = self.memory_mb()
-        return {**row, "peak_mb": round(max(peak, self.held_mb), 1)}
-
-    def _answer(self) -> str | None:
-        """The next line, an empty one at the end of all, None if there is none within a tick."""
-        try:
-            return self._lines.get(timeout=TICK)
-        except queue.Empty:
-            return None
+        return {**json.loads(line), "peak_mb": round(max(peak, self.held_mb), 1)}
 
     def memory_mb(self) -> float:
-        """MB that it and the processes that it started hold now."""
+        """MB of the process and those that it started."""
         import psutil
 
-        if self._process is None:
-            return 0.0
         total = 0
-        with contextlib.suppress(psutil.Error):
-            own = psutil.Process(self._process.pid)
-            for one in [own, *own.children(recursive=True)]:
-                with contextlib.suppress(psutil.Error):
-                    total += one.memory_info().rss
+        if self._process is not None:
+            with contextlib.suppress(psutil.Error):
+                root = psutil.Process(self._process.pid)
+                for process in [root, *root.children(recursive=True)]:
+                    with contextlib.suppress(psutil.Error):
+                        total += process.memory_info().rss
         return round(total / 2**20, 1)
 
     def end(self) -> None:
-        """End it, and whatever it started, at once."""
+        """End the process, and those that it started, at once."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -108,11 +117,11 @@ class Worker:
         family = []
         with contextlib.suppress(psutil.Error):
             family = psutil.Process(process.pid).children(recursive=True)
-        with contextlib.suppress(OSError, AttributeError):  # its group: it may be dead itself, and its children not
+        with contextlib.suppress(OSError, AttributeError):  # its group: its children may have outlived it
             os.killpg(process.pid, signal.SIGKILL)
-        for one in family:
+        for child in family:
             with contextlib.suppress(psutil.Error):
-                one.kill()
+                child.kill()
         with contextlib.suppress(OSError):
             process.kill()
         for stream in (process.stdin, process.stdout):
@@ -128,17 +137,16 @@ class Worker:
         self.end()
         environment = {**os.environ, "LD_LIBRARY_PATH": "", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "osimopt.batch.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True, encoding="utf-8", env=environment, start_new_session=True,
+            [sys.executable, *MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True, encoding="utf-8", env=environment, start_new_session=True,
         )  # fmt: skip
         self._lines = queue.SimpleQueue()
         threading.Thread(target=_read, args=(self._process.stdout, self._lines), daemon=True).start()
         return self._process
 
     def _lost(self, begin: float, peak: float) -> dict[str, Any]:
-        """The row of a job whose process is gone."""
-        process = self._process
-        code = process.wait() if process is not None else None
+        """Row of a job whose process died."""
+        code = self._process.wait() if self._process is not None else None
         how = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
         self.end()
         text = f"Its process died ({how}): a crash in native code, or ended from outside."
@@ -146,18 +154,63 @@ class Worker:
 
 
 def _read(stream: IO[str] | None, lines: queue.SimpleQueue[str]) -> None:
-    """Lines as they come, an empty one at the end: in a thread, as Windows cannot wait for a pipe with a limit."""
+    """Queue lines as they come, then an empty one; in a thread, as Windows cannot wait for a pipe with a timeout."""
     with contextlib.suppress(OSError, ValueError):  # closed by the owner
         for line in stream or ():
             lines.put(line)
     lines.put("")
 
 
-def _broken(limits: Limits, seconds: float, memory_mb: float) -> dict[str, Any] | None:
-    """Status and reason where a limit is passed."""
-    if seconds > limits.seconds:
-        return {"status": "timeout", "reason": f"Not done after {limits.seconds:g} s (timeout_s): ended."}
-    if memory_mb > limits.memory_mb:
-        text = f"It held {memory_mb:.0f} MB, more than {limits.memory_mb:g} (memory_mb): ended."
-        return {"status": "memory", "reason": text}
-    return None
+def main() -> None:
+    """Do jobs until there are no more lines, or the owner is gone."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    for name in ("SIGINT", "SIGHUP"):  # the owner handles them, and ends this process
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    rows = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    warnings.simplefilter("always")
+    from .work import do
+
+    for line in sys.stdin:
+        request = json.loads(line)
+        with _logged(Path(request["log"])):
+            row = do(request["job"], request["folder"])
+        rows.write(json.dumps(row, default=str) + "\n")
+        rows.flush()
+
+
+def _end_with(owner: int) -> None:
+    """End this process and those that it started once its owner was killed, so that the next run has the folder."""
+    import psutil
+
+    while os.getppid() == owner and psutil.pid_exists(owner):
+        time.sleep(LOOK)
+    if hasattr(os, "killpg"):
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Redirect stdout and stderr, also of processes started, to the log; without space for it, leave them."""
+    kept = os.dup(1), os.dup(2)
+    try:
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            os.close(log)
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        for stream, saved in zip((1, 2), kept, strict=True):
+            os.dup2(saved, stream)
+            os.close(saved)
+
+
+if __name__ == "__main__":
+    main()

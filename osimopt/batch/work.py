@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import explain
 from .jobs import Job
-from .verdict import BETWEEN
+from .journal import BETWEEN
 
 if TYPE_CHECKING:
     from ..adapters.options import ReadOptions

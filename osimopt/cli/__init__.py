@@ -11,13 +11,13 @@ import typer
 from ..errors import OsimoptError, SolverError
 from .batch import batch
 from .commands import demo, info, table
+from .emg import validate
 from .geometry import fit_geometry
 from .report import fetch, report
 from .run import run
 from .solve import extract, predict, solve
 from .terminal import say_error, say_warning
 from .train import train
-from .validation import validate
 
 app = typer.Typer(
     help="Muscle forces from OpenSim models, with an error bound and checks for every frame. "

@@ -1,10 +1,10 @@
-"""The command that runs a study."""
+"""``osimopt batch``: run a study."""
 
 from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +19,8 @@ from .terminal import console, messages, print_table, say, say_error, say_warnin
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..batch.study import Study
+
 #: Rows of a table of jobs, or of failures, that are printed; the manifest has all.
 LISTED = 30
 
@@ -29,15 +31,13 @@ def batch(
         Path | None,
         typer.Option("--out", "-o", help="Folder to write.", show_default="<name>_results beside the study"),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Do what is missing, failed or changed.")] = False,
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Workers, in place of the study's.")] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Dask scheduler whose workers do the jobs: tcp://host:8786.")
-    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Do jobs that are missing, failed or changed.")] = False,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes, instead of the study's.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Dask scheduler for the jobs: tcp://host:8786.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the jobs and do none.")] = False,
     init: Annotated[bool, typer.Option("--init", help="Write an example to STUDY (default study.toml).")] = False,
 ) -> None:
-    """Solve hundreds of trials, one row each, and go on where it was stopped.
+    """Solve hundreds of trials, one row each, and continue where it was stopped.
 
     A trial that fails is a row of manifest.csv with its reason; jobs that are solved but fail a check (reserves,
     residuals) are counted. Exit code 0 all solved, 1 some jobs failed, 130 or 143 stopped.
@@ -55,18 +55,13 @@ def batch(
         _print_jobs(read)
         return
     statuses: Counter[str] = Counter()
-    with _stopping() as stopped, _bar() as moved:
-
-        def tell(row: dict[str, Any], done: int, total: int) -> None:
-            statuses[row["status"]] += 1
-            moved(row, done, total)
-
+    with _stopping() as stopped, _bar(statuses) as progress:
         folder = run_study(
-            read, out, resume=resume, jobs=jobs, scheduler=scheduler, stop=lambda: bool(stopped), progress=tell
+            read, out, resume=resume, jobs=jobs, scheduler=scheduler, stop=lambda: bool(stopped), progress=progress
         )
-    solved = _summary(folder, statuses)
+    solved = _print_summary(folder, statuses)
     if stopped:
-        say_error("Stopped. Nothing that was done is lost: go on with --resume.")
+        say_error("Stopped. No finished job is lost: continue with --resume.")
         raise typer.Exit(128 + stopped[0])
     if not solved:
         raise typer.Exit(1)
@@ -74,27 +69,29 @@ def batch(
 
 @contextmanager
 def _stopping() -> Iterator[list[int]]:
-    """A list that the first Ctrl-C or SIGTERM is put into; a second one ends the process as it would have."""
-    heard: list[int] = []
+    """Give a list to which the first SIGINT or SIGTERM is added; a second one ends the process as without this."""
+    received: list[int] = []
     before: dict[int, Any] = {}
 
-    def hear(number: int, _: object) -> None:
-        heard.append(number)
-        for one, handler in before.items():
-            signal.signal(one, handler)
-
-    for one in (signal.SIGINT, signal.SIGTERM):
-        before[one] = signal.signal(one, hear)
-    try:
-        yield heard
-    finally:
+    def restore() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
 
+    def receive(number: int, _: object) -> None:
+        received.append(number)
+        restore()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, receive)
+    try:
+        yield received
+    finally:
+        restore()
+
 
 @contextmanager
-def _bar() -> Iterator[Any]:
-    """A bar with rate, time left, failures and failed checks so far, where stderr is a terminal."""
+def _bar(statuses: Counter[str]) -> Iterator[Callable[[dict[str, Any], int, int], None]]:
+    """Give run_study's ``progress``: it counts statuses and, where stderr is a terminal, moves a bar."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[failed]} failed"),
@@ -102,69 +99,63 @@ def _bar() -> Iterator[Any]:
     )  # fmt: skip
     with Progress(*columns, console=messages, disable=not messages.is_terminal) as bar:
         task = bar.add_task("Jobs", total=None, failed=0, failing=0, rate="")
-        failed = failing = 0
 
-        def moved(row: dict[str, Any], done: int, total: int) -> None:
-            nonlocal failed, failing
-            failed += row["status"] != "solved"
-            failing += bool(row.get("checks_failed"))
+        def progress(row: dict[str, Any], done: int, total: int) -> None:
+            statuses[row["status"]] += 1
+            failing = bar.tasks[task].fields["failing"] + bool(row.get("checks_failed"))
             speed = bar.tasks[task].speed
             rate = f"{60.0 * speed:.3g}/min" if speed else ""
+            failed = statuses.total() - statuses["solved"]
             bar.update(task, completed=done, total=total, failed=failed, failing=failing, rate=rate)
 
-        yield moved
+        yield progress
 
 
 def print_verdict(manifest: pd.DataFrame) -> None:
-    """Print what all jobs came to, failed checks counted; green only where nothing failed."""
-    from ..batch.verdict import Verdict
+    """Print the number of jobs by status and of failed checks; in green only where nothing failed."""
+    from ..batch.journal import Verdict
 
     verdict = Verdict.of(manifest)
     colour = "green" if verdict.good else "bold red"
     console.print(f"[{colour}]In all: {escape(str(verdict))}.[/]", soft_wrap=True, highlight=False)
 
 
-def _summary(folder: Path, statuses: Counter[str]) -> bool:
-    """Print what was done; whether every job is solved now."""
+def _print_summary(folder: Path, statuses: Counter[str]) -> bool:
+    """Print what was done; return whether every job is solved now."""
     from ..batch.journal import read_manifest
 
-    done = ", ".join(f"{count} {status}" for status, count in statuses.most_common()) or "nothing left to do"
+    done = ", ".join(f"{count} {status}" for status, count in statuses.most_common()) or "no job was left"
     manifest = read_manifest(folder)
-    failures = [row for _, row in manifest[manifest["status"] != "solved"].iterrows()]
+    failed = manifest[manifest["status"] != "solved"]
     say(f"Done now: {done}.")
-    if failures:
-        rows = [(row["job"], row["status"], str(row["reason"]).splitlines()[0]) for row in failures[:LISTED]]
-        print_table(f"\nNot solved ({len(failures)})", ("job", "status", "reason"), rows)
-        if len(failures) > LISTED:
-            say(f"({len(failures) - LISTED} more in manifest.csv)")
+    if len(failed):
+        rows = [(row["job"], row["status"], str(row["reason"]).splitlines()[0]) for _, row in failed.iterrows()]
+        print_table(f"\nNot solved ({len(failed)})", ("job", "status", "reason"), rows, LISTED, " in manifest.csv")
     print_verdict(manifest)
     say(f"\nWritten to {folder}: manifest.csv, results, logs")
-    return not failures
+    return not len(failed)
 
 
-def _print_jobs(read: Any) -> None:
+def _print_jobs(study: Study) -> None:
     from ..batch.jobs import jobs_of
 
-    jobs = jobs_of(read)
-    rows = []
-    for job in jobs[:LISTED]:
+    rows, missing = [], 0
+    for job in jobs_of(study):
         span = job.read.get("time_range")
-        missing = [what for what, path in job.files.items() if not Path(path).exists()]
+        absent = [what for what, path in job.files.items() if not Path(path).exists()]
+        missing += len(absent)
         when = f"{span[0]:g} to {span[1]:g} s" if span else "all"
-        rows.append((job.name, Path(job.files["motion"]).name, when, ", ".join(missing)))
-    print_table(f"{len(jobs)} jobs", ("job", "motion", "time", "missing files"), rows)
-    if len(jobs) > LISTED:
-        say(f"({len(jobs) - LISTED} more)")
-    lacking = sum(not Path(path).exists() for job in jobs for path in job.files.values())
-    if lacking:
-        say_warning(f"{lacking} files of jobs are missing: these jobs would fail.")
+        rows.append((job.name, Path(job.files["motion"]).name, when, ", ".join(absent)))
+    print_table(f"{len(rows)} jobs", ("job", "motion", "time", "missing files"), rows, LISTED)
+    if missing:
+        say_warning(f"{missing} files of jobs are missing: these jobs would fail.")
 
 
 def _write_example(path: Path) -> None:
     from ..files.storage import write_atomically
 
     if path.exists():
-        raise InputError(explain("a new file for the example", "one that is there", "Choose another name.", path))
+        raise InputError(explain("a new file for the example", "an existing file", "Choose another name.", path))
     example = Path(__file__).resolve().parent.parent / "batch" / "example.toml"
     write_atomically(path.absolute(), example.read_text(encoding="utf-8"))
     say(f"Written to {path}: change it, then osimopt batch {path} --dry-run")

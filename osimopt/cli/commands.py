@@ -1,4 +1,4 @@
-"""The commands that look at a model, and the demonstration."""
+"""``osimopt demo``, ``info`` and ``table``: a demonstration, the contents of a model, the strength of its muscles."""
 
 from __future__ import annotations
 
@@ -10,12 +10,32 @@ import typer
 from .options import Model, Overwrite, Weld, read_assignment, read_number
 from .terminal import print_solution, print_table, progress, say, say_warning
 
+#: Degrees per radian.
+DEGREES = 57.29577951308232
+#: What the files of the demonstration are.
+DEMO_FILES = {
+    "elbow_muscles.png": "moment arm, maximum force and moment of each muscle over the elbow's range",
+    "elbow_sharing.png": "how four cost functions share 20 N·m among the elbow flexors",
+    "solution.png": "muscle forces, activations and moments of the motion",
+    "report.html": "all of it on one page for a browser, checks first",
+    "activation.sto": "activations, for OpenSim",
+    "muscle_force.sto": "tendon forces in N",
+    "actuator_force.sto": "forces of all actuators, as OpenSim's JointReaction takes them",
+    "reserves.xml": "the reserve actuators that were added, for OpenSim",
+    "coordinates.sto": "the motion, in rad and m",
+    "speeds.sto": "speeds of the motion, in rad/s and m/s",
+    "reserve_force.sto": "moments of the reserve actuators, in N·m",
+    "generalized_force.sto": "required joint moments, in N·m",
+    "status.csv": "one row per frame: status, moment residual, objective",
+    "solution.json": "versions, input hashes, options, statistics, findings",
+}
+
 
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path("osimopt_demo"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Solve an elbow flexion with the arm that comes with osimopt, and draw it."""
+    """Solve an elbow flexion of the arm that comes with osimopt, and draw it."""
     from ..adapters.table import muscle_table
     from ..analysis.distribution import share_moment
     from ..datasets import arm26
@@ -41,25 +61,7 @@ def demo(
     print_solution(solution)
     say(f"\nWritten to {folder}:")
     for path in sorted(folder.iterdir()):
-        say(f"  {path.name:22} {_DEMO_FILES.get(path.name, '')}")
-
-
-_DEMO_FILES = {
-    "elbow_muscles.png": "moment arm, maximum force and moment of each muscle over the elbow's range",
-    "elbow_sharing.png": "how four cost functions share 20 N·m among the elbow flexors",
-    "solution.png": "muscle forces, activations and moments of the motion",
-    "report.html": "all of it on one page, checks first; opens in a browser",
-    "activation.sto": "activations; opens in OpenSim, as the next two",
-    "muscle_force.sto": "tendon forces in N",
-    "actuator_force.sto": "forces of all actuators, as OpenSim's JointReaction takes them",
-    "reserves.xml": "the actuators that were added, for OpenSim",
-    "coordinates.sto": "the motion that was solved, in rad and m",
-    "speeds.sto": "its speeds",
-    "reserve_force.sto": "what reserve actuators produced, in N·m",
-    "generalized_force.sto": "joint moments that were to be met, in N·m",
-    "status.csv": "one row per frame: status, moment residual, objective",
-    "solution.json": "versions, input hashes, options, statistics, findings",
-}
+        say(f"  {path.name:22} {DEMO_FILES.get(path.name, '')}")
 
 
 def info(model: Model, weld: Weld = None) -> None:
@@ -72,36 +74,23 @@ def info(model: Model, weld: Weld = None) -> None:
         f"({len(described.free)} free), OpenSim {described.opensim_version}\n")  # fmt: skip
     rows: list[tuple[object, ...]] = []
     for c in described.coordinates:
-        factor, unit = (57.29577951308232, "deg") if c.rotational else (1.0, "m")
-        low, high, default = (f"{factor * value:.4g}" for value in (*c.range, c.default))
-        rows.append((c.name, c.joint, c.kind, low, high, default, unit))
+        factor, unit = (DEGREES, "deg") if c.rotational else (1.0, "m")
+        rows.append((c.name, c.joint, c.kind, *(f"{factor * value:.4g}" for value in (*c.range, c.default)), unit))
     print_table("Coordinates", ("name", "joint", "kind", "min", "max", "default", "unit"), rows)
-    columns = (
-        muscles.max_isometric_force,
-        muscles.optimal_fiber_length,
-        muscles.tendon_slack_length,
-        muscles.pennation_angle,
-    )
-    rows = [
-        (
-            name,
-            kind,
-            f"{f:.1f}",
-            f"{1000 * fiber:.1f}",
-            f"{1000 * tendon:.1f}",
-            f"{57.29577951308232 * angle:.1f}",
-        )
-        for name, kind, f, fiber, tendon, angle in zip(muscles.names, muscles.classes, *columns, strict=True)
-    ]
+    columns = [
+        1.0 * muscles.max_isometric_force, 1000.0 * muscles.optimal_fiber_length, 1000.0 * muscles.tendon_slack_length,
+        DEGREES * muscles.pennation_angle,
+    ]  # fmt: skip
+    numbers = [[f"{value:.1f}" for value in values] for values in zip(*columns, strict=True)]
+    rows = [(*names, *values) for *names, values in zip(muscles.names, muscles.classes, numbers, strict=True)]
     print_table("\nMuscles", ("name", "class", "max isometric N", "fibre mm", "tendon mm", "pennation deg"), rows)
     if described.actuators:
         rows = [(a.name, a.kind, f"{a.optimal_force:g}", f"{a.lower:g}", f"{a.upper:g}") for a in described.actuators]
         print_table("\nActuators", ("name", "class", "optimal force", "min control", "max control"), rows)
     if described.other_forces:
         print_table("\nOther forces (they stay in the moment balance)", ("name", "class"), described.other_forces)
-    for name in described.switched_off:
-        say_warning(f"{name} is switched off in the model (appliesForce false) and left out.")
-    for warning in described.warnings:
+    off = [f"{name} is switched off in the model (appliesForce false) and left out." for name in described.switched_off]
+    for warning in [*off, *described.warnings]:
         say_warning(warning)
 
 
@@ -135,10 +124,9 @@ def table(
             arm, force, moment = one.loc[best, ["moment_arm", "max_force", "max_moment"]]
             rows.append((muscle, f"{moment:.2f}", f"{best:.1f}", f"{100 * arm:.2f}", f"{force:.1f}"))
     rows.sort(key=lambda row: -abs(float(row[1])))
-    unit = swept.attrs["unit"]
     if rows:
-        title = f"Largest moment of each muscle about {coordinate}, and where"
-        print_table(title, ("muscle", "moment N·m", f"at {unit}", "arm cm", "max force N"), rows)
+        head = ("muscle", "moment N·m", f"at {swept.attrs['unit']}", "arm cm", "max force N")
+        print_table(f"Largest moment of each muscle about {coordinate}, and where", head, rows)
     else:
         say(f"No muscle acts on {coordinate}: every moment arm is 0.")
     if out is not None:

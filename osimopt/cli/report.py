@@ -1,4 +1,4 @@
-"""The commands that write reports and bring public data."""
+"""The commands that write reports and fetch public data."""
 
 from __future__ import annotations
 
@@ -8,38 +8,25 @@ from typing import Annotated
 import typer
 
 from ..errors import InputError, explain
+from . import emg as by_emg
 from .batch import print_verdict
-from .emg import (
-    PANEL,
-    Band,
-    EnvelopeHz,
-    Mapping,
-    Mvc,
-    Notch,
-    SideOf,
-    StridesColumn,
-    StridesFrom,
-    read_recording,
-    read_strides,
-)
-from .stopping import stoppable
-from .terminal import print_table, progress, say
+from .terminal import print_table, progress, say, stoppable
 
 
 def report(
     results: Annotated[
-        list[Path], typer.Argument(help="Result folders of one motion, or a study's folder.", show_default=False)
+        list[Path], typer.Argument(help="Result folders of one motion, or a study.", show_default=False)
     ],
-    emg: Annotated[Path | None, typer.Option(help="EMG to compare with.", rich_help_panel=PANEL)] = None,
-    mapping: Mapping = None,
-    side: SideOf = None,
-    strides: StridesFrom = None,
-    strides_column: StridesColumn = None,
-    mvc: Mvc = None,
-    band: Band = (20.0, 400.0),
-    notch: Notch = None,
-    envelope_hz: EnvelopeHz = 6.0,
-    title: Annotated[str | None, typer.Option(help="Of the page.")] = None,
+    emg: Annotated[Path | None, typer.Option(help="EMG to compare with.", rich_help_panel=by_emg.PANEL)] = None,
+    mapping: by_emg.Mapping = None,
+    side: by_emg.SideOf = None,
+    strides: by_emg.StridesFrom = None,
+    strides_column: by_emg.StridesColumn = None,
+    mvc: by_emg.Mvc = None,
+    band: by_emg.Band = (20.0, 400.0),
+    notch: by_emg.Notch = None,
+    envelope_hz: by_emg.EnvelopeHz = 6.0,
+    title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="File to write.", show_default="osimopt_report.html; report.html of a study"),
@@ -48,7 +35,7 @@ def report(
 ) -> None:
     """Write one page about one solution, or several of one motion side by side; or about a whole study.
 
-    Of a study's folder (osimopt batch) also peaks.csv and curves.csv, in long form for statistics.
+    For a study's folder (osimopt batch) it also writes peaks.csv and curves.csv, in long form for statistics.
     """
     from ..batch.journal import read_manifest
     from ..emg.compare import compare_emg
@@ -58,40 +45,37 @@ def report(
 
     if len(results) == 1 and (results[0] / "manifest.csv").is_file():
         if emg is not None or strides is not None:
-            fix = "Say in the study file what trials are compared with."
-            raise InputError(explain("no --emg or --strides with a study", "one", fix))
-        path = write_study_report(results[0], out or results[0] / "report.html", title=title, overwrite=overwrite)
+            got, fix = "--strides" if emg is None else "--emg", "Name these files in the study file."
+            raise InputError(explain("no --emg or --strides with a study", got, fix))
+        path = write_study_report(results[0], out, title=title, overwrite=overwrite)
         print_verdict(read_manifest(results[0]))
         say(f"Written to {path.absolute()}, peaks.csv and curves.csv to {results[0].absolute()}")
         return
-    out = out or Path("osimopt_report.html")
-
     if emg is None and (mapping or mvc):
         fix = "Give --emg, or leave --mapping and --mvc out."
         raise InputError(explain("--emg with --mapping or --mvc", "none", fix))
     read = [Result.read(folder) for folder in results]
-    found = read_strides(strides, side, strides_column)
+    found = by_emg.read_strides(strides, side, strides_column)
     compared = None
     if emg is not None:
-        recorded, mapped = read_recording(emg, mapping, side, mvc, band, notch, envelope_hz)
-        compared = {one.name: compare_emg(one, recorded, mapped, strides=found or ()) for one in read}
-    path = write_report(read, out, emg=compared, strides=found or (), title=title, overwrite=overwrite)
+        recorded, mapped = by_emg.read_recording(emg, mapping, side, mvc, band, notch, envelope_hz)
+        compared = {one.name: compare_emg(one, recorded, mapped, strides=found) for one in read}
+    out = out or Path("osimopt_report.html")
+    path = write_report(read, out, emg=compared, strides=found, title=title, overwrite=overwrite)
     say(f"Written to {path.absolute()}")
 
 
 def fetch(
-    name: Annotated[str | None, typer.Argument(help="Set to bring.", show_default=False)] = None,
-    folder: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Where its folder is made; default a cache.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="Data set to fetch.", show_default=False)] = None,
+    folder: Annotated[Path | None, typer.Option("--out", "-o", help="Parent folder; default a cache.")] = None,
     mirror: Annotated[
         str | None,
         typer.Option(
-            help="Folder or address (file://, http://) of such sets, asked first.", show_default="$OSIMOPT_DATA"
+            help="Folder or address (file://, http://) with data sets, tried first.", show_default="$OSIMOPT_DATA"
         ),
     ] = None,
 ) -> None:
-    """Bring public models, motions, loads and EMG; without a name, list what there is."""
+    """Fetch public models, motions, loads and EMG; without a name, list the data sets."""
     from ..datasets import fetch as public_data
 
     if name is None:

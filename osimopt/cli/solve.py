@@ -17,8 +17,7 @@ from ..pipeline.options import METHODS, SolveOptions, SurrogateOptions
 from ..static.options import StaticOptions
 from . import dynamic
 from .options import Cache, Jobs, Model, Motion, Overwrite, read_options, takes
-from .stopping import stoppable
-from .terminal import print_summary, progress, say, say_warning
+from .terminal import print_summary, progress, say, say_warning, stoppable
 
 
 class Method(StrEnum):

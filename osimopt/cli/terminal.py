@@ -1,28 +1,35 @@
-"""What the commands print: tables, progress, warnings, errors."""
+"""What the commands print: tables, progress, warnings, errors, summaries of solutions; and what Ctrl-C leaves."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from ..solution.checks import Check
     from ..solution.solution import RedundancySolution
     from ..solution.summary import Summary
 
+#: Muscles listed in the summary of a solution; all are in the files.
+LISTED = 20
+#: Colours of the results of checks.
+VERDICTS = {"passes": "green", "fails": "bold red", "not known": "yellow"}
+
 
 class _Console(Console):
-    """Rich's, but a reader who has seen enough (``osimopt info … | head``) is no failure.
+    """Rich's console, for which a reader that closes the pipe (``osimopt info … | head``) is not an error.
 
-    What follows is not printed; files are still written, and the exit code stays the command's own.
+    Nothing more is printed then; files are still written, and the exit code is the command's.
     """
 
     def on_broken_pipe(self) -> None:
@@ -35,12 +42,13 @@ class _Console(Console):
 
 console = _Console()
 messages = _Console(stderr=True)
-
 #: Warnings already printed: a result carries them too.
 _warned: set[str] = set()
 
-#: Muscles listed in the summary of a solution; all are in the files.
-LISTED = 20
+
+def say(text: str) -> None:
+    """Print a line."""
+    console.print(escape(text), soft_wrap=True, highlight=False)
 
 
 def say_error(text: str) -> None:
@@ -50,20 +58,17 @@ def say_error(text: str) -> None:
 
 def say_warning(text: str) -> None:
     """Print a warning to stderr, once."""
-    if text in _warned:
-        return
-    _warned.add(text)
-    messages.print(f"[yellow]warning:[/] {escape(text)}", soft_wrap=True, highlight=False)
+    if text not in _warned:
+        _warned.add(text)
+        messages.print(f"[yellow]warning:[/] {escape(text)}", soft_wrap=True, highlight=False)
 
 
-def say(text: str) -> None:
-    """Print a line."""
-    console.print(escape(text), soft_wrap=True, highlight=False)
-
-
-def print_table(title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; columns of numbers are right-aligned."""
-    body = [[str(cell) for cell in row] for row in rows]
+def print_table(
+    title: str, head: Sequence[str], rows: Iterable[Sequence[object]], most: int | None = None, where: str = ""
+) -> None:
+    """Print a table, columns of numbers right-aligned; after ``most`` rows only the number of the others (where)."""
+    whole = [[str(cell) for cell in row] for row in rows]
+    body = whole[:most]
     console.print(f"[bold]{escape(title)}[/]", soft_wrap=True, highlight=False)
     drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for index, name in enumerate(head):
@@ -72,6 +77,8 @@ def print_table(title: str, head: Sequence[str], rows: Iterable[Sequence[object]
     for row in body:
         drawn.add_row(*map(escape, row))
     console.print(drawn)
+    if len(whole) > len(body):
+        say(f"({len(whole) - len(body)} more{where})")
 
 
 @contextmanager
@@ -83,57 +90,68 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@contextmanager
+def stoppable(out: Path) -> Iterator[None]:
+    """Remove empty new folders of a result that was not written to ``out``; at Ctrl-C exit with code 130."""
+    folder = out.absolute()
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
+    before = _inode(folder)
+    try:
+        yield
+    except BaseException as error:
+        for one in new:
+            with contextlib.suppress(OSError):  # not empty, or not made
+                one.rmdir()
+        if not isinstance(error, KeyboardInterrupt):
+            raise
+        written = "Nothing was written." if _inode(folder) == before else f"Results are in {folder}."
+        say_error(f"Stopped by the user. {written}")
+        raise typer.Exit(130) from None
+
+
+def _inode(folder: Path) -> int | None:
+    """Inode of a folder, which differs from that of another folder in its place."""
+    return folder.stat().st_ino if folder.exists() else None
+
+
+def print_checks(checks: Sequence[Check]) -> None:
+    """Print the checks, one per line, with the limit and the limit's source."""
+    failed = sum(check.passes is False for check in checks)
+    counted = f" [bold red]({failed} of {len(checks)} fail)[/]" if failed else ""
+    console.print(f"[bold]Checks[/]{counted}", soft_wrap=True, highlight=False)
+    for check in checks:
+        verdict = f"[{VERDICTS[check.verdict]}]{check.verdict:{max(map(len, VERDICTS))}}[/]"
+        limit = f"; limit {check.limit} [dim]({check.source})[/]" if check.source else ""
+        console.print(f"{verdict}  {escape(f'{check.name}: {check.found}')}{limit}", soft_wrap=True, highlight=False)
+
+
 def print_solution(solution: RedundancySolution) -> None:
-    """Peak force and activation of the strongest muscles, and every finding."""
+    """Print the summary of a solution."""
     from ..solution.summary import Summary
 
     print_summary(Summary.of(solution), solution.provenance)
 
 
-#: Colours of verdicts, and the width that they take.
-VERDICTS = {"passes": "green", "fails": "bold red", "not known": "yellow"}
-WIDTH = max(map(len, VERDICTS))
-
-
-def print_checks(checks: Sequence[Check]) -> None:
-    """Print what must hold before forces are interpreted: a line a check, with its limit and the limit's source."""
-    failed = sum(check.passes is False for check in checks)
-    counted = f" [bold red]({failed} of {len(checks)} fail)[/]" if failed else ""
-    console.print(f"[bold]Checks[/]{counted}", soft_wrap=True, highlight=False)
-    for check in checks:
-        verdict = f"[{VERDICTS[check.verdict]}]{check.verdict:{WIDTH}}[/]"
-        limit = f"; limit {check.limit} [dim]({check.source})[/]" if check.source else ""
-        console.print(f"{verdict}  {escape(f'{check.name}: {check.found}')}{limit}", soft_wrap=True, highlight=False)
-
-
 def print_summary(summary: Summary, provenance: Mapping[str, Any], more: Sequence[str] = ()) -> None:
-    """Forces of the strongest muscles, ``more`` lines, the checks, and every finding."""
-    muscles = summary.names[0]
+    """Print forces of the strongest muscles, ``more`` lines, the checks, and findings."""
+    muscles, force = summary.names[0], summary.force
     say(f"{summary.solved} of {summary.frames} frames solved, cost {provenance['cost']['formula']}, "
         f"solver {provenance['solver']['used']}, {provenance['solve_seconds']:.2f} s.")  # fmt: skip
     if summary.certified:
         say(f"Proved in {summary.certified} frames: no activation is further than {summary.activation_error:.1g} "
             "from its optimum.")  # fmt: skip
     if summary.solved:
-        order = np.argsort(-summary.force)[:LISTED]
+        means = summary.force_sum / summary.solved
         rows = [
-            (
-                muscles[i],
-                f"{summary.force[i]:.1f}",
-                f"{summary.force_sum[i] / summary.solved:.1f}",
-                f"{summary.activation[i]:.3f}",
-            )
-            for i in order
+            (muscles[i], f"{force[i]:.1f}", f"{means[i]:.1f}", f"{summary.activation[i]:.3f}")
+            for i in np.argsort(-force)
         ]
-        left = len(muscles) - len(order)
-        title = "Muscle forces" + (f" (the {LISTED} strongest; {left} more in the files)" if left else "")
-        print_table(title, ("muscle", "peak N", "mean N", "peak activation"), rows)
+        head = ("muscle", "peak N", "mean N", "peak activation")
+        print_table("Muscle forces, the strongest first", head, rows, LISTED, " in the files")
     for line in more:
         say(line)
     if added := provenance.get("reserves_added"):
         say("Added: " + ", ".join(f"{name} ({force:g})" for name, force in added.items()))
     print_checks(summary.checks())
-    for warning in provenance.get("warnings", []):
-        say_warning(warning)
-    for finding in summary.findings():
-        say_warning(finding)
+    for line in [*provenance.get("warnings", []), *summary.findings()]:
+        say_warning(line)

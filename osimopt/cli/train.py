@@ -15,8 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..adapters.options import ReadOptions
 from ..errors import InputError, explain
 from .options import Cache, Jobs, Model, Overwrite, read_options, takes
-from .stopping import stoppable
-from .terminal import messages, progress, say
+from .terminal import messages, progress, say, stoppable
 
 if TYPE_CHECKING:
     from ..problem.problem import RedundancyProblem

@@ -158,7 +158,7 @@ def _record(
     folder: Path, history: History, accuracy: Mapping[str, Any], found: Sequence[Any], exact: Sequence[Any], of: str
 ) -> None:
     from ..files.storage import write_atomically
-    from ..report.training import draw_training
+    from ..report.figures import draw_training
 
     told = {"training": history.training, "validation": history.validation, "learning_rate": history.rate}
     whole = {**told, "seconds": history.seconds, "best_epoch": history.best_epoch, "accuracy": accuracy}

@@ -1,4 +1,4 @@
-"""A page about a whole study: failures first, then subjects and methods, then what muscles do on average."""
+"""A page about a whole study: failures first, then subjects and methods, then mean muscle forces."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..batch.aggregate import Ensemble, gather, long_table
-from ..batch.journal import read_manifest
-from ..batch.verdict import Verdict, failed_checks
-from ..errors import InputError, explain, some
+from ..batch.journal import Verdict, failed_checks, read_manifest
+from ..errors import some
 from ..files.storage import write_records
-from .ensemble import Curve, muscle_groups
-from .multiples import Panel, draw_panels
-from .page import Section, write_page
-from .solution_figures import DRAWN, SIDES
+from .curves import SIDES, Curve, Panel, draw_panels, drawn_groups, side_of
+from .page import Section, check_new, number, write_page
+from .style import MOST_LINES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,94 +24,83 @@ if TYPE_CHECKING:
 LISTED = 100
 #: Jobs named beside a check that fails.
 NAMED = 20
-#: Methods that are drawn: as many as have a colour.
-METHODS = 8
 
 
 def write_study_report(
     folder: str | os.PathLike[str], path: str | os.PathLike[str] | None = None, *, title: str | None = None,
     overwrite: bool = False,
 ) -> Path:  # fmt: skip
-    """Write the page of a study, and beside its manifest ``peaks.csv`` and ``curves.csv`` in long form.
+    """Write the page of a study, and ``peaks.csv`` and ``curves.csv`` in long form beside its manifest.
 
     Parameters
     ----------
     folder
-        Of :func:`osimopt.run_study`.
+        Folder that :func:`osimopt.run_study` wrote.
     path
         The .html file; default ``report.html`` in the folder.
     title
-        Of the page.
+        Title of the page; default the folder's name.
     overwrite
-        Replace an earlier page. The tables are always those of the page.
+        Replace an existing page. The tables are always replaced.
 
     Raises
     ------
     InputError
-        No study in the folder, or a page that is there.
+        The folder has no study, or the page exists.
     """
     folder = Path(folder)
     path = folder / "report.html" if path is None else Path(path)
     table = read_manifest(folder)
-    if path.exists() and not overwrite:
-        fix = "Choose another name, or say overwrite=True (--overwrite)."
-        raise InputError(explain("a new file for the report", "one that is there", fix, path))
-    long, ensembles = gather(folder)
-    write_records(long, folder / "peaks")
+    check_new(path, overwrite)
+    peaks, ensembles = gather(folder)
+    write_records(peaks, folder / "peaks")
     write_records(long_table(ensembles), folder / "curves")
     failed = table[table["status"] != "solved"]
     verdict = Verdict.of(table)
-    head = f"{len(table) - len(failed)} of {len(table)} jobs solved. In all: {verdict}."
-    sections = [_failures(failed), _checks(table), _by_method(table), *(_ensemble(own) for own in ensembles)]
-    return write_page(
-        path, title or f"Study: {folder.resolve().name}", [head, _told(table)], [own for own in sections if own],
-        "good" if verdict.good else "bad",
-    )  # fmt: skip
+    opening = [f"{len(table) - len(failed)} of {len(table)} jobs solved. In all: {verdict}.", _extent(table)]
+    sections = [*_failures(failed), *_checks(table), _by_method(table), *map(_ensemble, ensembles)]
+    title = title or f"Study: {folder.resolve().name}"
+    return write_page(path, title, opening, sections, "good" if verdict.good else "bad")
 
 
-def _told(table: pd.DataFrame) -> str:
-    subjects, trials = table["subject"].nunique(), table.groupby("subject")["trial"].nunique().sum()
+def _extent(table: pd.DataFrame) -> str:
+    subjects, methods = table["subject"].nunique(), table["method"].nunique()
+    trials = table.groupby("subject")["trial"].nunique().sum()
     hours = float(table["seconds"].sum()) / 3600.0
-    attempts = int((table["attempts"] > 1).sum())
-    again = f" {attempts} jobs took more than one try." if attempts else ""
-    return (
-        f"{subjects} subjects, {trials} trials, {table['method'].nunique()} methods; {hours:.2g} hours of work.{again}"
-    )
+    repeated = int((table["attempts"] > 1).sum())
+    again = f" {repeated} jobs took more than one try." if repeated else ""
+    return f"{subjects} subjects, {trials} trials, {methods} methods; {hours:.2g} hours of work.{again}"
 
 
-def _failures(failed: pd.DataFrame) -> Section | None:
-    if not len(failed):
-        return None
-    rows = [[str(row["job"]), str(row["status"]), str(row["reason"])] for _, row in failed.head(LISTED).iterrows()]
+def _failures(failed: pd.DataFrame) -> list[Section]:
+    rows = [[str(row[name]) for name in ("job", "status", "reason")] for _, row in failed.head(LISTED).iterrows()]
     more = f" The first {LISTED} of {len(failed)}; all are in manifest.csv." if len(failed) > LISTED else ""
     note = f"What was not solved, and why.{more}"
-    return Section("Failures", note, columns=["job", "status", "reason"], rows=rows)
+    return [Section("Failures", note, columns=["job", "status", "reason"], rows=rows)] if rows else []
 
 
-def _checks(table: pd.DataFrame) -> Section | None:
-    """Checks that solved jobs fail, and which jobs."""
-    failing = [(str(row["job"]), name) for _, row in table.iterrows() for name in failed_checks(row["checks_failed"])]
-    if not failing:
-        return None
-    names = dict.fromkeys(name for _, name in failing)
-    jobs = {name: [job for job, own in failing if own == name] for name in names}
-    rows = [[name, f"{len(own)} of {len(table)}", some(own, NAMED)] for name, own in jobs.items()]
+def _checks(table: pd.DataFrame) -> list[Section]:
+    """Checks that jobs fail, and which jobs."""
+    jobs: dict[str, list[str]] = {}
+    for job, names in zip(table["job"], table["checks_failed"], strict=True):
+        for name in failed_checks(names):
+            jobs.setdefault(name, []).append(str(job))
+    rows = [[name, f"{len(which)} of {len(table)}", some(which, NAMED)] for name, which in jobs.items()]
     note = "What must hold before forces are interpreted. Each job's own report has the numbers and the limits."
-    return Section("Checks that fail", note, columns=["check", "jobs", "which"], rows=rows)
+    return [Section("Checks that fail", note, columns=["check", "jobs", "which"], rows=rows)] if rows else []
 
 
 def _by_method(table: pd.DataFrame) -> Section:
     rows = []
-    for (subject, method), own in table.groupby(["subject", "method"], sort=False):
-        solved = own[own["status"] == "solved"]
-        emg = own["emg_r_median"].dropna()
+    for (subject, method), group in table.groupby(["subject", "method"], sort=False):
+        solved = group[group["status"] == "solved"]
         rows.append([
-            str(subject), str(method), f"{len(solved)} of {len(own)}", _number(solved["peak_force_N"].max(), "{:.0f}"),
-            _number(solved["moment_residual_max"].max(), "{:.1g}"),
-            _number(100.0 * solved["reserve_share_max"].max(), "{:.1f} %"),
-            _number(solved["residual_force_N"].max(), "{:.3g}"), _number(solved["residual_moment_Nm"].max(), "{:.3g}"),
-            _number(emg.median(), "{:.2f}"),
-            f"{int((solved['checks_failed'] != '').sum())}", _number(own["seconds"].median(), "{:.2g}"),
+            str(subject), str(method), f"{len(solved)} of {len(group)}", number(solved["peak_force_N"].max(), "{:.0f}"),
+            number(solved["moment_residual_max"].max(), "{:.1g}"),
+            number(100.0 * solved["reserve_share_max"].max(), "{:.1f} %"),
+            number(solved["residual_force_N"].max(), "{:.3g}"), number(solved["residual_moment_Nm"].max(), "{:.3g}"),
+            number(group["emg_r_median"].dropna().median()),
+            f"{int((solved['checks_failed'] != '').sum())}", number(group["seconds"].median(), "{:.2g}"),
         ])  # fmt: skip
     columns = [
         "subject", "method", "solved", "peak force (N)", "moments missed (N·m)", "largest reserve",
@@ -123,42 +110,29 @@ def _by_method(table: pd.DataFrame) -> Section:
     return Section("Subjects and methods", note, columns=columns, rows=rows, grouped=True)
 
 
-def _number(value: float, form: str) -> str:
-    return form.format(value) if np.isfinite(value) else "–"
-
-
-def _ensemble(own: Ensemble) -> Section:
+def _ensemble(ensemble: Ensemble) -> Section:
     """Mean and standard deviation over trials of each group of muscles, a line per method, a figure per side."""
-    methods = list(dict.fromkeys(own.methods))[:METHODS]
-    groups = muscle_groups(own.muscles)
-    force = {
-        name: {side: own.curves[:, :, places].sum(axis=2) for side, places in sides.items()}
-        for name, sides in groups.items()
-    }
-    peak = {name: max(float(np.nanmax(one, initial=0.0)) for one in sides.values()) for name, sides in force.items()}
-    least = DRAWN * max(peak.values(), default=0.0)
-    shown = sorted((name for name in groups if peak[name] >= least), key=lambda name: -peak[name])
+    methods = list(dict.fromkeys(ensemble.methods))[:MOST_LINES]
+    groups = drawn_groups(ensemble.muscles, ensemble.curves)
     figures = []
-    for side in sorted({side for sides in groups.values() for side in sides}, reverse=True):
+    for side in sorted({side_of(name) for name in ensemble.muscles}, reverse=True):
         panels = []
-        for name in (name for name in shown if side in force[name]):
-            lines = [(one, number, _curve(force[name][side], own.methods, one)) for number, one in enumerate(methods)]
-            panels.append(Panel(name, lines))
+        for group, parts in ((group, sides[side]) for group, sides in groups.items() if side in sides):
+            force = ensemble.curves[:, :, parts].sum(axis=2)
+            lines = [(name, number, _curve(force, ensemble.methods, name)) for number, name in enumerate(methods)]
+            panels.append(Panel(group, lines))
         what = f"{SIDES[side].capitalize()} side. " if side else ""
         caption = f"{what}Bands: ± one standard deviation over trials"
         figures.append(draw_panels(panels, "stride or trial (%)", "tendon force (N)", f"study {side}", caption))
-    who = ", ".join(dict.fromkeys(own.subjects))
+    who = ", ".join(dict.fromkeys(ensemble.subjects))
     what = "means over the strides of each trial, or the trial from first to last frame where no strides were found"
-    note = f"{len(own.jobs)} jobs of {who}; {what}."
-    return Section(f"Muscle forces, {len(own.muscles)} muscles", note, figures=figures)
+    note = f"{len(ensemble.jobs)} jobs of {who}; {what}."
+    return Section(f"Muscle forces, {len(ensemble.muscles)} muscles", note, figures=figures)
 
 
 def _curve(values: np.ndarray, methods: Sequence[str], method: str) -> Curve:
+    """Mean and standard deviation of the values (J, N) of one method's jobs."""
     chosen = values[[one == method for one in methods]]
-    x = np.linspace(0.0, 100.0, values.shape[1])
-    if not len(chosen):
-        nothing = np.full(len(x), np.nan)
-        return Curve(x, nothing, nothing, nothing)
     mean = chosen.mean(axis=0)
-    spread = chosen.std(axis=0, ddof=1) if len(chosen) > 1 else np.full(len(x), np.nan)
-    return Curve(x, mean, mean - spread, mean + spread)
+    spread = chosen.std(axis=0, ddof=1) if len(chosen) > 1 else np.full(len(mean), np.nan)
+    return Curve(np.linspace(0.0, 100.0, len(mean)), mean, mean - spread, mean + spread)

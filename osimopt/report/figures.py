@@ -1,4 +1,4 @@
-"""The figures: a muscle table, a solution along a motion, how costs share a moment."""
+"""Figures of a muscle table, a solution along a motion, the share of muscles in a moment by cost, and a training."""
 
 from __future__ import annotations
 
@@ -8,44 +8,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..problem.costs import COSTS
 from . import style
+from .style import Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..solution.solution import RedundancySolution
 
-Array = NDArray[np.float64]
-
-#: A coordinate is drawn if its peak moment is at least this share of the largest one.
+#: Muscles and coordinates are drawn whose peak moment is at least this share of the largest one.
 DRAWN_SHARE = 0.02
-#: Muscles in a legend, the strongest first; the rest are drawn in grey.
+#: Muscles in a legend, the strongest first; the others are drawn in grey.
 NAMED_MUSCLES = 6
 #: Width in inches of the panels beside a map, and of three in a row.
 WIDE, NARROW = 4.0, 3.0
-#: Cells of a row of a map whose frames are uneven, which is finer than print.
+#: Most cells in a row of a map of uneven frames, which is finer than print.
 MOST_CELLS = 2000
-#: Share by which steps between frames may differ and be even.
+#: Steps between frames count as even where they differ by no more than this share.
 EVEN = 0.01
-EXCITED = "Activation (thin: excitation)"
-#: s on either side of the only frame of a map.
+#: Half the width (s) of a map's cell where there is one frame only.
 LONE_FRAME = 0.005
+#: Points in the figure of a training: network against exact solver.
+POINTS = 20_000
+ZERO = {"color": "#888888", "lw": 0.8, "zorder": 0}
 
 
 def draw_table(table: pd.DataFrame, path: str | os.PathLike[str], muscles: Sequence[str] | None = None) -> Path:
-    """Draw moment arm, maximum force and maximum moment of the muscles over the coordinate; return the path.
+    """Draw moment arm (cm), maximum force (N) and maximum moment (N·m) of muscles over the coordinate; return the path.
 
     By default the muscles are those that reach at least 2 % of the largest moment; beyond eight, the
     strongest are named and the others grey.
     """
-    everyone = list(dict.fromkeys(table.columns.get_level_values(0)))
-    peak = {muscle: float(np.nanmax(np.abs(table[muscle, "max_moment"]), initial=0.0)) for muscle in everyone}
-    strongest = sorted(everyone, key=lambda muscle: -peak[muscle])
-    acting = [muscle for muscle in strongest if peak[muscle] >= DRAWN_SHARE * max(peak.values())]
-    shown = list(muscles) if muscles is not None else acting
+    peak = {
+        muscle: float(np.nanmax(np.abs(table[muscle, "max_moment"]), initial=0.0))
+        for muscle in dict.fromkeys(table.columns.get_level_values(0))
+    }
+    acting = [muscle for muscle in peak if peak[muscle] >= DRAWN_SHARE * max(peak.values())]
+    shown = list(muscles) if muscles is not None else sorted(acting, key=lambda muscle: -peak[muscle])
     named = shown if len(shown) <= style.MOST_LINES else shown[:NAMED_MUSCLES]
     panels = (
         ("moment_arm", "Moment arm", "moment arm (cm)", 100.0),
@@ -61,22 +62,18 @@ def draw_table(table: pd.DataFrame, path: str | os.PathLike[str], muscles: Seque
                 panel.plot(table.index, value, **line, **style.dots(value))
             style.label(panel, title, x, y)
             if quantity != "max_force":
-                panel.axhline(0.0, color="#888888", lw=0.8, zorder=0)
+                panel.axhline(0.0, **ZERO)
         style.legend_below(drawn, axes["arm"], named)
-        style.caption(drawn, _table_caption(table))
+        model = [Path(str(table.attrs["model"])).name] if "model" in table.attrs else []
+        pose = [f"{name} {value:g}" for name, value in table.attrs.get("pose", {}).items()]
+        style.caption(drawn, style.SEPARATOR.join([*model, "at rest and full activation", *pose]))
         return style.save(drawn, Path(path))
 
 
-def _table_caption(table: pd.DataFrame) -> str:
-    model = [Path(str(table.attrs["model"])).name] if "model" in table.attrs else []
-    pose = [f"{name} {value:g}" for name, value in table.attrs.get("pose", {}).items()]
-    return " · ".join([*model, "at rest and full activation", *pose])
-
-
 def draw_solution(solution: RedundancySolution, path: str | os.PathLike[str]) -> Path:
-    """Draw muscle forces, activations and the moments with what reserves carry; return the path.
+    """Draw muscle forces (N), activations, and net moments with those of reserves (N·m); return the path.
 
-    Up to eight muscles are lines; more are a map of activation, one row per muscle.
+    Activations of up to eight muscles are lines; those of more are a map with one row per muscle.
     """
     few = len(solution.problem.muscles) <= style.MOST_LINES
     mosaic = [["force", "activation", "moment"]] if few else [["force", "activation"], ["moment", "activation"]]
@@ -104,12 +101,11 @@ def _caption(solution: RedundancySolution) -> str:
     counted = "1 frame" if frames == 1 else f"{frames} frames"
     if "mesh" in solution.provenance:
         counted = f"{frames} points, {solution.provenance['mesh']['transcription']}"
-    gaps = [f"{failed} failed (gaps)"] if failed else []
-    return " · ".join([*names, *chosen, counted, *gaps])
+    return style.SEPARATOR.join([*names, *chosen, counted, *([f"{failed} failed (gaps)"] if failed else [])])
 
 
 def draw_sharing(shares: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
-    """Draw a :func:`osimopt.analysis.distribution.share_moment`, a panel per cost, forces stacked; return the path."""
+    """Draw forces (N) of :func:`osimopt.analysis.distribution.share_moment`, stacked, a panel per cost."""
     costs = list(dict.fromkeys(shares.columns.get_level_values(0)))
     unique = shares.attrs.get("unique", {})
     with style.figure([costs], (2.7 * len(costs), 3.3), sharey=True) as (drawn, axes):
@@ -125,8 +121,35 @@ def draw_sharing(shares: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
         return style.save(drawn, Path(path))
 
 
+def draw_training(
+    training: Sequence[float], validation: Sequence[float], best_epoch: int, predicted: Array, exact: Array,
+    path: str | os.PathLike[str], what: str = "activation, before polish",
+) -> Path:  # fmt: skip
+    """Draw the losses by epoch, and predicted against exact activations of held-out trials; return the path.
+
+    ``predicted`` and ``exact`` are of the same shape; ``what`` they are is in the panel's title.
+    """
+    epochs = np.arange(1, len(training) + 1)
+    with style.figure([["loss", "activation"]], (8.0, 3.6)) as (drawn, axes):
+        panel = axes["loss"]
+        panel.semilogy(epochs, training, **style.line(0, "training"))
+        panel.semilogy(epochs, validation, **style.line(1, "validation"))
+        panel.axvline(best_epoch, **style.BEHIND)
+        style.label(panel, "Learning curve (grey: kept)", "epoch", "loss")
+        panel.legend()
+        panel = axes["activation"]
+        chosen = np.random.default_rng(0).permutation(predicted.size)[:POINTS]
+        points = exact.ravel()[chosen], predicted.ravel()[chosen]
+        panel.plot(*points, ".", ms=2.0, alpha=0.3, mew=0.0, color=style.colour(0), rasterized=True)
+        panel.plot([0.0, 1.0], [0.0, 1.0], **style.BEHIND)
+        style.label(panel, f"Held-out trials: {what}", "exact activation", "network's activation")
+        error = f"RMSE {np.sqrt(np.mean((predicted - exact) ** 2)):.4f}"
+        panel.text(0.04, 0.92, error, transform=panel.transAxes)
+        return style.save(drawn, Path(path))
+
+
 def _draw_forces(axes: Any, solution: RedundancySolution) -> None:
-    """Every muscle's force; the strongest named beyond eight."""
+    """Every muscle's force; of more than eight, the strongest are named."""
     force, muscles = solution.muscle_force, solution.problem.muscles
     few = len(muscles) <= style.MOST_LINES
     style.label(axes, "Muscle force", "time (s)", "tendon force (N)")
@@ -142,13 +165,14 @@ def _draw_forces(axes: Any, solution: RedundancySolution) -> None:
 
 
 def _draw_activation_lines(axes: Any, solution: RedundancySolution) -> None:
-    excited = getattr(solution, "excitation", None)
-    style.label(axes, "Activation" if excited is None else EXCITED, "time (s)", "activation (–)")
+    excitation = getattr(solution, "excitation", None)
+    title = "Activation" if excitation is None else "Activation (thin: excitation)"
+    style.label(axes, title, "time (s)", "activation (–)")
     if _unsolved(axes, solution):
         return
     for index in range(len(solution.problem.muscles)):
-        if excited is not None:
-            axes.plot(solution.time, excited[:, index], color=style.colour(index), lw=0.7, zorder=1)
+        if excitation is not None:
+            axes.plot(solution.time, excitation[:, index], color=style.colour(index), lw=0.7, zorder=1)
         value = solution.activation[:, index]
         axes.plot(solution.time, value, **style.line(index, None), **style.dots(value))
     axes.set_yticks(np.linspace(0.0, 1.0, 6))
@@ -157,7 +181,7 @@ def _draw_activation_lines(axes: Any, solution: RedundancySolution) -> None:
 
 
 def _draw_activation_map(drawn: Any, axes: Any, solution: RedundancySolution) -> None:
-    """One row per muscle, one cell per frame, as wide as the (shortest) step between frames."""
+    """One row per muscle, one cell per frame, as wide as the shortest step between frames."""
     style.label(axes, "Activation", "time (s)", "")
     axes.grid(visible=False)
     if _unsolved(axes, solution):
@@ -173,7 +197,7 @@ def _draw_activation_map(drawn: Any, axes: Any, solution: RedundancySolution) ->
 
 
 def _even(time: Array, value: Array) -> tuple[Array, Array]:
-    """Times with even steps, at most MOST_CELLS of them, and the values (T, M) that are nearest to each."""
+    """At most MOST_CELLS times with even steps, and the values (T, M) nearest to each."""
     steps = np.diff(time)
     if len(time) < 3 or np.ptp(steps) <= EVEN * steps.min():
         return time, value
@@ -183,7 +207,7 @@ def _even(time: Array, value: Array) -> tuple[Array, Array]:
 
 
 def _unsolved(axes: Any, solution: RedundancySolution) -> bool:
-    """Whether there is nothing to draw, which is then said in the panel."""
+    """Whether no frame was solved; the panel then says so."""
     if solution.solved.any():
         return False
     style.note(axes, "no frame solved")
@@ -193,19 +217,19 @@ def _unsolved(axes: Any, solution: RedundancySolution) -> bool:
 
 
 def _draw_moments(axes: Any, solution: RedundancySolution) -> None:
-    """Net moments that muscles serve, and dotted what reserves carry of them."""
+    """Net moments of coordinates that muscles act on, and dotted the moments of reserves."""
     problem = solution.problem
     served = np.flatnonzero(problem.geometry.served)
     peak = np.abs(problem.generalized_force).max(axis=0)
-    chosen = sorted(served, key=lambda row: -peak[row])[:NAMED_MUSCLES]
-    chosen = [row for row in chosen if peak[row] >= DRAWN_SHARE * peak[served].max()]
+    acting = [row for row in served if peak[row] >= DRAWN_SHARE * peak[served].max()]
+    chosen = sorted(acting, key=lambda row: -peak[row])[:NAMED_MUSCLES]
     for rank, row in enumerate(chosen):
         color, net = style.colour(rank), problem.generalized_force[:, row]
         axes.plot(solution.time, net, color=color, label=problem.coordinates[row], **style.dots(net))
         carried = np.sum(problem.reserves.effect[:, row] * solution.reserve_control, axis=1)
         if np.nanmax(np.abs(carried), initial=0.0) > 0.0:
             axes.plot(solution.time, carried, color=color, ls=":", lw=1.4, mfc="none", **style.dots(carried))
-    axes.axhline(0.0, color="#888888", lw=0.8, zorder=0)
+    axes.axhline(0.0, **ZERO)
     style.label(axes, "Net moment (dotted: reserves)", "time (s)", "moment (N·m)")
     width = NARROW if len(problem.muscles) <= style.MOST_LINES else WIDE
     style.legend_under(axes, [problem.coordinates[row] for row in chosen], width)

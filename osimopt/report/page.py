@@ -1,26 +1,27 @@
-"""Sentences, tables and figures as one HTML page that needs nothing else."""
+"""Text, tables and figures as one HTML page without external resources."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
-from typing import Any
 
+from ..errors import InputError, explain
 from ..files.storage import write_atomically
 
-#: Cells that are drawn in the colours of their meaning.
+#: Cells that are coloured by their meaning.
 MEANINGS = {"yes": "yes", "no": "no", "passes": "yes", "fails": "no"}
 
-#: Letters up to which a cell is not broken.
+#: Cells of at most this many letters are not broken.
 SHORT = 24
 
 
 @dataclass(frozen=True)
 class Section:
-    """A title, then what there is of: a note, sentences, figures (SVG), a table, a text that is folded away.
+    """A title, then whatever is given of: a note, list items, figures (SVG), a table, texts that are folded away.
 
-    ``grouped``: rows of one first cell belong together. ``quoted``: places of rows that are others' figures.
+    With ``grouped``, rows with the same first cell form a group. ``quoted``: indices of rows from other publications.
     """
 
     title: str
@@ -33,23 +34,26 @@ class Section:
     grouped: bool = False
     quoted: Sequence[int] = ()
 
-    def told(self) -> dict[str, Any]:
-        """For the template."""
-        before = [self.rows[:1] and self.rows[0], *self.rows[:-1]] if self.grouped else self.rows
-        rows = []
-        for place, (row, other) in enumerate(zip(self.rows, before, strict=True)):
-            looks = [*(["quoted"] if place in self.quoted else []), *(["group"] if row[0] != other[0] else [])]
-            rows.append({"look": " ".join(looks), "cells": [(cell, _look(cell)) for cell in row]})
-        figures = [figure for figure in self.figures if figure]
-        return {
-            "title": self.title, "note": self.note, "items": self.items, "figures": figures, "columns": self.columns,
-            "rows": rows, "folded": self.folded or {},
-        }  # fmt: skip
+    def styled_rows(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        """CSS class of each row, and its cells, each with its CSS class."""
+        styled = []
+        for place, row in enumerate(self.rows):
+            new = self.grouped and place > 0 and row[0] != self.rows[place - 1][0]
+            look = " ".join([*(["quoted"] if place in self.quoted else []), *(["group"] if new else [])])
+            styled.append((look, [(cell, MEANINGS.get(cell, "short" if len(cell) <= SHORT else "")) for cell in row]))
+        return styled
 
 
-def _look(cell: str) -> str:
-    """Class of a cell: its meaning, or that it is not to be broken."""
-    return MEANINGS.get(cell, "short" if len(cell) <= SHORT else "")
+def number(value: float, form: str = "{:.2f}") -> str:
+    """A cell of a table; a dash where the value is not finite."""
+    return form.format(value) if isfinite(value) else "–"
+
+
+def check_new(path: Path, overwrite: bool) -> None:
+    """Raise an InputError where the page exists already and is not to be overwritten."""
+    if path.exists() and not overwrite:
+        fix = "Choose another name, or overwrite it with overwrite=True (--overwrite)."
+        raise InputError(explain("a new file for the report", "an existing file", fix, path))
 
 
 def write_page(path: Path, title: str, opening: Sequence[str], sections: Sequence[Section], verdict: str = "") -> Path:
@@ -58,6 +62,6 @@ def write_page(path: Path, title: str, opening: Sequence[str], sections: Sequenc
 
     template = Path(__file__).with_suffix(".html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
-    told = {"title": title, "opening": opening, "verdict": verdict, "sections": [one.told() for one in sections]}
-    write_atomically(path, environment.from_string(template).render(**told))
+    page = environment.from_string(template).render(title=title, opening=opening, verdict=verdict, sections=sections)
+    write_atomically(path, page)
     return path

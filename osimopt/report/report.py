@@ -1,23 +1,31 @@
-"""write_report: one page about one solution, or several of one motion. What a reader must know first, first."""
+"""write_report: a page about one solution or several of one motion; write_validation: a folder about EMG and costs."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..emg.comparison import EmgComparison
 from ..emg.strides import Strides
 from ..errors import InputError, explain, some
+from ..solution.folder import write_folder, write_json
 from ..solution.reader import Result
 from ..solution.solution import RedundancySolution
 from . import sections as parts
-from . import solution_figures as figures
-from .ensemble import Axis
-from .page import Section, write_page
+from .curves import Axis
+from .page import Section, check_new, write_page
+from .solution_figures import draw_groups, draw_moments
+
+if TYPE_CHECKING:
+    from ..analysis.cost_ranking import CostRanking
 
 Solutions = RedundancySolution | Result | str | os.PathLike[str]
+
+#: Costs in the report of a validation: the best.
+BEST = 3
+NOTE = "Parts of one muscle are summed, activations weighted by area; groups below 1 % of the largest are left out."
 
 
 def write_report(
@@ -30,51 +38,68 @@ def write_report(
     sections: Sequence[Section] = (),
     overwrite: bool = False,
 ) -> Path:
-    """Write a page about solutions of one motion: verdict, EMG, forces, activations, moments, reserves, provenance.
+    """Write an HTML page about solutions of one motion.
+
+    The page shows checks first, then findings, agreement with EMG, muscle forces, activations, joint moments with the
+    part of the reserves, and provenance. It is one file without scripts or external resources.
 
     Parameters
     ----------
     solutions
-        One or several of any method, or folders that ``solution.write`` wrote; by name, where a mapping is given.
+        One solution or several, of any method, or folders that ``solution.write`` wrote. A mapping gives them names.
     path
-        The .html file. It needs nothing else and asks nothing of a network.
+        The .html file to write.
     emg
-        Of :func:`osimopt.compare_emg`; several by the solutions' names.
+        Result of :func:`osimopt.compare_emg`; with several, a mapping with the names of the solutions.
     strides
-        (first, last) s, as of :func:`osimopt.find_strides`: curves are drawn over them, as mean and standard deviation.
-        By default those of ``emg``; with none, over time.
+        (first, last) of each stride in s, as of :func:`osimopt.find_strides`. Curves are then drawn as mean and
+        standard deviation over the strides. Default: the strides of ``emg``; without any, curves over time.
     title
-        Of the page; default the motion's file.
+        Title of the page. Default: the names of the motion and the model.
     sections
-        More of them, after EMG.
+        Additional sections of the page, after those about EMG.
+    overwrite
+        Replace an existing file.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
 
     Raises
     ------
     InputError
-        No solution, two of one name, solutions of different muscles, a path that is taken, or a sealed folder.
+        There is no solution, two have the same name, they have different muscles, the path is not that of a new .html
+        file, or a folder holds a solution that failed and is sealed.
     SolverError
-        A sealed solution.
+        A dynamic solution failed and is sealed.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], 12.0)
+    >>> solution = osimopt.solve_static(problem)
+    >>> osimopt.write_report(solution, "report.html", title="Two flexors").name
+    'report.html'
     """
     results = _named(solutions)
     compared = _compared(emg, results)
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(explain("a path that ends in .html", path.name, "Name it report.html, for instance.", path))
-    if path.exists() and not overwrite:
-        fix = "Choose another name, or say overwrite=True (--overwrite)."
-        raise InputError(explain("a new file for the report", "one that is there", fix, path))
+    check_new(path, overwrite)
     axis = _axis(strides, compared, results)
     opening, verdict = _verdict(results, compared)
-    first = next(iter(results.values()))
-    told = [
-        parts.checks(results, compared), parts.findings(results, compared), *parts.emg(compared), *sections,
-        *([parts.beside(results)] if len(results) > 1 else []),
-        Section("Muscle forces", _of_parts(axis), figures=figures.forces(results, axis)),
-        Section("Activations", figures=figures.activations(results, axis)),
-        Section("Joint moments and reserves", figures=[figures.moments(results, axis)]),
+    note = f"{NOTE} Over strides of the foot that they were found by, both sides alike." if axis.strides else NOTE
+    content = [
+        parts.checks(results, compared), parts.findings(results, compared), *parts.emg_sections(compared), *sections,
+        *([parts.compared_solutions(results)] if len(results) > 1 else []),
+        Section("Muscle forces", note, figures=draw_groups(results, axis, "muscle_force")),
+        Section("Activations", figures=draw_groups(results, axis, "activation")),
+        Section("Joint moments and reserves", figures=[draw_moments(results, axis)]),
         parts.provenance(results),
     ]  # fmt: skip
-    return write_page(path, title or _title(first), opening, told, verdict)
+    return write_page(path, title or _title(next(iter(results.values()))), opening, content, verdict)
 
 
 def _named(solutions: Any) -> dict[str, Result]:
@@ -82,31 +107,30 @@ def _named(solutions: Any) -> dict[str, Result]:
     if isinstance(solutions, Mapping):
         results = {str(name): _result(one) for name, one in solutions.items()}
     else:
-        single = isinstance(solutions, RedundancySolution | Result | str | os.PathLike)
-        given = [_result(one) for one in ([solutions] if single or hasattr(solutions, "unseal") else solutions)]
+        single = isinstance(solutions, RedundancySolution | Result | str | os.PathLike) or hasattr(solutions, "unseal")
+        given = [_result(one) for one in ([solutions] if single else solutions)]
         names = [one.name for one in given]
         if twice := {name for name in names if names.count(name) > 1}:
             fix = 'Give a mapping: {"p = 2": …, "p = 3": …}.'
             raise InputError(explain("solutions of different names", f"{some(sorted(twice))} twice", fix))
         results = dict(zip(names, given, strict=True))
     if not results:
-        raise InputError(explain("a solution to report", "none", "Give one."))
+        raise InputError(explain("a solution to report", "none", "Give at least one."))
     first = next(iter(results.values()))
     for name, one in results.items():
         if one.muscles != first.muscles or one.coordinates != first.coordinates:
-            fix = "Write one report for each model."
-            raise InputError(explain("solutions of one model", f"other muscles or coordinates in {name}", fix))
+            got = f"{name} with other muscles or coordinates than {next(iter(results))}"
+            raise InputError(explain("solutions of one model", got, "Write one report for each model."))
     return results
 
 
-def _result(one: Any) -> Result:
-    return Result.read(one) if isinstance(one, str | os.PathLike) else Result.of(one)
+def _result(solution: Any) -> Result:
+    return Result.read(solution) if isinstance(solution, str | os.PathLike) else Result.of(solution)
 
 
 def _compared(emg: Any, results: Mapping[str, Result]) -> dict[str, EmgComparison]:
-    if emg is None:
-        return {}
-    compared = {next(iter(results)): emg} if isinstance(emg, EmgComparison) else dict(emg)
+    """Comparisons with EMG by name, in the order of the results."""
+    compared = {next(iter(results)): emg} if isinstance(emg, EmgComparison) else dict(emg or {})
     if unknown := [name for name in compared if name not in results]:
         fix = "Name comparisons as the solutions are named."
         raise InputError(explain(f"comparisons of {some(results)}", some(unknown), fix))
@@ -129,32 +153,30 @@ def _title(result: Result) -> str:
 
 
 def _verdict(results: Mapping[str, Result], compared: Mapping[str, EmgComparison]) -> tuple[list[str], str]:
-    """Sentences for the top of the page, and whether they are good or bad news."""
+    """Paragraphs for the top of the page, and whether they are "good" or "bad"."""
     first = next(iter(results.values()))
     many = len(results) > 1
     failed: dict[str, list[str]] = {}
-    for name, passed in parts.all_checks(results, compared).items():
-        for check in passed:
-            if check.passes is False:
-                failed.setdefault(check.name if many else f"{check.name} {check.found}", []).append(name)
-    told = [what + (f" ({', '.join(who)})" if len(who) < len(results) else "") for what, who in failed.items()]
-    count = "1 check fails" if len(told) == 1 else f"{len(told)} checks fail"
-    head = f"{count}: {some(told, 4)}." if told else "Every check passes."
+    for name, checks in parts.all_checks(results, compared).items():
+        for check in (check for check in checks if check.passes is False):
+            failed.setdefault(check.name if many else f"{check.name} {check.found}", []).append(name)
+    lines = [what + (f" ({', '.join(who)})" if len(who) < len(results) else "") for what, who in failed.items()]
+    count = "1 check fails" if len(lines) == 1 else f"{len(lines)} checks fail"
+    head = f"{count}: {some(lines, 4)}." if lines else "Every check passes."
     solved = " ".join(
         f"{name if many else 'The solution'}: {int(one.solved.sum())} of {len(one.time)} frames solved, "
         f"cost {one.formula}, moments missed by {_residual(one)} at most."
         for name, one in results.items()
     )
-    what = f"{len(first.muscles)} muscles, {first.time[0]:g} to {first.time[-1]:g} s."
-    said = [head, f"{what} {solved}"]
-    for name, own in compared.items():
-        r, channels = own.table["r"], len(own.table)
+    opening = [head, f"{len(first.muscles)} muscles, {first.time[0]:g} to {first.time[-1]:g} s. {solved}"]
+    for name, agreement in compared.items():
+        r, flagged = agreement.table["r"], {flag.channel for flag in agreement.flags}
         who = f"{name}: a" if len(compared) > 1 else "A"
-        said.append(
-            f"{who}greement with EMG: median r {r.median():.2f} over {channels} channels "
-            f"({r.min():.2f} to {r.max():.2f}); {len({flag.channel for flag in own.flags})} of them are flagged."
+        opening.append(
+            f"{who}greement with EMG: median r {r.median():.2f} over {len(r)} channels "
+            f"({r.min():.2f} to {r.max():.2f}); {len(flagged)} of them are flagged."
         )
-    return said, "bad" if failed else "good"
+    return opening, "bad" if failed else "good"
 
 
 def _residual(result: Result) -> str:
@@ -162,8 +184,56 @@ def _residual(result: Result) -> str:
     return "–" if most is None else f"{float(most):.1g} N·m"
 
 
-def _of_parts(axis: Axis) -> str:
-    parts = (
-        "Parts of one muscle are summed, activations weighted by area; groups below 1 % of the largest are left out."
-    )
-    return parts if not axis.strides else f"{parts} Over strides of the foot that they were found by, both sides alike."
+def write_validation(ranking: CostRanking, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write tables (.csv) about the agreement of every cost with EMG, ``report.html`` of the best three, ``emg.json``.
+
+    The tables are ``ranking``, ``agreement``, ``by_stride``, ``co_contraction``, ``coverage`` and ``flags``, with the
+    cost in the first column. The folder appears whole or not at all; it is returned.
+
+    Raises
+    ------
+    InputError
+        The folder exists and ``overwrite`` is False, or it holds other files.
+    """
+    import pandas as pd
+
+    def fill(temporary: Path) -> None:
+        compared = ranking.comparisons
+        ranking.table.to_csv(temporary / "ranking.csv")
+        for name, table in (("agreement", "table"), ("by_stride", "by_stride"), ("co_contraction", "co_contraction")):
+            tables: dict[str, pd.DataFrame] = {cost: getattr(one, table) for cost, one in compared.items()}
+            pd.concat(tables, names=["cost"]).to_csv(temporary / f"{name}.csv")
+        next(iter(compared.values())).coverage.to_csv(temporary / "coverage.csv", index=False)
+        rows = [(cost, flag.channel, flag.kind, flag.text) for cost, one in compared.items() for flag in one.flags]
+        pd.DataFrame(rows, columns=["cost", "channel", "kind", "text"]).to_csv(temporary / "flags.csv", index=False)
+        best = [name for name in ranking.table.index if name in compared][:BEST]
+        write_report(
+            {name: ranking.solutions[name] for name in best}, temporary / "report.html",
+            emg={name: compared[name] for name in best}, sections=_ranking(ranking),
+        )  # fmt: skip
+        summaries = {name: one.summary() for name, one in compared.items()}
+        write_json({"notes": list(ranking.notes), **summaries}, temporary / "emg.json")
+
+    return write_folder(Path(folder), overwrite, fill)
+
+
+def _ranking(ranking: CostRanking) -> list[Section]:
+    """A table of two costs or more."""
+    import pandas as pd
+
+    if len(ranking.table) < 2:
+        return []
+    rows = []
+    for name, row in ranking.table.iterrows():
+        cells = ["–"] * 5
+        if not row["reason"]:
+            low, high, failed = row["behind_low"], row["behind_high"], row["failed"]
+            cells = [
+                *(f"{row[column]:.3f}" for column in ("chosen_r", "judged_r", "behind")),
+                "–" if pd.isna(low) else f"{low:.3f} to {high:.3f}", "–" if pd.isna(failed) else f"{failed:.0f}",
+            ]  # fmt: skip
+        rows.append([name, *cells, row["reason"]])
+    columns = [
+        "cost", "mean r, ranked by", "mean r, held out", "behind the first", "95 %", "frames failed", "not tried"
+    ]  # fmt: skip
+    return [Section("Which cost agrees best with EMG", items=ranking.notes, columns=columns, rows=rows)]

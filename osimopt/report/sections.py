@@ -1,10 +1,10 @@
-"""Sections of a report: checks, findings, agreement with EMG, of solutions with each other, provenance."""
+"""Sections of a report: checks, findings, agreement with EMG and between solutions, provenance."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,70 +13,67 @@ from ..emg.comparison import EmgComparison
 from ..errors import some
 from ..solution.checks import Check, checks_of
 from ..solution.reader import Result
-from . import solution_figures as figures
-from .page import Section
+from .page import Section, number
+from .solution_figures import draw_emg
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-#: What static optimization of walking was found to reach, muscle by muscle, as a yardstick for a reader.
+#: Correlations with EMG that static optimization of walking reached in a publication.
 PUBLISHED = {
     "tibialis anterior": 0.67, "gastrocnemius": 0.47, "soleus": 0.60, "rectus femoris": 0.92, "vasti": 0.85,
     "gluteus maximus": 0.98,
 }  # fmt: skip
 PUBLISHED_SOURCE = "Front Syst Neurosci (2022) 16:785143, table 1"
-#: Findings shown before the rest is folded away, and muscles named in a row.
+#: Findings that are not folded away, and muscles named in a sentence.
 SHOWN, NAMED = 8, 6
 
 Results = Mapping[str, Result]
-Compared = Mapping[str, EmgComparison]
+Comparisons = Mapping[str, EmgComparison]
 
 
-def all_checks(results: Results, compared: Compared) -> dict[str, list[Check]]:
-    """By solution: those of its comparison, where there is one."""
-    return {name: list(compared[name].gates) if name in compared else checks_of(own) for name, own in results.items()}
+def all_checks(results: Results, compared: Comparisons) -> dict[str, list[Check]]:
+    """Checks by solution; of its comparison with EMG where there is one."""
+    return {
+        name: list(compared[name].gates) if name in compared else checks_of(result) for name, result in results.items()
+    }
 
 
-def checks(results: Results, compared: Compared) -> Section:
-    """Every check, and whether it passes."""
+def checks(results: Results, compared: Comparisons) -> Section:
+    """Every check with its limit and result."""
     many = len(results) > 1
     rows = [
         [*([name] if many else []), check.name, check.found, check.limit, check.verdict, check.source]
-        for name, own in all_checks(results, compared).items() for check in own
+        for name, found in all_checks(results, compared).items() for check in found
     ]  # fmt: skip
     columns = [*(["solution"] if many else []), "what", "found", "limit", "", "after"]
     note = "What must hold before forces are interpreted, or compared with anything."
-    if any(own.curves.strides for own in compared.values()):
+    if any(comparison.curves.strides for comparison in compared.values()):
         note += " With EMG, of the frames within the strides that are compared."
     return Section("Checks", note, columns=columns, rows=rows, grouped=many)
 
 
-def findings(results: Results, compared: Compared) -> Section:
-    """What solutions and comparisons have to say, each sentence once; a long list is folded."""
-    said: dict[str, list[str]] = {}
+def findings(results: Results, compared: Comparisons) -> Section:
+    """Findings of solutions and comparisons, each sentence once; a long list is folded."""
+    names: dict[str, list[str]] = {}
     for name, result in results.items():
-        own = list(result.summary.get("findings", [])) + (
-            [*compared[name].flagged(), *compared[name].notes] if name in compared else []
-        )
-        for line in dict.fromkeys(own):
-            said.setdefault(line, []).append(name)
-    many = len(results) > 1
-    lines = [f"{', '.join(who)}: {line}" if many and len(who) < len(results) else line for line, who in said.items()]
-    rest = {f"{len(lines) - SHOWN} more": "\n".join(lines[SHOWN:])} if len(lines) > SHOWN else None
-    return Section("Findings", items=lines[:SHOWN] or ["Nothing to report."], folded=rest)
+        emg = [*compared[name].flagged(), *compared[name].notes] if name in compared else []
+        for line in dict.fromkeys([*result.summary.get("findings", []), *emg]):
+            names.setdefault(line, []).append(name)
+    lines = [f"{', '.join(which)}: {line}" if len(which) < len(results) else line for line, which in names.items()]
+    folded = {f"{len(lines) - SHOWN} more": "\n".join(lines[SHOWN:])} if len(lines) > SHOWN else None
+    return Section("Findings", items=lines[:SHOWN] or ["Nothing to report."], folded=folded)
 
 
-def emg(compared: Compared) -> list[Section]:
-    """Curves and a table, antagonists, and what has EMG."""
+def emg_sections(compared: Comparisons) -> list[Section]:
+    """Agreement with EMG by channel, co-contraction of antagonists, and what EMG covers."""
     if not compared:
         return []
+    many = len(compared) > 1
     rows = [
-        [channel, *([name] if len(compared) > 1 else []), *_agreement_cells(own, channel)]
+        [channel, *([name] if many else []), *_agreement_cells(comparison, channel)]
         for channel in next(iter(compared.values())).table.index
-        for name, own in compared.items() if channel in own.table.index
+        for name, comparison in compared.items() if channel in comparison.table.index
     ]  # fmt: skip
     columns = [
-        "channel", *(["solution"] if len(compared) > 1 else []), "r [95 %]", "r by stride", "lag (ms)", "r at that lag",
+        "channel", *(["solution"] if many else []), "r [95 %]", "r by stride", "lag (ms)", "r at that lag",
         "on/off agree", "onset late (ms)", "RMSE", "MAE", "flags",
     ]  # fmt: skip
     published = ", ".join(f"{muscle} {r:.2f}" for muscle, r in PUBLISHED.items())
@@ -86,39 +83,35 @@ def emg(compared: Compared) -> list[Section]:
         f"measured here says that forces do. Published for static optimization of walking: {published} "
         f"({PUBLISHED_SOURCE})."
     )
-    sections = [
-        Section("Agreement with EMG", note, figures=[figures.emg(compared)], columns=columns, rows=rows,
-                grouped=len(compared) > 1)
-    ]  # fmt: skip
-    return sections + _co_contraction(compared) + [_coverage(next(iter(compared.values())))]
+    agreed = Section("Agreement with EMG", note, figures=[draw_emg(compared)], columns=columns, rows=rows, grouped=many)
+    return [agreed, *_co_contraction(compared), _coverage(next(iter(compared.values())))]
 
 
-def _agreement_cells(own: EmgComparison, channel: Any) -> list[str]:
-    row = own.table.loc[channel]
-    kinds = sorted({flag.kind for flag in own.flags if flag.channel == channel})
+def _agreement_cells(comparison: EmgComparison, channel: Any) -> list[str]:
+    row = comparison.table.loc[channel]
+    kinds = sorted({flag.kind for flag in comparison.flags if flag.channel == channel})
     return [
-        f"{_two(row['r'])} [{_two(row['r_low'])}, {_two(row['r_high'])}]",
-        f"{_two(row['r_stride_mean'])} ± {_two(row['r_stride_sd'])}" if np.isfinite(row["r_stride_mean"]) else "–",
-        _milli(row["lag"]), _two(row["r_delay"]), f"{row['concordance']:.0%}", _milli(row["onset_error"]),
-        _two(row["rmse"]), _two(row["mae"]), ", ".join(kinds),
+        f"{number(row['r'])} [{number(row['r_low'])}, {number(row['r_high'])}]",
+        f"{number(row['r_stride_mean'])} ± {number(row['r_stride_sd'])}" if np.isfinite(row["r_stride_mean"]) else "–",
+        _milli(row["lag"]), number(row["r_delay"]), f"{row['concordance']:.0%}", _milli(row["onset_error"]),
+        number(row["rmse"]), number(row["mae"]), ", ".join(kinds),
     ]  # fmt: skip
 
 
-def _co_contraction(compared: Compared) -> list[Section]:
+def _co_contraction(compared: Comparisons) -> list[Section]:
+    many = len(compared) > 1
     rows = [
-        [str(pair), *([name] if len(compared) > 1 else []), row["coordinate"], _two(row["measured"]),
-         _two(row["simulated"]), f"{row['error']:+.2f}"]
-        for name, own in compared.items() for pair, row in own.co_contraction.iterrows()
+        [str(pair), *([name] if many else []), row["coordinate"], number(row["measured"]), number(row["simulated"]),
+         f"{row['error']:+.2f}"]
+        for name, comparison in compared.items() for pair, row in comparison.co_contraction.iterrows()
     ]  # fmt: skip
-    if not rows:
-        return []
-    columns = ["antagonists", *(["solution"] if len(compared) > 1 else []), "about", "EMG", "simulated", "error"]
+    columns = ["antagonists", *(["solution"] if many else []), "about", "EMG", "simulated", "error"]
     note = "Index of co-contraction: twice the common area of two curves over the sum of both, 0 (never) to 1 (always)."
-    return [Section("Co-contraction", note, columns=columns, rows=rows)]
+    return [Section("Co-contraction", note, columns=columns, rows=rows)] if rows else []
 
 
-def _coverage(own: EmgComparison) -> Section:
-    table = own.coverage
+def _coverage(comparison: EmgComparison) -> Section:
+    table = comparison.coverage
     without = [str(name) for name in table[table["channel"] == ""]["muscle"]]
     unused = [str(name) for name in table[table["muscle"] == ""]["channel"]]
     mapped = table[(table["channel"] != "") & (table["muscle"] != "")]
@@ -132,33 +125,27 @@ def _coverage(own: EmgComparison) -> Section:
     return Section("What EMG covers", items=items, folded=folded)
 
 
-def beside(results: Results) -> Section:
-    """Every other solution against the first, at the first's times."""
-    first_name, first = next(iter(results.items()))
+def compared_solutions(results: Results) -> Section:
+    """Forces of every other solution against the first, interpolated at the first one's times."""
+    (first_name, first), *others = results.items()
     rows = []
-    for name, other in list(results.items())[1:]:
-        table = agreement_of(first, other)
+    for name, other in others:
+        force, activation = (
+            np.stack([np.interp(first.time, other.time, column, left=np.nan, right=np.nan) for column in values.T], 1)
+            for values in (other.muscle_force, other.activation)
+        )
+        known = first.solved & np.isfinite(force).all(axis=1)
+        both = (first.muscle_force, force), (first.activation, activation)
+        table = agreement(first.muscles, first.time, known, *both)
         worst = table.sort_values("rms_percent", ascending=False).head(NAMED)
-        told = ", ".join(f"{muscle} ({row['rms_percent']:.0f} %)" for muscle, row in worst.iterrows())
         rows.append([
             f"{name} against {first_name}", f"{int(table['agrees'].sum())} of {len(table)}",
-            _two(table["correlation"].median()), f"{table['rms_percent'].median():.1f} %", told,
+            number(table["correlation"].median()), f"{table['rms_percent'].median():.1f} %",
+            ", ".join(f"{muscle} ({row['rms_percent']:.0f} %)" for muscle, row in worst.iterrows()),
         ])  # fmt: skip
     note = f"Forces agree where r is at least {CORRELATION} and the RMS difference at most {SHARE:.0%} of the peak."
     columns = ["solutions", "muscles agree", "median r", "median RMS (of peak)", "differ most (RMS, of peak)"]
     return Section("The solutions beside each other", note, columns=columns, rows=rows)
-
-
-def agreement_of(first: Result, other: Result) -> pd.DataFrame:
-    """Forces and activations of two results, the other's brought to the first's times by straight lines."""
-
-    def brought(values: Any) -> Any:
-        columns = [np.interp(first.time, other.time, column, left=np.nan, right=np.nan) for column in values.T]
-        return np.stack(columns, axis=1)
-
-    force, activation = brought(other.muscle_force), brought(other.activation)
-    known = first.solved & np.isfinite(force).all(axis=1)
-    return agreement(first.muscles, first.time, known, (first.muscle_force, force), (first.activation, activation))
 
 
 def provenance(results: Results) -> Section:
@@ -167,27 +154,22 @@ def provenance(results: Results) -> Section:
     for name, result in results.items():
         summary = result.summary
         inputs = "; ".join(
-            f"{what.replace('_', ' ')} {own.get('file')} ({str(own.get('sha256', ''))[:12]})"
-            for what, own in summary.get("inputs", {}).items()
+            f"{what.replace('_', ' ')} {file.get('file')} ({str(file.get('sha256', ''))[:12]})"
+            for what, file in summary.get("inputs", {}).items()
         )
         solver = summary.get("solver", {})
-        how = ", ".join(
-            filter(None, [summary.get("method"), solver.get("used"), f"{solver.get('tendon', 'rigid')} tendons"])
-        )
-        versions = ", ".join(f"{what} {own}" for what, own in summary.get("versions", {}).items())
-        rows.append(
-            [name, inputs or "arrays", f"{result.formula} ({summary.get('cost', {}).get('source', '')})", how, versions]
-        )
+        parts = [summary.get("method"), solver.get("used"), f"{solver.get('tendon', 'rigid')} tendons"]
+        rows.append([
+            name, inputs or "arrays", f"{result.formula} ({summary.get('cost', {}).get('source', '')})",
+            ", ".join(filter(None, parts)),
+            ", ".join(f"{what} {version}" for what, version in summary.get("versions", {}).items()),
+        ])  # fmt: skip
     folded = {
         f"solution.json of {name}": json.dumps(dict(result.summary), indent=1, ensure_ascii=False, default=str)
         for name, result in results.items()
     }
     columns = ["solution", "inputs (SHA-256)", "cost", "solver", "versions"]
     return Section("Where this comes from", columns=columns, rows=rows, folded=folded)
-
-
-def _two(value: float) -> str:
-    return f"{value:.2f}" if np.isfinite(value) else "–"
 
 
 def _milli(seconds: float) -> str:

@@ -141,7 +141,7 @@ def rows(folder: Path) -> int:
 
 def workers(process: psutil.Process) -> list[psutil.Process]:
     """Worker processes below one."""
-    return [one for one in process.children(recursive=True) if "osimopt.batch.worker" in " ".join(one.cmdline())]
+    return [one for one in process.children(recursive=True) if "osimopt.batch.process" in " ".join(one.cmdline())]
 
 
 def part_faults(out: Path) -> list[dict[str, Any]]:

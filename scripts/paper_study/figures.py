@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from osimopt.report import style
-from osimopt.report.svg import drawing
+from osimopt.report.style import drawing
 
 from .experiment import Experiment
 from .measures import EDGES, spread
