@@ -11,7 +11,7 @@ import pytest
 import osimopt
 
 #: Examples that take seconds; ``make test`` leaves them to ``make test-slow``.
-SLOW: set[str] = set()
+SLOW: set[str] = {"Surrogate", "fit_geometry_network", "train_dynamic_surrogate", "train_static_surrogate"}
 #: Exceptions say what they are for; they have no examples.
 PUBLIC = [
     name

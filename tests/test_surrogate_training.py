@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from osimopt import InputError, SolverError
 from osimopt.surrogate.architecture import Architecture, build
 from osimopt.surrogate.folder import CHECKPOINT as FILE
-from osimopt.surrogate.training import History, UpdateRule, Optimizer, TrainingOptions, cosine_rate
+from osimopt.surrogate.training import History, Optimizer, TrainingOptions, UpdateRule, cosine_rate
 from osimopt.surrogate.training import fit as fit_with
 
 OPTIMIZERS = get_args(Optimizer)

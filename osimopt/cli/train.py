@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,36 +16,19 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import InputError, explain
+from . import options
 from .dynamic import refuse_forces
-from .options import (
-    Cache,
-    Contact,
-    Gain,
-    Jobs,
-    Lowpass,
-    Model,
-    Overwrite,
-    Passive,
-    Reserves,
-    TimeRange,
-    Weld,
-    read_reserves,
-)
 from .stopping import stoppable
 from .terminal import messages, progress, say
 
 if TYPE_CHECKING:
     from ..problem.problem import RedundancyProblem
-    from ..surrogate.training import TrainingOptions
     from ..training.dynamic_surrogate import TrainedDynamic
     from ..training.static_surrogate import TrainedStatic
 
 #: A training: (problems, folder of its checkpoint, callback of its progress) to a trained surrogate.
 Run = Callable[[Sequence[Any], Path, Callable[..., None]], Any]
-#: Options of ``TrainingOptions``, and those of one kind only.
-OPTIONS = (
-    "epochs", "batch_size", "optimizer", "learning_rate", "patience", "seed", "device", "mixed_precision",
-)  # fmt: skip
+#: Options of one kind only.
 STATIC, DYNAMIC = ("cost", "window", "frames"), ("duration", "solutions")
 #: A quick run has this fraction of the static frames and half of the epochs.
 QUICK = 6
@@ -58,29 +41,19 @@ class Kinds(StrEnum):
     dynamic = "dynamic"
 
 
+Many = list[Path] | None
+Whole = int | None
 Motions = Annotated[list[Path], typer.Argument(help="Motions (.mot, .sto), one or more.", show_default=False)]
-ManyLoads = Annotated[
-    list[Path] | None, typer.Option("--external-loads", "-l", help="ExternalLoads (.xml), one for each motion.")
-]
-ManyForces = Annotated[
-    list[Path] | None, typer.Option("--generalized-force", "-g", help="Moments (.sto) instead, one for each motion.")
-]
-Variants = Annotated[
-    list[Path] | None, typer.Option("--variant", help="Another model (.osim) of the same motions; may be repeated.")
-]
+ManyLoads = Annotated[Many, typer.Option("--external-loads", "-l", help="ExternalLoads (.xml), one for each motion.")]
+ManyForces = Annotated[Many, typer.Option("--generalized-force", "-g", help="Moments (.sto) instead, one per motion.")]
+Variants = Annotated[Many, typer.Option("--variant", help="Another model (.osim) of the motions; may be repeated.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the surrogate.")]
-Kind = Annotated[
-    Kinds, typer.Option(help="static, or dynamic: with activation dynamics and elastic tendons, of one model.")
-]
-Shape = Annotated[
-    str | None,
-    typer.Option(
-        "--architecture",
-        help="set (static only; accepts any model), mlp, cnn, lstm, cnn+lstm, cnn+lstm+attention, …: static of these "
-        "muscles only, dynamic of each muscle's series.",
-        show_default="set; dynamic: cnn",
-    ),
-]
+Kind = Annotated[Kinds, typer.Option(help="static, or dynamic: activation dynamics and elastic tendons, of one model.")]
+SHAPES = (
+    "set (static only; accepts any model), mlp, cnn, lstm, cnn+lstm, cnn+lstm+attention, …: static of these muscles "
+    "only, dynamic of each muscle's series."
+)
+Shape = Annotated[str | None, typer.Option("--architecture", help=SHAPES, show_default="set; dynamic: cnn")]
 Quick = Annotated[bool, typer.Option("--quick", help="Few frames or solutions, half the epochs: a trial run.")]
 
 
@@ -90,7 +63,7 @@ def _option(text: str, default: str, kind: str | None = None) -> Any:
 
 
 def train(
-    model: Model,
+    model: options.Model,
     motions: Motions,
     external_loads: ManyLoads = None,
     generalized_force: ManyForces = None,
@@ -98,40 +71,32 @@ def train(
     variant: Variants = None,
     out: Out = Path("osimopt_surrogate"),
     architecture: Shape = None,
-    width: Annotated[int | None, _option("Units of a layer.", "32; dynamic: 16")] = None,
-    depth: Annotated[int | None, _option("Layers; rounds of a set network.", "4; dynamic: 3")] = None,
-    epochs: Annotated[int | None, _option("Largest number of passes over the data.", "30; dynamic: 60")] = None,
-    batch_size: Annotated[int | None, _option("Frames of a step; dynamic: solutions.", "256; dynamic: 4")] = None,
+    width: Annotated[Whole, _option("Units of a layer.", "32; dynamic: 16")] = None,
+    depth: Annotated[Whole, _option("Layers; rounds of a set network.", "4; dynamic: 3")] = None,
+    epochs: Annotated[Whole, _option("Largest number of passes over the data.", "30; dynamic: 60")] = None,
+    batch_size: Annotated[Whole, _option("Frames of a step; dynamic: solutions.", "256; dynamic: 4")] = None,
     optimizer: Annotated[str | None, _option("adam or adamw.", "adamw")] = None,
     learning_rate: Annotated[float | None, _option("Largest learning rate.", "4e-3; dynamic: 5e-3")] = None,
-    patience: Annotated[
-        int | None, _option("Epochs without a smaller validation loss before training ends.", "15; dynamic: 30")
-    ] = None,
+    patience: Annotated[Whole, _option("Epochs without a smaller validation loss to stop.", "15; dynamic: 30")] = None,
     cost: Annotated[str | None, _option("A cost of exponent 2.", "activation_power", "static")] = None,
-    window: Annotated[
-        int | None, _option("Consecutive frames that a network other than set sees at once.", "1", "static")
-    ] = None,
-    frames: Annotated[
-        int | None, _option("Frames to train on with varied strengths, sizes and loads.", "24000", "static")
-    ] = None,
+    window: Annotated[Whole, _option("Consecutive frames that other networks than set see.", "1", "static")] = None,
+    frames: Annotated[Whole, _option("Frames with varied strengths, sizes and loads.", "24000", "static")] = None,
     duration: Annotated[float | None, _option("s of a dynamic solution.", "1.2", "dynamic")] = None,
-    solutions: Annotated[
-        Path | None, _option("Folder that keeps dynamic solutions, to train again without them.", "not kept", "dynamic")
-    ] = None,
-    seed: Annotated[int | None, _option("Seed of all random numbers.", "0")] = None,
+    solutions: Annotated[Path | None, _option("Folder to keep dynamic solutions in.", "not kept", "dynamic")] = None,
+    seed: Annotated[Whole, _option("Seed of all random numbers.", "0")] = None,
     device: Annotated[str | None, _option("cpu, cuda, ….", "cpu")] = None,
     mixed_precision: Annotated[bool, typer.Option("--mixed-precision", help="bfloat16 on an accelerator.")] = False,
     quick: Quick = False,
-    time_range: TimeRange = None,
-    lowpass_hz: Lowpass = None,
-    reserves: Reserves = "auto",
-    weld: Weld = None,
-    passive_force: Passive = False,
-    gain: Gain = "opensim",
-    contact: Contact = "auto",
-    cache: Cache = None,
-    jobs: Jobs = None,
-    overwrite: Overwrite = False,
+    time_range: options.TimeRange = None,
+    lowpass_hz: options.Lowpass = None,
+    reserves: options.Reserves = "auto",
+    weld: options.Weld = None,
+    passive_force: options.Passive = False,
+    gain: options.Gain = "opensim",
+    contact: options.Contact = "auto",
+    cache: options.Cache = None,
+    jobs: options.Jobs = None,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Train a surrogate on motions, and measure its accuracy on held-out parts of them.
 
@@ -139,17 +104,17 @@ def train(
     the same command continues where it stopped, to the same result. For muscle paths use osimopt fit-geometry
     --networks.
     """
-    given = {name: value for name, value in locals().items() if value is not None}
+    arguments = {**locals(), "kind": architecture}
     from ..solution.folder import check_target
 
-    shape = _chosen(given, ("architecture", "width", "depth"))
-    options = _chosen(given, OPTIONS)
+    given = {name: value for name, value in arguments.items() if value is not None}
     read: dict[str, Any] = {
-        "time_range": time_range, "lowpass_hz": lowpass_hz, "reserves": read_reserves(reserves), "cache": cache,
-        "weld": tuple(weld or ()), "passive_force": passive_force, "gain": gain, "n_jobs": jobs, "contact": contact,
+        "time_range": time_range, "lowpass_hz": lowpass_hz, "reserves": options.read_reserves(reserves),
+        "cache": cache, "weld": tuple(weld or ()), "passive_force": passive_force, "gain": gain, "n_jobs": jobs,
+        "contact": contact,
     }  # fmt: skip
     prepare, compare, print_accuracy = KINDS[kind]
-    run = prepare(shape, options, _chosen(given, (*STATIC, *DYNAMIC)), quick)
+    run = prepare(given, quick)
     if kind == Kinds.dynamic:
         refuse_forces(read, "compliant")
     check_target(out.absolute(), overwrite)
@@ -170,59 +135,50 @@ def train(
         say(f"\nWritten to {folder}")
 
 
-def _chosen(given: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {name.replace("architecture", "kind"): given[name] for name in names if name in given}
-
-
-def _static(shape: dict[str, Any], options: dict[str, Any], chosen: dict[str, Any], quick: bool) -> Run:
+def _static(given: dict[str, Any], quick: bool) -> Run:
     """Prepare the training for static optimization."""
     from ..surrogate.static_training import ARCHITECTURE
     from ..surrogate.training import TrainingOptions
     from ..training.static_surrogate import FRAMES, train_static_surrogate
 
-    _refuse(chosen, "static", DYNAMIC)
-    frames = chosen.pop("frames", FRAMES)
-    architecture, whole = replace(ARCHITECTURE, **shape), _halved(TrainingOptions(**options), quick)
-    frames = frames // QUICK if quick else frames
-
-    def run(problems: Sequence[RedundancyProblem], checkpoint: Path, progress: Callable[..., None]) -> TrainedStatic:
-        return train_static_surrogate(
-            problems, architecture=architecture, options=whole, frames=frames, checkpoint=checkpoint,
-            progress=progress, **chosen,
-        )  # fmt: skip
-
-    return run
+    chosen = {"frames": FRAMES, **_chosen(given, "static", STATIC, DYNAMIC)}
+    chosen["frames"] //= QUICK if quick else 1
+    settings = _settings(given, ARCHITECTURE, TrainingOptions(), quick)
+    return lambda problems, checkpoint, moved: train_static_surrogate(
+        problems, **settings, **chosen, checkpoint=checkpoint, progress=moved
+    )
 
 
-def _dynamic(shape: dict[str, Any], options: dict[str, Any], chosen: dict[str, Any], quick: bool) -> Run:
+def _dynamic(given: dict[str, Any], quick: bool) -> Run:
     """Prepare the training for dynamic optimization."""
     from ..surrogate.dynamic_training import ARCHITECTURE, OPTIONS
     from ..training.dynamic_surrogate import COUNTS, QUICK_COUNTS, train_dynamic_surrogate
 
-    _refuse(chosen, "dynamic", STATIC)
-    architecture, whole = replace(ARCHITECTURE, **shape), _halved(replace(OPTIONS, **options), quick)
-    if architecture.kind == "set":
+    chosen = {"counts": QUICK_COUNTS if quick else COUNTS, **_chosen(given, "dynamic", DYNAMIC, STATIC)}
+    settings, solutions = _settings(given, ARCHITECTURE, OPTIONS, quick), chosen.pop("solutions", None)
+    if settings["architecture"].kind == "set":
         raise InputError(explain("an architecture for series with --kind dynamic", "set", "Leave --architecture out."))
-    solutions = chosen.pop("solutions", None)
-
-    def run(problems: Sequence[RedundancyProblem], checkpoint: Path, progress: Callable[..., None]) -> TrainedDynamic:
-        return train_dynamic_surrogate(
-            problems, solutions or checkpoint / "solutions", counts=QUICK_COUNTS if quick else COUNTS,
-            architecture=architecture, options=whole, checkpoint=checkpoint / "weights", progress=progress,
-            solved=lambda done, total, _: progress(done, total), **chosen,
-        )  # fmt: skip
-
-    return run
+    return lambda problems, checkpoint, moved: train_dynamic_surrogate(
+        problems, solutions or checkpoint / "solutions", **settings, **chosen, checkpoint=checkpoint / "weights",
+        solved=lambda done, total, _: moved(done, total), progress=moved,
+    )  # fmt: skip
 
 
-def _refuse(chosen: dict[str, Any], kind: str, names: Sequence[str]) -> None:
-    if given := [name for name in names if name in chosen]:
-        got = " ".join(f"--{name}" for name in given)
-        raise InputError(explain(f"options of --kind {kind}", got, "Leave it out, or choose the other kind."))
+def _chosen(given: dict[str, Any], kind: str, names: Sequence[str], others: Sequence[str]) -> dict[str, Any]:
+    """Options of one kind; those of the other kind are refused."""
+    if wrong := " ".join(f"--{name}" for name in others if name in given):
+        raise InputError(explain(f"options of --kind {kind}", wrong, "Leave it out, or choose the other kind."))
+    return {name: given[name] for name in names if name in given}
 
 
-def _halved(options: TrainingOptions, quick: bool) -> TrainingOptions:
-    return replace(options, epochs=max(1, options.epochs // 2)) if quick else options
+def _settings(given: dict[str, Any], architecture: Any, training: Any, quick: bool) -> dict[str, Any]:
+    """Architecture and training options: defaults, and the values that were given."""
+    architecture, training = (
+        replace(default, **{field.name: given[field.name] for field in fields(default) if field.name in given})
+        for default in (architecture, training)
+    )
+    epochs = max(1, training.epochs // 2) if quick else training.epochs
+    return {"architecture": architecture, "options": replace(training, epochs=epochs)}
 
 
 def _trials(

@@ -56,8 +56,8 @@ class Architecture:
         if not (isinstance(self.dropout, int | float) and 0.0 <= self.dropout < 1.0):
             raise InputError(explain("dropout from 0 to below 1", repr(self.dropout), "Leave it out."))
         if "attention" in parts and self.width % self.heads:
-            got = f"{self.width} and {self.heads}"
-            raise InputError(explain("a width that heads divide", got, "Choose another width or number of heads."))
+            got, fix = f"{self.width} and {self.heads}", "Choose another width or number of heads."
+            raise InputError(explain("a width that heads divide", got, fix))
         if "lstm" in parts and not self.causal and self.width % 2:
             fix = "Choose another width, or causal=True."
             raise InputError(explain("an even width, half of it for each direction", str(self.width), fix))
@@ -80,11 +80,10 @@ def check_whole(name: str, value: Any, least: int) -> None:
 
 def check_names(what: str, known: Sequence[str], given: Sequence[str], fix: str) -> None:
     """Raise an error unless a problem has the names that a network was trained on, in their order."""
-    if tuple(known) == tuple(given):
-        return
-    other, lacking = ([n for n in one if n not in two] for one, two in ((given, known), (known, given)))
-    got = f"others ({some(other)}), without {some(lacking)}" if other or lacking else "them in another order"
-    raise InputError(explain(f"a problem with the {what} that the network was trained on", got, fix))
+    if tuple(known) != tuple(given):
+        other, lacking = ([n for n in one if n not in two] for one, two in ((given, known), (known, given)))
+        got = f"others ({some(other)}), without {some(lacking)}" if other or lacking else "them in another order"
+        raise InputError(explain(f"a problem with the {what} that the network was trained on", got, fix))
 
 
 def build(architecture: Architecture, inputs: int, outputs: int) -> nn.Module:

@@ -244,17 +244,12 @@ class FrameNetwork(nn.Module):
         inputs = frame_features(frames)
         scaled = ((inputs - self.mean) / self.std).to(inputs.dtype)
         logits = torch.zeros(*frames.lower.shape, 3, dtype=inputs.dtype, device=inputs.device)
-        out = self.trunk(_in_windows(scaled, self.window)).reshape(-1, self.count, 3)[: len(inputs)]
+        filled = torch.cat([scaled, scaled[-1:].expand(-len(scaled) % self.window, -1)])  # repeats the last frame
+        windows = filled.reshape(-1, self.window, scaled.shape[1])
+        out = self.trunk(windows).reshape(-1, self.count, 3)[: len(inputs)]
         logits[:, frames.muscle[0] > 0.0] = out
         logits = logits + inputs.new_tensor(FREE)
         return [settle(frames, logits)], [logits]
-
-
-def _in_windows(rows: Tensor, window: int) -> Tensor:
-    """(B, window, F) of consecutive rows, the last repeated to fill."""
-    short = -len(rows) % window
-    filled = torch.cat([rows, rows[-1:].expand(short, -1)]) if short else rows
-    return filled.reshape(-1, window, rows.shape[1])
 
 
 def _perceptron(inputs: int, width: int, outputs: int) -> nn.Sequential:

@@ -59,14 +59,9 @@ class DynamicSurrogate:
     kind = "dynamic"
 
     def solve(
-        self,
-        problem: RedundancyProblem,
-        fallback: Literal["none"] = "none",
-        *,
-        times: Array | None = None,
-        tolerance: float = TOLERANCE,
-        on_failure: Literal["raise", "return"] = "return",
-    ) -> DynamicPrediction:
+        self, problem: RedundancyProblem, fallback: Literal["none"] = "none", *, times: Array | None = None,
+        tolerance: float = TOLERANCE, on_failure: Literal["raise", "return"] = "return",
+    ) -> DynamicPrediction:  # fmt: skip
         """Predict a motion, decode and check it.
 
         Parameters
@@ -115,13 +110,9 @@ class DynamicSurrogate:
         return solution
 
     def solve_variants(
-        self,
-        problem: RedundancyProblem,
-        parameters: Sequence[MuscleParameters],
-        *,
-        tolerance: float = TOLERANCE,
+        self, problem: RedundancyProblem, parameters: Sequence[MuscleParameters], *, tolerance: float = TOLERANCE,
         progress: Callable[[int, int], None] | None = None,
-    ) -> Variants:
+    ) -> Variants:  # fmt: skip
         """Predict the same motion and loads with other muscles, many variants at once in single precision.
 
         Parameters

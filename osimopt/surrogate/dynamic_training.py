@@ -107,12 +107,6 @@ class MotionExamples:
         """All tensors, those of the inputs last."""
         return (self.estimated, self.force, self.force_rate, self.weight, *self.strides.tensors)
 
-    @property
-    def peak(self) -> Tensor:
-        """(M,) largest normalised force of each muscle, at least IDLE."""
-        peak: Tensor = (self.force * self.weight).amax(dim=(0, 1)).clamp(min=IDLE)
-        return peak
-
 
 def _at(one: DynamicSample, times: Array) -> tuple[RedundancyProblem, Array, Array, Array]:
     problem = replace(one.problem, source=None).resample(times)
@@ -148,7 +142,7 @@ def train_dynamic(
     architecture, options = architecture or ARCHITECTURE, options or OPTIONS
     _check_solved(training, validation)
     examples, held_out = MotionExamples.of(training, STEP, phases=2), MotionExamples.of(validation, STEP)
-    peak = examples.peak
+    peak: Tensor = (examples.force * examples.weight).amax(dim=(0, 1)).clamp(min=IDLE)
     with torch.random.fork_rng(devices=[]):  # leaves the caller's generator alone
         torch.manual_seed(options.seed)
         network = TendonNetwork(architecture, rounds, STEP)

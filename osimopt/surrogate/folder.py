@@ -183,8 +183,7 @@ class Checkpoint:
         if sha256 != _digest_of(tensors, history):
             raise InputError(explain("the checkpoint that was written", "a damaged one", self.fix, self._file))
         saved = part(tensors, "optimizer")
-        numbers = {name.partition(".")[0] for name in saved}
-        state = {int(number): part(saved, number) for number in numbers}
+        state = {int(number): part(saved, number) for number in {name.partition(".")[0] for name in saved}}
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         return part(tensors, "weights"), part(tensors, "best"), history
 

@@ -281,8 +281,6 @@ class GeometrySurrogate:
             fix = "Give them: surrogate.scaled({…})."
             raise InputError(explain(f"scale factors of {some(missing, 12)}", "none", fix))
         extra = [name for name in self.factors if name not in names]
-        if not extra:
-            return tuple(names), value, speed
         factors = np.broadcast_to([self.factors[name] for name in extra], (len(value), len(extra)))
         still = None if speed is None else np.hstack([speed, np.zeros_like(factors)])
         return (*names, *extra), np.hstack([value, factors]), still

@@ -89,8 +89,7 @@ class DynamicPrediction(RedundancySolution):
 
         if quantity not in ("excitation", "fiber_length", "fiber_velocity"):
             return super().to_dataframe(quantity)
-        index = pd.Index(self.time, name="time")
-        return pd.DataFrame(getattr(self, quantity), index=index, columns=list(self.problem.muscles))
+        return pd.DataFrame(getattr(self, quantity), pd.Index(self.time, name="time"), list(self.problem.muscles))
 
     def findings(self) -> list[str]:
         """Sentences, as of any solution, and one about frames outside the range of training."""

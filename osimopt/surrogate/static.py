@@ -96,14 +96,9 @@ class StaticSurrogate:
         return Prediction(problem, *(np.concatenate(arrays) for arrays in parts))
 
     def solve(
-        self,
-        problem: RedundancyProblem,
-        fallback: Fallback = "exact",
-        *,
-        polish_steps: int = POLISH,
-        tolerance: float = 1e-9,
-        on_failure: Literal["raise", "return"] = "raise",
-    ) -> RedundancySolution:
+        self, problem: RedundancyProblem, fallback: Fallback = "exact", *, polish_steps: int = POLISH,
+        tolerance: float = 1e-9, on_failure: Literal["raise", "return"] = "raise",
+    ) -> RedundancySolution:  # fmt: skip
         """Solve static optimization from the network's starting point.
 
         Parameters

@@ -134,9 +134,11 @@ def active_bounds(frames: Whitened, answer: Tensor, logits: Tensor) -> Tensor:
 
 
 def _check(
-    training: Sequence[RedundancyProblem], validation: Sequence[RedundancyProblem], cost: str,
+    training: Sequence[RedundancyProblem],
+    validation: Sequence[RedundancyProblem],
+    cost: str,
     architecture: Architecture,
-) -> None:  # fmt: skip
+) -> None:
     if get_cost(cost).exponent != 2.0:
         fix = "Use solve_static for other costs: the network is for the dual of a quadratic cost."
         raise InputError(explain("a cost of exponent 2", cost, fix))

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
-
-from torch import Tensor
 
 from ..errors import InputError, explain
 from ..static.device import Device
@@ -15,11 +12,7 @@ from .dynamic import DynamicSurrogate
 from .geometry import GeometrySurrogate
 from .static import StaticSurrogate
 
-READERS: dict[str, Callable[[dict[str, Tensor], dict[str, Any], str], Any]] = {
-    "static": StaticSurrogate.read,
-    "dynamic": DynamicSurrogate.read,
-    "geometry": GeometrySurrogate.read,
-}
+KINDS: dict[str, Any] = {"static": StaticSurrogate, "dynamic": DynamicSurrogate, "geometry": GeometrySurrogate}
 
 
 class Surrogate:
@@ -60,11 +53,11 @@ class Surrogate:
         """
         tensors, description = folder.load(path)
         kind = description.get("kind")
-        if kind not in READERS:
-            raise InputError(explain(f"a surrogate among {', '.join(READERS)}", repr(kind), "Train it anew.", path))
+        if kind not in KINDS:
+            raise InputError(explain(f"a surrogate among {', '.join(KINDS)}", repr(kind), "Train it anew.", path))
         name = Device.of(device).name or "cpu"
         try:
-            return READERS[kind](tensors, description, name)
+            return KINDS[kind].read(tensors, description, name)
         except InputError:
             raise
         except (KeyError, TypeError, ValueError, RuntimeError) as error:

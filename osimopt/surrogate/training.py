@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -202,7 +203,7 @@ class _Loop:
         optimizer = self.rule.optimizer(network, options)
         self.seed(0)
         history = History(untrained=self.evaluate(validation))
-        best = _copy(network)
+        best = deepcopy(network.state_dict())
         if saved is not None and (found := saved.read(optimizer)) is not None:
             weights, best, earlier = found
             saved.check_loss(earlier["untrained"], history.untrained, SAME_LOSS)
@@ -217,7 +218,7 @@ class _Loop:
             history.validation.append(self.evaluate(validation))
             history.seconds = perf_counter() - begun
             if history.best_epoch == epoch:
-                best = _copy(network)
+                best = deepcopy(network.state_dict())
             if saved is not None:
                 saved.write(network.state_dict(), best, optimizer, asdict(history))
             if progress is not None:
@@ -261,10 +262,6 @@ class _Loop:
     def seed(self, epoch: int) -> None:
         """Seed torch for an epoch."""
         torch.manual_seed(1_000_003 * self.options.seed + epoch)
-
-
-def _copy(network: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
 def _fingerprint(network: nn.Module, training: Tensors, validation: Tensors, options: TrainingOptions) -> str:

@@ -33,15 +33,9 @@ COUNTS, QUICK_COUNTS = (160, 24, 32), (6, 2, 2)
 
 
 def generate(
-    problems: Sequence[RedundancyProblem],
-    folder: Path,
-    counts: Sequence[int] = COUNTS,
-    seed: int = 0,
-    *,
-    duration: float = DURATION,
-    progress: Callable[[int, int, str], None] | None = None,
-    **options: Any,
-) -> list[Path]:
+    problems: Sequence[RedundancyProblem], folder: Path, counts: Sequence[int] = COUNTS, seed: int = 0, *,
+    duration: float = DURATION, progress: Callable[[int, int, str], None] | None = None, **options: Any,
+) -> list[Path]:  # fmt: skip
     """Compute the planned solutions that are not in the folder yet; return the files of all.
 
     Parameters
@@ -87,8 +81,7 @@ def _claim(folder: Path, chosen: dict[str, Any], problems: Sequence[RedundancyPr
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "plan.json"
     trials = [
-        [len(one), *(float(np.abs(array).sum()) for array in (one.time, one.generalized_force, one.moment_arm))]
-        for one in problems
+        [len(p), *(float(np.abs(a).sum()) for a in (p.time, p.generalized_force, p.moment_arm))] for p in problems
     ]
     if not path.is_file():
         write_atomically(path, json.dumps({**chosen, "trials": trials}, indent=2) + "\n")

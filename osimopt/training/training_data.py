@@ -199,8 +199,7 @@ def plans(
                 fix = "Give longer trials, or a shorter duration."
                 got = f"{last - first:.2f} s in {problems[trial]}"
                 raise InputError(explain(f"{length:.2f} s in each block of a trial", got, fix))
-            start = float(time[np.searchsorted(time, random.uniform(first, last - length))])
-            start = min(start, float(last - length))
+            start = min(float(time[np.searchsorted(time, random.uniform(first, last - length))]), last - length)
             spread = 0.0 if random.random() < NOMINAL else float(random.uniform(NARROWEST, WIDEST))
             plan = Plan(number, BLOCKS[block], trial, start, spread, (seed, 1000 * block + number))
             made.append(((number + 0.5) / count, block, plan))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from osimopt.errors import InputError, explain
 from osimopt.surrogate.architecture import Architecture, build
-from osimopt.surrogate.training import ADAM, History, Loss, UpdateRule, Progress, TrainingOptions, fit
+from osimopt.surrogate.training import ADAM, History, Loss, Progress, TrainingOptions, UpdateRule, fit
 
 Array = NDArray[np.float64]
 

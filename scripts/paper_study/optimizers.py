@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from osimopt.surrogate.training import UpdateRule, TrainingOptions, cosine_rate, gradient_step
+from osimopt.surrogate.training import TrainingOptions, UpdateRule, cosine_rate, gradient_step
 
 Optimizer = Literal["adam", "adamw", "sgd", "momentum", "adagrad", "rmsprop", "lbfgs"]
 Schedule = Literal["cosine", "constant"]
