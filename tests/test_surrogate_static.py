@@ -300,7 +300,9 @@ def test_saved_and_loaded(trained: Any, problem: RedundancyProblem, tmp_path: Pa
     assert {path.suffix for path in folder.iterdir()} == {".safetensors", ".json"}
 
 
-@pytest.mark.parametrize(("key", "value", "said"), [("cost", "effort", "a cost among"), ("muscles", 3, "goes with")])
+@pytest.mark.parametrize(
+    ("key", "value", "said"), [("cost", "effort", "a cost among"), ("muscles", 3, "fits its weights")]
+)
 def test_a_description_that_was_changed(trained: Any, tmp_path: Path, key: str, value: Any, said: str) -> None:
     from osimopt import InputError, Surrogate
 

@@ -59,8 +59,8 @@ class Architecture:
             got, fix = f"{self.width} and {self.heads}", "Choose another width or number of heads."
             raise InputError(explain("a width that heads divide", got, fix))
         if "lstm" in parts and not self.causal and self.width % 2:
-            fix = "Choose another width, or causal=True."
-            raise InputError(explain("an even width, half of it for each direction", str(self.width), fix))
+            fix = "Change it, or set causal=True."
+            raise InputError(explain("an even width, half for each direction", str(self.width), fix))
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Architecture:

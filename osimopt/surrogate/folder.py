@@ -155,7 +155,7 @@ class Checkpoint:
             for name, tensor in values.items()
         }
         groups = {"weights": weights, "best": best, "optimizer": state}
-        tensors = {f"{group}.{name}": tensor for group, own in groups.items() for name, tensor in own.items()}
+        tensors = {f"{group}.{name}": tensor for group, named in groups.items() for name, tensor in named.items()}
         header = {"fingerprint": self._fingerprint, "sha256": _digest_of(tensors, history), "history": history}
         text = torch.frombuffer(bytearray(json.dumps(header).encode()), dtype=torch.uint8)
         self._file.parent.mkdir(parents=True, exist_ok=True)

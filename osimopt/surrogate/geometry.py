@@ -69,7 +69,7 @@ class Corrections:
     def columns(self, names: Sequence[str]) -> NDArray[np.intp]:
         """(m, d) positions of each muscle's coordinates among ``names``."""
         place = {name: index for index, name in enumerate(names)}
-        return np.array([[place[name] for name in own] for own in self.coordinates], dtype=np.intp)
+        return np.array([[place[name] for name in spanned] for spanned in self.coordinates], dtype=np.intp)
 
     def lengths(self, names: Sequence[str], value: Tensor) -> Tensor:
         """Lengths (T, m) in m, of the type and on the device of ``value`` (T, N), differentiable."""

@@ -91,8 +91,7 @@ class StrideInputs:
     def from_tensors(cls, tensors: Sequence[Tensor]) -> StrideInputs:
         """Invert ``tensors``."""
         length, speed, arm, moment, reserve, lower, upper, strength, *rest = tensors
-        fiber, dynamics = Fiber(*rest[:-3]), tuple(rest[-3:])
-        return cls(length, speed, arm, moment, reserve, lower, upper, strength, fiber, dynamics)
+        return cls(length, speed, arm, moment, reserve, lower, upper, strength, Fiber(*rest[:-3]), tuple(rest[-3:]))
 
     def to(self, kind: torch.dtype, device: str) -> StrideInputs:
         """Move the tensors to a device and precision."""

@@ -62,5 +62,4 @@ class Surrogate:
             raise
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             got = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-            expected = "a description that goes with its weights"
-            raise InputError(explain(expected, got, folder.COPY_OR_TRAIN, path)) from error
+            raise InputError(explain("a description that fits its weights", got, folder.COPY_OR_TRAIN, path)) from error

@@ -196,9 +196,8 @@ def plans(
             time = problems[trial].time
             first, last = (float(time[0]) + share * float(time[-1] - time[0]) for share in shares)
             if last - first < length:
-                fix = "Give longer trials, or a shorter duration."
-                got = f"{last - first:.2f} s in {problems[trial]}"
-                raise InputError(explain(f"{length:.2f} s in each block of a trial", got, fix))
+                expected, got = f"{length:.2f} s in each block of a trial", f"{last - first:.2f} s in {problems[trial]}"
+                raise InputError(explain(expected, got, "Give longer trials, or a shorter duration."))
             start = min(float(time[np.searchsorted(time, random.uniform(first, last - length))]), last - length)
             spread = 0.0 if random.random() < NOMINAL else float(random.uniform(NARROWEST, WIDEST))
             plan = Plan(number, BLOCKS[block], trial, start, spread, (seed, 1000 * block + number))
