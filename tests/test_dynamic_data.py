@@ -10,6 +10,7 @@ import pytest
 from limb_cases import limb
 
 from osimopt import InputError
+from osimopt.surrogate.dynamic_training import DynamicSample
 from osimopt.training import dynamic_surrogate
 from osimopt.training.dynamic_surrogate import generate
 from osimopt.training.training_data import (
@@ -18,7 +19,6 @@ from osimopt.training.training_data import (
     SPREADS,
     TRAIN,
     VALIDATE,
-    DynamicSample,
     draw_muscles,
     plans,
     vary_muscles,
