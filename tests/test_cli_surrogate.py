@@ -60,7 +60,7 @@ def test_training_goes_on_where_it_was_stopped(arm, call, trained: Path) -> None
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("osimopt.surrogate.checkpoint.Checkpoint.write", _writing_then(stop))
+        patched.setattr("osimopt.surrogate.folder.Checkpoint.write", _writing_then(stop))
         stopped = call("train", arm.model, arm.motion, *TRAINING, "--out", "again")
     assert stopped.code == 130
     assert not Path("again").exists()
@@ -71,7 +71,7 @@ def test_training_goes_on_where_it_was_stopped(arm, call, trained: Path) -> None
 
 
 def _writing_then(stop):
-    from osimopt.surrogate.checkpoint import Checkpoint
+    from osimopt.surrogate.folder import Checkpoint
 
     write = Checkpoint.write
 

@@ -10,10 +10,19 @@ import pytest
 from limb_cases import limb
 
 from osimopt import InputError
-from osimopt.training import dynamic_data
-from osimopt.training.dynamic_data import SPREADS, DynamicSample, draw_muscles, generate, vary_muscles
-from osimopt.training.dynamic_plans import BLOCKS, MARGIN, plans
-from osimopt.training.training_data import TRAIN, VALIDATE
+from osimopt.surrogate.dynamic_training import DynamicSample
+from osimopt.training import dynamic_surrogate
+from osimopt.training.dynamic_surrogate import generate
+from osimopt.training.training_data import (
+    BLOCKS,
+    MARGIN,
+    SPREADS,
+    TRAIN,
+    VALIDATE,
+    draw_muscles,
+    plans,
+    vary_muscles,
+)
 
 #: s of the windows here: the limb moves for 2.4 s.
 SHORT = 0.1
@@ -89,8 +98,8 @@ def test_generation_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.Mon
     written = first[0].read_bytes()
     first[1].unlink()
     calls: list[Any] = []
-    solve = dynamic_data.solve_dynamic
-    monkeypatch.setattr(dynamic_data, "solve_dynamic", lambda *a, **k: (calls.append(a), solve(*a, **k))[1])
+    solve = dynamic_surrogate.solve_dynamic
+    monkeypatch.setattr(dynamic_surrogate, "solve_dynamic", lambda *a, **k: (calls.append(a), solve(*a, **k))[1])
     assert run() == first
     assert len(calls) == 1
     assert first[0].read_bytes() == written
@@ -112,7 +121,7 @@ def test_draws_without_a_solution_are_kept_as_reasons(tmp_path: Path, monkeypatc
     def refuse(*_: Any, **__: Any) -> None:
         raise InputError("these muscles cannot.")
 
-    monkeypatch.setattr(dynamic_data, "solve_dynamic", refuse)
+    monkeypatch.setattr(dynamic_surrogate, "solve_dynamic", refuse)
     assert generate([limb()], tmp_path, (1, 0, 0), duration=SHORT) == []
     assert "cannot" in (tmp_path / "training_0000.failed").read_text(encoding="utf-8")
     assert generate([limb()], tmp_path, (1, 0, 0), duration=SHORT) == []

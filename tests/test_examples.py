@@ -11,7 +11,10 @@ import pytest
 import osimopt
 
 #: Examples that take seconds; ``make test`` leaves them to ``make test-slow``.
-SLOW = {"fit_geometry", "iterate_study", "read_manifest", "run_study"}
+SLOW = {
+    *("Surrogate", "fit_geometry", "fit_geometry_network", "iterate_study", "read_manifest", "run_study"),
+    *("train_dynamic_surrogate", "train_static_surrogate"),
+}
 #: Exceptions say what they are for; they have no examples.
 PUBLIC = [
     name

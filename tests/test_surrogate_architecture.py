@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ INPUTS, OUTPUTS = 3, 2
 def made(kind: str, **settings: Any) -> nn.Module:
     torch.manual_seed(0)
     chosen: dict[str, Any] = {"width": 8, "depth": 2, "kernel": 4, "heads": 2, **settings}
-    return build(Architecture(kind, **chosen), INPUTS, OUTPUTS).double().eval()  # type: ignore[arg-type]
+    return build(Architecture(kind, **chosen), INPUTS, OUTPUTS).double().eval()
 
 
 def sequence(frames: int, batch: int = 2, seed: int = 1) -> torch.Tensor:
@@ -165,7 +166,7 @@ def test_a_frame_that_is_no_number_stays_one() -> None:
 
 def test_as_plain_data_and_back() -> None:
     one = Architecture("cnn+lstm", width=6, depth=1, kernel=3, causal=True, dropout=0.1)
-    assert Architecture.from_dict(one.to_dict()) == one
+    assert Architecture.from_dict(asdict(one)) == one
 
 
 @pytest.mark.parametrize(
@@ -190,6 +191,11 @@ def test_wrong_settings(settings: dict[str, Any], said: str) -> None:
 
 def test_an_odd_width_will_do_for_one_direction() -> None:
     assert made("lstm", width=7, causal=True)(sequence(3)).shape == (2, 3, OUTPUTS)
+
+
+def test_parts_are_combined_in_any_order() -> None:
+    layers = [type(layer).__name__ for layer in made("mlp+attention+lstm", depth=2)]  # type: ignore[attr-defined]
+    assert layers == ["Sequential", "Sequential", "Attention", "Recurrence", "Linear"]
 
 
 @pytest.mark.parametrize("told", [{"kind": "mlp", "layers": 3}, 4, None, ["mlp"]])

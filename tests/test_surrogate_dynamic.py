@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +10,16 @@ import numpy as np
 import pytest
 import torch
 from limb_cases import JOINTS, NAMES, limb
-from numpy.typing import NDArray
 
 from osimopt import InputError, SolverError, Status, solve_dynamic
-from osimopt.problem.problem import RedundancyProblem
 from osimopt.surrogate import folder
-from osimopt.surrogate.architecture import Architecture
+from osimopt.surrogate.architecture import Architecture, Scaler
 from osimopt.surrogate.dynamic import DynamicSurrogate
-from osimopt.surrogate.dynamic_training import MotionExamples, train_dynamic
-from osimopt.surrogate.options import TrainingOptions
-from osimopt.surrogate.scaler import Scaler
-from osimopt.surrogate.stride_ranges import features, named_features
-from osimopt.surrogate.strides import StrideInputs
-from osimopt.surrogate.tendon_network import TendonNetwork, estimate
-from osimopt.training.dynamic_data import draw_muscles
+from osimopt.surrogate.dynamic_training import DynamicSample, MotionExamples, train_dynamic
+from osimopt.surrogate.strides import StrideInputs, features, named_features
+from osimopt.surrogate.tendon import TendonNetwork, estimate
+from osimopt.surrogate.training import TrainingOptions
+from osimopt.training.training_data import draw_muscles
 
 Array = np.ndarray
 SMALL = Architecture("cnn", width=8, depth=2, kernel=5)
@@ -32,16 +28,6 @@ SMALL = Architecture("cnn", width=8, depth=2, kernel=5)
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A dynamic solution as training takes it."""
-
-    problem: RedundancyProblem
-    force: Array
-    force_rate: Array
-    inside: NDArray[np.bool_]
 
 
 def surrogate(seed: int = 0, architecture: Architecture = SMALL, noise: float = 0.0) -> DynamicSurrogate:
@@ -56,7 +42,7 @@ def surrogate(seed: int = 0, architecture: Architecture = SMALL, noise: float = 
 
 
 @pytest.fixture(scope="module")
-def answers() -> list[Answer]:
+def answers() -> list[DynamicSample]:
     """Dynamic solutions of the limb with other muscles, the model's own last."""
     problem, found = limb(), []
     for number, spread in enumerate((1.0, 1.0, 1.0, 0.0)):
@@ -64,13 +50,13 @@ def answers() -> list[Answer]:
         own = replace(problem, parameters=draw_muscles(problem.parameters, (3, number), spread))
         solution: Any = solve_dynamic(own, mesh_interval=0.04)
         force = solution.muscle_force / own.parameters.max_isometric_force
-        inside = (solution.time > 0.1) & (solution.time < 2.3)
-        found.append(Answer(solution.problem, force, solution.tendon_force_rate, inside))
+        series = (solution.tendon_force_rate, solution.activation, solution.excitation, solution.reserve_control)
+        found.append(DynamicSample(solution.problem, force, *series, {"margin": 0.1}))
     return found
 
 
 @pytest.fixture(scope="module")
-def trained(answers: list[Answer]) -> DynamicSurrogate:
+def trained(answers: list[DynamicSample]) -> DynamicSurrogate:
     torch.set_num_threads(1)
     options = TrainingOptions(epochs=40, batch_size=2, learning_rate=1e-2, patience=40)
     return train_dynamic(answers[:2], answers[2:3], architecture=SMALL, rounds=2, options=options)[0]
@@ -133,7 +119,7 @@ def test_order_of_muscles_does_not_matter() -> None:
     assert torch.allclose(one[..., order], other, atol=1e-9)
 
 
-def test_training_beats_static_optimization(answers: list[Answer], trained: DynamicSurrogate) -> None:
+def test_training_beats_static_optimization(answers: list[DynamicSample], trained: DynamicSurrogate) -> None:
     unseen = answers[-1]
     untrained = DynamicSurrogate(SMALL, TendonNetwork(SMALL, 2, 0.02).eval(), NAMES, JOINTS, trained.ranges)
 
@@ -237,7 +223,7 @@ def test_what_does_not_go_is_refused(trained: DynamicSurrogate) -> None:
         trained.solve_variants(problem, [replace(problem.parameters, names=("psoas", *NAMES[1:]))])
 
 
-def test_training_without_solutions_is_refused(answers: list[Answer]) -> None:
+def test_training_without_solutions_is_refused(answers: list[DynamicSample]) -> None:
     with pytest.raises(InputError, match="for validation"):
         train_dynamic(answers, [])
     with pytest.raises(InputError, match="for training"):
@@ -248,14 +234,14 @@ def test_training_without_solutions_is_refused(answers: list[Answer]) -> None:
         train_dynamic(answers[:1], [other])
 
 
-def test_examples_are_the_solutions_at_the_networks_step(answers: list[Answer]) -> None:
+def test_examples_are_the_solutions_at_the_networks_step(answers: list[DynamicSample]) -> None:
     examples = MotionExamples.of(answers[:2], 0.02, phases=2)
     assert examples.force.shape == (4, 120, 5)
     assert np.abs(examples.force[0].numpy() - answers[0].force[:120]).max() < 1e-6
     assert 0.85 < float(examples.weight.mean()) < 0.95
 
 
-def test_interrupted_training_goes_on_to_the_same_result(answers: list[Answer], tmp_path: Path) -> None:
+def test_interrupted_training_goes_on_to_the_same_result(answers: list[DynamicSample], tmp_path: Path) -> None:
     options = TrainingOptions(epochs=4, batch_size=2, patience=10)
 
     def run(checkpoint: Path | None, progress: Any = None) -> dict[str, torch.Tensor]:

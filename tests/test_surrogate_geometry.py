@@ -19,9 +19,8 @@ from osimopt.polynomial.geometry import MusclePolynomial
 from osimopt.polynomial.paths import MusclePaths
 from osimopt.polynomial.samples import PathSamples
 from osimopt.surrogate import folder
-from osimopt.surrogate.geometry import GeometrySurrogate
-from osimopt.surrogate.geometry_training import OPTIONS, TrainedGeometry, train_geometry
-from osimopt.surrogate.path_network import PathNetwork, respond
+from osimopt.surrogate.geometry import GeometrySurrogate, respond
+from osimopt.surrogate.geometry_training import OPTIONS, PathNetwork, TrainedGeometry, train_geometry
 from osimopt.training.geometry_network import fit_geometry_network
 
 Array = np.ndarray
@@ -350,10 +349,11 @@ def test_another_surrogate_is_refused(surrogate: GeometrySurrogate, tmp_path: Pa
         GeometrySurrogate.load(tmp_path / "nothing")
 
 
-def test_device(surrogate: GeometrySurrogate) -> None:
-    assert surrogate.on("torch").device == "cpu"
+def test_device(surrogate: GeometrySurrogate, tmp_path: Path) -> None:
+    surrogate.save(tmp_path / "paths")
+    assert GeometrySurrogate.load(tmp_path / "paths", "torch").device == "cpu"
     with pytest.raises(InputError, match="device among"):
-        surrogate.on("warp")
+        GeometrySurrogate.load(tmp_path / "paths", "warp")
 
 
 # ------------------------------------------------------------------------------------------------------ bad input

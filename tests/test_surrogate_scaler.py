@@ -1,4 +1,4 @@
-"""Scaling: there and back, constants, and what lies beyond training."""
+"""Ranges of training: constants, and values outside of them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from osimopt import InputError
-from osimopt.surrogate.scaler import SLACK, Scaler
-
-#: Of values relative to the largest in their column: a few roundings.
-ROUND_TRIP = 1e-12
+from osimopt.surrogate.architecture import SLACK, Scaler
 
 
 def samples(seed: int = 0, count: int = 200) -> np.ndarray:
@@ -24,48 +19,20 @@ def samples(seed: int = 0, count: int = 200) -> np.ndarray:
     return np.column_stack([columns, np.full(count, 7.0)])
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 50))
-def test_there_and_back(seed: int, count: int) -> None:
-    values = samples(seed, count)
-    scaler = Scaler.of(values)
-    for other in (values, samples(seed + 1, count)):
-        size = np.abs(other).max(axis=0)
-        assert (np.abs(scaler.unscale(scaler.scale(other)) - other) <= ROUND_TRIP * size).all()
-
-
-def test_scaled_samples_have_mean_0_and_deviation_1() -> None:
+def test_moments_of_the_samples() -> None:
     values = samples()
-    scaled = Scaler.of(values).scale(values)
-    assert scaled.mean(axis=0) == pytest.approx(np.zeros(5), abs=1e-9)
-    assert scaled.std(axis=0) == pytest.approx([1.0, 1.0, 1.0, 1.0, 0.0], abs=1e-9)
-
-
-def test_constants_are_moved_only() -> None:
-    scaler = Scaler.of(samples())
+    scaler = Scaler.of(values)
+    assert np.array_equal(scaler.mean, values.mean(axis=0))
+    assert np.array_equal(scaler.std[:4], values.std(axis=0)[:4])
     assert scaler.std[4] == 1.0
-    assert scaler.scale(np.full((1, 5), 9.0))[0, 4] == pytest.approx(2.0)
     assert Scaler.of(0.1 * np.ones((3, 1))).std[0] == 1.0
 
 
-@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
-def test_torch_is_numpy(kind: torch.dtype) -> None:
-    values, scaler = samples(), Scaler.of(samples())
-    tensor = torch.from_numpy(values).to(kind)
-    scaled = scaler.scale(tensor)
-    assert scaled.dtype == kind
-    if kind == torch.float64:
-        assert np.array_equal(scaled.numpy(), scaler.scale(values))
-        assert np.array_equal(scaler.unscale(scaled).numpy(), scaler.unscale(scaler.scale(values)))
-    assert np.array_equal(scaler.outside(tensor.requires_grad_()), scaler.outside(tensor.detach().numpy()))
-
-
-def test_gradients_pass() -> None:
-    scaler = Scaler.of(samples())
-    value = torch.ones(2, 5, dtype=torch.float64, requires_grad=True)
-    scaler.scale(value).sum().backward()
-    assert value.grad is not None
-    assert value.grad.numpy() == pytest.approx(np.tile(1.0 / scaler.std, (2, 1)), rel=1e-12)
+def test_tensors_are_judged_as_arrays() -> None:
+    values, scaler = samples(1), Scaler.of(samples())
+    outside = scaler.outside(torch.from_numpy(values).requires_grad_())
+    assert np.array_equal(outside, scaler.outside(values))
+    assert outside.any()
 
 
 # ------------------------------------------------------------------------------------------------ beyond training
@@ -116,8 +83,7 @@ def test_as_arrays_and_back() -> None:
         (np.zeros((0, 3)), (), r"shape \(0, 3\)"),
         (np.zeros((3, 0)), (), r"shape \(3, 0\)"),
         (np.zeros(3), (), r"shape \(3,\)"),
-        ([[1.0, np.nan]], (), "1 no numbers"),
-        ([[1.0, 2.0]], ("a",), "a name for each feature, got 1 for 2"),
+        ([[1.0, np.nan]], (), "with 1 values that are not"),
     ],
 )
 def test_wrong_samples(values: Any, names: tuple[str, ...], said: str) -> None:

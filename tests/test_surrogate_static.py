@@ -15,13 +15,11 @@ import torch
 from osimopt import InputError, Status, solve_static
 from osimopt.problem.costs import get_cost
 from osimopt.problem.problem import RedundancyProblem
-from osimopt.surrogate.architecture import Architecture
-from osimopt.surrogate.dual_network import FrameNetwork, SetNetwork, settle
-from osimopt.surrogate.scaler import Scaler
+from osimopt.surrogate.architecture import Architecture, Scaler
+from osimopt.surrogate.dual import FrameNetwork, SetNetwork, Whitened, settle, whiten
 from osimopt.surrogate.static import StaticSurrogate, decode_unconstrained
-from osimopt.surrogate.static_training import LOSS_OF, LOSSES, Examples, loss_of
+from osimopt.surrogate.static_training import BOUNDS, SUPERVISED, Examples, active_bounds, loss_of, supervised
 from osimopt.surrogate.training import TrainingOptions
-from osimopt.surrogate.whitened import Whitened, whiten
 from osimopt.training.static_surrogate import errors, judge_static, train_static_surrogate
 from osimopt.training.training_data import Split, pick, vary
 
@@ -208,44 +206,44 @@ def test_padding_changes_nothing(problem: RedundancyProblem) -> None:
     assert torch.allclose(filled[:, : alone.shape[1]], alone, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_gradients_of_losses(problem: RedundancyProblem, name: str) -> None:
+def test_gradients_of_losses(problem: RedundancyProblem) -> None:
     """By finite differences, in double precision, away from the kinks."""
     examples = Examples.of([problem.frames(slice(0, 5))], "activation_power")
     frames, answer = examples.frames.to(torch.float64, "cpu"), examples.answer.double()
     random = torch.Generator().manual_seed(4)
     logits = torch.randn(*frames.lower.shape, 3, generator=random, dtype=torch.float64, requires_grad=True)
 
-    def loss(logits: torch.Tensor) -> torch.Tensor:
-        return LOSS_OF[name](frames, answer, settle(frames, logits), logits)
+    def losses(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return supervised(frames, answer, settle(frames, logits)), active_bounds(frames, answer, logits)
 
-    assert torch.autograd.gradcheck(loss, (logits,), eps=1e-7, atol=1e-4, rtol=1e-3)
+    assert torch.autograd.gradcheck(losses, (logits,), eps=1e-7, atol=1e-4, rtol=1e-3)
 
 
-def test_losses_are_least_at_the_answer(problem: RedundancyProblem) -> None:
+def test_the_loss_is_least_at_the_answer(problem: RedundancyProblem) -> None:
     exact = solve_static(problem)
     frames, whitening = whiten(problem, get_cost("activation_power"))
     u = torch.einsum("tji,tj->ti", whitening.factor, torch.from_numpy(exact.multipliers[:, whitening.rows]))
     labels = whitening.labels(np.hstack([exact.activation, exact.reserve_control]))
-    for name in ("supervised", "physics", "newton_decrement"):
-        at = LOSS_OF[name](frames, labels, u, torch.zeros(0))
-        beside = LOSS_OF[name](frames, labels, u + 0.1, torch.zeros(0))
-        assert at < 1e-10 < beside
+    assert supervised(frames, labels, u) < 1e-10 < supervised(frames, labels, u + 0.1)
 
 
 def test_the_sum_of_losses(problem: RedundancyProblem) -> None:
+    """Early rounds have a tenth of the weight of the last."""
     examples = Examples.of([problem], "activation_power")
-    network = SetNetwork(Architecture(kind="set", width=16, depth=1))
-    parts = {name: float(loss_of(network, examples.frames, examples.answer, {name: 1.0}).detach()) for name in LOSSES}
-    weights = {"supervised": 2.0, "physics": 0.5}
-    whole = float(loss_of(network, examples.frames, examples.answer, weights).detach())
-    assert whole == pytest.approx(2.0 * parts["supervised"] + 0.5 * parts["physics"], rel=1e-5)
+    network = SetNetwork(Architecture(kind="set", width=16, depth=2))
+    found = network(examples.frames)
+    parts = [
+        SUPERVISED * supervised(examples.frames, examples.answer, u)
+        + BOUNDS * active_bounds(examples.frames, examples.answer, logits)
+        for u, logits in zip(*found, strict=True)
+    ]
+    whole = float(loss_of(network, examples.frames, examples.answer).detach())
+    assert whole == pytest.approx(float((0.1 * parts[0] + parts[1]).detach()), rel=1e-5)
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"losses": {"typo": 1.0}}, "losses among supervised"),
         ({"cost": "sum_force"}, "a cost of exponent 2"),
         ({"cost": "sum_moment_ratio_cubed"}, "a cost of exponent 2"),
     ],
@@ -302,7 +300,9 @@ def test_saved_and_loaded(trained: Any, problem: RedundancyProblem, tmp_path: Pa
     assert {path.suffix for path in folder.iterdir()} == {".safetensors", ".json"}
 
 
-@pytest.mark.parametrize(("key", "value", "said"), [("cost", "effort", "a cost among"), ("muscles", 3, "goes with")])
+@pytest.mark.parametrize(
+    ("key", "value", "said"), [("cost", "effort", "a cost among"), ("muscles", 3, "fits its weights")]
+)
 def test_a_description_that_was_changed(trained: Any, tmp_path: Path, key: str, value: Any, said: str) -> None:
     from osimopt import InputError, Surrogate
 
@@ -337,4 +337,3 @@ def test_whitened_frames_travel(problem: RedundancyProblem) -> None:
     single = frames.to(torch.float32, "cpu")
     assert isinstance(single, Whitened)
     assert single.matrix.dtype == torch.float32
-    assert len(single.only(torch.arange(3)).target) == 3

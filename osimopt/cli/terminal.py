@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from ..solution.checks import Check
     from ..solution.solution import RedundancySolution
     from ..solution.summary import Summary
 

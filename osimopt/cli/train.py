@@ -1,24 +1,36 @@
-"""The command that trains a surrogate."""
+"""``osimopt train``: train a surrogate on motions, write its folder, and print its accuracy on held-out parts."""
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..adapters.options import ReadOptions
 from ..errors import InputError, explain
-from .options import Cache, Jobs, Model, Overwrite, read_options, takes
+from . import options
 from .terminal import messages, progress, say, stoppable
 
 if TYPE_CHECKING:
     from ..problem.problem import RedundancyProblem
+    from ..training.dynamic_surrogate import TrainedDynamic
+    from ..training.static_surrogate import TrainedStatic
+
+#: A training: (problems, folder of its checkpoint, callback of its progress) to a trained surrogate.
+Run = Callable[[Sequence[Any], Path, Callable[..., None]], Any]
+#: Options of one kind only.
+STATIC, DYNAMIC = ("cost", "window", "frames"), ("duration", "solutions")
+#: A quick run has this fraction of the static frames and half of the epochs.
+QUICK = 6
 
 
 class Kinds(StrEnum):
@@ -28,47 +40,30 @@ class Kinds(StrEnum):
     dynamic = "dynamic"
 
 
+Many = list[Path] | None
+Whole = int | None
 Motions = Annotated[list[Path], typer.Argument(help="Motions (.mot, .sto), one or more.", show_default=False)]
-ManyLoads = Annotated[
-    list[Path] | None, typer.Option("--external-loads", "-l", help="ExternalLoads (.xml), one for each motion.")
-]
-ManyForces = Annotated[
-    list[Path] | None, typer.Option("--generalized-force", "-g", help="Moments (.sto) instead, one for each motion.")
-]
-Variants = Annotated[
-    list[Path] | None, typer.Option("--variant", help="Another model (.osim) of the same motions; may be repeated.")
-]
+ManyLoads = Annotated[Many, typer.Option("--external-loads", "-l", help="ExternalLoads (.xml), one for each motion.")]
+ManyForces = Annotated[Many, typer.Option("--generalized-force", "-g", help="Moments (.sto) instead, one per motion.")]
+Variants = Annotated[Many, typer.Option("--variant", help="Another model (.osim) of the motions; may be repeated.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the surrogate.")]
-Kind = Annotated[
-    Kinds, typer.Option(help="static, or dynamic: with activation dynamics and elastic tendons, of one model.")
-]
-Shape = Annotated[
-    str | None,
-    typer.Option(
-        "--architecture",
-        help="set (static only; serves any model), mlp, cnn, lstm, cnn+lstm, cnn+lstm+attention, …: static of these "
-        "muscles only, dynamic of each muscle's series.",
-        show_default="set; dynamic: cnn",
-    ),
-]
-Quick = Annotated[bool, typer.Option("--quick", help="Few frames or solutions, half the epochs: to see that it runs.")]
+Kind = Annotated[Kinds, typer.Option(help="static, or dynamic: activation dynamics and elastic tendons, of one model.")]
+SHAPES = (
+    "set (static only; accepts any model), mlp, cnn, lstm, cnn+lstm, cnn+lstm+attention, …: static of these muscles "
+    "only, dynamic of each muscle's series."
+)
+Shape = Annotated[str | None, typer.Option("--architecture", help=SHAPES, show_default="set; dynamic: cnn")]
+Quick = Annotated[bool, typer.Option("--quick", help="Few frames or solutions, half the epochs: a trial run.")]
 
 
-def _number(text: str, default: str) -> Any:
-    return typer.Option(help=text, show_default=default)
+def _option(text: str, default: str, kind: str | None = None) -> Any:
+    panel = f"Options of --kind {kind}" if kind else None
+    return typer.Option(help=text, show_default=default, rich_help_panel=panel)
 
 
-def _static(text: str, default: str) -> Any:
-    return typer.Option(help=text, show_default=default, rich_help_panel="Options of --kind static")
-
-
-def _dynamic(text: str, default: str) -> Any:
-    return typer.Option(help=text, show_default=default, rich_help_panel="Options of --kind dynamic")
-
-
-@takes(ReadOptions, leave=("external_loads", "generalized_force", "geometry", "speeds"))
+@options.takes(ReadOptions, leave=("external_loads", "generalized_force", "geometry", "speeds"))
 def train(
-    model: Model,
+    model: options.Model,
     motions: Motions,
     external_loads: ManyLoads = None,
     generalized_force: ManyForces = None,
@@ -76,68 +71,104 @@ def train(
     variant: Variants = None,
     out: Out = Path("osimopt_surrogate"),
     architecture: Shape = None,
-    width: Annotated[int | None, _number("Units of a layer.", "32; dynamic: 16")] = None,
-    depth: Annotated[int | None, _number("Layers; rounds of a set network.", "4; dynamic: 3")] = None,
-    epochs: Annotated[int | None, _number("Passes over the data at most.", "30; dynamic: 60")] = None,
-    batch_size: Annotated[int | None, _number("Frames of a step; dynamic: solutions.", "256; dynamic: 4")] = None,
-    optimizer: Annotated[str, typer.Option(help="adam, adamw, sgd, momentum, adagrad, rmsprop or lbfgs.")] = "adamw",
-    learning_rate: Annotated[float | None, _number("Largest learning rate.", "4e-3; dynamic: 5e-3")] = None,
-    schedule: Annotated[str, typer.Option(help="Of the learning rate: cosine, plateau or constant.")] = "cosine",
-    patience: Annotated[
-        int | None, _number("Epochs without a better validation loss before it ends.", "15; dynamic: 30")
-    ] = None,
-    cost: Annotated[str | None, _static("A cost of exponent 2.", "activation_power")] = None,
-    window: Annotated[int | None, _static("Frames in a row that architectures with a history see.", "1")] = None,
-    frames: Annotated[int | None, _static("Varied frames to train on: other strengths, sizes, loads.", "24000")] = None,
-    duration: Annotated[float | None, _dynamic("s of a dynamic solution.", "1.2")] = None,
-    solutions: Annotated[
-        Path | None, _dynamic("Folder where dynamic solutions are kept, to train again without solving.", "not kept")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda, ….")] = "cpu",
+    width: Annotated[Whole, _option("Units of a layer.", "32; dynamic: 16")] = None,
+    depth: Annotated[Whole, _option("Layers; rounds of a set network.", "4; dynamic: 3")] = None,
+    epochs: Annotated[Whole, _option("Largest number of passes over the data.", "30; dynamic: 60")] = None,
+    batch_size: Annotated[Whole, _option("Frames of a step; dynamic: solutions.", "256; dynamic: 4")] = None,
+    optimizer: Annotated[str | None, _option("adam or adamw.", "adamw")] = None,
+    learning_rate: Annotated[float | None, _option("Largest learning rate.", "4e-3; dynamic: 5e-3")] = None,
+    patience: Annotated[Whole, _option("Epochs without a smaller validation loss to stop.", "15; dynamic: 30")] = None,
+    cost: Annotated[str | None, _option("A cost of exponent 2.", "activation_power", "static")] = None,
+    window: Annotated[Whole, _option("Consecutive frames that other networks than set see.", "1", "static")] = None,
+    frames: Annotated[Whole, _option("Frames with varied strengths, sizes and loads.", "24000", "static")] = None,
+    duration: Annotated[float | None, _option("s of a dynamic solution.", "1.2", "dynamic")] = None,
+    solutions: Annotated[Path | None, _option("Folder to keep dynamic solutions in.", "not kept", "dynamic")] = None,
+    seed: Annotated[Whole, _option("Seed of all random numbers.", "0")] = None,
+    device: Annotated[str | None, _option("cpu, cuda, ….", "cpu")] = None,
     mixed_precision: Annotated[bool, typer.Option("--mixed-precision", help="bfloat16 on an accelerator.")] = False,
     quick: Quick = False,
-    cache: Cache = None,
-    jobs: Jobs = None,
-    overwrite: Overwrite = False,
+    cache: options.Cache = None,
+    jobs: options.Jobs = None,
+    overwrite: options.Overwrite = False,
     **reading: Any,
 ) -> None:
-    """Train a surrogate on motions, and judge it on parts of them that it never saw.
+    """Train a surrogate on motions, and measure its accuracy on held-out parts of them.
 
-    Motions are split by time (five and more as wholes); what is trained on is varied and solved exactly. Stopped with
-    Ctrl-C, the same command goes on where it was, to the same result. For muscle paths there is osimopt fit-geometry
+    Motions are split by time (five and more as wholes); the training part is varied and solved exactly. After Ctrl-C
+    the same command continues where it stopped, to the same result. For muscle paths use osimopt fit-geometry
     --networks.
     """
+    arguments = {**locals(), "kind": architecture}
     from ..pipeline.methods import refuse_forces
     from ..solution.folder import check_target
-    from .training import KINDS
 
-    shape = {"kind": architecture, "width": width, "depth": depth}
-    options = {
-        "epochs": epochs, "batch_size": batch_size, "optimizer": optimizer, "learning_rate": learning_rate,
-        "schedule": schedule, "patience": patience, "seed": seed, "device": device, "mixed_precision": mixed_precision,
-    }  # fmt: skip
-    own = {"cost": cost, "window": window, "frames": frames, "solutions": solutions, "duration": duration}
-    run: Any = KINDS[kind.value].of(_given(shape), _given(options), _given(own), quick)
+    given = {name: value for name, value in arguments.items() if value is not None}
+    prepare, compare, print_accuracy = KINDS[kind]
+    run = prepare(given, quick)
     trials = _trials([model, *(variant or [])], motions, external_loads, generalized_force, reading)
-    if kind.value == "dynamic":
+    if kind == Kinds.dynamic:
         refuse_forces(trials[0], "a dynamic surrogate")
     check_target(out.absolute(), overwrite)
     with stoppable(out):
         problems = _problems(trials, jobs, cache)
         checkpoint = out.absolute().with_name(f".{out.name}.training")
-        say(f"Training on {len(problems)} trials; interrupted, it goes on from {checkpoint}")
-        with epochs_line() as told:
-            trained = run.train(problems, checkpoint, told)
-        folder = run.write(trained, out, overwrite)
+        say(f"Training on {len(problems)} trials; after an interruption it continues from {checkpoint}")
+        with epochs_line() as moved:
+            trained = run(problems, checkpoint, moved)
+        answers = compare(trained)
+        folder = trained.surrogate.save(out, overwrite=overwrite)
+        _record(folder, trained, *answers)
         shutil.rmtree(checkpoint, ignore_errors=True)
-        for line in run.lines(trained):
-            say(line)
+        history = trained.history
+        say(f"Kept epoch {history.best_epoch} of {len(history.training)}, {history.seconds:.0f} s.")
+        print_accuracy(trained.accuracy)
         say(f"\nWritten to {folder}")
 
 
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
+def _static(given: dict[str, Any], quick: bool) -> Run:
+    """Prepare the training for static optimization."""
+    from ..surrogate.static_training import ARCHITECTURE
+    from ..surrogate.training import TrainingOptions
+    from ..training.static_surrogate import FRAMES, train_static_surrogate
+
+    chosen = {"frames": FRAMES, **_chosen(given, "static", STATIC, DYNAMIC)}
+    chosen["frames"] //= QUICK if quick else 1
+    settings = _settings(given, ARCHITECTURE, TrainingOptions(), quick)
+    return lambda problems, checkpoint, moved: train_static_surrogate(
+        problems, **settings, **chosen, checkpoint=checkpoint, progress=moved
+    )
+
+
+def _dynamic(given: dict[str, Any], quick: bool) -> Run:
+    """Prepare the training for dynamic optimization."""
+    from ..surrogate.dynamic_training import ARCHITECTURE, OPTIONS
+    from ..training.dynamic_surrogate import COUNTS, QUICK_COUNTS, train_dynamic_surrogate
+
+    chosen = {"counts": QUICK_COUNTS if quick else COUNTS, **_chosen(given, "dynamic", DYNAMIC, STATIC)}
+    settings, solutions = _settings(given, ARCHITECTURE, OPTIONS, quick), chosen.pop("solutions", None)
+    if settings["architecture"].kind == "set":
+        raise InputError(explain("an architecture for series with --kind dynamic", "set", "Leave --architecture out."))
+    return lambda problems, checkpoint, moved: train_dynamic_surrogate(
+        problems, solutions or checkpoint / "solutions", **settings, **chosen, checkpoint=checkpoint / "weights",
+        solved=lambda done, total, _: moved(done, total), progress=moved,
+    )  # fmt: skip
+
+
+def _chosen(given: dict[str, Any], kind: str, names: Sequence[str], others: Sequence[str]) -> dict[str, Any]:
+    """Options of one kind; those of the other kind are refused."""
+    if wrong := " ".join(f"--{name}" for name in others if name in given):
+        raise InputError(explain(f"options of --kind {kind}", wrong, "Leave it out, or choose the other kind."))
+    return {name: given[name] for name in names if name in given}
+
+
+def _settings(given: dict[str, Any], architecture: Any, training: Any, quick: bool) -> dict[str, Any]:
+    """Architecture and training options: defaults, and the values that were given."""
+    architecture, training = (
+        replace(default, **{field.name: given[field.name] for field in fields(default) if field.name in given})
+        for default in (architecture, training)
+    )
+    epochs = max(1, training.epochs // 2) if quick else training.epochs
+    return {"architecture": architecture, "options": replace(training, epochs=epochs)}
 
 
 def _trials(
@@ -155,7 +186,9 @@ def _trials(
             fix = f"Give {flag} once for each motion, in their order."
             raise InputError(explain(f"{len(motions)} of {flag}, as there are motions", f"{len(given)}", fix))
     return [
-        read_options(model, motion, {**reading, **{name: given[number] for name, given in files.items() if given}})
+        options.read_options(
+            model, motion, {**reading, **{name: given[number] for name, given in files.items() if given}}
+        )
         for model in models
         for number, motion in enumerate(motions)
     ]
@@ -176,12 +209,76 @@ def epochs_line() -> Iterator[Callable[..., None]]:
     """Give a callback that moves a bar on stderr, for solutions (done, in all) and then for epochs, with two losses."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as bar:
-        task = bar.add_task("Solving what to train on", total=None)
+        task = bar.add_task("Solving training data", total=None)
 
         def moved(done: int, total: int, *losses: float) -> None:
-            text = "Solving what to train on"
+            text = "Solving training data"
             if losses:
                 text = f"Training, loss {losses[0]:.3g}, validation {losses[1]:.3g}"
             bar.update(task, description=text, completed=done, total=total)
 
         yield moved
+
+
+def _compare_static(trained: TrainedStatic) -> tuple[list[Any], list[Any], str]:
+    """Activations of the network and of the exact solver on the test part, and what they are."""
+    from ..static.solve import solve_static
+
+    test, surrogate = trained.split.test, trained.surrogate
+    found = [surrogate.predict(one).activation for one in test]
+    exact = [solve_static(one, surrogate.cost, on_failure="return").activation for one in test]
+    return found, exact, "activation, before polish"
+
+
+def _compare_dynamic(trained: TrainedDynamic) -> tuple[list[Any], list[Any], str]:
+    """Activations of the surrogate and of the solutions in the test part, and what they are."""
+    answers = [trained.surrogate.solve(one.problem, tolerance=np.inf) for one in trained.test]
+    found = [one.activation[sample.inside] for one, sample in zip(answers, trained.test, strict=True)]
+    return found, [sample.activation[sample.inside] for sample in trained.test], "activation"
+
+
+def _record(folder: Path, trained: Any, found: Sequence[Any], exact: Sequence[Any], title: str) -> None:
+    """Write the history, the accuracy, and a figure of both."""
+    from ..files.storage import write_atomically
+    from ..report.figures import draw_training
+
+    history = trained.history
+    record = {"training": history.training, "validation": history.validation, "learning_rate": history.rate,
+              "seconds": history.seconds, "best_epoch": history.best_epoch, "accuracy": trained.accuracy}  # fmt: skip
+    write_atomically(folder / "training.json", json.dumps(record, indent=2) + "\n")
+    predicted, right = (np.concatenate([values.ravel() for values in series]) for series in (found, exact))
+    known = np.isfinite(right) & np.isfinite(predicted)
+    draw_training(
+        history.training, history.validation, history.best_epoch, predicted[known], right[known],
+        folder / "training.png", title,
+    )  # fmt: skip
+
+
+def _print_static(accuracy: Mapping[str, Any]) -> None:
+    raw, free = accuracy["raw"], accuracy["unconstrained"]
+    say(
+        f"On {accuracy['frames']} held-out frames, before any Newton step: RMSE {raw['rmse']:.4f}, R {raw['r']:.4f} "
+        f"(without a network: {free['rmse']:.4f}, {free['r']:.4f})."
+    )
+    say(
+        f"Newton steps to the exact answer: {accuracy['steps_median']:.0f} (cold {accuracy['steps_cold_median']:.0f}), "
+        f"{100.0 * accuracy['fallback_share']:.1f} % of the frames to the exact solver, certified within "
+        f"{accuracy['largest_bound']:.1g} of the optimum."
+    )
+
+
+def _print_dynamic(accuracy: Mapping[str, Any]) -> None:
+    network, static, ridge = (accuracy[name]["mean"] for name in ("force", "static", "ridge"))
+    say(
+        f"On {accuracy['solutions']} held-out solutions the error of forces is {network:.1%} of the muscles' peaks, "
+        f"{accuracy['force']['worst']:.1%} for the worst muscle (static optimization {static:.1%}, a regression on it "
+        f"{ridge:.1%}), that of activations {accuracy['activation_rmse']:.4f}."
+    )
+    say(f"{accuracy['solved_share']:.1%} of the frames meet moments and tendon forces within the tolerance.")
+
+
+#: By kind: prepare a training, compare its result with exact answers, print its accuracy.
+KINDS: dict[Kinds, tuple[Callable[..., Run], Callable[[Any], Any], Callable[[Mapping[str, Any]], None]]] = {
+    Kinds.static: (_static, _compare_static, _print_static),
+    Kinds.dynamic: (_dynamic, _compare_dynamic, _print_dynamic),
+}

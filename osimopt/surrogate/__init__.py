@@ -1,4 +1,4 @@
-"""Networks trained on our own simulations, whose answers are checked, polished and, where needed, solved again.
+"""Neural networks trained on solutions of osimopt; every result is checked, and polished or solved again if needed.
 
-The only code that imports torch, beside the device of static optimization. Nothing of it is pickled.
+Only these modules and the device of static optimization import torch. Nothing is pickled.
 """

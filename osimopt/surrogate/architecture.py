@@ -1,38 +1,44 @@
-"""Architectures behind one interface: sequences (B, T, inputs) to sequences (B, T, outputs)."""
+"""What networks are made of: architectures for sequences (B, T, inputs) to (B, T, outputs), and scaling of features."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..errors import InputError, explain
+from ..errors import InputError, explain, some
 
-Kind = Literal[
-    "set", "mlp", "cnn", "lstm", "attention", "cnn+lstm", "cnn+attention", "lstm+attention", "cnn+lstm+attention",
-]  # fmt: skip
+Array = NDArray[np.float64]
+
+#: Fraction of its training range by which a feature may exceed the range and still count as inside.
+SLACK = 0.05
+#: A feature whose standard deviation is smaller than this, relative to its mean, counts as constant.
+CONSTANT = 1e-9
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a network is made of.
+    """Kind and size of a network.
 
-    ``"set"`` is the static surrogate's own, the same small network for every muscle, ``depth`` rounds of it; the others
-    are made by :func:`build`, of the parts that they name. ``width`` are the units of a layer, ``depth`` layers of the
-    first part (the others have one), ``kernel`` frames of a convolution, ``heads`` of the attention. ``causal``: what
-    comes later has no influence.
+    ``kind`` is ``"set"``, the static surrogate's network that is the same for every muscle (``depth`` rounds of it), or
+    one or more of ``PARTS`` joined by ``+``, such as ``"cnn+lstm"``, which :func:`build` makes. ``width`` is the number
+    of units of a layer, ``depth`` the number of layers of the first part (the others have one), ``kernel`` the number
+    of frames of a convolution, ``heads`` that of attention heads. A ``causal`` network does not see later frames.
 
     Raises
     ------
     InputError
-        Another kind, a number out of range, or a width that heads or the two directions of an LSTM do not divide.
+        Unknown kind, a number out of range, or a width that the heads or the two directions of an LSTM do not divide.
     """
 
-    kind: Kind = "mlp"
+    kind: str = "mlp"
     width: int = 128
     depth: int = 3
     kernel: int = 5
@@ -41,66 +47,54 @@ class Architecture:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            got = repr(self.kind)
-            raise InputError(explain(f"an architecture among {', '.join(get_args(Kind))}", got, "Choose one of them."))
+        parts = str(self.kind).split("+")
+        if self.kind != "set" and not set(parts) <= set(PARTS):
+            expected = f"an architecture among set, {', '.join(PARTS)} and combinations such as cnn+lstm"
+            raise InputError(explain(expected, repr(self.kind), "Choose one of them."))
         for name in ("width", "depth", "kernel", "heads"):
-            value = getattr(self, name)
-            if not (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-                raise InputError(explain(f"{name} as a whole number ≥ 1", repr(value), "Leave it out."))
+            check_whole(name, getattr(self, name), 1)
         if not (isinstance(self.dropout, int | float) and 0.0 <= self.dropout < 1.0):
             raise InputError(explain("dropout from 0 to below 1", repr(self.dropout), "Leave it out."))
-        if self.kind.endswith("attention") and self.width % self.heads:
-            got = f"{self.width} and {self.heads}"
-            raise InputError(explain("a width that heads divide", got, "Choose another width or number of heads."))
-        if "lstm" in self.kind and not self.causal and self.width % 2:
-            fix = "Choose another width, or causal=True."
-            raise InputError(explain("an even width, half of it for each direction", str(self.width), fix))
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data, for :meth:`from_dict`."""
-        return asdict(self)
+        if "attention" in parts and self.width % self.heads:
+            got, fix = f"{self.width} and {self.heads}", "Choose another width or number of heads."
+            raise InputError(explain("a width that heads divide", got, fix))
+        if "lstm" in parts and not self.causal and self.width % 2:
+            fix = "Change it, or set causal=True."
+            raise InputError(explain("an even width, half for each direction", str(self.width), fix))
 
     @classmethod
-    def from_dict(cls, told: dict[str, Any]) -> Architecture:
-        """From plain data.
-
-        Raises
-        ------
-        InputError
-            They are no settings of an architecture.
-        """
+    def from_dict(cls, settings: dict[str, Any]) -> Architecture:
+        """Make an architecture of its fields."""
         try:
-            return cls(**told)
+            return cls(**settings)
         except TypeError:
             fix = "It was written by another version of osimopt: train it anew."
-            raise InputError(explain("the settings of an architecture", str(told), fix)) from None
+            raise InputError(explain("the settings of an architecture", str(settings), fix)) from None
+
+
+def check_whole(name: str, value: Any, least: int) -> None:
+    """Raise an error unless the value is a whole number of at least ``least``."""
+    if not (isinstance(value, int) and not isinstance(value, bool) and value >= least):
+        raise InputError(explain(f"{name} as a whole number ≥ {least}", repr(value), "Leave it out."))
+
+
+def check_names(what: str, known: Sequence[str], given: Sequence[str], fix: str) -> None:
+    """Raise an error unless a problem has the names that a network was trained on, in their order."""
+    if tuple(known) != tuple(given):
+        other, lacking = ([n for n in one if n not in two] for one, two in ((given, known), (known, given)))
+        got = f"others ({some(other)}), without {some(lacking)}" if other or lacking else "them in another order"
+        raise InputError(explain(f"a problem with the {what} that the network was trained on", got, fix))
 
 
 def build(architecture: Architecture, inputs: int, outputs: int) -> nn.Module:
-    """Make a network that maps (B, T, inputs) to (B, T, outputs), with random weights.
-
-    Raises
-    ------
-    InputError
-        ``"set"``, which is made elsewhere.
-    """
-    a = architecture
-    if a.kind == "set":
+    """Make a network that maps (B, T, inputs) to (B, T, outputs), with random weights."""
+    if architecture.kind == "set":
         raise InputError(explain("an architecture for sequences", "'set'", "It is for static surrogates only."))
-    layers: list[nn.Module] = []
-    if a.kind == "mlp":
-        layers += [_dense(inputs if n == 0 else a.width, a) for n in range(a.depth)]
-    if a.kind.startswith("cnn"):
-        layers += [Convolution(inputs if n == 0 else a.width, a) for n in range(a.depth)]
-    if "lstm" in a.kind:
-        first = not a.kind.startswith("cnn")
-        layers.append(Recurrence(inputs if first else a.width, a, a.depth if first else 1))
-    if a.kind == "attention":
-        layers += [_dense(inputs, a), *(Attention(a) for _ in range(a.depth - 1))]
-    if a.kind.endswith("attention"):
-        layers.append(Attention(a))
-    return nn.Sequential(*layers, nn.Linear(a.width, outputs))
+    parts, width = architecture.kind.split("+"), architecture.width
+    layers = [_dense(inputs, architecture)] if parts[0] == "attention" else []  # attention does not change the width
+    for number, part in enumerate(parts):
+        layers += PARTS[part](width if layers else inputs, architecture, 1 if number else architecture.depth)
+    return nn.Sequential(*layers, nn.Linear(width, outputs))
 
 
 def _dense(inputs: int, architecture: Architecture) -> nn.Module:
@@ -119,14 +113,14 @@ class Convolution(nn.Module):
         self.rest = nn.Sequential(nn.SiLU(), nn.Dropout(architecture.dropout))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, inputs) to (B, T, width); frames beyond the ends are those at the ends."""
+        """(B, T, inputs) to (B, T, width); the first and last frames are repeated beyond the ends."""
         padded = functional.pad(x.transpose(1, 2), (self.before, self.after), mode="replicate")
         out: Tensor = self.rest(self.convolution(padded)).transpose(1, 2)
         return out
 
 
 class Recurrence(nn.Module):
-    """LSTM in layers, in both directions where it need not be causal (half the width each)."""
+    """LSTM in layers; in both directions, half the width each, unless it is causal."""
 
     def __init__(self, inputs: int, architecture: Architecture, depth: int) -> None:
         super().__init__()
@@ -142,7 +136,7 @@ class Recurrence(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention over the frames of a sequence, beside what comes in; without a code of position."""
+    """Self-attention over the frames of a sequence, added to its input; without positional encoding."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -153,12 +147,70 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, width) to the same."""
         batch, frames, width = x.shape
-        asked = self.ask(self.norm(x)).reshape(batch, frames, 3, self.heads, width // self.heads)
-        query, key, value = asked.permute(2, 0, 3, 1, 4)
+        projected = self.ask(self.norm(x)).reshape(batch, frames, 3, self.heads, width // self.heads)
+        query, key, value = projected.permute(2, 0, 3, 1, 4)
         score = query @ key.transpose(2, 3) / math.sqrt(width // self.heads)
         if self.causal:
             later = torch.ones(frames, frames, dtype=torch.bool, device=x.device).triu(1)
             score, value = score.masked_fill(later, -math.inf), value.nan_to_num()  # 0 · NaN would reach earlier frames
-        seen = score.softmax(dim=-1) @ value
-        out: Tensor = x + self.out(seen.transpose(1, 2).reshape(batch, frames, width))
+        mixed = score.softmax(dim=-1) @ value
+        out: Tensor = x + self.out(mixed.transpose(1, 2).reshape(batch, frames, width))
         return out
+
+
+#: Parts of an architecture by name; each makes its layers from (inputs, architecture, number of layers).
+PARTS: dict[str, Callable[[int, Architecture, int], list[nn.Module]]] = {
+    "mlp": lambda inputs, a, depth: [_dense(a.width if layer else inputs, a) for layer in range(depth)],
+    "cnn": lambda inputs, a, depth: [Convolution(a.width if layer else inputs, a) for layer in range(depth)],
+    "lstm": lambda inputs, a, depth: [Recurrence(inputs, a, depth)],
+    "attention": lambda inputs, a, depth: [Attention(a) for _ in range(depth)],
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Scaler:
+    """Mean, standard deviation (1 for constants), minimum and maximum of each feature (F,) in the training data."""
+
+    mean: Array
+    std: Array
+    low: Array
+    high: Array
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, samples: Any, names: Sequence[str] = ()) -> Scaler:
+        """Compute them from samples (n, F) of the training data.
+
+        Raises
+        ------
+        InputError
+            No samples, or samples that are not finite.
+        """
+        samples = _numpy(samples)
+        if samples.ndim != 2 or not samples.size or not np.isfinite(samples).all():
+            got = f"shape {samples.shape} with {np.sum(~np.isfinite(samples))} values that are not"
+            raise InputError(explain("samples (n, F) to scale by, all finite", got, "Leave out what is missing."))
+        mean, std = samples.mean(axis=0), samples.std(axis=0)
+        constant = std <= CONSTANT * np.maximum(1.0, np.abs(mean))
+        return cls(mean, np.where(constant, 1.0, std), samples.min(axis=0), samples.max(axis=0), tuple(names))
+
+    def outside(self, values: Any) -> NDArray[np.bool_]:
+        """(…, F) whether features of an array or tensor are outside the range of training, or not finite."""
+        values = _numpy(values)
+        slack = SLACK * (self.high - self.low) + CONSTANT * np.maximum(1.0, np.abs(self.mean))
+        return np.asarray(~((values >= self.low - slack) & (values <= self.high + slack)))
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays for a file."""
+        return {"mean": self.mean, "std": self.std, "low": self.low, "high": self.high}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, Any], names: Sequence[str] = ()) -> Scaler:
+        """Read what :meth:`arrays` returned."""
+        mean, std, low, high = (np.asarray(arrays[name], dtype=float) for name in ("mean", "std", "low", "high"))
+        return cls(mean, std, low, high, tuple(names))
+
+
+def _numpy(values: Any) -> Array:
+    """Return a NumPy array of an array, or of a tensor on any device."""
+    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=float)

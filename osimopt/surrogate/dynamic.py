@@ -1,8 +1,8 @@
-"""The dynamic surrogate: a network proposes tendon forces over time, the muscles' equations do the rest.
+"""The dynamic surrogate: a neural network supplies tendon forces over time, the muscles' equations everything else.
 
-Activations and excitations are within their bounds and moments are met by what forces the network says, as far as
-bounds let them; what they do not is reported, frame by frame, and frames that miss more than they may fail. There is no
-certificate of optimality: the problem is not convex. Who needs one gives the answer to ``solve_dynamic`` as
+Activations and excitations are within their bounds, and the network's forces are moved to where the moments hold as far
+as the bounds allow. The remaining error is reported frame by frame, and frames with a larger error than the tolerance
+fail. There is no certificate of optimality, as the problem is not convex; ``solve_dynamic`` takes the result as
 ``initial_guess``.
 """
 
@@ -22,26 +22,21 @@ from scipy.interpolate import CubicSpline
 from torch import Tensor
 
 from ..errors import InputError, SolverError, explain, some
+from ..muscle.degroote import DEGROOTE
 from ..problem.arrays import MuscleParameters
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import verified
-from ..static.frames import Device
 from . import folder
-from .architecture import Architecture
-from .prediction import DynamicPrediction, predicted
-from .rates import Rates
-from .scaler import Scaler
-from .stride_ranges import beyond
-from .strides import StrideInputs, parameters_of
-from .tendon import decode
-from .tendon_network import TendonNetwork, estimate
-from .variants import Variants, solve_variants
+from .architecture import Architecture, Scaler, check_names
+from .prediction import DynamicPrediction, Variants, predicted, predicted_variants
+from .strides import StrideInputs, beyond, parameters_of
+from .tendon import Rates, TendonNetwork, decode, estimate
 
 Array = NDArray[np.float64]
 
-#: What a frame may miss: of a moment, as a share of its peak, and of a muscle's force, as a share of its strength.
+#: Largest error of a frame: of a moment, relative to its peak, and of a muscle's force, relative to its strength.
 TOLERANCE = 0.02
-#: s by which times may differ and be the same.
+#: Times in s that differ by less are the same.
 SAME = 1e-6
 
 
@@ -49,8 +44,8 @@ SAME = 1e-6
 class DynamicSurrogate:
     """A network for the tendon forces of dynamic optimization with elastic tendons and De Groote muscles.
 
-    ``muscles`` and ``coordinates`` are those it was trained on and knows; ``ranges`` what it has seen
-    (``stride_ranges.features``).
+    ``muscles`` and ``coordinates`` are those of training; it accepts no others. ``ranges`` are the ranges of
+    ``strides.features`` in training.
     """
 
     architecture: Architecture
@@ -64,27 +59,22 @@ class DynamicSurrogate:
     kind = "dynamic"
 
     def solve(
-        self,
-        problem: RedundancyProblem,
-        fallback: Literal["none"] = "none",
-        *,
-        times: Array | None = None,
-        tolerance: float = TOLERANCE,
-        on_failure: Literal["raise", "return"] = "return",
-    ) -> DynamicPrediction:
-        """What the network says of a motion, decoded and judged.
+        self, problem: RedundancyProblem, fallback: Literal["none"] = "none", *, times: Array | None = None,
+        tolerance: float = TOLERANCE, on_failure: Literal["raise", "return"] = "return",
+    ) -> DynamicPrediction:  # fmt: skip
+        """Predict a motion, decode and check it.
 
         Parameters
         ----------
         problem
             With De Groote muscles, from :func:`osimopt.use_degroote_muscles`.
         fallback
-            ``"none"``: frames that do not hold fail, with NaN.
+            ``"none"``: frames with a larger error than the tolerance fail, with NaN.
         times
-            Where to answer, in s; the problem's frames unless given, such as the points of a mesh.
+            Times of the result in s, such as the points of a mesh; by default the problem's frames.
         tolerance
-            Share of its coordinate's peak (1 N·m at least) by which a moment may be missed, and of a muscle's strength
-            by which its tendon may pull other than its fibre.
+            Largest error of a moment, relative to its coordinate's peak (at least 1 N·m), and largest difference of
+            tendon and fibre force, relative to the muscle's strength.
         on_failure
             ``"return"``, or ``"raise"`` a :class:`SolverError` with the solution attached.
 
@@ -100,47 +90,37 @@ class DynamicSurrogate:
             raise InputError(explain("fallback='none' of a dynamic surrogate", repr(fallback), fix))
         if on_failure not in ("raise", "return"):
             raise InputError(explain("on_failure='raise' or 'return'", repr(on_failure), "Choose one of them."))
-        check_tolerance(tolerance)
-        self.check(problem)
+        self.check(problem, tolerance)
         begun = perf_counter()
         at = problem if times is None else _resampled(problem, np.asarray(times, dtype=float))
         force = self.force(problem, at.time)[None]
         strides = StrideInputs.of([at], torch.float64, self.device)
         decoded = decode(force, strides, Rates.at(at.time, force))
         outside = self.outside(at)
+        network = {"network": self.architecture.kind, "frames_outside_training": int(outside.sum())}
         provenance = {
-            **at.provenance,
-            "method": "surrogate",
+            **at.provenance, "method": "surrogate",
             "cost": {"name": "excitation_power", "exponent": 2, "formula": "∫ Σ e² dt"},
             "solver": {"used": "surrogate", "asked": "surrogate", "tendon": "compliant", "tolerance": tolerance},
-            "solve_seconds": perf_counter() - begun,
-            "surrogate": {
-                "network": self.architecture.kind,
-                "frames_outside_training": int(outside.sum()),
-                **self.provenance,
-            },
-        }
+            "solve_seconds": perf_counter() - begun, "surrogate": {**network, **self.provenance},
+        }  # fmt: skip
         solution = verified(predicted(at, force, decoded, outside, tolerance, provenance), problem.source)
         if on_failure == "raise" and not solution.success:
             raise SolverError(f"{solution.findings()[0]} on_failure='return' gives the other frames.", solution)
         return solution
 
     def solve_variants(
-        self,
-        problem: RedundancyProblem,
-        parameters: Sequence[MuscleParameters],
-        *,
-        tolerance: float = TOLERANCE,
+        self, problem: RedundancyProblem, parameters: Sequence[MuscleParameters], *, tolerance: float = TOLERANCE,
         progress: Callable[[int, int], None] | None = None,
-    ) -> Variants:
-        """The same motion and loads with other muscles, many at once, in single precision.
+    ) -> Variants:  # fmt: skip
+        """Predict the same motion and loads with other muscles, many variants at once in single precision.
 
         Parameters
         ----------
         problem
-            With De Groote muscles, at frames as far apart as those of training (``network.step``).
+            With De Groote muscles, and with the time step of training (``network.step``) between frames.
         parameters
-            Of the muscles of each variant; ``osimopt.training.dynamic_data.draw_muscles`` draws some.
+            Muscle parameters of each variant; ``osimopt.training.training_data.draw_muscles`` draws some.
         tolerance
             As of :meth:`solve`.
         progress
@@ -149,15 +129,21 @@ class DynamicSurrogate:
         Raises
         ------
         InputError
-            Other muscles or coordinates, or frames that are not even.
+            Other muscles or coordinates, or another time step.
         """
-        check_tolerance(tolerance)
-        self.check(problem)
+        self.check(problem, tolerance)
         if not _even(problem.time, self.network.step):
             got = f"{np.diff(problem.time).min():g} to {np.diff(problem.time).max():g} s"
             fix = "Use problem.resample(times)."
             raise InputError(explain(f"frames {self.network.step:g} s apart", got, fix))
-        return solve_variants(self, problem, parameters, tolerance, progress)
+        if not parameters:
+            raise InputError(explain("parameters of one variant or more", "none", "Draw some."))
+        for number, one in enumerate(parameters):
+            if one.names != problem.muscles or not_degroote(one):
+                got = f"{some(one.names)} as {some(sorted(set(one.classes)))} in variant {number}"
+                fix = "Change the parameters of osimopt.use_degroote_muscles(problem)."
+                raise InputError(explain(f"parameters of the problem's muscles as {DEGROOTE.name}", got, fix))
+        return predicted_variants(self, problem, parameters, tolerance, progress)
 
     def force(self, problem: RedundancyProblem, times: Array) -> Tensor:
         """Normalised tendon forces (N, M) at ``times``, on this device in double precision."""
@@ -166,78 +152,46 @@ class DynamicSurrogate:
         grid = time if _even(time, step) else np.linspace(time[0], time[-1], count)
         strides = StrideInputs.of([_resampled(problem, grid)], torch.float64, self.device)
         with torch.no_grad():
-            told = estimate(strides).float()
-            found: Tensor = self.network(strides.to(torch.float32, self.device), told)[-1][0].double()
+            estimated = estimate(strides).float()
+            found: Tensor = self.network(strides.to(torch.float32, self.device), estimated)[-1][0].double()
         if len(grid) == len(times) and np.abs(grid - times).max() <= SAME:
             return found
-        known = torch.nan_to_num(found).cpu().numpy()
-        between = torch.as_tensor(CubicSpline(grid, known)(np.clip(times, grid[0], grid[-1]))).to(self.device)
-        bad = bool(torch.isnan(found).any())
-        return torch.full_like(between, torch.nan) if bad else between
+        finite = torch.nan_to_num(found).cpu().numpy()
+        between = torch.as_tensor(CubicSpline(grid, finite)(np.clip(times, grid[0], grid[-1]))).to(self.device)
+        return torch.full_like(between, torch.nan) if bool(torch.isnan(found).any()) else between
 
     def outside(self, problem: RedundancyProblem) -> NDArray[np.bool_]:
-        """(T,) frames beyond the range of training."""
+        """(T,) frames outside the range of training."""
         return np.asarray(beyond(self.ranges, StrideInputs.of([problem]))[0].numpy())
 
-    def check(self, problem: RedundancyProblem) -> None:
-        """Refuse what the network does not know."""
+    def check(self, problem: RedundancyProblem, tolerance: float = TOLERANCE) -> None:
+        """Raise an error for problems that the network was not trained on, and for tolerances that are not above 0."""
+        if not (isinstance(tolerance, int | float) and tolerance > 0.0):
+            expected, fix = "a tolerance above 0, relative to peaks", f"The default is {TOLERANCE:g}."
+            raise InputError(explain(expected, repr(tolerance), fix))
         parameters_of(problem)
-        for what, own, given in (
-            ("muscles", self.muscles, problem.muscles),
-            ("coordinates", self.coordinates, problem.coordinates),
-        ):
-            if own == given:
-                continue
-            other, lacking = ([n for n in one if n not in two] for one, two in ((given, own), (own, given)))
-            got = f"others ({some(other)}), without {some(lacking)}" if other or lacking else "them in another order"
-            fix = "Train a surrogate on this model."
-            raise InputError(explain(f"a problem with the {what} that the network was trained on", got, fix))
+        for what in ("muscles", "coordinates"):
+            check_names(what, getattr(self, what), getattr(problem, what), "Train a surrogate on this model.")
         if len(problem) < 2:
-            raise InputError(explain("2 frames or more", f"{len(problem)}", "Give a motion that lasts."))
-
-    def on(self, device: str) -> DynamicSurrogate:
-        """The same on a device of torch."""
-        name = Device.of(device).name or "cpu"
-        return replace(self, network=self.network.to(name), device=name)
+            raise InputError(explain("2 frames or more", f"{len(problem)}", "Give a longer motion."))
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write a folder: weights as safetensors, everything else as JSON."""
-        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        tensors |= {f"ranges.{name}": torch.as_tensor(array) for name, array in self.ranges.arrays().items()}
-        description = {
-            "kind": self.kind,
-            "architecture": self.architecture.to_dict(),
-            "rounds": len(self.network.rounds),
-            "step": self.network.step,
-            "cost": "excitation_power",
-            "muscles": self.muscles,
-            "coordinates": self.coordinates,
-            "units": {"force": "1, in each muscle's strength", "step": "s", "length": "m", "moment": "N·m, N"},
-            "features": self.ranges.names,
-            "provenance": self.provenance,
-        }
-        return folder.save(path, tensors, description, overwrite=overwrite)
+        units = {"force": "1, in each muscle's strength", "step": "s", "length": "m", "moment": "N·m, N"}
+        size = {"rounds": len(self.network.rounds), "step": self.network.step}
+        description = {"cost": "excitation_power", "units": units, **size}
+        return folder.save_network(path, self, description, overwrite=overwrite)
 
     @classmethod
-    def read(cls, tensors: dict[str, Tensor], told: dict[str, Any], device: str) -> DynamicSurrogate:
-        """From what :func:`osimopt.surrogate.folder.load` gave."""
-
-        def part(name: str) -> dict[str, Tensor]:
-            return {key.removeprefix(name): tensor for key, tensor in tensors.items() if key.startswith(name)}
-
-        architecture = Architecture.from_dict(told["architecture"])
-        network = TendonNetwork(architecture, told["rounds"], told["step"])
-        network.load_state_dict(part("network."))
-        ranges = Scaler.from_arrays(part("ranges."), told["features"])
-        muscles, coordinates = tuple(told["muscles"]), tuple(told["coordinates"])
-        return cls(architecture, network.eval().to(device), muscles, coordinates, ranges, device, told["provenance"])
-
-
-def check_tolerance(tolerance: float) -> None:
-    """Refuse what is no share above 0; infinity lets every frame pass that is a number."""
-    if not (isinstance(tolerance, int | float) and tolerance > 0.0):
-        fix = f"The default is {TOLERANCE:g}."
-        raise InputError(explain("a tolerance above 0, as a share of peaks", repr(tolerance), fix))
+    def read(cls, tensors: dict[str, Tensor], description: dict[str, Any], device: str) -> DynamicSurrogate:
+        """Make a surrogate of what :func:`osimopt.surrogate.folder.load` returned."""
+        architecture = Architecture.from_dict(description["architecture"])
+        network = TendonNetwork(architecture, description["rounds"], description["step"])
+        network.load_state_dict(folder.part(tensors, "network"))
+        network = network.eval().to(device)
+        ranges = folder.ranges_of(tensors, description)
+        muscles, coordinates = tuple(description["muscles"]), tuple(description["coordinates"])
+        return cls(architecture, network, muscles, coordinates, ranges, device, description["provenance"])
 
 
 def _even(time: Array, step: float) -> bool:
@@ -245,7 +199,7 @@ def _even(time: Array, step: float) -> bool:
 
 
 def _resampled(problem: RedundancyProblem, times: Array) -> RedundancyProblem:
-    """At other times, by spline through the frames: the model would answer more exactly, and a thousand times later."""
+    """Interpolate a problem at other times by spline: the model would be more exact and a thousand times slower."""
     if len(times) == len(problem) and np.abs(times - problem.time).max() <= SAME:
         return problem
     return replace(problem, source=None).resample(times)

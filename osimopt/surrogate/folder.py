@@ -1,14 +1,17 @@
-"""A surrogate as a folder: ``weights.safetensors`` and ``surrogate.json``. Nothing in it is executed."""
+"""Files of surrogates, all safetensors and JSON: folders of trained ones, and checkpoints of trainings. No pickles."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
@@ -17,41 +20,46 @@ from torch import Tensor
 from ..errors import InputError, explain
 from ..files.storage import write_atomically
 from ..solution.folder import write_folder
+from .architecture import Scaler
 
 #: Raised whenever a field changes its meaning: older folders are then refused.
 FORMAT = 1
 WEIGHTS, DESCRIPTION = "weights.safetensors", "surrogate.json"
+#: File of a checkpoint, and the name of its description among the tensors.
+CHECKPOINT, KEY = "checkpoint.safetensors", "training"
+Tensors = dict[str, Tensor]
+COPY_OR_TRAIN = "Copy the folder again, or train it anew."
 
 
 def save(
-    path: str | os.PathLike[str], tensors: dict[str, Tensor], description: dict[str, Any], *, overwrite: bool = False
+    path: str | os.PathLike[str], tensors: Tensors, description: dict[str, Any], *, overwrite: bool = False
 ) -> Path:
-    """Write a folder that appears whole or not at all.
+    """Write the folder of a surrogate, which appears whole or not at all.
 
     Parameters
     ----------
     path
         Folder.
     tensors
-        Weights and whatever else is numbers, by name.
+        Weights and other numbers, by name.
     description
-        Plain data; arrays become lists, and what JSON does not know its text. ``format``, ``versions`` and
-        ``weights_sha256`` are ours, even if it comes from :func:`load`.
+        Plain data; arrays become lists, and objects that JSON does not know become their text. ``format``,
+        ``versions`` and ``weights_sha256`` are written anew, even if the description comes from :func:`load`.
     overwrite
-        Replace a surrogate that is there.
+        Replace an existing surrogate.
 
     Raises
     ------
     InputError
-        It exists and ``overwrite`` is False, or it holds other files too.
+        The folder exists and ``overwrite`` is False, or it holds other files too.
     """
-    weights = write_tensors({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
-    ours = {
+    weights = write_tensors(_plain_tensors(tensors))
+    header = {
         "format": FORMAT,
         "versions": {name: version(name) for name in ("osimopt", "torch", "numpy")},
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
-    text = json.dumps({**ours, **description, **ours}, indent=2, ensure_ascii=False, default=_plain) + "\n"
+    text = json.dumps({**header, **description, **header}, indent=2, ensure_ascii=False, default=_plain) + "\n"
 
     def fill(folder: Path) -> None:
         write_atomically(folder / WEIGHTS, weights)
@@ -60,8 +68,8 @@ def save(
     return write_folder(Path(path), overwrite, fill)
 
 
-def load(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read a folder.
+def load(path: str | os.PathLike[str]) -> tuple[Tensors, dict[str, Any]]:
+    """Read tensors and description from the folder of a surrogate.
 
     Raises
     ------
@@ -69,36 +77,131 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
         No such folder, another kind of folder, one of another version of osimopt, or one that was changed since.
     """
     folder = Path(path)
-    what = f"a surrogate's folder with {DESCRIPTION} and {WEIGHTS}"
+    expected = f"a surrogate's folder with {DESCRIPTION} and {WEIGHTS}"
     if not folder.is_dir():
         got = "a file" if folder.exists() else "no such folder"
-        raise InputError(explain(what, got, "osimopt train makes one.", folder))
+        raise InputError(explain(expected, got, "osimopt train makes one.", folder))
     if missing := [name for name in (DESCRIPTION, WEIGHTS) if not (folder / name).is_file()]:
-        raise InputError(explain(what, f"no {missing[0]}", "osimopt train makes one.", folder))
-    told = _description(folder / DESCRIPTION)
+        raise InputError(explain(expected, f"no {missing[0]}", "osimopt train makes one.", folder))
+    description = _description(folder / DESCRIPTION)
     weights = (folder / WEIGHTS).read_bytes()
-    if (own := hashlib.sha256(weights).hexdigest()) != (saved := told.get("weights_sha256")):
-        fix = "Copy the folder again, or train it anew."
-        expected, got = f"the weights that were saved (sha256 {str(saved)[:12]}…)", f"sha256 {own[:12]}…"
-        raise InputError(explain(expected, got, fix, folder / WEIGHTS))
+    if (found := hashlib.sha256(weights).hexdigest()) != (saved := description.get("weights_sha256")):
+        expected, got = f"the weights that were saved (sha256 {str(saved)[:12]}…)", f"sha256 {found[:12]}…"
+        raise InputError(explain(expected, got, COPY_OR_TRAIN, folder / WEIGHTS))
     try:
-        return read_tensors(weights), told
+        return read_tensors(weights), description
     except SafetensorError as error:
         raise InputError(explain("weights as safetensors", str(error), "Train it anew.", folder / WEIGHTS)) from error
 
 
+def save_network(
+    path: str | os.PathLike[str], surrogate: Any, description: dict[str, Any], *, overwrite: bool = False
+) -> Path:
+    """Write the folder of a static or dynamic surrogate; ``description`` has what only one of them has."""
+    tensors = {f"network.{name}": tensor for name, tensor in surrogate.network.state_dict().items()}
+    tensors |= {f"ranges.{name}": torch.as_tensor(array) for name, array in surrogate.ranges.arrays().items()}
+    common = {name: getattr(surrogate, name) for name in ("kind", "muscles", "coordinates", "provenance")}
+    shape = {"architecture": asdict(surrogate.architecture), "features": surrogate.ranges.names}
+    return save(path, tensors, {**common, **shape, **description}, overwrite=overwrite)
+
+
+def ranges_of(tensors: Tensors, description: dict[str, Any]) -> Scaler:
+    """Read the training ranges that :func:`save_network` wrote."""
+    return Scaler.from_arrays(part(tensors, "ranges"), description["features"])
+
+
+def part(tensors: Tensors, name: str) -> Tensors:
+    """Return the tensors whose names begin with ``name.``, without that prefix."""
+    return {key.removeprefix(f"{name}."): tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")}
+
+
 def _plain(value: Any) -> Any:
-    """Lists of arrays, numbers of NumPy's, the text of everything else."""
     return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def _plain_tensors(tensors: Tensors) -> Tensors:
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
 
 
 def _description(path: Path) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        description = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(explain("JSON", str(error), "Copy the folder again, or train it anew.", path)) from None
-    if not isinstance(told, dict) or told.get("format") != FORMAT:
-        got = f"format {told.get('format')!r}" if isinstance(told, dict) else type(told).__name__
+        raise InputError(explain("JSON", str(error), COPY_OR_TRAIN, path)) from None
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        is_object = isinstance(description, dict)
+        got = f"format {description.get('format')!r}" if is_object else type(description).__name__
         fix = "It was written by another version of osimopt: train it anew."
         raise InputError(explain(f"a surrogate of format {FORMAT}", got, fix, path))
-    return told
+    return description
+
+
+class Checkpoint:
+    """The state of a training in one file: weights, best weights, the optimizer's state and the history so far.
+
+    ``fingerprint`` identifies the training.
+    """
+
+    fix = "Delete it to begin anew, or choose another folder."
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self._file, self._fingerprint = folder / CHECKPOINT, fingerprint
+
+    def write(self, weights: Tensors, best: Tensors, optimizer: torch.optim.Optimizer, history: dict[str, Any]) -> None:
+        """Replace the checkpoint as a whole."""
+        state = {
+            f"{number}.{name}": tensor
+            for number, values in optimizer.state_dict()["state"].items()
+            for name, tensor in values.items()
+        }
+        groups = {"weights": weights, "best": best, "optimizer": state}
+        tensors = {f"{group}.{name}": tensor for group, named in groups.items() for name, tensor in named.items()}
+        header = {"fingerprint": self._fingerprint, "sha256": _digest_of(tensors, history), "history": history}
+        text = torch.frombuffer(bytearray(json.dumps(header).encode()), dtype=torch.uint8)
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._file, write_tensors({**_plain_tensors(tensors), KEY: text}))
+
+    def read(self, optimizer: torch.optim.Optimizer) -> tuple[Tensors, Tensors, dict[str, Any]] | None:
+        """Restore the optimizer's state and return weights, best weights and history; None without a checkpoint.
+
+        Raises
+        ------
+        InputError
+            The checkpoint is of another training, or damaged.
+        """
+        if not self._file.is_file():
+            return None
+        try:
+            tensors = read_tensors(self._file.read_bytes())
+            header = json.loads(bytes(tensors.pop(KEY).tolist()))
+            fingerprint, sha256, history = header["fingerprint"], header["sha256"], header.get("history")
+        except Exception as error:
+            raise InputError(explain("a checkpoint of a training", str(error), self.fix, self._file)) from error
+        if fingerprint != self._fingerprint:
+            expected = "a checkpoint of the same data, options and first weights"
+            raise InputError(explain(expected, "that of another training", self.fix, self._file))
+        if sha256 != _digest_of(tensors, history):
+            raise InputError(explain("the checkpoint that was written", "a damaged one", self.fix, self._file))
+        saved = part(tensors, "optimizer")
+        state = {int(number): part(saved, number) for number in {name.partition(".")[0] for name in saved}}
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        return part(tensors, "weights"), part(tensors, "best"), history
+
+    def check_loss(self, then: float, now: float, tolerance: float) -> None:
+        """Refuse a checkpoint of another loss, which is seen from its value before training."""
+        if not (math.isclose(then, now, rel_tol=tolerance) or (math.isnan(then) and math.isnan(now))):
+            got = f"one with a loss of {then:.6g} before training; here it is {now:.6g}"
+            raise InputError(explain("a checkpoint of the same loss", got, self.fix, self._file))
+
+
+def _digest_of(tensors: Tensors, history: Any) -> str:
+    return digest([tensors[name] for name in sorted(tensors)], {"names": sorted(tensors), "history": history})
+
+
+def digest(tensors: list[Tensor], data: dict[str, Any]) -> str:
+    """Return a hash of tensors and plain data."""
+    whole = hashlib.sha256(json.dumps(data, sort_keys=True).encode())
+    for tensor in tensors:
+        whole.update(f"{tuple(tensor.shape)}{tensor.dtype}".encode())
+        whole.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return whole.hexdigest()

@@ -1,8 +1,8 @@
-"""The geometry surrogate: muscle lengths as polynomials, and as networks for what polynomials leave.
+"""The geometry surrogate: muscle lengths as polynomials, plus networks for the residual of the polynomials.
 
 Each muscle's length is one function l(q) of the coordinates that it spans, and its moment arms are exactly −∂l/∂q, so
-that the moments do the work that the muscle does. Trained over scaled models, it is a function of the scale factors
-too (after Van Wouwe et al., PLoS Computational Biology 2024), which are given before it is used.
+that the moments do the work that the muscle does. Trained on scaled models, the length is a function of the scale
+factors too (after Van Wouwe et al., PLoS Computational Biology 2024), which are given before use.
 """
 
 from __future__ import annotations
@@ -24,21 +24,77 @@ from ..polynomial.terms import list_exponents
 from ..problem.arrays import MuscleGeometry
 from ..static.frames import Device
 from . import folder
-from .path_network import Corrections
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
 
+#: Postures evaluated at once: 80 muscles of width 32 take 100 MB.
+CHUNK = 1024
+
+
+def respond(weights: Mapping[str, Tensor], value: Tensor) -> tuple[Tensor, Tensor]:
+    """Lengths (n, m) in m of m networks of d coordinates each, and their exact derivatives (n, m, d).
+
+    A network has two layers of tanh; ``weights`` are those of :class:`osimopt.surrogate.geometry_training.PathNetwork`.
+    """
+    scaled = ((value - weights["center"]) / weights["extent"]).transpose(0, 1)
+    first = torch.tanh(torch.baddbmm(weights["bias_1"], scaled, weights["weight_1"]))
+    second = torch.tanh(torch.baddbmm(weights["bias_2"], first, weights["weight_2"]))
+    length = torch.baddbmm(weights["bias_3"], second, weights["weight_3"])[..., 0].transpose(0, 1)
+    back = (1.0 - second * second) * weights["weight_3"].transpose(1, 2)
+    back = torch.bmm(back, weights["weight_2"].transpose(1, 2)) * (1.0 - first * first)
+    slope = torch.bmm(back, weights["weight_1"].transpose(1, 2)).transpose(0, 1) / weights["extent"]
+    return weights["unit"] * length, weights["unit"][:, None] * slope
+
+
+@dataclass(frozen=True, eq=False)
+class Corrections:
+    """Trained networks of muscles with the same number of coordinates, their weights in float64."""
+
+    muscles: tuple[str, ...]
+    coordinates: tuple[tuple[str, ...], ...]
+    weights: Mapping[str, Array] = field(default_factory=dict)
+
+    def keep(self, muscles: Sequence[str]) -> Corrections:
+        """Return the networks of these muscles."""
+        index = [place for place, name in enumerate(self.muscles) if name in set(muscles)]
+        return Corrections(
+            tuple(self.muscles[place] for place in index),
+            tuple(self.coordinates[place] for place in index),
+            {name: array[index] for name, array in self.weights.items()},
+        )
+
+    def columns(self, names: Sequence[str]) -> NDArray[np.intp]:
+        """(m, d) positions of each muscle's coordinates among ``names``."""
+        place = {name: index for index, name in enumerate(names)}
+        return np.array([[place[name] for name in spanned] for spanned in self.coordinates], dtype=np.intp)
+
+    def lengths(self, names: Sequence[str], value: Tensor) -> Tensor:
+        """Lengths (T, m) in m, of the type and on the device of ``value`` (T, N), differentiable."""
+        weights = {name: value.new_tensor(array) for name, array in self.weights.items()}
+        return respond(weights, value[:, torch.as_tensor(self.columns(names), device=value.device)])[0]
+
+    def evaluate(self, names: Sequence[str], value: Array, device: str = "cpu") -> tuple[Array, Array]:
+        """Lengths (T, m) in m and slopes (T, m, d), in float64."""
+        weights = {name: torch.as_tensor(array, device=device) for name, array in self.weights.items()}
+        columns = self.columns(names)
+        parts = []
+        for start in range(0, max(len(value), 1), CHUNK):
+            chunk = torch.as_tensor(value[start : start + CHUNK, columns], dtype=torch.float64, device=device)
+            parts.append([tensor.cpu().numpy() for tensor in respond(weights, chunk)])
+        length, slope = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return length, slope
+
 
 @dataclass(frozen=True, eq=False)
 class GeometrySurrogate:
-    """Muscle paths as polynomials plus networks, made by ``osimopt.training.geometry_network.fit_geometry_network``.
+    """Muscle paths as polynomials plus networks, made by :func:`osimopt.fit_geometry_network`.
 
-    ``load_problem(geometry=…)`` takes it. The ``fit`` of each polynomial is that of the whole: range, errors on
-    held-out postures, flags. ``conditions`` are scale factors that lengths depend on, ``factors`` the values that they
-    were given by :meth:`scaled`.
+    ``load_problem(geometry=…)`` accepts it. The ``fit`` of each polynomial describes polynomial and network together:
+    range, errors on held-out postures, flags. ``conditions`` are the scale factors that lengths depend on, ``factors``
+    their values, set by :meth:`scaled`.
     """
 
     polynomials: PolynomialGeometry
@@ -57,59 +113,62 @@ class GeometrySurrogate:
 
     @property
     def coordinates(self) -> tuple[str, ...]:
-        """Names of the coordinates that any muscle depends on."""
+        """Names of the coordinates that at least one muscle depends on."""
         return tuple(name for name in self.polynomials.coordinates if name not in self.conditions)
 
     @property
     def left(self) -> Mapping[str, float]:
-        """Muscles that were not trained, because −∂l/∂q is not their moment arm, and by how much it is off in m."""
+        """Muscles that were not trained because −∂l/∂q is not their moment arm, with the difference in m."""
         return self.polynomials.left
 
     @property
     def fits(self) -> dict[str, Fit]:
-        """Ranges (of scale factors, too) and errors of the muscles."""
+        """Ranges (of coordinates and scale factors) and errors of the muscles."""
         return self.polynomials.fits
 
     @property
     def networked(self) -> tuple[str, ...]:
-        """Muscles that a network corrects; the others are polynomials alone."""
-        own = {name for network in self.networks for name in network.muscles}
-        return tuple(name for name in self.muscles if name in own)
+        """Muscles with a network; the others are polynomials alone."""
+        corrected = {name for network in self.networks for name in network.muscles}
+        return tuple(name for name in self.muscles if name in corrected)
 
     def scaled(self, factors: Mapping[str, float]) -> GeometrySurrogate:
-        """The paths of a body with these scale factors, one for every condition that it was trained over.
+        """Return the paths of a body with these scale factors, one for each of ``conditions``.
 
         Raises
         ------
         InputError
-            Factors are missing, unknown, or no positive numbers.
+            Factors are missing, unknown, or not positive.
         """
         wrong = {name: value for name, value in factors.items() if not (np.isfinite(value) and value > 0.0)}
         if set(factors) != set(self.conditions) or wrong:
-            expected = (
-                f"positive scale factors of {some(self.conditions, 12) or 'nothing: it was not trained over any'}"
-            )
+            names = some(self.conditions, 12) or "nothing: it was not trained on scaled models"
+            expected = f"positive scale factors of {names}"
             raise InputError(explain(expected, repr(dict(factors)), "Give each of them once."))
         return replace(self, factors={name: float(factors[name]) for name in self.conditions})
 
     def select(self, muscles: Sequence[str]) -> GeometrySurrogate:
-        """The same for these muscles, in this order.
+        """Return the surrogate of these muscles, in this order.
 
         Raises
         ------
         InputError
-            A muscle that it does not know.
+            An unknown muscle.
         """
+        return replace(self.keep_networks(muscles), polynomials=self.polynomials.select(muscles))
+
+    def keep_networks(self, muscles: Sequence[str]) -> GeometrySurrogate:
+        """Return the surrogate with the networks of these muscles only."""
         networks = tuple(kept for network in self.networks if (kept := network.keep(muscles)).muscles)
-        return replace(self, polynomials=self.polynomials.select(muscles), networks=networks)
+        return replace(self, networks=networks)
 
     def evaluate(self, names: Sequence[str], value: Array, speed: Array | None = None) -> MuscleGeometry:
-        """Lengths, moment arms and lengthening speeds along a motion, as :meth:`PolynomialGeometry.evaluate`.
+        """Return lengths, moment arms and lengthening speeds, as :meth:`PolynomialGeometry.evaluate`.
 
         Raises
         ------
         InputError
-            A coordinate is missing, scale factors were not given, or the shapes do not fit.
+            A coordinate is missing, scale factors were not given, or shapes do not agree.
         """
         names, value, speed = self._with_factors(names, value, speed)
         given = self.polynomials.evaluate(names, value, speed)
@@ -121,17 +180,18 @@ class GeometrySurrogate:
         for network in self.networks:
             columns = network.columns(names)
             added, slope = network.evaluate(names, value, self.device)
-            for index, (muscle, own) in enumerate(zip(network.muscles, network.coordinates, strict=True)):
+            for index, (muscle, spanned) in enumerate(zip(network.muscles, network.coordinates, strict=True)):
                 length[:, place[muscle]] += added[:, index]
-                arms[:, [pair[row[name], place[muscle]] for name in own]] -= slope[:, index]
+                arms[:, [pair[row[name], place[muscle]] for name in spanned]] -= slope[:, index]
                 if lengthening is not None and speed is not None:
                     lengthening[:, place[muscle]] += np.sum(slope[:, index] * speed[:, columns[index]], axis=1)
-        return self._without_conditions(replace(given, length=length))
+        rows = [row for row, name in enumerate(given.coordinates) if name not in self.conditions]
+        return replace(given, length=length).select(np.array(rows, dtype=np.intp))
 
     def lengths(self, names: Sequence[str], value: Tensor) -> Tensor:
-        """Lengths (T, M) in m from coordinates (T, N), by torch alone: differentiable, on the tensor's device.
+        """Lengths (T, M) in m from coordinates (T, N), differentiable by torch and on the tensor's device.
 
-        Columns are those of ``names``; scale factors may be columns, too, instead of being given.
+        Columns are those of ``names``; scale factors may be columns too.
         """
         if extra := [name for name in self.factors if name not in names]:
             names = (*names, *extra)
@@ -139,10 +199,10 @@ class GeometrySurrogate:
             value = torch.cat([value, row.expand(len(value), -1)], dim=1)
         columns = self.polynomials.columns(names, value)
         lengths = []
-        for own in self.polynomials.polynomials:
-            exponents = torch.tensor(list_exponents(len(own.coordinates), own.order), device=value.device)
-            variables = value[:, None, [columns[name] for name in own.coordinates]]
-            lengths.append(torch.prod(variables**exponents, dim=2) @ value.new_tensor(own.coefficients))
+        for p in self.polynomials.polynomials:
+            exponents = torch.tensor(list_exponents(len(p.coordinates), p.order), device=value.device)
+            variables = value[:, None, [columns[name] for name in p.coordinates]]
+            lengths.append(torch.prod(variables**exponents, dim=2) @ value.new_tensor(p.coefficients))
         place = {name: index for index, name in enumerate(self.muscles)}
         for network in self.networks:
             for muscle, added in zip(network.muscles, network.lengths(names, value).T, strict=True):
@@ -150,16 +210,12 @@ class GeometrySurrogate:
         return torch.stack(lengths, dim=1)
 
     def outside(self, names: Sequence[str], value: Array) -> dict[str, int]:
-        """Number of frames outside the range that a muscle was trained in, scale factors included, if any."""
+        """Number of frames outside the training range by muscle, scale factors included; only muscles with any."""
         names, value, _ = self._with_factors(names, value, None)
         return self.polynomials.outside(names, value)
 
-    def on(self, device: str) -> GeometrySurrogate:
-        """The same, its networks evaluated on a device of torch."""
-        return replace(self, device=Device.of(device).name or "cpu")
-
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per muscle: whether a network, and what :meth:`PolynomialGeometry.to_dataframe` tells."""
+        """One row per muscle: whether it has a network, and the columns of :meth:`PolynomialGeometry.to_dataframe`."""
         table = self.polynomials.to_dataframe()
         table.insert(0, "network", [name in self.networked for name in table.index])
         return table
@@ -171,20 +227,17 @@ class GeometrySurrogate:
         for number, network in enumerate(self.networks):
             tensors |= {f"network.{number}.{name}": torch.as_tensor(a) for name, a in network.weights.items()}
         description = {
-            "kind": "geometry",
-            "muscles": self.muscles,
-            "coordinates": self.coordinates,
-            "conditions": self.conditions,
-            "factors": dict(self.factors),
+            "kind": "geometry", "muscles": self.muscles, "coordinates": self.coordinates,
+            "conditions": self.conditions, "factors": dict(self.factors),
             "units": {"length": "m", "coordinates": "rad or m"},
             "polynomials": [
-                {"path": p.path, "coordinate_paths": p.coordinate_paths, "order": p.order, "fit": _spell(p.fit)}
-                for p in polynomials
+                {"path": p.path, "coordinate_paths": p.coordinate_paths, "order": p.order, "fit": fit and asdict(fit)}
+                for p, fit in ((p, p.fit) for p in polynomials)
             ],
             "left": dict(self.left),
             "networks": [{"muscles": n.muscles, "coordinates": n.coordinates} for n in self.networks],
             "provenance": dict(self.provenance),
-        }
+        }  # fmt: skip
         return folder.save(path, tensors, description, overwrite=overwrite)
 
     @classmethod
@@ -194,58 +247,45 @@ class GeometrySurrogate:
         Raises
         ------
         InputError
-            No such folder, another kind of folder or surrogate, one that was changed, or no such device.
+            No such folder, another kind of folder or surrogate, a changed one, or no such device.
         """
-        tensors, told = folder.load(path)
-        if told.get("kind") != "geometry":
+        tensors, description = folder.load(path)
+        if (kind := description.get("kind")) != "geometry":
             fix = "Give the folder of a geometry surrogate."
-            raise InputError(explain("a surrogate of kind 'geometry'", repr(told.get("kind")), fix, path))
-        return cls.of(tensors, told, Device.of(device).name or "cpu")
+            raise InputError(explain("a surrogate of kind 'geometry'", repr(kind), fix, path))
+        return cls.read(tensors, description, Device.of(device).name or "cpu")
 
     @classmethod
-    def of(cls, tensors: dict[str, Tensor], told: dict[str, Any], device: str = "cpu") -> GeometrySurrogate:
-        """From what a folder held."""
+    def read(cls, tensors: dict[str, Tensor], description: dict[str, Any], device: str) -> GeometrySurrogate:
+        """Make a surrogate of what :func:`osimopt.surrogate.folder.load` returned."""
         polynomials = [
             MusclePolynomial(
-                own["path"], tuple(own["coordinate_paths"]), own["order"], tensors[f"polynomial.{number}"].numpy(),
-                None if own["fit"] is None else _read_fit(own["fit"]),
+                p["path"], tuple(p["coordinate_paths"]), p["order"], tensors[f"polynomial.{number}"].numpy(),
+                None if p["fit"] is None else _read_fit(p["fit"]),
             )
-            for number, own in enumerate(told["polynomials"])
+            for number, p in enumerate(description["polynomials"])
         ]  # fmt: skip
         networks = []
-        for number, own in enumerate(told["networks"]):
-            start = f"network.{number}."
-            weights = {k.removeprefix(start): t.numpy() for k, t in tensors.items() if k.startswith(start)}
-            networks.append(Corrections(tuple(own["muscles"]), tuple(map(tuple, own["coordinates"])), weights))
-        geometry = PolynomialGeometry(tuple(polynomials), told.get("left", {}))
-        return cls(geometry, tuple(networks), tuple(told["conditions"]), told["factors"], device, told["provenance"])
+        for number, n in enumerate(description["networks"]):
+            weights = {name: tensor.numpy() for name, tensor in folder.part(tensors, f"network.{number}").items()}
+            networks.append(Corrections(tuple(n["muscles"]), tuple(map(tuple, n["coordinates"])), weights))
+        geometry = PolynomialGeometry(tuple(polynomials), description.get("left", {}))
+        conditions, factors = tuple(description["conditions"]), description["factors"]
+        return cls(geometry, tuple(networks), conditions, factors, device, description["provenance"])
 
     def _with_factors(
         self, names: Sequence[str], value: Array, speed: Array | None
     ) -> tuple[tuple[str, ...], Array, Array | None]:
-        """Coordinates with the scale factors beside them, as if these were coordinates that stand still."""
+        """Append the scale factors to the coordinates, with a speed of 0."""
         if missing := [name for name in self.conditions if name not in self.factors and name not in names]:
             fix = "Give them: surrogate.scaled({…})."
             raise InputError(explain(f"scale factors of {some(missing, 12)}", "none", fix))
         extra = [name for name in self.factors if name not in names]
-        if not extra:
-            return tuple(names), value, speed
         factors = np.broadcast_to([self.factors[name] for name in extra], (len(value), len(extra)))
         still = None if speed is None else np.hstack([speed, np.zeros_like(factors)])
         return (*names, *extra), np.hstack([value, factors]), still
 
-    def _without_conditions(self, given: MuscleGeometry) -> MuscleGeometry:
-        """The geometry about coordinates only."""
-        if not self.conditions:
-            return given
-        rows = np.array([i for i, name in enumerate(given.coordinates) if name not in self.conditions], dtype=np.intp)
-        return given.select(rows)
 
-
-def _spell(fit: Fit | None) -> dict[str, Any] | None:
-    return None if fit is None else {name: np.asarray(value).tolist() for name, value in asdict(fit).items()}
-
-
-def _read_fit(told: dict[str, Any]) -> Fit:
-    arrays = {name: np.array(told[name], dtype=np.float64) for name in ("low", "high")}
-    return Fit(**{**told, **arrays, "flags": tuple(told["flags"])})
+def _read_fit(fit: dict[str, Any]) -> Fit:
+    arrays = {name: np.array(fit[name], dtype=np.float64) for name in ("low", "high")}
+    return Fit(**{**fit, **arrays, "flags": tuple(fit["flags"])})

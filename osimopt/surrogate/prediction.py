@@ -1,12 +1,14 @@
-"""The answer of a dynamic surrogate, which judges itself."""
+"""Answers of a dynamic surrogate, checked frame by frame: of one motion, and of many variants of its muscles."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -14,28 +16,34 @@ from ..problem.costs import counted_reserves
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, Status, moment_residual
 from ..solution.summary import Finding
-from .strides import parameters_of, reserve_price
-from .tendon import Decoded
+from .strides import StrideInputs, beyond, parameters_of, reserve_price
+from .tendon import Decoded, Rates, decode, estimate
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[np.float64]
+    from ..problem.arrays import MuscleParameters
+    from .dynamic import DynamicSurrogate
 
-#: What to do about frames that miss too much, in place of what there is to say of a solver.
-MISSED = (
-    "What the network says misses moments or tendons there; osimopt solve --method surrogate goes on by collocation."
-)
-#: N·m (N of a translation) that a coordinate's peak counts as at least.
+Array = NDArray[np.float64]
+Single = NDArray[np.float32]
+
+#: Replaces the advice of ``Status.RESIDUAL``, which is for solvers.
+MISSED = "The network misses moments or tendon forces there; osimopt solve --method surrogate then uses collocation."
+#: Smallest peak of a coordinate's moment in N·m (force in N of a translation) that errors are relative to.
 LEAST_PEAK = 1.0
+#: Variants that are computed together: more do not fit a processor's caches, fewer do not fill it.
+TOGETHER = 50
+#: How often free muscles share what others cannot carry; each costs as much as a round of the network.
+SHARES_OF_VARIANTS = 1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DynamicPrediction(RedundancySolution):
-    """Excitations, activations and forces over a motion, with what they miss; frames that miss too much hold NaN.
+    """Excitations, activations and forces over a motion, with their errors; frames with too large errors hold NaN.
 
-    As of a :class:`osimopt.DynamicSolution`, ``problem`` has max_force and passive_force at the fibres found, so that
-    ``muscle_force`` is what fibres carry and ``moment_residual`` what the moments miss of it.
+    As in a :class:`osimopt.DynamicSolution`, ``problem`` has max_force and passive_force at the fibres found, so that
+    ``muscle_force`` is what fibres carry and ``moment_residual`` the error of the moments.
 
     Attributes
     ----------
@@ -46,13 +54,13 @@ class DynamicPrediction(RedundancySolution):
     fiber_length, fiber_velocity
         (T, M) in optimal fibre lengths and maximum contraction velocities.
     tendon_residual
-        (T, M) by how much of its strength a muscle's tendon pulls more than its fibre.
+        (T, M) tendon force minus fibre force, relative to the muscle's strength.
     excitation_residual
-        (T, M) how far beyond its bounds excitation would have to be for activation to change as it does.
+        (T, M) how far outside its bounds the excitation would have to be for activation to change as it does.
     missed
-        (T, D) the moment residual, kept where frames failed.
+        (T, D) the moment residual, also in failed frames.
     outside
-        (T,) frames beyond the range of training.
+        (T,) frames outside the range of training.
     """
 
     excitation: Array = field(default_factory=lambda: np.zeros((0, 0)))
@@ -73,13 +81,10 @@ class DynamicPrediction(RedundancySolution):
 
     @property
     def checks(self) -> dict[str, Array]:
-        """The most that each frame misses, whether it failed or not, and whether it is beyond training."""
-        return {
-            "missed": np.abs(self.missed).max(axis=1, initial=0.0),
-            "tendon_residual": np.abs(self.tendon_residual).max(axis=1, initial=0.0),
-            "excitation_residual": np.abs(self.excitation_residual).max(axis=1, initial=0.0),
-            "outside_training": self.outside.astype(float),
-        }
+        """The largest errors of each frame, failed or not, and whether it is outside the range of training."""
+        errors = ("missed", "tendon_residual", "excitation_residual")
+        checks = {name: np.abs(getattr(self, name)).max(axis=1, initial=0.0) for name in errors}
+        return {**checks, "outside_training": self.outside.astype(float)}
 
     def to_dataframe(self, quantity: Any = "activation") -> pd.DataFrame:
         """One of ``quantities``; the index is time in s."""
@@ -87,8 +92,7 @@ class DynamicPrediction(RedundancySolution):
 
         if quantity not in ("excitation", "fiber_length", "fiber_velocity"):
             return super().to_dataframe(quantity)
-        index = pd.Index(self.time, name="time")
-        return pd.DataFrame(getattr(self, quantity), index=index, columns=list(self.problem.muscles))
+        return pd.DataFrame(getattr(self, quantity), pd.Index(self.time, name="time"), list(self.problem.muscles))
 
     def more_findings(self) -> list[Finding]:
         """Frames beyond training."""
@@ -97,92 +101,63 @@ class DynamicPrediction(RedundancySolution):
 
 
 def predicted(
-    problem: RedundancyProblem,
-    proposed: Tensor,
-    decoded: Decoded,
-    outside: NDArray[np.bool_],
-    tolerance: float,
+    problem: RedundancyProblem, proposed: Tensor, decoded: Decoded, outside: NDArray[np.bool_], tolerance: float,
     provenance: dict[str, Any],
-) -> DynamicPrediction:
-    """Judge what was decoded (B = 1) of forces (1, T, M) proposed, and blank the frames that do not hold."""
+) -> DynamicPrediction:  # fmt: skip
+    """Check what was decoded (B = 1) from the network's forces (1, T, M), and set failed frames to NaN."""
 
     def of(tensor: Tensor) -> Array:
         return np.asarray(tensor[0].double().cpu().numpy())
 
-    parameters = parameters_of(problem)
-    strength, activation = parameters.max_isometric_force, of(decoded.activation)
+    strength, activation = parameters_of(problem).max_isometric_force, of(decoded.activation)
     active, passive = of(decoded.active), of(decoded.passive)
-    pulling = np.maximum(active, 0.0)  # a fibre faster than its fastest would push
-    at_state = replace(
-        problem,
-        max_force=strength * pulling,
-        passive_force=strength * (passive + (active - pulling) * activation),
-        provenance=provenance,
-    )
-    control = reserve_controls(at_state, of(decoded.price), activation)
+    pulling = np.maximum(active, 0.0)  # a fibre faster than its maximum velocity would push
+    passive_force = strength * (passive + (active - pulling) * activation)
+    at_state = replace(problem, max_force=strength * pulling, passive_force=passive_force, provenance=provenance)
+    control = _reserve_controls(at_state, of(decoded.price), activation)
     missed = moment_residual(at_state, activation, control)
     tendon = of(decoded.tendon_residual)
     known = np.isfinite(of(proposed)).all(axis=1)
     good, detail = judged(at_state, missed, tendon, tolerance)
-    detail |= dict.fromkeys(np.flatnonzero(~known).tolist(), "The network says no number.")
+    detail |= dict.fromkeys(np.flatnonzero(~known).tolist(), "The network's output is not finite.")
     good &= known
+    status = np.full(len(good), Status.RESIDUAL, dtype=object)
+    status[good], status[~known] = Status.SOLVED, Status.NOT_CONVERGED
 
     def blank(values: Array) -> Array:
-        return np.where(good[:, None], values, np.nan)
+        return np.where(good.reshape(-1, *(1 for _ in values.shape[1:])), values, np.nan)
 
     excitation = of(decoded.excitation)
-    terms = {"muscles": np.sum(excitation**2, axis=1), "reserves": np.sum(control**2, axis=1)}
-    terms = {name: np.where(good, values, np.nan) for name, values in terms.items()}
+    terms = {"muscles": blank(np.sum(excitation**2, axis=1)), "reserves": blank(np.sum(control**2, axis=1))}
     return DynamicPrediction(
-        problem=at_state,
-        activation=blank(activation),
-        reserve_control=blank(control),
-        status=statuses(np.asarray(known, dtype=bool), np.asarray(good, dtype=bool)),
-        iterations=np.zeros(len(problem), dtype=np.intp),
-        unique=None,
-        objective=terms["muscles"] + terms["reserves"],
-        objective_terms=terms,
-        detail=detail,
-        provenance=provenance,
-        excitation=blank(excitation),
-        tendon_force_rate=blank(of(decoded.force_rate)),
-        fiber_length=blank(of(decoded.state.length)),
-        fiber_velocity=blank(of(decoded.state.velocity)),
-        tendon_residual=tendon,
-        excitation_residual=of(decoded.excitation_residual),
-        missed=missed,
-        outside=outside,
-    )
+        at_state, blank(activation), blank(control), status, np.zeros(len(problem), dtype=np.intp), None,
+        terms["muscles"] + terms["reserves"], terms, detail=detail, provenance=provenance,
+        excitation=blank(excitation), tendon_force_rate=blank(of(decoded.force_rate)),
+        fiber_length=blank(of(decoded.state.length)), fiber_velocity=blank(of(decoded.state.velocity)),
+        tendon_residual=tendon, excitation_residual=of(decoded.excitation_residual), missed=missed, outside=outside,
+    )  # fmt: skip
 
 
-def reserve_controls(problem: RedundancyProblem, price: Array, activation: Array) -> Array:
-    """(T, K) controls within bounds: by the prices (T, D) of moments where muscles act, never by what is missing there.
+def _reserve_controls(problem: RedundancyProblem, price: Array, activation: Array) -> Array:
+    """(T, K) controls within bounds, from the prices (T, D) of moments where muscles act, never from missing moments.
 
     Reserves elsewhere (residuals of a floating base, motors of limbs without muscles) are determined by the moments.
     """
     reserves, served = problem.reserves, np.flatnonzero(problem.geometry.served)
     effect = np.broadcast_to(reserves.effect, (len(problem), *reserves.effect.shape[1:]))
-    beside = counted_reserves(problem)
+    counted = counted_reserves(problem)
     control = np.zeros((len(problem), len(reserves.names)))
-    control[:, beside] = np.einsum("tdk,td->tk", effect[:, served][..., beside], price) / reserve_price(problem)
+    control[:, counted] = np.einsum("tdk,td->tk", effect[:, served][..., counted], price) / reserve_price(problem)
     control = np.clip(control, reserves.lower, reserves.upper)
-    left = -moment_residual(problem, activation, control)
-    rest = np.flatnonzero(~beside)
-    control[:, rest] = np.einsum("tkd,td->tk", np.linalg.pinv(effect[..., rest]), left)
+    missing = -moment_residual(problem, activation, control)
+    control[:, ~counted] = np.einsum("tkd,td->tk", np.linalg.pinv(effect[..., ~counted]), missing)
     return np.clip(control, reserves.lower, reserves.upper)
-
-
-def statuses(known: NDArray[np.bool_], good: NDArray[np.bool_]) -> NDArray[np.object_]:
-    """(T,) solved where a frame holds; not converged where the network said no number."""
-    status = np.full(len(good), Status.RESIDUAL, dtype=object)
-    status[good], status[~known] = Status.SOLVED, Status.NOT_CONVERGED
-    return status
 
 
 def judged(
     problem: RedundancyProblem, missed: Array, tendon: Array, tolerance: float
 ) -> tuple[NDArray[np.bool_], dict[int, str]]:
-    """Which frames hold (T,), and what the others miss most, by frame."""
+    """Return which frames (T,) are within the tolerance, and the largest errors of the others by frame."""
     peak = np.maximum(np.abs(problem.generalized_force).max(axis=0), LEAST_PEAK)
     moment, slip = np.abs(missed) / peak, np.abs(tendon)
     good = (moment.max(axis=1, initial=0.0) <= tolerance) & (slip.max(axis=1, initial=0.0) <= tolerance)
@@ -191,7 +166,85 @@ def judged(
         row, muscle = int(moment[frame].argmax()), int(slip[frame].argmax())
         name, unit = problem.coordinates[row], problem.unit(problem.coordinates[row])
         detail[frame] = (
-            f"{name} missed by {missed[frame, row]:.2g} {unit}, tendon and fibre of {problem.muscles[muscle]} apart by "
-            f"{slip[frame, muscle]:.1%} of its strength."
+            f"{name} missed by {missed[frame, row]:.2g} {unit}, tendon and fibre forces of {problem.muscles[muscle]} "
+            f"differ by {slip[frame, muscle]:.1%} of its strength."
         )
     return good, detail
+
+
+@dataclass(frozen=True, eq=False)
+class Variants:
+    """Results of V variants at T frames, in single precision.
+
+    ``activation``, ``excitation`` (V, T, M) within their bounds, ``muscle_force`` (V, T, M) in N; ``moment_residual``
+    (V, T, D) in N·m of the ``coordinates`` that muscles serve, with reserves at their cost; ``tendon_residual`` (V, T)
+    largest difference of tendon and fibre force, relative to strength. ``solved`` (V, T) are the frames within the
+    tolerance, ``outside`` (V, T) those outside the range of training.
+    """
+
+    time: Array
+    coordinates: tuple[str, ...]
+    activation: Single
+    excitation: Single
+    muscle_force: Single
+    moment_residual: Single
+    tendon_residual: Single
+    solved: NDArray[np.bool_]
+    outside: NDArray[np.bool_]
+
+    def findings(self) -> list[str]:
+        """Sentences about variants with failed frames, or outside the range of training."""
+        findings = []
+        for bad, what in ((~self.solved, "miss moments or dynamics"), (self.outside, "lie beyond training")):
+            variants, frames = int(bad.any(axis=1).sum()), int(bad.sum())
+            if variants:
+                findings.append(f"{frames} of {bad.size} frames, in {variants} of {len(bad)} variants, {what}.")
+        return findings
+
+
+def predicted_variants(
+    surrogate: DynamicSurrogate, problem: RedundancyProblem, parameters: Sequence[MuscleParameters], tolerance: float,
+    progress: Callable[[int, int], None] | None,
+) -> Variants:  # fmt: skip
+    """Predict, decode and check variants whose muscles are ``parameters``; see ``DynamicSurrogate.solve_variants``."""
+    kind, device = torch.float32, surrogate.device
+    motion = StrideInputs.of([problem], torch.float64, device)
+    peak = motion.moment.abs().amax(dim=1, keepdim=True).clamp(min=LEAST_PEAK).to(kind)
+    rates = Rates.at(problem.time, motion.length.to(kind))
+
+    def some_variants(first: int) -> tuple[NDArray[np.generic], ...]:
+        with torch.no_grad():  # a setting of each thread
+            strides = motion.with_muscles(parameters[first : first + TOGETHER]).to(kind, device)
+            force = surrogate.network(strides, estimate(strides))[-1]
+            found = decode(force, strides, rates, SHARES_OF_VARIANTS)
+            carried = found.carried
+            reserves = (strides.reserve[:, None] @ found.price[..., None])[..., 0]
+            missed = strides.moments(carried) + reserves - strides.moment
+            slip = found.tendon_residual.abs().amax(dim=-1)
+            solved = ((missed.abs() / peak).amax(dim=-1) <= tolerance) & (slip <= tolerance)
+            solved &= torch.isfinite(force).all(dim=-1)
+            outside = beyond(surrogate.ranges, strides)
+        results = (found.activation, found.excitation, carried * strides.strength, missed, slip, solved, outside)
+        return tuple(tensor.cpu().numpy() for tensor in results)
+
+    results: list[tuple[NDArray[np.generic], ...]] = []
+    for result in _in_threads(some_variants, range(0, len(parameters), TOGETHER), device):
+        results.append(result)
+        if progress is not None:
+            progress(min(TOGETHER * len(results), len(parameters)), len(parameters))
+    arrays: list[Any] = [np.concatenate(column) for column in zip(*results, strict=True)]
+    served = np.flatnonzero(problem.geometry.served)
+    return Variants(problem.time, tuple(problem.coordinates[index] for index in served), *arrays)
+
+
+def _in_threads(task: Callable[[int], Any], arguments: Sequence[int], device: str) -> Iterator[Any]:
+    """Results in order, each computed by one thread of a processor: torch's own threads speed up single steps less."""
+    count = torch.get_num_threads()
+    if device != "cpu" or count == 1 or len(arguments) == 1:
+        yield from map(task, arguments)
+        return
+    try:
+        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as threads:
+            yield from threads.map(task, arguments)
+    finally:
+        torch.set_num_threads(count)

@@ -1,8 +1,8 @@
-"""The static surrogate: a network proposes the dual unknowns, the exact solver's mathematics does the rest.
+"""The static surrogate: a neural network supplies the exact solver's starting point.
 
-Bounds, stationarity and complementarity hold for whatever the network says; Newton's steps on the dual remove what is
-missing of the moments, and the certificate of static optimization judges every frame. A network that is untrained, was
-trained on other muscles or returns NaN costs steps, never an answer.
+The network estimates the dual unknowns. Bounds, stationarity and complementarity hold for any network output; Newton
+steps on the dual remove the remaining moment error, and the certificate of static optimization checks every frame. A
+network that is untrained, was trained on other muscles or returns NaN costs more steps, and never changes the answer.
 """
 
 from __future__ import annotations
@@ -15,36 +15,35 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from ..errors import InputError, SolverError, explain, some
-from ..problem.costs import Cost, get_cost
+from ..errors import InputError, SolverError, explain
+from ..problem.costs import get_cost
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, Status, moment_residual
-from ..static.frames import Device, unit_of_cost
+from ..static.frames import unit_of_cost
 from ..static.solve import Multipliers, solve_static
 from . import folder
-from .architecture import Architecture
-from .dual_network import FrameNetwork, SetNetwork, raw_features
-from .scaler import Scaler
-from .whitened import Whitened, whiten
+from .architecture import Architecture, Scaler, check_names
+from .dual import FrameNetwork, SetNetwork, Whitened, raw_features, whiten
 
 Array = NDArray[np.float64]
 Fallback = Literal["exact", "none"]
 
-#: Frames that a network sees at once: some hundred MB.
+#: Frames that a network computes at once, in some hundred MB.
 CHUNK = 4096
-#: What ``detail`` says of frames that are unlike those of training.
+#: Text in ``detail`` of frames outside the range of training.
 BEYOND = "Beyond what the surrogate was trained on."
-#: Newton steps that count as polish; frames that need more are left to the exact solver.
+#: Default number of Newton steps; frames that need more are solved by the exact solver.
 POLISH = 3
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a static surrogate's network says, before any Newton step: within bounds, but moments are missed.
+    """Output of a static surrogate's network before any Newton step: within bounds, without meeting the moments.
 
     ``activation`` (T, M), ``reserve_control`` (T, K), ``multipliers`` (T, D) as those of an exact solution, and
-    ``outside`` (T,), frames beyond what the network was trained on.
+    ``outside`` (T,), frames outside the range of training.
     """
 
     problem: RedundancyProblem
@@ -55,7 +54,7 @@ class Prediction:
 
     @property
     def moment_residual(self) -> Array:
-        """(T, D) N·m (N of a translation): moment asked for, less what activations and reserves make."""
+        """(T, D) moments of activations and reserves minus the required moments, in N·m (N of a translation)."""
         return moment_residual(self.problem, self.activation, self.reserve_control)
 
 
@@ -63,8 +62,8 @@ class Prediction:
 class StaticSurrogate:
     """A network for the dual of static optimization with one cost of exponent 2.
 
-    ``cost`` by name; ``muscles`` are those it was trained on: an architecture other than ``"set"`` knows no others.
-    ``ranges`` are the features' of training.
+    ``cost`` is the cost's name, ``muscles`` are those of training: an architecture other than ``"set"`` accepts no
+    others. ``ranges`` are the ranges of the features (:func:`range_features`) in training.
     """
 
     architecture: Architecture
@@ -83,35 +82,30 @@ class StaticSurrogate:
         return f"<StaticSurrogate: {self.architecture.kind} network for {self.cost}, {len(self.muscles)} muscles>"
 
     def predict(self, problem: RedundancyProblem) -> Prediction:
-        """The network's answer alone.
+        """Return the network's output alone.
 
         Raises
         ------
         InputError
-            The problem has other muscles than the network knows.
+            The problem has other muscles than the network was trained on.
         """
         self.check(problem)
-        parts = [self._predict(problem.frames(keep)) for keep in _chunks(len(problem))]
-        activation, control, multipliers, outside = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        return Prediction(problem, activation, control, multipliers, outside)
+        chunks = [slice(first, min(first + CHUNK, len(problem))) for first in range(0, len(problem), CHUNK)]
+        parts = zip(*(self._predict(problem.frames(keep)) for keep in chunks), strict=True)
+        return Prediction(problem, *(np.concatenate(arrays) for arrays in parts))
 
     def solve(
-        self,
-        problem: RedundancyProblem,
-        fallback: Fallback = "exact",
-        *,
-        polish_steps: int = POLISH,
-        tolerance: float = 1e-9,
-        on_failure: Literal["raise", "return"] = "raise",
-    ) -> RedundancySolution:
-        """Static optimization that starts from the network's answer.
+        self, problem: RedundancyProblem, fallback: Fallback = "exact", *, polish_steps: int = POLISH,
+        tolerance: float = 1e-9, on_failure: Literal["raise", "return"] = "raise",
+    ) -> RedundancySolution:  # fmt: skip
+        """Solve static optimization from the network's starting point.
 
         Parameters
         ----------
         problem
             With rigid tendons, of any model for ``"set"`` networks.
         fallback
-            ``"exact"``: frames that ``polish_steps`` Newton steps do not finish are solved by the exact solver;
+            ``"exact"``: frames that do not converge in ``polish_steps`` Newton steps are solved by the exact solver;
             ``"none"``: they fail, with NaN.
         polish_steps
             Newton steps from the network's multipliers.
@@ -121,8 +115,8 @@ class StaticSurrogate:
         Returns
         -------
         RedundancySolution
-            As of :func:`osimopt.solve_static`; ``provenance["surrogate"]`` says how many frames needed the exact
-            solver, and which were beyond the range of training.
+            As of :func:`osimopt.solve_static`; ``provenance["surrogate"]`` has the number of frames that needed the
+            exact solver, and those outside the range of training.
 
         Raises
         ------
@@ -141,125 +135,112 @@ class StaticSurrogate:
         late = solution.iterations > polish_steps
         if fallback == "none":
             solution = _without(solution, late)
-        told = {
-            "network": self.architecture.kind,
-            "polish_steps": polish_steps,
-            "fallback": fallback,
-            "frames_beyond_polish": int(late.sum()),
-            "frames_outside_training": int(predicted.outside.sum()),
+        summary = {
+            "network": self.architecture.kind, "polish_steps": polish_steps, "fallback": fallback,
+            "frames_beyond_polish": int(late.sum()), "frames_outside_training": int(predicted.outside.sum()),
             "outside_training_times": problem.time[predicted.outside][:20].tolist(),
-            "median_steps": float(np.median(solution.iterations)),
-            **self.provenance,
-        }
-        said = {"warnings": [*problem.provenance.get("warnings", []), *_notices(told, len(problem))]}
-        known = replace(solution.problem, provenance={**solution.problem.provenance, **said})
-        provenance = {**solution.provenance, **said, "method": "surrogate", "surrogate": told}
-        detail = dict(solution.detail)
-        for frame in np.flatnonzero(predicted.outside).tolist():
-            detail[frame] = f"{detail.get(frame, '')} {BEYOND}".strip()
-        solution = replace(solution, problem=known, provenance=provenance, detail=detail)
+            "median_steps": float(np.median(solution.iterations)), **self.provenance,
+        }  # fmt: skip
+        warnings = {"warnings": [*problem.provenance.get("warnings", []), *_warnings(summary, len(problem))]}
+        known = replace(solution.problem, provenance={**solution.problem.provenance, **warnings})
+        provenance = {**solution.provenance, **warnings, "method": "surrogate", "surrogate": summary}
+        outside = np.flatnonzero(predicted.outside).tolist()
+        detail = {frame: f"{solution.detail.get(frame, '')} {BEYOND}".strip() for frame in outside}
+        solution = replace(solution, problem=known, provenance=provenance, detail={**solution.detail, **detail})
         if on_failure == "raise" and not solution.success:
             raise SolverError(f"{solution.findings()[0]} on_failure='return' gives the other frames.", solution)
         return solution
 
     def check(self, problem: RedundancyProblem) -> None:
-        """Refuse muscles that the network does not know."""
-        if isinstance(self.network, SetNetwork) or problem.muscles == self.muscles:
-            return
-        other = [name for name in problem.muscles if name not in self.muscles]
-        lacking = [name for name in self.muscles if name not in problem.muscles]
-        got = f"others ({some(other)}), without {some(lacking)}" if other or lacking else "them in another order"
-        fix = f"Train on this model, or with architecture 'set' (this one is {self.architecture.kind!r})."
-        raise InputError(explain("a problem with the muscles that the network was trained on", got, fix))
-
-    def on(self, device: str) -> StaticSurrogate:
-        """The same on a device of torch."""
-        return replace(self, network=self.network.to(Device.of(device).name or "cpu"), device=device)
+        """Raise an error if the network does not accept the problem's muscles."""
+        if not isinstance(self.network, SetNetwork):
+            fix = f"Train on this model, or with architecture 'set' (this one is {self.architecture.kind!r})."
+            check_names("muscles", self.muscles, problem.muscles, fix)
 
     def _predict(self, problem: RedundancyProblem) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
-        frames, whitening = whiten(problem, self._cost, self.device)
-        single = frames.to(torch.float32, self.device)
+        cost = get_cost(self.cost)
+        frames, whitening = whiten(problem, cost, self.device)
         with torch.no_grad():
-            u = self.network(single)[0][-1].double()
+            u = self.network(frames.to(torch.float32, self.device))[0][-1].double()
             x = whitening.unknowns(frames.answer(torch.nan_to_num(u)))
         count = len(problem.muscles)
-        multipliers = whitening.multipliers(u, len(problem.coordinates)) * unit_of_cost(problem, self._cost)[:, None]
-        outside = np.asarray(self.ranges.outside(told_of(frames)).any(axis=1))
+        multipliers = whitening.multipliers(u, len(problem.coordinates)) * unit_of_cost(problem, cost)[:, None]
+        outside = np.asarray(self.ranges.outside(range_features(frames)).any(axis=1))
         return x[:, :count], x[:, count:], multipliers, outside
-
-    @property
-    def _cost(self) -> Cost:
-        return get_cost(self.cost)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write a folder: weights as safetensors, everything else as JSON."""
-        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        tensors |= {f"ranges.{name}": torch.as_tensor(array) for name, array in self.ranges.arrays().items()}
-        description = {
-            "kind": self.kind,
-            "architecture": self.architecture.to_dict(),
-            "cost": self.cost,
-            "exponent": 2,
-            "muscles": self.muscles,
-            "coordinates": self.coordinates,
-            "units": {"activation": "1", "moment": "N·m, N", "features": "1, in the muscles' ranges"},
-            "features": self.ranges.names,
-            "window": self.network.window if isinstance(self.network, FrameNetwork) else 1,
-            "provenance": self.provenance,
-        }
-        return folder.save(path, tensors, description, overwrite=overwrite)
+        units = {"activation": "1", "moment": "N·m, N", "features": "1, in the muscles' ranges"}
+        description = {"cost": self.cost, "exponent": 2, "units": units, "window": self.network.window}
+        return folder.save_network(path, self, description, overwrite=overwrite)
+
+    @classmethod
+    def read(cls, tensors: dict[str, Tensor], description: dict[str, Any], device: str) -> StaticSurrogate:
+        """Make a surrogate of what :func:`osimopt.surrogate.folder.load` returned."""
+        architecture = Architecture.from_dict(description["architecture"])
+        weights, window = folder.part(tensors, "network"), description["window"]
+        muscles, coordinates = tuple(description["muscles"]), tuple(description["coordinates"])
+        get_cost(description["cost"])
+        if not (isinstance(window, int) and window >= 1):
+            raise ValueError(f"a window of {window!r} frames")
+        ranges = folder.ranges_of(tensors, description)
+        scaler = (
+            None
+            if architecture.kind == "set"
+            else replace(ranges, mean=weights["mean"].numpy(), std=weights["std"].numpy())
+        )
+        network = make_network(architecture, len(muscles), scaler, window)
+        network.load_state_dict(weights)
+        network = network.eval().to(device)
+        cost, provenance = description["cost"], description["provenance"]
+        return cls(architecture, network, cost, muscles, coordinates, ranges, device, provenance)
+
+
+def make_network(
+    architecture: Architecture, muscles: int, scaler: Scaler | None, window: int
+) -> SetNetwork | FrameNetwork:
+    """Make the network of an architecture: one for any muscles without a ``scaler``, else one of these muscles."""
+    return SetNetwork(architecture) if scaler is None else FrameNetwork(architecture, muscles, scaler, window)
 
 
 def decode_unconstrained(problem: RedundancyProblem, cost: str) -> Array:
-    """(T, M) activations of δ = 0, the answer without bounds put within them: what a network has to beat."""
+    """(T, M) activations of the answer without bounds, clipped to the bounds: the baseline of a network."""
     frames, whitening = whiten(problem, get_cost(cost))
     return whitening.unknowns(frames.answer(frames.target))[:, : len(problem.muscles)]
 
 
-def told_of(frames: Whitened) -> Array:
-    """(T, 6) by which frames count as inside the range of training: extremes over the muscles of what they are told."""
+def range_features(frames: Whitened) -> Array:
+    """(T, 6) extremes over the muscles of three features, which decide whether a frame is inside the training range."""
     of_each = raw_features(frames, frames.target)[..., [0, 2, 3]]
     muscles = (of_each * frames.muscle[..., None]).double().cpu().numpy()
     return np.concatenate([muscles.max(axis=1), muscles.min(axis=1)], axis=1)
 
 
 def _without(solution: RedundancySolution, frames: NDArray[np.bool_]) -> RedundancySolution:
-    """The solution with frames failed."""
+    """Return the solution with these frames failed."""
 
     def blank(values: Any) -> Any:
-        rows = frames.reshape(-1, *(1 for _ in values.shape[1:]))
-        return np.where(rows, np.nan, values)
+        return np.where(frames.reshape(-1, *(1 for _ in values.shape[1:])), np.nan, values)
 
     status = solution.status.copy()
     status[frames & solution.solved] = Status.NOT_CONVERGED
-    return replace(
-        solution,
-        activation=blank(solution.activation),
-        reserve_control=blank(solution.reserve_control),
-        objective=blank(solution.objective),
-        objective_terms={name: blank(term) for name, term in solution.objective_terms.items()},
-        gap=blank(solution.gap),
-        activation_error=blank(solution.activation_error),
-        multipliers=blank(solution.multipliers),
-        status=status,
-    )
+    names = ("activation", "reserve_control", "objective", "gap", "activation_error", "multipliers")
+    blanked: dict[str, Any] = {name: blank(getattr(solution, name)) for name in names}
+    terms = {name: blank(term) for name, term in solution.objective_terms.items()}
+    return replace(solution, **blanked, objective_terms=terms, status=status)
 
 
-def _notices(told: dict[str, Any], frames: int) -> list[str]:
-    said = []
-    if told["frames_outside_training"]:
-        said.append(
-            f"{told['frames_outside_training']} of {frames} frames lie beyond what the surrogate was trained on; they "
-            "are checked like all others, but may have taken more steps."
+def _warnings(summary: dict[str, Any], frames: int) -> list[str]:
+    warnings = []
+    if outside := summary["frames_outside_training"]:
+        warnings.append(
+            f"{outside} of {frames} frames lie beyond what the surrogate was trained on; they are checked like all "
+            "others, but may have taken more steps."
         )
-    if told["frames_beyond_polish"]:
-        what = "went to the exact solver" if told["fallback"] == "exact" else "failed (fallback='none')"
-        said.append(
-            f"{told['frames_beyond_polish']} of {frames} frames were not finished by {told['polish_steps']} Newton "
-            f"steps from the surrogate's answer and {what}."
+    if late := summary["frames_beyond_polish"]:
+        what = "went to the exact solver" if summary["fallback"] == "exact" else "failed (fallback='none')"
+        warnings.append(
+            f"{late} of {frames} frames did not converge in {summary['polish_steps']} Newton steps from the "
+            f"surrogate's answer and {what}."
         )
-    return said
-
-
-def _chunks(frames: int) -> list[slice]:
-    return [slice(first, min(first + CHUNK, frames)) for first in range(0, frames, CHUNK)]
+    return warnings

@@ -1,44 +1,124 @@
-"""The training loop: seeded, stopped early, and resumed to the very same result.
+"""Training of a network: seeded, stopped early, and resumed to the same result.
 
-Everything random in an epoch is drawn from seed and epoch, and learning rates follow from the losses so far, so that a
-checkpoint holds weights, the optimizer's state and the losses, and nothing else decides.
+Random numbers of an epoch are drawn from seed and epoch, and the learning rate follows from the epoch, so that weights,
+the optimizer's state and the history determine how a training continues.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import InputError, SolverError, explain
 from ..static.frames import Device
-from .checkpoint import Checkpoint, digest
-from .optimizer import make_optimizer, rate_at
-from .options import TrainingOptions as TrainingOptions
+from .architecture import check_whole
+from .folder import Checkpoint, digest
 
 #: Loss of a batch: (network, tensors of the batch) to a number.
 Loss = Callable[..., Tensor]
-#: Told (epoch, epochs, training loss, validation loss).
+#: Called with (epoch, epochs, training loss, validation loss).
 Progress = Callable[[int, int, float, float], None]
+Optimizer = Literal["adam", "adamw"]
+Tensors = tuple[Tensor, ...]
 
-#: Norm that gradients are cut to: a few frames with a nearly singular matrix would spoil an epoch.
+#: Norm to which gradients are clipped: a few frames with a nearly singular matrix would spoil an epoch.
 LARGEST_GRADIENT = 1.0
-#: Relative difference of the loss before training beyond which a checkpoint is of another loss; another device rounds.
+#: Relative difference of the loss before training above which a checkpoint is of another loss; devices round apart.
 SAME_LOSS = 1e-3
+#: Fraction of the epochs in which the learning rate rises, and fraction of it at which it begins and ends.
+WARM_UP, LEAST_RATE = 0.1, 0.02
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train a network.
+
+    The learning rate rises during the first tenth of the epochs to ``learning_rate`` and then falls to a fiftieth of
+    it. Training ends after ``patience`` epochs without a smaller validation loss. Weight decay is L2, for ``"adamw"``
+    decoupled.
+    """
+
+    epochs: int = 30
+    batch_size: int = 256
+    optimizer: Optimizer = "adamw"
+    learning_rate: float = 4e-3
+    patience: int = 15
+    weight_decay: float = 1e-5
+    seed: int = 0
+    device: str = "cpu"
+    mixed_precision: bool = False
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in get_args(Optimizer):
+            expected = f"optimizer among {', '.join(get_args(Optimizer))}"
+            raise InputError(explain(expected, repr(self.optimizer), "Choose one of them."))
+        for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 1), ("seed", 0)):
+            check_whole(name, getattr(self, name), least)
+        for name, rule in (("learning_rate", "above 0"), ("weight_decay", "0 or more")):
+            value = getattr(self, name)
+            finite = isinstance(value, int | float) and 0.0 <= value < math.inf
+            if not finite or (name == "learning_rate" and value == 0.0):
+                raise InputError(explain(f"{name} {rule}", repr(value), "Leave it out."))
+        if self.mixed_precision and self.device in ("cpu", "torch"):
+            fix = "Leave it out, or name a device."
+            raise InputError(explain("mixed_precision on an accelerator", f"device={self.device!r}", fix))
+
+
+def adam(network: nn.Module, options: TrainingOptions) -> torch.optim.Optimizer:
+    """Make the optimizer of the options."""
+    kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
+    return kind(network.parameters(), options.learning_rate, weight_decay=options.weight_decay)
+
+
+def cosine_rate(epoch: int, options: TrainingOptions) -> float:
+    """Learning rate of an epoch, counted from 1."""
+    done = (epoch - 0.5) / options.epochs
+    if done < WARM_UP:
+        return options.learning_rate * (LEAST_RATE + (1.0 - LEAST_RATE) * done / WARM_UP)
+    falling = 0.5 * (1.0 + math.cos(math.pi * (done - WARM_UP) / (1.0 - WARM_UP)))
+    return options.learning_rate * (LEAST_RATE + (1.0 - LEAST_RATE) * falling)
+
+
+def gradient_step(
+    network: nn.Module, optimizer: torch.optim.Optimizer, loss: Callable[[], Tensor]
+) -> tuple[float, bool]:
+    """Return the loss and whether a step was made: gradients that are not finite would spoil the weights for good."""
+    optimizer.zero_grad()
+    value = loss()
+    value.backward()  # type: ignore[no-untyped-call]
+    finite = bool(torch.isfinite(nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)))
+    if finite:
+        optimizer.step()
+    return float(value.detach()), finite
+
+
+@dataclass(frozen=True)
+class UpdateRule:
+    """How weights change: the optimizer, its learning rate by epoch, and a step on a batch."""
+
+    optimizer: Callable[[nn.Module, TrainingOptions], torch.optim.Optimizer] = adam
+    rate: Callable[[int, TrainingOptions], float] = cosine_rate
+    step: Callable[[nn.Module, torch.optim.Optimizer, Callable[[], Tensor]], tuple[float, bool]] = gradient_step
+
+
+ADAM = UpdateRule()
 
 
 @dataclass(eq=False)
 class History:
-    """Losses and learning rates by epoch, seconds in all, and the epoch (from 1) whose weights were kept.
+    """Losses and learning rates by epoch, and the training time in s.
 
-    ``untrained`` is the validation loss before, ``skipped`` the batches whose gradients were no numbers: no step
-    followed them.
+    ``untrained`` is the validation loss before training, ``skipped`` the number of batches without a step because
+    their gradients were not finite.
     """
 
     training: list[float] = field(default_factory=list)
@@ -50,191 +130,141 @@ class History:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch with the least validation loss; 0 where there is none."""
-        known = [value if math.isfinite(value) else math.inf for value in self.validation]
-        return 1 + known.index(min(known)) if known and min(known) < math.inf else 0
+        """The epoch (from 1) with the smallest validation loss, whose weights are kept; 0 if no loss is finite."""
+        finite = [value if math.isfinite(value) else math.inf for value in self.validation]
+        return 1 + finite.index(min(finite)) if finite and min(finite) < math.inf else 0
 
 
 def fit(
-    network: nn.Module,
-    training: tuple[Tensor, ...],
-    validation: tuple[Tensor, ...],
-    loss: Loss,
-    options: TrainingOptions,
-    checkpoint: Path | None = None,
-    progress: Progress | None = None,
-) -> History:
-    """Train a network in place; it ends with the weights of the least validation loss.
+    network: nn.Module, training: Tensors, validation: Tensors, loss: Loss, options: TrainingOptions,
+    checkpoint: Path | None = None, progress: Progress | None = None, rule: UpdateRule = ADAM,
+) -> History:  # fmt: skip
+    """Train a network in place; it ends with the weights of the smallest validation loss.
 
     Parameters
     ----------
     network
-        With its first weights.
+        With its initial weights.
     training, validation
-        Tensors with one row per example, each set as many rows in all.
+        Tensors with one row per example.
     loss
         Mean loss of a batch.
     options
         See :class:`TrainingOptions`.
     checkpoint
-        Folder that is kept up to date after every epoch; where it holds an earlier training with the same data,
-        options, loss and first weights, that is gone on with, to the result that it would have had.
+        Folder that is updated after every epoch. If it holds an interrupted training with the same data, options, loss
+        and initial weights, that training continues, to the result that it would have had.
     progress
         Called after each epoch.
+    rule
+        How weights change; Adam by default.
 
     Raises
     ------
     InputError
         No examples, tensors of different length, or a checkpoint of another training.
     SolverError
-        The validation loss is no number in any epoch, or no gradient is.
+        No validation loss, or no gradient, is finite.
     """
-    _check_rows(training=training, validation=validation)
-    device = Device.of(options.device).name or "cpu"
-    network.to(device)
-    saved = None if checkpoint is None else Checkpoint(checkpoint, _fingerprint(network, training, validation, options))
-    with torch.random.fork_rng([device] if device.startswith("cuda") else []):  # the caller's draws stay its own
-        history = _run(network, training, validation, loss, options, saved, progress, device)
-    batches = len(history.training) * math.ceil(len(training[0]) / options.batch_size)
-    if history.best_epoch == 0 or history.skipped == batches:
-        what = "validation loss is no number in any epoch" if history.best_epoch == 0 else "gradients are no numbers"
-        raise SolverError(
-            f"Training failed: the {what}. Lower the learning_rate, or look for such numbers in the data."
-        )
-    return history
-
-
-def _run(
-    network: nn.Module,
-    training: tuple[Tensor, ...],
-    validation: tuple[Tensor, ...],
-    loss: Loss,
-    options: TrainingOptions,
-    saved: Checkpoint | None,
-    progress: Progress | None,
-    device: str,
-) -> History:
-    """All epochs that are left; the network ends with its best weights, and as it is used."""
-    optimizer = make_optimizer(network, options)
-    _seed(options, 0)
-    history = History(untrained=evaluate(network, validation, loss, options.batch_size, device))
-    best = _copy(network)
-    if saved is not None and (found := saved.read(optimizer)) is not None:
-        weights, best, told = found
-        saved.check_loss(told["untrained"], history.untrained, SAME_LOSS)
-        network.load_state_dict(weights)
-        history = History(**told)
-    begun = perf_counter() - history.seconds
-    for epoch in range(1 + len(history.training), options.epochs + 1):
-        if len(history.validation) - history.best_epoch >= options.patience:
-            break
-        rate = rate_at(epoch, options, history.validation)
-        value, skipped = _epoch(network, training, loss, optimizer, options, epoch, rate, device)
-        history.rate.append(rate)
-        history.training.append(value)
-        history.validation.append(evaluate(network, validation, loss, options.batch_size, device))
-        history.seconds, history.skipped = perf_counter() - begun, history.skipped + skipped
-        if history.best_epoch == epoch:
-            best = _copy(network)
-        if saved is not None:
-            saved.write(network.state_dict(), best, optimizer, asdict(history))
-        if progress is not None:
-            progress(epoch, options.epochs, history.training[-1], history.validation[-1])
-    network.load_state_dict(best)
-    return history
-
-
-def _epoch(
-    network: nn.Module,
-    training: tuple[Tensor, ...],
-    loss: Loss,
-    optimizer: torch.optim.Optimizer,
-    options: TrainingOptions,
-    epoch: int,
-    rate: float,
-    device: str,
-) -> tuple[float, int]:
-    """One pass over the examples in an order of the epoch's own; the mean loss, and the batches without a step."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    _seed(options, epoch)
-    network.train()
-    total, skipped = 0.0, 0
-    order = torch.randperm(len(training[0]))
-    for batch in _batches(training, options.batch_size, device, order):
-        value, made = _step(network, batch, loss, optimizer, options, device)
-        total, skipped = total + value * len(batch[0]), skipped + (not made)
-    return total / len(order), skipped
-
-
-def _step(
-    network: nn.Module,
-    batch: tuple[Tensor, ...],
-    loss: Loss,
-    optimizer: torch.optim.Optimizer,
-    options: TrainingOptions,
-    device: str,
-) -> tuple[float, bool]:
-    """One step; the loss before it, and whether it was made: gradients that are no numbers spoil weights for good."""
-    searching, made = isinstance(optimizer, torch.optim.LBFGS), True
-    seed = int(torch.randint(2**62, ())) if searching else 0
-
-    def closure() -> Tensor:
-        nonlocal made
-        optimizer.zero_grad()
-        if searching:  # its line search needs one function: what drops out must not change on the way
-            torch.manual_seed(seed)
-        with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=options.mixed_precision):
-            value = loss(network, *batch)
-        if searching:  # it has no weight decay of its own
-            value = value + 0.5 * options.weight_decay * sum((weight**2).sum() for weight in network.parameters())
-        value.backward()  # type: ignore[no-untyped-call]
-        if not searching:  # which needs the gradient as it is
-            size = nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
-            made = bool(torch.isfinite(size))
-            if not made:
-                optimizer.zero_grad()  # without gradients no weight moves
-        return value
-
-    value = optimizer.step(closure)  # type: ignore[arg-type]
-    return float(value.detach()), made  # type: ignore[attr-defined]
-
-
-def evaluate(network: nn.Module, tensors: tuple[Tensor, ...], loss: Loss, batch_size: int, device: str) -> float:
-    """The mean loss, without learning from it."""
-    network.eval()
-    with torch.no_grad():
-        parts = [(float(loss(network, *batch)), len(batch[0])) for batch in _batches(tensors, batch_size, device)]
-    return sum(value * count for value, count in parts) / sum(count for _, count in parts)
-
-
-def _batches(
-    tensors: tuple[Tensor, ...], size: int, device: str, order: Tensor | None = None
-) -> Iterator[tuple[Tensor, ...]]:
-    for first in range(0, len(tensors[0]), size):
-        keep: Any = slice(first, first + size) if order is None else order[first : first + size]
-        yield tuple(tensor[keep].to(device) for tensor in tensors)
-
-
-def _check_rows(**sets: tuple[Tensor, ...]) -> None:
-    for name, tensors in sets.items():
+    for name, tensors in (("training", training), ("validation", validation)):
         rows = {len(tensor) for tensor in tensors}
         if len(rows) != 1 or rows == {0}:
             got = f"{', '.join(map(str, sorted(rows))) or 'no'} rows"
             raise InputError(explain(f"tensors of {name} with one row per example", got, "Give more data."))
+    device = Device.of(options.device).name or "cpu"
+    network.to(device)
+    saved = None if checkpoint is None else Checkpoint(checkpoint, _fingerprint(network, training, validation, options))
+    loop = _Loop(network, loss, options, rule, device)
+    with torch.random.fork_rng([device] if device.startswith("cuda") else []):  # leaves the caller's generator alone
+        history = loop.run(training, validation, saved, progress)
+    batches = len(history.training) * math.ceil(len(training[0]) / options.batch_size)
+    if history.best_epoch == 0 or history.skipped == batches:
+        what = "the validation loss" if history.best_epoch == 0 else "the gradient"
+        text = f"Training failed: {what} is not finite in any epoch."
+        raise SolverError(f"{text} Lower the learning_rate, or look for NaN and infinity in the data.")
+    return history
 
 
-def _seed(options: TrainingOptions, epoch: int) -> None:
-    torch.manual_seed(1_000_003 * options.seed + epoch)
+@dataclass(eq=False)
+class _Loop:
+    """The epochs of one training."""
+
+    network: nn.Module
+    loss: Loss
+    options: TrainingOptions
+    rule: UpdateRule
+    device: str
+
+    def run(
+        self, training: Tensors, validation: Tensors, saved: Checkpoint | None, progress: Progress | None
+    ) -> History:
+        """Run all epochs that are left."""
+        network, options = self.network, self.options
+        optimizer = self.rule.optimizer(network, options)
+        self.seed(0)
+        history = History(untrained=self.evaluate(validation))
+        best = deepcopy(network.state_dict())
+        if saved is not None and (found := saved.read(optimizer)) is not None:
+            weights, best, earlier = found
+            saved.check_loss(earlier["untrained"], history.untrained, SAME_LOSS)
+            network.load_state_dict(weights)
+            history = History(**earlier)
+        begun = perf_counter() - history.seconds
+        for epoch in range(1 + len(history.training), options.epochs + 1):
+            if len(history.validation) - history.best_epoch >= options.patience:
+                break
+            history.rate.append(self.rule.rate(epoch, options))
+            self.epoch(training, optimizer, epoch, history)
+            history.validation.append(self.evaluate(validation))
+            history.seconds = perf_counter() - begun
+            if history.best_epoch == epoch:
+                best = deepcopy(network.state_dict())
+            if saved is not None:
+                saved.write(network.state_dict(), best, optimizer, asdict(history))
+            if progress is not None:
+                progress(epoch, options.epochs, history.training[-1], history.validation[-1])
+        network.load_state_dict(best)
+        return history
+
+    def epoch(self, training: Tensors, optimizer: torch.optim.Optimizer, epoch: int, history: History) -> None:
+        """Pass over all examples once, in the order of this epoch."""
+        for group in optimizer.param_groups:
+            group["lr"] = history.rate[-1]
+        self.seed(epoch)
+        self.network.train()
+        total = 0.0
+        order = torch.randperm(len(training[0]))
+        for batch in self.batches(training, order):
+            value, stepped = self.rule.step(self.network, optimizer, partial(self.value, batch))
+            total += value * len(batch[0])
+            history.skipped += not stepped
+        history.training.append(total / len(order))
+
+    def value(self, batch: Tensors) -> Tensor:
+        """Loss of a batch."""
+        with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.options.mixed_precision):
+            return self.loss(self.network, *batch)
+
+    def evaluate(self, tensors: Tensors) -> float:
+        """Mean loss, without training."""
+        self.network.eval()
+        with torch.no_grad():
+            parts = [(float(self.loss(self.network, *batch)), len(batch[0])) for batch in self.batches(tensors)]
+        return sum(value * count for value, count in parts) / sum(count for _, count in parts)
+
+    def batches(self, tensors: Tensors, order: Tensor | None = None) -> Iterator[Tensors]:
+        """Batches on the device."""
+        size = self.options.batch_size
+        for first in range(0, len(tensors[0]), size):
+            rows: Any = slice(first, first + size) if order is None else order[first : first + size]
+            yield tuple(tensor[rows].to(self.device) for tensor in tensors)
+
+    def seed(self, epoch: int) -> None:
+        """Seed torch for an epoch."""
+        torch.manual_seed(1_000_003 * self.options.seed + epoch)
 
 
-def _copy(network: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
-
-
-def _fingerprint(
-    network: nn.Module, training: tuple[Tensor, ...], validation: tuple[Tensor, ...], options: TrainingOptions
-) -> str:
+def _fingerprint(network: nn.Module, training: Tensors, validation: Tensors, options: TrainingOptions) -> str:
     tensors = [*network.state_dict().values(), *training, *validation]
-    told = {name: value for name, value in asdict(options).items() if name != "device"}
-    return digest(tensors, {**told, "network": str(network)})
+    data: dict[str, Any] = {name: value for name, value in asdict(options).items() if name != "device"}
+    return digest(tensors, {**data, "network": str(network)})

@@ -1,4 +1,4 @@
-"""fit_geometry_network: a model's muscle paths, sampled in opensim's process and fitted by polynomials and networks."""
+"""fit_geometry_network: muscle paths of a model, sampled by OpenSim and fitted by polynomials and networks."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from ..surrogate.training import TrainingOptions
 
 #: A body's model and its scale factors, by name.
 Scaled = tuple[str | os.PathLike[str], Mapping[str, float]]
-#: Told ("sampling" or "training", done, in all).
+#: Called with ("sampling" or "training", done, in all).
 Progress = Callable[[str, int, int], None]
 
-#: Order of the polynomials below networks: networks follow kinks better than high orders, which wiggle around them.
+#: Order of polynomials with networks: networks follow kinks better than high orders, which oscillate around them.
 MAX_ORDER = 5
 
 
@@ -42,48 +42,72 @@ def fit_geometry_network(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> TrainedGeometry:
-    """Fit every muscle's length and moment arms by a polynomial, and by a network what that leaves.
+    """Fit each muscle's length and moment arms by a polynomial, and the residual of the polynomial by a network.
+
+    The moment arms are the exact derivatives of the lengths (method after [1]_).
 
     Parameters
     ----------
     model
         Path of an .osim file, or a live ``opensim.Model``.
     motions
-        Motion files whose range of each coordinate, and 10° (1 cm) around it, is fitted in place of the model's own.
+        Motion files whose range of each coordinate, and 10° (1 cm) around it, is fitted instead of the model's range.
     kind
-        ``"best"``: networks for muscles whose polynomial misses the tolerance, and only where they come nearer.
-        ``"network"``: for all, ``"polynomial"``: for none.
+        ``"best"``: networks for muscles whose polynomial exceeds the tolerance, if they have a smaller error.
+        ``"network"``: for all muscles, ``"polynomial"``: for none.
     scaled
-        The same model scaled to other bodies, each a path and its scale factors by name, all the same names; those
-        of ``model`` itself are 1. The surrogate is then a function of them: ``surrogate.scaled({…})``. Every fifth
-        body is held out, and errors are of these. Many bodies in few postures are better than few in many: with 3
-        factors, 40 in 128.
+        The same model scaled to other bodies, each a path and its scale factors by name, with the same names in all;
+        those of ``model`` are 1. The surrogate is then a function of them: ``surrogate.scaled({…})``. Every fifth
+        body is held out, and errors are of these. Many bodies in few postures are better than few bodies in many:
+        with 3 factors, 40 in 128.
     tolerance
-        Root mean square error in m that length and moment arm shall have.
+        Largest root mean square error of length and of moment arm, in m.
     max_order
         Highest order of the polynomials.
     postures
-        To fit to, of each model; a quarter more are held out, or, of scaled models, used as well.
-    width, options, checkpoint
-        Of the networks; see :func:`osimopt.surrogate.geometry_training.train_geometry`.
+        Number to fit to for each model; a quarter more are held out or, for scaled models, used as well.
+    width
+        Units of each of a network's two layers.
+    options
+        ``osimopt.surrogate.training.TrainingOptions`` of the networks.
     weld
         Names of joints to weld.
     n_jobs
         Processes that sample; default 1.
+    checkpoint
+        Folder from which an interrupted training continues.
     progress
         Called with ("sampling" or "training", done, in all).
 
     Returns
     -------
     TrainedGeometry
-        ``surrogate``, for ``load_problem(geometry=…)``, and the errors of each muscle on held-out postures, beside
-        those of the polynomials alone. Muscles whose moment arm is not −∂l/∂q of OpenSim's length, in any posture of
-        any model, are left out and named, as by :func:`osimopt.fit_geometry`.
+        ``surrogate`` for ``load_problem(geometry=…)``, and the errors of each muscle on held-out postures, with those
+        of the polynomials alone. Muscles whose moment arm is not −∂l/∂q of OpenSim's length, in any posture of any
+        model, are left out with a warning, as by :func:`osimopt.fit_geometry`.
 
     Raises
     ------
     InputError, ModelError
         As :func:`osimopt.fit_geometry`; scaled models that differ in more than size, or factors that do not vary.
+    SolverError
+        No loss of the training is finite.
+
+    References
+    ----------
+    .. [1] Van Wouwe T, Hicks J, Delp S, Liu KC. A simulation framework to determine optimal strength training and
+       musculoskeletal geometry for sprinting and distance running. PLoS Comput Biol 20(2), e1011410, 2024.
+       doi:10.1371/journal.pcbi.1011410
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> from osimopt.datasets import arm26
+    >>> arm = arm26()
+    >>> fitted = osimopt.fit_geometry_network(arm.model, [arm.motion], postures=128)
+    >>> list(fitted.to_dataframe().columns[:2])
+    ['network', 'length_rms_mm']
+    >>> problem = osimopt.load_problem(arm.model, arm.motion, geometry=fitted.surrogate)
     """
     if max_order < 1:
         raise InputError(explain("max_order of at least 1", f"{max_order}", f"The default is {MAX_ORDER}."))
@@ -92,11 +116,13 @@ def fit_geometry_network(
     sampled = []
     for number, one in enumerate(read):
 
-        def told(done: int, total: int, number: int = number) -> None:
+        def sampled_postures(done: int, total: int, number: int = number) -> None:
             if progress is not None:
                 progress("sampling", number * total + done, len(read) * total)
 
-        domain, samples = sample_paths(one, motions, postures, n_jobs=n_jobs, progress=told, skip=number * postures)
+        domain, samples = sample_paths(
+            one, motions, postures, n_jobs=n_jobs, progress=sampled_postures, skip=number * postures
+        )
         sampled.append(samples)
     if conditions:
         bodies = [dict.fromkeys(conditions, 1.0), *(dict(factors) for _, factors in scaled)]
@@ -107,28 +133,27 @@ def fit_geometry_network(
     if polynomials.left:
         warn_of_left(polynomials.left)
 
-    def moved(done: int, total: int, epoch: int, epochs: int) -> None:
+    def trained_epochs(done: int, total: int, epoch: int, epochs: int) -> None:
         if progress is not None:
             progress("training", done * epochs + epoch, total * epochs)
 
     trained = train_geometry(
         polynomials, samples, kind=kind, tolerance=tolerance, width=width, options=options, conditions=conditions,
-        checkpoint=checkpoint, progress=moved,
+        checkpoint=checkpoint, progress=trained_epochs,
     )  # fmt: skip
-    chosen = {
-        "kind": kind, "tolerance": tolerance, "max_order": max_order, "postures": postures, "width": width,
-        "weld": list(weld), **asdict(options),
-    }  # fmt: skip
     provenance = {
         "models": [_file(one.path) for one in read],
         "factors": [dict(factors) for _, factors in scaled],
         "motions": [_file(path) for path in motions],
         "opensim": read[0].description.opensim_version,
-        "options": chosen,
+        "options": {
+            "kind": kind, "tolerance": tolerance, "max_order": max_order, "postures": postures, "width": width,
+            "weld": list(weld), **asdict(options),
+        },
         "seconds_of_training": trained.seconds,
         "muscles_within_tolerance": int(trained.errors.within(tolerance).sum()),
         "errors": trained.errors.to_dict(),
-    }
+    }  # fmt: skip
     return replace(trained, surrogate=replace(trained.surrogate, provenance=provenance))
 
 

@@ -1,8 +1,8 @@
-"""Train a static surrogate on trials, and judge it on what it has not seen."""
+"""Training of a static surrogate on trials, and its accuracy on held-out parts of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: Frames that are varied for training, and for validation; those of a quick run.
-FRAMES, QUICK_FRAMES, HELD_OUT = 24000, 4000, 1500
-#: Spreads of the variations, and the share of the frames with each.
+#: Varied frames for training, and for validation.
+FRAMES, HELD_OUT = 24000, 1500
+#: Spreads of the variations, and the fraction of the frames with each.
 SPREADS = ((1.0, 0.7), (0.3, 0.3))
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
-    """A surrogate, how its training went, and what it does on trials held out (``judge_static``)."""
+class TrainedStatic:
+    """A surrogate, the history of its training, and its accuracy on held-out trials (``judge_static``)."""
 
     surrogate: StaticSurrogate
     history: History
@@ -43,52 +43,78 @@ def train_static_surrogate(
     *,
     architecture: Architecture | None = None,
     cost: str = "activation_power",
-    losses: Mapping[str, float] | None = None,
     options: TrainingOptions | None = None,
     frames: int = FRAMES,
     window: int = 1,
     checkpoint: Path | None = None,
     progress: Callable[..., None] | None = None,
-) -> Trained:
-    """Split trials by time, vary the training part, solve it exactly, train, and judge on the test part.
+) -> TrainedStatic:
+    """Train a neural network that supplies the starting point of static optimization.
+
+    Trials are split by time. The training part is varied and solved exactly, and the accuracy is measured on the test
+    part.
 
     Parameters
     ----------
     problems
-        Trials, of one model or several.
-    architecture, cost, losses, options, window, checkpoint, progress
-        As of :func:`osimopt.surrogate.static_training.train_static`.
+        Trials of one model or several.
+    architecture
+        ``osimopt.surrogate.architecture.Architecture``; by default a ``"set"`` network, which accepts any model.
+    cost
+        Name of a cost of exponent 2.
+    options
+        ``osimopt.surrogate.training.TrainingOptions``.
     frames
-        Varied frames to train on, in all; the trials' own come on top.
+        Number of varied frames to train on, in addition to the trials' own.
+    window
+        Number of consecutive frames that the network sees at once; of use to other architectures than ``"set"``.
+    checkpoint
+        Folder from which an interrupted training continues.
+    progress
+        Called after each epoch with (epoch, epochs, training loss, validation loss).
+
+    Returns
+    -------
+    TrainedStatic
+        ``surrogate``, with ``solve(problem)`` and ``save(folder)``; ``history`` of the training; ``accuracy`` on the
+        test part; ``split`` of the trials.
 
     Raises
     ------
     InputError
-        Trials too short to be split, or options that do not go together.
+        Trials too short to be split, another exponent, or other muscles.
+    SolverError
+        No loss of the training is finite.
+
+    Examples
+    --------
+    >>> import numpy as np, osimopt
+    >>> from osimopt.surrogate.training import TrainingOptions
+    >>> moments = 10.0 + 10.0 * np.sin(np.linspace(0.0, 6.0, 60))
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], moments[:, None])
+    >>> trained = osimopt.train_static_surrogate([problem], frames=100, options=TrainingOptions(epochs=1))
+    >>> trained.surrogate.solve(problem).activation[0].round(3)
+    array([0.354, 0.127])
     """
     options = options or TrainingOptions()
     split = Split.of(problems)
     training = [*split.training, *varied(split.training, frames, options.seed, window)]
     validation = [*split.validation, *varied(split.validation, HELD_OUT, options.seed + 1, window)]
     surrogate, history = train_static(
-        training, validation, architecture=architecture, cost=cost, losses=losses, options=options, window=window,
+        training, validation, architecture=architecture, cost=cost, options=options, window=window,
         checkpoint=checkpoint, progress=progress,
     )  # fmt: skip
     accuracy = judge_static(surrogate, split.test)
-    told = {
-        "frames_trained_on": sum(len(problem) for problem in training),
-        "of_them_varied": frames,
-        "seed": options.seed,
-        "epochs": len(history.validation),
-        "best_epoch": history.best_epoch,
-        "trials": [problem.provenance.get("inputs", {}) for problem in problems],
-        "accuracy": accuracy,
-    }
-    return Trained(replace(surrogate, provenance=told), history, accuracy, split)
+    provenance = {
+        "frames_trained_on": sum(len(problem) for problem in training), "of_them_varied": frames, "seed": options.seed,
+        "epochs": len(history.validation), "best_epoch": history.best_epoch,
+        "trials": [problem.provenance.get("inputs", {}) for problem in problems], "accuracy": accuracy,
+    }  # fmt: skip
+    return TrainedStatic(replace(surrogate, provenance=provenance), history, accuracy, split)
 
 
 def varied(problems: Sequence[RedundancyProblem], frames: int, seed: int, window: int = 1) -> list[RedundancyProblem]:
-    """Variations of trials at several spreads, about ``frames`` in all."""
+    """Vary trials at several spreads, about ``frames`` in all."""
     return [
         vary(problem, max(window, int(share * frames / len(problems))), seed + 1000 * number + place, spread, window)
         for number, problem in enumerate(problems)
@@ -97,10 +123,10 @@ def varied(problems: Sequence[RedundancyProblem], frames: int, seed: int, window
 
 
 def judge_static(surrogate: StaticSurrogate, problems: Sequence[RedundancyProblem]) -> dict[str, Any]:
-    """What the network does alone, and with its Newton steps, beside the exact solver.
+    """Compare a surrogate with the exact solver.
 
-    ``raw`` is the network's answer decoded, ``unconstrained`` that of δ = 0, each with root mean square and largest
-    error of activations and the correlation with the exact ones.
+    ``raw`` has the :func:`errors` of the network's activations before any Newton step, ``unconstrained`` those of the
+    answer without bounds.
     """
     exact = [solve_static(problem, surrogate.cost, solver="newton", on_failure="return") for problem in problems]
     raw = [surrogate.predict(problem) for problem in problems]
@@ -109,7 +135,7 @@ def judge_static(surrogate: StaticSurrogate, problems: Sequence[RedundancyProble
     keep = [solution.solved for solution in exact]
 
     def of(name: str, solutions: Sequence[Any] = solved) -> Array:
-        """Values of the frames that have a solution, in a row."""
+        """Values of the frames that have a solution."""
         return joined([getattr(solution, name) for solution in solutions])
 
     def joined(parts: Sequence[Array]) -> Array:
@@ -118,12 +144,10 @@ def judge_static(surrogate: StaticSurrogate, problems: Sequence[RedundancyProble
     steps, bound, right = of("iterations"), of("activation_error"), of("activation", exact)
     certified = np.isfinite(bound)
     return {
-        "frames": len(steps),
-        "raw": errors(of("activation", raw), right),
+        "frames": len(steps), "raw": errors(of("activation", raw), right),
         "raw_moment_residual": float(np.abs(of("moment_residual", raw)).max(initial=0.0)),
         "unconstrained": errors(joined(free), right),
-        "steps_median": float(np.median(steps)),
-        "steps_cold_median": float(np.median(of("iterations", exact))),
+        "steps_median": float(np.median(steps)), "steps_cold_median": float(np.median(of("iterations", exact))),
         "fallback_share": float(np.mean(steps > solved[0].provenance["surrogate"]["polish_steps"])),
         "certified_share": float(certified.mean()),
         "bound_within_1e-6_share": float(np.mean(bound[certified] <= 1e-6)) if certified.any() else 0.0,
@@ -131,7 +155,7 @@ def judge_static(surrogate: StaticSurrogate, problems: Sequence[RedundancyProble
         "largest_difference_from_exact": float(np.abs(of("activation") - right).max(initial=0.0)),
         "largest_moment_residual": float(np.abs(of("moment_residual")).max(initial=0.0)),
         "outside_training_share": float(of("outside", raw).mean()),
-    }
+    }  # fmt: skip
 
 
 def errors(found: Array, exact: Array) -> dict[str, float]:

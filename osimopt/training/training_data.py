@@ -1,8 +1,10 @@
-"""Training data from simulation: trials split by time, and variants of them that are solved exactly.
+"""Training data from simulation: trials split by time, and variants of them.
 
-A surrogate that has seen neighbours of its test frames proves nothing, so trials are split as wholes, or, where there
-are few, in blocks of time; never by frame. What is varied is what subjects and models differ in: strengths, body size
-(all moment arms), single moment arms (posture, paths), and loads.
+A surrogate must not be tested on neighbours of its training frames, so trials are split as wholes or, where there are
+few, into blocks of time; never by frame. Varied are the quantities in which subjects and models differ: for static
+optimization strengths, moment arms (of the whole body, or of single muscles) and loads; for dynamic optimization the
+parameters of the muscles, in windows of the trials. At the ends of a window a dynamic solution is least reliable, as
+the motion before and after it is unknown to the solver: these margins are context, and are not trained on.
 """
 
 from __future__ import annotations
@@ -15,22 +17,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain
+from ..muscle import use_degroote_muscles
+from ..problem.arrays import MuscleParameters
 from ..problem.problem import RedundancyProblem
 
 Array = NDArray[np.float64]
 
 #: Standard deviations at spread 1, of logarithms: strength of a muscle and of all, moment arm of a muscle and of all,
-#: size of all loads; and of what is added to each load, as a share of its own over the trial.
+#: and all loads; and standard deviation of what is added to each load, relative to the load's own over the trial.
 STRENGTH, STRENGTHS, ARM, ARMS, LOADS, LOAD = 0.15, 0.15, 0.05, 0.10, 0.20, 0.10
-#: Shares of a trial's time for training and, after that, for validation; the rest is for tests.
+#: Standard deviations at spread 1, of logarithms: of a muscle, and of all muscles together.
+SPREADS = {
+    "max_isometric_force": (0.10, 0.10),
+    "optimal_fiber_length": (0.05, 0.02),
+    "tendon_slack_length": (0.02, 0.01),
+    "tendon_strain_at_one_norm_force": (0.10, 0.05),
+}
+BLOCKS = ("training", "validation", "test")
+#: Fractions of a trial's time for training and validation; the rest is for tests.
 TRAIN, VALIDATE = 0.65, 0.15
-#: Trials from which on they are split as wholes, and frames below which a trial is too short to be cut.
+#: Number of trials from which they are split as wholes, and least number of frames of a trial that is cut.
 TRIALS, SHORTEST = 5, 50
+#: s of a dynamic solution that are trained on, and that are solved before and after them.
+DURATION, MARGIN = 1.2, 0.12
+#: Fraction of the dynamic solutions with the model's own muscles, and the range of the others' spread.
+NOMINAL, NARROWEST, WIDEST = 0.25, 0.3, 1.3
+
+
+def blocks(trials: int) -> list[list[tuple[int, float, float]]]:
+    """For training, validation and tests: trials, and from which to which fraction of their time.
+
+    Few trials are cut, many stay whole.
+    """
+    if trials >= TRIALS:
+        first, second = int(TRAIN * trials), int(np.ceil((TRAIN + VALIDATE) * trials))
+        edges = pairwise((0, first, second, trials))
+        return [[(trial, 0.0, 1.0) for trial in range(*edge)] for edge in edges]
+    shares = pairwise((0.0, TRAIN, TRAIN + VALIDATE, 1.0))
+    return [[(trial, *share) for trial in range(trials)] for share in shares]
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Problems to train on, to stop by, and to be judged on."""
+    """Problems for training, validation and tests."""
 
     training: list[RedundancyProblem]
     validation: list[RedundancyProblem]
@@ -38,61 +67,41 @@ class Split:
 
     @classmethod
     def of(cls, problems: Sequence[RedundancyProblem]) -> Split:
-        """Split trials; few of them in blocks of time, the last for tests.
-
-        Raises
-        ------
-        InputError
-            A trial is too short to be cut.
-        """
-        if len(problems) < TRIALS:
-            for problem in problems:
-                if len(problem) < SHORTEST:
-                    fix = f"Give longer trials, or {TRIALS} of them."
-                    got = f"{len(problem)} in {problem}"
-                    raise InputError(explain(f"trials of {SHORTEST} frames or more, to be split by time", got, fix))
+        """Split trials by :func:`blocks`; a trial that is too short to be cut raises an InputError."""
+        for problem in problems if len(problems) < TRIALS else ():
+            if len(problem) < SHORTEST:
+                fix = f"Give longer trials, or {TRIALS} of them."
+                got = f"{len(problem)} in {problem}"
+                raise InputError(explain(f"trials of {SHORTEST} frames or more, to be split by time", got, fix))
 
         def part(trial: int, first: float, last: float) -> RedundancyProblem:
             frames = len(problems[trial])
             return problems[trial].frames(slice(int(first * frames), int(last * frames)))
 
-        return cls(*([part(*place) for place in own] for own in blocks(len(problems))))
-
-
-def blocks(trials: int) -> list[list[tuple[int, float, float]]]:
-    """To train on, to stop by, to be judged on: which trials, and from which to which share of their time.
-
-    Few trials are cut, many stay whole.
-    """
-    if trials >= TRIALS:
-        first, second = int(TRAIN * trials), int(np.ceil((TRAIN + VALIDATE) * trials))
-        edges = pairwise((0, first, second, trials))
-        return [[(trial, 0.0, 1.0) for trial in range(*own)] for own in edges]
-    shares = pairwise((0.0, TRAIN, TRAIN + VALIDATE, 1.0))
-    return [[(trial, *share) for trial in range(trials)] for share in shares]
+        return cls(*([part(*place) for place in block] for block in blocks(len(problems))))
 
 
 def vary(problem: RedundancyProblem, frames: int, seed: int, spread: float = 1.0, window: int = 1) -> RedundancyProblem:
-    """Frames drawn from a problem, each ``window`` of neighbours as of another subject with other loads.
+    """Draw frames from a problem and vary muscles and loads, alike within each ``window`` of neighbours.
 
     Parameters
     ----------
     problem
         A trial.
     frames
-        How many; a multiple of ``window`` is made of them.
+        Number of frames, rounded down to a multiple of ``window``.
     seed
-        Of the draws.
+        Of the random numbers.
     spread
         1 varies strengths by 15 % each and 15 % together, moment arms by 5 and 10 %, loads by 20 % and 10 % of their
-        own standard deviation.
+        standard deviation.
     window
-        Frames in a row that are varied alike.
+        Number of consecutive frames that are varied alike.
 
     Returns
     -------
     RedundancyProblem
-        With times that only count its frames, and without lengths: what they would be is not known.
+        Its times count the frames, and it has no muscle lengths, which would be unknown.
     """
     random = np.random.default_rng(seed)
     count = max(1, frames // window)
@@ -100,29 +109,25 @@ def vary(problem: RedundancyProblem, frames: int, seed: int, spread: float = 1.0
     drawn = pick(problem, (first[:, None] + np.arange(window)).ravel())
     geometry = drawn.geometry
 
-    def vary_by(*sizes: tuple[float, int]) -> Array:
+    def factors(*sizes: tuple[float, int]) -> Array:
         logs = sum(size * random.standard_normal((count, columns)) for size, columns in sizes)
         return np.repeat(np.exp(spread * logs), window, axis=0)
 
-    strength = vary_by((STRENGTH, len(problem.muscles)), (STRENGTHS, 1))
-    arms = vary_by((ARM, geometry.moment_arms.shape[1]), (ARMS, 1))
-    noise = (
-        spread
-        * LOAD
-        * problem.generalized_force.std(axis=0)
-        * random.standard_normal((count, len(problem.coordinates)))
-    )
+    strength = factors((STRENGTH, len(problem.muscles)), (STRENGTHS, 1))
+    arms = factors((ARM, geometry.moment_arms.shape[1]), (ARMS, 1))
+    deviation = spread * LOAD * problem.generalized_force.std(axis=0)
+    noise = deviation * random.standard_normal((count, len(problem.coordinates)))
     return replace(
         drawn,
         geometry=replace(geometry, moment_arms=geometry.moment_arms * arms),
         max_force=drawn.max_force * strength,
         passive_force=drawn.passive_force * strength,
-        generalized_force=drawn.generalized_force * vary_by((LOADS, 1)) + np.repeat(noise, window, axis=0),
+        generalized_force=drawn.generalized_force * factors((LOADS, 1)) + np.repeat(noise, window, axis=0),
     )
 
 
 def pick(problem: RedundancyProblem, frames: NDArray[np.intp]) -> RedundancyProblem:
-    """Frames in any order, some more than once; times only count them, and lengths are not kept."""
+    """Return frames in any order, with repetitions; times count the frames, and muscle lengths are dropped."""
     return replace(
         problem,
         time=np.arange(len(frames), dtype=float),
@@ -134,3 +139,67 @@ def pick(problem: RedundancyProblem, frames: NDArray[np.intp]) -> RedundancyProb
         kinematics=None,
         source=None,
     )
+
+
+def vary_muscles(problem: RedundancyProblem, seed: Sequence[int], spread: float = 1.0) -> RedundancyProblem:
+    """Return the same motion with De Groote muscles of random parameters (``SPREADS``); spread 0 varies nothing.
+
+    Strengths change the forces, and neither the moments nor areas and weights.
+    """
+    problem = use_degroote_muscles(problem)
+    if spread == 0.0 or problem.parameters is None:
+        return problem
+    return use_degroote_muscles(replace(problem, parameters=draw_muscles(problem.parameters, seed, spread)))
+
+
+def draw_muscles(parameters: MuscleParameters, seed: Sequence[int], spread: float = 1.0) -> MuscleParameters:
+    """Multiply parameters of De Groote muscles by log-normal factors, of each and of all (``SPREADS``)."""
+    random = np.random.default_rng(list(seed))
+    properties, direct = dict(parameters.properties), {}
+    for name, (single, common) in SPREADS.items():
+        logs = single * random.standard_normal(len(parameters.names)) + common * random.standard_normal()
+        factor = np.exp(spread * logs)
+        if name in properties:
+            properties[name] = properties[name] * factor
+        else:
+            direct[name] = getattr(parameters, name) * factor
+    return replace(parameters, properties=properties, **direct)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A dynamic solution to compute: its trial, start in s, and how the muscles are varied."""
+
+    number: int
+    block: str
+    trial: int
+    start: float
+    spread: float
+    seed: tuple[int, int]
+
+
+def plans(
+    problems: Sequence[RedundancyProblem], counts: Sequence[int], seed: int, duration: float = DURATION
+) -> list[Plan]:
+    """Draw windows within the blocks of trials, in an order that mixes the blocks.
+
+    Raises
+    ------
+    InputError
+        A block of a trial is shorter than a window.
+    """
+    length, made = duration + 2 * MARGIN, []
+    for block, (count, places) in enumerate(zip(counts, blocks(len(problems)), strict=True)):
+        for number in range(count):
+            random = np.random.default_rng([seed, block, number])
+            trial, *shares = places[int(random.integers(len(places)))]
+            time = problems[trial].time
+            first, last = (float(time[0]) + share * float(time[-1] - time[0]) for share in shares)
+            if last - first < length:
+                expected, got = f"{length:.2f} s in each block of a trial", f"{last - first:.2f} s in {problems[trial]}"
+                raise InputError(explain(expected, got, "Give longer trials, or a shorter duration."))
+            start = min(float(time[np.searchsorted(time, random.uniform(first, last - length))]), last - length)
+            spread = 0.0 if random.random() < NOMINAL else float(random.uniform(NARROWEST, WIDEST))
+            plan = Plan(number, BLOCKS[block], trial, start, spread, (seed, 1000 * block + number))
+            made.append(((number + 0.5) / count, block, plan))
+    return [plan for _, _, plan in sorted(made, key=lambda item: item[:2])]

@@ -24,9 +24,8 @@ import osimopt
 from osimopt.dynamic.solution import DynamicSolution
 from osimopt.problem.problem import RedundancyProblem
 from osimopt.surrogate.dynamic import DynamicSurrogate
-from osimopt.training.dynamic_data import draw_muscles
-from osimopt.training.dynamic_plans import MARGIN
 from osimopt.training.dynamic_surrogate import share_of_peak
+from osimopt.training.training_data import MARGIN, draw_muscles
 
 #: s between frames of the surrogate.
 STEP = 0.01

@@ -23,8 +23,8 @@ from common import parser, read, timing
 import osimopt
 from osimopt.problem.costs import get_cost
 from osimopt.problem.problem import RedundancyProblem
+from osimopt.surrogate.dual import whiten
 from osimopt.surrogate.static import StaticSurrogate
-from osimopt.surrogate.whitened import whiten
 from osimopt.training.static_surrogate import errors, judge_static
 from osimopt.training.training_data import pick
 

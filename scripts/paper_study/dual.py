@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from osimopt.files.storage import write_atomically
-from osimopt.surrogate.options import TrainingOptions
+from osimopt.surrogate.training import TrainingOptions
 
 from . import finish
 from .finish import Asked

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from osimopt.files.storage import write_atomically
-from osimopt.surrogate.options import Optimizer, Schedule, TrainingOptions
+from osimopt.surrogate.training import TrainingOptions
 
 from . import finish
 from .augmentation import Arm, Augmentation, augmented, some_trials
 from .measures import errors, histogram, latency
 from .noise import Kind, add_noise
 from .objective import loss_of, objective, violation
+from .optimizers import Optimizer, Schedule, rule_of
 from .preprocessing import DENOISED, Cleaning, Pipeline
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _run(experiment: Experiment, sets: Sets, problems: Path | None) -> dict[str,
     bounds = _bounds(sets.training, pipeline)
     call, history, weights = fitted(
         experiment.network, training, validation, counted, options, experiment.weights,
-        bounds if experiment.bounded else None, counted.note,
+        bounds if experiment.bounded else None, counted.note, rule_of(experiment.optimizer, experiment.schedule),
     )  # fmt: skip
     one = sets.test.pick(slice(0, 1))
     return {
@@ -168,8 +169,8 @@ def _options(experiment: Experiment, rows: int, whole: int) -> TrainingOptions:
     epochs = max(1, round(experiment.epochs * whole / rows))
     batch = rows if experiment.optimizer == "lbfgs" else experiment.batch_size  # a line search needs one function
     return TrainingOptions(
-        epochs=epochs, batch_size=batch, optimizer=experiment.optimizer, learning_rate=experiment.learning_rate,
-        schedule=experiment.schedule, weight_decay=2.0 * experiment.penalty, seed=experiment.seed, patience=epochs,
+        epochs=epochs, batch_size=batch, learning_rate=experiment.learning_rate,
+        weight_decay=2.0 * experiment.penalty, seed=experiment.seed, patience=epochs,
     )  # fmt: skip
 
 

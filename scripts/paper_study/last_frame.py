@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from osimopt.errors import InputError, explain
 from osimopt.surrogate.architecture import Architecture, build
-from osimopt.surrogate.options import TrainingOptions
-from osimopt.surrogate.training import History, Loss, Progress, fit
+from osimopt.surrogate.training import ADAM, History, Loss, Progress, TrainingOptions, UpdateRule, fit
 
 Array = NDArray[np.float64]
 
@@ -58,7 +57,7 @@ class AtTheEnd(nn.Module):
         if kind == "elman":
             self.network: nn.Module = nn.Sequential(Elman(inputs, width, depth), nn.Linear(width, outputs))
         else:
-            shape = Architecture(kind, width, depth, kernel, causal=True)  # type: ignore[arg-type]
+            shape = Architecture(kind, width, depth, kernel, causal=True)
             self.network = build(shape, inputs, outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -125,11 +124,12 @@ def fitted(
     weights: int = WEIGHTS,
     bounds: tuple[Array, Array] | None = None,
     progress: Progress | None = None,
+    rule: UpdateRule = ADAM,
 ) -> tuple[Callable[[Array], Array], History, int]:
     """Train a network of a kind on windows (N, T, C) and targets (N, K), in single precision.
 
     ``bounds`` are the least and the largest of the first targets, which are then held (:class:`Bounded`); ``progress``
-    is as of :func:`osimopt.surrogate.training.fit`.
+    and ``rule`` are as of :func:`osimopt.surrogate.training.fit`.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def fitted(
         network: nn.Module = sized(kind, training[0].shape[2], training[1].shape[1], weights)
     if bounds is not None:
         network = Bounded(network, *(torch.as_tensor(end, dtype=torch.float32) for end in bounds))
-    history = fit(network, tensors[0], tensors[1], loss, options, progress=progress)
+    history = fit(network, tensors[0], tensors[1], loss, options, progress=progress, rule=rule)
     return caller(network, options.device), history, count_weights(network)
 
 

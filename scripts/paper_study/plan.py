@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from osimopt.surrogate.options import Optimizer
-
 from .augmentation import Arm
 from .experiment import Experiment
 from .noise import Kind
+from .optimizers import Optimizer
 
 #: What is trained in all parts that compare something else.
 HYBRID = "cnn+lstm+attention"

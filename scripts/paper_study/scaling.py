@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from osimopt.surrogate.scaler import CONSTANT
+from osimopt.surrogate.architecture import CONSTANT
 
 from .windows import Windows
 

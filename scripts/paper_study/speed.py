@@ -87,8 +87,8 @@ def _network(name: str, sets: Sets, weights: int) -> dict[str, float]:
 
 def _dual(sets: Sets, problems: Path) -> dict[str, float]:
     """A network for the dual, hardly trained: one frame, and many at once."""
-    from osimopt.surrogate.options import TrainingOptions
     from osimopt.surrogate.static_training import train_static
+    from osimopt.surrogate.training import TrainingOptions
 
     problem = Asked.of(sets.test, problems).problem
     surrogate, _ = train_static([problem], [problem], options=TrainingOptions(epochs=1))

@@ -14,7 +14,7 @@ import numpy as np
 
 from osimopt.errors import InputError, MissingDependencyError, SolverError, explain
 from osimopt.files.storage import write_atomically
-from osimopt.surrogate.options import TrainingOptions
+from osimopt.surrogate.training import TrainingOptions
 
 from .controller import Controller
 from .experiment import Experiment

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from osimopt import InputError
-from osimopt.surrogate.optimizer import make_optimizer
-from osimopt.surrogate.options import TrainingOptions
+from osimopt.surrogate.training import TrainingOptions
 from paper_study.baselines import BASELINES, baselines
 from paper_study.last_frame import NETWORKS, WEIGHTS, AtTheEnd, Bounded, Elman, count_weights, sized
 from paper_study.measures import EDGES, errors, histogram, latency, spread
 from paper_study.noise import add_noise
 from paper_study.objective import loss_of, objective, violation
+from paper_study.optimizers import make_optimizer
 from paper_study.scaling import Scaling
 from paper_study.windows import Windows
 
@@ -57,7 +57,7 @@ def test_weight_decay_of_twice_lambda_is_equation_7() -> None:
         torch.manual_seed(0)
         network = AtTheEnd("mlp", 2, 3, 8)
         loss = loss_of(2)(network, x, y) + written * sum((w**2).sum() for w in network.parameters())
-        optimizer = make_optimizer(network, TrainingOptions(optimizer="sgd", learning_rate=rate, weight_decay=decay))
+        optimizer = make_optimizer("sgd", network, TrainingOptions(learning_rate=rate, weight_decay=decay))
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         return torch.cat([w.detach().ravel() for w in network.parameters()])
@@ -69,8 +69,8 @@ def test_weight_decay_of_twice_lambda_is_equation_7() -> None:
 def test_momentum_is_equations_5_and_6() -> None:
     """v ← β v + (1 − β) g, w ← w − η v, on a quadratic; torch begins with v = g."""
     w = torch.nn.Linear(1, 1, bias=False).double()
-    options = TrainingOptions(optimizer="momentum", learning_rate=0.1, weight_decay=0.0)
-    optimizer, value = make_optimizer(w, options), float(w.weight.detach())
+    options = TrainingOptions(learning_rate=0.1, weight_decay=0.0)
+    optimizer, value = make_optimizer("momentum", w, options), float(w.weight.detach())
     velocity = value
     for step in range(4):
         optimizer.zero_grad()
