@@ -108,7 +108,7 @@ def test_the_peak_of_an_idle_muscle_counts_as_5_percent_of_its_strength(
     problem = elbow([0.0, 0.0])
     activation = np.array([[0.0, 0.0], [peak / 1000.0, 0.0]])
     integrated = np.array([[0.0, 0.0], [(peak + 10.0) / 1000.0, 0.0]])[..., None]
-    monkeypatch.setattr("osimopt.dynamic.check.integrate", lambda *_: (integrated, integrated[1:]))
+    monkeypatch.setattr("osimopt.dynamic.integrate.integrate", lambda *_: (integrated, integrated[1:]))
     nodes = SimpleNamespace(problem=problem, mesh=SimpleNamespace(points=np.array([[0, 1]])), fiber=None)
     check = check_solution(nodes, SimpleNamespace(activation=activation))  # type: ignore[arg-type]
     assert check.force_error[0] == pytest.approx(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ def _honest(forged: Any, solution: Any) -> Any:
         def moment_residual(self) -> Any:
             return solution.moment_residual
 
-    return Lying(**{name: getattr(forged, name) for name in forged.__dataclass_fields__})
+    return Lying(**{name: getattr(forged, name) for name in (own.name for own in fields(forged))})
 
 
 def test_what_cannot_be_checked_says_so(two_leg: TwoLeg, problem: RedundancyProblem, tmp_path: Path) -> None:

@@ -39,28 +39,29 @@ def run_setup(
     exponent: float | None = None,
     progress: Progress | None = None,
 ) -> RedundancySolution:
-    """Do what OpenSim's AnalyzeTool does with a StaticOptimization, and write the files that it writes.
+    """Run a setup file of OpenSim's AnalyzeTool with a StaticOptimization, and write the files that OpenSim writes.
 
     Parameters
     ----------
-    path
+    path : str | os.PathLike[str]
         Setup file of an AnalyzeTool (.xml) with one StaticOptimization.
-    results
-        Folder to write to in place of the setup file's <results_directory>; made where there is none. Files of the
-        same names are replaced, as OpenSim does.
-    gain
-        As in :func:`osimopt.load_problem`; <use_muscle_physiology> false means max_isometric_force whatever it is.
-    exponent
+    results : str | os.PathLike[str] | None, default None
+        Folder to write to in place of the setup file's <results_directory>; it is made if it does not exist. Files of
+        the same names are replaced, as OpenSim does.
+    gain : "opensim" | "corrected", default "opensim"
+        As in :func:`osimopt.load_problem`. With <use_muscle_physiology> false the maximum force is
+        max_isometric_force in either case.
+    exponent : float | None, default None
         In place of the setup file's <activation_exponent>.
-    progress
-        Called with (frames done, frames in all), once for reading and once for solving.
+    progress : callable, optional
+        Called with (frames done, number of frames), once for reading and once for solving.
 
     Returns
     -------
     RedundancySolution
-        Failed frames are NaN here and in the files; ``provenance["files"]`` names the files:
-        ``<name>_StaticOptimization_activation.sto``, ``_force.sto``, ``_controls.xml`` and ``_status.sto``, which
-        says of every frame what is known of it.
+        Failed frames are NaN, in the files too. ``provenance["files"]`` lists the files:
+        ``<name>_StaticOptimization_activation.sto``, ``_force.sto``, ``_controls.xml`` and ``_status.sto`` with a
+        status, residual and error bound per frame.
 
     Raises
     ------
@@ -70,8 +71,22 @@ def run_setup(
     Notes
     -----
     As in OpenSim only the model's actuators and those of the force sets act, and frames are the motion's own, from the
-    last one at or before <initial_time>. Unlike OpenSim, which goes on with a warning, a motion without a
+    last one at or before <initial_time>. Unlike OpenSim, which continues with a warning, a motion without a
     column for a free coordinate is refused, and so is a model without an actuator on a loaded coordinate.
+
+    Examples
+    --------
+    >>> import osimopt
+    >>> from osimopt.datasets import arm26
+    >>> arm = arm26()
+    >>> files = f"<model_file>{arm.model}</model_file><coordinates_file>{arm.motion}</coordinates_file>"
+    >>> analysis = "<AnalysisSet><objects><StaticOptimization name='StaticOptimization'/></objects></AnalysisSet>"
+    >>> times = "<initial_time>0.2</initial_time><final_time>0.4</final_time>"
+    >>> tool = f"<AnalyzeTool name='arm'>{files}{times}{analysis}</AnalyzeTool>"
+    >>> with open("setup.xml", "w") as file:
+    ...     _ = file.write(f"<OpenSimDocument>{tool}</OpenSimDocument>")
+    >>> osimopt.run_setup("setup.xml", results="results").success
+    True
     """
     setup = read_setup(path)
     power = setup.exponent if exponent is None else exponent

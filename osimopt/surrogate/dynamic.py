@@ -22,7 +22,7 @@ from scipy.interpolate import CubicSpline
 from torch import Tensor
 
 from ..errors import InputError, SolverError, explain, some
-from ..muscle.degroote import DEGROOTE
+from ..muscle.degroote import DEGROOTE, not_degroote
 from ..problem.arrays import MuscleParameters
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import verified
