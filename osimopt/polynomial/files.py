@@ -14,21 +14,19 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..files.storage import write_atomically
 from ..notices import warn
-from .geometry import Fit, MusclePolynomial, PolynomialGeometry
+from ..problem.arrays import Array
+from .geometry import MEASURES, Fit, MusclePolynomial, PolynomialGeometry
 from .terms import count_terms, differentiate, evaluate_terms
-
-Array = NDArray[np.float64]
 
 POLYNOMIAL = "MultivariatePolynomialFunction"
 #: Largest relative difference between a moment arm function and the slope of the length function; OpenSim's fitter
 #: prints both with 17 digits.
 SAME = 1e-6
-ERRORS = ("length_rms", "length_max", "moment_arm_rms", "moment_arm_max", "left_out")
+ERRORS = (*MEASURES, "left_out")
 EXPECTED, FIX = (
     "an OpenSim FunctionBasedPathSet (.xml)",
     "Give the file of OpenSim's PolynomialPathFitter or of `osimopt fit-geometry`.",

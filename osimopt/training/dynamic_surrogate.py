@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..dynamic.solve import solve_dynamic
 from ..errors import InputError, SolverError, explain
 from ..files.storage import write_atomically
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..surrogate.dynamic import TOLERANCE, DynamicSurrogate
 from ..surrogate.dynamic_training import IDLE, OPTIONS, DynamicSample, check_alike, train_dynamic
@@ -26,7 +26,6 @@ from .training_data import BLOCKS, DURATION, MARGIN, Plan, plans, vary_muscles
 if TYPE_CHECKING:
     from ..surrogate.architecture import Architecture
 
-Array = NDArray[np.float64]
 
 #: Numbers of solutions for training, validation and tests, and those of a quick run.
 COUNTS, QUICK_COUNTS = (160, 24, 32), (6, 2, 2)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..static.solve import solve_static
 from ..surrogate.static import StaticSurrogate, decode_unconstrained
@@ -20,7 +20,6 @@ from .training_data import Split, vary
 if TYPE_CHECKING:
     from ..surrogate.architecture import Architecture
 
-Array = NDArray[np.float64]
 
 #: Varied frames for training, and for validation.
 FRAMES, HELD_OUT = 24000, 1500
