@@ -375,7 +375,7 @@ def test_wrong_options(options: dict[str, Any], says: str) -> None:
 def test_too_few_postures() -> None:
     samples = sampled()
     with pytest.raises(InputError, match="postures to fit to"):
-        train_geometry(polynomials_of(samples), samples.first(60))
+        train_geometry(polynomials_of(samples), replace(samples, fitted=60))
 
 
 def test_polynomials_of_other_muscles() -> None:

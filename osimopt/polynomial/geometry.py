@@ -55,6 +55,11 @@ def flag_code(flag: str) -> str:
     return next((code for code, words in FLAGS.items() if flag.startswith(words)), "")
 
 
+def flag_missed(tolerance: float) -> str:
+    """Return the flag of a muscle whose errors exceed the tolerance in m."""
+    return f"{FLAGS['missed']} {1e3 * tolerance:g} mm."
+
+
 @runtime_checkable
 class MusclePaths(Protocol):
     """Interface of muscle paths that replace the model's own: lengths as functions of the coordinates.
@@ -175,7 +180,7 @@ class PolynomialGeometry:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> PolynomialGeometry:
-        """Read OpenSim's FunctionBasedPathSet, and ranges and errors from the .toml that ``write`` puts beside it.
+        """Read OpenSim's FunctionBasedPathSet, and ranges and errors from the .toml file of ``write``.
 
         Raises
         ------
@@ -186,7 +191,7 @@ class PolynomialGeometry:
         return read
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write OpenSim's FunctionBasedPathSet (.xml); ranges, errors and flags go to a .toml beside it."""
+        """Write OpenSim's FunctionBasedPathSet (.xml), and ranges, errors and flags to a .toml file."""
         import_module(".files", __package__).write_paths(self, path)
 
     def select(self, muscles: Sequence[str]) -> PolynomialGeometry:

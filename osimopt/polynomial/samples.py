@@ -118,12 +118,6 @@ class PathSamples:
         everywhere = Target(self.value[:, spanned], self.length[:, members], slope)
         return everywhere.postures(slice(None, self.fitted)), everywhere.postures(slice(self.fitted, None))
 
-    def first(self, count: int) -> PathSamples:
-        """The same with at most ``count`` postures to fit to, and all held-out ones."""
-        keep = np.r_[0 : min(count, self.fitted), self.fitted : len(self.value)]
-        arrays = {name: getattr(self, name)[keep] for name in ("value", "length", "slope")}
-        return replace(self, **arrays, fitted=min(count, self.fitted))
-
 
 @dataclass(frozen=True, eq=False)
 class Jump:

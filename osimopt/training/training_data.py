@@ -21,7 +21,7 @@ from ..problem.arrays import Array, Index, MuscleParameters
 from ..problem.problem import RedundancyProblem
 
 #: Standard deviations at spread 1, of logarithms: strength of a muscle and of all, moment arm of a muscle and of all,
-#: and all loads; and standard deviation of what is added to each load, relative to the load's own over the trial.
+#: and all loads; and standard deviation of the noise added to each load, relative to that of the load over the trial.
 STRENGTH, STRENGTHS, ARM, ARMS, LOADS, LOAD = 0.15, 0.15, 0.05, 0.10, 0.20, 0.10
 #: Standard deviations at spread 1, of logarithms: of a muscle, and of all muscles together.
 SPREADS = {
