@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from osimopt.errors import InputError
-from osimopt.muscle import activation_rate, excitation_for
+from osimopt.muscle.activation import activation_rate, excitation_for
 
 Array = np.ndarray
 

@@ -11,7 +11,7 @@ import pytest
 
 import osimopt
 from osimopt import solve_static
-from osimopt.muscle import equilibrium
+from osimopt.muscle.forces import equilibrium
 from osimopt.static import compliant
 from osimopt.static.compliant import _fiber_speed
 

@@ -15,8 +15,9 @@ import osimopt
 from osimopt.adapters.model import read_model
 from osimopt.datasets import Example
 from osimopt.errors import InputError, ModelError
-from osimopt.muscle import CLASSES, COMPUTED, degroote_parameters, rigid_tendon_gain, use_degroote_muscles
+from osimopt.muscle.conversion import degroote_parameters, use_degroote_muscles
 from osimopt.muscle.degroote import DEFAULTS
+from osimopt.muscle.forces import CLASSES, COMPUTED, rigid_tendon_gain
 from osimopt.problem.arrays import MuscleGeometry, MuscleParameters
 from osimopt.problem.problem import RedundancyProblem
 

@@ -15,7 +15,7 @@ from osimopt.adapters.load import open_trial
 from osimopt.adapters.options import ReadOptions
 from osimopt.datasets import Example
 from osimopt.files.storage import write_table
-from osimopt.muscle import rigid_tendon_gain
+from osimopt.muscle.forces import rigid_tendon_gain
 from osimopt.polynomial import MusclePolynomial
 from osimopt.polynomial.terms import count_terms
 from osimopt.problem.arrays import Kinematics, MuscleParameters

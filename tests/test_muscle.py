@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from osimopt.adapters.model import read_model
 from osimopt.datasets import Example
 from osimopt.errors import InputError, ModelError
-from osimopt.muscle import (
+from osimopt.muscle import thelen
+from osimopt.muscle.forces import (
     CLASSES,
     COMPUTED,
     activation_slope,
     equilibrium,
+    mechanics,
     rigid_tendon_gain,
     rigid_tendon_passive,
     supported,
-    thelen,
 )
-from osimopt.muscle.forces import mechanics
 from osimopt.problem.arrays import MuscleParameters
 
 Array = np.ndarray

@@ -95,13 +95,6 @@ def test_paths_that_give_no_number_are_infinitely_wrong() -> None:
     assert errors.within(ROUNDING)[0]
 
 
-def test_fewer_postures() -> None:
-    fewer = samples().first(10)
-    assert (fewer.fitted, len(fewer.value), len(fewer.slope)) == (10, 10 + HELD_OUT, 10 + HELD_OUT)
-    np.testing.assert_array_equal(fewer.length[10:], samples().length[FITTED:])
-    assert samples().first(1000).fitted == FITTED
-
-
 def test_one_order_is_fitted_by_least_squares() -> None:
     """Slopes that are not known leave their coordinate to the lengths; a low order does as many postures ask."""
     given = samples()

@@ -15,8 +15,7 @@ import torch
 from osimopt import InputError, PolynomialGeometry, load_problem
 from osimopt.datasets import Example
 from osimopt.polynomial.fit import fit_order
-from osimopt.polynomial.geometry import MusclePolynomial
-from osimopt.polynomial.paths import MusclePaths
+from osimopt.polynomial.geometry import MusclePaths, MusclePolynomial
 from osimopt.polynomial.samples import PathSamples
 from osimopt.surrogate import folder
 from osimopt.surrogate.geometry import GeometrySurrogate, respond
@@ -376,7 +375,7 @@ def test_wrong_options(options: dict[str, Any], says: str) -> None:
 def test_too_few_postures() -> None:
     samples = sampled()
     with pytest.raises(InputError, match="postures to fit to"):
-        train_geometry(polynomials_of(samples), samples.first(60))
+        train_geometry(polynomials_of(samples), replace(samples, fitted=60))
 
 
 def test_polynomials_of_other_muscles() -> None:

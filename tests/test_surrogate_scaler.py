@@ -65,18 +65,6 @@ def test_a_constant_that_changes_is_outside() -> None:
     assert scaler.outside([[7.0], [7.0 + 1e-12], [7.001], [6.999]]).ravel().tolist() == [False, False, True, True]
 
 
-# ---------------------------------------------------------------------------------------------------------- files
-
-
-def test_as_arrays_and_back() -> None:
-    scaler = Scaler.of(samples(), ["a", "b", "c", "d", "e"])
-    told = {name: torch.as_tensor(array) for name, array in scaler.arrays().items()}
-    again = Scaler.from_arrays(told, scaler.names)
-    assert again.names == ("a", "b", "c", "d", "e")
-    for name in ("mean", "std", "low", "high"):
-        assert np.array_equal(getattr(again, name), getattr(scaler, name))
-
-
 @pytest.mark.parametrize(
     ("values", "names", "said"),
     [

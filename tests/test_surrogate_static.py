@@ -297,11 +297,21 @@ def test_saved_and_loaded(trained: Any, problem: RedundancyProblem, tmp_path: Pa
     assert isinstance(again, StaticSurrogate)
     assert np.array_equal(again.predict(problem).activation, trained.surrogate.predict(problem).activation)
     assert again.provenance == trained.surrogate.provenance
+    assert again.ranges.names == trained.surrogate.ranges.names
+    for name in ("mean", "std", "low", "high"):
+        assert np.array_equal(getattr(again.ranges, name), getattr(trained.surrogate.ranges, name))
     assert {path.suffix for path in folder.iterdir()} == {".safetensors", ".json"}
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"), [("cost", "effort", "a cost among"), ("muscles", 3, "fits its weights")]
+    ("key", "value", "said"),
+    [
+        ("cost", "effort", "a cost among"),
+        ("muscles", 3, "fits its weights"),
+        ("architecture", {"kind": "set", "layers": 3}, "fits its weights"),
+        ("architecture", ["set"], "fits its weights"),
+        ("window", 0, "window as a whole number"),
+    ],
 )
 def test_a_description_that_was_changed(trained: Any, tmp_path: Path, key: str, value: Any, said: str) -> None:
     from osimopt import InputError, Surrogate

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 from .. import isolation
 from ..errors import InputError, ModelError, explain
-from ..muscle import CLASSES
+from ..muscle.forces import CLASSES
 from .messages import ModelDescription, ModelKey
 from .xml import read_xml
 

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import InputError, explain
 from ..options import check_choices, declared, option
 from ..polynomial.files import fits_path
-from ..polynomial.paths import MusclePaths
+from ..polynomial.geometry import MusclePaths
 from ..problem.reserves import ReserveActuators
 from .cache import digest
 from .loads import find_data

@@ -10,16 +10,13 @@ import numpy as np
 
 from ..errors import InputError, explain, some
 from ..notices import warn
-from ..polynomial.geometry import PolynomialGeometry
-from ..polynomial.paths import MusclePaths
+from ..polynomial.geometry import MusclePaths, PolynomialGeometry, flag_code
 from ..problem.arrays import Array, Kinematics, MuscleGeometry
 from .model import Model
 from .path_sampling import warn_of_left
 
 #: m; largest error of a fitted moment arm without a warning: more is a fit to wrong lengths, or of another model.
 FITTED = 2e-3
-#: First words of the flag of a fit that missed its tolerance.
-MISSED = "Not within"
 
 
 def read_polynomials(
@@ -64,7 +61,7 @@ def read_polynomials(
 
 
 def _warn_of_misses(paths: MusclePaths) -> None:
-    missed = {name: fit for name, fit in paths.fits.items() if any(flag.startswith(MISSED) for flag in fit.flags)}
+    missed = {name: fit for name, fit in paths.fits.items() if "missed" in map(flag_code, fit.flags)}
     if missed:
         worst = max(missed, key=lambda name: max(missed[name].length_rms, missed[name].moment_arm_rms))
         length, arm = (1e3 * error for error in (missed[worst].length_rms, missed[worst].moment_arm_rms))

@@ -15,8 +15,8 @@ import numpy as np
 
 from .. import isolation
 from ..errors import ModelError, explain, some
-from ..muscle import rigid_tendon_gain, rigid_tendon_passive, supported
-from ..polynomial.paths import MusclePaths
+from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive, supported
+from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
 from ..problem.problem import RedundancyProblem
 from ..problem.resampling import Fingerprint

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, explain, some
-from ..muscle import rigid_tendon_gain, rigid_tendon_passive
+from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive
 from ..problem.problem import RedundancyProblem
 
 Array = NDArray[np.float64]

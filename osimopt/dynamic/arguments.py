@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, explain
-from ..muscle import use_degroote_muscles
+from ..muscle.conversion import use_degroote_muscles
 from ..problem.problem import RedundancyProblem
 from ..solution.checks import SENSIBLE
 from .emg import EmgTracking, is_number, is_pair, shown

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, explain, some
-from ..muscle import not_degroote, unlimited_fiber, use_degroote_muscles
+from ..muscle.conversion import use_degroote_muscles
+from ..muscle.degroote import not_degroote
+from ..muscle.forces import unlimited_fiber
 from ..notices import hear, warn
 from ..problem.problem import RedundancyProblem
 from .emg import shown

@@ -29,36 +29,26 @@ _LAST_STEP = 1e-12
 _MOST_STEPS = 80
 
 
-def activation_rate(
-    excitation: Array,
-    activation: Array,
-    activation_time_constant: Array,
-    deactivation_time_constant: Array,
-    activation_dynamics_smoothing: Array,
-) -> Array:
-    """Rate of activation da/dt in 1/s; time constants in s, smoothing without unit.
+def activation_rate(excitation: Array, activation: Array, rise: Array, fall: Array, smoothing: Array) -> Array:
+    """Rate of activation da/dt in 1/s; ``rise`` and ``fall`` are the time constants τ_a and τ_d in s.
 
     NumPy or torch arrays of shapes that broadcast, or CasADi expressions. Activation is not limited to 0 … 1.
     """
     difference = excitation - activation
     stretch = 0.5 + 1.5 * activation
-    share = 0.5 * namespace(difference).tanh(activation_dynamics_smoothing * difference)
-    rising = (0.5 + share) / (activation_time_constant * stretch)
-    return (rising + (0.5 - share) * stretch / deactivation_time_constant) * difference
+    share = 0.5 * namespace(difference).tanh(smoothing * difference)
+    rising = (0.5 + share) / (rise * stretch)
+    return (rising + (0.5 - share) * stretch / fall) * difference
 
 
 def excitation_for(
-    rate: ArrayLike,
-    activation: ArrayLike,
-    activation_time_constant: ArrayLike,
-    deactivation_time_constant: ArrayLike,
-    activation_dynamics_smoothing: ArrayLike,
+    rate: ArrayLike, activation: ArrayLike, rise: ArrayLike, fall: ArrayLike, smoothing: ArrayLike
 ) -> Values:
     """Find the excitation at which activation changes at this rate: the inverse of ``activation_rate``.
 
-    Not limited to 0 … 1. Excitation and rate rise together as long as one of the two speeds 1 / (τ_a z) and z / τ_d is
-    less than 11.0 times the other; beyond that (for example 15 and 60 ms at a < 0.07) up to three excitations near
-    |e − a| = 1.2 / b give the same rate, and the one nearest to the activation is returned.
+    It is not limited to 0 … 1. Excitation and rate rise together as long as one of the two speeds 1 / (τ_a z) and
+    z / τ_d is less than 11.0 times the other; beyond that (for example 15 and 60 ms at a < 0.07) up to three
+    excitations near |e − a| = 1.2 / b give the same rate, and the one nearest to the activation is returned.
 
     Parameters
     ----------
@@ -66,9 +56,9 @@ def excitation_for(
         1/s.
     activation
         Above −1/3, where the time constants change sign.
-    activation_time_constant, deactivation_time_constant
-        s.
-    activation_dynamics_smoothing
+    rise, fall
+        Time constants of activation and deactivation in s.
+    smoothing
         Without unit.
 
     All are NumPy arrays of shapes that broadcast; NaN in any gives NaN.
@@ -78,8 +68,8 @@ def excitation_for(
     InputError
         An activation is −1/3 or less, or a time constant or the smoothing is not positive.
     """
-    given = (rate, activation, activation_time_constant, deactivation_time_constant, activation_dynamics_smoothing)
-    wanted, level, rise, fall, smoothing = np.broadcast_arrays(*(np.asarray(item, dtype=float) for item in given))
+    given = (np.asarray(item, dtype=float) for item in (rate, activation, rise, fall, smoothing))
+    wanted, level, rise, fall, smoothing = np.broadcast_arrays(*given)
     if (level <= -1.0 / 3.0).any():
         fix = "Clip it to the bounds of the problem."
         raise InputError(explain("activations above -1/3", f"{np.nanmin(level):g}", fix))

@@ -150,7 +150,7 @@ class _Converted:
         """The problem with De Groote muscles at other times (s)."""
         made = self.source.at(times)
         converted = use_degroote_muscles(made, **self.options)
-        warnings = made.provenance.get("warnings", ())  # the conversion's own are on record for the frames read
+        warnings = made.provenance.get("warnings", ())  # those of the conversion are recorded for the original frames
         return replace(converted, provenance={**converted.provenance, "warnings": list(warnings)})
 
 
@@ -217,7 +217,7 @@ def _converted(parameters: MuscleParameters) -> MuscleParameters:
 
 
 def _read(name: str, value: Any, names: tuple[str, ...]) -> Values:
-    """Return one option as (M,), NaN where it leaves a muscle as it is."""
+    """Return one option as (M,), NaN where a muscle keeps its value."""
     by_name = value if isinstance(value, Mapping) else dict.fromkeys(names, value)
     if unknown := [muscle for muscle in by_name if muscle not in names]:
         raise InputError(explain(f"{name} of {some(names, 100)}", some(unknown), "Rename them."))
@@ -248,7 +248,7 @@ def _changes_of_classes(before: MuscleParameters, after: MuscleParameters) -> li
 
 
 def _changes_of_options(before: MuscleParameters, given: Mapping[str, Values]) -> list[str]:
-    """Describe what each option (M,), NaN where it leaves a muscle as it is, changed, and the values before."""
+    """Describe what each option (M,), NaN where a muscle keeps its value, changed, and the values before."""
     changes = []
     for name, values in given.items():
         if not (own := ~np.isnan(values) & (values != before.properties[name])).any():

@@ -1,8 +1,8 @@
 """DeGrooteFregly2016Muscle: its curves, closed forms for NumPy and torch arrays and CasADi expressions.
 
 Lengths are normalised by the optimal fibre length (fibre) or the slack length (tendon), forces by the maximum
-isometric force, speeds by the maximum contraction velocity (positive while lengthening). Every curve has its slope
-beside it. Parameters carry OpenSim's property names, and may be arrays.
+isometric force, speeds by the maximum contraction velocity (positive while lengthening). Every curve is followed by its
+slope. Parameters carry OpenSim's property names, and may be arrays.
 
 De Groote F, Kinney AL, Rao AV, Fregly BJ. Evaluation of direct collocation optimal control problem formulations for
 solving the muscle redundancy problem. Ann Biomed Eng 44(10), 2922–2936, 2016. doi:10.1007/s10439-016-1591-9 (its

@@ -129,7 +129,7 @@ def unlimited_fiber(parameters: MuscleParameters, length: Values) -> tuple[Value
 
 
 class _Drive(NamedTuple):
-    """What does not depend on the fibre length: normalised force = active · fal(l) + fpe(l) + drag."""
+    """Terms that do not depend on the fibre length: normalised force = active · fal(l) + fpe(l) + drag."""
 
     active: Values
     drag: Values
@@ -162,7 +162,7 @@ def equilibrium(
         Of the muscle-tendon units, (T, M) in m.
     activation, fiber_velocity
         (T, M), or a shape that broadcasts to it; the velocity in m/s along the fibre, positive while it lengthens.
-        At rest this is what OpenSim's ``computeEquilibrium`` finds.
+        At rest the result is that of OpenSim's ``computeEquilibrium``.
 
     Raises
     ------

@@ -18,14 +18,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from inspect import signature
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..problem.arrays import Index
 from .muscle_class import Multiplier, MuscleClass, Properties, Values, newton_step
-
-Index = NDArray[np.intp]
 
 #: Half the width of the plateau of the active curve, in optimal fibre lengths.
 _PLATEAU = 0.05
@@ -97,8 +95,8 @@ class BezierCurves:
 
         One search covers all rows, placed one after another at a distance of 2 and each scaled to 0 … 1.
         """
-        first, width = self.table[:, 0], self.table[:, -1] - self.table[:, 0]
-        laid, bounds = self._laid, self.table.shape[1]
+        first, laid, bounds = self.table[:, 0], self._laid, self.table.shape[1]
+        width = self.table[:, -1] - first
         at = 2.0 * muscle + ((x - first[muscle]) / width[muscle])
         cell = np.searchsorted(laid, at, side="right") - 1
         cell = np.clip(cell, muscle * bounds, muscle * bounds + bounds - 2)
@@ -177,84 +175,57 @@ def _bracketed(x: Values, points: list[Values], low: Values) -> Values:
 
 
 def active_force_length(
-    min_norm_active_fiber_length: Values,
-    transition_norm_fiber_length: Values,
-    max_norm_active_fiber_length: Values,
-    shallow_ascending_slope: Values,
-    minimum_value: Values,
+    shortest: Values, bend: Values, longest: Values, shallow: Values, minimum: Values
 ) -> BezierCurves:
-    """Five corners: foot, steep limb, shallow limb, plateau at 1, descending limb; flat at minimum_value outside."""
-    shortest, bend, longest = min_norm_active_fiber_length, transition_norm_fiber_length, max_norm_active_fiber_length
-    shallow, zero, one = shallow_ascending_slope, 0.0 * minimum_value, 1.0 + 0.0 * minimum_value
-    shoulder = 1.0 - _PLATEAU
+    """Five corners: foot, steep limb, shallow limb, plateau at 1, descending limb; flat at the minimum outside."""
+    zero, one, shoulder = 0.0 * minimum, 1.0 + 0.0 * minimum, 1.0 - _PLATEAU
     at_bend = 1.0 - shallow * (shoulder - bend)
     points = [
-        (shortest, minimum_value, zero),
+        (shortest, minimum, zero),
         (0.5 * (shortest + bend), 0.5 * at_bend, 1.25 * at_bend / (bend - shortest)),
         (0.5 * (bend + shoulder), 0.5 * (at_bend + 1.0), shallow),
         (one, one, zero),
         (0.5 * (1.0 + _PLATEAU + longest), 0.5 * one, -1.0 / (longest - 1.0 - 2.0 * _PLATEAU)),
-        (longest, minimum_value, zero),
+        (longest, minimum, zero),
     ]
     return _join(points, [one] * 5)
 
 
 def force_velocity(
-    concentric_slope_at_vmax: Values,
-    concentric_slope_near_vmax: Values,
-    isometric_slope: Values,
-    eccentric_slope_at_vmax: Values,
-    eccentric_slope_near_vmax: Values,
-    max_eccentric_velocity_force_multiplier: Values,
-    concentric_curviness: Values,
-    eccentric_curviness: Values,
-) -> BezierCurves:
-    """Four corners through (−1, 0), (0, 1) and (1, the largest multiplier)."""
-    zero, one = 0.0 * isometric_slope, 1.0 + 0.0 * isometric_slope
-    highest, gap = max_eccentric_velocity_force_multiplier, 1.0 - _NEAR
+    first: Values, second: Values, isometric: Values, last: Values, last_but_one: Values, highest: Values,
+    concentric: Values, eccentric: Values,
+) -> BezierCurves:  # fmt: skip
+    """Four corners through (−1, 0), (0, 1) and (1, ``highest``), from the slopes and the curviness of either side."""
+    zero, one, gap = 0.0 * isometric, 1.0 + 0.0 * isometric, 1.0 - _NEAR
     points = [
-        (-one, zero, concentric_slope_at_vmax),
-        (-_NEAR * one, 0.5 * gap * (concentric_slope_near_vmax + concentric_slope_at_vmax), concentric_slope_near_vmax),
-        (zero, one, isometric_slope),
-        (
-            _NEAR * one,
-            highest - 0.5 * gap * (eccentric_slope_near_vmax + eccentric_slope_at_vmax),
-            eccentric_slope_near_vmax,
-        ),
-        (one, highest, eccentric_slope_at_vmax),
+        (-one, zero, first),
+        (-_NEAR * one, 0.5 * gap * (second + first), second),
+        (zero, one, isometric),
+        (_NEAR * one, highest - 0.5 * gap * (last_but_one + last), last_but_one),
+        (one, highest, last),
     ]
-    return _join(points, [concentric_curviness] * 2 + [eccentric_curviness] * 2)
+    return _join(points, [concentric] * 2 + [eccentric] * 2)
 
 
 def passive_force_length(
-    strain_at_zero_force: Values,
-    strain_at_one_norm_force: Values,
-    stiffness_at_low_force: Values,
-    stiffness_at_one_norm_force: Values,
-    curviness: Values,
+    zero_strain: Values, one_strain: Values, low: Values, stiffness: Values, curviness: Values
 ) -> BezierCurves:
-    """Two corners: a short toe to the low stiffness, then up to 1 at the given strain; straight beyond."""
-    slack, taut, low = 1.0 + strain_at_zero_force, 1.0 + strain_at_one_norm_force, stiffness_at_low_force
-    toe = np.minimum(0.1 / stiffness_at_one_norm_force, 0.1 * (taut - slack))
+    """Two corners: a short toe to the low stiffness, then up to 1 at the strain ``one_strain``; straight beyond."""
+    slack, taut = 1.0 + zero_strain, 1.0 + one_strain
+    toe = np.minimum(0.1 / stiffness, 0.1 * (taut - slack))
     points = [
         (slack, 0.0 * slack, 0.0 * slack),
         (slack + toe, low * 0.5 * toe, low),
-        (taut, 1.0 + 0.0 * taut, stiffness_at_one_norm_force),
+        (taut, 1.0 + 0.0 * taut, stiffness),
     ]
     return _join(points, [curviness] * 2)
 
 
-def tendon_force_length(
-    strain_at_one_norm_force: Values,
-    stiffness_at_one_norm_force: Values,
-    norm_force_at_toe_end: Values,
-    curviness: Values,
-) -> BezierCurves:
-    """Two corners make the toe; straight beyond it, through 1 at the given strain."""
-    stiffness, toe_force = stiffness_at_one_norm_force, norm_force_at_toe_end
-    toe = 1.0 + strain_at_one_norm_force + (toe_force - 1.0) / stiffness
+def tendon_force_length(strain: Values, stiffness: Values, toe_force: Values, curviness: Values) -> BezierCurves:
+    """Two corners make the toe, up to the force ``toe_force``; straight beyond it, through 1 at the strain."""
+    toe = 1.0 + strain + (toe_force - 1.0) / stiffness
     foot = 1.0 + 0.1 * (toe - 1.0)
-    middle = 1.0 + strain_at_one_norm_force + (0.5 * toe_force - 1.0) / stiffness
+    middle = 1.0 + strain + (0.5 * toe_force - 1.0) / stiffness
     slope = 0.5 * toe_force / (middle - foot)
     points = [
         (1.0 + 0.0 * foot, 0.0 * foot, 0.0 * foot),
@@ -266,24 +237,37 @@ def tendon_force_length(
 
 def _join(points: Sequence[tuple[Values, Values, Values]], curviness: Sequence[Values]) -> BezierCurves:
     """Corners between successive points (x, y, slope), each (M,)."""
-    corners = []
-    for (x0, y0, slope0), (x1, y1, slope1), bent in zip(points[:-1], points[1:], curviness, strict=True):
-        corners.append(corner(np.array([x0, y0]), slope0, np.array([x1, y1]), slope1, bent))
+    corners = [
+        corner(np.array(start), first_slope, np.array(end), last_slope, bent)
+        for ((*start, first_slope), (*end, last_slope)), bent in zip(pairwise(points), curviness, strict=True)
+    ]
     x, y = np.moveaxis(np.array(corners), (1, 3, 0, 2), (0, 1, 2, 3))
     return BezierCurves(x, y, points[0][2], points[-1][2])
 
 
-_CURVES: dict[str, Callable[..., BezierCurves]] = {
-    "ActiveForceLengthCurve": active_force_length,
-    "FiberForceLengthCurve": passive_force_length,
-    "TendonForceLengthCurve": tendon_force_length,
-    "ForceVelocityCurve": force_velocity,
-}
+#: OpenSim's names of the curves and of their properties, in the order in which the functions take them.
+_PROPERTIES: dict[str, tuple[Callable[..., BezierCurves], tuple[str, ...]]] = {
+    "ActiveForceLengthCurve": (active_force_length, (
+        "min_norm_active_fiber_length", "transition_norm_fiber_length", "max_norm_active_fiber_length",
+        "shallow_ascending_slope", "minimum_value",
+    )),
+    "FiberForceLengthCurve": (passive_force_length, (
+        "strain_at_zero_force", "strain_at_one_norm_force", "stiffness_at_low_force", "stiffness_at_one_norm_force",
+        "curviness",
+    )),
+    "TendonForceLengthCurve": (tendon_force_length, (
+        "strain_at_one_norm_force", "stiffness_at_one_norm_force", "norm_force_at_toe_end", "curviness",
+    )),
+    "ForceVelocityCurve": (force_velocity, (
+        "concentric_slope_at_vmax", "concentric_slope_near_vmax", "isometric_slope", "eccentric_slope_at_vmax",
+        "eccentric_slope_near_vmax", "max_eccentric_velocity_force_multiplier", "concentric_curviness",
+        "eccentric_curviness",
+    )),
+}  # fmt: skip
 
 
 def _curves(p: Properties) -> tuple[Multiplier, ...]:
-    names = {part: signature(build).parameters for part, build in _CURVES.items()}
-    drawn = [build(**{name: p[f"{part}.{name}"] for name in names[part]}) for part, build in _CURVES.items()]
+    drawn = [build(*(p[f"{part}.{name}"] for name in names)) for part, (build, names) in _PROPERTIES.items()]
     return tuple(Multiplier(curve.value, curve.evaluate) for curve in drawn)
 
 
@@ -291,7 +275,7 @@ MILLARD = MuscleClass(
     name="Millard2012EquilibriumMuscle",
     curves=_curves,
     needed=(
-        *(f"{part}.{name}" for part, build in _CURVES.items() for name in signature(build).parameters),
+        *(f"{part}.{name}" for part, (_, names) in _PROPERTIES.items() for name in names),
         *("maximum_pennation_angle", "fiber_damping", "ignore_tendon_compliance"),
     ),
     # OpenSim reads a normalised fibre length in metres (opensim-core issue 4390)

@@ -61,7 +61,7 @@ def closed_form(
 
 @dataclass(frozen=True, eq=False)
 class MuscleClass:
-    """What sets one of OpenSim's muscle classes apart; ``forces.CLASSES`` lists all that osimopt accepts.
+    """Properties of one of OpenSim's muscle classes; ``forces.CLASSES`` lists all that osimopt accepts.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class MuscleClass:
         Names, where they differ, of the properties that OpenSim's conversion copies to those of a De Groote muscle;
         None if the class cannot be converted.
     dropped
-        What the conversion has no number for, in words.
+        Properties without a counterpart in De Groote muscles, in words.
     """
 
     name: str
@@ -113,7 +113,7 @@ class MuscleClass:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Names of the objects with properties of their own, such as Millard's curves."""
+        """Names of the objects that hold properties, such as Millard's curves."""
         return tuple(dict.fromkeys(name.partition(".")[0] for name in self.needed if "." in name))
 
 

@@ -1,11 +1,11 @@
 """Thelen2003Muscle: its curves, closed forms for NumPy and torch arrays and CasADi expressions.
 
 Lengths are normalised by the optimal fibre length (fibre) or the slack length (tendon), forces by the maximum
-isometric force, speeds by the maximum contraction velocity (positive while lengthening). Every curve has its slope
-beside it. Parameters carry OpenSim's property names, and may be arrays.
+isometric force, speeds by the maximum contraction velocity (positive while lengthening). Every curve is followed by its
+slope. Parameters carry OpenSim's property names, and may be arrays.
 
 Thelen DG. Adjustment of muscle mechanics model parameters to simulate dynamic contractions in older adults. J Biomech
-Eng 125(1), 70–77, 2003. doi:10.1115/1.1531112. OpenSim's class departs from it where a function says so.
+Eng 125(1), 70–77, 2003. doi:10.1115/1.1531112. Docstrings note where OpenSim's class differs.
 """
 
 from __future__ import annotations

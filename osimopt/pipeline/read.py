@@ -12,7 +12,7 @@ from ..adapters.arrays import Progress
 from ..adapters.load import read_problem
 from ..adapters.options import ReadOptions, Reserves, Source
 from ..options import documented
-from ..polynomial.paths import MusclePaths
+from ..polynomial.geometry import MusclePaths
 from ..problem.problem import RedundancyProblem
 from ..problem.reserves import ReserveActuators
 

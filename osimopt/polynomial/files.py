@@ -1,4 +1,4 @@
-"""Muscle paths in OpenSim's FunctionBasedPathSet (XML), and how they were fitted in a .toml beside it."""
+"""Muscle paths in OpenSim's FunctionBasedPathSet (XML), and ranges and errors of their fits in a .toml file."""
 
 from __future__ import annotations
 
@@ -11,24 +11,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import quoteattr
+from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..files.storage import write_atomically
 from ..notices import warn
-from .geometry import Fit, MusclePolynomial, PolynomialGeometry
+from ..problem.arrays import Array
+from .geometry import MEASURES, Fit, MusclePolynomial, PolynomialGeometry
 from .terms import count_terms, differentiate, evaluate_terms
-
-Array = NDArray[np.float64]
 
 POLYNOMIAL = "MultivariatePolynomialFunction"
 #: Largest relative difference between a moment arm function and the slope of the length function; OpenSim's fitter
 #: prints both with 17 digits.
 SAME = 1e-6
-ERRORS = ("length_rms", "length_max", "moment_arm_rms", "moment_arm_max", "left_out")
+ERRORS = (*MEASURES, "left_out")
 EXPECTED, FIX = (
     "an OpenSim FunctionBasedPathSet (.xml)",
     "Give the file of OpenSim's PolynomialPathFitter or of `osimopt fit-geometry`.",
@@ -54,7 +52,7 @@ def read_paths(path: str | os.PathLike[str]) -> PolynomialGeometry:
     return PolynomialGeometry(tuple(replace(p, fit=fits.get(p.name)) for p in polynomials), left)
 
 
-def _read_muscle(element: ElementTree.Element, file: Path) -> MusclePolynomial:
+def _read_muscle(element: Element, file: Path) -> MusclePolynomial:
     name = element.get("name", "")
     where = f"{file}, path '{name}'"
     coordinates = tuple((element.findtext("coordinate_paths") or "").split())
@@ -69,7 +67,7 @@ def _read_muscle(element: ElementTree.Element, file: Path) -> MusclePolynomial:
     return polynomial
 
 
-def _read_polynomial(function: ElementTree.Element, dimension: int, where: str) -> tuple[int, Array]:
+def _read_polynomial(function: Element, dimension: int, where: str) -> tuple[int, Array]:
     """Order and coefficients of a function."""
     if function.tag != POLYNOMIAL:
         raise InputError(explain(f"a function of class {POLYNOMIAL}", function.tag, FIX, where))
@@ -87,7 +85,7 @@ def _read_polynomial(function: ElementTree.Element, dimension: int, where: str) 
     return order, coefficients
 
 
-def _check_derived(muscle: MusclePolynomial, element: ElementTree.Element, where: str) -> None:
+def _check_derived(muscle: MusclePolynomial, element: Element, where: str) -> None:
     """Raise an InputError if moment arm or speed functions are not derivatives of the length, at random points."""
     d = len(muscle.coordinate_paths)
     q, u = np.random.default_rng(0).uniform(-1.0, 1.0, (2, d, 50))
@@ -107,7 +105,7 @@ def _check_derived(muscle: MusclePolynomial, element: ElementTree.Element, where
 
 
 def write_paths(geometry: PolynomialGeometry, path: str | os.PathLike[str]) -> None:
-    """Write a file for OpenSim 4.6 (ModOpReplacePathsWithFunctionBasedPaths), and the fits beside it.
+    """Write a file for OpenSim 4.6 (ModOpReplacePathsWithFunctionBasedPaths), and the fits in a .toml file.
 
     Each file appears whole or not at all. The paths are written first and the fits hold their checksum: after an
     interruption in between, the fits are those of other paths, and reading them warns and leaves them out.
@@ -123,28 +121,24 @@ def write_paths(geometry: PolynomialGeometry, path: str | os.PathLike[str]) -> N
 
 
 def _format_paths(geometry: PolynomialGeometry) -> bytes:
-    lines = ['<?xml version="1.0" encoding="UTF-8" ?>', '<OpenSimDocument Version="40600">']
-    lines += ["\t<Set_FunctionBasedPath_>", "\t\t<objects>"]
+    document = Element("OpenSimDocument", Version="40600")
+    paths = SubElement(document, "Set_FunctionBasedPath_")
+    objects = SubElement(paths, "objects")
     for p in geometry.polynomials:
-        numbers = " ".join(repr(float(c)) for c in p.coefficients)
-        lines += [
-            f"\t\t\t<FunctionBasedPath name={quoteattr(p.path)}>",
-            f"\t\t\t\t<coordinate_paths>{' '.join(p.coordinate_paths)}</coordinate_paths>",
-            "\t\t\t\t<length_function>",
-            f"\t\t\t\t\t<{POLYNOMIAL}>",
-            f"\t\t\t\t\t\t<coefficients>{numbers}</coefficients>",
-            f"\t\t\t\t\t\t<dimension>{len(p.coordinate_paths)}</dimension>",
-            f"\t\t\t\t\t\t<order>{p.order}</order>",
-            f"\t\t\t\t\t</{POLYNOMIAL}>",
-            "\t\t\t\t</length_function>",
-            "\t\t\t</FunctionBasedPath>",
-        ]
-    lines += ["\t\t</objects>", "\t\t<groups />", "\t</Set_FunctionBasedPath_>", "</OpenSimDocument>", ""]
-    return "\n".join(lines).encode()
+        path = SubElement(objects, "FunctionBasedPath", name=p.path)
+        SubElement(path, "coordinate_paths").text = " ".join(p.coordinate_paths)
+        function = SubElement(SubElement(path, "length_function"), POLYNOMIAL)
+        SubElement(function, "coefficients").text = " ".join(repr(float(c)) for c in p.coefficients)
+        SubElement(function, "dimension").text = str(len(p.coordinate_paths))
+        SubElement(function, "order").text = str(p.order)
+    SubElement(paths, "groups")
+    ElementTree.indent(document, "\t")
+    text = ElementTree.tostring(document, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8" ?>\n{text}\n'.encode()
 
 
 def fits_path(path: Path) -> Path:
-    """File with ranges and errors of the fits, beside a FunctionBasedPathSet."""
+    """File with ranges and errors of the fits of a FunctionBasedPathSet."""
     return path.with_suffix(".fit.toml")
 
 

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
+from ..problem.arrays import Array, Index
 from .terms import count_terms, differentiate, evaluate_terms, list_exponents
-
-Array = NDArray[np.float64]
 
 #: Most terms of one polynomial: with 1300 (5 coordinates, order 8) the equations of 2048 postures take 0.13 GB.
 MAX_TERMS = 1300
@@ -39,7 +38,7 @@ class Target:
     length: Array
     slope: Array
 
-    def muscles(self, keep: Sequence[int] | NDArray[np.intp]) -> Target:
+    def muscles(self, keep: Sequence[int] | Index) -> Target:
         """The same for fewer muscles."""
         return Target(self.value, self.length[:, keep], self.slope[:, :, keep])
 
@@ -261,7 +260,7 @@ def _equations(train: Target, center: Array, half: Array, order: int) -> tuple[A
     return design[used], target[used]
 
 
-def _graded(dimension: int, order: int) -> NDArray[np.intp]:
+def _graded(dimension: int, order: int) -> Index:
     """(K, dimension) exponents by total degree, so that the terms of a lower order come first."""
     exponents = list_exponents(dimension, order)
     return exponents[np.argsort(exponents.sum(axis=1), kind="stable")]

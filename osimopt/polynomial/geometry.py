@@ -1,4 +1,4 @@
-"""PolynomialGeometry: lengths, moment arms and lengthening speeds of muscles from polynomials of the coordinates.
+"""Muscle paths as functions of the coordinates: their interface, and their form as polynomials.
 
 Each muscle's length is one polynomial l(q) and its moment arms are exactly −∂l/∂q, so that joint moments do the work of
 the muscle (Meyer, Patten and Fregly, PLoS ONE 12(7), e0179698; also the form of OpenSim's FunctionBasedPath).
@@ -11,20 +11,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
-from ..problem.arrays import Index, MuscleGeometry
-from .terms import count_terms, differentiate, evaluate_terms, raise_order
+from ..problem.arrays import Array, Index, MuscleGeometry
+from .terms import count_terms, differentiate, evaluate_terms, grouped, raise_order
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[np.float64]
 
+#: Codes of the flags of fits, and their first words: files hold flags as sentences.
+FLAGS = {"missed": "Not within", "left_out": "Snapped", "jump": "Snaps by"}
+#: Errors of a fit in m.
+MEASURES = ("length_rms", "length_max", "moment_arm_rms", "moment_arm_max")
 #: Distance in rad or m from the fitted range that still counts as inside, since motions are printed with 6 decimals.
 SLACK = 1e-5
 
@@ -46,6 +48,52 @@ class Fit:
     moment_arm_max: float
     left_out: float = 0.0
     flags: tuple[str, ...] = ()
+
+
+def flag_code(flag: str) -> str:
+    """Return the code of a flag among ``FLAGS``; empty for other sentences."""
+    return next((code for code, words in FLAGS.items() if flag.startswith(words)), "")
+
+
+def flag_missed(tolerance: float) -> str:
+    """Return the flag of a muscle whose errors exceed the tolerance in m."""
+    return f"{FLAGS['missed']} {1e3 * tolerance:g} mm."
+
+
+@runtime_checkable
+class MusclePaths(Protocol):
+    """Interface of muscle paths that replace the model's own: lengths as functions of the coordinates.
+
+    Moment arms are their negative slopes. Implemented by :class:`~osimopt.PolynomialGeometry` and by surrogates of
+    networks: dataclasses of arrays and plain data, so that a problem's provenance can identify them.
+    """
+
+    kind: str
+
+    @property
+    def muscles(self) -> tuple[str, ...]:
+        """Names of the muscles."""
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """Names of the coordinates that any muscle depends on."""
+
+    @property
+    def left(self) -> Mapping[str, float]:
+        """Muscles that were not fitted because −∂l/∂q is not their moment arm, with the largest difference in m."""
+
+    @property
+    def fits(self) -> Mapping[str, Fit]:
+        """Ranges and errors by muscle, where they are known."""
+
+    def select(self, muscles: Sequence[str]) -> MusclePaths:
+        """Return the paths of these muscles, in this order; an InputError names those that are missing."""
+
+    def evaluate(self, names: Sequence[str], value: Array, speed: Array | None = None) -> MuscleGeometry:
+        """Lengths, moment arms and speeds where coordinates ``names`` have ``value`` and ``speed``, both (T, N)."""
+
+    def outside(self, names: Sequence[str], value: Array) -> dict[str, int]:
+        """Number of frames outside the fitted range, for each muscle with any."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +180,7 @@ class PolynomialGeometry:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> PolynomialGeometry:
-        """Read OpenSim's FunctionBasedPathSet, and ranges and errors from the .toml that ``write`` puts beside it.
+        """Read OpenSim's FunctionBasedPathSet, and ranges and errors from the .toml file of ``write``.
 
         Raises
         ------
@@ -143,11 +191,11 @@ class PolynomialGeometry:
         return read
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write OpenSim's FunctionBasedPathSet (.xml); ranges, errors and flags go to a .toml beside it."""
+        """Write OpenSim's FunctionBasedPathSet (.xml), and ranges, errors and flags to a .toml file."""
         import_module(".files", __package__).write_paths(self, path)
 
     def select(self, muscles: Sequence[str]) -> PolynomialGeometry:
-        """The same for these muscles, in this order; an InputError names those without a polynomial."""
+        """Return the paths of these muscles, in this order; an InputError names those without a polynomial."""
         by_name = {polynomial.name: polynomial for polynomial in self.polynomials}
         if missing := [name for name in muscles if name not in by_name]:
             fix = "Fit the geometry of this model: osimopt fit-geometry."
@@ -155,7 +203,7 @@ class PolynomialGeometry:
         return replace(self, polynomials=tuple(by_name[name] for name in muscles))
 
     def evaluate(self, names: Sequence[str], value: Array, speed: Array | None = None) -> MuscleGeometry:
-        """Lengths, moment arms and lengthening speeds along a motion.
+        """Compute lengths, moment arms and lengthening speeds along a motion.
 
         Parameters
         ----------
@@ -179,29 +227,24 @@ class PolynomialGeometry:
         coordinates = tuple(name for name in names if name in set(self.coordinates))
         length = np.empty((len(value), len(self.polynomials)))
         lengthening = np.zeros_like(length)
-        found: dict[tuple[int, int], Array] = {}
+        slopes: dict[tuple[int, int], Array] = {}
         for group in self._groups:
             columns = [column[name] for name in group.coordinates]
             terms = evaluate_terms(np.ascontiguousarray(value[:, columns].T), group.order)
             results = (terms.T @ group.coefficients).reshape(len(value), 1 + len(columns), len(group.members))
             length[:, group.members] = results[:, 0]
             for variable, name in enumerate(group.coordinates):
-                slope = results[:, 1 + variable]
+                slope, row = results[:, 1 + variable], coordinates.index(name)
                 if speed is not None:
                     lengthening[:, group.members] += slope * speed[:, [columns[variable]]]
-                row = coordinates.index(name)
-                found.update({(row, int(m)): -slope[:, place] for place, m in enumerate(group.members)})
-        pairs = sorted(found)
+                slopes |= {(row, int(muscle)): slope[:, place] for place, muscle in enumerate(group.members)}
+        pairs = sorted(slopes)
+        pair_coordinate, pair_muscle = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+        moment_arms, spanned = np.stack([-slopes[pair] for pair in pairs], axis=1), np.ones(len(coordinates), bool)
         return MuscleGeometry(
-            muscles=self.muscles,
-            coordinates=coordinates,
-            pair_coordinate=np.array([row for row, _ in pairs], dtype=np.intp),
-            pair_muscle=np.array([muscle for _, muscle in pairs], dtype=np.intp),
-            moment_arms=np.stack([found[pair] for pair in pairs], axis=1),
-            length=length,
-            lengthening_speed=None if speed is None else lengthening,
-            spanned=np.ones(len(coordinates), dtype=bool),
-        )
+            self.muscles, coordinates, pair_coordinate, pair_muscle, moment_arms, length,
+            None if speed is None else lengthening, spanned,
+        )  # fmt: skip
 
     def outside(self, names: Sequence[str], value: Array) -> dict[str, int]:
         """Number of frames outside the fitted range, for each muscle with any.
@@ -213,8 +256,8 @@ class PolynomialGeometry:
         for polynomial in self.polynomials:
             if polynomial.fit is not None:
                 q = value[:, [column[name] for name in polynomial.coordinates]]
-                left = (q < polynomial.fit.low - SLACK) | (q > polynomial.fit.high + SLACK)
-                counts[polynomial.name] = int(left.any(axis=1).sum())
+                beyond = (q < polynomial.fit.low - SLACK) | (q > polynomial.fit.high + SLACK)
+                counts[polynomial.name] = int(beyond.any(axis=1).sum())
         return {name: count for name, count in counts.items() if count}
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -224,14 +267,13 @@ class PolynomialGeometry:
         """
         import pandas as pd
 
-        measures = ("length_rms", "length_max", "moment_arm_rms", "moment_arm_max")
-        unknown = dict.fromkeys([*(f"{measure}_mm" for measure in measures), "left_out_percent"], np.nan)
+        unknown = dict.fromkeys([*(f"{measure}_mm" for measure in MEASURES), "left_out_percent"], np.nan)
         rows: list[dict[str, Any]] = []
         for p in self.polynomials:
-            shape = {"coordinates": ", ".join(p.coordinates), "order": p.order}
-            row = {"muscle": p.name, **shape, "terms": count_terms(len(p.coordinates), p.order), **unknown, "flags": ""}
+            row = {"muscle": p.name, "coordinates": ", ".join(p.coordinates), "order": p.order}
+            row |= {"terms": count_terms(len(p.coordinates), p.order), **unknown, "flags": ""}
             if p.fit is not None:
-                row |= {f"{measure}_mm": 1e3 * getattr(p.fit, measure) for measure in measures}
+                row |= {f"{measure}_mm": 1e3 * getattr(p.fit, measure) for measure in MEASURES}
                 row |= {"left_out_percent": 100.0 * p.fit.left_out, "flags": " ".join(p.fit.flags)}
             rows.append(row)
         for name, mismatch in self.left.items():
@@ -243,17 +285,14 @@ class PolynomialGeometry:
 
     @cached_property
     def _groups(self) -> tuple[_Group, ...]:
-        sets: dict[tuple[str, ...], list[int]] = {}
-        for index, polynomial in enumerate(self.polynomials):
-            sets.setdefault(polynomial.coordinates, []).append(index)
         groups = []
-        for coordinates, members in sets.items():
-            d, order = len(coordinates), max(self.polynomials[index].order for index in members)
+        for coordinates, members in grouped([p.coordinates for p in self.polynomials]):
             group = [self.polynomials[index] for index in members]
+            d, order = len(coordinates), max(p.order for p in group)
             lengths = np.stack([raise_order(p.coefficients, d, p.order, order) for p in group], axis=1)
             slopes = differentiate(lengths, d, order)
             stacked = np.concatenate([lengths, *slopes], axis=1)
-            groups.append(_Group(coordinates, np.array(members, dtype=np.intp), order, stacked))
+            groups.append(_Group(coordinates, members, order, stacked))
         return tuple(groups)
 
     def columns(self, names: Sequence[str], value: Any, speed: Any = None) -> dict[str, int]:

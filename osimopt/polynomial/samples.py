@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..problem.arrays import Array, Index
 from .fit import SNAPPED, UNUSUAL, Target
-from .paths import MusclePaths
+from .geometry import MusclePaths
+from .terms import grouped
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 #: Difference in m between moment arm and −∂l/∂q, in any posture, above which a muscle is not fitted.
 INCONSISTENT = 1e-3
@@ -108,12 +108,8 @@ class PathSamples:
 
     def groups(self) -> list[tuple[Index, Index]]:
         """Groups of muscles that span the same coordinates: (muscles, coordinates)."""
-        sets: dict[tuple[int, ...], list[int]] = {}
-        for muscle in range(self.spans.shape[1]):
-            sets.setdefault(tuple(np.flatnonzero(self.spans[:, muscle]).tolist()), []).append(muscle)
-        return [
-            (np.array(members, dtype=np.intp), np.array(spanned, dtype=np.intp)) for spanned, members in sets.items()
-        ]
+        spanned = [tuple(column) for column in self.spans.T.tolist()]
+        return [(members, np.flatnonzero(spans)) for spans, members in grouped(spanned)]
 
     def targets(self, members: Index, spanned: Index) -> tuple[Target, Target]:
         """A group of muscles in the postures to fit to, and in those held out."""
@@ -121,12 +117,6 @@ class PathSamples:
         slope = self.slope[:, pair[np.ix_(spanned, members)]]
         everywhere = Target(self.value[:, spanned], self.length[:, members], slope)
         return everywhere.postures(slice(None, self.fitted)), everywhere.postures(slice(self.fitted, None))
-
-    def first(self, count: int) -> PathSamples:
-        """The same with at most ``count`` postures to fit to, and all held-out ones."""
-        keep = np.r_[0 : min(count, self.fitted), self.fitted : len(self.value)]
-        arrays = {name: getattr(self, name)[keep] for name in ("value", "length", "slope")}
-        return replace(self, **arrays, fitted=min(count, self.fitted))
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +174,7 @@ class PathErrors:
         return table.set_index(pd.Index(self.muscles, name="muscle"))
 
 
-def measure_errors(paths: MusclePaths, samples: PathSamples, postures: NDArray[np.intp] | None = None) -> PathErrors:
+def measure_errors(paths: MusclePaths, samples: PathSamples, postures: Index | None = None) -> PathErrors:
     """Errors of paths in the held-out postures, or in those given by number."""
     keep = np.arange(samples.fitted, len(samples.value)) if postures is None else postures
     given = paths.select(samples.muscles).evaluate(samples.coordinates, samples.value[keep])

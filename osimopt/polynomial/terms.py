@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from math import comb
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
+from ..problem.arrays import Array, Index
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def grouped(keys: Sequence[Key]) -> list[tuple[Key, Index]]:
+    """Return each distinct key with the positions at which it stands, in order of appearance."""
+    return [(key, np.flatnonzero([other == key for other in keys])) for key in dict.fromkeys(keys)]
 
 
 def count_terms(dimension: int, order: int) -> int:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
-from ..muscle import COMPUTED, activation_slope, equilibrium, supported, unlimited_fiber
+from ..muscle.forces import COMPUTED, activation_slope, equilibrium, supported, unlimited_fiber
 from ..problem.arrays import MuscleParameters
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, Status

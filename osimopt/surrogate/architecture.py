@@ -1,4 +1,4 @@
-"""What networks are made of: architectures for sequences (B, T, inputs) to (B, T, outputs), and scaling of features."""
+"""Architectures of networks from sequences (B, T, inputs) to (B, T, outputs), and scaling of features."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import InputError, explain, some
-
-Array = NDArray[np.float64]
+from ..problem.arrays import Array
 
 #: Fraction of its training range by which a feature may exceed the range and still count as inside.
 SLACK = 0.05
@@ -61,15 +60,6 @@ class Architecture:
         if "lstm" in parts and not self.causal and self.width % 2:
             fix = "Change it, or set causal=True."
             raise InputError(explain("an even width, half for each direction", str(self.width), fix))
-
-    @classmethod
-    def from_dict(cls, settings: dict[str, Any]) -> Architecture:
-        """Make an architecture of its fields."""
-        try:
-            return cls(**settings)
-        except TypeError:
-            fix = "It was written by another version of osimopt: train it anew."
-            raise InputError(explain("the settings of an architecture", str(settings), fix)) from None
 
 
 def check_whole(name: str, value: Any, least: int) -> None:
@@ -189,7 +179,7 @@ class Scaler:
         samples = _numpy(samples)
         if samples.ndim != 2 or not samples.size or not np.isfinite(samples).all():
             got = f"shape {samples.shape} with {np.sum(~np.isfinite(samples))} values that are not"
-            raise InputError(explain("samples (n, F) to scale by, all finite", got, "Leave out what is missing."))
+            raise InputError(explain("samples (n, F) to scale by, all finite", got, "Leave out missing values."))
         mean, std = samples.mean(axis=0), samples.std(axis=0)
         constant = std <= CONSTANT * np.maximum(1.0, np.abs(mean))
         return cls(mean, np.where(constant, 1.0, std), samples.min(axis=0), samples.max(axis=0), tuple(names))
@@ -199,16 +189,6 @@ class Scaler:
         values = _numpy(values)
         slack = SLACK * (self.high - self.low) + CONSTANT * np.maximum(1.0, np.abs(self.mean))
         return np.asarray(~((values >= self.low - slack) & (values <= self.high + slack)))
-
-    def arrays(self) -> dict[str, Array]:
-        """Return the arrays for a file."""
-        return {"mean": self.mean, "std": self.std, "low": self.low, "high": self.high}
-
-    @classmethod
-    def from_arrays(cls, arrays: dict[str, Any], names: Sequence[str] = ()) -> Scaler:
-        """Read what :meth:`arrays` returned."""
-        mean, std, low, high = (np.asarray(arrays[name], dtype=float) for name in ("mean", "std", "low", "high"))
-        return cls(mean, std, low, high, tuple(names))
 
 
 def _numpy(values: Any) -> Array:

@@ -18,16 +18,14 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from ..problem.arrays import Array, Index
 from ..problem.costs import Cost, scale_of_unknowns
 from ..problem.problem import RedundancyProblem
 from ..static.reduction import Places
 from .architecture import Architecture, Scaler, build
-
-Array = NDArray[np.float64]
 
 #: Stands for no bound in tensors: 0 · ∞ is NaN.
 UNBOUNDED = 1e6
@@ -88,8 +86,8 @@ class Whitening:
     """
 
     factor: Tensor
-    rows: NDArray[np.intp]
-    columns: NDArray[np.intp]
+    rows: Index
+    columns: Index
     scale: Array
     settled: Array
 
@@ -123,14 +121,12 @@ def whiten(problem: RedundancyProblem, cost: Cost, device: str = "cpu") -> tuple
     reduction = places.reduction(value)
     low, high = problem.bounds()
     settled, left, _ = reduction.settle(value, b, low, high)
-    rows = np.concatenate([block.rows for block in reduction.blocks] or [np.zeros(0, dtype=np.intp)])
-    columns = np.concatenate([block.columns for block in reduction.blocks] or [np.zeros(0, dtype=np.intp)])
-    A = np.zeros((len(problem), len(rows), len(columns)))
-    row = column = 0
+    none = np.zeros(0, dtype=np.intp)
+    rows, columns = (np.r_[none, *(getattr(block, name) for block in reduction.blocks)] for name in ("rows", "columns"))
+    whole = np.zeros((len(problem), len(problem.coordinates), scale.shape[1]))
     for block in reduction.blocks:
-        height, width = len(block.rows), len(block.columns)
-        A[:, row : row + height, column : column + width] = block.dense(value, scale)
-        row, column = row + height, column + width
+        whole[:, block.rows[:, None], block.columns] = block.dense(value, scale)
+    A = whole[:, rows[:, None], columns]
     size = scale[:, columns]
 
     def put(array: Array) -> Tensor:
@@ -154,9 +150,7 @@ def _factor(matrix: Tensor) -> Tensor:
     diagonal = gram.diagonal(dim1=1, dim2=2)
     gram = gram + torch.diag_embed(torch.where(diagonal > 0.0, SHARE * diagonal, 1.0))  # some rows may be zero
     factor, failed = torch.linalg.cholesky_ex(gram)
-    factor[failed > 0] = torch.nan
-    result: Tensor = factor
-    return result
+    return torch.where(failed[:, None, None] > 0, torch.nan, factor)
 
 
 def raw_features(frames: Whitened, u: Tensor) -> Tensor:
@@ -197,7 +191,7 @@ def settle(frames: Whitened, logits: Tensor) -> Tensor:
 class SetNetwork(nn.Module):
     """The same small network for every muscle of any model, in rounds between which muscles exchange information.
 
-    A muscle receives WᵀW h of all memories h, which is what the other muscles do about the same moments. The result
+    A muscle receives WᵀW h of all memories h, the response of the other muscles to the same moments. The result
     depends neither on order, names and number of muscles, nor on the coordinate system of the moments.
     """
 

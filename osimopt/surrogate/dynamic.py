@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..errors import InputError, SolverError, explain, some
 from ..muscle.degroote import DEGROOTE, not_degroote
-from ..problem.arrays import MuscleParameters
+from ..problem.arrays import Array, MuscleParameters
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import verified
 from . import folder
@@ -31,8 +31,6 @@ from .architecture import Architecture, Scaler, check_names
 from .prediction import DynamicPrediction, Variants, predicted, predicted_variants
 from .strides import StrideInputs, beyond, parameters_of
 from .tendon import Rates, TendonNetwork, decode, estimate
-
-Array = NDArray[np.float64]
 
 #: Largest error of a frame: of a moment, relative to its peak, and of a muscle's force, relative to its strength.
 TOLERANCE = 0.02
@@ -86,7 +84,7 @@ class DynamicSurrogate:
             Frames failed and ``on_failure="raise"``.
         """
         if fallback != "none":
-            fix = "Solve what fails with solve_dynamic(problem, initial_guess=surrogate.solve(problem))."
+            fix = "Solve failed frames with solve_dynamic(problem, initial_guess=surrogate.solve(problem))."
             raise InputError(explain("fallback='none' of a dynamic surrogate", repr(fallback), fix))
         if on_failure not in ("raise", "return"):
             raise InputError(explain("on_failure='raise' or 'return'", repr(on_failure), "Choose one of them."))
@@ -134,8 +132,7 @@ class DynamicSurrogate:
         self.check(problem, tolerance)
         if not _even(problem.time, self.network.step):
             got = f"{np.diff(problem.time).min():g} to {np.diff(problem.time).max():g} s"
-            fix = "Use problem.resample(times)."
-            raise InputError(explain(f"frames {self.network.step:g} s apart", got, fix))
+            raise InputError(explain(f"frames {self.network.step:g} s apart", got, "Use problem.resample(times)."))
         if not parameters:
             raise InputError(explain("parameters of one variant or more", "none", "Draw some."))
         for number, one in enumerate(parameters):
@@ -154,7 +151,7 @@ class DynamicSurrogate:
         with torch.no_grad():
             estimated = estimate(strides).float()
             found: Tensor = self.network(strides.to(torch.float32, self.device), estimated)[-1][0].double()
-        if len(grid) == len(times) and np.abs(grid - times).max() <= SAME:
+        if _same(grid, times):
             return found
         finite = torch.nan_to_num(found).cpu().numpy()
         between = torch.as_tensor(CubicSpline(grid, finite)(np.clip(times, grid[0], grid[-1]))).to(self.device)
@@ -184,14 +181,11 @@ class DynamicSurrogate:
 
     @classmethod
     def read(cls, tensors: dict[str, Tensor], description: dict[str, Any], device: str) -> DynamicSurrogate:
-        """Make a surrogate of what :func:`osimopt.surrogate.folder.load` returned."""
-        architecture = Architecture.from_dict(description["architecture"])
+        """Make a surrogate from the result of :func:`osimopt.surrogate.folder.load`."""
+        architecture = Architecture(**description["architecture"])
         network = TendonNetwork(architecture, description["rounds"], description["step"])
-        network.load_state_dict(folder.part(tensors, "network"))
-        network = network.eval().to(device)
-        ranges = folder.ranges_of(tensors, description)
-        muscles, coordinates = tuple(description["muscles"]), tuple(description["coordinates"])
-        return cls(architecture, network, muscles, coordinates, ranges, device, description["provenance"])
+        read: DynamicSurrogate = folder.read_network(cls, network, tensors, description, device)
+        return read
 
 
 def _even(time: Array, step: float) -> bool:
@@ -200,6 +194,8 @@ def _even(time: Array, step: float) -> bool:
 
 def _resampled(problem: RedundancyProblem, times: Array) -> RedundancyProblem:
     """Interpolate a problem at other times by spline: the model would be more exact and a thousand times slower."""
-    if len(times) == len(problem) and np.abs(times - problem.time).max() <= SAME:
-        return problem
-    return replace(problem, source=None).resample(times)
+    return problem if _same(times, problem.time) else replace(problem, source=None).resample(times)
+
+
+def _same(times: Array, others: Array) -> bool:
+    return len(times) == len(others) and bool(np.abs(times - others).max() <= SAME)

@@ -17,14 +17,13 @@ from torch import Tensor, nn
 from ..errors import InputError, explain, unlike
 from ..files.storage import write_atomically
 from ..problem.archive import read_with_notes, write_problem
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from .architecture import Architecture, Scaler
 from .dynamic import SAME, DynamicSurrogate
 from .strides import StrideInputs, features, named_features
 from .tendon import Rates, TendonNetwork, estimate
 from .training import History, TrainingOptions, fit
-
-Array = NDArray[np.float64]
 
 #: Time step of the network in s; a stride of a walk has 55.
 STEP = 0.02
@@ -71,7 +70,7 @@ class DynamicSample:
 
     @classmethod
     def read(cls, path: Path) -> DynamicSample:
-        """Read what :meth:`write` wrote."""
+        """Read the files that :meth:`write` wrote."""
         problem, notes = read_with_notes(path.with_suffix(".problem.npz"))
         with np.load(path, allow_pickle=False) as arrays:
             return cls(problem, **{name: arrays[name] for name in SERIES}, notes=notes)

@@ -15,12 +15,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import InputError, explain
 from ..files.storage import write_atomically
 from ..solution.folder import write_folder
-from .architecture import Scaler
+from .architecture import Architecture, Scaler
 
 #: Raised whenever a field changes its meaning: older folders are then refused.
 FORMAT = 1
@@ -28,6 +28,8 @@ WEIGHTS, DESCRIPTION = "weights.safetensors", "surrogate.json"
 #: File of a checkpoint, and the name of its description among the tensors.
 CHECKPOINT, KEY = "checkpoint.safetensors", "training"
 Tensors = dict[str, Tensor]
+#: Arrays of a scaler.
+RANGES = ("mean", "std", "low", "high")
 COPY_OR_TRAIN = "Copy the folder again, or train it anew."
 
 
@@ -43,7 +45,7 @@ def save(
     tensors
         Weights and other numbers, by name.
     description
-        Plain data; arrays become lists, and objects that JSON does not know become their text. ``format``,
+        Plain data; arrays become lists, and objects without a JSON type become their text. ``format``,
         ``versions`` and ``weights_sha256`` are written anew, even if the description comes from :func:`load`.
     overwrite
         Replace an existing surrogate.
@@ -74,15 +76,13 @@ def load(path: str | os.PathLike[str]) -> tuple[Tensors, dict[str, Any]]:
     Raises
     ------
     InputError
-        No such folder, another kind of folder, one of another version of osimopt, or one that was changed since.
+        No such folder, or a folder of another kind, of another version of osimopt, or changed after it was saved.
     """
     folder = Path(path)
-    expected = f"a surrogate's folder with {DESCRIPTION} and {WEIGHTS}"
-    if not folder.is_dir():
-        got = "a file" if folder.exists() else "no such folder"
-        raise InputError(explain(expected, got, "osimopt train makes one.", folder))
     if missing := [name for name in (DESCRIPTION, WEIGHTS) if not (folder / name).is_file()]:
-        raise InputError(explain(expected, f"no {missing[0]}", "osimopt train makes one.", folder))
+        got = f"no {missing[0]}" if folder.is_dir() else "a file" if folder.exists() else "no such folder"
+        expected = f"a surrogate's folder with {DESCRIPTION} and {WEIGHTS}"
+        raise InputError(explain(expected, got, "osimopt train makes one.", folder))
     description = _description(folder / DESCRIPTION)
     weights = (folder / WEIGHTS).read_bytes()
     if (found := hashlib.sha256(weights).hexdigest()) != (saved := description.get("weights_sha256")):
@@ -97,17 +97,26 @@ def load(path: str | os.PathLike[str]) -> tuple[Tensors, dict[str, Any]]:
 def save_network(
     path: str | os.PathLike[str], surrogate: Any, description: dict[str, Any], *, overwrite: bool = False
 ) -> Path:
-    """Write the folder of a static or dynamic surrogate; ``description`` has what only one of them has."""
+    """Write the folder of a static or dynamic surrogate; ``description`` has the fields of its kind alone."""
     tensors = {f"network.{name}": tensor for name, tensor in surrogate.network.state_dict().items()}
-    tensors |= {f"ranges.{name}": torch.as_tensor(array) for name, array in surrogate.ranges.arrays().items()}
+    tensors |= {f"ranges.{name}": torch.as_tensor(getattr(surrogate.ranges, name)) for name in RANGES}
     common = {name: getattr(surrogate, name) for name in ("kind", "muscles", "coordinates", "provenance")}
     shape = {"architecture": asdict(surrogate.architecture), "features": surrogate.ranges.names}
     return save(path, tensors, {**common, **shape, **description}, overwrite=overwrite)
 
 
-def ranges_of(tensors: Tensors, description: dict[str, Any]) -> Scaler:
-    """Read the training ranges that :func:`save_network` wrote."""
-    return Scaler.from_arrays(part(tensors, "ranges"), description["features"])
+def read_network(
+    kind: Any, network: nn.Module, tensors: Tensors, description: dict[str, Any], device: str, **fields: Any
+) -> Any:
+    """Make a surrogate from the result of :func:`load`; ``fields`` are those of its kind alone."""
+    network.load_state_dict(part(tensors, "network"))
+    ranges = {name: tensors[f"ranges.{name}"].double().numpy() for name in RANGES}
+    names = {name: tuple(description[name]) for name in ("muscles", "coordinates")}
+    return kind(
+        architecture=Architecture(**description["architecture"]), network=network.eval().to(device), **names,
+        ranges=Scaler(**ranges, names=tuple(description["features"])), device=device,
+        provenance=description["provenance"], **fields,
+    )  # fmt: skip
 
 
 def part(tensors: Tensors, name: str) -> Tensors:
@@ -129,8 +138,8 @@ def _description(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(explain("JSON", str(error), COPY_OR_TRAIN, path)) from None
     if not isinstance(description, dict) or description.get("format") != FORMAT:
-        is_object = isinstance(description, dict)
-        got = f"format {description.get('format')!r}" if is_object else type(description).__name__
+        kind = type(description).__name__
+        got = f"format {description.get('format')!r}" if kind == "dict" else kind
         fix = "It was written by another version of osimopt: train it anew."
         raise InputError(explain(f"a surrogate of format {FORMAT}", got, fix, path))
     return description

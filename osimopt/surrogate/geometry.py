@@ -15,20 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputError, explain, some
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
 from ..polynomial.terms import list_exponents
-from ..problem.arrays import MuscleGeometry
+from ..problem.arrays import Array, Index, MuscleGeometry
 from ..static.frames import Device
 from . import folder
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[np.float64]
 
 #: Postures evaluated at once: 80 muscles of width 32 take 100 MB.
 CHUNK = 1024
@@ -66,10 +64,9 @@ class Corrections:
             {name: array[index] for name, array in self.weights.items()},
         )
 
-    def columns(self, names: Sequence[str]) -> NDArray[np.intp]:
+    def columns(self, names: Sequence[str]) -> Index:
         """(m, d) positions of each muscle's coordinates among ``names``."""
-        place = {name: index for index, name in enumerate(names)}
-        return np.array([[place[name] for name in spanned] for spanned in self.coordinates], dtype=np.intp)
+        return np.array([[names.index(name) for name in spanned] for spanned in self.coordinates], dtype=np.intp)
 
     def lengths(self, names: Sequence[str], value: Tensor) -> Tensor:
         """Lengths (T, m) in m, of the type and on the device of ``value`` (T, N), differentiable."""
@@ -173,20 +170,20 @@ class GeometrySurrogate:
         names, value, speed = self._with_factors(names, value, speed)
         given = self.polynomials.evaluate(names, value, speed)
         arms, length, lengthening = given.moment_arms, np.asarray(given.length), given.lengthening_speed
-        row = {name: index for index, name in enumerate(given.coordinates)}
         pairs = zip(given.pair_coordinate.tolist(), given.pair_muscle.tolist(), strict=True)
-        pair = {key: index for index, key in enumerate(pairs)}
-        place = {name: index for index, name in enumerate(self.muscles)}
+        pair = {(given.coordinates[row], muscle): index for index, (row, muscle) in enumerate(pairs)}
+        muscles = self.muscles
         for network in self.networks:
             columns = network.columns(names)
             added, slope = network.evaluate(names, value, self.device)
-            for index, (muscle, spanned) in enumerate(zip(network.muscles, network.coordinates, strict=True)):
-                length[:, place[muscle]] += added[:, index]
-                arms[:, [pair[row[name], place[muscle]] for name in spanned]] -= slope[:, index]
+            for index, (name, spanned) in enumerate(zip(network.muscles, network.coordinates, strict=True)):
+                muscle = muscles.index(name)
+                length[:, muscle] += added[:, index]
+                arms[:, [pair[coordinate, muscle] for coordinate in spanned]] -= slope[:, index]
                 if lengthening is not None and speed is not None:
-                    lengthening[:, place[muscle]] += np.sum(slope[:, index] * speed[:, columns[index]], axis=1)
-        rows = [row for row, name in enumerate(given.coordinates) if name not in self.conditions]
-        return replace(given, length=length).select(np.array(rows, dtype=np.intp))
+                    lengthening[:, muscle] += np.sum(slope[:, index] * speed[:, columns[index]], axis=1)
+        rows = np.flatnonzero(~np.isin(given.coordinates, self.conditions))
+        return replace(given, length=length).select(rows)
 
     def lengths(self, names: Sequence[str], value: Tensor) -> Tensor:
         """Lengths (T, M) in m from coordinates (T, N), differentiable by torch and on the tensor's device.
@@ -203,10 +200,11 @@ class GeometrySurrogate:
             exponents = torch.tensor(list_exponents(len(p.coordinates), p.order), device=value.device)
             variables = value[:, None, [columns[name] for name in p.coordinates]]
             lengths.append(torch.prod(variables**exponents, dim=2) @ value.new_tensor(p.coefficients))
-        place = {name: index for index, name in enumerate(self.muscles)}
+        muscles = self.muscles
         for network in self.networks:
-            for muscle, added in zip(network.muscles, network.lengths(names, value).T, strict=True):
-                lengths[place[muscle]] = lengths[place[muscle]] + added
+            for name, added in zip(network.muscles, network.lengths(names, value).T, strict=True):
+                muscle = muscles.index(name)
+                lengths[muscle] = lengths[muscle] + added
         return torch.stack(lengths, dim=1)
 
     def outside(self, names: Sequence[str], value: Array) -> dict[str, int]:
@@ -257,7 +255,7 @@ class GeometrySurrogate:
 
     @classmethod
     def read(cls, tensors: dict[str, Tensor], description: dict[str, Any], device: str) -> GeometrySurrogate:
-        """Make a surrogate of what :func:`osimopt.surrogate.folder.load` returned."""
+        """Make a surrogate from the result of :func:`osimopt.surrogate.folder.load`."""
         polynomials = [
             MusclePolynomial(
                 p["path"], tuple(p["coordinate_paths"]), p["order"], tensors[f"polynomial.{number}"].numpy(),

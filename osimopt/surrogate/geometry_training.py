@@ -14,20 +14,19 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..errors import InputError, explain, some
 from ..polynomial.fit import SNAPPED, UNUSUAL
-from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
+from ..polynomial.geometry import MEASURES, Fit, MusclePolynomial, PolynomialGeometry, flag_code, flag_missed
 from ..polynomial.samples import PathErrors, PathSamples, measure_errors
+from ..problem.arrays import Array, Index
 from .geometry import Corrections, GeometrySurrogate, respond
 from .training import TrainingOptions, fit
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[np.float64]
 Kind = Literal["polynomial", "network", "best"]
 #: Called with (networks done, networks in all, epoch, epochs).
 Progress = Callable[[int, int, int, int], None]
@@ -136,11 +135,10 @@ def train_geometry(
     before = measure_errors(polynomials, samples)
     training, validation = _split(samples, conditions, options.seed)
     alone = measure_errors(polynomials, samples, validation)
-    chosen = np.full(len(samples.muscles), kind == "network")
-    if kind == "best":
-        chosen = ~alone.within(MARGIN * tolerance)
+    chosen = ~alone.within(MARGIN * tolerance) if kind == "best" else np.full(len(samples.muscles), kind == "network")
     networks, seconds = [], 0.0
-    groups = _by_dimension(samples, chosen)
+    spanned = samples.spans.sum(axis=0)
+    groups = [(int(d), np.flatnonzero(chosen & (spanned == d)).tolist()) for d in np.unique(spanned[chosen])]
     for number, (dimension, members) in enumerate(groups):
 
         def report(epoch: int, epochs: int, *_: float, number: int = number) -> None:
@@ -162,13 +160,6 @@ def train_geometry(
     errors = measure_errors(surrogate, samples)
     described = _describe(polynomials, errors, samples, tolerance)
     return TrainedGeometry(replace(surrogate, polynomials=described), errors, before, seconds)
-
-
-def _by_dimension(samples: PathSamples, chosen: NDArray[np.bool_]) -> list[tuple[int, list[int]]]:
-    """Group the chosen muscles by the number of their coordinates."""
-    spanned = samples.spans.sum(axis=0)
-    counts = np.unique(spanned[chosen]).tolist()
-    return [(count, np.flatnonzero(chosen & (spanned == count)).tolist()) for count in counts]
 
 
 def _prepare(
@@ -214,7 +205,7 @@ def _loss_in(tolerance: float) -> Callable[..., Tensor]:
 
 
 def _keep_better(
-    surrogate: GeometrySurrogate, samples: PathSamples, validation: NDArray[np.intp], alone: PathErrors
+    surrogate: GeometrySurrogate, samples: PathSamples, validation: Index, alone: PathErrors
 ) -> GeometrySurrogate:
     """Drop the networks of muscles whose polynomials are as accurate without."""
     together = measure_errors(surrogate, samples, validation)
@@ -223,7 +214,7 @@ def _keep_better(
     return surrogate.keep_networks(names)
 
 
-def _split(samples: PathSamples, conditions: Sequence[str], seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _split(samples: PathSamples, conditions: Sequence[str], seed: int) -> tuple[Index, Index]:
     """Split fitted postures into training and validation; those of other bodies validate where there are several."""
     random = np.random.default_rng(seed)
     if not conditions:
@@ -242,20 +233,17 @@ def _describe(
 ) -> PolynomialGeometry:
     """Return the polynomials with fits that describe polynomial and network together."""
     described: list[MusclePolynomial] = []
-    missed = f"Not within {1e3 * tolerance:g} mm."
-    names = ("length_rms", "length_max", "moment_arm_rms", "moment_arm_max")
     for index, (p, good) in enumerate(zip(polynomials.polynomials, errors.within(tolerance), strict=True)):
-        spanned = _columns(samples, p)
-        flags = tuple(flag for flag in (p.fit.flags if p.fit else ()) if not flag.startswith("Not within"))
-        fit = Fit(
-            samples.low[spanned], samples.high[spanned], **{n: float(getattr(errors, n)[index]) for n in names},
-            left_out=float(errors.snapped[index]), flags=flags if good else (missed, *flags),
-        )  # fmt: skip
+        spanned, missed = _columns(samples, p), () if good else (flag_missed(tolerance),)
+        kept = (flag for flag in (p.fit.flags if p.fit else ()) if flag_code(flag) != "missed")
+        measures = {name: float(getattr(errors, name)[index]) for name in MEASURES}
+        measures["left_out"] = float(errors.snapped[index])
+        fit = Fit(samples.low[spanned], samples.high[spanned], **measures, flags=(*missed, *kept))
         described.append(replace(p, fit=fit))
     return replace(polynomials, polynomials=tuple(described))
 
 
-def _columns(samples: PathSamples, polynomial: MusclePolynomial) -> NDArray[np.intp]:
+def _columns(samples: PathSamples, polynomial: MusclePolynomial) -> Index:
     """Positions of a muscle's coordinates among those of the samples."""
     return np.array([samples.coordinates.index(name) for name in polynomial.coordinates], dtype=np.intp)
 

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..problem.arrays import Array
 from ..problem.costs import counted_reserves
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, Status, moment_residual
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from ..problem.arrays import MuscleParameters
     from .dynamic import DynamicSurrogate
 
-Array = NDArray[np.float64]
 Single = NDArray[np.float32]
 
 #: Replaces the advice of ``Status.RESIDUAL``, which is for solvers.
@@ -34,7 +34,7 @@ MISSED = "The network misses moments or tendon forces there; osimopt solve --met
 LEAST_PEAK = 1.0
 #: Variants that are computed together: more do not fit a processor's caches, fewer do not fill it.
 TOGETHER = 50
-#: How often free muscles share what others cannot carry; each costs as much as a round of the network.
+#: Number of times that free muscles share the force which others cannot carry; each costs a round of the network.
 SHARES_OF_VARIANTS = 1
 
 
@@ -43,7 +43,7 @@ class DynamicPrediction(RedundancySolution):
     """Excitations, activations and forces over a motion, with their errors; frames with too large errors hold NaN.
 
     As in a :class:`osimopt.DynamicSolution`, ``problem`` has max_force and passive_force at the fibres found, so that
-    ``muscle_force`` is what fibres carry and ``moment_residual`` the error of the moments.
+    ``muscle_force`` is the force of the fibres and ``moment_residual`` the error of the moments.
 
     Attributes
     ----------
@@ -104,38 +104,44 @@ def predicted(
     problem: RedundancyProblem, proposed: Tensor, decoded: Decoded, outside: NDArray[np.bool_], tolerance: float,
     provenance: dict[str, Any],
 ) -> DynamicPrediction:  # fmt: skip
-    """Check what was decoded (B = 1) from the network's forces (1, T, M), and set failed frames to NaN."""
-
-    def of(tensor: Tensor) -> Array:
-        return np.asarray(tensor[0].double().cpu().numpy())
-
-    strength, activation = parameters_of(problem).max_isometric_force, of(decoded.activation)
-    active, passive = of(decoded.active), of(decoded.passive)
-    pulling = np.maximum(active, 0.0)  # a fibre faster than its maximum velocity would push
-    passive_force = strength * (passive + (active - pulling) * activation)
-    at_state = replace(problem, max_force=strength * pulling, passive_force=passive_force, provenance=provenance)
-    control = _reserve_controls(at_state, of(decoded.price), activation)
+    """Check the series (B = 1) decoded from the network's forces (1, T, M), and set failed frames to NaN."""
+    activation, tendon = _series(decoded.activation), _series(decoded.tendon_residual)
+    at_state = replace(_at_fibers(problem, decoded, activation), provenance=provenance)
+    control = _reserve_controls(at_state, _series(decoded.price), activation)
     missed = moment_residual(at_state, activation, control)
-    tendon = of(decoded.tendon_residual)
-    known = np.isfinite(of(proposed)).all(axis=1)
     good, detail = judged(at_state, missed, tendon, tolerance)
-    detail |= dict.fromkeys(np.flatnonzero(~known).tolist(), "The network's output is not finite.")
-    good &= known
+    finite = np.isfinite(_series(proposed)).all(axis=1)
+    detail |= dict.fromkeys(np.flatnonzero(~finite).tolist(), "The network's output is not finite.")
+    good &= finite
     status = np.full(len(good), Status.RESIDUAL, dtype=object)
-    status[good], status[~known] = Status.SOLVED, Status.NOT_CONVERGED
+    status[good], status[~finite] = Status.SOLVED, Status.NOT_CONVERGED
 
     def blank(values: Array) -> Array:
         return np.where(good.reshape(-1, *(1 for _ in values.shape[1:])), values, np.nan)
 
-    excitation = of(decoded.excitation)
+    excitation = _series(decoded.excitation)
     terms = {"muscles": blank(np.sum(excitation**2, axis=1)), "reserves": blank(np.sum(control**2, axis=1))}
     return DynamicPrediction(
         at_state, blank(activation), blank(control), status, np.zeros(len(problem), dtype=np.intp), None,
         terms["muscles"] + terms["reserves"], terms, detail=detail, provenance=provenance,
-        excitation=blank(excitation), tendon_force_rate=blank(of(decoded.force_rate)),
-        fiber_length=blank(of(decoded.state.length)), fiber_velocity=blank(of(decoded.state.velocity)),
-        tendon_residual=tendon, excitation_residual=of(decoded.excitation_residual), missed=missed, outside=outside,
+        excitation=blank(excitation), tendon_force_rate=blank(_series(decoded.force_rate)),
+        fiber_length=blank(_series(decoded.state.length)), fiber_velocity=blank(_series(decoded.state.velocity)),
+        tendon_residual=tendon, excitation_residual=_series(decoded.excitation_residual), missed=missed,
+        outside=outside,
     )  # fmt: skip
+
+
+def _series(tensor: Tensor) -> Array:
+    """(T, …) in double precision from a tensor (1, T, …)."""
+    return np.asarray(tensor[0].double().cpu().numpy())
+
+
+def _at_fibers(problem: RedundancyProblem, decoded: Decoded, activation: Array) -> RedundancyProblem:
+    """Return the problem with the forces of its fibres in the decoded state."""
+    strength, active = parameters_of(problem).max_isometric_force, _series(decoded.active)
+    pulling = np.maximum(active, 0.0)  # a fibre faster than its maximum velocity would push
+    passive_force = strength * (_series(decoded.passive) + (active - pulling) * activation)
+    return replace(problem, max_force=strength * pulling, passive_force=passive_force)
 
 
 def _reserve_controls(problem: RedundancyProblem, price: Array, activation: Array) -> Array:
@@ -143,9 +149,8 @@ def _reserve_controls(problem: RedundancyProblem, price: Array, activation: Arra
 
     Reserves elsewhere (residuals of a floating base, motors of limbs without muscles) are determined by the moments.
     """
-    reserves, served = problem.reserves, np.flatnonzero(problem.geometry.served)
+    reserves, served, counted = problem.reserves, problem.geometry.served, counted_reserves(problem)
     effect = np.broadcast_to(reserves.effect, (len(problem), *reserves.effect.shape[1:]))
-    counted = counted_reserves(problem)
     control = np.zeros((len(problem), len(reserves.names)))
     control[:, counted] = np.einsum("tdk,td->tk", effect[:, served][..., counted], price) / reserve_price(problem)
     control = np.clip(control, reserves.lower, reserves.upper)
@@ -217,14 +222,13 @@ def predicted_variants(
             strides = motion.with_muscles(parameters[first : first + TOGETHER]).to(kind, device)
             force = surrogate.network(strides, estimate(strides))[-1]
             found = decode(force, strides, rates, SHARES_OF_VARIANTS)
-            carried = found.carried
             reserves = (strides.reserve[:, None] @ found.price[..., None])[..., 0]
-            missed = strides.moments(carried) + reserves - strides.moment
+            missed = strides.moments(found.carried) + reserves - strides.moment
             slip = found.tendon_residual.abs().amax(dim=-1)
             solved = ((missed.abs() / peak).amax(dim=-1) <= tolerance) & (slip <= tolerance)
             solved &= torch.isfinite(force).all(dim=-1)
             outside = beyond(surrogate.ranges, strides)
-        results = (found.activation, found.excitation, carried * strides.strength, missed, slip, solved, outside)
+        results = (found.activation, found.excitation, found.carried * strides.strength, missed, slip, solved, outside)
         return tuple(tensor.cpu().numpy() for tensor in results)
 
     results: list[tuple[NDArray[np.generic], ...]] = []
@@ -233,12 +237,12 @@ def predicted_variants(
         if progress is not None:
             progress(min(TOGETHER * len(results), len(parameters)), len(parameters))
     arrays: list[Any] = [np.concatenate(column) for column in zip(*results, strict=True)]
-    served = np.flatnonzero(problem.geometry.served)
-    return Variants(problem.time, tuple(problem.coordinates[index] for index in served), *arrays)
+    served = tuple(np.array(problem.coordinates)[problem.geometry.served].tolist())
+    return Variants(problem.time, served, *arrays)
 
 
 def _in_threads(task: Callable[[int], Any], arguments: Sequence[int], device: str) -> Iterator[Any]:
-    """Results in order, each computed by one thread of a processor: torch's own threads speed up single steps less."""
+    """Results in order, each computed by one thread of a processor: torch's threads speed up single steps less."""
     count = torch.get_num_threads()
     if device != "cpu" or count == 1 or len(arguments) == 1:
         yield from map(task, arguments)

@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputError, SolverError, explain
+from ..problem.arrays import Array
 from ..problem.costs import get_cost
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, Status, moment_residual
 from ..static.frames import unit_of_cost
 from ..static.solve import Multipliers, solve_static
 from . import folder
-from .architecture import Architecture, Scaler, check_names
+from .architecture import Architecture, Scaler, check_names, check_whole
 from .dual import FrameNetwork, SetNetwork, Whitened, raw_features, whiten
 
-Array = NDArray[np.float64]
 Fallback = Literal["exact", "none"]
 
 #: Frames that a network computes at once, in some hundred MB.
@@ -40,7 +40,7 @@ POLISH = 3
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Output of a static surrogate's network before any Newton step: within bounds, without meeting the moments.
+    """Output of a static surrogate's network before any Newton step: within bounds, but not in moment balance.
 
     ``activation`` (T, M), ``reserve_control`` (T, K), ``multipliers`` (T, D) as those of an exact solution, and
     ``outside`` (T,), frames outside the range of training.
@@ -142,11 +142,14 @@ class StaticSurrogate:
             "median_steps": float(np.median(solution.iterations)), **self.provenance,
         }  # fmt: skip
         warnings = {"warnings": [*problem.provenance.get("warnings", []), *_warnings(summary, len(problem))]}
-        known = replace(solution.problem, provenance={**solution.problem.provenance, **warnings})
-        provenance = {**solution.provenance, **warnings, "method": "surrogate", "surrogate": summary}
-        outside = np.flatnonzero(predicted.outside).tolist()
-        detail = {frame: f"{solution.detail.get(frame, '')} {BEYOND}".strip() for frame in outside}
-        solution = replace(solution, problem=known, provenance=provenance, detail={**solution.detail, **detail})
+        detail = dict(solution.detail)
+        for frame in np.flatnonzero(predicted.outside).tolist():
+            detail[frame] = f"{detail.get(frame, '')} {BEYOND}".strip()
+        solution = replace(
+            solution, detail=detail,
+            problem=replace(solution.problem, provenance={**solution.problem.provenance, **warnings}),
+            provenance={**solution.provenance, **warnings, "method": "surrogate", "surrogate": summary},
+        )  # fmt: skip
         if on_failure == "raise" and not solution.success:
             raise SolverError(f"{solution.findings()[0]} on_failure='return' gives the other frames.", solution)
         return solution
@@ -176,24 +179,14 @@ class StaticSurrogate:
 
     @classmethod
     def read(cls, tensors: dict[str, Tensor], description: dict[str, Any], device: str) -> StaticSurrogate:
-        """Make a surrogate of what :func:`osimopt.surrogate.folder.load` returned."""
-        architecture = Architecture.from_dict(description["architecture"])
-        weights, window = folder.part(tensors, "network"), description["window"]
-        muscles, coordinates = tuple(description["muscles"]), tuple(description["coordinates"])
-        get_cost(description["cost"])
-        if not (isinstance(window, int) and window >= 1):
-            raise ValueError(f"a window of {window!r} frames")
-        ranges = folder.ranges_of(tensors, description)
-        scaler = (
-            None
-            if architecture.kind == "set"
-            else replace(ranges, mean=weights["mean"].numpy(), std=weights["std"].numpy())
-        )
-        network = make_network(architecture, len(muscles), scaler, window)
-        network.load_state_dict(weights)
-        network = network.eval().to(device)
-        cost, provenance = description["cost"], description["provenance"]
-        return cls(architecture, network, cost, muscles, coordinates, ranges, device, provenance)
+        """Make a surrogate from the result of :func:`osimopt.surrogate.folder.load`."""
+        architecture, window = Architecture(**description["architecture"]), description["window"]
+        check_whole("window", window, 1)
+        cost, muscles = get_cost(description["cost"]).name, len(description["muscles"])
+        scaler = None if architecture.kind == "set" else Scaler.of(np.zeros((1, 3 * muscles)))  # until it is loaded
+        network = make_network(architecture, muscles, scaler, window)
+        read: StaticSurrogate = folder.read_network(cls, network, tensors, description, device, cost=cost)
+        return read
 
 
 def make_network(
@@ -218,29 +211,25 @@ def range_features(frames: Whitened) -> Array:
 
 def _without(solution: RedundancySolution, frames: NDArray[np.bool_]) -> RedundancySolution:
     """Return the solution with these frames failed."""
-
-    def blank(values: Any) -> Any:
-        return np.where(frames.reshape(-1, *(1 for _ in values.shape[1:])), np.nan, values)
-
     status = solution.status.copy()
     status[frames & solution.solved] = Status.NOT_CONVERGED
     names = ("activation", "reserve_control", "objective", "gap", "activation_error", "multipliers")
-    blanked: dict[str, Any] = {name: blank(getattr(solution, name)) for name in names}
-    terms = {name: blank(term) for name, term in solution.objective_terms.items()}
-    return replace(solution, **blanked, objective_terms=terms, status=status)
+    failed: dict[str, Any] = {name: getattr(solution, name).copy() for name in names}
+    terms = {name: term.copy() for name, term in solution.objective_terms.items()}
+    for values in (*failed.values(), *terms.values()):
+        values[frames] = np.nan
+    return replace(solution, **failed, objective_terms=terms, status=status)
 
 
 def _warnings(summary: dict[str, Any], frames: int) -> list[str]:
-    warnings = []
-    if outside := summary["frames_outside_training"]:
-        warnings.append(
-            f"{outside} of {frames} frames lie beyond what the surrogate was trained on; they are checked like all "
-            "others, but may have taken more steps."
-        )
-    if late := summary["frames_beyond_polish"]:
-        what = "went to the exact solver" if summary["fallback"] == "exact" else "failed (fallback='none')"
-        warnings.append(
-            f"{late} of {frames} frames did not converge in {summary['polish_steps']} Newton steps from the "
-            f"surrogate's answer and {what}."
-        )
-    return warnings
+    outside, late = summary["frames_outside_training"], summary["frames_beyond_polish"]
+    what = "went to the exact solver" if summary["fallback"] == "exact" else "failed (fallback='none')"
+    beyond = (
+        f"{outside} of {frames} frames lie beyond what the surrogate was trained on; they are checked like all "
+        "others, but may have taken more steps."
+    )
+    slow = (
+        f"{late} of {frames} frames did not converge in {summary['polish_steps']} Newton steps from the surrogate's "
+        f"answer and {what}."
+    )
+    return [text for count, text in ((outside, beyond), (late, slow)) if count]

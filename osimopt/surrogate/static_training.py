@@ -19,6 +19,8 @@ from .dual import Whitened, frame_features, whiten
 from .static import StaticSurrogate, make_network, range_features
 from .training import History, TrainingOptions, fit
 
+Problems = Sequence[RedundancyProblem]
+
 ARCHITECTURE = Architecture(kind="set", width=32, depth=4)
 #: Weights of the losses: error of y, and cross entropy of which bounds are active.
 SUPERVISED, BOUNDS = 1000.0, 0.1
@@ -37,7 +39,7 @@ class Examples:
     muscles: tuple[str, ...]
 
     @classmethod
-    def of(cls, problems: Sequence[RedundancyProblem], cost: str, window: int = 1) -> Examples:
+    def of(cls, problems: Problems, cost: str, window: int = 1) -> Examples:
         """Solve all frames; frames without a solution are left out, and models of different size are padded.
 
         Of each problem as many frames are kept as fill windows.
@@ -66,7 +68,7 @@ def _solved(problem: RedundancyProblem, cost: str, window: int) -> tuple[Whitene
 
 
 def train_static(
-    training: Sequence[RedundancyProblem], validation: Sequence[RedundancyProblem], *,
+    training: Problems, validation: Problems, *,
     architecture: Architecture | None = None, cost: str = "activation_power", options: TrainingOptions | None = None,
     window: int = 1, checkpoint: Path | None = None, progress: Callable[..., None] | None = None,
 ) -> tuple[StaticSurrogate, History]:  # fmt: skip
@@ -133,12 +135,7 @@ def active_bounds(frames: Whitened, answer: Tensor, logits: Tensor) -> Tensor:
     return (frames.muscle.flatten() * each).sum() / frames.muscle.sum()
 
 
-def _check(
-    training: Sequence[RedundancyProblem],
-    validation: Sequence[RedundancyProblem],
-    cost: str,
-    architecture: Architecture,
-) -> None:
+def _check(training: Problems, validation: Problems, cost: str, architecture: Architecture) -> None:
     if get_cost(cost).exponent != 2.0:
         fix = "Use solve_static for other costs: the network is for the dual of a quadratic cost."
         raise InputError(explain("a cost of exponent 2", cost, fix))

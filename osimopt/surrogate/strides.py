@@ -12,18 +12,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputError, explain, some
 from ..muscle.contraction import Fiber, FiberState, active_multiplier, passive_multiplier
 from ..muscle.degroote import DEGROOTE, not_degroote
-from ..problem.arrays import MuscleParameters
+from ..problem.arrays import Array, MuscleParameters
 from ..problem.costs import get_cost, reserve_weight
 from ..problem.problem import RedundancyProblem
 from .architecture import SLACK, Scaler
-
-Array = NDArray[np.float64]
 
 #: Fraction of the diagonal that is added to matrices before solving, as rows may be linearly dependent.
 RIDGE = 1e-6

@@ -49,7 +49,7 @@ class Surrogate:
         Raises
         ------
         InputError
-            No such folder, another kind of folder, one that was changed, or no such device.
+            No such folder, a folder of another kind or changed after it was saved, or no such device.
         """
         tensors, description = folder.load(path)
         kind = description.get("kind")

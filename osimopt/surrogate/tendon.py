@@ -1,7 +1,7 @@
 """Tendon forces over time: the network that estimates them, and everything that follows from them.
 
 The network is the same for every muscle and starts from static optimization on rigid tendons, a few damped Newton steps
-that need not converge. In every round a muscle sees its own last and next tenths of a second, and its output changes
+that need not converge. In every round a muscle sees its last and next tenths of a second, and its output changes
 its force and its share in balancing the moments; then forces are moved to where the moments hold.
 
 Decoding accepts any forces. They are moved to where the moments hold; their rates give the tendons' speeds, these the
@@ -39,7 +39,8 @@ MEMORY = 2
 OUTPUTS = 2 + MEMORY
 #: Normalised force of an output of 1.
 UNIT = 0.3
-#: How often muscles inside their bounds share what the others cannot carry, and the share of those at bounds.
+#: Number of times that muscles inside their bounds share the force which the others cannot carry, and the share of
+#: muscles at bounds.
 SHARES, HELD = 3, 0.1
 #: Normalised active force along the tendon at activation 1, below which force does not determine activation.
 POWERLESS = 1e-3
@@ -216,7 +217,7 @@ class Decoded:
 def decode(force: Tensor, strides: StrideInputs, rates: Rates, shares: int = SHARES) -> Decoded:
     """Compute everything from forces (B, T, M) at the frames of ``rates``; no result is NaN, whatever the forces are.
 
-    ``shares`` is how often muscles inside their bounds share what the others cannot carry.
+    ``shares`` is the number of times that muscles inside their bounds share the force which the others cannot carry.
     """
     proposed = _plausible(force)
     give = free = torch.ones_like(proposed)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..dynamic.solve import solve_dynamic
 from ..errors import InputError, SolverError, explain
 from ..files.storage import write_atomically
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..surrogate.dynamic import TOLERANCE, DynamicSurrogate
 from ..surrogate.dynamic_training import IDLE, OPTIONS, DynamicSample, check_alike, train_dynamic
@@ -26,7 +26,6 @@ from .training_data import BLOCKS, DURATION, MARGIN, Plan, plans, vary_muscles
 if TYPE_CHECKING:
     from ..surrogate.architecture import Architecture
 
-Array = NDArray[np.float64]
 
 #: Numbers of solutions for training, validation and tests, and those of a quick run.
 COUNTS, QUICK_COUNTS = (160, 24, 32), (6, 2, 2)
@@ -77,7 +76,7 @@ def generate(
 
 
 def _claim(folder: Path, chosen: dict[str, Any], problems: Sequence[RedundancyProblem]) -> None:
-    """Record in ``plan.json`` what the solutions are of, or compare with it."""
+    """Record trials, seed, duration and options of the solutions in ``plan.json``, or compare with it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "plan.json"
     trials = [
@@ -129,17 +128,11 @@ class TrainedDynamic:
 
 
 def train_dynamic_surrogate(
-    problems: Sequence[RedundancyProblem],
-    folder: Path,
-    *,
-    counts: Sequence[int] = COUNTS,
-    duration: float = DURATION,
-    architecture: Architecture | None = None,
-    options: TrainingOptions = OPTIONS,
-    checkpoint: Path | None = None,
-    solved: Callable[[int, int, str], None] | None = None,
+    problems: Sequence[RedundancyProblem], folder: Path, *, counts: Sequence[int] = COUNTS,
+    duration: float = DURATION, architecture: Architecture | None = None, options: TrainingOptions = OPTIONS,
+    checkpoint: Path | None = None, solved: Callable[[int, int, str], None] | None = None,
     progress: Callable[..., None] | None = None,
-) -> TrainedDynamic:
+) -> TrainedDynamic:  # fmt: skip
     """Train a neural network for the tendon forces of dynamic optimization.
 
     Windows of trials are solved by collocation with varied muscles. The network is trained on the training part, and
@@ -219,7 +212,7 @@ def train_dynamic_surrogate(
 def judge_dynamic(
     surrogate: DynamicSurrogate, training: Sequence[DynamicSample], test: Sequence[DynamicSample]
 ) -> dict[str, Any]:
-    """Compare a surrogate with held-out solutions, and with what is possible without a network.
+    """Compare a surrogate with held-out solutions, and both with predictions that need no network.
 
     ``force`` is the root mean square error of each muscle's force relative to its peak (at least 5 % of its strength),
     mean and worst over the muscles; ``static`` that of static optimization on rigid tendons, ``mean`` of the muscle's

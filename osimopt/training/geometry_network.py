@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from ..adapters.geometry_fit import fit_samples
-from ..adapters.model import read_model
-from ..adapters.path_sampling import sample_paths, warn_of_left
+from ..adapters.model import Model, read_model
+from ..adapters.path_sampling import Domain, sample_paths, warn_of_left
 from ..analysis.scaled_paths import check_factors, fit_bodies, join_bodies
 from ..errors import InputError, explain
 from ..files.storage import sha256
+from ..polynomial.samples import PathSamples
 from ..surrogate.geometry_training import OPTIONS, WIDTH, Kind, TrainedGeometry, train_geometry
 from ..surrogate.training import TrainingOptions
 
@@ -27,21 +28,11 @@ MAX_ORDER = 5
 
 
 def fit_geometry_network(
-    model: str | os.PathLike[str] | Any,
-    motions: Sequence[str | os.PathLike[str]] = (),
-    *,
-    kind: Kind = "best",
-    scaled: Sequence[Scaled] = (),
-    tolerance: float = 1e-4,
-    max_order: int = MAX_ORDER,
-    postures: int = 2048,
-    width: int = WIDTH,
-    options: TrainingOptions = OPTIONS,
-    weld: Sequence[str] = (),
-    n_jobs: int | None = None,
-    checkpoint: Path | None = None,
-    progress: Progress | None = None,
-) -> TrainedGeometry:
+    model: str | os.PathLike[str] | Any, motions: Sequence[str | os.PathLike[str]] = (), *, kind: Kind = "best",
+    scaled: Sequence[Scaled] = (), tolerance: float = 1e-4, max_order: int = MAX_ORDER, postures: int = 2048,
+    width: int = WIDTH, options: TrainingOptions = OPTIONS, weld: Sequence[str] = (), n_jobs: int | None = None,
+    checkpoint: Path | None = None, progress: Progress | None = None,
+) -> TrainedGeometry:  # fmt: skip
     """Fit each muscle's length and moment arms by a polynomial, and the residual of the polynomial by a network.
 
     The moment arms are the exact derivatives of the lengths (method after [1]_).
@@ -113,22 +104,13 @@ def fit_geometry_network(
         raise InputError(explain("max_order of at least 1", f"{max_order}", f"The default is {MAX_ORDER}."))
     read = [read_model(path, weld) for path in (model, *(path for path, _ in scaled))]
     conditions = check_factors([factors for _, factors in scaled])
-    sampled = []
-    for number, one in enumerate(read):
-
-        def sampled_postures(done: int, total: int, number: int = number) -> None:
-            if progress is not None:
-                progress("sampling", number * total + done, len(read) * total)
-
-        domain, samples = sample_paths(
-            one, motions, postures, n_jobs=n_jobs, progress=sampled_postures, skip=number * postures
-        )
-        sampled.append(samples)
+    sampled = _sample(read, motions, postures, n_jobs, progress)
     if conditions:
         bodies = [dict.fromkeys(conditions, 1.0), *(dict(factors) for _, factors in scaled)]
-        samples = join_bodies(read, sampled, bodies)
+        samples = join_bodies(read, [samples for _, samples in sampled], bodies)
         polynomials = fit_bodies(samples, len(conditions), max_order)
     else:
+        ((domain, samples),) = sampled
         polynomials = fit_samples(read[0], domain, samples, tolerance, max_order, n_jobs)
     if polynomials.left:
         warn_of_left(polynomials.left)
@@ -141,21 +123,44 @@ def fit_geometry_network(
         polynomials, samples, kind=kind, tolerance=tolerance, width=width, options=options, conditions=conditions,
         checkpoint=checkpoint, progress=trained_epochs,
     )  # fmt: skip
-    provenance = {
-        "models": [_file(one.path) for one in read],
-        "factors": [dict(factors) for _, factors in scaled],
-        "motions": [_file(path) for path in motions],
-        "opensim": read[0].description.opensim_version,
-        "options": {
-            "kind": kind, "tolerance": tolerance, "max_order": max_order, "postures": postures, "width": width,
-            "weld": list(weld), **asdict(options),
-        },
-        "seconds_of_training": trained.seconds,
-        "muscles_within_tolerance": int(trained.errors.within(tolerance).sum()),
-        "errors": trained.errors.to_dict(),
+    used = {
+        "kind": kind, "tolerance": tolerance, "max_order": max_order, "postures": postures, "width": width,
+        "weld": list(weld), **asdict(options),
     }  # fmt: skip
+    provenance = _provenance(read, scaled, motions, used, trained)
     return replace(trained, surrogate=replace(trained.surrogate, provenance=provenance))
 
 
-def _file(path: str | os.PathLike[str]) -> dict[str, str]:
-    return {"file": Path(path).name, "sha256": sha256(path)}
+def _sample(
+    models: Sequence[Model], motions: Sequence[str | os.PathLike[str]], postures: int, n_jobs: int | None,
+    progress: Progress | None,
+) -> list[tuple[Domain, PathSamples]]:  # fmt: skip
+    """Sample the paths of each model, all in different postures."""
+    sampled = []
+    for number, model in enumerate(models):
+
+        def report(done: int, total: int, number: int = number) -> None:
+            if progress is not None:
+                progress("sampling", number * total + done, len(models) * total)
+
+        sampled.append(sample_paths(model, motions, postures, n_jobs, report, number * postures))
+    return sampled
+
+
+def _provenance(
+    models: Sequence[Model], scaled: Sequence[Scaled], motions: Sequence[str | os.PathLike[str]],
+    options: dict[str, Any], trained: TrainedGeometry,
+) -> dict[str, Any]:  # fmt: skip
+    def files(paths: Iterable[str | os.PathLike[str]]) -> list[dict[str, str]]:
+        return [{"file": Path(path).name, "sha256": sha256(path)} for path in paths]
+
+    return {
+        "models": files(model.path for model in models),
+        "factors": [dict(factors) for _, factors in scaled],
+        "motions": files(motions),
+        "opensim": models[0].description.opensim_version,
+        "options": options,
+        "seconds_of_training": trained.seconds,
+        "muscles_within_tolerance": int(trained.errors.within(options["tolerance"]).sum()),
+        "errors": trained.errors.to_dict(),
+    }

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..static.solve import solve_static
 from ..surrogate.static import StaticSurrogate, decode_unconstrained
@@ -20,7 +20,6 @@ from .training_data import Split, vary
 if TYPE_CHECKING:
     from ..surrogate.architecture import Architecture
 
-Array = NDArray[np.float64]
 
 #: Varied frames for training, and for validation.
 FRAMES, HELD_OUT = 24000, 1500
@@ -39,16 +38,10 @@ class TrainedStatic:
 
 
 def train_static_surrogate(
-    problems: Sequence[RedundancyProblem],
-    *,
-    architecture: Architecture | None = None,
-    cost: str = "activation_power",
-    options: TrainingOptions | None = None,
-    frames: int = FRAMES,
-    window: int = 1,
-    checkpoint: Path | None = None,
-    progress: Callable[..., None] | None = None,
-) -> TrainedStatic:
+    problems: Sequence[RedundancyProblem], *, architecture: Architecture | None = None,
+    cost: str = "activation_power", options: TrainingOptions | None = None, frames: int = FRAMES, window: int = 1,
+    checkpoint: Path | None = None, progress: Callable[..., None] | None = None,
+) -> TrainedStatic:  # fmt: skip
     """Train a neural network that supplies the starting point of static optimization.
 
     Trials are split by time. The training part is varied and solved exactly, and the accuracy is measured on the test
@@ -65,7 +58,7 @@ def train_static_surrogate(
     options
         ``osimopt.surrogate.training.TrainingOptions``.
     frames
-        Number of varied frames to train on, in addition to the trials' own.
+        Number of varied frames to train on, in addition to those of the trials.
     window
         Number of consecutive frames that the network sees at once; of use to other architectures than ``"set"``.
     checkpoint

@@ -14,17 +14,14 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, explain
-from ..muscle import use_degroote_muscles
-from ..problem.arrays import MuscleParameters
+from ..muscle.conversion import use_degroote_muscles
+from ..problem.arrays import Array, Index, MuscleParameters
 from ..problem.problem import RedundancyProblem
 
-Array = NDArray[np.float64]
-
 #: Standard deviations at spread 1, of logarithms: strength of a muscle and of all, moment arm of a muscle and of all,
-#: and all loads; and standard deviation of what is added to each load, relative to the load's own over the trial.
+#: and all loads; and standard deviation of the noise added to each load, relative to that of the load over the trial.
 STRENGTH, STRENGTHS, ARM, ARMS, LOADS, LOAD = 0.15, 0.15, 0.05, 0.10, 0.20, 0.10
 #: Standard deviations at spread 1, of logarithms: of a muscle, and of all muscles together.
 SPREADS = {
@@ -126,7 +123,7 @@ def vary(problem: RedundancyProblem, frames: int, seed: int, spread: float = 1.0
     )
 
 
-def pick(problem: RedundancyProblem, frames: NDArray[np.intp]) -> RedundancyProblem:
+def pick(problem: RedundancyProblem, frames: Index) -> RedundancyProblem:
     """Return frames in any order, with repetitions; times count the frames, and muscle lengths are dropped."""
     return replace(
         problem,

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from osimopt.adapters.geometry_fit import fit_geometry
 from osimopt.datasets import arm26
 from osimopt.files.storage import sha256, write_table
-from osimopt.muscle import rigid_tendon_gain
+from osimopt.muscle.forces import rigid_tendon_gain
 from osimopt.pipeline.read import load_problem
 from osimopt.polynomial.geometry import PolynomialGeometry
 from osimopt.problem.archive import read_problem, write_problem

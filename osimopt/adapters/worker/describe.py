@@ -10,7 +10,7 @@ import numpy as np
 import opensim
 
 from ...errors import ModelError, explain
-from ...muscle import CLASSES
+from ...muscle.forces import CLASSES
 from ...problem.arrays import Array, Coordinate, CoordinateKind, MuscleParameters
 from ..messages import Actuator, ModelDescription, ModelKey
 from .coordinates import derivative, evaluate, is_rotational

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...muscle import CLASSES
+from ...muscle.forces import CLASSES
 from ...problem.arrays import Array
 from ..messages import ModelKey
 from .geometry import find_pairs, make_plan, moment_arms

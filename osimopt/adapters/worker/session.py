@@ -10,7 +10,7 @@ from typing import Any
 import opensim
 
 from ...errors import ModelError, explain, some
-from ...muscle import CLASSES
+from ...muscle.forces import CLASSES
 from ..messages import ModelKey
 from .contact import presses_on_ground
 from .coordinates import find_turning, places_in_q, places_in_u
