@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..adapters.options import ReadOptions
+from ..emg.processing import EmgOptions, maxima_of, process_emg
 from ..errors import InputError, explain
+from ..options import declared, option
 from . import options
 from .terminal import print_table, progress, say, say_warning, stoppable
 
@@ -29,7 +31,6 @@ class Side(StrEnum):
     l = "l"  # noqa: E741
 
 
-PANEL = "EMG"
 MAPPING = (
     'Muscles of each channel: a TOML file with \\[channels] soleus = \\["soleus_r"], or a preset: gait2392, '
     "Rajagopal2016, gait10dof18musc, arm26."
@@ -38,68 +39,65 @@ MVC = (
     "Maximum voluntary contractions: the file of their trial, soleus=0.8,ta=0.5 in the unit of the envelopes, or 'yes' "
     "if EMG is in shares of them already. Without it there are no RMSE and MAE."
 )
-_option = partial(typer.Option, rich_help_panel=PANEL)
-Mapping = Annotated[str | None, _option("--mapping", "-m", help=MAPPING)]
-SideOf = Annotated[Side | None, _option(help="Side of channels whose names have none, and of the foot of --strides.")]
-StridesFrom = Annotated[Path | None, _option("--strides", help="Ground reactions (.mot, .sto): contacts start strides")]
-StridesColumn = Annotated[str | None, _option("--strides-column", help="Name of the vertical force of that foot.")]
-Mvc = Annotated[str | None, _option("--mvc", help=MVC)]
-Band = Annotated[tuple[float, float], _option("--band", metavar="LOW HIGH", help="Band-pass of raw EMG, Hz.")]
-EnvelopeHz = Annotated[float, _option("--envelope-hz", help="Low-pass of raw EMG, Hz.")]
-Notch = Annotated[float | None, _option("--notch", help="Frequency of mains hum to remove, Hz.")]
 
 
-def read_recording(
-    path: Path, mapping: str | None, side: Side | None, mvc: str | None, band: tuple[float, float], notch: float | None,
-    envelope_hz: float,
-) -> tuple[Emg, EmgMapping]:  # fmt: skip
-    """EMG as envelopes, normalised as --mvc says, and the muscles of its channels."""
-    from ..emg.mapping import EmgMapping
-    from ..emg.processing import EmgOptions, maxima_of, process_emg
-    from ..emg.read import read_emg
+@dataclass(frozen=True)
+class RecordingOptions:
+    """Which muscles EMG channels measure, and what their amplitudes and strides are."""
 
-    if mapping is None:
-        raise InputError(explain("--mapping", "none", "Give a TOML file, or a preset such as gait2392."))
-    recorded = read_emg(path, amplitude="mvc" if mvc == "yes" else "raw")
-    mapped = EmgMapping.of(mapping, recorded.channels, side)
-    filters = EmgOptions(band, notch, envelope_hz)
-    if mvc in (None, "yes"):
-        return recorded if recorded.envelope else process_emg(recorded, filters), mapped
-    kept = [name for name in recorded.channels if name in mapped.muscles]
-    if "=" in str(mvc):
-        maxima = tuple(options.read_assignment(word, "--mvc") for word in str(mvc).split(","))
-    else:
-        maxima = maxima_of(read_emg(str(mvc), channels=kept), filters)
-    return process_emg(recorded.select(kept), replace(filters, normalise="mvc", maxima=maxima)), mapped
+    mapping: str | None = option(None, MAPPING, shell=str, flags=("--mapping", "-m"))
+    side: Side | None = option(None, "Side of channels without one in their name, and of --strides.", shell=Side)
+    strides: Path | None = option(None, "Ground reactions (.mot, .sto): contacts start strides.", shell=Path)
+    strides_column: str | None = option(None, "Name of the vertical force of that foot.", shell=str)
+    mvc: str | None = option(None, MVC, shell=str)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> RecordingOptions:
+        """The flags that were given."""
+        return cls(**{name: value for name, value in given.items() if name in declared(cls)})
+
+    def read(self, path: Path, given: Mapping[str, Any]) -> tuple[Emg, EmgMapping]:
+        """EMG as envelopes by the filters that were given, normalised as ``mvc`` requires, and its mapping."""
+        from ..emg.mapping import EmgMapping
+        from ..emg.read import read_emg
+
+        if self.mapping is None:
+            raise InputError(explain("--mapping", "none", "Give a TOML file, or a preset such as gait2392."))
+        recorded = read_emg(path, amplitude="mvc" if self.mvc == "yes" else "raw")
+        mapped = EmgMapping.of(self.mapping, recorded.channels, self.side)
+        filters = EmgOptions(**{name: value for name, value in given.items() if name in declared(EmgOptions)})
+        if self.mvc in (None, "yes"):
+            return recorded if recorded.envelope else process_emg(recorded, filters), mapped
+        kept = [name for name in recorded.channels if name in mapped.muscles]
+        if "=" in str(self.mvc):
+            maxima = tuple(options.read_assignment(word, "--mvc") for word in str(self.mvc).split(","))
+        else:
+            maxima = maxima_of(read_emg(str(self.mvc), channels=kept), filters)
+        return process_emg(recorded.select(kept), replace(filters, normalise="mvc", maxima=maxima)), mapped
+
+    def find_strides(self) -> Strides | tuple[()]:
+        """Strides of the foot, with a warning about those that are left out; none without a file."""
+        from ..emg.strides import find_strides
+
+        if self.strides is None:
+            if self.strides_column is not None:
+                raise InputError(explain("--strides with --strides-column", "none", "Give the file of loads."))
+            return ()
+        found = find_strides(self.strides, None if self.side is None else self.side.value, self.strides_column)
+        for note in found.notes():
+            say_warning(note)
+        return found
 
 
-def read_strides(path: Path | None, side: Side | None, column: str | None) -> Strides | tuple[()]:
-    """Strides of the foot, with a warning about those that are left out; none without a file."""
-    if path is None:
-        if column is not None:
-            raise InputError(explain("--strides with --strides-column", "none", "Give the file of loads."))
-        return ()
-    from ..emg.strides import find_strides
-
-    found = find_strides(path, None if side is None else side.value, column)
-    for note in found.notes():
-        say_warning(note)
-    return found
+#: Heading in the help of the flags about EMG.
+PANELS = dict.fromkeys(("emg", *declared(RecordingOptions), *declared(EmgOptions)), "EMG")
 
 
-@options.takes(ReadOptions)
+@options.takes(RecordingOptions, EmgOptions, ReadOptions, panels=PANELS)
 def validate(
     model: options.Model,
     motion: options.Motion,
     emg: Annotated[Path, typer.Argument(help="EMG: .sto, .mot, .csv, .txt or .c3d.", show_default=False)],
-    mapping: Mapping = None,
-    side: SideOf = None,
-    strides: StridesFrom = None,
-    strides_column: StridesColumn = None,
-    mvc: Mvc = None,
-    band: Band = (20.0, 400.0),
-    notch: Notch = None,
-    envelope_hz: EnvelopeHz = 6.0,
     costs: Annotated[
         str,
         typer.Option(help="Costs to rank, with an exponent where it can be chosen.", metavar="NAME[:P],…"),
@@ -108,7 +106,7 @@ def validate(
     jobs: options.Jobs = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path("osimopt_validation"),
     overwrite: options.Overwrite = False,
-    **reading: Any,
+    **given: Any,
 ) -> None:
     """Compare static optimization with EMG, and rank costs by how well they agree with it.
 
@@ -124,9 +122,9 @@ def validate(
     for name in wanted:
         read_cost(name)
     check_target(out.absolute(), overwrite)
-    recorded, mapped = read_recording(emg, mapping, side, mvc, band, notch, envelope_hz)
-    found = read_strides(strides, side, strides_column)
-    read = options.read_options(model, motion, reading)
+    recording = RecordingOptions.of(given)
+    recorded, mapped = recording.read(emg, given)
+    found, read = recording.find_strides(), options.read_options(model, motion, given)
     with stoppable(out):
         with progress("Reading the motion") as moved:
             problem = read_problem(with_networks(read), jobs, cache, moved)
