@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, explain
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..solution.checks import FAILED_SHARE
 from ..solution.solution import RedundancySolution
@@ -24,7 +25,6 @@ from .perturb import Draws, Spread
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[np.float64]
 Quantity = Literal["activation", "muscle_force"]
 
 #: Bytes of the samples kept for percentiles; longer motions are solved a few frames at a time, all samples each.
