@@ -1,4 +1,4 @@
-"""Flags that commands share, made from the declared options, and how their text is read."""
+"""Flags that commands share, made from the declared options, and the conversion of their text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 Model = Annotated[Path, typer.Argument(help="Model (.osim).", show_default=False)]
 Motion = Annotated[Path, typer.Argument(help="Motion (.mot, .sto).", show_default=False)]
 Weld = Annotated[list[str] | None, typer.Option(help=declared(ReadOptions)["weld"][1].help)]
-Cache = Annotated[Path | None, typer.Option(help="Folder that keeps what was extracted, for the next call.")]
+Cache = Annotated[Path | None, typer.Option(help="Folder that keeps the extracted arrays for the next call.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Processes that read the frames.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result folder.")]
 
@@ -71,9 +71,14 @@ def _by_method(texts: Mapping[str, str]) -> str:
     return "; ".join(f"{method}: {text.rstrip('.')}" for method, text in texts.items())
 
 
+def chosen(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Select the options of one dataclass from the flags that were given."""
+    return {name: value for name, value in given.items() if name in declared(kind)}
+
+
 def read_options(model: Path, motion: Path, given: Mapping[str, Any]) -> ReadOptions:
     """Make :class:`ReadOptions` of the flags that were given."""
-    options = {name: value for name, value in given.items() if name in declared(ReadOptions)}
+    options = chosen(ReadOptions, given)
     if "reserves" in options:
         options["reserves"] = read_reserves(options["reserves"])
     for name in ("weld", "force_sets"):

@@ -1,4 +1,4 @@
-"""The commands that read a motion: extract, solve and predict."""
+"""The commands that read a motion: extract, solve, predict, and run, which stands in for OpenSim's AnalyzeTool."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from ..errors import InputError, explain
 from ..options import declared
 from ..pipeline.options import METHODS, SolveOptions, SurrogateOptions
 from ..static.options import StaticOptions
-from . import dynamic
 from .options import Cache, Jobs, Model, Motion, Overwrite, read_options, takes
-from .terminal import print_summary, progress, say, say_warning, stoppable
+from .terminal import (
+    iterations,
+    objective_and_mesh,
+    print_solution,
+    print_summary,
+    progress,
+    say,
+    say_warning,
+    stoppable,
+)
 
-
-class Method(StrEnum):
-    """Ways to solve."""
-
-    static = "static"
-    dynamic = "dynamic"
-    surrogate = "surrogate"
-
-
+Method = StrEnum("Method", ["static", "dynamic", "surrogate"])
+Gain = StrEnum("Gain", ["opensim", "corrected"])
 How = Annotated[
     Method,
     typer.Option(
@@ -165,14 +166,42 @@ def _solve(read: ReadOptions, how: SolveOptions, out: Path, **options: Any) -> N
         def solving(iteration: int, objective: float, violation: float) -> None:
             if not shown:  # one line at a time
                 line.pop_all().close()
-                shown.append(line.enter_context(dynamic.iterations()))
+                shown.append(line.enter_context(iterations()))
             shown[0](iteration, objective, violation)
 
         solved = solve_trial(read, how, out, reading=reading, solving=solving, **options)
         line.close()
         if solved.solution is not None:
             figures.draw_solution(solved.solution, out / "solution.png")
-        print_summary(solved.summary, solved.provenance, dynamic.objective_and_mesh(solved.solution))
+        print_summary(solved.summary, solved.provenance, objective_and_mesh(solved.solution))
         say(f"\nWritten to {out.absolute()}")
     if solved.summary.solved < solved.summary.frames:
+        raise typer.Exit(1)
+
+
+def run(
+    setup: Annotated[
+        Path, typer.Argument(help="Setup file (.xml) of an AnalyzeTool with a StaticOptimization.", show_default=False)
+    ],
+    results: Annotated[Path | None, typer.Option(help="Folder to write to, not the setup file's own.")] = None,
+    gain: Annotated[Gain, typer.Option(help="Maximum force as OpenSim has it, or its pennation corrected.")] = (
+        Gain.opensim
+    ),
+    exponent: Annotated[float | None, typer.Option("--exponent", "-p", help="Not the setup file's own.")] = None,
+) -> None:
+    """Run a setup file of OpenSim's static optimization and write the files that OpenSim writes.
+
+    Results of an earlier run are replaced, as by OpenSim.
+    """
+    from ..pipeline.opensim_tool import run_setup
+
+    with progress("Running the setup file") as moved:
+        solution = run_setup(setup, results, gain.value, exponent=exponent, progress=moved)
+    print_solution(solution)
+    files = [Path(name) for name in solution.provenance["files"]]
+    say(f"\nWritten to {files[0].parent}:")
+    for file in files:
+        say(f"  {file.name}")
+    if not solution.success:
+        say_warning("Failed frames are nan: OpenSim's GUI shows these files up to the first of them.")
         raise typer.Exit(1)

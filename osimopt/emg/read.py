@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, MissingDependencyError, explain
 from ..files.storage import read_table, sha256
+from ..problem.arrays import Array
 from ..signals import distinct_rows
 from .recording import Amplitude, Emg
-
-Array = NDArray[np.float64]
 
 #: Names of a column of times in lower case, and delimiters of text files.
 TIMES, DELIMITERS = ("time", "t", "times", "time_s", "time (s)", "time [s]", "zeit"), "\t;,| "

@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..files.storage import read_series
+from ..problem.arrays import Array
 from .metrics import without_short_runs
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[np.float64]
 
 #: Vertical force in N above which a foot is on the ground; plates drift by a few N.
 ON_GROUND = 20.0

@@ -13,7 +13,7 @@ from ..errors import InputError, explain, some
 from ..solution.folder import write_folder, write_json
 from ..solution.reader import Result
 from ..solution.solution import RedundancySolution
-from . import sections as parts
+from . import page
 from .curves import Axis
 from .page import Section, check_new, write_page
 from .solution_figures import draw_groups, draw_moments
@@ -92,12 +92,12 @@ def write_report(
     opening, verdict = _verdict(results, compared)
     note = f"{NOTE} Over strides of the foot that they were found by, both sides alike." if axis.strides else NOTE
     content = [
-        parts.checks(results, compared), parts.findings(results, compared), *parts.emg_sections(compared), *sections,
-        *([parts.compared_solutions(results)] if len(results) > 1 else []),
+        page.checks(results, compared), page.findings(results, compared), *page.emg_sections(compared), *sections,
+        *([page.compared_solutions(results)] if len(results) > 1 else []),
         Section("Muscle forces", note, figures=draw_groups(results, axis, "muscle_force")),
         Section("Activations", figures=draw_groups(results, axis, "activation")),
         Section("Joint moments and reserves", figures=[draw_moments(results, axis)]),
-        parts.provenance(results),
+        page.provenance(results),
     ]  # fmt: skip
     return write_page(path, title or _title(next(iter(results.values()))), opening, content, verdict)
 
@@ -157,7 +157,7 @@ def _verdict(results: Mapping[str, Result], compared: Mapping[str, EmgComparison
     first = next(iter(results.values()))
     many = len(results) > 1
     failed: dict[str, list[str]] = {}
-    for name, checks in parts.all_checks(results, compared).items():
+    for name, checks in page.all_checks(results, compared).items():
         for check in (check for check in checks if check.passes is False):
             failed.setdefault(check.name if many else f"{check.name} {check.found}", []).append(name)
     lines = [what + (f" ({', '.join(who)})" if len(who) < len(results) else "") for what, who in failed.items()]
