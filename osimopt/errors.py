@@ -8,6 +8,7 @@ one ``except osimopt.OsimoptError``. Wrong input raises before any solving. Mess
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 
@@ -61,7 +62,9 @@ def unlike(expected: Sequence[str], got: Sequence[str]) -> str:
 
 
 def check_names(what: str, names: Iterable[str], known: Iterable[str], where: object = None) -> None:
-    """Raise an InputError that lists the names which are not among the known ones."""
+    """Raise an InputError that lists the names which are not among the known ones, with a similar one of these."""
     allowed = list(dict.fromkeys(known))
     if unknown := [name for name in dict.fromkeys(names) if name not in allowed]:
-        raise InputError(explain(f"{what} among {some(allowed, 100)}", some(unknown), "Correct the names.", where))
+        close = get_close_matches(str(unknown[0]), list(map(str, allowed)), n=1)
+        fix = f"Did you mean {close[0]}?" if close else "Check the names."
+        raise InputError(explain(f"{what} among {some(allowed, 100)}", some(unknown), fix, where))

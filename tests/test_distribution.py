@@ -114,7 +114,7 @@ def test_the_order_of_the_muscles_is_that_asked_for():
     [
         (
             {"muscles": ["BIClong", "TRI"]},
-            r"expected muscles among BIClong, BICshort, BRA, got TRI\. Correct the names",
+            r"expected muscles among BIClong, BICshort, BRA, got TRI\. Check the names",
         ),
         ({"costs": ["sum_forces"]}, "expected a cost among"),
         ({"pcsa": [1.0, 2.0]}, r"expected pcsa of shape \(3,\), got \(2,\)"),

@@ -16,7 +16,7 @@ import pytest
 import osimopt
 from osimopt import DynamicSolution, InputError, RedundancyProblem, SolverError, Status
 from osimopt.analysis import static_vs_dynamic
-from osimopt.analysis.static_vs_dynamic import NOTEWORTHY, Comparison, compare_static_dynamic
+from osimopt.analysis.static_vs_dynamic import NOTEWORTHY, Comparison, agreement, compare_static_dynamic
 from osimopt.report import panels as figures
 from osimopt.report import style
 

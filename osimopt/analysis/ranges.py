@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ..errors import InputError, check_names, explain
+from ..errors import check_names
 from ..files.storage import time_table
 from ..problem.arrays import Array, Index, acts
 from ..problem.problem import RedundancyProblem
@@ -74,8 +74,7 @@ class FeasibleRanges:
         self, quantity: Literal["muscle_force", "activation"] = "muscle_force"
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Minimum and maximum of tendon force in N, or of activation; the index is time in s."""
-        if quantity not in ("muscle_force", "activation"):
-            raise InputError(explain("quantity='muscle_force' or 'activation'", repr(quantity), "Choose one."))
+        check_names("quantity", [quantity], ("muscle_force", "activation"))
         ends = (self.minimum, self.maximum)
         values = ends if quantity == "activation" else tuple(self.force(end) for end in ends)
         low, high = (time_table(self.time, value, self.muscles) for value in values)
@@ -105,9 +104,7 @@ class FeasibleRanges:
 
 
 def feasible_ranges(
-    solution: RedundancySolution | RedundancyProblem,
-    muscles: Sequence[str] | None = None,
-    frames: slice | None = None,
+    solution: RedundancySolution | RedundancyProblem, muscles: Sequence[str] | None = None, frames: slice | None = None
 ) -> FeasibleRanges:
     """Least and greatest force of each muscle over all activations that meet the moments.
 

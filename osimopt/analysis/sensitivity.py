@@ -159,9 +159,8 @@ class Sensitivity:
         """
         names = self.problem.muscles
         wanted = names if muscles is None else tuple(muscles)
-        for what, given, allowed in (("wrt", wrt, get_args(Parameter)), ("of", of, get_args(Output))):
-            if given not in allowed:
-                raise InputError(explain(f"{what} among {', '.join(allowed)}", repr(given), "Choose one of them."))
+        check_names("wrt", [wrt], get_args(Parameter))
+        check_names("of", [of], get_args(Output))
         check_names("muscles", wanted, names)
         unit = np.eye(len(names))
         rows = [getattr(self.vjp(**{of: unit[names.index(name)]}), wrt) for name in wanted]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError, explain
+from ..errors import InputError, check_names, explain
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..solution.checks import FAILED_SHARE
@@ -80,8 +80,7 @@ class UncertaintyBands:
         """Tendon force in N, or activation, with columns (muscle, percentile) and time in s as index."""
         import pandas as pd
 
-        if quantity not in ("muscle_force", "activation"):
-            raise InputError(explain("quantity='muscle_force' or 'activation'", repr(quantity), "Choose one."))
+        check_names("quantity", [quantity], ("muscle_force", "activation"))
         values = self.muscle_force if quantity == "muscle_force" else self.activation
         names = [self.solution.problem.muscles, self.percentiles.tolist()]
         columns = pd.MultiIndex.from_product(names, names=("muscle", "percentile"))

@@ -42,7 +42,7 @@ def run_study(
     resume
         Continue a folder: only jobs that are missing, failed or changed (files, options, version) are done.
     jobs
-        Number of processes side by side, instead of the study's.
+        Number of parallel processes, instead of the study's.
     scheduler
         Address of a Dask scheduler (``tcp://host:8786``), whose workers do the jobs; they see the same folders.
     stop

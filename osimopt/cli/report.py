@@ -89,8 +89,7 @@ def validate(
     motion: options.Motion,
     emg: Annotated[Path, typer.Argument(help="EMG: .sto, .mot, .csv, .txt or .c3d.", show_default=False)],
     costs: Annotated[
-        str,
-        typer.Option(help="Costs to rank, with an exponent where it can be chosen.", metavar="NAME[:P],…"),
+        str, typer.Option(help="Costs to rank, with an exponent where it can be chosen.", metavar="NAME[:P],…")
     ] = "activation_power:2,activation_power:3",
     cache: options.Cache = None,
     jobs: options.Jobs = None,

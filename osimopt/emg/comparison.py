@@ -1,4 +1,4 @@
-"""Curves of simulated and measured activity on one time base, and what comparing them gave."""
+"""Curves of simulated and measured activity on one time base, and the result of their comparison."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def read_emg(
     Parameters
     ----------
     path : path-like
-        A table with a column of times in s, or in ms if a row of units says so; or a C3D file with analog channels.
+        A table with a column of times in s, or in ms according to a row of units; or a C3D file with analog channels.
     channels : sequence of str, optional
         Channels to keep, in this order. Default: all; of a C3D file those with ``emg`` in their name, if there are any.
     envelope : bool, optional

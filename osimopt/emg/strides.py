@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ..errors import InputError, explain, some
+from ..errors import InputError, check_names, explain, some
 from ..files.storage import read_series
 from ..problem.arrays import Array
 from .metrics import without_short_runs
@@ -102,8 +102,7 @@ def find_strides(
     table = loads if not isinstance(loads, str | os.PathLike) else read_series(loads)
     where = None if table is loads else Path(loads)  # type: ignore[arg-type]
     name = column or _column([str(label) for label in table.columns], side, where)
-    if name not in table:
-        raise InputError(explain(f"a column among {some(table.columns, 40)}", repr(name), "Check the name.", where))
+    check_names("a column", [name], table.columns, where)
     time = table.index.to_numpy(dtype=float)
     begins = contacts(time, table[name].to_numpy(dtype=float), threshold)
     if len(begins) < 2:

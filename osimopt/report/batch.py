@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +79,7 @@ def _extent(table: pd.DataFrame) -> str:
 def _failures(failed: pd.DataFrame) -> list[Section]:
     rows = [[str(row[name]) for name in ("job", "status", "reason")] for _, row in failed.head(LISTED).iterrows()]
     more = f" The first {LISTED} of {len(failed)}; all are in manifest.csv." if len(failed) > LISTED else ""
-    note = f"What was not solved, and why.{more}"
+    note = f"Jobs that were not solved, with their reasons.{more}"
     return [Section("Failures", note, columns=["job", "status", "reason"], rows=rows)] if rows else []
 
 
@@ -117,29 +116,29 @@ def _by_method(table: pd.DataFrame) -> Section:
 
 def _ensemble(ensemble: Ensemble) -> Section:
     """Mean and standard deviation over trials of each group of muscles, a line per method, a figure per side."""
-    methods = list(dict.fromkeys(ensemble.methods))[:MOST_LINES]
+    method = ensemble.rows["method"]
+    methods = method.unique()[:MOST_LINES].tolist()
     groups = drawn_groups(ensemble.muscles, ensemble.curves)
     figures = []
     for side in sorted({side_of(name) for name in ensemble.muscles}, reverse=True):
         panels = []
         for group, parts in ((group, sides[side]) for group, sides in groups.items() if side in sides):
             force = ensemble.curves[:, :, parts].sum(axis=2)
-            lines = [(name, number, _curve(force, ensemble.methods, name)) for number, name in enumerate(methods)]
+            lines = [(name, number, _curve(force[method == name])) for number, name in enumerate(methods)]
             panels.append(Panel(group, lines))
         what = f"{SIDES[side].capitalize()} side. " if side else ""
         caption = f"{what}Bands: ± one standard deviation over trials"
         figures.append(draw_panels(panels, "stride or trial (%)", "tendon force (N)", f"study {side}", caption))
-    who = ", ".join(dict.fromkeys(ensemble.subjects))
+    who = ", ".join(ensemble.rows["subject"].unique())
     what = "means over the strides of each trial, or the trial from first to last frame where no strides were found"
-    note = f"{len(ensemble.jobs)} jobs of {who}; {what}."
+    note = f"{len(ensemble.rows)} jobs of {who}; {what}."
     return Section(f"Muscle forces, {len(ensemble.muscles)} muscles", note, figures=figures)
 
 
-def _curve(values: np.ndarray, methods: Sequence[str], method: str) -> Curve:
-    """Mean and standard deviation of the values (J, N) of one method's jobs."""
-    chosen = values[[one == method for one in methods]]
-    mean = chosen.mean(axis=0)
-    spread = chosen.std(axis=0, ddof=1) if len(chosen) > 1 else np.full(len(mean), np.nan)
+def _curve(values: Array) -> Curve:
+    """Mean and standard deviation of the values (J, N) of jobs."""
+    mean = values.mean(axis=0)
+    spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(mean), np.nan)
     return Curve(np.linspace(0.0, 100.0, len(mean)), mean, mean - spread, mean + spread)
 
 
@@ -147,12 +146,10 @@ def _curve(values: np.ndarray, methods: Sequence[str], method: str) -> Curve:
 class Ensemble:
     """Forces (N) of the solved trials with the same muscles, over 0 to 100 % of their strides.
 
-    ``curves`` is (J, 101, M), with the J jobs in ``jobs``. A trial without known strides counts as one.
+    ``curves`` is (J, 101, M), with the J jobs in ``rows`` of the manifest. A trial without known strides counts as one.
     """
 
-    jobs: tuple[str, ...]
-    subjects: tuple[str, ...]
-    methods: tuple[str, ...]
+    rows: pd.DataFrame
     muscles: tuple[str, ...]
     curves: Array
 
@@ -175,14 +172,16 @@ def gather(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, list[Ensemble]
     import pandas as pd
 
     tables, parts = [], dict[tuple[str, ...], list[tuple[Any, Array]]]()
-    for row, result in solved(folder):
-        tables.append(_peaks(row, result))
-        parts.setdefault(result.muscles, []).append((row, _trial_curve(row, result)))
+    manifest = read_manifest(folder)
+    for job, row in manifest[manifest["status"].isin(DONE)].iterrows():
+        place = Path(folder) / "results" / str(row["job"])
+        if (place / "solution.json").is_file():
+            result = Result.read(place)
+            tables.append(_peaks(row, result))
+            parts.setdefault(result.muscles, []).append((job, _trial_curve(row, result)))
     ensembles = [
-        Ensemble(
-            tuple(row["job"] for row, _ in trials), tuple(row["subject"] for row, _ in trials),
-            tuple(row["method"] for row, _ in trials), muscles, np.stack([curve for _, curve in trials]),
-        )
+        Ensemble(manifest.loc[[job for job, _ in trials]].reset_index(drop=True), muscles,
+                 np.stack([curve for _, curve in trials]))
         for muscles, trials in parts.items()
     ]  # fmt: skip
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["job"]), ensembles
@@ -215,9 +214,8 @@ def long_table(ensembles: list[Ensemble]) -> pd.DataFrame:
 
     tables = []
     for ensemble in ensembles:
-        for subject, method in dict.fromkeys(zip(ensemble.subjects, ensemble.methods, strict=True)):
-            keep = [one == (subject, method) for one in zip(ensemble.subjects, ensemble.methods, strict=True)]
-            values = ensemble.curves[keep]
+        for (subject, method), group in ensemble.rows.groupby(["subject", "method"], sort=False):
+            values = ensemble.curves[group.index]
             spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1:], np.nan)
             tables.append(pd.DataFrame({
                 "subject": subject, "method": method, "muscle": np.repeat(ensemble.muscles, POINTS),
@@ -225,12 +223,3 @@ def long_table(ensembles: list[Ensemble]) -> pd.DataFrame:
                 "force_mean_N": values.mean(axis=0).T.ravel(), "force_sd_N": spread.T.ravel(),
             }))  # fmt: skip
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["subject"])
-
-
-def solved(folder: str | os.PathLike[str]) -> Iterator[tuple[Any, Result]]:
-    """Rows of the manifest that have results, each with its result."""
-    table = read_manifest(folder)
-    for _, row in table[table["status"].isin(DONE)].iterrows():
-        place = Path(folder) / "results" / str(row["job"])
-        if (place / "solution.json").is_file():
-            yield row, Result.read(place)

@@ -38,7 +38,7 @@ Comparisons = Mapping[str, EmgComparison]
 
 @dataclass(frozen=True)
 class Section:
-    """A title, then whatever is given of: a note, list items, figures (SVG), a table, texts that are folded away.
+    """A title, then optionally a note, list items, figures (SVG), a table and folded texts.
 
     With ``grouped``, rows with the same first cell form a group. ``quoted``: indices of rows from other publications.
     """
@@ -136,8 +136,8 @@ def emg_sections(compared: Comparisons) -> list[Section]:
     published = ", ".join(f"{muscle} {r:.2f}" for muscle, r in PUBLISHED.items())
     note = (
         "r: Pearson's, at no lag. Lag: where r is largest, from 0 to 100 ms, positive where the simulation is later. "
-        "RMSE and MAE only where EMG is a share of a maximum voluntary contraction. r says that shapes agree; nothing "
-        f"measured here says that forces do. Published for static optimization of walking: {published} "
+        "RMSE and MAE only where EMG is a share of a maximum voluntary contraction. r compares shapes only: agreement "
+        f"of forces cannot be measured here. Published for static optimization of walking: {published} "
         f"({PUBLISHED_SOURCE})."
     )
     agreed = Section("Agreement with EMG", note, figures=[draw_emg(compared)], columns=columns, rows=rows, grouped=many)
@@ -202,7 +202,7 @@ def compared_solutions(results: Results) -> Section:
         ])  # fmt: skip
     note = f"Forces agree where r is at least {CORRELATION} and the RMS difference at most {SHARE:.0%} of the peak."
     columns = ["solutions", "muscles agree", "median r", "median RMS (of peak)", "differ most (RMS, of peak)"]
-    return Section("The solutions beside each other", note, columns=columns, rows=rows)
+    return Section("Comparison of the solutions", note, columns=columns, rows=rows)
 
 
 def provenance(results: Results) -> Section:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..emg.comparison import EmgComparison
 from ..emg.strides import Strides
-from ..errors import InputError, explain, some
+from ..errors import InputError, check_names, explain, some
 from ..solution.folder import write_folder, write_json
 from ..solution.reader import Result
 from ..solution.solution import RedundancySolution
@@ -131,9 +131,7 @@ def _result(solution: Any) -> Result:
 def _compared(emg: Any, results: Mapping[str, Result]) -> dict[str, EmgComparison]:
     """Comparisons with EMG by name, in the order of the results."""
     compared = {next(iter(results)): emg} if isinstance(emg, EmgComparison) else dict(emg or {})
-    if unknown := [name for name in compared if name not in results]:
-        fix = "Name comparisons as the solutions are named."
-        raise InputError(explain(f"comparisons of {some(results)}", some(unknown), fix))
+    check_names("comparisons", compared, results)
     return {name: compared[name] for name in results if name in compared}
 
 
