@@ -92,11 +92,10 @@ class FeasibleRanges:
         solved = np.asarray(np.isfinite(force).all(axis=1))
         peak = np.where(solved[:, None], force, -np.inf).argmax(axis=0)
         column = np.arange(len(self.muscles))
+        ends = {name: self.force(getattr(self, name)) for name in ("minimum", "optimum", "maximum")}
         table = {
             "time": self.time[peak],
-            "minimum": self.force(self.minimum)[peak, column],
-            "optimum": force[peak, column],
-            "maximum": self.force(self.maximum)[peak, column],
+            **{name: end[peak, column] for name, end in ends.items()},
             "demanded": np.mean(self.minimum[solved] > self.lower + DEMANDED, axis=0) if solved.any() else np.nan,
             "median_width": np.median((self.maximum - self.minimum)[solved], axis=0) if solved.any() else np.nan,
         }

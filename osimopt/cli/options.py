@@ -57,11 +57,17 @@ def _flag(name: str, same: list[tuple[str, Field[Any], Option]], panel: str | No
     known = same[0][2]
     text = _by_method({method: its.help for method, _, its in same})
     default = _by_method({method: str(own.default) for method, own, _ in same})
-    flags = known.flags or ("--" + name.replace("_", "-"),)
     shown = False if default in ("None", "False", "()") else default
-    flag = typer.Option(*flags, help=text, metavar=known.metavar, show_default=shown, rich_help_panel=panel)
+    flag = typer.Option(
+        *flags_of(name, known), help=text, metavar=known.metavar, show_default=shown, rich_help_panel=panel
+    )
     kind, empty = (bool, False) if known.shell is bool else (known.shell | None, None)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=empty, annotation=Annotated[kind, flag])
+
+
+def flags_of(name: str, known: Option) -> tuple[str, ...]:
+    """The names of an option's flag."""
+    return known.flags or ("--" + name.replace("_", "-"),)
 
 
 def _by_method(texts: Mapping[str, str]) -> str:

@@ -73,7 +73,7 @@ class RecordingOptions:
             if self.strides_column is not None:
                 raise InputError(explain("--strides with --strides-column", "none", "Give the file of loads."))
             return ()
-        found = find_strides(self.strides, None if self.side is None else self.side.value, self.strides_column)
+        found = find_strides(self.strides, self.side, self.strides_column)  # type: ignore[arg-type]
         for note in found.notes():
             say_warning(note)
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,10 +13,10 @@ import typer
 
 from ..adapters.options import ReadOptions
 from ..errors import InputError, explain
-from ..options import declared
+from ..options import declared, option
 from ..pipeline.options import METHODS, SolveOptions, SurrogateOptions
 from ..static.options import StaticOptions
-from .options import Cache, Jobs, Model, Motion, Overwrite, read_options, takes
+from .options import Cache, Jobs, Model, Motion, Overwrite, chosen, flags_of, read_options, takes
 from .terminal import (
     iterations,
     objective_and_mesh,
@@ -36,25 +37,29 @@ How = Annotated[
         "a network was trained for, finished by the exact solver or by collocation."
     ),
 ]
-#: Flags for the options of De Groote's muscles, which Python takes as ``muscles=``.
-DEGROOTE = {"active_width": "active_force_width_scale", "no_passive_fiber_force": "ignore_passive_fiber_force"}
+
+
+@dataclass(frozen=True)
+class MuscleOptions:
+    """Options of De Groote's muscles, which Python takes as ``muscles=``."""
+
+    active_force_width_scale: float | None = option(
+        None, "Make muscles De Groote's, with active_force_width_scale (1 or more).", shell=float,
+        flags=("--active-width",),
+    )  # fmt: skip
+    ignore_passive_fiber_force: bool = option(
+        False, "Make muscles De Groote's, with ignore_passive_fiber_force.", shell=bool,
+        flags=("--no-passive-fiber-force",),
+    )  # fmt: skip
+
+
 #: Headings in the help of flags that only one method has.
-PANELS = {
+PANELS = dict.fromkeys(declared(MuscleOptions), "Options of --method dynamic") | {
     name: f"Options of --method {method}"
     for method, kind in METHODS.items()
     for name in declared(kind)
     if method != "static" and not any(name in declared(other) for other in METHODS.values() if other is not kind)
 }
-_muscles = {"rich_help_panel": "Options of --method dynamic"}
-ActiveWidth = Annotated[
-    float | None, typer.Option(help="Make muscles De Groote's, with active_force_width_scale (1 or more).", **_muscles)
-]
-NoPassive = Annotated[
-    bool,
-    typer.Option(
-        "--no-passive-fiber-force", help="Make muscles De Groote's, with ignore_passive_fiber_force.", **_muscles
-    ),
-]
 
 
 @takes(ReadOptions, leave=("reserves", "passive_force"))
@@ -82,13 +87,11 @@ def extract(
     say(f"{len(problem)} frames written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 
 
-@takes(*METHODS.values(), ReadOptions, panels=PANELS)
+@takes(*METHODS.values(), MuscleOptions, ReadOptions, panels=PANELS)
 def solve(
     model: Model,
     motion: Motion,
     method: How = Method.static,
-    active_width: ActiveWidth = None,
-    no_passive_fiber_force: NoPassive = False,
     cache: Cache = None,
     jobs: Jobs = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Result folder.")] = Path("osimopt_results"),
@@ -100,9 +103,7 @@ def solve(
     Static: long motions are read, solved and written piece by piece, in bounded memory; with --cache they are held
     whole. Dynamic: the motion is one problem, and an answer is written only where there is one.
     """
-    muscles = {"active_width": active_width, "no_passive_fiber_force": no_passive_fiber_force or None}
-    given = {name: value for name, value in muscles.items() if value is not None}
-    how = solve_options(method.value, {**given, **options})
+    how = solve_options(method.value, options)
     _solve(read_options(model, motion, options), how, out, cache=cache, n_jobs=jobs, overwrite=overwrite)
 
 
@@ -136,21 +137,15 @@ def solve_options(method: str, given: Mapping[str, Any]) -> SolveOptions:
         The first flag that is not the method's.
     """
     kind = METHODS[method]
-    options: dict[str, Any] = {}
-    muscles: dict[str, Any] = {}
+    muscles = chosen(MuscleOptions, given) if method == "dynamic" else {}
+    options = chosen(kind, given)
     for name, value in given.items():
-        if name in declared(kind):
-            options[name] = value
-        elif name in DEGROOTE and method == "dynamic":
-            muscles[DEGROOTE[name]] = value
-        elif name not in declared(ReadOptions):
+        if name not in {**options, **muscles, **declared(ReadOptions)}:
             others = [other for other, its in METHODS.items() if name in declared(its)] or ["dynamic"]
-            flag = {"folder": "--surrogate"}.get(name, "--" + name.replace("_", "-"))
+            its = declared(METHODS[others[0]]) | declared(MuscleOptions)
             fix = f"Leave it out, or solve with --method {' or '.join(others)}."
-            raise InputError(explain(f"no {flag} with --method {method}", f"{value}", fix))
-    if muscles:
-        options["muscles"] = muscles
-    return kind(**options)
+            raise InputError(explain(f"no {flags_of(name, its[name][1])[0]} with --method {method}", f"{value}", fix))
+    return kind(**options, **({"muscles": muscles} if muscles else {}))
 
 
 def _solve(read: ReadOptions, how: SolveOptions, out: Path, **options: Any) -> None:
@@ -196,7 +191,7 @@ def run(
     from ..pipeline.opensim_tool import run_setup
 
     with progress("Running the setup file") as moved:
-        solution = run_setup(setup, results, gain.value, exponent=exponent, progress=moved)
+        solution = run_setup(setup, results, gain.value, exponent=exponent, progress=moved)  # type: ignore[arg-type]
     print_solution(solution)
     files = [Path(name) for name in solution.provenance["files"]]
     say(f"\nWritten to {files[0].parent}:")

@@ -13,10 +13,11 @@ import numpy as np
 from ..batch.journal import DONE, Verdict, failed_checks, read_manifest
 from ..errors import some
 from ..files.storage import write_records
+from ..problem.arrays import Array
 from ..solution.reader import Result
 from .curves import SIDES, Curve, Panel, draw_panels, drawn_groups, side_of
 from .page import Section, check_new, number, write_page
-from .style import MOST_LINES, Array
+from .style import MOST_LINES
 
 if TYPE_CHECKING:
     import pandas as pd

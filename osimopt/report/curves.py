@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..problem.arrays import Array
 from . import style
-from .style import Array
 
 #: Points of a curve: over a stride, and at most over time.
 STRIDE, TIME = 101, 400

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..problem.arrays import Array
 from ..problem.costs import COSTS
 from . import style
-from .style import Array
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import check_names
+from ..problem.arrays import Array
 from ..solution.folder import write_folder, write_json
 from . import style
-from .style import Array
 
 if TYPE_CHECKING:
     from ..analysis.ranges import FeasibleRanges
