@@ -145,7 +145,9 @@ def solve_options(method: str, given: Mapping[str, Any]) -> SolveOptions:
             its = declared(METHODS[others[0]]) | declared(MuscleOptions)
             fix = f"Leave it out, or solve with --method {' or '.join(others)}."
             raise InputError(explain(f"no {flags_of(name, its[name][1])[0]} with --method {method}", f"{value}", fix))
-    return kind(**options, **({"muscles": muscles} if muscles else {}))
+    if muscles:
+        options["muscles"] = muscles
+    return kind(**options)
 
 
 def _solve(read: ReadOptions, how: SolveOptions, out: Path, **options: Any) -> None:
