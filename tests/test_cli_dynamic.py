@@ -324,4 +324,4 @@ def test_progress_is_a_line_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) 
             for iteration in (0, 9, 0, 7):
                 moved(iteration, 1.25, 3e-4)
         expected = "round 2: iteration 7, objective 1.25, equations missed by 3.0e-04"
-        assert (expected in shown.getvalue()) == terminal
+        assert (expected in shown.getvalue()) == interactive
