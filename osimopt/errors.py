@@ -7,7 +7,8 @@ one ``except osimopt.OsimoptError``. Wrong input raises before any solving. Mess
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 
@@ -58,3 +59,12 @@ def unlike(expected: Sequence[str], got: Sequence[str]) -> str:
         return f"{len(got)} of {len(expected)} names"
     number = next((i for i, (one, other) in enumerate(zip(expected, got, strict=True), 1) if one != other), 0)
     return f"'{got[number - 1]}' as name {number} in place of '{expected[number - 1]}'" if number else "the same names"
+
+
+def check_names(what: str, names: Iterable[str], known: Iterable[str], where: object = None) -> None:
+    """Raise an InputError that lists the names which are not among the known ones, with a similar one of these."""
+    allowed = list(dict.fromkeys(known))
+    if unknown := [name for name in dict.fromkeys(names) if name not in allowed]:
+        close = get_close_matches(str(unknown[0]), list(map(str, allowed)), n=1)
+        fix = f"Did you mean {close[0]}?" if close else "Check the names."
+        raise InputError(explain(f"{what} among {some(allowed, 100)}", some(unknown), fix, where))

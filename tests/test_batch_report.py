@@ -13,10 +13,9 @@ from test_batch_run import ALL, study  # noqa: F401
 
 import osimopt
 from osimopt import Result, read_manifest, read_table, run_study
-from osimopt.batch.aggregate import POINTS, gather, long_table
 from osimopt.batch.journal import Verdict
 from osimopt.files.storage import write_table
-from osimopt.report.batch import write_study_report
+from osimopt.report.batch import POINTS, gather, long_table, write_study_report
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -353,7 +354,7 @@ def test_a_worker_is_stopped_while_it_works(study: Path, tmp_path: Path) -> None
     job = runner.jobs_of(runner.read_study(study))[0]
     with pytest.raises(StoppedError):
         worker.do(
-            job.plain(),
+            asdict(job),
             str(tmp_path / "r"),
             str(tmp_path / "l"),
             Limits(60, 4000),

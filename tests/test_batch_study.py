@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from osimopt import ConfigError
-from osimopt.batch.jobs import Hashes, jobs_of
+from osimopt.batch.jobs import content_hash, jobs_of
 from osimopt.batch.study import read_study
 
 STUDY = """
@@ -72,15 +72,17 @@ def test_events_are_jobs_of_their_own(folder: Path) -> None:
 
 def test_keys_change_with_what_decides_a_result(folder: Path) -> None:
     path = written(folder)
-    before = {job.name: job.key(Hashes()) for job in jobs_of(read_study(path))}
+    before = {job.name: job.key(content_hash) for job in jobs_of(read_study(path))}
     assert len(set(before.values())) == 4
     path = written(folder, STUDY.replace("jobs = 2", "jobs = 1\nmemory_mb = 9000"))
-    assert {job.name: job.key(Hashes()) for job in jobs_of(read_study(path))} == before, "how it is run changes nothing"
+    assert {job.name: job.key(content_hash) for job in jobs_of(read_study(path))} == before, (
+        "how it is run changes nothing"
+    )
     (folder / "S1" / "ik" / "a.mot").write_text("another")
-    after = {job.name: job.key(Hashes()) for job in jobs_of(read_study(path))}
+    after = {job.name: job.key(content_hash) for job in jobs_of(read_study(path))}
     assert {name for name in before if after[name] != before[name]} == {"S1/a/p2", "S1/a/slow"}
     path = written(folder, STUDY.replace("lowpass_hz = 6.0", "lowpass_hz = 8.0"))
-    assert not set(before.values()) & {job.key(Hashes()) for job in jobs_of(read_study(path))}
+    assert not set(before.values()) & {job.key(content_hash) for job in jobs_of(read_study(path))}
 
 
 def test_everything_wrong_at_once(folder: Path) -> None:
@@ -103,7 +105,7 @@ jobs = 0
         read_study(written(folder, text))
     said = str(raised.value)
     for words in (
-        "7 things are wrong", "subjects.1.name", "subjects.1.modle: no such entry. Did you mean model?",
+        "7 entries are wrong", "subjects.1.name", "subjects.1.modle: no such entry. Did you mean model?",
         "subjects.1.model", "subjects.1.lowpass_hz", "methods.1.exponnet: no such entry. Did you mean exponent?",
         "methods.2", "a cost among", "run.jobs",
     ):  # fmt: skip
@@ -187,7 +189,7 @@ def everything(folder: Path) -> Path:
 
 def key(path: Path) -> str:
     (job,) = jobs_of(read_study(path))
-    return job.key(Hashes())
+    return job.key(content_hash)
 
 
 def test_every_option_that_names_a_file_is_one_of_the_job(everything: Path) -> None:

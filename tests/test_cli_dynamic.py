@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from test_cli import DRAWN, PNG, RESULT, files
 from typer.main import get_command
 
 import osimopt
-from osimopt.cli import app, dynamic
+from osimopt.cli import app, terminal
 from osimopt.files.storage import read_table, write_table
 
 EXCITATION, FIBERS = {"excitation.sto"}, {"fiber_length.sto", "fiber_velocity.sto"}
@@ -255,7 +256,7 @@ def test_ctrl_c_ends_after_the_iteration(solve, monkeypatch: pytest.MonkeyPatch)
 
         yield moved
 
-    monkeypatch.setattr(dynamic, "iterations", impatient)
+    monkeypatch.setattr(sys.modules["osimopt.cli.solve"], "iterations", impatient)
     done = solve("--mesh-interval", 0.003, "--out", "out")
     assert done.code == 1
     assert re.search(r"^error: Stopped by the user after \d+ iterations.* Nothing was written\.$", done.err, re.M)
@@ -297,16 +298,16 @@ def windowed(windows: list[int], intervals: list[int]) -> Any:
 
 
 def test_windows_are_no_mesh() -> None:
-    assert dynamic._mesh(windowed([3, 1, 1], [150, 150, 200])) == (
+    assert terminal._mesh(windowed([3, 1, 1], [150, 150, 200])) == (
         "Mesh: 150 → 200 intervals, trapezoidal, 401 points; 35 iterations, 13 of them in 3 windows that went ahead."
     )
-    assert dynamic._mesh(windowed([1], [50])) == "Mesh: 50 intervals, trapezoidal, 101 points; 11 iterations."
+    assert terminal._mesh(windowed([1], [50])) == "Mesh: 50 intervals, trapezoidal, 101 points; 11 iterations."
 
 
 def test_an_integration_that_failed_is_not_within_nan() -> None:
     error = np.array([1e-4, 2e-3])
     checks = [SimpleNamespace(activation_error=error, force_error=e) for e in (error, error * np.nan)]
-    lines = [dynamic._integrated(SimpleNamespace(check=check)) for check in [*checks, None]]  # type: ignore[arg-type]
+    lines = [terminal._integrated(SimpleNamespace(check=check)) for check in [*checks, None]]  # type: ignore[arg-type]
     assert "activations within 0.002, tendon forces within 0.2 % of their peaks" in lines[0][0]
     assert lines[1:] == [[], []]
 
@@ -316,11 +317,11 @@ def test_progress_is_a_line_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) 
 
     from rich.console import Console
 
-    for terminal in (True, False):
+    for interactive in (True, False):
         shown = StringIO()
-        monkeypatch.setattr(dynamic, "messages", Console(file=shown, force_terminal=terminal, width=120))
-        with dynamic.iterations() as moved:
+        monkeypatch.setattr(terminal, "messages", Console(file=shown, force_terminal=interactive, width=120))
+        with terminal.iterations() as moved:
             for iteration in (0, 9, 0, 7):
                 moved(iteration, 1.25, 3e-4)
         expected = "round 2: iteration 7, objective 1.25, equations missed by 3.0e-04"
-        assert (expected in shown.getvalue()) == terminal
+        assert (expected in shown.getvalue()) == interactive

@@ -14,7 +14,7 @@ from rich.console import Console
 from test_cli import PNG, RESULT, files
 
 import osimopt
-from osimopt.cli.train import epochs_line
+from osimopt.cli.terminal import progress
 
 TRAINING = ("--frames", 200, "--epochs", 2, "--depth", 2, "--width", 8)
 SURROGATE = {"surrogate.json", "weights.safetensors", "training.json", "training.png"}
@@ -148,8 +148,8 @@ def test_networks_for_muscle_paths(arm, call) -> None:
 def test_the_line_of_epochs_is_for_terminals(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     written = StringIO()
     console = Console(file=written, force_terminal=terminal, width=120)
-    monkeypatch.setattr(sys.modules[epochs_line.__module__], "messages", console)
-    with epochs_line() as moved:
+    monkeypatch.setattr(sys.modules[progress.__module__], "messages", console)
+    with progress("Solving training data") as moved:
         moved(1, 2, 0.5, 0.4)
     assert ("Training, loss 0.5, validation 0.4" in written.getvalue()) is terminal
 

@@ -112,7 +112,10 @@ def test_the_order_of_the_muscles_is_that_asked_for():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"muscles": ["BIClong", "TRI"]}, r"expected muscles among BIClong, BICshort, BRA, got TRI\. Rename them"),
+        (
+            {"muscles": ["BIClong", "TRI"]},
+            r"expected muscles among BIClong, BICshort, BRA, got TRI\. Check the names",
+        ),
         ({"costs": ["sum_forces"]}, "expected a cost among"),
         ({"pcsa": [1.0, 2.0]}, r"expected pcsa of shape \(3,\), got \(2,\)"),
         ({"moment": np.nan}, "expected finite numbers in generalized_force"),

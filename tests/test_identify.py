@@ -115,7 +115,7 @@ def test_wrong_input() -> None:
         identify_cost(problem, activation[:, :3])
     with pytest.raises(InputError, match="above 1"):
         identify_cost(problem, activation, exponent=1.0)
-    with pytest.raises(InputError, match="Rename them"):
+    with pytest.raises(InputError, match="Check the names"):
         identify_cost(problem, activation, groups={"a": ["nobody"]})
     with pytest.raises(InputError, match="one group"):
         identify_cost(problem, activation, groups={"a": ["gas_r"], "b": ["gas_r"]})

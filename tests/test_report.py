@@ -136,7 +136,7 @@ def test_wrong_input(solved, compared, tmp_path: Path) -> None:
         write_report(list(solved.values()), tmp_path / "new.html")
     with pytest.raises(InputError, match="a solution to report"):
         write_report([], tmp_path / "new.html")
-    with pytest.raises(InputError, match="comparisons of"):
+    with pytest.raises(InputError, match="comparisons among"):
         write_report(solved, tmp_path / "new.html", emg={"p = 9": compared["p = 2"]})
     other = replace(Result.of(one), muscles=tuple("abcdef"))
     with pytest.raises(InputError, match="one model"):

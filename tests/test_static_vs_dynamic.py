@@ -16,7 +16,7 @@ import pytest
 import osimopt
 from osimopt import DynamicSolution, InputError, RedundancyProblem, SolverError, Status
 from osimopt.analysis import static_vs_dynamic
-from osimopt.analysis.static_vs_dynamic import NOTEWORTHY, Comparison, compare_static_dynamic
+from osimopt.analysis.static_vs_dynamic import NOTEWORTHY, Comparison, agreement, compare_static_dynamic
 from osimopt.report import panels as figures
 from osimopt.report import style
 
@@ -293,3 +293,13 @@ def test_errors_of_the_script_are_one_line(tmp_path: Path, words: tuple[str, ...
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
     assert not any(tmp_path.iterdir())
+
+
+def test_one_frame_is_compared() -> None:
+    """No duration to weight frames by: the forces of the frame itself count, without a division by 0."""
+    forces = np.array([[100.0, 50.0]]), np.array([[100.0, 100.0]])
+    table = agreement(("a", "b"), np.zeros(1), np.ones(1, dtype=bool), forces, forces)
+    np.testing.assert_allclose(table.loc["b", ["rms_N", "rms_percent"]].to_numpy(dtype=float), [50.0, 50.0])
+    np.testing.assert_allclose(table["impulse_percent"].sum(), 100.0)
+    assert list(table["agrees"]) == [True, False]
+    assert table["correlation"].isna().all()

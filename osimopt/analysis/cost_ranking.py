@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..emg.compare import compare_emg
 from ..emg.comparison import ChannelCurves, EmgComparison
@@ -17,6 +16,7 @@ from ..emg.metrics import ENOUGH, interval, pearson, pieces_of
 from ..emg.recording import Emg
 from ..emg.strides import Strides
 from ..errors import InputError, OsimoptError, explain
+from ..problem.arrays import Index
 from ..problem.costs import COSTS, get_cost
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
@@ -24,8 +24,6 @@ from ..static.solve import solve_static
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Array = NDArray[np.float64]
 
 #: Costs that are ranked by default.
 USUAL = (
@@ -169,7 +167,7 @@ def _rank(curves: Mapping[str, ChannelCurves], channels: Sequence[str], held_out
     rows = {}
     for name in order:
 
-        def behind(keep: NDArray[np.intp], name: str = name) -> float:
+        def behind(keep: Index, name: str = name) -> float:
             return _mean_r(curves[order[0]], channels, keep) - _mean_r(curves[name], channels, keep)
 
         enough = len(judge) >= ENOUGH and name != order[0]
@@ -181,7 +179,7 @@ def _rank(curves: Mapping[str, ChannelCurves], channels: Sequence[str], held_out
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("cost")
 
 
-def _mean_r(curves: ChannelCurves, channels: Sequence[str], keep: NDArray[np.intp]) -> float:
+def _mean_r(curves: ChannelCurves, channels: Sequence[str], keep: Index) -> float:
     """Mean over channels of r at no lag, over some samples; a constant channel counts as 0."""
     columns = [curves.channels.index(name) for name in channels]
     each = [pearson(curves.simulated[keep, column], curves.measured[keep, column]) for column in columns]

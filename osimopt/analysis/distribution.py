@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError, explain, some
+from ..errors import InputError, check_names, explain
 from ..problem.problem import RedundancyProblem
 from ..static.solve import solve_static
 
@@ -59,9 +59,7 @@ def share_moment(
     """
     import pandas as pd
 
-    known = list(dict.fromkeys(table.columns.get_level_values(0)))
-    if unknown := [muscle for muscle in muscles if muscle not in known]:
-        raise InputError(explain(f"muscles among {some(known, 100)}", some(unknown), "Rename them."))
+    check_names("muscles", muscles, table.columns.get_level_values(0))
     if starts < 1:
         raise InputError(explain("at least 1 start", f"{starts}", "Use starts=1, the default."))
     arm, force = (table[[(muscle, name) for muscle in muscles]].to_numpy() for name in ("moment_arm", "max_force"))

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ..errors import InputError, explain, some
+from ..errors import InputError, check_names, explain, some
+from ..problem.arrays import Array
 from ..problem.costs import get_cost
 from ..problem.problem import RedundancyProblem
 from ..static.implicit import ON_BOUND, linearise
@@ -24,8 +25,6 @@ from ..static.solve import solve_static
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Array = NDArray[np.float64]
 
 #: Singular value, relative to the largest, below which the data do not determine a direction of the parameters.
 DETERMINED = 1e-4
@@ -39,7 +38,7 @@ ROUNDS, PASSES = 3, 60
 
 @dataclass(frozen=True, eq=False, repr=False)
 class IdentifiedCost:
-    """The cost that fits best, as far as the data determine it.
+    """The cost that fits best, where the data determine it.
 
     Attributes
     ----------
@@ -122,8 +121,8 @@ def identify_cost(
     """
     target = np.asarray(activation, dtype=float)
     if target.shape != problem.max_force.shape:
-        got = f"{target.shape}"
-        raise InputError(explain(f"activations of shape {problem.max_force.shape} (T, M)", got, "Give one per muscle."))
+        expected = f"activations of shape {problem.max_force.shape} (T, M)"
+        raise InputError(explain(expected, f"{target.shape}", "Give one per muscle."))
     if exponent is not None and not 1.0 < exponent < np.inf:
         raise InputError(explain("an exponent above 1", f"{exponent!r}", "2 is the default of solve_static."))
     fit = CostFit(problem, target, _membership(problem, groups), exponent, ridge)
@@ -177,15 +176,12 @@ class CostFit:
         x = np.hstack([solved.activation, solved.reserve_control])
         response = linearise(weighted, x, get_cost("activation_power", power))
         muscles, nothing = len(self.problem.muscles), np.zeros_like(self.problem.generalized_force)
-        columns = []
-        for group in self.member:
-            q = np.zeros_like(response.slope)
-            q[:, :muscles] = -response.slope[:, :muscles] * group
-            columns.append(response.push(nothing, q)[:, :muscles])
+        relative = np.zeros((len(theta), *x.shape))  # change of the slope by θ, as a share of it
+        relative[: len(self.member), :, :muscles] = self.member[:, None]
         if self.exponent is None:  # d/dp of k |x|^(p−1) is the slope times ln |x|; dp = (p − 1) dθ
             size = np.abs(np.nan_to_num(x))
-            log = np.log(np.where(size > 0.0, size, 1.0))
-            columns.append((power - 1.0) * response.push(nothing, -response.slope * log)[:, :muscles])
+            relative[-1] = (power - 1.0) * np.log(np.where(size > 0.0, size, 1.0))
+        columns = [response.push(nothing, -response.slope * part)[:, :muscles] for part in relative]
         known = np.isfinite(self.target)
         rows = np.stack([np.where(known, column, 0.0).ravel() for column in columns], axis=1)
         return np.vstack([rows, self.ridge * np.eye(len(theta))])
@@ -260,8 +256,7 @@ def _membership(problem: RedundancyProblem, groups: Mapping[str, Sequence[str]] 
     if groups is None:
         return np.eye(len(problem.muscles))
     named = [name for members in groups.values() for name in members]
-    if unknown := [name for name in named if name not in problem.muscles]:
-        raise InputError(explain(f"muscles among {some(problem.muscles, 12)}", some(unknown), "Rename them."))
+    check_names("muscles", named, problem.muscles)
     if twice := sorted({name for name in named if named.count(name) > 1}):
         raise InputError(explain("each muscle in one group", f"{some(twice)} in two", "Remove it from one."))
     return np.array([[float(name in members) for name in problem.muscles] for members in groups.values()])

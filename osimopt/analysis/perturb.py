@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ..errors import InputError, explain, some
+from ..errors import InputError, check_names, explain
 from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 
-Array = NDArray[np.float64]
 #: A relative standard deviation, one by name, or a function of a generator and a shape that returns factors.
 Spread = float | Mapping[str, float] | Callable[[np.random.Generator, tuple[int, ...]], ArrayLike]
+
+Pennation = Literal["opensim", "corrected"]
 
 #: Parameters that max_force is computed from, and all that can be uncertain; the order determines the random numbers.
 FIBRE = ("optimal_fiber_length", "tendon_slack_length", "pennation_angle")
@@ -36,13 +38,12 @@ class Draws:
 
     factors: dict[str, Array]
     samples: int
-    pennation: Literal["opensim", "corrected"] = "opensim"
+    pennation: Pennation = "opensim"
 
     @classmethod
     def of(cls, problem: RedundancyProblem, uncertainty: Mapping[str, Spread], samples: int, seed: int) -> Draws:
         """Draw; a parameter's factors depend on the seed and its own spread, not on the other uncertain parameters."""
-        if unknown := [name for name in uncertainty if name not in PARAMETERS]:
-            raise InputError(explain(f"uncertain parameters among {', '.join(PARAMETERS)}", some(unknown), "Rename."))
+        check_names("uncertain parameters", uncertainty, PARAMETERS)
         if not uncertainty:
             raise InputError(explain("at least one uncertain parameter", "none", "{'max_isometric_force': 0.1}."))
         columns: dict[str, tuple[str, ...]] = dict.fromkeys(PARAMETERS, problem.muscles)
@@ -65,16 +66,12 @@ class Draws:
         reserves = problem.reserves
         if len(reserves.effect) > 1:
             reserves = replace(reserves, effect=np.tile(reserves.effect, (count, 1, 1)))
+        moment = _stacked(problem.generalized_force * self._each("generalized_force", keep), count)
+        max_force, passive = (_stacked(force * strength, count) for force in (max_force, passive))
         return replace(
-            problem,
-            time=np.arange(count * len(problem), dtype=float),
-            geometry=geometry,
-            max_force=_stacked(max_force * strength, count),
-            passive_force=_stacked(passive * strength, count),
-            generalized_force=_stacked(problem.generalized_force * self._each("generalized_force", keep), count),
-            reserves=reserves,
-            kinematics=None,
-        )
+            problem, time=np.arange(count * len(problem), dtype=float), geometry=geometry, max_force=max_force,
+            passive_force=passive, generalized_force=moment, reserves=reserves, kinematics=None,
+        )  # fmt: skip
 
     def _each(self, name: str, keep: slice) -> Array:
         """(S, 1, ·) factors of samples, or ones."""
@@ -87,17 +84,16 @@ class Draws:
         length, speed, parameters = problem.geometry.length, problem.geometry.lengthening_speed, problem.parameters
         if not names or parameters is None or length is None or speed is None:
             return nominal
-        gain = np.empty((count, *problem.max_force.shape))
-        passive = np.zeros_like(gain) if problem.passive_force.any() else nominal[1]
+        subjects = []
         for sample in range(count):
             drawn = {name: getattr(parameters, name) * self.factors[name][keep][sample] for name in names}
             if "pennation_angle" in drawn:
                 drawn["pennation_angle"] = np.minimum(drawn["pennation_angle"], 0.5 * np.pi)
-            subject = replace(parameters, **drawn)
-            gain[sample] = rigid_tendon_gain(subject, length, speed, self.pennation)
-            if problem.passive_force.any():
-                passive[sample] = rigid_tendon_passive(subject, length)
-        return gain, passive
+            subjects.append(replace(parameters, **drawn))
+        gain = np.stack([rigid_tendon_gain(one, length, speed, self.pennation) for one in subjects])
+        if not problem.passive_force.any():
+            return gain, nominal[1]
+        return gain, np.stack([rigid_tendon_passive(one, length) for one in subjects])
 
 
 def _factors(name: str, spread: Spread, columns: tuple[str, ...], samples: int, rng: np.random.Generator) -> Array:
@@ -109,8 +105,7 @@ def _factors(name: str, spread: Spread, columns: tuple[str, ...], samples: int, 
             raise InputError(explain(f"positive factors of {name} of shape {shape}", got, "Repair the function."))
         return factors
     by_name = dict.fromkeys(columns, spread) if not isinstance(spread, Mapping) else spread
-    if unknown := [column for column in by_name if column not in columns]:
-        raise InputError(explain(f"names among {some(dict.fromkeys(columns), 100)}", some(unknown), "Rename.", name))
+    check_names("names", by_name, columns, name)
     for column, value in by_name.items():
         if isinstance(value, bool) or not (isinstance(value, Real) and 0.0 <= float(value) < np.inf):
             fix = "0.1 is 10 % of the value."
@@ -121,7 +116,7 @@ def _factors(name: str, spread: Spread, columns: tuple[str, ...], samples: int, 
     return np.asarray(np.exp(np.sqrt(variance) * rng.standard_normal(shape) - 0.5 * variance))
 
 
-def _pennation(problem: RedundancyProblem) -> Literal["opensim", "corrected"]:
+def _pennation(problem: RedundancyProblem) -> Pennation:
     """The pennation option under which max_force follows from the muscles' parameters; raises if there is none."""
     length, speed, parameters = problem.geometry.length, problem.geometry.lengthening_speed, problem.parameters
     fix = f"Load it with osimopt.load_problem, or leave {', '.join(FIBRE)} certain."
@@ -131,14 +126,13 @@ def _pennation(problem: RedundancyProblem) -> Literal["opensim", "corrected"]:
     if problem.passive_force.any() and not _same(passive, problem.passive_force):
         got = f"forces that differ by up to {np.abs(passive - problem.passive_force).max():.3g} N"
         raise InputError(explain("passive forces that follow from the parameters", got, fix))
-    choices: tuple[Literal["opensim", "corrected"], ...] = ("opensim", "corrected")
-    off = np.inf
-    for pennation in choices:
+    off = []
+    for pennation in get_args(Pennation):
         gain = rigid_tendon_gain(parameters, length, speed, pennation)
         if _same(gain, problem.max_force):
-            return pennation
-        off = min(off, float(np.abs(gain - problem.max_force).max()))
-    got = f"max_force that differs by up to {off:.3g} N"
+            return pennation  # type: ignore[no-any-return]
+        off.append(float(np.abs(gain - problem.max_force).max()))
+    got = f"max_force that differs by up to {min(off):.3g} N"
     raise InputError(explain("max_force that follows from the muscles' parameters", got, fix))
 
 

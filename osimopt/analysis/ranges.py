@@ -2,7 +2,7 @@
 
 An optimum is one point of the set of feasible activations. The extent of this set, muscle by muscle, takes two linear
 programs each, solved for all frames at once (``simplex``) and started from the optimum, which therefore always lies
-within. The width of a range is what the cost decides and the mechanics do not.
+within. The width of a range shows what the cost determines and the mechanics do not.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..errors import InputError, explain, some
-from ..problem.arrays import acts
+from ..errors import check_names
+from ..files.storage import time_table
+from ..problem.arrays import Array, Index, acts
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
 from ..static.compliant import refuse_compliant
@@ -25,9 +25,6 @@ from ..static.solve import solve_static
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 #: Number of linear programs solved at once: 10 kB each for 80 muscles and 13 coordinates.
 CHUNK = 1000
@@ -77,14 +74,10 @@ class FeasibleRanges:
         self, quantity: Literal["muscle_force", "activation"] = "muscle_force"
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Minimum and maximum of tendon force in N, or of activation; the index is time in s."""
-        import pandas as pd
-
-        if quantity not in ("muscle_force", "activation"):
-            raise InputError(explain("quantity='muscle_force' or 'activation'", repr(quantity), "Choose one."))
+        check_names("quantity", [quantity], ("muscle_force", "activation"))
         ends = (self.minimum, self.maximum)
         values = ends if quantity == "activation" else tuple(self.force(end) for end in ends)
-        index = pd.Index(self.time, name="time")
-        low, high = (pd.DataFrame(value, index=index, columns=list(self.muscles)) for value in values)
+        low, high = (time_table(self.time, value, self.muscles) for value in values)
         return low, high
 
     def summary(self) -> pd.DataFrame:
@@ -99,11 +92,10 @@ class FeasibleRanges:
         solved = np.asarray(np.isfinite(force).all(axis=1))
         peak = np.where(solved[:, None], force, -np.inf).argmax(axis=0)
         column = np.arange(len(self.muscles))
+        ends = {name: self.force(getattr(self, name)) for name in ("minimum", "optimum", "maximum")}
         table = {
             "time": self.time[peak],
-            "minimum": self.force(self.minimum)[peak, column],
-            "optimum": force[peak, column],
-            "maximum": self.force(self.maximum)[peak, column],
+            **{name: end[peak, column] for name, end in ends.items()},
             "demanded": np.mean(self.minimum[solved] > self.lower + DEMANDED, axis=0) if solved.any() else np.nan,
             "median_width": np.median((self.maximum - self.minimum)[solved], axis=0) if solved.any() else np.nan,
         }
@@ -111,9 +103,7 @@ class FeasibleRanges:
 
 
 def feasible_ranges(
-    solution: RedundancySolution | RedundancyProblem,
-    muscles: Sequence[str] | None = None,
-    frames: slice | None = None,
+    solution: RedundancySolution | RedundancyProblem, muscles: Sequence[str] | None = None, frames: slice | None = None
 ) -> FeasibleRanges:
     """Least and greatest force of each muscle over all activations that meet the moments.
 
@@ -159,8 +149,7 @@ def feasible_ranges(
     keep = slice(None) if frames is None else frames
     problem = solution.problem.frames(keep)
     wanted = problem.muscles if muscles is None else tuple(muscles)
-    if unknown := [name for name in wanted if name not in problem.muscles]:
-        raise InputError(explain(f"muscles among {some(problem.muscles, 100)}", some(unknown), "Rename them."))
+    check_names("muscles", wanted, problem.muscles)
     chosen = np.array([problem.muscles.index(name) for name in wanted], dtype=np.intp)
     optimum = np.clip(solution.activation[keep], problem.lower, problem.upper)
     ends = [np.full((len(problem), len(chosen)), np.nan) for _ in range(3)]
@@ -240,8 +229,8 @@ def _proved(A: Array, c: Array, lower: Array, upper: Array, start: Array, found:
 
     missed = np.abs(np.einsum("ndu,nu->nd", A, found.x - start)).max(axis=1, initial=0.0)
     value, gap = found.value.copy(), np.maximum(found.bound - found.value, 0.0)
+    limits = np.column_stack([lower, upper])
     for n in np.flatnonzero((gap > PROVED) | (missed > MISSED)):
-        limits = np.column_stack([lower, upper])
         again = linprog(-c[n], A_eq=A[n], b_eq=A[n] @ start[n], bounds=limits, method="highs")
         if again.status == 0:
             multipliers = -np.asarray(again.eqlin.marginals)[None]

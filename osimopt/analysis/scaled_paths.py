@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from math import comb
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +18,7 @@ from ..errors import InputError, ModelError, explain, some, unlike
 from ..polynomial.fit import fit_order
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
 from ..polynomial.samples import PathSamples
-
-Array = NDArray[np.float64]
+from ..problem.arrays import Array
 
 #: One of this many bodies is held out.
 HOLD_OUT = 5
@@ -42,9 +40,8 @@ def check_factors(scaled: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
     names = tuple(scaled[0])
     if not names or any(set(factors) != set(names) for factors in scaled):
         got = "; ".join(some(factors) if factors else "none" for factors in scaled)
-        raise InputError(
-            explain("the same scale factors of every scaled model", got, "Use the same names for every model.")
-        )
+        fix = "Use the same names for every model."
+        raise InputError(explain("the same scale factors of every scaled model", got, fix))
     for name in names:
         values = [float(factors[name]) for factors in scaled]
         if not all(np.isfinite(value) and value > 0.0 for value in values) or all(value == 1.0 for value in values):
@@ -108,7 +105,7 @@ def fit_bodies(samples: PathSamples, factors: int, order: int) -> PolynomialGeom
     """
     left, samples = samples.left, samples.consistent()
     bodies = len(np.unique(samples.value[: samples.fitted, -factors:], axis=0))
-    degree = max(d for d in range(1, HIGHEST + 1) if d == 1 or PER_TERM * comb(factors + d, d) <= bodies)
+    degree = max(d for d in range(1, HIGHEST + 1) if d == 1 or PER_TERM * math.comb(factors + d, d) <= bodies)
     polynomials: dict[int, MusclePolynomial] = {}
     for members, spanned in samples.groups():
         low, high = samples.low[spanned], samples.high[spanned]

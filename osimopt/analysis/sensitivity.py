@@ -9,20 +9,20 @@ gradients of a function of the solution (:meth:`Sensitivity.vjp`) or whole Jacob
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError, explain, some
+from ..errors import InputError, check_names, explain
+from ..problem.arrays import Array
 from ..problem.costs import Cost, get_cost
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
 from ..static.compliant import refuse_compliant
 from ..static.implicit import Linearisation, ScaleSlope, linearise
 
-Array = NDArray[np.float64]
 Parameter = Literal["generalized_force", "max_force", "moment_arm", "weights"]
 Output = Literal["activation", "muscle_force"]
 
@@ -159,12 +159,9 @@ class Sensitivity:
         """
         names = self.problem.muscles
         wanted = names if muscles is None else tuple(muscles)
-        if wrt not in (allowed := [field.name for field in fields(Gradient)]):
-            raise InputError(explain(f"wrt among {', '.join(allowed)}", repr(wrt), "Choose one of them."))
-        if of not in ("activation", "muscle_force"):
-            raise InputError(explain("of='activation' or 'muscle_force'", repr(of), "Choose one of them."))
-        if unknown := [name for name in wanted if name not in names]:
-            raise InputError(explain(f"muscles among {some(names, 100)}", some(unknown), "Rename them."))
+        check_names("wrt", [wrt], get_args(Parameter))
+        check_names("of", [of], get_args(Output))
+        check_names("muscles", wanted, names)
         unit = np.eye(len(names))
         rows = [getattr(self.vjp(**{of: unit[names.index(name)]}), wrt) for name in wanted]
         return np.stack(rows, axis=1)

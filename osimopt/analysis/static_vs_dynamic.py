@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SolverError, some
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
 from ..solution.summary import Summary
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from ..dynamic.program import Progress
     from ..dynamic.solution import DynamicSolution
 
-Array = NDArray[np.float64]
 Tendon = Literal["rigid", "compliant"]
 
 #: Two forces agree if their correlation is at least this, and their RMS difference at most this share of the peak.
@@ -82,7 +82,7 @@ class Comparison:
         ]
 
     def answer(self) -> list[str]:
-        """Sentences: what was compared, which muscles agree and which do not, durations, and remarks."""
+        """Sentences: inputs and methods, muscles that agree and that do not, durations, and remarks."""
         table, ratios, seconds, time = self.table(), self.ratios(), self.seconds, self.dynamic.time
         agree, differ = table[table["agrees"]], table[~table["agrees"]]
         compared = [*self.files(), f"{time[0]:g} to {time[-1]:g} s", *self.sides()]
@@ -103,7 +103,7 @@ class Comparison:
         ]
 
     def findings(self) -> list[str]:
-        """What a careful reader should know of either solution, each with whose it is."""
+        """Findings about the two solutions, each with the names of its solutions."""
         static, dynamic = (Summary.of(solution).entries() for solution in (self.static, self.dynamic))
         both = [f"{'both' if one in dynamic else 'static'}: {one.text}" for one in static]
         return both + [f"dynamic: {one.text}" for one in dynamic if one not in static]
@@ -211,24 +211,23 @@ def agreement(
     import pandas as pd
 
     weights = (np.diff(time, prepend=time[0]) + np.diff(time, append=time[-1])) * known
+    if len(time) == 1:
+        weights = known.astype(float)
     weights = weights / max(weights.sum(), np.finfo(float).tiny)
     static, dynamic, still, moving = (np.where(known[:, None], values, 0.0) for values in (*forces, *activations))
     difference, impulse = _rms(weights, dynamic - static), weights @ (static + dynamic)
     peaks = static.max(axis=0), dynamic.max(axis=0)
     highest = np.maximum(*peaks)
-    share = np.divide(difference, highest, out=np.zeros_like(difference), where=highest > 0.0)
+    share = difference / np.where(highest > 0.0, highest, 1.0)
     correlation = _correlation(weights, static, dynamic)
     columns = {
-        "peak_static_N": peaks[0],
-        "peak_dynamic_N": peaks[1],
-        "correlation": correlation,
-        "rms_N": difference,
+        "peak_static_N": peaks[0], "peak_dynamic_N": peaks[1], "correlation": correlation, "rms_N": difference,
         "rms_percent": 100.0 * share,
         "activation_correlation": _correlation(weights, still, moving),
         "activation_rms": _rms(weights, moving - still),
-        "impulse_percent": 100.0 * impulse / impulse.sum(),
+        "impulse_percent": 100.0 * impulse / (impulse.sum() or 1.0),
         "agrees": (share <= SHARE) & ~(correlation < CORRELATION),
-    }
+    }  # fmt: skip
     table = pd.DataFrame(columns, index=pd.Index(muscles, name="muscle"))
     return table.iloc[np.argsort(-highest, kind="stable")]
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError, explain
+from ..errors import InputError, check_names, explain
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..solution.checks import FAILED_SHARE
 from ..solution.solution import RedundancySolution
@@ -24,7 +25,6 @@ from .perturb import Draws, Spread
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[np.float64]
 Quantity = Literal["activation", "muscle_force"]
 
 #: Bytes of the samples kept for percentiles; longer motions are solved a few frames at a time, all samples each.
@@ -80,8 +80,7 @@ class UncertaintyBands:
         """Tendon force in N, or activation, with columns (muscle, percentile) and time in s as index."""
         import pandas as pd
 
-        if quantity not in ("muscle_force", "activation"):
-            raise InputError(explain("quantity='muscle_force' or 'activation'", repr(quantity), "Choose one."))
+        check_names("quantity", [quantity], ("muscle_force", "activation"))
         values = self.muscle_force if quantity == "muscle_force" else self.activation
         names = [self.solution.problem.muscles, self.percentiles.tolist()]
         columns = pd.MultiIndex.from_product(names, names=("muscle", "percentile"))

@@ -1,1 +1,1 @@
-"""Many trials, one after the other or side by side: study files, jobs, workers, the manifest."""
+"""Many trials, one after the other or in parallel: study files, jobs, workers, the manifest."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from .study import Files, Study, Subject
 
 #: Keys of a trial that name files.
 NAMED = (*FILES, "emg", "strides")
+#: SHA-256 of the content of a path.
+HashOf = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -37,43 +39,28 @@ class Job:
     solve: Mapping[str, Any]
     emg: Mapping[str, Any] = field(default_factory=dict)
 
-    def plain(self) -> dict[str, Any]:
-        """The job as JSON holds it."""
-        return asdict(self)
-
-    def inputs(self, hashes: Hashes) -> str:
+    def inputs(self, hash_of: HashOf) -> str:
         """Files and the first digits of their SHA-256, as JSON."""
-        return json.dumps({what: f"{Path(path).name} {hashes.of(path)[:12]}" for what, path in self.files.items()})
+        return json.dumps({what: f"{Path(path).name} {hash_of(path)[:12]}" for what, path in self.files.items()})
 
-    def key(self, hashes: Hashes) -> str:
-        """SHA-256 of everything that decides the result: contents of files, options, version."""
+    def key(self, hash_of: HashOf) -> str:
+        """SHA-256 of everything that determines the result: contents of files, options, version."""
         content = {
-            "files": {what: hashes.of(path) for what, path in self.files.items()}, "read": self.read,
+            "files": {what: hash_of(path) for what, path in self.files.items()}, "read": self.read,
             "solve": self.solve, "emg": self.emg, "version": version("osimopt"),
         }  # fmt: skip
         text = json.dumps(content, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-class Hashes:
-    """SHA-256 of files, each read once; "missing" where there is no file. A folder counts by all files in it."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, str] = {}
-
-    def of(self, path: str) -> str:
-        """SHA-256 of a file or folder."""
-        if path not in self._known:
-            self._known[path] = self._read(Path(path))
-        return self._known[path]
-
-    @staticmethod
-    def _read(path: Path) -> str:
-        if path.is_dir():
-            files = [file for file in sorted(path.rglob("*")) if file.is_file()]
-            parts = [f"{file.relative_to(path).as_posix()} {sha256(file)}" for file in files]
-            return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-        return sha256(path) if path.is_file() else "missing"
+def content_hash(name: str) -> str:
+    """SHA-256 of a file, or of all files in a folder; "missing" if there is none."""
+    path = Path(name)
+    if path.is_dir():
+        files = [file for file in sorted(path.rglob("*")) if file.is_file()]
+        parts = [f"{file.relative_to(path).as_posix()} {sha256(file)}" for file in files]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return sha256(path) if path.is_file() else "missing"
 
 
 def jobs_of(study: Study) -> list[Job]:
@@ -88,10 +75,9 @@ def jobs_of(study: Study) -> list[Job]:
     finder = _Finder(study)
     jobs = [job for subject in study.subjects for job in _of_subject(subject, finder)]
     names = [job.name for job in jobs]
-    wrong = [*finder.wrong]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        wrong.append(f"motions of one name give the same job: {some(twice)}. Rename them, or use two subjects.")
-    if wrong:
+        finder.note(f"motions of one name give the same job: {some(twice)}. Rename them, or use two subjects.")
+    if wrong := finder.wrong:
         raise ConfigError(f"{study.folder}: {len(wrong)} wrong:\n" + "\n".join(f"  {line}" for line in wrong))
     return jobs
 
@@ -141,8 +127,7 @@ def _events(path: Path, finder: _Finder) -> dict[str, list[tuple[float, float]]]
         for trial, start, end in zip(table["trial"], table["start"], table["end"], strict=True):
             spans.setdefault(str(trial), []).append((float(start), float(end)))
     except (OSError, KeyError, ValueError) as error:
-        expected = "events (.csv) with the columns trial, start, end"
-        finder.note(explain(expected, str(error), "Check the file.", path))
+        finder.note(explain("events (.csv) with the columns trial, start, end", str(error), "Check the file.", path))
         return {}
     return spans
 

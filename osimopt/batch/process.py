@@ -1,6 +1,6 @@
-"""A process that does jobs: ``Worker`` is its owner's side, ``main`` its own (``python -m osimopt.batch.process``).
+"""A process that does jobs: ``Worker`` is its owner's side, ``main`` runs in the process itself.
 
-Jobs go in and rows come out as lines of JSON. Whatever is printed while a job runs goes to the job's log.
+Jobs and rows are passed as lines of JSON. Output printed while a job runs goes to the job's log.
 """
 
 from __future__ import annotations
@@ -99,12 +99,9 @@ class Worker:
         import psutil
 
         total = 0
-        if self._process is not None:
+        for process in _family(self._process):
             with contextlib.suppress(psutil.Error):
-                root = psutil.Process(self._process.pid)
-                for process in [root, *root.children(recursive=True)]:
-                    with contextlib.suppress(psutil.Error):
-                        total += process.memory_info().rss
+                total += process.memory_info().rss
         return round(total / 2**20, 1)
 
     def end(self) -> None:
@@ -114,16 +111,12 @@ class Worker:
             return
         import psutil
 
-        family = []
-        with contextlib.suppress(psutil.Error):
-            family = psutil.Process(process.pid).children(recursive=True)
+        family = _family(process)
         with contextlib.suppress(OSError, AttributeError):  # its group: its children may have outlived it
             os.killpg(process.pid, signal.SIGKILL)
-        for child in family:
+        for one in family:
             with contextlib.suppress(psutil.Error):
-                child.kill()
-        with contextlib.suppress(OSError):
-            process.kill()
+                one.kill()
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):
@@ -151,6 +144,17 @@ class Worker:
         self.end()
         text = f"Its process died ({how}): a crash in native code, or ended from outside."
         return {"status": "crashed", "reason": text, "seconds": round(time.monotonic() - begin, 3), "peak_mb": peak}
+
+
+def _family(process: subprocess.Popen[str] | None) -> list[Any]:
+    """A process and those that it started; none if it has ended."""
+    import psutil
+
+    if process is not None:
+        with contextlib.suppress(psutil.Error):
+            root = psutil.Process(process.pid)
+            return [root, *root.children(recursive=True)]
+    return []
 
 
 def _read(stream: IO[str] | None, lines: queue.SimpleQueue[str]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, explain
-from .jobs import Hashes, Job, jobs_of
+from .jobs import Job, content_hash, jobs_of
 from .journal import DONE, LOCK, Journal, write_manifest
 from .study import Study, read_study
 from .tasks import StudyRun, Task, bytes_in, rows_here, rows_on_cluster
@@ -41,7 +42,7 @@ def run_study(
     resume
         Continue a folder: only jobs that are missing, failed or changed (files, options, version) are done.
     jobs
-        Number of processes side by side, instead of the study's.
+        Number of parallel processes, instead of the study's.
     scheduler
         Address of a Dask scheduler (``tcp://host:8786``), whose workers do the jobs; they see the same folders.
     stop
@@ -129,9 +130,8 @@ def iterate_study(
         journal = Journal(place)
         if journal.rows and not resume:
             fix = "Continue with --resume (resume=True), or choose another folder."
-            raise InputError(
-                explain("a folder without a study's results", f"{len(journal.rows)} jobs in it", fix, place)
-            )
+            got = f"{len(journal.rows)} jobs in it"
+            raise InputError(explain("a folder without a study's results", got, fix, place))
         tasks, run = _to_do(everything, journal, place), StudyRun(study.run, place, stop)
         wanted = {job.name for job in everything}
         rows = rows_here(tasks, run, jobs) if scheduler is None else rows_on_cluster(tasks, run, scheduler)
@@ -154,12 +154,12 @@ def _folder(study: Study, folder: str | os.PathLike[str] | None) -> Path:
 
 def _to_do(everything: Sequence[Job], journal: Journal, folder: Path) -> list[Task]:
     """Jobs except those with results of the same key, whose folders are as they were written."""
-    hashes, tasks = Hashes(), []
+    hash_of, tasks = cache(content_hash), list[Task]()
     for job in everything:
-        key, row = job.key(hashes), journal.rows.get(job.name, {})
+        key, row = job.key(hash_of), journal.rows.get(job.name, {})
         kept = row.get("status") in DONE and row.get("key") == key
         if not (kept and row.get("bytes") == bytes_in(folder / "results" / job.name)):
-            tasks.append(Task(job, key, job.inputs(hashes)))
+            tasks.append(Task(job, key, job.inputs(hash_of)))
     return tasks
 
 

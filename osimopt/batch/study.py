@@ -1,4 +1,4 @@
-"""Study files: what is to be solved, and, apart from that, how it is to be run.
+"""Study files: what to solve, and, separately, how to run it.
 
 The keys of reading and of methods are the declared options: :class:`ReadOptions` and those in ``METHODS``.
 """
@@ -90,8 +90,8 @@ else:
 class Subject(Files):
     """One model and its motions: ``motions`` is a pattern such as ``ik/*.mot``, or several.
 
-    ``events`` is a .csv with the columns trial, start, end: each row is solved on its own. ``trials`` has other words
-    for single trials.
+    ``events`` is a .csv with the columns trial, start, end: each row is solved separately. ``trials`` has entries that
+    replace these for single trials.
     """
 
     name: Name
@@ -143,7 +143,7 @@ class Study(_Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _static_unless_said(cls, given: Any) -> Any:
+    def _static_by_default(cls, given: Any) -> Any:
         if isinstance(given, dict) and isinstance(given.get("methods"), list):
             methods = [{"method": "static", **own} if isinstance(own, dict) else own for own in given["methods"]]
             return {**given, "methods": methods}
@@ -151,10 +151,8 @@ class Study(_Part):
 
     @model_validator(mode="after")
     def _names_differ(self) -> Study:
-        for what, names in (
-            ("subjects", [own.name for own in self.subjects]),
-            ("methods", [own.name for own in self.methods]),
-        ):
+        for what in ("subjects", "methods"):
+            names = [part.name for part in getattr(self, what)]
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"{what} of different names, got {', '.join(twice)} twice")
         return self
@@ -166,7 +164,7 @@ def read_study(path: str | os.PathLike[str]) -> Study:
     Raises
     ------
     ConfigError
-        No such file, no TOML, or anything wrong in it: all of it at once, each with its place and what was meant.
+        No such file, no TOML, or wrong entries: all of them at once, each with its place.
     """
     path = Path(path)
     fix = "osimopt batch --init writes an example."
@@ -181,23 +179,19 @@ def read_study(path: str | os.PathLike[str]) -> Study:
     try:
         return Study(**content, folder=path.resolve().parent)
     except ValidationError as error:
-        told = [_told(one) for one in _own(error.errors())]
-        count = "one thing is" if len(told) == 1 else f"{len(told)} things are"
-        raise ConfigError(f"{path}: {count} wrong:\n" + "\n".join(f"  {line}" for line in told)) from None
+        lines = [_described(one) for one in _innermost(error.errors())]
+        count = "1 entry is" if len(lines) == 1 else f"{len(lines)} entries are"
+        raise ConfigError(f"{path}: {count} wrong:\n" + "\n".join(f"  {line}" for line in lines)) from None
 
 
-def _own(errors: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Without what is wrong only because something within it is: a list that lost an item is too short then."""
-    places = [error["loc"] for error in errors]
-    return [
-        own
-        for own in errors
-        if not any(len(at) > len(own["loc"]) and at[: len(own["loc"])] == own["loc"] for at in places)
-    ]
+def _innermost(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Errors that do not follow from one within their entry: a list that lost an item is too short then."""
+    inner = {error["loc"][:depth] for error in errors for depth in range(len(error["loc"]))}
+    return [error for error in errors if error["loc"] not in inner]
 
 
-def _told(error: ErrorDetails) -> str:
-    """Place, what is wrong, and what was probably meant."""
+def _described(error: ErrorDetails) -> str:
+    """Place of an error, its description, and a similar known name."""
     tags = {"static", "dynamic", "surrogate"}
     place = [own for number, own in enumerate(error["loc"]) if not (number == 2 and own in tags)]
     where = ".".join(str(own + 1) if isinstance(own, int) else str(own) for own in place)

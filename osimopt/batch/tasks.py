@@ -1,4 +1,4 @@
-"""Tasks done by worker processes: side by side on this machine, or on a Dask cluster.
+"""Tasks done by worker processes: in parallel on this machine, or on a Dask cluster.
 
 Workers of a cluster need osimopt and the study's files and folder under the same paths.
 """
@@ -11,7 +11,8 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def bytes_in(folder: Path) -> int:
 
 
 def rows_here(tasks: Sequence[Task], run: StudyRun, jobs: int | None) -> Generator[Row, None, None]:
-    """Rows as jobs end: first side by side, then one by one those that ran out of memory."""
+    """Rows as jobs end: first in parallel, then one by one those that ran out of memory."""
     count = count_jobs(jobs if jobs is not None else run.options.jobs, max(1, len(tasks)))
     while tasks and not run.stop():
         alone: list[Task] = []
@@ -88,36 +89,26 @@ def rows_here(tasks: Sequence[Task], run: StudyRun, jobs: int | None) -> Generat
 def _side_by_side(tasks: Sequence[Task], count: int, run: StudyRun, alone: list[Task]) -> Iterator[Row]:
     """Rows from ``count`` workers; tasks that are to be repeated one by one go to ``alone``."""
     waiting: queue.SimpleQueue[list[Task]] = queue.SimpleQueue()
-    rows: queue.SimpleQueue[Row | BaseException | None] = queue.SimpleQueue()
+    rows: queue.SimpleQueue[Row | Future[None]] = queue.SimpleQueue()
     ended = threading.Event()
     for group in _groups(tasks, count):
         waiting.put(group)
     stoppable = replace(run, stop=lambda: ended.is_set() or run.stop())
 
-    def work() -> None:
+    with ThreadPoolExecutor(count) as pool:
         try:
-            _work(waiting, rows.put, stoppable, alone)
-        except BaseException as error:
-            rows.put(error)
-        rows.put(None)
-
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(count, len(tasks)))]
-    for thread in threads:
-        thread.start()
-    try:
-        left = len(threads)
-        while left:
-            row = rows.get()
-            if isinstance(row, BaseException):
-                raise row
-            if row is None:
-                left -= 1
-            else:
-                yield row
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join()
+            left = min(count, len(tasks))
+            for _ in range(left):
+                pool.submit(_work, waiting, rows.put, stoppable, alone).add_done_callback(rows.put)
+            while left:
+                row = rows.get()
+                if isinstance(row, Future):
+                    row.result()  # raises its error
+                    left -= 1
+                else:
+                    yield row
+        finally:
+            ended.set()
 
 
 def _groups(tasks: Sequence[Task], count: int) -> list[list[Task]]:
@@ -136,7 +127,7 @@ def _work(waiting: queue.SimpleQueue[list[Task]], put: Callable[[Row], None], ru
         while not run.stop():
             group = group or waiting.get_nowait()
             task = group.pop(0)
-            row = worker.do(task.job.plain(), *run.paths(task), limits, run.stop)
+            row = worker.do(asdict(task.job), *run.paths(task), limits, run.stop)
             if run.repeats(task, row):
                 (alone if row["status"] == "memory" else group).append(replace(task, attempt=task.attempt + 1))
             else:
@@ -175,7 +166,7 @@ def rows_on_cluster(tasks: Sequence[Task], run: StudyRun, scheduler: str) -> Gen
     def submit(task: Task) -> Any:
         options = (run.options.timeout_s, run.options.memory_mb, run.options.recycle_mb)
         key = f"{task.job.name} {task.attempt} {task.key[:12]}"
-        future = client.submit(do_remotely, task.job.plain(), *run.paths(task), *options, pure=False, key=key)
+        future = client.submit(do_remotely, asdict(task.job), *run.paths(task), *options, pure=False, key=key)
         submitted[future.key] = task
         return future
 
@@ -215,8 +206,6 @@ def do_remotely(
 
 def _row(future: Any) -> Row:
     """Row of a job; "crashed" where its workers were lost as often as the cluster allows."""
-    error = future.exception()
-    if error is None:
-        row: Row = future.result()
-        return row
-    return {"status": "crashed", "reason": f"Lost by the cluster: {type(error).__name__}: {str(error)[:300]}"}
+    if (error := future.exception()) is not None:
+        return {"status": "crashed", "reason": f"Lost by the cluster: {type(error).__name__}: {str(error)[:300]}"}
+    return dict(future.result())

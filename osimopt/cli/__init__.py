@@ -11,11 +11,9 @@ import typer
 from ..errors import OsimoptError, SolverError
 from .batch import batch
 from .commands import demo, info, table
-from .emg import validate
 from .geometry import fit_geometry
-from .report import fetch, report
-from .run import run
-from .solve import extract, predict, solve
+from .report import fetch, report, validate
+from .solve import extract, predict, run, solve
 from .terminal import say_error, say_warning
 from .train import train
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 #: Muscles in the table: those of the largest errors. All are in the file beside the paths.
 LISTED = 20
-#: Elements of a file of paths.
+#: Elements of a file of muscle paths.
 PATH_SETS = {"Set_FunctionBasedPath_", "FunctionBasedPathSet"}
 
 
@@ -35,24 +36,19 @@ def fit_geometry(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier file.")] = False,
 ) -> None:
     """Fit muscle paths by polynomials, as OpenSim's FunctionBasedPathSet: length and moment arms in microseconds."""
-    motions = motion or []
-    how: dict[str, Any] = {
-        "tolerance": 1e-3 * tolerance, "postures": postures, "weld": tuple(weld or ()), "n_jobs": jobs,
-    }  # fmt: skip
-    if networks:
-        _fit_networks(model, motions, out, overwrite, tolerance, how)
-    else:
-        _fit_polynomials(model, motions, out, overwrite, tolerance, {**how, "max_order": max_order})
+    how = {"tolerance": 1e-3 * tolerance, "postures": postures, "weld": tuple(weld or ()), "n_jobs": jobs}
+    fit = _fit_networks if networks else partial(_fit_polynomials, max_order=max_order)
+    fit(model, motion or [], out, overwrite, tolerance, how)
 
 
 def _fit_polynomials(
-    model: Path, motions: list[Path], out: Path, overwrite: bool, tolerance: float, how: dict[str, Any]
+    model: Path, motions: list[Path], out: Path, overwrite: bool, tolerance: float, how: dict[str, Any], max_order: int
 ) -> None:
     from ..adapters.geometry_fit import fit_geometry as fit
 
     _check_out(out, [model, *motions], overwrite)
     with progress("Sampling postures") as moved:
-        geometry = fit(model, motions, progress=moved, **how)
+        geometry = fit(model, motions, progress=moved, max_order=max_order, **how)
     geometry.write(out)
     table = geometry.to_dataframe().drop(index=list(geometry.left))
     _print_errors(table)

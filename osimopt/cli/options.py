@@ -1,4 +1,4 @@
-"""Flags that commands share, made from the declared options, and how their text is read."""
+"""Flags that commands share, made from the declared options, and the conversion of their text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 Model = Annotated[Path, typer.Argument(help="Model (.osim).", show_default=False)]
 Motion = Annotated[Path, typer.Argument(help="Motion (.mot, .sto).", show_default=False)]
 Weld = Annotated[list[str] | None, typer.Option(help=declared(ReadOptions)["weld"][1].help)]
-Cache = Annotated[Path | None, typer.Option(help="Folder that keeps what was extracted, for the next call.")]
+Cache = Annotated[Path | None, typer.Option(help="Folder that keeps the extracted arrays for the next call.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Processes that read the frames.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result folder.")]
 
@@ -57,11 +57,17 @@ def _flag(name: str, same: list[tuple[str, Field[Any], Option]], panel: str | No
     known = same[0][2]
     text = _by_method({method: its.help for method, _, its in same})
     default = _by_method({method: str(own.default) for method, own, _ in same})
-    flags = known.flags or ("--" + name.replace("_", "-"),)
     shown = False if default in ("None", "False", "()") else default
-    flag = typer.Option(*flags, help=text, metavar=known.metavar, show_default=shown, rich_help_panel=panel)
+    flag = typer.Option(
+        *flags_of(name, known), help=text, metavar=known.metavar, show_default=shown, rich_help_panel=panel
+    )
     kind, empty = (bool, False) if known.shell is bool else (known.shell | None, None)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=empty, annotation=Annotated[kind, flag])
+
+
+def flags_of(name: str, known: Option) -> tuple[str, ...]:
+    """The names of an option's flag."""
+    return known.flags or ("--" + name.replace("_", "-"),)
 
 
 def _by_method(texts: Mapping[str, str]) -> str:
@@ -71,9 +77,14 @@ def _by_method(texts: Mapping[str, str]) -> str:
     return "; ".join(f"{method}: {text.rstrip('.')}" for method, text in texts.items())
 
 
+def chosen(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Select the options of one dataclass from the flags that were given."""
+    return {name: value for name, value in given.items() if name in declared(kind)}
+
+
 def read_options(model: Path, motion: Path, given: Mapping[str, Any]) -> ReadOptions:
     """Make :class:`ReadOptions` of the flags that were given."""
-    options = {name: value for name, value in given.items() if name in declared(ReadOptions)}
+    options = chosen(ReadOptions, given)
     if "reserves" in options:
         options["reserves"] = read_reserves(options["reserves"])
     for name in ("weld", "force_sets"):

@@ -1,37 +1,167 @@
-"""The commands that write reports and fetch public data."""
+"""``osimopt validate``, ``report`` and ``fetch``: agreement of costs with EMG, reports of results, public data."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..adapters.options import ReadOptions
+from ..emg.processing import EmgOptions, maxima_of, process_emg
 from ..errors import InputError, explain
-from . import emg as by_emg
+from ..options import declared, option
+from . import options
 from .batch import print_verdict
-from .terminal import print_table, progress, say, stoppable
+from .terminal import print_table, progress, say, say_warning, stoppable
+
+if TYPE_CHECKING:
+    from ..analysis.cost_ranking import CostRanking
+    from ..emg.mapping import EmgMapping
+    from ..emg.recording import Emg
+    from ..emg.strides import Strides
 
 
+Side = StrEnum("Side", ["r", "l"])
+MAPPING = (
+    'Muscles of each channel: a TOML file with \\[channels] soleus = \\["soleus_r"], or a preset: gait2392, '
+    "Rajagopal2016, gait10dof18musc, arm26."
+)
+MVC = (
+    "Maximum voluntary contractions: the file of their trial, soleus=0.8,ta=0.5 in the unit of the envelopes, or 'yes' "
+    "if EMG is in shares of them already. Without it there are no RMSE and MAE."
+)
+
+
+@dataclass(frozen=True)
+class RecordingOptions:
+    """Which muscles EMG channels measure, and what their amplitudes and strides are."""
+
+    mapping: str | None = option(None, MAPPING, shell=str, flags=("--mapping", "-m"))
+    side: Side | None = option(None, "Side of channels without one in their name, and of --strides.", shell=Side)
+    strides: Path | None = option(None, "Ground reactions (.mot, .sto): contacts start strides.", shell=Path)
+    strides_column: str | None = option(None, "Name of the vertical force of that foot.", shell=str)
+    mvc: str | None = option(None, MVC, shell=str)
+
+    def read(self, path: Path, given: Mapping[str, Any]) -> tuple[Emg, EmgMapping]:
+        """EMG as envelopes by the filters that were given, normalised as ``mvc`` requires, and its mapping."""
+        from ..emg.mapping import EmgMapping
+        from ..emg.read import read_emg
+
+        if self.mapping is None:
+            raise InputError(explain("--mapping", "none", "Give a TOML file, or a preset such as gait2392."))
+        recorded = read_emg(path, amplitude="mvc" if self.mvc == "yes" else "raw")
+        mapped = EmgMapping.of(self.mapping, recorded.channels, self.side)
+        filters = EmgOptions(**options.chosen(EmgOptions, given))
+        if self.mvc in (None, "yes"):
+            return recorded if recorded.envelope else process_emg(recorded, filters), mapped
+        kept = [name for name in recorded.channels if name in mapped.muscles]
+        if "=" in str(self.mvc):
+            maxima = tuple(options.read_assignment(word, "--mvc") for word in str(self.mvc).split(","))
+        else:
+            maxima = maxima_of(read_emg(str(self.mvc), channels=kept), filters)
+        return process_emg(recorded.select(kept), replace(filters, normalise="mvc", maxima=maxima)), mapped
+
+    def find_strides(self) -> Strides | tuple[()]:
+        """Strides of the foot, with a warning about those that are left out; none without a file."""
+        from ..emg.strides import find_strides
+
+        if self.strides is None:
+            if self.strides_column is not None:
+                raise InputError(explain("--strides with --strides-column", "none", "Give the file of loads."))
+            return ()
+        found = find_strides(self.strides, self.side, self.strides_column)  # type: ignore[arg-type]
+        for note in found.notes():
+            say_warning(note)
+        return found
+
+
+#: Heading in the help of the flags about EMG.
+PANELS = dict.fromkeys(("emg", *declared(RecordingOptions), *declared(EmgOptions)), "EMG")
+
+
+@options.takes(RecordingOptions, EmgOptions, ReadOptions, panels=PANELS)
+def validate(
+    model: options.Model,
+    motion: options.Motion,
+    emg: Annotated[Path, typer.Argument(help="EMG: .sto, .mot, .csv, .txt or .c3d.", show_default=False)],
+    costs: Annotated[
+        str, typer.Option(help="Costs to rank, with an exponent where it can be chosen.", metavar="NAME[:P],…")
+    ] = "activation_power:2,activation_power:3",
+    cache: options.Cache = None,
+    jobs: options.Jobs = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path("osimopt_validation"),
+    overwrite: options.Overwrite = False,
+    **given: Any,
+) -> None:
+    """Compare static optimization with EMG, and rank costs by how well they agree with it.
+
+    Costs are ranked by every other stride and judged by the rest. The folder has tables (.csv) and a report (.html).
+    """
+    from ..adapters.load import read_problem
+    from ..analysis.cost_ranking import rank_costs, read_cost
+    from ..pipeline.read import with_networks
+    from ..report.report import write_validation
+    from ..solution.folder import check_target
+
+    wanted = [name.strip() for name in costs.split(",") if name.strip()]
+    for name in wanted:
+        read_cost(name)
+    check_target(out.absolute(), overwrite)
+    recording = RecordingOptions(**options.chosen(RecordingOptions, given))
+    recorded, mapped = recording.read(emg, given)
+    found, read = recording.find_strides(), options.read_options(model, motion, given)
+    with stoppable(out):
+        with progress("Reading the motion") as moved:
+            problem = read_problem(with_networks(read), jobs, cache, moved)
+        with progress("Solving") as moved:
+            ranking = rank_costs(problem, recorded, mapped, wanted, strides=found, progress=moved)
+        folder = write_validation(ranking, out, overwrite=overwrite)
+    _print_ranking(ranking)
+    say(f"\nWritten to {folder}: report.html and tables")
+    if any(not one.success for one in ranking.solutions.values()):
+        raise typer.Exit(1)
+
+
+def _print_ranking(ranking: CostRanking) -> None:
+    """Mean r of each cost, and the agreement of the best by channel."""
+    best = next(iter(ranking.comparisons[name] for name in ranking.table.index if name in ranking.comparisons))
+    if len(ranking.table) > 1:
+        rows: list[tuple[Any, ...]] = [
+            (name, *(f"{row[column]:.3f}" for column in ("chosen_r", "judged_r", "behind")), row["reason"])
+            for name, row in ranking.table.iterrows()
+        ]
+        print_table("Costs by mean r", ("cost", "ranked by", "held out", "behind", "not tried"), rows)
+    rows = [
+        (channel, f"{row['r']:.2f}", f"{row['r_low']:.2f}", f"{row['r_high']:.2f}", f"{1e3 * row['lag']:.0f}",
+         f"{row['r_delay']:.2f}", f"{100.0 * row['concordance']:.0f}")
+        for channel, row in best.table.iterrows()
+    ]  # fmt: skip
+    head = ("channel", "r", "95 % from", "to", "lag ms", "r there", "on/off agree %")
+    print_table(f"\nAgreement of {ranking.table.index[0]} with EMG", head, rows)
+    for line in [*best.notes, *ranking.notes]:
+        say(line)
+    for line in best.findings():
+        if line not in best.notes:
+            say_warning(line)
+
+
+@options.takes(RecordingOptions, EmgOptions, panels=PANELS)
 def report(
     results: Annotated[
         list[Path], typer.Argument(help="Result folders of one motion, or a study.", show_default=False)
     ],
-    emg: Annotated[Path | None, typer.Option(help="EMG to compare with.", rich_help_panel=by_emg.PANEL)] = None,
-    mapping: by_emg.Mapping = None,
-    side: by_emg.SideOf = None,
-    strides: by_emg.StridesFrom = None,
-    strides_column: by_emg.StridesColumn = None,
-    mvc: by_emg.Mvc = None,
-    band: by_emg.Band = (20.0, 400.0),
-    notch: by_emg.Notch = None,
-    envelope_hz: by_emg.EnvelopeHz = 6.0,
+    emg: Annotated[Path | None, typer.Option(help="EMG to compare with.", rich_help_panel=PANELS["emg"])] = None,
     title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="File to write.", show_default="osimopt_report.html; report.html of a study"),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report.")] = False,
+    **given: Any,
 ) -> None:
     """Write one page about one solution, or several of one motion side by side; or about a whole study.
 
@@ -43,22 +173,23 @@ def report(
     from ..report.report import write_report
     from ..solution.reader import Result
 
+    recording = RecordingOptions(**options.chosen(RecordingOptions, given))
     if len(results) == 1 and (results[0] / "manifest.csv").is_file():
-        if emg is not None or strides is not None:
+        if emg is not None or recording.strides is not None:
             got, fix = "--strides" if emg is None else "--emg", "Name these files in the study file."
             raise InputError(explain("no --emg or --strides with a study", got, fix))
         path = write_study_report(results[0], out, title=title, overwrite=overwrite)
         print_verdict(read_manifest(results[0]))
         say(f"Written to {path.absolute()}, peaks.csv and curves.csv to {results[0].absolute()}")
         return
-    if emg is None and (mapping or mvc):
+    if emg is None and (recording.mapping or recording.mvc):
         fix = "Give --emg, or leave --mapping and --mvc out."
         raise InputError(explain("--emg with --mapping or --mvc", "none", fix))
     read = [Result.read(folder) for folder in results]
-    found = by_emg.read_strides(strides, side, strides_column)
+    found = recording.find_strides()
     compared = None
     if emg is not None:
-        recorded, mapped = by_emg.read_recording(emg, mapping, side, mvc, band, notch, envelope_hz)
+        recorded, mapped = recording.read(emg, given)
         compared = {one.name: compare_emg(one, recorded, mapped, strides=found) for one in read}
     out = out or Path("osimopt_report.html")
     path = write_report(read, out, emg=compared, strides=found, title=title, overwrite=overwrite)

@@ -1,9 +1,10 @@
-"""The commands that read a motion: extract, solve and predict."""
+"""The commands that read a motion: extract, solve, predict, and run, which stands in for OpenSim's AnalyzeTool."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,22 +13,23 @@ import typer
 
 from ..adapters.options import ReadOptions
 from ..errors import InputError, explain
-from ..options import declared
+from ..options import declared, option
 from ..pipeline.options import METHODS, SolveOptions, SurrogateOptions
 from ..static.options import StaticOptions
-from . import dynamic
-from .options import Cache, Jobs, Model, Motion, Overwrite, read_options, takes
-from .terminal import print_summary, progress, say, say_warning, stoppable
+from .options import Cache, Jobs, Model, Motion, Overwrite, chosen, flags_of, read_options, takes
+from .terminal import (
+    iterations,
+    objective_and_mesh,
+    print_solution,
+    print_summary,
+    progress,
+    say,
+    say_warning,
+    stoppable,
+)
 
-
-class Method(StrEnum):
-    """Ways to solve."""
-
-    static = "static"
-    dynamic = "dynamic"
-    surrogate = "surrogate"
-
-
+Method = StrEnum("Method", ["static", "dynamic", "surrogate"])
+Gain = StrEnum("Gain", ["opensim", "corrected"])
 How = Annotated[
     Method,
     typer.Option(
@@ -35,25 +37,29 @@ How = Annotated[
         "a network was trained for, finished by the exact solver or by collocation."
     ),
 ]
-#: Flags for the options of De Groote's muscles, which Python takes as ``muscles=``.
-DEGROOTE = {"active_width": "active_force_width_scale", "no_passive_fiber_force": "ignore_passive_fiber_force"}
+
+
+@dataclass(frozen=True)
+class MuscleOptions:
+    """Options of De Groote's muscles, which Python takes as ``muscles=``."""
+
+    active_force_width_scale: float | None = option(
+        None, "Make muscles De Groote's, with active_force_width_scale (1 or more).", shell=float,
+        flags=("--active-width",),
+    )  # fmt: skip
+    ignore_passive_fiber_force: bool = option(
+        False, "Make muscles De Groote's, with ignore_passive_fiber_force.", shell=bool,
+        flags=("--no-passive-fiber-force",),
+    )  # fmt: skip
+
+
 #: Headings in the help of flags that only one method has.
-PANELS = {
+PANELS = dict.fromkeys(declared(MuscleOptions), "Options of --method dynamic") | {
     name: f"Options of --method {method}"
     for method, kind in METHODS.items()
     for name in declared(kind)
     if method != "static" and not any(name in declared(other) for other in METHODS.values() if other is not kind)
 }
-_muscles = {"rich_help_panel": "Options of --method dynamic"}
-ActiveWidth = Annotated[
-    float | None, typer.Option(help="Make muscles De Groote's, with active_force_width_scale (1 or more).", **_muscles)
-]
-NoPassive = Annotated[
-    bool,
-    typer.Option(
-        "--no-passive-fiber-force", help="Make muscles De Groote's, with ignore_passive_fiber_force.", **_muscles
-    ),
-]
 
 
 @takes(ReadOptions, leave=("reserves", "passive_force"))
@@ -81,13 +87,11 @@ def extract(
     say(f"{len(problem)} frames written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 
 
-@takes(*METHODS.values(), ReadOptions, panels=PANELS)
+@takes(*METHODS.values(), MuscleOptions, ReadOptions, panels=PANELS)
 def solve(
     model: Model,
     motion: Motion,
     method: How = Method.static,
-    active_width: ActiveWidth = None,
-    no_passive_fiber_force: NoPassive = False,
     cache: Cache = None,
     jobs: Jobs = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Result folder.")] = Path("osimopt_results"),
@@ -99,9 +103,7 @@ def solve(
     Static: long motions are read, solved and written piece by piece, in bounded memory; with --cache they are held
     whole. Dynamic: the motion is one problem, and an answer is written only where there is one.
     """
-    muscles = {"active_width": active_width, "no_passive_fiber_force": no_passive_fiber_force or None}
-    given = {name: value for name, value in muscles.items() if value is not None}
-    how = solve_options(method.value, {**given, **options})
+    how = solve_options(method.value, options)
     _solve(read_options(model, motion, options), how, out, cache=cache, n_jobs=jobs, overwrite=overwrite)
 
 
@@ -135,18 +137,14 @@ def solve_options(method: str, given: Mapping[str, Any]) -> SolveOptions:
         The first flag that is not the method's.
     """
     kind = METHODS[method]
-    options: dict[str, Any] = {}
-    muscles: dict[str, Any] = {}
+    muscles = chosen(MuscleOptions, given) if method == "dynamic" else {}
+    options = chosen(kind, given)
     for name, value in given.items():
-        if name in declared(kind):
-            options[name] = value
-        elif name in DEGROOTE and method == "dynamic":
-            muscles[DEGROOTE[name]] = value
-        elif name not in declared(ReadOptions):
+        if name not in {**options, **muscles, **declared(ReadOptions)}:
             others = [other for other, its in METHODS.items() if name in declared(its)] or ["dynamic"]
-            flag = {"folder": "--surrogate"}.get(name, "--" + name.replace("_", "-"))
+            its = declared(METHODS[others[0]]) | declared(MuscleOptions)
             fix = f"Leave it out, or solve with --method {' or '.join(others)}."
-            raise InputError(explain(f"no {flag} with --method {method}", f"{value}", fix))
+            raise InputError(explain(f"no {flags_of(name, its[name][1])[0]} with --method {method}", f"{value}", fix))
     if muscles:
         options["muscles"] = muscles
     return kind(**options)
@@ -165,14 +163,42 @@ def _solve(read: ReadOptions, how: SolveOptions, out: Path, **options: Any) -> N
         def solving(iteration: int, objective: float, violation: float) -> None:
             if not shown:  # one line at a time
                 line.pop_all().close()
-                shown.append(line.enter_context(dynamic.iterations()))
+                shown.append(line.enter_context(iterations()))
             shown[0](iteration, objective, violation)
 
         solved = solve_trial(read, how, out, reading=reading, solving=solving, **options)
         line.close()
         if solved.solution is not None:
             figures.draw_solution(solved.solution, out / "solution.png")
-        print_summary(solved.summary, solved.provenance, dynamic.objective_and_mesh(solved.solution))
+        print_summary(solved.summary, solved.provenance, objective_and_mesh(solved.solution))
         say(f"\nWritten to {out.absolute()}")
     if solved.summary.solved < solved.summary.frames:
+        raise typer.Exit(1)
+
+
+def run(
+    setup: Annotated[
+        Path, typer.Argument(help="Setup file (.xml) of an AnalyzeTool with a StaticOptimization.", show_default=False)
+    ],
+    results: Annotated[Path | None, typer.Option(help="Folder to write to, not the setup file's own.")] = None,
+    gain: Annotated[Gain, typer.Option(help="Maximum force as OpenSim has it, or its pennation corrected.")] = (
+        Gain.opensim
+    ),
+    exponent: Annotated[float | None, typer.Option("--exponent", "-p", help="Not the setup file's own.")] = None,
+) -> None:
+    """Run a setup file of OpenSim's static optimization and write the files that OpenSim writes.
+
+    Results of an earlier run are replaced, as by OpenSim.
+    """
+    from ..pipeline.opensim_tool import run_setup
+
+    with progress("Running the setup file") as moved:
+        solution = run_setup(setup, results, gain.value, exponent=exponent, progress=moved)  # type: ignore[arg-type]
+    print_solution(solution)
+    files = [Path(name) for name in solution.provenance["files"]]
+    say(f"\nWritten to {files[0].parent}:")
+    for file in files:
+        say(f"  {file.name}")
+    if not solution.success:
+        say_warning("Failed frames are nan: OpenSim's GUI shows these files up to the first of them.")
         raise typer.Exit(1)

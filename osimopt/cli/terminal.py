@@ -1,4 +1,4 @@
-"""What the commands print: tables, progress, warnings, errors, summaries of solutions; and what Ctrl-C leaves."""
+"""Output of the commands: tables, progress, warnings, errors and summaries of solutions; and what Ctrl-C leaves."""
 
 from __future__ import annotations
 
@@ -13,10 +13,19 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)  # fmt: skip
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from ..dynamic.solution import DynamicSolution
     from ..solution.checks import Check
     from ..solution.solution import RedundancySolution
     from ..solution.summary import Summary
@@ -83,12 +92,20 @@ def print_table(
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Give a callback (done, in all) that moves a bar on stderr; nothing is drawn where that is not a terminal."""
+def progress(what: str) -> Iterator[Callable[..., None]]:
+    """Give a callback (done, total) that moves a bar on stderr if that is a terminal.
+
+    A network's training also passes its two losses, which replace the text.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as bar:
         task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+        def moved(done: int, total: int, *losses: float) -> None:
+            text = "Training, loss {:.3g}, validation {:.3g}".format(*losses) if losses else what
+            bar.update(task, description=text, completed=done, total=total)
+
+        yield moved
 
 
 @contextmanager
@@ -156,3 +173,53 @@ def print_summary(summary: Summary, provenance: Mapping[str, Any], more: Sequenc
     print_checks(summary.checks())
     for line in [*provenance.get("warnings", []), *summary.findings()]:
         say_warning(line)
+
+
+@contextmanager
+def iterations() -> Iterator[Callable[[int, float, float], None]]:
+    """Give a callback (iteration, objective, violation) that moves a line on stderr, where that is a terminal.
+
+    A round is a mesh, or the windows of a long motion before it; each begins with iteration 0.
+    """
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as line:
+        task = line.add_task("Solving (Ctrl-C stops)", total=None)
+        rounds = 0
+
+        def moved(iteration: int, objective: float, violation: float) -> None:
+            nonlocal rounds
+            rounds += iteration == 0
+            at = f"iteration {iteration}, objective {objective:.6g}, equations missed by {violation:.1e}"
+            line.update(task, description=f"Solving, round {rounds}: {at} (Ctrl-C stops)")
+
+        yield moved
+
+
+def objective_and_mesh(solution: Any) -> list[str]:
+    """Lines about a dynamic solution; none about any other."""
+    if not hasattr(solution, "mesh_edges"):
+        return []
+    terms = ", ".join(f"{name.replace('_', ' ')} {value:.5g}" for name, value in solution.integrals.items())
+    return [f"Objective {solution.total_objective:.6g}: {terms}.", _mesh(solution), *_integrated(solution)]
+
+
+def _integrated(solution: DynamicSolution) -> list[str]:
+    """Error of forward integration; a finding reports an integration that failed."""
+    check = solution.check
+    if check is None or not (np.isfinite(check.activation_error).all() and np.isfinite(check.force_error).all()):
+        return []
+    return [
+        f"Forward integration of the excitations: activations within {check.activation_error.max(initial=0.0):.2g}, "
+        f"tendon forces within {100.0 * check.force_error.max(initial=0.0):.2g} % of their peaks."
+    ]
+
+
+def _mesh(solution: DynamicSolution) -> str:
+    rounds, name = solution.provenance["rounds"], solution.provenance["mesh"]["transcription"]
+    whole = [one for one in rounds if one["windows"] == 1]
+    counts = " → ".join(str(one["intervals"]) for one in whole)
+    last, steps = whole[-1], sum(one["iterations"] for one in rounds)
+    ahead = [one for one in rounds if one["windows"] > 1]
+    first = "".join(f", {one['iterations']} of them in {one['windows']} windows that went ahead" for one in ahead)
+    parts = f"; {last['parts']} parts solved in parallel" if last["parts"] > 1 else ""
+    return f"Mesh: {counts} intervals, {name}, {last['points']} points; {steps} iterations{first}{parts}."

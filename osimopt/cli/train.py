@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from enum import StrEnum
 from pathlib import Path
@@ -13,12 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..adapters.options import ReadOptions
 from ..errors import InputError, explain
 from . import options
-from .terminal import messages, progress, say, stoppable
+from .terminal import progress, say, stoppable
 
 if TYPE_CHECKING:
     from ..problem.problem import RedundancyProblem
@@ -33,13 +31,7 @@ STATIC, DYNAMIC = ("cost", "window", "frames"), ("duration", "solutions")
 QUICK = 6
 
 
-class Kinds(StrEnum):
-    """What is optimized."""
-
-    static = "static"
-    dynamic = "dynamic"
-
-
+Kinds = StrEnum("Kinds", ["static", "dynamic"])
 Many = list[Path] | None
 Whole = int | None
 Motions = Annotated[list[Path], typer.Argument(help="Motions (.mot, .sto), one or more.", show_default=False)]
@@ -113,7 +105,7 @@ def train(
         problems = _problems(trials, jobs, cache)
         checkpoint = out.absolute().with_name(f".{out.name}.training")
         say(f"Training on {len(problems)} trials; after an interruption it continues from {checkpoint}")
-        with epochs_line() as moved:
+        with progress("Solving training data") as moved:
             trained = run(problems, checkpoint, moved)
         answers = compare(trained)
         folder = trained.surrogate.save(out, overwrite=overwrite)
@@ -202,22 +194,6 @@ def _problems(trials: Sequence[ReadOptions], jobs: int | None, cache: Path | Non
         with progress(f"Reading trial {number} of {len(trials)}") as moved:
             problems.append(read_problem(trial, jobs, cache, moved))
     return problems
-
-
-@contextmanager
-def epochs_line() -> Iterator[Callable[..., None]]:
-    """Give a callback that moves a bar on stderr, for solutions (done, in all) and then for epochs, with two losses."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as bar:
-        task = bar.add_task("Solving training data", total=None)
-
-        def moved(done: int, total: int, *losses: float) -> None:
-            text = "Solving training data"
-            if losses:
-                text = f"Training, loss {losses[0]:.3g}, validation {losses[1]:.3g}"
-            bar.update(task, description=text, completed=done, total=total)
-
-        yield moved
 
 
 def _compare_static(trained: TrainedStatic) -> tuple[list[Any], list[Any], str]:

@@ -17,7 +17,7 @@ from urllib.request import url2pathname
 
 import numpy as np
 
-from ..errors import InputError, explain
+from ..errors import InputError, check_names, explain
 from ..files.storage import sha256, write_table
 
 #: Time in s without a response after which a download fails.
@@ -59,8 +59,7 @@ def about(name: str) -> str:
 
 def files_of(name: str) -> list[PublicFile]:
     """Files of a set; an InputError if there is no such set."""
-    if name not in _registry():
-        raise InputError(explain(f"a set among {', '.join(names())}", repr(name), "Choose one."))
+    check_names("a set", [name], _registry())
     found = []
     for part in _registry()[name]["from"]:
         base = f"https://github.com/{part['repository']}/raw/{part['commit']}/{quote(part['folder'])}"
@@ -111,7 +110,7 @@ def fetch(
     >>> osimopt.fetch("arm27")
     Traceback (most recent call last):
     ...
-    osimopt.errors.InputError: expected a set among arm26, ..., got 'arm27'. Choose one.
+    osimopt.errors.InputError: expected a set among arm26, ..., got arm27. Did you mean arm26?
     """
     files = files_of(name)
     if folder is None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain
+from ..problem.arrays import Array
 from ..solution.checks import COVERED, Check, checks_of
 from ..solution.reader import Result
 from .comparison import ChannelCurves, EmgComparison
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from ..solution.solution import RedundancySolution
 
-Array = NDArray[np.float64]
 
 #: Rate in Hz of the comparison.
 RATE = 100.0
@@ -205,10 +205,8 @@ def _curves(
     if not np.isfinite(simulated).any():
         raise InputError(explain("a solution with solved frames", "none solved", "See its status.csv."))
     if strides:
-        inside = np.zeros(len(time), dtype=bool)
-        for first, last in strides:
-            inside[first:last] = True
-        measured[~inside] = np.nan
+        sample = np.arange(len(time))
+        measured[~np.any([(first <= sample) & (sample < last) for first, last in strides], axis=0)] = np.nan
     return ChannelCurves(time, RATE, simulated, measured, emg.channels, strides, amplitude)
 
 
@@ -266,7 +264,7 @@ def _covered(result: Result, emg: Emg) -> Check:
 
 
 def _footing(dynamics: bool, shift: float) -> str:
-    """How EMG was made comparable with activation."""
+    """The processing that made EMG comparable with activation."""
     up_down = f"({1e3 * ACTIVATION:g} ms up, {1e3 * DEACTIVATION:g} ms down)"
     text = f"EMG through activation dynamics {up_down}" if dynamics else "EMG without activation dynamics"
     return f"{text}, taken {1e3 * shift:g} ms later" if shift else text

@@ -1,4 +1,4 @@
-"""Curves of simulated and measured activity on one time base, and what comparing them gave."""
+"""Curves of simulated and measured activity on one time base, and the result of their comparison."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import some
+from ..problem.arrays import Array
 from ..solution.checks import Check
 from . import metrics
 from .metrics import interval, on_by_threshold, onsets, pieces_of
@@ -18,7 +19,6 @@ from .quality import Flag
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 #: Range in s of the search for lags where there are no strides.

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError, InputError, explain, some
+from ..errors import ConfigError, InputError, check_names, explain, some
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Least similarity (difflib's ratio) of a name that is proposed for an unknown one.
-ALIKE = 0.6
 _NAMES = tomllib.loads(Path(__file__).with_name("presets.toml").read_text(encoding="utf-8"))
 #: Muscles of well-known models, by model and anatomical name; {side} is r or l.
 PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -87,8 +85,7 @@ class EmgMapping:
         InputError
             An unknown preset, no channel that is recognised, or no side for a model with two legs.
         """
-        if name not in PRESETS:
-            raise InputError(explain(f"a preset among {some(list(PRESETS), 20)}", repr(name), _suggest(name, PRESETS)))
+        check_names("a preset", [name], PRESETS)
         found = {}
         for channel in channels:
             group, named_side = recognise(channel)
@@ -119,16 +116,11 @@ class EmgMapping:
 
     def check(self, channels: Sequence[str], muscles: Sequence[str]) -> None:
         """Raise an InputError for unknown channels or muscles, with a similar known name."""
-        for what, given, known in (
-            ("EMG channels", list(self.muscles), channels),
-            ("muscles", [name for names in self.muscles.values() for name in names], muscles),
-        ):
-            if unknown := [name for name in dict.fromkeys(given) if name not in known]:
-                fix = _suggest(unknown[0], known)
-                raise InputError(explain(f"{what} among {some(known, 12)}", some(unknown), fix))
+        check_names("EMG channels", self.muscles, channels)
+        check_names("muscles", chain(*self.muscles.values()), muscles)
 
     def coverage(self, channels: Sequence[str], muscles: Sequence[str]) -> pd.DataFrame:
-        """One row per ``muscle`` and ``channel``; the other cell is empty for those without a partner."""
+        """One row per ``muscle`` and ``channel``; the other cell is empty for those without a counterpart."""
         import pandas as pd
 
         pairs = [(muscle, channel) for channel, names in self.muscles.items() for muscle in names]
@@ -154,8 +146,3 @@ def _names(value: Any, channel: str, path: Path) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise ConfigError(explain(f"each muscle of channel {channel} once", some(list(names)), "Leave one out.", path))
     return tuple(names)
-
-
-def _suggest(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, [str(one) for one in known], n=1, cutoff=ALIKE)
-    return f"Did you mean {close[0]}?" if close else "Check the names."

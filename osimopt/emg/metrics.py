@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain
+from ..problem.arrays import Array, Index
 
-Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-Index = NDArray[np.intp]
 
 #: Longest electromechanical delay in s, by which force may follow EMG.
 DELAY = 0.100

@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, explain
 from ..notices import warn
+from ..options import option
+from ..problem.arrays import Array
 from .recording import Emg
-
-Array = NDArray[np.float64]
 
 #: Upper limit of a band, as a share of half the sampling rate.
 NYQUIST_SHARE = 0.95
@@ -58,9 +57,11 @@ class EmgOptions:
     (20.0, 400.0)
     """
 
-    band: tuple[float, float] | None = (20.0, 400.0)
-    notch: float | None = None
-    lowpass: float | None = 6.0
+    band: tuple[float, float] | None = option(
+        (20.0, 400.0), "Band-pass of raw EMG, Hz.", shell=tuple[float, float], metavar="LOW HIGH"
+    )
+    notch: float | None = option(None, "Frequency of mains hum to remove, Hz.", shell=float)
+    lowpass: float | None = option(6.0, "Low-pass of raw EMG, Hz.", shell=float, flags=("--envelope-hz",))
     order: int = 4
     rate: float | None = None
     normalise: Literal["none", "maximum", "mvc"] = "none"

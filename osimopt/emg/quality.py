@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..problem.arrays import Array
 from .recording import Emg
 
-Array = NDArray[np.float64]
 Fault = tuple[str, str] | None
 
 #: Share of the samples at the largest or smallest value from which a channel is clipped.

@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, MissingDependencyError, explain
 from ..files.storage import read_table, sha256
+from ..problem.arrays import Array
 from ..signals import distinct_rows
 from .recording import Amplitude, Emg
-
-Array = NDArray[np.float64]
 
 #: Names of a column of times in lower case, and delimiters of text files.
 TIMES, DELIMITERS = ("time", "t", "times", "time_s", "time (s)", "time [s]", "zeit"), "\t;,| "
@@ -42,7 +40,7 @@ def read_emg(
     Parameters
     ----------
     path : path-like
-        A table with a column of times in s, or in ms if a row of units says so; or a C3D file with analog channels.
+        A table with a column of times in s, or in ms according to a row of units; or a C3D file with analog channels.
     channels : sequence of str, optional
         Channels to keep, in this order. Default: all; of a C3D file those with ``emg`` in their name, if there are any.
     envelope : bool, optional

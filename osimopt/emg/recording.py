@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..errors import InputError, explain, some
+from ..errors import InputError, check_names, explain, some
+from ..files.storage import time_table
+from ..problem.arrays import Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[np.float64]
 #: Unit of the values: the recorder's, shares of each channel's own maximum, or of a maximum voluntary contraction.
 Amplitude = Literal["raw", "own maximum", "mvc"]
 
@@ -71,19 +71,16 @@ class Emg:
     def __post_init__(self) -> None:
         if self.value.shape != (len(self.time), len(self.channels)) or not self.channels or len(self.time) < 2:
             got = f"{self.value.shape} for {len(self.time)} times and {len(self.channels)} channels"
-            raise InputError(
-                explain("EMG values (T, C) of at least two samples and one channel", got, "Check the file.")
-            )
+            expected = "EMG values (T, C) of at least two samples and one channel"
+            raise InputError(explain(expected, got, "Check the file."))
         step = np.diff(self.time)
         wrong = np.flatnonzero(~((step > 0.0) & np.isfinite(step)))
         if len(wrong):
             got = f"{self.time[wrong[0] + 1]:g} s after {self.time[wrong[0]]:g} s"
             raise InputError(explain("times of EMG that increase", got, "Sort the file by time."))
-        if len(set(self.channels)) < len(self.channels):
-            twice = [name for name in dict.fromkeys(self.channels) if self.channels.count(name) > 1]
-            raise InputError(
-                explain("channels of EMG by different names", f"{some(twice)} more than once", "Rename one.")
-            )
+        if twice := [name for name in dict.fromkeys(self.channels) if self.channels.count(name) > 1]:
+            got = f"{some(twice)} more than once"
+            raise InputError(explain("channels of EMG by different names", got, "Rename one."))
 
     def __len__(self) -> int:
         return len(self.time)
@@ -110,8 +107,7 @@ class Emg:
 
     def select(self, channels: Sequence[str]) -> Emg:
         """These channels, in this order; an InputError names unknown ones."""
-        if unknown := [name for name in channels if name not in self.channels]:
-            raise InputError(explain(f"channels among {some(self.channels, 100)}", some(unknown), "Check the names."))
+        check_names("channels", channels, self.channels)
         keep = [self.channels.index(name) for name in channels]
         return replace(self, value=self.value[:, keep], channels=tuple(channels))
 
@@ -131,6 +127,4 @@ class Emg:
 
     def to_dataframe(self) -> pd.DataFrame:
         """Values with a column per channel; the index is time in s."""
-        import pandas as pd
-
-        return pd.DataFrame(self.value, index=pd.Index(self.time, name="time"), columns=list(self.channels))
+        return time_table(self.time, self.value, self.channels)

@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..errors import InputError, explain, some
+from ..errors import InputError, check_names, explain, some
 from ..files.storage import read_series
+from ..problem.arrays import Array
 from .metrics import without_short_runs
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[np.float64]
 
 #: Vertical force in N above which a foot is on the ground; plates drift by a few N.
 ON_GROUND = 20.0
@@ -103,8 +102,7 @@ def find_strides(
     table = loads if not isinstance(loads, str | os.PathLike) else read_series(loads)
     where = None if table is loads else Path(loads)  # type: ignore[arg-type]
     name = column or _column([str(label) for label in table.columns], side, where)
-    if name not in table:
-        raise InputError(explain(f"a column among {some(table.columns, 40)}", repr(name), "Check the name.", where))
+    check_names("a column", [name], table.columns, where)
     time = table.index.to_numpy(dtype=float)
     begins = contacts(time, table[name].to_numpy(dtype=float), threshold)
     if len(begins) < 2:

@@ -1,1 +1,1 @@
-"""Figures and reports that people want to look at."""
+"""Figures and reports of tables, solutions, comparisons and studies."""

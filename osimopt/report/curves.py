@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..problem.arrays import Array
 from . import style
-from .style import Array
 
 #: Points of a curve: over a stride, and at most over time.
 STRIDE, TIME = 101, 400
@@ -191,7 +191,7 @@ def _label(at: Any, panel: Panel, x: str, y: str) -> None:
     at.tick_params(labelbottom=bool(x), labelsize=7)
 
 
-def _arrange(figure: Any, everyone: Sequence[Any], size: tuple[float, float], above: float, caption: str) -> None:
+def _arrange(figure: Any, panels: Sequence[Any], size: tuple[float, float], above: float, caption: str) -> None:
     """Margins in inches, a caption above and one legend below."""
     width, height = size
     figure.subplots_adjust(
@@ -200,7 +200,7 @@ def _arrange(figure: Any, everyone: Sequence[Any], size: tuple[float, float], ab
     )  # fmt: skip
     figure.text(0.1 / width, 1.0 - 0.06 / height, caption, fontsize=8, va="top")
     named: dict[str, Any] = {}
-    for at in everyone:
+    for at in panels:
         for handle, label in zip(*at.get_legend_handles_labels(), strict=True):
             named.setdefault(label, handle)
     if len(named) > 1 or "EMG" in named:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..problem.arrays import Array
 from ..problem.costs import COSTS
 from . import style
-from .style import Array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -207,7 +207,7 @@ def _even(time: Array, value: Array) -> tuple[Array, Array]:
 
 
 def _unsolved(axes: Any, solution: RedundancySolution) -> bool:
-    """Whether no frame was solved; the panel then says so."""
+    """Whether no frame was solved; a note in the panel then states it."""
     if solution.solved.any():
         return False
     style.note(axes, "no frame solved")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, explain, some
+from ..errors import check_names
+from ..problem.arrays import Array
 from ..solution.folder import write_folder, write_json
 from . import style
-from .style import Array
 
 if TYPE_CHECKING:
     from ..analysis.ranges import FeasibleRanges
@@ -41,7 +41,7 @@ def draw_ranges(ranges: FeasibleRanges, path: str | os.PathLike[str], muscles: S
         line = optimum[:, index]
         axes.plot(ranges.time, line, color=style.colour(0), label="solution", **style.dots(line))
 
-    caption = "What the moments and the bounds of activation allow, and what the cost chose"
+    caption = "Band: forces that the moments and the bounds of activation allow; line: the solution"
     return _draw(path, ranges.muscles, _chosen(ranges.muscles, muscles, optimum, BANDS), panel, caption)
 
 
@@ -151,8 +151,7 @@ def _chosen(names: Sequence[str], muscles: Sequence[str] | None, force: Array, m
     if muscles is None:
         peak = np.nan_to_num(force, nan=-np.inf).max(axis=0)
         return [int(index) for index in np.argsort(-peak, kind="stable")[:most]]
-    if unknown := [name for name in muscles if name not in names]:
-        raise InputError(explain(f"muscles among {some(names, 100)}", some(unknown), "Correct the names."))
+    check_names("muscles", muscles, names)
     return [list(names).index(name) for name in muscles]
 
 

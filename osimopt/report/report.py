@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..emg.comparison import EmgComparison
 from ..emg.strides import Strides
-from ..errors import InputError, explain, some
+from ..errors import InputError, check_names, explain, some
 from ..solution.folder import write_folder, write_json
 from ..solution.reader import Result
 from ..solution.solution import RedundancySolution
-from . import sections as parts
+from . import page
 from .curves import Axis
 from .page import Section, check_new, write_page
 from .solution_figures import draw_groups, draw_moments
@@ -92,12 +92,12 @@ def write_report(
     opening, verdict = _verdict(results, compared)
     note = f"{NOTE} Over strides of the foot that they were found by, both sides alike." if axis.strides else NOTE
     content = [
-        parts.checks(results, compared), parts.findings(results, compared), *parts.emg_sections(compared), *sections,
-        *([parts.compared_solutions(results)] if len(results) > 1 else []),
+        page.checks(results, compared), page.findings(results, compared), *page.emg_sections(compared), *sections,
+        *([page.compared_solutions(results)] if len(results) > 1 else []),
         Section("Muscle forces", note, figures=draw_groups(results, axis, "muscle_force")),
         Section("Activations", figures=draw_groups(results, axis, "activation")),
         Section("Joint moments and reserves", figures=[draw_moments(results, axis)]),
-        parts.provenance(results),
+        page.provenance(results),
     ]  # fmt: skip
     return write_page(path, title or _title(next(iter(results.values()))), opening, content, verdict)
 
@@ -131,9 +131,7 @@ def _result(solution: Any) -> Result:
 def _compared(emg: Any, results: Mapping[str, Result]) -> dict[str, EmgComparison]:
     """Comparisons with EMG by name, in the order of the results."""
     compared = {next(iter(results)): emg} if isinstance(emg, EmgComparison) else dict(emg or {})
-    if unknown := [name for name in compared if name not in results]:
-        fix = "Name comparisons as the solutions are named."
-        raise InputError(explain(f"comparisons of {some(results)}", some(unknown), fix))
+    check_names("comparisons", compared, results)
     return {name: compared[name] for name in results if name in compared}
 
 
@@ -157,7 +155,7 @@ def _verdict(results: Mapping[str, Result], compared: Mapping[str, EmgComparison
     first = next(iter(results.values()))
     many = len(results) > 1
     failed: dict[str, list[str]] = {}
-    for name, checks in parts.all_checks(results, compared).items():
+    for name, checks in page.all_checks(results, compared).items():
         for check in (check for check in checks if check.passes is False):
             failed.setdefault(check.name if many else f"{check.name} {check.found}", []).append(name)
     lines = [what + (f" ({', '.join(who)})" if len(who) < len(results) else "") for what, who in failed.items()]

@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 
 from ..emg.comparison import EmgComparison
+from ..problem.arrays import Array
 from ..solution.reader import Result
 from . import style
 from .curves import SIDES, Axis, Line, Panel, draw_panels, drawn_groups, muscle_groups, side_of, stem_of
-from .style import Array
 
 #: By quantity: unit of the axis, label of the figure, common upper limit of the panels.
 QUANTITIES = {

@@ -11,13 +11,12 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ..problem.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-Array = NDArray[np.float64]
 
 #: Okabe & Ito's palette (https://jfly.uni-koeln.de/color/), without its yellow, which vanishes on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
@@ -44,20 +43,10 @@ PAGE_COLOURS = {
 }  # fmt: skip
 
 _SETTINGS: dict[Any, Any] = {
-    "font.size": 9.0,
-    "axes.titlesize": 10.0,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#E6E6E6",
-    "grid.linewidth": 0.6,
-    "lines.linewidth": 1.8,
-    "legend.frameon": False,
-    "savefig.dpi": 200,
-}
+    "font.size": 9.0, "axes.titlesize": 10.0, "axes.titleweight": "bold", "axes.titlelocation": "left",
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True,
+    "grid.color": "#E6E6E6", "grid.linewidth": 0.6, "lines.linewidth": 1.8, "legend.frameon": False, "savefig.dpi": 200,
+}  # fmt: skip
 
 
 @contextmanager
@@ -134,12 +123,7 @@ def colour(index: int) -> str:
 def line(index: int, name: str | None) -> dict[str, Any]:
     """Style of the index-th line; every other one is dashed and on top, so that two that coincide are both visible."""
     dashed = index % 2 == 1
-    return {
-        "color": colour(index),
-        "label": name,
-        "ls": (0, (4, 2)) if dashed else "-",
-        "zorder": 3 if dashed else 2,
-    }
+    return {"color": colour(index), "label": name, "ls": (0, (4, 2)) if dashed else "-", "zorder": 3 if dashed else 2}
 
 
 def dots(value: Array) -> dict[str, Any]:
