@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Set
 from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..errors import InputError, explain, some
+from ..errors import InputError, explain, shown, some
+from ..options import is_number
+from ..problem.arrays import Array, Index
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,11 +139,6 @@ def _numbers(table: pd.DataFrame | pd.Index) -> Array | None:
     return values.astype(float) if values.dtype.kind in "fiu" else None
 
 
-def is_number(value: Any) -> bool:
-    """Whether the value is a real number, NaN included, and no bool."""
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
 def is_pair(value: Any) -> bool:
     """Whether the value is an ordered pair of numbers."""
     try:
@@ -154,9 +146,3 @@ def is_pair(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return is_number(first) and is_number(last) and not isinstance(value, (Mapping, Set))
-
-
-def shown(value: Any, limit: int = 80) -> str:
-    """Representation of a value on one line, cut to a length."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= limit else f"{text[:limit]}…"

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, explain
+from ..errors import InputError, explain, shown
 from ..muscle.activation import excitation_for
+from ..problem.arrays import Array
 from ..solution.solution import RedundancySolution
-from .emg import EmgTracking, shown
-from .mesh import SAME, Array, Mesh
+from .emg import EmgTracking
+from .mesh import SAME, Mesh
 from .nodes import Nodes, Unknowns, strength
 from .objective import Conditions
 

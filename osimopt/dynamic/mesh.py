@@ -20,12 +20,9 @@ from functools import cached_property
 
 import numpy as np
 from numpy.polynomial import Polynomial, legendre
-from numpy.typing import NDArray
 
 from ..errors import InputError, explain
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
+from ..problem.arrays import Array, Index
 
 RADAU = "legendre-gauss-radau"
 #: Number of Legendre-Gauss-Radau points where the name gives none, and the largest number.

@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 
 from ..errors import InputError, explain, some
+from ..problem.arrays import Array
 from ..problem.costs import COSTS, Cost, counted_reserves, get_cost, reserve_weight
 from ..problem.problem import RedundancyProblem
 from .emg import EmgTracking
-from .mesh import Array
 from .nodes import Nodes, Unknowns, strength
 
 Quantity = Literal["excitation", "activation", "force", "largest"]

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError, explain, some
+from ..errors import InputError, explain, shown, some
 from ..muscle import not_degroote, unlimited_fiber, use_degroote_muscles
 from ..notices import hear, warn
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
-from .emg import shown
-from .mesh import SAME, Array, Mesh
+from .mesh import SAME, Mesh
 from .objective import Conditions
 
 #: Normalised fibre lengths beyond which the muscles' curves are not valid (OpenSim bounds its fibres there).

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from .mesh import Array, Index
+from ..problem.arrays import Array, Index
 
 #: Functions that ``worker.derivatives`` implements.
 Kind = Literal["activation", "tendon", "power", "magnitude", "difference"]

@@ -10,12 +10,12 @@ import numpy as np
 from ..errors import InputError, SolverError, explain
 from ..muscle.contraction import Fiber, FiberState, active_multiplier, fiber_state, passive_multiplier
 from ..muscle.forces import unlimited_fiber
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..solution.checks import PUSH
 from ..solution.solution import RedundancySolution, Status, judge
 from ..solution.summary import Finding, counted
 from .integrate import ForwardCheck
-from .mesh import Array
 from .nodes import Nodes, Unknowns, strength
 from .objective import Conditions, integrands, start_cost
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, MissingDependencyError, explain
+from ..problem.arrays import Array
 from ..problem.costs import Cost
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import Status
@@ -24,7 +25,6 @@ from .power import power_slope, repaired, solve_block
 from .proof import Proof, prove
 from .reduction import Frame, InfeasibleError, Places, acting, positive, reduce_frame
 
-Array = NDArray[np.float64]
 Progress = Callable[[int, int], None] | None
 
 #: Frames solved at once with NumPy: a few hundred kB a block, which stay in the cache.

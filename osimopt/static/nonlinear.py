@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain
-from ..problem.arrays import ROUNDING
+from ..problem.arrays import ROUNDING, Array
 from .reduction import RANK_TOLERANCE, Frame, positive, row_size, with_independent_rows
-
-Array = NDArray[np.float64]
 
 #: SLSQP stops where the cost changes by less than this share of its size. A tighter value lets it wander in rounding:
 #: p = 2 is exact at once (its first quadratic model is the problem), other p are polished.

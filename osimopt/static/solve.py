@@ -8,10 +8,11 @@ from time import perf_counter
 from typing import Literal, TypeGuard
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..errors import InputError, SolverError, explain
-from ..options import documented
+from ..options import check_values, check_word, documented
+from ..problem.arrays import Array
 from ..problem.costs import COSTS, Cost, get_cost, scale_of_unknowns
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, judge, verified
@@ -19,8 +20,6 @@ from . import SOLVERS
 from .compliant import solve_compliant
 from .frames import Device, solve_frames
 from .options import StaticOptions
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +99,9 @@ def solve_static(
     True
     """
     chosen = get_cost(cost, exponent)
-    _check_options(tendon, on_failure, tolerance, chosen)
+    check_values(StaticOptions, locals())
+    check_word("on_failure", on_failure, ("raise", "return"))
+    _check_tendon(tendon, chosen)
     problem = problem if weights is None else problem.with_weights(weights)
     name = _choose(solver, chosen, device, initial_guess is not None and not _has_multipliers(initial_guess))
     method, place, started = SOLVERS[name], Device.of(device), perf_counter()
@@ -138,15 +139,7 @@ def solve_static(
     return solution
 
 
-def _check_options(tendon: str, on_failure: str, tolerance: float, cost: Cost) -> None:
-    for name, value, allowed in (
-        ("tendon", tendon, ("rigid", "compliant")),
-        ("on_failure", on_failure, ("raise", "return")),
-    ):
-        if value not in allowed:
-            raise InputError(explain(f"{name} among {allowed}", repr(value), "Choose one of them."))
-    if not (isinstance(tolerance, (int, float)) and 0.0 < tolerance < np.inf):
-        raise InputError(explain("a positive tolerance", repr(tolerance), "1e-9 is the default."))
+def _check_tendon(tendon: str, cost: Cost) -> None:
     if tendon == "compliant" and cost.scales_with:
         names = " or ".join(repr(other.name) for other in COSTS.values() if not other.scales_with)
         fix = "Use tendon='rigid': the cost depends on a force that is affine in activation."
