@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import InputError, explain, shown, some
 from ..options import is_number
 from ..problem.arrays import Array, Index
+from .mesh import linear
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,8 +91,7 @@ class EmgTracking:
         if time[0] < samples[0] - 1e-9 or time[-1] > samples[-1] + 1e-9:
             got = f"{samples[0]:g} to {samples[-1]:g} s"
             raise InputError(explain(f"EMG from {time[0]:g} to {time[-1]:g} s", got, "Give time_range, or longer EMG."))
-        columns = [np.interp(time, samples, self.envelope[channel].to_numpy(dtype=float)) for channel in self.channels]
-        return np.stack(columns, axis=1)
+        return linear(time, samples, self.envelope[list(self.channels)].to_numpy(dtype=float))
 
 
 def _check_envelope(envelope: pd.DataFrame, channels: tuple[str, ...]) -> None:

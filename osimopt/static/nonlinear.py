@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain
 from ..problem.arrays import ROUNDING, Array
+from .dual import DualProgram, newton
+from .power import power_response
 from .reduction import RANK_TOLERANCE, Frame, positive, row_size, with_independent_rows
 
 #: SLSQP stops where the cost changes by less than this share of its size. A tighter value lets it wander in rounding:
@@ -23,6 +25,8 @@ FEASIBLE = 1e-8
 CORNER = 1e-12
 #: Newton steps that polish SLSQP's solution, and the relative moment residual at which they end.
 POLISH_STEPS, POLISHED = 40, 1e-13
+#: Multipliers times moment arms below which the response is made linear.
+STEEP = 1e-30
 #: Relative; where rounding ends the polish, a residual below this is accepted.
 NEARLY_POLISHED = 1e-10
 
@@ -169,62 +173,21 @@ def _restored(frame: Frame, y: Array) -> Array:
 
 
 def _polish(frame: Frame, p: float, y: Array) -> Array | None:
-    """Newton steps on the multipliers λ of the moments, from those that fit y best; None where they do not converge.
+    """Newton steps on the dual problem, from the multipliers that fit y best; None where they do not converge.
 
-    y(λ) = clip(sign(z) |z|^(1/(p−1)), lower, upper) with z = Aᵀλ is stationary and within bounds for every λ; the
-    steps solve A y(λ) = b. The residual is the gradient of the concave dual function.
+    See :mod:`osimopt.static.dual`: y(λ) is stationary and within bounds for every λ, and the steps solve A y(λ) = b.
     """
     A, b, lower, upper = frame.A, frame.b, frame.lower, frame.upper
     inside = (y > lower) & (y < upper)
     if not inside.any():
         return None
-
-    def answer(z: Array) -> tuple[Array, Array]:
-        free = np.sign(z) * np.abs(z) ** (1.0 / (p - 1.0))
-        at = np.clip(free, lower, upper)
-        return at, (at == free) & (free != 0.0)
-
-    z = A.T @ np.linalg.lstsq(A[:, inside].T, _power_slope(y, p)[inside], rcond=None)[0]
+    start = np.linalg.lstsq(A[:, inside].T, _power_slope(y, p)[inside], rcond=None)[0]
     size = max(1.0, float(np.abs(b).max(initial=0.0)))
-    for _ in range(POLISH_STEPS):
-        at, moving = answer(z)
-        missing = b - A @ at
-        error = float(np.abs(missing).max()) / size
-        if error <= POLISHED:
-            return at
-        gain = np.zeros_like(at)
-        gain[moving] = np.abs(at[moving]) ** (2.0 - p) / (p - 1.0)
-        curvature = (A * gain) @ A.T
-        # Where all muscles are on their bounds there is no curvature: add a trace of the identity; the line search
-        # finds the length.
-        curvature += max(1e-12 * float(np.trace(curvature)), 1e-12) * np.eye(len(b))
-        step = np.linalg.solve(curvature, missing)
-        along = A.T @ step
-        length = _step_length(answer, z, along, float(b @ step))
-        if length is None:
-            return at if error <= NEARLY_POLISHED else None
-        z = z + length * along
-    return None
-
-
-def _step_length(answer: Callable[[Array], tuple[Array, Array]], z: Array, along: Array, gained: float) -> float | None:
-    """Length of a step at which the slope of the concave dual function is small; None where it does not rise."""
-    from scipy.optimize import brentq
-
-    def slope(length: float) -> float:
-        return gained - float(answer(z + length * along)[0] @ along)
-
-    start = slope(0.0)
-    if not start > 0.0:
-        return None
-    if abs(slope(1.0)) <= 0.5 * start:
-        return 1.0
-    far = 1.0
-    while slope(far) > 0.0:
-        far *= 4.0
-        if far > 1e8:
-            return None
-    return float(brentq(slope, 0.0, far, xtol=1e-300, rtol=1e-3))
+    response = power_response(p, STEEP ** min(1.0, 1.0 / (p - 1.0)))
+    program = DualProgram(A[None], b[None], lower[None], upper[None], response, np.array([POLISHED * size]))
+    answer = newton(program, start[None], POLISH_STEPS)
+    polished: Array = answer.y[0]
+    return polished if np.abs(b - A @ polished).max() <= NEARLY_POLISHED * size else None
 
 
 def fitting_multipliers(A: Array, lower: Array, upper: Array, p: float, scale: Array, x: Array) -> Array:

@@ -157,7 +157,7 @@ def power_answer(z: Array, p: float) -> Array:
     return xp.where(size > TINY, xp.sign(z) * power(at_least(size, TINY), 1.0 / (p - 1.0)), 0.0)
 
 
-def _power_response(p: float, delta: float) -> Response:
+def power_response(p: float, delta: float) -> Response:
     """The response of |y|^p / p, made linear for |y| < δ."""
     q, edge, slope = 1.0 / (p - 1.0), delta ** (p - 1.0), delta ** (2.0 - p)
 
@@ -206,7 +206,7 @@ class _State:
             return
         xp, answer = namespace(self.gap), self.answer
         square, size = self.square.keep(active), _size(answer.y[active])
-        program = replace(_divided(square, size), response=_power_response(p, delta))
+        program = replace(_divided(square, size), response=power_response(p, delta))
         first = _fit(program, answer.y[active] / size, p, delta, share) if begin is None else begin / size ** (p - 1.0)
         found = newton(program, first, STAGE_STEPS, enough / p, share)
         z = times(found.multipliers, program.A)

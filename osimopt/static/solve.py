@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Literal, TypeGuard
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import InputError, SolverError, explain
+from ..errors import InputError, SolverError, explain, shown
 from ..options import check_values, check_word, documented
 from ..problem.arrays import Array
 from ..problem.costs import COSTS, Cost, get_cost, scale_of_unknowns
@@ -173,6 +173,27 @@ def _has_multipliers(guess: object) -> TypeGuard[RedundancySolution | Multiplier
     return isinstance(guess, (RedundancySolution, Multipliers))
 
 
+def activations_of(guess: Any, frames: int, muscles: int) -> Array:
+    """An initial guess (T, M) of activations from (M,) or (T, M) numbers.
+
+    Raises
+    ------
+    InputError
+        Another type or shape, or NaN.
+    """
+    shape = frames, muscles
+    try:
+        array = np.asarray(guess, dtype=float)
+    except (TypeError, ValueError):
+        fix = "Give activations, or an earlier solution."
+        raise InputError(explain("activations as initial_guess", shown(guess), fix)) from None
+    if array.shape not in (shape, shape[1:]) or not np.isfinite(array).all():
+        got = f"shape {array.shape}" if array.shape not in (shape, shape[1:]) else "NaN or infinity"
+        fix = "Give activations at these frames or points, or an earlier solution."
+        raise InputError(explain(f"finite initial_guess of shape {shape} or {shape[1:]}", got, fix))
+    return np.array(np.broadcast_to(array, shape))
+
+
 def _read_guess(
     guess: ArrayLike | RedundancySolution | Multipliers | None, problem: RedundancyProblem, batched: bool
 ) -> Array | None:
@@ -181,11 +202,8 @@ def _read_guess(
         return None
     frames, muscles = len(problem), len(problem.muscles)
     if not _has_multipliers(guess):
-        guess, shape = np.asarray(guess, dtype=float), (frames, muscles)
-        if guess.shape not in (shape, shape[1:]) or not np.isfinite(guess).all():
-            got = f"shape {guess.shape}" if guess.shape not in (shape, shape[1:]) else "NaN or infinity"
-            raise InputError(explain(f"finite initial_guess of shape {shape} or {shape[1:]}", got, "Give activations."))
-        return np.hstack([np.broadcast_to(guess, shape), np.zeros((frames, len(problem.reserves.names)))])
+        activation = activations_of(guess, frames, muscles)
+        return np.hstack([activation, np.zeros((frames, len(problem.reserves.names)))])
     if batched:
         start, shape, what = guess.multipliers, (frames, len(problem.coordinates)), "multipliers"
     else:
