@@ -68,7 +68,7 @@ def is_number(value: Any) -> bool:
 def check_word(name: str, value: Any, words: Collection[str]) -> None:
     """Refuse a value that is not among the words."""
     if not (isinstance(value, str) and value in words):
-        raise InputError(explain(f"{name} among {some(words)}", shown(value), "Choose one of them."))
+        raise InputError(explain(f"{name} among {some(words, 10)}", shown(value), "Choose one of them."))
 
 
 def check_values(options: type, given: Mapping[str, Any]) -> None:
@@ -96,8 +96,9 @@ def check_values(options: type, given: Mapping[str, Any]) -> None:
                 expected = f"{name} as a {'whole' if hint is int else 'finite'} number"
                 within = " and ".join(f"{word} {end:g}" for word, _, end in limits)
                 unit = f" {known.unit}" if known.unit else ""
+                optional = ", or None" if NoneType in get_args(hint) else ""
                 fix = f"{own.default!r} is the default."
-                raise InputError(explain(f"{expected} {within}{unit}", shown(value), fix))
+                raise InputError(explain(f"{expected} {within}{unit}{optional}", shown(value), fix))
 
 
 def documented(*options: type) -> Callable[[Function], Function]:

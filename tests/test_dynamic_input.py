@@ -81,7 +81,7 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "exponent of another cost": ({"cost": "min_max", "exponent": 3}, ("no exponent for cost='min_max'", "3")),
     "tolerance": ({"tolerance": 0.0}, ("tolerance as a finite number above 0 and below 0.01", "0.0")),
     "NaN tolerance": ({"tolerance": float("nan")}, ("tolerance as a finite number above 0 and below 0.01", "nan")),
-    "cost of a number": ({"cost": 2}, ("a cost among excitation_power", "got 2")),
+    "cost of a number": ({"cost": 2}, ("cost among excitation_power", "got 2")),
     "exponent in words": ({"exponent": "2"}, ("exponent as a finite number ≥ 1", "'2'")),
     "exponent as a switch": ({"exponent": True}, ("exponent as a finite number ≥ 1", "True")),
     "exponents": (

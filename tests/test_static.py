@@ -489,7 +489,7 @@ class TestArguments:
             ({"tendon": "elastic"}, r"expected tendon among .*, got 'elastic'"),
             ({"device": "cuda:99"}, r"expected device among .*, got 'cuda:99'"),
             ({"on_failure": "ignore"}, r"expected on_failure among .*, got 'ignore'"),
-            ({"solver": "ipopt"}, r"expected a solver among auto, newton, slsqp, lsq_linear, highs, got 'ipopt'"),
+            ({"solver": "ipopt"}, r"expected solver among auto, newton, slsqp, lsq_linear, highs, got 'ipopt'"),
             ({"solver": "highs"}, r"expected solver='newton' or 'slsqp' or 'lsq_linear' for Σ a², got solver='highs'"),
             ({"solver": "slsqp", "cost": "sum_force"}, r"expected solver='highs' for Σ F, got solver='slsqp'"),
             ({"solver": "slsqp", "exponent": 1}, r"expected solver='highs' for Σ a, got solver='slsqp'"),

@@ -1,4 +1,4 @@
-"""What travels to casadi's process and back: a sparse nonlinear program, its result, and the progress of the solver.
+"""Data exchanged with casadi's process: a sparse nonlinear program, its result, and the progress of the solver.
 
     minimize  linear_cost · x + cost · c(x)   subject to   lower ≤ linear x + nonlinear c(x) ≤ upper, bounds on x
 

@@ -54,7 +54,7 @@ class Device:
         if device == "cpu":
             return cls(None, CHUNK)
         name = "cpu" if device == "torch" else device
-        rule = "device among 'cpu' (NumPy), 'torch' (torch on the CPU) and torch's own such as 'cuda'"
+        rule = "device among 'cpu' (NumPy), 'torch' (torch on the CPU) and device names of torch such as 'cuda'"
         if not isinstance(device, str):
             raise InputError(explain(rule, repr(device), "Give its name."))
         torch = _torch(device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -46,7 +46,7 @@ def solve_static(
 ) -> RedundancySolution:
     """Find the activations of least cost that produce the joint moments, frame by frame.
 
-    Each frame is an optimization problem of its own [1]_: minimise the cost subject to
+    Each frame is a separate optimization problem [1]_: minimise the cost subject to
     Σ_i r_i F_i(a_i) + Σ_k f_k e_k = τ for every coordinate and to the bounds of the activations a and of the controls e
     of the reserves.
 
@@ -103,7 +103,8 @@ def solve_static(
     check_word("on_failure", on_failure, ("raise", "return"))
     _check_tendon(tendon, chosen)
     problem = problem if weights is None else problem.with_weights(weights)
-    name = _choose(solver, chosen, device, initial_guess is not None and not _has_multipliers(initial_guess))
+    guessed = initial_guess is not None and not isinstance(initial_guess, (RedundancySolution, Multipliers))
+    name = _choose(solver, chosen, device, guessed)
     method, place, started = SOLVERS[name], Device.of(device), perf_counter()
     guess = _read_guess(initial_guess, problem, method.batched)
 
@@ -148,9 +149,7 @@ def _check_tendon(tendon: str, cost: Cost) -> None:
 
 def _choose(solver: str, cost: Cost, device: str, guessed: bool) -> str:
     """Name of the solver; ``guessed`` where the initial guess is an array of activations."""
-    if solver not in ("auto", *SOLVERS):
-        names = ", ".join(("auto", *SOLVERS))
-        raise InputError(explain(f"a solver among {names}", repr(solver), "Choose one of them."))
+    check_word("solver", solver, ("auto", *SOLVERS))
     suitable = [name for name, entry in SOLVERS.items() if entry.minimises(cost.exponent)]
     name = solver
     if solver == "auto":
@@ -167,10 +166,6 @@ def _choose(solver: str, cost: Cost, device: str, guessed: bool) -> str:
         fix = f"Other devices are for solver {batched}."
         raise InputError(explain(f"device='cpu' for solver={name!r}", repr(device), fix))
     return name
-
-
-def _has_multipliers(guess: object) -> TypeGuard[RedundancySolution | Multipliers]:
-    return isinstance(guess, (RedundancySolution, Multipliers))
 
 
 def activations_of(guess: Any, frames: int, muscles: int) -> Array:
@@ -201,7 +196,7 @@ def _read_guess(
     if guess is None:
         return None
     frames, muscles = len(problem), len(problem.muscles)
-    if not _has_multipliers(guess):
+    if not isinstance(guess, (RedundancySolution, Multipliers)):
         activation = activations_of(guess, frames, muscles)
         return np.hstack([activation, np.zeros((frames, len(problem.reserves.names)))])
     if batched:
