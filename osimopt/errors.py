@@ -46,6 +46,12 @@ def explain(expected: str, got: str, fix: str, where: object = None) -> str:
     return f"{prefix}expected {expected}, got {got}. {fix}"
 
 
+def shown(value: Any, limit: int = 80) -> str:
+    """Representation of a value on one line, cut to a length."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
 def some(names: Any, limit: int = 6) -> str:
     """List names for a message, the first few in full and the rest as a count."""
     listed = [str(name) for name in names]

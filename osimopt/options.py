@@ -6,12 +6,16 @@ The command line's flags, the keys of study files and the parameters in docstrin
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import Field, dataclass, field, fields
+from math import isfinite
+from numbers import Integral, Real
+from operator import ge, gt, lt
 from textwrap import indent, wrap
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from .errors import InputError, explain, some
+from .errors import InputError, explain, shown, some
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 #: Where a docstring of a function with options lists them.
@@ -20,12 +24,12 @@ PLACE = "{options}"
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of an option beside its name, type and default.
+    """Properties of an option beside its name, type and default.
 
-    ``help`` is one sentence; ``more`` follows it in docstrings. ``above`` and ``least`` are limits of a number.
+    ``help`` is one sentence; ``more`` follows it in docstrings. ``above``, ``least`` and ``below`` limit a number.
     ``file`` marks a path of a file or folder that is read, or a sequence of them. ``shell`` is the type that the
-    command line takes (None: no flag), ``flags`` are the flag's names where they are not made from the option's.
-    ``study`` is the type in a study file where it is not the field's own
+    command line takes (None: no flag), ``flags`` are the flag's names where they are not made from its name.
+    ``study`` is the type in a study file where it is not that of the field.
     """
 
     help: str
@@ -33,11 +37,17 @@ class Option:
     unit: str = ""
     above: float | None = None
     least: float | None = None
+    below: float | None = None
     file: bool = False
     shell: Any = None
     flags: tuple[str, ...] = ()
     metavar: str | None = None
     study: Any = None
+
+    def limits(self) -> list[tuple[str, Callable[[Any, Any], bool], float]]:
+        """The limits: in words, as a comparison with the value, and as a number."""
+        ends = (("above", gt, self.above), ("≥", ge, self.least), ("below", lt, self.below))
+        return [(word, holds, end) for word, holds, end in ends if end is not None]
 
 
 def option(default: Any, help: str, **known: Any) -> Any:  # noqa: A002
@@ -50,19 +60,45 @@ def declared(options: type) -> dict[str, tuple[Field[Any], Option]]:
     return {own.name: (own, own.metadata["option"]) for own in fields(options) if "option" in own.metadata}
 
 
-def check_choices(options: Any) -> None:
-    """Refuse a value that is not among the words of a field annotated as ``Literal``.
+def is_number(value: Any) -> bool:
+    """Whether the value is a real number, NaN included, and no bool."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def check_word(name: str, value: Any, words: Collection[str]) -> None:
+    """Refuse a value that is not among the words."""
+    if not (isinstance(value, str) and value in words):
+        raise InputError(explain(f"{name} among {some(words, 10)}", shown(value), "Choose one of them."))
+
+
+def check_values(options: type, given: Mapping[str, Any]) -> None:
+    """Refuse values of declared options that are not among the words of a ``Literal``, or not within their limits.
+
+    An option with limits is a finite number, a whole one where it is declared as ``int``. None passes where the type
+    has it. Names that are not declared pass.
 
     Raises
     ------
     InputError
-        The first such field.
+        The first wrong value.
     """
-    hints = get_type_hints(type(options))
-    for name in declared(type(options)):
-        value, words = getattr(options, name), get_args(hints[name])
-        if str(get_origin(hints[name])) == "typing.Literal" and value not in words:
-            raise InputError(explain(f"{name} among {some(words)}", repr(value), "Choose one of them."))
+    hints = get_type_hints(options)
+    for name, (own, known) in declared(options).items():
+        hint, limits = hints[name], known.limits()
+        value: Any = given.get(name)
+        if name not in given or (value is None and NoneType in get_args(hint)):
+            continue
+        if get_origin(hint) is Literal:
+            check_word(name, value, get_args(hint))
+        elif limits:
+            right = is_number(value) and isfinite(value) and (hint is not int or isinstance(value, Integral))
+            if not (right and all(holds(value, end) for _, holds, end in limits)):
+                expected = f"{name} as a {'whole' if hint is int else 'finite'} number"
+                within = " and ".join(f"{word} {end:g}" for word, _, end in limits)
+                unit = f" {known.unit}" if known.unit else ""
+                optional = ", or None" if NoneType in get_args(hint) else ""
+                fix = f"{own.default!r} is the default."
+                raise InputError(explain(f"{expected} {within}{unit}{optional}", shown(value), fix))
 
 
 def documented(*options: type) -> Callable[[Function], Function]:

@@ -186,7 +186,7 @@ def test_refused_before_anything_is_read(solve, method: str, options: list[objec
     ("options", "words"),
     [
         (["--mesh-interval", 9], "mesh_interval up to the motion's 0.3 s, got 9 s"),
-        (["--mesh-interval", -1], "mesh_interval in s as a positive number, got -1.0"),
+        (["--mesh-interval", -1], "mesh_interval as a finite number above 0 s, got -1.0"),
         (["--active-width", 0.1], "active_force_width_scale: expected a number ≥ 1"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",

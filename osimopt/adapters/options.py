@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import InputError, explain
-from ..options import check_choices, declared, option
+from ..options import check_values, declared, option
 from ..polynomial.files import fits_path
 from ..polynomial.geometry import MusclePaths
 from ..problem.reserves import ReserveActuators
@@ -138,7 +138,7 @@ class ReadOptions:
         if self.external_loads is not None and self.generalized_force is not None:
             fix = "A file of generalized forces already contains the loads: leave external_loads out."
             raise InputError(explain("external_loads or generalized_force", "both", fix))
-        check_choices(self)
+        check_values(ReadOptions, vars(self))
         if isinstance(self.force_sets, (str, os.PathLike)):
             fix = f"Write force_sets=({str(self.force_sets)!r},)."
             raise InputError(explain("force_sets as a sequence of files", repr(self.force_sets), fix))

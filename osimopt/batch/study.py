@@ -38,7 +38,7 @@ def _keys(options: type, required: tuple[str, ...] = ()) -> dict[str, Any]:
     keys: dict[str, Any] = {}
     for name, (_, known) in declared(options).items():
         kind = known.study or hints[name]
-        limits: dict[str, Any] = {"gt": known.above, "ge": known.least}
+        limits: dict[str, Any] = {"gt": known.above, "ge": known.least, "lt": known.below}
         keys[name] = (kind, Field(**limits)) if name in required else (kind | None, Field(None, **limits))
     return keys
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
+from ..problem.arrays import Array, Index
 from ..problem.costs import counted_reserves
 from ..problem.problem import RedundancyProblem
 from .emg import EmgTracking
-from .mesh import Array, Index
 from .nodes import Layout, Nodes, Part, Unknowns, strength
 from .objective import Conditions, cost_weights, integrands, start_cost, start_weights
 from .program import Builder, Kind, Program

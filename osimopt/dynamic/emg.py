@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Set
 from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..errors import InputError, explain, some
+from ..errors import InputError, explain, shown, some
+from ..options import is_number
+from ..problem.arrays import Array, Index
+from .mesh import linear
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +91,7 @@ class EmgTracking:
         if time[0] < samples[0] - 1e-9 or time[-1] > samples[-1] + 1e-9:
             got = f"{samples[0]:g} to {samples[-1]:g} s"
             raise InputError(explain(f"EMG from {time[0]:g} to {time[-1]:g} s", got, "Give time_range, or longer EMG."))
-        columns = [np.interp(time, samples, self.envelope[channel].to_numpy(dtype=float)) for channel in self.channels]
-        return np.stack(columns, axis=1)
+        return linear(time, samples, self.envelope[list(self.channels)].to_numpy(dtype=float))
 
 
 def _check_envelope(envelope: pd.DataFrame, channels: tuple[str, ...]) -> None:
@@ -142,11 +139,6 @@ def _numbers(table: pd.DataFrame | pd.Index) -> Array | None:
     return values.astype(float) if values.dtype.kind in "fiu" else None
 
 
-def is_number(value: Any) -> bool:
-    """Whether the value is a real number, NaN included, and no bool."""
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
 def is_pair(value: Any) -> bool:
     """Whether the value is an ordered pair of numbers."""
     try:
@@ -154,9 +146,3 @@ def is_pair(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return is_number(first) and is_number(last) and not isinstance(value, (Mapping, Set))
-
-
-def shown(value: Any, limit: int = 80) -> str:
-    """Representation of a value on one line, cut to a length."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= limit else f"{text[:limit]}…"

@@ -16,9 +16,11 @@ import numpy as np
 
 from ..errors import InputError, explain
 from ..muscle.activation import excitation_for
+from ..problem.arrays import Array
 from ..solution.solution import RedundancySolution
-from .emg import EmgTracking, shown
-from .mesh import SAME, Array, Mesh
+from ..static.solve import activations_of
+from .emg import EmgTracking
+from .mesh import SAME, Mesh, linear
 from .nodes import Nodes, Unknowns, strength
 from .objective import Conditions
 
@@ -46,7 +48,7 @@ def first_guess(initial_guess: Any, nodes: Nodes, static: RedundancySolution, em
     if isinstance(initial_guess, RedundancySolution):
         activation, control, known = _from_solution(initial_guess, nodes)
     elif not isinstance(initial_guess, str):
-        activation = _from_array(initial_guess, nodes)
+        activation = activations_of(initial_guess, len(time), len(problem.muscles))
     elif initial_guess == "midpoint":
         activation = np.broadcast_to(0.5 * (problem.lower + problem.upper), activation.shape)
     activation = np.clip(_filled(activation, 0.5 * (problem.lower + problem.upper)), problem.lower, problem.upper)
@@ -65,20 +67,6 @@ def first_guess(initial_guess: Any, nodes: Nodes, static: RedundancySolution, em
     return Unknowns(activation, excitation, force, force_rate, _filled(control, 0.0), scale)
 
 
-def _from_array(initial_guess: Any, nodes: Nodes) -> Array:
-    shape = (len(nodes.mesh.time), len(nodes.problem.muscles))
-    try:
-        array = np.asarray(initial_guess, dtype=float)
-    except (TypeError, ValueError):
-        fix = "Give 'static', activations, or an earlier solution."
-        raise InputError(explain("activations as initial_guess", shown(initial_guess), fix)) from None
-    if array.shape not in (shape, shape[1:]) or not np.isfinite(array).all():
-        got = f"shape {array.shape}" if array.shape not in (shape, shape[1:]) else "NaN or infinity"
-        fix = f"The mesh has {shape[0]} points; an earlier solution may have any times."
-        raise InputError(explain(f"finite initial_guess of shape {shape} or {shape[1:]}", got, fix))
-    return np.array(np.broadcast_to(array, shape))
-
-
 def _from_solution(other: RedundancySolution, nodes: Nodes) -> tuple[Array, Array, dict[str, Array]]:
     problem, time = nodes.problem, nodes.mesh.time
     if other.problem.muscles != problem.muscles or other.problem.reserves.names != problem.reserves.names:
@@ -89,8 +77,7 @@ def _from_solution(other: RedundancySolution, nodes: Nodes) -> tuple[Array, Arra
         raise InputError(explain(f"an initial_guess from {time[0]:g} to {time[-1]:g} s", got, "Solve it anew."))
 
     def at(values: Array) -> Array:
-        columns = [np.interp(time, other.time, column) for column in _filled(values, 0.0).T]
-        return np.stack(columns, axis=1) if columns else np.zeros((len(time), 0))
+        return linear(time, other.time, _filled(values, 0.0))
 
     known = {}
     if (excitation := getattr(other, "excitation", None)) is not None:
@@ -108,7 +95,7 @@ def _filled(values: Array, default: float | Array) -> Array:
     if not known.any():
         return np.array(np.broadcast_to(default, values.shape))
     frames = np.arange(len(values))
-    return np.stack([np.interp(frames, frames[known], column[known]) for column in values.T], axis=1)
+    return linear(frames, frames[known], values[known])
 
 
 @dataclass(frozen=True, eq=False)

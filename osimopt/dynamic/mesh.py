@@ -17,15 +17,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import Polynomial, legendre
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
+from ..problem.arrays import Array, Index
 
 RADAU = "legendre-gauss-radau"
 #: Number of Legendre-Gauss-Radau points where the name gives none, and the largest number.
@@ -34,6 +33,14 @@ RADAU_POINTS, MOST_RADAU_POINTS = 3, 9
 SAME = 1e-9
 #: Largest number of pieces that one refinement divides an interval into.
 MOST_PIECES = 4
+
+
+def linear(time: NDArray[Any], known: NDArray[Any], values: Array) -> Array:
+    """Columns of ``values`` (T, N) at other times, linear between the ``known`` times (T,)."""
+    found = np.empty((len(time), values.shape[1]))
+    for column, samples in enumerate(values.T):
+        found[:, column] = np.interp(time, known, samples)
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,9 @@ import numpy as np
 
 from ..errors import InputError, explain, some
 from ..muscle.contraction import Fiber
+from ..problem.arrays import Array, Index
 from ..problem.problem import RedundancyProblem
-from .mesh import Array, Index, Mesh
+from .mesh import Mesh
 
 #: Defaults of activation dynamics where the model has no values: activation and deactivation time constants (s) and
 #: smoothing of OpenSim's DeGrooteFregly2016Muscle.

@@ -1,4 +1,4 @@
-"""What dynamic optimization minimizes: a cost integrated over the interval, and further terms."""
+"""The objective of dynamic optimization: a cost integrated over the interval, and further terms."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Literal
 
 import numpy as np
 
-from ..errors import InputError, explain, some
+from ..options import check_word
+from ..problem.arrays import Array
 from ..problem.costs import COSTS, Cost, counted_reserves, get_cost, reserve_weight
 from ..problem.problem import RedundancyProblem
 from .emg import EmgTracking
-from .mesh import Array
 from .nodes import Nodes, Unknowns, strength
 
 Quantity = Literal["excitation", "activation", "force", "largest"]
@@ -63,8 +63,7 @@ def dynamic_cost(cost: str, exponent: float, tendon: str) -> DynamicCost:
     InputError
         Unknown name, or an exponent that this cost does not have.
     """
-    if not isinstance(cost, str) or cost not in DYNAMIC_COSTS:
-        raise InputError(explain(f"a cost among {some(DYNAMIC_COSTS, 10)}", repr(cost), "Choose one of them."))
+    check_word("cost", cost, DYNAMIC_COSTS)
     if cost == EXCITATION_POWER.name:
         power = get_cost("activation_power", exponent)
         named = replace(EXCITATION_POWER, exponent=power.exponent, formula=power.formula.replace("a", "e"))

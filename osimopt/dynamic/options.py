@@ -9,6 +9,7 @@ from typing import Any, Literal
 from numpy.typing import ArrayLike
 
 from ..options import option
+from ..solution.checks import SENSIBLE
 from ..static.options import exponent_option, weights_option
 
 
@@ -55,17 +56,18 @@ class DynamicOptions:
         shell=str,
         study=Literal["static", "midpoint"],
     )
-    solver: str = option("auto", "auto or ipopt.", more="'auto' is 'ipopt', the only one.", shell=str)
+    solver: Literal["auto", "ipopt"] = option(
+        "auto", "auto or ipopt.", more="'auto' is 'ipopt', the only one.", shell=str
+    )
     tolerance: float = option(
         1e-6,
         "Tolerance of the first-order conditions and of every equation, scaled.",
         above=0.0,
+        below=0.01,
         shell=float,
     )
     muscles: Mapping[str, Any] | None = option(
-        None,
-        "Options of use_degroote_muscles, which is then applied with either tendon.",
-        study=dict[str, Any] | None,
+        None, "Options of use_degroote_muscles, which is then applied with either tendon.", study=dict[str, Any] | None
     )
     time_constants: tuple[float, float] | None = option(
         None,
@@ -103,7 +105,7 @@ class DynamicOptions:
         None,
         "Refine the mesh until integrating an interval misses activation and normalised force by no more.",
         more="None keeps the mesh. The error is estimated and reported either way.",
-        above=0.0,
+        least=SENSIBLE,
         shell=float,
     )
     max_refinements: int = option(5, "Maximum number of refinements.", least=0, shell=int)

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError, explain, some
+from ..errors import InputError, explain, shown, some
 from ..muscle.conversion import use_degroote_muscles
 from ..muscle.degroote import not_degroote
 from ..muscle.forces import unlimited_fiber
 from ..notices import hear, warn
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
-from .emg import shown
-from .mesh import SAME, Array, Mesh
+from .mesh import SAME, Mesh, linear
 from .objective import Conditions
 
 #: Normalised fibre lengths beyond which the muscles' curves are not valid (OpenSim bounds its fibres there).
@@ -150,7 +150,7 @@ def warn_of_coarse_mesh(problem: RedundancyProblem, mesh: Mesh) -> None:
     if len(time) < 2 * len(mesh.time) or not served.size:
         return
     moment = problem.generalized_force[inside][:, served]
-    difference = np.abs(moment - _interpolated(time, mesh.time, _interpolated(mesh.time, time, moment))).max(axis=0)
+    difference = np.abs(moment - linear(time, mesh.time, linear(mesh.time, time, moment))).max(axis=0)
     share = difference / np.maximum(1.0, np.abs(moment).max(axis=0))
     worst = int(share.argmax())
     if share[worst] > COARSE:
@@ -174,12 +174,12 @@ def warn_of_open_ends(problem: RedundancyProblem, conditions: Conditions, mesh: 
     open_ends = []
     served = np.flatnonzero(problem.geometry.served)
     if served.size and not isinstance(conditions.periodic, Mapping):
-        moment = _interpolated(time, problem.time, problem.generalized_force[:, served])
+        moment = linear(time, problem.time, problem.generalized_force[:, served])
         names = [problem.coordinates[row] for row in served]
         gap, extent = moment[-1] - moment[0], np.maximum(LEAST_MOMENT, np.ptp(moment, axis=0))
         open_ends += _open("moments", gap, extent, names, [f"{{:.3g}} {problem.unit(name)}" for name in names])
     if problem.geometry.length is not None:
-        length, follower = _interpolated(time, problem.time, problem.geometry.length), conditions.follower(problem)
+        length, follower = linear(time, problem.time, problem.geometry.length), conditions.follower(problem)
         extent = np.maximum(LEAST_LENGTH, np.maximum(np.ptp(length, axis=0), np.ptp(length[:, follower], axis=0)))
         gap = length[-1, follower] - length[0]
         open_ends += _open("lengths", 1e3 * gap, 1e3 * extent, problem.muscles, ["{:.2g} mm"] * len(gap))
@@ -197,8 +197,3 @@ def _open(what: str, gap: Array, extent: Array, names: Sequence[str], form: Sequ
     worst = [row for row in np.argsort(-share).tolist() if share[row] > OPEN]
     named = [f"{names[row]} by {share[row]:.0%} ({form[row].format(abs(gap[row]))})" for row in worst]
     return [f"the {what} of {some(named, 4)}"] if worst else []
-
-
-def _interpolated(time: Array, known: Array, values: Array) -> Array:
-    """Columns of ``values`` at ``time``, linear between the ``known`` times."""
-    return np.stack([np.interp(time, known, column) for column in values.T], axis=1)

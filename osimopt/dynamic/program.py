@@ -1,4 +1,4 @@
-"""What travels to casadi's process and back: a sparse nonlinear program, its result, and the progress of the solver.
+"""Data exchanged with casadi's process: a sparse nonlinear program, its result, and the progress of the solver.
 
     minimize  linear_cost · x + cost · c(x)   subject to   lower ≤ linear x + nonlinear c(x) ≤ upper, bounds on x
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from .mesh import Array, Index
+from ..problem.arrays import Array, Index
 
 #: Functions that ``worker.derivatives`` implements.
 Kind = Literal["activation", "tendon", "power", "magnitude", "difference"]

@@ -37,7 +37,7 @@ LOST = 1e-4
 WEAK = 1e-3
 #: Share of a coordinate's peak moment that counts as missing.
 MISSING = 0.01
-RELIEF = "ForwardCheck units and loads, give these coordinates reserves (reserves='auto'), or strengthen their muscles."
+RELIEF = "Check units and loads, give these coordinates reserves (reserves='auto'), or strengthen their muscles."
 RETRY = "Try another initial_guess or mesh_interval, more max_iterations, or reserves='auto'."
 
 

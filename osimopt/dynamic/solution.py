@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
-from ..errors import InputError, SolverError, explain
+from ..errors import SolverError
 from ..muscle.contraction import Fiber, FiberState, active_multiplier, fiber_state, passive_multiplier
 from ..muscle.forces import unlimited_fiber
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..solution.checks import PUSH
 from ..solution.solution import RedundancySolution, Status, judge
 from ..solution.summary import Finding, counted
 from .integrate import ForwardCheck
-from .mesh import Array
 from .nodes import Nodes, Unknowns, strength
 from .objective import Conditions, integrands, start_cost
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: Allowed moment residual in units of the solver's tolerance of an equation: it sums the errors of all muscles.
 ALLOWED = 100.0
@@ -99,21 +96,6 @@ class DynamicSolution(RedundancySolution):
         largest = float(np.nanmax(share, initial=0.0))
         return counted("pushing", self.problem.muscles, (share > PUSH).sum(axis=0), largest=largest)
 
-    def to_dataframe(self, quantity: str = "activation") -> pd.DataFrame:
-        """Values of one of the ``quantities``; the index is time in s.
-
-        ``activation`` and ``excitation`` (1), ``muscle_force`` (N), ``reserve_force`` (N·m, N) and, where the problem
-        comes from a model, ``fiber_length`` (optimal fibre lengths) and ``fiber_velocity`` (maximum contraction
-        velocities).
-        """
-        import pandas as pd
-
-        if quantity not in self.quantities:
-            fix = "Choose one; fibres need a problem from osimopt.load_problem."
-            raise InputError(explain(f"a quantity among {', '.join(self.quantities)}", repr(quantity), fix))
-        names = self.problem.reserves.names if quantity == "reserve_force" else self.problem.muscles
-        return pd.DataFrame(getattr(self, quantity), index=pd.Index(self.time, name="time"), columns=list(names))
-
 
 class SealedSolution:
     """Outcome of a solve that failed or was stopped: reading it raises an error; ``unseal()`` returns the last iterate.
@@ -171,7 +153,7 @@ def solution_of(
     nodes: Nodes, conditions: Conditions, unknowns: Unknowns, solved: bool, tolerance: float, iterations: int,
     provenance: dict[str, Any],
 ) -> DynamicSolution:  # fmt: skip
-    """ForwardCheck the unknowns against the problem; points of a failed solve keep their values."""
+    """Check the unknowns against the problem; points of a failed solve keep their values."""
     state = _fiber_state(nodes, unknowns)
     problem = nodes.problem
     if nodes.fiber is not None and state is not None and np.isfinite(state.velocity).all():

@@ -11,6 +11,7 @@ from ..adapters.options import ReadOptions, Source
 from ..dynamic.options import DynamicOptions
 from ..errors import InputError, SolverError, explain
 from ..notices import warn
+from ..options import check_values
 from ..problem.costs import get_cost
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
@@ -131,6 +132,7 @@ def check_options(read: ReadOptions, solve: SolveOptions) -> None:
             fix = "Static optimization has no excitations: choose activation_power, or --method dynamic."
             raise InputError(explain("a cost of activations or forces", "excitation_power", fix))
         get_cost(solve.cost, solve.exponent)
+        check_values(StaticOptions, as_arguments(solve))
     elif isinstance(solve, DynamicOptions):
         from ..dynamic.arguments import check_arguments
         from ..dynamic.mesh import scheme

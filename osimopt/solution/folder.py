@@ -211,7 +211,7 @@ class ResultWriter:
         """Append the frames of a solution."""
         first, problem = self.summary is None, solution.problem
         for quantity in solution.quantities:
-            self._append(quantity, solution.to_dataframe(quantity))  # type: ignore[arg-type]
+            self._append(quantity, solution.to_dataframe(quantity))
         moments = time_table(solution.time, problem.generalized_force, problem.coordinates)
         for name, table in {"generalized_force": moments, **opensim_tables(solution)}.items():
             self._append(name, table)

@@ -195,16 +195,16 @@ class RedundancySolution:
         """Findings that only this kind of solution has."""
         return []
 
-    def to_dataframe(self, quantity: Quantity = "activation") -> pd.DataFrame:
-        """Activations (1), muscle forces (N) or reserve forces (N·m, N); the index is time in s."""
-        columns = {
-            "activation": (self.activation, self.problem.muscles),
-            "muscle_force": (self.muscle_force, self.problem.muscles),
-            "reserve_force": (self.reserve_force, self.problem.reserves.names),
-        }
-        if quantity not in columns:
-            raise InputError(explain(f"a quantity among {', '.join(columns)}", repr(quantity), "Choose one."))
-        return time_table(self.time, *columns[quantity])
+    def to_dataframe(self, quantity: str = "activation") -> pd.DataFrame:
+        """One of the ``quantities``, by muscle or reserve; the index is time in s.
+
+        Activations and excitations (1), muscle forces (N), reserve forces (N·m, N), fibre lengths (optimal fibre
+        lengths) and fibre velocities (maximum contraction velocities).
+        """
+        if quantity not in self.quantities:
+            raise InputError(explain(f"a quantity among {', '.join(self.quantities)}", repr(quantity), "Choose one."))
+        names = self.problem.reserves.names if quantity == "reserve_force" else self.problem.muscles
+        return time_table(self.time, getattr(self, quantity), names)
 
     def write(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the result folder (see :func:`osimopt.solution.folder.write_result`) and return its path."""

@@ -25,11 +25,10 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..muscle.forces import COMPUTED, activation_slope, equilibrium, supported, unlimited_fiber
-from ..problem.arrays import MuscleParameters
+from ..problem.arrays import Array, MuscleParameters
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, Status
 
-Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 #: Activations that change by less have converged: the force error is then F″/2 · 1e-20.
@@ -58,7 +57,7 @@ class _Forces:
     @classmethod
     def at(cls, problem: RedundancyProblem, activation: Array, speed: Array) -> _Forces:
         """Forces of fibres at these activations and speeds (m/s)."""
-        parameters, length, _ = _model(problem)
+        parameters, length, _ = model_of(problem)
         force, slope = _force_and_slope(parameters, length, activation, speed)
         known = np.isfinite(force) & np.isfinite(slope)
         if known.all():
@@ -122,22 +121,22 @@ def refuse_compliant(solution: RedundancySolution, what: str) -> None:
         raise InputError(explain(f"a solution with rigid tendons for {what}", "a solution with compliant tendons", fix))
 
 
-def _model(problem: RedundancyProblem) -> tuple[MuscleParameters, Array, Array]:
+def model_of(problem: RedundancyProblem) -> tuple[MuscleParameters, Array, Array]:
     """Muscle parameters, and lengths (m) and lengthening speeds (m/s) (T, M), of a problem read from a model."""
     parameters, geometry = problem.parameters, problem.geometry
     if parameters is None or geometry.length is None or geometry.lengthening_speed is None:
         fix = "Use osimopt.load_problem, or tendon='rigid'."
         raise InputError(explain("a problem from a model for tendon='compliant'", "a problem from arrays", fix))
-    if not supported(parameters).all():
-        got = some(np.array(parameters.names)[~supported(parameters)])
-        fix = "Use tendon='rigid'."
-        raise InputError(explain(f"muscles of class {some(COMPUTED)} for tendon='compliant'", got, fix))
     return parameters, geometry.length, geometry.lengthening_speed
 
 
 def _fiber_speed(problem: RedundancyProblem) -> Array:
-    """Speed (T, M) of the fibres in m/s as if tendons were rigid."""
-    parameters, length, speed = _model(problem)
+    """Speed (T, M) in m/s of the fibres of supported muscles as if tendons were rigid."""
+    parameters, length, speed = model_of(problem)
+    if not supported(parameters).all():
+        got = some(np.array(parameters.names)[~supported(parameters)])
+        fix = "Use tendon='rigid'."
+        raise InputError(explain(f"muscles of class {some(COMPUTED)} for tendon='compliant'", got, fix))
     return np.asarray(speed * np.maximum(unlimited_fiber(parameters, length)[1], 0.0))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, MissingDependencyError, explain
+from ..problem.arrays import Array
 from ..problem.costs import Cost
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import Status
@@ -24,7 +25,6 @@ from .power import power_slope, repaired, solve_block
 from .proof import Proof, prove
 from .reduction import Frame, InfeasibleError, Places, acting, positive, reduce_frame
 
-Array = NDArray[np.float64]
 Progress = Callable[[int, int], None] | None
 
 #: Frames solved at once with NumPy: a few hundred kB a block, which stay in the cache.
@@ -54,7 +54,7 @@ class Device:
         if device == "cpu":
             return cls(None, CHUNK)
         name = "cpu" if device == "torch" else device
-        rule = "device among 'cpu' (NumPy), 'torch' (torch on the CPU) and torch's own such as 'cuda'"
+        rule = "device among 'cpu' (NumPy), 'torch' (torch on the CPU) and device names of torch such as 'cuda'"
         if not isinstance(device, str):
             raise InputError(explain(rule, repr(device), "Give its name."))
         torch = _torch(device)

@@ -20,12 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..problem.arrays import Array
 from ..problem.costs import Cost, reserve_weight
 from ..problem.problem import RedundancyProblem
-from .reduction import Places, row_size
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from .reduction import Mask, Places, row_size
 
 #: Activation; unknowns nearer to a bound than this are on it. Solvers clip, so the rest is rounding.
 ON_BOUND = 1e-9

@@ -23,15 +23,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from .linear import attainable
 from .proof import ALLOWED, Proof, prove
-from .reduction import Frame, acting, positive, row_size
+from .reduction import Frame, Mask, acting, positive, row_size
 
-Array = NDArray[np.float64]
 #: Of doubles or of long doubles.
 Real = NDArray[np.floating[Any]]
-Mask = NDArray[np.bool_]
 
 #: Shares of the diagonal added to it, in turn: less is more exact, more is more robust.
 SHARES = (1e-14, 1e-12)

@@ -17,15 +17,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..problem.arrays import Array, Index
 from .nonlinear import Minimum, least_power
 from .proof import ALLOWED, least_missed
-from .reduction import Frame, InfeasibleError, with_independent_rows
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
-Mask = NDArray[np.bool_]
+from .reduction import Frame, InfeasibleError, Mask, with_independent_rows
 
 #: Reduced costs above this fix an unknown to its bound in every optimal solution (HiGHS works to 1e-7).
 DUAL_TOLERANCE = 1e-7

@@ -60,7 +60,7 @@ class StaticOptions:
         more="'newton' (any p > 1): all frames at once, on the dual problem. A frame that is not proved optimal is "
         "solved again by an interior-point method, at the limit of what can be met within the allowed moment error, "
         "and 'detail' reports it; a frame without proof is not solved. 'slsqp' (any p > 1): frame by frame. "
-        "'lsq_linear': p = 2 where every coordinate has an unbounded reserve of its own. 'highs': linear costs. "
+        "'lsq_linear': p = 2 where every coordinate has a separate unbounded reserve. 'highs': linear costs. "
         "'auto': highs for linear costs, slsqp where initial_guess is an array, newton for the rest; "
         "provenance['solver']['used'] is the solver that was used.",
         shell=str,

@@ -28,9 +28,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 
-Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Sums = Callable[[Array], Array]
 

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..problem.arrays import Array, Index
 from ..problem.problem import RedundancyProblem
 
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 #: Relative; a moment on which nothing acts, or a determined unknown beyond its bound, by more than this is infeasible.

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Literal, TypeGuard
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ..errors import InputError, SolverError, explain
-from ..options import documented
+from ..errors import InputError, SolverError, explain, shown
+from ..options import check_values, check_word, documented
+from ..problem.arrays import Array
 from ..problem.costs import COSTS, Cost, get_cost, scale_of_unknowns
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, judge, verified
@@ -19,8 +20,6 @@ from . import SOLVERS
 from .compliant import solve_compliant
 from .frames import Device, solve_frames
 from .options import StaticOptions
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +46,7 @@ def solve_static(
 ) -> RedundancySolution:
     """Find the activations of least cost that produce the joint moments, frame by frame.
 
-    Each frame is an optimization problem of its own [1]_: minimise the cost subject to
+    Each frame is a separate optimization problem [1]_: minimise the cost subject to
     Σ_i r_i F_i(a_i) + Σ_k f_k e_k = τ for every coordinate and to the bounds of the activations a and of the controls e
     of the reserves.
 
@@ -100,9 +99,12 @@ def solve_static(
     True
     """
     chosen = get_cost(cost, exponent)
-    _check_options(tendon, on_failure, tolerance, chosen)
+    check_values(StaticOptions, locals())
+    check_word("on_failure", on_failure, ("raise", "return"))
+    _check_tendon(tendon, chosen)
     problem = problem if weights is None else problem.with_weights(weights)
-    name = _choose(solver, chosen, device, initial_guess is not None and not _has_multipliers(initial_guess))
+    guessed = initial_guess is not None and not isinstance(initial_guess, (RedundancySolution, Multipliers))
+    name = _choose(solver, chosen, device, guessed)
     method, place, started = SOLVERS[name], Device.of(device), perf_counter()
     guess = _read_guess(initial_guess, problem, method.batched)
 
@@ -138,15 +140,7 @@ def solve_static(
     return solution
 
 
-def _check_options(tendon: str, on_failure: str, tolerance: float, cost: Cost) -> None:
-    for name, value, allowed in (
-        ("tendon", tendon, ("rigid", "compliant")),
-        ("on_failure", on_failure, ("raise", "return")),
-    ):
-        if value not in allowed:
-            raise InputError(explain(f"{name} among {allowed}", repr(value), "Choose one of them."))
-    if not (isinstance(tolerance, (int, float)) and 0.0 < tolerance < np.inf):
-        raise InputError(explain("a positive tolerance", repr(tolerance), "1e-9 is the default."))
+def _check_tendon(tendon: str, cost: Cost) -> None:
     if tendon == "compliant" and cost.scales_with:
         names = " or ".join(repr(other.name) for other in COSTS.values() if not other.scales_with)
         fix = "Use tendon='rigid': the cost depends on a force that is affine in activation."
@@ -155,9 +149,7 @@ def _check_options(tendon: str, on_failure: str, tolerance: float, cost: Cost) -
 
 def _choose(solver: str, cost: Cost, device: str, guessed: bool) -> str:
     """Name of the solver; ``guessed`` where the initial guess is an array of activations."""
-    if solver not in ("auto", *SOLVERS):
-        names = ", ".join(("auto", *SOLVERS))
-        raise InputError(explain(f"a solver among {names}", repr(solver), "Choose one of them."))
+    check_word("solver", solver, ("auto", *SOLVERS))
     suitable = [name for name, entry in SOLVERS.items() if entry.minimises(cost.exponent)]
     name = solver
     if solver == "auto":
@@ -176,8 +168,25 @@ def _choose(solver: str, cost: Cost, device: str, guessed: bool) -> str:
     return name
 
 
-def _has_multipliers(guess: object) -> TypeGuard[RedundancySolution | Multipliers]:
-    return isinstance(guess, (RedundancySolution, Multipliers))
+def activations_of(guess: Any, frames: int, muscles: int) -> Array:
+    """An initial guess (T, M) of activations from (M,) or (T, M) numbers.
+
+    Raises
+    ------
+    InputError
+        Another type or shape, or NaN.
+    """
+    shape = frames, muscles
+    try:
+        array = np.asarray(guess, dtype=float)
+    except (TypeError, ValueError):
+        fix = "Give activations, or an earlier solution."
+        raise InputError(explain("activations as initial_guess", shown(guess), fix)) from None
+    if array.shape not in (shape, shape[1:]) or not np.isfinite(array).all():
+        got = f"shape {array.shape}" if array.shape not in (shape, shape[1:]) else "NaN or infinity"
+        fix = "Give activations at these frames or points, or an earlier solution."
+        raise InputError(explain(f"finite initial_guess of shape {shape} or {shape[1:]}", got, fix))
+    return np.array(np.broadcast_to(array, shape))
 
 
 def _read_guess(
@@ -187,12 +196,9 @@ def _read_guess(
     if guess is None:
         return None
     frames, muscles = len(problem), len(problem.muscles)
-    if not _has_multipliers(guess):
-        guess, shape = np.asarray(guess, dtype=float), (frames, muscles)
-        if guess.shape not in (shape, shape[1:]) or not np.isfinite(guess).all():
-            got = f"shape {guess.shape}" if guess.shape not in (shape, shape[1:]) else "NaN or infinity"
-            raise InputError(explain(f"finite initial_guess of shape {shape} or {shape[1:]}", got, "Give activations."))
-        return np.hstack([np.broadcast_to(guess, shape), np.zeros((frames, len(problem.reserves.names)))])
+    if not isinstance(guess, (RedundancySolution, Multipliers)):
+        activation = activations_of(guess, frames, muscles)
+        return np.hstack([activation, np.zeros((frames, len(problem.reserves.names)))])
     if batched:
         start, shape, what = guess.multipliers, (frames, len(problem.coordinates)), "multipliers"
     else:

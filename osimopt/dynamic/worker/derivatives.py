@@ -17,7 +17,7 @@ from scipy import sparse
 
 from ...muscle.activation import activation_rate
 from ...muscle.contraction import Fiber, fiber_state, imbalance
-from ..mesh import Index
+from ...problem.arrays import Index
 from ..program import Group, Program
 
 #: Below this magnitude |x|^p is smoothed to have derivatives; its value changes by less than ROUND^p. For sum_force of
