@@ -118,6 +118,14 @@ def _result(future: Any, waiter: Waiter | None) -> Any:
     return future.result()
 
 
+def counted(results: Iterable[Any], size: int, total: int, progress: Progress | None) -> Iterator[Any]:
+    """Yield results of calls on ``size`` items each, and report how many of all items are done."""
+    for number, result in enumerate(results, 1):
+        if progress is not None:
+            progress(min(number * size, total), total)
+        yield result
+
+
 def count_jobs(n_jobs: int | None, most: int) -> int:
     """Number of processes: ``n_jobs``, or by default the number of cores, at most ``most``."""
     if n_jobs is not None:

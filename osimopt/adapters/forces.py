@@ -59,7 +59,7 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
     _refuse_a_motion(path, table.attrs["in_degrees"], [columns[name] for name in found])
     _refuse_speeds(path, turning_and_moved(model, motion))
     if absent := [name for name in free if name not in columns]:
-        warn(f"{path}: no column for {some(absent, 12)}; their balance is left out.", stacklevel=3)
+        warn(f"{path}: no column for {some(absent, 12)}; their balance is left out.")
     everything = np.zeros((len(time), len(names)))
     for index, name in enumerate(names):
         if name in columns:
@@ -106,8 +106,7 @@ def _refuse_a_motion(path: str | os.PathLike[str], in_degrees: bool, labels: lis
         raise InputError(explain("generalized forces", got, fix, path))
     warn(
         f"{path}: {some(bare)} are taken as generalized forces in N·m or N, though their labels do not end in _moment "
-        "or _force. Is it not a motion?",
-        stacklevel=4,
+        "or _force. Is it not a motion?"
     )
 
 
@@ -133,7 +132,7 @@ def _at(wanted: Array, time: Array, value: Array, path: object) -> Array:
         fix = "Fill the gaps, or give forces at the motion's times."
         got = f"NaN at {time[np.argmax(gaps)]:g} s"
         raise InputError(explain("numbers at every time, to interpolate", got, fix, path))
-    warn(f"{path}: its times are not the motion's; interpolated by a quintic spline.", stacklevel=4)
+    warn(f"{path}: its times are not the motion's; interpolated by a quintic spline.")
     return np.asarray(quintic_spline(time, value)(wanted))
 
 
@@ -202,7 +201,7 @@ def check_size(
     )
     if size[frame, index] <= MARGIN:
         text = f"{where}: {got} is {size[frame, index]:.0f} times what {able}. Look for {causes}."
-        warn(text, stacklevel=4)
+        warn(text)
         return [text]
     many = int((size > MARGIN).any(axis=1).sum())
     expected = f"generalized forces below {MARGIN * could[index]:.3g} {worst.unit}, {MARGIN:g} times what {able}"

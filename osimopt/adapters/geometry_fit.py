@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, ModelError, explain, some
+from ..isolation import Progress
 from ..polynomial.fit import SNAPPED, Potential, Target, fit_potentials, length_errors
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
 from ..polynomial.samples import Jump, PathSamples
 from ..problem.arrays import Array, Index
-from .arrays import Progress
 from .model import Model, read_model
 from .path_sampling import Domain, sample_paths, warn_of_left
 

@@ -17,9 +17,8 @@ from ..files.storage import read_series, write_table
 from ..notices import warn
 from ..problem.arrays import Array
 from ..signals import natural_cubic_spline
-from .model import scratch_folder
+from .model import read_xml, scratch_folder
 from .units import refuse_gaps
-from .xml import read_xml
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -158,7 +157,7 @@ def _is_off(force: Element) -> bool:
 def _warn_of_forces(path: Path, forces: list[Element]) -> None:
     """Name forces that OpenSim ignores, and those that it applies at the origin of their body."""
     if off := [force.get("name") for force in forces if _is_off(force)]:
-        warn(f"{path}: {some(off, 12)} switched off (appliesForce false) and left out.", stacklevel=4)
+        warn(f"{path}: {some(off, 12)} switched off (appliesForce false) and left out.")
     nowhere = [
         f"{force.get('name')} (on {_text(force, 'applied_to_body')})"
         for force in forces
@@ -169,6 +168,5 @@ def _warn_of_forces(path: Path, forces: list[Element]) -> None:
     if nowhere:
         warn(
             f"{path}: no point_identifier for {some(nowhere, 12)}: the force acts at the origin of the body, not at a "
-            "centre of pressure.",
-            stacklevel=4,
+            "centre of pressure."
         )

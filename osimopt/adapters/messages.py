@@ -78,7 +78,7 @@ class Pairs:
 
     ``coordinate`` (rows of the free ones) and ``muscle`` are (P,); ``served`` (D,) says on which coordinates some
     muscle that spans them acts; ``spanned`` (D, M) which coordinates each path may depend on; ``probed`` are the
-    muscles whose moment arms are taken from forces.
+    muscles whose moment arms are taken from forces; ``inconsistent`` are warnings by muscle.
     """
 
     coordinate: Index
@@ -86,7 +86,7 @@ class Pairs:
     served: Mask
     spanned: Mask
     probed: Index
-    warnings: list[str]
+    inconsistent: dict[str, str]
 
 
 @dataclass(frozen=True)

@@ -55,9 +55,9 @@ def read_polynomials(
         raise InputError(explain("paths of the model's muscles", f"none for {some(names)}", fix))
     missing = [name for name in names if name not in known]
     if left := {name: geometry.left[name] for name in missing if name in geometry.left}:
-        warn_of_left(left, stacklevel=6)
+        warn_of_left(left)
     if others := [name for name in missing if name not in left]:
-        warn(f"No path is given for {some(others, 12)}: OpenSim's own is used.", stacklevel=5)
+        warn(f"No path is given for {some(others, 12)}: OpenSim's own is used.")
     chosen = geometry.select(known)
     _warn_of_misses(chosen)
     return chosen
@@ -71,8 +71,7 @@ def _warn_of_misses(paths: MusclePaths) -> None:
         warn(
             f"The fitted paths of {len(missed)} of {len(paths.muscles)} muscles missed the tolerance they "
             f"were fitted to; the worst, {worst}, is off by {length:.2g} mm in length and {arm:.2g} mm in moment arm "
-            "(root mean square).",
-            stacklevel=6,
+            "(root mean square)."
         )
 
 

@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, ModelError, explain, some
+from ..errors import ModelError, explain, some
 from ..files.storage import sha256, write_atomically
 from ..problem.arrays import Array, Index, Kinematics
 from ..solution.solution import RedundancySolution
 from .arrays import extract
+from .cache import writing
 from .completion import follow
 from .messages import Claims, Difference, Mask, ModelKey, Pairs, Wanted
 from .model import Model
@@ -69,7 +70,8 @@ def check_model(model: Model, time: float, n_jobs: int, folder: str | os.PathLik
         if found is None:
             found = _check_model(model, time, n_jobs)
             if kept is not None:
-                _keep(found, kept)
+                with writing(kept.parent):
+                    write_atomically(kept, json.dumps(found))
         _known[name] = found
     return _known[name]
 
@@ -111,7 +113,7 @@ def check_solution(
     """
     problem = solution.problem
     if problem.kinematics is None:
-        return {"not_checked": "no motion is at hand"}
+        return {"not_checked": "the problem has no motion"}
     rows = np.flatnonzero(solution.solved & among)
     if not rows.size:
         return {"not_checked": "no frame was solved"}
@@ -157,11 +159,9 @@ def _check_model(model: Model, time: float, n_jobs: int) -> dict[str, Any]:
     motion = _random_motion(model, time, n_jobs)
     everyone = tuple(range(len(model.description.muscles.names)))
     pairs: Pairs = model.run("geometry:find_pairs", motion.value, everyone)
-    arrays = extract(model, motion, pairs, Wanted(everyone, True, False), n_jobs, None)
-    if arrays.geometry is None:
-        return {"not_checked": "no muscles"}
-    arms, moments = arrays.geometry.moment_arms, np.asarray(arrays.generalized_force)
-    claims, calls = Claims(pairs, arms, None, moments), []
+    arrays = extract(model, motion, pairs, Wanted(everyone, True, False), n_jobs).arrays
+    arms = arrays["moment_arms"]
+    claims, calls = Claims(pairs, arms, None, arrays["generalized_force"]), []
     size = -(-POSTURES // max(2, n_jobs))
     for number, first in enumerate(range(0, POSTURES, size)):
         part = slice(first, first + size)  # computeMomentArm is the slow call: every other muscle, in turn
@@ -257,12 +257,3 @@ def _recall(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _keep(found: dict[str, Any], path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(found))
-    except OSError as error:
-        fix = "Choose another place."
-        raise InputError(explain("a folder for the cache that can be written", str(error), fix, path.parent)) from error

@@ -13,7 +13,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from ..errors import ConfigError, explain, some
-from .xml import parse_xml
+from .model import parse_xml
 
 WHAT = "a setup file of OpenSim's AnalyzeTool (.xml)"
 #: Settings of OpenSim's optimizer and integrator, which have no counterpart here: kept for the record only.

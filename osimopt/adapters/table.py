@@ -160,4 +160,4 @@ def _warn_of_ranges(model: Model, moving: int, steps: Array, posture: Array) -> 
     coordinates = model.description.coordinates
     if outside := [text for i, value in values.items() if (text := describe_outside(coordinates[i], value))]:
         where = f"{model.path}: outside the model's range, in values: {some(outside, 12)}"
-        warn(f"{where}. Muscle paths may be wrong there.", stacklevel=4)
+        warn(f"{where}. Muscle paths may be wrong there.")

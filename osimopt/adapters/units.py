@@ -141,8 +141,7 @@ def _refuse_radians(table: pd.DataFrame, free: Sequence[Coordinate], path: objec
     else:
         warn(
             f"{path}: the header declares degrees, and the file has {still}; read as radians they are within the "
-            "model's ranges. If they are radians, write inDegrees=no into the header.",
-            stacklevel=5,
+            "model's ranges. If they are radians, write inDegrees=no into the header."
         )
         return
     fix = (

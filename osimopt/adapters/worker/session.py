@@ -12,8 +12,7 @@ import opensim
 from ...errors import ModelError, explain, some
 from ...muscle import CLASSES
 from ..messages import ModelKey
-from .contact import presses_on_ground
-from .coordinates import find_turning, places_in_q, places_in_u
+from .coordinates import find_turning, places_in_q, places_in_u, presses_on_ground
 from .files import reading, reason, why_refused
 
 opensim.Logger.removeFileSink()  # before the first message, so that no opensim.log is ever made
