@@ -297,7 +297,7 @@ MOTIONS = [
     ),
     pytest.param(
         lambda f: f.text("a.mot", f.arm.motion.read_text().replace("inDegrees=yes", "inDegrees=no")),
-        [r"a\.mot", "radians, as the header says", "'r_shoulder_elev' reaching 15", "inDegrees=yes"],
+        [r"a\.mot", "radians, as the header declares", "'r_shoulder_elev' reaching 15", "inDegrees=yes"],
         id="degrees as radians",
     ),
     pytest.param(lambda f: f.motion(lambda t: t.iloc[:5]), ["at least 6 frames, got 5"], id="too short"),

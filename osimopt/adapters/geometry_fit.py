@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError, ModelError, explain, some
 from ..isolation import Progress
 from ..polynomial.fit import SNAPPED, Potential, Target, fit_potentials, length_errors
-from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
+from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry, missed_flag
 from ..polynomial.samples import Jump, PathSamples
 from ..problem.arrays import Array, Index
 from .model import Model, read_model
@@ -181,7 +181,7 @@ def _find_jumps(
 def _flags(model: Model, potential: Potential, tolerance: float, spanned: Index, jumps: list[Jump]) -> tuple[str, ...]:
     flags = []
     if potential.rms > tolerance:
-        flags.append(f"Not within {1e3 * tolerance:g} mm.")
+        flags.append(missed_flag(tolerance))
     if potential.left_out:
         flags.append(f"Snapped, and left out, in {100.0 * potential.left_out:.2g} % of the postures.")
     for jump in jumps:

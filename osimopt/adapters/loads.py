@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 TIME_SLACK = 1e-6
 #: Samples that a natural cubic spline needs.
 FEWEST_FRAMES = 8
-#: Identifiers of columns that are not there.
+#: Identifiers that name no columns.
 UNSET = ("", "Unassigned")
 _LOADS = ("ExternalLoads", "an ExternalLoads file (.xml)")
 
@@ -49,10 +49,8 @@ class ExternalLoads:
 
     def largest(self, kind: str) -> float:
         """Largest sum of the magnitudes of all forces (N) or torques (N·m) at one time."""
-        total = np.zeros(len(self.table))
-        for axes in self.applied[kind]:
-            total += np.linalg.norm(self.table[list(axes)].to_numpy(), axis=1)
-        return float(total.max(initial=0.0))
+        sizes = [np.linalg.norm(self.table[list(axes)].to_numpy(), axis=1) for axes in self.applied[kind]]
+        return float(np.sum(sizes, axis=0).max(initial=0.0))
 
     def check_covers(self, time: Array) -> None:
         """Refuse frames for which there are no loads."""

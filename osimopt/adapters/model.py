@@ -7,7 +7,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -143,8 +142,15 @@ def as_file(model: str | os.PathLike[str] | Any) -> Path:
 def _write_live_model(model: Any) -> Path:
     """Write every property of a live model to a temporary file: class defaults may differ in the other process."""
     path = Path(tempfile.mkdtemp(dir=scratch_folder())) / f"{model.getName() or 'model'}.osim"
-    with _every_property(model):
+    optional = hasattr(model, "setSerializeAllDefaults")
+    before = optional and model.getSerializeAllDefaults()
+    try:
+        if optional:
+            model.setSerializeAllDefaults(True)
         written = model.printToXML(str(path))
+    finally:
+        if optional:
+            model.setSerializeAllDefaults(before)
     if not written:
         got = f"'{model.getName()}', which it refuses to write"
         raise ModelError(explain("a model that OpenSim can write", got, "Finalize it first."))
@@ -158,20 +164,6 @@ def scratch_folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="osimopt-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
-
-
-@contextmanager
-def _every_property(model: Any) -> Iterator[None]:
-    """Let OpenSim write properties that are at their class's default too."""
-    if not hasattr(model, "setSerializeAllDefaults"):
-        yield
-        return
-    before = model.getSerializeAllDefaults()
-    model.setSerializeAllDefaults(True)
-    try:
-        yield
-    finally:
-        model.setSerializeAllDefaults(before)
 
 
 def _drop_ignored(path: Path) -> None:

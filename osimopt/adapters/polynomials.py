@@ -13,13 +13,12 @@ from ..notices import warn
 from ..polynomial.geometry import PolynomialGeometry
 from ..polynomial.paths import MusclePaths
 from ..problem.arrays import Array, Kinematics, MuscleGeometry
+from .geometry_fit import fit_samples
 from .model import Model
-from .path_sampling import warn_of_left
+from .path_sampling import sample_paths, warn_of_left
 
 #: m; largest error of a fitted moment arm without a warning: more is a fit to wrong lengths, or of another model.
 FITTED = 2e-3
-#: First words of the flag of a fit that missed its tolerance.
-MISSED = "Not within"
 
 
 def read_polynomials(
@@ -38,16 +37,12 @@ def read_polynomials(
     if isinstance(geometry, str) and geometry == "opensim":
         return None
     if isinstance(geometry, str) and geometry == "polynomial":
-        from .geometry_fit import fit_samples
-        from .path_sampling import sample_paths
-
         geometry = fit_samples(model, *sample_paths(model, [motion], n_jobs=n_jobs), n_jobs=n_jobs)
     elif isinstance(geometry, (str, os.PathLike)):
         geometry = PolynomialGeometry.read(geometry)
     elif not isinstance(geometry, MusclePaths):
-        fix = "Use one of these."
-        got = repr(geometry)
-        raise InputError(explain("geometry as 'opensim', 'polynomial', a path or a PolynomialGeometry", got, fix))
+        expected = "geometry as 'opensim', 'polynomial', a path or a PolynomialGeometry"
+        raise InputError(explain(expected, repr(geometry), "Use one of these."))
     names = model.description.muscles.names
     known = [name for name in names if name in geometry.muscles]
     if not known:
@@ -64,8 +59,7 @@ def read_polynomials(
 
 
 def _warn_of_misses(paths: MusclePaths) -> None:
-    missed = {name: fit for name, fit in paths.fits.items() if any(flag.startswith(MISSED) for flag in fit.flags)}
-    if missed:
+    if missed := {name: fit for name, fit in paths.fits.items() if fit.missed}:
         worst = max(missed, key=lambda name: max(missed[name].length_rms, missed[name].moment_arm_rms))
         length, arm = (1e3 * error for error in (missed[worst].length_rms, missed[worst].moment_arm_rms))
         warn(

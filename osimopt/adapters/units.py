@@ -88,10 +88,10 @@ def _refuse_degrees(table: pd.DataFrame, angles: Sequence[Coordinate], path: obj
     for coordinate in angles:
         value, (low, high) = table[coordinate.name].to_numpy(), coordinate.range
         if _impossible(coordinate, value):
-            limits = f"range in the model {low:.3g} to {high:.3g} rad"
-            got = f"'{coordinate.name}' reaching {np.abs(value).max():.3g} ({limits})"
+            size = np.abs(value).max()
+            got = f"'{coordinate.name}' reaching {size:.3g} (range in the model {low:.3g} to {high:.3g} rad)"
             fix = "If the file is in degrees, write inDegrees=yes into its header."
-            raise InputError(explain("radians, as the header says", got, fix, path))
+            raise InputError(explain("radians, as the header declares", got, fix, path))
 
 
 def _impossible(coordinate: Coordinate, value: Array) -> bool:
@@ -110,10 +110,14 @@ def _converts(coordinate: Coordinate, value: Array, path: object) -> bool:
     largest = float(np.abs(value).max())
     if coordinate.kind != "free" or largest < NOTHING:  # not used, or the same in either unit
         return largest > TURN
-    expected = f"one unit for '{coordinate.name}', which OpenSim's tools leave in radians in files with inDegrees=yes"
     got = f"{value.min():.3g} to {value.max():.3g} in such a file, which may be degrees or radians"
-    fix = "Write the whole file in radians, with inDegrees=no."
-    raise InputError(explain(expected, got, fix, path))
+    raise either_unit(coordinate, got, path)
+
+
+def either_unit(coordinate: Coordinate, got: str, path: object) -> InputError:
+    """Error for an angle in a file of degrees that may be in degrees or in radians."""
+    expected = f"one unit for '{coordinate.name}', which OpenSim's tools leave in radians in files with inDegrees=yes"
+    return InputError(explain(expected, got, "Write the whole file in radians, with inDegrees=no.", path))
 
 
 def _refuse_radians(table: pd.DataFrame, free: Sequence[Coordinate], path: object) -> None:
@@ -148,7 +152,7 @@ def _refuse_radians(table: pd.DataFrame, free: Sequence[Coordinate], path: objec
         "If the file is in radians, write inDegrees=no into its header; if the joints do move so little, convert the "
         "angles to radians first."
     )
-    raise InputError(explain("degrees, as the header says", f"{still}, {evidence}", fix, path))
+    raise InputError(explain("degrees, as the header declares", f"{still}, {evidence}", fix, path))
 
 
 def _informative(coordinate: Coordinate) -> bool:

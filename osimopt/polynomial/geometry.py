@@ -7,6 +7,7 @@ the muscle (Meyer, Patten and Fregly, PLoS ONE 12(7), e0179698; also the form of
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -27,6 +28,8 @@ Array = NDArray[np.float64]
 
 #: Distance in rad or m from the fitted range that still counts as inside, since motions are printed with 6 decimals.
 SLACK = 1e-5
+#: Flag of a fit that missed its tolerance.
+MISSED = re.compile(r"Not within \S+ mm\.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +49,16 @@ class Fit:
     moment_arm_max: float
     left_out: float = 0.0
     flags: tuple[str, ...] = ()
+
+    @property
+    def missed(self) -> bool:
+        """Whether the fit missed its tolerance, by the flag of :func:`missed_flag`: files hold no tolerance."""
+        return any(map(MISSED.fullmatch, self.flags))
+
+
+def missed_flag(tolerance: float) -> str:
+    """Flag of a fit whose errors are above the tolerance in m."""
+    return f"Not within {1e3 * tolerance:g} mm."
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError, explain, some
 from ..polynomial.fit import SNAPPED, UNUSUAL
-from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
+from ..polynomial.geometry import MISSED, Fit, MusclePolynomial, PolynomialGeometry, missed_flag
 from ..polynomial.samples import PathErrors, PathSamples, measure_errors
 from .geometry import Corrections, GeometrySurrogate, respond
 from .training import TrainingOptions, fit
@@ -242,11 +242,11 @@ def _describe(
 ) -> PolynomialGeometry:
     """Return the polynomials with fits that describe polynomial and network together."""
     described: list[MusclePolynomial] = []
-    missed = f"Not within {1e3 * tolerance:g} mm."
+    missed = missed_flag(tolerance)
     names = ("length_rms", "length_max", "moment_arm_rms", "moment_arm_max")
     for index, (p, good) in enumerate(zip(polynomials.polynomials, errors.within(tolerance), strict=True)):
         spanned = _columns(samples, p)
-        flags = tuple(flag for flag in (p.fit.flags if p.fit else ()) if not flag.startswith("Not within"))
+        flags = tuple(flag for flag in (p.fit.flags if p.fit else ()) if not MISSED.fullmatch(flag))
         fit = Fit(
             samples.low[spanned], samples.high[spanned], **{n: float(getattr(errors, n)[index]) for n in names},
             left_out=float(errors.snapped[index]), flags=flags if good else (missed, *flags),

@@ -13,9 +13,9 @@ from .geometry import find_pairs, make_plan, moment_arms
 from .session import Session, load, warnings_since
 from .state import assume, follow, jacobian, set_speed
 
-#: Postures in which it is found out how to compute moment arms.
+#: Postures from which the way to compute moment arms is chosen.
 TRIED = 8
-#: What ``_forces`` returns, in its order.
+#: Names of the results of ``_forces``, in order.
 FORCES = ("muscle_tendon_length", "fiber_length", "max_force", "max_force_active", "max_force_rigid")
 
 
@@ -51,7 +51,8 @@ def _forces(session: Session, muscle: Any) -> tuple[float, float, float, float, 
     length = muscle.getLength(state)
     rigid = muscle.calcInextensibleTendonActiveFiberForce(state, 1.0)
     if not CLASSES[muscle.getConcreteClassName()].elastic_tendon:
-        fiber = float(np.hypot(length - muscle.get_tendon_slack_length(), _height(muscle)))
+        height = muscle.get_optimal_fiber_length() * np.sin(muscle.get_pennation_angle_at_optimal())
+        fiber = float(np.hypot(length - muscle.get_tendon_slack_length(), height))
         return length, fiber, rigid + muscle.getPassiveFiberForceAlongTendon(state), rigid, rigid
     try:
         muscle.setActivation(state, 1.0)
@@ -64,7 +65,3 @@ def _forces(session: Session, muscle: Any) -> tuple[float, float, float, float, 
     except RuntimeError:
         return length, np.nan, np.nan, np.nan, rigid
     return length, fiber, tendon, active, rigid
-
-
-def _height(muscle: Any) -> float:
-    return float(muscle.get_optimal_fiber_length() * np.sin(muscle.get_pennation_angle_at_optimal()))
