@@ -1,4 +1,4 @@
-"""Run a function where opensim, or casadi, may be imported: in a process of its own.
+"""Run a function in a separate process, where opensim or casadi may be imported.
 
 The two wheels carry different ``libcasadi`` libraries, so whichever is imported second into a process dies
 with "undefined symbol"; and ``import opensim`` rewrites ``LD_LIBRARY_PATH``, so that even a child process
@@ -32,7 +32,7 @@ Home = Literal["opensim", "casadi"]
 Progress = Callable[[int, int], None]
 
 #: By process (a forked child cannot use its parent's), library and number: pools of one process each, so that the first
-#: always is the one that has the model loaded.
+#: always has the model loaded.
 _pools: dict[tuple[int, Home, int], tuple[Any, Path]] = {}
 _lock = threading.Lock()
 #: Calls handed to each process before their turn.
@@ -140,7 +140,7 @@ def count_jobs(n_jobs: int | None, most: int) -> int:
 
 
 def prepare(home: Home, function: str, arguments: tuple[Any, ...], n_jobs: int) -> None:
-    """Start a call in each process without waiting for it, so that later calls find loaded what it loads.
+    """Start a call in each process without waiting for it, so that later calls find the model loaded.
 
     If it fails, so do those calls, with the same error.
     """
@@ -224,7 +224,7 @@ def _start_pool(key: tuple[int, Home, int]) -> tuple[Any, Path]:
 
 
 def _settle(log: str) -> None:
-    """In the worker: send what native code prints to a file, so that a crash can quote its last words."""
+    """In the worker: redirect the output of native code to a file, from which an error quotes the last lines."""
     with contextlib.suppress(ValueError):  # the user's Ctrl-C belongs to the parent, which stops the worker
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)

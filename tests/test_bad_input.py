@@ -497,7 +497,7 @@ def test_reserves_are_checked_even_where_the_model_has_its_own(files: Files) -> 
 TABLES = [
     ("elbow", {}, ["arm26.osim", "r_shoulder_elev, r_elbow_flex", "'elbow'"]),
     ("r_elbow_flex", {"pose": {"shoulder": 1.0}}, ["pose", "r_shoulder_elev", "'shoulder'"]),
-    ("r_elbow_flex", {"pose": {"r_elbow_flex": 1.0}}, ["pose", "the one that moves"]),
+    ("r_elbow_flex", {"pose": {"r_elbow_flex": 1.0}}, ["pose", "it moves in this table"]),
     ("r_elbow_flex", {"pose": {"r_shoulder_elev": float("nan")}}, ["pose", "r_shoulder_elev", "(?i)nan"]),
     ("r_elbow_flex", {"values": []}, ["finite values", "Correct"]),
     ("r_elbow_flex", {"values": [0.0, float("nan")]}, ["finite values", "(?i)got .*nan"]),

@@ -20,8 +20,8 @@ from .model import Model
 
 #: First line of the file that ``osimopt extract`` writes, whose labels are the bare coordinates.
 OWN_TITLE = "generalized_force"
-#: Beyond MARGIN times what could act a generalized force is refused, beyond DOUBTFUL times there is a warning; walking
-#: needs a third.
+#: A generalized force above MARGIN times the largest that could act is refused, one above DOUBTFUL times is warned of;
+#: walking needs a third of the largest.
 MARGIN, DOUBTFUL = 100.0, 10.0
 #: m; the lever of weight and external forces about a joint. With the margin, weight alone allows 200 N·m per N, more
 #: than the inertia of the whole mass 1 m from the joint that swings through 90 degrees to either side at 5 Hz
@@ -60,11 +60,8 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
     _refuse_speeds(path, turning_and_moved(model, motion))
     if absent := [name for name in free if name not in columns]:
         warn(f"{path}: no column for {some(absent, 12)}; their balance is left out.")
-    everything = np.zeros((len(time), len(names)))
-    for index, name in enumerate(names):
-        if name in columns:
-            everything[:, index] = table[columns[name]]
-    at_frames = _at(motion.time, time, everything, path)
+    everything = table.set_axis(labelled, axis="columns").reindex(columns=list(names), fill_value=0.0)
+    at_frames = _at(motion.time, time, everything.to_numpy(dtype=float), path)
     if not np.isfinite(at_frames).all():
         frame, index = np.argwhere(~np.isfinite(at_frames))[0]
         got = f"NaN in '{columns[names[index]]}' at {motion.time[frame]:g} s"
@@ -148,11 +145,11 @@ def check_size(
     torque: float = 0.0,
     where: object = None,
 ) -> list[str]:
-    """Refuse generalized forces above a hundred times what weight, loads, muscles and actuators could make together.
+    """Refuse generalized forces above 100 times the largest that weight, loads, muscles and actuators could produce.
 
     Repeated times, wrong units and noise that was differentiated twice make moments of any size; reserves then carry
-    them, and every frame counts as solved. Above ten times there is a warning, which is returned too: walking in
-    N·mm does not reach a hundred times what its muscles could do.
+    them, and every frame counts as solved. Above ten times there is a warning, which is returned too: moments of
+    walking in N·mm stay below a hundred times the muscles' capacity.
 
     Parameters
     ----------

@@ -68,10 +68,7 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
             warn_of_range(polynomials, motion, options.motion)
     provenance = _provenance(model, options, warnings)
     provenance["self_check"] = {"model": check_model(model, float(motion.time[0]), jobs, cache)}
-    return Trial(
-        model, motion, loads, given, polynomials, options.gain, options.passive_force, options.reserves, jobs, warnings,
-        provenance,
-    )  # fmt: skip
+    return Trial(model, motion, loads, given, polynomials, options, jobs, warnings, provenance)
 
 
 def _provenance(model: Model, options: ReadOptions, given: list[str]) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def identify(
     replace_force_set: bool = False,
     contact: bool = True,
 ) -> ModelKey:
-    """Check the files of a model, and name what opensim's process has to load.
+    """Check the files of a model, and identify the model that opensim's process has to load.
 
     Parameters
     ----------

@@ -138,7 +138,7 @@ class ReadOptions:
         if isinstance(self.force_sets, (str, os.PathLike)):
             fix = f"Write force_sets=({str(self.force_sets)!r},)."
             raise InputError(explain("force_sets as a sequence of files", repr(self.force_sets), fix))
-        object.__setattr__(self, "model", asfile_option(self.model))
+        object.__setattr__(self, "model", as_file(self.model))
 
     def files(self) -> dict[str, Path]:
         """Return every file that is read, by option; those of a sequence are numbered from 1.
@@ -197,7 +197,7 @@ def named_in(files: Mapping[str, Path]) -> dict[str, Path]:
     named = {}
     if "external_loads" in files:
         named["external_loads_data"] = find_data(files["external_loads"])
-    if "geometry" in files and fits_path(files["geometry"]).isfile_option():
+    if "geometry" in files and fits_path(files["geometry"]).is_file():
         named["geometry_fit"] = fits_path(files["geometry"])
     return named
 
@@ -205,7 +205,7 @@ def named_in(files: Mapping[str, Path]) -> dict[str, Path]:
 def _existing(name: str, path: Any) -> Path:
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(explain(f"a file as {name}", repr(path), "Give its path."))
-    if not Path(path).isfile_option():
+    if not Path(path).is_file():
         raise InputError(explain(f"a file as {name}", "no such file", "Check the path.", path))
     return Path(path)
 

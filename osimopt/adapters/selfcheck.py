@@ -1,6 +1,6 @@
 """A model, a trial and a solution compared with independent results of OpenSim; a difference is an error.
 
-What is compared, and how, is in ``worker.selfcheck``. Once per model (its result kept by the hash of its files): random
+``worker.selfcheck`` makes the comparisons. Once per model (its result kept by the hash of its files): random
 postures, rates and accelerations. Once per trial: three frames. After solving: three frames, whose forces are put back
 into OpenSim. Results are plain data for ``provenance["self_check"]``.
 """
@@ -38,7 +38,7 @@ FRAMES, MUSCLES = 3, 2
 WIDEST, UPRIGHT = np.pi, 1.2
 #: m; largest difference of a moment arm and −∂l/∂q that is not reported.
 INCONSISTENT = 1e-3
-#: By kind of difference: its limit (rounding), unit, and what is compared. That of maximum forces is larger: OpenSim
+#: By kind of difference: its limit (rounding), unit, and the expectation. That of maximum forces is larger: OpenSim
 #: inverts Thelen's force-velocity curve by Newton's method to 1e-6 in speed, where the closed form is used here, and
 #: the curve rises there by 2 + 2/Af, 10 for Af = 0.25.
 LIMITS = {

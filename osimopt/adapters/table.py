@@ -143,7 +143,7 @@ def _pose(model: Model, pose: Mapping[str, float], moving: str) -> Array:
     posture = np.array([coordinate.default for coordinate in model.description.coordinates])
     for name, value in pose.items():
         if name not in names or name == moving:
-            got = f"'{name}'" + (" (the one that moves)" if name == moving else "")
+            got = f"'{name}'" + (" (it moves in this table)" if name == moving else "")
             raise InputError(explain(f"pose of coordinates among {some(names, 60)}", got, "Rename it.", model.path))
         if not np.isfinite(value):
             raise InputError(explain(f"a number for '{name}' in pose", f"{value}", "Give degrees or m.", model.path))

@@ -29,6 +29,7 @@ from .forces import check_size
 from .loads import ExternalLoads
 from .messages import Claims, FrameArrays, Pairs, Wanted
 from .model import Model
+from .options import ReadOptions
 from .polynomials import along_motion, compare_paths, join_muscles
 from .selfcheck import check_solution, check_trial, spread
 
@@ -52,9 +53,7 @@ class Trial:
     loads: ExternalLoads | None
     given: GeneralizedForce | None
     polynomials: MusclePaths | None
-    gain: str
-    passive_force: bool
-    reserves: Any
+    options: ReadOptions
     n_jobs: int
     warnings: list[str]
     provenance: dict[str, Any]
@@ -142,7 +141,7 @@ class Trial:
     def _model_gains(self) -> list[int]:
         """Muscles whose gain OpenSim has to compute."""
         muscles = self.model.description.muscles
-        if self.gain == "isometric" and not self.passive_force:
+        if self.options.gain == "isometric" and not self.options.passive_force:
             return []
         unknown = np.flatnonzero(~supported(muscles)).tolist()
         if fitted := sorted(set(unknown) - set(self._model_paths)):
@@ -191,9 +190,9 @@ class Trial:
 
     def _extract(self, motion: Kinematics, progress: Progress | None) -> FrameArrays:
         gains = tuple(self._model_gains)
-        wanted = Wanted(tuple(self._model_paths), self.given is None, self.passive_force, gains)
+        wanted = Wanted(tuple(self._model_paths), self.given is None, self.options.passive_force, gains)
         model = self.model_for(motion)
-        model = model.with_rigid_tendons() if self.passive_force and gains else model
+        model = model.with_rigid_tendons() if self.options.passive_force and gains else model
         return extract(model, motion, self.pairs, wanted, self.n_jobs, progress)
 
     def _geometry(self, arrays: dict[str, Array], motion: Kinematics) -> MuscleGeometry:
@@ -213,12 +212,12 @@ class Trial:
         others = np.setdiff1d(np.arange(len(muscles.names)), by_model)
         gain, passive = np.empty(length.shape), np.zeros(length.shape)
         gain[:, by_model] = arrays["max_force"]
-        if self.gain == "isometric":
+        if self.options.gain == "isometric":
             gain[:] = muscles.max_isometric_force
         else:
-            pennation: Any = self.gain
-            gain[:, others] = rigid_tendon_gain(muscles.select(others), length[:, others], speed[:, others], pennation)
-        if self.passive_force:
+            kind = self.options.gain
+            gain[:, others] = rigid_tendon_gain(muscles.select(others), length[:, others], speed[:, others], kind)
+        if self.options.passive_force:
             passive[:, by_model] = arrays["passive_force"]
             passive[:, others] = rigid_tendon_passive(muscles.select(others), length[:, others])
         return gain, passive
@@ -229,7 +228,7 @@ class Trial:
         frames, moments = motion.frames(few), None if target is None else target[few]
         claims = Claims(None, None, None, moments)
         if self.polynomials is None:
-            gain_by_opensim = gain[few] if self.gain == "opensim" else None
+            gain_by_opensim = gain[few] if self.options.gain == "opensim" else None
             claims = Claims(self.pairs, geometry.moment_arms[few], gain_by_opensim, moments)
         model = self.model_for(frames)
         self.provenance["self_check"]["trial"] = check_trial(model, frames, claims, self.n_jobs)
@@ -253,7 +252,8 @@ class Trial:
         if self._added is None:
             rotational = [coordinate.rotational for coordinate in self._described(geometry)]
             acts = np.asarray(actuators.acts.any(axis=1))
-            self._added = choose_reserves(self.reserves, geometry.coordinates, rotational, geometry.served, acts)
+            served = geometry.served
+            self._added = choose_reserves(self.options.reserves, geometry.coordinates, rotational, served, acts)
         return self._added
 
     def _described(self, geometry: MuscleGeometry) -> list[Coordinate]:

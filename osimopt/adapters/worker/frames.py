@@ -124,7 +124,7 @@ def _net_force_with(session: Session, actuator: Any, acceleration: Array) -> Arr
 
 
 def force_records(key: ModelKey, motion: Kinematics) -> list[ForceRecord]:
-    """What OpenSim's ForceReporter writes of every applied force, in the order of the model's components.
+    """Record every applied force as OpenSim's ForceReporter does, in the order of the model's components.
 
     The values of muscles and other actuators are None: they are unknown here.
     """
