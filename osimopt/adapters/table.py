@@ -94,7 +94,7 @@ def muscle_table(
     posture = _pose(described, pose or {}, coordinate)
     in_model_units = np.deg2rad(steps) if moving.rotational else steps
     _warn_of_ranges(described, index, in_model_units, posture)
-    columns, warnings = described.run("equilibrium:strengths", index, in_model_units, posture)
+    columns, warnings = described.run("describe:strengths", index, in_model_units, posture)
     columns["max_moment"] = columns["moment_arm"] * columns["max_force"]
     muscles = described.description.muscles.names
     if lost := [m for m, bad in zip(muscles, np.isnan(columns["max_force"]).any(axis=0), strict=True) if bad]:

@@ -132,8 +132,10 @@ def _refuse_radians(table: pd.DataFrame, free: Sequence[Coordinate], path: objec
     numbers = {c.name: table[c.name].to_numpy() for c in [*angles, *base]}
     spans = {name: float(np.ptp(value)) for name, value in numbers.items()}
     widest = max(angles, key=lambda c: spans[c.name], default=None)
-    if widest is None or spans[widest.name] < MOVES or not all(_may_be_radians(c, numbers[c.name]) for c in angles):
+    if widest is None or spans[widest.name] < MOVES:
         return
+    if any(np.abs(numbers[c.name]).max() > TURN or describe_outside(c, numbers[c.name], SLACK) for c in angles):
+        return  # they cannot be radians
     moves = f"'{widest.name}' from {numbers[widest.name].min():.3g} to {numbers[widest.name].max():.3g}"
     still = f"angles that move by {spans[widest.name]:.3g} degrees at most ({moves})"
     shifts = [spans[c.name] for c in base]
@@ -159,10 +161,6 @@ def _informative(coordinate: Coordinate) -> bool:
     """Whether a range is that of a joint: ±90 degrees is a default, -10 to 120 is a knee's."""
     low, high = coordinate.range
     return not coordinate.floating and 0.0 < high - low <= WIDEST and abs(low + high) > LOPSIDED * (high - low)
-
-
-def _may_be_radians(coordinate: Coordinate, value: Array) -> bool:
-    return bool(np.abs(value).max() <= TURN) and describe_outside(coordinate, value, SLACK) == ""
 
 
 def _refuse_millimetres(table: pd.DataFrame, translations: Sequence[Coordinate], path: object) -> None:

@@ -169,8 +169,7 @@ def _cross(a: Array, b: Array) -> Array:
 
 def _origins(session: Session, body: Index) -> Array:
     """Origins (P, 3) of mobilized bodies in ground."""
-    bodies = _bodies_by_index(session)
-    used = set(body.tolist()) - {0}
+    bodies, used = _bodies_by_index(session), set(body.tolist()) - {0}
     places = {0: np.zeros(3), **{i: bodies[i].getPositionInGround(session.state).to_numpy() for i in used}}
     return np.array([places[index] for index in body.tolist()])
 
