@@ -17,7 +17,7 @@ class OsimoptError(Exception):
 
 
 class InputError(OsimoptError, ValueError):
-    """A file or an argument is not what it must be."""
+    """An invalid file or argument."""
 
 
 class ModelError(OsimoptError):
@@ -25,7 +25,7 @@ class ModelError(OsimoptError):
 
 
 class SolverError(OsimoptError):
-    """Frames could not be solved, or a numerical process died; ``solution`` holds what there is."""
+    """Frames could not be solved, or a numerical process died; ``solution`` holds the frames that were."""
 
     def __init__(self, message: str, solution: Any = None) -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class MissingDependencyError(OsimoptError, ImportError):
 
 
 class ConfigError(InputError):
-    """A study or setup file is not what it must be."""
+    """An invalid study or setup file."""
 
 
 def explain(expected: str, got: str, fix: str, where: object = None) -> str:

@@ -1,4 +1,4 @@
-"""Run a function where opensim, or casadi, may be imported: in a process of its own.
+"""Run a function in a separate process, where opensim or casadi may be imported.
 
 The two wheels carry different ``libcasadi`` libraries, so whichever is imported second into a process dies
 with "undefined symbol"; and ``import opensim`` rewrites ``LD_LIBRARY_PATH``, so that even a child process
@@ -32,7 +32,7 @@ Home = Literal["opensim", "casadi"]
 Progress = Callable[[int, int], None]
 
 #: By process (a forked child cannot use its parent's), library and number: pools of one process each, so that the first
-#: always is the one that has the model loaded.
+#: always has the model loaded.
 _pools: dict[tuple[int, Home, int], tuple[Any, Path]] = {}
 _lock = threading.Lock()
 #: Calls handed to each process before their turn.
@@ -44,14 +44,14 @@ TICK = 0.1
 def run(home: Home, function: str, *arguments: Any, subject: object) -> Any:
     """Call ``function`` in the process where ``home`` is imported and return its result.
 
-    ``subject`` is what the call is about (a file, a solve); an error names it.
+    ``subject`` (a file, a solve) is named in errors.
 
     Raises
     ------
     OsimoptError
-        Whatever the function itself raised of osimopt's own errors.
+        The function raised an error of osimopt.
     ModelError, SolverError
-        The process died (opensim, casadi), or the library raised an error of its own.
+        The process died (opensim, casadi), or the library raised an error.
     """
     return next(iter(run_many(home, function, [arguments], subject=subject)))
 
@@ -85,13 +85,16 @@ def run_many(
             future, worker = waiting.popleft()
             yield _result(future, waiter)
     except _endings() as error:
-        last_words = _last_words(home, worker)
+        text = (
+            f"{subject}: the {home} process died (a crash in native code, or killed for memory). The next call starts "
+            f"a new one; if it dies again, this input is the cause.{_last_words(home, worker)}"
+        )
         close(home)
-        raise _death(home, subject, last_words) from error
+        raise _error(home, text) from error
     except OsimoptError as error:
         raise error.with_traceback(None) from None  # its traceback is another process's: no use to the reader
     except Exception as error:
-        raise _failure(home, subject, error) from error
+        raise _error(home, f"{subject}: {home} reports: {str(error).strip() or type(error).__name__}") from error
     finally:
         for future, _ in waiting:
             future.cancel()
@@ -104,7 +107,7 @@ class Waiter(Protocol):
         """Called every tenth of a second."""
 
     def interrupted(self) -> bool:
-        """Called at Ctrl-C; True goes on waiting, because the call was requested to stop."""
+        """Called at Ctrl-C; True continues to wait, because the call has been requested to stop."""
 
 
 def _result(future: Any, waiter: Waiter | None) -> Any:
@@ -118,6 +121,14 @@ def _result(future: Any, waiter: Waiter | None) -> Any:
     return future.result()
 
 
+def counted(results: Iterable[Any], size: int, total: int, progress: Progress | None) -> Iterator[Any]:
+    """Yield results of calls on ``size`` items each, and report how many of all items are done."""
+    for number, result in enumerate(results, 1):
+        if progress is not None:
+            progress(min(number * size, total), total)
+        yield result
+
+
 def count_jobs(n_jobs: int | None, most: int) -> int:
     """Number of processes: ``n_jobs``, or by default the number of cores, at most ``most``."""
     if n_jobs is not None:
@@ -129,7 +140,7 @@ def count_jobs(n_jobs: int | None, most: int) -> int:
 
 
 def prepare(home: Home, function: str, arguments: tuple[Any, ...], n_jobs: int) -> None:
-    """Start a call in each process without waiting for it: what it loads is there for the calls that follow.
+    """Start a call in each process without waiting for it, so that later calls find the model loaded.
 
     If it fails, so do those calls, with the same error.
     """
@@ -155,7 +166,7 @@ def _submit(home: Home, worker: int, function: str, arguments: tuple[Any, ...]) 
 
 
 def _endings() -> tuple[type[Exception], ...]:
-    """What is raised where a process died, or was ended because another one did."""
+    """Exceptions of a process that died, or was ended because another one died."""
     from loky.process_executor import BrokenProcessPool, ShutdownExecutorError
 
     return BrokenProcessPool, ShutdownExecutorError
@@ -213,7 +224,7 @@ def _start_pool(key: tuple[int, Home, int]) -> tuple[Any, Path]:
 
 
 def _settle(log: str) -> None:
-    """In the worker: send what native code prints to a file, so that a crash can quote its last words."""
+    """In the worker: redirect the output of native code to a file, from which an error quotes the last lines."""
     with contextlib.suppress(ValueError):  # the user's Ctrl-C belongs to the parent, which stops the worker
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
@@ -232,21 +243,11 @@ def _last_words(home: Home, worker: int, limit: int = 400) -> str:
         log = _pools[(os.getpid(), home, worker)][1]
         text = log.read_text(errors="replace").split("Fatal Python error")[0]
         lines = [line for line in text.splitlines() if line.strip() and ".vtp" not in line]
-        return "\n".join(lines)[-limit:]
+        return f" Its last words: {quoted}" if (quoted := "\n".join(lines)[-limit:]) else ""
     return ""
 
 
-def _death(home: Home, subject: object, last_words: str) -> OsimoptError:
-    quoted = f" Its last words: {last_words}" if last_words else ""
-    text = (
-        f"{subject}: the {home} process died (a crash in native code, or killed for memory). The next call starts a "
-        f"new one; if it dies again here, this input is what kills it.{quoted}"
-    )
-    return ModelError(text) if home == "opensim" else SolverError(text)
-
-
-def _failure(home: Home, subject: object, error: Exception) -> OsimoptError:
-    text = f"{subject}: {home} reports: {str(error).strip() or type(error).__name__}"
+def _error(home: Home, text: str) -> OsimoptError:
     return ModelError(text) if home == "opensim" else SolverError(text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,24 +50,26 @@ def differentiate(time: Array, value: Array) -> tuple[Array, Array]:
     return speed, quintic_spline(time, speed, derivative=1)(time)
 
 
-def quintic_spline(time: Array, value: Array, derivative: int = 0):  # type: ignore[no-untyped-def]
+def quintic_spline(time: Array, value: Array, derivative: int = 0) -> Any:
     """Natural quintic interpolating spline (third and fourth derivative zero at the ends), or its derivative."""
-    from scipy.interpolate import make_interp_spline
-
     if len(time) < MINIMUM_FRAMES:
         fix = "Give a longer motion: derivatives come from a spline of degree 5."
         raise InputError(explain(f"at least {MINIMUM_FRAMES} frames", str(len(time)), fix))
-    natural = [(3, np.zeros(value.shape[1:])), (4, np.zeros(value.shape[1:]))]
-    spline = make_interp_spline(time, value, k=5, bc_type=(natural, natural))
+    spline = _natural_spline(time, value, 5)
     return spline.derivative(derivative) if derivative else spline
 
 
-def natural_cubic_spline(time: Array, value: Array):  # type: ignore[no-untyped-def]
+def natural_cubic_spline(time: Array, value: Array) -> Any:
     """Cubic interpolating spline with second derivative zero at the ends: OpenSim's ExternalForce between samples."""
+    return _natural_spline(time, value, 3)
+
+
+def _natural_spline(time: Array, value: Array, degree: int) -> Any:
+    """Interpolating spline whose derivatives above half its degree are zero at the ends."""
     from scipy.interpolate import make_interp_spline
 
-    natural = [(2, np.zeros(value.shape[1:]))]
-    return make_interp_spline(time, value, k=3, bc_type=(natural, natural))
+    natural = [(order, np.zeros(value.shape[1:])) for order in range((degree + 1) // 2, degree)]
+    return make_interp_spline(time, value, k=degree, bc_type=(natural, natural))
 
 
 def lowpass(time: Array, value: Array, cutoff_hz: float) -> Array:
@@ -97,9 +100,8 @@ def lowpass_padded(time: Array, value: Array, cutoff_hz: float, keep: int) -> tu
     OpenSim's AnalyzeTool differentiates with the padding (half the length) still there, which matters near the ends.
     """
     if len(time) < MINIMUM_FRAMES:
-        raise InputError(
-            explain(f"at least {MINIMUM_FRAMES} frames", str(len(time)), "Give a longer motion to filter.")
-        )
+        fix = "Give a longer motion to filter."
+        raise InputError(explain(f"at least {MINIMUM_FRAMES} frames", str(len(time)), fix))
     step = np.diff(time)
     uniform = bool(np.all(np.abs(step - step.mean()) <= UNIFORM_TOLERANCE * step.mean()))
     interval = float(step.mean() if uniform else step.min())
@@ -108,7 +110,8 @@ def lowpass_padded(time: Array, value: Array, cutoff_hz: float, keep: int) -> tu
         fix = "Lower lowpass_hz, or leave it out."
         raise InputError(explain(f"a cutoff between 0 and {nyquist:.4g} Hz (half the rate)", f"{cutoff_hz:g} Hz", fix))
     pad = len(time) // 2
-    times, samples = _reflect(time, pad), _reflect(value, pad)
+    times = np.pad(time, pad, mode="reflect", reflect_type="odd")
+    samples = np.pad(value, ((pad, pad), (0, 0)), mode="reflect", reflect_type="odd")
     wanted = slice(pad - keep, pad + len(time) + keep)
     if uniform:
         return times[wanted], np.ascontiguousarray(_both_ways(samples, cutoff_hz / nyquist)[wanted])
@@ -117,31 +120,17 @@ def lowpass_padded(time: Array, value: Array, cutoff_hz: float, keep: int) -> tu
     return times[wanted], np.asarray(quintic_spline(grid, filtered)(times[wanted]))
 
 
-def _reflect(value: Array, pad: int) -> Array:
-    """Pad both ends with the odd reflection of the signal about its first and last sample."""
-    count = len(value)
-    before = 2.0 * value[0] - value[pad:0:-1]
-    after = 2.0 * value[-1] - value[count - 2 : count - 2 - pad : -1]
-    return np.concatenate([before, value, after])
-
-
 def _both_ways(value: Array, relative_cutoff: float) -> Array:
-    """Third-order Butterworth low-pass, forward and backward."""
-    from scipy.signal import butter
+    """Third-order Butterworth low-pass, forward and backward; as in OpenSim the first three outputs are the inputs."""
+    from scipy.signal import butter, lfilter, lfiltic
 
     numerator, denominator = butter(3, relative_cutoff)
-    forward = _start_from_samples(numerator, denominator, value)
-    return _start_from_samples(numerator, denominator, forward[::-1])[::-1]
-
-
-def _start_from_samples(numerator: Array, denominator: Array, value: Array) -> Array:
-    """Filter along axis 0 with the first three outputs set to the first three inputs, as OpenSim does."""
-    from scipy.signal import lfilter, lfiltic
-
-    first = value[:3]
-    state = np.column_stack([lfiltic(numerator, denominator, y[::-1], y[::-1]) for y in first.T])
-    rest, _ = lfilter(numerator, denominator, value[3:], axis=0, zi=state)
-    return np.concatenate([first, rest])
+    for _ in range(2):
+        first = value[:3]
+        state = np.column_stack([lfiltic(numerator, denominator, y[::-1], y[::-1]) for y in first.T])
+        rest, _ = lfilter(numerator, denominator, value[3:], axis=0, zi=state)
+        value = np.concatenate([first, rest])[::-1]
+    return value
 
 
 def interpolate(time: Array, value: Array, times: Array) -> Array:
@@ -167,9 +156,7 @@ def interpolate(time: Array, value: Array, times: Array) -> Array:
     return found
 
 
-def distinct_rows(
-    time: np.ndarray, value: np.ndarray, labels: Sequence[object], path: object, stacklevel: int = 2
-) -> np.ndarray:
+def distinct_rows(time: np.ndarray, value: np.ndarray, labels: Sequence[object], path: object) -> np.ndarray:
     """Rows of a time series that leave its times increasing: of times that repeat, the first.
 
     OpenSim's tools write some rows twice, the second 1e-13 s later or at the same time; a spline through both has
@@ -195,43 +182,40 @@ def distinct_rows(
         raise InputError(explain("finite times", f"{time[row]} in row {row + 1} of the table", "Repair it.", path))
     step = np.diff(time)
     interval = float(np.median(step[step > 0.0])) if (step > 0.0).any() else 0.0
-    keep = np.ones(len(time), dtype=bool)
-    first = np.arange(len(time))
+    keep, first = np.ones(len(time), dtype=bool), np.arange(len(time))
     for row in (np.flatnonzero(np.abs(step) < REPEATED * interval) + 1).tolist():
         first[row] = first[row - 1]
         keep[row] = time[row] - time[first[row]] >= REPEATED * interval
         if keep[row]:
             first[row] = row
-    check_times(time[keep], path, np.flatnonzero(keep))
+    _check_times(time[keep], path, np.flatnonzero(keep))
     again = np.flatnonzero(~keep)
     if again.size:
         _check_agreement(time, value, labels, again, first[again], REPEATED * interval, path)
         pairs = [f"{time[row]:.9g} s in rows {first[row] + 1} and {row + 1}" for row in again]
         warn(
             f"{path}: {again.size} of {len(time)} times repeat, by less than a thousandth of the sampling interval "
-            f"({interval:.3g} s): {some(pairs)} of the table. The rows agree; the first of each was used.",
-            stacklevel=stacklevel + 1,
+            f"({interval:.3g} s): {some(pairs)} of the table. The rows agree; the first of each was used."
         )
     return np.flatnonzero(keep)
 
 
-def check_times(time: np.ndarray, path: object, rows: np.ndarray | None = None) -> None:
-    """Refuse times that do not increase, naming the first that does not; ``rows`` are their places in the table."""
+def _check_times(time: np.ndarray, path: object, rows: np.ndarray) -> None:
+    """Refuse times that do not increase, naming the first that does not; ``rows`` are their row numbers, from 0."""
     step = np.diff(time)
     if (step > 0).all():
         return
     row = int(np.argmin(step > 0))
-    places = np.arange(len(time)) if rows is None else rows
     kind = "a time twice" if step[row] == 0 else "a step back"
     fix = "Remove the row (pandas: table[~table.index.duplicated()]) or sort the file by time."
-    where = f"rows {places[row] + 1} and {places[row + 1] + 1} of the table"
+    where = f"rows {rows[row] + 1} and {rows[row + 1] + 1} of the table"
     got = f"{kind}: {time[row]:g} s then {time[row + 1]:g} s in {where}"
     raise InputError(explain("times that increase", got, fix, path))
 
 
 def _check_agreement(
-    time: np.ndarray,
-    value: np.ndarray,
+    time: Array,
+    value: Array,
     labels: Sequence[object],
     again: np.ndarray,
     first: np.ndarray,

@@ -297,7 +297,7 @@ MOTIONS = [
     ),
     pytest.param(
         lambda f: f.text("a.mot", f.arm.motion.read_text().replace("inDegrees=yes", "inDegrees=no")),
-        [r"a\.mot", "radians, as the header says", "'r_shoulder_elev' reaching 15", "inDegrees=yes"],
+        [r"a\.mot", "radians, as the header declares", "'r_shoulder_elev' reaching 15", "inDegrees=yes"],
         id="degrees as radians",
     ),
     pytest.param(lambda f: f.motion(lambda t: t.iloc[:5]), ["at least 6 frames, got 5"], id="too short"),
@@ -497,7 +497,7 @@ def test_reserves_are_checked_even_where_the_model_has_its_own(files: Files) -> 
 TABLES = [
     ("elbow", {}, ["arm26.osim", "r_shoulder_elev, r_elbow_flex", "'elbow'"]),
     ("r_elbow_flex", {"pose": {"shoulder": 1.0}}, ["pose", "r_shoulder_elev", "'shoulder'"]),
-    ("r_elbow_flex", {"pose": {"r_elbow_flex": 1.0}}, ["pose", "the one that moves"]),
+    ("r_elbow_flex", {"pose": {"r_elbow_flex": 1.0}}, ["pose", "it moves in this table"]),
     ("r_elbow_flex", {"pose": {"r_shoulder_elev": float("nan")}}, ["pose", "r_shoulder_elev", "(?i)nan"]),
     ("r_elbow_flex", {"values": []}, ["finite values", "Correct"]),
     ("r_elbow_flex", {"values": [0.0, float("nan")]}, ["finite values", "(?i)got .*nan"]),

@@ -66,7 +66,7 @@ def test_loads_in_the_model_and_beside_it_are_refused(trial: TwoLeg) -> None:
     start = text.index("<ForceSet")
     objects = text.index("<objects>", start) + len("<objects>")
     trial.model.write_text(text[:objects] + own + text[objects:])
-    with pytest.raises(osimopt.ModelError, match=r"external loads of its own, got mine\. .*twice"):
+    with pytest.raises(osimopt.ModelError, match=r"external loads in it, got mine\. .*twice"):
         vertical(trial)
 
 

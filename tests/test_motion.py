@@ -420,7 +420,7 @@ def test_what_is_refused(model, rewrite, change: Change, match: str) -> None:
 
 def test_radians_declared_degrees_evident(model, rewrite) -> None:
     with pytest.raises(
-        InputError, match=r"radians, as the header says, got 'hip_flexion_r' reaching 23.8 .*inDegrees=yes"
+        InputError, match=r"radians, as the header declares, got 'hip_flexion_r' reaching 23.8 .*inDegrees=yes"
     ):
         read_motion(rewrite(in_degrees=False), model)
 

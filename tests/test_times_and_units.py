@@ -297,7 +297,7 @@ def sway(amplitude: float) -> Change:
 
 def test_radians_under_degrees_are_refused(model: Model, rewrite) -> None:
     got = r"got angles that move by \d\.\d+ degrees at most \('knee_angle_[lr]' from .*, while the base moves by 0\.8"
-    with pytest.raises(InputError, match=rf"expected degrees, as the header says, {got}.*inDegrees=no") as caught:
+    with pytest.raises(InputError, match=rf"expected degrees, as the header declares, {got}.*inDegrees=no") as caught:
         read_motion(rewrite(turn(1.0 / DEGREES)), model)
     assert "changed.mot" in str(caught.value)
 
@@ -306,7 +306,7 @@ def test_radians_under_degrees_on_a_treadmill(model: Model, rewrite) -> None:
     def change(table: pd.DataFrame) -> pd.DataFrame:
         return turn(1.0 / DEGREES)(table).assign(pelvis_tx=0.02 * np.sin(6.0 * table.index.to_numpy()))
 
-    with pytest.raises(InputError, match="expected degrees, as the header says"):
+    with pytest.raises(InputError, match="expected degrees, as the header declares"):
         read_motion(rewrite(change), model)
 
 
@@ -445,13 +445,13 @@ def test_public_motions_are_accepted_and_refused_in_the_other_unit(
     quietly(lambda: read_motion(real_data / motion, model, time_range=(0.6, 0.7)))
     table = quietly(lambda: read_table(real_data / motion)).iloc[:400]
     other = write_table(table, tmp_path / "other.mot", in_degrees=not table.attrs["in_degrees"])
-    with pytest.raises(InputError, match=r"expected (radians|degrees), as the header says"):
+    with pytest.raises(InputError, match=r"expected (radians|degrees), as the header declares"):
         quietly(lambda: read_motion(other, model))
     turned = [c.name for c in model.description.coordinates if c.rotational]
     if table.attrs["in_degrees"]:  # and the header wrong the other way
         table[[name for name in turned if name in table]] /= DEGREES
         radians = write_table(table, tmp_path / "radians.mot", in_degrees=True)
-        with pytest.raises(InputError, match="expected degrees, as the header says"):
+        with pytest.raises(InputError, match="expected degrees, as the header declares"):
             quietly(lambda: read_motion(radians, model))
 
 

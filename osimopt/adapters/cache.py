@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +20,7 @@ from ..notices import warn
 from ..problem.archive import read_with_notes, write_problem
 from ..problem.problem import RedundancyProblem
 
-#: Raised whenever the same files and options give arrays of another meaning or value: what was kept is then not found.
+#: Raised whenever the same files and options give arrays of another meaning or value: older files are then not used.
 EXTRACTION = 3
 
 
@@ -29,7 +30,7 @@ def cached_path(folder: str | os.PathLike[str], files: Mapping[str, Path], optio
     Raises
     ------
     InputError
-        The folder is a file; an option is no plain data, so that nothing tells it from another.
+        The folder is a file; an option is not plain data.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -45,24 +46,31 @@ def cached_path(folder: str | os.PathLike[str], files: Mapping[str, Path], optio
 
 
 def recall(path: Path) -> RedundancyProblem | None:
-    """Return the problem kept there, if any, and repeat its warnings; a file that cannot be read is as none."""
+    """Return the problem kept there, if it can be read, and repeat its warnings."""
     try:
         problem, notes = read_with_notes(path)
     except InputError:
         return None
     for line in notes["warnings"]:
-        warn(line, stacklevel=4)
+        warn(line)
     return problem
 
 
 def keep(problem: RedundancyProblem, path: Path, warnings: list[str]) -> None:
     """Keep a problem; it appears whole or not at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path.parent):
         write_problem(problem, path, warnings=warnings)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Make the folder of the cache, and raise an InputError where a file in it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
         fix = "Choose another place."
-        raise InputError(explain("a folder for the cache that can be written", str(error), fix, path.parent)) from error
+        raise InputError(explain("a folder for the cache that can be written", str(error), fix, folder)) from error
 
 
 def digest(thing: Any) -> str:
@@ -71,22 +79,21 @@ def digest(thing: Any) -> str:
     Raises
     ------
     TypeError
-        Something whose content cannot be told.
+        An object of a class without a digest.
     """
-    return hashlib.sha256(_spelled(thing)).hexdigest()
+    return hashlib.sha256(_bytes_of(thing)).hexdigest()
 
 
-def _spelled(thing: Any) -> bytes:
-    """Bytes that differ where the things do: each has its type and its length in front."""
+def _bytes_of(thing: Any) -> bytes:
+    """Serialize an object, its type and length first, so that different objects have different bytes."""
     if is_dataclass(thing) and not isinstance(thing, type):
-        parts = [part for field in fields(thing) for part in (field.name, getattr(thing, field.name))]
-        content = b"".join(map(_spelled, parts))
+        content = b"".join(_bytes_of(part) for f in fields(thing) for part in (f.name, getattr(thing, f.name)))
     elif isinstance(thing, np.ndarray) and thing.dtype.kind in "biufc":
         content = repr((thing.dtype.str, thing.shape)).encode() + thing.tobytes()
     elif isinstance(thing, Mapping):
-        content = b"".join(map(_spelled, [part for item in thing.items() for part in item]))
+        content = b"".join(_bytes_of(part) for item in thing.items() for part in item)
     elif isinstance(thing, (tuple, list)):
-        content = b"".join(map(_spelled, thing))
+        content = b"".join(map(_bytes_of, thing))
     elif thing is None or isinstance(thing, (str, bool, int, float, np.generic)):
         content = repr(thing).encode()
     else:

@@ -1,9 +1,9 @@
-"""Motions completed: speeds, accelerations, and the coordinates that the model itself decides."""
+"""Motions completed by speeds, accelerations, and the coordinates that the model determines."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from ..files.storage import read_series
 from ..problem.arrays import Array, Coordinate, Coupling, Kinematics
 from .loads import TIME_SLACK
 from .model import Model
-from .units import refuse_gaps
+from .units import either_unit, refuse_gaps
 
 #: rad, and rad/s; a coordinate that stays below this is at rest at zero.
 MOVED = 1e-6
@@ -55,8 +55,7 @@ def _rates(model: Model, value: Array, speed: Array, change: Array) -> tuple[Arr
         fix = "Their speeds are shared by all their coordinates: leave the speeds out."
         expected = "only free coordinates in joints with speeds of their own"
         raise InputError(explain(expected, f"others in {some(wrong)}", fix, model.path))
-    found: tuple[Array, Array] = model.run("state:rates_of", value, speed, change)
-    return found
+    return cast(tuple[Array, Array], model.run("state:rates_of", value, speed, change))
 
 
 def follow(model: Model, time: Array, value: Array, speed: Array, acceleration: Array, n_jobs: int = 1) -> Kinematics:
@@ -160,9 +159,8 @@ def _of_either_unit(coordinate: Coordinate, column: Array, rate: Array, path: ob
         return column
     if _is_ratio(1.0 / DEGREES, column, rate):
         return np.deg2rad(column)
-    expected = f"one unit for '{coordinate.name}', which OpenSim's tools leave in radians in files with inDegrees=yes"
     got = f"speeds up to {np.abs(column).max():.3g} in such a file, which may be degrees or radians per second"
-    raise InputError(explain(expected, got, "Write the whole file in radians, with inDegrees=no.", path))
+    raise either_unit(coordinate, got, path)
 
 
 def _is_ratio(ratio: float, speed: Array, rate: Array) -> bool:

@@ -20,8 +20,8 @@ from .model import Model
 
 #: First line of the file that ``osimopt extract`` writes, whose labels are the bare coordinates.
 OWN_TITLE = "generalized_force"
-#: Beyond MARGIN times what could act a generalized force is refused, beyond DOUBTFUL times there is a warning; walking
-#: needs a third.
+#: A generalized force above MARGIN times the largest that could act is refused, one above DOUBTFUL times is warned of;
+#: walking needs a third of the largest.
 MARGIN, DOUBTFUL = 100.0, 10.0
 #: m; the lever of weight and external forces about a joint. With the margin, weight alone allows 200 N·m per N, more
 #: than the inertia of the whole mass 1 m from the joint that swings through 90 degrees to either side at 5 Hz
@@ -59,12 +59,9 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
     _refuse_a_motion(path, table.attrs["in_degrees"], [columns[name] for name in found])
     _refuse_speeds(path, turning_and_moved(model, motion))
     if absent := [name for name in free if name not in columns]:
-        warn(f"{path}: no column for {some(absent, 12)}; their balance is left out.", stacklevel=3)
-    everything = np.zeros((len(time), len(names)))
-    for index, name in enumerate(names):
-        if name in columns:
-            everything[:, index] = table[columns[name]]
-    at_frames = _at(motion.time, time, everything, path)
+        warn(f"{path}: no column for {some(absent, 12)}; their balance is left out.")
+    everything = table.set_axis(labelled, axis="columns").reindex(columns=list(names), fill_value=0.0)
+    at_frames = _at(motion.time, time, everything.to_numpy(dtype=float), path)
     if not np.isfinite(at_frames).all():
         frame, index = np.argwhere(~np.isfinite(at_frames))[0]
         got = f"NaN in '{columns[names[index]]}' at {motion.time[frame]:g} s"
@@ -106,8 +103,7 @@ def _refuse_a_motion(path: str | os.PathLike[str], in_degrees: bool, labels: lis
         raise InputError(explain("generalized forces", got, fix, path))
     warn(
         f"{path}: {some(bare)} are taken as generalized forces in N·m or N, though their labels do not end in _moment "
-        "or _force. Is it not a motion?",
-        stacklevel=4,
+        "or _force. Is it not a motion?"
     )
 
 
@@ -133,7 +129,7 @@ def _at(wanted: Array, time: Array, value: Array, path: object) -> Array:
         fix = "Fill the gaps, or give forces at the motion's times."
         got = f"NaN at {time[np.argmax(gaps)]:g} s"
         raise InputError(explain("numbers at every time, to interpolate", got, fix, path))
-    warn(f"{path}: its times are not the motion's; interpolated by a quintic spline.", stacklevel=4)
+    warn(f"{path}: its times are not the motion's; interpolated by a quintic spline.")
     return np.asarray(quintic_spline(time, value)(wanted))
 
 
@@ -149,11 +145,11 @@ def check_size(
     torque: float = 0.0,
     where: object = None,
 ) -> list[str]:
-    """Refuse generalized forces above a hundred times what weight, loads, muscles and actuators could make together.
+    """Refuse generalized forces above 100 times the largest that weight, loads, muscles and actuators could produce.
 
     Repeated times, wrong units and noise that was differentiated twice make moments of any size; reserves then carry
-    them, and every frame counts as solved. Above ten times there is a warning, which is returned too: walking in
-    N·mm does not reach a hundred times what its muscles could do.
+    them, and every frame counts as solved. Above ten times there is a warning, which is returned too: moments of
+    walking in N·mm stay below a hundred times the muscles' capacity.
 
     Parameters
     ----------
@@ -202,7 +198,7 @@ def check_size(
     )
     if size[frame, index] <= MARGIN:
         text = f"{where}: {got} is {size[frame, index]:.0f} times what {able}. Look for {causes}."
-        warn(text, stacklevel=4)
+        warn(text)
         return [text]
     many = int((size > MARGIN).any(axis=1).sum())
     expected = f"generalized forces below {MARGIN * could[index]:.3g} {worst.unit}, {MARGIN:g} times what {able}"

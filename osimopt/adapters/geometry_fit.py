@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, ModelError, explain, some
+from ..isolation import Progress
 from ..polynomial.fit import SNAPPED, Potential, Target, fit_potentials, length_errors
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry, flag_missed
 from ..polynomial.samples import Jump, PathSamples
 from ..problem.arrays import Array, Index
-from .arrays import Progress
 from .model import Model, read_model
 from .path_sampling import Domain, sample_paths, warn_of_left
 
@@ -169,13 +169,9 @@ def _find_jumps(
         calls.append((postures, int(index), number[spans[index]], steps))
         worse = [muscle for muscle in doubtful if spans[index, muscle] and len(doubtful[muscle])]
         calls += [(doubtful[muscle], int(index), number[[muscle]], steps) for muscle in worse]
-    largest: dict[tuple[str, int], Jump] = {}
-    for jumps in model.run_many("sampling:find_jumps", calls, n_jobs):
-        for jump in jumps:
-            place = names[jump.muscle], jump.coordinate
-            if place not in largest or jump.size > largest[place].size:
-                largest[place] = jump
-    return largest
+    found: list[Jump] = [jump for jumps in model.run_many("sampling:find_jumps", calls, n_jobs) for jump in jumps]
+    found.reverse()  # the last of equal keys stays: the largest, and of equal ones the first found
+    return {(names[jump.muscle], jump.coordinate): jump for jump in sorted(found, key=lambda jump: jump.size)}
 
 
 def _flags(model: Model, potential: Potential, tolerance: float, spanned: Index, jumps: list[Jump]) -> tuple[str, ...]:

@@ -9,9 +9,8 @@ from typing import Any
 from .. import isolation
 from ..errors import some
 from ..files.storage import sha256
-from ..notices import hear
+from ..notices import collect_warnings
 from ..problem.problem import RedundancyProblem
-from .arrays import Progress
 from .cache import cached_path, keep, recall
 from .forces import read_generalized_force
 from .loads import read_external_loads
@@ -20,11 +19,17 @@ from .motion import choose_frames, read_motion, read_motion_table
 from .options import ReadOptions, Source
 from .polynomials import read_polynomials, warn_of_range
 from .selfcheck import check_model
-from .trial import PIECE, Trial, count_jobs
+from .trial import PIECE, Trial
+
+#: Frames of a motion for which another process is started (0.2 s of work), and the most processes by default.
+FRAMES_PER_JOB, MOST_JOBS = 100, 8
 
 
 def read_problem(
-    options: ReadOptions, n_jobs: int | None = None, cache: Source | None = None, progress: Progress | None = None
+    options: ReadOptions,
+    n_jobs: int | None = None,
+    cache: Source | None = None,
+    progress: isolation.Progress | None = None,
 ) -> RedundancyProblem:
     """Read a model and a motion into a problem, or read the problem back from the cache."""
     kept = None if cache is None else cached_path(cache, options.files(), options.settings())
@@ -33,17 +38,17 @@ def read_problem(
     trial = open_trial(options, n_jobs, cache)
     problem = trial.problem(progress)
     if kept is not None:
-        keep(problem, kept, trial.heard)
+        keep(problem, kept, trial.warnings)
     return problem
 
 
 def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | None = None) -> Trial:
     """Read and check all files, without extracting anything yet; the cache keeps the check of the model."""
-    with hear() as heard:
+    with collect_warnings() as warnings:
         table = read_motion_table(options.motion)
         time = table.index.to_numpy(dtype=float)
         time = time[choose_frames(time, options.time_range, options.motion)]
-        jobs = count_jobs(n_jobs, len(time))
+        jobs = isolation.count_jobs(n_jobs, min(MOST_JOBS, 1 + len(time) // FRAMES_PER_JOB))
         loads = None if options.external_loads is None else read_external_loads(options.external_loads)
         if loads is not None:
             loads.check_covers(time)
@@ -56,34 +61,29 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         motion = read_motion(
             options.motion, model, options.lowpass_hz, options.time_range, options.speeds, table=table, n_jobs=jobs
         )
-        given = None
-        if options.generalized_force is not None:
-            given = read_generalized_force(options.generalized_force, model, motion)
+        moments = options.generalized_force
+        given = None if moments is None else read_generalized_force(moments, model, motion)
         polynomials = read_polynomials(options.geometry, model, options.motion, jobs)
         if polynomials is not None:
             warn_of_range(polynomials, motion, options.motion)
-    provenance = _provenance(model, options, heard)
+    provenance = _provenance(model, options, warnings)
     provenance["self_check"] = {"model": check_model(model, float(motion.time[0]), jobs, cache)}
-    return Trial(
-        model, motion, loads, given, polynomials, options.gain, options.passive_force, options.reserves, jobs, heard,
-        provenance,
-    )  # fmt: skip
+    return Trial(model, motion, loads, given, polynomials, options, jobs, warnings, provenance)
 
 
-def _provenance(model: Model, options: ReadOptions, heard: list[str]) -> dict[str, Any]:
-    said = [*model.description.warnings, *heard]
+def _provenance(model: Model, options: ReadOptions, given: list[str]) -> dict[str, Any]:
+    warnings = [*model.description.warnings, *given]
     if model.description.switched_off:
-        said.append(f"Switched off in the model and left out: {some(model.description.switched_off, 40)}")
-    said += _contact(model, options)
+        warnings.append(f"Switched off in the model and left out: {some(model.description.switched_off, 40)}")
+    warnings += _contact(model, options)
     if model.description.within:
-        said.append(
+        warnings.append(
             f"{some(model.description.within, 12)}: OpenSim lets no force act between a moving point and its neighbour "
             "on the same body, although their distance changes; its moment arm is not used, -dl/dq is."
         )
     if _unsupported(model, options):
-        said.append("No ground reactions were given: the free base is held by residual actuators alone.")
+        warnings.append("No ground reactions were given: the free base is held by residual actuators alone.")
     coordinates = [model.description.coordinates[index] for index in model.description.free]
-    given = options.files()
     return {
         "source": "opensim",
         "versions": {
@@ -93,18 +93,18 @@ def _provenance(model: Model, options: ReadOptions, heard: list[str]) -> dict[st
             "scipy": version("scipy"),
             "python": platform.python_version(),
         },
-        "inputs": {name: {"file": path.name, "sha256": sha256(path)} for name, path in given.items()},
+        "inputs": {name: {"file": path.name, "sha256": sha256(path)} for name, path in options.files().items()},
         "options": options.settings(),
         "units": {coordinate.name: coordinate.unit for coordinate in coordinates},
         "switched_off": list(model.description.switched_off),
         "turning": [coordinate.name for coordinate in coordinates if coordinate.turning],
         "floating": [coordinate.name for coordinate in coordinates if coordinate.floating],
-        "warnings": list(dict.fromkeys(said)),
+        "warnings": list(dict.fromkeys(warnings)),
     }
 
 
 def _unsupported(model: Model, options: ReadOptions) -> bool:
-    """Whether a model with a free base touches nothing: no loads, no moments from a file, no contact of its own."""
+    """Whether a model with a free base has no loads, no moments from a file and no contact with the ground."""
     free_base = any(model.description.coordinates[index].floating for index in model.description.free)
     touching = any("External" in kind for _, kind in model.description.other_forces)
     touching |= bool(model.description.contact) and options.contact_acts()
@@ -112,7 +112,7 @@ def _unsupported(model: Model, options: ReadOptions) -> bool:
 
 
 def _contact(model: Model, options: ReadOptions) -> list[str]:
-    """What became of the model's own forces on the ground, where loads were measured too."""
+    """Warning about the model's own forces on the ground, where external loads are given too."""
     if not model.description.contact or options.external_loads is None:
         return []
     names = some([f"{name} ({kind})" for name, kind in model.description.contact], 12)

@@ -17,9 +17,8 @@ from ..files.storage import read_series, write_table
 from ..notices import warn
 from ..problem.arrays import Array
 from ..signals import natural_cubic_spline
-from .model import scratch_folder
+from .model import read_xml, scratch_folder
 from .units import refuse_gaps
-from .xml import read_xml
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 TIME_SLACK = 1e-6
 #: Samples that a natural cubic spline needs.
 FEWEST_FRAMES = 8
-#: Identifiers of columns that are not there.
+#: Identifiers that name no columns.
 UNSET = ("", "Unassigned")
 _LOADS = ("ExternalLoads", "an ExternalLoads file (.xml)")
 
@@ -50,10 +49,8 @@ class ExternalLoads:
 
     def largest(self, kind: str) -> float:
         """Largest sum of the magnitudes of all forces (N) or torques (N·m) at one time."""
-        total = np.zeros(len(self.table))
-        for axes in self.applied[kind]:
-            total += np.linalg.norm(self.table[list(axes)].to_numpy(), axis=1)
-        return float(total.max(initial=0.0))
+        sizes = [np.linalg.norm(self.table[list(axes)].to_numpy(), axis=1) for axes in self.applied[kind]]
+        return float(np.sum(sizes, axis=0).max(initial=0.0))
 
     def check_covers(self, time: Array) -> None:
         """Refuse frames for which there are no loads."""
@@ -158,7 +155,7 @@ def _is_off(force: Element) -> bool:
 def _warn_of_forces(path: Path, forces: list[Element]) -> None:
     """Name forces that OpenSim ignores, and those that it applies at the origin of their body."""
     if off := [force.get("name") for force in forces if _is_off(force)]:
-        warn(f"{path}: {some(off, 12)} switched off (appliesForce false) and left out.", stacklevel=4)
+        warn(f"{path}: {some(off, 12)} switched off (appliesForce false) and left out.")
     nowhere = [
         f"{force.get('name')} (on {_text(force, 'applied_to_body')})"
         for force in forces
@@ -169,6 +166,5 @@ def _warn_of_forces(path: Path, forces: list[Element]) -> None:
     if nowhere:
         warn(
             f"{path}: no point_identifier for {some(nowhere, 12)}: the force acts at the origin of the body, not at a "
-            "centre of pressure.",
-            stacklevel=4,
+            "centre of pressure."
         )

@@ -16,7 +16,7 @@ Mask = NDArray[np.bool_]
 class ModelKey:
     """Identifies a loaded model: its files with their size and time of change (``stamps``), and how it is loaded.
 
-    ``contact`` says whether forces of the model that press on the ground act.
+    ``contact``: whether forces of the model that press on the ground act.
     """
 
     path: str
@@ -76,9 +76,9 @@ class ModelDescription:
 class Pairs:
     """Muscle–coordinate pairs that are not structurally zero.
 
-    ``coordinate`` (rows of the free ones) and ``muscle`` are (P,); ``served`` (D,) says on which coordinates some
+    ``coordinate`` (rows of the free ones) and ``muscle`` are (P,); ``served`` (D,) marks coordinates on which a
     muscle that spans them acts; ``spanned`` (D, M) which coordinates each path may depend on; ``probed`` are the
-    muscles whose moment arms are taken from forces.
+    muscles whose moment arms are taken from forces; ``inconsistent`` are warnings by muscle.
     """
 
     coordinate: Index
@@ -86,12 +86,12 @@ class Pairs:
     served: Mask
     spanned: Mask
     probed: Index
-    warnings: list[str]
+    inconsistent: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to compute at the frames of a motion.
+    """Arrays to compute at the frames of a motion.
 
     ``muscles`` are those whose lengths, speeds and moment arms are wanted, ``gains`` those whose gain (and passive
     force) OpenSim has to compute.

@@ -1,4 +1,4 @@
-"""A model file, or a live opensim.Model, checked and described in opensim's process."""
+"""OpenSim's XML files, and models, from a file or a live opensim.Model, described in opensim's process."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+from xml.parsers import expat
 
 from .. import isolation
 from ..errors import InputError, ModelError, explain
 from ..muscle.forces import CLASSES
 from .messages import ModelDescription, ModelKey
-from .xml import read_xml
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,8 @@ class Model:
     def run_many(self, function: str, calls: Iterable[tuple[Any, ...]], n_jobs: int = 1) -> Iterator[Any]:
         """Results, in order, of calls with the model and each tuple of arguments, on ``n_jobs`` processes."""
         name = f"osimopt.adapters.worker.{function}"
-        return isolation.run_many(
-            "opensim", name, ((self.key, *call) for call in calls), subject=self.path, n_jobs=n_jobs
-        )
+        calls = ((self.key, *call) for call in calls)
+        return isolation.run_many("opensim", name, calls, subject=self.path, n_jobs=n_jobs)
 
     def with_loads(self, data: Path) -> Model:
         """The same model with another file of loads."""
@@ -79,7 +78,7 @@ def identify(
     replace_force_set: bool = False,
     contact: bool = True,
 ) -> ModelKey:
-    """Check the files of a model, and name what opensim's process has to load.
+    """Check the files of a model, and identify the model that opensim's process has to load.
 
     Parameters
     ----------
@@ -143,8 +142,15 @@ def as_file(model: str | os.PathLike[str] | Any) -> Path:
 def _write_live_model(model: Any) -> Path:
     """Write every property of a live model to a temporary file: class defaults may differ in the other process."""
     path = Path(tempfile.mkdtemp(dir=scratch_folder())) / f"{model.getName() or 'model'}.osim"
-    with _every_property(model):
+    optional = hasattr(model, "setSerializeAllDefaults")
+    before = optional and model.getSerializeAllDefaults()
+    try:
+        if optional:
+            model.setSerializeAllDefaults(True)
         written = model.printToXML(str(path))
+    finally:
+        if optional:
+            model.setSerializeAllDefaults(before)
     if not written:
         got = f"'{model.getName()}', which it refuses to write"
         raise ModelError(explain("a model that OpenSim can write", got, "Finalize it first."))
@@ -160,28 +166,46 @@ def scratch_folder() -> Path:
     return folder
 
 
-@contextmanager
-def _every_property(model: Any) -> Iterator[None]:
-    """Let OpenSim write properties that are at their class's default too."""
-    if not hasattr(model, "setSerializeAllDefaults"):
-        yield
-        return
-    before = model.getSerializeAllDefaults()
-    model.setSerializeAllDefaults(True)
-    try:
-        yield
-    finally:
-        model.setSerializeAllDefaults(before)
-
-
 def _drop_ignored(path: Path) -> None:
     """Remove the properties of muscles that OpenSim writes and then refuses to read."""
     document = ElementTree.parse(path)
-    unreadable = [
-        (muscle, name) for kind in CLASSES.values() for name in kind.unreadable for muscle in document.iter(kind.name)
-    ]
-    ignored = [(muscle, own) for muscle, name in unreadable for own in muscle.findall(name)]
-    for muscle, own in ignored:
-        muscle.remove(own)
+    muscles = [(muscle, kind.unreadable) for kind in CLASSES.values() for muscle in document.iter(kind.name)]
+    ignored = [(muscle, part) for muscle, names in muscles for part in muscle if part.tag in names]
+    for muscle, part in ignored:
+        muscle.remove(part)
     if ignored:
         document.write(path, encoding="utf-8", xml_declaration=True)
+
+
+def read_xml(path: Path, element: str, what: str) -> Element:
+    """Parse an OpenSim document and return the named element in it.
+
+    Raises
+    ------
+    InputError
+        No such file, not XML (with line and column), or XML of something else.
+    """
+    root = parse_xml(path, what)
+    found = root if root.tag == element else root.find(element)
+    if found is None:
+        inside = next((child.tag for child in root), root.tag)
+        raise InputError(explain(f"{what} with a <{element}>", f"<{inside}>", "Is it the right file?", path))
+    return found
+
+
+def parse_xml(path: Path, what: str) -> Element:
+    """Parse without namespaces: OpenSim writes elements like <HuntCrossleyForce::ContactParametersSet>."""
+    if not path.is_file():
+        raise InputError(explain(what, "no such file", "Check the path.", path))
+    parser, builder = expat.ParserCreate(), ElementTree.TreeBuilder()
+    parser.buffer_text = True
+    parser.StartElementHandler = lambda tag, attributes: builder.start(tag, attributes)
+    parser.EndElementHandler = lambda tag: builder.end(tag)
+    parser.CharacterDataHandler = builder.data
+    try:
+        parser.Parse(path.read_bytes().strip(b"\x00 \r\n\t"), True)
+    except expat.ExpatError as error:
+        where = f"{path}, line {error.lineno}, column {error.offset + 1}"
+        fix = "Is it the right file? If OpenSim opens it, save it again from there."
+        raise InputError(explain(what, f"text that is not XML ({error})", fix, where)) from None
+    return builder.close()

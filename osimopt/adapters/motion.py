@@ -118,14 +118,12 @@ def _warn_of_times(time: Array, keep: slice, lowpass_hz: float | None, path: obj
         warn(
             f"{path}: {len(holes)} {'hole' if len(holes) == 1 else 'holes'} in the sampling, the widest from "
             f"{time[widest]:g} to {time[widest + 1]:g} s where steps are {usual:g} s; values there are interpolated by "
-            "a spline, and speeds and accelerations near it depend on them.",
-            stacklevel=4,
+            "a spline, and speeds and accelerations near it depend on them."
         )
     if lowpass_hz is not None and np.abs(step - step.mean()).max() > signals.UNIFORM_TOLERANCE * step.mean():
         warn(
             f"{path}: times are not evenly spaced (steps of {step.min():g} to {step.max():g} s); for the low-pass they "
-            f"were resampled every {step.min():g} s.",
-            stacklevel=4,
+            f"were resampled every {step.min():g} s."
         )
 
 
@@ -136,8 +134,7 @@ def _warn_of_time_range(time: Array, keep: slice, time_range: tuple[float, float
     if any(np.isfinite(lacking) and lacking > frame + TIME_SLACK for lacking in (time[0] - start, end - time[-1])):
         warn(
             f"{path}: time_range {start:g} to {end:g} s reaches beyond the motion; its frames from "
-            f"{time[keep.start]:g} to {time[keep.stop - 1]:g} s were used.",
-            stacklevel=4,
+            f"{time[keep.start]:g} to {time[keep.stop - 1]:g} s were used."
         )
 
 
@@ -171,8 +168,7 @@ def _warn_of_disagreement(table: pd.DataFrame, value: Array, model: Model, path:
     if wrong:
         warn(
             f"{path}: columns {some(wrong, 12)} disagree with the model; their values were taken from the model's "
-            "constraints and defaults instead of the file.",
-            stacklevel=4,
+            "constraints and defaults instead of the file."
         )
 
 
@@ -183,10 +179,9 @@ def _warn_of_ranges(model: Model, value: Array, path: object) -> None:
     clamped = [text for c, column in free if c.clamped and (text := describe_outside(c, column, DISAGREEMENT))]
     if left:
         text = f"{path}: outside the model's range, in frames: {some(left, 12)}. Muscle paths may be wrong there."
-        warn(text, stacklevel=4)
+        warn(text)
     if clamped:
         warn(
             f"{path}: outside the range to which the model clamps them, in frames: {some(clamped, 12)}. "
-            "OpenSim's tools would hold them there; here the motion is followed, and muscle paths may be wrong.",
-            stacklevel=4,
+            "OpenSim's tools would hold them there; here the motion is followed, and muscle paths may be wrong."
         )

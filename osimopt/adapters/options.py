@@ -26,29 +26,28 @@ Reserves = Literal["auto"] | float | Mapping[str, float] | None
 COMPUTED = ("opensim", "polynomial")
 
 
+def file_option(text: str, **known: Any) -> Any:
+    """Declare an option that is a file, or None."""
+    return option(None, text, file=True, shell=Path, **known)
+
+
 @dataclass(frozen=True, eq=False)
 class ReadOptions:
-    """What :func:`osimopt.load_problem` reads, and how; a live model becomes a file.
+    """Files and settings of :func:`osimopt.load_problem`; a live model is written to a file.
 
     ``model`` is the path of an .osim file or an ``opensim.Model``; ``motion`` that of a .mot or .sto.
     """
 
     model: Any
     motion: Source
-    external_loads: Source | None = option(
-        None,
+    external_loads: Source | None = file_option(
         "ExternalLoads (.xml): ground reactions.",
         more="The moments then come from inverse dynamics.",
-        file=True,
-        shell=Path,
         flags=("--external-loads", "-l"),
     )
-    generalized_force: Source | None = option(
-        None,
+    generalized_force: Source | None = file_option(
         "Moments (.sto) of OpenSim's InverseDynamicsTool instead of inverse dynamics.",
         more="Not together with external_loads. With neither, inverse dynamics without loads.",
-        file=True,
-        shell=Path,
         flags=("--generalized-force", "-g"),
     )
     time_range: tuple[float, float] | None = option(
@@ -110,13 +109,10 @@ class ReadOptions:
         shell=str,
         study=str,
     )
-    speeds: Source | None = option(
-        None,
+    speeds: Source | None = file_option(
         "Speeds of the free coordinates (.sto), not derived from the motion then.",
         more="Columns <coordinate>_u or /jointset/…/speed at the motion's times; a states file may be motion and "
         "speeds.",
-        file=True,
-        shell=Path,
     )
     force_sets: Sequence[Source] = option(
         (),
@@ -168,8 +164,7 @@ class ReadOptions:
         settings = {name: getattr(self, name) for name in declared(ReadOptions) if name not in FILES}
         settings["geometry"] = self.geometry
         if isinstance(self.geometry, MusclePaths):
-            paths = f"{len(self.geometry.muscles)} {self.geometry.kind}, sha256 {digest(self.geometry)}"
-            settings["geometry"] = paths
+            settings["geometry"] = f"{len(self.geometry.muscles)} {self.geometry.kind}, sha256 {digest(self.geometry)}"
         elif self.geometry not in COMPUTED:
             settings["geometry"] = "file"
         if isinstance(self.reserves, ReserveActuators):
@@ -208,11 +203,10 @@ def named_in(files: Mapping[str, Path]) -> dict[str, Path]:
 
 
 def _existing(name: str, path: Any) -> Path:
-    what = f"a file as {name}"
     if not isinstance(path, (str, os.PathLike)):
-        raise InputError(explain(what, repr(path), "Give its path."))
+        raise InputError(explain(f"a file as {name}", repr(path), "Give its path."))
     if not Path(path).is_file():
-        raise InputError(explain(what, "no such file", "Check the path.", path))
+        raise InputError(explain(f"a file as {name}", "no such file", "Check the path.", path))
     return Path(path)
 
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import InputError, ModelError, explain, some
-from ..isolation import count_jobs
+from ..isolation import Progress, count_jobs, counted
 from ..notices import warn
 from ..polynomial.samples import PathSamples, Samples, Survey
 from ..problem.arrays import Array, Index
-from .arrays import Progress
 from .messages import Mask
 from .model import Model
 from .motion import read_motion
@@ -154,10 +153,7 @@ def sample_paths(
     value = domain.postures(skip + postures + int(np.ceil(HELD_OUT * postures)))[skip:]
     calls = [(value[start : start + CHUNK], spans) for start in range(0, len(value), CHUNK)]
     parts: list[Samples] = []
-    for part in model.run_many("sampling:sample", calls, jobs):
-        parts.append(part)
-        if progress is not None:
-            progress(min(len(parts) * CHUNK, len(value)), len(value))
+    parts += counted(model.run_many("sampling:sample", calls, jobs), CHUNK, len(value), progress)
     length, slope = (np.concatenate([getattr(part, name) for part in parts]) for name in ("length", "slope"))
     samples = PathSamples(
         found.muscle_paths, found.coordinate_paths, spans, domain.low, domain.high, value, length, slope, postures,
@@ -180,7 +176,7 @@ def _refuse_lost(model: Model, samples: PathSamples) -> None:
         raise ModelError(explain("a path length", got, "Repair their wrapping, or give motions.", model.path))
 
 
-def warn_of_left(left: Mapping[str, float], stacklevel: int = 3) -> None:
+def warn_of_left(left: Mapping[str, float]) -> None:
     """Name the muscles that are left to OpenSim's own paths, with the mismatch in m of moment arm and −∂l/∂q."""
     names = some([f"{name} ({1e3 * mismatch:.1f} mm)" for name, mismatch in left.items()], 12)
-    warn(f"Left to OpenSim's own paths, as -dl/dq of the length is off the moment arm by up to: {names}.", stacklevel)
+    warn(f"Left to OpenSim's own paths, as -dl/dq of the length is off the moment arm by up to: {names}.")

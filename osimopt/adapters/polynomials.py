@@ -12,8 +12,9 @@ from ..errors import InputError, explain, some
 from ..notices import warn
 from ..polynomial.geometry import MusclePaths, PolynomialGeometry, flag_code
 from ..problem.arrays import Array, Kinematics, MuscleGeometry
+from .geometry_fit import fit_samples
 from .model import Model
-from .path_sampling import warn_of_left
+from .path_sampling import sample_paths, warn_of_left
 
 #: m; largest error of a fitted moment arm without a warning: more is a fit to wrong lengths, or of another model.
 FITTED = 2e-3
@@ -35,16 +36,12 @@ def read_polynomials(
     if isinstance(geometry, str) and geometry == "opensim":
         return None
     if isinstance(geometry, str) and geometry == "polynomial":
-        from .geometry_fit import fit_samples
-        from .path_sampling import sample_paths
-
         geometry = fit_samples(model, *sample_paths(model, [motion], n_jobs=n_jobs), n_jobs=n_jobs)
     elif isinstance(geometry, (str, os.PathLike)):
         geometry = PolynomialGeometry.read(geometry)
     elif not isinstance(geometry, MusclePaths):
-        fix = "Use one of these."
-        got = repr(geometry)
-        raise InputError(explain("geometry as 'opensim', 'polynomial', a path or a PolynomialGeometry", got, fix))
+        expected = "geometry as 'opensim', 'polynomial', a path or a PolynomialGeometry"
+        raise InputError(explain(expected, repr(geometry), "Use one of these."))
     names = model.description.muscles.names
     known = [name for name in names if name in geometry.muscles]
     if not known:
@@ -52,9 +49,9 @@ def read_polynomials(
         raise InputError(explain("paths of the model's muscles", f"none for {some(names)}", fix))
     missing = [name for name in names if name not in known]
     if left := {name: geometry.left[name] for name in missing if name in geometry.left}:
-        warn_of_left(left, stacklevel=6)
+        warn_of_left(left)
     if others := [name for name in missing if name not in left]:
-        warn(f"No path is given for {some(others, 12)}: OpenSim's own is used.", stacklevel=5)
+        warn(f"No path is given for {some(others, 12)}: OpenSim's own is used.")
     chosen = geometry.select(known)
     _warn_of_misses(chosen)
     return chosen
@@ -68,8 +65,7 @@ def _warn_of_misses(paths: MusclePaths) -> None:
         warn(
             f"The fitted paths of {len(missed)} of {len(paths.muscles)} muscles missed the tolerance they "
             f"were fitted to; the worst, {worst}, is off by {length:.2g} mm in length and {arm:.2g} mm in moment arm "
-            "(root mean square).",
-            stacklevel=6,
+            "(root mean square)."
         )
 
 

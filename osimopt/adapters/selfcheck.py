@@ -1,6 +1,6 @@
 """A model, a trial and a solution compared with independent results of OpenSim; a difference is an error.
 
-What is compared, and how, is in ``worker.selfcheck``. Once per model (its result kept by the hash of its files): random
+``worker.selfcheck`` makes the comparisons. Once per model (its result kept by the hash of its files): random
 postures, rates and accelerations. Once per trial: three frames. After solving: three frames, whose forces are put back
 into OpenSim. Results are plain data for ``provenance["self_check"]``.
 """
@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, ModelError, explain, some
+from ..errors import ModelError, explain, some
 from ..files.storage import sha256, write_atomically
 from ..problem.arrays import Array, Index, Kinematics
 from ..solution.solution import RedundancySolution
 from .arrays import extract
+from .cache import writing
 from .completion import follow
 from .messages import Claims, Difference, Mask, ModelKey, Pairs, Wanted
 from .model import Model
@@ -37,7 +38,7 @@ FRAMES, MUSCLES = 3, 2
 WIDEST, UPRIGHT = np.pi, 1.2
 #: m; largest difference of a moment arm and −∂l/∂q that is not reported.
 INCONSISTENT = 1e-3
-#: By kind of difference: its limit (rounding), unit, and what is compared. That of maximum forces is larger: OpenSim
+#: By kind of difference: its limit (rounding), unit, and the expectation. That of maximum forces is larger: OpenSim
 #: inverts Thelen's force-velocity curve by Newton's method to 1e-6 in speed, where the closed form is used here, and
 #: the curve rises there by 2 + 2/Af, 10 for Af = 0.25.
 LIMITS = {
@@ -69,7 +70,8 @@ def check_model(model: Model, time: float, n_jobs: int, folder: str | os.PathLik
         if found is None:
             found = _check_model(model, time, n_jobs)
             if kept is not None:
-                _keep(found, kept)
+                with writing(kept.parent):
+                    write_atomically(kept, json.dumps(found))
         _known[name] = found
     return _known[name]
 
@@ -111,7 +113,7 @@ def check_solution(
     """
     problem = solution.problem
     if problem.kinematics is None:
-        return {"not_checked": "no motion is at hand"}
+        return {"not_checked": "the problem has no motion"}
     rows = np.flatnonzero(solution.solved & among)
     if not rows.size:
         return {"not_checked": "no frame was solved"}
@@ -157,11 +159,9 @@ def _check_model(model: Model, time: float, n_jobs: int) -> dict[str, Any]:
     motion = _random_motion(model, time, n_jobs)
     everyone = tuple(range(len(model.description.muscles.names)))
     pairs: Pairs = model.run("geometry:find_pairs", motion.value, everyone)
-    arrays = extract(model, motion, pairs, Wanted(everyone, True, False), n_jobs, None)
-    if arrays.geometry is None:
-        return {"not_checked": "no muscles"}
-    arms, moments = arrays.geometry.moment_arms, np.asarray(arrays.generalized_force)
-    claims, calls = Claims(pairs, arms, None, moments), []
+    arrays = extract(model, motion, pairs, Wanted(everyone, True, False), n_jobs).arrays
+    arms = arrays["moment_arms"]
+    claims, calls = Claims(pairs, arms, None, arrays["generalized_force"]), []
     size = -(-POSTURES // max(2, n_jobs))
     for number, first in enumerate(range(0, POSTURES, size)):
         part = slice(first, first + size)  # computeMomentArm is the slow call: every other muscle, in turn
@@ -257,12 +257,3 @@ def _recall(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _keep(found: dict[str, Any], path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(found))
-    except OSError as error:
-        fix = "Choose another place."
-        raise InputError(explain("a folder for the cache that can be written", str(error), fix, path.parent)) from error

@@ -13,7 +13,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from ..errors import ConfigError, explain, some
-from .xml import parse_xml
+from .model import parse_xml
 
 WHAT = "a setup file of OpenSim's AnalyzeTool (.xml)"
 #: Settings of OpenSim's optimizer and integrator, which have no counterpart here: kept for the record only.
@@ -135,8 +135,8 @@ def read_setup(path: str | os.PathLike[str]) -> Setup:
     Raises
     ------
     ConfigError
-        Another tool's setup, no StaticOptimization in it or one that cannot be done, a file that does not exist, a
-        value of the wrong kind; with file and tag.
+        Another tool's setup, no StaticOptimization in it or one without the model's forces, a file that does not exist,
+        a value of the wrong kind; with file and tag.
     InputError
         No such file, or not XML.
     """

@@ -94,7 +94,7 @@ def muscle_table(
     posture = _pose(described, pose or {}, coordinate)
     in_model_units = np.deg2rad(steps) if moving.rotational else steps
     _warn_of_ranges(described, index, in_model_units, posture)
-    columns, warnings = described.run("equilibrium:strengths", index, in_model_units, posture)
+    columns, warnings = described.run("describe:strengths", index, in_model_units, posture)
     columns["max_moment"] = columns["moment_arm"] * columns["max_force"]
     muscles = described.description.muscles.names
     if lost := [m for m, bad in zip(muscles, np.isnan(columns["max_force"]).any(axis=0), strict=True) if bad]:
@@ -143,7 +143,7 @@ def _pose(model: Model, pose: Mapping[str, float], moving: str) -> Array:
     posture = np.array([coordinate.default for coordinate in model.description.coordinates])
     for name, value in pose.items():
         if name not in names or name == moving:
-            got = f"'{name}'" + (" (the one that moves)" if name == moving else "")
+            got = f"'{name}'" + (" (it moves in this table)" if name == moving else "")
             raise InputError(explain(f"pose of coordinates among {some(names, 60)}", got, "Rename it.", model.path))
         if not np.isfinite(value):
             raise InputError(explain(f"a number for '{name}' in pose", f"{value}", "Give degrees or m.", model.path))
@@ -160,4 +160,4 @@ def _warn_of_ranges(model: Model, moving: int, steps: Array, posture: Array) -> 
     coordinates = model.description.coordinates
     if outside := [text for i, value in values.items() if (text := describe_outside(coordinates[i], value))]:
         where = f"{model.path}: outside the model's range, in values: {some(outside, 12)}"
-        warn(f"{where}. Muscle paths may be wrong there.", stacklevel=4)
+        warn(f"{where}. Muscle paths may be wrong there.")

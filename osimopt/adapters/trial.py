@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import isolation
 from ..errors import ModelError, explain, some
+from ..isolation import Progress
 from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive, supported
 from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
@@ -23,17 +23,16 @@ from ..problem.resampling import Fingerprint
 from ..problem.reserves import ReserveActuators, choose_reserves
 from ..signals import interpolate
 from ..solution.solution import RedundancySolution
-from .arrays import Extracted, Progress, extract, find_pairs
+from .arrays import extract, find_pairs, model_actuators, model_geometry
 from .completion import follow
 from .forces import check_size
 from .loads import ExternalLoads
-from .messages import Claims, Pairs, Wanted
+from .messages import Claims, FrameArrays, Pairs, Wanted
 from .model import Model
+from .options import ReadOptions
 from .polynomials import along_motion, compare_paths, join_muscles
 from .selfcheck import check_solution, check_trial, spread
 
-#: Frames of a motion that are worth another process: 0.2 s of work; and the most processes by default.
-FRAMES_PER_JOB, MOST_JOBS = 100, 8
 #: Arrays of the balance of moments, as ``Fingerprint`` names them.
 BALANCED = ("moment arms", "generalized_force")
 #: Frames of a piece: 80 muscles take 60 MB.
@@ -45,7 +44,7 @@ class Trial:
     """A model, its motion, and the options of the problem.
 
     ``model`` has the loads of the first PIECE frames. ``given`` are moments from a file, in place of inverse dynamics;
-    ``polynomials`` are paths in place of the model's own, which muscles without one keep; ``heard`` are the warnings
+    ``polynomials`` are paths in place of the model's own, which muscles without one keep; ``warnings`` were
     given while reading. Where ``checked``, the extracted arrays are compared with OpenSim's single calls.
     """
 
@@ -54,11 +53,9 @@ class Trial:
     loads: ExternalLoads | None
     given: GeneralizedForce | None
     polynomials: MusclePaths | None
-    gain: str
-    passive_force: bool
-    reserves: Any
+    options: ReadOptions
     n_jobs: int
-    heard: list[str]
+    warnings: list[str]
     provenance: dict[str, Any]
     fingerprint: Fingerprint | None = field(default=None, init=False)
     checked: bool = field(default=True, init=False)
@@ -131,7 +128,7 @@ class Trial:
         """Which muscles act on which coordinates along the model's own paths, in postures of the whole motion."""
         pairs = find_pairs(self.model, self.motion, self._model_paths)
         left = () if self.polynomials is None else self.polynomials.left
-        self._note([line for line in pairs.warnings if line.partition(":")[0] not in left])
+        self._note([f"{name}: {text}" for name, text in pairs.inconsistent.items() if name not in left])
         return pairs
 
     @property
@@ -144,7 +141,7 @@ class Trial:
     def _model_gains(self) -> list[int]:
         """Muscles whose gain OpenSim has to compute."""
         muscles = self.model.description.muscles
-        if self.gain == "isometric" and not self.passive_force:
+        if self.options.gain == "isometric" and not self.options.passive_force:
             return []
         unknown = np.flatnonzero(~supported(muscles)).tolist()
         if fitted := sorted(set(unknown) - set(self._model_paths)):
@@ -157,16 +154,16 @@ class Trial:
     def _problem(self, keep: slice, progress: Progress | None) -> RedundancyProblem:
         motion = self.motion.frames(keep)
         extracted = self._extract(motion, progress)
-        geometry = self._geometry(extracted, motion)
-        gain, passive = self._forces(geometry, extracted)
-        target, actuators = extracted.generalized_force, extracted.actuators
+        arrays = extracted.arrays
+        geometry = self._geometry(arrays, motion)
+        gain, passive = self._forces(geometry, arrays)
+        actuators = model_actuators(self.model, arrays["effect"])
+        target = arrays["generalized_force"] if self.given is None else self.given.value[keep]
         if self.checked:
-            self._check(motion, geometry, gain, target)
+            self._check(motion, geometry, gain, target if self.given is None else None)
         if self.given is not None:
-            target = self.given.value[keep]
             rows = np.array([geometry.coordinates.index(name) for name in self.given.coordinates])
             geometry, actuators = geometry.select(rows), actuators.select(rows)
-        target = np.asarray(target)
         self._check_size(motion.time, target, geometry, actuators)
         added = self._reserves_beside(geometry, actuators).frames(keep)
         self.provenance["reserves_added"] = dict(zip(added.names, added.optimal_force.tolist(), strict=True))
@@ -191,35 +188,37 @@ class Trial:
         self.fingerprint = Fingerprint.of(problem)
         return problem
 
-    def _extract(self, motion: Kinematics, progress: Progress | None) -> Extracted:
+    def _extract(self, motion: Kinematics, progress: Progress | None) -> FrameArrays:
         gains = tuple(self._model_gains)
-        wanted = Wanted(tuple(self._model_paths), self.given is None, self.passive_force, gains)
+        wanted = Wanted(tuple(self._model_paths), self.given is None, self.options.passive_force, gains)
         model = self.model_for(motion)
-        model = model.with_rigid_tendons() if self.passive_force and gains else model
+        model = model.with_rigid_tendons() if self.options.passive_force and gains else model
         return extract(model, motion, self.pairs, wanted, self.n_jobs, progress)
 
-    def _geometry(self, extracted: Extracted, motion: Kinematics) -> MuscleGeometry:
+    def _geometry(self, arrays: dict[str, Array], motion: Kinematics) -> MuscleGeometry:
         """Moment arms by the polynomials, and those of the other muscles by the model."""
-        parts = [] if extracted.geometry is None else [extracted.geometry]
+        parts, by_model = [], self._model_paths
+        if by_model:
+            parts.append(model_geometry(self.model, self.pairs, by_model, arrays))
         if self.polynomials is not None:
             parts.append(along_motion(self.polynomials, self.model, motion))
         return join_muscles(parts, self.model.description.muscles.names)
 
-    def _forces(self, geometry: MuscleGeometry, extracted: Extracted) -> tuple[Array, Array]:
+    def _forces(self, geometry: MuscleGeometry, arrays: dict[str, Array]) -> tuple[Array, Array]:
         """Gain and passive force (T, M) in N."""
         muscles = self.model.description.muscles
         length, speed = np.asarray(geometry.length), np.asarray(geometry.lengthening_speed)
         by_model = self._model_gains
         others = np.setdiff1d(np.arange(len(muscles.names)), by_model)
         gain, passive = np.empty(length.shape), np.zeros(length.shape)
-        gain[:, by_model] = extracted.max_force
-        if self.gain == "isometric":
+        gain[:, by_model] = arrays["max_force"]
+        if self.options.gain == "isometric":
             gain[:] = muscles.max_isometric_force
         else:
-            pennation: Any = self.gain
-            gain[:, others] = rigid_tendon_gain(muscles.select(others), length[:, others], speed[:, others], pennation)
-        if self.passive_force:
-            passive[:, by_model] = extracted.passive_force
+            kind = self.options.gain
+            gain[:, others] = rigid_tendon_gain(muscles.select(others), length[:, others], speed[:, others], kind)
+        if self.options.passive_force:
+            passive[:, by_model] = arrays["passive_force"]
             passive[:, others] = rigid_tendon_passive(muscles.select(others), length[:, others])
         return gain, passive
 
@@ -229,9 +228,8 @@ class Trial:
         frames, moments = motion.frames(few), None if target is None else target[few]
         claims = Claims(None, None, None, moments)
         if self.polynomials is None:
-            claims = Claims(
-                self.pairs, geometry.moment_arms[few], gain[few] if self.gain == "opensim" else None, moments
-            )
+            gain_by_opensim = gain[few] if self.options.gain == "opensim" else None
+            claims = Claims(self.pairs, geometry.moment_arms[few], gain_by_opensim, moments)
         model = self.model_for(frames)
         self.provenance["self_check"]["trial"] = check_trial(model, frames, claims, self.n_jobs)
         if self.polynomials is not None:
@@ -254,7 +252,8 @@ class Trial:
         if self._added is None:
             rotational = [coordinate.rotational for coordinate in self._described(geometry)]
             acts = np.asarray(actuators.acts.any(axis=1))
-            self._added = choose_reserves(self.reserves, geometry.coordinates, rotational, geometry.served, acts)
+            served = geometry.served
+            self._added = choose_reserves(self.options.reserves, geometry.coordinates, rotational, served, acts)
         return self._added
 
     def _described(self, geometry: MuscleGeometry) -> list[Coordinate]:
@@ -265,8 +264,3 @@ class Trial:
     def _note(self, warnings: list[str]) -> None:
         known = self.provenance["warnings"]
         known += [line for line in dict.fromkeys(warnings) if line not in known]
-
-
-def count_jobs(n_jobs: int | None, frames: int) -> int:
-    """Processes that share the frames: ``n_jobs``, or as many as there are cores and work for."""
-    return isolation.count_jobs(n_jobs, min(MOST_JOBS, 1 + frames // FRAMES_PER_JOB))

@@ -88,10 +88,10 @@ def _refuse_degrees(table: pd.DataFrame, angles: Sequence[Coordinate], path: obj
     for coordinate in angles:
         value, (low, high) = table[coordinate.name].to_numpy(), coordinate.range
         if _impossible(coordinate, value):
-            limits = f"range in the model {low:.3g} to {high:.3g} rad"
-            got = f"'{coordinate.name}' reaching {np.abs(value).max():.3g} ({limits})"
+            size = np.abs(value).max()
+            got = f"'{coordinate.name}' reaching {size:.3g} (range in the model {low:.3g} to {high:.3g} rad)"
             fix = "If the file is in degrees, write inDegrees=yes into its header."
-            raise InputError(explain("radians, as the header says", got, fix, path))
+            raise InputError(explain("radians, as the header declares", got, fix, path))
 
 
 def _impossible(coordinate: Coordinate, value: Array) -> bool:
@@ -110,10 +110,14 @@ def _converts(coordinate: Coordinate, value: Array, path: object) -> bool:
     largest = float(np.abs(value).max())
     if coordinate.kind != "free" or largest < NOTHING:  # not used, or the same in either unit
         return largest > TURN
-    expected = f"one unit for '{coordinate.name}', which OpenSim's tools leave in radians in files with inDegrees=yes"
     got = f"{value.min():.3g} to {value.max():.3g} in such a file, which may be degrees or radians"
-    fix = "Write the whole file in radians, with inDegrees=no."
-    raise InputError(explain(expected, got, fix, path))
+    raise either_unit(coordinate, got, path)
+
+
+def either_unit(coordinate: Coordinate, got: str, path: object) -> InputError:
+    """Error for an angle in a file of degrees that may be in degrees or in radians."""
+    expected = f"one unit for '{coordinate.name}', which OpenSim's tools leave in radians in files with inDegrees=yes"
+    return InputError(explain(expected, got, "Write the whole file in radians, with inDegrees=no.", path))
 
 
 def _refuse_radians(table: pd.DataFrame, free: Sequence[Coordinate], path: object) -> None:
@@ -128,8 +132,10 @@ def _refuse_radians(table: pd.DataFrame, free: Sequence[Coordinate], path: objec
     numbers = {c.name: table[c.name].to_numpy() for c in [*angles, *base]}
     spans = {name: float(np.ptp(value)) for name, value in numbers.items()}
     widest = max(angles, key=lambda c: spans[c.name], default=None)
-    if widest is None or spans[widest.name] < MOVES or not all(_may_be_radians(c, numbers[c.name]) for c in angles):
+    if widest is None or spans[widest.name] < MOVES:
         return
+    if any(np.abs(numbers[c.name]).max() > TURN or describe_outside(c, numbers[c.name], SLACK) for c in angles):
+        return  # they cannot be radians
     moves = f"'{widest.name}' from {numbers[widest.name].min():.3g} to {numbers[widest.name].max():.3g}"
     still = f"angles that move by {spans[widest.name]:.3g} degrees at most ({moves})"
     shifts = [spans[c.name] for c in base]
@@ -141,25 +147,20 @@ def _refuse_radians(table: pd.DataFrame, free: Sequence[Coordinate], path: objec
     else:
         warn(
             f"{path}: the header declares degrees, and the file has {still}; read as radians they are within the "
-            "model's ranges. If they are radians, write inDegrees=no into the header.",
-            stacklevel=5,
+            "model's ranges. If they are radians, write inDegrees=no into the header."
         )
         return
     fix = (
         "If the file is in radians, write inDegrees=no into its header; if the joints do move so little, convert the "
         "angles to radians first."
     )
-    raise InputError(explain("degrees, as the header says", f"{still}, {evidence}", fix, path))
+    raise InputError(explain("degrees, as the header declares", f"{still}, {evidence}", fix, path))
 
 
 def _informative(coordinate: Coordinate) -> bool:
     """Whether a range is that of a joint: ±90 degrees is a default, -10 to 120 is a knee's."""
     low, high = coordinate.range
     return not coordinate.floating and 0.0 < high - low <= WIDEST and abs(low + high) > LOPSIDED * (high - low)
-
-
-def _may_be_radians(coordinate: Coordinate, value: Array) -> bool:
-    return bool(np.abs(value).max() <= TURN) and describe_outside(coordinate, value, SLACK) == ""
 
 
 def _refuse_millimetres(table: pd.DataFrame, translations: Sequence[Coordinate], path: object) -> None:

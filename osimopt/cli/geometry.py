@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..adapters.xml import parse_xml
+from ..adapters.model import parse_xml
 from ..errors import InputError, explain
 from .options import Model, Weld
 from .terminal import print_table, progress, say, say_warning

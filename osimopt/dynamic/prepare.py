@@ -13,7 +13,7 @@ from ..errors import InputError, explain, shown, some
 from ..muscle.conversion import use_degroote_muscles
 from ..muscle.degroote import not_degroote
 from ..muscle.forces import unlimited_fiber
-from ..notices import hear, warn
+from ..notices import collect_warnings, warn
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from .mesh import SAME, Mesh, linear
@@ -27,8 +27,6 @@ COARSE = 0.05
 OPEN = 0.05
 #: Ranges that count at least (N·m or N, and m): smaller ones are noise.
 LEAST_MOMENT, LEAST_LENGTH = 1.0, 1e-3
-#: Frames on the stack from a warning here to the caller of ``solve_dynamic``.
-CALLER = 4
 
 
 def prepared(
@@ -40,7 +38,7 @@ def prepared(
     mesh: Mesh,
 ) -> RedundancyProblem:
     """The problem with its weights and, where needed, De Groote muscles; its provenance has the warnings given here."""
-    with hear() as messages:
+    with collect_warnings() as messages:
         if weights is not None:
             problem = _weighted(problem, weights)
         other = problem.parameters is not None and not_degroote(problem.parameters)
@@ -78,7 +76,7 @@ def check_switches(problem: RedundancyProblem, tendon: str) -> None:
         fix = "Use tendon='rigid', or muscles={'ignore_tendon_compliance': False}."
         raise InputError(explain("muscles that do not ignore_tendon_compliance", some(rigid), fix))
     if instant:
-        warn(f"The model ignores activation dynamics of {some(instant)}; solve_dynamic does not.", CALLER)
+        warn(f"The model ignores activation dynamics of {some(instant)}; solve_dynamic does not.")
 
 
 def check_fibers(problem: RedundancyProblem, tendon: str, mesh: Mesh) -> None:
@@ -122,8 +120,7 @@ def check_fibers(problem: RedundancyProblem, tendon: str, mesh: Mesh) -> None:
     if long.any():
         warn(
             f"Fibres beyond {LONGEST} optimal lengths on a rigid tendon, which produce no force: "
-            f"{named(long, fiber, worst)}. {repair}.",
-            CALLER,
+            f"{named(long, fiber, worst)}. {repair}."
         )
 
 
@@ -158,8 +155,7 @@ def warn_of_coarse_mesh(problem: RedundancyProblem, mesh: Mesh) -> None:
         warn(
             f"The mesh is coarse for this motion: between its points the moment of {name} differs from a straight line "
             f"by up to {difference[worst]:.3g} {problem.unit(name)} ({share[worst]:.0%} of its peak). Shorten "
-            "mesh_interval, filter the motion (lowpass_hz), or let the mesh be refined (mesh_tolerance).",
-            CALLER,
+            "mesh_interval, filter the motion (lowpass_hz), or let the mesh be refined (mesh_tolerance)."
         )
 
 
@@ -187,8 +183,7 @@ def warn_of_open_ends(problem: RedundancyProblem, conditions: Conditions, mesh: 
         warn(
             f"The motion does not end as it begins ({time[0]:g} to {time[-1]:g} s), but periodic= makes the states of "
             f"its muscles equal. The ends differ in {' and '.join(open_ends)}, as shares of their ranges. Choose a "
-            "time_range of whole cycles, or leave periodic= out.",
-            CALLER,
+            "time_range of whole cycles, or leave periodic= out."
         )
 
 

@@ -1,1 +1,1 @@
-"""Reading and writing files, knowing nothing of muscles."""
+"""Reading and writing of files, without any knowledge of models."""

@@ -111,7 +111,7 @@ def read_series(path: str | os.PathLike[str]) -> pd.DataFrame:
     """
     table = read_table(path)
     time = table.index.to_numpy(dtype=float)
-    keep = distinct_rows(time, table.to_numpy(), list(table.columns), path, stacklevel=3)
+    keep = distinct_rows(time, table.to_numpy(), list(table.columns), path)
     chosen = table if len(keep) == len(table) else table.iloc[keep]
     chosen.attrs["merged"] = len(table) - len(keep)
     return chosen
@@ -126,8 +126,7 @@ def write_table(
     Returns the path.
     """
     path = Path(path)
-    bad = [column for column in table.columns if "\t" in str(column) or str(column) == "time"]
-    if bad:
+    if bad := [column for column in table.columns if "\t" in str(column) or str(column) == "time"]:
         raise InputError(explain("column labels without tabs, none called 'time'", some(bad), "Rename them.", path))
     head = table_head(name, len(table), list(table.columns), in_degrees)
     write_atomically(path, head + table_rows(table.index.to_numpy(dtype=float), table.to_numpy(dtype=float)))
@@ -135,7 +134,7 @@ def write_table(
 
 
 def write_records(table: pd.DataFrame, path: Path) -> None:
-    """Write a table without its index as ``<path>.csv`` and, with pyarrow at hand, ``<path>.parquet``; each whole."""
+    """Write a table without its index as ``<path>.csv`` and, if pyarrow is installed, as ``<path>.parquet``."""
     text = io.StringIO()
     table.to_csv(text, index=False, lineterminator="\n")
     write_atomically(path.with_suffix(".csv"), text.getvalue())
@@ -178,21 +177,22 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     """Write text or bytes so that a reader finds the old file or the new one, never half of it."""
     if not path.parent.is_dir():
         raise InputError(explain("an existing folder", f"{path.parent}", "Create it first.", path))
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content.encode("utf-8") if isinstance(content, str) else content)
         umask = os.umask(0)
         os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(path)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
 def _header(path: Path, lines: Iterator[str]) -> tuple[dict[str, str], list[str], int]:
-    """Entries of the header, labels of the columns as they are, and how many lines that took."""
+    """Entries of the header, labels of the columns with their padding, and the number of lines read."""
     header: dict[str, str] = {}
     ended = False
     for number, line in enumerate(lines, 1):
@@ -212,8 +212,7 @@ def _check_labels(path: Path, labels: list[str], line: int) -> None:
     where = f"{path}, line {line}"
     if "time" not in labels:
         raise InputError(explain("a column 'time'", some(labels), "Name the time column 'time'.", where))
-    twice = sorted({label for label in labels if labels.count(label) > 1})
-    if twice:
+    if twice := sorted({label for label in labels if labels.count(label) > 1}):
         raise InputError(explain("each label once", f"{some(twice)} twice", "Rename or remove one.", where))
 
 
@@ -221,35 +220,25 @@ def _numbers(path: Path, lines: Iterator[str], labels: list[str], read: int) -> 
     """Rows of numbers, a block at a time: text takes ten times the memory of the numbers in it."""
     blocks = []
     while block := list(islice(lines, ROWS_AT_ONCE)):
-        rows = [row for row in block if not row.isspace()]
-        values = _parse(rows, len(labels))
-        if values is None:
-            raise InputError(_first_bad_row(path, block, labels, read))
-        blocks.append(values)
+        if rows := [row for row in block if not row.isspace()]:
+            values = _parse(rows, len(labels))
+            if values is None:
+                row = next(i for i, row in enumerate(block) if not row.isspace() and _parse([row], len(labels)) is None)
+                raise InputError(_bad_row(f"{path}, line {read + row + 1}", block[row].split(), labels))
+            blocks.append(values)
         read += len(block)
-    if not sum(map(len, blocks)):
+    if not blocks:
         raise InputError(explain("at least one row of numbers", "none", "Is the export complete?", path))
     return np.concatenate(blocks)
 
 
 def _parse(rows: list[str], columns: int) -> np.ndarray | None:
-    """Numbers of some rows, or None where one does not have as many as it should."""
-    if not rows:
-        return np.zeros((0, columns))
+    """Numbers of some rows that are not blank, or None where a row does not hold one number per column."""
     try:
         values = np.loadtxt(rows, comments=None, ndmin=2)
     except ValueError:
         return None
     return values if values.shape == (len(rows), columns) else None
-
-
-def _first_bad_row(path: Path, block: list[str], labels: list[str], read: int) -> str:
-    for number, row in enumerate(block, read + 1):
-        words = row.split()
-        if words and (len(words) != len(labels) or not all(map(_is_number, words))):
-            return _bad_row(f"{path}, line {number}", words, labels)
-    got = repr(block[0].strip()[:40]) if block else "nothing"
-    return explain("rows of numbers", got, "Export it again.", f"{path}, after line {read}")
 
 
 def _bad_row(where: str, words: list[str], labels: list[str]) -> str:
@@ -258,26 +247,15 @@ def _bad_row(where: str, words: list[str], labels: list[str]) -> str:
     if len(words) != len(labels):
         fix = "Repair the row, or the labels if one holds a space."
         return explain(f"{len(labels)} numbers, one per label", f"{len(words)}", fix, where)
-    column, word = next((c, w) for c, w in zip(labels, words, strict=True) if not _is_number(w))
+    column, word = next((c, w) for c, w in zip(labels, words, strict=True) if _parse([w], 1) is None)
     return explain("a number", f"'{word}' in column '{column}'", "Repair the value.", where)
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
 
 
 def _compare_with_header(path: Path, header: dict[str, str], shape: tuple[int, ...]) -> None:
     for keys, found, what in ((_ROWS, shape[0], "rows"), (_COLUMNS, shape[1], "columns")):
         declared = next((header[key] for key in keys if key in header), None)
         if declared is not None and declared != str(found):
-            warn(
-                f"{path}: the header declares {declared} {what}, the table holds {found}; the table is used.",
-                stacklevel=4,
-            )
+            warn(f"{path}: the header declares {declared} {what}, the table holds {found}; the table is used.")
 
 
 def _in_degrees(path: Path, header: dict[str, str]) -> bool:

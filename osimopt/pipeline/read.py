@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ..adapters.arrays import Progress
 from ..adapters.load import read_problem
 from ..adapters.options import ReadOptions, Reserves, Source
+from ..isolation import Progress
 from ..options import documented
 from ..polynomial.geometry import MusclePaths
 from ..problem.problem import RedundancyProblem

@@ -8,11 +8,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ..adapters.arrays import Progress
 from ..adapters.load import open_trial, read_problem
 from ..adapters.options import ReadOptions, Source
 from ..adapters.trial import PIECE
 from ..errors import InputError, SolverError, explain, some
+from ..isolation import Progress
 from ..problem.problem import RedundancyProblem
 from ..solution.folder import check_target, write_pieces
 from ..solution.solution import RedundancySolution

@@ -20,7 +20,8 @@ from typing import Any
 from common import parser, start_processes, timing
 
 import osimopt
-from osimopt.adapters.trial import count_jobs
+from osimopt.adapters.load import MOST_JOBS
+from osimopt.isolation import count_jobs
 
 OPENSIM = """
 import sys, time, opensim
@@ -52,7 +53,7 @@ def whole_calls(arguments: argparse.Namespace, geometry: str) -> tuple[list[floa
     """Seconds of each whole call, of the solving in it, and the frames."""
     totals, solving = [], []
     for _ in range(arguments.repeat + 1):
-        start_processes(count_jobs(None, 10**9))
+        start_processes(count_jobs(None, MOST_JOBS))
         begin = time.perf_counter()
         problem = osimopt.load_problem(
             arguments.model, arguments.motion, arguments.loads, time_range=(arguments.start, arguments.end),
@@ -73,7 +74,7 @@ def main() -> None:
     given.add_argument("--once", action="store_true", help="run OpenSim before osimopt only, not after it too")
     arguments = given.parse_args()
     theirs = [opensim_seconds(arguments)]
-    report: dict[str, Any] = {"cores": count_jobs(None, 10**9)}
+    report: dict[str, Any] = {"cores": count_jobs(None, MOST_JOBS)}
     for name, geometry in (("exact paths", "opensim"), ("polynomial paths", arguments.paths)):
         if geometry is not None:
             totals, solving, frames = whole_calls(arguments, geometry)

@@ -51,12 +51,12 @@ def reason(text: str) -> str:
 
 
 def why_refused(path: str, text: str) -> str:
-    """Turn OpenSim's error message into one that names file, part, rule and remedy."""
+    """Message with file, part, rule and remedy, from OpenSim's error message."""
     if unknown := re.search(r"object type '\{?(\w+)\}?' is not a registered", text):
         names = re.findall(rf'<{unknown[1]}\s+name="([^"]*)"', Path(path).read_text(errors="replace"))
         got = f"{unknown[1]} ({some(names)})" if names else unknown[1]
         fix = "Replace it by a class that OpenSim has, or load its plugin's model in OpenSim and convert it."
-        return explain("classes that OpenSim 4.6 knows", got, fix, path)
+        return explain("classes of OpenSim 4.6", got, fix, path)
     invalid = re.search(r"Property '(\w+)' has an invalid property value\.\s*\(details: (.*?)\)\.?\s", text, re.DOTALL)
     part = re.search(r"In (?:Component|Object) '([^']*)' of type (\w+)", text)
     if invalid and part:

@@ -26,9 +26,7 @@ def extract(key: ModelKey, motion: Kinematics, pairs: Pairs, wanted: Wanted) -> 
     plan = make_plan(pairs.spanned, pairs.probed)
     fixed, changing = _split_effects(session)
     turning = {index for joint in session.turning for index in joint}
-    constant = not changing and all(
-        coordinate in free and coordinate not in turning for coordinate, _ in fixed.values()
-    )
+    constant = not changing and {coordinate for coordinate, _ in fixed.values()} <= set(free) - turning
     rows: dict[str, list[Any]] = {}
     unexplained: set[str] = set()
     for frame, (speed, acceleration) in enumerate(zip(motion.speed, motion.acceleration, strict=True)):
@@ -46,8 +44,11 @@ def extract(key: ModelKey, motion: Kinematics, pairs: Pairs, wanted: Wanted) -> 
             if frame % CHECK_EVERY == 0 and not driven:
                 known = np.setdiff1d(wanted.muscles, pairs.probed)
                 unexplained |= _unexplained(session, explained, speed[free], known)
-        row["max_force"] = _gains(session, wanted.gains)
-        row["passive_force"] = _passive_forces(session, wanted.gains) if wanted.passive_force else []
+        gains = [session.muscles[index] for index in wanted.gains]
+        row["max_force"] = [muscle.calcInextensibleTendonActiveFiberForce(session.state, 1.0) for muscle in gains]
+        if wanted.passive_force:  # the tendons are inextensible in this session
+            session.model.realizeDynamics(session.state)
+            row["passive_force"] = [muscle.getPassiveFiberForceAlongTendon(session.state) for muscle in gains]
         target = np.zeros(len(speed))
         if wanted.generalized_force or changing:
             target = net_force(session, acceleration)
@@ -93,17 +94,6 @@ def _unexplained(session: Session, explained: Array, speed: Array, known: Any) -
     return {session.muscles[muscle].getName() for muscle in off}
 
 
-def _gains(session: Session, muscles: tuple[int, ...]) -> list[float]:
-    """Tendon force at activation 1 with a rigid tendon, as in OpenSim's static optimization."""
-    return [session.muscles[m].calcInextensibleTendonActiveFiberForce(session.state, 1.0) for m in muscles]
-
-
-def _passive_forces(session: Session, muscles: tuple[int, ...]) -> list[float]:
-    """Elastic passive fibre force along the tendon; the session was loaded with inextensible tendons."""
-    session.model.realizeDynamics(session.state)
-    return [session.muscles[m].getPassiveFiberForceAlongTendon(session.state) for m in muscles]
-
-
 def _split_effects(session: Session) -> tuple[dict[int, tuple[int, float]], list[int]]:
     """Coordinate and optimal force of the actuators on one, by column, and those whose effect depends on posture."""
     names = [coordinate.getName() for coordinate in session.coordinates]
@@ -134,7 +124,7 @@ def _net_force_with(session: Session, actuator: Any, acceleration: Array) -> Arr
 
 
 def force_records(key: ModelKey, motion: Kinematics) -> list[ForceRecord]:
-    """What OpenSim's ForceReporter writes of every applied force, in the order of the model's components.
+    """Record every applied force as OpenSim's ForceReporter does, in the order of the model's components.
 
     The values of muscles and other actuators are None: they are unknown here.
     """

@@ -119,15 +119,15 @@ def moment_arms(session: Session, to_free: Array, plan: ArmPlan) -> Array:
     return arms
 
 
-def _inconsistent(session: Session, spanned: Mask, postures: Array, arms: Array) -> list[str]:
-    """Sentences about muscles whose OpenSim moment arm is not the slope of their length in the motion."""
+def _inconsistent(session: Session, spanned: Mask, postures: Array, arms: Array) -> dict[str, str]:
+    """Warnings, by muscle, where OpenSim's moment arm is not the slope of its length in the motion."""
     doubtful = np.array([winding(muscle) for muscle in session.muscles])
     worst = np.zeros(spanned.shape)
     for index in np.unique(np.linspace(0, len(postures) - 1, LENGTH_POSTURES).astype(int)):
         off = np.abs(arms[index] + length_slopes(session, postures[index], spanned & doubtful))
         worst = np.fmax(worst, np.where(doubtful, off, 0.0))
     coordinates = [session.coordinates[index] for index in session.free()]
-    warnings = []
+    warnings = {}
     for muscle in np.flatnonzero(worst.max(axis=0) > INCONSISTENT):
         row = int(np.argmax(worst[:, muscle]))
         name, about, size = session.muscles[muscle].getName(), coordinates[row].getName(), 1e3 * worst[row, muscle]
@@ -140,9 +140,9 @@ def _inconsistent(session: Session, spanned: Mask, postures: Array, arms: Array)
                 "the length over several wrap objects is wrong by millimetres, and with it fibre length and maximum "
                 "force; the moment arm, of a tension along the path, is right to 0.4 mm and is used"
             )
-        warnings.append(
-            f"{name}: OpenSim's length is no integral of its moment arm about {about} (slopes differ by up to "
-            f"{size:.1f} mm in this motion): {why}."
+        warnings[name] = (
+            f"OpenSim's length is no integral of its moment arm about {about} (slopes differ by up to {size:.1f} mm in "
+            f"this motion): {why}."
         )
     return warnings
 

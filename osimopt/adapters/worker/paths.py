@@ -20,7 +20,7 @@ def spans(session: Session) -> Mask:
     """(D, M) which free coordinates each muscle's length can depend on, by how its path is attached.
 
     A path depends on the coordinates of the joints between the bodies of its points and wrap objects, on those that
-    move its points, and on what drives them through couplers.
+    move its points, and on those that drive them through couplers.
     """
     from_ground = _coordinates_from_ground(session)
     names = [coordinate.getName() for coordinate in session.coordinates]
@@ -98,7 +98,7 @@ def pulls_within(muscle: Any) -> bool:
     """Whether a point that moves on its body has a neighbour there.
 
     OpenSim lets no force act between two points on one body, although their distance changes: its moment arm is
-    not −∂l/∂q, which is the one that conserves energy.
+    not −∂l/∂q, which conserves energy.
     """
     path = opensim.GeometryPath.safeDownCast(muscle.getPath())
     points = [] if path is None else list(path.getPathPointSet())
@@ -169,8 +169,7 @@ def _cross(a: Array, b: Array) -> Array:
 
 def _origins(session: Session, body: Index) -> Array:
     """Origins (P, 3) of mobilized bodies in ground."""
-    bodies = _bodies_by_index(session)
-    used = set(body.tolist()) - {0}
+    bodies, used = _bodies_by_index(session), set(body.tolist()) - {0}
     places = {0: np.zeros(3), **{i: bodies[i].getPositionInGround(session.state).to_numpy() for i in used}}
     return np.array([places[index] for index in body.tolist()])
 

@@ -53,8 +53,10 @@ def sample(key: ModelKey, postures: Array, spans: Mask) -> Samples:
     """
     session = load(key)
     everyone = np.arange(len(session.muscles))
-    compared = np.array([not _chain(muscle) for muscle in session.muscles])
-    plan = make_plan(spans, np.flatnonzero([winding(muscle) for muscle in session.muscles]))
+    winds = np.array([winding(muscle) for muscle in session.muscles])
+    points = [opensim.GeometryPath.safeDownCast(muscle.getPath()) is not None for muscle in session.muscles]
+    compared = winds | ~np.array(points)  # other paths are chains of fixed points, whose lengths are exact
+    plan = make_plan(spans, np.flatnonzero(winds))
     lengths = np.empty((len(postures), len(everyone)))
     slopes = np.empty((len(postures), int(spans.sum())))
     mismatch = np.zeros(len(everyone))
@@ -67,11 +69,6 @@ def sample(key: ModelKey, postures: Array, spans: Mask) -> Samples:
         off = np.where(np.abs(sides[0] - sides[1]) > STRADDLES, 0.0, np.abs(sides - slope).min(axis=0))
         mismatch = np.fmax(mismatch, np.where(compared, np.fmax.reduce(off, axis=0), 0.0))
     return Samples(lengths, slopes, mismatch)
-
-
-def _chain(muscle: opensim.Muscle) -> bool:
-    """Whether a path runs through fixed points alone, so that its length is the integral of its moment arm."""
-    return opensim.GeometryPath.safeDownCast(muscle.getPath()) is not None and not winding(muscle)
 
 
 def _slopes_by_length(session: Session, posture: Array, plan: ArmPlan, compared: Mask, here: Array) -> Array:

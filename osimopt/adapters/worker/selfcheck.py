@@ -45,7 +45,7 @@ def check_frames(key: ModelKey, motion: Kinematics, claims: Claims, muscles: tup
         set_posture(session, motion.time[frame], motion.value[frame])
         set_speed(session, motion.speed[frame])
         found += _read_back(session, motion, frame)
-        if claims.pairs is not None and claims.moment_arms is not None and _knows_moment_arms(session):
+        if claims.pairs is not None and claims.moment_arms is not None and _computes_moment_arms(session):
             found += _arms(session, claims.pairs, claims.moment_arms[frame], muscles, frame)
         if claims.max_force is not None:
             found.append(_gains(session, claims.max_force[frame], muscles, frame))
@@ -174,7 +174,7 @@ def _read_back(session: Session, motion: Kinematics, frame: int) -> list[Differe
     return [_largest(kind, sizes, session.coordinates, frame) for kind, sizes in off.items()]
 
 
-def _knows_moment_arms(session: Session) -> bool:
+def _computes_moment_arms(session: Session) -> bool:
     """Whether ``computeMomentArm`` is right.
 
     Where the model moves coordinates by functions of time it counts their speed as the muscle's, and where couplers
@@ -189,11 +189,8 @@ def _arms(session: Session, pairs: Pairs, arms: Array, muscles: tuple[int, ...],
     """Against ``computeMomentArm``, of each muscle."""
     off, free = np.zeros(len(session.muscles)), session.free()
     compared = {index for index in muscles if not pulls_within(session.muscles[index])}
-    by_row: dict[int, list[int]] = {}
-    for pair, (row, muscle) in enumerate(zip(pairs.coordinate.tolist(), pairs.muscle.tolist(), strict=True)):
-        if muscle in compared:
-            by_row.setdefault(row, []).append(pair)
-    for row, places in by_row.items():
+    for row in np.unique(pairs.coordinate).tolist():
+        places = np.flatnonzero((pairs.coordinate == row) & np.isin(pairs.muscle, sorted(compared)))
         index = pairs.muscle[places]
         single = _arms_about(session, free[row], [session.muscles[muscle] for muscle in index])
         off[index] = np.maximum(off[index], np.abs(np.array(single) - arms[places]))

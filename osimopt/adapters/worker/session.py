@@ -12,8 +12,7 @@ import opensim
 from ...errors import ModelError, explain, some
 from ...muscle.forces import CLASSES
 from ..messages import ModelKey
-from .contact import presses_on_ground
-from .coordinates import find_turning, places_in_q, places_in_u
+from .coordinates import find_turning, places_in_q, places_in_u, presses_on_ground
 from .files import reading, reason, why_refused
 
 opensim.Logger.removeFileSink()  # before the first message, so that no opensim.log is ever made
@@ -174,7 +173,7 @@ def _attach_loads(model: Any, path: str, key: ModelKey) -> None:
     parts = [*model.getForceSet(), *model.get_ComponentSet()]
     if own := [part.getName() for part in parts if part.getConcreteClassName() in ("ExternalForce", "ExternalLoads")]:
         fix = "Leave external_loads out, or remove them from the model: they would count twice."
-        raise ModelError(explain("a model without external loads of its own", some(own), fix, key.path))
+        raise ModelError(explain("a model without external loads in it", some(own), fix, key.path))
     with reading(path):
         loads = opensim.ExternalLoads(path, True)
     loads.setDataFileName(key.loads_data)

@@ -116,7 +116,7 @@ def couple(
 ) -> tuple[Array, Array, Array, Array, tuple[Index, Index]]:
     """Overwrite the dependent columns of (T, N) values, speeds and accelerations.
 
-    With q_d = f(q): u_d = f′u and u̇_d = f′u̇ + uᵀf″u, exactly what OpenSim's assembly and constraints
+    With q_d = f(q): u_d = f′u and u̇_d = f′u̇ + uᵀf″u, as OpenSim's assembly and constraints
     enforce. Also returns the slopes ∂q_d/∂q_j (T, P) and the pairs (d, j), j independent of all couplers.
     """
     session = load(key)
