@@ -116,14 +116,14 @@ def validate(
     """
     from ..adapters.load import read_problem
     from ..analysis.cost_ranking import rank_costs, read_cost
+    from ..files.folders import check_target
     from ..pipeline.read import with_networks
-    from ..report.report import write_validation
-    from ..solution.folder import check_target
+    from ..report.report import VALIDATION, write_validation
 
     wanted = [name.strip() for name in costs.split(",") if name.strip()]
     for name in wanted:
         read_cost(name)
-    check_target(out.absolute(), overwrite)
+    check_target(out, VALIDATION, overwrite)
     recorded, mapped = read_recording(emg, mapping, side, mvc, band, notch, envelope_hz)
     found = read_strides(strides, side, strides_column)
     read = options.read_options(model, motion, reading)

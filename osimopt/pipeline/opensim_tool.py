@@ -19,7 +19,8 @@ from ..adapters.motion import read_motion_table
 from ..adapters.options import ReadOptions
 from ..adapters.setup import Setup, read_setup
 from ..errors import ConfigError, InputError, explain, some
-from ..problem.arrays import Kinematics
+from ..files.folders import made
+from ..problem.arrays import Array, Kinematics
 from ..problem.costs import get_cost
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
@@ -27,7 +28,6 @@ from ..static.options import StaticOptions
 from .methods import solve_problem
 from .opensim_files import write_opensim_files
 
-Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 
@@ -93,7 +93,8 @@ def run_setup(
     get_cost("activation_power", power)
     problem, records = _load(setup, gain, progress)
     base = (setup.results if results is None else Path(results).resolve()) / f"{setup.name}_{setup.analysis}"
-    _make(base.parent)
+    with made(base.parent):
+        base.parent.mkdir(parents=True, exist_ok=True)
     solution = solve_problem(problem, StaticOptions(exponent=power), progress=progress)
     files = write_opensim_files(solution, records, base, setup.precision)
     solution.provenance["files"] = [str(file) for file in files]
@@ -169,10 +170,3 @@ def _check_actuators(problem: RedundancyProblem, setup: Setup) -> None:
     count, needed = len(problem.actuators), len(problem.coordinates)
     if count < needed:
         raise InputError(explain(f"at least {needed} actuators, as many as coordinates", f"{count}", fix, setup.path))
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(explain("a folder that can be made", str(error), "Choose another place.", folder)) from error

@@ -17,6 +17,8 @@ from ..signals import interpolate
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 Rows = slice | Index
+#: Takes an array whose axis 0 is time to other times.
+Change = Callable[[Array], Array]
 
 #: N/cm², the specific tension that turns a maximum isometric force into a cross-sectional area.
 SPECIFIC_TENSION = 50.0
@@ -126,13 +128,14 @@ class Kinematics:
 
     def frames(self, keep: Rows) -> Kinematics:
         """The same motion at fewer frames."""
-        return self._over_time(self.time[keep], lambda array: array[keep])
+        return self.moved(self.time[keep], lambda array: array[keep])
 
     def at(self, times: Array) -> Kinematics:
         """The same motion at other times (s) within it: each array by the quintic spline through its own frames."""
-        return self._over_time(times, lambda array: interpolate(self.time, array, times))
+        return self.moved(times, lambda array: interpolate(self.time, array, times))
 
-    def _over_time(self, time: Array, change: Callable[[Array], Array]) -> Kinematics:
+    def moved(self, time: Array, change: Change) -> Kinematics:
+        """The same motion at other times (s), to which ``change`` takes an array."""
         coupling = self.coupling and replace(self.coupling, slope=change(self.coupling.slope))
         value, speed, acceleration = (change(array) for array in (self.value, self.speed, self.acceleration))
         return Kinematics(time, self.coordinates, value, speed, acceleration, coupling)
@@ -193,13 +196,10 @@ class MuscleGeometry:
 
     def frames(self, keep: Rows) -> MuscleGeometry:
         """The same geometry at fewer frames."""
-        return self._over_time(lambda array: array[keep])
+        return self.moved(lambda array: array[keep])
 
-    def at(self, time: Array, times: Array) -> MuscleGeometry:
-        """The same geometry, whose frames are at ``time`` (T,) s, at other times: by spline."""
-        return self._over_time(lambda array: interpolate(time, array, times))
-
-    def _over_time(self, change: Callable[[Array], Array]) -> MuscleGeometry:
+    def moved(self, change: Change) -> MuscleGeometry:
+        """The same geometry at other times, to which ``change`` takes an array."""
         length, speed = (None if array is None else change(array) for array in (self.length, self.lengthening_speed))
         return replace(self, moment_arms=change(self.moment_arms), length=length, lengthening_speed=speed)
 
@@ -220,8 +220,7 @@ class MuscleGeometry:
     def largest_moment_arm(self) -> Array:
         """(T, M) in m: max over the coordinates of |moment arm|."""
         largest = np.zeros((len(self.moment_arms), len(self.muscles)))
-        for pair, muscle in enumerate(self.pair_muscle):
-            np.maximum(largest[:, muscle], np.abs(self.moment_arms[:, pair]), out=largest[:, muscle])
+        np.maximum.at(largest, (slice(None), self.pair_muscle), np.abs(self.moment_arms))
         return largest
 
 

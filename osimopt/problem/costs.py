@@ -18,10 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
-from .arrays import acts
+from .arrays import Array, acts
 from .problem import RedundancyProblem
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, explain, some
-from .arrays import SPECIFIC_TENSION, Kinematics, MuscleGeometry, MuscleParameters
+from .arrays import SPECIFIC_TENSION, Array, Change, Kinematics, MuscleGeometry, MuscleParameters
 from .reserves import ReserveActuators
-
-Array = NDArray[np.float64]
 
 
 class Source(Protocol):
@@ -197,15 +195,19 @@ class RedundancyProblem:
 
     def frames(self, keep: slice | NDArray[np.intp]) -> RedundancyProblem:
         """The problem at fewer frames, as ``problem.frames(slice(10, 20))``."""
+        return self.moved(self.time[keep], lambda array: array[keep])
+
+    def moved(self, time: Array, change: Change) -> RedundancyProblem:
+        """The problem at other times (s), to which ``change`` takes an array; max_force stays at least 0."""
         return replace(
             self,
-            time=self.time[keep],
-            geometry=self.geometry.frames(keep),
-            max_force=self.max_force[keep],
-            generalized_force=self.generalized_force[keep],
-            passive_force=self.passive_force[keep],
-            reserves=self.reserves.frames(keep),
-            kinematics=None if self.kinematics is None else self.kinematics.frames(keep),
+            time=time,
+            geometry=self.geometry.moved(change),
+            max_force=np.maximum(change(self.max_force), 0.0),
+            generalized_force=change(self.generalized_force),
+            passive_force=change(self.passive_force),
+            reserves=self.reserves.moved(change),
+            kinematics=self.kinematics and self.kinematics.moved(time, change),
         )
 
     def resample(self, times: ArrayLike) -> RedundancyProblem:

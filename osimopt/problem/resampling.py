@@ -18,12 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, OsimoptError, explain
 from ..signals import MINIMUM_FRAMES, interpolate
-from .arrays import ROUNDING
+from .arrays import ROUNDING, Array
 
 if TYPE_CHECKING:
     from .problem import RedundancyProblem
-
-Array = NDArray[np.float64]
 
 #: s; times that differ by less are the same.
 TIME_SLACK = 1e-9
@@ -199,21 +197,7 @@ def _by_source(problem: RedundancyProblem, made: RedundancyProblem) -> Redundanc
 
 def _by_spline(problem: RedundancyProblem, times: Array) -> RedundancyProblem:
     """Splines through the problem's arrays; it has no source any more, whose arrays these are not."""
-
-    def at(array: Array) -> Array:
-        return interpolate(problem.time, array, times)
-
-    return replace(
-        problem,
-        time=times,
-        geometry=problem.geometry.at(problem.time, times),
-        max_force=np.maximum(at(problem.max_force), 0.0),
-        generalized_force=at(problem.generalized_force),
-        passive_force=at(problem.passive_force),
-        reserves=problem.reserves.at(problem.time, times),
-        kinematics=None if problem.kinematics is None else problem.kinematics.at(times),
-        source=None,
-    )
+    return replace(problem.moved(times, lambda array: interpolate(problem.time, array, times)), source=None)
 
 
 def _estimate(problem: RedundancyProblem, times: Array) -> tuple[dict[str, Any] | None, list[str]]:

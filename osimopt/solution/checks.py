@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..problem.arrays import Array
+
 if TYPE_CHECKING:
     from .reader import Result
-
-Array = NDArray[np.float64]
 
 #: Share of a coordinate's peak moment that reserves may carry. It is osimopt's own rule, stricter than OpenSim's
 #: checklist for simulations, which allows 10 %: a reader should know of a share between the two.

@@ -14,16 +14,15 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain
 from ..files.storage import time_table
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem, Source
 from .checks import BOUND_TOLERANCE, LEAST_MOMENT
-from .summary import Finding, Summary
+from .summary import Finding, Summary, carried
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-
-Array = NDArray[np.float64]
 
 Solution = TypeVar("Solution", bound="RedundancySolution")
 Quantity = Literal["activation", "muscle_force", "reserve_force"]
@@ -231,12 +230,7 @@ def verified(solution: Solution, source: Source | None) -> Solution:
 def moment_residual(problem: RedundancyProblem, activation: Array, control: Array) -> Array:
     """(T, D) R (max_force · a + passive_force) + effect e − τ."""
     force = problem.max_force * activation + problem.passive_force
-    residual: Array = np.einsum(
-        "tdk,tk->td",
-        np.broadcast_to(problem.reserves.effect, (len(problem), *problem.reserves.effect.shape[1:])),
-        control,
-    )
-    residual -= problem.generalized_force
+    residual = carried(problem, control) - problem.generalized_force
     geometry = problem.geometry
     for pair, (row, muscle) in enumerate(zip(geometry.pair_coordinate, geometry.pair_muscle, strict=True)):
         residual[:, row] += geometry.moment_arms[:, pair] * force[:, muscle]
