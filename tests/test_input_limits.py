@@ -13,7 +13,7 @@ from osimopt import InputError, ModelError
 from osimopt.adapters import units
 from osimopt.adapters.forces import check_size
 from osimopt.adapters.messages import Difference
-from osimopt.adapters.selfcheck import _judged
+from osimopt.adapters.selfcheck import _judged, _worst_slopes
 from osimopt.problem.arrays import Coordinate, MuscleGeometry
 from osimopt.problem.reserves import ReserveActuators
 from osimopt.signals import distinct_rows, lowpass_padded, quintic_spline
@@ -207,3 +207,7 @@ def test_two_computations_by_opensim_agree(kind: str, limit: float) -> None:
     assert _judged([near], model, np.zeros(1))["largest_difference"] == {kind: 0.9 * limit}
     with pytest.raises(ModelError, match="Results would be wrong"):
         _judged([far], model, np.zeros(1))
+
+
+def test_moment_arms_and_slopes_of_length_differ_by_1_mm() -> None:
+    assert _worst_slopes({"vasti": 0.0009, "soleus": 0.0011}) == {"soleus": 1.1}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace
 from typing import Any
 from warnings import catch_warnings, simplefilter
@@ -13,8 +13,10 @@ import pytest
 from osimopt import InputError, RedundancyProblem, Status, solve_static
 from osimopt.analysis.uncertainty import UncertaintyBands
 from osimopt.dynamic.integrate import check_solution
-from osimopt.dynamic.prepare import warn_of_coarse_mesh, warn_of_open_ends
-from osimopt.dynamic.solution import DynamicSolution
+from osimopt.dynamic.objective import Conditions
+from osimopt.dynamic.prepare import check_fibers, warn_of_coarse_mesh, warn_of_open_ends
+from osimopt.dynamic.run import Run, _missing_moments
+from osimopt.dynamic.solution import DynamicSolution, solution_of
 from osimopt.emg.compare import _covered
 from osimopt.problem.arrays import acts
 from osimopt.problem.resampling import _left_out, _missed
@@ -225,6 +227,66 @@ def test_a_gap_of_1e_6_of_the_cost_is_certified(moment: float, gap: float) -> No
 def test_an_unbounded_control_makes_a_million_times_the_moments_at_most() -> None:
     one, far = np.ones(1), np.full(1, np.inf)
     assert least_missed(np.ones((1, 1)), one, -far, far, one) == pytest.approx(1.0 - 1e6)
+
+
+@pytest.mark.parametrize(("share", "status"), [(0.9e-9, Status.SOLVED), (1.1e-9, Status.INFEASIBLE)])
+@pytest.mark.parametrize("solver", ["newton", "slsqp"])
+def test_moments_beyond_reach_by_1e_9_are_infeasible(solver: Any, share: float, status: Status) -> None:
+    """Beyond full activation, and on a coordinate without muscles."""
+    problems = [
+        elbow(48.0 * (1.0 + share)),
+        RedundancyProblem.from_arrays([[0.02, 0.04], [0.0, 0.0]], [1000.0, 700.0], [[10.0, 10.0 * share]]),
+    ]
+    found = [solve_static(problem, solver=solver, on_failure="return").status[0] for problem in problems]
+    assert found == [status, status]
+
+
+@pytest.mark.parametrize(("length", "warned"), [(1.79, 0), (1.81, 1)])
+def test_fibres_of_1_8_optimal_lengths_are_the_longest(
+    length: float, warned: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = steady(np.arange(3.0), 500.0)
+    parameters = SimpleNamespace(optimal_fiber_length=np.ones(1), tendon_slack_length=np.zeros(1))
+    problem = replace(
+        problem, parameters=parameters, geometry=replace(problem.geometry, length=np.full((3, 1), length))
+    )
+    monkeypatch.setattr("osimopt.dynamic.prepare.unlimited_fiber", lambda parameters, length: (length, None))
+    with catch_warnings(record=True) as caught:
+        simplefilter("always")
+        check_fibers(problem, "rigid", SimpleNamespace(time=problem.time))  # type: ignore[arg-type]
+    assert len(caught) == warned
+
+
+@pytest.mark.parametrize(("missed", "status"), [(0.99e-4, Status.SOLVED), (1.01e-4, Status.RESIDUAL)])
+def test_moments_of_a_dynamic_solution_hold_to_100_tolerances(
+    missed: float, status: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("osimopt.dynamic.solution.integrands", lambda *_: {"muscles": np.zeros(1)})
+    nodes = SimpleNamespace(problem=elbow(10.0), fiber=None, mesh=SimpleNamespace(quadrature=np.ones(1), edges=None))
+    activation = np.array([[0.5 * (1.0 + missed), 0.0]])
+    unknowns = SimpleNamespace(
+        activation=activation, reserve=np.zeros((1, 0)), excitation=activation, scale=np.zeros(0)
+    )
+    conditions = SimpleNamespace(pays=False, emg=None)
+    solution = solution_of(nodes, conditions, unknowns, True, 1e-6, 10, {})  # type: ignore[arg-type]
+    assert solution.status.tolist() == [status]
+
+
+@pytest.mark.parametrize(("share", "found"), [(0.0099, False), (0.0101, True)])
+def test_moments_are_missing_beyond_a_hundredth_of_their_peak(
+    share: float, found: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reserves of a thousandth of the peak carry them at a control of 10."""
+    run = Run(elbow(10.0), Conditions(None), "rigid", None, 1e-6, 100, None, None, {})  # type: ignore[arg-type]
+    monkeypatch.setattr("osimopt.dynamic.run.first_guess", lambda *_: None)
+    monkeypatch.setattr(Run, "solve_tasks", lambda *_: [SimpleNamespace(reserve=np.array([[1000.0 * share]]))])
+    text = _missing_moments(run, Points(elbow(10.0)))  # type: ignore[arg-type]
+    assert (text is not None) is found
+
+
+@dataclass
+class Points:
+    problem: RedundancyProblem
 
 
 def steady(time: np.ndarray, force: float) -> RedundancyProblem:
