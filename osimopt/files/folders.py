@@ -39,7 +39,7 @@ def new_folder(path: str | os.PathLike[str], own: Sequence[str], *, overwrite: b
 
 
 def _swap(fresh: Path, folder: Path) -> None:
-    """Put a folder in the place of another, or of none; if that fails the old one stays, or the error says where."""
+    """Put a folder in the place of another, or of none; if that fails the old one stays, or the error locates it."""
     if not folder.exists():
         fresh.replace(folder)
         return

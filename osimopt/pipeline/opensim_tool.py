@@ -120,7 +120,7 @@ def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[Redundanc
     )
     trial = open_trial(options)
     if setup.speeds is None and (turning := turning_and_moved(trial.model, trial.motion)):
-        got = f"a motion of {some(turning)}, whose joint has speeds of its own"
+        got = f"a motion of {some(turning)}, whose joint's speeds are not rates of its coordinates"
         fix = (
             "OpenSim's StaticOptimization takes the rates of such coordinates for its speeds, and its accelerations "
             "are wrong: give a <states_file>, or use 'osimopt solve'."
@@ -131,14 +131,14 @@ def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[Redundanc
         problem = problem.frames(cast(slice, frames - frames[0]))  # rows by number do as well as a slice
     _check_actuators(problem, setup)
     records = read_force_records(trial.model_for(trial.motion), cast(Kinematics, problem.kinematics))
-    said = [*problem.provenance["warnings"], *setup.skipped]
+    warnings = [*problem.provenance["warnings"], *setup.skipped]
     if setup.start < time[0] or setup.end > time[-1]:
-        said.append(
-            f"The setup file asks for {setup.start:g} to {setup.end:g} s; the motion has "
+        warnings.append(
+            f"The setup file requests {setup.start:g} to {setup.end:g} s; the motion has "
             f"{time[0]:g} to {time[-1]:g} s, and that was run."
         )
-    provenance = {**problem.provenance, "warnings": said, "setup": {"file": setup.path.name, "unused": setup.unused}}
-    return replace(problem, provenance=provenance), records
+    source = {"file": setup.path.name, "unused": setup.unused}
+    return replace(problem, provenance={**problem.provenance, "warnings": warnings, "setup": source}), records
 
 
 def choose_rows(setup: Setup, time: Array) -> NDArray[np.intp]:

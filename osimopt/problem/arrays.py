@@ -44,10 +44,10 @@ class Coordinate:
     ``kind`` is what determines its value: the motion (free), a coupler constraint (coupled), the model's
     default (locked) or a function in the model (prescribed). Only free coordinates have a moment balance.
     ``rotational`` decides the unit (rad, else m). ``floating`` marks the
-    coordinates of a free base, ``clamped`` those that OpenSim keeps within ``range``. ``converted`` says whether
+    coordinates of a free base, ``clamped`` those that OpenSim keeps within ``range``. ``converted`` is whether
     OpenSim's own tools convert its columns between degrees and radians: they leave an angle whose joint moves by a
     function other than the identity ("Coupled") in radians, in files of degrees too. ``turning`` marks coordinates of a
-    joint with speeds of its own (Ball, Free, Ellipsoid, Scapulothoracic): their rates are not OpenSim's speeds.
+    joint whose speeds are not rates of its coordinates (Ball, Free, Ellipsoid, Scapulothoracic).
     """
 
     name: str
@@ -220,7 +220,8 @@ class MuscleGeometry:
     def largest_moment_arm(self) -> Array:
         """(T, M) in m: max over the coordinates of |moment arm|."""
         largest = np.zeros((len(self.moment_arms), len(self.muscles)))
-        np.maximum.at(largest, (slice(None), self.pair_muscle), np.abs(self.moment_arms))
+        for pair, muscle in enumerate(self.pair_muscle):
+            np.maximum(largest[:, muscle], np.abs(self.moment_arms[:, pair]), out=largest[:, muscle])
         return largest
 
 

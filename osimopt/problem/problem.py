@@ -56,7 +56,7 @@ class RedundancyProblem:
     provenance
         Files, hashes, options, warnings: what a reader needs to repeat it.
     source
-        Computes the arrays at any time of the motion, where the model is at hand: from ``load_problem``, unless
+        Computes the arrays at any time of the motion, where the model is available: from ``load_problem``, unless
         it read the problem back from its cache. A file of the problem does not hold it.
 
     Raises
@@ -118,9 +118,8 @@ class RedundancyProblem:
             if twice := {name for name in names if names.count(name) > 1}:
                 raise InputError(explain(f"each {what} name once", f"{some(sorted(twice))} twice", "Rename one."))
         if self.reserves.effect.shape not in ((1, coordinates, actuators), (frames, coordinates, actuators)):
-            raise InputError(
-                explain(f"reserve effects on {coordinates} coordinates", f"{self.reserves.effect.shape}", "")
-            )
+            got, fix = f"{self.reserves.effect.shape}", "Axes are (frames, coordinates, reserves)."
+            raise InputError(explain(f"reserve effects on {coordinates} coordinates", got, fix))
         if len(self.muscles) != muscles:
             raise InputError(explain(f"{muscles} muscle names", f"{len(self.muscles)}", "Name each column."))
         self._check_values()
@@ -211,11 +210,11 @@ class RedundancyProblem:
         )
 
     def resample(self, times: ArrayLike) -> RedundancyProblem:
-        """The problem at other times: from the model where it is at hand, else by spline.
+        """The problem at other times: from the model where it is available, else by spline.
 
         Weights, bounds, areas and reserves stay. Where the arrays were changed since they came from the model, a
-        spline through them is used (max_force kept from falling below 0), and ``provenance["resampling"]`` says why and
-        how much it may be off; more than about 1 % of an array's peak is a warning there.
+        spline through them is used (max_force kept from falling below 0), and ``provenance["resampling"]`` has the
+        reason and the estimated error; more than about 1 % of an array's peak is a warning there.
 
         Parameters
         ----------
@@ -257,7 +256,7 @@ class RedundancyProblem:
         reserves: float | Mapping[str, float] | ReserveActuators | None,
         bounds: tuple[float, float] | None = None,
     ) -> RedundancyProblem:
-        """The same problem with other reserves in place of its own.
+        """The same problem with other reserves in place of the present ones.
 
         A number puts a reserve of that optimal force (N·m) on every coordinate, a mapping on those it
         names; ``bounds`` limits their controls; ``None`` removes all.

@@ -50,9 +50,9 @@ def write_result(solution: RedundancySolution, folder: str | os.PathLike[str], *
     ``solution.json`` holds versions, input hashes, options, statistics, checks and findings. Failed frames are NaN,
     never the last iterate.
 
-    Where there is a model, OpenSim's tools (JointReaction) can go on from ``actuator_force.sto`` (all actuators of the
-    model and those that were added, N and N·m), ``reserves.xml`` (the added ones, as a ForceSet), ``coordinates.sto``
-    and ``speeds.sto`` (the motion as it was used, every coordinate, in rad and m).
+    Where there is a model, OpenSim's tools (JointReaction) can continue from ``actuator_force.sto`` (all actuators of
+    the model and those that were added, N and N·m), ``reserves.xml`` (the added ones, as a ForceSet),
+    ``coordinates.sto`` and ``speeds.sto`` (the motion as it was used, every coordinate, in rad and m).
 
     Raises
     ------

@@ -68,9 +68,9 @@ def added_actuators(problem: RedundancyProblem) -> str:
 
 
 def _understood(problem: RedundancyProblem) -> bool:
-    """Whether OpenSim's tools read rates and reserves as they are meant.
+    """Whether OpenSim's tools interpret rates and reserves correctly.
 
-    In joints with speeds of their own they take rates of coordinates for speeds, and forces about coordinates for
+    In joints whose speeds are not rates of coordinates they take rates for speeds, and forces about coordinates for
     forces about speeds.
     """
     return problem.kinematics is not None and not problem.provenance.get("turning")

@@ -49,7 +49,7 @@ class Status(Enum):
         "bound."
     )
     NOT_CONVERGED = (
-        "The solver stopped before it was done. Try another solver= or initial_guess=, or an exponent nearer to 2."
+        "The solver stopped before it converged. Try another solver= or initial_guess=, or an exponent nearer to 2."
     )
     RESIDUAL = "The solver claimed success, but its answer misses the moments. Raise tolerance= or try another solver=."
     OUT_OF_BOUNDS = "The solver claimed success, but its answer violates the bounds. Try another solver=."
@@ -212,7 +212,7 @@ class RedundancySolution:
 
 
 def verified(solution: Solution, source: Source | None) -> Solution:
-    """The solution, its forces compared with OpenSim where the model is at hand (``provenance["self_check"]``).
+    """The solution, its forces compared with OpenSim where the model is available (``provenance["self_check"]``).
 
     ``source`` is that of the problem that was given.
 
@@ -222,7 +222,7 @@ def verified(solution: Solution, source: Source | None) -> Solution:
         The forces do not give the motion's accelerations in the model.
     """
     verify = getattr(source, "verify", None)
-    found = {"not_checked": "no model is at hand"} if verify is None else verify(solution)
+    found = {"not_checked": "no model is available"} if verify is None else verify(solution)
     known = solution.provenance.get("self_check", {})
     return replace(solution, provenance={**solution.provenance, "self_check": {**known, "solution": found}})
 

@@ -158,7 +158,7 @@ class Summary:
             first[status] = (float(solution.time[frame]), remedy)
         gap, error = solution.gap, solution.activation_error
         slack, powerless = _in_equilibrium(solution), problem.max_force <= 0.0
-        if slack:  # a frame without equilibrium has no force either, but a status of its own
+        if slack:  # a frame without equilibrium has no force either, but a status for it
             powerless &= (problem.passive_force <= 0.0) & solved[:, None]
         return cls(
             names=(problem.muscles, problem.coordinates, problem.reserves.names),
