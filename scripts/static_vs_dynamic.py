@@ -19,8 +19,8 @@ from osimopt.cli.options import read_reserves
 from osimopt.cli.terminal import say_error, say_warning
 from osimopt.datasets import arm26
 from osimopt.errors import InputError, OsimoptError, SolverError, explain
-from osimopt.report.panels import write_comparison
-from osimopt.solution.folder import check_target
+from osimopt.files.folders import check_target
+from osimopt.report.panels import COMPARISON, write_comparison
 
 TENDONS = ("rigid", "compliant")
 #: Muscles in the printed table, the strongest first; all are in muscles.csv.
@@ -53,7 +53,7 @@ def compare(arguments: argparse.Namespace) -> Comparison:
     """Read the motion and solve it both ways."""
     if (arguments.model is None) != (arguments.motion is None):
         raise InputError(explain("a model and its motion", f"only {arguments.model}", "Give both, or neither."))
-    check_target(arguments.out.absolute(), arguments.overwrite)
+    check_target(arguments.out, COMPARISON, arguments.overwrite)
     model, motion = arguments.model or arm26().model, arguments.motion or arm26().motion
     muscles: dict[str, object] = {} if arguments.passive_force else {"ignore_passive_fiber_force": True}
     if arguments.active_width is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import pytest
@@ -12,13 +13,17 @@ import pytest
 from osimopt import InputError, RedundancyProblem, Status, solve_static
 from osimopt.analysis.uncertainty import UncertaintyBands
 from osimopt.dynamic.integrate import check_solution
-from osimopt.dynamic.solution import DynamicSolution
+from osimopt.dynamic.objective import Conditions
+from osimopt.dynamic.prepare import check_fibers, warn_of_coarse_mesh, warn_of_open_ends
+from osimopt.dynamic.run import Run, _missing_moments
+from osimopt.dynamic.solution import DynamicSolution, solution_of
 from osimopt.emg.compare import _covered
 from osimopt.problem.arrays import acts
-from osimopt.problem.resampling import _missed
+from osimopt.problem.resampling import _left_out, _missed
 from osimopt.solution.checks import Evidence
 from osimopt.solution.solution import judge
 from osimopt.solution.summary import Finding, Summary, merged
+from osimopt.static.proof import least_missed, prove
 
 
 def verdict(name: str, moment: float, carried: float = 0.0, **provenance: Any) -> bool | None:
@@ -148,6 +153,140 @@ def test_errors_of_4_frames_around_the_requested_times_count(time: float, missed
     value = np.zeros((40, 1))
     value[25] = 1.0
     assert _missed(np.arange(40.0), value, np.array([time]), 2) == pytest.approx(missed)
+
+
+@pytest.mark.parametrize(("share", "warned"), [(0.0099, False), (0.0101, True)])
+def test_a_spline_off_by_a_hundredth_of_the_peak_is_warned_of(
+    share: float, warned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def left_out(time: np.ndarray, value: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return (np.full(value.shape[1:], share * np.abs(value).max()),) * 2
+
+    monkeypatch.setattr("osimopt.problem.resampling._left_out", left_out)
+    warnings = steady(np.arange(12.0), 500.0).resample([0.5, 1.5]).provenance["warnings"]
+    assert any("off by about" in text for text in warnings) is warned
+
+
+@pytest.mark.parametrize(("gain", "probable"), [(63.0, 1.0 / 63.0), (65.0, 1.0 / 64.0)])
+def test_a_spline_through_all_frames_is_64_times_better_at_most(
+    gain: float, probable: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = {2: np.ones(1), 4: np.full(1, gain)}
+    monkeypatch.setattr("osimopt.problem.resampling._missed", lambda time, value, times, step: sizes[step])
+    assert _left_out(np.arange(24.0), np.zeros((24, 1)), np.array([1.5]))[1][0] == pytest.approx(probable)
+
+
+@pytest.mark.parametrize(("moved", "warned"), [(0.049, False), (0.051, True)])
+@pytest.mark.parametrize("size", [1.0, 10.0])
+def test_ends_of_a_cycle_differ_by_5_percent_at_most(size: float, moved: float, warned: bool) -> None:
+    """Of the range of moments and lengths, 1 N·m and 1 mm at least."""
+    time, shape = np.linspace(0.0, 1.0, 5), np.array([0.0, size, 0.0, 0.0, moved * size])
+    shape[1] = size if size > 1.0 else 0.0
+    problem = RedundancyProblem.from_arrays([0.05], [500.0], shape, time=time, muscles=["vasti"])
+    problem = replace(problem, geometry=replace(problem.geometry, length=1e-3 * shape[:, None]))
+    conditions = SimpleNamespace(periodic=True, follower=lambda _: np.arange(1))
+    with catch_warnings(record=True) as caught:
+        simplefilter("always")
+        warn_of_open_ends(problem, conditions, SimpleNamespace(time=time))  # type: ignore[arg-type]
+    text = "".join(str(one.message) for one in caught)
+    assert ("the moments of coordinate_0 by 5%" in text) is warned
+    assert ("the lengths of vasti by 5%" in text) is warned
+
+
+@pytest.mark.parametrize(("share", "warned"), [(0.049, 0), (0.051, 1)])
+def test_moments_between_points_are_straight_to_5_percent(share: float, warned: int) -> None:
+    time, moment = np.linspace(0.0, 1.0, 9), np.full(9, 10.0)
+    moment[4] -= 10.0 * share
+    problem = RedundancyProblem.from_arrays([0.05], [500.0], moment, time=time)
+    with catch_warnings(record=True) as caught:
+        simplefilter("always")
+        warn_of_coarse_mesh(problem, SimpleNamespace(time=time[[0, -1]]))  # type: ignore[arg-type]
+    assert len(caught) == warned
+
+
+@pytest.mark.parametrize(("share", "feasible"), [(0.9e-9, True), (1.1e-9, False)])
+def test_a_proof_allows_an_error_of_1e_9(share: float, feasible: bool) -> None:
+    """Of the largest moment, 1 N·m at least, and of the bounds."""
+    for moment, x in ((10.0, 0.5 + 0.5 * share), (0.1, 0.005 + 0.05 * share), (20.0, 1.0 + share)):
+        proof = prove(elbow(moment), 2.0, np.ones((1, 2)), np.array([[x, 0.0]]), np.zeros((1, 1)))
+        assert proof.feasible.tolist() == [feasible]
+
+
+@pytest.mark.parametrize(("moment", "gap"), [(10.0, 1e-6 * 0.5 * 100.0 / 1184.0), (0.0, 1e-18)])
+def test_a_gap_of_1e_6_of_the_cost_is_certified(moment: float, gap: float) -> None:
+    """Or of the cost of an activation of 1e-9; activations are moved from the optimum without a change of moment."""
+    arm = np.array([20.0, 28.0])
+    best, along = moment * arm / (arm @ arm), np.array([28.0, -20.0]) / np.sqrt(arm @ arm)
+    problem = replace(elbow(moment), lower=np.full(2, -1.0))
+    for share, certified in ((0.9, True), (1.1, False)):
+        x = best + np.sqrt(2.0 * share * gap) * along
+        proof = prove(problem, 2.0, np.ones((1, 2)), x[None], np.full((1, 1), moment / (arm @ arm)))
+        assert (proof.feasible.tolist(), proof.certified.tolist()) == ([True], [certified])
+
+
+def test_an_unbounded_control_makes_a_million_times_the_moments_at_most() -> None:
+    one, far = np.ones(1), np.full(1, np.inf)
+    assert least_missed(np.ones((1, 1)), one, -far, far, one) == pytest.approx(1.0 - 1e6)
+
+
+@pytest.mark.parametrize(("share", "status"), [(0.9e-9, Status.SOLVED), (1.1e-9, Status.INFEASIBLE)])
+@pytest.mark.parametrize("solver", ["newton", "slsqp"])
+def test_moments_beyond_reach_by_1e_9_are_infeasible(solver: Any, share: float, status: Status) -> None:
+    """Beyond full activation, and on a coordinate without muscles."""
+    problems = [
+        elbow(48.0 * (1.0 + share)),
+        RedundancyProblem.from_arrays([[0.02, 0.04], [0.0, 0.0]], [1000.0, 700.0], [[10.0, 10.0 * share]]),
+    ]
+    found = [solve_static(problem, solver=solver, on_failure="return").status[0] for problem in problems]
+    assert found == [status, status]
+
+
+@pytest.mark.parametrize(("length", "warned"), [(1.79, 0), (1.81, 1)])
+def test_fibres_of_1_8_optimal_lengths_are_the_longest(
+    length: float, warned: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = steady(np.arange(3.0), 500.0)
+    parameters = SimpleNamespace(optimal_fiber_length=np.ones(1), tendon_slack_length=np.zeros(1))
+    problem = replace(
+        problem, parameters=parameters, geometry=replace(problem.geometry, length=np.full((3, 1), length))
+    )
+    monkeypatch.setattr("osimopt.dynamic.prepare.unlimited_fiber", lambda parameters, length: (length, None))
+    with catch_warnings(record=True) as caught:
+        simplefilter("always")
+        check_fibers(problem, "rigid", SimpleNamespace(time=problem.time))  # type: ignore[arg-type]
+    assert len(caught) == warned
+
+
+@pytest.mark.parametrize(("missed", "status"), [(0.99e-4, Status.SOLVED), (1.01e-4, Status.RESIDUAL)])
+def test_moments_of_a_dynamic_solution_hold_to_100_tolerances(
+    missed: float, status: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("osimopt.dynamic.solution.integrands", lambda *_: {"muscles": np.zeros(1)})
+    nodes = SimpleNamespace(problem=elbow(10.0), fiber=None, mesh=SimpleNamespace(quadrature=np.ones(1), edges=None))
+    activation = np.array([[0.5 * (1.0 + missed), 0.0]])
+    unknowns = SimpleNamespace(
+        activation=activation, reserve=np.zeros((1, 0)), excitation=activation, scale=np.zeros(0)
+    )
+    conditions = SimpleNamespace(pays=False, emg=None)
+    solution = solution_of(nodes, conditions, unknowns, True, 1e-6, 10, {})  # type: ignore[arg-type]
+    assert solution.status.tolist() == [status]
+
+
+@pytest.mark.parametrize(("share", "found"), [(0.0099, False), (0.0101, True)])
+def test_moments_are_missing_beyond_a_hundredth_of_their_peak(
+    share: float, found: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reserves of a thousandth of the peak carry them at a control of 10."""
+    run = Run(elbow(10.0), Conditions(None), "rigid", None, 1e-6, 100, None, None, {})  # type: ignore[arg-type]
+    monkeypatch.setattr("osimopt.dynamic.run.first_guess", lambda *_: None)
+    monkeypatch.setattr(Run, "solve_tasks", lambda *_: [SimpleNamespace(reserve=np.array([[1000.0 * share]]))])
+    text = _missing_moments(run, Points(elbow(10.0)))  # type: ignore[arg-type]
+    assert (text is not None) is found
+
+
+@dataclass
+class Points:
+    problem: RedundancyProblem
 
 
 def steady(time: np.ndarray, force: float) -> RedundancyProblem:

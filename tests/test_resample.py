@@ -144,7 +144,7 @@ def test_spline_keeps_what_is_not_of_time() -> None:
     assert found.actuators == problem.actuators
     assert found.source is None
     told = found.provenance["resampling"]
-    assert (told["by"], told["why"], told["frames"]) == ("spline", "the model is not at hand", 41)
+    assert (told["by"], told["why"], told["frames"]) == ("spline", "the model is not available", 41)
     assert found.provenance["warnings"] == ["Careful."]
     assert "resampling" not in problem.provenance
     assert_close(found, waves(found.time), 1e-4)
@@ -284,7 +284,7 @@ def test_source_gives_the_arrays_and_the_problem_the_rest() -> None:
     assert found.weights.tolist() == [1.0, 2.0, 3.0]
     assert found.source is problem.source
     again = found.resample([0.03, 0.5])
-    assert again.provenance["resampling"] == {"by": "model", "why": "the model is at hand", "frames": 50}
+    assert again.provenance["resampling"] == {"by": "model", "why": "the model is available", "frames": 50}
 
 
 def test_frames_keep_the_source() -> None:
@@ -357,7 +357,7 @@ def test_a_model_that_does_not_answer_is_told_of(error: Exception) -> None:
     problem = replace(waves(np.linspace(0.0, 1.0, 41)), source=Gone(error))
     found = problem.resample([0.51])
     assert found.provenance["resampling"]["by"] == "spline"
-    assert any("did not answer" in line and str(error) in line for line in found.provenance["warnings"])
+    assert any("could not be evaluated" in line and str(error) in line for line in found.provenance["warnings"])
 
 
 # ------------------------------------------------------------------------------------------ by a real model

@@ -262,11 +262,8 @@ def test_findings_of_a_solution_itself_are_written_once(tmp_path: Path) -> None:
     summary = read_summary(solution.write(tmp_path / "result"))
     assert summary["findings"] == solution.findings()
     assert summary["findings"].count("Integration of BRA is off.") == 1
-    writer = results.ResultWriter(tmp_path, 2 * len(solution.time))
-    for _ in range(2):
-        writer.add(solution)
-    writer.close()
-    assert read_summary(tmp_path)["findings"].count("Integration of BRA is off.") == 1
+    results.write_pieces([solution, solution], 2 * len(solution.time), tmp_path / "twice")
+    assert read_summary(tmp_path / "twice")["findings"].count("Integration of BRA is off.") == 1
 
 
 def test_a_sealed_solution_is_not_written(tmp_path: Path) -> None:

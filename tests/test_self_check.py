@@ -107,7 +107,7 @@ def _honest(forged: Any, solution: Any) -> Any:
 
 def test_what_cannot_be_checked_says_so(two_leg: TwoLeg, problem: RedundancyProblem, tmp_path: Path) -> None:
     arrays = RedundancyProblem.from_arrays([[0.05, -0.04]], [1000.0, 1000.0], [10.0])
-    assert solve_static(arrays).provenance["self_check"] == {"solution": {"not_checked": "no model is at hand"}}
+    assert solve_static(arrays).provenance["self_check"] == {"solution": {"not_checked": "no model is available"}}
     changed = solve_static(replace(problem, generalized_force=problem.generalized_force * 1.1), on_failure="return")
     assert "generalized_force" in changed.provenance["self_check"]["solution"]["not_checked"]
     from osimopt.solution.folder import write_arrays

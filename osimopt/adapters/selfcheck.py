@@ -176,10 +176,13 @@ def _check_model(model: Model, time: float, n_jobs: int) -> dict[str, Any]:
         "postures": POSTURES,
         **_judged(others, model, motion.time),
         "moment_arms_off_mm": arms_off,
-        "length_slopes_off_mm": {
-            name: round(1e3 * size, 1) for name, size in sorted(slopes.items()) if size > INCONSISTENT
-        },
+        "length_slopes_off_mm": _worst_slopes(slopes),
     }
+
+
+def _worst_slopes(slopes: dict[str, float]) -> dict[str, float]:
+    """Muscles whose moment arms differ from the slope of their length by more than INCONSISTENT, in mm."""
+    return {name: round(1e3 * size, 1) for name, size in sorted(slopes.items()) if size > INCONSISTENT}
 
 
 def _worst_arms(differences: Iterable[Difference]) -> dict[str, float]:

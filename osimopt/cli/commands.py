@@ -39,13 +39,14 @@ def demo(
     from ..adapters.table import muscle_table
     from ..analysis.distribution import share_moment
     from ..datasets import arm26
+    from ..files.folders import check_target
     from ..pipeline.read import load_problem
     from ..report import figures
     from ..report.report import write_report
-    from ..solution.folder import check_target
+    from ..solution.folder import RESULT
     from ..static.solve import solve_static
 
-    check_target(out.absolute(), overwrite)
+    check_target(out, RESULT, overwrite)
     example = arm26()
     elbow = muscle_table(example.model, "r_elbow_flex")
     shares = share_moment(elbow, 20.0, ("BIClong", "BICshort", "BRA"))
@@ -108,11 +109,12 @@ def table(
 ) -> None:
     """Tabulate moment arm, maximum force and maximum moment of every muscle over a joint's range."""
     from ..adapters.table import muscle_table
+    from ..files.folders import check_target
     from ..report import figures
-    from ..solution.folder import check_target, write_muscle_table
+    from ..solution.folder import TABLE, write_muscle_table
 
     if out is not None:
-        check_target(out.absolute(), overwrite)
+        check_target(out, TABLE, overwrite)
     steps = None if values is None else [read_number(word, "--values") for word in values.split(",")]
     posed = dict(read_assignment(word, "--pose") for word in pose or [])
     swept = muscle_table(model, coordinate, n, steps, posed, weld=tuple(weld or ()))

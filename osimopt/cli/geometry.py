@@ -63,10 +63,11 @@ def _fit_polynomials(
 def _fit_networks(
     model: Path, motions: list[Path], out: Path, overwrite: bool, tolerance: float, how: dict[str, Any]
 ) -> None:
-    from ..solution.folder import check_target
+    from ..files.folders import check_target
+    from ..surrogate.folder import FILES
     from ..training.geometry_network import fit_geometry_network
 
-    check_target(out.absolute(), overwrite)
+    check_target(out, FILES, overwrite)
     with progress("Sampling and training") as moved:
         trained = fit_geometry_network(model, motions, progress=lambda _, done, total: moved(done, total), **how)
     folder = trained.surrogate.save(out, overwrite=overwrite)

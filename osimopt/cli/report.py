@@ -103,14 +103,14 @@ def validate(
     """
     from ..adapters.load import read_problem
     from ..analysis.cost_ranking import rank_costs, read_cost
+    from ..files.folders import check_target
     from ..pipeline.read import with_networks
-    from ..report.report import write_validation
-    from ..solution.folder import check_target
+    from ..report.report import VALIDATION, write_validation
 
     wanted = [name.strip() for name in costs.split(",") if name.strip()]
     for name in wanted:
         read_cost(name)
-    check_target(out.absolute(), overwrite)
+    check_target(out, VALIDATION, overwrite)
     recording = RecordingOptions(**options.chosen(RecordingOptions, given))
     recorded, mapped = recording.read(emg, given)
     found, read = recording.find_strides(), options.read_options(model, motion, given)

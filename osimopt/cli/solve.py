@@ -74,10 +74,11 @@ def extract(
 ) -> None:
     """Write moment arms, lengths, maximum forces and joint moments along a motion as .sto."""
     from ..adapters.load import read_problem
+    from ..files.folders import check_target
     from ..pipeline.read import with_networks
-    from ..solution.folder import check_target, write_arrays
+    from ..solution.folder import ARRAYS, write_arrays
 
-    check_target(out.absolute(), overwrite)
+    check_target(out, ARRAYS, overwrite)
     read = with_networks(read_options(model, motion, {**options, "reserves": "none"}))
     with stoppable(out), progress("Reading the motion") as moved:
         problem = read_problem(read, jobs, cache, moved)

@@ -91,8 +91,9 @@ def train(
     --networks.
     """
     arguments = {**locals(), "kind": architecture}
+    from ..files.folders import check_target
     from ..pipeline.methods import refuse_forces
-    from ..solution.folder import check_target
+    from ..surrogate.folder import FILES
 
     given = {name: value for name, value in arguments.items() if value is not None}
     prepare, compare, print_accuracy = KINDS[kind]
@@ -100,7 +101,7 @@ def train(
     trials = _trials([model, *(variant or [])], motions, external_loads, generalized_force, reading)
     if kind == Kinds.dynamic:
         refuse_forces(trials[0], "a dynamic surrogate")
-    check_target(out.absolute(), overwrite)
+    check_target(out, FILES, overwrite)
     with stoppable(out):
         problems = _problems(trials, jobs, cache)
         checkpoint = out.absolute().with_name(f".{out.name}.training")

@@ -16,7 +16,7 @@ from ..problem.costs import get_cost
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
 from ..static.options import StaticOptions
-from .options import SolveOptions, SurrogateOptions, as_arguments
+from .options import SolveOptions, SurrogateOptions
 
 #: Called with (iteration, objective, largest violation of an equation) by collocation.
 Iterations = Callable[[int, float, float], None]
@@ -45,14 +45,14 @@ def solve_problem(
     if isinstance(solve, StaticOptions):
         from ..static.solve import solve_static
 
-        return solve_static(problem, on_failure="return", progress=progress, **as_arguments(solve))
+        return solve_static(problem, on_failure="return", progress=progress, **vars(solve))
     if isinstance(solve, SurrogateOptions):
         network = network or read_surrogate(solve.folder, solve.device)
         return solve_by_surrogate(problem, network, solve.fallback, n_jobs=n_jobs, progress=progress)
     from ..dynamic.solution import SealedSolution
     from ..dynamic.solve import solve_dynamic
 
-    options = as_arguments(solve)
+    options = vars(solve)
     solution = solve_dynamic(problem, **options, n_jobs=n_jobs, on_failure="return", progress=progress)
     if isinstance(solution, SealedSolution):
         raise SolverError(solution.reason, solution)
@@ -132,7 +132,7 @@ def check_options(read: ReadOptions, solve: SolveOptions) -> None:
             fix = "Static optimization has no excitations: choose activation_power, or --method dynamic."
             raise InputError(explain("a cost of activations or forces", "excitation_power", fix))
         get_cost(solve.cost, solve.exponent)
-        check_values(StaticOptions, as_arguments(solve))
+        check_values(StaticOptions, vars(solve))
     elif isinstance(solve, DynamicOptions):
         from ..dynamic.arguments import check_arguments
         from ..dynamic.mesh import scheme
@@ -140,7 +140,7 @@ def check_options(read: ReadOptions, solve: SolveOptions) -> None:
 
         if solve.muscles or solve.tendon == "compliant":
             refuse_forces(read, "compliant tendons" if solve.tendon == "compliant" else f"muscles={solve.muscles}")
-        check_arguments(**as_arguments(solve))
+        check_arguments(**vars(solve))
         dynamic_cost(solve.cost, solve.exponent, solve.tendon)
         scheme(solve.transcription)
         _check_interval(read)

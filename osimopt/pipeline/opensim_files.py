@@ -8,15 +8,14 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..adapters.messages import ForceRecord
 from ..files.storage import write_atomically
+from ..problem.arrays import Array
 from ..solution.checks import AT_BOUND
+from ..solution.opensim_inputs import DOCUMENT
 from ..solution.solution import RedundancySolution, Status
 from ..solution.summary import Summary
-
-Array = NDArray[np.float64]
 
 #: Characters by which OpenSim's numbers are wider than their decimals.
 PAD = 8
@@ -25,22 +24,19 @@ DIGITS = 10
 #: Numbers of the status column, in this order.
 CODES = tuple(status for status in Status if status is not Status.UNFINISHED)
 
-ACTIVATION_HEAD = """\
-Static Optimization
+#: Beginning of each table, whose sizes come last.
+TABLE_HEAD = """\
+{title}
 version=1
 nRows={rows}
 nColumns={columns}
 inDegrees=no
+"""
+ACTIVATIONS = """\
 This file contains static optimization results.
 
-endheader
 """
-FORCE_HEAD = """\
-ModelForces
-version=1
-nRows={rows}
-nColumns={columns}
-inDegrees=no
+FORCES = """\
 
 This file contains the forces exerted on a model during a simulation.
 
@@ -50,14 +46,8 @@ Units are S.I. units (second, meters, Newtons, ...)
 If the header above contains a line with 'inDegrees', this indicates whether rotational values are in degrees (yes) \
 or radians (no).
 
-endheader
 """
-STATUS_HEAD = """\
-Static Optimization Status
-version=1
-nRows={{rows}}
-nColumns={{columns}}
-inDegrees=no
+STATUS = """\
 What is known of each frame; OpenSim writes no such file. Frames with another status than 0 are nan in the other files,
 which OpenSim's TimeSeriesTable reads, and its GUI only up to the first nan.
 {legend}
@@ -67,9 +57,6 @@ gap, activation_error: proved bounds on the objective (over p) above its optimum
 its own; nan where none is proved
 at_upper_bound: muscles at their upper bound
 unique: 1 where there is no other answer as good
-{checks}
-{findings}
-endheader
 """
 CONTROL_HEAD = """\
 			<ControlLinear name={name}>
@@ -88,18 +75,6 @@ CONTROL_TAIL = """\
 				<kp>100</kp>
 				<kv>20</kv>
 			</ControlLinear>
-"""
-CONTROLS_HEAD = """\
-<?xml version="1.0" encoding="UTF-8" ?>
-<OpenSimDocument Version="40600">
-	<ControlSet name="Control Set">
-		<objects>
-"""
-CONTROLS_TAIL = """\
-		</objects>
-		<groups />
-	</ControlSet>
-</OpenSimDocument>
 """
 
 
@@ -131,8 +106,8 @@ def write_opensim_files(
     columns = [force[:, [place[record.name]]] if record.values is None else record.values for record in records]
     labels = [label for record in records for label in record.labels]
     texts = {
-        "activation.sto": _storage(ACTIVATION_HEAD, solution.time, names, control, precision),
-        "force.sto": _storage(FORCE_HEAD, solution.time, labels, np.hstack(columns), precision),
+        "activation.sto": _storage("Static Optimization", ACTIVATIONS, solution.time, names, control, precision),
+        "force.sto": _storage("ModelForces", FORCES, solution.time, labels, np.hstack(columns), precision),
         "controls.xml": _controls(solution.time, names, control),
         "status.sto": _status(solution),
     }
@@ -142,16 +117,18 @@ def write_opensim_files(
     return paths
 
 
-def _storage(head: str, time: Array, labels: Sequence[str], values: Array, precision: int, kind: str = "f") -> str:
+def _storage(
+    title: str, about: str, time: Array, labels: Sequence[str], values: Array, precision: int, kind: str = "f"
+) -> str:
     rows = np.column_stack([time, values])
     form = f"{{:{PAD + precision}.{precision}{kind}}}".format
-    lines = ["\t".join(map(form, row)) for row in rows.tolist()]
-    filled = head.format(rows=len(rows), columns=rows.shape[1])
-    return filled + "\n".join(["\t".join(["time", *labels]), *lines]) + "\n"
+    lines = ["\t".join(["time", *labels]), *("\t".join(map(form, row)) for row in rows.tolist())]
+    head = TABLE_HEAD.format(title=title, rows=len(rows), columns=rows.shape[1])
+    return head + about + "\n".join(["endheader", *lines]) + "\n"
 
 
 def _controls(time: Array, names: Sequence[str], control: Array) -> str:
-    parts = [CONTROLS_HEAD]
+    parts = []
     indent = "\t" * 5
     times = [f"{t:.17g}" for t in time.tolist()]
     for name, values in zip(names, control.T.tolist(), strict=True):
@@ -161,7 +138,7 @@ def _controls(time: Array, names: Sequence[str], control: Array) -> str:
             node = f"{indent}\t<t>{t}</t>\n{indent}\t<value>{number}</value>\n"
             parts.append(f"{indent}<ControlLinearNode>\n{node}{indent}</ControlLinearNode>\n")
         parts.append(CONTROL_TAIL)
-    return "".join([*parts, CONTROLS_TAIL])
+    return DOCUMENT.format(kind="ControlSet", name="Control Set", objects="".join(parts))
 
 
 def _status(solution: RedundancySolution) -> str:
@@ -177,21 +154,17 @@ def _status(solution: RedundancySolution) -> str:
         "unique": unknown if solution.unique is None else solution.unique,
     }
     legend = "\n".join(f"status {code}: {status.name.lower()}. {status.value}" for code, status in enumerate(CODES))
-    findings = "\n".join(line.replace("\n", " ") for line in solution.findings())
-    checks = "\n".join(
-        f"check {check.verdict}: {check.name}: {check.found}; limit: {check.limit}"
-        for check in Summary.of(solution).checks()
-    )
-    head = STATUS_HEAD.format(legend=_plain(legend), checks=_plain(checks), findings=_plain(findings)).replace(
-        "\n\nendheader", "\nendheader"
-    )
+    summary = Summary.of(solution)
+    notes = [
+        f"check {check.verdict}: {check.name}: {check.found}; limit: {check.limit}" for check in summary.checks()
+    ] + [text.replace("\n", " ") for text in summary.findings()]
+    about = STATUS.format(legend=_plain(legend)) + "".join(f"{_plain(note)}\n" for note in notes)
     values = np.column_stack([np.asarray(column, dtype=float) for column in columns.values()])
-    return _storage(head, solution.time, list(columns), values, DIGITS, "g")
+    return _storage("Static Optimization Status", about, solution.time, list(columns), values, DIGITS, "g")
 
 
 def _plain(text: str) -> str:
-    """Text for a header, where a line with a '=' is an entry to every reader, and a brace a field to the template."""
+    """Text for a header, where a line with a '=' is an entry to every reader."""
     for sign, words in ((">=", "at least"), ("<=", "at most"), (" = ", " is ")):
         text = text.replace(sign, words)
-    text = re.sub(r"=(?=['\"\w(\[+-]|\.\d)", " ", text).replace("=", "")
-    return text.replace("{", "{{").replace("}", "}}")
+    return re.sub(r"=(?=['\"\w(\[+-]|\.\d)", " ", text).replace("=", "")

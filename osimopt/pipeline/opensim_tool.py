@@ -19,7 +19,8 @@ from ..adapters.motion import read_motion_table
 from ..adapters.options import ReadOptions
 from ..adapters.setup import Setup, read_setup
 from ..errors import ConfigError, InputError, explain, some
-from ..problem.arrays import Kinematics
+from ..files.folders import made
+from ..problem.arrays import Array, Kinematics
 from ..problem.costs import get_cost
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
@@ -27,7 +28,6 @@ from ..static.options import StaticOptions
 from .methods import solve_problem
 from .opensim_files import write_opensim_files
 
-Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 
@@ -93,7 +93,8 @@ def run_setup(
     get_cost("activation_power", power)
     problem, records = _load(setup, gain, progress)
     base = (setup.results if results is None else Path(results).resolve()) / f"{setup.name}_{setup.analysis}"
-    _make(base.parent)
+    with made(base.parent):
+        base.parent.mkdir(parents=True, exist_ok=True)
     solution = solve_problem(problem, StaticOptions(exponent=power), progress=progress)
     files = write_opensim_files(solution, records, base, setup.precision)
     solution.provenance["files"] = [str(file) for file in files]
@@ -119,7 +120,7 @@ def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[Redundanc
     )
     trial = open_trial(options)
     if setup.speeds is None and (turning := turning_and_moved(trial.model, trial.motion)):
-        got = f"a motion of {some(turning)}, whose joint has speeds of its own"
+        got = f"a motion of {some(turning)}, whose joint's speeds are not rates of its coordinates"
         fix = (
             "OpenSim's StaticOptimization takes the rates of such coordinates for its speeds, and its accelerations "
             "are wrong: give a <states_file>, or use 'osimopt solve'."
@@ -130,14 +131,14 @@ def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[Redundanc
         problem = problem.frames(cast(slice, frames - frames[0]))  # rows by number do as well as a slice
     _check_actuators(problem, setup)
     records = read_force_records(trial.model_for(trial.motion), cast(Kinematics, problem.kinematics))
-    said = [*problem.provenance["warnings"], *setup.skipped]
+    warnings = [*problem.provenance["warnings"], *setup.skipped]
     if setup.start < time[0] or setup.end > time[-1]:
-        said.append(
-            f"The setup file asks for {setup.start:g} to {setup.end:g} s; the motion has "
+        warnings.append(
+            f"The setup file requests {setup.start:g} to {setup.end:g} s; the motion has "
             f"{time[0]:g} to {time[-1]:g} s, and that was run."
         )
-    provenance = {**problem.provenance, "warnings": said, "setup": {"file": setup.path.name, "unused": setup.unused}}
-    return replace(problem, provenance=provenance), records
+    source = {"file": setup.path.name, "unused": setup.unused}
+    return replace(problem, provenance={**problem.provenance, "warnings": warnings, "setup": source}), records
 
 
 def choose_rows(setup: Setup, time: Array) -> NDArray[np.intp]:
@@ -169,10 +170,3 @@ def _check_actuators(problem: RedundancyProblem, setup: Setup) -> None:
     count, needed = len(problem.actuators), len(problem.coordinates)
     if count < needed:
         raise InputError(explain(f"at least {needed} actuators, as many as coordinates", f"{count}", fix, setup.path))
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(explain("a folder that can be made", str(error), "Choose another place.", folder)) from error

@@ -36,16 +36,6 @@ METHODS: dict[str, type[SolveOptions]] = {
 }
 
 
-def method_of(options: SolveOptions) -> str:
-    """Return the name of the method that these are options of."""
-    return next(name for name, kind in METHODS.items() if isinstance(options, kind))
-
-
-def as_arguments(options: SolveOptions) -> dict[str, Any]:
-    """Return the options by name."""
-    return {own.name: getattr(options, own.name) for own in fields(options)}
-
-
 def read_solve_options(given: Mapping[str, Any]) -> SolveOptions:
     """Make the options of the method ``given["method"]``, by default static.
 

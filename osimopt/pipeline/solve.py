@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from ..adapters.load import open_trial, read_problem
 from ..adapters.options import ReadOptions, Source
 from ..adapters.trial import PIECE
 from ..errors import InputError, SolverError, explain, some
+from ..files.folders import check_target
 from ..isolation import Progress
 from ..problem.problem import RedundancyProblem
-from ..solution.folder import check_target, write_pieces
+from ..solution.folder import RESULT, write_pieces
 from ..solution.solution import RedundancySolution
 from ..solution.summary import Summary
 from ..static.options import StaticOptions
@@ -127,7 +127,7 @@ def solve_trial(
     SolverError
         Dynamic optimization failed or was stopped; nothing is written.
     """
-    check_target(Path(folder).absolute(), overwrite)
+    check_target(folder, RESULT, overwrite)
     if frames < 1:
         raise InputError(explain("frames of at least 1", f"{frames}", "5000 is the default."))
     check_options(read, solve)

@@ -99,8 +99,7 @@ def read_problem(path: str | os.PathLike[str]) -> RedundancyProblem:
 
 def read_with_notes(path: str | os.PathLike[str]) -> tuple[RedundancyProblem, dict[str, Any]]:
     """Read a problem and what was noted beside it; errors as of :func:`read_problem`."""
-    arrays = _unpack(path)
-    header = _header(arrays, path)
+    header, arrays = _unpack(path)
     try:
         return RedundancyProblem(**_put_together(header["problem"], "problem", arrays)), dict(header["notes"])
     except InputError:
@@ -146,29 +145,22 @@ def _put_together(plain: dict[str, Any], name: str, arrays: Arrays) -> dict[str,
     return parts
 
 
-def _unpack(path: str | os.PathLike[str]) -> Arrays:
-    """Every array of the file, read and checked against its checksum."""
+def _unpack(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Arrays]:
+    """Header and arrays of the file, read and checked against their checksums."""
     if not Path(path).is_file():
         raise InputError(explain(_WHAT, "no such file", "Check the path.", path))
     try:
         file = np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False)
         arrays = {name: file[name] for name in getattr(file, "files", ())}
+        header = dict(json.loads(str(arrays.pop("header", "{}"))))
     except Exception as error:  # a flipped byte makes zipfile and NumPy raise anything from EOFError to RuntimeError
         raise _damaged(error, path) from error
-    if "header" not in arrays:
+    if not header:
         raise InputError(explain(_WHAT, "a file without osimopt's header", "Check the path.", path))
-    return arrays
-
-
-def _header(arrays: Arrays, path: object) -> dict[str, Any]:
-    try:
-        header: dict[str, Any] = dict(json.loads(str(arrays.pop("header"))))
-    except (ValueError, TypeError) as error:
-        raise _damaged(error, path) from error
     if header.get("format") != FORMAT:
         fix = "Extract the problem again with this version."
         raise InputError(explain(f"format {FORMAT} of osimopt's problems", f"{header.get('format')}", fix, path))
-    return header
+    return header, arrays
 
 
 def _damaged(error: Exception, path: object) -> InputError:

@@ -17,6 +17,8 @@ from ..signals import interpolate
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 Rows = slice | Index
+#: Takes an array whose axis 0 is time to other times.
+Change = Callable[[Array], Array]
 
 #: N/cm², the specific tension that turns a maximum isometric force into a cross-sectional area.
 SPECIFIC_TENSION = 50.0
@@ -42,10 +44,10 @@ class Coordinate:
     ``kind`` is what determines its value: the motion (free), a coupler constraint (coupled), the model's
     default (locked) or a function in the model (prescribed). Only free coordinates have a moment balance.
     ``rotational`` decides the unit (rad, else m). ``floating`` marks the
-    coordinates of a free base, ``clamped`` those that OpenSim keeps within ``range``. ``converted`` says whether
+    coordinates of a free base, ``clamped`` those that OpenSim keeps within ``range``. ``converted`` is whether
     OpenSim's own tools convert its columns between degrees and radians: they leave an angle whose joint moves by a
     function other than the identity ("Coupled") in radians, in files of degrees too. ``turning`` marks coordinates of a
-    joint with speeds of its own (Ball, Free, Ellipsoid, Scapulothoracic): their rates are not OpenSim's speeds.
+    joint whose speeds are not rates of its coordinates (Ball, Free, Ellipsoid, Scapulothoracic).
     """
 
     name: str
@@ -126,13 +128,14 @@ class Kinematics:
 
     def frames(self, keep: Rows) -> Kinematics:
         """The same motion at fewer frames."""
-        return self._over_time(self.time[keep], lambda array: array[keep])
+        return self.moved(self.time[keep], lambda array: array[keep])
 
     def at(self, times: Array) -> Kinematics:
         """The same motion at other times (s) within it: each array by the quintic spline through its own frames."""
-        return self._over_time(times, lambda array: interpolate(self.time, array, times))
+        return self.moved(times, lambda array: interpolate(self.time, array, times))
 
-    def _over_time(self, time: Array, change: Callable[[Array], Array]) -> Kinematics:
+    def moved(self, time: Array, change: Change) -> Kinematics:
+        """The same motion at other times (s), to which ``change`` takes an array."""
         coupling = self.coupling and replace(self.coupling, slope=change(self.coupling.slope))
         value, speed, acceleration = (change(array) for array in (self.value, self.speed, self.acceleration))
         return Kinematics(time, self.coordinates, value, speed, acceleration, coupling)
@@ -193,13 +196,10 @@ class MuscleGeometry:
 
     def frames(self, keep: Rows) -> MuscleGeometry:
         """The same geometry at fewer frames."""
-        return self._over_time(lambda array: array[keep])
+        return self.moved(lambda array: array[keep])
 
-    def at(self, time: Array, times: Array) -> MuscleGeometry:
-        """The same geometry, whose frames are at ``time`` (T,) s, at other times: by spline."""
-        return self._over_time(lambda array: interpolate(time, array, times))
-
-    def _over_time(self, change: Callable[[Array], Array]) -> MuscleGeometry:
+    def moved(self, change: Change) -> MuscleGeometry:
+        """The same geometry at other times, to which ``change`` takes an array."""
         length, speed = (None if array is None else change(array) for array in (self.length, self.lengthening_speed))
         return replace(self, moment_arms=change(self.moment_arms), length=length, lengthening_speed=speed)
 

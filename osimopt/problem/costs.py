@@ -18,10 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
-from .arrays import acts
+from .arrays import Array, acts
 from .problem import RedundancyProblem
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -29,8 +27,8 @@ class Cost:
     """One cost function.
 
     ``exponent`` is p (infinite for min_max); ``scale`` gives c, (T, M); ``formula`` (at weights 1), ``unit``
-    and ``source`` are for people. ``scales_with`` says what c depends on: it is proportional to ``"max_force"``, one
-    over the largest ``"moment_arm"``, or constant (``""``).
+    and ``source`` are texts for the user. ``scales_with`` is what c depends on: it is proportional to ``"max_force"``,
+    one over the largest ``"moment_arm"``, or constant (``""``).
     """
 
     name: str

@@ -12,10 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, explain, some
-from .arrays import SPECIFIC_TENSION, Kinematics, MuscleGeometry, MuscleParameters
+from .arrays import SPECIFIC_TENSION, Array, Change, Kinematics, MuscleGeometry, MuscleParameters
 from .reserves import ReserveActuators
-
-Array = NDArray[np.float64]
 
 
 class Source(Protocol):
@@ -58,7 +56,7 @@ class RedundancyProblem:
     provenance
         Files, hashes, options, warnings: what a reader needs to repeat it.
     source
-        Computes the arrays at any time of the motion, where the model is at hand: from ``load_problem``, unless
+        Computes the arrays at any time of the motion, where the model is available: from ``load_problem``, unless
         it read the problem back from its cache. A file of the problem does not hold it.
 
     Raises
@@ -120,9 +118,8 @@ class RedundancyProblem:
             if twice := {name for name in names if names.count(name) > 1}:
                 raise InputError(explain(f"each {what} name once", f"{some(sorted(twice))} twice", "Rename one."))
         if self.reserves.effect.shape not in ((1, coordinates, actuators), (frames, coordinates, actuators)):
-            raise InputError(
-                explain(f"reserve effects on {coordinates} coordinates", f"{self.reserves.effect.shape}", "")
-            )
+            got, fix = f"{self.reserves.effect.shape}", "Axes are (frames, coordinates, reserves)."
+            raise InputError(explain(f"reserve effects on {coordinates} coordinates", got, fix))
         if len(self.muscles) != muscles:
             raise InputError(explain(f"{muscles} muscle names", f"{len(self.muscles)}", "Name each column."))
         self._check_values()
@@ -197,23 +194,27 @@ class RedundancyProblem:
 
     def frames(self, keep: slice | NDArray[np.intp]) -> RedundancyProblem:
         """The problem at fewer frames, as ``problem.frames(slice(10, 20))``."""
+        return self.moved(self.time[keep], lambda array: array[keep])
+
+    def moved(self, time: Array, change: Change) -> RedundancyProblem:
+        """The problem at other times (s), to which ``change`` takes an array; max_force stays at least 0."""
         return replace(
             self,
-            time=self.time[keep],
-            geometry=self.geometry.frames(keep),
-            max_force=self.max_force[keep],
-            generalized_force=self.generalized_force[keep],
-            passive_force=self.passive_force[keep],
-            reserves=self.reserves.frames(keep),
-            kinematics=None if self.kinematics is None else self.kinematics.frames(keep),
+            time=time,
+            geometry=self.geometry.moved(change),
+            max_force=np.maximum(change(self.max_force), 0.0),
+            generalized_force=change(self.generalized_force),
+            passive_force=change(self.passive_force),
+            reserves=self.reserves.moved(change),
+            kinematics=self.kinematics and self.kinematics.moved(time, change),
         )
 
     def resample(self, times: ArrayLike) -> RedundancyProblem:
-        """The problem at other times: from the model where it is at hand, else by spline.
+        """The problem at other times: from the model where it is available, else by spline.
 
         Weights, bounds, areas and reserves stay. Where the arrays were changed since they came from the model, a
-        spline through them is used (max_force kept from falling below 0), and ``provenance["resampling"]`` says why and
-        how much it may be off; more than about 1 % of an array's peak is a warning there.
+        spline through them is used (max_force kept from falling below 0), and ``provenance["resampling"]`` has the
+        reason and the estimated error; more than about 1 % of an array's peak is a warning there.
 
         Parameters
         ----------
@@ -255,7 +256,7 @@ class RedundancyProblem:
         reserves: float | Mapping[str, float] | ReserveActuators | None,
         bounds: tuple[float, float] | None = None,
     ) -> RedundancyProblem:
-        """The same problem with other reserves in place of its own.
+        """The same problem with other reserves in place of the present ones.
 
         A number puts a reserve of that optimal force (N·m) on every coordinate, a mapping on those it
         names; ``bounds`` limits their controls; ``None`` removes all.

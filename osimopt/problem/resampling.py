@@ -1,4 +1,4 @@
-"""A problem at other times: the arrays of its model where that is at hand, else splines with an estimated error.
+"""A problem at other times: the arrays of its model where that is available, else splines with an estimated error.
 
 The error is estimated by leaving frames out around the requested times: a spline through every second frame is compared
 with the frames between. One through all frames is off by less, on smooth arrays up to 2⁶ times (the error of a quintic
@@ -18,12 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, OsimoptError, explain
 from ..signals import MINIMUM_FRAMES, interpolate
-from .arrays import ROUNDING
+from .arrays import ROUNDING, Array
 
 if TYPE_CHECKING:
     from .problem import RedundancyProblem
-
-Array = NDArray[np.float64]
 
 #: s; times that differ by less are the same.
 TIME_SLACK = 1e-9
@@ -31,12 +29,12 @@ TIME_SLACK = 1e-9
 SAME = 1e-6
 #: Share of an array's peak above which the probable error of a spline is warned of.
 TOLERABLE = 0.01
-#: Frames on either side of the requested times, whose errors count too: every second frame is one that was kept.
+#: Frames on either side of the requested times, whose errors count too: every second frame was kept.
 AROUND = 4
 #: By how much halving the step makes a quintic spline better at most.
 MOST_GAIN = 2.0**6
 
-_REMEDY = "Read the motion at a higher rate, or keep the model at hand (load_problem without its cache)."
+_REMEDY = "Read the motion at a higher rate, or keep the model available (load_problem without its cache)."
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +46,11 @@ class Fingerprint:
 
     @classmethod
     def of(cls, problem: RedundancyProblem) -> Fingerprint:
-        """Take it."""
+        """Compute the numbers of a problem."""
         return cls(problem.time, {name: _weighted(array) for name, array in _read(problem).items()})
 
     def changed(self, problem: RedundancyProblem, names: Collection[str] = ()) -> str:
-        """Say which array of a problem has changed since, and when; empty where none has, in the frames known.
+        """Which array of a problem has changed since, and when, in the frames known; empty where none has.
 
         ``names`` are the arrays to look at, all where there are none.
         """
@@ -89,7 +87,7 @@ def resample(problem: RedundancyProblem, times: ArrayLike) -> RedundancyProblem:
     try:
         made, why = _from_source(problem, at)
     except (OsimoptError, OSError) as error:
-        made, why = None, f"the model did not answer: {error}"
+        made, why = None, f"the model could not be evaluated: {error}"
         failed = f"Arrays at other times are splines: {why}"
     between = at[~_known(problem.time, at)]
     known: dict[str, Any] = {"by": "model", "why": why, "frames": len(problem)}
@@ -136,7 +134,7 @@ def _from_source(problem: RedundancyProblem, times: Array) -> tuple[RedundancyPr
     first, the middle and the last frame show most such changes.
     """
     if problem.source is None:
-        return None, "the model is not at hand"
+        return None, "the model is not available"
     fingerprint = getattr(problem.source, "fingerprint", None)
     if fingerprint is not None and (why := fingerprint.changed(problem)):
         return None, why
@@ -145,7 +143,7 @@ def _from_source(problem: RedundancyProblem, times: Array) -> tuple[RedundancyPr
     made = problem.source.at(requested)
     if why := _differs(problem, made):
         return None, why
-    return made.frames(np.searchsorted(requested, times)), "the model is at hand"
+    return made.frames(np.searchsorted(requested, times)), "the model is available"
 
 
 def _differs(problem: RedundancyProblem, made: RedundancyProblem) -> str:
@@ -199,27 +197,13 @@ def _by_source(problem: RedundancyProblem, made: RedundancyProblem) -> Redundanc
 
 def _by_spline(problem: RedundancyProblem, times: Array) -> RedundancyProblem:
     """Splines through the problem's arrays; it has no source any more, whose arrays these are not."""
-
-    def at(array: Array) -> Array:
-        return interpolate(problem.time, array, times)
-
-    return replace(
-        problem,
-        time=times,
-        geometry=problem.geometry.at(problem.time, times),
-        max_force=np.maximum(at(problem.max_force), 0.0),
-        generalized_force=at(problem.generalized_force),
-        passive_force=at(problem.passive_force),
-        reserves=problem.reserves.at(problem.time, times),
-        kinematics=None if problem.kinematics is None else problem.kinematics.at(times),
-        source=None,
-    )
+    return replace(problem.moved(times, lambda array: interpolate(problem.time, array, times)), source=None)
 
 
 def _estimate(problem: RedundancyProblem, times: Array) -> tuple[dict[str, Any] | None, list[str]]:
     """What a spline through every second frame misses at those between, per array, and warnings."""
     if len(problem) < 3:
-        return None, [f"At other times the arrays are a line through 2 frames; nothing tells its error. {_REMEDY}"]
+        return None, [f"At other times the arrays are a line through 2 frames, of unknown error. {_REMEDY}"]
     error: dict[str, Any] = {"generalized_force": {}}
     warnings = []
     for name, unit, array, labels, peak in _arrays(problem):

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..signals import interpolate
-from .arrays import Rows, acts
-
-Array = NDArray[np.float64]
+from .arrays import Array, Change, Rows, acts
 
 #: N·m; the optimal force of a reserve on a coordinate that muscles serve.
 RESERVE = 1.0
@@ -120,13 +118,15 @@ class ReserveActuators:
 
     def frames(self, keep: Rows) -> ReserveActuators:
         """The same actuators at fewer frames."""
-        effect = self.effect if len(self.effect) == 1 else self.effect[keep]
-        return replace(self, effect=effect)
+        return self.moved(lambda array: array[keep])
 
     def at(self, time: Array, times: Array) -> ReserveActuators:
         """The same actuators, whose frames are at ``time`` (T,) s, at other times: by spline where effects vary."""
-        effect = self.effect if len(self.effect) == 1 else interpolate(time, self.effect, times)
-        return replace(self, effect=effect)
+        return self.moved(lambda array: interpolate(time, array, times))
+
+    def moved(self, change: Change) -> ReserveActuators:
+        """The same actuators at other times, to which ``change`` takes effects that vary."""
+        return self if len(self.effect) == 1 else replace(self, effect=change(self.effect))
 
     def select(self, coordinates: NDArray[np.intp]) -> ReserveActuators:
         """The same actuators on a subset of the coordinates."""

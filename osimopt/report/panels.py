@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import check_names
+from ..files.folders import new_folder, write_json
 from ..problem.arrays import Array
-from ..solution.folder import write_folder, write_json
 from . import style
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Most panels in a row, and most panels of a figure of bands and of a comparison: the muscles of the largest forces.
 COLUMNS, BANDS, COMPARED = 4, 12, 16
+#: Files of write_comparison.
+COMPARISON = ("comparison.json", "muscles.csv", "forces.png", "activations.png")
 #: Suffixes of the names of paired muscles, the side that is drawn first.
 SIDES = ("_r", "_l")
 
@@ -87,8 +89,7 @@ def write_comparison(comparison: Comparison, folder: str | os.PathLike[str], *, 
     InputError
         The folder exists and ``overwrite`` is False, or it holds other files.
     """
-
-    def fill(temporary: Path) -> None:
+    with new_folder(folder, COMPARISON, overwrite=overwrite) as temporary:
         comparison.table().to_csv(temporary / "muscles.csv")
         draw_forces(comparison, temporary / "forces.png")
         draw_activations(comparison, temporary / "activations.png")
@@ -97,8 +98,7 @@ def write_comparison(comparison: Comparison, folder: str | os.PathLike[str], *, 
             "static": comparison.static.provenance, "dynamic": comparison.dynamic.provenance,
         }  # fmt: skip
         write_json(content, temporary / "comparison.json")
-
-    return write_folder(Path(folder), overwrite, fill)
+    return Path(folder).absolute()
 
 
 def draw_forces(comparison: Comparison, path: str | os.PathLike[str], muscles: Sequence[str] | None = None) -> Path:

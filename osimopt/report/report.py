@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..emg.comparison import EmgComparison
 from ..emg.strides import Strides
 from ..errors import InputError, check_names, explain, some
-from ..solution.folder import write_folder, write_json
+from ..files.folders import new_folder, write_json
 from ..solution.reader import Result
 from ..solution.solution import RedundancySolution
 from . import page
@@ -25,6 +25,11 @@ Solutions = RedundancySolution | Result | str | os.PathLike[str]
 
 #: Costs in the report of a validation: the best.
 BEST = 3
+#: Files of write_validation.
+VALIDATION = (
+    "emg.json", "ranking.csv", "agreement.csv", "by_stride.csv", "co_contraction.csv", "coverage.csv", "flags.csv",
+    "report.html",
+)  # fmt: skip
 NOTE = "Parts of one muscle are summed, activations weighted by area; groups below 1 % of the largest are left out."
 
 
@@ -195,7 +200,7 @@ def write_validation(ranking: CostRanking, folder: str | os.PathLike[str], *, ov
     """
     import pandas as pd
 
-    def fill(temporary: Path) -> None:
+    with new_folder(folder, VALIDATION, overwrite=overwrite) as temporary:
         compared = ranking.comparisons
         ranking.table.to_csv(temporary / "ranking.csv")
         for name, table in (("agreement", "table"), ("by_stride", "by_stride"), ("co_contraction", "co_contraction")):
@@ -211,8 +216,7 @@ def write_validation(ranking: CostRanking, folder: str | os.PathLike[str], *, ov
         )  # fmt: skip
         summaries = {name: one.summary() for name, one in compared.items()}
         write_json({"notes": list(ranking.notes), **summaries}, temporary / "emg.json")
-
-    return write_folder(Path(folder), overwrite, fill)
+    return Path(folder).absolute()
 
 
 def _ranking(ranking: CostRanking) -> list[Section]:

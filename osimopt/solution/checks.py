@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..problem.arrays import Array
+
 if TYPE_CHECKING:
     from .reader import Result
-
-Array = NDArray[np.float64]
 
 #: Share of a coordinate's peak moment that reserves may carry. It is osimopt's own rule, stricter than OpenSim's
 #: checklist for simulations, which allows 10 %: a reader should know of a share between the two.
@@ -35,10 +35,10 @@ AT_BOUND = 1e-6
 #: Share of its strength by which a muscle must push on its tendon to be named; less is the tolerance of collocation.
 PUSH = 1e-4
 #: By how much forward integration may depart from a dynamic solution: in activation, and in shares of each muscle's
-#: peak force. Curves that differ by 1 % cannot be told apart by eye.
+#: peak force. Curves that differ by 1 % cannot be distinguished by eye.
 INTEGRATION_LIMITS = {"activations": 0.01, "forces": 0.01}
-#: The mesh_tolerance that is proposed where it departs: this share of the one that would just do, and no less than the
-#: errors of the integrator itself.
+#: The mesh_tolerance that is proposed where it departs: this share of the one that would just suffice, and no less
+#: than the errors of the integrator itself.
 MARGIN, SENSIBLE = 0.5, 1e-5
 #: Share of its strength that a muscle's peak force counts as at least there: 1 % of the peak of an idle muscle is
 #: nothing.
@@ -94,7 +94,7 @@ class Evidence:
     """The numbers that checks judge; those of consecutive pieces add up.
 
     ``moment`` are peaks of the generalized forces on the D coordinates, ``carried`` of what all reserves together
-    produced there; ``served`` (D,) says where muscles act. ``provenance`` has the units of the generalized forces
+    produced there; ``served`` (D,) marks where muscles act. ``provenance`` has the units of the generalized forces
     (``units``), the coordinates of a free base (``floating``) and the files (``inputs``), where a model is known.
     """
 
@@ -160,7 +160,7 @@ class Evidence:
         found = [f"{name} to {size:.1g}" for name, size in done.items()]
         found += [f"not the {name} ({part['not_checked']})" for name, part in parts.items() if name not in done]
         passes = True if len(done) == len(parts) else None
-        return [Check("OpenSim asked twice", ", ".join(found), "agreement to 1e-06", passes, "")]
+        return [Check("self-check with OpenSim", ", ".join(found), "agreement to 1e-06", passes, "")]
 
     def _loads(self) -> list[Check]:
         """Loads on a model with a free base; loads that do not cover every frame are refused when they are read."""

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain
 from ..files.storage import read_table
+from ..problem.arrays import Array
 from .folder import read_summary, summary_of
 from .solution import RedundancySolution
 from .summary import carried
 
 if TYPE_CHECKING:
     from ..problem.arrays import MuscleGeometry
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -14,16 +14,15 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain
 from ..files.storage import time_table
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem, Source
 from .checks import BOUND_TOLERANCE, LEAST_MOMENT
-from .summary import Finding, Summary
+from .summary import Finding, Summary, carried
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-
-Array = NDArray[np.float64]
 
 Solution = TypeVar("Solution", bound="RedundancySolution")
 Quantity = Literal["activation", "muscle_force", "reserve_force"]
@@ -50,7 +49,7 @@ class Status(Enum):
         "bound."
     )
     NOT_CONVERGED = (
-        "The solver stopped before it was done. Try another solver= or initial_guess=, or an exponent nearer to 2."
+        "The solver stopped before it converged. Try another solver= or initial_guess=, or an exponent nearer to 2."
     )
     RESIDUAL = "The solver claimed success, but its answer misses the moments. Raise tolerance= or try another solver=."
     OUT_OF_BOUNDS = "The solver claimed success, but its answer violates the bounds. Try another solver=."
@@ -213,7 +212,7 @@ class RedundancySolution:
 
 
 def verified(solution: Solution, source: Source | None) -> Solution:
-    """The solution, its forces compared with OpenSim where the model is at hand (``provenance["self_check"]``).
+    """The solution, its forces compared with OpenSim where the model is available (``provenance["self_check"]``).
 
     ``source`` is that of the problem that was given.
 
@@ -223,7 +222,7 @@ def verified(solution: Solution, source: Source | None) -> Solution:
         The forces do not give the motion's accelerations in the model.
     """
     verify = getattr(source, "verify", None)
-    found = {"not_checked": "no model is at hand"} if verify is None else verify(solution)
+    found = {"not_checked": "no model is available"} if verify is None else verify(solution)
     known = solution.provenance.get("self_check", {})
     return replace(solution, provenance={**solution.provenance, "self_check": {**known, "solution": found}})
 
@@ -231,12 +230,7 @@ def verified(solution: Solution, source: Source | None) -> Solution:
 def moment_residual(problem: RedundancyProblem, activation: Array, control: Array) -> Array:
     """(T, D) R (max_force · a + passive_force) + effect e − τ."""
     force = problem.max_force * activation + problem.passive_force
-    residual: Array = np.einsum(
-        "tdk,tk->td",
-        np.broadcast_to(problem.reserves.effect, (len(problem), *problem.reserves.effect.shape[1:])),
-        control,
-    )
-    residual -= problem.generalized_force
+    residual = carried(problem, control) - problem.generalized_force
     geometry = problem.geometry
     for pair, (row, muscle) in enumerate(zip(geometry.pair_coordinate, geometry.pair_muscle, strict=True)):
         residual[:, row] += geometry.moment_arms[:, pair] * force[:, muscle]

@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import some
+from ..problem.arrays import Array
 from . import checks
 from .checks import RESERVE_SHARE, Check, Evidence, percent
 
 if TYPE_CHECKING:
     from ..problem.problem import RedundancyProblem
     from .solution import RedundancySolution, Status
-
-Array = NDArray[np.float64]
 
 #: Names that a sentence lists: muscles, actuators on one coordinate, muscles that forward integration departs from.
 MUSCLES, ACTUATORS, WORST = 12, 4, 3
@@ -159,7 +158,7 @@ class Summary:
             first[status] = (float(solution.time[frame]), remedy)
         gap, error = solution.gap, solution.activation_error
         slack, powerless = _in_equilibrium(solution), problem.max_force <= 0.0
-        if slack:  # a frame without equilibrium has no force either, but a status of its own
+        if slack:  # a frame without equilibrium has no force either, but a status for it
             powerless &= (problem.passive_force <= 0.0) & solved[:, None]
         return cls(
             names=(problem.muscles, problem.coordinates, problem.reserves.names),
@@ -175,14 +174,14 @@ class Summary:
             counts=Counter(solution.status.tolist()),
             first=first,
             produced=_produced(solution),
-            force=_peak(solution.muscle_force[solved]),
+            force=np.fmax.reduce(solution.muscle_force[solved], initial=np.nan),
             force_sum=solution.muscle_force[solved].sum(axis=0),
-            activation=_peak(solution.activation[solved]),
+            activation=np.fmax.reduce(solution.activation[solved], initial=np.nan),
             at_top=np.sum(solution.activation > problem.upper - checks.AT_BOUND, axis=0),
             residual=float(np.abs(solution.moment_residual[solved]).max(initial=0.0)),
             objective=float(np.sum(solution.objective[solved])),
             certified=0 if gap is None else int(np.isfinite(gap[solved]).sum()),
-            activation_error=float("nan") if error is None else _largest(error),
+            activation_error=float("nan") if error is None else float(np.fmax.reduce(error, initial=np.nan)),
             ambiguous=None if solution.unique is None else int(np.sum(~solution.unique & solved)),
             powerless=np.sum(powerless, axis=0),
             slack=slack,
@@ -306,11 +305,3 @@ def _produced(solution: RedundancySolution) -> Array:
         done = np.abs(reserves.effect[:, :, column] * solution.reserve_control[:, column, None])
         peaks[column] = np.nan_to_num(done).max(axis=0, initial=0.0)
     return peaks
-
-
-def _peak(values: Array) -> Array:
-    return np.asarray(values.max(axis=0)) if len(values) else np.full(values.shape[1], np.nan)
-
-
-def _largest(values: Array) -> float:
-    return float("nan") if np.isnan(values).all() else float(np.nanmax(values))

@@ -18,13 +18,15 @@ from safetensors.torch import save as write_tensors
 from torch import Tensor, nn
 
 from ..errors import InputError, explain
+from ..files.folders import new_folder
 from ..files.storage import write_atomically
-from ..solution.folder import write_folder
 from .architecture import Architecture, Scaler
 
 #: Raised whenever a field changes its meaning: older folders are then refused.
 FORMAT = 1
 WEIGHTS, DESCRIPTION = "weights.safetensors", "surrogate.json"
+#: Files of a folder: those of save, and what osimopt train adds.
+FILES = (DESCRIPTION, WEIGHTS, "training.json", "training.png")
 #: File of a checkpoint, and the name of its description among the tensors.
 CHECKPOINT, KEY = "checkpoint.safetensors", "training"
 Tensors = dict[str, Tensor]
@@ -63,11 +65,10 @@ def save(
     }
     text = json.dumps({**header, **description, **header}, indent=2, ensure_ascii=False, default=_plain) + "\n"
 
-    def fill(folder: Path) -> None:
-        write_atomically(folder / WEIGHTS, weights)
-        write_atomically(folder / DESCRIPTION, text)
-
-    return write_folder(Path(path), overwrite, fill)
+    with new_folder(path, FILES, overwrite=overwrite) as temporary:
+        write_atomically(temporary / WEIGHTS, weights)
+        write_atomically(temporary / DESCRIPTION, text)
+    return Path(path).absolute()
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Tensors, dict[str, Any]]:
