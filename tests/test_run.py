@@ -265,11 +265,11 @@ def test_command(arm_setup: Callable[..., Path], call: Callable[..., tuple[int, 
     assert written == sorted(f"arm_StaticOptimization_{suffix}" for suffix in suffixes)
     assert "arm_StaticOptimization_status.sto" in printed
     assert re.findall(r"^(?:passes|fails) +([\w ]+):", printed, re.MULTILINE) == [
-        "frames solved", "self-check with OpenSim", "largest reserve"
+        "frames solved", "agreement with OpenSim", "largest reserve"
     ]  # fmt: skip
     head = (path.parent / "theirs" / "arm_StaticOptimization_status.sto").read_text().split("endheader")[0]
     assert re.findall(r"^check (\w+): ([\w ]+):", head, re.MULTILINE) == [
-        ("passes", "frames solved"), ("passes", "self-check with OpenSim"), ("passes", "largest reserve")
+        ("passes", "frames solved"), ("passes", "agreement with OpenSim"), ("passes", "largest reserve")
     ]  # fmt: skip
     assert "the motion has" in printed, "the setup file asks for more time than there is"
     first = osimopt.read_table(path.parent / "theirs" / written[0])
@@ -308,7 +308,7 @@ def test_sentences_of_the_status_file_are_readable() -> None:
     assert opensim_files._plain(text) == (
         "p is 2, x at least 0.5, weld ('hip',), solver 'newton', tolerance or n_jobs 4. Or solver."
     )
-    assert opensim_files._plain("{x}").format() == "{x}"
+    assert opensim_files._plain("{x}") == "{x}", "texts are not templates"
 
 
 def test_wrong_input_leaves_nothing(arm_setup: Callable[..., Path], call: Callable[..., tuple[int, str]]) -> None:

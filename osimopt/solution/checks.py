@@ -160,7 +160,7 @@ class Evidence:
         found = [f"{name} to {size:.1g}" for name, size in done.items()]
         found += [f"not the {name} ({part['not_checked']})" for name, part in parts.items() if name not in done]
         passes = True if len(done) == len(parts) else None
-        return [Check("self-check with OpenSim", ", ".join(found), "agreement to 1e-06", passes, "")]
+        return [Check("agreement with OpenSim", ", ".join(found), "agreement to 1e-06", passes, "")]
 
     def _loads(self) -> list[Check]:
         """Loads on a model with a free base; loads that do not cover every frame are refused when they are read."""
