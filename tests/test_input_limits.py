@@ -104,14 +104,20 @@ def test_a_coordinate_of_more_than_10_turns_may_have_any_angle(turns: float, jud
     assert units._impossible(coordinate(0.0, 2.0 * np.pi * turns), np.array([1000.0])) is judged
 
 
-@pytest.mark.parametrize(("reached", "may"), [(1.34, True), (1.36, False), (-0.34, True), (-0.36, False)])
-def test_radians_leave_a_range_by_0_35_at_most(reached: float, may: bool) -> None:
-    assert units._may_be_radians(coordinate(0.0, 1.0), np.array([reached])) is may
-
-
-@pytest.mark.parametrize(("reached", "may"), [(6.28, True), (6.29, False)])
-def test_radians_are_one_turn_at_most(reached: float, may: bool) -> None:
-    assert units._may_be_radians(coordinate(-10.0, 10.0), np.array([reached])) is may
+@pytest.mark.parametrize(
+    ("low", "high", "reached", "refused"),
+    [(0.0, 1.0, 1.34, True), (0.0, 1.0, 1.36, False), (-10.0, 10.0, 6.28, True), (-10.0, 10.0, 6.29, False)],
+)
+def test_radians_leave_a_range_by_0_35_and_reach_one_turn_at_most(
+    low: float, high: float, reached: float, refused: bool
+) -> None:
+    free = [coordinate(low, high), coordinate(-5.0, 5.0, "tx", rotational=False, floating=True)]
+    table = pd.DataFrame([[0.0, 0.0], [reached, 0.2]], columns=[one.name for one in free])
+    if refused:
+        with pytest.raises(InputError, match="expected degrees, as the header declares"):
+            units._refuse_radians(table, free, "motion")
+    else:
+        units._refuse_radians(table, free, "motion")
 
 
 @pytest.mark.parametrize(("asymmetry", "informative"), [(0.099, False), (0.101, True)])
@@ -137,7 +143,7 @@ def test_radians_in_a_file_of_degrees(knee: float, base: tuple[float, ...], verd
     free += [coordinate(-5.0, 5.0, f"t{i}", rotational=False, floating=True) for i in range(len(base))]
     table = pd.DataFrame([np.zeros(len(free)), [knee, *base]], columns=[one.name for one in free])
     if verdict == "refused":
-        with pytest.raises(InputError, match="expected degrees, as the header says"):
+        with pytest.raises(InputError, match="expected degrees, as the header declares"):
             units._refuse_radians(table, free, "motion")
     elif verdict == "warned":
         with pytest.warns(UserWarning, match="the header declares degrees"):
