@@ -104,15 +104,7 @@ def test_nan_stays_nan():
 
 
 class TestNames:
-    def test_six_costs_with_formula_unit_and_source(self):
-        assert list(COSTS) == [
-            "sum_force",
-            "sum_force_squared",
-            "sum_stress_squared",
-            "sum_moment_ratio_cubed",
-            "activation_power",
-            "min_max",
-        ]
+    def test_every_cost_has_a_formula_a_unit_and_a_source(self):
         for name, cost in COSTS.items():
             assert cost.name == name
             assert cost.formula

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import osimopt
 from osimopt.adapters.load import open_trial
 from osimopt.adapters.options import ReadOptions
 from osimopt.pipeline.solve import solve_to_folder
+from osimopt.solution.checks import _both_self_checks
 from osimopt.solution.folder import write_pieces
-from osimopt.solution.summary import Summary
+from osimopt.solution.summary import ADDED, LARGEST, Summary
 
 
 def test_pieces_make_the_whole(two_leg: Any) -> None:
@@ -62,6 +64,37 @@ def test_a_missing_piece_is_no_result(two_leg: Any, tmp_path: Path) -> None:
     with pytest.raises(osimopt.InputError, match="expected 99 frames to write"):
         write_pieces([osimopt.solve_static(problem)], 99, tmp_path / "result")
     assert not any(tmp_path.iterdir())
+
+
+def test_pieces_follow_each_other(tmp_path: Path) -> None:
+    arms, moments = np.full((4, 1, 1), 0.05), np.full((4, 1), 5.0)
+    problem = osimopt.RedundancyProblem.from_arrays(arms, [500.0], moments, time=[0.0, 0.1, 0.2, 0.3])
+    first, second = (osimopt.solve_static(problem.frames(part)) for part in (slice(0, 2), slice(2, 4)))
+    for pieces, got in (([second, first], "0 s after 0.3 s"), ([first, first], "0 s after 0.1 s")):
+        with pytest.raises(osimopt.InputError, match=f"pieces that follow each other, got {got}"):
+            write_pieces(pieces, 4, tmp_path / "result")
+    assert not any(tmp_path.iterdir())
+
+
+def test_self_checks_of_pieces_are_one(two_leg: Any, tmp_path: Path) -> None:
+    solve_to_folder(tmp_path / "pieces", two_leg.model, two_leg.motion, two_leg.loads, frames=40)
+    found = json.loads((tmp_path / "pieces" / "solution.json").read_text())["self_check"]
+    assert len(found["trial"]["times_s"]) > 3, "three frames of each piece"
+    first, later = (
+        {"solution": {"times_s": [t], "largest_difference": {"accelerations": d}}} for t, d in ((0, 2), (1, 1))
+    )
+    assert _both_self_checks(first, later)["solution"] == {
+        "times_s": [0, 1],
+        "largest_difference": {"accelerations": 2},
+    }
+    unknown = {"solution": {"not_checked": "the model is not available"}}
+    assert _both_self_checks(first, unknown) == _both_self_checks(unknown, first) == unknown
+
+
+def test_every_number_of_a_summary_adds_up() -> None:
+    """A field that is in none of these would silently be the first piece's."""
+    same, by_hand = {"names", "slack"}, {"first", "ambiguous", "warnings", "more"}
+    assert {own.name for own in fields(Summary)} == {*ADDED, *LARGEST, *same, *by_hand}
 
 
 def test_summaries_add_up() -> None:

@@ -37,7 +37,7 @@ class Cost:
     formula: str
     unit: str
     source: str
-    scales_with: Literal["", "max_force", "moment_arm"] = ""
+    scales_with: Literal["", "max_force", "moment_arm"]
 
     @property
     def linear(self) -> bool:
@@ -163,11 +163,11 @@ COSTS = {
         ),
         Cost(
             "activation_power", 2.0, _activation, "Σ aᵖ", "1",
-            "Anderson & Pandy (2001), doi:10.1016/S0021-9290(00)00155-X",
+            "Anderson & Pandy (2001), doi:10.1016/S0021-9290(00)00155-X", "",
         ),
         Cost(
             "min_max", np.inf, _activation, "max a", "1",
-            "Rasmussen, Damsgaard & Voigt (2001), doi:10.1016/S0021-9290(00)00191-3",
+            "Rasmussen, Damsgaard & Voigt (2001), doi:10.1016/S0021-9290(00)00191-3", "",
         ),
     )
 }  # fmt: skip

@@ -122,8 +122,14 @@ class Evidence:
         """Both together, this one first."""
         return Evidence(
             self.frames + later.frames, self.solved + later.solved, self.start, later.end, self.coordinates,
-            self.served | later.served, self.moment | later.moment, self.carried | later.carried, self.provenance,
+            self.served | later.served, self.moment | later.moment, self.carried | later.carried,
+            {**self.provenance, "self_check": _both_self_checks(self.self_check, later.self_check)},
         )  # fmt: skip
+
+    @property
+    def self_check(self) -> Mapping[str, Mapping[str, Any]]:
+        """Comparisons with a second computation by OpenSim, of the model, the trial and the solution."""
+        return self.provenance.get("self_check", {})  # type: ignore[no-any-return]
 
     @property
     def floating(self) -> list[int]:
@@ -148,8 +154,8 @@ class Evidence:
         return [frames, *self._self_check(), *self._loads(), self._reserves(), *self._residuals()]
 
     def _self_check(self) -> list[Check]:
-        """Comparisons with a second computation by OpenSim (``provenance["self_check"]``); differences raise errors."""
-        parts = self.provenance.get("self_check", {})
+        """Of ``self_check``; differences raise errors."""
+        parts = self.self_check
         if "model" not in parts:
             return []
         done = {
@@ -229,3 +235,20 @@ def percent(share: float) -> str:
 def digits(value: float) -> str:
     """Three significant digits, without an exponent where a number is large."""
     return f"{value:.3g}" if abs(value) < 1000.0 else f"{value:.0f}"
+
+
+def _both_self_checks(
+    first: Mapping[str, Mapping[str, Any]], later: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """Self-checks of two pieces as one: all times, the larger differences; not checked where one was not."""
+    both: dict[str, Mapping[str, Any]] = {**later, **first}
+    for part in first.keys() & later.keys() - {"model"}:
+        ours, theirs = first[part], later[part]
+        if "not_checked" not in ours and "not_checked" not in theirs:
+            sizes = [ours["largest_difference"], theirs["largest_difference"]]
+            largest = {name: max(one.get(name, 0.0) for one in sizes) for name in {**sizes[0], **sizes[1]}}
+            times = [*ours["times_s"], *theirs["times_s"]]
+            both[part] = {**ours, **theirs, "times_s": times, "largest_difference": largest}
+        elif "not_checked" in theirs:
+            both[part] = theirs
+    return both

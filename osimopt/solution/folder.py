@@ -136,6 +136,9 @@ def _fill_result(solutions: Iterable[RedundancySolution], frames: int, folder: P
     seconds, provenance = 0.0, {}
     for solution in solutions:
         problem = solution.problem
+        if total is not None and not solution.time[0] > total.evidence.end:
+            got = f"{solution.time[0]:g} s after {total.evidence.end:g} s"
+            raise InputError(explain("pieces that follow each other", got, "Add each piece once, in order.", folder))
         moments = time_table(solution.time, problem.generalized_force, problem.coordinates)
         tables = {name: solution.to_dataframe(name) for name in solution.quantities}
         for name, table in {**tables, "generalized_force": moments, **opensim_tables(solution)}.items():
@@ -149,6 +152,8 @@ def _fill_result(solutions: Iterable[RedundancySolution], frames: int, folder: P
         total = summary if total is None else total + summary
         seconds += solution.provenance.get("solve_seconds", 0.0)
         provenance = {**solution.provenance, "solve_seconds": seconds, "pcsa_cm2": areas(solution)}
+        if total.evidence.self_check:
+            provenance["self_check"] = dict(total.evidence.self_check)
     if total is None or total.frames != frames:
         got = "none" if total is None else str(total.frames)
         raise InputError(explain(f"{frames} frames to write", got, "Add every piece.", folder))
