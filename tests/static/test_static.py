@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import strategies as ref
+from conftest import HERE
 from strategies import ALL_COSTS, LINEAR_COSTS, POWERS, QUADRATIC, STRICT_COSTS, label
 
 from osimopt.errors import InputError, SolverError
@@ -29,7 +29,7 @@ HIGHS = 1e-6
 #: Relative to the objective: second order in an error of the activations of 1e-6 that the reference itself may have.
 OBJECTIVE = 1e-9
 
-ELBOW = json.loads((Path(__file__).parent / "reference" / "elbow_row_69.json").read_text())
+ELBOW = json.loads((HERE / "reference" / "elbow_row_69.json").read_text())
 
 
 def elbow() -> RedundancyProblem:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import HERE
 
 import osimopt
 from osimopt.errors import ModelError, OsimoptError
@@ -124,7 +125,7 @@ class Case:
 @pytest.fixture(scope="module")
 def ask() -> Iterator[Callable[..., Any]]:
     """Call a function of the zoo or of the judges, in a process that has opensim."""
-    command = [sys.executable, str(Path(__file__).with_name("model_judge.py"))]
+    command = [sys.executable, str(HERE / "model_judge.py")]
     environment = {**os.environ, "LD_LIBRARY_PATH": ""}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdin is not None

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import HERE
 
 from osimopt.analysis.distribution import CLASSIC_COSTS, share_moment
 from osimopt.errors import InputError
 from osimopt.problem.problem import RedundancyProblem
 from osimopt.static.solve import solve_static
 
-ELBOW = json.loads((Path(__file__).parent / "reference" / "elbow_row_69.json").read_text())
+ELBOW = json.loads((HERE / "reference" / "elbow_row_69.json").read_text())
 MUSCLES = ELBOW["muscles"]
 PCSA = np.array([624.3, 435.56, 987.26]) / 50.0
 #: N; the published forces are given to 0.001, the issue asks for 0.01.

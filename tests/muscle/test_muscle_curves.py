@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -246,7 +247,9 @@ for name, (inverse, parameters, bounds) in INVERSES.items():
     found = casadi.Function("inverse", [symbol], [inverse(symbol, *parameters)]).map(51)(force[None])
     np.testing.assert_allclose(np.array(found).ravel(), inverse(force, *parameters), 1e-12, 1e-13, err_msg=name)
 """
-    done = subprocess.run([sys.executable, "-c", code, str(HERE)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parent)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

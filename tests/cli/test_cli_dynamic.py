@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Done
+from conftest import ROOT, Done
 from test_cli import DRAWN, PNG, RESULT, files
 from typer.main import get_command
 
@@ -121,7 +121,7 @@ def test_the_cache_is_that_of_load_problem(solve, arm, tmp_path: Path) -> None:
 
 
 def test_the_readme_command_exists() -> None:
-    readme = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     section = readme.split("## Dynamic optimization\n")[1].split("\n## ")[0]
     (command,) = re.findall(r"^osimopt solve .*$", section, re.MULTILINE)
     known = {name for parameter in get_command(app).commands["solve"].params for name in parameter.opts}

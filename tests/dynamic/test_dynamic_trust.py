@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import HERE
 from dynamic_cases import elbow, solved
 
 from osimopt import SolverError, Status, isolation
@@ -194,7 +195,7 @@ def test_a_second_ctrl_c_is_not_waited_for() -> None:
 def test_ctrl_c_ends_after_the_iteration(tmp_path: Path) -> None:
     """The terminal sends it to all processes of the group."""
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT.format(tests=str(Path(__file__).resolve().parent)))
+    script.write_text(SCRIPT.format(tests=str(HERE)))
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     started = subprocess.Popen(

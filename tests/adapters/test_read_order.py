@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import HERE
 
 import osimopt
 from osimopt import isolation
 
-HERE = Path(__file__).resolve().parent
 Array = np.ndarray
 Read = Callable[[], Array]
 

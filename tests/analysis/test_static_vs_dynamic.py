@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 
 import osimopt
 from osimopt import DynamicSolution, InputError, RedundancyProblem, SolverError, Status
@@ -20,7 +21,7 @@ from osimopt.analysis.static_vs_dynamic import NOTEWORTHY, Comparison, agreement
 from osimopt.report import panels as figures
 from osimopt.report import style
 
-SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "static_vs_dynamic.py"
+SCRIPT = ROOT / "scripts" / "static_vs_dynamic.py"
 #: The trapezoidal rule over 400 uneven steps of a sine is off by 1e-5.
 TRAPEZOID = 1e-4
 PHASE = np.pi / 3
