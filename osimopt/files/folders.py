@@ -69,7 +69,9 @@ def check_target(path: str | os.PathLike[str], own: Sequence[str], overwrite: bo
     found = [] if folder.is_file() else sorted(path.name for path in folder.iterdir())
     if own[0] not in found:
         fix = "Choose another folder: this one holds something else."
-        raise InputError(explain(f"a folder with {own[0]} to overwrite", "one without", fix, folder))
+        raise InputError(
+            explain(f"an earlier result folder to overwrite, with {own[0]}", "a folder without it", fix, folder)
+        )
     if others := [name for name in found if name not in (*own, *LITTER)]:
         fix = "Move what is not a result away, or choose another folder."
         got = f"{some(others, 1)} that osimopt did not write"

@@ -274,7 +274,7 @@ def test_the_script_runs_without_arguments(tmp_path: Path) -> None:
     again = run(tmp_path)
     assert again.returncode == 2
     assert again.stderr.startswith("error: ")
-    assert "Choose another folder, or say overwrite=True (--overwrite)." in again.stderr
+    assert "Choose another folder, or give overwrite=True (--overwrite)." in again.stderr
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ def test_table(call, arm, tmp_path: Path) -> None:
 def test_table_looks_at_its_folder_first(call, arm, tmp_path: Path) -> None:
     (tmp_path / "strength").mkdir()
     (tmp_path / "strength" / "notes.txt").touch()
-    for overwrite, words in ([], "--overwrite"), (["--overwrite"], "a result folder to overwrite"):
+    for overwrite, words in ([], "--overwrite"), (["--overwrite"], "an earlier result folder to overwrite"):
         done = call("table", "not_read.osim", "r_elbow_flex", "--out", "strength", *overwrite)
         assert done.code == 2
         assert words in done.err

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -233,7 +232,7 @@ def test_closed_forms_of_casadi_expressions() -> None:
     code = """
 import sys
 import casadi, numpy as np
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1:]
 from test_muscle_curves import CLOSED, INVERSES
 for name, (value, slope, parameters, (low, high)) in CLOSED.items():
     x, symbol = np.linspace(low, high, 51) + 1e-5, casadi.MX.sym("x")
@@ -248,7 +247,7 @@ for name, (inverse, parameters, bounds) in INVERSES.items():
     np.testing.assert_allclose(np.array(found).ravel(), inverse(force, *parameters), 1e-12, 1e-13, err_msg=name)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code, str(Path(__file__).parent)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, str(HERE), str(HERE / "muscle")], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
 

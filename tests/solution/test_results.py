@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -262,7 +262,8 @@ def test_findings_of_a_solution_itself_are_written_once(tmp_path: Path) -> None:
     summary = read_summary(solution.write(tmp_path / "result"))
     assert summary["findings"] == solution.findings()
     assert summary["findings"].count("Integration of BRA is off.") == 1
-    results.write_pieces([solution, solution], 2 * len(solution.time), tmp_path / "twice")
+    later = replace(solution, problem=replace(solution.problem, time=solution.time + 1.0))
+    results.write_pieces([solution, later], 2 * len(solution.time), tmp_path / "twice")
     assert read_summary(tmp_path / "twice")["findings"].count("Integration of BRA is off.") == 1
 
 
