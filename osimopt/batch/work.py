@@ -127,7 +127,7 @@ def _row(solution: RedundancySolution, compared: EmgComparison | None) -> dict[s
     evidence = summary.evidence
     worst = int(evidence.reserve_share.argmax())
     share = float(evidence.reserve_share[worst])
-    checks = (*summary.checks(), *(compared.gates if compared else ()))
+    checks = (*summary.checks(), *(compared.checks if compared else ()))
     failed = [check.name for check in checks if check.passes is False]
     lost = next(iter(summary.findings()), "") if summary.solved < summary.frames else ""
     agreement: dict[str, Any] = {}

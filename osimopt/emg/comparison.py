@@ -159,7 +159,7 @@ class EmgComparison:
         Muscles with their channels; muscles without a channel and channels without a muscle have an empty cell.
     flags : tuple of Flag
         Faults of channels.
-    gates : tuple of Check
+    checks : tuple of Check
         Checks that must pass before agreement is meaningful.
     footing : str
         How activation and EMG were made comparable.
@@ -189,7 +189,7 @@ class EmgComparison:
     co_contraction: pd.DataFrame
     coverage: pd.DataFrame
     flags: tuple[Flag, ...]
-    gates: tuple[Check, ...]
+    checks: tuple[Check, ...]
     footing: str
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -214,7 +214,7 @@ class EmgComparison:
 
     def findings(self) -> list[str]:
         """Failed checks, flags and notes, as sentences."""
-        failed = [check for check in self.gates if check.passes is False]
+        failed = [check for check in self.checks if check.passes is False]
         return [
             *(f"{check.name}: {check.found}, the limit is {check.limit}." for check in failed),
             *self.flagged(),

@@ -89,7 +89,7 @@ def write_page(path: Path, title: str, opening: Sequence[str], sections: Sequenc
 def all_checks(results: Results, compared: Comparisons) -> dict[str, list[Check]]:
     """Checks by solution; of its comparison with EMG where there is one."""
     return {
-        name: list(compared[name].gates) if name in compared else checks_of(result) for name, result in results.items()
+        name: list(compared[name].checks) if name in compared else checks_of(result) for name, result in results.items()
     }
 
 
