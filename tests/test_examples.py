@@ -13,7 +13,7 @@ import osimopt
 #: Examples that take seconds; ``make test`` leaves them to ``make test-slow``.
 SLOW = {
     *("Surrogate", "fit_geometry", "fit_geometry_network", "iterate_study", "read_manifest", "run_study"),
-    *("train_dynamic_surrogate", "train_static_surrogate"),
+    *("train_dynamic_surrogate", "train_static_surrogate", "rank_costs"),
 }
 #: Exceptions say what they are for; they have no examples.
 PUBLIC = [

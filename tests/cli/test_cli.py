@@ -201,6 +201,7 @@ def test_warnings_are_lines_too(call, arm, tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------- commands
 
 
+@pytest.mark.slow
 def test_demo(tmp_path: Path) -> None:
     done = shell("demo")
     assert done.code == 0, done.err

@@ -243,6 +243,7 @@ def test_a_failure_is_exit_1_and_writes_nothing(solve, tmp_path: Path) -> None:
     assert files(".") == {"moments.sto"}
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_after_the_iteration(solve, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if it were pressed when the first iterations are shown; the fine mesh takes longer than they do."""
     told: list[int] = []

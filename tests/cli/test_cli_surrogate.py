@@ -32,6 +32,7 @@ def trained(arm, call) -> Path:
     return Path("network")
 
 
+@pytest.mark.slow
 def test_train_predict_and_solve(arm, call, trained: Path) -> None:
     assert files(trained) == SURROGATE
     assert (trained / "training.png").read_bytes().startswith(PNG)

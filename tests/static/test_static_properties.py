@@ -171,6 +171,7 @@ class TestFeasibleProblems:
 
     @thorough(25)
     @given(cases(coordinates=(1, 3), muscles=(3, 7), reserves=("none", "finite")), EXPONENTS, st.integers(0, 2**16))
+    @pytest.mark.slow
     def test_certificates_of_wrong_multipliers_are_true(self, case, exponent, seed):
         """Repaired answers to multipliers that are up to 30 % off: neither cost nor activations are further away."""
         A, b = (np.asarray(array)[None] for array in case.problem.system(0))
@@ -203,6 +204,7 @@ class TestFeasibleProblems:
         assert second.objective[0] == pytest.approx(first.objective[0], rel=OBJECTIVE, abs=1e-300)
 
 
+@pytest.mark.slow
 class TestSymmetries:
     @thorough()
     @given(cases(), COSTS, st.randoms(use_true_random=False))
