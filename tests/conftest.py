@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,6 +101,17 @@ def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
         return Done(code or 0, *capfd.readouterr())
 
     return _call
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The figures that are saved, in order."""
+    from osimopt.report import style
+
+    kept: list[Any] = []
+    save = style.save
+    monkeypatch.setattr(style, "save", lambda figure, path: kept.append(figure) or save(figure, path))
+    return kept
 
 
 @pytest.fixture(scope="session")

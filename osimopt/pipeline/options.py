@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from ..dynamic.options import DynamicOptions
-from ..errors import InputError, explain, some
-from ..options import option
+from ..errors import check_names
+from ..options import check_word, declared, option
 from ..static.options import StaticOptions
 
 
@@ -46,10 +46,6 @@ def read_solve_options(given: Mapping[str, Any]) -> SolveOptions:
     """
     named = dict(given)
     method = named.pop("method", "static")
-    if method not in METHODS:
-        raise InputError(explain(f"method among {some(METHODS)}", repr(method), "Choose one of them."))
-    known = [own.name for own in fields(METHODS[method])]
-    if unknown := [name for name in named if name not in known]:
-        fix = "Correct the name, or leave it out."
-        raise InputError(explain(f"options of the {method} method ({some(known, 20)})", some(unknown), fix))
+    check_word("method", method, METHODS)
+    check_names(f"options of the {method} method", named, declared(METHODS[method]))
     return METHODS[method](**named)

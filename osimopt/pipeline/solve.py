@@ -10,7 +10,7 @@ from typing import Any
 from ..adapters.load import open_trial, read_problem
 from ..adapters.options import ReadOptions, Source
 from ..adapters.trial import PIECE
-from ..errors import InputError, SolverError, explain, some
+from ..errors import InputError, SolverError, check_names, explain
 from ..files.folders import check_target
 from ..isolation import Progress
 from ..problem.problem import RedundancyProblem
@@ -90,9 +90,7 @@ def solve_to_folder(
     >>> summary.frames, summary.solved, provenance["cost"]["name"]
     (21, 21, 'activation_power')
     """
-    known = {own.name for own in fields(ReadOptions)}
-    if unknown := [name for name in options if name not in known]:
-        raise InputError(explain(f"options of load_problem ({some(known, 20)})", some(unknown), "Rename them."))
+    check_names("options of load_problem", options, [own.name for own in fields(ReadOptions)])
     read = ReadOptions(model, motion, external_loads, **options)
     solved = solve_trial(
         read, read_solve_options(solve or {}), folder, cache=cache, frames=frames, overwrite=overwrite, n_jobs=n_jobs,

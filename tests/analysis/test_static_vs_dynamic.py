@@ -19,7 +19,6 @@ from osimopt import DynamicSolution, InputError, RedundancyProblem, SolverError,
 from osimopt.analysis import static_vs_dynamic
 from osimopt.analysis.static_vs_dynamic import NOTEWORTHY, Comparison, agreement, compare_static_dynamic
 from osimopt.report import panels as figures
-from osimopt.report import style
 
 SCRIPT = ROOT / "scripts" / "static_vs_dynamic.py"
 #: The trapezoidal rule over 400 uneven steps of a sine is off by 1e-5.
@@ -208,15 +207,6 @@ def test_walking_is_practically_the_same(real_data: Path, tendon: str, agree: in
 
 
 # ------------------------------------------------------------------------------------------------ figures
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The figures that are saved, in order."""
-    kept: list[Any] = []
-    save = style.save
-    monkeypatch.setattr(style, "save", lambda figure, path: kept.append(figure) or save(figure, path))
-    return kept
 
 
 def test_one_side_is_drawn_the_strongest_first(drawn: list[Any], tmp_path: Path) -> None:

@@ -10,16 +10,7 @@ import pytest
 
 import osimopt
 from osimopt import InputError, RedundancyProblem
-from osimopt.report import panels, style
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The figures that are saved, in order."""
-    kept: list[Any] = []
-    save = style.save
-    monkeypatch.setattr(style, "save", lambda figure, path: kept.append(figure) or save(figure, path))
-    return kept
+from osimopt.report import panels
 
 
 def problem(muscles: int = 14) -> RedundancyProblem:

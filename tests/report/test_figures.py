@@ -18,15 +18,6 @@ from osimopt.report.panels import draw_ranges
 PIXEL = 1.0
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The figures that are saved, in order."""
-    kept: list[Any] = []
-    save = style.save
-    monkeypatch.setattr(style, "save", lambda figure, path: kept.append(figure) or save(figure, path))
-    return kept
-
-
 def solve(muscles: int, moments: list[float]) -> RedundancySolution:
     """Muscles of 2 cm and 100 N about one coordinate."""
     problem = RedundancyProblem.from_arrays(np.full((1, muscles), 0.02), [100.0] * muscles, np.array([moments]).T)
