@@ -21,7 +21,6 @@ from ..emg.mapping import EmgMapping
 from ..emg.read import read_emg
 from ..emg.strides import find_strides
 from ..errors import OsimoptError, SolverError, explain
-from ..pipeline.methods import check_options
 from ..pipeline.options import read_solve_options
 from ..pipeline.read import with_networks
 from ..pipeline.solve import solve_trial
@@ -66,14 +65,17 @@ def clear_unfinished(folder: Path) -> None:
 
 
 def _solved(job: Job, folder: Path) -> dict[str, Any]:
-    begin = time.perf_counter()
+    times, solved = [time.perf_counter()], list[RedundancySolution]()
+
+    def reader(read: ReadOptions) -> RedundancyProblem:
+        problem = _problem(job, read)
+        times.append(time.perf_counter())
+        return problem
+
     folder_of = {"folder": job.files["surrogate"]} if "surrogate" in job.files else {}
     read, how = _reading(job), read_solve_options({**job.solve, **folder_of})
-    check_options(read, how)
-    problem = _problem(job, read)
-    between = time.perf_counter()
-    solved: list[RedundancySolution] = []
-    solve_trial(read, how, folder, problem=problem, overwrite=True, n_jobs=1, on_piece=solved.append)
+    solve_trial(read, how, folder, reader=reader, overwrite=True, n_jobs=1, on_piece=solved.append)
+    begin, between = times
     seconds = {"read_s": round(between - begin, 3), "solve_s": round(time.perf_counter() - between, 3)}
     (solution,) = solved
     strides = _strides(job, solution)

@@ -22,6 +22,8 @@ from .methods import Iterations, check_options, read_surrogate, refuse_forces, s
 from .options import SolveOptions, SurrogateOptions, read_solve_options
 from .read import with_networks
 
+Reader = Callable[[ReadOptions], RedundancyProblem]
+
 
 @dataclass(frozen=True, eq=False)
 class SolvedTrial:
@@ -104,7 +106,7 @@ def solve_trial(
     solve: SolveOptions,
     folder: Source,
     *,
-    problem: RedundancyProblem | None = None,
+    reader: Reader | None = None,
     cache: Source | None = None,
     frames: int = PIECE,
     overwrite: bool = False,
@@ -115,8 +117,8 @@ def solve_trial(
 ) -> SolvedTrial:
     """Read a trial, solve it and write its result folder.
 
-    Static optimization takes a motion in pieces of ``frames``, the other methods take it whole. ``problem`` is what
-    ``read`` gives, where it has been read before. Other arguments are those of :func:`solve_to_folder`.
+    Static optimization takes a motion in pieces of ``frames``, the other methods take it whole. ``reader`` reads
+    the whole problem in place of :func:`osimopt.load_problem`. Other arguments are those of :func:`solve_to_folder`.
 
     Raises
     ------
@@ -133,7 +135,7 @@ def solve_trial(
     if network is not None and network.kind == "dynamic":
         refuse_forces(read, "a dynamic surrogate")
     static = isinstance(solve, StaticOptions)
-    length, problems = _problems(with_networks(read), problem, frames if static else None, cache, n_jobs, reading)
+    length, problems = _problems(read, reader, frames if static else None, cache, n_jobs, reading)
     progress = None if static else solving  # pieces are counted while they are read
     last: list[RedundancySolution] = []
 
@@ -155,16 +157,15 @@ def solve_trial(
 
 def _problems(
     read: ReadOptions,
-    problem: RedundancyProblem | None,
+    reader: Reader | None,
     frames: int | None,
     cache: Source | None,
     n_jobs: int | None,
     progress: Progress | None,
 ) -> tuple[int, Iterator[RedundancyProblem]]:
     """Number of frames, and problems that follow each other: of all frames at once where ``frames`` is None."""
-    if problem is None and (frames is None or cache is not None):
-        problem = read_problem(read, n_jobs, cache, progress)
-    if problem is not None:
-        return len(problem), iter([problem])
-    trial = open_trial(read, n_jobs)
-    return len(trial), trial.pieces(frames or len(trial), progress)
+    if reader is None and frames is not None and cache is None:
+        trial = open_trial(with_networks(read), n_jobs)
+        return len(trial), trial.pieces(frames, progress)
+    problem = reader(read) if reader else read_problem(with_networks(read), n_jobs, cache, progress)
+    return len(problem), iter([problem])

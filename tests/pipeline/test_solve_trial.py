@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,7 @@ FAILED = "Maximum_Iterations_Exceeded."
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Of a dynamic surrogate whose last frame asks for more than the muscles have."""
+    importlib.import_module("osimopt.dynamic.solve")  # before the patch: its modules keep what they import
     monkeypatch.setattr("osimopt.muscle.conversion.use_degroote_muscles", lambda problem: problem)
     return SimpleNamespace(kind="dynamic", solve=lambda problem: solve_static(problem, on_failure="return"))
 
