@@ -87,10 +87,12 @@ def survivors(todo: list[tuple[str, str, float]], jobs: int) -> list[tuple[str, 
     alive, waiting = [], list(reversed(todo))
     while waiting or running:
         while waiting and len(running) < jobs:
-            running[start(*waiting[-1])] = waiting.pop()
+            one = waiting.pop()
+            running[start(*one)] = one
         child, status = os.wait()
         one = running.pop(child)
         if os.waitstatus_to_exitcode(status) == 0:
+            print(f"survives: {one[0]}.{one[1]} x {one[2]:g}", flush=True)
             alive.append(one)
     return alive
 
@@ -108,8 +110,6 @@ def main() -> None:
         sys.exit("The tests fail without a mutant: mend them first.")
     todo = list(mutants(arguments.names))
     alive = survivors(todo, arguments.jobs)
-    for module, name, factor in alive:
-        print(f"survives: {module}.{name} x {factor:g}")
     print(f"{len(todo)} mutants of {len({one[:2] for one in todo})} constants, {len(alive)} survive")
 
 
