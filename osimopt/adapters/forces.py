@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError, explain, some
-from ..files.storage import read_series
+from ..files.series import TIME_SLACK, frame_times, usable
+from ..files.storage import read_columns
 from ..notices import warn
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
 from ..problem.reserves import ReserveActuators
 from ..signals import quintic_spline
 from .completion import turning_and_moved
-from .loads import TIME_SLACK
 from .model import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: First line of the file that ``osimopt extract`` writes, whose labels are the bare coordinates.
 OWN_TITLE = "generalized_force"
@@ -44,14 +48,14 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
     InputError
         No coordinate found, a motion instead of moments, NaN, times that do not increase or do not cover the motion.
     """
-    table = read_series(path)
-    time = table.index.to_numpy(dtype=float)
+    table = read_columns(path)
     names = model.description.coordinate_names
     labelled = [_coordinate_of(str(label), names) for label in table.columns]
     columns = dict(zip(labelled, map(str, table.columns), strict=True))
-    if twice := [name for name in columns if labelled.count(name) > 1]:
-        raise InputError(explain("one column per coordinate", f"two for {some(twice)}", "Remove one.", path))
     free = [names[index] for index in model.description.free]
+    used = [name for name in (*free, *(names[i] for i in model.description.of_kind("coupled"))) if name in columns]
+    if twice := [name for name in used if labelled.count(name) > 1]:
+        raise InputError(explain("one column per coordinate", f"two for {some(twice)}", "Remove one.", path))
     found = [name for name in free if name in columns]
     if not found:
         fix = "Give the .sto that OpenSim's InverseDynamicsTool wrote for this model."
@@ -60,14 +64,12 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
     _refuse_speeds(path, turning_and_moved(model, motion))
     if absent := [name for name in free if name not in columns]:
         warn(f"{path}: no column for {some(absent, 12)}; their balance is left out.")
-    everything = table.set_axis(labelled, axis="columns").reindex(columns=list(names), fill_value=0.0)
-    at_frames = _at(motion.time, time, everything.to_numpy(dtype=float), path)
-    if not np.isfinite(at_frames).all():
-        frame, index = np.argwhere(~np.isfinite(at_frames))[0]
-        got = f"NaN in '{columns[names[index]]}' at {motion.time[frame]:g} s"
-        raise InputError(explain("numbers in every frame", got, "Fill the gaps or choose a time_range.", path))
+    chosen = table.loc[:, [name in used for name in labelled]]
+    at_frames = _at(motion.time, chosen, [columns[name] for name in used], path)
+    everything = np.zeros((len(motion.time), len(names)))
+    everything[:, [names.index(name) for name in used]] = at_frames
     keep = [names.index(name) for name in found]
-    return GeneralizedForce(motion.time, tuple(found), motion.onto_free(at_frames)[:, keep])
+    return GeneralizedForce(motion.time, tuple(found), motion.onto_free(everything)[:, keep])
 
 
 def _refuse_speeds(path: str | os.PathLike[str], turning: list[str]) -> None:
@@ -116,21 +118,28 @@ def _coordinate_of(label: str, names: tuple[str, ...]) -> str:
     return f"?{label}"
 
 
-def _at(wanted: Array, time: Array, value: Array, path: object) -> Array:
-    if wanted[0] < time[0] - TIME_SLACK or wanted[-1] > time[-1] + TIME_SLACK:
+def _at(wanted: Array, table: pd.DataFrame, labels: Sequence[str], path: object) -> Array:
+    """(T, C) values of columns at the wanted times (T,); only between other times do they depend on rows around."""
+    times, every = frame_times(table), table.index.to_numpy(dtype=float)
+    first, last = np.nanmin(every), np.nanmax(every)
+    if wanted[0] < first - TIME_SLACK or wanted[-1] > last + TIME_SLACK:
         got = f"frames from {wanted[0]:g} to {wanted[-1]:g} s"
-        raise InputError(explain(f"frames within its {time[0]:g} to {time[-1]:g} s", got, "Choose a time_range.", path))
-    nearest = np.clip(np.searchsorted(time, wanted), 1, len(time) - 1)
-    nearest -= (wanted - time[nearest - 1]) < (time[nearest] - wanted)
-    if np.all(np.abs(time[nearest] - wanted) <= TIME_SLACK):
-        return np.asarray(value[nearest])
-    gaps = ~np.isfinite(value).all(axis=1)
-    if gaps.any():
-        fix = "Fill the gaps, or give forces at the motion's times."
-        got = f"NaN at {time[np.argmax(gaps)]:g} s"
-        raise InputError(explain("numbers at every time, to interpolate", got, fix, path))
+        raise InputError(explain(f"frames within its {first:g} to {last:g} s", got, "Choose a time_range.", path))
+    known = bool(np.all(np.abs(times[_nearest(times, wanted)] - wanted) <= TIME_SLACK))
+    if known:
+        table = table[(every > wanted[0] - 2.0 * TIME_SLACK) & (every < wanted[-1] + 2.0 * TIME_SLACK)]
+    table = usable(table, labels, path, (wanted[0], wanted[-1]))
+    time, value = table.index.to_numpy(dtype=float), table[list(labels)].to_numpy(dtype=float)
+    if known:
+        return np.asarray(value[_nearest(time, wanted)])
     warn(f"{path}: its times are not the motion's; interpolated by a quintic spline.")
     return np.asarray(quintic_spline(time, value)(wanted))
+
+
+def _nearest(time: Array, wanted: Array) -> Array:
+    """Rows of the times (T,) next to the wanted ones."""
+    nearest = np.clip(np.searchsorted(time, wanted), 1, len(time) - 1)
+    return nearest - ((wanted - time[nearest - 1]) < (time[nearest] - wanted))
 
 
 def check_size(

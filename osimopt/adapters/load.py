@@ -8,8 +8,9 @@ from typing import Any
 
 from .. import isolation
 from ..errors import some
+from ..files.series import frame_times
 from ..files.storage import sha256
-from ..notices import collect_warnings
+from ..notices import collect_warnings, warn
 from ..problem.problem import RedundancyProblem
 from .cache import cached_path, keep, recall
 from .forces import read_generalized_force
@@ -46,10 +47,10 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
     """Read and check all files, without extracting anything yet; the cache keeps the check of the model."""
     with collect_warnings() as warnings:
         table = read_motion_table(options.motion)
-        time = table.index.to_numpy(dtype=float)
+        time = frame_times(table)
         time = time[choose_frames(time, options.time_range, options.motion)]
         jobs = isolation.count_jobs(n_jobs, min(MOST_JOBS, 1 + len(time) // FRAMES_PER_JOB))
-        loads = None if options.external_loads is None else read_external_loads(options.external_loads)
+        loads = None if options.external_loads is None else read_external_loads(options.external_loads, time)
         if loads is not None:
             loads.check_covers(time)
         attached = None if loads is None else (loads.path, loads.at(time[:PIECE]))
@@ -58,6 +59,10 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         )
         isolation.prepare("opensim", "osimopt.adapters.worker.session:warm_up", (key,), jobs)
         model = describe(key)
+        if model.description.dropped:
+            names = some(model.description.dropped, 12)
+            why = "the model or an earlier force set has forces of these names"
+            warn(f"{options.model}: left out, since {why}: {names}.")
         motion = read_motion(
             options.motion, model, options.lowpass_hz, options.time_range, options.speeds, table=table, n_jobs=jobs
         )

@@ -13,25 +13,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, explain, some
-from ..files.storage import read_series, write_table
+from ..files.series import ROWS_OF_LOADS, TIME_SLACK, usable
+from ..files.storage import read_columns, write_table
 from ..notices import warn
 from ..problem.arrays import Array
 from ..signals import natural_cubic_spline
-from .model import read_xml, scratch_folder
-from .units import refuse_gaps
+from .model import find_file, parse_xml, read_xml, scratch_folder
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     import pandas as pd
 
-#: s; motion and load files print times to 6-8 digits.
-TIME_SLACK = 1e-6
 #: Samples that a natural cubic spline needs.
 FEWEST_FRAMES = 8
 #: Identifiers that name no columns.
 UNSET = ("", "Unassigned")
-_LOADS = ("ExternalLoads", "an ExternalLoads file (.xml)")
+_LOADS = (("ExternalLoads", "ForceSet"), "an ExternalLoads file (.xml)")
+#: The first version of documents in which OpenSim reads an ExternalForce.
+VERSION = 20301
+_KINDS = ("force", "point", "torque")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +68,9 @@ class ExternalLoads:
         process. Sampled by the same spline at the frames, the values there are the same, and the file small.
         """
         if not FEWEST_FRAMES <= len(time) < len(self.table):
-            if not self.table.attrs["merged"]:
+            if self.table.attrs["as_opensim"]:
                 return self.data
-            time = self.table.index.to_numpy(dtype=float)  # the file itself has times that repeat
+            time = self.table.index.to_numpy(dtype=float)  # OpenSim would not read the same from the file itself
         path = self._sampled_path(time)
         if not path.exists():
             sampled = type(self.table)(self._spline(time), index=time, columns=self.table.columns)
@@ -94,26 +95,36 @@ class ExternalLoads:
         return natural_cubic_spline(self.table.index.to_numpy(), self.table.to_numpy())
 
 
-def read_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
+def read_external_loads(path: str | os.PathLike[str], time: Array | None = None) -> ExternalLoads:
     """Check an ExternalLoads XML: its data file exists (beside it, or as an absolute path) and has every column.
 
-    Forces that are switched off, and those without a point of application, are named in a warning.
+    Forces that are switched off, and those without a point of application, are named in a warning; so are columns that
+    no force uses, and rows away from the frames (T,) ``time`` s, that cannot be used (:func:`usable`).
+
+    Raises
+    ------
+    InputError
+        Anything but ExternalForces, one that OpenSim refuses, columns that are missing or hold NaN.
     """
     path = Path(path).resolve()
     data = find_data(path)
-    table = read_series(data)
-    forces = list(read_xml(path, *_LOADS).iter("ExternalForce"))
+    table = read_columns(data)
+    forces = _forces(path)
     for force in forces:
         _check_columns(path, data, force, list(table.columns))
     _warn_of_forces(path, forces)
-    time = table.index.to_numpy(dtype=float)
-    refuse_gaps(table, data)
     acting = [force for force in forces if not _is_off(force)]
+    span = None if time is None else (float(time[0]), float(time[-1]))
+    used, named = _columns(acting), _columns(forces)
+    table = usable(table, used, data, span, rows=ROWS_OF_LOADS)
+    if absent := [name for name in named if name not in table.columns]:  # OpenSim wants those of idle forces too
+        table = table.assign(**dict.fromkeys(absent, 0.0))
+    times = table.index.to_numpy(dtype=float)
     applied = {
         kind: tuple(_axes(name) for force in acting if (name := _text(force, f"{kind}_identifier")) not in UNSET)
         for kind in ("force", "torque")
     }
-    return ExternalLoads(path, data, (float(time[0]), float(time[-1])), table, applied)
+    return ExternalLoads(path, data, (float(times[0]), float(times[-1])), table, applied)
 
 
 def find_data(path: str | os.PathLike[str]) -> Path:
@@ -122,12 +133,44 @@ def find_data(path: str | os.PathLike[str]) -> Path:
     name = (read_xml(path, *_LOADS).findtext("datafile") or "").strip()
     if not name:
         raise InputError(explain("a <datafile>", "none", "Name the .mot with the forces.", path))
-    candidates = [path.parent / name, Path(name)]
-    data = next((candidate for candidate in candidates if candidate.is_file()), None)
+    data = find_file(name, path.parent, Path())
     if data is None:
         fix = f"Put it into {path.parent} or correct <datafile>."
         raise InputError(explain("the <datafile> it names", f"no file '{name}'", fix, path))
-    return data.resolve()
+    return data
+
+
+def _forces(path: Path) -> list[Element]:
+    """The ExternalForces that OpenSim reads; anything that it refuses is refused here by name."""
+    loads = read_xml(path, *_LOADS)
+    parts = list(loads.find("objects") or ())
+    if others := [f"{part.tag} '{part.get('name', '')}'" for part in parts if part.tag != "ExternalForce"]:
+        fix = "Move other forces into the model or a force set; save old files from an OpenSim that reads them."
+        raise InputError(explain("an ExternalForce, and nothing else, in <objects>", some(others), fix, path))
+    version = parse_xml(path, _LOADS[1]).get("Version", "")
+    if parts and not (version.isdigit() and int(version) >= VERSION):
+        got = f"version '{version}'" if version else "no version"
+        fix = 'Write <OpenSimDocument Version="40000"> around <ExternalLoads>.'
+        raise InputError(explain(f"an OpenSimDocument of version {VERSION} or later", got, fix, path))
+    if not parts:
+        warn(f"{path}: no ExternalForce in <objects>: no load acts.")
+    for force in parts:
+        set_ = {kind for kind in _KINDS if _text(force, f"{kind}_identifier") not in UNSET}
+        where = f"{path}, ExternalForce '{force.get('name', '')}'"
+        if not set_ & {"force", "torque"}:
+            fix = "Name the columns: ground_force_v for ground_force_vx, ground_force_vy, ground_force_vz."
+            raise InputError(explain("a <force_identifier> or a <torque_identifier>", "neither", fix, where))
+        if "point" in set_ and "force" not in set_:
+            got = f"only <point_identifier> '{_text(force, 'point_identifier')}'"
+            fix = "Add the force's identifier, or leave that of its point out."
+            raise InputError(explain("a <force_identifier> beside a <point_identifier>", got, fix, where))
+    return parts
+
+
+def _columns(forces: list[Element]) -> list[str]:
+    """Columns that forces use, each once."""
+    names = [_text(force, f"{kind}_identifier") for force in forces for kind in _KINDS]
+    return list(dict.fromkeys(axis for name in names if name not in UNSET for axis in _axes(name)))
 
 
 def _text(force: Element, tag: str) -> str:
@@ -139,7 +182,7 @@ def _axes(identifier: str) -> tuple[str, str, str]:
 
 
 def _check_columns(path: Path, data: Path, force: Element, columns: list[str]) -> None:
-    for tag in ("force_identifier", "point_identifier", "torque_identifier"):
+    for tag in (f"{kind}_identifier" for kind in _KINDS):
         identifier = _text(force, tag)
         missing = [axis for axis in _axes(identifier) if axis not in columns]
         if identifier not in UNSET and missing:

@@ -46,7 +46,8 @@ class ModelDescription:
     """A model in plain data; ``free`` indexes the free coordinates in multibody-tree order, ``weight`` is in N.
 
     ``contact`` are name and class of the forces that press on the ground, whether they act or not; ``within`` names
-    muscles whose moving points pull a neighbour on their own body, which OpenSim ignores.
+    muscles whose moving points pull a neighbour on their own body, which OpenSim ignores; ``dropped`` the forces of
+    force sets that do not act, since another has their name.
     """
 
     name: str
@@ -61,6 +62,7 @@ class ModelDescription:
     weight: float = 0.0
     contact: tuple[tuple[str, str], ...] = ()
     within: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
 
     @property
     def coordinate_names(self) -> tuple[str, ...]:

@@ -9,13 +9,13 @@ import numpy as np
 
 from .. import signals
 from ..errors import InputError, explain, some
-from ..files.storage import read_series
+from ..files.series import TIME_SLACK, frame_times, overlap, usable
+from ..files.storage import read_columns
 from ..notices import warn
 from ..problem.arrays import Array, Kinematics
-from .completion import complete, couple, read_speeds
-from .loads import TIME_SLACK
+from .completion import complete, couple, read_speeds, speeds_of
 from .model import Model
-from .units import describe_outside, refuse_gaps, to_si
+from .units import describe_outside, to_si
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +27,8 @@ HOLE = 3.0
 
 
 def read_motion_table(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a motion file; columns of coordinates carry their plain names, times increase, units are the file's."""
-    table = read_series(path)  # /jointset/hip_r/hip_flexion_r/value is hip_flexion_r; other state labels stay
+    """Read a motion file as it is, but for columns of coordinates: they carry their plain names."""
+    table = read_columns(path)  # /jointset/hip_r/hip_flexion_r/value is hip_flexion_r; other state labels stay
     names = [label.split("/")[-2] if label.endswith("/value") else label for label in table.columns]
     return table.set_axis(names, axis="columns")
 
@@ -46,21 +46,31 @@ def read_motion(
     """Read a motion and complete it to every coordinate of the model.
 
     Free coordinates come from the file (filtered if ``lowpass_hz`` is given) and are differentiated over the whole
-    file, the filter's padding included, as in OpenSim; coupled ones follow from the model's couplers, locked ones keep
-    the model's default, prescribed ones the model's function. A column that disagrees is not used, and a warning names
-    it. Speeds come from a separate file where one is given. ``table`` is the result of ``read_motion_table``, if known.
+    file, the filter's padding included, as in OpenSim, or over the part of it around the ``time_range`` that can be
+    used (``usable``), which a warning names; coupled ones follow from the model's couplers, locked ones keep the
+    model's default, prescribed ones the model's function. A column that disagrees is not used, and a warning names it.
+    Speeds come from a separate file where one is given. ``table`` is the result of ``read_motion_table``, if known.
     Warnings also name times that the file has twice, coordinates that leave their range in the model, holes in the
     sampling, times that the filter must resample, and a time_range that reaches beyond the motion.
 
     Raises
     ------
     InputError
-        A free coordinate or its speed is missing; NaN; times that decrease, or repeat with other numbers; units that
-        cannot be right; a time_range that holds no frame.
+        A free coordinate or its speed is missing; in the frames or near them NaN, or times that decrease or repeat with
+        other numbers; units that cannot be right; a time_range that holds no frame.
     """
     table = read_motion_table(path) if table is None else table
+    choose_frames(frame_times(table), time_range, path)
+    present = _present(table, model, path)
+    free = [model.description.coordinates[index].name for index in model.description.free]
+    span = (-np.inf, np.inf) if time_range is None else time_range
+    labels = list(table.columns)
+    table = table.loc[:, [name in present or labels.count(name) > 1 for name in labels]]
+    table = usable(table, free, path, span, lowpass_hz=lowpass_hz)
+    if speeds is not None:
+        table, moving = overlap(table, read_speeds(speeds, model, span))
+    table = to_si(table[[name for name in present if name in table.columns]], model, path)
     time = table.index.to_numpy(dtype=float)
-    table = to_si(_select_columns(table, model, path), model, path)
     keep = within = choose_frames(time, time_range, path)
     _warn_of_time_range(time, keep, time_range, path)
     _warn_of_times(time, keep, lowpass_hz, path)
@@ -68,7 +78,7 @@ def read_motion(
     for index, coordinate in enumerate(model.description.coordinates):
         value[:, index] = table[coordinate.name] if coordinate.kind == "free" else coordinate.default
     _warn_of_ranges(model, value[keep], path)
-    speed = None if speeds is None else read_speeds(speeds, model, time, value)
+    speed = None if speeds is None else speeds_of(moving, model, time, value, speeds)
     wide, filtered = time, value
     if lowpass_hz is not None:
         if not isinstance(lowpass_hz, (int, float)):
@@ -138,7 +148,8 @@ def _warn_of_time_range(time: Array, keep: slice, time_range: tuple[float, float
         )
 
 
-def _select_columns(table: pd.DataFrame, model: Model, path: object) -> pd.DataFrame:
+def _present(table: pd.DataFrame, model: Model, path: object) -> list[str]:
+    """Coordinates that have a column, the free ones exactly one."""
     names = model.description.coordinate_names
     present = [name for name in names if name in table.columns]
     missing = [c.name for c in model.description.coordinates if c.kind == "free" and c.name not in present]
@@ -150,10 +161,10 @@ def _select_columns(table: pd.DataFrame, model: Model, path: object) -> pd.DataF
             else f"Is it this model's motion? Its columns are {some(table.columns)}."
         )
         raise InputError(explain("a column for every free coordinate", f"none for {some(missing, 12)}", fix, path))
-    if twice := [name for name in present if list(table.columns).count(name) > 1]:
+    free = [c.name for c in model.description.coordinates if c.kind == "free"]
+    if twice := [name for name in free if list(table.columns).count(name) > 1]:
         raise InputError(explain("one column per coordinate", f"two for {some(twice)}", "Remove one.", path))
-    refuse_gaps(table[present], path)
-    return table[present]
+    return present
 
 
 def _warn_of_disagreement(table: pd.DataFrame, value: Array, model: Model, path: object) -> None:

@@ -53,7 +53,9 @@ class ReadOptions:
     time_range: tuple[float, float] | None = option(
         None,
         "First and last time in s.",
-        more="Derivatives still use the whole file.",
+        more="Derivatives still use the whole file. Where rows away from these times hold NaN, repeat a time with "
+        "other numbers or go back in time, the part of the file up to them is used, with a warning, if 20 rows and three "
+        "periods of the low-pass lie between (10 rows in loads); nearer ones are refused.",
         unit="s",
         shell=tuple[float, float],
         metavar="START END",

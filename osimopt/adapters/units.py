@@ -74,16 +74,6 @@ def to_si(table: pd.DataFrame, model: Model, path: object) -> pd.DataFrame:
     return table
 
 
-def refuse_gaps(table: pd.DataFrame, path: object) -> None:
-    """Refuse NaN and infinities, naming the first column, with time (s) and row."""
-    finite = np.isfinite(table.to_numpy())
-    if not finite.all():
-        column = int(np.argmin(finite.all(axis=0)))
-        row = int(np.argmin(finite[:, column]))
-        got = f"NaN in '{table.columns[column]}' at {table.index[row]:g} s (row {row + 1} of the table)"
-        raise InputError(explain("numbers in every frame", got, "Fill the gap or cut the file.", path))
-
-
 def _refuse_degrees(table: pd.DataFrame, angles: Sequence[Coordinate], path: object) -> None:
     for coordinate in angles:
         value, (low, high) = table[coordinate.name].to_numpy(), coordinate.range

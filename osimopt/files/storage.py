@@ -21,7 +21,6 @@ import numpy as np
 
 from ..errors import InputError, explain, some
 from ..notices import warn
-from ..signals import distinct_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +55,9 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     Notes
     -----
     Without an ``inDegrees`` line OpenSim's rule holds: a ``.mot`` without ``version`` is in degrees, anything
-    else in radians. A header whose nRows or nColumns disagrees with the table is a warning.
+    else in radians. A header whose nRows or nColumns disagrees with the table is a warning. The label of the times may
+    be in capitals. Two tabs between columns are one separator; a column of numbers without a label is left out, with a
+    warning.
 
     Examples
     --------
@@ -68,33 +69,40 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     >>> table.attrs["in_degrees"]
     True
     """
+    return read_columns(path, strict=True)
+
+
+def read_columns(path: str | os.PathLike[str], strict: bool = False) -> pd.DataFrame:
+    """Read a table as :func:`read_table` does; unless ``strict``, labels may repeat, and cells be empty (NaN)."""
     path = Path(path)
     if not path.is_file():
         raise InputError(explain("a .sto or .mot file", "no such file", "Check the path.", path))
-    return READERS.get(path.suffix.lower(), read_storage)(path)
+    return READERS.get(path.suffix.lower(), read_storage)(path, strict)
 
 
-def read_storage(path: Path) -> pd.DataFrame:
-    """Read an OpenSim storage or a SIMM motion file; see :func:`read_table`."""
+def read_storage(path: Path, strict: bool = False) -> pd.DataFrame:
+    """Read an OpenSim storage or a SIMM motion file; see :func:`read_columns`."""
     try:
         with path.open(encoding="utf-8-sig") as lines:
             header, written, read = _header(path, lines)
             labels = [label.strip() for label in written]
-            _check_labels(path, labels, read)
-            values = _numbers(path, lines, labels, read)
+            _check_labels(path, labels, read, strict)
+            values = _numbers(path, lines, labels, read, strict)
     except UnicodeDecodeError as error:
         raise InputError(explain("a text file", "bytes that are not text", "Is it a C3D?", path)) from error
-    _compare_with_header(path, header, values.shape)
-    time = labels.index("time")
-    others = [label for label in labels if label != "time"]
+    named = [label for label in labels if label]
+    _compare_with_header(path, header, len(values), {len(labels), len(named)})
+    time = next(column for column, label in enumerate(named) if label.lower() == "time")
+    others = named[:time] + named[time + 1 :]
     table = time_table(values[:, time], np.delete(values, time, axis=1), others)
-    padded = [label for label, own in zip(labels, written, strict=True) if label != own]
+    padded = [label for label, own in zip(labels, written, strict=True) if label != own and label]
     table.attrs.update(path=str(path), header=header, in_degrees=_in_degrees(path, header), padded=padded)
+    table.attrs["as_opensim"] = labels == ["time", *others]  # OpenSim reads the same columns from this file
     return table
 
 
-#: Readers by suffix; a file of any other suffix is read as a storage. Each gives a table as ``read_table`` describes.
-READERS: dict[str, Callable[[Path], pd.DataFrame]] = {".sto": read_storage, ".mot": read_storage}
+#: Readers by suffix; a file of any other suffix is read as a storage. Each gives a table as ``read_columns`` describes.
+READERS: dict[str, Callable[[Path, bool], pd.DataFrame]] = {".sto": read_storage, ".mot": read_storage}
 
 
 def time_table(time: np.ndarray, values: np.ndarray, labels: Iterable[object]) -> pd.DataFrame:
@@ -102,19 +110,6 @@ def time_table(time: np.ndarray, values: np.ndarray, labels: Iterable[object]) -
     import pandas as pd
 
     return pd.DataFrame(values, index=pd.Index(time, name="time"), columns=list(labels))
-
-
-def read_series(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a table as :func:`read_table` does, to be differentiated or interpolated: times that repeat are merged.
-
-    See :func:`distinct_rows`; ``attrs["merged"]`` is how many rows were left out.
-    """
-    table = read_table(path)
-    time = table.index.to_numpy(dtype=float)
-    keep = distinct_rows(time, table.to_numpy(), list(table.columns), path)
-    chosen = table if len(keep) == len(table) else table.iloc[keep]
-    chosen.attrs["merged"] = len(table) - len(keep)
-    return chosen
 
 
 def write_table(
@@ -208,54 +203,89 @@ def _header(path: Path, lines: Iterator[str]) -> tuple[dict[str, str], list[str]
     raise InputError(explain("a header ending in 'endheader' and a row of labels", "none", fix, path))
 
 
-def _check_labels(path: Path, labels: list[str], line: int) -> None:
+def _check_labels(path: Path, labels: list[str], line: int, strict: bool) -> None:
     where = f"{path}, line {line}"
-    if "time" not in labels:
+    times = [label for label in labels if label.lower() == "time"]
+    if not times:
         raise InputError(explain("a column 'time'", some(labels), "Name the time column 'time'.", where))
-    if twice := sorted({label for label in labels if labels.count(label) > 1}):
+    known = times if not strict else [label for label in labels if label]
+    if twice := sorted({label for label in known if known.count(label) > 1}):
         raise InputError(explain("each label once", f"{some(twice)} twice", "Rename or remove one.", where))
+    if len(times) > 1:
+        raise InputError(explain("one column of times", some(times), "Rename or remove one.", where))
 
 
-def _numbers(path: Path, lines: Iterator[str], labels: list[str], read: int) -> np.ndarray:
+def _numbers(path: Path, lines: Iterator[str], labels: list[str], read: int, strict: bool) -> np.ndarray:
     """Rows of numbers, a block at a time: text takes ten times the memory of the numbers in it."""
     blocks = []
     while block := list(islice(lines, ROWS_AT_ONCE)):
         if rows := [row for row in block if not row.isspace()]:
-            values = _parse(rows, len(labels))
-            if values is None:
-                row = next(i for i, row in enumerate(block) if not row.isspace() and _parse([row], len(labels)) is None)
-                raise InputError(_bad_row(f"{path}, line {read + row + 1}", block[row].split(), labels))
-            blocks.append(values)
+            parts = [_parse(rows, labels, strict)]
+            if parts[0] is None:  # rows may differ in their blanks
+                parts = [_parse([row], labels, strict) for row in rows]
+            whole = [part for part in parts if part is not None]
+            if len(whole) < len(parts):
+                wrong = rows[next(row for row, part in enumerate(parts) if part is None)]
+                raise InputError(_bad_row(f"{path}, line {read + block.index(wrong) + 1}", wrong, labels))
+            blocks += whole
         read += len(block)
     if not blocks:
         raise InputError(explain("at least one row of numbers", "none", "Is the export complete?", path))
-    return np.concatenate(blocks)
+    values = np.concatenate(blocks)
+    unnamed = [column for column, label in enumerate(labels) if not label]
+    if filled := [column + 1 for column in unnamed if np.isfinite(values[:, column]).any()]:
+        warn(f"{path}: left out: column {some(filled)}, which has no label.")
+    return np.delete(values, unnamed, axis=1)
 
 
-def _parse(rows: list[str], columns: int) -> np.ndarray | None:
-    """Numbers of some rows that are not blank, or None where a row does not hold one number per column."""
+def _parse(rows: list[str], labels: list[str], strict: bool) -> np.ndarray | None:
+    """Numbers of some rows that are not blank, or None where a row does not hold one number per label.
+
+    OpenSim takes any blanks as one separator. Where labels or rows have nothing between two tabs, fields are
+    counted by tabs, and columns without a label have numbers or NaN; not where the two ways contradict each other.
+    """
+    named = [column for column, label in enumerate(labels) if label]
+    values = _load(rows, None)
+    if values is not None and values.shape[1] == len(labels):
+        return values
+    tabbed = [row.strip("\r\n").split("\t") for row in rows]
+    exact, needed = None, named if strict else []
+    if all(len(fields) == len(labels) and all(fields[column].strip() for column in needed) for fields in tabbed):
+        exact = _load(["\t".join(field if field.strip() else "nan" for field in fields) for fields in tabbed], "\t")
+    if values is None or values.shape[1] != len(named):
+        return exact
+    spread = np.full((len(rows), len(labels)), np.nan)
+    spread[:, named] = values
+    return spread if exact is None or np.array_equal(exact, spread, equal_nan=True) else None
+
+
+def _load(rows: list[str], delimiter: str | None) -> np.ndarray | None:
     try:
-        values = np.loadtxt(rows, comments=None, ndmin=2)
+        return np.loadtxt(rows, comments=None, ndmin=2, delimiter=delimiter)
     except ValueError:
         return None
-    return values if values.shape == (len(rows), columns) else None
 
 
-def _bad_row(where: str, words: list[str], labels: list[str]) -> str:
+def _bad_row(where: str, row: str, labels: list[str]) -> str:
+    words, named = row.split(), [label for label in labels if label]
     if any(re.fullmatch(r"[-+]?\d+,\d+([eE][-+]?\d+)?", word) for word in words):
         return explain("decimal points", "decimal commas", "Replace ',' by '.' in the numbers.", where)
-    if len(words) != len(labels):
+    if len(words) != len(named):
         fix = "Repair the row, or the labels if one holds a space."
-        return explain(f"{len(labels)} numbers, one per label", f"{len(words)}", fix, where)
-    column, word = next((c, w) for c, w in zip(labels, words, strict=True) if _parse([w], 1) is None)
+        return explain(f"{len(named)} numbers, one per label", f"{len(words)}", fix, where)
+    wrong = [(label, word) for label, word in zip(named, words, strict=True) if _load([word], None) is None]
+    if not wrong:
+        got = "an empty label, and empty fields in other columns"
+        return explain("a label for every column", got, "Write one tab between columns, or name each.", where)
+    column, word = wrong[0]
     return explain("a number", f"'{word}' in column '{column}'", "Repair the value.", where)
 
 
-def _compare_with_header(path: Path, header: dict[str, str], shape: tuple[int, ...]) -> None:
-    for keys, found, what in ((_ROWS, shape[0], "rows"), (_COLUMNS, shape[1], "columns")):
+def _compare_with_header(path: Path, header: dict[str, str], rows: int, columns: set[int]) -> None:
+    for keys, found, what in ((_ROWS, {rows}, "rows"), (_COLUMNS, columns, "columns")):
         declared = next((header[key] for key in keys if key in header), None)
-        if declared is not None and declared != str(found):
-            warn(f"{path}: the header declares {declared} {what}, the table holds {found}; the table is used.")
+        if declared is not None and declared not in map(str, found):
+            warn(f"{path}: the header declares {declared} {what}, the table holds {min(found)}; the table is used.")
 
 
 def _in_degrees(path: Path, header: dict[str, str]) -> bool:

@@ -51,6 +51,7 @@ def describe(key: ModelKey) -> ModelDescription:
         weight=float(session.model.getTotalMass(session.state) * np.sqrt((gravity**2).sum())),
         within=tuple(muscle.getName() for muscle in session.muscles if pulls_within(muscle)),
         contact=_names_and_classes(session.contact),
+        dropped=tuple(session.dropped),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import opensim
@@ -43,7 +44,7 @@ class Session:
     """A loaded model and its parts, in the order of the model's coordinate set and force set.
 
     ``place`` and ``mobility`` are where each coordinate stands in q and u; ``turning`` the coordinates, by joint, whose
-    rates are not their speeds (``worker.state``).
+    rates are not their speeds (``worker.state``); ``dropped`` the forces of force sets whose name another has.
     """
 
     key: ModelKey
@@ -61,6 +62,7 @@ class Session:
     couplers: list[Coupler]
     inverse_dynamics: Any
     warnings: list[str]
+    dropped: list[str]
 
     def free(self) -> list[int]:
         """Indices of the coordinates that are neither locked, prescribed nor coupled, in multibody-tree order."""
@@ -91,7 +93,7 @@ def warm_up(key: ModelKey) -> None:
 def load(key: ModelKey) -> Session:
     """Load, weld, attach external loads, check that everything is supported, and initialise."""
     warnings_since()
-    model = _read_model(key)
+    model, dropped = _read_model(key)
     if key.rigid_tendon:
         always_elastic = [kind.name for kind in CLASSES.values() if not kind.rigid_tendon]
         for muscle in model.getMuscleList():
@@ -115,23 +117,29 @@ def load(key: ModelKey) -> Session:
     return Session(
         key, model, state, coordinates, place, mobility, turning, muscles, actuators, forces, contact, off,
         _couplers(parts, state, coordinates, key), opensim.InverseDynamicsSolver(model), warnings_since(),
+        dropped,
     )  # fmt: skip
 
 
-def _read_model(key: ModelKey) -> Any:
+def _read_model(key: ModelKey) -> tuple[Any, list[str]]:
+    """The model with its force sets and welds, and the forces that are left out, since others have their names."""
     try:
         with reading(key.path):
             model = opensim.Model(key.path)
         model.finalizeFromProperties()
     except RuntimeError as error:
         raise ModelError(why_refused(key.path, str(error))) from None
-    _add_force_sets(model, key)
+    dropped = _add_force_sets(model, key)
     _weld(model, key)
-    return model
+    return model, dropped
 
 
-def _add_force_sets(model: Any, key: ModelKey) -> None:
-    """Append the forces of ForceSet files to the model's own, or put them in their place, as OpenSim's tools do."""
+def _add_force_sets(model: Any, key: ModelKey) -> list[str]:
+    """Append the forces of ForceSet files to the model's own, or put them in their place, as OpenSim's tools do.
+
+    Of forces of one name the first acts, the model's own or that of an earlier set; the others are returned.
+    """
+    dropped = []
     if key.replace_force_set:
         model.updForceSet().clearAndDestroy()
     for path in key.force_sets:
@@ -141,13 +149,13 @@ def _add_force_sets(model: Any, key: ModelKey) -> None:
             added = [force.clone() for force in forces]
         except RuntimeError as error:
             raise ModelError(why_refused(path, str(error))) from None
-        names = [force.getName() for force in model.getForceSet()]
         for force in added:
-            if force.getName() in names:
-                fix = "Rename one of them; OpenSim would confuse the two."
-                raise ModelError(explain("forces that the model does not have yet", force.getName(), fix, path))
-            model.addForce(force)
+            if model.getForceSet().contains(force.getName()):
+                dropped.append(f"{force.getName()} of {Path(path).name}")
+            else:
+                model.addForce(force)
     model.finalizeFromProperties()
+    return dropped
 
 
 def is_base(joint: Any) -> bool:
