@@ -54,7 +54,7 @@ class ReadOptions:
         None,
         "First and last time in s.",
         more="Derivatives still use the whole file. Where rows away from these times hold NaN, repeat a time with "
-        "other numbers or go back in time, the part of the file up to them is used, with a warning, if 20 rows and three "
+        "other numbers or go back in time, the file up to them is used, with a warning, if 20 rows and three "
         "periods of the low-pass lie between (10 rows in loads); nearer ones are refused.",
         unit="s",
         shell=tuple[float, float],

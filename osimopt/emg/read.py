@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, MissingDependencyError, explain
-from ..files.storage import read_table, sha256
+from ..errors import InputError, MissingDependencyError, explain, some
+from ..files.series import without_clashes
+from ..files.storage import read_columns, sha256
+from ..notices import warn
 from ..problem.arrays import Array
 from ..signals import distinct_rows
 from .recording import Amplitude, Emg
@@ -54,7 +56,8 @@ def read_emg(
     Returns
     -------
     Emg
-        T samples of C channels, with the file's path and SHA-256 in ``source``.
+        T samples of C channels, with the file's path and SHA-256 in ``source``. A sample whose time repeats with other
+        numbers is NaN, and channels of one name are left out unless ``channels`` has it; a warning names them.
 
     Raises
     ------
@@ -78,12 +81,21 @@ def read_emg(
     if path.suffix.lower() == ".c3d":
         time, value, names = _read_c3d(path)
     elif path.suffix.lower() in (".sto", ".mot"):
-        table = read_table(path)
+        table = read_columns(path)
         names = tuple(str(name) for name in table.columns)
         padded = table.attrs["padded"]
         time, value = table.index.to_numpy(dtype=float), table.to_numpy(dtype=float)
     else:
         time, value, names = _read_text(path, rate)
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if wanted := [name for name in twice if name in (channels or ())]:
+        got = f"{some(wanted)} more than once"
+        raise InputError(explain("channels of EMG by different names", got, "Rename one.", path))
+    if twice:
+        warn(f"{path}: left out: {some(twice)}, since several channels have this name.")
+        kept = [column for column, name in enumerate(names) if name not in twice]
+        value, names = value[:, kept], tuple(names[column] for column in kept)
+    value = without_clashes(time, value, path)
     keep = distinct_rows(time, value, names, path)
     time, value = time[keep], value[keep]
     source = {"path": str(path), "sha256": sha256(path)}

@@ -120,6 +120,21 @@ def overlap(one: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, pd.Da
     return within[0], within[1]
 
 
+def without_clashes(time: np.ndarray, value: np.ndarray, path: object) -> np.ndarray:
+    """Samples (T, C) with NaN where the time (T,) of others repeats with other numbers, which a warning counts."""
+    first, interval = first_rows(time)
+    again = np.flatnonzero(first != np.arange(len(time)))
+    if not again.size:
+        return value
+    apart = disagreement(time, value, again, first[again], REPEATED * interval) > 1.0
+    if apart.any():
+        value = value.copy()
+        for row, columns in zip(again, apart, strict=True):
+            value[np.ix_([row, first[row]], columns)] = np.nan
+        warn(f"{path}: left out: samples of {int(apart.any(axis=1).sum())} times that repeat with other numbers.")
+    return value
+
+
 def refuse_gaps(table: pd.DataFrame, path: object) -> None:
     """Refuse NaN and infinities, naming the first column, with time (s) and row."""
     finite = np.isfinite(table.to_numpy())

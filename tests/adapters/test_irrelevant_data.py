@@ -14,6 +14,7 @@ from conftest import HERE, run_script
 from numpy.typing import NDArray
 
 from osimopt import InputError, RedundancyProblem, load_problem, solve_static
+from osimopt.emg.read import read_emg
 from osimopt.files.series import PERIODS, ROWS, ROWS_OF_LOADS, usable
 from osimopt.files.storage import time_table
 from osimopt.signals import differentiate, lowpass_padded
@@ -333,3 +334,20 @@ def test_what_lies_beyond_those_rows_does_not_matter() -> None:
     kept, filtered = (lowpass_padded(time[:n], smooth[:n], cutoff, 0)[1][frames] for n in (400, end))
     assert np.abs(kept - filtered).max() < 1e-3 * np.abs(smooth).max()
     assert ROWS_OF_LOADS < ROWS
+
+
+def test_emg_whose_times_and_channels_repeat(tmp_path: Path) -> None:
+    rows = [f"{0.01 * (i - (i == 64))}\t{i % 7}\t{5 if i == 64 else i - (i == 64)}\t1\t2" for i in range(100)]
+    (tmp_path / "emg.sto").write_text(table("time\tsol\ttib\tx\tx", rows.__getitem__))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        emg = read_emg(tmp_path / "emg.sto")
+    texts = [str(one.message).split(": ", 1)[1] for one in caught]
+    assert texts[:2] == [
+        "left out: x, since several channels have this name.",
+        "left out: samples of 1 times that repeat with other numbers.",
+    ]
+    assert emg.channels == ("sol", "tib")
+    assert np.flatnonzero(np.isnan(emg.of("tib"))).tolist() == [63]
+    with pytest.raises(InputError, match="x more than once"):
+        read_emg(tmp_path / "emg.sto", channels=["x"])
