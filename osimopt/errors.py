@@ -67,10 +67,24 @@ def unlike(expected: Sequence[str], got: Sequence[str]) -> str:
     return f"'{got[number - 1]}' as name {number} in place of '{expected[number - 1]}'" if number else "the same names"
 
 
+def did_you_mean(wrong: Iterable[object], known: Iterable[object], otherwise: str, named: bool = False) -> str:
+    """Advice for names that are wrong: similar known ones, whatever their case, or else what to do.
+
+    A single wrong name is repeated only if it has to be ``named``.
+    """
+    by_case = {str(name).lower(): str(name) for name in known}
+    names = [str(name) for name in wrong]
+    similar = {name: get_close_matches(name.lower(), list(by_case), n=1) for name in names}
+    close = {name: by_case[found[0]] for name, found in similar.items() if found}
+    if not close:
+        return otherwise
+    single = len(names) == 1 and not named
+    return f"Did you mean {some(close.values() if single else (f'{own} by {name}' for name, own in close.items()))}?"
+
+
 def check_names(what: str, names: Iterable[str], known: Iterable[str], where: object = None) -> None:
     """Raise an InputError that lists the names which are not among the known ones, with a similar one of these."""
     allowed = list(dict.fromkeys(known))
     if unknown := [name for name in dict.fromkeys(names) if name not in allowed]:
-        close = get_close_matches(str(unknown[0]), list(map(str, allowed)), n=1)
-        fix = f"Did you mean {close[0]}?" if close else "Check the names."
+        fix = did_you_mean(unknown, allowed, "Check the names.")
         raise InputError(explain(f"{what} among {some(allowed, 100)}", some(unknown), fix, where))

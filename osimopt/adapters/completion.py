@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from .. import signals
-from ..errors import InputError, explain, some
+from ..errors import InputError, did_you_mean, explain, some
 from ..files.series import TIME_SLACK, usable
 from ..files.storage import read_columns
 from ..problem.arrays import Array, Coordinate, Coupling, Kinematics
@@ -123,7 +123,9 @@ def read_speeds(path: str | os.PathLike[str], model: Model, span: tuple[float, f
     free = [model.description.coordinates[index].name for index in model.description.free]
     if missing := [name for name in free if name not in named]:
         got = f"none for {some(missing, 12)} (it has {some(table.columns)})"
-        fix = "Name the columns <coordinate>_u or /jointset/<joint>/<coordinate>/speed."
+        others = [label for label, name in zip(table.columns, named, strict=True) if name not in free]
+        fix = did_you_mean(others, [f"{name}_u" for name in missing], "", named=True)
+        fix = f"{fix} Name the columns <coordinate>_u or /jointset/<joint>/<coordinate>/speed.".strip()
         raise InputError(explain("the speed of every free coordinate", got, fix, path))
     return usable(table.set_axis(named, axis="columns").loc[:, [name in free for name in named]], free, path, span)
 

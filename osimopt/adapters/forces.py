@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError, explain, some
+from ..errors import InputError, did_you_mean, explain, some
 from ..files.series import TIME_SLACK, frame_times, usable
 from ..files.storage import read_columns
 from ..notices import warn
@@ -63,7 +63,9 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
     _refuse_a_motion(path, table.attrs["in_degrees"], [columns[name] for name in found])
     _refuse_speeds(path, turning_and_moved(model, motion))
     if absent := [name for name in free if name not in columns]:
-        warn(f"{path}: no column for {some(absent, 12)}; their balance is left out.")
+        others = [str(label) for label, name in zip(table.columns, labelled, strict=True) if name not in names]
+        meant = did_you_mean(others, absent + [f"{name}_moment" for name in absent], "", named=True)
+        warn(f"{path}: no column for {some(absent, 12)}; their balance is left out. {meant}".rstrip())
     chosen = table.loc[:, [name in used for name in labelled]]
     at_frames = _at(motion.time, chosen, [columns[name] for name in used], path)
     everything = np.zeros((len(motion.time), len(names)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, explain, some
+from ..errors import InputError, did_you_mean, explain, some
 from ..files.series import ROWS_OF_LOADS, TIME_SLACK, usable
 from ..files.storage import read_columns, write_table
 from ..notices import warn
@@ -188,7 +188,9 @@ def _check_columns(path: Path, data: Path, force: Element, columns: list[str]) -
         if identifier not in UNSET and missing:
             where = f"{path}, ExternalForce '{force.get('name')}'"
             got = f"no {some(missing)} in {data.name} (it has {some(columns)})"
-            raise InputError(explain(f"columns for <{tag}> '{identifier}'", got, "Correct the identifier.", where))
+            known = [label[:-1] for label in columns if {label[:-1] + axis for axis in "xyz"} <= set(columns)]
+            fix = did_you_mean([identifier], known, "Correct the identifier.")
+            raise InputError(explain(f"columns for <{tag}> '{identifier}'", got, fix, where))
 
 
 def _is_off(force: Element) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import signals
-from ..errors import InputError, explain, some
+from ..errors import InputError, did_you_mean, explain, some
 from ..files.series import TIME_SLACK, frame_times, overlap, usable
 from ..files.storage import read_columns
 from ..notices import warn
@@ -154,17 +154,27 @@ def _present(table: pd.DataFrame, model: Model, path: object) -> list[str]:
     present = [name for name in names if name in table.columns]
     missing = [c.name for c in model.description.coordinates if c.kind == "free" and c.name not in present]
     if missing:
-        joints = sorted({c.joint for c in model.description.coordinates if c.name in missing})
-        fix = (
-            f"Add the columns, lock the coordinates in the model, or weld their joints: weld={tuple(joints)}."
-            if present
-            else f"Is it this model's motion? Its columns are {some(table.columns)}."
-        )
+        meant = did_you_mean([label for label in table.columns if label not in names], missing, "", named=True)
+        fix = f"{meant} Is it this model's motion? Its columns are {some(table.columns)}.".strip()
+        if present:
+            fix = meant or f"Add the columns, lock the coordinates in the model, or {_weld(model, missing)}."
         raise InputError(explain("a column for every free coordinate", f"none for {some(missing, 12)}", fix, path))
     free = [c.name for c in model.description.coordinates if c.kind == "free"]
     if twice := [name for name in free if list(table.columns).count(name) > 1]:
         raise InputError(explain("one column per coordinate", f"two for {some(twice)}", "Remove one.", path))
     return present
+
+
+def _weld(model: Model, missing: list[str]) -> str:
+    """Advice to weld the joints of coordinates, as a last resort where muscles act on them."""
+    coordinates, free = model.description.coordinates, model.description.free
+    joints = tuple(sorted({c.joint for c in coordinates if c.name in missing}))
+    posture = np.array([[coordinate.default for coordinate in coordinates]])
+    pairs = model.run("geometry:find_pairs", posture, list(range(len(model.description.muscles.names))))
+    acted = {coordinates[free[row]].joint for row in np.unique(pairs.coordinate)} & set(joints)
+    if not acted:
+        return f"weld their joints, on which no muscle acts: weld={joints}"
+    return f"only if they do not move weld their joints (muscles act on {some(sorted(acted))}): weld={joints}"
 
 
 def _warn_of_disagreement(table: pd.DataFrame, value: Array, model: Model, path: object) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, explain
+from ..errors import InputError, did_you_mean, explain
 from ..files.storage import time_table
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem, Source
@@ -201,7 +201,8 @@ class RedundancySolution:
         lengths) and fibre velocities (maximum contraction velocities).
         """
         if quantity not in self.quantities:
-            raise InputError(explain(f"a quantity among {', '.join(self.quantities)}", repr(quantity), "Choose one."))
+            fix = did_you_mean([quantity], self.quantities, "Choose one.")
+            raise InputError(explain(f"a quantity among {', '.join(self.quantities)}", repr(quantity), fix))
         names = self.problem.reserves.names if quantity == "reserve_force" else self.problem.muscles
         return time_table(self.time, getattr(self, quantity), names)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import opensim
 
-from ...errors import ModelError, explain, some
+from ...errors import ModelError, did_you_mean, explain, some
 from ...muscle.forces import CLASSES
 from ..messages import ModelKey
 from .coordinates import find_turning, places_in_q, places_in_u, presses_on_ground
@@ -171,7 +171,8 @@ def _weld(model: Any, key: ModelKey) -> None:
     """
     joints = {joint.getName(): joint for joint in model.updJointSet()}
     if unknown := [name for name in key.weld if name not in joints]:
-        raise ModelError(explain(f"joints to weld among {some(joints, 40)}", some(unknown), "Rename them.", key.path))
+        fix = did_you_mean(unknown, joints, "Rename them.")
+        raise ModelError(explain(f"joints to weld among {some(joints, 40)}", some(unknown), fix, key.path))
     for name in key.weld:
         for index in range(joints[name].numCoordinates()):
             joints[name].upd_coordinates(index).set_locked(True)
@@ -190,7 +191,7 @@ def _attach_loads(model: Any, path: str, key: ModelKey) -> None:
         body = force.get_applied_to_body()
         if body.split("/")[-1] not in bodies:
             got = f"'{body}' in ExternalForce '{force.getName()}'"
-            fix = "Correct the file, or use the one of this model."
+            fix = did_you_mean([body], bodies, "Correct the file, or use the one of this model.")
             raise ModelError(explain(f"a body of the model ({some(bodies, 40)})", got, fix, key.loads))
     model.addModelComponent(loads)
 
