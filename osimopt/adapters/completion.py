@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from .. import signals
 from ..errors import InputError, did_you_mean, explain, some
+from ..files.given import Origin
 from ..files.series import TIME_SLACK, usable
 from ..files.storage import read_columns
 from ..problem.arrays import Array, Coordinate, Coupling, Kinematics
@@ -113,7 +113,7 @@ def _coupled(model: Model, value: Array, speed: Array, acceleration: Array, n_jo
     return *(np.concatenate([part[i] for part in parts]) for i in range(4)), parts[0][4]
 
 
-def read_speeds(path: str | os.PathLike[str], model: Model, span: tuple[float, float]) -> pd.DataFrame:
+def read_speeds(path: Origin, model: Model, span: tuple[float, float]) -> pd.DataFrame:
     """Table of the speeds of the free coordinates, from a file of speeds or of states, in the units of its header.
 
     Rows away from the ``span`` of the frames that cannot be used are left out (:func:`usable`).

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError, did_you_mean, explain, some
+from ..files.given import Origin
 from ..files.series import TIME_SLACK, frame_times, usable
 from ..files.storage import read_columns
 from ..notices import warn
@@ -33,7 +32,7 @@ MARGIN, DOUBTFUL = 100.0, 10.0
 LEVER = 2.0
 
 
-def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: Kinematics) -> GeneralizedForce:
+def read_generalized_force(path: Origin, model: Model, motion: Kinematics) -> GeneralizedForce:
     """Read net joint moments for the frames of a motion.
 
     Columns are ``<coordinate>_moment`` or ``<coordinate>_force``, as in OpenSim's files. The bare coordinate name or
@@ -60,8 +59,9 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
     if not found:
         fix = "Give the .sto that OpenSim's InverseDynamicsTool wrote for this model."
         raise InputError(explain("columns like 'knee_angle_r_moment'", some(table.columns), fix, path))
-    _refuse_a_motion(path, table.attrs["in_degrees"], [columns[name] for name in found])
-    _refuse_speeds(path, turning_and_moved(model, motion))
+    title = table.attrs["title"]
+    _refuse_a_motion(path, title, table.attrs["in_degrees"], [columns[name] for name in found])
+    _refuse_speeds(path, title, turning_and_moved(model, motion))
     if absent := [name for name in free if name not in columns]:
         others = [str(label) for label, name in zip(table.columns, labelled, strict=True) if name not in names]
         meant = did_you_mean(others, absent + [f"{name}_moment" for name in absent], "", named=True)
@@ -74,9 +74,9 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
     return GeneralizedForce(motion.time, tuple(found), motion.onto_free(everything)[:, keep])
 
 
-def _refuse_speeds(path: str | os.PathLike[str], turning: list[str]) -> None:
+def _refuse_speeds(path: object, title: str, turning: list[str]) -> None:
     """Refuse OpenSim's own moments where its InverseDynamicsTool takes rates of coordinates for speeds."""
-    if turning and _title(path) != OWN_TITLE:
+    if turning and title != OWN_TITLE:
         got = f"a file for a motion of {some(turning)}, whose joint has speeds of its own"
         fix = (
             "OpenSim's InverseDynamicsTool takes the rates of such coordinates for its speeds and is wrong for the "
@@ -85,15 +85,9 @@ def _refuse_speeds(path: str | os.PathLike[str], turning: list[str]) -> None:
         raise InputError(explain("generalized forces about coordinates", got, fix, path))
 
 
-def _title(path: str | os.PathLike[str]) -> str:
-    with Path(path).open(encoding="utf-8-sig") as lines:
-        return lines.readline().strip()
-
-
-def _refuse_a_motion(path: str | os.PathLike[str], in_degrees: bool, labels: list[str]) -> None:
+def _refuse_a_motion(path: object, title: str, in_degrees: bool, labels: list[str]) -> None:
     """Refuse coordinates by header and labels: their values in degrees are of a size that moments have, too."""
     bare = [label for label in labels if not label.endswith(("_moment", "_force", "/moment", "/force"))]
-    title = _title(path)
     if not bare or title == OWN_TITLE:
         return
     signs = {

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, did_you_mean, explain, some
+from ..files.given import GivenTable
 from ..files.series import ROWS_OF_LOADS, TIME_SLACK, usable
-from ..files.storage import read_columns, write_table
+from ..files.storage import read_columns, time_table, write_table
 from ..notices import warn
 from ..problem.arrays import Array
 from ..signals import natural_cubic_spline
@@ -43,7 +44,7 @@ class ExternalLoads:
     """
 
     path: Path
-    data: Path
+    data: Path | GivenTable
     time_range: tuple[float, float]
     table: pd.DataFrame
     applied: Mapping[str, tuple[tuple[str, str, str], ...]]
@@ -67,14 +68,18 @@ class ExternalLoads:
         OpenSim interpolates each column by a natural cubic spline and takes 15 ms for one of 5,000 samples, in every
         process. Sampled by the same spline at the frames, the values there are the same, and the file small.
         """
+        value = None
         if not FEWEST_FRAMES <= len(time) < len(self.table):
-            if self.table.attrs["as_opensim"]:
+            if isinstance(self.data, Path) and self.table.attrs["as_opensim"]:
                 return self.data
-            time = self.table.index.to_numpy(dtype=float)  # OpenSim would not read the same from the file itself
+            time, value = (
+                self.table.index.to_numpy(dtype=float),
+                self.table.to_numpy(),
+            )  # OpenSim would not read the same from the file itself
         path = self._sampled_path(time)
         if not path.exists():
-            sampled = type(self.table)(self._spline(time), index=time, columns=self.table.columns)
-            write_table(sampled, path, name=self.data.stem)
+            sampled = self._spline(time) if value is None else value
+            write_table(time_table(time, sampled, self.table.columns), path, name=self.data.stem)
         return path
 
     def forget(self, time: Array) -> None:
@@ -95,7 +100,15 @@ class ExternalLoads:
         return natural_cubic_spline(self.table.index.to_numpy(), self.table.to_numpy())
 
 
-def read_external_loads(path: str | os.PathLike[str], time: Array | None = None) -> ExternalLoads:
+@dataclass(frozen=True)
+class GivenLoads:
+    """An ExternalLoads XML, and a table in place of the file that it names."""
+
+    path: str | os.PathLike[str]
+    data: GivenTable
+
+
+def read_external_loads(path: str | os.PathLike[str] | GivenLoads, time: Array | None = None) -> ExternalLoads:
     """Check an ExternalLoads XML: its data file exists (beside it, or as an absolute path) and has every column.
 
     Forces that are switched off, and those without a point of application, are named in a warning; so are columns that
@@ -106,8 +119,9 @@ def read_external_loads(path: str | os.PathLike[str], time: Array | None = None)
     InputError
         Anything but ExternalForces, one that OpenSim refuses, columns that are missing or hold NaN.
     """
-    path = Path(path).resolve()
-    data = find_data(path)
+    given = path if isinstance(path, GivenLoads) else None
+    path = Path(path.path if isinstance(path, GivenLoads) else path).resolve()
+    data = find_data(path) if given is None else given.data
     table = read_columns(data)
     forces = _forces(path)
     for force in forces:
@@ -181,7 +195,7 @@ def _axes(identifier: str) -> tuple[str, str, str]:
     return f"{identifier}x", f"{identifier}y", f"{identifier}z"
 
 
-def _check_columns(path: Path, data: Path, force: Element, columns: list[str]) -> None:
+def _check_columns(path: Path, data: Path | GivenTable, force: Element, columns: list[str]) -> None:
     for tag in (f"{kind}_identifier" for kind in _KINDS):
         identifier = _text(force, tag)
         missing = [axis for axis in _axes(identifier) if axis not in columns]

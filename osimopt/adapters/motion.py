@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import signals
 from ..errors import InputError, did_you_mean, explain, some
+from ..files.given import Origin
 from ..files.series import TIME_SLACK, frame_times, overlap, usable
 from ..files.storage import read_columns
 from ..notices import warn
@@ -26,7 +26,7 @@ DISAGREEMENT = 1e-3
 HOLE = 3.0
 
 
-def read_motion_table(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read_motion_table(path: Origin) -> pd.DataFrame:
     """Read a motion file as it is, but for columns of coordinates: they carry their plain names."""
     table = read_columns(path)  # /jointset/hip_r/hip_flexion_r/value is hip_flexion_r; other state labels stay
     names = [label.split("/")[-2] if label.endswith("/value") else label for label in table.columns]
@@ -34,11 +34,11 @@ def read_motion_table(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def read_motion(
-    path: str | os.PathLike[str],
+    path: Origin,
     model: Model,
     lowpass_hz: float | None = None,
     time_range: tuple[float, float] | None = None,
-    speeds: str | os.PathLike[str] | None = None,
+    speeds: Origin | None = None,
     *,
     table: pd.DataFrame | None = None,
     n_jobs: int = 1,

@@ -11,16 +11,21 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import InputError, explain
+from ..errors import InputError, explain, shown
+from ..files.given import GivenTable, is_frame
 from ..options import check_values, declared, option
 from ..polynomial.files import fits_path
 from ..polynomial.geometry import MusclePaths
 from ..problem.reserves import ReserveActuators
 from .cache import digest
-from .loads import find_data
+from .loads import GivenLoads, find_data
 from .model import as_file
 
 Source = str | os.PathLike[str]
+#: A path, or a pandas.DataFrame.
+Table = Any
+#: A path, or (path, pandas.DataFrame).
+Loads = Any
 Reserves = Literal["auto"] | float | Mapping[str, float] | None
 #: Geometries that are no files.
 COMPUTED = ("opensim", "polynomial")
@@ -28,26 +33,28 @@ COMPUTED = ("opensim", "polynomial")
 
 def file_option(text: str, **known: Any) -> Any:
     """Declare an option that is a file, or None."""
-    return option(None, text, file=True, shell=Path, **known)
+    return option(None, text, file=True, shell=Path, study=str, **known)
 
 
 @dataclass(frozen=True, eq=False)
 class ReadOptions:
     """Files and settings of :func:`osimopt.load_problem`; a live model is written to a file.
 
-    ``model`` is the path of an .osim file or an ``opensim.Model``; ``motion`` that of a .mot or .sto.
+    ``model`` is the path of an .osim file or an ``opensim.Model``; ``motion`` that of a .mot or .sto. DataFrames are
+    held as :class:`GivenTable` and :class:`GivenLoads`.
     """
 
     model: Any
-    motion: Source
-    external_loads: Source | None = file_option(
+    motion: Table
+    external_loads: Loads | None = file_option(
         "ExternalLoads (.xml): ground reactions.",
-        more="The moments then come from inverse dynamics.",
+        more="The moments then come from inverse dynamics. (path, DataFrame) takes the loads from the DataFrame, not "
+        "from the file that the XML names.",
         flags=("--external-loads", "-l"),
     )
-    generalized_force: Source | None = file_option(
+    generalized_force: Table | None = file_option(
         "Moments (.sto) of OpenSim's InverseDynamicsTool instead of inverse dynamics.",
-        more="Not together with external_loads. With neither, inverse dynamics without loads.",
+        more="Or a DataFrame. Not together with external_loads. With neither, inverse dynamics without loads.",
         flags=("--generalized-force", "-g"),
     )
     time_range: tuple[float, float] | None = option(
@@ -111,10 +118,10 @@ class ReadOptions:
         shell=str,
         study=str,
     )
-    speeds: Source | None = file_option(
+    speeds: Table | None = file_option(
         "Speeds of the free coordinates (.sto), not derived from the motion then.",
-        more="Columns <coordinate>_u or /jointset/…/speed at the motion's times; a states file may be motion and "
-        "speeds.",
+        more="Or a DataFrame. Columns <coordinate>_u or /jointset/…/speed at the motion's times; a states file may be "
+        "motion and speeds.",
     )
     force_sets: Sequence[Source] = option(
         (),
@@ -141,8 +148,13 @@ class ReadOptions:
             fix = f"Write force_sets=({str(self.force_sets)!r},)."
             raise InputError(explain("force_sets as a sequence of files", repr(self.force_sets), fix))
         object.__setattr__(self, "model", as_file(self.model))
+        for name in ("motion", "generalized_force", "speeds"):
+            if is_frame(value := getattr(self, name)):
+                object.__setattr__(self, name, GivenTable(value, name))
+        if isinstance(self.external_loads, (tuple, list)):
+            object.__setattr__(self, "external_loads", _given_loads(self.external_loads))
 
-    def files(self) -> dict[str, Path]:
+    def files(self) -> dict[str, Path | GivenTable]:
         """Return every file that is read, by option; those of a sequence are numbered from 1.
 
         Raises
@@ -155,7 +167,9 @@ class ReadOptions:
             value = getattr(self, name)
             if name == "geometry" and (isinstance(value, MusclePaths) or value in COMPUTED):
                 continue
-            if isinstance(value, (list, tuple)):
+            if isinstance(value, GivenLoads):
+                found |= {name: _existing(name, value.path), f"{name}_data": value.data}
+            elif isinstance(value, (list, tuple)):
                 found |= {key: _existing(key, one) for key, one in numbered(name, value).items()}
             elif value is not None:
                 found[name] = _existing(name, value)
@@ -188,7 +202,7 @@ def numbered(name: str, values: Sequence[Any]) -> dict[str, Any]:
     return {f"{name.removesuffix('s')}_{number}": value for number, value in enumerate(values, 1)}
 
 
-def named_in(files: Mapping[str, Path]) -> dict[str, Path]:
+def named_in(files: Mapping[str, Path | GivenTable]) -> dict[str, Path]:
     """Return the files that others name: the data of external loads, and how fitted paths were fitted.
 
     Raises
@@ -197,14 +211,23 @@ def named_in(files: Mapping[str, Path]) -> dict[str, Path]:
         External loads whose data file does not exist.
     """
     named = {}
-    if "external_loads" in files:
+    if "external_loads" in files and "external_loads_data" not in files:
         named["external_loads_data"] = find_data(files["external_loads"])
     if "geometry" in files and fits_path(files["geometry"]).is_file():
         named["geometry_fit"] = fits_path(files["geometry"])
     return named
 
 
-def _existing(name: str, path: Any) -> Path:
+def _given_loads(value: Sequence[Any]) -> GivenLoads:
+    if len(value) != 2 or not is_frame(value[1]) or not isinstance(value[0], (str, os.PathLike)):
+        fix = "The data file that the XML names is read without a DataFrame: give the path alone."
+        raise InputError(explain("external_loads as a path, or (path, DataFrame)", shown(value), fix))
+    return GivenLoads(value[0], GivenTable(value[1], "external_loads"))
+
+
+def _existing(name: str, path: Any) -> Path | GivenTable:
+    if isinstance(path, GivenTable):
+        return path
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(explain(f"a file as {name}", repr(path), "Give its path."))
     if not Path(path).is_file():

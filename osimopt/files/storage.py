@@ -13,7 +13,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ import numpy as np
 
 from ..errors import InputError, explain, some
 from ..notices import warn
+from .given import GivenTable, Origin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,8 +73,10 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     return read_columns(path, strict=True)
 
 
-def read_columns(path: str | os.PathLike[str], strict: bool = False) -> pd.DataFrame:
+def read_columns(path: Origin, strict: bool = False) -> pd.DataFrame:
     """Read a table as :func:`read_table` does; unless ``strict``, labels may repeat, and cells be empty (NaN)."""
+    if isinstance(path, GivenTable):
+        return path.table()
     path = Path(path)
     if not path.is_file():
         raise InputError(explain("a .sto or .mot file", "no such file", "Check the path.", path))
@@ -84,7 +87,8 @@ def read_storage(path: Path, strict: bool = False) -> pd.DataFrame:
     """Read an OpenSim storage or a SIMM motion file; see :func:`read_columns`."""
     try:
         with path.open(encoding="utf-8-sig") as lines:
-            header, written, read = _header(path, lines)
+            title = next(lines, "")
+            header, written, read = _header(path, chain([title], lines))
             labels = [label.strip() for label in written]
             _check_labels(path, labels, read, strict)
             values = _numbers(path, lines, labels, read, strict)
@@ -97,6 +101,7 @@ def read_storage(path: Path, strict: bool = False) -> pd.DataFrame:
     table = time_table(values[:, time], np.delete(values, time, axis=1), others)
     padded = [label for label, own in zip(labels, written, strict=True) if label != own and label]
     table.attrs.update(path=str(path), header=header, in_degrees=_in_degrees(path, header), padded=padded)
+    table.attrs["title"] = title.strip()
     table.attrs["as_opensim"] = labels == ["time", *others]  # OpenSim reads the same columns from this file
     return table
 
@@ -162,8 +167,10 @@ def table_rows(time: np.ndarray, values: np.ndarray) -> str:
     return "".join("\t".join(map(repr, row)) + "\n" for row in rows)
 
 
-def sha256(path: str | os.PathLike[str]) -> str:
-    """Digest of a file's bytes."""
+def sha256(path: Origin) -> str:
+    """Digest of a file's bytes, or of a given table's content."""
+    if isinstance(path, GivenTable):
+        return path.sha256
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
