@@ -12,7 +12,7 @@ from ..files.given import Origin
 from ..files.series import TIME_SLACK, frame_times, usable
 from ..files.storage import read_columns
 from ..notices import warn
-from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
+from ..problem.arrays import Array, Coordinate, GeneralizedForce, Index, Kinematics, MuscleGeometry
 from ..problem.reserves import ReserveActuators
 from ..signals import quintic_spline
 from .completion import turning_and_moved
@@ -132,10 +132,10 @@ def _at(wanted: Array, table: pd.DataFrame, labels: Sequence[str], path: object)
     return np.asarray(quintic_spline(time, value)(wanted))
 
 
-def _nearest(time: Array, wanted: Array) -> Array:
+def _nearest(time: Array, wanted: Array) -> Index:
     """Rows of the times (T,) next to the wanted ones."""
     nearest = np.clip(np.searchsorted(time, wanted), 1, len(time) - 1)
-    return nearest - ((wanted - time[nearest - 1]) < (time[nearest] - wanted))
+    return np.asarray(nearest - ((wanted - time[nearest - 1]) < (time[nearest] - wanted)))
 
 
 def check_size(

@@ -68,7 +68,7 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         )
         moments = options.generalized_force
         given = None if moments is None else read_generalized_force(moments, model, motion)
-        polynomials = read_polynomials(options.geometry, model, options.motion, motion, jobs)
+        polynomials = read_polynomials(options.geometry, model, options.motion, jobs, motion)
         if polynomials is not None:
             warn_of_range(polynomials, motion, options.motion)
     provenance = _provenance(model, options, warnings)

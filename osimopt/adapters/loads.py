@@ -68,18 +68,15 @@ class ExternalLoads:
         OpenSim interpolates each column by a natural cubic spline and takes 15 ms for one of 5,000 samples, in every
         process. Sampled by the same spline at the frames, the values there are the same, and the file small.
         """
-        value = None
-        if not FEWEST_FRAMES <= len(time) < len(self.table):
+        sampled = FEWEST_FRAMES <= len(time) < len(self.table)
+        if not sampled:
             if isinstance(self.data, Path) and self.table.attrs["as_opensim"]:
                 return self.data
-            time, value = (
-                self.table.index.to_numpy(dtype=float),
-                self.table.to_numpy(),
-            )  # OpenSim would not read the same from the file itself
+            time = self.table.index.to_numpy(dtype=float)  # OpenSim would not read the same from the file itself
         path = self._sampled_path(time)
         if not path.exists():
-            sampled = self._spline(time) if value is None else value
-            write_table(time_table(time, sampled, self.table.columns), path, name=self.data.stem)
+            values = self._spline(time) if sampled else self.table.to_numpy(dtype=float)
+            write_table(time_table(time, values, self.table.columns), path, name=self.data.stem)
         return path
 
     def forget(self, time: Array) -> None:

@@ -62,11 +62,11 @@ def read_motion(
     table = read_motion_table(path) if table is None else table
     choose_frames(frame_times(table), time_range, path)
     present = _present(table, model, path)
-    free = [model.description.coordinates[index].name for index in model.description.free]
-    span = (-np.inf, np.inf) if time_range is None else time_range
+    needed = [model.description.coordinates[index].name for index in model.description.free]
+    span = (-np.inf, np.inf) if time_range is None else (float(time_range[0]), float(time_range[1]))
     labels = list(table.columns)
     table = table.loc[:, [name in present or labels.count(name) > 1 for name in labels]]
-    table = usable(table, free, path, span, lowpass_hz=lowpass_hz)
+    table = usable(table, needed, path, span, lowpass_hz=lowpass_hz)
     if speeds is not None:
         table, moving = overlap(table, read_speeds(speeds, model, span))
     table = to_si(table[[name for name in present if name in table.columns]], model, path)

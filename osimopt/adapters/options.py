@@ -202,7 +202,7 @@ def numbered(name: str, values: Sequence[Any]) -> dict[str, Any]:
     return {f"{name.removesuffix('s')}_{number}": value for number, value in enumerate(values, 1)}
 
 
-def named_in(files: Mapping[str, Path | GivenTable]) -> dict[str, Path]:
+def named_in(files: Mapping[str, Any]) -> dict[str, Path]:
     """Return the files that others name: the data of external loads, and how fitted paths were fitted.
 
     Raises

@@ -22,7 +22,11 @@ FITTED = 2e-3
 
 
 def read_polynomials(
-    geometry: str | os.PathLike[str] | MusclePaths, model: Model, motion: Origin, frames: Kinematics, n_jobs: int
+    geometry: str | os.PathLike[str] | MusclePaths,
+    model: Model,
+    motion: Origin,
+    n_jobs: int,
+    frames: Kinematics | None = None,
 ) -> MusclePaths | None:
     """Paths of those of the model's muscles that have one in the geometry, or None for ``"opensim"``.
 
@@ -40,7 +44,9 @@ def read_polynomials(
     if isinstance(geometry, str) and geometry == "polynomial":
         try:
             sampled = sample_paths(model, [motion], n_jobs=n_jobs)
-        except InputError:  # rows away from the frames
+        except InputError:
+            if frames is None:
+                raise
             sampled = sample_paths(model, [frames], n_jobs=n_jobs)
         geometry = fit_samples(model, *sampled, n_jobs=n_jobs)
     elif isinstance(geometry, (str, os.PathLike)):

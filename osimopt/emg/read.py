@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -79,7 +79,7 @@ def read_emg(
     >>> osimopt.read_emg("emg.csv")
     <Emg: 1 channels, 0 to 1 s at 100 Hz, envelopes>
     """
-    source = GivenTable(path, "EMG") if is_frame(path) else Path(path)
+    source = GivenTable(path, "EMG") if is_frame(path) else Path(cast(str, path))
     time, value, names, padded = _read(source, rate)
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if wanted := [name for name in twice if name in (channels or ())]:

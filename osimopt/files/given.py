@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Origin: TypeAlias = "str | os.PathLike[str] | GivenTable"
 
 
-def is_frame(value: Any) -> bool:
+def is_frame(value: Any) -> TypeGuard[pd.DataFrame]:
     """Whether a value is a pandas.DataFrame; pandas is not loaded for that."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(value, pandas.DataFrame)
@@ -82,7 +82,7 @@ class GivenTable:
         try:
             if values.dtype.kind not in "iufO":  # times of a clock would become nanoseconds, truth 0 and 1
                 raise ValueError
-            return values.astype(float)
+            return np.asarray(values, dtype=float)
         except (TypeError, ValueError):
             got = f"{values.dtype} such as {shown(values[0])}"
             raise InputError(explain(f"numbers in {what}", got, "Convert them first.", self)) from None
