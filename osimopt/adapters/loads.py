@@ -154,7 +154,8 @@ def find_data(path: str | os.PathLike[str]) -> Path:
 def _forces(path: Path) -> list[Element]:
     """The ExternalForces that OpenSim reads; anything that it refuses is refused here by name."""
     loads = read_xml(path, *_LOADS)
-    parts = list(loads.find("objects") or ())
+    objects = loads.find("objects")
+    parts = [] if objects is None else list(objects)
     if others := [f"{part.tag} '{part.get('name', '')}'" for part in parts if part.tag != "ExternalForce"]:
         fix = "Move other forces into the model or a force set; save old files from an OpenSim that reads them."
         raise InputError(explain("an ExternalForce, and nothing else, in <objects>", some(others), fix, path))
@@ -163,7 +164,9 @@ def _forces(path: Path) -> list[Element]:
         got = f"version '{version}'" if version else "no version"
         fix = 'Write <OpenSimDocument Version="40000"> around <ExternalLoads>.'
         raise InputError(explain(f"an OpenSimDocument of version {VERSION} or later", got, fix, path))
-    if not parts:
+    if others := [force.get("name", "") for force in loads.iter("ExternalForce") if force not in parts]:
+        warn(f"{path}: left out: {some(others)}, which OpenSim does not read outside of <objects>.")
+    elif not parts:
         warn(f"{path}: no ExternalForce in <objects>: no load acts.")
     for force in parts:
         set_ = {kind for kind in _KINDS if _text(force, f"{kind}_identifier") not in UNSET}

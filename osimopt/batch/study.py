@@ -6,6 +6,7 @@ The keys of reading and of methods are the declared options: :class:`ReadOptions
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
@@ -200,7 +201,10 @@ def _described(error: ErrorDetails) -> str:
     text = error["msg"].removeprefix("Value error, ")
     given = error.get("input")
     shown = f", got {given!r}" if isinstance(given, str | int | float | bool) and len(str(given)) < 60 else ""
-    return f"{where or 'the file'}: {text[0].lower() + text[1:]}{shown}."
+    context = error.get("ctx", {})
+    words = re.findall(r"'([^']+)'", str(context.get("expected_tags", context.get("expected", ""))))
+    meant = did_you_mean([context.get("tag", given)], words, "")
+    return f"{where or 'the file'}: {text[0].lower() + text[1:]}{shown}. {meant}".replace("?.", "?").rstrip()
 
 
 _PARTS = (Study, Subject, Files, Static, Dynamic, BySurrogate, StudyEmg, RunOptions)

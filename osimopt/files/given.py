@@ -44,7 +44,10 @@ class GivenTable:
     def __init__(self, frame: pd.DataFrame, argument: str) -> None:
         self._argument = argument
         self._table = self._read(frame)
-        title, in_degrees = str(frame.attrs.get("title", "")), bool(frame.attrs.get("in_degrees", False))
+        title, in_degrees = str(frame.attrs.get("title", "")), frame.attrs.get("in_degrees", False)
+        if not isinstance(in_degrees, bool):
+            expected, got = 'True or False in attrs["in_degrees"]', shown(in_degrees)
+            raise InputError(explain(expected, got, "Correct it, or leave it out for radians.", self))
         self._table.attrs = {"path": str(self), "header": {}, "padded": [], "as_opensim": False}
         self._table.attrs |= {"title": title, "in_degrees": in_degrees}
         digest = hashlib.sha256(json.dumps([list(self._table.columns), title, in_degrees]).encode())

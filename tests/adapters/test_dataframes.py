@@ -93,6 +93,13 @@ def test_emg(tmp_path: Path) -> None:
 
 
 Change = Callable[[pd.DataFrame], Any]
+
+
+def in_words(table: pd.DataFrame) -> pd.DataFrame:
+    table.attrs["in_degrees"] = "no"
+    return table
+
+
 WRONG: list[tuple[Change, str]] = [
     (lambda t: t.reset_index(drop=True), r"times in s as the index, got row numbers 0 to 150, and no column 'time'"),
     (lambda t: t.set_index(pd.to_timedelta(t.index, unit="s")), r"numbers in the times, got timedelta64"),
@@ -101,6 +108,7 @@ WRONG: list[tuple[Change, str]] = [
     (lambda t: t.where(t["r_elbow_flex"] != t["r_elbow_flex"].iloc[7]), r"NaN in 'r_shoulder_elev' at 0\.07 s"),
     (lambda t: t.rename(columns={"r_elbow_flex": "r_elbow_flx"}), r"none for r_elbow_flex\. Did you mean r_elbow_flex"),
     (lambda t: pd.DataFrame(t.to_numpy(), t.index, t.columns), r"radians, .*set attrs\[\"in_degrees\"\] = True"),
+    (in_words, r"True or False in attrs\[\"in_degrees\"\], got 'no'"),
     (lambda t: t.iloc[::-1], "a step back: 1.5 s then 1.49 s"),
 ]
 

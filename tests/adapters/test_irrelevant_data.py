@@ -14,6 +14,7 @@ from conftest import HERE, run_script
 from numpy.typing import NDArray
 
 from osimopt import InputError, RedundancyProblem, load_problem, solve_static
+from osimopt.adapters.setup import read_setup
 from osimopt.emg.read import read_emg
 from osimopt.files.series import PERIODS, ROWS, ROWS_OF_LOADS, usable
 from osimopt.files.storage import time_table
@@ -252,6 +253,41 @@ def test_moments_away_from_the_range(folder: Path, name: str) -> None:
     texts = [str(one.message) for one in caught]
     assert [bool(re.search("left out.*37 rows|interpolated", text)) for text in texts] == [True] * 2 * (late > 0.0)
     assert moment(problem) == pytest.approx(0.1 + AT - 100.0 * late, abs=1e-9)
+
+
+@pytest.mark.parametrize("frames", [SPAN, (0.24, 0.26)], ids=["sampled", "as they are"])
+def test_loads_that_opensim_would_misread(folder: Path, frames: tuple[float, float]) -> None:
+    """Few frames have the loads as they are: through another file where OpenSim needs another time label."""
+    text = LOADS["loads"][1]
+    moments = []
+    for name, data in (("right", text), ("capitals", text.replace("time", "Time"))):
+        (folder / f"{name}.mot").write_text(data)
+        (folder / f"{name}.xml").write_text(external_loads(external_force(), f"{name}.mot").replace("40000", "20302"))
+        found = load_problem(folder / "rod.osim", folder / "plain.mot", folder / f"{name}.xml", time_range=frames)
+        moments.append(found.generalized_force)
+    assert np.array_equal(*moments)
+
+
+def test_another_root_and_forces_outside_of_objects(folder: Path) -> None:
+    """OpenSim reads a set of any name, and nothing beside <objects>."""
+    (folder / "loads.mot").write_text(LOADS["loads"][1])
+    text = external_loads(external_force())
+    (folder / "root.xml").write_text(text.replace("ExternalLoads", "ForceSet"))
+    assert moment(load(folder, loads="root.xml")) == moment(load(folder, loads="loads.xml"))
+    (folder / "out.xml").write_text(re.sub("</?objects>", "", text))
+    assert moment(load(folder, loads="out.xml", told="left out: push, which OpenSim does not")) == moment(load(folder))
+
+
+def test_a_setup_file_as_windows_writes_it(folder: Path) -> None:
+    (folder / "sub").mkdir(exist_ok=True)
+    (folder / "sub" / "set.xml").write_text(FORCE_SETS["a_set"][1])
+    analysis = "<AnalysisSet><objects><StaticOptimization/></objects></AnalysisSet>"
+    files = "<model_file>.\\rod.osim</model_file><coordinates_file>.\\plain.mot</coordinates_file>"
+    files += "<force_set_files>sub\\set.xml</force_set_files><results_directory>.\\sub\\out</results_directory>"
+    (folder / "setup.xml").write_text(f"<AnalyzeTool name='w'>{files}{analysis}</AnalyzeTool>")
+    setup = read_setup(folder / "setup.xml")
+    assert setup.force_sets == ((folder / "sub" / "set.xml").resolve(),)
+    assert setup.results == (folder / "sub" / "out").resolve()
 
 
 # ------------------------------------------------------------------------------------------------ refused
