@@ -24,10 +24,18 @@ from osimopt.pipeline.options import read_solve_options
         (["KNEE_ANGLE_R"], "Did you mean knee_angle_r?"),
         (["knee_angel_r", "hip"], "Did you mean knee_angle_r by knee_angel_r?"),
         (["hip"], "Rename it."),
+        (["knee_angle_l"], "Rename it."),
     ],
 )
 def test_the_advice(wrong: list[str], advice: str) -> None:
-    assert did_you_mean(wrong, ["knee_angle_r", "ankle_angle_r"], "Rename it.") == advice
+    assert did_you_mean(wrong, ["knee_angle_r", "lumbar_bending"], "Rename it.") == advice
+
+
+def test_a_column_of_another_joint_is_no_advice() -> None:
+    """It would be renamed, and move the wrong joint."""
+    others = ["subtalar_angle_r", "time_percent", "knee_angel_r"]
+    meant = "Did you mean knee_angle_r by knee_angel_r?"
+    assert did_you_mean(others, ["mtp_angle_r", "knee_angle_r"], "", found=True) == meant
 
 
 def rename(arm: Example, folder: Path, label: str, old: str = "r_elbow_flex", suffix: str = "") -> Path:
@@ -62,7 +70,7 @@ def test_a_letter_that_is_wrong(arm: Example, tmp_path: Path, meant: str) -> Non
     with pytest.raises(OsimoptError) as caught:
         CALLS[meant](arm, tmp_path)
     assert f"Did you mean {meant}?" in str(caught.value)
-    assert "weld=" not in str(caught.value)
+    assert "weld=(" not in str(caught.value)
 
 
 def test_moments_and_speeds(arm: Example, tmp_path: Path) -> None:
@@ -79,7 +87,9 @@ def test_moments_and_speeds(arm: Example, tmp_path: Path) -> None:
 def test_welding_is_the_last_remedy(arm: Example, two_leg, tmp_path: Path) -> None:
     table = read_table(arm.motion)
     path = write_table(table[["r_shoulder_elev"]], tmp_path / "less.mot", in_degrees=True)
-    with pytest.raises(InputError, match=r"only if they do not move .*\(muscles act on r_elbow\): weld=\('r_elbow',\)"):
+    with pytest.raises(
+        InputError, match=r"or, only if they do not move, .*\(muscles act on r_elbow\): weld=\('r_elbow',\)"
+    ):
         load_problem(arm.model, path)
     table = read_table(two_leg.motion)
     free = write_table(table.drop(columns="pelvis_tx"), tmp_path / "base.mot", in_degrees=True)

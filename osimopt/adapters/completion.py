@@ -124,7 +124,7 @@ def read_speeds(path: Origin, model: Model, span: tuple[float, float]) -> pd.Dat
     if missing := [name for name in free if name not in named]:
         got = f"none for {some(missing, 12)} (it has {some(table.columns)})"
         others = [label for label, name in zip(table.columns, named, strict=True) if name not in free]
-        fix = did_you_mean(others, [f"{name}_u" for name in missing], "", named=True)
+        fix = did_you_mean(others, [f"{name}_u" for name in missing], "", found=True)
         fix = f"{fix} Name the columns <coordinate>_u or /jointset/<joint>/<coordinate>/speed.".strip()
         raise InputError(explain("the speed of every free coordinate", got, fix, path))
     return usable(table.set_axis(named, axis="columns").loc[:, [name in free for name in named]], free, path, span)

@@ -64,7 +64,7 @@ def read_generalized_force(path: Origin, model: Model, motion: Kinematics) -> Ge
     _refuse_speeds(path, title, turning_and_moved(model, motion))
     if absent := [name for name in free if name not in columns]:
         others = [str(label) for label, name in zip(table.columns, labelled, strict=True) if name not in names]
-        meant = did_you_mean(others, absent + [f"{name}_moment" for name in absent], "", named=True)
+        meant = did_you_mean(others, absent + [f"{name}_moment" for name in absent], "", found=True)
         warn(f"{path}: no column for {some(absent, 12)}; their balance is left out. {meant}".rstrip())
     chosen = table.loc[:, [name in used for name in labelled]]
     at_frames = _at(motion.time, chosen, [columns[name] for name in used], path)

@@ -154,10 +154,11 @@ def _present(table: pd.DataFrame, model: Model, path: object) -> list[str]:
     present = [name for name in names if name in table.columns]
     missing = [c.name for c in model.description.coordinates if c.kind == "free" and c.name not in present]
     if missing:
-        meant = did_you_mean([label for label in table.columns if label not in names], missing, "", named=True)
+        meant = did_you_mean([label for label in table.columns if label not in names], missing, "", found=True)
         fix = f"{meant} Is it this model's motion? Its columns are {some(table.columns)}.".strip()
         if present:
-            fix = meant or f"Add the columns, lock the coordinates in the model, or {_weld(model, missing)}."
+            others = f"Add the columns, lock the coordinates in the model, {_weld(model, missing)}."
+            fix = f"{meant} Otherwise add the columns, or lock the coordinates in the model." if meant else others
         raise InputError(explain("a column for every free coordinate", f"none for {some(missing, 12)}", fix, path))
     free = [c.name for c in model.description.coordinates if c.kind == "free"]
     if twice := [name for name in free if list(table.columns).count(name) > 1]:
@@ -173,8 +174,8 @@ def _weld(model: Model, missing: list[str]) -> str:
     pairs = model.run("geometry:find_pairs", posture, list(range(len(model.description.muscles.names))))
     acted = {coordinates[free[row]].joint for row in np.unique(pairs.coordinate)} & set(joints)
     if not acted:
-        return f"weld their joints, on which no muscle acts: weld={joints}"
-    return f"only if they do not move weld their joints (muscles act on {some(sorted(acted))}): weld={joints}"
+        return f"or weld their joints, on which no muscle acts: weld={joints}"
+    return f"or, only if they do not move, weld their joints (muscles act on {some(sorted(acted))}): weld={joints}"
 
 
 def _warn_of_disagreement(table: pd.DataFrame, value: Array, model: Model, path: object) -> None:
