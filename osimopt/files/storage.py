@@ -13,7 +13,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +22,11 @@ import numpy as np
 from ..errors import InputError, explain, some
 from ..notices import warn
 from .given import GivenTable, Origin
+from .rows import read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Rows of text that are read at a time.
-ROWS_AT_ONCE = 5000
 _ROWS = ("nRows", "nr", "datarows")
 _COLUMNS = ("nColumns", "nc", "datacolumns")
 
@@ -91,7 +90,7 @@ def read_storage(path: Path, strict: bool = False) -> pd.DataFrame:
             header, written, read = _header(path, chain([title], lines))
             labels = [label.strip() for label in written]
             _check_labels(path, labels, read, strict)
-            values = _numbers(path, lines, labels, read, strict)
+            values = read_rows(path, lines, labels, read, strict)
     except UnicodeDecodeError as error:
         raise InputError(explain("a text file", "bytes that are not text", "Is it a C3D?", path)) from error
     named = [label for label in labels if label]
@@ -220,72 +219,6 @@ def _check_labels(path: Path, labels: list[str], line: int, strict: bool) -> Non
         raise InputError(explain("each label once", f"{some(twice)} twice", "Rename or remove one.", where))
     if len(times) > 1:
         raise InputError(explain("one column of times", some(times), "Rename or remove one.", where))
-
-
-def _numbers(path: Path, lines: Iterator[str], labels: list[str], read: int, strict: bool) -> np.ndarray:
-    """Rows of numbers, a block at a time: text takes ten times the memory of the numbers in it."""
-    blocks = []
-    while block := list(islice(lines, ROWS_AT_ONCE)):
-        if rows := [row for row in block if not row.isspace()]:
-            parts = [_parse(rows, labels, strict)]
-            if parts[0] is None:  # rows may differ in their blanks
-                parts = [_parse([row], labels, strict) for row in rows]
-            whole = [part for part in parts if part is not None]
-            if len(whole) < len(parts):
-                wrong = rows[next(row for row, part in enumerate(parts) if part is None)]
-                raise InputError(_bad_row(f"{path}, line {read + block.index(wrong) + 1}", wrong, labels))
-            blocks += whole
-        read += len(block)
-    if not blocks:
-        raise InputError(explain("at least one row of numbers", "none", "Is the export complete?", path))
-    values = np.concatenate(blocks)
-    unnamed = [column for column, label in enumerate(labels) if not label]
-    if filled := [column + 1 for column in unnamed if np.isfinite(values[:, column]).any()]:
-        warn(f"{path}: left out: column {some(filled)}, which has no label.")
-    return np.delete(values, unnamed, axis=1)
-
-
-def _parse(rows: list[str], labels: list[str], strict: bool) -> np.ndarray | None:
-    """Numbers of some rows that are not blank, or None where a row does not hold one number per label.
-
-    OpenSim takes any blanks as one separator. Where labels or rows have nothing between two tabs, fields are
-    counted by tabs, and columns without a label have numbers or NaN; not where the two ways contradict each other.
-    """
-    named = [column for column, label in enumerate(labels) if label]
-    values = _load(rows, None)
-    if values is not None and values.shape[1] == len(labels):
-        return values
-    tabbed = [row.strip("\r\n").split("\t") for row in rows]
-    exact, needed = None, named if strict else []
-    if all(len(fields) == len(labels) and all(fields[column].strip() for column in needed) for fields in tabbed):
-        exact = _load(["\t".join(field if field.strip() else "nan" for field in fields) for fields in tabbed], "\t")
-    if values is None or values.shape[1] != len(named):
-        return exact
-    spread = np.full((len(rows), len(labels)), np.nan)
-    spread[:, named] = values
-    return spread if exact is None or np.array_equal(exact, spread, equal_nan=True) else None
-
-
-def _load(rows: list[str], delimiter: str | None) -> np.ndarray | None:
-    try:
-        return np.loadtxt(rows, comments=None, ndmin=2, delimiter=delimiter)
-    except ValueError:
-        return None
-
-
-def _bad_row(where: str, row: str, labels: list[str]) -> str:
-    words, named = row.split(), [label for label in labels if label]
-    if any(re.fullmatch(r"[-+]?\d+,\d+([eE][-+]?\d+)?", word) for word in words):
-        return explain("decimal points", "decimal commas", "Replace ',' by '.' in the numbers.", where)
-    if len(words) != len(named):
-        fix = "Repair the row, or the labels if one holds a space."
-        return explain(f"{len(named)} numbers, one per label", f"{len(words)}", fix, where)
-    wrong = [(label, word) for label, word in zip(named, words, strict=True) if _load([word], None) is None]
-    if not wrong:
-        got = "an empty label, and empty fields in other columns"
-        return explain("a label for every column", got, "Write one tab between columns, or name each.", where)
-    column, word = wrong[0]
-    return explain("a number", f"'{word}' in column '{column}'", "Repair the value.", where)
 
 
 def _compare_with_header(path: Path, header: dict[str, str], rows: int, columns: set[int]) -> None:

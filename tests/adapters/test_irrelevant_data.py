@@ -330,10 +330,19 @@ def test_a_label_that_is_used_may_not_repeat(folder: Path) -> None:
         load(folder, loads="twice.xml")
 
 
-def test_empty_fields_under_other_labels_are_refused(folder: Path) -> None:
+SHIFTED = {
+    "an empty field elsewhere": ("time\tq\t\tz", lambda i: f"{0.01 * i}\t\t1\t{angle(i)}", "a label for every column"),
+    "a tab at the end": ("time\t\tq\tz\tw", lambda i: f"{0.01 * i}\t{'' if i == 9 else 1}\t2\t3\t", "line 17"),
+    "a number too many": ("time\t\tq\tz", lambda i: f"{0.01 * i}\t1\t2" + "\t3" * (i == 9), "a label for every"),
+}
+
+
+@pytest.mark.parametrize("name", SHIFTED)
+def test_empty_fields_under_other_labels_are_refused(folder: Path, name: str) -> None:
     """One way of counting would take the numbers of a neighbour."""
-    (folder / "shifted.mot").write_text(table("time\tq\t\tz", lambda i: f"{0.01 * i}\t\t1\t{angle(i)}"))
-    with pytest.raises(InputError, match="line 8: expected a label for every column, got an empty label, and empty"):
+    labels, row, words = SHIFTED[name]
+    (folder / "shifted.mot").write_text(table(labels, row))
+    with pytest.raises(InputError, match=words):
         load(folder, "shifted.mot")
 
 
