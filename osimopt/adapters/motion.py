@@ -66,7 +66,12 @@ def read_motion(
     _warn_of_times(time, keep, lowpass_hz, path)
     value = np.empty((len(time), len(model.description.coordinates)))
     for index, coordinate in enumerate(model.description.coordinates):
-        value[:, index] = table[coordinate.name] if coordinate.kind == "free" else coordinate.default
+        if coordinate.kind == "free":
+            value[:, index] = table[coordinate.name]
+        elif coordinate.kind == "coupled" and coordinate.name in table:  # a start for closing loops
+            value[:, index] = table[coordinate.name].fillna(coordinate.default)
+        else:
+            value[:, index] = coordinate.default
     _warn_of_ranges(model, value[keep], path)
     speed = None if speeds is None else read_speeds(speeds, model, time, value)
     wide, filtered = time, value
@@ -80,7 +85,7 @@ def read_motion(
         filtered[:, free] = smooth
         within = slice(keep.start + pad, keep.stop + pad)
     motion = complete(model, wide, filtered, speed, within, n_jobs)
-    unfiltered = motion.value if lowpass_hz is None else couple(model, value[keep], n_jobs)
+    unfiltered = motion.value if lowpass_hz is None else couple(model, time[keep], value[keep], n_jobs)
     _warn_of_disagreement(table.iloc[keep], unfiltered, model, path)
     return motion
 

@@ -36,6 +36,8 @@ POSTURES, SLOPES, RATE, ACCELERATION = 50, 10, 1.0, 10.0
 FRAMES, MUSCLES = 3, 2
 #: rad or m; ranges are cut to this, and to less for joints with gimbal lock.
 WIDEST, UPRIGHT = np.pi, 1.2
+#: How often a posture in which loops do not close is brought closer to the model's default.
+HALVINGS = 10
 #: m; largest difference of a moment arm and −∂l/∂q that is not reported.
 INCONSISTENT = 1e-3
 #: By kind of difference: its limit (rounding), unit, and the expectation. That of maximum forces is larger: OpenSim
@@ -217,9 +219,21 @@ def _random_motion(model: Model, time: float, n_jobs: int) -> Kinematics:
         widest = UPRIGHT if c.turning else WIDEST if c.rotational else 1.0
         low, high = np.clip(c.range, -widest, widest) if c.range[0] < c.range[1] else (c.default, c.default)
         value[:, index] = random.uniform(low, high, POSTURES) if c.kind == "free" else c.default
+    value = _closed(model, value)
     moves = np.array([c.kind == "free" for c in coordinates])
     rate, acceleration = (random.normal(0.0, size, value.shape) * moves for size in (RATE, ACCELERATION))
     return follow(model, np.full(POSTURES, time), value, rate, acceleration, n_jobs)
+
+
+def _closed(model: Model, value: Array) -> Array:
+    """Postures (S, N) brought closer to the model's default until all loops of bodies close in them."""
+    default = np.array([coordinate.default for coordinate in model.description.coordinates])
+    for _ in range(HALVINGS if model.description.loops else 0):
+        closes = model.run("kinematics:feasible", value)
+        if closes.all():
+            break
+        value = np.where(closes[:, None], value, 0.5 * (value + default))
+    return value
 
 
 def _judged(differences: Iterable[Difference], model: Model, time: Array, missed: float = 0.0) -> dict[str, Any]:

@@ -97,9 +97,14 @@ def muscle_table(
     columns, warnings = described.run("describe:strengths", index, in_model_units, posture)
     columns["max_moment"] = columns["moment_arm"] * columns["max_force"]
     muscles = described.description.muscles.names
-    if lost := [m for m, bad in zip(muscles, np.isnan(columns["max_force"]).any(axis=0), strict=True) if bad]:
-        warn(f"OpenSim finds no fibre–tendon equilibrium for {some(lost)} in some postures: NaN.")
     unit = "deg" if moving.rotational else "m"
+    open_loops = np.isnan(columns["muscle_tendon_length"]).all(axis=1)
+    if open_loops.any():
+        at, loops = some([f"{value:g}" for value in steps[open_loops]], 12), some(described.description.loops)
+        warn(f"{loops}: cannot be met, or hardly determines a coordinate, at {coordinate} = {at} {unit}: NaN.")
+    slack = np.isnan(columns["max_force"][~open_loops]).any(axis=0)
+    if lost := [m for m, bad in zip(muscles, slack, strict=True) if bad]:
+        warn(f"OpenSim finds no fibre–tendon equilibrium for {some(lost)} in some postures: NaN.")
     table = pd.DataFrame(
         {(muscle, name): columns[name][:, place] for place, muscle in enumerate(muscles) for name in UNITS},
         index=pd.Index(steps, name=f"{coordinate} ({unit})"),
