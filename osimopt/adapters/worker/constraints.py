@@ -184,8 +184,8 @@ def dependent_pairs(session: Session) -> tuple[Index, Index]:
     for dependent, driving in session.loops.driving.items() if session.loops else ():
         looped[dependent] = np.isin(np.arange(size), driving)
     rows = np.isin(np.arange(size), list(session.dependents()))
-    dependent, independent = np.nonzero((coupled @ looped > 0) & rows[:, None])
-    return dependent, independent
+    below, above = np.nonzero((coupled @ looped > 0) & rows[:, None])
+    return below, above
 
 
 def openness(session: Session, value: Array) -> float:
