@@ -1,7 +1,8 @@
 """Mutants of the limits that decide a verdict: each constant is doubled and halved, and a test must notice.
 
 ``python scripts/mutants.py [NAME …]`` runs the tests of limits in a forked process per mutant and prints the survivors.
-Numbers that only steer a calculation (steps, chunks, rounds) and defaults of arguments are not in the table. All of it takes 20 minutes.
+Numbers that only steer a calculation (steps, chunks, rounds) and defaults of arguments are not in the table. All of it
+takes 20 minutes.
 """
 
 from __future__ import annotations
