@@ -54,17 +54,22 @@ def equilibrium_fibers(
 ) -> Fibers:
     """Fibres in equilibrium with elastic tendons at an activation (T, M), at ``equilibrium_speed``.
 
-    NaN where there is no equilibrium. Raises as ``equilibrium``.
+    A slack tendon has its slack length; its fibre shortens as fast as it can, and not at that speed: NaN, as is the
+    speed of a fibre at the shortest length that OpenSim lets it have. Raises as ``equilibrium``.
     """
     velocity = equilibrium_speed(parameters, length, lengthening_speed)
-    fiber, _ = equilibrium(parameters, length, activation, velocity)
-    cosine = np.empty(fiber.shape)
+    slack = rigid_fibers(parameters, length, lengthening_speed)
+    fiber, force = equilibrium(parameters, length, activation, velocity)
+    fiber, cosine, speed = np.where(np.isnan(fiber), slack.length, fiber), slack.cosine, slack.speed_along
     for muscles in mechanics(parameters):
         own = np.s_[:, muscles.columns]
         along = np.sqrt(np.maximum(fiber[own] ** 2 - muscles.height**2, 0.0))
+        taut = (force[own] > 0.0) & (muscles.pushes | (fiber[own] > muscles.floor))
         elastic = ratio(along, fiber[own], 1.0)
-        cosine[own] = np.where(muscles.rigid, muscles.rigid_fiber(length[own])[1], elastic)
-    return Fibers(fiber, cosine, ratio(velocity, cosine, np.nan))
+        moving = np.where(taut, ratio(velocity[own], elastic, np.nan), np.nan)
+        cosine[own] = np.where(muscles.rigid, cosine[own], elastic)
+        speed[own] = np.where(muscles.rigid, speed[own], moving)
+    return Fibers(fiber, cosine, speed)
 
 
 def fibers_under(problem: RedundancyProblem, force: Values, normalized_length: Any, normalized_velocity: Any) -> Fibers:
@@ -90,14 +95,15 @@ def fibers_under(problem: RedundancyProblem, force: Values, normalized_length: A
 
 
 def active_force(parameters: MuscleParameters, fibers: Fibers, activation: Values) -> Values:
-    """Active force (T, M) in N along the fibre."""
+    """Active force (T, M) in N along the fibre; none at the shortest length that OpenSim lets a fibre have."""
     force = np.empty(activation.shape)
     for muscles in mechanics(parameters):
         own = np.s_[:, muscles.columns]
         level, speed = activation[own], fibers.velocity[own] / muscles.max_speed
         multiplier = muscles.active.value(fibers.length[own] / muscles.optimal)
         multiplier = multiplier * muscles.velocity.value(speed / muscles.kind.speed_scale(level))
-        force[own] = muscles.max_force * level * multiplier
+        active = muscles.pushes | (fibers.length[own] > muscles.floor)
+        force[own] = np.where(active, muscles.max_force * level * multiplier, 0.0 * speed)
     return force
 
 

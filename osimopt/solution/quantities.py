@@ -85,7 +85,7 @@ class MusclesInMotion:
         """Rate of the pennation angle, rad/s: −v tan α / l."""
         length, cosine, _ = self.fibers
         tangent = ratio(np.sqrt((1.0 - cosine) * (1.0 + cosine)), cosine, np.nan)
-        return -self.fibers.velocity * tangent / length
+        return -ratio(self.fibers.velocity * tangent, length, np.nan)
 
     @property
     def power(self) -> Array:

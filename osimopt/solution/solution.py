@@ -220,7 +220,8 @@ class RedundancySolution:
         Names and signs are those of OpenSim's muscles: power is positive where it is delivered. Fibres are those of the
         solution's model: on rigid tendons they take up the rest of the length, with an active force of max_force ·
         activation / cos α (OpenSim's own where ``gain="corrected"``); with compliant tendons they are in equilibrium,
-        in dynamic optimization at the rate of the tendon force, and NaN where a slack tendon leaves none.
+        in dynamic optimization at the rate of the tendon force. In static optimization the speed of the fibre of a
+        slack tendon, and what depends on it, is NaN.
 
         Failed frames are NaN, but for joint_power, muscle_tendon_length and muscle_tendon_velocity, which do not depend
         on the solution; muscle_work is NaN from the first failed frame on.
