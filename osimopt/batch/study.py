@@ -143,13 +143,18 @@ class Study(_Part):
     subjects: Annotated[tuple[Subject, ...], Field(min_length=1)]
     methods: Annotated[tuple[Method, ...], Field(min_length=1)]
     emg: StudyEmg | None = None
-    outputs: str | tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
     run: RunOptions = RunOptions()
     folder: Path = Path()
 
+    @field_validator("outputs", mode="before")
+    @classmethod
+    def _outputs_in_one_text(cls, given: Any) -> Any:
+        return given.split(",") if isinstance(given, str) else given
+
     @field_validator("outputs")
     @classmethod
-    def _outputs_exist(cls, given: str | tuple[str, ...]) -> tuple[str, ...]:
+    def _outputs_exist(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         return check_outputs(given, get_args(Quantity))
 
     @model_validator(mode="before")

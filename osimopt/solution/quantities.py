@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from ..errors import InputError, check_names, explain
+from ..errors import InputError, check_names, explain, shown
 from ..muscle.fibers import Fibers, active_force, elastic_force, rigid_fibers
 from ..muscle.muscle_class import ratio
 from ..problem.arrays import Array
@@ -243,4 +243,7 @@ def outputs_of(solution: RedundancySolution, outputs: Outputs) -> tuple[str, ...
 
 
 def _names(outputs: Outputs) -> list[str]:
-    return [name.strip() for name in outputs.split(",") if name] if isinstance(outputs, str) else list(outputs)
+    given = outputs.split(",") if isinstance(outputs, str) else outputs
+    if not (isinstance(given, list | tuple) and all(isinstance(name, str) for name in given)):
+        raise InputError(explain("outputs as names of quantities, or 'all'", shown(outputs), "Give them as text."))
+    return [name.strip() for name in given if name.strip()]

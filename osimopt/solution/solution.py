@@ -241,7 +241,7 @@ class RedundancySolution:
         {'TRIlong': 0.16, 'TRIlat': 0.09, 'TRImed': 0.085, 'BIClong': 0.131, 'BICshort': 0.13, 'BRA': 0.083}
         """
         known = (*self.quantities, *(name for name in DERIVED if name not in self.quantities))
-        check_names("a quantity", [quantity], known)
+        check_names("a quantity", [str(quantity)], known)
         values = getattr(self, quantity) if quantity in self.quantities else quantity_of(self, quantity)
         names = {"reserve_force": self.problem.reserves.names, "joint_power": self.problem.coordinates}
         return time_table(self.time, values, names.get(quantity, self.problem.muscles))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -346,6 +347,11 @@ def test_the_docstring_lists_every_quantity_with_its_unit() -> None:
         assert own.unit in text.split(f"    {name} ")[1].split("\n")[0]
 
 
+def test_the_example_of_the_docstring() -> None:
+    (example,) = doctest.DocTestFinder(recurse=False).find(RedundancySolution.to_dataframe, globs={})
+    assert not doctest.DocTestRunner().run(example).failed
+
+
 def test_columns_are_muscles_or_coordinates(flexion: RedundancyProblem) -> None:
     solution = solve_static(flexion)
     for name in DERIVED:
@@ -362,6 +368,8 @@ def test_what_a_solution_cannot_have_is_refused(tmp_path: Path) -> None:
         solution.to_dataframe("fiber_length")
     with pytest.raises(InputError, match=r"from a model for 'joint_power', got a problem without kinematics"):
         solution.write(tmp_path / "result", outputs=("tendon_force", "joint_power"))
+    with pytest.raises(InputError, match=r"expected outputs as names of quantities, or 'all', got \(1,\)"):
+        solution.write(tmp_path / "result", outputs=(1,))  # type: ignore[arg-type]
     bare = replace(limb(3), parameters=None)
     with pytest.raises(InputError, match=r"got a problem without muscle parameters"):
         solve_static(bare).to_dataframe("fiber_length")
