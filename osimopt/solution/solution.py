@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
@@ -219,12 +219,9 @@ class RedundancySolution:
 
         Names and signs are those of OpenSim's muscles: power is positive where it is delivered. Fibres are those of the
         solution's model: on rigid tendons they take up the rest of the length, with an active force of max_force ·
-        activation / cos α (OpenSim's own where ``gain="corrected"``); with compliant tendons they are in equilibrium,
-        in dynamic optimization at the rate of the tendon force. In static optimization the speed of the fibre of a
-        slack tendon, and what depends on it, is NaN.
-
-        Failed frames are NaN, but for joint_power, muscle_tendon_length and muscle_tendon_velocity, which do not depend
-        on the solution; muscle_work is NaN from the first failed frame on.
+        activation / cos α (OpenSim's own where ``gain="corrected"``); on compliant ones they are in equilibrium, and
+        NaN is the speed of a fibre whose tendon is slack, with all that depends on it. Failed frames are NaN, but for
+        joint_power, muscle_tendon_length and muscle_tendon_velocity; muscle_work is NaN from the first of them on.
 
         Raises
         ------
@@ -240,17 +237,15 @@ class RedundancySolution:
         >>> solution.to_dataframe("fiber_length").loc[0.3].round(3).to_dict()
         {'TRIlong': 0.16, 'TRIlat': 0.09, 'TRImed': 0.085, 'BIClong': 0.131, 'BICshort': 0.13, 'BRA': 0.083}
         """
-        known = (*self.quantities, *(name for name in DERIVED if name not in self.quantities))
-        check_names("a quantity", [str(quantity)], known)
+        check_names("a quantity", [str(quantity)], (*self.quantities, *DERIVED))
         values = getattr(self, quantity) if quantity in self.quantities else quantity_of(self, quantity)
         names = {"reserve_force": self.problem.reserves.names, "joint_power": self.problem.coordinates}
         return time_table(self.time, values, names.get(quantity, self.problem.muscles))
 
     def write(self, folder: str | os.PathLike[str], *, outputs: Outputs = (), overwrite: bool = False) -> Path:
         """Write the result folder (see :func:`osimopt.solution.folder.write_result`) and return its path."""
-        write = import_module(".folder", __package__).write_result
-        written: Path = write(self, folder, outputs=outputs, overwrite=overwrite)
-        return written
+        write: Callable[..., Path] = import_module(".folder", __package__).write_result
+        return write(self, folder, outputs=outputs, overwrite=overwrite)
 
 
 def verified(solution: Solution, source: Source | None) -> Solution:
