@@ -210,7 +210,7 @@ def quantity_of(solution: RedundancySolution, name: str) -> Array:
         got = f"a problem without {words.get(lacking[0], lacking[0])}"
         fix = "Make the problem with osimopt.load_problem."
         raise InputError(explain(f"a problem read from a model for '{name}'", got, fix))
-    values = DERIVED[name].values(solution.muscles_in_motion)
+    values = DERIVED[name].values(solution.muscles_in_motion) + 0.0  # no zero with a sign
     return values if name in KNOWN else np.where(np.isnan(solution.activation), np.nan, values)
 
 
