@@ -21,6 +21,15 @@ Motion = Annotated[Path, typer.Argument(help="Motion (.mot, .sto).", show_defaul
 Weld = Annotated[list[str] | None, typer.Option(help=declared(ReadOptions)["weld"][1].help)]
 Cache = Annotated[Path | None, typer.Option(help="Folder that keeps the extracted arrays for the next call.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Processes that read the frames.")]
+Outputs = Annotated[
+    str,
+    typer.Option(
+        metavar="NAMES",
+        show_default=False,
+        help="Further quantities to write, with commas between them, or all: fiber_length, tendon_force, muscle_power, "
+        "muscle_work, joint_power, …; a wrong name lists them.",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result folder.")]
 
 
