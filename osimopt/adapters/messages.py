@@ -76,14 +76,14 @@ class ModelDescription:
 class Pairs:
     """Muscle–coordinate pairs that are not structurally zero.
 
-    ``coordinate`` (rows of the free ones) and ``muscle`` are (P,); ``served`` (D,) marks coordinates on which a
-    muscle that spans them acts; ``spanned`` (D, M) which coordinates each path may depend on; ``probed`` are the
-    muscles whose moment arms are taken from forces; ``inconsistent`` are warnings by muscle.
+    ``coordinate`` (rows of the free ones) and ``muscle`` are (P,); ``crossing`` (P,) marks the pairs of a coordinate
+    and a muscle that spans it and acts on it; ``spanned`` (D, M) which coordinates each path may depend on;
+    ``probed`` are the muscles whose moment arms are taken from forces; ``inconsistent`` are warnings by muscle.
     """
 
     coordinate: Index
     muscle: Index
-    served: Mask
+    crossing: Mask
     spanned: Mask
     probed: Index
     inconsistent: dict[str, str]

@@ -100,6 +100,7 @@ def join_muscles(parts: Sequence[MuscleGeometry], muscles: Sequence[str]) -> Mus
     columns = [np.array([number[name] for name in part.muscles], dtype=np.intp) for part in parts]
     coordinate = np.concatenate([part.pair_coordinate for part in parts])
     muscle = np.concatenate([column[part.pair_muscle] for part, column in zip(parts, columns, strict=True)])
+    crossing = np.concatenate([part.crosses[part.pair_coordinate, part.pair_muscle] for part in parts])
     order, place = np.lexsort((muscle, coordinate)), np.argsort(np.concatenate(columns))
     arms, length, speed = (
         np.concatenate([np.asarray(getattr(part, name)) for part in parts], axis=1)
@@ -108,7 +109,7 @@ def join_muscles(parts: Sequence[MuscleGeometry], muscles: Sequence[str]) -> Mus
     served = np.any([part.served for part in parts], axis=0)
     return MuscleGeometry(
         tuple(muscles), parts[0].coordinates, coordinate[order], muscle[order], arms[:, order], length[:, place],
-        speed[:, place], served,
+        speed[:, place], served, crossing[order],
     )  # fmt: skip
 
 
