@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -10,6 +11,7 @@ from .. import isolation
 from ..errors import some
 from ..files.storage import sha256
 from ..notices import collect_warnings
+from ..problem.part import match_names
 from ..problem.problem import RedundancyProblem
 from .cache import cached_path, keep, recall
 from .forces import read_generalized_force
@@ -58,20 +60,42 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         )
         isolation.prepare("opensim", "osimopt.adapters.worker.session:warm_up", (key,), jobs)
         model = describe(key)
+        left = _left_out(options, model)
         motion = read_motion(
-            options.motion, model, options.lowpass_hz, options.time_range, options.speeds, table=table, n_jobs=jobs
-        )
+            options.motion, model, options.lowpass_hz, options.time_range, options.speeds, table=table, n_jobs=jobs,
+            left=left, moving=options.generalized_force is None,
+        )  # fmt: skip
+        assumed = [name for name in left if name not in table.columns]
+        if options.coordinates is None or options.left_out == "residuals":
+            left = ()  # their balance may be wanted
         moments = options.generalized_force
-        given = None if moments is None else read_generalized_force(moments, model, motion)
+        given = None if moments is None else read_generalized_force(moments, model, motion, left)
         polynomials = read_polynomials(options.geometry, model, options.motion, jobs)
         if polynomials is not None:
             warn_of_range(polynomials, motion, options.motion)
-    provenance = _provenance(model, options, warnings)
+    provenance = _provenance(model, options, warnings, left)
     provenance["self_check"] = {"model": check_model(model, float(motion.time[0]), jobs, cache)}
-    return Trial(model, motion, loads, given, polynomials, options, jobs, warnings, provenance)
+    return Trial(model, motion, loads, given, polynomials, options, jobs, warnings, provenance, left, assumed)
 
 
-def _provenance(model: Model, options: ReadOptions, given: list[str]) -> dict[str, Any]:
+def _left_out(options: ReadOptions, model: Model) -> Sequence[str]:
+    """Free coordinates that a part of the body does not name; all of them where it names only muscles.
+
+    Raises
+    ------
+    InputError
+        Names, patterns or sides that the model does not have.
+    """
+    free = [model.description.coordinates[index].name for index in model.description.free]
+    if options.muscles is not None:
+        match_names("muscles", options.muscles, model.description.muscles.names, model.path)
+    if options.coordinates is None:
+        return () if options.muscles is None else free
+    kept = set(match_names("coordinates", options.coordinates, free, model.path).tolist())
+    return [name for index, name in enumerate(free) if index not in kept]
+
+
+def _provenance(model: Model, options: ReadOptions, given: list[str], left: Sequence[str]) -> dict[str, Any]:
     warnings = [*model.description.warnings, *given]
     if model.description.switched_off:
         warnings.append(f"Switched off in the model and left out: {some(model.description.switched_off, 40)}")
@@ -82,7 +106,12 @@ def _provenance(model: Model, options: ReadOptions, given: list[str]) -> dict[st
             "on the same body, although their distance changes; its moment arm is not used, -dl/dq is."
         )
     if _unsupported(model, options):
-        warnings.append("No ground reactions were given: the free base is held by residual actuators alone.")
+        base = {coordinate.name for coordinate in model.description.coordinates if coordinate.floating}
+        alone = "the free base is held by residual actuators alone."
+        by_muscles = options.coordinates is None and options.muscles is not None
+        if base <= set(left) or (by_muscles and options.left_out == "ignore"):
+            alone = "without the balance of the free base nothing shows whether they are missing."
+        warnings.append(f"No ground reactions were given: {alone}")
     coordinates = [model.description.coordinates[index] for index in model.description.free]
     return {
         "source": "opensim",

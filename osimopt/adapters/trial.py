@@ -6,20 +6,20 @@ Model, motion and loads give arrays, frame by frame; with muscle paths, forces a
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ..errors import ModelError, explain, some
+from ..errors import InputError, ModelError, explain, some
 from ..isolation import Progress
 from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive, supported
 from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
 from ..problem.problem import RedundancyProblem
-from ..problem.resampling import Fingerprint
+from ..problem.resampling import BALANCED, Fingerprint
 from ..problem.reserves import ReserveActuators, choose_reserves
 from ..signals import interpolate
 from ..solution.solution import RedundancySolution
@@ -27,14 +27,12 @@ from .arrays import extract, find_pairs, model_actuators, model_geometry
 from .completion import follow
 from .forces import check_size
 from .loads import ExternalLoads
-from .messages import Claims, FrameArrays, Pairs, Wanted
+from .messages import Claims, FrameArrays, Mask, Pairs, Wanted
 from .model import Model
 from .options import ReadOptions
 from .polynomials import along_motion, compare_paths, join_muscles
-from .selfcheck import check_solution, check_trial, spread
+from .selfcheck import Missing, check_solution, check_trial, spread
 
-#: Arrays of the balance of moments, as ``Fingerprint`` names them.
-BALANCED = ("moment arms", "generalized_force")
 #: Frames of a piece: 80 muscles take 60 MB.
 PIECE = 5000
 
@@ -45,7 +43,9 @@ class Trial:
 
     ``model`` has the loads of the first PIECE frames. ``given`` are moments from a file, in place of inverse dynamics;
     ``polynomials`` are paths in place of the model's own, which muscles without one keep; ``warnings`` were
-    given while reading. Where ``checked``, the extracted arrays are compared with OpenSim's single calls.
+    given while reading. Of a part of the body, ``left`` are coordinates that need no balance, and ``assumed`` those
+    for which the motion has no column. Where ``checked``, the extracted arrays are compared with OpenSim's single
+    calls.
     """
 
     model: Model
@@ -57,9 +57,12 @@ class Trial:
     n_jobs: int
     warnings: list[str]
     provenance: dict[str, Any]
+    left: Sequence[str] = ()
+    assumed: Sequence[str] = ()
     fingerprint: Fingerprint | None = field(default=None, init=False)
     checked: bool = field(default=True, init=False)
     _added: ReserveActuators | None = field(default=None, init=False)
+    _crossing: dict[str, Mask] = field(default_factory=dict, init=False)
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -67,19 +70,19 @@ class Trial:
 
     def problem(self, progress: Progress | None = None) -> RedundancyProblem:
         """All frames at once; the problem has this trial as its source."""
-        return self._problem(slice(0, len(self)), progress)
+        return self._part(self._problem(slice(0, len(self)), progress))
 
     def pieces(self, frames: int = PIECE, progress: Progress | None = None) -> Iterator[RedundancyProblem]:
         """The same problem a number of frames at a time, in bounded memory."""
         for start in range(0, len(self), frames):
             piece = slice(start, min(start + frames, len(self)))
             moved = None if progress is None else lambda done, _, start=start: progress(start + done, len(self))
-            yield self._problem(piece, moved)
+            yield self._part(self._problem(piece, moved))
             if self.loads is not None and start:  # the model keeps the loads of the first frames
                 self.loads.forget(self.motion.time[piece])
 
     def at(self, times: Array) -> RedundancyProblem:
-        """The same problem at other times (N,) s within the motion, by the model.
+        """The problem of the whole body at other times (N,) s within the motion, by the model.
 
         The motion there is the spline through its frames (:meth:`Kinematics.at`), completed by the model; given moments
         are splined. Pairs and reserves are those of the motion's own frames.
@@ -96,10 +99,12 @@ class Trial:
             other.given = replace(self.given, time=times, value=interpolate(self.motion.time, self.given.value, times))
         if self._added is not None:
             other._added = self._added.at(self.motion.time, times)
-        return replace(other.problem(), source=self)
+        return replace(other._problem(slice(0, len(other)), None), source=self)
 
-    def verify(self, solution: RedundancySolution) -> dict[str, Any]:
+    def verify(self, solution: RedundancySolution, missing: Sequence[Missing] = ()) -> dict[str, Any]:
         """Put the forces of a solution back into OpenSim; returns the differences, or why nothing was checked.
+
+        ``missing``: what a part of the body leaves out, whose arrays have been compared with those that were read.
 
         Raises
         ------
@@ -108,14 +113,15 @@ class Trial:
         """
         if self.given is not None:
             return {"not_checked": "moments from a file"}
-        if self.fingerprint is not None and (why := self.fingerprint.changed(solution.problem, BALANCED)):
+        known_as = None if missing else self.fingerprint
+        if known_as is not None and (why := known_as.changed(solution.problem, BALANCED)):
             return {"not_checked": why}
         known = np.isin(solution.time, self.motion.time)
         if solution.problem.source is None and not known.any():
             return {"not_checked": "splines between the frames of the motion"}
         fitted = () if self.polynomials is None else self.polynomials.muscles
         fitted = (*fitted, *self.model.description.within)
-        return check_solution(solution, known if known.any() else ~known, self.model_for, fitted)
+        return check_solution(solution, known if known.any() else ~known, self.model_for, fitted, missing)
 
     def model_for(self, motion: Kinematics) -> Model:
         """The model with the loads of these frames."""
@@ -151,7 +157,23 @@ class Trial:
             raise ModelError(explain(expected, got, fix, self.model.path))
         return unknown
 
+    def _part(self, whole: RedundancyProblem) -> RedundancyProblem:
+        """The part of the body that the options name."""
+        read = self.options
+        part = whole.part(read.coordinates, read.muscles, left_out=read.left_out)
+        acting = np.isin(whole.muscles, part.muscles)
+        for name in self.assumed:
+            if (crossing := self._crossing[name] & acting).any():
+                got = f"none for '{name}', which {some(np.array(whole.muscles)[crossing])} cross"
+                fix = "Add the column, or leave out these muscles too (muscles=)."
+                expected = "a column for every coordinate that the acting muscles cross"
+                raise InputError(explain(expected, got, fix, read.motion))
+        silent = {f"{name}: {text}" for name, text in self.pairs.inconsistent.items() if name not in part.muscles}
+        warnings = [line for line in part.provenance["warnings"] if line not in silent]
+        return replace(part, provenance={**part.provenance, "warnings": warnings})
+
     def _problem(self, keep: slice, progress: Progress | None) -> RedundancyProblem:
+        """All muscles and coordinates, or those of the given moments."""
         motion = self.motion.frames(keep)
         extracted = self._extract(motion, progress)
         arrays = extracted.arrays
@@ -161,6 +183,7 @@ class Trial:
         target = arrays["generalized_force"] if self.given is None else self.given.value[keep]
         if self.checked:
             self._check(motion, geometry, gain, target if self.given is None else None)
+        self._crossing = dict(zip(geometry.coordinates, geometry.crosses, strict=True))
         if self.given is not None:
             rows = np.array([geometry.coordinates.index(name) for name in self.given.coordinates])
             geometry, actuators = geometry.select(rows), actuators.select(rows)
@@ -237,7 +260,9 @@ class Trial:
             self._note(compare_paths(model, frames, geometry.frames(few).moment_arm, fitted))
 
     def _check_size(self, time: Array, target: Array, geometry: MuscleGeometry, actuators: ReserveActuators) -> None:
-        """Refuse generalized forces of a size that nothing in the model or on it explains."""
+        """Refuse generalized forces of a size that nothing in the model or on it explains, where they are balanced."""
+        rows = np.flatnonzero(~np.isin(geometry.coordinates, list(self.left)))
+        target, geometry, actuators = target[:, rows], geometry.select(rows), actuators.select(rows)
         description, loads = self.model.description, self.loads
         force, torque = (0.0, 0.0) if loads is None else (loads.largest("force"), loads.largest("torque"))
         source = self.provenance.get("inputs", {}).get("motion" if self.given is None else "generalized_force", {})

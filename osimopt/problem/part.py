@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import InputError, explain, shown, some
 from ..options import check_word
 from .arrays import Array, Index
-from .resampling import Fingerprint
+from .resampling import BALANCED, Fingerprint
 from .reserves import RESIDUAL_FORCE, RESIDUAL_MOMENT, ReserveActuators
 
 if TYPE_CHECKING:
@@ -154,7 +154,8 @@ def _known(problem: RedundancyProblem, rows: Index, columns: Index, acting: Any,
     silent = [name for index, name in enumerate(problem.muscles) if index not in columns]
     beyond = [problem.muscles[column] for column in columns if crosses[others, column].any()]
     bare = [problem.coordinates[row] for row in rows if crosses[row].any() and not crosses[row, columns].any()]
-    dropped = [name for name, acts in zip(problem.reserves.names, acting, strict=True) if not acts]
+    actuators = zip(problem.reserves.names, problem.reserves.origin, acting, strict=True)
+    dropped = [name for name, origin, acts in actuators if origin == "model" and not acts]
     text = f"{len(rows)} of {len(crosses)} coordinates are balanced, by {len(columns)} of {len(crosses.T)} muscles."
     if out:
         how = "Held by residual actuators" if held else "Left out of the balance"
@@ -191,3 +192,30 @@ class PartSource:
         """The part at other times (s)."""
         part = self.source.at(times).part(self.coordinates, self.muscles, left_out=self.left_out)
         return replace(part, source=self)
+
+    def verify(self, solution: Any, missing: tuple[Any, ...] = ()) -> dict[str, Any]:
+        """What the source of the whole finds when forces act there, and what is left out is added."""
+        verify = getattr(self.source, "verify", None)
+        if verify is None:
+            return {"not_checked": "no model is available"}
+        if not missing and (why := self.fingerprint.changed(solution.problem, BALANCED)):
+            return {"not_checked": why}
+        found: dict[str, Any] = verify(solution, (*missing, self.missing))
+        return found
+
+    def missing(self, time: Array, force: Mapping[str, Array], control: Mapping[str, Array]) -> Mapping[str, Array]:
+        """Generalized forces (T,) on left-out coordinates at ``time`` (T,) s, less those of muscles and actuators.
+
+        ``force`` are tensions (N) of muscles, ``control`` controls of actuators, (T,) each by name, 0 of all others.
+        """
+        if self.left_out == "residuals":
+            return {}  # they are balanced
+        whole = self.source.at(time)
+        arms, effect = whole.moment_arm, whole.reserves.effect
+        left = whole.generalized_force.copy()
+        for muscle, name in enumerate(whole.muscles):
+            left -= arms[:, :, muscle] * np.reshape(force.get(name, 0.0), (-1, 1))
+        for actuator, name in enumerate(whole.reserves.names):
+            left -= effect[:, :, actuator] * np.reshape(control.get(name, 0.0), (-1, 1))
+        by_name = zip(whole.coordinates, left.T, strict=True)
+        return {name: value for name, value in by_name if name not in self.coordinates}
