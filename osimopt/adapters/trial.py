@@ -170,7 +170,10 @@ class Trial:
                 raise InputError(explain(expected, got, fix, read.motion))
         silent = {f"{name}: {text}" for name, text in self.pairs.inconsistent.items() if name not in part.muscles}
         warnings = [line for line in part.provenance["warnings"] if line not in silent]
-        return replace(part, provenance={**part.provenance, "warnings": warnings})
+        own = part.reserves
+        forces = zip(own.names, own.origin, own.optimal_force.tolist(), strict=True)
+        added = {name: force for name, origin, force in forces if origin != "model"}
+        return replace(part, provenance={**part.provenance, "warnings": warnings, "reserves_added": added})
 
     def _problem(self, keep: slice, progress: Progress | None) -> RedundancyProblem:
         """All muscles and coordinates, or those of the given moments."""
