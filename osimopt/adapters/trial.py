@@ -161,6 +161,8 @@ class Trial:
         """The part of the body that the options name."""
         read = self.options
         part = whole.part(read.coordinates, read.muscles, left_out=read.left_out)
+        if part is whole:
+            return whole
         acting = np.isin(whole.muscles, part.muscles)
         for name in self.assumed:
             if (crossing := self._crossing[name] & acting).any():

@@ -311,6 +311,22 @@ def test_moments_of_left_out_coordinates_are_not_read(two_leg: Any, without: Cal
     assert found["residual force"].verdict == "not known"
 
 
+def test_a_leg_without_loads_is_warned_of(two_leg: Any, tmp_path: Path) -> None:
+    """Its residuals would show it, but the pelvis is not balanced."""
+    loads = tmp_path / "loads.xml"
+    loads.write_text(two_leg.loads.read_text().replace("foot_r", "ground"))
+    (tmp_path / "grf.mot").write_bytes(two_leg.grf.read_bytes())
+    words = "No external load acts on the right side, which is balanced: they act on ground, foot_l."
+    for part, warned in (
+        ({"coordinates": "right"}, True),
+        ({"muscles": ["soleus_r"]}, True),
+        ({"coordinates": "left"}, False),
+        ({"coordinates": "*"}, False),
+    ):
+        problem = load_problem(two_leg.bare, two_leg.motion, loads, time_range=(0.1, 0.15), **part)
+        assert (words in problem.provenance["warnings"]) is warned
+
+
 @pytest.mark.slow
 def test_one_leg_of_a_walk(real_data: Path) -> None:
     """80 muscles. The paths of gaslat leak onto the pelvis in OpenSim, by 0.3 mm, which couples the legs by 0.02 N."""
