@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..errors import InputError, explain, shown, some
+from ..errors import InputError, check_names, explain, shown, some
 from ..options import check_word
 from .arrays import Array, Index
 from .resampling import BALANCED, Fingerprint
@@ -60,9 +59,7 @@ def match_names(what: str, wanted: Names, known: Sequence[str], where: object = 
                 expected = f"{what} of the {word.lower()} side, as x_{word[0].lower()} or {word.lower()}_x"
                 raise InputError(explain(expected, f"none among {some(known, 40)}", fix, where))
         if not matches:
-            close = get_close_matches(word, known, n=1)
-            fix = f"Did you mean {close[0]}?" if close else "Give names, patterns such as '*_l', 'left' or 'right'."
-            raise InputError(explain(f"{what} among {some(known, 100)}", f"'{word}'", fix, where))
+            check_names(what, [word], known, where)
         found |= matches
     return np.array(sorted(found), dtype=np.intp)
 
@@ -161,12 +158,12 @@ def _known(problem: RedundancyProblem, rows: Index, columns: Index, acting: Any,
         how = "Held by residual actuators" if held else "Left out of the balance"
         text += f" {how}: {some(out, LISTED)}."
     if silent:
-        text += f" Without force: {some(silent, LISTED)}."
+        text += f" Muscles without force: {some(silent, LISTED)}."
     if beyond and not held:
-        text += f" These act on coordinates that are left out too, where their moments are not balanced: {len(beyond)} "
-        text += f"muscles ({some(beyond, LISTED)})."
+        text += " Muscles that act on left-out coordinates too, where their moments are not balanced "
+        text += f"({len(beyond)}): {some(beyond, LISTED)}."
     if bare:
-        text += f" Without any of their muscles, balanced by reserves alone: {some(bare, LISTED)}."
+        text += f" Coordinates whose muscles are left out, for reserves alone: {some(bare, LISTED)}."
     earlier = problem.provenance.get("part", {})
     part = {
         "left_out": left_out,

@@ -227,7 +227,7 @@ class Evidence:
                 passes = bool(self.moment.size[worst] <= limit)
                 texts.append(self._peak(worst, unit, self.moment))
             if without := [own for own in self.base if own not in balanced and units.get(own) == unit]:
-                texts.append(f"no balance of {some(without)}")
+                texts.append(f"not balanced: {some(without)}")
             if texts:
                 verdict = None if without and passes else passes
                 found.append(Check(name, ", ".join(texts), f"≤ {limit:g} {unit}", verdict))

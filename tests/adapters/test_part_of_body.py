@@ -21,7 +21,7 @@ from osimopt.solution.reader import Result
 from osimopt.solution.summary import Summary
 
 #: Seconds of the two-leg motion that are read.
-TIMES = (0.1, 0.3)
+TIMES = (0.1, 0.2)
 #: N, of forces up to thousands: two solves of the same frames.
 SAME = 1e-6
 
@@ -74,11 +74,11 @@ def test_checks_say_what_they_cannot_judge(whole: RedundancyProblem, left: Redun
     assert found["loads cover"].passes is True
     for name, listed in (("residual force", "pelvis_tx"), ("residual moment", "pelvis_tilt")):
         assert found[name].verdict == "not known"
-        assert found[name].found.startswith(f"no balance of {listed}")
+        assert found[name].found.startswith(f"not balanced: {listed}")
     assert found["largest reserve"].passes is not None
     some_base = named(solve_static(whole.part(["*_l", "pelvis_tx"])))["residual force"]
     assert "pelvis_tx at" in some_base.found
-    assert some_base.found.endswith("no balance of pelvis_ty, pelvis_tz")
+    assert some_base.found.endswith(", not balanced: pelvis_ty, pelvis_tz")
     assert named(solve_static(whole))["residual force"].passes is not None
 
 
@@ -165,16 +165,16 @@ def test_muscles_that_act_beyond_are_named(two_leg: Any) -> None:
     knee = load_problem(two_leg.bare, two_leg.motion, two_leg.loads, time_range=TIMES, coordinates="knee_angle_l")
     assert set(knee.muscles) == {"rect_fem_l", "vasti_l", "hamstrings_l", "gastroc_l"}
     assert set(knee.provenance["part"]["acting_beyond"]) == {"rect_fem_l", "hamstrings_l", "gastroc_l"}
-    assert "their moments are not balanced: 3 muscles" in knee.provenance["warnings"][-1]
+    assert "their moments are not balanced (3): " in knee.provenance["warnings"][-1]
     assert "accelerations" in solve_static(knee).provenance["self_check"]["solution"]["largest_difference"]
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"coordinates": "knee_l"}, r"expected coordinates among pelvis_tilt, .*, got 'knee_l'\. Did you mean knee_"),
-        ({"coordinates": "knee_beta_l"}, "expected coordinates among .*, got 'knee_beta_l'"),  # it is coupled
-        ({"muscles": ["gastrocs_l"]}, r"expected muscles among .*, got 'gastrocs_l'\. Did you mean gastroc_l"),
+        ({"coordinates": "knee_l"}, r"expected coordinates among pelvis_tilt, .*, got knee_l\. Did you mean knee_"),
+        ({"coordinates": "knee_beta_l"}, "expected coordinates among .*, got knee_beta_l"),  # it is coupled
+        ({"muscles": ["gastrocs_l"]}, r"expected muscles among .*, got gastrocs_l\. Did you mean gastroc_l"),
         ({"muscles": ()}, r"expected muscles as names, patterns or a side, got \(\)"),
         ({"coordinates": ["pelvis_*"]}, "expected muscles with a moment arm about the coordinates, got none about pe"),
         ({"left_out": "none"}, "expected left_out among ignore, residuals, got 'none'"),
@@ -206,6 +206,7 @@ def test_the_elbow_alone(arm: Any) -> None:
     assert solution.provenance["self_check"]["solution"]["largest_difference"]["accelerations"] < 1e-6
 
 
+@pytest.mark.slow
 def test_the_elbow_alone_by_collocation(arm: Any) -> None:
     whole = load_problem(arm.model, arm.motion, time_range=(0.3, 0.6))
     names = ("r_elbow_flex", ["BIC*", "TRI*"])
@@ -234,6 +235,7 @@ def test_pieces_of_a_part_are_the_whole_of_it(two_leg: Any, left: RedundancyProb
     assert written["self_check"]["solution"]["largest_difference"]["accelerations"] < 1e-9
 
 
+@pytest.mark.slow
 def test_a_part_from_the_cache(two_leg: Any, tmp_path: Path) -> None:
     given = {"time_range": TIMES, "cache": tmp_path}
     first, again = (
@@ -246,7 +248,7 @@ def test_a_part_from_the_cache(two_leg: Any, tmp_path: Path) -> None:
 
 
 def test_a_part_is_resampled_by_the_model(left: RedundancyProblem, whole: RedundancyProblem) -> None:
-    times = left.time[:5] + 0.004
+    times = left.time[:3] + 0.004
     made = left.resample(times)
     assert made.provenance["resampling"]["by"] == "model"
     expected = whole.resample(times).part("left")
