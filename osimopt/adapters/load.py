@@ -8,10 +8,10 @@ from importlib.metadata import version
 from typing import Any
 
 from .. import isolation
-from ..errors import some
+from ..errors import InputError, explain, some
 from ..files.storage import sha256
 from ..notices import collect_warnings
-from ..problem.part import match_names, side_of
+from ..problem.part import check_wanted, match_names, side_of
 from ..problem.problem import RedundancyProblem
 from .cache import cached_path, keep, recall
 from .forces import read_generalized_force
@@ -91,6 +91,12 @@ def _left_out(options: ReadOptions, model: Model) -> Sequence[str]:
         match_names("muscles", options.muscles, model.description.muscles.names, model.path)
     if options.coordinates is None:
         return () if options.muscles is None else free
+    given = check_wanted("coordinates", options.coordinates)
+    for coordinate in model.description.coordinates:
+        if coordinate.name in given and coordinate.kind != "free":
+            fix = "Give the one that it follows." if coordinate.kind == "coupled" else "Free it in the model first."
+            got = f"'{coordinate.name}', which is {coordinate.kind}"
+            raise InputError(explain("free coordinates", got, fix, model.path))
     kept = set(match_names("coordinates", options.coordinates, free, model.path).tolist())
     return [name for index, name in enumerate(free) if index not in kept]
 

@@ -173,7 +173,7 @@ def test_muscles_that_act_beyond_are_named(two_leg: Any) -> None:
     ("given", "words"),
     [
         ({"coordinates": "knee_l"}, r"expected coordinates among pelvis_tilt, .*, got knee_l\. Did you mean knee_"),
-        ({"coordinates": "knee_beta_l"}, "expected coordinates among .*, got knee_beta_l"),  # it is coupled
+        ({"coordinates": "knee_beta_l"}, "expected free coordinates, got 'knee_beta_l', which is coupled. Give"),
         ({"muscles": ["gastrocs_l"]}, r"expected muscles among .*, got gastrocs_l\. Did you mean gastroc_l"),
         ({"muscles": ()}, r"expected muscles as names, patterns or a side, got \(\)"),
         ({"coordinates": ["pelvis_*"]}, "expected muscles with a moment arm about the coordinates, got none about pe"),
