@@ -8,17 +8,17 @@ from importlib.metadata import version
 from typing import Any
 
 from .. import isolation
-from ..errors import InputError, explain, some
+from ..errors import some
 from ..files.storage import sha256
 from ..notices import collect_warnings
-from ..problem.part import check_wanted, match_names, side_of
 from ..problem.problem import RedundancyProblem
 from .cache import cached_path, keep, recall
 from .forces import read_generalized_force
-from .loads import loaded_bodies, read_external_loads
+from .loads import read_external_loads
 from .model import Model, describe, identify
 from .motion import choose_frames, read_motion, read_motion_table
 from .options import ReadOptions, Source
+from .part import left_out, unloaded_side
 from .polynomials import read_polynomials, warn_of_range
 from .selfcheck import check_model
 from .trial import PIECE, Trial
@@ -60,7 +60,7 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         )
         isolation.prepare("opensim", "osimopt.adapters.worker.session:warm_up", (key,), jobs)
         model = describe(key)
-        left = _left_out(options, model)
+        left = left_out(options, model)
         motion = read_motion(
             options.motion, model, options.lowpass_hz, options.time_range, options.speeds, table=table, n_jobs=jobs,
             left=left, moving=options.generalized_force is None,
@@ -78,39 +78,11 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
     return Trial(model, motion, loads, given, polynomials, options, jobs, warnings, provenance, left, assumed)
 
 
-def _left_out(options: ReadOptions, model: Model) -> Sequence[str]:
-    """Free coordinates that a part of the body does not name; all of them where it names only muscles.
-
-    Raises
-    ------
-    InputError
-        Names, patterns or sides that the model does not have.
-    """
-    free = _free(model)
-    if options.muscles is not None:
-        match_names("muscles", options.muscles, model.description.muscles.names, model.path)
-    if options.coordinates is None:
-        return () if options.muscles is None else free
-    given = check_wanted("coordinates", options.coordinates)
-    for coordinate in model.description.coordinates:
-        if coordinate.name in given and coordinate.kind != "free":
-            fix = "Give the one that it follows." if coordinate.kind == "coupled" else "Free it in the model first."
-            got = f"'{coordinate.name}', which is {coordinate.kind}"
-            raise InputError(explain("free coordinates", got, fix, model.path))
-    kept = set(match_names("coordinates", options.coordinates, free, model.path).tolist())
-    return [name for index, name in enumerate(free) if index not in kept]
-
-
-def _free(model: Model) -> tuple[str, ...]:
-    """Names of the free coordinates."""
-    return tuple(model.description.coordinates[index].name for index in model.description.free)
-
-
 def _provenance(model: Model, options: ReadOptions, given: list[str], left: Sequence[str]) -> dict[str, Any]:
     warnings = [*model.description.warnings, *given]
     if model.description.switched_off:
         warnings.append(f"Switched off in the model and left out: {some(model.description.switched_off, 40)}")
-    warnings += [*_contact(model, options), *_unloaded_side(model, options)]
+    warnings += [*_contact(model, options), *unloaded_side(model, options)]
     if model.description.within:
         warnings.append(
             f"{some(model.description.within, 12)}: OpenSim lets no force act between a moving point and its neighbour "
@@ -149,24 +121,6 @@ def _unsupported(model: Model, options: ReadOptions) -> bool:
     touching = any("External" in kind for _, kind in model.description.other_forces)
     touching |= bool(model.description.contact) and options.contact_acts()
     return free_base and not touching and options.external_loads is None and options.generalized_force is None
-
-
-def _unloaded_side(model: Model, options: ReadOptions) -> list[str]:
-    """Warning about a part of one side of the body, where external loads act on the other side alone.
-
-    Without the balance of the free base no residual shows that forces are missing.
-    """
-    wanted, known = options.muscles, model.description.muscles.names
-    if options.coordinates is not None:
-        wanted, known = options.coordinates, _free(model)
-    if wanted is None or options.external_loads is None:
-        return []
-    sides = {side_of(known[index]) for index in match_names("names", wanted, known)}
-    bodies = loaded_bodies(options.external_loads)
-    loaded = {side_of(body) for body in bodies}
-    if len(sides) != 1 or None in sides or sides & loaded or loaded <= {None}:
-        return []
-    return [f"No external load acts on the {sides.pop()} side, which is balanced: they act on {some(bodies, 12)}."]
 
 
 def _contact(model: Model, options: ReadOptions) -> list[str]:

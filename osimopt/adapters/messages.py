@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,6 +88,12 @@ class Pairs:
     spanned: Mask
     probed: Index
     inconsistent: dict[str, str]
+
+    def of(self, muscles: Sequence[int]) -> Pairs:
+        """The pairs of some muscles."""
+        kept, among = np.isin(self.muscle, muscles), np.isin(np.arange(self.spanned.shape[1]), muscles)
+        pairs = (self.coordinate[kept], self.muscle[kept], self.crossing[kept])
+        return Pairs(*pairs, self.spanned & among, np.intersect1d(self.probed, muscles), self.inconsistent)
 
 
 @dataclass(frozen=True)

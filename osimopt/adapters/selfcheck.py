@@ -79,8 +79,10 @@ def check_model(model: Model, time: float, n_jobs: int, folder: str | os.PathLik
     return _known[name]
 
 
-def check_trial(model: Model, motion: Kinematics, claims: Claims, n_jobs: int = 1) -> dict[str, Any]:
-    """Check the arrays (T, …) of the frames of a motion.
+def check_trial(
+    model: Model, motion: Kinematics, claims: Claims, n_jobs: int = 1, acting: Sequence[int] | None = None
+) -> dict[str, Any]:
+    """Check the arrays (T, …) of the frames of a motion, of the muscles ``acting`` or of all.
 
     In each frame two muscles are compared, and those whose moment arms differed in the random postures of the model.
 
@@ -90,11 +92,12 @@ def check_trial(model: Model, motion: Kinematics, claims: Claims, n_jobs: int = 
         The extracted arrays differ from OpenSim's single calls.
     """
     names = model.description.muscles.names
-    stride = -(-len(names) // MUSCLES)
+    among = range(len(names)) if acting is None else acting
+    stride = -(-len(among) // MUSCLES)
     suspects = {names.index(name) for name in _known.get(_hash(model.key), {}).get("moment_arms_off_mm", {})}
     calls = []
     for frame in range(len(motion.time)):
-        muscles = tuple(sorted({*range(frame % stride, len(names), stride), *suspects}))
+        muscles = tuple(sorted({*among[frame % stride :: stride], *suspects.intersection(among)}))
         row = slice(frame, frame + 1)
         calls.append((motion.frames(row), claims.frames(row), muscles))
     return {"times_s": motion.time.tolist(), **_judged(_compare(model, calls, n_jobs), model, motion.time)}

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, ModelError, explain, some
+from ..errors import ModelError, explain, some
 from ..isolation import Progress
 from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive, supported
 from ..polynomial.geometry import MusclePaths
@@ -30,6 +30,7 @@ from .loads import ExternalLoads
 from .messages import Claims, FrameArrays, Mask, Pairs, Wanted
 from .model import Model
 from .options import ReadOptions
+from .part import acting_muscles, refuse_assumed
 from .polynomials import along_motion, compare_paths, join_muscles
 from .selfcheck import Missing, check_solution, check_trial, spread
 
@@ -119,8 +120,7 @@ class Trial:
         known = np.isin(solution.time, self.motion.time)
         if solution.problem.source is None and not known.any():
             return {"not_checked": "splines between the frames of the motion"}
-        fitted = () if self.polynomials is None else self.polynomials.muscles
-        fitted = (*fitted, *self.model.description.within)
+        fitted = (*self._given_paths, *self.model.description.within)
         return check_solution(solution, known if known.any() else ~known, self.model_for, fitted, missing)
 
     def model_for(self, motion: Kinematics) -> Model:
@@ -131,17 +131,32 @@ class Trial:
 
     @cached_property
     def pairs(self) -> Pairs:
-        """Which muscles act on which coordinates along the model's own paths, in postures of the whole motion."""
-        pairs = find_pairs(self.model, self.motion, self._model_paths)
+        """Which muscles that may act do so on which coordinates along the model's own paths, in the whole motion."""
         left = () if self.polynomials is None else self.polynomials.left
-        self._note([f"{name}: {text}" for name, text in pairs.inconsistent.items() if name not in left])
-        return pairs
+        left = {*left, *np.delete(self.model.description.muscles.names, self._acting).tolist()}
+        self._note([f"{name}: {text}" for name, text in self._found.inconsistent.items() if name not in left])
+        return self._found.of(self._acting)
+
+    @cached_property
+    def _found(self) -> Pairs:
+        """The pairs of all muscles, in postures of the whole motion."""
+        names, given = self.model.description.muscles.names, self._given_paths
+        return find_pairs(self.model, self.motion, [i for i, name in enumerate(names) if name not in given])
+
+    @cached_property
+    def _acting(self) -> list[int]:
+        """Muscles that may act; nothing is computed for those that a part of the body leaves out."""
+        return acting_muscles(self.options, self.model, self._found, self._given_paths)
+
+    @property
+    def _given_paths(self) -> Sequence[str]:
+        """Names of the muscles whose paths are not the model's own."""
+        return () if self.polynomials is None else self.polynomials.muscles
 
     @property
     def _model_paths(self) -> list[int]:
-        """Muscles whose paths are the model's own."""
-        given = () if self.polynomials is None else self.polynomials.muscles
-        return [i for i, name in enumerate(self.model.description.muscles.names) if name not in given]
+        """Muscles that may act whose paths are the model's own."""
+        return [i for i in self._acting if self.model.description.muscles.names[i] not in self._given_paths]
 
     @property
     def _model_gains(self) -> list[int]:
@@ -149,7 +164,7 @@ class Trial:
         muscles = self.model.description.muscles
         if self.options.gain == "isometric" and not self.options.passive_force:
             return []
-        unknown = np.flatnonzero(~supported(muscles)).tolist()
+        unknown = np.intersect1d(np.flatnonzero(~supported(muscles)), self._acting).tolist()
         if fitted := sorted(set(unknown) - set(self._model_paths)):
             got = some(f"{muscles.classes[i]} '{muscles.names[i]}'" for i in fitted)
             fix = "Use geometry='opensim' for this model, or paths without these muscles."
@@ -163,19 +178,13 @@ class Trial:
         part = whole.part(read.coordinates, read.muscles, left_out=read.left_out)
         if part is whole:
             return whole
-        acting = np.isin(whole.muscles, part.muscles)
         for name in self.assumed:
-            if (crossing := self._crossing[name] & acting).any():
-                got = f"none for '{name}', which {some(np.array(whole.muscles)[crossing])} cross"
-                fix = "Add the column, or leave out these muscles too (muscles=)."
-                expected = "a column for every coordinate that the acting muscles cross"
-                raise InputError(explain(expected, got, fix, read.motion))
-        silent = {f"{name}: {text}" for name, text in self.pairs.inconsistent.items() if name not in part.muscles}
-        warnings = [line for line in part.provenance["warnings"] if line not in silent]
+            crossing = np.array(whole.muscles)[self._crossing[name]]
+            refuse_assumed(name, [muscle for muscle in crossing if muscle in part.muscles], read.motion)
         own = part.reserves
         forces = zip(own.names, own.origin, own.optimal_force.tolist(), strict=True)
         added = {name: force for name, origin, force in forces if origin != "model"}
-        return replace(part, provenance={**part.provenance, "warnings": warnings, "reserves_added": added})
+        return replace(part, provenance={**part.provenance, "reserves_added": added})
 
     def _problem(self, keep: slice, progress: Progress | None) -> RedundancyProblem:
         """All muscles and coordinates, or those of the given moments."""
@@ -237,8 +246,8 @@ class Trial:
         muscles = self.model.description.muscles
         length, speed = np.asarray(geometry.length), np.asarray(geometry.lengthening_speed)
         by_model = self._model_gains
-        others = np.setdiff1d(np.arange(len(muscles.names)), by_model)
-        gain, passive = np.empty(length.shape), np.zeros(length.shape)
+        others = np.setdiff1d(self._acting, by_model)
+        gain, passive = np.zeros((2, *length.shape))
         gain[:, by_model] = arrays["max_force"]
         if self.options.gain == "isometric":
             gain[:] = muscles.max_isometric_force
@@ -259,9 +268,9 @@ class Trial:
             gain_by_opensim = gain[few] if self.options.gain == "opensim" else None
             claims = Claims(self.pairs, geometry.moment_arms[few], gain_by_opensim, moments)
         model = self.model_for(frames)
-        self.provenance["self_check"]["trial"] = check_trial(model, frames, claims, self.n_jobs)
+        self.provenance["self_check"]["trial"] = check_trial(model, frames, claims, self.n_jobs, self._acting)
         if self.polynomials is not None:
-            fitted = sorted(set(range(len(gain[0]))) - set(self._model_paths))
+            fitted = np.setdiff1d(self._acting, self._model_paths).tolist()
             self._note(compare_paths(model, frames, geometry.frames(few).moment_arm, fitted))
 
     def _check_size(self, time: Array, target: Array, geometry: MuscleGeometry, actuators: ReserveActuators) -> None:
