@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -71,12 +71,14 @@ def acting_muscles(options: ReadOptions, model: Model, pairs: Pairs, always: Col
     return (np.flatnonzero(kept) if kept.any() else np.arange(len(names))).tolist()
 
 
-def refuse_assumed(coordinate: str, crossing: Sequence[str], motion: object) -> None:
-    """Refuse a coordinate without a column in the motion that acting muscles cross."""
-    if crossing:
-        got = f"none for '{coordinate}', which {some(crossing)} cross"
-        fix = "Add the column, or leave out these muscles too (muscles=)."
-        raise InputError(explain("a column for every coordinate that the acting muscles cross", got, fix, motion))
+def refuse_assumed(crossing: Mapping[str, Sequence[str]], options: ReadOptions) -> None:
+    """Refuse coordinates without a column in the motion that acting muscles cross, here by coordinate."""
+    for coordinate, muscles in crossing.items():
+        if len(muscles):
+            got = f"none for '{coordinate}', which {some(muscles)} cross"
+            fix = "Add the column, or leave out these muscles too (muscles=)."
+            expected = "a column for every coordinate that the acting muscles cross"
+            raise InputError(explain(expected, got, fix, options.motion))
 
 
 def _free(model: Model) -> tuple[str, ...]:

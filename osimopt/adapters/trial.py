@@ -44,9 +44,8 @@ class Trial:
 
     ``model`` has the loads of the first PIECE frames. ``given`` are moments from a file, in place of inverse dynamics;
     ``polynomials`` are paths in place of the model's own, which muscles without one keep; ``warnings`` were
-    given while reading. Of a part of the body, ``left`` are coordinates that need no balance, and ``assumed`` those
-    for which the motion has no column. Where ``checked``, the extracted arrays are compared with OpenSim's single
-    calls.
+    given while reading. Of a part of the body, ``left`` are coordinates without balance, ``assumed`` those without a
+    column in the motion. Where ``checked``, the extracted arrays are compared with OpenSim's single calls.
     """
 
     model: Model
@@ -105,7 +104,7 @@ class Trial:
     def verify(self, solution: RedundancySolution, missing: Sequence[Missing] = ()) -> dict[str, Any]:
         """Put the forces of a solution back into OpenSim; returns the differences, or why nothing was checked.
 
-        ``missing``: what a part of the body leaves out, whose arrays have been compared with those that were read.
+        ``missing``: what a part of the body leaves out; its arrays are those that were read.
 
         Raises
         ------
@@ -114,11 +113,11 @@ class Trial:
         """
         if self.given is not None:
             return {"not_checked": "moments from a file"}
-        known_as = None if missing else self.fingerprint
-        if known_as is not None and (why := known_as.changed(solution.problem, BALANCED)):
+        read, problem = self.fingerprint, solution.problem
+        if read is not None and not missing and (why := read.changed(problem, BALANCED)):
             return {"not_checked": why}
         known = np.isin(solution.time, self.motion.time)
-        if solution.problem.source is None and not known.any():
+        if problem.source is None and not known.any():
             return {"not_checked": "splines between the frames of the motion"}
         fitted = (*self._given_paths, *self.model.description.within)
         return check_solution(solution, known if known.any() else ~known, self.model_for, fitted, missing)
@@ -132,9 +131,9 @@ class Trial:
     @cached_property
     def pairs(self) -> Pairs:
         """Which muscles that may act do so on which coordinates along the model's own paths, in the whole motion."""
-        left = () if self.polynomials is None else self.polynomials.left
-        left = {*left, *np.delete(self.model.description.muscles.names, self._acting).tolist()}
-        self._note([f"{name}: {text}" for name, text in self._found.inconsistent.items() if name not in left])
+        acting = set(np.array(self.model.description.muscles.names)[self._acting])
+        acting -= set() if self.polynomials is None else self.polynomials.left.keys()
+        self._note([f"{name}: {text}" for name, text in self._found.inconsistent.items() if name in acting])
         return self._found.of(self._acting)
 
     @cached_property
@@ -178,12 +177,10 @@ class Trial:
         part = whole.part(read.coordinates, read.muscles, left_out=read.left_out)
         if part is whole:
             return whole
-        for name in self.assumed:
-            crossing = np.array(whole.muscles)[self._crossing[name]]
-            refuse_assumed(name, [muscle for muscle in crossing if muscle in part.muscles], read.motion)
-        own = part.reserves
-        forces = zip(own.names, own.origin, own.optimal_force.tolist(), strict=True)
-        added = {name: force for name, origin, force in forces if origin != "model"}
+        kept = np.isin(whole.muscles, part.muscles)
+        refuse_assumed({name: np.array(whole.muscles)[kept & self._crossing[name]] for name in self.assumed}, read)
+        actuators = zip(part.reserves.names, part.reserves.origin, part.reserves.optimal_force.tolist(), strict=True)
+        added = {name: force for name, origin, force in actuators if origin != "model"}
         return replace(part, provenance={**part.provenance, "reserves_added": added})
 
     def _problem(self, keep: slice, progress: Progress | None) -> RedundancyProblem:
@@ -280,18 +277,16 @@ class Trial:
         description, loads = self.model.description, self.loads
         force, torque = (0.0, 0.0) if loads is None else (loads.largest("force"), loads.largest("torque"))
         source = self.provenance.get("inputs", {}).get("motion" if self.given is None else "generalized_force", {})
-        found = check_size(
+        self._note(check_size(
             time, target, self._described(geometry), geometry, description.muscles.max_isometric_force, actuators,
             description.weight, force, torque, source.get("file"),
-        )  # fmt: skip
-        self._note(found)
+        ))  # fmt: skip
 
     def _reserves_beside(self, geometry: MuscleGeometry, actuators: ReserveActuators) -> ReserveActuators:
         """Reserves added to the model's actuators: chosen once, so that all pieces have the same."""
         if self._added is None:
             rotational = [coordinate.rotational for coordinate in self._described(geometry)]
-            acts = np.asarray(actuators.acts.any(axis=1))
-            served = geometry.served
+            acts, served = np.asarray(actuators.acts.any(axis=1)), geometry.served
             self._added = choose_reserves(self.options.reserves, geometry.coordinates, rotational, served, acts)
         return self._added
 
