@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..problem.part import check_wanted, match_names, side_of
@@ -71,7 +72,7 @@ def acting_muscles(options: ReadOptions, model: Model, pairs: Pairs, always: Col
     return (np.flatnonzero(kept) if kept.any() else np.arange(len(names))).tolist()
 
 
-def refuse_assumed(crossing: Mapping[str, Sequence[str]], options: ReadOptions) -> None:
+def refuse_assumed(crossing: Mapping[str, NDArray[np.str_]], options: ReadOptions) -> None:
     """Refuse coordinates without a column in the motion that acting muscles cross, here by coordinate."""
     for coordinate, muscles in crossing.items():
         if len(muscles):

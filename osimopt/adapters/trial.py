@@ -163,7 +163,7 @@ class Trial:
         muscles = self.model.description.muscles
         if self.options.gain == "isometric" and not self.options.passive_force:
             return []
-        unknown = np.intersect1d(np.flatnonzero(~supported(muscles)), self._acting).tolist()
+        unknown = sorted(set(np.flatnonzero(~supported(muscles)).tolist()) & set(self._acting))
         if fitted := sorted(set(unknown) - set(self._model_paths)):
             got = some(f"{muscles.classes[i]} '{muscles.names[i]}'" for i in fitted)
             fix = "Use geometry='opensim' for this model, or paths without these muscles."
@@ -175,10 +175,10 @@ class Trial:
         """The part of the body that the options name."""
         read = self.options
         part = whole.part(read.coordinates, read.muscles, left_out=read.left_out)
-        if part is whole:
-            return whole
         kept = np.isin(whole.muscles, part.muscles)
         refuse_assumed({name: np.array(whole.muscles)[kept & self._crossing[name]] for name in self.assumed}, read)
+        if part is whole:
+            return whole
         actuators = zip(part.reserves.names, part.reserves.origin, part.reserves.optimal_force.tolist(), strict=True)
         added = {name: force for name, origin, force in actuators if origin != "model"}
         return replace(part, provenance={**part.provenance, "reserves_added": added})

@@ -290,6 +290,9 @@ def test_columns_that_muscles_cross_are_needed(two_leg: Any, without: Callable[.
     words = "column for every coordinate that the acting muscles cross, got none for 'hip_flexion_l', which .*hamstr"
     with pytest.warns(UserWarning, match="no column for hip_flexion_l"), pytest.raises(InputError, match=words):
         load_problem(two_leg.bare, **files, time_range=TIMES, coordinates="knee_angle_l")
+    words = words.replace("hamstr", "")
+    with pytest.warns(UserWarning, match="no column for hip_flexion_l"), pytest.raises(InputError, match=words):
+        load_problem(two_leg.bare, **files, time_range=TIMES, muscles="*")
     with pytest.warns(UserWarning, match="no column for hip_flexion_l"):
         part = load_problem(two_leg.bare, **files, time_range=TIMES, coordinates="ankle*_l", muscles=["soleus_l"])
     assert part.muscles == ("soleus_l",)
