@@ -13,6 +13,8 @@ import pytest
 
 import osimopt
 from osimopt import InputError, ModelError, RedundancyProblem, load_problem, solve_dynamic, solve_static
+from osimopt.adapters.load import open_trial
+from osimopt.adapters.options import ReadOptions
 from osimopt.files.storage import read_table, write_table
 from osimopt.problem.part import PartSource
 from osimopt.solution.checks import Check, checks_of
@@ -67,6 +69,13 @@ def test_what_is_left_out_is_listed(left: RedundancyProblem) -> None:
     assert all(name.endswith("_r") for name in known["muscles"])
     (text,) = [line for line in solve_static(left).findings() if "are balanced" in line]
     assert text.startswith("4 of 14 coordinates are balanced, by 10 of 20 muscles. Left out of the balance: pelvis_t")
+
+
+def test_nothing_is_extracted_for_muscles_without_force(two_leg: Any) -> None:
+    trial = open_trial(ReadOptions(two_leg.bare, two_leg.motion, two_leg.loads, time_range=TIMES, coordinates="left"))
+    names = trial.model.description.muscles.names
+    assert {names[index] for index in trial.pairs.muscle} == set(trial.problem().muscles)
+    assert not trial.pairs.spanned[:, [index for index, name in enumerate(names) if name.endswith("_r")]].any()
 
 
 def test_checks_say_what_they_cannot_judge(whole: RedundancyProblem, left: RedundancyProblem) -> None:
