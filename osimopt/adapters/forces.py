@@ -29,15 +29,17 @@ MARGIN, DOUBTFUL = 100.0, 10.0
 LEVER = 2.0
 
 
-def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: Kinematics) -> GeneralizedForce:
+def read_generalized_force(
+    path: str | os.PathLike[str], model: Model, motion: Kinematics, left: Sequence[str] = ()
+) -> GeneralizedForce:
     """Read net joint moments for the frames of a motion.
 
     Columns are ``<coordinate>_moment`` or ``<coordinate>_force``, as in OpenSim's files. The bare coordinate name or
     its path is accepted too, with a warning, unless the file declares coordinates: a motion has the same names.
 
     Moments of coupled coordinates are projected onto the coordinates they follow. Free coordinates without a column are
-    left out of the balance, with a warning. Values at times other than the motion's are interpolated by the quintic
-    spline, with a warning.
+    left out of the balance, with a warning; columns of those that are ``left`` out are not read. Values at times other
+    than the motion's are interpolated by the quintic spline, with a warning.
 
     Raises
     ------
@@ -46,12 +48,13 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
     """
     table = read_series(path)
     time = table.index.to_numpy(dtype=float)
-    names = model.description.coordinate_names
+    names = tuple(name for name in model.description.coordinate_names if name not in left)
     labelled = [_coordinate_of(str(label), names) for label in table.columns]
     columns = dict(zip(labelled, map(str, table.columns), strict=True))
     if twice := [name for name in columns if labelled.count(name) > 1]:
         raise InputError(explain("one column per coordinate", f"two for {some(twice)}", "Remove one.", path))
-    free = [names[index] for index in model.description.free]
+    every = model.description.coordinate_names
+    free = [every[index] for index in model.description.free if every[index] in names]
     found = [name for name in free if name in columns]
     if not found:
         fix = "Give the .sto that OpenSim's InverseDynamicsTool wrote for this model."
@@ -60,13 +63,13 @@ def read_generalized_force(path: str | os.PathLike[str], model: Model, motion: K
     _refuse_speeds(path, turning_and_moved(model, motion))
     if absent := [name for name in free if name not in columns]:
         warn(f"{path}: no column for {some(absent, 12)}; their balance is left out.")
-    everything = table.set_axis(labelled, axis="columns").reindex(columns=list(names), fill_value=0.0)
+    everything = table.set_axis(labelled, axis="columns").reindex(columns=list(every), fill_value=0.0)
     at_frames = _at(motion.time, time, everything.to_numpy(dtype=float), path)
     if not np.isfinite(at_frames).all():
         frame, index = np.argwhere(~np.isfinite(at_frames))[0]
-        got = f"NaN in '{columns[names[index]]}' at {motion.time[frame]:g} s"
+        got = f"NaN in '{columns[every[index]]}' at {motion.time[frame]:g} s"
         raise InputError(explain("numbers in every frame", got, "Fill the gaps or choose a time_range.", path))
-    keep = [names.index(name) for name in found]
+    keep = [every.index(name) for name in found]
     return GeneralizedForce(motion.time, tuple(found), motion.onto_free(at_frames)[:, keep])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +43,8 @@ def read_motion(
     *,
     table: pd.DataFrame | None = None,
     n_jobs: int = 1,
+    left: Sequence[str] = (),
+    moving: bool = True,
 ) -> Kinematics:
     """Read a motion and complete it to every coordinate of the model.
 
@@ -49,6 +52,8 @@ def read_motion(
     file, the filter's padding included, as in OpenSim; coupled ones follow from the model's couplers, locked ones keep
     the model's default, prescribed ones the model's function. A column that disagrees is not used, and a warning names
     it. Speeds come from a separate file where one is given. ``table`` is the result of ``read_motion_table``, if known.
+    Coordinates that are ``left`` out of the balance may lack a column and keep the model's default, unless inverse
+    dynamics needs their motion (``moving``).
     Warnings also name times that the file has twice, coordinates that leave their range in the model, holes in the
     sampling, times that the filter must resample, and a time_range that reaches beyond the motion.
 
@@ -60,15 +65,16 @@ def read_motion(
     """
     table = read_motion_table(path) if table is None else table
     time = table.index.to_numpy(dtype=float)
-    table = to_si(_select_columns(table, model, path), model, path)
+    table = to_si(_select_columns(table, model, path, left, moving), model, path)
     keep = within = choose_frames(time, time_range, path)
     _warn_of_time_range(time, keep, time_range, path)
     _warn_of_times(time, keep, lowpass_hz, path)
     value = np.empty((len(time), len(model.description.coordinates)))
     for index, coordinate in enumerate(model.description.coordinates):
-        if coordinate.kind == "free":
+        known = coordinate.name in table.columns
+        if coordinate.kind == "free" and known:
             value[:, index] = table[coordinate.name]
-        elif coordinate.kind == "coupled" and coordinate.name in table:  # a start for closing loops
+        elif coordinate.kind == "coupled" and known:  # a start for closing loops
             value[:, index] = table[coordinate.name].fillna(coordinate.default)
         else:
             value[:, index] = coordinate.default
@@ -143,14 +149,18 @@ def _warn_of_time_range(time: Array, keep: slice, time_range: tuple[float, float
         )
 
 
-def _select_columns(table: pd.DataFrame, model: Model, path: object) -> pd.DataFrame:
+def _select_columns(table: pd.DataFrame, model: Model, path: object, left: Sequence[str], moving: bool) -> pd.DataFrame:
     names = model.description.coordinate_names
     present = [name for name in names if name in table.columns]
     missing = [c.name for c in model.description.coordinates if c.kind == "free" and c.name not in present]
+    if present and not moving and (assumed := [name for name in missing if name in left]):
+        missing = [name for name in missing if name not in left]
+        warn(f"{path}: no column for {some(assumed, 12)}: left out of the balance, they keep the model's default.")
     if missing:
         joints = sorted({c.joint for c in model.description.coordinates if c.name in missing})
         fix = (
             f"Add the columns, lock the coordinates in the model, or weld their joints: weld={tuple(joints)}."
+            + (" Inverse dynamics needs the left-out ones too: their motion loads the others." if left else "")
             if present
             else f"Is it this model's motion? Its columns are {some(table.columns)}."
         )

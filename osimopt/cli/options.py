@@ -88,7 +88,8 @@ def _by_method(texts: Mapping[str, str]) -> str:
 
 def chosen(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
     """Select the options of one dataclass from the flags that were given."""
-    return {name: value for name, value in given.items() if name in declared(kind)}
+    own = declared(kind)  # without those of no flag: muscles= of a method is no flag, --muscles is one of reading
+    return {name: value for name, value in given.items() if name in own and own[name][1].shell is not None}
 
 
 def read_options(model: Path, motion: Path, given: Mapping[str, Any]) -> ReadOptions:
@@ -96,7 +97,7 @@ def read_options(model: Path, motion: Path, given: Mapping[str, Any]) -> ReadOpt
     options = chosen(ReadOptions, given)
     if "reserves" in options:
         options["reserves"] = read_reserves(options["reserves"])
-    for name in ("weld", "force_sets"):
+    for name in ("weld", "force_sets", "coordinates", "muscles"):
         if name in options:
             options[name] = tuple(options[name])
     return ReadOptions(model, motion, **options)

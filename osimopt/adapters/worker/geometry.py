@@ -50,8 +50,8 @@ def find_pairs(key: ModelKey, value: Array, muscles: Sequence[int]) -> Pairs:
     arms, spanned, probed = _arms_in(session, postures, muscles)
     active = acts(np.nan_to_num(arms), axis=0)
     coordinate, muscle = np.nonzero(spanned | active)
-    served = np.asarray((spanned & active).any(axis=1))
-    return Pairs(coordinate, muscle, served, spanned, probed, _inconsistent(session, spanned, postures, arms))
+    crossing = (spanned & active)[coordinate, muscle]
+    return Pairs(coordinate, muscle, crossing, spanned, probed, _inconsistent(session, spanned, postures, arms))
 
 
 def arms_in(key: ModelKey, value: Array, muscles: Sequence[int]) -> Array:
