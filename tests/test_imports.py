@@ -54,6 +54,7 @@ OWNERS = {"opensim": "adapters/worker", "casadi": "dynamic/worker", "torch": ("s
 #: Methods of early classes that call a later module, which they import by name.
 LATER = {
     ("problem/problem.py", ".resampling"),
+    ("problem/problem.py", ".part"),
     ("solution/solution.py", ".folder"),
     ("polynomial/geometry.py", ".files"),
 }

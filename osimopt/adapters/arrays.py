@@ -49,15 +49,17 @@ def extract(
 
 def model_geometry(model: Model, pairs: Pairs, muscles: Sequence[int], arrays: dict[str, Array]) -> MuscleGeometry:
     """Geometry of these muscles along the model's own paths, from extracted arrays."""
+    free = tuple(model.description.coordinates[index].name for index in model.description.free)
     return MuscleGeometry(
         tuple(model.description.muscles.names[index] for index in muscles),
-        tuple(model.description.coordinates[index].name for index in model.description.free),
+        free,
         pairs.coordinate,
         np.searchsorted(muscles, pairs.muscle),
         arrays["moment_arms"],
         arrays["length"],
         arrays["lengthening_speed"],
-        pairs.served,
+        np.isin(np.arange(len(free)), pairs.coordinate[pairs.crossing]),
+        pairs.crossing,
     )
 
 

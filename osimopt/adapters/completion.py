@@ -58,7 +58,7 @@ def _rates(model: Model, value: Array, speed: Array, change: Array) -> tuple[Arr
         fix = "Their speeds are shared by all their coordinates: leave the speeds out."
         expected = "only free coordinates in joints with speeds of their own"
         raise InputError(explain(expected, f"others in {some(wrong)}", fix, model.path))
-    return cast(tuple[Array, Array], model.run("state:rates_of", value, speed, change))
+    return cast(tuple[Array, Array], model.run("kinematics:rates_of", value, speed, change))
 
 
 def follow(model: Model, time: Array, value: Array, speed: Array, acceleration: Array, n_jobs: int = 1) -> Kinematics:
@@ -70,7 +70,7 @@ def follow(model: Model, time: Array, value: Array, speed: Array, acceleration: 
     names = model.description.coordinate_names
     if not model.description.of_kind("coupled"):
         return Kinematics(time, names, value, speed, acceleration)
-    value, speed, acceleration, slope, pairs = _coupled(model, value, speed, acceleration, n_jobs)
+    value, speed, acceleration, slope, pairs = _coupled(model, time, value, speed, acceleration, n_jobs)
     return Kinematics(time, names, value, speed, acceleration, Coupling(pairs[0], pairs[1], slope))
 
 
@@ -97,19 +97,21 @@ def turning_and_moved(model: Model, motion: Kinematics) -> list[str]:
     return [c.name for c in turning if c.joint in joints]
 
 
-def couple(model: Model, value: Array, n_jobs: int = 1) -> Array:
+def couple(model: Model, time: Array, value: Array, n_jobs: int = 1) -> Array:
     """Values (T, N) with those of coupled coordinates given by the couplers."""
     if not model.description.of_kind("coupled"):
         return value
     still = np.zeros_like(value)
-    return np.asarray(_coupled(model, value, still, still, n_jobs)[0])
+    return np.asarray(_coupled(model, time, value, still, still, n_jobs)[0])
 
 
-def _coupled(model: Model, value: Array, speed: Array, acceleration: Array, n_jobs: int) -> tuple[Any, ...]:
-    """Values, speeds, accelerations (T, N) by the couplers, slopes (T, P), and pairs; see ``worker.state.couple``."""
+def _coupled(
+    model: Model, time: Array, value: Array, speed: Array, acceleration: Array, n_jobs: int
+) -> tuple[Any, ...]:
+    """Values, speeds, accelerations (T, N) by the couplers, slopes (T, P), and pairs; see ``worker.kinematics``."""
     chunks = (slice(start, start + CHUNK) for start in range(0, len(value), CHUNK))
-    calls = ((value[chunk], speed[chunk], acceleration[chunk]) for chunk in chunks)
-    parts = list(model.run_many("state:couple", calls, n_jobs))
+    calls = ((time[chunk], value[chunk], speed[chunk], acceleration[chunk]) for chunk in chunks)
+    parts = list(model.run_many("kinematics:couple", calls, n_jobs))
     return *(np.concatenate([part[i] for part in parts]) for i in range(4)), parts[0][4]
 
 

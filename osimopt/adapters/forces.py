@@ -32,15 +32,17 @@ MARGIN, DOUBTFUL = 100.0, 10.0
 LEVER = 2.0
 
 
-def read_generalized_force(path: Origin, model: Model, motion: Kinematics) -> GeneralizedForce:
+def read_generalized_force(
+    path: Origin, model: Model, motion: Kinematics, left: Sequence[str] = ()
+) -> GeneralizedForce:
     """Read net joint moments for the frames of a motion.
 
     Columns are ``<coordinate>_moment`` or ``<coordinate>_force``, as in OpenSim's files. The bare coordinate name or
     its path is accepted too, with a warning, unless the file declares coordinates: a motion has the same names.
 
     Moments of coupled coordinates are projected onto the coordinates they follow. Free coordinates without a column are
-    left out of the balance, with a warning. Values at times other than the motion's are interpolated by the quintic
-    spline, with a warning.
+    left out of the balance, with a warning; columns of those that are ``left`` out are not read. Values at times other
+    than the motion's are interpolated by the quintic spline, with a warning.
 
     Raises
     ------
@@ -48,11 +50,13 @@ def read_generalized_force(path: Origin, model: Model, motion: Kinematics) -> Ge
         No coordinate found, a motion instead of moments, NaN, times that do not increase or do not cover the motion.
     """
     table = read_columns(path)
-    names = model.description.coordinate_names
+    every = model.description.coordinate_names
+    names = tuple(name for name in every if name not in left)
     labelled = [_coordinate_of(str(label), names) for label in table.columns]
     columns = dict(zip(labelled, map(str, table.columns), strict=True))
-    free = [names[index] for index in model.description.free]
-    used = [name for name in (*free, *(names[i] for i in model.description.of_kind("coupled"))) if name in columns]
+    free = [every[index] for index in model.description.free if every[index] in names]
+    coupled = [every[index] for index in model.description.of_kind("coupled")]
+    used = [name for name in (*free, *coupled) if name in columns]
     if twice := [name for name in used if labelled.count(name) > 1]:
         raise InputError(explain("one column per coordinate", f"two for {some(twice)}", "Remove one.", path))
     found = [name for name in free if name in columns]
@@ -63,14 +67,13 @@ def read_generalized_force(path: Origin, model: Model, motion: Kinematics) -> Ge
     _refuse_a_motion(path, title, table.attrs["in_degrees"], [columns[name] for name in found])
     _refuse_speeds(path, title, turning_and_moved(model, motion))
     if absent := [name for name in free if name not in columns]:
-        others = [str(label) for label, name in zip(table.columns, labelled, strict=True) if name not in names]
+        others = [label for label in map(str, table.columns) if _coordinate_of(label, every) not in every]
         meant = did_you_mean(others, absent + [f"{name}_moment" for name in absent], "", found=True)
         warn(f"{path}: no column for {some(absent, 12)}; their balance is left out. {meant}".rstrip())
     chosen = table.loc[:, [name in used for name in labelled]]
-    at_frames = _at(motion.time, chosen, [columns[name] for name in used], path)
-    everything = np.zeros((len(motion.time), len(names)))
-    everything[:, [names.index(name) for name in used]] = at_frames
-    keep = [names.index(name) for name in found]
+    everything = np.zeros((len(motion.time), len(every)))
+    everything[:, [every.index(name) for name in used]] = _at(motion.time, chosen, [columns[n] for n in used], path)
+    keep = [every.index(name) for name in found]
     return GeneralizedForce(motion.time, tuple(found), motion.onto_free(everything)[:, keep])
 
 

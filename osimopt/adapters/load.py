@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -18,6 +19,7 @@ from .loads import read_external_loads
 from .model import Model, describe, identify
 from .motion import choose_frames, read_motion, read_motion_table
 from .options import ReadOptions, Source
+from .part import left_out, unloaded_side
 from .polynomials import read_polynomials, warn_of_range
 from .selfcheck import check_model
 from .trial import PIECE, Trial
@@ -63,31 +65,41 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
             names = some(model.description.dropped, 12)
             why = "the model or an earlier force set has forces of these names"
             warn(f"{options.model}: left out, since {why}: {names}.")
+        left = left_out(options, model)
         motion = read_motion(
-            options.motion, model, options.lowpass_hz, options.time_range, options.speeds, table=table, n_jobs=jobs
-        )
+            options.motion, model, options.lowpass_hz, options.time_range, options.speeds, table=table, n_jobs=jobs,
+            left=left, moving=options.generalized_force is None,
+        )  # fmt: skip
+        assumed = [name for name in left if name not in table.columns]
+        if options.coordinates is None or options.left_out == "residuals":
+            left = ()  # their balance may be wanted
         moments = options.generalized_force
-        given = None if moments is None else read_generalized_force(moments, model, motion)
+        given = None if moments is None else read_generalized_force(moments, model, motion, left)
         polynomials = read_polynomials(options.geometry, model, options.motion, jobs, motion)
         if polynomials is not None:
             warn_of_range(polynomials, motion, options.motion)
-    provenance = _provenance(model, options, warnings)
+    provenance = _provenance(model, options, warnings, left)
     provenance["self_check"] = {"model": check_model(model, float(motion.time[0]), jobs, cache)}
-    return Trial(model, motion, loads, given, polynomials, options, jobs, warnings, provenance)
+    return Trial(model, motion, loads, given, polynomials, options, jobs, warnings, provenance, left, assumed)
 
 
-def _provenance(model: Model, options: ReadOptions, given: list[str]) -> dict[str, Any]:
+def _provenance(model: Model, options: ReadOptions, given: list[str], left: Sequence[str]) -> dict[str, Any]:
     warnings = [*model.description.warnings, *given]
     if model.description.switched_off:
         warnings.append(f"Switched off in the model and left out: {some(model.description.switched_off, 40)}")
-    warnings += _contact(model, options)
+    warnings += [*_contact(model, options), *unloaded_side(model, options)]
     if model.description.within:
         warnings.append(
             f"{some(model.description.within, 12)}: OpenSim lets no force act between a moving point and its neighbour "
             "on the same body, although their distance changes; its moment arm is not used, -dl/dq is."
         )
     if _unsupported(model, options):
-        warnings.append("No ground reactions were given: the free base is held by residual actuators alone.")
+        base = {coordinate.name for coordinate in model.description.coordinates if coordinate.floating}
+        alone = "the free base is held by residual actuators alone."
+        by_muscles = options.coordinates is None and options.muscles is not None
+        if base <= set(left) or (by_muscles and options.left_out == "ignore"):
+            alone = "without the balance of the free base nothing shows whether they are missing."
+        warnings.append(f"No ground reactions were given: {alone}")
     coordinates = [model.description.coordinates[index] for index in model.description.free]
     return {
         "source": "opensim",

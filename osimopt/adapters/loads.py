@@ -227,3 +227,10 @@ def _warn_of_forces(path: Path, forces: list[Element]) -> None:
             f"{path}: no point_identifier for {some(nowhere, 12)}: the force acts at the origin of the body, not at a "
             "centre of pressure."
         )
+
+
+def loaded_bodies(path: str | os.PathLike[str]) -> list[str]:
+    """Names of the bodies that the forces of an ExternalLoads XML act on."""
+    forces = read_xml(Path(path).resolve(), *_LOADS).iter("ExternalForce")
+    bodies = (_text(force, "applied_to_body").split("/")[-1] for force in forces if not _is_off(force))
+    return list(dict.fromkeys(bodies))

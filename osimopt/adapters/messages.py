@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,8 +47,9 @@ class ModelDescription:
     """A model in plain data; ``free`` indexes the free coordinates in multibody-tree order, ``weight`` is in N.
 
     ``contact`` are name and class of the forces that press on the ground, whether they act or not; ``within`` names
-    muscles whose moving points pull a neighbour on their own body, which OpenSim ignores; ``dropped`` the forces of
-    force sets that do not act, since another has their name.
+    muscles whose moving points pull a neighbour on their own body, which OpenSim ignores. ``loops`` are class and name
+    of the constraints, other than couplers, that close loops of bodies; ``dropped`` the forces of force sets that
+    do not act, since another has their name.
     """
 
     name: str
@@ -62,6 +64,7 @@ class ModelDescription:
     weight: float = 0.0
     contact: tuple[tuple[str, str], ...] = ()
     within: tuple[str, ...] = ()
+    loops: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
 
     @property
@@ -78,17 +81,23 @@ class ModelDescription:
 class Pairs:
     """Muscle–coordinate pairs that are not structurally zero.
 
-    ``coordinate`` (rows of the free ones) and ``muscle`` are (P,); ``served`` (D,) marks coordinates on which a
-    muscle that spans them acts; ``spanned`` (D, M) which coordinates each path may depend on; ``probed`` are the
-    muscles whose moment arms are taken from forces; ``inconsistent`` are warnings by muscle.
+    ``coordinate`` (rows of the free ones) and ``muscle`` are (P,); ``crossing`` (P,) marks the pairs of a coordinate
+    and a muscle that spans it and acts on it; ``spanned`` (D, M) which coordinates each path may depend on;
+    ``probed`` are the muscles whose moment arms are taken from forces; ``inconsistent`` are warnings by muscle.
     """
 
     coordinate: Index
     muscle: Index
-    served: Mask
+    crossing: Mask
     spanned: Mask
     probed: Index
     inconsistent: dict[str, str]
+
+    def of(self, muscles: Sequence[int]) -> Pairs:
+        """The pairs of some muscles."""
+        kept, among = np.isin(self.muscle, muscles), np.isin(np.arange(self.spanned.shape[1]), muscles)
+        pairs = (self.coordinate[kept], self.muscle[kept], self.crossing[kept])
+        return Pairs(*pairs, self.spanned & among, np.intersect1d(self.probed, muscles), self.inconsistent)
 
 
 @dataclass(frozen=True)

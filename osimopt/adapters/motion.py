@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +43,8 @@ def read_motion(
     *,
     table: pd.DataFrame | None = None,
     n_jobs: int = 1,
+    left: Sequence[str] = (),
+    moving: bool = True,
 ) -> Kinematics:
     """Read a motion and complete it to every coordinate of the model.
 
@@ -50,6 +53,8 @@ def read_motion(
     used (``usable``), which a warning names; coupled ones follow from the model's couplers, locked ones keep the
     model's default, prescribed ones the model's function. A column that disagrees is not used, and a warning names it.
     Speeds come from a separate file where one is given. ``table`` is the result of ``read_motion_table``, if known.
+    Coordinates that are ``left`` out of the balance may lack a column and keep the model's default, unless inverse
+    dynamics needs their motion (``moving``).
     Warnings also name times that the file has twice, coordinates that leave their range in the model, holes in the
     sampling, times that the filter must resample, and a time_range that reaches beyond the motion.
 
@@ -61,14 +66,14 @@ def read_motion(
     """
     table = read_motion_table(path) if table is None else table
     choose_frames(frame_times(table), time_range, path)
-    present = _present(table, model, path)
-    needed = [model.description.coordinates[index].name for index in model.description.free]
+    present = _present(table, model, path, left, moving)
+    needed = [c.name for c in model.description.coordinates if c.kind == "free" and c.name in present]
     span = (-np.inf, np.inf) if time_range is None else (float(time_range[0]), float(time_range[1]))
     labels = list(table.columns)
     table = table.loc[:, [name in present or labels.count(name) > 1 for name in labels]]
     table = usable(table, needed, path, span, lowpass_hz=lowpass_hz)
     if speeds is not None:
-        table, moving = overlap(table, read_speeds(speeds, model, span))
+        table, rates = overlap(table, read_speeds(speeds, model, span))
     table = to_si(table[[name for name in present if name in table.columns]], model, path)
     time = table.index.to_numpy(dtype=float)
     keep = within = choose_frames(time, time_range, path)
@@ -76,9 +81,15 @@ def read_motion(
     _warn_of_times(time, keep, lowpass_hz, path)
     value = np.empty((len(time), len(model.description.coordinates)))
     for index, coordinate in enumerate(model.description.coordinates):
-        value[:, index] = table[coordinate.name] if coordinate.kind == "free" else coordinate.default
+        known = coordinate.name in table.columns
+        if coordinate.kind == "free" and known:
+            value[:, index] = table[coordinate.name]
+        elif coordinate.kind == "coupled" and known:  # a start for closing loops
+            value[:, index] = table[coordinate.name].fillna(coordinate.default)
+        else:
+            value[:, index] = coordinate.default
     _warn_of_ranges(model, value[keep], path)
-    speed = None if speeds is None else speeds_of(moving, model, time, value, speeds)
+    speed = None if speeds is None else speeds_of(rates, model, time, value, speeds)
     wide, filtered = time, value
     if lowpass_hz is not None:
         if not isinstance(lowpass_hz, (int, float)):
@@ -90,7 +101,7 @@ def read_motion(
         filtered[:, free] = smooth
         within = slice(keep.start + pad, keep.stop + pad)
     motion = complete(model, wide, filtered, speed, within, n_jobs)
-    unfiltered = motion.value if lowpass_hz is None else couple(model, value[keep], n_jobs)
+    unfiltered = motion.value if lowpass_hz is None else couple(model, time[keep], value[keep], n_jobs)
     _warn_of_disagreement(table.iloc[keep], unfiltered, model, path)
     return motion
 
@@ -148,17 +159,21 @@ def _warn_of_time_range(time: Array, keep: slice, time_range: tuple[float, float
         )
 
 
-def _present(table: pd.DataFrame, model: Model, path: object) -> list[str]:
-    """Coordinates that have a column, the free ones exactly one."""
+def _present(table: pd.DataFrame, model: Model, path: object, left: Sequence[str], moving: bool) -> list[str]:
+    """Coordinates that have a column, the free ones exactly one; of those ``left`` none is needed if not ``moving``."""
     names = model.description.coordinate_names
     present = [name for name in names if name in table.columns]
     missing = [c.name for c in model.description.coordinates if c.kind == "free" and c.name not in present]
+    if present and not moving and (assumed := [name for name in missing if name in left]):
+        missing = [name for name in missing if name not in left]
+        warn(f"{path}: no column for {some(assumed, 12)}: left out of the balance, they keep the model's default.")
     if missing:
         meant = did_you_mean([label for label in table.columns if label not in names], missing, "", found=True)
         fix = f"{meant} Is it this model's motion? Its columns are {some(table.columns)}.".strip()
         if present:
             others = f"Add the columns, lock the coordinates in the model, {_weld(model, missing)}."
             fix = f"{meant} Otherwise add the columns, or lock the coordinates in the model." if meant else others
+            fix += " Inverse dynamics needs the left-out ones too: their motion loads the others." if left else ""
         raise InputError(explain("a column for every free coordinate", f"none for {some(missing, 12)}", fix, path))
     free = [c.name for c in model.description.coordinates if c.kind == "free"]
     if twice := [name for name in free if list(table.columns).count(name) > 1]:

@@ -16,6 +16,7 @@ from ..files.given import GivenTable, is_frame
 from ..options import check_values, declared, option
 from ..polynomial.files import fits_path
 from ..polynomial.geometry import MusclePaths
+from ..problem.part import check_wanted
 from ..problem.reserves import ReserveActuators
 from .cache import digest
 from .loads import GivenLoads, find_data
@@ -139,11 +140,40 @@ class ReadOptions:
         shell=str,
     )
 
+    coordinates: str | Sequence[str] | None = option(
+        None,
+        "Coordinates to balance, by name, pattern (*_l) or side (left, right); may be repeated. All others are left "
+        "out.",
+        more="As one leg or one joint; by default all that the muscles cross. Findings list what is left out. Inverse "
+        "dynamics needs the motion of every free coordinate; with generalized_force, coordinates that are left out "
+        "and that no acting muscle crosses keep the model's default where the motion has no column for them.",
+        shell=list[str],
+        study=tuple[str, ...] | str,
+    )
+    muscles: str | Sequence[str] | None = option(
+        None,
+        "Muscles that act, by name, pattern or side; may be repeated. All others produce no force.",
+        more="By default all that cross the coordinates.",
+        shell=list[str],
+        study=tuple[str, ...] | str,
+    )
+    left_out: Literal["ignore", "residuals"] = option(
+        "ignore",
+        "Generalized forces about left-out coordinates: ignore, or residuals (held by residual actuators).",
+        more="'ignore': what muscles do there is not balanced. 'residuals': unbounded residual actuators (250 N·m, "
+        "50 N) take the place of actuators that act only there; their peaks are reported. Only then do forces give "
+        "the motion's accelerations, so that OpenSim's JointReaction can continue from a result folder.",
+        shell=str,
+    )
+
     def __post_init__(self) -> None:
         if self.external_loads is not None and self.generalized_force is not None:
             fix = "A file of generalized forces already contains the loads: leave external_loads out."
             raise InputError(explain("external_loads or generalized_force", "both", fix))
         check_values(ReadOptions, vars(self))
+        for name in ("coordinates", "muscles"):
+            if getattr(self, name) is not None:
+                check_wanted(name, getattr(self, name))
         if isinstance(self.force_sets, (str, os.PathLike)):
             fix = f"Write force_sets=({str(self.force_sets)!r},)."
             raise InputError(explain("force_sets as a sequence of files", repr(self.force_sets), fix))

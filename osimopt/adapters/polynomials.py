@@ -107,20 +107,24 @@ def along_motion(paths: MusclePaths, model: Model, motion: Kinematics) -> Muscle
 
 
 def join_muscles(parts: Sequence[MuscleGeometry], muscles: Sequence[str]) -> MuscleGeometry:
-    """One geometry of these muscles from several of different muscles about the same coordinates."""
+    """One geometry of these muscles from several of different muscles about the same coordinates.
+
+    Muscles that none of them has are without moment arms; their lengths are 0.
+    """
     number = {name: index for index, name in enumerate(muscles)}
     columns = [np.array([number[name] for name in part.muscles], dtype=np.intp) for part in parts]
     coordinate = np.concatenate([part.pair_coordinate for part in parts])
     muscle = np.concatenate([column[part.pair_muscle] for part, column in zip(parts, columns, strict=True)])
-    order, place = np.lexsort((muscle, coordinate)), np.argsort(np.concatenate(columns))
-    arms, length, speed = (
-        np.concatenate([np.asarray(getattr(part, name)) for part in parts], axis=1)
-        for name in ("moment_arms", "length", "lengthening_speed")
-    )
+    crossing = np.concatenate([part.crosses[part.pair_coordinate, part.pair_muscle] for part in parts])
+    order = np.lexsort((muscle, coordinate))
+    arms = np.concatenate([part.moment_arms for part in parts], axis=1)
+    length, speed = np.zeros((2, len(arms), len(muscles)))
+    for part, column in zip(parts, columns, strict=True):
+        length[:, column], speed[:, column] = np.asarray(part.length), np.asarray(part.lengthening_speed)
     served = np.any([part.served for part in parts], axis=0)
     return MuscleGeometry(
-        tuple(muscles), parts[0].coordinates, coordinate[order], muscle[order], arms[:, order], length[:, place],
-        speed[:, place], served,
+        tuple(muscles), parts[0].coordinates, coordinate[order], muscle[order], arms[:, order], length,
+        speed, served, crossing[order],
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
@@ -36,6 +36,8 @@ POSTURES, SLOPES, RATE, ACCELERATION = 50, 10, 1.0, 10.0
 FRAMES, MUSCLES = 3, 2
 #: rad or m; ranges are cut to this, and to less for joints with gimbal lock.
 WIDEST, UPRIGHT = np.pi, 1.2
+#: How often a posture in which loops do not close is brought closer to the model's default.
+HALVINGS = 10
 #: m; largest difference of a moment arm and −∂l/∂q that is not reported.
 INCONSISTENT = 1e-3
 #: By kind of difference: its limit (rounding), unit, and the expectation. That of maximum forces is larger: OpenSim
@@ -49,6 +51,9 @@ LIMITS = {
     "inverse dynamics": (1e-6, "of the largest moment", "moments that forward dynamics turns into the accelerations"),
     "accelerations": (1e-6, "of the largest moment", "forces that give the motion's accelerations in OpenSim"),
 }
+#: Generalized forces (T,) by coordinate at times (T,) s that muscles (N) and actuators of the model (controls), (T,) by
+#: name, leave missing on coordinates that a part of the body leaves out.
+Missing = Callable[[Array, Mapping[str, Array], Mapping[str, Array]], Mapping[str, Array]]
 #: Results by the hash of the model, for the life of the process.
 _known: dict[str, dict[str, Any]] = {}
 
@@ -76,8 +81,10 @@ def check_model(model: Model, time: float, n_jobs: int, folder: str | os.PathLik
     return _known[name]
 
 
-def check_trial(model: Model, motion: Kinematics, claims: Claims, n_jobs: int = 1) -> dict[str, Any]:
-    """Check the arrays (T, …) of the frames of a motion.
+def check_trial(
+    model: Model, motion: Kinematics, claims: Claims, n_jobs: int = 1, acting: Sequence[int] | None = None
+) -> dict[str, Any]:
+    """Check the arrays (T, …) of the frames of a motion, of the muscles ``acting`` or of all.
 
     In each frame two muscles are compared, and those whose moment arms differed in the random postures of the model.
 
@@ -87,24 +94,29 @@ def check_trial(model: Model, motion: Kinematics, claims: Claims, n_jobs: int = 
         The extracted arrays differ from OpenSim's single calls.
     """
     names = model.description.muscles.names
-    stride = -(-len(names) // MUSCLES)
+    among = range(len(names)) if acting is None else acting
+    stride = -(-len(among) // MUSCLES)
     suspects = {names.index(name) for name in _known.get(_hash(model.key), {}).get("moment_arms_off_mm", {})}
     calls = []
     for frame in range(len(motion.time)):
-        muscles = tuple(sorted({*range(frame % stride, len(names), stride), *suspects}))
+        muscles = tuple(sorted({*among[frame % stride :: stride], *suspects.intersection(among)}))
         row = slice(frame, frame + 1)
         calls.append((motion.frames(row), claims.frames(row), muscles))
     return {"times_s": motion.time.tolist(), **_judged(_compare(model, calls, n_jobs), model, motion.time)}
 
 
 def check_solution(
-    solution: RedundancySolution, among: Mask, model_for: Callable[[Kinematics], Model], fitted: tuple[str, ...]
+    solution: RedundancySolution,
+    among: Mask,
+    model_for: Callable[[Kinematics], Model],
+    fitted: tuple[str, ...],
+    missing: Sequence[Missing] = (),
 ) -> dict[str, Any]:
     """Put the forces of up to three solved frames ``among`` (T,) all back into OpenSim; see ``worker.selfcheck``.
 
     Muscles and the model's own actuators act as themselves. Reserves that were added, and muscles whose moment arms
-    are not OpenSim's (``fitted``), act as generalized forces. Returns plain data: the differences, or why nothing was
-    checked.
+    are not OpenSim's (``fitted``), act as generalized forces; so does what is ``missing`` on left-out coordinates.
+    Returns plain data: the differences, or why nothing was checked.
 
     Raises
     ------
@@ -121,21 +133,30 @@ def check_solution(
     motion = problem.kinematics.frames(rows)
     model = model_for(motion)
     by_opensim = np.array([name not in fitted for name in problem.muscles])
+    everyone = model.description.muscles.names
     force = np.asarray(solution.muscle_force)[rows]
+    muscle = np.zeros((len(rows), len(everyone)))
+    muscle[:, [everyone.index(name) for name in problem.muscles]] = np.where(by_opensim, force, 0.0)
     actuator = np.zeros((len(rows), len(model.description.actuators)))
     applied = np.zeros((len(rows), len(model.description.coordinates)))
     columns = [model.description.coordinate_names.index(name) for name in problem.coordinates]
     names, reserves = [actuator.name for actuator in model.description.actuators], problem.reserves.frames(rows)
+    controls = {}
     for index, name in enumerate(reserves.names):
         control = np.asarray(solution.reserve_control)[rows, index]
         if reserves.origin[index] == "model":
             actuator[:, names.index(name)] = control * reserves.optimal_force[index]
+            controls[name] = control
         else:
             applied[:, columns] += reserves.effect[:, :, index] * control[:, None]
     if fitted:
         arms = problem.geometry.frames(rows).moment_arm
         applied[:, columns] += np.einsum("tdm,tm->td", arms, np.where(by_opensim, 0.0, force))
-    differences = model.run("selfcheck:check_forces", motion, np.where(by_opensim, force, 0.0), actuator, applied)
+    tensions = dict(zip(everyone, muscle.T, strict=True))
+    for of in missing:
+        for name, value in of(motion.time, tensions, controls).items():
+            applied[:, model.description.coordinate_names.index(name)] += value
+    differences = model.run("selfcheck:check_forces", motion, muscle, actuator, applied)
     missed = np.abs(np.asarray(solution.moment_residual)[rows]).max(initial=0.0)
     share = float(missed / np.abs(problem.generalized_force[rows]).max(initial=1.0))
     return {"times_s": motion.time.tolist(), **_judged(differences, model, motion.time, share)}
@@ -217,9 +238,21 @@ def _random_motion(model: Model, time: float, n_jobs: int) -> Kinematics:
         widest = UPRIGHT if c.turning else WIDEST if c.rotational else 1.0
         low, high = np.clip(c.range, -widest, widest) if c.range[0] < c.range[1] else (c.default, c.default)
         value[:, index] = random.uniform(low, high, POSTURES) if c.kind == "free" else c.default
+    value = _closed(model, value)
     moves = np.array([c.kind == "free" for c in coordinates])
     rate, acceleration = (random.normal(0.0, size, value.shape) * moves for size in (RATE, ACCELERATION))
     return follow(model, np.full(POSTURES, time), value, rate, acceleration, n_jobs)
+
+
+def _closed(model: Model, value: Array) -> Array:
+    """Postures (S, N) brought closer to the model's default until all loops of bodies close in them."""
+    default = np.array([coordinate.default for coordinate in model.description.coordinates])
+    for _ in range(HALVINGS if model.description.loops else 0):
+        closes = model.run("kinematics:feasible", value)
+        if closes.all():
+            break
+        value = np.where(closes[:, None], value, 0.5 * (value + default))
+    return value
 
 
 def _judged(differences: Iterable[Difference], model: Model, time: Array, missed: float = 0.0) -> dict[str, Any]:

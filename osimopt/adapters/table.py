@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from ..errors import InputError, did_you_mean, explain, some
 from ..notices import warn
 from ..problem.arrays import Array, Coordinate
+from ..problem.part import match_names
 from .model import Model, read_model
 from .units import describe_outside
 
@@ -37,6 +38,7 @@ def muscle_table(
     pose: Mapping[str, float] | None = None,
     *,
     weld: Sequence[str] = (),
+    muscles: str | Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Tabulate moment arm and maximum force of every muscle over one coordinate, at rest.
 
@@ -54,6 +56,8 @@ def muscle_table(
         Other coordinates, degrees or m, by name; those not named have the model's default.
     weld
         Names of joints to weld: their coordinates are locked at the model's defaults.
+    muscles
+        Names, patterns (``"*_l"``) or the side of the muscles to tabulate; by default all.
 
     Returns
     -------
@@ -88,6 +92,8 @@ def muscle_table(
     import pandas as pd
 
     described = read_model(model, weld)
+    names = described.description.muscles.names
+    chosen = range(len(names)) if muscles is None else match_names("muscles", muscles, names, described.path).tolist()
     index = _free_coordinate(described, coordinate)
     moving = described.description.coordinates[index]
     steps = _values(moving, n, values)
@@ -96,12 +102,16 @@ def muscle_table(
     _warn_of_ranges(described, index, in_model_units, posture)
     columns, warnings = described.run("describe:strengths", index, in_model_units, posture)
     columns["max_moment"] = columns["moment_arm"] * columns["max_force"]
-    muscles = described.description.muscles.names
-    if lost := [m for m, bad in zip(muscles, np.isnan(columns["max_force"]).any(axis=0), strict=True) if bad]:
-        warn(f"OpenSim finds no fibre–tendon equilibrium for {some(lost)} in some postures: NaN.")
     unit = "deg" if moving.rotational else "m"
+    open_loops = np.isnan(columns["muscle_tendon_length"]).all(axis=1)
+    if open_loops.any():
+        at, loops = some([f"{value:g}" for value in steps[open_loops]], 12), some(described.description.loops)
+        warn(f"{loops}: cannot be met, or hardly determines a coordinate, at {coordinate} = {at} {unit}: NaN.")
+    slack = np.isnan(columns["max_force"][~open_loops]).any(axis=0)
+    if lost := [names[place] for place in chosen if slack[place]]:
+        warn(f"OpenSim finds no fibre–tendon equilibrium for {some(lost)} in some postures: NaN.")
     table = pd.DataFrame(
-        {(muscle, name): columns[name][:, place] for place, muscle in enumerate(muscles) for name in UNITS},
+        {(names[place], name): columns[name][:, place] for place in chosen for name in UNITS},
         index=pd.Index(steps, name=f"{coordinate} ({unit})"),
     ).rename_axis(columns=("muscle", "quantity"))
     warnings = [*described.description.warnings, *warnings]

@@ -6,7 +6,7 @@ Model, motion and loads give arrays, frame by frame; with muscle paths, forces a
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -19,7 +19,7 @@ from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive, supported
 from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
 from ..problem.problem import RedundancyProblem
-from ..problem.resampling import Fingerprint
+from ..problem.resampling import BALANCED, Fingerprint
 from ..problem.reserves import ReserveActuators, choose_reserves
 from ..signals import interpolate
 from ..solution.solution import RedundancySolution
@@ -27,14 +27,13 @@ from .arrays import extract, find_pairs, model_actuators, model_geometry
 from .completion import follow
 from .forces import check_size
 from .loads import ExternalLoads
-from .messages import Claims, FrameArrays, Pairs, Wanted
+from .messages import Claims, FrameArrays, Mask, Pairs, Wanted
 from .model import Model
 from .options import ReadOptions
+from .part import acting_muscles, refuse_assumed
 from .polynomials import along_motion, compare_paths, join_muscles
-from .selfcheck import check_solution, check_trial, spread
+from .selfcheck import Missing, check_solution, check_trial, spread
 
-#: Arrays of the balance of moments, as ``Fingerprint`` names them.
-BALANCED = ("moment arms", "generalized_force")
 #: Frames of a piece: 80 muscles take 60 MB.
 PIECE = 5000
 
@@ -45,7 +44,8 @@ class Trial:
 
     ``model`` has the loads of the first PIECE frames. ``given`` are moments from a file, in place of inverse dynamics;
     ``polynomials`` are paths in place of the model's own, which muscles without one keep; ``warnings`` were
-    given while reading. Where ``checked``, the extracted arrays are compared with OpenSim's single calls.
+    given while reading. Of a part of the body, ``left`` are coordinates without balance, ``assumed`` those without a
+    column in the motion. Where ``checked``, the extracted arrays are compared with OpenSim's single calls.
     """
 
     model: Model
@@ -57,9 +57,12 @@ class Trial:
     n_jobs: int
     warnings: list[str]
     provenance: dict[str, Any]
+    left: Sequence[str] = ()
+    assumed: Sequence[str] = ()
     fingerprint: Fingerprint | None = field(default=None, init=False)
     checked: bool = field(default=True, init=False)
     _added: ReserveActuators | None = field(default=None, init=False)
+    _crossing: dict[str, Mask] = field(default_factory=dict, init=False)
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -67,19 +70,19 @@ class Trial:
 
     def problem(self, progress: Progress | None = None) -> RedundancyProblem:
         """All frames at once; the problem has this trial as its source."""
-        return self._problem(slice(0, len(self)), progress)
+        return self._part(self._problem(slice(0, len(self)), progress))
 
     def pieces(self, frames: int = PIECE, progress: Progress | None = None) -> Iterator[RedundancyProblem]:
         """The same problem a number of frames at a time, in bounded memory."""
         for start in range(0, len(self), frames):
             piece = slice(start, min(start + frames, len(self)))
             moved = None if progress is None else lambda done, _, start=start: progress(start + done, len(self))
-            yield self._problem(piece, moved)
+            yield self._part(self._problem(piece, moved))
             if self.loads is not None and start:  # the model keeps the loads of the first frames
                 self.loads.forget(self.motion.time[piece])
 
     def at(self, times: Array) -> RedundancyProblem:
-        """The same problem at other times (N,) s within the motion, by the model.
+        """The problem of the whole body at other times (N,) s within the motion, by the model.
 
         The motion there is the spline through its frames (:meth:`Kinematics.at`), completed by the model; given moments
         are splined. Pairs and reserves are those of the motion's own frames.
@@ -96,10 +99,12 @@ class Trial:
             other.given = replace(self.given, time=times, value=interpolate(self.motion.time, self.given.value, times))
         if self._added is not None:
             other._added = self._added.at(self.motion.time, times)
-        return replace(other.problem(), source=self)
+        return replace(other._problem(slice(0, len(other)), None), source=self)
 
-    def verify(self, solution: RedundancySolution) -> dict[str, Any]:
+    def verify(self, solution: RedundancySolution, missing: Sequence[Missing] = ()) -> dict[str, Any]:
         """Put the forces of a solution back into OpenSim; returns the differences, or why nothing was checked.
+
+        ``missing``: what a part of the body leaves out; its arrays are those that were read.
 
         Raises
         ------
@@ -108,14 +113,14 @@ class Trial:
         """
         if self.given is not None:
             return {"not_checked": "moments from a file"}
-        if self.fingerprint is not None and (why := self.fingerprint.changed(solution.problem, BALANCED)):
+        read, problem = self.fingerprint, solution.problem
+        if read is not None and not missing and (why := read.changed(problem, BALANCED)):
             return {"not_checked": why}
         known = np.isin(solution.time, self.motion.time)
-        if solution.problem.source is None and not known.any():
+        if problem.source is None and not known.any():
             return {"not_checked": "splines between the frames of the motion"}
-        fitted = () if self.polynomials is None else self.polynomials.muscles
-        fitted = (*fitted, *self.model.description.within)
-        return check_solution(solution, known if known.any() else ~known, self.model_for, fitted)
+        fitted = (*self._given_paths, *self.model.description.within)
+        return check_solution(solution, known if known.any() else ~known, self.model_for, fitted, missing)
 
     def model_for(self, motion: Kinematics) -> Model:
         """The model with the loads of these frames."""
@@ -125,17 +130,32 @@ class Trial:
 
     @cached_property
     def pairs(self) -> Pairs:
-        """Which muscles act on which coordinates along the model's own paths, in postures of the whole motion."""
-        pairs = find_pairs(self.model, self.motion, self._model_paths)
-        left = () if self.polynomials is None else self.polynomials.left
-        self._note([f"{name}: {text}" for name, text in pairs.inconsistent.items() if name not in left])
-        return pairs
+        """Which muscles that may act do so on which coordinates along the model's own paths, in the whole motion."""
+        acting = set(np.array(self.model.description.muscles.names)[self._acting])
+        acting -= set() if self.polynomials is None else self.polynomials.left.keys()
+        self._note([f"{name}: {text}" for name, text in self._found.inconsistent.items() if name in acting])
+        return self._found.of(self._acting)
+
+    @cached_property
+    def _found(self) -> Pairs:
+        """The pairs of all muscles, in postures of the whole motion."""
+        names, given = self.model.description.muscles.names, self._given_paths
+        return find_pairs(self.model, self.motion, [i for i, name in enumerate(names) if name not in given])
+
+    @cached_property
+    def _acting(self) -> list[int]:
+        """Muscles that may act; nothing is computed for those that a part of the body leaves out."""
+        return acting_muscles(self.options, self.model, self._found, self._given_paths)
+
+    @property
+    def _given_paths(self) -> Sequence[str]:
+        """Names of the muscles whose paths are not the model's own."""
+        return () if self.polynomials is None else self.polynomials.muscles
 
     @property
     def _model_paths(self) -> list[int]:
-        """Muscles whose paths are the model's own."""
-        given = () if self.polynomials is None else self.polynomials.muscles
-        return [i for i, name in enumerate(self.model.description.muscles.names) if name not in given]
+        """Muscles that may act whose paths are the model's own."""
+        return [i for i in self._acting if self.model.description.muscles.names[i] not in self._given_paths]
 
     @property
     def _model_gains(self) -> list[int]:
@@ -143,7 +163,7 @@ class Trial:
         muscles = self.model.description.muscles
         if self.options.gain == "isometric" and not self.options.passive_force:
             return []
-        unknown = np.flatnonzero(~supported(muscles)).tolist()
+        unknown = sorted(set(np.flatnonzero(~supported(muscles)).tolist()) & set(self._acting))
         if fitted := sorted(set(unknown) - set(self._model_paths)):
             got = some(f"{muscles.classes[i]} '{muscles.names[i]}'" for i in fitted)
             fix = "Use geometry='opensim' for this model, or paths without these muscles."
@@ -151,7 +171,20 @@ class Trial:
             raise ModelError(explain(expected, got, fix, self.model.path))
         return unknown
 
+    def _part(self, whole: RedundancyProblem) -> RedundancyProblem:
+        """The part of the body that the options name."""
+        read = self.options
+        part = whole.part(read.coordinates, read.muscles, left_out=read.left_out)
+        kept = np.isin(whole.muscles, part.muscles)
+        refuse_assumed({name: np.array(whole.muscles)[kept & self._crossing[name]] for name in self.assumed}, read)
+        if part is whole:
+            return whole
+        actuators = zip(part.reserves.names, part.reserves.origin, part.reserves.optimal_force.tolist(), strict=True)
+        added = {name: force for name, origin, force in actuators if origin != "model"}
+        return replace(part, provenance={**part.provenance, "reserves_added": added})
+
     def _problem(self, keep: slice, progress: Progress | None) -> RedundancyProblem:
+        """All muscles and coordinates, or those of the given moments."""
         motion = self.motion.frames(keep)
         extracted = self._extract(motion, progress)
         arrays = extracted.arrays
@@ -161,6 +194,7 @@ class Trial:
         target = arrays["generalized_force"] if self.given is None else self.given.value[keep]
         if self.checked:
             self._check(motion, geometry, gain, target if self.given is None else None)
+        self._crossing = dict(zip(geometry.coordinates, geometry.crosses, strict=True))
         if self.given is not None:
             rows = np.array([geometry.coordinates.index(name) for name in self.given.coordinates])
             geometry, actuators = geometry.select(rows), actuators.select(rows)
@@ -209,8 +243,8 @@ class Trial:
         muscles = self.model.description.muscles
         length, speed = np.asarray(geometry.length), np.asarray(geometry.lengthening_speed)
         by_model = self._model_gains
-        others = np.setdiff1d(np.arange(len(muscles.names)), by_model)
-        gain, passive = np.empty(length.shape), np.zeros(length.shape)
+        others = np.setdiff1d(self._acting, by_model)
+        gain, passive = np.zeros((2, *length.shape))
         gain[:, by_model] = arrays["max_force"]
         if self.options.gain == "isometric":
             gain[:] = muscles.max_isometric_force
@@ -231,28 +265,28 @@ class Trial:
             gain_by_opensim = gain[few] if self.options.gain == "opensim" else None
             claims = Claims(self.pairs, geometry.moment_arms[few], gain_by_opensim, moments)
         model = self.model_for(frames)
-        self.provenance["self_check"]["trial"] = check_trial(model, frames, claims, self.n_jobs)
+        self.provenance["self_check"]["trial"] = check_trial(model, frames, claims, self.n_jobs, self._acting)
         if self.polynomials is not None:
-            fitted = sorted(set(range(len(gain[0]))) - set(self._model_paths))
+            fitted = np.setdiff1d(self._acting, self._model_paths).tolist()
             self._note(compare_paths(model, frames, geometry.frames(few).moment_arm, fitted))
 
     def _check_size(self, time: Array, target: Array, geometry: MuscleGeometry, actuators: ReserveActuators) -> None:
-        """Refuse generalized forces of a size that nothing in the model or on it explains."""
+        """Refuse generalized forces of a size that nothing in the model or on it explains, where they are balanced."""
+        rows = np.flatnonzero(~np.isin(geometry.coordinates, list(self.left)))
+        target, geometry, actuators = target[:, rows], geometry.select(rows), actuators.select(rows)
         description, loads = self.model.description, self.loads
         force, torque = (0.0, 0.0) if loads is None else (loads.largest("force"), loads.largest("torque"))
         source = self.provenance.get("inputs", {}).get("motion" if self.given is None else "generalized_force", {})
-        found = check_size(
+        self._note(check_size(
             time, target, self._described(geometry), geometry, description.muscles.max_isometric_force, actuators,
             description.weight, force, torque, source.get("file"),
-        )  # fmt: skip
-        self._note(found)
+        ))  # fmt: skip
 
     def _reserves_beside(self, geometry: MuscleGeometry, actuators: ReserveActuators) -> ReserveActuators:
         """Reserves added to the model's actuators: chosen once, so that all pieces have the same."""
         if self._added is None:
             rotational = [coordinate.rotational for coordinate in self._described(geometry)]
-            acts = np.asarray(actuators.acts.any(axis=1))
-            served = geometry.served
+            acts, served = np.asarray(actuators.acts.any(axis=1)), geometry.served
             self._added = choose_reserves(self.options.reserves, geometry.coordinates, rotational, served, acts)
         return self._added
 

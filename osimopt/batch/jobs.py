@@ -27,7 +27,8 @@ class Job:
     """One row of the manifest.
 
     ``name`` is ``subject/trial/method`` and the path of its folder; ``files`` are paths by what they are; ``read`` and
-    ``solve`` are options of reading and of the method; ``emg`` those of the comparison with EMG.
+    ``solve`` are options of reading and of the method; ``emg`` those of the comparison with EMG; ``outputs`` names of
+    further quantities to write.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Job:
     read: Mapping[str, Any]
     solve: Mapping[str, Any]
     emg: Mapping[str, Any] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
 
     def inputs(self, hash_of: HashOf) -> str:
         """Files and the first digits of their SHA-256, as JSON."""
@@ -45,10 +47,12 @@ class Job:
 
     def key(self, hash_of: HashOf) -> str:
         """SHA-256 of everything that determines the result: contents of files, options, version."""
-        content = {
+        content: dict[str, Any] = {
             "files": {what: hash_of(path) for what, path in self.files.items()}, "read": self.read,
             "solve": self.solve, "emg": self.emg, "version": version("osimopt"),
         }  # fmt: skip
+        if self.outputs:
+            content["outputs"] = self.outputs
         text = json.dumps(content, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -114,7 +118,8 @@ def _of_trial(
         solve = method.model_dump(exclude={"name"}, exclude_none=True)
         surrogate = {"surrogate": finder.existing("surrogate", solve.pop("folder"))} if "folder" in solve else {}
         name = f"{subject}/{trial}/{method.name}"
-        yield Job(name, subject, trial, method.name, {**files, **surrogate}, dict(read), solve, emg)
+        every = {**files, **surrogate}
+        yield Job(name, subject, trial, method.name, every, dict(read), solve, emg, finder.study.outputs)
 
 
 def _events(path: Path, finder: _Finder) -> dict[str, list[tuple[float, float]]]:

@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
@@ -18,6 +18,8 @@ from ..errors import ConfigError, did_you_mean, explain
 from ..options import declared
 from ..pipeline.options import METHODS
 from ..problem.costs import get_cost
+from ..solution.quantities import check_outputs
+from ..solution.solution import Quantity
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -131,15 +133,29 @@ class RunOptions(_Part):
 
 
 class Study(_Part):
-    """A study; ``folder`` is that of its file, which its paths are relative to."""
+    """A study; ``folder`` is that of its file, which its paths are relative to.
+
+    ``outputs`` are names of further quantities that every job writes, as of :func:`osimopt.solve_to_folder`, or "all".
+    """
 
     name: Name = "study"
     defaults: Files = Files()
     subjects: Annotated[tuple[Subject, ...], Field(min_length=1)]
     methods: Annotated[tuple[Method, ...], Field(min_length=1)]
     emg: StudyEmg | None = None
+    outputs: tuple[str, ...] = ()
     run: RunOptions = RunOptions()
     folder: Path = Path()
+
+    @field_validator("outputs", mode="before")
+    @classmethod
+    def _outputs_in_one_text(cls, given: Any) -> Any:
+        return given.split(",") if isinstance(given, str) else given
+
+    @field_validator("outputs")
+    @classmethod
+    def _outputs_exist(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        return check_outputs(given, get_args(Quantity))
 
     @model_validator(mode="before")
     @classmethod

@@ -104,6 +104,9 @@ def table(
         list[str] | None, typer.Option(help="Another coordinate, as hip_flexion_r=30; may be repeated.")
     ] = None,
     weld: Weld = None,
+    muscles: Annotated[
+        list[str] | None, typer.Option(help="Muscles, by name, pattern (*_l) or side; may be repeated.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for .mot, .csv and figure.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -117,7 +120,7 @@ def table(
         check_target(out, TABLE, overwrite)
     steps = None if values is None else [read_number(word, "--values") for word in values.split(",")]
     posed = dict(read_assignment(word, "--pose") for word in pose or [])
-    swept = muscle_table(model, coordinate, n, steps, posed, weld=tuple(weld or ()))
+    swept = muscle_table(model, coordinate, n, steps, posed, weld=tuple(weld or ()), muscles=muscles)
     rows = []
     for muscle in dict.fromkeys(swept.columns.get_level_values(0)):
         one = swept[muscle]

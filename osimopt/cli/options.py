@@ -21,6 +21,15 @@ Motion = Annotated[Path, typer.Argument(help="Motion (.mot, .sto).", show_defaul
 Weld = Annotated[list[str] | None, typer.Option(help=declared(ReadOptions)["weld"][1].help)]
 Cache = Annotated[Path | None, typer.Option(help="Folder that keeps the extracted arrays for the next call.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Processes that read the frames.")]
+Outputs = Annotated[
+    str,
+    typer.Option(
+        metavar="NAMES",
+        show_default=False,
+        help="Further quantities to write, with commas between them, or all: fiber_length, tendon_force, muscle_power, "
+        "muscle_work, joint_power, …; a wrong name lists them.",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result folder.")]
 
 
@@ -79,7 +88,8 @@ def _by_method(texts: Mapping[str, str]) -> str:
 
 def chosen(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
     """Select the options of one dataclass from the flags that were given."""
-    return {name: value for name, value in given.items() if name in declared(kind)}
+    own = declared(kind)  # without those of no flag: muscles= of a method is no flag, --muscles is one of reading
+    return {name: value for name, value in given.items() if name in own and own[name][1].shell is not None}
 
 
 def read_options(model: Path, motion: Path, given: Mapping[str, Any]) -> ReadOptions:
@@ -87,7 +97,7 @@ def read_options(model: Path, motion: Path, given: Mapping[str, Any]) -> ReadOpt
     options = chosen(ReadOptions, given)
     if "reserves" in options:
         options["reserves"] = read_reserves(options["reserves"])
-    for name in ("weld", "force_sets"):
+    for name in ("weld", "force_sets", "coordinates", "muscles"):
         if name in options:
             options[name] = tuple(options[name])
     return ReadOptions(model, motion, **options)

@@ -16,7 +16,7 @@ from ..errors import InputError, explain
 from ..options import declared, option
 from ..pipeline.options import METHODS, SolveOptions, SurrogateOptions
 from ..static.options import StaticOptions
-from .options import Cache, Jobs, Model, Motion, Overwrite, chosen, flags_of, read_options, takes
+from .options import Cache, Jobs, Model, Motion, Outputs, Overwrite, chosen, flags_of, read_options, takes
 from .terminal import (
     iterations,
     objective_and_mesh,
@@ -96,6 +96,7 @@ def solve(
     cache: Cache = None,
     jobs: Jobs = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Result folder.")] = Path("osimopt_results"),
+    outputs: Outputs = "",
     overwrite: Overwrite = False,
     **options: Any,
 ) -> None:
@@ -105,7 +106,9 @@ def solve(
     whole. Dynamic: the motion is one problem, and an answer is written only where there is one.
     """
     how = solve_options(method.value, options)
-    _solve(read_options(model, motion, options), how, out, cache=cache, n_jobs=jobs, overwrite=overwrite)
+    _solve(
+        read_options(model, motion, options), how, out, cache=cache, n_jobs=jobs, outputs=outputs, overwrite=overwrite
+    )
 
 
 @takes(ReadOptions)
@@ -117,6 +120,7 @@ def predict(
     cache: Cache = None,
     jobs: Jobs = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Result folder.")] = Path("osimopt_predicted"),
+    outputs: Outputs = "",
     overwrite: Overwrite = False,
     **options: Any,
 ) -> None:
@@ -126,7 +130,9 @@ def predict(
     collocation, which begins from the surrogate's answer.
     """
     how = SurrogateOptions(surrogate, "none", device)
-    _solve(read_options(model, motion, options), how, out, cache=cache, n_jobs=jobs, overwrite=overwrite)
+    _solve(
+        read_options(model, motion, options), how, out, cache=cache, n_jobs=jobs, outputs=outputs, overwrite=overwrite
+    )
 
 
 def solve_options(method: str, given: Mapping[str, Any]) -> SolveOptions:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import SolverError
 from ..muscle.contraction import Fiber, FiberState, active_multiplier, fiber_state, passive_multiplier
-from ..muscle.forces import unlimited_fiber
+from ..muscle.fibers import Fibers, fibers_under, rigid_fibers
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..solution.checks import PUSH
@@ -19,6 +19,8 @@ from .integrate import ForwardCheck
 from .nodes import Nodes, Unknowns, strength
 from .objective import Conditions, integrands, start_cost
 
+#: Attributes of fibres.
+FIBERS = ("normalized_fiber_length", "normalized_fiber_velocity")
 #: Allowed moment residual in units of the solver's tolerance of an equation: it sums the errors of all muscles.
 ALLOWED = 100.0
 
@@ -39,7 +41,7 @@ class DynamicSolution(RedundancySolution):
         (N, M), 0 to 1.
     tendon_force_rate
         (N, M) rate of the normalised tendon force in 1/s; None with rigid tendons.
-    fiber_length, fiber_velocity
+    normalized_fiber_length, normalized_fiber_velocity
         (N, M) in optimal fibre lengths, and in maximum contraction velocities, positive lengthening; None where the
         problem comes from arrays.
     integrals
@@ -64,8 +66,8 @@ class DynamicSolution(RedundancySolution):
 
     excitation: Array = field(default_factory=lambda: np.zeros((0, 0)))
     tendon_force_rate: Array | None = None
-    fiber_length: Array | None = None
-    fiber_velocity: Array | None = None
+    normalized_fiber_length: Array | None = None
+    normalized_fiber_velocity: Array | None = None
     integrals: dict[str, float] = field(default_factory=dict)
     emg_scale: dict[str, float] = field(default_factory=dict)
     mesh_edges: Array = field(default_factory=lambda: np.zeros(0))
@@ -73,9 +75,16 @@ class DynamicSolution(RedundancySolution):
 
     @property
     def quantities(self) -> tuple[str, ...]:
-        """Names of the quantities of ``to_dataframe`` and of the files that ``write`` writes."""
-        names = ("activation", "excitation", "muscle_force", "reserve_force", "fiber_length", "fiber_velocity")
+        """As of any solution, with excitation and, of muscles with parameters, their fibres."""
+        names = ("activation", "excitation", "muscle_force", "reserve_force", *FIBERS)
         return tuple(name for name in names if getattr(self, name) is not None)
+
+    def elastic_fibers(self) -> Fibers | None:
+        """Fibres on elastic tendons; None where tendons are rigid."""
+        if self.tendon_force_rate is None or self.problem.parameters is None:
+            return None
+        state = self.normalized_fiber_length, self.normalized_fiber_velocity
+        return fibers_under(self.problem, self.muscle_force, *state)
 
     @property
     def total_objective(self) -> float:
@@ -165,6 +174,7 @@ def solution_of(
     if solved:
         x = np.hstack([activation, control])
         activation, control, status = judge(problem, x, status, ALLOWED * tolerance, detail)
+    known = np.where(np.isfinite(activation), 1.0, np.nan)  # nothing is left of failed points
     terms = integrands(nodes, conditions, unknowns)
     integrals = {name: float(nodes.mesh.quadrature @ values) for name, values in terms.items()}
     if conditions.pays:
@@ -181,10 +191,10 @@ def solution_of(
         objective_terms=terms,
         detail=detail,
         provenance=provenance,
-        excitation=np.where(np.isfinite(activation), unknowns.excitation, np.nan),
+        excitation=unknowns.excitation * known,
         tendon_force_rate=unknowns.force_rate if nodes.fiber is not None else None,
-        fiber_length=None if state is None else state.length,
-        fiber_velocity=None if state is None else state.velocity,
+        normalized_fiber_length=None if state is None else state.length * known,
+        normalized_fiber_velocity=None if state is None else state.velocity * known,
         integrals=integrals,
         emg_scale=dict(zip(channels, unknowns.scale.tolist(), strict=True)),
         mesh_edges=nodes.mesh.edges,
@@ -199,9 +209,9 @@ def _fiber_state(nodes: Nodes, unknowns: Unknowns) -> FiberState | None:
     speed = geometry.lengthening_speed
     if nodes.fiber is not None:
         return fiber_state(geometry.length, speed, unknowns.force, unknowns.force_rate, nodes.fiber)
-    length, cosine = unlimited_fiber(parameters, geometry.length)
-    optimal = parameters.optimal_fiber_length
-    return FiberState(length / optimal, speed * cosine / (optimal * parameters.max_contraction_velocity), cosine)
+    fibers, optimal = rigid_fibers(parameters, geometry.length, speed), parameters.optimal_fiber_length
+    velocity = fibers.velocity / (optimal * parameters.max_contraction_velocity)
+    return FiberState(fibers.length / optimal, velocity, fibers.cosine)
 
 
 def _at_state(nodes: Nodes, unknowns: Unknowns, state: FiberState, fiber: Fiber) -> RedundancyProblem:

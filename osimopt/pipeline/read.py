@@ -37,6 +37,9 @@ def load_problem(
     force_sets: Sequence[Source] = (),
     replace_force_set: bool = False,
     contact: Literal["auto", "on", "off"] = "auto",
+    coordinates: str | Sequence[str] | None = None,
+    muscles: str | Sequence[str] | None = None,
+    left_out: Literal["ignore", "residuals"] = "ignore",
     progress: Progress | None = None,
 ) -> RedundancyProblem:
     """Read a model and a motion into a problem: moment arms, maximum forces and the moments to be met.
@@ -82,7 +85,7 @@ def load_problem(
     """
     read = ReadOptions(
         model, motion, external_loads, generalized_force, time_range, lowpass_hz, reserves, weld, passive_force,
-        gain, geometry, speeds, force_sets, replace_force_set, contact,
+        gain, geometry, speeds, force_sets, replace_force_set, contact, coordinates, muscles, left_out,
     )  # fmt: skip
     return read_problem(with_networks(read), n_jobs, cache, progress)
 

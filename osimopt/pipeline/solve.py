@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from itertools import chain
-from typing import Any
+from typing import Any, get_args
 
 from ..adapters.load import open_trial, read_problem
 from ..adapters.options import Loads, ReadOptions, Source, Table
@@ -15,7 +15,8 @@ from ..files.folders import check_target
 from ..isolation import Progress
 from ..problem.problem import RedundancyProblem
 from ..solution.folder import RESULT, write_pieces
-from ..solution.solution import RedundancySolution
+from ..solution.quantities import Outputs, check_outputs
+from ..solution.solution import Quantity, RedundancySolution
 from ..solution.summary import Summary
 from ..static.options import StaticOptions
 from .methods import Iterations, check_options, read_surrogate, refuse_forces, solve_problem
@@ -43,6 +44,7 @@ def solve_to_folder(
     solve: dict[str, Any] | None = None,
     cache: Source | None = None,
     frames: int = PIECE,
+    outputs: Outputs = (),
     overwrite: bool = False,
     n_jobs: int | None = None,
     progress: Progress | None = None,
@@ -64,6 +66,8 @@ def solve_to_folder(
         Folder that keeps the problem, as in :func:`osimopt.load_problem`; then all of it is held at once.
     frames
         How many are held at a time by static optimization. The other methods hold the whole motion.
+    outputs
+        Names of further quantities to write, of those of :meth:`osimopt.RedundancySolution.to_dataframe`, or ``"all"``.
     overwrite
         Replace an earlier result folder.
     n_jobs, progress
@@ -95,8 +99,8 @@ def solve_to_folder(
     check_names("options of load_problem", options, [own.name for own in fields(ReadOptions)])
     read = ReadOptions(model, motion, external_loads, **options)
     solved = solve_trial(
-        read, read_solve_options(solve or {}), folder, cache=cache, frames=frames, overwrite=overwrite, n_jobs=n_jobs,
-        reading=progress, on_piece=on_piece,
+        read, read_solve_options(solve or {}), folder, cache=cache, frames=frames, outputs=outputs, overwrite=overwrite,
+        n_jobs=n_jobs, reading=progress, on_piece=on_piece,
     )  # fmt: skip
     return solved.summary, solved.provenance
 
@@ -109,6 +113,7 @@ def solve_trial(
     reader: Reader | None = None,
     cache: Source | None = None,
     frames: int = PIECE,
+    outputs: Outputs = (),
     overwrite: bool = False,
     n_jobs: int | None = None,
     reading: Progress | None = None,
@@ -131,10 +136,11 @@ def solve_trial(
     if frames < 1:
         raise InputError(explain("frames of at least 1", f"{frames}", "5000 is the default."))
     check_options(read, solve)
+    static = isinstance(solve, StaticOptions)
+    check_outputs(outputs, get_args(Quantity) if static else (*get_args(Quantity), "excitation"))
     network = read_surrogate(solve.folder, solve.device) if isinstance(solve, SurrogateOptions) else None
     if network is not None and network.kind == "dynamic":
         refuse_forces(read, "a dynamic surrogate")
-    static = isinstance(solve, StaticOptions)
     length, problems = _problems(read, reader, frames if static else None, cache, n_jobs, reading)
     progress = None if static else solving  # pieces are counted while they are read
     last: list[RedundancySolution] = []
@@ -149,7 +155,9 @@ def solve_trial(
     try:
         first = next(solutions)
         length = length if static else len(first.time)  # a mesh has its own points
-        summary, provenance = write_pieces(chain([first], solutions), length, folder, overwrite=overwrite)
+        summary, provenance = write_pieces(
+            chain([first], solutions), length, folder, outputs=outputs, overwrite=overwrite
+        )
     except SolverError as error:
         raise SolverError(f"{error} Nothing was written.", error.solution) from None
     return SolvedTrial(summary, provenance, last[0] if len(last[0].time) == summary.frames else None)

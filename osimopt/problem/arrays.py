@@ -161,7 +161,8 @@ class MuscleGeometry:
     muscle ``pair_muscle[p]``. Nine tenths of the dense array are zeros, so that one is made on demand.
     ``length`` and ``lengthening_speed`` of the muscle-tendon units are (T, M) in m and m/s, or None.
     ``spanned`` (D,) marks the coordinates that some muscle's length depends on (OpenSim's wrapping can leave
-    small moment arms about joints that no muscle crosses).
+    small moment arms about joints that no muscle crosses). ``crossing`` (P,) marks the pairs of a muscle and a
+    coordinate that its length depends on; None marks all.
     """
 
     muscles: tuple[str, ...]
@@ -172,6 +173,14 @@ class MuscleGeometry:
     length: Array | None = None
     lengthening_speed: Array | None = None
     spanned: NDArray[np.bool_] | None = None
+    crossing: NDArray[np.bool_] | None = None
+
+    @property
+    def crosses(self) -> NDArray[np.bool_]:
+        """(D, M) which muscles' lengths depend on which coordinates."""
+        found = np.zeros((len(self.coordinates), len(self.muscles)), dtype=bool)
+        found[self.pair_coordinate, self.pair_muscle] = True if self.crossing is None else self.crossing
+        return found
 
     @property
     def served(self) -> NDArray[np.bool_]:
@@ -203,18 +212,26 @@ class MuscleGeometry:
         length, speed = (None if array is None else change(array) for array in (self.length, self.lengthening_speed))
         return replace(self, moment_arms=change(self.moment_arms), length=length, lengthening_speed=speed)
 
-    def select(self, coordinates: Index) -> MuscleGeometry:
-        """The same geometry about a subset of the coordinates."""
-        kept = np.isin(self.pair_coordinate, coordinates)
-        row = {old: new for new, old in enumerate(coordinates.tolist())}
-        pair_coordinate = np.array([row[c] for c in self.pair_coordinate[kept].tolist()], dtype=np.intp)
+    def select(self, coordinates: Index, muscles: Index | None = None) -> MuscleGeometry:
+        """The same geometry about a subset of the coordinates, and of a subset of the muscles."""
+        columns = np.arange(len(self.muscles)) if muscles is None else muscles
+        kept = np.isin(self.pair_coordinate, coordinates) & np.isin(self.pair_muscle, columns)
+        row, column = ({old: new for new, old in enumerate(chosen.tolist())} for chosen in (coordinates, columns))
+        length, speed = (None if a is None else a[:, columns] for a in (self.length, self.lengthening_speed))
+        spanned = self.spanned
+        if spanned is not None and muscles is not None:
+            spanned = spanned & self.crosses[:, columns].any(axis=1)
         return replace(
             self,
+            muscles=tuple(self.muscles[index] for index in columns),
             coordinates=tuple(self.coordinates[index] for index in coordinates),
-            pair_coordinate=pair_coordinate,
-            pair_muscle=self.pair_muscle[kept],
+            pair_coordinate=np.array([row[c] for c in self.pair_coordinate[kept].tolist()], dtype=np.intp),
+            pair_muscle=np.array([column[m] for m in self.pair_muscle[kept].tolist()], dtype=np.intp),
             moment_arms=self.moment_arms[:, kept],
-            spanned=None if self.spanned is None else self.spanned[coordinates],
+            length=length,
+            lengthening_speed=speed,
+            spanned=None if spanned is None else spanned[coordinates],
+            crossing=None if self.crossing is None else self.crossing[kept],
         )
 
     def largest_moment_arm(self) -> Array:

@@ -234,6 +234,55 @@ class RedundancyProblem:
         moved: RedundancyProblem = import_module(".resampling", __package__).resample(self, times)
         return moved
 
+    def part(
+        self,
+        coordinates: str | Sequence[str] | None = None,
+        muscles: str | Sequence[str] | None = None,
+        *,
+        left_out: Literal["ignore", "residuals"] = "ignore",
+    ) -> RedundancyProblem:
+        """A part of the body: some coordinates are balanced, some muscles act, as one leg or one joint.
+
+        Findings and ``provenance["part"]`` list what is left out. Actuators that act on no kept coordinate are left
+        out too.
+
+        Parameters
+        ----------
+        coordinates
+            Names, patterns (``"*_l"``) or a side (``"left"``, ``"right"``) of the coordinates to balance; by default
+            all that the muscles cross.
+        muscles
+            The same of the muscles that act; by default all that cross the coordinates. Muscles that cross none of
+            them are left out.
+        left_out
+            ``"ignore"``: what muscles do on other coordinates is not balanced. ``"residuals"``: unbounded residual
+            actuators (250 N·m, 50 N) balance those, at their cost; checks do not count them as reserves.
+
+        Returns
+        -------
+        RedundancyProblem
+            The part; the problem itself where nothing is left out.
+
+        Raises
+        ------
+        InputError
+            A name or pattern that matches nothing, a side that no name has, coordinates that no muscle crosses.
+
+        Examples
+        --------
+        >>> import osimopt
+        >>> arms, moments = [[0.04, 0.03, 0.0], [0.0, -0.02, 0.03]], [9.0, 4.0]
+        >>> muscles, joints = ["hip_flexor", "biarticular", "knee_flexor"], ["hip_l", "knee_l"]
+        >>> legs = osimopt.RedundancyProblem.from_arrays(
+        ...     arms, [500.0] * 3, moments, muscles=muscles, coordinates=joints
+        ... )
+        >>> knee = legs.part("knee_l")
+        >>> knee.muscles, knee.coordinates
+        (('biarticular', 'knee_flexor'), ('knee_l',))
+        """
+        part: RedundancyProblem = import_module(".part", __package__).part_of(self, coordinates, muscles, left_out)
+        return part
+
     def with_weights(self, weights: ArrayLike | Mapping[str, float] | Literal["volume"]) -> RedundancyProblem:
         """The same problem with other weights: (M,), one number, by name (others keep theirs), or ``"volume"``.
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: s; times that differ by less are the same.
 TIME_SLACK = 1e-9
+#: Arrays of the balance of moments, as ``Fingerprint`` names them.
+BALANCED = ("moment arms", "generalized_force")
 #: Share of an array's peak by which it may differ from its source's and be the same: files print 6 to 8 digits less.
 SAME = 1e-6
 #: Share of an array's peak above which the probable error of a spline is warned of.

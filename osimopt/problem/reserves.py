@@ -132,6 +132,12 @@ class ReserveActuators:
         """The same actuators on a subset of the coordinates."""
         return replace(self, effect=self.effect[:, coordinates])
 
+    def pick(self, actuators: NDArray[np.intp]) -> ReserveActuators:
+        """Some of the actuators, by index."""
+        names, origin = (tuple(words[index] for index in actuators) for words in (self.names, self.origin))
+        force, lower, upper = (array[actuators] for array in (self.optimal_force, self.lower, self.upper))
+        return ReserveActuators(names, self.effect[:, :, actuators], force, lower, upper, origin)
+
 
 def choose_reserves(
     reserves: str | float | Mapping[str, float] | ReserveActuators | None,

@@ -6,13 +6,14 @@ EMG use them. Below what share of the largest an effect counts as rounding is ``
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import some
 from ..problem.arrays import Array
 
 if TYPE_CHECKING:
@@ -132,10 +133,21 @@ class Evidence:
         return self.provenance.get("self_check", {})  # type: ignore[no-any-return]
 
     @property
-    def floating(self) -> list[int]:
-        """Indices of the coordinates of a free base: on them all force is residual."""
-        known = self.provenance.get("floating", ())
+    def base(self) -> Sequence[str]:
+        """Coordinates of the model's free base, whether they are balanced or not."""
+        return list(self.provenance.get("floating", ()))
+
+    @property
+    def held(self) -> list[int]:
+        """Indices of the coordinates that a part of the body leaves out, and residual actuators hold."""
+        known = self.provenance.get("part", {}).get("coordinates", ())
         return [place for place, name in enumerate(self.coordinates) if name in known]
+
+    @property
+    def floating(self) -> list[int]:
+        """Indices of the coordinates of a free base, where that is balanced: on them all force is residual."""
+        held = self.held
+        return [place for place, name in enumerate(self.coordinates) if name in self.base and place not in held]
 
     @property
     def reserve_share(self) -> Array:
@@ -151,7 +163,7 @@ class Evidence:
         span = f" ({self.start:g} to {self.end:g} s)" if self.frames else ""
         found = f"{self.solved} of {self.frames}{span}"
         frames = Check("frames solved", found, "all", self.solved == self.frames, "")
-        return [frames, *self._self_check(), *self._loads(), self._reserves(), *self._residuals()]
+        return [frames, *self._self_check(), *self._loads(), self._reserves(), *self._residuals(), *self._held()]
 
     def _self_check(self) -> list[Check]:
         """Of ``self_check``; differences raise errors."""
@@ -170,7 +182,7 @@ class Evidence:
 
     def _loads(self) -> list[Check]:
         """Loads on a model with a free base; loads that do not cover every frame are refused when they are read."""
-        if not self.floating:
+        if not self.base:
             return []
         inputs = self.provenance.get("inputs", {})
         given = {"external_loads": "external loads in every frame", "generalized_force": "moments from a file"}
@@ -198,22 +210,42 @@ class Evidence:
         return None if worst is None else float(self.moment.size[worst])
 
     def _worst_residual(self, unit: str) -> int | None:
-        places = [place for place in self.floating if self.unit(place) == unit]
-        return max(places, key=lambda place: float(self.moment.size[place]), default=None)
+        return self._worst(self.floating, unit, self.moment)
+
+    def _worst(self, among: Iterable[int], unit: str, peaks: Peaks) -> int | None:
+        """Which of some coordinates with this unit has the largest peak."""
+        places = [place for place in among if self.unit(place) == unit]
+        return max(places, key=lambda place: float(peaks.size[place]), default=None)
 
     def _residuals(self) -> list[Check]:
-        found = []
+        """Of the free base; without the balance of all of it no residual shows that forces are missing."""
+        found, balanced = [], [self.coordinates[place] for place in self.floating]
+        units = self.provenance.get("units", {})
         for name, unit, limit in (("residual force", "N", PEAK_FORCE), ("residual moment", "N·m", PEAK_MOMENT)):
-            worst = self._worst_residual(unit)
+            worst, passes, texts = self._worst_residual(unit), True, []
             if worst is not None:
-                peak, where = (
-                    float(self.moment.size[worst]),
-                    f"{self.coordinates[worst]} at {self.moment.time[worst]:g} s",
-                )
-                found.append(Check(name, f"{digits(peak)} {unit} ({where})", f"≤ {limit:g} {unit}", peak <= limit))
+                passes = bool(self.moment.size[worst] <= limit)
+                texts.append(self._peak(worst, unit, self.moment))
+            if without := [own for own in self.base if own not in balanced and units.get(own) == unit]:
+                texts.append(f"not balanced: {some(without)}")
+            if texts:
+                verdict = None if without and passes else passes
+                found.append(Check(name, ", ".join(texts), f"≤ {limit:g} {unit}", verdict))
         if found or "floating" in self.provenance:
             return found
         return [Check("residuals", "no free base is known", f"≤ {PEAK_FORCE:g} N, {PEAK_MOMENT:g} N·m", None)]
+
+    def _held(self) -> list[Check]:
+        """What residual actuators produce on coordinates that a part of the body leaves out."""
+        units = dict.fromkeys(map(self.unit, self.held))
+        worst = [(place, unit) for unit in units if (place := self._worst(self.held, unit, self.carried)) is not None]
+        if not worst:
+            return []
+        found = ", ".join(self._peak(place, unit, self.carried) for place, unit in worst)
+        return [Check("residuals of left-out coordinates", found, "none", None, "")]
+
+    def _peak(self, place: int, unit: str, peaks: Peaks) -> str:
+        return f"{digits(float(peaks.size[place]))} {unit} ({self.coordinates[place]} at {peaks.time[place]:g} s)"
 
 
 def checks_of(result: Result, keep: NDArray[np.bool_] | None = None) -> list[Check]:

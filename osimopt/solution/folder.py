@@ -14,6 +14,7 @@ from ..errors import InputError, explain
 from ..files.folders import new_folder, write_json
 from ..files.storage import table_head, table_rows, time_table, write_table
 from .opensim_inputs import added_actuators, opensim_tables
+from .quantities import DERIVED, Outputs, Work, outputs_of, quantity_of
 from .summary import Summary
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 #: Files that a result folder may hold: those of write_pieces, figures and a report.
 RESULT = (
     "solution.json", "activation.sto", "muscle_force.sto", "reserve_force.sto", "generalized_force.sto",
-    "excitation.sto", "fiber_length.sto", "fiber_velocity.sto", "actuator_force.sto", "reserves.xml", "coordinates.sto",
+    "excitation.sto", *(f"{name}.sto" for name in DERIVED), "actuator_force.sto", "reserves.xml", "coordinates.sto",
     "speeds.sto", "status.csv", "solution.png", "elbow_muscles.png", "elbow_sharing.png", "report.html",
 )  # fmt: skip
 #: Files of write_arrays.
@@ -40,13 +41,21 @@ TABLE = (
 )  # fmt: skip
 
 
-def write_result(solution: RedundancySolution, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+def write_result(
+    solution: RedundancySolution,
+    folder: str | os.PathLike[str],
+    *,
+    outputs: Outputs = (),
+    overwrite: bool = False,
+) -> Path:
     """Write a solution as a folder that appears whole or not at all.
 
     ``activation.sto``, ``muscle_force.sto`` (N), ``reserve_force.sto`` and ``generalized_force.sto`` (the joint moments
     that were to be met; N·m, N) open in OpenSim, and so do, of a dynamic solution, ``excitation.sto`` and, where there
-    is a model behind it, ``fiber_length.sto`` (optimal fibre lengths) and ``fiber_velocity.sto`` (maximum contraction
-    velocities). ``status.csv`` has one row per frame (status, moment residual, objective and its terms);
+    is a model behind it, ``normalized_fiber_length.sto`` (optimal fibre lengths) and ``normalized_fiber_velocity.sto``
+    (maximum contraction velocities). ``outputs`` names further quantities of
+    :meth:`osimopt.RedundancySolution.to_dataframe`, each a file of its name, or is ``"all"`` for all that the problem
+    can have. ``status.csv`` has one row per frame (status, moment residual, objective and its terms);
     ``solution.json`` holds versions, input hashes, options, statistics, checks and findings. Failed frames are NaN,
     never the last iterate.
 
@@ -57,25 +66,31 @@ def write_result(solution: RedundancySolution, folder: str | os.PathLike[str], *
     Raises
     ------
     InputError
-        The folder exists and ``overwrite`` is False, or it is not a result folder, or it holds other files too.
+        The folder exists and ``overwrite`` is False, or it is not a result folder, or it holds other files too. An
+        output is unknown, or needs what the problem does not have.
     SolverError
         The solution is sealed: the solver failed or was stopped. Nothing is written.
     """
     frames = len(solution.time)  # a sealed solution raises here
-    write_pieces([solution], frames, folder, overwrite=overwrite)
+    write_pieces([solution], frames, folder, outputs=outputs, overwrite=overwrite)
     return Path(folder).absolute()
 
 
 def write_pieces(
-    solutions: Iterable[RedundancySolution], frames: int, folder: str | os.PathLike[str], *, overwrite: bool = False
+    solutions: Iterable[RedundancySolution],
+    frames: int,
+    folder: str | os.PathLike[str],
+    *,
+    outputs: Outputs = (),
+    overwrite: bool = False,
 ) -> tuple[Summary, dict[str, Any]]:
     """Write solutions of consecutive pieces of one motion as one result folder, holding one piece at a time.
 
-    ``frames`` is their number in all. The folder appears whole or not at all. Returns the summary of all, and their
-    provenance.
+    ``frames`` is their number in all. Work is counted from the first frame of the first piece. The folder appears whole
+    or not at all. Returns the summary of all, and their provenance.
     """
     with new_folder(folder, RESULT, overwrite=overwrite) as temporary:
-        return _fill_result(solutions, frames, temporary)
+        return _fill_result(solutions, frames, temporary, outputs)
 
 
 def write_arrays(problem: RedundancyProblem, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -130,9 +145,12 @@ def read_summary(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return loaded
 
 
-def _fill_result(solutions: Iterable[RedundancySolution], frames: int, folder: Path) -> tuple[Summary, dict[str, Any]]:
+def _fill_result(
+    solutions: Iterable[RedundancySolution], frames: int, folder: Path, outputs: Outputs
+) -> tuple[Summary, dict[str, Any]]:
     """Append the frames of each solution to the tables of a folder, then write ``solution.json``."""
     total: Summary | None = None
+    work: Work | None = None
     seconds, provenance = 0.0, {}
     for solution in solutions:
         problem = solution.problem
@@ -140,7 +158,11 @@ def _fill_result(solutions: Iterable[RedundancySolution], frames: int, folder: P
             got = f"{solution.time[0]:g} s after {total.evidence.end:g} s"
             raise InputError(explain("pieces that follow each other", got, "Add each piece once, in order.", folder))
         moments = time_table(solution.time, problem.generalized_force, problem.coordinates)
-        tables = {name: solution.to_dataframe(name) for name in solution.quantities}
+        more = outputs_of(solution, outputs)
+        tables = {name: solution.to_dataframe(name) for name in (*solution.quantities, *more)}
+        if "muscle_work" in more:
+            work = Work.of(solution.time, quantity_of(solution, "muscle_power"), work)
+            tables["muscle_work"] = time_table(solution.time, work.done, problem.muscles)
         for name, table in {**tables, "generalized_force": moments, **opensim_tables(solution)}.items():
             head = table_head(name, frames, list(table.columns)) if total is None else ""
             with (folder / f"{name}.sto").open("a", encoding="utf-8") as file:
@@ -152,6 +174,8 @@ def _fill_result(solutions: Iterable[RedundancySolution], frames: int, folder: P
         total = summary if total is None else total + summary
         seconds += solution.provenance.get("solve_seconds", 0.0)
         provenance = {**solution.provenance, "solve_seconds": seconds, "pcsa_cm2": areas(solution)}
+        if more:
+            provenance["outputs"] = {name: DERIVED[name].unit for name in more}
         if total.evidence.self_check:
             provenance["self_check"] = dict(total.evidence.self_check)
     if total is None or total.frames != frames:

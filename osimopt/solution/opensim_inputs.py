@@ -41,14 +41,15 @@ def opensim_tables(solution: RedundancySolution) -> dict[str, pd.DataFrame]:
     """Tables by the name of their file; none where no model is known, or OpenSim would take them for something else.
 
     ``actuator_force``: a column for every actuator of the model and for those of :func:`added_actuators`, in N or N·m;
-    muscles by their tendon force, actuators that the model switches off by 0. ``coordinates`` and ``speeds``: all of
-    the model's, in rad, m and s.
+    muscles by their tendon force, those that the model switches off or a part of the body leaves out by 0.
+    ``coordinates`` and ``speeds``: all of the model's, in rad, m and s.
     """
     problem = solution.problem
     motion = problem.kinematics
     if motion is None or not _understood(problem):
         return {}
-    off = tuple(problem.provenance.get("switched_off", ()))
+    part = problem.provenance.get("part", {})
+    off = (*problem.provenance.get("switched_off", ()), *part.get("muscles", ()), *part.get("actuators", ()))
     idle = np.zeros((len(solution.time), len(off)))
     force = np.hstack([solution.muscle_force, solution.reserve_force, idle])
     columns = {
@@ -68,12 +69,15 @@ def added_actuators(problem: RedundancyProblem) -> str:
 
 
 def _understood(problem: RedundancyProblem) -> bool:
-    """Whether OpenSim's tools interpret rates and reserves correctly.
+    """Whether OpenSim's tools interpret rates and reserves correctly, and forces give the motion's accelerations.
 
     In joints whose speeds are not rates of coordinates they take rates for speeds, and forces about coordinates for
-    forces about speeds.
+    forces about speeds. Accelerations, with which they find joint reactions, follow from the forces: they are wrong
+    where coordinates are not balanced.
     """
-    return problem.kinematics is not None and not problem.provenance.get("turning")
+    part = problem.provenance.get("part", {})
+    unbalanced = part.get("left_out") == "ignore" and part.get("coordinates")
+    return problem.kinematics is not None and not problem.provenance.get("turning") and not unbalanced
 
 
 def _actuators(problem: RedundancyProblem) -> Iterator[str]:

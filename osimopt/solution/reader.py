@@ -39,7 +39,8 @@ class Result:
     generalized_force
         (T, D) N·m, or N: what muscles and reserves had to produce.
     carried
-        (T, D) what reserves produced of it, on coordinates that muscles serve.
+        (T, D) what reserves produced of it, on coordinates that muscles serve, and on those that a part of the body
+        leaves out.
     solved
         (T,).
     summary
@@ -78,10 +79,11 @@ class Result:
             return solution
         problem, summary = solution.problem, summary_of(solution)
         done = carried(problem, solution.reserve_control)
+        held = np.isin(problem.coordinates, summary.get("part", {}).get("coordinates", []))
         return cls(
             name or str(summary.get("method", "solution")), solution.time, problem.muscles, problem.coordinates,
             solution.activation, solution.muscle_force, getattr(solution, "excitation", None),
-            problem.generalized_force, np.where(problem.geometry.served, done, 0.0), solution.solved, summary,
+            problem.generalized_force, np.where(problem.geometry.served | held, done, 0.0), solution.solved, summary,
             problem.geometry,
         )  # fmt: skip
 
@@ -150,4 +152,7 @@ def _carried(reserve: Any, moment: Any, summary: Mapping[str, Any]) -> Array:
     for name, share in summary.get("reserve_share", {}).items():
         if name in reserve and share["coordinate"] in moment:
             done[:, moment.columns.get_loc(share["coordinate"])] += reserve[name].to_numpy(dtype=float)
+    for coordinate in summary.get("part", {}).get("coordinates", ()):
+        if coordinate in moment and (name := f"residual_{coordinate}") in reserve:
+            done[:, moment.columns.get_loc(coordinate)] = reserve[name].to_numpy(dtype=float)
     return done

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, did_you_mean, explain
+from ..errors import check_names
 from ..files.storage import time_table
+from ..muscle.fibers import Fibers, equilibrium_fibers
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem, Source
 from .checks import BOUND_TOLERANCE, LEAST_MOMENT
-from .summary import Finding, Summary, carried
+from .quantities import DERIVED, MusclesInMotion, Outputs, listed, quantity_of
+from .summary import Finding, Summary, carried, in_equilibrium
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,8 +179,20 @@ class RedundancySolution:
 
     @property
     def quantities(self) -> tuple[str, ...]:
-        """What ``to_dataframe`` gives of this solution and ``write`` writes, each as a file of its name."""
+        """What ``write`` writes in any case, each as a file of its name."""
         return get_args(Quantity)
+
+    @cached_property
+    def muscles_in_motion(self) -> MusclesInMotion:
+        """What the quantities that are computed on demand have in common."""
+        return MusclesInMotion(self)
+
+    def elastic_fibers(self) -> Fibers | None:
+        """Fibres on elastic tendons; None where tendons are rigid."""
+        parameters, geometry = self.problem.parameters, self.problem.geometry
+        if not in_equilibrium(self) or parameters is None or geometry.length is None:
+            return None
+        return equilibrium_fibers(parameters, geometry.length, np.asarray(geometry.lengthening_speed), self.activation)
 
     def reserve_share(self) -> dict[str, tuple[str, float]]:
         """By reserve: the coordinate it acts on most, and its peak there as a share of that coordinate's peak moment.
@@ -194,22 +209,43 @@ class RedundancySolution:
         """Findings that only this kind of solution has."""
         return []
 
+    @listed
     def to_dataframe(self, quantity: str = "activation") -> pd.DataFrame:
-        """One of the ``quantities``, by muscle or reserve; the index is time in s.
+        """One quantity, by muscle, reserve or coordinate; the index is time in s.
 
-        Activations and excitations (1), muscle forces (N), reserve forces (N·m, N), fibre lengths (optimal fibre
-        lengths) and fibre velocities (maximum contraction velocities).
+        One of ``quantities`` (``muscle_force`` in N, ``reserve_force`` in N·m or N) or, of a problem from a model::
+
+            {quantities}
+
+        Names and signs are those of OpenSim's muscles: power is positive where it is delivered. Fibres are those of the
+        solution's model: on rigid tendons they take up the rest of the length, with an active force of max_force ·
+        activation / cos α (OpenSim's own where ``gain="corrected"``); on compliant ones they are in equilibrium, and
+        NaN is the speed of a fibre whose tendon is slack, with all that depends on it. Failed frames are NaN, but for
+        joint_power, muscle_tendon_length and muscle_tendon_velocity; muscle_work is NaN from the first of them on.
+
+        Raises
+        ------
+        InputError
+            An unknown name, or a quantity that needs what the problem does not have.
+
+        Examples
+        --------
+        >>> import osimopt
+        >>> from osimopt.datasets import arm26
+        >>> problem = osimopt.load_problem(arm26().model, arm26().motion, time_range=(0.2, 0.4))
+        >>> solution = osimopt.solve_static(problem)
+        >>> solution.to_dataframe("fiber_length").loc[0.3].round(3).to_dict()
+        {'TRIlong': 0.16, 'TRIlat': 0.09, 'TRImed': 0.085, 'BIClong': 0.131, 'BICshort': 0.13, 'BRA': 0.083}
         """
-        if quantity not in self.quantities:
-            fix = did_you_mean([quantity], self.quantities, "Choose one.")
-            raise InputError(explain(f"a quantity among {', '.join(self.quantities)}", repr(quantity), fix))
-        names = self.problem.reserves.names if quantity == "reserve_force" else self.problem.muscles
-        return time_table(self.time, getattr(self, quantity), names)
+        check_names("a quantity", [str(quantity)], (*self.quantities, *DERIVED))
+        values = getattr(self, quantity) if quantity in self.quantities else quantity_of(self, quantity)
+        names = {"reserve_force": self.problem.reserves.names, "joint_power": self.problem.coordinates}
+        return time_table(self.time, values, names.get(quantity, self.problem.muscles))
 
-    def write(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    def write(self, folder: str | os.PathLike[str], *, outputs: Outputs = (), overwrite: bool = False) -> Path:
         """Write the result folder (see :func:`osimopt.solution.folder.write_result`) and return its path."""
-        written: Path = import_module(".folder", __package__).write_result(self, folder, overwrite=overwrite)
-        return written
+        write: Callable[..., Path] = import_module(".folder", __package__).write_result
+        return write(self, folder, outputs=outputs, overwrite=overwrite)
 
 
 def verified(solution: Solution, source: Source | None) -> Solution:

@@ -157,7 +157,7 @@ class Summary:
             remedy = f"{solution.remedies.get(status, status.value)} {solution.detail.get(frame, '')}".strip()
             first[status] = (float(solution.time[frame]), remedy)
         gap, error = solution.gap, solution.activation_error
-        slack, powerless = _in_equilibrium(solution), problem.max_force <= 0.0
+        slack, powerless = in_equilibrium(solution), problem.max_force <= 0.0
         if slack:  # a frame without equilibrium has no force either, but a status for it
             powerless &= (problem.passive_force <= 0.0) & solved[:, None]
         return cls(
@@ -292,7 +292,7 @@ def carried(problem: RedundancyProblem, control: Array) -> Array:
     return np.asarray(np.einsum("tdk,tk->td", effect, control))
 
 
-def _in_equilibrium(solution: RedundancySolution) -> bool:
+def in_equilibrium(solution: RedundancySolution) -> bool:
     """Whether forces are those of fibres in static equilibrium with compliant tendons."""
     provenance = solution.provenance
     return provenance.get("method") == "static" and provenance.get("solver", {}).get("tendon") == "compliant"

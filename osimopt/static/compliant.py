@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
-from ..muscle.forces import COMPUTED, activation_slope, equilibrium, supported, unlimited_fiber
+from ..muscle.fibers import equilibrium_speed
+from ..muscle.forces import COMPUTED, activation_slope, equilibrium, supported
 from ..problem.arrays import Array, MuscleParameters
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, Status
@@ -137,7 +138,7 @@ def _fiber_speed(problem: RedundancyProblem) -> Array:
         got = some(np.array(parameters.names)[~supported(parameters)])
         fix = "Use tendon='rigid'."
         raise InputError(explain(f"muscles of class {some(COMPUTED)} for tendon='compliant'", got, fix))
-    return np.asarray(speed * np.maximum(unlimited_fiber(parameters, length)[1], 0.0))
+    return equilibrium_speed(parameters, length, speed)
 
 
 def _force_and_slope(

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..muscle.fibers import Fibers, fibers_under
 from ..problem.arrays import Array
 from ..problem.costs import counted_reserves
 from ..problem.problem import RedundancyProblem
@@ -21,8 +22,6 @@ from .strides import StrideInputs, beyond, parameters_of, reserve_price
 from .tendon import Decoded, Rates, decode, estimate
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ..problem.arrays import MuscleParameters
     from .dynamic import DynamicSurrogate
 
@@ -51,7 +50,7 @@ class DynamicPrediction(RedundancySolution):
         (T, M).
     tendon_force_rate
         (T, M) rate of the normalised tendon force in 1/s.
-    fiber_length, fiber_velocity
+    normalized_fiber_length, normalized_fiber_velocity
         (T, M) in optimal fibre lengths and maximum contraction velocities.
     tendon_residual
         (T, M) tendon force minus fibre force, relative to the muscle's strength.
@@ -65,8 +64,8 @@ class DynamicPrediction(RedundancySolution):
 
     excitation: Array = field(default_factory=lambda: np.zeros((0, 0)))
     tendon_force_rate: Array | None = None
-    fiber_length: Array | None = None
-    fiber_velocity: Array | None = None
+    normalized_fiber_length: Array | None = None
+    normalized_fiber_velocity: Array | None = None
     tendon_residual: Array = field(default_factory=lambda: np.zeros((0, 0)))
     excitation_residual: Array = field(default_factory=lambda: np.zeros((0, 0)))
     missed: Array = field(default_factory=lambda: np.zeros((0, 0)))
@@ -77,7 +76,7 @@ class DynamicPrediction(RedundancySolution):
     @property
     def quantities(self) -> tuple[str, ...]:
         """As of any solution, with excitation and fibres."""
-        return (*super().quantities, "excitation", "fiber_length", "fiber_velocity")
+        return (*super().quantities, "excitation", "normalized_fiber_length", "normalized_fiber_velocity")
 
     @property
     def checks(self) -> dict[str, Array]:
@@ -86,13 +85,10 @@ class DynamicPrediction(RedundancySolution):
         checks = {name: np.abs(getattr(self, name)).max(axis=1, initial=0.0) for name in errors}
         return {**checks, "outside_training": self.outside.astype(float)}
 
-    def to_dataframe(self, quantity: Any = "activation") -> pd.DataFrame:
-        """One of ``quantities``; the index is time in s."""
-        import pandas as pd
-
-        if quantity not in ("excitation", "fiber_length", "fiber_velocity"):
-            return super().to_dataframe(quantity)
-        return pd.DataFrame(getattr(self, quantity), pd.Index(self.time, name="time"), list(self.problem.muscles))
+    def elastic_fibers(self) -> Fibers:
+        """Fibres on elastic tendons."""
+        state = self.normalized_fiber_length, self.normalized_fiber_velocity
+        return fibers_under(self.problem, self.muscle_force, *state)
 
     def more_findings(self) -> list[Finding]:
         """Frames beyond training."""
@@ -125,7 +121,8 @@ def predicted(
         at_state, blank(activation), blank(control), status, np.zeros(len(problem), dtype=np.intp), None,
         terms["muscles"] + terms["reserves"], terms, detail=detail, provenance=provenance,
         excitation=blank(excitation), tendon_force_rate=blank(_series(decoded.force_rate)),
-        fiber_length=blank(_series(decoded.state.length)), fiber_velocity=blank(_series(decoded.state.velocity)),
+        normalized_fiber_length=blank(_series(decoded.state.length)),
+        normalized_fiber_velocity=blank(_series(decoded.state.velocity)),
         tendon_residual=tendon, excitation_residual=_series(decoded.excitation_residual), missed=missed,
         outside=outside,
     )  # fmt: skip

@@ -107,10 +107,10 @@ def unknown_path_point(files: Files) -> Path:
     return swap(files, first[0], first[0].replace("PathPoint", "MagicPathPoint"))
 
 
-def point_constraint(files: Files) -> Path:
+def rolling(files: Files) -> Path:
     glue = (
-        '<objects><PointConstraint name="glue"><socket_body_1>/ground</socket_body_1>'
-        "<socket_body_2>/bodyset/foot_r</socket_body_2></PointConstraint>"
+        '<objects><RollingOnSurfaceConstraint name="glue"><socket_rolling_body>/bodyset/foot_r</socket_rolling_body>'
+        "<socket_surface_body>/ground</socket_surface_body></RollingOnSurfaceConstraint>"
     )
     opening = '<ConstraintSet name="constraintset">\n\t\t\t<objects>'
     return swap(files, opening, opening.replace("<objects>", glue))
@@ -174,9 +174,9 @@ MODELS = [
         id="NaN in the model",
     ),
     pytest.param(
-        point_constraint,
+        rolling,
         ModelError,
-        ["two_leg.osim", "CoordinateCouplerConstraint", "got PointConstraint 'glue'", "isEnforced"],
+        ["two_leg.osim", "constraints of positions", "got RollingOnSurfaceConstraint 'glue'", "isEnforced"],
         id="constraint",
     ),
     pytest.param(

@@ -260,6 +260,9 @@ CHANGED: dict[str, Callable[[Asked], Any]] = {
     "force_sets": lambda asked: (asked.file("reserves.xml"),),
     "replace_force_set": lambda asked: True,
     "contact": lambda asked: "off",
+    "coordinates": lambda asked: ("knee_angle_l",),
+    "muscles": lambda asked: "left",
+    "left_out": lambda asked: "residuals",
 }
 
 

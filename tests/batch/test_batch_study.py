@@ -61,6 +61,16 @@ def test_jobs(folder: Path) -> None:
     assert last.solve["method"] == "dynamic"
 
 
+def test_parts_of_the_body(folder: Path) -> None:
+    part = 'coordinates = ["hip_*_l", "knee_angle_l"]\nmuscles = "left"\nleft_out = "residuals"\n'
+    text = STUDY.replace("lowpass_hz = 6.0\n", f"lowpass_hz = 6.0\n{part}", 1)
+    first = jobs_of(read_study(written(folder, text)))[0]
+    assert first.read["coordinates"] == ("hip_*_l", "knee_angle_l")
+    assert (first.read["muscles"], first.read["left_out"]) == ("left", "residuals")
+    before = jobs_of(read_study(written(folder)))[0]
+    assert first.key(content_hash) != before.key(content_hash)
+
+
 def test_events_are_jobs_of_their_own(folder: Path) -> None:
     (folder / "events.csv").write_text("trial,start,end\na,0.1,0.5\na,0.6,0.9\nb,0,1\n")
     text = STUDY.replace('motions = "S1/ik/*.mot"', 'motions = ["S1/ik/*.mot"]\nevents = "events.csv"')

@@ -386,3 +386,47 @@ def test_a_result_is_replaced_when_asked(call, arm) -> None:
         done = call("solve", arm.model, arm.motion, "--time-range", 0, frames, "--out", "out", *overwrite)
         assert done.code == 0, done.err
     assert json.loads(Path("out/solution.json").read_text())["frames"] == 11
+
+
+# ------------------------------------------------------------------------------------------------ parts
+
+
+@pytest.mark.parametrize("method", ["static", pytest.param("dynamic", marks=pytest.mark.slow)])
+def test_a_part_of_the_body_is_solved(call, arm, method: str) -> None:
+    times = ("--time-range", 0.2, 0.4)
+    part = (*times, "--coordinates", "r_elbow_*", "--muscles", "BIC*", "--muscles", "BRA")
+    more = ("--tendon", "rigid", "--mesh-interval", "0.05") if method == "dynamic" else ()
+    done = call("solve", arm.model, arm.motion, *part, "--method", method, *more, "-o", method)
+    assert done.code == 0, done.err
+    assert list(read_table(f"{method}/muscle_force.sto").columns) == ["BIClong", "BICshort", "BRA"]
+    assert list(read_table(f"{method}/generalized_force.sto").columns) == ["r_elbow_flex"]
+    assert "Added: reserve_r_elbow_flex (1)\n" in done.out
+    written = json.loads(Path(method, "solution.json").read_text())
+    assert any("1 of 2 coordinates are balanced, by 3 of 6 muscles." in line for line in written["findings"])
+    assert written["part"]["coordinates"] == ["r_shoulder_elev"]
+    assert written["options"]["muscles"] == ["BIC*", "BRA"]
+
+
+def test_a_part_of_the_body_is_extracted_and_tabulated(call, arm) -> None:
+    part = ("--time-range", 0.2, 0.3, "--coordinates", "right", "--muscles", "TRI*")
+    done = call("extract", arm.model, arm.motion, *part)
+    assert done.code == 0, done.err
+    assert list(read_table("osimopt_arrays/max_force.sto").columns) == ["TRIlong", "TRIlat", "TRImed"]
+    assert "2 of 2 coordinates are balanced, by 3 of 6 muscles." in " ".join((done.out + done.err).split())
+    done = call("table", arm.model, "r_elbow_flex", "--muscles", "BIC*")
+    assert "BIClong" in done.out
+    assert "TRIlong" not in done.out
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--coordinates", "elbow"], "expected coordinates among r_shoulder_elev, r_elbow_flex, got elbow."),
+        (["--muscles", "left"], "expected muscles of the left side, as x_l or left_x, got none among TRIlong, TRIlat"),
+        (["--left-out", "drop"], "expected left_out among ignore, residuals, got 'drop'"),
+    ],
+)
+def test_wrong_parts_are_exit_2(call, arm, flags: list[str], words: str) -> None:
+    done = call("solve", arm.model, arm.motion, "--time-range", 0.2, 0.3, *flags)
+    assert done.code == 2
+    assert words in " ".join(done.err.split())

@@ -22,7 +22,7 @@ import osimopt
 from osimopt.cli import app, terminal
 from osimopt.files.storage import read_table, write_table
 
-EXCITATION, FIBERS = {"excitation.sto"}, {"fiber_length.sto", "fiber_velocity.sto"}
+EXCITATION, FIBERS = {"excitation.sto"}, {"normalized_fiber_length.sto", "normalized_fiber_velocity.sto"}
 SHORT = ("--time-range", 0.2, 0.5)
 
 

@@ -268,7 +268,7 @@ def test_equations_hold_with_elastic_tendons(degroote: RedundancyProblem) -> Non
     """Moments are those of forces recomputed from fibres, which the solver's own tendon forces meet."""
     solution = solve_dynamic(degroote, mesh_interval=0.04)
     assert np.abs(solution.moment_residual).max() < 1e-3
-    assert ((solution.fiber_length > 0.4) & (solution.fiber_length < 1.6)).all()
-    assert (np.abs(solution.fiber_velocity) < 1.0).all()
+    assert ((solution.normalized_fiber_length > 0.4) & (solution.normalized_fiber_length < 1.6)).all()
+    assert (np.abs(solution.normalized_fiber_velocity) < 1.0).all()
     assert np.abs(solution.tendon_force_rate).max() < 1000.0
     assert set(solution.integrals) == {"muscles", "reserves", "derivative_penalty", "start"}

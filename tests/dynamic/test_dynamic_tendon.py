@@ -156,13 +156,13 @@ def test_fibres_and_tendons_are_those_of_the_muscle(known: Known) -> None:
     rate = (known.force(time + step) - known.force(time - step)) / (2.0 * step)
     assert solution.tendon_force_rate is not None
     assert solution.tendon_force_rate[1:-1, 0] == pytest.approx(rate, abs=2e-3)
-    fiber = 0.1 * solution.fiber_length[:, 0]
+    fiber = 0.1 * solution.normalized_fiber_length[:, 0]
     along = np.sqrt(fiber**2 - (0.1 * np.sin(0.2)) ** 2)
     stretch = (length(solution.time) - along) / 0.2
     force = 0.2 * (np.exp(np.log(6.0) / 0.06 * (stretch - 1.0)) - 1.0)  # 1 at a strain of 0.06
     assert solution.muscle_force[:, 0] / STRENGTH == pytest.approx(force, abs=1e-8)
     velocity = np.gradient(fiber, solution.time)[2:-2] / (10.0 * 0.1)
-    assert solution.fiber_velocity[2:-2, 0] == pytest.approx(velocity, abs=2e-4)
+    assert solution.normalized_fiber_velocity[2:-2, 0] == pytest.approx(velocity, abs=2e-4)
 
 
 def test_equal_muscles_share_equally(known: Known) -> None:

@@ -21,7 +21,7 @@ from osimopt.analysis.uncertainty import UncertaintyBands
 from osimopt.emg import compare
 from osimopt.emg.comparison import ChannelCurves
 from osimopt.emg.mapping import EmgMapping
-from osimopt.emg.metrics import on_by_threshold, onset_errors, pearson
+from osimopt.emg.metrics import interval, on_by_threshold, onset_errors, pearson, pieces_of
 from osimopt.emg.quality import flags
 from osimopt.emg.read import _looks_like_envelopes
 from osimopt.polynomial import Fit, MusclePolynomial
@@ -193,6 +193,16 @@ def contacts_of(force: float = 800.0, stance: float = 0.6, durations: tuple[floa
     begins = 0.5 + np.cumsum([0.0, *durations])
     on = np.any([(time >= begin) & (time < begin + stance) for begin in begins], axis=0)
     return find_strides(pd.DataFrame({"ground_force_r_vy": force * on}, index=time), "r")
+
+
+def test_three_strides_make_an_interval() -> None:
+    strides = [(0, 50), (50, 100), (100, 150)]
+    assert pieces_of(200, 100.0, strides)[1] == "3 strides"
+    assert pieces_of(200, 100.0, strides[:2])[1].startswith("blocks of 0.25 s")
+    pieces = [np.arange(first, last) for first, last in strides]
+    assert np.isfinite(interval(lambda keep: float(np.mean(keep)), pieces)).all()
+    with pytest.raises(InputError, match="at least 3 strides or blocks, got 2"):
+        interval(lambda keep: float(np.mean(keep)), pieces[:2])
 
 
 def test_contacts() -> None:

@@ -132,3 +132,15 @@ def test_only_actuators_of_one_coordinate_are_written(arm: Example) -> None:
     both = problem.with_reserves(problem.reserves)
     both.reserves.effect[...] = 2.5
     assert added_actuators(both) == "", "OpenSim has no name for one that acts on both joints"
+
+
+@pytest.mark.parametrize("model", ["bare", "model"])
+@pytest.mark.slow
+def test_one_leg_whose_pelvis_is_held_by_residuals(two_leg: TwoLeg, tmp_path: Path, model: str) -> None:
+    path = getattr(two_leg, model)
+    left = osimopt.load_problem(path, two_leg.motion, two_leg.loads, coordinates="left", left_out="residuals")
+    folder = osimopt.solve_static(left).write(tmp_path / "result")
+    joints = {"knee_l": LEG["knee_l"]}
+    found = reactions(folder, path, joints, two_leg.loads)
+    assert not complaints(found)
+    check(found, joints)

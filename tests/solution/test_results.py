@@ -235,7 +235,7 @@ def dynamic(fibers: bool) -> DynamicSolution:
     static = solve(reserves=0.5, moments=(5.0, 10.0))
     known = {field.name: getattr(static, field.name) for field in fields(static)}
     lengths = 1.0 + 0.1 * static.activation
-    more = {"fiber_length": lengths, "fiber_velocity": -0.1 * lengths} if fibers else {}
+    more = {"normalized_fiber_length": lengths, "normalized_fiber_velocity": -0.1 * lengths} if fibers else {}
     return DynamicSolution(
         **known, excitation=0.5 * static.activation, integrals={"muscles": 2.0}, check=Suspicious(), **more
     )
@@ -244,7 +244,7 @@ def dynamic(fibers: bool) -> DynamicSolution:
 @pytest.mark.parametrize("fibers", [False, True], ids=["from arrays", "from a model"])
 def test_a_dynamic_solution_has_more_files(tmp_path: Path, fibers: bool) -> None:
     solution = dynamic(fibers)
-    more = {"excitation", "fiber_length", "fiber_velocity"} if fibers else {"excitation"}
+    more = {"excitation", "normalized_fiber_length", "normalized_fiber_velocity"} if fibers else {"excitation"}
     assert set(solution.quantities) == {"activation", "muscle_force", "reserve_force", *more}
     folder = solution.write(tmp_path / "result")
     assert {path.name for path in folder.iterdir()} == FILES | {f"{name}.sto" for name in more}

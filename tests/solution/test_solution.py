@@ -284,5 +284,5 @@ class TestQuantities:
         pd.testing.assert_frame_equal(solution.to_dataframe(), solution.to_dataframe("activation"))
 
     def test_unknown_quantities_are_refused(self):
-        with pytest.raises(InputError, match=r"expected a quantity among activation, .*, got 'excitation'"):
+        with pytest.raises(InputError, match=r"expected a quantity among activation, .*, got excitation"):
             solved(10.0).to_dataframe("excitation")

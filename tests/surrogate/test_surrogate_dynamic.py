@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from limb_cases import JOINTS, NAMES, limb
+from limb_cases import JOINTS, NAMES, limb, parameters
 
 from osimopt import InputError, SolverError, Status, solve_dynamic
+from osimopt.muscle.degroote import passive_force_length
+from osimopt.solution.quantities import DERIVED
 from osimopt.surrogate import folder
 from osimopt.surrogate.architecture import Architecture, Scaler
 from osimopt.surrogate.dynamic import DynamicSurrogate
@@ -192,12 +194,24 @@ def test_frames_beyond_training_are_flagged(trained: DynamicSurrogate) -> None:
     assert "beyond what the surrogate was trained on" in " ".join(trained.solve(heavier).findings())
 
 
+#: Passive force is what active force leaves of the fibre's, which a network computes in single precision.
+SINGLE = 1e-5
+
+
 def test_tables_of_a_prediction(trained: DynamicSurrogate, tmp_path: Path) -> None:
     solution = trained.solve(limb())
     for quantity in solution.quantities:
         assert len(solution.to_dataframe(quantity)) == len(limb())
-    solution.write(tmp_path / "result")
+    solution.write(tmp_path / "result", outputs=("fiber_length", "passive_fiber_force"))
     assert (tmp_path / "result" / "excitation.sto").is_file()
+    muscles = parameters()
+    shown = {name: solution.to_dataframe(name).to_numpy()[solution.solved] for name in DERIVED if "joint" not in name}
+    length, velocity = shown["normalized_fiber_length"], shown["normalized_fiber_velocity"]
+    np.testing.assert_allclose(shown["fiber_length"], length * muscles.optimal_fiber_length, rtol=1e-12)
+    passive = passive_force_length(length, 0.6) + 0.01 * velocity
+    assert len(passive) > 100
+    normalised = shown["passive_fiber_force"] / muscles.max_isometric_force
+    np.testing.assert_allclose(normalised, passive, rtol=0, atol=SINGLE)
 
 
 def test_what_does_not_go_is_refused(trained: DynamicSurrogate) -> None:

@@ -13,11 +13,14 @@ from ...errors import ModelError, explain
 from ...muscle.forces import CLASSES
 from ...problem.arrays import Array, Coordinate, CoordinateKind, MuscleParameters
 from ..messages import Actuator, ModelDescription, ModelKey
+from .constraints import assume, follow, jacobian, loop_names
 from .coordinates import derivative, evaluate, is_rotational
 from .geometry import find_pairs, make_plan, moment_arms
+from .kinematics import feasible
+from .parts import Session
 from .paths import pulls_within
-from .session import Session, is_base, load, warnings_since
-from .state import assume, follow, jacobian, set_speed
+from .session import is_base, load, warnings_since
+from .state import set_speed
 
 #: Properties of every muscle that are fields of MuscleParameters or say nothing of its mechanics.
 _ELSEWHERE = {
@@ -51,6 +54,7 @@ def describe(key: ModelKey) -> ModelDescription:
         weight=float(session.model.getTotalMass(session.state) * np.sqrt((gravity**2).sum())),
         within=tuple(muscle.getName() for muscle in session.muscles if pulls_within(muscle)),
         contact=_names_and_classes(session.contact),
+        loops=loop_names(session),
         dropped=tuple(session.dropped),
     )
 
@@ -70,7 +74,7 @@ def prescribed_values(key: ModelKey, index: int, time: Array) -> tuple[Array, Ar
 def _coordinate(session: Session, index: int) -> Coordinate:
     coordinate, state = session.coordinates[index], session.state
     kind: CoordinateKind = "free"
-    if any(coupler.dependent == index for coupler in session.couplers):
+    if index in session.dependents():
         kind = "coupled"
     elif coordinate.isPrescribed(state):
         kind = "prescribed"
@@ -82,13 +86,20 @@ def _coordinate(session: Session, index: int) -> Coordinate:
         joint=joint.getName(),
         kind=kind,
         rotational=rotational,
-        default=coordinate.getDefaultValue(),
+        default=_default(session, index),
         range=(coordinate.getRangeMin(), coordinate.getRangeMax()),
-        floating=is_base(joint),
+        floating=is_base(joint) and not (session.loops and index in session.loops.coordinates),
         clamped=bool(coordinate.getClamped(state)),
         converted=coordinate.getMotionType() == opensim.Coordinate.Rotational or not rotational,
         turning=any(index in joint for joint in session.turning),
     )
+
+
+def _default(session: Session, index: int) -> float:
+    """A coordinate's default value; in a loop of bodies, where that closes."""
+    if session.loops is not None and index in session.loops.coordinates:
+        return float(session.loops.posture[index])
+    return float(session.coordinates[index].getDefaultValue())
 
 
 def _muscles(session: Session) -> MuscleParameters:
@@ -150,13 +161,18 @@ def _getters(kind: str) -> dict[str, str]:
 def strengths(key: ModelKey, coordinate: int, values: Array, pose: Array) -> tuple[dict[str, Array], list[str]]:
     """Columns (n, M) of ``osimopt.muscle_table`` and OpenSim's warnings, at n values of one free coordinate.
 
+    Rows are NaN where loops of bodies do not close.
+
     Moment arms are those of frames of a motion, not ``computeMomentArm``: beside prescribed coordinates that move, that
     takes their speed for the muscle's.
     """
     session = load(key)
     postures = np.tile(pose, (len(values), 1))
     postures[:, coordinate] = values
-    postures = np.array([follow(session, posture) for posture in postures])
+    closes = np.flatnonzero(feasible(key, postures))
+    if not closes.size:
+        follow(session, postures[0])  # raises
+    postures = np.array([follow(session, posture) for posture in postures[closes]])
     few = postures[np.unique(np.linspace(0, len(postures) - 1, TRIED).astype(int))]
     pairs = find_pairs(key, few, range(len(session.muscles)))
     row = session.free().index(coordinate)
@@ -169,8 +185,11 @@ def strengths(key: ModelKey, coordinate: int, values: Array, pose: Array) -> tup
         row_of_arms[acting] = moment_arms(session, jacobian(session, posture)[:, session.free()], plan)[row, acting]
         set_speed(session, np.zeros(len(posture)))
         forces.append([_forces(session, muscle) for muscle in session.muscles])
-    columns = dict(zip(FORCES, np.moveaxis(np.array(forces), 2, 0), strict=True))
-    return {"moment_arm": arms, **columns}, warnings_since()
+    columns = {"moment_arm": arms, **dict(zip(FORCES, np.moveaxis(np.array(forces), 2, 0), strict=True))}
+    whole = {name: np.full((len(values), len(session.muscles)), np.nan) for name in columns}
+    for name, column in columns.items():
+        whole[name][closes] = column
+    return whole, warnings_since()
 
 
 def _forces(session: Session, muscle: Any) -> tuple[float, float, float, float, float]:

@@ -10,7 +10,8 @@ import opensim
 from ...problem.arrays import Array, Kinematics
 from ..messages import ForceRecord, FrameArrays, ModelKey, Pairs, Wanted
 from .geometry import lengthening_speeds, make_plan, moment_arms, muscle_lengths
-from .session import Session, load, warnings_since
+from .parts import Session
+from .session import load, warnings_since
 from .state import net_force, set_posture, set_speed, to_speeds
 
 #: m/s at 1 rad/s; largest lengthening speed that moment arms may leave unexplained (rounding is 1e-14).

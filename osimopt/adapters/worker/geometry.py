@@ -9,9 +9,11 @@ import numpy as np
 
 from ...problem.arrays import Array, Index, acts
 from ..messages import Mask, ModelKey, Pairs
+from .constraints import assume, follow, jacobian
+from .parts import Session
 from .paths import spans, tension_arms, winding, wraps
-from .session import Session, load
-from .state import assume, follow, jacobian, set_speed
+from .session import load
+from .state import set_speed
 
 #: rad or m; the step of the finite differences of length that moment arms are compared with.
 STEP = 1e-3
@@ -48,8 +50,8 @@ def find_pairs(key: ModelKey, value: Array, muscles: Sequence[int]) -> Pairs:
     arms, spanned, probed = _arms_in(session, postures, muscles)
     active = acts(np.nan_to_num(arms), axis=0)
     coordinate, muscle = np.nonzero(spanned | active)
-    served = np.asarray((spanned & active).any(axis=1))
-    return Pairs(coordinate, muscle, served, spanned, probed, _inconsistent(session, spanned, postures, arms))
+    crossing = (spanned & active)[coordinate, muscle]
+    return Pairs(coordinate, muscle, crossing, spanned, probed, _inconsistent(session, spanned, postures, arms))
 
 
 def arms_in(key: ModelKey, value: Array, muscles: Sequence[int]) -> Array:
@@ -147,18 +149,18 @@ def _inconsistent(session: Session, spanned: Mask, postures: Array, arms: Array)
     return warnings
 
 
-def length_slopes(session: Session, posture: Array, pairs: Mask) -> Array:
-    """(D, M) ∂l/∂q by central differences for these pairs, coupled coordinates following; zero elsewhere."""
+def length_slopes(session: Session, posture: Array, pairs: Mask, size: float = STEP) -> Array:
+    """(D, M) ∂l/∂q by central differences for these pairs, dependent coordinates following; zero elsewhere."""
     slopes = np.zeros(pairs.shape)
     for row, index in enumerate(session.free()):
         muscles = np.flatnonzero(pairs[row])
         if not muscles.size:
             continue
         lengths = []
-        for step in (STEP, -STEP):
+        for step in (size, -size):
             moved = posture.copy()
             moved[index] += step
             assume(session, moved)
             lengths.append(muscle_lengths(session, muscles))
-        slopes[row, muscles] = (lengths[0] - lengths[1]) / (2.0 * STEP)
+        slopes[row, muscles] = (lengths[0] - lengths[1]) / (2.0 * size)
     return slopes

@@ -12,7 +12,7 @@ import opensim
 from ...errors import ModelError, explain
 from ...problem.arrays import Array, Index
 from ..messages import Mask
-from .session import Session
+from .parts import Session
 from .state import to_speeds
 
 
@@ -40,6 +40,8 @@ def spans(session: Session) -> Mask:
         spanned[:, muscle] = [name in driving for name in names]
     for coupler in reversed(session.couplers):
         spanned[list(coupler.independents)] |= spanned[coupler.dependent]
+    for dependent, others in session.loops.driving.items() if session.loops else ():
+        spanned[list(others)] |= spanned[[dependent, *others]].any(axis=0)  # which way round the loop is not asked
     return np.asarray(spanned[session.free()])
 
 

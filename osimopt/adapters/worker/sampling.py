@@ -8,10 +8,12 @@ import opensim
 from ...polynomial.samples import Jump, Samples, Survey
 from ...problem.arrays import Array, Index
 from ..messages import Mask, ModelKey
+from .constraints import assume, follow, jacobian
 from .geometry import ArmPlan, lengthening_speeds, make_plan, moment_arms, muscle_lengths
+from .parts import Session
 from .paths import winding
-from .session import Session, load
-from .state import assume, follow, jacobian, set_speed
+from .session import load
+from .state import set_speed
 
 #: rad or m; step of the differences of the length. Wrapping converges to about 1e-9 m, so slopes are good to 1e-6, and
 #: one-sided ones to 1e-4.

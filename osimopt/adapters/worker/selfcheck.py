@@ -21,12 +21,15 @@ from ...problem.arrays import Array, Kinematics
 from ..messages import Claims, Difference, ModelKey, Pairs
 from .coordinates import AXES, derivative, evaluate
 from .geometry import length_slopes
+from .parts import Session
 from .paths import pulls_within, winding
-from .session import Session, load
+from .session import load
 from .state import set_posture, set_speed, to_accelerations, to_mobilities, to_speeds
 
 #: Step of the differences, and the arguments of functions: so many random points in this range.
 STEP, POINTS, ENDS = 1e-4, 7, (-0.7, 0.9)
+#: rad or m; step of the differences of length in loops of bodies.
+NEAR = 2e-4
 #: A derivative may differ by this share of the largest of the function's values and derivatives, in half of the
 #: points: where pieces of a function meet it has no second derivative.
 TOLERANCE = 1e-4
@@ -42,6 +45,8 @@ def check_frames(key: ModelKey, motion: Kinematics, claims: Claims, muscles: tup
     session, free = load(key), load(key).free()
     found: list[Difference] = []
     for frame in range(len(motion.time)):
+        if claims.pairs is not None and claims.moment_arms is not None and session.loops and not session.driven():
+            found += _arms_by_length(session, motion.value[frame], claims.pairs, claims.moment_arms[frame], frame)
         set_posture(session, motion.time[frame], motion.value[frame])
         set_speed(session, motion.speed[frame])
         found += _read_back(session, motion, frame)
@@ -60,11 +65,10 @@ def check_derivatives(key: ModelKey, value: Array) -> tuple[list[str], list[str]
     """Functions, and joints in postures (S, N), whose derivatives contradict their values."""
     session = load(key)
     functions = [text for text, function, size in _functions(session) if _off(function, size)]
-    coupled = {coupler.dependent for coupler in session.couplers}
     joints = []
     for joint in session.model.getJointList():
         moved = [i for i, c in enumerate(session.coordinates) if c.getJoint().getName() == joint.getName()]
-        moved = [i for i in moved if i not in coupled]
+        moved = [i for i in moved if i not in session.dependents()]
         frame = joint.getChildFrame().findBaseFrame()
         if moved and np.median([_apart(session, frame, moved, posture) for posture in value]) > POSE:
             joints.append(f"{joint.getConcreteClassName()} '{joint.getName()}'")
@@ -178,11 +182,12 @@ def _computes_moment_arms(session: Session) -> bool:
     """Whether ``computeMomentArm`` is right.
 
     Where the model moves coordinates by functions of time it counts their speed as the muscle's, and where couplers
-    join coordinates of a joint whose speeds are not its rates it confuses the two.
+    join coordinates of a joint whose speeds are not its rates it confuses the two. In a loop of bodies with several
+    degrees of freedom it moves more of them than one.
     """
     turning = {index for joint in session.turning for index in joint}
     joined = any(turning & {coupler.dependent, *coupler.independents} for coupler in session.couplers)
-    return not session.driven() and not joined
+    return not session.driven() and not joined and session.loops is None
 
 
 def _arms(session: Session, pairs: Pairs, arms: Array, muscles: tuple[int, ...], frame: int) -> list[Difference]:
@@ -198,6 +203,18 @@ def _arms(session: Session, pairs: Pairs, arms: Array, muscles: tuple[int, ...],
         Difference("moment arms", float(off[index]), session.muscles[index].getName(), frame)
         for index in sorted({*pairs.muscle.tolist()} & compared)
     ]
+
+
+def _arms_by_length(session: Session, posture: Array, pairs: Pairs, arms: Array, frame: int) -> list[Difference]:
+    """Against −∂l/∂q of chains of fixed points, by differences of closed postures with two steps."""
+    straight = np.array([not winding(muscle) for muscle in session.muscles])
+    compared = pairs.spanned & straight
+    ours = np.zeros(compared.shape)
+    ours[pairs.coordinate, pairs.muscle] = arms
+    near, far = (length_slopes(session, posture, compared, step) for step in (NEAR, 2.0 * NEAR))
+    off = np.where(compared, np.abs(ours + (4.0 * near - far) / 3.0), 0.0).max(axis=0)
+    muscles = [(index, session.muscles[index].getName()) for index in np.flatnonzero(straight).tolist()]
+    return [Difference("moment arms", float(off[index]), name, frame) for index, name in muscles]
 
 
 def _arms_about(session: Session, coordinate: int, muscles: list[Any]) -> list[float]:

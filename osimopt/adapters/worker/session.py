@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ import opensim
 from ...errors import ModelError, did_you_mean, explain, some
 from ...muscle.forces import CLASSES
 from ..messages import ModelKey
-from .coordinates import find_turning, places_in_q, places_in_u, presses_on_ground
+from .constraints import find_loops
+from .coordinates import find_turning, is_rotational, places_in_q, places_in_u, presses_on_ground
 from .files import reading, reason, why_refused
+from .parts import Coupler, Session
 
 opensim.Logger.removeFileSink()  # before the first message, so that no opensim.log is ever made
 opensim.Logger.setLevelString("warn")
@@ -26,53 +28,6 @@ _read = 0
 PATHS = {"GeometryPath", "FunctionBasedPath"}
 #: Mesh files are for drawing only, and a body without mass is common: neither changes an answer.
 _NOISE = re.compile(r"Couldn't find file '.*'|Unable to find geometry|\.vtp|\.stl|\.obj", re.IGNORECASE)
-
-
-@dataclass(frozen=True, eq=False)
-class Coupler:
-    """One CoordinateCouplerConstraint: dependent = scale · function(independents)."""
-
-    name: str
-    dependent: int
-    independents: tuple[int, ...]
-    function: Any
-    scale: float
-
-
-@dataclass(frozen=True, eq=False)
-class Session:
-    """A loaded model and its parts, in the order of the model's coordinate set and force set.
-
-    ``place`` and ``mobility`` are where each coordinate stands in q and u; ``turning`` the coordinates, by joint, whose
-    rates are not their speeds (``worker.state``); ``dropped`` the forces of force sets whose name another has.
-    """
-
-    key: ModelKey
-    model: Any
-    state: Any
-    coordinates: list[Any]
-    place: list[int]
-    mobility: list[int]
-    turning: list[list[int]]
-    muscles: list[Any]
-    actuators: list[Any]
-    forces: list[Any]
-    contact: list[Any]
-    switched_off: list[str]
-    couplers: list[Coupler]
-    inverse_dynamics: Any
-    warnings: list[str]
-    dropped: list[str]
-
-    def free(self) -> list[int]:
-        """Indices of the coordinates that are neither locked, prescribed nor coupled, in multibody-tree order."""
-        coupled = {coupler.dependent for coupler in self.couplers}
-        free = [i for i, c in enumerate(self.coordinates) if i not in coupled and not c.isConstrained(self.state)]
-        return sorted(free, key=lambda i: self.mobility[i])
-
-    def driven(self) -> bool:
-        """Whether the model moves a coordinate itself, by a function of time."""
-        return any(coordinate.isPrescribed(self.state) for coordinate in self.coordinates)
 
 
 def warnings_since() -> list[str]:
@@ -87,6 +42,10 @@ def warnings_since() -> list[str]:
 def warm_up(key: ModelKey) -> None:
     """Load a model for the calls that follow."""
     load(key)
+
+
+#: OpenSim's assembly of loops, which fails where it need not; they are closed by ``constraints`` or refused.
+_ASSEMBLY = re.compile(r"assemble\(\)|Optimizer failed|Assembly error tolerance")
 
 
 @lru_cache(maxsize=2)
@@ -114,11 +73,13 @@ def load(key: ModelKey) -> Session:
     coordinates = list(model.getCoordinateSet())
     place, mobility = places_in_q(state, coordinates), places_in_u(state, coordinates)
     turning = find_turning(model, state, place, mobility)
-    return Session(
+    session = Session(
         key, model, state, coordinates, place, mobility, turning, muscles, actuators, forces, contact, off,
-        _couplers(parts, state, coordinates, key), opensim.InverseDynamicsSolver(model), warnings_since(),
-        dropped,
+        _couplers(parts, state, coordinates), opensim.InverseDynamicsSolver(model), warnings_since(), dropped,
     )  # fmt: skip
+    loops = find_loops(session)
+    said = session.warnings if loops is None else [line for line in session.warnings if not _ASSEMBLY.search(line)]
+    return replace(session, loops=loops, warnings=said)
 
 
 def _read_model(key: ModelKey) -> tuple[Any, list[str]]:
@@ -159,8 +120,10 @@ def _add_force_sets(model: Any, key: ModelKey) -> list[str]:
 
 
 def is_base(joint: Any) -> bool:
-    """Whether a joint lets a body float on the ground."""
-    return bool(joint.getParentFrame().findBaseFrame().getName() == "ground" and joint.numCoordinates() >= 3)
+    """Whether a joint lets a body float: one from ground that shifts it in two directions or more."""
+    if joint.getParentFrame().findBaseFrame().getName() != "ground":
+        return False
+    return sum(not is_rotational(joint.get_coordinates(index)) for index in range(joint.numCoordinates())) > 1
 
 
 def _weld(model: Any, key: ModelKey) -> None:
@@ -250,18 +213,13 @@ def _silence(state: Any, muscles: list[Any], actuators: list[Any]) -> None:
             force.setOverrideActuation(state, 0.0)
 
 
-def _couplers(parts: list[Any], state: Any, coordinates: list[Any], key: ModelKey) -> list[Coupler]:
+def _couplers(parts: list[Any], state: Any, coordinates: list[Any]) -> list[Coupler]:
     names = [coordinate.getName() for coordinate in coordinates]
     couplers = []
     for part in parts:
-        constraint = opensim.Constraint.safeDownCast(part)
-        if constraint is None or not constraint.isEnforced(state):
+        coupler = opensim.CoordinateCouplerConstraint.safeDownCast(part)
+        if coupler is None or not coupler.isEnforced(state):
             continue
-        coupler = opensim.CoordinateCouplerConstraint.safeDownCast(constraint)
-        if coupler is None:
-            got = f"{constraint.getConcreteClassName()} '{constraint.getName()}'"
-            fix = "Replace it by coupled coordinates, or set isEnforced to false if the motion satisfies it."
-            raise ModelError(explain("CoordinateCouplerConstraint as the only kind of constraint", got, fix, key.path))
         independent = coupler.getIndependentCoordinateNames()
         sources = tuple(names.index(independent.get(i)) for i in range(independent.getSize()))
         scale = float(coupler.getPropertyByName("scale_factor").toString())

@@ -1,0 +1,87 @@
+"""A part of the body that the options of reading name: what it needs of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, explain, some
+from ..problem.part import check_wanted, match_names, side_of
+from .loads import loaded_bodies
+from .messages import Pairs
+from .model import Model
+from .options import ReadOptions
+
+
+def left_out(options: ReadOptions, model: Model) -> Sequence[str]:
+    """Free coordinates that a part of the body does not name; all of them where it names only muscles.
+
+    Raises
+    ------
+    InputError
+        Names, patterns or sides that the model does not have.
+    """
+    free = _free(model)
+    if options.muscles is not None:
+        match_names("muscles", options.muscles, model.description.muscles.names, model.path)
+    if options.coordinates is None:
+        return () if options.muscles is None else free
+    given = check_wanted("coordinates", options.coordinates)
+    for coordinate in model.description.coordinates:
+        if coordinate.name in given and coordinate.kind != "free":
+            fix = "Give the one that it follows." if coordinate.kind == "coupled" else "Free it in the model first."
+            got = f"'{coordinate.name}', which is {coordinate.kind}"
+            raise InputError(explain("free coordinates", got, fix, model.path))
+    kept = set(match_names("coordinates", options.coordinates, free, model.path).tolist())
+    return [name for index, name in enumerate(free) if index not in kept]
+
+
+def unloaded_side(model: Model, options: ReadOptions) -> list[str]:
+    """Warning about a part of one side of the body, where external loads act on the other side alone.
+
+    Without the balance of the free base no residual shows that forces are missing.
+    """
+    wanted, known = options.muscles, model.description.muscles.names
+    if options.coordinates is not None:
+        wanted, known = options.coordinates, _free(model)
+    if wanted is None or options.external_loads is None:
+        return []
+    sides = {side_of(known[index]) for index in match_names("names", wanted, known)}
+    bodies = loaded_bodies(options.external_loads)
+    loaded = {side_of(body) for body in bodies}
+    if len(sides) != 1 or None in sides or sides & loaded or loaded <= {None}:
+        return []
+    return [f"No external load acts on the {sides.pop()} side, which is balanced: they act on {some(bodies, 12)}."]
+
+
+def acting_muscles(options: ReadOptions, model: Model, pairs: Pairs, always: Collection[str] = ()) -> list[int]:
+    """Muscles that may belong to the part: named ones that cross a named coordinate; all where none would.
+
+    Of muscles in ``always`` it is not known yet which coordinates they cross.
+    """
+    names = model.description.muscles.names
+    kept = np.ones(len(names), dtype=bool)
+    if options.muscles is not None:
+        kept = np.isin(np.arange(len(names)), match_names("muscles", options.muscles, names))
+    if options.coordinates is not None:
+        rows = match_names("coordinates", options.coordinates, _free(model))
+        crossing = pairs.muscle[pairs.crossing & np.isin(pairs.coordinate, rows)]
+        kept &= np.isin(np.arange(len(names)), crossing) | np.isin(names, list(always))
+    return (np.flatnonzero(kept) if kept.any() else np.arange(len(names))).tolist()
+
+
+def refuse_assumed(crossing: Mapping[str, NDArray[np.str_]], options: ReadOptions) -> None:
+    """Refuse coordinates without a column in the motion that acting muscles cross, here by coordinate."""
+    for coordinate, muscles in crossing.items():
+        if len(muscles):
+            got = f"none for '{coordinate}', which {some(muscles)} cross"
+            fix = "Add the column, or leave out these muscles too (muscles=)."
+            expected = "a column for every coordinate that the acting muscles cross"
+            raise InputError(explain(expected, got, fix, options.motion))
+
+
+def _free(model: Model) -> tuple[str, ...]:
+    """Names of the free coordinates."""
+    return tuple(model.description.coordinates[index].name for index in model.description.free)

@@ -1,0 +1,218 @@
+"""A part of a body: some coordinates and muscles of a problem, by name, pattern or side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ..errors import InputError, check_names, explain, shown, some
+from ..options import check_word
+from .arrays import Array, Index
+from .resampling import BALANCED, Fingerprint
+from .reserves import RESIDUAL_FORCE, RESIDUAL_MOMENT, ReserveActuators
+
+if TYPE_CHECKING:
+    from .problem import RedundancyProblem, Source
+
+Names = str | Sequence[str]
+LeftOut = Literal["ignore", "residuals"]
+#: Words for the sides, and what names of each side have at their end, their beginning, or between.
+SIDES = {"left": ("left", "l"), "right": ("right", "r")}
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=^[LR])(?=[A-Z][a-z])")
+#: Names that a sentence lists; the provenance has all.
+LISTED = 12
+
+
+def side_of(name: str) -> str | None:
+    """``"left"`` or ``"right"``: soleus_l, l_soleus, knee_angle_l_beta, LeftKnee, kneeL; None where a name has neither.
+
+    The end of a name counts before its beginning, and that before what is between.
+    """
+    words = [word.lower() for part in re.split(r"[^A-Za-z0-9]+", name) if part for word in _CAMEL.split(part)]
+    for word in (words[-1:], words[:1], words):
+        sides = {side for side, marks in SIDES.items() if set(marks) & set(word)}
+        if len(sides) == 1:
+            return sides.pop()
+    return None
+
+
+def match_names(what: str, wanted: Names, known: Sequence[str], where: object = None) -> Index:
+    """Indices of the known names that are wanted: by name, by a pattern such as ``"*_l"``, or by their side.
+
+    Raises
+    ------
+    InputError
+        A name or pattern that matches nothing, or a side that no name has.
+    """
+    found: set[int] = set()
+    for word in check_wanted(what, wanted):
+        matches = {index for index, name in enumerate(known) if name == word or fnmatchcase(name, word)}
+        if not matches and word.lower() in SIDES:
+            matches = {index for index, name in enumerate(known) if side_of(name) == word.lower()}
+            if not matches:
+                fix = f"Give names, or a pattern: {what}=('*_x',)."
+                expected = f"{what} of the {word.lower()} side, as x_{word[0].lower()} or {word.lower()}_x"
+                raise InputError(explain(expected, f"none among {some(known, 40)}", fix, where))
+        if not matches:
+            check_names(what, [word], known, where)
+        found |= matches
+    return np.array(sorted(found), dtype=np.intp)
+
+
+def check_wanted(what: str, wanted: Any) -> tuple[str, ...]:
+    """Refuse anything but one name or several."""
+    words = (wanted,) if isinstance(wanted, str) else wanted
+    if not isinstance(words, Sequence) or not words or not all(isinstance(word, str) and word for word in words):
+        fix = f"Write for example {what}=('*_l',), or leave it out for all."
+        raise InputError(explain(f"{what} as names, patterns or a side", shown(wanted), fix))
+    return tuple(words)
+
+
+def part_of(
+    problem: RedundancyProblem, coordinates: Names | None, muscles: Names | None, left_out: LeftOut
+) -> RedundancyProblem:
+    """See :meth:`osimopt.RedundancyProblem.part`."""
+    check_word("left_out", left_out, ("ignore", "residuals"))
+    rows, columns = _choose(problem, coordinates, muscles)
+    if len(rows) == len(problem.coordinates) and len(columns) == len(problem.muscles):
+        return problem
+    others = np.setdiff1d(np.arange(len(problem.coordinates)), rows)
+    acting = problem.reserves.acts[rows].any(axis=0)
+    balanced = rows if left_out == "ignore" else np.arange(len(problem.coordinates))
+    geometry = problem.geometry.select(balanced, columns)
+    reserves = problem.reserves.pick(np.flatnonzero(acting)).select(balanced)
+    if left_out == "residuals" and others.size:
+        reserves += _residuals(problem, others)
+        served = geometry.served.copy()
+        served[others] = False  # what holds these is to be counted nowhere as a reserve
+        geometry = replace(geometry, spanned=served)
+    known = _known(problem, rows, columns, acting, left_out)
+    part = replace(
+        problem,
+        geometry=geometry,
+        max_force=problem.max_force[:, columns],
+        generalized_force=problem.generalized_force[:, balanced],
+        lower=problem.lower[columns],
+        upper=problem.upper[columns],
+        pcsa=problem.pcsa[columns],
+        weights=problem.weights[columns],
+        reserves=reserves,
+        passive_force=problem.passive_force[:, columns],
+        parameters=problem.parameters and problem.parameters.select(columns),
+        provenance={**problem.provenance, **known},
+        source=None,
+    )
+    fingerprint: Fingerprint | None = getattr(problem.source, "fingerprint", None)
+    if problem.source is None or (fingerprint is not None and fingerprint.changed(problem)):
+        return part
+    names = tuple(problem.coordinates[row] for row in rows), part.muscles
+    return replace(part, source=PartSource(problem.source, *names, left_out, Fingerprint.of(part)))
+
+
+def _choose(problem: RedundancyProblem, coordinates: Names | None, muscles: Names | None) -> tuple[Index, Index]:
+    """Rows and columns to keep: those named, or those that cross what is named."""
+    crosses, where = problem.geometry.crosses, problem.provenance.get("inputs", {}).get("model", {}).get("file")
+    columns = np.arange(len(problem.muscles))
+    if muscles is not None:
+        columns = match_names("muscles", muscles, problem.muscles, where)
+    rows = np.arange(len(problem.coordinates))
+    if coordinates is not None:
+        rows = match_names("coordinates", coordinates, problem.coordinates, where)
+    elif muscles is not None:
+        rows = np.flatnonzero(crosses[:, columns].any(axis=1))
+    if coordinates is not None or muscles is not None:
+        columns = columns[crosses[np.ix_(rows, columns)].any(axis=0)]
+    if not columns.size:
+        got = f"none about {some([problem.coordinates[row] for row in rows], LISTED)}"
+        got = got if rows.size and coordinates is not None else f"none of {some(muscles or (), LISTED)}"
+        fix = "Choose coordinates that muscles cross, and muscles that cross them."
+        raise InputError(explain("muscles with a moment arm about the coordinates", got, fix, where))
+    return rows, columns
+
+
+def _residuals(problem: RedundancyProblem, rows: Index) -> ReserveActuators:
+    """Unbounded actuators that hold left-out coordinates."""
+    names = [problem.coordinates[row] for row in rows]
+    forces = {name: RESIDUAL_FORCE if problem.unit(name) == "N" else RESIDUAL_MOMENT for name in names}
+    origin = dict.fromkeys(names, "residual")
+    return ReserveActuators.on_coordinates(forces, problem.coordinates, origin=origin)
+
+
+def _known(problem: RedundancyProblem, rows: Index, columns: Index, acting: Any, left_out: LeftOut) -> dict[str, Any]:
+    """What is left out, for the provenance, and in a sentence among its warnings."""
+    crosses, held = problem.geometry.crosses, left_out == "residuals"
+    others = np.setdiff1d(np.arange(len(crosses)), rows)
+    out = [problem.coordinates[row] for row in others]
+    silent = [name for index, name in enumerate(problem.muscles) if index not in columns]
+    beyond = [problem.muscles[column] for column in columns if crosses[others, column].any()]
+    bare = [problem.coordinates[row] for row in rows if crosses[row].any() and not crosses[row, columns].any()]
+    actuators = zip(problem.reserves.names, problem.reserves.origin, acting, strict=True)
+    dropped = [name for name, origin, acts in actuators if origin == "model" and not acts]
+    text = f"{len(rows)} of {len(crosses)} coordinates are balanced, by {len(columns)} of {len(crosses.T)} muscles."
+    if out:
+        how = "Held by residual actuators" if held else "Left out of the balance"
+        text += f" {how}: {some(out, LISTED)}."
+    if silent:
+        text += f" Muscles without force: {some(silent, LISTED)}."
+    if beyond and not held:
+        text += " Muscles that act on left-out coordinates too, where their moments are not balanced "
+        text += f"({len(beyond)}): {some(beyond, LISTED)}."
+    if bare:
+        text += f" Coordinates whose muscles are left out, for reserves alone: {some(bare, LISTED)}."
+    earlier = problem.provenance.get("part", {})
+    part = {
+        "left_out": left_out,
+        "coordinates": [*earlier.get("coordinates", ()), *out],
+        "muscles": [*earlier.get("muscles", ()), *silent],
+        "actuators": [*earlier.get("actuators", ()), *dropped],
+        "acting_beyond": beyond,
+    }
+    return {"part": part, "warnings": [*problem.provenance.get("warnings", ()), text]}
+
+
+@dataclass(frozen=True, eq=False)
+class PartSource:
+    """Source of a part: the source of the whole, and the names that are kept."""
+
+    source: Source
+    coordinates: tuple[str, ...]
+    muscles: tuple[str, ...]
+    left_out: LeftOut
+    fingerprint: Fingerprint
+
+    def at(self, times: Array) -> RedundancyProblem:
+        """The part at other times (s)."""
+        part = self.source.at(times).part(self.coordinates, self.muscles, left_out=self.left_out)
+        return replace(part, source=self)
+
+    def verify(self, solution: Any, missing: tuple[Any, ...] = ()) -> dict[str, Any]:
+        """What the source of the whole finds when forces act there, and what is left out is added."""
+        verify = getattr(self.source, "verify", None)
+        if verify is None:
+            return {"not_checked": "no model is available"}
+        if not missing and (why := self.fingerprint.changed(solution.problem, BALANCED)):
+            return {"not_checked": why}
+        found: dict[str, Any] = verify(solution, (*missing, self.missing))
+        return found
+
+    def missing(self, time: Array, force: Mapping[str, Array], control: Mapping[str, Array]) -> Mapping[str, Array]:
+        """Generalized forces (T,) on left-out coordinates at ``time`` (T,) s, less those of muscles and actuators.
+
+        ``force`` are tensions (N) of muscles, ``control`` controls of actuators, (T,) each by name, 0 of all others.
+        """
+        if self.left_out == "residuals":
+            return {}  # they are balanced
+        whole = self.source.at(time)
+        arms, effect = whole.moment_arm, whole.reserves.effect
+        left = whole.generalized_force.copy()
+        for muscle, name in enumerate(whole.muscles):
+            left -= arms[:, :, muscle] * np.reshape(force.get(name, 0.0), (-1, 1))
+        for actuator, name in enumerate(whole.reserves.names):
+            left -= effect[:, :, actuator] * np.reshape(control.get(name, 0.0), (-1, 1))
+        by_name = zip(whole.coordinates, left.T, strict=True)
+        return {name: value for name, value in by_name if name not in self.coordinates}
