@@ -16,7 +16,8 @@ Mask = NDArray[np.bool_]
 class ModelKey:
     """Identifies a loaded model: its files with their size and time of change (``stamps``), and how it is loaded.
 
-    ``contact``: whether forces of the model that press on the ground act.
+    ``contact``: whether forces of the model that press on the ground act. ``loads_read`` is what OpenSim reads in place
+    of ``loads``, which messages name; its name tells its contents.
     """
 
     path: str
@@ -28,6 +29,7 @@ class ModelKey:
     force_sets: tuple[str, ...] = ()
     replace_force_set: bool = False
     contact: bool = True
+    loads_read: str | None = None
 
 
 @dataclass(frozen=True)

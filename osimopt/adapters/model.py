@@ -77,6 +77,7 @@ def identify(
     force_sets: Sequence[str | os.PathLike[str]] = (),
     replace_force_set: bool = False,
     contact: bool = True,
+    loads_read: Path | None = None,
 ) -> ModelKey:
     """Check the files of a model, and identify the model that opensim's process has to load.
 
@@ -92,6 +93,8 @@ def identify(
         ForceSet files whose forces join the model's own, or take their place.
     contact
         Whether forces of the model that press on the ground act.
+    loads_read
+        ExternalLoads file that OpenSim reads in place of that given.
 
     Raises
     ------
@@ -115,6 +118,7 @@ def identify(
         force_sets=tuple(map(str, sets)),
         replace_force_set=replace_force_set,
         contact=contact,
+        loads_read=None if loads_read is None else str(loads_read),
     )
 
 

@@ -98,7 +98,7 @@ def load(key: ModelKey) -> Session:
             if muscle.getConcreteClassName() not in always_elastic:
                 muscle.set_ignore_tendon_compliance(True)
     if key.loads is not None:
-        _attach_loads(model, key.loads, key)
+        _attach_loads(model, key.loads_read or key.loads, key)
     state = _initialise(model, key)
     parts = list(model.getComponentsList())  # walking a thousand components takes 20 ms: once
     forces = [force for part in parts if (force := opensim.Force.safeDownCast(part)) is not None]
