@@ -29,7 +29,7 @@ def remarks(
     if loads is not None:
         found += _loads_above(options, motion.time, loads)
     if given is not None:
-        found += _moments_above(options, motion, model, given)
+        found += moments_above(options, motion, model, given, given=True)
     return found
 
 
@@ -84,29 +84,35 @@ def _loads_above(options: ReadOptions, frames: Array, loads: ExternalLoads) -> l
     ]
 
 
-def _moments_above(options: ReadOptions, motion: Kinematics, model: Model, given: GeneralizedForce) -> list[str]:
-    """The moments of which more than a share of the variance lies above the frequencies of the motion."""
+def moments_above(
+    options: ReadOptions, motion: Kinematics, model: Model, moments: GeneralizedForce, given: bool
+) -> list[str]:
+    """Sentence on moments of which more than a share of the variance lies above the frequencies of the motion.
+
+    Those of inverse dynamics (not ``given``) are judged where the motion is not low-passed: otherwise their higher
+    frequencies are those of the loads.
+    """
     by_name = {coordinate.name: coordinate for coordinate in model.description.coordinates}
-    known = options.lowpass_hz
-    cutoff = known or _bandwidth(motion, [c.name for c in by_name.values() if c.rotational and not c.floating])
+    cutoff = options.lowpass_hz
+    above = f"{cutoff:g} Hz, at which the motion is low-passed" if cutoff else ""
+    advice = "Filter them alike: lowpass_moments_hz='motion'." if options.lowpass_moments_hz is None else ""
+    if cutoff is None:
+        cutoff = _bandwidth(motion, [c.name for c in by_name.values() if c.rotational and not c.floating])
+        above = f"{cutoff:.3g} Hz, {HARMONICS:g} times the highest frequency of the motion" if cutoff else ""
+        more = "lowpass_moments_hz='motion'" if given else "lowpass_loads_hz='motion' if there are loads"
+        advice = f"Noise that is differentiated twice makes such moments: give lowpass_hz, and {more}."
+    elif not given:
+        return []
     if cutoff is None or len(motion.time) < MINIMUM_FRAMES or np.ptp(motion.time) < 1.0 / cutoff:
         return []
-    high, total = _above(motion.time, given.value, cutoff).var(axis=0), given.value.var(axis=0)
+    high, total = _above(motion.time, moments.value, cutoff).var(axis=0), moments.value.var(axis=0)
     shares = high / np.maximum(total, LEAST_MOMENT**2)
-    order = [i for i in np.argsort(-shares).tolist() if not by_name[given.coordinates[i]].floating]
-    over = [f"{given.coordinates[i]} ({percent(shares[i])})" for i in order if shares[i] > MOMENTS_ABOVE]
+    order = [i for i in np.argsort(-shares).tolist() if not by_name[moments.coordinates[i]].floating]
+    over = [f"{moments.coordinates[i]} ({percent(shares[i])})" for i in order if shares[i] > MOMENTS_ABOVE]
     if not over:
         return []
-    if known is None:
-        above = f"{cutoff:.3g} Hz, {HARMONICS:g} times the highest frequency of the motion"
-        advice = "Filter motion and moments alike: lowpass_hz, and lowpass_moments_hz='motion'."
-    else:
-        above, advice = (
-            f"{known:g} Hz, at which the motion is low-passed",
-            "Filter them alike: lowpass_moments_hz='motion'.",
-        )
     text = f"Of these moments more than {percent(MOMENTS_ABOVE)} of the variance lies above {above}: {some(over)}."
-    return [f"{text} {advice}" if options.lowpass_moments_hz is None else text]
+    return [f"{text} {advice}".rstrip()]
 
 
 def _above(time: Array, value: Array, cutoff_hz: float) -> Array:
@@ -117,7 +123,7 @@ def _above(time: Array, value: Array, cutoff_hz: float) -> Array:
 
 
 def _bandwidth(motion: Kinematics, names: list[str]) -> float | None:
-    """HARMONICS times the frequency (Hz) below which MOST of the variance of some coordinates lies, if it is known."""
+    """HARMONICS times the frequency (Hz) below which MOST of the variance of some coordinates lies; None if unknown."""
     from scipy.signal import detrend
 
     step = np.diff(motion.time)
