@@ -48,7 +48,8 @@ class ModelDescription:
     """A model in plain data; ``free`` indexes the free coordinates in multibody-tree order, ``weight`` is in N.
 
     ``contact`` are name and class of the forces that press on the ground, whether they act or not; ``within`` names
-    muscles whose moving points pull a neighbour on their own body, which OpenSim ignores.
+    muscles whose moving points pull a neighbour on their own body, which OpenSim ignores. ``replaced`` tells which
+    muscles are of another class than in the file.
     """
 
     name: str
@@ -63,6 +64,7 @@ class ModelDescription:
     weight: float = 0.0
     contact: tuple[tuple[str, str], ...] = ()
     within: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
 
     @property
     def coordinate_names(self) -> tuple[str, ...]:

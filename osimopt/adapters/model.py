@@ -18,6 +18,7 @@ from xml.parsers import expat
 from .. import isolation
 from ..errors import InputError, ModelError, explain
 from ..muscle.forces import CLASSES
+from ..notices import warn
 from .messages import ModelDescription, ModelKey
 
 
@@ -60,14 +61,17 @@ def read_model(model: str | os.PathLike[str] | Any, weld: Sequence[str] = ()) ->
 
 
 def describe(key: ModelKey) -> Model:
-    """Load a model in opensim's process and describe it.
+    """Load a model in opensim's process and describe it; warns of muscles that are replaced by those of another class.
 
     Raises
     ------
     ModelError
         OpenSim refuses the model, or it has a muscle, actuator or constraint class that is not supported.
     """
-    return Model(key, isolation.run("opensim", "osimopt.adapters.worker.describe:describe", key, subject=key.path))
+    description = isolation.run("opensim", "osimopt.adapters.worker.describe:describe", key, subject=key.path)
+    for text in description.replaced:
+        warn(f"{key.path}: {text}")
+    return Model(key, description)
 
 
 def identify(

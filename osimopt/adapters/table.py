@@ -104,7 +104,7 @@ def muscle_table(
         {(muscle, name): columns[name][:, place] for place, muscle in enumerate(muscles) for name in UNITS},
         index=pd.Index(steps, name=f"{coordinate} ({unit})"),
     ).rename_axis(columns=("muscle", "quantity"))
-    warnings = [*described.description.warnings, *warnings]
+    warnings = [*described.description.warnings, *described.description.replaced, *warnings]
     table.attrs.update(model=described.path, coordinate=coordinate, unit=unit, pose=dict(pose or {}), warnings=warnings)
     return table
 

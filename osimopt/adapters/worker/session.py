@@ -14,6 +14,7 @@ from ...muscle.forces import CLASSES
 from ..messages import ModelKey
 from .coordinates import find_turning, places_in_q, places_in_u, presses_on_ground
 from .files import reading, reason, why_refused
+from .old_muscles import REPLACED, replace_muscles
 
 opensim.Logger.removeFileSink()  # before the first message, so that no opensim.log is ever made
 opensim.Logger.setLevelString("warn")
@@ -23,6 +24,8 @@ _read = 0
 
 #: Paths that a posture decides alone.
 PATHS = {"GeometryPath", "FunctionBasedPath"}
+#: Scalar actuators whose force is another function of their control.
+NOT_LINEAR = {"ClutchedPathSpring", "McKibbenActuator"}
 #: Mesh files are for drawing only, and a body without mass is common: neither changes an answer.
 _NOISE = re.compile(r"Couldn't find file '.*'|Unable to find geometry|\.vtp|\.stl|\.obj", re.IGNORECASE)
 
@@ -43,7 +46,7 @@ class Session:
     """A loaded model and its parts, in the order of the model's coordinate set and force set.
 
     ``place`` and ``mobility`` are where each coordinate stands in q and u; ``turning`` the coordinates, by joint, whose
-    rates are not their speeds (``worker.state``).
+    rates are not their speeds (``worker.state``); ``replaced`` tells which muscles are not those of the file.
     """
 
     key: ModelKey
@@ -61,6 +64,7 @@ class Session:
     couplers: list[Coupler]
     inverse_dynamics: Any
     warnings: list[str]
+    replaced: list[str]
 
     def free(self) -> list[int]:
         """Indices of the coordinates that are neither locked, prescribed nor coupled, in multibody-tree order."""
@@ -92,6 +96,7 @@ def load(key: ModelKey) -> Session:
     """Load, weld, attach external loads, check that everything is supported, and initialise."""
     warnings_since()
     model = _read_model(key)
+    replaced = replace_muscles(model)
     if key.rigid_tendon:
         always_elastic = [kind.name for kind in CLASSES.values() if not kind.rigid_tendon]
         for muscle in model.getMuscleList():
@@ -114,7 +119,7 @@ def load(key: ModelKey) -> Session:
     turning = find_turning(model, state, place, mobility)
     return Session(
         key, model, state, coordinates, place, mobility, turning, muscles, actuators, forces, contact, off,
-        _couplers(parts, state, coordinates, key), opensim.InverseDynamicsSolver(model), warnings_since(),
+        _couplers(parts, state, coordinates, key), opensim.InverseDynamicsSolver(model), warnings_since(), replaced,
     )  # fmt: skip
 
 
@@ -209,7 +214,9 @@ def _split_actuators(forces: list[Any], state: Any, key: ModelKey) -> tuple[list
             off.append(name)
         elif muscle := opensim.Muscle.safeDownCast(force):
             if kind not in CLASSES:
-                fix = "Replace the muscle by one of them (OpenSim: ModOpReplaceMusclesWithDeGrooteFregly2016)."
+                fix = "Write the muscle as one of them in the file, with its own properties."
+                if kind in REPLACED:
+                    fix = "Move it from the model's components into its ForceSet, where it is replaced by one of them."
                 raise ModelError(
                     explain(f"muscles of class {some(sorted(CLASSES))}", f"{kind} '{name}'", fix, key.path)
                 )
@@ -218,6 +225,10 @@ def _split_actuators(forces: list[Any], state: Any, key: ModelKey) -> tuple[list
                 fix = "OpenSim solves it from the previous posture, and may fail: give the muscle a GeometryPath."
                 raise ModelError(explain(f"muscle paths of class {some(sorted(PATHS))}", got, fix, key.path))
             muscles.append(muscle)
+        elif kind in NOT_LINEAR:
+            fix = "Set its appliesForce to false, or replace it by a PathActuator or a PathSpring."
+            expected = "actuators whose force is their optimal force times their control"
+            raise ModelError(explain(expected, f"{kind} '{name}'", fix, key.path))
         elif actuator := opensim.ScalarActuator.safeDownCast(force):
             actuators.append(actuator)
         else:
