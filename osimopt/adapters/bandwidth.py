@@ -50,6 +50,7 @@ def _edges(options: ReadOptions, time: Array, frames: Array, loads: ExternalLoad
         f"({lowest:g} Hz) from an end of {names}. Accelerations and moments there depend on how the filter continues "
         "the file."
     )
+    start, end = max(start, frames[0]), min(end, frames[-1])
     return [f"{text} time_range=({start:.4g}, {end:.4g}) leaves them out." if start < end else text]
 
 

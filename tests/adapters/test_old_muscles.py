@@ -20,6 +20,7 @@ FORCE = {"Schutte1993Muscle_Deprecated": 0.06, "Delp1990Muscle_Deprecated": 0.06
 TOLD = 0.003
 #: OpenSim's force–velocity multiplier of these classes at rest.
 AT_REST = 1.8 - 1.8 / (1.0 + np.exp(0.04 / 0.18))
+SLOW = pytest.mark.slow
 
 
 def old_arm(arm: Example, folder: Path, kind: str) -> Path:
@@ -35,7 +36,7 @@ def told(text: str, curve: str) -> float:
     return float(found[1].rstrip("."))
 
 
-@pytest.mark.parametrize("kind", FORCE)
+@pytest.mark.parametrize("kind", [next(iter(FORCE)), *(pytest.param(one, marks=SLOW) for one in list(FORCE)[1:])])
 def test_equilibrium_forces_are_those_of_the_old_muscles(arm: Example, tmp_path: Path, kind: str) -> None:
     model = old_arm(arm, tmp_path, kind)
     run_script(HERE / "old_muscles_oracle.py", model, tmp_path / "old.npz", cwd=tmp_path)
@@ -49,6 +50,7 @@ def test_equilibrium_forces_are_those_of_the_old_muscles(arm: Example, tmp_path:
     assert kind in table.attrs["warnings"][0]
 
 
+@SLOW
 def test_the_losses_told_are_those_of_the_curves(arm: Example, tmp_path: Path) -> None:
     """Of Delp's muscle, whose four curves OpenSim has as functions."""
     model = old_arm(arm, tmp_path, "Delp1990Muscle_Deprecated")
@@ -86,6 +88,7 @@ def test_an_old_arm_is_solved_by_every_method(arm: Example, tmp_path: Path) -> N
     assert osimopt.solve_static(osimopt.use_degroote_muscles(problem)).success
 
 
+@SLOW
 def test_an_acceleration_muscle_keeps_its_curves(arm: Example, tmp_path: Path) -> None:
     """Its force is that of OpenSim's own, for muscles without pennation, of which OpenSim's two classes differ."""
     model = old_arm(arm, tmp_path, "Millard2012AccelerationMuscle")
@@ -97,6 +100,7 @@ def test_an_acceleration_muscle_keeps_its_curves(arm: Example, tmp_path: Path) -
         assert rigid == pytest.approx(old["forces"][:, 3:], rel=1e-6)
 
 
+@SLOW
 def test_meyers_muscles_are_computed_by_opensim(arm: Example, tmp_path: Path) -> None:
     model = old_arm(arm, tmp_path, "MeyerFregly2016Muscle")
     run_script(HERE / "old_muscles_oracle.py", model, tmp_path / "old.npz", cwd=tmp_path)
