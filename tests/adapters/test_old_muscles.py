@@ -77,9 +77,14 @@ def test_the_losses_told_are_those_of_the_curves(arm: Example, tmp_path: Path) -
 
 
 def test_an_old_arm_is_solved_by_every_method(arm: Example, tmp_path: Path) -> None:
+    """Also with a minimum control and with groups, as such files have."""
     model = old_arm(arm, tmp_path, "Schutte1993Muscle_Deprecated")
+    text = re.sub(r'(<Schutte1993Muscle_Deprecated name="\w+">)', r"\1<min_control>0</min_control>", model.read_text())
+    group = '<groups><ObjectGroup name="elbow"><members>BRA TRIlong</members></ObjectGroup></groups></ForceSet>'
+    model.write_text(re.sub(r"(<groups */>\s*)?</ForceSet>", group, text))
     with pytest.warns(UserWarning, match="was replaced"):
         problem = osimopt.load_problem(model, arm.motion, time_range=(0.2, 0.4))
+    assert problem.lower == pytest.approx(0.01), "the least that OpenSim accepts in the new class"
     ours = osimopt.load_problem(arm.model, arm.motion, time_range=(0.2, 0.4))
     assert problem.muscles == ours.muscles, "in their order"
     assert problem.moment_arm == pytest.approx(ours.moment_arm, abs=1e-12)

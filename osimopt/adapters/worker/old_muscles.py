@@ -19,7 +19,7 @@ from ...problem.arrays import Array
 from .coordinates import evaluate
 
 #: Fibre lengths at which curves are compared, in optimal lengths; strains of tendons; speeds in maximum speeds.
-LENGTHS, STRAINS, SPEEDS = np.linspace(0.4, 1.7, 131), np.linspace(0.0, 0.15, 1501), np.linspace(-1.0, 1.0, 101)
+LENGTHS, STRAINS, SPEEDS = np.linspace(0.4, 1.7, 131), np.linspace(0.0, 0.15, 301), np.linspace(-1.0, 1.0, 101)
 #: Damping of fibres without any, in maximum isometric forces at maximum speed: with less, OpenSim changes the slopes.
 DAMPING = 0.01
 #: Parameters that are fitted, of each of Millard's curves: start, lower and upper bounds. Stiffness is in units of
@@ -61,11 +61,18 @@ def replace_muscles(model: Any) -> list[str]:
             forces.append(force.clone())
     if not losses:
         return []
-    model.updForceSet().clearAndDestroy()  # putting them in single places ends the process
+    remove_forces(model)  # OpenSim's set(index, force) ends the process
     for force in forces:
         model.addForce(force)
     model.finalizeFromProperties()
     return [_describe(kind, changed) for kind, changed in losses.items()]
+
+
+def remove_forces(model: Any) -> None:
+    """Empty the ForceSet, one by one: its clearAndDestroy leaves the groups with pointers to what is gone."""
+    forces = model.updForceSet()
+    for index in reversed(range(forces.getSize())):
+        forces.remove(index)
 
 
 def _describe(kind: str, losses: dict[str, Losses]) -> str:
@@ -90,7 +97,10 @@ def _convert(old: Any, target: str, change: Callable[[Any, Any], Losses]) -> tup
         name = new.getPropertyByIndex(index).getName()
         if old.hasProperty(name) and name != "ignore_tendon_compliance":
             new.updPropertyByName(name).assign(old.getPropertyByName(name))
-    return new, change(old, new)
+    changed = change(old, new)
+    new.setMinControl(max(new.getMinControl(), new.get_minimum_activation()))
+    new.finalizeFromProperties()  # raises here, where the muscle is not yet the model's
+    return new, changed
 
 
 def _number(old: Any, name: str) -> float:
@@ -217,9 +227,11 @@ def _largest(difference: Array) -> float:
 #: By class: the class that replaces it, what changes its properties, and what is lost beside the shapes of curves.
 REPLACED: dict[str, tuple[str, Callable[[Any, Any], Losses], str]] = {
     "Thelen2003Muscle_Deprecated": ("Thelen2003Muscle", _thelen, "its damping, and Vmax0: the new class has Vmax / 4"),
-    "Schutte1993Muscle_Deprecated": ("Millard2012EquilibriumMuscle", _simm, "forces below the shortest active fibre"),
+    "Schutte1993Muscle_Deprecated": (
+        "Millard2012EquilibriumMuscle", _simm, "forces of shorter fibres, and activations below 0.01"
+    ),
     "Delp1990Muscle_Deprecated": (
-        "Millard2012EquilibriumMuscle", _simm, "its mass, and forces below the shortest active fibre"
+        "Millard2012EquilibriumMuscle", _simm, "its mass, forces of shorter fibres, and activations below 0.01"
     ),
     "Millard2012AccelerationMuscle": (
         "Millard2012EquilibriumMuscle", _same_millard, "its mass, dampers and compressive springs"

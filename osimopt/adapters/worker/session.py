@@ -14,7 +14,7 @@ from ...muscle.forces import CLASSES
 from ..messages import ModelKey
 from .coordinates import find_turning, places_in_q, places_in_u, presses_on_ground
 from .files import reading, reason, why_refused
-from .old_muscles import REPLACED, replace_muscles
+from .old_muscles import REPLACED, remove_forces, replace_muscles
 
 opensim.Logger.removeFileSink()  # before the first message, so that no opensim.log is ever made
 opensim.Logger.setLevelString("warn")
@@ -96,7 +96,7 @@ def load(key: ModelKey) -> Session:
     """Load, weld, attach external loads, check that everything is supported, and initialise."""
     warnings_since()
     model = _read_model(key)
-    replaced = replace_muscles(model)
+    replaced = _replace_muscles(model, key)
     if key.rigid_tendon:
         always_elastic = [kind.name for kind in CLASSES.values() if not kind.rigid_tendon]
         for muscle in model.getMuscleList():
@@ -135,10 +135,18 @@ def _read_model(key: ModelKey) -> Any:
     return model
 
 
+def _replace_muscles(model: Any, key: ModelKey) -> list[str]:
+    """Replace muscles of classes without curves; OpenSim may refuse, in the new class, values that the old one had."""
+    try:
+        return replace_muscles(model)
+    except RuntimeError as error:
+        raise ModelError(why_refused(key.path, str(error))) from None
+
+
 def _add_force_sets(model: Any, key: ModelKey) -> None:
     """Append the forces of ForceSet files to the model's own, or put them in their place, as OpenSim's tools do."""
     if key.replace_force_set:
-        model.updForceSet().clearAndDestroy()
+        remove_forces(model)
     for path in key.force_sets:
         try:
             with reading(path):
