@@ -49,6 +49,8 @@ Losses = dict[str, float]
 
 def replace_muscles(model: Any) -> list[str]:
     """Replace muscles of the classes in ``REPLACED``; returns what was replaced, and by how much each curve changed."""
+    if not any(force.getConcreteClassName() in REPLACED for force in list(model.getForceSet())):
+        return []
     losses: dict[str, dict[str, Losses]] = {}
     forces = []
     for force in model.getForceSet():
@@ -59,8 +61,6 @@ def replace_muscles(model: Any) -> list[str]:
             forces.append(muscle)
         else:
             forces.append(force.clone())
-    if not losses:
-        return []
     remove_forces(model)  # OpenSim's set(index, force) ends the process
     for force in forces:
         model.addForce(force)
