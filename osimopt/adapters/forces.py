@@ -13,10 +13,11 @@ from ..files.storage import read_series
 from ..notices import warn
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
 from ..problem.reserves import ReserveActuators
-from ..signals import quintic_spline
+from ..signals import lowpass, quintic_spline
 from .completion import turning_and_moved
 from .loads import TIME_SLACK
 from .model import Model
+from .units import refuse_gaps
 
 #: First line of the file that ``osimopt extract`` writes, whose labels are the bare coordinates.
 OWN_TITLE = "generalized_force"
@@ -30,9 +31,13 @@ LEVER = 2.0
 
 
 def read_generalized_force(
-    path: str | os.PathLike[str], model: Model, motion: Kinematics, left: Sequence[str] = ()
+    path: str | os.PathLike[str],
+    model: Model,
+    motion: Kinematics,
+    left: Sequence[str] = (),
+    lowpass_hz: float | None = None,
 ) -> GeneralizedForce:
-    """Read net joint moments for the frames of a motion.
+    """Read net joint moments for the frames of a motion, low-passed over the whole file where a cutoff is given.
 
     Columns are ``<coordinate>_moment`` or ``<coordinate>_force``, as in OpenSim's files. The bare coordinate name or
     its path is accepted too, with a warning, unless the file declares coordinates: a motion has the same names.
@@ -64,6 +69,9 @@ def read_generalized_force(
     if absent := [name for name in free if name not in columns]:
         warn(f"{path}: no column for {some(absent, 12)}; their balance is left out.")
     everything = table.set_axis(labelled, axis="columns").reindex(columns=list(every), fill_value=0.0)
+    if lowpass_hz is not None:
+        refuse_gaps(table[[columns[name] for name in columns if name in every]], path)
+        everything[:] = lowpass(time, everything.to_numpy(dtype=float), lowpass_hz, "lowpass_moments_hz")
     at_frames = _at(motion.time, time, everything.to_numpy(dtype=float), path)
     if not np.isfinite(at_frames).all():
         frame, index = np.argwhere(~np.isfinite(at_frames))[0]

@@ -38,7 +38,8 @@ _LOADS = ("ExternalLoads", "an ExternalLoads file (.xml)")
 class ExternalLoads:
     """An ExternalLoads XML and the table it refers to; ``applied`` are the columns of the forces and of the torques.
 
-    By kind ("force", "torque"): the columns (x, y, z) of each ExternalForce that acts.
+    By kind ("force", "torque"): the columns (x, y, z) of each ExternalForce that acts. ``rewritten`` is the XML that
+    names the columns of the table, where they are not those of the file ``data``.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class ExternalLoads:
     time_range: tuple[float, float]
     table: pd.DataFrame
     applied: Mapping[str, tuple[tuple[str, str, str], ...]]
+    rewritten: Path | None = None
 
     def largest(self, kind: str) -> float:
         """Largest sum of the magnitudes of all forces (N) or torques (N·m) at one time."""
@@ -67,9 +69,9 @@ class ExternalLoads:
         process. Sampled by the same spline at the frames, the values there are the same, and the file small.
         """
         if not FEWEST_FRAMES <= len(time) < len(self.table):
-            if not self.table.attrs["merged"]:
+            if self.rewritten is None and not self.table.attrs["merged"]:
                 return self.data
-            time = self.table.index.to_numpy(dtype=float)  # the file itself has times that repeat
+            time = self.table.index.to_numpy(dtype=float)  # the file itself has times that repeat, or other columns
         path = self._sampled_path(time)
         if not path.exists():
             sampled = type(self.table)(self._spline(time), index=time, columns=self.table.columns)
@@ -108,11 +110,8 @@ def read_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
     _warn_of_forces(path, forces)
     time = table.index.to_numpy(dtype=float)
     refuse_gaps(table, data)
-    acting = [force for force in forces if not _is_off(force)]
-    applied = {
-        kind: tuple(_axes(name) for force in acting if (name := _text(force, f"{kind}_identifier")) not in UNSET)
-        for kind in ("force", "torque")
-    }
+    columns = [columns_of(force) for force in forces if not _is_off(force)]
+    applied = {kind: tuple(own[kind] for own in columns if kind in own) for kind in ("force", "torque")}
     return ExternalLoads(path, data, (float(time[0]), float(time[-1])), table, applied)
 
 
@@ -128,6 +127,22 @@ def find_data(path: str | os.PathLike[str]) -> Path:
         fix = f"Put it into {path.parent} or correct <datafile>."
         raise InputError(explain("the <datafile> it names", f"no file '{name}'", fix, path))
     return data.resolve()
+
+
+def acting_forces(loads: Element) -> list[Element]:
+    """The ExternalForce elements that are not switched off."""
+    return [force for force in loads.iter("ExternalForce") if not _is_off(force)]
+
+
+def columns_of(force: Element) -> dict[str, tuple[str, str, str]]:
+    """Columns (x, y, z) of the ``force``, ``point`` and ``torque`` of an ExternalForce, as far as it has them."""
+    names = {kind: _text(force, f"{kind}_identifier") for kind in ("force", "point", "torque")}
+    return {kind: _axes(name) for kind, name in names.items() if name not in UNSET}
+
+
+def body_of(force: Element, tag: str) -> str:
+    """Body of an ExternalForce by its plain name; ground where none is given."""
+    return _text(force, tag).split("/")[-1] or "ground"
 
 
 def _text(force: Element, tag: str) -> str:

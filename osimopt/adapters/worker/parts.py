@@ -50,7 +50,8 @@ class Session:
     """A loaded model and its parts, in the order of the model's coordinate set and force set.
 
     ``place`` and ``mobility`` are where each coordinate stands in q and u; ``turning`` the coordinates, by joint, whose
-    rates are not their speeds (``worker.state``); ``loops`` is None where couplers are the only constraints.
+    rates are not their speeds (``worker.state``); ``replaced`` says which muscles are not those of
+    the file; ``loops`` is None where couplers are the only constraints.
     """
 
     key: ModelKey
@@ -68,6 +69,7 @@ class Session:
     couplers: list[Coupler]
     inverse_dynamics: Any
     warnings: list[str]
+    replaced: list[str]
     loops: Loops | None = None
 
     def dependents(self) -> set[int]:
