@@ -75,8 +75,8 @@ def check_word(name: str, value: Any, words: Collection[str]) -> None:
 def check_values(options: type, given: Mapping[str, Any]) -> None:
     """Refuse values of declared options that are not among the words of a ``Literal``, or not within their limits.
 
-    An option with limits is a finite number, a whole one where it is declared as ``int``. None passes where the type
-    has it. Names that are not declared pass.
+    An option with limits is a finite number, a whole one where it is declared as ``int``. None and words pass where the
+    type has them. Names that are not declared pass.
 
     Raises
     ------
@@ -86,18 +86,20 @@ def check_values(options: type, given: Mapping[str, Any]) -> None:
     hints = get_type_hints(options)
     for name, (own, known) in declared(options).items():
         hint, limits = hints[name], known.limits()
+        words = [word for part in get_args(hint) if get_origin(part) is Literal for word in get_args(part)]
         value: Any = given.get(name)
         if name not in given or (value is None and NoneType in get_args(hint)):
             continue
         if get_origin(hint) is Literal:
             check_word(name, value, get_args(hint))
-        elif limits:
+        elif limits and not (isinstance(value, str) and value in words):
             right = is_number(value) and isfinite(value) and (hint is not int or isinstance(value, Integral))
             if not (right and all(holds(value, end) for _, holds, end in limits)):
                 expected = f"{name} as a {'whole' if hint is int else 'finite'} number"
                 within = " and ".join(f"{word} {end:g}" for word, _, end in limits)
                 unit = f" {known.unit}" if known.unit else ""
-                optional = ", or None" if NoneType in get_args(hint) else ""
+                optional = "".join(f", or {word!r}" for word in words)
+                optional += ", or None" if NoneType in get_args(hint) else ""
                 fix = f"{own.default!r} is the default."
                 raise InputError(explain(f"{expected} {within}{unit}{optional}", shown(value), fix))
 

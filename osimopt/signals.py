@@ -72,7 +72,7 @@ def _natural_spline(time: Array, value: Array, degree: int) -> Any:
     return make_interp_spline(time, value, k=degree, bc_type=(natural, natural))
 
 
-def lowpass(time: Array, value: Array, cutoff_hz: float) -> Array:
+def lowpass(time: Array, value: Array, cutoff_hz: float, option: str = "lowpass_hz") -> Array:
     """Zero-phase low-pass as OpenSim's tools do it: third-order Butterworth, forward and backward.
 
     The signal is padded by half its length with its odd reflection. As in OpenSim the cutoff is
@@ -86,28 +86,32 @@ def lowpass(time: Array, value: Array, cutoff_hz: float) -> Array:
         (T,) in s and (T, N).
     cutoff_hz
         Between 0 and half the sampling rate, exclusive.
+    option
+        The option that gave it, for messages.
 
     Returns
     -------
     (T, N) filtered samples.
     """
-    return lowpass_padded(time, value, cutoff_hz, 0)[1]
+    return lowpass_padded(time, value, cutoff_hz, 0, option)[1]
 
 
-def lowpass_padded(time: Array, value: Array, cutoff_hz: float, keep: int) -> tuple[Array, Array]:
+def lowpass_padded(
+    time: Array, value: Array, cutoff_hz: float, keep: int, option: str = "lowpass_hz"
+) -> tuple[Array, Array]:
     """Times and filtered samples as from :func:`lowpass`, with ``keep`` samples of the padding left at either end.
 
     OpenSim's AnalyzeTool differentiates with the padding (half the length) still there, which matters near the ends.
     """
     if len(time) < MINIMUM_FRAMES:
-        fix = "Give a longer motion to filter."
+        fix = "Give a longer file to filter."
         raise InputError(explain(f"at least {MINIMUM_FRAMES} frames", str(len(time)), fix))
     step = np.diff(time)
     uniform = bool(np.all(np.abs(step - step.mean()) <= UNIFORM_TOLERANCE * step.mean()))
     interval = float(step.mean() if uniform else step.min())
     nyquist = 0.5 / interval
     if not 0.0 < cutoff_hz < nyquist:
-        fix = "Lower lowpass_hz, or leave it out."
+        fix = f"Lower {option}, or leave it out."
         raise InputError(explain(f"a cutoff between 0 and {nyquist:.4g} Hz (half the rate)", f"{cutoff_hz:g} Hz", fix))
     pad = len(time) // 2
     times = np.pad(time, pad, mode="reflect", reflect_type="odd")

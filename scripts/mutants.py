@@ -19,12 +19,13 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = [
     "tests/solution/test_limits.py",
     "tests/adapters/test_input_limits.py",
+    "tests/adapters/test_bandwidth.py",
     "tests/emg/test_agreement_limits.py",
     "tests/polynomial/test_polynomial.py",
 ]
 LIMITS = {
     "solution.checks": "RESERVE_SHARE PEAK_FORCE PEAK_MOMENT COVERED BOUND_TOLERANCE LEAST_MOMENT AT_BOUND PUSH MARGIN "
-    "SENSIBLE IDLE FAILED_SHARE INTEGRATION_LIMITS",
+    "SENSIBLE IDLE FAILED_SHARE INTEGRATION_LIMITS LOADS_ABOVE MOMENTS_ABOVE HARMONICS MOST EDGE",
     "problem.arrays": "ROUNDING",
     "problem.resampling": "TIME_SLACK SAME TOLERABLE AROUND MOST_GAIN",
     "signals": "UNIFORM_TOLERANCE REPEATED ROUNDING NOTHING MINIMUM_FRAMES",

@@ -14,7 +14,7 @@ from ..files.storage import read_columns
 from ..notices import warn
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Index, Kinematics, MuscleGeometry
 from ..problem.reserves import ReserveActuators
-from ..signals import quintic_spline
+from ..signals import lowpass, quintic_spline
 from .completion import turning_and_moved
 from .model import Model
 
@@ -33,9 +33,13 @@ LEVER = 2.0
 
 
 def read_generalized_force(
-    path: Origin, model: Model, motion: Kinematics, left: Sequence[str] = ()
+    path: Origin,
+    model: Model,
+    motion: Kinematics,
+    left: Sequence[str] = (),
+    lowpass_hz: float | None = None,
 ) -> GeneralizedForce:
-    """Read net joint moments for the frames of a motion.
+    """Read net joint moments for the frames of a motion, low-passed over the whole file where a cutoff is given.
 
     Columns are ``<coordinate>_moment`` or ``<coordinate>_force``, as in OpenSim's files. The bare coordinate name or
     its path is accepted too, with a warning, unless the file declares coordinates: a motion has the same names.
@@ -71,8 +75,9 @@ def read_generalized_force(
         meant = did_you_mean(others, absent + [f"{name}_moment" for name in absent], "", found=True)
         warn(f"{path}: no column for {some(absent, 12)}; their balance is left out. {meant}".rstrip())
     chosen = table.loc[:, [name in used for name in labelled]]
+    values = _at(motion.time, chosen, [columns[name] for name in used], path, lowpass_hz)
     everything = np.zeros((len(motion.time), len(every)))
-    everything[:, [every.index(name) for name in used]] = _at(motion.time, chosen, [columns[n] for n in used], path)
+    everything[:, [every.index(name) for name in used]] = values
     keep = [every.index(name) for name in found]
     return GeneralizedForce(motion.time, tuple(found), motion.onto_free(everything)[:, keep])
 
@@ -117,18 +122,20 @@ def _coordinate_of(label: str, names: tuple[str, ...]) -> str:
     return f"?{label}"
 
 
-def _at(wanted: Array, table: pd.DataFrame, labels: Sequence[str], path: object) -> Array:
-    """(T, C) values of columns at the wanted times (T,); only between other times do they depend on rows around."""
+def _at(wanted: Array, table: pd.DataFrame, labels: Sequence[str], path: object, lowpass_hz: float | None) -> Array:
+    """(T, C) values of columns at the wanted times (T,); filtered or interpolated, they depend on rows around."""
     times, every = frame_times(table), table.index.to_numpy(dtype=float)
     first, last = np.nanmin(every), np.nanmax(every)
     if wanted[0] < first - TIME_SLACK or wanted[-1] > last + TIME_SLACK:
         got = f"frames from {wanted[0]:g} to {wanted[-1]:g} s"
         raise InputError(explain(f"frames within its {first:g} to {last:g} s", got, "Choose a time_range.", path))
     known = bool(np.all(np.abs(times[_nearest(times, wanted)] - wanted) <= TIME_SLACK))
-    if known:
+    if known and lowpass_hz is None:
         table = table[(every > wanted[0] - 2.0 * TIME_SLACK) & (every < wanted[-1] + 2.0 * TIME_SLACK)]
-    table = usable(table, labels, path, (wanted[0], wanted[-1]))
+    table = usable(table, labels, path, (wanted[0], wanted[-1]), lowpass_hz=lowpass_hz)
     time, value = table.index.to_numpy(dtype=float), table[list(labels)].to_numpy(dtype=float)
+    if lowpass_hz is not None:
+        value = lowpass(time, value, lowpass_hz, "lowpass_moments_hz")
     if known:
         return np.asarray(value[_nearest(time, wanted)])
     warn(f"{path}: its times are not the motion's; interpolated by a quintic spline.")

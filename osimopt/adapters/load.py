@@ -13,6 +13,7 @@ from ..files.series import frame_times
 from ..files.storage import sha256
 from ..notices import collect_warnings, warn
 from ..problem.problem import RedundancyProblem
+from .bandwidth import remarks
 from .cache import cached_path, keep, recall
 from .forces import read_generalized_force
 from .loads import read_external_loads
@@ -23,6 +24,7 @@ from .part import left_out, unloaded_side
 from .polynomials import read_polynomials, warn_of_range
 from .selfcheck import check_model
 from .trial import PIECE, Trial
+from .wrenches import lowpass_loads
 
 #: Frames of a motion for which another process is started (0.2 s of work), and the most processes by default.
 FRAMES_PER_JOB, MOST_JOBS = 100, 8
@@ -52,13 +54,16 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         time = frame_times(table)
         time = time[choose_frames(time, options.time_range, options.motion)]
         jobs = isolation.count_jobs(n_jobs, min(MOST_JOBS, 1 + len(time) // FRAMES_PER_JOB))
-        loads = None if options.external_loads is None else read_external_loads(options.external_loads, time)
-        if loads is not None:
+        loads, cutoff = None, options.cutoff("lowpass_loads_hz")
+        if options.external_loads is not None:
+            loads = read_external_loads(options.external_loads, time, cutoff)
             loads.check_covers(time)
+            loads = lowpass_loads(loads, cutoff)
         attached = None if loads is None else (loads.path, loads.at(time[:PIECE]))
         key = identify(
-            options.model, options.weld, attached, options.force_sets, options.replace_force_set, options.contact_acts()
-        )
+            options.model, options.weld, attached, options.force_sets, options.replace_force_set,
+            options.contact_acts(), None if loads is None else loads.rewritten,
+        )  # fmt: skip
         isolation.prepare("opensim", "osimopt.adapters.worker.session:warm_up", (key,), jobs)
         model = describe(key)
         if model.description.dropped:
@@ -74,11 +79,13 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         if options.coordinates is None or options.left_out == "residuals":
             left = ()  # their balance may be wanted
         moments = options.generalized_force
-        given = None if moments is None else read_generalized_force(moments, model, motion, left)
+        cutoff = options.cutoff("lowpass_moments_hz")
+        given = None if moments is None else read_generalized_force(moments, model, motion, left, cutoff)
         polynomials = read_polynomials(options.geometry, model, options.motion, jobs, motion)
         if polynomials is not None:
             warn_of_range(polynomials, motion, options.motion)
     provenance = _provenance(model, options, warnings, left)
+    provenance["warnings"] += remarks(options, frame_times(table), motion, model, loads, given)
     provenance["self_check"] = {"model": check_model(model, float(motion.time[0]), jobs, cache)}
     return Trial(model, motion, loads, given, polynomials, options, jobs, warnings, provenance, left, assumed)
 

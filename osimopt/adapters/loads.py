@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,7 +40,8 @@ _KINDS = ("force", "point", "torque")
 class ExternalLoads:
     """An ExternalLoads XML and the table it refers to; ``applied`` are the columns of the forces and of the torques.
 
-    By kind ("force", "torque"): the columns (x, y, z) of each ExternalForce that acts.
+    By kind ("force", "torque"): the columns (x, y, z) of each ExternalForce that acts. ``rewritten`` is the XML that
+    names the columns of the table, where they are not those of the file ``data``.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class ExternalLoads:
     time_range: tuple[float, float]
     table: pd.DataFrame
     applied: Mapping[str, tuple[tuple[str, str, str], ...]]
+    rewritten: Path | None = None
 
     def largest(self, kind: str) -> float:
         """Largest sum of the magnitudes of all forces (N) or torques (N·m) at one time."""
@@ -70,7 +72,7 @@ class ExternalLoads:
         """
         sampled = FEWEST_FRAMES <= len(time) < len(self.table)
         if not sampled:
-            if isinstance(self.data, Path) and self.table.attrs["as_opensim"]:
+            if self.rewritten is None and isinstance(self.data, Path) and self.table.attrs["as_opensim"]:
                 return self.data
             time = self.table.index.to_numpy(dtype=float)  # OpenSim would not read the same from the file itself
         path = self._sampled_path(time)
@@ -105,11 +107,13 @@ class GivenLoads:
     data: GivenTable
 
 
-def read_external_loads(path: str | os.PathLike[str] | GivenLoads, time: Array | None = None) -> ExternalLoads:
+def read_external_loads(
+    path: str | os.PathLike[str] | GivenLoads, time: Array | None = None, lowpass_hz: float | None = None
+) -> ExternalLoads:
     """Check an ExternalLoads XML: its data file exists (beside it, or as an absolute path) and has every column.
 
     Forces that are switched off, and those without a point of application, are named in a warning; so are columns that
-    no force uses, and rows away from the frames (T,) ``time`` s, that cannot be used (:func:`usable`).
+    no force uses, and rows away from the frames (T,) ``time`` s that cannot be used (:func:`usable`).
 
     Raises
     ------
@@ -124,18 +128,14 @@ def read_external_loads(path: str | os.PathLike[str] | GivenLoads, time: Array |
     for force in forces:
         _check_columns(path, data, force, list(table.columns))
     _warn_of_forces(path, forces)
-    acting = [force for force in forces if not _is_off(force)]
+    columns = [columns_of(force) for force in forces if not _is_off(force)]
+    used, named = _labels(columns), _labels(map(columns_of, forces))
     span = None if time is None else (float(time[0]), float(time[-1]))
-    used, named = _columns(acting), _columns(forces)
-    table = usable(table, used, data, span, rows=ROWS_OF_LOADS)
+    table = usable(table, used, data, span, rows=ROWS_OF_LOADS, lowpass_hz=lowpass_hz)
     if absent := [name for name in named if name not in table.columns]:  # OpenSim wants those of idle forces too
         table = table.assign(**dict.fromkeys(absent, 0.0))
-    times = table.index.to_numpy(dtype=float)
-    applied = {
-        kind: tuple(_axes(name) for force in acting if (name := _text(force, f"{kind}_identifier")) not in UNSET)
-        for kind in ("force", "torque")
-    }
-    return ExternalLoads(path, data, (float(times[0]), float(times[-1])), table, applied)
+    applied = {kind: tuple(own[kind] for own in columns if kind in own) for kind in ("force", "torque")}
+    return ExternalLoads(path, data, (float(table.index[0]), float(table.index[-1])), table, applied)
 
 
 def find_data(path: str | os.PathLike[str]) -> Path:
@@ -169,7 +169,7 @@ def _forces(path: Path) -> list[Element]:
     elif not parts:
         warn(f"{path}: no ExternalForce in <objects>: no load acts.")
     for force in parts:
-        set_ = {kind for kind in _KINDS if _text(force, f"{kind}_identifier") not in UNSET}
+        set_ = columns_of(force).keys()
         where = f"{path}, ExternalForce '{force.get('name', '')}'"
         if not set_ & {"force", "torque"}:
             fix = "Name the columns: ground_force_v for ground_force_vx, ground_force_vy, ground_force_vz."
@@ -181,10 +181,25 @@ def _forces(path: Path) -> list[Element]:
     return parts
 
 
-def _columns(forces: list[Element]) -> list[str]:
-    """Columns that forces use, each once."""
-    names = [_text(force, f"{kind}_identifier") for force in forces for kind in _KINDS]
-    return list(dict.fromkeys(axis for name in names if name not in UNSET for axis in _axes(name)))
+def _labels(columns: Iterable[Mapping[str, tuple[str, str, str]]]) -> list[str]:
+    """Each column of forces once."""
+    return list(dict.fromkeys(label for own in columns for axes in own.values() for label in axes))
+
+
+def acting_forces(loads: Element) -> list[Element]:
+    """The ExternalForce elements that are not switched off."""
+    return [force for force in loads.iterfind(".//objects/ExternalForce") if not _is_off(force)]
+
+
+def columns_of(force: Element) -> dict[str, tuple[str, str, str]]:
+    """Columns (x, y, z) of the ``force``, ``point`` and ``torque`` of an ExternalForce, as far as it has them."""
+    names = {kind: _text(force, f"{kind}_identifier") for kind in _KINDS}
+    return {kind: _axes(name) for kind, name in names.items() if name not in UNSET}
+
+
+def body_of(force: Element, tag: str) -> str:
+    """Body of an ExternalForce by its plain name; ground where none is given."""
+    return _text(force, tag).split("/")[-1] or "ground"
 
 
 def _text(force: Element, tag: str) -> str:

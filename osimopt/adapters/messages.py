@@ -17,7 +17,8 @@ Mask = NDArray[np.bool_]
 class ModelKey:
     """Identifies a loaded model: its files with their size and time of change (``stamps``), and how it is loaded.
 
-    ``contact``: whether forces of the model that press on the ground act.
+    ``contact``: whether forces of the model that press on the ground act. ``loads_read`` is what OpenSim reads in place
+    of ``loads``, which messages name; its name tells its contents.
     """
 
     path: str
@@ -29,6 +30,7 @@ class ModelKey:
     force_sets: tuple[str, ...] = ()
     replace_force_set: bool = False
     contact: bool = True
+    loads_read: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ class ModelDescription:
 
     ``contact`` are name and class of the forces that press on the ground, whether they act or not; ``within`` names
     muscles whose moving points pull a neighbour on their own body, which OpenSim ignores. ``loops`` are class and name
-    of the constraints, other than couplers, that close loops of bodies; ``dropped`` the forces of force sets that
-    do not act, since another has their name.
+    of the constraints, other than couplers, that close loops of bodies; ``replaced`` says which muscles are of another
+    class than in the file; ``dropped`` are the forces of force sets that do not act, since another has their name.
     """
 
     name: str
@@ -66,6 +68,7 @@ class ModelDescription:
     within: tuple[str, ...] = ()
     loops: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
 
     @property
     def coordinate_names(self) -> tuple[str, ...]:

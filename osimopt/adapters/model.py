@@ -18,6 +18,7 @@ from xml.parsers import expat
 from .. import isolation
 from ..errors import InputError, ModelError, explain
 from ..muscle.forces import CLASSES
+from ..notices import warn
 from .messages import ModelDescription, ModelKey
 
 
@@ -60,14 +61,17 @@ def read_model(model: str | os.PathLike[str] | Any, weld: Sequence[str] = ()) ->
 
 
 def describe(key: ModelKey) -> Model:
-    """Load a model in opensim's process and describe it.
+    """Load a model in opensim's process and describe it; warns of muscles that are replaced by those of another class.
 
     Raises
     ------
     ModelError
         OpenSim refuses the model, or it has a muscle, actuator or constraint class that is not supported.
     """
-    return Model(key, isolation.run("opensim", "osimopt.adapters.worker.describe:describe", key, subject=key.path))
+    description = isolation.run("opensim", "osimopt.adapters.worker.describe:describe", key, subject=key.path)
+    for text in description.replaced:
+        warn(f"{key.path}: {text}")
+    return Model(key, description)
 
 
 def identify(
@@ -77,6 +81,7 @@ def identify(
     force_sets: Sequence[str | os.PathLike[str]] = (),
     replace_force_set: bool = False,
     contact: bool = True,
+    loads_read: Path | None = None,
 ) -> ModelKey:
     """Check the files of a model, and identify the model that opensim's process has to load.
 
@@ -92,6 +97,8 @@ def identify(
         ForceSet files whose forces join the model's own, or take their place.
     contact
         Whether forces of the model that press on the ground act.
+    loads_read
+        ExternalLoads file that OpenSim reads in place of that given.
 
     Raises
     ------
@@ -115,6 +122,7 @@ def identify(
         force_sets=tuple(map(str, sets)),
         replace_force_set=replace_force_set,
         contact=contact,
+        loads_read=None if loads_read is None else str(loads_read),
     )
 
 

@@ -28,6 +28,8 @@ Table = Any
 #: A path, or (path, pandas.DataFrame).
 Loads = Any
 Reserves = Literal["auto"] | float | Mapping[str, float] | None
+#: Cutoff in Hz of a low-pass, or that of the motion.
+Cutoff = float | Literal["motion"] | None
 #: Geometries that are no files.
 COMPUTED = ("opensim", "polynomial")
 
@@ -75,6 +77,24 @@ class ReadOptions:
         unit="Hz",
         above=0.0,
         shell=float,
+    )
+    lowpass_loads_hz: Cutoff = option(
+        None,
+        "Cutoff in Hz of the same low-pass on the external loads, or motion: that of lowpass_hz.",
+        more="Of each ExternalForce the force and its moment about a fixed point are filtered over the whole file, "
+        "never the centre of pressure. Loads with higher frequencies than the motion give moments after impacts that "
+        "no muscle made (doi:10.1016/j.jbiomech.2005.07.021). None for none, as in OpenSim.",
+        unit="Hz",
+        above=0.0,
+        shell=str,
+    )
+    lowpass_moments_hz: Cutoff = option(
+        None,
+        "Cutoff in Hz of the same low-pass on the moments of generalized_force, or motion: that of lowpass_hz.",
+        more="Over the whole file. None for none.",
+        unit="Hz",
+        above=0.0,
+        shell=str,
     )
     reserves: Reserves | ReserveActuators = option(
         "auto",
@@ -171,6 +191,8 @@ class ReadOptions:
             fix = "A file of generalized forces already contains the loads: leave external_loads out."
             raise InputError(explain("external_loads or generalized_force", "both", fix))
         check_values(ReadOptions, vars(self))
+        for name in FILTERED:
+            self.cutoff(name)
         for name in ("coordinates", "muscles"):
             if getattr(self, name) is not None:
                 check_wanted(name, getattr(self, name))
@@ -218,11 +240,29 @@ class ReadOptions:
         settings["weld"] = [self.weld] if isinstance(self.weld, str) else list(self.weld)
         return {name: _plain(value) for name, value in settings.items()}
 
+    def cutoff(self, name: str) -> float | None:
+        """Return the cutoff in Hz of one of the options ``FILTERED``.
+
+        Raises
+        ------
+        InputError
+            The file that it filters is not given, or the motion has no cutoff.
+        """
+        value, file = getattr(self, name), FILTERED[name]
+        if value is not None and getattr(self, file) is None:
+            raise InputError(explain(f"{file} with {name}", "none", f"Give {file}, or leave {name} out."))
+        if value == "motion" and self.lowpass_hz is None:
+            fix = f"Give lowpass_hz, or {name} as a number of Hz."
+            raise InputError(explain(f"lowpass_hz with {name}='motion'", "None", fix))
+        return self.lowpass_hz if value == "motion" else value
+
     def contact_acts(self) -> bool:
         """Whether the model's own forces on the ground act: by default not beside external loads."""
         return self.contact == "on" or (self.contact == "auto" and self.external_loads is None)
 
 
+#: The file that a low-pass beside that of the motion acts on.
+FILTERED = {"lowpass_loads_hz": "external_loads", "lowpass_moments_hz": "generalized_force"}
 #: Options that name files.
 FILES = tuple(name for name, (_, known) in declared(ReadOptions).items() if known.file)
 

@@ -114,7 +114,7 @@ def muscle_table(
         {(names[place], name): columns[name][:, place] for place in chosen for name in UNITS},
         index=pd.Index(steps, name=f"{coordinate} ({unit})"),
     ).rename_axis(columns=("muscle", "quantity"))
-    warnings = [*described.description.warnings, *warnings]
+    warnings = [*described.description.warnings, *described.description.replaced, *warnings]
     table.attrs.update(model=described.path, coordinate=coordinate, unit=unit, pose=dict(pose or {}), warnings=warnings)
     return table
 

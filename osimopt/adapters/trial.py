@@ -24,6 +24,7 @@ from ..problem.reserves import ReserveActuators, choose_reserves
 from ..signals import interpolate
 from ..solution.solution import RedundancySolution
 from .arrays import extract, find_pairs, model_actuators, model_geometry
+from .bandwidth import moments_above
 from .completion import follow
 from .forces import check_size
 from .loads import ExternalLoads
@@ -199,6 +200,9 @@ class Trial:
             rows = np.array([geometry.coordinates.index(name) for name in self.given.coordinates])
             geometry, actuators = geometry.select(rows), actuators.select(rows)
         self._check_size(motion.time, target, geometry, actuators)
+        if self.checked and self.given is None and keep.start == 0:
+            moments = GeneralizedForce(motion.time, geometry.coordinates, target)
+            self._note(moments_above(self.options, motion, self.model, moments, given=False))
         added = self._reserves_beside(geometry, actuators).frames(keep)
         self.provenance["reserves_added"] = dict(zip(added.names, added.optimal_force.tolist(), strict=True))
         self._note(extracted.warnings)

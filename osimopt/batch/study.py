@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
@@ -41,6 +41,9 @@ def _keys(options: type, required: tuple[str, ...] = ()) -> dict[str, Any]:
     for name, (_, known) in declared(options).items():
         kind = known.study or hints[name]
         limits: dict[str, Any] = {"gt": known.above, "ge": known.least, "lt": known.below}
+        words = [part for part in get_args(kind) if get_origin(part) is Literal]
+        if words and known.limits():  # which are of the number only
+            kind, limits = Annotated[float, Field(**limits)] | words[0], {}
         keys[name] = (kind, Field(**limits)) if name in required else (kind | None, Field(None, **limits))
     return keys
 

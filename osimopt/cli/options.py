@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from ..adapters.options import ReadOptions
+from ..adapters.options import FILTERED, ReadOptions
 from ..errors import InputError, explain
 from ..options import Option, declared
 
@@ -97,6 +97,9 @@ def read_options(model: Path, motion: Path, given: Mapping[str, Any]) -> ReadOpt
     options = chosen(ReadOptions, given)
     if "reserves" in options:
         options["reserves"] = read_reserves(options["reserves"])
+    for name in FILTERED:
+        if options.get(name, "motion") != "motion":
+            options[name] = read_number(options[name], flags_of(name, declared(ReadOptions)[name][1])[0])
     for name in ("weld", "force_sets", "coordinates", "muscles"):
         if name in options:
             options[name] = tuple(options[name])

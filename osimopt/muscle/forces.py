@@ -23,10 +23,11 @@ from .thelen import THELEN
 
 Pennation = Literal["opensim", "corrected"]
 
-#: OpenSim alone computes its forces.
+#: OpenSim alone computes their forces.
 RIGID_TENDON = MuscleClass("RigidTendonMuscle", elastic_tendon=False)
+MEYER = MuscleClass("MeyerFregly2016Muscle", elastic_tendon=False)
 #: Every muscle class that osimopt accepts, by OpenSim's name.
-CLASSES = {kind.name: kind for kind in (THELEN, MILLARD, DEGROOTE, RIGID_TENDON)}
+CLASSES = {kind.name: kind for kind in (THELEN, MILLARD, DEGROOTE, RIGID_TENDON, MEYER)}
 #: Names of the classes whose forces osimopt computes.
 COMPUTED = tuple(kind.name for kind in CLASSES.values() if kind.needed)
 

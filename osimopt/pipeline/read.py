@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..adapters.load import read_problem
-from ..adapters.options import Loads, ReadOptions, Reserves, Source, Table
+from ..adapters.options import Cutoff, Loads, ReadOptions, Reserves, Source, Table
 from ..isolation import Progress
 from ..options import documented
 from ..polynomial.geometry import MusclePaths
@@ -37,6 +37,8 @@ def load_problem(
     force_sets: Sequence[Source] = (),
     replace_force_set: bool = False,
     contact: Literal["auto", "on", "off"] = "auto",
+    lowpass_loads_hz: Cutoff = None,
+    lowpass_moments_hz: Cutoff = None,
     coordinates: str | Sequence[str] | None = None,
     muscles: str | Sequence[str] | None = None,
     left_out: Literal["ignore", "residuals"] = "ignore",
@@ -84,8 +86,9 @@ def load_problem(
     (('TRIlong', 'TRIlat', 'TRImed'), ('r_shoulder_elev', 'r_elbow_flex'), (21, 6))
     """
     read = ReadOptions(
-        model, motion, external_loads, generalized_force, time_range, lowpass_hz, reserves, weld, passive_force,
-        gain, geometry, speeds, force_sets, replace_force_set, contact, coordinates, muscles, left_out,
+        model, motion, external_loads, generalized_force, time_range, lowpass_hz, lowpass_loads_hz, lowpass_moments_hz,
+        reserves, weld, passive_force, gain, geometry, speeds, force_sets, replace_force_set, contact, coordinates,
+        muscles, left_out,
     )  # fmt: skip
     return read_problem(with_networks(read), n_jobs, cache, progress)
 

@@ -49,6 +49,17 @@ IDLE = 0.05
 FAILED_SHARE = 0.01
 #: What a share divides by at least, N·m or N: no moment at all gives no share.
 LEAST = 1e-12
+#: Share of a force's peak that may lie above the cutoff of the motion: at 6 Hz 14 % do after heel strikes in the raw
+#: loads of one public walk, 3 % in those of another, which had been filtered.
+LOADS_ABOVE = 0.05
+#: Share of a moment's variance that may lie above the cutoff of the motion, or, without one, above HARMONICS times the
+#: frequency below which MOST of the variance of its angles lies: moments hold products and sines of angles, whose
+#: frequencies are multiples. MOST is of markers in walking: Winter et al. (1974), doi:10.1016/0021-9290(74)90056-6.
+#: The variance of a moment counts as at least LEAST_MOMENT squared.
+MOMENTS_ABOVE, HARMONICS, MOST = 0.10, 3.0, 0.997
+#: Periods of a low-pass's cutoff from the ends of its file in which its continuation beyond them counts: within one the
+#: accelerations of a walk that was cut differ by all of their standard deviation at the end, and by 3 % one away.
+EDGE = 1.0
 CHECKLIST = "OpenSim's simulation checklist; Hicks et al. (2015), doi:10.1115/1.4029304"
 OWN_RULE = "osimopt's rule; OpenSim's checklist allows 10 %"
 

@@ -94,6 +94,24 @@ def other_class(files: Files, kind: str) -> Path:
     return files.text("arm.osim", text)
 
 
+def outside_force_set(files: Files, kind: str) -> Path:
+    """The arm with a brachialis of another class among the model's components."""
+    text = other_class(files, kind).read_text()
+    muscle = re.search(rf'<{kind} name="BRA">.*?</{kind}>', text, flags=re.DOTALL)
+    assert muscle is not None
+    without = re.sub(r"<PathWrapSet.*?</PathWrapSet>", "", muscle[0], flags=re.DOTALL)
+    moved = f"<components>{without}</components>"
+    return files.text("arm.osim", re.sub(r"(<Model [^>]*>)", rf"\1{moved}", text.replace(muscle[0], ""), count=1))
+
+
+def other_actuator(files: Files, kind: str) -> Path:
+    """The two-leg model with an actuator of another class along the path of a muscle."""
+    path = re.search(r"<GeometryPath name=.*?</GeometryPath>", files.two_leg.model.read_text(), flags=re.DOTALL)
+    assert path is not None
+    opening = '<ForceSet name="forceset">\n\t\t\t<objects>'
+    return swap(files, opening, f'{opening}<{kind} name="extra">{path[0]}</{kind}>')
+
+
 def swap(files: Files, old: str, new: str) -> Path:
     """The two-leg model with the first occurrence of a text replaced."""
     text = files.two_leg.model.read_text()
@@ -144,10 +162,16 @@ MODELS = [
         id="unknown class",
     ),
     pytest.param(
-        lambda f: other_class(f, "Schutte1993Muscle_Deprecated"),
+        lambda f: outside_force_set(f, "Schutte1993Muscle_Deprecated"),
         ModelError,
-        ["arm.osim", "Thelen2003Muscle", "got Schutte1993Muscle_Deprecated 'BRA'", "Replace the muscle"],
+        ["arm.osim", "Thelen2003Muscle", "got Schutte1993Muscle_Deprecated 'BRA'", "Move it .* into its ForceSet"],
         id="unsupported class",
+    ),
+    pytest.param(
+        lambda f: other_actuator(f, "McKibbenActuator"),
+        ModelError,
+        ["two_leg.osim", "optimal force times their control", "got McKibbenActuator 'extra'", "appliesForce to false"],
+        id="actuator that is not linear",
     ),
     pytest.param(
         unknown_path_point,

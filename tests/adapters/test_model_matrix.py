@@ -11,7 +11,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -385,8 +385,6 @@ def test_other_times(cases: Callable[[str], Case], ask: Callable[..., Any], name
     ("name", "says"),
     [
         ("no_muscle", "at least one muscle"),
-        ("muscle_Millard2012AccelerationMuscle", "Millard2012AccelerationMuscle"),
-        ("muscle_MeyerFregly2016Muscle", "MeyerFregly2016Muscle"),
         ("points_by_ball", "r1"),
     ],
 )
@@ -408,19 +406,6 @@ def test_opensims_own_moments_about_a_ball_are_refused_by_name(cases: Callable[[
         case.load(generalized_force=path)
     given = cases("joint_gimbal").load(generalized_force=path)
     assert relative(given.generalized_force, case.problem.generalized_force) < DYNAMICS
-
-
-@pytest.mark.parametrize(
-    "kind", ["Thelen2003Muscle_Deprecated", "Schutte1993Muscle_Deprecated", "Delp1990Muscle_Deprecated"]
-)
-def test_deprecated_muscles_are_refused_by_name(cases: Callable[[str], Case], tmp_path: Path, kind: str) -> None:
-    case = cases("one_muscle")
-    text = case.model.read_text()
-    assert "Millard2012EquilibriumMuscle" in text
-    model = tmp_path / "old.osim"
-    model.write_text(text.replace("Millard2012EquilibriumMuscle", kind))
-    with pytest.raises(ModelError, match=kind):
-        replace(case, name="old", folder=tmp_path).load(case.motion)
 
 
 def test_curvature(cases: Callable[[str], Case]) -> None:

@@ -71,6 +71,14 @@ def test_parts_of_the_body(folder: Path) -> None:
     assert first.key(content_hash) != before.key(content_hash)
 
 
+@pytest.mark.parametrize("cutoff", ['"motion"', "20.0"])
+def test_the_cutoff_of_loads_is_a_number_or_a_word(folder: Path, cutoff: str) -> None:
+    text = STUDY.replace("lowpass_hz = 6.0", f"lowpass_hz = 6.0\nlowpass_loads_hz = {cutoff}")
+    assert {str(job.read["lowpass_loads_hz"]) for job in jobs_of(read_study(written(folder, text)))} == {
+        cutoff.strip('"')
+    }
+
+
 def test_events_are_jobs_of_their_own(folder: Path) -> None:
     (folder / "events.csv").write_text("trial,start,end\na,0.1,0.5\na,0.6,0.9\nb,0,1\n")
     text = STUDY.replace('motions = "S1/ik/*.mot"', 'motions = ["S1/ik/*.mot"]\nevents = "events.csv"')
@@ -128,6 +136,8 @@ jobs = 0
         ('name = "slow"', 'name = "p2"', "different names"), ('method = "dynamic"', 'method = "dynamik"', "methods.2"),
         ("[[subjects]]", "[subject]", "subjects"), ("[defaults]", "[default]", "Did you mean defaults"),
         ("lowpass_hz = 6.0", "lowpass_hz = ", "Invalid|invalid"),
+        ("lowpass_hz = 6.0", "lowpass_loads_hz = -1", "defaults.lowpass_loads_hz.*greater than 0"),
+        ("lowpass_hz = 6.0", 'lowpass_loads_hz = "walk"', "defaults.lowpass_loads_hz.*'motion'"),
     ],
 )  # fmt: skip
 def test_a_study_that_is_wrong(folder: Path, old: str, new: str, says: str) -> None:

@@ -52,6 +52,7 @@ def describe(key: ModelKey) -> ModelDescription:
         warnings=tuple(session.warnings),
         opensim_version=opensim.GetVersion(),
         weight=float(session.model.getTotalMass(session.state) * np.sqrt((gravity**2).sum())),
+        replaced=tuple(session.replaced),
         within=tuple(muscle.getName() for muscle in session.muscles if pulls_within(muscle)),
         contact=_names_and_classes(session.contact),
         loops=loop_names(session),

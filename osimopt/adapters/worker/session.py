@@ -16,6 +16,7 @@ from ..messages import ModelKey
 from .constraints import find_loops
 from .coordinates import find_turning, is_rotational, places_in_q, places_in_u, presses_on_ground
 from .files import reading, reason, why_refused
+from .old_muscles import REPLACED, remove_forces, replace_muscles
 from .parts import Coupler, Session
 
 opensim.Logger.removeFileSink()  # before the first message, so that no opensim.log is ever made
@@ -26,6 +27,8 @@ _read = 0
 
 #: Paths that a posture decides alone.
 PATHS = {"GeometryPath", "FunctionBasedPath"}
+#: Scalar actuators whose force is another function of their control.
+NOT_LINEAR = {"ClutchedPathSpring", "McKibbenActuator"}
 #: Mesh files are for drawing only, and a body without mass is common: neither changes an answer.
 _NOISE = re.compile(r"Couldn't find file '.*'|Unable to find geometry|\.vtp|\.stl|\.obj", re.IGNORECASE)
 
@@ -53,13 +56,14 @@ def load(key: ModelKey) -> Session:
     """Load, weld, attach external loads, check that everything is supported, and initialise."""
     warnings_since()
     model, dropped = _read_model(key)
+    replaced = _replace_muscles(model, key)
     if key.rigid_tendon:
         always_elastic = [kind.name for kind in CLASSES.values() if not kind.rigid_tendon]
         for muscle in model.getMuscleList():
             if muscle.getConcreteClassName() not in always_elastic:
                 muscle.set_ignore_tendon_compliance(True)
     if key.loads is not None:
-        _attach_loads(model, key.loads, key)
+        _attach_loads(model, key.loads_read or key.loads, key)
     state = _initialise(model, key)
     parts = list(model.getComponentsList())  # walking a thousand components takes 20 ms: once
     forces = [force for part in parts if (force := opensim.Force.safeDownCast(part)) is not None]
@@ -76,6 +80,7 @@ def load(key: ModelKey) -> Session:
     session = Session(
         key, model, state, coordinates, place, mobility, turning, muscles, actuators, forces, contact, off,
         _couplers(parts, state, coordinates), opensim.InverseDynamicsSolver(model), warnings_since(), dropped,
+        replaced,
     )  # fmt: skip
     loops = find_loops(session)
     said = session.warnings if loops is None else [line for line in session.warnings if not _ASSEMBLY.search(line)]
@@ -95,6 +100,14 @@ def _read_model(key: ModelKey) -> tuple[Any, list[str]]:
     return model, dropped
 
 
+def _replace_muscles(model: Any, key: ModelKey) -> list[str]:
+    """Replace muscles of classes without curves; OpenSim may refuse, in the new class, values that the old one had."""
+    try:
+        return replace_muscles(model)
+    except RuntimeError as error:
+        raise ModelError(why_refused(key.path, str(error))) from None
+
+
 def _add_force_sets(model: Any, key: ModelKey) -> list[str]:
     """Append the forces of ForceSet files to the model's own, or put them in their place, as OpenSim's tools do.
 
@@ -102,7 +115,7 @@ def _add_force_sets(model: Any, key: ModelKey) -> list[str]:
     """
     dropped = []
     if key.replace_force_set:
-        model.updForceSet().clearAndDestroy()
+        remove_forces(model)
     for path in key.force_sets:
         try:
             with reading(path):
@@ -181,7 +194,9 @@ def _split_actuators(forces: list[Any], state: Any, key: ModelKey) -> tuple[list
             off.append(name)
         elif muscle := opensim.Muscle.safeDownCast(force):
             if kind not in CLASSES:
-                fix = "Replace the muscle by one of them (OpenSim: ModOpReplaceMusclesWithDeGrooteFregly2016)."
+                fix = "Write the muscle as one of them in the file, with its own properties."
+                if kind in REPLACED:
+                    fix = "Move it from the model's components into its ForceSet, where it is replaced by one of them."
                 raise ModelError(
                     explain(f"muscles of class {some(sorted(CLASSES))}", f"{kind} '{name}'", fix, key.path)
                 )
@@ -190,6 +205,10 @@ def _split_actuators(forces: list[Any], state: Any, key: ModelKey) -> tuple[list
                 fix = "OpenSim solves it from the previous posture, and may fail: give the muscle a GeometryPath."
                 raise ModelError(explain(f"muscle paths of class {some(sorted(PATHS))}", got, fix, key.path))
             muscles.append(muscle)
+        elif kind in NOT_LINEAR:
+            fix = "Set its appliesForce to false, or replace it by a PathActuator or a PathSpring."
+            expected = "actuators whose force is their optimal force times their control"
+            raise ModelError(explain(expected, f"{kind} '{name}'", fix, key.path))
         elif actuator := opensim.ScalarActuator.safeDownCast(force):
             actuators.append(actuator)
         else:
