@@ -11,15 +11,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import InputError, explain, shown
+from ..errors import InputError, explain
 from ..files.given import GivenTable, is_frame
 from ..options import check_values, declared, option
-from ..polynomial.files import fits_path
 from ..polynomial.geometry import MusclePaths
 from ..problem.part import check_wanted
 from ..problem.reserves import ReserveActuators
 from .cache import digest
-from .loads import GivenLoads, find_data
+from .inputs import existing, given_loads, named_in, numbered
+from .loads import GivenLoads
 from .model import as_file
 
 Source = str | os.PathLike[str]
@@ -204,7 +204,7 @@ class ReadOptions:
             if is_frame(value := getattr(self, name)):
                 object.__setattr__(self, name, GivenTable(value, name))
         if isinstance(self.external_loads, (tuple, list)):
-            object.__setattr__(self, "external_loads", _given_loads(self.external_loads))
+            object.__setattr__(self, "external_loads", given_loads(self.external_loads))
 
     def files(self) -> dict[str, Path | GivenTable]:
         """Return every file that is read, by option; those of a sequence are numbered from 1.
@@ -214,17 +214,17 @@ class ReadOptions:
         InputError
             A file that does not exist, or a value that is no path.
         """
-        found = {"model": _existing("model", self.model), "motion": _existing("motion", self.motion)}
+        found = {"model": existing("model", self.model), "motion": existing("motion", self.motion)}
         for name in FILES:
             value = getattr(self, name)
             if name == "geometry" and (isinstance(value, MusclePaths) or value in COMPUTED):
                 continue
             if isinstance(value, GivenLoads):
-                found |= {name: _existing(name, value.path), f"{name}_data": value.data}
+                found |= {name: existing(name, value.path), f"{name}_data": value.data}
             elif isinstance(value, (list, tuple)):
-                found |= {key: _existing(key, one) for key, one in numbered(name, value).items()}
+                found |= {key: existing(key, one) for key, one in numbered(name, value).items()}
             elif value is not None:
-                found[name] = _existing(name, value)
+                found[name] = existing(name, value)
         return found | named_in(found)
 
     def settings(self) -> dict[str, Any]:
@@ -265,44 +265,6 @@ class ReadOptions:
 FILTERED = {"lowpass_loads_hz": "external_loads", "lowpass_moments_hz": "generalized_force"}
 #: Options that name files.
 FILES = tuple(name for name, (_, known) in declared(ReadOptions).items() if known.file)
-
-
-def numbered(name: str, values: Sequence[Any]) -> dict[str, Any]:
-    """Return the items of an option with several values by name and number: ``force_set_1``, ``force_set_2``, …."""
-    return {f"{name.removesuffix('s')}_{number}": value for number, value in enumerate(values, 1)}
-
-
-def named_in(files: Mapping[str, Any]) -> dict[str, Path]:
-    """Return the files that others name: the data of external loads, and how fitted paths were fitted.
-
-    Raises
-    ------
-    InputError
-        External loads whose data file does not exist.
-    """
-    named = {}
-    if "external_loads" in files and "external_loads_data" not in files:
-        named["external_loads_data"] = find_data(files["external_loads"])
-    if "geometry" in files and fits_path(files["geometry"]).is_file():
-        named["geometry_fit"] = fits_path(files["geometry"])
-    return named
-
-
-def _given_loads(value: Sequence[Any]) -> GivenLoads:
-    if len(value) != 2 or not is_frame(value[1]) or not isinstance(value[0], (str, os.PathLike)):
-        fix = "The data file that the XML names is read without a DataFrame: give the path alone."
-        raise InputError(explain("external_loads as a path, or (path, DataFrame)", shown(value), fix))
-    return GivenLoads(value[0], GivenTable(value[1], "external_loads"))
-
-
-def _existing(name: str, path: Any) -> Path | GivenTable:
-    if isinstance(path, GivenTable):
-        return path
-    if not isinstance(path, (str, os.PathLike)):
-        raise InputError(explain(f"a file as {name}", repr(path), "Give its path."))
-    if not Path(path).is_file():
-        raise InputError(explain(f"a file as {name}", "no such file", "Check the path.", path))
-    return Path(path)
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -344,6 +345,28 @@ def test_empty_fields_under_other_labels_are_refused(folder: Path, name: str) ->
     (folder / "shifted.mot").write_text(table(labels, row))
     with pytest.raises(InputError, match=words):
         load(folder, "shifted.mot")
+
+
+@pytest.mark.parametrize("kind", ["moments", "loads"])
+def test_a_low_pass_needs_three_periods(folder: Path, kind: str) -> None:
+    """Of 12 Hz they are 25 rows: what follows them does not matter, what precedes them may."""
+    (folder / "low.xml").write_text(external_loads(external_force("", "", "M_"), "low.mot"))
+
+    option = {"moments": "generalized_force", "loads": "external_loads"}[kind]
+    labels = {"moments": "time\tx\ty\tq_moment", "loads": "time\tM_x\tM_y\tM_z"}[kind]
+    files = {"moments": folder / "low.mot", "loads": folder / "low.xml"}
+
+    def low(bad: int) -> Array:
+        wave = [f"{0.01 * i:.4f}\t0\t0\t{'nan' if i == bad else np.sin(0.1 * i) + (i % 3)}" for i in range(100)]
+        (folder / "low.mot").write_text(table(labels, wave.__getitem__))
+        inputs: dict[str, Any] = {option: files[kind], f"lowpass_{kind}_hz": 12.0}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return load_problem(folder / "rod.osim", folder / "plain.mot", time_range=SPAN, **inputs).generalized_force
+
+    assert np.abs(low(66) - low(100)).max() < 1e-3
+    with pytest.raises(InputError, match=r"low\.mot: .*25 next to them.*at 0\.65 s"):
+        low(65)
 
 
 # ------------------------------------------------------------------------------------------------- limits
