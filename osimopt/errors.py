@@ -67,10 +67,34 @@ def unlike(expected: Sequence[str], got: Sequence[str]) -> str:
     return f"'{got[number - 1]}' as name {number} in place of '{expected[number - 1]}'" if number else "the same names"
 
 
+def did_you_mean(wrong: Iterable[object], known: Iterable[object], otherwise: str, found: bool = False) -> str:
+    """Advice for names that are wrong: similar known ones, whatever their case, or else what to do.
+
+    Where the wrong names are all that were ``found`` in a file, only very similar ones are proposed, and a single one
+    is repeated too. A name of the other side is no advice.
+    """
+    names, by_case = [str(name) for name in wrong], {str(name).lower(): str(name) for name in known}
+    close: dict[str, str] = {}
+    for name in names:
+        fitting = [one for one in by_case if not _of_other_side(one, name.lower())]
+        for similar in get_close_matches(name.lower(), fitting, n=1, cutoff=0.85 if found else 0.6):
+            close[name] = by_case[similar]
+    if not close:
+        return otherwise
+    single = len(names) == 1 and not found
+    return f"Did you mean {some(close.values() if single else (f'{own} by {name}' for name, own in close.items()))}?"
+
+
+def _of_other_side(one: str, other: str) -> bool:
+    """Whether two names differ in nothing but r and l."""
+    words = list(zip(one.split("_"), other.split("_"), strict=False))
+    different = {frozenset(pair) for pair in words if len(set(pair)) > 1}
+    return one.count("_") == other.count("_") and different == {frozenset("rl")}
+
+
 def check_names(what: str, names: Iterable[str], known: Iterable[str], where: object = None) -> None:
     """Raise an InputError that lists the names which are not among the known ones, with a similar one of these."""
     allowed = list(dict.fromkeys(known))
     if unknown := [name for name in dict.fromkeys(names) if name not in allowed]:
-        close = get_close_matches(str(unknown[0]), list(map(str, allowed)), n=1)
-        fix = f"Did you mean {close[0]}?" if close else "Check the names."
+        fix = did_you_mean(unknown, allowed, "Check the names.")
         raise InputError(explain(f"{what} among {some(allowed, 100)}", some(unknown), fix, where))

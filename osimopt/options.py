@@ -15,7 +15,7 @@ from textwrap import indent, wrap
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from .errors import InputError, explain, shown, some
+from .errors import InputError, did_you_mean, explain, shown, some
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 #: Where a docstring of a function with options lists them.
@@ -68,7 +68,8 @@ def is_number(value: Any) -> bool:
 def check_word(name: str, value: Any, words: Collection[str]) -> None:
     """Refuse a value that is not among the words."""
     if not (isinstance(value, str) and value in words):
-        raise InputError(explain(f"{name} among {some(words, 10)}", shown(value), "Choose one of them."))
+        fix = did_you_mean([value], words, "Choose one of them.")
+        raise InputError(explain(f"{name} among {some(words, 10)}", shown(value), fix))
 
 
 def check_values(options: type, given: Mapping[str, Any]) -> None:

@@ -160,7 +160,9 @@ def interpolate(time: Array, value: Array, times: Array) -> Array:
     return found
 
 
-def distinct_rows(time: np.ndarray, value: np.ndarray, labels: Sequence[object], path: object) -> np.ndarray:
+def distinct_rows(
+    time: np.ndarray, value: np.ndarray, labels: Sequence[object], path: object, skipped: int = 0
+) -> np.ndarray:
     """Rows of a time series that leave its times increasing: of times that repeat, the first.
 
     OpenSim's tools write some rows twice, the second 1e-13 s later or at the same time; a spline through both has
@@ -173,8 +175,8 @@ def distinct_rows(time: np.ndarray, value: np.ndarray, labels: Sequence[object],
         (T,) s.
     value, labels
         (T, C) and the names of the columns.
-    path
-        Of the file, for messages.
+    path, skipped
+        The file, and how many of its rows come before these, for messages.
 
     Raises
     ------
@@ -183,25 +185,32 @@ def distinct_rows(time: np.ndarray, value: np.ndarray, labels: Sequence[object],
     """
     if not np.isfinite(time).all():
         row = int(np.argmin(np.isfinite(time)))
-        raise InputError(explain("finite times", f"{time[row]} in row {row + 1} of the table", "Repair it.", path))
-    step = np.diff(time)
-    interval = float(np.median(step[step > 0.0])) if (step > 0.0).any() else 0.0
-    keep, first = np.ones(len(time), dtype=bool), np.arange(len(time))
-    for row in (np.flatnonzero(np.abs(step) < REPEATED * interval) + 1).tolist():
-        first[row] = first[row - 1]
-        keep[row] = time[row] - time[first[row]] >= REPEATED * interval
-        if keep[row]:
-            first[row] = row
-    _check_times(time[keep], path, np.flatnonzero(keep))
+        got = f"{time[row]} in row {skipped + row + 1} of the table"
+        raise InputError(explain("finite times", got, "Repair it.", path))
+    first, interval = first_rows(time)
+    keep = first == np.arange(len(time))
+    _check_times(time[keep], path, skipped + np.flatnonzero(keep))
     again = np.flatnonzero(~keep)
     if again.size:
-        _check_agreement(time, value, labels, again, first[again], REPEATED * interval, path)
-        pairs = [f"{time[row]:.9g} s in rows {first[row] + 1} and {row + 1}" for row in again]
+        _check_agreement(time, value, labels, again, first[again], REPEATED * interval, path, skipped)
+        rows = [(first[row] + skipped + 1, row + skipped + 1) for row in again]
+        pairs = [f"{time[row]:.9g} s in rows {a} and {b}" for row, (a, b) in zip(again, rows, strict=True)]
         warn(
             f"{path}: {again.size} of {len(time)} times repeat, by less than a thousandth of the sampling interval "
             f"({interval:.3g} s): {some(pairs)} of the table. The rows agree; the first of each was used."
         )
     return np.flatnonzero(keep)
+
+
+def first_rows(time: np.ndarray) -> tuple[np.ndarray, float]:
+    """(T,) row of the first of the times (T,) that are one, their own for others, and the median step in s."""
+    step = np.diff(time)
+    interval = float(np.median(step[step > 0.0])) if (step > 0.0).any() else 0.0
+    first = np.arange(len(time))
+    for row in (np.flatnonzero(np.abs(step) < REPEATED * interval) + 1).tolist():
+        if time[row] - time[first[row - 1]] < REPEATED * interval:
+            first[row] = first[row - 1]
+    return first, interval
 
 
 def _check_times(time: np.ndarray, path: object, rows: np.ndarray) -> None:
@@ -217,16 +226,8 @@ def _check_times(time: np.ndarray, path: object, rows: np.ndarray) -> None:
     raise InputError(explain("times that increase", got, fix, path))
 
 
-def _check_agreement(
-    time: Array,
-    value: Array,
-    labels: Sequence[object],
-    again: np.ndarray,
-    first: np.ndarray,
-    close: float,
-    path: object,
-) -> None:
-    """Refuse rows that repeat the time of an earlier one with other numbers, naming the column that differs most."""
+def disagreement(time: Array, value: Array, again: np.ndarray, first: np.ndarray, close: float) -> Array:
+    """(R, C) difference of rows that repeat the times of others, in multiples of what is allowed."""
     step = np.diff(time)
     apart = step >= close
     with np.errstate(invalid="ignore"):
@@ -237,15 +238,30 @@ def _check_agreement(
     largest = np.abs(np.where(known, value, 0.0)).max(axis=0, initial=0.0)
     allowed = np.maximum(close * rate, np.maximum(ROUNDING * largest, NOTHING))
     both, neither = known[again] & known[first], ~known[again] & ~known[first]
-    excess = np.where(both, difference / allowed, np.where(neither, 0.0, np.inf))
+    return np.asarray(np.where(both, difference / allowed, np.where(neither, 0.0, np.inf)))
+
+
+def _check_agreement(
+    time: Array,
+    value: Array,
+    labels: Sequence[object],
+    again: np.ndarray,
+    first: np.ndarray,
+    close: float,
+    path: object,
+    skipped: int,
+) -> None:
+    """Refuse rows that repeat the time of an earlier one with other numbers, naming the column that differs most."""
+    excess = disagreement(time, value, again, first, close)
     if not (excess > 1.0).any():
         return
     pair, column = divmod(int(np.argmax(excess)), excess.shape[1])
     row, other = int(again[pair]), int(first[pair])
     gap = time[row] - time[other]
     kind = "a time twice" if gap == 0.0 else f"times {gap:.2g} s apart"
+    rows = f"rows {skipped + other + 1} and {skipped + row + 1} of the table"
     got = (
-        f"{kind}: {time[other]:.9g} s in rows {other + 1} and {row + 1} of the table, where '{labels[column]}' is "
+        f"{kind}: {time[other]:.9g} s in {rows}, where '{labels[column]}' is "
         f"{value[other, column]:.6g} and {value[row, column]:.6g}"
     )
     many = int((excess > 1.0).any(axis=1).sum())

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, explain
+from ..files.given import Origin
 from ..files.storage import sha256
 from ..notices import warn
 from ..problem.archive import read_with_notes, write_problem
@@ -24,7 +25,7 @@ from ..problem.problem import RedundancyProblem
 EXTRACTION = 3
 
 
-def cached_path(folder: str | os.PathLike[str], files: Mapping[str, Path], options: Mapping[str, Any]) -> Path:
+def cached_path(folder: str | os.PathLike[str], files: Mapping[str, Origin], options: Mapping[str, Any]) -> Path:
     """Where the problem of these files and options is kept: named by their contents and the versions that read them.
 
     Raises

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from .. import signals
-from ..errors import InputError, explain, some
-from ..files.storage import read_series
+from ..errors import InputError, did_you_mean, explain, some
+from ..files.given import Origin
+from ..files.series import TIME_SLACK, usable
+from ..files.storage import read_columns
 from ..problem.arrays import Array, Coordinate, Coupling, Kinematics
-from .loads import TIME_SLACK
 from .model import Model
-from .units import either_unit, refuse_gaps
+from .units import either_unit
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: rad, and rad/s; a coordinate that stays below this is at rest at zero.
 MOVED = 1e-6
@@ -112,28 +115,38 @@ def _coupled(
     return *(np.concatenate([part[i] for part in parts]) for i in range(4)), parts[0][4]
 
 
-def read_speeds(path: str | os.PathLike[str], model: Model, time: Array, value: Array) -> Array:
-    """(T, N) speeds of the free coordinates, zero for the others, from a file of speeds or of states.
+def read_speeds(path: Origin, model: Model, span: tuple[float, float]) -> pd.DataFrame:
+    """Table of the speeds of the free coordinates, from a file of speeds or of states, in the units of its header.
 
-    Their units are those of the header; speeds that contradict the slopes of the motion, (T, N) rad and m, are refused.
+    Rows away from the ``span`` of the frames that cannot be used are left out (:func:`usable`).
     """
-    table = read_series(path)
+    table = read_columns(path)
+    named = [_speed_of(label) for label in table.columns]
+    free = [model.description.coordinates[index].name for index in model.description.free]
+    if missing := [name for name in free if name not in named]:
+        got = f"none for {some(missing, 12)} (it has {some(table.columns)})"
+        others = [label for label, name in zip(table.columns, named, strict=True) if name not in free]
+        fix = did_you_mean(others, [f"{name}_u" for name in missing], "", found=True)
+        fix = f"{fix} Name the columns <coordinate>_u or /jointset/<joint>/<coordinate>/speed.".strip()
+        raise InputError(explain("the speed of every free coordinate", got, fix, path))
+    return usable(table.set_axis(named, axis="columns").loc[:, [name in free for name in named]], free, path, span)
+
+
+def speeds_of(table: pd.DataFrame, model: Model, time: Array, value: Array, path: object) -> Array:
+    """(T, N) speeds of the free coordinates from a table of ``read_speeds``, zero for the others.
+
+    Speeds that contradict the slopes of the motion, (T, N) rad and m, are refused.
+    """
     times = table.index.to_numpy(dtype=float)
     if len(times) != len(time) or np.abs(times - time).max() > TIME_SLACK:
         got = f"{len(times)} rows from {times[0]:g} to {times[-1]:g} s"
         fix = "Write both from one motion, or leave the speeds out."
         raise InputError(explain(f"speeds at the motion's {len(time)} times", got, fix, path))
-    labels = {_speed_of(label): label for label in table.columns}
     speed = np.zeros((len(time), len(model.description.coordinates)))
-    free = [model.description.coordinates[index] for index in model.description.free]
-    if missing := [coordinate.name for coordinate in free if coordinate.name not in labels]:
-        got = f"none for {some(missing, 12)} (it has {some(table.columns)})"
-        fix = "Name the columns <coordinate>_u or /jointset/<joint>/<coordinate>/speed."
-        raise InputError(explain("the speed of every free coordinate", got, fix, path))
-    refuse_gaps(table[[labels[coordinate.name] for coordinate in free]], path)
     rate = signals.differentiate(time, value)[0]
-    for index, coordinate in zip(model.description.free, free, strict=True):
-        column = table[labels[coordinate.name]].to_numpy()
+    for index in model.description.free:
+        coordinate = model.description.coordinates[index]
+        column = table[coordinate.name].to_numpy(dtype=float)
         speed[:, index] = _to_si(coordinate, column, rate[:, index], bool(table.attrs["in_degrees"]), path)
     return speed
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError, explain, some
-from ..files.storage import read_series
+from ..errors import InputError, did_you_mean, explain, some
+from ..files.given import Origin
+from ..files.series import TIME_SLACK, frame_times, usable
+from ..files.storage import read_columns
 from ..notices import warn
-from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
+from ..problem.arrays import Array, Coordinate, GeneralizedForce, Index, Kinematics, MuscleGeometry
 from ..problem.reserves import ReserveActuators
 from ..signals import lowpass, quintic_spline
 from .completion import turning_and_moved
-from .loads import TIME_SLACK
 from .model import Model
-from .units import refuse_gaps
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: First line of the file that ``osimopt extract`` writes, whose labels are the bare coordinates.
 OWN_TITLE = "generalized_force"
@@ -31,7 +33,7 @@ LEVER = 2.0
 
 
 def read_generalized_force(
-    path: str | os.PathLike[str],
+    path: Origin,
     model: Model,
     motion: Kinematics,
     left: Sequence[str] = (),
@@ -51,39 +53,38 @@ def read_generalized_force(
     InputError
         No coordinate found, a motion instead of moments, NaN, times that do not increase or do not cover the motion.
     """
-    table = read_series(path)
-    time = table.index.to_numpy(dtype=float)
-    names = tuple(name for name in model.description.coordinate_names if name not in left)
+    table = read_columns(path)
+    every = model.description.coordinate_names
+    names = tuple(name for name in every if name not in left)
     labelled = [_coordinate_of(str(label), names) for label in table.columns]
     columns = dict(zip(labelled, map(str, table.columns), strict=True))
-    if twice := [name for name in columns if labelled.count(name) > 1]:
-        raise InputError(explain("one column per coordinate", f"two for {some(twice)}", "Remove one.", path))
-    every = model.description.coordinate_names
     free = [every[index] for index in model.description.free if every[index] in names]
+    coupled = [every[index] for index in model.description.of_kind("coupled")]
+    used = [name for name in (*free, *coupled) if name in columns]
+    if twice := [name for name in used if labelled.count(name) > 1]:
+        raise InputError(explain("one column per coordinate", f"two for {some(twice)}", "Remove one.", path))
     found = [name for name in free if name in columns]
     if not found:
         fix = "Give the .sto that OpenSim's InverseDynamicsTool wrote for this model."
         raise InputError(explain("columns like 'knee_angle_r_moment'", some(table.columns), fix, path))
-    _refuse_a_motion(path, table.attrs["in_degrees"], [columns[name] for name in found])
-    _refuse_speeds(path, turning_and_moved(model, motion))
+    title = table.attrs["title"]
+    _refuse_a_motion(path, title, table.attrs["in_degrees"], [columns[name] for name in found])
+    _refuse_speeds(path, title, turning_and_moved(model, motion))
     if absent := [name for name in free if name not in columns]:
-        warn(f"{path}: no column for {some(absent, 12)}; their balance is left out.")
-    everything = table.set_axis(labelled, axis="columns").reindex(columns=list(every), fill_value=0.0)
-    if lowpass_hz is not None:
-        refuse_gaps(table[[columns[name] for name in columns if name in every]], path)
-        everything[:] = lowpass(time, everything.to_numpy(dtype=float), lowpass_hz, "lowpass_moments_hz")
-    at_frames = _at(motion.time, time, everything.to_numpy(dtype=float), path)
-    if not np.isfinite(at_frames).all():
-        frame, index = np.argwhere(~np.isfinite(at_frames))[0]
-        got = f"NaN in '{columns[every[index]]}' at {motion.time[frame]:g} s"
-        raise InputError(explain("numbers in every frame", got, "Fill the gaps or choose a time_range.", path))
+        others = [label for label in map(str, table.columns) if _coordinate_of(label, every) not in every]
+        meant = did_you_mean(others, absent + [f"{name}_moment" for name in absent], "", found=True)
+        warn(f"{path}: no column for {some(absent, 12)}; their balance is left out. {meant}".rstrip())
+    chosen = table.loc[:, [name in used for name in labelled]]
+    values = _at(motion.time, chosen, [columns[name] for name in used], path, lowpass_hz)
+    everything = np.zeros((len(motion.time), len(every)))
+    everything[:, [every.index(name) for name in used]] = values
     keep = [every.index(name) for name in found]
-    return GeneralizedForce(motion.time, tuple(found), motion.onto_free(at_frames)[:, keep])
+    return GeneralizedForce(motion.time, tuple(found), motion.onto_free(everything)[:, keep])
 
 
-def _refuse_speeds(path: str | os.PathLike[str], turning: list[str]) -> None:
+def _refuse_speeds(path: object, title: str, turning: list[str]) -> None:
     """Refuse OpenSim's own moments where its InverseDynamicsTool takes rates of coordinates for speeds."""
-    if turning and _title(path) != OWN_TITLE:
+    if turning and title != OWN_TITLE:
         got = f"a file for a motion of {some(turning)}, whose joint has speeds of its own"
         fix = (
             "OpenSim's InverseDynamicsTool takes the rates of such coordinates for its speeds and is wrong for the "
@@ -92,15 +93,9 @@ def _refuse_speeds(path: str | os.PathLike[str], turning: list[str]) -> None:
         raise InputError(explain("generalized forces about coordinates", got, fix, path))
 
 
-def _title(path: str | os.PathLike[str]) -> str:
-    with Path(path).open(encoding="utf-8-sig") as lines:
-        return lines.readline().strip()
-
-
-def _refuse_a_motion(path: str | os.PathLike[str], in_degrees: bool, labels: list[str]) -> None:
+def _refuse_a_motion(path: object, title: str, in_degrees: bool, labels: list[str]) -> None:
     """Refuse coordinates by header and labels: their values in degrees are of a size that moments have, too."""
     bare = [label for label in labels if not label.endswith(("_moment", "_force", "/moment", "/force"))]
-    title = _title(path)
     if not bare or title == OWN_TITLE:
         return
     signs = {
@@ -127,21 +122,30 @@ def _coordinate_of(label: str, names: tuple[str, ...]) -> str:
     return f"?{label}"
 
 
-def _at(wanted: Array, time: Array, value: Array, path: object) -> Array:
-    if wanted[0] < time[0] - TIME_SLACK or wanted[-1] > time[-1] + TIME_SLACK:
+def _at(wanted: Array, table: pd.DataFrame, labels: Sequence[str], path: object, lowpass_hz: float | None) -> Array:
+    """(T, C) values of columns at the wanted times (T,); filtered or interpolated, they depend on rows around."""
+    times, every = frame_times(table), table.index.to_numpy(dtype=float)
+    first, last = np.nanmin(every), np.nanmax(every)
+    if wanted[0] < first - TIME_SLACK or wanted[-1] > last + TIME_SLACK:
         got = f"frames from {wanted[0]:g} to {wanted[-1]:g} s"
-        raise InputError(explain(f"frames within its {time[0]:g} to {time[-1]:g} s", got, "Choose a time_range.", path))
-    nearest = np.clip(np.searchsorted(time, wanted), 1, len(time) - 1)
-    nearest -= (wanted - time[nearest - 1]) < (time[nearest] - wanted)
-    if np.all(np.abs(time[nearest] - wanted) <= TIME_SLACK):
-        return np.asarray(value[nearest])
-    gaps = ~np.isfinite(value).all(axis=1)
-    if gaps.any():
-        fix = "Fill the gaps, or give forces at the motion's times."
-        got = f"NaN at {time[np.argmax(gaps)]:g} s"
-        raise InputError(explain("numbers at every time, to interpolate", got, fix, path))
+        raise InputError(explain(f"frames within its {first:g} to {last:g} s", got, "Choose a time_range.", path))
+    known = bool(np.all(np.abs(times[_nearest(times, wanted)] - wanted) <= TIME_SLACK))
+    if known and lowpass_hz is None:
+        table = table[(every > wanted[0] - 2.0 * TIME_SLACK) & (every < wanted[-1] + 2.0 * TIME_SLACK)]
+    table = usable(table, labels, path, (wanted[0], wanted[-1]), lowpass_hz=lowpass_hz)
+    time, value = table.index.to_numpy(dtype=float), table[list(labels)].to_numpy(dtype=float)
+    if lowpass_hz is not None:
+        value = lowpass(time, value, lowpass_hz, "lowpass_moments_hz")
+    if known:
+        return np.asarray(value[_nearest(time, wanted)])
     warn(f"{path}: its times are not the motion's; interpolated by a quintic spline.")
     return np.asarray(quintic_spline(time, value)(wanted))
+
+
+def _nearest(time: Array, wanted: Array) -> Index:
+    """Rows of the times (T,) next to the wanted ones."""
+    nearest = np.clip(np.searchsorted(time, wanted), 1, len(time) - 1)
+    return np.asarray(nearest - ((wanted - time[nearest - 1]) < (time[nearest] - wanted)))
 
 
 def check_size(

@@ -9,8 +9,9 @@ from typing import Any
 
 from .. import isolation
 from ..errors import some
+from ..files.series import frame_times
 from ..files.storage import sha256
-from ..notices import collect_warnings
+from ..notices import collect_warnings, warn
 from ..problem.problem import RedundancyProblem
 from .bandwidth import remarks
 from .cache import cached_path, keep, recall
@@ -50,13 +51,14 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
     """Read and check all files, without extracting anything yet; the cache keeps the check of the model."""
     with collect_warnings() as warnings:
         table = read_motion_table(options.motion)
-        time = table.index.to_numpy(dtype=float)
+        time = frame_times(table)
         time = time[choose_frames(time, options.time_range, options.motion)]
         jobs = isolation.count_jobs(n_jobs, min(MOST_JOBS, 1 + len(time) // FRAMES_PER_JOB))
-        loads = None if options.external_loads is None else read_external_loads(options.external_loads)
-        if loads is not None:
+        loads, cutoff = None, options.cutoff("lowpass_loads_hz")
+        if options.external_loads is not None:
+            loads = read_external_loads(options.external_loads, time, cutoff)
             loads.check_covers(time)
-            loads = lowpass_loads(loads, options.cutoff("lowpass_loads_hz"))
+            loads = lowpass_loads(loads, cutoff)
         attached = None if loads is None else (loads.path, loads.at(time[:PIECE]))
         key = identify(
             options.model, options.weld, attached, options.force_sets, options.replace_force_set,
@@ -64,6 +66,10 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         )  # fmt: skip
         isolation.prepare("opensim", "osimopt.adapters.worker.session:warm_up", (key,), jobs)
         model = describe(key)
+        if model.description.dropped:
+            names = some(model.description.dropped, 12)
+            why = "the model or an earlier force set has forces of these names"
+            warn(f"{options.model}: left out, since {why}: {names}.")
         left = left_out(options, model)
         motion = read_motion(
             options.motion, model, options.lowpass_hz, options.time_range, options.speeds, table=table, n_jobs=jobs,
@@ -75,11 +81,11 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         moments = options.generalized_force
         cutoff = options.cutoff("lowpass_moments_hz")
         given = None if moments is None else read_generalized_force(moments, model, motion, left, cutoff)
-        polynomials = read_polynomials(options.geometry, model, options.motion, jobs)
+        polynomials = read_polynomials(options.geometry, model, options.motion, jobs, motion)
         if polynomials is not None:
             warn_of_range(polynomials, motion, options.motion)
     provenance = _provenance(model, options, warnings, left)
-    provenance["warnings"] += remarks(options, table.index.to_numpy(dtype=float), motion, model, loads, given)
+    provenance["warnings"] += remarks(options, frame_times(table), motion, model, loads, given)
     provenance["self_check"] = {"model": check_model(model, float(motion.time[0]), jobs, cache)}
     return Trial(model, motion, loads, given, polynomials, options, jobs, warnings, provenance, left, assumed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,26 +12,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, explain, some
-from ..files.storage import read_series, write_table
+from ..errors import InputError, did_you_mean, explain, some
+from ..files.given import GivenTable
+from ..files.series import ROWS_OF_LOADS, TIME_SLACK, usable
+from ..files.storage import read_columns, time_table, write_table
 from ..notices import warn
 from ..problem.arrays import Array
 from ..signals import natural_cubic_spline
-from .model import read_xml, scratch_folder
-from .units import refuse_gaps
+from .model import find_file, parse_xml, read_xml, scratch_folder
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     import pandas as pd
 
-#: s; motion and load files print times to 6-8 digits.
-TIME_SLACK = 1e-6
 #: Samples that a natural cubic spline needs.
 FEWEST_FRAMES = 8
 #: Identifiers that name no columns.
 UNSET = ("", "Unassigned")
-_LOADS = ("ExternalLoads", "an ExternalLoads file (.xml)")
+_LOADS = (("ExternalLoads", "ForceSet"), "an ExternalLoads file (.xml)")
+#: The first version of documents in which OpenSim reads an ExternalForce.
+VERSION = 20301
+_KINDS = ("force", "point", "torque")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,7 @@ class ExternalLoads:
     """
 
     path: Path
-    data: Path
+    data: Path | GivenTable
     time_range: tuple[float, float]
     table: pd.DataFrame
     applied: Mapping[str, tuple[tuple[str, str, str], ...]]
@@ -68,14 +70,15 @@ class ExternalLoads:
         OpenSim interpolates each column by a natural cubic spline and takes 15 ms for one of 5,000 samples, in every
         process. Sampled by the same spline at the frames, the values there are the same, and the file small.
         """
-        if not FEWEST_FRAMES <= len(time) < len(self.table):
-            if self.rewritten is None and not self.table.attrs["merged"]:
+        sampled = FEWEST_FRAMES <= len(time) < len(self.table)
+        if not sampled:
+            if self.rewritten is None and isinstance(self.data, Path) and self.table.attrs["as_opensim"]:
                 return self.data
-            time = self.table.index.to_numpy(dtype=float)  # the file itself has times that repeat, or other columns
+            time = self.table.index.to_numpy(dtype=float)  # OpenSim would not read the same from the file itself
         path = self._sampled_path(time)
         if not path.exists():
-            sampled = type(self.table)(self._spline(time), index=time, columns=self.table.columns)
-            write_table(sampled, path, name=self.data.stem)
+            values = self._spline(time) if sampled else self.table.to_numpy(dtype=float)
+            write_table(time_table(time, values, self.table.columns), path, name=self.data.stem)
         return path
 
     def forget(self, time: Array) -> None:
@@ -96,23 +99,43 @@ class ExternalLoads:
         return natural_cubic_spline(self.table.index.to_numpy(), self.table.to_numpy())
 
 
-def read_external_loads(path: str | os.PathLike[str]) -> ExternalLoads:
+@dataclass(frozen=True)
+class GivenLoads:
+    """An ExternalLoads XML, and a table in place of the file that it names."""
+
+    path: str | os.PathLike[str]
+    data: GivenTable
+
+
+def read_external_loads(
+    path: str | os.PathLike[str] | GivenLoads, time: Array | None = None, lowpass_hz: float | None = None
+) -> ExternalLoads:
     """Check an ExternalLoads XML: its data file exists (beside it, or as an absolute path) and has every column.
 
-    Forces that are switched off, and those without a point of application, are named in a warning.
+    Forces that are switched off, and those without a point of application, are named in a warning; so are columns that
+    no force uses, and rows away from the frames (T,) ``time`` s that cannot be used (:func:`usable`).
+
+    Raises
+    ------
+    InputError
+        Anything but ExternalForces, one that OpenSim refuses, columns that are missing or hold NaN.
     """
-    path = Path(path).resolve()
-    data = find_data(path)
-    table = read_series(data)
-    forces = list(read_xml(path, *_LOADS).iter("ExternalForce"))
+    given = path if isinstance(path, GivenLoads) else None
+    path = Path(path.path if isinstance(path, GivenLoads) else path).resolve()
+    data = find_data(path) if given is None else given.data
+    table = read_columns(data)
+    forces = _forces(path)
     for force in forces:
         _check_columns(path, data, force, list(table.columns))
     _warn_of_forces(path, forces)
-    time = table.index.to_numpy(dtype=float)
-    refuse_gaps(table, data)
     columns = [columns_of(force) for force in forces if not _is_off(force)]
+    used, named = _labels(columns), _labels(map(columns_of, forces))
+    span = None if time is None else (float(time[0]), float(time[-1]))
+    table = usable(table, used, data, span, rows=ROWS_OF_LOADS, lowpass_hz=lowpass_hz)
+    if absent := [name for name in named if name not in table.columns]:  # OpenSim wants those of idle forces too
+        table = table.assign(**dict.fromkeys(absent, 0.0))
     applied = {kind: tuple(own[kind] for own in columns if kind in own) for kind in ("force", "torque")}
-    return ExternalLoads(path, data, (float(time[0]), float(time[-1])), table, applied)
+    return ExternalLoads(path, data, (float(table.index[0]), float(table.index[-1])), table, applied)
 
 
 def find_data(path: str | os.PathLike[str]) -> Path:
@@ -121,22 +144,56 @@ def find_data(path: str | os.PathLike[str]) -> Path:
     name = (read_xml(path, *_LOADS).findtext("datafile") or "").strip()
     if not name:
         raise InputError(explain("a <datafile>", "none", "Name the .mot with the forces.", path))
-    candidates = [path.parent / name, Path(name)]
-    data = next((candidate for candidate in candidates if candidate.is_file()), None)
+    data = find_file(name, path.parent, Path())
     if data is None:
         fix = f"Put it into {path.parent} or correct <datafile>."
         raise InputError(explain("the <datafile> it names", f"no file '{name}'", fix, path))
-    return data.resolve()
+    return data
+
+
+def _forces(path: Path) -> list[Element]:
+    """The ExternalForces that OpenSim reads; anything that it refuses is refused here by name."""
+    loads = read_xml(path, *_LOADS)
+    objects = loads.find("objects")
+    parts = [] if objects is None else list(objects)
+    if others := [f"{part.tag} '{part.get('name', '')}'" for part in parts if part.tag != "ExternalForce"]:
+        fix = "Move other forces into the model or a force set; save old files from an OpenSim that reads them."
+        raise InputError(explain("an ExternalForce, and nothing else, in <objects>", some(others), fix, path))
+    version = parse_xml(path, _LOADS[1]).get("Version", "")
+    if parts and not (version.isdigit() and int(version) >= VERSION):
+        got = f"version '{version}'" if version else "no version"
+        fix = 'Write <OpenSimDocument Version="40000"> around <ExternalLoads>.'
+        raise InputError(explain(f"an OpenSimDocument of version {VERSION} or later", got, fix, path))
+    if others := [force.get("name", "") for force in loads.iter("ExternalForce") if force not in parts]:
+        warn(f"{path}: left out: {some(others)}, which OpenSim does not read outside of <objects>.")
+    elif not parts:
+        warn(f"{path}: no ExternalForce in <objects>: no load acts.")
+    for force in parts:
+        set_ = columns_of(force).keys()
+        where = f"{path}, ExternalForce '{force.get('name', '')}'"
+        if not set_ & {"force", "torque"}:
+            fix = "Name the columns: ground_force_v for ground_force_vx, ground_force_vy, ground_force_vz."
+            raise InputError(explain("a <force_identifier> or a <torque_identifier>", "neither", fix, where))
+        if "point" in set_ and "force" not in set_:
+            got = f"only <point_identifier> '{_text(force, 'point_identifier')}'"
+            fix = "Add the force's identifier, or leave that of its point out."
+            raise InputError(explain("a <force_identifier> beside a <point_identifier>", got, fix, where))
+    return parts
+
+
+def _labels(columns: Iterable[Mapping[str, tuple[str, str, str]]]) -> list[str]:
+    """Each column of forces once."""
+    return list(dict.fromkeys(label for own in columns for axes in own.values() for label in axes))
 
 
 def acting_forces(loads: Element) -> list[Element]:
     """The ExternalForce elements that are not switched off."""
-    return [force for force in loads.iter("ExternalForce") if not _is_off(force)]
+    return [force for force in loads.iterfind(".//objects/ExternalForce") if not _is_off(force)]
 
 
 def columns_of(force: Element) -> dict[str, tuple[str, str, str]]:
     """Columns (x, y, z) of the ``force``, ``point`` and ``torque`` of an ExternalForce, as far as it has them."""
-    names = {kind: _text(force, f"{kind}_identifier") for kind in ("force", "point", "torque")}
+    names = {kind: _text(force, f"{kind}_identifier") for kind in _KINDS}
     return {kind: _axes(name) for kind, name in names.items() if name not in UNSET}
 
 
@@ -153,14 +210,16 @@ def _axes(identifier: str) -> tuple[str, str, str]:
     return f"{identifier}x", f"{identifier}y", f"{identifier}z"
 
 
-def _check_columns(path: Path, data: Path, force: Element, columns: list[str]) -> None:
-    for tag in ("force_identifier", "point_identifier", "torque_identifier"):
+def _check_columns(path: Path, data: Path | GivenTable, force: Element, columns: list[str]) -> None:
+    for tag in (f"{kind}_identifier" for kind in _KINDS):
         identifier = _text(force, tag)
         missing = [axis for axis in _axes(identifier) if axis not in columns]
         if identifier not in UNSET and missing:
             where = f"{path}, ExternalForce '{force.get('name')}'"
             got = f"no {some(missing)} in {data.name} (it has {some(columns)})"
-            raise InputError(explain(f"columns for <{tag}> '{identifier}'", got, "Correct the identifier.", where))
+            known = [label[:-1] for label in columns if {label[:-1] + axis for axis in "xyz"} <= set(columns)]
+            fix = did_you_mean([identifier], known, "Correct the identifier.")
+            raise InputError(explain(f"columns for <{tag}> '{identifier}'", got, fix, where))
 
 
 def _is_off(force: Element) -> bool:

@@ -111,7 +111,7 @@ def identify(
         raise InputError(explain("weld as a sequence of joint names", repr(weld), f"Write weld=({weld!r},)."))
     sets = [Path(name).resolve() for name in force_sets]
     for file in sets:
-        read_xml(file, "ForceSet", "a file with a ForceSet (.xml)")
+        read_xml(file, ("ForceSet", "ActuatorSet"), "a file with a ForceSet (.xml)")
     loads, data = map(str, external_loads) if external_loads else (None, None)
     return ModelKey(
         path=str(path),
@@ -185,8 +185,14 @@ def _drop_ignored(path: Path) -> None:
         document.write(path, encoding="utf-8", xml_declaration=True)
 
 
-def read_xml(path: Path, element: str, what: str) -> Element:
-    """Parse an OpenSim document and return the named element in it.
+def find_file(name: str, *folders: Path) -> Path | None:
+    """Return the file that an XML names, in one of the folders or by its absolute path; it may have backslashes."""
+    candidates = [folder / one for folder in folders for one in (name, name.replace("\\", "/"))]
+    return next((candidate.resolve() for candidate in candidates if candidate.is_file()), None)
+
+
+def read_xml(path: Path, elements: str | tuple[str, ...], what: str) -> Element:
+    """Parse an OpenSim document and return the named element in it, the first of several names that is there.
 
     Raises
     ------
@@ -194,11 +200,12 @@ def read_xml(path: Path, element: str, what: str) -> Element:
         No such file, not XML (with line and column), or XML of something else.
     """
     root = parse_xml(path, what)
-    found = root if root.tag == element else root.find(element)
-    if found is None:
+    names = (elements,) if isinstance(elements, str) else elements
+    found = [root] if root.tag in names else [part for name in names if (part := root.find(name)) is not None]
+    if not found:
         inside = next((child.tag for child in root), root.tag)
-        raise InputError(explain(f"{what} with a <{element}>", f"<{inside}>", "Is it the right file?", path))
-    return found
+        raise InputError(explain(f"{what} with a <{names[0]}>", f"<{inside}>", "Is it the right file?", path))
+    return found[0]
 
 
 def parse_xml(path: Path, what: str) -> Element:

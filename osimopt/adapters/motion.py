@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import signals
-from ..errors import InputError, explain, some
-from ..files.storage import read_series
+from ..errors import InputError, did_you_mean, explain, some
+from ..files.given import Origin
+from ..files.series import TIME_SLACK, frame_times, overlap, usable
+from ..files.storage import read_columns
 from ..notices import warn
 from ..problem.arrays import Array, Kinematics
-from .completion import complete, couple, read_speeds
-from .loads import TIME_SLACK
+from .completion import complete, couple, read_speeds, speeds_of
 from .model import Model
-from .units import describe_outside, refuse_gaps, to_si
+from .units import describe_outside, to_si
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,19 +27,19 @@ DISAGREEMENT = 1e-3
 HOLE = 3.0
 
 
-def read_motion_table(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a motion file; columns of coordinates carry their plain names, times increase, units are the file's."""
-    table = read_series(path)  # /jointset/hip_r/hip_flexion_r/value is hip_flexion_r; other state labels stay
+def read_motion_table(path: Origin) -> pd.DataFrame:
+    """Read a motion file as it is, but for columns of coordinates: they carry their plain names."""
+    table = read_columns(path)  # /jointset/hip_r/hip_flexion_r/value is hip_flexion_r; other state labels stay
     names = [label.split("/")[-2] if label.endswith("/value") else label for label in table.columns]
     return table.set_axis(names, axis="columns")
 
 
 def read_motion(
-    path: str | os.PathLike[str],
+    path: Origin,
     model: Model,
     lowpass_hz: float | None = None,
     time_range: tuple[float, float] | None = None,
-    speeds: str | os.PathLike[str] | None = None,
+    speeds: Origin | None = None,
     *,
     table: pd.DataFrame | None = None,
     n_jobs: int = 1,
@@ -49,9 +49,10 @@ def read_motion(
     """Read a motion and complete it to every coordinate of the model.
 
     Free coordinates come from the file (filtered if ``lowpass_hz`` is given) and are differentiated over the whole
-    file, the filter's padding included, as in OpenSim; coupled ones follow from the model's couplers, locked ones keep
-    the model's default, prescribed ones the model's function. A column that disagrees is not used, and a warning names
-    it. Speeds come from a separate file where one is given. ``table`` is the result of ``read_motion_table``, if known.
+    file, the filter's padding included, as in OpenSim, or over the part of it around the ``time_range`` that can be
+    used (``usable``), which a warning names; coupled ones follow from the model's couplers, locked ones keep the
+    model's default, prescribed ones the model's function. A column that disagrees is not used, and a warning names it.
+    Speeds come from a separate file where one is given. ``table`` is the result of ``read_motion_table``, if known.
     Coordinates that are ``left`` out of the balance may lack a column and keep the model's default, unless inverse
     dynamics needs their motion (``moving``).
     Warnings also name times that the file has twice, coordinates that leave their range in the model, holes in the
@@ -60,12 +61,21 @@ def read_motion(
     Raises
     ------
     InputError
-        A free coordinate or its speed is missing; NaN; times that decrease, or repeat with other numbers; units that
-        cannot be right; a time_range that holds no frame.
+        A free coordinate or its speed is missing; in the frames or near them NaN, or times that decrease or repeat with
+        other numbers; units that cannot be right; a time_range that holds no frame.
     """
     table = read_motion_table(path) if table is None else table
+    choose_frames(frame_times(table), time_range, path)
+    present = _present(table, model, path, left, moving)
+    needed = [c.name for c in model.description.coordinates if c.kind == "free" and c.name in present]
+    span = (-np.inf, np.inf) if time_range is None else (float(time_range[0]), float(time_range[1]))
+    labels = list(table.columns)
+    table = table.loc[:, [name in present or labels.count(name) > 1 for name in labels]]
+    table = usable(table, needed, path, span, lowpass_hz=lowpass_hz)
+    if speeds is not None:
+        table, rates = overlap(table, read_speeds(speeds, model, span))
+    table = to_si(table[[name for name in present if name in table.columns]], model, path)
     time = table.index.to_numpy(dtype=float)
-    table = to_si(_select_columns(table, model, path, left, moving), model, path)
     keep = within = choose_frames(time, time_range, path)
     _warn_of_time_range(time, keep, time_range, path)
     _warn_of_times(time, keep, lowpass_hz, path)
@@ -79,7 +89,7 @@ def read_motion(
         else:
             value[:, index] = coordinate.default
     _warn_of_ranges(model, value[keep], path)
-    speed = None if speeds is None else read_speeds(speeds, model, time, value)
+    speed = None if speeds is None else speeds_of(rates, model, time, value, speeds)
     wide, filtered = time, value
     if lowpass_hz is not None:
         if not isinstance(lowpass_hz, (int, float)):
@@ -149,7 +159,8 @@ def _warn_of_time_range(time: Array, keep: slice, time_range: tuple[float, float
         )
 
 
-def _select_columns(table: pd.DataFrame, model: Model, path: object, left: Sequence[str], moving: bool) -> pd.DataFrame:
+def _present(table: pd.DataFrame, model: Model, path: object, left: Sequence[str], moving: bool) -> list[str]:
+    """Coordinates that have a column, the free ones exactly one; of those ``left`` none is needed if not ``moving``."""
     names = model.description.coordinate_names
     present = [name for name in names if name in table.columns]
     missing = [c.name for c in model.description.coordinates if c.kind == "free" and c.name not in present]
@@ -157,18 +168,29 @@ def _select_columns(table: pd.DataFrame, model: Model, path: object, left: Seque
         missing = [name for name in missing if name not in left]
         warn(f"{path}: no column for {some(assumed, 12)}: left out of the balance, they keep the model's default.")
     if missing:
-        joints = sorted({c.joint for c in model.description.coordinates if c.name in missing})
-        fix = (
-            f"Add the columns, lock the coordinates in the model, or weld their joints: weld={tuple(joints)}."
-            + (" Inverse dynamics needs the left-out ones too: their motion loads the others." if left else "")
-            if present
-            else f"Is it this model's motion? Its columns are {some(table.columns)}."
-        )
+        meant = did_you_mean([label for label in table.columns if label not in names], missing, "", found=True)
+        fix = f"{meant} Is it this model's motion? Its columns are {some(table.columns)}.".strip()
+        if present:
+            others = f"Add the columns, lock the coordinates in the model, {_weld(model, missing)}."
+            fix = f"{meant} Otherwise add the columns, or lock the coordinates in the model." if meant else others
+            fix += " Inverse dynamics needs the left-out ones too: their motion loads the others." if left else ""
         raise InputError(explain("a column for every free coordinate", f"none for {some(missing, 12)}", fix, path))
-    if twice := [name for name in present if list(table.columns).count(name) > 1]:
+    free = [c.name for c in model.description.coordinates if c.kind == "free"]
+    if twice := [name for name in free if list(table.columns).count(name) > 1]:
         raise InputError(explain("one column per coordinate", f"two for {some(twice)}", "Remove one.", path))
-    refuse_gaps(table[present], path)
-    return table[present]
+    return present
+
+
+def _weld(model: Model, missing: list[str]) -> str:
+    """Advice to weld the joints of coordinates, as a last resort where muscles act on them."""
+    coordinates, free = model.description.coordinates, model.description.free
+    joints = tuple(sorted({c.joint for c in coordinates if c.name in missing}))
+    posture = np.array([[coordinate.default for coordinate in coordinates]])
+    pairs = model.run("geometry:find_pairs", posture, list(range(len(model.description.muscles.names))))
+    acted = {coordinates[free[row]].joint for row in np.unique(pairs.coordinate)} & set(joints)
+    if not acted:
+        return f"or weld their joints, on which no muscle acts: weld={joints}"
+    return f"or, only if they do not move, weld their joints (muscles act on {some(sorted(acted))}): weld={joints}"
 
 
 def _warn_of_disagreement(table: pd.DataFrame, value: Array, model: Model, path: object) -> None:

@@ -12,16 +12,21 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import InputError, explain
+from ..files.given import GivenTable, is_frame
 from ..options import check_values, declared, option
-from ..polynomial.files import fits_path
 from ..polynomial.geometry import MusclePaths
 from ..problem.part import check_wanted
 from ..problem.reserves import ReserveActuators
 from .cache import digest
-from .loads import find_data
+from .inputs import existing, given_loads, named_in, numbered
+from .loads import GivenLoads
 from .model import as_file
 
 Source = str | os.PathLike[str]
+#: A path, or a pandas.DataFrame.
+Table = Any
+#: A path, or (path, pandas.DataFrame).
+Loads = Any
 Reserves = Literal["auto"] | float | Mapping[str, float] | None
 #: Cutoff in Hz of a low-pass, or that of the motion.
 Cutoff = float | Literal["motion"] | None
@@ -31,32 +36,36 @@ COMPUTED = ("opensim", "polynomial")
 
 def file_option(text: str, **known: Any) -> Any:
     """Declare an option that is a file, or None."""
-    return option(None, text, file=True, shell=Path, **known)
+    return option(None, text, file=True, shell=Path, study=str, **known)
 
 
 @dataclass(frozen=True, eq=False)
 class ReadOptions:
     """Files and settings of :func:`osimopt.load_problem`; a live model is written to a file.
 
-    ``model`` is the path of an .osim file or an ``opensim.Model``; ``motion`` that of a .mot or .sto.
+    ``model`` is the path of an .osim file or an ``opensim.Model``; ``motion`` that of a .mot or .sto. DataFrames are
+    held as :class:`GivenTable` and :class:`GivenLoads`.
     """
 
     model: Any
-    motion: Source
-    external_loads: Source | None = file_option(
+    motion: Table
+    external_loads: Loads | None = file_option(
         "ExternalLoads (.xml): ground reactions.",
-        more="The moments then come from inverse dynamics.",
+        more="The moments then come from inverse dynamics. (path, DataFrame) takes the loads from the DataFrame, not "
+        "from the file that the XML names.",
         flags=("--external-loads", "-l"),
     )
-    generalized_force: Source | None = file_option(
+    generalized_force: Table | None = file_option(
         "Moments (.sto) of OpenSim's InverseDynamicsTool instead of inverse dynamics.",
-        more="Not together with external_loads. With neither, inverse dynamics without loads.",
+        more="Or a DataFrame. Not together with external_loads. With neither, inverse dynamics without loads.",
         flags=("--generalized-force", "-g"),
     )
     time_range: tuple[float, float] | None = option(
         None,
         "First and last time in s.",
-        more="Derivatives still use the whole file.",
+        more="Derivatives still use the whole file. Where rows away from these times hold NaN, repeat a time with "
+        "other numbers or go back in time, the file up to them is used, with a warning, if 20 rows and three "
+        "periods of the low-pass lie between (10 rows in loads); nearer ones are refused.",
         unit="s",
         shell=tuple[float, float],
         metavar="START END",
@@ -130,10 +139,10 @@ class ReadOptions:
         shell=str,
         study=str,
     )
-    speeds: Source | None = file_option(
+    speeds: Table | None = file_option(
         "Speeds of the free coordinates (.sto), not derived from the motion then.",
-        more="Columns <coordinate>_u or /jointset/…/speed at the motion's times; a states file may be motion and "
-        "speeds.",
+        more="Or a DataFrame. Columns <coordinate>_u or /jointset/…/speed at the motion's times; a states file may be "
+        "motion and speeds.",
     )
     force_sets: Sequence[Source] = option(
         (),
@@ -191,8 +200,13 @@ class ReadOptions:
             fix = f"Write force_sets=({str(self.force_sets)!r},)."
             raise InputError(explain("force_sets as a sequence of files", repr(self.force_sets), fix))
         object.__setattr__(self, "model", as_file(self.model))
+        for name in ("motion", "generalized_force", "speeds"):
+            if is_frame(value := getattr(self, name)):
+                object.__setattr__(self, name, GivenTable(value, name))
+        if isinstance(self.external_loads, (tuple, list)):
+            object.__setattr__(self, "external_loads", given_loads(self.external_loads))
 
-    def files(self) -> dict[str, Path]:
+    def files(self) -> dict[str, Path | GivenTable]:
         """Return every file that is read, by option; those of a sequence are numbered from 1.
 
         Raises
@@ -200,15 +214,17 @@ class ReadOptions:
         InputError
             A file that does not exist, or a value that is no path.
         """
-        found = {"model": _existing("model", self.model), "motion": _existing("motion", self.motion)}
+        found = {"model": existing("model", self.model), "motion": existing("motion", self.motion)}
         for name in FILES:
             value = getattr(self, name)
             if name == "geometry" and (isinstance(value, MusclePaths) or value in COMPUTED):
                 continue
-            if isinstance(value, (list, tuple)):
-                found |= {key: _existing(key, one) for key, one in numbered(name, value).items()}
+            if isinstance(value, GivenLoads):
+                found |= {name: existing(name, value.path), f"{name}_data": value.data}
+            elif isinstance(value, (list, tuple)):
+                found |= {key: existing(key, one) for key, one in numbered(name, value).items()}
             elif value is not None:
-                found[name] = _existing(name, value)
+                found[name] = existing(name, value)
         return found | named_in(found)
 
     def settings(self) -> dict[str, Any]:
@@ -249,35 +265,6 @@ class ReadOptions:
 FILTERED = {"lowpass_loads_hz": "external_loads", "lowpass_moments_hz": "generalized_force"}
 #: Options that name files.
 FILES = tuple(name for name, (_, known) in declared(ReadOptions).items() if known.file)
-
-
-def numbered(name: str, values: Sequence[Any]) -> dict[str, Any]:
-    """Return the items of an option with several values by name and number: ``force_set_1``, ``force_set_2``, …."""
-    return {f"{name.removesuffix('s')}_{number}": value for number, value in enumerate(values, 1)}
-
-
-def named_in(files: Mapping[str, Path]) -> dict[str, Path]:
-    """Return the files that others name: the data of external loads, and how fitted paths were fitted.
-
-    Raises
-    ------
-    InputError
-        External loads whose data file does not exist.
-    """
-    named = {}
-    if "external_loads" in files:
-        named["external_loads_data"] = find_data(files["external_loads"])
-    if "geometry" in files and fits_path(files["geometry"]).is_file():
-        named["geometry_fit"] = fits_path(files["geometry"])
-    return named
-
-
-def _existing(name: str, path: Any) -> Path:
-    if not isinstance(path, (str, os.PathLike)):
-        raise InputError(explain(f"a file as {name}", repr(path), "Give its path."))
-    if not Path(path).is_file():
-        raise InputError(explain(f"a file as {name}", "no such file", "Check the path.", path))
-    return Path(path)
 
 
 def _plain(value: Any) -> Any:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import InputError, ModelError, explain, some
+from ..files.given import Origin
 from ..isolation import Progress, count_jobs, counted
 from ..notices import warn
 from ..polynomial.samples import PathSamples, Samples, Survey
-from ..problem.arrays import Array, Index
+from ..problem.arrays import Array, Index, Kinematics
 from .messages import Mask
 from .model import Model
 from .motion import read_motion
@@ -56,7 +57,7 @@ class Domain:
         return postures
 
 
-def choose_domain(model: Model, motions: Sequence[str | os.PathLike[str]]) -> Domain:
+def choose_domain(model: Model, motions: Sequence[Origin | Kinematics]) -> Domain:
     """Ranges of motion: the model's, or those of the motions and a margin around them.
 
     Raises
@@ -72,7 +73,8 @@ def choose_domain(model: Model, motions: Sequence[str | os.PathLike[str]]) -> Do
     if isinstance(motions, (str, os.PathLike)):
         raise InputError(explain("motions as a sequence of files", repr(motions), f"Write motions=[{motions!r}]."))
     if motions:
-        values = np.concatenate([read_motion(path, model).value for path in motions])
+        read = [one if isinstance(one, Kinematics) else read_motion(one, model) for one in motions]
+        values = np.concatenate([motion.value for motion in read])
         margin = np.array([MARGIN[0] if c.rotational else MARGIN[1] for c in coordinates])
         first, last = values.min(axis=0), values.max(axis=0)
         low = np.minimum(first, np.maximum(low, first - margin))
@@ -109,7 +111,7 @@ def narrow(model: Model, domain: Domain, slope: Array) -> tuple[Domain, Mask]:
 
 def sample_paths(
     model: Model,
-    motions: Sequence[str | os.PathLike[str]] = (),
+    motions: Sequence[Origin | Kinematics] = (),
     postures: int = 2048,
     n_jobs: int | None = None,
     progress: Progress | None = None,
@@ -122,7 +124,8 @@ def sample_paths(
     model
         As read; with joints welded, if any.
     motions
-        Motion files, whose range of each coordinate and 10° (1 cm) around it is sampled in place of the model's.
+        Motions or their files; the range of each coordinate in them and 10° (1 cm) around it is sampled in place of the
+        model's.
     postures
         Number of postures to fit to; a quarter more, in the gaps between these, are held out.
     n_jobs

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, explain, some
+from ..files.given import Origin
 from ..notices import warn
 from ..polynomial.geometry import MusclePaths, PolynomialGeometry, flag_code
 from ..problem.arrays import Array, Kinematics, MuscleGeometry
@@ -21,11 +22,16 @@ FITTED = 2e-3
 
 
 def read_polynomials(
-    geometry: str | os.PathLike[str] | MusclePaths, model: Model, motion: str | os.PathLike[str], n_jobs: int
+    geometry: str | os.PathLike[str] | MusclePaths,
+    model: Model,
+    motion: Origin,
+    n_jobs: int,
+    frames: Kinematics | None = None,
 ) -> MusclePaths | None:
     """Paths of those of the model's muscles that have one in the geometry, or None for ``"opensim"``.
 
-    ``"polynomial"`` fits them now, in the range of this motion; a file is OpenSim's FunctionBasedPathSet. Warnings name
+    ``"polynomial"`` fits them now, in the range of this motion, or of its ``frames`` where others cannot be used; a
+    file is OpenSim's FunctionBasedPathSet. Warnings name
     muscles without a path, and the worst of those whose fit missed its tolerance.
 
     Raises
@@ -36,7 +42,13 @@ def read_polynomials(
     if isinstance(geometry, str) and geometry == "opensim":
         return None
     if isinstance(geometry, str) and geometry == "polynomial":
-        geometry = fit_samples(model, *sample_paths(model, [motion], n_jobs=n_jobs), n_jobs=n_jobs)
+        try:
+            sampled = sample_paths(model, [motion], n_jobs=n_jobs)
+        except InputError:
+            if frames is None:
+                raise
+            sampled = sample_paths(model, [frames], n_jobs=n_jobs)
+        geometry = fit_samples(model, *sampled, n_jobs=n_jobs)
     elif isinstance(geometry, (str, os.PathLike)):
         geometry = PolynomialGeometry.read(geometry)
     elif not isinstance(geometry, MusclePaths):

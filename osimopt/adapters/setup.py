@@ -13,7 +13,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from ..errors import ConfigError, explain, some
-from .model import parse_xml
+from .model import find_file, parse_xml
 
 WHAT = "a setup file of OpenSim's AnalyzeTool (.xml)"
 #: Settings of OpenSim's optimizer and integrator, which have no counterpart here: kept for the record only.
@@ -86,8 +86,8 @@ class _Properties:
         names = self.text(tag)
         if names in ("", "Unassigned"):
             return ()
-        whole = self.path.parent / names
-        return (whole,) if whole.is_file() else tuple(self._existing(tag, name) for name in names.split())
+        whole = find_file(names, self.path.parent)
+        return (whole,) if whole else tuple(self._existing(tag, name) for name in names.split())
 
     def number(self, tag: str, default: float, infinite: bool = False) -> float:
         """A number, finite unless it may be ``infinite``: a time before or after every frame."""
@@ -120,11 +120,9 @@ class _Properties:
 
     def _existing(self, tag: str, name: str) -> Path:
         """Find a file beside the setup file; one written on Windows may have backslashes."""
-        candidates = [self.path.parent / name, self.path.parent / name.replace("\\", "/")]
-        for candidate in candidates:
-            if candidate.is_file():
-                return candidate.resolve()
-        got = f"'{name}', which is no file ({candidates[-1].resolve()})"
+        if (found := find_file(name, self.path.parent)) is not None:
+            return found
+        got = f"'{name}', which is no file ({(self.path.parent / name).resolve()})"
         fix = "Correct the name; it is relative to the setup file's folder."
         raise ConfigError(explain("the name of a file", got, fix, f"{self.path}, <{tag}>"))
 
@@ -173,7 +171,7 @@ def read_setup(path: str | os.PathLike[str]) -> Setup:
         exponent=analysis.number("activation_exponent", 2.0),
         muscle_physiology=analysis.flag("use_muscle_physiology", True),
         precision=tool.count("output_precision", 8),
-        results=(path.parent / (tool.text("results_directory") or ".")).resolve(),
+        results=(path.parent / (tool.text("results_directory").replace("\\", "/") or ".")).resolve(),
         unused={tag: text for tag in UNUSED for one in (tool, analysis) if (text := one.text(tag))},
         skipped=tuple(skipped),
     )

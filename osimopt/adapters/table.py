@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import InputError, explain, some
+from ..errors import InputError, did_you_mean, explain, some
 from ..notices import warn
 from ..problem.arrays import Array, Coordinate
 from ..problem.part import match_names
@@ -123,7 +123,7 @@ def _free_coordinate(model: Model, name: str) -> int:
     """Index of a coordinate that must be free."""
     names = model.description.coordinate_names
     if name not in names:
-        fix = "Choose one of them."
+        fix = did_you_mean([name], names, "Choose one of them.")
         raise InputError(explain(f"a coordinate among {some(names, 60)}", repr(name), fix, model.path))
     kind = model.description.coordinates[names.index(name)].kind
     if kind != "free":
@@ -154,7 +154,8 @@ def _pose(model: Model, pose: Mapping[str, float], moving: str) -> Array:
     for name, value in pose.items():
         if name not in names or name == moving:
             got = f"'{name}'" + (" (it moves in this table)" if name == moving else "")
-            raise InputError(explain(f"pose of coordinates among {some(names, 60)}", got, "Rename it.", model.path))
+            fix = "Leave it out." if name == moving else did_you_mean([name], names, "Rename it.")
+            raise InputError(explain(f"pose of coordinates among {some(names, 60)}", got, fix, model.path))
         if not np.isfinite(value):
             raise InputError(explain(f"a number for '{name}' in pose", f"{value}", "Give degrees or m.", model.path))
         index = names.index(name)

@@ -8,11 +8,12 @@ coordinates; past them they may run through bones, of which OpenSim's tools do n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ..errors import InputError, explain
+from ..files.given import GivenTable
 from ..notices import warn
 from ..problem.arrays import Array, Coordinate
 from .model import Model
@@ -74,24 +75,21 @@ def to_si(table: pd.DataFrame, model: Model, path: object) -> pd.DataFrame:
     return table
 
 
-def refuse_gaps(table: pd.DataFrame, path: object) -> None:
-    """Refuse NaN and infinities, naming the first column, with time (s) and row."""
-    finite = np.isfinite(table.to_numpy())
-    if not finite.all():
-        column = int(np.argmin(finite.all(axis=0)))
-        row = int(np.argmin(finite[:, column]))
-        got = f"NaN in '{table.columns[column]}' at {table.index[row]:g} s (row {row + 1} of the table)"
-        raise InputError(explain("numbers in every frame", got, "Fill the gap or cut the file.", path))
-
-
 def _refuse_degrees(table: pd.DataFrame, angles: Sequence[Coordinate], path: object) -> None:
     for coordinate in angles:
         value, (low, high) = table[coordinate.name].to_numpy(), coordinate.range
         if _impossible(coordinate, value):
             size = np.abs(value).max()
             got = f"'{coordinate.name}' reaching {size:.3g} (range in the model {low:.3g} to {high:.3g} rad)"
-            fix = "If the file is in degrees, write inDegrees=yes into its header."
+            fix = f"If the file is in degrees, {_declare('yes', path)}."
             raise InputError(explain("radians, as the header declares", got, fix, path))
+
+
+def _declare(in_degrees: Literal["yes", "no"], path: object) -> str:
+    """How the unit of angles is declared."""
+    if isinstance(path, GivenTable):
+        return f'set attrs["in_degrees"] = {in_degrees == "yes"}'
+    return f"write inDegrees={in_degrees} into its header"
 
 
 def _impossible(coordinate: Coordinate, value: Array) -> bool:
@@ -147,12 +145,12 @@ def _refuse_radians(table: pd.DataFrame, free: Sequence[Coordinate], path: objec
     else:
         warn(
             f"{path}: the header declares degrees, and the file has {still}; read as radians they are within the "
-            "model's ranges. If they are radians, write inDegrees=no into the header."
+            f"model's ranges. If they are radians, {_declare('no', path)}."
         )
         return
     fix = (
-        "If the file is in radians, write inDegrees=no into its header; if the joints do move so little, convert the "
-        "angles to radians first."
+        f"If the file is in radians, {_declare('no', path)}; if the joints do move so little, convert the angles to "
+        "radians first."
     )
     raise InputError(explain("degrees, as the header declares", f"{still}, {evidence}", fix, path))
 

@@ -12,12 +12,12 @@ from xml.etree import ElementTree
 import numpy as np
 
 from ..errors import InputError, explain
+from ..files.series import refuse_gaps
 from ..files.storage import write_atomically
 from ..problem.arrays import Array
 from ..signals import lowpass
 from .loads import ExternalLoads, acting_forces, body_of, columns_of
 from .model import parse_xml, scratch_folder
-from .units import refuse_gaps
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

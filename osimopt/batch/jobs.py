@@ -10,7 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..adapters.options import COMPUTED, FILES, named_in, numbered
+from ..adapters.inputs import named_in, numbered
+from ..adapters.options import COMPUTED, FILES
 from ..emg.mapping import PRESETS
 from ..errors import ConfigError, InputError, explain, some
 from ..files.storage import sha256

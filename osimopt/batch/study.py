@@ -5,8 +5,8 @@ The keys of reading and of methods are the declared options: :class:`ReadOptions
 
 from __future__ import annotations
 
-import difflib
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin,
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
 from ..adapters.options import FILES, ReadOptions
-from ..errors import ConfigError, explain
+from ..errors import ConfigError, did_you_mean, explain
 from ..options import declared
 from ..pipeline.options import METHODS
 from ..problem.costs import get_cost
@@ -216,13 +216,14 @@ def _described(error: ErrorDetails) -> str:
     where = ".".join(str(own + 1) if isinstance(own, int) else str(own) for own in place)
     if error["type"] == "extra_forbidden":
         known = sorted({name for part in _PARTS for name in part.model_fields} - {"folder"})
-        close = difflib.get_close_matches(str(place[-1]), known, n=1)
-        meant = f" Did you mean {close[0]}?" if close else ""
-        return f"{where}: no such entry.{meant}"
+        return f"{where}: no such entry. {did_you_mean([place[-1]], known, '')}".rstrip()
     text = error["msg"].removeprefix("Value error, ")
     given = error.get("input")
     shown = f", got {given!r}" if isinstance(given, str | int | float | bool) and len(str(given)) < 60 else ""
-    return f"{where or 'the file'}: {text[0].lower() + text[1:]}{shown}."
+    context = error.get("ctx", {})
+    words = re.findall(r"'([^']+)'", str(context.get("expected_tags", context.get("expected", ""))))
+    meant = did_you_mean([context.get("tag", given)], words, "")
+    return f"{where or 'the file'}: {text[0].lower() + text[1:]}{shown}. {meant}".replace("?.", "?").rstrip()
 
 
 _PARTS = (Study, Subject, Files, Static, Dynamic, BySurrogate, StudyEmg, RunOptions)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, explain, shown, some
+from ..errors import InputError, check_names, explain, shown, some
 from ..options import is_number
 from ..problem.arrays import Array, Index
 from .mesh import linear
@@ -80,8 +80,7 @@ class EmgTracking:
 
     def rows(self, names: tuple[str, ...]) -> tuple[Index, Index]:
         """Indices of the tracked muscles among ``names``, and of their channels among ``channels``."""
-        if unknown := [muscle for muscle in self.muscles if muscle not in names]:
-            raise InputError(explain(f"EMG of muscles among {some(names, 100)}", some(unknown), "Rename them."))
+        check_names("EMG of muscles", self.muscles, names)
         muscles = np.array([names.index(muscle) for muscle in self.muscles], dtype=np.intp)
         return muscles, np.array([self.channels.index(c) for c in self.muscles.values()], dtype=np.intp)
 
@@ -101,9 +100,7 @@ def _check_envelope(envelope: pd.DataFrame, channels: tuple[str, ...]) -> None:
         fix = "pandas.DataFrame(values, index=time, columns=names) makes one."
         got = f"{type(envelope).__name__} {shown(envelope)}"
         raise InputError(explain("the envelope of EMG as a DataFrame with time in s as its index", got, fix))
-    if unknown := [channel for channel in channels if channel not in envelope.columns]:
-        got = f"{some(unknown)} among {some(envelope.columns, 20)}"
-        raise InputError(explain("channels of the envelope", got, "Rename them."))
+    check_names("channels of the envelope", channels, envelope.columns)
     if twice := [channel for channel in channels if (envelope.columns == channel).sum() > 1]:
         raise InputError(explain("one column per channel", f"{some(twice)} twice", "Rename its columns."))
     _check_time(envelope.index)

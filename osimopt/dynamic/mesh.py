@@ -23,7 +23,7 @@ import numpy as np
 from numpy.polynomial import Polynomial, legendre
 from numpy.typing import NDArray
 
-from ..errors import InputError, explain
+from ..errors import InputError, did_you_mean, explain
 from ..problem.arrays import Array, Index
 
 RADAU = "legendre-gauss-radau"
@@ -103,7 +103,9 @@ def scheme(transcription: str) -> Scheme:
     count = int(match[2] or RADAU_POINTS) if match else 0
     if not 1 <= count <= MOST_RADAU_POINTS:
         known = f"'trapezoidal', 'hermite-simpson', '{RADAU}' or '{RADAU}-1' to '-{MOST_RADAU_POINTS}'"
-        raise InputError(explain(f"transcription {known}", repr(transcription), "Choose one of them."))
+        meant = did_you_mean([transcription], ("trapezoidal", "hermite-simpson", RADAU), "")
+        fix = f"{meant} Choose one of them.".strip()
+        raise InputError(explain(f"transcription {known}", repr(transcription), fix))
     return Scheme(f"{RADAU}-{count}", _radau(count), 2 * count - 1)
 
 

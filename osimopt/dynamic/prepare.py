@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError, explain, shown, some
+from ..errors import InputError, check_names, explain, shown, some
 from ..muscle.conversion import use_degroote_muscles
 from ..muscle.degroote import not_degroote
 from ..muscle.forces import unlimited_fiber
@@ -128,9 +128,7 @@ def check_conditions(problem: RedundancyProblem, conditions: Conditions, mesh: M
     """Refuse muscles of ``periodic`` and ``emg`` that the problem does not have, and EMG shorter than the mesh."""
     if isinstance(conditions.periodic, Mapping):
         mapping = conditions.periodic
-        if unknown := [name for pair in mapping.items() for name in pair if name not in problem.muscles]:
-            got = some(dict.fromkeys(unknown))
-            raise InputError(explain(f"periodic muscles among {some(problem.muscles, 100)}", got, "Rename them."))
+        check_names("periodic muscles", (name for pair in mapping.items() for name in pair), problem.muscles)
         starts = [mapping.get(name, name) for name in problem.muscles]
         if twice := [name for name in problem.muscles if starts.count(name) > 1]:
             fix = "Map left to right and right to left."

@@ -45,7 +45,7 @@ MOSTLY = 0.9
 
 def compare_emg(
     solution: RedundancySolution | Result,
-    emg: Emg | str | os.PathLike[str],
+    emg: Emg | pd.DataFrame | str | os.PathLike[str],
     mapping: EmgMapping | Mapping[str, str | Sequence[str]] | str | os.PathLike[str],
     *,
     strides: Strides | Sequence[tuple[float, float]] = (),
@@ -58,7 +58,7 @@ def compare_emg(
     ----------
     solution : RedundancySolution or Result
         Solution of any method, or a result folder read by :meth:`osimopt.Result.read`. Failed frames are left out.
-    emg : Emg or path-like
+    emg : Emg, pandas.DataFrame or path-like
         Envelopes, as from :func:`osimopt.process_emg`; or raw EMG, or its file, which is processed with the default
         :class:`osimopt.EmgOptions`.
     mapping : EmgMapping, mapping or path-like

@@ -7,7 +7,7 @@ have the gain 1/√2, for which each pass is widened.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -15,7 +15,11 @@ from ..errors import InputError, explain
 from ..notices import warn
 from ..options import option
 from ..problem.arrays import Array
+from .read import read_emg
 from .recording import Emg
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Upper limit of a band, as a share of half the sampling rate.
 NYQUIST_SHARE = 0.95
@@ -87,7 +91,7 @@ class EmgOptions:
             raise InputError(explain("maxima above 0", ", ".join(bad), "Leave these channels out."))
 
 
-def process_emg(emg: Emg, options: EmgOptions = EmgOptions()) -> Emg:
+def process_emg(emg: Emg | pd.DataFrame, options: EmgOptions = EmgOptions()) -> Emg:
     """Compute envelopes of EMG.
 
     Steps: remove the mean, band-pass, notch, rectify, low-pass, set negative values to 0, resample, normalise.
@@ -96,8 +100,8 @@ def process_emg(emg: Emg, options: EmgOptions = EmgOptions()) -> Emg:
 
     Parameters
     ----------
-    emg : Emg
-        T samples of C channels, evenly spaced.
+    emg : Emg or pandas.DataFrame
+        T samples of C channels, evenly spaced; a DataFrame as for :func:`osimopt.read_emg`.
     options : EmgOptions
         Settings of the steps.
 
@@ -123,6 +127,7 @@ def process_emg(emg: Emg, options: EmgOptions = EmgOptions()) -> Emg:
     >>> envelope.value[[50, 150], 0].round(2)
     array([0.  , 0.64])
     """
+    emg = emg if isinstance(emg, Emg) else read_emg(emg)
     if not emg.even:
         step = np.diff(emg.time)
         got = f"{step.min():.3g} to {step.max():.3g} s"

@@ -7,15 +7,21 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ..errors import InputError, MissingDependencyError, explain
-from ..files.storage import read_table, sha256
+from ..errors import InputError, MissingDependencyError, explain, some
+from ..files.given import GivenTable, is_frame
+from ..files.series import without_clashes
+from ..files.storage import read_columns, sha256
+from ..notices import warn
 from ..problem.arrays import Array
 from ..signals import distinct_rows
 from .recording import Amplitude, Emg
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Names of a column of times in lower case, and delimiters of text files.
 TIMES, DELIMITERS = ("time", "t", "times", "time_s", "time (s)", "time [s]", "zeit"), "\t;,| "
@@ -28,19 +34,20 @@ SWING = -0.25
 
 
 def read_emg(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | pd.DataFrame,
     *,
     channels: Sequence[str] | None = None,
     envelope: bool | None = None,
     amplitude: Amplitude = "raw",
     rate: float | None = None,
 ) -> Emg:
-    """Read EMG from a file (.sto, .mot, .csv, .txt, .tsv or .c3d).
+    """Read EMG from a file (.sto, .mot, .csv, .txt, .tsv or .c3d) or a DataFrame.
 
     Parameters
     ----------
-    path : path-like
-        A table with a column of times in s, or in ms according to a row of units; or a C3D file with analog channels.
+    path : path-like or pandas.DataFrame
+        A table with a column of times in s, or in ms according to a row of units; or a C3D file with analog channels. A
+        DataFrame has times in s as its index or in a column ``time``.
     channels : sequence of str, optional
         Channels to keep, in this order. Default: all; of a C3D file those with ``emg`` in their name, if there are any.
     envelope : bool, optional
@@ -54,7 +61,8 @@ def read_emg(
     Returns
     -------
     Emg
-        T samples of C channels, with the file's path and SHA-256 in ``source``.
+        T samples of C channels, with the file's path and SHA-256 in ``source``. A sample whose time repeats with other
+        numbers is NaN, and channels of one name are left out unless ``channels`` has it; a warning names them.
 
     Raises
     ------
@@ -71,27 +79,39 @@ def read_emg(
     >>> osimopt.read_emg("emg.csv")
     <Emg: 1 channels, 0 to 1 s at 100 Hz, envelopes>
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(explain("a file with EMG", "no such file", "Check the path.", path))
-    padded: list[str] = []
-    if path.suffix.lower() == ".c3d":
-        time, value, names = _read_c3d(path)
-    elif path.suffix.lower() in (".sto", ".mot"):
-        table = read_table(path)
-        names = tuple(str(name) for name in table.columns)
-        padded = table.attrs["padded"]
-        time, value = table.index.to_numpy(dtype=float), table.to_numpy(dtype=float)
-    else:
-        time, value, names = _read_text(path, rate)
-    keep = distinct_rows(time, value, names, path)
+    source = GivenTable(path, "EMG") if is_frame(path) else Path(cast(str, path))
+    time, value, names, padded = _read(source, rate)
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if wanted := [name for name in twice if name in (channels or ())]:
+        got = f"{some(wanted)} more than once"
+        raise InputError(explain("channels of EMG by different names", got, "Rename one.", source))
+    if twice:
+        warn(f"{source}: left out: {some(twice)}, since several channels have this name.")
+        kept = [column for column, name in enumerate(names) if name not in twice]
+        value, names = value[:, kept], tuple(names[column] for column in kept)
+    value = without_clashes(time, value, source)
+    keep = distinct_rows(time, value, names, source)
     time, value = time[keep], value[keep]
-    source = {"path": str(path), "sha256": sha256(path)}
+    origin = {"path": str(source), "sha256": sha256(source)}
     if padded:
-        source["padded"] = "\n".join(padded)
-    emg = Emg(time, value, names, amplitude, source=source)
+        origin["padded"] = "\n".join(padded)
+    emg = Emg(time, value, names, amplitude, source=origin)
     emg = emg if channels is None else emg.select(channels)
     return replace(emg, envelope=_looks_like_envelopes(emg) if envelope is None else envelope)
+
+
+def _read(source: Path | GivenTable, rate: float | None) -> tuple[Array, Array, tuple[str, ...], list[str]]:
+    """Times, values, names, and labels that had spaces around them."""
+    if isinstance(source, Path):
+        if not source.is_file():
+            raise InputError(explain("a file with EMG", "no such file", "Check the path.", source))
+        if source.suffix.lower() == ".c3d":
+            return *_read_c3d(source), []
+        if source.suffix.lower() not in (".sto", ".mot"):
+            return *_read_text(source, rate), []
+    table = read_columns(source)
+    names = tuple(str(name) for name in table.columns)
+    return table.index.to_numpy(dtype=float), table.to_numpy(dtype=float), names, table.attrs["padded"]
 
 
 def _looks_like_envelopes(emg: Emg) -> bool:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..errors import InputError, check_names, explain, some
-from ..files.storage import read_series
+from ..files.series import merged
+from ..files.storage import read_columns
 from ..problem.arrays import Array
 from .metrics import without_short_runs
 
@@ -99,10 +100,12 @@ def find_strides(
     >>> [(round(float(start), 2), round(float(end), 2)) for start, end in osimopt.find_strides(loads, "r").times]
     [(0.25, 1.25), (1.25, 2.25), (2.25, 3.25)]
     """
-    table = loads if not isinstance(loads, str | os.PathLike) else read_series(loads)
+    table = loads if not isinstance(loads, str | os.PathLike) else read_columns(loads)
     where = None if table is loads else Path(loads)  # type: ignore[arg-type]
     name = column or _column([str(label) for label in table.columns], side, where)
     check_names("a column", [name], table.columns, where)
+    if table is not loads:
+        table = merged(table[[name]], [name], where)
     time = table.index.to_numpy(dtype=float)
     begins = contacts(time, table[name].to_numpy(dtype=float), threshold)
     if len(begins) < 2:

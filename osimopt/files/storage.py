@@ -13,7 +13,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +21,12 @@ import numpy as np
 
 from ..errors import InputError, explain, some
 from ..notices import warn
-from ..signals import distinct_rows
+from .given import GivenTable, Origin
+from .rows import read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Rows of text that are read at a time.
-ROWS_AT_ONCE = 5000
 _ROWS = ("nRows", "nr", "datarows")
 _COLUMNS = ("nColumns", "nc", "datacolumns")
 
@@ -56,7 +55,9 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     Notes
     -----
     Without an ``inDegrees`` line OpenSim's rule holds: a ``.mot`` without ``version`` is in degrees, anything
-    else in radians. A header whose nRows or nColumns disagrees with the table is a warning.
+    else in radians. A header whose nRows or nColumns disagrees with the table is a warning. The label of the times may
+    be in capitals. Two tabs between columns are one separator; a column of numbers without a label is left out, with a
+    warning.
 
     Examples
     --------
@@ -68,33 +69,44 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     >>> table.attrs["in_degrees"]
     True
     """
+    return read_columns(path, strict=True)
+
+
+def read_columns(path: Origin, strict: bool = False) -> pd.DataFrame:
+    """Read a table as :func:`read_table` does; unless ``strict``, labels may repeat, and cells be empty (NaN)."""
+    if isinstance(path, GivenTable):
+        return path.table()
     path = Path(path)
     if not path.is_file():
         raise InputError(explain("a .sto or .mot file", "no such file", "Check the path.", path))
-    return READERS.get(path.suffix.lower(), read_storage)(path)
+    return READERS.get(path.suffix.lower(), read_storage)(path, strict)
 
 
-def read_storage(path: Path) -> pd.DataFrame:
-    """Read an OpenSim storage or a SIMM motion file; see :func:`read_table`."""
+def read_storage(path: Path, strict: bool = False) -> pd.DataFrame:
+    """Read an OpenSim storage or a SIMM motion file; see :func:`read_columns`."""
     try:
         with path.open(encoding="utf-8-sig") as lines:
-            header, written, read = _header(path, lines)
+            title = next(lines, "")
+            header, written, read = _header(path, chain([title], lines))
             labels = [label.strip() for label in written]
-            _check_labels(path, labels, read)
-            values = _numbers(path, lines, labels, read)
+            _check_labels(path, labels, read, strict)
+            values = read_rows(path, lines, labels, read, strict)
     except UnicodeDecodeError as error:
         raise InputError(explain("a text file", "bytes that are not text", "Is it a C3D?", path)) from error
-    _compare_with_header(path, header, values.shape)
-    time = labels.index("time")
-    others = [label for label in labels if label != "time"]
+    named = [label for label in labels if label]
+    _compare_with_header(path, header, len(values), {len(labels), len(named)})
+    time = next(column for column, label in enumerate(named) if label.lower() == "time")
+    others = named[:time] + named[time + 1 :]
     table = time_table(values[:, time], np.delete(values, time, axis=1), others)
-    padded = [label for label, own in zip(labels, written, strict=True) if label != own]
+    padded = [label for label, own in zip(labels, written, strict=True) if label != own and label]
     table.attrs.update(path=str(path), header=header, in_degrees=_in_degrees(path, header), padded=padded)
+    table.attrs["title"] = title.strip()
+    table.attrs["as_opensim"] = labels == ["time", *others]  # OpenSim reads the same columns from this file
     return table
 
 
-#: Readers by suffix; a file of any other suffix is read as a storage. Each gives a table as ``read_table`` describes.
-READERS: dict[str, Callable[[Path], pd.DataFrame]] = {".sto": read_storage, ".mot": read_storage}
+#: Readers by suffix; a file of any other suffix is read as a storage. Each gives a table as ``read_columns`` describes.
+READERS: dict[str, Callable[[Path, bool], pd.DataFrame]] = {".sto": read_storage, ".mot": read_storage}
 
 
 def time_table(time: np.ndarray, values: np.ndarray, labels: Iterable[object]) -> pd.DataFrame:
@@ -102,19 +114,6 @@ def time_table(time: np.ndarray, values: np.ndarray, labels: Iterable[object]) -
     import pandas as pd
 
     return pd.DataFrame(values, index=pd.Index(time, name="time"), columns=list(labels))
-
-
-def read_series(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a table as :func:`read_table` does, to be differentiated or interpolated: times that repeat are merged.
-
-    See :func:`distinct_rows`; ``attrs["merged"]`` is how many rows were left out.
-    """
-    table = read_table(path)
-    time = table.index.to_numpy(dtype=float)
-    keep = distinct_rows(time, table.to_numpy(), list(table.columns), path)
-    chosen = table if len(keep) == len(table) else table.iloc[keep]
-    chosen.attrs["merged"] = len(table) - len(keep)
-    return chosen
 
 
 def write_table(
@@ -167,8 +166,10 @@ def table_rows(time: np.ndarray, values: np.ndarray) -> str:
     return "".join("\t".join(map(repr, row)) + "\n" for row in rows)
 
 
-def sha256(path: str | os.PathLike[str]) -> str:
-    """Digest of a file's bytes."""
+def sha256(path: Origin) -> str:
+    """Digest of a file's bytes, or of a given table's content."""
+    if isinstance(path, GivenTable):
+        return path.sha256
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -208,54 +209,23 @@ def _header(path: Path, lines: Iterator[str]) -> tuple[dict[str, str], list[str]
     raise InputError(explain("a header ending in 'endheader' and a row of labels", "none", fix, path))
 
 
-def _check_labels(path: Path, labels: list[str], line: int) -> None:
+def _check_labels(path: Path, labels: list[str], line: int, strict: bool) -> None:
     where = f"{path}, line {line}"
-    if "time" not in labels:
+    times = [label for label in labels if label.lower() == "time"]
+    if not times:
         raise InputError(explain("a column 'time'", some(labels), "Name the time column 'time'.", where))
-    if twice := sorted({label for label in labels if labels.count(label) > 1}):
+    known = times if not strict else [label for label in labels if label]
+    if twice := sorted({label for label in known if known.count(label) > 1}):
         raise InputError(explain("each label once", f"{some(twice)} twice", "Rename or remove one.", where))
+    if len(times) > 1:
+        raise InputError(explain("one column of times", some(times), "Rename or remove one.", where))
 
 
-def _numbers(path: Path, lines: Iterator[str], labels: list[str], read: int) -> np.ndarray:
-    """Rows of numbers, a block at a time: text takes ten times the memory of the numbers in it."""
-    blocks = []
-    while block := list(islice(lines, ROWS_AT_ONCE)):
-        if rows := [row for row in block if not row.isspace()]:
-            values = _parse(rows, len(labels))
-            if values is None:
-                row = next(i for i, row in enumerate(block) if not row.isspace() and _parse([row], len(labels)) is None)
-                raise InputError(_bad_row(f"{path}, line {read + row + 1}", block[row].split(), labels))
-            blocks.append(values)
-        read += len(block)
-    if not blocks:
-        raise InputError(explain("at least one row of numbers", "none", "Is the export complete?", path))
-    return np.concatenate(blocks)
-
-
-def _parse(rows: list[str], columns: int) -> np.ndarray | None:
-    """Numbers of some rows that are not blank, or None where a row does not hold one number per column."""
-    try:
-        values = np.loadtxt(rows, comments=None, ndmin=2)
-    except ValueError:
-        return None
-    return values if values.shape == (len(rows), columns) else None
-
-
-def _bad_row(where: str, words: list[str], labels: list[str]) -> str:
-    if any(re.fullmatch(r"[-+]?\d+,\d+([eE][-+]?\d+)?", word) for word in words):
-        return explain("decimal points", "decimal commas", "Replace ',' by '.' in the numbers.", where)
-    if len(words) != len(labels):
-        fix = "Repair the row, or the labels if one holds a space."
-        return explain(f"{len(labels)} numbers, one per label", f"{len(words)}", fix, where)
-    column, word = next((c, w) for c, w in zip(labels, words, strict=True) if _parse([w], 1) is None)
-    return explain("a number", f"'{word}' in column '{column}'", "Repair the value.", where)
-
-
-def _compare_with_header(path: Path, header: dict[str, str], shape: tuple[int, ...]) -> None:
-    for keys, found, what in ((_ROWS, shape[0], "rows"), (_COLUMNS, shape[1], "columns")):
+def _compare_with_header(path: Path, header: dict[str, str], rows: int, columns: set[int]) -> None:
+    for keys, found, what in ((_ROWS, {rows}, "rows"), (_COLUMNS, columns, "columns")):
         declared = next((header[key] for key in keys if key in header), None)
-        if declared is not None and declared != str(found):
-            warn(f"{path}: the header declares {declared} {what}, the table holds {found}; the table is used.")
+        if declared is not None and declared not in map(str, found):
+            warn(f"{path}: the header declares {declared} {what}, the table holds {min(found)}; the table is used.")
 
 
 def _in_degrees(path: Path, header: dict[str, str]) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, ModelError, explain, some
+from ..errors import InputError, ModelError, check_names, explain, some
 from ..problem.arrays import MuscleParameters
 from ..problem.problem import RedundancyProblem, Source
 from ..problem.resampling import Fingerprint
@@ -186,8 +186,7 @@ def degroote_parameters(
     ModelError
         A muscle's class cannot be converted, or lacks a property that is copied.
     """
-    if unknown := options.keys() - OPTIONS.keys():
-        raise InputError(explain(f"options among {', '.join(OPTIONS)}", some(sorted(unknown)), "Rename them."))
+    check_names("options", sorted(options), OPTIONS)
     plain = _converted(parameters)
     given = {name: _read(name, value, parameters.names) for name, value in options.items() if value is not None}
     changed = {name: np.where(np.isnan(own), plain.properties[name], own) for name, own in given.items()}
@@ -219,8 +218,7 @@ def _converted(parameters: MuscleParameters) -> MuscleParameters:
 def _read(name: str, value: Any, names: tuple[str, ...]) -> Values:
     """Return one option as (M,), NaN where a muscle keeps its value."""
     by_name = value if isinstance(value, Mapping) else dict.fromkeys(names, value)
-    if unknown := [muscle for muscle in by_name if muscle not in names]:
-        raise InputError(explain(f"{name} of {some(names, 100)}", some(unknown), "Rename them."))
+    check_names(f"muscles of {name}", by_name, names)
     words, accepts = OPTIONS[name]
     for muscle, one in by_name.items():
         switch = isinstance(one, (bool, np.bool_))

@@ -158,10 +158,11 @@ def _check_interval(read: ReadOptions) -> None:
     """Refuse a time_range that the motion covers in part; ends between frames and infinite ones are the motion's."""
     if read.time_range is None:
         return
-    from ..files.storage import read_table
+    from ..files.series import frame_times
+    from ..files.storage import read_columns
 
     first, last = read.time_range
-    time = read_table(read.motion).index.to_numpy(dtype=float)
+    time = frame_times(read_columns(read.motion))
     frame = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
     if any(np.isfinite(missing) and missing > frame + TIME_PRECISION for missing in (time[0] - first, last - time[-1])):
         got, fix = f"{first:g} to {last:g} s", "Shorten time_range; inf and -inf are open ends."

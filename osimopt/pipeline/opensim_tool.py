@@ -20,6 +20,7 @@ from ..adapters.options import ReadOptions
 from ..adapters.setup import Setup, read_setup
 from ..errors import ConfigError, InputError, explain, some
 from ..files.folders import made
+from ..files.series import frame_times
 from ..problem.arrays import Array, Kinematics
 from ..problem.costs import get_cost
 from ..problem.problem import RedundancyProblem
@@ -103,7 +104,7 @@ def run_setup(
 
 def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[RedundancyProblem, list[ForceRecord]]:
     """The problem of the setup's frames, and the forces beside it."""
-    time = read_motion_table(setup.motion).index.to_numpy(dtype=float)
+    time = frame_times(read_motion_table(setup.motion))
     frames = choose_rows(setup, time)
     options = ReadOptions(
         setup.model,
@@ -135,7 +136,7 @@ def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[Redundanc
     if setup.start < time[0] or setup.end > time[-1]:
         warnings.append(
             f"The setup file requests {setup.start:g} to {setup.end:g} s; the motion has "
-            f"{time[0]:g} to {time[-1]:g} s, and that was run."
+            f"{time[0]:g} to {time[-1]:g} s, and {time[frames[0]]:g} to {time[frames[-1]]:g} s was run."
         )
     source = {"file": setup.path.name, "unused": setup.unused}
     return replace(problem, provenance={**problem.provenance, "warnings": warnings, "setup": source}), records

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..adapters.load import read_problem
-from ..adapters.options import Cutoff, ReadOptions, Reserves, Source
+from ..adapters.options import Cutoff, Loads, ReadOptions, Reserves, Source, Table
 from ..isolation import Progress
 from ..options import documented
 from ..polynomial.geometry import MusclePaths
@@ -20,9 +20,9 @@ from ..problem.reserves import ReserveActuators
 @documented(ReadOptions)
 def load_problem(
     model: Source | Any,
-    motion: Source,
-    external_loads: Source | None = None,
-    generalized_force: Source | None = None,
+    motion: Table,
+    external_loads: Loads | None = None,
+    generalized_force: Table | None = None,
     time_range: tuple[float, float] | None = None,
     lowpass_hz: float | None = None,
     reserves: Reserves | ReserveActuators = "auto",
@@ -33,7 +33,7 @@ def load_problem(
     n_jobs: int | None = None,
     *,
     cache: Source | None = None,
-    speeds: Source | None = None,
+    speeds: Table | None = None,
     force_sets: Sequence[Source] = (),
     replace_force_set: bool = False,
     contact: Literal["auto", "on", "off"] = "auto",
@@ -50,8 +50,10 @@ def load_problem(
     ----------
     model : str | os.PathLike[str] | opensim.Model
         Model (.osim).
-    motion : str | os.PathLike[str]
-        Motion (.mot, .sto) with the free coordinates; units by its header.
+    motion : str | os.PathLike[str] | pandas.DataFrame
+        Motion (.mot, .sto) with the free coordinates; units by its header. A DataFrame has times in s as its index, or
+        in a column ``time``; its angles are in radians unless ``attrs["in_degrees"]`` is true, as
+        :func:`osimopt.read_table` gives it.
     {options}
     n_jobs : int | None, default None
         Processes that share the frames; by default as many as there are cores and work for.

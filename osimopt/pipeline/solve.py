@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any, get_args
 
 from ..adapters.load import open_trial, read_problem
-from ..adapters.options import ReadOptions, Source
+from ..adapters.options import Loads, ReadOptions, Source, Table
 from ..adapters.trial import PIECE
 from ..errors import InputError, SolverError, check_names, explain
 from ..files.folders import check_target
@@ -38,8 +38,8 @@ class SolvedTrial:
 def solve_to_folder(
     folder: Source,
     model: Any,
-    motion: Source,
-    external_loads: Source | None = None,
+    motion: Table,
+    external_loads: Loads | None = None,
     *,
     solve: dict[str, Any] | None = None,
     cache: Source | None = None,

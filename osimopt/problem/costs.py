@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, explain, some
+from ..errors import InputError, did_you_mean, explain, some
 from .arrays import Array, acts
 from .problem import RedundancyProblem
 
@@ -104,7 +104,8 @@ def get_cost(cost: str, exponent: float = 2.0) -> Cost:
         Unknown name, exponent below 1, or an exponent given to a cost that has its own.
     """
     if cost not in COSTS:
-        raise InputError(explain(f"a cost among {some(COSTS, 10)}", repr(cost), "Choose one of them."))
+        fix = did_you_mean([cost], COSTS, "Choose one of them.")
+        raise InputError(explain(f"a cost among {some(COSTS, 10)}", repr(cost), fix))
     if cost == "activation_power":
         if not (isinstance(exponent, Real) and np.isfinite(exponent) and exponent >= 1.0):
             fix = "Use cost='min_max' for the limit of large exponents."

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError, explain, some
+from ..errors import InputError, check_names, explain, some
 from .arrays import SPECIFIC_TENSION, Array, Change, Kinematics, MuscleGeometry, MuscleParameters
 from .reserves import ReserveActuators
 
@@ -295,8 +295,7 @@ class RedundancyProblem:
             volume = self.parameters.max_isometric_force * self.parameters.optimal_fiber_length
             weights = volume / volume.mean()
         if isinstance(weights, Mapping):
-            if unknown := [name for name in weights if name not in self.muscles]:
-                raise InputError(explain(f"weights of {some(self.muscles, 100)}", some(unknown), "Rename them."))
+            check_names("weights of muscles", weights, self.muscles)
             weights = [float(weights.get(name, own)) for name, own in zip(self.muscles, self.weights, strict=True)]
         return replace(self, weights=_stretch(np.asarray(weights, dtype=float), (len(self.muscles),), "weights"))
 

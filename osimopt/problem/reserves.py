@@ -9,7 +9,7 @@ from numbers import Real
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, explain, some
+from ..errors import InputError, did_you_mean, explain, some
 from ..signals import interpolate
 from .arrays import Array, Change, Rows, acts
 
@@ -78,7 +78,7 @@ class ReserveActuators:
         """One actuator per named coordinate, with its optimal force in N·m or N."""
         if unknown := [name for name in optimal_force if name not in coordinates]:
             expected = f"reserves on loaded coordinates ({some(coordinates, 40)})"
-            raise InputError(explain(expected, some(unknown), "Rename them."))
+            raise InputError(explain(expected, some(unknown), did_you_mean(unknown, coordinates, "Rename them.")))
         _check_positive(optimal_force)
         forces = np.array(list(optimal_force.values()), dtype=float)
         effect = np.zeros((1, len(coordinates), len(forces)))

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError, explain, some
+from ..options import check_word
 from ..polynomial.fit import SNAPPED, UNUSUAL
 from ..polynomial.geometry import MEASURES, Fit, MusclePolynomial, PolynomialGeometry, flag_code, flag_missed
 from ..polynomial.samples import PathErrors, PathSamples, measure_errors
@@ -249,8 +250,7 @@ def _columns(samples: PathSamples, polynomial: MusclePolynomial) -> Index:
 
 
 def _check(polynomials: PolynomialGeometry, samples: PathSamples, kind: str, tolerance: float, width: int) -> None:
-    if kind not in get_args(Kind):
-        raise InputError(explain(f"kind among {', '.join(get_args(Kind))}", repr(kind), "Choose one of them."))
+    check_word("kind", kind, get_args(Kind))
     if not tolerance > 0.0:
         raise InputError(explain("a tolerance in m above 0", f"{tolerance}", "The default is 1e-4."))
     if width < 1:

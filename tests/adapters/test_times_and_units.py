@@ -22,7 +22,8 @@ from osimopt.adapters.motion import read_motion
 from osimopt.adapters.units import to_si
 from osimopt.emg.read import read_emg
 from osimopt.emg.strides import find_strides
-from osimopt.files.storage import read_series, read_table, write_table
+from osimopt.files.series import read_series
+from osimopt.files.storage import read_table, write_table
 from osimopt.problem.arrays import Coordinate, MuscleGeometry
 from osimopt.problem.reserves import ReserveActuators
 from osimopt.signals import differentiate, distinct_rows

@@ -134,7 +134,11 @@ class TestNames:
     @pytest.mark.parametrize(
         ("name", "exponent", "message"),
         [
-            ("sum_forces", 2, r"expected a cost among sum_force, sum_force_squared, .*, got 'sum_forces'\. Choose"),
+            (
+                "sum_forces",
+                2,
+                r"expected a cost among sum_force, sum_force_squared, .*, got 'sum_forces'\. Did you mean sum_force",
+            ),
             ("activation_power", 0.99, r"expected a finite exponent ≥ 1, got 0\.99"),
             ("activation_power", -2, r"expected a finite exponent ≥ 1, got -2"),
             ("activation_power", np.nan, r"expected a finite exponent ≥ 1, got nan"),

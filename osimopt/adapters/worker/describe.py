@@ -56,6 +56,7 @@ def describe(key: ModelKey) -> ModelDescription:
         within=tuple(muscle.getName() for muscle in session.muscles if pulls_within(muscle)),
         contact=_names_and_classes(session.contact),
         loops=loop_names(session),
+        dropped=tuple(session.dropped),
     )
 
 

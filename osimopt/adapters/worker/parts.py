@@ -50,8 +50,9 @@ class Session:
     """A loaded model and its parts, in the order of the model's coordinate set and force set.
 
     ``place`` and ``mobility`` are where each coordinate stands in q and u; ``turning`` the coordinates, by joint, whose
-    rates are not their speeds (``worker.state``); ``replaced`` says which muscles are not those of
-    the file; ``loops`` is None where couplers are the only constraints.
+    rates are not their speeds (``worker.state``); ``dropped`` are the forces of force sets whose name another has,
+    ``replaced`` says which muscles are not those of the file; ``loops`` is None where couplers are the only
+    constraints.
     """
 
     key: ModelKey
@@ -69,6 +70,7 @@ class Session:
     couplers: list[Coupler]
     inverse_dynamics: Any
     warnings: list[str]
+    dropped: list[str]
     replaced: list[str]
     loops: Loops | None = None
 

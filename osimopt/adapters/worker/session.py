@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import opensim
 
-from ...errors import ModelError, explain, some
+from ...errors import ModelError, did_you_mean, explain, some
 from ...muscle.forces import CLASSES
 from ..messages import ModelKey
 from .constraints import find_loops
@@ -54,7 +55,7 @@ _ASSEMBLY = re.compile(r"assemble\(\)|Optimizer failed|Assembly error tolerance"
 def load(key: ModelKey) -> Session:
     """Load, weld, attach external loads, check that everything is supported, and initialise."""
     warnings_since()
-    model = _read_model(key)
+    model, dropped = _read_model(key)
     replaced = _replace_muscles(model, key)
     if key.rigid_tendon:
         always_elastic = [kind.name for kind in CLASSES.values() if not kind.rigid_tendon]
@@ -78,23 +79,25 @@ def load(key: ModelKey) -> Session:
     turning = find_turning(model, state, place, mobility)
     session = Session(
         key, model, state, coordinates, place, mobility, turning, muscles, actuators, forces, contact, off,
-        _couplers(parts, state, coordinates), opensim.InverseDynamicsSolver(model), warnings_since(), replaced,
+        _couplers(parts, state, coordinates), opensim.InverseDynamicsSolver(model), warnings_since(), dropped,
+        replaced,
     )  # fmt: skip
     loops = find_loops(session)
     said = session.warnings if loops is None else [line for line in session.warnings if not _ASSEMBLY.search(line)]
     return replace(session, loops=loops, warnings=said)
 
 
-def _read_model(key: ModelKey) -> Any:
+def _read_model(key: ModelKey) -> tuple[Any, list[str]]:
+    """The model with its force sets and welds, and the forces that are left out, since others have their names."""
     try:
         with reading(key.path):
             model = opensim.Model(key.path)
         model.finalizeFromProperties()
     except RuntimeError as error:
         raise ModelError(why_refused(key.path, str(error))) from None
-    _add_force_sets(model, key)
+    dropped = _add_force_sets(model, key)
     _weld(model, key)
-    return model
+    return model, dropped
 
 
 def _replace_muscles(model: Any, key: ModelKey) -> list[str]:
@@ -105,8 +108,12 @@ def _replace_muscles(model: Any, key: ModelKey) -> list[str]:
         raise ModelError(why_refused(key.path, str(error))) from None
 
 
-def _add_force_sets(model: Any, key: ModelKey) -> None:
-    """Append the forces of ForceSet files to the model's own, or put them in their place, as OpenSim's tools do."""
+def _add_force_sets(model: Any, key: ModelKey) -> list[str]:
+    """Append the forces of ForceSet files to the model's own, or put them in their place, as OpenSim's tools do.
+
+    Of forces of one name the first acts, the model's own or that of an earlier set; the others are returned.
+    """
+    dropped = []
     if key.replace_force_set:
         remove_forces(model)
     for path in key.force_sets:
@@ -116,13 +123,13 @@ def _add_force_sets(model: Any, key: ModelKey) -> None:
             added = [force.clone() for force in forces]
         except RuntimeError as error:
             raise ModelError(why_refused(path, str(error))) from None
-        names = [force.getName() for force in model.getForceSet()]
         for force in added:
-            if force.getName() in names:
-                fix = "Rename one of them; OpenSim would confuse the two."
-                raise ModelError(explain("forces that the model does not have yet", force.getName(), fix, path))
-            model.addForce(force)
+            if model.getForceSet().contains(force.getName()):
+                dropped.append(f"{force.getName()} of {Path(path).name}")
+            else:
+                model.addForce(force)
     model.finalizeFromProperties()
+    return dropped
 
 
 def is_base(joint: Any) -> bool:
@@ -140,7 +147,8 @@ def _weld(model: Any, key: ModelKey) -> None:
     """
     joints = {joint.getName(): joint for joint in model.updJointSet()}
     if unknown := [name for name in key.weld if name not in joints]:
-        raise ModelError(explain(f"joints to weld among {some(joints, 40)}", some(unknown), "Rename them.", key.path))
+        fix = did_you_mean(unknown, joints, "Rename them.")
+        raise ModelError(explain(f"joints to weld among {some(joints, 40)}", some(unknown), fix, key.path))
     for name in key.weld:
         for index in range(joints[name].numCoordinates()):
             joints[name].upd_coordinates(index).set_locked(True)
@@ -159,7 +167,7 @@ def _attach_loads(model: Any, path: str, key: ModelKey) -> None:
         body = force.get_applied_to_body()
         if body.split("/")[-1] not in bodies:
             got = f"'{body}' in ExternalForce '{force.getName()}'"
-            fix = "Correct the file, or use the one of this model."
+            fix = did_you_mean([body], bodies, "Correct the file, or use the one of this model.")
             raise ModelError(explain(f"a body of the model ({some(bodies, 40)})", got, fix, key.loads))
     model.addModelComponent(loads)
 

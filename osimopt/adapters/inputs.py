@@ -1,0 +1,53 @@
+"""Inputs of a trial: files that exist, files that they name, and tables in their place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, explain, shown
+from ..files.given import GivenTable, is_frame
+from ..polynomial.files import fits_path
+from .loads import GivenLoads, find_data
+
+
+def numbered(name: str, values: Sequence[Any]) -> dict[str, Any]:
+    """Return the items of an option with several values by name and number: ``force_set_1``, ``force_set_2``, …."""
+    return {f"{name.removesuffix('s')}_{number}": value for number, value in enumerate(values, 1)}
+
+
+def named_in(files: Mapping[str, Any]) -> dict[str, Path]:
+    """Return the files that others name: the data of external loads, and how fitted paths were fitted.
+
+    Raises
+    ------
+    InputError
+        External loads whose data file does not exist.
+    """
+    named = {}
+    if "external_loads" in files and "external_loads_data" not in files:
+        named["external_loads_data"] = find_data(files["external_loads"])
+    if "geometry" in files and fits_path(files["geometry"]).is_file():
+        named["geometry_fit"] = fits_path(files["geometry"])
+    return named
+
+
+def given_loads(value: Sequence[Any]) -> GivenLoads:
+    """Hold (path, DataFrame); an InputError for anything else."""
+    if len(value) != 2 or not is_frame(value[1]) or not isinstance(value[0], (str, os.PathLike)):
+        fix = "The data file that the XML names is read without a DataFrame: give the path alone."
+        raise InputError(explain("external_loads as a path, or (path, DataFrame)", shown(value), fix))
+    return GivenLoads(value[0], GivenTable(value[1], "external_loads"))
+
+
+def existing(name: str, path: Any) -> Path | GivenTable:
+    """Return a file that exists, or a given table; an InputError for anything else."""
+    if isinstance(path, GivenTable):
+        return path
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(explain(f"a file as {name}", repr(path), "Give its path."))
+    if not Path(path).is_file():
+        raise InputError(explain(f"a file as {name}", "no such file", "Check the path.", path))
+    return Path(path)

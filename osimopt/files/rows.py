@@ -1,0 +1,84 @@
+"""Rows of numbers in the text of a table, by its labels, of which some may be empty."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError, explain, some
+from ..notices import warn
+
+#: Rows of text that are read at a time.
+ROWS_AT_ONCE = 5000
+
+
+def read_rows(path: Path, lines: Iterator[str], labels: list[str], read: int, strict: bool) -> np.ndarray:
+    """Rows of numbers, a block at a time: text takes ten times the memory of the numbers in it."""
+    blocks = []
+    while block := list(islice(lines, ROWS_AT_ONCE)):
+        if rows := [row for row in block if not row.isspace()]:
+            parts = [_parse(rows, labels, strict)]
+            if parts[0] is None and all(labels):  # rows may differ in their blanks
+                parts = [_parse([row], labels, strict) for row in rows]
+            whole = [part for part in parts if part is not None]
+            if len(whole) < len(parts):
+                wrong = next((row for row in rows if _parse([row], labels, strict) is None), rows[0])
+                raise InputError(_bad_row(f"{path}, line {read + block.index(wrong) + 1}", wrong, labels))
+            blocks += whole
+        read += len(block)
+    if not blocks:
+        raise InputError(explain("at least one row of numbers", "none", "Is the export complete?", path))
+    values = np.concatenate(blocks)
+    unnamed = [column for column, label in enumerate(labels) if not label]
+    if filled := [column + 1 for column in unnamed if np.isfinite(values[:, column]).any()]:
+        warn(f"{path}: left out: column {some(filled)}, which has no label.")
+    return np.delete(values, unnamed, axis=1)
+
+
+def _parse(rows: list[str], labels: list[str], strict: bool) -> np.ndarray | None:
+    """Numbers of some rows that are not blank, or None where a row does not hold one number per label.
+
+    OpenSim takes any blanks as one separator. Where labels or rows have nothing between two tabs, fields are
+    counted by tabs, and columns without a label have numbers or NaN; not where the two ways contradict each other.
+    """
+    values = _load(rows, None)
+    if values is not None and values.shape[1] == len(labels):
+        return values
+    named = [column for column, label in enumerate(labels) if label]
+    cells = [(row.strip("\r\n") if len(named) == len(labels) else row.rstrip()).split("\t") for row in rows]
+    if values is not None and values.shape[1] == len(named) and all(len(row) in (1, len(named)) for row in cells):
+        spread = np.full((len(rows), len(labels)), np.nan)
+        spread[:, named] = values
+        return spread
+    for row in cells:
+        empty = [not cell.strip() for cell in row]
+        gaps = sum(empty[column] for column in named) if len(row) == len(labels) else 0
+        if len(row) != len(labels) or (gaps and (strict or sum(empty) == len(labels) - len(named))):
+            return None
+    return _load(["\t".join(cell if cell.strip() else "nan" for cell in row) for row in cells], "\t")
+
+
+def _load(rows: list[str], delimiter: str | None) -> np.ndarray | None:
+    try:
+        return np.loadtxt(rows, comments=None, ndmin=2, delimiter=delimiter)
+    except ValueError:
+        return None
+
+
+def _bad_row(where: str, row: str, labels: list[str]) -> str:
+    words, named = row.split(), [label for label in labels if label]
+    if any(re.fullmatch(r"[-+]?\d+,\d+([eE][-+]?\d+)?", word) for word in words):
+        return explain("decimal points", "decimal commas", "Replace ',' by '.' in the numbers.", where)
+    if len(words) != len(named):
+        fix = "Repair the row, or the labels if one holds a space."
+        return explain(f"{len(named)} numbers, one per label", f"{len(words)}", fix, where)
+    wrong = [(label, word) for label, word in zip(named, words, strict=True) if _load([word], None) is None]
+    if not wrong:
+        got = "an empty label, and rows that do not fit it in one way"
+        return explain("a label for every column", got, "Write one tab between columns, or name each.", where)
+    column, word = wrong[0]
+    return explain("a number", f"'{word}' in column '{column}'", "Repair the value.", where)
