@@ -80,10 +80,11 @@ def check_switches(problem: RedundancyProblem, tendon: str) -> None:
 
 
 def check_fibers(problem: RedundancyProblem, tendon: str, mesh: Mesh) -> None:
-    """Refuse muscles whose fibre on a tendon at slack length has no length, or one beyond the range of its curves.
+    """Refuse muscles whose fibre on a tendon at slack length is beyond the range of its curves.
 
     Beyond that range only the passive force is wrong (exponential: 300 times the strength at 2.4 optimal lengths).
-    Where passive force is ignored the muscle produces no force, and a warning is given.
+    Where passive force is ignored the muscle produces no force but that of damping, and a warning is given. A unit
+    shorter than its tendon has no force, which is a finding of the solution.
 
     Raises
     ------
@@ -96,31 +97,26 @@ def check_fibers(problem: RedundancyProblem, tendon: str, mesh: Mesh) -> None:
     if parameters is None or length is None:
         return
     optimal = parameters.optimal_fiber_length
-    along = length - parameters.tendon_slack_length
-    fiber = unlimited_fiber(parameters, length)[0] / optimal
+    fiber = np.where(length > parameters.tendon_slack_length, unlimited_fiber(parameters, length)[0] / optimal, 0.0)
+    long, worst = fiber > LONGEST, fiber.argmax(axis=0)
 
-    def named(bad: NDArray[np.bool_], values: Array, frames: NDArray[np.intp]) -> str:
+    def named(bad: NDArray[np.bool_]) -> str:
         muscles = np.flatnonzero(bad.any(axis=0)).tolist()
-        worst = (f"{problem.muscles[m]} {values[frames[m], m]:.2f} at {problem.time[frames[m]]:g} s" for m in muscles)
-        return f"{some(worst)} (in optimal fibre lengths)"
+        lengths = (f"{problem.muscles[m]} {fiber[worst[m], m]:.2f} at {problem.time[worst[m]]:g} s" for m in muscles)
+        return f"{some(lengths)} (in optimal fibre lengths)"
 
     repair = "Check the motion's units, and these muscles' optimal_fiber_length and tendon_slack_length"
-    if (short := along <= 0.0).any():
-        got = named(short, along / optimal, along.argmin(axis=0))
-        expected = "muscles longer than their tendon_slack_length, which leaves a fibre some length along the tendon"
-        raise InputError(explain(expected, got, f"{repair}, or leave them out of the model."))
-    long, worst = fiber > LONGEST, fiber.argmax(axis=0)
-    passive: NDArray[np.bool_] = (problem.passive_force != 0.0).any(axis=0)
-    if tendon == "compliant":
-        passive = parameters.properties["ignore_passive_fiber_force"] == 0.0
-    if (stiff := long & passive).any():
+    # passive_force has the fibres' damping too, whether elastic force is ignored or not
+    ignored = parameters.properties.get("ignore_passive_fiber_force", 0.0 * optimal) > 0.0
+    elastic = ~ignored & ((problem.passive_force != 0.0).any(axis=0) | (tendon == "compliant"))
+    if (stiff := long & elastic).any():
         fix = f"{repair}, or ignore their passive force: muscles={{'ignore_passive_fiber_force': {{name: True}}}}."
         expected = f"fibres up to {LONGEST} optimal lengths on a rigid tendon"
-        raise InputError(explain(expected, named(stiff, fiber, worst), fix))
+        raise InputError(explain(expected, named(stiff), fix))
     if long.any():
         warn(
             f"Fibres beyond {LONGEST} optimal lengths on a rigid tendon, which produce no force: "
-            f"{named(long, fiber, worst)}. {repair}."
+            f"{named(long)}. {repair}."
         )
 
 

@@ -17,6 +17,7 @@ from ..files.storage import time_table
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem, Source
 from .checks import BOUND_TOLERANCE, LEAST_MOMENT
+from .slack import slack_of
 from .summary import Finding, Summary, carried
 
 if TYPE_CHECKING:
@@ -170,9 +171,17 @@ class RedundancySolution:
         return moment_residual(self.problem, self.activation, self.reserve_control)
 
     @property
+    def slack(self) -> Array | None:
+        """(T, M) how much shorter than its tendon's slack length a muscle-tendon unit is, in m; 0 where it is not.
+
+        Such a muscle has no force. None where the problem has no muscle parameters or lengths.
+        """
+        return slack_of(self.problem)
+
+    @property
     def checks(self) -> dict[str, Array]:
         """What else is known of each frame, (T,) by name: columns of ``status.csv``."""
-        return {}
+        return {} if self.slack is None else {"slack_muscles": (self.slack > 0.0).sum(axis=1)}
 
     @property
     def quantities(self) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ class DynamicPrediction(RedundancySolution):
         """The largest errors of each frame, failed or not, and whether it is outside the range of training."""
         errors = ("missed", "tendon_residual", "excitation_residual")
         checks = {name: np.abs(getattr(self, name)).max(axis=1, initial=0.0) for name in errors}
-        return {**checks, "outside_training": self.outside.astype(float)}
+        return {**super().checks, **checks, "outside_training": self.outside.astype(float)}
 
     def to_dataframe(self, quantity: Any = "activation") -> pd.DataFrame:
         """One of ``quantities``; the index is time in s."""

@@ -246,7 +246,7 @@ def test_fibres_of_1_8_optimal_lengths_are_the_longest(
     length: float, warned: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     problem = steady(np.arange(3.0), 500.0)
-    parameters = SimpleNamespace(optimal_fiber_length=np.ones(1), tendon_slack_length=np.zeros(1))
+    parameters = SimpleNamespace(optimal_fiber_length=np.ones(1), tendon_slack_length=np.zeros(1), properties={})
     problem = replace(
         problem, parameters=parameters, geometry=replace(problem.geometry, length=np.full((3, 1), length))
     )
