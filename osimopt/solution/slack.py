@@ -14,7 +14,7 @@ from ..problem.problem import RedundancyProblem
 
 @dataclass(frozen=True, eq=False)
 class Shorter:
-    """By muscle, (M,): number of ``frames``, the ``first`` and ``last`` time in s, NaN if none, and the ``most`` in m."""
+    """By muscle, (M,): number of ``frames``, ``first`` and ``last`` time in s, NaN if none, and the ``most`` in m."""
 
     frames: NDArray[np.intp]
     first: Array
@@ -48,7 +48,7 @@ class Shorter:
 
 
 def slack_of(problem: RedundancyProblem) -> Array | None:
-    """(T, M) m by which muscle-tendon units are shorter than their tendons' slack lengths, 0 elsewhere; None: unknown."""
+    """(T, M) m by which units are shorter than their tendons' slack lengths, 0 elsewhere; None where not known."""
     if problem.parameters is None or problem.geometry.length is None:
         return None
     return np.asarray(np.fmax(problem.parameters.tendon_slack_length - problem.geometry.length, 0.0))

@@ -37,8 +37,8 @@ TEXTS = {
     "reserves": "{acting} {share} of the peak moment of {coordinate} (the limit is {limit}).",
     "not_unique": "In {count} frames the minimiser is not unique; the one of least norm is given.",
     "at_upper_bound": "At their upper bound (frames): {named}.",
-    "shorter_than_tendon": "Shorter than their tendons at slack length, and so without any force: {named}. If they should "
-    "be taut, check the scaling of their tendon_slack_length and optimal_fiber_length.",
+    "shorter_than_tendon": "Shorter than their tendons at slack length, and so without any force: {named}. If they "
+    "should be taut, check the scaling of their tendon_slack_length and optimal_fiber_length.",
     "slack_tendons": "With a slack tendon (frames): {named}; their fibres are too short or shorten too fast.",
     "powerless": "Without any force at full activation (frames): {named}; their fibres are too short or shorten too "
     "fast, or their tendons are slack.",
@@ -127,8 +127,9 @@ class Summary:
     what to do about it. ``produced`` (K, D) are the peaks of what each reserve does to each coordinate, ``force`` and
     ``activation`` (M,) of the muscles; ``at_top`` (M,) frames at the upper bound of activation,
     ``powerless`` (M,) those in which a muscle cannot produce force, or of fibres in equilibrium with compliant tendons
-    (``slack``) those solved ones in which its tendon is slack, without those in which it is ``shorter`` than its
-    tendon; ``warnings`` are those of reading the model and the motion, ``more`` the findings of the solution's own kind.
+    (``slack``) those solved ones in which its tendon is slack; those in which it is ``shorter`` than its tendon are
+    counted there only; ``warnings`` are those of reading the model and the motion, ``more`` the findings of the
+    solution's own kind.
     """
 
     names: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
