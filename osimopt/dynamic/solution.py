@@ -208,5 +208,6 @@ def _at_state(nodes: Nodes, unknowns: Unknowns, state: FiberState, fiber: Fiber)
     """The problem with the forces of the fibres found in place of the solver's tendon forces."""
     along = strength(nodes.problem) * state.cosine
     active, passive = along * active_multiplier(state, fiber), along * passive_multiplier(state, fiber)
+    passive = passive - strength(nodes.problem) * state.loss
     pulling = np.maximum(active, 0.0)  # a fibre faster than its fastest would push
     return replace(nodes.problem, max_force=pulling, passive_force=passive + (active - pulling) * unknowns.activation)

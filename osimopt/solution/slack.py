@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
+from .checks import NO_FORCE
 
 
 @dataclass(frozen=True, eq=False)
 class Shorter:
-    """By muscle, (M,): number of ``frames``, ``first`` and ``last`` time in s, NaN if none, and the ``most`` in m."""
+    """Muscles that are shorter than their tendons and have no force.
+
+    By muscle, (M,): number of ``frames``, ``first`` and ``last`` time in s, NaN if none, and the ``most`` in m.
+    """
 
     frames: NDArray[np.intp]
     first: Array
@@ -22,8 +26,14 @@ class Shorter:
     most: Array
 
     @classmethod
-    def of(cls, time: Array, slack: Array) -> Shorter:
-        """From lengths (T, M) in m by which muscles without force are shorter than their tendons, 0 for the others."""
+    def of(cls, problem: RedundancyProblem) -> Shorter:
+        """Find them; with gain='isometric' all muscles have force."""
+        slack, time = slack_of(problem), problem.time
+        if slack is None or problem.parameters is None:
+            slack = np.zeros(problem.max_force.shape)
+        else:
+            without = problem.max_force <= NO_FORCE * problem.parameters.max_isometric_force
+            slack = np.where(without, slack, 0.0)
         at = np.where(slack > 0.0, time[:, None], np.nan)
         first, last = (reduce(at, axis=0, initial=np.nan) for reduce in (np.fmin.reduce, np.fmax.reduce))
         return cls((slack > 0.0).sum(axis=0), first, last, slack.max(axis=0, initial=0.0))

@@ -166,8 +166,8 @@ class Summary:
         slack, powerless = _in_equilibrium(solution), problem.max_force <= 0.0
         if slack:  # a frame without equilibrium has no force either, but a status for it
             powerless &= (problem.passive_force <= 0.0) & solved[:, None]
-        known = slack_of(problem)
-        shorter = np.zeros(powerless.shape) if known is None else np.where(problem.max_force <= 0.0, known, 0.0)
+        if (short := slack_of(problem)) is not None:  # a finding of its own
+            powerless &= short == 0.0
         return cls(
             names=(problem.muscles, problem.coordinates, problem.reserves.names),
             evidence=Evidence.of(
@@ -191,9 +191,9 @@ class Summary:
             certified=0 if gap is None else int(np.isfinite(gap[solved]).sum()),
             activation_error=float("nan") if error is None else float(np.fmax.reduce(error, initial=np.nan)),
             ambiguous=None if solution.unique is None else int(np.sum(~solution.unique & solved)),
-            powerless=np.sum(powerless & (shorter == 0.0), axis=0),
+            powerless=np.sum(powerless, axis=0),
             slack=slack,
-            shorter=Shorter.of(solution.time, shorter),
+            shorter=Shorter.of(problem),
             warnings=tuple(problem.provenance.get("warnings", ())),
             more=tuple(solution.more_findings()),
         )
