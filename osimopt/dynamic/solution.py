@@ -38,10 +38,10 @@ class DynamicSolution(RedundancySolution):
     excitation
         (N, M), 0 to 1.
     tendon_force_rate
-        (N, M) rate of the normalised tendon force in 1/s; None with rigid tendons.
+        (N, M) rate of the normalised tendon force in 1/s, NaN of rigid tendons; None where all are rigid.
     fiber_length, fiber_velocity
-        (N, M) in optimal fibre lengths, and in maximum contraction velocities, positive lengthening; None where the
-        problem comes from arrays.
+        (N, M) in optimal fibre lengths, and in maximum contraction velocities, positive lengthening; NaN where the
+        unit is shorter than its tendon, None where the problem comes from arrays.
     integrals
         Integral over the interval of each of the ``objective_terms``, and the term ``start`` of the initial
         activations.
@@ -158,6 +158,7 @@ def solution_of(
     problem = nodes.problem
     if nodes.fiber is not None and state is not None and np.isfinite(state.velocity).all():
         problem = _at_state(nodes, unknowns, state, nodes.fiber)
+    taut = None if state is None else state.taut > 0.0
     points = len(problem)
     status = np.full(points, Status.SOLVED if solved else Status.UNFINISHED, dtype=object)
     detail: dict[int, str] = {}
@@ -182,9 +183,9 @@ def solution_of(
         detail=detail,
         provenance=provenance,
         excitation=np.where(np.isfinite(activation), unknowns.excitation, np.nan),
-        tendon_force_rate=unknowns.force_rate if nodes.fiber is not None else None,
-        fiber_length=None if state is None else state.length,
-        fiber_velocity=None if state is None else state.velocity,
+        tendon_force_rate=None if nodes.fiber is None else np.where(nodes.elastic, unknowns.force_rate, np.nan),
+        fiber_length=None if state is None else np.where(taut, state.length, np.nan),
+        fiber_velocity=None if state is None else np.where(taut, state.velocity, np.nan),
         integrals=integrals,
         emg_scale=dict(zip(channels, unknowns.scale.tolist(), strict=True)),
         mesh_edges=nodes.mesh.edges,
@@ -196,12 +197,15 @@ def _fiber_state(nodes: Nodes, unknowns: Unknowns) -> FiberState | None:
     parameters, geometry = nodes.problem.parameters, nodes.problem.geometry
     if parameters is None or geometry.length is None or geometry.lengthening_speed is None:
         return None
-    speed = geometry.lengthening_speed
-    if nodes.fiber is not None:
-        return fiber_state(geometry.length, speed, unknowns.force, unknowns.force_rate, nodes.fiber)
-    length, cosine = unlimited_fiber(parameters, geometry.length)
-    optimal = parameters.optimal_fiber_length
-    return FiberState(length / optimal, speed * cosine / (optimal * parameters.max_contraction_velocity), cosine)
+    length, speed = geometry.length, geometry.lengthening_speed
+    fiber, cosine = unlimited_fiber(parameters, length)
+    optimal, taut = parameters.optimal_fiber_length, (length > parameters.tendon_slack_length).astype(float)
+    velocity = speed * cosine / (optimal * parameters.max_contraction_velocity)
+    rigid = FiberState(fiber / optimal, velocity, cosine, taut, np.zeros_like(length))
+    if nodes.fiber is None:
+        return rigid
+    elastic = fiber_state(length, speed, unknowns.force, unknowns.force_rate, nodes.fiber)
+    return FiberState(*(np.where(nodes.elastic, own, other) for own, other in zip(elastic, rigid, strict=True)))
 
 
 def _at_state(nodes: Nodes, unknowns: Unknowns, state: FiberState, fiber: Fiber) -> RedundancyProblem:
@@ -210,4 +214,10 @@ def _at_state(nodes: Nodes, unknowns: Unknowns, state: FiberState, fiber: Fiber)
     active, passive = along * active_multiplier(state, fiber), along * passive_multiplier(state, fiber)
     passive = passive - strength(nodes.problem) * state.loss
     pulling = np.maximum(active, 0.0)  # a fibre faster than its fastest would push
-    return replace(nodes.problem, max_force=pulling, passive_force=passive + (active - pulling) * unknowns.activation)
+    rest = passive + (active - pulling) * unknowns.activation
+    known, elastic = nodes.problem, nodes.elastic
+    return replace(
+        known,
+        max_force=np.where(elastic, pulling, known.max_force),
+        passive_force=np.where(elastic, rest, known.passive_force),
+    )

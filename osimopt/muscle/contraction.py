@@ -10,7 +10,7 @@ These are the implicit tendon dynamics of OpenSim's DeGrooteFregly2016Muscle.
 
 OpenSim's equations have no meaning where the unit is shorter than its tendon: cos α is negative there. A fibre that is
 shorter than 0.1 optimal lengths along its tendon fades here: its force is multiplied by a share g, which has two
-continuous derivatives and falls from 1 to 0 at 0.02 optimal lengths. A slack tendon loses its force within milliseconds:
+continuous derivatives and falls from 1 to 0 at 0.02 optimal lengths. A slack tendon loses its force in milliseconds:
 
     F + (1 − g) τ dF/dt = g · (a · fal(l) · fv(v) + s · fpe(l) + β v) cos α,    τ = 1 ms
 

@@ -43,7 +43,7 @@ TEXTS = {
     "powerless": "Without any force at full activation (frames): {named}; their fibres are too short or shorten too "
     "fast, or their tendons are slack.",
     "pushing": "Muscles push on their tendons (number of points): {named}, by up to {largest:.1%} of their strength. "
-    "Their fibres are too long or too fast to produce force there, and only their damping acts.",
+    "Their fibres are too short, too long or too fast to produce force there, and only their damping acts.",
     "integration_failed": "Forward integration of the excitations failed, so activations and forces are not checked "
     "independently of the solver. Shorten mesh_interval.",
     "activations": _DEPARTS,
@@ -307,7 +307,7 @@ def carried(problem: RedundancyProblem, control: Array) -> Array:
 def _in_equilibrium(solution: RedundancySolution) -> bool:
     """Whether forces are those of fibres in static equilibrium with compliant tendons."""
     provenance = solution.provenance
-    return provenance.get("method") == "static" and provenance.get("solver", {}).get("tendon") == "compliant"
+    return provenance.get("method") == "static" and provenance.get("solver", {}).get("tendon", "rigid") != "rigid"
 
 
 def _produced(solution: RedundancySolution) -> Array:

@@ -122,7 +122,7 @@ class StrideInputs:
         """State of the fibres on rigid tendons."""
         along = self.length - self.fiber.slack
         length = torch.sqrt(along**2 + self.fiber.height**2)
-        cosine = along / length
+        cosine = (along / length).clamp(min=0.0)  # a unit shorter than its tendon has no force
         return FiberState(length / self.fiber.optimal, self.speed * cosine / self.fiber.fastest, cosine)
 
     def multipliers(self, state: FiberState) -> tuple[Tensor, Tensor]:
