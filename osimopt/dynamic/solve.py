@@ -122,7 +122,9 @@ def solve_dynamic(
         "mesh": {"transcription": mesh.scheme.name, "interval": mesh_interval, "tolerance": mesh_tolerance},
     }  # fmt: skip
     ready, elastic = prepared(problem, tendon, weights, muscles, conditions, mesh)
-    if elastic.any() and not elastic.all():
+    if not elastic.any():
+        provenance["solver"]["tendon"] = "rigid"
+    elif not elastic.all():
         rigid = [name for name, stretches in zip(problem.muscles, elastic, strict=True) if not stretches]
         provenance["solver"]["rigid_tendons"] = rigid
     run = Run(ready, conditions, elastic, time_constants, tolerance, max_iterations, n_jobs, progress, provenance)
