@@ -78,12 +78,14 @@ def test_studies_take_a_mapping() -> None:
 
 
 @pytest.mark.parametrize("word", ["rigid", "compliant"])
+@pytest.mark.slow
 def test_one_word_for_all_is_the_word(problem: RedundancyProblem, word: Any) -> None:
     one, other = (solve_dynamic(problem, tendon, **SOLVE) for tendon in (word, {"*": word}))
     np.testing.assert_array_equal(one.muscle_force, other.muscle_force)
     np.testing.assert_array_equal(one.excitation, other.excitation)
 
 
+@pytest.mark.slow
 def test_stiff_tendons_are_rigid_ones(problem: RedundancyProblem) -> None:
     """All tendons elastic, those of the triceps ever stiffer, and no price on rates of forces."""
     rigid, parameters = rigid_of(problem), problem.parameters
@@ -124,6 +126,7 @@ def test_the_model_decides_by_its_switch(problem: RedundancyProblem, mixed: Any)
     assert solution.provenance["muscles"] == {"ignore_tendon_compliance": flags}
 
 
+@pytest.mark.slow
 def test_a_guess_with_other_tendons(problem: RedundancyProblem, mixed: Any) -> None:
     other = solve_dynamic(problem, "compliant", **SOLVE)
     for guess in (other, mixed):
@@ -131,6 +134,7 @@ def test_a_guess_with_other_tendons(problem: RedundancyProblem, mixed: Any) -> N
         np.testing.assert_allclose(again.activation, mixed.activation, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_costs_of_force_are_those_of_each_tendon(problem: RedundancyProblem) -> None:
     """The tendon's where it is elastic, active force where it is rigid."""
     solution = solve_dynamic(problem, MIXED, cost="sum_force_squared", mesh_interval=0.05)
@@ -146,6 +150,7 @@ def test_a_follower_has_the_same_tendon(problem: RedundancyProblem) -> None:
         solve_dynamic(problem, MIXED, periodic=exchanged)
 
 
+@pytest.mark.slow
 def test_periodic_states(problem: RedundancyProblem) -> None:
     exchanged = {"TRIlat": "TRIlong", "TRIlong": "TRIlat", "BRA": "BIClong", "BIClong": "BRA"}
     with pytest.warns(UserWarning, match="does not end as it begins"):
@@ -175,6 +180,7 @@ def test_static_optimization(problem: RedundancyProblem) -> None:
 
 def test_on_the_command_line(call: Any, arm: Any, tmp_path: Path) -> None:
     words = ("--method", "dynamic", "--time-range", 0.3, 0.4, "--reserves", 1, "--tendon", "TRI*=rigid,*=compliant")
+    words += ("--active-width", 1.3)
     done = call("solve", arm.model, arm.motion, *words, "--out", tmp_path / "out")
     assert done.code == 0, done.err
     written = json.loads((tmp_path / "out" / "solution.json").read_text())["solver"]

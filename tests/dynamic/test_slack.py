@@ -142,6 +142,7 @@ def test_a_slack_tendon_has_no_force_to_begin_with(arm_problem: RedundancyProble
 
 
 @pytest.mark.parametrize("tendon", ["rigid", "compliant"])
+@pytest.mark.slow
 def test_a_muscle_that_is_always_slack_is_like_none(arm_problem: RedundancyProblem, tendon: Any) -> None:
     problem = lengthened(arm_problem, 1.0)
     solution, twin = (solve_dynamic(one, tendon, mesh_interval=0.04) for one in (problem, without(problem)))
