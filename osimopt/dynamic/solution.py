@@ -158,7 +158,7 @@ def solution_of(
     problem = nodes.problem
     if nodes.fiber is not None and state is not None and np.isfinite(state.velocity).all():
         problem = _at_state(nodes, unknowns, state, nodes.fiber)
-    taut = None if state is None else state.taut > 0.0
+    length, velocity = (None, None) if state is None else _where_taut(state)
     points = len(problem)
     status = np.full(points, Status.SOLVED if solved else Status.UNFINISHED, dtype=object)
     detail: dict[int, str] = {}
@@ -184,8 +184,8 @@ def solution_of(
         provenance=provenance,
         excitation=np.where(np.isfinite(activation), unknowns.excitation, np.nan),
         tendon_force_rate=None if nodes.fiber is None else np.where(nodes.elastic, unknowns.force_rate, np.nan),
-        fiber_length=None if state is None else np.where(taut, state.length, np.nan),
-        fiber_velocity=None if state is None else np.where(taut, state.velocity, np.nan),
+        fiber_length=length,
+        fiber_velocity=velocity,
         integrals=integrals,
         emg_scale=dict(zip(channels, unknowns.scale.tolist(), strict=True)),
         mesh_edges=nodes.mesh.edges,
@@ -206,6 +206,11 @@ def _fiber_state(nodes: Nodes, unknowns: Unknowns) -> FiberState | None:
         return rigid
     elastic = fiber_state(length, speed, unknowns.force, unknowns.force_rate, nodes.fiber)
     return FiberState(*(np.where(nodes.elastic, own, other) for own, other in zip(elastic, rigid, strict=True)))
+
+
+def _where_taut(state: FiberState) -> tuple[Array, Array]:
+    """Length and velocity of fibres, NaN where the unit is shorter than its tendon."""
+    return np.where(state.taut > 0.0, state.length, np.nan), np.where(state.taut > 0.0, state.velocity, np.nan)
 
 
 def _at_state(nodes: Nodes, unknowns: Unknowns, state: FiberState, fiber: Fiber) -> RedundancyProblem:

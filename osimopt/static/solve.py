@@ -103,7 +103,7 @@ def solve_static(
     check_values(StaticOptions, locals())
     check_word("on_failure", on_failure, ("raise", "return"))
     elastic = compliant(tendon, problem.muscles)
-    _check_tendon(elastic.any(), chosen)
+    _check_tendon(bool(elastic.any()), chosen)
     problem = problem if weights is None else problem.with_weights(weights)
     guessed = initial_guess is not None and not isinstance(initial_guess, (RedundancySolution, Multipliers))
     name = _choose(solver, chosen, device, guessed)

@@ -178,6 +178,14 @@ def test_static_optimization(problem: RedundancyProblem) -> None:
         solve_static(problem, tendon=MIXED, cost="sum_force")
 
 
+def test_dynamic_surrogates_are_of_elastic_tendons(problem: RedundancyProblem) -> None:
+    parameters_of = pytest.importorskip("osimopt.surrogate.strides").parameters_of
+    assert parameters_of(problem) is problem.parameters
+    flagged = use_degroote_muscles(problem, ignore_tendon_compliance={"TRIlat": True})
+    with pytest.raises(InputError, match=r"elastic tendons .*, got muscles that ignore_tendon_compliance: TRIlat"):
+        parameters_of(flagged)
+
+
 def test_on_the_command_line(call: Any, arm: Any, tmp_path: Path) -> None:
     words = ("--method", "dynamic", "--time-range", 0.3, 0.4, "--reserves", 1, "--tendon", "TRI*=rigid,*=compliant")
     words += ("--active-width", 1.3)
