@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import HERE, run_script
 
 from osimopt import InputError, load_problem, solve_dynamic, solve_static, use_degroote_muscles
 from osimopt.batch import study
 from osimopt.dynamic.mesh import Mesh, scheme
+from osimopt.files.storage import read_table
 from osimopt.muscle.tendons import compliant, read_tendon, tendon_text
 from osimopt.problem.problem import RedundancyProblem
 
@@ -197,3 +200,20 @@ def test_on_the_command_line(call: Any, arm: Any, tmp_path: Path) -> None:
     done = call("solve", arm.model, arm.motion, "--tendon", "TRI*=stiff", "--out", tmp_path / "other")
     assert done.code == 2
     assert "from names to rigid or compliant, got {'TRI*': 'stiff'}" in done.err
+
+
+@pytest.mark.slow
+def test_moco_inverse_agrees(arm: Any, tmp_path: Path) -> None:
+    """OpenSim's own program and muscles on the same mesh, to the tolerance of its solver."""
+    triceps, out = ("TRIlong", "TRIlat", "TRImed"), tmp_path / "moco.sto"
+    run_script(HERE / "moco_oracle.py", arm.model, arm.motion, 0.2, 0.6, 0.04, out, *triceps, cwd=tmp_path)
+    theirs = read_table(out)
+    problem = load_problem(arm.model, arm.motion, time_range=(0.2, 0.6), reserves=1.0)
+    muscles = {"fiber_damping": 0.01, "ignore_tendon_compliance": dict.fromkeys(triceps, True)}
+    with pytest.warns(UserWarning, match="Tendons are rigid"):
+        solution = solve_dynamic(problem, muscles=muscles, initial_activation="equal", mesh_interval=0.04)
+    excitation = theirs[[f"/forceset/{name}" for name in problem.muscles]].to_numpy()
+    np.testing.assert_allclose(theirs.index, solution.time, atol=1e-9)
+    assert np.abs(solution.excitation - excitation).max() < 1e-4
+    objective = float(re.search(r"^objective=(\S+)", out.read_text(), re.MULTILINE)[1])  # type: ignore[index]
+    assert solution.total_objective == pytest.approx(objective, rel=1e-5)
