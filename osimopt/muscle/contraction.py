@@ -33,7 +33,7 @@ from .muscle_class import Array, namespace, where
 
 #: Lengths of a fibre along its tendon, in optimal fibre lengths: below the first its force fades, up to the second it
 #: has none and its length is not known.
-_FADES, _LEAST_ALONG = 0.1, 0.02
+FADES, _LEAST_ALONG = 0.1, 0.02
 #: Time constant in s with which a slack tendon loses its force.
 _RELAXES = 0.001
 
@@ -100,7 +100,7 @@ def fiber_state(length: Array, lengthening_speed: Array, force: Array, force_rat
 def _taut(along: Array, fiber: Fiber) -> tuple[Array, Array]:
     """Length of a fibre along its tendon (m), not below the least, and the share of its force that it has."""
     share = along / fiber.optimal
-    z = (share - _LEAST_ALONG) / (_FADES - _LEAST_ALONG)
+    z = (share - _LEAST_ALONG) / (FADES - _LEAST_ALONG)
     z = where(z > 0.0, where(z < 1.0, z, 1.0), 0.0)
     return where(share > _LEAST_ALONG, along, _LEAST_ALONG * fiber.optimal), z**3 * (10.0 - z * (15.0 - 6.0 * z))
 
