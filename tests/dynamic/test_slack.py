@@ -227,7 +227,7 @@ def test_slack_hamstrings_of_a_walk(two_leg: Any, tendon: Any) -> None:
     problem = load_problem(two_leg.model, two_leg.motion, two_leg.loads)
     problem = replace(use_degroote_muscles(problem), source=None)
     solution, taut = (
-        solve_dynamic(one, tendon, n_jobs=1) for one in (lengthened(problem, 0.4, "hamstrings_r"), problem)
+        solve_dynamic(one, tendon, n_jobs=1) for one in (lengthened(problem, 0.2, "hamstrings_r"), problem)
     )
     other = [name.endswith("_l") for name in problem.muscles]
     np.testing.assert_allclose(solution.muscle_force[:, other], taut.muscle_force[:, other], atol=0.01)
@@ -235,6 +235,6 @@ def test_slack_hamstrings_of_a_walk(two_leg: Any, tendon: Any) -> None:
     assert "_l (" not in found(solution)[0]
     index = problem.muscles.index("hamstrings_r")
     short = np.asarray(solution.slack)[:, index] > 0.0
-    assert 0.3 < short.mean() < 0.5
+    assert 0.1 < short.mean() < 0.3
     assert np.abs(solution.muscle_force[short, index]).max() < 1e-3 * 3000.0
-    assert solution.muscle_force[~short, index].max() > 100.0
+    assert solution.muscle_force[~short, index].max() > 30.0
