@@ -46,7 +46,8 @@ def write_result(solution: RedundancySolution, folder: str | os.PathLike[str], *
     ``activation.sto``, ``muscle_force.sto`` (N), ``reserve_force.sto`` and ``generalized_force.sto`` (the joint moments
     that were to be met; N·m, N) open in OpenSim, and so do, of a dynamic solution, ``excitation.sto`` and, where there
     is a model behind it, ``fiber_length.sto`` (optimal fibre lengths) and ``fiber_velocity.sto`` (maximum contraction
-    velocities). ``status.csv`` has one row per frame (status, moment residual, objective and its terms);
+    velocities). ``status.csv`` has one row per frame (status, moment residual, objective and its terms, and where a
+    model is known the number of muscles that are shorter than their tendons);
     ``solution.json`` holds versions, input hashes, options, statistics, checks and findings. Failed frames are NaN,
     never the last iterate.
 
