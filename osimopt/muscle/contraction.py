@@ -14,9 +14,10 @@ continuous derivatives and falls from 1 to 0 at 0.02 optimal lengths. A slack te
 
     F + (1 − g) τ dF/dt = g · (a · fal(l) · fv(v) + s · fpe(l) + β v) cos α,    τ = 1 ms
 
-The right side never falls with the fibre's length nor with its velocity, so that there is one F and one rate of F. A
-fibre of 0.1 optimal lengths has 0.4 % of its strength at most (2.5 % with active_force_width_scale = 1.5), so fading
-changes forces by less than that. Functions take NumPy or torch arrays or CasADi expressions.
+The right side never falls with the fibre's length nor with its velocity, so that there is one F and one rate of F.
+Fading changes isometric forces by less than a fibre of 0.1 optimal lengths has along its tendon: 0.4 % of its strength,
+0.7 % where it is pennated by 25°; with active_force_width_scale = 1.5, 2.6 % and 9 %. Functions take NumPy or torch
+arrays or CasADi expressions.
 
 De Groote F, Kinney AL, Rao AV, Fregly BJ. Ann Biomed Eng 44(10), 2922-2936, 2016. doi:10.1007/s10439-016-1591-9.
 """

@@ -131,6 +131,16 @@ def test_fading_is_smooth() -> None:
     assert np.abs(third).max() < 1.01 * 60.0 / 0.08**3
 
 
+@pytest.mark.parametrize(
+    ("width", "degrees", "most"), [(1.0, 0, 0.004), (1.0, 25, 0.0075), (1.5, 0, 0.026), (1.5, 25, 0.094)]
+)
+def test_fading_fibres_are_weak(width: float, degrees: float, most: float) -> None:
+    """As documented: isometric force along the tendon up to 0.1 optimal lengths, in shares of strength."""
+    along, height = np.linspace(1e-6, 0.1, 101), np.sin(np.radians(degrees))
+    force = degroote.active_force_length(np.hypot(along, height), width) * along / np.hypot(along, height)
+    assert 0.9 * most < force.max() < most
+
+
 def test_a_slack_tendon_has_no_force_to_begin_with(arm_problem: RedundancyProblem) -> None:
     """Or any force could be had in the first milliseconds where nothing but moments counts."""
     problem = lengthened(arm_problem, 1.0)
