@@ -249,14 +249,15 @@ class Trial:
         by_model = self._model_gains
         others = np.setdiff1d(self._acting, by_model)
         gain, passive = np.zeros((2, *length.shape))
-        gain[:, by_model] = arrays["max_force"]
+        taut = ~(length <= muscles.tendon_slack_length)[:, by_model]
+        gain[:, by_model] = np.where(taut, arrays["max_force"], 0.0)
         if self.options.gain == "isometric":
             gain[:] = muscles.max_isometric_force
         else:
             kind = self.options.gain
             gain[:, others] = rigid_tendon_gain(muscles.select(others), length[:, others], speed[:, others], kind)
         if self.options.passive_force:
-            passive[:, by_model] = arrays["passive_force"]
+            passive[:, by_model] = np.where(taut, arrays["passive_force"], 0.0)
             passive[:, others] = rigid_tendon_passive(muscles.select(others), length[:, others])
         return gain, passive
 

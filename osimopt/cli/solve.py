@@ -13,6 +13,7 @@ import typer
 
 from ..adapters.options import ReadOptions
 from ..errors import InputError, explain
+from ..muscle.tendons import read_tendon
 from ..options import declared, option
 from ..pipeline.options import METHODS, SolveOptions, SurrogateOptions
 from ..static.options import StaticOptions
@@ -154,6 +155,8 @@ def solve_options(method: str, given: Mapping[str, Any]) -> SolveOptions:
             raise InputError(explain(f"no {flags_of(name, its[name][1])[0]} with --method {method}", f"{value}", fix))
     if muscles:
         options["muscles"] = muscles
+    if "tendon" in options:
+        options["tendon"] = read_tendon(options["tendon"])
     return kind(**options)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InputError, explain, shown
 from ..muscle.conversion import use_degroote_muscles
+from ..muscle.tendons import check_tendon
 from ..options import check_values, check_word
 from ..problem.problem import RedundancyProblem
 from ..static.compliant import model_of
@@ -31,6 +32,8 @@ def check_arguments(**given: Any) -> None:
         The first wrong argument.
     """
     check_values(DynamicOptions, given)
+    if "tendon" in given:
+        check_tendon(given["tendon"])
     if "on_failure" in given:
         check_word("on_failure", given["on_failure"], ("raise", "return"))
     for name, (accepts, expected, fix) in RULES.items():
@@ -40,7 +43,7 @@ def check_arguments(**given: Any) -> None:
     if tendon == "rigid" and penalty not in (None, 0.0, Conditions.derivative_penalty):
         fix = "Leave it out, or use tendon='compliant'."
         raise InputError(explain("no derivative_penalty with tendon='rigid'", f"{penalty:g}", fix))
-    if tendon == "compliant" and problem is not None:
+    if tendon not in (None, "rigid") and problem is not None:
         model_of(problem)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
+from ..muscle.contraction import FADES
 from ..problem.arrays import Array, Index
 from ..problem.costs import counted_reserves
 from ..problem.problem import RedundancyProblem
@@ -18,6 +19,10 @@ from .program import Builder, Kind, Program
 
 #: Upper bound of the normalised tendon force, and bound of its rate in 1/s, as in OpenSim Moco.
 LARGEST_FORCE, LARGEST_RATE = 5.0, 1000.0
+#: Lower bound of the force of a fibre that fades, where its damping has none: a transcription that rings loses the last
+#: force of a slack tendon with alternating signs. With 0 a walk whose gastrocnemii become slack had no solution in 300
+#: iterations, with this it has one in 20.
+SLACKENING = 0.02
 #: Scaled objective of the guess above which the objective is scaled down further.
 COSTLY = 200.0
 
@@ -66,7 +71,7 @@ def assemble(nodes: Nodes, conditions: Conditions, part: Part, guess: Unknowns) 
     at an average point, so that one tolerance fits all.
     """
     largest = conditions.cost.quantity == "largest"
-    layout = Layout.of(part, len(nodes.mesh.time), nodes.fiber is not None, largest)
+    layout = Layout.of(part, nodes, largest)
     builder = Builder(layout.size)
     _add_dynamics(builder, layout, nodes)
     _add_moments(builder, layout, nodes)
@@ -82,19 +87,20 @@ def assemble(nodes: Nodes, conditions: Conditions, part: Part, guess: Unknowns) 
 
 
 def _add_dynamics(builder: Builder, layout: Layout, nodes: Nodes) -> None:
-    """Activation dynamics and, with compliant tendons, tendon force, whose rate is a separate unknown."""
+    """Activation dynamics and, of elastic tendons, their force, whose rate is a separate unknown."""
     muscles, collocation = layout.part.muscles, nodes.mesh.collocation
     rates = builder.add_group("activation", [layout.excitation, layout.activation], list(nodes.dynamics[:, muscles]))
     rows, share = _add_collocation(builder, layout.activation, nodes)
     builder.put_nonlinear(rows[:, :, None], rates[collocation][:, None], -share)
-    if nodes.fiber is None:
+    if not layout.elastic.size:
         return
     rows, share = _add_collocation(builder, layout.force, nodes)
     builder.put_linear(rows[:, :, None], layout.force_rate[collocation][:, None], -share)
     geometry = nodes.problem.geometry
+    muscles = layout.in_tendon
     data = [np.asarray(array)[:, muscles] for array in (geometry.length, geometry.lengthening_speed)]
-    unknowns = [layout.activation, layout.force, layout.force_rate]
-    imbalance = builder.add_group("tendon", unknowns, data + [values[muscles] for values in nodes.fiber])
+    unknowns = [layout.activation[:, layout.elastic], layout.force, layout.force_rate]
+    imbalance = builder.add_group("tendon", unknowns, data + list(nodes.fibers(muscles)))
     builder.put_nonlinear(builder.add_rows(imbalance.shape, 0.0), imbalance, 1.0)
 
 
@@ -121,14 +127,13 @@ def _add_moments(builder: Builder, layout: Layout, nodes: Nodes) -> None:
     arms, row = geometry.moment_arms[:, in_part], np.searchsorted(part.coordinates, coordinate)
     target = problem.generalized_force[:, part.coordinates].copy()
     scale = moment_scale(problem.generalized_force)
-    if nodes.fiber is None:
-        per_unknown, unknowns = problem.max_force[:, muscle], layout.activation
-        for pair, passive in enumerate(problem.passive_force.T[muscle]):
-            target[:, row[pair]] -= arms[:, pair] * passive
-    else:
-        per_unknown, unknowns = strength(problem)[muscle], layout.force
+    elastic = nodes.elastic[muscle]
+    for pair in np.flatnonzero(~elastic):
+        target[:, row[pair]] -= arms[:, pair] * problem.passive_force[:, muscle[pair]]
+    per_unknown = np.where(elastic, strength(problem)[muscle], problem.max_force[:, muscle])
     rows = builder.add_rows(target.shape, target / scale[part.coordinates])
-    columns = unknowns[:, np.searchsorted(part.muscles, muscle)]
+    columns = layout.activation[:, np.searchsorted(part.muscles, muscle)]
+    columns[:, elastic] = layout.force[:, np.searchsorted(layout.in_tendon, muscle[elastic])]
     builder.put_linear(rows[:, row], columns, arms * per_unknown / scale[coordinate])
     effect = problem.reserves.effect[:, part.coordinates][:, :, part.reserves] / scale[part.coordinates, None]
     builder.put_linear(rows[:, :, None], layout.reserve[:, None, :], effect)
@@ -145,7 +150,7 @@ def _cost_scale(nodes: Nodes, conditions: Conditions, guess: Unknowns) -> float:
     A walk of two legs then costs about 100. Where reserves of 1 N·m do most of the work the cost is 1e5 and more, which
     the solver's barrier does not resolve: 120 iterations instead of 34 for a model of 18 muscles.
     """
-    muscles, _ = conditions.cost.weights(nodes.problem)
+    muscles, _ = conditions.cost.weights(nodes)
     quadrature = nodes.mesh.quadrature
     unit = float(quadrature.mean()) * max(float(muscles.mean()), 1e-12)
     whole = sum(float(quadrature @ values) for values in integrands(nodes, conditions, guess).values())
@@ -155,7 +160,7 @@ def _cost_scale(nodes: Nodes, conditions: Conditions, guess: Unknowns) -> float:
 
 def _add_cost(builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, factor: float) -> None:
     cost, quadrature, part = conditions.cost, cost_weights(nodes, conditions), layout.part
-    muscles, reserves = cost.weights(nodes.problem)
+    muscles, reserves = cost.weights(nodes)
     if cost.quantity == "largest":
         builder.linear_cost[layout.largest[:, 0]] = factor * quadrature
         _add_difference(builder, layout.activation, layout.largest, nodes.problem.weights[part.muscles], -np.inf)
@@ -163,10 +168,15 @@ def _add_cost(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condit
         for sign in (1.0, -1.0):
             _add_difference(builder, counted, layout.largest, sign, -np.inf)
     else:
-        unknowns, weights = getattr(layout, cost.quantity), factor * quadrature[:, None] * muscles[:, part.muscles]
-        _add_powers(builder, "power", unknowns, weights, cost.exponent)
+        weights = factor * quadrature[:, None] * muscles[:, part.muscles]
+        if cost.quantity == "force":
+            rigid = np.flatnonzero(~nodes.elastic[part.muscles])
+            _add_powers(builder, "power", layout.force, weights[:, layout.elastic], cost.exponent)
+            _add_powers(builder, "power", layout.activation[:, rigid], weights[:, rigid], cost.exponent)
+        else:
+            _add_powers(builder, "power", getattr(layout, cost.quantity), weights, cost.exponent)
         _add_powers(builder, "magnitude", layout.reserve, factor * (quadrature * reserves)[:, None], cost.exponent)
-    if nodes.fiber is not None and conditions.derivative_penalty > 0.0:
+    if layout.elastic.size and conditions.derivative_penalty > 0.0:
         weights = factor * conditions.derivative_penalty * quadrature[:, None]
         _add_powers(builder, "magnitude", layout.force_rate, weights, 2.0)
 
@@ -198,8 +208,8 @@ def _add_ends(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condit
         muscles = layout.part.muscles
         other = np.searchsorted(muscles, np.array(conditions.follower(nodes.problem), dtype=int)[muscles])
         _add_difference(builder, layout.activation[0], layout.activation[-1, other])
-        if nodes.fiber is not None:
-            _add_difference(builder, layout.force[0], layout.force[-1, other])
+        in_tendon = np.searchsorted(layout.elastic, other[layout.elastic])  # a follower's tendon is of the same kind
+        _add_difference(builder, layout.force[0], layout.force[-1, in_tendon])
         if start_is_control and conditions.initial_activation != "equal":
             _add_difference(builder, layout.excitation[0], layout.excitation[-1, other])
 
@@ -228,9 +238,16 @@ def _bounds(layout: Layout, nodes: Nodes, conditions: Conditions) -> tuple[Array
     for unknowns in (layout.activation, layout.excitation):
         least[unknowns], most[unknowns] = problem.lower[part.muscles], problem.upper[part.muscles]
     if nodes.fiber is not None:
+        muscles = layout.in_tendon
         # A fibre that produces no force (2.4 optimal lengths) and shortens is in equilibrium only where its damping may
         # push; with OpenSim's bound of 0 such a walk has no solution.
-        least[layout.force], most[layout.force] = -nodes.fiber.damping[part.muscles], LARGEST_FORCE
+        least[layout.force], most[layout.force] = -nodes.fiber.damping[muscles], LARGEST_FORCE
+        length, fiber = np.asarray(problem.geometry.length)[:, muscles], nodes.fibers(muscles)
+        fades = layout.force[length - fiber.slack < FADES * fiber.optimal]
+        least[fades] = np.minimum(least[fades], -SLACKENING)
+        if not conditions.periodic:  # or a slack tendon could begin with any force, at no cost
+            slack = layout.force[0, length[0] < fiber.slack]
+            least[slack] = most[slack] = 0.0
     least[layout.force_rate], most[layout.force_rate] = -LARGEST_RATE, LARGEST_RATE
     reserves = problem.reserves
     least[layout.reserve], most[layout.reserve] = reserves.lower[part.reserves], reserves.upper[part.reserves]

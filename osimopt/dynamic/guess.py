@@ -61,7 +61,7 @@ def first_guess(initial_guess: Any, nodes: Nodes, static: RedundancySolution, em
         force, force_rate = known["force"], known["force_rate"]
     else:
         rigid = problem.max_force * activation + problem.passive_force
-        force = np.maximum(rigid / strength(problem), LEAST_FORCE)
+        force = np.where(nodes.elastic, np.maximum(rigid / strength(problem), LEAST_FORCE), 0.0)
         force_rate = np.gradient(force, time, axis=0)
     scale = np.zeros(0) if emg is None else np.full(len(emg.channels), np.clip(1.0, *emg.scale))
     return Unknowns(activation, excitation, force, force_rate, _filled(control, 0.0), scale)
@@ -83,7 +83,8 @@ def _from_solution(other: RedundancySolution, nodes: Nodes) -> tuple[Array, Arra
     if (excitation := getattr(other, "excitation", None)) is not None:
         known["excitation"] = at(excitation)
     if nodes.fiber is not None and (rate := getattr(other, "tendon_force_rate", None)) is not None:
-        known |= {"force": at(other.muscle_force) / strength(problem), "force_rate": at(rate)}
+        normalised = np.where(nodes.elastic, at(other.muscle_force) / strength(problem), 0.0)
+        known |= {"force": normalised, "force_rate": at(np.nan_to_num(rate))}  # NaN of rigid tendons
     return at(other.activation), at(other.reserve_control), known
 
 

@@ -121,10 +121,10 @@ def check_solution(nodes: Nodes, unknowns: Unknowns) -> ForwardCheck:
     whole, ends = integrate(nodes, unknowns)
     activation = whole[..., 0]
     local = np.abs(ends - _states(nodes, unknowns)[mesh.points[:, -1]])
-    if nodes.fiber is None:
-        force, expected = (problem.max_force * a + problem.passive_force for a in (activation, unknowns.activation))
-    else:
-        force, expected = (strength(problem) * f for f in (whole[..., 1], unknowns.force))
+    force, expected = (problem.max_force * a + problem.passive_force for a in (activation, unknowns.activation))
+    if nodes.fiber is not None:
+        in_tendon = (strength(problem) * f for f in (whole[..., 1], unknowns.force))
+        force, expected = (np.where(nodes.elastic, e, r) for e, r in zip(in_tendon, (force, expected), strict=True))
     difference = force - expected
     moment = np.zeros((len(force), len(problem.coordinates)))
     geometry = problem.geometry
@@ -144,12 +144,12 @@ def check_solution(nodes: Nodes, unknowns: Unknowns) -> ForwardCheck:
 
 
 def _states(nodes: Nodes, unknowns: Unknowns) -> Array:
-    """(N, M, 1 or 2) activation and, with compliant tendons, normalised tendon force."""
+    """(N, M, 1 or 2) activation and, where any tendon is elastic, normalised tendon force."""
     return np.stack([unknowns.activation] + ([] if nodes.fiber is None else [unknowns.force]), axis=2)
 
 
 def integrate(nodes: Nodes, unknowns: Unknowns) -> tuple[Array, Array]:
-    """States by forward integration: activation and, with compliant tendons, normalised tendon force.
+    """States by forward integration: activation and, where any tendon is elastic, normalised tendon force (0 if rigid).
 
     Returns
     -------
@@ -209,12 +209,14 @@ class _Muscles:
     """The muscles' differential equations with their inputs: excitations, lengths and speeds."""
 
     def __init__(self, nodes: Nodes, unknowns: Unknowns) -> None:
-        self._mesh, self._dynamics, self._fiber = nodes.mesh, nodes.dynamics, nodes.fiber
+        self._mesh, self._dynamics, self._fiber = nodes.mesh, nodes.dynamics, None
         self._excitation = unknowns.excitation
         self._drive = unknowns.excitation[nodes.mesh.collocation].swapaxes(0, 1).copy()
         if nodes.fiber is not None:
-            geometry = nodes.problem.geometry
-            both = np.hstack([np.asarray(geometry.length), np.asarray(geometry.lengthening_speed)])
+            self._elastic, geometry = np.flatnonzero(nodes.elastic), nodes.problem.geometry
+            self._fiber = nodes.fibers(self._elastic)
+            arrays = geometry.length, geometry.lengthening_speed
+            both = np.hstack([np.asarray(array)[:, self._elastic] for array in arrays])
             smooth = quintic_spline if len(both) >= MINIMUM_FRAMES else natural_cubic_spline
             self._geometry = smooth(nodes.mesh.time, both)
 
@@ -225,9 +227,10 @@ class _Muscles:
         rates[..., 0] = activation_rate(excitation, activation, *self._dynamics)
         if self._fiber is not None:
             length, speed = np.hsplit(self._geometry(time), 2)
-            force = np.maximum(states[..., 1], LEAST_FORCE)
-            activation = np.maximum(activation, LEAST_ACTIVATION)
-            rates[..., 1] = tendon_force_rate(activation, force, length, speed, self._fiber)
+            force = np.maximum(states[:, self._elastic, 1], LEAST_FORCE)
+            activation = np.maximum(activation[:, self._elastic], LEAST_ACTIVATION)
+            rates[..., 1] = 0.0
+            rates[:, self._elastic, 1] = tendon_force_rate(activation, force, length, speed, self._fiber)
         return rates
 
     def slopes(self, states: Array) -> Array:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..muscle.contraction import Fiber
@@ -27,22 +28,41 @@ class Nodes:
     """A mesh and ``problem`` at its N times.
 
     ``dynamics`` (3, M): activation and deactivation time constants in s, and smoothing. ``fiber``: parameters of fibre
-    and tendon; None with rigid tendons.
+    and tendon; None with rigid tendons. ``elastic`` (M,): which tendons are elastic, by default all if ``fiber`` is
+    known.
     """
 
     mesh: Mesh
     problem: RedundancyProblem
     dynamics: Array
     fiber: Fiber | None
+    elastic: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
+
+    def __post_init__(self) -> None:
+        """Make ``elastic`` one value per muscle."""
+        if not self.elastic.size:
+            every = np.full(len(self.problem.muscles), self.fiber is not None)
+            object.__setattr__(self, "elastic", every)
 
     @classmethod
     def of(
-        cls, problem: RedundancyProblem, mesh: Mesh, compliant: bool, time_constants: tuple[float, float] | None
+        cls,
+        problem: RedundancyProblem,
+        mesh: Mesh,
+        elastic: NDArray[np.bool_] | bool,
+        time_constants: tuple[float, float] | None,
     ) -> Nodes:
         """Resample a problem at the points of a mesh."""
         at = replace(problem.resample(mesh.time), time=mesh.time)
-        fiber = Fiber.of(problem.parameters) if compliant and problem.parameters is not None else None
-        return cls(mesh, at, _dynamics(problem, time_constants), fiber)
+        elastic = np.array(np.broadcast_to(elastic, len(problem.muscles)))
+        fiber = Fiber.of(problem.parameters) if elastic.any() and problem.parameters is not None else None
+        return cls(mesh, at, _dynamics(problem, time_constants), fiber, elastic)
+
+    def fibers(self, muscles: Index) -> Fiber:
+        """Parameters of muscles with elastic tendons."""
+        if self.fiber is None:
+            raise ValueError("all tendons are rigid")
+        return Fiber(*(values[muscles] for values in self.fiber))
 
 
 def strength(problem: RedundancyProblem) -> Array:
@@ -81,11 +101,13 @@ class Part:
 class Layout:
     """Positions in x of a part's unknowns: (N, m) of muscles, (N, k) of reserves, (N, 1) of the largest activation.
 
-    x is sorted by point. ``force`` and ``force_rate`` are empty with rigid tendons, ``largest`` is empty unless the
-    cost is the largest activation. ``scale`` has one entry per EMG channel, at the end of x.
+    x is sorted by point. ``elastic`` are the part's muscles with elastic tendons, as positions among its muscles; only
+    they have ``force`` and ``force_rate``. ``largest`` is empty unless the cost is the largest activation. ``scale``
+    has one entry per EMG channel, at the end of x.
     """
 
     part: Part
+    elastic: Index
     size: int
     scale: Index
     activation: Index
@@ -96,32 +118,40 @@ class Layout:
     largest: Index
 
     @classmethod
-    def of(cls, part: Part, points: int, compliant: bool, largest: bool) -> Layout:
+    def of(cls, part: Part, nodes: Nodes, largest: bool) -> Layout:
         """Lay out the unknowns of a part."""
-        muscles = part.muscles.size
-        widths = (muscles, muscles, muscles * compliant, muscles * compliant, part.reserves.size, int(largest))
+        points, muscles = len(nodes.mesh.time), part.muscles.size
+        elastic = np.flatnonzero(nodes.elastic[part.muscles])
+        widths = (muscles, muscles, elastic.size, elastic.size, part.reserves.size, int(largest))
         starts = np.concatenate([[0], np.cumsum(widths)])
         first = np.arange(points)[:, None] * starts[-1]
         blocks = [first + start + np.arange(width) for start, width in zip(starts[:-1], widths, strict=True)]
         size = points * int(starts[-1])
         scale = size + np.arange(part.channels.size)
-        return cls(part, size + scale.size, scale, *blocks)
+        return cls(part, elastic, size + scale.size, scale, *blocks)
+
+    @property
+    def in_tendon(self) -> Index:
+        """The problem's muscles that have ``force``."""
+        return self.part.muscles[self.elastic]
 
     def blocks(self) -> list[tuple[str, Index, Index]]:
         """Fields of ``Unknowns`` that have points: name, positions in x, and columns of the part."""
-        in_tendon = self.part.muscles[: self.force.shape[1]]
         return [
             ("activation", self.activation, self.part.muscles),
             ("excitation", self.excitation, self.part.muscles),
-            ("force", self.force, in_tendon),
-            ("force_rate", self.force_rate, in_tendon),
+            ("force", self.force, self.in_tendon),
+            ("force_rate", self.force_rate, self.in_tendon),
             ("reserve", self.reserve, self.part.reserves),
         ]
 
 
 @dataclass(frozen=True, eq=False)
 class Unknowns:
-    """Activation, excitation, normalised tendon force and its rate (N, M), reserve control (N, K), EMG scale (C,)."""
+    """Activation, excitation, normalised tendon force and its rate (N, M), reserve control (N, K), EMG scale (C,).
+
+    Muscles with rigid tendons have a force and a rate of 0 here.
+    """
 
     activation: Array
     excitation: Array

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..muscle.tendons import Tendons
 from ..options import check_word
 from ..problem.arrays import Array
 from ..problem.costs import COSTS, Cost, counted_reserves, get_cost, reserve_weight
@@ -35,8 +36,8 @@ FIRST = 0.01
 class DynamicCost:
     """∫ Σ w (c x)^p dt + ∫ S Σ |u|^p dt over muscles and reserves, with c and S of the static cost.
 
-    x is the ``quantity``: excitation, activation, or normalised tendon ``force`` (compliant tendons). ``largest`` is
-    ∫ max w a dt.
+    x is the ``quantity``: excitation, activation, or ``force``, the normalised force of elastic tendons and the
+    activation of muscles with rigid ones. ``largest`` is ∫ max w a dt.
     """
 
     static: Cost
@@ -47,15 +48,22 @@ class DynamicCost:
         """p; 1 of the largest activation."""
         return 1.0 if self.quantity == "largest" else self.static.exponent
 
-    def weights(self, problem: RedundancyProblem) -> tuple[Array, Array]:
+    def weights(self, nodes: Nodes) -> tuple[Array, Array]:
         """W c^p (N, M) of the muscles and S (N,) of the reserves."""
+        problem = nodes.problem
         if self.quantity == "force":
-            problem = replace(problem, max_force=np.broadcast_to(strength(problem), problem.max_force.shape))
+            problem = replace(problem, max_force=np.where(nodes.elastic, strength(problem), problem.max_force))
         scale = self.static.scale(problem)
         return problem.weights * scale**self.exponent, reserve_weight(scale, self.exponent)
 
+    def values(self, nodes: Nodes, unknowns: Unknowns) -> Array:
+        """(N, M) x of the muscles."""
+        if self.quantity == "force":
+            return np.where(nodes.elastic, unknowns.force, unknowns.activation)
+        return np.asarray(getattr(unknowns, self.quantity))
 
-def dynamic_cost(cost: str, exponent: float, tendon: str) -> DynamicCost:
+
+def dynamic_cost(cost: str, exponent: float, tendon: Tendons) -> DynamicCost:
     """Look up a cost by name: ``excitation_power`` or a cost of static optimization.
 
     Raises
@@ -71,7 +79,7 @@ def dynamic_cost(cost: str, exponent: float, tendon: str) -> DynamicCost:
     static = get_cost(cost, exponent)
     if np.isinf(static.exponent):
         return DynamicCost(static, "largest")
-    of_force = tendon == "compliant" and cost != "activation_power"
+    of_force = tendon != "rigid" and cost != "activation_power"
     return DynamicCost(static, "force" if of_force else "activation")
 
 
@@ -110,7 +118,7 @@ def start_weights(nodes: Nodes, conditions: Conditions) -> tuple[Array, float]:
     The weight of a muscle is its deactivation time constant, the time by which activation outlasts excitation.
     Reserves have the mean, as they would otherwise replace the muscles at the initial point.
     """
-    muscles, reserves = conditions.cost.weights(nodes.problem)
+    muscles, reserves = conditions.cost.weights(nodes)
     deactivation = nodes.dynamics[1]
     mean = float(deactivation.mean())
     return deactivation * muscles[0], mean if conditions.cost.quantity == "largest" else mean * float(reserves[0])
@@ -130,13 +138,13 @@ def start_cost(nodes: Nodes, conditions: Conditions, unknowns: Unknowns) -> floa
 def integrands(nodes: Nodes, conditions: Conditions, unknowns: Unknowns) -> dict[str, Array]:
     """Integrand (N,) of each term of the objective, with the term's weight in the sum."""
     cost, problem = conditions.cost, nodes.problem
-    muscles, reserves = cost.weights(problem)
+    muscles, reserves = cost.weights(nodes)
     terms: dict[str, Array] = {}
     if cost.quantity == "largest":
         loads = np.abs(unknowns.reserve[:, counted_reserves(problem)])
         terms["largest"] = np.max(np.hstack([problem.weights * unknowns.activation, loads]), axis=1, initial=0.0)
     else:
-        terms["muscles"] = np.sum(muscles * getattr(unknowns, cost.quantity) ** cost.exponent, axis=1)
+        terms["muscles"] = np.sum(muscles * cost.values(nodes, unknowns) ** cost.exponent, axis=1)
         terms["reserves"] = reserves * np.sum(np.abs(unknowns.reserve) ** cost.exponent, axis=1)
     if nodes.fiber is not None and conditions.derivative_penalty > 0.0:
         terms["derivative_penalty"] = conditions.derivative_penalty * np.sum(unknowns.force_rate**2, axis=1)

@@ -8,22 +8,22 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
+from ..muscle.tendons import Tendons
 from ..options import option
 from ..solution.checks import SENSIBLE
-from ..static.options import exponent_option, weights_option
+from ..static.options import exponent_option, tendon_option, weights_option
 
 
 @dataclass(frozen=True, eq=False)
 class DynamicOptions:
     """Options of :func:`osimopt.solve_dynamic`."""
 
-    tendon: Literal["rigid", "compliant"] = option(
+    tendon: Tendons = tendon_option(
         "compliant",
-        "rigid, or compliant: tendons stretch with the force.",
-        more="'rigid': force is max_force · activation + passive_force, as the problem has them. 'compliant': De "
+        "'rigid': force is max_force · activation + passive_force, as the problem has them. 'compliant': De "
         "Groote muscles on elastic tendons, passive force included unless ignored; Thelen's and Millard's muscles are "
-        "converted first (use_degroote_muscles), which the findings report.",
-        shell=str,
+        "converted first (use_degroote_muscles), which the findings report, and tendons of muscles that "
+        "ignore_tendon_compliance are rigid. Muscles with rigid tendons beside elastic ones are De Groote's too.",
     )
     transcription: str = option(
         "hermite-simpson",
@@ -43,7 +43,7 @@ class DynamicOptions:
         "excitation_power",
         "excitation_power, or a cost of static optimization.",
         more="excitation_power ∫ Σ w e^p dt, activation_power ∫ Σ w a^p dt, or any other cost of solve_static, "
-        "integrated; with compliant tendons F is the tendon force. Controls of reserves count as there.",
+        "integrated; with a compliant tendon F is the tendon force. Controls of reserves count as there.",
         shell=str,
     )
     exponent: float = exponent_option()

@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..errors import InputError, check_names, explain, shown, some
 from ..muscle.conversion import use_degroote_muscles
 from ..muscle.degroote import not_degroote
 from ..muscle.forces import unlimited_fiber
+from ..muscle.muscle_class import Mask
+from ..muscle.tendons import Tendons, compliant
 from ..notices import collect_warnings, warn
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
@@ -31,27 +33,36 @@ LEAST_MOMENT, LEAST_LENGTH = 1.0, 1e-3
 
 def prepared(
     problem: RedundancyProblem,
-    tendon: str,
+    tendon: Tendons,
     weights: ArrayLike | Mapping[str, float] | str | None,
     muscles: Mapping[str, Any] | None,
     conditions: Conditions,
     mesh: Mesh,
-) -> RedundancyProblem:
-    """The problem with its weights and, where needed, De Groote muscles; its provenance has the warnings given here."""
+) -> tuple[RedundancyProblem, Mask]:
+    """The problem with its weights and, where needed, De Groote muscles, and (M,) which tendons are elastic.
+
+    Its provenance has the warnings given here.
+    """
     with collect_warnings() as messages:
         if weights is not None:
             problem = _weighted(problem, weights)
+        wanted = compliant(tendon, problem.muscles)
         other = problem.parameters is not None and not_degroote(problem.parameters)
-        if muscles is not None or (tendon == "compliant" and other):
+        if muscles is not None or (wanted.any() and other):
             problem = use_degroote_muscles(problem, **(muscles or {}))
-        check_switches(problem, tendon)
-        check_fibers(problem, tendon, mesh)
-        check_conditions(problem, conditions, mesh)
+        elastic = wanted & ~_switched(problem, "ignore_tendon_compliance")
+        if elastic.any() and not elastic.all():  # forces along rigid tendons, of De Groote's muscles too
+            known = {"muscles": problem.provenance.get("muscles", {})}
+            problem = use_degroote_muscles(problem)
+            problem = replace(problem, provenance=problem.provenance | known)
+        warn_of_switches(problem, wanted)
+        check_fibers(problem, elastic, mesh)
+        check_conditions(problem, conditions, elastic, mesh)
         warn_of_coarse_mesh(problem, mesh)
         if conditions.periodic:
             warn_of_open_ends(problem, conditions, mesh)
     known = problem.provenance.get("warnings", [])
-    return replace(problem, provenance={**problem.provenance, "warnings": [*known, *messages]})
+    return replace(problem, provenance={**problem.provenance, "warnings": [*known, *messages]}), elastic
 
 
 def _weighted(problem: RedundancyProblem, weights: ArrayLike | Mapping[str, float] | str) -> RedundancyProblem:
@@ -65,25 +76,29 @@ def _weighted(problem: RedundancyProblem, weights: ArrayLike | Mapping[str, floa
         raise InputError(explain(expected, shown(weights), fix)) from None
 
 
-def check_switches(problem: RedundancyProblem, tendon: str) -> None:
-    """Refuse muscles with rigid tendons if tendon='compliant'; warn where the model ignores activation dynamics."""
+def _switched(problem: RedundancyProblem, name: str) -> Mask:
+    """(M,) muscles whose property of this name is true."""
     properties = {} if problem.parameters is None else problem.parameters.properties
-    rigid, instant = (
-        [name for name, on in zip(problem.muscles, properties.get(f"ignore_{what}", ()), strict=False) if on > 0.0]
-        for what in ("tendon_compliance", "activation_dynamics")
-    )
-    if tendon == "compliant" and rigid:
-        fix = "Use tendon='rigid', or muscles={'ignore_tendon_compliance': False}."
-        raise InputError(explain("muscles that do not ignore_tendon_compliance", some(rigid), fix))
-    if instant:
-        warn(f"The model ignores activation dynamics of {some(instant)}; solve_dynamic does not.")
+    return np.asarray(properties.get(name, np.zeros(len(problem.muscles))) > 0.0)
 
 
-def check_fibers(problem: RedundancyProblem, tendon: str, mesh: Mesh) -> None:
-    """Refuse muscles whose fibre on a tendon at slack length has no length, or one beyond the range of its curves.
+def warn_of_switches(problem: RedundancyProblem, compliant: Mask) -> None:
+    """Warn where the model's switches decide: rigid tendons are respected, instant activation is not."""
+    rigid = compliant & _switched(problem, "ignore_tendon_compliance")
+    if rigid.any():
+        names = some(np.array(problem.muscles)[rigid], 12)
+        warn(f"Tendons are rigid where muscles ignore_tendon_compliance: {names}.")
+    if (instant := _switched(problem, "ignore_activation_dynamics")).any():
+        names = some(np.array(problem.muscles)[instant])
+        warn(f"The model ignores activation dynamics of {names}; solve_dynamic does not.")
+
+
+def check_fibers(problem: RedundancyProblem, elastic: Mask, mesh: Mesh) -> None:
+    """Refuse muscles whose fibre on a tendon at slack length is beyond the range of its curves.
 
     Beyond that range only the passive force is wrong (exponential: 300 times the strength at 2.4 optimal lengths).
-    Where passive force is ignored the muscle produces no force, and a warning is given.
+    Where passive force is ignored the muscle produces no force but that of damping, and a warning is given. A unit
+    shorter than its tendon has no force, which is a finding of the solution.
 
     Raises
     ------
@@ -96,36 +111,34 @@ def check_fibers(problem: RedundancyProblem, tendon: str, mesh: Mesh) -> None:
     if parameters is None or length is None:
         return
     optimal = parameters.optimal_fiber_length
-    along = length - parameters.tendon_slack_length
-    fiber = unlimited_fiber(parameters, length)[0] / optimal
+    fiber = np.where(length > parameters.tendon_slack_length, unlimited_fiber(parameters, length)[0] / optimal, 0.0)
+    long, worst = fiber > LONGEST, fiber.argmax(axis=0)
 
-    def named(bad: NDArray[np.bool_], values: Array, frames: NDArray[np.intp]) -> str:
+    def named(bad: Mask) -> str:
         muscles = np.flatnonzero(bad.any(axis=0)).tolist()
-        worst = (f"{problem.muscles[m]} {values[frames[m], m]:.2f} at {problem.time[frames[m]]:g} s" for m in muscles)
-        return f"{some(worst)} (in optimal fibre lengths)"
+        lengths = (f"{problem.muscles[m]} {fiber[worst[m], m]:.2f} at {problem.time[worst[m]]:g} s" for m in muscles)
+        return f"{some(lengths)} (in optimal fibre lengths)"
 
     repair = "Check the motion's units, and these muscles' optimal_fiber_length and tendon_slack_length"
-    if (short := along <= 0.0).any():
-        got = named(short, along / optimal, along.argmin(axis=0))
-        expected = "muscles longer than their tendon_slack_length, which leaves a fibre some length along the tendon"
-        raise InputError(explain(expected, got, f"{repair}, or leave them out of the model."))
-    long, worst = fiber > LONGEST, fiber.argmax(axis=0)
-    passive: NDArray[np.bool_] = (problem.passive_force != 0.0).any(axis=0)
-    if tendon == "compliant":
-        passive = parameters.properties["ignore_passive_fiber_force"] == 0.0
+    # passive_force has the fibres' damping too, whether elastic force is ignored or not
+    ignored = parameters.properties.get("ignore_passive_fiber_force", 0.0 * optimal) > 0.0
+    passive = ~ignored & ((problem.passive_force != 0.0).any(axis=0) | elastic)
     if (stiff := long & passive).any():
         fix = f"{repair}, or ignore their passive force: muscles={{'ignore_passive_fiber_force': {{name: True}}}}."
         expected = f"fibres up to {LONGEST} optimal lengths on a rigid tendon"
-        raise InputError(explain(expected, named(stiff, fiber, worst), fix))
+        raise InputError(explain(expected, named(stiff), fix))
     if long.any():
         warn(
             f"Fibres beyond {LONGEST} optimal lengths on a rigid tendon, which produce no force: "
-            f"{named(long, fiber, worst)}. {repair}."
+            f"{named(long)}. {repair}."
         )
 
 
-def check_conditions(problem: RedundancyProblem, conditions: Conditions, mesh: Mesh) -> None:
-    """Refuse muscles of ``periodic`` and ``emg`` that the problem does not have, and EMG shorter than the mesh."""
+def check_conditions(problem: RedundancyProblem, conditions: Conditions, elastic: Mask, mesh: Mesh) -> None:
+    """Refuse muscles of ``periodic`` and ``emg`` that the problem does not have, and EMG shorter than the mesh.
+
+    Refuse a periodic muscle whose follower has a tendon of the other kind, too.
+    """
     if isinstance(conditions.periodic, Mapping):
         mapping = conditions.periodic
         check_names("periodic muscles", (name for pair in mapping.items() for name in pair), problem.muscles)
@@ -133,6 +146,11 @@ def check_conditions(problem: RedundancyProblem, conditions: Conditions, mesh: M
         if twice := [name for name in problem.muscles if starts.count(name) > 1]:
             fix = "Map left to right and right to left."
             raise InputError(explain("periodic as a mapping onto every muscle", f"{some(twice)} twice", fix))
+        unlike = elastic != elastic[conditions.follower(problem)]
+        if unlike.any():
+            got = some(f"{name} and {mapping[name]}" for name in np.array(problem.muscles)[unlike] if name in mapping)
+            fix = "Give both the same tendon."
+            raise InputError(explain("periodic muscles with tendons of one kind", f"rigid and elastic: {got}", fix))
     if conditions.emg is not None:
         conditions.emg.rows(problem.muscles)
         conditions.emg.at(mesh.time)

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import isolation
 from ..errors import some
@@ -57,7 +58,7 @@ class Run:
 
     problem: RedundancyProblem
     conditions: Conditions
-    tendon: str
+    elastic: NDArray[np.bool_]
     time_constants: tuple[float, float] | None
     tolerance: float
     max_iterations: int
@@ -96,7 +97,7 @@ class Run:
         return self._finish(nodes, unknowns, check)
 
     def _nodes(self, mesh: Mesh) -> Nodes:
-        return Nodes.of(self.problem, mesh, self.tendon == "compliant", self.time_constants)
+        return Nodes.of(self.problem, mesh, self.elastic, self.time_constants)
 
     def _static(self, nodes: Nodes) -> RedundancySolution:
         """Static optimization with rigid tendons at the points of the mesh."""

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import SolverError
 from ..muscle.contraction import Fiber, FiberState, active_multiplier, fiber_state, passive_multiplier
 from ..muscle.fibers import Fibers, fibers_under, rigid_fibers
+from ..muscle.muscle_class import Mask
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..solution.checks import PUSH
@@ -40,10 +41,10 @@ class DynamicSolution(RedundancySolution):
     excitation
         (N, M), 0 to 1.
     tendon_force_rate
-        (N, M) rate of the normalised tendon force in 1/s; None with rigid tendons.
+        (N, M) rate of the normalised tendon force in 1/s, NaN of rigid tendons; None where all are rigid.
     normalized_fiber_length, normalized_fiber_velocity
-        (N, M) in optimal fibre lengths, and in maximum contraction velocities, positive lengthening; None where the
-        problem comes from arrays.
+        (N, M) in optimal fibre lengths, and in maximum contraction velocities, positive lengthening; NaN where the
+        unit is shorter than its tendon, None where the problem comes from arrays.
     integrals
         Integral over the interval of each of the ``objective_terms``, and the term ``start`` of the initial
         activations.
@@ -78,6 +79,13 @@ class DynamicSolution(RedundancySolution):
         """As of any solution, with excitation and, of muscles with parameters, their fibres."""
         names = ("activation", "excitation", "muscle_force", "reserve_force", *FIBERS)
         return tuple(name for name in names if getattr(self, name) is not None)
+
+    @property
+    def elastic(self) -> Mask:
+        """(M,) which muscles have elastic tendons."""
+        if self.tendon_force_rate is None:
+            return np.zeros(len(self.problem.muscles), dtype=bool)
+        return np.asarray(np.isfinite(self.tendon_force_rate).any(axis=0))
 
     def elastic_fibers(self) -> Fibers | None:
         """Fibres on elastic tendons; None where tendons are rigid."""
@@ -167,6 +175,7 @@ def solution_of(
     problem = nodes.problem
     if nodes.fiber is not None and state is not None and np.isfinite(state.velocity).all():
         problem = _at_state(nodes, unknowns, state, nodes.fiber)
+    length, velocity = (None, None) if state is None else _where_taut(state)
     points = len(problem)
     status = np.full(points, Status.SOLVED if solved else Status.UNFINISHED, dtype=object)
     detail: dict[int, str] = {}
@@ -192,9 +201,9 @@ def solution_of(
         detail=detail,
         provenance=provenance,
         excitation=unknowns.excitation * known,
-        tendon_force_rate=unknowns.force_rate if nodes.fiber is not None else None,
-        normalized_fiber_length=None if state is None else state.length * known,
-        normalized_fiber_velocity=None if state is None else state.velocity * known,
+        tendon_force_rate=None if nodes.fiber is None else np.where(nodes.elastic, unknowns.force_rate, np.nan),
+        normalized_fiber_length=None if length is None else length * known,
+        normalized_fiber_velocity=None if velocity is None else velocity * known,
         integrals=integrals,
         emg_scale=dict(zip(channels, unknowns.scale.tolist(), strict=True)),
         mesh_edges=nodes.mesh.edges,
@@ -206,17 +215,33 @@ def _fiber_state(nodes: Nodes, unknowns: Unknowns) -> FiberState | None:
     parameters, geometry = nodes.problem.parameters, nodes.problem.geometry
     if parameters is None or geometry.length is None or geometry.lengthening_speed is None:
         return None
-    speed = geometry.lengthening_speed
-    if nodes.fiber is not None:
-        return fiber_state(geometry.length, speed, unknowns.force, unknowns.force_rate, nodes.fiber)
-    fibers, optimal = rigid_fibers(parameters, geometry.length, speed), parameters.optimal_fiber_length
+    length, speed = geometry.length, geometry.lengthening_speed
+    fibers, optimal = rigid_fibers(parameters, length, speed), parameters.optimal_fiber_length
+    taut = np.isfinite(fibers.length).astype(float)
     velocity = fibers.velocity / (optimal * parameters.max_contraction_velocity)
-    return FiberState(fibers.length / optimal, velocity, fibers.cosine)
+    share, velocity, cosine = (np.nan_to_num(array) for array in (fibers.length / optimal, velocity, fibers.cosine))
+    rigid = FiberState(share, velocity, cosine, taut, np.zeros_like(taut))
+    if nodes.fiber is None:
+        return rigid
+    elastic = fiber_state(length, speed, unknowns.force, unknowns.force_rate, nodes.fiber)
+    return FiberState(*(np.where(nodes.elastic, own, other) for own, other in zip(elastic, rigid, strict=True)))
+
+
+def _where_taut(state: FiberState) -> tuple[Array, Array]:
+    """Length and velocity of fibres, NaN where the unit is shorter than its tendon."""
+    return np.where(state.taut > 0.0, state.length, np.nan), np.where(state.taut > 0.0, state.velocity, np.nan)
 
 
 def _at_state(nodes: Nodes, unknowns: Unknowns, state: FiberState, fiber: Fiber) -> RedundancyProblem:
     """The problem with the forces of the fibres found in place of the solver's tendon forces."""
     along = strength(nodes.problem) * state.cosine
     active, passive = along * active_multiplier(state, fiber), along * passive_multiplier(state, fiber)
+    passive = passive - strength(nodes.problem) * state.loss
     pulling = np.maximum(active, 0.0)  # a fibre faster than its fastest would push
-    return replace(nodes.problem, max_force=pulling, passive_force=passive + (active - pulling) * unknowns.activation)
+    rest = passive + (active - pulling) * unknowns.activation
+    known, elastic = nodes.problem, nodes.elastic
+    return replace(
+        known,
+        max_force=np.where(elastic, pulling, known.max_force),
+        passive_force=np.where(elastic, rest, known.passive_force),
+    )

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from .. import isolation
 from ..errors import SolverError
+from ..muscle.tendons import Tendons, tendon_text
 from ..options import documented
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, verified
@@ -27,7 +28,7 @@ from .solution import DynamicSolution, SealedSolution
 @documented(DynamicOptions)
 def solve_dynamic(
     problem: RedundancyProblem,
-    tendon: Literal["rigid", "compliant"] = "compliant",
+    tendon: Tendons = "compliant",
     transcription: str = "hermite-simpson",
     mesh_interval: float = 0.02,
     cost: str = "excitation_power",
@@ -111,19 +112,22 @@ def solve_dynamic(
     conditions = Conditions(chosen, derivative_penalty, initial_activation, periodic, emg)
     mesh = Mesh.uniform(scheme(transcription), *interval(problem, time_range), mesh_interval)
     isolation.prepare("casadi", "osimopt.dynamic.worker.solve:warm_up", (), 1)
-    provenance = {
+    provenance: dict[str, Any] = {
         "method": "dynamic",
         "cost": {
             "name": cost, "exponent": chosen.exponent, "formula": f"∫ {chosen.static.formula} dt",
             "source": chosen.static.source,
         },
-        "solver": {"asked": solver, "used": "ipopt", "tolerance": tolerance, "tendon": tendon},
+        "solver": {"asked": solver, "used": "ipopt", "tolerance": tolerance, "tendon": tendon_text(tendon)},
         "mesh": {"transcription": mesh.scheme.name, "interval": mesh_interval, "tolerance": mesh_tolerance},
     }  # fmt: skip
-    run = Run(
-        prepared(problem, tendon, weights, muscles, conditions, mesh), conditions, tendon, time_constants, tolerance,
-        max_iterations, n_jobs, progress, provenance,
-    )  # fmt: skip
+    ready, elastic = prepared(problem, tendon, weights, muscles, conditions, mesh)
+    if not elastic.any():
+        provenance["solver"]["tendon"] = "rigid"
+    elif not elastic.all():
+        rigid = [name for name, stretches in zip(problem.muscles, elastic, strict=True) if not stretches]
+        provenance["solver"]["rigid_tendons"] = rigid
+    run = Run(ready, conditions, elastic, time_constants, tolerance, max_iterations, n_jobs, progress, provenance)
     solution = run.solve(mesh, initial_guess, Refinement(mesh_tolerance, max_refinements))
     solution.provenance["solve_seconds"] = perf_counter() - begun
     if run.failure is None:

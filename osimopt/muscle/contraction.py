@@ -6,8 +6,18 @@ the muscle-tendon length is the fibre's (of constant height), and the rate of F 
     F = (a · fal(l) · fv(v) + s · fpe(l) + β v) cos α
 
 with activation a, normalised fibre length l and velocity v, fibre damping β, and s = 0 where passive force is ignored.
-These are the implicit tendon dynamics of OpenSim's DeGrooteFregly2016Muscle. Functions take NumPy arrays or CasADi
-expressions.
+These are the implicit tendon dynamics of OpenSim's DeGrooteFregly2016Muscle.
+
+OpenSim's equations have no meaning where the unit is shorter than its tendon: cos α is negative there. A fibre that is
+shorter than 0.1 optimal lengths along its tendon fades here: its force is multiplied by a share g, which has two
+continuous derivatives and falls from 1 to 0 at 0.02 optimal lengths. A slack tendon loses its force in milliseconds:
+
+    F + (1 − g) τ dF/dt = g · (a · fal(l) · fv(v) + s · fpe(l) + β v) cos α,    τ = 1 ms
+
+The right side never falls with the fibre's length nor with its velocity, so that there is one F and one rate of F.
+Fading changes isometric forces by less than a fibre of 0.1 optimal lengths has along its tendon: 0.4 % of its strength,
+0.7 % where it is pennated by 25°; with active_force_width_scale = 1.5, 2.6 % and 9 %. Functions take NumPy or torch
+arrays or CasADi expressions.
 
 De Groote F, Kinney AL, Rao AV, Fregly BJ. Ann Biomed Eng 44(10), 2922-2936, 2016. doi:10.1007/s10439-016-1591-9.
 """
@@ -20,10 +30,13 @@ import numpy as np
 
 from ..problem.arrays import MuscleParameters
 from . import degroote
-from .muscle_class import Array, namespace
+from .muscle_class import Array, namespace, where
 
-#: Minimum length of a fibre along its tendon, in optimal fibre lengths, in ``tendon_force_rate``.
-_LEAST_ALONG = 0.01
+#: Lengths of a fibre along its tendon, in optimal fibre lengths: below the first its force fades, up to the second it
+#: has none and its length is not known.
+FADES, _LEAST_ALONG = 0.1, 0.02
+#: Time constant in s with which a slack tendon loses its force.
+_RELAXES = 0.001
 
 
 class Fiber(NamedTuple):
@@ -61,11 +74,17 @@ class Fiber(NamedTuple):
 
 
 class FiberState(NamedTuple):
-    """Normalised fibre ``length`` and ``velocity``, cosine of the pennation angle."""
+    """Normalised fibre ``length`` and ``velocity``, cosine of the pennation angle.
+
+    ``taut`` is the share of its force that the fibre has, below 1 where the unit is nearly as short as its tendon or
+    shorter, and ``loss`` the normalised force that a slack tendon is about to lose.
+    """
 
     length: Array
     velocity: Array
     cosine: Array
+    taut: Array = 1.0
+    loss: Array = 0.0
 
 
 def fiber_state(length: Array, lengthening_speed: Array, force: Array, force_rate: Array, fiber: Fiber) -> FiberState:
@@ -73,8 +92,18 @@ def fiber_state(length: Array, lengthening_speed: Array, force: Array, force_rat
     strain = fiber.tendon_strain_at_one_norm_force
     stretch = degroote.tendon_length(force, strain)
     tendon_speed = fiber.slack * force_rate / degroote.tendon_force_length_slope(stretch, strain)
-    normalised, cosine = _pennated(length - fiber.slack * stretch, fiber)
-    return FiberState(normalised, (lengthening_speed - tendon_speed) * cosine / fiber.fastest, cosine)
+    along, taut = _taut(length - fiber.slack * stretch, fiber)
+    normalised, cosine = _pennated(along, fiber)
+    velocity = (lengthening_speed - tendon_speed) * cosine / fiber.fastest
+    return FiberState(normalised, velocity, cosine, taut, (1.0 - taut) * _RELAXES * force_rate)
+
+
+def _taut(along: Array, fiber: Fiber) -> tuple[Array, Array]:
+    """Length of a fibre along its tendon (m), not below the least, and the share of its force that it has."""
+    share = along / fiber.optimal
+    z = (share - _LEAST_ALONG) / (FADES - _LEAST_ALONG)
+    z = where(z > 0.0, where(z < 1.0, z, 1.0), 0.0)
+    return where(share > _LEAST_ALONG, along, _LEAST_ALONG * fiber.optimal), z**3 * (10.0 - z * (15.0 - 6.0 * z))
 
 
 def _pennated(along: Array, fiber: Fiber) -> tuple[Array, Array]:
@@ -86,35 +115,36 @@ def _pennated(along: Array, fiber: Fiber) -> tuple[Array, Array]:
 def passive_multiplier(state: FiberState, fiber: Fiber) -> Array:
     """Elastic and damping force along the fibre, normalised."""
     elastic = degroote.passive_force_length(state.length, fiber.passive_fiber_strain_at_one_norm_force)
-    return fiber.passive_share * elastic + fiber.damping * state.velocity
+    return state.taut * (fiber.passive_share * elastic + fiber.damping * state.velocity)
 
 
 def active_multiplier(state: FiberState, fiber: Fiber) -> Array:
     """Active force along the fibre at activation 1, normalised."""
     isometric = degroote.active_force_length(state.length, fiber.active_force_width_scale)
-    return isometric * degroote.force_velocity(state.velocity)
+    return state.taut * isometric * degroote.force_velocity(state.velocity)
 
 
 def imbalance(activation: Array, force: Array, state: FiberState, fiber: Fiber) -> Array:
     """Normalised tendon force minus the fibre's along the tendon: zero where the two are in equilibrium."""
     pull = activation * active_multiplier(state, fiber) + passive_multiplier(state, fiber)
-    return force - pull * state.cosine
+    return force + state.loss - pull * state.cosine
 
 
 def tendon_force_rate(activation: Array, force: Array, length: Array, lengthening_speed: Array, fiber: Fiber) -> Array:
     """Rate of the normalised tendon force (1/s) at which ``imbalance`` is zero: the explicit form of the equations.
 
     NumPy arrays of shapes that broadcast; activation above 0, force above -0.2, length in m, lengthening speed in m/s.
-    The result is finite for every such input: a fibre is never shorter than 0.01 optimal lengths along its tendon, nor
-    faster than 1350 maximum contraction velocities.
+    The result is finite for every such input: a fibre is never faster than 1350 maximum contraction velocities.
     """
     strain = fiber.tendon_strain_at_one_norm_force
     stretch = degroote.tendon_length(force, strain)
-    along = np.maximum(length - fiber.slack * stretch, _LEAST_ALONG * fiber.optimal)
+    along, taut = _taut(length - fiber.slack * stretch, fiber)
     normalised, cosine = _pennated(along, fiber)
     active = activation * degroote.active_force_length(normalised, fiber.active_force_width_scale)
     elastic = degroote.passive_force_length(normalised, fiber.passive_fiber_strain_at_one_norm_force)
-    load = force / cosine - fiber.passive_share * elastic
-    velocity = degroote.damped_force_velocity_inverse(active, fiber.damping, load)
-    tendon_speed = lengthening_speed - velocity * fiber.fastest / cosine
-    return degroote.tendon_force_length_slope(stretch, strain) * tendon_speed / fiber.slack
+    stiffness = degroote.tendon_force_length_slope(stretch, strain) / fiber.slack
+    loss = (1.0 - taut) * _RELAXES * stiffness  # by tendon speed
+    load = (force + loss * lengthening_speed) / cosine - taut * fiber.passive_share * elastic
+    damping = taut * fiber.damping + loss * fiber.fastest / cosine**2
+    velocity = degroote.damped_force_velocity_inverse(taut * active, damping, load)
+    return stiffness * (lengthening_speed - velocity * fiber.fastest / cosine)

@@ -55,9 +55,9 @@ def use_degroote_muscles(
     De Groote et al. (2016) [1]_ as OpenSim 4.6 implements it. ``max_force`` and ``passive_force`` of the new problem
     are forces along rigid tendons, so that max_force · activation + passive_force is OpenSim's tendon force with
     ``ignore_tendon_compliance``. Passive force is elastic force, unless ignored, plus fibre damping, which OpenSim
-    never ignores. Where the active force would be negative (fibres that shorten faster than their maximum speed, or
-    units shorter than the tendon), ``max_force`` is 0 and a warning is added. Bounds, weights, areas and moments are
-    kept.
+    never ignores. Where the active force would be negative, as a fibre shortens faster than its maximum speed,
+    ``max_force`` is 0 and a warning is added. Where a unit is shorter than its tendon, both are 0. Bounds, weights,
+    areas and moments are kept.
 
     Every option is one value for all muscles, a mapping from muscle names to values (other muscles keep the value of
     the conversion), or None (all keep it).
@@ -157,8 +157,8 @@ class _Converted:
 def _damping(parameters: MuscleParameters, length: Values, speed: Values) -> Values:
     """Damping force (T, M) in N of De Groote muscles along rigid tendons."""
     (muscles,) = mechanics(parameters)
-    _, cosine, _ = muscles.rigid_fiber(length)
-    return muscles.max_force * muscles.damping * (speed * cosine / muscles.max_speed) * cosine
+    _, cosine, live = muscles.rigid_fiber(length)
+    return np.where(live, muscles.max_force * muscles.damping * (speed * cosine / muscles.max_speed) * cosine, 0.0)
 
 
 def _negative_gain(problem: RedundancyProblem, gain: Values) -> list[str]:
@@ -166,7 +166,7 @@ def _negative_gain(problem: RedundancyProblem, gain: Values) -> list[str]:
     if not (frames := (gain < 0.0).sum(axis=0)).any():
         return []
     muscles = some(f"{problem.muscles[m]} ({frames[m]} of {len(gain)} frames)" for m in np.flatnonzero(frames))
-    reason = "the fibre shortens faster than its maximum speed or the muscle is shorter than its tendon"
+    reason = "it shortens faster than its maximum speed"
     return [f"max_force is 0 where a fibre on a rigid tendon would push, as {reason}: {muscles}."]
 
 

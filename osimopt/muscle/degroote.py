@@ -127,8 +127,8 @@ def force_velocity_slope(speed: Array) -> Array:
 def damped_force_velocity_inverse(active: Array, damping: Array, load: Array) -> Array:
     """Find the normalised speed v at which active · fv(v) + damping · v = load; NumPy arrays only.
 
-    ``active`` above 0 and ``damping`` ≥ 0. In u = asinh(d2 v + d3) this is p u + q sinh(u) = r with p, q ≥ 0. Halley's
-    method starts at the smaller of the upper bounds r / (p + q) and ln(1 + 2 r / q).
+    ``active`` and ``damping`` ≥ 0, and not both 0. In u = asinh(d2 v + d3) this is p u + q sinh(u) = r with p, q ≥ 0.
+    Halley's method starts at the smaller of the upper bounds r / (p + q) and ln(1 + 2 r / q).
     """
     p, q = -_D1 * active, -damping / _D2 + 0.0 * active
     r = active * _D4 - load - damping * _D3 / _D2

@@ -32,7 +32,8 @@ class Fibers(NamedTuple):
 def rigid_fibers(parameters: MuscleParameters, length: Values, lengthening_speed: Values) -> Fibers:
     """Fibres on rigid tendons, from (T, M) lengths (m) and lengthening speeds (m/s) of the muscle-tendon units.
 
-    A fibre of Thelen's or Millard's class that would be shorter than OpenSim lets it be stays at that length.
+    A fibre of Thelen's or Millard's class that would be shorter than OpenSim lets it be stays at that length; that of
+    another class is unknown (NaN) where its unit is shorter than the tendon.
     """
     fiber, cosine = unlimited_fiber(parameters, length)
     speed = np.array(lengthening_speed, dtype=float)
@@ -41,6 +42,8 @@ def rigid_fibers(parameters: MuscleParameters, length: Values, lengthening_speed
         own = np.s_[:, known[muscles.columns]]
         fiber[own], cosine[own], live = muscles.rigid_fiber(length[own])
         speed[own] = np.where(live, speed[own], 0.0)
+        if muscles.pushes:
+            fiber[own], cosine[own], speed[own] = (np.where(live, x[own], np.nan) for x in (fiber, cosine, speed))
     return Fibers(fiber, cosine, speed)
 
 

@@ -1,7 +1,8 @@
 """Forces of muscles of any class: along rigid tendons, and in equilibrium with elastic ones.
 
 On a rigid tendon, OpenSim's static optimization gives the fibre the length that a tendon at slack length leaves it and
-a constant height, so that its speed is the muscle-tendon unit's times cos α; OpenSim's errors are reproduced.
+a constant height, so that its speed is the muscle-tendon unit's times cos α; OpenSim's errors are reproduced, except
+that a unit shorter than its tendon has no force.
 
 With an elastic tendon the unknown is the fibre length along the tendon, s: F(l) s/l = tendon force at the length that s
 leaves, with l = √(s² + height²). Newton's method finds it; it bisects where a step leaves the bracket or shrinks too
@@ -82,7 +83,8 @@ def rigid_tendon_gain(
         ``"opensim"`` equals ``calcInextensibleTendonActiveFiberForce(state, 1)``: Thelen's force is that along the
         tendon, DeGrooteFregly's is the fibre's (without cos α), Millard's takes cos α at a fibre length that was
         normalised but is read in metres, which makes it nearly 1 (opensim-core issue 4390).
-        ``"corrected"`` is the force along the tendon for all classes.
+        ``"corrected"`` is the force along the tendon for all classes. Either is 0 where the unit is shorter than the
+        tendon; OpenSim mirrors a DeGrooteFregly fibre there.
 
     Raises
     ------
@@ -108,14 +110,15 @@ def rigid_tendon_gain(
 def rigid_tendon_passive(parameters: MuscleParameters, length: Values) -> Values:
     """Elastic passive force (T, M) in N along rigid tendons, for muscle-tendon units of length (T, M) in m.
 
-    Without damping. Raises as ``rigid_tendon_gain``.
+    Without damping; 0 where the unit is shorter than the tendon. Raises as ``rigid_tendon_gain``.
     """
     length = _checked(parameters, length=length)
     force = np.empty(length.shape)
     for muscles in mechanics(parameters):
         fiber, cosine, live = muscles.rigid_fiber(length[:, muscles.columns])
         passive = muscles.max_force * muscles.passive.value(fiber / muscles.optimal) * cosine
-        force[:, muscles.columns] = np.where(live | (muscles.kind.shortest_active is None), passive, 0.0)
+        always = muscles.kind.shortest_active is None and not muscles.pushes
+        force[:, muscles.columns] = np.where(live | always, passive, 0.0)
     return force
 
 
@@ -205,6 +208,7 @@ def activation_slope(
         tendon = muscles.tendon_force(length[own] - along)[1]
         share = np.where(muscles.rigid, 1.0, ratio(tendon, tendon + stiffness, 0.0))
         free = (fiber > muscles.floor) & ((pull != 0.0) | muscles.pushes)
+        free &= ~muscles.rigid | (along > 0.0)
         slope[own] = np.where(np.isnan(fiber), np.nan, np.where(free, added * share, 0.0))
     return slope
 

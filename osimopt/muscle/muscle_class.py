@@ -156,11 +156,15 @@ class Mechanics:
         return np.where(np.isnan(fiber), np.nan, np.where(self.pennated, cosine, 1.0))
 
     def rigid_fiber(self, length: Values) -> tuple[Values, Values, Mask]:
-        """Fibre length in m, cos α, and whether the fibre is longer than ``floor``, on a tendon at slack length."""
+        """Fibre length in m, cos α, and whether the fibre can have force, on a tendon at slack length.
+
+        It has none up to ``floor``, nor where the unit is shorter than the tendon: there OpenSim mirrors the fibres
+        that ``pushes`` marks, and they would push.
+        """
         along = length - self.slack
         fiber, cosine = pennated(along, self.height)
         if self.pushes:
-            return fiber, cosine, np.ones(length.shape, dtype=bool)
+            return fiber, cosine, ~(along <= 0.0)
         fiber = np.where(along >= self.shortest * np.cos(self.max_pennation), fiber, self.shortest)
         fiber = np.where(np.isnan(along), np.nan, np.maximum(fiber, self.floor))
         return fiber, self.cosine(fiber), ~(fiber <= self.floor)

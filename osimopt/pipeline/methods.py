@@ -10,6 +10,7 @@ import numpy as np
 from ..adapters.options import ReadOptions, Source
 from ..dynamic.options import DynamicOptions
 from ..errors import InputError, SolverError, explain
+from ..muscle.tendons import check_tendon
 from ..notices import warn
 from ..options import check_values
 from ..problem.costs import get_cost
@@ -133,14 +134,15 @@ def check_options(read: ReadOptions, solve: SolveOptions) -> None:
             raise InputError(explain("a cost of activations or forces", "excitation_power", fix))
         get_cost(solve.cost, solve.exponent)
         check_values(StaticOptions, vars(solve))
+        check_tendon(solve.tendon)
     elif isinstance(solve, DynamicOptions):
         from ..dynamic.arguments import check_arguments
         from ..dynamic.mesh import scheme
         from ..dynamic.objective import dynamic_cost
 
-        if solve.muscles or solve.tendon == "compliant":
-            refuse_forces(read, "compliant tendons" if solve.tendon == "compliant" else f"muscles={solve.muscles}")
         check_arguments(**vars(solve))
+        if solve.muscles or solve.tendon != "rigid":
+            refuse_forces(read, f"muscles={solve.muscles}" if solve.tendon == "rigid" else "compliant tendons")
         dynamic_cost(solve.cost, solve.exponent, solve.tendon)
         scheme(solve.transcription)
         _check_interval(read)

@@ -35,6 +35,8 @@ LEAST_MOMENT = 1.0
 AT_BOUND = 1e-6
 #: Share of its strength by which a muscle must push on its tendon to be named; less is the tolerance of collocation.
 PUSH = 1e-4
+#: Share of its strength up to which a muscle shorter than its tendon has no force: splines through frames leave some.
+NO_FORCE = 1e-3
 #: By how much forward integration may depart from a dynamic solution: in activation, and in shares of each muscle's
 #: peak force. Curves that differ by 1 % cannot be distinguished by eye.
 INTEGRATION_LIMITS = {"activations": 0.01, "forces": 0.01}

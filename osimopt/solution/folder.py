@@ -55,7 +55,8 @@ def write_result(
     is a model behind it, ``normalized_fiber_length.sto`` (optimal fibre lengths) and ``normalized_fiber_velocity.sto``
     (maximum contraction velocities). ``outputs`` names further quantities of
     :meth:`osimopt.RedundancySolution.to_dataframe`, each a file of its name, or is ``"all"`` for all that the problem
-    can have. ``status.csv`` has one row per frame (status, moment residual, objective and its terms);
+    can have. ``status.csv`` has one row per frame (status, moment residual, objective and its terms, and where a model
+    is known the number of muscles that are shorter than their tendons);
     ``solution.json`` holds versions, input hashes, options, statistics, checks and findings. Failed frames are NaN,
     never the last iterate.
 

@@ -48,26 +48,26 @@ class MusclesInMotion:
         return np.asarray(self.problem.geometry.lengthening_speed)
 
     @cached_property
-    def elastic_fibers(self) -> Fibers | None:
-        """Fibres on elastic tendons; None where tendons are rigid."""
-        return self.solution.elastic_fibers()
-
-    @cached_property
     def fibers(self) -> Fibers:
         """Fibres of the solution's own model of muscles."""
-        return self.elastic_fibers or rigid_fibers(self.parameters, self.length, self.speed)
+        rigid, elastic = rigid_fibers(self.parameters, self.length, self.speed), self.solution.elastic_fibers()
+        if elastic is None:
+            return rigid
+        return Fibers(*(np.where(self.solution.elastic, *both) for both in zip(elastic, rigid, strict=True)))
 
     @cached_property
     def active_along(self) -> Array:
         """Active force along the tendon, N: what activation multiplies."""
-        if self.elastic_fibers is None:
-            return self.problem.max_force * self.solution.activation
-        return active_force(self.parameters, self.fibers, self.solution.activation) * self.fibers.cosine
+        active = self.problem.max_force * self.solution.activation
+        if not self.solution.elastic.any():
+            return active
+        elastic = active_force(self.parameters, self.fibers, self.solution.activation) * self.fibers.cosine
+        return np.where(self.solution.elastic, np.where(np.isnan(self.fibers.length), 0.0, elastic), active)
 
     @property
     def passive_along(self) -> Array:
         """All other force along the tendon, N."""
-        return self.problem.passive_force if self.elastic_fibers is None else self.force - self.active_along
+        return np.where(self.solution.elastic, self.force - self.active_along, self.problem.passive_force)
 
     def in_fiber(self, along: Array) -> Array:
         """Force along the fibre whose share along the tendon this is; NaN where the fibre is across the tendon."""

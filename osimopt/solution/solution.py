@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 from ..errors import check_names
 from ..files.storage import time_table
 from ..muscle.fibers import Fibers, equilibrium_fibers
+from ..muscle.muscle_class import Mask
+from ..muscle.tendons import compliant, read_tendon
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem, Source
 from .checks import BOUND_TOLERANCE, LEAST_MOMENT
 from .quantities import DERIVED, MusclesInMotion, Outputs, listed, quantity_of
+from .slack import slack_of
 from .summary import Finding, Summary, carried, in_equilibrium
 
 if TYPE_CHECKING:
@@ -173,9 +176,17 @@ class RedundancySolution:
         return moment_residual(self.problem, self.activation, self.reserve_control)
 
     @property
+    def slack(self) -> Array | None:
+        """(T, M) how much shorter than its tendon's slack length a muscle-tendon unit is, in m; 0 where it is not.
+
+        Such a muscle has no force. None where the problem has no muscle parameters or lengths.
+        """
+        return slack_of(self.problem)
+
+    @property
     def checks(self) -> dict[str, Array]:
         """What else is known of each frame, (T,) by name: columns of ``status.csv``."""
-        return {}
+        return {} if self.slack is None else {"slack_muscles": (self.slack > 0.0).sum(axis=1)}
 
     @property
     def quantities(self) -> tuple[str, ...]:
@@ -187,8 +198,14 @@ class RedundancySolution:
         """What the quantities that are computed on demand have in common."""
         return MusclesInMotion(self)
 
+    @property
+    def elastic(self) -> Mask:
+        """(M,) which muscles have elastic tendons."""
+        given = self.provenance["solver"]["tendon"] if in_equilibrium(self) else "rigid"
+        return compliant(read_tendon(given), self.problem.muscles)
+
     def elastic_fibers(self) -> Fibers | None:
-        """Fibres on elastic tendons; None where tendons are rigid."""
+        """Fibres as on elastic tendons; None where all are rigid."""
         parameters, geometry = self.problem.parameters, self.problem.geometry
         if not in_equilibrium(self) or parameters is None or geometry.length is None:
             return None

@@ -14,6 +14,7 @@ from ..errors import some
 from ..problem.arrays import Array
 from . import checks
 from .checks import RESERVE_SHARE, Check, Evidence, percent
+from .slack import Shorter, slack_of
 
 if TYPE_CHECKING:
     from ..problem.problem import RedundancyProblem
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 #: Names that a sentence lists: muscles, actuators on one coordinate, muscles that forward integration departs from.
 MUSCLES, ACTUATORS, WORST = 12, 4, 3
 #: Summary's numbers of two pieces are added, or the larger one stays (NaN: not known).
-ADDED = ("evidence", "counts", "force_sum", "at_top", "objective", "certified", "powerless")
+ADDED = ("evidence", "counts", "force_sum", "at_top", "objective", "certified", "powerless", "shorter")
 LARGEST = ("produced", "force", "activation", "residual", "activation_error")
 
 
@@ -36,11 +37,13 @@ TEXTS = {
     "reserves": "{acting} {share} of the peak moment of {coordinate} (the limit is {limit}).",
     "not_unique": "In {count} frames the minimiser is not unique; the one of least norm is given.",
     "at_upper_bound": "At their upper bound (frames): {named}.",
+    "shorter_than_tendon": "Shorter than their tendons at slack length, and so without any force: {named}. If they "
+    "should be taut, check the scaling of their tendon_slack_length and optimal_fiber_length.",
     "slack_tendons": "With a slack tendon (frames): {named}; their fibres are too short or shorten too fast.",
     "powerless": "Without any force at full activation (frames): {named}; their fibres are too short or shorten too "
     "fast, or their tendons are slack.",
     "pushing": "Muscles push on their tendons (number of points): {named}, by up to {largest:.1%} of their strength. "
-    "Their fibres are too long or too fast to produce force there, and only their damping acts.",
+    "Their fibres are too short, too long or too fast to produce force there, and only their damping acts.",
     "integration_failed": "Forward integration of the excitations failed, so activations and forces are not checked "
     "independently of the solver. Shorten mesh_interval.",
     "activations": _DEPARTS,
@@ -78,13 +81,14 @@ class Finding:
     def text(self) -> str:
         """The sentence of ``TEXTS``."""
         departs = self._departs() if self.code in checks.INTEGRATION_LIMITS else {}
+        described = self.values.get("described", [f"{name} ({count})" for name, count in self.names.items()])
         return TEXTS[self.code].format(
             count=self.count,
             largest=self.largest,
             share=percent(self.largest),
             limit=percent(RESERVE_SHARE),
             acting=some(self.names, ACTUATORS) + (" carries" if len(self.names) == 1 else " carry"),
-            named=some([f"{name} ({count})" for name, count in self.names.items()], MUSCLES),
+            named=some(described, MUSCLES),
             **self.values,
             **departs,
         )
@@ -123,8 +127,9 @@ class Summary:
     what to do about it. ``produced`` (K, D) are the peaks of what each reserve does to each coordinate, ``force`` and
     ``activation`` (M,) of the muscles; ``at_top`` (M,) frames at the upper bound of activation,
     ``powerless`` (M,) those in which a muscle cannot produce force, or of fibres in equilibrium with compliant tendons
-    (``slack``) those solved ones in which its tendon is slack; ``warnings`` are those of reading the model and the
-    motion, ``more`` the findings of the solution's own kind.
+    (``slack``) those solved ones in which its tendon is slack; those in which it is ``shorter`` than its tendon are
+    counted there only; ``warnings`` are those of reading the model and the motion, ``more`` the findings of the
+    solution's own kind.
     """
 
     names: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
@@ -143,6 +148,7 @@ class Summary:
     ambiguous: int | None
     powerless: NDArray[np.intp]
     slack: bool
+    shorter: Shorter
     warnings: tuple[str, ...]
     more: tuple[Finding, ...] = ()
 
@@ -160,6 +166,8 @@ class Summary:
         slack, powerless = in_equilibrium(solution), problem.max_force <= 0.0
         if slack:  # a frame without equilibrium has no force either, but a status for it
             powerless &= (problem.passive_force <= 0.0) & solved[:, None]
+        if (short := slack_of(problem)) is not None:  # a finding of its own
+            powerless &= short == 0.0
         return cls(
             names=(problem.muscles, problem.coordinates, problem.reserves.names),
             evidence=Evidence.of(
@@ -185,6 +193,7 @@ class Summary:
             ambiguous=None if solution.unique is None else int(np.sum(~solution.unique & solved)),
             powerless=np.sum(powerless, axis=0),
             slack=slack,
+            shorter=Shorter.of(problem),
             warnings=tuple(problem.provenance.get("warnings", ())),
             more=tuple(solution.more_findings()),
         )
@@ -255,6 +264,9 @@ class Summary:
         if self.ambiguous:
             found.append(Finding("not_unique", self.ambiguous))
         found += counted("at_upper_bound", self.names[0], self.at_top)
+        if described := self.shorter.described(self.names[0], self.frames):
+            values = {"described": described}
+            found += counted("shorter_than_tendon", self.names[0], self.shorter.frames, values=values)
         found += counted("slack_tendons" if self.slack else "powerless", self.names[0], self.powerless)
         found += [Finding("note", values={"text": text}) for text in self.warnings]
         return found + [replace(own, values={**own.values, **frames}) for own in self.more]
@@ -295,7 +307,7 @@ def carried(problem: RedundancyProblem, control: Array) -> Array:
 def in_equilibrium(solution: RedundancySolution) -> bool:
     """Whether forces are those of fibres in static equilibrium with compliant tendons."""
     provenance = solution.provenance
-    return provenance.get("method") == "static" and provenance.get("solver", {}).get("tendon") == "compliant"
+    return provenance.get("method") == "static" and provenance.get("solver", {}).get("tendon", "rigid") != "rigid"
 
 
 def _produced(solution: RedundancySolution) -> Array:

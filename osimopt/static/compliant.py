@@ -56,17 +56,29 @@ class _Forces:
     lost: Mask
 
     @classmethod
-    def at(cls, problem: RedundancyProblem, activation: Array, speed: Array) -> _Forces:
-        """Forces of fibres at these activations and speeds (m/s)."""
+    def at(cls, problem: RedundancyProblem, activation: Array, speed: Array, elastic: Mask) -> _Forces:
+        """Forces at these activations and speeds (m/s), as the problem has them where tendons are not ``elastic``."""
+        force, slope = problem.max_force * activation + problem.passive_force, problem.max_force.copy()
+        slack, lost = np.zeros(force.shape, dtype=bool), np.zeros(force.shape, dtype=bool)
         parameters, length, _ = model_of(problem)
+        parameters, own = parameters.select(elastic), np.s_[:, elastic]
+        found = cls._of_fibers(parameters, length[own], activation[own], speed[own])
+        force[own], slope[own], slack[own], lost[own] = found
+        return cls(force, slope, slack, lost)
+
+    @staticmethod
+    def _of_fibers(
+        parameters: MuscleParameters, length: Array, activation: Array, speed: Array
+    ) -> tuple[Array, Array, Mask, Mask]:
+        """Force, slope, slack and lost of fibres on elastic tendons; units shorter than these have no force."""
         force, slope = _force_and_slope(parameters, length, activation, speed)
         known = np.isfinite(force) & np.isfinite(slope)
         if known.all():
-            return cls(force, slope, ~known, ~known)
+            return force, slope, ~known, ~known
         pull, rise = _force_and_slope(_on_rigid_tendons(parameters), length, activation, speed)
-        slack = ~known & (length >= parameters.tendon_slack_length) & (pull <= 0.0)
+        slack = ~known & (pull <= 0.0)
         force, slope = (np.where(known, a, np.where(slack, b, 0.0)) for a, b in ((force, pull), (slope, rise)))
-        return cls(force, slope, slack, ~known & ~slack)
+        return force, slope, slack & (length > parameters.tendon_slack_length), ~known & ~slack
 
     def linear(self, problem: RedundancyProblem, activation: Array, firm: Mask) -> RedundancyProblem:
         """The problem with these forces, affine in activation; in ``firm`` frames (T,) no fibre pushes."""
@@ -79,8 +91,9 @@ def solve_compliant(
     problem: RedundancyProblem,
     solve: Callable[[RedundancyProblem, Array | None], RedundancySolution],
     guess: Array | None,
+    elastic: Mask,
 ) -> RedundancySolution:
-    """Solve with fibres and tendons in equilibrium; ``solve`` solves an affine problem from a guess.
+    """Solve with fibres and ``elastic`` tendons (M,) in equilibrium; ``solve`` solves an affine problem from a guess.
 
     The solution's problem is the last linear one, so that its forces are F(a). Frames in which a muscle has no
     equilibrium fail, and their ``detail`` names it; that of a solved frame names the muscles with slack tendons.
@@ -90,11 +103,11 @@ def solve_compliant(
     InputError
         The problem was not read from a model, or has a muscle class that osimopt does not support.
     """
-    speed = _fiber_speed(problem)
+    speed = _fiber_speed(problem, elastic)
     at = np.clip(np.full(problem.max_force.shape, FIRST[0]), problem.lower, problem.upper)
     tried = np.zeros(len(problem), dtype=int)
     step, moved_before = np.ones(len(problem)), np.full(len(problem), np.inf)
-    forces, firm = _Forces.at(problem, at, speed), np.zeros(len(problem), dtype=bool)
+    forces, firm = _Forces.at(problem, at, speed, elastic), np.zeros(len(problem), dtype=bool)
     solution = solve(forces.linear(problem, at, firm), guess)
     for _ in range(MOST_ROUNDS):
         found = solution.solved & ~forces.lost.any(axis=1)
@@ -110,14 +123,14 @@ def solve_compliant(
         tried += stuck
         at[stuck] = np.clip(np.array(FIRST)[tried[stuck], None], problem.lower, problem.upper)
         start = None if solution.multipliers is None else np.nan_to_num(solution.multipliers)
-        forces = _Forces.at(problem, at, speed)
+        forces = _Forces.at(problem, at, speed, elastic)
         solution = solve(forces.linear(problem, at, firm), start)
     return _without_proof(solution, forces, (moved > SETTLED) | ~firm)
 
 
 def refuse_compliant(solution: RedundancySolution, what: str) -> None:
     """Raise for a solution with compliant tendons; ``what`` needs forces that are affine in activation."""
-    if solution.provenance.get("solver", {}).get("tendon") == "compliant":
+    if solution.provenance.get("solver", {}).get("tendon", "rigid") != "rigid":
         fix = "Solve with tendon='rigid'."
         raise InputError(explain(f"a solution with rigid tendons for {what}", "a solution with compliant tendons", fix))
 
@@ -131,11 +144,11 @@ def model_of(problem: RedundancyProblem) -> tuple[MuscleParameters, Array, Array
     return parameters, geometry.length, geometry.lengthening_speed
 
 
-def _fiber_speed(problem: RedundancyProblem) -> Array:
-    """Speed (T, M) in m/s of the fibres of supported muscles as if tendons were rigid."""
+def _fiber_speed(problem: RedundancyProblem, elastic: Mask | bool = True) -> Array:
+    """Speed (T, M) in m/s of the fibres as if tendons were rigid; those with ``elastic`` ones have to be supported."""
     parameters, length, speed = model_of(problem)
-    if not supported(parameters).all():
-        got = some(np.array(parameters.names)[~supported(parameters)])
+    if (unknown := ~supported(parameters) & elastic).any():
+        got = some(np.array(parameters.names)[unknown])
         fix = "Use tendon='rigid'."
         raise InputError(explain(f"muscles of class {some(COMPUTED)} for tendon='compliant'", got, fix))
     return equilibrium_speed(parameters, length, speed)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
+from ..muscle.tendons import Tendons
 from ..options import option
 from ..problem.costs import COSTS
 from . import SOLVERS
@@ -31,6 +32,17 @@ def weights_option() -> Any:
     )
 
 
+def tendon_option(default: str, more: str) -> Any:
+    """Tendons of the muscles, for any method."""
+    return option(
+        default,
+        "rigid, or compliant: tendons stretch with the force; or by muscle, as 'soleus*=compliant,*=rigid'.",
+        more=f"{more} A mapping from names or patterns of muscles to these words: the first that matches counts, as in "
+        "{'soleus*': 'compliant', '*': 'rigid'}.",
+        shell=str,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class StaticOptions:
     """Options of :func:`osimopt.solve_static`."""
@@ -45,14 +57,13 @@ class StaticOptions:
     )
     exponent: float = exponent_option()
     weights: ArrayLike | Mapping[str, float] | Literal["volume"] | None = weights_option()
-    tendon: Literal["rigid", "compliant"] = option(
+    tendon: Tendons = tendon_option(
         "rigid",
-        "rigid, or compliant: tendons stretch with the force.",
-        more="'rigid': force is max_force · activation, plus passive_force where the problem has it. 'compliant': "
-        "force of a fibre in equilibrium with its elastic tendon, passive force included, at the fibre speed of a "
-        "rigid tendon; for activation_power and min_max. A De Groote tendon that its fibre would push is slack and "
-        "carries no force; frames where a muscle has no equilibrium fail.",
-        shell=str,
+        "'rigid': force is max_force · activation, plus passive_force where the problem has it. 'compliant': "
+        "force of a fibre in equilibrium with its elastic tendon (rigid where the muscle ignores its compliance), "
+        "passive force included, at the fibre speed of a rigid tendon; for activation_power and min_max. A De Groote "
+        "tendon that its fibre would push, or that is longer than the unit, is slack and carries no force; frames "
+        "where a muscle has no equilibrium fail.",
     )
     solver: str = option(
         "auto",

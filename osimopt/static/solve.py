@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InputError, SolverError, explain, shown
+from ..muscle.tendons import Tendons, compliant, tendon_text
 from ..options import check_values, check_word, documented
 from ..problem.arrays import Array
 from ..problem.costs import COSTS, Cost, get_cost, scale_of_unknowns
@@ -35,7 +36,7 @@ def solve_static(
     cost: str = "activation_power",
     exponent: float = 2,
     weights: ArrayLike | Mapping[str, float] | Literal["volume"] | None = None,
-    tendon: Literal["rigid", "compliant"] = "rigid",
+    tendon: Tendons = "rigid",
     solver: str = "auto",
     device: str = "cpu",
     tolerance: float = 1e-9,
@@ -101,7 +102,8 @@ def solve_static(
     chosen = get_cost(cost, exponent)
     check_values(StaticOptions, locals())
     check_word("on_failure", on_failure, ("raise", "return"))
-    _check_tendon(tendon, chosen)
+    elastic = compliant(tendon, problem.muscles)
+    _check_tendon(bool(elastic.any()), chosen)
     problem = problem if weights is None else problem.with_weights(weights)
     guessed = initial_guess is not None and not isinstance(initial_guess, (RedundancySolution, Multipliers))
     name = _choose(solver, chosen, device, guessed)
@@ -122,12 +124,13 @@ def solve_static(
             found.gap, found.activation_error, found.detail, multipliers=found.multipliers if method.batched else None,
         )  # fmt: skip
 
-    solution = solve(problem, guess) if tendon == "rigid" else solve_compliant(problem, solve, guess)
+    named = tendon_text(tendon) if elastic.any() else "rigid"
+    solution = solve(problem, guess) if named == "rigid" else solve_compliant(problem, solve, guess, elastic)
     provenance = {
         **problem.provenance,
         "method": "static",
         "cost": {"name": cost, "exponent": chosen.exponent, "formula": chosen.formula, "source": chosen.source},
-        "solver": {"asked": solver, "used": name, "tolerance": tolerance, "tendon": tendon, "device": device},
+        "solver": {"asked": solver, "used": name, "tolerance": tolerance, "tendon": named, "device": device},
         "solve_seconds": perf_counter() - started,
     }
     solution = verified(replace(solution, provenance=provenance), problem.source)
@@ -140,8 +143,8 @@ def solve_static(
     return solution
 
 
-def _check_tendon(tendon: str, cost: Cost) -> None:
-    if tendon == "compliant" and cost.scales_with:
+def _check_tendon(elastic: bool, cost: Cost) -> None:
+    if elastic and cost.scales_with:
         names = " or ".join(repr(other.name) for other in COSTS.values() if not other.scales_with)
         fix = "Use tendon='rigid': the cost depends on a force that is affine in activation."
         raise InputError(explain(f"cost {names} with tendon='compliant'", repr(cost.name), fix))

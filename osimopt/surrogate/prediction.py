@@ -83,7 +83,12 @@ class DynamicPrediction(RedundancySolution):
         """The largest errors of each frame, failed or not, and whether it is outside the range of training."""
         errors = ("missed", "tendon_residual", "excitation_residual")
         checks = {name: np.abs(getattr(self, name)).max(axis=1, initial=0.0) for name in errors}
-        return {**checks, "outside_training": self.outside.astype(float)}
+        return {**super().checks, **checks, "outside_training": self.outside.astype(float)}
+
+    @property
+    def elastic(self) -> NDArray[np.bool_]:
+        """(M,) all muscles: their tendons are elastic."""
+        return np.ones(len(self.problem.muscles), dtype=bool)
 
     def elastic_fibers(self) -> Fibers:
         """Fibres on elastic tendons."""

@@ -122,7 +122,7 @@ class StrideInputs:
         """State of the fibres on rigid tendons."""
         along = self.length - self.fiber.slack
         length = torch.sqrt(along**2 + self.fiber.height**2)
-        cosine = along / length
+        cosine = (along / length).clamp(min=0.0)  # a unit shorter than its tendon has no force
         return FiberState(length / self.fiber.optimal, self.speed * cosine / self.fiber.fastest, cosine)
 
     def multipliers(self, state: FiberState) -> tuple[Tensor, Tensor]:
@@ -170,12 +170,12 @@ def balanced(force: Tensor, give: Tensor, strides: StrideInputs) -> tuple[Tensor
 
 
 def parameters_of(problem: RedundancyProblem) -> MuscleParameters:
-    """Return the parameters of De Groote muscles.
+    """Return the parameters of De Groote muscles with elastic tendons.
 
     Raises
     ------
     InputError
-        The problem has no muscle parameters, or other muscles.
+        The problem has no muscle parameters, other muscles, or muscles that ignore tendon compliance.
     """
     parameters, geometry = problem.parameters, problem.geometry
     if parameters is None or geometry.length is None or geometry.lengthening_speed is None:
@@ -184,6 +184,9 @@ def parameters_of(problem: RedundancyProblem) -> MuscleParameters:
     if other := not_degroote(parameters):
         fix = "Use osimopt.use_degroote_muscles(problem)."
         raise InputError(explain(f"{DEGROOTE.name} only", f"other muscles: {some(other)}", fix))
+    if (rigid := parameters.properties["ignore_tendon_compliance"] > 0.0).any():
+        got = f"muscles that ignore_tendon_compliance: {some(np.array(parameters.names)[rigid])}"
+        raise InputError(explain("elastic tendons for a dynamic surrogate", got, "Use solve_dynamic."))
     return parameters
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..dynamic.solve import solve_dynamic
-from ..errors import InputError, SolverError, explain
+from ..errors import InputError, SolverError, explain, some
 from ..files.storage import write_atomically
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
@@ -105,8 +105,9 @@ def _solve(problem: RedundancyProblem, plan: Plan, path: Path, duration: float, 
         write_atomically(path.with_suffix(".failed"), f"{error}\n")
         return f"failed: {error}"
     iterations, seconds = solution.provenance["rounds"][-1]["iterations"], solution.provenance["solve_seconds"]
-    if solution.tendon_force_rate is None:
-        raise InputError(explain("tendon='compliant'", "rigid tendons", "Leave tendon out."))
+    if solution.tendon_force_rate is None or np.isnan(solution.tendon_force_rate).any():
+        got = f"rigid tendons ({some(solution.provenance['solver'].get('rigid_tendons', ['all muscles']))})"
+        raise InputError(explain("tendon='compliant' of all muscles", got, "Leave tendon out."))
     sample = DynamicSample(
         replace(solution.problem, kinematics=None, source=None),
         solution.muscle_force / solution.problem.parameters.max_isometric_force,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ def conditions(cost: str = "excitation_power", exponent: float = 2.0, tendon: st
     return Conditions(dynamic_cost(cost, exponent, tendon), **options)
 
 
-def program_of(problem: RedundancyProblem, chosen: Conditions, transcription: str, compliant: bool) -> Program:
+def program_of(problem: RedundancyProblem, chosen: Conditions, transcription: str, compliant: Any) -> Program:
     mesh = Mesh.uniform(scheme(transcription), float(problem.time[0]), float(problem.time[-1]), 0.05)
     nodes = Nodes.of(problem, mesh, compliant, None)
     guess = first_guess("midpoint", nodes, solve_static(nodes.problem, on_failure="return"), chosen.emg)
@@ -156,3 +157,16 @@ def test_compliant_tendons(degroote: RedundancyProblem, name: str) -> None:
     if "emg" in options:
         options["emg"] = emg(degroote, **options["emg"])
     check(program_of(degroote, conditions(tendon="compliant", **options), "hermite-simpson", True), len(name))
+
+
+@pytest.mark.parametrize("name", ["squares", "cubes of forces"])
+def test_mixed_tendons_some_of_them_slack(degroote: RedundancyProblem, name: str) -> None:
+    """The brachialis is as short as its tendon, where its fibre fades."""
+    parameters, elastic = degroote.parameters, np.array([own.startswith("B") for own in degroote.muscles])
+    assert parameters is not None
+    slack, index = parameters.tendon_slack_length.copy(), degroote.muscles.index("BRA")
+    fading = np.linspace(-0.02, 0.12, len(degroote)) * parameters.optimal_fiber_length[index]
+    length = np.asarray(degroote.geometry.length).copy()
+    length[:, index] = slack[index] + fading
+    problem = replace(degroote, geometry=replace(degroote.geometry, length=length), source=None)
+    check(program_of(problem, conditions(tendon="compliant", **COMPLIANT[name]), "hermite-simpson", elastic), 3)

@@ -118,8 +118,11 @@ def test_damping_stays_where_passive_force_is_ignored(oracle: Oracle) -> None:
     np.testing.assert_array_equal(still.passive_force, 0.0)
     damped = use_degroote_muscles(problem, ignore_passive_fiber_force=True, fiber_damping=0.05)
     lengthens = problem.geometry.lengthening_speed > 0.0
-    assert (damped.passive_force[lengthens] > 0.0).all()
+    taut = problem.geometry.length > problem.parameters.tendon_slack_length
+    assert (damped.passive_force[lengthens & taut] > 0.0).all()
     assert (damped.passive_force[~lengthens] <= 0.0).all()
+    assert not taut.all()
+    np.testing.assert_array_equal(damped.passive_force[~taut], 0.0)
 
 
 def test_where_a_fiber_would_push_it_does_not_and_that_is_said(oracle: Oracle) -> None:
@@ -278,7 +281,7 @@ def test_other_classes_are_refused_by_name(oracle: Oracle) -> None:
         ({"passive_fiber_strain_at_one_norm_force": np.inf}, "got inf"),
         ({"ignore_passive_fiber_force": 1}, "True or False"),
         ({"ignore_tendon_compliance": {"one": 0.0}}, "ignore_tendon_compliance of 'one': expected True or False"),
-        ({"fiber_damping": {"two": 0.1}}, "expected fiber_damping of one, got two"),
+        ({"fiber_damping": {"two": 0.1}}, "expected muscles of fiber_damping among one, got two"),
         ({"damping": 0.1}, "options among ignore_passive_fiber_force, .*got damping"),
     ],
 )

@@ -21,6 +21,7 @@ from osimopt.emg.compare import _covered
 from osimopt.problem.arrays import acts
 from osimopt.problem.resampling import _left_out, _missed
 from osimopt.solution.checks import Evidence
+from osimopt.solution.slack import Shorter
 from osimopt.solution.solution import judge
 from osimopt.solution.summary import Finding, Summary, merged
 from osimopt.static.proof import least_missed, prove
@@ -241,19 +242,31 @@ def test_moments_beyond_reach_by_1e_9_are_infeasible(solver: Any, share: float, 
     assert found == [status, status]
 
 
+@pytest.mark.parametrize(("share", "found"), [(0.99e-3, 1), (1.01e-3, 0)])
+def test_a_muscle_shorter_than_its_tendon_has_no_force_up_to_a_thousandth(share: float, found: int) -> None:
+    """One with more, as with gain="isometric", is no finding."""
+    problem = steady(np.array([1.0, 2.0, 4.0]), 500.0 * share)
+    parameters = SimpleNamespace(max_isometric_force=np.array([500.0]), tendon_slack_length=np.array([0.2]))
+    length = np.array([[0.21], [0.195], [0.1997]])
+    problem = replace(problem, parameters=parameters, geometry=replace(problem.geometry, length=length))
+    described = Shorter.of(problem).described(problem.muscles, 3)
+    assert len(described) == found
+    assert all(text == "muscle_0 (2 frames from 2 to 4 s, by up to 5 mm)" for text in described)
+
+
 @pytest.mark.parametrize(("length", "warned"), [(1.79, 0), (1.81, 1)])
 def test_fibres_of_1_8_optimal_lengths_are_the_longest(
     length: float, warned: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     problem = steady(np.arange(3.0), 500.0)
-    parameters = SimpleNamespace(optimal_fiber_length=np.ones(1), tendon_slack_length=np.zeros(1))
+    parameters = SimpleNamespace(optimal_fiber_length=np.ones(1), tendon_slack_length=np.zeros(1), properties={})
     problem = replace(
         problem, parameters=parameters, geometry=replace(problem.geometry, length=np.full((3, 1), length))
     )
     monkeypatch.setattr("osimopt.dynamic.prepare.unlimited_fiber", lambda parameters, length: (length, None))
     with catch_warnings(record=True) as caught:
         simplefilter("always")
-        check_fibers(problem, "rigid", SimpleNamespace(time=problem.time))  # type: ignore[arg-type]
+        check_fibers(problem, np.zeros(1, dtype=bool), SimpleNamespace(time=problem.time))  # type: ignore[arg-type]
     assert len(caught) == warned
 
 
@@ -277,7 +290,7 @@ def test_moments_are_missing_beyond_a_hundredth_of_their_peak(
     share: float, found: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reserves of a thousandth of the peak carry them at a control of 10."""
-    run = Run(elbow(10.0), Conditions(None), "rigid", None, 1e-6, 100, None, None, {})  # type: ignore[arg-type]
+    run = Run(elbow(10.0), Conditions(None), np.zeros(2, dtype=bool), None, 1e-6, 100, None, None, {})  # type: ignore[arg-type]
     monkeypatch.setattr("osimopt.dynamic.run.first_guess", lambda *_: None)
     monkeypatch.setattr(Run, "solve_tasks", lambda *_: [SimpleNamespace(reserve=np.array([[1000.0 * share]]))])
     text = _missing_moments(run, Points(elbow(10.0)))  # type: ignore[arg-type]

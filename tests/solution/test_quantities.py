@@ -145,6 +145,25 @@ def test_static_equilibria_are_those_of_muscle_analysis(
     balance(solution)
 
 
+def test_mixed_tendons_have_the_fibers_of_either(flexion: RedundancyProblem) -> None:
+    """Static: rigid tendons as in the rigid solution; dynamic: one part of the muscles as rigid, one as elastic."""
+    mixed = {"BIC*": "compliant", "*": "rigid"}
+    elastic = np.array([name.startswith("BIC") for name in flexion.muscles])
+    solution, rigid = solve_static(flexion, tendon=mixed), solve_static(flexion)
+    assert solution.elastic.tolist() == elastic.tolist()
+    adds_up(solution)
+    lengths = values(solution, "fiber_length") - values(rigid, "fiber_length")
+    assert np.abs(lengths[:, ~elastic]).max() == 0.0
+    assert np.abs(lengths[:, elastic]).min() > 1e-6
+    dynamic = solve_dynamic(flexion, tendon=mixed, mesh_interval=0.05)
+    assert dynamic.elastic.tolist() == elastic.tolist()
+    adds_up(dynamic)
+    slack = dynamic.problem.parameters.tendon_slack_length
+    stretched = values(dynamic, "tendon_length") - slack
+    assert np.abs(stretched[:, ~elastic]).max() < 1e-12
+    assert np.abs(stretched[:, elastic]).min() > 1e-6
+
+
 @pytest.fixture(scope="module")
 def sliding(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Muscles of all classes with odd parameters along one slider, near their optimal lengths."""

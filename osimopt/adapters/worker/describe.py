@@ -197,11 +197,13 @@ def _forces(session: Session, muscle: Any) -> tuple[float, float, float, float, 
     """Length, fibre length, tendon force, its active part, rigid-tendon active force; NaN without equilibrium."""
     state = session.state
     length = muscle.getLength(state)
-    rigid = muscle.calcInextensibleTendonActiveFiberForce(state, 1.0)
+    short = length <= muscle.get_tendon_slack_length()  # some classes mirror the fibre there
+    rigid = 0.0 if short else muscle.calcInextensibleTendonActiveFiberForce(state, 1.0)
     if not CLASSES[muscle.getConcreteClassName()].elastic_tendon:
         height = muscle.get_optimal_fiber_length() * np.sin(muscle.get_pennation_angle_at_optimal())
         fiber = float(np.hypot(length - muscle.get_tendon_slack_length(), height))
-        return length, fiber, rigid + muscle.getPassiveFiberForceAlongTendon(state), rigid, rigid
+        passive = 0.0 if short else muscle.getPassiveFiberForceAlongTendon(state)
+        return length, np.nan if short else fiber, rigid + passive, rigid, rigid
     try:
         muscle.setActivation(state, 1.0)
         session.model.realizeVelocity(state)

@@ -230,11 +230,15 @@ def _arms_about(session: Session, coordinate: int, muscles: list[Any]) -> list[f
 
 
 def _gains(session: Session, gain: Array, muscles: tuple[int, ...], frame: int) -> Difference:
-    """Against ``calcInextensibleTendonActiveFiberForce``, as a share of the maximum isometric force."""
+    """Against ``calcInextensibleTendonActiveFiberForce``, as a share of the maximum isometric force.
+
+    A muscle shorter than its tendon has none, although some classes of OpenSim mirror the fibre there.
+    """
     off = np.zeros(len(session.muscles))
     for index in muscles:
         muscle = session.muscles[index]
-        gain_of_opensim = muscle.calcInextensibleTendonActiveFiberForce(session.state, 1.0)
+        shorter = muscle.getLength(session.state) <= muscle.get_tendon_slack_length()
+        gain_of_opensim = 0.0 if shorter else muscle.calcInextensibleTendonActiveFiberForce(session.state, 1.0)
         off[index] = abs(gain_of_opensim - gain[index]) / max(muscle.get_max_isometric_force(), 1e-12)
     return _largest("maximum forces", off, session.muscles, frame)
 
