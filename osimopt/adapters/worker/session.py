@@ -13,11 +13,12 @@ import opensim
 from ...errors import ModelError, did_you_mean, explain, some
 from ...muscle.forces import CLASSES
 from ..messages import ModelKey
-from .constraints import find_loops
 from .coordinates import find_turning, is_rotational, places_in_q, places_in_u, presses_on_ground
+from .couplers import find_couplers
 from .files import reading, reason, why_refused
+from .loops import find_loops
 from .old_muscles import REPLACED, remove_forces, replace_muscles
-from .parts import Coupler, Session
+from .parts import Session
 
 opensim.Logger.removeFileSink()  # before the first message, so that no opensim.log is ever made
 opensim.Logger.setLevelString("warn")
@@ -79,7 +80,7 @@ def load(key: ModelKey) -> Session:
     turning = find_turning(model, state, place, mobility)
     session = Session(
         key, model, state, coordinates, place, mobility, turning, muscles, actuators, forces, contact, off,
-        _couplers(parts, state, coordinates), opensim.InverseDynamicsSolver(model), warnings_since(), dropped,
+        find_couplers(parts, state, coordinates), opensim.InverseDynamicsSolver(model), warnings_since(), dropped,
         replaced,
     )  # fmt: skip
     loops = find_loops(session)
@@ -230,31 +231,3 @@ def _silence(state: Any, muscles: list[Any], actuators: list[Any]) -> None:
         else:
             force.overrideActuation(state, True)
             force.setOverrideActuation(state, 0.0)
-
-
-def _couplers(parts: list[Any], state: Any, coordinates: list[Any]) -> list[Coupler]:
-    names = [coordinate.getName() for coordinate in coordinates]
-    couplers = []
-    for part in parts:
-        coupler = opensim.CoordinateCouplerConstraint.safeDownCast(part)
-        if coupler is None or not coupler.isEnforced(state):
-            continue
-        independent = coupler.getIndependentCoordinateNames()
-        sources = tuple(names.index(independent.get(i)) for i in range(independent.getSize()))
-        scale = float(coupler.getPropertyByName("scale_factor").toString())
-        dependent = names.index(coupler.getDependentCoordinateName())
-        couplers.append(Coupler(coupler.getName(), dependent, sources, coupler.getFunction(), scale))
-    return _in_order(couplers)
-
-
-def _in_order(couplers: list[Coupler]) -> list[Coupler]:
-    """Order the couplers so that each one's independents are known before it is evaluated."""
-    waiting, ordered = list(couplers), []
-    while waiting:
-        blocked = {coupler.dependent for coupler in waiting}
-        ready = [coupler for coupler in waiting if not blocked & set(coupler.independents)]
-        if not ready:
-            raise ModelError(explain("couplers without a cycle", some(c.name for c in waiting), "Break the cycle."))
-        ordered += ready
-        waiting = [coupler for coupler in waiting if coupler not in ready]
-    return ordered
