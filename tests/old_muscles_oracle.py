@@ -1,4 +1,4 @@
-"""Isometric forces and curves of a model's muscles, by OpenSim: `python old_muscles_oracle.py MODEL OUT.npz`.
+"""Isometric forces and curves of a model's muscles, by OpenSim: `python old_muscles_oracle.py MODEL OUT.npz ANGLE …` (degrees).
 
 OpenSim's calcInextensibleTendonActiveFiberForce of a deprecated class is, at rest, the force at which its fibre and its
 elastic tendon are in equilibrium, passive force included, times 0.9995.
@@ -9,17 +9,15 @@ import sys
 import numpy as np
 import opensim as osim
 
-ANGLES = (20.0, 60.0, 100.0)
 
-
-def main(source: str, out: str) -> None:
+def main(source: str, out: str, *angles: str) -> None:
     osim.Logger.setLevelString("error")
     osim.Logger.removeFileSink()
     model = osim.Model(source)
     state = model.initSystem()
     muscles = [model.getMuscles().get(index) for index in range(model.getMuscles().getSize())]
     forces = []
-    for angle in ANGLES:
+    for angle in map(float, angles):
         model.getCoordinateSet().get("r_elbow_flex").setValue(state, np.radians(angle), False)
         model.realizeVelocity(state)
         forces.append([muscle.calcInextensibleTendonActiveFiberForce(state, 1.0) for muscle in muscles])

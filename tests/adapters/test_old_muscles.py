@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import HERE, run_script
-from old_muscles_oracle import ANGLES
 
 import osimopt
 from osimopt.datasets import Example
@@ -21,6 +20,8 @@ TOLD = 0.003
 #: OpenSim's force–velocity multiplier of these classes at rest.
 AT_REST = 1.8 - 1.8 / (1.0 + np.exp(0.04 / 0.18))
 SLOW = pytest.mark.slow
+#: Degrees of the elbow.
+ANGLES = (20.0, 60.0, 100.0)
 
 
 def old_arm(arm: Example, folder: Path, kind: str) -> Path:
@@ -39,7 +40,7 @@ def told(text: str, curve: str) -> float:
 @pytest.mark.parametrize("kind", [next(iter(FORCE)), *(pytest.param(one, marks=SLOW) for one in list(FORCE)[1:])])
 def test_equilibrium_forces_are_those_of_the_old_muscles(arm: Example, tmp_path: Path, kind: str) -> None:
     model = old_arm(arm, tmp_path, kind)
-    run_script(HERE / "old_muscles_oracle.py", model, tmp_path / "old.npz", cwd=tmp_path)
+    run_script(HERE / "old_muscles_oracle.py", model, tmp_path / "old.npz", *ANGLES, cwd=tmp_path)
     with pytest.warns(UserWarning, match=f"{kind} was replaced by"):
         table = osimopt.muscle_table(model, "r_elbow_flex", values=ANGLES)
     names = table.columns.get_level_values("muscle").unique()
@@ -54,7 +55,7 @@ def test_equilibrium_forces_are_those_of_the_old_muscles(arm: Example, tmp_path:
 def test_the_losses_told_are_those_of_the_curves(arm: Example, tmp_path: Path) -> None:
     """Of Delp's muscle, whose four curves OpenSim has as functions."""
     model = old_arm(arm, tmp_path, "Delp1990Muscle_Deprecated")
-    run_script(HERE / "old_muscles_oracle.py", model, tmp_path / "old.npz", cwd=tmp_path)
+    run_script(HERE / "old_muscles_oracle.py", model, tmp_path / "old.npz", *ANGLES, cwd=tmp_path)
     with pytest.warns(UserWarning, match=r"BRA\)\. Largest differences of the curves") as said:
         problem = osimopt.load_problem(model, arm.motion, time_range=(0.0, 0.05))
     (text,) = [str(one.message) for one in said]
@@ -97,7 +98,7 @@ def test_an_old_arm_is_solved_by_every_method(arm: Example, tmp_path: Path) -> N
 def test_an_acceleration_muscle_keeps_its_curves(arm: Example, tmp_path: Path) -> None:
     """Its force is that of OpenSim's own, for muscles without pennation, of which OpenSim's two classes differ."""
     model = old_arm(arm, tmp_path, "Millard2012AccelerationMuscle")
-    run_script(HERE / "old_muscles_oracle.py", model, tmp_path / "old.npz", cwd=tmp_path)
+    run_script(HERE / "old_muscles_oracle.py", model, tmp_path / "old.npz", *ANGLES, cwd=tmp_path)
     with pytest.warns(UserWarning, match="Millard2012AccelerationMuscle was replaced"):
         table = osimopt.muscle_table(model, "r_elbow_flex", values=ANGLES)
     rigid = table.xs("max_force_rigid", axis=1, level="quantity")[["BIClong", "BICshort", "BRA"]].to_numpy()
@@ -108,7 +109,7 @@ def test_an_acceleration_muscle_keeps_its_curves(arm: Example, tmp_path: Path) -
 @SLOW
 def test_meyers_muscles_are_computed_by_opensim(arm: Example, tmp_path: Path) -> None:
     model = old_arm(arm, tmp_path, "MeyerFregly2016Muscle")
-    run_script(HERE / "old_muscles_oracle.py", model, tmp_path / "old.npz", cwd=tmp_path)
+    run_script(HERE / "old_muscles_oracle.py", model, tmp_path / "old.npz", *ANGLES, cwd=tmp_path)
     table = osimopt.muscle_table(model, "r_elbow_flex", values=ANGLES)
     rigid = table.xs("max_force_rigid", axis=1, level="quantity").to_numpy()
     with np.load(tmp_path / "old.npz") as old:
