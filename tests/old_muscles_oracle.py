@@ -1,4 +1,4 @@
-"""Isometric forces and curves of a model's muscles, by OpenSim: `python old_muscles_oracle.py MODEL OUT.npz ANGLE …` (degrees).
+"""Isometric forces and curves of a model, by OpenSim: `python old_muscles_oracle.py MODEL OUT.npz ANGLE …` (degrees).
 
 OpenSim's calcInextensibleTendonActiveFiberForce of a deprecated class is, at rest, the force at which its fibre and its
 elastic tendon are in equilibrium, passive force included, times 0.9995.
