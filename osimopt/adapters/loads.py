@@ -244,8 +244,8 @@ def _warn_of_forces(path: Path, forces: list[Element]) -> None:
         )
 
 
-def loaded_bodies(path: str | os.PathLike[str]) -> list[str]:
+def loaded_bodies(loads: str | os.PathLike[str] | GivenLoads) -> list[str]:
     """Names of the bodies that the forces of an ExternalLoads XML act on."""
-    forces = read_xml(Path(path).resolve(), *_LOADS).iter("ExternalForce")
-    bodies = (_text(force, "applied_to_body").split("/")[-1] for force in forces if not _is_off(force))
-    return list(dict.fromkeys(bodies))
+    path = Path(loads.path if isinstance(loads, GivenLoads) else loads).resolve()
+    forces = acting_forces(read_xml(path, *_LOADS))
+    return list(dict.fromkeys(body_of(force, "applied_to_body") for force in forces))

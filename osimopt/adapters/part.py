@@ -53,7 +53,8 @@ def unloaded_side(model: Model, options: ReadOptions) -> list[str]:
     loaded = {side_of(body) for body in bodies}
     if len(sides) != 1 or None in sides or sides & loaded or loaded <= {None}:
         return []
-    return [f"No external load acts on the {sides.pop()} side, which is balanced: they act on {some(bodies, 12)}."]
+    on = some(bodies, 12)
+    return [f"No external load acts on the {sides.pop()} side, which is balanced; external loads act on {on}."]
 
 
 def acting_muscles(options: ReadOptions, model: Model, pairs: Pairs, always: Collection[str] = ()) -> list[int]:

@@ -330,14 +330,15 @@ def test_a_leg_without_loads_is_warned_of(two_leg: Any, tmp_path: Path) -> None:
     loads = tmp_path / "loads.xml"
     loads.write_text(two_leg.loads.read_text().replace("foot_r", "ground"))
     (tmp_path / "grf.mot").write_bytes(two_leg.grf.read_bytes())
-    words = "No external load acts on the right side, which is balanced: they act on ground, foot_l."
-    for part, warned in (
-        ({"coordinates": "right"}, True),
-        ({"muscles": ["soleus_r"]}, True),
-        ({"coordinates": "left"}, False),
-        ({"coordinates": "*"}, False),
+    words = "No external load acts on the right side, which is balanced; external loads act on ground, foot_l."
+    for source, part, warned in (
+        (loads, {"coordinates": "right"}, True),
+        (loads, {"muscles": ["soleus_r"]}, True),
+        ((loads, read_table(two_leg.grf)), {"coordinates": "right"}, True),
+        (loads, {"coordinates": "left"}, False),
+        (loads, {"coordinates": "*"}, False),
     ):
-        problem = load_problem(two_leg.bare, two_leg.motion, loads, time_range=(0.1, 0.15), **part)
+        problem = load_problem(two_leg.bare, two_leg.motion, source, time_range=(0.1, 0.15), **part)
         assert (words in problem.provenance["warnings"]) is warned
 
 
