@@ -84,6 +84,12 @@ def test_help_of_every_command(call, command: str) -> None:
     assert done.err == ""
 
 
+def test_help_of_solve_lists_muscles_among_the_options_of_every_method(call) -> None:
+    before, found, _ = call("solve", "--help").out.partition("--muscles ")
+    assert found
+    assert "Options of --method" not in before
+
+
 def test_help_lists_every_command(call) -> None:
     done = call("--help")
     assert done.code == 0
