@@ -77,7 +77,7 @@ MOTIONS = {
         r"37 rows from 0\.63 to 0\.99 s",
         table("time\tq", lambda i: f"{0.01 * (i - (i == 64))}\t{0.0 if i == 64 else angle(i)}"),
     ),
-    "a step back at the end": ("1 rows from 0.5 to 0.5 s", table("time\tq", lambda i: plain(i if i < 99 else 50))),
+    "a step back at the end": ("1 row at 0.5 s", table("time\tq", lambda i: plain(i if i < 99 else 50))),
 }
 #: What OpenSim refuses.
 BEYOND = ("a step back at the end",)
