@@ -1,4 +1,4 @@
-"""Inputs of a trial: files that exist, files that they name, and tables in their place."""
+"""Input files of a trial: their existence, the files that they name, and DataFrames in place of files."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def named_in(files: Mapping[str, Any]) -> dict[str, Path]:
 
 
 def given_loads(value: Sequence[Any]) -> GivenLoads:
-    """Hold (path, DataFrame); an InputError for anything else."""
+    """Return GivenLoads for (path, DataFrame); raise an InputError for anything else."""
     if len(value) != 2 or not is_frame(value[1]) or not isinstance(value[0], (str, os.PathLike)):
-        fix = "The data file that the XML names is read without a DataFrame: give the path alone."
+        fix = "Give (path of the XML, DataFrame), or the path alone to read the data file that the XML names."
         raise InputError(explain("external_loads as a path, or (path, DataFrame)", shown(value), fix))
     return GivenLoads(value[0], GivenTable(value[1], "external_loads"))
 
 
 def existing(name: str, path: Any) -> Path | GivenTable:
-    """Return a file that exists, or a given table; an InputError for anything else."""
+    """Return the path of an existing file, or a GivenTable; raise an InputError for anything else."""
     if isinstance(path, GivenTable):
         return path
     if not isinstance(path, (str, os.PathLike)):

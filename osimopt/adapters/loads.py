@@ -74,7 +74,7 @@ class ExternalLoads:
         if not sampled:
             if self.rewritten is None and isinstance(self.data, Path) and self.table.attrs["as_opensim"]:
                 return self.data
-            time = self.table.index.to_numpy(dtype=float)  # OpenSim would not read the same from the file itself
+            time = self.table.index.to_numpy(dtype=float)  # OpenSim would read other numbers from the file itself
         path = self._sampled_path(time)
         if not path.exists():
             values = self._spline(time) if sampled else self.table.to_numpy(dtype=float)
@@ -157,7 +157,7 @@ def _forces(path: Path) -> list[Element]:
     objects = loads.find("objects")
     parts = [] if objects is None else list(objects)
     if others := [f"{part.tag} '{part.get('name', '')}'" for part in parts if part.tag != "ExternalForce"]:
-        fix = "Move other forces into the model or a force set; save old files from an OpenSim that reads them."
+        fix = "Move other forces into the model or a force set; convert old files with the OpenSim that wrote them."
         raise InputError(explain("an ExternalForce, and nothing else, in <objects>", some(others), fix, path))
     version = parse_xml(path, _LOADS[1]).get("Version", "")
     if parts and not (version.isdigit() and int(version) >= VERSION):
@@ -182,7 +182,7 @@ def _forces(path: Path) -> list[Element]:
 
 
 def _labels(columns: Iterable[Mapping[str, tuple[str, str, str]]]) -> list[str]:
-    """Each column of forces once."""
+    """Labels of the columns of several forces, each label once."""
     return list(dict.fromkeys(label for own in columns for axes in own.values() for label in axes))
 
 

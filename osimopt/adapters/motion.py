@@ -28,7 +28,7 @@ HOLE = 3.0
 
 
 def read_motion_table(path: Origin) -> pd.DataFrame:
-    """Read a motion file as it is, but for columns of coordinates: they carry their plain names."""
+    """Read a motion file; columns of coordinate values are renamed to the plain names of the coordinates."""
     table = read_columns(path)  # /jointset/hip_r/hip_flexion_r/value is hip_flexion_r; other state labels stay
     names = [label.split("/")[-2] if label.endswith("/value") else label for label in table.columns]
     return table.set_axis(names, axis="columns")
@@ -166,14 +166,14 @@ def _present(table: pd.DataFrame, model: Model, path: object, left: Sequence[str
     missing = [c.name for c in model.description.coordinates if c.kind == "free" and c.name not in present]
     if present and not moving and (assumed := [name for name in missing if name in left]):
         missing = [name for name in missing if name not in left]
-        warn(f"{path}: no column for {some(assumed, 12)}: left out of the balance, they keep the model's default.")
+        warn(f"{path}: no column for {some(assumed, 12)}, which are left out; the model's default values are used.")
     if missing:
         meant = did_you_mean([label for label in table.columns if label not in names], missing, "", found=True)
-        fix = f"{meant} Is it this model's motion? Its columns are {some(table.columns)}.".strip()
+        fix = f"{meant} Check that it is a motion of this model: its columns are {some(table.columns)}.".strip()
         if present:
             others = f"Add the columns, lock the coordinates in the model, {_weld(model, missing)}."
             fix = f"{meant} Otherwise add the columns, or lock the coordinates in the model." if meant else others
-            fix += " Inverse dynamics needs the left-out ones too: their motion loads the others." if left else ""
+            fix += " Inverse dynamics also needs coordinates that are left out: they affect the others." if left else ""
         raise InputError(explain("a column for every free coordinate", f"none for {some(missing, 12)}", fix, path))
     free = [c.name for c in model.description.coordinates if c.kind == "free"]
     if twice := [name for name in free if list(table.columns).count(name) > 1]:

@@ -104,7 +104,7 @@ WRONG: list[tuple[Change, str]] = [
     (lambda t: t.reset_index(drop=True), r"times in s as the index, got row numbers 0 to 150, and no column 'time'"),
     (lambda t: t.set_index(pd.to_timedelta(t.index, unit="s")), r"numbers in the times, got timedelta64"),
     (lambda t: t.astype(object).assign(r_elbow_flex="bent"), r"numbers in column 'r_elbow_flex', got object.*'bent'"),
-    (lambda t: t.iloc[:0], r"rows and columns, got shape \(0, 2\)"),
+    (lambda t: t.iloc[:0], r"rows and columns of numbers, got shape \(0, 2\)"),
     (lambda t: t.where(t["r_elbow_flex"] != t["r_elbow_flex"].iloc[7]), r"NaN in 'r_shoulder_elev' at 0\.07 s"),
     (lambda t: t.rename(columns={"r_elbow_flex": "r_elbow_flx"}), r"none for r_elbow_flex\. Did you mean r_elbow_flex"),
     (lambda t: pd.DataFrame(t.to_numpy(), t.index, t.columns), r"radians, .*set attrs\[\"in_degrees\"\] = True"),

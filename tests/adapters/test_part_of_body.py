@@ -289,7 +289,7 @@ RIGHT = ("hip_flexion_r", "hip_adduction_r", "knee_angle_r", "ankle_angle_r")
 def test_columns_of_left_out_coordinates_may_be_missing(
     two_leg: Any, left: RedundancyProblem, without: Callable[..., dict[str, Any]]
 ) -> None:
-    with pytest.warns(UserWarning, match="no column for hip_flexion_r, .*: left out of the balance, they keep the mod"):
+    with pytest.warns(UserWarning, match="no column for hip_flexion_r, .* which are left out; the model"):
         part = load_problem(two_leg.bare, **without(*RIGHT, "knee_beta_r"), time_range=TIMES, coordinates="left")
     assert np.abs(solve_static(part).muscle_force - solve_static(left).muscle_force).max() < 1e-3  # printed digits
 
@@ -309,7 +309,7 @@ def test_columns_that_muscles_cross_are_needed(two_leg: Any, without: Callable[.
 
 def test_inverse_dynamics_needs_all_columns(two_leg: Any, without: Callable[..., dict[str, Any]]) -> None:
     motion = without(*RIGHT)["motion"]
-    words = "got none for hip_flexion_r, .*Inverse dynamics needs the left-out ones too: their motion loads the others"
+    words = "got none for hip_flexion_r, .*also needs coordinates that are left out: they affect the others"
     with pytest.raises(InputError, match=words):
         load_problem(two_leg.bare, motion, two_leg.loads, time_range=TIMES, coordinates="left")
 
