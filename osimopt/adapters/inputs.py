@@ -34,12 +34,24 @@ def named_in(files: Mapping[str, Any]) -> dict[str, Path]:
     return named
 
 
-def given_loads(value: Sequence[Any]) -> GivenLoads:
-    """Return GivenLoads for (path, DataFrame); raise an InputError for anything else."""
-    if len(value) != 2 or not is_frame(value[1]) or not isinstance(value[0], (str, os.PathLike)):
+def as_table(name: str, value: Any) -> Any:
+    """Return a path or GivenTable as it is, a DataFrame as GivenTable; raise an InputError for anything else."""
+    if is_frame(value):
+        return GivenTable(value, name)
+    if not isinstance(value, (str, os.PathLike, GivenTable)):
+        raise InputError(explain(f"a path or a pandas.DataFrame as {name}", shown(value), "Give the path of the file."))
+    return value
+
+
+def as_loads(value: Any) -> Any:
+    """Return a path or GivenLoads as it is, (path, DataFrame) as GivenLoads; raise an InputError for anything else."""
+    if isinstance(value, (str, os.PathLike, GivenLoads)):
+        return value
+    pair = value if isinstance(value, (tuple, list)) else ()
+    if len(pair) != 2 or not is_frame(pair[1]) or not isinstance(pair[0], (str, os.PathLike)):
         fix = "Give (path of the XML, DataFrame), or the path alone to read the data file that the XML names."
         raise InputError(explain("external_loads as a path, or (path, DataFrame)", shown(value), fix))
-    return GivenLoads(value[0], GivenTable(value[1], "external_loads"))
+    return GivenLoads(pair[0], GivenTable(pair[1], "external_loads"))
 
 
 def existing(name: str, path: Any) -> Path | GivenTable:

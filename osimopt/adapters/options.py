@@ -12,13 +12,13 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import InputError, explain
-from ..files.given import GivenTable, is_frame
+from ..files.given import GivenTable
 from ..options import check_values, declared, option
 from ..polynomial.geometry import MusclePaths
 from ..problem.part import check_wanted
 from ..problem.reserves import ReserveActuators
 from .cache import digest
-from .inputs import existing, given_loads, named_in, numbered
+from .inputs import as_loads, as_table, existing, named_in, numbered
 from .loads import GivenLoads
 from .model import as_file
 
@@ -201,10 +201,10 @@ class ReadOptions:
             raise InputError(explain("force_sets as a sequence of files", repr(self.force_sets), fix))
         object.__setattr__(self, "model", as_file(self.model))
         for name in ("motion", "generalized_force", "speeds"):
-            if is_frame(value := getattr(self, name)):
-                object.__setattr__(self, name, GivenTable(value, name))
-        if isinstance(self.external_loads, (tuple, list)):
-            object.__setattr__(self, "external_loads", given_loads(self.external_loads))
+            if name == "motion" or getattr(self, name) is not None:
+                object.__setattr__(self, name, as_table(name, getattr(self, name)))
+        if self.external_loads is not None:
+            object.__setattr__(self, "external_loads", as_loads(self.external_loads))
 
     def files(self) -> dict[str, Path | GivenTable]:
         """Return every file that is read, by option; those of a sequence are numbered from 1.
