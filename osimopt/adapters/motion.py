@@ -106,15 +106,21 @@ def read_motion(
     return motion
 
 
-def choose_frames(time: Array, time_range: tuple[float, float] | None, path: object) -> slice:
-    """Frames within a time range in s, ends included."""
-    if time_range is None:
-        return slice(0, len(time))
+def range_ends(time_range: tuple[float, float]) -> tuple[float, float]:
+    """Start and end of a time_range in s; an InputError unless it is two numbers."""
     try:
         start, end = (float(limit) for limit in time_range)
     except (TypeError, ValueError):
         fix = "Use -inf or inf for an open end."
         raise InputError(explain("time_range=(start, end) in s", repr(time_range), fix)) from None
+    return start, end
+
+
+def choose_frames(time: Array, time_range: tuple[float, float] | None, path: object) -> slice:
+    """Frames within a time range in s, ends included."""
+    if time_range is None:
+        return slice(0, len(time))
+    start, end = range_ends(time_range)
     keep = np.flatnonzero((time >= start - TIME_SLACK) & (time <= end + TIME_SLACK))
     if not keep.size:
         got, fix = f"{start:g} to {end:g} s", "Choose another."
@@ -148,11 +154,17 @@ def _warn_of_times(time: Array, keep: slice, lowpass_hz: float | None, path: obj
         )
 
 
+def reaches_beyond(time: Array, start: float, end: float) -> bool:
+    """Whether a finite end of a time_range (s) is more than a frame outside the times (T,) of a motion."""
+    frame = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
+    lacking = np.array([time[0] - start, end - time[-1]])
+    return bool(np.any(np.isfinite(lacking) & (lacking > frame + TIME_SLACK)))
+
+
 def _warn_of_time_range(time: Array, keep: slice, time_range: tuple[float, float] | None, path: object) -> None:
     """Warn of a time_range that reaches beyond the motion; an infinite end is that of the motion."""
     start, end = (float(limit) for limit in time_range or (time[0], time[-1]))
-    frame = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
-    if any(np.isfinite(lacking) and lacking > frame + TIME_SLACK for lacking in (time[0] - start, end - time[-1])):
+    if reaches_beyond(time, start, end):
         warn(
             f"{path}: time_range {start:g} to {end:g} s reaches beyond the motion; its frames from "
             f"{time[keep.start]:g} to {time[keep.stop - 1]:g} s were used."
