@@ -194,7 +194,7 @@ def acting_forces(loads: Element) -> list[Element]:
 def columns_of(force: Element) -> dict[str, tuple[str, str, str]]:
     """Columns (x, y, z) of the ``force``, ``point`` and ``torque`` of an ExternalForce, as far as it has them."""
     names = {kind: _text(force, f"{kind}_identifier") for kind in _KINDS}
-    return {kind: _axes(name) for kind, name in names.items() if name not in UNSET}
+    return {kind: axes_of(name) for kind, name in names.items() if name not in UNSET}
 
 
 def body_of(force: Element, tag: str) -> str:
@@ -206,14 +206,15 @@ def _text(force: Element, tag: str) -> str:
     return (force.findtext(tag) or "").strip()
 
 
-def _axes(identifier: str) -> tuple[str, str, str]:
+def axes_of(identifier: str) -> tuple[str, str, str]:
+    """Labels of the columns x, y and z of an identifier."""
     return f"{identifier}x", f"{identifier}y", f"{identifier}z"
 
 
 def _check_columns(path: Path, data: Path | GivenTable, force: Element, columns: list[str]) -> None:
     for tag in (f"{kind}_identifier" for kind in _KINDS):
         identifier = _text(force, tag)
-        missing = [axis for axis in _axes(identifier) if axis not in columns]
+        missing = [axis for axis in axes_of(identifier) if axis not in columns]
         if identifier not in UNSET and missing:
             where = f"{path}, ExternalForce '{force.get('name')}'"
             got = f"no {some(missing)} in {data.name} (it has {some(columns)})"

@@ -16,7 +16,7 @@ from ..files.series import refuse_gaps
 from ..files.storage import write_atomically
 from ..problem.arrays import Array
 from ..signals import lowpass
-from .loads import ExternalLoads, acting_forces, body_of, columns_of
+from .loads import ExternalLoads, acting_forces, axes_of, body_of, columns_of
 from .model import parse_xml, scratch_folder
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def lowpass_loads(loads: ExternalLoads, cutoff_hz: float | None) -> ExternalLoad
     for number, force in enumerate(acting_forces(document), 1):
         for kind, value in _wrench(force, loads).items():
             prefix = f"{number}_{PREFIXES[kind]}"
-            axes = (f"{prefix}x", f"{prefix}y", f"{prefix}z")
+            axes = axes_of(prefix)
             columns |= zip(axes, value.T, strict=True)
             _name(force, f"{kind}_identifier", prefix)
             if kind in applied:

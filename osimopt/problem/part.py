@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -77,7 +77,7 @@ def part_of(
     problem: RedundancyProblem, coordinates: Names | None, muscles: Names | None, left_out: LeftOut
 ) -> RedundancyProblem:
     """See :meth:`osimopt.RedundancyProblem.part`."""
-    check_word("left_out", left_out, ("ignore", "residuals"))
+    check_word("left_out", left_out, get_args(LeftOut))
     rows, columns = _choose(problem, coordinates, muscles)
     if len(rows) == len(problem.coordinates) and len(columns) == len(problem.muscles):
         return problem
@@ -163,7 +163,7 @@ def _known(problem: RedundancyProblem, rows: Index, columns: Index, acting: Any,
         text += " Muscles that act on left-out coordinates too, where their moments are not balanced "
         text += f"({len(beyond)}): {some(beyond, LISTED)}."
     if bare:
-        text += f" Coordinates whose muscles are left out, balanced by reserves alone: {some(bare, LISTED)}."
+        text += f" Coordinates whose muscles are left out, balanced by reserves: {some(bare, LISTED)}."
     earlier = problem.provenance.get("part", {})
     part = {
         "left_out": left_out,

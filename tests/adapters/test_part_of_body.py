@@ -195,7 +195,7 @@ def test_wrong_names(two_leg: Any, given: dict[str, Any], words: str) -> None:
 
 
 def test_a_model_without_sides(arm: Any) -> None:
-    with pytest.raises(InputError, match=r"muscles of the left side, as x_l or left_x, got none among TRIlong, "):
+    with pytest.raises(InputError, match=r"muscles of the left side, such as x_l or left_x, got none among TRIlong, "):
         load_problem(arm.model, arm.motion, time_range=(0.2, 0.3), muscles="left")
 
 
