@@ -41,7 +41,7 @@ class ConfigError(InputError):
 
 
 def explain(expected: str, got: str, fix: str, where: object = None) -> str:
-    """Compose a message in the house's form: *where: expected – got – do this*."""
+    """Compose a message in the common form: *where: expected – got – do this*."""
     prefix = f"{where}: " if where is not None else ""
     return f"{prefix}expected {expected}, got {got}. {fix}"
 

@@ -1,4 +1,4 @@
-"""Names that are wrong by a letter: every reader proposes the right one, and nothing that would change the answer."""
+"""Misspelt names: every reader suggests the correct name, and no name that would change the result."""
 
 from __future__ import annotations
 

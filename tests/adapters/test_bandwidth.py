@@ -79,7 +79,7 @@ def test_loads_may_have_5_percent_of_their_peak_above_the_motion(tmp_path: Path,
     ],
 )
 def test_no_advice_that_was_followed(tmp_path: Path, asked: dict[str, Any], body: str, advice: list[bool]) -> None:
-    """And nothing about forces on ground, nor where the motion has no cutoff."""
+    """There is no warning about forces on ground, nor where the motion has no cutoff."""
     given = loads(tmp_path, 900.0 + sine(10.0, 100.0), body)
     read = options(external_loads=given.path, **asked)
     texts = said(remarks(read, TIME, moving(sine(1.0)).frames(slice(400, 1600)), MODEL, given, None), "joint moments")

@@ -21,7 +21,7 @@ SPAN = (0.3, 0.4)
 
 
 def same(found: osimopt.RedundancyProblem, expected: osimopt.RedundancyProblem) -> None:
-    """Bit by bit."""
+    """The arrays are equal to the last bit."""
     for name in ("time", "moment_arm", "max_force", "generalized_force"):
         assert np.array_equal(getattr(found, name), getattr(expected, name)), name
 

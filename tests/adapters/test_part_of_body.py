@@ -1,4 +1,4 @@
-"""One leg or one joint of a model: against the whole, against OpenSim, and what is left out."""
+"""Parts of a body (one leg, one joint): compared with the whole body and with OpenSim."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_a_model_without_sides(arm: Any) -> None:
 
 
 def test_the_elbow_alone(arm: Any) -> None:
-    """Against the same arrays by hand."""
+    """Compared with the same arrays made by hand."""
     times = {"time_range": (0.2, 0.4)}
     elbow = load_problem(arm.model, arm.motion, coordinates="r_elbow_flex", **times)
     whole = load_problem(arm.model, arm.motion, **times)

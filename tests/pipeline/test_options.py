@@ -73,9 +73,8 @@ def test_options_of_no_method(given: dict[str, Any], words: str) -> None:
         read_solve_options(given)
 
 
-@pytest.mark.parametrize("method", ["static", "dynamic"])
 @pytest.mark.parametrize("times", [5, (0.1,), ("a", "b")])
-def test_a_time_range_is_two_numbers(tmp_path: Path, method: str, times: Any) -> None:
+def test_a_time_range_of_dynamic_optimization_is_two_numbers(tmp_path: Path, times: Any) -> None:
     arm = arm26()
     with pytest.raises(InputError, match=r"expected time_range=\(start, end\) in s, got "):
-        osimopt.solve_to_folder(tmp_path / "out", arm.model, arm.motion, time_range=times, solve={"method": method})
+        osimopt.solve_to_folder(tmp_path / "out", arm.model, arm.motion, time_range=times, solve={"method": "dynamic"})

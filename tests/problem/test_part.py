@@ -186,7 +186,7 @@ def test_a_side_that_no_name_has() -> None:
 
 
 class Whole:
-    """A source that knows the whole problem at any time."""
+    """A source of the whole problem at any time."""
 
     def __init__(self, problem: RedundancyProblem) -> None:
         self.problem, self.fingerprint = problem, Fingerprint.of(problem)
