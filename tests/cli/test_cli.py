@@ -431,7 +431,7 @@ def test_a_part_of_the_body_is_extracted_and_tabulated(call, arm) -> None:
     ("flags", "words"),
     [
         (["--coordinates", "elbow"], "expected coordinates among r_shoulder_elev, r_elbow_flex, got elbow."),
-        (["--muscles", "left"], "expected muscles of the left side, as x_l or left_x, got none among TRIlong, TRIlat"),
+        (["--muscles", "left"], "expected muscles of the left side, such as x_l or left_x, got none among TRIlong"),
         (["--left-out", "drop"], "expected left_out among ignore, residuals, got 'drop'"),
     ],
 )

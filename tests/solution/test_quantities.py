@@ -1,4 +1,4 @@
-"""Quantities that are computed on demand: against OpenSim's MuscleAnalysis, energy and closed forms; and their names."""
+"""Quantities that are computed on demand: against OpenSim's MuscleAnalysis, energy, closed forms; and names."""
 
 from __future__ import annotations
 
