@@ -41,7 +41,7 @@ class ConfigError(InputError):
 
 
 def explain(expected: str, got: str, fix: str, where: object = None) -> str:
-    """Compose a message in the house's form: *where: expected – got – do this*."""
+    """Compose a message in the common form: *where: expected – got – do this*."""
     prefix = f"{where}: " if where is not None else ""
     return f"{prefix}expected {expected}, got {got}. {fix}"
 
@@ -68,10 +68,11 @@ def unlike(expected: Sequence[str], got: Sequence[str]) -> str:
 
 
 def did_you_mean(wrong: Iterable[object], known: Iterable[object], otherwise: str, found: bool = False) -> str:
-    """Advice for names that are wrong: similar known ones, whatever their case, or else what to do.
+    """Suggest known names that are similar to wrong ones, whatever their case; ``otherwise`` is returned if none is.
 
-    Where the wrong names are all that were ``found`` in a file, only very similar ones are proposed, and a single one
-    is repeated too. A name of the other side is no advice.
+    ``found`` says that the wrong names are those in a file, of which any may be meant: only very similar names are then
+    suggested, each with the wrong name, even if there is one. Names that differ only in their side (r, l) are not
+    suggested.
     """
     names, by_case = [str(name) for name in wrong], {str(name).lower(): str(name) for name in known}
     close: dict[str, str] = {}
@@ -82,7 +83,8 @@ def did_you_mean(wrong: Iterable[object], known: Iterable[object], otherwise: st
     if not close:
         return otherwise
     single = len(names) == 1 and not found
-    return f"Did you mean {some(close.values() if single else (f'{own} by {name}' for name, own in close.items()))}?"
+    suggested = close.values() if single else [f"{own} instead of {name}" for name, own in close.items()]
+    return f"Did you mean {some(suggested)}?"
 
 
 def _of_other_side(one: str, other: str) -> bool:

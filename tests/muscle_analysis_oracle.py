@@ -1,4 +1,4 @@
-"""What OpenSim's muscles do in given states: `python muscle_analysis_oracle.py MODEL STATES.npz OUT.npz [--tool]`.
+"""Outputs of OpenSim's muscles in given states: `python muscle_analysis_oracle.py MODEL STATES.npz OUT.npz [--tool]`.
 
 STATES has time (T,), coordinates, value and speed (T, N), muscles, and any state variable of muscles by its name
 (T, M), with the rate of normalized_tendon_force for De Groote's implicit tendons. OUT has what each of OpenSim's own

@@ -1,4 +1,4 @@
-"""Names that are wrong by a letter: every reader proposes the right one, and nothing that would change the answer."""
+"""Misspelt names: every reader suggests the correct name, and no name that would change the result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from osimopt.pipeline.options import read_solve_options
     [
         (["knee_angel_r"], "Did you mean knee_angle_r?"),
         (["KNEE_ANGLE_R"], "Did you mean knee_angle_r?"),
-        (["knee_angel_r", "hip"], "Did you mean knee_angle_r by knee_angel_r?"),
+        (["knee_angel_r", "hip"], "Did you mean knee_angle_r instead of knee_angel_r?"),
         (["hip"], "Rename it."),
         (["knee_angle_l"], "Rename it."),
     ],
@@ -34,7 +34,7 @@ def test_the_advice(wrong: list[str], advice: str) -> None:
 def test_a_column_of_another_joint_is_no_advice() -> None:
     """It would be renamed, and move the wrong joint."""
     others = ["subtalar_angle_r", "time_percent", "knee_angel_r"]
-    meant = "Did you mean knee_angle_r by knee_angel_r?"
+    meant = "Did you mean knee_angle_r instead of knee_angel_r?"
     assert did_you_mean(others, ["mtp_angle_r", "knee_angle_r"], "", found=True) == meant
 
 
@@ -46,7 +46,9 @@ def rename(arm: Example, folder: Path, label: str, old: str = "r_elbow_flex", su
 
 
 CALLS: dict[str, Callable[[Example, Path], object]] = {
-    "r_elbow_flex by r_elbow_flx": lambda arm, folder: load_problem(arm.model, rename(arm, folder, "r_elbow_flx")),
+    "r_elbow_flex instead of r_elbow_flx": lambda arm, folder: load_problem(
+        arm.model, rename(arm, folder, "r_elbow_flx")
+    ),
     "r_elbow": lambda arm, _: load_problem(arm.model, arm.motion, weld=("r_elbo",)),
     "r_elbow_flex": lambda arm, _: load_problem(arm.model, arm.motion, reserves={"r_elbow_flx": 1.0}),
     "r_shoulder_elev": lambda arm, _: muscle_table(arm.model, "r_elbow_flex", pose={"r_shoulder_elv": 1.0}),
@@ -76,11 +78,11 @@ def test_a_letter_that_is_wrong(arm: Example, tmp_path: Path, meant: str) -> Non
 def test_moments_and_speeds(arm: Example, tmp_path: Path) -> None:
     moments = rename(arm, tmp_path, "r_elbow_flx", suffix="_moment")
     with pytest.warns(
-        UserWarning, match=r"balance is left out\. Did you mean r_elbow_flex_moment by r_elbow_flx_moment"
+        UserWarning, match=r"balance is left out\. Did you mean r_elbow_flex_moment instead of r_elbow_flx_moment"
     ):
         load_problem(arm.model, arm.motion, generalized_force=moments, time_range=(0.2, 0.25))
     speeds = rename(arm, tmp_path, "r_elbow_flx", suffix="_u")
-    with pytest.raises(InputError, match=r"Did you mean r_elbow_flex_u by r_elbow_flx_u\? Name the columns"):
+    with pytest.raises(InputError, match=r"Did you mean r_elbow_flex_u instead of r_elbow_flx_u\? Name the columns"):
         load_problem(arm.model, arm.motion, speeds=speeds)
 
 

@@ -1,4 +1,4 @@
-"""Findings about frequencies: loads and moments that have higher ones than the motion, and the edges of filters."""
+"""Warnings about frequencies: loads or moments above the cutoff of the motion, and frames near the ends of a filter."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def remarks(
     loads: ExternalLoads | None,
     given: GeneralizedForce | None,
 ) -> list[str]:
-    """Sentences about the frequencies of what was read.
+    """Warnings about the frequencies of the motion, the loads and the given moments.
 
     ``time`` (s) is that of the whole motion file; ``motion`` has the frames that are used.
     """
@@ -34,7 +34,7 @@ def remarks(
 
 
 def _edges(options: ReadOptions, time: Array, frames: Array, loads: ExternalLoads | None) -> list[str]:
-    """Frames near the ends of what was low-passed, where its continuation beyond them counts."""
+    """Warning about frames within EDGE periods of an end of a low-passed file, which depend on the filter's padding."""
     filtered = [("the motion", options.lowpass_hz, time[0], time[-1])]
     if loads is not None:
         filtered.append(("the loads", options.cutoff("lowpass_loads_hz"), *loads.time_range))
@@ -47,15 +47,15 @@ def _edges(options: ReadOptions, time: Array, frames: Array, loads: ExternalLoad
     names, lowest = " and ".join(name for name, _ in near), min(cutoff for _, cutoff in near)
     text = (
         f"Frames {' and '.join(side for side, counts in sides.items() if counts)} are within a period of the low-pass "
-        f"({lowest:g} Hz) from an end of {names}. Accelerations and moments there depend on how the filter continues "
-        "the file."
+        f"({lowest:g} Hz) from an end of {names}. Accelerations and moments there depend on the padding by which the "
+        "filter extends the file."
     )
     start, end = max(start, frames[0]), min(end, frames[-1])
     return [f"{text} time_range=({start:.4g}, {end:.4g}) leaves them out." if start < end else text]
 
 
 def _loads_above(options: ReadOptions, frames: Array, loads: ExternalLoads) -> list[str]:
-    """The force that has most above the cutoff of the motion, by its largest value there as a share of its peak."""
+    """Warning about the external force with the largest part above the cutoff of the motion, as a share of its peak."""
     cutoff, own = options.lowpass_hz, options.cutoff("lowpass_loads_hz")
     if cutoff is None or (own is not None and own <= cutoff):
         return []
@@ -78,30 +78,30 @@ def _loads_above(options: ReadOptions, frames: Array, loads: ExternalLoads) -> l
     if not worst[1]:
         return []
     done = "are not filtered" if own is None else f"are low-passed at {own:g} Hz"
-    advice = " Filter the loads alike: lowpass_loads_hz='motion'." if own is None else ""
+    advice = " Use the same cutoff for the loads: lowpass_loads_hz='motion'." if own is None else ""
     return [
-        f"The motion is low-passed at {cutoff:g} Hz, the loads {done}: {worst[1]}. They make moments without the "
-        f"accelerations that belong to them.{advice}"
+        f"The motion is low-passed at {cutoff:g} Hz, the loads {done}: {worst[1]}. That part produces "
+        f"joint moments to which no acceleration of the filtered motion corresponds.{advice}"
     ]
 
 
 def moments_above(
     options: ReadOptions, motion: Kinematics, model: Model, moments: GeneralizedForce, given: bool
 ) -> list[str]:
-    """Sentence on moments of which more than a share of the variance lies above the frequencies of the motion.
+    """Warning about moments of which more than MOMENTS_ABOVE of the variance lies above the motion's frequencies.
 
-    Those of inverse dynamics (not ``given``) are judged where the motion is not low-passed: otherwise their higher
-    frequencies are those of the loads.
+    Moments of inverse dynamics (not ``given``) are checked only if the motion is not low-passed; otherwise their higher
+    frequencies come from the loads.
     """
     by_name = {coordinate.name: coordinate for coordinate in model.description.coordinates}
     cutoff = options.lowpass_hz
     above = f"{cutoff:g} Hz, at which the motion is low-passed" if cutoff else ""
-    advice = "Filter them alike: lowpass_moments_hz='motion'." if options.lowpass_moments_hz is None else ""
+    advice = "Use the same cutoff for them: lowpass_moments_hz='motion'." if options.lowpass_moments_hz is None else ""
     if cutoff is None:
         cutoff = _bandwidth(motion, [c.name for c in by_name.values() if c.rotational and not c.floating])
         above = f"{cutoff:.3g} Hz, {HARMONICS:g} times the highest frequency of the motion" if cutoff else ""
         more = "lowpass_moments_hz='motion'" if given else "lowpass_loads_hz='motion' if there are loads"
-        advice = f"Noise that is differentiated twice makes such moments: give lowpass_hz, and {more}."
+        advice = f"Differentiating noise twice produces such moments: give lowpass_hz, and {more}."
     elif not given:
         return []
     if cutoff is None or len(motion.time) < MINIMUM_FRAMES or np.ptp(motion.time) < 1.0 / cutoff:
@@ -112,12 +112,12 @@ def moments_above(
     over = [f"{moments.coordinates[i]} ({percent(shares[i])})" for i in order if shares[i] > MOMENTS_ABOVE]
     if not over:
         return []
-    text = f"Of these moments more than {percent(MOMENTS_ABOVE)} of the variance lies above {above}: {some(over)}."
+    text = f"More than {percent(MOMENTS_ABOVE)} of the variance of these moments lies above {above}: {some(over)}."
     return [f"{text} {advice}".rstrip()]
 
 
 def _above(time: Array, value: Array, cutoff_hz: float) -> Array:
-    """The part above a cutoff; none where the samples are too far apart, or too few, to have one."""
+    """The part (T, …) above a cutoff; zero where the rate is at most twice the cutoff, or the samples are too few."""
     if len(time) < MINIMUM_FRAMES or cutoff_hz >= 0.5 / np.diff(time).mean():
         return np.zeros_like(value)
     return np.asarray(value - lowpass(time, value, cutoff_hz))

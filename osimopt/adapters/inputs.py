@@ -1,4 +1,4 @@
-"""Inputs of a trial: files that exist, files that they name, and tables in their place."""
+"""Input files of a trial: their existence, the files that they name, and DataFrames in place of files."""
 
 from __future__ import annotations
 
@@ -34,16 +34,28 @@ def named_in(files: Mapping[str, Any]) -> dict[str, Path]:
     return named
 
 
-def given_loads(value: Sequence[Any]) -> GivenLoads:
-    """Hold (path, DataFrame); an InputError for anything else."""
-    if len(value) != 2 or not is_frame(value[1]) or not isinstance(value[0], (str, os.PathLike)):
-        fix = "The data file that the XML names is read without a DataFrame: give the path alone."
+def as_table(name: str, value: Any) -> Any:
+    """Return a path or GivenTable as it is, a DataFrame as GivenTable; raise an InputError for anything else."""
+    if is_frame(value):
+        return GivenTable(value, name)
+    if not isinstance(value, (str, os.PathLike, GivenTable)):
+        raise InputError(explain(f"a path or a pandas.DataFrame as {name}", shown(value), "Give the path of the file."))
+    return value
+
+
+def as_loads(value: Any) -> Any:
+    """Return a path or GivenLoads as it is, (path, DataFrame) as GivenLoads; raise an InputError for anything else."""
+    if isinstance(value, (str, os.PathLike, GivenLoads)):
+        return value
+    pair = value if isinstance(value, (tuple, list)) else ()
+    if len(pair) != 2 or not is_frame(pair[1]) or not isinstance(pair[0], (str, os.PathLike)):
+        fix = "Give (path of the XML, DataFrame), or the path alone to read the data file that the XML names."
         raise InputError(explain("external_loads as a path, or (path, DataFrame)", shown(value), fix))
-    return GivenLoads(value[0], GivenTable(value[1], "external_loads"))
+    return GivenLoads(pair[0], GivenTable(pair[1], "external_loads"))
 
 
 def existing(name: str, path: Any) -> Path | GivenTable:
-    """Return a file that exists, or a given table; an InputError for anything else."""
+    """Return the path of an existing file, or a GivenTable; raise an InputError for anything else."""
     if isinstance(path, GivenTable):
         return path
     if not isinstance(path, (str, os.PathLike)):

@@ -77,7 +77,7 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         )  # fmt: skip
         assumed = [name for name in left if name not in table.columns]
         if options.coordinates is None or options.left_out == "residuals":
-            left = ()  # their balance may be wanted
+            left = ()  # they may be balanced, by residual actuators if not by muscles
         moments = options.generalized_force
         cutoff = options.cutoff("lowpass_moments_hz")
         given = None if moments is None else read_generalized_force(moments, model, motion, left, cutoff)
@@ -105,7 +105,7 @@ def _provenance(model: Model, options: ReadOptions, given: list[str], left: Sequ
         alone = "the free base is held by residual actuators alone."
         by_muscles = options.coordinates is None and options.muscles is not None
         if base <= set(left) or (by_muscles and options.left_out == "ignore"):
-            alone = "without the balance of the free base nothing shows whether they are missing."
+            alone = "the free base is not balanced, so that no residual shows whether they are missing."
         warnings.append(f"No ground reactions were given: {alone}")
     coordinates = [model.description.coordinates[index] for index in model.description.free]
     return {

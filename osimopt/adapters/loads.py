@@ -74,7 +74,7 @@ class ExternalLoads:
         if not sampled:
             if self.rewritten is None and isinstance(self.data, Path) and self.table.attrs["as_opensim"]:
                 return self.data
-            time = self.table.index.to_numpy(dtype=float)  # OpenSim would not read the same from the file itself
+            time = self.table.index.to_numpy(dtype=float)  # OpenSim would read other numbers from the file itself
         path = self._sampled_path(time)
         if not path.exists():
             values = self._spline(time) if sampled else self.table.to_numpy(dtype=float)
@@ -157,7 +157,7 @@ def _forces(path: Path) -> list[Element]:
     objects = loads.find("objects")
     parts = [] if objects is None else list(objects)
     if others := [f"{part.tag} '{part.get('name', '')}'" for part in parts if part.tag != "ExternalForce"]:
-        fix = "Move other forces into the model or a force set; save old files from an OpenSim that reads them."
+        fix = "Move other forces into the model or a force set; convert old files with the OpenSim that wrote them."
         raise InputError(explain("an ExternalForce, and nothing else, in <objects>", some(others), fix, path))
     version = parse_xml(path, _LOADS[1]).get("Version", "")
     if parts and not (version.isdigit() and int(version) >= VERSION):
@@ -182,7 +182,7 @@ def _forces(path: Path) -> list[Element]:
 
 
 def _labels(columns: Iterable[Mapping[str, tuple[str, str, str]]]) -> list[str]:
-    """Each column of forces once."""
+    """Labels of the columns of several forces, each label once."""
     return list(dict.fromkeys(label for own in columns for axes in own.values() for label in axes))
 
 
@@ -194,7 +194,7 @@ def acting_forces(loads: Element) -> list[Element]:
 def columns_of(force: Element) -> dict[str, tuple[str, str, str]]:
     """Columns (x, y, z) of the ``force``, ``point`` and ``torque`` of an ExternalForce, as far as it has them."""
     names = {kind: _text(force, f"{kind}_identifier") for kind in _KINDS}
-    return {kind: _axes(name) for kind, name in names.items() if name not in UNSET}
+    return {kind: axes_of(name) for kind, name in names.items() if name not in UNSET}
 
 
 def body_of(force: Element, tag: str) -> str:
@@ -206,14 +206,15 @@ def _text(force: Element, tag: str) -> str:
     return (force.findtext(tag) or "").strip()
 
 
-def _axes(identifier: str) -> tuple[str, str, str]:
+def axes_of(identifier: str) -> tuple[str, str, str]:
+    """Labels of the columns x, y and z of an identifier."""
     return f"{identifier}x", f"{identifier}y", f"{identifier}z"
 
 
 def _check_columns(path: Path, data: Path | GivenTable, force: Element, columns: list[str]) -> None:
     for tag in (f"{kind}_identifier" for kind in _KINDS):
         identifier = _text(force, tag)
-        missing = [axis for axis in _axes(identifier) if axis not in columns]
+        missing = [axis for axis in axes_of(identifier) if axis not in columns]
         if identifier not in UNSET and missing:
             where = f"{path}, ExternalForce '{force.get('name')}'"
             got = f"no {some(missing)} in {data.name} (it has {some(columns)})"
@@ -244,8 +245,8 @@ def _warn_of_forces(path: Path, forces: list[Element]) -> None:
         )
 
 
-def loaded_bodies(path: str | os.PathLike[str]) -> list[str]:
+def loaded_bodies(loads: str | os.PathLike[str] | GivenLoads) -> list[str]:
     """Names of the bodies that the forces of an ExternalLoads XML act on."""
-    forces = read_xml(Path(path).resolve(), *_LOADS).iter("ExternalForce")
-    bodies = (_text(force, "applied_to_body").split("/")[-1] for force in forces if not _is_off(force))
-    return list(dict.fromkeys(bodies))
+    path = Path(loads.path if isinstance(loads, GivenLoads) else loads).resolve()
+    forces = acting_forces(read_xml(path, *_LOADS))
+    return list(dict.fromkeys(body_of(force, "applied_to_body") for force in forces))

@@ -18,7 +18,7 @@ class ModelKey:
     """Identifies a loaded model: its files with their size and time of change (``stamps``), and how it is loaded.
 
     ``contact``: whether forces of the model that press on the ground act. ``loads_read`` is what OpenSim reads in place
-    of ``loads``, which messages name; its name tells its contents.
+    of ``loads``, which messages name; its name is a hash of its contents.
     """
 
     path: str

@@ -28,7 +28,7 @@ HOLE = 3.0
 
 
 def read_motion_table(path: Origin) -> pd.DataFrame:
-    """Read a motion file as it is, but for columns of coordinates: they carry their plain names."""
+    """Read a motion file; columns of coordinate values are renamed to the plain names of the coordinates."""
     table = read_columns(path)  # /jointset/hip_r/hip_flexion_r/value is hip_flexion_r; other state labels stay
     names = [label.split("/")[-2] if label.endswith("/value") else label for label in table.columns]
     return table.set_axis(names, axis="columns")
@@ -106,15 +106,21 @@ def read_motion(
     return motion
 
 
-def choose_frames(time: Array, time_range: tuple[float, float] | None, path: object) -> slice:
-    """Frames within a time range in s, ends included."""
-    if time_range is None:
-        return slice(0, len(time))
+def range_ends(time_range: tuple[float, float]) -> tuple[float, float]:
+    """Start and end of a time_range in s; an InputError unless it is two numbers."""
     try:
         start, end = (float(limit) for limit in time_range)
     except (TypeError, ValueError):
         fix = "Use -inf or inf for an open end."
         raise InputError(explain("time_range=(start, end) in s", repr(time_range), fix)) from None
+    return start, end
+
+
+def choose_frames(time: Array, time_range: tuple[float, float] | None, path: object) -> slice:
+    """Frames within a time range in s, ends included."""
+    if time_range is None:
+        return slice(0, len(time))
+    start, end = range_ends(time_range)
     keep = np.flatnonzero((time >= start - TIME_SLACK) & (time <= end + TIME_SLACK))
     if not keep.size:
         got, fix = f"{start:g} to {end:g} s", "Choose another."
@@ -148,11 +154,17 @@ def _warn_of_times(time: Array, keep: slice, lowpass_hz: float | None, path: obj
         )
 
 
+def reaches_beyond(time: Array, start: float, end: float) -> bool:
+    """Whether a finite end of a time_range (s) is more than a frame outside the times (T,) of a motion."""
+    frame = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
+    lacking = np.array([time[0] - start, end - time[-1]])
+    return bool(np.any(np.isfinite(lacking) & (lacking > frame + TIME_SLACK)))
+
+
 def _warn_of_time_range(time: Array, keep: slice, time_range: tuple[float, float] | None, path: object) -> None:
     """Warn of a time_range that reaches beyond the motion; an infinite end is that of the motion."""
     start, end = (float(limit) for limit in time_range or (time[0], time[-1]))
-    frame = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
-    if any(np.isfinite(lacking) and lacking > frame + TIME_SLACK for lacking in (time[0] - start, end - time[-1])):
+    if reaches_beyond(time, start, end):
         warn(
             f"{path}: time_range {start:g} to {end:g} s reaches beyond the motion; its frames from "
             f"{time[keep.start]:g} to {time[keep.stop - 1]:g} s were used."
@@ -166,14 +178,14 @@ def _present(table: pd.DataFrame, model: Model, path: object, left: Sequence[str
     missing = [c.name for c in model.description.coordinates if c.kind == "free" and c.name not in present]
     if present and not moving and (assumed := [name for name in missing if name in left]):
         missing = [name for name in missing if name not in left]
-        warn(f"{path}: no column for {some(assumed, 12)}: left out of the balance, they keep the model's default.")
+        warn(f"{path}: no column for {some(assumed, 12)}, which are left out; the model's default values are used.")
     if missing:
         meant = did_you_mean([label for label in table.columns if label not in names], missing, "", found=True)
-        fix = f"{meant} Is it this model's motion? Its columns are {some(table.columns)}.".strip()
+        fix = f"{meant} Check that it is a motion of this model: its columns are {some(table.columns)}.".strip()
         if present:
             others = f"Add the columns, lock the coordinates in the model, {_weld(model, missing)}."
             fix = f"{meant} Otherwise add the columns, or lock the coordinates in the model." if meant else others
-            fix += " Inverse dynamics needs the left-out ones too: their motion loads the others." if left else ""
+            fix += " Inverse dynamics also needs coordinates that are left out: they affect the others." if left else ""
         raise InputError(explain("a column for every free coordinate", f"none for {some(missing, 12)}", fix, path))
     free = [c.name for c in model.description.coordinates if c.kind == "free"]
     if twice := [name for name in free if list(table.columns).count(name) > 1]:

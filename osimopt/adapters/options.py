@@ -12,23 +12,23 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import InputError, explain
-from ..files.given import GivenTable, is_frame
+from ..files.given import GivenTable
 from ..options import check_values, declared, option
 from ..polynomial.geometry import MusclePaths
 from ..problem.part import check_wanted
 from ..problem.reserves import ReserveActuators
 from .cache import digest
-from .inputs import existing, given_loads, named_in, numbered
+from .inputs import as_loads, as_table, existing, named_in, numbered
 from .loads import GivenLoads
 from .model import as_file
 
 Source = str | os.PathLike[str]
-#: A path, or a pandas.DataFrame.
+#: A path or a pandas.DataFrame.
 Table = Any
 #: A path, or (path, pandas.DataFrame).
 Loads = Any
 Reserves = Literal["auto"] | float | Mapping[str, float] | None
-#: Cutoff in Hz of a low-pass, or that of the motion.
+#: Cutoff in Hz of a low-pass; ``"motion"`` is the cutoff of the motion.
 Cutoff = float | Literal["motion"] | None
 #: Geometries that are no files.
 COMPUTED = ("opensim", "polynomial")
@@ -63,9 +63,9 @@ class ReadOptions:
     time_range: tuple[float, float] | None = option(
         None,
         "First and last time in s.",
-        more="Derivatives still use the whole file. Where rows away from these times hold NaN, repeat a time with "
-        "other numbers or go back in time, the file up to them is used, with a warning, if 20 rows and three "
-        "periods of the low-pass lie between (10 rows in loads); nearer ones are refused.",
+        more="Derivatives still use the whole file. Rows that hold NaN, repeat a time with other numbers or go back in "
+        "time, and all rows beyond them, are left out with a warning if they are at least 20 rows and three periods "
+        "of the low-pass away from these times (10 rows in loads). Nearer ones raise an error.",
         unit="s",
         shell=tuple[float, float],
         metavar="START END",
@@ -73,25 +73,25 @@ class ReadOptions:
     lowpass_hz: float | None = option(
         None,
         "Cutoff in Hz of the zero-phase low-pass on the motion.",
-        more="OpenSim's filter, on the free coordinates; None for none.",
+        more="OpenSim's filter, on the free coordinates. None: no filter.",
         unit="Hz",
         above=0.0,
         shell=float,
     )
     lowpass_loads_hz: Cutoff = option(
         None,
-        "Cutoff in Hz of the same low-pass on the external loads, or motion: that of lowpass_hz.",
-        more="Of each ExternalForce the force and its moment about a fixed point are filtered over the whole file, "
-        "never the centre of pressure. Loads with higher frequencies than the motion give moments after impacts that "
-        "no muscle made (doi:10.1016/j.jbiomech.2005.07.021). None for none, as in OpenSim.",
+        "Cutoff in Hz of the same low-pass on the external loads; motion: the cutoff lowpass_hz.",
+        more="The force and its moment about a fixed point are filtered for each ExternalForce, over the whole file; "
+        "the centre of pressure is not. Loads with higher frequencies than the motion cause artefacts in the moments "
+        "after impacts (doi:10.1016/j.jbiomech.2005.07.021). None: no filter, as in OpenSim.",
         unit="Hz",
         above=0.0,
         shell=str,
     )
     lowpass_moments_hz: Cutoff = option(
         None,
-        "Cutoff in Hz of the same low-pass on the moments of generalized_force, or motion: that of lowpass_hz.",
-        more="Over the whole file. None for none.",
+        "Cutoff in Hz of the same low-pass on the moments of generalized_force; motion: the cutoff lowpass_hz.",
+        more="They are filtered over the whole file. None: no filter.",
         unit="Hz",
         above=0.0,
         shell=str,
@@ -140,9 +140,9 @@ class ReadOptions:
         study=str,
     )
     speeds: Table | None = file_option(
-        "Speeds of the free coordinates (.sto), not derived from the motion then.",
-        more="Or a DataFrame. Columns <coordinate>_u or /jointset/…/speed at the motion's times; a states file may be "
-        "motion and speeds.",
+        "Speeds of the free coordinates (.sto), used instead of derivatives of the motion.",
+        more="Or a DataFrame. Columns <coordinate>_u or /jointset/…/speed at the motion's times; a states file can "
+        "be given as both motion and speeds.",
     )
     force_sets: Sequence[Source] = option(
         (),
@@ -164,25 +164,25 @@ class ReadOptions:
         None,
         "Coordinates to balance, by name, pattern (*_l) or side (left, right); may be repeated. All others are left "
         "out.",
-        more="As one leg or one joint; by default all that the muscles cross. Findings list what is left out. Inverse "
-        "dynamics needs the motion of every free coordinate; with generalized_force, coordinates that are left out "
-        "and that no acting muscle crosses keep the model's default where the motion has no column for them.",
+        more="For example one leg or one joint; by default all that the muscles cross. Findings list what is left out. "
+        "Inverse dynamics needs the motion of every free coordinate; with generalized_force, coordinates that are left "
+        "out and that no acting muscle crosses keep the model's default where the motion has no column for them.",
         shell=list[str],
         study=tuple[str, ...] | str,
     )
     muscles: str | Sequence[str] | None = option(
         None,
-        "Muscles that act, by name, pattern or side; may be repeated. All others produce no force.",
+        "Muscles that act, by name, pattern (*_l) or side (left, right); may be repeated. All others produce no force.",
         more="By default all that cross the coordinates.",
         shell=list[str],
         study=tuple[str, ...] | str,
     )
     left_out: Literal["ignore", "residuals"] = option(
         "ignore",
-        "Generalized forces about left-out coordinates: ignore, or residuals (held by residual actuators).",
-        more="'ignore': what muscles do there is not balanced. 'residuals': unbounded residual actuators (250 N·m, "
-        "50 N) take the place of actuators that act only there; their peaks are reported. Only then do forces give "
-        "the motion's accelerations, so that OpenSim's JointReaction can continue from a result folder.",
+        "Coordinates that are left out: ignore (not balanced), or residuals (balanced by residual actuators).",
+        more="'ignore': moments of muscles about them are not balanced. 'residuals': unbounded residual actuators "
+        "(250 N·m, 50 N) replace actuators that act only on them; their peaks are reported. Only 'residuals' gives "
+        "forces with the motion's accelerations, which OpenSim's JointReaction needs.",
         shell=str,
     )
 
@@ -201,10 +201,10 @@ class ReadOptions:
             raise InputError(explain("force_sets as a sequence of files", repr(self.force_sets), fix))
         object.__setattr__(self, "model", as_file(self.model))
         for name in ("motion", "generalized_force", "speeds"):
-            if is_frame(value := getattr(self, name)):
-                object.__setattr__(self, name, GivenTable(value, name))
-        if isinstance(self.external_loads, (tuple, list)):
-            object.__setattr__(self, "external_loads", given_loads(self.external_loads))
+            if name == "motion" or getattr(self, name) is not None:
+                object.__setattr__(self, name, as_table(name, getattr(self, name)))
+        if self.external_loads is not None:
+            object.__setattr__(self, "external_loads", as_loads(self.external_loads))
 
     def files(self) -> dict[str, Path | GivenTable]:
         """Return every file that is read, by option; those of a sequence are numbered from 1.
@@ -246,7 +246,7 @@ class ReadOptions:
         Raises
         ------
         InputError
-            The file that it filters is not given, or the motion has no cutoff.
+            The filtered file is not given, or the option is "motion" without lowpass_hz.
         """
         value, file = getattr(self, name), FILTERED[name]
         if value is not None and getattr(self, file) is None:

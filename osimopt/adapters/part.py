@@ -1,4 +1,4 @@
-"""A part of the body that the options of reading name: what it needs of a model."""
+"""Coordinates and muscles of a model that belong to a part of the body (coordinates=, muscles=)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .options import ReadOptions
 
 
 def left_out(options: ReadOptions, model: Model) -> Sequence[str]:
-    """Free coordinates that a part of the body does not name; all of them where it names only muscles.
+    """Free coordinates that ``coordinates`` leaves out; all of them where only ``muscles`` is given.
 
     Raises
     ------
@@ -31,7 +31,8 @@ def left_out(options: ReadOptions, model: Model) -> Sequence[str]:
     given = check_wanted("coordinates", options.coordinates)
     for coordinate in model.description.coordinates:
         if coordinate.name in given and coordinate.kind != "free":
-            fix = "Give the one that it follows." if coordinate.kind == "coupled" else "Free it in the model first."
+            coupled = "Give the coordinate that it depends on."
+            fix = coupled if coordinate.kind == "coupled" else "Set its locked and prescribed to false in the model."
             got = f"'{coordinate.name}', which is {coordinate.kind}"
             raise InputError(explain("free coordinates", got, fix, model.path))
     kept = set(match_names("coordinates", options.coordinates, free, model.path).tolist())
@@ -39,9 +40,9 @@ def left_out(options: ReadOptions, model: Model) -> Sequence[str]:
 
 
 def unloaded_side(model: Model, options: ReadOptions) -> list[str]:
-    """Warning about a part of one side of the body, where external loads act on the other side alone.
+    """Warning if the part belongs to one side of the body and external loads act only on the other side.
 
-    Without the balance of the free base no residual shows that forces are missing.
+    Where the free base is not balanced, no residual shows that loads are missing.
     """
     wanted, known = options.muscles, model.description.muscles.names
     if options.coordinates is not None:
@@ -53,13 +54,14 @@ def unloaded_side(model: Model, options: ReadOptions) -> list[str]:
     loaded = {side_of(body) for body in bodies}
     if len(sides) != 1 or None in sides or sides & loaded or loaded <= {None}:
         return []
-    return [f"No external load acts on the {sides.pop()} side, which is balanced: they act on {some(bodies, 12)}."]
+    on = some(bodies, 12)
+    return [f"No external load acts on the {sides.pop()} side, which is balanced; external loads act on {on}."]
 
 
 def acting_muscles(options: ReadOptions, model: Model, pairs: Pairs, always: Collection[str] = ()) -> list[int]:
-    """Muscles that may belong to the part: named ones that cross a named coordinate; all where none would.
+    """Indices of the muscles in ``muscles`` that cross a coordinate in ``coordinates``; all muscles if there is none.
 
-    Of muscles in ``always`` it is not known yet which coordinates they cross.
+    Muscles in ``always`` are kept: the coordinates that they cross are not known yet.
     """
     names = model.description.muscles.names
     kept = np.ones(len(names), dtype=bool)

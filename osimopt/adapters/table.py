@@ -106,7 +106,7 @@ def muscle_table(
     open_loops = np.isnan(columns["muscle_tendon_length"]).all(axis=1)
     if open_loops.any():
         at, loops = some([f"{value:g}" for value in steps[open_loops]], 12), some(described.description.loops)
-        warn(f"{loops}: cannot be met, or hardly determines a coordinate, at {coordinate} = {at} {unit}: NaN.")
+        warn(f"At {coordinate} = {at} {unit} no posture satisfies {loops}, or it is nearly singular: NaN.")
     slack = np.isnan(columns["max_force"][~open_loops]).any(axis=0)
     if lost := [names[place] for place in chosen if slack[place]]:
         warn(f"OpenSim finds no fibre–tendon equilibrium for {some(lost)} in some postures: NaN.")

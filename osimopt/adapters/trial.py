@@ -45,8 +45,8 @@ class Trial:
 
     ``model`` has the loads of the first PIECE frames. ``given`` are moments from a file, in place of inverse dynamics;
     ``polynomials`` are paths in place of the model's own, which muscles without one keep; ``warnings`` were
-    given while reading. Of a part of the body, ``left`` are coordinates without balance, ``assumed`` those without a
-    column in the motion. Where ``checked``, the extracted arrays are compared with OpenSim's single calls.
+    given while reading. In a part of the body, ``left`` are the coordinates that are not balanced, ``assumed`` those
+    without a column in the motion. Where ``checked``, the extracted arrays are compared with OpenSim's single calls.
     """
 
     model: Model
@@ -105,7 +105,7 @@ class Trial:
     def verify(self, solution: RedundancySolution, missing: Sequence[Missing] = ()) -> dict[str, Any]:
         """Put the forces of a solution back into OpenSim; returns the differences, or why nothing was checked.
 
-        ``missing``: what a part of the body leaves out; its arrays are those that were read.
+        ``missing`` functions give the generalized forces on coordinates that a part of the body leaves out.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class Trial:
 
     @cached_property
     def pairs(self) -> Pairs:
-        """Which muscles that may act do so on which coordinates along the model's own paths, in the whole motion."""
+        """Pairs of the muscles that may act, along the model's own paths, in the whole motion."""
         acting = set(np.array(self.model.description.muscles.names)[self._acting])
         acting -= set() if self.polynomials is None else self.polynomials.left.keys()
         self._note([f"{name}: {text}" for name, text in self._found.inconsistent.items() if name in acting])
@@ -276,7 +276,7 @@ class Trial:
             self._note(compare_paths(model, frames, geometry.frames(few).moment_arm, fitted))
 
     def _check_size(self, time: Array, target: Array, geometry: MuscleGeometry, actuators: ReserveActuators) -> None:
-        """Refuse generalized forces of a size that nothing in the model or on it explains, where they are balanced."""
+        """Refuse balanced generalized forces that are too large for the model, its weight and its loads."""
         rows = np.flatnonzero(~np.isin(geometry.coordinates, list(self.left)))
         target, geometry, actuators = target[:, rows], geometry.select(rows), actuators.select(rows)
         description, loads = self.model.description, self.loads

@@ -82,11 +82,15 @@ def _refuse_degrees(table: pd.DataFrame, angles: Sequence[Coordinate], path: obj
             size = np.abs(value).max()
             got = f"'{coordinate.name}' reaching {size:.3g} (range in the model {low:.3g} to {high:.3g} rad)"
             fix = f"If the file is in degrees, {_declare('yes', path)}."
-            raise InputError(explain("radians, as the header declares", got, fix, path))
+            raise InputError(explain(f"radians, as {_declaration(path)}", got, fix, path))
+
+
+def _declaration(path: object) -> str:
+    return 'attrs["in_degrees"] declares' if isinstance(path, GivenTable) else "the header declares"
 
 
 def _declare(in_degrees: Literal["yes", "no"], path: object) -> str:
-    """How the unit of angles is declared."""
+    """Advice on how to declare the unit of angles."""
     if isinstance(path, GivenTable):
         return f'set attrs["in_degrees"] = {in_degrees == "yes"}'
     return f"write inDegrees={in_degrees} into its header"
@@ -144,7 +148,7 @@ def _refuse_radians(table: pd.DataFrame, free: Sequence[Coordinate], path: objec
         evidence = f"and read as radians cover the range of '{covered[0].name}' in the model"
     else:
         warn(
-            f"{path}: the header declares degrees, and the file has {still}; read as radians they are within the "
+            f"{path}: {_declaration(path)} degrees, and the file has {still}; read as radians they are within the "
             f"model's ranges. If they are radians, {_declare('no', path)}."
         )
         return
@@ -152,7 +156,7 @@ def _refuse_radians(table: pd.DataFrame, free: Sequence[Coordinate], path: objec
         f"If the file is in radians, {_declare('no', path)}; if the joints do move so little, convert the angles to "
         "radians first."
     )
-    raise InputError(explain("degrees, as the header declares", f"{still}, {evidence}", fix, path))
+    raise InputError(explain(f"degrees, as {_declaration(path)}", f"{still}, {evidence}", fix, path))
 
 
 def _informative(coordinate: Coordinate) -> bool:

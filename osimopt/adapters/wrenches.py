@@ -16,7 +16,7 @@ from ..files.series import refuse_gaps
 from ..files.storage import write_atomically
 from ..problem.arrays import Array
 from ..signals import lowpass
-from .loads import ExternalLoads, acting_forces, body_of, columns_of
+from .loads import ExternalLoads, acting_forces, axes_of, body_of, columns_of
 from .model import parse_xml, scratch_folder
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ PREFIXES = {"force": "force_v", "point": "point_p", "torque": "torque_"}
 def lowpass_loads(loads: ExternalLoads, cutoff_hz: float | None) -> ExternalLoads:
     """Low-pass the force of each ExternalForce and its moment about a fixed point, as the motion is low-passed.
 
-    A centre of pressure is a moment divided by a force: where the force is small it is of any size, and its filtered
-    value belongs to no force. Force F and moment T + (p - c) × F about a point c that does not move have neither fault:
-    they are filtered over the whole file, and the force then acts at c beside that moment as its torque. As the
-    filter is linear the wrench does not depend on c; c is the mean of p weighted by F², about which the moments are
-    small. Forces without a point keep acting at the origin of their body.
+    A centre of pressure is a moment divided by a force. It is not filtered: it has large errors where the force is
+    small, and a filtered one does not give the moment of the filtered force. Instead the force F and the moment
+    T + (p - c) × F about a fixed point c are filtered over the whole file; the filtered force is applied at c, with the
+    filtered moment as its torque. The filter is linear, so that the wrench does not depend on c. The mean of p weighted
+    by F² is used, about which the moments are small. Forces without a point still act at the origin of their body.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def lowpass_loads(loads: ExternalLoads, cutoff_hz: float | None) -> ExternalLoad
     Returns
     -------
     ExternalLoads
-        With columns of their own, at the times of the file, and an XML for OpenSim that names them.
+        With filtered columns at the times of the file, and a new XML for OpenSim that names these columns.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def lowpass_loads(loads: ExternalLoads, cutoff_hz: float | None) -> ExternalLoad
     for number, force in enumerate(acting_forces(document), 1):
         for kind, value in _wrench(force, loads).items():
             prefix = f"{number}_{PREFIXES[kind]}"
-            axes = (f"{prefix}x", f"{prefix}y", f"{prefix}z")
+            axes = axes_of(prefix)
             columns |= zip(axes, value.T, strict=True)
             _name(force, f"{kind}_identifier", prefix)
             if kind in applied:
@@ -128,7 +128,7 @@ def _remove_others(document: Element) -> None:
 
 
 def _write(document: Element, path: Path) -> Path:
-    """Write the XML for OpenSim, under a name that tells its contents."""
+    """Write the XML for OpenSim; its name is a hash of its contents."""
     text = ElementTree.tostring(document, encoding="unicode")
     target = scratch_folder() / f"{path.stem}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.xml"
     if not target.exists():

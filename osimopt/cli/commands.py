@@ -105,7 +105,8 @@ def table(
     ] = None,
     weld: Weld = None,
     muscles: Annotated[
-        list[str] | None, typer.Option(help="Muscles, by name, pattern (*_l) or side; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Muscles to tabulate, by name, pattern (*_l) or side (left, right); may be repeated."),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for .mot, .csv and figure.")] = None,
     overwrite: Overwrite = False,

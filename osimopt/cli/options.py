@@ -26,8 +26,8 @@ Outputs = Annotated[
     typer.Option(
         metavar="NAMES",
         show_default=False,
-        help="Further quantities to write, with commas between them, or all: fiber_length, tendon_force, muscle_power, "
-        "muscle_work, joint_power, …; a wrong name lists them.",
+        help="Further quantities to write, separated by commas, or all: fiber_length, tendon_force, muscle_power, "
+        "muscle_work, joint_power, …; an unknown name prints the list.",
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result folder.")]
@@ -88,7 +88,7 @@ def _by_method(texts: Mapping[str, str]) -> str:
 
 def chosen(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
     """Select the options of one dataclass from the flags that were given."""
-    own = declared(kind)  # without those of no flag: muscles= of a method is no flag, --muscles is one of reading
+    own = declared(kind)  # --muscles is an option of reading; muscles= of a method has no flag
     return {name: value for name, value in given.items() if name in own and own[name][1].shell is not None}
 
 

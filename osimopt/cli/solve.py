@@ -59,7 +59,8 @@ PANELS = dict.fromkeys(declared(MuscleOptions), "Options of --method dynamic") |
     name: f"Options of --method {method}"
     for method, kind in METHODS.items()
     for name in declared(kind)
-    if method != "static" and not any(name in declared(other) for other in METHODS.values() if other is not kind)
+    if method != "static"
+    and not any(name in declared(other) for other in (ReadOptions, *METHODS.values()) if other is not kind)
 }
 
 

@@ -19,9 +19,9 @@ from .program import Builder, Kind, Program
 
 #: Upper bound of the normalised tendon force, and bound of its rate in 1/s, as in OpenSim Moco.
 LARGEST_FORCE, LARGEST_RATE = 5.0, 1000.0
-#: Lower bound of the force of a fibre that fades, where its damping has none: a transcription that rings loses the last
-#: force of a slack tendon with alternating signs. With 0 a walk whose gastrocnemii become slack had no solution in 300
-#: iterations, with this it has one in 20.
+#: Allowed negative normalised force of a fibre that fades, where its damping sets no bound: as a tendon becomes slack,
+#: transcriptions can give its force alternating signs. With 0 a walk whose gastrocnemii become slack had no solution in
+#: 300 iterations, with this it has one in 20.
 SLACKENING = 0.02
 #: Scaled objective of the guess above which the objective is scaled down further.
 COSTLY = 200.0
@@ -208,7 +208,7 @@ def _add_ends(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condit
         muscles = layout.part.muscles
         other = np.searchsorted(muscles, np.array(conditions.follower(nodes.problem), dtype=int)[muscles])
         _add_difference(builder, layout.activation[0], layout.activation[-1, other])
-        in_tendon = np.searchsorted(layout.elastic, other[layout.elastic])  # a follower's tendon is of the same kind
+        in_tendon = np.searchsorted(layout.elastic, other[layout.elastic])  # both are of one kind
         _add_difference(builder, layout.force[0], layout.force[-1, in_tendon])
         if start_is_control and conditions.initial_activation != "equal":
             _add_difference(builder, layout.excitation[0], layout.excitation[-1, other])
@@ -245,7 +245,7 @@ def _bounds(layout: Layout, nodes: Nodes, conditions: Conditions) -> tuple[Array
         length, fiber = np.asarray(problem.geometry.length)[:, muscles], nodes.fibers(muscles)
         fades = layout.force[length - fiber.slack < FADES * fiber.optimal]
         least[fades] = np.minimum(least[fades], -SLACKENING)
-        if not conditions.periodic:  # or a slack tendon could begin with any force, at no cost
+        if not conditions.periodic:  # otherwise the initial force of a slack tendon would be free
             slack = layout.force[0, length[0] < fiber.slack]
             least[slack] = most[slack] = 0.0
     least[layout.force_rate], most[layout.force_rate] = -LARGEST_RATE, LARGEST_RATE

@@ -39,9 +39,9 @@ def prepared(
     conditions: Conditions,
     mesh: Mesh,
 ) -> tuple[RedundancyProblem, Mask]:
-    """The problem with its weights and, where needed, De Groote muscles, and (M,) which tendons are elastic.
+    """The problem with its weights and, where needed, De Groote muscles; and (M,) which tendons are elastic.
 
-    Its provenance has the warnings given here.
+    Warnings are added to the provenance.
     """
     with collect_warnings() as messages:
         if weights is not None:
@@ -83,14 +83,14 @@ def _switched(problem: RedundancyProblem, name: str) -> Mask:
 
 
 def warn_of_switches(problem: RedundancyProblem, compliant: Mask) -> None:
-    """Warn where the model's switches decide: rigid tendons are respected, instant activation is not."""
+    """Warn that ignore_tendon_compliance of the model is applied and ignore_activation_dynamics is not."""
     rigid = compliant & _switched(problem, "ignore_tendon_compliance")
     if rigid.any():
         names = some(np.array(problem.muscles)[rigid], 12)
         warn(f"Tendons are rigid where muscles ignore_tendon_compliance: {names}.")
     if (instant := _switched(problem, "ignore_activation_dynamics")).any():
         names = some(np.array(problem.muscles)[instant])
-        warn(f"The model ignores activation dynamics of {names}; solve_dynamic does not.")
+        warn(f"Activation dynamics were applied although the model has ignore_activation_dynamics: {names}.")
 
 
 def check_fibers(problem: RedundancyProblem, elastic: Mask, mesh: Mesh) -> None:
@@ -137,7 +137,7 @@ def check_fibers(problem: RedundancyProblem, elastic: Mask, mesh: Mesh) -> None:
 def check_conditions(problem: RedundancyProblem, conditions: Conditions, elastic: Mask, mesh: Mesh) -> None:
     """Refuse muscles of ``periodic`` and ``emg`` that the problem does not have, and EMG shorter than the mesh.
 
-    Refuse a periodic muscle whose follower has a tendon of the other kind, too.
+    A periodic muscle and its follower must both have elastic or both have rigid tendons.
     """
     if isinstance(conditions.periodic, Mapping):
         mapping = conditions.periodic
@@ -149,7 +149,7 @@ def check_conditions(problem: RedundancyProblem, conditions: Conditions, elastic
         unlike = elastic != elastic[conditions.follower(problem)]
         if unlike.any():
             got = some(f"{name} and {mapping[name]}" for name in np.array(problem.muscles)[unlike] if name in mapping)
-            fix = "Give both the same tendon."
+            fix = "Give both the same word in tendon=."
             raise InputError(explain("periodic muscles with tendons of one kind", f"rigid and elastic: {got}", fix))
     if conditions.emg is not None:
         conditions.emg.rows(problem.muscles)

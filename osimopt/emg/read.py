@@ -84,7 +84,7 @@ def read_emg(
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if wanted := [name for name in twice if name in (channels or ())]:
         got = f"{some(wanted)} more than once"
-        raise InputError(explain("channels of EMG by different names", got, "Rename one.", source))
+        raise InputError(explain("EMG channels with different names", got, "Rename one.", source))
     if twice:
         warn(f"{source}: left out: {some(twice)}, since several channels have this name.")
         kept = [column for column, name in enumerate(names) if name not in twice]

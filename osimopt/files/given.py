@@ -1,4 +1,4 @@
-"""GivenTable: a pandas.DataFrame in place of a file, named as one in messages and by its content in caches."""
+"""GivenTable: a pandas.DataFrame given in place of a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-#: What a table is read from.
+#: Sources of a table.
 Origin: TypeAlias = "str | os.PathLike[str] | GivenTable"
 
 
@@ -29,9 +29,9 @@ def is_frame(value: Any) -> TypeGuard[pd.DataFrame]:
 class GivenTable:
     """A DataFrame that was given as an argument, read as a file is.
 
-    Times in s are its index, or a column ``time``; other columns are numbers, in the order of the file they stand for.
-    Angles are in radians unless ``attrs["in_degrees"]`` is true, as ``read_table`` has it. ``str`` is how messages name
-    it, ``name`` and ``sha256`` (of labels, numbers and unit) how provenance does.
+    Times in s are its index, or a column ``time``; other columns are numbers, in the order of the file they replace.
+    Angles are in radians unless ``attrs["in_degrees"]`` is true, as set by ``read_table``. Messages use ``str``,
+    provenance and caches ``name`` and ``sha256`` (of labels, numbers and unit).
 
     Raises
     ------
@@ -47,7 +47,7 @@ class GivenTable:
         title, in_degrees = str(frame.attrs.get("title", "")), frame.attrs.get("in_degrees", False)
         if not isinstance(in_degrees, bool):
             expected, got = 'True or False in attrs["in_degrees"]', shown(in_degrees)
-            raise InputError(explain(expected, got, "Correct it, or leave it out for radians.", self))
+            raise InputError(explain(expected, got, "Set it to True for degrees, or to False for radians.", self))
         self._table.attrs = {"path": str(self), "header": {}, "padded": [], "as_opensim": False}
         self._table.attrs |= {"title": title, "in_degrees": in_degrees}
         digest = hashlib.sha256(json.dumps([list(self._table.columns), title, in_degrees]).encode())
@@ -72,9 +72,10 @@ class GivenTable:
         time = frame.iloc[:, times[0]] if times else frame.index
         if isinstance(time, pd.RangeIndex):
             got = f"row numbers 0 to {len(frame) - 1}, and no column 'time'"
-            raise InputError(explain("times in s as the index", got, "frame.set_index(times) sets them.", self))
+            raise InputError(explain("times in s as the index", got, "Set them with frame.set_index(times).", self))
         if not len(frame) or not len(labels) - len(times):
-            raise InputError(explain("rows and columns", f"shape {frame.shape}", "Give the whole table.", self))
+            fix = "Give a DataFrame with both."
+            raise InputError(explain("rows and columns of numbers", f"shape {frame.shape}", fix, self))
         others = [column for column in range(len(labels)) if column not in times]
         values = [self._numbers(frame.iloc[:, column], f"column '{labels[column]}'") for column in others]
         index = pd.Index(self._numbers(time, "the times"), name="time")
@@ -83,9 +84,10 @@ class GivenTable:
     def _numbers(self, column: Any, what: str) -> np.ndarray:
         values = column.to_numpy()
         try:
-            if values.dtype.kind not in "iufO":  # times of a clock would become nanoseconds, truth 0 and 1
+            if values.dtype.kind not in "iufO":  # datetimes would become nanoseconds, booleans 0 and 1
                 raise ValueError
             return np.asarray(values, dtype=float)
         except (TypeError, ValueError):
             got = f"{values.dtype} such as {shown(values[0])}"
-            raise InputError(explain(f"numbers in {what}", got, "Convert them first.", self)) from None
+            fix = "Convert them to float, times to seconds."
+            raise InputError(explain(f"numbers in {what}", got, fix, self)) from None

@@ -17,7 +17,7 @@ ROWS_AT_ONCE = 5000
 
 
 def read_rows(path: Path, lines: Iterator[str], labels: list[str], read: int, strict: bool) -> np.ndarray:
-    """Rows of numbers, a block at a time: text takes ten times the memory of the numbers in it."""
+    """Rows of numbers, read in blocks: the text takes ten times the memory of the numbers."""
     blocks = []
     while block := list(islice(lines, ROWS_AT_ONCE)):
         if rows := [row for row in block if not row.isspace()]:
@@ -31,7 +31,7 @@ def read_rows(path: Path, lines: Iterator[str], labels: list[str], read: int, st
             blocks += whole
         read += len(block)
     if not blocks:
-        raise InputError(explain("at least one row of numbers", "none", "Is the export complete?", path))
+        raise InputError(explain("at least one row of numbers", "none", "Export the file again, with its rows.", path))
     values = np.concatenate(blocks)
     unnamed = [column for column, label in enumerate(labels) if not label]
     if filled := [column + 1 for column in unnamed if np.isfinite(values[:, column]).any()]:
@@ -43,7 +43,7 @@ def _parse(rows: list[str], labels: list[str], strict: bool) -> np.ndarray | Non
     """Numbers of some rows that are not blank, or None where a row does not hold one number per label.
 
     OpenSim takes any blanks as one separator. Where labels or rows have nothing between two tabs, fields are
-    counted by tabs, and columns without a label have numbers or NaN; not where the two ways contradict each other.
+    counted by tabs, and columns without a label hold numbers or NaN. None where the two counts contradict each other.
     """
     values = _load(rows, None)
     if values is not None and values.shape[1] == len(labels):
@@ -71,14 +71,15 @@ def _load(rows: list[str], delimiter: str | None) -> np.ndarray | None:
 
 def _bad_row(where: str, row: str, labels: list[str]) -> str:
     words, named = row.split(), [label for label in labels if label]
-    if any(re.fullmatch(r"[-+]?\d+,\d+([eE][-+]?\d+)?", word) for word in words):
-        return explain("decimal points", "decimal commas", "Replace ',' by '.' in the numbers.", where)
+    if commas := [word for word in words if re.fullmatch(r"[-+]?\d+,\d+([eE][-+]?\d+)?", word)]:
+        return explain("decimal points", f"decimal commas ('{commas[0]}')", "Replace ',' by '.' in the numbers.", where)
     if len(words) != len(named):
         fix = "Repair the row, or the labels if one holds a space."
         return explain(f"{len(named)} numbers, one per label", f"{len(words)}", fix, where)
     wrong = [(label, word) for label, word in zip(named, words, strict=True) if _load([word], None) is None]
     if not wrong:
-        got = "an empty label, and rows that do not fit it in one way"
-        return explain("a label for every column", got, "Write one tab between columns, or name each.", where)
+        got = "an empty label, and rows from which its column cannot be determined"
+        fix = "Give every column a label, or write exactly one tab between columns."
+        return explain("a label for every column", got, fix, where)
     column, word = wrong[0]
     return explain("a number", f"'{word}' in column '{column}'", "Repair the value.", where)

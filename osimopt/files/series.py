@@ -1,8 +1,7 @@
-"""Tables as time series: the columns that are used, in the rows that splines through the frames depend on."""
+"""Tables as time series: the columns that are used, and the rows that the splines depend on."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from math import ceil
 from typing import TYPE_CHECKING
@@ -12,31 +11,24 @@ import numpy as np
 from ..errors import InputError, explain, some
 from ..notices import warn
 from ..signals import REPEATED, disagreement, distinct_rows, first_rows
-from .storage import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: s; motion and load files print times to 6-8 digits.
 TIME_SLACK = 1e-6
-#: Rows, and periods of a low-pass, beyond the frames that are enough: where a file ends there, accelerations of walks
-#: change by 4e-8 of their largest, filtered ones by 1e-4; at half as far by 1e-4 and 1e-2.
+#: Rows, and periods of a low-pass, that are needed beyond the frames: if a file ends there, accelerations of walks
+#: change by 4e-8 of their largest, filtered ones by 1e-4; at half the distance by 1e-4 and 1e-2.
 ROWS, PERIODS = 20, 3.0
-#: Rows that are enough for a cubic spline: loads of walks change by 4e-10 of their largest.
+#: Rows that a cubic spline needs beyond the frames: loads of walks change by 4e-10 of their largest.
 ROWS_OF_LOADS = 10
 
 
-def read_series(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a table as ``read_table`` does, to be differentiated or interpolated: times that repeat are merged.
-
-    See :func:`distinct_rows`; ``attrs["merged"]`` is how many rows were left out.
-    """
-    table = read_table(path)
-    return merged(table, list(table.columns), path)
-
-
 def merged(table: pd.DataFrame, labels: Sequence[str], path: object, skipped: int = 0) -> pd.DataFrame:
-    """A table in which times that repeat are merged where these columns agree; ``skipped`` rows came before it."""
+    """Merge times of a table that repeat, if the columns ``labels`` agree; ``skipped`` rows came before the table.
+
+    See :func:`distinct_rows`; ``attrs["merged"]`` is the number of rows left out.
+    """
     value = table[list(labels)].to_numpy(dtype=float)
     keep = distinct_rows(table.index.to_numpy(dtype=float), value, labels, path, skipped)
     chosen = table if len(keep) == len(table) else table.iloc[keep]
@@ -61,17 +53,17 @@ def usable(
     rows: int = ROWS,
     lowpass_hz: float | None = None,
 ) -> pd.DataFrame:
-    """Leave out of a table what nothing depends on and cannot be used, with one warning.
+    """Drop unusable columns and rows of a table that the frames do not depend on, with one warning.
 
-    That is any column but those of ``labels`` whose label repeats or that holds NaN. And, where there is a ``span``,
-    rows before or after it from the first on that has NaN in a column of ``labels``, repeats a time with other numbers
-    or goes back in time, if 20 ``rows`` and three periods of the low-pass lie between that row and the span. Times that
-    repeat are merged.
+    Columns not in ``labels`` are dropped if their label repeats or they hold NaN. A row is unusable if it has NaN in a
+    column of ``labels``, repeats a time with other numbers or goes back in time. Outside of ``span``, unusable rows and
+    all rows beyond them are dropped if they are at least ``rows`` rows and three periods of the low-pass away from it.
+    Times that repeat with the same numbers are merged.
 
     Parameters
     ----------
     table
-        As ``read_columns`` gives it: times may repeat, labels too.
+        From ``read_columns``: times and labels may repeat.
     labels
         Columns that are used.
     path
@@ -84,7 +76,7 @@ def usable(
     Raises
     ------
     InputError
-        A label that is used and repeats; rows that cannot be used, in the span or near it.
+        A label of ``labels`` repeats; unusable rows in the span or near it.
     """
     names = list(table.columns)
     if twice := [name for name in labels if names.count(name) > 1]:
@@ -100,10 +92,11 @@ def usable(
     notes = [f"column '{name}' (label twice)" for name in twice] + [f"column '{name}' (NaN)" for name in gaps]
     for place in (slice(0, part.start), slice(part.stop, len(time))):
         if left := len(time[place]):
-            ends = f"from {time[place][0]:g} to {time[place][-1]:g} s"
-            notes.append(f"{left} rows {ends} (NaN, or a time that repeats or goes back)")
+            ends = [f"{end:g}" for end in (time[place][0], time[place][-1])]
+            rows_at = f"1 row at {ends[0]} s" if left == 1 else f"{left} rows from {ends[0]} to {ends[1]} s"
+            notes.append(f"{rows_at} (NaN, or a time that repeats or goes back)")
     if notes:
-        warn(f"{path}: left out, since nothing depends on it: {some(notes, 12)}.")
+        warn(f"{path}: left out, since the frames do not depend on it: {some(notes, 12)}.")
     chosen = kept.loc[:, [name not in (*twice, *gaps) for name in names]] if twice or gaps else kept
     chosen.attrs["cut"] = len(bad[part]) < len(time)
     chosen.attrs["as_opensim"] = bool(table.attrs.get("as_opensim")) and not notes and not kept.attrs["merged"]
@@ -111,7 +104,7 @@ def usable(
 
 
 def overlap(one: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Two tables of ``usable``, in the times of both if rows of either were left out."""
+    """Two tables from ``usable``, cut to the times that both cover if rows of either were left out."""
     if not (one.attrs["cut"] or other.attrs["cut"]):
         return one, other
     first = max(one.index[0], other.index[0]) - TIME_SLACK
@@ -121,7 +114,7 @@ def overlap(one: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, pd.Da
 
 
 def without_clashes(time: np.ndarray, value: np.ndarray, path: object) -> np.ndarray:
-    """Samples (T, C) with NaN where the time (T,) of others repeats with other numbers, which a warning counts."""
+    """Samples (T, C), NaN where their time (T,) repeats with other numbers; a warning counts these times."""
     first, interval = first_rows(time)
     again = np.flatnonzero(first != np.arange(len(time)))
     if not again.size:
@@ -161,7 +154,7 @@ def _unusable(time: np.ndarray, value: np.ndarray) -> np.ndarray:
 def _around(
     time: np.ndarray, bad: np.ndarray, span: tuple[float, float], rows: int, lowpass_hz: float | None, path: object
 ) -> slice:
-    """Rows around a span up to the next bad ones, if enough of them lie between; all rows if bad ones are inside."""
+    """Rows around a span up to the next bad ones, which raise an error if too near; all rows if some in it are bad."""
     inside = np.flatnonzero((time >= span[0] - TIME_SLACK) & (time <= span[1] + TIME_SLACK))
     if not inside.size or bad[inside[0] : inside[-1] + 1].any():
         return slice(0, len(time))
@@ -172,8 +165,9 @@ def _around(
     near = [int(before[-1])] if before.size and inside[0] - start < rows else []
     near += [int(after[0])] if after.size and stop - 1 - inside[-1] < rows else []
     if near:
-        expected = f"rows that can be used in the frames from {span[0]:g} to {span[1]:g} s and in {rows} next to them"
-        got = f"NaN, a time that repeats with other numbers or a step back at {time[near[0]]:g} s (row {near[0] + 1})"
+        first, last = time[inside[0]], time[inside[-1]]
+        expected = f"numbers and increasing times in the frames from {first:g} to {last:g} s and {rows} next to them"
+        got = f"NaN, a repeated time or a step back in time at {time[near[0]]:g} s (row {near[0] + 1} of the table)"
         fix = "Splines through the frames depend on it: repair the row, or choose a time_range farther from it."
         raise InputError(explain(expected, got, fix, path))
     return slice(start, stop)

@@ -8,16 +8,16 @@ the muscle-tendon length is the fibre's (of constant height), and the rate of F 
 with activation a, normalised fibre length l and velocity v, fibre damping β, and s = 0 where passive force is ignored.
 These are the implicit tendon dynamics of OpenSim's DeGrooteFregly2016Muscle.
 
-OpenSim's equations have no meaning where the unit is shorter than its tendon: cos α is negative there. A fibre that is
-shorter than 0.1 optimal lengths along its tendon fades here: its force is multiplied by a share g, which has two
-continuous derivatives and falls from 1 to 0 at 0.02 optimal lengths. A slack tendon loses its force in milliseconds:
+OpenSim's equations do not apply where the unit is shorter than its tendon: cos α is negative there. Here the force of a
+fibre shorter than 0.1 optimal lengths along its tendon fades: it is multiplied by a share g, which has two continuous
+derivatives and falls from 1 to 0 at 0.02 optimal lengths. The force of a slack tendon decays with a time constant τ:
 
     F + (1 − g) τ dF/dt = g · (a · fal(l) · fv(v) + s · fpe(l) + β v) cos α,    τ = 1 ms
 
-The right side never falls with the fibre's length nor with its velocity, so that there is one F and one rate of F.
-Fading changes isometric forces by less than a fibre of 0.1 optimal lengths has along its tendon: 0.4 % of its strength,
-0.7 % where it is pennated by 25°; with active_force_width_scale = 1.5, 2.6 % and 9 %. Functions take NumPy or torch
-arrays or CasADi expressions.
+The right side does not decrease with fibre length or velocity, so that F and its rate are unique.
+Fading changes isometric forces by less than the force of a fibre of 0.1 optimal lengths along its tendon: 0.4 % of its
+strength, 0.7 % with a pennation angle of 25°; with active_force_width_scale = 1.5, 2.6 % and 9 %. Functions take NumPy
+or torch arrays or CasADi expressions.
 
 De Groote F, Kinney AL, Rao AV, Fregly BJ. Ann Biomed Eng 44(10), 2922-2936, 2016. doi:10.1007/s10439-016-1591-9.
 """
@@ -32,10 +32,10 @@ from ..problem.arrays import MuscleParameters
 from . import degroote
 from .muscle_class import Array, namespace, where
 
-#: Lengths of a fibre along its tendon, in optimal fibre lengths: below the first its force fades, up to the second it
-#: has none and its length is not known.
+#: Lengths of a fibre along its tendon, in optimal fibre lengths: below the first its force fades; up to the second the
+#: force is 0 and the length unknown.
 FADES, _LEAST_ALONG = 0.1, 0.02
-#: Time constant in s with which a slack tendon loses its force.
+#: Time constant in s of the decay of the force of a slack tendon.
 _RELAXES = 0.001
 
 
@@ -76,8 +76,7 @@ class Fiber(NamedTuple):
 class FiberState(NamedTuple):
     """Normalised fibre ``length`` and ``velocity``, cosine of the pennation angle.
 
-    ``taut`` is the share of its force that the fibre has, below 1 where the unit is nearly as short as its tendon or
-    shorter, and ``loss`` the normalised force that a slack tendon is about to lose.
+    ``taut`` is the share g of its force that remains as the fibre fades, ``loss`` the normalised (1 − g) τ dF/dt.
     """
 
     length: Array

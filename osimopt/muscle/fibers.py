@@ -57,7 +57,7 @@ def equilibrium_fibers(
 ) -> Fibers:
     """Fibres in equilibrium with elastic tendons at an activation (T, M), at ``equilibrium_speed``.
 
-    A slack tendon has its slack length; its fibre shortens as fast as it can, and not at that speed: NaN, as is the
+    A slack tendon has its slack length; its fibre does not shorten at that speed: NaN, as is the
     speed of a fibre at the shortest length that OpenSim lets it have. Raises as ``equilibrium``.
     """
     velocity = equilibrium_speed(parameters, length, lengthening_speed)
@@ -78,8 +78,8 @@ def equilibrium_fibers(
 def fibers_under(problem: RedundancyProblem, force: Values, normalized_length: Any, normalized_velocity: Any) -> Fibers:
     """Fibres of De Groote muscles whose elastic tendons carry ``force`` (T, M) in N, from their normalised states.
 
-    The force tells on which side of 90 degrees the fibre points: where it points backwards, the tendon is longer than
-    the muscle-tendon unit.
+    The cosine of the pennation angle is negative where the tendon, stretched by ``force``, is longer than the
+    muscle-tendon unit.
     """
     parameters, length = problem.parameters, problem.geometry.length
     assert parameters is not None

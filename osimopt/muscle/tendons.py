@@ -12,15 +12,15 @@ from ..errors import InputError, explain, shown, some
 from .muscle_class import Mask
 
 Tendon = Literal["rigid", "compliant"]
-#: A word for all muscles, or a mapping from names or patterns (as of ``fnmatch``) to words, of which the first counts
-#: that matches a name.
+#: A word for all muscles, or a mapping from names or patterns (as of ``fnmatch``) to words; the first pattern that
+#: matches a name counts.
 Tendons = Tendon | Mapping[str, Tendon]
 
 
 def check_tendon(tendon: Any) -> None:
-    """Refuse what is neither 'rigid' nor 'compliant' nor a mapping from patterns to these words."""
+    """Raise an InputError unless ``tendon`` is 'rigid', 'compliant', or a mapping from patterns to these words."""
     words = get_args(Tendon)
-    fix = "Example of a mapping, whose first matching pattern counts: {'soleus*': 'compliant', '*': 'rigid'}."
+    fix = "Give one word, or for example {'soleus*': 'compliant', '*': 'rigid'}; the first matching pattern counts."
     if isinstance(tendon, Mapping):
         wrong = {name: word for name, word in tendon.items() if not (isinstance(name, str) and word in words)}
         if not tendon or wrong:
@@ -45,13 +45,13 @@ def compliant(tendon: Tendons, names: Sequence[str]) -> Mask:
         fix = "Add '*' as the last pattern, for all others."
         raise InputError(explain("a tendon for every muscle", f"none for {some(left)}", fix))
     if idle := [key for key in tendon if key not in first]:
-        fix = f"The first pattern that matches counts; muscles are {some(names, 100)}."
+        fix = f"Remove or correct the pattern, or move it up: the first match counts. Muscles are {some(names, 100)}."
         raise InputError(explain("patterns of tendon that each choose a muscle", f"no muscle for {some(idle)}", fix))
     return np.array([tendon[key] == "compliant" for key in first if key is not None], dtype=bool)
 
 
 def tendon_text(tendon: Tendons) -> str:
-    """As the command line takes it: rigid, compliant, or pattern=word,…."""
+    """Format as on the command line: rigid, compliant, or pattern=word,…."""
     return tendon if isinstance(tendon, str) else ",".join(f"{name}={word}" for name, word in tendon.items())
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-import numpy as np
-
 from ..adapters.options import ReadOptions, Source
 from ..dynamic.options import DynamicOptions
 from ..errors import InputError, SolverError, explain
@@ -21,8 +19,6 @@ from .options import SolveOptions, SurrogateOptions
 
 #: Called with (iteration, objective, largest violation of an equation) by collocation.
 Iterations = Callable[[int, float, float], None]
-#: Largest distance in s of an end of time_range from the motion: files print times to 6 digits.
-TIME_PRECISION = 1e-6
 
 
 def solve_problem(
@@ -160,12 +156,12 @@ def _check_interval(read: ReadOptions) -> None:
     """Refuse a time_range that the motion covers in part; ends between frames and infinite ones are the motion's."""
     if read.time_range is None:
         return
+    from ..adapters.motion import range_ends, reaches_beyond
     from ..files.series import frame_times
     from ..files.storage import read_columns
 
-    first, last = read.time_range
+    first, last = range_ends(read.time_range)
     time = frame_times(read_columns(read.motion))
-    frame = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
-    if any(np.isfinite(missing) and missing > frame + TIME_PRECISION for missing in (time[0] - first, last - time[-1])):
+    if reaches_beyond(time, first, last):
         got, fix = f"{first:g} to {last:g} s", "Shorten time_range; inf and -inf are open ends."
         raise InputError(explain(f"time_range within {time[0]:g} to {time[-1]:g} s", got, fix, read.motion))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 Names = str | Sequence[str]
 LeftOut = Literal["ignore", "residuals"]
-#: Words for the sides, and what names of each side have at their end, their beginning, or between.
+#: Words for the sides, and the marks of each side at the end, at the beginning or in the middle of a name.
 SIDES = {"left": ("left", "l"), "right": ("right", "r")}
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=^[LR])(?=[A-Z][a-z])")
-#: Names that a sentence lists; the provenance has all.
+#: Number of names listed in a sentence; the provenance lists all.
 LISTED = 12
 
 
 def side_of(name: str) -> str | None:
     """``"left"`` or ``"right"``: soleus_l, l_soleus, knee_angle_l_beta, LeftKnee, kneeL; None where a name has neither.
 
-    The end of a name counts before its beginning, and that before what is between.
+    The end of a name takes precedence over its beginning, and that over its middle.
     """
     words = [word.lower() for part in re.split(r"[^A-Za-z0-9]+", name) if part for word in _CAMEL.split(part)]
     for word in (words[-1:], words[:1], words):
@@ -55,8 +55,8 @@ def match_names(what: str, wanted: Names, known: Sequence[str], where: object = 
         if not matches and word.lower() in SIDES:
             matches = {index for index, name in enumerate(known) if side_of(name) == word.lower()}
             if not matches:
-                fix = f"Give names, or a pattern: {what}=('*_x',)."
-                expected = f"{what} of the {word.lower()} side, as x_{word[0].lower()} or {word.lower()}_x"
+                fix = f"Give names, or a pattern such as {what}=('*_x',)."
+                expected = f"{what} of the {word.lower()} side, such as x_{word[0].lower()} or {word.lower()}_x"
                 raise InputError(explain(expected, f"none among {some(known, 40)}", fix, where))
         if not matches:
             check_names(what, [word], known, where)
@@ -65,7 +65,7 @@ def match_names(what: str, wanted: Names, known: Sequence[str], where: object = 
 
 
 def check_wanted(what: str, wanted: Any) -> tuple[str, ...]:
-    """Refuse anything but one name or several."""
+    """Return the names as a tuple; raise an InputError unless they are one text or a sequence of texts."""
     words = (wanted,) if isinstance(wanted, str) else wanted
     if not isinstance(words, Sequence) or not words or not all(isinstance(word, str) and word for word in words):
         fix = f"Write for example {what}=('*_l',), or leave it out for all."
@@ -77,7 +77,7 @@ def part_of(
     problem: RedundancyProblem, coordinates: Names | None, muscles: Names | None, left_out: LeftOut
 ) -> RedundancyProblem:
     """See :meth:`osimopt.RedundancyProblem.part`."""
-    check_word("left_out", left_out, ("ignore", "residuals"))
+    check_word("left_out", left_out, get_args(LeftOut))
     rows, columns = _choose(problem, coordinates, muscles)
     if len(rows) == len(problem.coordinates) and len(columns) == len(problem.muscles):
         return problem
@@ -89,7 +89,7 @@ def part_of(
     if left_out == "residuals" and others.size:
         reserves += _residuals(problem, others)
         served = geometry.served.copy()
-        served[others] = False  # what holds these is to be counted nowhere as a reserve
+        served[others] = False  # checks do not count their actuators as reserves
         geometry = replace(geometry, spanned=served)
     known = _known(problem, rows, columns, acting, left_out)
     part = replace(
@@ -144,7 +144,7 @@ def _residuals(problem: RedundancyProblem, rows: Index) -> ReserveActuators:
 
 
 def _known(problem: RedundancyProblem, rows: Index, columns: Index, acting: Any, left_out: LeftOut) -> dict[str, Any]:
-    """What is left out, for the provenance, and in a sentence among its warnings."""
+    """Entries of the provenance: what is left out, and the warnings with a sentence about it."""
     crosses, held = problem.geometry.crosses, left_out == "residuals"
     others = np.setdiff1d(np.arange(len(crosses)), rows)
     out = [problem.coordinates[row] for row in others]
@@ -163,7 +163,7 @@ def _known(problem: RedundancyProblem, rows: Index, columns: Index, acting: Any,
         text += " Muscles that act on left-out coordinates too, where their moments are not balanced "
         text += f"({len(beyond)}): {some(beyond, LISTED)}."
     if bare:
-        text += f" Coordinates whose muscles are left out, for reserves alone: {some(bare, LISTED)}."
+        text += f" Coordinates whose muscles are left out, balanced by reserves: {some(bare, LISTED)}."
     earlier = problem.provenance.get("part", {})
     part = {
         "left_out": left_out,
@@ -191,7 +191,7 @@ class PartSource:
         return replace(part, source=self)
 
     def verify(self, solution: Any, missing: tuple[Any, ...] = ()) -> dict[str, Any]:
-        """What the source of the whole finds when forces act there, and what is left out is added."""
+        """Check by the source of the whole, with the part's forces and the missing ones on left-out coordinates."""
         verify = getattr(self.source, "verify", None)
         if verify is None:
             return {"not_checked": "no model is available"}

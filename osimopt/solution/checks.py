@@ -35,7 +35,8 @@ LEAST_MOMENT = 1.0
 AT_BOUND = 1e-6
 #: Share of its strength by which a muscle must push on its tendon to be named; less is the tolerance of collocation.
 PUSH = 1e-4
-#: Share of its strength up to which a muscle shorter than its tendon has no force: splines through frames leave some.
+#: Share of its strength up to which a muscle shorter than its tendon counts as without force: interpolation between
+#: frames is not exactly 0.
 NO_FORCE = 1e-3
 #: By how much forward integration may depart from a dynamic solution: in activation, and in shares of each muscle's
 #: peak force. Curves that differ by 1 % cannot be distinguished by eye.
@@ -56,11 +57,11 @@ LEAST = 1e-12
 LOADS_ABOVE = 0.05
 #: Share of a moment's variance that may lie above the cutoff of the motion, or, without one, above HARMONICS times the
 #: frequency below which MOST of the variance of its angles lies: moments hold products and sines of angles, whose
-#: frequencies are multiples. MOST is of markers in walking: Winter et al. (1974), doi:10.1016/0021-9290(74)90056-6.
+#: frequencies are multiples. MOST holds for markers in walking: Winter et al. (1974), doi:10.1016/0021-9290(74)90056-6.
 #: The variance of a moment counts as at least LEAST_MOMENT squared.
 MOMENTS_ABOVE, HARMONICS, MOST = 0.10, 3.0, 0.997
-#: Periods of a low-pass's cutoff from the ends of its file in which its continuation beyond them counts: within one the
-#: accelerations of a walk that was cut differ by all of their standard deviation at the end, and by 3 % one away.
+#: Periods of the cutoff from the ends of a file in which the padding of the filter matters: accelerations of a walk
+#: whose file was cut change by 100 % of their standard deviation at the new end, and by 3 % one period from it.
 EDGE = 1.0
 CHECKLIST = "OpenSim's simulation checklist; Hicks et al. (2015), doi:10.1115/1.4029304"
 OWN_RULE = "osimopt's rule; OpenSim's checklist allows 10 %"
@@ -231,7 +232,7 @@ class Evidence:
         return max(places, key=lambda place: float(peaks.size[place]), default=None)
 
     def _residuals(self) -> list[Check]:
-        """Of the free base; without the balance of all of it no residual shows that forces are missing."""
+        """Peak residuals on the free base; not judged unless all of its coordinates are balanced."""
         found, balanced = [], [self.coordinates[place] for place in self.floating]
         units = self.provenance.get("units", {})
         for name, unit, limit in (("residual force", "N", PEAK_FORCE), ("residual moment", "N·m", PEAK_MOMENT)):
@@ -249,7 +250,7 @@ class Evidence:
         return [Check("residuals", "no free base is known", f"≤ {PEAK_FORCE:g} N, {PEAK_MOMENT:g} N·m", None)]
 
     def _held(self) -> list[Check]:
-        """What residual actuators produce on coordinates that a part of the body leaves out."""
+        """Peak residuals on coordinates that a part of the body leaves out."""
         units = dict.fromkeys(map(self.unit, self.held))
         worst = [(place, unit) for unit in units if (place := self._worst(self.held, unit, self.carried)) is not None]
         if not worst:

@@ -1,4 +1,4 @@
-"""Quantities of a solution that are computed when they are asked for, named as OpenSim names its muscles' outputs."""
+"""Quantities of a solution that are computed on demand, with the names of OpenSim's muscle outputs."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
     from .solution import RedundancySolution
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-#: Names of quantities, ``"all"``, or names in one text with commas between them.
+#: Names of quantities, ``"all"``, or one text of names separated by commas.
 Outputs = str | Sequence[str]
 
 
 class MusclesInMotion:
-    """Muscles of a solution in motion, (T, M) each; ``force`` is the tendon's in N, ``speed`` the unit's in m/s."""
+    """Lengths, speeds and forces of the muscles of a solution, (T, M); ``force`` is the tendon force in N."""
 
     def __init__(self, solution: RedundancySolution) -> None:
         self.solution, self.problem, self.force = solution, solution.problem, solution.muscle_force
 
     @property
     def parameters(self) -> MuscleParameters:
-        """Of the muscles."""
+        """Parameters of the muscles."""
         assert self.problem.parameters is not None
         return self.problem.parameters
 
     @property
     def length(self) -> Array:
-        """Of the muscle-tendon units, m."""
+        """Length of the muscle-tendon units, m."""
         return np.asarray(self.problem.geometry.length)
 
     @property
     def speed(self) -> Array:
-        """At which the muscle-tendon units lengthen, m/s."""
+        """Lengthening speed of the muscle-tendon units, m/s."""
         return np.asarray(self.problem.geometry.lengthening_speed)
 
     @cached_property
@@ -70,7 +70,7 @@ class MusclesInMotion:
         return np.where(self.solution.elastic, self.force - self.active_along, self.problem.passive_force)
 
     def in_fiber(self, along: Array) -> Array:
-        """Force along the fibre whose share along the tendon this is; NaN where the fibre is across the tendon."""
+        """Force along the fibre, N, from its component along the tendon; NaN where cos α is 0."""
         return ratio(along, self.fibers.cosine, np.nan)
 
     @property
@@ -94,7 +94,7 @@ class MusclesInMotion:
 
 
 class Derived(NamedTuple):
-    """``unit`` of a quantity and its ``values`` (T, M), what of the problem it ``needs``, and more about it."""
+    """Unit of a quantity, the arrays of the problem that it needs, its values (T, M), and a note for the docstring."""
 
     unit: str
     needs: tuple[str, ...]
@@ -129,7 +129,7 @@ DERIVED = {
         "N", FIBER, lambda own: own.in_fiber(own.passive_along), "along the fibre: elastic and damping force"
     ),
     "active_fiber_force_along_tendon": Derived(
-        "N", FIBER, lambda own: own.active_along, "with the next, it adds up to the tendon force"
+        "N", FIBER, lambda own: own.active_along, "tendon force − passive_fiber_force_along_tendon"
     ),
     "passive_fiber_force_along_tendon": Derived(
         "N", FIBER, lambda own: own.passive_along, "zero where the solution has no passive force"
@@ -143,7 +143,7 @@ DERIVED = {
         "W", FIBER, lambda own: -own.force * (own.speed - own.fibers.speed_along), "−tendon force · tendon velocity"
     ),
     "muscle_power": Derived(
-        "W", MOTION, lambda own: own.power, "−tendon force · muscle_tendon_velocity: the sum of these three"
+        "W", MOTION, lambda own: own.power, "−tendon force · muscle_tendon_velocity: power of fibre and tendon"
     ),
     "muscle_work": Derived(
         "J", MOTION, lambda own: Work.of(own.solution.time, own.power).done,
@@ -165,12 +165,12 @@ def listed(function: Function) -> Function:
 
 
 def _fastest(parameters: MuscleParameters) -> Array:
-    """(M,) m/s."""
+    """Maximum contraction velocities (M,) in m/s."""
     return parameters.optimal_fiber_length * parameters.max_contraction_velocity
 
 
 def _joint_power(problem: RedundancyProblem) -> Array:
-    """(T, D) W."""
+    """Generalized force times speed (T, D) in W."""
     assert problem.kinematics is not None
     places = [problem.kinematics.coordinates.index(name) for name in problem.coordinates]
     return np.asarray(problem.generalized_force * problem.kinematics.speed[:, places])
@@ -186,7 +186,7 @@ class Work:
 
     @classmethod
     def of(cls, time: Array, power: Array, before: Work | None = None) -> Work:
-        """Of (T, M) power in W; ``before`` is the work of the piece of the motion before this one."""
+        """Integrate power (T, M) in W; ``before`` is the work of the preceding piece of the motion."""
         if before is None:
             times, powers, start = time, power, 0.0 * power[0]
         else:
@@ -210,7 +210,7 @@ def quantity_of(solution: RedundancySolution, name: str) -> Array:
         got = f"a problem without {words.get(lacking[0], lacking[0])}"
         fix = "Make the problem with osimopt.load_problem."
         raise InputError(explain(f"a problem read from a model for '{name}'", got, fix))
-    values = DERIVED[name].values(solution.muscles_in_motion) + 0.0  # no zero with a sign
+    values = DERIVED[name].values(solution.muscles_in_motion) + 0.0  # turns -0.0 into 0.0
     return values if name in KNOWN else np.where(np.isnan(solution.activation), np.nan, values)
 
 
@@ -223,7 +223,7 @@ def _has(problem: RedundancyProblem) -> dict[str, bool]:
 
 
 def check_outputs(outputs: Outputs, written: Iterable[str]) -> tuple[str, ...]:
-    """Names of the quantities to write; ``written`` are those that the solution's folder has in any case.
+    """Names of the quantities to write; ``written`` are accepted too, as every result folder has them.
 
     Raises
     ------
@@ -236,7 +236,7 @@ def check_outputs(outputs: Outputs, written: Iterable[str]) -> tuple[str, ...]:
 
 
 def outputs_of(solution: RedundancySolution, outputs: Outputs) -> tuple[str, ...]:
-    """Names of the quantities to write beside ``solution.quantities``; of all of them those that the solution has."""
+    """Names of the quantities to write beside ``solution.quantities``; "all" are those that the problem allows."""
     names, named, has = check_outputs(outputs, solution.quantities), _names(outputs), _has(solution.problem)
     possible = [name for name in names if name in named or all(has[what] for what in DERIVED[name].needs)]
     return tuple(name for name in possible if name not in solution.quantities)
@@ -245,5 +245,5 @@ def outputs_of(solution: RedundancySolution, outputs: Outputs) -> tuple[str, ...
 def _names(outputs: Outputs) -> list[str]:
     given = outputs.split(",") if isinstance(outputs, str) else outputs
     if not (isinstance(given, list | tuple) and all(isinstance(name, str) for name in given)):
-        raise InputError(explain("outputs as names of quantities, or 'all'", shown(outputs), "Give them as text."))
+        raise InputError(explain("outputs as names of quantities, or 'all'", shown(outputs), "Give a tuple of names."))
     return [name.strip() for name in given if name.strip()]

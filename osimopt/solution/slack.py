@@ -27,7 +27,7 @@ class Shorter:
 
     @classmethod
     def of(cls, problem: RedundancyProblem) -> Shorter:
-        """Find them; with gain='isometric' all muscles have force."""
+        """Find the muscles and frames; none with gain='isometric', where all muscles have force."""
         slack, time = slack_of(problem), problem.time
         if slack is None or problem.parameters is None:
             slack = np.zeros(problem.max_force.shape)
@@ -39,7 +39,7 @@ class Shorter:
         return cls((slack > 0.0).sum(axis=0), first, last, slack.max(axis=0, initial=0.0))
 
     def __add__(self, later: Shorter) -> Shorter:
-        """Both together."""
+        """Combine with the muscles of a later piece of the motion."""
         return Shorter(
             self.frames + later.frames,
             np.fmin(self.first, later.first),

@@ -325,7 +325,7 @@ MOTIONS = [
         id="degrees as radians",
     ),
     pytest.param(lambda f: f.motion(lambda t: t.iloc[:5]), ["at least 6 frames, got 5"], id="too short"),
-    pytest.param(lambda f: f.two_leg.motion, [r"motion\.mot", "this model's motion"], id="another model's"),
+    pytest.param(lambda f: f.two_leg.motion, [r"motion\.mot", "a motion of this model"], id="another model's"),
 ]
 
 

@@ -79,10 +79,10 @@ def test_loads_may_have_5_percent_of_their_peak_above_the_motion(tmp_path: Path,
     ],
 )
 def test_no_advice_that_was_followed(tmp_path: Path, asked: dict[str, Any], body: str, advice: list[bool]) -> None:
-    """And nothing about forces on ground, nor where the motion has no cutoff."""
+    """There is no warning about forces on ground, nor where the motion has no cutoff."""
     given = loads(tmp_path, 900.0 + sine(10.0, 100.0), body)
     read = options(external_loads=given.path, **asked)
-    texts = said(remarks(read, TIME, moving(sine(1.0)).frames(slice(400, 1600)), MODEL, given, None), "make moments")
+    texts = said(remarks(read, TIME, moving(sine(1.0)).frames(slice(400, 1600)), MODEL, given, None), "joint moments")
     assert ["lowpass_loads_hz" in text for text in texts] == advice
 
 
@@ -95,7 +95,7 @@ def test_moments_may_have_10_percent_of_their_variance_above(share: float, found
     texts = moments_above(asked, moving(sine(1.0)), MODEL, given, given=True)
     assert len(texts) == found
     if found:
-        assert "above 6 Hz, at which the motion is low-passed: knee (10.1 %). Filter them alike" in texts[0]
+        assert "above 6 Hz, at which the motion is low-passed: knee (10.1 %). Use the same cutoff" in texts[0]
         assert "pelvis_ty" not in texts[0], "no muscle acts there"
 
 
@@ -144,7 +144,7 @@ def test_moments_of_a_filtered_motion_are_judged_by_its_loads() -> None:
             0.15,
             900,
             1000,
-            "of the motion. Accelerations and moments there depend on how the filter continues the file.",
+            "of the motion. Accelerations and moments there depend on the padding",
         ),
         (None, 0, 1999, None),
     ],
@@ -174,6 +174,6 @@ def test_a_motion_with_noise_is_named(two_leg: TwoLeg, tmp_path: Path) -> None:
     table["hip_flexion_r"] += noise
     path = osimopt.files.storage.write_table(table, tmp_path / "motion.mot", in_degrees=True)
     problem = osimopt.load_problem(two_leg.model, path, two_leg.loads, time_range=(0.1, 0.8))
-    (text,) = said(problem.provenance["warnings"], "of the variance lies above")
+    (text,) = said(problem.provenance["warnings"], "of the variance of these moments lies above")
     assert "hip_flexion_r (" in text
     assert osimopt.solve_static(problem, on_failure="return").findings().count(text) == 1

@@ -21,7 +21,7 @@ SPAN = (0.3, 0.4)
 
 
 def same(found: osimopt.RedundancyProblem, expected: osimopt.RedundancyProblem) -> None:
-    """Bit by bit."""
+    """The arrays are equal to the last bit."""
     for name in ("time", "moment_arm", "max_force", "generalized_force"):
         assert np.array_equal(getattr(found, name), getattr(expected, name)), name
 
@@ -104,10 +104,13 @@ WRONG: list[tuple[Change, str]] = [
     (lambda t: t.reset_index(drop=True), r"times in s as the index, got row numbers 0 to 150, and no column 'time'"),
     (lambda t: t.set_index(pd.to_timedelta(t.index, unit="s")), r"numbers in the times, got timedelta64"),
     (lambda t: t.astype(object).assign(r_elbow_flex="bent"), r"numbers in column 'r_elbow_flex', got object.*'bent'"),
-    (lambda t: t.iloc[:0], r"rows and columns, got shape \(0, 2\)"),
+    (lambda t: t.iloc[:0], r"rows and columns of numbers, got shape \(0, 2\)"),
     (lambda t: t.where(t["r_elbow_flex"] != t["r_elbow_flex"].iloc[7]), r"NaN in 'r_shoulder_elev' at 0\.07 s"),
     (lambda t: t.rename(columns={"r_elbow_flex": "r_elbow_flx"}), r"none for r_elbow_flex\. Did you mean r_elbow_flex"),
-    (lambda t: pd.DataFrame(t.to_numpy(), t.index, t.columns), r"radians, .*set attrs\[\"in_degrees\"\] = True"),
+    (
+        lambda t: pd.DataFrame(t.to_numpy(), t.index, t.columns),
+        r"radians, as attrs.*set attrs\[\"in_degrees\"\] = True",
+    ),
     (in_words, r"True or False in attrs\[\"in_degrees\"\], got 'no'"),
     (lambda t: t.iloc[::-1], "a step back: 1.5 s then 1.49 s"),
 ]
@@ -123,5 +126,14 @@ def test_what_is_refused(arm: Example, change: Change, words: str) -> None:
 def test_loads_are_a_path_and_a_dataframe(arm: Example, loads: Any) -> None:
     with pytest.raises(InputError, match=r"external_loads as a path, or \(path, DataFrame\), got \('loads\.xml'"):
         load_problem(arm.model, arm.motion, loads)
+    with pytest.raises(InputError, match=r"external_loads as a path, or \(path, DataFrame\), got .*r_shoulder_elev"):
+        load_problem(arm.model, arm.motion, read_table(arm.motion))
     with pytest.raises(InputError, match="a model as a path"):
         load_problem(read_table(arm.motion), arm.motion)
+
+
+@pytest.mark.parametrize("name", ["motion", "generalized_force", "speeds"])
+def test_neither_a_path_nor_a_dataframe(arm: Example, name: str) -> None:
+    files = {"model": arm.model, "motion": arm.motion, name: 3}
+    with pytest.raises(InputError, match=rf"expected a path or a pandas\.DataFrame as {name}, got 3"):
+        load_problem(**files)

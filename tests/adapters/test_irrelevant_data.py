@@ -1,4 +1,4 @@
-"""Files with parts that nothing depends on: taken as OpenSim's tools take them, with one warning; others refused."""
+"""Files with unusable parts that the frames do not depend on: read as OpenSim's tools read them, with one warning."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ MOTIONS = {
         r"37 rows from 0\.63 to 0\.99 s",
         table("time\tq", lambda i: f"{0.01 * (i - (i == 64))}\t{0.0 if i == 64 else angle(i)}"),
     ),
-    "a step back at the end": ("1 rows from 0.5 to 0.5 s", table("time\tq", lambda i: plain(i if i < 99 else 50))),
+    "a step back at the end": ("1 row at 0.5 s", table("time\tq", lambda i: plain(i if i < 99 else 50))),
 }
 #: What OpenSim refuses.
 BEYOND = ("a step back at the end",)
@@ -164,7 +164,7 @@ def answers(folder: Path) -> dict[str, float | dict[str, float]]:
 
 
 def load(folder: Path, motion: str = "plain.mot", loads: str | None = None, told: str = "") -> RedundancyProblem:
-    """The problem; what is told, with | between warnings, is all that is told."""
+    """Load the problem; its warnings are those that match ``told``, separated by |, and no others."""
     external = None if loads is None else folder / loads
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

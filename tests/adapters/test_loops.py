@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -177,7 +176,7 @@ def test_a_loop_of_joints_is_refused(folder: Path) -> None:
 
 
 def test_table_of_a_loop(folder: Path) -> None:
-    with pytest.warns(UserWarning, match=re.escape("PointConstraint 'end': cannot be met") + ".*q1 = 90 deg: NaN"):
+    with pytest.warns(UserWarning, match=r"q1 = .*90 deg no posture satisfies PointConstraint 'end', .*: NaN"):
         table = osimopt.muscle_table(folder / "four_bar_point.osim", "q1", values=[20.0, 90.0])
     length = table["through"]["muscle_tendon_length"]
     assert np.isfinite(length.iloc[0])

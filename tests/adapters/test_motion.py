@@ -399,7 +399,7 @@ def clash(table: pd.DataFrame) -> pd.DataFrame:
         ),
         pytest.param(
             lambda t: t.rename(columns=lambda name: f"arm_{name}"),
-            r"Is it this model's motion\? Its columns are arm_pelvis_tilt",
+            r"Check that it is a motion of this model: its columns are arm_pelvis_tilt",
             id="another model's motion",
         ),
         pytest.param(with_nan, r"NaN in 'knee_angle_l' at 0\.14 s \(row 5 of the table\)", id="NaN"),

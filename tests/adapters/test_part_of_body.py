@@ -1,4 +1,4 @@
-"""One leg or one joint of a model: against the whole, against OpenSim, and what is left out."""
+"""Parts of a body (one leg, one joint): compared with the whole body and with OpenSim."""
 
 from __future__ import annotations
 
@@ -195,12 +195,12 @@ def test_wrong_names(two_leg: Any, given: dict[str, Any], words: str) -> None:
 
 
 def test_a_model_without_sides(arm: Any) -> None:
-    with pytest.raises(InputError, match=r"muscles of the left side, as x_l or left_x, got none among TRIlong, "):
+    with pytest.raises(InputError, match=r"muscles of the left side, such as x_l or left_x, got none among TRIlong, "):
         load_problem(arm.model, arm.motion, time_range=(0.2, 0.3), muscles="left")
 
 
 def test_the_elbow_alone(arm: Any) -> None:
-    """Against the same arrays by hand."""
+    """Compared with the same arrays made by hand."""
     times = {"time_range": (0.2, 0.4)}
     elbow = load_problem(arm.model, arm.motion, coordinates="r_elbow_flex", **times)
     whole = load_problem(arm.model, arm.motion, **times)
@@ -289,7 +289,7 @@ RIGHT = ("hip_flexion_r", "hip_adduction_r", "knee_angle_r", "ankle_angle_r")
 def test_columns_of_left_out_coordinates_may_be_missing(
     two_leg: Any, left: RedundancyProblem, without: Callable[..., dict[str, Any]]
 ) -> None:
-    with pytest.warns(UserWarning, match="no column for hip_flexion_r, .*: left out of the balance, they keep the mod"):
+    with pytest.warns(UserWarning, match="no column for hip_flexion_r, .* which are left out; the model"):
         part = load_problem(two_leg.bare, **without(*RIGHT, "knee_beta_r"), time_range=TIMES, coordinates="left")
     assert np.abs(solve_static(part).muscle_force - solve_static(left).muscle_force).max() < 1e-3  # printed digits
 
@@ -309,7 +309,7 @@ def test_columns_that_muscles_cross_are_needed(two_leg: Any, without: Callable[.
 
 def test_inverse_dynamics_needs_all_columns(two_leg: Any, without: Callable[..., dict[str, Any]]) -> None:
     motion = without(*RIGHT)["motion"]
-    words = "got none for hip_flexion_r, .*Inverse dynamics needs the left-out ones too: their motion loads the others"
+    words = "got none for hip_flexion_r, .*also needs coordinates that are left out: they affect the others"
     with pytest.raises(InputError, match=words):
         load_problem(two_leg.bare, motion, two_leg.loads, time_range=TIMES, coordinates="left")
 
@@ -330,14 +330,15 @@ def test_a_leg_without_loads_is_warned_of(two_leg: Any, tmp_path: Path) -> None:
     loads = tmp_path / "loads.xml"
     loads.write_text(two_leg.loads.read_text().replace("foot_r", "ground"))
     (tmp_path / "grf.mot").write_bytes(two_leg.grf.read_bytes())
-    words = "No external load acts on the right side, which is balanced: they act on ground, foot_l."
-    for part, warned in (
-        ({"coordinates": "right"}, True),
-        ({"muscles": ["soleus_r"]}, True),
-        ({"coordinates": "left"}, False),
-        ({"coordinates": "*"}, False),
+    words = "No external load acts on the right side, which is balanced; external loads act on ground, foot_l."
+    for source, part, warned in (
+        (loads, {"coordinates": "right"}, True),
+        (loads, {"muscles": ["soleus_r"]}, True),
+        ((loads, read_table(two_leg.grf)), {"coordinates": "right"}, True),
+        (loads, {"coordinates": "left"}, False),
+        (loads, {"coordinates": "*"}, False),
     ):
-        problem = load_problem(two_leg.bare, two_leg.motion, loads, time_range=(0.1, 0.15), **part)
+        problem = load_problem(two_leg.bare, two_leg.motion, source, time_range=(0.1, 0.15), **part)
         assert (words in problem.provenance["warnings"]) is warned
 
 

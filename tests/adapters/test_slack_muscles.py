@@ -19,7 +19,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_muscles_shorter_than_their_tendons_have_no_force(folder: Path) -> None:
-    """OpenSim mirrors the fibres of two of the four classes there, which its comparison with a trial knows."""
+    """OpenSim mirrors the fibres of two of the four classes there; the self-check of a trial allows for it."""
     problem = osimopt.load_problem(folder / "slack.osim", folder / "motion.sto", reserves=1.0, passive_force=True)
     short = np.asarray(problem.geometry.length)[:, 0] < 0.25
     assert 20 < short.sum() < 50

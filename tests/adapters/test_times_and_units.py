@@ -22,7 +22,7 @@ from osimopt.adapters.motion import read_motion
 from osimopt.adapters.units import to_si
 from osimopt.emg.read import read_emg
 from osimopt.emg.strides import find_strides
-from osimopt.files.series import read_series
+from osimopt.files.series import merged
 from osimopt.files.storage import read_table, write_table
 from osimopt.problem.arrays import Coordinate, MuscleGeometry
 from osimopt.problem.reserves import ReserveActuators
@@ -53,6 +53,11 @@ def again(*rows: int, later: float = AGAIN) -> Change:
         return table.iloc[places].set_index(table.index[places] + later * np.cumsum(repeated) * repeated)
 
     return _again
+
+
+def read_series(path: Path) -> pd.DataFrame:
+    table = read_table(path)
+    return merged(table, list(table.columns), path)
 
 
 def quietly(read: Callable[[], Any]) -> Any:

@@ -84,6 +84,12 @@ def test_help_of_every_command(call, command: str) -> None:
     assert done.err == ""
 
 
+def test_help_of_solve_lists_muscles_among_the_options_of_every_method(call) -> None:
+    before, found, _ = call("solve", "--help").out.partition("--muscles ")
+    assert found
+    assert "Options of --method" not in before
+
+
 def test_help_lists_every_command(call) -> None:
     done = call("--help")
     assert done.code == 0
@@ -425,7 +431,7 @@ def test_a_part_of_the_body_is_extracted_and_tabulated(call, arm) -> None:
     ("flags", "words"),
     [
         (["--coordinates", "elbow"], "expected coordinates among r_shoulder_elev, r_elbow_flex, got elbow."),
-        (["--muscles", "left"], "expected muscles of the left side, as x_l or left_x, got none among TRIlong, TRIlat"),
+        (["--muscles", "left"], "expected muscles of the left side, such as x_l or left_x, got none among TRIlong"),
         (["--left-out", "drop"], "expected left_out among ignore, residuals, got 'drop'"),
     ],
 )

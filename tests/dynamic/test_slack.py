@@ -142,7 +142,7 @@ def test_fading_fibres_are_weak(width: float, degrees: float, most: float) -> No
 
 
 def test_a_slack_tendon_has_no_force_to_begin_with(arm_problem: RedundancyProblem) -> None:
-    """Or any force could be had in the first milliseconds where nothing but moments counts."""
+    """Otherwise any initial force would cost nothing where only moments are constrained."""
     problem = lengthened(arm_problem, 1.0)
     solution = solve_dynamic(problem, derivative_penalty=0.0, mesh_interval=0.02, time_range=(0.3, 0.5))
     np.testing.assert_allclose(solution.muscle_force[:, problem.muscles.index(NAME)], 0.0, atol=1e-9)

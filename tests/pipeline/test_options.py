@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from osimopt import InputError
 from osimopt.adapters.options import ReadOptions
 from osimopt.batch import study
 from osimopt.cli import app
+from osimopt.datasets import arm26
 from osimopt.dynamic.options import DynamicOptions
 from osimopt.options import declared
 from osimopt.pipeline.options import METHODS, read_solve_options
@@ -69,3 +71,10 @@ def test_every_option_is_a_key_of_a_study() -> None:
 def test_options_of_no_method(given: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         read_solve_options(given)
+
+
+@pytest.mark.parametrize("times", [5, (0.1,), ("a", "b")])
+def test_a_time_range_of_dynamic_optimization_is_two_numbers(tmp_path: Path, times: Any) -> None:
+    arm = arm26()
+    with pytest.raises(InputError, match=r"expected time_range=\(start, end\) in s, got "):
+        osimopt.solve_to_folder(tmp_path / "out", arm.model, arm.motion, time_range=times, solve={"method": "dynamic"})

@@ -1,4 +1,4 @@
-"""Quantities that are computed on demand: against OpenSim's MuscleAnalysis, energy, closed forms; and how to ask."""
+"""Quantities that are computed on demand: against OpenSim's MuscleAnalysis, energy, closed forms; and names."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def values(solution: RedundancySolution, name: str) -> np.ndarray:
 
 
 def theirs(folder: Path, model: Path, solution: RedundancySolution, *words: str) -> dict[str, np.ndarray]:
-    """What OpenSim says in the states of a solution; ``--tool``: what its MuscleAnalysis writes."""
+    """Outputs of OpenSim's muscles in the states of a solution; with ``--tool`` the files of its MuscleAnalysis."""
     problem, motion = solution.problem, solution.problem.kinematics
     assert motion is not None
     states = {

@@ -83,9 +83,9 @@ def _describe(kind: str, losses: dict[str, Losses]) -> str:
         largest = {word: max(size, largest.get(word, 0.0)) for word, size in changed.items()}
     sizes = "; ".join(f"{word} {size:.2g}" for word, size in largest.items())
     return (
-        f"{kind} was replaced by {target}, as osimopt has no curves of the former ({some(losses)}). Largest "
+        f"{kind} was replaced by {target}, since osimopt has no curves for the former ({some(losses)}). Largest "
         f"differences of the curves, in maximum isometric forces and for fibres of {LENGTHS[0]:g} to {LENGTHS[-1]:g} "
-        f"optimal lengths: {sizes or 'none'}. Lost are {lost}."
+        f"optimal lengths: {sizes or 'none'}. Not represented: {lost}."
     )
 
 
@@ -224,7 +224,7 @@ def _largest(difference: Array) -> float:
     return float(np.abs(difference).max(initial=0.0))
 
 
-#: By class: the class that replaces it, what changes its properties, and what is lost beside the shapes of curves.
+#: By class: the class that replaces it, what changes its properties, and what is not represented beside the curves.
 REPLACED: dict[str, tuple[str, Callable[[Any, Any], Losses], str]] = {
     "Thelen2003Muscle_Deprecated": ("Thelen2003Muscle", _thelen, "its damping, and Vmax0: the new class has Vmax / 4"),
     "Schutte1993Muscle_Deprecated": (

@@ -41,7 +41,7 @@ def spans(session: Session) -> Mask:
     for coupler in reversed(session.couplers):
         spanned[list(coupler.independents)] |= spanned[coupler.dependent]
     for dependent, others in session.loops.driving.items() if session.loops else ():
-        spanned[list(others)] |= spanned[[dependent, *others]].any(axis=0)  # which way round the loop is not asked
+        spanned[list(others)] |= spanned[[dependent, *others]].any(axis=0)  # around the loop either way
     return np.asarray(spanned[session.free()])
 
 
