@@ -12,6 +12,10 @@ from difflib import get_close_matches
 from typing import Any
 
 
+#: Letters of a name that suggest a longer one which contains them: elbow, r_elbow_flex.
+PART = 4
+
+
 class OsimoptError(Exception):
     """Base of everything osimopt raises on purpose."""
 
@@ -78,8 +82,11 @@ def did_you_mean(wrong: Iterable[object], known: Iterable[object], otherwise: st
     close: dict[str, str] = {}
     for name in names:
         fitting = [one for one in by_case if not _of_other_side(one, name.lower())]
-        for similar in get_close_matches(name.lower(), fitting, n=1, cutoff=0.85 if found else 0.6):
-            close[name] = by_case[similar]
+        similar = get_close_matches(name.lower(), fitting, n=1, cutoff=0.85 if found else 0.6)
+        if not (similar or found) and len(name) >= PART:
+            similar = [one for one in fitting if name.lower() in one][:1]
+        if similar:
+            close[name] = by_case[similar[0]]
     if not close:
         return otherwise
     single = len(names) == 1 and not found

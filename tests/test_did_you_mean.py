@@ -24,6 +24,7 @@ from osimopt.pipeline.options import read_solve_options
         (["KNEE_ANGLE_R"], "Did you mean knee_angle_r?"),
         (["knee_angel_r", "hip"], "Did you mean knee_angle_r instead of knee_angel_r?"),
         (["hip"], "Rename it."),
+        (["knee"], "Did you mean knee_angle_r?"),
         (["knee_angle_l"], "Rename it."),
     ],
 )

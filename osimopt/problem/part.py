@@ -58,6 +58,9 @@ def match_names(what: str, wanted: Names, known: Sequence[str], where: object = 
                 fix = f"Give names, or a pattern such as {what}=('*_x',)."
                 expected = f"{what} of the {word.lower()} side, such as x_{word[0].lower()} or {word.lower()}_x"
                 raise InputError(explain(expected, f"none among {some(known, 40)}", fix, where))
+        if not matches and set("*?[") & set(word):
+            fix = "In a pattern * stands for any letters, ? for one."
+            raise InputError(explain(f"a pattern that matches {what} among {some(known, 40)}", word, fix, where))
         if not matches:
             check_names(what, [word], known, where)
         found |= matches

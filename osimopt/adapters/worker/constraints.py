@@ -157,10 +157,10 @@ def _solve(session: Session, gradient: Array, right: Array, time: float | None) 
         assert session.loops is not None
         which = some(session.coordinates[index].getName() for index in session.loops.dependents)
         fix = (
-            "There a small change of the others moves them far: choose a time_range without it, lock a coordinate of "
-            "the loop, or set the constraint's isEnforced to false."
+            "Near it, small changes of the independent coordinates cause large changes of the dependent ones: choose a "
+            "time_range without it, lock a coordinate of the loop, or set the constraint's isEnforced to false."
         )
-        got = f"a singular one{_at(time)}, where {some(loop_names(session))} does not determine {which}"
+        got = f"a singular one{_at(time)}, in which {some(loop_names(session))} does not determine {which}"
         raise ModelError(explain("postures in which constraints determine coordinates", got, fix, session.key.path))
     return np.asarray(np.linalg.lstsq(gradient, right, rcond=None)[0])
 
