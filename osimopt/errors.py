@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-
 #: Letters of a name that suggest a longer one which contains them: elbow, r_elbow_flex.
 PART = 4
 
