@@ -244,8 +244,9 @@ def _warn_of_forces(path: Path, forces: list[Element]) -> None:
         )
 
 
-def loaded_bodies(path: str | os.PathLike[str]) -> list[str]:
+def loaded_bodies(path: str | os.PathLike[str] | GivenLoads) -> list[str]:
     """Names of the bodies that the forces of an ExternalLoads XML act on."""
+    path = path.path if isinstance(path, GivenLoads) else path
     forces = read_xml(Path(path).resolve(), *_LOADS).iter("ExternalForce")
     bodies = (_text(force, "applied_to_body").split("/")[-1] for force in forces if not _is_off(force))
     return list(dict.fromkeys(bodies))
