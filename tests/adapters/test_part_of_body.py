@@ -314,6 +314,13 @@ def test_inverse_dynamics_needs_all_columns(two_leg: Any, without: Callable[...,
         load_problem(two_leg.bare, motion, two_leg.loads, time_range=TIMES, coordinates="left")
 
 
+def test_residuals_need_all_columns(two_leg: Any, without: Callable[..., dict[str, Any]]) -> None:
+    """Joint power and OpenSim's tools take the motion of coordinates that residuals hold."""
+    motion = {**without(), "motion": without(*RIGHT)["motion"]}
+    with pytest.raises(InputError, match="a column for every free coordinate, got none for hip_flexion_r"):
+        load_problem(two_leg.bare, **motion, time_range=TIMES, coordinates="left", left_out="residuals")
+
+
 def test_moments_of_left_out_coordinates_are_not_read(two_leg: Any, without: Callable[..., dict[str, Any]]) -> None:
     files = without(*RIGHT, motion=False)
     table = read_table(files["generalized_force"])
