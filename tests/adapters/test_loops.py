@@ -184,6 +184,12 @@ def test_postures_without_an_answer_are_named(
     assert all(word in str(caught.value) for word in words), caught.value
 
 
+def test_locks_that_leave_a_loop_open_are_named(load: Load) -> None:
+    words = "PointConstraint 'end' is missed by .* Check the default values of coordinates, which locks"
+    with pytest.raises(ModelError, match=words):
+        load("four_bar_point", weld=("q2_joint",))
+
+
 def test_a_loop_of_joints_is_refused(folder: Path) -> None:
     """OpenSim 4.6 gives both halves of the body that it cuts all of its inertia."""
     with pytest.raises(ModelError, match=r"joints that form a tree, got a loop of joints \(q3_joint, q4_joint\)"):
