@@ -111,7 +111,13 @@ def _coupled(
     """Values, speeds, accelerations (T, N) by the couplers, slopes (T, P), and pairs; see ``worker.kinematics``."""
     chunks = (slice(start, start + CHUNK) for start in range(0, len(value), CHUNK))
     calls = ((time[chunk], value[chunk], speed[chunk], acceleration[chunk]) for chunk in chunks)
-    parts = list(model.run_many("kinematics:couple", calls, n_jobs))
+    if not model.description.loops:
+        parts = list(model.run_many("kinematics:couple", calls, n_jobs))
+    else:  # a loop closes as in the frame before: one chunk after the other
+        parts, before = [], None
+        for call in calls:
+            parts.append(model.run("kinematics:couple", *call, before))
+            before = parts[-1][0][-1]
     return *(np.concatenate([part[i] for part in parts]) for i in range(4)), parts[0][4]
 
 

@@ -73,7 +73,7 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         left = left_out(options, model)
         motion = read_motion(
             options.motion, model, options.lowpass_hz, options.time_range, options.speeds, table=table, n_jobs=jobs,
-            left=left, moving=options.generalized_force is None,
+            left=left, moving=options.generalized_force is None or options.left_out == "residuals",
         )  # fmt: skip
         assumed = [name for name in left if name not in table.columns]
         if options.coordinates is None or options.left_out == "residuals":

@@ -185,7 +185,8 @@ def _present(table: pd.DataFrame, model: Model, path: object, left: Sequence[str
         if present:
             others = f"Add the columns, lock the coordinates in the model, {_weld(model, missing)}."
             fix = f"{meant} Otherwise add the columns, or lock the coordinates in the model." if meant else others
-            fix += " Inverse dynamics also needs coordinates that are left out: they affect the others." if left else ""
+            needs = " Inverse dynamics and left_out='residuals' also need coordinates that are left out."
+            fix += needs if left else ""
         raise InputError(explain("a column for every free coordinate", f"none for {some(missing, 12)}", fix, path))
     free = [c.name for c in model.description.coordinates if c.kind == "free"]
     if twice := [name for name in free if list(table.columns).count(name) > 1]:

@@ -165,8 +165,9 @@ class ReadOptions:
         "Coordinates to balance, by name, pattern (*_l) or side (left, right); may be repeated. All others are left "
         "out.",
         more="For example one leg or one joint; by default all that the muscles cross. Findings list what is left out. "
-        "Inverse dynamics needs the motion of every free coordinate; with generalized_force, coordinates that are left "
-        "out and that no acting muscle crosses keep the model's default where the motion has no column for them.",
+        "Inverse dynamics and left_out='residuals' need the motion of every free coordinate; otherwise, with "
+        "generalized_force, coordinates that are left out and that no acting muscle crosses keep the model's default "
+        "where the motion has no column for them.",
         shell=list[str],
         study=tuple[str, ...] | str,
     )

@@ -201,7 +201,9 @@ class Trial:
             geometry, actuators = geometry.select(rows), actuators.select(rows)
         self._check_size(motion.time, target, geometry, actuators)
         if self.checked and self.given is None and keep.start == 0:
-            moments = GeneralizedForce(motion.time, geometry.coordinates, target)
+            own = [row for row, name in enumerate(geometry.coordinates) if name not in self.left]
+            balanced = tuple(geometry.coordinates[row] for row in own)
+            moments = GeneralizedForce(motion.time, balanced, target[:, own])
             self._note(moments_above(self.options, motion, self.model, moments, given=False))
         added = self._reserves_beside(geometry, actuators).frames(keep)
         self.provenance["reserves_added"] = dict(zip(added.names, added.optimal_force.tolist(), strict=True))

@@ -75,8 +75,7 @@ def _understood(problem: RedundancyProblem) -> bool:
     forces about speeds. Accelerations, with which they find joint reactions, follow from the forces: they are wrong
     where coordinates are not balanced.
     """
-    part = problem.provenance.get("part", {})
-    unbalanced = part.get("left_out") == "ignore" and part.get("coordinates")
+    unbalanced = set(problem.provenance.get("units", ())) - set(problem.coordinates)  # units are of all free ones
     return problem.kinematics is not None and not problem.provenance.get("turning") and not unbalanced
 
 

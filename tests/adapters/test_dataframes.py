@@ -38,6 +38,14 @@ def test_motion_and_loads_as_files(two_leg: TwoLeg, span: tuple[float, float]) -
     assert inputs["external_loads"] == by_file.provenance["inputs"]["external_loads"]
 
 
+def test_a_part_with_loads_as_a_frame(two_leg: TwoLeg) -> None:
+    """A part asks which bodies the loads act on."""
+    loads = (two_leg.loads, read_table(two_leg.grf))
+    part = {"coordinates": "left", "time_range": (0.3, 0.32)}
+    by_file = load_problem(two_leg.model, two_leg.motion, two_leg.loads, **part)
+    same(load_problem(two_leg.model, two_leg.motion, loads, **part), by_file)
+
+
 def test_moments_and_speeds_as_files(arm: Example, tmp_path: Path) -> None:
     table = read_table(arm.motion)
     moments = write_table(table.add_suffix("_moment") * 0.01, tmp_path / "moments.sto")

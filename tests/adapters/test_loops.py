@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import HERE, run_script
 
@@ -46,9 +47,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def load(folder: Path) -> Load:
     known: dict[str, osimopt.RedundancyProblem] = {}
 
-    def one(name: str, motion: Path | None = None, **options: object) -> osimopt.RedundancyProblem:
+    def one(name: str, motion: Path | pd.DataFrame | None = None, **options: object) -> osimopt.RedundancyProblem:
         if motion is not None or options or name not in known:
-            file = motion or folder / f"{name}.mot"
+            file = motion if motion is not None else folder / f"{name}.mot"
             problem = osimopt.load_problem(folder / f"{name}.osim", file, n_jobs=1, reserves=None, **options)
             if motion is not None or options:
                 return problem
@@ -151,6 +152,19 @@ def test_the_other_way_to_close_a_loop_is_kept(folder: Path, load: Load, tmp_pat
     assert np.abs(given[:, 1] - load("four_bar_point").kinematics.value[:, 1]).min() > 0.5
 
 
+def test_the_way_to_close_a_loop_does_not_change_between_chunks(
+    folder: Path, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the default posture Newton's method finds the other way to close the slider in the middle of the motion."""
+    time = np.linspace(0.0, 2.0, 41)
+    there_and_back = 0.5 * (1.0 - np.cos(np.pi * time))
+    table = pd.DataFrame({"q1": 0.5 - 1.2 * there_and_back, "q3": 0.4}, index=time)
+    whole = load("on_line", table).kinematics.value
+    monkeypatch.setattr("osimopt.adapters.completion.CHUNK", 20)
+    assert np.abs(load("on_line", table).kinematics.value - whole).max() < CLOSED
+    assert np.abs(np.diff(whole, axis=0)).max() < 0.2
+
+
 @pytest.mark.parametrize(
     ("angle", "words"),
     [
@@ -167,6 +181,12 @@ def test_postures_without_an_answer_are_named(
     with pytest.raises(ModelError) as caught:
         load("four_bar_point", motion)
     assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_locks_that_leave_a_loop_open_are_named(load: Load) -> None:
+    words = "PointConstraint 'end' is missed by .* Check the default values of coordinates, which locks"
+    with pytest.raises(ModelError, match=words):
+        load("four_bar_point", weld=("q2_joint",))
 
 
 def test_a_loop_of_joints_is_refused(folder: Path) -> None:

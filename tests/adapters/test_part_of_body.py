@@ -18,7 +18,7 @@ from osimopt.adapters.options import ReadOptions
 from osimopt.files.storage import read_table, write_table
 from osimopt.problem.part import PartSource
 from osimopt.solution.checks import Check, checks_of
-from osimopt.solution.folder import write_arrays
+from osimopt.solution.folder import opensim_tables, write_arrays
 from osimopt.solution.reader import Result
 from osimopt.solution.summary import Summary
 
@@ -314,6 +314,13 @@ def test_inverse_dynamics_needs_all_columns(two_leg: Any, without: Callable[...,
         load_problem(two_leg.bare, motion, two_leg.loads, time_range=TIMES, coordinates="left")
 
 
+def test_residuals_need_all_columns(two_leg: Any, without: Callable[..., dict[str, Any]]) -> None:
+    """Joint power and OpenSim's tools take the motion of coordinates that residuals hold."""
+    motion = {**without(), "motion": without(*RIGHT)["motion"]}
+    with pytest.raises(InputError, match="a column for every free coordinate, got none for hip_flexion_r"):
+        load_problem(two_leg.bare, **motion, time_range=TIMES, coordinates="left", left_out="residuals")
+
+
 def test_moments_of_left_out_coordinates_are_not_read(two_leg: Any, without: Callable[..., dict[str, Any]]) -> None:
     files = without(*RIGHT, motion=False)
     table = read_table(files["generalized_force"])
@@ -323,6 +330,15 @@ def test_moments_of_left_out_coordinates_are_not_read(two_leg: Any, without: Cal
     found = named(solve_static(part))
     assert found["loads cover"].found == "moments from a file"
     assert found["residual force"].verdict == "not known"
+
+
+def test_no_files_for_joint_reactions_where_moments_from_a_file_lack_coordinates(
+    two_leg: Any, without: Callable[..., dict[str, Any]]
+) -> None:
+    """All that the file has is balanced, but forces about these coordinates alone give no accelerations."""
+    with pytest.warns(UserWarning, match="no column for hip_flexion_r.*their balance is left out"):
+        problem = load_problem(two_leg.bare, **without(*RIGHT, motion=False), time_range=TIMES)
+    assert opensim_tables(solve_static(problem)) == {}
 
 
 def test_a_leg_without_loads_is_warned_of(two_leg: Any, tmp_path: Path) -> None:

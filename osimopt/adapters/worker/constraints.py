@@ -178,8 +178,10 @@ def _open(session: Session, value: Array, time: float | None) -> ModelError:
         size = float(np.abs(state.getQErr().to_numpy()).max(initial=0.0))
         missed += [f"{described(part)} is missed by {size:.3g} m (or rad)"] if size > CLOSED else []
     got = f"none{_at(time)}: {some(missed or loop_names(session))}"
-    driving = some(session.coordinates[i].getName() for d in session.loops.driving.values() for i in d)
-    fix = f"Check the motion's units and values of {driving}, or the constraint in the model."
+    driving = dict.fromkeys(session.coordinates[i].getName() for d in session.loops.driving.values() for i in d)
+    fix = f"Check the motion's units and values of {some(driving)}, or the constraint in the model."
+    if not driving:  # the model's default cannot be closed
+        fix = "Check the default values of coordinates, which locks and welds hold, or the constraint in the model."
     return ModelError(explain("a posture that satisfies the model's constraints", got, fix, session.key.path))
 
 

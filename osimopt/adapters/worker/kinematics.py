@@ -30,11 +30,12 @@ def rates_of(key: ModelKey, value: Array, speed: Array, change: Array) -> tuple[
 
 
 def couple(
-    key: ModelKey, time: Array, value: Array, speed: Array, acceleration: Array
+    key: ModelKey, time: Array, value: Array, speed: Array, acceleration: Array, before: Array | None = None
 ) -> tuple[Array, Array, Array, Array, tuple[Index, Index]]:
     """Overwrite the dependent columns of (T, N) values, speeds and accelerations.
 
-    A loop of bodies may close in several ways: the way of the frame before is kept. Also returns the slopes ∂q_d/∂q_j
+    A loop of bodies may close in several ways: the way of the frame before is kept, of the first frame that of the
+    posture (N,) ``before``. Also returns the slopes ∂q_d/∂q_j
     (T, P) and the pairs (d, j), j independent of all constraints.
 
     Raises
@@ -46,7 +47,7 @@ def couple(
     pairs = dependent_pairs(session)
     frames: list[tuple[Array, ...]] = []
     for frame, given in enumerate(value):
-        starts = _starts(session, given, frames[-1][0] if frames else None)
+        starts = _starts(session, given, frames[-1][0] if frames else before)
         for last, start in zip([*(False,) * (len(starts) - 1), True], starts, strict=True):
             try:
                 done = complete(session, time[frame], start, speed[frame], acceleration[frame])
