@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -80,6 +81,13 @@ class ExternalLoads:
             values = self._spline(time) if sampled else self.table.to_numpy(dtype=float)
             write_table(time_table(time, values, self.table.columns), path, name=self.data.stem)
         return path
+
+    def as_used(self) -> tuple[str, pd.DataFrame] | None:
+        """XML and table of low-passed loads, the XML naming ``external_loads.sto``; None where the file is used."""
+        if self.rewritten is None:
+            return None
+        text = self.rewritten.read_text(encoding="utf-8")
+        return re.sub(r"<datafile>.*?</datafile>", "<datafile>external_loads.sto</datafile>", text), self.table
 
     def forget(self, time: Array) -> None:
         """Remove the file that ``at`` wrote."""

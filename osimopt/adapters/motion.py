@@ -100,8 +100,14 @@ def read_motion(
         filtered = np.pad(value, ((pad, pad), (0, 0)), mode="edge")
         filtered[:, free] = smooth
         within = slice(keep.start + pad, keep.stop + pad)
-    motion = complete(model, wide, filtered, speed, within, n_jobs)
-    unfiltered = motion.value if lowpass_hz is None else couple(model, time[keep], value[keep], n_jobs)
+    coupled = [model.description.coordinates[index].name for index in model.description.of_kind("coupled")]
+    begin = within.start if set(coupled) <= set(table.columns) else within.start - keep.start
+    motion = complete(model, wide, filtered, speed, within, n_jobs, begin)
+    value = value[keep]
+    if lowpass_hz is not None:
+        prescribed = model.description.of_kind("prescribed")
+        value[:, prescribed] = motion.value[:, prescribed]
+    unfiltered = motion.value if lowpass_hz is None else couple(model, time[keep], value, n_jobs)
     _warn_of_disagreement(table.iloc[keep], unfiltered, model, path)
     return motion
 

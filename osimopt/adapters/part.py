@@ -36,7 +36,11 @@ def left_out(options: ReadOptions, model: Model) -> Sequence[str]:
             got = f"'{coordinate.name}', which is {coordinate.kind}"
             raise InputError(explain("free coordinates", got, fix, model.path))
     kept = set(match_names("coordinates", options.coordinates, free, model.path).tolist())
-    return [name for index, name in enumerate(free) if index not in kept]
+    left = [name for index, name in enumerate(free) if index not in kept]
+    if isinstance(options.reserves, Mapping) and (wrong := [name for name in options.reserves if name in left]):
+        fix = "Leave them out of reserves, or name these coordinates too."
+        raise InputError(explain("reserves on coordinates that are balanced", some(wrong), fix, model.path))
+    return left
 
 
 def unloaded_side(model: Model, options: ReadOptions) -> list[str]:

@@ -150,13 +150,15 @@ def _known(problem: RedundancyProblem, rows: Index, columns: Index, acting: Any,
     """Entries of the provenance: what is left out, and the warnings with a sentence about it."""
     crosses, held = problem.geometry.crosses, left_out == "residuals"
     others = np.setdiff1d(np.arange(len(crosses)), rows)
-    out = [problem.coordinates[row] for row in others]
+    free = list(dict.fromkeys([*problem.provenance.get("units", ()), *problem.coordinates]))
+    unread = [name for name in free if name not in problem.coordinates]  # moments from a file may lack coordinates
+    out = [problem.coordinates[row] for row in others] + unread
     silent = [name for index, name in enumerate(problem.muscles) if index not in columns]
     beyond = [problem.muscles[column] for column in columns if crosses[others, column].any()]
     bare = [problem.coordinates[row] for row in rows if crosses[row].any() and not crosses[row, columns].any()]
     actuators = zip(problem.reserves.names, problem.reserves.origin, acting, strict=True)
     dropped = [name for name, origin, acts in actuators if origin == "model" and not acts]
-    text = f"{len(rows)} of {len(crosses)} coordinates are balanced, by {len(columns)} of {len(crosses.T)} muscles."
+    text = f"{len(rows)} of {len(free)} coordinates are balanced, by {len(columns)} of {len(crosses.T)} muscles."
     if out:
         how = "Held by residual actuators" if held else "Left out of the balance"
         text += f" {how}: {some(out, LISTED)}."
@@ -170,7 +172,7 @@ def _known(problem: RedundancyProblem, rows: Index, columns: Index, acting: Any,
     earlier = problem.provenance.get("part", {})
     part = {
         "left_out": left_out,
-        "coordinates": [*earlier.get("coordinates", ()), *out],
+        "coordinates": list(dict.fromkeys([*earlier.get("coordinates", ()), *out])),
         "muscles": [*earlier.get("muscles", ()), *silent],
         "actuators": [*earlier.get("actuators", ()), *dropped],
         "acting_beyond": beyond,

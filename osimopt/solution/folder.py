@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import InputError, explain
 from ..files.folders import new_folder, write_json
 from ..files.storage import table_head, table_rows, time_table, write_table
-from .opensim_inputs import added_actuators, opensim_tables
+from .opensim_inputs import added_actuators, filtered_loads, opensim_tables
 from .quantities import DERIVED, Outputs, Work, outputs_of, quantity_of
 from .summary import Summary
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 RESULT = (
     "solution.json", "activation.sto", "muscle_force.sto", "reserve_force.sto", "generalized_force.sto",
     "excitation.sto", *(f"{name}.sto" for name in DERIVED), "actuator_force.sto", "reserves.xml", "coordinates.sto",
+    "external_loads.xml", "external_loads.sto",
     "speeds.sto", "status.csv", "solution.png", "elbow_muscles.png", "elbow_sharing.png", "report.html",
 )  # fmt: skip
 #: Files of write_arrays.
@@ -62,7 +63,8 @@ def write_result(
 
     Where there is a model, OpenSim's tools (JointReaction) can continue from ``actuator_force.sto`` (all actuators of
     the model and those that were added, N and N·m), ``reserves.xml`` (the added ones, as a ForceSet),
-    ``coordinates.sto`` and ``speeds.sto`` (the motion as it was used, every coordinate, in rad and m).
+    ``coordinates.sto`` and ``speeds.sto`` (the motion as it was used, every coordinate, in rad and m), and, of loads
+    that were low-passed, ``external_loads.xml`` and ``external_loads.sto`` (as they were used).
 
     Raises
     ------
@@ -170,6 +172,9 @@ def _fill_result(
                 file.write(head + table_rows(table.index.to_numpy(), table.to_numpy()))
         if total is None and (added := added_actuators(problem)):
             (folder / "reserves.xml").write_text(added, encoding="utf-8")
+        if total is None and (loads := filtered_loads(problem)) is not None:
+            (folder / "external_loads.xml").write_text(loads[0], encoding="utf-8")
+            write_table(loads[1], folder / "external_loads.sto", name="external_loads")
         frame_table(solution).to_csv(folder / "status.csv", mode="a", header=total is None, index=False)
         summary = Summary.of(solution)
         total = summary if total is None else total + summary

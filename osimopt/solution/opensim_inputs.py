@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
@@ -68,13 +68,26 @@ def added_actuators(problem: RedundancyProblem) -> str:
     return DOCUMENT.format(kind="ForceSet", name="osimopt_reserves", objects=actuators) if actuators else ""
 
 
+def filtered_loads(problem: RedundancyProblem) -> tuple[str, pd.DataFrame] | None:
+    """External loads (XML and table) as they were low-passed; None where they were not, or are not known any more."""
+    source: Any = problem.source
+    while source is not None:
+        if (loads := getattr(source, "loads", None)) is not None:
+            found: tuple[str, pd.DataFrame] | None = loads.as_used()
+            return found
+        source = getattr(source, "source", None)
+    return None
+
+
 def _understood(problem: RedundancyProblem) -> bool:
     """Whether OpenSim's tools interpret rates and reserves correctly, and forces give the motion's accelerations.
 
     In joints whose speeds are not rates of coordinates they take rates for speeds, and forces about coordinates for
     forces about speeds. Accelerations, with which they find joint reactions, follow from the forces: they are wrong
-    where coordinates are not balanced.
+    where coordinates are not balanced, or where loads were low-passed that are not known any more.
     """
+    if problem.provenance.get("options", {}).get("lowpass_loads_hz") is not None and filtered_loads(problem) is None:
+        return False
     unbalanced = set(problem.provenance.get("units", ())) - set(problem.coordinates)  # units are of all free ones
     return problem.kinematics is not None and not problem.provenance.get("turning") and not unbalanced
 

@@ -165,6 +165,22 @@ def test_the_way_to_close_a_loop_does_not_change_between_chunks(
     assert np.abs(np.diff(whole, axis=0)).max() < 0.2
 
 
+def test_the_way_a_loop_closes_does_not_depend_on_the_frames_that_are_kept(load: Load) -> None:
+    """Without columns of dependent coordinates a slider-crank closes as followed from the file's first time."""
+    time = np.arange(81) * 0.025
+    table = pd.DataFrame({"q1": 0.5 - 0.6 * (1.0 - np.cos(np.pi * time)), "q3": 0.4}, index=time)
+    whole = load("on_line", table, lowpass_hz=6.0).kinematics
+    part = load("on_line", table, lowpass_hz=6.0, time_range=(0.9, 1.1)).kinematics
+    rows = np.searchsorted(whole.time, part.time - 1e-6)
+    assert np.abs(whole.value[rows] - part.value).max() < CLOSED
+
+
+def test_a_loop_closes_in_steps_from_the_default_posture(load: Load) -> None:
+    table = pd.DataFrame({"q1": np.full(31, -1.2)}, index=np.arange(31) * 0.01)
+    far = load("four_bar_weld", table).kinematics.value[0]
+    assert np.abs(far[:3] - load("four_bar_point", table).kinematics.value[0]).max() < CLOSED
+
+
 @pytest.mark.parametrize(
     ("angle", "words"),
     [

@@ -15,7 +15,7 @@ import osimopt
 from osimopt import InputError, ModelError, RedundancyProblem, load_problem, solve_dynamic, solve_static
 from osimopt.adapters.load import open_trial
 from osimopt.adapters.options import ReadOptions
-from osimopt.files.storage import read_table, write_table
+from osimopt.files.storage import read_table, time_table, write_table
 from osimopt.problem.part import PartSource
 from osimopt.solution.checks import Check, checks_of
 from osimopt.solution.folder import opensim_tables, write_arrays
@@ -309,7 +309,7 @@ def test_columns_that_muscles_cross_are_needed(two_leg: Any, without: Callable[.
 
 def test_inverse_dynamics_needs_all_columns(two_leg: Any, without: Callable[..., dict[str, Any]]) -> None:
     motion = without(*RIGHT)["motion"]
-    words = "got none for hip_flexion_r, .*also needs coordinates that are left out: they affect the others"
+    words = "got none for hip_flexion_r, .*left_out='residuals' also need coordinates that are left out"
     with pytest.raises(InputError, match=words):
         load_problem(two_leg.bare, motion, two_leg.loads, time_range=TIMES, coordinates="left")
 
@@ -392,3 +392,23 @@ def test_the_leg_with_loads_of_a_patient(real_data: Path) -> None:
     assert len(left.provenance["part"]["muscles"]) == 40
     assert {"pelvis_tx", "knee_angle_r"} <= set(left.provenance["part"]["coordinates"])
     assert "accelerations" in solution.provenance["self_check"]["solution"]["largest_difference"]
+
+
+def test_reserves_on_left_out_coordinates_are_refused(two_leg: Any) -> None:
+    words = "reserves on coordinates that are balanced, got hip_flexion_l"
+    with pytest.raises(InputError, match=words):
+        load_problem(
+            two_leg.bare, two_leg.motion, two_leg.loads, time_range=TIMES, coordinates="knee_angle_l",
+            reserves={"hip_flexion_l": 5.0},
+        )  # fmt: skip
+
+
+def test_moments_that_a_file_lacks_are_left_out_too(two_leg: Any, tmp_path: Path) -> None:
+    whole = load_problem(two_leg.bare, two_leg.motion, two_leg.loads, time_range=TIMES)
+    knee = whole.generalized_force[:, [whole.coordinates.index("knee_angle_l")]]
+    moments = time_table(whole.time, knee, ["knee_angle_l_moment"])
+    given = {"generalized_force": moments, "time_range": TIMES, "coordinates": "knee_angle_l"}
+    part = load_problem(two_leg.bare, two_leg.motion, **given)
+    text = next(line for line in part.provenance["warnings"] if "are balanced" in line)
+    assert text.startswith(f"1 of {len(whole.coordinates)} coordinates are balanced")
+    assert "ankle_angle_l" in part.provenance["part"]["coordinates"]

@@ -237,6 +237,29 @@ def test_pieces_and_other_times_have_the_same_loads(two_leg: TwoLeg) -> None:
     assert np.abs(pieces - whole).max() < SAME * np.abs(whole).max()
 
 
+def test_a_result_folder_has_the_loads_as_they_were_used(two_leg: TwoLeg, tmp_path: Path) -> None:
+    """OpenSim's tools continue from it: the moments of its motion and loads are those that were balanced."""
+    options = {"time_range": (0.5, 0.7), "lowpass_hz": CUTOFF, "n_jobs": 1}
+    problem = osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads, lowpass_loads_hz="motion", **options)
+    folder = osimopt.solve_static(problem, on_failure="return").write(tmp_path / "result")
+    motion, loads = folder / "coordinates.sto", folder / "external_loads.xml"
+    again = osimopt.load_problem(two_leg.model, motion, loads, speeds=folder / "speeds.sto", n_jobs=1)
+    inner = slice(5, -5)  # accelerations near the ends are of the spline through fewer frames
+    size = np.abs(problem.generalized_force).max()
+    assert np.abs(again.generalized_force - problem.generalized_force)[inner].max() < 1e-3 * size
+    raw = osimopt.load_problem(two_leg.model, motion, two_leg.loads, speeds=folder / "speeds.sto", n_jobs=1)
+    assert np.abs(raw.generalized_force - problem.generalized_force)[inner].max() > 0.01 * size
+
+
+def test_without_the_loads_as_they_were_used_no_files_for_opensim_are_written(two_leg: TwoLeg, tmp_path: Path) -> None:
+    cached = {"time_range": (0.5, 0.55), "lowpass_loads_hz": CUTOFF, "n_jobs": 1, "cache": tmp_path / "cache"}
+    for kept in (True, False):
+        problem = osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads, **cached)
+        folder = osimopt.solve_static(problem, on_failure="return").write(tmp_path / f"result_{kept}")
+        assert (folder / "actuator_force.sto").exists() is kept
+        assert (folder / "external_loads.sto").exists() is kept
+
+
 def test_messages_name_the_file_that_was_given(two_leg: TwoLeg, tmp_path: Path) -> None:
     (tmp_path / "grf.mot").write_text(two_leg.grf.read_text())
     path = tmp_path / "loads.xml"

@@ -22,6 +22,8 @@ from .state import set_posture, set_speed, to_accelerations, to_speeds
 
 #: m or rad; error of a closed loop, most steps of Newton's method, and the longest (rad or m).
 CLOSED, STEPS, LONGEST = 1e-12, 50, 0.3
+#: Steps from the model's default posture to another.
+STAGES = 20
 #: Largest condition number of G_d, its columns divided by their lengths. Beyond it (0.06° from a dead centre of a
 #: four-bar linkage) the independent coordinates hardly determine the others.
 SINGULAR = 1e3
@@ -58,6 +60,18 @@ def follow(session: Session, value: Array, time: float | None = None) -> Array:
         if np.abs(error).max() < CLOSED:  # now closed to rounding
             return value
     raise _open(session, value, time)
+
+
+def reach(session: Session, value: Array, time: float | None = None) -> Array:
+    """As ``follow``, each loop closed in the way of the model's default posture, in steps from there."""
+    if session.loops is None:
+        return follow(session, value, time)
+    start = before = session.loops.posture
+    for share in np.linspace(0.0, 1.0, STAGES + 1)[1:]:
+        target = start + share * (value - start)
+        target[session.loops.dependents] = before[session.loops.dependents]
+        before = follow(session, target, time)
+    return before
 
 
 def jacobian(session: Session, value: Array, time: float | None = None) -> Array:

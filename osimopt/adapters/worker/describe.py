@@ -13,10 +13,9 @@ from ...errors import ModelError, explain
 from ...muscle.forces import CLASSES
 from ...problem.arrays import Array, Coordinate, CoordinateKind, MuscleParameters
 from ..messages import Actuator, ModelDescription, ModelKey
-from .constraints import assume, follow, jacobian, loop_names
+from .constraints import assume, jacobian, loop_names, reach
 from .coordinates import derivative, evaluate, is_rotational
 from .geometry import find_pairs, make_plan, moment_arms
-from .kinematics import feasible
 from .parts import Session
 from .paths import pulls_within
 from .session import is_base, load, warnings_since
@@ -170,10 +169,8 @@ def strengths(key: ModelKey, coordinate: int, values: Array, pose: Array) -> tup
     session = load(key)
     postures = np.tile(pose, (len(values), 1))
     postures[:, coordinate] = values
-    closes = np.flatnonzero(feasible(key, postures))
-    if not closes.size:
-        follow(session, postures[0])  # raises
-    postures = np.array([follow(session, posture) for posture in postures[closes]])
+    closed = _closed(session, postures)
+    postures, closes = np.array(list(closed.values())), list(closed)
     few = postures[np.unique(np.linspace(0, len(postures) - 1, TRIED).astype(int))]
     pairs = find_pairs(key, few, range(len(session.muscles)))
     row = session.free().index(coordinate)
@@ -191,6 +188,29 @@ def strengths(key: ModelKey, coordinate: int, values: Array, pose: Array) -> tup
     for name, column in columns.items():
         whole[name][closes] = column
     return whole, warnings_since()
+
+
+def _closed(session: Session, postures: Array) -> dict[int, Array]:
+    """Postures, by row, with their dependent coordinates; without those in which loops of bodies do not close.
+
+    Raises
+    ------
+    ModelError
+        They close in none.
+    """
+    closed, refused = {}, None
+    for row, posture in enumerate(postures):
+        try:
+            closed[row] = reach(session, posture)
+            jacobian(session, closed[row])
+        except ModelError as error:
+            if session.loops is None:
+                raise
+            closed.pop(row, None)
+            refused = error
+    if not closed and refused is not None:
+        raise refused
+    return closed
 
 
 def _forces(session: Session, muscle: Any) -> tuple[float, float, float, float, float]:

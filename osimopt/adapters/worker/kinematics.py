@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ...errors import ModelError
 from ...problem.arrays import Array, Index
 from ..messages import Mask, ModelKey
-from .constraints import complete, dependent_pairs, follow, jacobian, openness
+from .constraints import complete, dependent_pairs, follow, jacobian, openness, reach
 from .parts import Session
 from .session import load
 from .state import drift, set_posture, set_speeds, to_rates
 
 #: Largest rate of a coordinate in a loop beside another's, far from singularities: differences are accurate there.
 GENTLE = 10.0
+#: m or rad; position error of loops in a posture whose dependent coordinates are as measured.
+NEARLY = 0.05
 
 
 def rates_of(key: ModelKey, value: Array, speed: Array, change: Array) -> tuple[Array, Array]:
@@ -35,8 +39,8 @@ def couple(
     """Overwrite the dependent columns of (T, N) values, speeds and accelerations.
 
     A loop of bodies may close in several ways: the way of the frame before is kept, of the first frame that of the
-    posture (N,) ``before``. Also returns the slopes ∂q_d/∂q_j
-    (T, P) and the pairs (d, j), j independent of all constraints.
+    posture (N,) ``before``. Also returns the slopes ∂q_d/∂q_j (T, P) and the pairs (d, j), j independent of all
+    constraints.
 
     Raises
     ------
@@ -47,35 +51,34 @@ def couple(
     pairs = dependent_pairs(session)
     frames: list[tuple[Array, ...]] = []
     for frame, given in enumerate(value):
-        starts = _starts(session, given, frames[-1][0] if frames else before)
-        for last, start in zip([*(False,) * (len(starts) - 1), True], starts, strict=True):
+        for find in _starts(session, given, frames[-1][0] if frames else before):
             try:
-                done = complete(session, time[frame], start, speed[frame], acceleration[frame])
+                done = complete(session, time[frame], find(), speed[frame], acceleration[frame])
                 break
-            except ModelError:
-                if last:
-                    raise
+            except ModelError as error:
+                refused = error
+        else:
+            raise refused
         frames.append((*done[:3], done[3][pairs]))
     value, speed, acceleration, slopes = (np.array(column) for column in zip(*frames, strict=True))
     return value, speed, acceleration, slopes, pairs
 
 
-def _starts(session: Session, given: Array, before: Array | None) -> list[Array]:
-    """Postures from which to close loops, in order: as in the frame before, as given, as in the model's default.
+def _starts(session: Session, given: Array, before: Array | None) -> list[Callable[[], Array]]:
+    """Functions of postures from which to close loops, in order: as in the frame before, as given, as by default.
 
-    Of the last two the one that is nearer to closed comes first: columns of dependent coordinates may be in another
+    The posture given comes last where it does not nearly close the loops: its dependent coordinates may be in another
     unit, or missing.
     """
     if session.loops is None:
-        return [given]
-    dependents = session.loops.dependents
-    assembled = given.copy()
-    assembled[dependents] = session.loops.posture[dependents]
-    starts = sorted([given, assembled], key=lambda start: openness(session, start))
+        return [lambda: given]
+    starts = [lambda: given, lambda: reach(session, given)]
+    if openness(session, given) > NEARLY:
+        starts.reverse()
     if before is not None:
-        near = given.copy()
+        near, dependents = given.copy(), session.loops.dependents
         near[dependents] = before[dependents]
-        starts.insert(0, near)
+        starts.insert(0, lambda: near)
     return starts
 
 
