@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from .. import signals
-from ..errors import InputError, ModelError, did_you_mean, explain, some
+from ..errors import InputError, did_you_mean, explain, some
 from ..files.given import Origin
 from ..files.series import TIME_SLACK, usable
 from ..files.storage import read_columns
@@ -33,13 +32,10 @@ SAME, ALIKE = 0.25, 0.9
 SLOW = 1e-3
 
 
-def complete(
-    model: Model, time: Array, value: Array, speed: Array | None, keep: slice, n_jobs: int = 1, begin: int | None = None
-) -> Kinematics:
+def complete(model: Model, time: Array, value: Array, speed: Array | None, keep: slice, n_jobs: int = 1) -> Kinematics:
     """Every coordinate of the frames to keep, from (T, N) values of the free ones (and their speeds, if known).
 
-    Derivatives are of splines through all T frames. Loops of bodies close as they do when they are followed from the
-    frame ``begin`` on, if that can be done.
+    Derivatives are of splines through all T frames.
     """
     if speed is None:
         speed, acceleration = signals.differentiate(time, value)
@@ -49,12 +45,6 @@ def complete(
             rate, acceleration = _rates(model, value, speed, acceleration)
             _refuse_rates(model, signals.differentiate(time, value)[0], speed, rate)
             speed = rate
-    if model.description.loops and begin is not None and begin < keep.start:
-        with contextlib.suppress(ModelError):
-            value = value.copy()
-            value[begin : keep.start] = couple(model, time[begin : keep.start], value[begin : keep.start], n_jobs)
-            dependents = model.description.of_kind("coupled")
-            value[keep.start, dependents] = value[keep.start - 1, dependents]
     return follow(model, time[keep], value[keep], speed[keep], acceleration[keep], n_jobs)
 
 

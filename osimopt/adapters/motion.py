@@ -100,9 +100,7 @@ def read_motion(
         filtered = np.pad(value, ((pad, pad), (0, 0)), mode="edge")
         filtered[:, free] = smooth
         within = slice(keep.start + pad, keep.stop + pad)
-    coupled = [model.description.coordinates[index].name for index in model.description.of_kind("coupled")]
-    begin = within.start if set(coupled) <= set(table.columns) else within.start - keep.start
-    motion = complete(model, wide, filtered, speed, within, n_jobs, begin)
+    motion = complete(model, wide, filtered, speed, within, n_jobs)
     value = value[keep]
     if lowpass_hz is not None:
         prescribed = model.description.of_kind("prescribed")
