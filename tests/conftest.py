@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and torch: the tes
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,15 @@ def oracle(two_leg: TwoLeg) -> dict[str, np.ndarray]:
     run_script(script, two_leg.model, two_leg.motion, out, "--loads", two_leg.loads, cwd=two_leg.folder)
     with np.load(out) as arrays:
         return dict(arrays)
+
+
+@pytest.fixture(scope="module")
+def short_self_check() -> Iterator[None]:
+    """The check of a model against OpenSim takes 50 postures, half a second or more: here others judge, and 5 do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("osimopt.adapters.selfcheck.POSTURES", 5)
+        patch.setattr("osimopt.adapters.selfcheck.SLOPES", 2)
+        yield
 
 
 @pytest.fixture(scope="session")

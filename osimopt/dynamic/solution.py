@@ -89,10 +89,11 @@ class DynamicSolution(RedundancySolution):
 
     def elastic_fibers(self) -> Fibers | None:
         """Fibres on elastic tendons; None where tendons are rigid."""
-        if self.tendon_force_rate is None or self.problem.parameters is None:
+        parameters, length = self.problem.parameters, self.problem.geometry.length
+        if self.tendon_force_rate is None or parameters is None or length is None:
             return None
         state = self.normalized_fiber_length, self.normalized_fiber_velocity
-        return fibers_under(self.problem, self.muscle_force, *state)
+        return fibers_under(parameters, length, self.muscle_force, *state)
 
     @property
     def total_objective(self) -> float:

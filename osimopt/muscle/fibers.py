@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..problem.arrays import MuscleParameters
-from ..problem.problem import RedundancyProblem
 from .forces import equilibrium, mechanics, supported, unlimited_fiber
 from .muscle_class import Values, ratio
 
@@ -75,15 +74,14 @@ def equilibrium_fibers(
     return Fibers(fiber, cosine, speed)
 
 
-def fibers_under(problem: RedundancyProblem, force: Values, normalized_length: Any, normalized_velocity: Any) -> Fibers:
+def fibers_under(
+    parameters: MuscleParameters, length: Values, force: Values, normalized_length: Any, normalized_velocity: Any
+) -> Fibers:
     """Fibres of De Groote muscles whose elastic tendons carry ``force`` (T, M) in N, from their normalised states.
 
-    The cosine of the pennation angle is negative where the tendon, stretched by ``force``, is longer than the
-    muscle-tendon unit.
+    ``length`` (T, M) is that of the muscle-tendon units in m. The cosine of the pennation angle is negative where the
+    tendon, stretched by ``force``, is longer than the unit.
     """
-    parameters, length = problem.parameters, problem.geometry.length
-    assert parameters is not None
-    assert length is not None
     optimal = parameters.optimal_fiber_length
     fiber = optimal * np.asarray(normalized_length)
     velocity = optimal * parameters.max_contraction_velocity * np.asarray(normalized_velocity)

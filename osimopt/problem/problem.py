@@ -11,9 +11,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError, check_names, explain, some
+from ..errors import InputError, check_names, explain
 from .arrays import SPECIFIC_TENSION, Array, Change, Kinematics, MuscleGeometry, MuscleParameters
 from .reserves import ReserveActuators
+from .validity import check_arrays, check_muscles, check_once
 
 
 class Source(Protocol):
@@ -105,37 +106,17 @@ class RedundancyProblem:
             "weights": (self.weights, (muscles,)),
             "passive_force": (self.passive_force, (frames, muscles)),
         }
-        for name, (array, shape) in shapes.items():
-            if array.shape != shape:
-                fix = "Axes are (frames, coordinates, muscles)."
-                raise InputError(explain(f"{name} of shape {shape}", f"{array.shape}", fix))
-            if not np.isfinite(array).all():
-                where = np.argwhere(~np.isfinite(array))[0].tolist()
-                raise InputError(explain(f"finite numbers in {name}", f"NaN or infinity at {where}", "Repair it."))
+        check_arrays(shapes)
         if not (np.diff(self.time) > 0).all():
             raise InputError(explain("increasing time", "times that repeat or decrease", "Sort the frames."))
-        for what, names in (("muscle", self.muscles), ("coordinate", self.coordinates)):
-            if twice := {name for name in names if names.count(name) > 1}:
-                raise InputError(explain(f"each {what} name once", f"{some(sorted(twice))} twice", "Rename one."))
+        check_once("muscle", self.muscles)
+        check_once("coordinate", self.coordinates)
         if self.reserves.effect.shape not in ((1, coordinates, actuators), (frames, coordinates, actuators)):
             got, fix = f"{self.reserves.effect.shape}", "Axes are (frames, coordinates, reserves)."
             raise InputError(explain(f"reserve effects on {coordinates} coordinates", got, fix))
         if len(self.muscles) != muscles:
             raise InputError(explain(f"{muscles} muscle names", f"{len(self.muscles)}", "Name each column."))
-        self._check_values()
-
-    def _check_values(self) -> None:
-        def refuse(bad: Any, rule: str, value: Array, fix: str) -> None:
-            if np.any(bad):
-                got = [f"{value[index]:g} for {self.muscles[index]}" for index in np.flatnonzero(bad)]
-                raise InputError(explain(rule, some(got), fix))
-
-        least = self.max_force.min(axis=0, initial=np.inf)
-        refuse(least < 0.0, "max_force ≥ 0", least, "Forces are tensions in N.")
-        rule = "lower bounds of activation of at most the upper ones"
-        refuse(self.lower > self.upper, rule, self.lower, "Swap lower and upper.")
-        refuse(self.weights <= 0.0, "positive weights", self.weights, "Leave a muscle out instead of weighting it 0.")
-        refuse(self.pcsa <= 0.0, "positive pcsa", self.pcsa, "Give cm² > 0.")
+        check_muscles(self.muscles, self.max_force, (self.lower, self.upper), self.weights, self.pcsa)
 
     def __repr__(self) -> str:
         """Return one line: sizes, times, and the model's file where there is one."""

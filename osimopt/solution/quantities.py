@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import cleandoc
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ..muscle.muscle_class import ratio
 from ..problem.arrays import Array
 
 if TYPE_CHECKING:
-    from ..problem.arrays import MuscleParameters
+    from ..problem.arrays import Kinematics, MuscleParameters
     from ..problem.problem import RedundancyProblem
     from .solution import RedundancySolution
 
@@ -33,9 +33,8 @@ class MusclesInMotion:
 
     @property
     def parameters(self) -> MuscleParameters:
-        """Parameters of the muscles."""
-        assert self.problem.parameters is not None
-        return self.problem.parameters
+        """Parameters of the muscles; ``quantity_of`` has checked that they are known."""
+        return cast("MuscleParameters", self.problem.parameters)
 
     @property
     def length(self) -> Array:
@@ -170,10 +169,10 @@ def _fastest(parameters: MuscleParameters) -> Array:
 
 
 def _joint_power(problem: RedundancyProblem) -> Array:
-    """Generalized force times speed (T, D) in W."""
-    assert problem.kinematics is not None
-    places = [problem.kinematics.coordinates.index(name) for name in problem.coordinates]
-    return np.asarray(problem.generalized_force * problem.kinematics.speed[:, places])
+    """Generalized force times speed (T, D) in W; ``quantity_of`` has checked that there is a motion."""
+    motion = cast("Kinematics", problem.kinematics)
+    places = [motion.coordinates.index(name) for name in problem.coordinates]
+    return np.asarray(problem.generalized_force * motion.speed[:, places])
 
 
 @dataclass(frozen=True, eq=False)

@@ -90,10 +90,13 @@ class DynamicPrediction(RedundancySolution):
         """(M,) all muscles: their tendons are elastic."""
         return np.ones(len(self.problem.muscles), dtype=bool)
 
-    def elastic_fibers(self) -> Fibers:
+    def elastic_fibers(self) -> Fibers | None:
         """Fibres on elastic tendons."""
+        parameters, length = self.problem.parameters, self.problem.geometry.length
+        if parameters is None or length is None:
+            return None
         state = self.normalized_fiber_length, self.normalized_fiber_velocity
-        return fibers_under(self.problem, self.muscle_force, *state)
+        return fibers_under(parameters, length, self.muscle_force, *state)
 
     def more_findings(self) -> list[Finding]:
         """Frames beyond training."""

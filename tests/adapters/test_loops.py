@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +25,9 @@ QUICK = ("four_bar_point", "two_loops", "scapula")
 SLOW = ("four_bar_weld", "distance", "on_line", "clavicle")
 MODELS = (*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW))
 
+pytestmark = pytest.mark.usefixtures("short_self_check")
+
 Load = Callable[..., osimopt.RedundancyProblem]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _short_self_check() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("osimopt.adapters.selfcheck.POSTURES", 5)
-        patch.setattr("osimopt.adapters.selfcheck.SLOPES", 2)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -64,6 +64,7 @@ SMOOTH = (
 WOUND = ("points_gimbal", "points_ball", "wraps_gimbal", "wraps_free")
 ACTUATED = ("actuators_gimbal", "actuators_ball")
 EVERY = (*SMOOTH, *WOUND, *ACTUATED)
+pytestmark = pytest.mark.usefixtures("short_self_check")
 MISJUDGED = ("MultivariatePolynomialFunction", "ExpressionBasedFunction", "ExpressionBasedFunction_2")
 
 
@@ -140,15 +141,6 @@ def ask() -> Iterator[Callable[..., Any]]:
 
         yield call
         process.stdin.close()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _short_self_check() -> Iterator[None]:
-    """The check of a model against OpenSim takes 50 postures, half a second or more: here others judge, and 5 do."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("osimopt.adapters.selfcheck.POSTURES", 5)
-        patch.setattr("osimopt.adapters.selfcheck.SLOPES", 2)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -143,8 +143,7 @@ def openness(session: Session, value: Array) -> float:
 
 def _view(session: Session) -> Session:
     """The model in the state in which nothing but the loops is constrained."""
-    assert session.loops is not None
-    return replace(session, state=session.loops.state)
+    return replace(session, state=session.closed.state)
 
 
 def _constraint_jacobian(view: Session) -> Array:
@@ -168,8 +167,7 @@ def _solve(session: Session, gradient: Array, right: Array, time: float | None) 
     """Solve G_d x = right, unless G_d is singular."""
     size = np.linalg.norm(gradient, axis=0)
     if not (size > 0.0).all() or not np.linalg.cond(gradient / size) < SINGULAR:
-        assert session.loops is not None
-        which = some(session.coordinates[index].getName() for index in session.loops.dependents)
+        which = some(session.coordinates[index].getName() for index in session.closed.dependents)
         fix = (
             "Near it, small changes of the independent coordinates cause large changes of the dependent ones: choose a "
             "time_range without it, lock a coordinate of the loop, or set the constraint's isEnforced to false."
@@ -181,18 +179,17 @@ def _solve(session: Session, gradient: Array, right: Array, time: float | None) 
 
 def _open(session: Session, value: Array, time: float | None) -> ModelError:
     """Error for a loop that cannot be closed: by how much each constraint is missed."""
-    assert session.loops is not None
     missed = []
-    for number, part in enumerate(session.loops.constraints):
-        state = opensim.State(session.loops.state)
-        for index, other in enumerate(session.loops.constraints):
+    for number, part in enumerate(session.closed.constraints):
+        state = opensim.State(session.closed.state)
+        for index, other in enumerate(session.closed.constraints):
             other.setIsEnforced(state, index == number)
         set_posture(replace(session, state=state), 0.0, value)
         session.model.realizePosition(state)
         size = float(np.abs(state.getQErr().to_numpy()).max(initial=0.0))
         missed += [f"{described(part)} is missed by {size:.3g} m (or rad)"] if size > CLOSED else []
     got = f"none{_at(time)}: {some(missed or loop_names(session))}"
-    driving = dict.fromkeys(session.coordinates[i].getName() for d in session.loops.driving.values() for i in d)
+    driving = dict.fromkeys(session.coordinates[i].getName() for d in session.closed.driving.values() for i in d)
     fix = f"Check the motion's units and values of {some(driving)}, or the constraint in the model."
     if not driving:  # the model's default cannot be closed
         fix = "Check the default values of coordinates, which locks and welds hold, or the constraint in the model."

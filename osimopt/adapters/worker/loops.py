@@ -110,11 +110,10 @@ def _choose(session: Session, moving: list[int]) -> dict[int, tuple[int, ...]]:
 
 def _gradients(session: Session, moving: list[int]) -> Iterator[Array]:
     """Jacobians (R, N) of the loops in the model's default posture and others near it."""
-    assert session.loops is not None
     random = np.random.default_rng(0)
-    yield errors(session, session.loops.posture)[1]
+    yield errors(session, session.closed.posture)[1]
     for _ in range(TRIED):
-        value = session.loops.posture.copy()
+        value = session.closed.posture.copy()
         value[moving] += random.uniform(-SPREAD, SPREAD, len(moving))
         with contextlib.suppress(ModelError):
             yield errors(session, follow(session, value))[1]

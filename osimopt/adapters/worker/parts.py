@@ -74,6 +74,13 @@ class Session:
     replaced: list[str]
     loops: Loops | None = None
 
+    @property
+    def closed(self) -> Loops:
+        """The loops, of a model that has some."""
+        if self.loops is None:
+            raise ValueError("the model has no loops of bodies")
+        return self.loops
+
     def dependents(self) -> set[int]:
         """Indices of the coordinates that constraints determine."""
         return {coupler.dependent for coupler in self.couplers} | set(self.loops.driving if self.loops else ())

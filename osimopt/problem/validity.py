@@ -1,0 +1,45 @@
+"""Checks of the arrays of a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError, explain, some
+from .arrays import Array
+
+
+def check_arrays(arrays: Mapping[str, tuple[Array, tuple[int, ...]]]) -> None:
+    """Refuse an array of another shape than the one beside it, and numbers that are not finite."""
+    for name, (array, shape) in arrays.items():
+        if array.shape != shape:
+            fix = "Axes are (frames, coordinates, muscles)."
+            raise InputError(explain(f"{name} of shape {shape}", f"{array.shape}", fix))
+        if not np.isfinite(array).all():
+            where = np.argwhere(~np.isfinite(array))[0].tolist()
+            raise InputError(explain(f"finite numbers in {name}", f"NaN or infinity at {where}", "Repair it."))
+
+
+def check_once(what: str, names: Sequence[str]) -> None:
+    """Refuse a name that stands twice."""
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InputError(explain(f"each {what} name once", f"{some(sorted(twice))} twice", "Rename one."))
+
+
+def check_muscles(
+    muscles: Sequence[str], max_force: Array, bounds: tuple[Array, Array], weights: Array, pcsa: Array
+) -> None:
+    """Refuse negative forces (T, M), crossed bounds, and weights and areas (M,) that are not positive, by muscle."""
+
+    def refuse(bad: Any, rule: str, value: Array, fix: str) -> None:
+        if np.any(bad):
+            got = [f"{value[index]:g} for {muscles[index]}" for index in np.flatnonzero(bad).tolist()]
+            raise InputError(explain(rule, some(got), fix))
+
+    least, (lower, upper) = max_force.min(axis=0, initial=np.inf), bounds
+    refuse(least < 0.0, "max_force ≥ 0", least, "Forces are tensions in N.")
+    refuse(lower > upper, "lower bounds of activation of at most the upper ones", lower, "Swap lower and upper.")
+    refuse(weights <= 0.0, "positive weights", weights, "Leave a muscle out instead of weighting it 0.")
+    refuse(pcsa <= 0.0, "positive pcsa", pcsa, "Give cm² > 0.")
