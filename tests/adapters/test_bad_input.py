@@ -493,7 +493,7 @@ OPTIONS = [
     ({"reserves": True}, ["reserves='auto'", "True"]),
     ({"reserves": -1.0}, ["positive optimal forces", "r_elbow_flex"]),
     ({"reserves": float("nan")}, ["positive optimal forces", "r_elbow_flex"]),
-    ({"reserves": {"elbow": 1.0}}, ["r_shoulder_elev, r_elbow_flex", "got elbow", "Rename"]),
+    ({"reserves": {"elbow": 1.0}}, ["r_shoulder_elev, r_elbow_flex", "got elbow", "Did you mean r_elbow_flex"]),
     ({"reserves": {"r_elbow_flex": 0.0}}, ["positive optimal forces", "r_elbow_flex"]),
     ({"weld": "r_elbow"}, ["sequence of joint names", r"weld=\('r_elbow',\)"]),
     ({"force_sets": "forces.xml"}, ["sequence of files", r"force_sets=\('forces\.xml',\)"]),

@@ -181,6 +181,7 @@ def test_static_optimization(problem: RedundancyProblem) -> None:
         solve_static(problem, tendon=MIXED, cost="sum_force")
 
 
+@pytest.mark.slow
 def test_dynamic_surrogates_are_of_elastic_tendons(problem: RedundancyProblem) -> None:
     parameters_of = pytest.importorskip("osimopt.surrogate.strides").parameters_of
     assert parameters_of(problem) is problem.parameters
