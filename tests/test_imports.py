@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -61,10 +62,16 @@ LATER = {
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
-def imports(path: Path, typing: bool = True) -> list[str]:
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def imports(path: Path, typing: bool = True) -> tuple[str, ...]:
     """Absolute names of everything a module imports, lazily or not; for types alone only where ``typing``."""
     package = ("osimopt", *path.relative_to(PACKAGE).parts[:-1])
-    tree, names = ast.parse(path.read_text(encoding="utf-8")), []
+    tree, names = parsed(path), []
     blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     for_types = {id(inner) for block in blocks for inner in ast.walk(block)}
     for node in ast.walk(tree):
@@ -76,7 +83,7 @@ def imports(path: Path, typing: bool = True) -> list[str]:
             base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
             module = ".".join(part for part in (base, node.module) if part)
             names += [f"{module}.{alias.name}" for alias in node.names]
-    return names
+    return tuple(names)
 
 
 def place(path: Path) -> str:
@@ -141,12 +148,7 @@ def test_only_the_owner_imports_a_library_and_workers_are_called_by_name() -> No
 
 
 def test_a_class_name_stands_once() -> None:
-    names = [
-        node.name
-        for path in MODULES
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ClassDef)
-    ]
+    names = [node.name for path in MODULES for node in parsed(path).body if isinstance(node, ast.ClassDef)]
     assert sorted(names) == sorted(set(names))
 
 
@@ -171,7 +173,7 @@ def test_no_circle() -> None:
 def test_methods_that_call_a_later_module_are_known() -> None:
     found = set()
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             by_name = isinstance(node, ast.Call) and ast.unparse(node.func) == "import_module"
             if by_name and isinstance(node.args[0], ast.Constant):
                 found.add((str(path.relative_to(PACKAGE)), node.args[0].value))

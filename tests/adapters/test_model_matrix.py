@@ -175,7 +175,9 @@ def test_every_class_is_in_the_zoo(ask: Callable[..., Any]) -> None:
 # -- every model ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "300_muscles" else name for name in EVERY]
+)
 def test_model(cases: Callable[[str], Case], name: str) -> None:
     """Moments, moment arms, lengths, speeds, gain and actuators are the judges', in radians and in degrees."""
     case = cases(name)

@@ -66,6 +66,7 @@ def test_every_posture_carries_the_moment():
         assert (shares[cost].to_numpy() >= -1e-9).all()
 
 
+@pytest.mark.slow
 def test_starts_do_not_matter():
     shares = share_moment(elbow_table(), 20.0, MUSCLES, starts=10, pcsa=PCSA)
     assert set(shares.attrs["spread"]) == set(CLASSIC_COSTS)
@@ -77,7 +78,7 @@ def test_one_start_has_no_spread():
     assert share_moment(elbow_table(), 20.0, MUSCLES).attrs["spread"] == dict.fromkeys(CLASSIC_COSTS, 0.0)
 
 
-@pytest.mark.parametrize("starts", [1, 3])
+@pytest.mark.parametrize("starts", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_postures_that_are_too_weak_are_nan(starts):
     shares = share_moment(elbow_table((1.0, 0.1, 1.0)), 20.0, MUSCLES, starts=starts)
     assert shares.iloc[1].isna().all()

@@ -209,6 +209,7 @@ def test_walking_is_practically_the_same(real_data: Path, tendon: str, agree: in
 # ------------------------------------------------------------------------------------------------ figures
 
 
+@pytest.mark.slow
 def test_one_side_is_drawn_the_strongest_first(drawn: list[Any], tmp_path: Path) -> None:
     names = ["soleus_r", "soleus_l", "psoas_l", "trunk", "psoas_r"]
     activation = wave(0.0)[:, None] * np.array([0.2, 0.9, 0.8, 0.1, 0.3])

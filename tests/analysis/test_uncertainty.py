@@ -147,6 +147,7 @@ def test_moving_reserves_are_drawn_with_their_frames() -> None:
     np.testing.assert_allclose(bands.activation[1], solve_static(problem).activation, atol=EXACT)
 
 
+@pytest.mark.slow
 def test_failed_samples_are_counted_and_said() -> None:
     """At 47.5 N·m of 50, a muscle with 10 % spread is too weak in about a third of the samples; at 90, always."""
     problem = RedundancyProblem.from_arrays([0.05], [1000.0], [10.0, 47.5, 90.0])

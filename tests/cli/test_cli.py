@@ -348,6 +348,7 @@ def test_solve(call, arm, tmp_path: Path) -> None:
     assert "limit ≤ 5 % of its peak moment (osimopt's rule" in done.out
 
 
+@pytest.mark.slow
 def test_failed_checks_are_counted(call, two_leg) -> None:
     """The two-leg model without its ground reactions: its pelvis is held by residuals of a body weight."""
     options = ["--time-range", 0.6, 0.62, "--reserves", "knee_angle_r=500", "-o", "out"]

@@ -321,6 +321,7 @@ def test_long_motions_begin_from_windows_and_end_the_same(
     assert pieces.activation == pytest.approx(whole.activation, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_windows_with_elastic_tendons(degroote: RedundancyProblem, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = solve_dynamic(degroote, mesh_interval=0.01)
     monkeypatch.setattr("osimopt.dynamic.guess.LENGTH", 0.15)

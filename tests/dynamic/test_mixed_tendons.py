@@ -190,6 +190,7 @@ def test_dynamic_surrogates_are_of_elastic_tendons(problem: RedundancyProblem) -
         parameters_of(flagged)
 
 
+@pytest.mark.slow
 def test_on_the_command_line(call: Any, arm: Any, tmp_path: Path) -> None:
     words = ("--method", "dynamic", "--time-range", 0.3, 0.4, "--reserves", 1, "--tendon", "TRI*=rigid,*=compliant")
     words += ("--active-width", 1.3)

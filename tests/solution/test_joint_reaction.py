@@ -58,6 +58,7 @@ def arm_folder(arm: Example, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_arm_piece_by_piece(arm: Example, arm_folder: Path) -> None:
     assert {"actuator_force.sto", "reserves.xml", "coordinates.sto", "speeds.sto"} <= {
         path.name for path in arm_folder.iterdir()

@@ -180,6 +180,7 @@ def test_errors_are_those_of_unseen_postures(trained: TrainedGeometry, value: Ar
     np.testing.assert_allclose(rms, trained.errors.length_rms, rtol=0.6)
 
 
+@pytest.mark.slow
 def test_best_takes_a_network_only_where_it_is_needed() -> None:
     samples = sampled()
     best = train_geometry(polynomials_of(samples, 5), samples, kind="best", options=QUICK)

@@ -336,6 +336,7 @@ def test_one_frame(trained: Any, problem: RedundancyProblem) -> None:
     assert trained.surrogate.solve(problem.frames(slice(3, 4))).success
 
 
+@pytest.mark.slow
 def test_a_frame_that_has_no_solution_is_proved_so(trained: Any, problem: RedundancyProblem) -> None:
     weak = replace(problem.with_reserves(None), generalized_force=1e3 * problem.generalized_force)
     solution = trained.surrogate.solve(weak, on_failure="return")
