@@ -8,7 +8,7 @@ from ..errors import some
 from ..problem.arrays import Array, GeneralizedForce, Kinematics
 from ..signals import MINIMUM_FRAMES, UNIFORM_TOLERANCE, lowpass
 from ..solution.checks import EDGE, HARMONICS, LEAST_MOMENT, LOADS_ABOVE, MOMENTS_ABOVE, MOST, percent
-from .loads import ExternalLoads, acting_forces, body_of, columns_of
+from .loads import LOADS, ExternalLoads, acting_forces, body_of, columns_of
 from .model import Model, parse_xml
 from .options import ReadOptions
 
@@ -62,7 +62,7 @@ def _loads_above(options: ReadOptions, frames: Array, loads: ExternalLoads) -> l
     time = loads.table.index.to_numpy(dtype=float)
     keep = (time >= frames[0]) & (time <= frames[-1])
     worst = (LOADS_ABOVE, "")
-    for force in acting_forces(parse_xml(loads.rewritten or loads.path, "an ExternalLoads file (.xml)")):
+    for force in acting_forces(parse_xml(loads.rewritten or loads.path, LOADS[1])):
         body, columns = body_of(force, "applied_to_body"), columns_of(force)
         if body == "ground" or "force" not in columns or not keep.any():
             continue

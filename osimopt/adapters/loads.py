@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,7 +30,10 @@ if TYPE_CHECKING:
 FEWEST_FRAMES = 8
 #: Identifiers that name no columns.
 UNSET = ("", "Unassigned")
-_LOADS = (("ExternalLoads", "ForceSet"), "an ExternalLoads file (.xml)")
+#: Elements that hold ExternalForces, and what messages call the file.
+LOADS = (("ExternalLoads", "ForceSet"), "an ExternalLoads file (.xml)")
+#: Name of the table of low-passed loads in a result folder.
+USED = "external_loads.sto"
 #: The first version of documents in which OpenSim reads an ExternalForce.
 VERSION = 20301
 _KINDS = ("force", "point", "torque")
@@ -83,11 +85,10 @@ class ExternalLoads:
         return path
 
     def as_used(self) -> tuple[str, pd.DataFrame] | None:
-        """XML and table of low-passed loads, the XML naming ``external_loads.sto``; None where the file is used."""
+        """XML and table of low-passed loads, the XML naming the table as ``USED``; None where the file is used."""
         if self.rewritten is None:
             return None
-        text = self.rewritten.read_text(encoding="utf-8")
-        return re.sub(r"<datafile>.*?</datafile>", "<datafile>external_loads.sto</datafile>", text), self.table
+        return self.rewritten.read_text(encoding="utf-8"), self.table
 
     def forget(self, time: Array) -> None:
         """Remove the file that ``at`` wrote."""
@@ -149,7 +150,7 @@ def read_external_loads(
 def find_data(path: str | os.PathLike[str]) -> Path:
     """Find the file with the forces that an ExternalLoads XML names."""
     path = Path(path).resolve()
-    name = (read_xml(path, *_LOADS).findtext("datafile") or "").strip()
+    name = (read_xml(path, *LOADS).findtext("datafile") or "").strip()
     if not name:
         raise InputError(explain("a <datafile>", "none", "Name the .mot with the forces.", path))
     data = find_file(name, path.parent, Path())
@@ -161,13 +162,13 @@ def find_data(path: str | os.PathLike[str]) -> Path:
 
 def _forces(path: Path) -> list[Element]:
     """The ExternalForces that OpenSim reads; anything that it refuses is refused here by name."""
-    loads = read_xml(path, *_LOADS)
+    loads = read_xml(path, *LOADS)
     objects = loads.find("objects")
     parts = [] if objects is None else list(objects)
     if others := [f"{part.tag} '{part.get('name', '')}'" for part in parts if part.tag != "ExternalForce"]:
         fix = "Move other forces into the model or a force set; convert old files with the OpenSim that wrote them."
         raise InputError(explain("an ExternalForce, and nothing else, in <objects>", some(others), fix, path))
-    version = parse_xml(path, _LOADS[1]).get("Version", "")
+    version = parse_xml(path, LOADS[1]).get("Version", "")
     if parts and not (version.isdigit() and int(version) >= VERSION):
         got = f"version '{version}'" if version else "no version"
         fix = 'Write <OpenSimDocument Version="40000"> around <ExternalLoads>.'
@@ -256,5 +257,5 @@ def _warn_of_forces(path: Path, forces: list[Element]) -> None:
 def loaded_bodies(loads: str | os.PathLike[str] | GivenLoads) -> list[str]:
     """Names of the bodies that the forces of an ExternalLoads XML act on."""
     path = Path(loads.path if isinstance(loads, GivenLoads) else loads).resolve()
-    forces = acting_forces(read_xml(path, *_LOADS))
+    forces = acting_forces(read_xml(path, *LOADS))
     return list(dict.fromkeys(body_of(force, "applied_to_body") for force in forces))

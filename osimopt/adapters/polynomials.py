@@ -31,8 +31,8 @@ def read_polynomials(
     """Paths of those of the model's muscles that have one in the geometry, or None for ``"opensim"``.
 
     ``"polynomial"`` fits them now, in the range of this motion, or of its ``frames`` where others cannot be used; a
-    file is OpenSim's FunctionBasedPathSet. Warnings name
-    muscles without a path, and the worst of those whose fit missed its tolerance.
+    file is OpenSim's FunctionBasedPathSet. Warnings name muscles without a path, and the worst of those whose fit
+    missed its tolerance.
 
     Raises
     ------

@@ -16,7 +16,7 @@ from ..files.series import refuse_gaps
 from ..files.storage import write_atomically
 from ..problem.arrays import Array
 from ..signals import lowpass
-from .loads import ExternalLoads, acting_forces, axes_of, body_of, columns_of
+from .loads import LOADS, USED, ExternalLoads, acting_forces, axes_of, body_of, columns_of
 from .model import parse_xml, scratch_folder
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def lowpass_loads(loads: ExternalLoads, cutoff_hz: float | None) -> ExternalLoad
     """
     if cutoff_hz is None:
         return loads
-    document, columns = parse_xml(loads.path, "an ExternalLoads file (.xml)"), dict[str, Array]()
+    document, columns = parse_xml(loads.path, LOADS[1]), dict[str, Array]()
     applied: dict[str, list[tuple[str, str, str]]] = {"force": [], "torque": []}
     for number, force in enumerate(acting_forces(document), 1):
         for kind, value in _wrench(force, loads).items():
@@ -78,6 +78,7 @@ def lowpass_loads(loads: ExternalLoads, cutoff_hz: float | None) -> ExternalLoad
     if not columns:
         return loads
     _remove_others(document)
+    _name(next(part for part in document.iter() if part.find("objects") is not None), "datafile", USED)
     table = _filtered(loads.table, columns, cutoff_hz)
     by_kind = {kind: tuple(axes) for kind, axes in applied.items()}
     return replace(loads, table=table, applied=by_kind, rewritten=_write(document, loads.path))
@@ -114,9 +115,9 @@ def _filtered(table: pd.DataFrame, columns: Mapping[str, Array], cutoff_hz: floa
     return result
 
 
-def _name(force: Element, tag: str, identifier: str) -> None:
-    found = force.find(tag)
-    (ElementTree.SubElement(force, tag) if found is None else found).text = identifier
+def _name(part: Element, tag: str, identifier: str) -> None:
+    found = part.find(tag)
+    (ElementTree.SubElement(part, tag) if found is None else found).text = identifier
 
 
 def _remove_others(document: Element) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -249,6 +250,17 @@ def test_a_result_folder_has_the_loads_as_they_were_used(two_leg: TwoLeg, tmp_pa
     assert np.abs(again.generalized_force - problem.generalized_force)[inner].max() < 1e-3 * size
     raw = osimopt.load_problem(two_leg.model, motion, two_leg.loads, speeds=folder / "speeds.sto", n_jobs=1)
     assert np.abs(raw.generalized_force - problem.generalized_force)[inner].max() > 0.01 * size
+
+
+def test_loads_of_a_dataframe_are_named_in_the_result_folder(two_leg: TwoLeg, tmp_path: Path) -> None:
+    """The XML beside a DataFrame may name no file."""
+    text = re.sub(r"<datafile>.*?</datafile>", "", two_leg.loads.read_text())
+    (tmp_path / "bare.xml").write_text(text)
+    loads = (tmp_path / "bare.xml", read_table(two_leg.grf))
+    options = {"time_range": (0.5, 0.55), "lowpass_loads_hz": CUTOFF, "n_jobs": 1}
+    problem = osimopt.load_problem(two_leg.model, two_leg.motion, loads, **options)
+    folder = osimopt.solve_static(problem, on_failure="return").write(tmp_path / "result")
+    assert read_external_loads(folder / "external_loads.xml").data == folder / "external_loads.sto"
 
 
 def test_without_the_loads_as_they_were_used_no_files_for_opensim_are_written(two_leg: TwoLeg, tmp_path: Path) -> None:
