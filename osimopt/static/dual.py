@@ -19,6 +19,8 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
+from ..namespace import namespace
+
 #: Arrays of NumPy or torch.
 Array = Any
 
@@ -37,11 +39,6 @@ SLOPE_SHARE = 0.3
 SEARCHES = 60
 #: Finished frames are dropped from the arrays when fewer than this share is left: dropping copies.
 LEFT = 0.8
-
-
-def namespace(array: Array) -> Any:
-    """The array API of the array's library."""
-    return np if isinstance(array, np.ndarray) else array_api_compat.array_namespace(array)
 
 
 def within(array: Array, lower: Array, upper: Array) -> Array:

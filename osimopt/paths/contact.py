@@ -1,0 +1,25 @@
+"""How a path lies on one object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+#: Arrays of NumPy or torch.
+Array = Any
+
+
+@dataclass(frozen=True, eq=False)
+class Contact:
+    """Paths between n pairs of points over n objects of one kind, in the objects' frames.
+
+    ``on`` (n,) is whether the path touches the object. ``first`` and ``last`` (3, n) are the points where it meets and
+    leaves the object, ``arc`` (n,) m the length of the geodesic between them: where it does not touch, both are NaN and
+    the length is 0. ``inside`` (n,) marks pairs of which a point is inside the object, where OpenSim does not wrap.
+    """
+
+    on: Array
+    first: Array
+    last: Array
+    arc: Array
+    inside: Array
