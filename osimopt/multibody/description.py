@@ -71,7 +71,7 @@ class Tree:
 
 
 @dataclass(frozen=True, eq=False)
-class Coupler:
+class CoordinateCoupler:
     """A coordinate that follows another: value(dependent) = scale · function(value(independent))."""
 
     name: str
@@ -116,7 +116,7 @@ class ForceLaw:
 
 
 @dataclass(frozen=True, eq=False)
-class Mechanics:
+class Multibody:
     """What multibody dynamics and muscle paths need of a model.
 
     ``gravity`` (3,) is in m/s². ``values`` (N,) are default values. ``asked`` says, by name of a joint, coupler,
@@ -127,7 +127,7 @@ class Mechanics:
     values: Array
     tree: Tree
     functions: Functions
-    couplers: tuple[Coupler, ...]
+    couplers: tuple[CoordinateCoupler, ...]
     constraints: tuple[Constraint, ...]
     forces: tuple[ForceLaw, ...]
     actuators: tuple[ForceLaw, ...]
