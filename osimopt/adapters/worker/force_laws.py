@@ -38,7 +38,8 @@ _FUNCTIONS = {
 _FUNCTION_SETS = {"PrescribedForce": ("ForceFunctions", "PointFunctions", "TorqueFunctions")}
 LAWS = {*_SOCKETS, *_BODIES, *_ON_COORDINATE, *_ALONG_PATH}
 #: Numbers of a CoordinateLimitForce per degree of an angle, and in degrees.
-_PER_DEGREE, _IN_DEGREES = ("upper_stiffness", "lower_stiffness", "damping"), ("upper_limit", "lower_limit", "transition")
+_PER_DEGREE = ("upper_stiffness", "lower_stiffness", "damping")
+_IN_DEGREES = ("upper_limit", "lower_limit", "transition")
 #: Why a class has no law here.
 _NO_LAW = {
     "ElasticFoundationForce": "contact of surfaces",
@@ -50,12 +51,12 @@ _NO_LAW = {
 }
 
 
-class Undescribed(Exception):
+class UndescribedError(Exception):
     """A part of a model that is not described, and why."""
 
 
 class Places(Protocol):
-    """Where the parts of a model stand in its description; ``function`` and ``path`` may raise ``Undescribed``."""
+    """Where the parts of a model stand in its description; ``function`` and ``path`` may raise ``UndescribedError``."""
 
     def frame(self, frame: Any) -> tuple[int, Array]:
         """Body of a PhysicalFrame, and the frame (4, 4) on it."""
@@ -81,7 +82,7 @@ def describe_forces(
         for force in forces:
             try:
                 found.append(_law(session, force, places))
-            except Undescribed as reason:
+            except UndescribedError as reason:
                 asked[force.getName()] = f"{force.getConcreteClassName()}: {reason}"
         return tuple(found)
 
@@ -105,7 +106,9 @@ def _acting(session: Session) -> list[Any]:
 def _law(session: Session, force: Any, places: Places) -> ForceLaw:
     kind = force.getConcreteClassName()
     if kind not in LAWS:
-        raise Undescribed(_NO_LAW.get(kind, "a law of its own" if "Expression" not in kind else "its law is a text"))
+        raise UndescribedError(
+            _NO_LAW.get(kind, "a law of its own" if "Expression" not in kind else "its law is a text")
+        )
     own = getattr(opensim, kind).safeDownCast(force)
     placed = [places.frame(frame) for frame in _frames(session, own, kind)]
     return ForceLaw(
@@ -166,4 +169,3 @@ def _numbers(session: Session, force: Any, kind: str) -> dict[str, Array]:
 def _in_degrees(coordinate: Any) -> bool:
     """Whether OpenSim takes the limits of a coordinate in degrees: not those of a "Coupled" one, though an angle."""
     return bool(coordinate.getMotionType() == opensim.Coordinate.Rotational)
-
