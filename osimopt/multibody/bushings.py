@@ -11,32 +11,35 @@ from .placement import MotionState, number, pose, wrench
 from .vectors import Tensor, apply, apply_transposed, cross, velocity_at
 
 
-def bushing(law: ForceLaw, functions: Functions, motion: MotionState) -> list[Tensor]:
+def bushing(law: ForceLaw, functions: Functions, state: MotionState) -> list[Tensor]:
     """Wrenches (6, T) on the bodies of the first and of the second frame.
 
     Its six forces act along the rates of the deflections: the angles and shifts of the second frame in the first.
     """
-    xp = namespace(motion.value)
-    (first, origin), (second, end) = pose(motion, law, 0), pose(motion, law, 1)
+    xp = namespace(state.value)
+    (first, origin), (second, end) = pose(state, law, 0), pose(state, law, 1)
     angles, shifts = _angles(xp.einsum("jit,jkt->ikt", first, second)), apply_transposed(first, end - origin)
     to_rates = _to_rates(angles)
-    if law.kind == "BushingForce":
-        one, other = (motion.twists[body] for body in law.bodies)
-        spin = apply_transposed(second, other[:3] - one[:3])
-        drift = velocity_at(other, end) - velocity_at(one, origin) - cross(one[:3], end - origin)
-        about = _elastic(law, "rotational", angles, apply(to_rates, spin))
-        along = _elastic(law, "translational", shifts, apply_transposed(first, drift))
-    else:  # OpenSim 4.6 leaves out the damping of a FunctionBasedBushingForce
-        six = -evaluate(functions, np.array(law.functions), xp.concat([angles, shifts], axis=0))[0]
-        about, along = six[:3], six[3:]
-    torque = apply(second, apply_transposed(to_rates, about))
-    on_second = wrench(end, apply(first, along), torque)
+    one, other = (state.twists[body] for body in law.bodies)
+    spin = apply_transposed(second, other[:3] - one[:3])
+    drift = velocity_at(other, end) - velocity_at(one, origin) - cross(one[:3], end - origin)
+    deflection = xp.concat([angles, shifts], axis=0)
+    rate = xp.concat([apply(to_rates, spin), apply_transposed(first, drift)], axis=0)
+    if law.functions:
+        elastic = evaluate(functions, np.array(law.functions), deflection)[0]
+    else:
+        elastic = _six(law, "stiffness", deflection) * deflection
+    force = -elastic - _six(law, "damping", deflection) * rate
+    torque = apply(second, apply_transposed(to_rates, force[:3]))
+    on_second = wrench(end, apply(first, force[3:]), torque)
     return [-on_second, on_second]
 
 
-def _elastic(law: ForceLaw, kind: str, deflection: Tensor, rate: Tensor) -> Tensor:
-    stiffness, damping = (number(law, f"{kind}_{name}", deflection)[:, None] for name in ("stiffness", "damping"))
-    return -stiffness * deflection - damping * rate
+def _six(law: ForceLaw, name: str, like: Tensor) -> Tensor:
+    """Parameters (6, 1) about and along the axes."""
+    return namespace(like).concat([number(law, f"{kind}_{name}", like) for kind in ("rotational", "translational")])[
+        :, None
+    ]
 
 
 def _angles(rotation: Tensor) -> Tensor:

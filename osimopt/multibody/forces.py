@@ -36,21 +36,23 @@ class AppliedForces:
     tension: dict[int, Tensor]
 
 
-def applied_forces(multibody: Multibody, motion: MotionState, length: Tensor, lengthening_speed: Tensor) -> AppliedForces:
+def applied_forces(
+    multibody: Multibody, state: MotionState, length: Tensor, lengthening_speed: Tensor
+) -> AppliedForces:
     """Forces of a model in motion; ``length`` in m and ``lengthening_speed`` in m/s are those of all paths (P, T)."""
-    xp, nothing = namespace(motion.time), namespace(motion.time).zeros_like(motion.time)
+    xp, nothing = namespace(state.time), namespace(state.time).zeros_like(state.time)
     wrenches = [xp.stack([nothing] * 6)] * len(multibody.tree.bodies)
     generalized, tension = [nothing] * len(multibody.coordinates), dict[int, Tensor]()
     for law in multibody.forces:
         at = law.coordinate
         if law.kind in ON_COORDINATES:
-            force = ON_COORDINATES[law.kind](law, motion.value[at], motion.speed[at])
+            force = ON_COORDINATES[law.kind](law, state.value[at], state.speed[at])
             generalized[at] = generalized[at] + force
         elif law.kind in ALONG_PATHS:
             along = length[law.path], lengthening_speed[law.path]
             tension[law.path] = ALONG_PATHS[law.kind](law, multibody.functions, *along)
         else:
-            for body, part in zip(law.bodies, ON_BODIES[law.kind](law, multibody.functions, motion), strict=True):
+            for body, part in zip(law.bodies, ON_BODIES[law.kind](law, multibody.functions, state), strict=True):
                 wrenches[body] = wrenches[body] + part
     stacked = xp.stack(generalized) if generalized else xp.zeros((0, *nothing.shape), dtype=nothing.dtype)
     return AppliedForces(xp.stack(wrenches), stacked, tension)
@@ -81,24 +83,24 @@ def _step(share: Tensor) -> Tensor:
 # -- on bodies --------------------------------------------------------------------------------------------------------
 
 
-def _point_to_point(law: ForceLaw, functions: Functions, motion: MotionState) -> list[Tensor]:
+def _point_to_point(law: ForceLaw, functions: Functions, state: MotionState) -> list[Tensor]:
     ends = []
     for end in (0, 1):
-        rotation, origin = pose(motion, law, end)
+        rotation, origin = pose(state, law, end)
         ends.append(origin + apply_fixed(rotation, number(law, f"point{end + 1}", origin)))
     distance, direction = line(ends[1] - ends[0])
     force = number(law, "stiffness", distance) * (distance - number(law, "rest_length", distance)) * direction
     return [wrench(ends[0], force), wrench(ends[1], -force)]
 
 
-def _prescribed(law: ForceLaw, functions: Functions, motion: MotionState) -> list[Tensor]:
+def _prescribed(law: ForceLaw, functions: Functions, state: MotionState) -> list[Tensor]:
     """A force and a torque by functions of time; where no point is given, the force acts at the frame's origin."""
-    xp, given = namespace(motion.time), np.array(law.functions) >= 0
+    xp, given = namespace(state.time), np.array(law.functions) >= 0
     rows = np.array(law.functions)[given]
-    values = iter(evaluate(functions, rows, xp.stack([motion.time] * len(rows)))[0] if len(rows) else ())
-    nine = xp.stack([next(values) if one else xp.zeros_like(motion.time) for one in given])
+    values = iter(evaluate(functions, rows, xp.stack([state.time] * len(rows)))[0] if len(rows) else ())
+    nine = xp.stack([next(values) if one else xp.zeros_like(state.time) for one in given])
     force, point, torque = nine[:3], nine[3:6], nine[6:]
-    rotation, origin = pose(motion, law, 0)
+    rotation, origin = pose(state, law, 0)
     if not law.numbers["forceIsGlobal"]:
         force, torque = apply(rotation, force), apply(rotation, torque)
     if not (given[3] and law.numbers["pointIsGlobal"]):

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..namespace import alike, namespace
 from .description import ForceLaw
 from .vectors import Tensor, apply_fixed, cross, moment_and_force
 
 
+class Placed(Protocol):
+    """Where bodies are: ``rotations`` (B, 3, 3, T) and ``positions`` (B, 3, T) m take places in them to ground."""
+
+    @property
+    def rotations(self) -> Tensor: ...  # noqa: D102
+
+    @property
+    def positions(self) -> Tensor: ...  # noqa: D102
+
+
 @dataclass(frozen=True, eq=False)
 class MotionState:
-    """T frames of a model in motion.
+    """T frames of a model in state.
 
     ``time`` (T,) s; ``value`` and ``speed`` (N, T) of the coordinates, the second as the joints have it; ``rotations``
     (B, 3, 3, T) and ``positions`` (B, 3, T) m of the bodies in ground; ``twists`` (B, 6, T) of the bodies.
@@ -30,9 +41,9 @@ def number(law: ForceLaw, name: str, like: Tensor) -> Tensor:
     return alike(law.numbers[name], like)
 
 
-def pose(motion: MotionState, law: ForceLaw, end: int) -> tuple[Tensor, Tensor]:
+def pose(bodies: Placed, law: ForceLaw, end: int) -> tuple[Tensor, Tensor]:
     """Orientation (3, 3, T) and origin (3, T) m, in ground, of a frame of a force."""
-    rotation, position = motion.rotations[law.bodies[end]], motion.positions[law.bodies[end]]
+    rotation, position = bodies.rotations[law.bodies[end]], bodies.positions[law.bodies[end]]
     frame = alike(law.frames, rotation)[end]
     turned = namespace(rotation).einsum("ijt,jk->ikt", rotation, frame[:3, :3])
     return turned, position + apply_fixed(rotation, frame[:3, 3])
