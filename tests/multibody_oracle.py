@@ -92,7 +92,8 @@ class Judge:
         if self.loops:
             matter.calcG(state, constraint)
             matter.calcBiasForAccelerationConstraints(state, bias)
-            found |= {"error": state.getQErr().to_numpy(), "G": constraint.to_numpy()[:, self.u], "bias": bias.to_numpy()}
+            rows = constraint.to_numpy()[:, self.u]
+            found |= {"error": state.getQErr().to_numpy(), "G": rows, "bias": bias.to_numpy()}
         return found
 
     def reacting(self, q: Array, u: Array) -> dict[str, Any] | None:

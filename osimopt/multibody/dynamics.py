@@ -15,8 +15,15 @@ from .kinematics import Posture, Velocity, posture, velocity
 from .layout import layout
 from .rates import to_coordinates
 from .vectors import (
-    Tensor, acceleration_at, apply, apply_fixed, apply_transposed, combine, cross, moment_and_force,
-)  # fmt: skip
+    Tensor,
+    acceleration_at,
+    apply,
+    apply_fixed,
+    apply_transposed,
+    combine,
+    cross,
+    moment_and_force,
+)
 
 
 def inverse_dynamics(

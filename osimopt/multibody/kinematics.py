@@ -101,7 +101,8 @@ def _frames(multibody: Multibody, what: str, array: Tensor) -> Tensor:
     """An array (T, N) as (N, T)."""
     if array.ndim != 2 or array.shape[1] != len(multibody.coordinates):
         expected = f"{what} of shape (frames, {len(multibody.coordinates)})"
-        raise InputError(explain(expected, str(tuple(array.shape)), "Give one column for each coordinate of the model."))
+        fix = "Give one column for each coordinate of the model."
+        raise InputError(explain(expected, str(tuple(array.shape)), fix))
     return frames_last(array)
 
 
