@@ -55,10 +55,13 @@ def joint_reactions(
         through = through - _on_bodies(posture, rows, multiplier)
     found = []
     for name in joints:
-        body = max(index for index, joint in enumerate(tree.joints) if joint == name)  # the last of several
-        back = bool(tree.backward[body])
-        child, frame = (int(tree.parent[body]), tree.inboard[body]) if back else (body, tree.outboard[body])
-        place = posture.positions[child] + apply_fixed(posture.rotations[child], alike(frame, posture.positions)[:3, 3])
+        body = max(index for index, joint in enumerate(tree.joints) if joint == name)
+        back, parent = bool(tree.backward[body]), int(tree.parent[body])
+        child, frame = (parent, tree.inboard[body]) if back else (body, tree.outboard[body])
+        frame = alike(frame, posture.positions)
+        if not tree.bodies[parent]:  # a scapulothoracic joint, whose second part turns at another place in its frame
+            frame = frame @ xp.linalg.inv(alike(tree.inboard[body], posture.positions))
+        place = posture.positions[child] + apply_fixed(posture.rotations[child], frame[:3, 3])
         wrench = -through[body] if back else through[body]
         found.append(moment_and_force(wrench[:3] - cross(place, wrench[3:]), wrench[3:]))
     return frames_first(xp.stack(found))
