@@ -14,7 +14,7 @@ from .dynamics import about_speeds, transmitted
 from .kinematics import Posture, Velocity
 from .layout import layout
 from .loops import RANK
-from .rates import to_speeds
+from .rates import speeds_at
 from .vectors import Tensor, apply_fixed, combine, cross, moment_and_force
 
 
@@ -80,14 +80,9 @@ def _multipliers(
     multibody, xp = posture.multibody, namespace(needed)
     if force is not None:
         needed = needed - frames_last(force)
-    rates, value = coupled_rates(multibody, posture.value), frames_first(posture.value)
     followers = {coupler.dependent for coupler in multibody.couplers}
-    columns = [
-        frames_last(to_speeds(multibody, value, frames_first(rates[:, index])))
-        for index in free
-        if index not in followers
-    ]
-    moves = xp.stack(columns, axis=1)
+    movable = [index for index in free if index not in followers]
+    moves = speeds_at(multibody, posture.value, coupled_rates(multibody, posture.value)[:, movable])
     acts = xp.einsum("nft,rnt->tfr", moves, constraint_jacobian(posture, rows))
     balance = xp.einsum("nft,nt->tf", moves, needed)
     known = ~xp.any(xp.any(xp.isnan(acts), axis=2), axis=1)
