@@ -92,7 +92,11 @@ class Judge:
         if self.loops:
             matter.calcG(state, constraint)
             matter.calcBiasForAccelerationConstraints(state, bias)
-            found |= {"error": state.getQErr().to_numpy(), "G": constraint.to_numpy()[:, self.u], "bias": bias.to_numpy()}
+            found |= {
+                "error": state.getQErr().to_numpy(),
+                "G": constraint.to_numpy()[:, self.u],
+                "bias": bias.to_numpy(),
+            }
         return found
 
     def reacting(self, q: Array, u: Array) -> dict[str, Any] | None:
