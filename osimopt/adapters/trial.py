@@ -23,7 +23,7 @@ from ..problem.resampling import BALANCED, Fingerprint
 from ..problem.reserves import ReserveActuators, choose_reserves
 from ..signals import interpolate
 from ..solution.solution import RedundancySolution
-from .arrays import extract, find_pairs, model_actuators, model_geometry
+from .arrays import along_motion, extract, find_pairs, join_muscles, model_actuators, model_geometry
 from .bandwidth import moments_above
 from .completion import follow
 from .forces import check_size
@@ -32,7 +32,7 @@ from .messages import Claims, FrameArrays, Mask, Pairs, Wanted
 from .model import Model
 from .options import ReadOptions
 from .part import acting_muscles, refuse_assumed
-from .polynomials import along_motion, compare_paths, join_muscles
+from .polynomials import compare_paths
 from .selfcheck import Missing, check_solution, check_trial, spread
 
 #: Frames of a piece: 80 muscles take 60 MB.
