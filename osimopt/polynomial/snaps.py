@@ -37,9 +37,7 @@ def jumps_along(probe: Probe, posture: Array, coordinate: int, muscles: Index, s
             yield max(real, key=lambda jump: jump.size)
 
 
-def _close_in(
-    probe: Probe, posture: Array, coordinate: int, muscle: int, low: float, high: float
-) -> Jump | None:
+def _close_in(probe: Probe, posture: Array, coordinate: int, muscle: int, low: float, high: float) -> Jump | None:
     """Bisect towards the larger half of a change; it is a jump where it does not shrink with the interval."""
     only = np.array([muscle])
     at = {x: probe(np.array([x]), only)[0, :, 0] for x in (low, high)}
