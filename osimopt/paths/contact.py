@@ -16,6 +16,8 @@ class Contact:
     ``on`` (n,) is whether the path touches the object. ``first`` and ``last`` (3, n) are the points where it meets and
     leaves the object, ``arc`` (n,) m the length of the geodesic between them: where it does not touch, both are NaN and
     the length is 0. ``inside`` (n,) marks pairs of which a point is inside the object, where OpenSim does not wrap.
+    ``crossed`` (n,) marks wraps that OpenSim calls mandatory: of the pairs of a path that could wrap over an object it
+    takes the first such one, and where there is none the one that lengthens the path least.
     """
 
     on: Array
@@ -23,3 +25,4 @@ class Contact:
     last: Array
     arc: Array
     inside: Array
+    crossed: Array
