@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..namespace import namespace
+
 #: Arrays of NumPy or torch.
 Array = Any
 
@@ -26,3 +28,20 @@ class Contact:
     arc: Array
     inside: Array
     crossed: Array
+
+
+def along(point: Array, axis: Array) -> Array:
+    """Components (n,) of points (3, n) along the axes 0, 1, 2 in ``axis`` (n,)."""
+    xp = namespace(point)
+    return xp.where(axis == 0, point[0], xp.where(axis == 1, point[1], point[2]))
+
+
+def on_side(component: Array, sign: Array) -> Array:
+    """Whether components (n,) have the sign, where 0 counts as positive, as OpenSim does."""
+    return (component >= 0.0) == (sign > 0)
+
+
+def cross(one: Array, two: Array) -> Array:
+    """Cross products of vectors (3, ...)."""
+    xp = namespace(one)
+    return xp.stack([one[i] * two[j] - one[j] * two[i] for i, j in ((1, 2), (2, 0), (0, 1))])

@@ -98,11 +98,9 @@ def _ends(joint: Any) -> tuple[str, str]:
 def _weigh(link: Link, body: Any) -> None:
     link.mass, link.center = body.getMass(), body.getMassCenter().to_numpy()
     if link.mass > MASSLESS:
-        moments, products = (
-            part.to_numpy() for part in (body.getInertia().getMoments(), body.getInertia().getProducts())
-        )
-        xy, xz, yz = products
-        link.inertia = np.diag(moments) + np.array([[0.0, xy, xz], [xy, 0.0, yz], [xz, yz, 0.0]])
+        inertia = body.get_inertia()
+        xx, yy, zz, xy, xz, yz = (inertia.get(index) for index in range(6))
+        link.inertia = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
 
 
 def _connect(link: Link, joint: Any) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import opensim
 
 from ...multibody.description import ForceLaw
 from ...problem.arrays import Array
+from .bodies import base_frame
+from .functions import NotDescribedError
 from .parts import Session
+from .path_description import Describer
 
 #: Sockets and properties by which forces name what they connect.
 _SOCKETS = {
@@ -51,25 +54,8 @@ _NO_LAW = {
 }
 
 
-class UndescribedError(Exception):
-    """A part of a model that is not described, and why."""
-
-
-class Places(Protocol):
-    """Where the parts of a model stand in its description; ``function`` and ``path`` may raise ``UndescribedError``."""
-
-    def frame(self, frame: Any) -> tuple[int, Array]:
-        """Body of a PhysicalFrame, and the frame (4, 4) on it."""
-
-    def function(self, function: Any) -> int:
-        """Row of an OpenSim function of one argument."""
-
-    def path(self, force: Any) -> int:
-        """Index of a force's path among ``Paths.others``."""
-
-
 def describe_forces(
-    session: Session, places: Places
+    session: Session, describer: Describer
 ) -> tuple[tuple[ForceLaw, ...], tuple[ForceLaw, ...], dict[str, str]]:
     """Laws of the forces that act, and of the actuators.
 
@@ -81,18 +67,12 @@ def describe_forces(
         found = []
         for force in forces:
             try:
-                found.append(_law(session, force, places))
-            except UndescribedError as reason:
+                found.append(_law(session, force, describer))
+            except NotDescribedError as reason:
                 asked[force.getName()] = f"{force.getConcreteClassName()}: {reason}"
         return tuple(found)
 
     return laws(_acting(session)), laws(session.actuators), asked
-
-
-def others_with_path(session: Session) -> list[Any]:
-    """Forces that act, and actuators, which pull along a path by a law: the order of ``Paths.others``."""
-    along = [force for force in [*_acting(session), *session.actuators] if force.getConcreteClassName() in _ALONG_PATH]
-    return [getattr(opensim, force.getConcreteClassName()).safeDownCast(force) for force in along]
 
 
 def _acting(session: Session) -> list[Any]:
@@ -103,22 +83,22 @@ def _acting(session: Session) -> list[Any]:
     return [force for force in acting if not (loaded and force.getConcreteClassName() == "ExternalForce")]
 
 
-def _law(session: Session, force: Any, places: Places) -> ForceLaw:
+def _law(session: Session, force: Any, describer: Describer) -> ForceLaw:
     kind = force.getConcreteClassName()
     if kind not in LAWS:
-        raise UndescribedError(
+        raise NotDescribedError(
             _NO_LAW.get(kind, "a law of its own" if "Expression" not in kind else "its law is a text")
         )
     own = getattr(opensim, kind).safeDownCast(force)
-    placed = [places.frame(frame) for frame in _frames(session, own, kind)]
+    placed = [base_frame(frame) for frame in _frames(session, own, kind)]
     return ForceLaw(
         name=force.getName(),
         kind=kind,
-        bodies=tuple(body for body, _ in placed),
+        bodies=tuple(describer.bodies.index(body) for body, _ in placed),
         frames=np.array([frame for _, frame in placed]).reshape(-1, 4, 4),
         coordinate=_coordinate(session, own) if kind in _ON_COORDINATE else -1,
-        path=places.path(own) if kind in _ALONG_PATH else -1,
-        functions=_functions(own, kind, places),
+        path=describer.other(force.getName(), own.getPath()) if kind in _ALONG_PATH else -1,
+        functions=_functions(own, kind, describer),
         numbers=_numbers(session, own, kind),
     )
 
@@ -141,12 +121,12 @@ def _text(force: Any, name: str) -> str:
     return str(opensim.PropertyHelper.getValueString(force.getPropertyByName(name)))
 
 
-def _functions(force: Any, kind: str, places: Places) -> tuple[int, ...]:
-    rows = [places.function(getattr(force, f"get_{name}")()) for name in _FUNCTIONS.get(kind, ())]
+def _functions(force: Any, kind: str, describer: Describer) -> tuple[int, ...]:
+    rows = [describer.rows.add(getattr(force, f"get_{name}")()) for name in _FUNCTIONS.get(kind, ())]
     for name in _FUNCTION_SETS.get(kind, ()):
         functions = getattr(force, f"get{name}")()
         given = [functions.get(index) for index in range(functions.getSize())]
-        rows += [places.function(function) for function in given] if len(given) == len("xyz") else [-1] * len("xyz")
+        rows += [describer.rows.add(function) for function in given] if len(given) == len("xyz") else [-1] * len("xyz")
     return tuple(rows)
 
 

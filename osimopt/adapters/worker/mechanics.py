@@ -8,6 +8,7 @@ from ...multibody.description import Multibody
 from ...paths.description import Paths
 from ..messages import ModelKey
 from .bodies import describe_tree
+from .force_laws import describe_forces
 from .functions import Rows
 from .path_description import Describer, describe_paths
 from .session import load
@@ -19,6 +20,7 @@ def describe_mechanics(key: ModelKey) -> tuple[Multibody, Paths]:
     rows, asked = Rows(), dict[str, str]()
     tree = describe_tree(session, rows, asked)
     describer = Describer(session, tree.bodies, rows)
+    forces, actuators, not_laws = describe_forces(session, describer)
     paths = describe_paths(describer, {})
     multibody = Multibody(
         coordinates=tuple(coordinate.getName() for coordinate in session.coordinates),
@@ -27,9 +29,9 @@ def describe_mechanics(key: ModelKey) -> tuple[Multibody, Paths]:
         functions=rows.arrays(),
         couplers=(),
         constraints=(),
-        forces=(),
-        actuators=(),
+        forces=forces,
+        actuators=actuators,
         gravity=session.model.getGravity().to_numpy(),
-        asked=asked,
+        asked=asked | not_laws,
     )
     return multibody, paths
