@@ -80,19 +80,24 @@ def along_motion(paths: MusclePaths, model: Model, motion: Kinematics) -> Muscle
         for dependent, independent, slope in couplings:
             followed.setdefault(motion.coordinates[dependent], []).append((motion.coordinates[independent], slope))
     arms: dict[tuple[int, int], Any] = {}
+    crossing: dict[tuple[int, int], bool] = {}
+    crosses = given.crosses
     for coordinate, muscle, arm in zip(given.pair_coordinate, given.pair_muscle, given.moment_arms.T, strict=True):
         name = given.coordinates[coordinate]
         for leader, slope in followed.get(name, [(name, 1.0)]):
             if leader in free:
                 pair = (free[leader], int(muscle))
                 arms[pair] = arms.get(pair, 0.0) + arm * slope
+                crossing[pair] = crossing.get(pair, False) or bool(crosses[coordinate, muscle])
     pairs = sorted(arms)
     rows, muscles = (np.array([pair[i] for pair in pairs], dtype=np.intp) for i in (0, 1))
-    served = np.isin(np.arange(len(free)), rows)
+    acting = np.array([crossing[pair] for pair in pairs], dtype=bool)
+    served = np.isin(np.arange(len(free)), rows[acting])
     moment_arms = np.stack([arms[pair] for pair in pairs], axis=1)
     return MuscleGeometry(
-        given.muscles, tuple(free), rows, muscles, moment_arms, given.length, given.lengthening_speed, served
-    )
+        given.muscles, tuple(free), rows, muscles, moment_arms, given.length, given.lengthening_speed, served,
+        acting,
+    )  # fmt: skip
 
 
 def join_muscles(parts: Sequence[MuscleGeometry], muscles: Sequence[str]) -> MuscleGeometry:

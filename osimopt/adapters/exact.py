@@ -7,11 +7,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, get_args
 
-from ..errors import InputError, explain, some
+import numpy as np
+
+from ..errors import InputError, ModelError, explain, some
 from ..multibody.description import Mask, Multibody
-from ..paths.description import Paths
+from ..multibody.layout import layout
+from ..muscle.forces import supported
+from ..notices import warn
+from ..paths.description import Path, Paths
 from ..polynomial.geometry import Fit
-from ..problem.arrays import Array
+from ..problem.arrays import Array, Kinematics, MuscleGeometry, acts
+from .arrays import POSTURES
 from .model import Model
 
 #: Muscle paths that can be tabulated, sampled and fitted.
@@ -67,10 +73,80 @@ class ExactPaths:
         """No frame is outside a fitted range."""
         return {}
 
+    def path(self, muscle: str) -> Path:
+        """The path of a muscle."""
+        found = self.described.muscles[self.muscles.index(muscle)]
+        assert found is not None  # those without one are not among the muscles
+        return found
+
     @cached_property
     def spanned(self) -> Mask:
+        """(N, M) which coordinates each length can depend on: those of joints between its bodies, and its movers."""
+        beyond = layout(self.multibody).beyond
+        spanned = np.zeros((beyond.shape[1], len(self.muscles)), dtype=bool)
+        for column, muscle in enumerate(self.muscles):
+            path = self.path(muscle)
+            bodies = [*path.body, *(self.described.objects[wrap.object].body for wrap in path.wraps)]
+            spanned[:, column] = beyond[bodies].any(axis=0) & ~beyond[bodies].all(axis=0)
+            spanned[path.mover[path.mover >= 0], column] = True
+        return spanned
+
+    def evaluate(self, names: Sequence[str], value: Array, speed: Array | None = None) -> MuscleGeometry:
+        """Lengths, moment arms and lengthening speeds where coordinates ``names`` have ``value`` and ``speed``.
+
+        As :meth:`~osimopt.polynomial.geometry.PolynomialGeometry.evaluate`; every coordinate of the model is needed.
+
+        Raises
+        ------
+        InputError
+            A missing coordinate, or shapes that do not fit.
+        """
+        names, every = list(names), self.multibody.coordinates
+        if missing := [name for name in every if name not in names]:
+            got = f"none for {some(missing, 12)}"
+            raise InputError(explain("a column for every coordinate of the model", got, "Give the whole motion."))
+        columns = [names.index(name) for name in every]
+        blocks = [self._solved(value[start : start + BLOCK, columns]) for start in range(0, max(len(value), 1), BLOCK)]
+        length, arms = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+        coordinate, muscle = np.nonzero(self.spanned)
+        pairs = arms[:, coordinate, muscle]
+        lengthening = None
+        if speed is not None:
+            lengthening = -np.einsum("tnm,tn->tm", arms, speed[:, columns])
+        crossing = None if self.crossing is None else self.crossing[coordinate, muscle]
+        spanned = self.spanned.any(axis=1) if crossing is None else np.isin(range(len(every)), coordinate[crossing])
+        return MuscleGeometry(self.muscles, every, coordinate, muscle, pairs, length, lengthening, spanned, crossing)
+
+    def _solved(self, value: Array) -> tuple[Array, Array]:
+        """Lengths (T, M) and moment arms (T, N, M) about all coordinates in postures (T, N)."""
         raise NotImplementedError
 
 
-def read_exact(model: Model) -> ExactPaths:
-    raise NotImplementedError
+def read_exact(model: Model, motion: Kinematics | None = None) -> ExactPaths:
+    """The exact paths of a model; a warning names the muscles that are left to OpenSim, and why.
+
+    ``motion`` shows which coordinates each muscle acts on.
+
+    Raises
+    ------
+    ModelError
+        A joint that is not described in arrays; no muscle with an exact path.
+    """
+    multibody, paths = model.run("mechanics:describe_mechanics")
+    muscles, asked = model.description.muscles, dict(paths.asked)
+    for name in np.array(muscles.names)[~supported(muscles)].tolist():
+        asked.setdefault(name, f"osimopt has no curves of its class {muscles.classes[muscles.names.index(name)]}")
+    own = [name for name, path in zip(muscles.names, paths.muscles, strict=True) if path and name not in asked]
+    left = {name: asked[name] for name in muscles.names if name in asked}
+    if not own:
+        got = some(f"'{name}': {why}" for name, why in left.items())
+        raise ModelError(explain("a muscle with an exact path", got, "Use geometry='opensim'.", model.path))
+    if left:
+        why = some([f"{name} ({reason})" for name, reason in left.items()], 12)
+        warn(f"{model.path}: muscles without exact paths, which keep OpenSim's: {why}.")
+    exact = ExactPaths(multibody, paths, muscles.names, asked).select(own)
+    if motion is None:
+        return exact
+    rows = np.unique(np.linspace(0, len(motion.time) - 1, POSTURES).astype(int))
+    arms = np.concatenate([np.zeros((1, *exact.spanned.shape)), exact._solved(motion.value[rows])[1]])
+    return replace(exact, crossing=exact.spanned & acts(np.nan_to_num(arms), axis=0))

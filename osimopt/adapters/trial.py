@@ -48,8 +48,9 @@ class Trial:
 
     ``model`` has the loads of the first PIECE frames. ``given`` are moments from a file, in place of inverse dynamics;
     ``paths`` are those in place of OpenSim's, which muscles without one keep, and ``dynamics`` inverse dynamics in
-    place of OpenSim's; ``warnings`` were given while reading. In a part of the body, ``left`` are the coordinates that are not balanced, ``assumed`` those
-    without a column in the motion. Where ``checked``, the extracted arrays are compared with OpenSim's single calls.
+    place of OpenSim's; ``warnings`` were given while reading. In a part of the body, ``left`` are the coordinates that
+    are not balanced, ``assumed`` those without a column in the motion. Where ``checked``, the extracted arrays are
+    compared with OpenSim's single calls.
     """
 
     model: Model
