@@ -1,27 +1,97 @@
-"""Inverse dynamics of a model in arrays, where everything in it is described."""
+"""Inverse dynamics of a motion in arrays, where everything in the model is described."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from ..errors import some
+from ..multibody.actuators import effects
 from ..multibody.description import Multibody
-from ..problem.arrays import Array, Kinematics
+from ..multibody.dynamics import about_speeds, transmitted
+from ..multibody.forces import applied_forces
+from ..multibody.kinematics import Posture, posture, velocity
+from ..multibody.loads import load_wrenches
+from ..multibody.placement import MotionState
+from ..multibody.rates import to_changes, to_coordinates, to_speeds
+from ..namespace import frames_first
+from ..notices import warn
+from ..paths.description import Paths
+from ..problem.arrays import Array, Index, Kinematics
+from .load_arrays import measured_loads
 from .loads import ExternalLoads
 from .model import Model
+
+#: Frames per block.
+BLOCK = 500
 
 
 @dataclass(frozen=True, eq=False)
 class ExactDynamics:
-    """Generalized forces of a motion by arrays."""
+    """The mechanics of a model, its external loads, and its free coordinates (D,)."""
 
     multibody: Multibody
+    paths: Paths
     loads: ExternalLoads | None
+    free: Index
 
-    def moments(self, motion: Kinematics) -> Array:
-        """Generalized forces (T, D) about the free coordinates that actuators must produce."""
-        raise NotImplementedError
+    def arrays(self, motion: Kinematics, moments: bool) -> dict[str, Array]:
+        """Arrays of a motion, as ``arrays.extract`` has them by name.
+
+        ``generalized_force`` (T, D), about the free coordinates, is what actuators must produce (only where ``moments``
+        are wanted), ``effect`` (T, D, K) what each of the model's own does per unit control.
+        """
+        starts = range(0, len(motion.time), BLOCK)
+        blocks = [self._block(motion.frames(slice(start, start + BLOCK)), moments) for start in starts]
+        return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+    def _block(self, motion: Kinematics, moments: bool) -> dict[str, Array]:
+        at = posture(self.multibody, motion.value)
+        lengths, arms = self._others(motion, at)
+        by_speed = np.moveaxis(effects(self.multibody, at, at.columns, at.beyond, arms), 1, 0)
+        about = [self._about_free(motion, effect) for effect in by_speed]
+        none = np.zeros((len(motion.time), len(self.free), 0))
+        found = {"effect": np.stack(about, axis=2) if about else none}
+        if moments:
+            found["generalized_force"] = self._about_free(motion, self._moments(motion, at, lengths, arms))
+        return found
+
+    def _about_free(self, motion: Kinematics, force: Array) -> Array:
+        """Generalized forces (T, D) about the free coordinates from those about speeds (N, T)."""
+        about = to_coordinates(self.multibody, motion.value, np.ascontiguousarray(force.T))
+        return motion.onto_free(about)[:, self.free]
+
+    def _moments(self, motion: Kinematics, at: Posture, lengths: Array, arms: Mapping[int, Array]) -> Array:
+        """Generalized forces (N, T) about speeds that give the motion beside gravity, loads and the model's forces."""
+        speed = to_speeds(self.multibody, motion.value, motion.speed)
+        moving = velocity(at, speed, to_changes(self.multibody, motion.value, motion.speed, motion.acceleration))
+        state = MotionState(motion.time, motion.value.T, speed.T, at.rotations, at.positions, moving.twists)
+        lengthening = np.zeros_like(lengths)
+        for path, arm in arms.items():
+            lengthening[path] = -np.einsum("nt,tn->t", arm, speed)
+        applied = applied_forces(self.multibody, state, lengths, lengthening)
+        wrenches = applied.wrenches
+        if self.loads is not None:
+            measured = measured_loads(self.loads, self.multibody.tree.bodies, motion.time)
+            wrenches = wrenches + load_wrenches(measured, at)
+        needed = about_speeds(at, transmitted(at, moving, frames_first(wrenches))) - applied.generalized
+        for path, tension in applied.tension.items():
+            needed = needed - arms[path] * tension
+        return needed
+
+    def _others(self, motion: Kinematics, at: Posture) -> tuple[Array, dict[int, Array]]:
+        """Lengths (P, T) of all paths, and moment arms (N, T) about speeds by path, of those that forces act along."""
+        own = len(self.paths.muscles)
+        return np.zeros((own + len(self.paths.others), len(motion.time))), {}
 
 
-def read_dynamics(model: Model, loads: ExternalLoads | None) -> ExactDynamics | None:
-    """Inverse dynamics by arrays; None, with a warning, where something in the model is left to OpenSim."""
-    return None
+def read_dynamics(multibody: Multibody, paths: Paths, model: Model, loads: ExternalLoads | None) -> ExactDynamics | None:
+    """Inverse dynamics in arrays; None, with a warning, where OpenSim has to be asked for a force."""
+    description = model.description
+    forces = {name for name, _ in description.other_forces} | {actuator.name for actuator in description.actuators}
+    if asked := [f"{name} ({why})" for name, why in multibody.asked.items() if name in forces]:
+        warn(f"{model.path}: OpenSim computes the generalized forces, because of: {some(asked, 12)}.")
+        return None
+    return ExactDynamics(multibody, paths, loads, np.array(description.free, dtype=np.intp))

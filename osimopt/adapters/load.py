@@ -97,7 +97,8 @@ def _paths(
 ) -> tuple[MusclePaths | None, ExactDynamics | None]:
     """Muscle paths and inverse dynamics in place of OpenSim's, as far as the geometry asks for them."""
     if options.geometry == "exact":
-        return read_exact(model, motion), read_dynamics(model, loads)
+        exact = read_exact(model, motion)
+        return exact, read_dynamics(exact.multibody, exact.described, model, loads)
     paths = read_polynomials(options.geometry, model, options.motion, jobs, motion)
     if paths is not None:
         warn_of_range(paths, motion, options.motion)
