@@ -1,14 +1,14 @@
 """What OpenSim's forces and actuators do, each alone, in random states of bodies that float freely.
 
-Usage: `python forces_oracle.py OUT.pickle`. Bodies `a` and `b` are on FreeJoints at their origins: the generalized
-forces about their speeds are moment and force on them. `t_shift` and `angle` are the coordinates of a slider and a pin.
+Usage: `python forces_oracle.py FOLDER`; it leaves `judged.pickle` and files of external loads. Bodies `a` and `b` are
+on FreeJoints at their origins: the generalized forces about their speeds are moment and force on them. `t_shift` and
+`angle` are the coordinates of a slider and a pin.
 """
 
 from __future__ import annotations
 
 import pickle
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -205,7 +205,9 @@ def net(session: Any, force: Any, time: float, value: Any, speed: Any, on: bool)
     """Inverse dynamics at zero change of the speeds, with the force, or an actuator at control 1, and without."""
     state = session.state
     state.setTime(float(time))
-    if actuator := osim.ScalarActuator.safeDownCast(force):
+    if osim.Muscle.safeDownCast(force):
+        pass  # switched off in a session
+    elif actuator := osim.ScalarActuator.safeDownCast(force):
         actuator.setAppliesForce(state, True)
         actuator.overrideActuation(state, True)
         actuator.setOverrideActuation(state, actuator.getOptimalForce() if on else 0.0)
@@ -228,6 +230,63 @@ def path_of(session: Any, force: Any) -> tuple[float, float]:
     return (path.getLength(session.state), path.getLengtheningSpeed(session.state))
 
 
+#: Of each ExternalForce: applied to, force expressed in, point expressed in, and what is given of force, point, torque.
+LOADS: dict[str, tuple[int, list[tuple[str, str, str, str]]]] = {
+    "plates": (30, [("a", "ground", "ground", "fpt"), ("b", "ground", "ground", "fpt")]),
+    "in_bodies": (30, [("a", "b", "a", "fpt"), ("b", "b", "a", "fp"), ("b", "a", "ground", "fpt")]),
+    "without_point": (30, [("a", "ground", "ground", "f"), ("b", "a", "ground", "ft")]),
+    "torques": (30, [("a", "ground", "", "t"), ("b", "b", "", "t")]),
+    "unnamed_frames": (30, [("a", "", "", "fpt")]),
+    "paths_of_bodies": (30, [("/bodyset/a", "/bodyset/b", "/ground", "fpt")]),
+    **{f"{rows}_rows": (rows, [("a", "ground", "ground", "fpt")]) for rows in (1, 2, 3, 4, 5, 7, 8, 9)},
+}
+
+
+def write_loads(folder: Path, name: str) -> Path:
+    rows, forces = LOADS[name]
+    random, kinds = np.random.default_rng(rows), {"f": "force", "p": "point", "t": "torque"}
+    labels = [f"{kind}{number}_{axis}" for number in range(len(forces)) for kind in kinds for axis in "xyz"]
+    grid = np.linspace(0.0, 2.0, max(rows, 2))
+    time = (grid + random.uniform(-0.3, 0.3, len(grid)) * grid[1] * (grid % 2.0 > 0.0))[:rows]
+    values = random.uniform(-3.0, 3.0, (rows, len(labels)))
+    table = "\n".join("\t".join(f"{v:.17g}" for v in (t, *row)) for t, row in zip(time, values, strict=True))
+    header = f"{name}\nversion=1\nnRows={rows}\nnColumns={len(labels) + 1}\ninDegrees=no\nendheader\n"
+    (folder / f"{name}.mot").write_text(header + "\t".join(["time", *labels]) + "\n" + table + "\n")
+    parts = []
+    for number, (body, frame, place, given) in enumerate(forces):
+        tags = {"applied_to_body": body, "force_expressed_in_body": frame, "point_expressed_in_body": place}
+        tags |= {f"{kinds[kind]}_identifier": f"{kind}{number}_" for kind in given}
+        text = "".join(f"<{tag}>{value}</{tag}>" for tag, value in tags.items())
+        parts.append(f'<ExternalForce name="load_{number}">{text}</ExternalForce>')
+    (folder / f"{name}.xml").write_text(
+        '<?xml version="1.0" encoding="UTF-8" ?><OpenSimDocument Version="40000"><ExternalLoads name="loads">'
+        f"<objects>{''.join(parts)}</objects><datafile>{name}.mot</datafile></ExternalLoads></OpenSimDocument>"
+    )
+    return folder / f"{name}.xml"
+
+
+def judge_loads(name: str, folder: Path) -> dict[str, Any]:
+    """What the loads do to the bodies, as OpenSim applies them."""
+    bare = folder / "bare.osim"
+    base().finish("bare").printToXML(str(bare))
+    loads = write_loads(folder, name)
+    key = identify(bare)
+    loaded = load(identify(bare, external_loads=(loads, loads.with_suffix(".mot"))))
+    described, random = describe_mechanics(key), np.random.default_rng(5)
+    value, speed = random.uniform(-0.8, 0.8, (2, FRAMES, len(loaded.coordinates)))
+    time, found = np.sort(random.uniform(0.0, 2.0, FRAMES)), []
+    muscle = loaded.muscles[0]
+    for frame in range(FRAMES):
+        alone, with_ = (
+            net(session, muscle, time[frame], value[frame], speed[frame], False) for session in (load(key), loaded)
+        )
+        found.append(alone - with_)
+    return {
+        "described": described, "time": time, "value": value, "speed": speed, "force": np.array(found), "file": loads,
+    }  # fmt: skip
+
+
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as place:
-        Path(sys.argv[1]).write_bytes(pickle.dumps({name: judge(name, Path(place)) for name in CASES}))
+    place = Path(sys.argv[1])
+    judged = {name: judge(name, place) for name in CASES} | {name: judge_loads(name, place) for name in LOADS}
+    (place / "judged.pickle").write_bytes(pickle.dumps(judged))

@@ -36,9 +36,13 @@ def measured_loads(loads: ExternalLoads, bodies: Sequence[str], time: Array) -> 
         return np.ascontiguousarray(values[:, [labels.index(column) for column in columns]].T)
 
     parts = [columns_of(force) for force in forces]
+    applied = [(force.findtext("applied_to_body") or "").strip().split("/")[-1] for force in forces]
+    expressed, placed = (
+        [body_of(force, f"{kind}_expressed_in_body") for force in forces] for kind in ("force", "point")
+    )
     on, within, at = (
-        [_place(loads, force.get("name", ""), body_of(force, tag), bodies) for force in forces]
-        for tag in ("applied_to_body", "force_expressed_in_body", "point_expressed_in_body")
+        [_place(loads, force.get("name", ""), body, bodies) for force, body in zip(forces, names, strict=True)]
+        for names in (applied, expressed, placed)
     )
     place = [there if "point" in part else body for part, there, body in zip(parts, at, on, strict=True)]
     force, point, torque = (

@@ -81,11 +81,11 @@ def effects(multibody: Multibody, bodies: Placed, columns: Tensor, beyond: Mask,
             effect = arms[law.path]
         else:
             parts = zip(law.bodies, ON_BODIES[law.kind](law, bodies), strict=True)
-            effect = sum(about_speeds(columns, beyond[body], part) for body, part in parts)
+            effect = sum(_about_speeds(columns, beyond[body], part) for body, part in parts)
         found.append(number(law, "optimal_force", columns) * effect)
     return xp.stack(found, axis=1) if found else xp.zeros((size, 0, columns.shape[-1]), dtype=columns.dtype)
 
 
-def about_speeds(columns: Tensor, beyond: Mask, wrench_: Tensor) -> Tensor:
+def _about_speeds(columns: Tensor, beyond: Mask, wrench_: Tensor) -> Tensor:
     """Generalized forces (N, T) of a wrench (6, T) on the body of which ``beyond`` (N,) says what moves it."""
     return alike(beyond.astype(float), columns)[:, None] * namespace(columns).einsum("nct,ct->nt", columns, wrench_)

@@ -67,7 +67,10 @@ def _spring(law: ForceLaw, value: Tensor, speed: Tensor) -> Tensor:
 
 
 def _limit(law: ForceLaw, value: Tensor, speed: Tensor) -> Tensor:
-    """Linear springs beyond the limits, which set in, with the damping, over the transition."""
+    """Linear springs beyond the limits, which set in, with the damping, over the transition.
+
+    OpenSim has NaN where a stiffness is zero: it divides by it. Here that limit has no spring, and the damping.
+    """
     names = ("upper_limit", "upper_stiffness", "lower_limit", "lower_stiffness", "transition", "damping")
     upper, above, lower, below, transition, damping = (number(law, name, value) for name in names)
     over, under = _step((value - upper) / transition), _step((lower - value) / transition)

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import HERE, run_script
 
+from osimopt.adapters.load_arrays import measured_loads
+from osimopt.adapters.loads import read_external_loads
 from osimopt.multibody.actuators import effects
 from osimopt.multibody.forces import applied_forces
+from osimopt.multibody.loads import load_wrenches
 from osimopt.multibody.placement import MotionState
 
 #: Of the largest: the same law, rounded differently.
 SAME = 1e-12
+#: Of the largest: the same spline, solved for in another way.
+SPLINED = 1e-10
 ACTUATORS = (
     "path_actuator", "coordinate_actuator", "actuator_of_free_joint", "activated", "torque_ground", "torque_body",
     "point", "point_in_body", "point_in_ground", "between", "between_in_ground",
+)  # fmt: skip
+LOADS = (
+    "plates", "in_bodies", "without_point", "torques", "unnamed_frames", "paths_of_bodies",
+    *(f"{rows}_rows" for rows in (1, 2, 3, 4, 5, 7, 8, 9)),
 )  # fmt: skip
 FORCES = (
     "limit_angle", "limit_shift", "spring_angle", "spring_of_free_joint", "limit_of_free_joint", "bushing",
@@ -31,7 +41,7 @@ FORCES = (
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("forces")
-    run_script(HERE / "forces_oracle.py", folder / "judged.pickle", cwd=folder)
+    run_script(HERE / "forces_oracle.py", folder, cwd=folder)
     return pickle.loads((folder / "judged.pickle").read_bytes())
 
 
@@ -128,3 +138,16 @@ def test_actuator(judged: dict[str, Any], name: str) -> None:
     theirs = case["force"].T
     assert np.abs(theirs).max() > 1.0
     np.testing.assert_allclose(found[:, 0], theirs, rtol=0.0, atol=SAME * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("name", LOADS)
+def test_external_loads(judged: dict[str, Any], name: str) -> None:
+    case = judged[name]
+    state, theirs = state_of(case), case["force"].T
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of forces without a point
+        loads = read_external_loads(case["file"])
+    measured = measured_loads(loads, case["described"][0].tree.bodies, case["time"])
+    found = about_speeds(case, state, load_wrenches(measured, state))
+    assert np.abs(theirs).max() > 1.0
+    np.testing.assert_allclose(found, theirs, rtol=0.0, atol=SPLINED * np.abs(theirs).max())
