@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -39,11 +38,6 @@ def extract(
     ModelError
         A muscle's lengthening speed contradicts its moment arms.
     """
-    if not (wanted.muscles or wanted.gains or wanted.generalized_force) and len(motion.time) > 2:
-        two = extract(model, motion.frames(slice(2)), pairs, wanted, 1)
-        if len(two.arrays["effect"]) == 1:  # actuators have the same effect in every posture: nothing else is wanted
-            none = np.zeros((len(motion.time), 0))
-            return replace(two, arrays={"effect": two.arrays["effect"], "max_force": none, "passive_force": none})
     calls = ((motion.frames(slice(start, start + CHUNK)), pairs, wanted) for start in range(0, len(motion.time), CHUNK))
     chunks: list[FrameArrays] = []
     chunks += counted(model.run_many("frames:extract", calls, n_jobs), CHUNK, len(motion.time), progress)

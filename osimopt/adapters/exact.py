@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,6 +19,7 @@ from ..paths.description import Path, Paths
 from ..polynomial.geometry import Fit
 from ..problem.arrays import Array, Kinematics, MuscleGeometry, acts
 from .arrays import POSTURES
+from .mechanics import read_mechanics
 from .model import Model
 
 #: Muscle paths that can be tabulated, sampled and fitted.
@@ -122,17 +124,19 @@ class ExactPaths:
         raise NotImplementedError
 
 
-def read_exact(model: Model, motion: Kinematics | None = None) -> ExactPaths:
+def read_exact(
+    model: Model, motion: Kinematics | None = None, cache: str | os.PathLike[str] | None = None
+) -> ExactPaths:
     """The exact paths of a model; a warning names the muscles that are left to OpenSim, and why.
 
-    ``motion`` shows which coordinates each muscle acts on.
+    ``motion`` shows which coordinates each muscle acts on; ``cache`` is the folder that keeps the description.
 
     Raises
     ------
     ModelError
         A joint that is not described in arrays; no muscle with an exact path.
     """
-    multibody, paths = model.run("mechanics:describe_mechanics")
+    multibody, paths = read_mechanics(model.key, cache)
     muscles, asked = model.description.muscles, dict(paths.asked)
     for name in np.array(muscles.names)[~supported(muscles)].tolist():
         asked.setdefault(name, f"osimopt has no curves of its class {muscles.classes[muscles.names.index(name)]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from ..paths.description import Paths
 from ..problem.arrays import Array, Index, Kinematics
 from .load_arrays import measured_loads
 from .loads import ExternalLoads
+from .mechanics import read_mechanics
 from .model import Model
 
 #: Frames per block.
@@ -87,9 +89,14 @@ class ExactDynamics:
         return np.zeros((own + len(self.paths.others), len(motion.time))), {}
 
 
-def read_dynamics(multibody: Multibody, paths: Paths, model: Model, loads: ExternalLoads | None) -> ExactDynamics | None:
-    """Inverse dynamics in arrays; None, with a warning, where OpenSim has to be asked for a force."""
-    description = model.description
+def read_dynamics(
+    model: Model, loads: ExternalLoads | None, cache: str | os.PathLike[str] | None = None
+) -> ExactDynamics | None:
+    """Inverse dynamics in arrays; None, with a warning, where OpenSim has to be asked for a force.
+
+    ``cache`` is the folder that keeps the description of the model.
+    """
+    (multibody, paths), description = read_mechanics(model.key, cache), model.description
     forces = {name for name, _ in description.other_forces} | {actuator.name for actuator in description.actuators}
     if asked := [f"{name} ({why})" for name, why in multibody.asked.items() if name in forces]:
         warn(f"{model.path}: OpenSim computes the generalized forces, because of: {some(asked, 12)}.")

@@ -85,7 +85,7 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         moments = options.generalized_force
         cutoff = options.cutoff("lowpass_moments_hz")
         given = None if moments is None else read_generalized_force(moments, model, motion, left, cutoff)
-        paths, dynamics = _paths(options, model, motion, loads, jobs)
+        paths, dynamics = _paths(options, model, motion, loads, jobs, cache)
     provenance = _provenance(model, options, warnings, left)
     provenance["warnings"] += remarks(options, frame_times(table), motion, model, loads, given)
     provenance["self_check"] = {"model": check_model(model, float(motion.time[0]), jobs, cache)}
@@ -93,12 +93,11 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
 
 
 def _paths(
-    options: ReadOptions, model: Model, motion: Kinematics, loads: ExternalLoads | None, jobs: int
+    options: ReadOptions, model: Model, motion: Kinematics, loads: ExternalLoads | None, jobs: int, cache: Source | None
 ) -> tuple[MusclePaths | None, ExactDynamics | None]:
     """Muscle paths and inverse dynamics in place of OpenSim's, as far as the geometry asks for them."""
     if options.geometry == "exact":
-        exact = read_exact(model, motion)
-        return exact, read_dynamics(exact.multibody, exact.described, model, loads)
+        return read_exact(model, motion, cache), read_dynamics(model, loads, cache)
     paths = read_polynomials(options.geometry, model, options.motion, jobs, motion)
     if paths is not None:
         warn_of_range(paths, motion, options.motion)

@@ -238,15 +238,16 @@ class Trial:
 
     def _extract(self, motion: Kinematics, progress: Progress | None) -> FrameArrays:
         gains = tuple(self._model_gains)
-        wanted = Wanted(
-            tuple(self._model_paths), self.given is None and self.dynamics is None, self.options.passive_force, gains
-        )
+        by_arrays = {} if self.dynamics is None else self.dynamics.arrays(motion, self.given is None)
+        if by_arrays and not (self._model_paths or gains):
+            none = np.zeros((len(motion.time), 0))
+            return FrameArrays({**by_arrays, "max_force": none, "passive_force": none}, (), [])
+        moments = self.given is None and not by_arrays
+        wanted = Wanted(tuple(self._model_paths), moments, self.options.passive_force, gains)
         model = self.model_for(motion)
         model = model.with_rigid_tendons() if self.options.passive_force and gains else model
         found = extract(model, motion, self.pairs, wanted, self.n_jobs, progress)
-        if self.dynamics is not None and self.given is None:
-            found.arrays["generalized_force"] = self.dynamics.moments(motion)
-        return found
+        return replace(found, arrays={**found.arrays, **by_arrays})
 
     def _geometry(self, arrays: dict[str, Array], motion: Kinematics) -> MuscleGeometry:
         """Moment arms by the paths given, and those of the other muscles by OpenSim."""
