@@ -19,7 +19,7 @@ class Obstacle:
     """One object of each of n paths, all of one kind.
 
     ``turn`` (3, 3, n) and ``origin`` (3, n) are its frame in ground; ``size`` (3, n), ``axis``, ``sign`` (n,) as in
-    ``Layout``. ``allowed`` (k - 1, n) are the segments of the path that it may touch.
+    ``Arrangement``. ``allowed`` (k - 1, n) are the segments of the path that it may touch.
     """
 
     kind: WrapKind
