@@ -151,7 +151,11 @@ def judge(path: Path, states: int, spread: float = 1.0) -> dict[str, Array]:
     """Random states, and OpenSim's answers to them."""
     one, random = Judge(path), np.random.default_rng(3)
     shape = (states, len(one.coordinates))
-    q, u, change = (random.uniform(-size, size, shape) for size in (spread, 3.0, 20.0))
+    low, high = (
+        np.clip([getattr(one_, f"getRange{end}")() for one_ in one.coordinates], -spread, spread) for end in ("Min", "Max")
+    )
+    q = random.uniform(low, high, shape)
+    u, change = (random.uniform(-size, size, shape) for size in (3.0, 20.0))
     wrench = random.uniform(-100.0, 100.0, (states, len(one.bodies), 6))
     wrench[:, 0] = 0.0
     rows = [one.state_at(*given) for given in zip(q, u, change, wrench, strict=True)]

@@ -10,7 +10,7 @@ import numpy as np
 from ..namespace import alike, namespace
 from .description import Multibody
 from .functions import evaluate
-from .layout import TURNING, Layout
+from .layout import TURNING, TreeLayout
 from .vectors import Tensor, apply_fixed, compose, cross, moment_and_force
 
 #: Axes of joints with speeds of their own: x, y, z, of rotations and translations.
@@ -32,7 +32,7 @@ class Motion:
     curvature: Tensor
 
 
-def across(multibody: Multibody, plan: Layout, value: Tensor) -> Motion:
+def across(multibody: Multibody, plan: TreeLayout, value: Tensor) -> Motion:
     """The motion of all joints at coordinates ``value`` (N, T)."""
     xp, tree = namespace(value), multibody.tree
     zero = xp.zeros_like(value[:1]) if value.shape[0] else xp.zeros((1, value.shape[1]), dtype=xp.float64)
@@ -52,7 +52,7 @@ def across(multibody: Multibody, plan: Layout, value: Tensor) -> Motion:
     return Motion(rotation, position, _of_axes(plan, axes, directions, value.shape[1]), slope, curvature)
 
 
-def _rotate(plan: Layout, axes: Tensor, numbers: Tensor) -> tuple[Tensor, list[Tensor]]:
+def _rotate(plan: TreeLayout, axes: Tensor, numbers: Tensor) -> tuple[Tensor, list[Tensor]]:
     """Rotations (B, 3, 3, T), and the directions (n, 3, T) of the first, second and third axes of all bodies."""
     xp, frames = namespace(numbers), numbers.shape[1]
     one = xp.broadcast_to(alike(np.eye(3), numbers)[None, :, :, None], (1, 3, 3, frames))
@@ -86,7 +86,7 @@ def _about(axis: Tensor, angle: Tensor) -> Tensor:
     return along[..., None] + cosine * (one - along)[..., None] + sine * about[..., None]
 
 
-def _of_axes(plan: Layout, axes: Tensor, directions: list[Tensor], frames: int) -> Tensor:
+def _of_axes(plan: TreeLayout, axes: Tensor, directions: list[Tensor], frames: int) -> Tensor:
     """Directions (A, 3, T) of the axes with functions: of rotations as they are turned, of translations as they are."""
     xp = namespace(axes)
     where = np.full((len(plan.shift), 6), -1)

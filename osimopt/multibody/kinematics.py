@@ -10,7 +10,7 @@ from ..errors import InputError, explain
 from ..namespace import alike, frames_last, namespace
 from .description import Mask, Multibody
 from .joints import Motion, across, coordinates_of, own_change, own_columns
-from .layout import Layout, layout
+from .layout import TreeLayout, layout
 from .vectors import Tensor, apply, combine, compose, cross, cross_twist, moment_and_force
 
 
@@ -142,7 +142,7 @@ def _first_frames(multibody: Multibody, rotations: Tensor, positions: Tensor) ->
     return xp.einsum("bijt,bjk->bikt", base, frame[:, :3, :3]), origins
 
 
-def _screws(multibody: Multibody, plan: Layout, motion: Motion, bases: Tensor, centers: Tensor) -> Tensor:
+def _screws(multibody: Multibody, plan: TreeLayout, motion: Motion, bases: Tensor, centers: Tensor) -> Tensor:
     """Twists (S, 6, T) per unit rate of the axes' functions: about an axis, or along one."""
     xp, axis = namespace(bases), plan.screw_axis
     body, turns = plan.body[axis], plan.place[axis] < 3
@@ -157,7 +157,7 @@ def _screws(multibody: Multibody, plan: Layout, motion: Motion, bases: Tensor, c
 
 
 def _columns(
-    multibody: Multibody, plan: Layout, motion: Motion, screws: Tensor, bases: Tensor, origins: Tensor
+    multibody: Multibody, plan: TreeLayout, motion: Motion, screws: Tensor, bases: Tensor, origins: Tensor
 ) -> Tensor:
     """Twists (N, 6, T) per unit speed."""
     tree, xp = multibody.tree, namespace(screws)

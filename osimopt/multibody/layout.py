@@ -16,7 +16,7 @@ TURNING = ("ball", "free", "ellipsoid")
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class TreeLayout:
     """Indices into the arrays of a tree of B bodies and N coordinates.
 
     A axes have functions: ``body`` and ``place`` (A,) say where in ``Tree.axes`` they stand, ``function`` and
@@ -46,7 +46,7 @@ class Layout:
     subtree: Mask
 
 
-def layout(multibody: Multibody) -> Layout:
+def layout(multibody: Multibody) -> TreeLayout:
     """The indices of a model.
 
     Raises
@@ -58,7 +58,7 @@ def layout(multibody: Multibody) -> Layout:
 
 
 @lru_cache(maxsize=32)
-def _layout(tree: Tree, size: int, asked: tuple[tuple[str, str], ...]) -> Layout:
+def _layout(tree: Tree, size: int, asked: tuple[tuple[str, str], ...]) -> TreeLayout:
     if missing := [f"'{name}' ({why})" for name, why in asked if name in tree.joints]:
         fix = "Use geometry='opensim', or another class of joint."
         raise ModelError(explain("joints that are described in arrays", some(missing), fix))
@@ -80,7 +80,7 @@ def _layout(tree: Tree, size: int, asked: tuple[tuple[str, str], ...]) -> Layout
     screws, turning = np.flatnonzero(moving), np.flatnonzero(own)
     mover = np.concatenate([body[screws], turning])
     moves = subtree[mover].T
-    return Layout(
+    return TreeLayout(
         body=body,
         place=place,
         function=tree.axis_function[body, place],
