@@ -12,10 +12,15 @@ import numpy as np
 
 from ..errors import InputError, ModelError, explain, some
 from ..multibody.description import Mask, Multibody
+from ..multibody.kinematics import posture
 from ..multibody.layout import layout
+from ..multibody.rates import to_coordinates
 from ..muscle.forces import supported
 from ..notices import warn
+from ..paths.arms import moment_arms
+from ..paths.arrangement import Arrangement, arrange
 from ..paths.description import Path, Paths
+from ..paths.solve import lengths, solve_paths
 from ..polynomial.geometry import Fit
 from ..problem.arrays import Array, Kinematics, MuscleGeometry, acts
 from .arrays import POSTURES
@@ -75,6 +80,11 @@ class ExactPaths:
         """No frame is outside a fitted range."""
         return {}
 
+    @cached_property
+    def arrangement(self) -> Arrangement:
+        """The paths sorted by shape, to be solved together."""
+        return arrange(self.described, [self.path(muscle) for muscle in self.muscles])
+
     def path(self, muscle: str) -> Path:
         """The path of a muscle."""
         found = self.described.muscles[self.muscles.index(muscle)]
@@ -121,7 +131,13 @@ class ExactPaths:
 
     def _solved(self, value: Array) -> tuple[Array, Array]:
         """Lengths (T, M) and moment arms (T, N, M) about all coordinates in postures (T, N)."""
-        raise NotImplementedError
+        at = posture(self.multibody, value)
+        strands = solve_paths(self.arrangement, at)
+        arms = moment_arms(self.arrangement, strands, at).dense(len(self.muscles), len(self.multibody.coordinates))
+        if layout(self.multibody).turning:
+            by_muscle = (np.ascontiguousarray(own) for own in np.moveaxis(arms, 2, 0))
+            arms = np.stack([to_coordinates(self.multibody, value, own) for own in by_muscle], axis=2)
+        return lengths(self.arrangement, strands), arms
 
 
 def read_exact(
