@@ -152,7 +152,8 @@ def judge(path: Path, states: int, spread: float = 1.0) -> dict[str, Array]:
     one, random = Judge(path), np.random.default_rng(3)
     shape = (states, len(one.coordinates))
     low, high = (
-        np.clip([getattr(one_, f"getRange{end}")() for one_ in one.coordinates], -spread, spread) for end in ("Min", "Max")
+        np.clip([getattr(one_, f"getRange{end}")() for one_ in one.coordinates], -spread, spread)
+        for end in ("Min", "Max")
     )
     q = random.uniform(low, high, shape)
     u, change = (random.uniform(-size, size, shape) for size in (3.0, 20.0))

@@ -28,6 +28,11 @@ def dot(one: Tensor, other: Tensor) -> Tensor:
     return namespace(one).einsum("...it,...it->...t", one, other)
 
 
+def distance(one: Tensor, other: Tensor) -> Tensor:
+    """Distance (…, T) between points (…, 3, T)."""
+    return namespace(one).sqrt(dot(other - one, other - one))
+
+
 def apply(matrix: Tensor, vector: Tensor) -> Tensor:
     """Matrices (…, 3, 3, T) times vectors (…, 3, T)."""
     return namespace(matrix).einsum("...ijt,...jt->...it", matrix, vector)

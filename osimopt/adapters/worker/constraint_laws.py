@@ -79,6 +79,6 @@ def _at(place: Array) -> Array:
 def _along(direction: Array) -> Array:
     """Axes (3, 3) of which z has a direction."""
     z = direction / np.linalg.norm(direction)
-    x = np.cross(np.eye(3)[np.argmin(np.abs(z))], z)
+    x = np.cross(z, np.eye(3)[np.argmin(np.abs(z))])  # as Simbody chooses it
     x = x / np.linalg.norm(x)
     return np.stack([x, np.cross(z, x), z], axis=1)
