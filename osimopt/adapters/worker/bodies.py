@@ -130,7 +130,7 @@ def _moved(link: Link, joint: Any, names: list[str], rows: Rows, count: int) -> 
             raise NotDescribedError("it is a ScapulothoracicJoint whose parent is farther from ground")
         return _scapula(link, opensim.ScapulothoracicJoint.safeDownCast(joint), own, rows, count)
     else:
-        raise NotDescribedError(f"it is a {kind}")
+        raise NotDescribedError(f"it is of class {kind}")
     return [link]
 
 
