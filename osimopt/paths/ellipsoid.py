@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from ..namespace import namespace
 from .contact import Array, Contact
 from .ellipsoid_geodesic import PHASE, Geodesic, shoot
-from .ellipsoid_start import dot, norm, plane_paths, unit
+from .ellipsoid_start import plane_paths
+from .vectors import dot, norm, unit
 
 #: OpenSim 4.6 takes a point for inside where Σ x²/a² - 1 is below the first, and does not wrap where the cosine of the
 #: angle between the directions from the center to the points is nearer to 1 than the second.

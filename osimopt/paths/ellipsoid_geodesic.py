@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ..namespace import namespace
 from .contact import Array
+from .vectors import dot, norm
 
 #: Numbers of steps that one extrapolation has, and the phase max(1/a) τ that it serves: to 1e-11 radii.
 COUNTS = (1, 2, 3, 4, 5, 6, 7)
@@ -45,7 +46,7 @@ class Field(NamedTuple):
     gauss: Array
 
 
-def shoot(point: Array, direction: Array, size: Array, duration: Array, opening: Array, pieces: int) -> Geodesic:
+def shoot(point: Array, direction: Array, size: Array, duration: Array, opening: Array, pieces: int, counts: tuple[int, ...] = COUNTS) -> Geodesic:
     """Follow geodesics from points on the surface (3, n) along unit directions (3, n) for a duration (n,) each.
 
     The neighbour is at the distance ``opening`` (n,) at first, and recedes by 1 m per m.
@@ -54,33 +55,33 @@ def shoot(point: Array, direction: Array, size: Array, duration: Array, opening:
     square = size * size
     inverse = 1 / square
     normal = point * inverse
-    h = xp.sum(normal * normal, axis=0)
+    h = dot(normal, normal)
     xi, bent = normal / xp.sqrt(h), direction * inverse
-    root = xp.sqrt(h * xp.sum(direction * bent, axis=0))  # √C
-    eta = (xp.sqrt(h) / root) * (bent - xi * xp.sum(xi * bent, axis=0))  # dξ/dτ
-    energy = xp.sum(eta * eta, axis=0) + xp.sum(xi * xi * inverse, axis=0)
+    root = xp.sqrt(h * dot(direction, bent))  # √C
+    eta = (xp.sqrt(h) / root) * (bent - xi * dot(xi, bent))  # dξ/dτ
+    energy = dot(eta, eta) + dot(xi * xi, inverse)
     field = Field(square, inverse, energy, 1 / root, 1 / (square[0] * square[1] * square[2] * root))
     state = (xi, eta, opening, xp.ones_like(duration), xp.zeros_like(duration))
     for _ in range(pieces):
-        state = extrapolated(state, field, duration / pieces)
+        state = extrapolated(state, field, duration / pieces, counts)
     xi, eta, neighbor, receding, length = state
     flat = square * xi
-    q = xp.sum(flat * xi, axis=0)
-    along = square * eta - flat * (xp.sum(flat * eta, axis=0) / q)
-    along = along / xp.sqrt(xp.sum(along * along, axis=0))
-    drift = xp.abs(xp.sum(xi * xi, axis=0) - 1)
+    q = dot(flat, xi)
+    along = square * eta - flat * (dot(flat, eta) / q)
+    along = along / norm(along)
+    drift = xp.abs(dot(xi, xi) - 1)
     return Geodesic(flat / xp.sqrt(q), along, length, neighbor, receding, 1 / (root * q), drift)
 
 
 State = tuple[Array, Array, Array, Array, Array]
 
 
-def extrapolated(state: State, field: Field, duration: Array) -> State:
+def extrapolated(state: State, field: Field, duration: Array, counts: tuple[int, ...]) -> State:
     """The state after a duration, from Störmer's steps of several sizes."""
     total: list[Array] = []
-    for count in COUNTS:
+    for count in counts:
         weight = 1.0
-        for other in COUNTS:
+        for other in counts:
             weight *= count**2 / (count**2 - other**2) if other != count else 1.0
         part = [weight * values for values in stormer(state, field, duration / count, count)]
         total = [one + other for one, other in zip(total, part, strict=True)] if total else part
@@ -94,7 +95,7 @@ def stormer(state: State, field: Field, step: Array, count: int) -> State:
     half, slow = 0.5 * step, 0.5 * step * field.slow
     for index in range(count + 1):
         squares = xi * xi
-        q = xp.sum(field.square * squares, axis=0)
+        q = dot(field.square, squares)
         advance = slow / q
         length = length + advance
         size = step
@@ -104,7 +105,7 @@ def stormer(state: State, field: Field, step: Array, count: int) -> State:
             length = length + advance
         if index:
             neighbor = neighbor + advance * opening
-        pull = 2 * xp.sum(field.inverse * squares, axis=0) - field.energy
+        pull = 2 * dot(field.inverse, squares) - field.energy
         eta = eta + (size * (pull - field.inverse)) * xi
         opening = opening - size * field.gauss * q * neighbor
         if index < count:

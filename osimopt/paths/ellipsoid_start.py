@@ -8,9 +8,10 @@ import numpy as np
 
 from ..namespace import namespace
 from .contact import Array
+from .vectors import dot, norm, unit
 
 #: Planes around the straight line between the points, points of the quadrature along an arc.
-PLANES = 16
+PLANES = 12
 NODES, NODE_WEIGHTS = (np.polynomial.legendre.leggauss(4)[0] + 1) / 2, np.polynomial.legendre.leggauss(4)[1] / 2
 
 
@@ -60,18 +61,3 @@ def plane_paths(start: Array, end: Array, size: Array) -> tuple[Array, Array, Ar
         # √C/h with C = h Σ t²/a², t a unit vector
         inverse = inverse + weight * norm(tangent) / xp.sqrt(dot(place / radii, place / radii))
     return straight + sweep * arc, circle(0.5 * (first + last)), begin, sweep * inverse
-
-
-def dot(one: Array, other: Array) -> Array:
-    """Scalar products of vectors whose components come first."""
-    return namespace(one).sum(one * other, axis=0)
-
-
-def norm(vector: Array) -> Array:
-    """Their lengths."""
-    return namespace(vector).sqrt(dot(vector, vector))
-
-
-def unit(vector: Array) -> Array:
-    """Vectors of length 1."""
-    return vector / norm(vector)
