@@ -98,11 +98,11 @@ class Constraint:
 
 @dataclass(frozen=True, eq=False)
 class ForceLaw:
-    """A force of the model other than muscles and actuators, by its OpenSim class ``kind``.
+    """A force of the model other than muscles, or an actuator, by its OpenSim class ``kind``.
 
     ``bodies`` and ``frames`` (n, 4, 4) are what it connects, ``coordinate`` the one it acts on, ``path`` the index of
-    the path it pulls along, ``function`` a row of the functions (-1: none), ``numbers`` its parameters by the names of
-    OpenSim's properties, in SI units and radians.
+    the path it pulls along among those of the muscles, then ``Paths.others``, ``functions`` rows of the functions in the order of OpenSim's
+    properties (-1: none), ``numbers`` its parameters by the names of OpenSim's properties, in SI units and radians.
     """
 
     name: str
@@ -111,7 +111,7 @@ class ForceLaw:
     frames: Array = field(default_factory=lambda: np.zeros((0, 4, 4)))
     coordinate: int = -1
     path: int = -1
-    function: int = -1
+    functions: tuple[int, ...] = ()
     numbers: dict[str, Array] = field(default_factory=dict)
 
 

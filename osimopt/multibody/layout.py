@@ -1,0 +1,119 @@
+"""What of a tree of bodies does not depend on the posture: which bodies move with which speeds, in plain indices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from ..errors import ModelError, explain, some
+from ..problem.arrays import Array, Index
+from .description import Mask, Multibody, Tree
+
+#: Kinds of joints whose speeds are not the rates of their coordinates.
+TURNING = ("ball", "free", "ellipsoid")
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Indices into the arrays of a tree of B bodies and N coordinates.
+
+    A axes have functions: ``body`` and ``place`` (A,) say where in ``Tree.axes`` they stand, ``function`` and
+    ``coordinate`` (A,) what they are functions of. Angles and shifts are numbered in one row: the A functions, the N
+    coordinates, and a zero. ``turns`` holds for each body's first, second and third rotation the bodies, places of
+    axes and numbers of angles; ``shift`` (B, 3) are numbers of shifts.
+
+    S screws are axes that move with a coordinate: ``screw_axis`` (S,) are numbers of axes. Joints with speeds of their
+    own move as one: ``turning`` are their bodies. ``moves`` (B, S + J) has 1 where a screw or such a joint moves a
+    body, ``before`` (S + J, S + J) where one moves what another is fixed on. ``joint`` (N,) is the body above which
+    each coordinate's joint is, ``beyond`` (B, N) where a speed moves a body, ``subtree`` (B, B) whether the second
+    body is beyond the joint of the first.
+    """
+
+    body: Index
+    place: Index
+    function: Index
+    coordinate: Index
+    turns: tuple[tuple[Index, Index, Index], ...]
+    shift: Index
+    screw_axis: Index
+    turning: tuple[int, ...]
+    moves: Array
+    before: Array
+    joint: Index
+    beyond: Mask
+    subtree: Mask
+
+
+def layout(multibody: Multibody) -> Layout:
+    """The indices of a model.
+
+    Raises
+    ------
+    ModelError
+        A joint is not described.
+    """
+    return _layout(multibody.tree, len(multibody.coordinates), tuple(multibody.asked.items()))
+
+
+@lru_cache(maxsize=32)
+def _layout(tree: Tree, size: int, asked: tuple[tuple[str, str], ...]) -> Layout:
+    if missing := [f"'{name}' ({why})" for name, why in asked if name in tree.joints]:
+        fix = "Use geometry='opensim', or another class of joint."
+        raise ModelError(explain("joints that are described in arrays", some(missing), fix))
+    bodies = len(tree.parent)
+    own = np.array([kind in TURNING for kind in tree.kind], dtype=bool)
+    body, place = np.nonzero((tree.axis_function >= 0) & ~own[:, None])
+    coordinate = tree.axis_coordinate[body, place]
+    number = np.full((bodies, 6), len(body) + size)  # of zero
+    number[body, place] = np.arange(len(body))
+    used = own[:, None] & (tree.joint_coordinate >= 0)
+    number[used] = len(body) + tree.joint_coordinate[used]
+    subtree = np.eye(bodies, dtype=bool)
+    for index in range(1, bodies):
+        subtree[:, index] |= subtree[:, tree.parent[index]]
+    joint = np.zeros(size, dtype=np.intp)
+    moving = coordinate >= 0
+    joint[coordinate[moving]] = body[moving]
+    joint[tree.joint_coordinate[used]] = np.nonzero(used)[0]
+    screws, turning = np.flatnonzero(moving), np.flatnonzero(own)
+    mover = np.concatenate([body[screws], turning])
+    moves = subtree[mover].T
+    return Layout(
+        body=body,
+        place=place,
+        function=tree.axis_function[body, place],
+        coordinate=coordinate,
+        turns=_turns(number, len(body) + size),
+        shift=number[:, 3:],
+        screw_axis=screws,
+        turning=tuple(turning.tolist()),
+        moves=moves.astype(float),
+        before=_before(tree, subtree, mover, np.concatenate([place[screws], np.zeros_like(turning)])),
+        joint=joint,
+        beyond=subtree[joint].T,
+        subtree=subtree,
+    )
+
+
+def _turns(number: Index, zero: int) -> tuple[tuple[Index, Index, Index], ...]:
+    """Each body's first, second and third rotation: bodies, places of axes, numbers of angles."""
+    turned = number[:, :3] != zero
+    rank = np.cumsum(turned, axis=1) - 1
+    found = []
+    for order in range(3):
+        bodies, places = np.nonzero(turned & (rank == order))
+        found.append((bodies, places, number[bodies, places]))
+    return tuple(found)
+
+
+def _before(tree: Tree, subtree: Mask, mover: Index, place: Index) -> Array:
+    """Where one screw moves what another is fixed on: those of joints nearer to ground, and earlier ones of a joint.
+
+    A joint shifts along its axes first, then it turns about them; backward, the other way round.
+    """
+    earlier = subtree[mover[None, :], mover[:, None]] & (mover[:, None] != mover[None, :])
+    order = np.where(place >= 3, place - 3, place + 3)
+    order = np.where(tree.backward[mover], -order, order)
+    return (earlier | ((mover[:, None] == mover[None, :]) & (order[None, :] < order[:, None]))).astype(float)

@@ -1,0 +1,18 @@
+"""Models described in plain arrays, for the tests of multibody and paths."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+from osimopt.adapters.model import identify
+from osimopt.isolation import run
+from osimopt.multibody.description import Multibody
+from osimopt.paths.description import Paths
+
+
+@cache
+def describe(path: str | os.PathLike[str]) -> tuple[Multibody, Paths]:
+    """The mechanics and paths of the model in a file, as OpenSim's process describes them."""
+    name = "osimopt.adapters.worker.mechanics:describe_mechanics"
+    return run("opensim", name, identify(path), subject=str(path))
