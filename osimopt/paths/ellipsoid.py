@@ -9,11 +9,12 @@ the tangent of the geodesic's end.
 from __future__ import annotations
 
 import math
+from itertools import product
 from typing import Any, NamedTuple
 
 from ..namespace import namespace
-from .contact import Array, Contact
-from .ellipsoid_geodesic import PHASE, Geodesic, shoot
+from .contact import Array, Contact, along
+from .ellipsoid_geodesic import COUNTS, PHASE, Geodesic, shoot
 from .ellipsoid_start import plane_paths
 from .vectors import dot, norm, unit
 
@@ -22,8 +23,12 @@ from .vectors import dot, norm, unit
 INSIDE, ONE_DIRECTION = -1e-4, 1e-4
 #: What is left of the two conditions, in mean radii; of the normal's length.
 TOLERANCE, DRIFT = 1e-11, 1e-9
-#: Newton's steps from one start, starts, the largest change of the angle (rad) and of the duration (as a share) a step.
-STEPS, TRIES, TURN, STRETCH = 14, 8, 0.3, 0.5
+#: Newton's steps from one start, the rough ones among them, the largest change of the angle (rad) and of the duration (as
+#: a share) in one.
+STEPS, ROUGH, TURN, STRETCH = 14, 2, 0.3, 0.5
+#: Starts, and their kinds: in planes whose path is the shortest, or the longest, beside its neighbours.
+TRIES = 6
+LEAST, MOST, OTHER = 0, 1, 2
 
 
 class Pairs(NamedTuple):
@@ -80,7 +85,7 @@ def wrap_ellipsoid(start: Array, end: Array, size: Array, axis: Array, sign: Arr
     xp = namespace(start)
     inside, on = decide(start, end, size)
     if not bool(xp.any(on)):
-        return Contact(on, start * math.nan, start * math.nan, 0 * start[0], inside)
+        return Contact(on, start * math.nan, start * math.nan, 0 * start[0], inside, on)
     which = xp.nonzero(on)[0]
     places = xp.cumulative_sum(xp.astype(on, which.dtype)) - 1
     places = xp.where(on, places, 0 * places)
@@ -92,7 +97,7 @@ def wrap_ellipsoid(start: Array, end: Array, size: Array, axis: Array, sign: Arr
     def spread(values: Array, other: float) -> Array:
         return xp.where(on, values[..., places], xp.full_like(start[0], other))
 
-    return Contact(on, spread(first, math.nan), spread(last, math.nan), spread(arc, 0.0), inside)
+    return Contact(on, spread(first, math.nan), spread(last, math.nan), spread(arc, 0.0), inside, on)
 
 
 def decide(start: Array, end: Array, size: Array) -> tuple[Array, Array]:
@@ -113,69 +118,78 @@ def decide(start: Array, end: Array, size: Array) -> tuple[Array, Array]:
 def solve(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> tuple[Array, Array, Array, Array]:
     """Zero directions (3, n), angles, durations and numbers of pieces (n,); NaN angles where nothing was found."""
     xp = namespace(start)
-    lengths, middles, firsts, durations = plane_paths(start, end, size)
-    order, least = priorities(lengths, middles, axis, sign)
+    planes = plane_paths(start, end, size)
+    order, rank = priorities(planes.length, along(planes.middle, axis) * sign)
     every = xp.arange(start.shape[1])
     angle, duration, pieces = start[0] * math.nan, 0 * start[0], xp.ones_like(every)
-    zero, todo = 0 * start, every
-    for attempt in range(TRIES):
+    zero, best, radius = 0 * start, start[0] * 0 - math.inf, xp.min(size, axis=0)
+    for finer, attempt in product((0, 2), range(order.shape[0])):
+        kind = rank[order[attempt], every]
+        todo = xp.nonzero(xp.isnan(angle) | ((best < 0) & (kind < OTHER) & (finer == 0)))[0]
+        if todo.shape[0] == 0 or (finer == 0 and attempt > TRIES):
+            continue
         plane = order[attempt][todo]
-        chosen = firsts[:, plane, todo] - start[:, todo] / size[:, todo]
-        pairs = Pairs(start[:, todo], end[:, todo], size[:, todo], chosen)
-        guess = durations[plane, todo]
-        need = 1.1 * guess / xp.min(pairs.size, axis=0) / PHASE
-        count = 2 ** xp.astype(xp.ceil(xp.log2(xp.clip(need, min=1.0)) + attempt // 2), every.dtype)
+        chosen = planes.first[:, plane, todo] - start[:, todo] / size[:, todo]
+        guess = planes.duration[plane, todo]
+        need = 1.2 * guess / radius[todo] / PHASE
+        count = 2 ** xp.astype(xp.ceil(xp.log2(xp.clip(need, min=1.0))) + finer, every.dtype)
         for number in sorted(set(count.tolist())):
             here = xp.nonzero(count == number)[0]
-            found = newton(pairs.take(here), guess[here], number, axis[todo[here]], sign[todo[here]], least[todo[here]])
             there = todo[here]
-            angle[there], duration[there], pieces[there], zero[:, there] = found[0], found[1], number, chosen[:, here]
-        todo = xp.nonzero(xp.isnan(angle))[0]
-        if todo.shape[0] == 0:
-            break
+            pairs = Pairs(start[:, there], end[:, there], size[:, there], chosen[:, here])
+            turned, lasting = newton(pairs, guess[here], number, kind[there] == LEAST)
+            value = quadrant(pairs, turned, lasting, number, axis[there], sign[there])
+            better = xp.nonzero(value > best[there])[0]
+            there, here = there[better], here[better]
+            angle[there], duration[there], pieces[there] = turned[better], lasting[better], number
+            best[there], zero[:, there] = value[better], chosen[:, here]
     return zero, angle, duration, pieces
 
 
-def priorities(lengths: Array, middles: Array, axis: Array, sign: Array) -> tuple[Array, Array]:
-    """(K, n) planes in the order in which they are tried, (n,) whether the quadrant has a least path among them."""
-    xp = namespace(lengths)
-    before, after = xp.roll(lengths, 1, 0), xp.roll(lengths, -1, 0)
-    value = xp.where(axis == 0, middles[0], xp.where(axis == 1, middles[1], middles[2]))
-    allowed = value * sign >= 0
-    least = allowed & (lengths <= before) & (lengths <= after)
-    most = allowed & (lengths >= before) & (lengths >= after)
-    far = 1 + xp.max(lengths, axis=0)
-    rank = xp.where(least, 0 * lengths, xp.where(most, far, xp.where(allowed, 2 * far, 4 * far)))
-    return xp.argsort(rank + lengths, axis=0), xp.any(least, axis=0)
+def priorities(length: Array, value: Array) -> tuple[Array, Array]:
+    """(K, n) planes in the order in which they are tried, and the kind of each: least, most or other length.
+
+    The least in the quadrant, where ``value`` is not negative, come first, then the most in the quadrant, then the
+    others by how near they come to it.
+    """
+    xp = namespace(length)
+    before, after = xp.roll(length, 1, 0), xp.roll(length, -1, 0)
+    least, most = (length <= before) & (length <= after), (length >= before) & (length >= after)
+    rank = xp.where(least, LEAST + 0 * length, xp.where(most, MOST + 0 * length, OTHER + 0 * length))
+    far = 1 + xp.max(length, axis=0)
+    worth = far * rank + xp.where(value >= 0, length, xp.where(least | most, 2 * far, 0 * far))
+    return xp.argsort(worth, axis=0), rank
 
 
-def newton(pairs: Pairs, duration: Array, pieces: int, axis: Array, sign: Array, least: Array) -> tuple[Array, Array]:
-    """Angles and durations (n,); NaN where the steps do not converge, or not to a path of the kind that is wanted."""
+def newton(pairs: Pairs, duration: Array, pieces: int, least: Array) -> tuple[Array, Array]:
+    """Angles and durations (n,); NaN where the steps do not converge, or not to a least path where that is wanted."""
     xp = namespace(duration)
-    angle, left = 0 * duration, xp.arange(duration.shape[0])
-    result, times = angle * math.nan, 0 * duration
-    now, spent = angle, duration
-    for _ in range(STEPS):
-        here = pairs.take(left)
-        shot = aim(here, now, spent, pieces)
-        done = shot.left < TOLERANCE
-        if bool(xp.any(done)):
-            good = done & (shot.geodesic.drift < DRIFT)
-            result[left[good]], times[left[good]] = now[good], spent[good]
-            unwanted = good & (shot.spread < 0) & least[left]
-            result[left[unwanted]] = math.nan
-        going = xp.nonzero(~done & (xp.abs(now) < 4))[0]
+    now, spent, left = 0 * duration, duration, xp.arange(duration.shape[0])
+    result, times = now * math.nan, 0 * duration
+    longest = pieces * PHASE * xp.min(pairs.size, axis=0)
+    for step in range(STEPS):
+        shot = aim(pairs.take(left), now, spent, pieces, COUNTS[:4] if step < ROUGH else COUNTS)
+        done = (shot.left < TOLERANCE) & (step >= ROUGH)
+        good = done & (shot.geodesic.drift < DRIFT) & ((shot.spread > 0) | ~least[left])
+        result[left[good]], times[left[good]] = now[good], spent[good]
+        going = xp.nonzero(~done & (xp.abs(now) < 2 * math.pi))[0]
         if going.shape[0] == 0:
             break
-        change = xp.clip(shot.more / shot.geodesic.rate, min=-STRETCH * spent, max=STRETCH * spent)
-        now, spent, left = (now + xp.clip(shot.turn, min=-TURN, max=TURN))[going], (spent + change)[going], left[going]
-    solved = xp.nonzero(~xp.isnan(result) & (sign != 0))[0]
-    if solved.shape[0]:
-        half = aim(pairs.take(solved), result[solved], 0.5 * times[solved], pieces).geodesic.point
-        side = axis[solved]
-        value = xp.where(side == 0, half[0], xp.where(side == 1, half[1], half[2])) * sign[solved]
-        result[solved[value < 0]] = math.nan
+        now, left = (now + xp.clip(shot.turn, min=-TURN, max=TURN))[going], left[going]
+        change = xp.clip(shot.more / shot.geodesic.rate, min=-STRETCH * spent, max=STRETCH * spent + 0.1 * TURN)
+        spent = xp.minimum((spent + change)[going], longest[left])
     return result, times
+
+
+def quadrant(pairs: Pairs, angle: Array, duration: Array, pieces: int, axis: Array, sign: Array) -> Array:
+    """How far (n,) the geodesics' middles are in the quadrants, in radii; -inf where there is none."""
+    xp = namespace(angle)
+    missing = xp.isnan(angle)
+    value = 0 * duration
+    if bool(xp.any(sign != 0)):
+        middle = aim(pairs, xp.where(missing, value, angle), 0.5 * duration, pieces).geodesic.point
+        value = along(middle / pairs.size, axis) * sign
+    return xp.where(missing, value - math.inf, value)
 
 
 class Tangent(NamedTuple):
@@ -218,11 +232,11 @@ def binormals(point: Array, direction: Array, size: Array) -> Array:
     return namespace(point).linalg.cross(unit(point / size**2), direction, axis=0)
 
 
-def aim(pairs: Pairs, angle: Array, duration: Array, pieces: int) -> Shot:
+def aim(pairs: Pairs, angle: Array, duration: Array, pieces: int, counts: tuple[int, ...] = COUNTS) -> Shot:
     """The path with given angles and durations (n,)."""
     xp = namespace(angle)
     tangent = leave(pairs, angle)
-    last = shoot(tangent.point, tangent.direction, pairs.size, duration, tangent.reach, pieces)
+    last = shoot(tangent.point, tangent.direction, pairs.size, duration, tangent.reach, pieces, counts)
     rest = pairs.end - last.point
     binormal = binormals(last.point, last.direction, pairs.size)
     across = dot(rest, binormal)

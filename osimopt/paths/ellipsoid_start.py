@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,11 +16,20 @@ PLANES = 12
 NODES, NODE_WEIGHTS = (np.polynomial.legendre.leggauss(4)[0] + 1) / 2, np.polynomial.legendre.leggauss(4)[1] / 2
 
 
-def plane_paths(start: Array, end: Array, size: Array) -> tuple[Array, Array, Array, Array]:
-    """Lengths (K, n), middles (3, K, n), first points (3, K, n) and durations (K, n) of tangent paths in K planes.
+class PlanePaths(NamedTuple):
+    """Lengths (K, n) m, middles and first points (3, K, n) on the unit sphere, durations (K, n) of the geodesics."""
+
+    length: Array
+    middle: Array
+    first: Array
+    duration: Array
+
+
+def plane_paths(start: Array, end: Array, size: Array) -> PlanePaths:
+    """Tangent paths of n pairs in K planes each.
 
     Divided by the radii, the ellipsoid is a unit sphere, which a plane cuts in a circle: tangents to it are tangents to
-    the ellipsoid. The straight line between the points has to cross the ellipsoid. ``first`` is on the unit sphere.
+    the ellipsoid. The straight line between the points has to cross the ellipsoid.
     """
     xp = namespace(start)
     one, other = start / size, end / size
@@ -60,4 +70,4 @@ def plane_paths(start: Array, end: Array, size: Array) -> tuple[Array, Array, Ar
         arc = arc + weight * speed
         # √C/h with C = h Σ t²/a², t a unit vector
         inverse = inverse + weight * norm(tangent) / xp.sqrt(dot(place / radii, place / radii))
-    return straight + sweep * arc, circle(0.5 * (first + last)), begin, sweep * inverse
+    return PlanePaths(straight + sweep * arc, circle(0.5 * (first + last)), begin, sweep * inverse)
