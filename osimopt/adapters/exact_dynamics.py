@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ..errors import some
 from ..multibody.actuators import effects
 from ..multibody.description import Multibody
-from ..multibody.dynamics import about_speeds, transmitted
+from ..multibody.dynamics import about_speeds, inverse_dynamics, transmitted
 from ..multibody.forces import applied_forces
 from ..multibody.kinematics import Posture, posture, velocity
 from ..multibody.loads import load_wrenches
@@ -39,6 +40,25 @@ class ExactDynamics:
     loads: ExternalLoads | None
     free: Index
 
+    @cached_property
+    def mistaken(self) -> tuple[str, ...]:
+        """Names of the joints whose accelerations are wrong in OpenSim 4.6 while they move.
+
+        Its derivative of a CustomJoint's axes takes for granted that the joint's first coordinate turns the first axis
+        alone, and that its third one turns neither of the first two: in a knee whose three rotations are functions of
+        one angle the velocities of the bodies are right, their accelerations are not the derivatives of these.
+        """
+        tree, found = self.multibody.tree, []
+        for body, kind in enumerate(tree.kind):
+            turned = np.where(tree.axis_function[body] >= 0, tree.axis_coordinate[body], -1)
+            order = sorted({*turned.tolist()} - {-1})
+            first, second, third = (order.index(one) if one >= 0 else -1 for one in turned[:3].tolist())
+            about_second = second >= 0 and (first > 0 or third == 0)
+            about_third = third >= 0 and 2 in (first, second)
+            if kind == "axes" and (about_second or about_third):
+                found.append(tree.joints[body])
+        return tuple(found)
+
     def arrays(self, motion: Kinematics, moments: bool) -> dict[str, Array]:
         """Arrays of a motion, as ``arrays.extract`` has them by name.
 
@@ -48,6 +68,12 @@ class ExactDynamics:
         starts = range(0, len(motion.time), BLOCK)
         blocks = [self._block(motion.frames(slice(start, start + BLOCK)), moments) for start in starts]
         return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+    def inertial(self, motion: Kinematics) -> Array:
+        """Generalized forces (T, N) about all coordinates that give the motion beside gravity alone."""
+        value, speed = motion.value, to_speeds(self.multibody, motion.value, motion.speed)
+        change = to_changes(self.multibody, value, motion.speed, motion.acceleration)
+        return to_coordinates(self.multibody, value, inverse_dynamics(self.multibody, value, speed, change))
 
     def _block(self, motion: Kinematics, moments: bool) -> dict[str, Array]:
         at = posture(self.multibody, motion.value)

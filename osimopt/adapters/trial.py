@@ -29,6 +29,8 @@ from .completion import follow
 from .exact import ExactPaths
 from .exact_check import check_exact, lengths_text
 from .exact_dynamics import ExactDynamics
+from .exact_dynamics_check import DIFFERS as MOMENT_DIFFERS
+from .exact_dynamics_check import check_dynamics, moments_off, moments_text
 from .forces import check_size
 from .loads import ExternalLoads
 from .messages import Claims, FrameArrays, Mask, Pairs, Wanted
@@ -281,11 +283,14 @@ class Trial:
         """Compare three frames with OpenSim's single calls; paths that are given with the model's own."""
         few = spread(len(motion.time))
         frames, moments = motion.frames(few), None if target is None else target[few]
+        model = self.model_for(frames)
+        if self.dynamics is not None and moments is not None:
+            self._check_dynamics(self.dynamics, model, frames)
+            moments = None
         claims = Claims(None, None, None, moments)
         if self.paths is None:
             gain_by_opensim = gain[few] if self.options.gain == "opensim" else None
             claims = Claims(self.pairs, geometry.moment_arms[few], gain_by_opensim, moments)
-        model = self.model_for(frames)
         self.provenance["self_check"]["trial"] = check_trial(model, frames, claims, self.n_jobs, self._acting)
         if self.paths is not None:
             others = np.setdiff1d(self._acting, self._model_paths).tolist()
@@ -297,6 +302,16 @@ class Trial:
             else:
                 notes = compare_paths(model, frames, geometry.frames(few).moment_arm, others)
             self._note(notes)
+
+    def _check_dynamics(self, dynamics: ExactDynamics, model: Model, frames: Kinematics) -> None:
+        """Compare generalized forces by arrays with those of two other methods."""
+        self.provenance["self_check"]["dynamics"] = check_dynamics(dynamics, model, frames, self.n_jobs)
+        if dynamics.mistaken:
+            off = np.abs(moments_off(dynamics, model, frames)).max(axis=0)
+            names = [model.description.coordinates[index].name for index in model.description.free]
+            known = {name: float(size) for name, size in zip(names, off, strict=True) if size > MOMENT_DIFFERS}
+            self.provenance["moments_off_opensim"] = known
+            self._note(moments_text(dynamics, known))
 
     def _check_size(self, time: Array, target: Array, geometry: MuscleGeometry, actuators: ReserveActuators) -> None:
         """Refuse balanced generalized forces that are too large for the model, its weight and its loads."""
