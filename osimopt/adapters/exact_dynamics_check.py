@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from .arrays import extract
 from .exact_dynamics import ExactDynamics
 from .messages import Claims, Difference, Pairs, Wanted
 from .model import Model
-from .selfcheck import check_trial, judged, spread
+from .selfcheck import Missing, check_trial, judged, spread
 
 #: s, and rad or m: step of the differences of momentum and energy.
 STEP = 1e-4
@@ -93,6 +93,19 @@ def moments_off(dynamics: ExactDynamics, model: Model, motion: Kinematics) -> Ar
     pairs = Pairs(none, none, none.astype(bool), np.zeros((free, muscles), dtype=bool), none, {})
     theirs = extract(model, motion, pairs, Wanted((), True, False), 1).arrays["generalized_force"]
     return np.asarray(theirs - dynamics.arrays(motion, True)["generalized_force"])
+
+
+def mistakes(dynamics: ExactDynamics, model_for: Callable[[Kinematics], Model], motion: Kinematics | None) -> Missing:
+    """What OpenSim's generalized forces have too much in frames of a motion, as it takes forces put back into it."""
+
+    def missing(time: Array, *_: Any) -> dict[str, Array]:
+        if motion is None:
+            return {}
+        frames = motion.frames(np.searchsorted(motion.time, time))
+        off = moments_off(dynamics, model_for(frames), frames)
+        return {motion.coordinates[index]: column for index, column in zip(dynamics.free, off.T, strict=True)}
+
+    return missing
 
 
 def moments_text(dynamics: ExactDynamics, off: Mapping[str, float]) -> list[str]:

@@ -49,7 +49,7 @@ LIMITS = {
     "moment arms": (1e-6, "m", "moment arms as computeMomentArm has them"),
     "maximum forces": (3e-5, "of max_isometric_force", "forces as calcInextensibleTendonActiveFiberForce has them"),
     "inverse dynamics": (1e-6, "of the largest moment", "moments that forward dynamics turns into the accelerations"),
-    "equations of motion": (1e-5, "of the largest moment", "moments that Lagrange's equations give, too"),
+    "equations of motion": (1e-6, "of the largest moment", "moments that Lagrange's equations give, too"),
     "slopes of lengths": (1e-6, "m", "moment arms that are slopes of the lengths"),
     "straight lengths": (1e-8, "m", "lengths of paths without wrap objects as OpenSim has them"),
     "accelerations": (1e-6, "of the largest moment", "forces that give the motion's accelerations in OpenSim"),

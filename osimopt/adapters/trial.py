@@ -30,7 +30,7 @@ from .exact import ExactPaths
 from .exact_check import check_exact, lengths_text
 from .exact_dynamics import ExactDynamics
 from .exact_dynamics_check import DIFFERS as MOMENT_DIFFERS
-from .exact_dynamics_check import check_dynamics, moments_off, moments_text
+from .exact_dynamics_check import check_dynamics, mistakes, moments_off, moments_text
 from .forces import check_size
 from .loads import ExternalLoads
 from .messages import Claims, FrameArrays, Mask, Pairs, Wanted
@@ -128,6 +128,8 @@ class Trial:
         if problem.source is None and not known.any():
             return {"not_checked": "splines between the frames of the motion"}
         fitted = (*self._given_paths, *self.model.description.within)
+        if self.dynamics is not None and self.dynamics.mistaken:
+            missing = (*missing, mistakes(self.dynamics, self.model_for, solution.problem.kinematics))
         return check_solution(solution, known if known.any() else ~known, self.model_for, fitted, missing)
 
     def model_for(self, motion: Kinematics) -> Model:

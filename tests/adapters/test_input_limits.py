@@ -204,7 +204,7 @@ def test_moments_are_ten_times_what_could_act_at_most(moment: float, verdict: st
         ("moment arms", 1e-6),
         ("maximum forces", 3e-5),
         ("inverse dynamics", 1e-6),
-        ("equations of motion", 1e-5),
+        ("equations of motion", 1e-6),
         ("slopes of lengths", 1e-6),
         ("straight lengths", 1e-8),
         ("accelerations", 1e-6),
