@@ -97,6 +97,9 @@ class Draw:
         inertia = osim.Inertia(*(mass * self.random.uniform(0.8, 1.2, 3)), *(mass * products))
         body = osim.Body(f"body_{number}", mass, self.vector(0.2), inertia)
         self.model.addBody(body)
+        if self.chance(0.1):  # OpenSim joins it to ground by a FreeJoint
+            self.frames.append(body)
+            return
         inner, outer = self.frame(), self.frame(body)
         kind = self.one(list(JOINTS))
         backward = self.chance(0.3) and kind != "ScapulothoracicJoint"
