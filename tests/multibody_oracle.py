@@ -101,12 +101,14 @@ class Judge:
         state = osim.State(self.state)
         state.setQ(ordered(q, self.q, state.getNQ()))
         state.setU(ordered(u, self.u, state.getNU()))
+        self.model.realizePosition(state)
+        for _ in range(30):
+            self.step(state)
+        self.model.realizeVelocity(state)
+        self.project(state)
         try:
-            self.model.assemble(state)
-            self.model.realizeVelocity(state)
-            self.project(state)
             self.model.realizeAcceleration(state)
-        except RuntimeError:
+        except RuntimeError:  # a singular mass matrix
             return None
         return {
             "at": state.getQ().to_numpy()[self.q],
@@ -116,6 +118,17 @@ class Judge:
             "slip": np.array([np.abs(state.getUErr().to_numpy()).max(initial=0.0)]),
             "reaction": [pair(joint.calcReactionOnChildExpressedInGround(state)) for joint in self.joints],
         }
+
+    def step(self, state: Any) -> None:
+        """One of Newton's steps towards a posture that meets the constraints."""
+        rows, error = osim.Matrix(), state.getQErr().to_numpy()
+        self.matter.calcG(state, rows)
+        if error.size:
+            rate = Vector(state.getNQ(), 0.0)
+            step = np.linalg.lstsq(rows.to_numpy(), error, rcond=1e-10)[0]
+            self.matter.multiplyByN(state, False, Vector.createFromMat(step), rate)
+            state.setQ(Vector.createFromMat(state.getQ().to_numpy() - rate.to_numpy()))
+        self.model.realizePosition(state)
 
     def project(self, state: Any) -> None:
         """Speeds that meet the constraints: the given less their part across them."""
@@ -161,15 +174,19 @@ def judge(path: Path, states: int, spread: float = 1.0) -> dict[str, Array]:
     wrench[:, 0] = 0.0
     rows = [one.state_at(*given) for given in zip(q, u, change, wrench, strict=True)]
     default = np.array([coordinate.getDefaultValue() for coordinate in one.coordinates])
-    reacted = [one.reacting(default + 0.2 * near, speed) for near, speed in zip(q, u, strict=True)]
+    held = np.array([c.getLocked(one.state) or c.isPrescribed(one.state) for c in one.coordinates], dtype=bool)
+    default = np.where(held, [c.getValue(one.state) for c in one.coordinates], default)
+    reacted = [
+        one.reacting(np.where(held, default, default + 0.2 * near), np.where(held, 0.0, speed))
+        for near, speed in zip(q, u, strict=True)
+    ]
     known = [row for row in reacted if row is not None and row["open"] < 1e-7 and row["slip"] < 1e-7]
-    held = [c.getLocked(one.state) or c.isPrescribed(one.state) for c in one.coordinates]
     return {
         "q": q,
         "u": u,
         "change": change,
         "wrench": wrench,
-        "held": np.array(held, dtype=bool),
+        "held": held,
         "bodies": np.array([body.getName() for body in one.bodies]),
         "joints": np.array([joint.getName() for joint in one.joints]),
         **{name: np.array([row[name] for row in rows]) for name in rows[0]},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -54,12 +54,19 @@ def layout(multibody: Multibody) -> TreeLayout:
     ModelError
         A joint is not described.
     """
-    return _layout(multibody.tree, len(multibody.coordinates), tuple(multibody.asked.items()))
+    found = _KNOWN.get(multibody)
+    if found is None:
+        found = _KNOWN[multibody] = _layout(multibody)
+    return found
 
 
-@lru_cache(maxsize=32)
-def _layout(tree: Tree, size: int, asked: tuple[tuple[str, str], ...]) -> TreeLayout:
-    if missing := [f"'{name}' ({why})" for name, why in asked if name in tree.joints]:
+#: Of models that are in use: those whose arrays have gradients are made anew all the time.
+_KNOWN: WeakKeyDictionary[Multibody, TreeLayout] = WeakKeyDictionary()
+
+
+def _layout(multibody: Multibody) -> TreeLayout:
+    tree, size = multibody.tree, len(multibody.coordinates)
+    if missing := [f"'{name}' ({why})" for name, why in multibody.asked.items() if name in tree.joints]:
         fix = "Use geometry='opensim', or another class of joint."
         raise ModelError(explain("joints that are described in arrays", some(missing), fix))
     bodies = len(tree.parent)

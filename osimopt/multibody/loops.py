@@ -17,7 +17,7 @@ from .constraints import ConstraintRows, constraint_bias, constraint_jacobian, c
 from .couplers import coupled, coupled_accelerations, coupled_rates
 from .description import Multibody
 from .kinematics import Posture, posture, velocity
-from .rates import to_changes, to_speeds
+from .rates import speeds_at, to_changes, to_speeds
 from .vectors import Tensor, combine
 
 #: m or rad; error of a closed loop, most steps of Newton's method, and the longest (rad or m).
@@ -181,10 +181,7 @@ def _errors(multibody: Multibody, value: Tensor) -> tuple[Tensor, Tensor, Constr
     """Errors (R, T) of the loops, and their change (R, N, T) by the coordinates' rates, couplers following."""
     at: Posture = posture(multibody, frames_first(value))
     rows = constraint_rows(at)
-    rates = coupled_rates(multibody, value)
-    angles = frames_first(value)
-    columns = [frames_last(to_speeds(multibody, angles, frames_first(rates[:, i]))) for i in range(rates.shape[1])]
-    by_rate = namespace(value).stack(columns, axis=1)
+    by_rate = speeds_at(multibody, value, coupled_rates(multibody, value))
     gradient = namespace(value).einsum("rnt,nkt->rkt", constraint_jacobian(at, rows), by_rate)
     return rows.errors, gradient, rows
 

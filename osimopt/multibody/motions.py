@@ -20,8 +20,7 @@ def complete_motion(
     multibody: Multibody, closure: Closure, time: Tensor, value: Tensor, rate: Tensor, acceleration: Tensor,
     before: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    """Values, rates and accelerations (T, N) of all coordinates of a motion, and the matrices (T, N, N) of
-    ``loops.independence``.
+    """Values, rates and accelerations (T, N) of all coordinates, and ``loops.independence`` (T, N, N), of a motion.
 
     ``time`` (T,) in s is for messages. A loop may close in several ways: the way of the frame before is kept, of the
     first frame that of the posture ``before`` (N,), else of the posture given where it nearly closes the loops, else
@@ -66,6 +65,9 @@ def close_motion(multibody: Multibody, closure: Closure, value: Tensor, before: 
 def _alone(multibody: Multibody, closure: Closure, value: Tensor) -> Tensor:
     """Postures (T, N) closed from those given where these nearly close the loops, else as by default."""
     xp = namespace(value)
-    (given, there), (default, reached) = close(multibody, closure, value), reach(multibody, closure, value)
-    near = there & ((openness(multibody, value) <= NEARLY) | ~reached)
-    return xp.where(near[:, None], given, default)
+    given, closed = close(multibody, closure, value)
+    near = closed & (openness(multibody, value) <= NEARLY)
+    if bool(xp.all(near)):
+        return given
+    default, reached = reach(multibody, closure, value)
+    return xp.where((near | (closed & ~reached))[:, None], given, default)

@@ -14,7 +14,7 @@ from .dynamics import about_speeds, transmitted
 from .kinematics import Posture, Velocity
 from .layout import layout
 from .loops import RANK
-from .rates import to_speeds
+from .rates import speeds_at
 from .vectors import Tensor, apply_fixed, combine, cross, moment_and_force
 
 
@@ -55,10 +55,13 @@ def joint_reactions(
         through = through - _on_bodies(posture, rows, multiplier)
     found = []
     for name in joints:
-        body = max(index for index, joint in enumerate(tree.joints) if joint == name)  # the last of several
-        back = bool(tree.backward[body])
-        child, frame = (int(tree.parent[body]), tree.inboard[body]) if back else (body, tree.outboard[body])
-        place = posture.positions[child] + apply_fixed(posture.rotations[child], alike(frame, posture.positions)[:3, 3])
+        body = max(index for index, joint in enumerate(tree.joints) if joint == name)
+        back, parent = bool(tree.backward[body]), int(tree.parent[body])
+        child, frame = (parent, tree.inboard[body]) if back else (body, tree.outboard[body])
+        frame = alike(frame, posture.positions)
+        if not tree.bodies[parent]:  # a scapulothoracic joint, whose second part turns at another place in its frame
+            frame = frame @ xp.linalg.inv(alike(tree.inboard[body], posture.positions))
+        place = posture.positions[child] + apply_fixed(posture.rotations[child], frame[:3, 3])
         wrench = -through[body] if back else through[body]
         found.append(moment_and_force(wrench[:3] - cross(place, wrench[3:]), wrench[3:]))
     return frames_first(xp.stack(found))
@@ -77,14 +80,9 @@ def _multipliers(
     multibody, xp = posture.multibody, namespace(needed)
     if force is not None:
         needed = needed - frames_last(force)
-    rates, value = coupled_rates(multibody, posture.value), frames_first(posture.value)
     followers = {coupler.dependent for coupler in multibody.couplers}
-    columns = [
-        frames_last(to_speeds(multibody, value, frames_first(rates[:, index])))
-        for index in free
-        if index not in followers
-    ]
-    moves = xp.stack(columns, axis=1)
+    movable = [index for index in free if index not in followers]
+    moves = speeds_at(multibody, posture.value, coupled_rates(multibody, posture.value)[:, movable])
     acts = xp.einsum("nft,rnt->tfr", moves, constraint_jacobian(posture, rows))
     balance = xp.einsum("nft,nt->tf", moves, needed)
     known = ~xp.any(xp.any(xp.isnan(acts), axis=2), axis=1)
