@@ -20,7 +20,10 @@ from ..multibody.placement import MotionState
 from ..multibody.rates import to_changes, to_coordinates, to_speeds
 from ..namespace import frames_first
 from ..notices import warn
+from ..paths.arms import moment_arms
+from ..paths.arrangement import Arrangement, arrange
 from ..paths.description import Paths
+from ..paths.solve import lengths, solve_paths
 from ..problem.arrays import Array, Index, Kinematics
 from .load_arrays import measured_loads
 from .loads import ExternalLoads
@@ -39,6 +42,11 @@ class ExactDynamics:
     paths: Paths
     loads: ExternalLoads | None
     free: Index
+
+    @cached_property
+    def others(self) -> Arrangement:
+        """The paths of forces and actuators, to be solved together."""
+        return arrange(self.paths, self.paths.others)
 
     @cached_property
     def mistaken(self) -> tuple[str, ...]:
@@ -77,13 +85,13 @@ class ExactDynamics:
 
     def _block(self, motion: Kinematics, moments: bool) -> dict[str, Array]:
         at = posture(self.multibody, motion.value)
-        lengths, arms = self._others(motion, at)
+        along, arms = self._others(motion, at)
         by_speed = np.moveaxis(effects(self.multibody, at, at.columns, at.beyond, arms), 1, 0)
         about = [self._about_free(motion, effect) for effect in by_speed]
         none = np.zeros((len(motion.time), len(self.free), 0))
         found = {"effect": np.stack(about, axis=2) if about else none}
         if moments:
-            found["generalized_force"] = self._about_free(motion, self._moments(motion, at, lengths, arms))
+            found["generalized_force"] = self._about_free(motion, self._moments(motion, at, along, arms))
         return found
 
     def _about_free(self, motion: Kinematics, force: Array) -> Array:
@@ -91,15 +99,15 @@ class ExactDynamics:
         about = to_coordinates(self.multibody, motion.value, np.ascontiguousarray(force.T))
         return motion.onto_free(about)[:, self.free]
 
-    def _moments(self, motion: Kinematics, at: Posture, lengths: Array, arms: Mapping[int, Array]) -> Array:
+    def _moments(self, motion: Kinematics, at: Posture, along: Array, arms: Mapping[int, Array]) -> Array:
         """Generalized forces (N, T) about speeds that give the motion beside gravity, loads and the model's forces."""
         speed = to_speeds(self.multibody, motion.value, motion.speed)
         moving = velocity(at, speed, to_changes(self.multibody, motion.value, motion.speed, motion.acceleration))
         state = MotionState(motion.time, motion.value.T, speed.T, at.rotations, at.positions, moving.twists)
-        lengthening = np.zeros_like(lengths)
+        lengthening = np.zeros_like(along)
         for path, arm in arms.items():
             lengthening[path] = -np.einsum("nt,tn->t", arm, speed)
-        applied = applied_forces(self.multibody, state, lengths, lengthening)
+        applied = applied_forces(self.multibody, state, along, lengthening)
         wrenches = applied.wrenches
         if self.loads is not None:
             measured = measured_loads(self.loads, self.multibody.tree.bodies, motion.time)
@@ -111,8 +119,14 @@ class ExactDynamics:
 
     def _others(self, motion: Kinematics, at: Posture) -> tuple[Array, dict[int, Array]]:
         """Lengths (P, T) of all paths, and moment arms (N, T) about speeds by path, of those that forces act along."""
-        own = len(self.paths.muscles)
-        return np.zeros((own + len(self.paths.others), len(motion.time))), {}
+        own, frames = len(self.paths.muscles), len(motion.time)
+        every = np.zeros((own + len(self.paths.others), frames))
+        if not self.paths.others:
+            return every, {}
+        strands = solve_paths(self.others, at)
+        every[own:] = lengths(self.others, strands).T
+        arms = moment_arms(self.others, strands, at).dense(len(self.paths.others), len(self.multibody.coordinates))
+        return every, {own + index: arm.T for index, arm in enumerate(np.moveaxis(arms, 2, 0))}
 
 
 def read_dynamics(

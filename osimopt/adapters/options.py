@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import InputError, explain
+from ..errors import InputError, did_you_mean, explain
 from ..files.given import GivenTable
 from ..options import check_values, declared, option
 from ..polynomial.geometry import MusclePaths
@@ -202,12 +202,21 @@ class ReadOptions:
         if isinstance(self.force_sets, (str, os.PathLike)):
             fix = f"Write force_sets=({str(self.force_sets)!r},)."
             raise InputError(explain("force_sets as a sequence of files", repr(self.force_sets), fix))
+        self._refuse_misspelt_geometry()
         object.__setattr__(self, "model", as_file(self.model))
         for name in ("motion", "generalized_force", "speeds"):
             if name == "motion" or getattr(self, name) is not None:
                 object.__setattr__(self, name, as_table(name, getattr(self, name)))
         if self.external_loads is not None:
             object.__setattr__(self, "external_loads", as_loads(self.external_loads))
+
+    def _refuse_misspelt_geometry(self) -> None:
+        """Refuse a word that is nearly one of those known, and no file."""
+        word = self.geometry
+        if isinstance(word, str) and word not in COMPUTED and not Path(word).exists():
+            if meant := did_you_mean([word], COMPUTED, ""):
+                expected = f"geometry among {', '.join(COMPUTED)}, or an existing file or folder"
+                raise InputError(explain(expected, repr(word), meant))
 
     def files(self) -> dict[str, Path | GivenTable]:
         """Return every file that is read, by option; those of a sequence are numbered from 1.
