@@ -213,10 +213,10 @@ class ReadOptions:
     def _refuse_misspelt_geometry(self) -> None:
         """Refuse a word that is nearly one of those known, and no file."""
         word = self.geometry
-        if isinstance(word, str) and word not in COMPUTED and not Path(word).exists():
-            if meant := did_you_mean([word], COMPUTED, ""):
-                expected = f"geometry among {', '.join(COMPUTED)}, or an existing file or folder"
-                raise InputError(explain(expected, repr(word), meant))
+        unknown = isinstance(word, str) and word not in COMPUTED and not Path(word).exists()
+        if unknown and (meant := did_you_mean([str(word)], COMPUTED, "")):
+            expected = f"geometry among {', '.join(COMPUTED)}, or an existing file or folder"
+            raise InputError(explain(expected, repr(word), meant))
 
     def files(self) -> dict[str, Path | GivenTable]:
         """Return every file that is read, by option; those of a sequence are numbered from 1.
