@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..namespace import namespace
-from .contact import Array
+from .contact import Array, columns
 from .turns import Obstacle, Turn, absent, choose, slide
 
 #: Times that the objects and their order are chosen again, before a path counts as not settled.
@@ -32,7 +32,7 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
     settled = turns[0].on & ~turns[0].on
     left = np.arange(points.shape[2])
     for _ in range(ROUNDS):
-        part = [one.take(left) for one in obstacles], points[..., left], [_columns(turn, left) for turn in turns]
+        part = [one.take(left) for one in obstacles], columns(points, left), [_some(turn, left) for turn in turns]
         placed, tangent = _tangent(*part)
         chosen, same = _again(part[0], part[1], placed)
         done = tangent & same
@@ -74,26 +74,34 @@ def _tangent(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn]) ->
     turns, lost = _sweep(obstacles, points, turns)
     residual = _places(turns) - x
     size = xp.max(abs(residual), axis=0)
-    inverse = -xp.eye(len(x))[:, :, None] + 0.0 * x[None]
+    updates: list[tuple[Array, Array]] = []  # of minus one, to the inverse of the slope of the residual
     plain = lost
     for _ in range(STEPS):
         if bool(xp.all((size <= TANGENT) | lost)):
             break
-        step = xp.where(plain, residual, -xp.einsum("ijn,jn->in", inverse, residual))
+        step = xp.where(plain, residual, -_updated(updates, residual))
         there, gone = _sweep(obstacles, points, _placed(turns, x + step))
         moved = _places(there) - (x + step)
         wild = ~(xp.max(abs(moved), axis=0) <= GROWTH * size)
         change = moved - residual
-        forward = xp.einsum("in,ijn->jn", step, inverse)
+        forward = _updated([(two, one) for one, two in updates], step)
         scale = xp.sum(forward * change, axis=0)
         plain = plain | (wild & ~plain) | (scale == 0.0)
-        error = step - xp.einsum("ijn,jn->in", inverse, change)
-        inverse = inverse + error[:, None] * (forward / xp.where(scale == 0.0, 1.0, scale))[None]
+        error = step - _updated(updates, change)
+        updates.append((error, forward / xp.where(scale == 0.0, 1.0, scale)))
         x, residual, turns, lost = x + step, moved, there, lost | gone
         size = xp.max(abs(residual), axis=0)
     still = (size <= TANGENT) & ~lost
     turns = [Turn(own, one.segment, one.key, one.first, one.last, one.arc) for own, one in zip(on, turns, strict=True)]
     return turns, still
+
+
+def _updated(updates: list[tuple[Array, Array]], vector: Array) -> Array:
+    """Minus one, plus the products of the pairs ``updates``, times vectors (i, n)."""
+    found = -vector
+    for one, two in updates:
+        found = found + one * namespace(vector).sum(two * vector, axis=0)
+    return found
 
 
 def _sweep(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn]) -> tuple[list[Turn], Array]:
@@ -124,8 +132,8 @@ def _parts(turn: Turn) -> tuple[Array, ...]:
     return turn.on, turn.segment, turn.key, turn.first, turn.last, turn.arc
 
 
-def _columns(turn: Turn, columns: Array) -> Turn:
-    return Turn(*(one[..., columns] for one in _parts(turn)))
+def _some(turn: Turn, index: Array) -> Turn:
+    return Turn(*(columns(one, index) for one in _parts(turn)))
 
 
 def _where(condition: Array, one: Turn, two: Turn) -> Turn:
@@ -133,13 +141,13 @@ def _where(condition: Array, one: Turn, two: Turn) -> Turn:
     return Turn(*(xp.where(condition, a, b) for a, b in zip(_parts(one), _parts(two), strict=True)))
 
 
-def _merged(turn: Turn, columns: Array, part: Turn) -> Turn:
-    return Turn(*(_put(one, columns, new) for one, new in zip(_parts(turn), _parts(part), strict=True)))
+def _merged(turn: Turn, index: Array, part: Turn) -> Turn:
+    return Turn(*(_put(one, index, new) for one, new in zip(_parts(turn), _parts(part), strict=True)))
 
 
-def _put(array: Array, columns: Array, new: Array) -> Array:
+def _put(array: Array, index: Array, new: Array) -> Array:
     """An array (…, n) with new columns; of constants only: gradients do not pass."""
     xp = namespace(array)
     copied = xp.asarray(array, copy=True)
-    copied[..., columns] = new
+    copied[..., index] = new
     return copied

@@ -1,6 +1,6 @@
 """Paths and dynamics of a motion in arrays beside OpenSim's calls: time per frame, differences, and gradients.
 
-usage: python scripts/benchmarks/arrays.py MODEL MOTION START END [--loads XML] [--weld JOINT ...] [--block 250]
+usage: python scripts/benchmarks/arrays.py MODEL MOTION START END [--loads XML] [--weld JOINT ...] [--block 1000]
 
 Time in ms a frame: of arrays by one thread and by two, frames in blocks; of OpenSim's calls, as `load_problem` makes
 them, in one process and in two. Differences are those of the same frames. Gradients are of a random combination of the
@@ -33,7 +33,7 @@ from osimopt.multibody.dynamics import about_speeds, inverse_dynamics, transmitt
 from osimopt.multibody.kinematics import posture, velocity
 from osimopt.multibody.loads import load_wrenches
 from osimopt.multibody.rates import to_changes, to_coordinates, to_speeds
-from osimopt.namespace import frames_first
+from osimopt.namespace import frames_first, namespace
 from osimopt.paths.arms import moment_arms
 from osimopt.paths.arrangement import Arrangement, arrange
 from osimopt.paths.description import Paths
@@ -136,6 +136,12 @@ def gradients(multibody: Multibody, paths: Paths, motion: Kinematics) -> dict[st
     def with_paths(name: str) -> Callable[[Any], Any]:
         return lambda x: along(replace(base, **{name: x[0]}), like(value, x[0]))
 
+    def shifted(x: Any) -> Any:
+        """Lengths with objects at the places (O, 3)."""
+        still, rows, last = (like(part, x[0]) for part in (base.frame, np.eye(4)[:, :3], np.eye(4)[3]))
+        moved = namespace(x[0]).einsum("ai,oi,b->oab", rows, x[0] - still[:, :3, 3], last)
+        return along(replace(base, frame=still + moved), like(value, x[0]))
+
     def arms(x: Any) -> Any:
         at = posture(multibody, x[0])
         return moment_arms(base, solve_paths(base, at), at).value
@@ -149,7 +155,8 @@ def gradients(multibody: Multibody, paths: Paths, motion: Kinematics) -> dict[st
            for name in ("mass", "center", "inertia", "inboard", "outboard")},
         "lengths by q": (lambda x: along(base, x[0]), [value]),
         **{f"lengths by {word}": (with_paths(name), [getattr(base, name)])
-           for name, word in (("place", "points"), ("size", "sizes of objects"), ("frame", "frames of objects"))},
+           for name, word in (("place", "points"), ("size", "sizes of objects"))},
+        "lengths by places of objects": (shifted, [base.frame[:, :3, 3]]),
         "moment arms by q": (arms, [value]),
     }  # fmt: skip
     return {name: directional(*case) for name, case in cases.items()}
@@ -183,7 +190,7 @@ def main() -> None:
     made.add_argument("end", type=float)
     made.add_argument("--loads")
     made.add_argument("--weld", nargs="*", default=[])
-    made.add_argument("--block", type=int, default=250)
+    made.add_argument("--block", type=int, default=1000)
     made.add_argument("--repeats", type=int, default=5)
     given = made.parse_args()
     options = ReadOptions(
