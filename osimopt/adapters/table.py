@@ -139,7 +139,7 @@ def _use_exact_paths(model: Model, index: int, postures: Array, columns: dict[st
     """Overwrite the columns (n, M) of the muscles with exact paths; rows in which loops do not close stay NaN."""
     rows = np.flatnonzero(np.isfinite(columns["muscle_tendon_length"]).all(axis=1))
     paths = read_exact(model)
-    along = along_motion(paths, model, closed(model, postures[rows]))
+    along = along_motion(paths, model, closed(model, postures[rows], by_default=True))
     every = model.description.muscles
     own = np.array([every.names.index(name) for name in paths.muscles], dtype=np.intp)
     muscles, length, here = every.select(own), np.asarray(along.length), np.ix_(rows, own)
