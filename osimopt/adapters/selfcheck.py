@@ -49,6 +49,9 @@ LIMITS = {
     "moment arms": (1e-6, "m", "moment arms as computeMomentArm has them"),
     "maximum forces": (3e-5, "of max_isometric_force", "forces as calcInextensibleTendonActiveFiberForce has them"),
     "inverse dynamics": (1e-6, "of the largest moment", "moments that forward dynamics turns into the accelerations"),
+    "equations of motion": (1e-6, "of the largest moment", "moments that Lagrange's equations give, too"),
+    "slopes of lengths": (1e-6, "m", "moment arms that are slopes of the lengths"),
+    "straight lengths": (1e-8, "m", "lengths of paths without wrap objects as OpenSim has them"),
     "accelerations": (1e-6, "of the largest moment", "forces that give the motion's accelerations in OpenSim"),
 }
 #: Generalized forces (T,) by coordinate at times (T,) s that muscles (N) and actuators of the model (controls), (T,) by
@@ -102,7 +105,7 @@ def check_trial(
         muscles = tuple(sorted({*among[frame % stride :: stride], *suspects.intersection(among)}))
         row = slice(frame, frame + 1)
         calls.append((motion.frames(row), claims.frames(row), muscles))
-    return {"times_s": motion.time.tolist(), **_judged(_compare(model, calls, n_jobs), model, motion.time)}
+    return {"times_s": motion.time.tolist(), **judged(_compare(model, calls, n_jobs), model, motion.time)}
 
 
 def check_solution(
@@ -159,7 +162,7 @@ def check_solution(
     differences = model.run("selfcheck:check_forces", motion, muscle, actuator, applied)
     missed = np.abs(np.asarray(solution.moment_residual)[rows]).max(initial=0.0)
     share = float(missed / np.abs(problem.generalized_force[rows]).max(initial=1.0))
-    return {"times_s": motion.time.tolist(), **_judged(differences, model, motion.time, share)}
+    return {"times_s": motion.time.tolist(), **judged(differences, model, motion.time, share)}
 
 
 def spread(frames: int) -> Index:
@@ -195,7 +198,7 @@ def _check_model(model: Model, time: float, n_jobs: int) -> dict[str, Any]:
     others = [one for one in differences if one.kind != "moment arms" or one.where not in arms_off]
     return {
         "postures": POSTURES,
-        **_judged(others, model, motion.time),
+        **judged(others, model, motion.time),
         "moment_arms_off_mm": arms_off,
         "length_slopes_off_mm": _worst_slopes(slopes),
     }
@@ -255,7 +258,7 @@ def _closed(model: Model, value: Array) -> Array:
     return value
 
 
-def _judged(differences: Iterable[Difference], model: Model, time: Array, missed: float = 0.0) -> dict[str, Any]:
+def judged(differences: Iterable[Difference], model: Model, time: Array, missed: float = 0.0) -> dict[str, Any]:
     """The largest difference of each kind; the model is refused where one exceeds its limit and ``missed``."""
     largest: dict[str, Difference] = {}
     unknown: set[str] = set()
