@@ -1,9 +1,9 @@
 """Small models built through OpenSim's API: one for each kind of joint, function, muscle, point, wrap and actuator.
 
 `write(name, folder)`, or `python model_zoo.py FOLDER NAME ...`, leaves `name.osim` and its motion in radians
-(`name.mot`) and in degrees (`name_degrees.mot`). Every coordinate whose name begins with `t_` is a translation, every other one an
-angle: that is how they were built, whatever OpenSim's MotionType calls them. Every number is invented (m, kg, N, s,
-rad).
+(`name.mot`) and in degrees (`name_degrees.mot`). Every coordinate whose name begins with `t_` is a translation, every
+other one an angle: that is how they were built, whatever OpenSim's MotionType calls them. Every number is invented
+(m, kg, N, s, rad).
 """
 
 from __future__ import annotations
