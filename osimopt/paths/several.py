@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..namespace import namespace
+from ..problem.arrays import Index
 from .contact import Array
 from .turns import Obstacle, Turn, absent, choose, slide
 
@@ -44,7 +45,7 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
         left = left[~np.asarray(done)]
         if not len(left):
             break
-    return turns, xp.asarray(settled)
+    return turns, settled
 
 
 def _again(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn]) -> tuple[list[Turn], Array]:
@@ -154,9 +155,8 @@ def _merged(turn: Turn, columns: Array, part: Turn) -> Turn:
     return Turn(*(_put(one, columns, new) for one, new in zip(_parts(turn), _parts(part), strict=True)))
 
 
-def _put(array: Array, columns: Array, new: Array) -> Array:
-    """An array (…, n) with new columns; of constants only: gradients do not pass."""
-    xp = namespace(array)
-    copied = xp.asarray(array, copy=True)
-    copied[..., columns] = new
-    return copied
+def _put(array: Array, columns: Index, new: Array) -> Array:
+    """An array (…, n) with new columns."""
+    number = np.arange(array.shape[-1])
+    number[columns] = len(number) + np.arange(len(columns))
+    return namespace(array).concat([array, new], axis=-1)[..., number]
