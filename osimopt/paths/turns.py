@@ -43,7 +43,9 @@ class Obstacle:
         xp = namespace(start)
         shape = start.shape[1:]
         flat = [xp.reshape(one, (3, -1)) for one in (start, end)]
-        size = xp.reshape(xp.broadcast_to(self.size[: SIZES[self.kind], None], (SIZES[self.kind], *shape)), (-1, flat[0].shape[1]))
+        size = xp.reshape(
+            xp.broadcast_to(self.size[: SIZES[self.kind], None], (SIZES[self.kind], *shape)), (-1, flat[0].shape[1])
+        )
         axis, sign = (xp.reshape(xp.broadcast_to(one, shape), (-1,)) for one in (self.axis, self.sign))
         found = WRAPS[self.kind](*flat, size, axis, sign)
         first, last = (xp.reshape(one, (3, *shape)) for one in (found.first, found.last))
@@ -89,7 +91,9 @@ def choose(obstacle: Obstacle, points: Array, others: Sequence[Turn]) -> Turn:
     """
     xp = namespace(points)
     count = points.shape[1]
-    local = obstacle.within(xp.concat([points, *(one[:, None] for turn in others for one in (turn.first, turn.last))], axis=1))
+    local = obstacle.within(
+        xp.concat([points, *(one[:, None] for turn in others for one in (turn.first, turn.last))], axis=1)
+    )
     whole = 0.0 * points[0, 0]
     starts = [local[:, s] for s in range(count - 1)] + [local[:, count + 2 * i + 1] for i in range(len(others))]
     segment = [s + xp.astype(whole, xp.int64) for s in range(count - 1)] + [turn.segment for turn in others]
@@ -114,7 +118,12 @@ def choose(obstacle: Obstacle, points: Array, others: Sequence[Turn]) -> Turn:
     cost = xp.where(on, xp.where(found.crossed, keys - FAR, change), xp.inf)
     best = xp.argmin(cost, axis=0)
     placed = (_taken(xp.stack(segment), best), _taken(0.5 * (keys + xp.stack(following)), best))
-    return _turn(obstacle, xp.any(on, axis=0), placed, (_taken(found.first, best), _taken(found.last, best), _taken(found.arc, best)))
+    return _turn(
+        obstacle,
+        xp.any(on, axis=0),
+        placed,
+        (_taken(found.first, best), _taken(found.last, best), _taken(found.arc, best)),
+    )
 
 
 def _turn(obstacle: Obstacle, on: Array, placed: tuple[Array, Array], found: tuple[Array, Array, Array]) -> Turn:
