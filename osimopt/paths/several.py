@@ -27,7 +27,6 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
     From the straight path on each object in turn is placed between its neighbours, until all of them stay: the length
     of the path is then stationary in every place of contact. No posture depends on another one.
     """
-    xp = namespace(points)
     turns = [absent(points) for _ in obstacles]
     turns, _ = _again(obstacles, points, turns)
     settled = turns[0].on & ~turns[0].on
