@@ -17,7 +17,7 @@ from ..multibody.layout import layout
 from ..multibody.rates import to_coordinates
 from ..muscle.forces import supported
 from ..notices import warn
-from ..paths.arms import moment_arms
+from ..paths.arms import moment_arms, wrenches
 from ..paths.arrangement import Arrangement, arrange
 from ..paths.description import Path, Paths
 from ..paths.solve import lengths, solve_paths
@@ -102,6 +102,19 @@ class ExactPaths:
             spanned[:, column] = beyond[bodies].any(axis=0) & ~beyond[bodies].all(axis=0)
             spanned[path.mover[path.mover >= 0], column] = True
         return spanned
+
+    @property
+    def still(self) -> tuple[str, ...]:
+        """Names of the muscles none of whose points moves on its body: pulls on bodies are all that they do."""
+        return tuple(name for name in self.muscles if (self.path(name).mover < 0).all())
+
+    def wrenches(self, value: Array, tension: Mapping[str, Array]) -> dict[str, Array]:
+        """By body: moments about ground's origin in N·m and forces in N (T, 6) of tensions (T,) N by muscle."""
+        strands = solve_paths(self.arrangement, posture(self.multibody, value))
+        pulled = np.stack([tension.get(name, np.zeros(len(value))) for name in self.muscles], axis=1)
+        bodies = self.multibody.tree.bodies
+        found = wrenches(strands, pulled, len(bodies))
+        return {body: part.T for body, part in zip(bodies, found, strict=True) if body not in ("", "ground")}
 
     def evaluate(self, names: Sequence[str], value: Array, speed: Array | None = None) -> MuscleGeometry:
         """Lengths, moment arms and lengthening speeds where coordinates ``names`` have ``value`` and ``speed``.
