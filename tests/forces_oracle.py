@@ -22,7 +22,7 @@ from osimopt.adapters.worker.mechanics import describe_mechanics
 from osimopt.adapters.worker.session import load
 from osimopt.adapters.worker.state import set_speeds
 
-FRAMES = 40
+FRAMES = 15
 OTHER = ((0.03, -0.05, 0.02), (0.3, -0.2, 0.5))
 
 
