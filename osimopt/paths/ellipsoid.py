@@ -22,7 +22,7 @@ from .vectors import dot, norm, unit
 #: angle between the directions from the center to the points is nearer to 1 than the second.
 INSIDE, ONE_DIRECTION = -1e-4, 1e-4
 #: What is left of the two conditions, in mean radii; of the normal's length.
-TOLERANCE, DRIFT = 1e-11, 1e-9
+TOLERANCE, DRIFT = 1e-8, 1e-9
 #: Newton's steps from one start, the rough ones among them, the largest change of the angle (rad) and of the duration (as
 #: a share) in one.
 STEPS, ROUGH, TURN, STRETCH = 14, 2, 0.3, 0.5
@@ -55,6 +55,8 @@ class Shot(NamedTuple):
     geodesic: Geodesic
     turn: Array
     more: Array
+    lag: Array
+    wait: Array
     move: Array
     spread: Array
     left: Array
@@ -137,7 +139,7 @@ def solve(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> tu
             here = xp.nonzero(count == number)[0]
             there = todo[here]
             pairs = Pairs(start[:, there], end[:, there], size[:, there], chosen[:, here])
-            turned, lasting = newton(pairs, guess[here], number, kind[there] == LEAST)
+            turned, lasting = newton(pairs, guess[here], number, kind[there] != MOST)
             value = quadrant(pairs, turned, lasting, number, axis[there], sign[there])
             better = xp.nonzero(value > best[there])[0]
             there, here = there[better], here[better]
@@ -153,11 +155,14 @@ def priorities(length: Array, value: Array) -> tuple[Array, Array]:
     others by how near they come to it.
     """
     xp = namespace(length)
-    before, after = xp.roll(length, 1, 0), xp.roll(length, -1, 0)
+    before, after = xp.roll(length, 1, axis=0), xp.roll(length, -1, axis=0)
     least, most = (length <= before) & (length <= after), (length >= before) & (length >= after)
     rank = xp.where(least, LEAST + 0 * length, xp.where(most, MOST + 0 * length, OTHER + 0 * length))
+    inside = value >= 0
+    some = xp.any(least & inside, axis=0)
     far = 1 + xp.max(length, axis=0)
-    worth = far * rank + xp.where(value >= 0, length, xp.where(least | most, 2 * far, 0 * far))
+    later = xp.where(most == some, 2 * far, far)  # one after the other, as `some` says: the most, the others
+    worth = length + xp.where(inside, xp.where(least, 0 * far, later), xp.where(least | most, 3 * far, 4 * far))
     return xp.argsort(worth, axis=0), rank
 
 
@@ -166,7 +171,8 @@ def newton(pairs: Pairs, duration: Array, pieces: int, least: Array) -> tuple[Ar
     xp = namespace(duration)
     now, spent, left = 0 * duration, duration, xp.arange(duration.shape[0])
     result, times = now * math.nan, 0 * duration
-    longest = pieces * PHASE * xp.min(pairs.size, axis=0)
+    radius = xp.min(pairs.size, axis=0)
+    longest = pieces * PHASE * radius
     for step in range(STEPS):
         shot = aim(pairs.take(left), now, spent, pieces, COUNTS[:4] if step < ROUGH else COUNTS)
         done = (shot.left < TOLERANCE) & (step >= ROUGH)
@@ -175,9 +181,12 @@ def newton(pairs: Pairs, duration: Array, pieces: int, least: Array) -> tuple[Ar
         going = xp.nonzero(~done & (xp.abs(now) < 2 * math.pi))[0]
         if going.shape[0] == 0:
             break
-        now, left = (now + xp.clip(shot.turn, min=-TURN, max=TURN))[going], left[going]
-        change = xp.clip(shot.more / shot.geodesic.rate, min=-STRETCH * spent, max=STRETCH * spent + 0.1 * TURN)
-        spent = xp.minimum((spent + change)[going], longest[left])
+        turn = xp.where((shot.spread < 0) & least[left], -shot.turn, shot.turn)  # towards shorter paths
+        turn = xp.clip(turn, min=-TURN, max=TURN)
+        change = shot.wait + shot.lag * turn
+        change = xp.clip(change, min=-STRETCH * spent, max=STRETCH * spent + 0.1 * radius[left])
+        now, spent, left = (now + turn)[going], (spent + change)[going], left[going]
+        spent = xp.minimum(spent, longest[left])
     return result, times
 
 
@@ -195,8 +204,9 @@ def quadrant(pairs: Pairs, angle: Array, duration: Array, pieces: int, axis: Arr
 class Tangent(NamedTuple):
     """The tangent from the start at an angle: its point and unit direction (3, n) and how these change.
 
-    ``reach`` (n,) m is its length, ``aside`` and ``sliding`` (n,) m per rad the velocity of the point along the
-    binormal per ``reach``, which is the tangent's turning, and along the tangent.
+    ``reach`` (n,) m is its length, ``turning`` and ``sliding`` (n,) m per rad the velocity of the point along the
+    binormal per ``reach``, which is the tangent's turning, and along the tangent. ``drive`` and ``slowing`` (n,) per
+    rad are the slopes of log C and of -1/h, see ``ellipsoid_geodesic``.
     """
 
     point: Array
@@ -204,6 +214,8 @@ class Tangent(NamedTuple):
     reach: Array
     turning: Array
     sliding: Array
+    drive: Array
+    slowing: Array
 
 
 def leave(pairs: Pairs, angle: Array) -> Tangent:
@@ -223,8 +235,14 @@ def leave(pairs: Pairs, angle: Array) -> Tangent:
     direction = pairs.size * (ahead - radius * one)
     slope = norm(direction)
     direction = direction / slope
+    # C = h k: of the tangent, h = Σ x²/a⁴ and k = Σ t²/a², and their slopes
+    square = pairs.size**2
+    h, k = dot(point / square, point / square), dot(direction, direction / square)
+    bent = (aside - direction * dot(direction, aside)) / slope
+    rise = 2 * radius * dot(point / square, aside / square)
+    drive = rise / h + 2 * dot(direction / square, bent) / k
     turning = dot(binormals(point, direction, pairs.size), aside) / slope
-    return Tangent(point, direction, radius * slope, turning, radius * dot(direction, aside))
+    return Tangent(point, direction, radius * slope, turning, radius * dot(direction, aside), drive, rise / h**2)
 
 
 def binormals(point: Array, direction: Array, size: Array) -> Array:
@@ -254,9 +272,15 @@ def aim(pairs: Pairs, angle: Array, duration: Array, pieces: int, counts: tuple[
     bend = (xp.atan2(forth, up) - far) / stretch
     aslant = dot(binormal / pairs.size, flat) / (stretch * stretch) * sideways
     more = bend - (tangent.sliding + aslant) * turn
+    # durations at the same length: T = √C ∫ ds/h, its integrand's slope from both ends
+    square = pairs.size**2
+    normal, moved = last.point / square, (binormal * sideways + last.direction * tangent.sliding) / square
+    h = dot(normal, normal)
+    slowing = 0.5 * last.length * h / last.rate * (tangent.slowing + 2 * dot(normal, moved) / (h * h))
+    lag = 0.5 * duration * tangent.drive - slowing
     move = binormal * (sideways * turn) + last.direction * (tangent.sliding * turn + more)
     left = 3 * (xp.abs(across) + xp.abs(bend)) / xp.sum(pairs.size, axis=0)
-    return Shot(last, turn, more, move, spread, left)
+    return Shot(last, turn, more, lag - (tangent.sliding + aslant) / last.rate, bend / last.rate, move, spread, left)
 
 
 def refine(pairs: Pairs, angle: Array, duration: Array, pieces: Array) -> tuple[Array, Array, Array]:

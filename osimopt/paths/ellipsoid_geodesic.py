@@ -46,7 +46,15 @@ class Field(NamedTuple):
     gauss: Array
 
 
-def shoot(point: Array, direction: Array, size: Array, duration: Array, opening: Array, pieces: int, counts: tuple[int, ...] = COUNTS) -> Geodesic:
+def shoot(
+    point: Array,
+    direction: Array,
+    size: Array,
+    duration: Array,
+    opening: Array,
+    pieces: int,
+    counts: tuple[int, ...] = COUNTS,
+) -> Geodesic:
     """Follow geodesics from points on the surface (3, n) along unit directions (3, n) for a duration (n,) each.
 
     The neighbour is at the distance ``opening`` (n,) at first, and recedes by 1 m per m.
