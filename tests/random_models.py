@@ -1,15 +1,18 @@
 """Random models for the description: trees of random joints and frames, functions, paths, wrap objects and constraints.
 
-``python random_models.py FOLDER SEED…`` writes ``random_SEED.osim``. Every number is drawn (m, kg, rad).
+``python random_models.py FOLDER STATES SEED…`` writes ``random_SEED.osim`` and what ``multibody_oracle`` says of it.
+Every number is drawn (m, kg, rad).
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import multibody_oracle
 import numpy as np
 import opensim as osim
 
@@ -253,6 +256,13 @@ def write_constrained(folder: Path) -> Path:
     return path
 
 
+def main() -> None:
+    folder, states = Path(sys.argv[1]), int(sys.argv[2])
+    for seed in sys.argv[3:]:
+        path = write(folder, int(seed))
+        with contextlib.suppress(RuntimeError):  # Simbody inverts the mass matrix, which may be singular here
+            np.savez(folder / f"{path.stem}.npz", **multibody_oracle.judge(path, states))
+
+
 if __name__ == "__main__":
-    for seed in sys.argv[2:]:
-        write(Path(sys.argv[1]), int(seed))
+    main()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, get_args
@@ -12,15 +12,16 @@ import numpy as np
 
 from ..errors import InputError, ModelError, explain, some
 from ..multibody.description import Mask, Multibody
-from ..multibody.kinematics import posture
+from ..multibody.kinematics import Posture, posture
 from ..multibody.layout import layout
 from ..multibody.rates import to_coordinates
 from ..muscle.forces import supported
 from ..notices import warn
-from ..paths.arms import moment_arms
+from ..paths.arms import moment_arms, wrenches
 from ..paths.arrangement import Arrangement, arrange
 from ..paths.description import Path, Paths
-from ..paths.solve import lengths, solve_paths
+from ..paths.solve import Strands, lengths, solve_paths
+from ..paths.wraps import WRAPS
 from ..polynomial.geometry import Fit
 from ..problem.arrays import Array, Kinematics, MuscleGeometry, acts
 from .arrays import POSTURES
@@ -76,6 +77,22 @@ class ExactPaths:
         crossing = None if self.crossing is None else self.crossing[:, columns]
         return replace(self, described=paths, muscles=tuple(muscles), crossing=crossing)
 
+    def without(self, muscles: Collection[str]) -> ExactPaths:
+        """The paths of the other muscles."""
+        return self.select([name for name in self.muscles if name not in muscles])
+
+    def lost(self, motion: Kinematics) -> dict[str, str]:
+        """Why muscles have no path in some frames of a motion, by name."""
+        starts = range(0, len(motion.time), BLOCK)
+        found = [self._strands(motion.value[start : start + BLOCK])[1] for start in starts]
+        missing = np.isnan(np.concatenate([lengths(self.arrangement, strands) for strands in found]))
+        return {
+            name: f"its path does not settle in {column.sum()} of {len(column)} frames, first at "
+            f"{motion.time[column.argmax()]:g} s"
+            for name, column in zip(self.muscles, missing.T, strict=True)
+            if column.any()
+        }
+
     def outside(self, names: Sequence[str], value: Array) -> dict[str, int]:
         """No frame is outside a fitted range."""
         return {}
@@ -103,6 +120,19 @@ class ExactPaths:
             spanned[path.mover[path.mover >= 0], column] = True
         return spanned
 
+    @property
+    def still(self) -> tuple[str, ...]:
+        """Names of the muscles none of whose points moves on its body: pulls on bodies are all that they do."""
+        return tuple(name for name in self.muscles if (self.path(name).mover < 0).all())
+
+    def wrenches(self, value: Array, tension: Mapping[str, Array]) -> dict[str, Array]:
+        """By body: moments about ground's origin in N·m and forces in N (T, 6) of tensions (T,) N by muscle."""
+        _, strands = self._strands(value)
+        pulled = np.stack([tension.get(name, np.zeros(len(value))) for name in self.muscles], axis=1)
+        bodies = self.multibody.tree.bodies
+        found = wrenches(strands, pulled, len(bodies))
+        return {body: part.T for body, part in zip(bodies, found, strict=True) if body not in ("", "ground")}
+
     def evaluate(self, names: Sequence[str], value: Array, speed: Array | None = None) -> MuscleGeometry:
         """Lengths, moment arms and lengthening speeds where coordinates ``names`` have ``value`` and ``speed``.
 
@@ -129,10 +159,13 @@ class ExactPaths:
         spanned = self.spanned.any(axis=1) if crossing is None else np.isin(range(len(every)), coordinate[crossing])
         return MuscleGeometry(self.muscles, every, coordinate, muscle, pairs, length, lengthening, spanned, crossing)
 
+    def _strands(self, value: Array) -> tuple[Posture, list[Strands]]:
+        at = posture(self.multibody, value)
+        return at, solve_paths(self.arrangement, at)
+
     def _solved(self, value: Array) -> tuple[Array, Array]:
         """Lengths (T, M) and moment arms (T, N, M) about all coordinates in postures (T, N)."""
-        at = posture(self.multibody, value)
-        strands = solve_paths(self.arrangement, at)
+        at, strands = self._strands(value)
         arms = moment_arms(self.arrangement, strands, at).dense(len(self.muscles), len(self.multibody.coordinates))
         if layout(self.multibody).turning:
             by_muscle = (np.ascontiguousarray(own) for own in np.moveaxis(arms, 2, 0))
@@ -153,20 +186,33 @@ def read_exact(
         A joint that is not described in arrays; no muscle with an exact path.
     """
     multibody, paths = read_mechanics(model.key, cache)
-    muscles, asked = model.description.muscles, dict(paths.asked)
-    for name in np.array(muscles.names)[~supported(muscles)].tolist():
-        asked.setdefault(name, f"osimopt has no curves of its class {muscles.classes[muscles.names.index(name)]}")
-    own = [name for name, path in zip(muscles.names, paths.muscles, strict=True) if path and name not in asked]
-    left = {name: asked[name] for name in muscles.names if name in asked}
-    if not own:
-        got = some(f"'{name}': {why}" for name, why in left.items())
-        raise ModelError(explain("a muscle with an exact path", got, "Use geometry='opensim'.", model.path))
+    asked = _not_described(model, paths)
+    exact = ExactPaths(multibody, paths, model.description.muscles.names, asked).without(asked)
+    if motion is not None and exact.muscles:
+        lost = exact.lost(motion)
+        asked |= lost
+        exact = replace(exact.without(lost), asked=asked)
+    left = [f"{name} ({asked[name]})" for name in model.description.muscles.names if name in asked]
+    if not exact.muscles:
+        expected = "a muscle with an exact path"
+        raise ModelError(explain(expected, f"none: {some(left)}", "Use geometry='opensim'.", model.path))
     if left:
-        why = some([f"{name} ({reason})" for name, reason in left.items()], 12)
-        warn(f"{model.path}: muscles without exact paths, which keep OpenSim's: {why}.")
-    exact = ExactPaths(multibody, paths, muscles.names, asked).select(own)
+        warn(f"{model.path}: muscles without exact paths, which keep OpenSim's: {some(left, 12)}.")
     if motion is None:
         return exact
     rows = np.unique(np.linspace(0, len(motion.time) - 1, POSTURES).astype(int))
     arms = np.concatenate([np.zeros((1, *exact.spanned.shape)), exact._solved(motion.value[rows])[1]])
-    return replace(exact, crossing=exact.spanned & acts(np.nan_to_num(arms), axis=0))
+    return replace(exact, crossing=exact.spanned & acts(arms, axis=0))
+
+
+def _not_described(model: Model, paths: Paths) -> dict[str, str]:
+    """Why muscles have no exact path, by name: their paths or their curves are not described here."""
+    muscles, asked = model.description.muscles, dict(paths.asked)
+    for name, kind, known in zip(muscles.names, muscles.classes, supported(muscles), strict=True):
+        if not known:
+            asked.setdefault(name, f"osimopt has no curves of its class {kind}")
+    for name, path in zip(muscles.names, paths.muscles, strict=True):
+        kinds = {paths.objects[wrap.object].kind for wrap in path.wraps} if path else set()
+        for kind in sorted(kinds - WRAPS.keys()):
+            asked.setdefault(name, f"it wraps over a {kind}")
+    return asked

@@ -16,7 +16,7 @@ from .model import Model
 from .selfcheck import judged, spread
 
 #: rad or m; step of the differences of re-solved lengths.
-STEP = 1e-3
+STEP = 2e-4
 #: Steps of five postures, and weights of their lengths in the slope: central, ahead, behind. Where a path snaps within
 #: the steps, a side without a snap has the right slope.
 STEPS = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])

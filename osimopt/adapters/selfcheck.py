@@ -26,6 +26,7 @@ from ..solution.solution import RedundancySolution
 from .arrays import extract
 from .cache import writing
 from .completion import follow
+from .exact import ExactPaths
 from .messages import Claims, Difference, Mask, ModelKey, Pairs, Wanted
 from .model import Model
 
@@ -114,11 +115,13 @@ def check_solution(
     model_for: Callable[[Kinematics], Model],
     fitted: tuple[str, ...],
     missing: Sequence[Missing] = (),
+    exact: ExactPaths | None = None,
 ) -> dict[str, Any]:
     """Put the forces of up to three solved frames ``among`` (T,) all back into OpenSim; see ``worker.selfcheck``.
 
-    Muscles and the model's own actuators act as themselves. Reserves that were added, and muscles whose moment arms
-    are not OpenSim's (``fitted``), act as generalized forces; so does what is ``missing`` on left-out coordinates.
+    Muscles and the model's own actuators act as themselves, those with ``exact`` paths as forces on bodies. Reserves
+    that were added, and other muscles whose moment arms are not OpenSim's (``fitted``), act as generalized forces; so
+    does what is ``missing`` on left-out coordinates.
     Returns plain data: the differences, or why nothing was checked.
 
     Raises
@@ -152,6 +155,13 @@ def check_solution(
             controls[name] = control
         else:
             applied[:, columns] += reserves.effect[:, :, index] * control[:, None]
+    wrenches = dict[str, Array]()
+    if exact is not None:
+        by_bodies = np.isin(problem.muscles, exact.still)
+        wrenches = exact.wrenches(
+            motion.value, dict(zip(problem.muscles, np.where(by_bodies, force, 0.0).T, strict=True))
+        )
+        by_opensim = by_opensim | by_bodies
     if fitted:
         arms = problem.geometry.frames(rows).moment_arm
         applied[:, columns] += np.einsum("tdm,tm->td", arms, np.where(by_opensim, 0.0, force))
@@ -159,7 +169,7 @@ def check_solution(
     for of in missing:
         for name, value in of(motion.time, tensions, controls).items():
             applied[:, model.description.coordinate_names.index(name)] += value
-    differences = model.run("selfcheck:check_forces", motion, muscle, actuator, applied)
+    differences = model.run("selfcheck:check_forces", motion, muscle, actuator, applied, wrenches)
     missed = np.abs(np.asarray(solution.moment_residual)[rows]).max(initial=0.0)
     share = float(missed / np.abs(problem.generalized_force[rows]).max(initial=1.0))
     return {"times_s": motion.time.tolist(), **judged(differences, model, motion.time, share)}

@@ -128,9 +128,10 @@ class Trial:
         if problem.source is None and not known.any():
             return {"not_checked": "splines between the frames of the motion"}
         fitted = (*self._given_paths, *self.model.description.within)
+        exact = self.paths if isinstance(self.paths, ExactPaths) else None
         if self.dynamics is not None and self.dynamics.mistaken:
             missing = (*missing, mistakes(self.dynamics, self.model_for, solution.problem.kinematics))
-        return check_solution(solution, known if known.any() else ~known, self.model_for, fitted, missing)
+        return check_solution(solution, known if known.any() else ~known, self.model_for, fitted, missing, exact)
 
     def model_for(self, motion: Kinematics) -> Model:
         """The model with the loads of these frames."""
