@@ -36,7 +36,7 @@ def frame(random: np.random.Generator, size: float = 0.3) -> np.ndarray:
 
 
 def branched(seed: int = 0) -> Multibody:
-    """A free base; from it a ball and an ellipsoid backward; from the ball axes with functions, forward and backward."""
+    """A free base; on it a ball and an ellipsoid backward; then axes with functions, forward and backward."""
     random, kinds = np.random.default_rng(seed), ("axes", "free", "ball", "ellipsoid", "axes", "axes")
     parent = np.array([-1, 0, 1, 1, 2, 2])
     backward = np.array([False, False, False, True, False, True])

@@ -1,10 +1,9 @@
 """What OpenSim says of a model's kinematics and dynamics in random states.
 
 Usage: `python multibody_oracle.py OUT_FOLDER STATES (CASE | MODEL.osim)...`. Each model leaves `NAME.npz`, and those of
-`model_zoo` and `loop_models` their `NAME.osim`. All arrays are in the orders of coordinates and of bodies by name.
+`model_zoo`, `loop_models` and this file their `NAME.osim`. All arrays are in the orders of coordinates and of bodies.
 """
 
-import contextlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ import opensim as osim
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+#: s, of differences.
+STEP = 1e-5
 Vector = osim.Vector
 
 
@@ -55,14 +56,28 @@ class Judge:
         coordinate.setSpeedValue(self.free, 1.0)
         return int(np.argmax(self.free.getU().to_numpy()))
 
-    def set(self, q: Array, u: Array) -> None:
+    def set(self, q: Array, u: Array) -> bool:
+        """Whether the model can fall from there: not where its mass matrix is singular, as where a function is flat."""
         self.free.setQ(ordered(q, self.q, self.free.getNQ()))
         self.free.setU(ordered(u, self.u, self.free.getNU()))
-        self.model.realizeAcceleration(self.free)
+        try:
+            self.model.realizeAcceleration(self.free)
+        except RuntimeError:
+            self.model.realizeVelocity(self.free)
+            return False
+        return True
+
+    def slope(self, q: Array, u: Array) -> Array:
+        """Changes (B, 6) of the bodies' velocities at constant speeds, by differences."""
+        found = []
+        for step in (STEP, -STEP):
+            self.set(q + step * u, u)
+            found.append([pair(body.getVelocityInGround(self.free)) for body in self.bodies])
+        return np.subtract(*found) / (2.0 * STEP)
 
     def state_at(self, q: Array, u: Array, change: Array, wrench: Array) -> dict[str, Any]:
         """``wrench`` (B, 6) are moments and forces about each body's origin."""
-        self.set(q, u)
+        falls = self.set(q, u)
         state, matter, size = self.free, self.matter, len(u)
         given = ordered(change, self.u, size)
         jacobian, mass, constraint, bias = osim.Matrix(), osim.Matrix(), osim.Matrix(), Vector()
@@ -87,8 +102,10 @@ class Judge:
             "rate": rate.to_numpy()[self.q],
             "drift": drift.to_numpy()[self.q],
         }
-        found["falling"] = state.getUDot().to_numpy()[self.u]
-        found["acceleration"] = [pair(body.getAccelerationInGround(state)) for body in self.bodies]
+        found["falling"], found["acceleration"] = np.full(size, np.nan), np.full((len(self.bodies), 6), np.nan)
+        if falls:
+            found["falling"] = state.getUDot().to_numpy()[self.u]
+            found["acceleration"] = [pair(body.getAccelerationInGround(state)) for body in self.bodies]
         if self.loops:
             matter.calcG(state, constraint)
             matter.calcBiasForAccelerationConstraints(state, bias)
@@ -141,6 +158,20 @@ class Judge:
         self.model.realizeVelocity(state)
 
 
+def one_turns_three(path: Path) -> None:
+    """A joint of which one coordinate turns all three axes, as in the knee of Rajagopal's models."""
+    zoo = model_zoo.Zoo()
+    zoo.body("trunk", 4.0)
+    transform, lines = osim.SpatialTransform(), (1.0, 0.6, -0.4)
+    for index, (slope, direction) in enumerate(zip(lines, np.eye(3), strict=True)):
+        model_zoo.axis(transform, f"rotation{index + 1}", ["knee"], osim.LinearFunction(slope, 0.1), direction)
+    ends = (zoo.frame("ground"), *map(model_zoo.vec, model_zoo.ANCHOR), zoo.frame("trunk"))
+    seat = map(model_zoo.vec, model_zoo.SEAT)
+    zoo.joint(osim.CustomJoint("walker_knee", *ends, *seat, transform), {"knee": (0.3, 0.5)})
+    zoo.muscle("one", ("ground", (0.1, 0.5, 0.1)), ("trunk", (0.05, -0.1, 0.02)))
+    zoo.finish("one_turns_three").printToXML(str(path))
+
+
 def ordered(values: Array, places: list[int], size: int) -> Any:
     full = np.zeros(size)
     full[places] = values
@@ -172,6 +203,7 @@ def judge(path: Path, states: int, spread: float = 1.0) -> dict[str, Array]:
     u, change = (random.uniform(-size, size, shape) for size in (3.0, 20.0))
     wrench = random.uniform(-100.0, 100.0, (states, len(one.bodies), 6))
     wrench[:, 0] = 0.0
+    slopes = [one.slope(*given) for given in zip(q, u, strict=True)]
     rows = [one.state_at(*given) for given in zip(q, u, change, wrench, strict=True)]
     default = np.array([coordinate.getDefaultValue() for coordinate in one.coordinates])
     held = np.array([c.getLocked(one.state) or c.isPrescribed(one.state) for c in one.coordinates], dtype=bool)
@@ -187,6 +219,7 @@ def judge(path: Path, states: int, spread: float = 1.0) -> dict[str, Array]:
         "change": change,
         "wrench": wrench,
         "held": held,
+        "slope": np.array(slopes),
         "bodies": np.array([body.getName() for body in one.bodies]),
         "joints": np.array([joint.getName() for joint in one.joints]),
         **{name: np.array([row[name] for row in rows]) for name in rows[0]},
@@ -200,12 +233,13 @@ def main() -> None:
         path = Path(name)
         if path.suffix != ".osim":
             path = folder / f"{name}.osim"
-            if name in loop_models.MODELS:
+            if name == "one_turns_three":
+                one_turns_three(path)
+            elif name in loop_models.MODELS:
                 loop_models.write(folder, name)
             else:
                 model_zoo.of(name).finish(name).printToXML(str(path))
-        with contextlib.suppress(IndexError):
-            np.savez(folder / f"{path.stem}.npz", **judge(path, states))
+        np.savez(folder / f"{path.stem}.npz", **judge(path, states))
 
 
 if __name__ == "__main__":

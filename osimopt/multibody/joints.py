@@ -11,7 +11,7 @@ from ..namespace import alike, namespace
 from .description import Multibody
 from .functions import evaluate
 from .layout import TURNING, TreeLayout
-from .vectors import Tensor, apply_fixed, compose, cross, moment_and_force
+from .vectors import Tensor, apply_fixed, compose, cross, join, moment_and_force, pick
 
 #: Axes of joints with speeds of their own: x, y, z, of rotations and translations.
 XYZ = np.concatenate([np.eye(3), np.eye(3)])
@@ -36,7 +36,9 @@ def across(multibody: Multibody, plan: TreeLayout, value: Tensor) -> Motion:
     """The motion of all joints at coordinates ``value`` (N, T)."""
     xp, tree = namespace(value), multibody.tree
     zero = xp.zeros_like(value[:1]) if value.shape[0] else xp.zeros((1, value.shape[1]), dtype=xp.float64)
-    argument = xp.concat([value, zero])[plan.coordinate]  # -1: of nothing
+    argument = (
+        pick(value, plan.coordinate) if (plan.coordinate >= 0).all() else xp.concat([value, zero])[plan.coordinate]
+    )
     angle, slope, curvature = evaluate(multibody.functions, plan.function, argument)
     numbers = xp.concat([angle, value, zero])
     own = np.array([kind in TURNING for kind in tree.kind], dtype=bool)
@@ -77,28 +79,21 @@ def _rotate(plan: TreeLayout, axes: Tensor, numbers: Tensor) -> tuple[Tensor, li
 
 def _about(axis: Tensor, angle: Tensor) -> Tensor:
     """Rotation matrices (n, 3, 3, T) about unit vectors (n, 3), by angles (n, T)."""
-    xp = namespace(angle)
+    xp, count = namespace(angle), len(angle)
     along = axis[:, :, None] * axis[:, None, :]
     still, x, y, z = xp.zeros_like(axis[:, 0]), axis[:, 0], axis[:, 1], axis[:, 2]
     rows = [xp.stack(row, axis=-1) for row in ((still, -z, y), (z, still, -x), (-y, x, still))]
-    about, one = xp.stack(rows, axis=1), alike(np.eye(3), angle)
-    cosine, sine = (part[:, None, None, :] for part in (xp.cos(angle), xp.sin(angle)))
-    return along[..., None] + cosine * (one - along)[..., None] + sine * about[..., None]
+    parts = xp.stack([along, alike(np.eye(3), angle) - along, xp.stack(rows, axis=1)], axis=-1)
+    weights = xp.stack([xp.ones_like(angle), xp.cos(angle), xp.sin(angle)], axis=1)
+    return xp.reshape(xp.reshape(parts, (count, 9, 3)) @ weights, (count, 3, 3, angle.shape[1]))
 
 
 def _of_axes(plan: TreeLayout, axes: Tensor, directions: list[Tensor], frames: int) -> Tensor:
     """Directions (A, 3, T) of the axes with functions: of rotations as they are turned, of translations as they are."""
-    xp = namespace(axes)
-    where = np.full((len(plan.shift), 6), -1)
-    count = 0
-    for (bodies, places, _), found in zip(plan.turns, directions, strict=False):
-        where[bodies, places] = count + np.arange(len(bodies))
-        count += found.shape[0]
     shifted = np.flatnonzero(plan.place >= 3)
-    where[plan.body[shifted], plan.place[shifted]] = count + np.arange(len(shifted))
     fixed = axes[plan.body[shifted], plan.place[shifted]]
-    parts = [*directions, xp.broadcast_to(fixed[:, :, None], (len(shifted), 3, frames))]
-    return xp.concat(parts)[where[plan.body, plan.place]]
+    parts = [*directions, namespace(axes).broadcast_to(fixed[:, :, None], (len(shifted), 3, frames))]
+    return pick(join(parts), plan.directed)
 
 
 def own_columns(kind: str, rotation: Tensor, position: Tensor, radii: Tensor) -> Tensor:

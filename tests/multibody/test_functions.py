@@ -44,7 +44,8 @@ def test_many_breaks_and_constants() -> None:
     value, slope, curvature = evaluate(stairs, np.array([0, 1]), x)
     np.testing.assert_array_equal(value[0], np.clip(np.floor(x[0]), 0, 9) ** 2)
     np.testing.assert_array_equal(value[1], 7.0)
-    assert not slope.any() and not curvature.any()
+    assert not slope.any()
+    assert not curvature.any()
 
 
 def test_none_at_all() -> None:

@@ -26,7 +26,7 @@ START = np.array([0.4, 1.2, 1.0])
 
 def closed_form(first: np.ndarray) -> np.ndarray:
     """The angles (T, 3) of a four-bar linkage, from those of the first rod: by the cosine rule, one of two ways."""
-    (a, b, c), (x, y) = RODS, (RODS[0] * np.sin(first), -RODS[0] * np.cos(first))
+    (_a, b, c), (x, y) = RODS, (RODS[0] * np.sin(first), -RODS[0] * np.cos(first))
     away = np.hypot(BASE - x, -y)
     inner = np.arccos((b**2 + away**2 - c**2) / (2.0 * b * away))
     to_end = np.arctan2(-y, BASE - x)
@@ -74,7 +74,8 @@ def test_the_frame_before_decides_in_which_way_a_loop_closes() -> None:
     value = closed_form(first)
     other = value.copy()
     mirrored, closed = close(multibody, closure, np.stack([first, value[:, 1] + 2.2, value[:, 2] - 4.0], axis=1))
-    assert closed.all() and np.abs(mirrored - value).max() > 1.0
+    assert closed.all()
+    assert np.abs(mirrored - value).max() > 1.0
     other[7:] = mirrored[7:]
     np.testing.assert_allclose(close_motion(multibody, closure, other), value, rtol=0.0, atol=ROUNDING)
     kept = close_motion(multibody, closure, other[7:], before=mirrored[6])
