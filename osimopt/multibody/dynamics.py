@@ -27,7 +27,7 @@ from .vectors import (
 
 
 #: Frames of NumPy arrays that are computed at once: the arrays of more do not stay in the cache.
-PIECE = 100
+PIECE = 200
 
 
 def inverse_dynamics(
