@@ -49,7 +49,7 @@ class Describer:
         """
         winding = opensim.GeometryPath.safeDownCast(path)
         if winding is None:
-            raise NotDescribedError(f"its path is a {path.getConcreteClassName()}")
+            raise NotDescribedError(f"its path is of class {path.getConcreteClassName()}")
         points = list(winding.getPathPointSet())
         size = len(points)
         body, place = np.zeros(size, dtype=np.intp), np.zeros((size, 3))
@@ -103,7 +103,7 @@ class Describer:
     def _object(self, found: Any) -> WrapObject:
         kind = found.getConcreteClassName()
         if kind not in KINDS:
-            raise NotDescribedError(f"it wraps over a {kind}")
+            raise NotDescribedError(f"it wraps over an object of class {kind}")
         on, frame = base_frame(found.getFrame())
         quadrant = found.get_quadrant().lower()
         sign = 0 if quadrant in ("all", "unassigned") else -1 if quadrant.startswith("-") else 1

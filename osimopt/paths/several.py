@@ -1,0 +1,145 @@
+"""Paths that turn over several objects, tangent to all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..namespace import namespace
+from .contact import Array
+from .turns import Obstacle, Turn, absent, choose, slide
+
+#: Times that the objects and their order are chosen again, before a path counts as not settled.
+ROUNDS = 12
+#: Steps to tangency between two choices.
+STEPS = 60
+#: m: places of contact that a step moves by less are tangent.
+TANGENT = 1e-13
+#: Above this share of the step before, the secant method is given up for plain steps.
+GROWTH = 4.0
+
+
+def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Array]:
+    """Turns of n paths with points (3, k, n) over all obstacles, and whether (n,) they settled.
+
+    From the straight path on each object in turn is placed between its neighbours, until all of them stay: the length
+    of the path is then stationary in every place of contact. No posture depends on another one.
+    """
+    xp = namespace(points)
+    turns = [absent(points) for _ in obstacles]
+    turns, _ = _again(obstacles, points, turns)
+    settled = turns[0].on & ~turns[0].on
+    left = np.arange(points.shape[2])
+    for _ in range(ROUNDS):
+        part = [one.take(left) for one in obstacles], points[..., left], [_columns(turn, left) for turn in turns]
+        placed, tangent = _tangent(*part)
+        chosen, same = _again(part[0], part[1], placed)
+        done = tangent & same
+        turns = [
+            _merged(turn, left, _where(done, before, after))
+            for turn, before, after in zip(turns, placed, chosen, strict=True)
+        ]
+        settled = _put(settled, left, done)
+        left = left[~np.asarray(done)]
+        if not len(left):
+            break
+    return turns, xp.asarray(settled)
+
+
+def _again(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn]) -> tuple[list[Turn], Array]:
+    """The turns chosen once more, one after the other, and whether (n,) they are the same, in the same order."""
+    before = turns
+    for index, obstacle in enumerate(obstacles):
+        others = turns[:index] + turns[index + 1 :]
+        turns = [*turns[:index], choose(obstacle, points, others), *turns[index + 1 :]]
+    same = before[0].on == before[0].on
+    for index, (one, two) in enumerate(zip(before, turns, strict=True)):
+        same = same & (one.on == two.on) & (~one.on | (one.segment == two.segment))
+        for other, later in zip(before[:index], turns[:index], strict=True):
+            both = one.on & other.on
+            same = same & (~both | ((one.key > other.key) == (two.key > later.key)))
+    return turns, same
+
+
+def _tangent(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn]) -> tuple[list[Turn], Array]:
+    """The same turns made tangent to each other's, and whether (n,) they are.
+
+    The places on all objects but the first determine, sliding one object after the other, the same places again. Where
+    this is repeated it converges, slowly if two objects are near each other; Broyden's method speeds it up.
+    """
+    xp = namespace(points)
+    on = [turn.on for turn in turns]
+    x = _places(turns)
+    turns, lost = _sweep(obstacles, points, turns)
+    residual = _places(turns) - x
+    size = xp.max(abs(residual), axis=0)
+    inverse = -xp.eye(len(x))[:, :, None] + 0.0 * x[None]
+    plain = lost
+    for _ in range(STEPS):
+        if bool(xp.all((size <= TANGENT) | lost)):
+            break
+        step = xp.where(plain, residual, -xp.einsum("ijn,jn->in", inverse, residual))
+        there, gone = _sweep(obstacles, points, _placed(turns, x + step))
+        moved = _places(there) - (x + step)
+        wild = ~(xp.max(abs(moved), axis=0) <= GROWTH * size)
+        change = moved - residual
+        forward = xp.einsum("in,ijn->jn", step, inverse)
+        scale = xp.sum(forward * change, axis=0)
+        plain = plain | (wild & ~plain) | (scale == 0.0)
+        error = step - xp.einsum("ijn,jn->in", inverse, change)
+        inverse = inverse + error[:, None] * (forward / xp.where(scale == 0.0, 1.0, scale))[None]
+        x, residual, turns, lost = x + step, moved, there, lost | gone
+        size = xp.max(abs(residual), axis=0)
+    still = (size <= TANGENT) & ~lost
+    turns = [Turn(own, one.segment, one.key, one.first, one.last, one.arc) for own, one in zip(on, turns, strict=True)]
+    return turns, still
+
+
+def _sweep(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn]) -> tuple[list[Turn], Array]:
+    """Each turn once between its neighbours, and whether (n,) an object is no longer touched."""
+    lost = turns[0].on & ~turns[0].on
+    for index, obstacle in enumerate(obstacles):
+        own = slide(obstacle, points, turns[index], turns[:index] + turns[index + 1 :])
+        lost = lost | (turns[index].on & ~own.on)
+        turns = [*turns[:index], own, *turns[index + 1 :]]
+    return turns, lost
+
+
+def _places(turns: Sequence[Turn]) -> Array:
+    """Places (6 (W - 1), n) where all objects but the first are met and left."""
+    return namespace(turns[0].arc).concat([one for turn in turns[1:] for one in (turn.first, turn.last)], axis=0)
+
+
+def _placed(turns: list[Turn], places: Array) -> list[Turn]:
+    """The turns with these places."""
+    moved = [
+        Turn(one.on, one.segment, one.key, places[6 * i : 6 * i + 3], places[6 * i + 3 : 6 * i + 6], one.arc)
+        for i, one in enumerate(turns[1:])
+    ]
+    return [turns[0], *moved]
+
+
+def _parts(turn: Turn) -> tuple[Array, ...]:
+    return turn.on, turn.segment, turn.key, turn.first, turn.last, turn.arc
+
+
+def _columns(turn: Turn, columns: Array) -> Turn:
+    return Turn(*(one[..., columns] for one in _parts(turn)))
+
+
+def _where(condition: Array, one: Turn, two: Turn) -> Turn:
+    xp = namespace(condition)
+    return Turn(*(xp.where(condition, a, b) for a, b in zip(_parts(one), _parts(two), strict=True)))
+
+
+def _merged(turn: Turn, columns: Array, part: Turn) -> Turn:
+    return Turn(*(_put(one, columns, new) for one, new in zip(_parts(turn), _parts(part), strict=True)))
+
+
+def _put(array: Array, columns: Array, new: Array) -> Array:
+    """An array (…, n) with new columns; of constants only: gradients do not pass."""
+    xp = namespace(array)
+    copied = xp.asarray(array, copy=True)
+    copied[..., columns] = new
+    return copied
