@@ -25,7 +25,6 @@ from .vectors import (
     moment_and_force,
 )
 
-
 #: Frames of NumPy arrays that are computed at once: the arrays of more do not stay in the cache.
 PIECE = 200
 
