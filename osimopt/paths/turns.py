@@ -128,7 +128,7 @@ def choose(obstacle: Obstacle, points: Array, others: Sequence[Turn]) -> Turn:
 
 def _turn(obstacle: Obstacle, on: Array, placed: tuple[Array, Array], found: tuple[Array, Array, Array]) -> Turn:
     xp = namespace(on)
-    first, last = (xp.where(on, obstacle.without(one), 0.0) for one in found[:2])
+    first, last = (obstacle.without(xp.where(on, one, 0.0)) for one in found[:2])  # no NaN, also in gradients
     return Turn(on, *placed, first, last, xp.where(on, found[2], 0.0))
 
 
