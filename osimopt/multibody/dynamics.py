@@ -25,9 +25,8 @@ from .vectors import (
     moment_and_force,
 )
 
-
 #: Frames of NumPy arrays that are computed at once: the arrays of more do not stay in the cache.
-PIECE = 100
+PIECE = 200
 
 
 def inverse_dynamics(
