@@ -93,3 +93,22 @@ def feasible(key: ModelKey, value: Array) -> Mask:
         return session.loops is None or bool(np.abs(rates[session.loops.dependents]).max() < GENTLE)
 
     return np.array([meets(posture) for posture in value], dtype=bool)
+
+
+def close(key: ModelKey, value: Array, by_default: bool) -> tuple[Array, Array, tuple[Index, Index]]:
+    """Postures (S, N) with their dependent coordinates, slopes ∂q_d/∂q_j (S, P), and the pairs (d, j).
+
+    Loops of bodies close as near as they can to the posture given, or in the way of the model's default posture; where
+    they do not, the posture is NaN.
+    """
+    session = load(key)
+    pairs = dependent_pairs(session)
+    closed, slopes = np.full(value.shape, np.nan), np.full((len(value), len(pairs[0])), np.nan)
+    for row, posture in enumerate(value):
+        try:
+            found = reach(session, posture) if by_default else follow(session, posture)
+            slopes[row], closed[row] = jacobian(session, found)[pairs], found
+        except ModelError:
+            if session.loops is None:
+                raise
+    return closed, slopes, pairs
