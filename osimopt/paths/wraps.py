@@ -14,6 +14,11 @@ from .torus import wrap_torus
 #: Paths between pairs of points over objects of one kind: of start and end (3, n), size (s, n), axis and sign (n,).
 Wrapper = Callable[[Array, Array, Array, Array, Array], Contact]
 
-WRAPS: dict[WrapKind, Wrapper] = {"cylinder": wrap_cylinder, "sphere": wrap_sphere, "ellipsoid": wrap_ellipsoid, "torus": wrap_torus}
+WRAPS: dict[WrapKind, Wrapper] = {
+    "cylinder": wrap_cylinder,
+    "sphere": wrap_sphere,
+    "ellipsoid": wrap_ellipsoid,
+    "torus": wrap_torus,
+}
 #: How many numbers the size of each kind has.
 SIZES: dict[WrapKind, int] = {"cylinder": 2, "sphere": 1, "ellipsoid": 3, "torus": 2}
