@@ -10,7 +10,7 @@ from typing import Any
 
 from ..namespace import namespace
 from .contact import Array, Contact
-from .ellipsoid_aim import Pairs, aim, leave
+from .ellipsoid_aim import Spans, aim, leave
 from .ellipsoid_search import solve
 from .vectors import dot, norm
 
@@ -51,7 +51,7 @@ def wrap_ellipsoid(start: Array, end: Array, size: Array, axis: Array, sign: Arr
     part = [array[:, which] for array in (start, end, size)]
     fixed = [getattr(array, "detach", lambda array=array: array)() for array in part]
     zero, angle, duration, pieces = solve(*fixed, axis[which], sign[which])
-    first, last, arc = refine(Pairs(*part, zero), angle, duration, pieces)
+    first, last, arc = refine(Spans(*part, zero), angle, duration, pieces)
 
     def spread(values: Array, other: float) -> Array:
         return xp.where(on, values[..., places], xp.full_like(start[0], other))
@@ -74,7 +74,7 @@ def decide(start: Array, end: Array, size: Array) -> tuple[Array, Array]:
     return inside, crosses & ~inside & ~same
 
 
-def refine(pairs: Pairs, angle: Array, duration: Array, pieces: Array) -> tuple[Array, Array, Array]:
+def refine(pairs: Spans, angle: Array, duration: Array, pieces: Array) -> tuple[Array, Array, Array]:
     """Contacts (3, n) twice and arcs (n,) after one more step, which carries derivatives by points and radii."""
     xp = namespace(angle)
     numbers = sorted(set(pieces.tolist()))

@@ -15,7 +15,7 @@ from .extrapolation import COUNTS
 from .vectors import dot, norm, unit
 
 
-class Pairs(NamedTuple):
+class Spans(NamedTuple):
     """Points and radii (3, n), and the direction in the circle's plane (3, n) that the angle is counted from."""
 
     start: Array
@@ -23,9 +23,9 @@ class Pairs(NamedTuple):
     size: Array
     zero: Array
 
-    def take(self, which: Array) -> Pairs:
+    def take(self, which: Array) -> Spans:
         """Those of a mask or of indices."""
-        return Pairs(*(array[:, which] for array in self))
+        return Spans(*(array[:, which] for array in self))
 
 
 class Shot(NamedTuple):
@@ -64,7 +64,7 @@ class Tangent(NamedTuple):
     slowing: Array
 
 
-def leave(pairs: Pairs, angle: Array) -> Tangent:
+def leave(pairs: Spans, angle: Array) -> Tangent:
     """The tangents from the starts at angles (n,)."""
     xp = namespace(angle)
     one = pairs.start / pairs.size
@@ -96,7 +96,7 @@ def binormals(point: Array, direction: Array, size: Array) -> Array:
     return cross(unit(point / size**2), direction)
 
 
-def aim(pairs: Pairs, angle: Array, duration: Array, pieces: int, counts: tuple[int, ...] = COUNTS) -> Shot:
+def aim(pairs: Spans, angle: Array, duration: Array, pieces: int, counts: tuple[int, ...] = COUNTS) -> Shot:
     """The path with given angles and durations (n,)."""
     xp = namespace(angle)
     tangent = leave(pairs, angle)

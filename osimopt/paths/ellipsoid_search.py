@@ -7,7 +7,7 @@ from itertools import product
 
 from ..namespace import namespace
 from .contact import Array, along
-from .ellipsoid_aim import Pairs, aim
+from .ellipsoid_aim import Spans, aim
 from .ellipsoid_geodesic import PHASE
 from .ellipsoid_start import plane_paths
 from .extrapolation import COUNTS
@@ -44,7 +44,7 @@ def solve(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> tu
         for number in sorted(set(count.tolist())):
             here = xp.nonzero(count == number)[0]
             there = todo[here]
-            pairs = Pairs(start[:, there], end[:, there], size[:, there], chosen[:, here])
+            pairs = Spans(start[:, there], end[:, there], size[:, there], chosen[:, here])
             turned, lasting = newton(pairs, guess[here], number, kind[there] != MOST)
             value = quadrant(pairs, turned, lasting, number, axis[there], sign[there])
             better = xp.nonzero(value > best[there])[0]
@@ -72,7 +72,7 @@ def priorities(length: Array, value: Array) -> tuple[Array, Array]:
     return xp.argsort(worth, axis=0), rank
 
 
-def newton(pairs: Pairs, duration: Array, pieces: int, least: Array) -> tuple[Array, Array]:
+def newton(pairs: Spans, duration: Array, pieces: int, least: Array) -> tuple[Array, Array]:
     """Angles and durations (n,); NaN where the steps do not converge, or not to a least path where that is wanted."""
     xp = namespace(duration)
     now, spent, left = 0 * duration, duration, xp.arange(duration.shape[0])
@@ -96,7 +96,7 @@ def newton(pairs: Pairs, duration: Array, pieces: int, least: Array) -> tuple[Ar
     return result, times
 
 
-def quadrant(pairs: Pairs, angle: Array, duration: Array, pieces: int, axis: Array, sign: Array) -> Array:
+def quadrant(pairs: Spans, angle: Array, duration: Array, pieces: int, axis: Array, sign: Array) -> Array:
     """How far (n,) the geodesics' middles are in the quadrants, in radii; -inf where there is none."""
     xp = namespace(angle)
     missing = xp.isnan(angle)
