@@ -173,14 +173,13 @@ def chains(count: int) -> None:
     """The largest difference to the shortest chain of points, over ellipsoids."""
     from path_chain import shortest_on_ellipsoid
 
-    from osimopt.paths.ellipsoid_side import leading_point
-
     size, start, end = random_pairs("ellipsoid", 10 * count, np.random.default_rng(1))
     free = np.zeros(size.shape[1], dtype=int)
-    contact, guess = WRAPS["ellipsoid"](start, end, size, free, free), leading_point(start, end, size, free, free)
+    contact = WRAPS["ellipsoid"](start, end, size, free, free)
+    middles = (contact.first + contact.last) / size
     lengths, worst = total(start, end, contact), 0.0
     for pair in np.flatnonzero(contact.on)[:count]:
-        middle = guess[:, pair] / size[:, pair]
+        middle = middles[:, pair] / np.linalg.norm(middles[:, pair])
         chain = shortest_on_ellipsoid(start[:, pair], end[:, pair], size[:, pair], middle)
         worst = max(worst, abs(chain - lengths[pair]))
     print(f"ellipsoids against chains of points, {count} pairs: {worst:.1e} m")

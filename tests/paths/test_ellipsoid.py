@@ -74,9 +74,9 @@ def test_in_a_plane_of_symmetry_the_path_is_an_ellipse() -> None:
 def test_no_chain_of_points_is_shorter(ratio: float) -> None:
     start, end, size = pairs(20, ratio)
     contact = wrap_ellipsoid(start, end, size, *free(20))
-    lengths, over = total(start, end, contact), leading_point(start, end, size, *free(20))
+    lengths, middle = total(start, end, contact), (contact.first + contact.last) / size
     for pair in np.flatnonzero(contact.on)[1:3]:
-        guess = over[:, pair] / size[:, pair]
+        guess = middle[:, pair] / np.linalg.norm(middle[:, pair])
         chain = shortest_on_ellipsoid(start[:, pair], end[:, pair], size[:, pair], guess)
         assert abs(chain - lengths[pair]) < CHAIN
 
@@ -107,7 +107,7 @@ def test_quadrants_choose_the_side(ratio: float) -> None:
     assert not np.any(np.isnan(lengths))
     apart = np.abs(np.stack(lengths[:2]) - lengths[2])
     np.testing.assert_allclose(np.min(apart, axis=0), 0.0, atol=1e-12)  # without quadrant it is on one of both sides
-    assert np.mean(np.max(apart, axis=0) > 1e-6) > 0.05
+    assert np.mean(np.max(apart, axis=0) > 1e-6) > 0.01
 
 
 def test_the_point_that_opensim_leads_over_is_nearest_and_in_the_quadrant() -> None:
