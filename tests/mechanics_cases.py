@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from functools import cache
 
+from osimopt.adapters.mechanics import read_mechanics
 from osimopt.adapters.model import identify
-from osimopt.isolation import run
 from osimopt.multibody.description import Multibody
 from osimopt.paths.description import Paths
 
@@ -14,5 +14,4 @@ from osimopt.paths.description import Paths
 @cache
 def describe(path: str | os.PathLike[str]) -> tuple[Multibody, Paths]:
     """The mechanics and paths of the model in a file, as OpenSim's process describes them."""
-    name = "osimopt.adapters.worker.mechanics:describe_mechanics"
-    return run("opensim", name, identify(path), subject=str(path))
+    return read_mechanics(identify(path))

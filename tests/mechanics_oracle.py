@@ -45,7 +45,9 @@ def judge(path: Path, postures: int, spread: float) -> Results:
         rows["wrap"].append([wrap_frame(wrap, state) for wrap in wraps.values()])
     couplers = [found for part in parts if (found := osim.CoordinateCouplerConstraint.safeDownCast(part))]
     x = random.uniform(-spread, spread, postures)
-    values = [[coupler.getFunction().calcValue(osim.Vector(1, one)) for one in x] for coupler in couplers if single(coupler)]
+    values = [
+        [coupler.getFunction().calcValue(osim.Vector(1, one)) for one in x] for coupler in couplers if single(coupler)
+    ]
     return {
         "q": q,
         "bodies": np.array([body.getName() for body in bodies]),

@@ -1,10 +1,9 @@
 """What OpenSim says of a model's kinematics and dynamics in random states.
 
 Usage: `python multibody_oracle.py OUT_FOLDER STATES (CASE | MODEL.osim)...`. Each model leaves `NAME.npz`, and those of
-`model_zoo` and `loop_models` their `NAME.osim`. All arrays are in the orders of coordinates and of bodies by name.
+`model_zoo`, `loop_models` and this file their `NAME.osim`. All arrays are in the orders of coordinates and of bodies.
 """
 
-import contextlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ import opensim as osim
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+#: s, of differences.
+STEP = 1e-5
 Vector = osim.Vector
 
 
@@ -55,14 +56,28 @@ class Judge:
         coordinate.setSpeedValue(self.free, 1.0)
         return int(np.argmax(self.free.getU().to_numpy()))
 
-    def set(self, q: Array, u: Array) -> None:
+    def set(self, q: Array, u: Array) -> bool:
+        """Whether the model can fall from there: not where its mass matrix is singular, as where a function is flat."""
         self.free.setQ(ordered(q, self.q, self.free.getNQ()))
         self.free.setU(ordered(u, self.u, self.free.getNU()))
-        self.model.realizeAcceleration(self.free)
+        try:
+            self.model.realizeAcceleration(self.free)
+        except RuntimeError:
+            self.model.realizeVelocity(self.free)
+            return False
+        return True
+
+    def slope(self, q: Array, u: Array) -> Array:
+        """Changes (B, 6) of the bodies' velocities at constant speeds, by differences."""
+        found = []
+        for step in (STEP, -STEP):
+            self.set(q + step * u, u)
+            found.append([pair(body.getVelocityInGround(self.free)) for body in self.bodies])
+        return np.subtract(*found) / (2.0 * STEP)
 
     def state_at(self, q: Array, u: Array, change: Array, wrench: Array) -> dict[str, Any]:
         """``wrench`` (B, 6) are moments and forces about each body's origin."""
-        self.set(q, u)
+        falls = self.set(q, u)
         state, matter, size = self.free, self.matter, len(u)
         given = ordered(change, self.u, size)
         jacobian, mass, constraint, bias = osim.Matrix(), osim.Matrix(), osim.Matrix(), Vector()
@@ -87,12 +102,15 @@ class Judge:
             "rate": rate.to_numpy()[self.q],
             "drift": drift.to_numpy()[self.q],
         }
-        found["falling"] = state.getUDot().to_numpy()[self.u]
-        found["acceleration"] = [pair(body.getAccelerationInGround(state)) for body in self.bodies]
+        found["falling"], found["acceleration"] = np.full(size, np.nan), np.full((len(self.bodies), 6), np.nan)
+        if falls:
+            found["falling"] = state.getUDot().to_numpy()[self.u]
+            found["acceleration"] = [pair(body.getAccelerationInGround(state)) for body in self.bodies]
         if self.loops:
             matter.calcG(state, constraint)
             matter.calcBiasForAccelerationConstraints(state, bias)
-            found |= {"error": state.getQErr().to_numpy(), "G": constraint.to_numpy()[:, self.u], "bias": bias.to_numpy()}
+            rows = constraint.to_numpy()[:, self.u]
+            found |= {"error": state.getQErr().to_numpy(), "G": rows, "bias": bias.to_numpy()}
         return found
 
     def reacting(self, q: Array, u: Array) -> dict[str, Any] | None:
@@ -100,12 +118,14 @@ class Judge:
         state = osim.State(self.state)
         state.setQ(ordered(q, self.q, state.getNQ()))
         state.setU(ordered(u, self.u, state.getNU()))
+        self.model.realizePosition(state)
+        for _ in range(30):
+            self.step(state)
+        self.model.realizeVelocity(state)
+        self.project(state)
         try:
-            self.model.assemble(state)
-            self.model.realizeVelocity(state)
-            self.project(state)
             self.model.realizeAcceleration(state)
-        except RuntimeError:
+        except RuntimeError:  # a singular mass matrix
             return None
         return {
             "at": state.getQ().to_numpy()[self.q],
@@ -116,6 +136,17 @@ class Judge:
             "reaction": [pair(joint.calcReactionOnChildExpressedInGround(state)) for joint in self.joints],
         }
 
+    def step(self, state: Any) -> None:
+        """One of Newton's steps towards a posture that meets the constraints."""
+        rows, error = osim.Matrix(), state.getQErr().to_numpy()
+        self.matter.calcG(state, rows)
+        if error.size:
+            rate = Vector(state.getNQ(), 0.0)
+            step = np.linalg.lstsq(rows.to_numpy(), error, rcond=1e-10)[0]
+            self.matter.multiplyByN(state, False, Vector.createFromMat(step), rate)
+            state.setQ(Vector.createFromMat(state.getQ().to_numpy() - rate.to_numpy()))
+        self.model.realizePosition(state)
+
     def project(self, state: Any) -> None:
         """Speeds that meet the constraints: the given less their part across them."""
         matrix_ = osim.Matrix()
@@ -125,6 +156,20 @@ class Judge:
             error = state.getUErr().to_numpy()
             state.setU(Vector.createFromMat(speed - np.linalg.lstsq(rows, error, rcond=1e-10)[0]))
         self.model.realizeVelocity(state)
+
+
+def one_turns_three(path: Path) -> None:
+    """A joint of which one coordinate turns all three axes, as in the knee of Rajagopal's models."""
+    zoo = model_zoo.Zoo()
+    zoo.body("trunk", 4.0)
+    transform, lines = osim.SpatialTransform(), (1.0, 0.6, -0.4)
+    for index, (slope, direction) in enumerate(zip(lines, np.eye(3), strict=True)):
+        model_zoo.axis(transform, f"rotation{index + 1}", ["knee"], osim.LinearFunction(slope, 0.1), direction)
+    ends = (zoo.frame("ground"), *map(model_zoo.vec, model_zoo.ANCHOR), zoo.frame("trunk"))
+    seat = map(model_zoo.vec, model_zoo.SEAT)
+    zoo.joint(osim.CustomJoint("walker_knee", *ends, *seat, transform), {"knee": (0.3, 0.5)})
+    zoo.muscle("one", ("ground", (0.1, 0.5, 0.1)), ("trunk", (0.05, -0.1, 0.02)))
+    zoo.finish("one_turns_three").printToXML(str(path))
 
 
 def ordered(values: Array, places: list[int], size: int) -> Any:
@@ -150,20 +195,31 @@ def judge(path: Path, states: int, spread: float = 1.0) -> dict[str, Array]:
     """Random states, and OpenSim's answers to them."""
     one, random = Judge(path), np.random.default_rng(3)
     shape = (states, len(one.coordinates))
-    q, u, change = (random.uniform(-size, size, shape) for size in (spread, 3.0, 20.0))
+    low, high = (
+        np.clip([getattr(one_, f"getRange{end}")() for one_ in one.coordinates], -spread, spread)
+        for end in ("Min", "Max")
+    )
+    q = random.uniform(low, high, shape)
+    u, change = (random.uniform(-size, size, shape) for size in (3.0, 20.0))
     wrench = random.uniform(-100.0, 100.0, (states, len(one.bodies), 6))
     wrench[:, 0] = 0.0
+    slopes = [one.slope(*given) for given in zip(q, u, strict=True)]
     rows = [one.state_at(*given) for given in zip(q, u, change, wrench, strict=True)]
     default = np.array([coordinate.getDefaultValue() for coordinate in one.coordinates])
-    reacted = [one.reacting(default + 0.2 * near, speed) for near, speed in zip(q, u, strict=True)]
+    held = np.array([c.getLocked(one.state) or c.isPrescribed(one.state) for c in one.coordinates], dtype=bool)
+    default = np.where(held, [c.getValue(one.state) for c in one.coordinates], default)
+    reacted = [
+        one.reacting(np.where(held, default, default + 0.2 * near), np.where(held, 0.0, speed))
+        for near, speed in zip(q, u, strict=True)
+    ]
     known = [row for row in reacted if row is not None and row["open"] < 1e-7 and row["slip"] < 1e-7]
-    held = [c.getLocked(one.state) or c.isPrescribed(one.state) for c in one.coordinates]
     return {
         "q": q,
         "u": u,
         "change": change,
         "wrench": wrench,
-        "held": np.array(held, dtype=bool),
+        "held": held,
+        "slope": np.array(slopes),
         "bodies": np.array([body.getName() for body in one.bodies]),
         "joints": np.array([joint.getName() for joint in one.joints]),
         **{name: np.array([row[name] for row in rows]) for name in rows[0]},
@@ -177,12 +233,13 @@ def main() -> None:
         path = Path(name)
         if path.suffix != ".osim":
             path = folder / f"{name}.osim"
-            if name in loop_models.MODELS:
+            if name == "one_turns_three":
+                one_turns_three(path)
+            elif name in loop_models.MODELS:
                 loop_models.write(folder, name)
             else:
                 model_zoo.of(name).finish(name).printToXML(str(path))
-        with contextlib.suppress(IndexError):
-            np.savez(folder / f"{path.stem}.npz", **judge(path, states))
+        np.savez(folder / f"{path.stem}.npz", **judge(path, states))
 
 
 if __name__ == "__main__":

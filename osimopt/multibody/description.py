@@ -101,8 +101,9 @@ class ForceLaw:
     """A force of the model other than muscles, or an actuator, by its OpenSim class ``kind``.
 
     ``bodies`` and ``frames`` (n, 4, 4) are what it connects, ``coordinate`` the one it acts on, ``path`` the index of
-    the path it pulls along among those of the muscles, then ``Paths.others``, ``functions`` rows of the functions in the order of OpenSim's
-    properties (-1: none), ``numbers`` its parameters by the names of OpenSim's properties, in SI units and radians.
+    the path it pulls along (of the muscles, then ``Paths.others``), ``functions`` rows of the functions in the order of
+    OpenSim's properties (-1: none), ``numbers`` its parameters by the names of OpenSim's properties, in SI units and
+    radians.
     """
 
     name: str

@@ -10,8 +10,8 @@ import numpy as np
 from ..namespace import alike, namespace
 from .description import Multibody
 from .functions import evaluate
-from .layout import TURNING, Layout
-from .vectors import Tensor, apply_fixed, compose, cross, moment_and_force
+from .layout import TURNING, TreeLayout
+from .vectors import Tensor, apply_fixed, compose, cross, join, moment_and_force, pick
 
 #: Axes of joints with speeds of their own: x, y, z, of rotations and translations.
 XYZ = np.concatenate([np.eye(3), np.eye(3)])
@@ -32,11 +32,13 @@ class Motion:
     curvature: Tensor
 
 
-def across(multibody: Multibody, plan: Layout, value: Tensor) -> Motion:
+def across(multibody: Multibody, plan: TreeLayout, value: Tensor) -> Motion:
     """The motion of all joints at coordinates ``value`` (N, T)."""
     xp, tree = namespace(value), multibody.tree
     zero = xp.zeros_like(value[:1]) if value.shape[0] else xp.zeros((1, value.shape[1]), dtype=xp.float64)
-    argument = xp.concat([value, zero])[plan.coordinate]  # -1: of nothing
+    argument = (
+        pick(value, plan.coordinate) if (plan.coordinate >= 0).all() else xp.concat([value, zero])[plan.coordinate]
+    )
     angle, slope, curvature = evaluate(multibody.functions, plan.function, argument)
     numbers = xp.concat([angle, value, zero])
     own = np.array([kind in TURNING for kind in tree.kind], dtype=bool)
@@ -52,53 +54,49 @@ def across(multibody: Multibody, plan: Layout, value: Tensor) -> Motion:
     return Motion(rotation, position, _of_axes(plan, axes, directions, value.shape[1]), slope, curvature)
 
 
-def _rotate(plan: Layout, axes: Tensor, numbers: Tensor) -> tuple[Tensor, list[Tensor]]:
+def _rotate(plan: TreeLayout, axes: Tensor, numbers: Tensor) -> tuple[Tensor, list[Tensor]]:
     """Rotations (B, 3, 3, T), and the directions (n, 3, T) of the first, second and third axes of all bodies."""
     xp, frames = namespace(numbers), numbers.shape[1]
     one = xp.broadcast_to(alike(np.eye(3), numbers)[None, :, :, None], (1, 3, 3, frames))
-    place, rotations, directions = np.zeros(len(plan.shift), dtype=np.intp), [one], []
-    before, count = np.zeros(len(plan.shift), dtype=np.intp), 1
-    for order, (bodies, places, angles) in enumerate(plan.turns):
-        if not len(bodies):
-            break
-        turn, axis = _about(axes[bodies, places], numbers[angles]), axes[bodies, places]
+    counts = [len(bodies) for bodies, _, _ in plan.turns]
+    bodies, places, angles = (np.concatenate([turn[i] for turn in plan.turns]) for i in range(3))
+    axis = axes[bodies, places]
+    turned = _about(axis, numbers[angles])
+    place, rotations, directions = np.zeros(len(plan.shift), dtype=np.intp), [one], list[Tensor]()
+    before, start = np.zeros(len(plan.shift), dtype=np.intp), 0
+    for order, count in enumerate(counts):
+        own = slice(start, start + count)
+        turn = turned[own]
         if order:
-            outer = rotations[-1][before[bodies]]
-            directions.append(apply_fixed(outer, axis))
+            outer = rotations[-1][before[bodies[own]]]
+            directions.append(apply_fixed(outer, axis[own]))
             turn = compose(outer, turn)
         else:
-            directions.append(xp.broadcast_to(axis[:, :, None], (len(bodies), 3, frames)))
-        before[bodies] = np.arange(len(bodies))
-        place[bodies] = count + np.arange(len(bodies))
-        count += len(bodies)
+            directions.append(xp.broadcast_to(axis[own, :, None], (count, 3, frames)))
+        before[bodies[own]] = np.arange(count)
+        place[bodies[own]] = 1 + start + np.arange(count)
+        start += count
         rotations.append(turn)
     return xp.concat(rotations)[place], directions
 
 
 def _about(axis: Tensor, angle: Tensor) -> Tensor:
     """Rotation matrices (n, 3, 3, T) about unit vectors (n, 3), by angles (n, T)."""
-    xp = namespace(angle)
+    xp, count = namespace(angle), len(angle)
     along = axis[:, :, None] * axis[:, None, :]
     still, x, y, z = xp.zeros_like(axis[:, 0]), axis[:, 0], axis[:, 1], axis[:, 2]
     rows = [xp.stack(row, axis=-1) for row in ((still, -z, y), (z, still, -x), (-y, x, still))]
-    about, one = xp.stack(rows, axis=1), alike(np.eye(3), angle)
-    cosine, sine = (part[:, None, None, :] for part in (xp.cos(angle), xp.sin(angle)))
-    return along[..., None] + cosine * (one - along)[..., None] + sine * about[..., None]
+    parts = xp.stack([along, alike(np.eye(3), angle) - along, xp.stack(rows, axis=1)], axis=-1)
+    weights = xp.stack([xp.ones_like(angle), xp.cos(angle), xp.sin(angle)], axis=1)
+    return xp.reshape(xp.reshape(parts, (count, 9, 3)) @ weights, (count, 3, 3, angle.shape[1]))
 
 
-def _of_axes(plan: Layout, axes: Tensor, directions: list[Tensor], frames: int) -> Tensor:
+def _of_axes(plan: TreeLayout, axes: Tensor, directions: list[Tensor], frames: int) -> Tensor:
     """Directions (A, 3, T) of the axes with functions: of rotations as they are turned, of translations as they are."""
-    xp = namespace(axes)
-    where = np.full((len(plan.shift), 6), -1)
-    count = 0
-    for (bodies, places, _), found in zip(plan.turns, directions, strict=False):
-        where[bodies, places] = count + np.arange(len(bodies))
-        count += found.shape[0]
     shifted = np.flatnonzero(plan.place >= 3)
-    where[plan.body[shifted], plan.place[shifted]] = count + np.arange(len(shifted))
     fixed = axes[plan.body[shifted], plan.place[shifted]]
-    parts = [*directions, xp.broadcast_to(fixed[:, :, None], (len(shifted), 3, frames))]
-    return xp.concat(parts)[where[plan.body, plan.place]]
+    parts = [*directions, namespace(axes).broadcast_to(fixed[:, :, None], (len(shifted), 3, frames))]
+    return pick(join(parts), plan.directed)
 
 
 def own_columns(kind: str, rotation: Tensor, position: Tensor, radii: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ from ..errors import InputError, explain
 from ..namespace import alike, frames_last, namespace
 from .description import Mask, Multibody
 from .joints import Motion, across, coordinates_of, own_change, own_columns
-from .layout import Layout, layout
-from .vectors import Tensor, apply, combine, compose, cross, cross_twist, moment_and_force
+from .layout import TreeLayout, layout
+from .vectors import Tensor, apply, apply_fixed, combine, compose, cross, cross_twist, join, moment_and_force, pick
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +58,14 @@ def posture(multibody: Multibody, value: Tensor) -> Posture:
     plan = layout(multibody)
     motion = across(multibody, plan, value)
     rotations, positions = _walk(multibody, motion)
-    bases, origins = _first_frames(multibody, rotations, positions)
-    centers = origins + apply(bases, motion.position)  # of the second frames
-    screws = _screws(multibody, plan, motion, bases, centers)
-    columns = _columns(multibody, plan, motion, screws, bases, origins)
-    own = bases[list(plan.turning)]
-    return Posture(multibody, value, rotations, positions, columns, plan.beyond, motion, screws, own)
+    tree, xp = multibody.tree, namespace(positions)
+    back = alike(tree.backward, positions)[:, None, None]
+    frames = xp.where(back, alike(tree.outboard, positions), alike(tree.inboard, positions))
+    screws = _screws(multibody, plan, motion, rotations, positions, frames)
+    own = list(plan.turning)
+    bases = xp.einsum("bijt,bjk->bikt", rotations[plan.fixed[own]], frames[own, :3, :3])
+    columns = _columns(multibody, plan, motion, screws, bases, rotations, positions, frames)
+    return Posture(multibody, value, rotations, positions, columns, plan.beyond, motion, screws, bases)
 
 
 def velocity(posture: Posture, speed: Tensor, change: Tensor | None = None) -> Velocity:
@@ -75,9 +77,9 @@ def velocity(posture: Posture, speed: Tensor, change: Tensor | None = None) -> V
     change = namespace(speed).zeros_like(speed) if change is None else _frames(posture.multibody, "changes", change)
     plan, motion = layout(posture.multibody), posture.motion
     axis, xp = plan.screw_axis, namespace(speed)
-    moved, slope = plan.coordinate[axis], motion.slope[axis]
+    moved, slope = plan.coordinate[axis], pick(motion.slope, axis)
     rate = slope * speed[moved]
-    faster = slope * change[moved] + motion.curvature[axis] * speed[moved] ** 2
+    faster = slope * change[moved] + pick(motion.curvature, axis) * speed[moved] ** 2
     twists, changes = [posture.screws * rate[:, None]], [posture.screws * faster[:, None]]
     for number, body in enumerate(plan.turning):
         own = coordinates_of(posture.multibody, body)
@@ -86,9 +88,9 @@ def velocity(posture: Posture, speed: Tensor, change: Tensor | None = None) -> V
         linear = apply(posture.bases[number], _own_change(posture, body, speed[own]))
         pushed = moment_and_force(xp.zeros_like(linear), linear)
         changes.append((xp.einsum("nct,nt->ct", columns, change[own]) + pushed)[None])
-    twist = xp.concat(twists)
+    twist = join(twists)
     carried = cross_twist(combine(plan.before, twist), twist)
-    return Velocity(combine(plan.moves, twist), combine(plan.moves, xp.concat(changes) + carried))
+    return Velocity(combine(plan.moves, twist), combine(plan.moves, join(changes) + carried))
 
 
 def _own_change(posture: Posture, body: int, speed: Tensor) -> Tensor:
@@ -101,7 +103,8 @@ def _frames(multibody: Multibody, what: str, array: Tensor) -> Tensor:
     """An array (T, N) as (N, T)."""
     if array.ndim != 2 or array.shape[1] != len(multibody.coordinates):
         expected = f"{what} of shape (frames, {len(multibody.coordinates)})"
-        raise InputError(explain(expected, str(tuple(array.shape)), "Give one column for each coordinate of the model."))
+        fix = "Give one column for each coordinate of the model."
+        raise InputError(explain(expected, str(tuple(array.shape)), fix))
     return frames_last(array)
 
 
@@ -130,45 +133,35 @@ def _walk(multibody: Multibody, motion: Motion) -> tuple[Tensor, Tensor]:
     return xp.stack(rotations), xp.stack(positions)
 
 
-def _first_frames(multibody: Multibody, rotations: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-    """The frames in ground by which joints are defined: fixed on the parent, of backward joints on the body."""
-    tree, xp = multibody.tree, namespace(positions)
-    fixed = np.where(tree.backward, np.arange(len(tree.parent)), np.maximum(tree.parent, 0))
-    back = alike(tree.backward, positions)[:, None, None]
-    frame = xp.where(back, alike(tree.outboard, positions), alike(tree.inboard, positions))
-    base = rotations[fixed]
-    origins = positions[fixed] + xp.einsum("bijt,bj->bit", base, frame[:, :3, 3])
-    return xp.einsum("bijt,bjk->bikt", base, frame[:, :3, :3]), origins
-
-
-def _screws(multibody: Multibody, plan: Layout, motion: Motion, bases: Tensor, centers: Tensor) -> Tensor:
+def _screws(
+    multibody: Multibody, plan: TreeLayout, motion: Motion, rotations: Tensor, positions: Tensor, frames: Tensor
+) -> Tensor:
     """Twists (S, 6, T) per unit rate of the axes' functions: about an axis, or along one."""
-    xp, axis = namespace(bases), plan.screw_axis
-    body, turns = plan.body[axis], plan.place[axis] < 3
-    direction = apply(bases[body], motion.direction[axis])
+    xp, axis, turned = namespace(positions), plan.screw_axis, plan.rotating
+    body = plan.body[axis]
+    direction = xp.einsum("sij,sjt->sit", frames[body, :3, :3], pick(motion.direction, axis))
+    direction = apply(rotations[plan.fixed[body]], direction)
     if (back := multibody.tree.backward[body]).any():
         direction = direction * alike(np.where(back, -1.0, 1.0), direction)[:, None, None]
-    turned, shifted = np.flatnonzero(turns), np.flatnonzero(~turns)
-    order = np.argsort(np.concatenate([turned, shifted]))
-    about = moment_and_force(direction[turned], cross(centers[body[turned]], direction[turned]))
-    along = direction[shifted]
-    return xp.concat([about, moment_and_force(xp.zeros_like(along), along)])[order]
+    place = frames[:, :3, 3:] + xp.einsum("bij,bjt->bit", frames[:, :3, :3], motion.position)
+    centers = positions[plan.fixed] + apply(rotations[plan.fixed], place)  # of the second frames
+    about, along = direction[:turned], direction[turned:]
+    spin = xp.concat([about, xp.zeros_like(along)])
+    return moment_and_force(spin, xp.concat([cross(centers[body[:turned]], about), along]))
 
 
 def _columns(
-    multibody: Multibody, plan: Layout, motion: Motion, screws: Tensor, bases: Tensor, origins: Tensor
-) -> Tensor:
+    multibody: Multibody, plan: TreeLayout, motion: Motion, screws: Tensor, bases: Tensor, rotations: Tensor,
+    positions: Tensor, frames: Tensor,
+) -> Tensor:  # fmt: skip
     """Twists (N, 6, T) per unit speed."""
     tree, xp = multibody.tree, namespace(screws)
-    axis, size = plan.screw_axis, len(multibody.coordinates)
-    parts = [screws * motion.slope[axis][:, None]]
-    numbers = [plan.coordinate[axis]]
-    for body in plan.turning:
+    parts = [screws * pick(motion.slope, plan.screw_axis)[:, None]]
+    for number, body in enumerate(plan.turning):
         own = own_columns(tree.kind[body], motion.rotation[body], motion.position[body], tree.radii[body])
-        spin, shift = (xp.einsum("ijt,njt->nit", bases[body], part) for part in (own[:, :3], own[:, 3:]))
-        shift = shift + cross(origins[body][None], spin)
-        twist = moment_and_force(spin, shift)
+        spin, shift = (xp.einsum("ijt,njt->nit", bases[number], part) for part in (own[:, :3], own[:, 3:]))
+        fixed = plan.fixed[body]
+        origin = positions[fixed] + apply_fixed(rotations[fixed], frames[body, :3, 3])
+        twist = moment_and_force(spin, shift + cross(origin[None], spin))
         parts.append(-twist if tree.backward[body] else twist)
-        numbers.append(coordinates_of(multibody, body))
-    number = np.concatenate(numbers)
-    return combine((number[None, :] == np.arange(size)[:, None]).astype(float), xp.concat(parts))
+    return combine(plan.adds, join(parts))

@@ -101,20 +101,38 @@ def drift(multibody: Multibody, value: Tensor, speed: Tensor) -> Tensor:
     return _with_angles(multibody, value, found, _drift, rate)
 
 
+def speeds_at(multibody: Multibody, value: Tensor, rate: Tensor) -> Tensor:
+    """Speeds (N, …, T) at rates (N, …, T) of the coordinates, in postures (N, T): ``to_speeds`` with frames last.
+
+    Raises
+    ------
+    ModelError
+        Gimbal lock.
+    """
+    return _replaced(multibody, value, rate, _spin)
+
+
 def _with_angles(multibody: Multibody, value: Tensor, about: Tensor, change: Any, *more: Tensor) -> Tensor:
     """An array (T, N), in which ``change`` of the joints' angles (3, T) replaces its columns about these (3, T)."""
-    turning = layout(multibody).turning
-    if not turning:
+    if not layout(multibody).turning:
         return about
-    xp, angles, columns = namespace(about), frames_last(value), frames_last(about)
-    others = [frames_last(part) for part in more]
+    return frames_first(
+        _replaced(multibody, frames_last(value), frames_last(about), change, *(frames_last(part) for part in more))
+    )
+
+
+def _replaced(multibody: Multibody, angles: Tensor, columns: Tensor, change: Any, *more: Tensor) -> Tensor:
+    """The same of an array (N, …, T), with ``angles`` (N, T)."""
+    turning, xp = layout(multibody).turning, namespace(columns)
+    if not turning:
+        return columns
     parts, numbers = [columns], np.arange(len(multibody.coordinates))
     for body in turning:
         own = coordinates_of(multibody, body)[:3]
         _refuse_lock(multibody, body, angles[own])
         numbers[own] = sum(part.shape[0] for part in parts) + np.arange(3)
-        parts.append(xp.stack(change(angles[own], columns[own], *(part[own] for part in others))))
-    return frames_first(xp.concat(parts)[numbers])
+        parts.append(xp.stack(change(angles[own], columns[own], *(part[own] for part in more))))
+    return xp.concat(parts)[numbers]
 
 
 def _refuse_lock(multibody: Multibody, body: int, angles: Tensor) -> None:

@@ -7,10 +7,13 @@ a body and the velocity of its point that is there, a wrench a moment about that
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ..namespace import alike, namespace
-from ..problem.arrays import Array
+from ..problem.arrays import Array, Index
 
 #: Arrays of NumPy or torch.
 Tensor = Any
@@ -26,6 +29,11 @@ def cross(one: Tensor, other: Tensor) -> Tensor:
 def dot(one: Tensor, other: Tensor) -> Tensor:
     """Scalar product (…, T) of vectors (…, n, T)."""
     return namespace(one).einsum("...it,...it->...t", one, other)
+
+
+def distance(one: Tensor, other: Tensor) -> Tensor:
+    """Distance (…, T) between points (…, 3, T)."""
+    return namespace(one).sqrt(dot(other - one, other - one))
 
 
 def apply(matrix: Tensor, vector: Tensor) -> Tensor:
@@ -75,3 +83,13 @@ def combine(weights: Array, things: Tensor) -> Tensor:
     shape = things.shape[1:]
     flat = namespace(things).reshape(things, (things.shape[0], math.prod(shape)))
     return namespace(things).reshape(alike(weights, things) @ flat, (len(weights), *shape))
+
+
+def pick(things: Tensor, places: Index) -> Tensor:
+    """Rows of an array; the array itself, where these are all of them in order."""
+    return things if len(places) == things.shape[0] and (places == np.arange(len(places))).all() else things[places]
+
+
+def join(parts: Sequence[Tensor]) -> Tensor:
+    """Arrays one after the other; the array itself, where it is one."""
+    return parts[0] if len(parts) == 1 else namespace(*parts).concat(list(parts))

@@ -1,4 +1,4 @@
-"""Lengths of all paths in all frames, and the pulls of a unit tension along them."""
+"""Lengths of paths in many postures, and the pulls of a unit tension along them."""
 
 from __future__ import annotations
 
@@ -6,92 +6,140 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..multibody.description import Functions
-from ..multibody.functions import evaluate
+from ..multibody.kinematics import Posture
 from ..namespace import alike, namespace
+from .arrangement import Arrangement, Bundle
 from .contact import Array
-from .layout import Group, Layout
+from .points import points_in_ground, stand_ins
 from .several import settle
-from .turns import Obstacle, Turn, absent, choose, length, neighbours
+from .turns import Obstacle, Turn, choose, length, neighbours
 
 
 @dataclass(frozen=True, eq=False)
 class Strands:
-    """The paths of one group in all frames: m paths, T frames, J nodes.
+    """The m paths of a bundle in T frames; their J nodes are k points, then two of each of W objects.
 
-    ``length`` (m, T) in m. ``place`` (3, J, m, T) in m are the nodes in ground: the points of the path, then two of
-    each object. ``pull`` (3, J, m, T) is the force of a unit tension on the body of each node: zero of points that are
-    not on the path, and of objects that are not touched. ``used`` (k, m, T) are the points on the path, ``touched``
-    (W, m, T) the objects. ``segment`` (W, m, T) is the point after which each object is.
+    ``length`` (m, T) in m. ``place`` (3, J, m, T) in m are the nodes in ground. ``pull`` (3, J, m, T) is the force of a
+    unit tension on the body of each node, 0 where it is not on the path. ``taken`` (k, m, T) is which point is on the
+    path in the place of each, itself if it is on the path. ``touched`` (W, m, T) are objects that the path turns over,
+    ``segment`` (W, m, T) the points after which it does. Where a path does not settle its numbers are NaN.
     """
 
-    group: Group
+    bundle: Bundle
     length: Array
     place: Array
     pull: Array
-    used: Array
+    taken: Array
     touched: Array
     segment: Array
 
 
-@dataclass(frozen=True, eq=False)
-class Positions:
-    """Places of all points on their bodies: (P, 3), or (P, 3, T) with their slopes by their coordinates if some move."""
-
-    place: Array
-    slope: Array | None
+def solve_paths(arrangement: Arrangement, posture: Posture) -> list[Strands]:
+    """All paths in postures, bundle by bundle: straight between points, tangent to the objects between them."""
+    return [_strands(arrangement, bundle, posture) for bundle in arrangement.bundles]
 
 
-def solve_paths(layout: Layout, functions: Functions, value: Array, turn: Array, origin: Array) -> list[Strands]:
-    """All paths in postures, group by group.
-
-    Parameters
-    ----------
-    layout, functions
-        The paths; the functions of the model, for points that move.
-    value
-        (N, T) values of the coordinates.
-    turn, origin
-        (B, 3, 3, T) and (B, 3, T), the frames of the bodies in ground.
-
-    Returns
-    -------
-    list of Strands
-        Frames whose path does not settle have NaN.
-    """
-    return [_strands(layout, functions, group, value, turn, origin) for group in layout.groups]
+def lengths(arrangement: Arrangement, strands: list[Strands]) -> Array:
+    """Lengths (T, M) in m of all paths in their order."""
+    xp = namespace(strands[0].length)
+    order = np.argsort(np.concatenate([one.bundle.rows for one in strands]))
+    return xp.concat([one.length for one in strands])[order].T
 
 
-def _strands(layout: Layout, functions: Functions, group: Group, value: Array, turn: Array, origin: Array) -> Strands:
-    xp = namespace(value)
-    paths, count = group.points.shape
-    frames = value.shape[1]
-    place = _places(layout, functions, group, value, turn, origin)
-    used = taken = None
-    if group.conditional:
-        used, taken = _taken(layout, group, value)
-        place = xp.take_along_axis(place, alike(taken[None], place), axis=1)
-    flat = xp.reshape(place, (3, count, paths * frames))
-    obstacles = [_obstacle(layout, group, index, turn, origin, used, taken) for index in range(len(group.kinds))]
+def _strands(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Strands:
+    xp = namespace(posture.positions)
+    paths, count = bundle.points.shape
+    place = points_in_ground(arrangement, bundle, posture)
+    frames = place.shape[-1]
+    taken = np.broadcast_to(np.arange(count)[:, None, None], (count, paths, 1))
+    if bundle.conditional:
+        taken = stand_ins(arrangement, bundle, posture)
+        place = xp.take_along_axis(place, alike(np.array(np.broadcast_to(taken, place.shape)), place), axis=1)
+    points = xp.reshape(place, (3, count, paths * frames))
+    obstacles = [_obstacle(arrangement, bundle, index, posture, taken) for index in range(len(bundle.kinds))]
     turns: list[Turn] = []
-    settled = None
     if len(obstacles) == 1:
-        turns = [choose(obstacles[0], flat, [])]
+        turns = [choose(obstacles[0], points, [])]
     elif obstacles:
-        turns, settled = settle(obstacles, flat)
-    total, leaving, arriving = _straight(flat)
-    nodes, pulls = [flat], []
-    for index, own in enumerate(turns):
-        start, end, from_point, to_point = neighbours(flat, own, turns[:index] + turns[index + 1 :])
-        near, far = own.first - start, end - own.last
+        turns, settled = settle(obstacles, points)
+    total, pulls, nodes = _tension(points, turns)
+    if len(obstacles) > 1:
+        total, pulls = xp.where(settled, total, xp.nan), xp.where(settled, pulls, xp.nan)
+    pulls = xp.reshape(pulls, (3, -1, paths, frames))
+    if bundle.conditional:
+        pulls = _handed_over(pulls, taken)
+    shape = (len(turns), paths, frames)
+    return Strands(
+        bundle=bundle,
+        length=xp.reshape(total, (paths, frames)),
+        place=xp.reshape(nodes, (3, -1, paths, frames)),
+        pull=pulls,
+        taken=taken,
+        touched=xp.reshape(xp.stack([turn.on for turn in turns]), shape) if turns else np.zeros(shape, dtype=bool),
+        segment=xp.reshape(xp.stack([turn.segment for turn in turns]), shape) if turns else np.zeros(shape, dtype=int),
+    )
+
+
+def _tension(points: Array, turns: list[Turn]) -> tuple[Array, Array, Array]:
+    """Lengths (n,), and pulls and places (3, J, n) of the nodes of n paths."""
+    xp = namespace(points)
+    way = points[:, 1:] - points[:, :-1]
+    size = length(way)
+    unit = way / xp.where(size > 0.0, size, 1.0)
+    total, leaving, arriving, nodes, own_pulls = xp.sum(size, axis=0), unit, unit, [points], []
+    for index, turn in enumerate(turns):
+        start, end, from_point, to_point = neighbours(points, turn, turns[:index] + turns[index + 1 :])
+        near, far = turn.first - start, end - turn.last
         sizes = length(near), length(far)
-        one, two = near / xp.where(own.on, sizes[0], 1.0), far / xp.where(own.on, sizes[1], 1.0)
-        here = [own.on & (own.segment == row) for row in range(count - 1)]
-        total = [xp.where(on, 0.0, size) for on, size in zip(here, total, strict=True)]
-        total.append(xp.where(own.on, sizes[0] + own.arc + xp.where(to_point, sizes[1], 0.0), 0.0))
-        leaving = [xp.where(on & from_point, one, old) for on, old in zip(here, leaving, strict=True)]
-        arriving = [xp.where(on & to_point, two, old) for on, old in zip(here, arriving, strict=True)]
-        nodes.append(xp.stack([own.first, own.last], axis=1))
-        pulls += [xp.where(own.on, -one, 0.0), xp.where(own.on, two, 0.0)]
-        ...
-    raise NotImplementedError
+        one, two = (part / xp.where(turn.on, own, 1.0) for part, own in zip((near, far), sizes, strict=True))
+        here = turn.on & (turn.segment == alike(np.arange(way.shape[1])[:, None], turn.segment))
+        straight = xp.sum(xp.where(here, size, 0.0), axis=0) * xp.where(from_point, 1.0, 0.0)
+        added = sizes[0] + turn.arc + xp.where(to_point, sizes[1], 0.0)
+        total = total + xp.where(turn.on, added - straight, 0.0)
+        leaving = xp.where(here & from_point, one[:, None], leaving)
+        arriving = xp.where(here & to_point, two[:, None], arriving)
+        nodes.append(xp.stack([turn.first, turn.last], axis=1))
+        own_pulls.append(xp.where(turn.on, xp.stack([-one, two], axis=1), 0.0))
+    zero = 0.0 * points[:, :1]
+    pulls = xp.concat([leaving, zero], axis=1) - xp.concat([zero, arriving], axis=1)
+    return total, xp.concat([pulls, *own_pulls], axis=1), xp.concat(nodes, axis=1)
+
+
+def _obstacle(arrangement: Arrangement, bundle: Bundle, index: int, posture: Posture, taken: Array) -> Obstacle:
+    xp = namespace(posture.positions)
+    own, body = bundle.objects[:, index], bundle.object_body[:, index]
+    frame = alike(arrangement.frame[own], posture.positions)
+    base, frames = posture.rotations[body], posture.positions.shape[-1]
+    turn = xp.einsum("mijt,mjk->ikmt", base, frame[:, :3, :3])
+    origin = xp.einsum("mijt,mj->imt", base, frame[:, :3, 3]) + xp.moveaxis(posture.positions[body], 1, 0)
+
+    def spread(array: Array) -> Array:
+        """(…, m) as (…, n)."""
+        wide = xp.broadcast_to(alike(array, posture.positions)[..., None], (*array.shape, frames))
+        return xp.reshape(wide, (*array.shape[:-1], -1))
+
+    first, last = bundle.ranges[:, index, :, None].transpose(1, 0, 2)
+    before = np.arange(len(taken) - 1)[:, None, None]
+    allowed = (taken[:-1] == before) & (before >= first) & (taken[1:] > before) & (taken[1:] <= last)
+    allowed = np.array(np.broadcast_to(allowed, (*allowed.shape[:2], frames))).reshape(len(allowed), -1)
+    return Obstacle(
+        bundle.kinds[index],
+        xp.reshape(turn, (3, 3, -1)),
+        xp.reshape(origin, (3, -1)),
+        spread(arrangement.size[own].T),
+        spread(arrangement.axis[own]),
+        spread(arrangement.sign[own]),
+        alike(allowed, posture.positions),
+    )
+
+
+def _handed_over(pulls: Array, taken: Array) -> Array:
+    """Pulls (3, J, m, T) on points that are not on the path are on those in their places."""
+    xp = namespace(pulls)
+    rows = [pulls[:, row] for row in range(pulls.shape[1])]
+    for row, own in enumerate(taken):
+        for other in range(len(taken)):
+            if other != row and (given := own == other).any():
+                rows[other] = rows[other] + xp.where(alike(given, pulls), rows[row], 0.0)
+        rows[row] = xp.where(alike(own == row, pulls), rows[row], 0.0)
+    return xp.stack(rows, axis=1)

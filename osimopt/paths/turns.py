@@ -19,7 +19,7 @@ class Obstacle:
     """One object of each of n paths, all of one kind.
 
     ``turn`` (3, 3, n) and ``origin`` (3, n) are its frame in ground; ``size`` (3, n), ``axis``, ``sign`` (n,) as in
-    ``Layout``. ``allowed`` (k - 1, n) are the segments of the path that it may touch.
+    ``Arrangement``. ``allowed`` (k - 1, n) are the segments of the path that it may touch.
     """
 
     kind: WrapKind
@@ -128,7 +128,7 @@ def choose(obstacle: Obstacle, points: Array, others: Sequence[Turn]) -> Turn:
 
 def _turn(obstacle: Obstacle, on: Array, placed: tuple[Array, Array], found: tuple[Array, Array, Array]) -> Turn:
     xp = namespace(on)
-    first, last = (xp.where(on, obstacle.without(one), 0.0) for one in found[:2])
+    first, last = (obstacle.without(xp.where(on, one, 0.0)) for one in found[:2])  # no NaN, also in gradients
     return Turn(on, *placed, first, last, xp.where(on, found[2], 0.0))
 
 

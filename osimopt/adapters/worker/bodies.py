@@ -120,7 +120,7 @@ def _moved(link: Link, joint: Any, names: list[str], rows: Rows, count: int) -> 
         link.axes[: len(turns)], link.axes[3 : 3 + len(shifts)] = np.eye(3)[list(turns)], np.eye(3)[list(shifts)]
         used = [*range(len(turns)), *range(3, 3 + len(shifts))]
         for axis, coordinate in zip(used, own, strict=True):
-            link.axis_coordinate[axis], link.axis_function[axis] = coordinate, _identity(rows)
+            link.axis_coordinate[axis], link.axis_function[axis] = coordinate, rows.append(IDENTITY)
     elif kind in CURVED:
         link.kind, link.joint_coordinate[: len(own)] = CURVED[kind], own
         if kind == "EllipsoidJoint":
@@ -132,10 +132,6 @@ def _moved(link: Link, joint: Any, names: list[str], rows: Rows, count: int) -> 
     else:
         raise NotDescribedError(f"it is a {kind}")
     return [link]
-
-
-def _identity(rows: Rows) -> int:
-    return rows.pieces.index(IDENTITY) if IDENTITY in rows.pieces else rows.append(IDENTITY)
 
 
 def _transform(link: Link, joint: Any, own: list[int], rows: Rows) -> None:
@@ -166,7 +162,7 @@ def _scapula(link: Link, joint: Any, own: list[int], rows: Rows, count: int) -> 
     place[:2, 3] = [joint.get_scapula_winging_axis_origin(index) for index in range(2)]
     link.parent, link.inboard, link.outboard = count, place, link.outboard @ place
     link.axes[0] = [-np.sin(direction), np.cos(direction), 0.0]
-    link.axis_coordinate[0], link.axis_function[0] = own[3], _identity(rows)
+    link.axis_coordinate[0], link.axis_function[0] = own[3], rows.append(IDENTITY)
     return [middle, link]
 
 

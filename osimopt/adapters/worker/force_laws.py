@@ -135,7 +135,7 @@ def _numbers(session: Session, force: Any, kind: str) -> dict[str, Array]:
     read = {
         "double": opensim.PropertyHelper.getValueDouble,
         "bool": opensim.PropertyHelper.getValueBool,
-        "Vec3": lambda found: opensim.PropertyHelper.getValueVec3(found, 0).to_numpy(),
+        "Vec3": lambda found: [opensim.PropertyHelper.getValueVec3(found, index) for index in range(3)],
     }
     found = [force.getPropertyByIndex(index) for index in range(force.getNumProperties())]
     known = [one for one in found if one.getTypeName() in read and one.size() == 1 and one.getName() != "appliesForce"]

@@ -8,6 +8,7 @@ from ...multibody.description import Multibody
 from ...paths.description import Paths
 from ..messages import ModelKey
 from .bodies import describe_tree
+from .constraint_laws import describe_constraints, describe_couplers
 from .force_laws import describe_forces
 from .functions import Rows
 from .path_description import Describer, describe_paths
@@ -22,13 +23,15 @@ def describe_mechanics(key: ModelKey) -> tuple[Multibody, Paths]:
     describer = Describer(session, tree.bodies, rows)
     forces, actuators, not_laws = describe_forces(session, describer)
     paths = describe_paths(describer, {})
+    couplers = describe_couplers(session, rows, asked)
+    constraints = describe_constraints(session, tree.bodies, asked)
     multibody = Multibody(
         coordinates=tuple(coordinate.getName() for coordinate in session.coordinates),
         values=np.array([coordinate.getDefaultValue() for coordinate in session.coordinates]),
         tree=tree,
         functions=rows.arrays(),
-        couplers=(),
-        constraints=(),
+        couplers=couplers,
+        constraints=constraints,
         forces=forces,
         actuators=actuators,
         gravity=session.model.getGravity().to_numpy(),

@@ -1,4 +1,4 @@
-"""Paths sorted into groups of one shape, whose frames are computed together."""
+"""Paths sorted into bundles of one shape, whose frames are computed together."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .description import Path, Paths, Wrap, WrapKind
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class Bundle:
     """m paths with k points each that wrap over as many objects W of the same kinds.
 
-    ``rows`` (m,) are their places among all paths of the layout, ``points`` (m, k) and ``body`` (m, k) of each point
+    ``rows`` (m,) are their places among all of these paths, ``points`` (m, k) and ``body`` (m, k) of each point
     its place among all points and its body. ``conditional`` is whether any point is. ``objects`` (m, W) are rows of
     the objects. ``ranges`` (m, W, 2) are the first and last point of the path that an object may touch it between.
     """
@@ -39,7 +39,7 @@ class Group:
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class Arrangement:
     """All paths of a model that are described.
 
     Of all P points: ``place`` (P, 3) m, and ``condition``, ``range``, ``mover``, ``mover_function`` as in ``Path``. Of
@@ -48,7 +48,7 @@ class Layout:
     """
 
     names: tuple[str, ...]
-    groups: tuple[Group, ...]
+    bundles: tuple[Bundle, ...]
     place: Array
     condition: Index
     range: Array
@@ -65,22 +65,22 @@ class Layout:
         return (self.mover_function >= 0).any(axis=1)
 
 
-def arrange(paths: Paths, chosen: Sequence[Path] | None = None) -> Layout:
-    """The layout of paths: of all that are described, muscles first, or of those ``chosen``."""
+def arrange(paths: Paths, chosen: Sequence[Path] | None = None) -> Arrangement:
+    """The arrangement of paths: of all that are described, muscles first, or of those ``chosen``."""
     listed = list(chosen) if chosen is not None else [path for path in (*paths.muscles, *paths.others) if path]
     offset = np.cumsum([0, *(len(path.body) for path in listed)])
     members: dict[tuple[int, bool, tuple[WrapKind, ...]], list[int]] = defaultdict(list)
     for row, path in enumerate(listed):
         kinds = tuple(paths.objects[wrap.object].kind for wrap in _active(paths, path))
         members[len(path.body), bool(path.conditional.any()), kinds].append(row)
-    groups = [
-        _group(paths, [listed[row] for row in rows], np.array(rows), offset, conditional, kinds)
+    bundles = [
+        _bundle(paths, [listed[row] for row in rows], np.array(rows), offset, conditional, kinds)
         for (_, conditional, kinds), rows in members.items()
     ]
     size = np.array([[*one.size, *[0.0] * (3 - len(one.size))] for one in paths.objects]).reshape(-1, 3)
-    return Layout(
+    return Arrangement(
         names=tuple(path.name for path in listed),
-        groups=tuple(groups),
+        bundles=tuple(bundles),
         place=_joined([path.place for path in listed], (0, 3)),
         condition=_joined([path.condition for path in listed], (0,)).astype(np.intp),
         range=_joined([path.range for path in listed], (0, 2)),
@@ -93,14 +93,14 @@ def arrange(paths: Paths, chosen: Sequence[Path] | None = None) -> Layout:
     )
 
 
-def _group(
+def _bundle(
     paths: Paths, own: list[Path], rows: Index, offset: Index, conditional: bool, kinds: tuple[WrapKind, ...]
-) -> Group:
+) -> Bundle:
     wraps = [_active(paths, path) for path in own]
     count = len(own[0].body)
     ranges = [[(max(one.first, 1) - 1, (one.last if one.last >= 1 else count) - 1) for one in each] for each in wraps]
     objects = [[one.object for one in each] for each in wraps]
-    return Group(
+    return Bundle(
         kinds=kinds,
         rows=rows,
         points=offset[rows][:, None] + np.arange(count),
