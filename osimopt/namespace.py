@@ -10,8 +10,10 @@ import numpy as np
 
 def namespace(*arrays: Any) -> Any:
     """The array API of the arrays' library: NumPy's, where all of them are of NumPy."""
-    other = next((array for array in arrays if not isinstance(array, np.ndarray)), None)
-    return np if other is None else array_api_compat.array_namespace(other)
+    for array in arrays:
+        if not isinstance(array, np.ndarray):
+            return array_api_compat.array_namespace(array)
+    return np
 
 
 def alike(array: Any, other: Any) -> Any:

@@ -25,6 +25,9 @@ from .vectors import (
     moment_and_force,
 )
 
+#: Frames of NumPy arrays that are computed at once: the arrays of more do not stay in the cache.
+PIECE = 200
+
 
 def inverse_dynamics(
     multibody: Multibody, value: Tensor, speed: Tensor, change: Tensor, wrenches: Tensor | None = None
@@ -51,9 +54,13 @@ def inverse_dynamics(
     --------
     >>> force = inverse_dynamics(multibody, value, speed, change)  # doctest: +SKIP
     """
-    at = posture(multibody, value)
-    moving = velocity(at, speed, change)
-    return frames_first(about_speeds(at, transmitted(at, moving, wrenches)))
+    count = len(value)
+    if count <= PIECE or not isinstance(value, np.ndarray):
+        at = posture(multibody, value)
+        return frames_first(about_speeds(at, transmitted(at, velocity(at, speed, change), wrenches)))
+    pieces = [slice(start, start + PIECE) for start in range(0, count, PIECE)]
+    parts = ((value[one], speed[one], change[one], None if wrenches is None else wrenches[one]) for one in pieces)
+    return np.concatenate([inverse_dynamics(multibody, *part) for part in parts])
 
 
 def about_coordinates(multibody: Multibody, value: Tensor, force: Tensor) -> Tensor:

@@ -58,21 +58,24 @@ def _rotate(plan: TreeLayout, axes: Tensor, numbers: Tensor) -> tuple[Tensor, li
     """Rotations (B, 3, 3, T), and the directions (n, 3, T) of the first, second and third axes of all bodies."""
     xp, frames = namespace(numbers), numbers.shape[1]
     one = xp.broadcast_to(alike(np.eye(3), numbers)[None, :, :, None], (1, 3, 3, frames))
-    place, rotations, directions = np.zeros(len(plan.shift), dtype=np.intp), [one], []
-    before, count = np.zeros(len(plan.shift), dtype=np.intp), 1
-    for order, (bodies, places, angles) in enumerate(plan.turns):
-        if not len(bodies):
-            break
-        turn, axis = _about(axes[bodies, places], numbers[angles]), axes[bodies, places]
+    counts = [len(bodies) for bodies, _, _ in plan.turns]
+    bodies, places, angles = (np.concatenate([turn[i] for turn in plan.turns]) for i in range(3))
+    axis = axes[bodies, places]
+    turned = _about(axis, numbers[angles])
+    place, rotations, directions = np.zeros(len(plan.shift), dtype=np.intp), [one], list[Tensor]()
+    before, start = np.zeros(len(plan.shift), dtype=np.intp), 0
+    for order, count in enumerate(counts):
+        own = slice(start, start + count)
+        turn = turned[own]
         if order:
-            outer = rotations[-1][before[bodies]]
-            directions.append(apply_fixed(outer, axis))
+            outer = rotations[-1][before[bodies[own]]]
+            directions.append(apply_fixed(outer, axis[own]))
             turn = compose(outer, turn)
         else:
-            directions.append(xp.broadcast_to(axis[:, :, None], (len(bodies), 3, frames)))
-        before[bodies] = np.arange(len(bodies))
-        place[bodies] = count + np.arange(len(bodies))
-        count += len(bodies)
+            directions.append(xp.broadcast_to(axis[own, :, None], (count, 3, frames)))
+        before[bodies[own]] = np.arange(count)
+        place[bodies[own]] = 1 + start + np.arange(count)
+        start += count
         rotations.append(turn)
     return xp.concat(rotations)[place], directions
 

@@ -92,7 +92,8 @@ def base_frame(frame: Any) -> tuple[str, Array]:
 
 def _ends(joint: Any) -> tuple[str, str]:
     """Bodies of a joint's parent and child frame."""
-    return tuple(frame.findBaseFrame().getName() for frame in (joint.getParentFrame(), joint.getChildFrame()))  # type: ignore[return-value]
+    parent, child = (frame.findBaseFrame().getName() for frame in (joint.getParentFrame(), joint.getChildFrame()))
+    return parent, child
 
 
 def _weigh(link: Link, body: Any) -> None:

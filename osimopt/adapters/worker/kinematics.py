@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...errors import ModelError
+from ...multibody.motions import NEARLY
 from ...problem.arrays import Array, Index
 from ..messages import Mask, ModelKey
 from .constraints import complete, dependent_pairs, follow, jacobian, openness, reach
@@ -16,8 +17,6 @@ from .state import drift, set_posture, set_speeds, to_rates
 
 #: Largest rate of a coordinate in a loop beside another's, far from singularities: differences are accurate there.
 GENTLE = 10.0
-#: m or rad; position error of loops in a posture whose dependent coordinates are as measured.
-NEARLY = 0.05
 
 
 def rates_of(key: ModelKey, value: Array, speed: Array, change: Array) -> tuple[Array, Array]:
