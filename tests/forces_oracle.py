@@ -18,8 +18,9 @@ import opensim as osim
 from model_zoo import Zoo, vec, vector
 
 from osimopt.adapters.model import identify
+from osimopt.adapters.worker.force_laws import LAWS, NO_LAW
 from osimopt.adapters.worker.mechanics import describe_mechanics
-from osimopt.adapters.worker.session import load
+from osimopt.adapters.worker.session import NOT_LINEAR, load
 from osimopt.adapters.worker.state import set_speeds
 
 FRAMES = 15
@@ -286,7 +287,25 @@ def judge_loads(name: str, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def classes() -> dict[str, set[str]]:
+    """Classes of forces that opensim has, and those that are described, left to it and refused, by their names."""
+    names, forces = osim.ArrayStr(), set()
+    osim.OpenSimObject.getRegisteredTypenames(names)
+    for index in range(names.getSize()):
+        force = osim.Force.safeDownCast(osim.OpenSimObject.getDefaultInstanceOfType(names.get(index)))
+        if force is not None and osim.Muscle.safeDownCast(force) is None:
+            forces.add(names.get(index))
+    not_scalar = {
+        name
+        for name in forces
+        if osim.Actuator.safeDownCast(made := osim.OpenSimObject.getDefaultInstanceOfType(name))
+        and osim.ScalarActuator.safeDownCast(made) is None
+    }
+    return {"all": forces, "described": LAWS, "asked": set(NO_LAW), "refused": NOT_LINEAR | not_scalar}
+
+
 if __name__ == "__main__":
     place = Path(sys.argv[1])
     judged = {name: judge(name, place) for name in CASES} | {name: judge_loads(name, place) for name in LOADS}
+    judged["classes"] = classes()
     (place / "judged.pickle").write_bytes(pickle.dumps(judged))

@@ -43,6 +43,10 @@ def functions() -> dict[str, Any]:
     for x, y in ((0.0, 1.0), (1.0, 2.0), (1.0, 3.0), (2.0, 5.0), (4.0, 1.0)):
         twice.addPoint(x, y)
     made["a_knot_twice"] = twice
+    short = osim.GCVSpline()
+    short.setDegree(7)
+    short.addPoint(0.0, 1.0)
+    made["too_short"] = short
     return made | {f"close_{number}": osim.LinearFunction(1.0, intercept) for number, intercept in enumerate(CLOSE)}
 
 

@@ -28,6 +28,7 @@ FUNCTIONS = (
     "Constant", "LinearFunction", "PolynomialFunction", "SimmSpline", "GCVSpline", "PiecewiseLinearFunction",
     "StepFunction", "MultiplierFunction", "Sine",
 )  # fmt: skip
+UNSET = (("weights", "1"), ("coefficients", "0"))
 QUADRANTS = ("all", "x", "-x", "+y", "-Y", "Z", "-z")
 
 
@@ -205,8 +206,12 @@ class Draw:
             listed = joint.find("coordinates")
             if listed is not None and self.chance(0.5):
                 listed[:] = [listed[int(index)] for index in self.random.permutation(len(listed))]
-        for weights in document.iter("weights"):  # OpenSim's addPoint leaves some unset
-            weights.text = " ".join("1" for _ in (weights.text or "").split())
+        splines = list(
+            document.iter("GCVSpline")
+        )  # OpenSim's addPoint leaves numbers of them unset, that it does not use
+        for part, number in ((spline.find(name), one) for spline in splines for name, one in UNSET):
+            if part is not None:
+                part.text = " ".join(number for _ in (part.text or "").split())
         document.write(path, encoding="utf-8", xml_declaration=True)
 
 

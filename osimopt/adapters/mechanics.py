@@ -81,7 +81,7 @@ def write_description(multibody: Multibody, described: Paths, key: ModelKey, pat
     InputError
         The folder does not exist.
     """
-    return write_plain(path, {"of": identity(key)}, {"multibody": multibody, "paths": described})
+    return write_plain(path, {"of": identity(key)}, {"multibody": multibody, "paths": described}, joined=True)
 
 
 def read_description(path: str | os.PathLike[str], key: ModelKey) -> tuple[Multibody, Paths]:

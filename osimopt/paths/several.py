@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..namespace import namespace
+from ..problem.arrays import Index
 from .contact import Array, columns
 from .turns import Obstacle, Turn, absent, choose, slide
 
 #: Times that the objects and their order are chosen again, before a path counts as not settled.
-ROUNDS = 12
+ROUNDS = 6
 #: Steps to tangency between two choices.
-STEPS = 60
+STEPS = 40
 #: m: places of contact that a step moves by less are tangent.
 TANGENT = 1e-13
 #: Above this share of the step before, the secant method is given up for plain steps.
@@ -26,7 +27,6 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
     From the straight path on each object in turn is placed between its neighbours, until all of them stay: the length
     of the path is then stationary in every place of contact. No posture depends on another one.
     """
-    xp = namespace(points)
     turns = [absent(points) for _ in obstacles]
     turns, _ = _again(obstacles, points, turns)
     settled = turns[0].on & ~turns[0].on
@@ -44,7 +44,7 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
         left = left[~np.asarray(done)]
         if not len(left):
             break
-    return turns, xp.asarray(settled)
+    return turns, settled
 
 
 def _again(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn]) -> tuple[list[Turn], Array]:
@@ -63,37 +63,51 @@ def _again(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn]) -> t
 
 
 def _tangent(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn]) -> tuple[list[Turn], Array]:
-    """The same turns made tangent to each other's, and whether (n,) they are.
+    """The same turns made tangent to each other's, and whether (n,) they are."""
+    moved, lost = _sweep(obstacles, points, turns)
+    residual = _places(moved) - _places(turns)
+    tangent = ~lost & (_size(residual) <= TANGENT)
+    rest = np.flatnonzero(~np.asarray(tangent) & ~np.asarray(lost))
+    if len(rest):
+        part = [one.take(rest) for one in obstacles], columns(points, rest), [_some(turn, rest) for turn in moved]
+        solved, done = _secant(*part, columns(residual, rest))
+        moved = [_merged(turn, rest, new) for turn, new in zip(moved, solved, strict=True)]
+        tangent = _put(tangent, rest, done)
+    parts = [(own.on, *_parts(one)[1:]) for own, one in zip(turns, moved, strict=True)]
+    return [Turn(*part) for part in parts], tangent
+
+
+def _secant(
+    obstacles: Sequence[Obstacle], points: Array, turns: list[Turn], residual: Array
+) -> tuple[list[Turn], Array]:
+    """Turns that sliding does not move any more, and whether (n,) they are; ``residual`` is what it moved them by.
 
     The places on all objects but the first determine, sliding one object after the other, the same places again. Where
     this is repeated it converges, slowly if two objects are near each other; Broyden's method speeds it up.
     """
     xp = namespace(points)
-    on = [turn.on for turn in turns]
     x = _places(turns)
     turns, lost = _sweep(obstacles, points, turns)
-    residual = _places(turns) - x
-    size = xp.max(abs(residual), axis=0)
-    updates: list[tuple[Array, Array]] = []  # of minus one, to the inverse of the slope of the residual
+    before, residual = residual, _places(turns) - x
+    size, step = _size(residual), before
+    updates: list[tuple[Array, Array]] = []  # of minus one, towards the inverse of the slope of the residual
     plain = lost
     for _ in range(STEPS):
+        change = residual - before
+        forward = _updated([(two, one) for one, two in updates], step)
+        scale = xp.sum(forward * change, axis=0)
+        plain = plain | (scale == 0.0)
+        error = step - _updated(updates, change)
+        updates.append((error, forward / xp.where(scale == 0.0, 1.0, scale)))
         if bool(xp.all((size <= TANGENT) | lost)):
             break
         step = xp.where(plain, residual, -_updated(updates, residual))
-        there, gone = _sweep(obstacles, points, _placed(turns, x + step))
-        moved = _places(there) - (x + step)
-        wild = ~(xp.max(abs(moved), axis=0) <= GROWTH * size)
-        change = moved - residual
-        forward = _updated([(two, one) for one, two in updates], step)
-        scale = xp.sum(forward * change, axis=0)
-        plain = plain | (wild & ~plain) | (scale == 0.0)
-        error = step - _updated(updates, change)
-        updates.append((error, forward / xp.where(scale == 0.0, 1.0, scale)))
-        x, residual, turns, lost = x + step, moved, there, lost | gone
-        size = xp.max(abs(residual), axis=0)
-    still = (size <= TANGENT) & ~lost
-    turns = [Turn(own, one.segment, one.key, one.first, one.last, one.arc) for own, one in zip(on, turns, strict=True)]
-    return turns, still
+        x = x + step
+        turns, gone = _sweep(obstacles, points, _placed(turns, x))
+        before, residual = residual, _places(turns) - x
+        plain, lost = plain | ~(_size(residual) <= GROWTH * size), lost | gone
+        size = _size(residual)
+    return turns, (size <= TANGENT) & ~lost
 
 
 def _updated(updates: list[tuple[Array, Array]], vector: Array) -> Array:
@@ -102,6 +116,10 @@ def _updated(updates: list[tuple[Array, Array]], vector: Array) -> Array:
     for one, two in updates:
         found = found + one * namespace(vector).sum(two * vector, axis=0)
     return found
+
+
+def _size(residual: Array) -> Array:
+    return namespace(residual).max(abs(residual), axis=0)
 
 
 def _sweep(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn]) -> tuple[list[Turn], Array]:
@@ -145,9 +163,8 @@ def _merged(turn: Turn, index: Array, part: Turn) -> Turn:
     return Turn(*(_put(one, index, new) for one, new in zip(_parts(turn), _parts(part), strict=True)))
 
 
-def _put(array: Array, index: Array, new: Array) -> Array:
-    """An array (…, n) with new columns; of constants only: gradients do not pass."""
-    xp = namespace(array)
-    copied = xp.asarray(array, copy=True)
-    copied[..., index] = new
-    return copied
+def _put(array: Array, index: Index, new: Array) -> Array:
+    """An array (…, n) with new columns."""
+    number = np.arange(array.shape[-1])
+    number[index] = len(number) + np.arange(len(index))
+    return columns(namespace(array).concat([array, new], axis=-1), number)

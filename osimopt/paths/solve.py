@@ -54,7 +54,7 @@ def _strands(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Stra
     taken = np.broadcast_to(np.arange(count)[:, None, None], (count, paths, 1))
     if bundle.conditional:
         taken = stand_ins(arrangement, bundle, posture)
-        place = xp.take_along_axis(place, alike(np.broadcast_to(taken, place.shape), place), axis=1)
+        place = xp.take_along_axis(place, alike(np.array(np.broadcast_to(taken, place.shape)), place), axis=1)
     points = xp.reshape(place, (3, count, paths * frames))
     obstacles = [_obstacle(arrangement, bundle, index, posture, taken) for index in range(len(bundle.kinds))]
     turns: list[Turn] = []
@@ -121,7 +121,7 @@ def _obstacle(arrangement: Arrangement, bundle: Bundle, index: int, posture: Pos
     first, last = bundle.ranges[:, index, :, None].transpose(1, 0, 2)
     before = np.arange(len(taken) - 1)[:, None, None]
     allowed = (taken[:-1] == before) & (before >= first) & (taken[1:] > before) & (taken[1:] <= last)
-    allowed = np.broadcast_to(allowed, (*allowed.shape[:2], frames)).reshape(len(allowed), -1)
+    allowed = np.array(np.broadcast_to(allowed, (*allowed.shape[:2], frames))).reshape(len(allowed), -1)
     return Obstacle(
         bundle.kinds[index],
         xp.reshape(turn, (3, 3, -1)),

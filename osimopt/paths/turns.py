@@ -140,7 +140,7 @@ def _tried(
 
 def _turn(obstacle: Obstacle, on: Array, placed: tuple[Array, Array], found: Sequence[Array]) -> Turn:
     xp = namespace(on)
-    first, last = (xp.where(on, obstacle.without(xp.where(on, one, 0.0)), 0.0) for one in found[:2])
+    first, last = (obstacle.without(xp.where(on, one, 0.0)) for one in found[:2])  # no NaN, also in gradients
     return Turn(on, *placed, first, last, xp.where(on, found[2], 0.0))
 
 

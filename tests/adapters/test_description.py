@@ -164,6 +164,7 @@ def test_functions_that_are_not_polynomials_are_refused_by_class(functions: Judg
     curves = {"ActiveForceLengthCurve", "ForceVelocityCurve", "TendonForceLengthCurve", "ExpressionBasedFunction"}
     why = dict(zip(functions["refused"].tolist(), functions["why"].tolist(), strict=True))
     assert curves < set(why)
+    assert why["too_short"] == "OpenSim cannot evaluate its GCVSpline"
     assert why["ExpressionBasedFunction"] == "its function is of class ExpressionBasedFunction"
 
 

@@ -12,8 +12,9 @@ from conftest import HERE, run_script
 
 from osimopt.adapters.load_arrays import measured_loads
 from osimopt.adapters.loads import read_external_loads
-from osimopt.multibody.actuators import effects
-from osimopt.multibody.forces import applied_forces
+from osimopt.multibody.actuators import ALONG_PATH, ON_COORDINATE, effects
+from osimopt.multibody.actuators import ON_BODIES as BY_ACTUATORS
+from osimopt.multibody.forces import ALONG_PATHS, ON_BODIES, ON_COORDINATES, applied_forces
 from osimopt.multibody.loads import load_wrenches
 from osimopt.multibody.placement import MotionState
 
@@ -151,3 +152,11 @@ def test_external_loads(judged: dict[str, Any], name: str) -> None:
     found = about_speeds(case, state, load_wrenches(measured, state))
     assert np.abs(theirs).max() > 1.0
     np.testing.assert_allclose(found, theirs, rtol=0.0, atol=SPLINED * np.abs(theirs).max())
+
+
+def test_every_class_of_forces_is_described_or_left_to_opensim_or_refused(judged: dict[str, Any]) -> None:
+    found = judged["classes"]
+    parts = [found[name] for name in ("described", "asked", "refused")]
+    assert sorted(found["all"]) == sorted(name for part in parts for name in part)
+    known = {*ON_COORDINATES, *ON_BODIES, *ALONG_PATHS, *BY_ACTUATORS, *ON_COORDINATE, *ALONG_PATH}
+    assert found["described"] == known

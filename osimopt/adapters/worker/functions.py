@@ -97,18 +97,25 @@ IDENTITY = Pieces(np.zeros(0), np.zeros(1), np.array([[0.0, 1.0]]))
 
 def describe_function(function: Any) -> Pieces:
     """One OpenSim function in pieces, compared with its values."""
-    found = _pieces(function)
-    edges = np.zeros(1) if not len(found.breaks) else np.unique(found.breaks)
+    try:
+        return _compared(function, _pieces(function))
+    except RuntimeError as error:
+        raise NotDescribedError(f"OpenSim cannot evaluate its {function.getConcreteClassName()}") from error
+
+
+def _compared(function: Any, found: Pieces) -> Pieces:
+    """The pieces, if they are equal to rounding to the largest value in a piece, or between all knots."""
+    edges = np.zeros(1) if not len(found.breaks) else found.breaks
     edges = np.concatenate([edges[:1] - FAR, edges, edges[-1:] + FAR])
-    at = (edges[:-1, None] + np.diff(edges)[:, None] * np.array(COMPARED)).ravel()
-    theirs = np.array([evaluate(function, at[i : i + 1]) for i in range(len(at))])
-    off = np.abs(found(at) - theirs)
-    if not off.max() <= EXACT * max(float(np.abs(theirs).max()), EXACT):
-        worst = int(np.argmax(np.where(np.isnan(off), np.inf, off)))
-        kind = function.getConcreteClassName()
-        raise NotDescribedError(
-            f"its {kind} is {theirs[worst]:.6g} at {at[worst]:.6g}, its pieces {off[worst]:.3g} off"
-        )
+    at = edges[:-1, None] + np.diff(edges)[:, None] * np.array(COMPARED)
+    theirs = np.array([evaluate(function, one) for one in at.reshape(-1, 1)]).reshape(at.shape)
+    off, size = np.abs(found(at.ravel()).reshape(at.shape) - theirs), np.abs(theirs).max(axis=1)
+    between = size[1:-1].max(initial=size[[0, -1]].min())
+    wrong = ~(off <= EXACT * np.maximum(np.maximum(size, between), EXACT)[:, None])
+    if wrong.any():
+        row = np.unravel_index(np.argmax(wrong), wrong.shape)
+        got = f"{theirs[row]:.6g} at {at[row]:.6g}, its pieces {off[row]:.3g} off"
+        raise NotDescribedError(f"its {function.getConcreteClassName()} is {got}")
     return found
 
 

@@ -20,6 +20,7 @@ KINDS: dict[str, WrapKind] = {
     "WrapEllipsoid": "ellipsoid",
     "WrapTorus": "torus",
 }
+POINTS = ("PathPoint", "ConditionalPathPoint", "MovingPathPoint")
 #: rad or m by which OpenSim widens the ranges of conditional points.
 WIDENED = 1e-5
 
@@ -56,6 +57,8 @@ class Describer:
         condition, within = np.full(size, -1), np.tile([-np.inf, np.inf], (size, 1))
         mover, mover_function = np.full((size, 3), -1), np.full((size, 3), -1)
         for row, point in enumerate(points):
+            if (kind := point.getConcreteClassName()) not in POINTS:
+                raise NotDescribedError(f"its point '{point.getName()}' is of class {kind}")
             on, frame = base_frame(point.getParentFrame())
             body[row] = self.bodies.index(on)
             if moving := opensim.MovingPathPoint.safeDownCast(point):
