@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from ..namespace import namespace
 from .contact import Array
+from .extrapolation import COUNTS, State, extrapolate
 from .vectors import dot, norm
 
-#: Numbers of steps that one extrapolation has, and the phase max(1/a) τ that it serves: to 1e-11 radii.
-COUNTS = (1, 2, 3, 4, 5, 6, 7)
+#: The phase max(1/a) τ that one extrapolation serves, to 1e-11 radii.
 PHASE = 0.7
 
 
@@ -70,9 +70,11 @@ def shoot(
     energy = dot(eta, eta) + dot(xi * xi, inverse)
     field = Field(square, inverse, energy, 1 / root, 1 / (square[0] * square[1] * square[2] * root))
     state = (xi, eta, opening, xp.ones_like(duration), xp.zeros_like(duration))
-    for _ in range(pieces):
-        state = extrapolated(state, field, duration / pieces, counts)
-    xi, eta, neighbor, receding, length = state
+
+    def steps(state: State, step: Array, count: int) -> State:
+        return stormer(state, field, step, count)
+
+    xi, eta, neighbor, receding, length = extrapolate(steps, state, duration, pieces, counts)
     flat = square * xi
     q = dot(flat, xi)
     along = square * eta - flat * (dot(flat, eta) / q)
@@ -81,24 +83,8 @@ def shoot(
     return Geodesic(flat / xp.sqrt(q), along, length, neighbor, receding, 1 / (root * q), drift)
 
 
-State = tuple[Array, Array, Array, Array, Array]
-
-
-def extrapolated(state: State, field: Field, duration: Array, counts: tuple[int, ...]) -> State:
-    """The state after a duration, from Störmer's steps of several sizes."""
-    total: list[Array] = []
-    for count in counts:
-        weight = 1.0
-        for other in counts:
-            weight *= count**2 / (count**2 - other**2) if other != count else 1.0
-        part = [weight * values for values in stormer(state, field, duration / count, count)]
-        total = [one + other for one, other in zip(total, part, strict=True)] if total else part
-    return total[0], total[1], total[2], total[3], total[4]
-
-
 def stormer(state: State, field: Field, step: Array, count: int) -> State:
-    """Steps that are symmetric in time: of the normal, of its rate, of the neighbour's distance, its rate, the length."""
-    xp = namespace(step)
+    """Steps, symmetric in time, of the normal, its rate, the neighbour's distance, its rate, and the length."""
     xi, eta, neighbor, opening, length = state
     half, slow = 0.5 * step, 0.5 * step * field.slow
     for index in range(count + 1):

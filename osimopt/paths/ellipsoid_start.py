@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..namespace import namespace
-from .contact import Array
+from .contact import Array, cross
 from .vectors import dot, norm, unit
 
 #: Planes around the straight line between the points, points of the quadrature along an arc.
@@ -39,7 +39,7 @@ def plane_paths(start: Array, end: Array, size: Array) -> PlanePaths:
     least = xp.argmin(xp.abs(along), axis=0)
     axis = xp.stack([xp.astype(least == k, start.dtype) for k in range(3)])
     across = unit(xp.where(height > 1e-9, foot, axis - along * dot(axis, along)))
-    third = xp.linalg.cross(along, across, axis=0)
+    third = cross(along, across)
     angles = xp.asarray(2 * math.pi * np.arange(PLANES) / PLANES, dtype=start.dtype)[:, None]
     up = across[:, None] * xp.cos(angles) + third[:, None] * xp.sin(angles)  # (3, K, n)
     level = dot(up, foot[:, None])

@@ -12,7 +12,11 @@ COUNTS = (1, 2, 3, 4, 5, 6, 7)
 
 
 def extrapolate(
-    steps: Callable[[State, Array, int], State], state: State, duration: Array, pieces: int, counts: tuple[int, ...] = COUNTS
+    steps: Callable[[State, Array, int], State],
+    state: State,
+    duration: Array,
+    pieces: int,
+    counts: tuple[int, ...] = COUNTS,
 ) -> State:
     """The state after a duration (n,), cut into pieces.
 

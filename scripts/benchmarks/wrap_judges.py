@@ -2,10 +2,11 @@
 
 usage: python scripts/benchmarks/wrap_judges.py [--pairs 40] [--chains 20]
 
-The start is fixed in ground, the end on a body that is moved. The judge is OpenSim's Scholz2015GeometryPath over the same
-object, with a contact hint on the side of osimopt's path. Printed per kind, in m: the largest difference of the length and
-of the direction of the pull (1 per m of the end's motion, by central differences of the judge's length) and how
-WrapEllipsoid, WrapTorus and WrapCylinder differ. For ellipsoids also the shortest chain of points (tests/path_chain.py).
+The start is fixed in ground, the end on a body that is moved. The judge is OpenSim's Scholz2015GeometryPath over the
+same object, with a contact hint on the side of osimopt's path. Printed per kind: the largest difference of the length,
+in m, and of the pull, in m of lengthening per m of the end's motion (central differences of the judge's length); and
+how WrapCylinder, WrapEllipsoid and WrapTorus differ. Ellipsoids are also compared with the shortest chains of points
+(tests/path_chain.py).
 """
 
 import argparse
@@ -39,7 +40,7 @@ def scene(kind: str, size: Array, start: Array) -> tuple[Any, Any]:
     model.addBody(body)
     model.addJoint(osim.FreeJoint("free", model.getGround(), body))
     made = {
-        "ellipsoid": lambda: osim.WrapEllipsoid(), "torus": lambda: osim.WrapTorus(), "cylinder": lambda: osim.WrapCylinder(),
+        "ellipsoid": osim.WrapEllipsoid, "torus": osim.WrapTorus, "cylinder": osim.WrapCylinder,
     }  # fmt: skip
     wrap = made[kind]()
     wrap.setName("wrap")
@@ -160,7 +161,8 @@ def main() -> None:
         most, middle = table.max(axis=0), np.median(table, axis=0)
         print(
             f"{kind:10} {len(rows):5} |      {most[0]:9.1e} {most[1]:7.1e} |"
-            f"               {most[2]:9.1e} {middle[2]:7.1e} | {most[3]:7.1e} {middle[3]:7.1e} | {missing} of {np.sum(contact.on)}"
+            f"               {most[2]:9.1e} {middle[2]:7.1e} | {most[3]:7.1e} {middle[3]:7.1e} |"
+            f" {missing} of {np.sum(contact.on)}"
         )
         for row in table[np.argsort(table[:, 0])[-3:]]:
             print("             largest:", *(f"{value:9.1e}" for value in row))

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from path_chain import shortest_on_ellipsoid
 
 from osimopt.paths.contact import Contact
 from osimopt.paths.ellipsoid import wrap_ellipsoid
 from osimopt.paths.ellipsoid_start import plane_paths
-
-from path_chain import shortest_on_ellipsoid
 
 Array = NDArray[np.float64]
 #: m: rounding, in paths of 0.2 m.
