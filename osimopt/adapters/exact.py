@@ -21,7 +21,6 @@ from ..paths.arms import moment_arms, wrenches
 from ..paths.arrangement import Arrangement, arrange
 from ..paths.description import Path, Paths
 from ..paths.solve import Strands, lengths, solve_paths
-from ..paths.wraps import WRAPS
 from ..polynomial.geometry import Fit
 from ..problem.arrays import Array, Kinematics, MuscleGeometry, acts
 from .arrays import POSTURES
@@ -206,13 +205,9 @@ def read_exact(
 
 
 def _not_described(model: Model, paths: Paths) -> dict[str, str]:
-    """Why muscles have no exact path, by name: their paths or their curves are not described here."""
+    """Why muscles have no exact path, by name: it is not described, or their curves are not known here."""
     muscles, asked = model.description.muscles, dict(paths.asked)
     for name, kind, known in zip(muscles.names, muscles.classes, supported(muscles), strict=True):
         if not known:
             asked.setdefault(name, f"osimopt has no curves of its class {kind}")
-    for name, path in zip(muscles.names, paths.muscles, strict=True):
-        kinds = {paths.objects[wrap.object].kind for wrap in path.wraps} if path else set()
-        for kind in sorted(kinds - WRAPS.keys()):
-            asked.setdefault(name, f"it wraps over a {kind}")
     return asked

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..errors import some
 from ..multibody.description import Multibody
 from ..multibody.dynamics import mass_matrix
 from ..multibody.kinematics import posture
@@ -18,18 +17,16 @@ from .arrays import extract
 from .exact_dynamics import ExactDynamics
 from .messages import Claims, Difference, Pairs, Wanted
 from .model import Model
-from .selfcheck import Missing, check_trial, judged, spread
+from .selfcheck import Missing, check_trial, judged
 
 #: s, and rad or m: step of the differences of momentum and energy.
 STEP = 1e-4
 #: Steps of the differences, and their weights.
 STEPS, WEIGHTS = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([1.0, -8.0, 8.0, -1.0]) / 12.0
-#: N·m or N; largest difference of OpenSim's generalized forces that is not reported.
-DIFFERS = 0.1
 
 
 def check_dynamics(dynamics: ExactDynamics, model: Model, motion: Kinematics, n_jobs: int) -> dict[str, Any]:
-    """Compare generalized forces in three frames with two others; returns the differences as plain data.
+    """Compare generalized forces in frames of a motion with two others; returns the differences as plain data.
 
     Inertial forces with Lagrange's equations, from differences of momentum, kinetic energy and height; all forces with
     OpenSim's forward dynamics. In the latter the model is at rest where OpenSim's accelerations are wrong.
@@ -39,16 +36,15 @@ def check_dynamics(dynamics: ExactDynamics, model: Model, motion: Kinematics, n_
     ModelError
         They differ by more than rounding.
     """
-    frames = motion.frames(spread(len(motion.time)))
-    ours, theirs = dynamics.inertial(frames), by_lagrange(dynamics.multibody, frames)
+    ours, theirs = dynamics.inertial(motion), by_lagrange(dynamics.multibody, motion)
     off = np.abs(ours - theirs) / np.maximum(1.0, np.abs(ours).max(axis=1, initial=0.0))[:, None]
     worst = off.argmax(axis=1)
     differences = [
         Difference("equations of motion", float(row[place]), motion.coordinates[place], frame)
         for frame, (row, place) in enumerate(zip(off, worst.tolist(), strict=True))
     ]
-    found = judged(differences, model, frames.time)["largest_difference"]
-    seen = replace(frames, speed=np.zeros_like(frames.speed)) if dynamics.mistaken else frames
+    found = judged(differences, model, motion.time)["largest_difference"]
+    seen = replace(motion, speed=np.zeros_like(motion.speed)) if dynamics.mistaken else motion
     claims = Claims(None, None, None, dynamics.arrays(seen, True)["generalized_force"])
     checked = check_trial(model, seen, claims, n_jobs)
     return {**checked, "largest_difference": {**checked["largest_difference"], **found}}
@@ -106,14 +102,3 @@ def mistakes(dynamics: ExactDynamics, model_for: Callable[[Kinematics], Model], 
         return {motion.coordinates[index]: column for index, column in zip(dynamics.free, off.T, strict=True)}
 
     return missing
-
-
-def moments_text(dynamics: ExactDynamics, off: Mapping[str, float]) -> list[str]:
-    """Warning that names the coordinates about which OpenSim's generalized forces differ, in N·m or N."""
-    if not off:
-        return []
-    listed = some([f"{name} ({off[name]:.2g})" for name in sorted(off, key=lambda name: -off[name])], 12)
-    return [
-        f"Generalized forces differ from OpenSim's by up to (N·m or N): {listed}. OpenSim's accelerations of "
-        f"{some(dynamics.mistaken, 12)} are not the derivatives of its velocities; those of the arrays are."
-    ]

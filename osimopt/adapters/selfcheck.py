@@ -155,17 +155,15 @@ def check_solution(
             controls[name] = control
         else:
             applied[:, columns] += reserves.effect[:, :, index] * control[:, None]
-    wrenches = dict[str, Array]()
+    tensions, wrenches = dict(zip(everyone, muscle.T, strict=True)), dict[str, Array]()
     if exact is not None:
         by_bodies = np.isin(problem.muscles, exact.still)
-        wrenches = exact.wrenches(
-            motion.value, dict(zip(problem.muscles, np.where(by_bodies, force, 0.0).T, strict=True))
-        )
         by_opensim = by_opensim | by_bodies
+        pulled = {problem.muscles[index]: force[:, index] for index in np.flatnonzero(by_bodies)}
+        wrenches, tensions = exact.wrenches(motion.value, pulled), {**tensions, **pulled}
     if fitted:
         arms = problem.geometry.frames(rows).moment_arm
         applied[:, columns] += np.einsum("tdm,tm->td", arms, np.where(by_opensim, 0.0, force))
-    tensions = dict(zip(everyone, muscle.T, strict=True))
     for of in missing:
         for name, value in of(motion.time, tensions, controls).items():
             applied[:, model.description.coordinate_names.index(name)] += value

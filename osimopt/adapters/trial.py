@@ -27,10 +27,9 @@ from .arrays import along_motion, extract, find_pairs, join_muscles, model_actua
 from .bandwidth import moments_above
 from .completion import follow
 from .exact import ExactPaths
-from .exact_check import check_exact, lengths_text
+from .exact_check import check_exact
 from .exact_dynamics import ExactDynamics
-from .exact_dynamics_check import DIFFERS as MOMENT_DIFFERS
-from .exact_dynamics_check import check_dynamics, mistakes, moments_off, moments_text
+from .exact_dynamics_check import check_dynamics, mistakes
 from .forces import check_size
 from .loads import ExternalLoads
 from .messages import Claims, FrameArrays, Mask, Pairs, Wanted
@@ -288,7 +287,7 @@ class Trial:
         frames, moments = motion.frames(few), None if target is None else target[few]
         model = self.model_for(frames)
         if self.dynamics is not None and moments is not None:
-            self._check_dynamics(self.dynamics, model, frames)
+            self.provenance["self_check"]["dynamics"] = check_dynamics(self.dynamics, model, frames, self.n_jobs)
             moments = None
         claims = Claims(None, None, None, moments)
         if self.paths is None:
@@ -297,24 +296,11 @@ class Trial:
         self.provenance["self_check"]["trial"] = check_trial(model, frames, claims, self.n_jobs, self._acting)
         if self.paths is not None:
             others = np.setdiff1d(self._acting, self._model_paths).tolist()
+            along = geometry.frames(few)
             if isinstance(self.paths, ExactPaths):
-                found, off = check_exact(self.paths, model, motion, geometry, others)
-                self.provenance["self_check"]["paths"] = found
-                self.provenance["lengths_off_opensim_mm"] = off
-                notes = lengths_text(off)
+                self.provenance["self_check"]["paths"] = check_exact(self.paths, model, frames, along, others)
             else:
-                notes = compare_paths(model, frames, geometry.frames(few).moment_arm, others)
-            self._note(notes)
-
-    def _check_dynamics(self, dynamics: ExactDynamics, model: Model, frames: Kinematics) -> None:
-        """Compare generalized forces by arrays with those of two other methods."""
-        self.provenance["self_check"]["dynamics"] = check_dynamics(dynamics, model, frames, self.n_jobs)
-        if dynamics.mistaken:
-            off = np.abs(moments_off(dynamics, model, frames)).max(axis=0)
-            names = [model.description.coordinates[index].name for index in model.description.free]
-            known = {name: float(size) for name, size in zip(names, off, strict=True) if size > MOMENT_DIFFERS}
-            self.provenance["moments_off_opensim"] = known
-            self._note(moments_text(dynamics, known))
+                self._note(compare_paths(model, frames, along.moment_arm, others))
 
     def _check_size(self, time: Array, target: Array, geometry: MuscleGeometry, actuators: ReserveActuators) -> None:
         """Refuse balanced generalized forces that are too large for the model, its weight and its loads."""
