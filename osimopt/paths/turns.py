@@ -42,12 +42,11 @@ class Obstacle:
         """How paths lie on it, between points (3, s, n) in its frame; of the contact all arrays end with (s, n)."""
         xp = namespace(start)
         shape = start.shape[1:]
-        flat = [xp.reshape(one, (3, -1)) for one in (start, end)]
-        size = xp.reshape(
-            xp.broadcast_to(self.size[: SIZES[self.kind], None], (SIZES[self.kind], *shape)), (-1, flat[0].shape[1])
-        )
+        flat = xp.reshape(start, (3, -1)), xp.reshape(end, (3, -1))
+        numbers = SIZES[self.kind]
+        size = xp.reshape(xp.broadcast_to(self.size[:numbers, None], (numbers, *shape)), (numbers, -1))
         axis, sign = (xp.reshape(xp.broadcast_to(one, shape), (-1,)) for one in (self.axis, self.sign))
-        found = WRAPS[self.kind](*flat, size, axis, sign)
+        found = WRAPS[self.kind](flat[0], flat[1], size, axis, sign)
         first, last = (xp.reshape(one, (3, *shape)) for one in (found.first, found.last))
         rest = (xp.reshape(one, shape) for one in (found.arc, found.inside, found.crossed))
         return Contact(xp.reshape(found.on, shape), first, last, *rest)
