@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -73,8 +74,7 @@ def _tangent(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn]) ->
         solved, done = _secant(*part, residual[:, rest])
         moved = [_merged(turn, rest, new) for turn, new in zip(moved, solved, strict=True)]
         tangent = _put(tangent, rest, done)
-    parts = [(own.on, *_parts(one)[1:]) for own, one in zip(turns, moved, strict=True)]
-    return [Turn(*part) for part in parts], tangent
+    return [replace(one, on=own.on) for own, one in zip(turns, moved, strict=True)], tangent
 
 
 def _secant(
@@ -131,14 +131,14 @@ def _places(turns: Sequence[Turn]) -> Array:
 def _placed(turns: list[Turn], places: Array) -> list[Turn]:
     """The turns with these places."""
     moved = [
-        Turn(one.on, one.segment, one.key, places[6 * i : 6 * i + 3], places[6 * i + 3 : 6 * i + 6], one.arc)
+        replace(one, first=places[6 * i : 6 * i + 3], last=places[6 * i + 3 : 6 * i + 6])
         for i, one in enumerate(turns[1:])
     ]
     return [turns[0], *moved]
 
 
 def _parts(turn: Turn) -> tuple[Array, ...]:
-    return turn.on, turn.segment, turn.key, turn.first, turn.last, turn.arc
+    return turn.on, turn.segment, turn.key, turn.first, turn.last, turn.arc, turn.inside
 
 
 def _columns(turn: Turn, columns: Array) -> Turn:

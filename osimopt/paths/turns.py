@@ -63,7 +63,8 @@ class Turn:
 
     ``on`` (n,) is whether they do, ``segment`` (n,) between which of their points, ``key`` (n,) a number that is larger
     the farther along the path, from ``segment`` to ``segment + 1``. ``first``, ``last`` (3, n) m are places in ground
-    where they meet and leave it, ``arc`` (n,) m the length between. Where they do not turn the numbers mean nothing.
+    where they meet and leave it, ``arc`` (n,) m the length between. Where they do not turn the numbers mean nothing,
+    and ``inside`` (n,) says whether a point beside it is inside the object.
     """
 
     on: Array
@@ -72,6 +73,7 @@ class Turn:
     first: Array
     last: Array
     arc: Array
+    inside: Array
 
 
 def absent(points: Array) -> Turn:
@@ -79,7 +81,7 @@ def absent(points: Array) -> Turn:
     xp = namespace(points)
     zero = 0.0 * points[0, 0]
     off = zero != 0.0
-    return Turn(off, xp.astype(off, xp.int64), zero, 0.0 * points[:, 0], 0.0 * points[:, 0], zero)
+    return Turn(off, xp.astype(off, xp.int64), zero, 0.0 * points[:, 0], 0.0 * points[:, 0], zero, off)
 
 
 def choose(obstacle: Obstacle, points: Array, others: Sequence[Turn]) -> Turn:
@@ -97,7 +99,7 @@ def choose(obstacle: Obstacle, points: Array, others: Sequence[Turn]) -> Turn:
     starts = [local[:, s] for s in range(count - 1)] + [local[:, count + 2 * i + 1] for i in range(len(others))]
     segment = [s + xp.astype(whole, xp.int64) for s in range(count - 1)] + [turn.segment for turn in others]
     key = [s + whole for s in range(count - 1)] + [turn.key for turn in others]
-    allowed = [obstacle.allowed[s] for s in range(count - 1)] + [
+    permitted = [obstacle.allowed[s] for s in range(count - 1)] + [
         turn.on & _taken(obstacle.allowed, turn.segment) for turn in others
     ]
     ends, following = [], []
@@ -111,24 +113,30 @@ def choose(obstacle: Obstacle, points: Array, others: Sequence[Turn]) -> Turn:
         following.append(after)
     start, end = xp.stack(starts, axis=1), xp.stack(ends, axis=1)
     found = obstacle.touch(start, end)
-    on = found.on & xp.stack(allowed)
+    allowed = xp.stack(permitted)
+    on = found.on & allowed
     change = length(found.first - start) + found.arc + length(end - found.last) - length(end - start)
     keys = xp.stack(key)
     cost = xp.where(on, xp.where(found.crossed, keys - FAR, change), xp.inf)
     best = xp.argmin(cost, axis=0)
-    placed = (_taken(xp.stack(segment), best), _taken(0.5 * (keys + xp.stack(following)), best))
-    return _turn(
-        obstacle,
-        xp.any(on, axis=0),
-        placed,
-        (_taken(found.first, best), _taken(found.last, best), _taken(found.arc, best)),
+    turn = Turn(
+        on=xp.any(on, axis=0),
+        segment=_taken(xp.stack(segment), best),
+        key=_taken(0.5 * (keys + xp.stack(following)), best),
+        first=_taken(found.first, best),
+        last=_taken(found.last, best),
+        arc=_taken(found.arc, best),
+        inside=xp.any(found.inside & allowed, axis=0),
     )
+    return _in_ground(obstacle, turn)
 
 
-def _turn(obstacle: Obstacle, on: Array, placed: tuple[Array, Array], found: tuple[Array, Array, Array]) -> Turn:
-    xp = namespace(on)
-    first, last = (obstacle.without(xp.where(on, one, 0.0)) for one in found[:2])  # no NaN, also in gradients
-    return Turn(on, *placed, first, last, xp.where(on, found[2], 0.0))
+def _in_ground(obstacle: Obstacle, turn: Turn) -> Turn:
+    """A turn whose places are in the object's frame; without NaN where there is none, also in gradients."""
+    xp = namespace(turn.arc)
+    first, last = (obstacle.without(xp.where(turn.on, one, 0.0)) for one in (turn.first, turn.last))
+    arc = xp.where(turn.on, turn.arc, 0.0)
+    return Turn(turn.on, turn.segment, turn.key, first, last, arc, turn.inside & ~turn.on)
 
 
 def slide(obstacle: Obstacle, points: Array, turn: Turn, others: Sequence[Turn]) -> Turn:
@@ -137,7 +145,8 @@ def slide(obstacle: Obstacle, points: Array, turn: Turn, others: Sequence[Turn])
     local = obstacle.within(namespace(points).stack([start, end], axis=1))
     found = obstacle.touch(local[:, :1], local[:, 1:])
     on = turn.on & found.on[0]
-    return _turn(obstacle, on, (turn.segment, turn.key), (found.first[:, 0], found.last[:, 0], found.arc[0]))
+    places = found.first[:, 0], found.last[:, 0], found.arc[0]
+    return _in_ground(obstacle, Turn(on, turn.segment, turn.key, *places, turn.inside | found.inside[0]))
 
 
 def neighbours(points: Array, turn: Turn, others: Sequence[Turn]) -> tuple[Array, Array, Array, Array]:

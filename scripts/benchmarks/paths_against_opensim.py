@@ -149,7 +149,7 @@ def spread(difference: Array) -> str:
 
 
 def compare_arms(judge: Judge, rows: list[int], found: Arms, value: Array, several: Array, count: int) -> None:
-    """Moment arms of a tension about all coordinates, in ``count`` postures where OpenSim turns over several objects."""
+    """Moment arms of a tension, in ``count`` postures where OpenSim turns over several objects."""
     worst = 0.0
     for frame in np.flatnonzero(several.any(axis=1))[:count]:
         judge.bend(value[frame])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,3 +72,21 @@ def test_a_point_that_comes_and_goes_is_a_jump(zoo: Path) -> None:
         sides = length(path, arrangement, around)[:, column]
         assert jump.size == pytest.approx(sides[1] - sides[0], abs=1e-7)
         assert abs(jump.size) > 1e-4
+
+
+def test_a_point_inside_an_object_is_said(zoo: Path) -> None:
+    """OpenSim does not wrap there: the path is straight."""
+    multibody, paths = describe(zoo / "wraps_free.osim")
+    path = next(one for one in paths.muscles if one and one.name == "over_sphere")
+    own = paths.objects[path.wraps[0].object]
+    value = np.load(zoo / "wraps_free.npz")["q"]
+    inside = replace(
+        path, place=np.where([[True], [False]], own.frame[:3, 3], path.place), body=np.array([own.body, path.body[1]])
+    )
+    arrangement = arrange(paths, [path, inside])
+    (strands,) = solve_paths(arrangement, posture(multibody, value))
+    assert strands.inside[0, 1].all()
+    assert not strands.touched[0, 1].any()
+    assert not strands.inside[0, 0].any()
+    straight = np.linalg.norm(strands.place[:, 1, 1] - strands.place[:, 0, 1], axis=0)
+    np.testing.assert_allclose(strands.length[1], straight)
