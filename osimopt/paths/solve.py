@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,8 @@ class Strands:
     ``length`` (m, T) in m. ``place`` (3, J, m, T) in m are the nodes in ground. ``pull`` (3, J, m, T) is the force of a
     unit tension on the body of each node, 0 where it is not on the path. ``taken`` (k, m, T) is which point is on the
     path in the place of each, itself if it is on the path. ``touched`` (W, m, T) are objects that the path turns over,
-    ``segment`` (W, m, T) the points after which it does. Where a path does not settle its numbers are NaN.
+    ``segment`` (W, m, T) the points after which it does, ``inside`` (W, m, T) those that it does not turn over while a
+    point of it is inside, as in OpenSim. Where a path does not settle its numbers are NaN.
     """
 
     bundle: Bundle
@@ -32,6 +34,7 @@ class Strands:
     taken: Array
     touched: Array
     segment: Array
+    inside: Array
 
 
 def solve_paths(arrangement: Arrangement, posture: Posture) -> list[Strands]:
@@ -39,10 +42,11 @@ def solve_paths(arrangement: Arrangement, posture: Posture) -> list[Strands]:
     return [_strands(arrangement, bundle, posture) for bundle in arrangement.bundles]
 
 
-def lengths(arrangement: Arrangement, strands: list[Strands]) -> Array:
+def lengths(arrangement: Arrangement, strands: Sequence[Strands]) -> Array:
     """Lengths (T, M) in m of all paths in their order."""
     xp = namespace(strands[0].length)
-    order = np.argsort(np.concatenate([one.bundle.rows for one in strands]))
+    order = np.zeros(len(arrangement.names), dtype=np.intp)
+    order[np.concatenate([one.bundle.rows for one in strands])] = np.arange(len(order))
     return xp.concat([one.length for one in strands])[order].T
 
 
@@ -68,15 +72,20 @@ def _strands(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Stra
     pulls = xp.reshape(pulls, (3, -1, paths, frames))
     if bundle.conditional:
         pulls = _handed_over(pulls, taken)
-    shape = (len(turns), paths, frames)
+
+    def collected(arrays: list[Array], kind: type) -> Array:
+        shape = (len(arrays), paths, frames)
+        return xp.reshape(xp.stack(arrays), shape) if arrays else np.zeros(shape, dtype=kind)
+
     return Strands(
         bundle=bundle,
         length=xp.reshape(total, (paths, frames)),
         place=xp.reshape(nodes, (3, -1, paths, frames)),
         pull=pulls,
         taken=taken,
-        touched=xp.reshape(xp.stack([turn.on for turn in turns]), shape) if turns else np.zeros(shape, dtype=bool),
-        segment=xp.reshape(xp.stack([turn.segment for turn in turns]), shape) if turns else np.zeros(shape, dtype=int),
+        touched=collected([turn.on for turn in turns], bool),
+        segment=collected([turn.segment for turn in turns], int),
+        inside=collected([turn.inside for turn in turns], bool),
     )
 
 
