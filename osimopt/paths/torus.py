@@ -89,14 +89,14 @@ def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) 
         NaN in points and arc where the path wraps and no geodesic that keeps touching the tube was found.
     """
     xp = namespace(start)
-    fixed = [getattr(array, "detach", lambda array=array: array)() for array in (start, end, size)]
-    azimuth, found = nearest(*fixed, axis, sign)
-    on, inside, curve = cylinder_path(*fixed, azimuth, found)
+    one, two, radii = (getattr(array, "detach", lambda array=array: array)() for array in (start, end, size))
+    azimuth, found = nearest(one, two, radii, axis, sign)
+    on, inside, curve = cylinder_path(one, two, radii, azimuth, found)
     if not bool(xp.any(on)):
         return Contact(on, start * math.nan, start * math.nan, 0 * start[0], inside, on)
     which = xp.nonzero(on)[0]
-    curve = newton(*(array[:, which] for array in fixed), curve.take(which))
-    step = aim(*(array[:, which] for array in (start, end, size)), curve)
+    curve = newton(one[:, which], two[:, which], radii[:, which], curve.take(which))
+    step = aim(start[:, which], end[:, which], size[:, which], curve)
     places = xp.cumulative_sum(xp.astype(on, which.dtype)) - 1
     places = xp.where(on, places, 0 * places)
 
@@ -148,7 +148,7 @@ def cylinder_path(
     ones = xp.ones_like(azimuth)
     whole = xp.astype(ones, xp.int64)
     cylinder = xp.stack([size[0], ENDLESS * ones])
-    contact = wrap_cylinder(*local, cylinder, 0 * whole, whole)
+    contact = wrap_cylinder(local[0], local[1], cylinder, 0 * whole, whole)
     on = contact.on & found & ~inside
     first, last = (xp.where(on, one, 1 + 0 * one) for one in (contact.first, contact.last))
     tubes = [xp.atan2(-one[1], -one[0]) for one in (first, last)]
