@@ -248,20 +248,18 @@ def follow(size: Array, curve: RingGeodesic) -> tuple[RingPoint, tuple[Array, Ar
     zero = 0 * curve.length
     state = (curve.tube, xp.cos(curve.direction) / size[0], curve.azimuth, zero + 1, zero, zero, zero + 1)
 
-    def steps(state: tuple[Array, ...], step: Array, count: int) -> tuple[Array, ...]:
+    def stage(state: tuple[Array, ...], before: Array, after: Array) -> tuple[Array, ...]:
         tube, rate, azimuth, one, one_rate, two, two_rate = state
-        for index in range(count + 1):
-            ring = size[1] + size[0] * xp.cos(tube)
-            kick = step if 0 < index < count else 0.5 * step
-            azimuth = azimuth + kick * turning / (ring * ring)
-            rate = rate - kick * (turning * turning) * xp.sin(tube) / (size[0] * ring**3)
-            bend = kick * xp.cos(tube) / (size[0] * ring)
-            one_rate, two_rate = one_rate - bend * one, two_rate - bend * two
-            if index < count:
-                tube, one, two = tube + step * rate, one + step * one_rate, two + step * two_rate
-        return tube, rate, azimuth, one, one_rate, two, two_rate
+        kick, ring = before + after, size[1] + size[0] * xp.cos(tube)
+        azimuth = azimuth + kick * turning / (ring * ring)
+        rate = rate - kick * (turning * turning) * xp.sin(tube) / (size[0] * ring**3)
+        bend, drift = kick * xp.cos(tube) / (size[0] * ring), 2 * after
+        one_rate, two_rate = one_rate - bend * one, two_rate - bend * two
+        return (
+            tube + drift * rate, rate, azimuth, one + drift * one_rate, one_rate, two + drift * two_rate, two_rate,
+        )  # fmt: skip
 
-    tube, rate, azimuth, one, one_rate, two, two_rate = extrapolate(steps, state, curve.length, pieces)
+    tube, rate, azimuth, one, one_rate, two, two_rate = extrapolate(stage, state, curve.length, pieces)
     ring = size[1] + size[0] * xp.cos(tube)
     meridian, parallel = size[0] * rate, turning / ring
     unit = xp.sqrt(meridian**2 + parallel**2)
