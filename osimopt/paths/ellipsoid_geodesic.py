@@ -16,8 +16,8 @@ from .contact import Array
 from .extrapolation import COUNTS, State, extrapolate
 from .vectors import dot, norm
 
-#: The phase max(1/a) τ that one extrapolation serves, to 1e-11 radii.
-PHASE = 0.7
+#: The phase max(1/a) τ that one extrapolation serves, to 1e-10 radii.
+PHASE = 0.85
 
 
 class Geodesic(NamedTuple):

@@ -15,7 +15,7 @@ from .ellipsoid_start import PLANES, plane_paths
 from .extrapolation import COUNTS
 
 #: What is left of the two conditions, in mean radii; of the normal's length.
-TOLERANCE, DRIFT = 1e-8, 1e-9
+TOLERANCE, DRIFT = 1e-8, 1e-8
 #: Newton's steps from one start, the rough ones among them, the largest change of the angle (rad) and of the duration
 #: (as a share) in one.
 STEPS, ROUGH, TURN, STRETCH = 14, 2, 0.3, 0.5
