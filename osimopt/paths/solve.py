@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,10 +40,11 @@ def solve_paths(arrangement: Arrangement, posture: Posture) -> list[Strands]:
     return [_strands(arrangement, bundle, posture) for bundle in arrangement.bundles]
 
 
-def lengths(arrangement: Arrangement, strands: list[Strands]) -> Array:
+def lengths(arrangement: Arrangement, strands: Sequence[Strands]) -> Array:
     """Lengths (T, M) in m of all paths in their order."""
     xp = namespace(strands[0].length)
-    order = np.argsort(np.concatenate([one.bundle.rows for one in strands]))
+    order = np.zeros(len(arrangement.names), dtype=np.intp)
+    order[np.concatenate([one.bundle.rows for one in strands])] = np.arange(len(order))
     return xp.concat([one.length for one in strands])[order].T
 
 
