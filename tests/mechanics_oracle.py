@@ -40,7 +40,7 @@ def judge(path: Path, postures: int, spread: float) -> Results:
         coordinate.setIsPrescribed(state, False)
     random = np.random.default_rng(7)
     q = random.uniform(-spread, spread, (postures, len(coordinates)))
-    rows: dict[str, list[Any]] = {"frame": [], "point": [], "active": [], "wrap": []}
+    rows: dict[str, list[Any]] = {"frame": [], "point": [], "active": [], "wrap": [], "length": []}
     for posture in q:
         for coordinate, value in zip(coordinates, posture, strict=True):
             coordinate.setValue(state, value, False)
@@ -48,6 +48,7 @@ def judge(path: Path, postures: int, spread: float) -> Results:
         rows["frame"].append([matrix(body.getTransformInGround(state)) for body in bodies])
         rows["point"].append([point.getLocationInGround(state).to_numpy() for _, point in points])
         rows["active"].append([point.isActive(state) for _, point in points])
+        rows["length"].append([muscle.getLength(state) for muscle in model.getMuscleList()])
         rows["wrap"].append([wrap_frame(wrap, state) for wrap in wraps.values()])
     constraints = [
         found
@@ -63,6 +64,7 @@ def judge(path: Path, postures: int, spread: float) -> Results:
     return {
         "q": q,
         "bodies": np.array([body.getName() for body in bodies]),
+        "muscles": np.array([muscle.getName() for muscle in model.getMuscleList()], dtype=str),
         "points": np.array([name for name, _ in points], dtype=str),
         "wraps": np.array(list(wraps), dtype=str),
         "x": x,

@@ -137,7 +137,8 @@ def _composite(posture: Posture) -> tuple[Tensor, Tensor, Tensor]:
     subtree = layout(posture.multibody).subtree.astype(float)
     mass, center, inertia = (alike(part, posture.positions) for part in (tree.mass, tree.center, tree.inertia))
     place = posture.positions + apply_fixed(posture.rotations, center)
-    turned = xp.einsum("bijt,bjk,blkt->bilt", posture.rotations, inertia, posture.rotations)
+    turned = xp.einsum("bijt,bjk->bikt", posture.rotations, inertia)
+    turned = xp.einsum("bikt,bjkt->bijt", turned, posture.rotations)
     square = xp.einsum("bit,bit->bt", place, place)[:, None, None] * alike(np.eye(3), place)[:, :, None]
     shifted = square - place[:, :, None] * place[:, None]
     weights = mass[:, None] * xp.ones_like(place[:, 0])

@@ -18,6 +18,8 @@ from osimopt.multibody.rates import to_accelerations, to_rates
 SEEDS = range(61, 121)
 #: Rounding, as a share of the largest number of its kind.
 ROUNDING = 1e-10
+#: Share of the largest velocity by which OpenSim errs at least once beside a constant turn.
+FAULT = 1e-3
 #: s, step of central differences of fourth order, and their error as a share of 1 + the largest acceleration.
 STEP, DIFFERENCE = 1e-4, 1e-6
 
@@ -26,7 +28,7 @@ STEP, DIFFERENCE = 1e-4, 1e-6
 def test_motion_and_inverse_dynamics_are_those_of_opensim_or_opensim_is_wrong(tmp_path: Path) -> None:
     """In 60 models OpenSim differs only where its own velocities or accelerations contradict its positions."""
     run_script(HERE / "random_models.py", tmp_path, 4, *SEEDS, cwd=tmp_path)
-    compared = 0
+    compared, wrong = 0, 0
     for path in sorted(tmp_path.glob("random_*.npz")):
         with np.load(path) as arrays:
             opensim = dict(arrays)
@@ -41,13 +43,16 @@ def test_motion_and_inverse_dynamics_are_those_of_opensim_or_opensim_is_wrong(tm
         frames = np.array([tree_reference.frames(multibody, q)[bodies] for q in states[0]])
         assert share(frames, opensim["transform"]) < ROUNDING
         assert share(np.moveaxis(at.positions, -1, 0)[:, bodies], opensim["transform"][..., :3, 3]) < ROUNDING
-        if not constant_turn(multibody):
+        if constant_turn(multibody):
+            wrong += share(twists(at, moving)[:, bodies], opensim["velocity"]) > FAULT
+        else:
             assert share(twists(at, moving)[:, bodies], opensim["velocity"]) < ROUNDING, path.stem
             assert share(mass_matrix(at), opensim["mass"]) < ROUNDING, path.stem
             if not shared_turn(multibody):
                 assert share(force, opensim["force"]) < ROUNDING, path.stem
                 compared += 1
     assert compared > len(SEEDS) // 3
+    assert wrong, "OpenSim no longer ignores constant turns: compare those models, too"
 
 
 def share(mine: np.ndarray, theirs: np.ndarray) -> float:
@@ -95,7 +100,7 @@ def constant_turn(multibody: Multibody) -> bool:
     OpenSim 4.6 ignores such a turn in the joint's velocities (it is in its positions): about x by 0.3, then about y
     with a coordinate, its angular velocity is along y of the first frame instead of the turned one.
     """
-    tree = multibody.tree
+    tree = multibody.tree  # where such a function is zero the axis has none
     return bool(((tree.axis_coordinate[:, :3] < 0) & (tree.axis_function[:, :3] >= 0)).any())
 
 

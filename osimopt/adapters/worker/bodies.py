@@ -10,6 +10,7 @@ import opensim
 
 from ...multibody.description import JointKind, Tree
 from ...problem.arrays import Array
+from .coordinates import evaluate
 from .functions import IDENTITY, NotDescribedError, Rows
 from .parts import Session
 
@@ -143,7 +144,7 @@ def _transform(link: Link, joint: Any, own: list[int], rows: Rows) -> None:
         names = [part.getCoordinateNames().getValue(i) for i in range(part.getCoordinateNames().size())]
         direction = part.getAxis().to_numpy()
         link.axes[index] = direction / np.linalg.norm(direction)
-        if not part.hasFunction():
+        if not part.hasFunction() or (not names and evaluate(part.getFunction(), np.zeros(1)) == 0.0):
             continue
         if len(names) > 1:
             raise NotDescribedError(f"its axis {index + 1} has a function of {len(names)} coordinates")
