@@ -113,7 +113,7 @@ def _layout(multibody: Multibody) -> TreeLayout:
         before=_before(tree, subtree, mover, np.concatenate([place[screws], np.zeros_like(turning)])),
         adds=(speeds[None, :] == np.arange(size)[:, None]).astype(float),
         joint=joint,
-        beyond=subtree[joint].T,
+        beyond=subtree[joint].T & np.isin(np.arange(size), speeds),
         subtree=subtree,
     )
 
