@@ -89,7 +89,7 @@ def _minimum(length: Callable[[Tensor], Tensor], count: int) -> float:
                 break
             damping = max(4 * damping, 1e-3)
         free, damping = free + step, damping / 10 if damping > 1e-7 else 0.0
-        if float(step.abs().max()) < 1e-9:
+        if float(step.abs().max()) < 1e-8:
             return better
     raise AssertionError("the chain has not settled")
 

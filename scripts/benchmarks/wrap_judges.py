@@ -173,15 +173,14 @@ def chains(count: int) -> None:
     """The largest difference to the shortest chain of points, over ellipsoids."""
     from path_chain import shortest_on_ellipsoid
 
-    from osimopt.paths.ellipsoid_start import plane_paths
-
     size, start, end = random_pairs("ellipsoid", 10 * count, np.random.default_rng(1))
     free = np.zeros(size.shape[1], dtype=int)
-    contact, planes = WRAPS["ellipsoid"](start, end, size, free, free), plane_paths(start, end, size)
+    contact = WRAPS["ellipsoid"](start, end, size, free, free)
+    middles = (contact.first + contact.last) / size
     lengths, worst = total(start, end, contact), 0.0
     for pair in np.flatnonzero(contact.on)[:count]:
-        guess = planes.middle[:, np.argmin(planes.length[:, pair]), pair]
-        chain = shortest_on_ellipsoid(start[:, pair], end[:, pair], size[:, pair], guess)
+        middle = middles[:, pair] / np.linalg.norm(middles[:, pair])
+        chain = shortest_on_ellipsoid(start[:, pair], end[:, pair], size[:, pair], middle)
         worst = max(worst, abs(chain - lengths[pair]))
     print(f"ellipsoids against chains of points, {count} pairs: {worst:.1e} m")
 

@@ -10,7 +10,7 @@ from path_chain import shortest_on_ellipsoid
 
 from osimopt.paths.contact import Contact
 from osimopt.paths.ellipsoid import wrap_ellipsoid
-from osimopt.paths.ellipsoid_start import plane_paths
+from osimopt.paths.ellipsoid_side import leading_point, nearest_point
 
 Array = NDArray[np.float64]
 #: m: rounding, in paths of 0.2 m.
@@ -74,9 +74,9 @@ def test_in_a_plane_of_symmetry_the_path_is_an_ellipse() -> None:
 def test_no_chain_of_points_is_shorter(ratio: float) -> None:
     start, end, size = pairs(20, ratio)
     contact = wrap_ellipsoid(start, end, size, *free(20))
-    lengths, planes = total(start, end, contact), plane_paths(start, end, size)
+    lengths, middle = total(start, end, contact), (contact.first + contact.last) / size
     for pair in np.flatnonzero(contact.on)[1:3]:
-        guess = planes.middle[:, np.argmin(planes.length[:, pair]), pair]
+        guess = middle[:, pair] / np.linalg.norm(middle[:, pair])
         chain = shortest_on_ellipsoid(start[:, pair], end[:, pair], size[:, pair], guess)
         assert abs(chain - lengths[pair]) < CHAIN
 
@@ -105,9 +105,22 @@ def test_quadrants_choose_the_side(ratio: float) -> None:
     one, other, either = (wrap_ellipsoid(start, end, size, axis, side) for side in (sign, -sign, 0 * sign))
     lengths = [total(start, end, contact)[either.on] for contact in (one, other, either)]
     assert not np.any(np.isnan(lengths))
-    assert np.all(np.minimum(*lengths[:2]) > lengths[2] - 1e-12)
-    longer = np.maximum(*lengths[:2]) > lengths[2] + 1e-6
-    assert np.mean(longer) > 0.7  # one of the two sides is the long way around
+    apart = np.abs(np.stack(lengths[:2]) - lengths[2])
+    np.testing.assert_allclose(np.min(apart, axis=0), 0.0, atol=1e-12)  # without quadrant it is on one of both sides
+    assert np.mean(np.max(apart, axis=0) > 1e-6) > 0.01
+
+
+def test_the_point_that_opensim_leads_over_is_nearest_and_in_the_quadrant() -> None:
+    start, end, size = pairs(300, 2.0)
+    point = 0.5 * size * np.random.default_rng(4).uniform(-1, 1, (3, 300))
+    found = nearest_point(point, size)
+    np.testing.assert_allclose(np.sum((found / size) ** 2, axis=0), 1.0, atol=1e-12)
+    across = np.cross(found - point, found / size**2, axis=0) * size[0]
+    assert np.mean(np.linalg.norm(across, axis=0) < 1e-6 * np.linalg.norm(found - point, axis=0)) > 0.9
+    on = wrap_ellipsoid(start, end, size, *free(300)).on
+    for axis in range(3):
+        over = leading_point(start, end, size, np.full(300, axis), np.ones(300, dtype=int))
+        assert np.all(over[axis, on] > -1e-9)
 
 
 def test_where_it_wraps_is_as_in_opensim() -> None:
