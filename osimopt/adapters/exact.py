@@ -54,8 +54,7 @@ class ExactPaths:
     @property
     def coordinates(self) -> tuple[str, ...]:
         """Names of the coordinates that any muscle depends on."""
-        spanned = self.spanned.any(axis=1)
-        return tuple(name for name, any_muscle in zip(self.multibody.coordinates, spanned, strict=True) if any_muscle)
+        return tuple(self.multibody.coordinates[index] for index in np.unique(np.nonzero(self.spanned)[0]))
 
     @property
     def left(self) -> Mapping[str, float]:
@@ -155,7 +154,8 @@ class ExactPaths:
         if speed is not None:
             lengthening = -np.einsum("tnm,tn->tm", arms, speed[:, columns])
         crossing = None if self.crossing is None else self.crossing[coordinate, muscle]
-        spanned = self.spanned.any(axis=1) if crossing is None else np.isin(range(len(every)), coordinate[crossing])
+        served = coordinate if crossing is None else coordinate[crossing]
+        spanned = np.isin(np.arange(len(every)), served)
         return MuscleGeometry(self.muscles, every, coordinate, muscle, pairs, length, lengthening, spanned, crossing)
 
     def _strands(self, value: Array) -> tuple[Posture, list[Strands]]:

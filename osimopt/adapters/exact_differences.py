@@ -99,10 +99,9 @@ def _jumps(paths: ExactPaths, motion: Kinematics) -> dict[str, tuple[tuple[float
     for start in range(0, len(motion.time) - 1, BLOCK):
         block = slice(start, start + BLOCK + 1)
         time = motion.time[block]
-        for jump in find_jumps(paths.multibody, paths.arrangement, motion.value[block]):
-            if abs(jump.size) > JUMPS:
-                at = time[jump.frame] + jump.share * (time[jump.frame + 1] - time[jump.frame])
-                found.setdefault(jump.path, []).append((round(float(at), 4), round(1e3 * float(jump.size), 3)))
+        for jump in find_jumps(paths.multibody, paths.arrangement, motion.value[block], least=JUMPS):
+            at = time[jump.frame] + jump.share * (time[jump.frame + 1] - time[jump.frame])
+            found.setdefault(jump.path, []).append((round(float(at), 4), round(1e3 * float(jump.size), 3)))
     return {name: tuple(jumps) for name, jumps in found.items()}
 
 

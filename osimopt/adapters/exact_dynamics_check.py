@@ -52,19 +52,15 @@ def check_dynamics(dynamics: ExactDynamics, model: Model, motion: Kinematics, n_
 
 def by_lagrange(multibody: Multibody, motion: Kinematics) -> Array:
     """Generalized forces (T, N) about coordinates beside gravity: d/dt ∂T/∂q̇ - ∂T/∂q + ∂V/∂q, by differences."""
-    value, rate = motion.value, motion.speed
-
-    def state(step: float) -> tuple[Array, Array]:
-        return value + step * rate + 0.5 * step**2 * motion.acceleration, rate + step * motion.acceleration
-
-    force = sum(w * _momentum(multibody, *state(STEP * s)) for s, w in zip(STEPS, WEIGHTS, strict=True)) / STEP
-    for index in range(value.shape[1]):
-        unit = np.eye(value.shape[1])[index]
-        energy = sum(
-            w * _lagrangian(multibody, value + STEP * s * unit, rate) for s, w in zip(STEPS, WEIGHTS, strict=True)
-        )
-        force[:, index] -= energy / STEP
-    return np.asarray(force)
+    value, rate, size = motion.value, motion.speed, motion.value.shape[1]
+    step = (STEP * STEPS)[:, None, None]
+    later = value + step * rate + 0.5 * step**2 * motion.acceleration, rate + step * motion.acceleration
+    momentum = _momentum(multibody, *(part.reshape(-1, size) for part in later)).reshape(len(STEPS), *value.shape)
+    moved = value + step[..., None] * np.eye(size)[:, None]  # (steps, N, T, N)
+    still = np.broadcast_to(rate, moved.shape)
+    energy = _lagrangian(multibody, *(part.reshape(-1, size) for part in (moved, still))).reshape(moved.shape[:3])
+    change, slope = np.einsum("s,stn->tn", WEIGHTS, momentum), np.einsum("s,snt->tn", WEIGHTS, energy)
+    return np.asarray(change - slope) / STEP
 
 
 def _momentum(multibody: Multibody, value: Array, rate: Array) -> Array:
