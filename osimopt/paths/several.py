@@ -9,7 +9,7 @@ import numpy as np
 
 from ..namespace import namespace
 from ..problem.arrays import Index
-from .contact import Array
+from .contact import Array, columns
 from .turns import Obstacle, Turn, absent, choose, slide
 
 #: Times that the objects and their order are chosen again, before a path counts as not settled.
@@ -32,9 +32,9 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
     turns, _ = _again(obstacles, points, turns)
     settled = turns[0].on & ~turns[0].on
     left = np.arange(points.shape[2])
-    single = np.asarray(sum(namespace(turn.on).astype(turn.on, namespace(turn.on).int64) for turn in turns)) <= 1
+    single = sum(np.asarray(turn.on).astype(int) for turn in turns) <= 1
     for _ in range(ROUNDS):
-        part = [one.take(left) for one in obstacles], points[..., left], [_columns(turn, left) for turn in turns]
+        part = [one.take(left) for one in obstacles], columns(points, left), [_some(turn, left) for turn in turns]
         placed, tangent = _tangent(*part, known=single)
         chosen, same = _again(part[0], part[1], placed)
         done = tangent & same
@@ -71,8 +71,8 @@ def _tangent(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn], kn
     rest = np.flatnonzero(~known)
     if not len(rest):
         return turns, tangent
-    own, between = [one.take(rest) for one in obstacles], points[..., rest]
-    part = [_columns(turn, rest) for turn in turns]
+    own, between = [one.take(rest) for one in obstacles], columns(points, rest)
+    part = [_some(turn, rest) for turn in turns]
     moved, lost = _sweep(own, between, part)
     moved, done = _secant(own, between, moved, _places(moved) - _places(part), lost)
     placed = [_merged(turn, rest, replace(one, on=old.on)) for turn, one, old in zip(turns, moved, part, strict=True)]
@@ -91,24 +91,33 @@ def _secant(
     x = _places(turns)
     turns, gone = _sweep(obstacles, points, turns)
     before, residual, lost = residual, _places(turns) - x, lost | gone
-    size, inverse, step = _size(residual), -xp.eye(len(x))[:, :, None] + 0.0 * x[None], before
+    size, step = _size(residual), before
+    updates: list[tuple[Array, Array]] = []  # of minus one, towards the inverse of the slope of the residual
     plain = lost
     for _ in range(STEPS):
         change = residual - before
-        forward = xp.einsum("in,ijn->jn", step, inverse)
+        forward = _updated([(two, one) for one, two in updates], step)
         scale = xp.sum(forward * change, axis=0)
         plain = plain | (scale == 0.0)
-        error = step - xp.einsum("ijn,jn->in", inverse, change)
-        inverse = inverse + error[:, None] * (forward / xp.where(scale == 0.0, 1.0, scale))[None]
+        error = step - _updated(updates, change)
+        updates.append((error, forward / xp.where(scale == 0.0, 1.0, scale)))
         if bool(xp.all((size <= TANGENT) | lost)):
             break
-        step = xp.where(plain, residual, -xp.einsum("ijn,jn->in", inverse, residual))
+        step = xp.where(plain, residual, -_updated(updates, residual))
         x = x + step
         turns, gone = _sweep(obstacles, points, _placed(turns, x))
         before, residual = residual, _places(turns) - x
         plain, lost = plain | ~(_size(residual) <= GROWTH * size), lost | gone
         size = _size(residual)
     return turns, (size <= TANGENT) & ~lost
+
+
+def _updated(updates: list[tuple[Array, Array]], vector: Array) -> Array:
+    """Minus one, plus the products of the pairs ``updates``, times vectors (i, n)."""
+    found = -vector
+    for one, two in updates:
+        found = found + one * namespace(vector).sum(two * vector, axis=0)
+    return found
 
 
 def _size(residual: Array) -> Array:
@@ -133,18 +142,18 @@ def _places(turns: Sequence[Turn]) -> Array:
 def _placed(turns: list[Turn], places: Array) -> list[Turn]:
     """The turns with these places."""
     moved = [
-        replace(one, first=places[6 * i : 6 * i + 3], last=places[6 * i + 3 : 6 * i + 6])
+        Turn(one.on, one.segment, one.key, places[6 * i : 6 * i + 3], places[6 * i + 3 : 6 * i + 6], one.arc)
         for i, one in enumerate(turns[1:])
     ]
     return [turns[0], *moved]
 
 
 def _parts(turn: Turn) -> tuple[Array, ...]:
-    return turn.on, turn.segment, turn.key, turn.first, turn.last, turn.arc, turn.inside
+    return turn.on, turn.segment, turn.key, turn.first, turn.last, turn.arc
 
 
-def _columns(turn: Turn, columns: Array) -> Turn:
-    return Turn(*(one[..., columns] for one in _parts(turn)))
+def _some(turn: Turn, index: Array) -> Turn:
+    return Turn(*(columns(one, index) for one in _parts(turn)))
 
 
 def _where(condition: Array, one: Turn, two: Turn) -> Turn:
@@ -152,12 +161,12 @@ def _where(condition: Array, one: Turn, two: Turn) -> Turn:
     return Turn(*(xp.where(condition, a, b) for a, b in zip(_parts(one), _parts(two), strict=True)))
 
 
-def _merged(turn: Turn, columns: Array, part: Turn) -> Turn:
-    return Turn(*(_put(one, columns, new) for one, new in zip(_parts(turn), _parts(part), strict=True)))
+def _merged(turn: Turn, index: Array, part: Turn) -> Turn:
+    return Turn(*(_put(one, index, new) for one, new in zip(_parts(turn), _parts(part), strict=True)))
 
 
-def _put(array: Array, columns: Index, new: Array) -> Array:
+def _put(array: Array, index: Index, new: Array) -> Array:
     """An array (…, n) with new columns."""
     number = np.arange(array.shape[-1])
-    number[columns] = len(number) + np.arange(len(columns))
-    return namespace(array).concat([array, new], axis=-1)[..., number]
+    number[index] = len(number) + np.arange(len(index))
+    return columns(namespace(array).concat([array, new], axis=-1), number)

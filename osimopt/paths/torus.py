@@ -139,7 +139,9 @@ def cylinder_path(start: Array, end: Array, size: Array, azimuth: Array, found: 
     for point in (start, end):
         radial, tangential = cosine * point[0] + sine * point[1], cosine * point[1] - sine * point[0]
         local.append(xp.stack([size[1] - radial, -point[2], tangential]))
-    inside = xp.any(xp.stack([(xp.hypot(p[0], p[1]) - size[1]) ** 2 + p[2] ** 2 < size[0] ** 2 for p in (start, end)]), axis=0)
+    inside = xp.any(
+        xp.stack([(xp.hypot(p[0], p[1]) - size[1]) ** 2 + p[2] ** 2 < size[0] ** 2 for p in (start, end)]), axis=0
+    )
     ones = xp.ones_like(azimuth)
     whole = xp.astype(ones, xp.int64)
     cylinder = xp.stack([size[0], ENDLESS * ones])
@@ -206,7 +208,11 @@ def aim(start: Array, end: Array, size: Array, curve: Curve) -> Step:
     # the frame of meridian and parallel turns against parallel directions
     turned = -opening + xp.sin(curve.tube) * azimuth
     change = Curve(tube, azimuth, turned, more - slide)
-    left = sum(xp.abs(dot(miss, way)) for miss, end_of in ((back, first), (rest, last)) for way in (end_of.normal, end_of.across))
+    left = sum(
+        xp.abs(dot(miss, way))
+        for miss, end_of in ((back, first), (rest, last))
+        for way in (end_of.normal, end_of.across)
+    )
     return Step(first, last, drift, change, move_first, move_last, left / size[0])
 
 
@@ -233,8 +239,9 @@ def follow(size: Array, curve: Curve) -> tuple[Point, tuple[Array, Array, Array,
     xp = namespace(curve.tube)
     ring = size[1] + size[0] * xp.cos(curve.tube)
     turning = ring * xp.sin(curve.direction)  # Clairaut's constant
-    longest = float(xp.max(curve.length / size[0]))
-    pieces = max(1, math.ceil(longest / PIECE)) if longest < math.inf else 1
+    arc = curve.length / getattr(size, "detach", lambda: size)()[0]
+    arc = xp.where(xp.isnan(arc), xp.zeros_like(arc), arc)
+    pieces = max(1, math.ceil(float(xp.max(arc)) / PIECE))
     zero = 0 * curve.length
     state = (curve.tube, xp.cos(curve.direction) / size[0], curve.azimuth, zero + 1, zero, zero, zero + 1)
 
