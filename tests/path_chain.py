@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 Array = NDArray[np.float64]
 LINKS = (8, 16, 32)
@@ -26,31 +28,35 @@ def shortest_on_ellipsoid(start: Array, end: Array, size: Array, guess: Array) -
     radii = torch.from_numpy(size)
     ends = [point / size for point in (start, end)]
     bases = [_circle(point, guess) for point in ends]
+    contacts = [base[0] + base[1] for base in bases]
+    circles = [[torch.from_numpy(one) for one in base] for base in bases]
+    straight = [torch.from_numpy(point) for point in (start, end)]
     lengths = []
     for links in LINKS:
-        contacts = [base[0] + base[1] for base in bases]
         points = torch.from_numpy(_arc(contacts[0], guess, contacts[1], links)[1:-1])
         sides = torch.linalg.svd(points[:, :, None])[0][:, :, 1:]
-
-        def length(free: torch.Tensor, points: torch.Tensor = points, sides: torch.Tensor = sides) -> torch.Tensor:
-            moved = points + torch.einsum("nij,nj->ni", sides, free[2:].reshape(-1, 2))
-            inner = moved / moved.norm(dim=1, keepdim=True)
-            outer = [
-                base[0] + base[1] * torch.cos(angle) + base[2] * torch.sin(angle)
-                for base, angle in zip(tensors, free[:2], strict=True)
-            ]
-            chain = radii * torch.cat([outer[0][None], inner, outer[1][None]])
-            straight = (chain[0] - torch.from_numpy(start)).norm() + (chain[-1] - torch.from_numpy(end)).norm()
-            # equal links, as those of the minimum are, have the length √(links · Σ link²)
-            return straight + (links * ((chain[1:] - chain[:-1]) ** 2).sum()).sqrt()
-
-        tensors = [tuple(torch.from_numpy(one) for one in base) for base in bases]
-        lengths.append(_minimum(length, 2 + 2 * (links - 1)))
+        lengths.append(_minimum(partial(_length, points, sides, circles, straight, radii), 2 + 2 * (links - 1)))
     return _extrapolated(lengths)
 
 
+def _length(
+    points: Tensor, sides: Tensor, circles: list[list[Tensor]], ends: list[Tensor], radii: Tensor, free: Tensor
+) -> Tensor:
+    """The length with the chain's points moved sideways, and its ends along their circles."""
+    moved = points + torch.einsum("nij,nj->ni", sides, free[2:].reshape(-1, 2))
+    inner = moved / moved.norm(dim=1, keepdim=True)
+    outer = [
+        base[0] + base[1] * torch.cos(angle) + base[2] * torch.sin(angle)
+        for base, angle in zip(circles, free[:2], strict=True)
+    ]
+    chain = radii * torch.cat([outer[0][None], inner, outer[1][None]])
+    # equal links, as those of the minimum are, have the length √(links · Σ link²)
+    arc = ((len(points) + 1) * ((chain[1:] - chain[:-1]) ** 2).sum()).sqrt()
+    return (chain[0] - ends[0]).norm() + arc + (chain[-1] - ends[1]).norm()
+
+
 def _circle(point: Array, guess: Array) -> tuple[Array, Array, Array]:
-    """Center of the circle that a point sees along tangents of the unit sphere, and two radii, the first to the guess."""
+    """Center of the circle on the unit sphere that a point sees along tangents, and two radii, one to the guess."""
     far = np.linalg.norm(point)
     up = point / far
     one = guess - up * (guess @ up)
@@ -66,7 +72,7 @@ def _arc(first: Array, middle: Array, last: Array, links: int) -> Array:
     return points / np.linalg.norm(points, axis=1, keepdims=True)
 
 
-def _minimum(length: Callable[[torch.Tensor], torch.Tensor], count: int) -> float:
+def _minimum(length: Callable[[Tensor], Tensor], count: int) -> float:
     """By Newton's method with a trust region, from zeros."""
     free, value = torch.zeros(count, dtype=torch.float64), float("inf")
     damping = 0.0
@@ -83,7 +89,7 @@ def _minimum(length: Callable[[torch.Tensor], torch.Tensor], count: int) -> floa
                 break
             damping = max(4 * damping, 1e-3)
         free, damping = free + step, damping / 10 if damping > 1e-7 else 0.0
-        if float(step.abs().max()) < 1e-9:
+        if float(step.abs().max()) < 1e-8:
             return better
     raise AssertionError("the chain has not settled")
 

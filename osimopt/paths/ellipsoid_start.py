@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..namespace import namespace
-from .contact import Array
+from .contact import Array, cross
 from .vectors import dot, norm, unit
 
 #: Planes around the straight line between the points, points of the quadrature along an arc.
@@ -17,16 +17,20 @@ NODES, NODE_WEIGHTS = (np.polynomial.legendre.leggauss(4)[0] + 1) / 2, np.polyno
 
 
 class PlanePaths(NamedTuple):
-    """Lengths (K, n) m, middles and first points (3, K, n) on the unit sphere, durations (K, n) of the geodesics."""
+    """Lengths (K, n) m, middles and first points (3, K, n) on the unit sphere, durations (K, n) of the geodesics.
+
+    ``sweep`` (K, n) rad is the angle of the arcs on the unit sphere.
+    """
 
     length: Array
     middle: Array
     first: Array
     duration: Array
+    sweep: Array
 
 
-def plane_paths(start: Array, end: Array, size: Array) -> PlanePaths:
-    """Tangent paths of n pairs in K planes each.
+def plane_paths(start: Array, end: Array, size: Array, over: Array) -> PlanePaths:
+    """Tangent paths of n pairs in K planes each, the first of them through a point ``over`` (3, n) of the ellipsoid.
 
     Divided by the radii, the ellipsoid is a unit sphere, which a plane cuts in a circle: tangents to it are tangents to
     the ellipsoid. The straight line between the points has to cross the ellipsoid.
@@ -35,15 +39,13 @@ def plane_paths(start: Array, end: Array, size: Array) -> PlanePaths:
     one, other = start / size, end / size
     along = unit(other - one)
     foot = one - along * dot(one, along)
-    height = xp.sqrt(dot(foot, foot))
-    least = xp.argmin(xp.abs(along), axis=0)
-    axis = xp.stack([xp.astype(least == k, start.dtype) for k in range(3)])
-    across = unit(xp.where(height > 1e-9, foot, axis - along * dot(axis, along)))
-    third = xp.linalg.cross(along, across, axis=0)
+    point = over / size - one
+    across = unit(point - along * dot(point, along))
+    third = cross(along, across)
     angles = xp.asarray(2 * math.pi * np.arange(PLANES) / PLANES, dtype=start.dtype)[:, None]
     up = across[:, None] * xp.cos(angles) + third[:, None] * xp.sin(angles)  # (3, K, n)
     level = dot(up, foot[:, None])
-    radius = xp.sqrt(xp.clip(1 - height**2 + level**2, min=0.0))
+    radius = xp.sqrt(xp.clip(1 - dot(foot, foot) + level**2, min=0.0))
 
     def polar(point: Array) -> tuple[Array, Array]:
         x = dot(point, along)[None]
@@ -70,4 +72,4 @@ def plane_paths(start: Array, end: Array, size: Array) -> PlanePaths:
         arc = arc + weight * speed
         # √C/h with C = h Σ t²/a², t a unit vector
         inverse = inverse + weight * norm(tangent) / xp.sqrt(dot(place / radii, place / radii))
-    return PlanePaths(straight + sweep * arc, circle(0.5 * (first + last)), begin, sweep * inverse)
+    return PlanePaths(straight + sweep * arc, circle(0.5 * (first + last)), begin, sweep * inverse, sweep)

@@ -29,21 +29,21 @@ SAMPLES, POLISH = 33, 40
 ENDLESS = 1e4
 
 
-class Curve(NamedTuple):
-    """Geodesics: tube's angle and azimuth of the first point, direction from the meridian (rad), length (m), all (n,)."""
+class RingGeodesic(NamedTuple):
+    """First points' angle on the tube and azimuth, direction from the meridian (rad), length (m): (n,) each."""
 
     tube: Array
     azimuth: Array
     direction: Array
     length: Array
 
-    def take(self, which: Array) -> Curve:
+    def take(self, which: Array) -> RingGeodesic:
         """Those of a mask or of indices."""
-        return Curve(*(array[which] for array in self))
+        return RingGeodesic(*(array[which] for array in self))
 
 
-class Point(NamedTuple):
-    """A point of a geodesic, the outer normal, the direction and the vector across (3, n), curvature and twist (n,) 1/m."""
+class RingPoint(NamedTuple):
+    """A point, the outer normal, the direction, the vector across (3, n); curvature and twist (n,) in 1/m."""
 
     place: Array
     normal: Array
@@ -53,13 +53,13 @@ class Point(NamedTuple):
     twist: Array
 
 
-class Step(NamedTuple):
+class RingStep(NamedTuple):
     """A curve's ends and drift, and the step to tangency: of the curve, of its first and of its last point (3, n)."""
 
-    first: Point
-    last: Point
+    first: RingPoint
+    last: RingPoint
     drift: Array
-    change: Curve
+    change: RingGeodesic
     move_first: Array
     move_last: Array
     left: Array
@@ -69,9 +69,9 @@ def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) 
     """Shortest paths between points through rings, on the inner side of the tube.
 
     Whether a path wraps is decided as OpenSim 4.6 does: by the cylinder that touches the ring where the straight line
-    is nearest to it, with its quadrant towards the ring's center. OpenSim's path is a helix on that cylinder; here it is
-    a geodesic of the torus. OpenSim finds the nearest point to a circle of twice the radius, as its residual has one
-    factor 2 too many; here it is the nearest to the ring.
+    is nearest to it, with its quadrant towards the ring's center. OpenSim's path is a helix on that cylinder, here it
+    is a geodesic of the torus. OpenSim looks for the point nearest to a circle of twice the radius, as its residual has
+    a factor 2 too many; here it is the nearest to the ring.
 
     Parameters
     ----------
@@ -80,7 +80,8 @@ def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) 
     size : (2, n) array
         Radii of the tube and of the circle in its middle, m: OpenSim's inner and outer radius.
     axis, sign : (n,) arrays of integers
-        OpenSim's quadrant, in which the line's point nearest to the ring has to be: axis 0, 1, 2; sign -1, 1, 0 for all.
+        OpenSim's quadrant, axis 0, 1, 2 and sign -1, 1 or 0 for all, in which the line's point nearest to the ring
+        has to be.
 
     Returns
     -------
@@ -88,14 +89,14 @@ def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) 
         NaN in points and arc where the path wraps and no geodesic that keeps touching the tube was found.
     """
     xp = namespace(start)
-    fixed = [getattr(array, "detach", lambda array=array: array)() for array in (start, end, size)]
-    azimuth, found = nearest(*fixed, axis, sign)
-    on, inside, curve = cylinder_path(*fixed, azimuth, found)
+    one, two, radii = (getattr(array, "detach", lambda array=array: array)() for array in (start, end, size))
+    azimuth, found = nearest(one, two, radii, axis, sign)
+    on, inside, curve = cylinder_path(one, two, radii, azimuth, found)
     if not bool(xp.any(on)):
         return Contact(on, start * math.nan, start * math.nan, 0 * start[0], inside, on)
     which = xp.nonzero(on)[0]
-    curve = newton(*(array[:, which] for array in fixed), curve.take(which))
-    step = aim(*(array[:, which] for array in (start, end, size)), curve)
+    curve = newton(one[:, which], two[:, which], radii[:, which], curve.take(which))
+    step = aim(start[:, which], end[:, which], size[:, which], curve)
     places = xp.cumulative_sum(xp.astype(on, which.dtype)) - 1
     places = xp.where(on, places, 0 * places)
 
@@ -131,7 +132,9 @@ def nearest(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> 
     return xp.atan2(point[1], point[0]), found
 
 
-def cylinder_path(start: Array, end: Array, size: Array, azimuth: Array, found: Array) -> tuple[Array, Array, Curve]:
+def cylinder_path(
+    start: Array, end: Array, size: Array, azimuth: Array, found: Array
+) -> tuple[Array, Array, RingGeodesic]:
     """Whether (n,) paths wrap over OpenSim's cylinders, a point is inside the tube, and where the search starts."""
     xp = namespace(start)
     cosine, sine = xp.cos(azimuth), xp.sin(azimuth)
@@ -145,7 +148,7 @@ def cylinder_path(start: Array, end: Array, size: Array, azimuth: Array, found: 
     ones = xp.ones_like(azimuth)
     whole = xp.astype(ones, xp.int64)
     cylinder = xp.stack([size[0], ENDLESS * ones])
-    contact = wrap_cylinder(*local, cylinder, 0 * whole, whole)
+    contact = wrap_cylinder(local[0], local[1], cylinder, 0 * whole, whole)
     on = contact.on & found & ~inside
     first, last = (xp.where(on, one, 1 + 0 * one) for one in (contact.first, contact.last))
     tubes = [xp.atan2(-one[1], -one[0]) for one in (first, last)]
@@ -157,10 +160,10 @@ def cylinder_path(start: Array, end: Array, size: Array, azimuth: Array, found: 
     sense = xp.where((short >= 0) == over, 1.0 + 0 * short, -1.0 + 0 * short)
     direction = xp.atan2(last[2] - first[2], xp.where(turn > 1e-12, sense * size[0] * turn, sense))
     shifted = azimuth + xp.atan2(first[2], size[1] - first[0])
-    return on, inside, Curve(tubes[0], shifted, direction, contact.arc)
+    return on, inside, RingGeodesic(tubes[0], shifted, direction, contact.arc)
 
 
-def newton(start: Array, end: Array, size: Array, curve: Curve) -> Curve:
+def newton(start: Array, end: Array, size: Array, curve: RingGeodesic) -> RingGeodesic:
     """Curves with tangents to both points; NaN where none is found."""
     xp = namespace(start)
     result = [curve.tube * math.nan for _ in curve]
@@ -178,13 +181,13 @@ def newton(start: Array, end: Array, size: Array, curve: Curve) -> Curve:
         radius = size[0][left]
         largest = (xp.abs(step.change.tube) + xp.abs(step.change.direction)) * radius + xp.abs(step.change.length)
         share = LARGEST * radius / xp.maximum(largest, LARGEST * radius)
-        curve = Curve(*((own + share * change)[going] for own, change in zip(curve, step.change, strict=True)))
+        curve = RingGeodesic(*((own + share * change)[going] for own, change in zip(curve, step.change, strict=True)))
         left = left[going]
-        curve = Curve(*curve[:3], xp.minimum(xp.clip(curve.length, min=0.0), 2 * math.pi * size[0][left]))
-    return Curve(*result)
+        curve = RingGeodesic(*curve[:3], xp.minimum(xp.clip(curve.length, min=0.0), 2 * math.pi * size[0][left]))
+    return RingGeodesic(*result)
 
 
-def aim(start: Array, end: Array, size: Array, curve: Curve) -> Step:
+def aim(start: Array, end: Array, size: Array, curve: RingGeodesic) -> RingStep:
     """The ends of curves, and the step that would make both tangents meet their points."""
     xp = namespace(start)
     first = point_of(size, curve.tube, curve.azimuth, xp.cos(curve.direction), xp.sin(curve.direction))
@@ -207,16 +210,16 @@ def aim(start: Array, end: Array, size: Array, curve: Curve) -> Step:
     azimuth = (sine * slide - cosine * aside) / ring
     # the frame of meridian and parallel turns against parallel directions
     turned = -opening + xp.sin(curve.tube) * azimuth
-    change = Curve(tube, azimuth, turned, more - slide)
+    change = RingGeodesic(tube, azimuth, turned, more - slide)
     left = sum(
         xp.abs(dot(miss, way))
         for miss, end_of in ((back, first), (rest, last))
         for way in (end_of.normal, end_of.across)
     )
-    return Step(first, last, drift, change, move_first, move_last, left / size[0])
+    return RingStep(first, last, drift, change, move_first, move_last, left / size[0])
 
 
-def point_of(size: Array, tube: Array, azimuth: Array, meridian: Array, parallel: Array) -> Point:
+def point_of(size: Array, tube: Array, azimuth: Array, meridian: Array, parallel: Array) -> RingPoint:
     """Points at angles (n,), with directions whose shares along the meridian and the parallel are given (n,)."""
     xp = namespace(tube)
     u, v, cosine, sine = xp.cos(tube), xp.sin(tube), xp.cos(azimuth), xp.sin(azimuth)
@@ -228,10 +231,10 @@ def point_of(size: Array, tube: Array, azimuth: Array, meridian: Array, parallel
     across = parallel * around[0] - meridian * around[1]
     bends = 1 / size[0], u / ring
     curvature = meridian**2 * bends[0] + parallel**2 * bends[1]
-    return Point(place, normal, forward, across, curvature, meridian * parallel * (bends[0] - bends[1]))
+    return RingPoint(place, normal, forward, across, curvature, meridian * parallel * (bends[0] - bends[1]))
 
 
-def follow(size: Array, curve: Curve) -> tuple[Point, tuple[Array, Array, Array, Array], Array]:
+def follow(size: Array, curve: RingGeodesic) -> tuple[RingPoint, tuple[Array, Array, Array, Array], Array]:
     """The last points of geodesics; distances and openings of two neighbours each; the drift.
 
     The first neighbour begins 1 m aside and parallel, the second at the same point and opens by 1 m per m.
@@ -245,20 +248,18 @@ def follow(size: Array, curve: Curve) -> tuple[Point, tuple[Array, Array, Array,
     zero = 0 * curve.length
     state = (curve.tube, xp.cos(curve.direction) / size[0], curve.azimuth, zero + 1, zero, zero, zero + 1)
 
-    def steps(state: tuple[Array, ...], step: Array, count: int) -> tuple[Array, ...]:
+    def stage(state: tuple[Array, ...], before: Array, after: Array) -> tuple[Array, ...]:
         tube, rate, azimuth, one, one_rate, two, two_rate = state
-        for index in range(count + 1):
-            ring = size[1] + size[0] * xp.cos(tube)
-            kick = step if 0 < index < count else 0.5 * step
-            azimuth = azimuth + kick * turning / (ring * ring)
-            rate = rate - kick * (turning * turning) * xp.sin(tube) / (size[0] * ring**3)
-            bend = kick * xp.cos(tube) / (size[0] * ring)
-            one_rate, two_rate = one_rate - bend * one, two_rate - bend * two
-            if index < count:
-                tube, one, two = tube + step * rate, one + step * one_rate, two + step * two_rate
-        return tube, rate, azimuth, one, one_rate, two, two_rate
+        kick, ring = before + after, size[1] + size[0] * xp.cos(tube)
+        azimuth = azimuth + kick * turning / (ring * ring)
+        rate = rate - kick * (turning * turning) * xp.sin(tube) / (size[0] * ring**3)
+        bend, drift = kick * xp.cos(tube) / (size[0] * ring), 2 * after
+        one_rate, two_rate = one_rate - bend * one, two_rate - bend * two
+        return (
+            tube + drift * rate, rate, azimuth, one + drift * one_rate, one_rate, two + drift * two_rate, two_rate,
+        )  # fmt: skip
 
-    tube, rate, azimuth, one, one_rate, two, two_rate = extrapolate(steps, state, curve.length, pieces)
+    tube, rate, azimuth, one, one_rate, two, two_rate = extrapolate(stage, state, curve.length, pieces)
     ring = size[1] + size[0] * xp.cos(tube)
     meridian, parallel = size[0] * rate, turning / ring
     unit = xp.sqrt(meridian**2 + parallel**2)

@@ -2,10 +2,11 @@
 
 usage: python scripts/benchmarks/wrap_judges.py [--pairs 40] [--chains 20]
 
-The start is fixed in ground, the end on a body that is moved. The judge is OpenSim's Scholz2015GeometryPath over the same
-object, with a contact hint on the side of osimopt's path. Printed per kind, in m: the largest difference of the length and
-of the direction of the pull (1 per m of the end's motion, by central differences of the judge's length) and how
-WrapEllipsoid, WrapTorus and WrapCylinder differ. For ellipsoids also the shortest chain of points (tests/path_chain.py).
+The start is fixed in ground, the end on a body that is moved. The judge is OpenSim's Scholz2015GeometryPath over the
+same object, with a contact hint on the side of osimopt's path. Printed per kind: the largest difference of the length,
+in m, and of the pull, in m of lengthening per m of the end's motion (central differences of the judge's length); and
+how WrapCylinder, WrapEllipsoid and WrapTorus differ. Ellipsoids are also compared with the shortest chains of points
+(tests/path_chain.py).
 """
 
 import argparse
@@ -32,17 +33,18 @@ def vec(values: Array) -> Any:
     return osim.Vec3(*map(float, values))
 
 
-def scene(kind: str, size: Array, start: Array) -> tuple[Any, Any]:
+def scene(kind: str, size: Array, start: Array, quadrant: str = "all") -> tuple[Any, Any]:
     """A model with an object at ground's origin, and a body with the end; muscle 0 has OpenSim's wrap."""
     model = osim.Model()
     body = osim.Body("end", 1.0, osim.Vec3(0), osim.Inertia(1.0))
     model.addBody(body)
     model.addJoint(osim.FreeJoint("free", model.getGround(), body))
     made = {
-        "ellipsoid": lambda: osim.WrapEllipsoid(), "torus": lambda: osim.WrapTorus(), "cylinder": lambda: osim.WrapCylinder(),
+        "ellipsoid": osim.WrapEllipsoid, "torus": osim.WrapTorus, "cylinder": osim.WrapCylinder,
     }  # fmt: skip
     wrap = made[kind]()
     wrap.setName("wrap")
+    wrap.set_quadrant(quadrant)
     if kind == "ellipsoid":
         wrap.set_dimensions(vec(size))
     elif kind == "torus":
@@ -160,26 +162,41 @@ def main() -> None:
         most, middle = table.max(axis=0), np.median(table, axis=0)
         print(
             f"{kind:10} {len(rows):5} |      {most[0]:9.1e} {most[1]:7.1e} |"
-            f"               {most[2]:9.1e} {middle[2]:7.1e} | {most[3]:7.1e} {middle[3]:7.1e} | {missing} of {np.sum(contact.on)}"
+            f"               {most[2]:9.1e} {middle[2]:7.1e} | {most[3]:7.1e} {middle[3]:7.1e} |"
+            f" {missing} of {np.sum(contact.on)}"
         )
-        for row in table[np.argsort(table[:, 0])[-3:]]:
-            print("             largest:", *(f"{value:9.1e}" for value in row))
+    quadrants(options.pairs)
     chains(options.chains)
+
+
+def quadrants(count: int) -> None:
+    """Lengths over ellipsoids with a quadrant, beside OpenSim's, which are held on the quadrant's border."""
+    size, start, end = random_pairs("ellipsoid", 20 * count, np.random.default_rng(2))
+    rng = np.random.default_rng(3)
+    axis, sign = rng.integers(0, 3, size.shape[1]), rng.choice([-1, 1], size.shape[1])
+    contact = WRAPS["ellipsoid"](start, end, size, axis, sign)
+    own, longer = total(start, end, contact), []
+    for pair in np.flatnonzero(contact.on)[: 2 * count]:
+        model, _ = scene("ellipsoid", size[:, pair], start[:, pair], "+-"[int(sign[pair] < 0)] + "xyz"[axis[pair]])
+        state = model.initSystem()
+        put(model, state, end[:, pair])
+        longer.append(model.getMuscles().get(0).getLength(state) - own[pair])
+    ranks = np.quantile(longer, [0.0, 0.05, 0.5, 0.95, 1.0])
+    print("ellipsoids with quadrants, OpenSim longer by, quantiles 0, 5, 50, 95, 100 %:", *(f"{m:9.1e}" for m in ranks))
 
 
 def chains(count: int) -> None:
     """The largest difference to the shortest chain of points, over ellipsoids."""
     from path_chain import shortest_on_ellipsoid
 
-    from osimopt.paths.ellipsoid_start import plane_paths
-
     size, start, end = random_pairs("ellipsoid", 10 * count, np.random.default_rng(1))
     free = np.zeros(size.shape[1], dtype=int)
-    contact, planes = WRAPS["ellipsoid"](start, end, size, free, free), plane_paths(start, end, size)
+    contact = WRAPS["ellipsoid"](start, end, size, free, free)
+    middles = (contact.first + contact.last) / size
     lengths, worst = total(start, end, contact), 0.0
     for pair in np.flatnonzero(contact.on)[:count]:
-        guess = planes.middle[:, np.argmin(planes.length[:, pair]), pair]
-        chain = shortest_on_ellipsoid(start[:, pair], end[:, pair], size[:, pair], guess)
+        middle = middles[:, pair] / np.linalg.norm(middles[:, pair])
+        chain = shortest_on_ellipsoid(start[:, pair], end[:, pair], size[:, pair], middle)
         worst = max(worst, abs(chain - lengths[pair]))
     print(f"ellipsoids against chains of points, {count} pairs: {worst:.1e} m")
 

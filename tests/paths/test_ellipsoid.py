@@ -6,18 +6,19 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from path_chain import shortest_on_ellipsoid
 
 from osimopt.paths.contact import Contact
 from osimopt.paths.ellipsoid import wrap_ellipsoid
-from osimopt.paths.ellipsoid_start import plane_paths
-
-from path_chain import shortest_on_ellipsoid
+from osimopt.paths.ellipsoid_side import leading_point, nearest_point
 
 Array = NDArray[np.float64]
 #: m: rounding, in paths of 0.2 m.
 ROUNDING = 1e-13
 #: m, of the independent minimiser: what its extrapolation leaves.
 CHAIN = 1e-8
+#: m, of a path from the end to the start: what the geodesics' extrapolation leaves.
+BACK = 1e-11
 #: Relative, of central differences of lengths with steps of 1e-5.
 DIFFERENCES = 1e-6
 
@@ -75,9 +76,9 @@ def test_in_a_plane_of_symmetry_the_path_is_an_ellipse() -> None:
 def test_no_chain_of_points_is_shorter(ratio: float) -> None:
     start, end, size = pairs(20, ratio)
     contact = wrap_ellipsoid(start, end, size, *free(20))
-    lengths, planes = total(start, end, contact), plane_paths(start, end, size)
+    lengths, middle = total(start, end, contact), (contact.first + contact.last) / size
     for pair in np.flatnonzero(contact.on)[1:3]:
-        guess = planes.middle[:, np.argmin(planes.length[:, pair]), pair]
+        guess = middle[:, pair] / np.linalg.norm(middle[:, pair])
         chain = shortest_on_ellipsoid(start[:, pair], end[:, pair], size[:, pair], guess)
         assert abs(chain - lengths[pair]) < CHAIN
 
@@ -95,7 +96,7 @@ def test_paths_are_tangent_on_the_surface_and_turn_back_to_front() -> None:
         )
     turned = wrap_ellipsoid(end, start, size, *free(2000))
     same = np.abs(total(start, end, contact) - total(end, start, turned))[on]
-    assert np.mean(same < 1e-12) > 0.995  # two paths of nearly one length may change places
+    assert np.mean(same < BACK) > 0.995  # two paths of nearly one length may change places
 
 
 @pytest.mark.parametrize("ratio", [1.0, 2.5])
@@ -106,9 +107,22 @@ def test_quadrants_choose_the_side(ratio: float) -> None:
     one, other, either = (wrap_ellipsoid(start, end, size, axis, side) for side in (sign, -sign, 0 * sign))
     lengths = [total(start, end, contact)[either.on] for contact in (one, other, either)]
     assert not np.any(np.isnan(lengths))
-    assert np.all(np.minimum(*lengths[:2]) > lengths[2] - 1e-12)
-    longer = np.maximum(*lengths[:2]) > lengths[2] + 1e-6
-    assert np.mean(longer) > 0.7  # one of the two sides is the long way around
+    apart = np.abs(np.stack(lengths[:2]) - lengths[2])
+    np.testing.assert_allclose(np.min(apart, axis=0), 0.0, atol=1e-12)  # without quadrant it is on one of both sides
+    assert np.mean(np.max(apart, axis=0) > 1e-6) > 0.01
+
+
+def test_the_point_that_opensim_leads_over_is_nearest_and_in_the_quadrant() -> None:
+    start, end, size = pairs(300, 2.0)
+    point = 0.5 * size * np.random.default_rng(4).uniform(-1, 1, (3, 300))
+    found = nearest_point(point, size)
+    np.testing.assert_allclose(np.sum((found / size) ** 2, axis=0), 1.0, atol=1e-12)
+    across = np.cross(found - point, found / size**2, axis=0) * size[0]
+    assert np.mean(np.linalg.norm(across, axis=0) < 1e-6 * np.linalg.norm(found - point, axis=0)) > 0.9
+    on = wrap_ellipsoid(start, end, size, *free(300)).on
+    for axis in range(3):
+        over = leading_point(start, end, size, np.full(300, axis), np.ones(300, dtype=int))
+        assert np.all(over[axis, on] > -1e-9)
 
 
 def test_where_it_wraps_is_as_in_opensim() -> None:

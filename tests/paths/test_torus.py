@@ -53,7 +53,8 @@ def test_a_tube_around_a_wide_ring_is_a_cylinder() -> None:
     start, end = (rng.uniform(-0.05, 0.05, (3, count)) for _ in range(2))
     start[2], end[2] = rng.uniform(0.03, 0.1, count), -rng.uniform(0.03, 0.1, count)
     size = np.stack([np.full(count, 0.02), np.full(count, wide)])
-    contact = wrap_torus(start + [[wide], [0], [0]], end + [[wide], [0], [0]], size, *free(count))
+    shift = np.array([[wide], [0.0], [0.0]])
+    contact = wrap_torus(start + shift, end + shift, size, *free(count))
     turned = [np.stack([-point[0], -point[2], point[1]]) for point in (start, end)]
     cylinder = wrap_cylinder(
         *turned, np.stack([size[0], np.full(count, 1e3)]), np.zeros(count, int), np.ones(count, int)
