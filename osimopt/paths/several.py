@@ -32,7 +32,7 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
     turns, _ = _again(obstacles, points, turns)
     settled = turns[0].on & ~turns[0].on
     left = np.arange(points.shape[2])
-    single = np.asarray(sum(namespace(turn.on).astype(turn.on, namespace(turn.on).int64) for turn in turns)) <= 1
+    single = sum(np.asarray(turn.on).astype(int) for turn in turns) <= 1
     for _ in range(ROUNDS):
         part = [one.take(left) for one in obstacles], columns(points, left), [_some(turn, left) for turn in turns]
         placed, tangent = _tangent(*part, known=single)
@@ -142,14 +142,14 @@ def _places(turns: Sequence[Turn]) -> Array:
 def _placed(turns: list[Turn], places: Array) -> list[Turn]:
     """The turns with these places."""
     moved = [
-        replace(one, first=places[6 * i : 6 * i + 3], last=places[6 * i + 3 : 6 * i + 6])
+        Turn(one.on, one.segment, one.key, places[6 * i : 6 * i + 3], places[6 * i + 3 : 6 * i + 6], one.arc)
         for i, one in enumerate(turns[1:])
     ]
     return [turns[0], *moved]
 
 
 def _parts(turn: Turn) -> tuple[Array, ...]:
-    return turn.on, turn.segment, turn.key, turn.first, turn.last, turn.arc, turn.inside
+    return turn.on, turn.segment, turn.key, turn.first, turn.last, turn.arc
 
 
 def _some(turn: Turn, index: Array) -> Turn:

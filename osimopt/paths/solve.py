@@ -23,8 +23,7 @@ class Strands:
     ``length`` (m, T) in m. ``place`` (3, J, m, T) in m are the nodes in ground. ``pull`` (3, J, m, T) is the force of a
     unit tension on the body of each node, 0 where it is not on the path. ``taken`` (k, m, T) is which point is on the
     path in the place of each, itself if it is on the path. ``touched`` (W, m, T) are objects that the path turns over,
-    ``segment`` (W, m, T) the points after which it does, ``inside`` (W, m, T) those that it does not turn over while a
-    point of it is inside, as in OpenSim. Where a path does not settle its numbers are NaN.
+    ``segment`` (W, m, T) the points after which it does. Where a path does not settle its numbers are NaN.
     """
 
     bundle: Bundle
@@ -34,7 +33,6 @@ class Strands:
     taken: Array
     touched: Array
     segment: Array
-    inside: Array
 
 
 def solve_paths(arrangement: Arrangement, posture: Posture) -> list[Strands]:
@@ -48,6 +46,23 @@ def lengths(arrangement: Arrangement, strands: Sequence[Strands]) -> Array:
     order = np.zeros(len(arrangement.names), dtype=np.intp)
     order[np.concatenate([one.bundle.rows for one in strands])] = np.arange(len(order))
     return xp.concat([one.length for one in strands])[order].T
+
+
+def points_inside(arrangement: Arrangement, strands: Strands, posture: Posture) -> Array:
+    """Objects (W, m, T) that paths do not turn over while a point of them is inside, as in OpenSim."""
+    xp, bundle = namespace(posture.positions), strands.bundle
+    points = xp.reshape(strands.place[:, : bundle.points.shape[1]], (3, bundle.points.shape[1], -1))
+    found = []
+    for index in range(len(bundle.kinds)):
+        own = _obstacle(arrangement, bundle, index, posture, strands.taken)
+        local = own.within(points)
+        segments = [
+            own.touch(local[:, row], local[:, row + 1]).inside & allowed for row, allowed in enumerate(own.allowed)
+        ]
+        found.append(
+            xp.reshape(xp.any(xp.stack(segments), axis=0), strands.touched.shape[1:]) & ~strands.touched[index]
+        )
+    return xp.stack(found) if found else strands.touched
 
 
 def _strands(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Strands:
@@ -85,7 +100,6 @@ def _strands(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Stra
         taken=taken,
         touched=collected([turn.on for turn in turns], bool),
         segment=collected([turn.segment for turn in turns], int),
-        inside=collected([turn.inside for turn in turns], bool),
     )
 
 

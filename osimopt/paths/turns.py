@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..namespace import namespace
 from .contact import Array, Contact, columns
 from .description import WrapKind
-from .wraps import SIZES, WRAPS
+from .wraps import MAY_WRAP, SIZES, WRAPS
 
 #: m, more than any path is lengthened by a wrap: wraps that are mandatory count as shorter.
 FAR = 1e6
@@ -38,18 +38,17 @@ class Obstacle:
         """Points (3, n) of the object's frame in ground."""
         return namespace(point).einsum("ijn,jn->in", self.turn, point) + self.origin
 
-    def touch(self, start: Array, end: Array) -> Contact:
-        """How paths lie on it, between points (3, s, n) in its frame; of the contact all arrays end with (s, n)."""
-        xp = namespace(start)
-        shape = start.shape[1:]
-        flat = xp.reshape(start, (3, -1)), xp.reshape(end, (3, -1))
-        numbers = SIZES[self.kind]
-        size = xp.reshape(xp.broadcast_to(self.size[:numbers, None], (numbers, *shape)), (numbers, -1))
-        axis, sign = (xp.reshape(xp.broadcast_to(one, shape), (-1,)) for one in (self.axis, self.sign))
-        found = WRAPS[self.kind](flat[0], flat[1], size, axis, sign)
-        first, last = (xp.reshape(one, (3, *shape)) for one in (found.first, found.last))
-        rest = (xp.reshape(one, shape) for one in (found.arc, found.inside, found.crossed))
-        return Contact(xp.reshape(found.on, shape), first, last, *rest)
+    def touch(self, start: Array, end: Array, index: Array | None = None) -> Contact:
+        """How the paths ``index`` (r,), all if not given, lie on it between points (3, r) in its frame."""
+        arrays = (self.size[: SIZES[self.kind]], self.axis, self.sign)
+        own = arrays if index is None else [columns(one, index) for one in arrays]
+        return WRAPS[self.kind](start, end, *own)
+
+    def may_touch(self, start: Array, end: Array) -> Array:
+        """Whether (s, n) paths may touch it between points (3, s, n) in its frame: elsewhere they do not."""
+        if self.kind not in MAY_WRAP:
+            return namespace(start).isfinite(start[0])
+        return MAY_WRAP[self.kind](start, end, self.size[: SIZES[self.kind]], self.axis, self.sign)
 
     def take(self, index: Array) -> Obstacle:
         """The same of some of the n paths."""
@@ -63,8 +62,7 @@ class Turn:
 
     ``on`` (n,) is whether they do, ``segment`` (n,) between which of their points, ``key`` (n,) a number that is larger
     the farther along the path, from ``segment`` to ``segment + 1``. ``first``, ``last`` (3, n) m are places in ground
-    where they meet and leave it, ``arc`` (n,) m the length between. Where they do not turn the numbers mean nothing,
-    and ``inside`` (n,) says whether a point beside it is inside the object.
+    where they meet and leave it, ``arc`` (n,) m the length between. Where they do not turn the numbers mean nothing.
     """
 
     on: Array
@@ -73,7 +71,6 @@ class Turn:
     first: Array
     last: Array
     arc: Array
-    inside: Array
 
 
 def absent(points: Array) -> Turn:
@@ -81,7 +78,7 @@ def absent(points: Array) -> Turn:
     xp = namespace(points)
     zero = 0.0 * points[0, 0]
     off = zero != 0.0
-    return Turn(off, xp.astype(off, xp.int64), zero, 0.0 * points[:, 0], 0.0 * points[:, 0], zero, off)
+    return Turn(off, xp.astype(off, xp.int64), zero, 0.0 * points[:, 0], 0.0 * points[:, 0], zero)
 
 
 def choose(obstacle: Obstacle, points: Array, others: Sequence[Turn]) -> Turn:
@@ -99,7 +96,7 @@ def choose(obstacle: Obstacle, points: Array, others: Sequence[Turn]) -> Turn:
     starts = [local[:, s] for s in range(count - 1)] + [local[:, count + 2 * i + 1] for i in range(len(others))]
     segment = [s + xp.astype(whole, xp.int64) for s in range(count - 1)] + [turn.segment for turn in others]
     key = [s + whole for s in range(count - 1)] + [turn.key for turn in others]
-    permitted = [obstacle.allowed[s] for s in range(count - 1)] + [
+    allowed = [obstacle.allowed[s] for s in range(count - 1)] + [
         turn.on & _taken(obstacle.allowed, turn.segment) for turn in others
     ]
     ends, following = [], []
@@ -111,42 +108,49 @@ def choose(obstacle: Obstacle, points: Array, others: Sequence[Turn]) -> Turn:
             end, after = xp.where(nearer, local[:, count + 2 * i], end), xp.where(nearer, turn.key, after)
         ends.append(end)
         following.append(after)
-    start, end = xp.stack(starts, axis=1), xp.stack(ends, axis=1)
-    found = obstacle.touch(start, end)
-    allowed = xp.stack(permitted)
-    on = found.on & allowed
-    change = length(found.first - start) + found.arc + length(end - found.last) - length(end - start)
-    keys = xp.stack(key)
-    cost = xp.where(on, xp.where(found.crossed, keys - FAR, change), xp.inf)
+    start, end, keys = xp.stack(starts, axis=1), xp.stack(ends, axis=1), xp.stack(key)
+    cost, place, found = _tried(obstacle, start, end, keys, xp.stack(allowed))
     best = xp.argmin(cost, axis=0)
-    turn = Turn(
-        on=xp.any(on, axis=0),
-        segment=_taken(xp.stack(segment), best),
-        key=_taken(0.5 * (keys + xp.stack(following)), best),
-        first=_taken(found.first, best),
-        last=_taken(found.last, best),
-        arc=_taken(found.arc, best),
-        inside=xp.any(found.inside & allowed, axis=0),
-    )
-    return _in_ground(obstacle, turn)
+    placed = (_taken(xp.stack(segment), best), _taken(0.5 * (keys + xp.stack(following)), best))
+    chosen = _taken(place, best)
+    on = ~(_taken(cost, best) == xp.inf)  # also where the cost is NaN, that of a geodesic that was not found
+    return _turn(obstacle, on, placed, [columns(one, chosen) for one in found])
 
 
-def _in_ground(obstacle: Obstacle, turn: Turn) -> Turn:
-    """A turn whose places are in the object's frame; without NaN where there is none, also in gradients."""
-    xp = namespace(turn.arc)
-    first, last = (obstacle.without(xp.where(turn.on, one, 0.0)) for one in (turn.first, turn.last))
-    arc = xp.where(turn.on, turn.arc, 0.0)
-    return Turn(turn.on, turn.segment, turn.key, first, last, arc, turn.inside & ~turn.on)
+def _tried(
+    obstacle: Obstacle, start: Array, end: Array, keys: Array, allowed: Array
+) -> tuple[Array, Array, list[Array]]:
+    """What turns between points (3, s, n) cost (s, n), infinite where there is none, and all turns that were tried.
+
+    These are places ``first`` and ``last`` (3, r + 1) and ``arc`` (r + 1,), the last of which means nothing; the second
+    result (s, n) is where the turn between two points stands among them.
+    """
+    xp = namespace(start)
+    tried = xp.reshape(allowed & obstacle.may_touch(start, end), (-1,))
+    rows = xp.nonzero(tried)[0]
+    start, end = (columns(xp.reshape(one, (3, -1)), rows) for one in (start, end))
+    found = obstacle.touch(start, end, rows % allowed.shape[1])
+    change = length(found.first - start) + found.arc + length(end - found.last) - length(end - start)
+    cost = xp.where(found.on, xp.where(found.crossed, xp.reshape(keys, (-1,))[rows] - FAR, change), xp.inf)
+    place = xp.reshape(xp.where(tried, xp.cumsum(xp.astype(tried, xp.int64), 0) - 1, len(rows)), allowed.shape)
+    nothing = xp.zeros_like(keys[0, :1])
+    cost = xp.concat([cost, nothing + xp.inf])[place]
+    ends = [xp.concat([one, xp.stack([nothing] * 3)], axis=1) for one in (found.first, found.last)]
+    return cost, place, [*ends, xp.concat([found.arc, nothing])]
+
+
+def _turn(obstacle: Obstacle, on: Array, placed: tuple[Array, Array], found: Sequence[Array]) -> Turn:
+    xp = namespace(on)
+    first, last = (obstacle.without(xp.where(on, one, 0.0)) for one in found[:2])  # no NaN, also in gradients
+    return Turn(on, *placed, first, last, xp.where(on, found[2], 0.0))
 
 
 def slide(obstacle: Obstacle, points: Array, turn: Turn, others: Sequence[Turn]) -> Turn:
     """The turn between the neighbours that it has: its places made tangent, or not ``on`` where it has none."""
     start, end, _, _ = neighbours(points, turn, others)
     local = obstacle.within(namespace(points).stack([start, end], axis=1))
-    found = obstacle.touch(local[:, :1], local[:, 1:])
-    on = turn.on & found.on[0]
-    places = found.first[:, 0], found.last[:, 0], found.arc[0]
-    return _in_ground(obstacle, Turn(on, turn.segment, turn.key, *places, turn.inside | found.inside[0]))
+    found = obstacle.touch(local[:, 0], local[:, 1])
+    return _turn(obstacle, turn.on & found.on, (turn.segment, turn.key), (found.first, found.last, found.arc))
 
 
 def neighbours(points: Array, turn: Turn, others: Sequence[Turn]) -> tuple[Array, Array, Array, Array]:
