@@ -17,16 +17,12 @@ NODES, NODE_WEIGHTS = (np.polynomial.legendre.leggauss(4)[0] + 1) / 2, np.polyno
 
 
 class PlanePaths(NamedTuple):
-    """Lengths (K, n) m, middles and first points (3, K, n) on the unit sphere, durations (K, n) of the geodesics.
-
-    ``sweep`` (K, n) rad is the angle of the arcs on the unit sphere.
-    """
+    """Lengths (K, n) m, middles and first points (3, K, n) on the unit sphere, durations (K, n) of the geodesics."""
 
     length: Array
     middle: Array
     first: Array
     duration: Array
-    sweep: Array
 
 
 def plane_paths(start: Array, end: Array, size: Array, over: Array) -> PlanePaths:
@@ -72,4 +68,4 @@ def plane_paths(start: Array, end: Array, size: Array, over: Array) -> PlanePath
         arc = arc + weight * speed
         # √C/h with C = h Σ t²/a², t a unit vector
         inverse = inverse + weight * norm(tangent) / xp.sqrt(dot(place / radii, place / radii))
-    return PlanePaths(straight + sweep * arc, circle(0.5 * (first + last)), begin, sweep * inverse, sweep)
+    return PlanePaths(straight + sweep * arc, circle(0.5 * (first + last)), begin, sweep * inverse)
