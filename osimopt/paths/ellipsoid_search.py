@@ -37,7 +37,7 @@ def solve(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Fo
     """The geodesics between points whose straight line crosses the ellipsoid."""
     xp = namespace(start)
     planes = plane_paths(start, end, size, leading_point(start, end, size, axis, sign))
-    every = xp.arange(start.shape[1])
+    every = xp.arange(start.shape[1], device=start.device)
     low, high = (settled_plane(side * planes.length) for side in (1, -1))
     rise, fall = planes.length[0] - planes.length[low, every], planes.length[high, every] - planes.length[0]
     least = (sign == 0) | (rise <= fall)
@@ -66,7 +66,7 @@ def settled_plane(height: Array) -> Array:
     """Indices (n,) of planes: from the first, of heights (K, n), down to the next lowest one."""
     xp = namespace(height)
     ahead = xp.astype(height[1] < height[-1], xp.int64)
-    every = xp.arange(height.shape[1])
+    every = xp.arange(height.shape[1], device=height.device)
     plane = 0 * every
     for _ in range(PLANES // 2):
         following = (plane + 2 * ahead - 1) % PLANES
@@ -80,7 +80,7 @@ def newton(spans: Spans, duration: Array, pieces: int, least: Array) -> tuple[Ar
     NaN where the steps do not converge, or not to a least path where that is wanted.
     """
     xp = namespace(duration)
-    now, spent, left = 0 * duration, duration, xp.arange(duration.shape[0])
+    now, spent, left = 0 * duration, duration, xp.arange(duration.shape[0], device=duration.device)
     result, times = now * math.nan, 0 * duration
     ends = xp.stack([result] * 7)
     radius = xp.min(spans.size, axis=0)

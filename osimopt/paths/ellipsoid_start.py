@@ -38,7 +38,7 @@ def plane_paths(start: Array, end: Array, size: Array, over: Array) -> PlanePath
     point = over / size - one
     across = unit(point - along * dot(point, along))
     third = cross(along, across)
-    angles = xp.asarray(2 * math.pi * np.arange(PLANES) / PLANES, dtype=start.dtype)[:, None]
+    angles = xp.asarray(2 * math.pi * np.arange(PLANES) / PLANES, dtype=start.dtype, device=start.device)[:, None]
     up = across[:, None] * xp.cos(angles) + third[:, None] * xp.sin(angles)  # (3, K, n)
     level = dot(up, foot[:, None])
     radius = xp.sqrt(xp.clip(1 - dot(foot, foot) + level**2, min=0.0))
