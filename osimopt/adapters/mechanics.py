@@ -23,7 +23,12 @@ from .messages import ModelKey
 FORMAT = 1
 
 _WHAT, _FIX = "a description of a model written by osimopt (.npz)", "Remove the file: the model is described again."
-_KINDS = {name: part for module in (bodies, paths) for name, part in vars(module).items() if is_dataclass(part)}
+_KINDS = {
+    name: part
+    for module in (bodies, paths)
+    for name, part in vars(module).items()
+    if isinstance(part, type) and is_dataclass(part)
+}
 #: Descriptions by the hash of the model, for the life of the process.
 _known: dict[str, tuple[Multibody, Paths]] = {}
 
@@ -46,10 +51,10 @@ def read_mechanics(key: ModelKey, folder: str | os.PathLike[str] | None = None) 
         found = None if kept is None else _recall(kept, key)
         if found is None:
             worker = "osimopt.adapters.worker.mechanics:describe_mechanics"
-            found = isolation.run("opensim", worker, key, subject=key.path)
+            multibody, described = found = isolation.run("opensim", worker, key, subject=key.path)
             if kept is not None:
                 with writing(kept.parent):
-                    write_description(*found, key, kept)
+                    write_description(multibody, described, key, kept)
         _known[name] = found
     return _known[name]
 
@@ -76,7 +81,7 @@ def write_description(multibody: Multibody, described: Paths, key: ModelKey, pat
     InputError
         The folder does not exist.
     """
-    return write_plain(path, {"of": identity(key)}, {"multibody": multibody, "paths": described})
+    return write_plain(path, {"of": identity(key)}, {"multibody": multibody, "paths": described}, joined=True)
 
 
 def read_description(path: str | os.PathLike[str], key: ModelKey) -> tuple[Multibody, Paths]:
@@ -95,9 +100,10 @@ def read_description(path: str | os.PathLike[str], key: ModelKey) -> tuple[Multi
             wanted, got = (f"{part} {_short(one.get(part))}" for one in (expected, found))
             raise InputError(explain(f"a description with {wanted}", got, _FIX, path))
     try:
-        return tuple(put_together(header[part], part, arrays, _KINDS) for part in ("multibody", "paths"))  # type: ignore[return-value]
+        multibody, described = (put_together(header[part], part, arrays, _KINDS) for part in ("multibody", "paths"))
     except WRONG as error:
         raise damaged(error, _WHAT, _FIX, path) from error
+    return multibody, described
 
 
 def _short(text: Any) -> str:

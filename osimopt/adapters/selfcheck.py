@@ -26,6 +26,7 @@ from ..solution.solution import RedundancySolution
 from .arrays import extract
 from .cache import writing
 from .completion import follow
+from .exact import ExactPaths
 from .messages import Claims, Difference, Mask, ModelKey, Pairs, Wanted
 from .model import Model
 
@@ -49,6 +50,9 @@ LIMITS = {
     "moment arms": (1e-6, "m", "moment arms as computeMomentArm has them"),
     "maximum forces": (3e-5, "of max_isometric_force", "forces as calcInextensibleTendonActiveFiberForce has them"),
     "inverse dynamics": (1e-6, "of the largest moment", "moments that forward dynamics turns into the accelerations"),
+    "equations of motion": (1e-6, "of the largest moment", "moments that Lagrange's equations give, too"),
+    "slopes of lengths": (1e-6, "m", "moment arms that are slopes of the lengths"),
+    "straight lengths": (1e-8, "m", "lengths of paths without wrap objects as OpenSim has them"),
     "accelerations": (1e-6, "of the largest moment", "forces that give the motion's accelerations in OpenSim"),
 }
 #: Generalized forces (T,) by coordinate at times (T,) s that muscles (N) and actuators of the model (controls), (T,) by
@@ -102,7 +106,7 @@ def check_trial(
         muscles = tuple(sorted({*among[frame % stride :: stride], *suspects.intersection(among)}))
         row = slice(frame, frame + 1)
         calls.append((motion.frames(row), claims.frames(row), muscles))
-    return {"times_s": motion.time.tolist(), **_judged(_compare(model, calls, n_jobs), model, motion.time)}
+    return {"times_s": motion.time.tolist(), **judged(_compare(model, calls, n_jobs), model, motion.time)}
 
 
 def check_solution(
@@ -111,11 +115,13 @@ def check_solution(
     model_for: Callable[[Kinematics], Model],
     fitted: tuple[str, ...],
     missing: Sequence[Missing] = (),
+    exact: ExactPaths | None = None,
 ) -> dict[str, Any]:
     """Put the forces of up to three solved frames ``among`` (T,) all back into OpenSim; see ``worker.selfcheck``.
 
-    Muscles and the model's own actuators act as themselves. Reserves that were added, and muscles whose moment arms
-    are not OpenSim's (``fitted``), act as generalized forces; so does what is ``missing`` on left-out coordinates.
+    Muscles and the model's own actuators act as themselves, those with ``exact`` paths as forces on bodies. Reserves
+    that were added, and other muscles whose moment arms are not OpenSim's (``fitted``), act as generalized forces; so
+    does what is ``missing`` on left-out coordinates.
     Returns plain data: the differences, or why nothing was checked.
 
     Raises
@@ -149,6 +155,13 @@ def check_solution(
             controls[name] = control
         else:
             applied[:, columns] += reserves.effect[:, :, index] * control[:, None]
+    wrenches = dict[str, Array]()
+    if exact is not None:
+        by_bodies = np.isin(problem.muscles, exact.still)
+        wrenches = exact.wrenches(
+            motion.value, dict(zip(problem.muscles, np.where(by_bodies, force, 0.0).T, strict=True))
+        )
+        by_opensim = by_opensim | by_bodies
     if fitted:
         arms = problem.geometry.frames(rows).moment_arm
         applied[:, columns] += np.einsum("tdm,tm->td", arms, np.where(by_opensim, 0.0, force))
@@ -156,10 +169,10 @@ def check_solution(
     for of in missing:
         for name, value in of(motion.time, tensions, controls).items():
             applied[:, model.description.coordinate_names.index(name)] += value
-    differences = model.run("selfcheck:check_forces", motion, muscle, actuator, applied)
+    differences = model.run("selfcheck:check_forces", motion, muscle, actuator, applied, wrenches)
     missed = np.abs(np.asarray(solution.moment_residual)[rows]).max(initial=0.0)
     share = float(missed / np.abs(problem.generalized_force[rows]).max(initial=1.0))
-    return {"times_s": motion.time.tolist(), **_judged(differences, model, motion.time, share)}
+    return {"times_s": motion.time.tolist(), **judged(differences, model, motion.time, share)}
 
 
 def spread(frames: int) -> Index:
@@ -195,7 +208,7 @@ def _check_model(model: Model, time: float, n_jobs: int) -> dict[str, Any]:
     others = [one for one in differences if one.kind != "moment arms" or one.where not in arms_off]
     return {
         "postures": POSTURES,
-        **_judged(others, model, motion.time),
+        **judged(others, model, motion.time),
         "moment_arms_off_mm": arms_off,
         "length_slopes_off_mm": _worst_slopes(slopes),
     }
@@ -255,7 +268,7 @@ def _closed(model: Model, value: Array) -> Array:
     return value
 
 
-def _judged(differences: Iterable[Difference], model: Model, time: Array, missed: float = 0.0) -> dict[str, Any]:
+def judged(differences: Iterable[Difference], model: Model, time: Array, missed: float = 0.0) -> dict[str, Any]:
     """The largest difference of each kind; the model is refused where one exceeds its limit and ``missed``."""
     largest: dict[str, Difference] = {}
     unknown: set[str] = set()

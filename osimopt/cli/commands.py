@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Model, Overwrite, Weld, read_assignment, read_number
+from .options import Model, Overwrite, PathsOf, Weld, read_assignment, read_number
 from .terminal import print_solution, print_table, progress, say, say_warning
 
 #: Degrees per radian.
@@ -104,6 +104,7 @@ def table(
         list[str] | None, typer.Option(help="Another coordinate, as hip_flexion_r=30; may be repeated.")
     ] = None,
     weld: Weld = None,
+    geometry: PathsOf = "opensim",
     muscles: Annotated[
         list[str] | None,
         typer.Option(help="Muscles to tabulate, by name, pattern (*_l) or side (left, right); may be repeated."),
@@ -121,7 +122,7 @@ def table(
         check_target(out, TABLE, overwrite)
     steps = None if values is None else [read_number(word, "--values") for word in values.split(",")]
     posed = dict(read_assignment(word, "--pose") for word in pose or [])
-    swept = muscle_table(model, coordinate, n, steps, posed, weld=tuple(weld or ()), muscles=muscles)
+    swept = muscle_table(model, coordinate, n, steps, posed, weld=tuple(weld or ()), muscles=muscles, geometry=geometry)
     rows = []
     for muscle in dict.fromkeys(swept.columns.get_level_values(0)):
         one = swept[muscle]

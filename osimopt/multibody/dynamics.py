@@ -25,9 +25,8 @@ from .vectors import (
     moment_and_force,
 )
 
-
 #: Frames of NumPy arrays that are computed at once: the arrays of more do not stay in the cache.
-PIECE = 100
+PIECE = 200
 
 
 def inverse_dynamics(
@@ -138,7 +137,8 @@ def _composite(posture: Posture) -> tuple[Tensor, Tensor, Tensor]:
     subtree = layout(posture.multibody).subtree.astype(float)
     mass, center, inertia = (alike(part, posture.positions) for part in (tree.mass, tree.center, tree.inertia))
     place = posture.positions + apply_fixed(posture.rotations, center)
-    turned = xp.einsum("bijt,bjk,blkt->bilt", posture.rotations, inertia, posture.rotations)
+    turned = xp.einsum("bijt,bjk->bikt", posture.rotations, inertia)
+    turned = xp.einsum("bikt,bjkt->bijt", turned, posture.rotations)
     square = xp.einsum("bit,bit->bt", place, place)[:, None, None] * alike(np.eye(3), place)[:, :, None]
     shifted = square - place[:, :, None] * place[:, None]
     weights = mass[:, None] * xp.ones_like(place[:, 0])

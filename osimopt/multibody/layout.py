@@ -113,7 +113,7 @@ def _layout(multibody: Multibody) -> TreeLayout:
         before=_before(tree, subtree, mover, np.concatenate([place[screws], np.zeros_like(turning)])),
         adds=(speeds[None, :] == np.arange(size)[:, None]).astype(float),
         joint=joint,
-        beyond=subtree[joint].T,
+        beyond=subtree[joint].T & np.isin(np.arange(size), speeds),
         subtree=subtree,
     )
 
@@ -161,4 +161,5 @@ def _before(tree: Tree, subtree: Mask, mover: Index, place: Index) -> Array:
     earlier = subtree[mover[None, :], mover[:, None]] & (mover[:, None] != mover[None, :])
     order = np.where(place >= 3, place - 3, place + 3)
     order = np.where(tree.backward[mover], -order, order)
-    return (earlier | ((mover[:, None] == mover[None, :]) & (order[None, :] < order[:, None]))).astype(float)
+    within = (mover[:, None] == mover[None, :]) & (order[None, :] < order[:, None])
+    return np.asarray(earlier | within, dtype=float)

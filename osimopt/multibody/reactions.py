@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import ModelError, check_names, explain, some
+from ..errors import InputError, ModelError, check_names, explain, some
 from ..namespace import alike, frames_first, frames_last, namespace
 from .constraints import ConstraintRows, constraint_jacobian, constraint_rows
 from .couplers import coupled_rates
@@ -41,6 +41,8 @@ def joint_reactions(
 
     Raises
     ------
+    InputError
+        An unknown joint, or no ``free`` coordinates for a model with loops.
     ModelError
         A joint in a loop whose constraints leave its reaction undetermined.
     """
@@ -49,6 +51,9 @@ def joint_reactions(
     check_names("joints", joints, tree.joints[1:])
     through = transmitted(posture, moving, wrenches)
     if multibody.constraints:
+        if not free:
+            fix = "They carry the forces of the constraints: name the free ones and those that loops determine."
+            raise InputError(explain("coordinates that move, for a model with loops of bodies", "none", fix))
         rows = constraint_rows(posture)
         multiplier, loose = _multipliers(posture, rows, about_speeds(posture, through), free, force)
         _refuse_loose(posture, rows, loose, joints)

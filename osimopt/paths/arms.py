@@ -100,14 +100,14 @@ def _split(bundle: Bundle, multibody: Multibody) -> Split:
     moves = layout(multibody).beyond[bundle.node_body]  # (m, J, N)
     kinds: list[dict[bytes, int]] = [{} for _ in moves]
     pairs = [
-        (coordinate, path, kinds[path].setdefault(moves[path, :, coordinate].tobytes(), len(kinds[path])))
-        for coordinate in range(moves.shape[2])
-        for path in np.flatnonzero(moves[..., coordinate].any(axis=1) & ~moves[..., coordinate].all(axis=1))
+        (one, row, kinds[row].setdefault(moves[row, :, one].tobytes(), len(kinds[row])))
+        for one in range(moves.shape[2])
+        for row in np.flatnonzero(moves[..., one].any(axis=1) & ~moves[..., one].all(axis=1))
     ]
     weights = np.zeros((len(moves), max(map(len, kinds), default=0), moves.shape[1]))
-    for path, own in enumerate(kinds):
-        for bits, place in own.items():
-            weights[path, place] = np.frombuffer(bits, dtype=bool)
+    for row, own in enumerate(kinds):
+        for bits, number in own.items():
+            weights[row, number] = np.frombuffer(bits, dtype=bool)
     coordinate, path, place = np.array(pairs, dtype=np.intp).reshape(-1, 3).T
     rows = tuple((one, np.flatnonzero(coordinate == one)) for one in np.unique(coordinate).tolist())
     return Split(weights, path, coordinate, place, rows)
@@ -128,27 +128,22 @@ def _of_moving(arrangement: Arrangement, strands: Strands, posture: Posture) -> 
         known = np.flatnonzero(arrangement.mover[rows, axis] >= 0)
         value = pull[axis, known] * slope[axis, known]
         found.append(Arms(bundle.rows[path[known]], arrangement.mover[rows[known], axis], value))
-    return [_about_speeds(one, posture) for one in found if len(one.path)]
+    return [part for one in found if len(one.path) for part in _about_speeds(one, posture)]
 
 
-def _about_speeds(arms: Arms, posture: Posture) -> Arms:
+def _about_speeds(arms: Arms, posture: Posture) -> list[Arms]:
     """The same about speeds, where those of ball, free and ellipsoid joints are not the rates of coordinates."""
     multibody = posture.multibody
     tree = multibody.tree
     own = np.unique(np.concatenate([tree.joint_coordinate[list(layout(multibody).turning)].reshape(-1), [-1]]))
     if not np.isin(arms.coordinate, own).any():
-        return arms
-    xp, size = namespace(arms.value), len(multibody.coordinates)
-    parts = []
+        return [arms]
+    size, parts = len(multibody.coordinates), []
     for row, path in enumerate(arms.path):
         force = combine((arms.coordinate[row] == np.arange(size)[:, None]).astype(float), arms.value[row : row + 1])
-        parts.append(
-            Arms(np.full(size, path), np.arange(size), frames_last(to_mobilities(multibody, posture.value.T, force.T)))
-        )
-    return Arms(
-        *(np.concatenate([getattr(one, name) for one in parts]) for name in ("path", "coordinate")),
-        xp.concat([one.value for one in parts]),
-    )
+        about = frames_last(to_mobilities(multibody, posture.value.T, force.T))
+        parts.append(Arms(np.full(size, path), np.arange(size), about))
+    return parts
 
 
 def _summed(parts: list[Arms], coordinates: int) -> Arms:

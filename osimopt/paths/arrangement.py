@@ -62,7 +62,7 @@ class Arrangement:
     @property
     def moving(self) -> Mask:
         """(P,) which points move on their bodies."""
-        return (self.mover_function >= 0).any(axis=1)
+        return np.asarray((self.mover_function >= 0).any(axis=1), dtype=bool)
 
 
 def arrange(paths: Paths, chosen: Sequence[Path] | None = None) -> Arrangement:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..namespace import namespace
+from ..namespace import alike, namespace
 
 #: Arrays of NumPy or torch.
 Array = Any
@@ -45,3 +45,8 @@ def cross(one: Array, two: Array) -> Array:
     """Cross products of vectors (3, ...)."""
     xp = namespace(one)
     return xp.stack([one[i] * two[j] - one[j] * two[i] for i, j in ((1, 2), (2, 0), (0, 1))])
+
+
+def columns(array: Array, index: Array) -> Array:
+    """Columns of an array (…, n). NumPy's own indexing would lay them out column by column: ten times as slow later."""
+    return namespace(array).take(array, alike(index, array), axis=-1)

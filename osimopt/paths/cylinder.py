@@ -66,6 +66,25 @@ def wrap_cylinder(start: Array, end: Array, size: Array, axis: Array, sign: Arra
     return Contact(on, points[0], points[1], arc, inside, mandatory)
 
 
+def may_wrap_cylinder(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Array:
+    """Whether paths wrap over cylinders that are long enough; arguments as of ``wrap_cylinder``, also (3, s, n)."""
+    xp, square = namespace(start), size[0] * size[0]
+    outside = (start[0] * start[0] + start[1] * start[1] >= square) & (end[0] * end[0] + end[1] * end[1] >= square)
+    cross, near = _nearest(xp, start, end)
+    crossed = cross & (near[0] * near[0] + near[1] * near[1] < square)
+    held = sign != 0
+    if bool(xp.any(held)):
+        crossed = xp.where(held, _touched((start, end), near, crossed, axis, sign), crossed)
+    return crossed & outside
+
+
+def _touched(points: tuple[Array, Array], near: Array, crossed: Array, axis: Array, sign: Array) -> Array:
+    """Whether paths wrap over cylinders with a quadrant, if those are long enough."""
+    ahead = [on_side(along(point, axis), sign) for point in points]
+    behind = (ahead[0] != ahead[1]) & ~on_side(along(near, axis), sign)
+    return crossed | ~(ahead[0] | ahead[1]) | behind
+
+
 def _nearest(xp: Array, start: Array, end: Array) -> tuple[Array, Array]:
     """Whether each line is nearest to the axis between its points, and where (3, n)."""
     way = end - start
@@ -89,8 +108,7 @@ def _held(
     takes those that touch it on the side of the quadrant.
     """
     radius, axis, sign = quadrant
-    ahead = [on_side(along(point, axis), sign) for point in points]
-    touched = crossed | ~(ahead[0] | ahead[1]) | ((ahead[0] != ahead[1]) & ~on_side(along(near, axis), sign))
+    touched = _touched(points, near, crossed, axis, sign)
     positive, negative = [], []
     for point, way in zip(points, free, strict=True):
         own = radius * along(point, axis)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,8 @@ JUMP = 1e-6
 #: m; lengths that change by more than the moment arms at both frames say may have jumped between them. Frames of a
 #: motion at 100 Hz differ by a tenth of this.
 SURPRISE = 1e-4
+#: States (…, S), lengths (…) in m and moment arms (…, N).
+Found = tuple[Any, Array, Array]
 #: Halvings of the time between two frames.
 HALVINGS = 40
 
@@ -82,19 +85,19 @@ def _bisect(
     return ends[1], found[1][1] - found[0][1]
 
 
-def _chosen(early: Array, one: tuple[Array, ...], two: tuple[Array, ...]) -> tuple[Array, ...]:
-    return tuple(np.where(early.reshape(-1, *[1] * (a.ndim - 1)), a, b) for a, b in zip(one, two, strict=True))
+def _chosen(early: Array, one: Found, two: Found) -> Found:
+    wide = early[:, None]
+    return np.where(wide, one[0], two[0]), np.where(early, one[1], two[1]), np.where(wide, one[2], two[2])
 
 
-def _at(multibody: Multibody, arrangement: Arrangement, value: Array, path: Index) -> tuple[Array, Array, Array]:
+def _at(multibody: Multibody, arrangement: Arrangement, value: Array, path: Index) -> Found:
     """States (E, S), lengths (E,) and moment arms (E, N) of one path in each posture (E, N)."""
     rows = np.arange(len(value))
-    return tuple(one[rows, path] for one in _solved(multibody, arrangement, value, None))  # type: ignore[return-value]
+    state, length, arms = _solved(multibody, arrangement, value, None)
+    return state[rows, path], length[rows, path], arms[rows, path]
 
 
-def _solved(
-    multibody: Multibody, arrangement: Arrangement, value: Array, strands: Sequence[Strands] | None
-) -> tuple[Array, Array, Array]:
+def _solved(multibody: Multibody, arrangement: Arrangement, value: Array, strands: Sequence[Strands] | None) -> Found:
     """States (T, M, S), lengths (T, M) and moment arms (T, M, N)."""
     there = posture(multibody, value)
     strands = solve_paths(arrangement, there) if strands is None else strands
@@ -111,11 +114,11 @@ def _solved(
 
 
 def _between(value: Array, frame: Index, share: Array) -> Array:
-    return value[frame] + share[:, None] * (value[frame + 1] - value[frame])
+    return np.asarray(value[frame] + share[:, None] * (value[frame + 1] - value[frame]))
 
 
 def _surprise(one: Array, two: Array, arm_one: Array, arm_two: Array, at_one: Array, at_two: Array) -> Array:
     """What of a change of length moment arms at both ends do not explain; ``at`` lacks the axis of paths, if any."""
     way = at_two - at_one
     way = way[:, None] if arm_one.ndim > way.ndim else way
-    return two - one + 0.5 * ((arm_one + arm_two) * way).sum(axis=-1)
+    return np.asarray(two - one + 0.5 * ((arm_one + arm_two) * way).sum(axis=-1))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ..namespace import namespace
 from ..problem.arrays import Index
-from .contact import Array
+from .contact import Array, columns
 from .turns import Obstacle, Turn, absent, choose, slide
 
 #: Times that the objects and their order are chosen again, before a path counts as not settled.
@@ -31,9 +32,10 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
     turns, _ = _again(obstacles, points, turns)
     settled = turns[0].on & ~turns[0].on
     left = np.arange(points.shape[2])
+    single = sum(np.asarray(turn.on).astype(int) for turn in turns) <= 1
     for _ in range(ROUNDS):
-        part = [one.take(left) for one in obstacles], points[..., left], [_columns(turn, left) for turn in turns]
-        placed, tangent = _tangent(*part)
+        part = [one.take(left) for one in obstacles], columns(points, left), [_some(turn, left) for turn in turns]
+        placed, tangent = _tangent(*part, known=single)
         chosen, same = _again(part[0], part[1], placed)
         done = tangent & same
         turns = [
@@ -42,6 +44,7 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
         ]
         settled = _put(settled, left, done)
         left = left[~np.asarray(done)]
+        single = np.zeros(len(left), dtype=bool)  # others may have moved since they were placed
         if not len(left):
             break
     return turns, settled
@@ -62,23 +65,22 @@ def _again(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn]) -> t
     return turns, same
 
 
-def _tangent(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn]) -> tuple[list[Turn], Array]:
-    """The same turns made tangent to each other's, and whether (n,) they are."""
-    moved, lost = _sweep(obstacles, points, turns)
-    residual = _places(moved) - _places(turns)
-    tangent = ~lost & (_size(residual) <= TANGENT)
-    rest = np.flatnonzero(~np.asarray(tangent) & ~np.asarray(lost))
-    if len(rest):
-        part = [one.take(rest) for one in obstacles], points[..., rest], [_columns(turn, rest) for turn in moved]
-        solved, done = _secant(*part, residual[:, rest])
-        moved = [_merged(turn, rest, new) for turn, new in zip(moved, solved, strict=True)]
-        tangent = _put(tangent, rest, done)
-    parts = [(own.on, *_parts(one)[1:]) for own, one in zip(turns, moved, strict=True)]
-    return [Turn(*part) for part in parts], tangent
+def _tangent(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn], known: Array) -> tuple[list[Turn], Array]:
+    """The same turns made tangent to each other's, and whether (n,) they are; of some it is ``known`` (n,)."""
+    tangent = turns[0].on == turns[0].on
+    rest = np.flatnonzero(~known)
+    if not len(rest):
+        return turns, tangent
+    own, between = [one.take(rest) for one in obstacles], columns(points, rest)
+    part = [_some(turn, rest) for turn in turns]
+    moved, lost = _sweep(own, between, part)
+    moved, done = _secant(own, between, moved, _places(moved) - _places(part), lost)
+    placed = [_merged(turn, rest, replace(one, on=old.on)) for turn, one, old in zip(turns, moved, part, strict=True)]
+    return placed, _put(tangent, rest, done)
 
 
 def _secant(
-    obstacles: Sequence[Obstacle], points: Array, turns: list[Turn], residual: Array
+    obstacles: Sequence[Obstacle], points: Array, turns: list[Turn], residual: Array, lost: Array
 ) -> tuple[list[Turn], Array]:
     """Turns that sliding does not move any more, and whether (n,) they are; ``residual`` is what it moved them by.
 
@@ -87,26 +89,35 @@ def _secant(
     """
     xp = namespace(points)
     x = _places(turns)
-    turns, lost = _sweep(obstacles, points, turns)
-    before, residual = residual, _places(turns) - x
-    size, inverse, step = _size(residual), -xp.eye(len(x))[:, :, None] + 0.0 * x[None], before
+    turns, gone = _sweep(obstacles, points, turns)
+    before, residual, lost = residual, _places(turns) - x, lost | gone
+    size, step = _size(residual), before
+    updates: list[tuple[Array, Array]] = []  # of minus one, towards the inverse of the slope of the residual
     plain = lost
     for _ in range(STEPS):
         change = residual - before
-        forward = xp.einsum("in,ijn->jn", step, inverse)
+        forward = _updated([(two, one) for one, two in updates], step)
         scale = xp.sum(forward * change, axis=0)
         plain = plain | (scale == 0.0)
-        error = step - xp.einsum("ijn,jn->in", inverse, change)
-        inverse = inverse + error[:, None] * (forward / xp.where(scale == 0.0, 1.0, scale))[None]
+        error = step - _updated(updates, change)
+        updates.append((error, forward / xp.where(scale == 0.0, 1.0, scale)))
         if bool(xp.all((size <= TANGENT) | lost)):
             break
-        step = xp.where(plain, residual, -xp.einsum("ijn,jn->in", inverse, residual))
+        step = xp.where(plain, residual, -_updated(updates, residual))
         x = x + step
         turns, gone = _sweep(obstacles, points, _placed(turns, x))
         before, residual = residual, _places(turns) - x
         plain, lost = plain | ~(_size(residual) <= GROWTH * size), lost | gone
         size = _size(residual)
     return turns, (size <= TANGENT) & ~lost
+
+
+def _updated(updates: list[tuple[Array, Array]], vector: Array) -> Array:
+    """Minus one, plus the products of the pairs ``updates``, times vectors (i, n)."""
+    found = -vector
+    for one, two in updates:
+        found = found + one * namespace(vector).sum(two * vector, axis=0)
+    return found
 
 
 def _size(residual: Array) -> Array:
@@ -141,8 +152,8 @@ def _parts(turn: Turn) -> tuple[Array, ...]:
     return turn.on, turn.segment, turn.key, turn.first, turn.last, turn.arc
 
 
-def _columns(turn: Turn, columns: Array) -> Turn:
-    return Turn(*(one[..., columns] for one in _parts(turn)))
+def _some(turn: Turn, index: Array) -> Turn:
+    return Turn(*(columns(one, index) for one in _parts(turn)))
 
 
 def _where(condition: Array, one: Turn, two: Turn) -> Turn:
@@ -150,12 +161,12 @@ def _where(condition: Array, one: Turn, two: Turn) -> Turn:
     return Turn(*(xp.where(condition, a, b) for a, b in zip(_parts(one), _parts(two), strict=True)))
 
 
-def _merged(turn: Turn, columns: Array, part: Turn) -> Turn:
-    return Turn(*(_put(one, columns, new) for one, new in zip(_parts(turn), _parts(part), strict=True)))
+def _merged(turn: Turn, index: Array, part: Turn) -> Turn:
+    return Turn(*(_put(one, index, new) for one, new in zip(_parts(turn), _parts(part), strict=True)))
 
 
-def _put(array: Array, columns: Index, new: Array) -> Array:
+def _put(array: Array, index: Index, new: Array) -> Array:
     """An array (…, n) with new columns."""
     number = np.arange(array.shape[-1])
-    number[columns] = len(number) + np.arange(len(columns))
-    return namespace(array).concat([array, new], axis=-1)[..., number]
+    number[index] = len(number) + np.arange(len(index))
+    return columns(namespace(array).concat([array, new], axis=-1), number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,11 +40,29 @@ def solve_paths(arrangement: Arrangement, posture: Posture) -> list[Strands]:
     return [_strands(arrangement, bundle, posture) for bundle in arrangement.bundles]
 
 
-def lengths(arrangement: Arrangement, strands: list[Strands]) -> Array:
+def lengths(arrangement: Arrangement, strands: Sequence[Strands]) -> Array:
     """Lengths (T, M) in m of all paths in their order."""
     xp = namespace(strands[0].length)
-    order = np.argsort(np.concatenate([one.bundle.rows for one in strands]))
+    order = np.zeros(len(arrangement.names), dtype=np.intp)
+    order[np.concatenate([one.bundle.rows for one in strands])] = np.arange(len(order))
     return xp.concat([one.length for one in strands])[order].T
+
+
+def points_inside(arrangement: Arrangement, strands: Strands, posture: Posture) -> Array:
+    """Objects (W, m, T) that paths do not turn over while a point of them is inside, as in OpenSim."""
+    xp, bundle = namespace(posture.positions), strands.bundle
+    points = xp.reshape(strands.place[:, : bundle.points.shape[1]], (3, bundle.points.shape[1], -1))
+    found = []
+    for index in range(len(bundle.kinds)):
+        own = _obstacle(arrangement, bundle, index, posture, strands.taken)
+        local = own.within(points)
+        segments = [
+            own.touch(local[:, row], local[:, row + 1]).inside & allowed for row, allowed in enumerate(own.allowed)
+        ]
+        found.append(
+            xp.reshape(xp.any(xp.stack(segments), axis=0), strands.touched.shape[1:]) & ~strands.touched[index]
+        )
+    return xp.stack(found) if found else strands.touched
 
 
 def _strands(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Strands:
@@ -68,15 +87,19 @@ def _strands(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Stra
     pulls = xp.reshape(pulls, (3, -1, paths, frames))
     if bundle.conditional:
         pulls = _handed_over(pulls, taken)
-    shape = (len(turns), paths, frames)
+
+    def collected(arrays: list[Array], kind: type) -> Array:
+        shape = (len(arrays), paths, frames)
+        return xp.reshape(xp.stack(arrays), shape) if arrays else np.zeros(shape, dtype=kind)
+
     return Strands(
         bundle=bundle,
         length=xp.reshape(total, (paths, frames)),
         place=xp.reshape(nodes, (3, -1, paths, frames)),
         pull=pulls,
         taken=taken,
-        touched=xp.reshape(xp.stack([turn.on for turn in turns]), shape) if turns else np.zeros(shape, dtype=bool),
-        segment=xp.reshape(xp.stack([turn.segment for turn in turns]), shape) if turns else np.zeros(shape, dtype=int),
+        touched=collected([turn.on for turn in turns], bool),
+        segment=collected([turn.segment for turn in turns], int),
     )
 
 

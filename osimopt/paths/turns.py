@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..namespace import namespace
-from .contact import Array, Contact
+from .contact import Array, Contact, columns
 from .description import WrapKind
-from .wraps import SIZES, WRAPS
+from .wraps import MAY_WRAP, SIZES, WRAPS
 
 #: m, more than any path is lengthened by a wrap: wraps that are mandatory count as shorter.
 FAR = 1e6
@@ -38,24 +38,22 @@ class Obstacle:
         """Points (3, n) of the object's frame in ground."""
         return namespace(point).einsum("ijn,jn->in", self.turn, point) + self.origin
 
-    def touch(self, start: Array, end: Array) -> Contact:
-        """How paths lie on it, between points (3, s, n) in its frame; of the contact all arrays end with (s, n)."""
-        xp = namespace(start)
-        shape = start.shape[1:]
-        flat = [xp.reshape(one, (3, -1)) for one in (start, end)]
-        size = xp.reshape(
-            xp.broadcast_to(self.size[: SIZES[self.kind], None], (SIZES[self.kind], *shape)), (-1, flat[0].shape[1])
-        )
-        axis, sign = (xp.reshape(xp.broadcast_to(one, shape), (-1,)) for one in (self.axis, self.sign))
-        found = WRAPS[self.kind](*flat, size, axis, sign)
-        first, last = (xp.reshape(one, (3, *shape)) for one in (found.first, found.last))
-        rest = (xp.reshape(one, shape) for one in (found.arc, found.inside, found.crossed))
-        return Contact(xp.reshape(found.on, shape), first, last, *rest)
+    def touch(self, start: Array, end: Array, index: Array | None = None) -> Contact:
+        """How the paths ``index`` (r,), all if not given, lie on it between points (3, r) in its frame."""
+        arrays = (self.size[: SIZES[self.kind]], self.axis, self.sign)
+        own = arrays if index is None else [columns(one, index) for one in arrays]
+        return WRAPS[self.kind](start, end, *own)
 
-    def take(self, columns: Array) -> Obstacle:
+    def may_touch(self, start: Array, end: Array) -> Array:
+        """Whether (s, n) paths may touch it between points (3, s, n) in its frame: elsewhere they do not."""
+        if self.kind not in MAY_WRAP:
+            return namespace(start).isfinite(start[0])
+        return MAY_WRAP[self.kind](start, end, self.size[: SIZES[self.kind]], self.axis, self.sign)
+
+    def take(self, index: Array) -> Obstacle:
         """The same of some of the n paths."""
-        rest = (self.axis[columns], self.sign[columns], self.allowed[:, columns])
-        return Obstacle(self.kind, self.turn[..., columns], self.origin[:, columns], self.size[:, columns], *rest)
+        arrays = (self.turn, self.origin, self.size, self.axis, self.sign, self.allowed)
+        return Obstacle(self.kind, *(columns(one, index) for one in arrays))
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,23 +108,38 @@ def choose(obstacle: Obstacle, points: Array, others: Sequence[Turn]) -> Turn:
             end, after = xp.where(nearer, local[:, count + 2 * i], end), xp.where(nearer, turn.key, after)
         ends.append(end)
         following.append(after)
-    start, end = xp.stack(starts, axis=1), xp.stack(ends, axis=1)
-    found = obstacle.touch(start, end)
-    on = found.on & xp.stack(allowed)
-    change = length(found.first - start) + found.arc + length(end - found.last) - length(end - start)
-    keys = xp.stack(key)
-    cost = xp.where(on, xp.where(found.crossed, keys - FAR, change), xp.inf)
+    start, end, keys = xp.stack(starts, axis=1), xp.stack(ends, axis=1), xp.stack(key)
+    cost, place, found = _tried(obstacle, start, end, keys, xp.stack(allowed))
     best = xp.argmin(cost, axis=0)
     placed = (_taken(xp.stack(segment), best), _taken(0.5 * (keys + xp.stack(following)), best))
-    return _turn(
-        obstacle,
-        xp.any(on, axis=0),
-        placed,
-        (_taken(found.first, best), _taken(found.last, best), _taken(found.arc, best)),
-    )
+    chosen = _taken(place, best)
+    on = ~(_taken(cost, best) == xp.inf)  # also where the cost is NaN, that of a geodesic that was not found
+    return _turn(obstacle, on, placed, [columns(one, chosen) for one in found])
 
 
-def _turn(obstacle: Obstacle, on: Array, placed: tuple[Array, Array], found: tuple[Array, Array, Array]) -> Turn:
+def _tried(
+    obstacle: Obstacle, start: Array, end: Array, keys: Array, allowed: Array
+) -> tuple[Array, Array, list[Array]]:
+    """What turns between points (3, s, n) cost (s, n), infinite where there is none, and all turns that were tried.
+
+    These are places ``first`` and ``last`` (3, r + 1) and ``arc`` (r + 1,), the last of which means nothing; the second
+    result (s, n) is where the turn between two points stands among them.
+    """
+    xp = namespace(start)
+    tried = xp.reshape(allowed & obstacle.may_touch(start, end), (-1,))
+    rows = xp.nonzero(tried)[0]
+    start, end = (columns(xp.reshape(one, (3, -1)), rows) for one in (start, end))
+    found = obstacle.touch(start, end, rows % allowed.shape[1])
+    change = length(found.first - start) + found.arc + length(end - found.last) - length(end - start)
+    cost = xp.where(found.on, xp.where(found.crossed, xp.reshape(keys, (-1,))[rows] - FAR, change), xp.inf)
+    place = xp.reshape(xp.where(tried, xp.cumsum(xp.astype(tried, xp.int64), 0) - 1, len(rows)), allowed.shape)
+    nothing = xp.zeros_like(keys[0, :1])
+    cost = xp.concat([cost, nothing + xp.inf])[place]
+    ends = [xp.concat([one, xp.stack([nothing] * 3)], axis=1) for one in (found.first, found.last)]
+    return cost, place, [*ends, xp.concat([found.arc, nothing])]
+
+
+def _turn(obstacle: Obstacle, on: Array, placed: tuple[Array, Array], found: Sequence[Array]) -> Turn:
     xp = namespace(on)
     first, last = (obstacle.without(xp.where(on, one, 0.0)) for one in found[:2])  # no NaN, also in gradients
     return Turn(on, *placed, first, last, xp.where(on, found[2], 0.0))
@@ -136,9 +149,8 @@ def slide(obstacle: Obstacle, points: Array, turn: Turn, others: Sequence[Turn])
     """The turn between the neighbours that it has: its places made tangent, or not ``on`` where it has none."""
     start, end, _, _ = neighbours(points, turn, others)
     local = obstacle.within(namespace(points).stack([start, end], axis=1))
-    found = obstacle.touch(local[:, :1], local[:, 1:])
-    on = turn.on & found.on[0]
-    return _turn(obstacle, on, (turn.segment, turn.key), (found.first[:, 0], found.last[:, 0], found.arc[0]))
+    found = obstacle.touch(local[:, 0], local[:, 1])
+    return _turn(obstacle, turn.on & found.on, (turn.segment, turn.key), (found.first, found.last, found.arc))
 
 
 def neighbours(points: Array, turn: Turn, others: Sequence[Turn]) -> tuple[Array, Array, Array, Array]:

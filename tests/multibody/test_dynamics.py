@@ -57,8 +57,9 @@ def test_double_pendulum_in_closed_form() -> None:
     near(force, np.stack([inner + outer, outer], axis=1), ROUNDING)
 
 
-def test_twists_are_slopes_of_postures_and_their_changes_slopes_of_twists() -> None:
-    multibody = branched()
+@pytest.mark.parametrize("seed", range(3))
+def test_twists_are_slopes_of_postures_and_their_changes_slopes_of_twists(seed: int) -> None:
+    multibody = branched(seed)
     value, speed, change = states(multibody)
     moving = velocity(posture(multibody, value), speed, change)
     later = motion(multibody, value, speed, change)
@@ -97,8 +98,9 @@ def test_mass_matrix_and_bias_are_inverse_dynamics() -> None:
     assert (np.linalg.eigvalsh(mass) > 0.0).all()
 
 
-def test_power_of_the_forces_is_the_slope_of_the_energy() -> None:
-    multibody = branched()
+@pytest.mark.parametrize("seed", range(3))
+def test_power_of_the_forces_is_the_slope_of_the_energy(seed: int) -> None:
+    multibody = branched(seed)
     value, speed, change = states(multibody)
     force = inverse_dynamics(multibody, value, speed, change)
     later = motion(multibody, value, speed, change)
@@ -208,6 +210,17 @@ def test_gimbal_lock_is_refused_by_joint_and_frame(from_lock: float, refused: bo
     with pytest.raises(ModelError, match=r"ball joint 'ball' at q6 .*, q7 89\.43°, q8 .*, in frame 2 \(of 0 to 3\)"):
         to_rates(multibody, value, speed)
     assert np.isfinite(inverse_dynamics(multibody, value, speed, speed)).all()  # about speeds, no angle is needed
+
+
+def test_a_coordinate_that_moves_nothing() -> None:
+    multibody = chain([0.4, 0.3])
+    idle = replace(multibody, coordinates=("q0", "q1", "idle"), values=np.zeros(3))
+    value, speed, change = states(idle)
+    at = posture(idle, value)
+    assert not at.beyond[:, 2].any()
+    force = inverse_dynamics(idle, value, speed, change)
+    near(force[:, :2], inverse_dynamics(multibody, value[:, :2], speed[:, :2], change[:, :2]), ROUNDING)
+    assert not force[:, 2].any()
 
 
 def test_frames_are_right_handed() -> None:

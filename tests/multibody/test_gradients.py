@@ -13,7 +13,8 @@ from multibody_cases import branched, four_bar, states
 
 from osimopt.multibody.dynamics import about_coordinates, inverse_dynamics, mass_matrix
 from osimopt.multibody.kinematics import posture, velocity
-from osimopt.multibody.loops import find_closure, independence
+from osimopt.multibody.loops import find_closure
+from osimopt.multibody.motions import complete_motion
 from osimopt.multibody.reactions import joint_reactions
 
 #: Share of the derivative; differences of fourth order reach 1e-10.
@@ -83,13 +84,14 @@ def test_derivatives(name: str) -> None:
     compare(function, at)
 
 
-def test_derivatives_of_what_constraints_determine() -> None:
-    """Rates of the dependent coordinates of a linkage."""
+def test_derivatives_of_what_loops_determine() -> None:
+    """Values, rates and accelerations of a linkage, through Newton's method."""
     multibody = four_bar((0.2, 0.45, 0.3), 0.4)
-    value = np.array([[0.4, 0.8, 0.5]])
     closure = find_closure(multibody, [0], [1, 2], np.array([0.4, 1.2, 1.0]))
+    time, ones = np.arange(2.0), np.ones((2, 3))
 
     def number(array: Any) -> Any:
-        return weighed(independence(multibody, closure, array))
+        rates = _like(ones, array)
+        return sum(weighed(part) for part in complete_motion(multibody, closure, time, array, rates, 2.0 * rates))
 
-    compare(number, value)
+    compare(number, np.array([[0.4, 1.2, 1.0], [0.1, 1.2, 1.0]]))

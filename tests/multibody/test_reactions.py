@@ -85,6 +85,12 @@ def test_reactions_hold_the_moments_about_free_axes() -> None:
     np.testing.assert_allclose(about, force[6:9], rtol=0.0, atol=ROUNDING)
 
 
+def test_loops_need_the_coordinates_that_move() -> None:
+    at, still = at_rest(four_bar((0.2, 0.45, 0.3), 0.4), [0.4, 1.2, 1.0])
+    with pytest.raises(InputError, match="coordinates that move, for a model with loops of bodies, got none"):
+        joint_reactions(at, still, ["pin1"])
+
+
 def test_unknown_joints_are_refused() -> None:
     at, still = at_rest(chain([0.4]), [0.0])
     with pytest.raises(InputError, match="joints among pin0, got pin"):

@@ -10,6 +10,7 @@ import opensim
 
 from ...multibody.description import JointKind, Tree
 from ...problem.arrays import Array
+from .coordinates import evaluate
 from .functions import IDENTITY, NotDescribedError, Rows
 from .parts import Session
 
@@ -92,7 +93,8 @@ def base_frame(frame: Any) -> tuple[str, Array]:
 
 def _ends(joint: Any) -> tuple[str, str]:
     """Bodies of a joint's parent and child frame."""
-    return tuple(frame.findBaseFrame().getName() for frame in (joint.getParentFrame(), joint.getChildFrame()))  # type: ignore[return-value]
+    parent, child = (frame.findBaseFrame().getName() for frame in (joint.getParentFrame(), joint.getChildFrame()))
+    return parent, child
 
 
 def _weigh(link: Link, body: Any) -> None:
@@ -130,25 +132,24 @@ def _moved(link: Link, joint: Any, names: list[str], rows: Rows, count: int) -> 
             raise NotDescribedError("it is a ScapulothoracicJoint whose parent is farther from ground")
         return _scapula(link, opensim.ScapulothoracicJoint.safeDownCast(joint), own, rows, count)
     else:
-        raise NotDescribedError(f"it is a {kind}")
+        raise NotDescribedError(f"it is of class {kind}")
     return [link]
 
 
 def _transform(link: Link, joint: Any, own: list[int], rows: Rows) -> None:
-    """A SpatialTransform. Its coordinates are the joint's by order, whatever their names, as OpenSim has them."""
-    transform = joint.getSpatialTransform()
-    parts = [transform.getTransformAxis(index) for index in range(6)]
-    used = [[part.getCoordinateNames().getValue(i) for i in range(part.getCoordinateNames().size())] for part in parts]
-    order = list(dict.fromkeys(name for names in used for name in names))
-    for index, (part, names) in enumerate(zip(parts, used, strict=True)):
+    """A SpatialTransform, whose axes know their coordinates by name."""
+    by_name = {joint.get_coordinates(index).getName(): coordinate for index, coordinate in enumerate(own)}
+    for index in range(6):
+        part = joint.getSpatialTransform().getTransformAxis(index)
+        names = [part.getCoordinateNames().getValue(i) for i in range(part.getCoordinateNames().size())]
         direction = part.getAxis().to_numpy()
         link.axes[index] = direction / np.linalg.norm(direction)
-        if not part.hasFunction():
+        if not part.hasFunction() or (not names and evaluate(part.getFunction(), np.zeros(1)) == 0.0):
             continue
         if len(names) > 1:
             raise NotDescribedError(f"its axis {index + 1} has a function of {len(names)} coordinates")
         link.axis_function[index] = rows.add(part.getFunction())
-        link.axis_coordinate[index] = own[order.index(names[0])] if names else -1
+        link.axis_coordinate[index] = by_name[names[0]] if names else -1
 
 
 def _scapula(link: Link, joint: Any, own: list[int], rows: Rows, count: int) -> list[Link]:

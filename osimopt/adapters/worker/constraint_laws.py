@@ -55,7 +55,7 @@ def describe_constraints(session: Session, bodies: tuple[str, ...], asked: dict[
             number = own.get_constant_distance() if means == "distance" else 0.0
             found.append(_constraint(own, means, list(zip(names, frames, strict=True)), bodies, number))
         else:
-            asked[part.getName()] = f"it is a {kind}"
+            asked[part.getName()] = f"it is of class {kind}"
     return tuple(found)
 
 

@@ -44,7 +44,10 @@ LAWS = {*_SOCKETS, *_BODIES, *_ON_COORDINATE, *_ALONG_PATH}
 _PER_DEGREE = ("upper_stiffness", "lower_stiffness", "damping")
 _IN_DEGREES = ("upper_limit", "lower_limit", "transition")
 #: Why a class has no law here.
-_NO_LAW = {
+NO_LAW = {
+    **{
+        f"ExpressionBased{what}Force": "its law is a text" for what in ("Bushing", "Coordinate", "Path", "PointToPoint")
+    },
     "ElasticFoundationForce": "contact of surfaces",
     "ExponentialContactForce": "contact with friction, which has states",
     "ExternalForce": "external loads are read from their own files",
@@ -86,9 +89,7 @@ def _acting(session: Session) -> list[Any]:
 def _law(session: Session, force: Any, describer: Describer) -> ForceLaw:
     kind = force.getConcreteClassName()
     if kind not in LAWS:
-        raise NotDescribedError(
-            _NO_LAW.get(kind, "a law of its own" if "Expression" not in kind else "its law is a text")
-        )
+        raise NotDescribedError(NO_LAW.get(kind, "a class that osimopt does not know"))
     own = getattr(opensim, kind).safeDownCast(force)
     placed = [base_frame(frame) for frame in _frames(session, own, kind)]
     return ForceLaw(

@@ -18,8 +18,8 @@ from .coordinates import evaluate
 
 #: Largest difference of a piece from OpenSim's values, as a share of the largest of these.
 EXACT = 1e-11
-#: Width in rad or m of the first and the last piece that is compared.
-BEYOND = 2.0
+#: Width in rad or m of the first and the last piece in which they are interpolated, and to which they are compared.
+NEAR, FAR = 1.0, 4.0
 #: Places in a piece, as shares of its width, at which it is compared: no Chebyshev nodes, and no knots, where OpenSim
 #: takes a PiecewiseConstantFunction from either side.
 COMPARED = (0.003, 0.03, 0.27, 0.61, 0.97)
@@ -97,18 +97,25 @@ IDENTITY = Pieces(np.zeros(0), np.zeros(1), np.array([[0.0, 1.0]]))
 
 def describe_function(function: Any) -> Pieces:
     """One OpenSim function in pieces, compared with its values."""
-    found = _pieces(function)
-    edges = np.array([-BEYOND, 0.0, BEYOND]) if not len(found.breaks) else np.unique(found.breaks)
-    edges = np.concatenate([edges[:1] - BEYOND, edges, edges[-1:] + BEYOND])
-    at = (edges[:-1, None] + np.diff(edges)[:, None] * np.array(COMPARED)).ravel()
-    theirs = np.array([evaluate(function, at[i : i + 1]) for i in range(len(at))])
-    off = np.abs(found(at) - theirs)
-    if not off.max() <= EXACT * max(float(np.abs(theirs).max()), EXACT):
-        worst = int(np.argmax(np.where(np.isnan(off), np.inf, off)))
-        kind = function.getConcreteClassName()
-        raise NotDescribedError(
-            f"its {kind} is {theirs[worst]:.6g} at {at[worst]:.6g}, its pieces {off[worst]:.3g} off"
-        )
+    try:
+        return _compared(function, _pieces(function))
+    except RuntimeError as error:
+        raise NotDescribedError(f"OpenSim cannot evaluate its {function.getConcreteClassName()}") from error
+
+
+def _compared(function: Any, found: Pieces) -> Pieces:
+    """The pieces, if they are equal to rounding to the largest value in a piece, or between all knots."""
+    edges = np.zeros(1) if not len(found.breaks) else found.breaks
+    edges = np.concatenate([edges[:1] - FAR, edges, edges[-1:] + FAR])
+    at = edges[:-1, None] + np.diff(edges)[:, None] * np.array(COMPARED)
+    theirs = np.array([evaluate(function, one) for one in at.reshape(-1, 1)]).reshape(at.shape)
+    off, size = np.abs(found(at.ravel()).reshape(at.shape) - theirs), np.abs(theirs).max(axis=1)
+    between = size[1:-1].max(initial=size[[0, -1]].min())
+    wrong = ~(off <= EXACT * np.maximum(np.maximum(size, between), EXACT)[:, None])
+    if wrong.any():
+        row = np.unravel_index(np.argmax(wrong), wrong.shape)
+        got = f"{theirs[row]:.6g} at {at[row]:.6g}, its pieces {off[row]:.3g} off"
+        raise NotDescribedError(f"its {function.getConcreteClassName()} is {got}")
     return found
 
 
@@ -133,7 +140,7 @@ def _pieces(function: Any) -> Pieces:
         amplitude, frequency, phase, offset = (number(own, name) for name in ("amplitude", "omega", "phase", "offset"))
         return replace(polynomial([offset]), sine=(amplitude, frequency, phase))
     if kind not in SPLINES:
-        raise NotDescribedError(f"its function is a {kind}")
+        raise NotDescribedError(f"its function is of class {kind}")
     knots, inside, outside = SPLINES[kind](own)
     return _interpolated(function, np.unique(knots), inside, outside)
 
@@ -168,7 +175,7 @@ SPLINES: dict[str, Any] = {
 
 def _interpolated(function: Any, knots: Array, inside: int, outside: int) -> Pieces:
     """Polynomials through values of a function at Chebyshev nodes, between knots and beyond them."""
-    edges = np.concatenate([knots[:1] - BEYOND, knots, knots[-1:] + BEYOND])
+    edges = np.concatenate([knots[:1] - NEAR, knots, knots[-1:] + NEAR])
     coefficients = np.zeros((len(knots) + 1, max(inside, outside) + 1))
     middle, half = 0.5 * (edges[1:] + edges[:-1]), 0.5 * np.diff(edges)
     for piece in range(len(knots) + 1):

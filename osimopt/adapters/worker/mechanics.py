@@ -9,6 +9,7 @@ from ...paths.description import Paths
 from ..messages import ModelKey
 from .bodies import describe_tree
 from .constraint_laws import describe_constraints, describe_couplers
+from .describe import default_value
 from .force_laws import describe_forces
 from .functions import Rows
 from .path_description import Describer, describe_paths
@@ -27,7 +28,7 @@ def describe_mechanics(key: ModelKey) -> tuple[Multibody, Paths]:
     constraints = describe_constraints(session, tree.bodies, asked)
     multibody = Multibody(
         coordinates=tuple(coordinate.getName() for coordinate in session.coordinates),
-        values=np.array([coordinate.getDefaultValue() for coordinate in session.coordinates]),
+        values=np.array([default_value(session, index) for index in range(len(session.coordinates))]),
         tree=tree,
         functions=rows.arrays(),
         couplers=couplers,

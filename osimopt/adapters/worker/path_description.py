@@ -20,6 +20,7 @@ KINDS: dict[str, WrapKind] = {
     "WrapEllipsoid": "ellipsoid",
     "WrapTorus": "torus",
 }
+POINTS = ("PathPoint", "ConditionalPathPoint", "MovingPathPoint")
 #: rad or m by which OpenSim widens the ranges of conditional points.
 WIDENED = 1e-5
 
@@ -49,13 +50,15 @@ class Describer:
         """
         winding = opensim.GeometryPath.safeDownCast(path)
         if winding is None:
-            raise NotDescribedError(f"its path is a {path.getConcreteClassName()}")
+            raise NotDescribedError(f"its path is of class {path.getConcreteClassName()}")
         points = list(winding.getPathPointSet())
         size = len(points)
         body, place = np.zeros(size, dtype=np.intp), np.zeros((size, 3))
         condition, within = np.full(size, -1), np.tile([-np.inf, np.inf], (size, 1))
         mover, mover_function = np.full((size, 3), -1), np.full((size, 3), -1)
         for row, point in enumerate(points):
+            if (kind := point.getConcreteClassName()) not in POINTS:
+                raise NotDescribedError(f"its point '{point.getName()}' is of class {kind}")
             on, frame = base_frame(point.getParentFrame())
             body[row] = self.bodies.index(on)
             if moving := opensim.MovingPathPoint.safeDownCast(point):
@@ -103,7 +106,7 @@ class Describer:
     def _object(self, found: Any) -> WrapObject:
         kind = found.getConcreteClassName()
         if kind not in KINDS:
-            raise NotDescribedError(f"it wraps over a {kind}")
+            raise NotDescribedError(f"it wraps over an object of class {kind}")
         on, frame = base_frame(found.getFrame())
         quadrant = found.get_quadrant().lower()
         sign = 0 if quadrant in ("all", "unassigned") else -1 if quadrant.startswith("-") else 1
