@@ -119,10 +119,10 @@ def own_lengths(angles: Array) -> Array:
     obstacles = []
     for below, radius, place, turn, quadrant in CYLINDERS.values():
         rotation = array_of(turn)
-        frame = np.einsum("ijn,jk->ikn", shank, rotation) if below else np.repeat(rotation[:, :, None], count, axis=2)
-        center = (
-            KNEE[:, None] + np.einsum("ijn,j->in", shank, place) if below else np.repeat(place[:, None], count, axis=1)
-        )
+        frame, center = rotation[:, :, None] + zero, place[:, None] + zero
+        if below:
+            frame = np.einsum("ijn,jkn->ikn", shank, frame)
+            center = KNEE[:, None] + np.einsum("ijn,jn->in", shank, center)
         size = np.array([radius, 0.2, 0.0])[:, None] * np.ones(count)
         axis, sign = np.zeros(count, dtype=int), np.full(count, 0 if quadrant == "all" else -1)
         obstacles.append(Obstacle("cylinder", frame, center, size, axis, sign, np.ones((1, count), dtype=bool)))

@@ -6,12 +6,11 @@ Everything is in the ellipsoid's frame, components first, n pairs of points last
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from ..namespace import namespace
 from .contact import Array, Contact
-from .ellipsoid_aim import Spans, aim, leave
-from .ellipsoid_search import solve
+from .ellipsoid_aim import Spans, aim, ends_of
+from .ellipsoid_search import Found, solve
 from .vectors import dot, norm
 
 #: OpenSim 4.6 takes a point for inside where Σ x²/a² - 1 is below the first, and does not wrap where the cosine of the
@@ -48,10 +47,12 @@ def wrap_ellipsoid(start: Array, end: Array, size: Array, axis: Array, sign: Arr
     which = xp.nonzero(on)[0]
     places = xp.cumulative_sum(xp.astype(on, which.dtype)) - 1
     places = xp.where(on, places, 0 * places)
-    part = [array[:, which] for array in (start, end, size)]
-    fixed = [getattr(array, "detach", lambda array=array: array)() for array in part]
-    zero, angle, duration, pieces = solve(*fixed, axis[which], sign[which])
-    first, last, arc = refine(Spans(*part, zero), angle, duration, pieces)
+    fixed = [getattr(array, "detach", lambda array=array: array)()[:, which] for array in (start, end, size)]
+    found = solve(fixed[0], fixed[1], fixed[2], axis[which], sign[which])
+    ends = found.ends
+    if any(getattr(array, "requires_grad", False) for array in (start, end, size)):
+        ends = refine(Spans(start[:, which], end[:, which], size[:, which], found.zero), found)
+    first, last, arc = ends[:3], ends[3:6], ends[6]
 
     def spread(values: Array, other: float) -> Array:
         return xp.where(on, values[..., places], xp.full_like(start[0], other))
@@ -74,17 +75,13 @@ def decide(start: Array, end: Array, size: Array) -> tuple[Array, Array]:
     return inside, crosses & ~inside & ~same
 
 
-def refine(pairs: Spans, angle: Array, duration: Array, pieces: Array) -> tuple[Array, Array, Array]:
-    """Contacts (3, n) twice and arcs (n,) after one more step, which carries derivatives by points and radii."""
-    xp = namespace(angle)
-    numbers = sorted(set(pieces.tolist()))
-    parts: list[Any] = []
-    order = xp.concat([xp.nonzero(pieces == number)[0] for number in numbers])
-    for number in numbers:
-        here = xp.nonzero(pieces == number)[0]
-        some = pairs.take(here)
-        shot = aim(some, angle[here], duration[here], number)
-        first = leave(some, angle[here] + shot.turn).point
-        parts.append((first, shot.geodesic.point + shot.move, shot.geodesic.length + shot.more))
-    back = xp.argsort(order)
-    return tuple(xp.concat([part[k] for part in parts], axis=-1)[..., back] for k in range(3))
+def refine(spans: Spans, found: Found) -> Array:
+    """Contacts and arcs (7, n) after one more step, which carries derivatives by points and radii."""
+    xp = namespace(found.angle)
+    parts, order = [], []
+    for number in sorted(set(found.pieces.tolist())):
+        here = xp.nonzero(found.pieces == number)[0]
+        some, angle = spans.take(here), found.angle[here]
+        parts.append(ends_of(some, angle, aim(some, angle, found.duration[here], number)))
+        order.append(here)
+    return xp.concat(parts, axis=-1)[:, xp.argsort(xp.concat(order))]

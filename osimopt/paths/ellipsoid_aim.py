@@ -64,30 +64,30 @@ class Tangent(NamedTuple):
     slowing: Array
 
 
-def leave(pairs: Spans, angle: Array) -> Tangent:
+def leave(spans: Spans, angle: Array) -> Tangent:
     """The tangents from the starts at angles (n,)."""
     xp = namespace(angle)
-    one = pairs.start / pairs.size
+    one = spans.start / spans.size
     far = norm(one)
     height = 1 - 1 / (far * far)  # share of the way from the start to the center at which the circle's center is
     outside = height > 0
     radius = xp.where(outside, xp.sqrt(xp.where(outside, height, 1 + 0 * height)), 0 * height)
     up = one / far
-    right = unit(pairs.zero - up * dot(up, pairs.zero))
+    right = unit(spans.zero - up * dot(up, spans.zero))
     front = cross(up, right)
     ahead = right * xp.cos(angle) + front * xp.sin(angle)
-    aside = pairs.size * (front * xp.cos(angle) - right * xp.sin(angle))
-    point = pairs.size * (up / xp.where(outside, far, 1 + 0 * far) + radius * ahead)
-    direction = pairs.size * (ahead - radius * one)
+    aside = spans.size * (front * xp.cos(angle) - right * xp.sin(angle))
+    point = spans.size * (up / xp.where(outside, far, 1 + 0 * far) + radius * ahead)
+    direction = spans.size * (ahead - radius * one)
     slope = norm(direction)
     direction = direction / slope
     # C = h k: of the tangent, h = Σ x²/a⁴ and k = Σ t²/a², and their slopes
-    square = pairs.size**2
+    square = spans.size**2
     h, k = dot(point / square, point / square), dot(direction, direction / square)
     bent = (aside - direction * dot(direction, aside)) / slope
     rise = 2 * radius * dot(point / square, aside / square)
     drive = rise / h + 2 * dot(direction / square, bent) / k
-    turning = dot(binormals(point, direction, pairs.size), aside) / slope
+    turning = dot(binormals(point, direction, spans.size), aside) / slope
     return Tangent(point, direction, radius * slope, turning, radius * dot(direction, aside), drive, rise / h**2)
 
 
@@ -96,34 +96,41 @@ def binormals(point: Array, direction: Array, size: Array) -> Array:
     return cross(unit(point / size**2), direction)
 
 
-def aim(pairs: Spans, angle: Array, duration: Array, pieces: int, counts: tuple[int, ...] = COUNTS) -> Shot:
+def aim(spans: Spans, angle: Array, duration: Array, pieces: int, counts: tuple[int, ...] = COUNTS) -> Shot:
     """The path with given angles and durations (n,)."""
     xp = namespace(angle)
-    tangent = leave(pairs, angle)
-    last = shoot(tangent.point, tangent.direction, pairs.size, duration, tangent.reach, pieces, counts)
-    rest = pairs.end - last.point
-    binormal = binormals(last.point, last.direction, pairs.size)
+    tangent = leave(spans, angle)
+    last = shoot(tangent.point, tangent.direction, spans.size, duration, tangent.reach, pieces, counts)
+    rest = spans.end - last.point
+    binormal = binormals(last.point, last.direction, spans.size)
     across = dot(rest, binormal)
     spread = last.neighbor + dot(rest, last.direction) * last.opening
     turn = across / (spread * tangent.turning)
     sideways = last.neighbor * tangent.turning
     # divided by the radii, the end is seen from the last point's height by `bend` before or after the tangent
-    flat = last.direction / pairs.size
+    flat = last.direction / spans.size
     stretch = norm(flat)
-    other = pairs.end / pairs.size
-    up, forth = dot(other, last.point / pairs.size), dot(other, flat / stretch)
+    other = spans.end / spans.size
+    up, forth = dot(other, last.point / spans.size), dot(other, flat / stretch)
     far = up * up + forth * forth
     outside = far > 1
     far = xp.where(outside, xp.acos(1 / xp.sqrt(xp.where(outside, far, 4 + 0 * far))), 0 * far)
     bend = (xp.atan2(forth, up) - far) / stretch
-    aslant = dot(binormal / pairs.size, flat) / (stretch * stretch) * sideways
+    aslant = dot(binormal / spans.size, flat) / (stretch * stretch) * sideways
     more = bend - (tangent.sliding + aslant) * turn
     # durations at the same length: T = √C ∫ ds/h, its integrand's slope from both ends
-    square = pairs.size**2
+    square = spans.size**2
     normal, moved = last.point / square, (binormal * sideways + last.direction * tangent.sliding) / square
     h = dot(normal, normal)
     slowing = 0.5 * last.length * h / last.rate * (tangent.slowing + 2 * dot(normal, moved) / (h * h))
     lag = 0.5 * duration * tangent.drive - slowing
     move = binormal * (sideways * turn) + last.direction * (tangent.sliding * turn + more)
-    left = 3 * (xp.abs(across) + xp.abs(bend)) / xp.sum(pairs.size, axis=0)
+    left = 3 * (xp.abs(across) + xp.abs(bend)) / xp.sum(spans.size, axis=0)
     return Shot(last, turn, more, lag - (tangent.sliding + aslant) / last.rate, bend / last.rate, move, spread, left)
+
+
+def ends_of(spans: Spans, angle: Array, shot: Shot) -> Array:
+    """Points of contact and arcs (7, n) after the shot's step."""
+    first = leave(spans, angle + shot.turn).point
+    last, arc = shot.geodesic.point + shot.move, shot.geodesic.length + shot.more
+    return namespace(angle).concat([first, last, arc[None]], axis=0)

@@ -16,8 +16,8 @@ from .contact import Array
 from .extrapolation import COUNTS, State, extrapolate
 from .vectors import dot, norm
 
-#: The phase max(1/a) τ that one extrapolation serves, to 1e-11 radii.
-PHASE = 0.7
+#: The phase max(1/a) τ that one extrapolation serves, to 1e-10 radii.
+PHASE = 0.85
 
 
 class Geodesic(NamedTuple):
@@ -37,7 +37,7 @@ class Geodesic(NamedTuple):
 
 
 class Field(NamedTuple):
-    """What is constant along a geodesic: a², 1/a² (3, n); 2E, 1/√C and (a₁ a₂ a₃)⁻² / √C (n,)."""
+    """What is constant along geodesics: a², 1/a² (3, 1, n); 2E, 1/√C and (a₁ a₂ a₃)⁻² / √C (1, n)."""
 
     square: Array
     inverse: Array
@@ -68,41 +68,24 @@ def shoot(
     root = xp.sqrt(h * dot(direction, bent))  # √C
     eta = (xp.sqrt(h) / root) * (bent - xi * dot(xi, bent))  # dξ/dτ
     energy = dot(eta, eta) + dot(xi * xi, inverse)
-    field = Field(square, inverse, energy, 1 / root, 1 / (square[0] * square[1] * square[2] * root))
+    constants = (square, inverse, energy, 1 / root, 1 / (square[0] * square[1] * square[2] * root))
+    lanes = Field(*(one[..., None, :] for one in constants))
     state = (xi, eta, opening, xp.ones_like(duration), xp.zeros_like(duration))
 
-    def steps(state: State, step: Array, count: int) -> State:
-        return stormer(state, field, step, count)
+    def stage(state: State, before: Array, after: Array) -> State:
+        xi, eta, neighbor, receding, length = state
+        squares, kick = xi * xi, before + after
+        q = dot(lanes.square, squares)
+        rate = lanes.slow / q
+        neighbor = neighbor + before * rate * receding
+        eta = eta + kick * (2 * dot(lanes.inverse, squares) - lanes.energy - lanes.inverse) * xi
+        receding = receding - kick * lanes.gauss * q * neighbor
+        return xi + 2 * after * eta, eta, neighbor + after * rate * receding, receding, length + kick * rate
 
-    xi, eta, neighbor, receding, length = extrapolate(steps, state, duration, pieces, counts)
+    xi, eta, neighbor, receding, length = extrapolate(stage, state, duration, pieces, counts)
     flat = square * xi
     q = dot(flat, xi)
     along = square * eta - flat * (dot(flat, eta) / q)
     along = along / norm(along)
     drift = xp.abs(dot(xi, xi) - 1)
     return Geodesic(flat / xp.sqrt(q), along, length, neighbor, receding, 1 / (root * q), drift)
-
-
-def stormer(state: State, field: Field, step: Array, count: int) -> State:
-    """Steps, symmetric in time, of the normal, its rate, the neighbour's distance, its rate, and the length."""
-    xi, eta, neighbor, opening, length = state
-    half, slow = 0.5 * step, 0.5 * step * field.slow
-    for index in range(count + 1):
-        squares = xi * xi
-        q = dot(field.square, squares)
-        advance = slow / q
-        length = length + advance
-        size = step
-        if index in (0, count):
-            size = half
-        else:
-            length = length + advance
-        if index:
-            neighbor = neighbor + advance * opening
-        pull = 2 * dot(field.inverse, squares) - field.energy
-        eta = eta + (size * (pull - field.inverse)) * xi
-        opening = opening - size * field.gauss * q * neighbor
-        if index < count:
-            neighbor = neighbor + advance * opening
-            xi = xi + step * eta
-    return xi, eta, neighbor, opening, length

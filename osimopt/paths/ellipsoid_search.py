@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from itertools import product
+from typing import NamedTuple
 
 from ..namespace import namespace
 from .contact import Array
-from .ellipsoid_aim import Spans, aim
+from .ellipsoid_aim import Spans, aim, ends_of
 from .ellipsoid_geodesic import PHASE
 from .ellipsoid_side import leading_point
 from .ellipsoid_start import PLANES, plane_paths
 from .extrapolation import COUNTS
 
 #: What is left of the two conditions, in mean radii; of the normal's length.
-TOLERANCE, DRIFT = 1e-8, 1e-9
+TOLERANCE, DRIFT = 1e-8, 1e-8
 #: Newton's steps from one start, the rough ones among them, the largest change of the angle (rad) and of the duration
 #: (as a share) in one.
 STEPS, ROUGH, TURN, STRETCH = 14, 2, 0.3, 0.5
@@ -22,14 +23,25 @@ STEPS, ROUGH, TURN, STRETCH = 14, 2, 0.3, 0.5
 ASIDE = (0, 1, -1, 2, -2, 3, -3)
 
 
-def solve(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> tuple[Array, Array, Array, Array]:
-    """Zero directions (3, n), angles, durations and numbers of pieces (n,); NaN angles where nothing was found."""
+class Found(NamedTuple):
+    """Zero directions (3, n), angles, durations and numbers of pieces (n,), contacts and arcs (7, n); NaN if none."""
+
+    zero: Array
+    angle: Array
+    duration: Array
+    pieces: Array
+    ends: Array
+
+
+def solve(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Found:
+    """The geodesics between points whose straight line crosses the ellipsoid."""
     xp = namespace(start)
     planes = plane_paths(start, end, size, leading_point(start, end, size, axis, sign))
     least = (sign == 0) | (planes.sweep[0] < math.pi)
     middle = settled_plane(planes.length, least)
     every = xp.arange(start.shape[1])
     angle, duration, pieces = start[0] * math.nan, 0 * start[0], xp.ones_like(every)
+    ends = xp.concat([start, end, angle[None]], axis=0) * math.nan
     zero, radius = planes.first[:, middle, every] - start / size, xp.min(size, axis=0)
     for finer, aside in product((0, 2), ASIDE):
         todo = xp.nonzero(xp.isnan(angle))[0]
@@ -44,8 +56,8 @@ def solve(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> tu
             here = xp.nonzero(pieces[todo] == number)[0]
             there = todo[here]
             spans = Spans(start[:, there], end[:, there], size[:, there], zero[:, there])
-            angle[there], duration[there] = newton(spans, guess[here], number, least[there])
-    return zero, angle, duration, pieces
+            angle[there], duration[there], ends[:, there] = newton(spans, guess[here], number, least[there])
+    return Found(zero, angle, duration, pieces, ends)
 
 
 def settled_plane(length: Array, least: Array) -> Array:
@@ -61,18 +73,24 @@ def settled_plane(length: Array, least: Array) -> Array:
     return plane
 
 
-def newton(pairs: Spans, duration: Array, pieces: int, least: Array) -> tuple[Array, Array]:
-    """Angles and durations (n,); NaN where the steps do not converge, or not to a least path where that is wanted."""
+def newton(spans: Spans, duration: Array, pieces: int, least: Array) -> tuple[Array, Array, Array]:
+    """Angles and durations (n,), contacts and arcs (7, n).
+
+    NaN where the steps do not converge, or not to a least path where that is wanted.
+    """
     xp = namespace(duration)
     now, spent, left = 0 * duration, duration, xp.arange(duration.shape[0])
     result, times = now * math.nan, 0 * duration
-    radius = xp.min(pairs.size, axis=0)
+    ends = xp.stack([result] * 7)
+    radius = xp.min(spans.size, axis=0)
     longest = pieces * PHASE * radius
     for step in range(STEPS):
-        shot = aim(pairs.take(left), now, spent, pieces, COUNTS[:4] if step < ROUGH else COUNTS)
+        shot = aim(spans.take(left), now, spent, pieces, COUNTS[:4] if step < ROUGH else COUNTS)
         done = (shot.left < TOLERANCE) & (step >= ROUGH)
         good = done & (shot.geodesic.drift < DRIFT) & ((shot.spread > 0) | ~least[left])
-        result[left[good]], times[left[good]] = now[good], spent[good]
+        if bool(xp.any(good)):
+            result[left[good]], times[left[good]] = now[good], spent[good]
+            ends[:, left[good]] = ends_of(spans.take(left), now, shot)[:, good]
         going = xp.nonzero(~done & (xp.abs(now) < 2 * math.pi))[0]
         if going.shape[0] == 0:
             break
@@ -82,4 +100,4 @@ def newton(pairs: Spans, duration: Array, pieces: int, least: Array) -> tuple[Ar
         change = xp.clip(change, min=-STRETCH * spent, max=STRETCH * spent + 0.1 * radius[left])
         now, spent, left = (now + turn)[going], (spent + change)[going], left[going]
         spent = xp.minimum(spent, longest[left])
-    return result, times
+    return result, times, ends

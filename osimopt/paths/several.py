@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,9 +32,10 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
     turns, _ = _again(obstacles, points, turns)
     settled = turns[0].on & ~turns[0].on
     left = np.arange(points.shape[2])
+    single = sum(np.asarray(turn.on).astype(int) for turn in turns) <= 1
     for _ in range(ROUNDS):
         part = [one.take(left) for one in obstacles], columns(points, left), [_some(turn, left) for turn in turns]
-        placed, tangent = _tangent(*part)
+        placed, tangent = _tangent(*part, known=single)
         chosen, same = _again(part[0], part[1], placed)
         done = tangent & same
         turns = [
@@ -42,6 +44,7 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
         ]
         settled = _put(settled, left, done)
         left = left[~np.asarray(done)]
+        single = np.zeros(len(left), dtype=bool)  # others may have moved since they were placed
         if not len(left):
             break
     return turns, settled
@@ -62,23 +65,22 @@ def _again(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn]) -> t
     return turns, same
 
 
-def _tangent(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn]) -> tuple[list[Turn], Array]:
-    """The same turns made tangent to each other's, and whether (n,) they are."""
-    moved, lost = _sweep(obstacles, points, turns)
-    residual = _places(moved) - _places(turns)
-    tangent = ~lost & (_size(residual) <= TANGENT)
-    rest = np.flatnonzero(~np.asarray(tangent) & ~np.asarray(lost))
-    if len(rest):
-        part = [one.take(rest) for one in obstacles], columns(points, rest), [_some(turn, rest) for turn in moved]
-        solved, done = _secant(*part, columns(residual, rest))
-        moved = [_merged(turn, rest, new) for turn, new in zip(moved, solved, strict=True)]
-        tangent = _put(tangent, rest, done)
-    parts = [(own.on, *_parts(one)[1:]) for own, one in zip(turns, moved, strict=True)]
-    return [Turn(*part) for part in parts], tangent
+def _tangent(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn], known: Array) -> tuple[list[Turn], Array]:
+    """The same turns made tangent to each other's, and whether (n,) they are; of some it is ``known`` (n,)."""
+    tangent = turns[0].on == turns[0].on
+    rest = np.flatnonzero(~known)
+    if not len(rest):
+        return turns, tangent
+    own, between = [one.take(rest) for one in obstacles], columns(points, rest)
+    part = [_some(turn, rest) for turn in turns]
+    moved, lost = _sweep(own, between, part)
+    moved, done = _secant(own, between, moved, _places(moved) - _places(part), lost)
+    placed = [_merged(turn, rest, replace(one, on=old.on)) for turn, one, old in zip(turns, moved, part, strict=True)]
+    return placed, _put(tangent, rest, done)
 
 
 def _secant(
-    obstacles: Sequence[Obstacle], points: Array, turns: list[Turn], residual: Array
+    obstacles: Sequence[Obstacle], points: Array, turns: list[Turn], residual: Array, lost: Array
 ) -> tuple[list[Turn], Array]:
     """Turns that sliding does not move any more, and whether (n,) they are; ``residual`` is what it moved them by.
 
@@ -87,8 +89,8 @@ def _secant(
     """
     xp = namespace(points)
     x = _places(turns)
-    turns, lost = _sweep(obstacles, points, turns)
-    before, residual = residual, _places(turns) - x
+    turns, gone = _sweep(obstacles, points, turns)
+    before, residual, lost = residual, _places(turns) - x, lost | gone
     size, step = _size(residual), before
     updates: list[tuple[Array, Array]] = []  # of minus one, towards the inverse of the slope of the residual
     plain = lost

@@ -48,6 +48,23 @@ def lengths(arrangement: Arrangement, strands: Sequence[Strands]) -> Array:
     return xp.concat([one.length for one in strands])[order].T
 
 
+def points_inside(arrangement: Arrangement, strands: Strands, posture: Posture) -> Array:
+    """Objects (W, m, T) that paths do not turn over while a point of them is inside, as in OpenSim."""
+    xp, bundle = namespace(posture.positions), strands.bundle
+    points = xp.reshape(strands.place[:, : bundle.points.shape[1]], (3, bundle.points.shape[1], -1))
+    found = []
+    for index in range(len(bundle.kinds)):
+        own = _obstacle(arrangement, bundle, index, posture, strands.taken)
+        local = own.within(points)
+        segments = [
+            own.touch(local[:, row], local[:, row + 1]).inside & allowed for row, allowed in enumerate(own.allowed)
+        ]
+        found.append(
+            xp.reshape(xp.any(xp.stack(segments), axis=0), strands.touched.shape[1:]) & ~strands.touched[index]
+        )
+    return xp.stack(found) if found else strands.touched
+
+
 def _strands(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Strands:
     xp = namespace(posture.positions)
     paths, count = bundle.points.shape
@@ -70,15 +87,19 @@ def _strands(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Stra
     pulls = xp.reshape(pulls, (3, -1, paths, frames))
     if bundle.conditional:
         pulls = _handed_over(pulls, taken)
-    shape = (len(turns), paths, frames)
+
+    def collected(arrays: list[Array], kind: type) -> Array:
+        shape = (len(arrays), paths, frames)
+        return xp.reshape(xp.stack(arrays), shape) if arrays else np.zeros(shape, dtype=kind)
+
     return Strands(
         bundle=bundle,
         length=xp.reshape(total, (paths, frames)),
         place=xp.reshape(nodes, (3, -1, paths, frames)),
         pull=pulls,
         taken=taken,
-        touched=xp.reshape(xp.stack([turn.on for turn in turns]), shape) if turns else np.zeros(shape, dtype=bool),
-        segment=xp.reshape(xp.stack([turn.segment for turn in turns]), shape) if turns else np.zeros(shape, dtype=int),
+        touched=collected([turn.on for turn in turns], bool),
+        segment=collected([turn.segment for turn in turns], int),
     )
 
 

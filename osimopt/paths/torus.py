@@ -89,14 +89,14 @@ def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) 
         NaN in points and arc where the path wraps and no geodesic that keeps touching the tube was found.
     """
     xp = namespace(start)
-    fixed = [getattr(array, "detach", lambda array=array: array)() for array in (start, end, size)]
-    azimuth, found = nearest(*fixed, axis, sign)
-    on, inside, curve = cylinder_path(*fixed, azimuth, found)
+    one, two, radii = (getattr(array, "detach", lambda array=array: array)() for array in (start, end, size))
+    azimuth, found = nearest(one, two, radii, axis, sign)
+    on, inside, curve = cylinder_path(one, two, radii, azimuth, found)
     if not bool(xp.any(on)):
         return Contact(on, start * math.nan, start * math.nan, 0 * start[0], inside, on)
     which = xp.nonzero(on)[0]
-    curve = newton(*(array[:, which] for array in fixed), curve.take(which))
-    step = aim(*(array[:, which] for array in (start, end, size)), curve)
+    curve = newton(one[:, which], two[:, which], radii[:, which], curve.take(which))
+    step = aim(start[:, which], end[:, which], size[:, which], curve)
     places = xp.cumulative_sum(xp.astype(on, which.dtype)) - 1
     places = xp.where(on, places, 0 * places)
 
@@ -148,7 +148,7 @@ def cylinder_path(
     ones = xp.ones_like(azimuth)
     whole = xp.astype(ones, xp.int64)
     cylinder = xp.stack([size[0], ENDLESS * ones])
-    contact = wrap_cylinder(*local, cylinder, 0 * whole, whole)
+    contact = wrap_cylinder(local[0], local[1], cylinder, 0 * whole, whole)
     on = contact.on & found & ~inside
     first, last = (xp.where(on, one, 1 + 0 * one) for one in (contact.first, contact.last))
     tubes = [xp.atan2(-one[1], -one[0]) for one in (first, last)]
@@ -248,20 +248,18 @@ def follow(size: Array, curve: RingGeodesic) -> tuple[RingPoint, tuple[Array, Ar
     zero = 0 * curve.length
     state = (curve.tube, xp.cos(curve.direction) / size[0], curve.azimuth, zero + 1, zero, zero, zero + 1)
 
-    def steps(state: tuple[Array, ...], step: Array, count: int) -> tuple[Array, ...]:
+    def stage(state: tuple[Array, ...], before: Array, after: Array) -> tuple[Array, ...]:
         tube, rate, azimuth, one, one_rate, two, two_rate = state
-        for index in range(count + 1):
-            ring = size[1] + size[0] * xp.cos(tube)
-            kick = step if 0 < index < count else 0.5 * step
-            azimuth = azimuth + kick * turning / (ring * ring)
-            rate = rate - kick * (turning * turning) * xp.sin(tube) / (size[0] * ring**3)
-            bend = kick * xp.cos(tube) / (size[0] * ring)
-            one_rate, two_rate = one_rate - bend * one, two_rate - bend * two
-            if index < count:
-                tube, one, two = tube + step * rate, one + step * one_rate, two + step * two_rate
-        return tube, rate, azimuth, one, one_rate, two, two_rate
+        kick, ring = before + after, size[1] + size[0] * xp.cos(tube)
+        azimuth = azimuth + kick * turning / (ring * ring)
+        rate = rate - kick * (turning * turning) * xp.sin(tube) / (size[0] * ring**3)
+        bend, drift = kick * xp.cos(tube) / (size[0] * ring), 2 * after
+        one_rate, two_rate = one_rate - bend * one, two_rate - bend * two
+        return (
+            tube + drift * rate, rate, azimuth, one + drift * one_rate, one_rate, two + drift * two_rate, two_rate,
+        )  # fmt: skip
 
-    tube, rate, azimuth, one, one_rate, two, two_rate = extrapolate(steps, state, curve.length, pieces)
+    tube, rate, azimuth, one, one_rate, two, two_rate = extrapolate(stage, state, curve.length, pieces)
     ring = size[1] + size[0] * xp.cos(tube)
     meridian, parallel = size[0] * rate, turning / ring
     unit = xp.sqrt(meridian**2 + parallel**2)

@@ -113,7 +113,8 @@ def choose(obstacle: Obstacle, points: Array, others: Sequence[Turn]) -> Turn:
     best = xp.argmin(cost, axis=0)
     placed = (_taken(xp.stack(segment), best), _taken(0.5 * (keys + xp.stack(following)), best))
     chosen = _taken(place, best)
-    return _turn(obstacle, _taken(cost, best) < xp.inf, placed, [columns(one, chosen) for one in found])
+    on = ~(_taken(cost, best) == xp.inf)  # also where the cost is NaN, that of a geodesic that was not found
+    return _turn(obstacle, on, placed, [columns(one, chosen) for one in found])
 
 
 def _tried(

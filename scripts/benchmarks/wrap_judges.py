@@ -33,7 +33,7 @@ def vec(values: Array) -> Any:
     return osim.Vec3(*map(float, values))
 
 
-def scene(kind: str, size: Array, start: Array) -> tuple[Any, Any]:
+def scene(kind: str, size: Array, start: Array, quadrant: str = "all") -> tuple[Any, Any]:
     """A model with an object at ground's origin, and a body with the end; muscle 0 has OpenSim's wrap."""
     model = osim.Model()
     body = osim.Body("end", 1.0, osim.Vec3(0), osim.Inertia(1.0))
@@ -44,6 +44,7 @@ def scene(kind: str, size: Array, start: Array) -> tuple[Any, Any]:
     }  # fmt: skip
     wrap = made[kind]()
     wrap.setName("wrap")
+    wrap.set_quadrant(quadrant)
     if kind == "ellipsoid":
         wrap.set_dimensions(vec(size))
     elif kind == "torus":
@@ -164,9 +165,24 @@ def main() -> None:
             f"               {most[2]:9.1e} {middle[2]:7.1e} | {most[3]:7.1e} {middle[3]:7.1e} |"
             f" {missing} of {np.sum(contact.on)}"
         )
-        for row in table[np.argsort(table[:, 0])[-3:]]:
-            print("             largest:", *(f"{value:9.1e}" for value in row))
+    quadrants(options.pairs)
     chains(options.chains)
+
+
+def quadrants(count: int) -> None:
+    """Lengths over ellipsoids with a quadrant, beside OpenSim's, which are held on the quadrant's border."""
+    size, start, end = random_pairs("ellipsoid", 20 * count, np.random.default_rng(2))
+    rng = np.random.default_rng(3)
+    axis, sign = rng.integers(0, 3, size.shape[1]), rng.choice([-1, 1], size.shape[1])
+    contact = WRAPS["ellipsoid"](start, end, size, axis, sign)
+    own, longer = total(start, end, contact), []
+    for pair in np.flatnonzero(contact.on)[: 2 * count]:
+        model, _ = scene("ellipsoid", size[:, pair], start[:, pair], "+-"[int(sign[pair] < 0)] + "xyz"[axis[pair]])
+        state = model.initSystem()
+        put(model, state, end[:, pair])
+        longer.append(model.getMuscles().get(0).getLength(state) - own[pair])
+    ranks = np.quantile(longer, [0.0, 0.05, 0.5, 0.95, 1.0])
+    print("ellipsoids with quadrants, OpenSim longer by, quantiles 0, 5, 50, 95, 100 %:", *(f"{m:9.1e}" for m in ranks))
 
 
 def chains(count: int) -> None:

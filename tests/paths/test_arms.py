@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,11 @@ from osimopt.multibody.kinematics import posture
 from osimopt.multibody.rates import to_coordinates
 from osimopt.paths.arms import moment_arms
 from osimopt.paths.arrangement import Arrangement, arrange
+from osimopt.paths.contact import Contact
 from osimopt.paths.jumps import find_jumps
-from osimopt.paths.solve import lengths, solve_paths
+from osimopt.paths.solve import lengths, points_inside, solve_paths
+from osimopt.paths.sphere import wrap_sphere
+from osimopt.paths.wraps import WRAPS
 
 CASES = ("points_gimbal", "points_by_ball", "wraps_free", "own_speeds_1")
 #: m, of central differences of fourth order.
@@ -71,3 +75,39 @@ def test_a_point_that_comes_and_goes_is_a_jump(zoo: Path) -> None:
         sides = length(path, arrangement, around)[:, column]
         assert jump.size == pytest.approx(sides[1] - sides[0], abs=1e-7)
         assert abs(jump.size) > 1e-4
+
+
+def test_a_point_inside_an_object_is_said(zoo: Path) -> None:
+    """OpenSim does not wrap there: the path is straight."""
+    multibody, paths = describe(zoo / "wraps_free.osim")
+    path = next(one for one in paths.muscles if one and one.name == "over_sphere")
+    own = paths.objects[path.wraps[0].object]
+    value = np.load(zoo / "wraps_free.npz")["q"]
+    inside = replace(
+        path, place=np.where([[True], [False]], own.frame[:3, 3], path.place), body=np.array([own.body, path.body[1]])
+    )
+    arrangement = arrange(paths, [path, inside])
+    there = posture(multibody, value)
+    (strands,) = solve_paths(arrangement, there)
+    said = points_inside(arrangement, strands, there)
+    assert said[0, 1].all()
+    assert not strands.touched[0, 1].any()
+    assert not said[0, 0].any()
+    straight = np.linalg.norm(strands.place[:, 1, 1] - strands.place[:, 0, 1], axis=0)
+    np.testing.assert_allclose(strands.length[1], straight)
+
+
+def test_a_geodesic_that_is_not_found_is_never_a_straight_path(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*arguments: np.ndarray) -> Contact:
+        found = wrap_sphere(*arguments)
+        return replace(found, first=np.nan * found.first, last=np.nan * found.last, arc=np.where(found.on, np.nan, 0.0))
+
+    multibody, paths = describe(zoo / "wraps_free.osim")
+    chosen = [one for one in paths.muscles if one and one.name in ("over_sphere", "over_two")]
+    arrangement, there = arrange(paths, chosen), posture(multibody, np.load(zoo / "wraps_free.npz")["q"])
+    before = [one.touched.copy() for one in solve_paths(arrangement, there)]
+    monkeypatch.setitem(WRAPS, "sphere", lost)
+    for touched, one in zip(before, solve_paths(arrangement, there), strict=True):
+        sphere = touched[one.bundle.kinds.index("sphere")]
+        assert np.isnan(one.length[sphere]).all()
+        assert np.isfinite(one.length[~sphere]).all()
