@@ -10,9 +10,9 @@ import numpy as np
 from ..problem.arrays import Kinematics, MuscleGeometry
 from .exact import ExactPaths
 from .exact_sampling import paths_in
+from .judgement import judged
 from .messages import Difference
 from .model import Model
-from .selfcheck import judged
 
 #: rad or m; step of the differences of re-solved lengths.
 STEP = 2e-4

@@ -15,9 +15,10 @@ from ..multibody.rates import to_coordinates, to_speeds
 from ..problem.arrays import Array, Kinematics
 from .arrays import extract
 from .exact_dynamics import ExactDynamics
+from .judgement import judged
 from .messages import Claims, Difference, Pairs, Wanted
 from .model import Model
-from .selfcheck import Missing, check_trial, judged
+from .selfcheck import Missing, check_trial
 
 #: s, and rad or m: step of the differences of momentum and energy.
 STEP = 1e-4

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import ModelError, explain, some
 from ..isolation import Progress
-from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive, supported
+from ..muscle.forces import supported
 from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
 from ..problem.problem import RedundancyProblem
@@ -23,7 +23,7 @@ from ..problem.resampling import BALANCED, Fingerprint
 from ..problem.reserves import ReserveActuators, choose_reserves
 from ..signals import interpolate
 from ..solution.solution import RedundancySolution
-from .arrays import along_motion, extract, find_pairs, join_muscles, model_actuators, model_geometry
+from .arrays import along_motion, extract, find_pairs, join_muscles, model_actuators, model_geometry, muscle_forces
 from .bandwidth import moments_above
 from .completion import follow
 from .exact import ExactPaths
@@ -264,22 +264,10 @@ class Trial:
 
     def _forces(self, geometry: MuscleGeometry, arrays: dict[str, Array]) -> tuple[Array, Array]:
         """Gain and passive force (T, M) in N."""
-        muscles = self.model.description.muscles
-        length, speed = np.asarray(geometry.length), np.asarray(geometry.lengthening_speed)
-        by_model = self._model_gains
-        others = np.setdiff1d(self._acting, by_model)
-        gain, passive = np.zeros((2, *length.shape))
-        taut = ~(length <= muscles.tendon_slack_length)[:, by_model]
-        gain[:, by_model] = np.where(taut, arrays["max_force"], 0.0)
-        if self.options.gain == "isometric":
-            gain[:] = muscles.max_isometric_force
-        else:
-            kind = self.options.gain
-            gain[:, others] = rigid_tendon_gain(muscles.select(others), length[:, others], speed[:, others], kind)
-        if self.options.passive_force:
-            passive[:, by_model] = np.where(taut, arrays["passive_force"], 0.0)
-            passive[:, others] = rigid_tendon_passive(muscles.select(others), length[:, others])
-        return gain, passive
+        muscles, kind = self.model.description.muscles, self.options.gain
+        return muscle_forces(
+            muscles, geometry, arrays, self._acting, self._model_gains, kind, self.options.passive_force
+        )
 
     def _check(self, motion: Kinematics, geometry: MuscleGeometry, gain: Array, target: Array | None) -> None:
         """Compare three frames with OpenSim's single calls; paths that are given with the model's own."""
