@@ -38,19 +38,25 @@ class Jump:
 
 
 def find_jumps(
-    multibody: Multibody, arrangement: Arrangement, value: Array, strands: Sequence[Strands] | None = None
+    multibody: Multibody,
+    arrangement: Arrangement,
+    value: Array,
+    strands: Sequence[Strands] | None = None,
+    least: float = JUMP,
 ) -> list[Jump]:
     """Jumps of all paths along a motion ``value`` (T, N), in the order of frames.
 
     Between frames coordinates are linear in time. A path that leaves its state and returns to it between two frames
-    is not seen. ``strands`` are the solved paths of the motion, if at hand.
+    is not seen. ``strands`` are the solved paths of the motion, if at hand; ``least`` is the smallest jump in m that is
+    looked for.
     """
     state, length, arms = _solved(multibody, arrangement, value, strands)
     if len(value) < 2:
         return []
     changed = (state[1:] != state[:-1]).any(axis=2)
     surprise = _surprise(length[:-1], length[1:], arms[:-1], arms[1:], value[:-1], value[1:])
-    frame, path = np.nonzero(changed | ~(np.abs(surprise) <= SURPRISE))
+    changed &= ~(np.abs(surprise) <= 0.5 * least)
+    frame, path = np.nonzero(changed | ~(np.abs(surprise) <= max(SURPRISE, 0.5 * least)))
     known = np.isfinite(length[frame, path]) & np.isfinite(length[frame + 1, path])
     frame, path = frame[known], path[known]
     if not len(frame):
@@ -64,7 +70,7 @@ def find_jumps(
             _between(value, frame, share)[row],
             float(size[row]),
         )
-        for row in np.flatnonzero(np.abs(size) > JUMP)
+        for row in np.flatnonzero(np.abs(size) > least)
     ]
 
 
