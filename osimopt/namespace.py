@@ -8,6 +8,27 @@ import array_api_compat
 import numpy as np
 
 
-def namespace(array: Any) -> Any:
-    """The array API of the array's library."""
-    return np if isinstance(array, np.ndarray) else array_api_compat.array_namespace(array)
+def namespace(*arrays: Any) -> Any:
+    """The array API of the arrays' library: NumPy's, where all of them are of NumPy."""
+    for array in arrays:
+        if not isinstance(array, np.ndarray):
+            return array_api_compat.array_namespace(array)
+    return np
+
+
+def alike(array: Any, other: Any) -> Any:
+    """An array in the library and on the device of another; its gradients, if it has any, are kept."""
+    if isinstance(other, np.ndarray) or not isinstance(array, np.ndarray):
+        return array
+    return namespace(other).asarray(array, device=other.device)
+
+
+def frames_last(array: Any) -> Any:
+    """An array (T, …) as (…, T), contiguous in memory: the order in which all frames are computed at once."""
+    moved = namespace(array).moveaxis(array, 0, -1)
+    return np.ascontiguousarray(moved) if isinstance(array, np.ndarray) else moved.contiguous()
+
+
+def frames_first(array: Any) -> Any:
+    """An array (…, T) as (T, …)."""
+    return namespace(array).moveaxis(array, -1, 0)

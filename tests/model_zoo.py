@@ -1,13 +1,15 @@
 """Small models built through OpenSim's API: one for each kind of joint, function, muscle, point, wrap and actuator.
 
-`write(name, folder)` leaves `name.osim` and its motion in radians (`name.mot`) and in degrees (`name_degrees.mot`).
-Every coordinate whose name begins with `t_` is a translation, every other one an angle: that is how they were built,
-whatever OpenSim's MotionType calls them. Every number is invented (m, kg, N, s, rad).
+`write(name, folder)`, or `python model_zoo.py FOLDER NAME ...`, leaves `name.osim` and its motion in radians
+(`name.mot`) and in degrees (`name_degrees.mot`). Every coordinate whose name begins with `t_` is a translation, every
+other one an angle: that is how they were built, whatever OpenSim's MotionType calls them. Every number is invented
+(m, kg, N, s, rad).
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -747,6 +749,61 @@ def actuators(base: str) -> Zoo:
     return zoo
 
 
+def passive(base: str) -> Zoo:
+    """Forces of every kind with a law, at once: on coordinates, between frames, at points, by time and along paths."""
+    zoo = joint_case(base)
+    for name, coordinate in (("spring_base", "r2"), ("spring_knee", "knee")):
+        spring = osim.SpringGeneralizedForce(coordinate)
+        for part, value in (("Stiffness", 12.0), ("RestLength", 0.1), ("Viscosity", 0.7)):
+            getattr(spring, f"set{part}")(value)
+        zoo.force(spring, name)
+    zoo.force(osim.CoordinateLimitForce("knee", -30.0, 2.0, -40.0, 3.0, 0.4, 8.0, False), "limit_knee")
+    zoo.force(osim.CoordinateLimitForce("r3", 5.0, 2.0, -20.0, 3.0, 0.4, 8.0, False), "limit_base")
+    bushing, curved = osim.BushingForce(), osim.FunctionBasedBushingForce()
+    for force, ends in ((bushing, ("trunk", "foot")), (curved, ("shank", "foot"))):
+        for number, body in enumerate(ends, start=1):
+            frame = osim.PhysicalOffsetFrame(f"{body}_of_{len(ends[0])}", zoo.frame(body), osim.Transform())
+            frame.set_translation(vec((0.01, -0.1 * number, 0.02)))
+            frame.set_orientation(vec((0.1, 0.2 * number, -0.1)))
+            zoo.model.addComponent(frame)
+            getattr(force, f"connectSocket_frame{number}")(frame)
+        force.set_rotational_damping(vec((0.3, 0.2, 0.1)))
+        force.set_translational_damping(vec((2.0, 1.0, 3.0)))
+    bushing.set_rotational_stiffness(vec((3.0, 4.0, 5.0)))
+    bushing.set_translational_stiffness(vec((30.0, 40.0, 50.0)))
+    for letter in "xyz":
+        getattr(curved, f"set_m_{letter}_theta_{letter}_function")(
+            osim.PolynomialFunction(vector((0.3, 0.0, 2.0, 0.1)))
+        )
+        getattr(curved, f"set_f_{letter}_delta_{letter}_function")(osim.LinearFunction(40.0, 1.0))
+    zoo.force(bushing, "bushing")
+    zoo.force(curved, "curved_bushing")
+    points = vec((0.1, 0.2, -0.1)), vec((0.05, -0.1, 0.2))
+    zoo.force(
+        osim.PointToPointSpring(zoo.model.getGround(), points[0], zoo.frame("shank"), points[1], 70.0, 0.3), "line"
+    )
+    wind = osim.PrescribedForce("wind", zoo.frame("shank"))
+    for which in ("Force", "Point", "Torque"):
+        getattr(wind, f"set{which}Functions")(*(osim.Sine(1.0 + index, 5.0, 0.4, 0.2) for index in range(3)))
+    wind.setForceIsInGlobalFrame(False)
+    zoo.force(wind, "wind")
+    along = {
+        "path_spring": (osim.PathSpring(), {"resting_length": 0.5, "stiffness": 80.0, "dissipation": 0.2}),
+        "ligament": (osim.Ligament(), {"resting_length": 0.4, "pcsa_force": 120.0}),
+        "knee_ligament": (osim.Blankevoort1991Ligament(), {"slack_length": 0.4, "linear_stiffness": 80.0}),
+    }
+    for name, (force, numbers) in along.items():
+        for number, value in numbers.items():
+            getattr(force, f"set_{number}")(value)
+        force.set_path(osim.GeometryPath())
+        zoo.force(force, name)
+        live = getattr(osim, force.getConcreteClassName()).safeDownCast(zoo.model.getForceSet().get(name))
+        ends = (("ground", (0.2, 0.5, 0.1)), ("trunk", (0.1, -0.3, 0.0)), ("foot", (0.05, -0.03, 0.02)))
+        for number, (body, place) in enumerate(ends[name == "knee_ligament" :]):
+            live.updGeometryPath().appendNewPathPoint(f"{name}_{number}", zoo.frame(body), vec(place))
+    return zoo
+
+
 # -- the matrix -------------------------------------------------------------------------------------------------------
 
 #: Functions whose second derivatives OpenSim 4.6 gets wrong: Newton and Euler contradict its accelerations.
@@ -787,6 +844,7 @@ CASES: dict[str, Callable[[], Zoo]] = {
     **{f"wraps_{base}": (lambda base=base: wraps(base)) for base in ("gimbal", "free")},
     "geodesics": lambda: geodesics("ball"),
     **{f"actuators_{base}": (lambda base=base: actuators(base)) for base in ("gimbal", "ball")},
+    **{f"passive_{base}": (lambda base=base: passive(base)) for base in ("gimbal", "ball")},
 }
 
 
@@ -804,3 +862,8 @@ def write(name: str, folder: str) -> None:
     write_motion(place / f"{name}.mot", zoo, degrees=False)
     write_motion(place / f"{name}_degrees.mot", zoo, degrees=True)
     write_loads(place, name, zoo)
+
+
+if __name__ == "__main__":
+    for case in sys.argv[2:]:
+        write(case, sys.argv[1])

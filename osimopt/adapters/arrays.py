@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from ..errors import ModelError, explain, some
 from ..isolation import Progress, counted
-from ..problem.arrays import Array, Kinematics, MuscleGeometry
+from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive
+from ..polynomial.geometry import MusclePaths
+from ..problem.arrays import Array, Kinematics, MuscleGeometry, MuscleParameters
 from ..problem.reserves import ReserveActuators
 from .messages import ForceRecord, FrameArrays, Pairs, Wanted
 from .model import Model
@@ -61,6 +63,83 @@ def model_geometry(model: Model, pairs: Pairs, muscles: Sequence[int], arrays: d
         np.isin(np.arange(len(free)), pairs.coordinate[pairs.crossing]),
         pairs.crossing,
     )
+
+
+def along_motion(paths: MusclePaths, model: Model, motion: Kinematics) -> MuscleGeometry:
+    """Moment arms about the free coordinates, those about coupled ones added to the coordinates that they follow."""
+    given = paths.evaluate(motion.coordinates, motion.value, motion.speed)
+    free = {model.description.coordinates[index].name: row for row, index in enumerate(model.description.free)}
+    followed: dict[str, list[tuple[str, Array]]] = {}  # by coupled coordinate: those it follows, with slopes (T,)
+    if motion.coupling is not None:
+        couplings = zip(motion.coupling.dependent, motion.coupling.independent, motion.coupling.slope.T, strict=True)
+        for dependent, independent, slope in couplings:
+            followed.setdefault(motion.coordinates[dependent], []).append((motion.coordinates[independent], slope))
+    arms: dict[tuple[int, int], Any] = {}
+    crossing: dict[tuple[int, int], bool] = {}
+    crosses = given.crosses
+    for coordinate, muscle, arm in zip(given.pair_coordinate, given.pair_muscle, given.moment_arms.T, strict=True):
+        name = given.coordinates[coordinate]
+        for leader, slope in followed.get(name, [(name, 1.0)]):
+            if leader in free:
+                pair = (free[leader], int(muscle))
+                arms[pair] = arms.get(pair, 0.0) + arm * slope
+                crossing[pair] = crossing.get(pair, False) or bool(crosses[coordinate, muscle])
+    pairs = sorted(arms)
+    rows, muscles = (np.array([pair[i] for pair in pairs], dtype=np.intp) for i in (0, 1))
+    acting = np.array([crossing[pair] for pair in pairs], dtype=bool)
+    served = np.isin(np.arange(len(free)), rows[acting])
+    moment_arms = np.stack([arms[pair] for pair in pairs], axis=1)
+    return MuscleGeometry(
+        given.muscles, tuple(free), rows, muscles, moment_arms, given.length, given.lengthening_speed, served,
+        acting,
+    )  # fmt: skip
+
+
+def join_muscles(parts: Sequence[MuscleGeometry], muscles: Sequence[str]) -> MuscleGeometry:
+    """One geometry of these muscles from several of different muscles about the same coordinates.
+
+    Muscles that none of them has are without moment arms; their lengths are 0.
+    """
+    number = {name: index for index, name in enumerate(muscles)}
+    columns = [np.array([number[name] for name in part.muscles], dtype=np.intp) for part in parts]
+    coordinate = np.concatenate([part.pair_coordinate for part in parts])
+    muscle = np.concatenate([column[part.pair_muscle] for part, column in zip(parts, columns, strict=True)])
+    crossing = np.concatenate([part.crosses[part.pair_coordinate, part.pair_muscle] for part in parts])
+    order = np.lexsort((muscle, coordinate))
+    arms = np.concatenate([part.moment_arms for part in parts], axis=1)
+    length, speed = np.zeros((2, len(arms), len(muscles)))
+    for part, column in zip(parts, columns, strict=True):
+        length[:, column], speed[:, column] = np.asarray(part.length), np.asarray(part.lengthening_speed)
+    served = np.any([part.served for part in parts], axis=0)
+    return MuscleGeometry(
+        tuple(muscles), parts[0].coordinates, coordinate[order], muscle[order], arms[:, order], length,
+        speed, served, crossing[order],
+    )  # fmt: skip
+
+
+def muscle_forces(
+    muscles: MuscleParameters,
+    geometry: MuscleGeometry,
+    arrays: dict[str, Array],
+    acting: Sequence[int],
+    by_model: Sequence[int],
+    kind: Literal["opensim", "corrected", "isometric"],
+    passive_too: bool,
+) -> tuple[Array, Array]:
+    """Gain and passive force (T, M) in N of the muscles that act: those ``by_model`` as extracted."""
+    length, speed = np.asarray(geometry.length), np.asarray(geometry.lengthening_speed)
+    others = np.setdiff1d(acting, by_model)
+    gain, passive = np.zeros((2, *length.shape))
+    taut = ~(length <= muscles.tendon_slack_length)[:, by_model]
+    gain[:, by_model] = np.where(taut, arrays["max_force"], 0.0)
+    if kind == "isometric":
+        gain[:] = muscles.max_isometric_force
+    else:
+        gain[:, others] = rigid_tendon_gain(muscles.select(others), length[:, others], speed[:, others], kind)
+    if passive_too:
+        passive[:, by_model] = np.where(taut, arrays["passive_force"], 0.0)
+        passive[:, others] = rigid_tendon_passive(muscles.select(others), length[:, others])
+    return gain, passive
 
 
 def model_actuators(model: Model, effect: Array) -> ReserveActuators:

@@ -22,7 +22,7 @@ from ..problem.archive import read_with_notes, write_problem
 from ..problem.problem import RedundancyProblem
 
 #: Raised whenever the same files and options give arrays of another meaning or value: older files are then not used.
-EXTRACTION = 4
+EXTRACTION = 5
 
 
 def cached_path(folder: str | os.PathLike[str], files: Mapping[str, Origin], options: Mapping[str, Any]) -> Path:

@@ -105,6 +105,17 @@ def couple(model: Model, time: Array, value: Array, n_jobs: int = 1) -> Array:
     return np.asarray(_coupled(model, time, value, still, still, n_jobs)[0])
 
 
+def closed(model: Model, value: Array, by_default: bool = False) -> Kinematics:
+    """Postures (S, N) at rest, their dependent coordinates following; NaN where loops of bodies do not close.
+
+    They close near the posture given, or, where ``by_default``, in the way of the model's default posture.
+    """
+    value, slope, pairs = model.run("kinematics:close", value, by_default)
+    still, names = np.zeros_like(value), model.description.coordinate_names
+    coupling = Coupling(pairs[0], pairs[1], slope) if len(pairs[0]) else None
+    return Kinematics(np.zeros(len(value)), names, value, still, still, coupling)
+
+
 def _coupled(
     model: Model, time: Array, value: Array, speed: Array, acceleration: Array, n_jobs: int
 ) -> tuple[Any, ...]:

@@ -10,10 +10,13 @@ import numpy as np
 
 from ..errors import InputError, ModelError, explain, some
 from ..isolation import Progress
+from ..options import check_word
 from ..polynomial.fit import SNAPPED, Potential, Target, fit_potentials, length_errors
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry, flag_missed
 from ..polynomial.samples import Jump, PathSamples
 from ..problem.arrays import Array, Index
+from . import exact_sampling
+from .exact import GEOMETRIES, ExactPaths, Geometry, read_exact
 from .model import Model, read_model
 from .path_sampling import Domain, sample_paths, warn_of_left
 
@@ -31,6 +34,7 @@ def fit_geometry(
     max_order: int = 9,
     postures: int = 2048,
     weld: Sequence[str] = (),
+    geometry: Geometry = "opensim",
     n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> PolynomialGeometry:
@@ -59,6 +63,9 @@ def fit_geometry(
         Number of postures to fit to; a quarter more are held out.
     weld
         Names of joints to weld: their coordinates are locked at the model's defaults.
+    geometry
+        Paths to fit: ``"opensim"``, or ``"exact"``: tangent to every object that they wrap over. Muscles that the
+        latter does not cover keep OpenSim's, and a warning names them.
     n_jobs
         Processes that sample; default 1.
     progress
@@ -89,11 +96,13 @@ def fit_geometry(
         raise InputError(explain("a tolerance in m above 0", f"{tolerance}", "The default is 1e-4."))
     if max_order < 1:
         raise InputError(explain("max_order of at least 1", f"{max_order}", "The default is 9."))
+    check_word("geometry", geometry, GEOMETRIES)
     read = read_model(model, weld)
-    domain, samples = sample_paths(read, motions, postures, n_jobs, progress)
+    exact = read_exact(read) if geometry == "exact" else None
+    domain, samples = sample_paths(read, motions, postures, n_jobs, progress, exact=exact)
     if samples.left:
         warn_of_left(samples.left)
-    return fit_samples(read, domain, samples, tolerance, max_order, n_jobs)
+    return fit_samples(read, domain, samples, tolerance, max_order, n_jobs, exact)
 
 
 def fit_samples(
@@ -103,11 +112,12 @@ def fit_samples(
     tolerance: float = 1e-4,
     max_order: int = 9,
     n_jobs: int | None = None,
+    exact: ExactPaths | None = None,
 ) -> PolynomialGeometry:
     """The polynomials of paths that were sampled before; see :func:`fit_geometry`."""
     left, samples = samples.left, samples.consistent()
     potentials, doubtful = _fit(model, samples, tolerance, max_order)
-    jumps = _find_jumps(model, domain, samples, doubtful, n_jobs or 1)
+    jumps = _find_jumps(model, exact, domain, samples, doubtful, n_jobs or 1)
     polynomials = []
     for muscle, (name, potential) in enumerate(zip(samples.muscles, potentials, strict=True)):
         spanned = np.flatnonzero(samples.spans[:, muscle])
@@ -152,7 +162,12 @@ def _doubtful(potential: Potential, parts: Sequence[Target], postures: Array, to
 
 
 def _find_jumps(
-    model: Model, domain: Domain, samples: PathSamples, doubtful: dict[int, Array], n_jobs: int
+    model: Model,
+    exact: ExactPaths | None,
+    domain: Domain,
+    samples: PathSamples,
+    doubtful: dict[int, Array],
+    n_jobs: int,
 ) -> dict[tuple[str, int], Jump]:
     """The largest jump of each muscle along each coordinate, by the muscle's name and the coordinate's index.
 
@@ -169,7 +184,13 @@ def _find_jumps(
         calls.append((postures, int(index), number[spans[index]], steps))
         worse = [muscle for muscle in doubtful if spans[index, muscle] and len(doubtful[muscle])]
         calls += [(doubtful[muscle], int(index), number[[muscle]], steps) for muscle in worse]
-    found: list[Jump] = [jump for jumps in model.run_many("sampling:find_jumps", calls, n_jobs) for jump in jumps]
+    found = list[Jump]()
+    if exact is not None:
+        found += [jump for call in calls for jump in exact_sampling.find_jumps(exact, model, *call)]
+        left = np.flatnonzero(~np.isin(names, exact.muscles))
+        calls = [(lines, index, np.intersect1d(muscles, left), steps) for lines, index, muscles, steps in calls]
+        calls = [call for call in calls if len(call[2])]
+    found += [jump for jumps in model.run_many("sampling:find_jumps", calls, n_jobs) for jump in jumps]
     found.reverse()  # the last of equal keys stays: the largest, and of equal ones the first found
     return {(names[jump.muscle], jump.coordinate): jump for jump in sorted(found, key=lambda jump: jump.size)}
 

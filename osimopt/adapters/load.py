@@ -12,11 +12,16 @@ from ..errors import some
 from ..files.series import frame_times
 from ..files.storage import sha256
 from ..notices import collect_warnings, warn
+from ..polynomial.geometry import MusclePaths
+from ..problem.arrays import Kinematics
 from ..problem.problem import RedundancyProblem
 from .bandwidth import remarks
 from .cache import cached_path, keep, recall
+from .exact import ExactPaths, read_exact
+from .exact_differences import find_differences
+from .exact_dynamics import ExactDynamics, read_dynamics
 from .forces import read_generalized_force
-from .loads import read_external_loads
+from .loads import ExternalLoads, read_external_loads
 from .model import Model, describe, identify
 from .motion import choose_frames, read_motion, read_motion_table
 from .options import ReadOptions, Source
@@ -81,13 +86,28 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         moments = options.generalized_force
         cutoff = options.cutoff("lowpass_moments_hz")
         given = None if moments is None else read_generalized_force(moments, model, motion, left, cutoff)
-        polynomials = read_polynomials(options.geometry, model, options.motion, jobs, motion)
-        if polynomials is not None:
-            warn_of_range(polynomials, motion, options.motion)
+        paths, dynamics = _paths(options, model, motion, loads, jobs, cache)
     provenance = _provenance(model, options, warnings, left)
     provenance["warnings"] += remarks(options, frame_times(table), motion, model, loads, given)
     provenance["self_check"] = {"model": check_model(model, float(motion.time[0]), jobs, cache)}
-    return Trial(model, motion, loads, given, polynomials, options, jobs, warnings, provenance, left, assumed)
+    trial = Trial(model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed)
+    if isinstance(paths, ExactPaths):
+        differences = find_differences(paths, dynamics if given is None else None, model, trial.model_for, motion)
+        provenance |= differences.plain()
+        provenance["warnings"] += differences.texts()
+    return trial
+
+
+def _paths(
+    options: ReadOptions, model: Model, motion: Kinematics, loads: ExternalLoads | None, jobs: int, cache: Source | None
+) -> tuple[MusclePaths | None, ExactDynamics | None]:
+    """Muscle paths and inverse dynamics in place of OpenSim's, as far as the geometry asks for them."""
+    if options.geometry == "exact":
+        return read_exact(model, motion, cache), read_dynamics(model, loads, cache)
+    paths = read_polynomials(options.geometry, model, options.motion, jobs, motion)
+    if paths is not None:
+        warn_of_range(paths, motion, options.motion)
+    return paths, None
 
 
 def _provenance(model: Model, options: ReadOptions, given: list[str], left: Sequence[str]) -> dict[str, Any]:

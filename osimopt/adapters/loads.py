@@ -80,7 +80,7 @@ class ExternalLoads:
             time = self.table.index.to_numpy(dtype=float)  # OpenSim would read other numbers from the file itself
         path = self._sampled_path(time)
         if not path.exists():
-            values = self._spline(time) if sampled else self.table.to_numpy(dtype=float)
+            values = self.spline(time) if sampled else self.table.to_numpy(dtype=float)
             write_table(time_table(time, values, self.table.columns), path, name=self.data.stem)
         return path
 
@@ -104,7 +104,8 @@ class ExternalLoads:
         return labels + hashlib.sha256(self.table.index.to_numpy().tobytes() + self.table.to_numpy().tobytes()).digest()
 
     @cached_property
-    def _spline(self) -> Any:
+    def spline(self) -> Any:
+        """Natural cubic spline through the rows, of all columns at once."""
         return natural_cubic_spline(self.table.index.to_numpy(), self.table.to_numpy())
 
 

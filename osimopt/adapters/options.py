@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import InputError, explain
+from ..errors import InputError, did_you_mean, explain
 from ..files.given import GivenTable
 from ..options import check_values, declared, option
 from ..polynomial.geometry import MusclePaths
@@ -31,7 +31,7 @@ Reserves = Literal["auto"] | float | Mapping[str, float] | None
 #: Cutoff in Hz of a low-pass; ``"motion"`` is the cutoff of the motion.
 Cutoff = float | Literal["motion"] | None
 #: Geometries that are no files.
-COMPUTED = ("opensim", "polynomial")
+COMPUTED = ("opensim", "exact", "polynomial")
 
 
 def file_option(text: str, **known: Any) -> Any:
@@ -129,12 +129,14 @@ class ReadOptions:
     )
     geometry: Source | MusclePaths = option(
         "opensim",
-        "Muscle paths: opensim, polynomial (fitted now), a FunctionBasedPathSet (.xml), or a folder of networks "
+        "Muscle paths: opensim, exact, polynomial (fitted now), a FunctionBasedPathSet (.xml), or a folder of networks "
         "(osimopt fit-geometry --networks).",
-        more="'opensim': the model's own paths. 'polynomial': polynomials fitted in the range of this motion (half a "
-        "minute for 80 muscles); their moment arms are exactly −∂l/∂q. In Python also a PolynomialGeometry of "
-        "fit_geometry or any other MusclePaths. Muscles without a path in it keep the model's own, and a warning names "
-        "them.",
+        more="'opensim': the model's own paths, as OpenSim computes them. 'exact': the same paths, tangent to "
+        "every object that they wrap over, so that moment arms are −∂l/∂q; inverse dynamics is computed by "
+        "arrays, too. What these do not cover is left to OpenSim, and a warning names it. 'polynomial': "
+        "polynomials fitted in the range of this motion (half a minute for 80 muscles); their moment arms are "
+        "exactly −∂l/∂q. In Python also a PolynomialGeometry of fit_geometry or any other MusclePaths. "
+        "Muscles without a path in it keep the model's own, and a warning names them.",
         file=True,
         shell=str,
         study=str,
@@ -200,12 +202,21 @@ class ReadOptions:
         if isinstance(self.force_sets, (str, os.PathLike)):
             fix = f"Write force_sets=({str(self.force_sets)!r},)."
             raise InputError(explain("force_sets as a sequence of files", repr(self.force_sets), fix))
+        self._refuse_misspelt_geometry()
         object.__setattr__(self, "model", as_file(self.model))
         for name in ("motion", "generalized_force", "speeds"):
             if name == "motion" or getattr(self, name) is not None:
                 object.__setattr__(self, name, as_table(name, getattr(self, name)))
         if self.external_loads is not None:
             object.__setattr__(self, "external_loads", as_loads(self.external_loads))
+
+    def _refuse_misspelt_geometry(self) -> None:
+        """Refuse a word that is nearly one of those known, and no file."""
+        word = self.geometry
+        unknown = isinstance(word, str) and word not in COMPUTED and not Path(word).exists()
+        if unknown and (meant := did_you_mean([str(word)], COMPUTED, "")):
+            expected = f"geometry among {', '.join(COMPUTED)}, or an existing file or folder"
+            raise InputError(explain(expected, repr(word), meant))
 
     def files(self) -> dict[str, Path | GivenTable]:
         """Return every file that is read, by option; those of a sequence are numbered from 1.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,8 @@ from ..isolation import Progress, count_jobs, counted
 from ..notices import warn
 from ..polynomial.samples import PathSamples, Samples, Survey
 from ..problem.arrays import Array, Index, Kinematics
+from . import exact_sampling
+from .exact import ExactPaths
 from .messages import Mask
 from .model import Model
 from .motion import read_motion
@@ -116,6 +119,7 @@ def sample_paths(
     n_jobs: int | None = None,
     progress: Progress | None = None,
     skip: int = 0,
+    exact: ExactPaths | None = None,
 ) -> tuple[Domain, PathSamples]:
     """Sample every muscle's length and moment arms, coupled coordinates following.
 
@@ -134,6 +138,8 @@ def sample_paths(
         Called with (postures done, postures in all).
     skip
         Postures of the sequence to leave out, so that another model is sampled in others.
+    exact
+        Paths to sample in place of OpenSim's, which muscles without one keep.
 
     Returns
     -------
@@ -152,11 +158,14 @@ def sample_paths(
     domain = choose_domain(model, motions)
     mobile = np.array(sorted([*model.description.free, *model.description.of_kind("prescribed")]), dtype=np.intp)
     found: Survey = model.run("sampling:survey", domain.postures(SURVEYED), mobile)
-    domain, spans = narrow(model, domain, found.slope)
+    slope = found.slope
+    if exact is not None:
+        slope = exact_sampling.survey(exact, model, domain.postures(SURVEYED), slope)
+    domain, spans = narrow(model, domain, slope)
     value = domain.postures(skip + postures + int(np.ceil(HELD_OUT * postures)))[skip:]
-    calls = [(value[start : start + CHUNK], spans) for start in range(0, len(value), CHUNK)]
+    chunks = [value[start : start + CHUNK] for start in range(0, len(value), CHUNK)]
     parts: list[Samples] = []
-    parts += counted(model.run_many("sampling:sample", calls, jobs), CHUNK, len(value), progress)
+    parts += counted(_sampled(model, chunks, spans, exact, jobs), CHUNK, len(value), progress)
     length, slope = (np.concatenate([getattr(part, name) for part in parts]) for name in ("length", "slope"))
     samples = PathSamples(
         found.muscle_paths, found.coordinate_paths, spans, domain.low, domain.high, value, length, slope, postures,
@@ -168,6 +177,20 @@ def sample_paths(
         fix = "Use geometry='opensim', OpenSim's own paths."
         raise ModelError(explain("a muscle whose moment arm is -dl/dq of OpenSim's length", got, fix, model.path))
     return domain, samples
+
+
+def _sampled(
+    model: Model, chunks: Sequence[Array], spans: Mask, exact: ExactPaths | None, jobs: int
+) -> Iterator[Samples]:
+    """Samples of each chunk of postures: of exact paths, and of OpenSim's where a muscle has no exact one."""
+    by_opensim: Iterable[Samples | None] = itertools.repeat(None)
+    if exact is None or len(exact.muscles) < len(model.description.muscles.names):
+        by_opensim = model.run_many("sampling:sample", ((chunk, spans) for chunk in chunks), jobs)
+    for chunk, found in zip(chunks, by_opensim, strict=False):
+        if exact is not None:
+            yield exact_sampling.sample(exact, model, chunk, spans, found)
+        elif found is not None:
+            yield found
 
 
 def _refuse_lost(model: Model, samples: PathSamples) -> None:

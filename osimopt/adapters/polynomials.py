@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from ..errors import InputError, explain, some
 from ..files.given import Origin
 from ..notices import warn
 from ..polynomial.geometry import MusclePaths, PolynomialGeometry, flag_code
-from ..problem.arrays import Array, Kinematics, MuscleGeometry
+from ..problem.arrays import Array, Kinematics
 from .geometry_fit import fit_samples
 from .model import Model
 from .path_sampling import sample_paths, warn_of_left
@@ -52,7 +51,7 @@ def read_polynomials(
     elif isinstance(geometry, (str, os.PathLike)):
         geometry = PolynomialGeometry.read(geometry)
     elif not isinstance(geometry, MusclePaths):
-        expected = "geometry as 'opensim', 'polynomial', a path or a PolynomialGeometry"
+        expected = "geometry as 'opensim', 'exact', 'polynomial', a path or a PolynomialGeometry"
         raise InputError(explain(expected, repr(geometry), "Use one of these."))
     names = model.description.muscles.names
     known = [name for name in names if name in geometry.muscles]
@@ -79,53 +78,6 @@ def _warn_of_misses(paths: MusclePaths) -> None:
             f"were fitted to; the worst, {worst}, is off by {length:.2g} mm in length and {arm:.2g} mm in moment arm "
             "(root mean square)."
         )
-
-
-def along_motion(paths: MusclePaths, model: Model, motion: Kinematics) -> MuscleGeometry:
-    """Moment arms about the free coordinates, those about coupled ones added to the coordinates that they follow."""
-    given = paths.evaluate(motion.coordinates, motion.value, motion.speed)
-    free = {model.description.coordinates[index].name: row for row, index in enumerate(model.description.free)}
-    followed: dict[str, list[tuple[str, Array]]] = {}  # by coupled coordinate: those it follows, with slopes (T,)
-    if motion.coupling is not None:
-        couplings = zip(motion.coupling.dependent, motion.coupling.independent, motion.coupling.slope.T, strict=True)
-        for dependent, independent, slope in couplings:
-            followed.setdefault(motion.coordinates[dependent], []).append((motion.coordinates[independent], slope))
-    arms: dict[tuple[int, int], Any] = {}
-    for coordinate, muscle, arm in zip(given.pair_coordinate, given.pair_muscle, given.moment_arms.T, strict=True):
-        name = given.coordinates[coordinate]
-        for leader, slope in followed.get(name, [(name, 1.0)]):
-            if leader in free:
-                pair = (free[leader], int(muscle))
-                arms[pair] = arms.get(pair, 0.0) + arm * slope
-    pairs = sorted(arms)
-    rows, muscles = (np.array([pair[i] for pair in pairs], dtype=np.intp) for i in (0, 1))
-    served = np.isin(np.arange(len(free)), rows)
-    moment_arms = np.stack([arms[pair] for pair in pairs], axis=1)
-    return MuscleGeometry(
-        given.muscles, tuple(free), rows, muscles, moment_arms, given.length, given.lengthening_speed, served
-    )
-
-
-def join_muscles(parts: Sequence[MuscleGeometry], muscles: Sequence[str]) -> MuscleGeometry:
-    """One geometry of these muscles from several of different muscles about the same coordinates.
-
-    Muscles that none of them has are without moment arms; their lengths are 0.
-    """
-    number = {name: index for index, name in enumerate(muscles)}
-    columns = [np.array([number[name] for name in part.muscles], dtype=np.intp) for part in parts]
-    coordinate = np.concatenate([part.pair_coordinate for part in parts])
-    muscle = np.concatenate([column[part.pair_muscle] for part, column in zip(parts, columns, strict=True)])
-    crossing = np.concatenate([part.crosses[part.pair_coordinate, part.pair_muscle] for part in parts])
-    order = np.lexsort((muscle, coordinate))
-    arms = np.concatenate([part.moment_arms for part in parts], axis=1)
-    length, speed = np.zeros((2, len(arms), len(muscles)))
-    for part, column in zip(parts, columns, strict=True):
-        length[:, column], speed[:, column] = np.asarray(part.length), np.asarray(part.lengthening_speed)
-    served = np.any([part.served for part in parts], axis=0)
-    return MuscleGeometry(
-        tuple(muscles), parts[0].coordinates, coordinate[order], muscle[order], arms[:, order], length,
-        speed, served, crossing[order],
-    )  # fmt: skip
 
 
 def warn_of_range(paths: MusclePaths, motion: Kinematics, path: object) -> None:

@@ -10,9 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InputError, did_you_mean, explain, some
+from ..muscle.fibers import active_force, equilibrium_fibers
+from ..muscle.forces import equilibrium, rigid_tendon_gain
 from ..notices import warn
+from ..options import check_word
 from ..problem.arrays import Array, Coordinate
 from ..problem.part import match_names
+from .arrays import along_motion
+from .completion import closed
+from .exact import GEOMETRIES, Geometry, read_exact
 from .model import Model, read_model
 from .units import describe_outside
 
@@ -39,6 +45,7 @@ def muscle_table(
     *,
     weld: Sequence[str] = (),
     muscles: str | Sequence[str] | None = None,
+    geometry: Geometry = "opensim",
 ) -> pd.DataFrame:
     """Tabulate moment arm and maximum force of every muscle over one coordinate, at rest.
 
@@ -58,13 +65,17 @@ def muscle_table(
         Names of joints to weld: their coordinates are locked at the model's defaults.
     muscles
         Names, patterns (``"*_l"``) or the side of the muscles to tabulate; by default all.
+    geometry
+        Muscle paths: ``"opensim"``, or ``"exact"``: tangent to every object that they wrap over, with forces and fibre
+        lengths by osimopt's curves at these lengths. Muscles that this does not cover are left to OpenSim, and a
+        warning names them.
 
     Returns
     -------
     pandas.DataFrame
         The index is the coordinate in degrees (or m), the columns are (muscle, quantity):
 
-        ``moment_arm`` m, −∂(muscle_tendon_length)/∂q as OpenSim computes it;
+        ``moment_arm`` m, −∂(muscle_tendon_length)/∂q;
         ``max_force`` N, tendon force at activation 1 in fibre–tendon equilibrium (elastic tendon, passive
         force included); ``max_moment`` N·m, moment_arm · max_force; ``max_force_active`` N, its active part
         along the tendon; ``max_force_rigid`` N, active force along a rigid tendon (as in static optimization,
@@ -91,6 +102,7 @@ def muscle_table(
     """
     import pandas as pd
 
+    check_word("geometry", geometry, GEOMETRIES)
     described = read_model(model, weld)
     names = described.description.muscles.names
     chosen = range(len(names)) if muscles is None else match_names("muscles", muscles, names, described.path).tolist()
@@ -101,6 +113,10 @@ def muscle_table(
     in_model_units = np.deg2rad(steps) if moving.rotational else steps
     _warn_of_ranges(described, index, in_model_units, posture)
     columns, warnings = described.run("describe:strengths", index, in_model_units, posture)
+    if geometry == "exact":
+        postures = np.tile(posture, (len(steps), 1))
+        postures[:, index] = in_model_units
+        _use_exact_paths(described, index, postures, columns)
     columns["max_moment"] = columns["moment_arm"] * columns["max_force"]
     unit = "deg" if moving.rotational else "m"
     open_loops = np.isnan(columns["muscle_tendon_length"]).all(axis=1)
@@ -117,6 +133,25 @@ def muscle_table(
     warnings = [*described.description.warnings, *described.description.replaced, *warnings]
     table.attrs.update(model=described.path, coordinate=coordinate, unit=unit, pose=dict(pose or {}), warnings=warnings)
     return table
+
+
+def _use_exact_paths(model: Model, index: int, postures: Array, columns: dict[str, Array]) -> None:
+    """Overwrite the columns (n, M) of the muscles with exact paths; rows in which loops do not close stay NaN."""
+    rows = np.flatnonzero(np.isfinite(columns["muscle_tendon_length"]).all(axis=1))
+    paths = read_exact(model)
+    along = along_motion(paths, model, closed(model, postures[rows], by_default=True))
+    every = model.description.muscles
+    own = np.array([every.names.index(name) for name in paths.muscles], dtype=np.intp)
+    muscles, length, here = every.select(own), np.asarray(along.length), np.ix_(rows, own)
+    still, active = np.zeros_like(length), np.ones_like(length)
+    fibers = equilibrium_fibers(muscles, length, still, active)
+    columns["muscle_tendon_length"][here], columns["fiber_length"][here] = length, fibers.length
+    columns["moment_arm"][here] = along.moment_arm[:, model.description.free.index(index)]
+    columns["max_force"][here] = equilibrium(muscles, length, 1.0)[1]
+    columns["max_force_active"][here] = (
+        active_force(muscles, fibers._replace(speed_along=still), active) * fibers.cosine
+    )
+    columns["max_force_rigid"][here] = rigid_tendon_gain(muscles, length, still)
 
 
 def _free_coordinate(model: Model, name: str) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import ModelError, explain, some
 from ..isolation import Progress
-from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive, supported
+from ..muscle.forces import supported
 from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
 from ..problem.problem import RedundancyProblem
@@ -23,16 +23,20 @@ from ..problem.resampling import BALANCED, Fingerprint
 from ..problem.reserves import ReserveActuators, choose_reserves
 from ..signals import interpolate
 from ..solution.solution import RedundancySolution
-from .arrays import extract, find_pairs, model_actuators, model_geometry
+from .arrays import along_motion, extract, find_pairs, join_muscles, model_actuators, model_geometry, muscle_forces
 from .bandwidth import moments_above
 from .completion import follow
+from .exact import ExactPaths
+from .exact_check import check_exact
+from .exact_dynamics import ExactDynamics
+from .exact_dynamics_check import check_dynamics, mistakes
 from .forces import check_size
 from .loads import ExternalLoads
 from .messages import Claims, FrameArrays, Mask, Pairs, Wanted
 from .model import Model
 from .options import ReadOptions
 from .part import acting_muscles, refuse_assumed
-from .polynomials import along_motion, compare_paths, join_muscles
+from .polynomials import compare_paths
 from .selfcheck import Missing, check_solution, check_trial, spread
 
 #: Frames of a piece: 80 muscles take 60 MB.
@@ -44,16 +48,18 @@ class Trial:
     """A model, its motion, and the options of the problem.
 
     ``model`` has the loads of the first PIECE frames. ``given`` are moments from a file, in place of inverse dynamics;
-    ``polynomials`` are paths in place of the model's own, which muscles without one keep; ``warnings`` were
-    given while reading. In a part of the body, ``left`` are the coordinates that are not balanced, ``assumed`` those
-    without a column in the motion. Where ``checked``, the extracted arrays are compared with OpenSim's single calls.
+    ``paths`` are those in place of OpenSim's, which muscles without one keep, and ``dynamics`` inverse dynamics in
+    place of OpenSim's; ``warnings`` were given while reading. In a part of the body, ``left`` are the coordinates that
+    are not balanced, ``assumed`` those without a column in the motion. Where ``checked``, the extracted arrays are
+    compared with OpenSim's single calls.
     """
 
     model: Model
     motion: Kinematics
     loads: ExternalLoads | None
     given: GeneralizedForce | None
-    polynomials: MusclePaths | None
+    paths: MusclePaths | None
+    dynamics: ExactDynamics | None
     options: ReadOptions
     n_jobs: int
     warnings: list[str]
@@ -121,7 +127,10 @@ class Trial:
         if problem.source is None and not known.any():
             return {"not_checked": "splines between the frames of the motion"}
         fitted = (*self._given_paths, *self.model.description.within)
-        return check_solution(solution, known if known.any() else ~known, self.model_for, fitted, missing)
+        exact = self.paths if isinstance(self.paths, ExactPaths) else None
+        if self.dynamics is not None and self.dynamics.mistaken:
+            missing = (*missing, mistakes(self.dynamics, self.model_for, solution.problem.kinematics))
+        return check_solution(solution, known if known.any() else ~known, self.model_for, fitted, missing, exact)
 
     def model_for(self, motion: Kinematics) -> Model:
         """The model with the loads of these frames."""
@@ -133,7 +142,7 @@ class Trial:
     def pairs(self) -> Pairs:
         """Pairs of the muscles that may act, along the model's own paths, in the whole motion."""
         acting = set(np.array(self.model.description.muscles.names)[self._acting])
-        acting -= set() if self.polynomials is None else self.polynomials.left.keys()
+        acting -= set() if self.paths is None else self.paths.left.keys()
         self._note([f"{name}: {text}" for name, text in self._found.inconsistent.items() if name in acting])
         return self._found.of(self._acting)
 
@@ -151,7 +160,7 @@ class Trial:
     @property
     def _given_paths(self) -> Sequence[str]:
         """Names of the muscles whose paths are not the model's own."""
-        return () if self.polynomials is None else self.polynomials.muscles
+        return () if self.paths is None else self.paths.muscles
 
     @property
     def _model_paths(self) -> list[int]:
@@ -209,6 +218,9 @@ class Trial:
         self.provenance["reserves_added"] = dict(zip(added.names, added.optimal_force.tolist(), strict=True))
         self._note(extracted.warnings)
         muscles = self.model.description.muscles
+        kind = "opensim" if self.paths is None else self.paths.kind.removesuffix("s")
+        given = self._given_paths
+        self.provenance["geometry"] = {name: kind if name in given else "opensim" for name in muscles.names}
         problem = RedundancyProblem(
             time=motion.time,
             geometry=geometry,
@@ -230,52 +242,53 @@ class Trial:
 
     def _extract(self, motion: Kinematics, progress: Progress | None) -> FrameArrays:
         gains = tuple(self._model_gains)
-        wanted = Wanted(tuple(self._model_paths), self.given is None, self.options.passive_force, gains)
+        by_arrays = {} if self.dynamics is None else self.dynamics.arrays(motion, self.given is None)
+        if by_arrays and not (self._model_paths or gains):
+            none = np.zeros((len(motion.time), 0))
+            return FrameArrays({**by_arrays, "max_force": none, "passive_force": none}, (), [])
+        moments = self.given is None and not by_arrays
+        wanted = Wanted(tuple(self._model_paths), moments, self.options.passive_force, gains)
         model = self.model_for(motion)
         model = model.with_rigid_tendons() if self.options.passive_force and gains else model
-        return extract(model, motion, self.pairs, wanted, self.n_jobs, progress)
+        found = extract(model, motion, self.pairs, wanted, self.n_jobs, progress)
+        return replace(found, arrays={**found.arrays, **by_arrays})
 
     def _geometry(self, arrays: dict[str, Array], motion: Kinematics) -> MuscleGeometry:
-        """Moment arms by the polynomials, and those of the other muscles by the model."""
+        """Moment arms by the paths given, and those of the other muscles by OpenSim."""
         parts, by_model = [], self._model_paths
         if by_model:
             parts.append(model_geometry(self.model, self.pairs, by_model, arrays))
-        if self.polynomials is not None:
-            parts.append(along_motion(self.polynomials, self.model, motion))
+        if self.paths is not None:
+            parts.append(along_motion(self.paths, self.model, motion))
         return join_muscles(parts, self.model.description.muscles.names)
 
     def _forces(self, geometry: MuscleGeometry, arrays: dict[str, Array]) -> tuple[Array, Array]:
         """Gain and passive force (T, M) in N."""
-        muscles = self.model.description.muscles
-        length, speed = np.asarray(geometry.length), np.asarray(geometry.lengthening_speed)
-        by_model = self._model_gains
-        others = np.setdiff1d(self._acting, by_model)
-        gain, passive = np.zeros((2, *length.shape))
-        taut = ~(length <= muscles.tendon_slack_length)[:, by_model]
-        gain[:, by_model] = np.where(taut, arrays["max_force"], 0.0)
-        if self.options.gain == "isometric":
-            gain[:] = muscles.max_isometric_force
-        else:
-            kind = self.options.gain
-            gain[:, others] = rigid_tendon_gain(muscles.select(others), length[:, others], speed[:, others], kind)
-        if self.options.passive_force:
-            passive[:, by_model] = np.where(taut, arrays["passive_force"], 0.0)
-            passive[:, others] = rigid_tendon_passive(muscles.select(others), length[:, others])
-        return gain, passive
+        muscles, kind = self.model.description.muscles, self.options.gain
+        return muscle_forces(
+            muscles, geometry, arrays, self._acting, self._model_gains, kind, self.options.passive_force
+        )
 
     def _check(self, motion: Kinematics, geometry: MuscleGeometry, gain: Array, target: Array | None) -> None:
-        """Compare three frames with OpenSim's single calls; arrays by polynomials with the model's own paths."""
+        """Compare three frames with OpenSim's single calls; paths that are given with the model's own."""
         few = spread(len(motion.time))
         frames, moments = motion.frames(few), None if target is None else target[few]
+        model = self.model_for(frames)
+        if self.dynamics is not None and moments is not None:
+            self.provenance["self_check"]["dynamics"] = check_dynamics(self.dynamics, model, frames, self.n_jobs)
+            moments = None
         claims = Claims(None, None, None, moments)
-        if self.polynomials is None:
+        if self.paths is None:
             gain_by_opensim = gain[few] if self.options.gain == "opensim" else None
             claims = Claims(self.pairs, geometry.moment_arms[few], gain_by_opensim, moments)
-        model = self.model_for(frames)
         self.provenance["self_check"]["trial"] = check_trial(model, frames, claims, self.n_jobs, self._acting)
-        if self.polynomials is not None:
-            fitted = np.setdiff1d(self._acting, self._model_paths).tolist()
-            self._note(compare_paths(model, frames, geometry.frames(few).moment_arm, fitted))
+        if self.paths is not None:
+            others = np.setdiff1d(self._acting, self._model_paths).tolist()
+            along = geometry.frames(few)
+            if isinstance(self.paths, ExactPaths):
+                self.provenance["self_check"]["paths"] = check_exact(self.paths, model, frames, along, others)
+            else:
+                self._note(compare_paths(model, frames, along.moment_arm, others))
 
     def _check_size(self, time: Array, target: Array, geometry: MuscleGeometry, actuators: ReserveActuators) -> None:
         """Refuse balanced generalized forces that are too large for the model, its weight and its loads."""

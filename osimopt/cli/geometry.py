@@ -11,7 +11,7 @@ import typer
 
 from ..adapters.model import parse_xml
 from ..errors import InputError, explain
-from .options import Model, Weld
+from .options import Model, PathsOf, Weld
 from .terminal import print_table, progress, say, say_warning
 
 if TYPE_CHECKING:
@@ -32,11 +32,18 @@ def fit_geometry(
     postures: Annotated[int, typer.Option(help="Postures to fit to; a quarter more are held out.")] = 2048,
     networks: Annotated[bool, typer.Option("--networks", help="Correct them by networks; --out is a folder.")] = False,
     weld: Weld = None,
+    geometry: PathsOf = "opensim",
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes that sample postures.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier file.")] = False,
 ) -> None:
     """Fit muscle paths by polynomials, as OpenSim's FunctionBasedPathSet: length and moment arms in microseconds."""
-    how = {"tolerance": 1e-3 * tolerance, "postures": postures, "weld": tuple(weld or ()), "n_jobs": jobs}
+    how = {
+        "tolerance": 1e-3 * tolerance,
+        "postures": postures,
+        "weld": tuple(weld or ()),
+        "n_jobs": jobs,
+        "geometry": geometry,
+    }
     fit = _fit_networks if networks else partial(_fit_polynomials, max_order=max_order)
     fit(model, motion or [], out, overwrite, tolerance, how)
 

@@ -53,7 +53,7 @@ def _option(text: str, default: str, kind: str | None = None) -> Any:
     return typer.Option(help=text, show_default=default, rich_help_panel=panel)
 
 
-@options.takes(ReadOptions, leave=("external_loads", "generalized_force", "geometry", "speeds"))
+@options.takes(ReadOptions, leave=("external_loads", "generalized_force", "speeds"))
 def train(
     model: options.Model,
     motions: Motions,
@@ -189,11 +189,12 @@ def _trials(
 
 def _problems(trials: Sequence[ReadOptions], jobs: int | None, cache: Path | None) -> list[RedundancyProblem]:
     from ..adapters.load import read_problem
+    from ..pipeline.read import with_networks
 
     problems = []
     for number, trial in enumerate(trials, 1):
         with progress(f"Reading trial {number} of {len(trials)}") as moved:
-            problems.append(read_problem(trial, jobs, cache, moved))
+            problems.append(read_problem(with_networks(trial), jobs, cache, moved))
     return problems
 
 

@@ -49,8 +49,9 @@ class Tree:
     rotations, about body-fixed axes one after the other, then of three translations, in the joint's frame;
     ``axis_function`` (B, 6) are rows of the functions, -1 for zero; ``axis_coordinate`` (B, 6) coordinates, -1 for a
     function of nothing (of zero). ``joint_coordinate`` (B, 6) are the coordinates of ball, free and ellipsoid joints,
-    in order, then -1. ``radii`` (B, 3) in m are those of ellipsoid joints. Ground has parent -1. Bodies without a joint
-    of the model's (OpenSim makes scapulothoracic joints of two) have the name ``""`` and no mass.
+    in order, then -1. ``radii`` (B, 3) in m are those of ellipsoid joints. A joint that is not described (see
+    ``Multibody.asked``) has an inboard frame of NaN. Ground has parent -1. Bodies that are not the model's (OpenSim
+    makes scapulothoracic joints of two) have the name ``""`` and no mass.
     """
 
     bodies: tuple[str, ...]
@@ -98,11 +99,12 @@ class Constraint:
 
 @dataclass(frozen=True, eq=False)
 class ForceLaw:
-    """A force of the model other than muscles and actuators, by its OpenSim class ``kind``.
+    """A force of the model other than muscles, or an actuator, by its OpenSim class ``kind``.
 
     ``bodies`` and ``frames`` (n, 4, 4) are what it connects, ``coordinate`` the one it acts on, ``path`` the index of
-    the path it pulls along, ``function`` a row of the functions (-1: none), ``numbers`` its parameters by the names of
-    OpenSim's properties, in SI units and radians.
+    the path it pulls along (of the muscles, then ``Paths.others``), ``functions`` rows of the functions in the order of
+    OpenSim's properties (-1: none), ``numbers`` its parameters by the names of OpenSim's properties, in SI units and
+    radians.
     """
 
     name: str
@@ -111,7 +113,7 @@ class ForceLaw:
     frames: Array = field(default_factory=lambda: np.zeros((0, 4, 4)))
     coordinate: int = -1
     path: int = -1
-    function: int = -1
+    functions: tuple[int, ...] = ()
     numbers: dict[str, Array] = field(default_factory=dict)
 
 
@@ -119,8 +121,8 @@ class ForceLaw:
 class Multibody:
     """What multibody dynamics and muscle paths need of a model.
 
-    ``gravity`` (3,) is in m/s². ``values`` (N,) are default values. ``asked`` says, by name of a joint, coupler,
-    constraint, force or actuator, why it is not described: OpenSim has to be asked for it.
+    ``gravity`` (3,) is in m/s². ``values`` (N,) are default values, with which loops are closed. ``asked`` says, by
+    name of a joint, coupler, constraint, force or actuator, why it is not described: OpenSim has to be asked for it.
     """
 
     coordinates: tuple[str, ...]

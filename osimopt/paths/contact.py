@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..namespace import alike, namespace
+
 #: Arrays of NumPy or torch.
 Array = Any
 
@@ -16,6 +18,8 @@ class Contact:
     ``on`` (n,) is whether the path touches the object. ``first`` and ``last`` (3, n) are the points where it meets and
     leaves the object, ``arc`` (n,) m the length of the geodesic between them: where it does not touch, both are NaN and
     the length is 0. ``inside`` (n,) marks pairs of which a point is inside the object, where OpenSim does not wrap.
+    ``crossed`` (n,) marks wraps that OpenSim calls mandatory: of the pairs of a path that could wrap over an object it
+    takes the first such one, and where there is none the one that lengthens the path least.
     """
 
     on: Array
@@ -23,3 +27,26 @@ class Contact:
     last: Array
     arc: Array
     inside: Array
+    crossed: Array
+
+
+def along(point: Array, axis: Array) -> Array:
+    """Components (n,) of points (3, n) along the axes 0, 1, 2 in ``axis`` (n,)."""
+    xp = namespace(point)
+    return xp.where(axis == 0, point[0], xp.where(axis == 1, point[1], point[2]))
+
+
+def on_side(component: Array, sign: Array) -> Array:
+    """Whether components (n,) have the sign, where 0 counts as positive, as OpenSim does."""
+    return (component >= 0.0) == (sign > 0)
+
+
+def cross(one: Array, two: Array) -> Array:
+    """Cross products of vectors (3, ...)."""
+    xp = namespace(one)
+    return xp.stack([one[i] * two[j] - one[j] * two[i] for i, j in ((1, 2), (2, 0), (0, 1))])
+
+
+def columns(array: Array, index: Array) -> Array:
+    """Columns of an array (…, n). NumPy's own indexing would lay them out column by column: ten times as slow later."""
+    return namespace(array).take(array, alike(index, array), axis=-1)

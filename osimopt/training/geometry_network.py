@@ -8,12 +8,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from ..adapters.exact import GEOMETRIES, ExactPaths, Geometry, read_exact
 from ..adapters.geometry_fit import fit_samples
 from ..adapters.model import Model, read_model
 from ..adapters.path_sampling import Domain, sample_paths, warn_of_left
 from ..analysis.scaled_paths import check_factors, fit_bodies, join_bodies
 from ..errors import InputError, explain
 from ..files.storage import sha256
+from ..options import check_word
 from ..polynomial.samples import PathSamples
 from ..surrogate.geometry_training import OPTIONS, WIDTH, Kind, TrainedGeometry, train_geometry
 from ..surrogate.training import TrainingOptions
@@ -30,7 +32,8 @@ MAX_ORDER = 5
 def fit_geometry_network(
     model: str | os.PathLike[str] | Any, motions: Sequence[str | os.PathLike[str]] = (), *, kind: Kind = "best",
     scaled: Sequence[Scaled] = (), tolerance: float = 1e-4, max_order: int = MAX_ORDER, postures: int = 2048,
-    width: int = WIDTH, options: TrainingOptions = OPTIONS, weld: Sequence[str] = (), n_jobs: int | None = None,
+    width: int = WIDTH, options: TrainingOptions = OPTIONS, weld: Sequence[str] = (),
+    geometry: Geometry = "opensim", n_jobs: int | None = None,
     checkpoint: Path | None = None, progress: Progress | None = None,
 ) -> TrainedGeometry:  # fmt: skip
     """Fit each muscle's length and moment arms by a polynomial, and the residual of the polynomial by a network.
@@ -63,6 +66,8 @@ def fit_geometry_network(
         ``osimopt.surrogate.training.TrainingOptions`` of the networks.
     weld
         Names of joints to weld.
+    geometry
+        Paths to fit: ``"opensim"`` or ``"exact"``, as for :func:`osimopt.fit_geometry`.
     n_jobs
         Processes that sample; default 1.
     checkpoint
@@ -102,16 +107,18 @@ def fit_geometry_network(
     """
     if max_order < 1:
         raise InputError(explain("max_order of at least 1", f"{max_order}", f"The default is {MAX_ORDER}."))
+    check_word("geometry", geometry, GEOMETRIES)
     read = [read_model(path, weld) for path in (model, *(path for path, _ in scaled))]
     conditions = check_factors([factors for _, factors in scaled])
-    sampled = _sample(read, motions, postures, n_jobs, progress)
+    exact = [read_exact(model) if geometry == "exact" else None for model in read]
+    sampled = _sample(read, exact, motions, postures, n_jobs, progress)
     if conditions:
         bodies = [dict.fromkeys(conditions, 1.0), *(dict(factors) for _, factors in scaled)]
         samples = join_bodies(read, [samples for _, samples in sampled], bodies)
         polynomials = fit_bodies(samples, len(conditions), max_order)
     else:
         ((domain, samples),) = sampled
-        polynomials = fit_samples(read[0], domain, samples, tolerance, max_order, n_jobs)
+        polynomials = fit_samples(read[0], domain, samples, tolerance, max_order, n_jobs, exact[0])
     if polynomials.left:
         warn_of_left(polynomials.left)
 
@@ -125,25 +132,26 @@ def fit_geometry_network(
     )  # fmt: skip
     used = {
         "kind": kind, "tolerance": tolerance, "max_order": max_order, "postures": postures, "width": width,
-        "weld": list(weld), **asdict(options),
+        "weld": list(weld), "geometry": geometry, **asdict(options),
     }  # fmt: skip
     provenance = _provenance(read, scaled, motions, used, trained)
     return replace(trained, surrogate=replace(trained.surrogate, provenance=provenance))
 
 
 def _sample(
-    models: Sequence[Model], motions: Sequence[str | os.PathLike[str]], postures: int, n_jobs: int | None,
+    models: Sequence[Model], exact: Sequence[ExactPaths | None], motions: Sequence[str | os.PathLike[str]],
+    postures: int, n_jobs: int | None,
     progress: Progress | None,
 ) -> list[tuple[Domain, PathSamples]]:  # fmt: skip
     """Sample the paths of each model, all in different postures."""
     sampled = []
-    for number, model in enumerate(models):
+    for number, (model, paths) in enumerate(zip(models, exact, strict=True)):
 
         def report(done: int, total: int, number: int = number) -> None:
             if progress is not None:
                 progress("sampling", number * total + done, len(models) * total)
 
-        sampled.append(sample_paths(model, motions, postures, n_jobs, report, number * postures))
+        sampled.append(sample_paths(model, motions, postures, n_jobs, report, number * postures, paths))
     return sampled
 
 

@@ -12,8 +12,9 @@ import pytest
 from osimopt import InputError, ModelError
 from osimopt.adapters import units
 from osimopt.adapters.forces import check_size
+from osimopt.adapters.judgement import judged
 from osimopt.adapters.messages import Difference
-from osimopt.adapters.selfcheck import _judged, _worst_slopes
+from osimopt.adapters.selfcheck import _worst_slopes
 from osimopt.problem.arrays import Coordinate, MuscleGeometry
 from osimopt.problem.reserves import ReserveActuators
 from osimopt.signals import distinct_rows, lowpass_padded, quintic_spline
@@ -204,15 +205,18 @@ def test_moments_are_ten_times_what_could_act_at_most(moment: float, verdict: st
         ("moment arms", 1e-6),
         ("maximum forces", 3e-5),
         ("inverse dynamics", 1e-6),
+        ("equations of motion", 1e-6),
+        ("slopes of lengths", 1e-6),
+        ("straight lengths", 1e-8),
         ("accelerations", 1e-6),
     ],
 )
 def test_two_computations_by_opensim_agree(kind: str, limit: float) -> None:
     model: Any = SimpleNamespace(path="arm.osim")
     near, far = (Difference(kind, factor * limit, "elbow", 0) for factor in (0.9, 1.1))
-    assert _judged([near], model, np.zeros(1))["largest_difference"] == {kind: 0.9 * limit}
+    assert judged([near], model, np.zeros(1))["largest_difference"] == {kind: 0.9 * limit}
     with pytest.raises(ModelError, match="Results would be wrong"):
-        _judged([far], model, np.zeros(1))
+        judged([far], model, np.zeros(1))
 
 
 def test_moment_arms_and_slopes_of_length_differ_by_1_mm() -> None:

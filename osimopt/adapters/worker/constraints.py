@@ -15,20 +15,11 @@ import numpy as np
 import opensim
 
 from ...errors import ModelError, explain, some
+from ...multibody.loops import CLOSED, LONGEST, RANK, SINGULAR, STAGES, STEPS
 from ...problem.arrays import Array, Index
 from .couplers import coupled, coupled_acceleration, coupled_rates
 from .parts import Session
 from .state import set_posture, set_speed, to_accelerations, to_speeds
-
-#: m or rad; error of a closed loop, most steps of Newton's method, and the longest (rad or m).
-CLOSED, STEPS, LONGEST = 1e-12, 50, 0.3
-#: Steps from the model's default posture to another.
-STAGES = 20
-#: Largest condition number of G_d, its columns divided by their lengths. Beyond it (0.06° from a dead centre of a
-#: four-bar linkage) the independent coordinates hardly determine the others.
-SINGULAR = 1e3
-#: Singular value that counts as zero.
-RANK = 1e-7
 
 
 def loop_names(session: Session) -> tuple[str, ...]:

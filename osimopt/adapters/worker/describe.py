@@ -86,7 +86,7 @@ def _coordinate(session: Session, index: int) -> Coordinate:
         joint=joint.getName(),
         kind=kind,
         rotational=rotational,
-        default=_default(session, index),
+        default=default_value(session, index),
         range=(coordinate.getRangeMin(), coordinate.getRangeMax()),
         floating=is_base(joint) and not (session.loops and index in session.loops.coordinates),
         clamped=bool(coordinate.getClamped(state)),
@@ -95,7 +95,7 @@ def _coordinate(session: Session, index: int) -> Coordinate:
     )
 
 
-def _default(session: Session, index: int) -> float:
+def default_value(session: Session, index: int) -> float:
     """A coordinate's default value; in a loop of bodies, where that closes."""
     if session.loops is not None and index in session.loops.coordinates:
         return float(session.loops.posture[index])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...errors import ModelError
+from ...multibody.motions import NEARLY
 from ...problem.arrays import Array, Index
 from ..messages import Mask, ModelKey
 from .constraints import complete, dependent_pairs, follow, jacobian, openness, reach
@@ -16,8 +17,6 @@ from .state import drift, set_posture, set_speeds, to_rates
 
 #: Largest rate of a coordinate in a loop beside another's, far from singularities: differences are accurate there.
 GENTLE = 10.0
-#: m or rad; position error of loops in a posture whose dependent coordinates are as measured.
-NEARLY = 0.05
 
 
 def rates_of(key: ModelKey, value: Array, speed: Array, change: Array) -> tuple[Array, Array]:
@@ -94,3 +93,22 @@ def feasible(key: ModelKey, value: Array) -> Mask:
         return session.loops is None or bool(np.abs(rates[session.loops.dependents]).max() < GENTLE)
 
     return np.array([meets(posture) for posture in value], dtype=bool)
+
+
+def close(key: ModelKey, value: Array, by_default: bool) -> tuple[Array, Array, tuple[Index, Index]]:
+    """Postures (S, N) with their dependent coordinates, slopes ∂q_d/∂q_j (S, P), and the pairs (d, j).
+
+    Loops of bodies close as near as they can to the posture given, or in the way of the model's default posture; where
+    they do not, the posture is NaN.
+    """
+    session = load(key)
+    pairs = dependent_pairs(session)
+    closed, slopes = np.full(value.shape, np.nan), np.full((len(value), len(pairs[0])), np.nan)
+    for row, posture in enumerate(value):
+        try:
+            found = reach(session, posture) if by_default else follow(session, posture)
+            slopes[row], closed[row] = jacobian(session, found)[pairs], found
+        except ModelError:
+            if session.loops is None:
+                raise
+    return closed, slopes, pairs

@@ -12,8 +12,9 @@ import numpy as np
 import opensim
 
 from ...errors import ModelError, explain, some
+from ...multibody.loops import RANK
 from ...problem.arrays import Array
-from .constraints import RANK, described, errors, follow
+from .constraints import described, errors, follow
 from .parts import Loops, Session
 
 #: Postures in which the dependent coordinates are chosen, and their spread (rad or m).

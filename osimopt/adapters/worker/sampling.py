@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import opensim
 
 from ...polynomial.samples import Jump, Samples, Survey
+from ...polynomial.snaps import jumps_along
 from ...problem.arrays import Array, Index
 from ..messages import Mask, ModelKey
 from .constraints import assume, follow, jacobian
@@ -20,10 +23,6 @@ from .state import set_speed
 STEP = 1e-3
 #: m; slopes ahead and behind that differ by more straddle a place where the path snaps: nothing is compared there.
 STRADDLES = 5e-3
-#: m; departure of the length from its neighbours' trend, or jump of the slope, beyond which a place is searched.
-LIMITS = np.array([1e-4, 1e-3])
-#: Bisections that decide whether a jump is one: they shrink a smooth change by 64.
-BISECTIONS = 6
 
 
 def survey(key: ModelKey, postures: Array, moving: Index) -> Survey:
@@ -95,51 +94,23 @@ def find_jumps(key: ModelKey, postures: Array, coordinate: int, muscles: Index, 
     does even where they are no slope of the length.
     """
     session = load(key)
+    return [
+        jump
+        for posture in postures
+        for jump in jumps_along(partial(_probe, session, posture, coordinate), posture, coordinate, muscles, steps)
+    ]
+
+
+def _probe(session: Session, posture: Array, coordinate: int, values: Array, muscles: Index) -> Array:
+    """(n, 2, m) lengths and lengthening speeds at unit speed, with one coordinate at each of the values (n,)."""
     found = []
-    for posture in postures:
-        lines = np.array([_probe(session, posture, coordinate, step, muscles) for step in steps])
-        rise = np.diff(lines, axis=0)
-        around = np.concatenate([rise[1:2], rise, rise[-2:-1]])
-        beyond = np.abs(rise - 0.5 * (around[:-2] + around[2:])) > LIMITS[:, None]
-        odd = beyond.any(axis=1)
-        for column, muscle in enumerate(muscles):
-            jumps = [
-                _close_in(session, posture, coordinate, int(muscle), steps[i], steps[i + 1])
-                for i in np.flatnonzero(odd[:, column])
-            ]
-            if real := [jump for jump in jumps if jump is not None]:
-                found.append(max(real, key=lambda jump: jump.size))
-    return found
-
-
-def _close_in(session: Session, posture: Array, coordinate: int, muscle: int, low: float, high: float) -> Jump | None:
-    """Bisect towards the larger half of a change; it is a jump where it does not shrink with the interval."""
-    only = np.array([muscle])
-    at = {x: _probe(session, posture, coordinate, x, only)[:, 0] for x in (low, high)}
-    for _ in range(BISECTIONS):
-        middle = 0.5 * (low + high)
-        at[middle] = _probe(session, posture, coordinate, middle, only)[:, 0]
-        left, right = _changes(at[low], at[middle], middle - low), _changes(at[middle], at[high], high - middle)
-        low, high = (low, middle) if (left / LIMITS).sum() > (right / LIMITS).sum() else (middle, high)
-    length, arm = _changes(at[low], at[high], high - low)
-    if length > LIMITS[0] or arm > LIMITS[1]:
-        return Jump(muscle, coordinate, 0.5 * (low + high), float(length), float(arm), posture)
-    return None
-
-
-def _changes(before: Array, after: Array, step: float) -> Array:
-    """Change of the length that the larger of the slopes does not explain, and change of the slope."""
-    explained = np.abs([before[1], after[1]]).max() * step
-    return np.array([max(abs(after[0] - before[0]) - explained, 0.0), abs(after[1] - before[1])])
-
-
-def _probe(session: Session, posture: Array, coordinate: int, value: float, muscles: Index) -> Array:
-    """(2, m) length and lengthening speed at unit speed, with one coordinate moved."""
-    moved = posture.copy()
-    moved[coordinate] = value
-    moved = assume(session, moved)
-    set_speed(session, jacobian(session, moved)[:, coordinate])
-    return np.array([muscle_lengths(session, muscles), lengthening_speeds(session, muscles)])
+    for value in values:
+        moved = posture.copy()
+        moved[coordinate] = value
+        moved = assume(session, moved)
+        set_speed(session, jacobian(session, moved)[:, coordinate])
+        found.append([muscle_lengths(session, muscles), lengthening_speeds(session, muscles)])
+    return np.array(found)
 
 
 def _nearby(session: Session, posture: Array, coordinates: Index, step: float, muscles: Index) -> Array:

@@ -10,8 +10,9 @@ second derivatives of MultivariatePolynomialFunction and ExpressionBasedFunction
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -147,11 +148,13 @@ def check_slopes(key: ModelKey, value: Array, pairs: Pairs, moment_arms: Array) 
     return {session.muscles[index].getName(): float(worst[index]) for index in np.flatnonzero(worst > 0.0)}
 
 
-def check_forces(key: ModelKey, motion: Kinematics, muscle: Array, actuator: Array, applied: Array) -> list[Difference]:
+def check_forces(
+    key: ModelKey, motion: Kinematics, muscle: Array, actuator: Array, applied: Array, wrenches: dict[str, Array]
+) -> list[Difference]:
     """Difference from the accelerations of a motion at its frames when forces are put back into OpenSim.
 
     ``muscle`` (T, M) are tensions, ``actuator`` (T, K) outputs of the model's own actuators, ``applied`` (T, N) further
-    generalized forces about coordinates.
+    generalized forces about coordinates, ``wrenches`` (T, 6) moments about ground's origin and forces, by body.
     """
     kept = load(key)
     session = replace(kept, state=opensim.State(kept.state))  # the copy's actuators are switched on
@@ -165,7 +168,8 @@ def check_forces(key: ModelKey, motion: Kinematics, muscle: Array, actuator: Arr
         for force, output in zip(forces, outputs.tolist(), strict=True):
             force.setOverrideActuation(session.state, output)
         set_speed(session, motion.speed[frame])
-        found.append(_missed(session, "accelerations", motion.acceleration[frame], applied[frame], frame))
+        pushed = {body: wrench[frame] for body, wrench in wrenches.items()}
+        found.append(_missed(session, "accelerations", motion.acceleration[frame], applied[frame], frame, pushed))
     return found
 
 
@@ -243,10 +247,18 @@ def _gains(session: Session, gain: Array, muscles: tuple[int, ...], frame: int) 
     return _largest("maximum forces", off, session.muscles, frame)
 
 
-def _missed(session: Session, kind: str, acceleration: Array, applied: Array, frame: int) -> Difference:
+def _missed(
+    session: Session,
+    kind: str,
+    acceleration: Array,
+    applied: Array,
+    frame: int,
+    wrenches: Mapping[str, Array] = MappingProxyType({}),
+) -> Difference:
     """Error of the accelerations as a generalized force, as a share of the largest; the state has its speeds.
 
-    ``acceleration`` and ``applied`` (N,) are about coordinates; the forces of the model act too.
+    ``acceleration`` and ``applied`` (N,) are about coordinates, ``wrenches`` (6,) on bodies about ground's origin; the
+    forces of the model act too.
     """
     model, state, matter = session.model, session.state, session.model.getMatterSubsystem()
     wanted = to_accelerations(session, acceleration)
@@ -255,7 +267,7 @@ def _missed(session: Session, kind: str, acceleration: Array, applied: Array, fr
     mobility = opensim.Vector.createFromMat(acting + to_mobilities(session, applied))
     udot, bodies, missed = opensim.Vector(size, 0.0), opensim.VectorOfSpatialVec(), opensim.Vector(size, 0.0)
     try:
-        matter.calcAcceleration(state, mobility, model.getRigidBodyForces(state), udot, bodies)
+        matter.calcAcceleration(state, mobility, _with_wrenches(session, wrenches), udot, bodies)
     except RuntimeError:  # a singular mass matrix: a body without mass, or an axis whose function is flat here
         return Difference(kind, float("nan"), "", frame)
     matter.multiplyByM(state, opensim.Vector.createFromMat(udot.to_numpy() - wanted), missed)
@@ -263,6 +275,23 @@ def _missed(session: Session, kind: str, acceleration: Array, applied: Array, fr
     largest = max(float(np.abs(needed).max(initial=0.0)), float(np.abs(applied).max(initial=0.0)), 1.0)
     off = np.abs(missed.to_numpy())[session.mobility] / largest
     return _largest(kind, off, session.coordinates, frame)
+
+
+def _with_wrenches(session: Session, wrenches: Mapping[str, Array]) -> Any:
+    """The forces of the model on its bodies, each at the body's origin, and further ones."""
+    forces = session.model.getRigidBodyForces(session.state)
+    if not wrenches:
+        return forces
+    total = opensim.VectorOfSpatialVec(forces)
+    for body in session.model.getBodyList():
+        if body.getName() in wrenches:
+            moment, force = np.split(wrenches[body.getName()], 2)
+            moment = moment - np.cross(body.getPositionInGround(session.state).to_numpy(), force)
+            index = int(body.getMobilizedBodyIndex())
+            there = total.get(index)
+            parts = (there.get(i).to_numpy() + more for i, more in enumerate((moment, force)))
+            total.set(index, opensim.SpatialVec(*(opensim.Vec3(*part.tolist()) for part in parts)))
+    return total
 
 
 def _largest(kind: str, off: Array, things: list[Any], frame: int) -> Difference:

@@ -12,13 +12,10 @@ import numpy as np
 import opensim
 
 from ...errors import ModelError, explain
+from ...multibody.rates import SINGULAR
 from ...problem.arrays import Array
 from .coordinates import rates_of_speed
 from .parts import Session
-
-#: Largest condition number of N. Beyond it (0.6° from gimbal lock) the angles of a joint hardly determine its motion,
-#: and a speed of 1 rad/s may be any rate.
-SINGULAR = 200.0
 
 
 def set_posture(session: Session, time: float, value: Array) -> None:

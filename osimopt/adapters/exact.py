@@ -1,0 +1,213 @@
+"""Muscle paths of a model in arrays: tangent to every object that they wrap over, so that moment arms are −∂l/∂q."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, get_args
+
+import numpy as np
+
+from ..errors import InputError, ModelError, explain, some
+from ..multibody.description import Mask, Multibody
+from ..multibody.kinematics import Posture, posture
+from ..multibody.layout import layout
+from ..multibody.rates import to_coordinates
+from ..muscle.forces import supported
+from ..notices import warn
+from ..paths.arms import moment_arms, wrenches
+from ..paths.arrangement import Arrangement, arrange
+from ..paths.description import Path, Paths
+from ..paths.solve import Strands, lengths, solve_paths
+from ..polynomial.geometry import Fit
+from ..problem.arrays import Array, Kinematics, MuscleGeometry, acts
+from .arrays import POSTURES
+from .mechanics import read_mechanics
+from .model import Model
+
+#: Muscle paths that can be tabulated, sampled and fitted.
+Geometry = Literal["opensim", "exact"]
+GEOMETRIES = get_args(Geometry)
+#: Postures per block: 80 muscles take 20 MB.
+BLOCK = 500
+
+
+@dataclass(frozen=True, eq=False)
+class ExactPaths:
+    """A model's own muscle paths, as :class:`~osimopt.polynomial.geometry.MusclePaths`.
+
+    ``described`` are the paths of the muscles that it has, in the order of ``muscles``. ``asked`` says by name of a
+    muscle why its path is left to OpenSim. ``crossing`` (N, M) marks the coordinates that a muscle acts on in postures
+    of the motion, where these are known.
+    """
+
+    multibody: Multibody
+    described: Paths
+    muscles: tuple[str, ...]
+    asked: Mapping[str, str]
+    crossing: Mask | None = None
+
+    kind = "exact"
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """Names of the coordinates that any muscle depends on."""
+        return tuple(self.multibody.coordinates[index] for index in np.unique(np.nonzero(self.spanned)[0]))
+
+    @property
+    def left(self) -> Mapping[str, float]:
+        """None: muscles without an exact path have no mismatch, they are ``asked``."""
+        return {}
+
+    @property
+    def fits(self) -> Mapping[str, Fit]:
+        """None: nothing is fitted."""
+        return {}
+
+    def select(self, muscles: Sequence[str]) -> ExactPaths:
+        """Return the paths of these muscles, in this order; an InputError names those that are missing."""
+        if missing := [name for name in muscles if name not in self.muscles]:
+            raise InputError(explain("muscles with exact paths", f"none for {some(missing)}", "Use another geometry."))
+        columns = [self.muscles.index(name) for name in muscles]
+        paths = replace(self.described, muscles=tuple(self.described.muscles[column] for column in columns))
+        crossing = None if self.crossing is None else self.crossing[:, columns]
+        return replace(self, described=paths, muscles=tuple(muscles), crossing=crossing)
+
+    def without(self, muscles: Collection[str]) -> ExactPaths:
+        """The paths of the other muscles."""
+        return self.select([name for name in self.muscles if name not in muscles])
+
+    def lost(self, motion: Kinematics) -> dict[str, str]:
+        """Why muscles have no path in some frames of a motion, by name."""
+        starts = range(0, len(motion.time), BLOCK)
+        found = [self._strands(motion.value[start : start + BLOCK])[1] for start in starts]
+        missing = np.isnan(np.concatenate([lengths(self.arrangement, strands) for strands in found]))
+        return {
+            name: f"its path does not settle in {column.sum()} of {len(column)} frames, first at "
+            f"{motion.time[column.argmax()]:g} s"
+            for name, column in zip(self.muscles, missing.T, strict=True)
+            if column.any()
+        }
+
+    def outside(self, names: Sequence[str], value: Array) -> dict[str, int]:
+        """No frame is outside a fitted range."""
+        return {}
+
+    @cached_property
+    def arrangement(self) -> Arrangement:
+        """The paths sorted by shape, to be solved together."""
+        return arrange(self.described, [self.path(muscle) for muscle in self.muscles])
+
+    def path(self, muscle: str) -> Path:
+        """The path of a muscle."""
+        found = self.described.muscles[self.muscles.index(muscle)]
+        assert found is not None  # those without one are not among the muscles
+        return found
+
+    @cached_property
+    def spanned(self) -> Mask:
+        """(N, M) which coordinates each length can depend on: those of joints between its bodies, and its movers."""
+        beyond = layout(self.multibody).beyond
+        spanned = np.zeros((beyond.shape[1], len(self.muscles)), dtype=bool)
+        for column, muscle in enumerate(self.muscles):
+            path = self.path(muscle)
+            bodies = [*path.body, *(self.described.objects[wrap.object].body for wrap in path.wraps)]
+            spanned[:, column] = beyond[bodies].any(axis=0) & ~beyond[bodies].all(axis=0)
+            spanned[path.mover[path.mover >= 0], column] = True
+        return spanned
+
+    @property
+    def still(self) -> tuple[str, ...]:
+        """Names of the muscles none of whose points moves on its body: pulls on bodies are all that they do."""
+        return tuple(name for name in self.muscles if (self.path(name).mover < 0).all())
+
+    def wrenches(self, value: Array, tension: Mapping[str, Array]) -> dict[str, Array]:
+        """By body: moments about ground's origin in N·m and forces in N (T, 6) of tensions (T,) N by muscle."""
+        _, strands = self._strands(value)
+        pulled = np.stack([tension.get(name, np.zeros(len(value))) for name in self.muscles], axis=1)
+        bodies = self.multibody.tree.bodies
+        found = wrenches(strands, pulled, len(bodies))
+        return {body: part.T for body, part in zip(bodies, found, strict=True) if body not in ("", "ground")}
+
+    def evaluate(self, names: Sequence[str], value: Array, speed: Array | None = None) -> MuscleGeometry:
+        """Lengths, moment arms and lengthening speeds where coordinates ``names`` have ``value`` and ``speed``.
+
+        As :meth:`~osimopt.polynomial.geometry.PolynomialGeometry.evaluate`; every coordinate of the model is needed.
+
+        Raises
+        ------
+        InputError
+            A missing coordinate, or shapes that do not fit.
+        """
+        names, every = list(names), self.multibody.coordinates
+        if missing := [name for name in every if name not in names]:
+            got = f"none for {some(missing, 12)}"
+            raise InputError(explain("a column for every coordinate of the model", got, "Give the whole motion."))
+        columns = [names.index(name) for name in every]
+        blocks = [self._solved(value[start : start + BLOCK, columns]) for start in range(0, max(len(value), 1), BLOCK)]
+        length, arms = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+        coordinate, muscle = np.nonzero(self.spanned)
+        pairs = arms[:, coordinate, muscle]
+        lengthening = None
+        if speed is not None:
+            lengthening = -np.einsum("tnm,tn->tm", arms, speed[:, columns])
+        crossing = None if self.crossing is None else self.crossing[coordinate, muscle]
+        served = coordinate if crossing is None else coordinate[crossing]
+        spanned = np.isin(np.arange(len(every)), served)
+        return MuscleGeometry(self.muscles, every, coordinate, muscle, pairs, length, lengthening, spanned, crossing)
+
+    def _strands(self, value: Array) -> tuple[Posture, list[Strands]]:
+        at = posture(self.multibody, value)
+        return at, solve_paths(self.arrangement, at)
+
+    def _solved(self, value: Array) -> tuple[Array, Array]:
+        """Lengths (T, M) and moment arms (T, N, M) about all coordinates in postures (T, N)."""
+        at, strands = self._strands(value)
+        arms = moment_arms(self.arrangement, strands, at).dense(len(self.muscles), len(self.multibody.coordinates))
+        if layout(self.multibody).turning:
+            by_muscle = (np.ascontiguousarray(own) for own in np.moveaxis(arms, 2, 0))
+            arms = np.stack([to_coordinates(self.multibody, value, own) for own in by_muscle], axis=2)
+        return lengths(self.arrangement, strands), arms
+
+
+def read_exact(
+    model: Model, motion: Kinematics | None = None, cache: str | os.PathLike[str] | None = None
+) -> ExactPaths:
+    """The exact paths of a model; a warning names the muscles that are left to OpenSim, and why.
+
+    ``motion`` shows which coordinates each muscle acts on; ``cache`` is the folder that keeps the description.
+
+    Raises
+    ------
+    ModelError
+        A joint that is not described in arrays; no muscle with an exact path.
+    """
+    multibody, paths = read_mechanics(model.key, cache)
+    asked = _not_described(model, paths)
+    exact = ExactPaths(multibody, paths, model.description.muscles.names, asked).without(asked)
+    if motion is not None and exact.muscles:
+        lost = exact.lost(motion)
+        asked |= lost
+        exact = replace(exact.without(lost), asked=asked)
+    left = [f"{name} ({asked[name]})" for name in model.description.muscles.names if name in asked]
+    if not exact.muscles:
+        expected = "a muscle with an exact path"
+        raise ModelError(explain(expected, f"none: {some(left)}", "Use geometry='opensim'.", model.path))
+    if left:
+        warn(f"{model.path}: muscles without exact paths, which keep OpenSim's: {some(left, 12)}.")
+    if motion is None:
+        return exact
+    rows = np.unique(np.linspace(0, len(motion.time) - 1, POSTURES).astype(int))
+    arms = np.concatenate([np.zeros((1, *exact.spanned.shape)), exact._solved(motion.value[rows])[1]])
+    return replace(exact, crossing=exact.spanned & acts(arms, axis=0))
+
+
+def _not_described(model: Model, paths: Paths) -> dict[str, str]:
+    """Why muscles have no exact path, by name: it is not described, or their curves are not known here."""
+    muscles, asked = model.description.muscles, dict(paths.asked)
+    for name, kind, known in zip(muscles.names, muscles.classes, supported(muscles), strict=True):
+        if not known:
+            asked.setdefault(name, f"osimopt has no curves of its class {kind}")
+    return asked

@@ -1,0 +1,41 @@
+"""A model's mechanics and paths in plain arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...multibody.description import Multibody
+from ...paths.description import Paths
+from ..messages import ModelKey
+from .bodies import describe_tree
+from .constraint_laws import describe_constraints, describe_couplers
+from .describe import default_value
+from .force_laws import describe_forces
+from .functions import Rows
+from .path_description import Describer, describe_paths
+from .session import load
+
+
+def describe_mechanics(key: ModelKey) -> tuple[Multibody, Paths]:
+    """Describe the tree, constraints, forces and paths of a model; ``asked`` names what is left to OpenSim, and why."""
+    session = load(key)
+    rows, asked = Rows(), dict[str, str]()
+    tree = describe_tree(session, rows, asked)
+    describer = Describer(session, tree.bodies, rows)
+    forces, actuators, not_laws = describe_forces(session, describer)
+    paths = describe_paths(describer, {})
+    couplers = describe_couplers(session, rows, asked)
+    constraints = describe_constraints(session, tree.bodies, asked)
+    multibody = Multibody(
+        coordinates=tuple(coordinate.getName() for coordinate in session.coordinates),
+        values=np.array([default_value(session, index) for index in range(len(session.coordinates))]),
+        tree=tree,
+        functions=rows.arrays(),
+        couplers=couplers,
+        constraints=constraints,
+        forces=forces,
+        actuators=actuators,
+        gravity=session.model.getGravity().to_numpy(),
+        asked=asked | not_laws,
+    )
+    return multibody, paths

@@ -1,0 +1,157 @@
+"""Moment arms of paths: what a unit tension does to each coordinate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from ..multibody.description import Multibody
+from ..multibody.kinematics import Posture
+from ..multibody.layout import layout
+from ..multibody.rates import to_mobilities
+from ..multibody.vectors import combine
+from ..namespace import alike, frames_last, namespace
+from ..problem.arrays import Array as Plain
+from ..problem.arrays import Index
+from .arrangement import Arrangement, Bundle
+from .contact import Array, cross
+from .points import moved
+from .solve import Strands
+
+
+@dataclass(frozen=True, eq=False)
+class Arms:
+    """Moment arms ``value`` (P, T) in m, or without unit, of ``path`` (P,) about ``coordinate`` (P,), -∂length/∂q.
+
+    The pairs are those that may have one: no others do, in any posture. In ball, free and ellipsoid joints they are
+    about the speeds, as generalized forces in Simbody are; ``to_coordinates`` takes them to the coordinates.
+    """
+
+    path: Index
+    coordinate: Index
+    value: Array
+
+    def dense(self, paths: int, coordinates: int) -> Array:
+        """Moment arms (T, N, M), zero where there are none."""
+        xp = namespace(self.value)
+        number = np.full(paths * coordinates, len(self.path))
+        number[self.coordinate * paths + self.path] = np.arange(len(self.path))
+        value = xp.concat([self.value, 0.0 * self.value[:1]])[number]
+        return xp.reshape(value.T, (-1, coordinates, paths))
+
+    def lengthening_speed(self, paths: int, speed: Array) -> Array:
+        """Speeds (T, M) in m/s at which the paths lengthen at ``speed`` (T, N)."""
+        weights = (self.path == np.arange(paths)[:, None]).astype(float)
+        return -combine(weights, self.value * frames_last(speed)[self.coordinate]).T
+
+
+def moment_arms(arrangement: Arrangement, strands: Sequence[Strands], posture: Posture) -> Arms:
+    """Moment arms of all paths, by virtue of the pulls on the bodies beyond each joint, and on points that move."""
+    xp = namespace(posture.positions)
+    found = []
+    for one in strands:
+        split = _split(one.bundle, posture.multibody)
+        wrench = xp.concat([cross(one.place, one.pull), one.pull])
+        sums = alike(split.weights, wrench) @ xp.moveaxis(wrench, 1, 2)
+        values = [
+            xp.einsum("ct,crt->rt", posture.columns[coordinate], sums[:, split.path[rows], split.place[rows]])
+            for coordinate, rows in split.of_coordinate
+        ]
+        if values:
+            found.append(Arms(one.bundle.rows[split.path], split.coordinate, xp.concat(values)))
+        found += _of_moving(arrangement, one, posture)
+    if not found:
+        return Arms(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp), 0.0 * posture.value[:0])
+    return _summed(found, len(posture.multibody.coordinates))
+
+
+def wrenches(strands: Sequence[Strands], tension: Array, bodies: int) -> Array:
+    """Wrenches (bodies, 6, T) about ground's origin on the bodies, in N·m and N, of tensions (T, M) in N."""
+    xp = namespace(strands[0].pull)
+    total = 0.0
+    for one in strands:
+        pull = one.pull * tension.T[one.bundle.rows]
+        wrench = xp.concat([cross(one.place, pull), pull])
+        weights = (one.bundle.node_body.T.reshape(-1) == np.arange(bodies)[:, None]).astype(float)
+        total = total + combine(weights, xp.moveaxis(xp.reshape(wrench, (6, -1, wrench.shape[-1])), 0, 1))
+    return total
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """How coordinates split the nodes of a bundle's paths: into those that they move and the others.
+
+    ``weights`` (m, S, J) are the different splits of each path, 1 for nodes that move. Pairs, in the order of their
+    coordinates: ``path`` and ``coordinate`` (P,), and ``place`` (P,) of the split; ``of_coordinate``: rows of each.
+    """
+
+    weights: Plain
+    path: Index
+    coordinate: Index
+    place: Index
+    of_coordinate: tuple[tuple[int, Index], ...]
+
+
+@lru_cache(maxsize=512)
+def _split(bundle: Bundle, multibody: Multibody) -> Split:
+    moves = layout(multibody).beyond[bundle.node_body]  # (m, J, N)
+    kinds: list[dict[bytes, int]] = [{} for _ in moves]
+    pairs = [
+        (one, row, kinds[row].setdefault(moves[row, :, one].tobytes(), len(kinds[row])))
+        for one in range(moves.shape[2])
+        for row in np.flatnonzero(moves[..., one].any(axis=1) & ~moves[..., one].all(axis=1))
+    ]
+    weights = np.zeros((len(moves), max(map(len, kinds), default=0), moves.shape[1]))
+    for row, own in enumerate(kinds):
+        for bits, number in own.items():
+            weights[row, number] = np.frombuffer(bits, dtype=bool)
+    coordinate, path, place = np.array(pairs, dtype=np.intp).reshape(-1, 3).T
+    rows = tuple((one, np.flatnonzero(coordinate == one)) for one in np.unique(coordinate).tolist())
+    return Split(weights, path, coordinate, place, rows)
+
+
+def _of_moving(arrangement: Arrangement, strands: Strands, posture: Posture) -> list[Arms]:
+    """What tensions do to the coordinates that points of paths move with."""
+    bundle = strands.bundle
+    path, place = np.nonzero(arrangement.moving[bundle.points])
+    if not len(path):
+        return []
+    xp = namespace(posture.value)
+    rows = bundle.points[path, place]
+    _, slope = moved(arrangement, rows, posture)
+    pull = xp.einsum("pijt,ipt->jpt", posture.rotations[bundle.body[path, place]], strands.pull[:, place, path])
+    found = []
+    for axis in range(3):
+        known = np.flatnonzero(arrangement.mover[rows, axis] >= 0)
+        value = pull[axis, known] * slope[axis, known]
+        found.append(Arms(bundle.rows[path[known]], arrangement.mover[rows[known], axis], value))
+    return [part for one in found if len(one.path) for part in _about_speeds(one, posture)]
+
+
+def _about_speeds(arms: Arms, posture: Posture) -> list[Arms]:
+    """The same about speeds, where those of ball, free and ellipsoid joints are not the rates of coordinates."""
+    multibody = posture.multibody
+    tree = multibody.tree
+    own = np.unique(np.concatenate([tree.joint_coordinate[list(layout(multibody).turning)].reshape(-1), [-1]]))
+    if not np.isin(arms.coordinate, own).any():
+        return [arms]
+    size, parts = len(multibody.coordinates), []
+    for row, path in enumerate(arms.path):
+        force = combine((arms.coordinate[row] == np.arange(size)[:, None]).astype(float), arms.value[row : row + 1])
+        about = frames_last(to_mobilities(multibody, posture.value.T, force.T))
+        parts.append(Arms(np.full(size, path), np.arange(size), about))
+    return parts
+
+
+def _summed(parts: list[Arms], coordinates: int) -> Arms:
+    """One value for each pair, in the order of paths, then coordinates."""
+    path, coordinate = (np.concatenate([getattr(one, name) for one in parts]) for name in ("path", "coordinate"))
+    value = namespace(parts[0].value).concat([one.value for one in parts])
+    pairs, first, place = np.unique(path * coordinates + coordinate, return_index=True, return_inverse=True)
+    if len(pairs) == len(path):
+        return Arms(path[first], coordinate[first], value[first])
+    weights = (place == np.arange(len(pairs))[:, None]).astype(float)
+    return Arms(pairs // coordinates, pairs % coordinates, combine(weights, value))

@@ -1,0 +1,122 @@
+"""Paths sorted into bundles of one shape, whose frames are computed together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..multibody.description import Mask
+from ..problem.arrays import Array, Index
+from .description import Path, Paths, Wrap, WrapKind
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """m paths with k points each that wrap over as many objects W of the same kinds.
+
+    ``rows`` (m,) are their places among all of these paths, ``points`` (m, k) and ``body`` (m, k) of each point
+    its place among all points and its body. ``conditional`` is whether any point is. ``objects`` (m, W) are rows of
+    the objects. ``ranges`` (m, W, 2) are the first and last point of the path that an object may touch it between.
+    """
+
+    kinds: tuple[WrapKind, ...]
+    rows: Index
+    points: Index
+    body: Index
+    conditional: bool
+    objects: Index
+    ranges: Index
+
+    @property
+    def node_body(self) -> Index:
+        """(m, J) bodies of the nodes: of the points, then of the points where objects are met and left."""
+        return np.concatenate([self.body, self.object_body.repeat(2, axis=1)], axis=1)
+
+    object_body: Index
+
+
+@dataclass(frozen=True, eq=False)
+class Arrangement:
+    """All paths of a model that are described.
+
+    Of all P points: ``place`` (P, 3) m, and ``condition``, ``range``, ``mover``, ``mover_function`` as in ``Path``. Of
+    all O objects: ``frame`` (O, 4, 4), ``size`` (O, 3) m with zeros after those the kind has, ``axis``, ``sign`` (O,).
+    ``place``, ``frame`` and ``size`` may be replaced by tensors, to differentiate by them.
+    """
+
+    names: tuple[str, ...]
+    bundles: tuple[Bundle, ...]
+    place: Array
+    condition: Index
+    range: Array
+    mover: Index
+    mover_function: Index
+    frame: Array
+    size: Array
+    axis: Index
+    sign: Index
+
+    @property
+    def moving(self) -> Mask:
+        """(P,) which points move on their bodies."""
+        return np.asarray((self.mover_function >= 0).any(axis=1), dtype=bool)
+
+
+def arrange(paths: Paths, chosen: Sequence[Path] | None = None) -> Arrangement:
+    """The arrangement of paths: of all that are described, muscles first, or of those ``chosen``."""
+    listed = list(chosen) if chosen is not None else [path for path in (*paths.muscles, *paths.others) if path]
+    offset = np.cumsum([0, *(len(path.body) for path in listed)])
+    members: dict[tuple[int, bool, tuple[WrapKind, ...]], list[int]] = defaultdict(list)
+    for row, path in enumerate(listed):
+        kinds = tuple(paths.objects[wrap.object].kind for wrap in _active(paths, path))
+        members[len(path.body), bool(path.conditional.any()), kinds].append(row)
+    bundles = [
+        _bundle(paths, [listed[row] for row in rows], np.array(rows), offset, conditional, kinds)
+        for (_, conditional, kinds), rows in members.items()
+    ]
+    size = np.array([[*one.size, *[0.0] * (3 - len(one.size))] for one in paths.objects]).reshape(-1, 3)
+    return Arrangement(
+        names=tuple(path.name for path in listed),
+        bundles=tuple(bundles),
+        place=_joined([path.place for path in listed], (0, 3)),
+        condition=_joined([path.condition for path in listed], (0,)).astype(np.intp),
+        range=_joined([path.range for path in listed], (0, 2)),
+        mover=_joined([path.mover for path in listed], (0, 3)).astype(np.intp),
+        mover_function=_joined([path.mover_function for path in listed], (0, 3)).astype(np.intp),
+        frame=np.array([one.frame for one in paths.objects]).reshape(-1, 4, 4),
+        size=size,
+        axis=np.array([one.axis for one in paths.objects], dtype=np.intp),
+        sign=np.array([one.sign for one in paths.objects], dtype=np.intp),
+    )
+
+
+def _bundle(
+    paths: Paths, own: list[Path], rows: Index, offset: Index, conditional: bool, kinds: tuple[WrapKind, ...]
+) -> Bundle:
+    wraps = [_active(paths, path) for path in own]
+    count = len(own[0].body)
+    ranges = [[(max(one.first, 1) - 1, (one.last if one.last >= 1 else count) - 1) for one in each] for each in wraps]
+    objects = [[one.object for one in each] for each in wraps]
+    return Bundle(
+        kinds=kinds,
+        rows=rows,
+        points=offset[rows][:, None] + np.arange(count),
+        body=np.array([path.body for path in own], dtype=np.intp),
+        conditional=conditional,
+        objects=np.array(objects, dtype=np.intp).reshape(len(own), len(kinds)),
+        ranges=np.array(ranges, dtype=np.intp).reshape(len(own), len(kinds), 2),
+        object_body=np.array([[paths.objects[one].body for one in each] for each in objects], dtype=np.intp).reshape(
+            len(own), len(kinds)
+        ),
+    )
+
+
+def _active(paths: Paths, path: Path) -> list[Wrap]:
+    return [wrap for wrap in path.wraps if paths.objects[wrap.object].active]
+
+
+def _joined(arrays: list[Array] | list[Index], shape: tuple[int, ...]) -> Array:
+    return np.concatenate([np.zeros(shape), *arrays])

@@ -1,0 +1,121 @@
+"""Paths between pairs of points over cylinders, in closed form."""
+
+from __future__ import annotations
+
+from math import pi
+
+from ..namespace import namespace
+from .contact import Array, Contact, along, on_side
+
+
+def wrap_cylinder(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Contact:
+    """Paths over n cylinders around the z axes of their frames: straight, a helix, straight, tangent to each other.
+
+    Whether a path wraps, and on which side, is decided as OpenSim 4.6 does; the points are exact. On the unrolled
+    surface the path is one straight line. OpenSim compares the ends of the cylinder with points of contact that it
+    finds by an approximation, so it may lift a path off an end in a slightly different posture.
+
+    Parameters
+    ----------
+    start, end
+        (3, n) m, the points in the frames of the cylinders.
+    size
+        (2, n) m, radii and lengths.
+    axis, sign
+        (n,) quadrants: the axis 0, 1, 2, and the sign -1, 1, or 0 for none.
+    """
+    xp = namespace(start)
+    radius, length = size[0], size[1]
+    square = [one[0] * one[0] + one[1] * one[1] for one in (start, end)]
+    inside = (square[0] < radius * radius) | (square[1] < radius * radius)
+    square = [xp.where(inside, 2.0 * radius * radius + 1.0, one) for one in square]
+    free = [xp.sqrt(one - radius * radius) for one in square]
+
+    cross, near = _nearest(xp, start, end)
+    crossed = cross & (near[0] * near[0] + near[1] * near[1] < radius * radius)
+    short = xp.where(start[0] * end[1] - start[1] * end[0] > 0.0, 1.0, -1.0)
+    held = sign != 0
+    on, turn = crossed, short
+    if bool(xp.any(held)):
+        touched, side = _held(xp, (start, end), near, crossed, (radius, axis, sign), square, free)
+        on, turn = xp.where(held, touched, crossed), xp.where(held, side, short)
+
+    first, last = (
+        [(radius * p[0] - way * p[1]) / s, (radius * p[1] + way * p[0]) / s]
+        for p, s, way in ((start, square[0], turn * free[0]), (end, square[1], -turn * free[1]))
+    )
+    angle = xp.atan2(turn * (first[0] * last[1] - first[1] * last[0]), first[0] * last[0] + first[1] * last[1])
+    grazing = crossed & (turn == short)  # the angle is in [0, pi): below 0 by rounding only
+    angle = xp.where(angle < 0.0, xp.where(grazing, 0.0 * angle, angle + 2.0 * pi), angle)
+
+    total = free[0] + radius * angle + free[1]
+    rise = (end[2] - start[2]) / xp.where(on, total, 1.0)
+    heights = start[2] + rise * free[0], end[2] - rise * free[1]
+    reached = (abs(heights[0]) <= 0.5 * length) | (abs(heights[1]) <= 0.5 * length)
+    on = on & reached & ~inside
+    arc = xp.where(on, radius * angle * xp.sqrt(1.0 + rise * rise), 0.0)
+    nan = xp.nan + 0.0 * arc
+    points = [
+        xp.stack([xp.where(on, one, nan) for one in (radius * unit[0], radius * unit[1], height)])
+        for unit, height in ((first, heights[0]), (last, heights[1]))
+    ]
+    mandatory = crossed & on
+    if bool(xp.any(held)):
+        ahead = on_side(along(start, axis), sign) | on_side(along(end, axis), sign)
+        mandatory = mandatory & (~held | ahead)
+    return Contact(on, points[0], points[1], arc, inside, mandatory)
+
+
+def may_wrap_cylinder(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Array:
+    """Whether paths wrap over cylinders that are long enough; arguments as of ``wrap_cylinder``, also (3, s, n)."""
+    xp, square = namespace(start), size[0] * size[0]
+    outside = (start[0] * start[0] + start[1] * start[1] >= square) & (end[0] * end[0] + end[1] * end[1] >= square)
+    cross, near = _nearest(xp, start, end)
+    crossed = cross & (near[0] * near[0] + near[1] * near[1] < square)
+    held = sign != 0
+    if bool(xp.any(held)):
+        crossed = xp.where(held, _touched((start, end), near, crossed, axis, sign), crossed)
+    return crossed & outside
+
+
+def _touched(points: tuple[Array, Array], near: Array, crossed: Array, axis: Array, sign: Array) -> Array:
+    """Whether paths wrap over cylinders with a quadrant, if those are long enough."""
+    ahead = [on_side(along(point, axis), sign) for point in points]
+    behind = (ahead[0] != ahead[1]) & ~on_side(along(near, axis), sign)
+    return crossed | ~(ahead[0] | ahead[1]) | behind
+
+
+def _nearest(xp: Array, start: Array, end: Array) -> tuple[Array, Array]:
+    """Whether each line is nearest to the axis between its points, and where (3, n)."""
+    way = end - start
+    size = way[0] * way[0] + way[1] * way[1]
+    at = -(start[0] * way[0] + start[1] * way[1]) / xp.where(size > 0.0, size, 1.0)
+    return (at > 0.0) & (at < 1.0) & (size > 0.0), start + at * way
+
+
+def _held(
+    xp: Array,
+    points: tuple[Array, Array],
+    near: Array,
+    crossed: Array,
+    quadrant: tuple[Array, Array, Array],
+    square: list[Array],
+    free: list[Array],
+) -> tuple[Array, Array]:
+    """OpenSim's choice for cylinders with a quadrant: whether paths wrap, and their sense, 1 or -1.
+
+    Of either point a tangent leads to the cylinder in the positive sense and another in the negative sense; the path
+    takes those that touch it on the side of the quadrant.
+    """
+    radius, axis, sign = quadrant
+    touched = _touched(points, near, crossed, axis, sign)
+    positive, negative = [], []
+    for point, way in zip(points, free, strict=True):
+        own = radius * along(point, axis)
+        turned = way * along(xp.stack([-point[1], point[0], 0.0 * point[2]]), axis)
+        positive.append(on_side(own + turned, sign))
+        negative.append(on_side(own - turned, sign))
+    wider = points[0][0] * points[1][1] - points[0][1] * points[1][0] < 0.0  # the positive sense is the longer way
+    neither = ~positive[1] & (negative[1] | wider)
+    sense = xp.where(negative[0], positive[0] & ~positive[1], positive[0] | neither)
+    return touched, xp.where(sense, 1.0, -1.0)

@@ -1,0 +1,69 @@
+"""Points of paths in ground, and which of them are on the path."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..multibody.functions import evaluate
+from ..multibody.kinematics import Posture
+from ..namespace import alike, namespace
+from .arrangement import Arrangement, Bundle
+from .contact import Array
+
+
+def points_in_ground(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Array:
+    """Places (3, k, m, T) in m of the points of m paths, as if all of them were on the path."""
+    xp = namespace(posture.positions)
+    rows = bundle.points.T
+    body = bundle.body.T
+    place = alike(arrangement.place[rows], posture.positions)
+    turned = xp.einsum("kmijt,kmj->ikmt", posture.rotations[body], place)
+    if not (moving := arrangement.moving[rows]).any():
+        return turned + xp.moveaxis(posture.positions[body], 2, 0)
+    at = np.nonzero(moving)
+    own, _ = moved(arrangement, rows[at], posture)
+    shift = xp.einsum("pijt,jpt->ipt", posture.rotations[body[at]], own)
+    flat = xp.reshape(turned, (3, -1, turned.shape[-1]))
+    number = np.full(moving.shape, moving.size)
+    number[at] = moving.size + np.arange(len(at[0]))
+    spread = xp.concat([flat, shift], axis=1)[:, np.where(moving, number, np.arange(moving.size).reshape(moving.shape))]
+    return spread + xp.moveaxis(posture.positions[body], 2, 0)
+
+
+def moved(arrangement: Arrangement, rows: Array, posture: Posture) -> tuple[Array, Array]:
+    """Places (3, p, T) on their bodies of the moving points ``rows`` (p,), and their slopes by their coordinates."""
+    xp = namespace(posture.value)
+    function, mover = arrangement.mover_function[rows], arrangement.mover[rows]
+    axes = []
+    for axis in range(3):
+        argument = posture.value[np.maximum(mover[:, axis], 0)] * alike(mover[:, axis] >= 0, posture.value)[:, None]
+        value, slope, _ = evaluate(posture.multibody.functions, np.maximum(function[:, axis], 0), argument)
+        known = alike(function[:, axis] >= 0, value)[:, None]
+        axes.append(
+            (xp.where(known, value, alike(arrangement.place[rows, axis], value)[:, None]), xp.where(known, slope, 0.0))
+        )
+    return xp.stack([one for one, _ in axes]), xp.stack([two for _, two in axes])
+
+
+def stand_ins(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Array:
+    """Which point of its path is in the place of each: itself (k, m, T), or the next on the path, or else the last.
+
+    A point that is not on the path is put on the next that is, so that it changes nothing.
+    """
+    value = np.asarray(_plain(posture.value))
+    count = len(bundle.points[0])
+    rows = bundle.points.T
+    condition = arrangement.condition[rows]
+    at, within = value[np.maximum(condition, 0)], arrangement.range[rows]
+    on = (condition < 0)[..., None] | ((at >= within[..., 0, None]) & (at <= within[..., 1, None]))
+    taken = np.where(on, np.arange(count)[:, None, None], -1)
+    for row in range(count - 2, -1, -1):
+        taken[row] = np.where(taken[row] < 0, taken[row + 1], taken[row])
+    for row in range(count):
+        taken[row] = np.where(taken[row] < 0, taken[row - 1] if row else 0, taken[row])
+    return taken
+
+
+def _plain(array: Array) -> Array:
+    """An array without gradients, on the CPU."""
+    return array.detach().cpu() if hasattr(array, "detach") else array

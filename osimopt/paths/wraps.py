@@ -1,0 +1,26 @@
+"""The kinds of objects that paths wrap over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .contact import Array, Contact
+from .cylinder import may_wrap_cylinder, wrap_cylinder
+from .description import WrapKind
+from .ellipsoid import wrap_ellipsoid
+from .sphere import wrap_sphere
+from .torus import wrap_torus
+
+#: Paths between pairs of points over objects of one kind: of start and end (3, n), size (s, n), axis and sign (n,).
+Wrapper = Callable[[Array, Array, Array, Array, Array], Contact]
+
+WRAPS: dict[WrapKind, Wrapper] = {
+    "cylinder": wrap_cylinder,
+    "sphere": wrap_sphere,
+    "ellipsoid": wrap_ellipsoid,
+    "torus": wrap_torus,
+}
+#: Quick tests of the same arguments, of kinds that have one: where they fail, the path does not touch the object.
+MAY_WRAP: dict[WrapKind, Callable[[Array, Array, Array, Array, Array], Array]] = {"cylinder": may_wrap_cylinder}
+#: How many numbers the size of each kind has.
+SIZES: dict[WrapKind, int] = {"cylinder": 2, "sphere": 1, "ellipsoid": 3, "torus": 2}
