@@ -55,7 +55,8 @@ def find_jumps(
         return []
     changed = (state[1:] != state[:-1]).any(axis=2)
     surprise = _surprise(length[:-1], length[1:], arms[:-1], arms[1:], value[:-1], value[1:])
-    changed &= ~(np.abs(surprise) <= 0.5 * least)
+    if least > JUMP:  # smaller ones are not wanted: most states change without a jump
+        changed &= ~(np.abs(surprise) <= 0.5 * least)
     frame, path = np.nonzero(changed | ~(np.abs(surprise) <= max(SURPRISE, 0.5 * least)))
     known = np.isfinite(length[frame, path]) & np.isfinite(length[frame + 1, path])
     frame, path = frame[known], path[known]
