@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..namespace import namespace
 from .contact import Array, along, on_side
 from .vectors import dot, norm, unit
@@ -11,6 +13,8 @@ from .vectors import dot, norm, unit
 LEAST, MOST, EDGE = 0.7073, 0.9, 0.3
 #: Points of the line (OpenSim takes 298), and steps to the nearest point of the ellipsoid.
 SAMPLES, STEPS = 6, 9
+#: Radii from the center within which a point has no nearest one.
+CENTRAL = 1e-9
 
 
 def leading_point(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Array:
@@ -68,4 +72,8 @@ def nearest_point(point: Array, size: Array, free: Array | None = None) -> Array
         t = t - (parts[0] + parts[1] + parts[2] - 1) / xp.where(slope < 0, slope, -1 + 0 * slope)
     other = t + square
     found = square * point / xp.where(xp.abs(other) > 1e-12 * square, other, square + 0 * other)
+    whole = size + 0 * point
+    least = xp.argmin(whole if free is None else xp.where(free, whole, math.inf + 0 * whole), axis=0)
+    tip = xp.stack([xp.where(least == k, whole[k], 0 * whole[k]) for k in range(3)])
+    found = xp.where(norm(found / size) < CENTRAL, tip, found)  # of the center: the end of the shortest axis
     return found / norm(found / size)

@@ -35,8 +35,11 @@ def plane_paths(start: Array, end: Array, size: Array, over: Array) -> PlanePath
     one, other = start / size, end / size
     along = unit(other - one)
     foot = one - along * dot(one, along)
+    least = xp.argmin(xp.abs(along), axis=0)
+    side = xp.stack([xp.astype(least == k, start.dtype) for k in range(3)])
     point = over / size - one
-    across = unit(point - along * dot(point, along))
+    point = point - along * dot(point, along)
+    across = unit(xp.where(norm(point) > 1e-9, point, side - along * dot(side, along)))
     third = cross(along, across)
     angles = xp.asarray(2 * math.pi * np.arange(PLANES) / PLANES, dtype=start.dtype, device=start.device)[:, None]
     up = across[:, None] * xp.cos(angles) + third[:, None] * xp.sin(angles)  # (3, K, n)

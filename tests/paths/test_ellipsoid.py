@@ -176,3 +176,15 @@ def test_where_points_touch_the_surface() -> None:
     assert np.sum(contact.on) > 50
     np.testing.assert_allclose(contact.first[:, contact.on], start[:, contact.on], atol=1e-6)
     assert not np.any(np.isnan(contact.arc))
+
+
+def test_lines_through_the_center_have_a_path() -> None:
+    start = 0.1 * np.eye(3)
+    for size in (np.full((3, 3), 0.03), np.array([[0.03], [0.02], [0.025]]) * np.ones(3)):
+        contact = wrap_ellipsoid(start, -start, size, *free(3))
+        lengths = total(start, -start, contact)
+        assert not np.any(np.isnan(lengths))
+    around = 2 * np.sqrt(0.1**2 - 0.03**2) + 0.03 * (np.pi - 2 * np.arccos(0.3))
+    np.testing.assert_allclose(
+        total(start, -start, wrap_ellipsoid(start, -start, np.full((3, 3), 0.03), *free(3))), around, atol=ROUNDING
+    )
