@@ -2,7 +2,7 @@
 
 Usage: `python forces_oracle.py FOLDER`; it leaves `judged.pickle` and files of external loads. Bodies `a` and `b` are
 on FreeJoints at their origins: the generalized forces about their speeds are moment and force on them. `t_shift` and
-`angle` are the coordinates of a slider and a pin.
+`angle` are the coordinates of a slider and a pin, `bent` that of a joint with a function.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import opensim as osim
-from model_zoo import Zoo, vec, vector
+from model_zoo import Zoo, axis, vec, vector
 
 from osimopt.adapters.model import identify
 from osimopt.adapters.worker.force_laws import LAWS, NO_LAW
@@ -36,6 +36,11 @@ def base() -> Zoo:
         zoo.joint(osim.FreeJoint(f"free_{name}", *ends), names)
     for name, joint in (("t_shift", osim.SliderJoint), ("angle", osim.PinJoint)):
         zoo.joint(joint(f"joint_{name}", zoo.model.getGround(), zoo.body(f"on_{name}")), {name: (0.1, 0.1)})
+    transform = osim.SpatialTransform()  # OpenSim calls its coordinate "Coupled", and does not take it in degrees
+    axis(transform, "rotation3", ["bent"], osim.PolynomialFunction(vector((0.3, 1.5, 0.0))), (0.0, 0.0, 1.0))
+    still = vec((0, 0, 0))
+    ends = (zoo.model.getGround(), still, still, zoo.body("on_bent"), still, still)
+    zoo.joint(osim.CustomJoint("joint_bent", *ends, transform), {"bent": (0.1, 0.1)})
     zoo.muscle("muscle", ("ground", (0, 0, 0)), ("a", (0.1, 0.2, 0.0)))
     zoo.model.setGravity(vec((0, 0, 0)))
     return zoo
@@ -82,10 +87,10 @@ def function_bushing(zoo: Zoo) -> None:
     force = osim.FunctionBasedBushingForce()
     force.connectSocket_frame1(offset(zoo, "a"))
     force.connectSocket_frame2(offset(zoo, "b"))
-    for index, axis in enumerate("xyz"):
+    for index, letter in enumerate("xyz"):
         turning, shifting = ([0.3, 0.0, 2.0 + index, 0.1], [5.0, 1.0 + index, 0.5])
-        getattr(force, f"set_m_{axis}_theta_{axis}_function")(osim.PolynomialFunction(vector(turning)))
-        getattr(force, f"set_f_{axis}_delta_{axis}_function")(osim.PolynomialFunction(vector(shifting)))
+        getattr(force, f"set_m_{letter}_theta_{letter}_function")(osim.PolynomialFunction(vector(turning)))
+        getattr(force, f"set_f_{letter}_delta_{letter}_function")(osim.PolynomialFunction(vector(shifting)))
     force.set_rotational_damping(vec((0.3, 0.2, 0.1)))
     force.set_translational_damping(vec((2.0, 1.0, 3.0)))
     zoo.force(force, "force")
@@ -142,6 +147,7 @@ def activated(zoo: Zoo) -> None:
 CASES: dict[str, Callable[[Zoo], None]] = {
     "limit_angle": lambda zoo: limit(zoo, "angle", -20.0, 35.0, 10.0),
     "limit_shift": lambda zoo: limit(zoo, "t_shift", -0.3, 0.4, 0.2),
+    "limit_coupled": lambda zoo: limit(zoo, "bent", -0.3, 0.4, 0.2),
     "spring_angle": lambda zoo: spring(zoo, "angle"),
     "spring_of_free_joint": lambda zoo: spring(zoo, "a_ry"),
     "limit_of_free_joint": lambda zoo: limit(zoo, "a_ry", -5.0, 5.0, 10.0),

@@ -122,6 +122,7 @@ class Draw:
             if kind != "CustomJoint":
                 coordinate.setName(f"q{number}_{index}")
             low, high = np.sort(self.random.uniform(-2.0, 2.0, 2))
+            low = high if self.chance(0.05) else low
             coordinate.setRangeMin(float(low))
             coordinate.setRangeMax(float(high))
             coordinate.setDefaultValue(float(self.random.uniform(low, high)))

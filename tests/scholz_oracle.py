@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import opensim as osim
+
 import two_wraps
 
 #: rad: the knee angles; OpenSim's path touches one cylinder in the first, and both in the last.

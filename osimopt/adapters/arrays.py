@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from ..errors import ModelError, explain, some
 from ..isolation import Progress, counted
+from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive
 from ..polynomial.geometry import MusclePaths
-from ..problem.arrays import Array, Kinematics, MuscleGeometry
+from ..problem.arrays import Array, Kinematics, MuscleGeometry, MuscleParameters
 from ..problem.reserves import ReserveActuators
 from .messages import ForceRecord, FrameArrays, Pairs, Wanted
 from .model import Model
@@ -114,6 +115,31 @@ def join_muscles(parts: Sequence[MuscleGeometry], muscles: Sequence[str]) -> Mus
         tuple(muscles), parts[0].coordinates, coordinate[order], muscle[order], arms[:, order], length,
         speed, served, crossing[order],
     )  # fmt: skip
+
+
+def muscle_forces(
+    muscles: MuscleParameters,
+    geometry: MuscleGeometry,
+    arrays: dict[str, Array],
+    acting: Sequence[int],
+    by_model: Sequence[int],
+    kind: Literal["opensim", "corrected", "isometric"],
+    passive_too: bool,
+) -> tuple[Array, Array]:
+    """Gain and passive force (T, M) in N of the muscles that act: those ``by_model`` as extracted."""
+    length, speed = np.asarray(geometry.length), np.asarray(geometry.lengthening_speed)
+    others = np.setdiff1d(acting, by_model)
+    gain, passive = np.zeros((2, *length.shape))
+    taut = ~(length <= muscles.tendon_slack_length)[:, by_model]
+    gain[:, by_model] = np.where(taut, arrays["max_force"], 0.0)
+    if kind == "isometric":
+        gain[:] = muscles.max_isometric_force
+    else:
+        gain[:, others] = rigid_tendon_gain(muscles.select(others), length[:, others], speed[:, others], kind)
+    if passive_too:
+        passive[:, by_model] = np.where(taut, arrays["passive_force"], 0.0)
+        passive[:, others] = rigid_tendon_passive(muscles.select(others), length[:, others])
+    return gain, passive
 
 
 def model_actuators(model: Model, effect: Array) -> ReserveActuators:

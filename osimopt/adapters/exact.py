@@ -21,7 +21,6 @@ from ..paths.arms import moment_arms, wrenches
 from ..paths.arrangement import Arrangement, arrange
 from ..paths.description import Path, Paths
 from ..paths.solve import Strands, lengths, solve_paths
-from ..paths.wraps import WRAPS
 from ..polynomial.geometry import Fit
 from ..problem.arrays import Array, Kinematics, MuscleGeometry, acts
 from .arrays import POSTURES
@@ -55,8 +54,7 @@ class ExactPaths:
     @property
     def coordinates(self) -> tuple[str, ...]:
         """Names of the coordinates that any muscle depends on."""
-        spanned = self.spanned.any(axis=1)
-        return tuple(name for name, any_muscle in zip(self.multibody.coordinates, spanned, strict=True) if any_muscle)
+        return tuple(self.multibody.coordinates[index] for index in np.unique(np.nonzero(self.spanned)[0]))
 
     @property
     def left(self) -> Mapping[str, float]:
@@ -156,7 +154,8 @@ class ExactPaths:
         if speed is not None:
             lengthening = -np.einsum("tnm,tn->tm", arms, speed[:, columns])
         crossing = None if self.crossing is None else self.crossing[coordinate, muscle]
-        spanned = self.spanned.any(axis=1) if crossing is None else np.isin(range(len(every)), coordinate[crossing])
+        served = coordinate if crossing is None else coordinate[crossing]
+        spanned = np.isin(np.arange(len(every)), served)
         return MuscleGeometry(self.muscles, every, coordinate, muscle, pairs, length, lengthening, spanned, crossing)
 
     def _strands(self, value: Array) -> tuple[Posture, list[Strands]]:
@@ -206,13 +205,9 @@ def read_exact(
 
 
 def _not_described(model: Model, paths: Paths) -> dict[str, str]:
-    """Why muscles have no exact path, by name: their paths or their curves are not described here."""
+    """Why muscles have no exact path, by name: it is not described, or their curves are not known here."""
     muscles, asked = model.description.muscles, dict(paths.asked)
     for name, kind, known in zip(muscles.names, muscles.classes, supported(muscles), strict=True):
         if not known:
             asked.setdefault(name, f"osimopt has no curves of its class {kind}")
-    for name, path in zip(muscles.names, paths.muscles, strict=True):
-        kinds = {paths.objects[wrap.object].kind for wrap in path.wraps} if path else set()
-        for kind in sorted(kinds - WRAPS.keys()):
-            asked.setdefault(name, f"it wraps over a {kind}")
     return asked

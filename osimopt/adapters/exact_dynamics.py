@@ -81,7 +81,8 @@ class ExactDynamics:
         """Generalized forces (T, N) about all coordinates that give the motion beside gravity alone."""
         value, speed = motion.value, to_speeds(self.multibody, motion.value, motion.speed)
         change = to_changes(self.multibody, value, motion.speed, motion.acceleration)
-        return to_coordinates(self.multibody, value, inverse_dynamics(self.multibody, value, speed, change))
+        about = inverse_dynamics(self.multibody, value, speed, change)
+        return np.asarray(to_coordinates(self.multibody, value, about))
 
     def _block(self, motion: Kinematics, moments: bool) -> dict[str, Array]:
         at = posture(self.multibody, motion.value)
@@ -115,7 +116,7 @@ class ExactDynamics:
         needed = about_speeds(at, transmitted(at, moving, frames_first(wrenches))) - applied.generalized
         for path, tension in applied.tension.items():
             needed = needed - arms[path] * tension
-        return needed
+        return np.asarray(needed)
 
     def _others(self, motion: Kinematics, at: Posture) -> tuple[Array, dict[int, Array]]:
         """Lengths (P, T) of all paths, and moment arms (N, T) about speeds by path, of those that forces act along."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..errors import some
 from ..multibody.description import Multibody
 from ..multibody.dynamics import mass_matrix
 from ..multibody.kinematics import posture
@@ -16,20 +15,19 @@ from ..multibody.rates import to_coordinates, to_speeds
 from ..problem.arrays import Array, Kinematics
 from .arrays import extract
 from .exact_dynamics import ExactDynamics
+from .judgement import judged
 from .messages import Claims, Difference, Pairs, Wanted
 from .model import Model
-from .selfcheck import Missing, check_trial, judged, spread
+from .selfcheck import Missing, check_trial
 
 #: s, and rad or m: step of the differences of momentum and energy.
 STEP = 1e-4
 #: Steps of the differences, and their weights.
 STEPS, WEIGHTS = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([1.0, -8.0, 8.0, -1.0]) / 12.0
-#: N·m or N; largest difference of OpenSim's generalized forces that is not reported.
-DIFFERS = 0.1
 
 
 def check_dynamics(dynamics: ExactDynamics, model: Model, motion: Kinematics, n_jobs: int) -> dict[str, Any]:
-    """Compare generalized forces in three frames with two others; returns the differences as plain data.
+    """Compare generalized forces in frames of a motion with two others; returns the differences as plain data.
 
     Inertial forces with Lagrange's equations, from differences of momentum, kinetic energy and height; all forces with
     OpenSim's forward dynamics. In the latter the model is at rest where OpenSim's accelerations are wrong.
@@ -39,16 +37,15 @@ def check_dynamics(dynamics: ExactDynamics, model: Model, motion: Kinematics, n_
     ModelError
         They differ by more than rounding.
     """
-    frames = motion.frames(spread(len(motion.time)))
-    ours, theirs = dynamics.inertial(frames), by_lagrange(dynamics.multibody, frames)
+    ours, theirs = dynamics.inertial(motion), by_lagrange(dynamics.multibody, motion)
     off = np.abs(ours - theirs) / np.maximum(1.0, np.abs(ours).max(axis=1, initial=0.0))[:, None]
     worst = off.argmax(axis=1)
     differences = [
         Difference("equations of motion", float(row[place]), motion.coordinates[place], frame)
         for frame, (row, place) in enumerate(zip(off, worst.tolist(), strict=True))
     ]
-    found = judged(differences, model, frames.time)["largest_difference"]
-    seen = replace(frames, speed=np.zeros_like(frames.speed)) if dynamics.mistaken else frames
+    found = judged(differences, model, motion.time)["largest_difference"]
+    seen = replace(motion, speed=np.zeros_like(motion.speed)) if dynamics.mistaken else motion
     claims = Claims(None, None, None, dynamics.arrays(seen, True)["generalized_force"])
     checked = check_trial(model, seen, claims, n_jobs)
     return {**checked, "largest_difference": {**checked["largest_difference"], **found}}
@@ -56,19 +53,15 @@ def check_dynamics(dynamics: ExactDynamics, model: Model, motion: Kinematics, n_
 
 def by_lagrange(multibody: Multibody, motion: Kinematics) -> Array:
     """Generalized forces (T, N) about coordinates beside gravity: d/dt ∂T/∂q̇ - ∂T/∂q + ∂V/∂q, by differences."""
-    value, rate = motion.value, motion.speed
-
-    def state(step: float) -> tuple[Array, Array]:
-        return value + step * rate + 0.5 * step**2 * motion.acceleration, rate + step * motion.acceleration
-
-    force = sum(w * _momentum(multibody, *state(STEP * s)) for s, w in zip(STEPS, WEIGHTS, strict=True)) / STEP
-    for index in range(value.shape[1]):
-        unit = np.eye(value.shape[1])[index]
-        energy = sum(
-            w * _lagrangian(multibody, value + STEP * s * unit, rate) for s, w in zip(STEPS, WEIGHTS, strict=True)
-        )
-        force[:, index] -= energy / STEP
-    return np.asarray(force)
+    value, rate, size = motion.value, motion.speed, motion.value.shape[1]
+    step = (STEP * STEPS)[:, None, None]
+    later = value + step * rate + 0.5 * step**2 * motion.acceleration, rate + step * motion.acceleration
+    momentum = _momentum(multibody, *(part.reshape(-1, size) for part in later)).reshape(len(STEPS), *value.shape)
+    moved = value + step[..., None] * np.eye(size)[:, None]  # (steps, N, T, N)
+    still = np.broadcast_to(rate, moved.shape)
+    energy = _lagrangian(multibody, *(part.reshape(-1, size) for part in (moved, still))).reshape(moved.shape[:3])
+    change, slope = np.einsum("s,stn->tn", WEIGHTS, momentum), np.einsum("s,snt->tn", WEIGHTS, energy)
+    return np.asarray(change - slope) / STEP
 
 
 def _momentum(multibody: Multibody, value: Array, rate: Array) -> Array:
@@ -106,14 +99,3 @@ def mistakes(dynamics: ExactDynamics, model_for: Callable[[Kinematics], Model], 
         return {motion.coordinates[index]: column for index, column in zip(dynamics.free, off.T, strict=True)}
 
     return missing
-
-
-def moments_text(dynamics: ExactDynamics, off: Mapping[str, float]) -> list[str]:
-    """Warning that names the coordinates about which OpenSim's generalized forces differ, in N·m or N."""
-    if not off:
-        return []
-    listed = some([f"{name} ({off[name]:.2g})" for name in sorted(off, key=lambda name: -off[name])], 12)
-    return [
-        f"Generalized forces differ from OpenSim's by up to (N·m or N): {listed}. OpenSim's accelerations of "
-        f"{some(dynamics.mistaken, 12)} are not the derivatives of its velocities; those of the arrays are."
-    ]

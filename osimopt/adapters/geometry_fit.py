@@ -187,8 +187,9 @@ def _find_jumps(
     found = list[Jump]()
     if exact is not None:
         found += [jump for call in calls for jump in exact_sampling.find_jumps(exact, model, *call)]
-        own = np.array([names.index(name) for name in exact.muscles], dtype=np.intp)
-        calls = [(*line, np.setdiff1d(muscles, own), steps) for *line, muscles, steps in calls]
+        left = np.flatnonzero(~np.isin(names, exact.muscles))
+        calls = [(lines, index, np.intersect1d(muscles, left), steps) for lines, index, muscles, steps in calls]
+        calls = [call for call in calls if len(call[2])]
     found += [jump for jumps in model.run_many("sampling:find_jumps", calls, n_jobs) for jump in jumps]
     found.reverse()  # the last of equal keys stays: the largest, and of equal ones the first found
     return {(names[jump.muscle], jump.coordinate): jump for jump in sorted(found, key=lambda jump: jump.size)}

@@ -17,7 +17,8 @@ from ..problem.arrays import Kinematics
 from ..problem.problem import RedundancyProblem
 from .bandwidth import remarks
 from .cache import cached_path, keep, recall
-from .exact import read_exact
+from .exact import ExactPaths, read_exact
+from .exact_differences import find_differences
 from .exact_dynamics import ExactDynamics, read_dynamics
 from .forces import read_generalized_force
 from .loads import ExternalLoads, read_external_loads
@@ -89,7 +90,12 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
     provenance = _provenance(model, options, warnings, left)
     provenance["warnings"] += remarks(options, frame_times(table), motion, model, loads, given)
     provenance["self_check"] = {"model": check_model(model, float(motion.time[0]), jobs, cache)}
-    return Trial(model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed)
+    trial = Trial(model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed)
+    if isinstance(paths, ExactPaths):
+        differences = find_differences(paths, dynamics if given is None else None, model, trial.model_for, motion)
+        provenance |= differences.plain()
+        provenance["warnings"] += differences.texts()
+    return trial
 
 
 def _paths(

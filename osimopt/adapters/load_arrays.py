@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from ..multibody.loads import MeasuredLoads
 from ..problem.arrays import Array
 from .loads import LOADS, ExternalLoads, acting_forces, body_of, columns_of
 from .model import read_xml
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 #: Rows from which OpenSim's ExternalForce takes a cubic spline.
 FEWEST_ROWS = 4
@@ -30,26 +34,23 @@ def measured_loads(loads: ExternalLoads, bodies: Sequence[str], time: Array) -> 
     forces = acting_forces(read_xml(loads.rewritten or loads.path, *LOADS))
     values, labels = _interpolated(loads, time), list(loads.table.columns)
 
-    def sampled(columns: tuple[str, str, str] | None) -> Array:
-        if columns is None:
-            return np.zeros((3, len(time)))
-        return np.ascontiguousarray(values[:, [labels.index(column) for column in columns]].T)
-
     parts = [columns_of(force) for force in forces]
     applied = [(force.findtext("applied_to_body") or "").strip().split("/")[-1] for force in forces]
-    expressed, placed = (
-        [body_of(force, f"{kind}_expressed_in_body") for force in forces] for kind in ("force", "point")
-    )
-    on, within, at = (
-        [_place(loads, force.get("name", ""), body, bodies) for force, body in zip(forces, names, strict=True)]
+    expressed = [body_of(force, "force_expressed_in_body") for force in forces]
+    placed = [
+        body_of(force, "point_expressed_in_body") if "point" in part else body
+        for force, part, body in zip(forces, parts, applied, strict=True)
+    ]
+    body, frame, place = (
+        np.array([_row(loads, force, name, bodies) for force, name in zip(forces, names, strict=True)], dtype=np.intp)
         for names in (applied, expressed, placed)
     )
-    place = [there if "point" in part else body for part, there, body in zip(parts, at, on, strict=True)]
-    force, point, torque = (
-        np.array([sampled(part.get(kind)) for part in parts]).reshape(-1, 3, len(time))
-        for kind in ("force", "point", "torque")
-    )
-    return MeasuredLoads(*(np.array(rows, dtype=np.intp) for rows in (on, within, place)), force, point, torque)
+
+    def sampled(kind: str) -> Array:
+        found = [values[:, [labels.index(label) for label in part.get(kind, ())]] for part in parts]
+        return np.array([one.T if one.size else np.zeros((3, len(time))) for one in found]).reshape(-1, 3, len(time))
+
+    return MeasuredLoads(body, frame, place, sampled("force"), sampled("point"), sampled("torque"))
 
 
 def _interpolated(loads: ExternalLoads, time: Array) -> Array:
@@ -60,9 +61,9 @@ def _interpolated(loads: ExternalLoads, time: Array) -> Array:
     return np.stack([np.interp(time, rows, column) for column in values.T], axis=1)
 
 
-def _place(loads: ExternalLoads, name: str, body: str, bodies: Sequence[str]) -> int:
+def _row(loads: ExternalLoads, force: Element, body: str, bodies: Sequence[str]) -> int:
     if body in bodies:
         return list(bodies).index(body)
     fix = did_you_mean([body], bodies, "Correct the file, or use the one of this model.")
-    got = f"'{body}' in ExternalForce '{name}'"
+    got = f"'{body}' in ExternalForce '{force.get('name', '')}'"
     raise ModelError(explain(f"a body of the model ({some(list(bodies), 40)})", got, fix, loads.path))

@@ -27,6 +27,7 @@ from .arrays import extract
 from .cache import writing
 from .completion import follow
 from .exact import ExactPaths
+from .judgement import LIMITS, judged
 from .messages import Claims, Difference, Mask, ModelKey, Pairs, Wanted
 from .model import Model
 
@@ -41,20 +42,6 @@ WIDEST, UPRIGHT = np.pi, 1.2
 HALVINGS = 10
 #: m; largest difference of a moment arm and −∂l/∂q that is not reported.
 INCONSISTENT = 1e-3
-#: By kind of difference: its limit (rounding), unit, and the expectation. That of maximum forces is larger: OpenSim
-#: inverts Thelen's force-velocity curve by Newton's method to 1e-6 in speed, where the closed form is used here, and
-#: the curve rises there by 2 + 2/Af, 10 for Af = 0.25.
-LIMITS = {
-    "coordinates": (1e-9, "rad or m", "coordinates that read back as they were set"),
-    "rates": (1e-8, "of the largest rate", "speeds whose rates are those of the motion"),
-    "moment arms": (1e-6, "m", "moment arms as computeMomentArm has them"),
-    "maximum forces": (3e-5, "of max_isometric_force", "forces as calcInextensibleTendonActiveFiberForce has them"),
-    "inverse dynamics": (1e-6, "of the largest moment", "moments that forward dynamics turns into the accelerations"),
-    "equations of motion": (1e-6, "of the largest moment", "moments that Lagrange's equations give, too"),
-    "slopes of lengths": (1e-6, "m", "moment arms that are slopes of the lengths"),
-    "straight lengths": (1e-8, "m", "lengths of paths without wrap objects as OpenSim has them"),
-    "accelerations": (1e-6, "of the largest moment", "forces that give the motion's accelerations in OpenSim"),
-}
 #: Generalized forces (T,) by coordinate at times (T,) s that muscles (N) and actuators of the model (controls), (T,) by
 #: name, leave missing on coordinates that a part of the body leaves out.
 Missing = Callable[[Array, Mapping[str, Array], Mapping[str, Array]], Mapping[str, Array]]
@@ -155,17 +142,15 @@ def check_solution(
             controls[name] = control
         else:
             applied[:, columns] += reserves.effect[:, :, index] * control[:, None]
-    wrenches = dict[str, Array]()
+    tensions, wrenches = dict(zip(everyone, muscle.T, strict=True)), dict[str, Array]()
     if exact is not None:
         by_bodies = np.isin(problem.muscles, exact.still)
-        wrenches = exact.wrenches(
-            motion.value, dict(zip(problem.muscles, np.where(by_bodies, force, 0.0).T, strict=True))
-        )
         by_opensim = by_opensim | by_bodies
+        pulled = {problem.muscles[index]: force[:, index] for index in np.flatnonzero(by_bodies)}
+        wrenches, tensions = exact.wrenches(motion.value, pulled), {**tensions, **pulled}
     if fitted:
         arms = problem.geometry.frames(rows).moment_arm
         applied[:, columns] += np.einsum("tdm,tm->td", arms, np.where(by_opensim, 0.0, force))
-    tensions = dict(zip(everyone, muscle.T, strict=True))
     for of in missing:
         for name, value in of(motion.time, tensions, controls).items():
             applied[:, model.description.coordinate_names.index(name)] += value
@@ -266,27 +251,6 @@ def _closed(model: Model, value: Array) -> Array:
             break
         value = np.where(closes[:, None], value, 0.5 * (value + default))
     return value
-
-
-def judged(differences: Iterable[Difference], model: Model, time: Array, missed: float = 0.0) -> dict[str, Any]:
-    """The largest difference of each kind; the model is refused where one exceeds its limit and ``missed``."""
-    largest: dict[str, Difference] = {}
-    unknown: set[str] = set()
-    for one in differences:
-        if not np.isfinite(one.size):
-            unknown.add(one.kind)
-        elif one.kind not in largest or one.size > largest[one.kind].size:
-            largest[one.kind] = one
-    for kind, one in largest.items():
-        limit, unit, expected = LIMITS[kind]
-        if one.size > limit + missed:
-            got = f"a difference of {one.size:.3g} {unit} at '{one.where}', at {time[one.frame]:g} s"
-            fix = "Results would be wrong: please report this model with the motion."
-            raise ModelError(explain(f"{expected} (to {limit:g} {unit})", got, fix, model.path))
-    found: dict[str, Any] = {"largest_difference": {kind: one.size for kind, one in largest.items()}}
-    if missing := sorted(unknown - set(largest)):
-        found["not_checked"] = missing
-    return found
 
 
 @lru_cache(maxsize=64)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import ModelError, explain, some
 from ..isolation import Progress
-from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive, supported
+from ..muscle.forces import supported
 from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
 from ..problem.problem import RedundancyProblem
@@ -23,14 +23,13 @@ from ..problem.resampling import BALANCED, Fingerprint
 from ..problem.reserves import ReserveActuators, choose_reserves
 from ..signals import interpolate
 from ..solution.solution import RedundancySolution
-from .arrays import along_motion, extract, find_pairs, join_muscles, model_actuators, model_geometry
+from .arrays import along_motion, extract, find_pairs, join_muscles, model_actuators, model_geometry, muscle_forces
 from .bandwidth import moments_above
 from .completion import follow
 from .exact import ExactPaths
-from .exact_check import check_exact, lengths_text
+from .exact_check import check_exact
 from .exact_dynamics import ExactDynamics
-from .exact_dynamics_check import DIFFERS as MOMENT_DIFFERS
-from .exact_dynamics_check import check_dynamics, mistakes, moments_off, moments_text
+from .exact_dynamics_check import check_dynamics, mistakes
 from .forces import check_size
 from .loads import ExternalLoads
 from .messages import Claims, FrameArrays, Mask, Pairs, Wanted
@@ -265,22 +264,10 @@ class Trial:
 
     def _forces(self, geometry: MuscleGeometry, arrays: dict[str, Array]) -> tuple[Array, Array]:
         """Gain and passive force (T, M) in N."""
-        muscles = self.model.description.muscles
-        length, speed = np.asarray(geometry.length), np.asarray(geometry.lengthening_speed)
-        by_model = self._model_gains
-        others = np.setdiff1d(self._acting, by_model)
-        gain, passive = np.zeros((2, *length.shape))
-        taut = ~(length <= muscles.tendon_slack_length)[:, by_model]
-        gain[:, by_model] = np.where(taut, arrays["max_force"], 0.0)
-        if self.options.gain == "isometric":
-            gain[:] = muscles.max_isometric_force
-        else:
-            kind = self.options.gain
-            gain[:, others] = rigid_tendon_gain(muscles.select(others), length[:, others], speed[:, others], kind)
-        if self.options.passive_force:
-            passive[:, by_model] = np.where(taut, arrays["passive_force"], 0.0)
-            passive[:, others] = rigid_tendon_passive(muscles.select(others), length[:, others])
-        return gain, passive
+        muscles, kind = self.model.description.muscles, self.options.gain
+        return muscle_forces(
+            muscles, geometry, arrays, self._acting, self._model_gains, kind, self.options.passive_force
+        )
 
     def _check(self, motion: Kinematics, geometry: MuscleGeometry, gain: Array, target: Array | None) -> None:
         """Compare three frames with OpenSim's single calls; paths that are given with the model's own."""
@@ -288,7 +275,7 @@ class Trial:
         frames, moments = motion.frames(few), None if target is None else target[few]
         model = self.model_for(frames)
         if self.dynamics is not None and moments is not None:
-            self._check_dynamics(self.dynamics, model, frames)
+            self.provenance["self_check"]["dynamics"] = check_dynamics(self.dynamics, model, frames, self.n_jobs)
             moments = None
         claims = Claims(None, None, None, moments)
         if self.paths is None:
@@ -297,24 +284,11 @@ class Trial:
         self.provenance["self_check"]["trial"] = check_trial(model, frames, claims, self.n_jobs, self._acting)
         if self.paths is not None:
             others = np.setdiff1d(self._acting, self._model_paths).tolist()
+            along = geometry.frames(few)
             if isinstance(self.paths, ExactPaths):
-                found, off = check_exact(self.paths, model, motion, geometry, others)
-                self.provenance["self_check"]["paths"] = found
-                self.provenance["lengths_off_opensim_mm"] = off
-                notes = lengths_text(off)
+                self.provenance["self_check"]["paths"] = check_exact(self.paths, model, frames, along, others)
             else:
-                notes = compare_paths(model, frames, geometry.frames(few).moment_arm, others)
-            self._note(notes)
-
-    def _check_dynamics(self, dynamics: ExactDynamics, model: Model, frames: Kinematics) -> None:
-        """Compare generalized forces by arrays with those of two other methods."""
-        self.provenance["self_check"]["dynamics"] = check_dynamics(dynamics, model, frames, self.n_jobs)
-        if dynamics.mistaken:
-            off = np.abs(moments_off(dynamics, model, frames)).max(axis=0)
-            names = [model.description.coordinates[index].name for index in model.description.free]
-            known = {name: float(size) for name, size in zip(names, off, strict=True) if size > MOMENT_DIFFERS}
-            self.provenance["moments_off_opensim"] = known
-            self._note(moments_text(dynamics, known))
+                self._note(compare_paths(model, frames, along.moment_arm, others))
 
     def _check_size(self, time: Array, target: Array, geometry: MuscleGeometry, actuators: ReserveActuators) -> None:
         """Refuse balanced generalized forces that are too large for the model, its weight and its loads."""

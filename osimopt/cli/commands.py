@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from .options import Model, Overwrite, PathsOf, Weld, read_assignment, read_number
 from .terminal import print_solution, print_table, progress, say, say_warning
+
+if TYPE_CHECKING:
+    from ..adapters.exact import Geometry
 
 #: Degrees per radian.
 DEGREES = 57.29577951308232
@@ -122,7 +125,8 @@ def table(
         check_target(out, TABLE, overwrite)
     steps = None if values is None else [read_number(word, "--values") for word in values.split(",")]
     posed = dict(read_assignment(word, "--pose") for word in pose or [])
-    swept = muscle_table(model, coordinate, n, steps, posed, weld=tuple(weld or ()), muscles=muscles, geometry=geometry)
+    paths = cast("Geometry", geometry)
+    swept = muscle_table(model, coordinate, n, steps, posed, weld=tuple(weld or ()), muscles=muscles, geometry=paths)
     rows = []
     for muscle in dict.fromkeys(swept.columns.get_level_values(0)):
         one = swept[muscle]

@@ -49,8 +49,9 @@ class Tree:
     rotations, about body-fixed axes one after the other, then of three translations, in the joint's frame;
     ``axis_function`` (B, 6) are rows of the functions, -1 for zero; ``axis_coordinate`` (B, 6) coordinates, -1 for a
     function of nothing (of zero). ``joint_coordinate`` (B, 6) are the coordinates of ball, free and ellipsoid joints,
-    in order, then -1. ``radii`` (B, 3) in m are those of ellipsoid joints. Ground has parent -1. Bodies without a joint
-    of the model's (OpenSim makes scapulothoracic joints of two) have the name ``""`` and no mass.
+    in order, then -1. ``radii`` (B, 3) in m are those of ellipsoid joints. A joint that is not described (see
+    ``Multibody.asked``) has an inboard frame of NaN. Ground has parent -1. Bodies that are not the model's (OpenSim
+    makes scapulothoracic joints of two) have the name ``""`` and no mass.
     """
 
     bodies: tuple[str, ...]
@@ -120,8 +121,8 @@ class ForceLaw:
 class Multibody:
     """What multibody dynamics and muscle paths need of a model.
 
-    ``gravity`` (3,) is in m/s². ``values`` (N,) are default values. ``asked`` says, by name of a joint, coupler,
-    constraint, force or actuator, why it is not described: OpenSim has to be asked for it.
+    ``gravity`` (3,) is in m/s². ``values`` (N,) are default values, with which loops are closed. ``asked`` says, by
+    name of a joint, coupler, constraint, force or actuator, why it is not described: OpenSim has to be asked for it.
     """
 
     coordinates: tuple[str, ...]

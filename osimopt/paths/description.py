@@ -17,9 +17,8 @@ class WrapObject:
     """An object that paths wrap over.
 
     ``frame`` (4, 4) is fixed on the ``body``. ``size`` in m: cylinder (radius, length), along z of the frame; sphere
-    (radius,); ellipsoid (3,) radii; torus (inner, outer) radius, around z, OpenSim's own: the tube has the radius
-    (outer - inner) and its center line (outer + inner) / 2, or as found in OpenSim's code. ``axis`` 0, 1, 2 and
-    ``sign`` -1, 1 are OpenSim's quadrant, sign 0 for all.
+    (radius,); ellipsoid (3,) radii; torus, around z, OpenSim's inner and outer radius, which are those of the tube and
+    of the circle in its middle. ``axis`` 0, 1, 2 and ``sign`` -1, 1 are OpenSim's quadrant, sign 0 for all.
     """
 
     name: str
@@ -50,8 +49,10 @@ class Path:
     """The path of one muscle or actuator: P points in order, and the objects it wraps over, in OpenSim's order.
 
     ``body`` (P,), ``place`` (P, 3) m on the body. A conditional point is on the path where its ``condition`` (P,), a
-    coordinate (-1: always), is within ``range`` (P, 2). A moving point has in ``mover`` (P, 3) the coordinates of its
-    three places, in ``mover_function`` (P, 3) functions of the model; -1 where ``place`` holds.
+    coordinate (-1: always), is within ``range`` (P, 2), both ends included; OpenSim's are 1e-5 narrower on either side,
+    and it adds that. A moving point has in ``mover`` (P, 3) the coordinates of its three places (-1: the function is of
+    zero), in ``mover_function`` (P, 3) functions of the model; -1 where ``place`` holds. OpenSim clamps their arguments
+    to the coordinate's range: beyond it the functions are constant.
     """
 
     name: str

@@ -21,10 +21,12 @@ INSIDE, ONE_DIRECTION = -1e-4, 1e-4
 def wrap_ellipsoid(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Contact:
     """Shortest paths between points over ellipsoids.
 
-    Whether a path wraps is decided as OpenSim 4.6 does: it does where the straight line crosses the ellipsoid between
-    the points. Where it lies depends on the posture alone: it is the shortest geodesic whose middle is in the quadrant,
-    or, where that has none, the one that goes the long way around through it. The contact can be differentiated by the
-    points and the radii.
+    Whether a path wraps, and on which side, is decided as OpenSim 4.6 does. It wraps where the straight line crosses
+    the ellipsoid between the points. OpenSim leads it, by its method ``hybrid``, through a point of the ellipsoid, in a
+    plane; where that point is on a quadrant's border its path is not stationary. Here it is the geodesic into which
+    that path settles: the shortest on this side, which may leave the quadrant, or with a quadrant, if OpenSim's path is
+    nearer to it in length, the one that leads the long way around. The posture alone decides. The contact can be
+    differentiated by the points and the radii.
 
     Parameters
     ----------

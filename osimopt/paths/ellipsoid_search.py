@@ -37,9 +37,11 @@ def solve(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Fo
     """The geodesics between points whose straight line crosses the ellipsoid."""
     xp = namespace(start)
     planes = plane_paths(start, end, size, leading_point(start, end, size, axis, sign))
-    least = (sign == 0) | (planes.sweep[0] < math.pi)
-    middle = settled_plane(planes.length, least)
-    every = xp.arange(start.shape[1])
+    every = xp.arange(start.shape[1], device=start.device)
+    low, high = (settled_plane(side * planes.length) for side in (1, -1))
+    rise, fall = planes.length[0] - planes.length[low, every], planes.length[high, every] - planes.length[0]
+    least = (sign == 0) | (rise <= fall)
+    middle = xp.where(least, low, high)
     angle, duration, pieces = start[0] * math.nan, 0 * start[0], xp.ones_like(every)
     ends = xp.concat([start, end, angle[None]], axis=0) * math.nan
     zero, radius = planes.first[:, middle, every] - start / size, xp.min(size, axis=0)
@@ -60,12 +62,11 @@ def solve(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Fo
     return Found(zero, angle, duration, pieces, ends)
 
 
-def settled_plane(length: Array, least: Array) -> Array:
-    """Indices (n,) of planes: from the first, down to the next shortest path where ``least`` (n,), else up."""
-    xp = namespace(length)
-    height = xp.where(least, length, -length)
+def settled_plane(height: Array) -> Array:
+    """Indices (n,) of planes: from the first, of heights (K, n), down to the next lowest one."""
+    xp = namespace(height)
     ahead = xp.astype(height[1] < height[-1], xp.int64)
-    every = xp.arange(length.shape[1])
+    every = xp.arange(height.shape[1], device=height.device)
     plane = 0 * every
     for _ in range(PLANES // 2):
         following = (plane + 2 * ahead - 1) % PLANES
@@ -79,7 +80,7 @@ def newton(spans: Spans, duration: Array, pieces: int, least: Array) -> tuple[Ar
     NaN where the steps do not converge, or not to a least path where that is wanted.
     """
     xp = namespace(duration)
-    now, spent, left = 0 * duration, duration, xp.arange(duration.shape[0])
+    now, spent, left = 0 * duration, duration, xp.arange(duration.shape[0], device=duration.device)
     result, times = now * math.nan, 0 * duration
     ends = xp.stack([result] * 7)
     radius = xp.min(spans.size, axis=0)

@@ -17,16 +17,12 @@ NODES, NODE_WEIGHTS = (np.polynomial.legendre.leggauss(4)[0] + 1) / 2, np.polyno
 
 
 class PlanePaths(NamedTuple):
-    """Lengths (K, n) m, middles and first points (3, K, n) on the unit sphere, durations (K, n) of the geodesics.
-
-    ``sweep`` (K, n) rad is the angle of the arcs on the unit sphere.
-    """
+    """Lengths (K, n) m, middles and first points (3, K, n) on the unit sphere, durations (K, n) of the geodesics."""
 
     length: Array
     middle: Array
     first: Array
     duration: Array
-    sweep: Array
 
 
 def plane_paths(start: Array, end: Array, size: Array, over: Array) -> PlanePaths:
@@ -42,7 +38,7 @@ def plane_paths(start: Array, end: Array, size: Array, over: Array) -> PlanePath
     point = over / size - one
     across = unit(point - along * dot(point, along))
     third = cross(along, across)
-    angles = xp.asarray(2 * math.pi * np.arange(PLANES) / PLANES, dtype=start.dtype)[:, None]
+    angles = xp.asarray(2 * math.pi * np.arange(PLANES) / PLANES, dtype=start.dtype, device=start.device)[:, None]
     up = across[:, None] * xp.cos(angles) + third[:, None] * xp.sin(angles)  # (3, K, n)
     level = dot(up, foot[:, None])
     radius = xp.sqrt(xp.clip(1 - dot(foot, foot) + level**2, min=0.0))
@@ -72,4 +68,4 @@ def plane_paths(start: Array, end: Array, size: Array, over: Array) -> PlanePath
         arc = arc + weight * speed
         # √C/h with C = h Σ t²/a², t a unit vector
         inverse = inverse + weight * norm(tangent) / xp.sqrt(dot(place / radii, place / radii))
-    return PlanePaths(straight + sweep * arc, circle(0.5 * (first + last)), begin, sweep * inverse, sweep)
+    return PlanePaths(straight + sweep * arc, circle(0.5 * (first + last)), begin, sweep * inverse)

@@ -53,6 +53,8 @@ def find_jumps(
     frame, path = np.nonzero(changed | ~(np.abs(surprise) <= SURPRISE))
     known = np.isfinite(length[frame, path]) & np.isfinite(length[frame + 1, path])
     frame, path = frame[known], path[known]
+    if not len(frame):
+        return []
     share, size = _bisect(multibody, arrangement, value, frame, path)
     return [
         PathJump(

@@ -111,7 +111,7 @@ def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) 
 def nearest(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> tuple[Array, Array]:
     """Azimuths (n,) of the points of straight lines that are nearest to the rings, and whether (n,) there is one."""
     xp = namespace(start)
-    share = xp.asarray(np.linspace(0.0, 1.0, SAMPLES), dtype=start.dtype)[:, None]
+    share = xp.asarray(np.linspace(0.0, 1.0, SAMPLES), dtype=start.dtype, device=start.device)[:, None]
 
     def distance(share: Array) -> tuple[Array, Array]:
         point = start[:, None] + share * (end - start)[:, None]
@@ -167,7 +167,7 @@ def newton(start: Array, end: Array, size: Array, curve: RingGeodesic) -> RingGe
     """Curves with tangents to both points; NaN where none is found."""
     xp = namespace(start)
     result = [curve.tube * math.nan for _ in curve]
-    left = xp.arange(start.shape[1])
+    left = xp.arange(start.shape[1], device=start.device)
     for _ in range(STEPS):
         step = aim(start[:, left], end[:, left], size[:, left], curve)
         done = step.left < TOLERANCE

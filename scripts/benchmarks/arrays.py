@@ -1,6 +1,6 @@
 """Paths and dynamics of a motion in arrays beside OpenSim's calls: time per frame, differences, and gradients.
 
-usage: python scripts/benchmarks/arrays.py MODEL MOTION START END [--loads XML] [--weld JOINT ...] [--block 1000]
+usage: python scripts/benchmarks/arrays.py MODEL MOTION START END [--loads XML] [--weld JOINT ...] [--block 500]
 
 Time in ms a frame: of arrays by one thread and by two, frames in blocks; of OpenSim's calls, as `load_problem` makes
 them, in one process and in two. Differences are those of the same frames. Gradients are of a random combination of the
@@ -30,7 +30,7 @@ from osimopt.adapters.trial import Trial
 from osimopt.isolation import run
 from osimopt.multibody.description import Multibody
 from osimopt.multibody.dynamics import about_speeds, inverse_dynamics, transmitted
-from osimopt.multibody.kinematics import posture, velocity
+from osimopt.multibody.kinematics import Posture, posture, velocity
 from osimopt.multibody.loads import load_wrenches
 from osimopt.multibody.rates import to_changes, to_coordinates, to_speeds
 from osimopt.namespace import frames_first, namespace
@@ -52,12 +52,12 @@ def solved(trial: Trial, motion: Kinematics, multibody: Multibody, arrangement: 
     arms = moment_arms(arrangement, strands, at)
     found = {"length": lengths(arrangement, strands), "arms": arms}
     found["speed"] = arms.lengthening_speed(len(arrangement.names), speed)
-    return found | {"force": dynamics(trial, motion, multibody)}
+    return found | {"force": dynamics(trial, motion, multibody, at)}
 
 
-def dynamics(trial: Trial, motion: Kinematics, multibody: Multibody) -> Any:
+def dynamics(trial: Trial, motion: Kinematics, multibody: Multibody, at: Posture | None = None) -> Any:
     """Generalized forces (T, D) about the free coordinates, with external loads."""
-    at = posture(multibody, motion.value)
+    at = posture(multibody, motion.value) if at is None else at
     speed = to_speeds(multibody, motion.value, motion.speed)
     moving = velocity(at, speed, to_changes(multibody, motion.value, motion.speed, motion.acceleration))
     wrenches = None
@@ -68,17 +68,23 @@ def dynamics(trial: Trial, motion: Kinematics, multibody: Multibody) -> Any:
     return motion.onto_free(about)[:, list(trial.model.description.free)]
 
 
-def fastest(work: Callable[[Kinematics], Any], motion: Kinematics, block: int, threads: int, repeats: int) -> float:
-    """Least time in ms a frame of several runs over all blocks."""
-    frames = len(motion.time)
+def fastest(work: Callable[[Kinematics], Any], motion: Kinematics, block: int, repeats: int) -> dict[str, float]:
+    """Least times in ms a frame of several runs over all blocks, by one thread and two, and that of the processor."""
+    frames, found = len(motion.time), dict[str, float]()
     parts = [motion.frames(slice(start, start + block)) for start in range(0, frames, block)]
-    least = np.inf
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, parts))
-        least = min(least, time.perf_counter() - begin)
-    return round(1e3 * float(least) / frames, 4)
+    for name, threads, clock in (
+        ("1 thread", 1, time.perf_counter),
+        ("2 threads", 2, time.perf_counter),
+        ("1 thread, of the processor", 1, time.process_time),
+    ):
+        least = np.inf
+        for _ in range(repeats):
+            begin = clock()
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(work, parts))
+            least = min(least, clock() - begin)
+        found[name] = round(1e3 * float(least) / frames, 4)
+    return found
 
 
 def by_opensim(trial: Trial, jobs: int) -> tuple[dict[str, Any], float]:
@@ -190,8 +196,8 @@ def main() -> None:
     made.add_argument("end", type=float)
     made.add_argument("--loads")
     made.add_argument("--weld", nargs="*", default=[])
-    made.add_argument("--block", type=int, default=1000)
-    made.add_argument("--repeats", type=int, default=5)
+    made.add_argument("--block", type=int, default=500)
+    made.add_argument("--repeats", type=int, default=10)
     given = made.parse_args()
     options = ReadOptions(
         given.model, given.motion, given.loads, weld=tuple(given.weld), time_range=(given.start, given.end)
@@ -209,8 +215,7 @@ def main() -> None:
         "paths and dynamics": lambda part: solved(trial, part, multibody, arrangement),
     }
     report["arrays_ms_a_frame"] = {
-        name: {f"{n} threads": fastest(work, trial.motion, given.block, n, given.repeats) for n in (1, 2)}
-        for name, work in works.items()
+        name: fastest(work, trial.motion, given.block, given.repeats) for name, work in works.items()
     }
     theirs, one = by_opensim(trial, 1)
     report["opensim_ms_a_frame"] = {"1 process": one, "2 processes": by_opensim(trial, 2)[1]}

@@ -181,8 +181,9 @@ def quadrants(count: int) -> None:
         state = model.initSystem()
         put(model, state, end[:, pair])
         longer.append(model.getMuscles().get(0).getLength(state) - own[pair])
-    ranks = np.quantile(longer, [0.0, 0.05, 0.5, 0.95, 1.0])
+    ranks = np.nanquantile(longer, [0.0, 0.05, 0.5, 0.95, 1.0])
     print("ellipsoids with quadrants, OpenSim longer by, quantiles 0, 5, 50, 95, 100 %:", *(f"{m:9.1e}" for m in ranks))
+    print(f"    osimopt has NaN in {np.sum(np.isnan(own))}, OpenSim in {np.sum(np.isnan(longer))} of {len(longer)}")
 
 
 def chains(count: int) -> None:

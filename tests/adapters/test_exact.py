@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from conftest import HERE, run_script
 
 import osimopt
 from osimopt import InputError, ModelError, fit_geometry, load_problem, muscle_table, solve_static
+from osimopt.adapters import exact_differences
 from osimopt.adapters.exact import ExactPaths, read_exact
-from osimopt.adapters.exact_dynamics import ExactDynamics
+from osimopt.adapters.exact_dynamics import ExactDynamics, read_dynamics
 from osimopt.adapters.model import read_model
 
 #: m and relative: the same formulas, rounded differently.
@@ -23,6 +25,8 @@ ROUNDING = 1e-10
 SLOPE, TENSION = 1e-8, 1e-3
 #: m; OpenSim's length over two cylinders is off by more, that through its points by less.
 LENGTH, POINTS = 5e-3, 1e-4
+#: Of the largest moment: seven-point differences of OpenSim's energies.
+ENERGY = 1e-7
 #: s; frames in the middle of a motion of the zoo.
 WINDOW = (0.24, 0.30)
 
@@ -163,6 +167,41 @@ def test_wrong_pulls_on_bodies_are_refused(monkeypatch: pytest.MonkeyPatch, exac
     monkeypatch.setattr(ExactPaths, "wrenches", off)
     with pytest.raises(ModelError, match="forces that give the motion's accelerations"):
         solve_static(exact)
+
+
+def test_a_joint_whose_angle_turns_about_several_axes(tmp_path: Path) -> None:
+    """The arrays give what OpenSim's own energies do; OpenSim's inverse dynamics does not, and a warning says so."""
+    run_script(HERE / "turning_knee.py", tmp_path, cwd=tmp_path)
+    said = np.load(tmp_path / "said.npz")
+    model, motion, largest = tmp_path / "knee.osim", tmp_path / "swing.mot", np.abs(said["right"]).max()
+    dynamics, read = read_dynamics(read_model(model), None), load_problem(model, motion, geometry="exact", n_jobs=1)
+    kinematics, pace = read.kinematics, 5.0
+    assert dynamics is not None
+    assert kinematics is not None
+    assert dynamics.mistaken == ("knee",)
+    value = 0.8 * np.sin(pace * kinematics.time)[:, None]  # the file's splines are not as exact
+    rate = 0.8 * pace * np.cos(pace * kinematics.time)[:, None]
+    right = replace(kinematics, value=value, speed=rate, acceleration=-(pace**2) * value)
+    ours = dynamics.arrays(right, True)["generalized_force"][:, 0]
+    assert np.abs(ours - said["right"]).max() < ENERGY * largest
+    assert np.abs(said["opensim"] - said["right"]).max() > 0.01 * largest
+    (text,) = [line for line in read.provenance["warnings"] if line.startswith("Generalized forces differ")]
+    assert "accelerations of knee are not the derivatives" in text
+    assert solve_static(read).provenance["self_check"]["solution"]["largest_difference"]["accelerations"] < 1e-9
+
+
+@pytest.mark.parametrize(("factor", "named"), [(0.9, False), (1.1, True)])
+def test_limits_of_differences(factor: float, named: bool) -> None:
+    for limit in (exact_differences.DIFFERS, exact_differences.FORCE_DIFFERS):
+        assert ("soleus" in exact_differences._beyond(limit, ["soleus"], np.array([factor * limit]))) is named
+
+
+def test_jumps_are_named() -> None:
+    found = exact_differences.Differences({}, {}, {"soleus": ((0.5, 0.2), (0.7, -1.2))}, ())
+    assert found.texts() == [
+        "Paths jump off or over wrap objects, or over conditional points: soleus (-1.2 mm at 0.7 s)."
+    ]
+    assert json.loads(json.dumps(found.plain()))["path_jumps_s_mm"] == {"soleus": [[0.5, 0.2], [0.7, -1.2]]}
 
 
 @pytest.fixture(scope="module")

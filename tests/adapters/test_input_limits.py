@@ -12,8 +12,9 @@ import pytest
 from osimopt import InputError, ModelError
 from osimopt.adapters import units
 from osimopt.adapters.forces import check_size
+from osimopt.adapters.judgement import judged
 from osimopt.adapters.messages import Difference
-from osimopt.adapters.selfcheck import _worst_slopes, judged
+from osimopt.adapters.selfcheck import _worst_slopes
 from osimopt.problem.arrays import Coordinate, MuscleGeometry
 from osimopt.problem.reserves import ReserveActuators
 from osimopt.signals import distinct_rows, lowpass_padded, quintic_spline

@@ -13,10 +13,11 @@ from conftest import TwoLeg
 
 from osimopt import ModelError, RedundancyProblem, load_problem, solve_dynamic, solve_static
 from osimopt.adapters import selfcheck
+from osimopt.adapters.judgement import LIMITS
 from osimopt.adapters.load import open_trial
 from osimopt.adapters.messages import Claims
 from osimopt.adapters.options import ReadOptions
-from osimopt.adapters.selfcheck import LIMITS, check_trial
+from osimopt.adapters.selfcheck import check_trial
 
 #: Seconds of the two-leg motion that are read.
 TIMES = (0.1, 0.3)

@@ -31,7 +31,8 @@ LOADS = (
     *(f"{rows}_rows" for rows in (1, 2, 3, 4, 5, 7, 8, 9)),
 )  # fmt: skip
 FORCES = (
-    "limit_angle", "limit_shift", "spring_angle", "spring_of_free_joint", "limit_of_free_joint", "bushing",
+    "limit_angle", "limit_coupled", "limit_shift", "spring_angle", "spring_of_free_joint", "limit_of_free_joint",
+    "bushing",
     "bushing_on_ground", "bushing_in_offset_frames", "bushing_of_functions", "point_to_point",
     "point_to_point_in_offset_frames", "prescribed", "prescribed_point_in_ground", "prescribed_in_body",
     "prescribed_in_offset", "prescribed_without_point", "prescribed_torque", "path_spring", "ligament", "blankevoort",

@@ -21,7 +21,7 @@ ROUNDING = 1e-10
 #: Share of the largest velocity by which OpenSim errs at least once beside a constant turn.
 FAULT = 1e-3
 #: s, step of central differences of fourth order, and their error as a share of 1 + the largest acceleration.
-STEP, DIFFERENCE = 1e-4, 1e-6
+STEP, DIFFERENCE = 2e-5, 5e-6
 
 
 @pytest.mark.slow

@@ -190,6 +190,8 @@ def _interpolated(function: Any, knots: Array, inside: int, outside: int) -> Pie
 
 def _clamped(pieces: Pieces, low: float, high: float) -> Pieces:
     """The same function of its argument clamped to a range: constant outside of it."""
+    if low == high:
+        return polynomial(pieces(np.array([low])))
     if pieces.sine[0] != 0.0:
         raise NotDescribedError("its Sine is of a coordinate that OpenSim clamps to its range")
     if not low < high:

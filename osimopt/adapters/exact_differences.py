@@ -1,0 +1,115 @@
+"""Where exact paths and dynamics differ from OpenSim's in a motion, and where exact paths jump."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import some
+from ..paths.jumps import find_jumps
+from ..problem.arrays import Kinematics
+from .exact import BLOCK, ExactPaths
+from .exact_dynamics import ExactDynamics
+from .exact_dynamics_check import moments_off
+from .model import Model
+
+#: Frames that are compared.
+COMPARED = 24
+#: m; largest difference of OpenSim's length and the exact one without a warning: a tenth of what OpenSim's lengths over
+#: two objects are off, ten times what its tangent points are.
+DIFFERS = 1e-4
+#: N·m or N; largest difference of generalized forces without a warning.
+FORCE_DIFFERS = 0.1
+#: m; smallest jump of a length that a warning names.
+JUMPS = 1e-4
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What differs in a motion, by name of a muscle or coordinate, and sentences about it.
+
+    ``lengths`` in mm; ``moments`` in N·m or N; ``jumps`` are times in s and sizes in mm.
+    """
+
+    lengths: Mapping[str, float]
+    moments: Mapping[str, float]
+    jumps: Mapping[str, tuple[tuple[float, float], ...]]
+    joints: tuple[str, ...]
+
+    def texts(self) -> list[str]:
+        """Warnings."""
+        texts = []
+        if self.lengths:
+            texts.append(
+                f"Lengths of exact paths differ from OpenSim's by more than {1e3 * DIFFERS:g} mm in this motion: "
+                f"{_listed(self.lengths, 'mm')}. Fibre lengths and maximum forces are those of the exact paths."
+            )
+        if self.moments:
+            texts.append(
+                f"Generalized forces differ from OpenSim's by up to {_listed(self.moments, 'N·m or N')}. OpenSim's "
+                f"accelerations of {some(self.joints, 12)} are not the derivatives of its velocities; those of the "
+                "arrays are."
+            )
+        if self.jumps:
+            largest = {name: max(jumps, key=lambda jump: abs(jump[1])) for name, jumps in self.jumps.items()}
+            order = sorted(largest, key=lambda name: -abs(largest[name][1]))
+            at = [f"{name} ({largest[name][1]:.2g} mm at {largest[name][0]:.4g} s)" for name in order]
+            texts.append(f"Paths jump off or over wrap objects, or over conditional points: {some(at, 12)}.")
+        return texts
+
+    def plain(self) -> dict[str, object]:
+        """What a problem's provenance keeps."""
+        return {
+            "lengths_off_opensim_mm": dict(self.lengths),
+            "moments_off_opensim": dict(self.moments),
+            "path_jumps_s_mm": {name: [list(jump) for jump in jumps] for name, jumps in self.jumps.items()},
+        }
+
+
+def find_differences(
+    paths: ExactPaths,
+    dynamics: ExactDynamics | None,
+    model: Model,
+    model_for: Callable[[Kinematics], Model],
+    motion: Kinematics,
+) -> Differences:
+    """Compare up to 24 frames of a motion with OpenSim, and look for jumps of lengths between all of its frames.
+
+    ``model_for`` gives the model with the loads of some frames. Generalized forces are compared where OpenSim is
+    mistaken about the accelerations of joints.
+    """
+    rows = np.unique(np.linspace(0, len(motion.time) - 1, COMPARED).round().astype(np.intp))
+    frames, muscles = motion.frames(rows), model.description.muscles.names
+    ours = np.asarray(paths.evaluate(frames.coordinates, frames.value).length)
+    theirs = model.run("geometry:lengths_in", frames.value)[:, [muscles.index(name) for name in paths.muscles]]
+    lengths = _beyond(DIFFERS, paths.muscles, np.abs(ours - theirs).max(axis=0), 1e3)
+    moments: Mapping[str, float] = {}
+    if dynamics is not None and dynamics.mistaken:
+        off = np.abs(moments_off(dynamics, model_for(frames), frames)).max(axis=0)
+        moments = _beyond(FORCE_DIFFERS, [motion.coordinates[index] for index in dynamics.free], off)
+    joints = () if dynamics is None else dynamics.mistaken
+    return Differences(lengths, moments, _jumps(paths, motion), joints)
+
+
+def _jumps(paths: ExactPaths, motion: Kinematics) -> dict[str, tuple[tuple[float, float], ...]]:
+    """Times in s and sizes in mm of the jumps of lengths, by muscle."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for start in range(0, len(motion.time) - 1, BLOCK):
+        block = slice(start, start + BLOCK + 1)
+        time = motion.time[block]
+        for jump in find_jumps(paths.multibody, paths.arrangement, motion.value[block], least=JUMPS):
+            at = time[jump.frame] + jump.share * (time[jump.frame + 1] - time[jump.frame])
+            found.setdefault(jump.path, []).append((round(float(at), 4), round(1e3 * float(jump.size), 3)))
+    return {name: tuple(jumps) for name, jumps in found.items()}
+
+
+def _beyond(limit: float, names: Iterable[str], sizes: np.ndarray, factor: float = 1.0) -> dict[str, float]:
+    """Sizes above a limit by name, times a factor, the largest first."""
+    known = {name: float(size) for name, size in zip(names, sizes, strict=True) if size > limit}
+    return {name: float(f"{factor * known[name]:.3g}") for name in sorted(known, key=lambda name: -known[name])}
+
+
+def _listed(sizes: Mapping[str, float], unit: str) -> str:
+    return f"{some([f'{name} ({size:g})' for name, size in sizes.items()], 12)} {unit}"
