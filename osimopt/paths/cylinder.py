@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import pi
 
 from ..namespace import namespace
-from .contact import Array, Contact, along, columns, on_side
+from .contact import Array, Contact, along, on_side
 
 
 def wrap_cylinder(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Contact:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..namespace import namespace
 from .contact import Array, Contact, columns
 from .description import WrapKind
-from .wraps import SIZES, WRAPS
+from .wraps import MAY_WRAP, SIZES, WRAPS
 
 #: m, more than any path is lengthened by a wrap: wraps that are mandatory count as shorter.
 FAR = 1e6

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .contact import Array, Contact
-from .cylinder import wrap_cylinder
+from .cylinder import may_wrap_cylinder, wrap_cylinder
 from .description import WrapKind
 from .ellipsoid import wrap_ellipsoid
 from .sphere import wrap_sphere
