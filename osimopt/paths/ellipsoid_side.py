@@ -10,7 +10,7 @@ from .vectors import dot, norm, unit
 #: are mixed, and the share of the line inside near whose ends the first is faded out.
 LEAST, MOST, EDGE = 0.7073, 0.9, 0.3
 #: Points of the line (OpenSim takes 298), and steps to the nearest point of the ellipsoid.
-SAMPLES, STEPS = 8, 12
+SAMPLES, STEPS = 6, 9
 
 
 def leading_point(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Array:
@@ -37,8 +37,8 @@ def leading_point(start: Array, end: Array, size: Array, axis: Array, sign: Arra
     parallel = xp.where(parallel > LEAST, LEAST + faded * (parallel - LEAST), parallel)
     single = nearest_point(xp.where(flat, 0 * inside, first + crossing * inside), size, ~flat)
 
-    shares = [(k + 0.5) / SAMPLES for k in range(SAMPLES)]
-    blades = sum(unit(nearest_point(first + s * inside, size) - (first + s * inside)) for s in shares)
+    samples = xp.stack([first + (k + 0.5) / SAMPLES * inside for k in range(SAMPLES)], axis=1)
+    blades = xp.sum(unit(nearest_point(samples, size[:, None]) - samples), axis=1)
     scale = (size[0] + size[1] + size[2]) / 3
     mean = nearest_point(first + 0.5 * inside + scale * blades / xp.clip(norm(blades), min=1e-12), size)
 
@@ -67,5 +67,5 @@ def nearest_point(point: Array, size: Array, free: Array | None = None) -> Array
         slope = -2 * (parts[0] / other[0] + parts[1] / other[1] + parts[2] / other[2])
         t = t - (parts[0] + parts[1] + parts[2] - 1) / xp.where(slope < 0, slope, -1 + 0 * slope)
     other = t + square
-    found = square * point / xp.where(xp.abs(other) > 1e-12 * square, other, square)
+    found = square * point / xp.where(xp.abs(other) > 1e-12 * square, other, square + 0 * other)
     return found / norm(found / size)

@@ -24,7 +24,7 @@ TOLERANCE, DRIFT = 1e-8, 1e-9
 #: Newton's steps, the largest in radii of the tube, the arc in radii that one extrapolation follows.
 STEPS, LARGEST, PIECE = 25, 0.4, 0.8
 #: Points of the straight line among which its nearest to the ring is searched, and steps to it.
-SAMPLES, POLISH = 33, 40
+SAMPLES, POLISH = 33, 20
 #: m, longer than any ring: OpenSim puts a cylinder of endless length at the nearest point.
 ENDLESS = 1e4
 
@@ -155,9 +155,7 @@ def cylinder_path(
     turn = contact.arc**2 - (last[2] - first[2]) ** 2
     turn = xp.sqrt(xp.clip(turn, min=0.0)) / size[0]
     short = xp.atan2(xp.sin(tubes[1] - tubes[0]), xp.cos(tubes[1] - tubes[0]))
-    # the sense that leads over the inner side, where the tube's angle is π
-    over = -xp.cos(tubes[0] + 0.5 * short) >= -xp.cos(tubes[0] + 0.5 * short + math.pi)
-    sense = xp.where((short >= 0) == over, 1.0 + 0 * short, -1.0 + 0 * short)
+    sense = xp.where((short >= 0) == (turn < math.pi), 1.0 + 0 * short, -1.0 + 0 * short)
     direction = xp.atan2(last[2] - first[2], xp.where(turn > 1e-12, sense * size[0] * turn, sense))
     shifted = azimuth + xp.atan2(first[2], size[1] - first[0])
     return on, inside, RingGeodesic(tubes[0], shifted, direction, contact.arc)

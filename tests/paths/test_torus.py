@@ -147,3 +147,15 @@ def test_a_path_that_is_not_found_changes_no_other() -> None:
     )  # fmt: skip
     assert np.isnan(together.arc[30])
     np.testing.assert_allclose(together.arc[:30], contact.arc, atol=ROUNDING)
+
+
+def test_a_path_along_the_rings_plane_turns_over_the_tube() -> None:
+    """In a plane through the axis: the two tangents and the arc between, over the top or below."""
+    tube, ring = 0.01, 0.04
+    start, end = np.array([[0.1], [0.0], [0.002]]), np.array([[0.0], [0.0], [0.001]])
+    contact = wrap_torus(start, end, np.array([[tube], [ring]]), *free(1))
+    ends = [np.array([point[0, 0] - ring, point[2, 0]]) for point in (start, end)]
+    straight = [np.sqrt(one @ one - tube**2) for one in ends]
+    angle = np.arctan2(ends[1][1], ends[1][0]) - np.arctan2(ends[0][1], ends[0][0])
+    arcs = [tube * (one - sum(np.arctan2(two, tube) for two in straight)) for one in (angle, 2 * np.pi - angle)]
+    assert np.min(np.abs(contact.arc[0] - arcs)) < ROUNDING
