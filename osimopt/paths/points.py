@@ -7,6 +7,7 @@ import numpy as np
 from ..multibody.functions import evaluate
 from ..multibody.kinematics import Posture
 from ..namespace import alike, namespace
+from ..problem.arrays import Array as Plain
 from .arrangement import Arrangement, Bundle
 from .contact import Array
 
@@ -50,7 +51,7 @@ def stand_ins(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Arr
 
     A point that is not on the path is put on the next that is, so that it changes nothing.
     """
-    value = np.asarray(_plain(posture.value))
+    value = plain(posture.value)
     count = len(bundle.points[0])
     rows = bundle.points.T
     condition = arrangement.condition[rows]
@@ -64,6 +65,6 @@ def stand_ins(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Arr
     return taken
 
 
-def _plain(array: Array) -> Array:
-    """An array without gradients, on the CPU."""
-    return array.detach().cpu() if hasattr(array, "detach") else array
+def plain(array: Array) -> Plain:
+    """An array of NumPy without gradients."""
+    return np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)
