@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..multibody.functions import evaluate
 from ..multibody.kinematics import Posture
 from ..namespace import alike, namespace
-from ..problem.arrays import Array as Plain
 from .arrangement import Arrangement, Bundle
 from .contact import Array
 
@@ -65,6 +67,6 @@ def stand_ins(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Arr
     return taken
 
 
-def plain(array: Array) -> Plain:
+def plain(array: Array) -> NDArray[Any]:
     """An array of NumPy without gradients."""
     return np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)
