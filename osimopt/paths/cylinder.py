@@ -108,7 +108,8 @@ def _held(
     takes those that touch it on the side of the quadrant.
     """
     radius, axis, sign = quadrant
-    touched = _touched(points, near, crossed, axis, sign)
+    ahead = [on_side(along(point, axis), sign) for point in points]
+    touched = crossed | ~(ahead[0] | ahead[1]) | ((ahead[0] != ahead[1]) & ~on_side(along(near, axis), sign))
     positive, negative = [], []
     for point, way in zip(points, free, strict=True):
         own = radius * along(point, axis)

@@ -30,7 +30,7 @@ from osimopt.adapters.trial import Trial
 from osimopt.isolation import run
 from osimopt.multibody.description import Multibody
 from osimopt.multibody.dynamics import about_speeds, inverse_dynamics, transmitted
-from osimopt.multibody.kinematics import posture, velocity
+from osimopt.multibody.kinematics import Posture, posture, velocity
 from osimopt.multibody.loads import load_wrenches
 from osimopt.multibody.rates import to_changes, to_coordinates, to_speeds
 from osimopt.namespace import frames_first, namespace
@@ -52,12 +52,12 @@ def solved(trial: Trial, motion: Kinematics, multibody: Multibody, arrangement: 
     arms = moment_arms(arrangement, strands, at)
     found = {"length": lengths(arrangement, strands), "arms": arms}
     found["speed"] = arms.lengthening_speed(len(arrangement.names), speed)
-    return found | {"force": dynamics(trial, motion, multibody)}
+    return found | {"force": dynamics(trial, motion, multibody, at)}
 
 
-def dynamics(trial: Trial, motion: Kinematics, multibody: Multibody) -> Any:
+def dynamics(trial: Trial, motion: Kinematics, multibody: Multibody, at: Posture | None = None) -> Any:
     """Generalized forces (T, D) about the free coordinates, with external loads."""
-    at = posture(multibody, motion.value)
+    at = posture(multibody, motion.value) if at is None else at
     speed = to_speeds(multibody, motion.value, motion.speed)
     moving = velocity(at, speed, to_changes(multibody, motion.value, motion.speed, motion.acceleration))
     wrenches = None
