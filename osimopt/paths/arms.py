@@ -81,7 +81,7 @@ def wrenches(strands: Sequence[Strands], tension: Array, bodies: int) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class NodeSplit:
     """How coordinates split the nodes of a bundle's paths: into those that they move and the others.
 
     ``weights`` (m, S, J) are the different splits of each path, 1 for nodes that move. Pairs, in the order of their
@@ -96,7 +96,7 @@ class Split:
 
 
 @lru_cache(maxsize=512)
-def _split(bundle: Bundle, multibody: Multibody) -> Split:
+def _split(bundle: Bundle, multibody: Multibody) -> NodeSplit:
     moves = layout(multibody).beyond[bundle.node_body]  # (m, J, N)
     kinds: list[dict[bytes, int]] = [{} for _ in moves]
     pairs = [
@@ -110,7 +110,7 @@ def _split(bundle: Bundle, multibody: Multibody) -> Split:
             weights[row, number] = np.frombuffer(bits, dtype=bool)
     coordinate, path, place = np.array(pairs, dtype=np.intp).reshape(-1, 3).T
     rows = tuple((one, np.flatnonzero(coordinate == one)) for one in np.unique(coordinate).tolist())
-    return Split(weights, path, coordinate, place, rows)
+    return NodeSplit(weights, path, coordinate, place, rows)
 
 
 def _of_moving(arrangement: Arrangement, strands: Strands, posture: Posture) -> list[Arms]:

@@ -27,7 +27,7 @@ HALVINGS = 40
 
 
 @dataclass(frozen=True, eq=False)
-class Jump:
+class PathJump:
     """A length that jumps by ``size`` m, at ``share`` of the way from ``frame`` to the next, at ``value`` (N,)."""
 
     path: str
@@ -43,7 +43,7 @@ def find_jumps(
     value: Array,
     strands: Sequence[Strands] | None = None,
     least: float = JUMP,
-) -> list[Jump]:
+) -> list[PathJump]:
     """Jumps of all paths along a motion ``value`` (T, N), in the order of frames.
 
     Between frames coordinates are linear in time. A path that leaves its state and returns to it between two frames
@@ -55,7 +55,8 @@ def find_jumps(
         return []
     changed = (state[1:] != state[:-1]).any(axis=2)
     surprise = _surprise(length[:-1], length[1:], arms[:-1], arms[1:], value[:-1], value[1:])
-    changed &= ~(np.abs(surprise) <= 0.5 * least)
+    if least > JUMP:  # smaller ones are not wanted: most states change without a jump
+        changed &= ~(np.abs(surprise) <= 0.5 * least)
     frame, path = np.nonzero(changed | ~(np.abs(surprise) <= max(SURPRISE, 0.5 * least)))
     known = np.isfinite(length[frame, path]) & np.isfinite(length[frame + 1, path])
     frame, path = frame[known], path[known]
@@ -63,7 +64,7 @@ def find_jumps(
         return []
     share, size = _bisect(multibody, arrangement, value, frame, path)
     return [
-        Jump(
+        PathJump(
             arrangement.names[path[row]],
             int(frame[row]),
             float(share[row]),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..multibody.functions import evaluate
 from ..multibody.kinematics import Posture
@@ -50,7 +53,7 @@ def stand_ins(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Arr
 
     A point that is not on the path is put on the next that is, so that it changes nothing.
     """
-    value = np.asarray(_plain(posture.value))
+    value = plain(posture.value)
     count = len(bundle.points[0])
     rows = bundle.points.T
     condition = arrangement.condition[rows]
@@ -64,6 +67,6 @@ def stand_ins(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Arr
     return taken
 
 
-def _plain(array: Array) -> Array:
-    """An array without gradients, on the CPU."""
-    return array.detach().cpu() if hasattr(array, "detach") else array
+def plain(array: Array) -> NDArray[Any]:
+    """An array of NumPy without gradients."""
+    return np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)

@@ -10,6 +10,7 @@ import numpy as np
 from ..namespace import namespace
 from ..problem.arrays import Index
 from .contact import Array, columns
+from .points import plain
 from .turns import Obstacle, Turn, absent, choose, slide
 
 #: Times that the objects and their order are chosen again, before a path counts as not settled.
@@ -32,7 +33,7 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
     turns, _ = _again(obstacles, points, turns)
     settled = turns[0].on & ~turns[0].on
     left = np.arange(points.shape[2])
-    single = sum(np.asarray(turn.on).astype(int) for turn in turns) <= 1
+    single = sum(plain(turn.on).astype(int) for turn in turns) <= 1
     for _ in range(ROUNDS):
         part = [one.take(left) for one in obstacles], columns(points, left), [_some(turn, left) for turn in turns]
         placed, tangent = _tangent(*part, known=single)
@@ -43,7 +44,7 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
             for turn, before, after in zip(turns, placed, chosen, strict=True)
         ]
         settled = _put(settled, left, done)
-        left = left[~np.asarray(done)]
+        left = left[~plain(done)]
         single = np.zeros(len(left), dtype=bool)  # others may have moved since they were placed
         if not len(left):
             break
@@ -93,21 +94,21 @@ def _secant(
     before, residual, lost = residual, _places(turns) - x, lost | gone
     size, step = _size(residual), before
     updates: list[tuple[Array, Array]] = []  # of minus one, towards the inverse of the slope of the residual
-    plain = lost
+    direct = lost
     for _ in range(STEPS):
         change = residual - before
         forward = _updated([(two, one) for one, two in updates], step)
         scale = xp.sum(forward * change, axis=0)
-        plain = plain | (scale == 0.0)
+        direct = direct | (scale == 0.0)
         error = step - _updated(updates, change)
         updates.append((error, forward / xp.where(scale == 0.0, 1.0, scale)))
         if bool(xp.all((size <= TANGENT) | lost)):
             break
-        step = xp.where(plain, residual, -_updated(updates, residual))
+        step = xp.where(direct, residual, -_updated(updates, residual))
         x = x + step
         turns, gone = _sweep(obstacles, points, _placed(turns, x))
         before, residual = residual, _places(turns) - x
-        plain, lost = plain | ~(_size(residual) <= GROWTH * size), lost | gone
+        direct, lost = direct | ~(_size(residual) <= GROWTH * size), lost | gone
         size = _size(residual)
     return turns, (size <= TANGENT) & ~lost
 

@@ -15,6 +15,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..namespace import namespace
 from .dual import (
     SHARE,
     TOLERANCE,
@@ -23,7 +24,6 @@ from .dual import (
     Response,
     act,
     at_least,
-    namespace,
     newton,
     quadratic_response,
     solve_regularised,
