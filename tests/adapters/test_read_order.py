@@ -159,6 +159,7 @@ def test_order_does_not_matter(reads: dict[str, Read], alone: Callable[[str], Ar
         np.testing.assert_array_equal(reads[name](), right[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_loads_with_defaults_are_the_loads(alone: Callable[[str], Array]) -> None:
     np.testing.assert_array_equal(alone("other loads"), alone("plain loads"))
 

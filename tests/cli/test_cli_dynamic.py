@@ -47,6 +47,7 @@ def summary(folder: str = "out") -> dict[str, Any]:
     return loaded
 
 
+@pytest.mark.slow
 def test_defaults(solve) -> None:
     done = solve(*SHORT, "--out", "out")
     assert done.code == 0, done.err

@@ -84,6 +84,7 @@ def test_derivatives(name: str) -> None:
     compare(function, at)
 
 
+@pytest.mark.slow
 def test_derivatives_of_what_loops_determine() -> None:
     """Values, rates and accelerations of a linkage, through Newton's method."""
     multibody = four_bar((0.2, 0.45, 0.3), 0.4)

@@ -58,7 +58,7 @@ FAMILIES = {
 }
 
 
-def thorough(examples: int = 25):
+def thorough(examples: int = 12):
     phases = (Phase.explicit, Phase.generate, Phase.shrink)
     return settings(deadline=None, max_examples=examples, derandomize=True, database=None, phases=phases)
 

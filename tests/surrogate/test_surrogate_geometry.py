@@ -234,6 +234,7 @@ def sized() -> GeometrySurrogate:
     ).surrogate
 
 
+@pytest.mark.slow
 def test_scale_factors_are_given_before_use(sized: GeometrySurrogate, value: Array) -> None:
     """Their slopes are not known in training, and left out of it."""
     assert sized.coordinates == NAMES
@@ -249,6 +250,7 @@ def test_scale_factors_are_given_before_use(sized: GeometrySurrogate, value: Arr
         np.testing.assert_allclose(np.asarray(found.lengthening_speed), expected, atol=CONSISTENT)
 
 
+@pytest.mark.slow
 def test_lengths_are_differentiable_by_the_scale(sized: GeometrySurrogate, value: Array) -> None:
     given = torch.tensor(np.hstack([value, np.full((len(value), 1), 1.1)]), requires_grad=True)
     length = sized.lengths((*NAMES, "size"), given)
@@ -259,17 +261,20 @@ def test_lengths_are_differentiable_by_the_scale(sized: GeometrySurrogate, value
     assert float(np.sqrt(np.mean((slope.numpy() - expected) ** 2))) < 0.01
 
 
+@pytest.mark.slow
 def test_a_scale_beyond_training_is_outside(sized: GeometrySurrogate, value: Array) -> None:
     assert sized.scaled({"size": 1.1}).outside(NAMES, value) == {}
     assert sized.scaled({"size": 1.5}).outside(NAMES, value) == {"smooth": len(value), "kinked": len(value)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factors", [{}, {"size": 0.0}, {"size": float("nan")}, {"size": 1.0, "femur": 1.0}])
 def test_wrong_factors(sized: GeometrySurrogate, factors: dict[str, float]) -> None:
     with pytest.raises(InputError, match="positive scale factors of size"):
         sized.scaled(factors)
 
 
+@pytest.mark.slow
 def test_factors_are_kept_in_the_folder(sized: GeometrySurrogate, value: Array, tmp_path: Path) -> None:
     sized.save(tmp_path / "any")
     sized.scaled({"size": 1.1}).save(tmp_path / "one")
