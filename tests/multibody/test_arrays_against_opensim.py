@@ -26,7 +26,8 @@ DIFFERENCES = 1e-7
 FEW = ("own_speeds_1", "backward_free", "two_loops")
 MORE = ("own_speeds_2", "functions_turn_1", "joint_weld", "joint_pin", "joint_slider", "joint_universal",
         "joint_planar", "joint_gimbal", "joint_ball", "joint_free", "joint_ellipsoid", "joint_scapulothoracic",
-        "joint_custom", "backward_ball", "backward_universal", "chain", "shifts", "four_bar_point", "four_bar_weld", "distance", "on_line", "clavicle", "scapula",
+        "joint_custom", "backward_ball", "backward_universal", "chain", "shifts", "four_bar_point",
+        "four_bar_weld", "distance", "on_line", "clavicle", "scapula",
         "held_gimbal_locked", "held_ball_prescribed", "held_ball_coupled")  # fmt: skip
 DATA = Path(os.environ.get("OSIMOPT_DATA", "/nowhere"))
 REAL = sorted(DATA.glob("*/*.osim"))
