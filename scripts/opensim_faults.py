@@ -9,7 +9,7 @@ invented. The length of a path over two wrap objects has a script of its own, tw
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,12 +67,18 @@ def muscle(model: Any, *points: tuple[Any, tuple[float, ...]]) -> Any:
     return made
 
 
-def wrap(model: Any, made: Any, name: str, over: Any, place: tuple[float, ...] = ZERO, quadrant: str = "all") -> None:
-    over.setName(name)
-    over.set_translation(V(*place))
-    over.set_quadrant(quadrant)
-    model.updGround().addWrapObject(over)
-    made.updGeometryPath().addPathWrap(model.updGround().getWrapObject(name))
+def path_over(ends: Sequence[Sequence[float]], *objects: Any) -> tuple[Any, Any, Any]:
+    """A model with a muscle between two points of ground over wrap objects there, the muscle, and its state."""
+    model = osim.Model()
+    body(model, "loose")
+    made = muscle(model, *((model.getGround(), tuple(map(float, end))) for end in ends))
+    for number, over in enumerate(objects):
+        over.setName(f"wrap_{number}")
+        model.updGround().addWrapObject(over)
+        made.updGeometryPath().addPathWrap(model.updGround().getWrapObject(f"wrap_{number}"))
+    state = model.initSystem()
+    model.realizePosition(state)
+    return model, made, state
 
 
 def one_coordinate_turns_several_axes() -> Iterator[Line]:
@@ -156,18 +162,14 @@ def path_over_one_cylinder() -> Iterator[Line]:
     arc = min((angle[0] - angle[1]) % math.tau, (angle[1] - angle[0]) % math.tau) - sum(free)
     flat = radius * arc + sum(one * math.sin(turn) for one, turn in zip(distance, free, strict=True))
     right = math.hypot(flat, ends[1][2] - ends[0][2])
-    for others in (0, 1):
-        model = osim.Model()
-        body(model, "loose")
-        made = muscle(model, *((model.getGround(), end) for end in ends))
-        for number in range(1 + others):
-            cylinder = osim.WrapCylinder()
+    for far in ((0.0,), (0.0, 50.0)):
+        cylinders = [osim.WrapCylinder() for _ in far]
+        for cylinder, x in zip(cylinders, far, strict=True):
             cylinder.set_radius(radius)
             cylinder.set_length(2.0)
-            wrap(model, made, f"cylinder_{number}", cylinder, (50.0 * number, 0.0, 0.0))
-        state = model.initSystem()
-        model.realizePosition(state)
-        what = f"length, {'a second cylinder 50 m away' if others else 'one cylinder'}, mm"
+            cylinder.set_translation(V(x, 0, 0))
+        _model, made, state = path_over(ends, *cylinders)
+        what = f"length, {'a second cylinder 50 m away' if len(far) > 1 else 'one cylinder'}, mm"
         yield what, 1e3 * made.getLength(state), 1e3 * right, "closed form: the cylinder unrolled"
 
 
@@ -176,29 +178,20 @@ def sphere_beyond_half_a_turn() -> Iterator[Line]:
     radius, ends = 0.05, ((0.04, 0.05, 0.0), (0.04, -0.05, 0.0))
     distance, angle = math.hypot(*ends[0]), 2 * math.atan2(ends[0][1], ends[0][0])
     right = 2 * math.sqrt(distance**2 - radius**2) + radius * (math.tau - angle - 2 * math.acos(radius / distance))
-    model = osim.Model()
-    body(model, "loose")
-    made = muscle(model, *((model.getGround(), end) for end in ends))
     sphere = osim.WrapSphere()
     sphere.set_radius(radius)
-    wrap(model, made, "sphere", sphere, quadrant="-x")
-    state = model.initSystem()
-    model.realizePosition(state)
+    sphere.set_quadrant("-x")
+    _model, made, state = path_over(ends, sphere)
     yield "length, mm", 1e3 * made.getLength(state), 1e3 * right, "tangents and the longer arc of a great circle"
 
 
 def nearest_point_of_a_ring() -> Iterator[Line]:
     """WrapTorus wraps over a cylinder that touches the ring's circle; its place there, from the two tangent points."""
     tube, ring, ends = 0.008, 0.04, (np.array([0.02, 0.05, 0.06]), np.array([0.05, -0.03, -0.05]))
-    model = osim.Model()
-    body(model, "loose")
-    made = muscle(model, *((model.getGround(), tuple(end)) for end in ends))
     torus = osim.WrapTorus()
     torus.set_inner_radius(tube)
     torus.set_outer_radius(ring)
-    wrap(model, made, "torus", torus)
-    state = model.initSystem()
-    model.realizePosition(state)
+    _model, made, state = path_over(ends, torus)
     points = osim.GeometryPath.safeDownCast(made.getPath()).getCurrentPath(state)
     tangent = np.array([array(points.get(k).getLocation(state)) for k in (1, 2)])
     azimuth = np.radians(np.arange(-180.0, 180.0, 0.001))
@@ -239,15 +232,13 @@ def moving_point_beside_a_fixed_one() -> Iterator[Line]:
         model.realizeVelocity(state)
         return float(made.getLength(state))
 
-    for at in (0.5, 1.5):
+    for at, where in ((0.5, ""), (1.5, " beyond the coordinate's range")):
         slope = (length(at + STEP) - length(at - STEP)) / (2 * STEP)
         length(at)
-        speed = 1e3 * made.getLengtheningSpeed(state)
-        if at == 0.5:
+        if not where:
             yield "moment arm, mm", 1e3 * made.computeMomentArm(state, knee), -1e3 * slope, "-dl/dq of getLength"
-            yield "lengthening speed, mm/s", speed, 1e3 * slope, "dl/dq of getLength"
-        else:
-            yield "lengthening speed beyond the coordinate's range, mm/s", speed, 1e3 * slope, "dl/dq of getLength"
+        speed = 1e3 * made.getLengtheningSpeed(state)
+        yield f"lengthening speed{where}, mm/s", speed, 1e3 * slope, "dl/dq of getLength"
 
 
 def limit_force_without_stiffness() -> Iterator[Line]:
