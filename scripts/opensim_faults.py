@@ -29,9 +29,8 @@ def array(vector: Any) -> Array:
 
 
 def body(model: Any, name: str, mass: float = 1.0, center: tuple[float, ...] = (0.0, -0.2, 0.0)) -> Any:
-    made = osim.Body(name, mass, V(*center), osim.Inertia(0.03, 0.01, 0.02))
-    model.addBody(made)
-    return made
+    model.addBody(osim.Body(name, mass, V(*center), osim.Inertia(0.03, 0.01, 0.02)))
+    return model.getBodySet().get(name)
 
 
 def pin(model: Any, name: str, parent: Any, at: tuple[float, ...], child: Any, end: tuple[float, ...] = ZERO) -> Any:
@@ -169,7 +168,7 @@ def path_over_one_cylinder() -> Iterator[Line]:
             cylinder.set_length(2.0)
             cylinder.set_translation(V(x, 0, 0))
         _model, made, state = path_over(ends, *cylinders)
-        what = f"length, {'a second cylinder 50 m away' if len(far) > 1 else 'one cylinder'}, mm"
+        what = f"length over {len(far)} cylinder{'s, one of them 50 m away' if far[1:] else ''}, mm"
         yield what, 1e3 * made.getLength(state), 1e3 * right, "closed form: the cylinder unrolled"
 
 
