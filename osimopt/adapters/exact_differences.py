@@ -48,15 +48,17 @@ class Differences:
             )
         if self.moments:
             texts.append(
-                f"Generalized forces differ from OpenSim's by up to {_listed(self.moments, 'N·m or N')}. OpenSim's "
-                f"accelerations of {some(self.joints, 12)} are not the derivatives of its velocities; those of the "
-                "arrays are."
+                f"Generalized forces differ from OpenSim's by more than {FORCE_DIFFERS:g} N·m or N: "
+                f"{_listed(self.moments, 'N·m or N')}. OpenSim's accelerations of {some(self.joints, 12)} are not the "
+                "derivatives of its velocities; these generalized forces use the derivatives."
             )
         if self.jumps:
             largest = {name: max(jumps, key=lambda jump: abs(jump[1])) for name, jumps in self.jumps.items()}
             order = sorted(largest, key=lambda name: -abs(largest[name][1]))
             at = [f"{name} ({largest[name][1]:.2g} mm at {largest[name][0]:.4g} s)" for name in order]
-            texts.append(f"Paths jump off or over wrap objects, or over conditional points: {some(at, 12)}.")
+            texts.append(
+                f"Lengths jump where paths leave wrap objects, or conditional points come or go: {some(at, 12)}."
+            )
         return texts
 
     def plain(self) -> dict[str, object]:

@@ -156,6 +156,12 @@ def from_zero(axes: Axes) -> None:
     axes.set_ylim(-EDGE * top, top)
 
 
+def paths_used(provenance: Mapping[str, Any]) -> str:
+    """Return the kinds of muscle paths in words, or nothing where all are OpenSim's."""
+    kinds = set(provenance.get("geometry", {}).values())
+    return f"{' and '.join(sorted(kinds))} paths" if kinds - {"opensim"} else ""
+
+
 def caption(drawn: Figure, text: str) -> None:
     """Write a text above the panels, wrapped between its parts, or within a part longer than the figure is wide."""
     width, lines = int(LETTERS * drawn.get_figwidth()), [""]

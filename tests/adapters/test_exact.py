@@ -199,7 +199,7 @@ def test_limits_of_differences(factor: float, named: bool) -> None:
 def test_jumps_are_named() -> None:
     found = exact_differences.Differences({}, {}, {"soleus": ((0.5, 0.2), (0.7, -1.2))}, ())
     assert found.texts() == [
-        "Paths jump off or over wrap objects, or over conditional points: soleus (-1.2 mm at 0.7 s)."
+        "Lengths jump where paths leave wrap objects, or conditional points come or go: soleus (-1.2 mm at 0.7 s)."
     ]
     assert json.loads(json.dumps(found.plain()))["path_jumps_s_mm"] == {"soleus": [[0.5, 0.2], [0.7, -1.2]]}
 

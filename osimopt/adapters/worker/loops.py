@@ -75,7 +75,7 @@ def _refuse_joints(session: Session, constraints: tuple[Any, ...]) -> None:
     for joint in session.model.getJointList():
         children.setdefault(joint.getChildFrame().findBaseFrame().getName(), []).append(joint.getName())
     several = [name for shared in children.values() if len(shared) > 1 for name in shared]
-    fix = "Replace one of them by a PointConstraint or a WeldConstraint: OpenSim gives a part of a body a wrong inertia there."
+    fix = "Replace one of them by a PointConstraint or a WeldConstraint: OpenSim gives half of a body a wrong inertia."
     expected = "joints that form a tree"
     raise ModelError(explain(expected, f"a loop of joints ({some(several)})", fix, session.key.path))
 
