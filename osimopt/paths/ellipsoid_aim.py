@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ..namespace import namespace
 from .contact import Array, cross
 from .ellipsoid_geodesic import Geodesic, shoot
-from .extrapolation import COUNTS
+from .extrapolation import LANES
 from .vectors import dot, norm, unit
 
 
@@ -96,11 +96,11 @@ def binormals(point: Array, direction: Array, size: Array) -> Array:
     return cross(unit(point / size**2), direction)
 
 
-def aim(spans: Spans, angle: Array, duration: Array, pieces: int, counts: tuple[int, ...] = COUNTS) -> Shot:
+def aim(spans: Spans, angle: Array, duration: Array, pieces: int, lanes: int = LANES) -> Shot:
     """The path with given angles and durations (n,)."""
     xp = namespace(angle)
     tangent = leave(spans, angle)
-    last = shoot(tangent.point, tangent.direction, spans.size, duration, tangent.reach, pieces, counts)
+    last = shoot(tangent.point, tangent.direction, spans.size, duration, tangent.reach, pieces, lanes)
     rest = spans.end - last.point
     binormal = binormals(last.point, last.direction, spans.size)
     across = dot(rest, binormal)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..namespace import namespace
 from .contact import Array
-from .extrapolation import COUNTS, State, extrapolate
+from .extrapolation import LANES, State, extrapolate
 from .vectors import dot, norm
 
 #: The phase max(1/a) τ that one extrapolation serves, to 1e-10 radii.
@@ -53,7 +53,7 @@ def shoot(
     duration: Array,
     opening: Array,
     pieces: int,
-    counts: tuple[int, ...] = COUNTS,
+    lanes: int = LANES,
 ) -> Geodesic:
     """Follow geodesics from points on the surface (3, n) along unit directions (3, n) for a duration (n,) each.
 
@@ -69,20 +69,20 @@ def shoot(
     eta = (xp.sqrt(h) / root) * (bent - xi * dot(xi, bent))  # dξ/dτ
     energy = dot(eta, eta) + dot(xi * xi, inverse)
     constants = (square, inverse, energy, 1 / root, 1 / (square[0] * square[1] * square[2] * root))
-    lanes = Field(*(one[..., None, :] for one in constants))
+    field = Field(*(one[..., None, :] for one in constants))
     state = (xi, eta, opening, xp.ones_like(duration), xp.zeros_like(duration))
 
     def stage(state: State, before: Array, after: Array) -> State:
         xi, eta, neighbor, receding, length = state
         squares, kick = xi * xi, before + after
-        q = dot(lanes.square, squares)
-        rate = lanes.slow / q
+        q = dot(field.square, squares)
+        rate = field.slow / q
         neighbor = neighbor + before * rate * receding
-        eta = eta + kick * (2 * dot(lanes.inverse, squares) - lanes.energy - lanes.inverse) * xi
-        receding = receding - kick * lanes.gauss * q * neighbor
+        eta = eta + kick * (2 * dot(field.inverse, squares) - field.energy - field.inverse) * xi
+        receding = receding - kick * field.gauss * q * neighbor
         return xi + 2 * after * eta, eta, neighbor + after * rate * receding, receding, length + kick * rate
 
-    xi, eta, neighbor, receding, length = extrapolate(stage, state, duration, pieces, counts)
+    xi, eta, neighbor, receding, length = extrapolate(stage, state, duration, pieces, lanes)
     flat = square * xi
     q = dot(flat, xi)
     along = square * eta - flat * (dot(flat, eta) / q)

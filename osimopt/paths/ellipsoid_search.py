@@ -12,7 +12,7 @@ from .ellipsoid_aim import Spans, aim, ends_of
 from .ellipsoid_geodesic import PHASE
 from .ellipsoid_side import leading_point
 from .ellipsoid_start import PLANES, plane_paths
-from .extrapolation import COUNTS
+from .extrapolation import LANES
 
 #: What is left of the two conditions, in mean radii; of the normal's length.
 TOLERANCE, DRIFT = 1e-8, 1e-8
@@ -86,7 +86,7 @@ def newton(spans: Spans, duration: Array, pieces: int, least: Array) -> tuple[Ar
     radius = xp.min(spans.size, axis=0)
     longest = pieces * PHASE * radius
     for step in range(STEPS):
-        shot = aim(spans.take(left), now, spent, pieces, COUNTS[:4] if step < ROUGH else COUNTS)
+        shot = aim(spans.take(left), now, spent, pieces, 4 if step < ROUGH else LANES)
         done = (shot.left < TOLERANCE) & (step >= ROUGH)
         good = done & (shot.geodesic.drift < DRIFT) & ((shot.spread > 0) | ~least[left])
         if bool(xp.any(good)):
