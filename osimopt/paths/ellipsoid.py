@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from ..namespace import namespace
-from .contact import Array, Contact
+from .contact import Array, Contact, columns
 from .ellipsoid_aim import Spans, aim, ends_of
 from .ellipsoid_search import Found, solve
 from .vectors import dot, norm
@@ -49,15 +49,15 @@ def wrap_ellipsoid(start: Array, end: Array, size: Array, axis: Array, sign: Arr
     which = xp.nonzero(on)[0]
     places = xp.cumulative_sum(xp.astype(on, which.dtype)) - 1
     places = xp.where(on, places, 0 * places)
-    fixed = [getattr(array, "detach", lambda array=array: array)()[:, which] for array in (start, end, size)]
-    found = solve(fixed[0], fixed[1], fixed[2], axis[which], sign[which])
+    spans = [columns(array, which) for array in (start, end, size)]
+    found = solve(*(getattr(array, "detach", lambda array=array: array)() for array in spans), axis[which], sign[which])
     ends = found.ends
     if any(getattr(array, "requires_grad", False) for array in (start, end, size)):
-        ends = refine(Spans(start[:, which], end[:, which], size[:, which], found.zero), found)
+        ends = refine(Spans(*spans, found.zero), found)
     first, last, arc = ends[:3], ends[3:6], ends[6]
 
     def spread(values: Array, other: float) -> Array:
-        return xp.where(on, values[..., places], xp.full_like(start[0], other))
+        return xp.where(on, columns(values, places), other)
 
     return Contact(on, spread(first, math.nan), spread(last, math.nan), spread(arc, 0.0), inside, on)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..namespace import namespace
-from .contact import Array, cross
+from .contact import Array, columns, cross
 from .ellipsoid_geodesic import Geodesic, shoot
 from .extrapolation import LANES
 from .vectors import dot, norm, unit
@@ -24,8 +24,8 @@ class Spans(NamedTuple):
     zero: Array
 
     def take(self, which: Array) -> Spans:
-        """Those of a mask or of indices."""
-        return Spans(*(array[:, which] for array in self))
+        """Those of indices."""
+        return Spans(*(columns(array, which) for array in self))
 
 
 class Shot(NamedTuple):

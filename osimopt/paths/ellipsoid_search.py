@@ -57,7 +57,7 @@ def solve(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Fo
         for number in sorted(set(pieces[todo].tolist())):
             here = xp.nonzero(pieces[todo] == number)[0]
             there = todo[here]
-            spans = Spans(start[:, there], end[:, there], size[:, there], zero[:, there])
+            spans = Spans(start, end, size, zero).take(there)
             angle[there], duration[there], ends[:, there] = newton(spans, guess[here], number, least[there])
     return Found(zero, angle, duration, pieces, ends)
 

@@ -13,6 +13,8 @@ from .vectors import dot, norm, unit
 LEAST, MOST, EDGE = 0.7073, 0.9, 0.3
 #: Points of the line (OpenSim takes 298), and steps to the nearest point of the ellipsoid.
 SAMPLES, STEPS = 6, 9
+#: Step, as a share of the square of a radius, after which there is no other.
+ROUNDING = 1e-15
 #: Radii from the center within which a point has no nearest one.
 CENTRAL = 1e-9
 
@@ -69,7 +71,10 @@ def nearest_point(point: Array, size: Array, free: Array | None = None) -> Array
         other = xp.where(other > 1e-12 * square, other, 1e-12 * square)
         parts = (size * point / other) ** 2
         slope = -2 * (parts[0] / other[0] + parts[1] / other[1] + parts[2] / other[2])
-        t = t - (parts[0] + parts[1] + parts[2] - 1) / xp.where(slope < 0, slope, -1 + 0 * slope)
+        step = (parts[0] + parts[1] + parts[2] - 1) / xp.where(slope < 0, slope, -1 + 0 * slope)
+        t = t - step
+        if bool(xp.all(xp.abs(step) <= ROUNDING * square[0])):
+            break
     other = t + square
     found = square * point / xp.where(xp.abs(other) > 1e-12 * square, other, square + 0 * other)
     whole = size + 0 * point

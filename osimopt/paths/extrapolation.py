@@ -29,8 +29,7 @@ def extrapolate(
     square = number[:, None] ** 2 - number**2
     weights = np.prod(np.where(square == 0, 1.0, number[:, None] ** 2 / np.where(square == 0, 1, square)), axis=1)
     shares, later = (
-        xp.asarray(one, dtype=duration.dtype, device=duration.device)[:, None]
-        for one in (0.5 / number, number > 1)
+        xp.asarray(one, dtype=duration.dtype, device=duration.device)[:, None] for one in (0.5 / number, number > 1)
     )
     half = shares * (duration / pieces)
     for _ in range(pieces):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..namespace import namespace
-from .contact import Array, Contact, along, on_side
+from .contact import Array, Contact, along, columns, on_side
 from .cylinder import wrap_cylinder
 from .extrapolation import extrapolate
 from .vectors import dot
@@ -95,13 +95,13 @@ def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) 
     if not bool(xp.any(on)):
         return Contact(on, start * math.nan, start * math.nan, 0 * start[0], inside, on)
     which = xp.nonzero(on)[0]
-    curve = newton(one[:, which], two[:, which], radii[:, which], curve.take(which))
-    step = aim(start[:, which], end[:, which], size[:, which], curve)
+    curve = newton(*(columns(array, which) for array in (one, two, radii)), curve.take(which))
+    step = aim(*(columns(array, which) for array in (start, end, size)), curve)
     places = xp.cumulative_sum(xp.astype(on, which.dtype)) - 1
     places = xp.where(on, places, 0 * places)
 
     def spread(values: Array, other: float) -> Array:
-        return xp.where(on, values[..., places], xp.full_like(start[0], other))
+        return xp.where(on, columns(values, places), other)
 
     first, last = step.first.place + step.move_first, step.last.place + step.move_last
     arc = spread(curve.length + step.change.length, 0.0)
@@ -167,7 +167,7 @@ def newton(start: Array, end: Array, size: Array, curve: RingGeodesic) -> RingGe
     result = [curve.tube * math.nan for _ in curve]
     left = xp.arange(start.shape[1], device=start.device)
     for _ in range(STEPS):
-        step = aim(start[:, left], end[:, left], size[:, left], curve)
+        step = aim(*(columns(array, left) for array in (start, end, size)), curve)
         done = step.left < TOLERANCE
         pressed = (step.first.curvature > 0) & (step.last.curvature > 0)
         good = done & (step.drift < DRIFT) & pressed & (curve.length >= 0)
