@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..namespace import namespace
 from .contact import Array, Contact, columns
 from .description import WrapKind
+from .vectors import dot
 from .wraps import MAY_WRAP, SIZES, WRAPS
 
 #: m, more than any path is lengthened by a wrap: wraps that are mandatory count as shorter.
@@ -169,7 +170,7 @@ def neighbours(points: Array, turn: Turn, others: Sequence[Turn]) -> tuple[Array
 def length(vector: Array) -> Array:
     """Lengths of vectors (3, …); the gradient is finite where one is zero."""
     xp = namespace(vector)
-    square = xp.sum(vector * vector, axis=0)
+    square = dot(vector, vector)
     some = square > 0.0
     return xp.where(some, xp.sqrt(xp.where(some, square, 1.0)), 0.0 * square)
 
