@@ -42,8 +42,9 @@ class Bundle:
 class Arrangement:
     """All paths of a model that are described.
 
-    Of all P points: ``body`` (P,), ``place`` (P, 3) m, and ``condition``, ``range``, ``mover``, ``mover_function`` as in ``Path``. Of
-    all O objects: ``frame`` (O, 4, 4), ``size`` (O, 3) m with zeros after those the kind has, ``axis``, ``sign`` (O,).
+    Of all P points: ``body`` (P,), ``place`` (P, 3) m, and ``condition``, ``range``, ``mover``, ``mover_function`` as in
+    ``Path``. Of all O objects: ``frame`` (O, 4, 4), ``size`` (O, 3) m with zeros after those the kind has, ``axis``,
+    ``sign`` (O,).
     ``place``, ``frame`` and ``size`` may be replaced by tensors, to differentiate by them.
     """
 
