@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import HERE, run_script
 
-from osimopt import RedundancyProblem, load_problem, solve_static
+from osimopt import ModelError, RedundancyProblem, load_problem, muscle_table, solve_static
 
 #: The same numbers, rounded differently; m, and of the largest.
 ROUNDING = 1e-12
@@ -47,3 +47,42 @@ def test_a_joint_that_is_not_described(gaps: Path, name: str) -> None:
     assert np.abs(np.asarray(ours.geometry.length) - np.asarray(theirs.geometry.length)).max() < ROUNDING
     solution = solve_static(ours)
     assert solution.provenance["self_check"]["solution"]["largest_difference"]["accelerations"] < 1e-9
+
+
+def test_forces_that_are_no_numbers_in_opensim_are_named(tmp_path: Path) -> None:
+    """A CoordinateLimitForce without a stiffness: OpenSim divides by it. The arrays do not, and say what they did."""
+    run_script(HERE / "model_zoo.py", tmp_path, "passive_gimbal", cwd=tmp_path)
+    model = tmp_path / "passive_gimbal.osim"
+    before, name, after = model.read_text().partition('CoordinateLimitForce name="limit_knee"')
+    model.write_text(before + name + after.replace("<upper_stiffness>2<", "<upper_stiffness>0<", 1))
+    with pytest.raises(ModelError, match=r"got NaN or infinity at 0\.24 s, by limit_knee\. Correct"):
+        read(tmp_path, "passive_gimbal", "opensim")
+    ours, _ = read(tmp_path, "passive_gimbal", "exact")
+    assert np.isfinite(ours.generalized_force).all()
+    said = "Generalized forces were not compared with OpenSim, which has NaN for: limit_knee."
+    assert said in ours.provenance["warnings"]
+
+
+RIGID = """
+import sys
+import opensim as osim
+
+model = osim.Model()
+body = osim.Body("body", 1.0, osim.Vec3(0), osim.Inertia(1.0, 1.0, 1.0))
+model.addBody(body)
+model.addJoint(osim.WeldJoint("weld", model.getGround(), body))
+muscle = osim.Millard2012EquilibriumMuscle("muscle", 100.0, 0.1, 0.1, 0.0)
+muscle.addNewPathPoint("one", model.getGround(), osim.Vec3(0))
+muscle.addNewPathPoint("other", body, osim.Vec3(0.0, 0.2, 0.0))
+model.addForce(muscle)
+model.finalizeConnections()
+model.printToXML(sys.argv[1])
+"""
+
+
+def test_a_model_without_coordinates_is_refused(tmp_path: Path) -> None:
+    script, model = tmp_path / "rigid.py", tmp_path / "rigid.osim"
+    script.write_text(RIGID)
+    run_script(script, model, cwd=tmp_path)
+    with pytest.raises(ModelError, match=r"rigid\.osim: expected a model with coordinates, got none"):
+        muscle_table(model, "knee", geometry="exact")
