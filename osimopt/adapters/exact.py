@@ -85,7 +85,7 @@ class ExactPaths:
     def lost(self, motion: Kinematics) -> dict[str, str]:
         """Why muscles have no path in some frames of a motion, by name."""
         starts = range(0, len(motion.time), BLOCK)
-        found = [self._strands(motion.value[start : start + BLOCK])[1] for start in starts]
+        found = [self.strands(motion.value[start : start + BLOCK])[1] for start in starts]
         missing = np.isnan(np.concatenate([lengths(self.arrangement, strands) for strands in found]))
         return {
             name: f"its path does not settle in {column.sum()} of {len(column)} frames, first at "
@@ -129,7 +129,7 @@ class ExactPaths:
 
     def wrenches(self, value: Array, tension: Mapping[str, Array]) -> dict[str, Array]:
         """By body: moments about ground's origin in N·m and forces in N (T, 6) of tensions (T,) N by muscle."""
-        _, strands = self._strands(value)
+        _, strands = self.strands(value)
         pulled = np.stack([tension.get(name, np.zeros(len(value))) for name in self.muscles], axis=1)
         bodies = self.multibody.tree.bodies
         found = wrenches(strands, pulled, len(bodies))
@@ -162,13 +162,14 @@ class ExactPaths:
         spanned = np.isin(np.arange(len(every)), served)
         return MuscleGeometry(self.muscles, every, coordinate, muscle, pairs, length, lengthening, spanned, crossing)
 
-    def _strands(self, value: Array) -> tuple[Posture, list[Strands]]:
+    def strands(self, value: Array) -> tuple[Posture, list[Strands]]:
+        """Postures (T, N), and the paths solved in them, bundle by bundle."""
         at = posture(self.multibody, value)
         return at, solve_paths(self.arrangement, at)
 
     def _solved(self, value: Array) -> tuple[Array, Array]:
         """Lengths (T, M) and moment arms (T, N, M) about all coordinates in postures (T, N)."""
-        at, strands = self._strands(value)
+        at, strands = self.strands(value)
         arms = moment_arms(self.arrangement, strands, at).dense(len(self.muscles), len(self.multibody.coordinates))
         if layout(self.multibody).turning:
             by_muscle = (np.ascontiguousarray(own) for own in np.moveaxis(arms, 2, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 
@@ -86,3 +87,18 @@ def test_a_model_without_coordinates_is_refused(tmp_path: Path) -> None:
     run_script(script, model, cwd=tmp_path)
     with pytest.raises(ModelError, match=r"rigid\.osim: expected a model with coordinates, got none"):
         muscle_table(model, "knee", geometry="exact")
+
+
+def test_a_point_inside_a_wrap_object_is_named(tmp_path: Path) -> None:
+    """The path is straight there, as OpenSim's."""
+    run_script(HERE / "model_zoo.py", tmp_path, "wraps_gimbal", cwd=tmp_path)
+    model = tmp_path / "wraps_gimbal.osim"
+    before, name, after = model.read_text().partition('<PathPoint name="over_sphere_0">')
+    place = "0.02 -0.37 0.01"  # in the sphere of 45 mm around (0.02, -0.4, 0)
+    model.write_text(before + name + re.sub(r"<location>[^<]*", f"<location>{place}", after, count=1))
+    ours, _ = read(tmp_path, "wraps_gimbal", "exact")
+    assert ours.provenance["points_inside_s"] == {"over_sphere": {"sphere_wrap": 0.24}}
+    assert any("over_sphere (in sphere_wrap from 0.24 s)" in line for line in ours.provenance["warnings"])
+    theirs, _ = read(tmp_path, "wraps_gimbal", "opensim")
+    column = ours.muscles.index("over_sphere")
+    assert np.abs(np.asarray(ours.geometry.length - theirs.geometry.length)[:, column]).max() < ROUNDING
