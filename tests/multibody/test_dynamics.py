@@ -9,6 +9,7 @@ import pytest
 from multibody_cases import branched, chain, frame, states
 
 from osimopt.errors import InputError, ModelError
+from osimopt.multibody.description import Asked
 from osimopt.multibody.dynamics import about_coordinates, inverse_dynamics, mass_matrix, of_wrenches
 from osimopt.multibody.kinematics import posture, velocity
 from osimopt.multibody.rates import (
@@ -193,8 +194,9 @@ def test_arrays_of_other_shapes_are_refused() -> None:
 
 
 def test_joints_that_are_not_described_are_refused_by_name() -> None:
-    multibody = replace(branched(), asked={"custom": "it is a ScrewJoint", "a muscle": "its path"})
-    with pytest.raises(ModelError, match=r"got 'custom' \(it is a ScrewJoint\)\. Use geometry='opensim'"):
+    asked = Asked("joint", "custom", "it is a ScrewJoint"), Asked("force", "spring", "its law")
+    multibody = replace(branched(), asked=asked)
+    with pytest.raises(ModelError, match=r"got joint 'custom' \(it is a ScrewJoint\)\. Use geometry='opensim'"):
         posture(multibody, np.zeros((1, 16)))
 
 
