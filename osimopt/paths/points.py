@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from ..multibody.functions import evaluate
 from ..multibody.kinematics import Posture
-from ..namespace import alike, namespace
+from ..namespace import alike, namespace, plain
 from .arrangement import Arrangement, Bundle
 from .contact import Array
 
@@ -38,7 +35,8 @@ def moved(arrangement: Arrangement, rows: Array, posture: Posture) -> tuple[Arra
     axes = []
     for axis in range(3):
         argument = posture.value[np.maximum(mover[:, axis], 0)] * alike(mover[:, axis] >= 0, posture.value)[:, None]
-        value, slope, _ = evaluate(posture.multibody.functions, np.maximum(function[:, axis], 0), argument)
+        found = evaluate(posture.multibody.functions, np.maximum(function[:, axis], 0), argument)
+        value, slope = (alike(arrangement.stretch[rows, axis], argument)[:, None] * part for part in found[:2])
         known = alike(function[:, axis] >= 0, value)[:, None]
         axes.append(
             (xp.where(known, value, alike(arrangement.place[rows, axis], value)[:, None]), xp.where(known, slope, 0.0))
@@ -63,8 +61,3 @@ def stand_ins(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Arr
     for row in range(count):
         taken[row] = np.where(taken[row] < 0, taken[row - 1] if row else 0, taken[row])
     return taken
-
-
-def plain(array: Array) -> NDArray[Any]:
-    """An array of NumPy without gradients."""
-    return np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)
