@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..namespace import namespace
+from ..namespace import detached, namespace
 from .contact import Array, Contact, columns
 from .ellipsoid_aim import Spans, aim, ends_of
 from .ellipsoid_search import Found, solve
@@ -50,7 +50,7 @@ def wrap_ellipsoid(start: Array, end: Array, size: Array, axis: Array, sign: Arr
     places = xp.cumulative_sum(xp.astype(on, which.dtype)) - 1
     places = xp.where(on, places, 0 * places)
     spans = [columns(array, which) for array in (start, end, size)]
-    found = solve(*(getattr(array, "detach", lambda array=array: array)() for array in spans), axis[which], sign[which])
+    found = solve(*map(detached, spans), axis[which], sign[which])
     ends = found.ends
     if any(getattr(array, "requires_grad", False) for array in (start, end, size)):
         ends = refine(Spans(*spans, found.zero), found)

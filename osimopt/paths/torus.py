@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..namespace import namespace
+from ..namespace import detached, namespace
 from .contact import Array, Contact, along, columns, on_side
 from .cylinder import wrap_cylinder
 from .extrapolation import extrapolate
@@ -89,7 +89,7 @@ def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) 
         NaN in points and arc where the path wraps and no geodesic that keeps touching the tube was found.
     """
     xp = namespace(start)
-    one, two, radii = (getattr(array, "detach", lambda array=array: array)() for array in (start, end, size))
+    one, two, radii = map(detached, (start, end, size))
     azimuth, found = nearest(one, two, radii, axis, sign)
     on, inside, curve = cylinder_path(one, two, radii, azimuth, found)
     if not bool(xp.any(on)):
@@ -240,7 +240,7 @@ def follow(size: Array, curve: RingGeodesic) -> tuple[RingPoint, tuple[Array, Ar
     xp = namespace(curve.tube)
     ring = size[1] + size[0] * xp.cos(curve.tube)
     turning = ring * xp.sin(curve.direction)  # Clairaut's constant
-    arc = curve.length / getattr(size, "detach", lambda: size)()[0]
+    arc = curve.length / detached(size)[0]
     arc = xp.where(xp.isnan(arc), xp.zeros_like(arc), arc)
     pieces = max(1, math.ceil(float(xp.max(arc)) / PIECE))
     zero = 0 * curve.length
