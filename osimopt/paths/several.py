@@ -34,6 +34,7 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
     turns = [absent(points) for _ in obstacles]
     turns, _ = _again(obstacles, points, turns)
     settled = turns[0].on & ~turns[0].on
+    seen, tangible = turns, settled  # the last that were tangent, if any were
     left = np.arange(points.shape[2])
     single = sum(plain(turn.on).astype(int) for turn in turns) <= 1
     for _ in range(ROUNDS):
@@ -41,6 +42,10 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
         placed, tangent = _tangent(*part, known=single)
         chosen, same = _again(part[0], part[1], placed)
         done = tangent & same
+        seen = [
+            _merged(one, left, _where(tangent, two, _some(one, left))) for one, two in zip(seen, placed, strict=True)
+        ]
+        tangible = _put(tangible, left, tangent | columns(tangible, left))
         turns = [
             _merged(turn, left, _where(done, before, after))
             for turn, before, after in zip(turns, placed, chosen, strict=True)
@@ -50,8 +55,10 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
         single = np.zeros(len(left), dtype=bool)  # others may have moved since they were placed
         if not len(left):
             return turns, settled
-    part, done = _arbitrated([one.take(left) for one in obstacles], columns(points, left))
-    return [_merged(turn, left, one) for turn, one in zip(turns, part, strict=True)], _put(settled, left, done)
+    part, held = _arbitrated([one.take(left) for one in obstacles], columns(points, left))
+    part = [_where(held, one, _some(turn, left)) for one, turn in zip(part, seen, strict=True)]
+    settled = _put(settled, left, held | columns(tangible, left))
+    return [_merged(turn, left, one) for turn, one in zip(turns, part, strict=True)], settled
 
 
 def _arbitrated(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Array]:
@@ -59,7 +66,8 @@ def _arbitrated(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn
 
     Tangent to the objects that it touches, such a path would touch others, or on their other sides: no path agrees with
     the rules by which objects are chosen. OpenSim stops after some passes; what it touches then is held here, but for
-    objects that the path lifts off.
+    objects that the path lifts off. If that is not tangent either, as where objects overlap, the last path is taken
+    that was.
     """
     turns = [absent(points) for _ in obstacles]
     for _ in range(PASSES):
