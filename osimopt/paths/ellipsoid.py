@@ -45,7 +45,7 @@ def wrap_ellipsoid(start: Array, end: Array, size: Array, axis: Array, sign: Arr
     xp = namespace(start)
     inside, on = decide(start, end, size)
     if not bool(xp.any(on)):
-        return Contact(on, start * math.nan, start * math.nan, 0 * start[0], inside, on)
+        return Contact(on, start * math.nan, start * math.nan, 0 * start[0], inside, on, 0 * start[0])
     which = xp.nonzero(on)[0]
     places = xp.cumulative_sum(xp.astype(on, which.dtype)) - 1
     places = xp.where(on, places, 0 * places)
@@ -59,7 +59,7 @@ def wrap_ellipsoid(start: Array, end: Array, size: Array, axis: Array, sign: Arr
     def spread(values: Array, other: float) -> Array:
         return xp.where(on, columns(values, places), other)
 
-    return Contact(on, spread(first, math.nan), spread(last, math.nan), spread(arc, 0.0), inside, on)
+    return Contact(on, spread(first, math.nan), spread(last, math.nan), spread(arc, 0.0), inside, on, 0 * start[0])
 
 
 def decide(start: Array, end: Array, size: Array) -> tuple[Array, Array]:

@@ -93,7 +93,7 @@ def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) 
     azimuth, found = nearest(one, two, radii, axis, sign)
     on, inside, curve = cylinder_path(one, two, radii, azimuth, found)
     if not bool(xp.any(on)):
-        return Contact(on, start * math.nan, start * math.nan, 0 * start[0], inside, on)
+        return Contact(on, start * math.nan, start * math.nan, 0 * start[0], inside, on, 0 * start[0])
     which = xp.nonzero(on)[0]
     curve = newton(*(columns(array, which) for array in (one, two, radii)), curve.take(which))
     step = aim(*(columns(array, which) for array in (start, end, size)), curve)
@@ -105,7 +105,7 @@ def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) 
 
     first, last = step.first.place + step.move_first, step.last.place + step.move_last
     arc = spread(curve.length + step.change.length, 0.0)
-    return Contact(on, spread(first, math.nan), spread(last, math.nan), arc, inside, on & ~on)
+    return Contact(on, spread(first, math.nan), spread(last, math.nan), arc, inside, on & ~on, 0 * start[0])
 
 
 def nearest(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> tuple[Array, Array]:
