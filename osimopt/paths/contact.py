@@ -59,3 +59,12 @@ def cross(one: Array, two: Array) -> Array:
 def columns(array: Array, index: Array) -> Array:
     """Columns of an array (…, n). NumPy's own indexing would lay them out column by column: ten times as slow later."""
     return namespace(array).take(array, alike(index, array), axis=-1)
+
+
+def where_on(on: Array, first: Array, last: Array, arc: Array) -> tuple[Array, Array, Array]:
+    """Points (3, n) and arcs (n,) of all pairs, from those of the pairs that are ``on``: NaN and 0 at the others."""
+    xp = namespace(first)
+    number = xp.cumulative_sum(xp.astype(on, xp.int64)) - 1
+    number = xp.where(on, number, 0 * number)
+    first, last = (xp.where(on, columns(one, number), xp.nan) for one in (first, last))
+    return first, last, xp.where(on, columns(arc, number), 0.0)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..namespace import detached, namespace
-from .contact import Array, Contact, along, columns, on_side
+from .contact import Array, Contact, along, columns, on_side, where_on
 from .cylinder import wrap_cylinder
 from .extrapolation import extrapolate
 from .vectors import dot
@@ -97,15 +97,9 @@ def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) 
     which = xp.nonzero(on)[0]
     curve = newton(*(columns(array, which) for array in (one, two, radii)), curve.take(which))
     step = aim(*(columns(array, which) for array in (start, end, size)), curve)
-    places = xp.cumulative_sum(xp.astype(on, which.dtype)) - 1
-    places = xp.where(on, places, 0 * places)
-
-    def spread(values: Array, other: float) -> Array:
-        return xp.where(on, columns(values, places), other)
-
     first, last = step.first.place + step.move_first, step.last.place + step.move_last
-    arc = spread(curve.length + step.change.length, 0.0)
-    return Contact(on, spread(first, math.nan), spread(last, math.nan), arc, inside, on & ~on, 0 * start[0])
+    found = where_on(on, first, last, curve.length + step.change.length)
+    return Contact(on, *found, inside, on & ~on, 0 * start[0])
 
 
 def nearest(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> tuple[Array, Array]:
