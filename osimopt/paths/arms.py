@@ -17,9 +17,10 @@ from ..namespace import alike, frames_last, namespace
 from ..problem.arrays import Array as Plain
 from ..problem.arrays import Index
 from .arrangement import Arrangement, Bundle
-from .contact import Array, cross
+from .contact import Array
 from .points import moved
 from .solve import Strands
+from .vectors import cross
 
 
 @dataclass(frozen=True, eq=False)
