@@ -42,9 +42,10 @@ class Bundle:
 class Arrangement:
     """All paths of a model that are described.
 
-    Of all P points: ``place`` (P, 3) m, ``stretch`` (P, 3), by which the functions of moving ones are multiplied, and ``condition``, ``range``, ``mover``, ``mover_function`` as in ``Path``. Of
-    all O objects: ``frame`` (O, 4, 4), ``size`` (O, 3) m with zeros after those the kind has, ``axis``, ``sign`` (O,).
-    ``place``, ``stretch``, ``frame`` and ``size`` may be replaced by tensors, to differentiate by them.
+    Of all P points: ``place`` (P, 3) m, ``stretch`` (P, 3), which multiplies the functions of moving ones, and
+    ``condition``, ``range``, ``mover``, ``mover_function`` as in ``Path``. Of all O objects: ``frame`` (O, 4, 4),
+    ``size`` (O, 3) m with zeros after those the kind has, ``axis``, ``sign`` (O,). ``place``, ``stretch``, ``frame``
+    and ``size`` may be replaced by tensors, to differentiate by them.
     """
 
     names: tuple[str, ...]
