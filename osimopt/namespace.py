@@ -23,6 +23,11 @@ def alike(array: Any, other: Any) -> Any:
     return namespace(other).asarray(array, device=other.device)
 
 
+def detached(array: Any) -> Any:
+    """The array without gradients."""
+    return array.detach() if hasattr(array, "detach") else array
+
+
 def plain(array: Any) -> Any:
     """An array of NumPy without gradients."""
     return np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)

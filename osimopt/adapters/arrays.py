@@ -155,6 +155,24 @@ def model_actuators(model: Model, effect: Array) -> ReserveActuators:
     )
 
 
+def refuse_unknown(model: Model, motion: Kinematics, force: Array) -> None:
+    """Refuse generalized forces (T, D) of OpenSim's that are not numbers, with the forces of the model that are not."""
+    unknown = ~np.isfinite(force).all(axis=1)
+    if not unknown.any():
+        return
+    frame = int(unknown.argmax())
+    names = unknown_forces(model, motion.frames(slice(frame, frame + 1)))
+    got = f"NaN or infinity at {motion.time[frame]:g} s, by {some(names) or 'none of its forces alone'}"
+    fix = "Correct these forces, or switch them off; a CoordinateLimitForce has NaN where a stiffness is 0."
+    raise ModelError(explain("numbers as the forces of the model", got, fix, model.path))
+
+
+def unknown_forces(model: Model, motion: Kinematics) -> list[str]:
+    """Names of the forces for which OpenSim has no number in some frame of a motion."""
+    records = read_force_records(model, motion)
+    return [one.name for one in records if one.values is not None and not np.isfinite(one.values).all()]
+
+
 def read_force_records(model: Model, motion: Kinematics) -> list[ForceRecord]:
     """Record all forces that a model applies along a motion, in OpenSim's order, without those switched off."""
     return cast(list[ForceRecord], model.run("frames:force_records", motion))

@@ -151,7 +151,8 @@ def _summed(parts: list[Arms], coordinates: int) -> Arms:
     path, coordinate = (np.concatenate([getattr(one, name) for one in parts]) for name in ("path", "coordinate"))
     value = namespace(parts[0].value).concat([one.value for one in parts])
     pairs, first, place = np.unique(path * coordinates + coordinate, return_index=True, return_inverse=True)
-    if len(pairs) == len(path):
-        return Arms(path[first], coordinate[first], value[first])
-    weights = (place == np.arange(len(pairs))[:, None]).astype(float)
-    return Arms(pairs // coordinates, pairs % coordinates, combine(weights, value))
+    found, more = value[first], np.setdiff1d(np.arange(len(path)), first)
+    if len(more):
+        weights = (place[more] == np.arange(len(pairs))[:, None]).astype(float)
+        found = found + combine(weights, value[more])
+    return Arms(pairs // coordinates, pairs % coordinates, found)

@@ -11,23 +11,21 @@ from .arrangement import Arrangement, Bundle
 from .contact import Array
 
 
-def points_in_ground(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Array:
-    """Places (3, k, m, T) in m of the points of m paths, as if all of them were on the path."""
+def points_in_ground(arrangement: Arrangement, posture: Posture) -> Array:
+    """Places (3, P, T) in m of all points, as if all of them were on their paths."""
     xp = namespace(posture.positions)
-    rows = bundle.points.T
-    body = bundle.body.T
-    place = alike(arrangement.place[rows], posture.positions)
-    turned = xp.einsum("kmijt,kmj->ikmt", posture.rotations[body], place)
-    if not (moving := arrangement.moving[rows]).any():
-        return turned + xp.moveaxis(posture.positions[body], 2, 0)
-    at = np.nonzero(moving)
-    own, _ = moved(arrangement, rows[at], posture)
-    shift = xp.einsum("pijt,jpt->ipt", posture.rotations[body[at]], own)
-    flat = xp.reshape(turned, (3, -1, turned.shape[-1]))
-    number = np.full(moving.shape, moving.size)
-    number[at] = moving.size + np.arange(len(at[0]))
-    spread = xp.concat([flat, shift], axis=1)[:, np.where(moving, number, np.arange(moving.size).reshape(moving.shape))]
-    return spread + xp.moveaxis(posture.positions[body], 2, 0)
+    place, moving = alike(arrangement.place, posture.positions), arrangement.moving
+    found, order = [], []
+    if moving.any():
+        order.append(np.flatnonzero(moving))
+        body = arrangement.body[moving]
+        own = moved(arrangement, order[0], posture)[0]
+        turned = xp.einsum("pijt,jpt->ipt", posture.rotations[body], own)
+        found.append(turned + xp.moveaxis(posture.positions[body], 1, 0))
+    for body in np.unique(arrangement.body[~moving]).tolist():
+        order.append(np.flatnonzero(~moving & (arrangement.body == body)))
+        found.append(place[order[-1]] @ posture.rotations[body] + posture.positions[body][:, None])
+    return xp.take(xp.concat(found, axis=1), alike(np.argsort(np.concatenate(order)), place), axis=1)
 
 
 def moved(arrangement: Arrangement, rows: Array, posture: Posture) -> tuple[Array, Array]:

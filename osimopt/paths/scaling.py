@@ -22,11 +22,9 @@ def scale_paths(multibody: Multibody, arrangement: Arrangement, factors: Array) 
     scaled along the axes of the body, not, as in OpenSim, along those of the frame. Raises as ``scale_bodies``.
     """
     factors = checked(multibody, factors)
-    xp, points, objects = namespace(factors), len(arrangement.place), len(arrangement.frame)
-    body, on = np.zeros(points, dtype=np.intp), np.zeros(objects, dtype=np.intp)
-    kind = np.full(objects, "ellipsoid")
+    xp, objects = namespace(factors), len(arrangement.frame)
+    on, kind = np.zeros(objects, dtype=np.intp), np.full(objects, "ellipsoid")
     for bundle in arrangement.bundles:
-        body[bundle.points] = bundle.body
         on[bundle.objects] = bundle.object_body
         kind[bundle.objects] = np.array(bundle.kinds, dtype=kind.dtype)
     frame, own = alike(arrangement.frame, factors), factors[on]
@@ -39,7 +37,7 @@ def scale_paths(multibody: Multibody, arrangement: Arrangement, factors: Array) 
     }
     for name, grown in by_kind.items():
         growth = xp.where(alike(kind == name, factors)[:, None], grown, growth)
-    stretch = factors[body]
+    stretch = factors[arrangement.body]
     return replace(
         arrangement,
         place=alike(arrangement.place, factors) * stretch,
