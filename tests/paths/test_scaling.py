@@ -13,11 +13,11 @@ import pytest
 import torch
 from conftest import HERE, run_script
 from mechanics_cases import describe
-from multibody_cases import branched, four_bar
+from multibody_cases import CURVED, IDENTITY, branched, four_bar
 
 from osimopt.errors import InputError
 from osimopt.multibody.constraints import constraint_rows
-from osimopt.multibody.description import Multibody
+from osimopt.multibody.description import CoordinateCoupler, Multibody
 from osimopt.multibody.dynamics import inverse_dynamics
 from osimopt.multibody.kinematics import posture
 from osimopt.multibody.scaling import scale_bodies
@@ -65,6 +65,8 @@ def compare(folder: Path, names: tuple[object, ...], how: str) -> None:
         parts["center"] = ours.tree.center, theirs.tree.center
         if how == "even":
             parts["inertia"] = ours.tree.inertia, theirs.tree.inertia
+        couplers = zip(ours.couplers, theirs.couplers, strict=True)
+        parts["couplers"] = tuple(zip(*((one.scale, two.scale) for one, two in couplers), strict=True)) or ((), ())
         for law, same in zip((*ours.forces, *ours.actuators), (*theirs.forces, *theirs.actuators), strict=True):
             parts[f"frames of {law.name}"] = law.frames, same.frames
         arrangement, theirs_too = scale_paths(multibody, arrange(paths), factors), arrange(their_paths)
@@ -110,6 +112,28 @@ def test_a_loop_that_is_scaled_evenly_stays_closed() -> None:
         posture(scale_bodies(multibody, np.full((len(multibody.tree.bodies), 3), 1.3)), value)
     ).errors
     np.testing.assert_allclose(after, 1.3 * before, atol=ROUNDING)
+
+
+def test_a_coupled_translation_grows_with_the_parent_of_its_joint() -> None:
+    """One coordinate is a translation itself, one by a function, and one turns and shifts."""
+    multibody = branched()
+    names, function = multibody.coordinates, np.array(multibody.tree.axis_function)
+    function[4] = [-1, -1, -1, IDENTITY, CURVED, -1]
+    coordinate = np.array(multibody.tree.axis_coordinate)
+    coordinate[4] = [-1, -1, -1, 12, 13, -1]
+    tree = replace(multibody.tree, axis_function=function, axis_coordinate=coordinate)
+    couplers = tuple(CoordinateCoupler(names[at], at, 0, CURVED, 2.0) for at in (12, 13, 15))
+    factors = np.random.default_rng(9).uniform(0.8, 1.2, (6, 3))
+    scaled = scale_bodies(replace(multibody, tree=tree, couplers=couplers), factors)
+    axis, parent = multibody.tree.axes[4, 3], factors[2]
+    expected = [2.0 * np.linalg.norm(parent * axis), 2.0, 2.0]
+    np.testing.assert_allclose([one.scale for one in scaled.couplers], expected, rtol=1e-14)
+    np.testing.assert_array_equal(scaled.tree.axes[4, 3], axis)
+    np.testing.assert_allclose(
+        scaled.tree.axes[4, 4],
+        multibody.tree.axes[4, 4] * np.linalg.norm(parent * multibody.tree.axes[4, 4]),
+        rtol=1e-14,
+    )
 
 
 def test_inertia_is_that_of_the_masses_where_they_are_put() -> None:
