@@ -18,11 +18,11 @@ def scale(path: Path, folder: Path, even: bool) -> None:
     state = model.initSystem()
     random = np.random.default_rng(11)
     names, rows, factors = [], [], osim.ScaleSet()
-    for body in model.getBodyList():
+    for name in ("ground", *(body.getName() for body in model.getBodyList())):
         row = np.full(3, 1.13) if even else random.uniform(0.8, 1.25, 3)
-        names.append(body.getName())
+        names.append(name)
         rows.append(row)
-        factors.cloneAndAppend(entry(body.getName(), row))
+        factors.cloneAndAppend(entry(name, row))
     model.scale(state, factors, True, -1.0)
     model.printToXML(str(folder / f"{path.stem}_scaled.osim"))
     np.savez(folder / f"{path.stem}.npz", bodies=names, factors=rows)

@@ -74,7 +74,7 @@ def rigid_tendon_gain(
 ) -> Array:
     """Active force (T, M) in N at activation 1 on rigid tendons.
 
-    With tensors among parameters or arguments it is one, with first derivatives by all but shapes of Millard's curves.
+    A tensor where one is given, with first derivatives by all but the shapes of Millard's curves.
 
     Parameters
     ----------
@@ -100,8 +100,8 @@ def rigid_tendon_gain(
         raise InputError(explain("pennation as 'opensim' or 'corrected'", repr(pennation), "Give one of them."))
     parameters, (length, speed) = in_one_library(parameters, length, lengthening_speed)
     length, speed = _checked(parameters, length=length), _checked(parameters, lengthening_speed=speed)
-    gain = []
-    for muscles in (own := mechanics(parameters)):
+    own, gain = mechanics(parameters), []
+    for muscles in own:
         fiber, cosine, live = muscles.rigid_fiber(length[:, muscles.columns])
         multiplier = muscles.active.value(fiber / muscles.optimal)
         multiplier = multiplier * muscles.velocity.value(speed[:, muscles.columns] * cosine / muscles.max_speed)
@@ -114,7 +114,7 @@ def rigid_tendon_gain(
 def rigid_tendon_passive(parameters: MuscleParameters, length: Array) -> Array:
     """Elastic passive force (T, M) in N along rigid tendons, for muscle-tendon units of length (T, M) in m.
 
-    Without damping; 0 where the unit is shorter than the tendon. Raises, and differentiates, as ``rigid_tendon_gain``.
+    No damping; 0 where the unit is shorter than the tendon. Raises, and has derivatives, as ``rigid_tendon_gain``.
     """
     parameters, (length,) = in_one_library(parameters, length)
     length = _checked(parameters, length=length)

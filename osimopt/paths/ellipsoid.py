@@ -66,7 +66,8 @@ def wrap_ellipsoid(start: Array, end: Array, size: Array, axis: Array, sign: Arr
     xp = namespace(start)
     inside, on = decide(start, end, size)
     if not bool(xp.any(on)):
-        return Contact(on, start * math.nan, start * math.nan, 0 * start[0], inside, on, 0 * start[0])
+        nowhere = xp.full_like(start, math.nan)  # start times NaN would have gradients of NaN
+        return Contact(on, nowhere, nowhere, 0 * start[0], inside, on, 0 * start[0])
     which = xp.nonzero(on)[0]
     spans = [columns(array, which) for array in (start, end, size)]
     found = solve(*map(detached, spans), axis[which], sign[which])

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..namespace import namespace
+from ..namespace import namespace, plain
 from ..problem.arrays import Index
 from .contact import Array, columns
-from .points import plain
 from .turns import Obstacle, Turn, absent, choose, slide
 
 #: Times that the objects and their order are chosen again, before a path counts as not settled.

@@ -93,7 +93,8 @@ def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) 
     azimuth, found = nearest(one, two, radii, axis, sign)
     on, inside, curve = cylinder_path(one, two, radii, azimuth, found)
     if not bool(xp.any(on)):
-        return Contact(on, start * math.nan, start * math.nan, 0 * start[0], inside, on, 0 * start[0])
+        nowhere = xp.full_like(start, math.nan)  # start times NaN would have gradients of NaN
+        return Contact(on, nowhere, nowhere, 0 * start[0], inside, on, 0 * start[0])
     which = xp.nonzero(on)[0]
     curve = newton(*(columns(array, which) for array in (one, two, radii)), curve.take(which))
     step = aim(*(columns(array, which) for array in (start, end, size)), curve)
