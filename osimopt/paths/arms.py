@@ -39,7 +39,8 @@ class Arms:
         xp = namespace(self.value)
         number = np.full(paths * coordinates, len(self.path))
         number[self.coordinate * paths + self.path] = np.arange(len(self.path))
-        value = xp.concat([self.value, 0.0 * self.value[:1]])[number]
+        none = xp.zeros_like(xp.sum(self.value, axis=0))  # whatever the value is, which may be NaN
+        value = xp.concat([self.value, none[None]])[number]
         return xp.reshape(value.T, (-1, coordinates, paths))
 
     def lengthening_speed(self, paths: int, speed: Array) -> Array:
@@ -153,5 +154,14 @@ def _summed(parts: list[Arms], coordinates: int) -> Arms:
     pairs, first, place = np.unique(path * coordinates + coordinate, return_index=True, return_inverse=True)
     if len(pairs) == len(path):
         return Arms(path[first], coordinate[first], value[first])
-    weights = (place == np.arange(len(pairs))[:, None]).astype(float)
-    return Arms(pairs // coordinates, pairs % coordinates, combine(weights, value))
+    xp = namespace(value)
+    filled = xp.concat([value, xp.zeros_like(value[:1])])
+    order = np.argsort(place, kind="stable")
+    turn = np.zeros(len(place), dtype=np.intp)  # which of the parts of its pair each value is
+    turn[order] = np.arange(len(place)) - np.searchsorted(place[order], place[order])
+    total = value[first]
+    for number in range(1, turn.max() + 1):  # no sum over all pairs: one that is NaN would spoil them all
+        row = np.full(len(pairs), len(place))
+        row[place[turn == number]] = np.flatnonzero(turn == number)
+        total = total + filled[row]
+    return Arms(pairs // coordinates, pairs % coordinates, total)
