@@ -85,8 +85,8 @@ class ExactPaths:
     def lost(self, motion: Kinematics) -> dict[str, str]:
         """Why muscles have no path in some frames of a motion, by name."""
         starts = range(0, len(motion.time), BLOCK)
-        found = [self.strands(motion.value[start : start + BLOCK])[1] for start in starts]
-        missing = np.isnan(np.concatenate([lengths(self.arrangement, strands) for strands in found]))
+        blocks = (self.strands(motion.value[start : start + BLOCK])[1] for start in starts)
+        missing = np.concatenate([np.isnan(lengths(self.arrangement, strands)) for strands in blocks])
         return {
             name: f"its path does not settle in {column.sum()} of {len(column)} frames, first at "
             f"{motion.time[column.argmax()]:g} s"
@@ -106,7 +106,10 @@ class ExactPaths:
     def path(self, muscle: str) -> Path:
         """The path of a muscle."""
         found = self.described.muscles[self.muscles.index(muscle)]
-        assert found is not None  # those without one are not among the muscles
+        if found is None:
+            raise InputError(
+                explain("a muscle with an exact path", f"'{muscle}', which has none", "Use another geometry.")
+            )
         return found
 
     @cached_property

@@ -25,13 +25,11 @@ from ..paths.arrangement import Arrangement, arrange
 from ..paths.description import Paths
 from ..paths.solve import lengths, solve_paths
 from ..problem.arrays import Array, Index, Kinematics
+from .exact import BLOCK
 from .load_arrays import measured_loads
 from .loads import ExternalLoads
 from .mechanics import read_mechanics
 from .model import Model
-
-#: Frames per block.
-BLOCK = 500
 
 
 @dataclass(frozen=True, eq=False)

@@ -152,16 +152,13 @@ def _summed(parts: list[Arms], coordinates: int) -> Arms:
     path, coordinate = (np.concatenate([getattr(one, name) for one in parts]) for name in ("path", "coordinate"))
     value = namespace(parts[0].value).concat([one.value for one in parts])
     pairs, first, place = np.unique(path * coordinates + coordinate, return_index=True, return_inverse=True)
-    if len(pairs) == len(path):
-        return Arms(path[first], coordinate[first], value[first])
-    xp = namespace(value)
-    filled = xp.concat([value, xp.zeros_like(value[:1])])
-    order = np.argsort(place, kind="stable")
-    turn = np.zeros(len(place), dtype=np.intp)  # which of the parts of its pair each value is
-    turn[order] = np.arange(len(place)) - np.searchsorted(place[order], place[order])
-    total = value[first]
-    for number in range(1, turn.max() + 1):  # no sum over all pairs: one that is NaN would spoil them all
-        row = np.full(len(pairs), len(place))
-        row[place[turn == number]] = np.flatnonzero(turn == number)
-        total = total + filled[row]
-    return Arms(pairs // coordinates, pairs % coordinates, total)
+    xp, more = namespace(value), np.setdiff1d(np.arange(len(path)), first)
+    found, filled = value[first], xp.concat([value[more], xp.zeros_like(value[:1])])
+    waiting = np.arange(len(more))
+    while len(waiting):  # one part of each pair at a time: a sum over all pairs would spread a NaN
+        own, one = np.unique(place[more[waiting]], return_index=True)
+        row = np.full(len(pairs), len(more))
+        row[own] = waiting[one]
+        found = found + filled[row]
+        waiting = np.delete(waiting, one)
+    return Arms(pairs // coordinates, pairs % coordinates, found)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from math import pi
 
 from ..namespace import namespace
-from .contact import Array, Contact, along, on_side
+from .contact import Array, Contact, along, nearest_turn, on_side
 
 
-def wrap_cylinder(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Contact:
+def wrap_cylinder(
+    start: Array, end: Array, size: Array, axis: Array, sign: Array, wound: Array | None = None
+) -> Contact:
     """Paths over n cylinders around the z axes of their frames: straight, a helix, straight, tangent to each other.
 
     Whether a path wraps, and on which side, is decided as OpenSim 4.6 does; the points are exact. On the unrolled
@@ -23,6 +25,8 @@ def wrap_cylinder(start: Array, end: Array, size: Array, axis: Array, sign: Arra
         (2, n) m, radii and lengths.
     axis, sign
         (n,) quadrants: the axis 0, 1, 2, and the sign -1, 1, or 0 for none.
+    wound
+        (n,) as in ``Contact``, of paths that are held on the cylinder; OpenSim's choice if not given.
     """
     xp = namespace(start)
     radius, length = size[0], size[1]
@@ -31,39 +35,54 @@ def wrap_cylinder(start: Array, end: Array, size: Array, axis: Array, sign: Arra
     square = [xp.where(inside, 2.0 * radius * radius + 1.0, one) for one in square]
     free = [xp.sqrt(one - radius * radius) for one in square]
 
-    cross, near = _nearest(xp, start, end)
-    crossed = cross & (near[0] * near[0] + near[1] * near[1] < radius * radius)
-    short = xp.where(start[0] * end[1] - start[1] * end[0] > 0.0, 1.0, -1.0)
-    held = sign != 0
-    on, turn = crossed, short
-    if bool(xp.any(held)):
-        touched, side = _held(xp, (start, end), near, crossed, (radius, axis, sign), square, free)
-        on, turn = xp.where(held, touched, crossed), xp.where(held, side, short)
-
+    if wound is None:
+        on, turn, mandatory, grazing = _chosen(xp, (start, end), (radius, axis, sign), square, free)
+    else:
+        on, turn, mandatory = inside == inside, xp.where(wound < 0.0, -1.0, 1.0), inside
     first, last = (
         [(radius * p[0] - way * p[1]) / s, (radius * p[1] + way * p[0]) / s]
         for p, s, way in ((start, square[0], turn * free[0]), (end, square[1], -turn * free[1]))
     )
     angle = xp.atan2(turn * (first[0] * last[1] - first[1] * last[0]), first[0] * last[0] + first[1] * last[1])
-    grazing = crossed & (turn == short)  # the angle is in [0, pi): below 0 by rounding only
-    angle = xp.where(angle < 0.0, xp.where(grazing, 0.0 * angle, angle + 2.0 * pi), angle)
+    if wound is None:  # grazing, the angle is in [0, pi): below 0 by rounding only
+        angle = xp.where(angle < 0.0, xp.where(grazing, 0.0 * angle, angle + 2.0 * pi), angle)
+    else:
+        angle = nearest_turn(angle, abs(wound))
 
     total = free[0] + radius * angle + free[1]
-    rise = (end[2] - start[2]) / xp.where(on, total, 1.0)
+    rise = (end[2] - start[2]) / xp.where(on & (total > 0.0), total, 1.0)
     heights = start[2] + rise * free[0], end[2] - rise * free[1]
-    reached = (abs(heights[0]) <= 0.5 * length) | (abs(heights[1]) <= 0.5 * length)
-    on = on & reached & ~inside
+    if wound is None:
+        on = on & ((abs(heights[0]) <= 0.5 * length) | (abs(heights[1]) <= 0.5 * length))
+    on = on & ~inside
     arc = xp.where(on, radius * angle * xp.sqrt(1.0 + rise * rise), 0.0)
     nan = xp.nan + 0.0 * arc
     points = [
         xp.stack([xp.where(on, one, nan) for one in (radius * unit[0], radius * unit[1], height)])
         for unit, height in ((first, heights[0]), (last, heights[1]))
     ]
-    mandatory = crossed & on
-    if bool(xp.any(held)):
-        ahead = on_side(along(start, axis), sign) | on_side(along(end, axis), sign)
-        mandatory = mandatory & (~held | ahead)
-    return Contact(on, points[0], points[1], arc, inside, mandatory)
+    return Contact(on, points[0], points[1], arc, inside, mandatory & on, turn * angle)
+
+
+def _chosen(
+    xp: Array, points: tuple[Array, Array], quadrant: tuple[Array, Array, Array], square: list[Array], free: list[Array]
+) -> tuple[Array, Array, Array, Array]:
+    """OpenSim's choice: whether paths wrap, in which sense, whether they have to, and whether by less than half a turn.
+
+    It is for cylinders that are long enough.
+    """
+    radius, axis, sign = quadrant
+    start, end = points
+    cross, near = _nearest(xp, start, end)
+    crossed = cross & (near[0] * near[0] + near[1] * near[1] < radius * radius)
+    short = xp.where(start[0] * end[1] - start[1] * end[0] > 0.0, 1.0, -1.0)
+    held = sign != 0
+    if not bool(xp.any(held)):
+        return crossed, short, crossed, crossed
+    touched, side = _held(xp, points, near, crossed, quadrant, square, free)
+    on, turn = xp.where(held, touched, crossed), xp.where(held, side, short)
+    ahead = on_side(along(start, axis), sign) | on_side(along(end, axis), sign)
+    return on, turn, crossed & (~held | ahead), crossed & (turn == short)
 
 
 def may_wrap_cylinder(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Array:

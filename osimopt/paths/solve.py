@@ -37,7 +37,8 @@ class Strands:
 
 def solve_paths(arrangement: Arrangement, posture: Posture) -> list[Strands]:
     """All paths in postures, bundle by bundle: straight between points, tangent to the objects between them."""
-    return [_strands(arrangement, bundle, posture) for bundle in arrangement.bundles]
+    points = points_in_ground(arrangement, posture)
+    return [_strands(arrangement, bundle, points, posture) for bundle in arrangement.bundles]
 
 
 def lengths(arrangement: Arrangement, strands: Sequence[Strands]) -> Array:
@@ -65,11 +66,12 @@ def points_inside(arrangement: Arrangement, strands: Strands, posture: Posture) 
     return xp.stack(found) if found else strands.touched
 
 
-def _strands(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Strands:
-    xp = namespace(posture.positions)
-    paths, count = bundle.points.shape
-    place = points_in_ground(arrangement, bundle, posture)
-    frames = place.shape[-1]
+def _strands(arrangement: Arrangement, bundle: Bundle, every: Array, posture: Posture) -> Strands:
+    """The paths of a bundle; ``every`` (3, P, T) are the places of all points in ground."""
+    xp = namespace(every)
+    (paths, count), frames = bundle.points.shape, every.shape[-1]
+    own = alike(bundle.points.T.reshape(-1), every)
+    place = xp.reshape(xp.take(every, own, axis=1), (3, count, paths, frames))
     taken = np.broadcast_to(np.arange(count)[:, None, None], (count, paths, 1))
     if bundle.conditional:
         taken = stand_ins(arrangement, bundle, posture)
