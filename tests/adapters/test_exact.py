@@ -128,7 +128,7 @@ def test_a_force_without_a_law_leaves_inverse_dynamics_to_opensim(tmp_path: Path
     file = tmp_path / "more.xml"
     file.write_text(EXPRESSION)
     asked = {"force_sets": (file,), "n_jobs": 1, "time_range": (0.0, 0.2)}
-    with pytest.warns(UserWarning, match="OpenSim computes the generalized forces, because of: odd"):
+    with pytest.warns(UserWarning, match="OpenSim computes the generalized forces, because of: force 'odd'"):
         found = load_problem(knee / "knee.osim", knee / "extend.mot", geometry="exact", **asked)
     theirs = load_problem(knee / "knee.osim", knee / "extend.mot", **asked)
     assert np.array_equal(found.generalized_force, theirs.generalized_force)
