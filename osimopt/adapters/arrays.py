@@ -88,7 +88,7 @@ def along_motion(paths: MusclePaths, model: Model, motion: Kinematics) -> Muscle
     rows, muscles = (np.array([pair[i] for pair in pairs], dtype=np.intp) for i in (0, 1))
     acting = np.array([crossing[pair] for pair in pairs], dtype=bool)
     served = np.isin(np.arange(len(free)), rows[acting])
-    moment_arms = np.stack([arms[pair] for pair in pairs], axis=1)
+    moment_arms = np.array([arms[pair] for pair in pairs]).reshape(len(pairs), len(motion.time)).T
     return MuscleGeometry(
         given.muscles, tuple(free), rows, muscles, moment_arms, given.length, given.lengthening_speed, served,
         acting,

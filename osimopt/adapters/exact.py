@@ -153,17 +153,19 @@ class ExactPaths:
             got = f"none for {some(missing, 12)}"
             raise InputError(explain("a column for every coordinate of the model", got, "Give the whole motion."))
         columns = [names.index(name) for name in every]
-        blocks = [self._solved(value[start : start + BLOCK, columns]) for start in range(0, max(len(value), 1), BLOCK)]
-        length, arms = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+        rate = np.zeros_like(value) if speed is None else speed
         coordinate, muscle = np.nonzero(self.spanned)
-        pairs = arms[:, coordinate, muscle]
-        lengthening = None
-        if speed is not None:
-            lengthening = -np.einsum("tnm,tn->tm", arms, speed[:, columns])
+        blocks = []
+        for start in range(0, max(len(value), 1), BLOCK):
+            own = slice(start, start + BLOCK)
+            along, arms = self._solved(value[own, columns])
+            blocks.append((along, arms[:, coordinate, muscle], -np.einsum("tnm,tn->tm", arms, rate[own, columns])))
+        length, pairs, lengthening = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
         crossing = None if self.crossing is None else self.crossing[coordinate, muscle]
         served = coordinate if crossing is None else coordinate[crossing]
         spanned = np.isin(np.arange(len(every)), served)
-        return MuscleGeometry(self.muscles, every, coordinate, muscle, pairs, length, lengthening, spanned, crossing)
+        faster = None if speed is None else lengthening
+        return MuscleGeometry(self.muscles, every, coordinate, muscle, pairs, length, faster, spanned, crossing)
 
     def strands(self, value: Array) -> tuple[Posture, list[Strands]]:
         """Postures (T, N), and the paths solved in them, bundle by bundle."""
