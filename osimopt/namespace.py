@@ -23,6 +23,16 @@ def alike(array: Any, other: Any) -> Any:
     return namespace(other).asarray(array, device=other.device)
 
 
+def detached(array: Any) -> Any:
+    """The array without gradients."""
+    return array.detach() if hasattr(array, "detach") else array
+
+
+def plain(array: Any) -> Any:
+    """An array of NumPy without gradients."""
+    return np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)
+
+
 def frames_last(array: Any) -> Any:
     """An array (T, …) as (…, T), contiguous in memory: the order in which all frames are computed at once."""
     moved = namespace(array).moveaxis(array, 0, -1)

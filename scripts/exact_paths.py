@@ -1,6 +1,7 @@
 """What exact paths and dynamics change in a motion: lengths, moment arms, joint moments and muscle forces.
 
-usage: python scripts/exact_paths.py MODEL MOTION [--loads XML] [--weld JOINT ...] [--time START END] [--csv FILE]
+usage: python scripts/exact_paths.py MODEL MOTION [--loads XML | --moments STO] [--weld JOINT ...] [--lowpass-hz HZ]
+                                     [--time START END] [--csv FILE]
 
 The motion is read twice, with OpenSim's paths and dynamics and with those of arrays (geometry="exact"), and both are
 solved by static optimization (sum of squared activations, rigid tendons). A row is a muscle whose length differs by
@@ -60,6 +61,8 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("motion", type=Path)
     parser.add_argument("--loads", type=Path)
+    parser.add_argument("--moments", type=Path)
+    parser.add_argument("--lowpass-hz", type=float)
     parser.add_argument("--weld", nargs="*", default=[])
     parser.add_argument("--time", nargs=2, type=float)
     parser.add_argument("--csv", type=Path)
@@ -69,8 +72,8 @@ def main() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             problem = osimopt.load_problem(
-                given.model, given.motion, given.loads, time_range=given.time and tuple(given.time),
-                weld=tuple(given.weld), geometry=geometry,
+                given.model, given.motion, given.loads, generalized_force=given.moments, weld=tuple(given.weld),
+                lowpass_hz=given.lowpass_hz, time_range=given.time and tuple(given.time), geometry=geometry,
             )  # fmt: skip
             solutions.append(osimopt.solve_static(problem, on_failure="return"))
     table = compare(*solutions)

@@ -172,21 +172,26 @@ def main() -> None:
 
 
 def draw(file: str, columns: dict[str, Array], arms: dict[str, Array]) -> None:
-    """Length and moment arm over the knee angle."""
+    """Errors of lengths, and moment arms, over the knee angle; osimopt's lie on those of Scholz2015."""
     from matplotlib import pyplot
 
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-    styles = {"GeometryPath": "C3-", "points computed anew": "C0-", "Scholz2015": "k--", "osimopt": "C2:"}
+    pyplot.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9})
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(7.5, 3.2), layout="constrained")
     degrees = np.degrees(ANGLES)
-    for kind, style in styles.items():
-        left.plot(degrees, 1e3 * columns[kind], style, label=kind, linewidth=2)
-        right.plot(degrees, 1e3 * arms[kind], style, label=f"-dl/dq, {kind}", linewidth=2)
-    right.plot(degrees, 1e3 * columns["tension"], "C1-", label="computeMomentArm", linewidth=1)
-    left.set(xlabel="knee angle (degrees)", ylabel="length (mm)")
-    right.set(xlabel="knee angle (degrees)", ylabel="moment arm (mm)", ylim=(-40, 10))
-    left.legend(fontsize="small")
-    right.legend(fontsize="small")
-    figure.savefig(file, dpi=120)
+    for kind, label, style in (
+        ("GeometryPath", "getLength", "C3-"), ("points computed anew", "wrap points placed anew", "C0-"),
+    ):  # fmt: skip
+        left.plot(degrees, 1e3 * (columns[kind] - columns["Scholz2015"]), style, label=label)
+        right.plot(degrees, 1e3 * arms[kind], style, label=f"-dl/dq, {label}")
+    right.plot(degrees, 1e3 * columns["tension"], "C1-.", label="computeMomentArm")
+    right.plot(degrees, 1e3 * arms["Scholz2015"], "k:", label="Scholz2015GeometryPath", linewidth=2)
+    left.set_title("a  error of the length", loc="left", fontsize=9)
+    right.set_title("b  moment arm", loc="left", fontsize=9)
+    left.set(xlabel="knee angle (degrees)", ylabel="length, less Scholz2015's (mm)", ylim=(-14, 4))
+    right.set(xlabel="knee angle (degrees)", ylabel="moment arm about the knee (mm)", ylim=(-40, 12))
+    left.legend(frameon=False, loc="upper left")
+    right.legend(frameon=False, loc="upper left")
+    figure.savefig(file, dpi=160)
 
 
 if __name__ == "__main__":

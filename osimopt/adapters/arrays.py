@@ -88,7 +88,7 @@ def along_motion(paths: MusclePaths, model: Model, motion: Kinematics) -> Muscle
     rows, muscles = (np.array([pair[i] for pair in pairs], dtype=np.intp) for i in (0, 1))
     acting = np.array([crossing[pair] for pair in pairs], dtype=bool)
     served = np.isin(np.arange(len(free)), rows[acting])
-    moment_arms = np.stack([arms[pair] for pair in pairs], axis=1)
+    moment_arms = np.array([arms[pair] for pair in pairs]).reshape(len(pairs), len(motion.time)).T
     return MuscleGeometry(
         given.muscles, tuple(free), rows, muscles, moment_arms, given.length, given.lengthening_speed, served,
         acting,
@@ -153,6 +153,24 @@ def model_actuators(model: Model, effect: Array) -> ReserveActuators:
         upper=np.array([actuator.upper for actuator in actuators]),
         origin=("model",) * len(actuators),
     )
+
+
+def refuse_unknown(model: Model, motion: Kinematics, force: Array) -> None:
+    """Refuse generalized forces (T, D) of OpenSim's that are not numbers, with the forces of the model that are not."""
+    unknown = ~np.isfinite(force).all(axis=1)
+    if not unknown.any():
+        return
+    frame = int(unknown.argmax())
+    names = unknown_forces(model, motion.frames(slice(frame, frame + 1)))
+    got = f"NaN or infinity at {motion.time[frame]:g} s, by {some(names) or 'none of its forces alone'}"
+    fix = "Correct these forces, or switch them off; a CoordinateLimitForce has NaN where a stiffness is 0."
+    raise ModelError(explain("numbers as the forces of the model", got, fix, model.path))
+
+
+def unknown_forces(model: Model, motion: Kinematics) -> list[str]:
+    """Names of the forces for which OpenSim has no number in some frame of a motion."""
+    records = read_force_records(model, motion)
+    return [one.name for one in records if one.values is not None and not np.isfinite(one.values).all()]
 
 
 def read_force_records(model: Model, motion: Kinematics) -> list[ForceRecord]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import InputError, ModelError, explain, some
 from ..multibody.description import Mask, Multibody
+from ..multibody.gaps import without_gaps
 from ..multibody.kinematics import Posture, posture
 from ..multibody.layout import layout
 from ..multibody.rates import to_coordinates
@@ -40,7 +41,8 @@ class ExactPaths:
 
     ``described`` are the paths of the muscles that it has, in the order of ``muscles``. ``asked`` says by name of a
     muscle why its path is left to OpenSim. ``crossing`` (N, M) marks the coordinates that a muscle acts on in postures
-    of the motion, where these are known.
+    of the motion, where these are known. ``unplaced`` are bodies beyond joints that are not described: paths between
+    them are known, their places in ground are not.
     """
 
     multibody: Multibody
@@ -48,6 +50,7 @@ class ExactPaths:
     muscles: tuple[str, ...]
     asked: Mapping[str, str]
     crossing: Mask | None = None
+    unplaced: tuple[int, ...] = ()
 
     kind = "exact"
 
@@ -82,8 +85,8 @@ class ExactPaths:
     def lost(self, motion: Kinematics) -> dict[str, str]:
         """Why muscles have no path in some frames of a motion, by name."""
         starts = range(0, len(motion.time), BLOCK)
-        found = [self._strands(motion.value[start : start + BLOCK])[1] for start in starts]
-        missing = np.isnan(np.concatenate([lengths(self.arrangement, strands) for strands in found]))
+        blocks = (self.strands(motion.value[start : start + BLOCK])[1] for start in starts)
+        missing = np.concatenate([np.isnan(lengths(self.arrangement, strands)) for strands in blocks])
         return {
             name: f"its path does not settle in {column.sum()} of {len(column)} frames, first at "
             f"{motion.time[column.argmax()]:g} s"
@@ -103,7 +106,10 @@ class ExactPaths:
     def path(self, muscle: str) -> Path:
         """The path of a muscle."""
         found = self.described.muscles[self.muscles.index(muscle)]
-        assert found is not None  # those without one are not among the muscles
+        if found is None:
+            raise InputError(
+                explain("a muscle with an exact path", f"'{muscle}', which has none", "Use another geometry.")
+            )
         return found
 
     @cached_property
@@ -113,19 +119,20 @@ class ExactPaths:
         spanned = np.zeros((beyond.shape[1], len(self.muscles)), dtype=bool)
         for column, muscle in enumerate(self.muscles):
             path = self.path(muscle)
-            bodies = [*path.body, *(self.described.objects[wrap.object].body for wrap in path.wraps)]
+            bodies = _bodies(self.described, path)
             spanned[:, column] = beyond[bodies].any(axis=0) & ~beyond[bodies].all(axis=0)
             spanned[path.mover[path.mover >= 0], column] = True
         return spanned
 
     @property
     def still(self) -> tuple[str, ...]:
-        """Names of the muscles none of whose points moves on its body: pulls on bodies are all that they do."""
-        return tuple(name for name in self.muscles if (self.path(name).mover < 0).all())
+        """Names of the muscles that only pull on bodies, in places that are known: no point moves on its body."""
+        own = (name for name in self.muscles if (self.path(name).mover < 0).all())
+        return tuple(name for name in own if not set(_bodies(self.described, self.path(name))) & {*self.unplaced})
 
     def wrenches(self, value: Array, tension: Mapping[str, Array]) -> dict[str, Array]:
         """By body: moments about ground's origin in N·m and forces in N (T, 6) of tensions (T,) N by muscle."""
-        _, strands = self._strands(value)
+        _, strands = self.strands(value)
         pulled = np.stack([tension.get(name, np.zeros(len(value))) for name in self.muscles], axis=1)
         bodies = self.multibody.tree.bodies
         found = wrenches(strands, pulled, len(bodies))
@@ -146,25 +153,28 @@ class ExactPaths:
             got = f"none for {some(missing, 12)}"
             raise InputError(explain("a column for every coordinate of the model", got, "Give the whole motion."))
         columns = [names.index(name) for name in every]
-        blocks = [self._solved(value[start : start + BLOCK, columns]) for start in range(0, max(len(value), 1), BLOCK)]
-        length, arms = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+        rate = np.zeros_like(value) if speed is None else speed
         coordinate, muscle = np.nonzero(self.spanned)
-        pairs = arms[:, coordinate, muscle]
-        lengthening = None
-        if speed is not None:
-            lengthening = -np.einsum("tnm,tn->tm", arms, speed[:, columns])
+        blocks = []
+        for start in range(0, max(len(value), 1), BLOCK):
+            own = slice(start, start + BLOCK)
+            along, arms = self._solved(value[own, columns])
+            blocks.append((along, arms[:, coordinate, muscle], -np.einsum("tnm,tn->tm", arms, rate[own, columns])))
+        length, pairs, lengthening = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
         crossing = None if self.crossing is None else self.crossing[coordinate, muscle]
         served = coordinate if crossing is None else coordinate[crossing]
         spanned = np.isin(np.arange(len(every)), served)
-        return MuscleGeometry(self.muscles, every, coordinate, muscle, pairs, length, lengthening, spanned, crossing)
+        faster = None if speed is None else lengthening
+        return MuscleGeometry(self.muscles, every, coordinate, muscle, pairs, length, faster, spanned, crossing)
 
-    def _strands(self, value: Array) -> tuple[Posture, list[Strands]]:
+    def strands(self, value: Array) -> tuple[Posture, list[Strands]]:
+        """Postures (T, N), and the paths solved in them, bundle by bundle."""
         at = posture(self.multibody, value)
         return at, solve_paths(self.arrangement, at)
 
     def _solved(self, value: Array) -> tuple[Array, Array]:
         """Lengths (T, M) and moment arms (T, N, M) about all coordinates in postures (T, N)."""
-        at, strands = self._strands(value)
+        at, strands = self.strands(value)
         arms = moment_arms(self.arrangement, strands, at).dense(len(self.muscles), len(self.multibody.coordinates))
         if layout(self.multibody).turning:
             by_muscle = (np.ascontiguousarray(own) for own in np.moveaxis(arms, 2, 0))
@@ -182,11 +192,13 @@ def read_exact(
     Raises
     ------
     ModelError
-        A joint that is not described in arrays; no muscle with an exact path.
+        No muscle has an exact path.
     """
-    multibody, paths = read_mechanics(model.key, cache)
-    asked = _not_described(model, paths)
-    exact = ExactPaths(multibody, paths, model.description.muscles.names, asked).without(asked)
+    described, paths = read_mechanics(model.key, cache)
+    multibody, beyond = without_gaps(described)
+    asked = _not_described(model, paths, beyond)
+    unplaced = tuple(np.flatnonzero(np.any([bodies for _, bodies in beyond], axis=0)).tolist()) if beyond else ()
+    exact = ExactPaths(multibody, paths, model.description.muscles.names, asked, unplaced=unplaced).without(asked)
     if motion is not None and exact.muscles:
         lost = exact.lost(motion)
         asked |= lost
@@ -204,10 +216,22 @@ def read_exact(
     return replace(exact, crossing=exact.spanned & acts(arms, axis=0))
 
 
-def _not_described(model: Model, paths: Paths) -> dict[str, str]:
-    """Why muscles have no exact path, by name: it is not described, or their curves are not known here."""
+def _bodies(paths: Paths, path: Path) -> list[int]:
+    """Bodies that a path has points or wrap objects on."""
+    return [*path.body.tolist(), *(paths.objects[wrap.object].body for wrap in path.wraps)]
+
+
+def _not_described(model: Model, paths: Paths, beyond: Sequence[tuple[str, Mask]]) -> dict[str, str]:
+    """Why muscles have no exact path, by name: it is not described, or their curves are not known here.
+
+    ``beyond`` are the bodies (B,) beyond joints that are not described, with the joint's name.
+    """
     muscles, asked = model.description.muscles, dict(paths.asked)
     for name, kind, known in zip(muscles.names, muscles.classes, supported(muscles), strict=True):
         if not known:
             asked.setdefault(name, f"osimopt has no curves of its class {kind}")
+    for name, path in zip(muscles.names, paths.muscles, strict=True):
+        for joint, bodies in beyond if path else ():
+            if np.unique(bodies[_bodies(paths, path)]).size > 1:
+                asked.setdefault(name, f"it spans the joint '{joint}', which is not described in arrays")
     return asked

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..errors import some
+from ..multibody.kinematics import Posture
 from ..paths.jumps import find_jumps
+from ..paths.solve import Strands, points_inside
 from ..problem.arrays import Kinematics
 from .exact import BLOCK, ExactPaths
 from .exact_dynamics import ExactDynamics
@@ -30,13 +32,15 @@ JUMPS = 1e-4
 class Differences:
     """What differs in a motion, by name of a muscle or coordinate, and sentences about it.
 
-    ``lengths`` in mm; ``moments`` in N·m or N; ``jumps`` are times in s and sizes in mm.
+    ``lengths`` in mm; ``moments`` in N·m or N; ``jumps`` are times in s and sizes in mm; ``inside`` are names of wrap
+    objects that a point of the path gets inside, and the first time in s.
     """
 
     lengths: Mapping[str, float]
     moments: Mapping[str, float]
     jumps: Mapping[str, tuple[tuple[float, float], ...]]
     joints: tuple[str, ...]
+    inside: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def texts(self) -> list[str]:
         """Warnings."""
@@ -48,15 +52,26 @@ class Differences:
             )
         if self.moments:
             texts.append(
-                f"Generalized forces differ from OpenSim's by up to {_listed(self.moments, 'N·m or N')}. OpenSim's "
-                f"accelerations of {some(self.joints, 12)} are not the derivatives of its velocities; those of the "
-                "arrays are."
+                f"Generalized forces differ from OpenSim's by more than {FORCE_DIFFERS:g} N·m or N: "
+                f"{_listed(self.moments, 'N·m or N')}. OpenSim's accelerations of {some(self.joints, 12)} are not the "
+                "derivatives of its velocities; these generalized forces use the derivatives."
             )
         if self.jumps:
             largest = {name: max(jumps, key=lambda jump: abs(jump[1])) for name, jumps in self.jumps.items()}
             order = sorted(largest, key=lambda name: -abs(largest[name][1]))
             at = [f"{name} ({largest[name][1]:.2g} mm at {largest[name][0]:.4g} s)" for name in order]
-            texts.append(f"Paths jump off or over wrap objects, or over conditional points: {some(at, 12)}.")
+            texts.append(
+                f"Lengths jump where paths leave wrap objects, or conditional points come or go: {some(at, 12)}."
+            )
+        if self.inside:
+            at = [
+                f"{name} ({', '.join(f'in {one} from {time:.4g} s' for one, time in objects.items())})"
+                for name, objects in self.inside.items()
+            ]
+            texts.append(
+                "Points of paths are inside wrap objects; these paths do not wrap over them there, as in OpenSim: "
+                f"{some(at, 12)}."
+            )
         return texts
 
     def plain(self) -> dict[str, object]:
@@ -65,6 +80,7 @@ class Differences:
             "lengths_off_opensim_mm": dict(self.lengths),
             "moments_off_opensim": dict(self.moments),
             "path_jumps_s_mm": {name: [list(jump) for jump in jumps] for name, jumps in self.jumps.items()},
+            "points_inside_s": {name: dict(objects) for name, objects in self.inside.items()},
         }
 
 
@@ -90,19 +106,37 @@ def find_differences(
         off = np.abs(moments_off(dynamics, model_for(frames), frames)).max(axis=0)
         moments = _beyond(FORCE_DIFFERS, [motion.coordinates[index] for index in dynamics.free], off)
     joints = () if dynamics is None else dynamics.mistaken
-    return Differences(lengths, moments, _jumps(paths, motion), joints)
+    jumps: dict[str, list[tuple[float, float]]] = {}
+    inside: dict[str, dict[str, float]] = {}
+    for start in range(0, max(len(motion.time) - 1, 1), BLOCK):
+        block = motion.frames(slice(start, start + BLOCK + 1))
+        at, strands = paths.strands(block.value)
+        _add_jumps(jumps, paths, block, strands)
+        _add_inside(inside, paths, block, at, strands)
+    sizes = {name: tuple(own) for name, own in jumps.items()}
+    return Differences(lengths, moments, sizes, joints, inside)
 
 
-def _jumps(paths: ExactPaths, motion: Kinematics) -> dict[str, tuple[tuple[float, float], ...]]:
-    """Times in s and sizes in mm of the jumps of lengths, by muscle."""
-    found: dict[str, list[tuple[float, float]]] = {}
-    for start in range(0, len(motion.time) - 1, BLOCK):
-        block = slice(start, start + BLOCK + 1)
-        time = motion.time[block]
-        for jump in find_jumps(paths.multibody, paths.arrangement, motion.value[block], least=JUMPS):
-            at = time[jump.frame] + jump.share * (time[jump.frame + 1] - time[jump.frame])
-            found.setdefault(jump.path, []).append((round(float(at), 4), round(1e3 * float(jump.size), 3)))
-    return {name: tuple(jumps) for name, jumps in found.items()}
+def _add_jumps(
+    found: dict[str, list[tuple[float, float]]], paths: ExactPaths, motion: Kinematics, strands: Sequence[Strands]
+) -> None:
+    """Add times in s and sizes in mm of the jumps of lengths, by muscle."""
+    time = motion.time
+    for jump in find_jumps(paths.multibody, paths.arrangement, motion.value, strands, JUMPS):
+        at = time[jump.frame] + jump.share * (time[jump.frame + 1] - time[jump.frame])
+        found.setdefault(jump.path, []).append((round(float(at), 4), round(1e3 * float(jump.size), 3)))
+
+
+def _add_inside(
+    found: dict[str, dict[str, float]], paths: ExactPaths, motion: Kinematics, at: Posture, strands: Sequence[Strands]
+) -> None:
+    """Add the objects that points of paths are inside, by muscle, with the first time in s."""
+    for one in strands:
+        within = points_inside(paths.arrangement, one, at)
+        for place, row in zip(*np.nonzero(within.any(axis=2)), strict=True):
+            objects = found.setdefault(paths.arrangement.names[one.bundle.rows[row]], {})
+            name = paths.described.objects[one.bundle.objects[row, place]].name
+            objects.setdefault(name, float(motion.time[within[place, row].argmax()]))
 
 
 def _beyond(limit: float, names: Iterable[str], sizes: np.ndarray, factor: float = 1.0) -> dict[str, float]:

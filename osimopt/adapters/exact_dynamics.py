@@ -25,13 +25,11 @@ from ..paths.arrangement import Arrangement, arrange
 from ..paths.description import Paths
 from ..paths.solve import lengths, solve_paths
 from ..problem.arrays import Array, Index, Kinematics
+from .exact import BLOCK
 from .load_arrays import measured_loads
 from .loads import ExternalLoads
 from .mechanics import read_mechanics
 from .model import Model
-
-#: Frames per block.
-BLOCK = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,13 +131,12 @@ class ExactDynamics:
 def read_dynamics(
     model: Model, loads: ExternalLoads | None, cache: str | os.PathLike[str] | None = None
 ) -> ExactDynamics | None:
-    """Inverse dynamics in arrays; None, with a warning, where OpenSim has to be asked for a force.
+    """Inverse dynamics in arrays; None, with a warning, where OpenSim has to be asked for a joint or force.
 
     ``cache`` is the folder that keeps the description of the model.
     """
     (multibody, paths), description = read_mechanics(model.key, cache), model.description
-    forces = {name for name, _ in description.other_forces} | {actuator.name for actuator in description.actuators}
-    if asked := [f"{name} ({why})" for name, why in multibody.asked.items() if name in forces]:
+    if asked := multibody.gaps("joint", "force"):
         warn(f"{model.path}: OpenSim computes the generalized forces, because of: {some(asked, 12)}.")
         return None
     return ExactDynamics(multibody, paths, loads, np.array(description.free, dtype=np.intp))

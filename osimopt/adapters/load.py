@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from .. import isolation
-from ..errors import some
+from ..errors import ModelError, explain, some
 from ..files.series import frame_times
 from ..files.storage import sha256
 from ..notices import collect_warnings, warn
@@ -71,6 +71,9 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         )  # fmt: skip
         isolation.prepare("opensim", "osimopt.adapters.worker.session:warm_up", (key,), jobs)
         model = describe(key)
+        if not model.description.free:
+            fix = "Unlock those that the motion moves."
+            raise ModelError(explain("a model with a free coordinate", "all of them locked or driven", fix, model.path))
         if model.description.dropped:
             names = some(model.description.dropped, 12)
             why = "the model or an earlier force set has forces of these names"

@@ -129,11 +129,12 @@ class ReadOptions:
     )
     geometry: Source | MusclePaths = option(
         "opensim",
-        "Muscle paths: opensim, exact, polynomial (fitted now), a FunctionBasedPathSet (.xml), or a folder of networks "
-        "(osimopt fit-geometry --networks).",
+        "Muscle paths: opensim, exact (tangent to all wrap objects), polynomial (fitted now), a FunctionBasedPathSet "
+        "(.xml), or a folder of networks (osimopt fit-geometry --networks).",
         more="'opensim': the model's own paths, as OpenSim computes them. 'exact': the same paths, tangent to "
         "every object that they wrap over, so that moment arms are −∂l/∂q; inverse dynamics is computed by "
-        "arrays, too. What these do not cover is left to OpenSim, and a warning names it. 'polynomial': "
+        "arrays, too. Warnings name what these do not cover, which is left to OpenSim, and what differs from "
+        "OpenSim's. 'polynomial': "
         "polynomials fitted in the range of this motion (half a minute for 80 muscles); their moment arms are "
         "exactly −∂l/∂q. In Python also a PolynomialGeometry of fit_geometry or any other MusclePaths. "
         "Muscles without a path in it keep the model's own, and a warning names them.",

@@ -19,7 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 Model = Annotated[Path, typer.Argument(help="Model (.osim).", show_default=False)]
 Motion = Annotated[Path, typer.Argument(help="Motion (.mot, .sto).", show_default=False)]
 Weld = Annotated[list[str] | None, typer.Option(help=declared(ReadOptions)["weld"][1].help)]
-PathsOf = Annotated[str, typer.Option("--geometry", help="Muscle paths: opensim, or exact: tangent to every object.")]
+PathsOf = Annotated[str, typer.Option("--geometry", help="Muscle paths: opensim, exact (tangent to all wrap objects).")]
 Cache = Annotated[Path | None, typer.Option(help="Folder that keeps the extracted arrays for the next call.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Processes that read the frames.")]
 Outputs = Annotated[

@@ -22,6 +22,8 @@ Mask = NDArray[np.bool_]
 #: ``ellipsoid`` keeps its outboard frame on an ellipsoid.
 JointKind = Literal["axes", "ball", "free", "ellipsoid"]
 ConstraintKind = Literal["point", "weld", "distance", "line"]
+#: Parts of a model that may not be described; "force" is of actuators, too.
+PartKind = Literal["joint", "coupler", "constraint", "force"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,12 +119,21 @@ class ForceLaw:
     numbers: dict[str, Array] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A part of a model that is not described, and why: OpenSim has to be asked for it."""
+
+    kind: PartKind
+    name: str
+    why: str
+
+
 @dataclass(frozen=True, eq=False)
 class Multibody:
     """What multibody dynamics and muscle paths need of a model.
 
-    ``gravity`` (3,) is in m/s². ``values`` (N,) are default values, with which loops are closed. ``asked`` says, by
-    name of a joint, coupler, constraint, force or actuator, why it is not described: OpenSim has to be asked for it.
+    ``gravity`` (3,) is in m/s². ``values`` (N,) are default values, with which loops are closed. ``asked`` are the
+    joints, couplers, constraints, forces and actuators that are not described.
     """
 
     coordinates: tuple[str, ...]
@@ -134,4 +145,8 @@ class Multibody:
     forces: tuple[ForceLaw, ...]
     actuators: tuple[ForceLaw, ...]
     gravity: Array
-    asked: dict[str, str]
+    asked: tuple[Asked, ...] = ()
+
+    def gaps(self, *kinds: PartKind) -> list[str]:
+        """Parts of these kinds that are not described, with the reasons, for a message."""
+        return [f"{one.kind} '{one.name}' ({one.why})" for one in self.asked if one.kind in kinds]

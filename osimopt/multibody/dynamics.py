@@ -13,7 +13,6 @@ from ..namespace import alike, frames_first, frames_last, namespace
 from .description import Multibody
 from .kinematics import Posture, Velocity, posture, velocity
 from .layout import layout
-from .rates import to_coordinates
 from .vectors import (
     Tensor,
     acceleration_at,
@@ -63,17 +62,6 @@ def inverse_dynamics(
     return np.concatenate([inverse_dynamics(multibody, *part) for part in parts])
 
 
-def about_coordinates(multibody: Multibody, value: Tensor, force: Tensor) -> Tensor:
-    """Generalized forces (T, N) about coordinates from those about speeds (T, N): N⁻ᵀ times these.
-
-    Raises
-    ------
-    ModelError
-        Gimbal lock of a joint whose speeds are not the rates of its coordinates.
-    """
-    return to_coordinates(multibody, value, force)
-
-
 def mass_matrix(posture: Posture) -> Tensor:
     """Mass matrices (T, N, N) about the speeds, by composite rigid bodies."""
     plan, columns, xp = layout(posture.multibody), posture.columns, namespace(posture.columns)
@@ -108,11 +96,6 @@ def about_speeds(posture: Posture, through: Tensor) -> Tensor:
     """Generalized forces (N, T) about the speeds of wrenches (B, 6, T) that pass through the joints above bodies."""
     joint = layout(posture.multibody).joint
     return namespace(through).einsum("nct,nct->nt", posture.columns, through[joint])
-
-
-def of_wrenches(posture: Posture, wrenches: Tensor) -> Tensor:
-    """Generalized forces (N, T) about the speeds of wrenches (B, 6, T) about ground's origin on bodies."""
-    return about_speeds(posture, combine(layout(posture.multibody).subtree.astype(float), wrenches))
 
 
 def _needed(posture: Posture, moving: Velocity) -> Tensor:

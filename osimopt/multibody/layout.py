@@ -74,7 +74,7 @@ _KNOWN: WeakKeyDictionary[Multibody, TreeLayout] = WeakKeyDictionary()
 
 def _layout(multibody: Multibody) -> TreeLayout:
     tree, size = multibody.tree, len(multibody.coordinates)
-    if missing := [f"'{name}' ({why})" for name, why in multibody.asked.items() if name in tree.joints]:
+    if missing := multibody.gaps("joint"):
         fix = "Use geometry='opensim', or another class of joint."
         raise ModelError(explain("joints that are described in arrays", some(missing), fix))
     bodies = len(tree.parent)

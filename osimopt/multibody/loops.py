@@ -52,9 +52,10 @@ def find_closure(multibody: Multibody, free: list[int], determined: list[int], s
     """
     followers = {coupler.dependent for coupler in multibody.couplers}
     dependents = tuple(sorted(set(determined) - followers))
-    if followers - set(determined) or (dependents and not multibody.constraints):
+    missing = multibody.gaps("joint", "coupler", "constraint")
+    if missing or followers - set(determined) or (dependents and not multibody.constraints):
         names = [multibody.coordinates[i] for i in (followers - set(determined) or dependents)]
-        got = f"{some(names)}, and of the model's constraints {some(multibody.asked) or 'none'} not in arrays"
+        got = f"{some(names) or 'none'}, and not in arrays {some(missing) or 'nothing'}"
         expected = "coordinates that constraints determine which are described in arrays"
         raise ModelError(explain(expected, got, "Use geometry='opensim'."))
     moving = Closure((*free, *dependents), start)

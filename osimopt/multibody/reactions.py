@@ -44,11 +44,15 @@ def joint_reactions(
     InputError
         An unknown joint, or no ``free`` coordinates for a model with loops.
     ModelError
-        A joint in a loop whose constraints leave its reaction undetermined.
+        A joint in a loop whose constraints leave its reaction undetermined; a loop that is not described in arrays.
     """
     multibody, xp = posture.multibody, namespace(posture.positions)
     tree = multibody.tree
     check_names("joints", joints, tree.joints[1:])
+    missing = multibody.gaps("constraint") + (multibody.gaps("coupler") if multibody.constraints else [])
+    if missing:
+        fix = "Ask OpenSim for the reactions of this model."
+        raise ModelError(explain("loops that are described in arrays", some(missing), fix))
     through = transmitted(posture, moving, wrenches)
     if multibody.constraints:
         if not free:

@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from ..problem.arrays import MuscleParameters
-from .muscle_class import Array, MuscleClass, Properties, closed_form, namespace
+from .muscle_class import Array, MuscleClass, Properties, closed_form, namespace, where
 
 #: b1 … b4 of the three bells of the active force–length curve.
 _BELLS = (
@@ -149,7 +149,8 @@ def damped_force_velocity_inverse(active: Array, damping: Array, load: Array) ->
 
 def passive_share(p: Properties) -> Array:
     """(M,) 0 where passive force is ignored, else 1."""
-    return np.where(p["ignore_passive_fiber_force"] > 0.0, 0.0, 1.0)
+    ignored = p["ignore_passive_fiber_force"]
+    return where(ignored > 0.0, 0.0 * ignored, 1.0)
 
 
 DEGROOTE = MuscleClass(
@@ -164,7 +165,7 @@ DEGROOTE = MuscleClass(
         *("active_force_width_scale", "fiber_damping", "ignore_passive_fiber_force", "ignore_tendon_compliance"),
         *("passive_fiber_strain_at_one_norm_force", "tendon_strain_at_one_norm_force"),
     ),
-    opensim_cosine=lambda _, fiber: np.ones_like(fiber),  # OpenSim's force is the fibre's
+    opensim_cosine=lambda _, fiber: namespace(fiber).ones_like(fiber),  # OpenSim's force is the fibre's
     longest_tendon=lambda p: np.asarray(tendon_length(_LARGEST_TENDON_FORCE, p["tendon_strain_at_one_norm_force"])),
     unreadable=("optimal_force",),
     degroote={},

@@ -16,10 +16,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ..errors import InputError, ModelError, explain, some
+from ..namespace import plain
 from ..problem.arrays import MuscleParameters
 from .degroote import DEGROOTE
 from .millard import MILLARD
-from .muscle_class import Mask, Mechanics, MuscleClass, Values, pennated, ratio
+from .muscle_class import Array, Mask, Mechanics, MuscleClass, Values, in_one_library, in_order, pennated, ratio, where
 from .thelen import THELEN
 
 Pennation = Literal["opensim", "corrected"]
@@ -48,7 +49,7 @@ def supported(parameters: MuscleParameters) -> Mask:
     for kind in CLASSES.values():
         own = np.array([name == kind.name for name in parameters.classes], dtype=bool)
         for name in kind.needed if own.any() else ():
-            mask &= ~own | np.isfinite(parameters.properties.get(name, np.nan))
+            mask &= ~own | np.isfinite(plain(parameters.properties.get(name, np.nan)))
     return mask
 
 
@@ -69,9 +70,11 @@ def mechanics(parameters: MuscleParameters) -> list[Mechanics]:
 
 
 def rigid_tendon_gain(
-    parameters: MuscleParameters, length: Values, lengthening_speed: Values, pennation: Pennation = "opensim"
-) -> Values:
+    parameters: MuscleParameters, length: Array, lengthening_speed: Array, pennation: Pennation = "opensim"
+) -> Array:
     """Active force (T, M) in N at activation 1 on rigid tendons.
+
+    A tensor where one is given, with first derivatives by all but the shapes of Millard's curves.
 
     Parameters
     ----------
@@ -95,31 +98,33 @@ def rigid_tendon_gain(
     """
     if pennation not in ("opensim", "corrected"):
         raise InputError(explain("pennation as 'opensim' or 'corrected'", repr(pennation), "Give one of them."))
-    length, speed = _checked(parameters, length=length), _checked(parameters, lengthening_speed=lengthening_speed)
-    gain = np.empty(length.shape)
-    for muscles in mechanics(parameters):
+    parameters, (length, speed) = in_one_library(parameters, length, lengthening_speed)
+    length, speed = _checked(parameters, length=length), _checked(parameters, lengthening_speed=speed)
+    own, gain = mechanics(parameters), []
+    for muscles in own:
         fiber, cosine, live = muscles.rigid_fiber(length[:, muscles.columns])
         multiplier = muscles.active.value(fiber / muscles.optimal)
         multiplier = multiplier * muscles.velocity.value(speed[:, muscles.columns] * cosine / muscles.max_speed)
         if pennation == "opensim" and muscles.kind.opensim_cosine is not None:
             cosine = muscles.kind.opensim_cosine(muscles, fiber)
-        gain[:, muscles.columns] = np.where(live, muscles.max_force * multiplier * cosine, 0.0)
-    return gain
+        gain.append(where(live, muscles.max_force * multiplier * cosine, 0.0))
+    return in_order(own, gain, length)
 
 
-def rigid_tendon_passive(parameters: MuscleParameters, length: Values) -> Values:
+def rigid_tendon_passive(parameters: MuscleParameters, length: Array) -> Array:
     """Elastic passive force (T, M) in N along rigid tendons, for muscle-tendon units of length (T, M) in m.
 
-    Without damping; 0 where the unit is shorter than the tendon. Raises as ``rigid_tendon_gain``.
+    No damping; 0 where the unit is shorter than the tendon. Raises, and has derivatives, as ``rigid_tendon_gain``.
     """
+    parameters, (length,) = in_one_library(parameters, length)
     length = _checked(parameters, length=length)
-    force = np.empty(length.shape)
-    for muscles in mechanics(parameters):
+    force = []
+    for muscles in (own := mechanics(parameters)):
         fiber, cosine, live = muscles.rigid_fiber(length[:, muscles.columns])
         passive = muscles.max_force * muscles.passive.value(fiber / muscles.optimal) * cosine
         always = muscles.kind.shortest_active is None and not muscles.pushes
-        force[:, muscles.columns] = np.where(live | always, passive, 0.0)
-    return force
+        force.append(where(live | always, passive, 0.0))
+    return in_order(own, force, length)
 
 
 def unlimited_fiber(parameters: MuscleParameters, length: Values) -> tuple[Values, Values]:
@@ -213,10 +218,10 @@ def activation_slope(
     return slope
 
 
-def _checked(parameters: MuscleParameters, **named: Values) -> Values:
+def _checked(parameters: MuscleParameters, **named: Array) -> Any:
     """Return one named argument as a (T, M) array of floats."""
     (name, values), muscles = *named.items(), len(parameters.names)
-    array = np.asarray(values, dtype=float)
+    array = values if hasattr(values, "detach") else np.asarray(values, dtype=float)
     if array.ndim != 2 or array.shape[1] != muscles:
         raise InputError(explain(f"{name} of shape (T, {muscles})", f"{array.shape}", "One column for each muscle."))
     return array

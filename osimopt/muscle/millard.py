@@ -22,8 +22,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..namespace import alike, plain
 from ..problem.arrays import Index
-from .muscle_class import Multiplier, MuscleClass, Properties, Values, newton_step
+from .muscle_class import Array, Multiplier, MuscleClass, Properties, Values, newton_step
 
 #: Half the width of the plateau of the active curve, in optimal fibre lengths.
 _PLATEAU = 0.05
@@ -58,6 +59,13 @@ class BezierCurves:
         u = np.linspace(0.0, 1.0, _CELLS + 1)[:-1]
         inner = quintic(u, *(self.x[:, :, point, None] for point in range(4))).reshape(len(self.x), -1)
         return np.concatenate([inner, self.x[:, -1, 3:]], axis=1)
+
+    def of(self, x: Array) -> Array:
+        """``value`` at an array (T, M) of NumPy or torch, there with its first derivative."""
+        if isinstance(x, np.ndarray):
+            return self.value(x)
+        value, slope = (alike(part, x) for part in self.evaluate(plain(x)))
+        return value + slope * (x - x.detach())
 
     def value(self, x: Values) -> Values:
         """Value at x (T, M); NaN at NaN."""
@@ -267,8 +275,8 @@ _PROPERTIES: dict[str, tuple[Callable[..., BezierCurves], tuple[str, ...]]] = {
 
 
 def _curves(p: Properties) -> tuple[Multiplier, ...]:
-    drawn = [build(*(p[f"{part}.{name}"] for name in names)) for part, (build, names) in _PROPERTIES.items()]
-    return tuple(Multiplier(curve.value, curve.evaluate) for curve in drawn)
+    drawn = [build(*(plain(p[f"{part}.{name}"]) for name in names)) for part, (build, names) in _PROPERTIES.items()]
+    return tuple(Multiplier(curve.of, curve.evaluate) for curve in drawn)
 
 
 MILLARD = MuscleClass(

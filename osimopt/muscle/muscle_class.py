@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..namespace import alike
+from ..namespace import namespace as array_api
 from ..problem.arrays import MuscleParameters
 
 #: An array of NumPy or torch, a CasADi expression, or a number.
@@ -42,6 +44,21 @@ def where(condition: Array, yes: Array, no: Array) -> Array:
         like = next(item for item in (yes, no) if hasattr(item, "dtype"))
         yes, no = (library.as_tensor(item, dtype=like.dtype) for item in (yes, no))
     return library.where(condition, yes, no)
+
+
+def in_one_library(parameters: MuscleParameters, *arrays: Array) -> tuple[MuscleParameters, tuple[Array, ...]]:
+    """Parameters and arrays as tensors of torch, where one of them is; else as they are."""
+    own = {one.name: getattr(parameters, one.name) for one in fields(parameters) if one.type == "Array"}
+    tensors = [one for one in (*arrays, *own.values(), *parameters.properties.values()) if hasattr(one, "detach")]
+    if not tensors:
+        return parameters, arrays
+
+    def tensor(array: Array) -> Array:
+        return alike(np.asarray(array, dtype=float), tensors[0]) if not hasattr(array, "detach") else array
+
+    own = {name: tensor(array) for name, array in own.items()}
+    properties = {name: tensor(array) for name, array in parameters.properties.items()}
+    return replace(parameters, properties=properties, **own), tuple(map(tensor, arrays))
 
 
 class Multiplier(NamedTuple):
@@ -130,11 +147,12 @@ class Mechanics:
     def __init__(self, kind: MuscleClass, parameters: MuscleParameters, columns: NDArray[np.intp]) -> None:
         own = parameters.select(columns)
         p = {name: own.properties[name] for name in kind.needed}
-        optimal, none = own.optimal_fiber_length, np.zeros(columns.size)
+        optimal, none = own.optimal_fiber_length, 0.0 * own.optimal_fiber_length
+        sin = namespace(optimal).sin
         self.kind, self.columns = kind, columns
         self.max_force, self.optimal, self.slack = own.max_isometric_force, optimal, own.tendon_slack_length
         self.max_speed = optimal * own.max_contraction_velocity
-        self.height = optimal * np.sin(own.pennation_angle)
+        self.height = optimal * sin(own.pennation_angle)
         self.pennated = own.pennation_angle > np.finfo(float).eps
         self.max_pennation = p.get("maximum_pennation_angle", none + 0.5 * np.pi)
         self.damping = p.get("fiber_damping", none)
@@ -142,20 +160,25 @@ class Mechanics:
         self.active, self.passive, self.tendon, self.velocity = kind.curves(p)
         self.pushes = kind.longest_tendon is not None
         self.longest_tendon = none + np.inf if kind.longest_tendon is None else kind.longest_tendon(p)
-        steepest = np.sin(self.max_pennation)
-        limited = np.where(self.max_pennation > TINY, self.height / steepest, 0.01 * optimal)
+        steep = self.max_pennation > TINY
+        limited = where(steep, self.height / sin(where(steep, self.max_pennation, 1.0)), 0.01 * optimal)
         self.floor = self.shortest = none if self.pushes else limited
         if kind.shortest_active is not None:
-            self.floor = np.maximum(TINY, np.maximum(self.shortest, optimal * p[kind.shortest_active]))
+            active = optimal * p[kind.shortest_active]
+            longer = where(active > self.shortest, active, self.shortest)
+            self.floor = where(longer > TINY, longer, TINY)
 
-    def cosine(self, fiber: Values) -> Values:
+    def cosine(self, fiber: Array) -> Array:
         """Return cos α (T, m) at a fibre length (T, m) in m: constant height, no angle above ``max_pennation``."""
-        sine = np.divide(self.height, fiber, out=np.ones_like(fiber), where=fiber > self.shortest)
-        steep = sine >= np.sin(self.max_pennation)
-        cosine = np.where(steep, np.cos(self.max_pennation), np.sqrt(np.maximum((1.0 - sine) * (1.0 + sine), 0.0)))
-        return np.where(np.isnan(fiber), np.nan, np.where(self.pennated, cosine, 1.0))
+        xp, inside = namespace(fiber), fiber > self.shortest
+        sine = where(inside, self.height / where(inside, fiber, 1.0), 1.0)
+        steep = sine >= xp.sin(self.max_pennation)
+        flat = where(steep, 0.0, sine)  # the root has no slope at a right angle
+        square = (1.0 - flat) * (1.0 + flat)
+        cosine = where(steep, xp.cos(self.max_pennation), xp.sqrt(where(square > 0.0, square, 0.0)))
+        return where(xp.isnan(fiber), np.nan, where(self.pennated, cosine, 1.0))
 
-    def rigid_fiber(self, length: Values) -> tuple[Values, Values, Mask]:
+    def rigid_fiber(self, length: Array) -> tuple[Array, Array, Array]:
         """Fibre length in m, cos α, and whether the fibre can have force, on a tendon at slack length.
 
         It has none up to ``floor``, nor where the unit is shorter than the tendon: there OpenSim mirrors the fibres
@@ -165,8 +188,9 @@ class Mechanics:
         fiber, cosine = pennated(along, self.height)
         if self.pushes:
             return fiber, cosine, ~(along <= 0.0)
-        fiber = np.where(along >= self.shortest * np.cos(self.max_pennation), fiber, self.shortest)
-        fiber = np.where(np.isnan(along), np.nan, np.maximum(fiber, self.floor))
+        xp = namespace(along)
+        fiber = where(along >= self.shortest * xp.cos(self.max_pennation), fiber, self.shortest)
+        fiber = where(xp.isnan(along), np.nan, where(fiber > self.floor, fiber, self.floor))
         return fiber, self.cosine(fiber), ~(fiber <= self.floor)
 
     def fiber_force(self, along: Values, active: Values, drag: Values) -> tuple[Values, Values]:
@@ -190,10 +214,21 @@ class Mechanics:
         return self.max_force * force, self.max_force * slope / self.slack
 
 
-def pennated(along: Values, height: Values) -> tuple[Values, Values]:
+def in_order(muscles: list[Mechanics], parts: list[Array], like: Array) -> Array:
+    """One array (T, M) of those of the classes; without any, one of the shape of ``like``."""
+    if not parts:
+        return 0.0 * like
+    order, xp = np.argsort(np.concatenate([one.columns for one in muscles])), array_api(like)
+    return xp.take(xp.concat(parts, axis=1), alike(order, like), axis=1)
+
+
+def pennated(along: Array, height: Array) -> tuple[Array, Array]:
     """Length in m and cos α of a fibre of constant height (m) from its length along the tendon (m)."""
-    fiber = np.hypot(along, height)
-    return fiber, np.divide(along, fiber, out=np.ones_like(fiber), where=fiber > 0.0)
+    nothing = (along == 0.0) & (height == 0.0)  # the root has no slope there
+    safe = where(nothing, 1.0, along)
+    size = namespace(along).hypot(safe, height)
+    fiber = where(nothing, 0.0, size)
+    return fiber, where(fiber > 0.0, along / size, 1.0)
 
 
 def ratio(numerator: Values, denominator: Values, at_zero: float) -> Values:

@@ -17,9 +17,10 @@ from ..namespace import alike, frames_last, namespace
 from ..problem.arrays import Array as Plain
 from ..problem.arrays import Index
 from .arrangement import Arrangement, Bundle
-from .contact import Array, cross
+from .contact import Array
 from .points import moved
 from .solve import Strands
+from .vectors import cross
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,8 @@ class Arms:
         xp = namespace(self.value)
         number = np.full(paths * coordinates, len(self.path))
         number[self.coordinate * paths + self.path] = np.arange(len(self.path))
-        value = xp.concat([self.value, 0.0 * self.value[:1]])[number]
+        none = xp.zeros_like(xp.sum(self.value, axis=0))  # whatever the value is, which may be NaN
+        value = xp.concat([self.value, none[None]])[number]
         return xp.reshape(value.T, (-1, coordinates, paths))
 
     def lengthening_speed(self, paths: int, speed: Array) -> Array:
@@ -151,7 +153,13 @@ def _summed(parts: list[Arms], coordinates: int) -> Arms:
     path, coordinate = (np.concatenate([getattr(one, name) for one in parts]) for name in ("path", "coordinate"))
     value = namespace(parts[0].value).concat([one.value for one in parts])
     pairs, first, place = np.unique(path * coordinates + coordinate, return_index=True, return_inverse=True)
-    if len(pairs) == len(path):
-        return Arms(path[first], coordinate[first], value[first])
-    weights = (place == np.arange(len(pairs))[:, None]).astype(float)
-    return Arms(pairs // coordinates, pairs % coordinates, combine(weights, value))
+    xp, more = namespace(value), np.setdiff1d(np.arange(len(path)), first)
+    found, filled = value[first], xp.concat([value[more], xp.zeros_like(value[:1])])
+    waiting = np.arange(len(more))
+    while len(waiting):  # one part of each pair at a time: a sum over all pairs would spread a NaN
+        own, one = np.unique(place[more[waiting]], return_index=True)
+        row = np.full(len(pairs), len(more))
+        row[own] = waiting[one]
+        found = found + filled[row]
+        waiting = np.delete(waiting, one)
+    return Arms(pairs // coordinates, pairs % coordinates, found)

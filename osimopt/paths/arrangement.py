@@ -42,14 +42,17 @@ class Bundle:
 class Arrangement:
     """All paths of a model that are described.
 
-    Of all P points: ``place`` (P, 3) m, and ``condition``, ``range``, ``mover``, ``mover_function`` as in ``Path``. Of
-    all O objects: ``frame`` (O, 4, 4), ``size`` (O, 3) m with zeros after those the kind has, ``axis``, ``sign`` (O,).
-    ``place``, ``frame`` and ``size`` may be replaced by tensors, to differentiate by them.
+    Of all P points: ``body`` (P,), ``place`` (P, 3) m, ``stretch`` (P, 3), by which the functions of moving ones are
+    multiplied, and ``condition``, ``range``, ``mover``, ``mover_function`` as in ``Path``. Of all O objects: ``frame``
+    (O, 4, 4), ``size`` (O, 3) m with zeros after those the kind has, ``axis``, ``sign`` (O,). ``place``, ``stretch``,
+    ``frame`` and ``size`` may be replaced by tensors, to differentiate by them.
     """
 
     names: tuple[str, ...]
     bundles: tuple[Bundle, ...]
+    body: Index
     place: Array
+    stretch: Array
     condition: Index
     range: Array
     mover: Index
@@ -81,7 +84,9 @@ def arrange(paths: Paths, chosen: Sequence[Path] | None = None) -> Arrangement:
     return Arrangement(
         names=tuple(path.name for path in listed),
         bundles=tuple(bundles),
+        body=_joined([path.body for path in listed], (0,)).astype(np.intp),
         place=_joined([path.place for path in listed], (0, 3)),
+        stretch=np.ones((offset[-1], 3)),
         condition=_joined([path.condition for path in listed], (0,)).astype(np.intp),
         range=_joined([path.range for path in listed], (0, 2)),
         mover=_joined([path.mover for path in listed], (0, 3)).astype(np.intp),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import pi
 from typing import Any
 
 from ..namespace import alike, namespace
@@ -20,6 +21,8 @@ class Contact:
     the length is 0. ``inside`` (n,) marks pairs of which a point is inside the object, where OpenSim does not wrap.
     ``crossed`` (n,) marks wraps that OpenSim calls mandatory: of the pairs of a path that could wrap over an object it
     takes the first such one, and where there is none the one that lengthens the path least.
+    ``wound`` (n,) rad is the angle by which paths turn around cylinders and spheres, negative in the negative sense,
+    about the axis z or from start to end; 0 over other objects.
     """
 
     on: Array
@@ -28,6 +31,7 @@ class Contact:
     arc: Array
     inside: Array
     crossed: Array
+    wound: Array
 
 
 def along(point: Array, axis: Array) -> Array:
@@ -41,12 +45,20 @@ def on_side(component: Array, sign: Array) -> Array:
     return (component >= 0.0) == (sign > 0)
 
 
-def cross(one: Array, two: Array) -> Array:
-    """Cross products of vectors (3, ...)."""
-    xp = namespace(one)
-    return xp.stack([one[i] * two[j] - one[j] * two[i] for i, j in ((1, 2), (2, 0), (0, 1))])
+def nearest_turn(angle: Array, other: Array) -> Array:
+    """Angles (n,), whole turns added, that are nearest to others."""
+    return angle + 2.0 * pi * namespace(angle).round((other - angle) / (2.0 * pi))
 
 
 def columns(array: Array, index: Array) -> Array:
     """Columns of an array (…, n). NumPy's own indexing would lay them out column by column: ten times as slow later."""
     return namespace(array).take(array, alike(index, array), axis=-1)
+
+
+def where_on(on: Array, first: Array, last: Array, arc: Array) -> tuple[Array, Array, Array]:
+    """Points (3, n) and arcs (n,) of all pairs, from those of the pairs that are ``on``: NaN and 0 at the others."""
+    xp = namespace(first)
+    number = xp.cumulative_sum(xp.astype(on, xp.int64)) - 1
+    number = xp.where(on, number, 0 * number)
+    first, last = (xp.where(on, columns(one, number), xp.nan) for one in (first, last))
+    return first, last, xp.where(on, columns(arc, number), 0.0)

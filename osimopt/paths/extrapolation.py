@@ -10,35 +10,35 @@ from ..namespace import namespace
 from .contact import Array
 
 State = tuple[Array, ...]
-#: Numbers of steps that one extrapolation has: the error is of the order of the step to twice their number.
-COUNTS = (1, 2, 3, 4, 5, 6, 7)
+#: The most steps of a lane: the error is of the order of the step to twice their number.
+LANES = 7
 
 
 def extrapolate(
-    stage: Callable[[State, Array, Array], State],
-    state: State,
-    duration: Array,
-    pieces: int,
-    counts: tuple[int, ...] = COUNTS,
+    stage: Callable[[State, Array, Array], State], state: State, duration: Array, pieces: int, lanes: int = LANES
 ) -> State:
     """The state after a duration (n,), cut into pieces.
 
-    All numbers of steps run beside each other, in lanes (k, n). ``stage`` takes the state (..., k, n) and two times
-    (k, n): velocities change by both of them, places by the first with the old velocities and by the second with the
-    new ones. Such steps are symmetric in time: their error is a series in the square of their size.
+    Each piece is followed in 1, 2, ... steps, in lanes (k, n) beside each other, from which the limit of small steps
+    is extrapolated. ``stage`` takes the state (..., k, n) and two times (k, n): velocities change by both of them,
+    places by the first with the old velocities and by the second with the new ones. Such steps are symmetric in time:
+    their error is a series in the square of their size.
     """
     xp = namespace(duration)
-    number, lane = np.arange(max(counts) + 1)[:, None], np.array(counts)
-    shares = [np.where(place, 0.5 / lane, 0.0) for place in ((number > 0) & (number <= lane), number < lane)]
-    ratio = lane[:, None] ** 2 / np.where(lane[:, None] == lane, np.inf, lane[:, None] ** 2 - lane**2)
-    weight = np.prod(np.where(ratio == 0, 1.0, ratio), axis=1)
-    before, after, weights = (
-        xp.asarray(one, dtype=duration.dtype, device=duration.device)[..., None] for one in (*shares, weight)
+    number = np.arange(1, lanes + 1)
+    square = number[:, None] ** 2 - number**2
+    weights = np.prod(np.where(square == 0, 1.0, number[:, None] ** 2 / np.where(square == 0, 1, square)), axis=1)
+    shares, later = (
+        xp.asarray(one, dtype=duration.dtype, device=duration.device)[:, None] for one in (0.5 / number, number > 1)
     )
-    step = duration / pieces
+    half = shares * (duration / pieces)
     for _ in range(pieces):
-        lanes = tuple(values[..., None, :] + 0 * weights for values in state)
-        for index in range(before.shape[0]):
-            lanes = stage(lanes, before[index] * step, after[index] * step)
-        state = tuple(xp.sum(weights * values, axis=-2) for values in lanes)
+        moved = stage(tuple(values[..., None, :] for values in state), 0.0 * half, half)
+        ended = []
+        for lane in range(lanes):  # the first lane that is left has one more half step
+            before = half[lane:]
+            moved = stage(moved, before, before * later[: lanes - lane])
+            ended.append([weights[lane] * values[..., 0, :] for values in moved])
+            moved = tuple(values[..., 1:, :] for values in moved)
+        state = tuple(sum(parts) for parts in zip(*ended, strict=True))
     return state

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from ..multibody.functions import evaluate
 from ..multibody.kinematics import Posture
-from ..namespace import alike, namespace
+from ..namespace import alike, namespace, plain
+from ..problem.arrays import Index
 from .arrangement import Arrangement, Bundle
 from .contact import Array
 
 
-def points_in_ground(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Array:
-    """Places (3, k, m, T) in m of the points of m paths, as if all of them were on the path."""
+def points_in_ground(arrangement: Arrangement, posture: Posture) -> tuple[Array, Index]:
+    """Places (3, P, T) in m of all points, as if all of them were on their paths, and where (P,) each point is there.
+
+    They are in the order of their bodies: to sort them would be to copy them.
+    """
     xp = namespace(posture.positions)
-    rows = bundle.points.T
-    body = bundle.body.T
-    place = alike(arrangement.place[rows], posture.positions)
-    turned = xp.einsum("kmijt,kmj->ikmt", posture.rotations[body], place)
-    if not (moving := arrangement.moving[rows]).any():
-        return turned + xp.moveaxis(posture.positions[body], 2, 0)
-    at = np.nonzero(moving)
-    own, _ = moved(arrangement, rows[at], posture)
-    shift = xp.einsum("pijt,jpt->ipt", posture.rotations[body[at]], own)
-    flat = xp.reshape(turned, (3, -1, turned.shape[-1]))
-    number = np.full(moving.shape, moving.size)
-    number[at] = moving.size + np.arange(len(at[0]))
-    spread = xp.concat([flat, shift], axis=1)[:, np.where(moving, number, np.arange(moving.size).reshape(moving.shape))]
-    return spread + xp.moveaxis(posture.positions[body], 2, 0)
+    place, moving = alike(arrangement.place, posture.positions), arrangement.moving
+    found, order = [], []
+    if moving.any():
+        order.append(np.flatnonzero(moving))
+        body = arrangement.body[moving]
+        own = moved(arrangement, order[0], posture)[0]
+        turned = xp.einsum("pijt,jpt->ipt", posture.rotations[body], own)
+        found.append(turned + xp.moveaxis(posture.positions[body], 1, 0))
+    for body in np.unique(arrangement.body[~moving]).tolist():
+        order.append(np.flatnonzero(~moving & (arrangement.body == body)))
+        found.append(place[order[-1]] @ posture.rotations[body] + posture.positions[body][:, None])
+    return xp.concat(found, axis=1), np.argsort(np.concatenate(order))
 
 
 def moved(arrangement: Arrangement, rows: Array, posture: Posture) -> tuple[Array, Array]:
@@ -40,7 +39,8 @@ def moved(arrangement: Arrangement, rows: Array, posture: Posture) -> tuple[Arra
     axes = []
     for axis in range(3):
         argument = posture.value[np.maximum(mover[:, axis], 0)] * alike(mover[:, axis] >= 0, posture.value)[:, None]
-        value, slope, _ = evaluate(posture.multibody.functions, np.maximum(function[:, axis], 0), argument)
+        found = evaluate(posture.multibody.functions, np.maximum(function[:, axis], 0), argument)
+        value, slope = (alike(arrangement.stretch[rows, axis], argument)[:, None] * part for part in found[:2])
         known = alike(function[:, axis] >= 0, value)[:, None]
         axes.append(
             (xp.where(known, value, alike(arrangement.place[rows, axis], value)[:, None]), xp.where(known, slope, 0.0))
@@ -65,8 +65,3 @@ def stand_ins(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Arr
     for row in range(count):
         taken[row] = np.where(taken[row] < 0, taken[row - 1] if row else 0, taken[row])
     return taken
-
-
-def plain(array: Array) -> NDArray[Any]:
-    """An array of NumPy without gradients."""
-    return np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)

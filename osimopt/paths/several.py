@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..namespace import namespace
+from ..namespace import namespace, plain
 from ..problem.arrays import Index
 from .contact import Array, columns
-from .points import plain
 from .turns import Obstacle, Turn, absent, choose, slide
 
 #: Times that the objects and their order are chosen again, before a path counts as not settled.
 ROUNDS = 6
+#: Passes over all objects in turn after which OpenSim takes the path that it has.
+PASSES = 8
 #: Steps to tangency between two choices.
 STEPS = 40
 #: m: places of contact that a step moves by less are tangent.
@@ -32,6 +33,7 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
     turns = [absent(points) for _ in obstacles]
     turns, _ = _again(obstacles, points, turns)
     settled = turns[0].on & ~turns[0].on
+    seen, tangible = turns, settled  # the last that were tangent, if any were
     left = np.arange(points.shape[2])
     single = sum(plain(turn.on).astype(int) for turn in turns) <= 1
     for _ in range(ROUNDS):
@@ -39,6 +41,10 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
         placed, tangent = _tangent(*part, known=single)
         chosen, same = _again(part[0], part[1], placed)
         done = tangent & same
+        seen = [
+            _merged(one, left, _where(tangent, two, _some(one, left))) for one, two in zip(seen, placed, strict=True)
+        ]
+        tangible = _put(tangible, left, tangent | columns(tangible, left))
         turns = [
             _merged(turn, left, _where(done, before, after))
             for turn, before, after in zip(turns, placed, chosen, strict=True)
@@ -47,7 +53,29 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
         left = left[~plain(done)]
         single = np.zeros(len(left), dtype=bool)  # others may have moved since they were placed
         if not len(left):
-            break
+            return turns, settled
+    part, held = _arbitrated([one.take(left) for one in obstacles], columns(points, left))
+    part = [_where(held, one, _some(turn, left)) for one, turn in zip(part, seen, strict=True)]
+    settled = _put(settled, left, held | columns(tangible, left))
+    return [_merged(turn, left, one) for turn, one in zip(turns, part, strict=True)], settled
+
+
+def _arbitrated(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Array]:
+    """Turns of n paths whose choice contradicts itself, and whether (n,) they are tangent.
+
+    Tangent to the objects that it touches, such a path would touch others, or on their other sides: no path agrees with
+    the rules by which objects are chosen. OpenSim stops after some passes; what it touches then is held here, but for
+    objects that the path lifts off. If that is not tangent either, as where objects overlap, the last path is taken
+    that was.
+    """
+    turns = [absent(points) for _ in obstacles]
+    for _ in range(PASSES):
+        turns, _ = _again(obstacles, points, turns)
+    settled = turns[0].on & ~turns[0].on
+    for _ in range(len(obstacles) + 1):
+        turns, done = _tangent(obstacles, points, turns, settled)
+        settled = settled | done
+        turns = [replace(turn, on=turn.on & ~(~settled & (turn.arc < 0.0))) for turn in turns]
     return turns, settled
 
 
@@ -59,7 +87,8 @@ def _again(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn]) -> t
         turns = [*turns[:index], choose(obstacle, points, others), *turns[index + 1 :]]
     same = before[0].on == before[0].on
     for index, (one, two) in enumerate(zip(before, turns, strict=True)):
-        same = same & (one.on == two.on) & (~one.on | (one.segment == two.segment))
+        same = same & (one.on == two.on)
+        same = same & (~one.on | ((one.segment == two.segment) & ((one.wound < 0.0) == (two.wound < 0.0))))
         for other, later in zip(before[:index], turns[:index], strict=True):
             both = one.on & other.on
             same = same & (~both | ((one.key > other.key) == (two.key > later.key)))
@@ -110,6 +139,8 @@ def _secant(
         before, residual = residual, _places(turns) - x
         direct, lost = direct | ~(_size(residual) <= GROWTH * size), lost | gone
         size = _size(residual)
+    for turn in turns:
+        lost = lost | (turn.on & (turn.arc < 0.0))
     return turns, (size <= TANGENT) & ~lost
 
 
@@ -143,14 +174,14 @@ def _places(turns: Sequence[Turn]) -> Array:
 def _placed(turns: list[Turn], places: Array) -> list[Turn]:
     """The turns with these places."""
     moved = [
-        Turn(one.on, one.segment, one.key, places[6 * i : 6 * i + 3], places[6 * i + 3 : 6 * i + 6], one.arc)
+        replace(one, first=places[6 * i : 6 * i + 3], last=places[6 * i + 3 : 6 * i + 6])
         for i, one in enumerate(turns[1:])
     ]
     return [turns[0], *moved]
 
 
 def _parts(turn: Turn) -> tuple[Array, ...]:
-    return turn.on, turn.segment, turn.key, turn.first, turn.last, turn.arc
+    return turn.on, turn.segment, turn.key, turn.first, turn.last, turn.arc, turn.wound
 
 
 def _some(turn: Turn, index: Array) -> Turn:

@@ -37,7 +37,13 @@ class Strands:
 
 def solve_paths(arrangement: Arrangement, posture: Posture) -> list[Strands]:
     """All paths in postures, bundle by bundle: straight between points, tangent to the objects between them."""
-    return [_strands(arrangement, bundle, posture) for bundle in arrangement.bundles]
+    every, number = points_in_ground(arrangement, posture)
+    xp, strands = namespace(every), []
+    for bundle in arrangement.bundles:
+        (paths, count), own = bundle.points.shape, alike(number[bundle.points.T.reshape(-1)], every)
+        place = xp.reshape(xp.take(every, own, axis=1), (3, count, paths, every.shape[-1]))
+        strands.append(_strands(arrangement, bundle, place, posture))
+    return strands
 
 
 def lengths(arrangement: Arrangement, strands: Sequence[Strands]) -> Array:
@@ -65,11 +71,10 @@ def points_inside(arrangement: Arrangement, strands: Strands, posture: Posture) 
     return xp.stack(found) if found else strands.touched
 
 
-def _strands(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Strands:
-    xp = namespace(posture.positions)
-    paths, count = bundle.points.shape
-    place = points_in_ground(arrangement, bundle, posture)
-    frames = place.shape[-1]
+def _strands(arrangement: Arrangement, bundle: Bundle, place: Array, posture: Posture) -> Strands:
+    """The paths of a bundle; ``place`` (3, k, m, T) are the places of their points in ground."""
+    xp = namespace(place)
+    _, count, paths, frames = place.shape
     taken = np.broadcast_to(np.arange(count)[:, None, None], (count, paths, 1))
     if bundle.conditional:
         taken = stand_ins(arrangement, bundle, posture)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from math import pi
 
 from ..namespace import namespace
-from .contact import Array, Contact, along, cross, on_side
+from .contact import Array, Contact, along, nearest_turn, on_side
+from .vectors import cross, dot
 
 #: Sine of the angle at the center below which a line leads through the center, as far as its plane goes.
 THROUGH = 1e-9
 
 
-def wrap_sphere(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Contact:
+def wrap_sphere(start: Array, end: Array, size: Array, axis: Array, sign: Array, wound: Array | None = None) -> Contact:
     """Paths over n spheres: straight, a great circle, straight, in the plane of both points and the center.
 
     Whether a path wraps, and on which side, is decided as OpenSim 4.6 does: it wraps where the straight line crosses
@@ -27,14 +28,16 @@ def wrap_sphere(start: Array, end: Array, size: Array, axis: Array, sign: Array)
         (1, n) m, radii.
     axis, sign
         (n,) quadrants: the axis 0, 1, 2, and the sign -1, 1, or 0 for none.
+    wound
+        (n,) as in ``Contact``, of paths that are held on the sphere; OpenSim's choice if not given.
     """
     xp = namespace(start)
     radius = size[0]
-    square = [xp.sum(one * one, axis=0) for one in (start, end)]
+    square = [dot(one, one) for one in (start, end)]
     inside = (square[0] < radius * radius) | (square[1] < radius * radius)
     square = [xp.where(inside, 2.0 * radius * radius + 1.0, one) for one in square]
     free = [xp.sqrt(one - radius * radius) for one in square]
-    on = _crosses(start, end, radius) & ~inside
+    on = ~inside if wound is not None else _crosses(start, end, radius) & ~inside
 
     normal = cross(start, end)  # of the plane: from start to end it is less than half a turn in the positive sense
     through = xp.sum(normal * normal, axis=0) <= THROUGH**2 * square[0] * square[1]
@@ -49,16 +52,22 @@ def wrap_sphere(start: Array, end: Array, size: Array, axis: Array, sign: Array)
 
     ahead = on_side(along(start, axis), sign), on_side(along(end, axis), sign)
     sense = xp.where(sign == sign, 1.0, -1.0)
-    if bool(xp.any(sign != 0)):
+    if wound is not None:
+        sense = xp.where(wound < 0.0, -1.0, 1.0)
+    elif bool(xp.any(sign != 0)):
         away = touch(-sense)
         reach = along(radius * (away[0] + away[1]) - start - end, axis) * sign
         sense = xp.where((sign != 0) & ~(ahead[0] & ahead[1]) & (reach >= 0.0), -sense, sense)
     first, last = touch(sense)
     angle = xp.atan2(sense * xp.sum(normal * cross(first, last), axis=0), xp.sum(first * last, axis=0))
-    rounded = xp.where(sense > 0.0, 0.0 * angle, angle + 2.0 * pi)  # the short way is below 0 by rounding only
-    arc = xp.where(on, radius * xp.where(angle < 0.0, rounded, angle), 0.0)
+    if wound is not None:
+        angle = nearest_turn(angle, abs(wound))
+    else:
+        rounded = xp.where(sense > 0.0, 0.0 * angle, angle + 2.0 * pi)  # the short way is below 0 by rounding only
+        angle = xp.where(angle < 0.0, rounded, angle)
+    arc = xp.where(on, radius * angle, 0.0)
     first, last = (xp.where(on, radius * unit, xp.nan) for unit in (first, last))
-    return Contact(on, first, last, arc, inside, on & (sign != 0) & (ahead[0] | ahead[1]))
+    return Contact(on, first, last, arc, inside, on & (sign != 0) & (ahead[0] | ahead[1]), sense * angle)
 
 
 def _crosses(start: Array, end: Array, radius: Array) -> Array:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..namespace import namespace
-from .contact import Array, Contact, along, on_side
+from ..namespace import detached, namespace
+from .contact import Array, Contact, along, columns, on_side, where_on
 from .cylinder import wrap_cylinder
 from .extrapolation import extrapolate
 from .vectors import dot
@@ -89,23 +89,18 @@ def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) 
         NaN in points and arc where the path wraps and no geodesic that keeps touching the tube was found.
     """
     xp = namespace(start)
-    one, two, radii = (getattr(array, "detach", lambda array=array: array)() for array in (start, end, size))
+    one, two, radii = map(detached, (start, end, size))
     azimuth, found = nearest(one, two, radii, axis, sign)
     on, inside, curve = cylinder_path(one, two, radii, azimuth, found)
     if not bool(xp.any(on)):
-        return Contact(on, start * math.nan, start * math.nan, 0 * start[0], inside, on)
+        nowhere = xp.full_like(start, math.nan)  # start times NaN would have gradients of NaN
+        return Contact(on, nowhere, nowhere, 0 * start[0], inside, on, 0 * start[0])
     which = xp.nonzero(on)[0]
-    curve = newton(one[:, which], two[:, which], radii[:, which], curve.take(which))
-    step = aim(start[:, which], end[:, which], size[:, which], curve)
-    places = xp.cumulative_sum(xp.astype(on, which.dtype)) - 1
-    places = xp.where(on, places, 0 * places)
-
-    def spread(values: Array, other: float) -> Array:
-        return xp.where(on, values[..., places], xp.full_like(start[0], other))
-
+    curve = newton(*(columns(array, which) for array in (one, two, radii)), curve.take(which))
+    step = aim(*(columns(array, which) for array in (start, end, size)), curve)
     first, last = step.first.place + step.move_first, step.last.place + step.move_last
-    arc = spread(curve.length + step.change.length, 0.0)
-    return Contact(on, spread(first, math.nan), spread(last, math.nan), arc, inside, on & ~on)
+    found = where_on(on, first, last, curve.length + step.change.length)
+    return Contact(on, *found, inside, on & ~on, 0 * start[0])
 
 
 def nearest(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> tuple[Array, Array]:
@@ -167,7 +162,7 @@ def newton(start: Array, end: Array, size: Array, curve: RingGeodesic) -> RingGe
     result = [curve.tube * math.nan for _ in curve]
     left = xp.arange(start.shape[1], device=start.device)
     for _ in range(STEPS):
-        step = aim(start[:, left], end[:, left], size[:, left], curve)
+        step = aim(*(columns(array, left) for array in (start, end, size)), curve)
         done = step.left < TOLERANCE
         pressed = (step.first.curvature > 0) & (step.last.curvature > 0)
         good = done & (step.drift < DRIFT) & pressed & (curve.length >= 0)
@@ -240,7 +235,7 @@ def follow(size: Array, curve: RingGeodesic) -> tuple[RingPoint, tuple[Array, Ar
     xp = namespace(curve.tube)
     ring = size[1] + size[0] * xp.cos(curve.tube)
     turning = ring * xp.sin(curve.direction)  # Clairaut's constant
-    arc = curve.length / getattr(size, "detach", lambda: size)()[0]
+    arc = curve.length / detached(size)[0]
     arc = xp.where(xp.isnan(arc), xp.zeros_like(arc), arc)
     pieces = max(1, math.ceil(float(xp.max(arc)) / PIECE))
     zero = 0 * curve.length

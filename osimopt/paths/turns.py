@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ..namespace import namespace
 from .contact import Array, Contact, columns
 from .description import WrapKind
-from .wraps import MAY_WRAP, SIZES, WRAPS
+from .vectors import dot
+from .wraps import HOLDS, MAY_WRAP, SIZES, WRAPS
 
 #: m, more than any path is lengthened by a wrap: wraps that are mandatory count as shorter.
 FAR = 1e6
@@ -38,11 +39,14 @@ class Obstacle:
         """Points (3, n) of the object's frame in ground."""
         return namespace(point).einsum("ijn,jn->in", self.turn, point) + self.origin
 
-    def touch(self, start: Array, end: Array, index: Array | None = None) -> Contact:
-        """How the paths ``index`` (r,), all if not given, lie on it between points (3, r) in its frame."""
+    def touch(self, start: Array, end: Array, index: Array | None = None, wound: Array | None = None) -> Contact:
+        """How the paths ``index`` (r,), all if not given, lie on it between points (3, r) in its frame.
+
+        Those that are ``wound`` (r,) around it stay on it, where its kind can hold them.
+        """
         arrays = (self.size[: SIZES[self.kind]], self.axis, self.sign)
         own = arrays if index is None else [columns(one, index) for one in arrays]
-        return WRAPS[self.kind](start, end, *own)
+        return WRAPS[self.kind](start, end, *own, *([wound] if wound is not None and self.kind in HOLDS else []))
 
     def may_touch(self, start: Array, end: Array) -> Array:
         """Whether (s, n) paths may touch it between points (3, s, n) in its frame: elsewhere they do not."""
@@ -62,7 +66,8 @@ class Turn:
 
     ``on`` (n,) is whether they do, ``segment`` (n,) between which of their points, ``key`` (n,) a number that is larger
     the farther along the path, from ``segment`` to ``segment + 1``. ``first``, ``last`` (3, n) m are places in ground
-    where they meet and leave it, ``arc`` (n,) m the length between. Where they do not turn the numbers mean nothing.
+    where they meet and leave it, ``arc`` (n,) m the length between. ``wound`` (n,) rad is as in ``Contact``. Where they
+    do not turn the numbers mean nothing.
     """
 
     on: Array
@@ -71,6 +76,7 @@ class Turn:
     first: Array
     last: Array
     arc: Array
+    wound: Array
 
 
 def absent(points: Array) -> Turn:
@@ -78,7 +84,7 @@ def absent(points: Array) -> Turn:
     xp = namespace(points)
     zero = 0.0 * points[0, 0]
     off = zero != 0.0
-    return Turn(off, xp.astype(off, xp.int64), zero, 0.0 * points[:, 0], 0.0 * points[:, 0], zero)
+    return Turn(off, xp.astype(off, xp.int64), zero, 0.0 * points[:, 0], 0.0 * points[:, 0], zero, zero)
 
 
 def choose(obstacle: Obstacle, points: Array, others: Sequence[Turn]) -> Turn:
@@ -122,8 +128,8 @@ def _tried(
 ) -> tuple[Array, Array, list[Array]]:
     """What turns between points (3, s, n) cost (s, n), infinite where there is none, and all turns that were tried.
 
-    These are places ``first`` and ``last`` (3, r + 1) and ``arc`` (r + 1,), the last of which means nothing; the second
-    result (s, n) is where the turn between two points stands among them.
+    These are places ``first`` and ``last`` (3, r + 1), ``arc`` and ``wound`` (r + 1,), of which the last column means
+    nothing; the second result (s, n) is where the turn between two points stands among them.
     """
     xp = namespace(start)
     tried = xp.reshape(allowed & obstacle.may_touch(start, end), (-1,))
@@ -136,21 +142,25 @@ def _tried(
     nothing = xp.zeros_like(keys[0, :1])
     cost = xp.concat([cost, nothing + xp.inf])[place]
     ends = [xp.concat([one, xp.stack([nothing] * 3)], axis=1) for one in (found.first, found.last)]
-    return cost, place, [*ends, xp.concat([found.arc, nothing])]
+    return cost, place, [*ends, *(xp.concat([one, nothing]) for one in (found.arc, found.wound))]
 
 
 def _turn(obstacle: Obstacle, on: Array, placed: tuple[Array, Array], found: Sequence[Array]) -> Turn:
     xp = namespace(on)
     first, last = (obstacle.without(xp.where(on, one, 0.0)) for one in found[:2])  # no NaN, also in gradients
-    return Turn(on, *placed, first, last, xp.where(on, found[2], 0.0))
+    return Turn(on, *placed, first, last, *(xp.where(on, one, 0.0) for one in found[2:]))
 
 
 def slide(obstacle: Obstacle, points: Array, turn: Turn, others: Sequence[Turn]) -> Turn:
-    """The turn between the neighbours that it has: its places made tangent, or not ``on`` where it has none."""
+    """The turn between the neighbours that it has: its places made tangent, or not ``on`` where it has none.
+
+    The path stays on cylinders and spheres, in its sense; where it would lift off, its arc is negative.
+    """
     start, end, _, _ = neighbours(points, turn, others)
     local = obstacle.within(namespace(points).stack([start, end], axis=1))
-    found = obstacle.touch(local[:, 0], local[:, 1])
-    return _turn(obstacle, turn.on & found.on, (turn.segment, turn.key), (found.first, found.last, found.arc))
+    found = obstacle.touch(local[:, 0], local[:, 1], wound=turn.wound)
+    places = found.first, found.last, found.arc, turn.wound
+    return _turn(obstacle, turn.on & found.on, (turn.segment, turn.key), places)
 
 
 def neighbours(points: Array, turn: Turn, others: Sequence[Turn]) -> tuple[Array, Array, Array, Array]:
@@ -169,7 +179,7 @@ def neighbours(points: Array, turn: Turn, others: Sequence[Turn]) -> tuple[Array
 def length(vector: Array) -> Array:
     """Lengths of vectors (3, …); the gradient is finite where one is zero."""
     xp = namespace(vector)
-    square = xp.sum(vector * vector, axis=0)
+    square = dot(vector, vector)
     some = square > 0.0
     return xp.where(some, xp.sqrt(xp.where(some, square, 1.0)), 0.0 * square)
 

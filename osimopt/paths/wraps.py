@@ -12,7 +12,7 @@ from .sphere import wrap_sphere
 from .torus import wrap_torus
 
 #: Paths between pairs of points over objects of one kind: of start and end (3, n), size (s, n), axis and sign (n,).
-Wrapper = Callable[[Array, Array, Array, Array, Array], Contact]
+Wrapper = Callable[..., Contact]
 
 WRAPS: dict[WrapKind, Wrapper] = {
     "cylinder": wrap_cylinder,
@@ -20,6 +20,8 @@ WRAPS: dict[WrapKind, Wrapper] = {
     "ellipsoid": wrap_ellipsoid,
     "torus": wrap_torus,
 }
+#: Kinds whose paths can be held: their functions take, last, the angles (n,) by which paths are wound.
+HOLDS: tuple[WrapKind, ...] = ("cylinder", "sphere")
 #: Quick tests of the same arguments, of kinds that have one: where they fail, the path does not touch the object.
 MAY_WRAP: dict[WrapKind, Callable[[Array, Array, Array, Array, Array], Array]] = {"cylinder": may_wrap_cylinder}
 #: How many numbers the size of each kind has.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..adapters.load import read_problem
-from ..adapters.options import Cutoff, Loads, ReadOptions, Reserves, Source, Table
+from ..adapters.options import COMPUTED, Cutoff, Loads, ReadOptions, Reserves, Source, Table
 from ..isolation import Progress
 from ..options import documented
 from ..polynomial.geometry import MusclePaths
@@ -96,7 +96,7 @@ def load_problem(
 def with_networks(read: ReadOptions) -> ReadOptions:
     """Load the networks of muscle paths where ``geometry`` is the folder of a geometry surrogate."""
     geometry = read.geometry
-    if isinstance(geometry, (str, os.PathLike)) and Path(geometry).is_dir():
+    if isinstance(geometry, (str, os.PathLike)) and geometry not in COMPUTED and Path(geometry).is_dir():
         from ..surrogate.geometry import GeometrySurrogate
 
         return replace(read, geometry=GeometrySurrogate.load(geometry))

@@ -96,6 +96,7 @@ def _caption(solution: RedundancySolution) -> str:
     chosen = [f"cost {cost['formula']} ({cost['name']}{exponent})"] if cost else []
     tendon = solution.provenance.get("solver", {}).get("tendon")
     chosen += [f"{tendon} tendon"] if tendon else []
+    chosen += [kinds] if (kinds := style.paths_used(solution.provenance)) else []
     chosen += ["by a surrogate"] if solution.provenance.get("method") == "surrogate" else []
     frames, failed = len(solution.status), int(np.sum(~solution.solved))
     counted = "1 frame" if frames == 1 else f"{frames} frames"

@@ -18,6 +18,7 @@ from ..files.storage import write_atomically
 from ..solution.checks import Check, checks_of
 from ..solution.reader import Result
 from .solution_figures import draw_emg
+from .style import paths_used
 
 #: Cells that are coloured by their meaning.
 MEANINGS = {"yes": "yes", "no": "no", "passes": "yes", "fails": "no"}
@@ -215,7 +216,8 @@ def provenance(results: Results) -> Section:
             for what, file in summary.get("inputs", {}).items()
         )
         solver = summary.get("solver", {})
-        parts = [summary.get("method"), solver.get("used"), f"{solver.get('tendon', 'rigid')} tendons"]
+        tendons, paths = f"{solver.get('tendon', 'rigid')} tendons", paths_used(summary)
+        parts = [summary.get("method"), solver.get("used"), tendons, paths]
         rows.append([
             name, inputs or "arrays", f"{result.formula} ({summary.get('cost', {}).get('source', '')})",
             ", ".join(filter(None, parts)),

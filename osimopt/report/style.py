@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import wrap
@@ -154,6 +154,12 @@ def from_zero(axes: Axes) -> None:
     """Start the vertical axis at 0, with margins for the width of lines at 0 and at the largest value."""
     top = max(axes.get_ylim()[1], axes.dataLim.y1 * (1.0 + EDGE))
     axes.set_ylim(-EDGE * top, top)
+
+
+def paths_used(provenance: Mapping[str, Any]) -> str:
+    """Return the kinds of muscle paths in words, or nothing where all are OpenSim's."""
+    kinds = set(provenance.get("geometry", {}).values())
+    return f"{' and '.join(sorted(kinds))} paths" if kinds - {"opensim"} else ""
 
 
 def caption(drawn: Figure, text: str) -> None:

@@ -11,6 +11,7 @@ how WrapCylinder, WrapEllipsoid and WrapTorus differ. Ellipsoids are also compar
 
 import argparse
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -154,9 +155,7 @@ def main() -> None:
         missing = int(np.sum(contact.on & np.isnan(contact.arc)))
         rows = []
         for pair in np.flatnonzero(contact.on & ~np.isnan(contact.arc))[: options.pairs]:
-            columns = [
-                getattr(contact, name)[..., [pair]] for name in ("on", "first", "last", "arc", "inside", "crossed")
-            ]
+            columns = [getattr(contact, one.name)[..., [pair]] for one in fields(contact)]
             rows.append(compare(kind, size[:, pair], start[:, pair], end[:, [pair]], Contact(*columns)))
         table = np.array(rows)
         most, middle = table.max(axis=0), np.median(table, axis=0)

@@ -128,7 +128,7 @@ def test_a_force_without_a_law_leaves_inverse_dynamics_to_opensim(tmp_path: Path
     file = tmp_path / "more.xml"
     file.write_text(EXPRESSION)
     asked = {"force_sets": (file,), "n_jobs": 1, "time_range": (0.0, 0.2)}
-    with pytest.warns(UserWarning, match="OpenSim computes the generalized forces, because of: odd"):
+    with pytest.warns(UserWarning, match="OpenSim computes the generalized forces, because of: force 'odd'"):
         found = load_problem(knee / "knee.osim", knee / "extend.mot", geometry="exact", **asked)
     theirs = load_problem(knee / "knee.osim", knee / "extend.mot", **asked)
     assert np.array_equal(found.generalized_force, theirs.generalized_force)
@@ -199,7 +199,7 @@ def test_limits_of_differences(factor: float, named: bool) -> None:
 def test_jumps_are_named() -> None:
     found = exact_differences.Differences({}, {}, {"soleus": ((0.5, 0.2), (0.7, -1.2))}, ())
     assert found.texts() == [
-        "Paths jump off or over wrap objects, or over conditional points: soleus (-1.2 mm at 0.7 s)."
+        "Lengths jump where paths leave wrap objects, or conditional points come or go: soleus (-1.2 mm at 0.7 s)."
     ]
     assert json.loads(json.dumps(found.plain()))["path_jumps_s_mm"] == {"soleus": [[0.5, 0.2], [0.7, -1.2]]}
 

@@ -10,7 +10,7 @@ from multibody_cases import branched, chain, coupled, four_bar, functions, state
 
 from osimopt.errors import ModelError
 from osimopt.multibody.constraints import constraint_bias, constraint_jacobian, constraint_rows
-from osimopt.multibody.description import Constraint
+from osimopt.multibody.description import Asked, Constraint
 from osimopt.multibody.functions import evaluate
 from osimopt.multibody.kinematics import posture, velocity
 from osimopt.multibody.loops import SINGULAR, close, complete, find_closure, follow, independence
@@ -151,9 +151,13 @@ def test_singular_postures_are_refused() -> None:
 
 
 def test_constraints_that_are_not_described_are_refused() -> None:
-    multibody = replace(chain([0.3, 0.2]), asked={"gear": "its function is of 2 coordinates"})
-    with pytest.raises(ModelError, match="got q1, and of the model's constraints gear not in arrays"):
-        find_closure(multibody, [0], [1], np.zeros(2))
+    """Also beside loops that are: their null space would be of too few constraints."""
+    gear = (Asked("coupler", "gear", "its function is of 2 coordinates"),)
+    with pytest.raises(ModelError, match="got q1, and not in arrays coupler 'gear' "):
+        find_closure(replace(chain([0.3, 0.2]), asked=gear), [0], [1], np.zeros(2))
+    multibody, _ = linkage()
+    with pytest.raises(ModelError, match="got q1, q2, and not in arrays coupler 'gear' "):
+        find_closure(replace(multibody, asked=gear), [0], [1, 2], START)
 
 
 def test_a_frame_that_is_not_known_does_not_spoil_the_others() -> None:

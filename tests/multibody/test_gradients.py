@@ -11,10 +11,11 @@ import pytest
 import torch
 from multibody_cases import branched, four_bar, states
 
-from osimopt.multibody.dynamics import about_coordinates, inverse_dynamics, mass_matrix
+from osimopt.multibody.dynamics import inverse_dynamics, mass_matrix
 from osimopt.multibody.kinematics import posture, velocity
 from osimopt.multibody.loops import find_closure
 from osimopt.multibody.motions import complete_motion
+from osimopt.multibody.rates import to_coordinates
 from osimopt.multibody.reactions import joint_reactions
 
 #: Share of the derivative; differences of fourth order reach 1e-10.
@@ -64,7 +65,7 @@ def of(name: str) -> Callable[..., Any]:
         at = posture(changed, given[0])
         force = inverse_dynamics(changed, *given)
         reaction = joint_reactions(at, velocity(at, given[1], given[2]), ["custom", "ellipsoid"])
-        parts = (force, about_coordinates(changed, given[0], force), mass_matrix(at), reaction, at.positions)
+        parts = (force, to_coordinates(changed, given[0], force), mass_matrix(at), reaction, at.positions)
         return sum(weighed(part) for part in parts)
 
     return number

@@ -12,7 +12,7 @@ from mechanics_cases import describe
 
 from osimopt.multibody.kinematics import posture
 from osimopt.multibody.rates import to_coordinates
-from osimopt.paths.arms import moment_arms
+from osimopt.paths.arms import Arms, _summed, moment_arms
 from osimopt.paths.arrangement import Arrangement, arrange
 from osimopt.paths.contact import Contact
 from osimopt.paths.jumps import find_jumps
@@ -111,3 +111,13 @@ def test_a_geodesic_that_is_not_found_is_never_a_straight_path(zoo: Path, monkey
         sphere = touched[one.bundle.kinds.index("sphere")]
         assert np.isnan(one.length[sphere]).all()
         assert np.isfinite(one.length[~sphere]).all()
+
+
+def test_a_path_without_a_length_spoils_no_other() -> None:
+    """Neither where pairs have no moment arm, nor where a moving point adds to one."""
+    arms = Arms(np.array([0, 1]), np.array([0, 1]), np.array([[np.nan], [2.0]]))
+    np.testing.assert_array_equal(arms.dense(2, 2)[0], [[np.nan, 0.0], [0.0, 2.0]])
+    more = Arms(np.array([1, 1]), np.array([1, 1]), np.array([[3.0], [4.0]]))
+    np.testing.assert_array_equal(_summed([arms, more], 2).value, [[np.nan], [9.0]])
+    none = Arms(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp), np.zeros((0, 3)))
+    np.testing.assert_array_equal(none.dense(1, 2), np.zeros((3, 2, 1)))

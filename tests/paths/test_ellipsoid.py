@@ -10,7 +10,7 @@ from path_chain import shortest_on_ellipsoid
 
 from osimopt.paths.contact import Contact
 from osimopt.paths.ellipsoid import wrap_ellipsoid
-from osimopt.paths.ellipsoid_side import leading_point, nearest_point
+from osimopt.paths.ellipsoid_start import leading_point, nearest_point
 
 Array = NDArray[np.float64]
 #: m: rounding, in paths of 0.2 m.

@@ -85,6 +85,12 @@ def test_the_caption_says_what_was_solved(drawn: list[Any], arm, tmp_path: Path)
     assert " ".join(drawn[0].get_suptitle().split()) == expected
 
 
+def test_the_caption_says_which_paths() -> None:
+    kinds = [["opensim"], ["exact"], ["exact", "opensim"]]
+    said = [style.paths_used({"geometry": dict(enumerate(own))}) for own in kinds]
+    assert [style.paths_used({}), *said] == ["", "", "exact paths", "exact and opensim paths"]
+
+
 def test_a_caption_breaks_between_its_parts() -> None:
     with style.figure([["one"]], (4.0, 2.0)) as (figure, _):
         style.caption(figure, " · ".join(["a" * 30, "two words", "b" * 25, "c d" * 30]))

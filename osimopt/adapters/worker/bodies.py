@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import opensim
 
-from ...multibody.description import JointKind, Tree
+from ...multibody.description import Asked, JointKind, Tree
 from ...problem.arrays import Array
 from .coordinates import evaluate
 from .functions import IDENTITY, NotDescribedError, Rows
@@ -51,7 +51,7 @@ class Link:
     inertia: Array = field(default_factory=lambda: np.zeros((3, 3)))
 
 
-def describe_tree(session: Session, rows: Rows, asked: dict[str, str]) -> Tree:
+def describe_tree(session: Session, rows: Rows, asked: list[Asked]) -> Tree:
     """Bodies and joints, every parent before its children; a joint that is not described has frames of NaN."""
     names = [coordinate.getAbsolutePathString() for coordinate in session.coordinates]
     bodies = {body.getName(): body for body in session.model.getBodyList()}
@@ -69,7 +69,7 @@ def describe_tree(session: Session, rows: Rows, asked: dict[str, str]) -> Tree:
             try:
                 links += _moved(link, joint, names, rows, len(links))
             except NotDescribedError as error:
-                asked[joint.getName()] = str(error)
+                asked.append(Asked("joint", joint.getName(), str(error)))
                 link.inboard = np.full((4, 4), np.nan)
                 links.append(link)
             known[outer] = len(links) - 1

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import opensim
 
-from ...multibody.description import Constraint, ConstraintKind, CoordinateCoupler
+from ...multibody.description import Asked, Constraint, ConstraintKind, CoordinateCoupler
 from ...problem.arrays import Array
 from .bodies import base_frame
 from .functions import NotDescribedError, Rows
@@ -22,7 +22,7 @@ KINDS: dict[str, tuple[ConstraintKind, tuple[str, str], tuple[str, str]]] = {
 }
 
 
-def describe_couplers(session: Session, rows: Rows, asked: dict[str, str]) -> tuple[CoordinateCoupler, ...]:
+def describe_couplers(session: Session, rows: Rows, asked: list[Asked]) -> tuple[CoordinateCoupler, ...]:
     """The couplers that are enforced, each after those that its independent coordinate follows."""
     found = []
     for coupler in session.couplers:
@@ -32,11 +32,11 @@ def describe_couplers(session: Session, rows: Rows, asked: dict[str, str]) -> tu
             row = rows.add(coupler.function)
             found.append(CoordinateCoupler(coupler.name, coupler.dependent, *coupler.independents, row, coupler.scale))
         except NotDescribedError as error:
-            asked[coupler.name] = f"CoordinateCouplerConstraint: {error}"
+            asked.append(Asked("coupler", coupler.name, str(error)))
     return tuple(found)
 
 
-def describe_constraints(session: Session, bodies: tuple[str, ...], asked: dict[str, str]) -> tuple[Constraint, ...]:
+def describe_constraints(session: Session, bodies: tuple[str, ...], asked: list[Asked]) -> tuple[Constraint, ...]:
     """The constraints between bodies that are enforced."""
     found = []
     for part in session.loops.constraints if session.loops else ():
@@ -55,7 +55,7 @@ def describe_constraints(session: Session, bodies: tuple[str, ...], asked: dict[
             number = own.get_constant_distance() if means == "distance" else 0.0
             found.append(_constraint(own, means, list(zip(names, frames, strict=True)), bodies, number))
         else:
-            asked[part.getName()] = f"it is of class {kind}"
+            asked.append(Asked("constraint", part.getName(), f"it is of class {kind}"))
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import opensim
 
-from ...multibody.description import ForceLaw
+from ...multibody.description import Asked, ForceLaw
 from ...problem.arrays import Array
 from .bodies import base_frame
 from .functions import NotDescribedError
@@ -58,13 +58,9 @@ NO_LAW = {
 
 
 def describe_forces(
-    session: Session, describer: Describer
-) -> tuple[tuple[ForceLaw, ...], tuple[ForceLaw, ...], dict[str, str]]:
-    """Laws of the forces that act, and of the actuators.
-
-    The third is, by name of a force or actuator, why it has no law: OpenSim has to be asked for it.
-    """
-    asked: dict[str, str] = {}
+    session: Session, describer: Describer, asked: list[Asked]
+) -> tuple[tuple[ForceLaw, ...], tuple[ForceLaw, ...]]:
+    """Laws of the forces that act, and of the actuators; those without one are ``asked``."""
 
     def laws(forces: Sequence[Any]) -> tuple[ForceLaw, ...]:
         found = []
@@ -72,10 +68,10 @@ def describe_forces(
             try:
                 found.append(_law(session, force, describer))
             except NotDescribedError as reason:
-                asked[force.getName()] = f"{force.getConcreteClassName()}: {reason}"
+                asked.append(Asked("force", force.getName(), f"{force.getConcreteClassName()}: {reason}"))
         return tuple(found)
 
-    return laws(_acting(session)), laws(session.actuators), asked
+    return laws(_acting(session)), laws(session.actuators)
 
 
 def _acting(session: Session) -> list[Any]:

@@ -65,9 +65,9 @@ def find_loops(session: Session) -> Loops | None:
 
 
 def _refuse_joints(session: Session, constraints: tuple[Any, ...]) -> None:
-    """Refuse loops of joints: OpenSim 4.6 cuts one body in two, each half with half of its mass but all of its inertia.
+    """Refuse loops of joints: OpenSim 4.6 cuts one body in two halves, of which the second has a wrong inertia.
 
-    The kinetic energy of a four-bar linkage is then 4 % more than that of the same one with a PointConstraint.
+    About its mass centre it has the inertia of the whole body about the body's origin (docs/opensim_faults.md).
     """
     if not any(_SLAVE.fullmatch(part.getName()) for part in constraints):
         return
@@ -75,7 +75,7 @@ def _refuse_joints(session: Session, constraints: tuple[Any, ...]) -> None:
     for joint in session.model.getJointList():
         children.setdefault(joint.getChildFrame().findBaseFrame().getName(), []).append(joint.getName())
     several = [name for shared in children.values() if len(shared) > 1 for name in shared]
-    fix = "Replace one of them by a PointConstraint or a WeldConstraint: OpenSim doubles a body's inertia there."
+    fix = "Replace one of them by a PointConstraint or a WeldConstraint: OpenSim gives half of a body a wrong inertia."
     expected = "joints that form a tree"
     raise ModelError(explain(expected, f"a loop of joints ({some(several)})", fix, session.key.path))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...multibody.description import Multibody
+from ...multibody.description import Asked, Multibody
 from ...paths.description import Paths
 from ..messages import ModelKey
 from .bodies import describe_tree
@@ -19,10 +19,10 @@ from .session import load
 def describe_mechanics(key: ModelKey) -> tuple[Multibody, Paths]:
     """Describe the tree, constraints, forces and paths of a model; ``asked`` names what is left to OpenSim, and why."""
     session = load(key)
-    rows, asked = Rows(), dict[str, str]()
+    rows, asked = Rows(), list[Asked]()
     tree = describe_tree(session, rows, asked)
     describer = Describer(session, tree.bodies, rows)
-    forces, actuators, not_laws = describe_forces(session, describer)
+    forces, actuators = describe_forces(session, describer, asked)
     paths = describe_paths(describer, {})
     couplers = describe_couplers(session, rows, asked)
     constraints = describe_constraints(session, tree.bodies, asked)
@@ -36,6 +36,6 @@ def describe_mechanics(key: ModelKey) -> tuple[Multibody, Paths]:
         forces=forces,
         actuators=actuators,
         gravity=session.model.getGravity().to_numpy(),
-        asked=asked | not_laws,
+        asked=tuple(asked),
     )
     return multibody, paths

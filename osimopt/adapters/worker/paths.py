@@ -35,8 +35,7 @@ def spans(session: Session) -> Mask:
             driving = set().union(*reached) - everywhere | moving
         else:
             given = opensim.FunctionBasedPath.safeDownCast(path)
-            paths = given.getProperty_coordinate_paths()
-            driving = {paths.getValue(i).split("/")[-1] for i in range(paths.size())}
+            driving = {place.split("/")[-1] for place in given.getCoordinatePaths()}
         spanned[:, muscle] = [name in driving for name in names]
     for coupler in reversed(session.couplers):
         spanned[list(coupler.independents)] |= spanned[coupler.dependent]

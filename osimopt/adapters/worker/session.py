@@ -76,6 +76,8 @@ def load(key: ModelKey) -> Session:
     for force in [] if key.contact else contact:
         force.setAppliesForce(state, False)
     coordinates = list(model.getCoordinateSet())
+    if not coordinates:
+        raise ModelError(explain("a model with coordinates", "none", "Is this the right model?", key.path))
     place, mobility = places_in_q(state, coordinates), places_in_u(state, coordinates)
     turning = find_turning(model, state, place, mobility)
     session = Session(

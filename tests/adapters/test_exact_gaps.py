@@ -1,0 +1,104 @@
+"""What the arrays cannot do (geometry="exact") goes to OpenSim by name: joints, couplers, points inside objects."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import HERE, run_script
+
+from osimopt import ModelError, RedundancyProblem, load_problem, muscle_table, solve_static
+
+#: The same numbers, rounded differently; m, and of the largest.
+ROUNDING = 1e-12
+WINDOW = (0.24, 0.30)
+
+pytestmark = pytest.mark.usefixtures("short_self_check")
+
+
+@pytest.fixture(scope="module")
+def gaps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("gaps")
+    run_script(HERE / "gap_models.py", folder, cwd=folder)
+    return folder
+
+
+def read(folder: Path, name: str, geometry: str) -> tuple[RedundancyProblem, list[str]]:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        problem = load_problem(
+            folder / f"{name}.osim", folder / f"{name}.mot", time_range=WINDOW, geometry=geometry, n_jobs=1
+        )
+    return problem, [str(one.message) for one in said]
+
+
+@pytest.mark.parametrize("name", ["gap", "gap_coupled"])
+def test_a_joint_that_is_not_described(gaps: Path, name: str) -> None:
+    """Paths across it and inverse dynamics are OpenSim's; those on either side are exact, also of a moved body."""
+    (ours, said), (theirs, _) = (read(gaps, name, geometry) for geometry in ("exact", "opensim"))
+    left = {muscle for muscle, kind in ours.provenance["geometry"].items() if kind == "opensim"}
+    assert left == {"m_ActiveForceLengthCurve", "across"}
+    assert any("m_ActiveForceLengthCurve (it spans the joint 'joint_1', which" in line for line in said)
+    assert any("OpenSim computes the generalized forces, because of: joint 'joint_1' (its fun" in line for line in said)
+    assert np.array_equal(ours.generalized_force, theirs.generalized_force)
+    assert np.abs(ours.geometry.moment_arm - theirs.geometry.moment_arm).max() < ROUNDING
+    assert np.abs(np.asarray(ours.geometry.length) - np.asarray(theirs.geometry.length)).max() < ROUNDING
+    solution = solve_static(ours)
+    assert solution.provenance["self_check"]["solution"]["largest_difference"]["accelerations"] < 1e-9
+
+
+def test_forces_that_are_no_numbers_in_opensim_are_named(tmp_path: Path) -> None:
+    """A CoordinateLimitForce without a stiffness: OpenSim divides by it. The arrays do not, and say what they did."""
+    run_script(HERE / "model_zoo.py", tmp_path, "passive_gimbal", cwd=tmp_path)
+    model = tmp_path / "passive_gimbal.osim"
+    before, name, after = model.read_text().partition('CoordinateLimitForce name="limit_knee"')
+    model.write_text(before + name + after.replace("<upper_stiffness>2<", "<upper_stiffness>0<", 1))
+    with pytest.raises(ModelError, match=r"got NaN or infinity at 0\.24 s, by limit_knee\. Correct"):
+        read(tmp_path, "passive_gimbal", "opensim")
+    ours, _ = read(tmp_path, "passive_gimbal", "exact")
+    assert np.isfinite(ours.generalized_force).all()
+    said = "Generalized forces were not compared with OpenSim, which has NaN for: limit_knee."
+    assert said in ours.provenance["warnings"]
+
+
+RIGID = """
+import sys
+import opensim as osim
+
+model = osim.Model()
+body = osim.Body("body", 1.0, osim.Vec3(0), osim.Inertia(1.0, 1.0, 1.0))
+model.addBody(body)
+model.addJoint(osim.WeldJoint("weld", model.getGround(), body))
+muscle = osim.Millard2012EquilibriumMuscle("muscle", 100.0, 0.1, 0.1, 0.0)
+muscle.addNewPathPoint("one", model.getGround(), osim.Vec3(0))
+muscle.addNewPathPoint("other", body, osim.Vec3(0.0, 0.2, 0.0))
+model.addForce(muscle)
+model.finalizeConnections()
+model.printToXML(sys.argv[1])
+"""
+
+
+def test_a_model_without_coordinates_is_refused(tmp_path: Path) -> None:
+    script, model = tmp_path / "rigid.py", tmp_path / "rigid.osim"
+    script.write_text(RIGID)
+    run_script(script, model, cwd=tmp_path)
+    with pytest.raises(ModelError, match=r"rigid\.osim: expected a model with coordinates, got none"):
+        muscle_table(model, "knee", geometry="exact")
+
+
+def test_a_point_inside_a_wrap_object_is_named(tmp_path: Path) -> None:
+    """The path is straight there, as OpenSim's."""
+    run_script(HERE / "model_zoo.py", tmp_path, "wraps_gimbal", cwd=tmp_path)
+    model = tmp_path / "wraps_gimbal.osim"
+    before, name, after = model.read_text().partition('<PathPoint name="over_sphere_0">')
+    place = "0.02 -0.37 0.01"  # in the sphere of 45 mm around (0.02, -0.4, 0)
+    model.write_text(before + name + re.sub(r"<location>[^<]*", f"<location>{place}", after, count=1))
+    ours, _ = read(tmp_path, "wraps_gimbal", "exact")
+    assert ours.provenance["points_inside_s"] == {"over_sphere": {"sphere_wrap": 0.24}}
+    assert any("over_sphere (in sphere_wrap from 0.24 s)" in line for line in ours.provenance["warnings"])
+    theirs, _ = read(tmp_path, "wraps_gimbal", "opensim")
+    column = ours.muscles.index("over_sphere")
+    assert np.abs(np.asarray(ours.geometry.length - theirs.geometry.length)[:, column]).max() < ROUNDING
