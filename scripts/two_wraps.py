@@ -14,7 +14,7 @@ import numpy as np
 import opensim as osim
 from numpy.typing import NDArray
 
-from osimopt.paths.several import settle
+from osimopt.paths.several_wraps import settle
 from osimopt.paths.turns import Obstacle
 
 Array = NDArray[np.float64]

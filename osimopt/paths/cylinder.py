@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import pi
 
 from ..namespace import namespace
-from .contact import Array, Contact, along, cross, nearest_turn, on_side
+from .contact import Array, Contact, along, nearest_turn, on_side
+from .vectors import cross
 
 #: m: half the length of the edges that OpenSim intersects with a plane; they are in it if they rise by less than that.
 EDGE, FLAT = 10.0, 1e-5

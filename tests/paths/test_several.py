@@ -18,7 +18,7 @@ from osimopt.paths.arms import moment_arms, wrenches
 from osimopt.paths.arrangement import Arrangement, arrange
 from osimopt.paths.cylinder import wrap_cylinder
 from osimopt.paths.jumps import find_jumps
-from osimopt.paths.solve import Strands, lengths, solve_paths
+from osimopt.paths.solve import SolvedPaths, lengths, solve_paths
 
 #: m, of OpenSim's geodesics over both cylinders: length, and moment arm.
 LENGTH, ARM = 1e-6, 1e-5
@@ -44,7 +44,7 @@ class Solved:
         self.multibody, self.paths = describe(path)
         self.arrangement = arrangement or arrange(self.paths)
         there = posture(self.multibody, value)
-        self.strands: list[Strands] = solve_paths(self.arrangement, there)
+        self.strands: list[SolvedPaths] = solve_paths(self.arrangement, there)
         self.length = lengths(self.arrangement, self.strands)
         size = len(self.arrangement.names), value.shape[1]
         self.arms = moment_arms(self.arrangement, self.strands, there)
