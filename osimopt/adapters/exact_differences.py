@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import some
 from ..multibody.kinematics import Posture
 from ..paths.jumps import find_jumps
-from ..paths.solve import Strands, points_inside
+from ..paths.solve import SolvedPaths, points_inside
 from ..problem.arrays import Kinematics
 from .exact import BLOCK, ExactPaths
 from .exact_dynamics import ExactDynamics
@@ -110,28 +110,32 @@ def find_differences(
     inside: dict[str, dict[str, float]] = {}
     for start in range(0, max(len(motion.time) - 1, 1), BLOCK):
         block = motion.frames(slice(start, start + BLOCK + 1))
-        at, strands = paths.strands(block.value)
-        _add_jumps(jumps, paths, block, strands)
-        _add_inside(inside, paths, block, at, strands)
+        at, solved = paths.solve(block.value)
+        _add_jumps(jumps, paths, block, solved)
+        _add_inside(inside, paths, block, at, solved)
     sizes = {name: tuple(own) for name, own in jumps.items()}
     return Differences(lengths, moments, sizes, joints, inside)
 
 
 def _add_jumps(
-    found: dict[str, list[tuple[float, float]]], paths: ExactPaths, motion: Kinematics, strands: Sequence[Strands]
+    found: dict[str, list[tuple[float, float]]], paths: ExactPaths, motion: Kinematics, solved: Sequence[SolvedPaths]
 ) -> None:
     """Add times in s and sizes in mm of the jumps of lengths, by muscle."""
     time = motion.time
-    for jump in find_jumps(paths.multibody, paths.arrangement, motion.value, strands, JUMPS):
+    for jump in find_jumps(paths.multibody, paths.arrangement, motion.value, solved, JUMPS):
         at = time[jump.frame] + jump.share * (time[jump.frame + 1] - time[jump.frame])
         found.setdefault(jump.path, []).append((round(float(at), 4), round(1e3 * float(jump.size), 3)))
 
 
 def _add_inside(
-    found: dict[str, dict[str, float]], paths: ExactPaths, motion: Kinematics, at: Posture, strands: Sequence[Strands]
+    found: dict[str, dict[str, float]],
+    paths: ExactPaths,
+    motion: Kinematics,
+    at: Posture,
+    solved: Sequence[SolvedPaths],
 ) -> None:
     """Add the objects that points of paths are inside, by muscle, with the first time in s."""
-    for one in strands:
+    for one in solved:
         within = points_inside(paths.arrangement, one, at)
         for place, row in zip(*np.nonzero(within.any(axis=2)), strict=True):
             objects = found.setdefault(paths.arrangement.names[one.bundle.rows[row]], {})

@@ -178,9 +178,9 @@ def test_derivatives_of_paths_by_factors(folder: Path, case: str) -> None:
 
     def both(factors: Any) -> Any:
         there, own = scaled_posture(multibody, value, factors), scale_paths(multibody, arrangement, factors)
-        strands = solve_paths(own, there)
-        arms = moment_arms(own, strands, there).value
-        return [lengths(own, strands), arms]
+        solved = solve_paths(own, there)
+        arms = moment_arms(own, solved, there).value
+        return [lengths(own, solved), arms]
 
     slopes(lambda x: both(x)[0], factors)
     slopes(lambda x: both(x)[1], factors)
