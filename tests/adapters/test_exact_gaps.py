@@ -126,3 +126,12 @@ def test_a_folder_with_the_name_of_a_geometry(gaps: Path, tmp_path: Path, monkey
     (tmp_path / "exact").mkdir()
     monkeypatch.chdir(tmp_path)
     assert "exact" in read(gaps, "gap", "exact")[0].provenance["geometry"].values()
+
+
+def test_moving_points_at_the_ends_of_their_range(tmp_path: Path) -> None:
+    """OpenSim clamps the coordinate there; the slope at an end is that inside, in both. So is the table's last row."""
+    run_script(HERE / "model_zoo.py", tmp_path, "points_gimbal", cwd=tmp_path)
+    model = tmp_path / "points_gimbal.osim"
+    ours, theirs = (muscle_table(model, "knee", n=3, geometry=geometry) for geometry in ("exact", "opensim"))
+    arms = [table.xs("moment_arm", axis=1, level=1).to_numpy() for table in (ours, theirs)]
+    assert np.abs(arms[0] - arms[1]).max() < ROUNDING * np.abs(arms[1]).max()
