@@ -135,3 +135,19 @@ def test_moving_points_at_the_ends_of_their_range(tmp_path: Path) -> None:
     ours, theirs = (muscle_table(model, "knee", n=3, geometry=geometry) for geometry in ("exact", "opensim"))
     arms = [table.xs("moment_arm", axis=1, level=1).to_numpy() for table in (ours, theirs)]
     assert np.abs(arms[0] - arms[1]).max() < ROUNDING * np.abs(arms[1]).max()
+
+
+def test_a_table_names_paths_that_do_not_settle(gaps: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    solved = ExactPaths._solved
+
+    def lost(self: ExactPaths, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        length, arms = solved(self, value)
+        return np.where(np.array(self.muscles) == "m_Sine", np.nan, length), arms
+
+    monkeypatch.setattr(ExactPaths, "_solved", lost)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        table = muscle_table(gaps / "gap.osim", "q_LinearFunction", values=[0.0], geometry="exact")
+    assert "The paths of m_Sine do not settle in some postures: NaN." in [str(one.message) for one in said]
+    assert table.isna().any(axis=None)
+    assert not table["m_LinearFunction"].isna().any(axis=None)
