@@ -231,7 +231,7 @@ def _not_described(model: Model, paths: Paths, beyond: Sequence[tuple[str, Mask]
         if not known:
             asked.setdefault(name, f"osimopt has no curves of its class {kind}")
     for name, path in zip(muscles.names, paths.muscles, strict=True):
-        for joint, bodies in beyond if path else ():
-            if np.unique(bodies[_bodies(paths, path)]).size > 1:
+        for joint, bodies in beyond:
+            if path and np.unique(bodies[_bodies(paths, path)]).size > 1:
                 asked.setdefault(name, f"it spans the joint '{joint}', which is not described in arrays")
     return asked

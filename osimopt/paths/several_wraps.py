@@ -54,10 +54,10 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
         single = np.zeros(len(left), dtype=bool)  # others may have moved since they were placed
         if not len(left):
             return turns, settled
-    part, held = _arbitrated([one.take(left) for one in obstacles], columns(points, left))
-    part = [_where(held, one, _some(turn, left)) for one, turn in zip(part, seen, strict=True)]
+    last, held = _arbitrated([one.take(left) for one in obstacles], columns(points, left))
+    last = [_where(held, one, _some(turn, left)) for one, turn in zip(last, seen, strict=True)]
     settled = _put(settled, left, held | columns(tangible, left))
-    return [_merged(turn, left, one) for turn, one in zip(turns, part, strict=True)], settled
+    return [_merged(turn, left, one) for turn, one in zip(turns, last, strict=True)], settled
 
 
 def _arbitrated(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Array]:
