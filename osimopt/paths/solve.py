@@ -23,7 +23,9 @@ class SolvedPaths:
     ``length`` (m, T) in m. ``place`` (3, J, m, T) in m are the nodes in ground. ``pull`` (3, J, m, T) is the force of a
     unit tension on the body of each node, 0 where it is not on the path. ``taken`` (k, m, T) is which point is on the
     path in the place of each, itself if it is on the path. ``touched`` (W, m, T) are objects that the path turns over,
-    ``segment`` (W, m, T) the points after which it does. Where a path does not settle its numbers are NaN.
+    ``segment`` (W, m, T) the points after which it does. ``contested`` (m, T) is where the rules by which OpenSim
+    chooses objects contradict each other: the path is tangent to what it touches, but may lead through another object.
+    Where no tangent path is found its numbers are NaN.
     """
 
     bundle: Bundle
@@ -33,6 +35,7 @@ class SolvedPaths:
     taken: Array
     touched: Array
     segment: Array
+    contested: Array
 
 
 def solve_paths(arrangement: Arrangement, posture: Posture) -> list[SolvedPaths]:
@@ -80,10 +83,11 @@ def _solve_bundle(arrangement: Arrangement, bundle: Bundle, place: Array, postur
     points = xp.reshape(place, (3, count, paths * frames))
     obstacles = [_obstacle(arrangement, bundle, index, posture, taken) for index in range(len(bundle.kinds))]
     turns: list[Turn] = []
+    contested = np.zeros(paths * frames, dtype=bool)
     if len(obstacles) == 1:
         turns = [choose(obstacles[0], points, [])]
     elif obstacles:
-        turns, settled = settle(obstacles, points)
+        turns, settled, contested = settle(obstacles, points)
     total, pulls, nodes = _tension(points, turns)
     if len(obstacles) > 1:
         total, pulls = xp.where(settled, total, xp.nan), xp.where(settled, pulls, xp.nan)
@@ -103,6 +107,7 @@ def _solve_bundle(arrangement: Arrangement, bundle: Bundle, place: Array, postur
         taken=taken,
         touched=collected([turn.on for turn in turns], bool),
         segment=collected([turn.segment for turn in turns], int),
+        contested=xp.reshape(alike(contested, place), (paths, frames)),
     )
 
 
