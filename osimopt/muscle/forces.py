@@ -54,13 +54,7 @@ def supported(parameters: MuscleParameters) -> Mask:
 
 
 def mechanics(parameters: MuscleParameters) -> list[Mechanics]:
-    """Sort muscles by class.
-
-    Raises
-    ------
-    ModelError
-        A muscle is not ``supported``.
-    """
+    """Sort muscles by class; raises a ModelError where one is not ``supported``."""
     if not (mask := supported(parameters)).all():
         lacking = some(f"{parameters.classes[i]} '{parameters.names[i]}'" for i in np.flatnonzero(~mask))
         fix = "Leave them out (parameters.select(supported(parameters))) and take their forces from OpenSim."
@@ -103,8 +97,8 @@ def rigid_tendon_gain(
     own, gain = mechanics(parameters), []
     for muscles in own:
         fiber, cosine, live = muscles.rigid_fiber(length[:, muscles.columns])
-        multiplier = muscles.active.value(fiber / muscles.optimal)
-        multiplier = multiplier * muscles.velocity.value(speed[:, muscles.columns] * cosine / muscles.max_speed)
+        speed_multiplier = muscles.velocity.value(speed[:, muscles.columns] * cosine / muscles.max_speed)
+        multiplier = muscles.active.value(fiber / muscles.optimal) * speed_multiplier
         if pennation == "opensim" and muscles.kind.opensim_cosine is not None:
             cosine = muscles.kind.opensim_cosine(muscles, fiber)
         gain.append(where(live, muscles.max_force * multiplier * cosine, 0.0))
@@ -118,8 +112,8 @@ def rigid_tendon_passive(parameters: MuscleParameters, length: Array) -> Array:
     """
     parameters, (length,) = in_one_library(parameters, length)
     length = _checked(parameters, length=length)
-    force = []
-    for muscles in (own := mechanics(parameters)):
+    own, force = mechanics(parameters), []
+    for muscles in own:
         fiber, cosine, live = muscles.rigid_fiber(length[:, muscles.columns])
         passive = muscles.max_force * muscles.passive.value(fiber / muscles.optimal) * cosine
         always = muscles.kind.shortest_active is None and not muscles.pushes

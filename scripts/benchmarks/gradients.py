@@ -54,7 +54,6 @@ def solved(
 
     All arrays are of one library; what is not given is the model's own.
     """
-    like = given["q"]
     tree = replace(multibody.tree, **{name: given[name] for name in TREE if name in given})
     multibody = replace(multibody, tree=tree)
     arrangement = replace(arrangement, **{name: given[name] for name in PATHS if name in given})
@@ -72,7 +71,7 @@ def solved(
         speed = arms.lengthening_speed(len(arrangement.names), given["u"])
         found["gain"] = rigid_tendon_gain(own, length[:, columns], speed[:, columns])
         found["passive force"] = rigid_tendon_passive(own, length[:, columns])
-    return {name: value for name, value in found.items() if value.shape[0] * value.shape[1] and like is not None}
+    return {name: value for name, value in found.items() if 0 not in value.shape}
 
 
 def table(model: Path) -> dict[str, dict[str, float]]:

@@ -37,8 +37,8 @@ FEW = ("points_gimbal", "wraps_free")
 MORE = ("joint_ellipsoid", "functions_turn_1", "backward_free", "passive_ball", "joint_custom", "joint_universal",
         "joint_planar", "joint_free", "twin_free", "own_speeds_2", "backward_ball", "held_ball_coupled", "chain",
         "points_ball", "wraps_gimbal", "actuators_ball", "passive_gimbal")  # fmt: skip
-#: Scaled evenly only: the origins of their winging axes are in a turned frame.
-EVEN = ("joint_scapulothoracic", "own_speeds_1")
+#: Scaled evenly only: OpenSim refuses other factors for the first; the origins of winging axes are in a turned frame.
+EVEN = ("coupled_shift", "joint_scapulothoracic", "own_speeds_1")
 
 
 @pytest.fixture(scope="module")
@@ -165,11 +165,13 @@ def test_derivatives_of_dynamics_by_factors() -> None:
     slopes(force, random.uniform(0.8, 1.2, (6, 3)))
 
 
-@pytest.mark.parametrize("case", ["points_gimbal", "wraps_free"])
+@pytest.mark.parametrize("case", FEW)
 def test_derivatives_of_paths_by_factors(folder: Path, case: str) -> None:
-    if not (folder / f"{case}.osim").exists():
-        run_script(HERE / "scale_oracle.py", folder, "even", case, cwd=folder)
-    multibody, paths = describe(folder / f"{case}.osim")
+    written = folder / "uneven"
+    if not (written / f"{case}.osim").exists():
+        written.mkdir(exist_ok=True)
+        run_script(HERE / "scale_oracle.py", written, "uneven", case, cwd=written)
+    multibody, paths = describe(written / f"{case}.osim")
     arrangement = arrange(paths, [one for one in paths.muscles if one and one.name != "over_torus"])
     value = np.random.default_rng(5).uniform(-0.3, 0.3, (3, len(multibody.coordinates)))
     factors = np.random.default_rng(6).uniform(0.9, 1.1, (len(multibody.tree.bodies), 3))
