@@ -11,6 +11,7 @@ import pytest
 from conftest import HERE, run_script
 
 from osimopt import ModelError, RedundancyProblem, load_problem, muscle_table, solve_static
+from osimopt.adapters.exact import ExactPaths
 
 #: The same numbers, rounded differently; m, and of the largest.
 ROUNDING = 1e-12
@@ -102,3 +103,26 @@ def test_a_point_inside_a_wrap_object_is_named(tmp_path: Path) -> None:
     theirs, _ = read(tmp_path, "wraps_gimbal", "opensim")
     column = ours.muscles.index("over_sphere")
     assert np.abs(np.asarray(ours.geometry.length - theirs.geometry.length)[:, column]).max() < ROUNDING
+
+
+def test_a_path_that_does_not_settle_between_frames_is_named(gaps: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The arrays there are splines, and say why."""
+    ours, _ = read(gaps, "gap", "exact")
+    solved = ExactPaths._solved
+
+    def lost(self: ExactPaths, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        length, arms = solved(self, value)
+        return np.where(np.arange(len(length))[:, None] == 1, np.nan, length), arms
+
+    monkeypatch.setattr(ExactPaths, "_solved", lost)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        found = ours.resample(np.array([0.25, 0.27]))
+    assert "length in every frame, got none for m_Sine at 0.2" in found.provenance["resampling"]["why"]
+
+
+def test_a_folder_with_the_name_of_a_geometry(gaps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The word means the geometry, not networks in a folder."""
+    (tmp_path / "exact").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert "exact" in read(gaps, "gap", "exact")[0].provenance["geometry"].values()
