@@ -14,7 +14,7 @@ import numpy as np
 import opensim as osim
 from numpy.typing import NDArray
 
-from osimopt.paths.several import settle
+from osimopt.paths.several_wraps import settle
 from osimopt.paths.turns import Obstacle
 
 Array = NDArray[np.float64]
@@ -128,7 +128,7 @@ def own_lengths(angles: Array) -> Array:
         obstacles.append(Obstacle("cylinder", frame, center, size, axis, sign, np.ones((1, count), dtype=bool)))
     end = KNEE[:, None] + np.einsum("ijn,j->in", shank, INSERTION)
     points = np.stack([np.repeat(ORIGIN[:, None], count, axis=1), end], axis=1)
-    turns, settled = settle(obstacles, points)
+    turns, settled, _ = settle(obstacles, points)
     assert np.all(settled)
     lower, upper = turns
     nodes = [(points[:, 0], points[:, 0], zero)]

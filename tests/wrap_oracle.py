@@ -18,8 +18,8 @@ osim.Logger.removeFileSink()  # or the first message would leave an opensim.log 
 QUADRANTS = ("all", "all", "x", "-x", "y", "-y", "z", "-z")
 #: m, where no path comes.
 FAR = 50.0
-#: m: OpenSim finds the ends of a contact by an approximation, by which it also judges whether a cylinder reaches there.
-LENGTH = 20.0
+#: m, of cylinders by their number: paths reach the ends of every third.
+LENGTHS = (0.06, 20.0, 20.0)
 POSTURES = 60
 
 
@@ -31,7 +31,7 @@ def wrap_object(kind: str, random: np.random.Generator, name: str) -> Any:
     wrap.set_xyz_body_rotation(osim.Vec3(*random.uniform(-3.0, 3.0, 3)))
     if kind == "cylinder":
         wrap.set_radius(random.uniform(0.01, 0.05))
-        wrap.set_length(LENGTH)
+        wrap.set_length(LENGTHS[int(name.removeprefix("wrap_")) % len(LENGTHS)])
     elif kind == "sphere":
         wrap.set_radius(random.uniform(0.02, 0.06))
     else:

@@ -21,7 +21,7 @@ from ..notices import warn
 from ..paths.arms import moment_arms, wrenches
 from ..paths.arrangement import Arrangement, arrange
 from ..paths.description import Path, Paths
-from ..paths.solve import Strands, lengths, solve_paths
+from ..paths.solve import SolvedPaths, lengths, solve_paths
 from ..polynomial.geometry import Fit
 from ..problem.arrays import Array, Kinematics, MuscleGeometry, acts
 from .arrays import POSTURES
@@ -85,8 +85,8 @@ class ExactPaths:
     def lost(self, motion: Kinematics) -> dict[str, str]:
         """Why muscles have no path in some frames of a motion, by name."""
         starts = range(0, len(motion.time), BLOCK)
-        blocks = (self.strands(motion.value[start : start + BLOCK])[1] for start in starts)
-        missing = np.concatenate([np.isnan(lengths(self.arrangement, strands)) for strands in blocks])
+        blocks = (self.solve(motion.value[start : start + BLOCK])[1] for start in starts)
+        missing = np.concatenate([np.isnan(lengths(self.arrangement, solved)) for solved in blocks])
         return {
             name: f"its path does not settle in {column.sum()} of {len(column)} frames, first at "
             f"{motion.time[column.argmax()]:g} s"
@@ -132,10 +132,10 @@ class ExactPaths:
 
     def wrenches(self, value: Array, tension: Mapping[str, Array]) -> dict[str, Array]:
         """By body: moments about ground's origin in N·m and forces in N (T, 6) of tensions (T,) N by muscle."""
-        _, strands = self.strands(value)
+        _, solved = self.solve(value)
         pulled = np.stack([tension.get(name, np.zeros(len(value))) for name in self.muscles], axis=1)
         bodies = self.multibody.tree.bodies
-        found = wrenches(strands, pulled, len(bodies))
+        found = wrenches(solved, pulled, len(bodies))
         return {body: part.T for body, part in zip(bodies, found, strict=True) if body not in ("", "ground")}
 
     def evaluate(self, names: Sequence[str], value: Array, speed: Array | None = None) -> MuscleGeometry:
@@ -153,31 +153,33 @@ class ExactPaths:
             got = f"none for {some(missing, 12)}"
             raise InputError(explain("a column for every coordinate of the model", got, "Give the whole motion."))
         columns = [names.index(name) for name in every]
-        blocks = [self._solved(value[start : start + BLOCK, columns]) for start in range(0, max(len(value), 1), BLOCK)]
-        length, arms = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+        rate = np.zeros_like(value) if speed is None else speed
         coordinate, muscle = np.nonzero(self.spanned)
-        pairs = arms[:, coordinate, muscle]
-        lengthening = None
-        if speed is not None:
-            lengthening = -np.einsum("tnm,tn->tm", arms, speed[:, columns])
+        blocks = []
+        for start in range(0, max(len(value), 1), BLOCK):
+            own = slice(start, start + BLOCK)
+            along, arms = self._solved(value[own, columns])
+            blocks.append((along, arms[:, coordinate, muscle], -np.einsum("tnm,tn->tm", arms, rate[own, columns])))
+        length, pairs, lengthening = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
         crossing = None if self.crossing is None else self.crossing[coordinate, muscle]
         served = coordinate if crossing is None else coordinate[crossing]
         spanned = np.isin(np.arange(len(every)), served)
-        return MuscleGeometry(self.muscles, every, coordinate, muscle, pairs, length, lengthening, spanned, crossing)
+        faster = None if speed is None else lengthening
+        return MuscleGeometry(self.muscles, every, coordinate, muscle, pairs, length, faster, spanned, crossing)
 
-    def strands(self, value: Array) -> tuple[Posture, list[Strands]]:
+    def solve(self, value: Array) -> tuple[Posture, list[SolvedPaths]]:
         """Postures (T, N), and the paths solved in them, bundle by bundle."""
         at = posture(self.multibody, value)
         return at, solve_paths(self.arrangement, at)
 
     def _solved(self, value: Array) -> tuple[Array, Array]:
         """Lengths (T, M) and moment arms (T, N, M) about all coordinates in postures (T, N)."""
-        at, strands = self.strands(value)
-        arms = moment_arms(self.arrangement, strands, at).dense(len(self.muscles), len(self.multibody.coordinates))
+        at, solved = self.solve(value)
+        arms = moment_arms(self.arrangement, solved, at).dense(len(self.muscles), len(self.multibody.coordinates))
         if layout(self.multibody).turning:
             by_muscle = (np.ascontiguousarray(own) for own in np.moveaxis(arms, 2, 0))
             arms = np.stack([to_coordinates(self.multibody, value, own) for own in by_muscle], axis=2)
-        return lengths(self.arrangement, strands), arms
+        return lengths(self.arrangement, solved), arms
 
 
 def read_exact(

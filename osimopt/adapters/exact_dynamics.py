@@ -122,9 +122,9 @@ class ExactDynamics:
         every = np.zeros((own + len(self.paths.others), frames))
         if not self.paths.others:
             return every, {}
-        strands = solve_paths(self.others, at)
-        every[own:] = lengths(self.others, strands).T
-        arms = moment_arms(self.others, strands, at).dense(len(self.paths.others), len(self.multibody.coordinates))
+        solved = solve_paths(self.others, at)
+        every[own:] = lengths(self.others, solved).T
+        arms = moment_arms(self.others, solved, at).dense(len(self.paths.others), len(self.multibody.coordinates))
         return every, {own + index: arm.T for index, arm in enumerate(np.moveaxis(arms, 2, 0))}
 
 

@@ -19,7 +19,7 @@ def without_gaps(multibody: Multibody) -> tuple[Multibody, list[tuple[str, Mask]
     gaps = np.asarray(np.isnan(tree.inboard).any(axis=(1, 2)))
     if not gaps.any():
         return multibody, []
-    inboard, outboard = (np.where(gaps[:, None, None], np.eye(4), one) for one in (tree.inboard, tree.outboard))
+    inboard, outboard = (np.where(gaps[:, None, None], np.eye(4), part) for part in (tree.inboard, tree.outboard))
     described = tuple(one for one in multibody.asked if one.kind != "joint")
     whole = replace(multibody, tree=replace(tree, inboard=inboard, outboard=outboard), asked=described)
     subtree = layout(whole).subtree

@@ -18,7 +18,7 @@ XYZ = np.concatenate([np.eye(3), np.eye(3)])
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
+class JointMotion:
     """B joints in the frames by which they are defined, before any of them is turned backward.
 
     ``rotation`` (B, 3, 3, T) and ``position`` (B, 3, T) are of the second frame in the first, ``direction`` (A, 3, T)
@@ -32,7 +32,7 @@ class Motion:
     curvature: Tensor
 
 
-def across(multibody: Multibody, plan: TreeLayout, value: Tensor) -> Motion:
+def joint_motion(multibody: Multibody, plan: TreeLayout, value: Tensor) -> JointMotion:
     """The motion of all joints at coordinates ``value`` (N, T)."""
     xp, tree = namespace(value), multibody.tree
     zero = xp.zeros_like(value[:1]) if value.shape[0] else xp.zeros((1, value.shape[1]), dtype=xp.float64)
@@ -51,7 +51,7 @@ def across(multibody: Multibody, plan: TreeLayout, value: Tensor) -> Motion:
         curved = np.array([kind == "ellipsoid" for kind in tree.kind], dtype=float)[:, None]
         radii = alike(curved, value) * alike(tree.radii, value)
         position = position + radii[:, :, None] * rotation[:, :, 2]
-    return Motion(rotation, position, _of_axes(plan, axes, directions, value.shape[1]), slope, curvature)
+    return JointMotion(rotation, position, _of_axes(plan, axes, directions, value.shape[1]), slope, curvature)
 
 
 def _rotate(plan: TreeLayout, axes: Tensor, numbers: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import InputError, explain
 from ..namespace import alike, frames_last, namespace
 from .description import Mask, Multibody
-from .joints import Motion, across, coordinates_of, own_change, own_columns
+from .joints import JointMotion, coordinates_of, joint_motion, own_change, own_columns
 from .layout import TreeLayout, layout
 from .vectors import Tensor, apply, apply_fixed, combine, compose, cross, cross_twist, join, moment_and_force, pick
 
@@ -31,7 +31,7 @@ class Posture:
     positions: Tensor
     columns: Tensor
     beyond: Mask
-    motion: Motion
+    motion: JointMotion
     screws: Tensor  # (S, 6, T) twists per unit rate of the axes' functions
     bases: Tensor  # (J, 3, 3, T) first frames of the joints with speeds of their own
 
@@ -56,7 +56,7 @@ def posture(multibody: Multibody, value: Tensor) -> Posture:
     """
     value = _frames(multibody, "coordinates", value)
     plan = layout(multibody)
-    motion = across(multibody, plan, value)
+    motion = joint_motion(multibody, plan, value)
     rotations, positions = _walk(multibody, motion)
     tree, xp = multibody.tree, namespace(positions)
     back = alike(tree.backward, positions)[:, None, None]
@@ -108,7 +108,7 @@ def _frames(multibody: Multibody, what: str, array: Tensor) -> Tensor:
     return frames_last(array)
 
 
-def _walk(multibody: Multibody, motion: Motion) -> tuple[Tensor, Tensor]:
+def _walk(multibody: Multibody, motion: JointMotion) -> tuple[Tensor, Tensor]:
     """Rotations (B, 3, 3, T) and positions (B, 3, T) of all bodies, each from its parent's."""
     tree, xp = multibody.tree, namespace(motion.position)
     back = tree.backward.nonzero()[0]
@@ -134,7 +134,7 @@ def _walk(multibody: Multibody, motion: Motion) -> tuple[Tensor, Tensor]:
 
 
 def _screws(
-    multibody: Multibody, plan: TreeLayout, motion: Motion, rotations: Tensor, positions: Tensor, frames: Tensor
+    multibody: Multibody, plan: TreeLayout, motion: JointMotion, rotations: Tensor, positions: Tensor, frames: Tensor
 ) -> Tensor:
     """Twists (S, 6, T) per unit rate of the axes' functions: about an axis, or along one."""
     xp, axis, turned = namespace(positions), plan.screw_axis, plan.rotating
@@ -151,7 +151,7 @@ def _screws(
 
 
 def _columns(
-    multibody: Multibody, plan: TreeLayout, motion: Motion, screws: Tensor, bases: Tensor, rotations: Tensor,
+    multibody: Multibody, plan: TreeLayout, motion: JointMotion, screws: Tensor, bases: Tensor, rotations: Tensor,
     positions: Tensor, frames: Tensor,
 ) -> Tensor:  # fmt: skip
     """Twists (N, 6, T) per unit speed."""

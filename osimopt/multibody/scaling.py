@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import InputError, explain
 from ..namespace import alike, namespace, plain
 from ..problem.arrays import Index
-from .description import Multibody, Tree
+from .description import ForceLaw, Multibody, Tree
 from .vectors import Tensor
 
 
@@ -20,12 +20,19 @@ def scale_bodies(multibody: Multibody, factors: Tensor) -> Multibody:
     with OpenSim's parent body, unless they are coordinates themselves. With tensors the result has gradients, and takes
     coordinates that are tensors. Masses stay, as with OpenSim's ``preserve_mass_distribution``.
 
-    OpenSim 4.6 differs in this: inertia of a body that is scaled unevenly, which it takes for a cylinder (here the
-    mass is where the scaled body has it); places in frames that are turned in their body, which it scales along the
-    axes of the frame (here along those of the body); functions along oblique axes, which it multiplies by Σ|aᵢ|sᵢ,
-    more than 1 with factors of 1 (here by √Σaᵢ²sᵢ²); coupled translations, where it refuses uneven factors. Lengths
-    that are not on a body stay: of rods, of springs and ligaments at rest, of fibres and tendons. OpenSim multiplies
-    those of paths by how much longer the path is in the default posture.
+    OpenSim 4.6 differs in this:
+
+    - It takes a body that is scaled unevenly for a cylinder; here its mass is where the scaled body has it.
+    - It scales places in a frame that is turned in its body along the axes of the frame; here along those of the body.
+    - It multiplies a translation along an axis a, as it stands in the file, by Σ|aᵢ|sᵢ, which oblique axes lengthen
+      even with factors of 1; here by √(Σaᵢ²sᵢ²) of the unit axis. It also scales the identity within a
+      MultiplierFunction.
+    - It leaves places of point, distance and line constraints as they are, so that scaled loops may not close.
+    - It leaves the winging axis of a ScapulothoracicJoint where the parent body has no factors.
+    - It refuses uneven factors for coupled translations.
+
+    Lengths that are not on a body stay: of rods, of springs and ligaments at rest, of fibres and tendons. OpenSim
+    multiplies those of paths by how much longer the path is in the default posture.
 
     Raises
     ------
@@ -51,21 +58,16 @@ def scale_bodies(multibody: Multibody, factors: Tensor) -> Multibody:
         replace(one, scale=one.scale * growth[place[one.dependent]]) if one.dependent in place else one
         for one in multibody.couplers
     )
-    constraints = tuple(
-        replace(
-            one,
-            frames=tuple(
-                shifted(frame[None], own[[body]])[0] for frame, body in zip(one.frames, one.bodies, strict=True)
-            ),
-        )
-        for one in multibody.constraints
-    )
-    forces, actuators = (
-        tuple(replace(law, frames=shifted(law.frames, own[list(law.bodies)])) if law.bodies else law for law in laws)
-        for laws in (multibody.forces, multibody.actuators)
-    )
     return replace(
-        multibody, tree=scaled, couplers=couplers, constraints=constraints, forces=forces, actuators=actuators
+        multibody,
+        tree=scaled,
+        couplers=couplers,
+        constraints=tuple(
+            replace(one, frames=tuple(shifted(np.stack(one.frames), own[list(one.bodies)])))
+            for one in multibody.constraints
+        ),
+        forces=tuple(_forced(law, own) for law in multibody.forces),
+        actuators=tuple(_forced(law, own) for law in multibody.actuators),
     )
 
 
@@ -90,6 +92,10 @@ def shifted(frame: Tensor, factors: Tensor) -> Tensor:
 def along(factors: Tensor, direction: Tensor) -> Tensor:
     """How much longer directions (…, 3) become."""
     return namespace(factors).sqrt(namespace(factors).sum((factors * direction) ** 2, axis=-1))
+
+
+def _forced(law: ForceLaw, factors: Tensor) -> ForceLaw:
+    return replace(law, frames=shifted(law.frames, factors[list(law.bodies)])) if law.bodies else law
 
 
 def _beyond(tree: Tree) -> Index:

@@ -54,13 +54,7 @@ def supported(parameters: MuscleParameters) -> Mask:
 
 
 def mechanics(parameters: MuscleParameters) -> list[Mechanics]:
-    """Sort muscles by class.
-
-    Raises
-    ------
-    ModelError
-        A muscle is not ``supported``.
-    """
+    """Sort muscles by class; raises a ModelError where one is not ``supported``."""
     if not (mask := supported(parameters)).all():
         lacking = some(f"{parameters.classes[i]} '{parameters.names[i]}'" for i in np.flatnonzero(~mask))
         fix = "Leave them out (parameters.select(supported(parameters))) and take their forces from OpenSim."
@@ -74,7 +68,7 @@ def rigid_tendon_gain(
 ) -> Array:
     """Active force (T, M) in N at activation 1 on rigid tendons.
 
-    With tensors among parameters or arguments it is one, with first derivatives by all but shapes of Millard's curves.
+    A tensor where one is given, with first derivatives by all but the shapes of Millard's curves.
 
     Parameters
     ----------
@@ -100,11 +94,11 @@ def rigid_tendon_gain(
         raise InputError(explain("pennation as 'opensim' or 'corrected'", repr(pennation), "Give one of them."))
     parameters, (length, speed) = in_one_library(parameters, length, lengthening_speed)
     length, speed = _checked(parameters, length=length), _checked(parameters, lengthening_speed=speed)
-    gain = []
-    for muscles in (own := mechanics(parameters)):
+    own, gain = mechanics(parameters), []
+    for muscles in own:
         fiber, cosine, live = muscles.rigid_fiber(length[:, muscles.columns])
-        multiplier = muscles.active.value(fiber / muscles.optimal)
-        multiplier = multiplier * muscles.velocity.value(speed[:, muscles.columns] * cosine / muscles.max_speed)
+        speed_multiplier = muscles.velocity.value(speed[:, muscles.columns] * cosine / muscles.max_speed)
+        multiplier = muscles.active.value(fiber / muscles.optimal) * speed_multiplier
         if pennation == "opensim" and muscles.kind.opensim_cosine is not None:
             cosine = muscles.kind.opensim_cosine(muscles, fiber)
         gain.append(where(live, muscles.max_force * multiplier * cosine, 0.0))
@@ -114,12 +108,12 @@ def rigid_tendon_gain(
 def rigid_tendon_passive(parameters: MuscleParameters, length: Array) -> Array:
     """Elastic passive force (T, M) in N along rigid tendons, for muscle-tendon units of length (T, M) in m.
 
-    Without damping; 0 where the unit is shorter than the tendon. Raises, and differentiates, as ``rigid_tendon_gain``.
+    No damping; 0 where the unit is shorter than the tendon. Raises, and has derivatives, as ``rigid_tendon_gain``.
     """
     parameters, (length,) = in_one_library(parameters, length)
     length = _checked(parameters, length=length)
-    force = []
-    for muscles in (own := mechanics(parameters)):
+    own, force = mechanics(parameters), []
+    for muscles in own:
         fiber, cosine, live = muscles.rigid_fiber(length[:, muscles.columns])
         passive = muscles.max_force * muscles.passive.value(fiber / muscles.optimal) * cosine
         always = muscles.kind.shortest_active is None and not muscles.pushes

@@ -168,7 +168,7 @@ class Mechanics:
             longer = where(active > self.shortest, active, self.shortest)
             self.floor = where(longer > TINY, longer, TINY)
 
-    def cosine(self, fiber: Values) -> Values:
+    def cosine(self, fiber: Array) -> Array:
         """Return cos α (T, m) at a fibre length (T, m) in m: constant height, no angle above ``max_pennation``."""
         xp, inside = namespace(fiber), fiber > self.shortest
         sine = where(inside, self.height / where(inside, fiber, 1.0), 1.0)
@@ -178,7 +178,7 @@ class Mechanics:
         cosine = where(steep, xp.cos(self.max_pennation), xp.sqrt(where(square > 0.0, square, 0.0)))
         return where(xp.isnan(fiber), np.nan, where(self.pennated, cosine, 1.0))
 
-    def rigid_fiber(self, length: Values) -> tuple[Values, Values, Mask]:
+    def rigid_fiber(self, length: Array) -> tuple[Array, Array, Array]:
         """Fibre length in m, cos α, and whether the fibre can have force, on a tendon at slack length.
 
         It has none up to ``floor``, nor where the unit is shorter than the tendon: there OpenSim mirrors the fibres
@@ -222,7 +222,7 @@ def in_order(muscles: list[Mechanics], parts: list[Array], like: Array) -> Array
     return xp.take(xp.concat(parts, axis=1), alike(order, like), axis=1)
 
 
-def pennated(along: Values, height: Values) -> tuple[Values, Values]:
+def pennated(along: Array, height: Array) -> tuple[Array, Array]:
     """Length in m and cos α of a fibre of constant height (m) from its length along the tendon (m)."""
     nothing = (along == 0.0) & (height == 0.0)  # the root has no slope there
     safe = where(nothing, 1.0, along)

@@ -17,9 +17,10 @@ from ..namespace import alike, frames_last, namespace
 from ..problem.arrays import Array as Plain
 from ..problem.arrays import Index
 from .arrangement import Arrangement, Bundle
-from .contact import Array, cross
+from .contact import Array
 from .points import moved
-from .solve import Strands
+from .solve import SolvedPaths
+from .vectors import cross
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +50,11 @@ class Arms:
         return -combine(weights, self.value * frames_last(speed)[self.coordinate]).T
 
 
-def moment_arms(arrangement: Arrangement, strands: Sequence[Strands], posture: Posture) -> Arms:
+def moment_arms(arrangement: Arrangement, solved: Sequence[SolvedPaths], posture: Posture) -> Arms:
     """Moment arms of all paths, by virtue of the pulls on the bodies beyond each joint, and on points that move."""
     xp = namespace(posture.positions)
     found = []
-    for one in strands:
+    for one in solved:
         split = _split(one.bundle, posture.multibody)
         wrench = xp.concat([cross(one.place, one.pull), one.pull])
         sums = alike(split.weights, wrench) @ xp.moveaxis(wrench, 1, 2)
@@ -69,11 +70,11 @@ def moment_arms(arrangement: Arrangement, strands: Sequence[Strands], posture: P
     return _summed(found, len(posture.multibody.coordinates))
 
 
-def wrenches(strands: Sequence[Strands], tension: Array, bodies: int) -> Array:
+def wrenches(solved: Sequence[SolvedPaths], tension: Array, bodies: int) -> Array:
     """Wrenches (bodies, 6, T) about ground's origin on the bodies, in N·m and N, of tensions (T, M) in N."""
-    xp = namespace(strands[0].pull)
+    xp = namespace(solved[0].pull)
     total = 0.0
-    for one in strands:
+    for one in solved:
         pull = one.pull * tension.T[one.bundle.rows]
         wrench = xp.concat([cross(one.place, pull), pull])
         weights = (one.bundle.node_body.T.reshape(-1) == np.arange(bodies)[:, None]).astype(float)
@@ -114,16 +115,16 @@ def _split(bundle: Bundle, multibody: Multibody) -> NodeSplit:
     return NodeSplit(weights, path, coordinate, place, rows)
 
 
-def _of_moving(arrangement: Arrangement, strands: Strands, posture: Posture) -> list[Arms]:
+def _of_moving(arrangement: Arrangement, solved: SolvedPaths, posture: Posture) -> list[Arms]:
     """What tensions do to the coordinates that points of paths move with."""
-    bundle = strands.bundle
+    bundle = solved.bundle
     path, place = np.nonzero(arrangement.moving[bundle.points])
     if not len(path):
         return []
     xp = namespace(posture.value)
     rows = bundle.points[path, place]
     _, slope = moved(arrangement, rows, posture)
-    pull = xp.einsum("pijt,ipt->jpt", posture.rotations[bundle.body[path, place]], strands.pull[:, place, path])
+    pull = xp.einsum("pijt,ipt->jpt", posture.rotations[bundle.body[path, place]], solved.pull[:, place, path])
     found = []
     for axis in range(3):
         known = np.flatnonzero(arrangement.mover[rows, axis] >= 0)

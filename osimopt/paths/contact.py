@@ -50,12 +50,6 @@ def nearest_turn(angle: Array, other: Array) -> Array:
     return angle + 2.0 * pi * namespace(angle).round((other - angle) / (2.0 * pi))
 
 
-def cross(one: Array, two: Array) -> Array:
-    """Cross products of vectors (3, ...)."""
-    xp = namespace(one)
-    return xp.stack([one[i] * two[j] - one[j] * two[i] for i, j in ((1, 2), (2, 0), (0, 1))])
-
-
 def columns(array: Array, index: Array) -> Array:
     """Columns of an array (…, n). NumPy's own indexing would lay them out column by column: ten times as slow later."""
     return namespace(array).take(array, alike(index, array), axis=-1)

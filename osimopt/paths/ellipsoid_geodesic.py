@@ -16,9 +16,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..namespace import namespace
-from .contact import Array, columns, cross
+from .contact import Array, columns
 from .extrapolation import LANES, State, extrapolate
-from .vectors import dot, norm, unit
+from .vectors import cross, dot, norm, unit
 
 #: The phase max(1/a) τ that one extrapolation serves, to 1e-10 radii.
 PHASE = 0.85

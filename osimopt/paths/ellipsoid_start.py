@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..namespace import namespace
-from .contact import Array, along, cross, on_side
-from .vectors import dot, norm, unit
+from .contact import Array, along, on_side
+from .vectors import cross, dot, norm, unit
 
 #: Planes around the straight line between the points, points of the quadrature along an arc.
 PLANES = 12

@@ -13,7 +13,7 @@ from ..multibody.kinematics import posture
 from ..problem.arrays import Array, Index
 from .arms import moment_arms
 from .arrangement import Arrangement
-from .solve import Strands, lengths, solve_paths
+from .solve import SolvedPaths, lengths, solve_paths
 
 #: m; a length that changes by more at one posture jumps.
 JUMP = 1e-6
@@ -41,16 +41,16 @@ def find_jumps(
     multibody: Multibody,
     arrangement: Arrangement,
     value: Array,
-    strands: Sequence[Strands] | None = None,
+    solved: Sequence[SolvedPaths] | None = None,
     least: float = JUMP,
 ) -> list[PathJump]:
     """Jumps of all paths along a motion ``value`` (T, N), in the order of frames.
 
     Between frames coordinates are linear in time. A path that leaves its state and returns to it between two frames
-    is not seen. ``strands`` are the solved paths of the motion, if at hand; ``least`` is the smallest jump in m that is
+    is not seen. ``solved`` are the solved paths of the motion, if at hand; ``least`` is the smallest jump in m that is
     looked for.
     """
-    state, length, arms = _solved(multibody, arrangement, value, strands)
+    state, length, arms = _solved(multibody, arrangement, value, solved)
     if len(value) < 2:
         return []
     changed = (state[1:] != state[:-1]).any(axis=2)
@@ -106,20 +106,22 @@ def _at(multibody: Multibody, arrangement: Arrangement, value: Array, path: Inde
     return state[rows, path], length[rows, path], arms[rows, path]
 
 
-def _solved(multibody: Multibody, arrangement: Arrangement, value: Array, strands: Sequence[Strands] | None) -> Found:
+def _solved(
+    multibody: Multibody, arrangement: Arrangement, value: Array, solved: Sequence[SolvedPaths] | None
+) -> Found:
     """States (T, M, S), lengths (T, M) and moment arms (T, M, N)."""
     there = posture(multibody, value)
-    strands = solve_paths(arrangement, there) if strands is None else strands
+    solved = solve_paths(arrangement, there) if solved is None else solved
     frames, paths = len(value), len(arrangement.names)
-    arms = moment_arms(arrangement, strands, there).dense(paths, value.shape[1]).transpose(0, 2, 1)
-    width = max(len(one.taken) + 2 * len(one.touched) for one in strands)
+    arms = moment_arms(arrangement, solved, there).dense(paths, value.shape[1]).transpose(0, 2, 1)
+    width = max(len(one.taken) + 2 * len(one.touched) for one in solved)
     state = np.zeros((frames, paths, width), dtype=np.intp)
-    for one in strands:
+    for one in solved:
         shape = (-1, len(one.bundle.rows), frames)
         parts = [one.taken, one.touched, np.where(one.touched, one.segment, -1)]
         whole = np.concatenate([np.broadcast_to(part, (len(part), *shape[1:])) for part in parts])
         state[:, one.bundle.rows, : len(whole)] = whole.transpose(2, 1, 0)
-    return state, lengths(arrangement, strands), arms
+    return state, lengths(arrangement, solved), arms
 
 
 def _between(value: Array, frame: Index, share: Array) -> Array:

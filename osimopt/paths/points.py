@@ -7,12 +7,16 @@ import numpy as np
 from ..multibody.functions import evaluate
 from ..multibody.kinematics import Posture
 from ..namespace import alike, namespace, plain
+from ..problem.arrays import Index
 from .arrangement import Arrangement, Bundle
 from .contact import Array
 
 
-def points_in_ground(arrangement: Arrangement, posture: Posture) -> Array:
-    """Places (3, P, T) in m of all points, as if all of them were on their paths."""
+def points_in_ground(arrangement: Arrangement, posture: Posture) -> tuple[Array, Index]:
+    """Places (3, P, T) in m of all points, as if all of them were on their paths, and where (P,) each point is there.
+
+    They are in the order of their bodies: to sort them would be to copy them.
+    """
     xp = namespace(posture.positions)
     place, moving = alike(arrangement.place, posture.positions), arrangement.moving
     found, order = [], []
@@ -25,7 +29,7 @@ def points_in_ground(arrangement: Arrangement, posture: Posture) -> Array:
     for body in np.unique(arrangement.body[~moving]).tolist():
         order.append(np.flatnonzero(~moving & (arrangement.body == body)))
         found.append(place[order[-1]] @ posture.rotations[body] + posture.positions[body][:, None])
-    return xp.take(xp.concat(found, axis=1), alike(np.argsort(np.concatenate(order)), place), axis=1)
+    return xp.concat(found, axis=1), np.argsort(np.concatenate(order))
 
 
 def moved(arrangement: Arrangement, rows: Array, posture: Posture) -> tuple[Array, Array]:

@@ -18,21 +18,13 @@ def scale_paths(multibody: Multibody, arrangement: Arrangement, factors: Array) 
 
     Points, and functions of points that move, are multiplied along each axis of their body; objects are moved, and
     their radii and lengths multiplied by how much longer their axes become, the radii of cylinders and tori by the
-    mean of x and y, those of spheres by the mean of the factors. Places in frames that are turned in their body differ
-    from OpenSim's, which are scaled along the axes of the frame. Raises as ``scale_bodies``.
-
-    Examples
-    --------
-    The slope of lengths with the size of a body:
-
-    >>> import numpy as np
+    mean of x and y, those of spheres by the mean of the factors. Places in frames that are turned in their body are
+    scaled along the axes of the body, not, as in OpenSim, along those of the frame. Raises as ``scale_bodies``.
     """
     factors = checked(multibody, factors)
-    xp, points, objects = namespace(factors), len(arrangement.place), len(arrangement.frame)
-    body, on = np.zeros(points, dtype=np.intp), np.zeros(objects, dtype=np.intp)
-    kind = np.full(objects, "ellipsoid")
+    xp, objects = namespace(factors), len(arrangement.frame)
+    on, kind = np.zeros(objects, dtype=np.intp), np.full(objects, "ellipsoid")
     for bundle in arrangement.bundles:
-        body[bundle.points] = bundle.body
         on[bundle.objects] = bundle.object_body
         kind[bundle.objects] = np.array(bundle.kinds, dtype=kind.dtype)
     frame, own = alike(arrangement.frame, factors), factors[on]
@@ -45,7 +37,7 @@ def scale_paths(multibody: Multibody, arrangement: Arrangement, factors: Array) 
     }
     for name, grown in by_kind.items():
         growth = xp.where(alike(kind == name, factors)[:, None], grown, growth)
-    stretch = factors[body]
+    stretch = factors[arrangement.body]
     return replace(
         arrangement,
         place=alike(arrangement.place, factors) * stretch,

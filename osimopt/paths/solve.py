@@ -12,18 +12,20 @@ from ..namespace import alike, namespace
 from .arrangement import Arrangement, Bundle
 from .contact import Array
 from .points import points_in_ground, stand_ins
-from .several import settle
+from .several_wraps import settle
 from .turns import Obstacle, Turn, choose, length, neighbours
 
 
 @dataclass(frozen=True, eq=False)
-class Strands:
+class SolvedPaths:
     """The m paths of a bundle in T frames; their J nodes are k points, then two of each of W objects.
 
     ``length`` (m, T) in m. ``place`` (3, J, m, T) in m are the nodes in ground. ``pull`` (3, J, m, T) is the force of a
     unit tension on the body of each node, 0 where it is not on the path. ``taken`` (k, m, T) is which point is on the
     path in the place of each, itself if it is on the path. ``touched`` (W, m, T) are objects that the path turns over,
-    ``segment`` (W, m, T) the points after which it does. Where a path does not settle its numbers are NaN.
+    ``segment`` (W, m, T) the points after which it does. ``contested`` (m, T) is where the rules by which OpenSim
+    chooses objects contradict each other: the path is tangent to what it touches, but may lead through another object.
+    Where no tangent path is found its numbers are NaN.
     """
 
     bundle: Bundle
@@ -33,45 +35,47 @@ class Strands:
     taken: Array
     touched: Array
     segment: Array
+    contested: Array
 
 
-def solve_paths(arrangement: Arrangement, posture: Posture) -> list[Strands]:
+def solve_paths(arrangement: Arrangement, posture: Posture) -> list[SolvedPaths]:
     """All paths in postures, bundle by bundle: straight between points, tangent to the objects between them."""
-    points = points_in_ground(arrangement, posture)
-    return [_strands(arrangement, bundle, points, posture) for bundle in arrangement.bundles]
+    every, number = points_in_ground(arrangement, posture)
+    xp, solved = namespace(every), []
+    for bundle in arrangement.bundles:
+        (paths, count), own = bundle.points.shape, alike(number[bundle.points.T.reshape(-1)], every)
+        place = xp.reshape(xp.take(every, own, axis=1), (3, count, paths, every.shape[-1]))
+        solved.append(_solve_bundle(arrangement, bundle, place, posture))
+    return solved
 
 
-def lengths(arrangement: Arrangement, strands: Sequence[Strands]) -> Array:
+def lengths(arrangement: Arrangement, solved: Sequence[SolvedPaths]) -> Array:
     """Lengths (T, M) in m of all paths in their order."""
-    xp = namespace(strands[0].length)
+    xp = namespace(solved[0].length)
     order = np.zeros(len(arrangement.names), dtype=np.intp)
-    order[np.concatenate([one.bundle.rows for one in strands])] = np.arange(len(order))
-    return xp.concat([one.length for one in strands])[order].T
+    order[np.concatenate([one.bundle.rows for one in solved])] = np.arange(len(order))
+    return xp.concat([one.length for one in solved])[order].T
 
 
-def points_inside(arrangement: Arrangement, strands: Strands, posture: Posture) -> Array:
+def points_inside(arrangement: Arrangement, solved: SolvedPaths, posture: Posture) -> Array:
     """Objects (W, m, T) that paths do not turn over while a point of them is inside, as in OpenSim."""
-    xp, bundle = namespace(posture.positions), strands.bundle
-    points = xp.reshape(strands.place[:, : bundle.points.shape[1]], (3, bundle.points.shape[1], -1))
+    xp, bundle = namespace(posture.positions), solved.bundle
+    points = xp.reshape(solved.place[:, : bundle.points.shape[1]], (3, bundle.points.shape[1], -1))
     found = []
     for index in range(len(bundle.kinds)):
-        own = _obstacle(arrangement, bundle, index, posture, strands.taken)
+        own = _obstacle(arrangement, bundle, index, posture, solved.taken)
         local = own.within(points)
         segments = [
             own.touch(local[:, row], local[:, row + 1]).inside & allowed for row, allowed in enumerate(own.allowed)
         ]
-        found.append(
-            xp.reshape(xp.any(xp.stack(segments), axis=0), strands.touched.shape[1:]) & ~strands.touched[index]
-        )
-    return xp.stack(found) if found else strands.touched
+        found.append(xp.reshape(xp.any(xp.stack(segments), axis=0), solved.touched.shape[1:]) & ~solved.touched[index])
+    return xp.stack(found) if found else solved.touched
 
 
-def _strands(arrangement: Arrangement, bundle: Bundle, every: Array, posture: Posture) -> Strands:
-    """The paths of a bundle; ``every`` (3, P, T) are the places of all points in ground."""
-    xp = namespace(every)
-    (paths, count), frames = bundle.points.shape, every.shape[-1]
-    own = alike(bundle.points.T.reshape(-1), every)
-    place = xp.reshape(xp.take(every, own, axis=1), (3, count, paths, frames))
+def _solve_bundle(arrangement: Arrangement, bundle: Bundle, place: Array, posture: Posture) -> SolvedPaths:
+    """The paths of a bundle; ``place`` (3, k, m, T) are the places of their points in ground."""
+    xp = namespace(place)
+    _, count, paths, frames = place.shape
     taken = np.broadcast_to(np.arange(count)[:, None, None], (count, paths, 1))
     if bundle.conditional:
         taken = stand_ins(arrangement, bundle, posture)
@@ -79,10 +83,11 @@ def _strands(arrangement: Arrangement, bundle: Bundle, every: Array, posture: Po
     points = xp.reshape(place, (3, count, paths * frames))
     obstacles = [_obstacle(arrangement, bundle, index, posture, taken) for index in range(len(bundle.kinds))]
     turns: list[Turn] = []
+    contested = np.zeros(paths * frames, dtype=bool)
     if len(obstacles) == 1:
         turns = [choose(obstacles[0], points, [])]
     elif obstacles:
-        turns, settled = settle(obstacles, points)
+        turns, settled, contested = settle(obstacles, points)
     total, pulls, nodes = _tension(points, turns)
     if len(obstacles) > 1:
         total, pulls = xp.where(settled, total, xp.nan), xp.where(settled, pulls, xp.nan)
@@ -94,7 +99,7 @@ def _strands(arrangement: Arrangement, bundle: Bundle, every: Array, posture: Po
         shape = (len(arrays), paths, frames)
         return xp.reshape(xp.stack(arrays), shape) if arrays else np.zeros(shape, dtype=kind)
 
-    return Strands(
+    return SolvedPaths(
         bundle=bundle,
         length=xp.reshape(total, (paths, frames)),
         place=xp.reshape(nodes, (3, -1, paths, frames)),
@@ -102,6 +107,7 @@ def _strands(arrangement: Arrangement, bundle: Bundle, every: Array, posture: Po
         taken=taken,
         touched=collected([turn.on for turn in turns], bool),
         segment=collected([turn.segment for turn in turns], int),
+        contested=xp.reshape(alike(contested, place), (paths, frames)),
     )
 
 

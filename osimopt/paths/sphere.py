@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import pi
 
 from ..namespace import namespace
-from .contact import Array, Contact, along, cross, nearest_turn, on_side
+from .contact import Array, Contact, along, nearest_turn, on_side
+from .vectors import cross, dot
 
 #: Sine of the angle at the center below which a line leads through the center, as far as its plane goes.
 THROUGH = 1e-9
@@ -32,7 +33,7 @@ def wrap_sphere(start: Array, end: Array, size: Array, axis: Array, sign: Array,
     """
     xp = namespace(start)
     radius = size[0]
-    square = [xp.sum(one * one, axis=0) for one in (start, end)]
+    square = [dot(one, one) for one in (start, end)]
     inside = (square[0] < radius * radius) | (square[1] < radius * radius)
     square = [xp.where(inside, 2.0 * radius * radius + 1.0, one) for one in square]
     free = [xp.sqrt(one - radius * radius) for one in square]

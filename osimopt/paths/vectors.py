@@ -11,6 +11,12 @@ def dot(one: Array, other: Array) -> Array:
     return one[0] * other[0] + one[1] * other[1] + one[2] * other[2]  # a third of the time of a sum over axis 0
 
 
+def cross(one: Array, other: Array) -> Array:
+    """Cross products."""
+    xp = namespace(one)
+    return xp.stack([one[i] * other[j] - one[j] * other[i] for i, j in ((1, 2), (2, 0), (0, 1))])
+
+
 def norm(vector: Array) -> Array:
     """Their lengths."""
     return namespace(vector).sqrt(dot(vector, vector))

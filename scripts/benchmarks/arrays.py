@@ -1,10 +1,9 @@
-"""Paths and dynamics of a motion in arrays beside OpenSim's calls: time per frame, differences, and gradients.
+"""Paths and dynamics of a motion in arrays beside OpenSim's calls: time per frame, and differences.
 
 usage: python scripts/benchmarks/arrays.py MODEL MOTION START END [--loads XML] [--weld JOINT ...] [--block 500]
 
 Time in ms a frame: of arrays by one thread and by two, frames in blocks; of OpenSim's calls, as `load_problem` makes
-them, in one process and in two. Differences are those of the same frames. Gradients are of a random combination of the
-results of a few frames, along a random direction in what they are differentiated by, beside central differences.
+them, in one process and in two. Differences are those of the same frames. `gradients.py` prints derivatives.
 """
 
 from __future__ import annotations
@@ -15,11 +14,9 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from osimopt.adapters.arrays import extract
 from osimopt.adapters.load import open_trial
@@ -29,19 +26,15 @@ from osimopt.adapters.options import ReadOptions
 from osimopt.adapters.trial import Trial
 from osimopt.isolation import run
 from osimopt.multibody.description import Multibody
-from osimopt.multibody.dynamics import about_speeds, inverse_dynamics, transmitted
+from osimopt.multibody.dynamics import about_speeds, transmitted
 from osimopt.multibody.kinematics import Posture, posture, velocity
 from osimopt.multibody.loads import load_wrenches
 from osimopt.multibody.rates import to_changes, to_coordinates, to_speeds
-from osimopt.namespace import frames_first, namespace
+from osimopt.namespace import frames_first
 from osimopt.paths.arms import moment_arms
 from osimopt.paths.arrangement import Arrangement, arrange
-from osimopt.paths.description import Paths
 from osimopt.paths.solve import lengths, solve_paths
 from osimopt.problem.arrays import Kinematics
-
-#: Step of central differences, in rad, m or shares of a parameter; frames that are differentiated.
-STEP, FRAMES = 1e-6, 5
 
 
 def solved(trial: Trial, motion: Kinematics, multibody: Multibody, arrangement: Arrangement) -> dict[str, Any]:
@@ -115,78 +108,6 @@ def differences(trial: Trial, ours: dict[str, Any], theirs: dict[str, Any]) -> d
     return worst | {"generalized_force_relative": worst["generalized_force_N_m"] / float(np.abs(force).max())}
 
 
-def gradients(multibody: Multibody, paths: Paths, motion: Kinematics) -> dict[str, float]:
-    """Relative differences of gradients from central differences, by what they are gradients of."""
-    rows = np.linspace(0, len(motion.time) - 1, FRAMES).astype(int)
-    value, speed, change = (getattr(motion, name)[rows] for name in ("value", "speed", "acceleration"))
-    tree, base = multibody.tree, arrange(paths)
-
-    def by_motion(place: int) -> Callable[[Any], Any]:
-        """Inverse dynamics, of which one argument is differentiated by."""
-
-        def act(x: Any) -> Any:
-            given = [like(part, x[0]) for part in (value, speed, change)]
-            return inverse_dynamics(multibody, *given[:place], x[0], *given[place + 1 :])
-
-        return act
-
-    def with_tree(name: str) -> Callable[[Any], Any]:
-        return lambda x: inverse_dynamics(
-            replace(multibody, tree=replace(tree, **{name: x[0]})),
-            *(like(part, x[0]) for part in (value, speed, change)),
-        )
-
-    def along(arrangement: Arrangement, at: Any) -> Any:
-        return lengths(arrangement, solve_paths(arrangement, posture(multibody, at)))
-
-    def with_paths(name: str) -> Callable[[Any], Any]:
-        return lambda x: along(replace(base, **{name: x[0]}), like(value, x[0]))
-
-    def shifted(x: Any) -> Any:
-        """Lengths with objects at the places (O, 3)."""
-        still, rows, last = (like(part, x[0]) for part in (base.frame, np.eye(4)[:, :3], np.eye(4)[3]))
-        moved = namespace(x[0]).einsum("ai,oi,b->oab", rows, x[0] - still[:, :3, 3], last)
-        return along(replace(base, frame=still + moved), like(value, x[0]))
-
-    def arms(x: Any) -> Any:
-        at = posture(multibody, x[0])
-        return moment_arms(base, solve_paths(base, at), at).value
-
-    cases: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
-        **{
-            f"generalized forces by {name}": (by_motion(place), [(value, speed, change)[place]])
-            for place, name in enumerate(("q", "u", "u'"))
-        },
-        **{f"generalized forces by {name}": (with_tree(name), [getattr(tree, name)])
-           for name in ("mass", "center", "inertia", "inboard", "outboard")},
-        "lengths by q": (lambda x: along(base, x[0]), [value]),
-        **{f"lengths by {word}": (with_paths(name), [getattr(base, name)])
-           for name, word in (("place", "points"), ("size", "sizes of objects"))},
-        "lengths by places of objects": (shifted, [base.frame[:, :3, 3]]),
-        "moment arms by q": (arms, [value]),
-    }  # fmt: skip
-    return {name: directional(*case) for name, case in cases.items()}
-
-
-def like(array: Any, other: Any) -> Any:
-    """An array in the library of another."""
-    return torch.tensor(array) if isinstance(other, torch.Tensor) else array
-
-
-def directional(function: Callable[[Any], Any], arguments: list[Any]) -> float:
-    """Relative difference of a derivative by autograd from a central difference, along a random direction."""
-    random = np.random.default_rng(0)
-    ways = [random.normal(size=one.shape) * np.where(one == 0.0, 0.0, 1.0) for one in arguments]
-    leaves = [torch.tensor(one, requires_grad=True) for one in arguments]
-    found = function(leaves)
-    weights = random.normal(size=tuple(found.shape))
-    (found * torch.tensor(weights)).sum().backward()
-    slope = sum(float((one.grad * torch.tensor(way)).sum()) for one, way in zip(leaves, ways, strict=True))
-    ends = [function([one + step * way for one, way in zip(arguments, ways, strict=True)]) for step in (STEP, -STEP)]
-    difference = float(((ends[0] - ends[1]) * weights).sum()) / (2.0 * STEP)
-    return abs(slope - difference) / abs(difference)
-
-
 def main() -> None:
     """Run the benchmark and print JSON."""
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -220,7 +141,6 @@ def main() -> None:
     theirs, one = by_opensim(trial, 1)
     report["opensim_ms_a_frame"] = {"1 process": one, "2 processes": by_opensim(trial, 2)[1]}
     report["differences"] = differences(trial, solved(trial, trial.motion, multibody, arrangement), theirs)
-    report["gradients"] = gradients(multibody, paths, trial.motion)
     print(json.dumps(report, indent=2))
 
 

@@ -88,13 +88,13 @@ def test_a_point_inside_an_object_is_said(zoo: Path) -> None:
     )
     arrangement = arrange(paths, [path, inside])
     there = posture(multibody, value)
-    (strands,) = solve_paths(arrangement, there)
-    said = points_inside(arrangement, strands, there)
+    (solved,) = solve_paths(arrangement, there)
+    said = points_inside(arrangement, solved, there)
     assert said[0, 1].all()
-    assert not strands.touched[0, 1].any()
+    assert not solved.touched[0, 1].any()
     assert not said[0, 0].any()
-    straight = np.linalg.norm(strands.place[:, 1, 1] - strands.place[:, 0, 1], axis=0)
-    np.testing.assert_allclose(strands.length[1], straight)
+    straight = np.linalg.norm(solved.place[:, 1, 1] - solved.place[:, 0, 1], axis=0)
+    np.testing.assert_allclose(solved.length[1], straight)
 
 
 def test_a_geodesic_that_is_not_found_is_never_a_straight_path(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

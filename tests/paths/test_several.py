@@ -12,13 +12,16 @@ import torch
 from conftest import HERE, run_script
 from mechanics_cases import describe
 from scipy.optimize import minimize
+from scipy.spatial.transform import Rotation
 
 from osimopt.multibody.kinematics import posture
 from osimopt.paths.arms import moment_arms, wrenches
 from osimopt.paths.arrangement import Arrangement, arrange
 from osimopt.paths.cylinder import wrap_cylinder
 from osimopt.paths.jumps import find_jumps
-from osimopt.paths.solve import Strands, lengths, solve_paths
+from osimopt.paths.several_wraps import settle
+from osimopt.paths.solve import SolvedPaths, lengths, solve_paths
+from osimopt.paths.turns import Obstacle, slide
 
 #: m, of OpenSim's geodesics over both cylinders: length, and moment arm.
 LENGTH, ARM = 1e-6, 1e-5
@@ -26,6 +29,8 @@ LENGTH, ARM = 1e-6, 1e-5
 SLOPE = 1e-9
 #: m: a minimiser stops where the length is flat.
 FLAT = 1e-9
+#: Share of paths over two cylinders with random quadrants that are found.
+FOUND = 0.98
 #: Of gradients against central differences.
 GRADIENT = 1e-6
 
@@ -44,7 +49,7 @@ class Solved:
         self.multibody, self.paths = describe(path)
         self.arrangement = arrangement or arrange(self.paths)
         there = posture(self.multibody, value)
-        self.strands: list[Strands] = solve_paths(self.arrangement, there)
+        self.strands: list[SolvedPaths] = solve_paths(self.arrangement, there)
         self.length = lengths(self.arrangement, self.strands)
         size = len(self.arrangement.names), value.shape[1]
         self.arms = moment_arms(self.arrangement, self.strands, there)
@@ -153,3 +158,34 @@ def test_gradients_by_posture_points_and_objects(knee: Path) -> None:
 def test_paths_that_do_not_jump_have_no_jumps(knee: Path) -> None:
     multibody, paths = describe(knee / "knee.osim")
     assert find_jumps(multibody, arrange(paths), np.linspace(-1.3, 0.1, 30)[:, None]) == []
+
+
+def crossed_quadrants(seed: int, count: int) -> tuple[list[Obstacle], np.ndarray]:
+    """Paths of two points over two cylinders, whose quadrants may contradict each other."""
+    random = np.random.default_rng(seed)
+    points = np.stack(
+        [random.normal(size=(3, count)) * 0.02 + np.array([[x], [0.0], [0.0]]) for x in (-0.2, 0.2)], axis=1
+    )
+    obstacles = []
+    for x in (-0.05, 0.05):
+        turn = np.moveaxis(Rotation.from_rotvec(0.2 * random.normal(size=(count, 3))).as_matrix(), 0, -1)
+        center = random.normal(size=(3, count)) * 0.01 + np.array([[x], [0.0], [0.0]])
+        size = np.stack([random.uniform(0.02, 0.04, count), np.full(count, 1.0), np.zeros(count)])
+        axis, sign = np.full(count, 1), random.choice([-1, 1], count)
+        obstacles.append(Obstacle("cylinder", turn, center, size, axis, sign, np.ones((1, count), dtype=bool)))
+    return obstacles, points
+
+
+def test_paths_are_tangent_also_where_quadrants_contradict_each_other() -> None:
+    """Every path that is found is stationary: no place of contact is better when it is slid between its neighbours."""
+    obstacles, points = crossed_quadrants(1, 300)
+    turns, settled, contested = settle(obstacles, points)
+    assert settled.mean() > FOUND
+    assert 0 < contested.sum() < 0.2 * len(contested)
+    for index, turn in enumerate(turns):
+        again = slide(obstacles[index], points, turn, turns[:index] + turns[index + 1 :])
+        on = turn.on & settled
+        assert again.on[on].all()
+        assert (turn.arc[on] >= 0.0).all()
+        for name in ("first", "last"):
+            assert np.abs(getattr(again, name) - getattr(turn, name))[:, on].max() < FLAT

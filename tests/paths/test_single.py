@@ -135,10 +135,10 @@ def test_the_same_paths_wrap_as_in_opensim(wrapped: Path) -> None:
     multibody, paths = describe(wrapped / "wraps.osim")
     theirs = np.load(wrapped / "wraps.npz")
     arrangement = arrange(paths)
-    strands = solve_paths(arrangement, posture(multibody, theirs["q"]))
-    ours = lengths(arrangement, strands)
+    solved = solve_paths(arrangement, posture(multibody, theirs["q"]))
+    ours = lengths(arrangement, solved)
     turns = np.zeros(ours.shape, dtype=int)
-    for one in strands:
+    for one in solved:
         turns[:, one.bundle.rows] = one.touched.sum(axis=0).T
     assert np.array_equal(turns, theirs["turns"])
     assert 0.2 < turns.mean() < 0.8

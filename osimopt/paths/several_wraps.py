@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..namespace import namespace
+from ..namespace import namespace, plain
 from ..problem.arrays import Index
 from .contact import Array, columns
-from .points import plain
 from .turns import Obstacle, Turn, absent, choose, slide
 
 #: Times that the objects and their order are chosen again, before a path counts as not settled.
@@ -25,11 +24,12 @@ TANGENT = 1e-13
 GROWTH = 4.0
 
 
-def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Array]:
-    """Turns of n paths with points (3, k, n) over all obstacles, and whether (n,) they settled.
+def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Array, Array]:
+    """Turns of n paths with points (3, k, n) over all obstacles, whether (n,) they are tangent, and contested (n,).
 
     From the straight path on each object in turn is placed between its neighbours, until all of them stay: the length
-    of the path is then stationary in every place of contact. No posture depends on another one.
+    of the path is then stationary in every place of contact. No posture depends on another one. Contested are paths
+    that do not stay: tangent to what they touch, they would touch other objects.
     """
     turns = [absent(points) for _ in obstacles]
     turns, _ = _again(obstacles, points, turns)
@@ -54,11 +54,12 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
         left = left[~plain(done)]
         single = np.zeros(len(left), dtype=bool)  # others may have moved since they were placed
         if not len(left):
-            return turns, settled
-    part, held = _arbitrated([one.take(left) for one in obstacles], columns(points, left))
-    part = [_where(held, one, _some(turn, left)) for one, turn in zip(part, seen, strict=True)]
+            return turns, settled, ~settled
+    agreed = settled
+    last, held = _arbitrated([one.take(left) for one in obstacles], columns(points, left))
+    last = [_where(held, one, _some(turn, left)) for one, turn in zip(last, seen, strict=True)]
     settled = _put(settled, left, held | columns(tangible, left))
-    return [_merged(turn, left, one) for turn, one in zip(turns, part, strict=True)], settled
+    return [_merged(turn, left, one) for turn, one in zip(turns, last, strict=True)], settled, ~agreed
 
 
 def _arbitrated(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Array]:
