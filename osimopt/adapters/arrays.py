@@ -155,6 +155,13 @@ def model_actuators(model: Model, effect: Array) -> ReserveActuators:
     )
 
 
+def refuse_lost(model: Model, time: Array, geometry: MuscleGeometry) -> None:
+    """Refuse paths without a length in some frame, by the first of them."""
+    for frame, muscle in np.argwhere(np.isnan(np.asarray(geometry.length)))[:1].tolist():
+        got = f"none for {geometry.muscles[muscle]} at {time[frame]:g} s"
+        raise ModelError(explain("paths with a length in every frame", got, "Use geometry='opensim'.", model.path))
+
+
 def refuse_unknown(model: Model, motion: Kinematics, force: Array) -> None:
     """Refuse generalized forces (T, D) of OpenSim's that are not numbers, with the forces of the model that are not."""
     unknown = ~np.isfinite(force).all(axis=1)

@@ -12,6 +12,7 @@ from ..multibody.kinematics import Posture
 from ..paths.jumps import find_jumps
 from ..paths.solve import SolvedPaths, points_inside
 from ..problem.arrays import Kinematics
+from ..solution.checks import LENGTHS_DIFFER, LENGTHS_JUMP, MOMENTS_DIFFER
 from .exact import BLOCK, ExactPaths
 from .exact_dynamics import ExactDynamics
 from .exact_dynamics_check import moments_off
@@ -19,13 +20,6 @@ from .model import Model
 
 #: Frames that are compared.
 COMPARED = 24
-#: m; largest difference of OpenSim's length and the exact one without a warning: a tenth of what OpenSim's lengths over
-#: two objects are off, ten times what its tangent points are.
-DIFFERS = 1e-4
-#: N·m or N; largest difference of generalized forces without a warning.
-FORCE_DIFFERS = 0.1
-#: m; smallest jump of a length that a warning names.
-JUMPS = 1e-4
 
 
 @dataclass(frozen=True)
@@ -47,8 +41,8 @@ class Differences:
         texts = []
         if self.lengths:
             texts.append(
-                f"Lengths of exact paths differ from OpenSim's by more than {1e3 * DIFFERS:g} mm in this motion: "
-                f"{_listed(self.lengths, 'mm')}. Fibre lengths and maximum forces are those of the exact paths."
+                f"Lengths of exact paths differ from OpenSim's by more than {1e3 * LENGTHS_DIFFER:g} mm in this "
+                f"motion: {_listed(self.lengths, 'mm')}. Fibre lengths and maximum forces are those of the exact paths."
             )
         if self.moments:
             texts.append(
@@ -100,11 +94,11 @@ def find_differences(
     frames, muscles = motion.frames(rows), model.description.muscles.names
     ours = np.asarray(paths.evaluate(frames.coordinates, frames.value).length)
     theirs = model.run("geometry:lengths_in", frames.value)[:, [muscles.index(name) for name in paths.muscles]]
-    lengths = _beyond(DIFFERS, paths.muscles, np.abs(ours - theirs).max(axis=0), 1e3)
+    lengths = _beyond(LENGTHS_DIFFER, paths.muscles, np.abs(ours - theirs).max(axis=0), 1e3)
     moments: Mapping[str, float] = {}
     if dynamics is not None and dynamics.mistaken:
         off = np.abs(moments_off(dynamics, model_for(frames), frames)).max(axis=0)
-        moments = _beyond(FORCE_DIFFERS, [motion.coordinates[index] for index in dynamics.free], off)
+        moments = _beyond(MOMENTS_DIFFER, [motion.coordinates[index] for index in dynamics.free], off)
     joints = () if dynamics is None else dynamics.mistaken
     jumps: dict[str, list[tuple[float, float]]] = {}
     inside: dict[str, dict[str, float]] = {}
@@ -122,7 +116,7 @@ def _add_jumps(
 ) -> None:
     """Add times in s and sizes in mm of the jumps of lengths, by muscle."""
     time = motion.time
-    for jump in find_jumps(paths.multibody, paths.arrangement, motion.value, solved, JUMPS):
+    for jump in find_jumps(paths.multibody, paths.arrangement, motion.value, solved, LENGTHS_JUMP):
         at = time[jump.frame] + jump.share * (time[jump.frame + 1] - time[jump.frame])
         found.setdefault(jump.path, []).append((round(float(at), 4), round(1e3 * float(jump.size), 3)))
 

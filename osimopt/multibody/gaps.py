@@ -16,11 +16,11 @@ def without_gaps(multibody: Multibody) -> tuple[Multibody, list[tuple[str, Mask]
     Places of bodies are right relative to each other, where none of these joints is between them.
     """
     tree = multibody.tree
-    gaps = np.isnan(tree.inboard).any(axis=(1, 2))
+    gaps = np.asarray(np.isnan(tree.inboard).any(axis=(1, 2)))
     if not gaps.any():
         return multibody, []
-    frames = {name: np.where(gaps[:, None, None], np.eye(4), getattr(tree, name)) for name in ("inboard", "outboard")}
+    inboard, outboard = (np.where(gaps[:, None, None], np.eye(4), part) for part in (tree.inboard, tree.outboard))
     described = tuple(one for one in multibody.asked if one.kind != "joint")
-    whole = replace(multibody, tree=replace(tree, **frames), asked=described)
+    whole = replace(multibody, tree=replace(tree, inboard=inboard, outboard=outboard), asked=described)
     subtree = layout(whole).subtree
     return whole, [(tree.joints[body], subtree[body]) for body in np.flatnonzero(gaps)]

@@ -69,11 +69,11 @@ def wrap_ellipsoid(start: Array, end: Array, size: Array, axis: Array, sign: Arr
         nowhere = xp.full_like(start, math.nan)  # start times NaN would have gradients of NaN
         return Contact(on, nowhere, nowhere, 0 * start[0], inside, on, 0 * start[0])
     which = xp.nonzero(on)[0]
-    spans = [columns(array, which) for array in (start, end, size)]
-    found = solve(*map(detached, spans), axis[which], sign[which])
+    begin, finish, radii = (columns(array, which) for array in (start, end, size))
+    found = solve(detached(begin), detached(finish), detached(radii), axis[which], sign[which])
     ends = found.ends
     if any(getattr(array, "requires_grad", False) for array in (start, end, size)):
-        ends = refine(Spans(*spans, found.zero), found)
+        ends = refine(Spans(begin, finish, radii, found.zero), found)
     return Contact(on, *where_on(on, ends[:3], ends[3:6], ends[6]), inside, on, 0 * start[0])
 
 

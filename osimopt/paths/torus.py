@@ -96,8 +96,10 @@ def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) 
         nowhere = xp.full_like(start, math.nan)  # start times NaN would have gradients of NaN
         return Contact(on, nowhere, nowhere, 0 * start[0], inside, on, 0 * start[0])
     which = xp.nonzero(on)[0]
-    curve = newton(*(columns(array, which) for array in (one, two, radii)), curve.take(which))
-    step = aim(*(columns(array, which) for array in (start, end, size)), curve)
+    one, two, radii = (columns(array, which) for array in (one, two, radii))
+    curve = newton(one, two, radii, curve.take(which))
+    begin, finish, ring = (columns(array, which) for array in (start, end, size))
+    step = aim(begin, finish, ring, curve)
     first, last = step.first.place + step.move_first, step.last.place + step.move_last
     found = where_on(on, first, last, curve.length + step.change.length)
     return Contact(on, *found, inside, on & ~on, 0 * start[0])
@@ -162,7 +164,8 @@ def newton(start: Array, end: Array, size: Array, curve: RingGeodesic) -> RingGe
     result = [curve.tube * math.nan for _ in curve]
     left = xp.arange(start.shape[1], device=start.device)
     for _ in range(STEPS):
-        step = aim(*(columns(array, left) for array in (start, end, size)), curve)
+        one, two, radii = (columns(array, left) for array in (start, end, size))
+        step = aim(one, two, radii, curve)
         done = step.left < TOLERANCE
         pressed = (step.first.curvature > 0) & (step.last.curvature > 0)
         good = done & (step.drift < DRIFT) & pressed & (curve.length >= 0)

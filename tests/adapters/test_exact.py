@@ -18,6 +18,7 @@ from osimopt.adapters import exact_differences
 from osimopt.adapters.exact import ExactPaths, read_exact
 from osimopt.adapters.exact_dynamics import ExactDynamics, read_dynamics
 from osimopt.adapters.model import read_model
+from osimopt.solution.checks import LENGTHS_DIFFER, MOMENTS_DIFFER
 
 #: m and relative: the same formulas, rounded differently.
 ROUNDING = 1e-10
@@ -192,7 +193,7 @@ def test_a_joint_whose_angle_turns_about_several_axes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("factor", "named"), [(0.9, False), (1.1, True)])
 def test_limits_of_differences(factor: float, named: bool) -> None:
-    for limit in (exact_differences.DIFFERS, exact_differences.FORCE_DIFFERS):
+    for limit in (LENGTHS_DIFFER, MOMENTS_DIFFER):
         assert ("soleus" in exact_differences._beyond(limit, ["soleus"], np.array([factor * limit]))) is named
 
 
