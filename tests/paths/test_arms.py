@@ -40,8 +40,7 @@ def length(path: Path, arrangement: Arrangement, value: np.ndarray) -> np.ndarra
 def test_moment_arms_are_slopes(zoo: Path, case: str) -> None:
     path, value = zoo / f"{case}.osim", np.load(zoo / f"{case}.npz")["q"]
     multibody, paths = describe(path)
-    # tests of tori stand in test_torus.py: this one has no path through its ring
-    arrangement = arrange(paths, [one for one in paths.muscles if one and one.name != "over_torus"])
+    arrangement = arrange(paths)
     there = posture(multibody, value)
     arms = moment_arms(arrangement, solve_paths(arrangement, there), there).dense(
         len(arrangement.names), value.shape[1]
