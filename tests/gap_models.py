@@ -1,20 +1,22 @@
 """Models with parts that osimopt does not describe in arrays: ``python gap_models.py FOLDER`` writes them.
 
 A chain of four joints, the second one shifting by a curve of OpenSim's muscles: ``gap`` without couplers, in
-``gap_coupled`` such a curve couples the fourth to the third. A muscle crosses each joint, and one all of them.
+``gap_coupled`` such a curve couples the fourth to the third. A muscle crosses each joint, and one all of them. The
+muscle of ``function_path`` has a length of 0.3 m + 0.02 times the angle of the knee.
 """
 
 from __future__ import annotations
 
 import sys
 
+import mechanics_oracle
 import model_zoo
 
 NAMES = ("Sine", "ActiveForceLengthCurve", "LinearFunction", "PolynomialFunction")
 CURVE = "ActiveForceLengthCurve"
 
 
-def chain(coupled: bool) -> model_zoo.Zoo:
+def chain(coupled: bool = False) -> model_zoo.Zoo:
     zoo = model_zoo.functions("shift", NAMES)
     zoo.muscle("across", ("ground", (0.05, 0.1, 0.02)), ("body_3", (0.04, -0.1, 0.03)))
     if coupled:
@@ -24,7 +26,25 @@ def chain(coupled: bool) -> model_zoo.Zoo:
     return zoo
 
 
+def idle() -> model_zoo.Zoo:
+    """The only muscle moves nothing."""
+    zoo = model_zoo.Zoo()
+    zoo.body("trunk", 4.0)
+    model_zoo.add_joint(zoo, "pin", "trunk")
+    zoo.muscle("idle", ("trunk", (0.06, -0.1, 0.0)), ("trunk", (0.05, -0.2, 0.01)))
+    zoo.actuate(list(zoo.motion))
+    return zoo
+
+
+def all_locked() -> model_zoo.Zoo:
+    zoo = idle()
+    zoo.model.getCoordinateSet().get("r1").set_locked(True)
+    return zoo
+
+
 if __name__ == "__main__":
-    for name, coupled in (("gap", False), ("gap_coupled", True)):
-        model_zoo.CASES[name] = lambda coupled=coupled: chain(coupled)
+    models = {"gap": chain, "gap_coupled": lambda: chain(True), "idle": idle, "all_locked": all_locked}
+    models["function_path"] = mechanics_oracle.own_length
+    for name, model in models.items():
+        model_zoo.CASES[name] = model
         model_zoo.write(name, sys.argv[1])

@@ -66,17 +66,8 @@ def model_geometry(model: Model, pairs: Pairs, muscles: Sequence[int], arrays: d
 
 
 def along_motion(paths: MusclePaths, model: Model, motion: Kinematics) -> MuscleGeometry:
-    """Moment arms about the free coordinates, those about coupled ones added to the coordinates that they follow.
-
-    Raises
-    ------
-    ModelError
-        A path without a length in some frame.
-    """
+    """Moment arms about the free coordinates, those about coupled ones added to the coordinates that they follow."""
     given = paths.evaluate(motion.coordinates, motion.value, motion.speed)
-    for frame, muscle in np.argwhere(np.isnan(np.asarray(given.length)))[:1].tolist():
-        got = f"none for {given.muscles[muscle]} at {motion.time[frame]:g} s"
-        raise ModelError(explain("paths with a length in every frame", got, "Use geometry='opensim'.", model.path))
     free = {model.description.coordinates[index].name: row for row, index in enumerate(model.description.free)}
     followed: dict[str, list[tuple[str, Array]]] = {}  # by coupled coordinate: those it follows, with slopes (T,)
     if motion.coupling is not None:
@@ -162,6 +153,13 @@ def model_actuators(model: Model, effect: Array) -> ReserveActuators:
         upper=np.array([actuator.upper for actuator in actuators]),
         origin=("model",) * len(actuators),
     )
+
+
+def refuse_lost(model: Model, time: Array, geometry: MuscleGeometry) -> None:
+    """Refuse paths without a length in some frame, by the first of them."""
+    for frame, muscle in np.argwhere(np.isnan(np.asarray(geometry.length)))[:1].tolist():
+        got = f"none for {geometry.muscles[muscle]} at {time[frame]:g} s"
+        raise ModelError(explain("paths with a length in every frame", got, "Use geometry='opensim'.", model.path))
 
 
 def refuse_unknown(model: Model, motion: Kinematics, force: Array) -> None:

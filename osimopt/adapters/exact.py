@@ -15,7 +15,7 @@ from ..multibody.description import Mask, Multibody
 from ..multibody.gaps import without_gaps
 from ..multibody.kinematics import Posture, posture
 from ..multibody.layout import layout
-from ..multibody.rates import to_coordinates
+from ..multibody.rates import refuse_lock, to_coordinates
 from ..muscle.forces import supported
 from ..notices import warn
 from ..paths.arms import moment_arms, wrenches
@@ -192,13 +192,15 @@ def read_exact(
     Raises
     ------
     ModelError
-        No muscle has an exact path.
+        No muscle has an exact path; gimbal lock in the motion.
     """
     described, paths = read_mechanics(model.key, cache)
     multibody, beyond = without_gaps(described)
     asked = _not_described(model, paths, beyond)
     unplaced = tuple(np.flatnonzero(np.any([bodies for _, bodies in beyond], axis=0)).tolist()) if beyond else ()
     exact = ExactPaths(multibody, paths, model.description.muscles.names, asked, unplaced=unplaced).without(asked)
+    if motion is not None:
+        refuse_lock(multibody, motion.value, motion.time)
     if motion is not None and exact.muscles:
         lost = exact.lost(motion)
         asked |= lost

@@ -20,7 +20,7 @@ from .cache import digest, writing
 from .messages import ModelKey
 
 #: Raised whenever a field of a description changes its meaning or its values: older files are then refused.
-FORMAT = 2
+FORMAT = 3
 
 _WHAT, _FIX = "a description of a model written by osimopt (.npz)", "Remove the file: the model is described again."
 _KINDS = {

@@ -123,8 +123,12 @@ def muscle_table(
     if open_loops.any():
         at, loops = some([f"{value:g}" for value in steps[open_loops]], 12), some(described.description.loops)
         warn(f"At {coordinate} = {at} {unit} no posture satisfies {loops}, or it is nearly singular: NaN.")
-    slack = np.isnan(columns["max_force"][~open_loops]).any(axis=0)
-    if lost := [names[place] for place in chosen if slack[place]]:
+    no_path, slack = (
+        np.isnan(columns[name][~open_loops]).any(axis=0) for name in ("muscle_tendon_length", "max_force")
+    )
+    if lost := [names[place] for place in chosen if no_path[place]]:
+        warn(f"The paths of {some(lost)} do not settle in some postures: NaN.")
+    if lost := [names[place] for place in chosen if slack[place] and not no_path[place]]:
         warn(f"OpenSim finds no fibre–tendon equilibrium for {some(lost)} in some postures: NaN.")
     table = pd.DataFrame(
         {(names[place], name): columns[name][:, place] for place in chosen for name in UNITS},

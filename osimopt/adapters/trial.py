@@ -31,6 +31,7 @@ from .arrays import (
     model_actuators,
     model_geometry,
     muscle_forces,
+    refuse_lost,
     refuse_unknown,
     unknown_forces,
 )
@@ -272,6 +273,7 @@ class Trial:
             parts.append(model_geometry(self.model, self.pairs, by_model, arrays))
         if self.paths is not None:
             parts.append(along_motion(self.paths, self.model, motion))
+            refuse_lost(self.model, motion.time, parts[-1])
         return join_muscles(parts, self.model.description.muscles.names)
 
     def _forces(self, geometry: MuscleGeometry, arrays: dict[str, Array]) -> tuple[Array, Array]:

@@ -112,6 +112,19 @@ def speeds_at(multibody: Multibody, value: Tensor, rate: Tensor) -> Tensor:
     return _replaced(multibody, value, rate, _spin)
 
 
+def refuse_lock(multibody: Multibody, value: Tensor, time: Tensor) -> None:
+    """Refuse postures (T, N) at times (T,) s in which speeds do not follow from rates.
+
+    Raises
+    ------
+    ModelError
+        Gimbal lock.
+    """
+    angles = frames_last(value)
+    for body in layout(multibody).turning:
+        _refuse_lock(multibody, body, angles[coordinates_of(multibody, body)[:3]], time)
+
+
 def _with_angles(multibody: Multibody, value: Tensor, about: Tensor, change: Any, *more: Tensor) -> Tensor:
     """An array (T, N), in which ``change`` of the joints' angles (3, T) replaces its columns about these (3, T)."""
     if not layout(multibody).turning:
@@ -135,7 +148,7 @@ def _replaced(multibody: Multibody, angles: Tensor, columns: Tensor, change: Any
     return xp.concat(parts)[numbers]
 
 
-def _refuse_lock(multibody: Multibody, body: int, angles: Tensor) -> None:
+def _refuse_lock(multibody: Multibody, body: int, angles: Tensor, time: Tensor | None = None) -> None:
     """Refuse postures in which N is singular: its condition number is √((1 + |sin β|) / (1 - |sin β|))."""
     xp = namespace(angles)
     sine = xp.abs(xp.sin(angles[1]))
@@ -151,7 +164,8 @@ def _refuse_lock(multibody: Multibody, body: int, angles: Tensor) -> None:
         "a CustomJoint with another sequence of rotations."
     )
     kind = multibody.tree.kind[body]
-    got = f"the {kind} joint '{multibody.tree.joints[body]}' at {at}, in frame {frame} (of 0 to {angles.shape[1] - 1})"
+    where = f"in frame {frame} (of 0 to {angles.shape[1] - 1})" if time is None else f"at {float(time[frame]):g} s"
+    got = f"the {kind} joint '{multibody.tree.joints[body]}' at {at}, {where}"
     raise ModelError(explain("postures away from a joint's gimbal lock", got, fix))
 
 

@@ -16,6 +16,8 @@ from osimopt.adapters.exact import ExactPaths
 #: The same numbers, rounded differently; m, and of the largest.
 ROUNDING = 1e-12
 WINDOW = (0.24, 0.30)
+#: m per rad; of the length that is a function.
+SLOPE = 0.02
 
 pytestmark = pytest.mark.usefixtures("short_self_check")
 
@@ -36,7 +38,7 @@ def read(folder: Path, name: str, geometry: str) -> tuple[RedundancyProblem, lis
     return problem, [str(one.message) for one in said]
 
 
-@pytest.mark.parametrize("name", ["gap", "gap_coupled"])
+@pytest.mark.parametrize("name", ["gap", pytest.param("gap_coupled", marks=pytest.mark.slow)])
 def test_a_joint_that_is_not_described(gaps: Path, name: str) -> None:
     """Paths across it and inverse dynamics are OpenSim's; those on either side are exact, also of a moved body."""
     (ours, said), (theirs, _) = (read(gaps, name, geometry) for geometry in ("exact", "opensim"))
@@ -121,8 +123,57 @@ def test_a_path_that_does_not_settle_between_frames_is_named(gaps: Path, monkeyp
     assert "length in every frame, got none for m_Sine at 0.2" in found.provenance["resampling"]["why"]
 
 
+@pytest.mark.slow
 def test_a_folder_with_the_name_of_a_geometry(gaps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The word means the geometry, not networks in a folder."""
     (tmp_path / "exact").mkdir()
     monkeypatch.chdir(tmp_path)
     assert "exact" in read(gaps, "gap", "exact")[0].provenance["geometry"].values()
+
+
+@pytest.mark.slow
+def test_moving_points_at_the_ends_of_their_range(tmp_path: Path) -> None:
+    """OpenSim clamps the coordinate there; the slope at an end is that inside, in both. So is the table's last row."""
+    run_script(HERE / "model_zoo.py", tmp_path, "points_gimbal", cwd=tmp_path)
+    model = tmp_path / "points_gimbal.osim"
+    ours, theirs = (muscle_table(model, "knee", n=3, geometry=geometry) for geometry in ("exact", "opensim"))
+    arms = [table.xs("moment_arm", axis=1, level=1).to_numpy() for table in (ours, theirs)]
+    assert np.abs(arms[0] - arms[1]).max() < ROUNDING * np.abs(arms[1]).max()
+
+
+def test_a_table_names_paths_that_do_not_settle(gaps: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    solved = ExactPaths._solved
+
+    def lost(self: ExactPaths, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        length, arms = solved(self, value)
+        return np.where(np.array(self.muscles) == "m_Sine", np.nan, length), arms
+
+    monkeypatch.setattr(ExactPaths, "_solved", lost)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        table = muscle_table(gaps / "gap.osim", "q_LinearFunction", values=[0.0], geometry="exact")
+    assert "The paths of m_Sine do not settle in some postures: NaN." in [str(one.message) for one in said]
+    assert table.isna().any(axis=None)
+    assert not table["m_LinearFunction"].isna().any(axis=None)
+
+
+def test_a_length_that_is_a_function_of_a_coordinate(gaps: Path) -> None:
+    """A FunctionBasedPath is OpenSim's, by name; the other muscles are exact."""
+    ours, said = read(gaps, "function_path", "exact")
+    assert [name for name, kind in ours.provenance["geometry"].items() if kind == "opensim"] == ["by_function"]
+    assert any("by_function (its path is of class FunctionBasedPath)" in line for line in said)
+    row, column = ours.coordinates.index("knee"), ours.muscles.index("by_function")
+    np.testing.assert_allclose(np.abs(ours.geometry.moment_arm[:, row, column]), SLOPE, rtol=0.0, atol=ROUNDING)
+
+
+def test_a_muscle_that_moves_nothing(gaps: Path) -> None:
+    ours, _ = read(gaps, "idle", "exact")
+    theirs, _ = read(gaps, "idle", "opensim")
+    assert not ours.geometry.moment_arm.any()
+    assert np.abs(np.asarray(ours.geometry.length - theirs.geometry.length)).max() < ROUNDING
+
+
+@pytest.mark.parametrize("geometry", ["exact", "opensim"])
+def test_a_model_that_cannot_move_is_refused(gaps: Path, geometry: str) -> None:
+    with pytest.raises(ModelError, match="expected a model with a free coordinate, got all of them locked"):
+        read(gaps, "all_locked", geometry)

@@ -23,6 +23,8 @@ NEAR, FAR = 1.0, 4.0
 #: Places in a piece, as shares of its width, at which it is compared: no Chebyshev nodes, and no knots, where OpenSim
 #: takes a PiecewiseConstantFunction from either side.
 COMPARED = (0.003, 0.03, 0.27, 0.61, 0.97)
+#: rad or m by which an argument may be beyond an end of its range by rounding.
+ROUNDED = 1e-10
 
 
 class NotDescribedError(Exception):
@@ -189,7 +191,10 @@ def _interpolated(function: Any, knots: Array, inside: int, outside: int) -> Pie
 
 
 def _clamped(pieces: Pieces, low: float, high: float) -> Pieces:
-    """The same function of its argument clamped to a range: constant outside of it."""
+    """The same function of its argument clamped to a range: constant outside of it.
+
+    At an end of the range, give or take rounding, the slope is that inside, as in OpenSim.
+    """
     if low == high:
         return polynomial(pieces(np.array([low])))
     if pieces.sine[0] != 0.0:
@@ -204,7 +209,7 @@ def _clamped(pieces: Pieces, low: float, high: float) -> Pieces:
     constants = np.zeros((2, pieces.coefficients.shape[1]))
     constants[:, 0] = ends
     return Pieces(
-        np.concatenate([[low], pieces.breaks[inner], [high]]),
+        np.concatenate([[low - ROUNDED], pieces.breaks[inner], [high + ROUNDED]]),
         np.concatenate([[low], pieces.origin[kept], [high]]),
         np.concatenate([constants[:1], pieces.coefficients[kept], constants[1:]]),
     )
