@@ -21,7 +21,7 @@ from ..notices import warn
 from ..paths.arms import moment_arms, wrenches
 from ..paths.arrangement import Arrangement, arrange
 from ..paths.description import Path, Paths
-from ..paths.solve import SolvedPaths, lengths, solve_paths
+from ..paths.solve import SolvedPaths, contested, lengths, solve_paths
 from ..polynomial.geometry import Fit
 from ..problem.arrays import Array, Kinematics, MuscleGeometry, acts
 from .arrays import POSTURES
@@ -179,7 +179,10 @@ class ExactPaths:
         if layout(self.multibody).turning:
             by_muscle = (np.ascontiguousarray(own) for own in np.moveaxis(arms, 2, 0))
             arms = np.stack([to_coordinates(self.multibody, value, own) for own in by_muscle], axis=2)
-        return lengths(self.arrangement, solved), arms
+        along = lengths(self.arrangement, solved)
+        if self.crossing is None:  # there is no motion whose frames could be named
+            along[contested(self.arrangement, solved)] = np.nan
+        return along, arms
 
 
 def read_exact(

@@ -11,7 +11,7 @@ from ..errors import some
 from ..multibody.kinematics import Posture
 from ..paths.jumps import find_jumps
 from ..paths.solve import SolvedPaths, points_inside
-from ..problem.arrays import Kinematics
+from ..problem.arrays import Array, Kinematics
 from ..solution.checks import LENGTHS_DIFFER, LENGTHS_JUMP, MOMENTS_DIFFER
 from .exact import BLOCK, ExactPaths
 from .exact_dynamics import ExactDynamics
@@ -27,7 +27,8 @@ class Differences:
     """What differs in a motion, by name of a muscle or coordinate, and sentences about it.
 
     ``lengths`` in mm; ``moments`` in N·m or N; ``jumps`` are times in s and sizes in mm; ``inside`` are names of wrap
-    objects that a point of the path gets inside, and the first time in s.
+    objects that a point of the path gets inside, and the first time in s; ``contested`` are numbers of frames and the
+    first time in s.
     """
 
     lengths: Mapping[str, float]
@@ -35,6 +36,7 @@ class Differences:
     jumps: Mapping[str, tuple[tuple[float, float], ...]]
     joints: tuple[str, ...]
     inside: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    contested: Mapping[str, tuple[int, float]] = field(default_factory=dict)
 
     def texts(self) -> list[str]:
         """Warnings."""
@@ -46,7 +48,7 @@ class Differences:
             )
         if self.moments:
             texts.append(
-                f"Generalized forces differ from OpenSim's by more than {FORCE_DIFFERS:g} N·m or N: "
+                f"Generalized forces differ from OpenSim's by more than {MOMENTS_DIFFER:g} N·m or N: "
                 f"{_listed(self.moments, 'N·m or N')}. OpenSim's accelerations of {some(self.joints, 12)} are not the "
                 "derivatives of its velocities; these generalized forces use the derivatives."
             )
@@ -66,6 +68,12 @@ class Differences:
                 "Points of paths are inside wrap objects; these paths do not wrap over them there, as in OpenSim: "
                 f"{some(at, 12)}."
             )
+        if self.contested:
+            at = [f"{name} ({count} frames, first {time:.4g} s)" for name, (count, time) in self.contested.items()]
+            texts.append(
+                f"OpenSim's rules of which objects a path wraps over contradict each other: {some(at, 12)}. The exact "
+                "path there is tangent to those that it touches, but may lead through another one."
+            )
         return texts
 
     def plain(self) -> dict[str, object]:
@@ -75,6 +83,7 @@ class Differences:
             "moments_off_opensim": dict(self.moments),
             "path_jumps_s_mm": {name: [list(jump) for jump in jumps] for name, jumps in self.jumps.items()},
             "points_inside_s": {name: dict(objects) for name, objects in self.inside.items()},
+            "paths_contested": {name: list(frames) for name, frames in self.contested.items()},
         }
 
 
@@ -102,13 +111,16 @@ def find_differences(
     joints = () if dynamics is None else dynamics.mistaken
     jumps: dict[str, list[tuple[float, float]]] = {}
     inside: dict[str, dict[str, float]] = {}
+    contested: dict[str, tuple[int, float]] = {}
     for start in range(0, max(len(motion.time) - 1, 1), BLOCK):
         block = motion.frames(slice(start, start + BLOCK + 1))
         at, solved = paths.solve(block.value)
         _add_jumps(jumps, paths, block, solved)
         _add_inside(inside, paths, block, at, solved)
+        last = start + BLOCK + 1 >= len(motion.time)  # blocks share a frame
+        _add_contested(contested, paths, block.time if last else block.time[:-1], solved)
     sizes = {name: tuple(own) for name, own in jumps.items()}
-    return Differences(lengths, moments, sizes, joints, inside)
+    return Differences(lengths, moments, sizes, joints, inside, contested)
 
 
 def _add_jumps(
@@ -135,6 +147,18 @@ def _add_inside(
             objects = found.setdefault(paths.arrangement.names[one.bundle.rows[row]], {})
             name = paths.described.objects[one.bundle.objects[row, place]].name
             objects.setdefault(name, float(motion.time[within[place, row].argmax()]))
+
+
+def _add_contested(
+    found: dict[str, tuple[int, float]], paths: ExactPaths, time: Array, solved: Sequence[SolvedPaths]
+) -> None:
+    """Add the number of frames (T,) in which rules contradict each other, by muscle, and the time in s of the first."""
+    for one in solved:
+        frames = one.contested[:, : len(time)]
+        for row in np.flatnonzero(frames.any(axis=1)):
+            name = paths.arrangement.names[one.bundle.rows[row]]
+            count, first = found.get(name, (0, float(time[frames[row].argmax()])))
+            found[name] = count + int(frames[row].sum()), first
 
 
 def _beyond(limit: float, names: Iterable[str], sizes: np.ndarray, factor: float = 1.0) -> dict[str, float]:

@@ -51,10 +51,19 @@ def solve_paths(arrangement: Arrangement, posture: Posture) -> list[SolvedPaths]
 
 def lengths(arrangement: Arrangement, solved: Sequence[SolvedPaths]) -> Array:
     """Lengths (T, M) in m of all paths in their order."""
-    xp = namespace(solved[0].length)
+    return _in_order(arrangement, solved, [one.length for one in solved])
+
+
+def contested(arrangement: Arrangement, solved: Sequence[SolvedPaths]) -> Array:
+    """Masks (T, M) of all paths in their order: where OpenSim's rules contradict each other."""
+    return _in_order(arrangement, solved, [one.contested for one in solved])
+
+
+def _in_order(arrangement: Arrangement, solved: Sequence[SolvedPaths], parts: Sequence[Array]) -> Array:
+    """Arrays (m, T) of bundles as one (T, M) in the order of the paths."""
     order = np.zeros(len(arrangement.names), dtype=np.intp)
     order[np.concatenate([one.bundle.rows for one in solved])] = np.arange(len(order))
-    return xp.concat([one.length for one in solved])[order].T
+    return namespace(parts[0]).concat(parts)[order].T
 
 
 def points_inside(arrangement: Arrangement, solved: SolvedPaths, posture: Posture) -> Array:

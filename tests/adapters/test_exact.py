@@ -14,10 +14,12 @@ from conftest import HERE, run_script
 
 import osimopt
 from osimopt import InputError, ModelError, fit_geometry, load_problem, muscle_table, solve_static
+from osimopt.adapters import exact as adapters_exact
 from osimopt.adapters import exact_differences
 from osimopt.adapters.exact import ExactPaths, read_exact
 from osimopt.adapters.exact_dynamics import ExactDynamics, read_dynamics
 from osimopt.adapters.model import read_model
+from osimopt.paths.solve import SolvedPaths, solve_paths
 from osimopt.solution.checks import LENGTHS_DIFFER, MOMENTS_DIFFER
 
 #: m and relative: the same formulas, rounded differently.
@@ -83,6 +85,26 @@ def test_a_solution_is_checked_and_says_which_geometry_it_had(tmp_path: Path, ex
     assert solution.provenance["self_check"]["solution"]["largest_difference"]["accelerations"] < 1e-9
     written = json.loads((solution.write(tmp_path / "out") / "solution.json").read_text())
     assert written["geometry"]["gastrocnemius"] == "exact"
+
+
+def test_contested_paths_are_named_and_have_no_length_in_tables(knee: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def contest(*arguments: Any) -> list[SolvedPaths]:
+        solved = solve_paths(*arguments)
+        return [replace(one, contested=one.length < np.median(one.length, axis=1, keepdims=True)) for one in solved]
+
+    monkeypatch.setattr(adapters_exact, "solve_paths", contest)
+    problem = load_problem(knee / "knee.osim", knee / "extend.mot", geometry="exact", n_jobs=1)
+    assert any("contradict each other" in text for text in problem.provenance["warnings"])
+    length = np.asarray(problem.geometry.length)
+    assert np.isfinite(length).all()
+    named = problem.provenance["paths_contested"]
+    for name, own in zip(problem.muscles, length.T, strict=True):
+        contested = own < np.median(own)
+        assert named[name] == [contested.sum(), problem.time[contested.argmax()]]
+    motion = problem.kinematics
+    assert motion is not None
+    table = read_exact(read_model(knee / "knee.osim")).evaluate(motion.coordinates, motion.value)
+    np.testing.assert_array_equal(np.isnan(np.asarray(table.length)), length < np.median(length, axis=0))
 
 
 def test_at_other_times_the_paths_are_solved_again(knee: Path, exact: osimopt.RedundancyProblem) -> None:
