@@ -30,7 +30,9 @@ def problem(zoo: Path, name: str, geometry: str) -> RedundancyProblem:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [name if name == "passive_gimbal" else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+)
 def test_exact_forces(zoo: Path, name: str) -> None:
     ours, theirs = (problem(zoo, name, geometry) for geometry in ("exact", "opensim"))
     for one, other in (

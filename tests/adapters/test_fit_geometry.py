@@ -123,6 +123,7 @@ def test_wrong_options_are_refused(two_leg: TwoLeg, options: dict[str, object], 
         fit_geometry(two_leg.model, **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_command_line(two_leg: TwoLeg, tmp_path: Path) -> None:
     out = tmp_path / "paths.xml"
     command = ["fit-geometry", str(two_leg.model), "--motion", str(two_leg.motion), "--postures", "64", "-o", str(out)]

@@ -75,6 +75,7 @@ def parameters_of(problem: RedundancyProblem) -> MuscleParameters:
 # ----------------------------------------------------------------------------------------------- polynomial paths
 
 
+@pytest.mark.slow
 def test_polynomial_paths_are_near_the_models_own(exact: RedundancyProblem, fast: RedundancyProblem) -> None:
     assert fast.muscles == exact.muscles
     assert fast.coordinates == exact.coordinates
@@ -89,6 +90,7 @@ def test_polynomial_paths_are_near_the_models_own(exact: RedundancyProblem, fast
     assert fast.actuators == exact.actuators
 
 
+@pytest.mark.slow
 def test_a_file_of_paths_is_the_same_as_the_paths(
     two_leg: TwoLeg, fitted: PolynomialGeometry, fast: RedundancyProblem, tmp_path: Path
 ) -> None:
@@ -127,6 +129,7 @@ def coupled(fitted: PolynomialGeometry) -> PolynomialGeometry:
     ))  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["r", "l"])
 def test_arms_about_a_coupled_coordinate_go_to_the_one_it_follows(
     two_leg: TwoLeg, coupled: PolynomialGeometry, tmp_path: Path, side: str
@@ -152,6 +155,7 @@ def test_arms_about_a_coupled_coordinate_go_to_the_one_it_follows(
             assert muscle == "rect_fem" or not others.any()
 
 
+@pytest.mark.slow
 def test_lengthening_speeds_are_those_of_the_arms(two_leg: TwoLeg, coupled: PolynomialGeometry) -> None:
     """Speeds of the patella count in the one, slopes of its coupler in the other."""
     problem = load_problem(two_leg.model, two_leg.motion, geometry=coupled, gain="isometric")
@@ -161,6 +165,7 @@ def test_lengthening_speeds_are_those_of_the_arms(two_leg: TwoLeg, coupled: Poly
     np.testing.assert_allclose(speeds(problem), by_arms, rtol=ROUNDING, atol=ROUNDING)
 
 
+@pytest.mark.slow
 def test_a_motion_outside_the_fitted_range_is_warned_of(
     two_leg: TwoLeg, fitted: PolynomialGeometry, exact: RedundancyProblem
 ) -> None:
@@ -178,6 +183,7 @@ def test_a_motion_outside_the_fitted_range_is_warned_of(
     assert any("outside the fitted range" in line for line in problem.provenance["warnings"])
 
 
+@pytest.mark.slow
 def test_polynomial_paths_in_pieces(two_leg: TwoLeg, fitted: PolynomialGeometry, fast: RedundancyProblem) -> None:
     trial = open_trial(ReadOptions(two_leg.model, two_leg.motion, two_leg.loads, geometry=fitted))
     pieces = list(trial.pieces(25))
@@ -189,6 +195,7 @@ def test_polynomial_paths_in_pieces(two_leg: TwoLeg, fitted: PolynomialGeometry,
     assert {piece.actuators for piece in pieces} == {fast.actuators}
 
 
+@pytest.mark.slow
 def test_paths_of_another_model_are_refused(two_leg: TwoLeg, fitted: PolynomialGeometry) -> None:
     other = PolynomialGeometry((replace(fitted.polynomials[0], path="/forceset/none_of_these"),))
     with pytest.raises(InputError, match=r"paths of the model's muscles, got none for .*fit-geometry"):
@@ -203,6 +210,7 @@ def lacking(fitted: PolynomialGeometry) -> PolynomialGeometry:
     return fitted.select([name for name in fitted.muscles if name not in LACKING])
 
 
+@pytest.mark.slow
 def test_muscles_without_a_path_keep_the_models_own(
     two_leg: TwoLeg, lacking: PolynomialGeometry, exact: RedundancyProblem, fast: RedundancyProblem
 ) -> None:
@@ -223,6 +231,7 @@ def test_muscles_without_a_path_keep_the_models_own(
             np.testing.assert_allclose(array(mixed)[..., columns], array(given)[..., columns], rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:No path is given")
 def test_pieces_and_other_times_of_such_a_problem(two_leg: TwoLeg, lacking: PolynomialGeometry, tmp_path: Path) -> None:
     files = two_leg.model, two_leg.motion, two_leg.loads
@@ -274,6 +283,7 @@ def test_corrected_forces_have_the_cosine_of_the_pennation(two_leg: TwoLeg, exac
     np.testing.assert_array_equal(corrected.moment_arm, exact.moment_arm)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gain", ["opensim", "corrected"])
 def test_forces_along_polynomial_paths(two_leg: TwoLeg, fitted: PolynomialGeometry, gain: str) -> None:
     problem = load_problem(two_leg.model, two_leg.motion, geometry=fitted, gain=gain)  # type: ignore[arg-type]
@@ -281,6 +291,7 @@ def test_forces_along_polynomial_paths(two_leg: TwoLeg, fitted: PolynomialGeomet
     np.testing.assert_array_equal(problem.max_force, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("polynomial", [False, True])
 def test_isometric_forces(two_leg: TwoLeg, fitted: PolynomialGeometry, polynomial: bool) -> None:
     geometry = fitted if polynomial else "opensim"

@@ -67,6 +67,7 @@ def edited(problem_motion: Path, to: Path, change: Callable[[object], object]) -
     return to
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_forces_put_back_give_the_motion(folder: Path, load: Load, name: str) -> None:
     """Muscle and actuator forces in OpenSim's forward dynamics, constraints enforced by it, give every acceleration."""

@@ -137,6 +137,7 @@ def alone(reads: dict[str, Read]) -> Callable[[str], Array]:
     return find
 
 
+@pytest.mark.slow
 def test_the_defaults_matter(alone: Callable[[str], Array]) -> None:
     """Or these tests would show nothing."""
     plain, other = alone("plain"), alone("other")

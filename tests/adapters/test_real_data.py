@@ -85,12 +85,14 @@ def test_walk_static_optimization(walk: osimopt.RedundancyProblem, reference: Pa
     assert ratio.max() <= 1.0, "the same moment arms, gains and moments: an exact answer is never above OpenSim's"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cost", ["sum_force", "sum_force_squared", "sum_stress_squared", "min_max"])
 def test_walk_other_costs(walk: osimopt.RedundancyProblem, cost: str) -> None:
     solution = osimopt.solve_static(walk.frames(slice(0, 57, 8)), cost)
     assert np.abs(solution.moment_residual).max() <= RESIDUAL
 
 
+@pytest.mark.slow
 def test_walk_names_inconsistent_moment_arms(walk: osimopt.RedundancyProblem) -> None:
     """OpenSim's arm of the lateral gastrocnemius is 12 mm off its length's slope: said, not silently used."""
     assert any(text.startswith("gaslat_r") and "no integral" in text for text in walk.provenance["warnings"])

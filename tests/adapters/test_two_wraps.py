@@ -107,6 +107,7 @@ def test_opensim_keeps_its_path_beside_the_file(knee: Knee, fitted: PolynomialGe
     np.testing.assert_allclose(arms[:, 0], knee.said["moment_arm"][:, 0], atol=SAME)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["fitted", "file", "polynomial"])
 def test_problems_take_opensims_path_of_it(knee: Knee, fitted: PolynomialGeometry, paths: Path, given: str) -> None:
     geometry: Any = {"fitted": fitted, "file": paths, "polynomial": "polynomial"}[given]

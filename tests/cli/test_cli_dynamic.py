@@ -113,6 +113,7 @@ def test_the_mesh_is_refined_when_asked(solve) -> None:
     assert f"Mesh: {' → '.join(map(str, counts))} intervals" in done.out
 
 
+@pytest.mark.slow
 def test_the_cache_is_that_of_load_problem(solve, arm, tmp_path: Path) -> None:
     osimopt.load_problem(arm.model, arm.motion, time_range=(0.2, 0.5), cache=tmp_path / "cache")
     before = files("cache")

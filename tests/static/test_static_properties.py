@@ -58,7 +58,7 @@ FAMILIES = {
 }
 
 
-def thorough(examples: int = 12):
+def thorough(examples: int = 8):
     phases = (Phase.explicit, Phase.generate, Phase.shrink)
     return settings(deadline=None, max_examples=examples, derandomize=True, database=None, phases=phases)
 
@@ -101,7 +101,7 @@ def assert_same(problem: RedundancyProblem, other: RedundancyProblem, cost: dict
 class TestFeasibleProblems:
     @pytest.mark.parametrize("family", FAMILIES)
     def test_are_solved_within_bounds_and_at_least_cost(self, family):
-        @thorough(30)
+        @thorough(15)
         @given(cases(**FAMILIES[family]), COSTS)
         def check(case: Case, cost: dict):
             problem = case.problem
@@ -169,7 +169,7 @@ class TestFeasibleProblems:
 
         check()
 
-    @thorough(25)
+    @thorough(12)
     @given(cases(coordinates=(1, 3), muscles=(3, 7), reserves=("none", "finite")), EXPONENTS, st.integers(0, 2**16))
     @pytest.mark.slow
     def test_certificates_of_wrong_multipliers_are_true(self, case, exponent, seed):
@@ -344,7 +344,7 @@ def scaled_geometry(geometry: MuscleGeometry, factor: float) -> MuscleGeometry:
 
 
 class TestLinearCosts:
-    @thorough(30)
+    @thorough(15)
     @given(
         st.lists(st.tuples(st.sampled_from([0.02, 0.03, 0.05]), st.integers(1, 20)), min_size=1, max_size=6),
         st.integers(1, 99),

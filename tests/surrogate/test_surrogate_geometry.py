@@ -408,6 +408,7 @@ def arm_paths(arm: Example) -> TrainedGeometry:
     return trained
 
 
+@pytest.mark.slow
 def test_load_problem_takes_it(arm: Example, arm_paths: TrainedGeometry, tmp_path: Path) -> None:
     arm_paths.surrogate.save(tmp_path / "paths")
     exact = load_problem(arm.model, arm.motion)
@@ -423,6 +424,7 @@ def test_load_problem_takes_it(arm: Example, arm_paths: TrainedGeometry, tmp_pat
     assert np.abs(between.moment_arm - 0.5 * (fast.moment_arm[1:] + fast.moment_arm[:-1])).max() < TOLERANCE
 
 
+@pytest.mark.slow
 def test_provenance(arm: Example, arm_paths: TrainedGeometry) -> None:
     told = arm_paths.surrogate.provenance
     assert [model["file"] for model in told["models"]] == [arm.model.name]
