@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The tests start hundreds of Python processes: without bytecode each would compile the package again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow test-study lint clean
 
 demo: .venv/installed
 	$(BIN)/osimopt demo --overwrite
@@ -12,9 +12,13 @@ demo: .venv/installed
 test: .venv/installed
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" tests
 
-# What `make test` leaves out: whole studies, walks of 80 muscles, scripts in fresh processes, and the study of one paper.
+# What `make test` leaves out: whole studies, walks of 80 muscles, scripts in fresh processes.
 test-slow: .venv/installed
-	$(BIN)/python -m pytest -n auto -m slow
+	$(BIN)/python -m pytest -n auto --dist loadfile -m slow tests
+
+# The study of one paper, which imports osimopt and is no part of it.
+test-study: .venv/installed
+	$(BIN)/python -m pytest -n auto scripts/paper_study/tests
 
 lint: .venv/installed
 	$(BIN)/ruff check .

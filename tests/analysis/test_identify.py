@@ -42,6 +42,7 @@ def test_weights_and_exponent_are_given_back(power: float, held: bool) -> None:
     assert found.rms < 1e-5 < found.start_rms  # what the data do not determine stays where it began
 
 
+@pytest.mark.slow
 def test_the_arm(arm) -> None:
     """The long triceps and the brachialis rest on a bound throughout: nothing is known of their weights."""
     problem = load_problem(arm.model, arm.motion)
@@ -62,6 +63,7 @@ def test_weights_of_groups_and_missing_muscles() -> None:
     assert found.weights["extensors"] / found.weights["calf"] == pytest.approx(3.0, rel=0.01)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_told_is_not() -> None:
     """Two joints without a common muscle and without reserves: ratios hold within each, not between them."""
     arms = np.array([[0.04, 0.03, 0.0, 0.0], [0.0, 0.0, 0.05, 0.02]])

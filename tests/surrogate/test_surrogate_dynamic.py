@@ -121,6 +121,7 @@ def test_order_of_muscles_does_not_matter() -> None:
     assert torch.allclose(one[..., order], other, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_training_beats_static_optimization(answers: list[DynamicSample], trained: DynamicSurrogate) -> None:
     unseen = answers[-1]
     untrained = DynamicSurrogate(SMALL, TendonNetwork(SMALL, 2, 0.02).eval(), NAMES, JOINTS, trained.ranges)
@@ -132,6 +133,7 @@ def test_training_beats_static_optimization(answers: list[DynamicSample], traine
     assert error(trained) < 0.7 * error(untrained)
 
 
+@pytest.mark.slow
 def test_as_initial_guess(trained: DynamicSurrogate) -> None:
     problem = limb()
     guess = trained.solve(problem)
@@ -145,6 +147,7 @@ def test_as_initial_guess(trained: DynamicSurrogate) -> None:
     assert needed < without
 
 
+@pytest.mark.slow
 def test_saved_surrogates_answer_alike(tmp_path: Path, trained: DynamicSurrogate) -> None:
     trained.save(tmp_path / "saved")
     again = DynamicSurrogate.read(*folder.load(tmp_path / "saved"), "cpu")
@@ -155,6 +158,7 @@ def test_saved_surrogates_answer_alike(tmp_path: Path, trained: DynamicSurrogate
     assert again.ranges.names == trained.ranges.names
 
 
+@pytest.mark.slow
 def test_variants_are_what_each_of_them_would_be(trained: DynamicSurrogate) -> None:
     problem = limb()
     assert problem.parameters is not None
@@ -174,6 +178,7 @@ def test_variants_are_what_each_of_them_would_be(trained: DynamicSurrogate) -> N
     assert "lie beyond training" in " ".join(found.findings())
 
 
+@pytest.mark.slow
 def test_answers_at_other_times(trained: DynamicSurrogate) -> None:
     problem, times = limb(), np.array([0.3, 0.317, 0.33, 0.351, 0.4, 0.43, 0.44, 0.46])
     solution, whole = trained.solve(problem, times=times), trained.solve(problem)
@@ -185,6 +190,7 @@ def test_answers_at_other_times(trained: DynamicSurrogate) -> None:
     assert float(difference.abs().max()) < 0.02
 
 
+@pytest.mark.slow
 def test_frames_beyond_training_are_flagged(trained: DynamicSurrogate) -> None:
     problem = limb()
     known = surrogate()
@@ -198,6 +204,7 @@ def test_frames_beyond_training_are_flagged(trained: DynamicSurrogate) -> None:
 SINGLE = 1e-5
 
 
+@pytest.mark.slow
 def test_tables_of_a_prediction(trained: DynamicSurrogate, tmp_path: Path) -> None:
     solution = trained.solve(limb())
     for quantity in solution.quantities:
@@ -214,6 +221,7 @@ def test_tables_of_a_prediction(trained: DynamicSurrogate, tmp_path: Path) -> No
     np.testing.assert_allclose(normalised, passive, rtol=0, atol=SINGLE)
 
 
+@pytest.mark.slow
 def test_what_does_not_go_is_refused(trained: DynamicSurrogate) -> None:
     problem = limb()
     renamed = replace(problem.geometry, muscles=("psoas", *NAMES[1:]))
@@ -237,6 +245,7 @@ def test_what_does_not_go_is_refused(trained: DynamicSurrogate) -> None:
         trained.solve_variants(problem, [replace(problem.parameters, names=("psoas", *NAMES[1:]))])
 
 
+@pytest.mark.slow
 def test_training_without_solutions_is_refused(answers: list[DynamicSample]) -> None:
     with pytest.raises(InputError, match="for validation"):
         train_dynamic(answers, [])
@@ -248,6 +257,7 @@ def test_training_without_solutions_is_refused(answers: list[DynamicSample]) -> 
         train_dynamic(answers[:1], [other])
 
 
+@pytest.mark.slow
 def test_examples_are_the_solutions_at_the_networks_step(answers: list[DynamicSample]) -> None:
     examples = MotionExamples.of(answers[:2], 0.02, phases=2)
     assert examples.force.shape == (4, 120, 5)
@@ -255,6 +265,7 @@ def test_examples_are_the_solutions_at_the_networks_step(answers: list[DynamicSa
     assert 0.85 < float(examples.weight.mean()) < 0.95
 
 
+@pytest.mark.slow
 def test_interrupted_training_goes_on_to_the_same_result(answers: list[DynamicSample], tmp_path: Path) -> None:
     options = TrainingOptions(epochs=4, batch_size=2, patience=10)
 

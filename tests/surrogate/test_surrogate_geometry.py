@@ -125,6 +125,7 @@ def test_gradients_of_length_and_slope_are_right() -> None:
     assert torch.autograd.gradcheck(of, tuple(weights[name].requires_grad_() for name in ("weight_1", "weight_2")))
 
 
+@pytest.mark.slow
 def test_moment_arms_of_the_whole_are_the_derivative(surrogate: GeometrySurrogate, value: Array) -> None:
     given = torch.tensor(value, requires_grad=True)
     length = surrogate.lengths(NAMES, given)
@@ -136,6 +137,7 @@ def test_moment_arms_of_the_whole_are_the_derivative(surrogate: GeometrySurrogat
         np.testing.assert_allclose(found.moment_arm[:, :, muscle], -slope, atol=CONSISTENT)
 
 
+@pytest.mark.slow
 def test_lengthening_speed_is_slope_times_speed(surrogate: GeometrySurrogate, value: Array) -> None:
     speed = np.random.default_rng(6).normal(size=value.shape)
     found = surrogate.evaluate(NAMES, value, speed)
@@ -144,6 +146,7 @@ def test_lengthening_speed_is_slope_times_speed(surrogate: GeometrySurrogate, va
     assert surrogate.evaluate(NAMES, value).lengthening_speed is None
 
 
+@pytest.mark.slow
 def test_each_muscle_depends_on_what_it_spans(surrogate: GeometrySurrogate, value: Array) -> None:
     moved = value + np.array([0.3, 0.0])
     before, after = (np.asarray(surrogate.evaluate(NAMES, q).length) for q in (value, moved))
@@ -151,6 +154,7 @@ def test_each_muscle_depends_on_what_it_spans(surrogate: GeometrySurrogate, valu
     assert np.abs(before[:, 0] - after[:, 0]).min() > 0.0
 
 
+@pytest.mark.slow
 def test_chunks_and_no_frames(surrogate: GeometrySurrogate, value: Array) -> None:
     many = np.tile(value, (5, 1))  # more than a chunk
     found = np.asarray(surrogate.evaluate(NAMES, many).length)
@@ -161,6 +165,7 @@ def test_chunks_and_no_frames(surrogate: GeometrySurrogate, value: Array) -> Non
 # ------------------------------------------------------------------------------------------------------- accuracy
 
 
+@pytest.mark.slow
 def test_network_follows_a_kink_that_the_polynomial_misses(trained: TrainedGeometry) -> None:
     assert trained.polynomial_errors.moment_arm_rms[1] > 5.0 * TOLERANCE
     assert trained.errors.within(TOLERANCE).all()
@@ -170,6 +175,7 @@ def test_network_follows_a_kink_that_the_polynomial_misses(trained: TrainedGeome
     assert table.loc["kinked", "moment_arm_rms_mm"] == pytest.approx(1e3 * trained.errors.moment_arm_rms[1])
 
 
+@pytest.mark.slow
 def test_errors_are_those_of_unseen_postures(trained: TrainedGeometry, value: Array) -> None:
     length, slope = lengths(value)
     found = trained.surrogate.evaluate(NAMES, value)
@@ -288,6 +294,7 @@ def test_factors_are_kept_in_the_folder(sized: GeometrySurrogate, value: Array, 
 # --------------------------------------------------------------------------------------------------- as geometry
 
 
+@pytest.mark.slow
 def test_it_answers_as_polynomials_do(surrogate: GeometrySurrogate, value: Array) -> None:
     assert isinstance(surrogate, MusclePaths)
     assert isinstance(surrogate.polynomials, MusclePaths)
@@ -297,6 +304,7 @@ def test_it_answers_as_polynomials_do(surrogate: GeometrySurrogate, value: Array
     assert np.abs(one.moment_arms - other.moment_arms).max() > TOLERANCE
 
 
+@pytest.mark.slow
 def test_select(surrogate: GeometrySurrogate, value: Array) -> None:
     turned = surrogate.select(["kinked", "smooth"])
     one, other = (np.asarray(own.evaluate(NAMES, value).length) for own in (surrogate, turned))
@@ -308,6 +316,7 @@ def test_select(surrogate: GeometrySurrogate, value: Array) -> None:
         surrogate.select(["kinked", "soleus"])
 
 
+@pytest.mark.slow
 def test_columns_in_another_order(surrogate: GeometrySurrogate, value: Array) -> None:
     one = surrogate.evaluate(NAMES, value)
     other = surrogate.evaluate(("knee", "pelvis_tx", "hip"), np.stack([value[:, 1], value[:, 0], value[:, 0]], axis=1))
@@ -317,6 +326,7 @@ def test_columns_in_another_order(surrogate: GeometrySurrogate, value: Array) ->
         surrogate.evaluate(("knee",), value[:, 1:])
 
 
+@pytest.mark.slow
 def test_postures_outside_are_counted(surrogate: GeometrySurrogate, value: Array) -> None:
     assert surrogate.outside(NAMES, value) == {}
     far = value.copy()
@@ -327,6 +337,7 @@ def test_postures_outside_are_counted(surrogate: GeometrySurrogate, value: Array
 # --------------------------------------------------------------------------------------------------------- folder
 
 
+@pytest.mark.slow
 def test_folder(surrogate: GeometrySurrogate, value: Array, tmp_path: Path) -> None:
     surrogate.save(tmp_path / "paths")
     again = GeometrySurrogate.load(tmp_path / "paths")
@@ -343,6 +354,7 @@ def answers(surrogate: GeometrySurrogate, value: Array, speed: Array) -> Sequenc
     return found.length, found.moment_arms, found.lengthening_speed
 
 
+@pytest.mark.slow
 def test_another_surrogate_is_refused(surrogate: GeometrySurrogate, tmp_path: Path) -> None:
     surrogate.save(tmp_path / "paths")
     told = json.loads((tmp_path / "paths" / folder.DESCRIPTION).read_text(encoding="utf-8"))
@@ -354,6 +366,7 @@ def test_another_surrogate_is_refused(surrogate: GeometrySurrogate, tmp_path: Pa
         GeometrySurrogate.load(tmp_path / "nothing")
 
 
+@pytest.mark.slow
 def test_device(surrogate: GeometrySurrogate, tmp_path: Path) -> None:
     surrogate.save(tmp_path / "paths")
     assert GeometrySurrogate.load(tmp_path / "paths", "torch").device == "cpu"
@@ -433,6 +446,7 @@ def test_provenance(arm: Example, arm_paths: TrainedGeometry) -> None:
     assert told["options"]["postures"] == 256
 
 
+@pytest.mark.slow
 def test_a_model_with_other_muscles_is_refused(surrogate: GeometrySurrogate, arm: Example) -> None:
     with pytest.raises(InputError, match="none for TRIlong"):
         load_problem(arm.model, arm.motion, geometry=surrogate)

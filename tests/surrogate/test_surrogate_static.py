@@ -127,6 +127,7 @@ def test_a_network_that_returns_nan_is_harmless(problem: RedundancyProblem) -> N
     assert (surrogate.predict(problem).activation <= 1.0).all()
 
 
+@pytest.mark.slow
 def test_a_network_of_another_model(trained: Any) -> None:
     """A set network knows no muscles by name; it may be wrong, and nothing comes of it."""
     other = trial(5, muscles=14, coordinates=3)
@@ -181,6 +182,7 @@ def test_history_changes_nothing(problem: RedundancyProblem) -> None:
 # --------------------------------------------------------------------------------------------------- training
 
 
+@pytest.mark.slow
 def test_a_trained_network_beats_the_answer_without_bounds(trained: Any) -> None:
     accuracy = trained.accuracy
     assert accuracy["raw"]["rmse"] < 0.3 * accuracy["unconstrained"]["rmse"]
@@ -289,6 +291,7 @@ def test_errors() -> None:
 # ------------------------------------------------------------------------------------------------------- files
 
 
+@pytest.mark.slow
 def test_saved_and_loaded(trained: Any, problem: RedundancyProblem, tmp_path: Path) -> None:
     from osimopt import Surrogate
 
@@ -303,6 +306,7 @@ def test_saved_and_loaded(trained: Any, problem: RedundancyProblem, tmp_path: Pa
     assert {path.suffix for path in folder.iterdir()} == {".safetensors", ".json"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
@@ -322,6 +326,7 @@ def test_a_description_that_was_changed(trained: Any, tmp_path: Path, key: str, 
         Surrogate.load(tmp_path / "surrogate")
 
 
+@pytest.mark.slow
 def test_frames_beyond_training_are_flagged(trained: Any, problem: RedundancyProblem) -> None:
     assert not trained.surrogate.predict(problem.frames(slice(0, 100))).outside.any()
     heavy = replace(problem, generalized_force=20.0 * problem.generalized_force)
@@ -332,6 +337,7 @@ def test_frames_beyond_training_are_flagged(trained: Any, problem: RedundancyPro
     assert flagged == np.flatnonzero(trained.surrogate.predict(heavy).outside).tolist()
 
 
+@pytest.mark.slow
 def test_one_frame(trained: Any, problem: RedundancyProblem) -> None:
     assert trained.surrogate.solve(problem.frames(slice(3, 4))).success
 

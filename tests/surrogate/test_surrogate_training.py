@@ -260,6 +260,7 @@ def test_resumed_is_uninterrupted_bit_for_bit(optimizer: Any, tmp_path: Path) ->
     assert same(whole, trained(options, tmp_path))
 
 
+@pytest.mark.slow
 def test_resumed_and_stopped_early(tmp_path: Path) -> None:
     options = TrainingOptions(epochs=30, batch_size=8, learning_rate=3.0, patience=4)
     whole = trained(options, None)
