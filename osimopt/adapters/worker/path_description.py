@@ -27,7 +27,7 @@ WIDENED = 1e-5
 
 @dataclass(eq=False)
 class Describer:
-    """Describes paths of one model; objects are described once, whoever wraps over them."""
+    """Describes paths of one model; an object that several paths wrap over is described once."""
 
     session: Session
     bodies: tuple[str, ...]
