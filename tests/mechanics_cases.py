@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import cache
 
-from osimopt.adapters.mechanics import read_mechanics
+from osimopt.adapters.mechanics import read_described
 from osimopt.adapters.model import identify
 from osimopt.multibody.description import Multibody
 from osimopt.paths.description import Paths
@@ -14,4 +14,5 @@ from osimopt.paths.description import Paths
 @cache
 def describe(path: str | os.PathLike[str]) -> tuple[Multibody, Paths]:
     """The mechanics and paths of the model in a file, as OpenSim's process describes them."""
-    return read_mechanics(identify(path))
+    described = read_described(identify(path))
+    return described.multibody, described.paths

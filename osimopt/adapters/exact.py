@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -25,7 +24,6 @@ from ..paths.solve import SolvedPaths, contested, lengths, solve_paths
 from ..polynomial.geometry import Fit
 from ..problem.arrays import Array, Kinematics, MuscleGeometry, acts
 from .arrays import POSTURES
-from .mechanics import read_mechanics
 from .model import Model
 
 #: Muscle paths that can be tabulated, sampled and fitted.
@@ -185,20 +183,18 @@ class ExactPaths:
         return along, arms
 
 
-def read_exact(
-    model: Model, motion: Kinematics | None = None, cache: str | os.PathLike[str] | None = None
-) -> ExactPaths:
+def read_exact(model: Model, motion: Kinematics | None = None) -> ExactPaths:
     """The exact paths of a model; a warning names the muscles that are left to OpenSim, and why.
 
-    ``motion`` shows which coordinates each muscle acts on; ``cache`` is the folder that keeps the description.
+    ``motion`` shows which coordinates each muscle acts on.
 
     Raises
     ------
     ModelError
         No muscle has an exact path; gimbal lock in the motion.
     """
-    described, paths = read_mechanics(model.key, cache)
-    multibody, beyond = without_gaps(described)
+    paths = model.described.paths
+    multibody, beyond = without_gaps(model.described.multibody)
     asked = _not_described(model, paths, beyond)
     unplaced = tuple(np.flatnonzero(np.any([bodies for _, bodies in beyond], axis=0)).tolist()) if beyond else ()
     exact = ExactPaths(multibody, paths, model.description.muscles.names, asked, unplaced=unplaced).without(asked)

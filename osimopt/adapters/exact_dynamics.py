@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,7 +27,6 @@ from ..problem.arrays import Array, Index, Kinematics
 from .exact import BLOCK
 from .load_arrays import measured_loads
 from .loads import ExternalLoads
-from .mechanics import read_mechanics
 from .model import Model
 
 
@@ -128,15 +126,10 @@ class ExactDynamics:
         return every, {own + index: arm.T for index, arm in enumerate(np.moveaxis(arms, 2, 0))}
 
 
-def read_dynamics(
-    model: Model, loads: ExternalLoads | None, cache: str | os.PathLike[str] | None = None
-) -> ExactDynamics | None:
-    """Inverse dynamics in arrays; None, with a warning, where OpenSim has to be asked for a joint or force.
-
-    ``cache`` is the folder that keeps the description of the model.
-    """
-    (multibody, paths), description = read_mechanics(model.key, cache), model.description
+def read_dynamics(model: Model, loads: ExternalLoads | None) -> ExactDynamics | None:
+    """Inverse dynamics in arrays; None, with a warning, where OpenSim has to be asked for a joint or force."""
+    multibody, paths = model.described.multibody, model.described.paths
     if asked := multibody.gaps("joint", "force"):
         warn(f"{model.path}: OpenSim computes the generalized forces, because of: {some(asked, 12)}.")
         return None
-    return ExactDynamics(multibody, paths, loads, np.array(description.free, dtype=np.intp))
+    return ExactDynamics(multibody, paths, loads, np.array(model.description.free, dtype=np.intp))

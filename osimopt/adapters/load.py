@@ -70,7 +70,7 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
             options.contact_acts(), None if loads is None else loads.rewritten,
         )  # fmt: skip
         isolation.prepare("opensim", "osimopt.adapters.worker.session:warm_up", (key,), jobs)
-        model = describe(key)
+        model = describe(key, cache)
         if not model.description.free:
             fix = "Unlock those that the motion moves."
             raise ModelError(explain("a model with a free coordinate", "all of them locked or driven", fix, model.path))
@@ -89,7 +89,7 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         moments = options.generalized_force
         cutoff = options.cutoff("lowpass_moments_hz")
         given = None if moments is None else read_generalized_force(moments, model, motion, left, cutoff)
-        paths, dynamics = _paths(options, model, motion, loads, jobs, cache)
+        paths, dynamics = _paths(options, model, motion, loads, jobs)
     provenance = _provenance(model, options, warnings, left)
     provenance["warnings"] += remarks(options, frame_times(table), motion, model, loads, given)
     provenance["self_check"] = {"model": check_model(model, float(motion.time[0]), jobs, cache)}
@@ -102,11 +102,11 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
 
 
 def _paths(
-    options: ReadOptions, model: Model, motion: Kinematics, loads: ExternalLoads | None, jobs: int, cache: Source | None
+    options: ReadOptions, model: Model, motion: Kinematics, loads: ExternalLoads | None, jobs: int
 ) -> tuple[MusclePaths | None, ExactDynamics | None]:
     """Muscle paths and inverse dynamics in place of OpenSim's, as far as the geometry asks for them."""
     if options.geometry == "exact":
-        return read_exact(model, motion, cache), read_dynamics(model, loads, cache)
+        return read_exact(model, motion), read_dynamics(model, loads)
     paths = read_polynomials(options.geometry, model, options.motion, jobs, motion)
     if paths is not None:
         warn_of_range(paths, motion, options.motion)

@@ -1,9 +1,9 @@
-"""A model's mechanics and paths in plain arrays: described by OpenSim once, and kept in a file by the model's hash."""
+"""A model in plain arrays: described by OpenSim once, and kept in a file by the model's hash."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,28 +13,28 @@ from ..errors import InputError, explain
 from ..files.plain import WRONG, damaged, put_together, read_plain, write_plain
 from ..files.storage import sha256
 from ..multibody import description as bodies
-from ..multibody.description import Multibody
 from ..paths import description as paths
-from ..paths.description import Paths
+from ..problem import arrays
+from . import messages
 from .cache import digest, writing
-from .messages import ModelKey
+from .messages import Described, ModelKey
 
 #: Raised whenever a field of a description changes its meaning or its values: older files are then refused.
-FORMAT = 3
+FORMAT = 4
 
 _WHAT, _FIX = "a description of a model written by osimopt (.npz)", "Remove the file: the model is described again."
 _KINDS = {
     name: part
-    for module in (bodies, paths)
+    for module in (bodies, paths, arrays, messages)
     for name, part in vars(module).items()
     if isinstance(part, type) and is_dataclass(part)
 }
 #: Descriptions by the hash of the model, for the life of the process.
-_known: dict[str, tuple[Multibody, Paths]] = {}
+_known: dict[str, Described] = {}
 
 
-def read_mechanics(key: ModelKey, folder: str | os.PathLike[str] | None = None) -> tuple[Multibody, Paths]:
-    """Mechanics and paths of a model; from this process or ``folder``, where they were kept, else from OpenSim.
+def read_described(key: ModelKey, folder: str | os.PathLike[str] | None = None) -> Described:
+    """Describe a model; from this process or ``folder``, where its description was kept, else by OpenSim.
 
     A file in the folder that is damaged, or of another version, is written anew.
 
@@ -47,16 +47,22 @@ def read_mechanics(key: ModelKey, folder: str | os.PathLike[str] | None = None) 
     """
     name = digest(identity(key))
     if name not in _known:
-        kept = None if folder is None else Path(folder) / f"mechanics-{name}.npz"
+        kept = None if folder is None else Path(folder) / f"model-{name}.npz"
         found = None if kept is None else _recall(kept, key)
         if found is None:
-            worker = "osimopt.adapters.worker.mechanics:describe_mechanics"
-            multibody, described = found = isolation.run("opensim", worker, key, subject=key.path)
+            worker, alone = "osimopt.adapters.worker.mechanics:describe_whole", without_loads(key)
+            found = isolation.run("opensim", worker, alone, subject=key.path)
             if kept is not None:
                 with writing(kept.parent):
-                    write_description(multibody, described, key, kept)
+                    write_description(found, key, kept)
         _known[name] = found
     return _known[name]
+
+
+def without_loads(key: ModelKey) -> ModelKey:
+    """The same model without external loads, with its tendons as they are."""
+    stamps = (key.stamps[0], *key.stamps[len(key.stamps) - len(key.force_sets) :])
+    return replace(key, stamps=stamps, loads=None, loads_data=None, loads_read=None, rigid_tendon=False)
 
 
 def identity(key: ModelKey) -> dict[str, str]:
@@ -73,7 +79,7 @@ def identity(key: ModelKey) -> dict[str, str]:
     }
 
 
-def write_description(multibody: Multibody, described: Paths, key: ModelKey, path: str | os.PathLike[str]) -> Path:
+def write_description(described: Described, key: ModelKey, path: str | os.PathLike[str]) -> Path:
     """Write the description of a model; the file appears whole or not at all.
 
     Raises
@@ -81,10 +87,10 @@ def write_description(multibody: Multibody, described: Paths, key: ModelKey, pat
     InputError
         The folder does not exist.
     """
-    return write_plain(path, {"of": identity(key)}, {"multibody": multibody, "paths": described}, joined=True)
+    return write_plain(path, {"of": identity(key)}, {"described": described}, joined=True)
 
 
-def read_description(path: str | os.PathLike[str], key: ModelKey) -> tuple[Multibody, Paths]:
+def read_description(path: str | os.PathLike[str], key: ModelKey) -> Described:
     """Read the description of a model, the same numbers bit by bit.
 
     Raises
@@ -100,10 +106,10 @@ def read_description(path: str | os.PathLike[str], key: ModelKey) -> tuple[Multi
             wanted, got = (f"{part} {_short(one.get(part))}" for one in (expected, found))
             raise InputError(explain(f"a description with {wanted}", got, _FIX, path))
     try:
-        multibody, described = (put_together(header[part], part, arrays, _KINDS) for part in ("multibody", "paths"))
+        described: Described = put_together(header["described"], "described", arrays, _KINDS)
     except WRONG as error:
         raise damaged(error, _WHAT, _FIX, path) from error
-    return multibody, described
+    return described
 
 
 def _short(text: Any) -> str:
@@ -111,7 +117,7 @@ def _short(text: Any) -> str:
     return str(text)[:12] or "none"
 
 
-def _recall(path: Path, key: ModelKey) -> tuple[Multibody, Paths] | None:
+def _recall(path: Path, key: ModelKey) -> Described | None:
     """The description kept there, if it can be read and is of this model and version."""
     try:
         return read_description(path, key)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..multibody.description import Multibody
+from ..paths.description import Paths
 from ..problem.arrays import Array, Coordinate, CoordinateKind, Index, MuscleParameters
 
 Mask = NDArray[np.bool_]
@@ -78,6 +80,18 @@ class ModelDescription:
     def of_kind(self, kind: CoordinateKind) -> list[int]:
         """Indices of the coordinates of one kind."""
         return [index for index, coordinate in enumerate(self.coordinates) if coordinate.kind == kind]
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """A model in plain data: its parts by name, its bodies and forces in arrays, and its muscle paths.
+
+    External loads are no part of it.
+    """
+
+    description: ModelDescription
+    multibody: Multibody
+    paths: Paths
 
 
 @dataclass(frozen=True)

@@ -16,18 +16,30 @@ from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
 from .. import isolation
-from ..errors import InputError, ModelError, explain
+from ..errors import InputError, ModelError, explain, some
 from ..muscle.forces import CLASSES
 from ..notices import warn
-from .messages import ModelDescription, ModelKey
+from .mechanics import read_described
+from .messages import Described, ModelDescription, ModelKey
+
+#: Elements of external loads.
+LOADS = "ExternalForce", "ExternalLoads"
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model that opensim's process has loaded: its files, and its description."""
+    """A model: its files, how they are loaded, and what is described of it in arrays.
+
+    OpenSim's process loads it when it is first asked for something.
+    """
 
     key: ModelKey
-    description: ModelDescription
+    described: Described
+
+    @property
+    def description(self) -> ModelDescription:
+        """Its coordinates, muscles, actuators and other forces."""
+        return self.described.description
 
     @property
     def path(self) -> str:
@@ -55,23 +67,27 @@ class Model:
         return replace(self, key=replace(self.key, rigid_tendon=True))
 
 
-def read_model(model: str | os.PathLike[str] | Any, weld: Sequence[str] = ()) -> Model:
-    """Load a model in opensim's process: ``describe(identify(...))``."""
-    return describe(identify(model, weld))
+def read_model(
+    model: str | os.PathLike[str] | Any, weld: Sequence[str] = (), cache: str | os.PathLike[str] | None = None
+) -> Model:
+    """Describe a model: ``describe(identify(...), cache)``."""
+    return describe(identify(model, weld), cache)
 
 
-def describe(key: ModelKey) -> Model:
-    """Load a model in opensim's process and describe it; warns of muscles that are replaced by those of another class.
+def describe(key: ModelKey, cache: str | os.PathLike[str] | None = None) -> Model:
+    """Describe a model, by OpenSim where no description of it is kept (:func:`.mechanics.read_described`).
+
+    A warning names muscles that are replaced by those of another class.
 
     Raises
     ------
     ModelError
         OpenSim refuses the model, or it has a muscle, actuator or constraint class that is not supported.
     """
-    description = isolation.run("opensim", "osimopt.adapters.worker.describe:describe", key, subject=key.path)
-    for text in description.replaced:
+    described = read_described(key, cache)
+    for text in described.description.replaced:
         warn(f"{key.path}: {text}")
-    return Model(key, description)
+    return Model(key, described)
 
 
 def identify(
@@ -104,14 +120,19 @@ def identify(
     ------
     InputError
         No such file, not XML, not an OpenSim model.
+    ModelError
+        External loads in the model, and beside it.
     """
     path = as_file(model)
-    read_xml(path, "Model", "an OpenSim model (.osim)")
+    described = [read_xml(path, "Model", "an OpenSim model (.osim)")]
     if isinstance(weld, str):
         raise InputError(explain("weld as a sequence of joint names", repr(weld), f"Write weld=({weld!r},)."))
     sets = [Path(name).resolve() for name in force_sets]
-    for file in sets:
-        read_xml(file, ("ForceSet", "ActuatorSet"), "a file with a ForceSet (.xml)")
+    described += [read_xml(file, ("ForceSet", "ActuatorSet"), "a file with a ForceSet (.xml)") for file in sets]
+    own = [part.get("name", "") for one in described for kind in LOADS for part in one.iter(kind)]
+    if own and external_loads:
+        fix = "Leave external_loads out, or remove them from the model: they would count twice."
+        raise ModelError(explain("a model without external loads in it", some(own), fix, path))
     loads, data = map(str, external_loads) if external_loads else (None, None)
     return ModelKey(
         path=str(path),

@@ -149,5 +149,9 @@ def _whole(value: Mapping[str, Any], key: str, arrays: Arrays, kinds: Mapping[st
         return {name: arrays[f"{key}.{name}"] for name in value["keys"]}
     if "items" in value:
         return tuple(_whole(item, f"{key}.{index}", arrays, kinds) for index, item in enumerate(value["items"]))
-    item = value["value"]
-    return tuple(item) if isinstance(item, list) else item
+    return _as_tuples(value["value"])
+
+
+def _as_tuples(item: Any) -> Any:
+    """What JSON gives back, its lists as tuples."""
+    return tuple(map(_as_tuples, item)) if isinstance(item, list) else item

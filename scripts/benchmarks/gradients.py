@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from osimopt.adapters.mechanics import read_mechanics
-from osimopt.adapters.model import identify, read_model
+from osimopt.adapters.model import read_model
 from osimopt.multibody.description import Multibody
 from osimopt.multibody.dynamics import inverse_dynamics
 from osimopt.multibody.kinematics import posture
@@ -76,9 +75,10 @@ def solved(
 
 def table(model: Path) -> dict[str, dict[str, float]]:
     """Relative differences by parameter, then by result, of a model."""
-    multibody, paths = read_mechanics(identify(model))
+    read = read_model(model)
+    multibody, paths = read.described.multibody, read.described.paths
     arrangement = arrange(paths)
-    muscles, columns = described(read_model(model).description.muscles, paths)
+    muscles, columns = described(read.description.muscles, paths)
     random = np.random.default_rng(1)
     shape = FRAMES, len(multibody.coordinates)
     base = {

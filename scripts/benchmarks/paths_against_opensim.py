@@ -17,7 +17,7 @@ import numpy as np
 import opensim as osim
 from numpy.typing import NDArray
 
-from osimopt.adapters.mechanics import read_mechanics
+from osimopt.adapters.mechanics import read_described
 from osimopt.adapters.model import identify
 from osimopt.multibody.description import Multibody
 from osimopt.multibody.functions import evaluate
@@ -95,7 +95,8 @@ class Judge:
 
 
 def compare(path: Path, count: int, arms: int) -> None:
-    multibody, described = read_mechanics(identify(path))
+    whole = read_described(identify(path))
+    multibody, described = whole.multibody, whole.paths
     arrangement, judge = arrange(described, [one for one in described.muscles if one]), Judge(path)
     names = [one.getName() for one in judge.model.getMuscles()]
     rows = [names.index(name) for name in arrangement.names]

@@ -6,14 +6,19 @@ import numpy as np
 
 from ...multibody.description import Asked, Multibody
 from ...paths.description import Paths
-from ..messages import ModelKey
+from ..messages import Described, ModelKey
 from .bodies import describe_tree
 from .constraint_laws import describe_constraints, describe_couplers
-from .describe import default_value
+from .describe import default_value, describe
 from .force_laws import describe_forces
 from .functions import Rows
 from .path_description import Describer, describe_paths
 from .session import load
+
+
+def describe_whole(key: ModelKey) -> Described:
+    """Describe a model."""
+    return Described(describe(key), *describe_mechanics(key))
 
 
 def describe_mechanics(key: ModelKey) -> tuple[Multibody, Paths]:

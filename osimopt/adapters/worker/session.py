@@ -158,10 +158,6 @@ def _weld(model: Any, key: ModelKey) -> None:
 
 
 def _attach_loads(model: Any, path: str, key: ModelKey) -> None:
-    parts = [*model.getForceSet(), *model.get_ComponentSet()]
-    if own := [part.getName() for part in parts if part.getConcreteClassName() in ("ExternalForce", "ExternalLoads")]:
-        fix = "Leave external_loads out, or remove them from the model: they would count twice."
-        raise ModelError(explain("a model without external loads in it", some(own), fix, key.path))
     with reading(path):
         loads = opensim.ExternalLoads(path, True)
     loads.setDataFileName(key.loads_data)
