@@ -34,7 +34,7 @@ def fit_geometry(
     max_order: int = 9,
     postures: int = 2048,
     weld: Sequence[str] = (),
-    geometry: Geometry = "opensim",
+    geometry: Geometry = "exact",
     n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> PolynomialGeometry:
@@ -64,8 +64,8 @@ def fit_geometry(
     weld
         Names of joints to weld: their coordinates are locked at the model's defaults.
     geometry
-        Paths to fit: ``"opensim"``, or ``"exact"``: tangent to every object that they wrap over. Muscles that the
-        latter does not cover keep OpenSim's, and a warning names them.
+        Paths to fit: ``"exact"``, tangent to every object that they wrap over, or ``"opensim"``. Muscles that the
+        former does not cover keep OpenSim's, and a warning names them.
     n_jobs
         Processes that sample; default 1.
     progress

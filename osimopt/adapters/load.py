@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 from .. import isolation
 from ..errors import ModelError, explain, some
@@ -94,8 +94,9 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
     provenance["warnings"] += remarks(options, frame_times(table), motion, model, loads, given)
     provenance["self_check"] = {"model": check_model(model, float(motion.time[0]), jobs, cache)}
     trial = Trial(model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed)
-    if isinstance(paths, ExactPaths):
-        differences = find_differences(paths, dynamics if given is None else None, model, trial.model_for, motion)
+    if options.geometry == "exact":
+        own, beside = cast(ExactPaths | None, paths), dynamics if given is None else None
+        differences = find_differences(own, beside, model, trial.model_for, motion)
         provenance |= differences.plain()
         provenance["warnings"] += differences.texts()
     return trial

@@ -51,7 +51,7 @@ def read_polynomials(
     elif isinstance(geometry, (str, os.PathLike)):
         geometry = PolynomialGeometry.read(geometry)
     elif not isinstance(geometry, MusclePaths):
-        expected = "geometry as 'opensim', 'exact', 'polynomial', a path or a PolynomialGeometry"
+        expected = "geometry as 'exact', 'opensim', 'polynomial', a path or a PolynomialGeometry"
         raise InputError(explain(expected, repr(geometry), "Use one of these."))
     names = model.description.muscles.names
     known = [name for name in names if name in geometry.muscles]

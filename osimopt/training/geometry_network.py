@@ -33,7 +33,7 @@ def fit_geometry_network(
     model: str | os.PathLike[str] | Any, motions: Sequence[str | os.PathLike[str]] = (), *, kind: Kind = "best",
     scaled: Sequence[Scaled] = (), tolerance: float = 1e-4, max_order: int = MAX_ORDER, postures: int = 2048,
     width: int = WIDTH, options: TrainingOptions = OPTIONS, weld: Sequence[str] = (),
-    geometry: Geometry = "opensim", n_jobs: int | None = None,
+    geometry: Geometry = "exact", n_jobs: int | None = None,
     checkpoint: Path | None = None, progress: Progress | None = None,
 ) -> TrainedGeometry:  # fmt: skip
     """Fit each muscle's length and moment arms by a polynomial, and the residual of the polynomial by a network.
@@ -67,7 +67,7 @@ def fit_geometry_network(
     weld
         Names of joints to weld.
     geometry
-        Paths to fit: ``"opensim"`` or ``"exact"``, as for :func:`osimopt.fit_geometry`.
+        Paths to fit: ``"exact"`` or ``"opensim"``, as for :func:`osimopt.fit_geometry`.
     n_jobs
         Processes that sample; default 1.
     checkpoint
