@@ -15,8 +15,11 @@ from ..polynomial.fit import SNAPPED, Potential, Target, fit_potentials, length_
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry, flag_missed
 from ..polynomial.samples import Jump, PathSamples
 from ..problem.arrays import Array, Index
+from ..problem.path_record import PathRecord
 from . import exact_sampling
+from .cache import digest
 from .exact import GEOMETRIES, ExactPaths, Geometry, read_exact
+from .mechanics import identity
 from .model import Model, read_model
 from .path_sampling import Domain, sample_paths, warn_of_left
 
@@ -128,7 +131,14 @@ def fit_samples(
         paths = tuple(samples.coordinate_paths[index] for index in spanned)
         path = samples.muscle_paths[muscle]
         polynomials.append(MusclePolynomial(path, paths, potential.order, potential.coefficients, fit))
-    return PolynomialGeometry(tuple(polynomials), left)
+    return PolynomialGeometry(tuple(polynomials), left, record_of(model, exact))
+
+
+def record_of(model: Model, exact: ExactPaths | None) -> PathRecord:
+    """Which paths of a model are fitted."""
+    own = () if exact is None else exact.muscles
+    geometry = {name: "exact" if name in own else "opensim" for name in model.description.muscles.names}
+    return PathRecord(geometry, description=digest(identity(model.key)))
 
 
 def _fit(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..adapters.exact import GEOMETRIES, ExactPaths, Geometry, read_exact
-from ..adapters.geometry_fit import fit_samples
+from ..adapters.geometry_fit import fit_samples, record_of
 from ..adapters.model import Model, read_model
 from ..adapters.path_sampling import Domain, sample_paths, warn_of_left
 from ..analysis.scaled_paths import check_factors, fit_bodies, join_bodies
@@ -115,7 +115,7 @@ def fit_geometry_network(
     if conditions:
         bodies = [dict.fromkeys(conditions, 1.0), *(dict(factors) for _, factors in scaled)]
         samples = join_bodies(read, [samples for _, samples in sampled], bodies)
-        polynomials = fit_bodies(samples, len(conditions), max_order)
+        polynomials = replace(fit_bodies(samples, len(conditions), max_order), record=record_of(read[0], exact[0]))
     else:
         ((domain, samples),) = sampled
         polynomials = fit_samples(read[0], domain, samples, tolerance, max_order, n_jobs, exact[0])
