@@ -183,9 +183,10 @@ def read_exact(model: Model, motion: Kinematics | None = None) -> ExactPaths:
         No muscle has an exact path; gimbal lock in the motion.
     """
     exact = described_paths(model)
+    asked = exact.asked
     if motion is not None:
         refuse_lock(exact.multibody, motion.value, motion.time)
-    left = [f"{name} ({exact.asked[name]})" for name in model.description.muscles.names if name in exact.asked]
+    left = [f"{name} ({asked[name]})" for name in model.description.muscles.names if name in asked]
     if not exact.muscles:
         expected = "a muscle with an exact path"
         raise ModelError(explain(expected, f"none: {some(left)}", "Use geometry='opensim'.", model.path))
@@ -195,7 +196,7 @@ def read_exact(model: Model, motion: Kinematics | None = None) -> ExactPaths:
 
 
 def described_paths(model: Model) -> ExactPaths:
-    """The paths of a model that are described in arrays."""
+    """The exact paths of a model, which may be none."""
     paths = model.described.paths
     multibody, beyond = without_gaps(model.described.multibody)
     asked = _not_described(model, paths, beyond)
