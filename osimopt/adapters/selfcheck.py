@@ -29,7 +29,7 @@ from .cache import keep_in, model_folder
 from .completion import follow
 from .exact import ExactPaths
 from .judgement import LIMITS, judged
-from .mechanics import FORMAT, without_loads
+from .mechanics import FORMAT
 from .messages import Claims, Difference, Mask, ModelKey, Pairs, Wanted
 from .model import Model
 
@@ -68,7 +68,7 @@ def check_model(model: Model, n_jobs: int, folder: str | os.PathLike[str] | None
         kept = None if place is None else place / f"self_check-{name}.json"
         found = None if kept is None else _recall(kept)
         if found is None:
-            found = _check_model(replace(model, key=without_loads(model.key)), n_jobs)
+            found = _check_model(replace(model, attach=None), n_jobs)
             if kept is not None:
                 keep_in(kept.parent, lambda: write_atomically(kept, json.dumps(found)))
         _known[name] = found

@@ -228,7 +228,8 @@ class Trial:
         others, along = np.setdiff1d(found.acting, found.by_model).tolist(), geometry.frames(few)
         if isinstance(found.paths, ExactPaths):
             bench = self._bench(frames)
-            checks["paths"] = check_paths(bench, self.model, along, others)
+            if found.given:
+                checks["paths"] = check_paths(bench, self.model, along, others)
             if self.dynamics is not None and moments is not None:
                 checks["dynamics"] = check_dynamics(bench, self.model, moments)
             if self.dynamics is not None and not found.by_model:
