@@ -40,7 +40,7 @@ FORCE = 3.0
 
 @pytest.fixture(scope="module")
 def problem(two_leg: TwoLeg) -> osimopt.RedundancyProblem:
-    return osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads, reserves=None)
+    return osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads, reserves=None, geometry="opensim")
 
 
 @pytest.fixture(scope="module")
