@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ..errors import InputError, ModelError, explain, some
+from ..errors import InputError, explain, some
 from ..multibody.description import Mask, Multibody
 from ..multibody.gaps import without_gaps
 from ..multibody.kinematics import Posture, posture
@@ -27,7 +27,7 @@ from .arrays import POSTURES
 from .model import Model
 
 #: Muscle paths that can be tabulated, sampled and fitted.
-Geometry = Literal["opensim", "exact"]
+Geometry = Literal["exact", "opensim"]
 GEOMETRIES = get_args(Geometry)
 #: Postures per block: 80 muscles take 20 MB.
 BLOCK = 500
@@ -183,15 +183,15 @@ class ExactPaths:
         return along, arms
 
 
-def read_exact(model: Model, motion: Kinematics | None = None) -> ExactPaths:
-    """The exact paths of a model; a warning names the muscles that are left to OpenSim, and why.
+def read_exact(model: Model, motion: Kinematics | None = None) -> ExactPaths | None:
+    """The exact paths of a model, if any; a warning names the muscles that are left to OpenSim, and why.
 
     ``motion`` shows which coordinates each muscle acts on.
 
     Raises
     ------
     ModelError
-        No muscle has an exact path; gimbal lock in the motion.
+        Gimbal lock in the motion.
     """
     paths = model.described.paths
     multibody, beyond = without_gaps(model.described.multibody)
@@ -205,13 +205,10 @@ def read_exact(model: Model, motion: Kinematics | None = None) -> ExactPaths:
         asked |= lost
         exact = replace(exact.without(lost), asked=asked)
     left = [f"{name} ({asked[name]})" for name in model.description.muscles.names if name in asked]
-    if not exact.muscles:
-        expected = "a muscle with an exact path"
-        raise ModelError(explain(expected, f"none: {some(left)}", "Use geometry='opensim'.", model.path))
     if left:
         warn(f"{model.path}: muscles without exact paths, which keep OpenSim's: {some(left, 12)}.")
-    if motion is None:
-        return exact
+    if motion is None or not exact.muscles:
+        return exact if exact.muscles else None
     rows = np.unique(np.linspace(0, len(motion.time) - 1, POSTURES).astype(int))
     arms = np.concatenate([np.zeros((1, *exact.spanned.shape)), exact._solved(motion.value[rows])[1]])
     return replace(exact, crossing=exact.spanned & acts(arms, axis=0))

@@ -88,7 +88,7 @@ class Differences:
 
 
 def find_differences(
-    paths: ExactPaths,
+    paths: ExactPaths | None,
     dynamics: ExactDynamics | None,
     model: Model,
     model_for: Callable[[Kinematics], Model],
@@ -101,9 +101,11 @@ def find_differences(
     """
     rows = np.unique(np.linspace(0, len(motion.time) - 1, COMPARED).round().astype(np.intp))
     frames, muscles = motion.frames(rows), model.description.muscles.names
-    ours = np.asarray(paths.evaluate(frames.coordinates, frames.value).length)
-    theirs = model.run("geometry:lengths_in", frames.value)[:, [muscles.index(name) for name in paths.muscles]]
-    lengths = _beyond(LENGTHS_DIFFER, paths.muscles, np.abs(ours - theirs).max(axis=0), 1e3)
+    lengths: Mapping[str, float] = {}
+    if paths is not None:
+        ours = np.asarray(paths.evaluate(frames.coordinates, frames.value).length)
+        theirs = model.run("geometry:lengths_in", frames.value)[:, [muscles.index(name) for name in paths.muscles]]
+        lengths = _beyond(LENGTHS_DIFFER, paths.muscles, np.abs(ours - theirs).max(axis=0), 1e3)
     moments: Mapping[str, float] = {}
     if dynamics is not None and dynamics.mistaken:
         off = np.abs(moments_off(dynamics, model_for(frames), frames)).max(axis=0)
@@ -113,6 +115,8 @@ def find_differences(
     inside: dict[str, dict[str, float]] = {}
     contested: dict[str, tuple[int, float]] = {}
     for start in range(0, max(len(motion.time) - 1, 1), BLOCK):
+        if paths is None:
+            break
         block = motion.frames(slice(start, start + BLOCK + 1))
         at, solved = paths.solve(block.value)
         _add_jumps(jumps, paths, block, solved)

@@ -116,6 +116,7 @@ def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[Redundanc
         gain=cast(Any, gain if setup.muscle_physiology else "isometric"),
         speeds=setup.speeds,
         force_sets=setup.force_sets,
+        geometry="opensim",
         replace_force_set=setup.replace_force_set,
         contact="on",  # as in OpenSim; a warning names what acts beside external loads
     )

@@ -16,12 +16,16 @@ import pytest
 import osimopt
 from osimopt.adapters import cache as cache_module
 from osimopt.adapters.cache import cached_path, digest
+from osimopt.adapters.load import VERSIONS
 from osimopt.adapters.options import FILTERED, ReadOptions
 from osimopt.files.storage import write_table
 from osimopt.polynomial import Fit, MusclePolynomial, PolynomialGeometry
 from osimopt.polynomial.files import fits_path
 from osimopt.problem.archive import read_problem, read_with_notes, write_problem
 from osimopt.problem.reserves import ReserveActuators
+
+#: Files of problems, whose names are hashes; descriptions of models are kept beside them.
+PROBLEM = "[0-9a-f]" * 64 + ".npz"
 
 
 def same(one: osimopt.RedundancyProblem, other: osimopt.RedundancyProblem) -> None:
@@ -158,7 +162,7 @@ def test_a_header_that_is_no_json_or_of_another_format(tmp_path: Path) -> None:
 def test_the_second_call_reads_the_cache(two_leg: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "cache"
     first = osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads, cache=cache)
-    assert len(list(cache.glob("*.npz"))) == 1
+    assert len(list(cache.glob(PROBLEM))) == 1
 
     def no_opensim(*_: object, **__: object) -> None:
         raise AssertionError("opensim was asked")
@@ -174,18 +178,18 @@ def test_another_content_is_another_problem(two_leg: Any, tmp_path: Path) -> Non
     motion.write_text(Path(two_leg.motion).read_text())
     osimopt.load_problem(two_leg.model, motion, cache=cache)
     osimopt.load_problem(two_leg.model, motion, cache=cache)
-    assert len(list(cache.glob("*.npz"))) == 1
+    assert len(list(cache.glob(PROBLEM))) == 1
     lines = motion.read_text().splitlines()
     motion.write_text("\n".join(lines[:-1]).replace(f"nRows={len(lines)}", "") + "\n")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         osimopt.load_problem(two_leg.model, motion, cache=cache)
-    assert len(list(cache.glob("*.npz"))) == 2
+    assert len(list(cache.glob(PROBLEM))) == 2
 
 
 def test_a_broken_cache_is_made_again(two_leg: Any, tmp_path: Path) -> None:
     first = osimopt.load_problem(two_leg.model, two_leg.motion, cache=tmp_path)
-    (kept,) = tmp_path.glob("*.npz")
+    (kept,) = tmp_path.glob(PROBLEM)
     sound = kept.read_bytes()
     flipped = bytearray(sound)
     flipped[len(flipped) // 2] ^= 0x10
@@ -227,9 +231,9 @@ class Asked:
     def request(self, **changed: Any) -> ReadOptions:
         return ReadOptions(**{"model": self.file("model.osim"), "motion": self.file("motion.mot"), **changed})
 
-    def key(self, **changed: Any) -> Path:
+    def key(self, versions: dict[str, int] | None = None, **changed: Any) -> Path:
         request = self.request(**changed)
-        return cached_path(self.folder / "cache", request.files(), request.settings())
+        return cached_path(self.folder / "cache", request.files(), request.settings(), versions or VERSIONS)
 
 
 @pytest.fixture
@@ -281,7 +285,7 @@ def test_contents_tell_and_names_do_not(asked: Asked) -> None:
     first = asked.key(external_loads=loads_of(asked))
     asked.file("grf.mot", "others")
     request = asked.request(external_loads=asked.folder / "loads.xml")
-    assert cached_path(asked.folder / "cache", request.files(), request.settings()) != first
+    assert cached_path(asked.folder / "cache", request.files(), request.settings(), VERSIONS) != first
 
 
 def test_numbers_of_numpy_are_numbers(asked: Asked) -> None:
@@ -346,6 +350,8 @@ def test_another_extraction_is_another_problem(asked: Asked, monkeypatch: pytest
     first = asked.key()
     monkeypatch.setattr(cache_module, "EXTRACTION", cache_module.EXTRACTION + 1)
     assert asked.key() != first
+    keys = {asked.key({**VERSIONS, name: version + 1}) for name, version in VERSIONS.items()}
+    assert len(keys | {first, asked.key()}) == len(VERSIONS) + 2
 
 
 @pytest.mark.parametrize("name", ["model", "motion", "external_loads", "generalized_force", "speeds", "geometry"])
