@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..options import check_word
 from ..polynomial.fit import SNAPPED, Potential, Target, fit_potentials, length_errors
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry, flag_missed
 from ..polynomial.samples import Jump, PathSamples
+from ..polynomial.snaps import Line
 from ..problem.arrays import Array, Index
 from ..problem.path_record import PathRecord
 from . import exact_sampling
@@ -188,21 +190,27 @@ def _find_jumps(
     number = np.array([names.index(name) for name in samples.muscles], dtype=np.intp)
     middle = np.clip(domain.default, domain.low, domain.high)
     postures = np.concatenate([middle[None], domain.postures(LINES - 1)])
-    calls = []
-    for index in np.flatnonzero(spans.any(axis=1)):
+    lines = list[Line]()
+    for index in np.flatnonzero(spans.any(axis=1)).tolist():
         steps = np.linspace(domain.low[index], domain.high[index], STEPS)
-        calls.append((postures, int(index), number[spans[index]], steps))
-        worse = [muscle for muscle in doubtful if spans[index, muscle] and len(doubtful[muscle])]
-        calls += [(doubtful[muscle], int(index), number[[muscle]], steps) for muscle in worse]
+        lines += [Line(posture, index, number[spans[index]], steps) for posture in postures]
+        worse = [muscle for muscle in doubtful if spans[index, muscle]]
+        lines += [Line(posture, index, number[[muscle]], steps) for muscle in worse for posture in doubtful[muscle]]
     found = list[Jump]()
     if exact is not None:
-        found += [jump for call in calls for jump in exact_sampling.find_jumps(exact, model, *call)]
-        left = np.flatnonzero(~np.isin(names, exact.muscles))
-        calls = [(lines, index, np.intersect1d(muscles, left), steps) for lines, index, muscles, steps in calls]
-        calls = [call for call in calls if len(call[2])]
+        own = np.flatnonzero(exact_sampling.is_exact(exact, model))
+        found += exact_sampling.find_jumps(exact, model, _only(lines, own))
+        lines = _only(lines, np.setdiff1d(np.arange(len(names)), own))
+    calls = ((lines[start : start + LINES],) for start in range(0, len(lines), LINES))
     found += [jump for jumps in model.run_many("sampling:find_jumps", calls, n_jobs) for jump in jumps]
     found.reverse()  # the last of equal keys stays: the largest, and of equal ones the first found
     return {(names[jump.muscle], jump.coordinate): jump for jump in sorted(found, key=lambda jump: jump.size)}
+
+
+def _only(lines: Sequence[Line], muscles: Index) -> list[Line]:
+    """The lines with some of their muscles, those that have any."""
+    kept = [replace(line, muscles=np.intersect1d(line.muscles, muscles)) for line in lines]
+    return [line for line in kept if len(line.muscles)]
 
 
 def _flags(model: Model, potential: Potential, tolerance: float, spanned: Index, jumps: list[Jump]) -> tuple[str, ...]:

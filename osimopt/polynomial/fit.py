@@ -225,9 +225,7 @@ class _Fitter:
                 break
         return [best.get(muscle) for muscle in muscles]
 
-    def _orders(
-        self, muscles: list[int], first: int, last: int, snapped: Array | None
-    ) -> Iterator[tuple[int, Array]]:
+    def _orders(self, muscles: list[int], first: int, last: int, snapped: Array | None) -> Iterator[tuple[int, Array]]:
         """Coefficients (K, m) of each order from first to last; all muscles are known in the same postures.
 
         Ends early at an order with too few equations, or with a term that they do not determine.
