@@ -122,6 +122,8 @@ class ExactPaths:
     def wrenches(self, value: Array, tension: Mapping[str, Array]) -> dict[str, Array]:
         """By body: moments about ground's origin in N·m and forces in N (T, 6) of tensions (T,) N by muscle."""
         _, solved = self.solve(value)
+        if not solved:
+            return {}
         pulled = np.stack([tension.get(name, np.zeros(len(value))) for name in self.muscles], axis=1)
         bodies = self.multibody.tree.bodies
         found = wrenches(solved, pulled, len(bodies))
@@ -147,7 +149,8 @@ class ExactPaths:
             own = slice(start, start + BLOCK)
             at, solved = self.solve(value[own, columns])
             along, arms = self.measured(at, solved)
-            along[contested(self.arrangement, solved)] = np.nan  # here no frames can be named
+            if solved:
+                along[contested(self.arrangement, solved)] = np.nan  # here no frames can be named
             blocks.append((along, arms.T, self.lengthening(arms, rate[own, columns].T)))
         length, pairs, lengthening = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
         coordinate, muscle = self.pairs
@@ -157,10 +160,12 @@ class ExactPaths:
     def solve(self, value: Tensor) -> tuple[Posture, list[SolvedPaths]]:
         """Postures (T, N), and the paths solved in them, bundle by bundle."""
         at = posture(self.multibody, value)
-        return at, solve_paths(self.arrangement, at)
+        return at, solve_paths(self.arrangement, at) if self.muscles else []
 
     def measured(self, at: Posture, solved: list[SolvedPaths]) -> tuple[Tensor, Tensor]:
         """Lengths (T, M), and moment arms (P, T) of the ``pairs``, about coordinates."""
+        if not self.muscles:
+            return at.value[:0].T, at.value[:0]
         arms = about_coordinates(moment_arms(self.arrangement, solved, at), at)
         coordinate, muscle = self.pairs
         return lengths(self.arrangement, solved), arms.of(muscle, coordinate)
@@ -172,8 +177,8 @@ class ExactPaths:
         return -combine(weights, arms * speed[coordinate]).T
 
 
-def read_exact(model: Model, motion: Kinematics | None = None) -> ExactPaths | None:
-    """The exact paths of a model, if any; a warning names the muscles that are left to OpenSim, and why.
+def read_exact(model: Model, motion: Kinematics | None = None) -> ExactPaths:
+    """The exact paths of a model, maybe none; a warning names the muscles that are left to OpenSim, and why.
 
     In a ``motion`` gimbal lock is refused.
 
@@ -192,7 +197,7 @@ def read_exact(model: Model, motion: Kinematics | None = None) -> ExactPaths | N
     left = [f"{name} ({asked[name]})" for name in model.description.muscles.names if name in asked]
     if left:
         warn(f"{model.path}: muscles without exact paths, which keep OpenSim's: {some(left, 12)}.")
-    return exact if exact.muscles else None
+    return exact
 
 
 def _bodies(paths: Paths, path: Path) -> list[int]:

@@ -92,7 +92,7 @@ class Differences:
 
 
 def find_differences(
-    paths: ExactPaths | None,
+    paths: ExactPaths,
     dynamics: ExactDynamics | None,
     model: Model,
     model_for: Callable[[Kinematics], Model],
@@ -105,11 +105,9 @@ def find_differences(
     """
     rows = np.unique(np.linspace(0, len(motion.time) - 1, COMPARED).round().astype(np.intp))
     frames, muscles = motion.frames(rows), model.description.muscles.names
-    lengths: Mapping[str, float] = {}
-    if paths is not None:
-        ours = np.asarray(paths.evaluate(frames.coordinates, frames.value).length)
-        theirs = model.run("geometry:lengths_in", frames.value)[:, [muscles.index(name) for name in paths.muscles]]
-        lengths = _beyond(LENGTHS_DIFFER, paths.muscles, np.abs(ours - theirs).max(axis=0), 1e3)
+    ours = np.asarray(paths.evaluate(frames.coordinates, frames.value).length)
+    theirs = model.run("geometry:lengths_in", frames.value)[:, [muscles.index(name) for name in paths.muscles]]
+    lengths = _beyond(LENGTHS_DIFFER, paths.muscles, np.abs(ours - theirs).max(axis=0), 1e3)
     moments: Mapping[str, float] = {}
     if dynamics is not None and dynamics.mistaken:
         off = np.abs(moments_off(dynamics, model_for(frames), frames)).max(axis=0)
@@ -128,6 +126,8 @@ class PathFindings:
 
     def add(self, paths: ExactPaths, block: ExactBlock) -> None:
         """Add what is noticed in a block of frames, after those before it."""
+        if not block.solved:
+            return
         _add_jumps(self.jumps, paths, block.motion, block.solved)
         _add_inside(self.inside, paths, block.motion, block.at, block.solved)
         _add_contested(self.contested, paths, block)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any, cast
+from typing import Any
 
 from .. import isolation
 from ..errors import ModelError, explain, some
@@ -101,9 +101,8 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
     if isinstance(record := getattr(paths, "record", None), PathRecord):
         provenance["fitted_to"] = record.plain()
     trial = Trial(model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed)
-    if options.geometry == "exact":
-        own, beside = cast(ExactPaths | None, paths), dynamics if given is None else None
-        differences = find_differences(own, beside, model, trial.model_for, motion)
+    if isinstance(paths, ExactPaths):
+        differences = find_differences(paths, dynamics if given is None else None, model, trial.model_for, motion)
         provenance |= differences.plain()
         provenance["warnings"] += differences.texts()
     return trial

@@ -114,7 +114,7 @@ def muscle_table(
     _warn_of_ranges(described, index, in_model_units, posture)
     columns, warnings = described.run("describe:strengths", index, in_model_units, posture)
     paths = read_exact(described) if geometry == "exact" else None
-    if paths is not None:
+    if paths is not None and paths.muscles:
         postures = np.tile(posture, (len(steps), 1))
         postures[:, index] = in_model_units
         _use_exact_paths(described, paths, index, postures, columns)
