@@ -1,4 +1,4 @@
-"""A model's muscle paths, sampled in opensim's process and fitted by polynomials."""
+"""A model's muscle paths, sampled and fitted by polynomials."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InputError, ModelError, explain, some
 from ..isolation import Progress
+from ..notices import warn
 from ..options import check_word
 from ..polynomial.fit import SNAPPED, Potential, Target, fit_potentials, length_errors
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry, flag_missed
@@ -27,6 +28,10 @@ from .path_sampling import Domain, sample_paths, warn_of_left
 
 #: Lines through the range, and steps of each, on which jumps are searched.
 LINES, STEPS = 5, 61
+#: m; root mean square error of a moment arm beyond which a muscle keeps its exact path, unless the tolerance is larger.
+ARM = 1e-3
+#: Largest share of the postures in which the exact path of a muscle with a polynomial may have snapped.
+SNAPS = 0.01
 #: Number of postures, those where the polynomial of a muscle is worst, through which further lines go.
 WORST = 2
 
@@ -49,9 +54,10 @@ def fit_geometry(
     following, and fitted together; the order is raised from 1 until both errors, on postures held out, are within the
     tolerance. A muscle that misses the tolerance keeps its best order and is flagged.
 
-    A muscle whose moment arm differs from −∂l/∂q of OpenSim's length by more than 1 mm in any posture gets no
-    polynomial, and a warning names it: where a path touches two wrap objects that length is wrong by millimetres.
-    Problems use OpenSim's path for it.
+    A muscle whose exact path no polynomial follows gets none, and a warning names it: off by more than the tolerance in
+    length, or 1 mm in moment arm, or with a path that snaps in more than 1 % of the postures. Problems use its exact
+    path. Of OpenSim's paths, those get no polynomial whose moment arm differs from −∂l/∂q of OpenSim's length by more
+    than 1 mm in any posture, as where a path touches two wrap objects; problems use OpenSim's path for these.
 
     Parameters
     ----------
@@ -79,8 +85,8 @@ def fit_geometry(
     Returns
     -------
     PolynomialGeometry
-        ``to_dataframe()`` lists errors and flags: tolerance missed; places where OpenSim's path snaps over a wrap
-        object, which no polynomial follows; muscles that were left to OpenSim's path, as in ``left``.
+        ``to_dataframe()`` lists errors and flags: tolerance missed; places where a path snaps over a wrap object, which
+        no polynomial follows; muscles that keep their exact path, as in ``missed``, or OpenSim's, as in ``left``.
 
     Raises
     ------
@@ -107,7 +113,7 @@ def fit_geometry(
     domain, samples = sample_paths(read, motions, postures, n_jobs, progress, exact=exact)
     if samples.left:
         warn_of_left(samples.left)
-    return fit_samples(read, domain, samples, tolerance, max_order, n_jobs, exact)
+    return leave_missed(read, fit_samples(read, domain, samples, tolerance, max_order, n_jobs, exact), tolerance)
 
 
 def fit_samples(
@@ -134,6 +140,39 @@ def fit_samples(
         path = samples.muscle_paths[muscle]
         polynomials.append(MusclePolynomial(path, paths, potential.order, potential.coefficients, fit))
     return PolynomialGeometry(tuple(polynomials), left, record_of(model, exact))
+
+
+def leave_missed(model: Model, geometry: PolynomialGeometry, tolerance: float) -> PolynomialGeometry:
+    """Leave muscles to their exact paths where the fit is off by more than the tolerance, or a moment arm by 1 mm.
+
+    A warning names them. Fits to OpenSim's paths stay as they are.
+
+    Raises
+    ------
+    ModelError
+        No muscle is left with a polynomial.
+    """
+    missed, limit = dict[str, Fit](), max(ARM, tolerance)
+    for name, fit in geometry.fits.items():
+        why = []
+        if not fit.length_rms <= tolerance:
+            why.append(f"length off by {1e3 * fit.length_rms:.2g} mm (rms)")
+        if not fit.moment_arm_rms <= limit:
+            why.append(f"moment arm off by {1e3 * fit.moment_arm_rms:.2g} mm (rms)")
+        if fit.left_out > SNAPS:
+            why.append(f"path snaps in {100.0 * fit.left_out:.2g} % of the postures")
+        if why and geometry.record.geometry.get(name) == "exact":
+            missed[name] = replace(fit, flags=(f"Left to its exact path: {', '.join(why)}.", *fit.flags))
+    if not missed:
+        return geometry
+    kept = [name for name in geometry.muscles if name not in missed]
+    texts = [f"{name} ({fit.flags[0].removeprefix('Left to its exact path: ')[:-1]})" for name, fit in missed.items()]
+    if not kept:
+        fix = "Raise the order or the tolerance, give motions, or use geometry='exact' itself."
+        expected = f"a muscle that polynomials follow within {1e3 * tolerance:g} mm (moment arm {1e3 * limit:g} mm)"
+        raise ModelError(explain(expected, f"none: {some(texts)}", fix, model.path))
+    warn(f"Left to their exact paths, which no polynomial follows: {some(texts, 12)}.")
+    return replace(geometry.select(kept), missed=missed)
 
 
 def record_of(model: Model, exact: ExactPaths | None) -> PathRecord:

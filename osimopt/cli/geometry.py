@@ -57,7 +57,7 @@ def _fit_polynomials(
     with progress("Sampling postures") as moved:
         geometry = fit(model, motions, progress=moved, max_order=max_order, **how)
     geometry.write(out)
-    table = geometry.to_dataframe().drop(index=list(geometry.left))
+    table = geometry.to_dataframe().drop(index=[*geometry.left, *geometry.missed])
     _print_errors(table)
     _print_left(geometry.left)
     for muscle, flags in table["flags"].items():
