@@ -26,6 +26,8 @@ from .mechanics import identity
 from .model import Model, read_model
 from .path_sampling import Domain, sample_paths, warn_of_left
 
+#: m; root mean square error of lengths and moment arms that is asked of fits.
+TOLERANCE = 1e-4
 #: Lines through the range, and steps of each, on which jumps are searched.
 LINES, STEPS = 5, 61
 #: m; root mean square error of a moment arm beyond which a muscle keeps its exact path, unless the tolerance is larger.
@@ -40,7 +42,7 @@ def fit_geometry(
     model: str | os.PathLike[str] | Any,
     motions: Sequence[str | os.PathLike[str]] = (),
     *,
-    tolerance: float = 1e-4,
+    tolerance: float = TOLERANCE,
     max_order: int = 9,
     postures: int = 2048,
     weld: Sequence[str] = (),
@@ -120,7 +122,7 @@ def fit_samples(
     model: Model,
     domain: Domain,
     samples: PathSamples,
-    tolerance: float = 1e-4,
+    tolerance: float = TOLERANCE,
     max_order: int = 9,
     n_jobs: int | None = None,
     exact: ExactPaths | None = None,

@@ -47,10 +47,10 @@ class Trial:
     """A model, its motion, and the options of the problem.
 
     ``model`` has the loads of the first PIECE frames. ``given`` are moments from a file, in place of inverse dynamics;
-    ``paths`` are those in place of OpenSim's, which muscles without one keep, and ``dynamics`` inverse dynamics in
-    place of OpenSim's; ``warnings`` were given while reading. In a part of the body, ``left`` are the coordinates that
-    are not balanced, ``assumed`` those without a column in the motion. Where ``checked``, the extracted arrays are
-    compared with OpenSim's single calls.
+    ``paths`` are those in place of OpenSim's, and ``dynamics`` inverse dynamics in place of OpenSim's; muscles without
+    one of the paths have ``exact`` ones, where these are given, or else OpenSim's; ``warnings`` were given while
+    reading. In a part of the body, ``left`` are the coordinates that are not balanced, ``assumed`` those without a
+    column in the motion. Where ``checked``, the extracted arrays are compared with OpenSim's single calls.
     """
 
     model: Model
@@ -65,15 +65,18 @@ class Trial:
     provenance: dict[str, Any]
     left: Sequence[str] = ()
     assumed: Sequence[str] = ()
+    exact: ExactPaths | None = None
     fingerprint: Fingerprint | None = field(default=None, init=False)
     checked: bool = field(default=True, init=False)
     _added: ReserveActuators | None = field(default=None, init=False)
     _crossing: dict[str, Mask] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
+        own = self.paths if isinstance(self.paths, ExactPaths) else None
+        fitted, exact = (self.paths, self.exact) if own is None else (None, own)
         moments = self.given is None
         self.extraction = Extraction(
-            self.model, self.motion, self.paths, self.dynamics, moments, self.options, self.n_jobs
+            self.model, self.motion, fitted, exact, self.dynamics, moments, self.options, self.n_jobs
         )
 
     def __len__(self) -> int:
@@ -132,7 +135,7 @@ class Trial:
         if problem.source is None and not known.any():
             return {"not_checked": "splines between the frames of the motion"}
         fitted = (*self.extraction.given, *self.model.description.within)
-        exact = self.extraction.paths if isinstance(self.extraction.paths, ExactPaths) else None
+        exact = self.extraction.exact
         if self.dynamics is not None and self.dynamics.mistaken:
             missing = (*missing, mistakes(self.dynamics, self.model_for, solution.problem.kinematics))
         return check_solution(solution, known if known.any() else ~known, self.model_for, fitted, missing, exact)
@@ -196,9 +199,7 @@ class Trial:
         self.provenance["reserves_added"] = dict(zip(added.names, added.optimal_force.tolist(), strict=True))
         self._note(extracted.warnings)
         muscles = self.model.description.muscles
-        kind = "opensim" if self.paths is None else self.paths.kind.removesuffix("s")
-        given = self.extraction.given
-        self.provenance["geometry"] = {name: kind if name in given else "opensim" for name in muscles.names}
+        self.provenance["geometry"] = self.extraction.kinds
         problem = RedundancyProblem(
             time=motion.time,
             geometry=geometry,
@@ -222,7 +223,7 @@ class Trial:
         """Compare three frames with OpenSim's single calls; paths that are given with the model's own."""
         few = spread(len(motion.time))
         frames, moments = motion.frames(few), None if target is None else target[few]
-        model = self.model_for(frames)
+        model, muscles = self.model_for(frames), self.model.description.muscles.names
         if self.dynamics is not None and moments is not None:
             found = check_dynamics(self.dynamics, model, frames, self.n_jobs)
             self.provenance["self_check"]["dynamics"] = found
@@ -235,14 +236,13 @@ class Trial:
             gain_by_opensim = gain[few] if self.options.gain == "opensim" else None
             claims = Claims(self.extraction.pairs, geometry.moment_arms[few], gain_by_opensim, moments)
         self.provenance["self_check"]["trial"] = check_trial(model, frames, claims, self.n_jobs, self.extraction.acting)
-        paths = self.extraction.paths
-        if paths is not None:
-            others = np.setdiff1d(self.extraction.acting, self.extraction.by_model).tolist()
-            along = geometry.frames(few)
-            if isinstance(paths, ExactPaths):
-                self.provenance["self_check"]["paths"] = check_exact(paths, model, frames, along, others)
-            else:
-                self._note(compare_paths(model, frames, along.moment_arm, others))
+        fitted, exact, along = self.extraction.fitted, self.extraction.exact, geometry.frames(few)
+        of = [() if paths is None else paths.muscles for paths in (exact, fitted)]
+        own, others = ([i for i in self.extraction.acting if muscles[i] in names] for names in of)
+        if exact is not None:
+            self.provenance["self_check"]["paths"] = check_exact(exact, model, frames, along, own)
+        if fitted is not None and self.dynamics is None:
+            self._note(compare_paths(model, frames, along.moment_arm, others))
 
     def _check_size(self, time: Array, target: Array, geometry: MuscleGeometry, actuators: ReserveActuators) -> None:
         """Refuse balanced generalized forces that are too large for the model, its weight and its loads."""
