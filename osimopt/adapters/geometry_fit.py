@@ -28,6 +28,8 @@ from .path_sampling import Domain, sample_paths, warn_of_left
 
 #: m; root mean square error of lengths and moment arms that is asked of fits.
 TOLERANCE = 1e-4
+#: Highest order of polynomials, and by the number of coordinates where it is another.
+ORDER, HIGHEST = 9, {1: 12, 2: 12}
 #: Lines through the range, and steps of each, on which jumps are searched.
 LINES, STEPS = 5, 61
 #: m; root mean square error of a moment arm beyond which a muscle keeps its exact path, unless the tolerance is larger.
@@ -43,7 +45,7 @@ def fit_geometry(
     motions: Sequence[str | os.PathLike[str]] = (),
     *,
     tolerance: float = TOLERANCE,
-    max_order: int = 9,
+    max_order: int | None = None,
     postures: int = 2048,
     weld: Sequence[str] = (),
     geometry: Geometry = "exact",
@@ -71,7 +73,8 @@ def fit_geometry(
     tolerance
         Largest root mean square error in m of length and moment arm.
     max_order
-        Highest order; there are never more terms than half the equations.
+        Highest order; default 9, and 12 over one or two coordinates, where terms are few. There are never more terms
+        than half the equations.
     postures
         Number of postures to fit to; a quarter more are held out.
     weld
@@ -107,8 +110,8 @@ def fit_geometry(
     """
     if not tolerance > 0.0:
         raise InputError(explain("a tolerance in m above 0", f"{tolerance}", "The default is 1e-4."))
-    if max_order < 1:
-        raise InputError(explain("max_order of at least 1", f"{max_order}", "The default is 9."))
+    if max_order is not None and max_order < 1:
+        raise InputError(explain("max_order of at least 1", f"{max_order}", "Leave it out for 9, or 12."))
     check_word("geometry", geometry, GEOMETRIES)
     read = read_model(model, weld)
     exact = read_exact(read) if geometry == "exact" else None
@@ -123,7 +126,7 @@ def fit_samples(
     domain: Domain,
     samples: PathSamples,
     tolerance: float = TOLERANCE,
-    max_order: int = 9,
+    max_order: int | None = None,
     n_jobs: int | None = None,
     exact: ExactPaths | None = None,
 ) -> PolynomialGeometry:
@@ -185,14 +188,14 @@ def record_of(model: Model, exact: ExactPaths | None) -> PathRecord:
 
 
 def _fit(
-    model: Model, samples: PathSamples, tolerance: float, max_order: int
+    model: Model, samples: PathSamples, tolerance: float, max_order: int | None
 ) -> tuple[list[Potential], dict[int, Array]]:
     """Every muscle's polynomial, and the postures in which a doubtful one is worst."""
     potentials: dict[int, Potential] = {}
     doubtful: dict[int, Array] = {}
     for members, spanned in samples.groups():
-        parts = samples.targets(members, spanned)
-        fitted = fit_potentials(*parts, samples.low[spanned], samples.high[spanned], tolerance, max_order)
+        parts, highest = samples.targets(members, spanned), max_order or HIGHEST.get(len(spanned), ORDER)
+        fitted = fit_potentials(*parts, samples.low[spanned], samples.high[spanned], tolerance, highest)
         for column, (muscle, potential) in enumerate(zip(members.tolist(), fitted, strict=True)):
             if potential is None:
                 about = some(model.description.coordinates[index].name for index in spanned)
