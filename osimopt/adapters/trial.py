@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -149,7 +150,7 @@ class Trial:
         """The model with the loads of these frames."""
         if self.loads is None or np.isin(motion.time, self.motion.time[:PIECE]).all():
             return self.model
-        return self.model.with_loads(self.loads.at(motion.time))
+        return replace(self.model, attach=partial(self.loads.attached, time=motion.time))
 
     def _part(self, whole: RedundancyProblem) -> RedundancyProblem:
         """The part of the body that the options name."""
