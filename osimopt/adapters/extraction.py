@@ -90,7 +90,7 @@ class Extraction:
 
         Muscles whose exact path does not settle in one of them get OpenSim's, there and from there on.
         """
-        motion, lost = self.motion.frames(keep), dict[str, str]()
+        motion = self.motion.frames(keep)
         while self.chain is not None:
             found, lost = self._pass(self.chain, keep)
             if not lost:

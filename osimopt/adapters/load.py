@@ -18,10 +18,11 @@ from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Kinematics
 from ..problem.path_record import PATHS, PathRecord
 from ..problem.problem import RedundancyProblem
+from .array_check import refuse_wrong_arrays
 from .bandwidth import remarks
 from .cache import cached_path, digest, keep, recall
 from .exact import ExactPaths, read_exact
-from .exact_differences import find_differences
+from .exact_differences import model_differences
 from .exact_dynamics import ExactDynamics, read_dynamics
 from .forces import read_generalized_force
 from .load_arrays import check_bodies
@@ -103,18 +104,19 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         paths, exact, dynamics = _paths(options, model, motion, loads, jobs)
     provenance = _provenance(model, options, warnings, left)
     provenance["warnings"] += remarks(options, frame_times(table), motion, model, loads, given)
-    provenance["self_check"] = {"model": check_model(model, float(motion.time[0]), jobs, cache)}
+    checked = check_model(model, jobs, cache)
+    provenance["self_check"] = {"model": checked}
     provenance["warnings"] += fitted_to(paths)
     if isinstance(record := getattr(paths, "record", None), PathRecord):
         provenance["fitted_to"] = record.plain()
-    trial = Trial(
-        model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed, exact
-    )  # fmt: skip
-    if isinstance(paths, ExactPaths):
-        differences = find_differences(paths, dynamics if given is None else None, model, trial.model_for, motion)
+    if exact is not None:
+        refuse_wrong_arrays(model, checked)
+        differences = model_differences(checked, exact, dynamics if given is None else None)
         provenance |= differences.plain()
         provenance["warnings"] += differences.texts()
-    return trial
+    return Trial(
+        model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed, exact
+    )  # fmt: skip
 
 
 def _paths(
