@@ -245,8 +245,9 @@ def _find_jumps(
         own = np.flatnonzero(exact_sampling.is_exact(exact, model))
         found += exact_sampling.find_jumps(exact, model, _only(lines, own))
         lines = _only(lines, np.setdiff1d(np.arange(len(names)), own))
-    calls = ((lines[start : start + LINES],) for start in range(0, len(lines), LINES))
-    found += [jump for jumps in model.run_many("sampling:find_jumps", calls, n_jobs) for jump in jumps]
+    calls = [(lines[start : start + LINES],) for start in range(0, len(lines), LINES)]
+    if calls:
+        found += [jump for jumps in model.run_many("sampling:find_jumps", calls, n_jobs) for jump in jumps]
     found.reverse()  # the last of equal keys stays: the largest, and of equal ones the first found
     return {(names[jump.muscle], jump.coordinate): jump for jump in sorted(found, key=lambda jump: jump.size)}
 
