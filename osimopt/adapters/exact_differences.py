@@ -156,7 +156,7 @@ def _add_inside(
 ) -> None:
     """Add the objects that points of paths are inside, by muscle, with the first time in s."""
     for one in solved:
-        within = points_inside(paths.arrangement, one, at)
+        within = points_inside(one)
         for place, row in zip(*np.nonzero(within.any(axis=2)), strict=True):
             objects = found.setdefault(paths.arrangement.names[one.bundle.rows[row]], {})
             name = paths.described.objects[one.bundle.objects[row, place]].name
