@@ -9,6 +9,7 @@ import numpy as np
 
 from ..multibody.kinematics import Posture
 from ..namespace import alike, namespace
+from ..problem.arrays import Index
 from .arrangement import Arrangement, Bundle
 from .contact import Array
 from .lines import Lines, straight_parts
@@ -22,17 +23,18 @@ from .turns import Obstacle, Turn, choose
 class SolvedPaths:
     """The m paths of a bundle in T frames.
 
-    ``length`` (m, T) in m. ``points`` (3, k, m, T) in m are the places of their points in ground, ``obstacles`` the
-    W objects and ``turns`` how they turn over each, with n = m · T columns. ``taken`` (k, m, T) is which point is on the path in the place
-    of each, itself if it is on the path. ``touched`` (W, m, T) are objects that the path turns over, ``segment``
-    (W, m, T) the points after which it does. ``contested`` (m, T) is where the rules by which OpenSim chooses objects
-    contradict each other: the path is tangent to what it touches, but may lead through another object. ``lines`` are
-    the straight parts of the paths. Where no tangent path is found the numbers are NaN.
+    ``length`` (m, T) in m. ``points`` (3, k, m, T) in m are the places of their points in ground, None where neither
+    objects nor conditions need them; ``obstacles`` the W objects, and ``turns`` how the paths turn over each, with
+    n = m · T columns. ``lines`` are the straight parts of the paths. ``taken`` (k, m, T) is which point is on the path
+    in the place of each, itself if it is on the path. ``touched`` (W, m, T) are objects that the path turns over,
+    ``segment`` (W, m, T) the points after which it does. ``contested`` (m, T) is where the rules by which OpenSim
+    chooses objects contradict each other: the path is tangent to what it touches, but may lead through another object.
+    Where no tangent path is found the numbers are NaN.
     """
 
     bundle: Bundle
     length: Array
-    points: Array
+    points: Array | None
     obstacles: tuple[Obstacle, ...]
     turns: tuple[Turn, ...]
     lines: Lines
@@ -53,13 +55,11 @@ class SolvedPaths:
 def solve_paths(arrangement: Arrangement, posture: Posture) -> list[SolvedPaths]:
     """All paths in postures, bundle by bundle: straight between points, tangent to the objects between them."""
     every, number = points_in_ground(arrangement, posture)
-    xp, solved = namespace(every), []
     frames = object_frames(arrangement, posture)
-    for bundle in arrangement.bundles:
-        (paths, count), own = bundle.points.shape, alike(number[bundle.points.T.reshape(-1)], every)
-        place = xp.reshape(xp.take(every, own, axis=1), (3, count, paths, every.shape[-1]))
-        solved.append(_solve_bundle(arrangement, bundle, place, posture, frames))
-    return solved
+    return [
+        _solve_bundle(arrangement, bundle, (every, number[bundle.points.T]), posture, frames)
+        for bundle in arrangement.bundles
+    ]
 
 
 def lengths(arrangement: Arrangement, solved: Sequence[SolvedPaths]) -> Array:
@@ -81,34 +81,43 @@ def _in_order(arrangement: Arrangement, solved: Sequence[SolvedPaths], parts: Se
 
 def points_inside(solved: SolvedPaths) -> Array:
     """Objects (W, m, T) that paths do not turn over while a point of them is inside, as in OpenSim."""
+    if not solved.obstacles:
+        return solved.touched
     xp, found = namespace(solved.points), []
     points = xp.reshape(solved.points, (3, solved.points.shape[1], -1))
     for own, touched in zip(solved.obstacles, solved.touched, strict=True):
         local = own.within(points)
         segments = [own.inside(local[:, row], local[:, row + 1]) & allowed for row, allowed in enumerate(own.allowed)]
         found.append(xp.reshape(xp.any(xp.stack(segments), axis=0), touched.shape) & ~touched)
-    return xp.stack(found) if found else solved.touched
+    return xp.stack(found)
 
 
 def _solve_bundle(
-    arrangement: Arrangement, bundle: Bundle, place: Array, posture: Posture, frames: ObjectFrames | None
+    arrangement: Arrangement, bundle: Bundle, places: tuple[Array, Index], posture: Posture, frames: ObjectFrames
 ) -> SolvedPaths:
-    """The paths of a bundle; ``place`` (3, k, m, T) are the places of their points in ground."""
-    xp = namespace(place)
-    _, count, paths, size = place.shape
+    """The paths of a bundle; of the places (3, R, T) in ground those of its points are the rows (k, m)."""
+    every, index = places
+    xp, (count, paths), size = namespace(every), index.shape, every.shape[2]
     taken = np.broadcast_to(np.arange(count)[:, None, None], (count, paths, 1))
     if bundle.conditional:
         taken = stand_ins(arrangement, bundle, posture)
-        place = xp.take_along_axis(place, alike(np.array(np.broadcast_to(taken, place.shape)), place), axis=1)
-    points = xp.reshape(place, (3, count, paths * size))
-    obstacles = [obstacle(arrangement, bundle, index, frames, taken) for index in range(len(bundle.kinds))]
+    points = None
+    if bundle.kinds or bundle.conditional:
+        points = xp.reshape(xp.take(every, alike(index.reshape(-1), every), axis=1), (3, count, paths, size))
+    if bundle.conditional:
+        points = xp.take_along_axis(points, alike(np.array(np.broadcast_to(taken, points.shape)), points), axis=1)
+        every, index = xp.reshape(points, (3, -1, size)), np.arange(count * paths).reshape(count, paths)
+    obstacles = [obstacle(arrangement, bundle, place, frames, taken) for place in range(len(bundle.kinds))]
     turns: list[Turn] = []
-    settled, contested = None, np.zeros(paths * size, dtype=bool)
-    if len(obstacles) == 1:
-        turns = [choose(obstacles[0], points, [])]
-    elif obstacles:
-        turns, settled, contested = settle(obstacles, points)
-    total, lines = straight_parts(arrangement, bundle, place, turns, taken)
+    settled, contested = None, np.zeros((paths, size), dtype=bool)
+    if obstacles:
+        flat = xp.reshape(points, (3, count, -1))
+        if len(obstacles) == 1:
+            turns = [choose(obstacles[0], flat, [])]
+        else:
+            turns, settled, contested = settle(obstacles, flat)
+            contested = xp.reshape(alike(contested, every), (paths, size))
+    total, lines = straight_parts(arrangement, bundle, every, index, turns, taken)
     if settled is not None:
         known = xp.reshape(settled, (paths, size))
         total, lines = xp.where(known, total, xp.nan), lines.where(known, bundle.rows)
@@ -120,12 +129,12 @@ def _solve_bundle(
     return SolvedPaths(
         bundle=bundle,
         length=total,
-        points=place,
+        points=points,
         obstacles=tuple(obstacles),
         turns=tuple(turns),
         lines=lines,
         taken=taken,
         touched=collected([turn.on for turn in turns], bool),
         segment=collected([turn.segment for turn in turns], int),
-        contested=xp.reshape(alike(contested, place), (paths, size)),
+        contested=alike(contested, every),
     )
