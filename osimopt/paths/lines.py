@@ -52,12 +52,19 @@ def joined(parts: Sequence[Lines]) -> Lines:
 
 
 def straight_parts(
-    arrangement: Arrangement, bundle: Bundle, every: Array, index: Index, turns: Sequence[Turn], taken: Index
+    arrangement: Arrangement,
+    bundle: Bundle,
+    places: tuple[Array, Index],
+    points: Array,
+    turns: list[Turn],
+    taken: Index,
 ) -> tuple[Array, Lines]:
     """Lengths (m, T), arcs included, and lines of a bundle's paths.
 
-    Of the places ``every`` (3, R, T) in m those of its points are ``index`` (k, m).
+    Of the places (3, R, T) in m those of its points are the rows (k, m); ``points`` (3, k, n) are these, where there
+    are ``turns``.
     """
+    every, index = places
     xp, (paths, frames) = namespace(every), (index.shape[1], every.shape[2])
     slot, row = bundle.straight.slot, bundle.straight.row
     start, end = (xp.take(every, alike(index[slot + step, row], every), axis=1) for step in (0, 1))
@@ -69,10 +76,8 @@ def straight_parts(
         here = here & (xp.reshape(turn.segment, (paths, frames))[row] == alike(slot, every)[:, None])
         unit = xp.where(here, 0.0, unit)
     groups.between(_line(start, unit), slot, row)
-    if turns:
-        points = xp.reshape(xp.take(every, alike(index.reshape(-1), every), axis=1), (3, len(index), -1))
     for number in range(len(turns)):
-        total = total + xp.reshape(groups.around(points, list(turns), number), (paths, frames))
+        total = total + xp.reshape(groups.around(points, turns, number), (paths, frames))
     return total, groups.lines(every)
 
 

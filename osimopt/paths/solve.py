@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ..problem.arrays import Index
 from .arrangement import Arrangement, Bundle
 from .contact import Array
 from .lines import Lines, straight_parts
+from .nodes import flat_points, handed_over, node_pulls
 from .obstacles import ObjectFrames, object_frames, obstacle
 from .points import points_in_ground, stand_ins
 from .several_wraps import settle
@@ -23,18 +25,19 @@ from .turns import Obstacle, Turn, choose
 class SolvedPaths:
     """The m paths of a bundle in T frames.
 
-    ``length`` (m, T) in m. ``points`` (3, k, m, T) in m are the places of their points in ground, None where neither
-    objects nor conditions need them; ``obstacles`` the W objects, and ``turns`` how the paths turn over each, with
-    n = m · T columns. ``lines`` are the straight parts of the paths. ``taken`` (k, m, T) is which point is on the path
-    in the place of each, itself if it is on the path. ``touched`` (W, m, T) are objects that the path turns over,
-    ``segment`` (W, m, T) the points after which it does. ``contested`` (m, T) is where the rules by which OpenSim
-    chooses objects contradict each other: the path is tangent to what it touches, but may lead through another object.
-    Where no tangent path is found the numbers are NaN.
+    ``length`` (m, T) in m. ``every`` (3, R, T) m has the places of their points in ground, in the rows ``index``
+    (k, m). ``obstacles`` are the W objects, and ``turns`` how the paths turn over each, with n = m · T columns.
+    ``lines`` are the straight parts of the paths. ``taken`` (k, m, T) is which point is on the path in the place of
+    each, itself if it is on the path. ``touched`` (W, m, T) are objects that the path turns over, ``segment``
+    (W, m, T) the points after which it does. ``contested`` (m, T) is where the rules by which OpenSim chooses objects
+    contradict each other: the path is tangent to what it touches, but may lead through another object. Where no tangent
+    path is found the numbers are NaN.
     """
 
     bundle: Bundle
     length: Array
-    points: Array | None
+    every: Array
+    index: Index
     obstacles: tuple[Obstacle, ...]
     turns: tuple[Turn, ...]
     lines: Lines
@@ -44,12 +47,24 @@ class SolvedPaths:
     contested: Array
 
     @property
+    def points(self) -> Array:
+        """Places (3, k, n) of the points in ground, of those that are on the path."""
+        return flat_points(self.every, self.index)
+
+    @property
     def place(self) -> Array:
-        """Places (3, J, m, T) in m of the nodes: of the points, then where each object is met and left."""
-        shape = (3, 1, *self.length.shape)
-        xp = namespace(self.points)
-        ends = (xp.reshape(one, shape) for turn in self.turns for one in (turn.first, turn.last))
-        return xp.concat([self.points, *ends], axis=1)
+        """Places (3, J, m, T) of the nodes: of the points, then where each object is met and left."""
+        xp = namespace(self.every)
+        ends = (one[:, None] for turn in self.turns for one in (turn.first, turn.last))
+        return xp.reshape(xp.concat([self.points, *ends], axis=1), (3, -1, *self.length.shape))
+
+    @cached_property
+    def pull(self) -> Array:
+        """Forces (3, J, m, T) of a unit tension on the nodes, 0 on those that are not on the path."""
+        xp, shape = namespace(self.every), self.length.shape
+        pulls = xp.reshape(node_pulls(self.points, list(self.turns)), (3, -1, *shape))
+        pulls = handed_over(pulls, self.taken) if self.bundle.conditional else pulls
+        return xp.where(xp.isnan(self.length), xp.nan, pulls)
 
 
 def solve_paths(arrangement: Arrangement, posture: Posture) -> list[SolvedPaths]:
@@ -83,8 +98,7 @@ def points_inside(solved: SolvedPaths) -> Array:
     """Objects (W, m, T) that paths do not turn over while a point of them is inside, as in OpenSim."""
     if not solved.obstacles:
         return solved.touched
-    xp, found = namespace(solved.points), []
-    points = xp.reshape(solved.points, (3, solved.points.shape[1], -1))
+    xp, points, found = namespace(solved.every), solved.points, []
     for own, touched in zip(solved.obstacles, solved.touched, strict=True):
         local = own.within(points)
         segments = [own.inside(local[:, row], local[:, row + 1]) & allowed for row, allowed in enumerate(own.allowed)]
@@ -101,23 +115,20 @@ def _solve_bundle(
     taken = np.broadcast_to(np.arange(count)[:, None, None], (count, paths, 1))
     if bundle.conditional:
         taken = stand_ins(arrangement, bundle, posture)
-    points = None
-    if bundle.kinds or bundle.conditional:
-        points = xp.reshape(xp.take(every, alike(index.reshape(-1), every), axis=1), (3, count, paths, size))
     if bundle.conditional:
-        points = xp.take_along_axis(points, alike(np.array(np.broadcast_to(taken, points.shape)), points), axis=1)
-        every, index = xp.reshape(points, (3, -1, size)), np.arange(count * paths).reshape(count, paths)
+        flat = xp.reshape(flat_points(every, index), (3, count, paths, size))
+        flat = xp.take_along_axis(flat, alike(np.array(np.broadcast_to(taken, flat.shape)), flat), axis=1)
+        every, index = xp.reshape(flat, (3, -1, size)), np.arange(count * paths).reshape(count, paths)
     obstacles = [obstacle(arrangement, bundle, place, frames, taken) for place in range(len(bundle.kinds))]
+    points = flat_points(every, index) if obstacles else every
     turns: list[Turn] = []
     settled, contested = None, np.zeros((paths, size), dtype=bool)
-    if obstacles:
-        flat = xp.reshape(points, (3, count, -1))
-        if len(obstacles) == 1:
-            turns = [choose(obstacles[0], flat, [])]
-        else:
-            turns, settled, contested = settle(obstacles, flat)
-            contested = xp.reshape(alike(contested, every), (paths, size))
-    total, lines = straight_parts(arrangement, bundle, every, index, turns, taken)
+    if len(obstacles) == 1:
+        turns = [choose(obstacles[0], points, [])]
+    elif obstacles:
+        turns, settled, contested = settle(obstacles, points)
+        contested = xp.reshape(contested, (paths, size))
+    total, lines = straight_parts(arrangement, bundle, (every, index), points, turns, taken)
     if settled is not None:
         known = xp.reshape(settled, (paths, size))
         total, lines = xp.where(known, total, xp.nan), lines.where(known, bundle.rows)
@@ -129,7 +140,8 @@ def _solve_bundle(
     return SolvedPaths(
         bundle=bundle,
         length=total,
-        points=points,
+        every=every,
+        index=index,
         obstacles=tuple(obstacles),
         turns=tuple(turns),
         lines=lines,
