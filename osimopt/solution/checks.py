@@ -55,8 +55,6 @@ LEAST = 1e-12
 #: m; difference of OpenSim's length of a path and the exact one above which it is a finding: a tenth of what OpenSim's
 #: lengths over two objects are off, ten times what its tangent points are.
 LENGTHS_DIFFER = 1e-4
-#: N·m or N; difference of generalized forces from OpenSim's above which it is a finding.
-MOMENTS_DIFFER = 0.1
 #: N, and share of the muscle's peak, above which a force that exact paths change is named: curves that differ by 1 %
 #: cannot be distinguished by eye, and OpenSim's own optimizer leaves forces uncertain by a newton or two.
 FORCE_DIFFERS, FORCE_SHARE = 1.0, 0.01
