@@ -62,16 +62,13 @@ def check_model(model: Model, n_jobs: int, folder: str | os.PathLike[str] | None
     ModelError
         Two ways of computing by OpenSim differ by more than rounding.
     """
-    name = _hash(model.key, POSTURES, SLOPES)
+    name, place = _hash(model.key, POSTURES, SLOPES), model_folder(folder)
+    kept = None if place is None else place / f"self_check-{name}.json"
+    recalled = None if kept is None else _recall(kept)
     if name not in _known:
-        place = model_folder(folder)
-        kept = None if place is None else place / f"self_check-{name}.json"
-        found = None if kept is None else _recall(kept)
-        if found is None:
-            found = _check_model(replace(model, attach=None), n_jobs)
-            if kept is not None:
-                keep_in(kept.parent, lambda: write_atomically(kept, json.dumps(found)))
-        _known[name] = found
+        _known[name] = recalled or _check_model(replace(model, attach=None), n_jobs)
+    if kept is not None and recalled is None:
+        keep_in(kept.parent, lambda: write_atomically(kept, json.dumps(_known[name])))
     return _known[name]
 
 
