@@ -157,9 +157,9 @@ def from_zero(axes: Axes) -> None:
 
 
 def paths_used(provenance: Mapping[str, Any]) -> str:
-    """Return the kinds of muscle paths in words, or nothing where all are OpenSim's."""
+    """Return the kinds of muscle paths in words, or nothing where they are not known."""
     kinds = set(provenance.get("geometry", {}).values())
-    return f"{' and '.join(sorted(kinds))} paths" if kinds - {"opensim"} else ""
+    return f"{' and '.join(sorted(kinds))} paths" if kinds else ""
 
 
 def caption(drawn: Figure, text: str) -> None:

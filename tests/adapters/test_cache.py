@@ -170,7 +170,7 @@ def test_the_second_call_reads_the_cache(two_leg: Any, tmp_path: Path, monkeypat
     monkeypatch.setattr("osimopt.isolation._submit", no_opensim)
     same(first, osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads, cache=cache))
     with pytest.raises(AssertionError, match="opensim was asked"):
-        osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads, cache=cache, passive_force=True)
+        osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads, cache=cache, geometry="opensim")
 
 
 def test_another_content_is_another_problem(two_leg: Any, tmp_path: Path) -> None:

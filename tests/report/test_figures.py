@@ -81,14 +81,14 @@ def test_the_caption_says_what_was_solved(drawn: list[Any], arm, tmp_path: Path)
     problem = osimopt.load_problem(arm.model, arm.motion, time_range=(0.0, 0.1))
     figures.draw_solution(osimopt.solve_static(problem, exponent=3, tendon="compliant"), tmp_path / "arm.png")
     names = "arm26.osim · arm26_elbow_flexion.mot"
-    expected = f"{names} · cost Σ a³ (activation_power, exponent 3) · compliant tendon · 11 frames"
+    expected = f"{names} · cost Σ a³ (activation_power, exponent 3) · compliant tendon · exact paths · 11 frames"
     assert " ".join(drawn[0].get_suptitle().split()) == expected
 
 
 def test_the_caption_says_which_paths() -> None:
     kinds = [["opensim"], ["exact"], ["exact", "opensim"]]
     said = [style.paths_used({"geometry": dict(enumerate(own))}) for own in kinds]
-    assert [style.paths_used({}), *said] == ["", "", "exact paths", "exact and opensim paths"]
+    assert [style.paths_used({}), *said] == ["", "opensim paths", "exact paths", "exact and opensim paths"]
 
 
 def test_a_caption_breaks_between_its_parts() -> None:
