@@ -18,6 +18,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.filterwarnings("ignore:.*muscles without exact paths, which keep OpenSim's. RigidTendonMuscle")
 def test_muscles_shorter_than_their_tendons_have_no_force(folder: Path) -> None:
     """OpenSim mirrors the fibres of two of the four classes there; the self-check of a trial allows for it."""
     problem, exact = (

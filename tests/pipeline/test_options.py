@@ -39,6 +39,24 @@ def test_functions_take_the_declared_options(function: Any, options: type) -> No
     assert {name: given[name] for name in declared(options)} == {name: ours[name] for name in declared(options)}
 
 
+def test_paths_are_exact_by_default_but_in_the_tool_of_opensim() -> None:
+    """In Python, on the command line and in studies, which have no default of their own."""
+    functions = (osimopt.load_problem, osimopt.muscle_table, osimopt.fit_geometry, osimopt.fit_geometry_network)
+    defaults = [inspect.signature(function).parameters["geometry"].default for function in functions]
+    assert defaults == ["exact"] * len(functions)
+    assert inspect.signature(osimopt.run_setup).parameters["geometry"].default == "opensim"
+    commands = get_command(app).commands
+    flags = {
+        name: [param.default for param in own.params if param.name == "geometry"] for name, own in commands.items()
+    }
+    own = {"table": ["exact"], "fit-geometry": ["exact"], "run": ["opensim"]}
+    assert {name: default for name, default in flags.items() if default and default != [None]} == own
+    assert {"solve", "extract", "train", "predict", "validate"} <= {
+        name for name, one in flags.items() if one == [None]
+    }
+    assert study.Files().geometry is None
+
+
 def test_docstrings_list_the_declared_options() -> None:
     text = osimopt.load_problem.__doc__ or ""
     for name, (own, known) in declared(ReadOptions).items():
