@@ -1,8 +1,9 @@
 """Models with parts that osimopt does not describe in arrays: ``python gap_models.py FOLDER`` writes them.
 
 A chain of four joints, the second one shifting by a curve of OpenSim's muscles: ``gap`` without couplers, in
-``gap_coupled`` such a curve couples the fourth to the third. A muscle crosses each joint, and one all of them. The
-muscle of ``function_path`` has a length of 0.3 m + 0.02 times the angle of the knee.
+``gap_coupled`` such a curve couples the fourth to the third, in ``gap_driven`` one of time moves it. A muscle crosses
+each joint, and one all of them. The muscle of ``function_path`` has a length of 0.3 m + 0.02 times the angle of the
+knee.
 """
 
 from __future__ import annotations
@@ -26,6 +27,16 @@ def chain(coupled: bool = False) -> model_zoo.Zoo:
     return zoo
 
 
+def driven() -> model_zoo.Zoo:
+    """The fourth joint follows such a curve of time."""
+    zoo = chain()
+    coordinate = zoo.model.getCoordinateSet().get("q_PolynomialFunction")
+    coordinate.setPrescribedFunction(model_zoo.FUNCTIONS[CURVE][0]())
+    coordinate.set_prescribed(True)
+    del zoo.motion["q_PolynomialFunction"]
+    return zoo
+
+
 def idle() -> model_zoo.Zoo:
     """The only muscle moves nothing."""
     zoo = model_zoo.Zoo()
@@ -43,7 +54,13 @@ def all_locked() -> model_zoo.Zoo:
 
 
 if __name__ == "__main__":
-    models = {"gap": chain, "gap_coupled": lambda: chain(True), "idle": idle, "all_locked": all_locked}
+    models = {
+        "gap": chain,
+        "gap_coupled": lambda: chain(True),
+        "gap_driven": driven,
+        "idle": idle,
+        "all_locked": all_locked,
+    }
     models["function_path"] = mechanics_oracle.own_length
     for name, model in models.items():
         model_zoo.CASES[name] = model

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..problem.arrays import Array, MuscleGeometry
+from ..problem.arrays import Array, Index, MuscleGeometry
 from .exact_bench import Bench, set_up
 from .judgement import LIMITS, judged
 from .messages import Difference
@@ -49,7 +49,7 @@ def check_dynamics(bench: Bench, model: Model, force: Array) -> dict[str, Any]:
     """
 
     def missed(bench: Bench) -> Array:
-        return bench.needed - np.einsum("ktd,td->kt", bench.direction, force)
+        return np.asarray(bench.needed - np.einsum("ktd,td->kt", bench.direction, force))
 
     return _check_work(bench, model, "equations of motion", missed, np.abs(force).max(axis=1, initial=1.0))
 
@@ -70,13 +70,13 @@ def check_forces(
 
     def missed(bench: Bench) -> Array:
         others = np.einsum("ktd,td->kt", bench.direction, applied)
-        return bench.needed - bench.pulled(tension) - bench.actuated(outputs) - others
+        return np.asarray(bench.needed - bench.pulled(tension) - bench.actuated(outputs) - others)
 
     return _check_work(bench, model, "accelerations", missed, np.maximum(largest, 1.0))
 
 
 def _path_differences(
-    bench: Bench, geometry: MuscleGeometry, muscles: Sequence[int], columns: Array
+    bench: Bench, geometry: MuscleGeometry, muscles: Sequence[int], columns: Index
 ) -> dict[str, Array]:
     """Differences (T, M) by kind."""
     frames, own = bench.displaced.frames, list(muscles)

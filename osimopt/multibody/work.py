@@ -110,7 +110,7 @@ class Displaced:
 
     def work(self, wrenches: Array) -> Array:
         """Work (K, T) of moments about ground's origin and forces (B, 6, T) on the bodies."""
-        return np.einsum("bct,bckt->kt", wrenches, self.twists[:, :, :-1])
+        return np.asarray(np.einsum("bct,bckt->kt", wrenches, self.twists[:, :, :-1]))
 
     @cached_property
     def inertial(self) -> Array:
@@ -155,7 +155,7 @@ class Displaced:
 
         def slope(array: Array) -> Array:
             steps = array[..., : -self.frames].reshape(*array.shape[:-1], len(STEPS), self.frames)
-            return np.einsum("...st,s->...t", steps, weights) / self.time_step
+            return np.asarray(np.einsum("...st,s->...t", steps, weights) / self.time_step)
 
         return slope(velocity_at(twists, centers)), slope(turning)
 

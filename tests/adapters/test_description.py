@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass, replace
 from importlib.metadata import version
 from pathlib import Path as File
@@ -370,6 +371,20 @@ def test_the_folder_of_descriptions(few: File, tmp_path: File, monkeypatch: pyte
     read_described(key)
     monkeypatch.setattr("platformdirs.user_cache_path", lambda name: File("~") / name)  # a user without a home
     assert model_folder() is None
+
+
+def test_a_description_is_read_while_others_write_it(few: File, tmp_path: File) -> None:
+    key = identify(few / "random_1.osim")
+    described, path = read_described(key), tmp_path / "kept.npz"
+    write_description(described, key, path)
+
+    def both(_: int) -> bool:
+        write_description(described, key, path)
+        return digest(read_description(path, key)) == digest(described)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(both, range(12)))
+    assert [one.name for one in tmp_path.iterdir()] == ["kept.npz"]
 
 
 def test_nothing_of_the_machine_stands_in_a_description(few: File, tmp_path: File) -> None:

@@ -41,7 +41,9 @@ def read(folder: Path, name: str, geometry: str) -> tuple[RedundancyProblem, lis
     return problem, [str(one.message) for one in said]
 
 
-@pytest.mark.parametrize("name", ["gap", pytest.param("gap_coupled", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["gap", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gap_coupled", "gap_driven"))]
+)
 def test_a_joint_that_is_not_described(gaps: Path, name: str) -> None:
     """Paths across it and inverse dynamics are OpenSim's; those on either side are exact, also of a moved body."""
     (ours, said), (theirs, _) = (read(gaps, name, geometry) for geometry in ("exact", "opensim"))
