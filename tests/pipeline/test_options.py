@@ -14,7 +14,7 @@ import osimopt
 from osimopt import InputError
 from osimopt.adapters.options import ReadOptions
 from osimopt.batch import study
-from osimopt.cli import app
+from osimopt.cli import make_app
 from osimopt.datasets import arm26
 from osimopt.dynamic.options import DynamicOptions
 from osimopt.options import declared
@@ -48,7 +48,7 @@ def test_docstrings_list_the_declared_options() -> None:
 
 
 def test_every_option_with_a_type_for_the_shell_is_a_flag() -> None:
-    flags = {name: param.opts for param in get_command(app).commands["solve"].params for name in [param.name]}
+    flags = {name: param.opts for param in get_command(make_app()).commands["solve"].params for name in [param.name]}
     for options in (ReadOptions, *METHODS.values()):
         for name, (_, known) in declared(options).items():
             if known.shell is not None:
