@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
@@ -94,6 +93,8 @@ def _understood(problem: RedundancyProblem) -> bool:
 
 def _actuators(problem: RedundancyProblem) -> Iterator[str]:
     """Actuators on one coordinate with their optimal force there; OpenSim has no class for others."""
+    from xml.sax.saxutils import escape, quoteattr  # which imports urllib
+
     reserves = problem.reserves
     for column, (name, origin) in enumerate(zip(reserves.names, reserves.origin, strict=True)):
         effect, force = reserves.effect[:, :, column], float(reserves.optimal_force[column])
