@@ -88,10 +88,13 @@ def progress(what: str) -> Iterator[Callable[..., None]]:
 
     A network's training also passes its two losses, which replace the text.
     """
+    if not messages.is_terminal:
+        yield lambda *_: None
+        return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as bar:
+    with Progress(*columns, console=messages, transient=True) as bar:
         task = bar.add_task(what, total=None)
 
         def moved(done: int, total: int, *losses: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ DOCUMENT = """\
 </OpenSimDocument>
 """
 ACTUATOR = """\
-			<CoordinateActuator name={name}>
+			<CoordinateActuator name="{name}">
 				<min_control>{lower:g}</min_control>
 				<max_control>{upper:g}</max_control>
 				<coordinate>{coordinate}</coordinate>
@@ -93,14 +94,12 @@ def _understood(problem: RedundancyProblem) -> bool:
 
 def _actuators(problem: RedundancyProblem) -> Iterator[str]:
     """Actuators on one coordinate with their optimal force there; OpenSim has no class for others."""
-    from xml.sax.saxutils import escape, quoteattr  # which imports urllib
-
     reserves = problem.reserves
     for column, (name, origin) in enumerate(zip(reserves.names, reserves.origin, strict=True)):
         effect, force = reserves.effect[:, :, column], float(reserves.optimal_force[column])
         rows = np.flatnonzero(effect.any(axis=0))
         if origin != "model" and len(rows) == 1 and np.all(effect[:, rows] == force):
             yield ACTUATOR.format(
-                name=quoteattr(name), coordinate=escape(problem.coordinates[rows[0]]), force=force,
+                name=escape(name), coordinate=escape(problem.coordinates[rows[0]]), force=force,
                 lower=reserves.lower[column], upper=reserves.upper[column],
             )  # fmt: skip
