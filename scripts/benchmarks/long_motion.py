@@ -31,7 +31,6 @@ from osimopt.signals import quintic_spline
 from osimopt.solution.folder import write_pieces
 from osimopt.static.solve import solve_static
 
-
 #: s before the end of a stride in which loads fade over into those before its start.
 FADE = 0.2
 
