@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import some
 from ..multibody.kinematics import Posture
-from ..paths.jumps import find_jumps
+from ..paths.jumps import find_jumps, path_states
 from ..paths.solve import SolvedPaths, points_inside
 from ..problem.arrays import Kinematics
 from ..solution.checks import LENGTHS_DIFFER, LENGTHS_JUMP, MOMENTS_DIFFER
@@ -126,7 +126,7 @@ class PathFindings:
 
     def add(self, paths: ExactPaths, block: ExactBlock) -> None:
         """Add what is noticed in a block of frames, after those before it."""
-        _add_jumps(self.jumps, paths, block.motion, block.solved)
+        _add_jumps(self.jumps, paths, block)
         _add_inside(self.inside, paths, block.motion, block.at, block.solved)
         _add_contested(self.contested, paths, block)
 
@@ -136,12 +136,14 @@ class PathFindings:
         return Differences({}, {}, sizes, (), self.inside, self.contested)
 
 
-def _add_jumps(
-    found: dict[str, list[tuple[float, float]]], paths: ExactPaths, motion: Kinematics, solved: Sequence[SolvedPaths]
-) -> None:
+def _add_jumps(found: dict[str, list[tuple[float, float]]], paths: ExactPaths, block: ExactBlock) -> None:
     """Add times in s and sizes in mm of the jumps of lengths, by muscle."""
-    time = motion.time
-    for jump in find_jumps(paths.multibody, paths.arrangement, motion.value, solved, LENGTHS_JUMP):
+    time, value = block.motion.time, block.motion.value
+    arms = np.zeros((len(time), block.length.shape[1], value.shape[1]))
+    coordinate, muscle = paths.pairs
+    arms[:, muscle, coordinate] = block.arms.T
+    known = path_states(block.solved), block.length, arms
+    for jump in find_jumps(paths.multibody, paths.arrangement, value, known, LENGTHS_JUMP):
         at = time[jump.frame] + jump.share * (time[jump.frame + 1] - time[jump.frame])
         found.setdefault(jump.path, []).append((round(float(at), 4), round(1e3 * float(jump.size), 3)))
 
