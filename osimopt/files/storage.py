@@ -11,6 +11,7 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 _ROWS = ("nRows", "nr", "datarows")
 _COLUMNS = ("nColumns", "nc", "datacolumns")
+#: Numbers in a table from which they are written by compiled code: its import takes as long as writing so many by repr.
+MANY = 100_000
+#: Bytes that are copied at once.
+COPIED = 1 << 20
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -127,9 +132,25 @@ def write_table(
     path = Path(path)
     if bad := [column for column in table.columns if "\t" in str(column) or str(column) == "time"]:
         raise InputError(explain("column labels without tabs, none called 'time'", some(bad), "Rename them.", path))
-    head = table_head(name, len(table), list(table.columns), in_degrees)
-    write_atomically(path, head + table_rows(table.index.to_numpy(dtype=float), table.to_numpy(dtype=float)))
+    write_atomically(path, table_text(table, name, in_degrees))
     return path
+
+
+def table_text(table: pd.DataFrame, name: str, in_degrees: bool = False) -> bytes:
+    """The text of a table whose index is time (s)."""
+    head = table_head(name, len(table), list(table.columns), in_degrees).encode()
+    return head + table_rows(table.index.to_numpy(dtype=float), table.to_numpy(dtype=float))
+
+
+def append(rows: bytes | Path, path: Path) -> None:
+    """Append text to a file, or a file, which is then removed."""
+    with path.open("ab") as file:
+        if isinstance(rows, bytes):
+            file.write(rows)
+            return
+        with rows.open("rb") as part:
+            shutil.copyfileobj(part, file, COPIED)
+    rows.unlink()
 
 
 def write_records(table: pd.DataFrame, path: Path) -> None:
@@ -160,10 +181,15 @@ def table_head(name: str, rows: int, labels: Sequence[object], in_degrees: bool 
     return "\n".join(head) + "\n"
 
 
-def table_rows(time: np.ndarray, values: np.ndarray) -> str:
-    """Rows of a table, every digit kept."""
-    rows = np.column_stack([time, values]).tolist()
-    return "".join("\t".join(map(repr, row)) + "\n" for row in rows)
+def table_rows(time: np.ndarray, values: np.ndarray) -> bytes:
+    """Rows of a table, every digit kept: the shortest texts that are read as the same numbers."""
+    rows = np.column_stack([time, values])
+    if rows.size < MANY:
+        return "".join("\t".join(map(repr, row)) + "\n" for row in rows.tolist()).encode()
+    from pydantic_core import to_json
+
+    text = to_json(rows.tolist(), inf_nan_mode="constants")[2:-2].replace(b"],[", b"\n").replace(b",", b"\t") + b"\n"
+    return text if np.isfinite(rows).all() else text.replace(b"NaN", b"nan").replace(b"Infinity", b"inf")
 
 
 def sha256(path: Origin) -> str:
