@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ import numpy as np
 
 from ..errors import InputError, explain
 from ..files.folders import new_folder, write_json
-from ..files.storage import append, table_head, table_rows, table_text, time_table, write_table
+from ..files.storage import append, csv_rows, table_head, table_rows, table_text, write_table
+from ..files.table import Table
 from .opensim_inputs import added_actuators, filtered_loads, opensim_tables
 from .quantities import DERIVED, Outputs, Work, outputs_of, quantity_of
 from .summary import Summary
@@ -142,7 +143,7 @@ def write_arrays(problem: RedundancyProblem, folder: str | os.PathLike[str], *, 
     with new_folder(folder, ARRAYS, overwrite=overwrite) as temporary:
         for name, (values, labels) in arrays.items():
             if values is not None:
-                write_table(time_table(problem.time, values, labels), temporary / f"{name}.sto", name=name)
+                write_table(Table(values, problem.time, labels), temporary / f"{name}.sto", name=name)
         write_json({"frames": len(problem), **problem.provenance}, temporary / "arrays.json")
     return Path(folder).absolute()
 
@@ -178,7 +179,7 @@ class Part:
     """What a piece of a motion adds to a result folder.
 
     ``labels`` are those of the columns by name of a table, ``rows`` the text of its rows, or a file that holds it.
-    ``texts`` are the files that the first piece writes. ``work`` (where it is written) is what muscles have done so far.
+    ``texts`` are the files that the first piece writes. ``work``, where it is written, is what muscles did so far.
     """
 
     start: float
@@ -202,11 +203,11 @@ def part_of(solution: RedundancySolution, outputs: Outputs, work: Work | None = 
     """What a solution adds to a result folder; ``work`` is what muscles have done in the pieces before."""
     problem = solution.problem
     more = outputs_of(solution, outputs)
-    tables = {name: solution.to_dataframe(name) for name in (*solution.quantities, *more)}
+    tables = {name: solution.table(name) for name in (*solution.quantities, *more)}
     if "muscle_work" in more:
         work = Work.of(solution.time, quantity_of(solution, "muscle_power"), work)
-        tables["muscle_work"] = time_table(solution.time, work.done, problem.muscles)
-    tables["generalized_force"] = time_table(solution.time, problem.generalized_force, problem.coordinates)
+        tables["muscle_work"] = Table(work.done, solution.time, problem.muscles)
+    tables["generalized_force"] = Table(problem.generalized_force, solution.time, problem.coordinates)
     tables |= opensim_tables(solution)
     frames = frame_table(solution)
     rows: dict[str, bytes | Path] = {
@@ -218,8 +219,8 @@ def part_of(solution: RedundancySolution, outputs: Outputs, work: Work | None = 
     return Part(
         float(solution.time[0]),
         float(solution.time[-1]),
-        {**{f"{name}.sto": list(table.columns) for name, table in tables.items()}, "status.csv": list(frames.columns)},
-        {**rows, "status.csv": frames.to_csv(header=False, index=False).encode()},
+        {**{f"{name}.sto": list(table.columns) for name, table in tables.items()}, "status.csv": list(frames)},
+        {**rows, "status.csv": csv_rows(frames.values())},
         _texts(problem),
         Summary.of(solution),
         provenance,
@@ -285,26 +286,23 @@ def areas(solution: RedundancySolution) -> dict[str, float]:
     return {name: round(float(own), 4) for name, own in zip(problem.muscles, problem.pcsa, strict=True)}
 
 
-def frame_table(solution: RedundancySolution) -> pd.DataFrame:
-    """One row per frame: time, status, largest moment residual and where, objective, terms, uniqueness, detail."""
-    import pandas as pd
-
+def frame_table(solution: RedundancySolution) -> dict[str, Sequence[Any]]:
+    """Columns by frame: time, status, largest moment residual and where, objective, terms, uniqueness, detail."""
     residual = np.abs(solution.moment_residual)
     coordinates = np.array([*solution.problem.coordinates])
     where = coordinates[np.argmax(np.nan_to_num(residual), axis=1)]
-    return pd.DataFrame(
-        {
-            "time": solution.time,
-            "status": [status.name.lower() for status in solution.status],
-            "moment_residual": residual.max(axis=1),
-            "worst_coordinate": np.where(solution.solved, where, ""),
-            "objective": solution.objective,
-            **{f"objective_{name}": term for name, term in solution.objective_terms.items()},
-            "gap": solution.gap,
-            "activation_error": solution.activation_error,
-            "unique": solution.unique,
-            "iterations": solution.iterations,
-            **solution.checks,
-            "detail": [solution.detail.get(frame, "") for frame in range(len(solution.status))],
-        }
-    )
+    columns: dict[str, Any] = {
+        "time": solution.time,
+        "status": [status.name.lower() for status in solution.status],
+        "moment_residual": residual.max(axis=1),
+        "worst_coordinate": np.where(solution.solved, where, ""),
+        "objective": solution.objective,
+        **{f"objective_{name}": term for name, term in solution.objective_terms.items()},
+        "gap": solution.gap,
+        "activation_error": solution.activation_error,
+        "unique": solution.unique,
+        "iterations": solution.iterations,
+        **solution.checks,
+        "detail": [solution.detail.get(frame, "") for frame in range(len(solution.status))],
+    }
+    return {name: values.tolist() if isinstance(values, np.ndarray) else values for name, values in columns.items()}

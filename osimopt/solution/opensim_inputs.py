@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..files.storage import time_table
+from ..files.table import Table
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ..problem.problem import RedundancyProblem
     from .solution import RedundancySolution
 
@@ -37,7 +35,7 @@ ACTUATOR = """\
 """
 
 
-def opensim_tables(solution: RedundancySolution) -> dict[str, pd.DataFrame]:
+def opensim_tables(solution: RedundancySolution) -> dict[str, Table]:
     """Tables by the name of their file; none where no model is known, or OpenSim would take them for something else.
 
     ``actuator_force``: a column for every actuator of the model and for those of :func:`added_actuators`, in N or N·m;
@@ -57,7 +55,7 @@ def opensim_tables(solution: RedundancySolution) -> dict[str, pd.DataFrame]:
         "coordinates": (motion.value, motion.coordinates),
         "speeds": (motion.speed, [f"{name}_u" for name in motion.coordinates]),
     }
-    return {name: time_table(solution.time, values, labels) for name, (values, labels) in columns.items()}
+    return {name: Table(values, solution.time, labels) for name, (values, labels) in columns.items()}
 
 
 def added_actuators(problem: RedundancyProblem) -> str:
@@ -68,12 +66,12 @@ def added_actuators(problem: RedundancyProblem) -> str:
     return DOCUMENT.format(kind="ForceSet", name="osimopt_reserves", objects=actuators) if actuators else ""
 
 
-def filtered_loads(problem: RedundancyProblem) -> tuple[str, pd.DataFrame] | None:
+def filtered_loads(problem: RedundancyProblem) -> tuple[str, Table] | None:
     """External loads (XML and table) as they were low-passed; None where they were not, or are not known any more."""
     source: Any = problem.source
     while source is not None:
         if (loads := getattr(source, "loads", None)) is not None:
-            found: tuple[str, pd.DataFrame] | None = loads.as_used()
+            found: tuple[str, Table] | None = loads.as_used()
             return found
         source = getattr(source, "source", None)
     return None
