@@ -18,6 +18,7 @@ from ..files.folders import clear_unfinished
 from ..pipeline.options import read_solve_options
 from ..pipeline.read import with_networks
 from ..pipeline.solve import solve_trial
+from ..problem.path_record import PathRecord
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
 from ..solution.summary import Summary
@@ -27,6 +28,8 @@ from .journal import BETWEEN
 if TYPE_CHECKING:
     from ..emg.comparison import EmgComparison
 
+#: Of hashes in the manifest.
+DIGITS = 12
 #: The last problem that this process read, by what it was read from: methods of one trial come one after the other.
 _last: dict[str, Any] = {}
 
@@ -71,7 +74,7 @@ def _solved(job: Job, folder: Path) -> dict[str, Any]:
     (solution,) = solved
     strides = _strides(job, solution)
     written = {"strides": json.dumps(strides)} if strides else {}
-    return {**seconds, **written, **_row(summary, _compared(solution, job, strides))}
+    return {**seconds, **written, **_row(summary, solution.problem, _compared(solution, job, strides))}
 
 
 def _reading(job: Job) -> ReadOptions:
@@ -120,7 +123,7 @@ def _compared(solution: RedundancySolution, job: Job, strides: list[tuple[float,
     return compare_emg(solution, recorded, mapping, strides=strides)
 
 
-def _row(summary: Summary, compared: EmgComparison | None) -> dict[str, Any]:
+def _row(summary: Summary, problem: RedundancyProblem, compared: EmgComparison | None) -> dict[str, Any]:
     """Counts, residuals, reserves and checks of a solution, and its agreement with EMG."""
     evidence, written = summary.evidence, summary.to_dict()
     worst = int(evidence.reserve_share.argmax())
@@ -142,5 +145,7 @@ def _row(summary: Summary, compared: EmgComparison | None) -> dict[str, Any]:
         "residual_force_N": evidence.residual("N"), "residual_moment_Nm": evidence.residual("N·m"),
         "checks_failed": BETWEEN.join(dict.fromkeys(failed)), "findings": len(written["findings"]),
         "peak_force_N": float(np.nanmax(summary.force)) if summary.solved else None,
+        "geometry": PathRecord.of_problem(problem).counted(),
+        "description": str(problem.provenance.get("description", ""))[:DIGITS],
         **agreement,
     }  # fmt: skip
