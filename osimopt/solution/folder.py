@@ -305,4 +305,5 @@ def frame_table(solution: RedundancySolution) -> dict[str, Sequence[Any]]:
         **solution.checks,
         "detail": [solution.detail.get(frame, "") for frame in range(len(solution.status))],
     }
-    return {name: values.tolist() if isinstance(values, np.ndarray) else values for name, values in columns.items()}
+    unknown = [None] * len(residual)
+    return {name: unknown if values is None else np.asarray(values, dtype=object) for name, values in columns.items()}

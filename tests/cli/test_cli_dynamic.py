@@ -285,7 +285,7 @@ def test_ctrl_c_after_writing_says_where_the_results_are(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("osimopt.report.figures.draw_solution", pressed)
-    done = solve(*SHORT, "--out", "out", method="static")
+    done = solve(*SHORT, "--figure", "--out", "out", method="static")
     assert done.code == 130
     assert f"error: Stopped by the user. Results are in {tmp_path / 'out'}.\n" in done.err
     assert "solution.json" in files("out")
