@@ -306,4 +306,6 @@ def frame_table(solution: RedundancySolution) -> dict[str, Sequence[Any]]:
         "detail": [solution.detail.get(frame, "") for frame in range(len(solution.status))],
     }
     unknown = [None] * len(residual)
-    return {name: unknown if values is None else np.asarray(values, dtype=object) for name, values in columns.items()}
+    return {
+        name: unknown if values is None else np.asarray(values, object).tolist() for name, values in columns.items()
+    }
