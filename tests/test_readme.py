@@ -31,8 +31,8 @@ def test_example_is_short() -> None:
 
 @pytest.mark.parametrize("command", ["info", "table", "extract", "solve", "run", "fit-geometry", "train"])
 def test_commands_exist(command: str) -> None:
-    from osimopt.cli import app
+    from osimopt.cli import make_app
 
     assert f"osimopt {command}" in README
-    names = {registered.callback.__name__ for registered in app.registered_commands if registered.callback}
+    names = {registered.callback.__name__ for registered in make_app().registered_commands if registered.callback}
     assert command.replace("-", "_") in names

@@ -120,18 +120,25 @@ def _above(time: Array, value: Array, cutoff_hz: float) -> Array:
     """The part (T, …) above a cutoff; zero where the rate is at most twice the cutoff, or the samples are too few."""
     if len(time) < MINIMUM_FRAMES or cutoff_hz >= 0.5 / np.diff(time).mean():
         return np.zeros_like(value)
-    return np.asarray(value - lowpass(time, value, cutoff_hz))
+    step = np.diff(time)
+    if np.ptp(step) > UNIFORM_TOLERANCE * step.mean():
+        return np.asarray(value - lowpass(time, value, cutoff_hz))
+    # the gain of that low-pass, without SciPy's signal package, which takes half a second to import
+    along = np.linspace(0.0, 1.0, len(time))
+    odd = value - value[0] - np.multiply.outer(along, value[-1] - value[0])  # about both ends, as the low-pass pads
+    frequency = np.tan(0.5 * np.pi * along) / np.tan(np.pi * cutoff_hz * step.mean())
+    spectrum = np.fft.rfft(np.concatenate([odd, -odd[-2:0:-1]]), axis=0).T * (1.0 - 1.0 / (1.0 + frequency**6))
+    return np.fft.irfft(spectrum.T, 2 * len(time) - 2, axis=0)[: len(time)]
 
 
 def _bandwidth(motion: Kinematics, names: list[str]) -> float | None:
     """HARMONICS times the frequency (Hz) below which MOST of the variance of some coordinates lies; None if unknown."""
-    from scipy.signal import detrend
-
     step = np.diff(motion.time)
     rows = [motion.coordinates.index(name) for name in names]
     if len(step) < MINIMUM_FRAMES or not rows or np.ptp(step) > UNIFORM_TOLERANCE * step.mean():
         return None
-    value = detrend(motion.value[:, rows], axis=0) * np.hanning(len(motion.time))[:, None]
+    along, value = np.linspace(-1.0, 1.0, len(motion.time)), motion.value[:, rows] - motion.value[:, rows].mean(axis=0)
+    value = (value - np.multiply.outer(along, along @ value / (along @ along))) * np.hanning(len(along))[:, None]
     power = np.cumsum(np.sum(np.abs(np.fft.rfft(value, axis=0)) ** 2, axis=1))
     if power[-1] == 0.0:
         return None

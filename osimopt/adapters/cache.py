@@ -10,7 +10,8 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from importlib.metadata import version
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,12 @@ def _user_folder() -> Path | None:
 
     folder = platformdirs.user_cache_path("osimopt")
     return folder if folder.is_absolute() else None
+
+
+@cache
+def version(package: str) -> str:
+    """Version of an installed package, whose metadata are read once."""
+    return metadata.version(package)
 
 
 def cached_path(

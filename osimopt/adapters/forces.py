@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,15 +10,13 @@ from ..errors import InputError, did_you_mean, explain, some
 from ..files.given import Origin
 from ..files.series import TIME_SLACK, frame_times, usable
 from ..files.storage import read_columns
+from ..files.table import Table
 from ..notices import warn
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Index, Kinematics, MuscleGeometry
 from ..problem.reserves import ReserveActuators
 from ..signals import lowpass, quintic_spline
 from .completion import turning_and_moved
 from .model import Model
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: First line of the file that ``osimopt extract`` writes, whose labels are the bare coordinates.
 OWN_TITLE = "generalized_force"
@@ -74,7 +71,7 @@ def read_generalized_force(
         others = [label for label in map(str, table.columns) if _coordinate_of(label, every) not in every]
         meant = did_you_mean(others, absent + [f"{name}_moment" for name in absent], "", found=True)
         warn(f"{path}: no column for {some(absent, 12)}; their balance is left out. {meant}".rstrip())
-    chosen = table.loc[:, [name in used for name in labelled]]
+    chosen = table.kept([name in used for name in labelled])
     values = _at(motion.time, chosen, [columns[name] for name in used], path, lowpass_hz)
     everything = np.zeros((len(motion.time), len(every)))
     everything[:, [every.index(name) for name in used]] = values
@@ -122,7 +119,7 @@ def _coordinate_of(label: str, names: tuple[str, ...]) -> str:
     return f"?{label}"
 
 
-def _at(wanted: Array, table: pd.DataFrame, labels: Sequence[str], path: object, lowpass_hz: float | None) -> Array:
+def _at(wanted: Array, table: Table, labels: Sequence[str], path: object, lowpass_hz: float | None) -> Array:
     """(T, C) values of columns at the wanted times (T,); filtered or interpolated, they depend on rows around."""
     times, every = frame_times(table), table.index.to_numpy(dtype=float)
     first, last = np.nanmin(every), np.nanmax(every)

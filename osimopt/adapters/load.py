@@ -6,7 +6,6 @@ import platform
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 from .. import isolation
@@ -20,7 +19,7 @@ from ..problem.path_record import PATHS, PathRecord
 from ..problem.problem import RedundancyProblem
 from .array_check import refuse_wrong_arrays
 from .bandwidth import remarks
-from .cache import cached_path, digest, keep, recall
+from .cache import cached_path, digest, keep, recall, version
 from .exact import ExactPaths, read_exact
 from .exact_differences import model_differences
 from .exact_dynamics import ExactDynamics, read_dynamics

@@ -15,7 +15,8 @@ import numpy as np
 from ..errors import InputError, did_you_mean, explain, some
 from ..files.given import GivenTable
 from ..files.series import ROWS_OF_LOADS, TIME_SLACK, usable
-from ..files.storage import read_columns, time_table, write_table
+from ..files.storage import read_columns, write_table
+from ..files.table import Table
 from ..notices import warn
 from ..problem.arrays import Array
 from ..signals import natural_cubic_spline
@@ -25,7 +26,6 @@ from .model import find_file, parse_xml, read_xml, scratch_folder, stamp
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-    import pandas as pd
 
 #: Samples that a natural cubic spline needs.
 FEWEST_FRAMES = 8
@@ -51,7 +51,7 @@ class ExternalLoads:
     path: Path
     data: Path | GivenTable
     time_range: tuple[float, float]
-    table: pd.DataFrame
+    table: Table
     applied: Mapping[str, tuple[tuple[str, str, str], ...]]
     rewritten: Path | None = None
 
@@ -82,7 +82,7 @@ class ExternalLoads:
         path = self._sampled_path(time)
         if not path.exists():
             values = self.spline(time) if sampled else self.table.to_numpy(dtype=float)
-            write_table(time_table(time, values, self.table.columns), path, name=self.data.stem)
+            write_table(Table(values, time, self.table.columns), path, name=self.data.stem)
         return path
 
     def attached(self, key: ModelKey, time: Array) -> ModelKey:
@@ -92,7 +92,7 @@ class ExternalLoads:
         stamps = (key.stamps[0], stamp(self.path), stamp(data), *key.stamps[1:])
         return replace(key, stamps=stamps, loads=str(self.path), loads_data=str(data), loads_read=read)
 
-    def as_used(self) -> tuple[str, pd.DataFrame] | None:
+    def as_used(self) -> tuple[str, Table] | None:
         """XML and table of low-passed loads, the XML naming the table as ``USED``; None where the file is used."""
         if self.rewritten is None:
             return None
@@ -151,7 +151,7 @@ def read_external_loads(
     span = None if time is None else (float(time[0]), float(time[-1]))
     table = usable(table, used, data, span, rows=ROWS_OF_LOADS, lowpass_hz=lowpass_hz)
     if absent := [name for name in named if name not in table.columns]:  # OpenSim wants those of idle forces too
-        table = table.assign(**dict.fromkeys(absent, 0.0))
+        table = table.replaced(dict.fromkeys(absent, 0.0))
     applied = {kind: tuple(own[kind] for own in columns if kind in own) for kind in ("force", "torque")}
     return ExternalLoads(path, data, (float(table.index[0]), float(table.index[-1])), table, applied)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import is_dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from ..multibody import description as bodies
 from ..paths import description as paths
 from ..problem import arrays
 from . import messages
-from .cache import digest, keep_in, model_folder
+from .cache import digest, keep_in, model_folder, version
 from .messages import Described, ModelKey
 
 #: Raised whenever a field of a description changes its meaning or its values: older files are then refused.

@@ -228,8 +228,7 @@ def parse_xml(path: Path, what: str) -> Element:
         raise InputError(explain(what, "no such file", "Check the path.", path))
     parser, builder = expat.ParserCreate(), ElementTree.TreeBuilder()
     parser.buffer_text = True
-    parser.StartElementHandler = lambda tag, attributes: builder.start(tag, attributes)
-    parser.EndElementHandler = lambda tag: builder.end(tag)
+    parser.StartElementHandler, parser.EndElementHandler = builder.start, builder.end
     parser.CharacterDataHandler = builder.data
     try:
         parser.Parse(path.read_bytes().strip(b"\x00 \r\n\t"), True)

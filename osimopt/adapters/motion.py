@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from ..errors import InputError, did_you_mean, explain, some
 from ..files.given import Origin
 from ..files.series import TIME_SLACK, frame_times, overlap, usable
 from ..files.storage import read_columns
+from ..files.table import Table
 from ..notices import warn
 from ..problem.arrays import Array, Kinematics, acts
 from .arrays import along_motion
@@ -21,20 +21,17 @@ from .model import Model
 from .speeds import read_speeds, speeds_of
 from .units import describe_outside, to_si
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 #: rad or m by which a coupled, locked or prescribed column may differ from the model without a warning.
 DISAGREEMENT = 1e-3
 #: A step between two samples that is longer than this many medians is a gap in the motion.
 HOLE = 3.0
 
 
-def read_motion_table(path: Origin) -> pd.DataFrame:
+def read_motion_table(path: Origin) -> Table:
     """Read a motion file; columns of coordinate values are renamed to the plain names of the coordinates."""
     table = read_columns(path)  # /jointset/hip_r/hip_flexion_r/value is hip_flexion_r; other state labels stay
     names = [label.split("/")[-2] if label.endswith("/value") else label for label in table.columns]
-    return table.set_axis(names, axis="columns")
+    return table.renamed(names)
 
 
 def read_motion(
@@ -44,7 +41,7 @@ def read_motion(
     time_range: tuple[float, float] | None = None,
     speeds: Origin | None = None,
     *,
-    table: pd.DataFrame | None = None,
+    table: Table | None = None,
     n_jobs: int = 1,
     left: Sequence[str] = (),
     moving: bool = True,
@@ -73,7 +70,7 @@ def read_motion(
     needed = [c.name for c in model.description.coordinates if c.kind == "free" and c.name in present]
     span = (-np.inf, np.inf) if time_range is None else (float(time_range[0]), float(time_range[1]))
     labels = list(table.columns)
-    table = table.loc[:, [name in present or labels.count(name) > 1 for name in labels]]
+    table = table.kept([name in present or labels.count(name) > 1 for name in labels])
     table = usable(table, needed, path, span, lowpass_hz=lowpass_hz)
     if speeds is not None:
         table, rates = overlap(table, read_speeds(speeds, model, span))
@@ -109,7 +106,7 @@ def read_motion(
         prescribed = model.description.of_kind("prescribed")
         value[:, prescribed] = motion.value[:, prescribed]
     unfiltered = motion.value if lowpass_hz is None else couple(model, time[keep], value, n_jobs)
-    _warn_of_disagreement(table.iloc[keep], unfiltered, model, path)
+    _warn_of_disagreement(table.rows(keep), unfiltered, model, path)
     return motion
 
 
@@ -178,7 +175,7 @@ def _warn_of_time_range(time: Array, keep: slice, time_range: tuple[float, float
         )
 
 
-def _present(table: pd.DataFrame, model: Model, path: object, left: Sequence[str], moving: bool) -> list[str]:
+def _present(table: Table, model: Model, path: object, left: Sequence[str], moving: bool) -> list[str]:
     """Coordinates that have a column, the free ones exactly one; of those ``left`` none is needed if not ``moving``."""
     names = model.description.coordinate_names
     present = [name for name in names if name in table.columns]
@@ -218,7 +215,7 @@ def _weld(model: Model, missing: list[str]) -> str:
     return f"or, only if they do not move, weld their joints (muscles act on {some(sorted(acted))}): weld={joints}"
 
 
-def _warn_of_disagreement(table: pd.DataFrame, value: Array, model: Model, path: object) -> None:
+def _warn_of_disagreement(table: Table, value: Array, model: Model, path: object) -> None:
     """Name columns of coupled, locked and prescribed coordinates whose values are not those (T, N) of the model."""
     wrong = [
         f"{c.name} ({c.kind})"

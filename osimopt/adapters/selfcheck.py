@@ -13,7 +13,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from ..problem.arrays import Array, Index, Kinematics
 from ..solution.solution import RedundancySolution
 from .array_check import compare_arrays
 from .arrays import extract
-from .cache import keep_in, model_folder
+from .cache import keep_in, model_folder, version
 from .completion import follow
 from .exact import ExactPaths
 from .judgement import LIMITS, judged

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from .. import signals
@@ -11,12 +9,10 @@ from ..errors import InputError, did_you_mean, explain, some
 from ..files.given import Origin
 from ..files.series import TIME_SLACK, usable
 from ..files.storage import read_columns
+from ..files.table import Table
 from ..problem.arrays import Array, Coordinate
 from .model import Model
 from .units import either_unit
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: Factors between units: degrees and radians, mm and m.
 DEGREES, MILLIMETRES = 180.0 / np.pi, 1000.0
@@ -26,7 +22,7 @@ SAME, ALIKE = 0.25, 0.9
 SLOW = 1e-3
 
 
-def read_speeds(path: Origin, model: Model, span: tuple[float, float]) -> pd.DataFrame:
+def read_speeds(path: Origin, model: Model, span: tuple[float, float]) -> Table:
     """Table of the speeds of the free coordinates, from a file of speeds or of states, in the units of its header.
 
     Rows away from the ``span`` of the frames that cannot be used are left out (:func:`usable`).
@@ -40,10 +36,10 @@ def read_speeds(path: Origin, model: Model, span: tuple[float, float]) -> pd.Dat
         fix = did_you_mean(others, [f"{name}_u" for name in missing], "", found=True)
         fix = f"{fix} Name the columns <coordinate>_u or /jointset/<joint>/<coordinate>/speed.".strip()
         raise InputError(explain("the speed of every free coordinate", got, fix, path))
-    return usable(table.set_axis(named, axis="columns").loc[:, [name in free for name in named]], free, path, span)
+    return usable(table.renamed(named).kept([name in free for name in named]), free, path, span)
 
 
-def speeds_of(table: pd.DataFrame, model: Model, time: Array, value: Array, path: object) -> Array:
+def speeds_of(table: Table, model: Model, time: Array, value: Array, path: object) -> Array:
     """(T, N) speeds of the free coordinates from a table of ``read_speeds``, zero for the others.
 
     Speeds that contradict the slopes of the motion, (T, N) rad and m, are refused.

@@ -8,18 +8,16 @@ coordinates; past them they may run through bones, of which OpenSim's tools do n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from ..errors import InputError, explain
 from ..files.given import GivenTable
+from ..files.table import Table
 from ..notices import warn
 from ..problem.arrays import Array, Coordinate
 from .model import Model
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: rad and m beyond a range without a warning: ranges are round numbers, and inverse kinematics has such errors.
 SLACK_ROTATION, SLACK_TRANSLATION = np.deg2rad(5.0), 0.01
@@ -47,7 +45,7 @@ FASTEST = 100.0
 FAR, FAR_JOINT = 100.0, 10.0
 
 
-def to_si(table: pd.DataFrame, model: Model, path: object) -> pd.DataFrame:
+def to_si(table: Table, model: Model, path: object) -> Table:
     """Convert the columns of coordinates to rad and m by the header, unless the numbers contradict it.
 
     Parameters
@@ -70,12 +68,10 @@ def to_si(table: pd.DataFrame, model: Model, path: object) -> pd.DataFrame:
         return table
     _refuse_radians(table, free, path)
     turned = [c.name for c in columns if c.rotational and _converts(c, table[c.name].to_numpy(), path)]
-    table = table.copy()
-    table[turned] = np.deg2rad(table[turned])
-    return table
+    return table.replaced({name: np.deg2rad(table[name]) for name in turned})
 
 
-def _refuse_degrees(table: pd.DataFrame, angles: Sequence[Coordinate], path: object) -> None:
+def _refuse_degrees(table: Table, angles: Sequence[Coordinate], path: object) -> None:
     for coordinate in angles:
         value, (low, high) = table[coordinate.name].to_numpy(), coordinate.range
         if _impossible(coordinate, value):
@@ -122,7 +118,7 @@ def either_unit(coordinate: Coordinate, got: str, path: object) -> InputError:
     return InputError(explain(expected, got, "Write the whole file in radians, with inDegrees=no.", path))
 
 
-def _refuse_radians(table: pd.DataFrame, free: Sequence[Coordinate], path: object) -> None:
+def _refuse_radians(table: Table, free: Sequence[Coordinate], path: object) -> None:
     """Refuse radians in a file of degrees.
 
     Joints that hardly move in degrees, and move within the model's ranges in radians, may be those of a body at rest in
@@ -165,7 +161,7 @@ def _informative(coordinate: Coordinate) -> bool:
     return not coordinate.floating and 0.0 < high - low <= WIDEST and abs(low + high) > LOPSIDED * (high - low)
 
 
-def _refuse_millimetres(table: pd.DataFrame, translations: Sequence[Coordinate], path: object) -> None:
+def _refuse_millimetres(table: Table, translations: Sequence[Coordinate], path: object) -> None:
     time = table.index.to_numpy(dtype=float)
     for coordinate in translations:
         value = table[coordinate.name].to_numpy()

@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import InputError, explain
 from ..files.series import refuse_gaps
 from ..files.storage import write_atomically
+from ..files.table import Table
 from ..problem.arrays import Array
 from ..signals import lowpass
 from .loads import LOADS, USED, ExternalLoads, acting_forces, axes_of, body_of, columns_of
@@ -22,7 +23,6 @@ from .model import parse_xml, scratch_folder
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-    import pandas as pd
 
 #: m; a point of application that moves by less is fixed.
 STILL = 1e-9
@@ -107,12 +107,14 @@ def _wrench(force: Element, loads: ExternalLoads) -> dict[str, Array]:
     return {"force": given["force"], "point": np.tile(centre, (len(size), 1)), "torque": moment}
 
 
-def _filtered(table: pd.DataFrame, columns: Mapping[str, Array], cutoff_hz: float) -> pd.DataFrame:
+def _filtered(table: Table, columns: Mapping[str, Array], cutoff_hz: float) -> Table:
     """The columns at the table's times, all but the fixed points low-passed."""
-    result = type(table)(columns, index=table.index)
     moving = [label for label in columns if PREFIXES["point"] not in label]
-    result[moving] = lowpass(table.index.to_numpy(dtype=float), result[moving].to_numpy(), cutoff_hz, OPTION)
-    return result
+    smooth = lowpass(
+        table.index.to_numpy(dtype=float), np.stack([columns[one] for one in moving], 1), cutoff_hz, OPTION
+    )
+    filtered = {**columns, **dict(zip(moving, smooth.T, strict=True))}
+    return Table(np.stack(list(filtered.values()), axis=1), table.index, filtered)
 
 
 def _name(part: Element, tag: str, identifier: str) -> None:

@@ -7,11 +7,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..adapters.cache import EXTRACTION
+from ..adapters.cache import EXTRACTION, version
 from ..adapters.inputs import named_in, numbered
 from ..adapters.load import VERSIONS
 from ..adapters.options import COMPUTED, FILES, ReadOptions

@@ -22,7 +22,8 @@ from typing import IO, Any
 
 #: Command line of the process, without the interpreter.
 MODULE = ("-m", "osimopt.batch.process")
-#: Interval (s) at which the owner checks the clock and the stop, and at which it measures memory, which takes some ms.
+#: Interval (s) at which the owner checks the clock and the stop, and at which it measures memory while a job runs and
+#: looks for processes that the job started, which takes some ms.
 TICK, MEASURE = 0.1, 0.5
 #: Interval (s) at which the process checks that its owner is alive.
 LOOK = 1.0
@@ -59,6 +60,8 @@ class Worker:
         self.held_mb = 0.0
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._family: list[Any] = []
+        self._looked = -MEASURE
 
     def do(
         self, job: Mapping[str, Any], folder: str, log: str, limits: Limits, stop: Callable[[], bool]
@@ -95,11 +98,13 @@ class Worker:
         return {**json.loads(line), "peak_mb": round(max(peak, self.held_mb), 1)}
 
     def memory_mb(self) -> float:
-        """MB of the process and those that it started."""
+        """MB of the process and those that it was seen to have started."""
         import psutil
 
+        if time.monotonic() - self._looked > MEASURE:
+            self._family, self._looked = _family(self._process), time.monotonic()
         total = 0
-        for process in _family(self._process):
+        for process in self._family:
             with contextlib.suppress(psutil.Error):
                 total += process.memory_info().rss
         return round(total / 2**20, 1)
@@ -107,6 +112,7 @@ class Worker:
     def end(self) -> None:
         """End the process, and those that it started, at once."""
         process, self._process = self._process, None
+        self._family, self._looked = [], -MEASURE
         if process is None:
             return
         import psutil

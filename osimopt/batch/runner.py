@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -17,8 +18,8 @@ from .journal import DONE, LOCK, Journal, write_manifest
 from .study import Study, read_study
 from .tasks import StudyRun, Task, bytes_in, rows_here, rows_on_cluster
 
-#: The manifest is written after every so many rows while a study runs.
-OFTEN = 20
+#: While a study runs the manifest is written every so many seconds, and at most for this share of the time.
+OFTEN, SHARE = 10.0, 0.01
 
 
 def run_study(
@@ -139,12 +140,15 @@ def iterate_study(
         rows = rows_here(tasks, run, jobs) if scheduler is None else rows_on_cluster(tasks, run, scheduler)
         try:
             with closing(rows):
-                for new, row in enumerate(rows, 1):
+                due, known = 0.0, wanted & journal.rows.keys()
+                for row in rows:
                     journal.add(row)
-                    if new % OFTEN == 0:
+                    known.add(row["job"])
+                    if (begin := time.monotonic()) >= due:
                         write_manifest(place, [one for name, one in journal.rows.items() if name in wanted])
+                        due = begin + max(OFTEN, (time.monotonic() - begin) / SHARE)
                     if progress is not None:
-                        progress(row, len(wanted & journal.rows.keys()), len(wanted))
+                        progress(row, len(known), len(wanted))
                     yield row
         finally:
             write_manifest(place, [journal.rows[job.name] for job in everything if job.name in journal.rows])

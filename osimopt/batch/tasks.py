@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, MissingDependencyError, explain
+from ..files.folders import clear_unfinished
 from ..isolation import count_jobs
 from .jobs import Job, versions
 from .journal import DONE
 from .process import Limits, StoppedError, Worker
 from .study import RunOptions
-from .work import clear_unfinished
 
 #: Statuses of jobs that are repeated in the same run: their process was lost.
 LOST = ("crashed", "memory")

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import glob
 import json
-import shutil
 import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..adapters.load import read_problem
 from ..adapters.options import FILES, ReadOptions
-from ..emg.compare import compare_emg
-from ..emg.comparison import EmgComparison
-from ..emg.mapping import EmgMapping
-from ..emg.read import read_emg
-from ..emg.strides import find_strides
 from ..errors import OsimoptError, SolverError, explain
+from ..files.folders import clear_unfinished
 from ..pipeline.options import read_solve_options
 from ..pipeline.read import with_networks
 from ..pipeline.solve import solve_trial
 from ..problem.path_record import PathRecord
 from ..problem.problem import RedundancyProblem
-from ..solution.folder import summary_of
 from ..solution.solution import RedundancySolution
 from ..solution.summary import Summary
 from .jobs import Job
 from .journal import BETWEEN
+
+if TYPE_CHECKING:
+    from ..emg.comparison import EmgComparison
 
 #: Of hashes in the manifest.
 DIGITS = 12
@@ -61,12 +57,6 @@ def do(job: Mapping[str, Any], folder: str) -> dict[str, Any]:
     return {**row, "seconds": round(time.perf_counter() - begin, 3)}
 
 
-def clear_unfinished(folder: Path) -> None:
-    """Remove the unfinished folder that a killed process left beside this result folder."""
-    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*"):
-        shutil.rmtree(left, ignore_errors=True)
-
-
 def _solved(job: Job, folder: Path) -> dict[str, Any]:
     times, solved = [time.perf_counter()], list[RedundancySolution]()
 
@@ -78,13 +68,13 @@ def _solved(job: Job, folder: Path) -> dict[str, Any]:
     folder_of = {"folder": job.files["surrogate"]} if "surrogate" in job.files else {}
     read, how = _reading(job), read_solve_options({**job.solve, **folder_of})
     writing: dict[str, Any] = {"outputs": job.outputs, "overwrite": True, "n_jobs": 1}
-    solve_trial(read, how, folder, reader=reader, on_piece=solved.append, **writing)
+    summary = solve_trial(read, how, folder, reader=reader, on_piece=solved.append, **writing).summary
     begin, between = times
     seconds = {"read_s": round(between - begin, 3), "solve_s": round(time.perf_counter() - between, 3)}
     (solution,) = solved
     strides = _strides(job, solution)
     written = {"strides": json.dumps(strides)} if strides else {}
-    return {**seconds, **written, **_row(solution, _compared(solution, job, strides))}
+    return {**seconds, **written, **_row(summary, solution.problem, _compared(solution, job, strides))}
 
 
 def _reading(job: Job) -> ReadOptions:
@@ -113,6 +103,8 @@ def _strides(job: Job, solution: RedundancySolution) -> list[tuple[float, float]
     """Strides that the solution has whole, if the job has loads to find them by."""
     if "strides" not in job.files:
         return []
+    from ..emg.strides import find_strides
+
     first, last = float(solution.time[0]), float(solution.time[-1])
     found = find_strides(job.files["strides"], job.emg.get("side"))
     return [own for own in found.times if first <= own[0] and own[1] <= last]
@@ -122,15 +114,18 @@ def _compared(solution: RedundancySolution, job: Job, strides: list[tuple[float,
     """Agreement with EMG, if the job has any."""
     if not job.emg or "emg" not in job.files:
         return None
+    from ..emg.compare import compare_emg
+    from ..emg.mapping import EmgMapping
+    from ..emg.read import read_emg
+
     recorded = read_emg(job.files["emg"], amplitude=job.emg["amplitude"])
     mapping = EmgMapping.of(job.files.get("mapping", job.emg["mapping"]), recorded.channels, job.emg.get("side"))
     return compare_emg(solution, recorded, mapping, strides=strides)
 
 
-def _row(solution: RedundancySolution, compared: EmgComparison | None) -> dict[str, Any]:
+def _row(summary: Summary, problem: RedundancyProblem, compared: EmgComparison | None) -> dict[str, Any]:
     """Counts, residuals, reserves and checks of a solution, and its agreement with EMG."""
-    summary, written = Summary.of(solution), summary_of(solution)
-    evidence = summary.evidence
+    evidence, written = summary.evidence, summary.to_dict()
     worst = int(evidence.reserve_share.argmax())
     share = float(evidence.reserve_share[worst])
     checks = (*summary.checks(), *(compared.checks if compared else ()))
@@ -150,7 +145,7 @@ def _row(solution: RedundancySolution, compared: EmgComparison | None) -> dict[s
         "residual_force_N": evidence.residual("N"), "residual_moment_Nm": evidence.residual("N·m"),
         "checks_failed": BETWEEN.join(dict.fromkeys(failed)), "findings": len(written["findings"]),
         "peak_force_N": float(np.nanmax(summary.force)) if summary.solved else None,
-        "geometry": PathRecord.of_problem(solution.problem).counted(),
-        "description": str(solution.problem.provenance.get("description", ""))[:DIGITS],
+        "geometry": PathRecord.of_problem(problem).counted(),
+        "description": str(problem.provenance.get("description", ""))[:DIGITS],
         **agreement,
     }  # fmt: skip

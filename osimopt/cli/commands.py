@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from .options import Model, Overwrite, PathsOf, Weld, read_assignment, read_number
-from .terminal import print_solution, print_table, progress, say, say_warning
+from ..errors import InputError, explain
+from .options import Figure, Model, Overwrite, PathsOf, Weld, read_assignment, read_number
+from .terminal import draw, print_solution, print_table, progress, say, say_warning
 
 if TYPE_CHECKING:
     from ..adapters.exact import Geometry
@@ -44,7 +45,6 @@ def demo(
     from ..datasets import arm26
     from ..files.folders import check_target
     from ..pipeline.read import load_problem
-    from ..report import figures
     from ..report.report import write_report
     from ..solution.folder import RESULT
     from ..static.solve import solve_static
@@ -58,9 +58,9 @@ def demo(
     with progress("Solving") as moved:
         solution = solve_static(problem, progress=moved)
     folder = solution.write(out, overwrite=overwrite)
-    figures.draw_table(elbow, folder / "elbow_muscles.png")
-    figures.draw_sharing(shares, folder / "elbow_sharing.png")
-    figures.draw_solution(solution, folder / "solution.png")
+    draw("table", folder / "elbow_muscles.png", elbow)
+    draw("sharing", folder / "elbow_sharing.png", shares)
+    draw("solution", folder / "solution.png", solution)
     write_report(solution, folder / "report.html")
     print_solution(solution)
     say(f"\nWritten to {folder}:")
@@ -112,15 +112,17 @@ def table(
         list[str] | None,
         typer.Option(help="Muscles to tabulate, by name, pattern (*_l) or side (left, right); may be repeated."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for .mot, .csv and figure.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for .mot and .csv.")] = None,
+    figure: Figure = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Tabulate moment arm, maximum force and maximum moment of every muscle over a joint's range."""
     from ..adapters.table import muscle_table
     from ..files.folders import check_target
-    from ..report import figures
     from ..solution.folder import TABLE, write_muscle_table
 
+    if figure and out is None:
+        raise InputError(explain("--out with --figure", "none", "Give the folder for the figure."))
     if out is not None:
         check_target(out, TABLE, overwrite)
     steps = None if values is None else [read_number(word, "--values") for word in values.split(",")]
@@ -142,5 +144,6 @@ def table(
         say(f"No muscle acts on {coordinate}: every moment arm is 0.")
     if out is not None:
         folder = write_muscle_table(swept, out, overwrite=overwrite)
-        figures.draw_table(swept, folder / "table.png")
+        if figure:
+            draw("table", folder / "table.png", swept)
         say(f"\nWritten to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")

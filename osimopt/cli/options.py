@@ -32,6 +32,7 @@ Outputs = Annotated[
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result folder.")]
+Figure = Annotated[bool, typer.Option("--figure", help="Also draw a figure, after the results are written.")]
 
 
 def takes(*options: type, leave: tuple[str, ...] = (), panels: Mapping[str, str] | None = None) -> Callable[..., Any]:

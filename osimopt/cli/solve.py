@@ -17,8 +17,9 @@ from ..muscle.tendons import read_tendon
 from ..options import declared, option
 from ..pipeline.options import METHODS, SolveOptions, SurrogateOptions
 from ..static.options import StaticOptions
-from .options import Cache, Jobs, Model, Motion, Outputs, Overwrite, chosen, flags_of, read_options, takes
+from .options import Cache, Figure, Jobs, Model, Motion, Outputs, Overwrite, chosen, flags_of, read_options, takes
 from .terminal import (
+    draw,
     iterations,
     objective_and_mesh,
     print_solution,
@@ -99,6 +100,7 @@ def solve(
     jobs: Jobs = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Result folder.")] = Path("osimopt_results"),
     outputs: Outputs = "",
+    figure: Figure = False,
     overwrite: Overwrite = False,
     **options: Any,
 ) -> None:
@@ -108,9 +110,8 @@ def solve(
     whole. Dynamic: the motion is one problem, and an answer is written only where there is one.
     """
     how = solve_options(method.value, options)
-    _solve(
-        read_options(model, motion, options), how, out, cache=cache, n_jobs=jobs, outputs=outputs, overwrite=overwrite
-    )
+    read = read_options(model, motion, options)
+    _solve(read, how, out, figure, cache=cache, n_jobs=jobs, outputs=outputs, overwrite=overwrite)
 
 
 @takes(ReadOptions)
@@ -123,6 +124,7 @@ def predict(
     jobs: Jobs = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Result folder.")] = Path("osimopt_predicted"),
     outputs: Outputs = "",
+    figure: Figure = False,
     overwrite: Overwrite = False,
     **options: Any,
 ) -> None:
@@ -132,9 +134,8 @@ def predict(
     collocation, which begins from the surrogate's answer.
     """
     how = SurrogateOptions(surrogate, "none", device)
-    _solve(
-        read_options(model, motion, options), how, out, cache=cache, n_jobs=jobs, outputs=outputs, overwrite=overwrite
-    )
+    read = read_options(model, motion, options)
+    _solve(read, how, out, figure, cache=cache, n_jobs=jobs, outputs=outputs, overwrite=overwrite)
 
 
 def solve_options(method: str, given: Mapping[str, Any]) -> SolveOptions:
@@ -161,10 +162,9 @@ def solve_options(method: str, given: Mapping[str, Any]) -> SolveOptions:
     return kind(**options)
 
 
-def _solve(read: ReadOptions, how: SolveOptions, out: Path, **options: Any) -> None:
-    """Solve a trial, draw and print it; exit code 1 where frames have no answer."""
+def _solve(read: ReadOptions, how: SolveOptions, out: Path, figure: bool, **options: Any) -> None:
+    """Solve a trial, print it and, if asked, draw it; exit code 1 where frames have no answer."""
     from ..pipeline.solve import solve_trial
-    from ..report import figures
 
     with stoppable(out), ExitStack() as line:
         static = isinstance(how, StaticOptions)
@@ -179,9 +179,13 @@ def _solve(read: ReadOptions, how: SolveOptions, out: Path, **options: Any) -> N
 
         solved = solve_trial(read, how, out, reading=reading, solving=solving, **options)
         line.close()
-        if solved.solution is not None:
-            figures.draw_solution(solved.solution, out / "solution.png")
         print_summary(solved.summary, solved.provenance, objective_and_mesh(solved.solution))
+        if figure and solved.solution is not None:
+            draw("solution", out / "solution.png", solved.solution)
+        elif figure:
+            say_warning(
+                "No figure was drawn: a motion this long is solved in pieces. osimopt report draws its results."
+            )
         say(f"\nWritten to {out.absolute()}")
     if solved.summary.solved < solved.summary.frames:
         raise typer.Exit(1)

@@ -13,15 +13,6 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)  # fmt: skip
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -97,8 +88,13 @@ def progress(what: str) -> Iterator[Callable[..., None]]:
 
     A network's training also passes its two losses, which replace the text.
     """
+    if not messages.is_terminal:
+        yield lambda *_: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as bar:
+    with Progress(*columns, console=messages, transient=True) as bar:
         task = bar.add_task(what, total=None)
 
         def moved(done: int, total: int, *losses: float) -> None:
@@ -143,6 +139,18 @@ def print_checks(checks: Sequence[Check]) -> None:
         console.print(f"{verdict}  {escape(f'{check.name}: {check.found}')}{limit}", soft_wrap=True, highlight=False)
 
 
+def draw(figure: str, path: Path, *what: Any) -> None:
+    """Draw one of ``report.figures`` beside results that are on the disk; where it fails, only a warning is given."""
+    try:
+        from ..report import figures
+
+        getattr(figures, f"draw_{figure}")(*what, path)
+    except Exception as error:  # of matplotlib, its fonts or the disk: the results do not depend on it
+        path.unlink(missing_ok=True)
+        reason = f"{type(error).__name__}: {error}"
+        say_warning(f"{path.name} could not be drawn ({reason}). The results are complete in {path.parent.absolute()}.")
+
+
 def print_solution(solution: RedundancySolution) -> None:
     """Print the summary of a solution."""
     from ..solution.summary import Summary
@@ -181,6 +189,8 @@ def iterations() -> Iterator[Callable[[int, float, float], None]]:
 
     A round is a mesh, or the windows of a long motion before it; each begins with iteration 0.
     """
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as line:
         task = line.add_task("Solving (Ctrl-C stops)", total=None)

@@ -16,7 +16,7 @@ import typer
 from ..adapters.options import ReadOptions
 from ..errors import InputError, explain
 from . import options
-from .terminal import progress, say, stoppable
+from .terminal import draw, progress, say, stoppable
 
 if TYPE_CHECKING:
     from ..problem.problem import RedundancyProblem
@@ -81,6 +81,7 @@ def train(
     quick: Quick = False,
     cache: options.Cache = None,
     jobs: options.Jobs = None,
+    figure: options.Figure = False,
     overwrite: options.Overwrite = False,
     **reading: Any,
 ) -> None:
@@ -108,13 +109,14 @@ def train(
         say(f"Training on {len(problems)} trials; after an interruption it continues from {checkpoint}")
         with progress("Solving training data") as moved:
             trained = run(problems, checkpoint, moved)
-        answers = compare(trained)
         folder = trained.surrogate.save(out, overwrite=overwrite)
-        _record(folder, trained, *answers)
+        _record(folder, trained)
         shutil.rmtree(checkpoint, ignore_errors=True)
         history = trained.history
         say(f"Kept epoch {history.best_epoch} of {len(history.training)}, {history.seconds:.0f} s.")
         print_accuracy(trained.accuracy)
+        if figure:
+            _draw(folder / "training.png", history, *compare(trained))
         say(f"\nWritten to {folder}")
 
 
@@ -215,21 +217,22 @@ def _compare_dynamic(trained: TrainedDynamic) -> tuple[list[Any], list[Any], str
     return found, [sample.activation[sample.inside] for sample in trained.test], "activation"
 
 
-def _record(folder: Path, trained: Any, found: Sequence[Any], exact: Sequence[Any], title: str) -> None:
-    """Write the history, the accuracy, and a figure of both."""
+def _record(folder: Path, trained: Any) -> None:
+    """Write the history and the accuracy."""
     from ..files.storage import write_atomically
-    from ..report.figures import draw_training
 
     history = trained.history
     record = {"training": history.training, "validation": history.validation, "learning_rate": history.rate,
               "seconds": history.seconds, "best_epoch": history.best_epoch, "accuracy": trained.accuracy}  # fmt: skip
     write_atomically(folder / "training.json", json.dumps(record, indent=2) + "\n")
+
+
+def _draw(path: Path, history: Any, found: Sequence[Any], exact: Sequence[Any], title: str) -> None:
+    """Draw the history, and the network's answers beside exact ones."""
     predicted, right = (np.concatenate([values.ravel() for values in series]) for series in (found, exact))
     known = np.isfinite(right) & np.isfinite(predicted)
-    draw_training(
-        history.training, history.validation, history.best_epoch, predicted[known], right[known],
-        folder / "training.png", title,
-    )  # fmt: skip
+    losses = (history.training, history.validation, history.best_epoch)
+    draw("training", path, *losses, predicted[known], right[known], title)
 
 
 def _print_static(accuracy: Mapping[str, Any]) -> None:

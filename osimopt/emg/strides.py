@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -100,11 +100,11 @@ def find_strides(
     >>> [(round(float(start), 2), round(float(end), 2)) for start, end in osimopt.find_strides(loads, "r").times]
     [(0.25, 1.25), (1.25, 2.25), (2.25, 3.25)]
     """
-    table = loads if not isinstance(loads, str | os.PathLike) else read_columns(loads)
-    where = None if table is loads else Path(loads)  # type: ignore[arg-type]
+    where = Path(loads) if isinstance(loads, str | os.PathLike) else None
+    table: Any = loads if where is None else read_columns(where)
     name = column or _column([str(label) for label in table.columns], side, where)
     check_names("a column", [name], table.columns, where)
-    if table is not loads:
+    if where is not None:
         table = merged(table[[name]], [name], where)
     time = table.index.to_numpy(dtype=float)
     begins = contacts(time, table[name].to_numpy(dtype=float), threshold)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -56,6 +57,12 @@ def _swap(fresh: Path, folder: Path) -> None:
         shutil.rmtree(retired.parent, ignore_errors=True)
         raise
     shutil.rmtree(retired.parent, ignore_errors=True)
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove the unfinished folders that killed processes left beside this result folder."""
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def check_target(path: str | os.PathLike[str], own: Sequence[str], overwrite: bool) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 import numpy as np
 
 from ..errors import InputError, explain, shown
+from .table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,11 +58,11 @@ class GivenTable:
     def __str__(self) -> str:
         return f"the DataFrame given as {self._argument}"
 
-    def table(self) -> pd.DataFrame:
+    def table(self) -> Table:
         """The table as ``read_columns`` would read it from a file."""
-        return self._table.copy(deep=False)
+        return self._table.rows(slice(None))
 
-    def _read(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def _read(self, frame: pd.DataFrame) -> Table:
         import pandas as pd
 
         labels = [str(label).strip() for label in frame.columns]
@@ -78,8 +79,7 @@ class GivenTable:
             raise InputError(explain("rows and columns of numbers", f"shape {frame.shape}", fix, self))
         others = [column for column in range(len(labels)) if column not in times]
         values = [self._numbers(frame.iloc[:, column], f"column '{labels[column]}'") for column in others]
-        index = pd.Index(self._numbers(time, "the times"), name="time")
-        return pd.DataFrame(np.column_stack(values), index=index, columns=[labels[column] for column in others])
+        return Table(np.column_stack(values), self._numbers(time, "the times"), [labels[column] for column in others])
 
     def _numbers(self, column: Any, what: str) -> np.ndarray:
         values = column.to_numpy()

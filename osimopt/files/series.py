@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError, explain, some
 from ..notices import warn
 from ..signals import REPEATED, disagreement, distinct_rows, first_rows
-
-if TYPE_CHECKING:
-    import pandas as pd
+from .table import Table
 
 #: s; motion and load files print times to 6-8 digits.
 TIME_SLACK = 1e-6
@@ -24,19 +21,19 @@ ROWS, PERIODS = 20, 3.0
 ROWS_OF_LOADS = 10
 
 
-def merged(table: pd.DataFrame, labels: Sequence[str], path: object, skipped: int = 0) -> pd.DataFrame:
+def merged(table: Table, labels: Sequence[str], path: object, skipped: int = 0) -> Table:
     """Merge times of a table that repeat, if the columns ``labels`` agree; ``skipped`` rows came before the table.
 
     See :func:`distinct_rows`; ``attrs["merged"]`` is the number of rows left out.
     """
     value = table[list(labels)].to_numpy(dtype=float)
     keep = distinct_rows(table.index.to_numpy(dtype=float), value, labels, path, skipped)
-    chosen = table if len(keep) == len(table) else table.iloc[keep]
+    chosen = table if len(keep) == len(table) else table.rows(keep)
     chosen.attrs["merged"] = len(table) - len(keep)
     return chosen
 
 
-def frame_times(table: pd.DataFrame) -> np.ndarray:
+def frame_times(table: Table) -> np.ndarray:
     """Times of a table that increase: of those that repeat the first."""
     time = table.index.to_numpy(dtype=float)
     time = time[np.isfinite(time)]
@@ -45,14 +42,14 @@ def frame_times(table: pd.DataFrame) -> np.ndarray:
 
 
 def usable(
-    table: pd.DataFrame,
+    table: Table,
     labels: Sequence[str],
     path: object,
     span: tuple[float, float] | None = None,
     *,
     rows: int = ROWS,
     lowpass_hz: float | None = None,
-) -> pd.DataFrame:
+) -> Table:
     """Drop unusable columns and rows of a table that the frames do not depend on, with one warning.
 
     Columns not in ``labels`` are dropped if their label repeats or they hold NaN. A row is unusable if it has NaN in a
@@ -85,7 +82,7 @@ def usable(
     time = table.index.to_numpy(dtype=float)
     bad = _unusable(time, value)
     part = slice(0, len(time)) if span is None or not bad.any() else _around(time, bad, span, rows, lowpass_hz, path)
-    kept = merged(table.iloc[part] if len(bad[part]) < len(time) else table, labels, path, part.start)
+    kept = merged(table.rows(part) if len(bad[part]) < len(time) else table, labels, path, part.start)
     refuse_gaps(kept[list(labels)], path)
     twice = sorted({name for name in names if names.count(name) > 1})
     gaps = [name for name in names if name not in twice and not np.isfinite(kept[name].to_numpy()).all()]
@@ -97,13 +94,13 @@ def usable(
             notes.append(f"{rows_at} (NaN, or a time that repeats or goes back)")
     if notes:
         warn(f"{path}: left out, since the frames do not depend on it: {some(notes, 12)}.")
-    chosen = kept.loc[:, [name not in (*twice, *gaps) for name in names]] if twice or gaps else kept
+    chosen = kept.kept([name not in (*twice, *gaps) for name in names]) if twice or gaps else kept
     chosen.attrs["cut"] = len(bad[part]) < len(time)
     chosen.attrs["as_opensim"] = bool(table.attrs.get("as_opensim")) and not notes and not kept.attrs["merged"]
     return chosen
 
 
-def overlap(one: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def overlap(one: Table, other: Table) -> tuple[Table, Table]:
     """Two tables from ``usable``, cut to the times that both cover if rows of either were left out."""
     if not (one.attrs["cut"] or other.attrs["cut"]):
         return one, other
@@ -128,7 +125,7 @@ def without_clashes(time: np.ndarray, value: np.ndarray, path: object) -> np.nda
     return value
 
 
-def refuse_gaps(table: pd.DataFrame, path: object) -> None:
+def refuse_gaps(table: Table, path: object) -> None:
     """Refuse NaN and infinities, naming the first column, with time (s) and row."""
     finite = np.isfinite(table.to_numpy())
     if not finite.all():

@@ -7,10 +7,12 @@ and a warning is given where the header disagrees with the table.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
@@ -23,12 +25,17 @@ from ..errors import InputError, explain, some
 from ..notices import warn
 from .given import GivenTable, Origin
 from .rows import read_rows
+from .table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _ROWS = ("nRows", "nr", "datarows")
 _COLUMNS = ("nColumns", "nc", "datacolumns")
+#: Numbers in a table from which they are written by compiled code: its import takes as long as writing so many by repr.
+MANY = 100_000
+#: Bytes that are copied at once.
+COPIED = 1 << 20
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -69,10 +76,10 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     >>> table.attrs["in_degrees"]
     True
     """
-    return read_columns(path, strict=True)
+    return read_columns(path, strict=True).to_dataframe()
 
 
-def read_columns(path: Origin, strict: bool = False) -> pd.DataFrame:
+def read_columns(path: Origin, strict: bool = False) -> Table:
     """Read a table as :func:`read_table` does; unless ``strict``, labels may repeat, and cells be empty (NaN)."""
     if isinstance(path, GivenTable):
         return path.table()
@@ -82,7 +89,7 @@ def read_columns(path: Origin, strict: bool = False) -> pd.DataFrame:
     return READERS.get(path.suffix.lower(), read_storage)(path, strict)
 
 
-def read_storage(path: Path, strict: bool = False) -> pd.DataFrame:
+def read_storage(path: Path, strict: bool = False) -> Table:
     """Read an OpenSim storage or a SIMM motion file; see :func:`read_columns`."""
     try:
         with path.open(encoding="utf-8-sig") as lines:
@@ -97,7 +104,7 @@ def read_storage(path: Path, strict: bool = False) -> pd.DataFrame:
     _compare_with_header(path, header, len(values), {len(labels), len(named)})
     time = next(column for column, label in enumerate(named) if label.lower() == "time")
     others = named[:time] + named[time + 1 :]
-    table = time_table(values[:, time], np.delete(values, time, axis=1), others)
+    table = Table(np.delete(values, time, axis=1), values[:, time], others)
     padded = [label for label, own in zip(labels, written, strict=True) if label != own and label]
     table.attrs.update(path=str(path), header=header, in_degrees=_in_degrees(path, header), padded=padded)
     table.attrs["title"] = title.strip()
@@ -106,18 +113,16 @@ def read_storage(path: Path, strict: bool = False) -> pd.DataFrame:
 
 
 #: Readers by suffix; a file of any other suffix is read as a storage. Each gives a table as ``read_columns`` describes.
-READERS: dict[str, Callable[[Path, bool], pd.DataFrame]] = {".sto": read_storage, ".mot": read_storage}
+READERS: dict[str, Callable[[Path, bool], Table]] = {".sto": read_storage, ".mot": read_storage}
 
 
 def time_table(time: np.ndarray, values: np.ndarray, labels: Iterable[object]) -> pd.DataFrame:
     """Table of values (T, C) whose index is ``time`` (T,) in s."""
-    import pandas as pd
-
-    return pd.DataFrame(values, index=pd.Index(time, name="time"), columns=list(labels))
+    return Table(values, time, labels).to_dataframe()
 
 
 def write_table(
-    table: pd.DataFrame, path: str | os.PathLike[str], *, name: str = "osimopt", in_degrees: bool = False
+    table: pd.DataFrame | Table, path: str | os.PathLike[str], *, name: str = "osimopt", in_degrees: bool = False
 ) -> Path:
     """Write a table whose index is time (s) as .sto or .mot, so that OpenSim opens it.
 
@@ -127,9 +132,25 @@ def write_table(
     path = Path(path)
     if bad := [column for column in table.columns if "\t" in str(column) or str(column) == "time"]:
         raise InputError(explain("column labels without tabs, none called 'time'", some(bad), "Rename them.", path))
-    head = table_head(name, len(table), list(table.columns), in_degrees)
-    write_atomically(path, head + table_rows(table.index.to_numpy(dtype=float), table.to_numpy(dtype=float)))
+    write_atomically(path, table_text(table, name, in_degrees))
     return path
+
+
+def table_text(table: pd.DataFrame | Table, name: str, in_degrees: bool = False) -> bytes:
+    """The text of a table whose index is time (s)."""
+    head = table_head(name, len(table), list(table.columns), in_degrees).encode()
+    return head + table_rows(table.index.to_numpy(dtype=float), table.to_numpy(dtype=float))
+
+
+def append(rows: bytes | Path, path: Path) -> None:
+    """Append text to a file, or a file, which is then removed."""
+    with path.open("ab") as file:
+        if isinstance(rows, bytes):
+            file.write(rows)
+            return
+        with rows.open("rb") as part:
+            shutil.copyfileobj(part, file, COPIED)
+    rows.unlink()
 
 
 def write_records(table: pd.DataFrame, path: Path) -> None:
@@ -146,6 +167,15 @@ def write_records(table: pd.DataFrame, path: Path) -> None:
     write_atomically(path.with_suffix(".parquet"), packed.getvalue())
 
 
+def csv_rows(columns: Iterable[Iterable[object]]) -> bytes:
+    """Rows of a .csv, every digit kept; NaN and None are empty."""
+    text = io.StringIO()
+    rows = zip(*columns, strict=True)
+    empty = [["" if cell is None or cell != cell else cell for cell in row] for row in rows]
+    csv.writer(text, lineterminator="\n").writerows(empty)
+    return text.getvalue().encode()
+
+
 def table_head(name: str, rows: int, labels: Sequence[object], in_degrees: bool = False) -> str:
     """Header and labels of a table whose first column is time."""
     head = [
@@ -160,10 +190,15 @@ def table_head(name: str, rows: int, labels: Sequence[object], in_degrees: bool 
     return "\n".join(head) + "\n"
 
 
-def table_rows(time: np.ndarray, values: np.ndarray) -> str:
-    """Rows of a table, every digit kept."""
-    rows = np.column_stack([time, values]).tolist()
-    return "".join("\t".join(map(repr, row)) + "\n" for row in rows)
+def table_rows(time: np.ndarray, values: np.ndarray) -> bytes:
+    """Rows of a table, every digit kept: the shortest texts that are read as the same numbers."""
+    rows = np.column_stack([time, values])
+    if rows.size < MANY:
+        return "".join("\t".join(map(repr, row)) + "\n" for row in rows.tolist()).encode()
+    from pydantic_core import to_json
+
+    text = to_json(rows.tolist(), inf_nan_mode="constants")[2:-2].replace(b"],[", b"\n").replace(b",", b"\t") + b"\n"
+    return text if np.isfinite(rows).all() else text.replace(b"NaN", b"nan").replace(b"Infinity", b"inf")
 
 
 def sha256(path: Origin) -> str:

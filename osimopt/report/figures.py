@@ -123,8 +123,8 @@ def draw_sharing(shares: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
 
 
 def draw_training(
-    training: Sequence[float], validation: Sequence[float], best_epoch: int, predicted: Array, exact: Array,
-    path: str | os.PathLike[str], what: str = "activation, before polish",
+    training: Sequence[float], validation: Sequence[float], best_epoch: int, predicted: Array, exact: Array, what: str,
+    path: str | os.PathLike[str],
 ) -> Path:  # fmt: skip
     """Draw the losses by epoch, and predicted against exact activations of held-out trials; return the path.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ import numpy as np
 
 from ..errors import InputError, explain
 from ..files.folders import new_folder, write_json
-from ..files.storage import table_head, table_rows, time_table, write_table
+from ..files.storage import append, csv_rows, table_head, table_rows, table_text, write_table
+from ..files.table import Table
 from .opensim_inputs import added_actuators, filtered_loads, opensim_tables
 from .quantities import DERIVED, Outputs, Work, outputs_of, quantity_of
 from .summary import Summary
@@ -92,8 +94,32 @@ def write_pieces(
     ``frames`` is their number in all. Work is counted from the first frame of the first piece. The folder appears whole
     or not at all. Returns the summary of all, and their provenance.
     """
+
+    def parts(_: Path) -> Iterator[Part]:
+        work: Work | None = None
+        for solution in solutions:
+            part = part_of(solution, outputs, work)
+            work = part.work
+            yield part
+
+    return write_parts(parts, frames, folder, overwrite=overwrite)
+
+
+def write_parts(
+    parts: Callable[[Path], Iterable[Part]],
+    frames: int,
+    folder: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    closing: Callable[[], tuple[dict[str, Any], list[str]]] = lambda: ({}, []),
+) -> tuple[Summary, dict[str, Any]]:
+    """Write what consecutive pieces of one motion add to a result folder; see :func:`write_pieces`.
+
+    ``parts`` is called with the folder that is being filled. ``closing`` is called after the last part: what is known
+    of all pieces together, for the provenance, and warnings.
+    """
     with new_folder(folder, RESULT, overwrite=overwrite) as temporary:
-        return _fill_result(solutions, frames, temporary, outputs)
+        return _fill_result(parts(temporary), frames, temporary, closing)
 
 
 def write_arrays(problem: RedundancyProblem, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -117,7 +143,7 @@ def write_arrays(problem: RedundancyProblem, folder: str | os.PathLike[str], *, 
     with new_folder(folder, ARRAYS, overwrite=overwrite) as temporary:
         for name, (values, labels) in arrays.items():
             if values is not None:
-                write_table(time_table(problem.time, values, labels), temporary / f"{name}.sto", name=name)
+                write_table(Table(values, problem.time, labels), temporary / f"{name}.sto", name=name)
         write_json({"frames": len(problem), **problem.provenance}, temporary / "arrays.json")
     return Path(folder).absolute()
 
@@ -148,45 +174,103 @@ def read_summary(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return loaded
 
 
-def _fill_result(
-    solutions: Iterable[RedundancySolution], frames: int, folder: Path, outputs: Outputs
-) -> tuple[Summary, dict[str, Any]]:
-    """Append the frames of each solution to the tables of a folder, then write ``solution.json``."""
-    total: Summary | None = None
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What a piece of a motion adds to a result folder.
+
+    ``labels`` are those of the columns by name of a table, ``rows`` the text of its rows, or a file that holds it.
+    ``texts`` are the files that the first piece writes. ``work``, where it is written, is what muscles did so far.
+    """
+
+    start: float
+    end: float
+    labels: dict[str, list[str]]
+    rows: dict[str, bytes | Path]
+    texts: dict[str, bytes]
+    summary: Summary
+    provenance: dict[str, Any]
     work: Work | None = None
+
+    def moved(self, folder: Path) -> Part:
+        """The same with its rows in files of a new folder."""
+        folder.mkdir()
+        for name, rows in self.rows.items():
+            (folder / name).write_bytes(rows if isinstance(rows, bytes) else rows.read_bytes())
+        return replace(self, rows={name: folder / name for name in self.rows})
+
+
+def part_of(solution: RedundancySolution, outputs: Outputs, work: Work | None = None) -> Part:
+    """What a solution adds to a result folder; ``work`` is what muscles have done in the pieces before."""
+    problem = solution.problem
+    more = outputs_of(solution, outputs)
+    tables = {name: solution.table(name) for name in (*solution.quantities, *more)}
+    if "muscle_work" in more:
+        work = Work.of(solution.time, quantity_of(solution, "muscle_power"), work)
+        tables["muscle_work"] = Table(work.done, solution.time, problem.muscles)
+    tables["generalized_force"] = Table(problem.generalized_force, solution.time, problem.coordinates)
+    tables |= opensim_tables(solution)
+    frames = frame_table(solution)
+    rows: dict[str, bytes | Path] = {
+        f"{name}.sto": table_rows(table.index.to_numpy(), table.to_numpy()) for name, table in tables.items()
+    }
+    provenance = {**solution.provenance, "pcsa_cm2": areas(solution)}
+    if more:
+        provenance["outputs"] = {name: DERIVED[name].unit for name in more}
+    return Part(
+        float(solution.time[0]),
+        float(solution.time[-1]),
+        {**{f"{name}.sto": list(table.columns) for name, table in tables.items()}, "status.csv": list(frames)},
+        {**rows, "status.csv": csv_rows(frames.values())},
+        _texts(problem),
+        Summary.of(solution),
+        provenance,
+        work,
+    )
+
+
+def _texts(problem: RedundancyProblem) -> dict[str, bytes]:
+    """Files by name, beside the tables of frames."""
+    texts = {}
+    if added := added_actuators(problem):
+        texts["reserves.xml"] = added.encode()
+    if (loads := filtered_loads(problem)) is not None:
+        texts["external_loads.xml"] = loads[0].encode()
+        texts["external_loads.sto"] = table_text(loads[1], "external_loads")
+    return texts
+
+
+def _fill_result(
+    parts: Iterable[Part], frames: int, folder: Path, closing: Callable[[], tuple[dict[str, Any], list[str]]]
+) -> tuple[Summary, dict[str, Any]]:
+    """Append each part to the tables of a folder, then write ``solution.json``."""
+    total: Summary | None = None
     seconds, provenance = 0.0, {}
-    for solution in solutions:
-        problem = solution.problem
-        if total is not None and not solution.time[0] > total.evidence.end:
-            got = f"{solution.time[0]:g} s after {total.evidence.end:g} s"
+    for part in parts:
+        if total is None:
+            for name, text in part.texts.items():
+                (folder / name).write_bytes(text)
+            for name, labels in part.labels.items():
+                table = name.endswith(".sto")
+                head = table_head(name.removesuffix(".sto"), frames, labels) if table else ",".join(labels) + "\n"
+                (folder / name).write_text(head, encoding="utf-8")
+        elif not part.start > total.evidence.end:
+            got = f"{part.start:g} s after {total.evidence.end:g} s"
             raise InputError(explain("pieces that follow each other", got, "Add each piece once, in order.", folder))
-        moments = time_table(solution.time, problem.generalized_force, problem.coordinates)
-        more = outputs_of(solution, outputs)
-        tables = {name: solution.to_dataframe(name) for name in (*solution.quantities, *more)}
-        if "muscle_work" in more:
-            work = Work.of(solution.time, quantity_of(solution, "muscle_power"), work)
-            tables["muscle_work"] = time_table(solution.time, work.done, problem.muscles)
-        for name, table in {**tables, "generalized_force": moments, **opensim_tables(solution)}.items():
-            head = table_head(name, frames, list(table.columns)) if total is None else ""
-            with (folder / f"{name}.sto").open("a", encoding="utf-8") as file:
-                file.write(head + table_rows(table.index.to_numpy(), table.to_numpy()))
-        if total is None and (added := added_actuators(problem)):
-            (folder / "reserves.xml").write_text(added, encoding="utf-8")
-        if total is None and (loads := filtered_loads(problem)) is not None:
-            (folder / "external_loads.xml").write_text(loads[0], encoding="utf-8")
-            write_table(loads[1], folder / "external_loads.sto", name="external_loads")
-        frame_table(solution).to_csv(folder / "status.csv", mode="a", header=total is None, index=False)
-        summary = Summary.of(solution)
-        total = summary if total is None else total + summary
-        seconds += solution.provenance.get("solve_seconds", 0.0)
-        provenance = {**solution.provenance, "solve_seconds": seconds, "pcsa_cm2": areas(solution)}
-        if more:
-            provenance["outputs"] = {name: DERIVED[name].unit for name in more}
+        for name, rows in part.rows.items():
+            append(rows, folder / name)
+        total = part.summary if total is None else total + part.summary
+        seconds += part.provenance.get("solve_seconds", 0.0)
+        provenance = {**part.provenance, "solve_seconds": seconds}
         if total.evidence.self_check:
             provenance["self_check"] = dict(total.evidence.self_check)
     if total is None or total.frames != frames:
         got = "none" if total is None else str(total.frames)
         raise InputError(explain(f"{frames} frames to write", got, "Add every piece.", folder))
+    known, warnings = closing()
+    total = replace(total, warnings=tuple(dict.fromkeys([*total.warnings, *warnings])))
+    if total.warnings:
+        provenance["warnings"] = list(total.warnings)
+    provenance |= known
     write_json({**total.to_dict(), **provenance}, folder / "solution.json")
     return total, provenance
 
@@ -202,26 +286,26 @@ def areas(solution: RedundancySolution) -> dict[str, float]:
     return {name: round(float(own), 4) for name, own in zip(problem.muscles, problem.pcsa, strict=True)}
 
 
-def frame_table(solution: RedundancySolution) -> pd.DataFrame:
-    """One row per frame: time, status, largest moment residual and where, objective, terms, uniqueness, detail."""
-    import pandas as pd
-
+def frame_table(solution: RedundancySolution) -> dict[str, Sequence[Any]]:
+    """Columns by frame: time, status, largest moment residual and where, objective, terms, uniqueness, detail."""
     residual = np.abs(solution.moment_residual)
     coordinates = np.array([*solution.problem.coordinates])
     where = coordinates[np.argmax(np.nan_to_num(residual), axis=1)]
-    return pd.DataFrame(
-        {
-            "time": solution.time,
-            "status": [status.name.lower() for status in solution.status],
-            "moment_residual": residual.max(axis=1),
-            "worst_coordinate": np.where(solution.solved, where, ""),
-            "objective": solution.objective,
-            **{f"objective_{name}": term for name, term in solution.objective_terms.items()},
-            "gap": solution.gap,
-            "activation_error": solution.activation_error,
-            "unique": solution.unique,
-            "iterations": solution.iterations,
-            **solution.checks,
-            "detail": [solution.detail.get(frame, "") for frame in range(len(solution.status))],
-        }
-    )
+    columns: dict[str, Any] = {
+        "time": solution.time,
+        "status": [status.name.lower() for status in solution.status],
+        "moment_residual": residual.max(axis=1),
+        "worst_coordinate": np.where(solution.solved, where, ""),
+        "objective": solution.objective,
+        **{f"objective_{name}": term for name, term in solution.objective_terms.items()},
+        "gap": solution.gap,
+        "activation_error": solution.activation_error,
+        "unique": solution.unique,
+        "iterations": solution.iterations,
+        **solution.checks,
+        "detail": [solution.detail.get(frame, "") for frame in range(len(solution.status))],
+    }
+    unknown = [None] * len(residual)
+    return {
+        name: unknown if values is None else np.asarray(values, object).tolist() for name, values in columns.items()
+    }

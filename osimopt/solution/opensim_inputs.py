@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from ..files.storage import time_table
+from ..files.table import Table
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ..problem.problem import RedundancyProblem
     from .solution import RedundancySolution
 
@@ -28,7 +26,7 @@ DOCUMENT = """\
 </OpenSimDocument>
 """
 ACTUATOR = """\
-			<CoordinateActuator name={name}>
+			<CoordinateActuator name="{name}">
 				<min_control>{lower:g}</min_control>
 				<max_control>{upper:g}</max_control>
 				<coordinate>{coordinate}</coordinate>
@@ -37,7 +35,7 @@ ACTUATOR = """\
 """
 
 
-def opensim_tables(solution: RedundancySolution) -> dict[str, pd.DataFrame]:
+def opensim_tables(solution: RedundancySolution) -> dict[str, Table]:
     """Tables by the name of their file; none where no model is known, or OpenSim would take them for something else.
 
     ``actuator_force``: a column for every actuator of the model and for those of :func:`added_actuators`, in N or N·m;
@@ -57,7 +55,7 @@ def opensim_tables(solution: RedundancySolution) -> dict[str, pd.DataFrame]:
         "coordinates": (motion.value, motion.coordinates),
         "speeds": (motion.speed, [f"{name}_u" for name in motion.coordinates]),
     }
-    return {name: time_table(solution.time, values, labels) for name, (values, labels) in columns.items()}
+    return {name: Table(values, solution.time, labels) for name, (values, labels) in columns.items()}
 
 
 def added_actuators(problem: RedundancyProblem) -> str:
@@ -68,12 +66,12 @@ def added_actuators(problem: RedundancyProblem) -> str:
     return DOCUMENT.format(kind="ForceSet", name="osimopt_reserves", objects=actuators) if actuators else ""
 
 
-def filtered_loads(problem: RedundancyProblem) -> tuple[str, pd.DataFrame] | None:
+def filtered_loads(problem: RedundancyProblem) -> tuple[str, Table] | None:
     """External loads (XML and table) as they were low-passed; None where they were not, or are not known any more."""
     source: Any = problem.source
     while source is not None:
         if (loads := getattr(source, "loads", None)) is not None:
-            found: tuple[str, pd.DataFrame] | None = loads.as_used()
+            found: tuple[str, Table] | None = loads.as_used()
             return found
         source = getattr(source, "source", None)
     return None
@@ -100,6 +98,6 @@ def _actuators(problem: RedundancyProblem) -> Iterator[str]:
         rows = np.flatnonzero(effect.any(axis=0))
         if origin != "model" and len(rows) == 1 and np.all(effect[:, rows] == force):
             yield ACTUATOR.format(
-                name=quoteattr(name), coordinate=escape(problem.coordinates[rows[0]]), force=force,
+                name=escape(name), coordinate=escape(problem.coordinates[rows[0]]), force=force,
                 lower=reserves.lower[column], upper=reserves.upper[column],
             )  # fmt: skip

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import check_names
-from ..files.storage import time_table
+from ..files.table import Table
 from ..muscle.fibers import Fibers, equilibrium_fibers
 from ..muscle.muscle_class import Mask
 from ..muscle.tendons import compliant, read_tendon
@@ -254,10 +254,14 @@ class RedundancySolution:
         >>> solution.to_dataframe("fiber_length").loc[0.3].round(3).to_dict()
         {'TRIlong': 0.16, 'TRIlat': 0.09, 'TRImed': 0.085, 'BIClong': 0.131, 'BICshort': 0.13, 'BRA': 0.083}
         """
+        return self.table(quantity).to_dataframe()
+
+    def table(self, quantity: str) -> Table:
+        """The same without pandas."""
         check_names("a quantity", [str(quantity)], (*self.quantities, *DERIVED))
         values = getattr(self, quantity) if quantity in self.quantities else quantity_of(self, quantity)
         names = {"reserve_force": self.problem.reserves.names, "joint_power": self.problem.coordinates}
-        return time_table(self.time, values, names.get(quantity, self.problem.muscles))
+        return Table(values, self.time, names.get(quantity, self.problem.muscles))
 
     def write(self, folder: str | os.PathLike[str], *, outputs: Outputs = (), overwrite: bool = False) -> Path:
         """Write the result folder (see :func:`osimopt.solution.folder.write_result`) and return its path."""

@@ -1,11 +1,12 @@
 """A study of 200 trials with ten broken files, what happens when things are killed, and what side by side gains.
 
-usage: python scripts/benchmarks/batch.py DATA OUT [--trials 200] [--parts trials faults scaling manifest]
+usage: python scripts/benchmarks/batch.py DATA OUT [--trials 200] [--parts trials faults scaling overhead manifest]
 
 DATA holds what `osimopt fetch` brings. *trials*: windows of gait_9emg, walk_treadmill_emg and walk_80muscles, and ten
 files broken in ten ways; memory of the parent and of its workers. *faults*: each fault is injected into a study of 12
 short trials, which is then resumed; results are compared with those of an undisturbed run. *scaling*: 100 short trials
-with one worker and with two. *manifest*: 10,000 rows written and read.
+with one worker and with two. *overhead*: walks of 80 muscles with exact paths, by batch and in one loop. *manifest*:
+10,000 rows written and read.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import json
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -274,8 +276,6 @@ FAULTS: dict[str, Callable[[Path, Path], str]] = {
 
 def part_scaling(data: Path, out: Path) -> dict[str, Any]:
     """100 windows of the two long sets: the bare solve in one process, one worker, two; three times, medians."""
-    import statistics
-
     study = study_of_sets(data, out / "scaling", 110)
     text = study.read_text()
     for name in ("walk_80muscles", "broken"):  # the others alone
@@ -306,6 +306,61 @@ def part_scaling(data: Path, out: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
+#: All trials of a study in one loop: what batch adds to this is its overhead.
+BARE = """
+import sys, osimopt
+model, loads, out, *motions = sys.argv[1:]
+for number, motion in enumerate(motions):
+    problem = osimopt.load_problem(model, motion, loads, geometry="exact", reserves=None, n_jobs=1)
+    osimopt.solve_static(problem, on_failure="return").write(f"{out}/{number}")
+"""
+
+
+def varied_walks(data: Path, place: Path, trials: int) -> tuple[Path, list[Path], Path]:
+    """A study of the walk of 80 muscles, its motions, each moved a little otherwise, and the model's loads."""
+    from osimopt.files.storage import write_table
+
+    walk = data / "walk_80muscles"
+    motion = osimopt.read_table(walk / "coordinates_100hz.mot")
+    (place / "ik").mkdir(parents=True)
+    paths = [place / "ik" / f"t{number:03}.mot" for number in range(trials)]
+    for number, path in enumerate(paths):
+        moved = motion.copy()
+        moved["lumbar_extension"] += 0.01 * number / trials
+        write_table(moved, path, in_degrees=bool(motion.attrs["in_degrees"]))
+    study = place / "study.toml"
+    study.write_text(
+        f'[defaults]\ngeometry = "exact"\nreserves = "none"\nexternal_loads = "{walk / "grf_walk.xml"}"\n'
+        f'[[subjects]]\nname = "walk"\nmodel = "{walk / "walk_80muscles_with_reserves.osim"}"\nmotions = "ik/*.mot"\n'
+        '[[methods]]\nname = "p2"\n'
+    )
+    return study, paths, walk / "grf_walk.xml"
+
+
+def part_overhead(data: Path, out: Path, trials: int) -> dict[str, Any]:
+    """Whole processes, in turn, three times: the loop over all trials, and batch with one worker; wall and CPU time."""
+    study, motions, loads = varied_walks(data, out / "overhead", trials)
+    model = data / "walk_80muscles" / "walk_80muscles_with_reserves.osim"
+    sides: dict[str, Callable[[Path], list[Any]]] = {
+        "bare": lambda place: [sys.executable, "-c", BARE, model, loads, place, *motions],
+        "batch": lambda place: [*OSIMOPT, "batch", study, "-o", place, "--jobs", "1"],
+    }
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
+    for turn in range(4):  # the first describes the model and writes bytecode
+        for name, command in sides.items():
+            before, begin = os.times(), time.perf_counter()
+            subprocess.run(command(out / f"overhead_{name}_{turn}"), check=True, capture_output=True)
+            after = os.times()
+            cpu = after.children_user + after.children_system - before.children_user - before.children_system
+            taken[name].append((time.perf_counter() - begin, cpu))
+    middle = {name: [statistics.median(column) for column in zip(*own[1:], strict=True)] for name, own in taken.items()}
+    return {
+        "jobs": trials, "seconds": {name: round(own[0], 2) for name, own in middle.items()},
+        "overhead": round(middle["batch"][0] / middle["bare"][0] - 1.0, 3),
+        "overhead in CPU time": round(middle["batch"][1] / middle["bare"][1] - 1.0, 3),
+    }  # fmt: skip
+
+
 def part_manifest(out: Path) -> dict[str, float]:
     """10,000 rows each way."""
     table = [
@@ -328,7 +383,7 @@ def main() -> None:
     given.add_argument("data", type=Path)
     given.add_argument("out", type=Path)
     given.add_argument("--trials", type=int, default=200)
-    given.add_argument("--parts", nargs="*", default=["trials", "faults", "scaling", "manifest"])
+    given.add_argument("--parts", nargs="*", default=["trials", "faults", "scaling", "overhead", "manifest"])
     arguments = given.parse_args()
     os.environ["LD_LIBRARY_PATH"] = ""
     out = arguments.out.absolute()
@@ -337,6 +392,7 @@ def main() -> None:
     parts: dict[str, Callable[[], Any]] = {
         "trials": lambda: part_trials(arguments.data.absolute(), out, arguments.trials),
         "faults": lambda: part_faults(out), "scaling": lambda: part_scaling(arguments.data.absolute(), out),
+        "overhead": lambda: part_overhead(arguments.data.absolute(), out, arguments.trials),
         "manifest": lambda: part_manifest(out),
     }  # fmt: skip
     for name in arguments.parts:

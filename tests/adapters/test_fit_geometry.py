@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import osimopt
 from osimopt import InputError, ModelError, PolynomialGeometry, fit_geometry
 from osimopt.adapters import geometry_fit
-from osimopt.cli import app
+from osimopt.cli import make_app
 from osimopt.datasets import Example
 from osimopt.polynomial import samples
 from osimopt.polynomial.files import fits_path
@@ -127,12 +127,12 @@ def test_wrong_options_are_refused(two_leg: TwoLeg, options: dict[str, object], 
 def test_command_line(two_leg: TwoLeg, tmp_path: Path) -> None:
     out = tmp_path / "paths.xml"
     command = ["fit-geometry", str(two_leg.model), "--motion", str(two_leg.motion), "--postures", "64", "-o", str(out)]
-    done = CliRunner().invoke(app, command)
+    done = CliRunner().invoke(make_app(), command)
     assert done.exit_code == 0, done.output
     assert "muscles within 0.1 mm" in done.output
     assert len(PolynomialGeometry.read(out).muscles) == 20
     assert fits_path(out).is_file()
-    again = CliRunner().invoke(app, command)
+    again = CliRunner().invoke(make_app(), command)
     assert isinstance(again.exception, InputError)
 
 

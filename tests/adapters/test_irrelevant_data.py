@@ -18,7 +18,7 @@ from osimopt import InputError, RedundancyProblem, load_problem, solve_static
 from osimopt.adapters.setup import read_setup
 from osimopt.emg.read import read_emg
 from osimopt.files.series import PERIODS, ROWS, ROWS_OF_LOADS, usable
-from osimopt.files.storage import time_table
+from osimopt.files.table import Table
 from osimopt.signals import differentiate, lowpass_padded
 
 Array = NDArray[np.float64]
@@ -379,7 +379,7 @@ def test_rows_between_the_frames_and_a_gap(before: bool) -> None:
         value[30 - rows - 1 if before else 60 + rows + 1] = np.nan
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return len(usable(time_table(TIMES, value, ["q"]), ["q"], "motion", (0.3, 0.6), lowpass_hz=lowpass_hz))
+            return len(usable(Table(value, TIMES, ["q"]), ["q"], "motion", (0.3, 0.6), lowpass_hz=lowpass_hz))
 
     assert cut(ROWS) == (90 if before else 81)
     with pytest.raises(InputError, match="20 next to them"):

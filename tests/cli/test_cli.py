@@ -241,7 +241,7 @@ def test_info(two_leg) -> None:
 
 
 def test_table(call, arm, tmp_path: Path) -> None:
-    options = ["--values", "0,45,90", "--pose", "r_shoulder_elev=20", "--out", "strength"]
+    options = ["--values", "0,45,90", "--pose", "r_shoulder_elev=20", "--out", "strength", "--figure"]
     done = call("table", arm.model, "r_elbow_flex", *options)
     assert done.code == 0, done.err
     expected = osimopt.muscle_table(arm.model, "r_elbow_flex", values=[0.0, 45.0, 90.0], pose={"r_shoulder_elev": 20.0})
@@ -331,7 +331,7 @@ def test_extract_with_two_processes_is_the_same(call, arm) -> None:
 
 
 def test_solve(call, arm, tmp_path: Path) -> None:
-    options = ["--time-range", 0, 0.2, "--lowpass-hz", 6, "-p", 3, "--out", "out"]
+    options = ["--time-range", 0, 0.2, "--lowpass-hz", 6, "-p", 3, "--out", "out", "--figure"]
     done = call("solve", arm.model, arm.motion, *options)
     assert done.code == 0, done.err
     assert files("out") == RESULT | {"solution.png", "reserves.xml"}
@@ -383,12 +383,26 @@ def test_frames_out_of_reach_are_exit_1_with_files(call, arm, too_heavy: Path) -
     options = ["-g", too_heavy, "--time-range", 0, 0.05, "--reserves", "none", "--out", "out"]
     done = call("solve", arm.model, arm.motion, *options)
     assert done.code == 1
-    assert files("out") == RESULT | {"solution.png"}
+    assert files("out") == RESULT, "no figure was asked for"
     assert "4 of 6 frames solved" in done.out
     assert "2 of 6 frames infeasible" in " ".join(done.err.split())
     forces = read_table("out/muscle_force.sto")
     assert forces.iloc[4:].isna().all(axis=None)
     assert forces.iloc[:4].notna().all(axis=None)
+
+
+def test_a_figure_that_fails_loses_nothing(call, arm, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object, path: Path) -> None:
+        path.write_bytes(PNG)
+        raise RuntimeError("no font")
+
+    monkeypatch.setattr("osimopt.report.figures.draw_solution", fail)
+    done = call("solve", arm.model, arm.motion, "--time-range", 0, 0.05, "--figure", "--out", "out")
+    assert done.code == 0
+    assert "6 of 6 frames solved" in done.out
+    assert files("out") == RESULT | {"reserves.xml"}, "and no part of a figure"
+    assert "solution.png could not be drawn (RuntimeError: no font). The results are complete in" in done.err
+    assert call("table", arm.model, "r_elbow_flex", "--figure").code == 2, "without a folder for it"
 
 
 def test_a_result_is_replaced_when_asked(call, arm) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from test_cli import DRAWN, PNG, RESULT, files
 from typer.main import get_command
 
 import osimopt
-from osimopt.cli import app, terminal
+from osimopt.cli import make_app, terminal
 from osimopt.files.storage import read_table, write_table
 
 EXCITATION, FIBERS = {"excitation.sto"}, {"normalized_fiber_length.sto", "normalized_fiber_velocity.sto"}
@@ -49,7 +48,7 @@ def summary(folder: str = "out") -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_defaults(solve) -> None:
-    done = solve(*SHORT, "--out", "out")
+    done = solve(*SHORT, "--figure", "--out", "out")
     assert done.code == 0, done.err
     assert files("out") == RESULT | EXCITATION | FIBERS | {"solution.png", "reserves.xml"}
     content = Path("out/solution.png").read_bytes()
@@ -126,7 +125,7 @@ def test_the_readme_command_exists() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     section = readme.split("## Dynamic optimization\n")[1].split("\n## ")[0]
     (command,) = re.findall(r"^osimopt solve .*$", section, re.MULTILINE)
-    known = {name for parameter in get_command(app).commands["solve"].params for name in parameter.opts}
+    known = {name for parameter in get_command(make_app()).commands["solve"].params for name in parameter.opts}
     assert set(re.findall(r"--[a-z-]+", command)) <= known
 
 
@@ -259,7 +258,7 @@ def test_ctrl_c_ends_after_the_iteration(solve, monkeypatch: pytest.MonkeyPatch)
 
         yield moved
 
-    monkeypatch.setattr(sys.modules["osimopt.cli.solve"], "iterations", impatient)
+    monkeypatch.setattr("osimopt.cli.solve.iterations", impatient)
     done = solve("--mesh-interval", 0.003, "--out", "out")
     assert done.code == 1
     assert re.search(r"^error: Stopped by the user after \d+ iterations.* Nothing was written\.$", done.err, re.M)
@@ -286,7 +285,7 @@ def test_ctrl_c_after_writing_says_where_the_results_are(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("osimopt.report.figures.draw_solution", pressed)
-    done = solve(*SHORT, "--out", "out", method="static")
+    done = solve(*SHORT, "--figure", "--out", "out", method="static")
     assert done.code == 130
     assert f"error: Stopped by the user. Results are in {tmp_path / 'out'}.\n" in done.err
     assert "solution.json" in files("out")

@@ -27,7 +27,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def trained(arm, call) -> Path:
-    done = call("train", arm.model, arm.motion, *TRAINING, "--out", "network")
+    done = call("train", arm.model, arm.motion, *TRAINING, "--figure", "--out", "network")
     assert done.code == 0, done.err
     return Path("network")
 
@@ -162,7 +162,7 @@ QUICK = ("--kind", "dynamic", "--quick", "--duration", 0.2, "--epochs", 4, "--wi
 def test_dynamic_surrogates_are_trained_and_used(arm, call, tmp_path: Path) -> None:
     """Five trials, split as wholes; what does not hold goes to collocation, or stays NaN."""
     motions = [arm.motion] * 5
-    done = call("train", arm.model, *motions, *QUICK, "--solutions", "kept", "--out", "network")
+    done = call("train", arm.model, *motions, *QUICK, "--solutions", "kept", "--figure", "--out", "network")
     assert done.code == 0, done.err
     assert "static optimization" in done.out
     assert files(Path("network")) == SURROGATE

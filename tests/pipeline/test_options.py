@@ -14,7 +14,7 @@ import osimopt
 from osimopt import InputError
 from osimopt.adapters.options import ReadOptions
 from osimopt.batch import study
-from osimopt.cli import app
+from osimopt.cli import make_app
 from osimopt.datasets import arm26
 from osimopt.dynamic.options import DynamicOptions
 from osimopt.options import declared
@@ -45,7 +45,7 @@ def test_paths_are_exact_by_default_but_in_the_tool_of_opensim() -> None:
     defaults = [inspect.signature(function).parameters["geometry"].default for function in functions]
     assert defaults == ["exact"] * len(functions)
     assert inspect.signature(osimopt.run_setup).parameters["geometry"].default == "opensim"
-    commands = get_command(app).commands
+    commands = get_command(make_app()).commands
     flags = {
         name: [param.default for param in own.params if param.name == "geometry"] for name, own in commands.items()
     }
@@ -66,7 +66,7 @@ def test_docstrings_list_the_declared_options() -> None:
 
 
 def test_every_option_with_a_type_for_the_shell_is_a_flag() -> None:
-    flags = {name: param.opts for param in get_command(app).commands["solve"].params for name in [param.name]}
+    flags = {name: param.opts for param in get_command(make_app()).commands["solve"].params for name in [param.name]}
     for options in (ReadOptions, *METHODS.values()):
         for name, (_, known) in declared(options).items():
             if known.shell is not None:

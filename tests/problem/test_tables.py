@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from osimopt.errors import InputError
-from osimopt.files.storage import read_table, write_atomically, write_table
+from osimopt.files.storage import csv_rows, read_table, write_atomically, write_table
 
 ROWS = "time\tknee\thip\n0\t1.5\t-2\n0.01\t1.25\t-3e1\n"
 V1 = "Coordinates\nversion=1\nnRows=2\nnColumns=3\ninDegrees=no\nendheader\n"
@@ -277,3 +277,11 @@ def test_written_files_have_ordinary_permissions(tmp_path: Path) -> None:
     ordinary.touch()
     write_atomically(tmp_path / "ours", "text")
     assert (tmp_path / "ours").stat().st_mode == ordinary.stat().st_mode
+
+
+def test_rows_of_a_csv_are_those_of_pandas() -> None:
+    columns = {
+        "number": [0.1, float("nan"), 1e-300], "count": [1, 2, 3], "known": [True, False, None],
+        "text": ["", 'a "quoted", word', "plain"],
+    }  # fmt: skip
+    assert csv_rows(columns.values()).decode() == pd.DataFrame(columns).to_csv(header=False, index=False)

@@ -564,9 +564,9 @@ class TestArguments:
     def test_the_command_line_names_all_costs_and_solvers(self):
         from typer.testing import CliRunner
 
-        from osimopt.cli import app
+        from osimopt.cli import make_app
 
-        words = CliRunner().invoke(app, ["solve", "--help"], env={"COLUMNS": "200"}).output
+        words = CliRunner().invoke(make_app(), ["solve", "--help"], env={"COLUMNS": "200"}).output
         assert not [name for name in (*COSTS, *SOLVERS) if not re.search(rf"\b{name}\b", words)]
 
     def test_solving_leaves_the_problem_alone(self):
