@@ -15,6 +15,7 @@ from osimopt import ModelError, RedundancyProblem, solve_static
 from osimopt.adapters import exact_bench, exact_dynamics, selfcheck
 from osimopt.adapters.array_check import refuse_wrong_arrays
 from osimopt.adapters.exact_check import check_dynamics, check_paths
+from osimopt.adapters.exact_differences import PathFindings
 from osimopt.adapters.judgement import LIMITS
 from osimopt.adapters.load import open_trial
 from osimopt.adapters.options import ReadOptions
@@ -239,3 +240,19 @@ def test_arrays_that_are_not_opensims_refuse_exact_geometry_alone(
     checked = selfcheck.check_model(trial.model, 1, None)
     with pytest.raises(ModelError, match=f"{said}.*geometry='opensim'"):
         refuse_wrong_arrays(trial.model, checked)
+
+
+def test_findings_do_not_depend_on_blocks(problem: RedundancyProblem, trial: Any) -> None:
+    """Blocks share a frame: what is between two is seen, what is in both is counted once."""
+    chain, time = trial.extraction.chain, trial.motion.time
+    whole, parts = PathFindings(), PathFindings()
+    middle = len(time) // 2
+    for findings, ends in ((whole, [0, len(time)]), (parts, [0, middle, middle + 1, len(time)])):
+        for start, end in zip(ends, ends[1:], strict=False):
+            first = max(start - 1, 0)
+            block = next(iter(chain.blocks(trial.motion, slice(start, end), False)))
+            marked = np.isin(np.arange(first, end), [3, middle])
+            solved = [replace(one, contested=np.broadcast_to(marked, one.contested.shape)) for one in block.solved]
+            findings.add(chain.paths, replace(block, solved=solved))
+    assert whole.plain() == parts.plain()
+    assert whole.contested[problem.muscles[0]] == (2, time[3])
