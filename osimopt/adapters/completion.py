@@ -75,8 +75,8 @@ def follow(model: Model, time: Array, value: Array, speed: Array, acceleration: 
     names = model.description.coordinate_names
     if not model.description.coupling:
         return Kinematics(time, names, value, speed, acceleration)
-    *motion, slopes = _coupled(model, time, value, speed, acceleration, n_jobs)
-    return Kinematics(time, names, *motion, Coupling(*_pairs(model), slopes))
+    value, speed, acceleration, slopes = _coupled(model, time, value, speed, acceleration, n_jobs)
+    return Kinematics(time, names, value, speed, acceleration, Coupling(*_pairs(model), slopes))
 
 
 def _prescribed(model: Model, index: int, time: Array) -> tuple[Array, ...]:

@@ -11,6 +11,7 @@ from conftest import HERE, run_script
 
 from osimopt.adapters import completion
 from osimopt.adapters.model import read_model
+from osimopt.multibody.rates import to_accelerations, to_rates
 
 #: Share of the largest value: rounding of Newton's method, of couplers and of functions in pieces.
 ROUNDING = 1e-12
@@ -45,11 +46,8 @@ def test_completed_motions(name: str, tmp_path: Path) -> None:
         same((posture.value, posture.coupling.slope), model.run("kinematics:close", apart, False)[:2])
     if any(coordinate.turning for coordinate in description.coordinates):
         multibody = model.described.multibody
-        ours = (
-            completion.to_rates(multibody, value, rate),
-            completion.to_accelerations(multibody, value, rate, acceleration),
-        )
-        same(ours, model.run("kinematics:rates_of", value, rate, acceleration))
+        rates = to_rates(multibody, value, rate), to_accelerations(multibody, value, rate, acceleration)
+        same(rates, model.run("kinematics:rates_of", value, rate, acceleration))
 
 
 def same(ours: Any, theirs: Any) -> None:
