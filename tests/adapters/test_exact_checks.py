@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import fields, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,14 @@ def test_a_trial_and_its_solution_ask_opensim_for_nothing(
         assert solve_static(fresh.problem()).solved.all()
 
 
+@pytest.mark.parametrize("name", ["time", "value", "speed", "acceleration"])
+def test_what_was_computed_is_used_for_the_same_frames_only(trial: Any, name: str) -> None:
+    motion = trial.motion.frames(FEW)
+    kept = trial._bench(motion)
+    assert trial._bench(trial.motion.frames(FEW)) is kept
+    assert trial._bench(replace(motion, **{name: getattr(motion, name) + 1e-3})) is not kept
+
+
 @pytest.mark.parametrize("muscle", [0, 7, 15])
 def test_a_moment_arm(trial: Any, problem: RedundancyProblem, bench: Any, muscle: int) -> None:
     """One arm of one pair, 0.01 mm off in all frames, is named by its muscle and the time."""
@@ -98,7 +107,7 @@ def test_a_lengthening_speed(trial: Any, problem: RedundancyProblem, bench: Any)
 
 
 def test_the_length_of_a_straight_path(trial: Any, problem: RedundancyProblem, bench: Any) -> None:
-    paths = trial.extraction.paths
+    paths = trial.extraction.chain.paths
     straight = next(index for index, name in enumerate(problem.muscles) if not paths.path(name).wraps)
     length = np.array(problem.geometry.length)
     length[:, straight] += 1e-7
@@ -204,7 +213,7 @@ def test_the_pull_at_one_point(trial: Any, problem: RedundancyProblem, monkeypat
     """A unit force at a point that is 1e-4 too large."""
     solution = solve_static(problem)
     strongest = int(np.abs(np.asarray(solution.muscle_force)[FEW]).min(axis=0).argmax())
-    number = trial.extraction.paths.muscles.index(problem.muscles[strongest])
+    number = trial.extraction.chain.paths.muscles.index(problem.muscles[strongest])
 
     def wrong(*given: Any) -> list[SolvedPaths]:
         found = solve_paths(*given)
@@ -248,7 +257,7 @@ def test_findings_do_not_depend_on_blocks(problem: RedundancyProblem, trial: Any
     whole, parts = PathFindings(), PathFindings()
     middle = len(time) // 2
     for findings, ends in ((whole, [0, len(time)]), (parts, [0, middle, middle + 1, len(time)])):
-        for start, end in zip(ends, ends[1:], strict=False):
+        for start, end in pairwise(ends):
             first = max(start - 1, 0)
             block = next(iter(chain.blocks(trial.motion, slice(start, end), False)))
             marked = np.isin(np.arange(first, end), [3, middle])
