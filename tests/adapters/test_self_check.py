@@ -115,7 +115,7 @@ def test_what_cannot_be_checked_says_so(two_leg: TwoLeg, problem: RedundancyProb
 
     folder = write_arrays(problem, tmp_path / "arrays")
     moments = folder / "generalized_force.sto"
-    given = load_problem(two_leg.model, two_leg.motion, generalized_force=moments, time_range=TIMES)
+    given = load_problem(two_leg.model, two_leg.motion, generalized_force=moments, time_range=TIMES, geometry="opensim")
     found = solve_static(given, on_failure="return").provenance["self_check"]
     assert found["solution"] == {"not_checked": "moments from a file"}
     assert "inverse dynamics" not in found["trial"]["largest_difference"]
