@@ -68,7 +68,7 @@ def refuse_wrong_arrays(model: Model, checked: Mapping[str, Any]) -> None:
 def _places(
     model: Model, paths: ExactPaths, motion: Kinematics, rotations: Array, positions: Array
 ) -> list[Difference]:
-    theirs = model.run("selfcheck:poses", motion.time[::PLACED], motion.value[::PLACED])
+    theirs = model.run("derivatives:poses", motion.time[::PLACED], motion.value[::PLACED])
     ours = np.concatenate([rotations, positions[:, :, None]], axis=2)[..., ::PLACED]  # (B, 3, 4, S)
     bodies = [
         (index, name)

@@ -1,8 +1,9 @@
 """A model, a trial and a solution compared with independent results of OpenSim; a difference is an error.
 
-``worker.selfcheck`` makes the comparisons. Once per model (its result kept by the hash of its files): random
-postures, rates and accelerations. Once per trial: three frames. After solving: three frames, whose forces are put back
-into OpenSim. Results are plain data for ``provenance["self_check"]``.
+``worker.selfcheck`` and ``worker.derivatives`` make the comparisons. Once per model (its result kept by the hash of its
+files): random postures, rates and accelerations, in which the model's arrays are compared, too (``array_check``). Of
+what OpenSim computes in a trial: three frames; after solving, three frames, whose forces are put back into OpenSim.
+What arrays compute is checked by arrays: ``exact_check``. Results are plain data for ``provenance["self_check"]``.
 """
 
 from __future__ import annotations
@@ -226,7 +227,7 @@ def _worst_arms(differences: Iterable[Difference]) -> dict[str, float]:
 
 def _refuse_derivatives(model: Model, value: Array) -> None:
     """Refuse functions and joints whose derivatives contradict their values: OpenSim's own dynamics are wrong there."""
-    functions, joints = model.run("selfcheck:check_derivatives", value)
+    functions, joints = model.run("derivatives:check_derivatives", value)
     if wrong := [*functions, *joints]:
         fix = (
             "OpenSim's speeds and forces are wrong with them: replace a function by a spline or a PolynomialFunction, "

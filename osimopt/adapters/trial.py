@@ -259,7 +259,7 @@ class Trial:
         if paths is None:
             assert self.dynamics is not None
             paths = ExactPaths(self.dynamics.multibody, self.dynamics.paths, (), {})
-        if kept is None or kept.paths.muscles != paths.muscles or not np.array_equal(kept.motion.value, motion.value):
+        if kept is None or kept.paths.muscles != paths.muscles or not kept.motion.same(motion):
             free = np.array(self.model.description.free, dtype=np.intp)
             self._kept_bench = kept = set_up(paths, self.dynamics, motion, free)
         return kept

@@ -1,8 +1,9 @@
 """Virtual work by differences of postures: what inertia and forces do along directions of the coordinates.
 
-D'Alembert's principle, with places of bodies: no Jacobian or recursion of ``kinematics`` or ``dynamics`` is used, so
-that what these give can be compared with it. Second differences of places are wrong where a joint's splines have a
-knot between them; there first differences of velocities, over a thousandth of the time, are right (``closer``).
+D'Alembert's principle: no Jacobian or recursion of ``kinematics`` or ``dynamics`` is used, so that what these give can
+be compared with it. Displacements are differences of places. Accelerations are differences of velocities, where these
+are differences of places: second differences of places, which are used elsewhere, have half as many digits, and are
+wrong where a joint's splines have a knot between them.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from .rates import to_speeds
 from .vectors import apply_fixed, cross, velocity_at
 
 #: rad or m; step of the differences along a direction. In time the fastest coordinate, at FAST rad/s or m/s at least,
-#: moves by PATH: rounding leaves nine digits of the accelerations then.
-STEP, PATH, FAST = 1e-4, 6e-3, 3.0
-#: The steps of closer differences: rounding leaves six digits of slopes, and of accelerations from velocities.
-CLOSER_STEP, CLOSER_PATH = 1e-5, 3e-6
+#: moves by PATH, and for differences of velocities by BRIEF.
+STEP, PATH, BRIEF, FAST = 1e-4, 1e-3, 3e-5, 3.0
+#: The smaller steps of closer differences: rounding leaves seven digits of slopes.
+CLOSER_STEP, CLOSER_PATH = 1e-5, 1e-5
 #: m/s or rad/s at a rate of 1; velocities that differ by more from slopes of places are not used.
 SAME = 1e-7
 #: Steps of the differences; weights of a slope: central, ahead, behind, the two latter with the place itself between.
@@ -119,7 +120,7 @@ class Displaced:
         The change is that of Σ m r × v of all points r of a body about its center of mass, by their second differences.
         """
         tree, at = self.multibody.tree, self.here
-        change, turn = self._by_velocities() if self.closer else self._by_places()
+        change, turn = self._by_velocities() or self._by_places()
         force = tree.mass[:, None, None] * (change - self.multibody.gravity[:, None])
         points = 0.5 * np.trace(tree.inertia, axis1=1, axis2=2)[:, None, None] * np.eye(3) - tree.inertia  # Σ m r rᵀ
         moved = np.einsum("bijt,bjkt->bikt", turn, np.einsum("bjk,blkt->bjlt", points, at.rotations))
@@ -135,10 +136,11 @@ class Displaced:
         change, turn = (part / self.time_step**2 for part in found)
         return change, turn
 
-    def _by_velocities(self) -> tuple[Array, Array]:
-        """The same by first differences of velocities, as far as these are slopes of places."""
-        moved = _moved(self.value, self.rate, self.acceleration, self.time_step)
-        size = self.value.shape[1]
+    def _by_velocities(self) -> tuple[Array, Array] | None:
+        """The same by first differences of velocities; None where these are no slopes of places."""
+        step, size = BRIEF / PATH * self.time_step, self.value.shape[1]
+        step = BRIEF / CLOSER_PATH * self.time_step if self.closer else step
+        moved = _moved(self.value, self.rate, self.acceleration, step)
         value, rate = (
             np.concatenate([part.reshape(-1, size), own])
             for part, own in zip(moved, (self.value, self.rate), strict=True)
@@ -147,7 +149,7 @@ class Displaced:
         twists = velocity(at, to_speeds(self.multibody, value, rate)).twists
         off = np.abs(twists[..., -self.frames :] - self.twists[:, :, -1]).max(initial=0.0)
         if not off < SAME * max(1.0, float(np.abs(self.rate).max(initial=0.0))):
-            return self._by_places()
+            return None
         centers = at.positions + apply_fixed(at.rotations, self.multibody.tree.center)
         columns = np.moveaxis(at.rotations, 2, 1)
         turning = np.moveaxis(cross(np.broadcast_to(twists[:, None, :3], columns.shape), columns), 1, 2)
@@ -155,7 +157,7 @@ class Displaced:
 
         def slope(array: Array) -> Array:
             steps = array[..., : -self.frames].reshape(*array.shape[:-1], len(STEPS), self.frames)
-            return np.asarray(np.einsum("...st,s->...t", steps, weights) / self.time_step)
+            return np.asarray(np.einsum("...st,s->...t", steps, weights) / step)
 
         return slope(velocity_at(twists, centers)), slope(turning)
 

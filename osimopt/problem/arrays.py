@@ -130,6 +130,11 @@ class Kinematics:
         """The same motion at fewer frames."""
         return self.moved(self.time[keep], lambda array: array[keep])
 
+    def same(self, other: Kinematics) -> bool:
+        """Whether both have the same frames."""
+        pairs = ((getattr(one, name) for one in (self, other)) for name in ("time", "value", "speed", "acceleration"))
+        return all(np.array_equal(*pair) for pair in pairs)
+
     def at(self, times: Array) -> Kinematics:
         """The same motion at other times (s) within it: each array by the quintic spline through its own frames."""
         return self.moved(times, lambda array: interpolate(self.time, array, times))

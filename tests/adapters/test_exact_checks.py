@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import fields, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from osimopt import ModelError, RedundancyProblem, solve_static
 from osimopt.adapters import exact_bench, exact_dynamics, selfcheck
 from osimopt.adapters.array_check import refuse_wrong_arrays
 from osimopt.adapters.exact_check import check_dynamics, check_paths
+from osimopt.adapters.exact_differences import PathFindings
 from osimopt.adapters.judgement import LIMITS
 from osimopt.adapters.load import open_trial
 from osimopt.adapters.options import ReadOptions
@@ -80,6 +82,14 @@ def test_a_trial_and_its_solution_ask_opensim_for_nothing(
         assert solve_static(fresh.problem()).solved.all()
 
 
+@pytest.mark.parametrize("name", ["time", "value", "speed", "acceleration"])
+def test_what_was_computed_is_used_for_the_same_frames_only(trial: Any, name: str) -> None:
+    motion = trial.motion.frames(FEW)
+    kept = trial._bench(motion)
+    assert trial._bench(trial.motion.frames(FEW)) is kept
+    assert trial._bench(replace(motion, **{name: getattr(motion, name) + 1e-3})) is not kept
+
+
 @pytest.mark.parametrize("muscle", [0, 7, 15])
 def test_a_moment_arm(trial: Any, problem: RedundancyProblem, bench: Any, muscle: int) -> None:
     """One arm of one pair, 0.01 mm off in all frames, is named by its muscle and the time."""
@@ -97,7 +107,7 @@ def test_a_lengthening_speed(trial: Any, problem: RedundancyProblem, bench: Any)
 
 
 def test_the_length_of_a_straight_path(trial: Any, problem: RedundancyProblem, bench: Any) -> None:
-    paths = trial.extraction.paths
+    paths = trial.extraction.chain.paths
     straight = next(index for index, name in enumerate(problem.muscles) if not paths.path(name).wraps)
     length = np.array(problem.geometry.length)
     length[:, straight] += 1e-7
@@ -203,7 +213,7 @@ def test_the_pull_at_one_point(trial: Any, problem: RedundancyProblem, monkeypat
     """A unit force at a point that is 1e-4 too large."""
     solution = solve_static(problem)
     strongest = int(np.abs(np.asarray(solution.muscle_force)[FEW]).min(axis=0).argmax())
-    number = trial.extraction.paths.muscles.index(problem.muscles[strongest])
+    number = trial.extraction.chain.paths.muscles.index(problem.muscles[strongest])
 
     def wrong(*given: Any) -> list[SolvedPaths]:
         found = solve_paths(*given)
@@ -239,3 +249,19 @@ def test_arrays_that_are_not_opensims_refuse_exact_geometry_alone(
     checked = selfcheck.check_model(trial.model, 1, None)
     with pytest.raises(ModelError, match=f"{said}.*geometry='opensim'"):
         refuse_wrong_arrays(trial.model, checked)
+
+
+def test_findings_do_not_depend_on_blocks(problem: RedundancyProblem, trial: Any) -> None:
+    """Blocks share a frame: what is between two is seen, what is in both is counted once."""
+    chain, time = trial.extraction.chain, trial.motion.time
+    whole, parts = PathFindings(), PathFindings()
+    middle = len(time) // 2
+    for findings, ends in ((whole, [0, len(time)]), (parts, [0, middle, middle + 1, len(time)])):
+        for start, end in pairwise(ends):
+            first = max(start - 1, 0)
+            block = next(iter(chain.blocks(trial.motion, slice(start, end), False)))
+            marked = np.isin(np.arange(first, end), [3, middle])
+            solved = [replace(one, contested=np.broadcast_to(marked, one.contested.shape)) for one in block.solved]
+            findings.add(chain.paths, replace(block, solved=solved))
+    assert whole.plain() == parts.plain()
+    assert whole.contested[problem.muscles[0]] == (2, time[3])

@@ -13,7 +13,7 @@ from .constraints import assume, follow, jacobian
 from .parts import Session
 from .paths import spans, tension_arms, winding, wraps
 from .session import load
-from .state import set_posture, set_speed
+from .state import set_speed
 
 #: rad or m; the step of the finite differences of length that moment arms are compared with.
 STEP = 1e-3
@@ -78,16 +78,6 @@ def _arms_in(session: Session, postures: Array, muscles: Sequence[int]) -> tuple
                 probed.add(muscle)
                 arm[:, muscle] = tension
     return arms, spanned, np.array(sorted(probed), dtype=np.intp)
-
-
-def lengths_in(key: ModelKey, value: Array) -> Array:
-    """Lengths (S, M) in m of all muscles along OpenSim's paths in postures (S, N) that satisfy the constraints."""
-    session, found = load(key), []
-    for posture in value:
-        set_posture(session, 0.0, posture)
-        session.model.realizePosition(session.state)
-        found.append(muscle_lengths(session, range(len(session.muscles))))
-    return np.array(found)
 
 
 def muscle_lengths(session: Session, muscles: Sequence[int] | Index) -> Array:
