@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..problem.arrays import Array, Index
-from .basis import basis, graded, to_powers
+from .basis import basis, to_powers
 from .terms import count_terms, differentiate, evaluate_terms
 
 #: Most terms of one polynomial: with 1300 (5 coordinates, order 8) the equations of 2048 postures take 0.13 GB.
@@ -112,45 +112,6 @@ def fit_potentials(
     ]
 
 
-def fit_order(
-    target: Target, low: Array, high: Array, order: int, factors: int = 0, degree: int = 0
-) -> tuple[int, Array]:
-    """Polynomials of one order, or of a lower one that the postures determine, by least squares.
-
-    Parameters
-    ----------
-    target
-        m muscles. Postures and slopes that are NaN for one of them are left out: coordinates without any slope are
-        fitted by lengths alone.
-    low, high
-        (d,) range of the coordinates, which is scaled to [−1, 1].
-    order
-        Highest total degree; lower where there would be more terms than half the postures, or than ``MAX_TERMS``.
-    factors, degree
-        The total degree in the last ``factors`` coordinates, which have few values, is at most ``degree``.
-
-    Returns
-    -------
-    order, coefficients
-        Coefficients are (K, m), those of excluded terms 0.
-    """
-    most = min(MAX_TERMS, int(np.isfinite(target.length).all(axis=1).sum()) // 2)
-
-    def allowed(order: int) -> NDArray[np.bool_]:
-        last = graded(len(low), order)[:, len(low) - factors :]
-        return np.asarray((last.sum(axis=1) <= degree) | (factors == 0))
-
-    while order > 1 and int(allowed(order).sum()) > most:
-        order -= 1
-    keep, used = allowed(order), _known(target.equations)
-    design = basis(target.value, low, high, order)[:, keep].transpose(0, 2, 1)[used]
-    triangle = np.asarray(np.linalg.qr(np.concatenate([design, target.equations[used]], axis=1), mode="r"))
-    size = int(keep.sum())
-    coefficients = np.zeros((len(keep), target.length.shape[1]))
-    coefficients[keep] = np.linalg.lstsq(triangle[:size, :size], triangle[:size, size:], rcond=None)[0]
-    return order, to_powers(coefficients, low, high, order)
-
-
 def length_errors(potential: Potential, *targets: Target) -> Array:
     """(n,) |error| in m of the length of one muscle in the postures of all targets; NaN where it has none."""
     value, length = (np.concatenate([getattr(target, name) for target in targets]) for name in ("value", "length"))
@@ -158,7 +119,7 @@ def length_errors(potential: Potential, *targets: Target) -> Array:
     return np.asarray(np.abs(potential.coefficients @ terms - length[:, 0]))
 
 
-def _known(equations: Array) -> NDArray[np.bool_]:
+def known_equations(equations: Array) -> NDArray[np.bool_]:
     """(1 + d, n) which equations (1 + d, n, m) are known for all muscles; slopes only where lengths are."""
     known = np.isfinite(equations).all(axis=2)
     return np.asarray(known & known[0])
@@ -233,7 +194,7 @@ class _Fitter:
         from scipy.linalg import solve_triangular
 
         equations = self.equations[:, :, muscles]
-        used, dimension = _known(equations), len(self.low)
+        used, dimension = known_equations(equations), len(self.low)
         if snapped is not None:
             used = used & ~snapped
         while last >= first and count_terms(dimension, last) > min(MAX_TERMS, used.sum() // 2):
