@@ -81,6 +81,8 @@ class PathFindings:
 
     def add(self, paths: ExactPaths, block: ExactBlock) -> None:
         """Add what is noticed in a block of frames, after those before it."""
+        if not block.solved:
+            return
         self._add_jumps(paths, block)
         self._add_inside(paths, block)
         self._add_contested(paths, block)

@@ -228,7 +228,8 @@ class Trial:
         names, along = self.model.description.muscles.names, geometry.frames(few)
         if found.exact is not None:
             own = [i for i in found.acting if names[i] in found.exact.muscles]
-            checks["paths"] = check_paths(self._bench(frames), self.model, along, own)
+            if own:
+                checks["paths"] = check_paths(self._bench(frames), self.model, along, own)
         if self.dynamics is not None and moments is not None:
             checks["dynamics"] = check_dynamics(self._bench(frames), self.model, moments)
         if self.dynamics is not None and not found.by_model:
