@@ -140,7 +140,7 @@ def test_a_snapping_path_is_flagged(arm: Example, monkeypatch: pytest.MonkeyPatc
     It is left to OpenSim, as its length is no integral of its moment arm there, unless that is allowed.
     """
     monkeypatch.setattr(samples, "INCONSISTENT", np.inf)
-    geometry = fit_geometry(arm.model, postures=256)
+    geometry = fit_geometry(arm.model, postures=256, geometry="opensim")
     flags = geometry.to_dataframe()["flags"]
     assert "Snaps by" in flags["TRIlong"]
     assert "r_shoulder_elev" in flags["TRIlong"]
