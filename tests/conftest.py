@@ -24,8 +24,10 @@ from osimopt.datasets import Example, arm26
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 
-if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers of a run, and scripts that it starts, share its descriptions
-    os.environ["OSIMOPT_CACHE"] = tempfile.mkdtemp(prefix="osimopt-tests-")
+#: Beginning of the name of the folder of descriptions that the processes of a run share.
+SHARED = "osimopt-tests-"
+if not Path(os.environ.get("OSIMOPT_CACHE", "")).name.startswith(SHARED):
+    os.environ["OSIMOPT_CACHE"] = tempfile.mkdtemp(prefix=SHARED)
     atexit.register(shutil.rmtree, os.environ["OSIMOPT_CACHE"], ignore_errors=True)
 
 

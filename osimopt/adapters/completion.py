@@ -38,18 +38,18 @@ def complete(model: Model, time: Array, value: Array, speed: Array | None, keep:
 
     Derivatives are of splines through all T frames.
     """
-    if speed is None:
-        speed, acceleration = signals.differentiate(time, value)
-    else:
+    slope, acceleration = signals.differentiate(time, value)
+    if speed is not None:
         acceleration = signals.quintic_spline(time, speed, derivative=1)(time)
-        if any(coordinate.turning for coordinate in model.description.coordinates):
-            rate, acceleration = _rates(model, value, speed, acceleration)
-            _refuse_rates(model, signals.differentiate(time, value)[0], speed, rate)
-            speed = rate
-    return follow(model, time[keep], value[keep], speed[keep], acceleration[keep], n_jobs)
+    time, value, slope, acceleration = time[keep], value[keep], slope[keep], acceleration[keep]
+    rate = slope if speed is None else speed[keep]
+    if speed is not None and any(coordinate.turning for coordinate in model.description.coordinates):
+        rate, acceleration = _rates(model, time, value, speed[keep], acceleration)
+        _refuse_rates(model, slope, speed[keep], rate)
+    return follow(model, time, value, rate, acceleration, n_jobs)
 
 
-def _rates(model: Model, value: Array, speed: Array, change: Array) -> tuple[Array, Array]:
+def _rates(model: Model, time: Array, value: Array, speed: Array, change: Array) -> tuple[Array, Array]:
     """Rates and accelerations (T, N) of the coordinates, from their speeds and the changes of these (T, N)."""
     joints: dict[str, set[str]] = {}
     for coordinate in model.description.coordinates:
@@ -62,7 +62,9 @@ def _rates(model: Model, value: Array, speed: Array, change: Array) -> tuple[Arr
     multibody = model.described.multibody
     if multibody.gaps("joint"):
         return cast(tuple[Array, Array], model.run("kinematics:rates_of", value, speed, change))
-    return to_rates(multibody, value, speed), to_accelerations(multibody, value, speed, change)
+    with _named(model):
+        refuse_lock(multibody, value, time)
+        return to_rates(multibody, value, speed), to_accelerations(multibody, value, speed, change)
 
 
 def follow(model: Model, time: Array, value: Array, speed: Array, acceleration: Array, n_jobs: int = 1) -> Kinematics:
@@ -188,7 +190,6 @@ def _by_loops(
     if closure is None:
         return cast(Completed, model.run("kinematics:couple", time, value, speed, acceleration, before)[:4])
     with _named(model):
-        refuse_lock(model.described.multibody, value, time)
         *motion, matrix = complete_motion(model.described.multibody, closure, time, value, speed, acceleration, before)
     return *motion, matrix[:, *_pairs(model)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ def read_described(key: ModelKey, folder: str | os.PathLike[str] | None = None) 
     if name in _known and (kept is None or (kept in _kept and kept.exists())):
         return _known[name]
     recalled = None if kept is None else _recall(kept, key)
-    found = _known.get(name) or recalled or _ask(key, of)
+    found = _known.get(name) or recalled or _alike(key, folder) or _ask(key, of)
     if kept is not None:
         if recalled is None:
             keep_in(kept.parent, lambda: write_description(found, key, kept))
@@ -68,6 +68,15 @@ def _file(of: Mapping[str, str], folder: str | os.PathLike[str] | None) -> Path 
     place = model_folder(folder)
     model = {part: value for part, value in of.items() if part not in VERSIONS}
     return None if place is None else place / f"model-{digest(model)}.npz"
+
+
+def _alike(key: ModelKey, folder: str | os.PathLike[str] | None) -> Described | None:
+    """What is known of the same model with or without its contact with the ground, where it has none."""
+    other = replace(key, contact=not key.contact)
+    of = identity(other)
+    kept = _file(of, folder)
+    found = _known.get(digest(of)) or (None if kept is None else _recall(kept, other))
+    return None if found is None or found.description.contact else found
 
 
 def _ask(key: ModelKey, of: Mapping[str, str]) -> Described:

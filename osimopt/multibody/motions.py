@@ -8,6 +8,7 @@ from ..namespace import alike, frames_first, frames_last, namespace
 from .couplers import coupled
 from .description import Multibody
 from .loops import Closure, close, complete, follow, openness, reach
+from .rates import refuse_lock
 from .vectors import Tensor
 
 #: m or rad; error of loops in a posture whose dependent coordinates are as measured.
@@ -34,6 +35,7 @@ def complete_motion(
         Loops that cannot be closed, or a singular posture, with its time.
     """
     closed = follow(multibody, closure, close_motion(multibody, closure, value, before), time)
+    refuse_lock(multibody, closed, time)
     rate, acceleration, matrix = complete(multibody, closure, closed, rate, acceleration, time)
     return closed, rate, acceleration, matrix
 

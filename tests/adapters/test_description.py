@@ -310,6 +310,16 @@ def test_a_description_of_an_older_version_is_replaced(
     read_description(kept, key)
 
 
+@pytest.mark.usefixtures("forgetful")
+def test_a_model_without_contact_is_described_once(few: File, tmp_path: File, asked: list[str]) -> None:
+    """Its contact with the ground is switched off where loads are given; it has none."""
+    key = identify(few / "random_1.osim")
+    first = read_described(key, tmp_path)
+    mechanics._known.clear()
+    assert digest(read_described(replace(key, contact=False), tmp_path)) == digest(first)
+    assert len(asked) == 1
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Functions that OpenSim's process is asked for."""
