@@ -45,7 +45,7 @@ def muscle_table(
     *,
     weld: Sequence[str] = (),
     muscles: str | Sequence[str] | None = None,
-    geometry: Geometry = "opensim",
+    geometry: Geometry = "exact",
 ) -> pd.DataFrame:
     """Tabulate moment arm and maximum force of every muscle over one coordinate, at rest.
 
@@ -66,9 +66,9 @@ def muscle_table(
     muscles
         Names, patterns (``"*_l"``) or the side of the muscles to tabulate; by default all.
     geometry
-        Muscle paths: ``"opensim"``, or ``"exact"``: tangent to every object that they wrap over, with forces and fibre
-        lengths by osimopt's curves at these lengths. Muscles that this does not cover are left to OpenSim, and a
-        warning names them.
+        Muscle paths: ``"exact"``, tangent to every object that they wrap over, with forces and fibre lengths by
+        osimopt's curves at these lengths; muscles that this does not cover are left to OpenSim, and a warning names
+        them. ``"opensim"``: paths, forces and fibre lengths of OpenSim.
 
     Returns
     -------
