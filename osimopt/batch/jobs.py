@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -52,11 +53,8 @@ class Job:
     @property
     def geometry(self) -> str:
         """Which muscle paths are asked for: a word of ``geometry``, or "file"."""
-        return (
-            "file"
-            if "geometry" in self.files
-            else str(self.read.get("geometry", declared(ReadOptions)["geometry"][0].default))
-        )
+        word = self.read.get("geometry", declared(ReadOptions)["geometry"][0].default)
+        return "file" if "geometry" in self.files else str(word)
 
     def made_otherwise(self, row: Mapping[str, Any]) -> str:
         """How an earlier row of this job was made, if by other versions or muscle paths than it would be now."""
@@ -81,8 +79,12 @@ class Job:
 
 def versions() -> dict[str, Any]:
     """What results depend on beside files and options: versions of osimopt, OpenSim, and of what is computed."""
-    packages = {name: version(name) for name in ("osimopt", "opensim")}
-    return {**packages, "extraction": EXTRACTION, **VERSIONS}
+    return {**_packages(), "extraction": EXTRACTION, **VERSIONS}
+
+
+@cache
+def _packages() -> dict[str, str]:
+    return {name: version(name) for name in ("osimopt", "opensim")}
 
 
 def content_hash(name: str) -> str:

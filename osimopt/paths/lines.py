@@ -58,7 +58,7 @@ def straight_parts(
     points: Array,
     turns: list[Turn],
     taken: Index,
-) -> tuple[Array, Lines]:
+) -> tuple[Array, Lines]:  # fmt: skip
     """Lengths (m, T), arcs included, and lines of a bundle's paths.
 
     Of the places (3, R, T) in m those of its points are the rows (k, m); ``points`` (3, k, n) are these, where there

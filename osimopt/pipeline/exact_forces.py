@@ -56,7 +56,7 @@ def force_differences(solution: RedundancySolution, other: RedundancySolution) -
 
 
 def _sentence(found: dict[str, tuple[float, float]], left: list[str], missing: int) -> str:
-    limit = f"{FORCE_DIFFERS:g} N or {FORCE_SHARE:.0%} of the peak"
+    limit = f"{FORCE_DIFFERS:g} N and {FORCE_SHARE:.0%} of the peak"
     listed = some([f"{name} ({size:+.3g} N at {time:.4g} s)" for name, (size, time) in found.items()], MUSCLES)
     text = f"Exact muscle paths change no force by more than {limit}."
     if found:

@@ -62,7 +62,7 @@ def run_setup(
     geometry : str | os.PathLike[str] | MusclePaths, default "opensim"
         Muscle paths, as in :func:`osimopt.load_problem`: by default those that OpenSim's tool has.
     compare : bool, default True
-        Solve with exact paths, too, and name the muscles whose forces these change by more than 1 N or 1 % of their
+        Solve with exact paths, too, and name the muscles whose forces these change by more than 1 N and 1 % of their
         peak: a finding, and ``provenance["exact_paths"]``, in N at the time in s. Only where ``geometry`` is
         ``"opensim"``; the files are the same without it.
     progress : callable, optional

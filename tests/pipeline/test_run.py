@@ -295,7 +295,7 @@ def test_exact_paths_are_compared(
     muscle = plain.problem.muscles[column]
     assert abs(apart[worst, column]) > 1.0
     named = f"{muscle} ({apart[worst, column]:+.3g} N at {plain.time[worst]:.4g} s)"
-    assert re.search(rf"Exact muscle paths .* by more than 1 N or 1% of the peak: {re.escape(named)}", printed)
+    assert re.search(rf"Exact muscle paths .* by more than 1 N and 1% of the peak: {re.escape(named)}", printed)
     files = sorted((path.parent / "compared").glob("*"))
     assert len(files) == 4
     for file in files:
