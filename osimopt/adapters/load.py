@@ -12,6 +12,7 @@ from .. import isolation
 from ..errors import ModelError, explain, some
 from ..files.series import frame_times
 from ..files.storage import sha256
+from ..multibody.rates import refuse_lock
 from ..notices import collect_warnings, warn
 from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Kinematics
@@ -126,13 +127,14 @@ def _paths(
     Beside fitted paths these are the exact paths to which they were fitted, if they were.
     """
     if options.geometry == "exact":
-        exact = read_exact(model, motion)
-        return exact, exact, read_dynamics(model, loads)
+        own = read_exact(model, motion)
+        return own, own, read_dynamics(model, loads)
     paths, exact = read_polynomials(options.geometry, model, options.motion, jobs, motion)
     if paths is not None:
         warn_of_range(paths, motion, options.motion)
     if paths is None or exact is None:
         return paths, None, None
+    refuse_lock(exact.multibody, motion.value, motion.time)
     for text in compare_exact(paths, exact, model, motion):
         warn(text)
     return paths, exact, read_dynamics(model, loads)

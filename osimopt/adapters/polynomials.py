@@ -14,7 +14,7 @@ from ..polynomial.geometry import MusclePaths, PolynomialGeometry, flag_code
 from ..problem.arrays import Array, Kinematics
 from ..problem.path_record import PATHS, UNRECORDED
 from .arrays import along_motion
-from .exact import ExactPaths, read_exact
+from .exact import ExactPaths, described_paths, read_exact
 from .geometry_fit import TOLERANCE, fit_samples, leave_missed
 from .model import Model
 from .path_sampling import sample_paths, warn_of_left
@@ -49,14 +49,14 @@ def read_polynomials(
     if isinstance(geometry, str) and geometry == "opensim":
         return None, None
     if isinstance(geometry, str) and geometry == "polynomial":
-        exact = read_exact(model)
+        own = read_exact(model)
         try:
-            sampled = sample_paths(model, [motion], n_jobs=n_jobs, exact=exact)
+            sampled = sample_paths(model, [motion], n_jobs=n_jobs, exact=own)
         except InputError:
             if frames is None:
                 raise
-            sampled = sample_paths(model, [frames], n_jobs=n_jobs, exact=exact)
-        geometry = leave_missed(model, fit_samples(model, *sampled, n_jobs=n_jobs, exact=exact), TOLERANCE)
+            sampled = sample_paths(model, [frames], n_jobs=n_jobs, exact=own)
+        geometry = leave_missed(model, fit_samples(model, *sampled, n_jobs=n_jobs, exact=own), TOLERANCE)
     elif isinstance(geometry, (str, os.PathLike)):
         geometry = PolynomialGeometry.read(geometry)
     elif not isinstance(geometry, MusclePaths):
@@ -68,11 +68,11 @@ def read_polynomials(
         fix = "Fit the geometry of this model: osimopt fit-geometry."
         raise InputError(explain("paths of the model's muscles", f"none for {some(names)}", fix))
     kinds = getattr(geometry, "record", UNRECORDED).geometry
-    exact = read_exact(model, frames) if "exact" in map(kinds.get, known) else None
+    exact = described_paths(model) if "exact" in map(kinds.get, known) else None
     missing = [name for name in names if name not in known]
-    if exact is not None and (own := [name for name in missing if name in exact.muscles]):
-        warn(f"Without a fitted path, and computed along their exact ones: {some(own, 12)}.")
-        missing = [name for name in missing if name not in own]
+    if exact is not None and (others := [name for name in missing if name in exact.muscles]):
+        warn(f"Without a fitted path, and computed along their exact ones: {some(others, 12)}.")
+        missing = [name for name in missing if name not in others]
     if left := {name: geometry.left[name] for name in missing if name in geometry.left}:
         warn_of_left(left)
     if others := [name for name in missing if name not in left]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..adapters.model import Model
 from ..errors import InputError, ModelError, explain, some, unlike
-from ..polynomial.fit import fit_order
+from ..polynomial.fixed_order import fit_order
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
 from ..polynomial.samples import PathSamples
 from ..problem.arrays import Array

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..problem.arrays import Array, Index
-from .basis import basis, graded, to_powers
+from .basis import basis, to_powers
 from .terms import count_terms, differentiate, evaluate_terms
 
+Mask = NDArray[np.bool_]
 #: Most terms of one polynomial: with 1300 (5 coordinates, order 8) the equations of 2048 postures take 0.13 GB.
 MAX_TERMS = 1300
 #: Orders are raised in these stages, since most muscles need a low order and equations grow with it.
@@ -112,45 +113,6 @@ def fit_potentials(
     ]
 
 
-def fit_order(
-    target: Target, low: Array, high: Array, order: int, factors: int = 0, degree: int = 0
-) -> tuple[int, Array]:
-    """Polynomials of one order, or of a lower one that the postures determine, by least squares.
-
-    Parameters
-    ----------
-    target
-        m muscles. Postures and slopes that are NaN for one of them are left out: coordinates without any slope are
-        fitted by lengths alone.
-    low, high
-        (d,) range of the coordinates, which is scaled to [−1, 1].
-    order
-        Highest total degree; lower where there would be more terms than half the postures, or than ``MAX_TERMS``.
-    factors, degree
-        The total degree in the last ``factors`` coordinates, which have few values, is at most ``degree``.
-
-    Returns
-    -------
-    order, coefficients
-        Coefficients are (K, m), those of excluded terms 0.
-    """
-    most = min(MAX_TERMS, int(np.isfinite(target.length).all(axis=1).sum()) // 2)
-
-    def allowed(order: int) -> NDArray[np.bool_]:
-        last = graded(len(low), order)[:, len(low) - factors :]
-        return np.asarray((last.sum(axis=1) <= degree) | (factors == 0))
-
-    while order > 1 and int(allowed(order).sum()) > most:
-        order -= 1
-    keep, used = allowed(order), _known(target.equations)
-    design = basis(target.value, low, high, order)[:, keep].transpose(0, 2, 1)[used]
-    triangle = np.asarray(np.linalg.qr(np.concatenate([design, target.equations[used]], axis=1), mode="r"))
-    size = int(keep.sum())
-    coefficients = np.zeros((len(keep), target.length.shape[1]))
-    coefficients[keep] = np.linalg.lstsq(triangle[:size, :size], triangle[:size, size:], rcond=None)[0]
-    return order, to_powers(coefficients, low, high, order)
-
-
 def length_errors(potential: Potential, *targets: Target) -> Array:
     """(n,) |error| in m of the length of one muscle in the postures of all targets; NaN where it has none."""
     value, length = (np.concatenate([getattr(target, name) for target in targets]) for name in ("value", "length"))
@@ -158,9 +120,9 @@ def length_errors(potential: Potential, *targets: Target) -> Array:
     return np.asarray(np.abs(potential.coefficients @ terms - length[:, 0]))
 
 
-def _known(equations: Array) -> NDArray[np.bool_]:
+def known_equations(equations: Array) -> Mask:
     """(1 + d, n) which equations (1 + d, n, m) are known for all muscles; slopes only where lengths are."""
-    known = np.isfinite(equations).all(axis=2)
+    known = np.asarray(np.isfinite(equations).all(axis=2))
     return np.asarray(known & known[0])
 
 
@@ -197,10 +159,11 @@ class _Fitter:
         """Make terms (1 + d, K, n) and the normal matrix (K, K) of an order, unless those of a higher one are known."""
         if order > self.order:
             fitted, held_out = (basis(one.value, self.low, self.high, order) for one in (self.train, self.held_out))
-            self.order, self.terms, self.normal = order, (fitted, held_out), sum(part @ part.T for part in fitted)
+            normal = np.asarray(sum(part @ part.T for part in fitted))
+            self.order, self.terms, self.normal = order, (fitted, held_out), normal
 
     def search(
-        self, muscles: Sequence[int], max_order: int, limit: float = np.inf, snapped: Array | None = None
+        self, muscles: Sequence[int], max_order: int, limit: float = np.inf, snapped: Mask | None = None
     ) -> list[_Curve | None]:
         """Each muscle's curve of the lowest order within the tolerance, or else the best one.
 
@@ -208,7 +171,7 @@ class _Fitter:
         more than ``limit`` in m.
         """
         best, waiting, first = dict[int, _Curve](), list(muscles), 1
-        valid = np.isfinite(self.equations).all(axis=(0, 1))
+        valid = np.asarray(np.isfinite(self.equations).all(axis=(0, 1)))
         for stage in (*(stage for stage in STAGES if stage < max_order), max_order):
             together = [muscle for muscle in waiting if valid[muscle]]
             batches = [together] if together else []
@@ -225,7 +188,7 @@ class _Fitter:
                 break
         return [best.get(muscle) for muscle in muscles]
 
-    def _orders(self, muscles: list[int], first: int, last: int, snapped: Array | None) -> Iterator[tuple[int, Array]]:
+    def _orders(self, muscles: list[int], first: int, last: int, snapped: Mask | None) -> Iterator[tuple[int, Array]]:
         """Coefficients (K, m) of each order from first to last; all muscles are known in the same postures.
 
         Ends early at an order with too few equations, or with a term that they do not determine.
@@ -233,7 +196,7 @@ class _Fitter:
         from scipy.linalg import solve_triangular
 
         equations = self.equations[:, :, muscles]
-        used, dimension = _known(equations), len(self.low)
+        used, dimension = known_equations(equations), len(self.low)
         if snapped is not None:
             used = used & ~snapped
         while last >= first and count_terms(dimension, last) > min(MAX_TERMS, used.sum() // 2):
@@ -268,7 +231,7 @@ class _Fitter:
         for order in range(last, first - 1, -1):
             size = count_terms(len(self.low), order)
             try:
-                factor = np.linalg.cholesky(normal[:size, :size])
+                factor = np.asarray(np.linalg.cholesky(normal[:size, :size]), dtype=np.float64)
             except np.linalg.LinAlgError:
                 continue
             if (np.diag(factor) ** 2 > DETERMINED).all():
@@ -330,7 +293,7 @@ def _judge(curve: _Curve, coefficients: Array, held_out: Target) -> Potential:
     known = length <= curve.limit
     known_slope = np.isfinite(slope) & known
     if not known_slope.any(axis=1).all():
-        return Potential(order, coefficients, *[float("inf")] * 4, left_out=curve.left_out)
+        return Potential(order, coefficients, np.inf, np.inf, np.inf, np.inf, curve.left_out)
     length_rms = float(np.sqrt(np.mean(length[known] ** 2)))
     slope_rms = max(float(np.sqrt(np.mean(row[ok] ** 2))) for row, ok in zip(slope, known_slope, strict=True))
     largest = float(np.nanmax(length)), float(np.nanmax(slope))

@@ -147,7 +147,8 @@ class PolynomialGeometry:
         Length in m of each muscle as a polynomial of coordinates in rad or m.
     left : mapping of str to float
         Muscles that were not fitted because the slope of OpenSim's length is not their moment arm, with the largest
-        difference in m. A problem uses OpenSim's own path for these, and for all other muscles without a polynomial.
+        difference in m. A problem uses OpenSim's own path for these. Other muscles without a polynomial have their
+        exact paths beside polynomials that were fitted to such, else OpenSim's.
     record : PathRecord
         Which paths were fitted, by muscle.
     missed : mapping of str to Fit

@@ -17,6 +17,7 @@ from osimopt.files.storage import write_atomically
 from osimopt.polynomial import Fit, MusclePolynomial, files
 from osimopt.polynomial.files import fits_path
 from osimopt.polynomial.fit import LEFT_OUT, SNAPPED, Target, fit_potentials
+from osimopt.polynomial.fixed_order import fit_order
 from osimopt.polynomial.terms import count_terms, evaluate_terms, list_exponents
 
 #: m; the same polynomial summed in another order.
@@ -291,6 +292,22 @@ def test_a_polynomial_is_recovered() -> None:
         assert potential.order == 4
         assert potential.rms < RECOVERED
         assert np.abs(potential.coefficients - expected).max() < RECOVERED
+
+
+def test_the_normal_matrix_gives_what_least_squares_by_qr_do() -> None:
+    """Of a function that no polynomial follows, with postures missing."""
+    parts = [sampled(2, count, seed, LOW, HIGH, 2)[0] for count, seed in ((400, 0), (100, 1))]
+    for part in parts:
+        bend = np.maximum(part.value[:, 1] - 0.5, 0.0)
+        part.length[:] += 0.1 * bend[:, None] ** 2
+        part.slope[:, 1] += 0.2 * bend[:, None]
+    parts[0].length[:7, 1] = np.nan
+    for muscle, potential in enumerate(fit_potentials(*parts, LOW, HIGH, 1e-15, 6)):
+        assert potential is not None
+        order, expected = fit_order(parts[0].muscles([muscle]), LOW, HIGH, potential.order)
+        assert order == potential.order > 3
+        terms = evaluate_terms(np.ascontiguousarray(parts[1].value.T), order)
+        assert np.abs((potential.coefficients - expected[:, 0]) @ terms).max() < RECOVERED
 
 
 def test_the_lowest_order_that_is_good_enough() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from osimopt import PolynomialGeometry
-from osimopt.polynomial.fit import Target, fit_order
+from osimopt.polynomial.fit import Target
+from osimopt.polynomial.fixed_order import fit_order
 from osimopt.polynomial.geometry import MusclePolynomial
 from osimopt.polynomial.samples import PathSamples, measure_errors
 from osimopt.polynomial.terms import evaluate_terms, list_exponents

@@ -14,7 +14,7 @@ import torch
 
 from osimopt import InputError, PolynomialGeometry, load_problem
 from osimopt.datasets import Example
-from osimopt.polynomial.fit import fit_order
+from osimopt.polynomial.fixed_order import fit_order
 from osimopt.polynomial.geometry import MusclePaths, MusclePolynomial
 from osimopt.polynomial.samples import PathSamples
 from osimopt.surrogate import folder
