@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from ..errors import InputError, explain
 from ..files.given import Origin
+from ..files.packages import version
 from ..files.storage import sha256
 from ..notices import warn
 from ..problem.archive import read_with_notes, write_problem

@@ -6,11 +6,11 @@ import platform
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 from .. import isolation
 from ..errors import ModelError, explain, some
+from ..files.packages import version
 from ..files.series import frame_times
 from ..files.storage import sha256
 from ..notices import collect_warnings, warn

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import is_dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from .. import isolation
 from ..errors import InputError, explain
+from ..files.packages import version
 from ..files.plain import WRONG, damaged, put_together, read_plain, write_plain
 from ..files.storage import sha256
 from ..multibody import description as bodies

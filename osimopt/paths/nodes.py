@@ -17,7 +17,7 @@ def flat_points(every: Array, index: Index) -> Array:
 
 
 def node_pulls(points: Array, turns: list[Turn]) -> Array:
-    """Forces (3, J, n) of a unit tension on the nodes of paths: on their k points, then where objects are met and left."""
+    """Forces (3, J, n) of a unit tension on nodes of paths: their k points, then where objects are met and left."""
     xp = namespace(points)
     way = points[:, 1:] - points[:, :-1]
     size = length(way)
