@@ -10,8 +10,6 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import numpy as np
 
 from ..errors import InputError, explain
 from ..files.given import Origin
+from ..files.packages import version
 from ..files.storage import sha256
 from ..notices import warn
 from ..problem.archive import read_with_notes, write_problem
@@ -47,12 +46,6 @@ def _user_folder() -> Path | None:
 
     folder = platformdirs.user_cache_path("osimopt")
     return folder if folder.is_absolute() else None
-
-
-@cache
-def version(package: str) -> str:
-    """Version of an installed package, whose metadata are read once."""
-    return metadata.version(package)
 
 
 def cached_path(

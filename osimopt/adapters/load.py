@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import isolation
 from ..errors import ModelError, explain, some
+from ..files.packages import version
 from ..files.series import frame_times
 from ..files.storage import sha256
 from ..multibody.rates import refuse_lock
@@ -20,7 +21,7 @@ from ..problem.path_record import PATHS, PathRecord
 from ..problem.problem import RedundancyProblem
 from .array_check import refuse_wrong_arrays
 from .bandwidth import remarks
-from .cache import cached_path, digest, keep, recall, version
+from .cache import cached_path, digest, keep, recall
 from .exact import ExactPaths, read_exact
 from .exact_differences import model_differences
 from .exact_dynamics import ExactDynamics, read_dynamics

@@ -10,13 +10,14 @@ from typing import Any
 
 from .. import isolation
 from ..errors import InputError, explain
+from ..files.packages import version
 from ..files.plain import WRONG, damaged, put_together, read_plain, write_plain
 from ..files.storage import sha256
 from ..multibody import description as bodies
 from ..paths import description as paths
 from ..problem import arrays
 from . import messages
-from .cache import digest, keep_in, model_folder, version
+from .cache import digest, keep_in, model_folder
 from .messages import Described, ModelKey
 
 #: Raised whenever a field of a description changes its meaning or its values: older files are then refused.

@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelError, explain, some
+from ..files.packages import version
 from ..files.storage import sha256, write_atomically
 from ..problem.arrays import Array, Index, Kinematics
 from ..solution.solution import RedundancySolution
 from .array_check import compare_arrays
 from .arrays import extract
-from .cache import keep_in, model_folder, version
+from .cache import keep_in, model_folder
 from .completion import follow
 from .exact import ExactPaths
 from .judgement import LIMITS, judged

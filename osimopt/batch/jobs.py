@@ -10,12 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..adapters.cache import EXTRACTION, version
+from ..adapters.cache import EXTRACTION
 from ..adapters.inputs import named_in, numbered
 from ..adapters.load import VERSIONS
 from ..adapters.options import COMPUTED, FILES, ReadOptions
 from ..emg.mapping import PRESETS
 from ..errors import ConfigError, InputError, explain, some
+from ..files.packages import version
 from ..files.storage import sha256
 from ..options import declared
 from .study import Files, Study, Subject

@@ -7,7 +7,6 @@ import json
 import math
 import os
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError, explain
 from ..files.folders import new_folder
+from ..files.packages import version
 from ..files.storage import write_atomically
 from .architecture import Architecture, Scaler
 
