@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import array_api_compat
 import numpy as np
 
 
@@ -12,7 +11,9 @@ def namespace(*arrays: Any) -> Any:
     """The array API of the arrays' library: NumPy's, where all of them are of NumPy."""
     for array in arrays:
         if not isinstance(array, np.ndarray):
-            return array_api_compat.array_namespace(array)
+            from array_api_compat import array_namespace
+
+            return array_namespace(array)
     return np
 
 
@@ -31,6 +32,18 @@ def detached(array: Any) -> Any:
 def plain(array: Any) -> Any:
     """An array of NumPy without gradients."""
     return np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)
+
+
+def filled(shape: tuple[int, ...], value: float, like: Any) -> Any:
+    """An array of one number, in the library, on the device and of the type of another."""
+    if isinstance(like, np.ndarray):
+        return np.full(shape, value, dtype=like.dtype)
+    return namespace(like).full(shape, value, dtype=like.dtype, device=like.device)
+
+
+def true_rows(mask: Any) -> Any:
+    """Where a mask (T,) is true, as indices in its own library."""
+    return namespace(mask).nonzero(mask)[0]
 
 
 def frames_last(array: Any) -> Any:

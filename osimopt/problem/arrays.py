@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..namespace import filled, namespace
 from ..signals import interpolate
 
 Array = NDArray[np.float64]
@@ -32,9 +33,10 @@ CoordinateKind = Literal["free", "coupled", "locked", "prescribed"]
 
 def acts(effect: Array, axis: int | tuple[int, ...] | None = None) -> NDArray[np.bool_]:
     """Where an effect is more than rounding: above ROUNDING times the largest of the array, anywhere along ``axis``."""
-    size = np.abs(effect)
-    found = size > ROUNDING * size.max(initial=0.0)
-    return np.asarray(found if axis is None else found.any(axis=axis), dtype=bool)
+    xp = namespace(effect)
+    size = xp.abs(effect)
+    found = size > ROUNDING * (xp.max(size) if 0 not in size.shape else 0.0)
+    return found if axis is None else xp.any(found, axis=axis)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +147,7 @@ class Kinematics:
 
         Columns of the coupled ones keep their values.
         """
-        moved = force.copy()
+        moved = force + 0.0
         if self.coupling is not None:
             pairs = zip(self.coupling.dependent, self.coupling.independent, self.coupling.slope.T, strict=True)
             for dependent, independent, slope in pairs:
@@ -192,7 +194,8 @@ class MuscleGeometry:
     @property
     def moment_arm(self) -> Array:
         """(T, D, M) dense: −∂(muscle_tendon_length)/∂q, so generalized force = moment_arm @ muscle_force."""
-        dense = np.zeros((len(self.moment_arms), len(self.coordinates), len(self.muscles)))
+        shape = len(self.moment_arms), len(self.coordinates), len(self.muscles)
+        dense = filled(shape, 0.0, self.moment_arms)
         dense[:, self.pair_coordinate, self.pair_muscle] = self.moment_arms
         return dense
 
@@ -236,9 +239,12 @@ class MuscleGeometry:
 
     def largest_moment_arm(self) -> Array:
         """(T, M) in m: max over the coordinates of |moment arm|."""
-        largest = np.zeros((len(self.moment_arms), len(self.muscles)))
+        xp, largest = (
+            namespace(self.moment_arms),
+            filled((len(self.moment_arms), len(self.muscles)), 0.0, self.moment_arms),
+        )
         for pair, muscle in enumerate(self.pair_muscle):
-            np.maximum(largest[:, muscle], np.abs(self.moment_arms[:, pair]), out=largest[:, muscle])
+            largest[:, muscle] = xp.maximum(largest[:, muscle], xp.abs(self.moment_arms[:, pair]))
         return largest
 
 

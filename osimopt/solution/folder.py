@@ -93,7 +93,7 @@ def write_pieces(
     or not at all. Returns the summary of all, and their provenance.
     """
     with new_folder(folder, RESULT, overwrite=overwrite) as temporary:
-        return _fill_result(solutions, frames, temporary, outputs)
+        return _fill_result((solution.to("cpu") for solution in solutions), frames, temporary, outputs)
 
 
 def write_arrays(problem: RedundancyProblem, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -103,6 +103,7 @@ def write_arrays(problem: RedundancyProblem, folder: str | os.PathLike[str], *, 
     ``generalized_force.sto`` (N·m, N) and, where the problem came from a model, ``muscle_tendon_length.sto``
     (m), ``lengthening_speed.sto`` (m/s) and ``coordinates.sto`` (rad, m); ``arrays.json`` holds provenance.
     """
+    problem = problem.to("cpu")
     geometry = problem.geometry
     pairs = zip(geometry.pair_muscle, geometry.pair_coordinate, strict=True)
     arrays: dict[str, tuple[Any, Iterable[str]]] = {
