@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive
 from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Array, Kinematics, MuscleGeometry, MuscleParameters
 from ..problem.reserves import ReserveActuators
+from .following import following
 from .messages import ForceRecord, FrameArrays, Pairs, Wanted
 from .model import Model
 
@@ -25,6 +26,10 @@ POSTURES = 8
 
 def find_pairs(model: Model, motion: Kinematics, muscles: Sequence[int]) -> Pairs:
     """Which of these muscles act on which coordinates; see ``worker.geometry``."""
+    if not muscles:
+        none = np.zeros(0, dtype=np.intp)
+        spanned = np.zeros((len(model.description.free), len(model.description.muscles.names)), dtype=bool)
+        return Pairs(none, none, none.astype(bool), spanned, none, {})
     rows = np.unique(np.linspace(0, len(motion.value) - 1, POSTURES).astype(int))
     return cast(Pairs, model.run("geometry:find_pairs", motion.value[rows], muscles))
 
@@ -68,30 +73,15 @@ def model_geometry(model: Model, pairs: Pairs, muscles: Sequence[int], arrays: d
 def along_motion(paths: MusclePaths, model: Model, motion: Kinematics) -> MuscleGeometry:
     """Moment arms about the free coordinates, those about coupled ones added to the coordinates that they follow."""
     given = paths.evaluate(motion.coordinates, motion.value, motion.speed)
-    free = {model.description.coordinates[index].name: row for row, index in enumerate(model.description.free)}
-    followed: dict[str, list[tuple[str, Array]]] = {}  # by coupled coordinate: those it follows, with slopes (T,)
-    if motion.coupling is not None:
-        couplings = zip(motion.coupling.dependent, motion.coupling.independent, motion.coupling.slope.T, strict=True)
-        for dependent, independent, slope in couplings:
-            followed.setdefault(motion.coordinates[dependent], []).append((motion.coordinates[independent], slope))
-    arms: dict[tuple[int, int], Any] = {}
-    crossing: dict[tuple[int, int], bool] = {}
-    crosses = given.crosses
-    for coordinate, muscle, arm in zip(given.pair_coordinate, given.pair_muscle, given.moment_arms.T, strict=True):
-        name = given.coordinates[coordinate]
-        for leader, slope in followed.get(name, [(name, 1.0)]):
-            if leader in free:
-                pair = (free[leader], int(muscle))
-                arms[pair] = arms.get(pair, 0.0) + arm * slope
-                crossing[pair] = crossing.get(pair, False) or bool(crosses[coordinate, muscle])
-    pairs = sorted(arms)
-    rows, muscles = (np.array([pair[i] for pair in pairs], dtype=np.intp) for i in (0, 1))
-    acting = np.array([crossing[pair] for pair in pairs], dtype=bool)
-    served = np.isin(np.arange(len(free)), rows[acting])
-    moment_arms = np.array([arms[pair] for pair in pairs]).reshape(len(pairs), len(motion.time)).T
+    rows = np.array([motion.coordinates.index(name) for name in given.coordinates], dtype=np.intp)
+    free = np.array(model.description.free, dtype=np.intp)
+    followed = following(rows[given.pair_coordinate], given.pair_muscle, free, len(motion.coordinates), motion.coupling)
+    slopes = None if motion.coupling is None else motion.coupling.slope.T
+    crossing = followed.any(given.crosses[given.pair_coordinate, given.pair_muscle])
+    served = np.isin(np.arange(len(free)), followed.coordinate[crossing])
     return MuscleGeometry(
-        given.muscles, tuple(free), rows, muscles, moment_arms, given.length, given.lengthening_speed, served,
-        acting,
+        given.muscles, tuple(motion.coordinates[index] for index in free), followed.coordinate, followed.acting,
+        followed.apply(given.moment_arms.T, slopes).T, given.length, given.lengthening_speed, served, crossing,
     )  # fmt: skip
 
 
@@ -100,6 +90,8 @@ def join_muscles(parts: Sequence[MuscleGeometry], muscles: Sequence[str]) -> Mus
 
     Muscles that none of them has are without moment arms; their lengths are 0.
     """
+    if len(parts) == 1 and parts[0].muscles == tuple(muscles):
+        return parts[0]
     number = {name: index for index, name in enumerate(muscles)}
     columns = [np.array([number[name] for name in part.muscles], dtype=np.intp) for part in parts]
     coordinate = np.concatenate([part.pair_coordinate for part in parts])
@@ -155,10 +147,10 @@ def model_actuators(model: Model, effect: Array) -> ReserveActuators:
     )
 
 
-def refuse_lost(model: Model, time: Array, geometry: MuscleGeometry) -> None:
-    """Refuse paths without a length in some frame, by the first of them."""
-    for frame, muscle in np.argwhere(np.isnan(np.asarray(geometry.length)))[:1].tolist():
-        got = f"none for {geometry.muscles[muscle]} at {time[frame]:g} s"
+def refuse_lost(model: Model, time: Array, muscles: Sequence[str], length: Array) -> None:
+    """Refuse paths without a length (T, M) in some frame, by the first of them."""
+    for frame, muscle in np.argwhere(np.isnan(length))[:1].tolist():
+        got = f"none for {muscles[muscle]} at {time[frame]:g} s"
         raise ModelError(explain("paths with a length in every frame", got, "Use geometry='opensim'.", model.path))
 
 

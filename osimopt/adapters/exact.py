@@ -14,16 +14,16 @@ from ..multibody.description import Mask, Multibody
 from ..multibody.gaps import without_gaps
 from ..multibody.kinematics import Posture, posture
 from ..multibody.layout import layout
-from ..multibody.rates import refuse_lock, to_coordinates
+from ..multibody.rates import refuse_lock
+from ..multibody.vectors import Tensor, combine
 from ..muscle.forces import supported
 from ..notices import warn
-from ..paths.arms import moment_arms, wrenches
+from ..paths.arms import about_coordinates, moment_arms, wrenches
 from ..paths.arrangement import Arrangement, arrange
 from ..paths.description import Path, Paths
 from ..paths.solve import SolvedPaths, contested, lengths, solve_paths
 from ..polynomial.geometry import Fit
-from ..problem.arrays import Array, Kinematics, MuscleGeometry, acts
-from .arrays import POSTURES
+from ..problem.arrays import Array, Index, Kinematics, MuscleGeometry
 from .model import Model
 
 #: Muscle paths that can be tabulated, sampled and fitted.
@@ -38,8 +38,7 @@ class ExactPaths:
     """A model's own muscle paths, as :class:`~osimopt.polynomial.geometry.MusclePaths`.
 
     ``described`` are the paths of the muscles that it has, in the order of ``muscles``. ``asked`` says by name of a
-    muscle why its path is left to OpenSim. ``crossing`` (N, M) marks the coordinates that a muscle acts on in postures
-    of the motion, where these are known. ``unplaced`` are bodies beyond joints that are not described: paths between
+    muscle why its path is left to OpenSim. ``unplaced`` are bodies beyond joints that are not described: paths between
     them are known, their places in ground are not.
     """
 
@@ -47,7 +46,6 @@ class ExactPaths:
     described: Paths
     muscles: tuple[str, ...]
     asked: Mapping[str, str]
-    crossing: Mask | None = None
     unplaced: tuple[int, ...] = ()
 
     kind = "exact"
@@ -73,24 +71,11 @@ class ExactPaths:
             raise InputError(explain("muscles with exact paths", f"none for {some(missing)}", "Use another geometry."))
         columns = [self.muscles.index(name) for name in muscles]
         paths = replace(self.described, muscles=tuple(self.described.muscles[column] for column in columns))
-        crossing = None if self.crossing is None else self.crossing[:, columns]
-        return replace(self, described=paths, muscles=tuple(muscles), crossing=crossing)
+        return replace(self, described=paths, muscles=tuple(muscles))
 
     def without(self, muscles: Collection[str]) -> ExactPaths:
         """The paths of the other muscles."""
         return self.select([name for name in self.muscles if name not in muscles])
-
-    def lost(self, motion: Kinematics) -> dict[str, str]:
-        """Why muscles have no path in some frames of a motion, by name."""
-        starts = range(0, len(motion.time), BLOCK)
-        blocks = (self.solve(motion.value[start : start + BLOCK])[1] for start in starts)
-        missing = np.concatenate([np.isnan(lengths(self.arrangement, solved)) for solved in blocks])
-        return {
-            name: f"its path does not settle in {column.sum()} of {len(column)} frames, first at "
-            f"{motion.time[column.argmax()]:g} s"
-            for name, column in zip(self.muscles, missing.T, strict=True)
-            if column.any()
-        }
 
     def outside(self, names: Sequence[str], value: Array) -> dict[str, int]:
         """No frame is outside a fitted range."""
@@ -122,6 +107,12 @@ class ExactPaths:
             spanned[path.mover[path.mover >= 0], column] = True
         return spanned
 
+    @cached_property
+    def pairs(self) -> tuple[Index, Index]:
+        """Coordinates and muscles (P,) of the pairs that ``spanned`` holds."""
+        coordinate, muscle = np.nonzero(self.spanned)
+        return coordinate, muscle
+
     @property
     def still(self) -> tuple[str, ...]:
         """Names of the muscles that only pull on bodies, in places that are known: no point moves on its body."""
@@ -151,42 +142,40 @@ class ExactPaths:
             got = f"none for {some(missing, 12)}"
             raise InputError(explain("a column for every coordinate of the model", got, "Give the whole motion."))
         columns = [names.index(name) for name in every]
-        rate = np.zeros_like(value) if speed is None else speed
-        coordinate, muscle = np.nonzero(self.spanned)
-        blocks = []
+        rate, blocks = np.zeros_like(value) if speed is None else speed, []
         for start in range(0, max(len(value), 1), BLOCK):
             own = slice(start, start + BLOCK)
-            along, arms = self._solved(value[own, columns])
-            blocks.append((along, arms[:, coordinate, muscle], -np.einsum("tnm,tn->tm", arms, rate[own, columns])))
+            at, solved = self.solve(value[own, columns])
+            along, arms = self.measured(at, solved)
+            along[contested(self.arrangement, solved)] = np.nan  # here no frames can be named
+            blocks.append((along, arms.T, self.lengthening(arms, rate[own, columns].T)))
         length, pairs, lengthening = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-        crossing = None if self.crossing is None else self.crossing[coordinate, muscle]
-        served = coordinate if crossing is None else coordinate[crossing]
-        spanned = np.isin(np.arange(len(every)), served)
-        faster = None if speed is None else lengthening
-        return MuscleGeometry(self.muscles, every, coordinate, muscle, pairs, length, faster, spanned, crossing)
+        coordinate, muscle = self.pairs
+        spanned, faster = np.isin(np.arange(len(every)), coordinate), None if speed is None else lengthening
+        return MuscleGeometry(self.muscles, every, coordinate, muscle, pairs, length, faster, spanned)
 
-    def solve(self, value: Array) -> tuple[Posture, list[SolvedPaths]]:
+    def solve(self, value: Tensor) -> tuple[Posture, list[SolvedPaths]]:
         """Postures (T, N), and the paths solved in them, bundle by bundle."""
         at = posture(self.multibody, value)
         return at, solve_paths(self.arrangement, at)
 
-    def _solved(self, value: Array) -> tuple[Array, Array]:
-        """Lengths (T, M) and moment arms (T, N, M) about all coordinates in postures (T, N)."""
-        at, solved = self.solve(value)
-        arms = moment_arms(self.arrangement, solved, at).dense(len(self.muscles), len(self.multibody.coordinates))
-        if layout(self.multibody).turning:
-            by_muscle = (np.ascontiguousarray(own) for own in np.moveaxis(arms, 2, 0))
-            arms = np.stack([to_coordinates(self.multibody, value, own) for own in by_muscle], axis=2)
-        along = lengths(self.arrangement, solved)
-        if self.crossing is None:  # there is no motion whose frames could be named
-            along[contested(self.arrangement, solved)] = np.nan
-        return along, arms
+    def measured(self, at: Posture, solved: list[SolvedPaths]) -> tuple[Tensor, Tensor]:
+        """Lengths (T, M), and moment arms (P, T) of the ``pairs``, about coordinates."""
+        arms = about_coordinates(moment_arms(self.arrangement, solved, at), at)
+        coordinate, muscle = self.pairs
+        return lengths(self.arrangement, solved), arms.of(muscle, coordinate)
+
+    def lengthening(self, arms: Tensor, speed: Tensor) -> Tensor:
+        """Speeds (T, M) at which the muscles lengthen, of moment arms (P, T) of the pairs, at rates (N, T)."""
+        coordinate, muscle = self.pairs
+        weights = (muscle == np.arange(len(self.muscles))[:, None]).astype(float)
+        return -combine(weights, arms * speed[coordinate]).T
 
 
 def read_exact(model: Model, motion: Kinematics | None = None) -> ExactPaths:
     """The exact paths of a model; a warning names the muscles that are left to OpenSim, and why.
 
-    ``motion`` shows which coordinates each muscle acts on.
+    In a ``motion`` gimbal lock is refused.
 
     Raises
     ------
@@ -200,21 +189,13 @@ def read_exact(model: Model, motion: Kinematics | None = None) -> ExactPaths:
     exact = ExactPaths(multibody, paths, model.description.muscles.names, asked, unplaced=unplaced).without(asked)
     if motion is not None:
         refuse_lock(multibody, motion.value, motion.time)
-    if motion is not None and exact.muscles:
-        lost = exact.lost(motion)
-        asked |= lost
-        exact = replace(exact.without(lost), asked=asked)
     left = [f"{name} ({asked[name]})" for name in model.description.muscles.names if name in asked]
     if not exact.muscles:
         expected = "a muscle with an exact path"
         raise ModelError(explain(expected, f"none: {some(left)}", "Use geometry='opensim'.", model.path))
     if left:
         warn(f"{model.path}: muscles without exact paths, which keep OpenSim's: {some(left, 12)}.")
-    if motion is None:
-        return exact
-    rows = np.unique(np.linspace(0, len(motion.time) - 1, POSTURES).astype(int))
-    arms = np.concatenate([np.zeros((1, *exact.spanned.shape)), exact._solved(motion.value[rows])[1]])
-    return replace(exact, crossing=exact.spanned & acts(arms, axis=0))
+    return exact
 
 
 def _bodies(paths: Paths, path: Path) -> list[int]:

@@ -11,9 +11,10 @@ from ..errors import some
 from ..multibody.kinematics import Posture
 from ..paths.jumps import find_jumps
 from ..paths.solve import SolvedPaths, points_inside
-from ..problem.arrays import Array, Kinematics
+from ..problem.arrays import Kinematics
 from ..solution.checks import LENGTHS_DIFFER, LENGTHS_JUMP, MOMENTS_DIFFER
-from .exact import BLOCK, ExactPaths
+from .exact import ExactPaths
+from .exact_chain import ExactBlock
 from .exact_dynamics import ExactDynamics
 from .exact_dynamics_check import moments_off
 from .model import Model
@@ -78,9 +79,12 @@ class Differences:
 
     def plain(self) -> dict[str, object]:
         """What a problem's provenance keeps."""
+        off = {"lengths_off_opensim_mm": dict(self.lengths), "moments_off_opensim": dict(self.moments)}
+        return {**off, **self.noticed()}
+
+    def noticed(self) -> dict[str, object]:
+        """The part of it that is noticed along the paths."""
         return {
-            "lengths_off_opensim_mm": dict(self.lengths),
-            "moments_off_opensim": dict(self.moments),
             "path_jumps_s_mm": {name: [list(jump) for jump in jumps] for name, jumps in self.jumps.items()},
             "points_inside_s": {name: dict(objects) for name, objects in self.inside.items()},
             "paths_contested": {name: list(frames) for name, frames in self.contested.items()},
@@ -109,18 +113,27 @@ def find_differences(
         off = np.abs(moments_off(dynamics, model_for(frames), frames)).max(axis=0)
         moments = _beyond(MOMENTS_DIFFER, [motion.coordinates[index] for index in dynamics.free], off)
     joints = () if dynamics is None else dynamics.mistaken
-    jumps: dict[str, list[tuple[float, float]]] = {}
-    inside: dict[str, dict[str, float]] = {}
-    contested: dict[str, tuple[int, float]] = {}
-    for start in range(0, max(len(motion.time) - 1, 1), BLOCK):
-        block = motion.frames(slice(start, start + BLOCK + 1))
-        at, solved = paths.solve(block.value)
-        _add_jumps(jumps, paths, block, solved)
-        _add_inside(inside, paths, block, at, solved)
-        last = start + BLOCK + 1 >= len(motion.time)  # blocks share a frame
-        _add_contested(contested, paths, block.time if last else block.time[:-1], solved)
-    sizes = {name: tuple(own) for name, own in jumps.items()}
-    return Differences(lengths, moments, sizes, joints, inside, contested)
+    return Differences(lengths, moments, {}, joints)
+
+
+@dataclass(eq=False)
+class PathFindings:
+    """What is noticed along exact paths in a motion, by muscle, as in :class:`Differences`."""
+
+    jumps: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    inside: dict[str, dict[str, float]] = field(default_factory=dict)
+    contested: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def add(self, paths: ExactPaths, block: ExactBlock) -> None:
+        """Add what is noticed in a block of frames, after those before it."""
+        _add_jumps(self.jumps, paths, block.motion, block.solved)
+        _add_inside(self.inside, paths, block.motion, block.at, block.solved)
+        _add_contested(self.contested, paths, block)
+
+    def differences(self) -> Differences:
+        """All of it."""
+        sizes = {name: tuple(own) for name, own in self.jumps.items()}
+        return Differences({}, {}, sizes, (), self.inside, self.contested)
 
 
 def _add_jumps(
@@ -149,12 +162,11 @@ def _add_inside(
             objects.setdefault(name, float(motion.time[within[place, row].argmax()]))
 
 
-def _add_contested(
-    found: dict[str, tuple[int, float]], paths: ExactPaths, time: Array, solved: Sequence[SolvedPaths]
-) -> None:
-    """Add the number of frames (T,) in which rules contradict each other, by muscle, and the time in s of the first."""
-    for one in solved:
-        frames = one.contested[:, : len(time)]
+def _add_contested(found: dict[str, tuple[int, float]], paths: ExactPaths, block: ExactBlock) -> None:
+    """Add the number of frames in which rules contradict each other, by muscle, and the time in s of the first."""
+    time = block.motion.time[block.before :]
+    for one in block.solved:
+        frames = one.contested[:, block.before :]
         for row in np.flatnonzero(frames.any(axis=1)):
             name = paths.arrangement.names[one.bundle.rows[row]]
             count, first = found.get(name, (0, float(time[frames[row].argmax()])))

@@ -9,15 +9,18 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import some
-from ..multibody.actuators import effects
+from ..multibody.actuators import ON_COORDINATE, effects
 from ..multibody.description import Multibody
 from ..multibody.dynamics import about_speeds, inverse_dynamics, transmitted
 from ..multibody.forces import applied_forces
+from ..multibody.joints import coordinates_of
 from ..multibody.kinematics import Posture, posture, velocity
-from ..multibody.loads import load_wrenches
+from ..multibody.layout import layout
+from ..multibody.loads import MeasuredLoads, load_wrenches
 from ..multibody.placement import MotionState
-from ..multibody.rates import to_changes, to_coordinates, to_speeds
-from ..namespace import frames_first
+from ..multibody.rates import coordinates_at, to_changes, to_coordinates, to_speeds
+from ..multibody.vectors import Tensor
+from ..namespace import frames_first, frames_last, namespace
 from ..notices import warn
 from ..paths.arms import moment_arms
 from ..paths.arrangement import Arrangement, arrange
@@ -25,6 +28,7 @@ from ..paths.description import Paths
 from ..paths.solve import lengths, solve_paths
 from ..problem.arrays import Array, Index, Kinematics
 from .exact import BLOCK
+from .following import following
 from .load_arrays import measured_loads
 from .loads import ExternalLoads
 from .model import Model
@@ -67,11 +71,21 @@ class ExactDynamics:
         """Arrays of a motion, as ``arrays.extract`` has them by name.
 
         ``generalized_force`` (T, D), about the free coordinates, is what actuators must produce (only where ``moments``
-        are wanted), ``effect`` (T, D, K) what each of the model's own does per unit control.
+        are wanted), ``effect`` (T, D, K) what each of the model's own does per unit control, (1, D, K) where that is
+        the same in all postures.
         """
-        starts = range(0, len(motion.time), BLOCK)
-        blocks = [self._block(motion.frames(slice(start, start + BLOCK)), moments) for start in starts]
-        return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+        parts = []
+        for start in range(0, len(motion.time), BLOCK):
+            own = motion.frames(slice(start, start + BLOCK))
+            loads = self.measured(own.time) if moments else None
+            parts.append(self.block(posture(self.multibody, own.value), own, loads, moments))
+        force, effect = (list(found) for found in zip(*parts, strict=True))
+        found = {"effect": effect[0] if self.steady else np.concatenate(effect)}
+        return {**found, "generalized_force": np.concatenate(force)} if moments else found
+
+    def measured(self, time: Array) -> MeasuredLoads | None:
+        """The external loads at times (T,) s."""
+        return None if self.loads is None else measured_loads(self.loads, self.multibody.tree.bodies, time)
 
     def inertial(self, motion: Kinematics) -> Array:
         """Generalized forces (T, N) about all coordinates that give the motion beside gravity alone."""
@@ -80,50 +94,63 @@ class ExactDynamics:
         about = inverse_dynamics(self.multibody, value, speed, change)
         return np.asarray(to_coordinates(self.multibody, value, about))
 
-    def _block(self, motion: Kinematics, moments: bool) -> dict[str, Array]:
-        at = posture(self.multibody, motion.value)
+    @cached_property
+    def steady(self) -> bool:
+        """Whether the model's actuators do the same in all postures."""
+        still = set(self.free) - {
+            one for body in layout(self.multibody).turning for one in coordinates_of(self.multibody, body).tolist()
+        }
+        return all(law.kind in ON_COORDINATE and law.coordinate in still for law in self.multibody.actuators)
+
+    def block(
+        self, at: Posture, motion: Kinematics, loads: MeasuredLoads | None, moments: bool
+    ) -> tuple[Tensor | None, Tensor]:
+        """Generalized forces (T, D) and effects (T, D, K) in frames of NumPy or torch, as :meth:`arrays` has them."""
         along, arms = self._others(motion, at)
-        by_speed = np.moveaxis(effects(self.multibody, at, at.columns, at.beyond, arms), 1, 0)
-        about = [self._about_free(motion, effect) for effect in by_speed]
-        none = np.zeros((len(motion.time), len(self.free), 0))
-        found = {"effect": np.stack(about, axis=2) if about else none}
-        if moments:
-            found["generalized_force"] = self._about_free(motion, self._moments(motion, at, along, arms))
-        return found
+        return (self._moments(motion, at, along, arms, loads) if moments else None), self._effects(motion, at, arms)
 
-    def _about_free(self, motion: Kinematics, force: Array) -> Array:
-        """Generalized forces (T, D) about the free coordinates from those about speeds (N, T)."""
-        about = to_coordinates(self.multibody, motion.value, np.ascontiguousarray(force.T))
-        return motion.onto_free(about)[:, self.free]
+    def _effects(self, motion: Kinematics, at: Posture, arms: Mapping[int, Tensor]) -> Tensor:
+        bodies, columns = (at, at.columns[:, :, :1]) if self.steady else (at, at.columns)
+        found = effects(self.multibody, bodies, columns, at.beyond, dict(arms))  # (N, K, T)
+        return frames_first(self._about_free(motion, at, found) if not self.steady else found[self.free])
 
-    def _moments(self, motion: Kinematics, at: Posture, along: Array, arms: Mapping[int, Array]) -> Array:
-        """Generalized forces (N, T) about speeds that give the motion beside gravity, loads and the model's forces."""
+    def _about_free(self, motion: Kinematics, at: Posture, force: Tensor) -> Tensor:
+        """Generalized forces (D, K, T) about the free coordinates from those about speeds (N, K, T)."""
+        size, count, frames = force.shape
+        about = coordinates_at(self.multibody, at.value, force)
+        if motion.coupling is None:
+            return about[self.free]
+        coordinate, acting = np.repeat(np.arange(size), count), np.tile(np.arange(count), size)
+        rows = namespace(about).reshape(about, (size * count, frames))
+        followed = following(coordinate, acting, self.free, size, motion.coupling)
+        moved = followed.apply(rows, frames_last(motion.coupling.slope))
+        return namespace(moved).reshape(moved, (len(self.free), count, frames))
+
+    def _moments(
+        self, motion: Kinematics, at: Posture, along: Tensor, arms: Mapping[int, Tensor], loads: MeasuredLoads | None
+    ) -> Tensor:
+        """Generalized forces (T, D) that give the motion beside gravity, loads and the model's forces."""
         speed = to_speeds(self.multibody, motion.value, motion.speed)
         moving = velocity(at, speed, to_changes(self.multibody, motion.value, motion.speed, motion.acceleration))
-        state = MotionState(motion.time, motion.value.T, speed.T, at.rotations, at.positions, moving.twists)
-        lengthening = np.zeros_like(along)
-        for path, arm in arms.items():
-            lengthening[path] = -np.einsum("nt,tn->t", arm, speed)
+        rates = frames_last(speed)
+        state = MotionState(motion.time, at.value, rates, at.rotations, at.positions, moving.twists)
+        lengthening = {path: -namespace(arm).sum(arm * rates, axis=0) for path, arm in arms.items()}
         applied = applied_forces(self.multibody, state, along, lengthening)
-        wrenches = applied.wrenches
-        if self.loads is not None:
-            measured = measured_loads(self.loads, self.multibody.tree.bodies, motion.time)
-            wrenches = wrenches + load_wrenches(measured, at)
+        wrenches = applied.wrenches if loads is None else applied.wrenches + load_wrenches(loads, at)
         needed = about_speeds(at, transmitted(at, moving, frames_first(wrenches))) - applied.generalized
         for path, tension in applied.tension.items():
             needed = needed - arms[path] * tension
-        return np.asarray(needed)
+        return frames_first(self._about_free(motion, at, needed[:, None])[:, 0])
 
-    def _others(self, motion: Kinematics, at: Posture) -> tuple[Array, dict[int, Array]]:
-        """Lengths (P, T) of all paths, and moment arms (N, T) about speeds by path, of those that forces act along."""
-        own, frames = len(self.paths.muscles), len(motion.time)
-        every = np.zeros((own + len(self.paths.others), frames))
-        if not self.paths.others:
-            return every, {}
+    def _others(self, motion: Kinematics, at: Posture) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+        """Lengths (T,) and moment arms (N, T) about speeds, by path, of those that forces act along."""
+        own, count = len(self.paths.muscles), len(self.paths.others)
+        if not count:
+            return {}, {}
         solved = solve_paths(self.others, at)
-        every[own:] = lengths(self.others, solved).T
-        arms = moment_arms(self.others, solved, at).dense(len(self.paths.others), len(self.multibody.coordinates))
-        return every, {own + index: arm.T for index, arm in enumerate(np.moveaxis(arms, 2, 0))}
+        arms = moment_arms(self.others, solved, at).dense(count, len(self.multibody.coordinates))
+        found = lengths(self.others, solved)
+        return {own + i: found[:, i] for i in range(count)}, {own + i: arms[:, :, i].T for i in range(count)}
 
 
 def read_dynamics(model: Model, loads: ExternalLoads | None) -> ExactDynamics | None:

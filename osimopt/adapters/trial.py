@@ -8,14 +8,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ..errors import ModelError, explain, some
+from ..errors import some
 from ..isolation import Progress
-from ..muscle.forces import supported
 from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
 from ..problem.problem import RedundancyProblem
@@ -23,30 +21,20 @@ from ..problem.resampling import BALANCED, Fingerprint
 from ..problem.reserves import ReserveActuators, choose_reserves
 from ..signals import interpolate
 from ..solution.solution import RedundancySolution
-from .arrays import (
-    along_motion,
-    extract,
-    find_pairs,
-    join_muscles,
-    model_actuators,
-    model_geometry,
-    muscle_forces,
-    refuse_lost,
-    refuse_unknown,
-    unknown_forces,
-)
+from .arrays import model_actuators, unknown_forces
 from .bandwidth import moments_above
 from .completion import follow
 from .exact import ExactPaths
 from .exact_check import check_exact
 from .exact_dynamics import ExactDynamics
 from .exact_dynamics_check import check_dynamics, mistakes
+from .extraction import Extracted, Extraction
 from .forces import check_size
 from .loads import ExternalLoads
-from .messages import Claims, FrameArrays, Mask, Pairs, Wanted
+from .messages import Claims, Mask, Pairs
 from .model import Model
 from .options import ReadOptions
-from .part import acting_muscles, refuse_assumed
+from .part import refuse_assumed
 from .polynomials import compare_paths
 from .selfcheck import Missing, check_solution, check_trial, spread
 
@@ -82,6 +70,12 @@ class Trial:
     _added: ReserveActuators | None = field(default=None, init=False)
     _crossing: dict[str, Mask] = field(default_factory=dict, init=False)
 
+    def __post_init__(self) -> None:
+        moments = self.given is None
+        self.extraction = Extraction(
+            self.model, self.motion, self.paths, self.dynamics, moments, self.options, self.n_jobs
+        )
+
     def __len__(self) -> int:
         """Return the number of frames."""
         return len(self.motion.time)
@@ -105,7 +99,6 @@ class Trial:
         The motion there is the spline through its frames (:meth:`Kinematics.at`), completed by the model; given moments
         are splined. Pairs and reserves are those of the motion's own frames.
         """
-        _ = self.pairs
         other = copy.copy(self)
         other.checked = False  # the frames of the motion have been checked
         motion = self.motion.at(times)
@@ -117,7 +110,8 @@ class Trial:
             other.given = replace(self.given, time=times, value=interpolate(self.motion.time, self.given.value, times))
         if self._added is not None:
             other._added = self._added.at(self.motion.time, times)
-        return replace(other._problem(slice(0, len(other)), None), source=self)
+        extracted = self.extraction.at(other.motion, lambda _: other.model)
+        return replace(other._made(slice(0, len(other)), extracted), source=self)
 
     def verify(self, solution: RedundancySolution, missing: Sequence[Missing] = ()) -> dict[str, Any]:
         """Put the forces of a solution back into OpenSim; returns the differences, or why nothing was checked.
@@ -137,60 +131,22 @@ class Trial:
         known = np.isin(solution.time, self.motion.time)
         if problem.source is None and not known.any():
             return {"not_checked": "splines between the frames of the motion"}
-        fitted = (*self._given_paths, *self.model.description.within)
-        exact = self.paths if isinstance(self.paths, ExactPaths) else None
+        fitted = (*self.extraction.given, *self.model.description.within)
+        exact = self.extraction.paths if isinstance(self.extraction.paths, ExactPaths) else None
         if self.dynamics is not None and self.dynamics.mistaken:
             missing = (*missing, mistakes(self.dynamics, self.model_for, solution.problem.kinematics))
         return check_solution(solution, known if known.any() else ~known, self.model_for, fitted, missing, exact)
+
+    @property
+    def pairs(self) -> Pairs:
+        """Pairs of the muscles that may act, along the model's own paths, in the whole motion."""
+        return self.extraction.pairs
 
     def model_for(self, motion: Kinematics) -> Model:
         """The model with the loads of these frames."""
         if self.loads is None or np.isin(motion.time, self.motion.time[:PIECE]).all():
             return self.model
         return self.model.with_loads(self.loads.at(motion.time))
-
-    @cached_property
-    def pairs(self) -> Pairs:
-        """Pairs of the muscles that may act, along the model's own paths, in the whole motion."""
-        acting = set(np.array(self.model.description.muscles.names)[self._acting])
-        acting -= set() if self.paths is None else self.paths.left.keys()
-        self._note([f"{name}: {text}" for name, text in self._found.inconsistent.items() if name in acting])
-        return self._found.of(self._acting)
-
-    @cached_property
-    def _found(self) -> Pairs:
-        """The pairs of all muscles, in postures of the whole motion."""
-        names, given = self.model.description.muscles.names, self._given_paths
-        return find_pairs(self.model, self.motion, [i for i, name in enumerate(names) if name not in given])
-
-    @cached_property
-    def _acting(self) -> list[int]:
-        """Muscles that may act; nothing is computed for those that a part of the body leaves out."""
-        return acting_muscles(self.options, self.model, self._found, self._given_paths)
-
-    @property
-    def _given_paths(self) -> Sequence[str]:
-        """Names of the muscles whose paths are not the model's own."""
-        return () if self.paths is None else self.paths.muscles
-
-    @property
-    def _model_paths(self) -> list[int]:
-        """Muscles that may act whose paths are the model's own."""
-        return [i for i in self._acting if self.model.description.muscles.names[i] not in self._given_paths]
-
-    @property
-    def _model_gains(self) -> list[int]:
-        """Muscles whose gain OpenSim has to compute."""
-        muscles = self.model.description.muscles
-        if self.options.gain == "isometric" and not self.options.passive_force:
-            return []
-        unknown = sorted(set(np.flatnonzero(~supported(muscles)).tolist()) & set(self._acting))
-        if fitted := sorted(set(unknown) - set(self._model_paths)):
-            got = some(f"{muscles.classes[i]} '{muscles.names[i]}'" for i in fitted)
-            fix = "Use geometry='opensim' for this model, or paths without these muscles."
-            expected = "muscles whose curves osimopt has, for polynomial paths"
-            raise ModelError(explain(expected, got, fix, self.model.path))
-        return unknown
 
     def _part(self, whole: RedundancyProblem) -> RedundancyProblem:
         """The part of the body that the options name."""
@@ -206,15 +162,26 @@ class Trial:
 
     def _problem(self, keep: slice, progress: Progress | None) -> RedundancyProblem:
         """All muscles and coordinates, or those of the given moments."""
-        motion = self.motion.frames(keep)
-        extracted = self._extract(motion, progress)
-        arrays = extracted.arrays
-        geometry = self._geometry(arrays, motion)
-        gain, passive = self._forces(geometry, arrays)
-        actuators = model_actuators(self.model, arrays["effect"])
-        target = arrays["generalized_force"] if self.given is None else self.given.value[keep]
+        lost, motion = len(self.extraction.lost), self.motion.frames(keep)
+        extracted = self.extraction.frames(keep, progress, self.model_for)
+        self._note(self.extraction.inconsistent)
+        if len(self.extraction.lost) > lost:
+            left = some([f"{name} ({why})" for name, why in self.extraction.lost.items()], 12)
+            self._note([f"Muscles that keep OpenSim's paths from {motion.time[0]:g} s on: {left}."])
+        return self._made(keep, extracted)
+
+    def _made(self, keep: slice, extracted: Extracted) -> RedundancyProblem:
+        """The problem of the extracted arrays of some frames."""
+        motion, geometry = self.motion.frames(keep), extracted.geometry
+        actuators = model_actuators(self.model, extracted.effect)
+        target = extracted.generalized_force if self.given is None else self.given.value[keep]
+        assert target is not None
         if self.checked:
-            self._check(motion, geometry, gain, target if self.given is None else None)
+            self._check(motion, geometry, extracted.gain, target if self.given is None else None)
+            if self.extraction.chain is not None:
+                noticed = self.extraction.findings.differences()
+                self.provenance |= noticed.noticed()
+                self._note(noticed.texts())
         self._crossing = dict(zip(geometry.coordinates, geometry.crosses, strict=True))
         if self.given is not None:
             rows = np.array([geometry.coordinates.index(name) for name in self.given.coordinates])
@@ -230,19 +197,19 @@ class Trial:
         self._note(extracted.warnings)
         muscles = self.model.description.muscles
         kind = "opensim" if self.paths is None else self.paths.kind.removesuffix("s")
-        given = self._given_paths
+        given = self.extraction.given
         self.provenance["geometry"] = {name: kind if name in given else "opensim" for name in muscles.names}
         problem = RedundancyProblem(
             time=motion.time,
             geometry=geometry,
-            max_force=gain,
+            max_force=extracted.gain,
             generalized_force=target,
             lower=muscles.min_control,
             upper=muscles.max_control,
             pcsa=muscles.pcsa(),
             weights=np.ones(len(muscles.names)),
             reserves=actuators + added,
-            passive_force=passive,
+            passive_force=extracted.passive,
             parameters=muscles,
             kinematics=motion,
             provenance=copy.deepcopy(self.provenance),
@@ -250,38 +217,6 @@ class Trial:
         )
         self.fingerprint = Fingerprint.of(problem)
         return problem
-
-    def _extract(self, motion: Kinematics, progress: Progress | None) -> FrameArrays:
-        gains = tuple(self._model_gains)
-        by_arrays = {} if self.dynamics is None else self.dynamics.arrays(motion, self.given is None)
-        if by_arrays and not (self._model_paths or gains):
-            none = np.zeros((len(motion.time), 0))
-            return FrameArrays({**by_arrays, "max_force": none, "passive_force": none}, (), [])
-        moments = self.given is None and not by_arrays
-        wanted = Wanted(tuple(self._model_paths), moments, self.options.passive_force, gains)
-        model = self.model_for(motion)
-        model = model.with_rigid_tendons() if self.options.passive_force and gains else model
-        found = extract(model, motion, self.pairs, wanted, self.n_jobs, progress)
-        if moments:
-            refuse_unknown(model, motion, found.arrays["generalized_force"])
-        return replace(found, arrays={**found.arrays, **by_arrays})
-
-    def _geometry(self, arrays: dict[str, Array], motion: Kinematics) -> MuscleGeometry:
-        """Moment arms by the paths given, and those of the other muscles by OpenSim."""
-        parts, by_model = [], self._model_paths
-        if by_model:
-            parts.append(model_geometry(self.model, self.pairs, by_model, arrays))
-        if self.paths is not None:
-            parts.append(along_motion(self.paths, self.model, motion))
-            refuse_lost(self.model, motion.time, parts[-1])
-        return join_muscles(parts, self.model.description.muscles.names)
-
-    def _forces(self, geometry: MuscleGeometry, arrays: dict[str, Array]) -> tuple[Array, Array]:
-        """Gain and passive force (T, M) in N."""
-        muscles, kind = self.model.description.muscles, self.options.gain
-        return muscle_forces(
-            muscles, geometry, arrays, self._acting, self._model_gains, kind, self.options.passive_force
-        )
 
     def _check(self, motion: Kinematics, geometry: MuscleGeometry, gain: Array, target: Array | None) -> None:
         """Compare three frames with OpenSim's single calls; paths that are given with the model's own."""
@@ -298,13 +233,14 @@ class Trial:
         claims = Claims(None, None, None, moments)
         if self.paths is None:
             gain_by_opensim = gain[few] if self.options.gain == "opensim" else None
-            claims = Claims(self.pairs, geometry.moment_arms[few], gain_by_opensim, moments)
-        self.provenance["self_check"]["trial"] = check_trial(model, frames, claims, self.n_jobs, self._acting)
-        if self.paths is not None:
-            others = np.setdiff1d(self._acting, self._model_paths).tolist()
+            claims = Claims(self.extraction.pairs, geometry.moment_arms[few], gain_by_opensim, moments)
+        self.provenance["self_check"]["trial"] = check_trial(model, frames, claims, self.n_jobs, self.extraction.acting)
+        paths = self.extraction.paths
+        if paths is not None:
+            others = np.setdiff1d(self.extraction.acting, self.extraction.by_model).tolist()
             along = geometry.frames(few)
-            if isinstance(self.paths, ExactPaths):
-                self.provenance["self_check"]["paths"] = check_exact(self.paths, model, frames, along, others)
+            if isinstance(paths, ExactPaths):
+                self.provenance["self_check"]["paths"] = check_exact(paths, model, frames, along, others)
             else:
                 self._note(compare_paths(model, frames, along.moment_arm, others))
 

@@ -112,6 +112,17 @@ def speeds_at(multibody: Multibody, value: Tensor, rate: Tensor) -> Tensor:
     return _replaced(multibody, value, rate, _spin)
 
 
+def coordinates_at(multibody: Multibody, value: Tensor, force: Tensor) -> Tensor:
+    """Forces (N, …, T) about coordinates from those about speeds, at ``value`` (N, T): ``to_coordinates``, frames last.
+
+    Raises
+    ------
+    ModelError
+        Gimbal lock.
+    """
+    return _replaced(multibody, value, force, _about_angles)
+
+
 def refuse_lock(multibody: Multibody, value: Tensor, time: Tensor) -> None:
     """Refuse postures (T, N) at times (T,) s in which speeds do not follow from rates.
 

@@ -11,8 +11,8 @@ import numpy as np
 from ..multibody.description import Multibody
 from ..multibody.kinematics import Posture
 from ..multibody.layout import layout
-from ..multibody.rates import to_mobilities
-from ..multibody.vectors import combine
+from ..multibody.rates import coordinates_at, to_mobilities
+from ..multibody.vectors import combine, pick
 from ..namespace import alike, frames_last, namespace
 from ..problem.arrays import Array as Plain
 from ..problem.arrays import Index
@@ -43,6 +43,15 @@ class Arms:
         none = xp.zeros_like(xp.sum(self.value, axis=0))  # whatever the value is, which may be NaN
         value = xp.concat([self.value, none[None]])[number]
         return xp.reshape(value.T, (-1, coordinates, paths))
+
+    def of(self, path: Index, coordinate: Index) -> Array:
+        """Moment arms (P, T) of some pairs, zero where there are none."""
+        number = {pair: row for row, pair in enumerate(zip(self.path.tolist(), self.coordinate.tolist(), strict=True))}
+        rows = np.array([number.get(pair, -1) for pair in zip(path.tolist(), coordinate.tolist(), strict=True)])
+        if (rows >= 0).all():
+            return pick(self.value, rows.astype(np.intp))
+        none = namespace(self.value).zeros_like(self.value[:1])
+        return namespace(self.value).concat([self.value, none])[rows]
 
     def lengthening_speed(self, paths: int, speed: Array) -> Array:
         """Speeds (T, M) in m/s at which the paths lengthen at ``speed`` (T, N)."""
@@ -80,6 +89,27 @@ def wrenches(solved: Sequence[SolvedPaths], tension: Array, bodies: int) -> Arra
         weights = (one.bundle.node_body.T.reshape(-1) == np.arange(bodies)[:, None]).astype(float)
         total = total + combine(weights, xp.moveaxis(xp.reshape(wrench, (6, -1, wrench.shape[-1])), 0, 1))
     return total
+
+
+def about_coordinates(arms: Arms, posture: Posture) -> Arms:
+    """The same pairs about the coordinates, of which those of ball, free and ellipsoid joints differ from the speeds.
+
+    Raises
+    ------
+    ModelError
+        Gimbal lock.
+    """
+    multibody = posture.multibody
+    if not layout(multibody).turning:
+        return arms
+    paths, place = np.unique(arms.path, return_inverse=True)
+    size = len(multibody.coordinates)
+    number = np.full((size, len(paths)), -1)
+    number[arms.coordinate, place] = np.arange(len(arms.path))
+    xp = namespace(arms.value)
+    columns = xp.concat([arms.value, xp.zeros_like(posture.value[:1])])[number]
+    columns = coordinates_at(multibody, posture.value, columns)
+    return Arms(arms.path, arms.coordinate, columns[arms.coordinate, place])
 
 
 @dataclass(frozen=True, eq=False)

@@ -167,13 +167,13 @@ def test_a_misspelt_geometry_is_refused(knee: Path) -> None:
 @pytest.mark.parametrize("wrong", ["length", "moment arm", "dynamics"])
 def test_wrong_arrays_are_refused(monkeypatch: pytest.MonkeyPatch, knee: Path, wrong: str) -> None:
     """By differences of lengths, OpenSim's lengths of straight paths, or Lagrange's equations."""
-    solved, inertial = ExactPaths._solved, ExactDynamics.inertial
+    solved, inertial = ExactPaths.measured, ExactDynamics.inertial
 
-    def off(self: ExactPaths, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        length, arms = solved(self, value)
+    def off(self: ExactPaths, *posture: Any) -> tuple[np.ndarray, np.ndarray]:
+        length, arms = solved(self, *posture)
         return length + 1e-7 * (wrong == "length"), arms + 1e-5 * (wrong == "moment arm")
 
-    monkeypatch.setattr(ExactPaths, "_solved", off)
+    monkeypatch.setattr(ExactPaths, "measured", off)
     if wrong == "dynamics":
         monkeypatch.setattr(ExactDynamics, "inertial", lambda self, motion: 1.00001 * inertial(self, motion))
     words = {"length": "lengths of paths without wrap", "moment arm": "slopes of the lengths", "dynamics": "Lagrange"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,13 +111,13 @@ def test_a_point_inside_a_wrap_object_is_named(tmp_path: Path) -> None:
 def test_a_path_that_does_not_settle_between_frames_is_named(gaps: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The arrays there are splines, and say why."""
     ours, _ = read(gaps, "gap", "exact")
-    solved = ExactPaths._solved
+    solved = ExactPaths.measured
 
-    def lost(self: ExactPaths, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        length, arms = solved(self, value)
+    def lost(self: ExactPaths, *posture: Any) -> tuple[np.ndarray, np.ndarray]:
+        length, arms = solved(self, *posture)
         return np.where(np.arange(len(length))[:, None] == 1, np.nan, length), arms
 
-    monkeypatch.setattr(ExactPaths, "_solved", lost)
+    monkeypatch.setattr(ExactPaths, "measured", lost)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         found = ours.resample(np.array([0.25, 0.27]))
@@ -142,13 +143,13 @@ def test_moving_points_at_the_ends_of_their_range(tmp_path: Path) -> None:
 
 
 def test_a_table_names_paths_that_do_not_settle(gaps: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    solved = ExactPaths._solved
+    solved = ExactPaths.measured
 
-    def lost(self: ExactPaths, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        length, arms = solved(self, value)
+    def lost(self: ExactPaths, *posture: Any) -> tuple[np.ndarray, np.ndarray]:
+        length, arms = solved(self, *posture)
         return np.where(np.array(self.muscles) == "m_Sine", np.nan, length), arms
 
-    monkeypatch.setattr(ExactPaths, "_solved", lost)
+    monkeypatch.setattr(ExactPaths, "measured", lost)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         table = muscle_table(gaps / "gap.osim", "q_LinearFunction", values=[0.0], geometry="exact")

@@ -1,0 +1,255 @@
+"""The arrays of a trial's frames, each by what its options ask for: exact paths and dynamics, fitted paths, OpenSim."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from ..errors import ModelError, explain, some
+from ..isolation import Progress
+from ..muscle.forces import supported
+from ..polynomial.geometry import MusclePaths
+from ..problem.arrays import Array, Kinematics, MuscleGeometry, acts
+from .arrays import (
+    POSTURES,
+    along_motion,
+    extract,
+    find_pairs,
+    join_muscles,
+    model_geometry,
+    muscle_forces,
+    refuse_lost,
+    refuse_unknown,
+)
+from .exact import ExactPaths
+from .exact_chain import ExactChain, joined
+from .exact_differences import PathFindings
+from .exact_dynamics import ExactDynamics
+from .messages import FrameArrays, Mask, Pairs, Wanted
+from .model import Model
+from .options import ReadOptions
+from .part import acting_muscles
+
+#: The model with the loads of some frames.
+ModelFor = Callable[[Kinematics], Model]
+
+
+@dataclass(frozen=True, eq=False)
+class Extracted:
+    """Arrays of frames: the muscles' geometry, gain and passive force (T, M) in N, and what the dynamics need.
+
+    ``generalized_force`` (T, D) is None where moments are given; ``effect`` (T, D, K) is of the model's own actuators.
+    """
+
+    geometry: MuscleGeometry
+    gain: Array
+    passive: Array
+    generalized_force: Array | None
+    effect: Array
+    warnings: list[str]
+
+
+@dataclass(eq=False)
+class Extraction:
+    """How the arrays of a trial are computed.
+
+    ``model`` and ``motion`` are the trial's; ``paths`` are those in place of OpenSim's, which muscles without one keep,
+    ``dynamics`` inverse dynamics in place of OpenSim's. ``moments`` is whether any are wanted. ``lost`` says by name
+    why muscles have lost their exact path in the motion, ``findings`` what was noticed along the exact paths.
+    """
+
+    model: Model
+    motion: Kinematics
+    paths: MusclePaths | None
+    dynamics: ExactDynamics | None
+    moments: bool
+    options: ReadOptions
+    n_jobs: int
+    lost: dict[str, str] = field(default_factory=dict)
+    findings: PathFindings = field(default_factory=PathFindings)
+    crossing: Mask | None = field(default=None, init=False)
+    chain: ExactChain | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.paths, ExactPaths):
+            free = np.array(self.model.description.free, dtype=np.intp)
+            self.chain = ExactChain(self.paths, self.dynamics, free)
+
+    def frames(self, keep: slice, progress: Progress | None, model_for: ModelFor) -> Extracted:
+        """Arrays of some frames of the motion; ``model_for`` gives the model with the loads of some.
+
+        Muscles whose exact path does not settle in one of them get OpenSim's, there and from there on.
+        """
+        motion, found = self.motion.frames(keep), dict[str, Array]()
+        if self.chain is not None:
+            found, lost = self._pass(self.chain, keep)
+            while lost:
+                self.lost |= lost
+                found, lost = self._pass(self._without(self.chain, lost), keep)
+        return self._with(motion, progress, model_for, found)
+
+    def at(self, motion: Kinematics, model_for: ModelFor) -> Extracted:
+        """Arrays of a motion at other times.
+
+        Raises
+        ------
+        ModelError
+            A path that does not settle.
+        """
+        _, found = self.pairs, dict[str, Array]()  # pairs are those of the motion's own frames
+        if self.chain is not None:
+            whole = slice(0, len(motion.time))
+            found = joined([block.arrays for block in self.chain.blocks(motion, whole, self.moments)])
+            refuse_lost(self.model, motion.time, self.chain.paths.muscles, found["length"])
+        return self._with(motion, None, model_for, found)
+
+    @property
+    def pairs(self) -> Pairs:
+        """Pairs of the muscles that may act, along the model's own paths, in the whole motion."""
+        return self._found.of(self.acting)
+
+    @property
+    def inconsistent(self) -> list[str]:
+        """Warnings about the model's own paths of muscles that may act."""
+        acting = set(np.array(self.model.description.muscles.names)[self.acting])
+        acting -= set() if self.paths is None else self.paths.left.keys()
+        return [f"{name}: {text}" for name, text in self._found.inconsistent.items() if name in acting]
+
+    @cached_property
+    def _found(self) -> Pairs:
+        """The pairs of all muscles with OpenSim's paths, in postures of the whole motion."""
+        names, given = self.model.description.muscles.names, self.given
+        return find_pairs(self.model, self.motion, [i for i, name in enumerate(names) if name not in given])
+
+    @cached_property
+    def acting(self) -> list[int]:
+        """Muscles that may act; nothing is computed for those that a part of the body leaves out."""
+        return acting_muscles(self.options, self.model, self._found, self.given)
+
+    @property
+    def given(self) -> Sequence[str]:
+        """Names of the muscles whose paths are not the model's own."""
+        return () if self.paths is None else self.paths.muscles
+
+    @property
+    def by_model(self) -> list[int]:
+        """Muscles that may act whose paths are the model's own."""
+        return [i for i in self.acting if self.model.description.muscles.names[i] not in self.given]
+
+    @property
+    def _gains(self) -> list[int]:
+        """Muscles whose gain OpenSim has to compute."""
+        muscles = self.model.description.muscles
+        if self.options.gain == "isometric" and not self.options.passive_force:
+            return []
+        unknown = sorted(set(np.flatnonzero(~supported(muscles)).tolist()) & set(self.acting))
+        if fitted := sorted(set(unknown) - set(self.by_model)):
+            got = some(f"{muscles.classes[i]} '{muscles.names[i]}'" for i in fitted)
+            fix = "Use geometry='opensim' for this model, or paths without these muscles."
+            expected = "muscles whose curves osimopt has, for polynomial paths"
+            raise ModelError(explain(expected, got, fix, self.model.path))
+        return unknown
+
+    def _pass(self, chain: ExactChain, keep: slice) -> tuple[dict[str, Array], dict[str, str]]:
+        """Arrays of some frames by exact paths, and why muscles have lost theirs."""
+        blocks, findings = [], copy.deepcopy(self.findings)
+        for block in chain.blocks(self.motion, keep, self.moments):
+            findings.add(chain.paths, block)
+            blocks.append(block.arrays)
+        found, time = joined(blocks), self.motion.time[keep]
+        missing = np.isnan(found["length"])
+        lost = {
+            chain.paths.muscles[column]: f"its path does not settle in {missing[:, column].sum()} of {len(time)} "
+            f"frames, first at {time[missing[:, column].argmax()]:g} s"
+            for column in np.flatnonzero(missing.any(axis=0)).tolist()
+        }
+        if not lost:
+            self.findings = findings
+        return found, lost
+
+    def _without(self, chain: ExactChain, lost: dict[str, str]) -> ExactChain:
+        """Leave muscles to OpenSim."""
+        if len(lost) == len(chain.paths.muscles):
+            left, fix = [f"{name} ({why})" for name, why in lost.items()], "Use geometry='opensim'."
+            raise ModelError(explain("a muscle with an exact path", f"none: {some(left)}", fix, self.model.path))
+        self.paths = paths = chain.paths.without(lost)
+        self.chain, self.crossing = replace(chain, paths=paths), None
+        for name in ("_found", "acting"):
+            self.__dict__.pop(name, None)
+        return self.chain
+
+    def _with(
+        self,
+        motion: Kinematics,
+        progress: Progress | None,
+        model_for: ModelFor,
+        exact: dict[str, Array],
+    ) -> Extracted:
+        """Everything of a motion, with the arrays that are computed already."""
+        extracted = self._by_opensim(motion, progress, model_for, exact)
+        geometry = self._geometry(extracted.arrays, motion, exact)
+        gain, passive = muscle_forces(
+            self.model.description.muscles, geometry, extracted.arrays, self.acting, self._gains, self.options.gain,
+            self.options.passive_force,
+        )  # fmt: skip
+        arrays = extracted.arrays
+        return Extracted(geometry, gain, passive, arrays.get("generalized_force"), arrays["effect"], extracted.warnings)
+
+    def _by_opensim(
+        self,
+        motion: Kinematics,
+        progress: Progress | None,
+        model_for: ModelFor,
+        exact: dict[str, Array],
+    ) -> FrameArrays:
+        """What OpenSim has to compute, beside the dynamics that are computed already."""
+        gains = tuple(self._gains)
+        dynamics = {name: array for name, array in exact.items() if name in ("generalized_force", "effect")}
+        if dynamics and not (self.by_model or gains):
+            none = np.zeros((len(motion.time), 0))
+            return FrameArrays({**dynamics, "max_force": none, "passive_force": none}, (), [])
+        moments = self.moments and not dynamics
+        wanted = Wanted(tuple(self.by_model), moments, self.options.passive_force, gains)
+        model = model_for(motion)
+        model = model.with_rigid_tendons() if self.options.passive_force and gains else model
+        found = extract(model, motion, self.pairs, wanted, self.n_jobs, progress)
+        if moments:
+            refuse_unknown(model, motion, found.arrays["generalized_force"])
+        return replace(found, arrays={**found.arrays, **dynamics})
+
+    def _geometry(self, arrays: dict[str, Array], motion: Kinematics, exact: dict[str, Array]) -> MuscleGeometry:
+        """Moment arms by the paths given, and those of the other muscles by OpenSim."""
+        parts, by_model = [], self.by_model
+        if by_model:
+            parts.append(model_geometry(self.model, self.pairs, by_model, arrays))
+        if self.chain is not None:
+            parts.append(self._along(self.chain, motion, exact))
+        elif self.paths is not None:
+            parts.append(along_motion(self.paths, self.model, motion))
+            refuse_lost(self.model, motion.time, parts[-1].muscles, np.asarray(parts[-1].length))
+        return join_muscles(parts, self.model.description.muscles.names)
+
+    def _along(self, chain: ExactChain, motion: Kinematics, exact: dict[str, Array]) -> MuscleGeometry:
+        """The geometry of the muscles with exact paths."""
+        followed = chain.following(motion)
+        crossing = followed.any(self._acts(chain, motion, exact["arms"]))
+        served = np.isin(np.arange(len(chain.free)), followed.coordinate[crossing])
+        return MuscleGeometry(
+            chain.paths.muscles, tuple(motion.coordinates[index] for index in chain.free), followed.coordinate,
+            followed.acting, exact["moment_arms"], exact["length"], exact["lengthening_speed"], served, crossing,
+        )  # fmt: skip
+
+    def _acts(self, chain: ExactChain, motion: Kinematics, arms: Array) -> Mask:
+        """(R,) which pairs of the exact paths act in postures of the motion: the same for all its pieces."""
+        if self.crossing is None:
+            rows = np.unique(np.linspace(0, len(self.motion.time) - 1, POSTURES).astype(int))
+            if np.array_equal(motion.time, self.motion.time):
+                arms = arms[rows]
+            else:
+                arms = chain.block(self.motion.frames(rows), None, moments=False).arms.T
+            self.crossing = acts(arms, axis=0)
+        return self.crossing
