@@ -41,6 +41,11 @@ def filled(shape: tuple[int, ...], value: float, like: Any) -> Any:
     return namespace(like).full(shape, value, dtype=like.dtype, device=like.device)
 
 
+def numbers(count: int, like: Any) -> Any:
+    """0, 1, …, count − 1, in the library and on the device of another array."""
+    return np.arange(count) if isinstance(like, np.ndarray) else namespace(like).arange(count, device=like.device)
+
+
 def true_rows(mask: Any) -> Any:
     """Where a mask (T,) is true, as indices in its own library."""
     return namespace(mask).nonzero(mask)[0]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..multibody.kinematics import Posture
-from ..namespace import alike, namespace
+from ..namespace import alike, namespace, numbers
 from .arrangement import Arrangement, Bundle
 from .contact import Array
 from .points import points_in_ground, stand_ins
@@ -88,11 +89,11 @@ def _solve_bundle(arrangement: Arrangement, bundle: Bundle, place: Array, postur
     taken = np.broadcast_to(np.arange(count)[:, None, None], (count, paths, 1))
     if bundle.conditional:
         taken = stand_ins(arrangement, bundle, posture)
-        place = xp.take_along_axis(place, alike(np.array(np.broadcast_to(taken, place.shape)), place), axis=1)
+        place = xp.take_along_axis(place, xp.broadcast_to(taken, place.shape), axis=1)
     points = xp.reshape(place, (3, count, paths * frames))
     obstacles = [_obstacle(arrangement, bundle, index, posture, taken) for index in range(len(bundle.kinds))]
     turns: list[Turn] = []
-    contested = np.zeros(paths * frames, dtype=bool)
+    contested = xp.zeros_like(points[0, 0]) > 0.0
     if len(obstacles) == 1:
         turns = [choose(obstacles[0], points, [])]
     elif obstacles:
@@ -104,9 +105,9 @@ def _solve_bundle(arrangement: Arrangement, bundle: Bundle, place: Array, postur
     if bundle.conditional:
         pulls = _handed_over(pulls, taken)
 
-    def collected(arrays: list[Array], kind: type) -> Array:
-        shape = (len(arrays), paths, frames)
-        return xp.reshape(xp.stack(arrays), shape) if arrays else np.zeros(shape, dtype=kind)
+    def collected(arrays: list[Array], kind: Any) -> Array:
+        none = xp.astype(xp.zeros_like(place[0, :0]), kind)
+        return xp.reshape(xp.stack(arrays), (len(arrays), paths, frames)) if arrays else none
 
     return SolvedPaths(
         bundle=bundle,
@@ -114,9 +115,9 @@ def _solve_bundle(arrangement: Arrangement, bundle: Bundle, place: Array, postur
         place=xp.reshape(nodes, (3, -1, paths, frames)),
         pull=pulls,
         taken=taken,
-        touched=collected([turn.on for turn in turns], bool),
-        segment=collected([turn.segment for turn in turns], int),
-        contested=xp.reshape(alike(contested, place), (paths, frames)),
+        touched=collected([turn.on for turn in turns], xp.bool),
+        segment=collected([turn.segment for turn in turns], xp.int64),
+        contested=xp.reshape(contested, (paths, frames)),
     )
 
 
@@ -158,10 +159,10 @@ def _obstacle(arrangement: Arrangement, bundle: Bundle, index: int, posture: Pos
         wide = xp.broadcast_to(alike(array, posture.positions)[..., None], (*array.shape, frames))
         return xp.reshape(wide, (*array.shape[:-1], -1))
 
-    first, last = bundle.ranges[:, index, :, None].transpose(1, 0, 2)
-    before = np.arange(len(taken) - 1)[:, None, None]
+    first, last = alike(bundle.ranges[:, index, :, None].transpose(1, 0, 2), taken)
+    before = numbers(len(taken) - 1, taken)[:, None, None]
     allowed = (taken[:-1] == before) & (before >= first) & (taken[1:] > before) & (taken[1:] <= last)
-    allowed = np.array(np.broadcast_to(allowed, (*allowed.shape[:2], frames))).reshape(len(allowed), -1)
+    allowed = xp.broadcast_to(alike(allowed, posture.positions), (*allowed.shape[:2], frames))
     return Obstacle(
         bundle.kinds[index],
         xp.reshape(turn, (3, 3, -1)),
@@ -169,7 +170,7 @@ def _obstacle(arrangement: Arrangement, bundle: Bundle, index: int, posture: Pos
         spread(arrangement.size[own].T),
         spread(arrangement.axis[own]),
         spread(arrangement.sign[own]),
-        alike(allowed, posture.positions),
+        xp.reshape(allowed, (len(allowed), -1)),
     )
 
 
