@@ -6,8 +6,11 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and torch: the tests run beside each other already
 
+import atexit
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +23,10 @@ from osimopt.datasets import Example, arm26
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+
+if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers of a run, and scripts that it starts, share its descriptions
+    os.environ["OSIMOPT_CACHE"] = tempfile.mkdtemp(prefix="osimopt-tests-")
+    atexit.register(shutil.rmtree, os.environ["OSIMOPT_CACHE"], ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,8 @@ def branched(seed: int = 0) -> Multibody:
 
 def model(tree: Tree, names: list[str], **more: Any) -> Multibody:
     bare = Multibody(
-        coordinates=tuple(names), values=np.zeros(len(names)), tree=tree, functions=functions(), couplers=(),
+        coordinates=tuple(names), values=np.zeros(len(names)), tree=tree, functions=functions(),
+        prescribed=np.full(len(names), -1), couplers=(),
         constraints=(), forces=(), actuators=(), gravity=np.array([0.0, -9.81, 0.0]),
     )  # fmt: skip
     return replace(bare, **more)

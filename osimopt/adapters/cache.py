@@ -1,12 +1,14 @@
-"""Problems kept on disk, in a folder the user names, so that the second cost on the same trial costs milliseconds."""
+"""What is kept on disk: problems in a folder that the user names, descriptions of models in one by default.
+
+The second cost on a trial then costs milliseconds, and the second trial of a model starts no OpenSim.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +25,27 @@ from ..problem.problem import RedundancyProblem
 
 #: Raised whenever the same files and options give arrays of another meaning or value: older files are then not used.
 EXTRACTION = 5
+#: Environment variable with the folder of the descriptions of models; empty: none is kept.
+FOLDER = "OSIMOPT_CACHE"
+
+
+def model_folder(named: str | os.PathLike[str] | None = None) -> Path | None:
+    """Folder of the descriptions and checks of models: that ``named``, of $OSIMOPT_CACHE, or the user's cache folder.
+
+    None where nothing is kept. Removing the folder, or a file in it, costs one description by OpenSim per model.
+    """
+    chosen = os.environ.get(FOLDER) if named is None else named
+    if chosen is None:
+        return _user_folder()
+    return None if chosen == "" else Path(chosen)
+
+
+def _user_folder() -> Path | None:
+    """The user's cache folder; None for users without a home."""
+    import platformdirs
+
+    folder = platformdirs.user_cache_path("osimopt")
+    return folder if folder.is_absolute() else None
 
 
 def cached_path(folder: str | os.PathLike[str], files: Mapping[str, Origin], options: Mapping[str, Any]) -> Path:
@@ -59,19 +82,21 @@ def recall(path: Path) -> RedundancyProblem | None:
 
 def keep(problem: RedundancyProblem, path: Path, warnings: list[str]) -> None:
     """Keep a problem; it appears whole or not at all."""
-    with writing(path.parent):
-        write_problem(problem, path, warnings=warnings)
+    keep_in(path.parent, lambda: write_problem(problem, path, warnings=warnings))
 
 
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Make the folder of the cache, and raise an InputError where a file in it cannot be written."""
+def keep_in(folder: Path, write: Callable[[], object]) -> None:
+    """Make the folder of a cache, and write a file into it.
+
+    Where that fails an InputError says so, except in the user's cache folder, which nobody named: nothing is kept then.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        yield
+        write()
     except OSError as error:
-        fix = "Choose another place."
-        raise InputError(explain("a folder for the cache that can be written", str(error), fix, folder)) from error
+        if folder != _user_folder():
+            fix = "Choose another place."
+            raise InputError(explain("a folder for the cache that can be written", str(error), fix, folder)) from error
 
 
 def digest(thing: Any) -> str:

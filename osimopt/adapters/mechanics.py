@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import is_dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -16,11 +17,13 @@ from ..multibody import description as bodies
 from ..paths import description as paths
 from ..problem import arrays
 from . import messages
-from .cache import digest, writing
+from .cache import digest, keep_in, model_folder
 from .messages import Described, ModelKey
 
 #: Raised whenever a field of a description changes its meaning or its values: older files are then refused.
-FORMAT = 4
+FORMAT = 5
+#: Parts of the identity of a description that are not the model's.
+VERSIONS = "osimopt", "opensim", "format"
 
 _WHAT, _FIX = "a description of a model written by osimopt (.npz)", "Remove the file: the model is described again."
 _KINDS = {
@@ -31,10 +34,12 @@ _KINDS = {
 }
 #: Descriptions by the hash of the model, for the life of the process.
 _known: dict[str, Described] = {}
+#: Files that hold one of them.
+_kept: set[Path] = set()
 
 
 def read_described(key: ModelKey, folder: str | os.PathLike[str] | None = None) -> Described:
-    """Describe a model; from this process or ``folder``, where its description was kept, else by OpenSim.
+    """Describe a model; from this process or the folder of descriptions (:func:`.cache.model_folder`), else by OpenSim.
 
     A file in the folder that is damaged, or of another version, is written anew.
 
@@ -43,20 +48,38 @@ def read_described(key: ModelKey, folder: str | os.PathLike[str] | None = None) 
     ModelError
         OpenSim refuses the model, or osimopt does.
     InputError
-        The folder cannot be written.
+        The folder cannot be written, or a file of the model changes meanwhile.
     """
-    name = digest(identity(key))
-    if name not in _known:
-        kept = None if folder is None else Path(folder) / f"model-{name}.npz"
-        found = None if kept is None else _recall(kept, key)
-        if found is None:
-            worker, alone = "osimopt.adapters.worker.mechanics:describe_whole", without_loads(key)
-            found = isolation.run("opensim", worker, alone, subject=key.path)
-            if kept is not None:
-                with writing(kept.parent):
-                    write_description(found, key, kept)
-        _known[name] = found
-    return _known[name]
+    of = identity(key)
+    name, kept = digest(of), _file(of, folder)
+    if name in _known and (kept is None or (kept in _kept and kept.exists())):
+        return _known[name]
+    recalled = None if kept is None else _recall(kept, key)
+    found = _known.get(name) or recalled or _ask(key, of)
+    if kept is not None:
+        if recalled is None:
+            keep_in(kept.parent, lambda: write_description(found, key, kept))
+        _kept.add(kept)
+    return _known.setdefault(name, found)
+
+
+def _file(of: Mapping[str, str], folder: str | os.PathLike[str] | None) -> Path | None:
+    """File of a description, named by the model alone: a newer version replaces what an older one left there."""
+    place = model_folder(folder)
+    model = {part: value for part, value in of.items() if part not in VERSIONS}
+    return None if place is None else place / f"model-{digest(model)}.npz"
+
+
+def _ask(key: ModelKey, of: Mapping[str, str]) -> Described:
+    """The description by OpenSim."""
+    alone = without_loads(key)
+    found: Described = isolation.run(
+        "opensim", "osimopt.adapters.worker.mechanics:describe_whole", alone, subject=key.path
+    )
+    if identity(key) != of:
+        fix = "Read it again when it is whole."
+        raise InputError(explain("files of a model that stay as they are", "one that changed meanwhile", fix, key.path))
+    return found
 
 
 def without_loads(key: ModelKey) -> ModelKey:
@@ -74,7 +97,7 @@ def identity(key: ModelKey) -> dict[str, str]:
         "replace_force_set": str(key.replace_force_set),
         "welds": ", ".join(key.weld),
         "contact": str(key.contact),
-        "opensim": version("opensim"),
+        **{name: version(name) for name in ("osimopt", "opensim")},
         "format": str(FORMAT),
     }
 

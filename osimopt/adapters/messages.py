@@ -52,7 +52,8 @@ class ModelDescription:
 
     ``contact`` are name and class of the forces that press on the ground, whether they act or not; ``within`` names
     muscles whose moving points pull a neighbour on their own body, which OpenSim ignores. ``loops`` are class and name
-    of the constraints, other than couplers, that close loops of bodies; ``replaced`` says which muscles are of another
+    of the constraints, other than couplers, that close loops of bodies, ``coupling`` the pairs of a coupled coordinate
+    and a free one that it may follow; ``replaced`` says which muscles are of another
     class than in the file; ``dropped`` are the forces of force sets that do not act, since another has their name.
     """
 
@@ -69,6 +70,7 @@ class ModelDescription:
     contact: tuple[tuple[str, str], ...] = ()
     within: tuple[str, ...] = ()
     loops: tuple[str, ...] = ()
+    coupling: tuple[tuple[int, int], ...] = ()
     dropped: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
 

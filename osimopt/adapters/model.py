@@ -75,7 +75,7 @@ def read_model(
 
 
 def describe(key: ModelKey, cache: str | os.PathLike[str] | None = None) -> Model:
-    """Describe a model, by OpenSim where no description of it is kept (:func:`.mechanics.read_described`).
+    """Describe a model, by OpenSim where no description of it is kept in the ``cache`` (:func:`.cache.model_folder`).
 
     A warning names muscles that are replaced by those of another class.
 

@@ -24,7 +24,7 @@ from ..files.storage import sha256, write_atomically
 from ..problem.arrays import Array, Index, Kinematics
 from ..solution.solution import RedundancySolution
 from .arrays import extract
-from .cache import writing
+from .cache import keep_in, model_folder
 from .completion import follow
 from .exact import ExactPaths
 from .judgement import LIMITS, judged
@@ -50,7 +50,7 @@ _known: dict[str, dict[str, Any]] = {}
 
 
 def check_model(model: Model, time: float, n_jobs: int, folder: str | os.PathLike[str] | None) -> dict[str, Any]:
-    """Check a model once: by hash, in this process and in ``folder`` where one is given.
+    """Check a model once: by hash, in this process and in the folder of descriptions (:func:`.cache.model_folder`).
 
     ``time`` (s) is one at which its loads are known.
 
@@ -61,13 +61,13 @@ def check_model(model: Model, time: float, n_jobs: int, folder: str | os.PathLik
     """
     name = _hash(model.key)
     if name not in _known:
-        kept = None if folder is None else Path(folder) / f"self_check-{name}.json"
+        place = model_folder(folder)
+        kept = None if place is None else place / f"self_check-{name}.json"
         found = None if kept is None else _recall(kept)
         if found is None:
             found = _check_model(model, time, n_jobs)
             if kept is not None:
-                with writing(kept.parent):
-                    write_atomically(kept, json.dumps(found))
+                keep_in(kept.parent, lambda: write_atomically(kept, json.dumps(found)))
         _known[name] = found
     return _known[name]
 

@@ -22,8 +22,8 @@ Mask = NDArray[np.bool_]
 #: ``ellipsoid`` keeps its outboard frame on an ellipsoid.
 JointKind = Literal["axes", "ball", "free", "ellipsoid"]
 ConstraintKind = Literal["point", "weld", "distance", "line"]
-#: Parts of a model that may not be described; "force" is of actuators, too.
-PartKind = Literal["joint", "coupler", "constraint", "force"]
+#: Parts of a model that may not be described; "force" is of actuators, too, "coordinate" a prescribed one's function.
+PartKind = Literal["joint", "coordinate", "coupler", "constraint", "force"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,14 +132,16 @@ class Asked:
 class Multibody:
     """What multibody dynamics and muscle paths need of a model.
 
-    ``gravity`` (3,) is in m/s². ``values`` (N,) are default values, with which loops are closed. ``asked`` are the
-    joints, couplers, constraints, forces and actuators that are not described.
+    ``gravity`` (3,) is in m/s². ``values`` (N,) are default values, with which loops are closed; ``prescribed`` (N,)
+    rows of the functions of time that prescribe coordinates, -1 for the others. ``asked`` are the joints, prescribed
+    coordinates, couplers, constraints, forces and actuators that are not described.
     """
 
     coordinates: tuple[str, ...]
     values: Array
     tree: Tree
     functions: Functions
+    prescribed: Index
     couplers: tuple[CoordinateCoupler, ...]
     constraints: tuple[Constraint, ...]
     forces: tuple[ForceLaw, ...]

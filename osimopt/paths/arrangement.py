@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,11 @@ class Bundle:
 
     object_body: Index
 
+    def part(self, own: Mask, rows: Index) -> Bundle:
+        """Those of the paths that are in the mask (m,), with other ``rows``."""
+        arrays = {name: getattr(self, name)[own] for name in ("points", "body", "objects", "ranges", "object_body")}
+        return replace(self, rows=rows, **arrays)
+
 
 @dataclass(frozen=True, eq=False)
 class Arrangement:
@@ -66,6 +71,14 @@ class Arrangement:
     def moving(self) -> Mask:
         """(P,) which points move on their bodies."""
         return np.asarray((self.mover_function >= 0).any(axis=1), dtype=bool)
+
+    def select(self, paths: Index) -> Arrangement:
+        """Some of the paths, by their places, in this order."""
+        place = np.full(len(self.names), -1)
+        place[paths] = np.arange(len(paths))
+        kept = [(bundle, place[bundle.rows] >= 0) for bundle in self.bundles]
+        bundles = tuple(bundle.part(own, place[bundle.rows[own]]) for bundle, own in kept if own.any())
+        return replace(self, names=tuple(self.names[path] for path in paths), bundles=bundles)
 
 
 def arrange(paths: Paths, chosen: Sequence[Path] | None = None) -> Arrangement:

@@ -38,21 +38,17 @@ class PathJump:
 
 
 def find_jumps(
-    multibody: Multibody,
-    arrangement: Arrangement,
-    value: Array,
-    solved: Sequence[SolvedPaths] | None = None,
-    least: float = JUMP,
+    multibody: Multibody, arrangement: Arrangement, value: Array, found: Found | None = None, least: float = JUMP
 ) -> list[PathJump]:
     """Jumps of all paths along a motion ``value`` (T, N), in the order of frames.
 
     Between frames coordinates are linear in time. A path that leaves its state and returns to it between two frames
-    is not seen. ``solved`` are the solved paths of the motion, if at hand; ``least`` is the smallest jump in m that is
-    looked for.
+    is not seen. ``found`` are states, lengths and moment arms about coordinates of the motion (``path_states``), if at
+    hand; ``least`` is the smallest jump in m that is looked for.
     """
-    state, length, arms = _solved(multibody, arrangement, value, solved)
     if len(value) < 2:
         return []
+    state, length, arms = _solved(multibody, arrangement, value) if found is None else found
     changed = (state[1:] != state[:-1]).any(axis=2)
     surprise = _surprise(length[:-1], length[1:], arms[:-1], arms[1:], value[:-1], value[1:])
     if least > JUMP:  # smaller ones are not wanted: most states change without a jump
@@ -62,7 +58,8 @@ def find_jumps(
     frame, path = frame[known], path[known]
     if not len(frame):
         return []
-    share, size = _bisect(multibody, arrangement, value, frame, path)
+    jumping, place = np.unique(path, return_inverse=True)
+    share, size = _bisect(multibody, arrangement.select(jumping), value, frame, place)
     return [
         PathJump(
             arrangement.names[path[row]],
@@ -102,18 +99,24 @@ def _chosen(early: Array, one: Found, two: Found) -> Found:
 def _at(multibody: Multibody, arrangement: Arrangement, value: Array, path: Index) -> Found:
     """States (E, S), lengths (E,) and moment arms (E, N) of one path in each posture (E, N)."""
     rows = np.arange(len(value))
-    state, length, arms = _solved(multibody, arrangement, value, None)
+    state, length, arms = _solved(multibody, arrangement, value)
     return state[rows, path], length[rows, path], arms[rows, path]
 
 
-def _solved(
-    multibody: Multibody, arrangement: Arrangement, value: Array, solved: Sequence[SolvedPaths] | None
-) -> Found:
+def _solved(multibody: Multibody, arrangement: Arrangement, value: Array) -> Found:
     """States (T, M, S), lengths (T, M) and moment arms (T, M, N)."""
     there = posture(multibody, value)
-    solved = solve_paths(arrangement, there) if solved is None else solved
-    frames, paths = len(value), len(arrangement.names)
-    arms = moment_arms(arrangement, solved, there).dense(paths, value.shape[1]).transpose(0, 2, 1)
+    solved = solve_paths(arrangement, there)
+    arms = moment_arms(arrangement, solved, there).dense(len(arrangement.names), value.shape[1])
+    return path_states(solved), lengths(arrangement, solved), arms.transpose(0, 2, 1)
+
+
+def path_states(solved: Sequence[SolvedPaths]) -> Index:
+    """States (T, M, S) of solved paths: which points they lead over, which objects they touch, and after which point.
+
+    Between two frames of the same state a path does not jump.
+    """
+    frames, paths = solved[0].length.shape[-1], sum(len(one.bundle.rows) for one in solved)
     width = max(len(one.taken) + 2 * len(one.touched) for one in solved)
     state = np.zeros((frames, paths, width), dtype=np.intp)
     for one in solved:
@@ -121,7 +124,7 @@ def _solved(
         parts = [one.taken, one.touched, np.where(one.touched, one.segment, -1)]
         whole = np.concatenate([np.broadcast_to(part, (len(part), *shape[1:])) for part in parts])
         state[:, one.bundle.rows, : len(whole)] = whole.transpose(2, 1, 0)
-    return state, lengths(arrangement, solved), arms
+    return state
 
 
 def _between(value: Array, frame: Index, share: Array) -> Array:

@@ -59,8 +59,9 @@ def load_problem(
         Processes that share the frames; by default as many as there are cores and work for.
     cache : str | os.PathLike[str] | None, default None
         Folder in which the problem is kept, under a name made from the contents of all files, the options and the
-        versions: the same call reads it back in milliseconds. The check of the model is kept there too, once for all
-        motions of a model.
+        versions: the same call reads it back in milliseconds. The description of the model and its check are kept
+        there too, once for all motions; by default in ``$OSIMOPT_CACHE`` or the user's cache folder
+        (``~/.cache/osimopt`` on Linux), which may be removed at any time.
     progress : callable, optional
         Called with (frames done, frames in all).
 

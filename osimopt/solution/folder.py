@@ -168,8 +168,8 @@ def _fill_result(
             work = Work.of(solution.time, quantity_of(solution, "muscle_power"), work)
             tables["muscle_work"] = time_table(solution.time, work.done, problem.muscles)
         for name, table in {**tables, "generalized_force": moments, **opensim_tables(solution)}.items():
-            head = table_head(name, frames, list(table.columns)) if total is None else ""
-            with (folder / f"{name}.sto").open("a", encoding="utf-8") as file:
+            head = table_head(name, frames, list(table.columns)).encode() if total is None else b""
+            with (folder / f"{name}.sto").open("ab") as file:
                 file.write(head + table_rows(table.index.to_numpy(), table.to_numpy()))
         if total is None and (added := added_actuators(problem)):
             (folder / "reserves.xml").write_text(added, encoding="utf-8")

@@ -23,6 +23,9 @@ from osimopt.polynomial.files import fits_path
 from osimopt.problem.archive import read_problem, read_with_notes, write_problem
 from osimopt.problem.reserves import ReserveActuators
 
+#: Files of problems, whose names are hashes; descriptions of models are kept beside them.
+PROBLEM = "[0-9a-f]" * 64 + ".npz"
+
 
 def same(one: osimopt.RedundancyProblem, other: osimopt.RedundancyProblem) -> None:
     for problem in (one, other):
@@ -158,7 +161,7 @@ def test_a_header_that_is_no_json_or_of_another_format(tmp_path: Path) -> None:
 def test_the_second_call_reads_the_cache(two_leg: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "cache"
     first = osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads, cache=cache)
-    assert len(list(cache.glob("*.npz"))) == 1
+    assert len(list(cache.glob(PROBLEM))) == 1
 
     def no_opensim(*_: object, **__: object) -> None:
         raise AssertionError("opensim was asked")
@@ -174,18 +177,18 @@ def test_another_content_is_another_problem(two_leg: Any, tmp_path: Path) -> Non
     motion.write_text(Path(two_leg.motion).read_text())
     osimopt.load_problem(two_leg.model, motion, cache=cache)
     osimopt.load_problem(two_leg.model, motion, cache=cache)
-    assert len(list(cache.glob("*.npz"))) == 1
+    assert len(list(cache.glob(PROBLEM))) == 1
     lines = motion.read_text().splitlines()
     motion.write_text("\n".join(lines[:-1]).replace(f"nRows={len(lines)}", "") + "\n")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         osimopt.load_problem(two_leg.model, motion, cache=cache)
-    assert len(list(cache.glob("*.npz"))) == 2
+    assert len(list(cache.glob(PROBLEM))) == 2
 
 
 def test_a_broken_cache_is_made_again(two_leg: Any, tmp_path: Path) -> None:
     first = osimopt.load_problem(two_leg.model, two_leg.motion, cache=tmp_path)
-    (kept,) = tmp_path.glob("*.npz")
+    (kept,) = tmp_path.glob(PROBLEM)
     sound = kept.read_bytes()
     flipped = bytearray(sound)
     flipped[len(flipped) // 2] ^= 0x10

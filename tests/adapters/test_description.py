@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
+from importlib.metadata import version
 from pathlib import Path as File
 from typing import Any
 
@@ -14,7 +16,7 @@ from conftest import HERE, run_script
 from mechanics_cases import describe
 
 from osimopt.adapters import mechanics
-from osimopt.adapters.cache import digest
+from osimopt.adapters.cache import digest, model_folder
 from osimopt.adapters.mechanics import read_described, read_description, write_description
 from osimopt.adapters.model import identify
 from osimopt.errors import InputError
@@ -197,6 +199,7 @@ def test_what_is_not_described_is_named(few: File) -> None:
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known from earlier tests."""
     monkeypatch.setattr(mechanics, "_known", {})
+    monkeypatch.setattr(mechanics, "_kept", set())
 
 
 @pytest.mark.parametrize("name", ["wraps_free", "points_gimbal", "constrained", "held_gimbal_coupled", "random_1"])
@@ -244,9 +247,11 @@ def test_a_description_of_another_format_or_opensim_is_refused(
         patch.setattr(mechanics, "FORMAT", mechanics.FORMAT + 1)
         with pytest.raises(InputError, match=f"format {mechanics.FORMAT}, got format {mechanics.FORMAT - 1}"):
             read_description(path, key)
-    monkeypatch.setattr(mechanics, "version", lambda name: "4.7")
-    with pytest.raises(InputError, match=r"opensim 4\.7, got opensim 4\.6"):
-        read_description(path, key)
+    for name in ("osimopt", "opensim"):
+        with monkeypatch.context() as patch:
+            patch.setattr(mechanics, "version", lambda one, name=name: "4.7" if one == name else version(one))
+            with pytest.raises(InputError, match=rf"{name} 4\.7, got {name} {version(name)}"):
+                read_description(path, key)
 
 
 def test_a_damaged_description_is_refused(few: File, tmp_path: File) -> None:
@@ -271,21 +276,96 @@ def test_a_damaged_description_is_refused(few: File, tmp_path: File) -> None:
 
 
 @pytest.mark.usefixtures("forgetful")
-def test_a_description_is_kept_and_recalled_by_hash(few: File, tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
-    key = identify(few / "random_1.osim")
-    asked: list[str] = []
-    run = mechanics.isolation.run
-    monkeypatch.setattr(mechanics.isolation, "run", lambda *args, **kw: asked.append(args[1]) or run(*args, **kw))
-    first = read_described(key, tmp_path / "cache")
-    (kept,) = (tmp_path / "cache").iterdir()
+def test_a_description_is_kept_and_recalled_by_hash(few: File, tmp_path: File, asked: list[str]) -> None:
+    key, folder = identify(few / "random_1.osim"), tmp_path / "cache"
+    first = read_described(key, folder)
+    (kept,) = folder.iterdir()
     mechanics._known.clear()
-    again = read_described(key, tmp_path / "cache")
+    again = read_described(key, folder)
     assert len(asked) == 1
     assert digest(again) == digest(first)
     mechanics._known.clear()
     whole = kept.read_bytes()
     kept.write_bytes(whole[:-100])
-    read_described(key, tmp_path / "cache")
+    read_described(key, folder)
     assert len(asked) == 2
     assert len(kept.read_bytes()) == len(whole)
-    assert read_described(key) is read_described(key, tmp_path / "cache")
+    assert read_described(key) is read_described(key, folder)
+    read_described(key, tmp_path / "another")  # known in the process, but not there
+    assert [path.read_bytes() for path in (tmp_path / "another").iterdir()] == [kept.read_bytes()]
+    assert len(asked) == 2
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_a_description_of_an_older_version_is_replaced(
+    few: File, tmp_path: File, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = identify(few / "random_1.osim")
+    with monkeypatch.context() as patch:
+        patch.setattr(mechanics, "version", lambda name: "0.0.1")
+        read_described(key, tmp_path)
+    read_described(key, tmp_path)
+    assert len(asked) == 2
+    (kept,) = tmp_path.iterdir()
+    read_description(kept, key)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Functions that OpenSim's process is asked for."""
+    names: list[str] = []
+    run = mechanics.isolation.run
+    monkeypatch.setattr(mechanics.isolation, "run", lambda *args, **kw: names.append(args[1]) or run(*args, **kw))
+    return names
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_a_model_that_changes_meanwhile_is_not_kept(few: File, tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.osim"
+    path.write_bytes((few / "random_1.osim").read_bytes())
+    run = mechanics.isolation.run
+
+    def changing(*arguments: Any, **named: Any) -> Any:
+        found = run(*arguments, **named)
+        path.write_text(path.read_text() + "<!-- saved again -->")
+        return found
+
+    monkeypatch.setattr(mechanics.isolation, "run", changing)
+    with pytest.raises(InputError, match="changed meanwhile"):
+        read_described(identify(path), tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_folder_of_descriptions(few: File, tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That named, of the environment, or the user's own; only the last may be one that cannot be written."""
+    assert model_folder(tmp_path) == tmp_path
+    monkeypatch.setenv("OSIMOPT_CACHE", str(tmp_path / "shared"))
+    assert model_folder() == tmp_path / "shared"
+    monkeypatch.setenv("OSIMOPT_CACHE", "")
+    assert model_folder() is None
+    key, none = identify(few / "random_1.osim"), tmp_path / "file"
+    none.write_text("not a folder")
+    monkeypatch.setattr(mechanics, "_kept", set())
+    for folder in (none, none / "below"):
+        with pytest.raises(InputError, match="expected a folder for the cache that can be written, got"):
+            read_described(key, folder)
+        monkeypatch.setenv("OSIMOPT_CACHE", str(folder))
+        with pytest.raises(InputError, match="expected a folder for the cache that can be written, got"):
+            read_described(key)
+    monkeypatch.delenv("OSIMOPT_CACHE")
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / "own" / name)
+    read_described(key)
+    assert [path.suffix for path in (tmp_path / "own" / "osimopt").iterdir()] == [".npz"]
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: none / name)
+    read_described(key)
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: File("~") / name)  # a user without a home
+    assert model_folder() is None
+
+
+def test_nothing_of_the_machine_stands_in_a_description(few: File, tmp_path: File) -> None:
+    for path in (*few.glob("*.osim"), *(HERE.parent / "models").rglob("*.osim")):
+        key = identify(path)
+        kept = write_description(read_described(key), key, tmp_path / "kept.npz")
+        header = np.load(kept)["header"].item()
+        for place in (few, path.parent, File(tempfile.gettempdir()), File.home()):
+            assert str(place) not in header, path.name

@@ -1,4 +1,4 @@
-"""Couplers and constraints between bodies, in plain numbers; what cannot be written so is named, with the reason."""
+"""Prescribed coordinates, couplers and constraints in plain numbers; what cannot be written so is named, with why."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import opensim
 
 from ...multibody.description import Asked, Constraint, ConstraintKind, CoordinateCoupler
-from ...problem.arrays import Array
+from ...problem.arrays import Array, Index
 from .bodies import base_frame
 from .functions import NotDescribedError, Rows
 from .parts import Session
@@ -20,6 +20,19 @@ KINDS: dict[str, tuple[ConstraintKind, tuple[str, str], tuple[str, str]]] = {
     "ConstantDistanceConstraint": ("distance", ("body_1", "body_2"), ("location_body_1", "location_body_2")),
     "PointOnLineConstraint": ("line", ("line_body", "follower_body"), ("point_on_line", "point_on_follower")),
 }
+
+
+def describe_prescribed(session: Session, rows: Rows, asked: list[Asked]) -> Index:
+    """Rows (N,) of the functions of time that prescribe coordinates, -1 for the others."""
+    found = np.full(len(session.coordinates), -1, dtype=np.intp)
+    for index, coordinate in enumerate(session.coordinates):
+        if index in session.dependents() or not coordinate.isPrescribed(session.state):
+            continue
+        try:
+            found[index] = rows.add(coordinate.getPrescribedFunction())
+        except NotDescribedError as error:
+            asked.append(Asked("coordinate", coordinate.getName(), str(error)))
+    return found
 
 
 def describe_couplers(session: Session, rows: Rows, asked: list[Asked]) -> tuple[CoordinateCoupler, ...]:

@@ -13,7 +13,7 @@ from ...errors import ModelError, explain
 from ...muscle.forces import CLASSES
 from ...problem.arrays import Array, Coordinate, CoordinateKind, MuscleParameters
 from ..messages import Actuator, ModelDescription, ModelKey
-from .constraints import assume, jacobian, loop_names, reach
+from .constraints import assume, dependent_pairs, jacobian, loop_names, reach
 from .coordinates import derivative, evaluate, is_rotational
 from .geometry import find_pairs, make_plan, moment_arms
 from .parts import Session
@@ -55,6 +55,7 @@ def describe(key: ModelKey) -> ModelDescription:
         within=tuple(muscle.getName() for muscle in session.muscles if pulls_within(muscle)),
         contact=_names_and_classes(session.contact),
         loops=loop_names(session),
+        coupling=tuple(zip(*(part.tolist() for part in dependent_pairs(session)), strict=True)),
         dropped=tuple(session.dropped),
     )
 

@@ -6,12 +6,14 @@ import numpy as np
 
 from ...multibody.description import Asked, Multibody
 from ...paths.description import Paths
+from ...problem.arrays import Array
 from ..messages import Described, ModelKey
 from .bodies import describe_tree
-from .constraint_laws import describe_constraints, describe_couplers
+from .constraint_laws import describe_constraints, describe_couplers, describe_prescribed
 from .describe import default_value, describe
 from .force_laws import describe_forces
 from .functions import Rows
+from .parts import Session
 from .path_description import Describer, describe_paths
 from .session import load
 
@@ -29,13 +31,15 @@ def describe_mechanics(key: ModelKey) -> tuple[Multibody, Paths]:
     describer = Describer(session, tree.bodies, rows)
     forces, actuators = describe_forces(session, describer, asked)
     paths = describe_paths(describer, {})
+    prescribed = describe_prescribed(session, rows, asked)
     couplers = describe_couplers(session, rows, asked)
     constraints = describe_constraints(session, tree.bodies, asked)
     multibody = Multibody(
         coordinates=tuple(coordinate.getName() for coordinate in session.coordinates),
-        values=np.array([default_value(session, index) for index in range(len(session.coordinates))]),
+        values=_values(session),
         tree=tree,
         functions=rows.arrays(),
+        prescribed=prescribed,
         couplers=couplers,
         constraints=constraints,
         forces=forces,
@@ -44,3 +48,10 @@ def describe_mechanics(key: ModelKey) -> tuple[Multibody, Paths]:
         asked=tuple(asked),
     )
     return multibody, paths
+
+
+def _values(session: Session) -> Array:
+    """The model's default posture (N,), loops closed."""
+    if session.loops is not None:
+        return session.loops.posture
+    return np.array([default_value(session, index) for index in range(len(session.coordinates))])
