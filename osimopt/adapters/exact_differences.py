@@ -126,6 +126,8 @@ class PathFindings:
 
     def add(self, paths: ExactPaths, block: ExactBlock) -> None:
         """Add what is noticed in a block of frames, after those before it."""
+        if not block.solved:
+            return
         _add_jumps(self.jumps, paths, block.motion, block.solved)
         _add_inside(self.inside, paths, block.motion, block.at, block.solved)
         _add_contested(self.contested, paths, block)

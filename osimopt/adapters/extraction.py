@@ -173,9 +173,6 @@ class Extraction:
 
     def _without(self, chain: ExactChain, lost: dict[str, str]) -> ExactChain:
         """Leave muscles to OpenSim."""
-        if len(lost) == len(chain.paths.muscles):
-            left, fix = [f"{name} ({why})" for name, why in lost.items()], "Use geometry='opensim'."
-            raise ModelError(explain("a muscle with an exact path", f"none: {some(left)}", fix, self.model.path))
         self.paths = paths = chain.paths.without(lost)
         self.chain, self.crossing = replace(chain, paths=paths), None
         for name in ("_found", "acting"):

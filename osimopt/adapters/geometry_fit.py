@@ -15,8 +15,11 @@ from ..polynomial.fit import SNAPPED, Potential, Target, fit_potentials, length_
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry, flag_missed
 from ..polynomial.samples import Jump, PathSamples
 from ..problem.arrays import Array, Index
+from ..problem.path_record import PathRecord
 from . import exact_sampling
+from .cache import digest
 from .exact import GEOMETRIES, ExactPaths, Geometry, read_exact
+from .mechanics import identity
 from .model import Model, read_model
 from .path_sampling import Domain, sample_paths, warn_of_left
 
@@ -34,7 +37,7 @@ def fit_geometry(
     max_order: int = 9,
     postures: int = 2048,
     weld: Sequence[str] = (),
-    geometry: Geometry = "opensim",
+    geometry: Geometry = "exact",
     n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> PolynomialGeometry:
@@ -64,8 +67,8 @@ def fit_geometry(
     weld
         Names of joints to weld: their coordinates are locked at the model's defaults.
     geometry
-        Paths to fit: ``"opensim"``, or ``"exact"``: tangent to every object that they wrap over. Muscles that the
-        latter does not cover keep OpenSim's, and a warning names them.
+        Paths to fit: ``"exact"``, tangent to every object that they wrap over, or ``"opensim"``. Muscles that the
+        former does not cover keep OpenSim's, and a warning names them.
     n_jobs
         Processes that sample; default 1.
     progress
@@ -128,7 +131,14 @@ def fit_samples(
         paths = tuple(samples.coordinate_paths[index] for index in spanned)
         path = samples.muscle_paths[muscle]
         polynomials.append(MusclePolynomial(path, paths, potential.order, potential.coefficients, fit))
-    return PolynomialGeometry(tuple(polynomials), left)
+    return PolynomialGeometry(tuple(polynomials), left, record_of(model, exact))
+
+
+def record_of(model: Model, exact: ExactPaths | None) -> PathRecord:
+    """Which paths of a model are fitted."""
+    own = () if exact is None else exact.muscles
+    geometry = {name: "exact" if name in own else "opensim" for name in model.description.muscles.names}
+    return PathRecord(geometry, description=digest(identity(model.key)))
 
 
 def _fit(

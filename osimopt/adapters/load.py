@@ -14,25 +14,29 @@ from ..files.storage import sha256
 from ..notices import collect_warnings, warn
 from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Kinematics
+from ..problem.path_record import PATHS, PathRecord
 from ..problem.problem import RedundancyProblem
 from .bandwidth import remarks
-from .cache import cached_path, keep, recall
+from .cache import cached_path, digest, keep, recall
 from .exact import ExactPaths, read_exact
 from .exact_differences import find_differences
 from .exact_dynamics import ExactDynamics, read_dynamics
 from .forces import read_generalized_force
 from .loads import ExternalLoads, read_external_loads
+from .mechanics import FORMAT, identity
 from .model import Model, describe, identify
 from .motion import choose_frames, read_motion, read_motion_table
 from .options import ReadOptions, Source
 from .part import left_out, unloaded_side
-from .polynomials import read_polynomials, warn_of_range
+from .polynomials import fitted_to, read_polynomials, warn_of_range
 from .selfcheck import check_model
 from .trial import PIECE, Trial
 from .wrenches import lowpass_loads
 
 #: Frames of a motion for which another process is started (0.2 s of work), and the most processes by default.
 FRAMES_PER_JOB, MOST_JOBS = 100, 8
+#: Of what exact paths and dynamics are computed from.
+VERSIONS = {"description": FORMAT, "paths": PATHS}
 
 
 def read_problem(
@@ -42,7 +46,7 @@ def read_problem(
     progress: isolation.Progress | None = None,
 ) -> RedundancyProblem:
     """Read a model and a motion into a problem, or read the problem back from the cache."""
-    kept = None if cache is None else cached_path(cache, options.files(), options.settings())
+    kept = None if cache is None else cached_path(cache, options.files(), options.settings(), VERSIONS)
     if kept is not None and (problem := recall(kept)) is not None:
         return problem
     trial = open_trial(options, n_jobs, cache)
@@ -93,6 +97,9 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
     provenance = _provenance(model, options, warnings, left)
     provenance["warnings"] += remarks(options, frame_times(table), motion, model, loads, given)
     provenance["self_check"] = {"model": check_model(model, float(motion.time[0]), jobs, cache)}
+    provenance["warnings"] += fitted_to(paths)
+    if isinstance(record := getattr(paths, "record", None), PathRecord):
+        provenance["fitted_to"] = record.plain()
     trial = Trial(model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed)
     if isinstance(paths, ExactPaths):
         differences = find_differences(paths, dynamics if given is None else None, model, trial.model_for, motion)
@@ -142,6 +149,8 @@ def _provenance(model: Model, options: ReadOptions, given: list[str], left: Sequ
         },
         "inputs": {name: {"file": path.name, "sha256": sha256(path)} for name, path in options.files().items()},
         "options": options.settings(),
+        "path_version": PATHS,
+        "description": digest(identity(model.key)),
         "units": {coordinate.name: coordinate.unit for coordinate in coordinates},
         "switched_off": list(model.description.switched_off),
         "turning": [coordinate.name for coordinate in coordinates if coordinate.turning],

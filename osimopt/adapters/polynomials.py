@@ -12,6 +12,7 @@ from ..files.given import Origin
 from ..notices import warn
 from ..polynomial.geometry import MusclePaths, PolynomialGeometry, flag_code
 from ..problem.arrays import Array, Kinematics
+from ..problem.path_record import PATHS
 from .geometry_fit import fit_samples
 from .model import Model
 from .path_sampling import sample_paths, warn_of_left
@@ -51,7 +52,7 @@ def read_polynomials(
     elif isinstance(geometry, (str, os.PathLike)):
         geometry = PolynomialGeometry.read(geometry)
     elif not isinstance(geometry, MusclePaths):
-        expected = "geometry as 'opensim', 'exact', 'polynomial', a path or a PolynomialGeometry"
+        expected = "geometry as 'exact', 'opensim', 'polynomial', a path or a PolynomialGeometry"
         raise InputError(explain(expected, repr(geometry), "Use one of these."))
     names = model.description.muscles.names
     known = [name for name in names if name in geometry.muscles]
@@ -66,6 +67,27 @@ def read_polynomials(
     chosen = geometry.select(known)
     _warn_of_misses(chosen)
     return chosen
+
+
+def fitted_to(paths: MusclePaths | None) -> list[str]:
+    """Sentences on fitted paths that are not of exact ones, as this version of osimopt computes them."""
+    record = getattr(paths, "record", None)
+    if paths is None or record is None:
+        return []
+    by_opensim = [name for name in paths.muscles if record.geometry.get(name, "opensim") == "opensim"]
+    texts = []
+    if by_opensim:
+        said = "" if record.known else " (nothing else is recorded of them)"
+        texts.append(
+            f"Fitted to OpenSim's paths{said}: {some(by_opensim, 12)}. Lengths of OpenSim over two wrap objects are "
+            "too short, by up to millimetres; osimopt fit-geometry fits exact paths."
+        )
+    if not record.current and len(by_opensim) < len(paths.muscles):
+        texts.append(
+            f"Fitted to exact paths of version {record.version}, those of this osimopt have version {PATHS}: fit them "
+            "anew (osimopt fit-geometry)."
+        )
+    return texts
 
 
 def _warn_of_misses(paths: MusclePaths) -> None:

@@ -18,7 +18,7 @@ from ..problem.arrays import Array, Coordinate
 from ..problem.part import match_names
 from .arrays import along_motion
 from .completion import closed
-from .exact import GEOMETRIES, Geometry, read_exact
+from .exact import GEOMETRIES, ExactPaths, Geometry, read_exact
 from .model import Model, read_model
 from .units import describe_outside
 
@@ -45,7 +45,7 @@ def muscle_table(
     *,
     weld: Sequence[str] = (),
     muscles: str | Sequence[str] | None = None,
-    geometry: Geometry = "opensim",
+    geometry: Geometry = "exact",
 ) -> pd.DataFrame:
     """Tabulate moment arm and maximum force of every muscle over one coordinate, at rest.
 
@@ -66,9 +66,9 @@ def muscle_table(
     muscles
         Names, patterns (``"*_l"``) or the side of the muscles to tabulate; by default all.
     geometry
-        Muscle paths: ``"opensim"``, or ``"exact"``: tangent to every object that they wrap over, with forces and fibre
-        lengths by osimopt's curves at these lengths. Muscles that this does not cover are left to OpenSim, and a
-        warning names them.
+        Muscle paths: ``"exact"``, tangent to every object that they wrap over, with forces and fibre lengths by
+        osimopt's curves at these lengths; muscles that this does not cover are left to OpenSim, and a warning names
+        them. ``"opensim"``: paths, forces and fibre lengths of OpenSim.
 
     Returns
     -------
@@ -113,10 +113,11 @@ def muscle_table(
     in_model_units = np.deg2rad(steps) if moving.rotational else steps
     _warn_of_ranges(described, index, in_model_units, posture)
     columns, warnings = described.run("describe:strengths", index, in_model_units, posture)
-    if geometry == "exact":
+    paths = read_exact(described) if geometry == "exact" else None
+    if paths is not None and paths.muscles:
         postures = np.tile(posture, (len(steps), 1))
         postures[:, index] = in_model_units
-        _use_exact_paths(described, index, postures, columns)
+        _use_exact_paths(described, paths, index, postures, columns)
     columns["max_moment"] = columns["moment_arm"] * columns["max_force"]
     unit = "deg" if moving.rotational else "m"
     open_loops = np.isnan(columns["muscle_tendon_length"]).all(axis=1)
@@ -139,10 +140,9 @@ def muscle_table(
     return table
 
 
-def _use_exact_paths(model: Model, index: int, postures: Array, columns: dict[str, Array]) -> None:
+def _use_exact_paths(model: Model, paths: ExactPaths, index: int, postures: Array, columns: dict[str, Array]) -> None:
     """Overwrite the columns (n, M) of the muscles with exact paths; rows in which loops do not close stay NaN."""
     rows = np.flatnonzero(np.isfinite(columns["muscle_tendon_length"]).all(axis=1))
-    paths = read_exact(model)
     along = along_motion(paths, model, closed(model, postures[rows], by_default=True))
     every = model.description.muscles
     own = np.array([every.names.index(name) for name in paths.muscles], dtype=np.intp)

@@ -231,7 +231,7 @@ class Trial:
                 self._note([f"Generalized forces were not compared with OpenSim, which has NaN for: {names}."])
             moments = None
         claims = Claims(None, None, None, moments)
-        if self.paths is None:
+        if not self.extraction.given:
             gain_by_opensim = gain[few] if self.options.gain == "opensim" else None
             claims = Claims(self.extraction.pairs, geometry.moment_arms[few], gain_by_opensim, moments)
         self.provenance["self_check"]["trial"] = check_trial(model, frames, claims, self.n_jobs, self.extraction.acting)

@@ -32,7 +32,7 @@ def fit_geometry(
     postures: Annotated[int, typer.Option(help="Postures to fit to; a quarter more are held out.")] = 2048,
     networks: Annotated[bool, typer.Option("--networks", help="Correct them by networks; --out is a folder.")] = False,
     weld: Weld = None,
-    geometry: PathsOf = "opensim",
+    geometry: PathsOf = "exact",
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes that sample postures.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier file.")] = False,
 ) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import InputError, explain, some
 from ..problem.arrays import Array, Index, MuscleGeometry
+from ..problem.path_record import UNRECORDED, PathRecord
 from .terms import count_terms, differentiate, evaluate_terms, grouped, raise_order
 
 if TYPE_CHECKING:
@@ -142,6 +143,8 @@ class PolynomialGeometry:
     left : mapping of str to float
         Muscles that were not fitted because the slope of OpenSim's length is not their moment arm, with the largest
         difference in m. A problem uses OpenSim's own path for these, and for all other muscles without a polynomial.
+    record : PathRecord
+        Which paths were fitted, by muscle.
 
     References
     ----------
@@ -160,6 +163,7 @@ class PolynomialGeometry:
 
     polynomials: tuple[MusclePolynomial, ...]
     left: Mapping[str, float] = field(default_factory=dict)
+    record: PathRecord = UNRECORDED
 
     kind = "polynomials"
 

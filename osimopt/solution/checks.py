@@ -57,6 +57,9 @@ LEAST = 1e-12
 LENGTHS_DIFFER = 1e-4
 #: N·m or N; difference of generalized forces from OpenSim's above which it is a finding.
 MOMENTS_DIFFER = 0.1
+#: N, and share of the muscle's peak, above which a force that exact paths change is named: curves that differ by 1 %
+#: cannot be distinguished by eye, and OpenSim's own optimizer leaves forces uncertain by a newton or two.
+FORCE_DIFFERS, FORCE_SHARE = 1.0, 0.01
 #: m; jump of a length above which it is a finding.
 LENGTHS_JUMP = 1e-4
 #: Share of a force's peak that may lie above the cutoff of the motion: at 6 Hz 14 % do after heel strikes in the raw
