@@ -58,6 +58,10 @@ class Device:
         return array.to(self.name)
 
 
+#: NumPy.
+CPU = Device(None)
+
+
 def device_of(array: Any) -> str:
     """The name by which :meth:`Device.of` knows where an array is."""
     if isinstance(array, np.ndarray):

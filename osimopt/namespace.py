@@ -21,7 +21,8 @@ def alike(array: Any, other: Any) -> Any:
     """An array in the library and on the device of another; its gradients, if it has any, are kept."""
     if isinstance(other, np.ndarray) or not isinstance(array, np.ndarray):
         return array
-    return namespace(other).asarray(array, device=other.device)
+    own = array if array.flags.writeable else array.copy()  # torch has no arrays that cannot be written
+    return namespace(other).asarray(own, device=other.device)
 
 
 def detached(array: Any) -> Any:
@@ -49,6 +50,12 @@ def numbers(count: int, like: Any) -> Any:
 def true_rows(mask: Any) -> Any:
     """Where a mask (T,) is true, as indices in its own library."""
     return namespace(mask).nonzero(mask)[0]
+
+
+def first_true(mask: Any) -> int:
+    """The first place at which a mask (T,), true somewhere, is true."""
+    xp = namespace(mask)
+    return int(xp.argmax(xp.astype(mask, xp.int64)))
 
 
 def frames_last(array: Any) -> Any:

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..errors import some
 from ..multibody.kinematics import Posture
-from ..paths.jumps import find_jumps
+from ..namespace import first_true, plain
+from ..paths.jumps import find_jumps, path_states
 from ..paths.solve import SolvedPaths, points_inside
 from ..problem.arrays import Kinematics
 from ..solution.checks import LENGTHS_DIFFER, LENGTHS_JUMP, MOMENTS_DIFFER
@@ -128,7 +129,7 @@ class PathFindings:
         """Add what is noticed in a block of frames, after those before it."""
         if not block.solved:
             return
-        _add_jumps(self.jumps, paths, block.motion, block.solved)
+        _add_jumps(self.jumps, paths, block)
         _add_inside(self.inside, paths, block.motion, block.at, block.solved)
         _add_contested(self.contested, paths, block)
 
@@ -138,12 +139,12 @@ class PathFindings:
         return Differences({}, {}, sizes, (), self.inside, self.contested)
 
 
-def _add_jumps(
-    found: dict[str, list[tuple[float, float]]], paths: ExactPaths, motion: Kinematics, solved: Sequence[SolvedPaths]
-) -> None:
+def _add_jumps(found: dict[str, list[tuple[float, float]]], paths: ExactPaths, block: ExactBlock) -> None:
     """Add times in s and sizes in mm of the jumps of lengths, by muscle."""
-    time = motion.time
-    for jump in find_jumps(paths.multibody, paths.arrangement, motion.value, solved, LENGTHS_JUMP):
+    time, value, length, at = block.motion.time, block.motion.value, block.length, block.at.value
+    explained = paths.lengthening(0.5 * (block.arms[:, 1:] + block.arms[:, :-1]), at[:, 1:] - at[:, :-1])
+    seen = path_states(block.solved), length, length[1:] - length[:-1] - explained
+    for jump in find_jumps(paths.multibody, paths.arrangement, value, seen, LENGTHS_JUMP):
         at = time[jump.frame] + jump.share * (time[jump.frame + 1] - time[jump.frame])
         found.setdefault(jump.path, []).append((round(float(at), 4), round(1e3 * float(jump.size), 3)))
 
@@ -158,10 +159,10 @@ def _add_inside(
     """Add the objects that points of paths are inside, by muscle, with the first time in s."""
     for one in solved:
         within = points_inside(paths.arrangement, one, at)
-        for place, row in zip(*np.nonzero(within.any(axis=2)), strict=True):
+        for place, row in zip(*np.nonzero(plain(within.any(axis=2))), strict=True):
             objects = found.setdefault(paths.arrangement.names[one.bundle.rows[row]], {})
             name = paths.described.objects[one.bundle.objects[row, place]].name
-            objects.setdefault(name, float(motion.time[within[place, row].argmax()]))
+            objects.setdefault(name, float(motion.time[first_true(within[place, row])]))
 
 
 def _add_contested(found: dict[str, tuple[int, float]], paths: ExactPaths, block: ExactBlock) -> None:
@@ -169,9 +170,9 @@ def _add_contested(found: dict[str, tuple[int, float]], paths: ExactPaths, block
     time = block.motion.time[block.before :]
     for one in block.solved:
         frames = one.contested[:, block.before :]
-        for row in np.flatnonzero(frames.any(axis=1)):
+        for row in np.flatnonzero(plain(frames.any(axis=1))):
             name = paths.arrangement.names[one.bundle.rows[row]]
-            count, first = found.get(name, (0, float(time[frames[row].argmax()])))
+            count, first = found.get(name, (0, float(time[first_true(frames[row])])))
             found[name] = count + int(frames[row].sum()), first
 
 

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from .. import isolation
+from ..devices import CPU, Device
 from ..errors import ModelError, explain, some
 from ..files.series import frame_times
 from ..files.storage import sha256
@@ -44,19 +45,23 @@ def read_problem(
     n_jobs: int | None = None,
     cache: Source | None = None,
     progress: isolation.Progress | None = None,
+    device: str = "cpu",
 ) -> RedundancyProblem:
-    """Read a model and a motion into a problem, or read the problem back from the cache."""
+    """Read a model and a motion into a problem on a device, or read the problem back from the cache."""
+    place = Device.of(device)
     kept = None if cache is None else cached_path(cache, options.files(), options.settings(), VERSIONS)
     if kept is not None and (problem := recall(kept)) is not None:
-        return problem
-    trial = open_trial(options, n_jobs, cache)
+        return problem.to(device)
+    trial = open_trial(options, n_jobs, cache, place)
     problem = trial.problem(progress)
     if kept is not None:
-        keep(problem, kept, trial.warnings)
+        keep(problem.to("cpu"), kept, trial.warnings)
     return problem
 
 
-def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | None = None) -> Trial:
+def open_trial(
+    options: ReadOptions, n_jobs: int | None = None, cache: Source | None = None, device: Device = CPU
+) -> Trial:
     """Read and check all files, without extracting anything yet; the cache keeps the check of the model."""
     with collect_warnings() as warnings:
         table = read_motion_table(options.motion)
@@ -100,7 +105,9 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
     provenance["warnings"] += fitted_to(paths)
     if isinstance(record := getattr(paths, "record", None), PathRecord):
         provenance["fitted_to"] = record.plain()
-    trial = Trial(model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed)
+    trial = Trial(
+        model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed, device
+    )
     if isinstance(paths, ExactPaths):
         differences = find_differences(paths, dynamics if given is None else None, model, trial.model_for, motion)
         provenance |= differences.plain()

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ..devices import CPU, Device
 from ..errors import some
 from ..isolation import Progress
+from ..namespace import plain
 from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
 from ..problem.problem import RedundancyProblem
@@ -49,7 +51,8 @@ class Trial:
     ``model`` has the loads of the first PIECE frames. ``given`` are moments from a file, in place of inverse dynamics;
     ``paths`` are those in place of OpenSim's, which muscles without one keep, and ``dynamics`` inverse dynamics in
     place of OpenSim's; ``warnings`` were given while reading. In a part of the body, ``left`` are the coordinates that
-    are not balanced, ``assumed`` those without a column in the motion. Where ``checked``, the extracted arrays are
+    are not balanced, ``assumed`` those without a column in the motion. Problems are on the ``device``: what exact
+    geometry gives is computed there, everything else is put there. Where ``checked``, the extracted arrays are
     compared with OpenSim's single calls.
     """
 
@@ -65,6 +68,7 @@ class Trial:
     provenance: dict[str, Any]
     left: Sequence[str] = ()
     assumed: Sequence[str] = ()
+    device: Device = CPU
     fingerprint: Fingerprint | None = field(default=None, init=False)
     checked: bool = field(default=True, init=False)
     _added: ReserveActuators | None = field(default=None, init=False)
@@ -73,7 +77,7 @@ class Trial:
     def __post_init__(self) -> None:
         moments = self.given is None
         self.extraction = Extraction(
-            self.model, self.motion, self.paths, self.dynamics, moments, self.options, self.n_jobs
+            self.model, self.motion, self.paths, self.dynamics, moments, self.options, self.n_jobs, self.device
         )
 
     def __len__(self) -> int:
@@ -111,7 +115,7 @@ class Trial:
         if self._added is not None:
             other._added = self._added.at(self.motion.time, times)
         extracted = self.extraction.at(other.motion, lambda _: other.model)
-        return replace(other._made(slice(0, len(other)), extracted), source=self)
+        return replace(other._made(slice(0, len(other)), extracted).to("cpu"), source=self)
 
     def verify(self, solution: RedundancySolution, missing: Sequence[Missing] = ()) -> dict[str, Any]:
         """Put the forces of a solution back into OpenSim; returns the differences, or why nothing was checked.
@@ -190,7 +194,8 @@ class Trial:
         if self.checked and self.given is None and keep.start == 0:
             own = [row for row, name in enumerate(geometry.coordinates) if name not in self.left]
             balanced = tuple(geometry.coordinates[row] for row in own)
-            moments = GeneralizedForce(motion.time, balanced, target[:, own])
+            filtered = self.options.lowpass_hz is not None  # then nothing of their values is asked for
+            moments = GeneralizedForce(motion.time, balanced, target[:, own] if filtered else plain(target[:, own]))
             self._note(moments_above(self.options, motion, self.model, moments, given=False))
         added = self._reserves_beside(geometry, actuators).frames(keep)
         self.provenance["reserves_added"] = dict(zip(added.names, added.optimal_force.tolist(), strict=True))
@@ -199,17 +204,18 @@ class Trial:
         kind = "opensim" if self.paths is None else self.paths.kind.removesuffix("s")
         given = self.extraction.given
         self.provenance["geometry"] = {name: kind if name in given else "opensim" for name in muscles.names}
+        put = self.device.put
         problem = RedundancyProblem(
             time=motion.time,
-            geometry=geometry,
-            max_force=extracted.gain,
-            generalized_force=target,
+            geometry=geometry.moved(put),
+            max_force=put(extracted.gain),
+            generalized_force=put(target),
             lower=muscles.min_control,
             upper=muscles.max_control,
             pcsa=muscles.pcsa(),
             weights=np.ones(len(muscles.names)),
-            reserves=actuators + added,
-            passive_force=extracted.passive,
+            reserves=(actuators + added).moved(put),
+            passive_force=put(extracted.passive),
             parameters=muscles,
             kinematics=motion,
             provenance=copy.deepcopy(self.provenance),
@@ -221,7 +227,7 @@ class Trial:
     def _check(self, motion: Kinematics, geometry: MuscleGeometry, gain: Array, target: Array | None) -> None:
         """Compare three frames with OpenSim's single calls; paths that are given with the model's own."""
         few = spread(len(motion.time))
-        frames, moments = motion.frames(few), None if target is None else target[few]
+        frames, moments = motion.frames(few), None if target is None else plain(target[few])
         model = self.model_for(frames)
         if self.dynamics is not None and moments is not None:
             found = check_dynamics(self.dynamics, model, frames, self.n_jobs)
@@ -232,13 +238,13 @@ class Trial:
             moments = None
         claims = Claims(None, None, None, moments)
         if not self.extraction.given:
-            gain_by_opensim = gain[few] if self.options.gain == "opensim" else None
-            claims = Claims(self.extraction.pairs, geometry.moment_arms[few], gain_by_opensim, moments)
+            gain_by_opensim = plain(gain[few]) if self.options.gain == "opensim" else None
+            claims = Claims(self.extraction.pairs, plain(geometry.moment_arms[few]), gain_by_opensim, moments)
         self.provenance["self_check"]["trial"] = check_trial(model, frames, claims, self.n_jobs, self.extraction.acting)
         paths = self.extraction.paths
         if paths is not None:
             others = np.setdiff1d(self.extraction.acting, self.extraction.by_model).tolist()
-            along = geometry.frames(few)
+            along = geometry.frames(few).moved(plain)
             if isinstance(paths, ExactPaths):
                 self.provenance["self_check"]["paths"] = check_exact(paths, model, frames, along, others)
             else:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..multibody.description import Multibody
 from ..multibody.kinematics import posture
+from ..namespace import alike, filled, namespace, numbers, plain
 from ..problem.arrays import Array, Index
 from .arms import moment_arms
 from .arrangement import Arrangement
@@ -22,6 +23,9 @@ JUMP = 1e-6
 SURPRISE = 1e-4
 #: States (…, S), lengths (…) in m and moment arms (…, N).
 Found = tuple[Any, Array, Array]
+#: States (T, M, S) of paths (``path_states``), lengths (T, M) in m, and what of the changes (T - 1, M) of these is not
+#: explained by the moment arms at both frames.
+Seen = tuple[Any, Array, Array]
 #: Halvings of the time between two frames.
 HALVINGS = 40
 
@@ -38,24 +42,25 @@ class PathJump:
 
 
 def find_jumps(
-    multibody: Multibody, arrangement: Arrangement, value: Array, found: Found | None = None, least: float = JUMP
+    multibody: Multibody, arrangement: Arrangement, value: Array, seen: Seen | None = None, least: float = JUMP
 ) -> list[PathJump]:
     """Jumps of all paths along a motion ``value`` (T, N), in the order of frames.
 
     Between frames coordinates are linear in time. A path that leaves its state and returns to it between two frames
-    is not seen. ``found`` are states, lengths and moment arms about coordinates of the motion (``path_states``), if at
-    hand; ``least`` is the smallest jump in m that is looked for.
+    is not seen. ``seen`` is what is known of the motion; ``least`` is the smallest jump in m that is looked for.
     """
     if len(value) < 2:
         return []
-    state, length, arms = _solved(multibody, arrangement, value) if found is None else found
-    changed = (state[1:] != state[:-1]).any(axis=2)
-    surprise = _surprise(length[:-1], length[1:], arms[:-1], arms[1:], value[:-1], value[1:])
+    if seen is None:
+        state, length, arms = _solved(multibody, arrangement, value)
+        seen = state, length, _surprise(length[:-1], length[1:], arms[:-1], arms[1:], value[:-1], value[1:])
+    state, length, surprise = seen
+    changed, size = (state[1:] != state[:-1]).any(axis=2), abs(surprise)
     if least > JUMP:  # smaller ones are not wanted: most states change without a jump
-        changed &= ~(np.abs(surprise) <= 0.5 * least)
-    frame, path = np.nonzero(changed | ~(np.abs(surprise) <= max(SURPRISE, 0.5 * least)))
-    known = np.isfinite(length[frame, path]) & np.isfinite(length[frame + 1, path])
-    frame, path = frame[known], path[known]
+        changed &= ~(size <= 0.5 * least)
+    found = namespace(size).nonzero(changed | ~(size <= max(SURPRISE, 0.5 * least)))
+    known = plain(namespace(length).isfinite(length[found[0], found[1]] + length[found[0] + 1, found[1]]))
+    frame, path = (plain(one)[known] for one in found)
     if not len(frame):
         return []
     jumping, place = np.unique(path, return_inverse=True)
@@ -116,14 +121,16 @@ def path_states(solved: Sequence[SolvedPaths]) -> Index:
 
     Between two frames of the same state a path does not jump.
     """
-    frames, paths = solved[0].length.shape[-1], sum(len(one.bundle.rows) for one in solved)
+    like, paths = solved[0].length, sum(len(one.bundle.rows) for one in solved)
+    xp, frames = namespace(like), like.shape[-1]
     width = max(len(one.taken) + 2 * len(one.touched) for one in solved)
-    state = np.zeros((frames, paths, width), dtype=np.intp)
+    state = filled((frames, paths, width), 0, numbers(0, like))
     for one in solved:
-        shape = (-1, len(one.bundle.rows), frames)
-        parts = [one.taken, one.touched, np.where(one.touched, one.segment, -1)]
-        whole = np.concatenate([np.broadcast_to(part, (len(part), *shape[1:])) for part in parts])
-        state[:, one.bundle.rows, : len(whole)] = whole.transpose(2, 1, 0)
+        shape = (len(one.bundle.rows), frames)
+        touched = xp.astype(one.touched, xp.int64)
+        parts = [alike(one.taken, like), touched, xp.where(one.touched, one.segment, -1)]
+        whole = xp.concat([xp.broadcast_to(part, (len(part), *shape)) for part in parts])
+        state[:, one.bundle.rows, : len(whole)] = xp.permute_dims(whole, (2, 1, 0))
     return state
 
 

@@ -332,14 +332,14 @@ def judge(
     count, xp = len(problem.muscles), namespace(x)
     activation, control = x[:, :count] + 0.0, x[:, count:] + 0.0
     lower, upper = (alike(bound, x) for bound in problem.bounds())
-    allowed = tolerance * np.maximum(LEAST_MOMENT, plain(_largest(problem.generalized_force)))
-    missed = plain(_largest(moment_residual(problem, activation, control)))
-    outside = plain(_largest(xp.clip(xp.maximum(lower - x, x - upper), 0.0, None)))
+    allowed = tolerance * xp.clip(_largest(problem.generalized_force), LEAST_MOMENT, None)
+    missed = _largest(moment_residual(problem, activation, control))
+    outside = _largest(xp.clip(xp.maximum(lower - x, x - upper), 0.0, None))
     checked = np.array(status, dtype=object)
     claimed = checked == Status.SOLVED
-    unmet = claimed & ~(missed <= allowed)
+    unmet = claimed & ~plain(missed <= allowed)
     checked[unmet] = Status.RESIDUAL
-    checked[claimed & ~unmet & ~(outside <= BOUND_TOLERANCE)] = Status.OUT_OF_BOUNDS
+    checked[claimed & ~unmet & ~plain(outside <= BOUND_TOLERANCE)] = Status.OUT_OF_BOUNDS
     for frame in np.flatnonzero(unmet).tolist():
         detail[frame] = f"Missed by {missed[frame]:.2g} N·m, allowed {allowed[frame]:.2g}."
     failed = checked != Status.SOLVED
