@@ -13,8 +13,10 @@ import numpy as np
 from .errors import InputError, MissingDependencyError, explain
 from .namespace import plain
 
-#: Elements of the widest arrays (frames · places) computed at once on a device: their temporaries take a few GB.
-WIDEST = 2**25
+#: Bytes that are used at once on a device whose memory is not known, and the most frames computed at once.
+ROOM, MOST_FRAMES = 2**30, 2**20
+#: Arrays of the widest kind that a computation holds at once.
+TEMPORARIES = 16
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,20 @@ class Device:
             got = f"{device!r}: {str(error).splitlines()[0]}"
             raise InputError(explain(rule, got, "Use device='cpu', or install torch for your accelerator.")) from None
         return cls(name)
+
+    @classmethod
+    def at(cls, array: Any) -> Device:
+        """Where an array is."""
+        return cls(None if isinstance(array, np.ndarray) else str(array.device))
+
+    def together(self, width: int) -> int:
+        """How many frames, of arrays with so many numbers each, are computed at once in half of the free memory."""
+        room = ROOM
+        if self.name is not None and self.name.startswith("cuda"):
+            cuda = _torch(self.name).cuda
+            kept = cuda.memory_reserved(self.name) - cuda.memory_allocated(self.name)
+            room = (cuda.mem_get_info(self.name)[0] + kept) // 2
+        return int(max(1, min(MOST_FRAMES, room // (8 * TEMPORARIES * max(1, width)))))
 
     def put(self, array: Any) -> Any:
         """The array on the device."""

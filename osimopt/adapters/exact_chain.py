@@ -15,8 +15,8 @@ from .exact import BLOCK, ExactPaths
 from .exact_dynamics import ExactDynamics
 from .following import Following, following
 
-#: Frames per block on a device: 80 muscles take some GB.
-DEVICE_BLOCK = 2**15
+#: Numbers of a frame, by the pairs of muscles and coordinates, in the widest arrays on a device: 80 muscles take 66 kB.
+WIDTH = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,7 @@ class ExactChain:
         Each begins a frame earlier, but for that of the motion's first frame, so that no two frames are in no block.
         Motion and loads are put on a device; ``ExactBlock.motion`` is as it was given.
         """
-        size = BLOCK if device.name is None else DEVICE_BLOCK
+        size = BLOCK if device.name is None else device.together(WIDTH * len(self.paths.pairs[0]))
         for start in range(keep.start, keep.stop, size):
             before = int(start > 0)
             own = motion.frames(slice(start - before, min(start + size, keep.stop)))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..devices import WIDEST
+from ..devices import Device
 from ..errors import InputError, check_names, explain
 from ..namespace import namespace, plain
 from ..problem.arrays import Array
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 Quantity = Literal["activation", "muscle_force"]
 
-#: Bytes of the samples kept for percentiles, with NumPy and on a device; longer motions are solved a few frames at a time, all samples each.
+#: Bytes of the samples kept for percentiles, with NumPy and on a device; longer motions are solved a few frames at a
+#: time, all samples each.
 MEMORY = 256_000_000
 DEVICE_MEMORY = 16 * MEMORY
 #: Frames of all samples together that are passed to the solver at once with NumPy.
@@ -198,8 +199,8 @@ def _solve_samples(
 ) -> tuple[Array, Array]:
     """Activation and muscle force (S, T, M) of all samples."""
     shape = (-1, *problem.max_force.shape)
-    places = max(1, len(problem.geometry.pair_muscle))
-    together = max(1, (STACK if problem.device == "cpu" else WIDEST // places) // len(problem))
+    place, width = Device.at(problem.max_force), len(problem.geometry.pair_muscle)
+    together = max(1, (STACK if place.name is None else place.together(width)) // len(problem))
     parts = []
     for first in range(0, draws.samples, together):
         keep = slice(first, min(first + together, draws.samples))

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..namespace import filled, namespace
+from ..namespace import alike, filled, namespace
 from ..signals import interpolate
 
 Array = NDArray[np.float64]
@@ -236,6 +236,12 @@ class MuscleGeometry:
             spanned=None if spanned is None else spanned[coordinates],
             crossing=None if self.crossing is None else self.crossing[kept],
         )
+
+    def moments(self, force: Array) -> Array:
+        """(T, D) N·m, or N for translations, of tendon forces (T, M) in N."""
+        onto = np.zeros((len(self.pair_coordinate), len(self.coordinates)))
+        onto[np.arange(len(onto)), self.pair_coordinate] = 1.0
+        return (self.moment_arms * force[:, self.pair_muscle]) @ alike(onto, force)
 
     def largest_moment_arm(self) -> Array:
         """(T, M) in m: max over the coordinates of |moment arm|."""

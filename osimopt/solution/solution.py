@@ -314,11 +314,7 @@ def verified(solution: Solution, source: Source | None) -> Solution:
 def moment_residual(problem: RedundancyProblem, activation: Array, control: Array) -> Array:
     """(T, D) R (max_force · a + passive_force) + effect e − τ."""
     force = problem.max_force * activation + problem.passive_force
-    residual = carried(problem, control) - problem.generalized_force
-    geometry = problem.geometry
-    for pair, (row, muscle) in enumerate(zip(geometry.pair_coordinate, geometry.pair_muscle, strict=True)):
-        residual[:, row] += geometry.moment_arms[:, pair] * force[:, muscle]
-    return residual
+    return carried(problem, control) - problem.generalized_force + problem.geometry.moments(force)
 
 
 def judge(

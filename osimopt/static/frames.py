@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..devices import WIDEST
+from ..devices import Device
 from ..namespace import alike, filled, namespace, plain
 from ..problem.arrays import Array
 from ..problem.costs import Cost
@@ -110,7 +110,7 @@ def solve_batched(
     scale, xp = positive(scale), namespace(scale)  # an unknown without cost has no gain and acts on nothing
     found = Answers.none(problem)
     found.multipliers[:] = 0.0
-    together = CHUNK if isinstance(scale, np.ndarray) else max(1, WIDEST // max(1, len(places.row)))
+    together = CHUNK if isinstance(scale, np.ndarray) else Device.at(scale).together(len(places.row))
     for first in range(0, frames, together):
         keep = slice(first, min(first + together, frames))
         value, b = places.system(keep)

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..devices import WIDEST
+from ..devices import Device
 from ..namespace import alike, filled, frames_last, namespace, true_rows
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
@@ -72,7 +72,7 @@ def prove(problem: RedundancyProblem, exponent: float, scale: Array, x: Array, m
     feasible, certified = known & False, known & False
     by_row = _sums(geometry.pair_coordinate, len(problem.coordinates))
     by_muscle = _sums(geometry.pair_muscle, len(problem.muscles))
-    together = CHUNK if isinstance(x, np.ndarray) else max(1, WIDEST // max(1, len(geometry.pair_muscle)))
+    together = CHUNK if isinstance(x, np.ndarray) else Device.at(x).together(len(geometry.pair_muscle))
     for first in range(0, len(problem), together):
         keep = slice(first, first + together)
         claim = _numbers(x[keep]), _numbers(multipliers[keep])

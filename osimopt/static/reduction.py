@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..namespace import alike, filled, namespace, plain, true_rows
-from ..problem.arrays import Array, Index
+from ..problem.arrays import Array, Index, Rows
 from ..problem.problem import RedundancyProblem
 
 Mask = NDArray[np.bool_]
@@ -259,7 +259,7 @@ class Places:
         """The reduction of the frames whose values (T, Q) :meth:`system` gave."""
         return Reduction.of(self.row, self.column, value, len(self.problem.coordinates), len(self.problem.actuators))
 
-    def system(self, keep: slice) -> tuple[Array, Array]:
+    def system(self, keep: Rows) -> tuple[Array, Array]:
         """Values (T, Q) of A, without those that are rounding, and b (T, D) in some frames."""
         problem, geometry = self.problem, self.problem.geometry
         arms, muscle, pairs = geometry.moment_arms[keep], geometry.pair_muscle, len(self.pairs)
@@ -270,14 +270,13 @@ class Places:
         b = problem.generalized_force[keep] + 0.0
         passive = problem.passive_force[keep]
         if passive.any():
-            for pair, (row, column) in enumerate(zip(geometry.pair_coordinate, muscle, strict=True)):
-                b[:, row] -= arms[:, pair] * passive[:, column]
+            b = b - geometry.frames(keep).moments(passive)
         return without_rounding(value, self.row, self.column, b, *problem.bounds()), b
 
-    def dense(self, keep: slice) -> Array:
+    def dense(self, keep: Rows) -> Array:
         """A (T, D, U) of :meth:`system`."""
         value, b = self.system(keep)
-        A = np.zeros((*b.shape, len(self.problem.actuators)))
+        A = filled((*b.shape, len(self.problem.actuators)), 0.0, b)
         A[:, self.row, self.column] = value
         return A
 

@@ -33,14 +33,14 @@ import numpy as np
 import torch
 
 try:
-    import array_api_compat  # noqa: F401
+    import array_api_compat
 except ImportError:  # SciPy brings the same library
     from scipy._lib import array_api_compat
 
     sys.modules["array_api_compat"] = array_api_compat
 
 import osimopt
-from osimopt.adapters.exact_chain import DEVICE_BLOCK, ExactChain, joined
+from osimopt.adapters.exact_chain import WIDTH, ExactChain, joined
 from osimopt.devices import Device
 from osimopt.multibody.loads import MeasuredLoads
 from osimopt.muscle.forces import rigid_tendon_gain
@@ -88,15 +88,18 @@ class Case:
         self.device = Device.of(device)
         followed = self.chain.following(self.motion)
         geometry = self.problem.geometry
-        same = np.array_equal(followed.coordinate, geometry.pair_coordinate)
-        assert same and np.array_equal(followed.acting, geometry.pair_muscle), "the pairs of the file are others"
+        pairs = np.stack([geometry.pair_coordinate, geometry.pair_muscle])
+        assert np.array_equal(np.stack([followed.coordinate, followed.acting]), pairs), (
+            "the pairs of the file are others"
+        )
 
     def rows(self, frames: int) -> np.ndarray:
+        """Frames of the file, over and over."""
         return np.arange(frames) % len(self.motion.time)
 
-    def arrays(self, rows: np.ndarray, block: int = DEVICE_BLOCK) -> dict[str, Any]:
+    def arrays(self, rows: np.ndarray) -> dict[str, Any]:
         """Upload frames of the motion, and compute paths, moment arms and moments of them."""
-        blocks = []
+        block, blocks = self.device.together(WIDTH * len(self.chain.paths.pairs[0])), []
         for start in range(0, len(rows), block):
             own = rows[start : start + block]
             loads = None if self.loads is None else self.loads.moved(lambda array, own=own: array[..., own])
@@ -106,9 +109,11 @@ class Case:
         return joined(blocks)
 
     def gains(self, arrays: dict[str, Any]) -> Any:
+        """Forces (T, M) at activation 1."""
         return rigid_tendon_gain(self.problem.parameters, arrays["length"], arrays["lengthening_speed"])
 
     def made(self, arrays: dict[str, Any], gain: Any) -> RedundancyProblem:
+        """The problem of computed arrays."""
         names = ("moment_arms", "length", "lengthening_speed")
         geometry = replace(self.problem.geometry, **{name: arrays[name] for name in names})
         return replace(
@@ -148,6 +153,7 @@ class Clock:
         self.results: dict[str, Any] = {}
 
     def once(self, call: Callable[[], Any]) -> tuple[float, Any]:
+        """Seconds and result of a call."""
         self._wait()
         start = time.perf_counter()
         found = call()
@@ -163,7 +169,7 @@ class Clock:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 found = work()
-        except Exception as error:  # noqa: BLE001 - nobody can look at the device afterwards
+        except Exception as error:  # nobody can look at the device afterwards
             traceback.print_exc()
             found = f"failed: {type(error).__name__}: {error}"
         self.results[name] = found
@@ -203,7 +209,7 @@ def measure(kept: dict[str, Any], device: str, frames: int, solver_frames: int, 
         frames, lambda count: [one.cpu() for one in case.forces(case.rows(count))]
     ))  # fmt: skip
     clock.part("paths_and_dynamics", lambda: clock.rate(frames, lambda count: case.arrays(case.rows(count))))
-    few = min(frames, DEVICE_BLOCK)
+    few = min(frames, case.device.together(WIDTH * len(case.chain.paths.pairs[0])))
     arrays = case.arrays(case.rows(few))
 
     def gains(count: int) -> Any:
@@ -268,7 +274,7 @@ def main() -> None:
 
         model, motion, *loads = given.make or (arm26().model, arm26().motion)
         return make(given.bundle, model, motion, loads[0] if loads else None)
-    kept = pickle.loads(given.bundle.read_bytes())  # noqa: S301 - a file that this script made
+    kept = pickle.loads(given.bundle.read_bytes())  # a file that this script made
     results: dict[str, Any] = {"torch": torch.__version__, "threads": torch.get_num_threads()}
     device, kind = given.device, "cuda" if given.device.startswith("cuda") else "cpu"
     if kind == "cuda" and not torch.cuda.is_available():
