@@ -11,14 +11,14 @@ import numpy as np
 from ..errors import some
 from ..multibody.actuators import ON_COORDINATE, effects
 from ..multibody.description import Multibody
-from ..multibody.dynamics import about_speeds, inverse_dynamics, transmitted
+from ..multibody.dynamics import about_speeds, transmitted
 from ..multibody.forces import applied_forces
 from ..multibody.joints import coordinates_of
 from ..multibody.kinematics import Posture, posture, velocity
 from ..multibody.layout import layout
 from ..multibody.loads import MeasuredLoads, load_wrenches
 from ..multibody.placement import MotionState
-from ..multibody.rates import coordinates_at, to_changes, to_coordinates, to_speeds
+from ..multibody.rates import coordinates_at, to_changes, to_speeds
 from ..multibody.vectors import Tensor
 from ..namespace import frames_first, frames_last, namespace
 from ..notices import warn
@@ -87,13 +87,6 @@ class ExactDynamics:
         """The external loads at times (T,) s."""
         return None if self.loads is None else measured_loads(self.loads, self.multibody.tree.bodies, time)
 
-    def inertial(self, motion: Kinematics) -> Array:
-        """Generalized forces (T, N) about all coordinates that give the motion beside gravity alone."""
-        value, speed = motion.value, to_speeds(self.multibody, motion.value, motion.speed)
-        change = to_changes(self.multibody, value, motion.speed, motion.acceleration)
-        about = inverse_dynamics(self.multibody, value, speed, change)
-        return np.asarray(to_coordinates(self.multibody, value, about))
-
     @cached_property
     def steady(self) -> bool:
         """Whether the model's actuators do the same in all postures."""
@@ -155,8 +148,16 @@ class ExactDynamics:
 
 def read_dynamics(model: Model, loads: ExternalLoads | None) -> ExactDynamics | None:
     """Inverse dynamics in arrays; None, with a warning, where OpenSim has to be asked for a joint or force."""
+    found = described_dynamics(model, loads)
+    if found is None:
+        asked = some(model.described.multibody.gaps("joint", "force"), 12)
+        warn(f"{model.path}: OpenSim computes the generalized forces, because of: {asked}.")
+    return found
+
+
+def described_dynamics(model: Model, loads: ExternalLoads | None = None) -> ExactDynamics | None:
+    """Inverse dynamics in arrays; None where a joint or force is not described in them."""
     multibody, paths = model.described.multibody, model.described.paths
-    if asked := multibody.gaps("joint", "force"):
-        warn(f"{model.path}: OpenSim computes the generalized forces, because of: {some(asked, 12)}.")
+    if multibody.gaps("joint", "force"):
         return None
     return ExactDynamics(multibody, paths, loads, np.array(model.description.free, dtype=np.intp))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,8 @@ from ..files.storage import read_columns, time_table, write_table
 from ..notices import warn
 from ..problem.arrays import Array
 from ..signals import natural_cubic_spline
-from .model import find_file, parse_xml, read_xml, scratch_folder
+from .messages import ModelKey
+from .model import find_file, parse_xml, read_xml, scratch_folder, stamp
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -83,6 +84,13 @@ class ExternalLoads:
             values = self.spline(time) if sampled else self.table.to_numpy(dtype=float)
             write_table(time_table(time, values, self.table.columns), path, name=self.data.stem)
         return path
+
+    def attached(self, key: ModelKey, time: Array) -> ModelKey:
+        """A model with these loads at the frames (T,) s of a motion, whose file is written (:meth:`at`)."""
+        data = self.at(time)
+        read = None if self.rewritten is None else str(self.rewritten)
+        stamps = (key.stamps[0], stamp(self.path), stamp(data), *key.stamps[1:])
+        return replace(key, stamps=stamps, loads=str(self.path), loads_data=str(data), loads_read=read)
 
     def as_used(self) -> tuple[str, pd.DataFrame] | None:
         """XML and table of low-passed loads, the XML naming the table as ``USED``; None where the file is used."""
@@ -207,9 +215,9 @@ def columns_of(force: Element) -> dict[str, tuple[str, str, str]]:
     return {kind: axes_of(name) for kind, name in names.items() if name not in UNSET}
 
 
-def body_of(force: Element, tag: str) -> str:
-    """Body of an ExternalForce by its plain name; ground where none is given."""
-    return _text(force, tag).split("/")[-1] or "ground"
+def body_of(force: Element, tag: str, default: str = "ground") -> str:
+    """Body of an ExternalForce by its plain name, or the default where none is given."""
+    return _text(force, tag).split("/")[-1] or default
 
 
 def _text(force: Element, tag: str) -> str:

@@ -14,8 +14,9 @@ from ..files.series import TIME_SLACK, frame_times, overlap, usable
 from ..files.storage import read_columns
 from ..notices import warn
 from ..problem.arrays import Array, Kinematics
-from .completion import complete, couple, read_speeds, speeds_of
+from .completion import complete, couple
 from .model import Model
+from .speeds import read_speeds, speeds_of
 from .units import describe_outside, to_si
 
 if TYPE_CHECKING:
