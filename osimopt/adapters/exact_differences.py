@@ -133,7 +133,7 @@ class PathFindings:
 
     def _add_inside(self, paths: ExactPaths, block: ExactBlock) -> None:
         for one in block.solved:
-            within = points_inside(paths.arrangement, one, block.at)
+            within = points_inside(one)
             for place, row in zip(*np.nonzero(within.any(axis=2)), strict=True):
                 objects = self.inside.setdefault(paths.arrangement.names[one.bundle.rows[row]], {})
                 name = paths.described.objects[one.bundle.objects[row, place]].name

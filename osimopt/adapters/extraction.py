@@ -94,6 +94,8 @@ class Extraction:
         while self.chain is not None:
             found, lost = self._pass(self.chain, keep)
             if not lost:
+                if progress is not None and self.dynamics is not None and not self.by_model:
+                    progress(len(motion.time), len(motion.time))  # OpenSim counts what it is asked for
                 return self._with(motion, progress, model_for, found)
             self.lost |= lost
             self._leave(lost)
