@@ -160,7 +160,7 @@ class ExactPaths:
     def solve(self, value: Tensor) -> tuple[Posture, list[SolvedPaths]]:
         """Postures (T, N), and the paths solved in them, bundle by bundle."""
         at = posture(self.multibody, value)
-        return at, solve_paths(self.arrangement, at) if self.muscles else []
+        return at, solve_paths(self.arrangement, at)
 
     def measured(self, at: Posture, solved: list[SolvedPaths]) -> tuple[Tensor, Tensor]:
         """Lengths (T, M), and moment arms (P, T) of the ``pairs``, about coordinates."""

@@ -33,7 +33,7 @@ from .model import Model, describe, identify
 from .motion import choose_frames, read_motion, read_motion_table
 from .options import ReadOptions, Source
 from .part import left_out, unloaded_side
-from .polynomials import fitted_to, read_polynomials, warn_of_range
+from .polynomials import compare_exact, fitted_to, read_polynomials, warn_of_range
 from .selfcheck import check_model
 from .trial import PIECE, Trial
 from .wrenches import lowpass_loads
@@ -106,7 +106,7 @@ def open_trial(
         moments = options.generalized_force
         cutoff = options.cutoff("lowpass_moments_hz")
         given = None if moments is None else read_generalized_force(moments, model, motion, left, cutoff)
-        paths, dynamics = _paths(options, model, motion, loads, jobs)
+        paths, exact, dynamics = _paths(options, model, motion, loads, jobs)
     provenance = _provenance(model, options, warnings, left)
     provenance["warnings"] += remarks(options, frame_times(table), motion, model, loads, given)
     checked = check_model(model, jobs, cache)
@@ -114,26 +114,35 @@ def open_trial(
     provenance["warnings"] += fitted_to(paths)
     if isinstance(record := getattr(paths, "record", None), PathRecord):
         provenance["fitted_to"] = record.plain()
-    if isinstance(paths, ExactPaths):
+    if exact is not None:
         refuse_wrong_arrays(model, checked)
-        differences = model_differences(checked, paths, dynamics if given is None else None)
+        differences = model_differences(checked, exact, dynamics if given is None else None)
         provenance |= differences.plain()
         provenance["warnings"] += differences.texts()
     return Trial(
-        model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed, device
-    )
+        model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed, exact,
+        device,
+    )  # fmt: skip
 
 
 def _paths(
     options: ReadOptions, model: Model, motion: Kinematics, loads: ExternalLoads | None, jobs: int
-) -> tuple[MusclePaths | None, ExactDynamics | None]:
-    """Muscle paths and inverse dynamics in place of OpenSim's, as far as the geometry asks for them."""
+) -> tuple[MusclePaths | None, ExactPaths | None, ExactDynamics | None]:
+    """Muscle paths and inverse dynamics in place of OpenSim's, as far as the geometry asks for them.
+
+    Beside fitted paths these are the exact paths to which they were fitted, if they were.
+    """
     if options.geometry == "exact":
-        return read_exact(model, motion), read_dynamics(model, loads)
-    paths = read_polynomials(options.geometry, model, options.motion, jobs, motion)
+        exact = read_exact(model, motion)
+        return exact, exact, read_dynamics(model, loads)
+    paths, exact = read_polynomials(options.geometry, model, options.motion, jobs, motion)
     if paths is not None:
         warn_of_range(paths, motion, options.motion)
-    return paths, None
+    if paths is None or exact is None:
+        return paths, None, None
+    for text in compare_exact(paths, exact, model, motion):
+        warn(text)
+    return paths, exact, read_dynamics(model, loads)
 
 
 def _provenance(model: Model, options: ReadOptions, given: list[str], left: Sequence[str]) -> dict[str, Any]:

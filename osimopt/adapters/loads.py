@@ -172,6 +172,8 @@ def find_data(path: str | os.PathLike[str]) -> Path:
 def _forces(path: Path) -> list[Element]:
     """The ExternalForces that OpenSim reads; anything that it refuses is refused here by name."""
     loads = read_xml(path, *LOADS)
+    if _text(loads, "external_loads_model_kinematics_file"):
+        warn(f"{path}: external_loads_model_kinematics_file is not used, as in OpenSim 4: points are where they are.")
     objects = loads.find("objects")
     parts = [] if objects is None else list(objects)
     if others := [f"{part.tag} '{part.get('name', '')}'" for part in parts if part.tag != "ExternalForce"]:

@@ -21,7 +21,7 @@ from .cache import digest, keep_in, model_folder
 from .messages import Described, ModelKey
 
 #: Raised whenever a field of a description changes its meaning or its values: older files are then refused.
-FORMAT = 5
+FORMAT = 6
 #: Parts of the identity of a description that are not the model's.
 VERSIONS = "osimopt", "opensim", "format"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import InputError, did_you_mean, explain, some
+from ..errors import InputError, ModelError, did_you_mean, explain, some
 from ..muscle.fibers import active_force, equilibrium_fibers
 from ..muscle.forces import equilibrium, rigid_tendon_gain
 from ..notices import warn
@@ -45,7 +45,7 @@ def muscle_table(
     *,
     weld: Sequence[str] = (),
     muscles: str | Sequence[str] | None = None,
-    geometry: Geometry = "exact",
+    geometry: Geometry = "opensim",
 ) -> pd.DataFrame:
     """Tabulate moment arm and maximum force of every muscle over one coordinate, at rest.
 
@@ -66,9 +66,9 @@ def muscle_table(
     muscles
         Names, patterns (``"*_l"``) or the side of the muscles to tabulate; by default all.
     geometry
-        Muscle paths: ``"exact"``, tangent to every object that they wrap over, with forces and fibre lengths by
-        osimopt's curves at these lengths; muscles that this does not cover are left to OpenSim, and a warning names
-        them. ``"opensim"``: paths, forces and fibre lengths of OpenSim.
+        Muscle paths: ``"opensim"``, or ``"exact"``: tangent to every object that they wrap over, with forces and fibre
+        lengths by osimopt's curves at these lengths. Muscles that this does not cover are left to OpenSim, and a
+        warning names them.
 
     Returns
     -------
@@ -112,8 +112,11 @@ def muscle_table(
     posture = _pose(described, pose or {}, coordinate)
     in_model_units = np.deg2rad(steps) if moving.rotational else steps
     _warn_of_ranges(described, index, in_model_units, posture)
-    columns, warnings = described.run("describe:strengths", index, in_model_units, posture)
     paths = read_exact(described) if geometry == "exact" else None
+    if paths is None or len(paths.muscles) < len(names):
+        columns, warnings = described.run("describe:strengths", index, in_model_units, posture)
+    else:
+        columns, warnings = {name: np.full((len(steps), len(names)), np.nan) for name in UNITS}, []
     if paths is not None and paths.muscles:
         postures = np.tile(posture, (len(steps), 1))
         postures[:, index] = in_model_units
@@ -141,9 +144,20 @@ def muscle_table(
 
 
 def _use_exact_paths(model: Model, paths: ExactPaths, index: int, postures: Array, columns: dict[str, Array]) -> None:
-    """Overwrite the columns (n, M) of the muscles with exact paths; rows in which loops do not close stay NaN."""
-    rows = np.flatnonzero(np.isfinite(columns["muscle_tendon_length"]).all(axis=1))
-    along = along_motion(paths, model, closed(model, postures[rows], by_default=True))
+    """Overwrite the columns (n, M) of the muscles with exact paths; rows in which loops do not close stay NaN.
+
+    Raises
+    ------
+    ModelError
+        They close in none.
+    """
+    motion = closed(model, postures, by_default=True)
+    rows = np.flatnonzero(np.isfinite(motion.value).all(axis=1))
+    if not len(rows):
+        fix = "Check the values and the pose, or the constraints in the model."
+        expected = "a posture that satisfies the model's constraints"
+        raise ModelError(explain(expected, f"none: {some(model.description.loops)}", fix, model.path))
+    along = along_motion(paths, model, motion.frames(rows))
     every = model.description.muscles
     own = np.array([every.names.index(name) for name in paths.muscles], dtype=np.intp)
     muscles, length, here = every.select(own), np.asarray(along.length), np.ix_(rows, own)

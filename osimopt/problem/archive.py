@@ -88,8 +88,8 @@ def read_problem(path: str | os.PathLike[str]) -> RedundancyProblem:
     <RedundancyProblem from arrays: 1 frames, 2 muscles, 1 coordinates, 0 to 0 s>
     """
     problem = read_with_notes(path)[0]
-    record = PathRecord.read(problem.provenance)
-    if "inputs" not in problem.provenance or record.current:
+    record = PathRecord.of_problem(problem)
+    if record.current:
         return problem
     made = problem.provenance.get("versions", {}).get("osimopt", "of an earlier version")
     text = (

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from ..errors import some
+
+if TYPE_CHECKING:
+    from .problem import RedundancyProblem
 
 #: Raised whenever exact paths (``osimopt/paths/``) of the same description give other lengths or moment arms.
 PATHS = 1
@@ -34,6 +37,14 @@ class PathRecord:
         """The record in a provenance or a file's header; what older ones do not have is not known."""
         geometry = {str(muscle): str(kind) for muscle, kind in plain.get("geometry", {}).items()}
         return cls(geometry, int(plain.get("path_version", UNKNOWN)), str(plain.get("description", "")))
+
+    @classmethod
+    def of_problem(cls, problem: RedundancyProblem) -> PathRecord:
+        """The record of a problem; of plain arrays it has no muscles."""
+        if "inputs" not in problem.provenance:
+            return cls()
+        record = cls.read(problem.provenance)
+        return record if record.geometry else replace(record, geometry=dict.fromkeys(problem.muscles, "opensim"))
 
     @classmethod
     def joined(cls, records: Iterable[PathRecord]) -> PathRecord:

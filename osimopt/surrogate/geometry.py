@@ -120,6 +120,11 @@ class GeometrySurrogate:
         return self.polynomials.left
 
     @property
+    def missed(self) -> Mapping[str, Fit]:
+        """Muscles whose exact paths neither polynomial nor network follows, with their errors."""
+        return self.polynomials.missed
+
+    @property
     def record(self) -> PathRecord:
         """Which paths were fitted, by muscle."""
         return self.polynomials.record
@@ -239,6 +244,7 @@ class GeometrySurrogate:
                 for p, fit in ((p, p.fit) for p in polynomials)
             ],
             "left": dict(self.left), "record": self.record.plain(),
+            "missed": {name: asdict(fit) for name, fit in self.missed.items()},
             "networks": [{"muscles": n.muscles, "coordinates": n.coordinates} for n in self.networks],
             "provenance": dict(self.provenance),
         }  # fmt: skip
@@ -274,7 +280,8 @@ class GeometrySurrogate:
             weights = {name: tensor.numpy() for name, tensor in folder.part(tensors, f"network.{number}").items()}
             networks.append(Corrections(tuple(n["muscles"]), tuple(map(tuple, n["coordinates"])), weights))
         record = PathRecord.read(description.get("record", {}))
-        geometry = PolynomialGeometry(tuple(polynomials), description.get("left", {}), record)
+        missed = {name: _read_fit(fit) for name, fit in description.get("missed", {}).items()}
+        geometry = PolynomialGeometry(tuple(polynomials), description.get("left", {}), record, missed)
         conditions, factors = tuple(description["conditions"]), description["factors"]
         return cls(geometry, tuple(networks), conditions, factors, device, description["provenance"])
 

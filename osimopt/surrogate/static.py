@@ -28,6 +28,7 @@ from ..static.solve import Multipliers, solve_static
 from . import folder
 from .architecture import Architecture, Scaler, check_names, check_whole
 from .dual import FrameNetwork, SetNetwork, Whitened, raw_features, whiten
+from .training_paths import other_paths
 
 Fallback = Literal["exact", "none"]
 
@@ -129,6 +130,7 @@ class StaticSurrogate:
         """
         if fallback not in get_args(Fallback):
             raise InputError(explain("fallback 'exact' or 'none'", repr(fallback), "Choose one of them."))
+        elsewhere = other_paths(self.provenance, problem)
         own = "torch" if self.device == "cpu" else self.device
         there = problem if problem.device == own else problem.to(self.device)
         predicted = self.predict(there)
@@ -146,7 +148,9 @@ class StaticSurrogate:
             "outside_training_times": problem.time[predicted.outside][:20].tolist(),
             "median_steps": float(np.median(solution.iterations)), **self.provenance,
         }  # fmt: skip
-        warnings = {"warnings": [*problem.provenance.get("warnings", []), *_warnings(summary, len(problem))]}
+        warnings = {
+            "warnings": [*problem.provenance.get("warnings", []), *_warnings(summary, len(problem)), *elsewhere]
+        }
         detail = dict(solution.detail)
         for frame in np.flatnonzero(predicted.outside).tolist():
             detail[frame] = f"{detail.get(frame, '')} {BEYOND}".strip()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..adapters.exact import GEOMETRIES, ExactPaths, Geometry, read_exact
-from ..adapters.geometry_fit import fit_samples, record_of
+from ..adapters.geometry_fit import fit_samples, leave_missed, record_of
 from ..adapters.model import Model, read_model
 from ..adapters.path_sampling import Domain, sample_paths, warn_of_left
 from ..analysis.scaled_paths import check_factors, fit_bodies, join_bodies
@@ -135,7 +135,9 @@ def fit_geometry_network(
         "weld": list(weld), "geometry": geometry, **asdict(options),
     }  # fmt: skip
     provenance = _provenance(read, scaled, motions, used, trained)
-    return replace(trained, surrogate=replace(trained.surrogate, provenance=provenance))
+    left = leave_missed(read[0], trained.surrogate.polynomials, tolerance)
+    surrogate = replace(trained.surrogate.keep_networks(left.muscles), polynomials=left, provenance=provenance)
+    return replace(trained, surrogate=surrogate)
 
 
 def _sample(
