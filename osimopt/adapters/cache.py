@@ -64,9 +64,10 @@ def cached_path(
     if folder.exists() and not folder.is_dir():
         raise InputError(explain("a folder for the cache", "a file", "Choose another place.", folder))
     contents = {name: sha256(path) for name, path in files.items()}
-    versions = {"extraction": EXTRACTION, **versions, **{name: version(name) for name in ("osimopt", "opensim")}}
+    packages = {name: version(name) for name in ("osimopt", "opensim")}
+    made_by = {"extraction": EXTRACTION, **versions, **packages}
     try:
-        text = json.dumps([contents, options, versions])  # in their order: that of reserves decides the actuators'
+        text = json.dumps([contents, options, made_by])  # in their order: that of reserves decides the actuators'
     except TypeError as error:
         fix = "Correct it, or leave the cache out."
         raise InputError(explain("words, numbers and lists of them as options", str(error), fix)) from error

@@ -29,8 +29,8 @@ from .model import Model
 #: Muscle paths that can be tabulated, sampled and fitted.
 Geometry = Literal["exact", "opensim"]
 GEOMETRIES = get_args(Geometry)
-#: Postures per block: 80 muscles take 20 MB.
-BLOCK = 500
+#: Postures per block: 80 muscles take 100 MB.
+BLOCK = 1250
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..multibody.description import Mask
 from ..namespace import alike, namespace, plain
 from ..problem.arrays import Index
-from .arrangement import Arrangement, Bundle
+from .arrangement import Arrangement, Bundle, Segments
 from .contact import Array
 from .turns import Turn, length, neighbours
 from .vectors import cross
@@ -52,26 +51,33 @@ def joined(parts: Sequence[Lines]) -> Lines:
 
 
 def straight_parts(
-    arrangement: Arrangement, bundle: Bundle, place: Array, turns: Sequence[Turn], taken: Index
-) -> tuple[Array, Lines]:
-    """Lengths (m, T), arcs included, and lines of a bundle's paths with points at ``place`` (3, k, m, T)."""
-    xp = namespace(place)
-    _, count, paths, frames = place.shape
-    rigid = _rigid(arrangement, bundle)
-    slot, row = np.nonzero(~rigid.T)
-    flat = xp.reshape(place, (3, count * paths, frames))
-    start, end = (xp.take(flat, alike((slot + step) * paths + row, place), axis=1) for step in (0, 1))
+    arrangement: Arrangement,
+    bundle: Bundle,
+    places: tuple[Array, Index],
+    points: Array,
+    turns: list[Turn],
+    taken: Index,
+) -> tuple[Array, Lines]:  # fmt: skip
+    """Lengths (m, T), arcs included, and lines of a bundle's paths.
+
+    Of the places (3, R, T) in m those of its points are the rows (k, m); ``points`` (3, k, n) are these, where there
+    are ``turns``.
+    """
+    every, index = places
+    xp, (paths, frames) = namespace(every), (index.shape[1], every.shape[2])
+    slot, row = bundle.straight.slot, bundle.straight.row
+    start, end = (xp.take(every, alike(index[slot + step, row], every), axis=1) for step in (0, 1))
     unit, size = _direction(end - start)
-    total = _by_path(size, row, paths) + _rigid_lengths(arrangement, bundle, rigid, place)[:, None]
-    points, groups = xp.reshape(place, (3, count, -1)), _Groups(bundle, alike(taken, place))
+    total = _by_path(bundle.straight, size) + _constant(arrangement, bundle, every)
+    groups = _Groups(bundle, alike(taken, every))
     for turn in turns:
         here = xp.reshape(turn.on, (paths, frames))[row]
-        here = here & (xp.reshape(turn.segment, (paths, frames))[row] == alike(slot, place)[:, None])
+        here = here & (xp.reshape(turn.segment, (paths, frames))[row] == alike(slot, every)[:, None])
         unit = xp.where(here, 0.0, unit)
     groups.between(_line(start, unit), slot, row)
-    for index in range(len(turns)):
-        total = total + xp.reshape(groups.around(points, list(turns), index), (paths, frames))
-    return total, groups.lines(place)
+    for number in range(len(turns)):
+        total = total + xp.reshape(groups.around(points, turns, number), (paths, frames))
+    return total, groups.lines(every)
 
 
 class _Groups:
@@ -162,37 +168,20 @@ class _Groups:
         self.ends.append((self.bundle.rows[row], *ends))
 
 
-def _rigid(arrangement: Arrangement, bundle: Bundle) -> Mask:
-    """(m, k - 1) which segments have a constant length: no object is there, and neither of their points moves."""
-    body, moving = bundle.body, arrangement.moving[bundle.points]
-    if bundle.conditional:
-        return np.zeros((len(body), body.shape[1] - 1), dtype=bool)
-    slot = np.arange(body.shape[1] - 1)
-    first, last = bundle.ranges[..., 0, None], bundle.ranges[..., 1, None]
-    touched = ((first <= slot) & (slot < last)).any(axis=1)
-    still = bundle.points[:, 1:] == bundle.points[:, :-1]
-    return np.asarray(still | ((body[:, 1:] == body[:, :-1]) & ~moving[:, 1:] & ~moving[:, :-1] & ~touched))
-
-
-def _rigid_lengths(arrangement: Arrangement, bundle: Bundle, rigid: Mask, like: Array) -> Array:
-    """(m,) m of the segments of constant length."""
-    slot, row = np.nonzero(rigid.T)
+def _constant(arrangement: Arrangement, bundle: Bundle, like: Array) -> Array:
+    """(m, 1) m of the segments of constant length."""
+    slot, row = bundle.constant.slot, bundle.constant.row
     place = alike(arrangement.place, like)
     way = place[bundle.points[row, slot + 1]] - place[bundle.points[row, slot]]
-    return _by_path(length(way.T)[:, None], row, len(rigid))[:, 0]
+    return _by_path(bundle.constant, length(way.T)[:, None])
 
 
-def _by_path(size: Array, row: Index, paths: int) -> Array:
-    """Sums (m, T) of rows (L, T) by path (L,)."""
+def _by_path(segments: Segments, size: Array) -> Array:
+    """Sums (m, T) of the segments' lengths (L, T)."""
     xp = namespace(size)
-    order = np.argsort(row, kind="stable")
-    rank = np.zeros(len(row), dtype=np.intp)
-    rank[order] = np.arange(len(row)) - np.searchsorted(row[order], row[order])
-    table = np.full((int(rank.max(initial=0)) + 1, paths), len(row))
-    table[rank, row] = np.arange(len(row))
     padded = xp.concat([size, xp.zeros((1, size.shape[1]), dtype=size.dtype)])
-    total = padded[table[0]]
-    for one in table[1:]:
+    total = padded[segments.table[0]]
+    for one in segments.table[1:]:
         total = total + padded[one]
     return total
 

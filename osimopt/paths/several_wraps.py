@@ -30,10 +30,14 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
     """
     turns = [absent(points) for _ in obstacles]
     turns, _ = _again(obstacles, points, turns)
-    settled = turns[0].on & ~turns[0].on
+    # what touches the first object alone, or none, would be chosen again alike
+    settled = lone = ~namespace(points).any(namespace(points).stack([turn.on for turn in turns[1:]]), axis=0)
     seen, tangible = turns, settled  # the last that were tangent, if any were
-    xp, left = namespace(points), numbers(points.shape[2], points)
-    single = xp.sum(xp.stack([xp.astype(turn.on, xp.int64) for turn in turns]), axis=0) <= 1
+    left = true_rows(~lone)
+    if not len(left):
+        return turns, settled, ~settled
+    xp = namespace(points)
+    single = xp.sum(xp.stack([xp.astype(turn.on[left], xp.int64) for turn in turns]), axis=0) <= 1
     for _ in range(ROUNDS):
         part = [one.take(left) for one in obstacles], columns(points, left), [_some(turn, left) for turn in turns]
         placed, tangent = _tangent(*part, known=single)

@@ -151,7 +151,7 @@ class Evidence:
 
     @property
     def self_check(self) -> Mapping[str, Mapping[str, Any]]:
-        """Comparisons with a second computation, by OpenSim or by arrays, of the model, the trial and the solution."""
+        """Comparisons with a second computation by OpenSim, of the model, the trial and the solution."""
         return self.provenance.get("self_check", {})  # type: ignore[no-any-return]
 
     @property
@@ -200,7 +200,7 @@ class Evidence:
         found = [f"{name} to {size:.1g}" for name, size in done.items()]
         found += [f"not the {name} ({part['not_checked']})" for name, part in parts.items() if name not in done]
         passes = True if len(done) == len(parts) else None
-        return [Check("agreement with a second computation", ", ".join(found), "agreement to 1e-06", passes, "")]
+        return [Check("agreement with OpenSim", ", ".join(found), "agreement to 1e-06", passes, "")]
 
     def _loads(self) -> list[Check]:
         """Loads on a model with a free base; loads that do not cover every frame are refused when they are read."""
