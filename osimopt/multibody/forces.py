@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..namespace import alike, namespace
+from ..namespace import alike, filled, namespace
 from .bushings import bushing
 from .description import ForceLaw, Functions, Multibody
 from .functions import evaluate
@@ -55,7 +55,7 @@ def applied_forces(
         else:
             for body, part in zip(law.bodies, ON_BODIES[law.kind](law, multibody.functions, state), strict=True):
                 wrenches[body] = wrenches[body] + part
-    stacked = xp.stack(generalized) if generalized else xp.zeros((0, *nothing.shape), dtype=nothing.dtype)
+    stacked = xp.stack(generalized) if generalized else filled((0, *nothing.shape), 0.0, nothing)
     return AppliedForces(xp.stack(wrenches), stacked, tension)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..namespace import alike, namespace, plain
+from ..namespace import alike, filled, namespace, plain
 from ..problem.arrays import Index
 from .arrangement import Arrangement, Bundle, Segments
 from .contact import Array
@@ -179,7 +179,7 @@ def _constant(arrangement: Arrangement, bundle: Bundle, like: Array) -> Array:
 def _by_path(segments: Segments, size: Array) -> Array:
     """Sums (m, T) of the segments' lengths (L, T)."""
     xp = namespace(size)
-    padded = xp.concat([size, xp.zeros((1, size.shape[1]), dtype=size.dtype)])
+    padded = xp.concat([size, filled((1, size.shape[1]), 0.0, size)])
     total = padded[segments.table[0]]
     for one in segments.table[1:]:
         total = total + padded[one]

@@ -116,7 +116,6 @@ def _solve_bundle(
     taken = np.broadcast_to(np.arange(count)[:, None, None], (count, paths, 1))
     if bundle.conditional:
         taken = stand_ins(arrangement, bundle, posture)
-    if bundle.conditional:
         flat = xp.reshape(flat_points(every, index), (3, count, paths, size))
         flat = xp.take_along_axis(flat, xp.broadcast_to(taken, flat.shape), axis=1)
         every, index = xp.reshape(flat, (3, -1, size)), np.arange(count * paths).reshape(count, paths)
