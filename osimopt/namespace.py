@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+#: Arrays of NumPy or torch.
+Tensor = Any
+
 
 def namespace(*arrays: Any) -> Any:
     """The array API of the arrays' library: NumPy's, where all of them are of NumPy."""

@@ -123,6 +123,8 @@ def muscle_forces(
 ) -> tuple[Array, Array]:
     """Gain and passive force (T, M) in N of the muscles that act: those ``by_model`` as extracted."""
     length, speed, xp = geometry.length, geometry.lengthening_speed, namespace(geometry.length)
+    assert length is not None
+    assert speed is not None
     others, asked = np.setdiff1d(acting, by_model), np.array(by_model, dtype=np.intp)
     gain, passive = (filled(tuple(length.shape), 0.0, length) for _ in range(2))
     for name, force in {"max_force": gain, "passive_force": passive}.items() if asked.size else ():

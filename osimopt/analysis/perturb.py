@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError, check_names, explain
 from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive
-from ..namespace import alike, filled, namespace
+from ..namespace import Tensor, alike, filled, namespace
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 
@@ -75,7 +75,7 @@ class Draws:
             passive_force=passive, generalized_force=moment, reserves=reserves, kinematics=None,
         )  # fmt: skip
 
-    def _each(self, name: str, keep: slice, like: Array) -> Array:
+    def _each(self, name: str, keep: slice, like: Array) -> Tensor:
         """(S, 1, ·) factors of samples, or ones, where the arrays of the problem are."""
         return alike(self.factors[name][keep][:, None], like) if name in self.factors else filled((1, 1, 1), 1.0, like)
 
@@ -93,7 +93,7 @@ class Draws:
         every = replace(parameters.select(muscle), **drawn)
         xp, shape = namespace(length), (len(problem), count, len(parameters.names))
 
-        def by_subject(force: Array) -> Array:
+        def by_subject(force: Array) -> Tensor:
             return xp.moveaxis(xp.reshape(force, shape), 1, 0)
 
         gain = by_subject(rigid_tendon_gain(every, length[:, muscle], speed[:, muscle], self.pennation))
@@ -146,7 +146,7 @@ def _same(computed: Array, given: Array) -> bool:
     return 0 in given.shape or bool(abs(computed - given).max() <= SAME_GAIN * abs(given).max())
 
 
-def _stacked(array: Array, count: int) -> Array:
+def _stacked(array: Array, count: int) -> Tensor:
     """(S T, ·) of (S or 1, T, ·)."""
     xp = namespace(array)
     return xp.reshape(xp.broadcast_to(array, (count, *array.shape[1:])), (-1, array.shape[2]))

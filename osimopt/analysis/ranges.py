@@ -16,7 +16,7 @@ import numpy as np
 from ..devices import Device
 from ..errors import check_names
 from ..files.storage import time_table
-from ..namespace import alike, filled, namespace, numbers, plain
+from ..namespace import Tensor, alike, filled, namespace, numbers, plain
 from ..problem.arrays import Array, Index, acts
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
@@ -169,9 +169,9 @@ def feasible_ranges(
         if few.size and chosen.size:
             for end, found in zip(ends, _ends(places, optimum, rows, few, chosen), strict=True):
                 end[few] = plain(found)
-    forces = (plain(force[:, chosen]) for force in (problem.max_force, problem.passive_force))
-    own = plain(optimum[:, chosen])
-    return FeasibleRanges(problem.time, wanted, ends[0], own, ends[1], ends[2], *forces, problem.lower[chosen])
+    own, gain, passive = (plain(array[:, chosen]) for array in (optimum, problem.max_force, problem.passive_force))
+    low, high, gap = ends
+    return FeasibleRanges(problem.time, wanted, low, own, high, gap, gain, passive, problem.lower[chosen])
 
 
 def _ends(places: Places, optimum: Array, rows: Index, few: Index, chosen: Index) -> tuple[Array, Array, Array]:
@@ -223,12 +223,12 @@ def _balanced(problem: RedundancyProblem, control: Array) -> Index:
     return np.array(kept, dtype=np.intp)
 
 
-def _basis(A: Array, x: Array, lower: Array, upper: Array, muscles: int) -> Array:
+def _basis(A: Array, x: Array, lower: Array, upper: Array, muscles: int) -> Tensor:
     """Independent columns (F, D), those of muscles well inside their bounds first: QR with pivots, of all frames."""
     xp, frames = namespace(A), numbers(A.shape[0], A)
     room = xp.clip(xp.minimum(x - lower, upper - x), 1e-6, 1.0)
     room[:, muscles:] = LAST_RESORT
-    left, chosen = A * room[:, None, :], []
+    left, chosen = A * room[:, None, :], list[Array]()
     for _ in range(A.shape[1]):
         size = xp.sum(left * left, axis=1)
         for column in chosen:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..devices import Device
 from ..errors import InputError, check_names, explain
-from ..namespace import namespace, plain
+from ..namespace import Tensor, namespace, plain
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..solution.checks import FAILED_SHARE
@@ -212,7 +212,7 @@ def _solve_samples(
     return xp.concat(activation), xp.concat(force)
 
 
-def _percentiles(values: Array, solved: Array, levels: Array) -> Array:
+def _percentiles(values: Array, solved: Array, levels: Array) -> Tensor:
     """Percentiles (Q, T, M) of the ``solved`` (S, T) of samples (S, T, M), linear between them; NaN without any."""
     xp = namespace(values)
     ordered = xp.sort(xp.where(solved[..., None], values, xp.nan), axis=0)  # NaN comes last

@@ -22,7 +22,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..namespace import alike, detached, namespace, true_rows
+from ..namespace import Tensor, alike, detached, namespace, true_rows
 from ..problem.arrays import Index
 from .muscle_class import Array, Multiplier, MuscleClass, Properties, Values, newton_step
 
@@ -54,7 +54,7 @@ class BezierCurves:
     last_slope: Values
 
     @cached_property
-    def table(self) -> Values:
+    def table(self) -> Tensor:
         """Abscissa at the cell bounds of every corner, (M, S · cells + 1)."""
         xp = namespace(self.x)
         u = alike(np.linspace(0.0, 1.0, _CELLS + 1)[:-1], self.x)
@@ -68,7 +68,7 @@ class BezierCurves:
         value, slope = self.evaluate(x.detach())
         return value + slope * (x - x.detach())
 
-    def value(self, x: Values) -> Values:
+    def value(self, x: Values) -> Tensor:
         """Value at x (T, M); NaN at NaN."""
         before, after, corners, u = self._invert(x)
         value = namespace(x).reshape(quintic(u, *_points(self.y, corners)), x.shape)
@@ -115,13 +115,13 @@ class BezierCurves:
         return cell - muscle * bounds, xp.clip((at - below) / (laid[cell + 1] - below), 0.0, 1.0)
 
     @cached_property
-    def _laid(self) -> Values:
+    def _laid(self) -> Tensor:
         xp, first, last = namespace(self.table), self.table[:, :1], self.table[:, -1:]
         row = alike(2.0 * np.arange(len(self.table))[:, None], self.table)
         return xp.reshape(row + (self.table - first) / (last - first), (-1,))
 
 
-def corner(start: Values, first_slope: Values, end: Values, last_slope: Values, curviness: Values) -> Values:
+def corner(start: Values, first_slope: Values, end: Values, last_slope: Values, curviness: Values) -> Tensor:
     """Control points (2, 4, …) of a corner from a point (2, …) to another, tangent to a line in each.
 
     ``curviness`` from 0 (close to the chord) to 1 (close to the lines). Parallel lines are taken to meet half-way, as
@@ -162,7 +162,7 @@ def _points(points: Values, flat: Index) -> list[Values]:
     return [namespace(points).reshape(points[:, :, point], (-1,))[flat] for point in range(4)]
 
 
-def _solve(x: Values, points: list[Values], cell: Index, share: Values) -> Values:
+def _solve(x: Values, points: list[Values], cell: Index, share: Values) -> Tensor:
     """Find the u at which the corners' abscissa is x: a Halley and a Newton step, a bracketed search if they fail."""
     xp, u = namespace(x), (cell + share) / _CELLS
     error, slope = quintic(u, *points) - x, quintic_slope(u, *points)
@@ -175,7 +175,7 @@ def _solve(x: Values, points: list[Values], cell: Index, share: Values) -> Value
     return u
 
 
-def _bracketed(x: Values, points: list[Values], low: Values) -> Values:
+def _bracketed(x: Values, points: list[Values], low: Values) -> Tensor:
     """Find the same u by Newton's method in a bracket that starts as the cell."""
     xp = namespace(x)
     # slightly wider than the cell, because the search for it was rounded

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..multibody.description import Multibody
 from ..multibody.kinematics import posture
-from ..namespace import alike, filled, namespace, numbers, plain
+from ..namespace import Tensor, alike, filled, namespace, numbers, plain
 from ..problem.arrays import Array, Index
 from .arms import moment_arms
 from .arrangement import Arrangement
@@ -116,7 +116,7 @@ def _solved(multibody: Multibody, arrangement: Arrangement, value: Array) -> Fou
     return path_states(solved), lengths(arrangement, solved), arms.transpose(0, 2, 1)
 
 
-def path_states(solved: Sequence[SolvedPaths]) -> Index:
+def path_states(solved: Sequence[SolvedPaths]) -> Tensor:
     """States (T, M, S) of solved paths: which points they lead over, which objects they touch, and after which point.
 
     Between two frames of the same state a path does not jump.

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..namespace import alike, filled, namespace
+from ..namespace import Tensor, alike, filled, namespace
 from ..signals import interpolate
 
 Array = NDArray[np.float64]
@@ -31,7 +31,7 @@ ROUNDING = 1e-9
 CoordinateKind = Literal["free", "coupled", "locked", "prescribed"]
 
 
-def acts(effect: Array, axis: int | tuple[int, ...] | None = None) -> NDArray[np.bool_]:
+def acts(effect: Array, axis: int | tuple[int, ...] | None = None) -> Tensor:
     """Where an effect is more than rounding: above ROUNDING times the largest of the array, anywhere along ``axis``."""
     xp = namespace(effect)
     size = xp.abs(effect)
@@ -192,7 +192,7 @@ class MuscleGeometry:
         return np.isin(np.arange(len(self.coordinates)), self.pair_coordinate)
 
     @property
-    def moment_arm(self) -> Array:
+    def moment_arm(self) -> Tensor:
         """(T, D, M) dense: −∂(muscle_tendon_length)/∂q, so generalized force = moment_arm @ muscle_force."""
         shape = len(self.moment_arms), len(self.coordinates), len(self.muscles)
         dense = filled(shape, 0.0, self.moment_arms)
@@ -237,13 +237,13 @@ class MuscleGeometry:
             crossing=None if self.crossing is None else self.crossing[kept],
         )
 
-    def moments(self, force: Array) -> Array:
+    def moments(self, force: Array) -> Tensor:
         """(T, D) N·m, or N for translations, of tendon forces (T, M) in N."""
         onto = np.zeros((len(self.pair_coordinate), len(self.coordinates)))
         onto[np.arange(len(onto)), self.pair_coordinate] = 1.0
         return (self.moment_arms * force[:, self.pair_muscle]) @ alike(onto, force)
 
-    def largest_moment_arm(self) -> Array:
+    def largest_moment_arm(self) -> Tensor:
         """(T, M) in m: max over the coordinates of |moment arm|."""
         xp, largest = (
             namespace(self.moment_arms),

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, did_you_mean, explain, some
-from ..namespace import alike, filled, namespace, plain
+from ..namespace import Tensor, alike, filled, namespace, plain
 from .arrays import Array, acts
 from .problem import RedundancyProblem
 
@@ -64,7 +64,7 @@ class Cost:
         return terms["muscles"] + terms["reserves"]
 
 
-def reserve_weight(scale: Array, exponent: float) -> Array:
+def reserve_weight(scale: Array, exponent: float) -> Tensor:
     """S, (T,): what a reserve at control 1 costs, the mean cost of a muscle at full activation."""
     return namespace(scale).mean(scale**exponent, axis=-1)
 
@@ -79,7 +79,7 @@ def counted_reserves(problem: RedundancyProblem) -> NDArray[np.bool_]:
     return np.asarray(problem.reserves.acts[served].any(axis=0))
 
 
-def scale_of_unknowns(problem: RedundancyProblem, cost: Cost) -> Array:
+def scale_of_unknowns(problem: RedundancyProblem, cost: Cost) -> Tensor:
     """(T, M + K) s with cost term |s x|^p, or the linear weights; up to one factor per frame, which moves no optimum.
 
     Scales are divided by their mean over the muscles: SLSQP's stopping rule is absolute.
@@ -125,11 +125,11 @@ def _superscript(exponent: float) -> str:
     return text.translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")) if text.isdigit() else f"^{text}"
 
 
-def _activation(problem: RedundancyProblem) -> Array:
+def _activation(problem: RedundancyProblem) -> Tensor:
     return filled(tuple(problem.max_force.shape), 1.0, problem.max_force)
 
 
-def _stress(problem: RedundancyProblem) -> Array:
+def _stress(problem: RedundancyProblem) -> Tensor:
     return problem.max_force / alike(problem.pcsa, problem.max_force)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, OsimoptError, explain
-from ..namespace import alike, plain
+from ..namespace import Tensor, alike, plain
 from ..signals import MINIMUM_FRAMES, interpolate
 from .arrays import ROUNDING, Array
 
@@ -77,7 +77,7 @@ def _read(problem: RedundancyProblem) -> dict[str, Array]:
     }
 
 
-def _weighted(array: Array) -> Array:
+def _weighted(array: Array) -> Tensor:
     weights = np.random.default_rng(0).uniform(1.0, 2.0, array.shape[1])
     return array @ alike(weights, array)
 

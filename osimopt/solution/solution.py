@@ -19,7 +19,7 @@ from ..files.storage import time_table
 from ..muscle.fibers import Fibers, equilibrium_fibers
 from ..muscle.muscle_class import Mask
 from ..muscle.tendons import compliant, read_tendon
-from ..namespace import alike, filled, namespace, plain
+from ..namespace import Tensor, alike, filled, namespace, plain
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem, Source
 from .checks import BOUND_TOLERANCE, LEAST_MOMENT
@@ -168,7 +168,7 @@ class RedundancySolution:
         return self._on_cpu if device == "cpu" else self._moved(device)
 
     @cached_property
-    def _on_cpu(self) -> RedundancySolution:
+    def _on_cpu(self) -> Any:
         return self._moved("cpu")
 
     def _moved(self: Solution, device: str) -> Solution:
@@ -194,7 +194,7 @@ class RedundancySolution:
         return self.problem.max_force * self.activation + self.problem.passive_force
 
     @property
-    def reserve_force(self) -> Array:
+    def reserve_force(self) -> Tensor:
         """(T, K) output of the reserve actuators in N·m, or N."""
         return self.reserve_control * alike(self.problem.reserves.optimal_force, self.reserve_control)
 
@@ -344,7 +344,7 @@ def judge(
     return activation, control, checked
 
 
-def _largest(array: Array) -> Array:
+def _largest(array: Array) -> Tensor:
     """The largest absolute value (T,) of an array (T, N), 0 without any."""
     xp = namespace(array)
     return xp.max(xp.abs(array), axis=1) if array.shape[1] else filled((array.shape[0],), 0.0, array)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import some
-from ..namespace import alike, namespace
+from ..namespace import Tensor, alike, namespace
 from ..problem.arrays import Array
 from . import checks
 from .checks import RESERVE_SHARE, Check, Evidence, percent
@@ -300,7 +300,7 @@ class Summary:
         }
 
 
-def carried(problem: RedundancyProblem, control: Array) -> Array:
+def carried(problem: RedundancyProblem, control: Array) -> Tensor:
     """(T, D) N·m, or N: what all reserves together produce on each coordinate with controls (T, K)."""
     xp, effect = namespace(control), alike(problem.reserves.effect, control)
     return xp.einsum("tdk,tk->td", xp.broadcast_to(effect, (len(problem), *effect.shape[1:])), control)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..devices import Device
-from ..namespace import alike, filled, namespace, plain
+from ..namespace import Tensor, alike, filled, namespace, plain
 from ..problem.arrays import Array
 from ..problem.costs import Cost
 from ..problem.problem import RedundancyProblem
@@ -234,7 +234,7 @@ def _solve_reduced(whole: Frame, p: float, solve: FrameSolver, scale: Array, sta
     return replace(answer, y=x)
 
 
-def unit_of_cost(problem: RedundancyProblem, cost: Cost) -> Array:
+def unit_of_cost(problem: RedundancyProblem, cost: Cost) -> Tensor:
     """(T,) the unit of the cost in terms of Σ |scale · x|^p: the p-th power of the size by which scales are divided."""
     xp, scale = namespace(problem.max_force), cost.scale(problem)
     size = xp.mean(scale * alike(problem.weights ** (1.0 / cost.exponent), scale), axis=1)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..namespace import namespace, numbers
+from ..namespace import Tensor, namespace, numbers
 from ..problem.arrays import Array
 from .nonlinear import Minimum, least_power
 from .proof import ALLOWED, least_missed
@@ -211,7 +211,7 @@ def maximise(A: Array, c: Array, lower: Array, upper: Array, x: Array, basis: Ar
     return Extremum(state.x, value, dual_bound(A, c, lower, upper, x, multipliers))
 
 
-def dual_bound(A: Array, c: Array, lower: Array, upper: Array, x: Array, multipliers: Array) -> Array:
+def dual_bound(A: Array, c: Array, lower: Array, upper: Array, x: Array, multipliers: Array) -> Tensor:
     """Upper bound (N,) of the maximum: cᵀx + Σ max over the bounds of z (bound − x), for a feasible x and any λ."""
     xp = namespace(A)
     z = c - xp.matmul(multipliers[:, None, :], A)[:, 0]
@@ -219,7 +219,7 @@ def dual_bound(A: Array, c: Array, lower: Array, upper: Array, x: Array, multipl
     return xp.vecdot(c, x) + xp.vecdot(z, room)
 
 
-def _taken(A: Array, basis: Array) -> Array:
+def _taken(A: Array, basis: Array) -> Tensor:
     """Columns (N, D, D) of A (N, D, U) by their numbers (N, D)."""
     xp = namespace(A)
     return xp.take_along_axis(A, xp.broadcast_to(basis[:, None, :], (*A.shape[:2], basis.shape[1])), axis=2)

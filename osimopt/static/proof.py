@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..devices import Device
-from ..namespace import alike, filled, frames_last, namespace, true_rows
+from ..namespace import Tensor, alike, filled, frames_last, namespace, true_rows
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 
@@ -93,7 +93,7 @@ def least_missed(A: Array, b: Array, lower: Array, upper: Array, ray: Array) -> 
     return above / length if length > 0.0 else 0.0
 
 
-def distance(gap: Array, p: float, least: Array, largest: Array) -> Array:
+def distance(gap: Array, p: float, least: Array, largest: Array) -> Tensor:
     """Bound on |y − y*| of unknowns with least ≤ |y| ≤ largest, from the gap of Σ |y|^p / p.
 
     p = 2: √(2 gap). p > 2: (p 2^(p−2) gap)^(1/p), or √(2 gap / ((p−1) least^(p−2))) where that is less.
@@ -174,13 +174,13 @@ def _balance(
     return residual, ROUNDING * size, z, xp.clip(_most(xp.abs(target)), 1.0, None)
 
 
-def _numbers(array: Array) -> Array:
+def _numbers(array: Array) -> Tensor:
     """The array with 0 in place of what is not finite."""
     xp = namespace(array)
     return xp.where(xp.isfinite(array), array, 0.0)
 
 
-def _most(array: Array) -> Array:
+def _most(array: Array) -> Tensor:
     """The largest (T,) of nonnegative numbers (T, N), 0 without any."""
     return namespace(array).max(array, axis=1) if array.shape[1] else filled((array.shape[0],), 0.0, array)
 
@@ -206,7 +206,7 @@ def _answer(slope: Array, p: float) -> Array:
     return slope if p == 2.0 else xp.sign(slope) * xp.abs(slope) ** (1.0 / (p - 1.0))
 
 
-def _bracket(y: Array, best: Array, slope: Array, cost: Array, p: float) -> Array:
+def _bracket(y: Array, best: Array, slope: Array, cost: Array, p: float) -> Tensor:
     """Upper bound on φ(y) − φ(best) − slope (y − best): the lower of two bounds (see the module's docstring)."""
     xp, change = namespace(y), y - best
     if p == 2.0:
@@ -218,14 +218,14 @@ def _bracket(y: Array, best: Array, slope: Array, cost: Array, p: float) -> Arra
     return xp.clip(xp.minimum(ends, steep + ROUNDING * xp.abs(linear)), 0.0, None)
 
 
-def _linear(x: Array, z: Array, lower: Array, upper: Array) -> Array:
+def _linear(x: Array, z: Array, lower: Array, upper: Array) -> Tensor:
     """The bracket of an unknown without cost: max z x within bounds, minus z x."""
     xp = namespace(z)
     far = xp.where(z > 0.0, upper, lower)
     return xp.where(z == 0.0, 0.0, z * (xp.where(z == 0.0, 0.0, far) - x))
 
 
-def _error(gap: Array, p: float, y: Array, best: Array, slope: Array, low: Array, high: Array) -> Array:
+def _error(gap: Array, p: float, y: Array, best: Array, slope: Array, low: Array, high: Array) -> Tensor:
     """Bound (T, N) on |y − y*| of each unknown.
 
     Both y and y* have a bracket of at most the gap. So |y* − best| is at most gap / |φ′(best) − slope| on a bound, and

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..namespace import alike, filled, namespace, plain, true_rows
+from ..namespace import Tensor, alike, filled, namespace, plain, true_rows
 from ..problem.arrays import Array, Index, Rows
 from ..problem.problem import RedundancyProblem
 
@@ -85,7 +85,7 @@ def row_size(A: Array) -> Array:
     return np.where(size > 0.0, size, 1.0)
 
 
-def positive(scale: Array) -> Array:
+def positive(scale: Array) -> Tensor:
     """The scales, 1 in place of those that are 0."""
     return namespace(scale).where(scale > 0.0, scale, 1.0)
 
@@ -149,7 +149,7 @@ class Block:
     row: Index
     column: Index
 
-    def dense(self, value: Array, scale: Array) -> Array:
+    def dense(self, value: Array, scale: Array) -> Tensor:
         """A (T, D, N) of the block in y = scale · x; ``value`` (T, Q) and ``scale`` (T, U) of the whole balance."""
         shape = len(value), len(self.rows), len(self.columns)
         flat = filled((shape[0], shape[1] * shape[2]), 0.0, value)
@@ -273,7 +273,7 @@ class Places:
             b = b - geometry.frames(keep).moments(passive)
         return without_rounding(value, self.row, self.column, b, *problem.bounds()), b
 
-    def dense(self, keep: Rows) -> Array:
+    def dense(self, keep: Rows) -> Tensor:
         """A (T, D, U) of :meth:`system`."""
         value, b = self.system(keep)
         A = filled((*b.shape, len(self.problem.actuators)), 0.0, b)
@@ -281,7 +281,7 @@ class Places:
         return A
 
 
-def largest(b: Array) -> Array:
+def largest(b: Array) -> Tensor:
     """The largest moment (T,) of b (T, D), 1 at least."""
     xp = namespace(b)
     if not b.shape[1]:

@@ -102,7 +102,7 @@ class Whitening:
         """Y (T, U) of a solution's unknowns x (T, M + K)."""
         return torch.from_numpy(x[:, self.columns] * self.scale[:, self.columns])
 
-    def multipliers(self, u: Tensor, rows: int) -> Array:
+    def multipliers(self, u: Tensor, rows: int) -> Any:
         """λ (T, rows) of u (T, D), NaN where u is NaN; 0 for rows that need no optimization."""
         back = torch.linalg.solve_triangular(self.factor.transpose(1, 2), u.double()[..., None], upper=True)
         found = filled((len(u), rows), 0.0, self.settled)
@@ -138,7 +138,8 @@ def whiten(problem: RedundancyProblem, cost: Cost, device: str = "cpu") -> tuple
     whitened = Whitened(
         torch.linalg.solve_triangular(factor, matrix, upper=False),
         torch.linalg.solve_triangular(factor, put(left[:, rows])[..., None], upper=False)[..., 0],
-        *(put((alike(bound[columns], size) * size).clip(-UNBOUNDED, UNBOUNDED)) for bound in (low, high)),
+        put((alike(low[columns], size) * size).clip(-UNBOUNDED, UNBOUNDED)),
+        put((alike(high[columns], size) * size).clip(-UNBOUNDED, UNBOUNDED)),
         put(np.tile((columns < len(problem.muscles)).astype(float), (len(problem), 1))),
     )
     return whitened, Whitening(factor, rows, columns, scale, settled)
