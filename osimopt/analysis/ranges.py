@@ -186,8 +186,10 @@ def _ends(places: Places, optimum: Array, rows: Index, few: Index, chosen: Index
     lower, upper = (alike(np.append(bound, np.zeros(size)), A) for bound in (problem.lower, problem.upper))
     basis = _basis(A, x, lower, upper, count)
     unit = np.eye(count + size)[chosen]
-    program = np.repeat(np.arange(len(few)), 2 * len(chosen))
-    c = alike(np.tile(np.concatenate([-unit, unit]), (len(few), 1)), A)
+    count = 2 * len(chosen)
+    program = numbers(len(few) * count, A) // count
+    each = alike(np.concatenate([-unit, unit]), A)
+    c = xp.reshape(xp.broadcast_to(each, (len(few), *each.shape)), (-1, each.shape[1]))
     bounds = xp.broadcast_to(lower, c.shape), xp.broadcast_to(upper, c.shape)
     found = maximise(A[program], c, *bounds, x[program], basis[program])
     value, gap = _proved(A[program], c, *bounds, x[program], found)
