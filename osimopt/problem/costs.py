@@ -133,7 +133,7 @@ def _stress(problem: RedundancyProblem) -> Tensor:
     return problem.max_force / alike(problem.pcsa, problem.max_force)
 
 
-def _moment_ratio(problem: RedundancyProblem) -> Array:
+def _moment_ratio(problem: RedundancyProblem) -> Tensor:
     """F_i / Mmax_i per unit activation, Mmax_i = F_max,i · max_j |r_ij|: one over the largest moment arm."""
     arm = problem.geometry.largest_moment_arm()
     unloaded = ~plain(acts(arm).all(axis=0))

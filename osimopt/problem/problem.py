@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..devices import Device, device_of
 from ..errors import InputError, check_names, explain
-from ..namespace import namespace
+from ..namespace import Tensor, namespace
 from .arrays import SPECIFIC_TENSION, Array, Change, Kinematics, MuscleGeometry, MuscleParameters
 from .reserves import ReserveActuators
 from .validity import check_arrays, check_muscles, check_once
@@ -141,7 +141,7 @@ class RedundancyProblem:
         return self.geometry.coordinates
 
     @property
-    def moment_arm(self) -> Array:
+    def moment_arm(self) -> Tensor:
         """(T, D, M) in m, dense."""
         return self.geometry.moment_arm
 

@@ -311,7 +311,7 @@ def verified(solution: Solution, source: Source | None) -> Solution:
     return replace(solution, provenance={**solution.provenance, "self_check": {**known, "solution": found}})
 
 
-def moment_residual(problem: RedundancyProblem, activation: Array, control: Array) -> Array:
+def moment_residual(problem: RedundancyProblem, activation: Array, control: Array) -> Tensor:
     """(T, D) R (max_force · a + passive_force) + effect e − τ."""
     force = problem.max_force * activation + problem.passive_force
     return carried(problem, control) - problem.generalized_force + problem.geometry.moments(force)
