@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import array_api_compat
 import numpy as np
+
+#: Arrays of NumPy or torch.
+Tensor = Any
 
 
 def namespace(*arrays: Any) -> Any:
     """The array API of the arrays' library: NumPy's, where all of them are of NumPy."""
     for array in arrays:
         if not isinstance(array, np.ndarray):
-            return array_api_compat.array_namespace(array)
+            from array_api_compat import array_namespace
+
+            return array_namespace(array)
     return np
 
 
@@ -20,7 +24,8 @@ def alike(array: Any, other: Any) -> Any:
     """An array in the library and on the device of another; its gradients, if it has any, are kept."""
     if isinstance(other, np.ndarray) or not isinstance(array, np.ndarray):
         return array
-    return namespace(other).asarray(array, device=other.device)
+    own = array if array.flags.writeable else array.copy()  # torch has no arrays that cannot be written
+    return namespace(other).asarray(own, device=other.device)
 
 
 def detached(array: Any) -> Any:
@@ -31,6 +36,29 @@ def detached(array: Any) -> Any:
 def plain(array: Any) -> Any:
     """An array of NumPy without gradients."""
     return np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)
+
+
+def filled(shape: tuple[int, ...], value: float, like: Any) -> Any:
+    """An array of one number, in the library, on the device and of the type of another."""
+    if isinstance(like, np.ndarray):
+        return np.full(shape, value, dtype=like.dtype)
+    return namespace(like).full(shape, value, dtype=like.dtype, device=like.device)
+
+
+def numbers(count: int, like: Any) -> Any:
+    """0, 1, …, count − 1, in the library and on the device of another array."""
+    return np.arange(count) if isinstance(like, np.ndarray) else namespace(like).arange(count, device=like.device)
+
+
+def true_rows(mask: Any) -> Any:
+    """Where a mask (T,) is true, as indices in its own library."""
+    return namespace(mask).nonzero(mask)[0]
+
+
+def first_true(mask: Any) -> int:
+    """The first place at which a mask (T,), true somewhere, is true."""
+    xp = namespace(mask)
+    return int(xp.argmax(xp.astype(mask, xp.int64)))
 
 
 def frames_last(array: Any) -> Any:

@@ -23,6 +23,7 @@ ORDER = (
     "notices",
     "isolation",
     "namespace",
+    "devices",
     "signals",
     "files",
     "problem",
@@ -54,7 +55,7 @@ BESIDE = (
     {"dynamic", "surrogate"},
 )
 #: Third-party modules that only one place may import.
-OWNERS = {"opensim": "adapters/worker", "casadi": "dynamic/worker", "torch": ("surrogate", "static/frames.py")}
+OWNERS = {"opensim": "adapters/worker", "casadi": "dynamic/worker", "torch": ("surrogate", "devices.py")}
 #: Methods of early classes that call a later module, which they import by name.
 LATER = {
     ("problem/problem.py", ".resampling"),

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import ModelError, explain, some
 from ..isolation import Progress, counted
 from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive
+from ..namespace import alike, filled, namespace, plain
 from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Array, Kinematics, MuscleGeometry, MuscleParameters
 from ..problem.reserves import ReserveActuators
@@ -98,10 +99,12 @@ def join_muscles(parts: Sequence[MuscleGeometry], muscles: Sequence[str]) -> Mus
     muscle = np.concatenate([column[part.pair_muscle] for part, column in zip(parts, columns, strict=True)])
     crossing = np.concatenate([part.crosses[part.pair_coordinate, part.pair_muscle] for part in parts])
     order = np.lexsort((muscle, coordinate))
-    arms = np.concatenate([part.moment_arms for part in parts], axis=1)
-    length, speed = np.zeros((2, len(arms), len(muscles)))
+    like = next((part.moment_arms for part in parts if not isinstance(part.moment_arms, np.ndarray)), None)
+    like = parts[0].moment_arms if like is None else like
+    arms = namespace(like).concat([alike(part.moment_arms, like) for part in parts], axis=1)
+    length, speed = (filled((len(arms), len(muscles)), 0.0, arms) for _ in range(2))
     for part, column in zip(parts, columns, strict=True):
-        length[:, column], speed[:, column] = np.asarray(part.length), np.asarray(part.lengthening_speed)
+        length[:, column], speed[:, column] = alike(part.length, like), alike(part.lengthening_speed, like)
     served = np.any([part.served for part in parts], axis=0)
     return MuscleGeometry(
         tuple(muscles), parts[0].coordinates, coordinate[order], muscle[order], arms[:, order], length,
@@ -119,17 +122,20 @@ def muscle_forces(
     passive_too: bool,
 ) -> tuple[Array, Array]:
     """Gain and passive force (T, M) in N of the muscles that act: those ``by_model`` as extracted."""
-    length, speed = np.asarray(geometry.length), np.asarray(geometry.lengthening_speed)
-    others = np.setdiff1d(acting, by_model)
-    gain, passive = np.zeros((2, *length.shape))
-    taut = ~(length <= muscles.tendon_slack_length)[:, by_model]
-    gain[:, by_model] = np.where(taut, arrays["max_force"], 0.0)
+    length, speed, xp = geometry.length, geometry.lengthening_speed, namespace(geometry.length)
+    assert length is not None
+    assert speed is not None
+    others, asked = np.setdiff1d(acting, by_model), np.array(by_model, dtype=np.intp)
+    gain, passive = (filled(tuple(length.shape), 0.0, length) for _ in range(2))
+    for name, force in {"max_force": gain, "passive_force": passive}.items() if asked.size else ():
+        if force is gain or passive_too:
+            taut = ~(length[:, asked] <= alike(muscles.tendon_slack_length[asked], length))
+            force[:, asked] = xp.where(taut, alike(arrays[name], length), 0.0)
     if kind == "isometric":
-        gain[:] = muscles.max_isometric_force
+        gain[:] = alike(muscles.max_isometric_force, length)
     else:
         gain[:, others] = rigid_tendon_gain(muscles.select(others), length[:, others], speed[:, others], kind)
     if passive_too:
-        passive[:, by_model] = np.where(taut, arrays["passive_force"], 0.0)
         passive[:, others] = rigid_tendon_passive(muscles.select(others), length[:, others])
     return gain, passive
 
@@ -139,7 +145,7 @@ def model_actuators(model: Model, effect: Array) -> ReserveActuators:
     actuators = model.description.actuators
     return ReserveActuators(
         names=tuple(actuator.name for actuator in actuators),
-        effect=effect[:1] if np.all(effect == effect[:1]) else effect,
+        effect=plain(effect[:1]) if (effect == effect[:1]).all() else effect,
         optimal_force=np.array([actuator.optimal_force for actuator in actuators]),
         lower=np.array([actuator.lower for actuator in actuators]),
         upper=np.array([actuator.upper for actuator in actuators]),

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
-
+from ..devices import CPU, Device
 from ..multibody.kinematics import Posture
 from ..multibody.loads import MeasuredLoads
-from ..namespace import frames_last
+from ..namespace import frames_last, namespace
 from ..paths.solve import SolvedPaths
 from ..problem.arrays import Array, Index, Kinematics
 from .exact import BLOCK, ExactPaths
 from .exact_dynamics import ExactDynamics
 from .following import Following, following
+
+#: Numbers of a frame, by the pairs of muscles and coordinates, in the widest arrays on a device: 80 muscles take 66 kB.
+WIDTH = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,22 +92,25 @@ class ExactChain:
             force, effect = self.dynamics.block(at, motion, loads, moments)
         return ExactBlock(motion, length, lengthening, about.T, force, effect, at, solved, arms)
 
-    def blocks(self, motion: Kinematics, keep: slice, moments: bool) -> Iterator[ExactBlock]:
+    def blocks(self, motion: Kinematics, keep: slice, moments: bool, device: Device = CPU) -> Iterator[ExactBlock]:
         """Blocks of some frames of a motion, with the loads of the model.
 
         Each begins a frame earlier, but for that of the motion's first frame, so that no two frames are in no block.
+        Motion and loads are put on a device; ``ExactBlock.motion`` is as it was given.
         """
-        for start in range(keep.start, keep.stop, BLOCK):
+        size = BLOCK if device.name is None else device.together(WIDTH * len(self.paths.pairs[0]))
+        for start in range(keep.start, keep.stop, size):
             before = int(start > 0)
-            own = motion.frames(slice(start - before, min(start + BLOCK, keep.stop)))
+            own = motion.frames(slice(start - before, min(start + size, keep.stop)))
             loads = None if self.dynamics is None or not moments else self.dynamics.measured(own.time)
-            yield replace(self.block(own, loads, moments), before=before)
+            there = own.moved(own.time, device.put), None if loads is None else loads.moved(device.put)
+            yield replace(self.block(*there, moments), motion=own, before=before)
 
 
 def joined(blocks: list[dict[str, Array]]) -> dict[str, Array]:
     """Arrays of frames by name from those of blocks that follow each other."""
     return {
         name: first if len(blocks) == 1 or (name == "effect" and len(first) == 1)
-        else np.concatenate([one[name] for one in blocks])
+        else namespace(first).concat([one[name] for one in blocks])
         for name, first in blocks[0].items()
     }  # fmt: skip

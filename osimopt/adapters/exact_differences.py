@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import some
+from ..namespace import first_true, plain
 from ..paths.jumps import find_jumps, path_states
 from ..paths.solve import points_inside
 from ..solution.checks import LENGTHS_DIFFER, LENGTHS_JUMP
@@ -123,9 +124,9 @@ class PathFindings:
         }
 
     def _add_jumps(self, paths: ExactPaths, block: ExactBlock) -> None:
-        time, value, length = block.motion.time, block.motion.value, block.length
-        explained = paths.lengthening(0.5 * (block.arms[:, 1:] + block.arms[:, :-1]), np.diff(value, axis=0).T)
-        seen = path_states(block.solved), length, np.diff(length, axis=0) - explained
+        time, value, length, at = block.motion.time, block.motion.value, block.length, block.at.value
+        explained = paths.lengthening(0.5 * (block.arms[:, 1:] + block.arms[:, :-1]), at[:, 1:] - at[:, :-1])
+        seen = path_states(block.solved), length, length[1:] - length[:-1] - explained
         for jump in find_jumps(paths.multibody, paths.arrangement, value, seen, LENGTHS_JUMP):
             at = time[jump.frame] + jump.share * (time[jump.frame + 1] - time[jump.frame])
             found = round(float(at), 4), round(1e3 * float(jump.size), 3)
@@ -134,18 +135,18 @@ class PathFindings:
     def _add_inside(self, paths: ExactPaths, block: ExactBlock) -> None:
         for one in block.solved:
             within = points_inside(one)
-            for place, row in zip(*np.nonzero(within.any(axis=2)), strict=True):
+            for place, row in zip(*np.nonzero(plain(within.any(axis=2))), strict=True):
                 objects = self.inside.setdefault(paths.arrangement.names[one.bundle.rows[row]], {})
                 name = paths.described.objects[one.bundle.objects[row, place]].name
-                objects.setdefault(name, float(block.motion.time[within[place, row].argmax()]))
+                objects.setdefault(name, float(block.motion.time[first_true(within[place, row])]))
 
     def _add_contested(self, paths: ExactPaths, block: ExactBlock) -> None:
         time = block.motion.time[block.before :]
         for one in block.solved:
             frames = one.contested[:, block.before :]
-            for row in np.flatnonzero(frames.any(axis=1)):
+            for row in np.flatnonzero(plain(frames.any(axis=1))):
                 name = paths.arrangement.names[one.bundle.rows[row]]
-                count, first = self.contested.get(name, (0, float(time[frames[row].argmax()])))
+                count, first = self.contested.get(name, (0, float(time[first_true(frames[row])])))
                 self.contested[name] = count + int(frames[row].sum()), first
 
 

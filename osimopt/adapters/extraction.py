@@ -9,9 +9,11 @@ from functools import cached_property
 
 import numpy as np
 
+from ..devices import CPU, Device
 from ..errors import ModelError, explain, some
 from ..isolation import Progress
 from ..muscle.forces import supported
+from ..namespace import namespace, plain
 from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Array, Kinematics, MuscleGeometry, acts
 from .arrays import (
@@ -70,6 +72,7 @@ class Extraction:
     moments: bool
     options: ReadOptions
     n_jobs: int
+    device: Device = CPU
     lost: dict[str, str] = field(default_factory=dict)
     findings: PathFindings = field(default_factory=PathFindings)
     crossing: Mask | None = field(default=None, init=False)
@@ -114,8 +117,9 @@ class Extraction:
             found = self._dynamics(motion)
         else:
             whole = slice(0, len(motion.time))
-            found = joined([block.arrays for block in self.chain.blocks(motion, whole, self.moments)])
-            refuse_lost(self.model, motion.time, self.chain.paths.muscles, found["length"])
+            blocks = self.chain.blocks(motion, whole, self.moments, self.device)
+            found = joined([block.arrays for block in blocks])
+            refuse_lost(self.model, motion.time, self.chain.paths.muscles, plain(found["length"]))
         return self._with(motion, None, model_for, found)
 
     @property
@@ -177,16 +181,17 @@ class Extraction:
     def _pass(self, chain: ExactChain, keep: slice) -> tuple[dict[str, Array], dict[str, str]]:
         """Arrays of some frames by exact paths, and why muscles have lost theirs."""
         blocks, findings = [], copy.deepcopy(self.findings)
-        for block in chain.blocks(self.motion, keep, self.moments):
+        for block in chain.blocks(self.motion, keep, self.moments, self.device):
             findings.add(chain.paths, block)
             blocks.append(block.arrays)
         found, time = joined(blocks), self.motion.time[keep]
-        missing = np.isnan(found["length"])
-        lost = {
-            chain.paths.muscles[column]: f"its path does not settle in {missing[:, column].sum()} of {len(time)} "
-            f"frames, first at {time[missing[:, column].argmax()]:g} s"
-            for column in np.flatnonzero(missing.any(axis=0)).tolist()
-        }
+        length, lost = found["length"], dict[str, str]()
+        for column in np.flatnonzero(plain(namespace(length).isnan(length).any(axis=0))).tolist():
+            missing = np.isnan(plain(length[:, column]))
+            lost[chain.paths.muscles[column]] = (
+                f"its path does not settle in {missing.sum()} of {len(time)} frames, first at "
+                f"{time[missing.argmax()]:g} s"
+            )
         if not lost:
             self.findings = findings
         return found, lost
@@ -271,5 +276,5 @@ class Extraction:
                 arms = arms[rows]
             else:
                 arms = chain.block(self.motion.frames(rows), None, moments=False).arms.T
-            self.crossing = acts(arms, axis=0)
+            self.crossing = plain(acts(arms, axis=0))
         return self.crossing

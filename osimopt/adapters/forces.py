@@ -11,6 +11,7 @@ from ..files.given import Origin
 from ..files.series import TIME_SLACK, frame_times, usable
 from ..files.storage import read_columns
 from ..files.table import Table
+from ..namespace import alike, namespace, plain
 from ..notices import warn
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Index, Kinematics, MuscleGeometry
 from ..problem.reserves import ReserveActuators
@@ -187,19 +188,20 @@ def check_size(
         Naming coordinate and time of the one farthest beyond.
     """
     turns = np.array([coordinate.rotational for coordinate in coordinates])
-    arms = np.abs(geometry.moment_arms).max(axis=0, initial=0.0)  # all muscles that act, at their largest moment arms
+    arms = _largest(geometry.moment_arms)  # all muscles that act, at their largest moment arms
     made = np.bincount(geometry.pair_coordinate, arms * strength[geometry.pair_muscle], len(coordinates))
     bound = np.maximum(np.abs(actuators.lower), np.abs(actuators.upper))  # all actuators at the larger of their bounds
-    made = made + np.abs(actuators.effect).max(axis=0) @ np.where(np.isfinite(bound), bound, 1.0)
+    made = np.asarray(made, dtype=float) + _largest(actuators.effect) @ np.where(np.isfinite(bound), bound, 1.0)
     lever = np.where(turns, LEVER, 1.0)
     body = lever * weight
     if weight == 0.0:
         elsewhere = np.where(turns, made[turns].max(initial=0.0), strength.sum())
-        body = np.median(np.abs(value), axis=0) + elsewhere
+        body = np.median(np.abs(plain(value)), axis=0) + elsewhere
     could = made + body + lever * force + np.where(turns, torque, 0.0)
-    size = np.abs(value) / np.maximum(could, np.finfo(float).tiny)
+    size = abs(value) / alike(np.maximum(could, np.finfo(float).tiny), value)
     if not (size > DOUBTFUL).any():
         return []
+    value, size = plain(value), plain(size)
     frame, index = divmod(int(np.nanargmax(size)), len(coordinates))
     worst = coordinates[index]
     got = f"{value[frame, index]:.3g} {worst.unit} on '{worst.name}' at {time[frame]:.9g} s"
@@ -215,3 +217,8 @@ def check_size(
     many = int((size > MARGIN).any(axis=1).sum())
     expected = f"generalized forces below {MARGIN * could[index]:.3g} {worst.unit}, {MARGIN:g} times what {able}"
     raise InputError(explain(expected, f"{got} (beyond in {many} of {len(time)} frames)", f"Look for {causes}.", where))
+
+
+def _largest(array: Array) -> Array:
+    """The largest absolute value of each column of an array (T, …), in NumPy."""
+    return np.asarray(plain(namespace(array).max(abs(array), axis=0)))

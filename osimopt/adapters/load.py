@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from .. import isolation
+from ..devices import CPU, Device
 from ..errors import ModelError, explain, some
 from ..files.packages import version
 from ..files.series import frame_times
@@ -49,19 +50,23 @@ def read_problem(
     n_jobs: int | None = None,
     cache: Source | None = None,
     progress: isolation.Progress | None = None,
+    device: str = "cpu",
 ) -> RedundancyProblem:
-    """Read a model and a motion into a problem, or read the problem back from the cache."""
+    """Read a model and a motion into a problem on a device, or read the problem back from the cache."""
+    place = Device.of(device)
     kept = None if cache is None else cached_path(cache, options.files(), options.settings(), VERSIONS)
     if kept is not None and (problem := recall(kept)) is not None:
-        return problem
-    trial = open_trial(options, n_jobs, cache)
+        return problem.to(device)
+    trial = open_trial(options, n_jobs, cache, place)
     problem = trial.problem(progress)
     if kept is not None:
-        keep(problem, kept, trial.warnings)
+        keep(problem.to("cpu"), kept, trial.warnings)
     return problem
 
 
-def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | None = None) -> Trial:
+def open_trial(
+    options: ReadOptions, n_jobs: int | None = None, cache: Source | None = None, device: Device = CPU
+) -> Trial:
     """Read and check all files, without extracting anything yet; the cache keeps the check of the model."""
     with collect_warnings() as warnings:
         table = read_motion_table(options.motion)
@@ -116,7 +121,8 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         provenance |= differences.plain()
         provenance["warnings"] += differences.texts()
     return Trial(
-        model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed, exact
+        model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed, exact,
+        device,
     )  # fmt: skip
 
 

@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from ..devices import CPU, Device
 from ..errors import some
 from ..isolation import Progress
+from ..namespace import plain
 from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
 from ..problem.problem import RedundancyProblem
@@ -52,7 +54,8 @@ class Trial:
     ``paths`` are those in place of OpenSim's, and ``dynamics`` inverse dynamics in place of OpenSim's; muscles without
     one of the paths have ``exact`` ones, where these are given, or else OpenSim's; ``warnings`` were given while
     reading. In a part of the body, ``left`` are the coordinates that are not balanced, ``assumed`` those without a
-    column in the motion. Where ``checked``, the extracted arrays are compared with those of other ways of computing.
+    column in the motion. Problems are on the ``device``: what exact geometry gives is computed there, everything else
+    is put there. Where ``checked``, the extracted arrays are compared with those of other ways of computing.
     """
 
     model: Model
@@ -68,6 +71,7 @@ class Trial:
     left: Sequence[str] = ()
     assumed: Sequence[str] = ()
     exact: ExactPaths | None = None
+    device: Device = CPU
     fingerprint: Fingerprint | None = field(default=None, init=False)
     checked: bool = field(default=True, init=False)
     _added: ReserveActuators | None = field(default=None, init=False)
@@ -80,7 +84,7 @@ class Trial:
         fitted, exact = (self.paths, self.exact) if own is None else (None, own)
         moments = self.given is None
         self.extraction = Extraction(
-            self.model, self.motion, fitted, exact, self.dynamics, moments, self.options, self.n_jobs
+            self.model, self.motion, fitted, exact, self.dynamics, moments, self.options, self.n_jobs, self.device
         )
 
     def __len__(self) -> int:
@@ -118,7 +122,7 @@ class Trial:
         if self._added is not None:
             other._added = self._added.at(self.motion.time, times)
         extracted = self.extraction.at(other.motion, lambda _: other.model)
-        return replace(other._made(slice(0, len(other)), extracted), source=self)
+        return replace(other._made(slice(0, len(other)), extracted).to("cpu"), source=self)
 
     def verify(self, solution: RedundancySolution, missing: Sequence[Missing] = ()) -> dict[str, Any]:
         """Put the forces of a solution back on the model; returns the differences, or why nothing was checked.
@@ -195,24 +199,26 @@ class Trial:
         if self.checked and self.given is None and keep.start == 0:
             own = [row for row, name in enumerate(geometry.coordinates) if name not in self.left]
             balanced = tuple(geometry.coordinates[row] for row in own)
-            moments = GeneralizedForce(motion.time, balanced, target[:, own])
+            filtered = self.options.lowpass_hz is not None  # then nothing of their values is asked for
+            moments = GeneralizedForce(motion.time, balanced, target[:, own] if filtered else plain(target[:, own]))
             self._note(moments_above(self.options, motion, self.model, moments, given=False))
         added = self._reserves_beside(geometry, actuators).frames(keep)
         self.provenance["reserves_added"] = dict(zip(added.names, added.optimal_force.tolist(), strict=True))
         self._note(extracted.warnings)
         muscles = self.model.description.muscles
         self.provenance["geometry"] = self.extraction.kinds
+        put = self.device.put
         problem = RedundancyProblem(
             time=motion.time,
-            geometry=geometry,
-            max_force=extracted.gain,
-            generalized_force=target,
+            geometry=geometry.moved(put),
+            max_force=put(extracted.gain),
+            generalized_force=put(target),
             lower=muscles.min_control,
             upper=muscles.max_control,
             pcsa=muscles.pcsa(),
             weights=np.ones(len(muscles.names)),
-            reserves=actuators + added,
-            passive_force=extracted.passive,
+            reserves=(actuators + added).moved(put),
+            passive_force=put(extracted.passive),
             parameters=muscles,
             kinematics=motion,
             provenance=copy.deepcopy(self.provenance),
@@ -224,8 +230,8 @@ class Trial:
     def _check(self, motion: Kinematics, geometry: MuscleGeometry, gain: Array, target: Array | None) -> None:
         """Compare three frames with what other ways give: exact paths and dynamics by arrays, all else by OpenSim."""
         few, checks, found = spread(len(motion.time)), self.provenance["self_check"], self.extraction
-        frames, moments = motion.frames(few), None if target is None else target[few]
-        names, along = self.model.description.muscles.names, geometry.frames(few)
+        frames, moments = motion.frames(few), None if target is None else plain(target[few])
+        names, along = self.model.description.muscles.names, geometry.frames(few).moved(plain)
         if found.exact is not None:
             own = [i for i in found.acting if names[i] in found.exact.muscles]
             if own:
@@ -237,7 +243,7 @@ class Trial:
         moments = None if self.dynamics is not None else moments
         model, claims = self.model_for(frames), Claims(None, None, None, moments)
         if not found.given:
-            gain_by_opensim = gain[few] if self.options.gain == "opensim" else None
+            gain_by_opensim = plain(gain[few]) if self.options.gain == "opensim" else None
             claims = Claims(found.pairs, along.moment_arms, gain_by_opensim, moments)
         checks["trial"] = check_trial(model, frames, claims, self.n_jobs, found.acting)
         if found.fitted is not None and self.exact is None:

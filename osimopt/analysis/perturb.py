@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError, check_names, explain
 from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive
+from ..namespace import Tensor, alike, filled, namespace
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 
@@ -60,22 +61,23 @@ class Draws:
         """The samples ``keep``, concatenated along time, as one problem of S T frames."""
         count = len(range(*keep.indices(self.samples)))
         max_force, passive = self._forces(problem, keep, count)
-        strength = self._each("max_isometric_force", keep)
-        arms = _stacked(problem.geometry.moment_arms * self._each("moment_arm", keep), count)
+        strength = self._each("max_isometric_force", keep, problem.max_force)
+        like = problem.max_force
+        arms = _stacked(problem.geometry.moment_arms * self._each("moment_arm", keep, like), count)
         geometry = replace(problem.geometry, moment_arms=arms, length=None, lengthening_speed=None)
         reserves = problem.reserves
         if len(reserves.effect) > 1:
-            reserves = replace(reserves, effect=np.tile(reserves.effect, (count, 1, 1)))
-        moment = _stacked(problem.generalized_force * self._each("generalized_force", keep), count)
+            reserves = replace(reserves, effect=namespace(like).concat([reserves.effect] * count))
+        moment = _stacked(problem.generalized_force * self._each("generalized_force", keep, like), count)
         max_force, passive = (_stacked(force * strength, count) for force in (max_force, passive))
         return replace(
             problem, time=np.arange(count * len(problem), dtype=float), geometry=geometry, max_force=max_force,
             passive_force=passive, generalized_force=moment, reserves=reserves, kinematics=None,
         )  # fmt: skip
 
-    def _each(self, name: str, keep: slice) -> Array:
-        """(S, 1, ·) factors of samples, or ones."""
-        return self.factors[name][keep][:, None] if name in self.factors else np.ones((1, 1, 1))
+    def _each(self, name: str, keep: slice, like: Array) -> Tensor:
+        """(S, 1, ·) factors of samples, or ones, where the arrays of the problem are."""
+        return alike(self.factors[name][keep][:, None], like) if name in self.factors else filled((1, 1, 1), 1.0, like)
 
     def _forces(self, problem: RedundancyProblem, keep: slice, count: int) -> tuple[Array, Array]:
         """Maximum and passive force (S or 1, T, M) at nominal strength."""
@@ -84,16 +86,20 @@ class Draws:
         length, speed, parameters = problem.geometry.length, problem.geometry.lengthening_speed, problem.parameters
         if not names or parameters is None or length is None or speed is None:
             return nominal
-        subjects = []
-        for sample in range(count):
-            drawn = {name: getattr(parameters, name) * self.factors[name][keep][sample] for name in names}
-            if "pennation_angle" in drawn:
-                drawn["pennation_angle"] = np.minimum(drawn["pennation_angle"], 0.5 * np.pi)
-            subjects.append(replace(parameters, **drawn))
-        gain = np.stack([rigid_tendon_gain(one, length, speed, self.pennation) for one in subjects])
+        muscle = np.tile(np.arange(len(parameters.names)), count)  # all subjects' muscles, one after the other
+        drawn = {name: (getattr(parameters, name) * self.factors[name][keep]).reshape(-1) for name in names}
+        if "pennation_angle" in drawn:
+            drawn["pennation_angle"] = np.minimum(drawn["pennation_angle"], 0.5 * np.pi)
+        every = replace(parameters.select(muscle), **drawn)
+        xp, shape = namespace(length), (len(problem), count, len(parameters.names))
+
+        def by_subject(force: Array) -> Tensor:
+            return xp.moveaxis(xp.reshape(force, shape), 1, 0)
+
+        gain = by_subject(rigid_tendon_gain(every, length[:, muscle], speed[:, muscle], self.pennation))
         if not problem.passive_force.any():
             return gain, nominal[1]
-        return gain, np.stack([rigid_tendon_passive(one, length) for one in subjects])
+        return gain, by_subject(rigid_tendon_passive(every, length[:, muscle]))
 
 
 def _factors(name: str, spread: Spread, columns: tuple[str, ...], samples: int, rng: np.random.Generator) -> Array:
@@ -124,22 +130,23 @@ def _pennation(problem: RedundancyProblem) -> Pennation:
         raise InputError(explain("muscle parameters and lengths in the problem", "none", fix))
     passive = rigid_tendon_passive(parameters, length)
     if problem.passive_force.any() and not _same(passive, problem.passive_force):
-        got = f"forces that differ by up to {np.abs(passive - problem.passive_force).max():.3g} N"
+        got = f"forces that differ by up to {float(abs(passive - problem.passive_force).max()):.3g} N"
         raise InputError(explain("passive forces that follow from the parameters", got, fix))
     off = []
     for pennation in get_args(Pennation):
         gain = rigid_tendon_gain(parameters, length, speed, pennation)
         if _same(gain, problem.max_force):
             return pennation  # type: ignore[no-any-return]
-        off.append(float(np.abs(gain - problem.max_force).max()))
+        off.append(float(abs(gain - problem.max_force).max()))
     got = f"max_force that differs by up to {min(off):.3g} N"
     raise InputError(explain("max_force that follows from the muscles' parameters", got, fix))
 
 
 def _same(computed: Array, given: Array) -> bool:
-    return bool(np.abs(computed - given).max(initial=0.0) <= SAME_GAIN * np.abs(given).max(initial=0.0))
+    return 0 in given.shape or bool(abs(computed - given).max() <= SAME_GAIN * abs(given).max())
 
 
-def _stacked(array: Array, count: int) -> Array:
+def _stacked(array: Array, count: int) -> Tensor:
     """(S T, ·) of (S or 1, T, ·)."""
-    return np.broadcast_to(array, (count, *array.shape[1:])).reshape(-1, array.shape[2])
+    xp = namespace(array)
+    return xp.reshape(xp.broadcast_to(array, (count, *array.shape[1:])), (-1, array.shape[2]))

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from ..devices import Device
 from ..errors import check_names
 from ..files.storage import time_table
+from ..namespace import Tensor, alike, filled, namespace, numbers, plain
 from ..problem.arrays import Array, Index, acts
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
 from ..static.compliant import refuse_compliant
 from ..static.linear import Extremum, dual_bound, maximise
-from ..static.reduction import Frame, acting
+from ..static.reduction import Places
 from ..static.solve import solve_static
 
 if TYPE_CHECKING:
@@ -103,8 +105,9 @@ class FeasibleRanges:
 
 
 def feasible_ranges(
-    solution: RedundancySolution | RedundancyProblem, muscles: Sequence[str] | None = None, frames: slice | None = None
-) -> FeasibleRanges:
+    solution: RedundancySolution | RedundancyProblem, muscles: Sequence[str] | None = None,
+    frames: slice | None = None, device: str = "cpu",
+) -> FeasibleRanges:  # fmt: skip
     """Least and greatest force of each muscle over all activations that meet the moments.
 
     Parameters
@@ -117,6 +120,9 @@ def feasible_ranges(
         Names; default all.
     frames : slice, optional
         Fewer frames, as ``slice(None, None, 5)``.
+    device : str, default "cpu"
+        Where the linear programs are solved: NumPy, or by torch ``"torch"``, ``"cuda"``, …; where the solution is, if
+        it is on a device. The ranges are NumPy's.
 
     Returns
     -------
@@ -142,6 +148,7 @@ def feasible_ranges(
     time
     0.0      240.0     300.0
     """
+    solution = solution if device == "cpu" else solution.to(device)
     if isinstance(solution, RedundancyProblem):
         solution = solve_static(solution if frames is None else solution.frames(frames), on_failure="return")
         frames = None
@@ -151,43 +158,44 @@ def feasible_ranges(
     wanted = problem.muscles if muscles is None else tuple(muscles)
     check_names("muscles", wanted, problem.muscles)
     chosen = np.array([problem.muscles.index(name) for name in wanted], dtype=np.intp)
-    optimum = np.clip(solution.activation[keep], problem.lower, problem.upper)
+    xp, activation = namespace(solution.activation), solution.activation[keep]
+    lower, upper = (alike(bound, activation) for bound in (problem.lower, problem.upper))
+    optimum = xp.minimum(xp.maximum(activation, lower), upper)
     ends = [np.full((len(problem), len(chosen)), np.nan) for _ in range(3)]
-    solved = np.flatnonzero(np.isfinite(optimum).all(axis=1))
-    rows = _balanced(problem, solution.reserve_control[keep])
-    per_frame = max(1, 2 * len(chosen))
-    for few in np.array_split(solved, max(1, len(solved) * per_frame // CHUNK)):
+    solved = np.flatnonzero(plain(xp.isfinite(optimum).all(axis=1)))
+    rows, places = _balanced(problem, solution.reserve_control[keep]), Places.of(problem)
+    together = CHUNK if problem.device == "cpu" else Device.at(optimum).together(len(rows) * len(problem.muscles))
+    for few in np.array_split(solved, max(1, len(solved) * 2 * len(chosen) // together)):
         if few.size and chosen.size:
-            for end, found in zip(ends, _ends(problem, optimum, rows, few, chosen), strict=True):
-                end[few] = found
-    arrays = (problem.max_force[:, chosen], problem.passive_force[:, chosen], problem.lower[chosen])
-    return FeasibleRanges(problem.time, wanted, ends[0], optimum[:, chosen], ends[1], ends[2], *arrays)
+            for end, found in zip(ends, _ends(places, optimum, rows, few, chosen), strict=True):
+                end[few] = plain(found)
+    own, gain, passive = (plain(array[:, chosen]) for array in (optimum, problem.max_force, problem.passive_force))
+    low, high, gap = ends
+    return FeasibleRanges(problem.time, wanted, low, own, high, gap, gain, passive, problem.lower[chosen])
 
 
-def _ends(
-    problem: RedundancyProblem, optimum: Array, rows: Index, few: Index, chosen: Index
-) -> tuple[Array, Array, Array]:
+def _ends(places: Places, optimum: Array, rows: Index, few: Index, chosen: Index) -> tuple[Array, Array, Array]:
     """Minimum, maximum and gap (F, m) of the chosen muscles in a few frames, meeting the moments of ``rows``."""
-    count = len(problem.muscles)
-    frames = (Frame.at(problem, int(frame)) for frame in few)
-    A = np.stack([acting(frame)[rows, :count] for frame in frames])
-    size = np.abs(A).max(axis=2, keepdims=True, initial=0.0)
-    A /= np.where(size > 0.0, size, 1.0)
+    xp, problem, count, size = namespace(optimum), places.problem, optimum.shape[1], len(rows)
+    A = places.dense(few)[:, rows, :count]
+    largest = xp.max(xp.abs(A), axis=2, keepdims=True) if size else A[:, :, :1]
+    A = A / xp.where(largest > 0.0, largest, 1.0)
     # One more column per row, fixed at 0, so that every frame has a basis.
-    none = np.zeros((len(few), len(rows)))
-    A = np.concatenate([A, np.broadcast_to(np.eye(len(rows)), (len(few), len(rows), len(rows)))], axis=2)
-    x = np.hstack([optimum[few], none])
-    lower, upper = (np.append(bound, none[0]) for bound in (problem.lower, problem.upper))
-    basis = np.stack([_basis(*frame, lower, upper, count) for frame in zip(A, x, strict=True)])
-    unit = np.eye(count + len(rows))[chosen]
-    program = np.repeat(np.arange(len(few)), 2 * len(chosen))
-    c = np.tile(np.concatenate([-unit, unit]), (len(few), 1))
-    bounds = np.broadcast_to(lower, c.shape), np.broadcast_to(upper, c.shape)
+    more = xp.broadcast_to(alike(np.eye(size), A), (len(few), size, size))
+    A, x = xp.concat([A, more], axis=2), xp.concat([optimum[few], filled((len(few), size), 0.0, A)], axis=1)
+    lower, upper = (alike(np.append(bound, np.zeros(size)), A) for bound in (problem.lower, problem.upper))
+    basis = _basis(A, x, lower, upper, count)
+    unit = np.eye(count + size)[chosen]
+    count = 2 * len(chosen)
+    program = numbers(len(few) * count, A) // count
+    each = alike(np.concatenate([-unit, unit]), A)
+    c = xp.reshape(xp.broadcast_to(each, (len(few), *each.shape)), (-1, each.shape[1]))
+    bounds = xp.broadcast_to(lower, c.shape), xp.broadcast_to(upper, c.shape)
     found = maximise(A[program], c, *bounds, x[program], basis[program])
-    value, gap = _proved(A[program], c, lower, upper, x[program], found)
-    value, gap = (array.reshape(len(few), 2, len(chosen)) for array in (value, gap))
+    value, gap = _proved(A[program], c, *bounds, x[program], found)
+    value, gap = (xp.reshape(array, (len(few), 2, len(chosen))) for array in (value, gap))
     inside = optimum[few][:, chosen]
-    return np.minimum(-value[:, 0], inside), np.maximum(value[:, 1], inside), gap.max(axis=1)
+    return xp.minimum(-value[:, 0], inside), xp.maximum(value[:, 1], inside), xp.max(gap, axis=1)
 
 
 def _balanced(problem: RedundancyProblem, control: Array) -> Index:
@@ -196,44 +204,61 @@ def _balanced(problem: RedundancyProblem, control: Array) -> Index:
     A coordinate is left out if no muscle crosses the joint and an actuator can compensate all moments of the small
     moment arms that OpenSim's wrapping leaves there: 0.5 N·m about a floating pelvis would fix muscles of 100 N·m.
     """
-    geometry, reserves = problem.geometry, problem.reserves
-    strength = np.abs(reserves.effect).max(axis=(0, 1), initial=0.0)
-    alone = acts(reserves.effect / np.where(strength > 0.0, strength, 1.0), axis=0).sum(axis=0) == 1
-    room = np.minimum(reserves.upper - control, control - reserves.lower)
+    xp, geometry, reserves = namespace(control), problem.geometry, problem.reserves
+    size = abs(reserves.effect)
+    strength = plain(xp.max(alike(size, control), axis=(0, 1))) if size.shape[2] else np.zeros(0)
+    scale = alike(np.where(strength > 0.0, strength, 1.0), reserves.effect)
+    alone = plain(acts(reserves.effect / scale, axis=0)).sum(axis=0) == 1
+    lower, upper = (alike(bound, control) for bound in (reserves.lower, reserves.upper))
+    room, known = xp.minimum(upper - control, control - lower), xp.isfinite(control).all(axis=1)
     kept = []
     for row in np.unique(geometry.pair_coordinate):
         pairs = np.flatnonzero(geometry.pair_coordinate == row)
         muscle = geometry.pair_muscle[pairs]
-        most = np.abs(geometry.moment_arms[:, pairs]) * problem.max_force[:, muscle]
-        most = most @ (problem.upper - problem.lower)[muscle]
-        effect = np.broadcast_to(np.abs(reserves.effect[:, row]), room.shape)
-        able = np.multiply(effect, room, out=np.zeros(room.shape), where=(effect > 0.0) & alone)
-        enough = (able.max(axis=1, initial=0.0) >= most)[np.isfinite(control).all(axis=1)]
-        if geometry.served[row] or not enough.all():
+        most = abs(geometry.moment_arms[:, pairs]) * problem.max_force[:, muscle]
+        most = most @ alike((problem.upper - problem.lower)[muscle], most)
+        effect = xp.broadcast_to(alike(size[:, row], control), room.shape)
+        able = xp.where((effect > 0.0) & alike(alone, control), effect * xp.where(effect > 0.0, room, 0.0), 0.0)
+        able = xp.max(able, axis=1) if able.shape[1] else filled((len(able),), 0.0, able)
+        if geometry.served[row] or not bool(xp.all((able >= most)[known])):
             kept.append(row)
     return np.array(kept, dtype=np.intp)
 
 
-def _basis(A: Array, x: Array, lower: Array, upper: Array, muscles: int) -> Index:
-    """Independent columns, those of muscles well inside their bounds first."""
-    from scipy.linalg import qr
-
-    room = np.clip(np.minimum(x - lower, upper - x), 1e-6, 1.0)
-    room[muscles:] = LAST_RESORT
-    return np.asarray(qr(A * room, mode="r", pivoting=True)[1][: len(A)], dtype=np.intp)
+def _basis(A: Array, x: Array, lower: Array, upper: Array, muscles: int) -> Tensor:
+    """Independent columns (F, D), those of muscles well inside their bounds first: QR with pivots, of all frames."""
+    xp, frames = namespace(A), numbers(A.shape[0], A)
+    room = xp.clip(xp.minimum(x - lower, upper - x), 1e-6, 1.0)
+    room[:, muscles:] = LAST_RESORT
+    left, chosen = A * room[:, None, :], list[Array]()
+    for _ in range(A.shape[1]):
+        size = xp.sum(left * left, axis=1)
+        for column in chosen:
+            size[frames, column] = -1.0
+        chosen.append(xp.argmax(size, axis=1))
+        pivot = left[frames, :, chosen[-1]]
+        length = xp.sqrt(xp.sum(pivot * pivot, axis=1))[:, None]
+        pivot = pivot / xp.where(length > 0.0, length, 1.0)
+        for _ in range(2):  # the second time takes off what rounding left
+            left = left - pivot[:, :, None] * xp.matmul(pivot[:, None, :], left)
+    return xp.concat([column[:, None] for column in chosen], axis=1)
 
 
 def _proved(A: Array, c: Array, lower: Array, upper: Array, start: Array, found: Extremum) -> tuple[Array, Array]:
-    """Values and gaps (N,); programs that rounding or cycling left unproved are solved again by HiGHS."""
+    """Values and gaps (N,); programs that rounding or cycling left unproved are solved again by HiGHS, on the CPU."""
     from scipy.optimize import linprog
 
-    missed = np.abs(np.einsum("ndu,nu->nd", A, found.x - start)).max(axis=1, initial=0.0)
-    value, gap = found.value.copy(), np.maximum(found.bound - found.value, 0.0)
-    limits = np.column_stack([lower, upper])
-    for n in np.flatnonzero((gap > PROVED) | (missed > MISSED)):
-        again = linprog(-c[n], A_eq=A[n], b_eq=A[n] @ start[n], bounds=limits, method="highs")
-        if again.status == 0:
-            multipliers = -np.asarray(again.eqlin.marginals)[None]
-            bound = dual_bound(A[n : n + 1], c[n : n + 1], lower[None], upper[None], start[n : n + 1], multipliers)
-            value[n], gap[n] = -again.fun, max(0.0, float(bound[0] + again.fun))
+    xp = namespace(A)
+    change = xp.matmul(A, (found.x - start)[:, :, None])[:, :, 0]
+    missed = xp.max(xp.abs(change), axis=1) if A.shape[1] else filled((A.shape[0],), 0.0, A)
+    value, gap = found.value + 0.0, xp.clip(found.bound - found.value, 0.0, None)
+    again = np.flatnonzero(plain((gap > PROVED) | (missed > MISSED)))
+    arrays = [plain(array[again]) for array in (A, c, lower, upper, start)] if again.size else []
+    for row, *one in zip(again.tolist(), *arrays, strict=True):
+        A_n, c_n, low, high, x = one
+        best = linprog(-c_n, A_eq=A_n, b_eq=A_n @ x, bounds=np.column_stack([low, high]), method="highs")
+        if best.status == 0:
+            multipliers = -np.asarray(best.eqlin.marginals)
+            bound = dual_bound(*(array[None] for array in (A_n, c_n, low, high, x, multipliers)))
+            value[row], gap[row] = -best.fun, max(0.0, float(bound[0] + best.fun))
     return value, gap

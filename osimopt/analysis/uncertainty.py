@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..devices import Device
 from ..errors import InputError, check_names, explain
+from ..namespace import Tensor, namespace, plain
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..solution.checks import FAILED_SHARE
@@ -27,9 +29,11 @@ if TYPE_CHECKING:
 
 Quantity = Literal["activation", "muscle_force"]
 
-#: Bytes of the samples kept for percentiles; longer motions are solved a few frames at a time, all samples each.
+#: Bytes of the samples kept for percentiles, with NumPy and on a device; longer motions are solved a few frames at a
+#: time, all samples each.
 MEMORY = 256_000_000
-#: Frames of all samples together that are passed to the solver at once.
+DEVICE_MEMORY = 16 * MEMORY
+#: Frames of all samples together that are passed to the solver at once with NumPy.
 STACK = 4096
 
 
@@ -109,6 +113,7 @@ def propagate_uncertainty(
     exponent: float = 2,
     weights: ArrayLike | None = None,
     nominal: RedundancySolution | None = None,
+    device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> UncertaintyBands:
     """Solve a problem repeatedly with random parameters.
@@ -133,6 +138,9 @@ def propagate_uncertainty(
         As in :func:`osimopt.solve_static`.
     nominal : RedundancySolution, optional
         The problem's own solution for this cost, if known.
+    device : str, default "cpu"
+        Where samples are drawn up, solved and sorted: NumPy, or by torch ``"torch"``, ``"cuda"``, …; where the problem
+        is, if it is on a device. The bands are NumPy's.
     progress : callable, optional
         Called with (frames done, number of frames) over all samples.
 
@@ -162,13 +170,14 @@ def propagate_uncertainty(
         raise InputError(explain("a number of samples ≥ 1", repr(samples), "1000 is the default."))
     if weights is not None:
         problem = problem.with_weights(weights)
+    problem = problem if device == "cpu" else problem.to(device)
     draws = Draws.of(problem, uncertainty, samples, seed)
     if nominal is None:
         nominal = solve_static(problem, cost, exponent, on_failure="return")
     shape = (len(problem), len(problem.muscles))
     activation, force = (np.full((levels.size, *shape), np.nan) for _ in range(2))
     failed = np.zeros(shape[0], dtype=np.intp)
-    at_once = max(1, MEMORY // (16 * samples * shape[1]))
+    at_once = max(1, (MEMORY if problem.device == "cpu" else DEVICE_MEMORY) // (16 * samples * shape[1]))
     for first in range(0, shape[0], at_once):
         keep = slice(first, min(first + at_once, shape[0]))
 
@@ -177,13 +186,12 @@ def propagate_uncertainty(
                 progress(first * samples + done * frames, shape[0] * samples)
 
         drawn = _solve_samples(problem.frames(keep), draws, cost, exponent, report)
-        solved = np.asarray(np.isfinite(drawn[0]).all(axis=2))
-        failed[keep] = np.sum(~solved, axis=0)
-        for frame in np.flatnonzero(solved.any(axis=0)):
-            for values, bands in zip(drawn, (activation, force), strict=True):
-                bands[:, first + frame] = np.percentile(values[solved[:, frame], frame], levels, axis=0)
+        solved = namespace(drawn[0]).isfinite(drawn[0]).all(axis=2)
+        failed[keep] = plain((~solved).sum(axis=0))
+        for values, bands in zip(drawn, (activation, force), strict=True):
+            bands[:, keep] = plain(_percentiles(values, solved, levels))
     provenance = {"uncertainty": {name: _plain(spread) for name, spread in uncertainty.items()}, "seed": seed}
-    return UncertaintyBands(nominal, levels, activation, force, samples, failed, provenance)
+    return UncertaintyBands(nominal.to("cpu"), levels, activation, force, samples, failed, provenance)
 
 
 def _solve_samples(
@@ -191,7 +199,8 @@ def _solve_samples(
 ) -> tuple[Array, Array]:
     """Activation and muscle force (S, T, M) of all samples."""
     shape = (-1, *problem.max_force.shape)
-    together = max(1, STACK // len(problem))
+    place, width = Device.at(problem.max_force), len(problem.geometry.pair_muscle)
+    together = max(1, (STACK if place.name is None else place.together(width)) // len(problem))
     parts = []
     for first in range(0, draws.samples, together):
         keep = slice(first, min(first + together, draws.samples))
@@ -199,7 +208,27 @@ def _solve_samples(
         parts.append((solution.activation.reshape(shape), solution.muscle_force.reshape(shape)))
         report(keep.stop)
     activation, force = zip(*parts, strict=True)
-    return np.concatenate(activation), np.concatenate(force)
+    xp = namespace(*activation)
+    return xp.concat(activation), xp.concat(force)
+
+
+def _percentiles(values: Array, solved: Array, levels: Array) -> Tensor:
+    """Percentiles (Q, T, M) of the ``solved`` (S, T) of samples (S, T, M), linear between them; NaN without any."""
+    xp = namespace(values)
+    ordered = xp.sort(xp.where(solved[..., None], values, xp.nan), axis=0)  # NaN comes last
+    count = xp.astype(xp.sum(xp.astype(solved, xp.int64), axis=0), values.dtype)
+    found = []
+    for level in levels.tolist():
+        at = xp.clip(0.01 * level * (count - 1.0), 0.0, None)
+        low = xp.floor(at)
+        rows = [xp.astype(one, xp.int64) for one in (low, xp.minimum(low + 1.0, xp.clip(count - 1.0, 0.0, None)))]
+        ends = [
+            xp.take_along_axis(ordered, xp.broadcast_to(row[None, :, None], (1, *values.shape[1:])), axis=0)[0]
+            for row in rows
+        ]
+        between = ends[0] + (at - low)[:, None] * (ends[1] - ends[0])
+        found.append(xp.where((count > 0.0)[:, None], between, xp.nan))
+    return xp.concat([one[None] for one in found])
 
 
 def _plain(spread: Spread) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..namespace import alike, namespace
+from ..namespace import alike, filled, namespace
 from .description import ForceLaw, Mask, Multibody
 from .placement import Placed, line, number, pose, wrench
 from .vectors import Tensor, apply_fixed
@@ -83,7 +83,7 @@ def effects(multibody: Multibody, bodies: Placed, columns: Tensor, beyond: Mask,
             parts = zip(law.bodies, ON_BODIES[law.kind](law, bodies), strict=True)
             effect = sum(_about_speeds(columns, beyond[body], part) for body, part in parts)
         found.append(number(law, "optimal_force", columns) * effect)
-    return xp.stack(found, axis=1) if found else xp.zeros((size, 0, columns.shape[-1]), dtype=columns.dtype)
+    return xp.stack(found, axis=1) if found else filled((size, 0, columns.shape[-1]), 0.0, columns)
 
 
 def _about_speeds(columns: Tensor, beyond: Mask, wrench_: Tensor) -> Tensor:

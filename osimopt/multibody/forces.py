@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..namespace import namespace
+from ..namespace import alike, filled, namespace
 from .bushings import bushing
 from .description import ForceLaw, Functions, Multibody
 from .functions import evaluate
@@ -40,7 +40,8 @@ def applied_forces(
     multibody: Multibody, state: MotionState, length: Tensor, lengthening_speed: Tensor
 ) -> AppliedForces:
     """Forces of a model in motion; ``length`` in m and ``lengthening_speed`` in m/s are those of all paths (P, T)."""
-    xp, nothing = namespace(state.time), namespace(state.time).zeros_like(state.time)
+    xp = namespace(state.positions)
+    nothing = xp.zeros_like(state.positions[0, 0])
     wrenches = [xp.stack([nothing] * 6)] * len(multibody.tree.bodies)
     generalized, tension = [nothing] * len(multibody.coordinates), dict[int, Tensor]()
     for law in multibody.forces:
@@ -54,7 +55,7 @@ def applied_forces(
         else:
             for body, part in zip(law.bodies, ON_BODIES[law.kind](law, multibody.functions, state), strict=True):
                 wrenches[body] = wrenches[body] + part
-    stacked = xp.stack(generalized) if generalized else xp.zeros((0, *nothing.shape), dtype=nothing.dtype)
+    stacked = xp.stack(generalized) if generalized else filled((0, *nothing.shape), 0.0, nothing)
     return AppliedForces(xp.stack(wrenches), stacked, tension)
 
 
@@ -98,10 +99,10 @@ def _point_to_point(law: ForceLaw, functions: Functions, state: MotionState) -> 
 
 def _prescribed(law: ForceLaw, functions: Functions, state: MotionState) -> list[Tensor]:
     """A force and a torque by functions of time; where no point is given, the force acts at the frame's origin."""
-    xp, given = namespace(state.time), np.array(law.functions) >= 0
+    xp, given, time = namespace(state.positions), np.array(law.functions) >= 0, alike(state.time, state.positions)
     rows = np.array(law.functions)[given]
-    values = iter(evaluate(functions, rows, xp.stack([state.time] * len(rows)))[0] if len(rows) else ())
-    nine = xp.stack([next(values) if one else xp.zeros_like(state.time) for one in given])
+    values = iter(evaluate(functions, rows, xp.stack([time] * len(rows)))[0] if len(rows) else ())
+    nine = xp.stack([next(values) if one else xp.zeros_like(time) for one in given])
     force, point, torque = nine[:3], nine[3:6], nine[6:]
     rotation, origin = pose(state, law, 0)
     if not law.numbers["forceIsGlobal"]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..namespace import alike, namespace
+from ..namespace import alike, filled, namespace
 from .description import Multibody
 from .functions import evaluate
 from .layout import TURNING, TreeLayout
@@ -35,7 +35,7 @@ class JointMotion:
 def joint_motion(multibody: Multibody, plan: TreeLayout, value: Tensor) -> JointMotion:
     """The motion of all joints at coordinates ``value`` (N, T)."""
     xp, tree = namespace(value), multibody.tree
-    zero = xp.zeros_like(value[:1]) if value.shape[0] else xp.zeros((1, value.shape[1]), dtype=xp.float64)
+    zero = xp.zeros_like(value[:1]) if value.shape[0] else filled((1, value.shape[1]), 0.0, value)
     argument = (
         pick(value, plan.coordinate) if (plan.coordinate >= 0).all() else xp.concat([value, zero])[plan.coordinate]
     )

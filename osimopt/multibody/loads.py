@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +27,11 @@ class MeasuredLoads:
     force: Tensor
     point: Tensor
     torque: Tensor
+
+    def moved(self, change: Callable[[Tensor], Tensor]) -> MeasuredLoads:
+        """The same loads, their arrays changed."""
+        arrays = {name: change(getattr(self, name)) for name in ("force", "point", "torque")}
+        return replace(self, **arrays)
 
 
 def load_wrenches(loads: MeasuredLoads, bodies: Placed) -> Tensor:

@@ -109,6 +109,10 @@ def tendon_length(force: Array, tendon_strain_at_one_norm_force: Array) -> Array
     return 1.0 + namespace(force).log(force / _TENDON_SCALE + 1.0) / tendon_rate(tendon_strain_at_one_norm_force)
 
 
+def _tendon_at(force: float, tendon_strain_at_one_norm_force: Array) -> Array:
+    return tendon_length(force + 0.0 * tendon_strain_at_one_norm_force, tendon_strain_at_one_norm_force)
+
+
 def tendon_rate(tendon_strain_at_one_norm_force: Array) -> Array:
     """Exponential rate k of the tendon's curve (kT in the paper)."""
     return math.log(1.0 / _TENDON_SCALE + 1.0) / tendon_strain_at_one_norm_force
@@ -166,7 +170,7 @@ DEGROOTE = MuscleClass(
         *("passive_fiber_strain_at_one_norm_force", "tendon_strain_at_one_norm_force"),
     ),
     opensim_cosine=lambda _, fiber: namespace(fiber).ones_like(fiber),  # OpenSim's force is the fibre's
-    longest_tendon=lambda p: np.asarray(tendon_length(_LARGEST_TENDON_FORCE, p["tendon_strain_at_one_norm_force"])),
+    longest_tendon=lambda p: _tendon_at(_LARGEST_TENDON_FORCE, p["tendon_strain_at_one_norm_force"]),
     unreadable=("optimal_force",),
     degroote={},
 )

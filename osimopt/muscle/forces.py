@@ -53,12 +53,14 @@ def supported(parameters: MuscleParameters) -> Mask:
     return mask
 
 
-def mechanics(parameters: MuscleParameters) -> list[Mechanics]:
-    """Sort muscles by class; raises a ModelError where one is not ``supported``."""
+def mechanics(parameters: MuscleParameters, like: Array | None = None) -> list[Mechanics]:
+    """Sort muscles by class, in the library of ``like``; raises a ModelError where one is not ``supported``."""
     if not (mask := supported(parameters)).all():
         lacking = some(f"{parameters.classes[i]} '{parameters.names[i]}'" for i in np.flatnonzero(~mask))
         fix = "Leave them out (parameters.select(supported(parameters))) and take their forces from OpenSim."
         raise ModelError(explain(f"muscles of class {some(COMPUTED)} with all their properties", lacking, fix))
+    if like is not None:
+        parameters = in_one_library(parameters, like)[0]
     names, present = np.array(parameters.classes), [name for name in COMPUTED if name in parameters.classes]
     return [Mechanics(CLASSES[name], parameters, np.flatnonzero(names == name)) for name in present]
 
@@ -92,9 +94,9 @@ def rigid_tendon_gain(
     """
     if pennation not in ("opensim", "corrected"):
         raise InputError(explain("pennation as 'opensim' or 'corrected'", repr(pennation), "Give one of them."))
-    parameters, (length, speed) = in_one_library(parameters, length, lengthening_speed)
+    length, speed = in_one_library(parameters, length, lengthening_speed)[1]
     length, speed = _checked(parameters, length=length), _checked(parameters, lengthening_speed=speed)
-    own, gain = mechanics(parameters), []
+    own, gain = mechanics(parameters, length), []
     for muscles in own:
         fiber, cosine, live = muscles.rigid_fiber(length[:, muscles.columns])
         speed_multiplier = muscles.velocity.value(speed[:, muscles.columns] * cosine / muscles.max_speed)
@@ -110,9 +112,9 @@ def rigid_tendon_passive(parameters: MuscleParameters, length: Array) -> Array:
 
     No damping; 0 where the unit is shorter than the tendon. Raises, and has derivatives, as ``rigid_tendon_gain``.
     """
-    parameters, (length,) = in_one_library(parameters, length)
+    (length,) = in_one_library(parameters, length)[1]
     length = _checked(parameters, length=length)
-    own, force = mechanics(parameters), []
+    own, force = mechanics(parameters, length), []
     for muscles in own:
         fiber, cosine, live = muscles.rigid_fiber(length[:, muscles.columns])
         passive = muscles.max_force * muscles.passive.value(fiber / muscles.optimal) * cosine

@@ -22,7 +22,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..namespace import alike, plain
+from ..namespace import Tensor, alike, detached, namespace, true_rows
 from ..problem.arrays import Index
 from .muscle_class import Array, Multiplier, MuscleClass, Properties, Values, newton_step
 
@@ -36,7 +36,7 @@ _CELLS = 32
 _LAST_STEP = 1e-8
 #: Bisection alone would need 48 from a cell of the table.
 _MOST_STEPS = 60
-#: Elements per block, small enough for the processor's cache.
+#: Elements per block with NumPy, small enough for the processor's cache.
 _CHUNK = 8192
 
 
@@ -54,45 +54,48 @@ class BezierCurves:
     last_slope: Values
 
     @cached_property
-    def table(self) -> Values:
+    def table(self) -> Tensor:
         """Abscissa at the cell bounds of every corner, (M, S · cells + 1)."""
-        u = np.linspace(0.0, 1.0, _CELLS + 1)[:-1]
-        inner = quintic(u, *(self.x[:, :, point, None] for point in range(4))).reshape(len(self.x), -1)
-        return np.concatenate([inner, self.x[:, -1, 3:]], axis=1)
+        xp = namespace(self.x)
+        u = alike(np.linspace(0.0, 1.0, _CELLS + 1)[:-1], self.x)
+        inner = xp.reshape(quintic(u, *(self.x[:, :, point, None] for point in range(4))), (len(self.x), -1))
+        return xp.concat([inner, self.x[:, -1, 3:]], axis=1)
 
     def of(self, x: Array) -> Array:
         """``value`` at an array (T, M) of NumPy or torch, there with its first derivative."""
-        if isinstance(x, np.ndarray):
+        if isinstance(x, np.ndarray) or not x.requires_grad:
             return self.value(x)
-        value, slope = (alike(part, x) for part in self.evaluate(plain(x)))
+        value, slope = self.evaluate(x.detach())
         return value + slope * (x - x.detach())
 
-    def value(self, x: Values) -> Values:
+    def value(self, x: Values) -> Tensor:
         """Value at x (T, M); NaN at NaN."""
         before, after, corners, u = self._invert(x)
-        value = quintic(u, *_points(self.y, corners)).reshape(x.shape)
+        value = namespace(x).reshape(quintic(u, *_points(self.y, corners)), x.shape)
         return value + self.first_slope * before + self.last_slope * after
 
     def evaluate(self, x: Values) -> tuple[Values, Values]:
         """Value and slope dy/dx at x (T, M); NaN at NaN."""
         before, after, corners, u = self._invert(x)
-        along, up = _points(self.x, corners), _points(self.y, corners)
-        slope = (quintic_slope(u, *up) / quintic_slope(u, *along)).reshape(x.shape)
-        value = quintic(u, *up).reshape(x.shape) + self.first_slope * before + self.last_slope * after
-        return value, np.where(before < 0.0, self.first_slope, np.where(after > 0.0, self.last_slope, slope))
+        xp, along, up = namespace(x), _points(self.x, corners), _points(self.y, corners)
+        slope = xp.reshape(quintic_slope(u, *up) / quintic_slope(u, *along), x.shape)
+        value = xp.reshape(quintic(u, *up), x.shape) + self.first_slope * before + self.last_slope * after
+        return value, xp.where(before < 0.0, self.first_slope, xp.where(after > 0.0, self.last_slope, slope))
 
     def _invert(self, x: Values) -> tuple[Values, Values, Index, Values]:
         """Distances of every x (T, M) below (negative) and above the domain; corner and u inside it, flat.
 
         Corners are numbered muscle · S + corner.
         """
-        first, last = self.table[:, 0], self.table[:, -1]
-        before, after = np.minimum(x - first, 0.0), np.maximum(x - last, 0.0)
-        muscle = np.broadcast_to(np.arange(x.shape[1]), x.shape).ravel()
-        x = np.clip(x, first, last).ravel()
-        corners, u = np.empty(x.size, dtype=np.intp), np.empty(x.size)
-        for start in range(0, x.size, _CHUNK):
-            part = slice(start, start + _CHUNK)
+        xp, first, last = namespace(x), self.table[:, 0], self.table[:, -1]
+        before, after = xp.clip(x - first, None, 0.0), xp.clip(x - last, 0.0, None)
+        number = alike(np.arange(x.shape[1]), x)
+        muscle = xp.reshape(xp.broadcast_to(number, x.shape), (-1,))
+        x = xp.reshape(xp.minimum(xp.maximum(x, first), last), (-1,))
+        corners, u = xp.zeros_like(muscle), xp.zeros_like(x)
+        chunk = _CHUNK if isinstance(x, np.ndarray) else max(1, x.shape[0])
+        for start in range(0, x.shape[0], chunk):
+            part = slice(start, start + chunk)
             cell, share = self._locate(x[part], muscle[part])
             corners[part] = muscle[part] * self.x.shape[1] + cell // _CELLS
             u[part] = _solve(x[part], _points(self.x, corners[part]), cell % _CELLS, share)
@@ -103,33 +106,35 @@ class BezierCurves:
 
         One search covers all rows, placed one after another at a distance of 2 and each scaled to 0 … 1.
         """
-        first, laid, bounds = self.table[:, 0], self._laid, self.table.shape[1]
+        xp, first, laid, bounds = namespace(x), self.table[:, 0], self._laid, self.table.shape[1]
         width = self.table[:, -1] - first
         at = 2.0 * muscle + ((x - first[muscle]) / width[muscle])
-        cell = np.searchsorted(laid, at, side="right") - 1
-        cell = np.clip(cell, muscle * bounds, muscle * bounds + bounds - 2)
+        cell = xp.searchsorted(laid, at, side="right") - 1
+        cell = xp.minimum(xp.maximum(cell, muscle * bounds), muscle * bounds + bounds - 2)
         below = laid[cell]
-        return cell - muscle * bounds, np.clip((at - below) / (laid[cell + 1] - below), 0.0, 1.0)
+        return cell - muscle * bounds, xp.clip((at - below) / (laid[cell + 1] - below), 0.0, 1.0)
 
     @cached_property
-    def _laid(self) -> Values:
-        first, last = self.table[:, :1], self.table[:, -1:]
-        return (2.0 * np.arange(len(self.table))[:, None] + (self.table - first) / (last - first)).ravel()
+    def _laid(self) -> Tensor:
+        xp, first, last = namespace(self.table), self.table[:, :1], self.table[:, -1:]
+        row = alike(2.0 * np.arange(len(self.table))[:, None], self.table)
+        return xp.reshape(row + (self.table - first) / (last - first), (-1,))
 
 
-def corner(start: Values, first_slope: Values, end: Values, last_slope: Values, curviness: Values) -> Values:
+def corner(start: Values, first_slope: Values, end: Values, last_slope: Values, curviness: Values) -> Tensor:
     """Control points (2, 4, …) of a corner from a point (2, …) to another, tangent to a line in each.
 
     ``curviness`` from 0 (close to the chord) to 1 (close to the lines). Parallel lines are taken to meet half-way, as
     in OpenSim.
     """
-    parallel = np.abs(first_slope - last_slope) <= np.sqrt(np.finfo(float).eps)
-    difference = np.where(parallel, 1.0, first_slope - last_slope)
+    xp = namespace(start)
+    parallel = xp.abs(first_slope - last_slope) <= np.sqrt(np.finfo(float).eps)
+    difference = xp.where(parallel, 1.0, first_slope - last_slope)
     crossing = (end[1] - start[1] - end[0] * last_slope + start[0] * first_slope) / difference
-    x = np.where(parallel, 0.5 * (start[0] + end[0]), crossing)
-    meeting = np.array([x, (x - end[0]) * last_slope + end[1]])
+    x = xp.where(parallel, 0.5 * (start[0] + end[0]), crossing)
+    meeting = xp.stack([x, (x - end[0]) * last_slope + end[1]])
     share = 0.1 + 0.8 * curviness
-    return np.stack([start, start + share * (meeting - start), end + share * (meeting - end), end], axis=1)
+    return xp.stack([start, start + share * (meeting - start), end + share * (meeting - end), end], axis=1)
 
 
 def quintic(u: Values, p0: Values, p1: Values, p2: Values, p3: Values) -> Values:
@@ -154,30 +159,31 @@ def quintic_bend(u: Values, p0: Values, p1: Values, p2: Values, p3: Values) -> V
 
 def _points(points: Values, flat: Index) -> list[Values]:
     """The four control values of the corners numbered muscle · S + corner."""
-    return [points[:, :, point].ravel()[flat] for point in range(4)]
+    return [namespace(points).reshape(points[:, :, point], (-1,))[flat] for point in range(4)]
 
 
-def _solve(x: Values, points: list[Values], cell: Index, share: Values) -> Values:
+def _solve(x: Values, points: list[Values], cell: Index, share: Values) -> Tensor:
     """Find the u at which the corners' abscissa is x: a Halley and a Newton step, a bracketed search if they fail."""
-    u = (cell + share) / _CELLS
+    xp, u = namespace(x), (cell + share) / _CELLS
     error, slope = quintic(u, *points) - x, quintic_slope(u, *points)
-    u = np.clip(u - error * slope / (slope * slope - 0.5 * error * quintic_bend(u, *points)), 0.0, 1.0)
+    u = xp.clip(u - error * slope / (slope * slope - 0.5 * error * quintic_bend(u, *points)), 0.0, 1.0)
     step = (quintic(u, *points) - x) / quintic_slope(u, *points)
-    u = np.clip(u - step, 0.0, 1.0)
-    hard = np.flatnonzero(~(np.abs(step) < _LAST_STEP) & ~np.isnan(x))
-    if hard.size:
+    u = xp.clip(u - step, 0.0, 1.0)
+    hard = true_rows(~(xp.abs(step) < _LAST_STEP) & ~xp.isnan(x))
+    if hard.shape[0]:
         u[hard] = _bracketed(x[hard], [values[hard] for values in points], cell[hard] / _CELLS)
     return u
 
 
-def _bracketed(x: Values, points: list[Values], low: Values) -> Values:
+def _bracketed(x: Values, points: list[Values], low: Values) -> Tensor:
     """Find the same u by Newton's method in a bracket that starts as the cell."""
+    xp = namespace(x)
     # slightly wider than the cell, because the search for it was rounded
-    low, high = np.maximum(low - 1e-6, 0.0), np.minimum(low + 1.0 / _CELLS + 1e-6, 1.0)
+    low, high = xp.clip(low - 1e-6, 0.0, None), xp.clip(low + 1.0 / _CELLS + 1e-6, None, 1.0)
     u = 0.5 * (low + high)
     for _ in range(_MOST_STEPS):
         u, low, high, step = newton_step(u, quintic(u, *points) - x, quintic_slope(u, *points), low, high)
-        if step.max() < _LAST_STEP:
+        if bool(xp.max(step) < _LAST_STEP):
             break
     return u
 
@@ -220,7 +226,7 @@ def passive_force_length(
 ) -> BezierCurves:
     """Two corners: a short toe to the low stiffness, then up to 1 at the strain ``one_strain``; straight beyond."""
     slack, taut = 1.0 + zero_strain, 1.0 + one_strain
-    toe = np.minimum(0.1 / stiffness, 0.1 * (taut - slack))
+    toe = namespace(taut).minimum(0.1 / stiffness, 0.1 * (taut - slack))
     points = [
         (slack, 0.0 * slack, 0.0 * slack),
         (slack + toe, low * 0.5 * toe, low),
@@ -245,11 +251,12 @@ def tendon_force_length(strain: Values, stiffness: Values, toe_force: Values, cu
 
 def _join(points: Sequence[tuple[Values, Values, Values]], curviness: Sequence[Values]) -> BezierCurves:
     """Corners between successive points (x, y, slope), each (M,)."""
+    xp = namespace(points[0][0])
     corners = [
-        corner(np.array(start), first_slope, np.array(end), last_slope, bent)
+        corner(xp.stack(start), first_slope, xp.stack(end), last_slope, bent)
         for ((*start, first_slope), (*end, last_slope)), bent in zip(pairwise(points), curviness, strict=True)
     ]
-    x, y = np.moveaxis(np.array(corners), (1, 3, 0, 2), (0, 1, 2, 3))
+    x, y = xp.permute_dims(xp.stack(corners), (1, 3, 0, 2))
     return BezierCurves(x, y, points[0][2], points[-1][2])
 
 
@@ -275,7 +282,7 @@ _PROPERTIES: dict[str, tuple[Callable[..., BezierCurves], tuple[str, ...]]] = {
 
 
 def _curves(p: Properties) -> tuple[Multiplier, ...]:
-    drawn = [build(*(plain(p[f"{part}.{name}"]) for name in names)) for part, (build, names) in _PROPERTIES.items()]
+    drawn = [build(*(detached(p[f"{part}.{name}"]) for name in names)) for part, (build, names) in _PROPERTIES.items()]
     return tuple(Multiplier(curve.of, curve.evaluate) for curve in drawn)
 
 

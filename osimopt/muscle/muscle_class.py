@@ -42,7 +42,7 @@ def where(condition: Array, yes: Array, no: Array) -> Array:
         return library.if_else(condition, yes, no)
     if library.__name__ == "torch":
         like = next(item for item in (yes, no) if hasattr(item, "dtype"))
-        yes, no = (library.as_tensor(item, dtype=like.dtype) for item in (yes, no))
+        yes, no = (library.as_tensor(item, dtype=like.dtype, device=like.device) for item in (yes, no))
     return library.where(condition, yes, no)
 
 
@@ -241,7 +241,8 @@ def newton_step(x: Values, error: Values, slope: Values, low: Values, high: Valu
 
     Returns x, the bracket's two ends and the size of the step.
     """
-    low, high = np.where(error < 0.0, x, low), np.where(error < 0.0, high, x)
-    tried = x - error / np.where(slope > 0.0, slope, np.nan)
-    tried = np.where((tried >= low) & (tried <= high), tried, 0.5 * (low + high))
-    return tried, low, high, np.abs(tried - x)
+    xp = array_api(x)
+    low, high = xp.where(error < 0.0, x, low), xp.where(error < 0.0, high, x)
+    tried = x - error / xp.where(slope > 0.0, slope, np.nan)
+    tried = xp.where((tried >= low) & (tried <= high), tried, 0.5 * (low + high))
+    return tried, low, high, xp.abs(tried - x)

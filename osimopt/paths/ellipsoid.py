@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
-from ..namespace import detached, namespace
+from ..namespace import detached, namespace, plain
 from .contact import Array, Contact, columns, where_on
 from .ellipsoid_geodesic import PHASE, Spans, aim, ends_of
 from .ellipsoid_start import PLANES, leading_point, plane_paths
@@ -175,5 +175,5 @@ def refine(spans: Spans, found: Found) -> Array:
 
 def _by_pieces(pieces: Array) -> Iterator[tuple[int, Array]]:
     """Numbers of pieces, and the places (m,) of those that have them."""
-    for number in sorted(set(pieces.tolist())):
+    for number in plain(namespace(pieces).unique_values(pieces)).tolist():
         yield number, namespace(pieces).nonzero(pieces == number)[0]

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..multibody.description import Multibody
 from ..multibody.kinematics import posture
+from ..namespace import Tensor, alike, filled, namespace, numbers, plain
 from ..problem.arrays import Array, Index
 from .arms import moment_arms
 from .arrangement import Arrangement
@@ -54,12 +55,12 @@ def find_jumps(
         state, length, arms = _solved(multibody, arrangement, value)
         seen = state, length, _surprise(length[:-1], length[1:], arms[:-1], arms[1:], value[:-1], value[1:])
     state, length, surprise = seen
-    changed = (state[1:] != state[:-1]).any(axis=2)
+    changed, size = (state[1:] != state[:-1]).any(axis=2), abs(surprise)
     if least > JUMP:  # smaller ones are not wanted: most states change without a jump
-        changed &= ~(np.abs(surprise) <= 0.5 * least)
-    frame, path = np.nonzero(changed | ~(np.abs(surprise) <= max(SURPRISE, 0.5 * least)))
-    known = np.isfinite(length[frame, path]) & np.isfinite(length[frame + 1, path])
-    frame, path = frame[known], path[known]
+        changed &= ~(size <= 0.5 * least)
+    found = namespace(size).nonzero(changed | ~(size <= max(SURPRISE, 0.5 * least)))
+    known = plain(namespace(length).isfinite(length[found[0], found[1]] + length[found[0] + 1, found[1]]))
+    frame, path = (plain(one)[known] for one in found)
     if not len(frame):
         return []
     jumping, place = np.unique(path, return_inverse=True)
@@ -115,19 +116,21 @@ def _solved(multibody: Multibody, arrangement: Arrangement, value: Array) -> Fou
     return path_states(solved), lengths(arrangement, solved), arms.transpose(0, 2, 1)
 
 
-def path_states(solved: Sequence[SolvedPaths]) -> Index:
+def path_states(solved: Sequence[SolvedPaths]) -> Tensor:
     """States (T, M, S) of solved paths: which points they lead over, which objects they touch, and after which point.
 
     Between two frames of the same state a path does not jump.
     """
-    frames, paths = solved[0].length.shape[-1], sum(len(one.bundle.rows) for one in solved)
+    like, paths = solved[0].length, sum(len(one.bundle.rows) for one in solved)
+    xp, frames = namespace(like), like.shape[-1]
     width = max(len(one.taken) + 2 * len(one.touched) for one in solved)
-    state = np.zeros((frames, paths, width), dtype=np.intp)
+    state = filled((frames, paths, width), 0, numbers(0, like))
     for one in solved:
-        shape = (-1, len(one.bundle.rows), frames)
-        parts = [one.taken, one.touched, np.where(one.touched, one.segment, -1)]
-        whole = np.concatenate([np.broadcast_to(part, (len(part), *shape[1:])) for part in parts])
-        state[:, one.bundle.rows, : len(whole)] = whole.transpose(2, 1, 0)
+        shape = (len(one.bundle.rows), frames)
+        touched = xp.astype(one.touched, xp.int64)
+        parts = [alike(one.taken, like), touched, xp.where(one.touched, one.segment, -1)]
+        whole = xp.concat([xp.broadcast_to(part, (len(part), *shape)) for part in parts])
+        state[:, one.bundle.rows, : len(whole)] = xp.permute_dims(whole, (2, 1, 0))
     return state
 
 

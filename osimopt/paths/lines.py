@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..multibody.description import Mask
-from ..namespace import alike, namespace, plain
+from ..namespace import alike, filled, namespace, plain
 from ..problem.arrays import Index
 from .arrangement import Arrangement, Bundle, Segments
 from .contact import Array
@@ -70,7 +69,7 @@ def straight_parts(
     start, end = (xp.take(every, alike(index[slot + step, row], every), axis=1) for step in (0, 1))
     unit, size = _direction(end - start)
     total = _by_path(bundle.straight, size) + _constant(arrangement, bundle, every)
-    groups = _Groups(bundle, taken)
+    groups = _Groups(bundle, alike(taken, every))
     for turn in turns:
         here = xp.reshape(turn.on, (paths, frames))[row]
         here = here & (xp.reshape(turn.segment, (paths, frames))[row] == alike(slot, every)[:, None])
@@ -84,7 +83,7 @@ def straight_parts(
 class _Groups:
     """Lines of a bundle, collected group by group."""
 
-    def __init__(self, bundle: Bundle, taken: Index) -> None:
+    def __init__(self, bundle: Bundle, taken: Array) -> None:
         self.bundle, self.taken = bundle, taken
         self.values: list[Array] = []
         self.ends: list[tuple[Index, ...]] = []
@@ -106,7 +105,7 @@ class _Groups:
         for after in range(1, body.shape[1]):  # some points are not on the path
             known = np.flatnonzero(slot + after < body.shape[1])
             ends, own = slot[known] + after, row[known]
-            mask = self.taken[slot[known] + 1, own] == ends[:, None]
+            mask = self.taken[slot[known] + 1, own] == alike(ends[:, None], value)
             self._masked(
                 value, known, mask, own, body[own, slot[known]], body[own, ends], points[own, slot[known]],
                 points[own, ends],
@@ -131,8 +130,9 @@ class _Groups:
         body, points_of = self.bundle.object_body, self.bundle.points
         first, last = self.bundle.ranges[:, index].T
         shape, nowhere = (paths, near.shape[2]), np.full(paths, -1)
-        segment = plain(xp.reshape(turn.segment, shape))
-        on, at_point, to_next = (plain(xp.reshape(one, shape)) for one in (turn.on, from_point, to_point))
+        segment, on, at_point, to_next = (
+            xp.reshape(one, shape) for one in (turn.segment, turn.on, from_point, to_point)
+        )
         rows = np.arange(paths)
         for slot in range(points_of.shape[1] - 1):
             own = rows[(first <= slot) & (slot < last)]
@@ -150,18 +150,18 @@ class _Groups:
                 )  # fmt: skip
         for number, other in enumerate(turns):
             if number != index:
-                between = on & ~at_point & plain(xp.reshape(other.on & (other.key == before), shape))
+                between = on & ~at_point & xp.reshape(other.on & (other.key == before), shape)
                 self._masked(near, rows, between, rows, body[:, number], body[:, index], nowhere, nowhere)
         return xp.where(turn.on, added, 0.0)
 
-    def _masked(self, value: Array, chosen: Index, mask: Mask, *ends: Index) -> None:
+    def _masked(self, value: Array, chosen: Index, mask: Array, *ends: Index) -> None:
         """Add some lines (chosen,) where the mask (chosen, T) is set, as far as it is in any frame."""
-        some, every = mask.any(axis=1), mask.all()
+        some, every = plain(mask.any(axis=1)), bool(mask.all())
         if not some.any():
             return
         xp = namespace(value)
         found = xp.take(value, alike(chosen[some], value), axis=1)
-        self._add(found if every else xp.where(alike(mask[some], value), found, 0.0), *(end[some] for end in ends))
+        self._add(found if every else xp.where(mask[some], found, 0.0), *(end[some] for end in ends))
 
     def _add(self, value: Array, row: Index, *ends: Index) -> None:
         self.values.append(value)
@@ -179,7 +179,7 @@ def _constant(arrangement: Arrangement, bundle: Bundle, like: Array) -> Array:
 def _by_path(segments: Segments, size: Array) -> Array:
     """Sums (m, T) of the segments' lengths (L, T)."""
     xp = namespace(size)
-    padded = xp.concat([size, xp.zeros((1, size.shape[1]), dtype=size.dtype)])
+    padded = xp.concat([size, filled((1, size.shape[1]), 0.0, size)])
     total = padded[segments.table[0]]
     for one in segments.table[1:]:
         total = total + padded[one]

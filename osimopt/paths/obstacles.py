@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..multibody.kinematics import Posture
-from ..namespace import alike, namespace
+from ..namespace import alike, namespace, numbers
 from .arrangement import Arrangement, Bundle
 from .contact import Array
 from .turns import Obstacle
@@ -45,10 +45,10 @@ def obstacle(
         wide = xp.broadcast_to(alike(array, origin)[..., None], (*array.shape, size))
         return xp.reshape(wide, (*array.shape[:-1], -1))
 
-    first, last = bundle.ranges[:, index, :, None].transpose(1, 0, 2)
-    before = np.arange(len(taken) - 1)[:, None, None]
+    first, last = alike(bundle.ranges[:, index, :, None].transpose(1, 0, 2), taken)
+    before = numbers(len(taken) - 1, taken)[:, None, None]
     allowed = (taken[:-1] == before) & (before >= first) & (taken[1:] > before) & (taken[1:] <= last)
-    allowed = np.array(np.broadcast_to(allowed, (*allowed.shape[:2], size))).reshape(len(allowed), -1)
+    allowed = xp.broadcast_to(alike(allowed, origin), (*allowed.shape[:2], size))
     return Obstacle(
         bundle.kinds[index],
         xp.reshape(xp.moveaxis(turn[number[own]], 0, 2), (3, 3, -1)),
@@ -56,5 +56,5 @@ def obstacle(
         spread(arrangement.size[own].T),
         spread(arrangement.axis[own]),
         spread(arrangement.sign[own]),
-        alike(allowed, origin),
+        xp.reshape(allowed, (len(allowed), -1)),
     )

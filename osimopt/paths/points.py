@@ -6,7 +6,7 @@ import numpy as np
 
 from ..multibody.functions import evaluate
 from ..multibody.kinematics import Posture
-from ..namespace import alike, namespace, plain
+from ..namespace import alike, namespace, numbers
 from ..problem.arrays import Index
 from .arrangement import Arrangement, Bundle
 from .contact import Array
@@ -55,15 +55,15 @@ def stand_ins(arrangement: Arrangement, bundle: Bundle, posture: Posture) -> Arr
 
     A point that is not on the path is put on the next that is, so that it changes nothing.
     """
-    value = plain(posture.value)
-    count = len(bundle.points[0])
+    xp, value, count = namespace(posture.value), posture.value, len(bundle.points[0])
     rows = bundle.points.T
     condition = arrangement.condition[rows]
-    at, within = value[np.maximum(condition, 0)], arrangement.range[rows]
-    on = (condition < 0)[..., None] | ((at >= within[..., 0, None]) & (at <= within[..., 1, None]))
-    taken = np.where(on, np.arange(count)[:, None, None], -1)
+    at, within = value[np.maximum(condition, 0)], alike(arrangement.range[rows], value)
+    always = alike((condition < 0)[..., None], value)
+    on = always | ((at >= within[..., 0, None]) & (at <= within[..., 1, None]))
+    taken = xp.where(on, numbers(count, value)[:, None, None], -1)
     for row in range(count - 2, -1, -1):
-        taken[row] = np.where(taken[row] < 0, taken[row + 1], taken[row])
+        taken[row] = xp.where(taken[row] < 0, taken[row + 1], taken[row])
     for row in range(count):
-        taken[row] = np.where(taken[row] < 0, taken[row - 1] if row else 0, taken[row])
+        taken[row] = xp.where(taken[row] < 0, taken[row - 1] if row else 0, taken[row])
     return taken

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from ..namespace import alike, namespace, plain
-from ..problem.arrays import Index
+from ..namespace import namespace, numbers, true_rows
 from .contact import Array, columns
 from .turns import Obstacle, Turn, absent, choose, slide
 
@@ -34,13 +31,13 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
     turns = [absent(points) for _ in obstacles]
     turns, _ = _again(obstacles, points, turns)
     # what touches the first object alone, or none, would be chosen again alike
-    lone = np.all([~plain(turn.on) for turn in turns[1:]], axis=0)
-    settled = alike(lone, points)
+    settled = lone = ~namespace(points).any(namespace(points).stack([turn.on for turn in turns[1:]]), axis=0)
     seen, tangible = turns, settled  # the last that were tangent, if any were
-    left = np.flatnonzero(~lone)
+    left = true_rows(~lone)
     if not len(left):
         return turns, settled, ~settled
-    single = sum(plain(turn.on)[left].astype(int) for turn in turns) <= 1
+    xp = namespace(points)
+    single = xp.sum(xp.stack([xp.astype(turn.on[left], xp.int64) for turn in turns]), axis=0) <= 1
     for _ in range(ROUNDS):
         part = [one.take(left) for one in obstacles], columns(points, left), [_some(turn, left) for turn in turns]
         placed, tangent = _tangent(*part, known=single)
@@ -55,8 +52,8 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
             for turn, before, after in zip(turns, placed, chosen, strict=True)
         ]
         settled = _put(settled, left, done)
-        left = left[~plain(done)]
-        single = np.zeros(len(left), dtype=bool)  # others may have moved since they were placed
+        left = left[~done]
+        single = left < 0  # others may have moved since they were placed
         if not len(left):
             return turns, settled, ~settled
     agreed = settled
@@ -104,7 +101,7 @@ def _again(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn]) -> t
 def _tangent(obstacles: Sequence[Obstacle], points: Array, turns: list[Turn], known: Array) -> tuple[list[Turn], Array]:
     """The same turns made tangent to each other's, and whether (n,) they are; of some it is ``known`` (n,)."""
     tangent = turns[0].on == turns[0].on
-    rest = np.flatnonzero(~known)
+    rest = true_rows(~known)
     if not len(rest):
         return turns, tangent
     own, between = [one.take(rest) for one in obstacles], columns(points, rest)
@@ -203,8 +200,8 @@ def _merged(turn: Turn, index: Array, part: Turn) -> Turn:
     return Turn(*(_put(one, index, new) for one, new in zip(_parts(turn), _parts(part), strict=True)))
 
 
-def _put(array: Array, index: Index, new: Array) -> Array:
+def _put(array: Array, index: Array, new: Array) -> Array:
     """An array (…, n) with new columns."""
-    number = np.arange(array.shape[-1])
-    number[index] = len(number) + np.arange(len(index))
+    number = numbers(array.shape[-1], index)
+    number[index] = len(number) + numbers(len(index), index)
     return columns(namespace(array).concat([array, new], axis=-1), number)

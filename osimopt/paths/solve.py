@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ..multibody.kinematics import Posture
-from ..namespace import alike, namespace
+from ..namespace import namespace
 from ..problem.arrays import Index
 from .arrangement import Arrangement, Bundle
 from .contact import Array
@@ -115,14 +116,13 @@ def _solve_bundle(
     taken = np.broadcast_to(np.arange(count)[:, None, None], (count, paths, 1))
     if bundle.conditional:
         taken = stand_ins(arrangement, bundle, posture)
-    if bundle.conditional:
         flat = xp.reshape(flat_points(every, index), (3, count, paths, size))
-        flat = xp.take_along_axis(flat, alike(np.array(np.broadcast_to(taken, flat.shape)), flat), axis=1)
+        flat = xp.take_along_axis(flat, xp.broadcast_to(taken, flat.shape), axis=1)
         every, index = xp.reshape(flat, (3, -1, size)), np.arange(count * paths).reshape(count, paths)
     obstacles = [obstacle(arrangement, bundle, place, frames, taken) for place in range(len(bundle.kinds))]
     points = flat_points(every, index) if obstacles else every
     turns: list[Turn] = []
-    settled, contested = None, np.zeros((paths, size), dtype=bool)
+    settled, contested = None, xp.zeros_like(every[0, :1]) > 0.0
     if len(obstacles) == 1:
         turns = [choose(obstacles[0], points, [])]
     elif obstacles:
@@ -133,9 +133,9 @@ def _solve_bundle(
         known = xp.reshape(settled, (paths, size))
         total, lines = xp.where(known, total, xp.nan), lines.where(known, bundle.rows)
 
-    def collected(arrays: list[Array], kind: type) -> Array:
-        shape = (len(arrays), paths, size)
-        return xp.reshape(xp.stack(arrays), shape) if arrays else np.zeros(shape, dtype=kind)
+    def collected(arrays: list[Array], kind: Any) -> Array:
+        none = xp.broadcast_to(xp.astype(xp.zeros_like(every[:0, :1]), kind), (0, paths, size))
+        return xp.reshape(xp.stack(arrays), (len(arrays), paths, size)) if arrays else none
 
     return SolvedPaths(
         bundle=bundle,
@@ -146,7 +146,7 @@ def _solve_bundle(
         turns=tuple(turns),
         lines=lines,
         taken=taken,
-        touched=collected([turn.on for turn in turns], bool),
-        segment=collected([turn.segment for turn in turns], int),
-        contested=alike(contested, every),
+        touched=collected([turn.on for turn in turns], xp.bool),
+        segment=collected([turn.segment for turn in turns], xp.int64),
+        contested=xp.broadcast_to(contested, (paths, size)),
     )

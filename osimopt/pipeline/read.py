@@ -43,6 +43,7 @@ def load_problem(
     muscles: str | Sequence[str] | None = None,
     left_out: Literal["ignore", "residuals"] = "ignore",
     progress: Progress | None = None,
+    device: str = "cpu",
 ) -> RedundancyProblem:
     """Read a model and a motion into a problem: moment arms, maximum forces and the moments to be met.
 
@@ -64,6 +65,11 @@ def load_problem(
         (``~/.cache/osimopt`` on Linux), which may be removed at any time.
     progress : callable, optional
         Called with (frames done, frames in all).
+    device : str, default "cpu"
+        Where the problem's arrays are: ``"cpu"`` (NumPy), or by torch ``"torch"`` (its arrays on the CPU), ``"cuda"``,
+        ``"cuda:1"``, …. With exact geometry the motion and the loads are put there, and paths, moment arms, dynamics
+        and forces are computed there; :func:`osimopt.solve_static` continues there. What other geometries and OpenSim
+        compute is put there as it is.
 
     Returns
     -------
@@ -91,7 +97,7 @@ def load_problem(
         reserves, weld, passive_force, gain, geometry, speeds, force_sets, replace_force_set, contact, coordinates,
         muscles, left_out,
     )  # fmt: skip
-    return read_problem(with_networks(read), n_jobs, cache, progress)
+    return read_problem(with_networks(read), n_jobs, cache, progress, device)
 
 
 def with_networks(read: ReadOptions) -> ReadOptions:

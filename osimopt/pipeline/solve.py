@@ -10,6 +10,7 @@ from typing import Any, get_args
 from ..adapters.load import open_trial, read_problem
 from ..adapters.options import Loads, ReadOptions, Source, Table
 from ..adapters.trial import PIECE
+from ..devices import Device
 from ..errors import InputError, SolverError, check_names, explain
 from ..files.folders import check_target
 from ..isolation import Progress
@@ -141,12 +142,13 @@ def solve_trial(
     network = read_surrogate(solve.folder, solve.device) if isinstance(solve, SurrogateOptions) else None
     if network is not None and network.kind == "dynamic":
         refuse_forces(read, "a dynamic surrogate")
-    length, problems = _problems(read, reader, frames if static else None, cache, n_jobs, reading)
+    device = solve.device if isinstance(solve, StaticOptions) else "cpu"
+    length, problems = _problems(read, reader, frames if static else None, cache, n_jobs, reading, device)
     progress = None if static else solving  # pieces are counted while they are read
     last: list[RedundancySolution] = []
 
     def solved(piece: RedundancyProblem) -> RedundancySolution:
-        last[:] = [solve_problem(piece, solve, network=network, n_jobs=n_jobs, progress=progress)]
+        last[:] = [solve_problem(piece, solve, network=network, n_jobs=n_jobs, progress=progress).to("cpu")]
         if on_piece is not None:
             on_piece(last[0])
         return last[0]
@@ -170,10 +172,11 @@ def _problems(
     cache: Source | None,
     n_jobs: int | None,
     progress: Progress | None,
+    device: str,
 ) -> tuple[int, Iterator[RedundancyProblem]]:
     """Number of frames, and problems that follow each other: of all frames at once where ``frames`` is None."""
     if reader is None and frames is not None and cache is None:
-        trial = open_trial(with_networks(read), n_jobs)
+        trial = open_trial(with_networks(read), n_jobs, device=Device.of(device))
         return len(trial), trial.pieces(frames, progress)
-    problem = reader(read) if reader else read_problem(with_networks(read), n_jobs, cache, progress)
+    problem = reader(read) if reader else read_problem(with_networks(read), n_jobs, cache, progress, device)
     return len(problem), iter([problem])

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..namespace import Tensor, alike, filled, namespace
 from ..signals import interpolate
 
 Array = NDArray[np.float64]
@@ -30,11 +31,12 @@ ROUNDING = 1e-9
 CoordinateKind = Literal["free", "coupled", "locked", "prescribed"]
 
 
-def acts(effect: Array, axis: int | tuple[int, ...] | None = None) -> NDArray[np.bool_]:
+def acts(effect: Array, axis: int | tuple[int, ...] | None = None) -> Tensor:
     """Where an effect is more than rounding: above ROUNDING times the largest of the array, anywhere along ``axis``."""
-    size = np.abs(effect)
-    found = size > ROUNDING * size.max(initial=0.0)
-    return np.asarray(found if axis is None else found.any(axis=axis), dtype=bool)
+    xp = namespace(effect)
+    size = xp.abs(effect)
+    found = size > ROUNDING * (xp.max(size) if 0 not in size.shape else 0.0)
+    return found if axis is None else xp.any(found, axis=axis)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +152,7 @@ class Kinematics:
 
         Columns of the coupled ones keep their values.
         """
-        moved = force.copy()
+        moved = force + 0.0
         if self.coupling is not None:
             pairs = zip(self.coupling.dependent, self.coupling.independent, self.coupling.slope.T, strict=True)
             for dependent, independent, slope in pairs:
@@ -195,9 +197,10 @@ class MuscleGeometry:
         return np.isin(np.arange(len(self.coordinates)), self.pair_coordinate)
 
     @property
-    def moment_arm(self) -> Array:
+    def moment_arm(self) -> Tensor:
         """(T, D, M) dense: −∂(muscle_tendon_length)/∂q, so generalized force = moment_arm @ muscle_force."""
-        dense = np.zeros((len(self.moment_arms), len(self.coordinates), len(self.muscles)))
+        shape = len(self.moment_arms), len(self.coordinates), len(self.muscles)
+        dense = filled(shape, 0.0, self.moment_arms)
         dense[:, self.pair_coordinate, self.pair_muscle] = self.moment_arms
         return dense
 
@@ -239,11 +242,20 @@ class MuscleGeometry:
             crossing=None if self.crossing is None else self.crossing[kept],
         )
 
-    def largest_moment_arm(self) -> Array:
+    def moments(self, force: Array) -> Tensor:
+        """(T, D) N·m, or N for translations, of tendon forces (T, M) in N."""
+        onto = np.zeros((len(self.pair_coordinate), len(self.coordinates)))
+        onto[np.arange(len(onto)), self.pair_coordinate] = 1.0
+        return (self.moment_arms * force[:, self.pair_muscle]) @ alike(onto, force)
+
+    def largest_moment_arm(self) -> Tensor:
         """(T, M) in m: max over the coordinates of |moment arm|."""
-        largest = np.zeros((len(self.moment_arms), len(self.muscles)))
+        xp, largest = (
+            namespace(self.moment_arms),
+            filled((len(self.moment_arms), len(self.muscles)), 0.0, self.moment_arms),
+        )
         for pair, muscle in enumerate(self.pair_muscle):
-            np.maximum(largest[:, muscle], np.abs(self.moment_arms[:, pair]), out=largest[:, muscle])
+            largest[:, muscle] = xp.maximum(largest[:, muscle], xp.abs(self.moment_arms[:, pair]))
         return largest
 
 

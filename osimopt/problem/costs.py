@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, did_you_mean, explain, some
+from ..namespace import Tensor, alike, filled, namespace, plain
 from .arrays import Array, acts
 from .problem import RedundancyProblem
 
@@ -46,26 +47,26 @@ class Cost:
 
     def terms(self, problem: RedundancyProblem, activation: Array, control: Array) -> dict[str, Array]:
         """Objective by named term, (T,) each; their sum (for min_max: the larger) is the objective."""
-        scaled = self.scale(problem)
+        scaled, xp = self.scale(problem), namespace(activation)
         if np.isinf(self.exponent):
             loads = (problem.weights * np.abs(activation), np.abs(control) * counted_reserves(problem))
             muscles, reserves = (load.max(axis=1, initial=0.0) for load in loads)
         else:
             p = self.exponent
-            muscles = np.sum(problem.weights * np.abs(scaled * activation) ** p, axis=1)
-            reserves = reserve_weight(scaled, p) * np.sum(np.abs(control) ** p, axis=1)
+            muscles = xp.sum(alike(problem.weights, activation) * xp.abs(scaled * activation) ** p, axis=1)
+            reserves = reserve_weight(scaled, p) * xp.sum(xp.abs(control) ** p, axis=1)
         return {"muscles": muscles, "reserves": reserves}
 
     def total(self, terms: dict[str, Array]) -> Array:
         """(T,) objective of the terms."""
         if np.isinf(self.exponent):
             return np.maximum(terms["muscles"], terms["reserves"])
-        return np.asarray(terms["muscles"] + terms["reserves"])
+        return terms["muscles"] + terms["reserves"]
 
 
-def reserve_weight(scale: Array, exponent: float) -> Array:
+def reserve_weight(scale: Array, exponent: float) -> Tensor:
     """S, (T,): what a reserve at control 1 costs, the mean cost of a muscle at full activation."""
-    return np.asarray(np.mean(scale**exponent, axis=-1))
+    return namespace(scale).mean(scale**exponent, axis=-1)
 
 
 def counted_reserves(problem: RedundancyProblem) -> NDArray[np.bool_]:
@@ -78,7 +79,7 @@ def counted_reserves(problem: RedundancyProblem) -> NDArray[np.bool_]:
     return np.asarray(problem.reserves.acts[served].any(axis=0))
 
 
-def scale_of_unknowns(problem: RedundancyProblem, cost: Cost) -> Array:
+def scale_of_unknowns(problem: RedundancyProblem, cost: Cost) -> Tensor:
     """(T, M + K) s with cost term |s x|^p, or the linear weights; up to one factor per frame, which moves no optimum.
 
     Scales are divided by their mean over the muscles: SLSQP's stopping rule is absolute.
@@ -88,11 +89,11 @@ def scale_of_unknowns(problem: RedundancyProblem, cost: Cost) -> Array:
     if np.isinf(cost.exponent):
         counted = np.broadcast_to(counted_reserves(problem).astype(float), (len(problem), reserves))
         return np.hstack([np.broadcast_to(problem.weights, muscles.shape), counted])
-    p = cost.exponent
-    other = np.repeat(reserve_weight(muscles, p)[:, None] ** (1.0 / p), reserves, axis=1)
-    scale = np.hstack([muscles * problem.weights ** (1.0 / p), other])
-    size = np.mean(scale[:, : muscles.shape[1]], axis=1, keepdims=True)
-    return np.asarray(scale / np.where(size > 0.0, size, 1.0))
+    p, xp = cost.exponent, namespace(muscles)
+    other = xp.broadcast_to(reserve_weight(muscles, p)[:, None] ** (1.0 / p), (len(problem), reserves))
+    scale = xp.concat([muscles * alike(problem.weights ** (1.0 / p), muscles), other], axis=1)
+    size = xp.mean(scale[:, : muscles.shape[1]], axis=1, keepdims=True)
+    return scale / xp.where(size > 0.0, size, 1.0)
 
 
 def get_cost(cost: str, exponent: float = 2.0) -> Cost:
@@ -124,18 +125,18 @@ def _superscript(exponent: float) -> str:
     return text.translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")) if text.isdigit() else f"^{text}"
 
 
-def _activation(problem: RedundancyProblem) -> Array:
-    return np.ones_like(problem.max_force)
+def _activation(problem: RedundancyProblem) -> Tensor:
+    return filled(tuple(problem.max_force.shape), 1.0, problem.max_force)
 
 
-def _stress(problem: RedundancyProblem) -> Array:
-    return problem.max_force / problem.pcsa
+def _stress(problem: RedundancyProblem) -> Tensor:
+    return problem.max_force / alike(problem.pcsa, problem.max_force)
 
 
-def _moment_ratio(problem: RedundancyProblem) -> Array:
+def _moment_ratio(problem: RedundancyProblem) -> Tensor:
     """F_i / Mmax_i per unit activation, Mmax_i = F_max,i · max_j |r_ij|: one over the largest moment arm."""
     arm = problem.geometry.largest_moment_arm()
-    unloaded = ~acts(arm).all(axis=0)
+    unloaded = ~plain(acts(arm).all(axis=0))
     if unloaded.any():
         got = f"none for {some(np.array(problem.muscles)[unloaded])}"
         fix = "Leave these muscles out or choose another cost: their maximum moment is zero."

@@ -11,7 +11,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..devices import Device, device_of
 from ..errors import InputError, check_names, explain
+from ..namespace import Tensor, namespace
 from .arrays import SPECIFIC_TENSION, Array, Change, Kinematics, MuscleGeometry, MuscleParameters
 from .reserves import ReserveActuators
 from .validity import check_arrays, check_muscles, check_once
@@ -139,7 +141,7 @@ class RedundancyProblem:
         return self.geometry.coordinates
 
     @property
-    def moment_arm(self) -> Array:
+    def moment_arm(self) -> Tensor:
         """(T, D, M) in m, dense."""
         return self.geometry.moment_arm
 
@@ -183,12 +185,43 @@ class RedundancyProblem:
             self,
             time=time,
             geometry=self.geometry.moved(change),
-            max_force=np.maximum(change(self.max_force), 0.0),
+            max_force=_positive(change(self.max_force)),
             generalized_force=change(self.generalized_force),
             passive_force=change(self.passive_force),
             reserves=self.reserves.moved(change),
             kinematics=self.kinematics and self.kinematics.moved(time, change),
         )
+
+    @property
+    def device(self) -> str:
+        """Where the arrays of all frames are: ``"cpu"`` for NumPy's, else the device of torch's."""
+        return device_of(self.max_force)
+
+    def to(self, device: str) -> RedundancyProblem:
+        """The same problem with the arrays of all frames on a device: ``"cpu"`` (NumPy), ``"torch"``, ``"cuda"``, ….
+
+        :func:`osimopt.solve_static` solves it there, and so is its solution, whose ``to("cpu")`` brings it back. Times,
+        bounds, weights and areas stay in NumPy.
+
+        Raises
+        ------
+        InputError
+            The device is not available.
+        MissingDependencyError
+            torch is not installed.
+
+        Examples
+        --------
+        >>> import osimopt
+        >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], 12.0).to("torch")
+        >>> solution = osimopt.solve_static(problem)
+        >>> solution.activation.shape
+        torch.Size([1, 2])
+        >>> solution.to("cpu").activation.round(3)
+        array([[0.425, 0.153]])
+        """
+        place = Device.of(device)
+        return self if device == self.device else self.moved(self.time, place.put)
 
     def resample(self, times: ArrayLike) -> RedundancyProblem:
         """The problem at other times: from the model where it is available, else by spline.
@@ -212,7 +245,7 @@ class RedundancyProblem:
         InputError
             Times that do not increase, or lie outside the problem's by more than 1e-9 s.
         """
-        moved: RedundancyProblem = import_module(".resampling", __package__).resample(self, times)
+        moved: RedundancyProblem = import_module(".resampling", __package__).resample(self.to("cpu"), times)
         return moved
 
     def part(
@@ -386,6 +419,10 @@ class RedundancyProblem:
             provenance={"source": "arrays"},
         )
         return problem if reserves is None else problem.with_reserves(reserves)
+
+
+def _positive(force: Array) -> Array:
+    return np.maximum(force, 0.0) if isinstance(force, np.ndarray) else namespace(force).clip(force, 0.0, None)
 
 
 def _stretch(array: Array, shape: tuple[int, ...], name: str) -> Array:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, OsimoptError, explain
+from ..namespace import Tensor, alike, plain
 from ..signals import MINIMUM_FRAMES, interpolate
 from .arrays import ROUNDING, Array
 
@@ -60,7 +61,7 @@ class Fingerprint:
         known = self.time[rows] == problem.time
         arrays = _read(problem)
         for name, array in ((name, arrays[name]) for name in names or arrays):
-            before, now = self.numbers[name][rows], _weighted(array)
+            before, now = plain(self.numbers[name])[rows], plain(_weighted(array))
             off = np.where(known, np.abs(now - before), 0.0)
             if off.max(initial=0.0) > ROUNDING * np.abs(before).max(initial=0.0):
                 return f"the problem's {name} at {problem.time[int(off.argmax())]:g} s is not what was read"
@@ -76,8 +77,9 @@ def _read(problem: RedundancyProblem) -> dict[str, Array]:
     }
 
 
-def _weighted(array: Array) -> Array:
-    return np.asarray(array @ np.random.default_rng(0).uniform(1.0, 2.0, array.shape[1]))
+def _weighted(array: Array) -> Tensor:
+    weights = np.random.default_rng(0).uniform(1.0, 2.0, array.shape[1])
+    return array @ alike(weights, array)
 
 
 def resample(problem: RedundancyProblem, times: ArrayLike) -> RedundancyProblem:

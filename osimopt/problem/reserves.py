@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, did_you_mean, explain, some
+from ..namespace import alike, namespace, plain
 from ..signals import interpolate
 from .arrays import Array, Change, Rows, acts
 
@@ -91,7 +92,7 @@ class ReserveActuators:
 
     def __post_init__(self) -> None:
         for name, array in (("effect", self.effect), ("optimal force", self.optimal_force)):
-            if not np.isfinite(array).all():
+            if not namespace(array).isfinite(array).all():
                 raise InputError(explain(f"finite numbers in the {name} of reserves", "NaN or infinity", "Repair it."))
         if not (self.lower <= self.upper).all():
             rows = zip(self.names, self.lower.tolist(), self.upper.tolist(), strict=True)
@@ -101,15 +102,18 @@ class ReserveActuators:
     @property
     def acts(self) -> NDArray[np.bool_]:
         """(D, K) on which coordinates each actuator acts, by more than rounding of what actuators do at control 1."""
-        return acts(self.effect / np.where(self.optimal_force == 0.0, 1.0, self.optimal_force), axis=0)
+        output = np.where(self.optimal_force == 0.0, 1.0, self.optimal_force)
+        return np.asarray(plain(acts(self.effect / alike(output, self.effect), axis=0)))
 
     def __add__(self, other: ReserveActuators) -> ReserveActuators:
         """Both sets, this one first."""
         frames = max(len(self.effect), len(other.effect))
-        stretched = [np.broadcast_to(e, (frames, *e.shape[1:])) for e in (self.effect, other.effect)]
+        like = next((e for e in (self.effect, other.effect) if not isinstance(e, np.ndarray)), self.effect)
+        xp, effects = namespace(like), [alike(e, like) for e in (self.effect, other.effect)]
+        stretched = [xp.broadcast_to(e, (frames, *e.shape[1:])) for e in effects]
         return ReserveActuators(
             self.names + other.names,
-            np.concatenate(stretched, axis=2),
+            xp.concat(stretched, axis=2),
             np.concatenate([self.optimal_force, other.optimal_force]),
             np.concatenate([self.lower, other.lower]),
             np.concatenate([self.upper, other.upper]),

@@ -8,17 +8,19 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, explain, some
+from ..namespace import namespace, plain
 from .arrays import Array
 
 
 def check_arrays(arrays: Mapping[str, tuple[Array, tuple[int, ...]]]) -> None:
     """Refuse an array of another shape than the one beside it, and numbers that are not finite."""
     for name, (array, shape) in arrays.items():
-        if array.shape != shape:
+        if tuple(array.shape) != shape:
             fix = "Axes are (frames, coordinates, muscles)."
-            raise InputError(explain(f"{name} of shape {shape}", f"{array.shape}", fix))
-        if not np.isfinite(array).all():
-            where = np.argwhere(~np.isfinite(array))[0].tolist()
+            raise InputError(explain(f"{name} of shape {shape}", f"{tuple(array.shape)}", fix))
+        finite = namespace(array).isfinite(array)
+        if not finite.all():
+            where = np.argwhere(~plain(finite))[0].tolist()
             raise InputError(explain(f"finite numbers in {name}", f"NaN or infinity at {where}", "Repair it."))
 
 
@@ -38,8 +40,10 @@ def check_muscles(
             got = [f"{value[index]:g} for {muscles[index]}" for index in np.flatnonzero(bad).tolist()]
             raise InputError(explain(rule, some(got), fix))
 
-    least, (lower, upper) = max_force.min(axis=0, initial=np.inf), bounds
-    refuse(least < 0.0, "max_force ≥ 0", least, "Forces are tensions in N.")
+    lower, upper = bounds
+    if (max_force < 0.0).any():
+        least = plain(max_force).min(axis=0)
+        refuse(least < 0.0, "max_force ≥ 0", least, "Forces are tensions in N.")
     refuse(lower > upper, "lower bounds of activation of at most the upper ones", lower, "Swap lower and upper.")
     refuse(weights <= 0.0, "positive weights", weights, "Leave a muscle out instead of weighting it 0.")
     refuse(pcsa <= 0.0, "positive pcsa", pcsa, "Give cm² > 0.")

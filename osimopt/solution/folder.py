@@ -98,7 +98,7 @@ def write_pieces(
     def parts(_: Path) -> Iterator[Part]:
         work: Work | None = None
         for solution in solutions:
-            part = part_of(solution, outputs, work)
+            part = part_of(solution.to("cpu"), outputs, work)
             work = part.work
             yield part
 
@@ -129,6 +129,7 @@ def write_arrays(problem: RedundancyProblem, folder: str | os.PathLike[str], *, 
     ``generalized_force.sto`` (N·m, N) and, where the problem came from a model, ``muscle_tendon_length.sto``
     (m), ``lengthening_speed.sto`` (m/s) and ``coordinates.sto`` (rad, m); ``arrays.json`` holds provenance.
     """
+    problem = problem.to("cpu")
     geometry = problem.geometry
     pairs = zip(geometry.pair_muscle, geometry.pair_coordinate, strict=True)
     arrays: dict[str, tuple[Any, Iterable[str]]] = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..namespace import plain
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from .checks import NO_FORCE
@@ -61,4 +62,4 @@ def slack_of(problem: RedundancyProblem) -> Array | None:
     """(T, M) m by which units are shorter than their tendons' slack lengths, 0 elsewhere; None where not known."""
     if problem.parameters is None or problem.geometry.length is None:
         return None
-    return np.asarray(np.fmax(problem.parameters.tendon_slack_length - problem.geometry.length, 0.0))
+    return np.asarray(np.fmax(problem.parameters.tendon_slack_length - plain(problem.geometry.length), 0.0))

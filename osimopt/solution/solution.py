@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ..devices import Device, device_of
 from ..errors import check_names
 from ..files.table import Table
 from ..muscle.fibers import Fibers, equilibrium_fibers
 from ..muscle.muscle_class import Mask
 from ..muscle.tendons import compliant, read_tendon
+from ..namespace import Tensor, alike, filled, namespace, plain
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem, Source
 from .checks import BOUND_TOLERANCE, LEAST_MOMENT
@@ -151,6 +153,32 @@ class RedundancySolution:
         return self.problem.time
 
     @property
+    def device(self) -> str:
+        """Where activations and forces are: ``"cpu"`` for NumPy's arrays, else the device of torch's."""
+        return device_of(self.activation)
+
+    def to(self: Solution, device: str) -> Solution:
+        """The same solution with the arrays of all frames on a device, as :meth:`RedundancyProblem.to`.
+
+        Status, iterations and details are always in NumPy. What is brought to the CPU is kept: ``to_dataframe``,
+        ``write`` and ``findings`` of a solution on a device bring it there once.
+        """
+        if device == self.device:
+            return self
+        return self._on_cpu if device == "cpu" else self._moved(device)
+
+    @cached_property
+    def _on_cpu(self) -> Any:
+        return self._moved("cpu")
+
+    def _moved(self: Solution, device: str) -> Solution:
+        put = Device.of(device).put
+        names = ("activation", "reserve_control", "objective", "gap", "activation_error", "multipliers")
+        arrays = {name: put(array) for name in names if (array := getattr(self, name)) is not None}
+        terms = {name: put(term) for name, term in self.objective_terms.items()}
+        return replace(self, problem=self.problem.to(device), objective_terms=terms, **arrays)
+
+    @property
     def success(self) -> bool:
         """Whether every frame was solved."""
         return bool(self.solved.all())
@@ -166,9 +194,9 @@ class RedundancySolution:
         return self.problem.max_force * self.activation + self.problem.passive_force
 
     @property
-    def reserve_force(self) -> Array:
+    def reserve_force(self) -> Tensor:
         """(T, K) output of the reserve actuators in N·m, or N."""
-        return self.reserve_control * self.problem.reserves.optimal_force
+        return self.reserve_control * alike(self.problem.reserves.optimal_force, self.reserve_control)
 
     @property
     def moment_residual(self) -> Array:
@@ -259,6 +287,8 @@ class RedundancySolution:
     def table(self, quantity: str) -> Table:
         """The same without pandas."""
         check_names("a quantity", [str(quantity)], (*self.quantities, *DERIVED))
+        if self.device != "cpu":
+            return self.to("cpu").to_dataframe(quantity)
         values = getattr(self, quantity) if quantity in self.quantities else quantity_of(self, quantity)
         names = {"reserve_force": self.problem.reserves.names, "joint_power": self.problem.coordinates}
         return Table(values, self.time, names.get(quantity, self.problem.muscles))
@@ -280,19 +310,15 @@ def verified(solution: Solution, source: Source | None) -> Solution:
         The forces do not give the motion's accelerations in the model.
     """
     verify = getattr(source, "verify", None)
-    found = {"not_checked": "no model is available"} if verify is None else verify(solution)
+    found = {"not_checked": "no model is available"} if verify is None else verify(solution.to("cpu"))
     known = solution.provenance.get("self_check", {})
     return replace(solution, provenance={**solution.provenance, "self_check": {**known, "solution": found}})
 
 
-def moment_residual(problem: RedundancyProblem, activation: Array, control: Array) -> Array:
+def moment_residual(problem: RedundancyProblem, activation: Array, control: Array) -> Tensor:
     """(T, D) R (max_force · a + passive_force) + effect e − τ."""
     force = problem.max_force * activation + problem.passive_force
-    residual = carried(problem, control) - problem.generalized_force
-    geometry = problem.geometry
-    for pair, (row, muscle) in enumerate(zip(geometry.pair_coordinate, geometry.pair_muscle, strict=True)):
-        residual[:, row] += geometry.moment_arms[:, pair] * force[:, muscle]
-    return residual
+    return carried(problem, control) - problem.generalized_force + problem.geometry.moments(force)
 
 
 def judge(
@@ -303,19 +329,26 @@ def judge(
     A frame claimed solved is downgraded where a moment is missed by more than
     ``tolerance`` · max(1 N·m, its largest moment) or a bound is passed by more than 1e-9.
     """
-    count = len(problem.muscles)
-    activation, control = x[:, :count].copy(), x[:, count:].copy()
-    lower, upper = problem.bounds()
-    allowed = tolerance * np.maximum(LEAST_MOMENT, np.abs(problem.generalized_force).max(axis=1, initial=0.0))
-    missed = np.abs(moment_residual(problem, activation, control)).max(axis=1, initial=0.0)
-    outside = np.maximum(lower - x, x - upper).max(axis=1, initial=0.0)
+    count, xp = len(problem.muscles), namespace(x)
+    activation, control = x[:, :count] + 0.0, x[:, count:] + 0.0
+    lower, upper = (alike(bound, x) for bound in problem.bounds())
+    allowed = tolerance * xp.clip(_largest(problem.generalized_force), LEAST_MOMENT, None)
+    missed = _largest(moment_residual(problem, activation, control))
+    outside = _largest(xp.clip(xp.maximum(lower - x, x - upper), 0.0, None))
     checked = np.array(status, dtype=object)
     claimed = checked == Status.SOLVED
-    unmet = claimed & ~(missed <= allowed)
+    unmet = claimed & ~plain(missed <= allowed)
     checked[unmet] = Status.RESIDUAL
-    checked[claimed & ~unmet & ~(outside <= BOUND_TOLERANCE)] = Status.OUT_OF_BOUNDS
+    checked[claimed & ~unmet & ~plain(outside <= BOUND_TOLERANCE)] = Status.OUT_OF_BOUNDS
     for frame in np.flatnonzero(unmet).tolist():
         detail[frame] = f"Missed by {missed[frame]:.2g} N·m, allowed {allowed[frame]:.2g}."
     failed = checked != Status.SOLVED
-    activation[failed], control[failed] = np.nan, np.nan
+    if failed.any():
+        activation[failed], control[failed] = np.nan, np.nan
     return activation, control, checked
+
+
+def _largest(array: Array) -> Tensor:
+    """The largest absolute value (T,) of an array (T, N), 0 without any."""
+    xp = namespace(array)
+    return xp.max(xp.abs(array), axis=1) if array.shape[1] else filled((array.shape[0],), 0.0, array)

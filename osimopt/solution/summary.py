@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import some
+from ..namespace import Tensor, alike, namespace
 from ..problem.arrays import Array
 from . import checks
 from .checks import RESERVE_SHARE, Check, Evidence, percent
@@ -155,6 +156,7 @@ class Summary:
     @classmethod
     def of(cls, solution: RedundancySolution) -> Summary:
         """Count a solution."""
+        solution = solution.to("cpu")
         problem, solved = solution.problem, solution.solved
         failed = np.flatnonzero(~solved).tolist()
         first = {}
@@ -298,10 +300,10 @@ class Summary:
         }
 
 
-def carried(problem: RedundancyProblem, control: Array) -> Array:
+def carried(problem: RedundancyProblem, control: Array) -> Tensor:
     """(T, D) N·m, or N: what all reserves together produce on each coordinate with controls (T, K)."""
-    effect = np.broadcast_to(problem.reserves.effect, (len(problem), *problem.reserves.effect.shape[1:]))
-    return np.asarray(np.einsum("tdk,tk->td", effect, control))
+    xp, effect = namespace(control), alike(problem.reserves.effect, control)
+    return xp.einsum("tdk,tk->td", xp.broadcast_to(effect, (len(problem), *effect.shape[1:])), control)
 
 
 def in_equilibrium(solution: RedundancySolution) -> bool:

@@ -1,19 +1,22 @@
 """All frames of a problem: at once by Newton's method (:func:`newton`), or one by one (:func:`solve_frames`).
 
 A solver's solution is a claim: :func:`osimopt.static.proof.prove` checks it with its multipliers. A frame that is not
-certified is solved again by an interior-point method.
+certified is solved again by an interior-point method, on the CPU.
+
+Newton's method and the certificate compute where the problem's arrays are: with NumPy, or with torch on its device.
+What leaves a device are the places at which the moment balance may be nonzero, and the frames that are not certified.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, MissingDependencyError, explain
+from ..devices import Device
+from ..namespace import Tensor, alike, filled, namespace, plain
 from ..problem.arrays import Array
 from ..problem.costs import Cost
 from ..problem.problem import RedundancyProblem
@@ -29,65 +32,14 @@ Progress = Callable[[int, int], None] | None
 
 #: Frames solved at once with NumPy: a few hundred kB a block, which stay in the cache.
 CHUNK = 512
-#: Frames solved at once with torch: enough work to hide the launch of a kernel, a few hundred MB.
-DEVICE_CHUNK = 65536
-
-
-@dataclass(frozen=True)
-class Device:
-    """Where Newton's method computes: a device name of torch, or None for NumPy; and the frames to solve at once."""
-
-    name: str | None
-    chunk: int
-
-    @classmethod
-    def of(cls, device: str) -> Device:
-        """From ``"cpu"`` (NumPy), ``"torch"`` (torch on the CPU), ``"cuda"``, ``"cuda:1"``, ….
-
-        Raises
-        ------
-        InputError
-            The device is not available.
-        MissingDependencyError
-            torch is not installed.
-        """
-        if device == "cpu":
-            return cls(None, CHUNK)
-        name = "cpu" if device == "torch" else device
-        rule = "device among 'cpu' (NumPy), 'torch' (torch on the CPU) and device names of torch such as 'cuda'"
-        if not isinstance(device, str):
-            raise InputError(explain(rule, repr(device), "Give its name."))
-        torch = _torch(device)
-        try:
-            torch.zeros(1, dtype=torch.float64, device=name)
-        except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
-            got = f"{device!r}: {str(error).splitlines()[0]}"
-            raise InputError(explain(rule, got, "Use device='cpu', or install torch for your accelerator.")) from None
-        return cls(name, DEVICE_CHUNK)
-
-    def put(self, array: Any) -> Any:
-        """The array on the device."""
-        if self.name is None:
-            return array
-        return _torch(self.name).from_numpy(np.ascontiguousarray(array)).to(self.name)
-
-    def get(self, array: Any) -> Any:
-        """A device's array in NumPy."""
-        return array if self.name is None else array.cpu().numpy()
-
-
-def _torch(device: str) -> Any:
-    try:
-        import torch
-    except ImportError:
-        fix = "Install torch, or use device='cpu'."
-        raise MissingDependencyError(explain(f"torch for device={device!r}", "no torch", fix)) from None
-    return torch
 
 
 @dataclass(eq=False)
 class Answers:
-    """Solutions by frame: unknowns x (T, M + K), status, iterations, uniqueness, detail and certificate."""
+    """Solutions by frame: unknowns x (T, M + K), status, iterations, uniqueness, detail and certificate.
+
+    x, gap, activation_error and multipliers are where the problem is.
+    """
 
     x: Array
     status: NDArray[np.object_]
@@ -101,16 +53,20 @@ class Answers:
     @classmethod
     def none(cls, problem: RedundancyProblem) -> Answers:
         """No frame solved yet."""
-        frames = len(problem)
-        x, multipliers = (np.full((frames, len(names)), np.nan) for names in (problem.actuators, problem.coordinates))
+        frames, like = len(problem), problem.max_force
+        x, multipliers = (
+            filled((frames, len(names)), np.nan, like) for names in (problem.actuators, problem.coordinates)
+        )
         status = np.full(frames, Status.NOT_CONVERGED, dtype=object)
         counts, yes = np.zeros(frames, dtype=np.intp), np.ones(frames, dtype=bool)
-        return cls(x, status, counts, yes, {}, np.full(frames, np.nan), np.full(frames, np.nan), multipliers)
+        gap, error = (filled((frames,), np.nan, like) for _ in range(2))
+        return cls(x, status, counts, yes, {}, gap, error, multipliers)
 
     def certify(self, proof: Proof, unit: Array) -> None:
         """Keep the certificate; the cost is in units ``unit`` (T,) of Σ |scale · x|^p."""
-        self.gap = np.where(proof.certified, unit * proof.gap, np.nan)
-        self.activation_error = np.where(proof.certified, proof.activation_error, np.nan)
+        xp = namespace(proof.gap)
+        self.gap = xp.where(proof.certified, unit * proof.gap, xp.nan)
+        self.activation_error = xp.where(proof.certified, proof.activation_error, xp.nan)
 
     def refuse(self, problem: RedundancyProblem, frame: int, missing: dict[int, float]) -> None:
         """Mark a frame infeasible; ``missing`` is the least shortfall by row."""
@@ -120,9 +76,7 @@ class Answers:
         self.detail[frame] = "At best, " + ", ".join(parts) + "." if parts else ""
 
 
-def newton(
-    problem: RedundancyProblem, cost: Cost, scale: Array, start: Array | None, progress: Progress, device: Device
-) -> Answers:
+def newton(problem: RedundancyProblem, cost: Cost, scale: Array, start: Array | None, progress: Progress) -> Answers:
     """Solve all frames at once; those that are not certified are solved again one by one.
 
     ``scale`` (T, U) as of :func:`osimopt.problem.costs.scale_of_unknowns`; ``start`` (T, D) multipliers in the unit of
@@ -132,76 +86,88 @@ def newton(
 
     unit = unit_of_cost(problem, cost)
     begin = None if start is None else start / unit[:, None]
-    with threadpool_limits(1):
-        found = solve_batched(problem, cost.exponent, scale, begin, progress, device)
-        found.multipliers[~(scale > 0.0).any(axis=1)] = 0.0  # nothing costs
+    with threadpool_limits(1 if isinstance(unit, np.ndarray) else None):
+        found = solve_batched(problem, cost.exponent, scale, begin, progress)
+        free = namespace(scale).any(scale > 0.0, axis=1)
+        found.multipliers[~free] = 0.0  # nothing costs
         proof = prove(problem, cost.exponent, scale, found.x, found.multipliers)
         found.certify(proof, unit)
         found.multipliers *= unit[:, None]
-        infeasible = found.status == Status.INFEASIBLE
-        found.status[proof.certified] = Status.SOLVED
-        for frame in np.flatnonzero(~proof.certified).tolist():
-            _solve_again(found, problem, frame, cost, scale[frame], float(unit[frame]), bool(infeasible[frame]))
+        suspect, certified = found.status == Status.INFEASIBLE, plain(proof.certified)
+        found.status[certified] = Status.SOLVED
+        _solve_again(found, problem, cost, scale, unit, np.flatnonzero(~certified), suspect)
     return found
 
 
 def solve_batched(
-    problem: RedundancyProblem, p: float, scale: Array, start: Array | None, progress: Progress, device: Device
+    problem: RedundancyProblem, p: float, scale: Array, start: Array | None, progress: Progress
 ) -> Answers:
     """Minimise Σ |scale · x|^p / p in all frames, p > 1, without a certificate.
 
-    The status is INFEASIBLE where the moments seem to be out of reach. The reduction runs on the CPU, the blocks are
-    solved on the device.
+    The status is INFEASIBLE where the moments seem to be out of reach.
     """
     frames, bounds, places, reduction = len(problem), problem.bounds(), Places.of(problem), None
-    scale = positive(scale)  # an unknown without cost has no gain and acts on nothing
+    scale, xp = positive(scale), namespace(scale)  # an unknown without cost has no gain and acts on nothing
     found = Answers.none(problem)
     found.multipliers[:] = 0.0
-    for first in range(0, frames, device.chunk):
-        keep = slice(first, min(first + device.chunk, frames))
+    together = CHUNK if isinstance(scale, np.ndarray) else Device.at(scale).together(len(places.row))
+    for first in range(0, frames, together):
+        keep = slice(first, min(first + together, frames))
         value, b = places.system(keep)
         if reduction is None or not reduction.holds(value):
             reduction = places.reduction(value)
         x, left, short = reduction.settle(value, b, *bounds)
-        infeasible, multipliers = short.any(axis=1), found.multipliers[keep]
+        infeasible, multipliers = xp.any(short != 0.0, axis=1), found.multipliers[keep]
+        steps = filled((keep.stop - first,), 0.0, b)
         for block in reduction.blocks:
             rows, columns = block.rows, block.columns
-            s, begin = scale[keep, columns], None if start is None else device.put(start[keep, rows])
-            A, target = device.put(block.dense(value, scale[keep])), device.put(left[:, rows])
-            low, high = (device.put(bound[columns] * s) for bound in bounds)
+            s, begin = scale[keep][:, columns], None if start is None else start[keep][:, rows]
+            A, target = block.dense(value, scale[keep]), left[:, rows]
+            low, high = (alike(bound[columns], s) * s for bound in bounds)
             answer = solve_block(A, target, low, high, p, begin)
-            x[:, columns] = device.get(repaired(A, target, low, high, p, answer.y, answer.multipliers)) / s
-            multipliers[:, rows] = device.get(answer.multipliers)
-            steps = device.get(answer.steps).astype(np.intp)
-            found.iterations[keep] = np.maximum(found.iterations[keep], steps)
-            infeasible |= device.get(answer.infeasible)
+            x[:, columns] = repaired(A, target, low, high, p, answer.y, answer.multipliers) / s
+            multipliers[:, rows] = answer.multipliers
+            steps, infeasible = xp.maximum(steps, answer.steps), infeasible | answer.infeasible
         if reduction.order:
             slope = scale[keep] * power_slope(scale[keep] * x, p)
             found.multipliers[keep] = reduction.multipliers(value, slope, multipliers)
-        found.x[keep], found.status[keep][infeasible] = x, Status.INFEASIBLE
+        found.x[keep], found.status[keep][plain(infeasible)] = x, Status.INFEASIBLE
+        found.iterations[keep] = plain(steps).astype(np.intp)
         if progress is not None:
             progress(keep.stop, frames)
     return found
 
 
 def _solve_again(
-    found: Answers, problem: RedundancyProblem, frame: int, cost: Cost, scale: Array, unit: float, suspect: bool
-) -> None:
-    """Solve one frame by the interior-point method; ``suspect`` where Newton found the moments out of reach."""
-    found.status[frame], found.multipliers[frame] = Status.NOT_CONVERGED, np.nan
-    try:
-        answer = solve_again(problem, frame, cost.exponent, scale, suspect)
-    except InfeasibleError as error:
-        found.refuse(problem, frame, error.shortfall)
+    found: Answers, problem: RedundancyProblem, cost: Cost, scale: Array, unit: Array, rows: NDArray[np.intp],
+    suspect: NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """Solve frames ``rows`` by the interior-point method; ``suspect`` (T,) where the moments seem out of reach."""
+    if not rows.size:
         return
-    if answer is None:
-        found.detail[frame] = "No solution was proved to be within 1e-6 of the least cost."
-        return
-    found.status[frame] = Status.SOLVED
-    found.detail[frame] = "Solved by an interior-point method: newton did not converge."
-    found.x[frame], multipliers, found.iterations[frame], proof = answer
-    found.multipliers[frame], found.gap[frame] = unit * multipliers, unit * proof.gap[0]
-    found.activation_error[frame] = proof.activation_error[0]
+    few = problem.frames(rows).to("cpu")
+    scales, units = plain(scale[rows]), plain(unit[rows])
+    again = Answers.none(few)
+    for index, frame in enumerate(rows.tolist()):
+        try:
+            answer = solve_again(few, index, cost.exponent, scales[index], bool(suspect[frame]))
+        except InfeasibleError as error:
+            again.refuse(few, index, error.shortfall)
+            continue
+        if answer is None:
+            again.detail[index] = "No solution was proved to be within 1e-6 of the least cost."
+            continue
+        again.status[index] = Status.SOLVED
+        again.detail[index] = "Solved by an interior-point method: newton did not converge."
+        again.x[index], multipliers, again.iterations[index], proof = answer
+        again.multipliers[index], again.gap[index] = units[index] * multipliers, units[index] * proof.gap[0]
+        again.activation_error[index] = proof.activation_error[0]
+    solved = again.status == Status.SOLVED
+    found.status[rows], found.iterations[rows[solved]] = again.status, again.iterations[solved]
+    found.detail |= {int(rows[index]): text for index, text in again.detail.items()}
+    found.x[rows[solved]] = alike(again.x[solved], found.x)
+    for name in ("multipliers", "gap", "activation_error"):
+        getattr(found, name)[rows] = alike(getattr(again, name), found.x)
 
 
 def solve_frames(
@@ -268,7 +234,8 @@ def _solve_reduced(whole: Frame, p: float, solve: FrameSolver, scale: Array, sta
     return replace(answer, y=x)
 
 
-def unit_of_cost(problem: RedundancyProblem, cost: Cost) -> Array:
+def unit_of_cost(problem: RedundancyProblem, cost: Cost) -> Tensor:
     """(T,) the unit of the cost in terms of Σ |scale · x|^p: the p-th power of the size by which scales are divided."""
-    size = np.mean(cost.scale(problem) * problem.weights ** (1.0 / cost.exponent), axis=1)
-    return np.asarray(np.where(size > 0.0, size, 1.0) ** cost.exponent)
+    xp, scale = namespace(problem.max_force), cost.scale(problem)
+    size = xp.mean(scale * alike(problem.weights ** (1.0 / cost.exponent), scale), axis=1)
+    return xp.where(size > 0.0, size, 1.0) ** cost.exponent

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from ..problem.arrays import Array, Index
+from ..namespace import Tensor, namespace, numbers
+from ..problem.arrays import Array
 from .nonlinear import Minimum, least_power
 from .proof import ALLOWED, least_missed
 from .reduction import Frame, InfeasibleError, Mask, with_independent_rows
@@ -192,78 +193,83 @@ class Extremum:
     bound: Array
 
 
-def maximise(A: Array, c: Array, lower: Array, upper: Array, x: Array, basis: Index) -> Extremum:
-    """Maximise cᵀx, c (N, U), from a feasible x (N, U) of b = A x, A (N, D, U); lower and upper (N, U).
+def maximise(A: Array, c: Array, lower: Array, upper: Array, x: Array, basis: Array) -> Extremum:
+    """Maximise cᵀx, c (N, U), from a feasible x (N, U) of b = A x, A (N, D, U); lower and upper (N, U); NumPy or torch.
 
     ``basis`` (N, D) are linearly independent columns of A.
     """
-    state = _Basis(A, c, lower, upper, x, basis)
-    active = np.arange(len(A))
+    xp, state = namespace(A), _Basis(A, c, lower, upper, x, basis)
+    active = numbers(A.shape[0], A)
     for _ in range(STEPS * (A.shape[1] + A.shape[2])):
         active = active[state.step(active)]
-        if not active.size:
+        if not active.shape[0]:
             break
-    value = np.einsum("nu,nu->n", c, state.x)
-    columns = np.swapaxes(np.take_along_axis(A, state.basis[:, None, :], axis=2), 1, 2)
-    at_basis = np.take_along_axis(c, state.basis, axis=1)
-    multipliers = np.linalg.solve(columns, at_basis[:, :, None])[:, :, 0]
-    return Extremum(state.x, value, dual_bound(A, c, lower, upper, x, np.asarray(multipliers, dtype=np.float64)))
+    value = xp.vecdot(c, state.x)
+    columns = xp.matrix_transpose(_taken(A, state.basis))
+    at_basis = xp.take_along_axis(c, state.basis, axis=1)
+    multipliers = xp.linalg.solve(columns, at_basis[:, :, None])[:, :, 0]
+    return Extremum(state.x, value, dual_bound(A, c, lower, upper, x, multipliers))
 
 
-def dual_bound(A: Array, c: Array, lower: Array, upper: Array, x: Array, multipliers: Array) -> Array:
+def dual_bound(A: Array, c: Array, lower: Array, upper: Array, x: Array, multipliers: Array) -> Tensor:
     """Upper bound (N,) of the maximum: cᵀx + Σ max over the bounds of z (bound − x), for a feasible x and any λ."""
-    z = c - np.einsum("nd,ndu->nu", multipliers, A)
-    room = np.where(z > 0.0, upper, lower) - x
-    return np.asarray(np.einsum("nu,nu->n", c, x) + np.einsum("nu,nu->n", z, room))
+    xp = namespace(A)
+    z = c - xp.matmul(multipliers[:, None, :], A)[:, 0]
+    room = xp.where(z > 0.0, upper, lower) - x
+    return xp.vecdot(c, x) + xp.vecdot(z, room)
+
+
+def _taken(A: Array, basis: Array) -> Tensor:
+    """Columns (N, D, D) of A (N, D, U) by their numbers (N, D)."""
+    xp = namespace(A)
+    return xp.take_along_axis(A, xp.broadcast_to(basis[:, None, :], (*A.shape[:2], basis.shape[1])), axis=2)
 
 
 class _Basis:
     """Tableau with the reduced costs as its last row, basis and x of every program."""
 
-    def __init__(self, A: Array, c: Array, lower: Array, upper: Array, x: Array, basis: Index) -> None:
-        rows = A.shape[1]
-        columns = np.take_along_axis(A, basis[:, None, :], axis=2)
-        self.tableau = np.concatenate([np.linalg.solve(columns, A), c[:, None, :]], axis=1)
-        at_basis = np.take_along_axis(c, basis, axis=1)
-        self.tableau[:, rows] -= np.einsum("nd,ndu->nu", at_basis, self.tableau[:, :rows])
-        self.lower, self.upper, self.x, self.basis = lower, upper, x.copy(), basis.copy()
+    def __init__(self, A: Array, c: Array, lower: Array, upper: Array, x: Array, basis: Array) -> None:
+        xp, rows = namespace(A), A.shape[1]
+        self.tableau = xp.concat([xp.linalg.solve(_taken(A, basis), A), c[:, None, :]], axis=1)
+        at_basis = xp.take_along_axis(c, basis, axis=1)
+        self.tableau[:, rows] -= xp.matmul(at_basis[:, None, :], self.tableau[:, :rows])[:, 0]
+        self.lower, self.upper, self.x, self.basis = lower, upper, x + 0.0, basis + 0
 
-    def step(self, active: Index) -> Mask:
+    def step(self, active: Array) -> Array:
         """Move one column of every active program as far as possible; return which programs were not optimal."""
-        x, lower, upper = self.x[active], self.lower[active], self.upper[active]
+        xp, x, lower, upper = namespace(self.x), self.x[active], self.lower[active], self.upper[active]
         column, sign, improving = self._entering(active, x, lower, upper)
-        n = np.arange(len(active))
+        n = numbers(active.shape[0], active)
         direction = -sign[:, None] * self.tableau[active, :-1, column]
         basis = self.basis[active]
-        at = np.take_along_axis(x, basis, axis=1)
-        limit = np.where(direction > 0.0, *(np.take_along_axis(end, basis, axis=1) for end in (upper, lower)))
-        blocks = np.abs(direction) > PIVOT
-        reach = np.where(blocks, np.maximum((limit - at) / np.where(blocks, direction, 1.0), 0.0), np.inf)
-        own = np.where(sign > 0.0, upper[n, column] - x[n, column], x[n, column] - lower[n, column])
-        length = np.minimum(own, reach.min(axis=1, initial=np.inf))
-        length = np.where(improving, length, 0.0)
-        at = at + length[:, None] * direction
-        np.put_along_axis(x, basis, at, axis=1)
+        at = xp.take_along_axis(x, basis, axis=1)
+        limit = xp.where(direction > 0.0, *(xp.take_along_axis(end, basis, axis=1) for end in (upper, lower)))
+        blocks = xp.abs(direction) > PIVOT
+        reach = xp.where(blocks, xp.clip((limit - at) / xp.where(blocks, direction, 1.0), 0.0, None), xp.inf)
+        own = xp.where(sign > 0.0, upper[n, column] - x[n, column], x[n, column] - lower[n, column])
+        length = xp.minimum(own, xp.min(reach, axis=1)) if reach.shape[1] else own
+        length = xp.where(improving, length, 0.0)
+        x[n[:, None], basis] = at + length[:, None] * direction
         x[n, column] += sign * length
-        self.x[active] = np.clip(x, lower, upper)
-        tied = reach <= (length + TIE)[:, None]
-        leaving = np.where(tied, np.abs(direction), 0.0).argmax(axis=1)
-        pivot = improving & tied.any(axis=1) & (own > length)
-        self._pivot(active[pivot], leaving[pivot], column[pivot])
+        self.x[active] = xp.minimum(xp.maximum(x, lower), upper)
+        if reach.shape[1]:
+            tied = reach <= (length + TIE)[:, None]
+            leaving = xp.argmax(xp.where(tied, xp.abs(direction), 0.0), axis=1)
+            pivot = improving & xp.any(tied, axis=1) & (own > length)
+            self._pivot(active[pivot], leaving[pivot], column[pivot])
         return improving
 
-    def _entering(self, active: Index, x: Array, lower: Array, upper: Array) -> tuple[Index, Array, Mask]:
+    def _entering(self, active: Array, x: Array, lower: Array, upper: Array) -> tuple[Array, Array, Array]:
         """The column of largest gain per unit that can move, the sign of its move, and whether it gains."""
-        reduced = self.tableau[active, -1]
-        gain = np.where(reduced > 0.0, np.where(x < upper, reduced, 0.0), np.where(x > lower, -reduced, 0.0))
-        np.put_along_axis(gain, self.basis[active], 0.0, axis=1)
-        column = gain.argmax(axis=1)
-        n = np.arange(len(active))
-        return column, np.sign(reduced[n, column]), gain[n, column] > REDUCED_COST
+        xp, reduced, n = namespace(x), self.tableau[active, -1], numbers(active.shape[0], active)
+        gain = xp.where(reduced > 0.0, xp.where(x < upper, reduced, 0.0), xp.where(x > lower, -reduced, 0.0))
+        gain[n[:, None], self.basis[active]] = 0.0
+        column = xp.argmax(gain, axis=1)
+        return column, xp.sign(reduced[n, column]), gain[n, column] > REDUCED_COST
 
-    def _pivot(self, programs: Index, row: Index, column: Index) -> None:
+    def _pivot(self, programs: Array, row: Array, column: Array) -> None:
         """Replace the basic columns of rows by entering columns."""
-        n = np.arange(len(programs))
+        n = numbers(programs.shape[0], programs)
         tableau = self.tableau[programs]
         incoming = tableau[n, row] / tableau[n, row, column][:, None]
         tableau -= tableau[n, :, column][:, :, None] * incoming[:, None, :]

@@ -28,6 +28,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..devices import Device
+from ..namespace import Tensor, alike, filled, frames_last, namespace, true_rows
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 
@@ -44,7 +46,7 @@ SMALL = 1e-9
 ROUNDING = 1e-15
 #: A control without bounds is assumed to produce at most this many times the moments.
 UNBOUNDED = 1e6
-#: Frames checked at once: arrays that stay in the cache.
+#: Frames checked at once with NumPy: arrays that stay in the cache.
 CHUNK = 256
 
 
@@ -64,15 +66,16 @@ class Proof:
 
 def prove(problem: RedundancyProblem, exponent: float, scale: Array, x: Array, multipliers: Array) -> Proof:
     """Check solutions x (T, U) by multipliers λ (T, D) for the cost Σ |scale · x|^p / p, ``scale`` (T, U), p > 1."""
-    gap, error = np.full((2, len(problem)), np.inf)
-    feasible, certified = np.zeros((2, len(problem)), dtype=bool)
-    geometry = problem.geometry
+    xp, geometry = namespace(x), problem.geometry
+    gap, error = (filled((len(problem),), np.inf, x) for _ in range(2))
+    known = xp.all(xp.isfinite(x), axis=1) & xp.all(xp.isfinite(multipliers), axis=1)
+    feasible, certified = known & False, known & False
     by_row = _sums(geometry.pair_coordinate, len(problem.coordinates))
     by_muscle = _sums(geometry.pair_muscle, len(problem.muscles))
-    known = np.asarray(np.isfinite(x).all(axis=1) & np.isfinite(multipliers).all(axis=1))
-    for first in range(0, len(problem), CHUNK):
-        keep = slice(first, first + CHUNK)
-        claim = np.nan_to_num(x[keep]), np.nan_to_num(multipliers[keep])
+    together = CHUNK if isinstance(x, np.ndarray) else Device.at(x).together(len(geometry.pair_muscle))
+    for first in range(0, len(problem), together):
+        keep = slice(first, first + together)
+        claim = _numbers(x[keep]), _numbers(multipliers[keep])
         found = _prove(problem, keep, exponent, scale[keep], *claim, by_row, by_muscle)
         gap[keep], error[keep], feasible[keep], certified[keep] = found
     return Proof(gap, error, feasible & known, certified & known)
@@ -90,20 +93,21 @@ def least_missed(A: Array, b: Array, lower: Array, upper: Array, ray: Array) -> 
     return above / length if length > 0.0 else 0.0
 
 
-def distance(gap: Array, p: float, least: Array, largest: Array) -> Array:
+def distance(gap: Array, p: float, least: Array, largest: Array) -> Tensor:
     """Bound on |y − y*| of unknowns with least ≤ |y| ≤ largest, from the gap of Σ |y|^p / p.
 
     p = 2: √(2 gap). p > 2: (p 2^(p−2) gap)^(1/p), or √(2 gap / ((p−1) least^(p−2))) where that is less.
     p < 2: √(2 gap / ((p−1) largest^(p−2))).
     """
+    xp = namespace(gap)
     if p == 2.0:
-        return np.asarray(np.sqrt(2.0 * gap))
+        return xp.sqrt(2.0 * gap)
     if p < 2.0:
-        return np.asarray(np.sqrt(2.0 * gap / (p - 1.0) * largest ** (2.0 - p)))
+        return xp.sqrt(2.0 * gap / (p - 1.0) * largest ** (2.0 - p))
     anywhere = (p * 2.0 ** (p - 2.0) * gap) ** (1.0 / p)
-    stiffness = (p - 1.0) * least ** (p - 2.0)
-    away = np.sqrt(2.0 * gap / np.where(stiffness > 0.0, stiffness, 1.0))
-    return np.asarray(np.where(stiffness > 0.0, np.minimum(anywhere, away), anywhere))
+    stiffness = (p - 1.0) * least ** (p - 2.0) + 0.0 * gap
+    away = xp.sqrt(2.0 * gap / xp.where(stiffness > 0.0, stiffness, 1.0))
+    return xp.where(stiffness > 0.0, xp.minimum(anywhere, away), anywhere)
 
 
 def _prove(
@@ -117,34 +121,36 @@ def _prove(
     by_muscle: Sums,
 ) -> tuple[Array, Array, Mask, Mask]:
     """Gap, bound on the activations' error, and whether the frames are feasible and certified."""
-    lower, upper = problem.bounds()
-    inside = np.minimum(np.maximum(x, lower), upper)
-    beyond = np.abs(x - inside).max(axis=1, initial=0.0)
+    xp = namespace(x)
+    lower, upper = (alike(bound, x) for bound in problem.bounds())
+    inside = xp.minimum(xp.maximum(x, lower), upper)
+    beyond = _most(xp.abs(x - inside))
     residual, noise, z, largest = _balance(problem, keep, inside, multipliers, by_row, by_muscle)
-    missed, allowed = np.abs(residual), ALLOWED * largest
+    missed, allowed = xp.abs(residual), ALLOWED * largest
     free = scale <= 0.0
-    s = np.where(free, 1.0, scale)
+    s = xp.where(free, 1.0, scale)
     y, low, high, slope = s * inside, s * lower, s * upper, z / s
-    best = np.minimum(np.maximum(_answer(slope, p), low), high)
-    cost = np.abs(y) ** p / p
+    best = xp.minimum(xp.maximum(_answer(slope, p), low), high)
+    cost = xp.abs(y) ** p / p
     brackets = _bracket(y, best, slope, cost, p)
     if free.any():  # unknowns without cost: ψ is linear
-        cost, brackets = np.where(free, 0.0, cost), np.where(free, _linear(inside, z, lower, upper), brackets)
-    price = np.abs(multipliers)
-    total, apart = cost.sum(axis=1), brackets.sum(axis=1)
-    hidden, enough = (price * noise).sum(axis=1) + ROUNDING * total, OPTIMAL * total + SMALL**p
-    short = apart + (price * missed).sum(axis=1)
+        cost, brackets = xp.where(free, 0.0, cost), xp.where(free, _linear(inside, z, lower, upper), brackets)
+    price = xp.abs(multipliers)
+    total, apart = xp.sum(cost, axis=1), xp.sum(brackets, axis=1)
+    hidden, enough = xp.sum(price * noise, axis=1) + ROUNDING * total, OPTIMAL * total + SMALL**p
+    short = apart + xp.sum(price * missed, axis=1)
     gap = short + hidden
-    feasible = (missed.max(axis=1, initial=0.0) <= allowed) & (beyond <= ALLOWED)
-    if (limit := np.flatnonzero(feasible & (gap > enough))).size:
-        unused = np.maximum(allowed[limit, None] * price[limit] - multipliers[limit] * residual[limit], 0.0)
-        among = apart[limit] + hidden[limit] + unused.sum(axis=1)
+    feasible = (_most(missed) <= allowed) & (beyond <= ALLOWED)
+    limit = true_rows(feasible & (gap > enough))
+    if limit.shape[0]:
+        unused = xp.clip(allowed[limit, None] * price[limit] - multipliers[limit] * residual[limit], 0.0, None)
+        among = apart[limit] + hidden[limit] + xp.sum(unused, axis=1)
         better = limit[among <= enough[limit]]
         gap[better], short[better] = among[among <= enough[limit]], apart[better]
     certified = feasible & (gap <= enough)
     own = slice(0, len(problem.muscles))
     error = _error(short, p, *(array[:, own] for array in (y, best, slope, low, high)))
-    error = np.where(free[:, own], 0.0, error / s[:, own]).max(axis=1, initial=0.0)
+    error = _most(xp.where(free[:, own], 0.0, error / s[:, own]))
     return gap, error, feasible, certified
 
 
@@ -152,25 +158,31 @@ def _balance(
     problem: RedundancyProblem, keep: slice, x: Array, multipliers: Array, by_row: Sums, by_muscle: Sums
 ) -> tuple[Array, Array, Array, Array]:
     """Moment error of x (T, D), its rounding error, z = Aᵀλ (T, U), and the largest moment (T,), 1 at least."""
-    geometry, muscles = problem.geometry, len(problem.muscles)
+    xp, geometry, muscles = namespace(x), problem.geometry, len(problem.muscles)
     row, muscle = geometry.pair_coordinate, geometry.pair_muscle
-    arms, passive = _across(geometry.moment_arms[keep]), problem.passive_force[keep]
-    value = arms * _across(problem.max_force[keep])[muscle]
-    moved = value * _across(x)[muscle]
+    arms, passive = frames_last(geometry.moment_arms[keep]), problem.passive_force[keep]
+    value = arms * frames_last(problem.max_force[keep])[muscle]
+    moved = value * frames_last(x)[muscle]
     target = problem.generalized_force[keep]
     if passive.any():
-        target = target - by_row(arms * _across(passive)[muscle])
-    effect, control = problem.reserves.frames(keep).effect, x[:, muscles:, None]
-    residual = target - by_row(moved) - np.matmul(effect, control)[:, :, 0]
-    size = by_row(np.abs(moved)) + np.matmul(np.abs(effect), np.abs(control))[:, :, 0] + np.abs(target)
-    pulled = by_muscle(value * _across(multipliers)[row])
-    z = np.concatenate([pulled, np.matmul(multipliers[:, None, :], effect)[:, 0]], axis=1)
-    return residual, ROUNDING * size, z, np.maximum(1.0, np.abs(target).max(axis=1, initial=0.0))
+        target = target - by_row(arms * frames_last(passive)[muscle])
+    effect, control = alike(problem.reserves.frames(keep).effect, x), x[:, muscles:, None]
+    residual = target - by_row(moved) - xp.matmul(effect, control)[:, :, 0]
+    size = by_row(xp.abs(moved)) + xp.matmul(xp.abs(effect), xp.abs(control))[:, :, 0] + xp.abs(target)
+    pulled = by_muscle(value * frames_last(multipliers)[row])
+    z = xp.concat([pulled, xp.matmul(multipliers[:, None, :], effect)[:, 0]], axis=1)
+    return residual, ROUNDING * size, z, xp.clip(_most(xp.abs(target)), 1.0, None)
 
 
-def _across(array: Array) -> Array:
-    """Transpose of (T, N), contiguous in memory: sums over pairs are then sums of rows."""
-    return np.ascontiguousarray(array.T)
+def _numbers(array: Array) -> Tensor:
+    """The array with 0 in place of what is not finite."""
+    xp = namespace(array)
+    return xp.where(xp.isfinite(array), array, 0.0)
+
+
+def _most(array: Array) -> Tensor:
+    """The largest (T,) of nonnegative numbers (T, N), 0 without any."""
+    return namespace(array).max(array, axis=1) if array.shape[1] else filled((array.shape[0],), 0.0, array)
 
 
 def _sums(label: NDArray[np.intp], count: int) -> Sums:
@@ -179,49 +191,58 @@ def _sums(label: NDArray[np.intp], count: int) -> Sums:
 
     first = np.concatenate([[0], np.cumsum(np.bincount(label, minlength=count))])
     onto = csr_array((np.ones(len(label)), np.argsort(label, kind="stable"), first), shape=(count, len(label)))
-    return lambda terms: np.asarray(onto @ terms).T
+
+    def sums(terms: Array) -> Array:
+        if isinstance(terms, np.ndarray):
+            return np.asarray(onto @ terms).T
+        return namespace(terms).matrix_transpose(alike(onto.toarray(), terms) @ terms)
+
+    return sums
 
 
 def _answer(slope: Array, p: float) -> Array:
     """The y at which |y|^p / p has this slope."""
-    return slope if p == 2.0 else np.asarray(np.sign(slope) * np.abs(slope) ** (1.0 / (p - 1.0)))
+    xp = namespace(slope)
+    return slope if p == 2.0 else xp.sign(slope) * xp.abs(slope) ** (1.0 / (p - 1.0))
 
 
-def _bracket(y: Array, best: Array, slope: Array, cost: Array, p: float) -> Array:
+def _bracket(y: Array, best: Array, slope: Array, cost: Array, p: float) -> Tensor:
     """Upper bound on φ(y) − φ(best) − slope (y − best): the lower of two bounds (see the module's docstring)."""
-    change = y - best
+    xp, change = namespace(y), y - best
     if p == 2.0:
-        return np.asarray(np.maximum(change * (0.5 * (y + best) - slope), 0.0))
+        return xp.clip(change * (0.5 * (y + best) - slope), 0.0, None)
     linear = slope * change
-    least = np.abs(best) ** p / p
-    ends = cost - least - linear + ROUNDING * (cost + least + np.abs(linear))
-    steep = change * np.sign(y) * np.abs(y) ** (p - 1.0) - linear
-    return np.maximum(np.minimum(ends, steep + ROUNDING * np.abs(linear)), 0.0)
+    least = xp.abs(best) ** p / p
+    ends = cost - least - linear + ROUNDING * (cost + least + xp.abs(linear))
+    steep = change * xp.sign(y) * xp.abs(y) ** (p - 1.0) - linear
+    return xp.clip(xp.minimum(ends, steep + ROUNDING * xp.abs(linear)), 0.0, None)
 
 
-def _linear(x: Array, z: Array, lower: Array, upper: Array) -> Array:
+def _linear(x: Array, z: Array, lower: Array, upper: Array) -> Tensor:
     """The bracket of an unknown without cost: max z x within bounds, minus z x."""
-    far = np.where(z > 0.0, upper, lower)
-    return np.asarray(np.where(z == 0.0, 0.0, z * (np.where(z == 0.0, 0.0, far) - x)))
+    xp = namespace(z)
+    far = xp.where(z > 0.0, upper, lower)
+    return xp.where(z == 0.0, 0.0, z * (xp.where(z == 0.0, 0.0, far) - x))
 
 
-def _error(gap: Array, p: float, y: Array, best: Array, slope: Array, low: Array, high: Array) -> Array:
+def _error(gap: Array, p: float, y: Array, best: Array, slope: Array, low: Array, high: Array) -> Tensor:
     """Bound (T, N) on |y − y*| of each unknown.
 
     Both y and y* have a bracket of at most the gap. So |y* − best| is at most gap / |φ′(best) − slope| on a bound, and
     for p > 2 at most r = √(2 gap / ((p−1) (|best|/2)^(p−2))) where r ≤ |best|/2.
     """
+    xp = namespace(y)
     if p == 2.0:
-        return np.broadcast_to(np.sqrt(2.0 * gap)[:, None], y.shape)
-    least = np.maximum(np.maximum(low, -high), 0.0)
-    anywhere = distance(gap[:, None], p, least, np.maximum(np.abs(low), np.abs(high)))
+        return xp.broadcast_to(xp.sqrt(2.0 * gap)[:, None], y.shape)
+    least = xp.clip(xp.maximum(low, -high), 0.0, None)
+    anywhere = distance(gap[:, None], p, least, xp.maximum(xp.abs(low), xp.abs(high)))
     if p < 2.0:
         return anywhere
-    half = 0.5 * np.abs(best)
+    half = 0.5 * xp.abs(best)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        near = np.sqrt(2.0 * gap[:, None] / ((p - 1.0) * half ** (p - 2.0)))
-        pressed = np.abs(np.sign(best) * (2.0 * half) ** (p - 1.0) - slope) - ROUNDING * np.abs(slope)
+        near = xp.sqrt(2.0 * gap[:, None] / ((p - 1.0) * half ** (p - 2.0)))
+        pressed = xp.abs(xp.sign(best) * (2.0 * half) ** (p - 1.0) - slope) - ROUNDING * xp.abs(slope)
         onto = ((best == low) | (best == high)) & (pressed > 0.0)
-        held = np.where(onto, gap[:, None] / pressed, np.inf)
-    reach = np.minimum(np.where(near <= half, near, np.inf), held)
-    return np.asarray(np.minimum(anywhere, reach + np.abs(y - best)))
+        held = xp.where(onto, gap[:, None] / pressed, xp.inf)
+    reach = xp.minimum(xp.where(near <= half, near, xp.inf), held)
+    return xp.minimum(anywhere, reach + xp.abs(y - best))

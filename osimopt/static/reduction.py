@@ -6,7 +6,8 @@ the row in every frame: where a moment arm is zero in one of them, the row is le
 without effect takes the value of least cost. The rest falls into blocks that share neither rows nor columns: a left and
 a right leg are two small problems.
 
-A is sparse with a fixed pattern: values (T, Q) at Q places (row, column), which may be zero in some frames.
+A is sparse with a fixed pattern: values (T, Q) at Q places (row, column), which may be zero in some frames. Values are
+arrays of NumPy or torch, places are NumPy's.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..problem.arrays import Array, Index
+from ..namespace import Tensor, alike, filled, namespace, plain, true_rows
+from ..problem.arrays import Array, Index, Rows
 from ..problem.problem import RedundancyProblem
 
 Mask = NDArray[np.bool_]
@@ -83,9 +85,9 @@ def row_size(A: Array) -> Array:
     return np.where(size > 0.0, size, 1.0)
 
 
-def positive(scale: Array) -> Array:
+def positive(scale: Array) -> Tensor:
     """The scales, 1 in place of those that are 0."""
-    return np.where(scale > 0.0, scale, 1.0)
+    return namespace(scale).where(scale > 0.0, scale, 1.0)
 
 
 def with_independent_rows(frame: Frame) -> Frame:
@@ -147,10 +149,10 @@ class Block:
     row: Index
     column: Index
 
-    def dense(self, value: Array, scale: Array) -> Array:
+    def dense(self, value: Array, scale: Array) -> Tensor:
         """A (T, D, N) of the block in y = scale · x; ``value`` (T, Q) and ``scale`` (T, U) of the whole balance."""
         shape = len(value), len(self.rows), len(self.columns)
-        flat = np.zeros((shape[0], shape[1] * shape[2]))
+        flat = filled((shape[0], shape[1] * shape[2]), 0.0, value)
         flat[:, self.row * shape[2] + self.column] = value[:, self.places] / scale[:, self.columns[self.column]]
         return flat.reshape(shape)
 
@@ -204,26 +206,27 @@ class Reduction:
 
         ``value`` (T, Q), ``b`` (T, D), ``lower`` and ``upper`` (U,).
         """
-        x = np.tile(np.clip(0.0, lower, upper), (len(b), 1))
-        left, short = b.copy(), np.zeros_like(b)
+        xp = namespace(b)
+        x = filled((len(b), len(lower)), 0.0, b) + alike(np.clip(0.0, lower, upper), b)
+        left, short = b + 0.0, filled(tuple(b.shape), 0.0, b)
         for row, column in self.order:
             if column >= 0:
                 places = np.flatnonzero(self.column == column)
                 effect = value[:, places[self.row[places] == row][0]]
-                x[:, column] = np.clip(left[:, row] / effect, lower[column], upper[column])
+                x[:, column] = xp.clip(left[:, row] / effect, float(lower[column]), float(upper[column]))
                 for place in places:
                     left[:, self.row[place]] -= value[:, place] * x[:, column]
             short[:, row] = left[:, row]
-        allowed = INFEASIBLE * np.maximum(1.0, np.abs(b).max(axis=1, initial=0.0))
-        return x, left, np.where(np.abs(short) > allowed[:, None], short, 0.0)
+        allowed = INFEASIBLE * largest(b)
+        return x, left, xp.where(xp.abs(short) > allowed[:, None], short, 0.0)
 
     def multipliers(self, value: Array, slope: Array, known: Array) -> Array:
         """Multipliers (T, D), with those of settled rows from the ``slope`` (T, U) of the cost."""
-        found = known.copy()
+        found = known + 0.0
         for row, column in reversed(self.order):
             if column >= 0:
                 places = np.flatnonzero(self.column == column)
-                rest = slope[:, column].copy()
+                rest = slope[:, column] + 0.0
                 for place in places[self.row[places] != row]:
                     rest -= value[:, place] * found[:, self.row[place]]
                 found[:, row] = rest / value[:, places[self.row[places] == row][0]]
@@ -243,10 +246,12 @@ class Places:
     def of(cls, problem: RedundancyProblem) -> Places:
         """Muscles that have a moment arm and a gain in any frame, and reserves that act in any frame."""
         geometry, muscle = problem.geometry, problem.geometry.pair_muscle
-        pairs = np.flatnonzero(
-            (geometry.moment_arms != 0.0).any(axis=0) & (problem.max_force != 0.0).any(axis=0)[muscle]
+        acting, live, able = (
+            plain((array != 0.0).any(axis=0))
+            for array in (geometry.moment_arms, problem.max_force, problem.reserves.effect)
         )
-        row, reserve = np.nonzero((problem.reserves.effect != 0.0).any(axis=0))
+        pairs = np.flatnonzero(acting & live[muscle])
+        row, reserve = np.nonzero(able)
         row = np.concatenate([geometry.pair_coordinate[pairs], row])
         return cls(problem, pairs, row, np.concatenate([muscle[pairs], len(problem.muscles) + reserve]))
 
@@ -254,55 +259,65 @@ class Places:
         """The reduction of the frames whose values (T, Q) :meth:`system` gave."""
         return Reduction.of(self.row, self.column, value, len(self.problem.coordinates), len(self.problem.actuators))
 
-    def system(self, keep: slice) -> tuple[Array, Array]:
+    def system(self, keep: Rows) -> tuple[Array, Array]:
         """Values (T, Q) of A, without those that are rounding, and b (T, D) in some frames."""
         problem, geometry = self.problem, self.problem.geometry
         arms, muscle, pairs = geometry.moment_arms[keep], geometry.pair_muscle, len(self.pairs)
-        value = np.empty((len(arms), len(self.row)))
-        np.multiply(arms[:, self.pairs], problem.max_force[keep][:, muscle[self.pairs]], out=value[:, :pairs])
+        value = filled((len(arms), len(self.row)), 0.0, arms)
+        value[:, :pairs] = arms[:, self.pairs] * problem.max_force[keep][:, muscle[self.pairs]]
         effect = problem.reserves.frames(keep).effect
-        value[:, pairs:] = effect[:, self.row[pairs:], self.column[pairs:] - len(problem.muscles)]
-        b = problem.generalized_force[keep].copy()
+        value[:, pairs:] = alike(effect[:, self.row[pairs:], self.column[pairs:] - len(problem.muscles)], arms)
+        b = problem.generalized_force[keep] + 0.0
         passive = problem.passive_force[keep]
         if passive.any():
-            for pair, (row, column) in enumerate(zip(geometry.pair_coordinate, muscle, strict=True)):
-                b[:, row] -= arms[:, pair] * passive[:, column]
+            b = b - geometry.frames(keep).moments(passive)
         return without_rounding(value, self.row, self.column, b, *problem.bounds()), b
 
-    def dense(self, keep: slice) -> Array:
+    def dense(self, keep: Rows) -> Tensor:
         """A (T, D, U) of :meth:`system`."""
         value, b = self.system(keep)
-        A = np.zeros((*b.shape, len(self.problem.actuators)))
+        A = filled((*b.shape, len(self.problem.actuators)), 0.0, b)
         A[:, self.row, self.column] = value
         return A
 
 
+def largest(b: Array) -> Tensor:
+    """The largest moment (T,) of b (T, D), 1 at least."""
+    xp = namespace(b)
+    if not b.shape[1]:
+        return filled((b.shape[0],), 1.0, b)
+    return xp.clip(xp.max(xp.abs(b), axis=1), 1.0, None)
+
+
 def _settles(row: Index, column: Index, value: Array, settled: int, unknown: int) -> bool:
     """Whether an unknown's effect on a row is a pivot in every frame."""
-    own = np.flatnonzero(column == unknown)
-    size = np.abs(value[:, own])
+    xp, own = namespace(value), np.flatnonzero(column == unknown)
+    size = xp.abs(value[:, own])
     pivot = size[:, row[own] == settled][:, 0]
-    return bool(((pivot > 0.0) & (pivot >= PIVOT * size.max(axis=1))).all())
+    return bool(xp.all((pivot > 0.0) & (pivot >= PIVOT * xp.max(size, axis=1))))
 
 
 def without_rounding(value: Array, row: Index, column: Index, b: Array, lower: Array, upper: Array) -> Array:
     """Values (T, Q), 0 in place of those that change no moment by more than rounding at any x within its bounds."""
-    size, reach = np.abs(value), np.maximum(np.abs(lower), np.abs(upper))[column]
-    limit = NEGLIGIBLE * np.maximum(1.0, np.abs(b).max(axis=1, initial=0.0))[:, None]
+    xp = namespace(value)
+    size, reach = xp.abs(value), np.maximum(np.abs(lower), np.abs(upper))[column]
+    limit = NEGLIGIBLE * largest(b)[:, None]
     bounded = np.isfinite(reach)
-    most = size * np.where(bounded, reach, 1e300)
+    most = size * alike(np.where(bounded, reach, 1e300), value)
     for unknown in np.flatnonzero(np.bincount(column[~bounded]) > 1):
         own = np.flatnonzero(column == unknown)
-        most[:, own] = np.where(size[:, own] > PRECISION * size[:, own].max(axis=1, keepdims=True), np.inf, 0.0)
+        felt = size[:, own] > PRECISION * xp.max(size[:, own], axis=1, keepdims=True)
+        most[:, own] = xp.where(felt, np.inf, 0.0 * size[:, own])
     small = (most <= limit) & (size > 0.0)
-    frames = np.flatnonzero(small.any(axis=1))
-    if not frames.size:
+    frames = true_rows(xp.any(small, axis=1))
+    if not frames.shape[0]:
         return value
     onto = np.zeros((len(row), b.shape[1]))
     onto[np.arange(len(row)), row] = 1.0
-    share = limit[frames] / np.maximum(1.0, small[frames] @ onto)[:, row]
-    value = value.copy()
-    value[frames] = np.where(small[frames] & (most[frames] <= share), 0.0, value[frames])
+    counted = xp.astype(small[frames], value.dtype) @ alike(onto, value)
+    share = limit[frames] / xp.clip(counted, 1.0, None)[:, row]
+    value = value + 0.0
+    value[frames] = xp.where(small[frames] & (most[frames] <= share), 0.0, value[frames])
     return value
 
 

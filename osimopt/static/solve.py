@@ -10,8 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..devices import Device
 from ..errors import InputError, SolverError, explain, shown
 from ..muscle.tendons import Tendons, compliant, tendon_text
+from ..namespace import plain
 from ..options import check_values, check_word, documented
 from ..problem.arrays import Array
 from ..problem.costs import COSTS, Cost, get_cost, scale_of_unknowns
@@ -19,7 +21,7 @@ from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, judge, verified
 from . import SOLVERS
 from .compliant import solve_compliant
-from .frames import Device, solve_frames
+from .frames import solve_frames
 from .options import StaticOptions
 
 
@@ -55,7 +57,8 @@ def solve_static(
     ----------
     problem
         T frames, D coordinates and M muscles, from :func:`osimopt.load_problem` or
-        :meth:`RedundancyProblem.from_arrays`.
+        :meth:`RedundancyProblem.from_arrays`. A problem on a device (:meth:`RedundancyProblem.to`) is solved there, and
+        its solution stays there.
     {options}
     on_failure
         ``"raise"`` a :class:`SolverError` with the solution attached if any frame failed, or ``"return"`` the solution.
@@ -106,26 +109,32 @@ def solve_static(
     _check_tendon(bool(elastic.any()), chosen)
     problem = problem if weights is None else problem.with_weights(weights)
     guessed = initial_guess is not None and not isinstance(initial_guess, (RedundancySolution, Multipliers))
+    device = problem.device if device == "cpu" else device
     name = _choose(solver, chosen, device, guessed)
     method, place, started = SOLVERS[name], Device.of(device), perf_counter()
     guess = _read_guess(initial_guess, problem, method.batched)
 
-    def solve(problem: RedundancyProblem, guess: Array | None) -> RedundancySolution:
-        """Solve a problem whose forces are affine in activation."""
+    def solve(given: RedundancyProblem, guess: Array | None) -> RedundancySolution:
+        """Solve a problem whose forces are affine in activation, where it is or on the device."""
+        problem = given if place.name is None else replace(given, kinematics=None).to(device)
         scale = scale_of_unknowns(problem, chosen)
         if method.batched:
-            found = method.load()(problem, chosen, scale, guess, progress, place)
+            start = None if guess is None else place.put(guess)
+            found = method.load()(problem, chosen, scale, start, progress)
         else:
             found = solve_frames(problem, chosen, method.load(), scale, guess, progress)
         activation, control, status = judge(problem, found.x, found.status, tolerance, found.detail)
         terms = chosen.terms(problem, activation, control)  # NaN in frames that failed
         return RedundancySolution(
-            problem, activation, control, status, found.iterations, found.unique, chosen.total(terms), terms,
+            given, activation, control, status, found.iterations, found.unique, chosen.total(terms), terms,
             found.gap, found.activation_error, found.detail, multipliers=found.multipliers if method.batched else None,
-        )  # fmt: skip
+        ).to(given.device)  # fmt: skip
 
     named = tendon_text(tendon) if elastic.any() else "rigid"
-    solution = solve(problem, guess) if named == "rigid" else solve_compliant(problem, solve, guess, elastic)
+    if named == "rigid":
+        solution = solve(problem, guess)
+    else:  # fibres in equilibrium are found on the CPU
+        solution = solve_compliant(problem.to("cpu"), solve, guess, elastic).to(problem.device)
     provenance = {
         **problem.provenance,
         "method": "static",
@@ -207,9 +216,9 @@ def _read_guess(
     else:
         start, shape, what = None, (frames, len(problem.actuators)), "unknowns"
         if isinstance(guess, RedundancySolution):
-            start = np.nan_to_num(np.hstack([guess.activation, guess.reserve_control]))
-    if start is None or start.shape != shape:
-        got = f"no {what}" if start is None else f"shape {start.shape}"
+            start = np.nan_to_num(np.hstack([plain(guess.activation), plain(guess.reserve_control)]))
+    if start is None or tuple(start.shape) != shape:
+        got = f"no {what}" if start is None else f"shape {tuple(start.shape)}"
         fix = "Give the solution of solver 'newton' of a problem with these frames, coordinates and actuators."
         raise InputError(explain(f"an initial_guess with {what} of shape {shape}", got, fix))
     return start

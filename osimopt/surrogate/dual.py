@@ -14,13 +14,14 @@ differentiable in between.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from ..namespace import alike, filled, plain
 from ..problem.arrays import Array, Index
 from ..problem.costs import Cost, scale_of_unknowns
 from ..problem.problem import RedundancyProblem
@@ -93,19 +94,19 @@ class Whitening:
 
     def unknowns(self, y: Tensor) -> Array:
         """Unknowns x (T, M + K) of y (T, U), including those that the moments determine alone."""
-        x = self.settled.copy()
-        x[:, self.columns] = y.double().cpu().numpy() / self.scale[:, self.columns]
+        x = self.settled + 0.0
+        x[:, self.columns] = beside(y.double(), x) / self.scale[:, self.columns]
         return x
 
     def labels(self, x: Array) -> Tensor:
         """Y (T, U) of a solution's unknowns x (T, M + K)."""
         return torch.from_numpy(x[:, self.columns] * self.scale[:, self.columns])
 
-    def multipliers(self, u: Tensor, rows: int) -> Array:
+    def multipliers(self, u: Tensor, rows: int) -> Any:
         """λ (T, rows) of u (T, D), NaN where u is NaN; 0 for rows that need no optimization."""
         back = torch.linalg.solve_triangular(self.factor.transpose(1, 2), u.double()[..., None], upper=True)
-        found = np.zeros((len(u), rows))
-        found[:, self.rows] = back[..., 0].cpu().numpy()
+        found = filled((len(u), rows), 0.0, self.settled)
+        found[:, self.rows] = beside(back[..., 0], found)
         return found
 
 
@@ -123,25 +124,30 @@ def whiten(problem: RedundancyProblem, cost: Cost, device: str = "cpu") -> tuple
     settled, left, _ = reduction.settle(value, b, low, high)
     none = np.zeros(0, dtype=np.intp)
     rows, columns = (np.r_[none, *(getattr(block, name) for block in reduction.blocks)] for name in ("rows", "columns"))
-    whole = np.zeros((len(problem), len(problem.coordinates), scale.shape[1]))
+    whole = filled((len(problem), len(problem.coordinates), scale.shape[1]), 0.0, scale)
     for block in reduction.blocks:
         whole[:, block.rows[:, None], block.columns] = block.dense(value, scale)
     A = whole[:, rows[:, None], columns]
     size = scale[:, columns]
 
-    def put(array: Array) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+    def put(array: Any) -> Tensor:
+        return (torch.from_numpy(np.ascontiguousarray(array)) if isinstance(array, np.ndarray) else array).to(device)
 
     matrix = put(A)
     factor = _factor(matrix)
     whitened = Whitened(
         torch.linalg.solve_triangular(factor, matrix, upper=False),
         torch.linalg.solve_triangular(factor, put(left[:, rows])[..., None], upper=False)[..., 0],
-        put(np.clip(low[columns] * size, -UNBOUNDED, UNBOUNDED)),
-        put(np.clip(high[columns] * size, -UNBOUNDED, UNBOUNDED)),
+        put((alike(low[columns], size) * size).clip(-UNBOUNDED, UNBOUNDED)),
+        put((alike(high[columns], size) * size).clip(-UNBOUNDED, UNBOUNDED)),
         put(np.tile((columns < len(problem.muscles)).astype(float), (len(problem), 1))),
     )
     return whitened, Whitening(factor, rows, columns, scale, settled)
+
+
+def beside(tensor: Tensor, other: Any) -> Any:
+    """A tensor in NumPy, where the other array is."""
+    return plain(tensor) if isinstance(other, np.ndarray) else tensor
 
 
 def _factor(matrix: Tensor) -> Tensor:

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..devices import Device
 from ..errors import InputError, explain, some
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
 from ..polynomial.terms import list_exponents
 from ..problem.arrays import Array, Index, MuscleGeometry
 from ..problem.path_record import PathRecord
-from ..static.frames import Device
 from . import folder
 
 if TYPE_CHECKING:

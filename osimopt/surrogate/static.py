@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputError, SolverError, explain
+from ..namespace import namespace
 from ..problem.arrays import Array
 from ..problem.costs import get_cost
 from ..problem.problem import RedundancyProblem
@@ -93,7 +94,7 @@ class StaticSurrogate:
         self.check(problem)
         chunks = [slice(first, min(first + CHUNK, len(problem))) for first in range(0, len(problem), CHUNK)]
         parts = zip(*(self._predict(problem.frames(keep)) for keep in chunks), strict=True)
-        return Prediction(problem, *(np.concatenate(arrays) for arrays in parts))
+        return Prediction(problem, *(namespace(*arrays).concat(arrays) for arrays in parts))
 
     def solve(
         self, problem: RedundancyProblem, fallback: Fallback = "exact", *, polish_steps: int = POLISH,
@@ -104,7 +105,8 @@ class StaticSurrogate:
         Parameters
         ----------
         problem
-            With rigid tendons, of any model for ``"set"`` networks.
+            With rigid tendons, of any model for ``"set"`` networks. The network and the Newton steps compute on the
+            surrogate's device; nothing is copied where the problem is there, too (:meth:`RedundancyProblem.to`).
         fallback
             ``"exact"``: frames that do not converge in ``polish_steps`` Newton steps are solved by the exact solver;
             ``"none"``: they fail, with NaN.
@@ -129,11 +131,14 @@ class StaticSurrogate:
         if fallback not in get_args(Fallback):
             raise InputError(explain("fallback 'exact' or 'none'", repr(fallback), "Choose one of them."))
         elsewhere = other_paths(self.provenance, problem)
-        predicted = self.predict(problem)
+        own = "torch" if self.device == "cpu" else self.device
+        there = problem if problem.device == own else problem.to(self.device)
+        predicted = self.predict(there)
         start = Multipliers(predicted.multipliers)
         solution = solve_static(
-            problem, self.cost, initial_guess=start, solver="newton", tolerance=tolerance, on_failure="return"
+            there, self.cost, initial_guess=start, solver="newton", tolerance=tolerance, on_failure="return"
         )
+        solution = replace(solution.to(problem.device), problem=problem)
         late = solution.iterations > polish_steps
         if fallback == "none":
             solution = _without(solution, late)
@@ -218,8 +223,8 @@ def _without(solution: RedundancySolution, frames: NDArray[np.bool_]) -> Redunda
     status = solution.status.copy()
     status[frames & solution.solved] = Status.NOT_CONVERGED
     names = ("activation", "reserve_control", "objective", "gap", "activation_error", "multipliers")
-    failed: dict[str, Any] = {name: getattr(solution, name).copy() for name in names}
-    terms = {name: term.copy() for name, term in solution.objective_terms.items()}
+    failed: dict[str, Any] = {name: getattr(solution, name) + 0.0 for name in names}
+    terms = {name: term + 0.0 for name, term in solution.objective_terms.items()}
     for values in (*failed.values(), *terms.values()):
         values[frames] = np.nan
     return replace(solution, **failed, objective_terms=terms, status=status)

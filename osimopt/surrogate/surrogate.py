@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ..devices import Device
 from ..errors import InputError, explain
-from ..static.frames import Device
 from . import folder
 from .dynamic import DynamicSurrogate
 from .geometry import GeometrySurrogate

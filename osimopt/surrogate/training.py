@@ -18,8 +18,8 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from ..devices import Device
 from ..errors import InputError, SolverError, explain
-from ..static.frames import Device
 from .architecture import check_whole
 from .folder import Checkpoint, digest
 
