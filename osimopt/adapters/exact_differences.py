@@ -130,6 +130,17 @@ class PathFindings:
         _add_inside(self.inside, paths, block.motion, block.at, block.solved)
         _add_contested(self.contested, paths, block)
 
+    def join(self, later: PathFindings) -> None:
+        """Add what is noticed in the frames after these."""
+        for name, jumps in later.jumps.items():
+            self.jumps.setdefault(name, []).extend(jumps)
+        for name, objects in later.inside.items():
+            known_objects = self.inside.setdefault(name, {})
+            known_objects |= {one: time for one, time in objects.items() if one not in known_objects}
+        for name, (count, first) in later.contested.items():
+            known = self.contested.get(name, (0, first))
+            self.contested[name] = known[0] + count, known[1]
+
     def differences(self) -> Differences:
         """All of it."""
         sizes = {name: tuple(own) for name, own in self.jumps.items()}

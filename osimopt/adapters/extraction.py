@@ -53,13 +53,18 @@ class Extracted:
     warnings: list[str]
 
 
+class NeedsOpenSimError(Exception):
+    """A piece of a motion cannot be computed from arrays alone."""
+
+
 @dataclass(eq=False)
 class Extraction:
     """How the arrays of a trial are computed.
 
     ``model`` and ``motion`` are the trial's; ``paths`` are those in place of OpenSim's, which muscles without one keep,
     ``dynamics`` inverse dynamics in place of OpenSim's. ``moments`` is whether any are wanted. ``lost`` says by name
-    why muscles have lost their exact path in the motion, ``findings`` what was noticed along the exact paths.
+    why muscles have lost their exact path in the motion, ``findings`` what was noticed along the exact paths. Where it
+    is ``alone``, in another process, OpenSim is not asked: a :class:`NeedsOpenSimError`.
     """
 
     model: Model
@@ -73,6 +78,7 @@ class Extraction:
     findings: PathFindings = field(default_factory=PathFindings)
     crossing: Mask | None = field(default=None, init=False)
     chain: ExactChain | None = field(default=None, init=False)
+    alone: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.paths, ExactPaths):
@@ -88,6 +94,8 @@ class Extraction:
         if self.chain is not None:
             found, lost = self._pass(self.chain, keep)
             while lost:
+                if self.alone:
+                    raise NeedsOpenSimError
                 self.lost |= lost
                 found, lost = self._pass(self._without(self.chain, lost), keep)
         return self._with(motion, progress, model_for, found)
@@ -106,6 +114,19 @@ class Extraction:
             found = joined([block.arrays for block in self.chain.blocks(motion, whole, self.moments)])
             refuse_lost(self.model, motion.time, self.chain.paths.muscles, found["length"])
         return self._with(motion, None, model_for, found)
+
+    @property
+    def by_arrays(self) -> bool:
+        """Whether OpenSim computes nothing of a motion."""
+        known = self.chain is not None and (self.chain.dynamics is not None or not self.moments)
+        return known and not self.by_model and not self._gains
+
+    def piece(self, motion: Kinematics, dynamics: ExactDynamics | None) -> Extraction:
+        """The same for some frames of the motion, by arrays alone; what is noticed is that of these frames."""
+        other = copy.copy(self)
+        other.motion, other.dynamics, other.findings, other.alone = motion, dynamics, PathFindings(), True
+        other.chain = None if self.chain is None else replace(self.chain, dynamics=dynamics)
+        return other
 
     @property
     def pairs(self) -> Pairs:

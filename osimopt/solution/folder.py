@@ -95,10 +95,10 @@ def write_pieces(
     """
 
     def parts(_: Path) -> Iterator[Part]:
-        work: Work | None = None
+        before: Part | None = None
         for solution in solutions:
-            part = part_of(solution, outputs, work)
-            work = part.work
+            part = part_of(solution, outputs, before)
+            before = replace(part, rows={})
             yield part
 
     return write_parts(parts, frames, folder, overwrite=overwrite)
@@ -178,7 +178,8 @@ class Part:
     """What a piece of a motion adds to a result folder.
 
     ``labels`` are those of the columns by name of a table, ``rows`` the text of its rows, or a file that holds it.
-    ``texts`` are the files that the first piece writes. ``work`` (where it is written) is what muscles have done so far.
+    ``texts`` are the files that the first piece writes. ``work``, where it is written, is what muscles have done so
+    far.
     """
 
     start: float
@@ -191,15 +192,16 @@ class Part:
     work: Work | None = None
 
     def moved(self, folder: Path) -> Part:
-        """The same with its rows in files of a new folder."""
-        folder.mkdir()
-        for name, rows in self.rows.items():
-            (folder / name).write_bytes(rows if isinstance(rows, bytes) else rows.read_bytes())
-        return replace(self, rows={name: folder / name for name in self.rows})
+        """The same with its rows in files, for another process, whose part is not the first."""
+        rows: dict[str, bytes | Path] = {name: folder / f"{name}.from_{self.start!r}" for name in self.rows}
+        for name, text in self.rows.items():
+            Path(str(rows[name])).write_bytes(bytes(text))
+        return replace(self, rows=rows, texts={})
 
 
-def part_of(solution: RedundancySolution, outputs: Outputs, work: Work | None = None) -> Part:
-    """What a solution adds to a result folder; ``work`` is what muscles have done in the pieces before."""
+def part_of(solution: RedundancySolution, outputs: Outputs, before: Part | None = None) -> Part:
+    """What a solution adds to a result folder; ``before`` is the part of the piece before it."""
+    work = None if before is None else before.work
     problem = solution.problem
     more = outputs_of(solution, outputs)
     tables = {name: solution.to_dataframe(name) for name in (*solution.quantities, *more)}
@@ -220,7 +222,7 @@ def part_of(solution: RedundancySolution, outputs: Outputs, work: Work | None = 
         float(solution.time[-1]),
         {**{f"{name}.sto": list(table.columns) for name, table in tables.items()}, "status.csv": list(frames.columns)},
         {**rows, "status.csv": frames.to_csv(header=False, index=False).encode()},
-        _texts(problem),
+        _texts(problem) if before is None else {},
         Summary.of(solution),
         provenance,
         work,
