@@ -149,13 +149,12 @@ class PathFindings:
 
 def _add_jumps(found: dict[str, list[tuple[float, float]]], paths: ExactPaths, block: ExactBlock) -> None:
     """Add times in s and sizes in mm of the jumps of lengths, by muscle."""
-    time, value = block.motion.time, block.motion.value
-    arms = np.zeros((len(time), block.length.shape[1], value.shape[1]))
-    coordinate, muscle = paths.pairs
+    motion, (coordinate, muscle) = block.motion, paths.pairs
+    arms = np.zeros((len(motion.time), len(paths.muscles), motion.value.shape[1]))
     arms[:, muscle, coordinate] = block.arms.T
-    known = path_states(block.solved), block.length, arms
-    for jump in find_jumps(paths.multibody, paths.arrangement, value, known, LENGTHS_JUMP):
-        at = time[jump.frame] + jump.share * (time[jump.frame + 1] - time[jump.frame])
+    states = path_states(block.solved), block.length, arms
+    for jump in find_jumps(paths.multibody, paths.arrangement, motion.value, states, LENGTHS_JUMP):
+        at = motion.time[jump.frame] + jump.share * (motion.time[jump.frame + 1] - motion.time[jump.frame])
         found.setdefault(jump.path, []).append((round(float(at), 4), round(1e3 * float(jump.size), 3)))
 
 

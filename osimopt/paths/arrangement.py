@@ -17,6 +17,7 @@ from .description import Path, Paths, Wrap, WrapKind
 class Bundle:
     """m paths with k points each that wrap over as many objects W of the same kinds.
 
+    Paths of fewer points have their last one several times: that changes nothing, and there are fewer bundles.
     ``rows`` (m,) are their places among all of these paths, ``points`` (m, k) and ``body`` (m, k) of each point
     its place among all points and its body. ``conditional`` is whether any point is. ``objects`` (m, W) are rows of
     the objects. ``ranges`` (m, W, 2) are the first and last point of the path that an object may touch it between.
@@ -88,7 +89,7 @@ def arrange(paths: Paths, chosen: Sequence[Path] | None = None) -> Arrangement:
     members: dict[tuple[int, bool, tuple[WrapKind, ...]], list[int]] = defaultdict(list)
     for row, path in enumerate(listed):
         kinds = tuple(paths.objects[wrap.object].kind for wrap in _active(paths, path))
-        members[len(path.body), bool(path.conditional.any()), kinds].append(row)
+        members[_padded(len(path.body)), bool(path.conditional.any()), kinds].append(row)
     bundles = [
         _bundle(paths, [listed[row] for row in rows], np.array(rows), offset, conditional, kinds)
         for (_, conditional, kinds), rows in members.items()
@@ -115,14 +116,18 @@ def _bundle(
     paths: Paths, own: list[Path], rows: Index, offset: Index, conditional: bool, kinds: tuple[WrapKind, ...]
 ) -> Bundle:
     wraps = [_active(paths, path) for path in own]
-    count = len(own[0].body)
-    ranges = [[(max(one.first, 1) - 1, (one.last if one.last >= 1 else count) - 1) for one in each] for each in wraps]
+    counts = [len(path.body) for path in own]
+    place = np.minimum(np.arange(max(counts)), np.array(counts)[:, None] - 1)
+    ranges = [
+        [(max(one.first, 1) - 1, (one.last if one.last >= 1 else count) - 1) for one in each]
+        for each, count in zip(wraps, counts, strict=True)
+    ]
     objects = [[one.object for one in each] for each in wraps]
     return Bundle(
         kinds=kinds,
         rows=rows,
-        points=offset[rows][:, None] + np.arange(count),
-        body=np.array([path.body for path in own], dtype=np.intp),
+        points=offset[rows][:, None] + place,
+        body=np.array([path.body[row] for path, row in zip(own, place, strict=True)], dtype=np.intp),
         conditional=conditional,
         objects=np.array(objects, dtype=np.intp).reshape(len(own), len(kinds)),
         ranges=np.array(ranges, dtype=np.intp).reshape(len(own), len(kinds), 2),
@@ -130,6 +135,11 @@ def _bundle(
             len(own), len(kinds)
         ),
     )
+
+
+def _padded(count: int) -> int:
+    """Paths of 3 and 4, 5 to 8, … points are in one bundle."""
+    return int(2 ** np.ceil(np.log2(count)))
 
 
 def _active(paths: Paths, path: Path) -> list[Wrap]:
