@@ -10,6 +10,7 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -278,7 +279,7 @@ def judge_loads(name: str, folder: Path) -> dict[str, Any]:
     base().finish("bare").printToXML(str(bare))
     loads = write_loads(folder, name)
     key = identify(bare)
-    loaded = load(identify(bare, external_loads=(loads, loads.with_suffix(".mot"))))
+    loaded = load(replace(key, loads=str(loads), loads_data=str(loads.with_suffix(".mot"))))
     described, random = describe_mechanics(key), np.random.default_rng(5)
     value, speed = random.uniform(-0.8, 0.8, (2, FRAMES, len(loaded.coordinates)))
     time, found = np.sort(random.uniform(0.0, 2.0, FRAMES)), []

@@ -182,13 +182,10 @@ def read_exact(model: Model, motion: Kinematics | None = None) -> ExactPaths:
     ModelError
         No muscle has an exact path; gimbal lock in the motion.
     """
-    paths = model.described.paths
-    multibody, beyond = without_gaps(model.described.multibody)
-    asked = _not_described(model, paths, beyond)
-    unplaced = tuple(np.flatnonzero(np.any([bodies for _, bodies in beyond], axis=0)).tolist()) if beyond else ()
-    exact = ExactPaths(multibody, paths, model.description.muscles.names, asked, unplaced=unplaced).without(asked)
+    exact = described_paths(model)
+    asked = exact.asked
     if motion is not None:
-        refuse_lock(multibody, motion.value, motion.time)
+        refuse_lock(exact.multibody, motion.value, motion.time)
     left = [f"{name} ({asked[name]})" for name in model.description.muscles.names if name in asked]
     if not exact.muscles:
         expected = "a muscle with an exact path"
@@ -196,6 +193,15 @@ def read_exact(model: Model, motion: Kinematics | None = None) -> ExactPaths:
     if left:
         warn(f"{model.path}: muscles without exact paths, which keep OpenSim's: {some(left, 12)}.")
     return exact
+
+
+def described_paths(model: Model) -> ExactPaths:
+    """The exact paths of a model, which may be none."""
+    paths = model.described.paths
+    multibody, beyond = without_gaps(model.described.multibody)
+    asked = _not_described(model, paths, beyond)
+    unplaced = tuple(np.flatnonzero(np.any([bodies for _, bodies in beyond], axis=0)).tolist()) if beyond else ()
+    return ExactPaths(multibody, paths, model.description.muscles.names, asked, unplaced=unplaced).without(asked)
 
 
 def _bodies(paths: Paths, path: Path) -> list[int]:

@@ -155,8 +155,16 @@ class ExactDynamics:
 
 def read_dynamics(model: Model, loads: ExternalLoads | None) -> ExactDynamics | None:
     """Inverse dynamics in arrays; None, with a warning, where OpenSim has to be asked for a joint or force."""
+    found = described_dynamics(model, loads)
+    if found is None:
+        asked = some(model.described.multibody.gaps("joint", "force"), 12)
+        warn(f"{model.path}: OpenSim computes the generalized forces, because of: {asked}.")
+    return found
+
+
+def described_dynamics(model: Model, loads: ExternalLoads | None = None) -> ExactDynamics | None:
+    """Inverse dynamics in arrays; None where a joint or force is not described in them."""
     multibody, paths = model.described.multibody, model.described.paths
-    if asked := multibody.gaps("joint", "force"):
-        warn(f"{model.path}: OpenSim computes the generalized forces, because of: {some(asked, 12)}.")
+    if multibody.gaps("joint", "force"):
         return None
     return ExactDynamics(multibody, paths, loads, np.array(model.description.free, dtype=np.intp))

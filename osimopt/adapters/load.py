@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -15,12 +17,14 @@ from ..notices import collect_warnings, warn
 from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Kinematics
 from ..problem.problem import RedundancyProblem
+from .array_check import refuse_wrong_arrays
 from .bandwidth import remarks
 from .cache import cached_path, keep, recall
 from .exact import ExactPaths, read_exact
-from .exact_differences import find_differences
+from .exact_differences import model_differences
 from .exact_dynamics import ExactDynamics, read_dynamics
 from .forces import read_generalized_force
+from .load_arrays import check_bodies
 from .loads import ExternalLoads, read_external_loads
 from .model import Model, describe, identify
 from .motion import choose_frames, read_motion, read_motion_table
@@ -64,13 +68,17 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
             loads = read_external_loads(options.external_loads, time, cutoff)
             loads.check_covers(time)
             loads = lowpass_loads(loads, cutoff)
-        attached = None if loads is None else (loads.path, loads.at(time[:PIECE]))
         key = identify(
-            options.model, options.weld, attached, options.force_sets, options.replace_force_set,
-            options.contact_acts(), None if loads is None else loads.rewritten,
+            options.model, options.weld, loads is not None, options.force_sets, options.replace_force_set,
+            options.contact_acts(),
         )  # fmt: skip
-        isolation.prepare("opensim", "osimopt.adapters.worker.session:warm_up", (key,), jobs)
-        model = describe(key, cache)
+        attach = None if loads is None else partial(loads.attached, time=time[:PIECE])
+        if options.geometry != "exact":  # OpenSim loads the model while it is described
+            loaded = key if attach is None else attach(key)
+            isolation.prepare("opensim", "osimopt.adapters.worker.session:warm_up", (loaded,), jobs)
+        model = replace(describe(key, cache), attach=attach)
+        if loads is not None:
+            check_bodies(loads, model.described.multibody.tree.bodies)
         if not model.description.free:
             fix = "Unlock those that the motion moves."
             raise ModelError(explain("a model with a free coordinate", "all of them locked or driven", fix, model.path))
@@ -92,13 +100,14 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         paths, dynamics = _paths(options, model, motion, loads, jobs)
     provenance = _provenance(model, options, warnings, left)
     provenance["warnings"] += remarks(options, frame_times(table), motion, model, loads, given)
-    provenance["self_check"] = {"model": check_model(model, float(motion.time[0]), jobs, cache)}
-    trial = Trial(model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed)
+    checked = check_model(model, jobs, cache)
+    provenance["self_check"] = {"model": checked}
     if isinstance(paths, ExactPaths):
-        differences = find_differences(paths, dynamics if given is None else None, model, trial.model_for, motion)
+        refuse_wrong_arrays(model, checked)
+        differences = model_differences(checked, paths, dynamics if given is None else None)
         provenance |= differences.plain()
         provenance["warnings"] += differences.texts()
-    return trial
+    return Trial(model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed)
 
 
 def _paths(

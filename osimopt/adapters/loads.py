@@ -19,7 +19,8 @@ from ..files.storage import read_columns, time_table, write_table
 from ..notices import warn
 from ..problem.arrays import Array
 from ..signals import natural_cubic_spline
-from .model import find_file, parse_xml, read_xml, scratch_folder
+from .messages import ModelKey
+from .model import find_file, parse_xml, read_xml, scratch_folder, stamp
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -101,6 +102,13 @@ class ExternalLoads:
             write_table(time_table(time, values, self.table.columns), path, name=self.data.stem)
         return path
 
+    def attached(self, key: ModelKey, time: Array) -> ModelKey:
+        """A model with these loads at the frames (T,) s of a motion, whose file is written (:meth:`at`)."""
+        data = self.at(time)
+        read = None if self.rewritten is None else str(self.rewritten)
+        stamps = (key.stamps[0], stamp(self.path), stamp(data), *key.stamps[1:])
+        return replace(key, stamps=stamps, loads=str(self.path), loads_data=str(data), loads_read=read)
+
     def as_used(self) -> tuple[str, pd.DataFrame] | None:
         """XML and table of low-passed loads, the XML naming the table as ``USED``; None where the file is used."""
         if self.rewritten is None:
@@ -181,6 +189,8 @@ def find_data(path: str | os.PathLike[str]) -> Path:
 def _forces(path: Path) -> list[Element]:
     """The ExternalForces that OpenSim reads; anything that it refuses is refused here by name."""
     loads = read_xml(path, *LOADS)
+    if _text(loads, "external_loads_model_kinematics_file"):
+        warn(f"{path}: external_loads_model_kinematics_file is not used, as in OpenSim 4: points are where they are.")
     objects = loads.find("objects")
     parts = [] if objects is None else list(objects)
     if others := [f"{part.tag} '{part.get('name', '')}'" for part in parts if part.tag != "ExternalForce"]:
@@ -224,9 +234,9 @@ def columns_of(force: Element) -> dict[str, tuple[str, str, str]]:
     return {kind: axes_of(name) for kind, name in names.items() if name not in UNSET}
 
 
-def body_of(force: Element, tag: str) -> str:
-    """Body of an ExternalForce by its plain name; ground where none is given."""
-    return _text(force, tag).split("/")[-1] or "ground"
+def body_of(force: Element, tag: str, default: str = "ground") -> str:
+    """Body of an ExternalForce by its plain name, or the default where none is given."""
+    return _text(force, tag).split("/")[-1] or default
 
 
 def _text(force: Element, tag: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import is_dataclass, replace
+from dataclasses import is_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -72,20 +72,13 @@ def _file(of: Mapping[str, str], folder: str | os.PathLike[str] | None) -> Path 
 
 def _ask(key: ModelKey, of: Mapping[str, str]) -> Described:
     """The description by OpenSim."""
-    alone = without_loads(key)
     found: Described = isolation.run(
-        "opensim", "osimopt.adapters.worker.mechanics:describe_whole", alone, subject=key.path
+        "opensim", "osimopt.adapters.worker.mechanics:describe_whole", key, subject=key.path
     )
     if identity(key) != of:
         fix = "Read it again when it is whole."
         raise InputError(explain("files of a model that stay as they are", "one that changed meanwhile", fix, key.path))
     return found
-
-
-def without_loads(key: ModelKey) -> ModelKey:
-    """The same model without external loads, with its tendons as they are."""
-    stamps = (key.stamps[0], *key.stamps[len(key.stamps) - len(key.force_sets) :])
-    return replace(key, stamps=stamps, loads=None, loads_data=None, loads_read=None, rigid_tendon=False)
 
 
 def identity(key: ModelKey) -> dict[str, str]:

@@ -6,9 +6,9 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -30,11 +30,12 @@ LOADS = "ExternalForce", "ExternalLoads"
 class Model:
     """A model: its files, how they are loaded, and what is described of it in arrays.
 
-    OpenSim's process loads it when it is first asked for something.
+    OpenSim's process loads it when it is first asked for something, with the external loads that ``attach`` adds.
     """
 
     key: ModelKey
     described: Described
+    attach: Callable[[ModelKey], ModelKey] | None = None
 
     @property
     def description(self) -> ModelDescription:
@@ -53,14 +54,13 @@ class Model:
     def run_many(self, function: str, calls: Iterable[tuple[Any, ...]], n_jobs: int = 1) -> Iterator[Any]:
         """Results, in order, of calls with the model and each tuple of arguments, on ``n_jobs`` processes."""
         name = f"osimopt.adapters.worker.{function}"
-        calls = ((self.key, *call) for call in calls)
+        calls = ((self.loaded, *call) for call in calls)
         return isolation.run_many("opensim", name, calls, subject=self.path, n_jobs=n_jobs)
 
-    def with_loads(self, data: Path) -> Model:
-        """The same model with another file of loads."""
-        path, loads, _, *sets = self.key.stamps  # those of the model that was described, even if its file has changed
-        key = replace(self.key, loads_data=str(data), stamps=(path, loads, _stamp(data), *sets))
-        return replace(self, key=key)
+    @cached_property
+    def loaded(self) -> ModelKey:
+        """What OpenSim's process loads."""
+        return self.key if self.attach is None else self.attach(self.key)
 
     def with_rigid_tendons(self) -> Model:
         """The same model with every tendon inextensible."""
@@ -93,11 +93,10 @@ def describe(key: ModelKey, cache: str | os.PathLike[str] | None = None) -> Mode
 def identify(
     model: str | os.PathLike[str] | Any,
     weld: Sequence[str] = (),
-    external_loads: tuple[Path, Path] | None = None,
+    external_loads: bool = False,
     force_sets: Sequence[str | os.PathLike[str]] = (),
     replace_force_set: bool = False,
     contact: bool = True,
-    loads_read: Path | None = None,
 ) -> ModelKey:
     """Check the files of a model, and identify the model that opensim's process has to load.
 
@@ -108,13 +107,11 @@ def identify(
     weld
         Names of joints to weld: their coordinates are locked at the model's defaults.
     external_loads
-        ExternalLoads file and the file of its data.
+        Whether some are given beside the model.
     force_sets, replace_force_set
         ForceSet files whose forces join the model's own, or take their place.
     contact
         Whether forces of the model that press on the ground act.
-    loads_read
-        ExternalLoads file that OpenSim reads in place of that given.
 
     Raises
     ------
@@ -133,21 +130,17 @@ def identify(
     if own and external_loads:
         fix = "Leave external_loads out, or remove them from the model: they would count twice."
         raise ModelError(explain("a model without external loads in it", some(own), fix, path))
-    loads, data = map(str, external_loads) if external_loads else (None, None)
     return ModelKey(
         path=str(path),
-        stamps=tuple(_stamp(file) for file in (path, *(external_loads or ()), *sets)),
+        stamps=tuple(map(stamp, (path, *sets))),
         weld=tuple(weld),
-        loads=loads,
-        loads_data=data,
         force_sets=tuple(map(str, sets)),
         replace_force_set=replace_force_set,
         contact=contact,
-        loads_read=None if loads_read is None else str(loads_read),
     )
 
 
-def _stamp(file: Path) -> tuple[int, int]:
+def stamp(file: Path) -> tuple[int, int]:
     """Size and time of change."""
     status = file.stat()
     return status.st_size, status.st_mtime_ns

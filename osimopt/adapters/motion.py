@@ -13,9 +13,12 @@ from ..files.given import Origin
 from ..files.series import TIME_SLACK, frame_times, overlap, usable
 from ..files.storage import read_columns
 from ..notices import warn
-from ..problem.arrays import Array, Kinematics
-from .completion import complete, couple, read_speeds, speeds_of
+from ..problem.arrays import Array, Kinematics, acts
+from .arrays import along_motion
+from .completion import closed, complete, couple
+from .exact import described_paths
 from .model import Model
+from .speeds import read_speeds, speeds_of
 from .units import describe_outside, to_si
 
 if TYPE_CHECKING:
@@ -202,9 +205,14 @@ def _weld(model: Model, missing: list[str]) -> str:
     """Advice to weld the joints of coordinates, as a last resort where muscles act on them."""
     coordinates, free = model.description.coordinates, model.description.free
     joints = tuple(sorted({c.joint for c in coordinates if c.name in missing}))
-    posture = np.array([[coordinate.default for coordinate in coordinates]])
-    pairs = model.run("geometry:find_pairs", posture, list(range(len(model.description.muscles.names))))
-    acted = {coordinates[free[row]].joint for row in np.unique(pairs.coordinate)} & set(joints)
+    posture, paths = np.array([[coordinate.default for coordinate in coordinates]]), described_paths(model)
+    if paths.asked:
+        pairs = model.run("geometry:find_pairs", posture, list(range(len(model.description.muscles.names))))
+        moved = np.unique(pairs.coordinate)
+    else:
+        along = along_motion(paths, model, closed(model, posture))
+        moved = np.flatnonzero(acts(along.moment_arm, axis=0).any(axis=1))
+    acted = {coordinates[free[row]].joint for row in moved} & set(joints)
     if not acted:
         return f"or weld their joints, on which no muscle acts: weld={joints}"
     return f"or, only if they do not move, weld their joints (muscles act on {some(sorted(acted))}): weld={joints}"

@@ -23,11 +23,13 @@ from ..errors import ModelError, explain, some
 from ..files.storage import sha256, write_atomically
 from ..problem.arrays import Array, Index, Kinematics
 from ..solution.solution import RedundancySolution
+from .array_check import compare_arrays
 from .arrays import extract
 from .cache import keep_in, model_folder
 from .completion import follow
 from .exact import ExactPaths
 from .judgement import LIMITS, judged
+from .mechanics import FORMAT
 from .messages import Claims, Difference, Mask, ModelKey, Pairs, Wanted
 from .model import Model
 
@@ -49,10 +51,11 @@ Missing = Callable[[Array, Mapping[str, Array], Mapping[str, Array]], Mapping[st
 _known: dict[str, dict[str, Any]] = {}
 
 
-def check_model(model: Model, time: float, n_jobs: int, folder: str | os.PathLike[str] | None) -> dict[str, Any]:
+def check_model(model: Model, n_jobs: int, folder: str | os.PathLike[str] | None) -> dict[str, Any]:
     """Check a model once: by hash, in this process and in the folder of descriptions (:func:`.cache.model_folder`).
 
-    ``time`` (s) is one at which its loads are known.
+    OpenSim is compared with itself, and arrays with OpenSim (``"arrays"``, :func:`.array_check.compare_arrays`); what
+    these find is no error yet.
 
     Raises
     ------
@@ -65,7 +68,7 @@ def check_model(model: Model, time: float, n_jobs: int, folder: str | os.PathLik
         kept = None if place is None else place / f"self_check-{name}.json"
         found = None if kept is None else _recall(kept)
         if found is None:
-            found = _check_model(model, time, n_jobs)
+            found = _check_model(replace(model, attach=None), n_jobs)
             if kept is not None:
                 keep_in(kept.parent, lambda: write_atomically(kept, json.dumps(found)))
         _known[name] = found
@@ -116,13 +119,11 @@ def check_solution(
     ModelError
         The forces do not give the motion's accelerations.
     """
+    rows = checked_rows(solution, among)
+    if isinstance(rows, dict):
+        return rows
     problem = solution.problem
-    if problem.kinematics is None:
-        return {"not_checked": "the problem has no motion"}
-    rows = np.flatnonzero(solution.solved & among)
-    if not rows.size:
-        return {"not_checked": "no frame was solved"}
-    rows = rows[spread(len(rows))]
+    assert problem.kinematics is not None
     motion = problem.kinematics.frames(rows)
     model = model_for(motion)
     by_opensim = np.array([name not in fitted for name in problem.muscles])
@@ -160,6 +161,14 @@ def check_solution(
     return {"times_s": motion.time.tolist(), **judged(differences, model, motion.time, share)}
 
 
+def checked_rows(solution: RedundancySolution, among: Mask) -> Index | dict[str, Any]:
+    """Rows of up to three solved frames ``among`` (T,) all, or why none is checked."""
+    if solution.problem.kinematics is None:
+        return {"not_checked": "the problem has no motion"}
+    rows = np.flatnonzero(solution.solved & among)
+    return rows[spread(len(rows))] if rows.size else {"not_checked": "no frame was solved"}
+
+
 def spread(frames: int) -> Index:
     """Rows of up to three frames, spread over all of them."""
     return np.unique(np.linspace(0, frames - 1, FRAMES + 2).round().astype(np.intp)[1:-1])
@@ -174,8 +183,8 @@ def _compare(model: Model, calls: Sequence[tuple[Any, ...]], n_jobs: int) -> lis
     return found
 
 
-def _check_model(model: Model, time: float, n_jobs: int) -> dict[str, Any]:
-    motion = _random_motion(model, time, n_jobs)
+def _check_model(model: Model, n_jobs: int) -> dict[str, Any]:
+    motion = _random_motion(model, n_jobs)
     everyone = tuple(range(len(model.description.muscles.names)))
     pairs: Pairs = model.run("geometry:find_pairs", motion.value, everyone)
     arrays = extract(model, motion, pairs, Wanted(everyone, True, False), n_jobs).arrays
@@ -196,6 +205,7 @@ def _check_model(model: Model, time: float, n_jobs: int) -> dict[str, Any]:
         **judged(others, model, motion.time),
         "moment_arms_off_mm": arms_off,
         "length_slopes_off_mm": _worst_slopes(slopes),
+        "arrays": compare_arrays(model, motion, arrays, n_jobs),
     }
 
 
@@ -228,8 +238,8 @@ def _refuse_derivatives(model: Model, value: Array) -> None:
         raise ModelError(explain(expected, some(wrong), fix, model.path))
 
 
-def _random_motion(model: Model, time: float, n_jobs: int) -> Kinematics:
-    """Postures within the model's ranges, the same for every model of as many coordinates."""
+def _random_motion(model: Model, n_jobs: int) -> Kinematics:
+    """Postures within the model's ranges, at times in a second, the same for every model of as many coordinates."""
     random, coordinates = np.random.default_rng(0), model.description.coordinates
     value = np.empty((POSTURES, len(coordinates)))
     for index, c in enumerate(coordinates):
@@ -239,7 +249,7 @@ def _random_motion(model: Model, time: float, n_jobs: int) -> Kinematics:
     value = _closed(model, value)
     moves = np.array([c.kind == "free" for c in coordinates])
     rate, acceleration = (random.normal(0.0, size, value.shape) * moves for size in (RATE, ACCELERATION))
-    return follow(model, np.full(POSTURES, time), value, rate, acceleration, n_jobs)
+    return follow(model, np.linspace(0.0, 1.0, POSTURES), value, rate, acceleration, n_jobs)
 
 
 def _closed(model: Model, value: Array) -> Array:
@@ -258,7 +268,7 @@ def _hash(key: ModelKey) -> str:
     """Hash of all that the check depends on: contents of the model's files, welds, forces switched off, versions."""
     content = [
         [sha256(Path(path)) for path in (key.path, *key.force_sets)], key.weld, key.replace_force_set, key.contact,
-        key.rigid_tendon, [version(name) for name in ("osimopt", "opensim")],
+        key.rigid_tendon, [version(name) for name in ("osimopt", "opensim")], FORMAT,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import InputError, did_you_mean, explain, some
+from ..errors import InputError, ModelError, did_you_mean, explain, some
 from ..muscle.fibers import active_force, equilibrium_fibers
 from ..muscle.forces import equilibrium, rigid_tendon_gain
 from ..notices import warn
@@ -18,7 +18,7 @@ from ..problem.arrays import Array, Coordinate
 from ..problem.part import match_names
 from .arrays import along_motion
 from .completion import closed
-from .exact import GEOMETRIES, Geometry, read_exact
+from .exact import GEOMETRIES, ExactPaths, Geometry, read_exact
 from .model import Model, read_model
 from .units import describe_outside
 
@@ -112,11 +112,15 @@ def muscle_table(
     posture = _pose(described, pose or {}, coordinate)
     in_model_units = np.deg2rad(steps) if moving.rotational else steps
     _warn_of_ranges(described, index, in_model_units, posture)
-    columns, warnings = described.run("describe:strengths", index, in_model_units, posture)
-    if geometry == "exact":
+    paths = read_exact(described) if geometry == "exact" else None
+    if paths is None or len(paths.muscles) < len(names):
+        columns, warnings = described.run("describe:strengths", index, in_model_units, posture)
+    else:
+        columns, warnings = {name: np.full((len(steps), len(names)), np.nan) for name in UNITS}, []
+    if paths is not None:
         postures = np.tile(posture, (len(steps), 1))
         postures[:, index] = in_model_units
-        _use_exact_paths(described, index, postures, columns)
+        _use_exact_paths(described, paths, index, postures, columns)
     columns["max_moment"] = columns["moment_arm"] * columns["max_force"]
     unit = "deg" if moving.rotational else "m"
     open_loops = np.isnan(columns["muscle_tendon_length"]).all(axis=1)
@@ -139,11 +143,21 @@ def muscle_table(
     return table
 
 
-def _use_exact_paths(model: Model, index: int, postures: Array, columns: dict[str, Array]) -> None:
-    """Overwrite the columns (n, M) of the muscles with exact paths; rows in which loops do not close stay NaN."""
-    rows = np.flatnonzero(np.isfinite(columns["muscle_tendon_length"]).all(axis=1))
-    paths = read_exact(model)
-    along = along_motion(paths, model, closed(model, postures[rows], by_default=True))
+def _use_exact_paths(model: Model, paths: ExactPaths, index: int, postures: Array, columns: dict[str, Array]) -> None:
+    """Overwrite the columns (n, M) of the muscles with exact paths; rows in which loops do not close stay NaN.
+
+    Raises
+    ------
+    ModelError
+        They close in none.
+    """
+    motion = closed(model, postures, by_default=True)
+    rows = np.flatnonzero(np.isfinite(motion.value).all(axis=1))
+    if not len(rows):
+        fix = "Check the values and the pose, or the constraints in the model."
+        expected = "a posture that satisfies the model's constraints"
+        raise ModelError(explain(expected, f"none: {some(model.description.loops)}", fix, model.path))
+    along = along_motion(paths, model, motion.frames(rows))
     every = model.description.muscles
     own = np.array([every.names.index(name) for name in paths.muscles], dtype=np.intp)
     muscles, length, here = every.select(own), np.asarray(along.length), np.ix_(rows, own)

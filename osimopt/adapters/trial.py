@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,14 @@ from ..problem.resampling import BALANCED, Fingerprint
 from ..problem.reserves import ReserveActuators, choose_reserves
 from ..signals import interpolate
 from ..solution.solution import RedundancySolution
-from .arrays import model_actuators, unknown_forces
+from .arrays import model_actuators
 from .bandwidth import moments_above
 from .completion import follow
 from .exact import ExactPaths
-from .exact_check import check_exact
+from .exact_bench import Bench, set_up
+from .exact_check import check_dynamics, check_paths
 from .exact_dynamics import ExactDynamics
-from .exact_dynamics_check import check_dynamics, mistakes
+from .exact_solution import check_exact_solution
 from .extraction import Extracted, Extraction
 from .forces import check_size
 from .loads import ExternalLoads
@@ -50,7 +52,7 @@ class Trial:
     ``paths`` are those in place of OpenSim's, which muscles without one keep, and ``dynamics`` inverse dynamics in
     place of OpenSim's; ``warnings`` were given while reading. In a part of the body, ``left`` are the coordinates that
     are not balanced, ``assumed`` those without a column in the motion. Where ``checked``, the extracted arrays are
-    compared with OpenSim's single calls. Frames before ``first`` are those of the piece before.
+    compared with those of other ways of computing. Frames before ``first`` are those of the piece before.
     """
 
     model: Model
@@ -70,6 +72,7 @@ class Trial:
     first: int = field(default=0, init=False)
     _added: ReserveActuators | None = field(default=None, init=False)
     _crossing: dict[str, Mask] = field(default_factory=dict, init=False)
+    _kept_bench: Bench | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         moments = self.given is None
@@ -129,10 +132,8 @@ class Trial:
 
     def noticed(self) -> tuple[dict[str, Any], list[str]]:
         """What is noticed along exact paths in all frames so far, for the provenance, and sentences about it."""
-        if self.extraction.chain is None:
-            return {}, []
-        found = self.extraction.findings.differences()
-        return found.noticed(), found.texts()
+        found = self.extraction.findings
+        return ({} if self.extraction.chain is None else found.plain()), found.texts()
 
     def at(self, times: Array) -> RedundancyProblem:
         """The problem of the whole body at other times (N,) s within the motion, by the model.
@@ -155,8 +156,9 @@ class Trial:
         return replace(other._made(slice(0, len(other)), extracted), source=self)
 
     def verify(self, solution: RedundancySolution, missing: Sequence[Missing] = ()) -> dict[str, Any]:
-        """Put the forces of a solution back into OpenSim; returns the differences, or why nothing was checked.
+        """Put the forces of a solution back on the model; returns the differences, or why nothing was checked.
 
+        By arrays where these give the dynamics, else by OpenSim.
         ``missing`` functions give the generalized forces on coordinates that a part of the body leaves out.
 
         Raises
@@ -172,11 +174,12 @@ class Trial:
         known = np.isin(solution.time, self.motion.time)
         if problem.source is None and not known.any():
             return {"not_checked": "splines between the frames of the motion"}
+        among = known if known.any() else ~known
+        if self.dynamics is not None:
+            return check_exact_solution(solution, among, self.model, self._bench, missing)
         fitted = (*self.extraction.given, *self.model.description.within)
         exact = self.extraction.paths if isinstance(self.extraction.paths, ExactPaths) else None
-        if self.dynamics is not None and self.dynamics.mistaken:
-            missing = (*missing, mistakes(self.dynamics, self.model_for, solution.problem.kinematics))
-        return check_solution(solution, known if known.any() else ~known, self.model_for, fitted, missing, exact)
+        return check_solution(solution, among, self.model_for, fitted, missing, exact)
 
     @property
     def pairs(self) -> Pairs:
@@ -188,7 +191,7 @@ class Trial:
         first = not self.extraction.alone  # the model has the loads of the whole motion's first frames
         if self.loads is None or (first and np.isin(motion.time, self.motion.time[:PIECE]).all()):
             return self.model
-        return self.model.with_loads(self.loads.at(motion.time))
+        return replace(self.model, attach=partial(self.loads.attached, time=motion.time))
 
     def _part(self, whole: RedundancyProblem) -> RedundancyProblem:
         """The part of the body that the options name."""
@@ -257,30 +260,34 @@ class Trial:
         return problem
 
     def _check(self, motion: Kinematics, geometry: MuscleGeometry, gain: Array, target: Array | None) -> None:
-        """Compare three frames with OpenSim's single calls; paths that are given with the model's own."""
-        few = spread(len(motion.time))
+        """Compare three frames with what other ways give: exact paths and dynamics by arrays, all else by OpenSim."""
+        few, checks, found = spread(len(motion.time)), self.provenance["self_check"], self.extraction
         frames, moments = motion.frames(few), None if target is None else target[few]
-        model = self.model_for(frames)
-        if self.dynamics is not None and moments is not None:
-            found = check_dynamics(self.dynamics, model, frames, self.n_jobs)
-            self.provenance["self_check"]["dynamics"] = found
-            if "not_checked" in found:
-                names = some(unknown_forces(model, frames), 12)
-                self._note([f"Generalized forces were not compared with OpenSim, which has NaN for: {names}."])
-            moments = None
-        claims = Claims(None, None, None, moments)
+        others, along = np.setdiff1d(found.acting, found.by_model).tolist(), geometry.frames(few)
+        if isinstance(found.paths, ExactPaths):
+            bench = self._bench(frames)
+            checks["paths"] = check_paths(bench, self.model, along, others)
+            if self.dynamics is not None and moments is not None:
+                checks["dynamics"] = check_dynamics(bench, self.model, moments)
+            if self.dynamics is not None and not found.by_model:
+                return
+            moments = None if self.dynamics is not None else moments
+        model, claims = self.model_for(frames), Claims(None, None, None, moments)
         if self.paths is None:
             gain_by_opensim = gain[few] if self.options.gain == "opensim" else None
-            claims = Claims(self.extraction.pairs, geometry.moment_arms[few], gain_by_opensim, moments)
-        self.provenance["self_check"]["trial"] = check_trial(model, frames, claims, self.n_jobs, self.extraction.acting)
-        paths = self.extraction.paths
-        if paths is not None:
-            others = np.setdiff1d(self.extraction.acting, self.extraction.by_model).tolist()
-            along = geometry.frames(few)
-            if isinstance(paths, ExactPaths):
-                self.provenance["self_check"]["paths"] = check_exact(paths, model, frames, along, others)
-            else:
-                self._note(compare_paths(model, frames, along.moment_arm, others))
+            claims = Claims(found.pairs, along.moment_arms, gain_by_opensim, moments)
+        checks["trial"] = check_trial(model, frames, claims, self.n_jobs, found.acting)
+        if self.paths is not None and not isinstance(self.paths, ExactPaths):
+            self._note(compare_paths(model, frames, along.moment_arm, others))
+
+    def _bench(self, motion: Kinematics) -> Bench:
+        """Frames in which exact paths and dynamics are compared; the last ones are kept."""
+        kept, paths = self._kept_bench, self.extraction.paths
+        assert isinstance(paths, ExactPaths)
+        if kept is None or kept.paths is not paths or not np.array_equal(kept.motion.value, motion.value):
+            free = np.array(self.model.description.free, dtype=np.intp)
+            self._kept_bench = kept = set_up(paths, self.dynamics, motion, free)
+        return kept
 
     def _check_size(self, time: Array, target: Array, geometry: MuscleGeometry, actuators: ReserveActuators) -> None:
         """Refuse balanced generalized forces that are too large for the model, its weight and its loads."""

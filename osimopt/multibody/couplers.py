@@ -18,6 +18,25 @@ def coupled(multibody: Multibody, value: Tensor) -> Tensor:
     return namespace(value).stack(rows) if rows else value
 
 
+def coupled_motion(
+    multibody: Multibody, value: Tensor, rate: Tensor, acceleration: Tensor
+) -> tuple[list[Tensor], list[Tensor], list[Tensor], dict[tuple[int, int], Tensor]]:
+    """Rows (T,) of values, rates and accelerations (N, T), those of coupled coordinates by the others.
+
+    Also the slope (T,) of each coupled coordinate by the coordinate that is coupled to no other and that it follows.
+    """
+    q, v, a = list(value), list(rate), list(acceleration)
+    slopes: dict[tuple[int, int], Tensor] = {}
+    for coupler in multibody.couplers:
+        source, dependent = coupler.independent, coupler.dependent
+        q[dependent], slope, curvature = _function(multibody, coupler, q[source])
+        v[dependent] = slope * v[source]
+        a[dependent] = slope * a[source] + curvature * v[source] ** 2
+        above = {root: by for (one, root), by in slopes.items() if one == source}
+        slopes |= {(dependent, root): slope * by for root, by in above.items()} or {(dependent, source): slope}
+    return q, v, a, slopes
+
+
 def coupled_rates(multibody: Multibody, value: Tensor) -> Tensor:
     """(N, N, T) matrices from the rates of all others to those of coupled coordinates, whose columns are zero."""
     xp, size = namespace(value), len(multibody.coordinates)

@@ -15,7 +15,7 @@ from ..namespace import alike, frames_first, frames_last, namespace
 from ..problem.arrays import Array
 from .constraints import ConstraintRows, constraint_bias, constraint_jacobian, constraint_rows
 from .couplers import coupled, coupled_accelerations, coupled_rates
-from .description import Multibody
+from .description import Constraint, ConstraintKind, Multibody
 from .kinematics import Posture, posture, velocity
 from .rates import speeds_at, to_changes, to_speeds
 from .vectors import Tensor, combine
@@ -29,14 +29,25 @@ STAGES = 20
 SINGULAR = 1e3
 #: Singular value that counts as zero.
 RANK = 1e-7
+#: OpenSim's classes of constraints.
+CLASSES: dict[ConstraintKind, str] = {
+    "point": "PointConstraint",
+    "weld": "WeldConstraint",
+    "distance": "ConstantDistanceConstraint",
+    "line": "PointOnLineConstraint",
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Closure:
-    """Coordinates that loops determine, and a posture (N,) that closes them, from which others are reached."""
+    """Coordinates that loops determine, and a posture (N,) that closes them, from which others are reached.
+
+    ``given`` are the coordinates that a motion gives.
+    """
 
     dependents: tuple[int, ...]
     posture: Array
+    given: tuple[int, ...] = ()
 
 
 def find_closure(multibody: Multibody, free: list[int], determined: list[int], start: Array) -> Closure:
@@ -60,7 +71,7 @@ def find_closure(multibody: Multibody, free: list[int], determined: list[int], s
         raise ModelError(explain(expected, got, "Use geometry='opensim'."))
     moving = Closure((*free, *dependents), start)
     closed = follow(multibody, moving, start[None]) if multibody.constraints else coupled(multibody, start[:, None]).T
-    return Closure(dependents, np.asarray(closed)[0])
+    return Closure(dependents, np.asarray(closed)[0], tuple(free))
 
 
 def close(multibody: Multibody, closure: Closure, value: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,7 +107,7 @@ def follow(multibody: Multibody, closure: Closure, value: Tensor, time: Tensor |
         The loops cannot be closed.
     """
     found, closed = close(multibody, closure, value)
-    _refuse_open(multibody, found, closed, time)
+    _refuse_open(multibody, closure, found, closed, time)
     return found
 
 
@@ -199,17 +210,28 @@ def _known(matrix: Tensor) -> Tensor:
     return xp.moveaxis(xp.where(xp.isnan(matrix), xp.zeros_like(matrix), matrix), -1, 0)
 
 
+def determined(multibody: Multibody, closure: Closure, value: Tensor) -> Tensor:
+    """(T,) in which closed postures (T, N) the independent coordinates determine the others."""
+    return ~_singular(_errors(multibody, frames_last(value))[1][:, list(closure.dependents)])
+
+
+def _singular(matrix: Tensor) -> Tensor:
+    """(T,) in which frames matrices G_d (R, D, T) are singular."""
+    xp = namespace(matrix)
+    size = xp.sqrt(xp.sum(matrix**2, axis=0))
+    values = xp.linalg.svdvals(_known(matrix / xp.where(size > 0.0, size, xp.ones_like(size))))
+    singular = ~(values[:, 0] < SINGULAR * values[:, -1]) | ~xp.all(size > 0.0, axis=0)
+    return singular & ~xp.any(xp.isnan(size), axis=0)
+
+
 def _solve(multibody: Multibody, closure: Closure, gradient: Tensor, right: Tensor, time: Tensor | None) -> Tensor:
     """Solutions (D, K, T) of G_d x = right (R, K, T), unless G_d is singular somewhere."""
     xp = namespace(gradient)
     matrix = gradient[:, list(closure.dependents)]
-    size = xp.sqrt(xp.sum(matrix**2, axis=0))
-    values = xp.linalg.svdvals(_known(matrix / xp.where(size > 0.0, size, xp.ones_like(size))))
-    singular = ~(values[:, 0] < SINGULAR * values[:, -1]) | ~xp.all(size > 0.0, axis=0)
-    singular = singular & ~xp.any(xp.isnan(size), axis=0)
+    singular = _singular(matrix)
     if bool(xp.any(singular)):
         which = some(multibody.coordinates[index] for index in closure.dependents)
-        names = some(f"'{constraint.name}'" for constraint in multibody.constraints)
+        names = some(map(_named, multibody.constraints))
         fix = (
             "Near it, small changes of the independent coordinates cause large changes of the dependent ones: choose a "
             "time_range without it, lock a coordinate of the loop, or set the constraint's isEnforced to false."
@@ -219,7 +241,7 @@ def _solve(multibody: Multibody, closure: Closure, gradient: Tensor, right: Tens
     return xp.einsum("tdr,rkt->dkt", xp.linalg.pinv(_known(matrix)), right)
 
 
-def _refuse_open(multibody: Multibody, value: Tensor, closed: Tensor, time: Tensor | None) -> None:
+def _refuse_open(multibody: Multibody, closure: Closure, value: Tensor, closed: Tensor, time: Tensor | None) -> None:
     """Refuse frames in which loops are open: by how much each constraint is missed in the first."""
     xp = namespace(value)
     if bool(xp.all(closed | xp.any(xp.isnan(value), axis=1))):
@@ -229,10 +251,19 @@ def _refuse_open(multibody: Multibody, value: Tensor, closed: Tensor, time: Tens
     for constraint in multibody.constraints:
         alone = replace(multibody, constraints=(constraint,))
         size = float(openness(alone, value[frame : frame + 1])[0])
-        missed += [f"'{constraint.name}' is missed by {size:.3g} m (or rad)"] if size > CLOSED else []
+        missed += [f"{_named(constraint)} is missed by {size:.3g} m (or rad)"] if size > CLOSED else []
     got = f"none{_at(~closed, time)}: {some(missed)}"
-    fix = "Check the motion's units and values, or the constraint in the model."
+    moving = xp.any(xp.abs(_errors(multibody, value[frame : frame + 1].T)[1]) > RANK, axis=0)[:, 0].tolist()
+    names = [multibody.coordinates[index] for index in closure.given if moving[index]]
+    fix = f"Check the motion's units and values of {some(names)}, or the constraint in the model."
+    if not names:  # the model's default cannot be closed
+        fix = "Check the default values of coordinates, which locks and welds hold, or the constraint in the model."
     raise ModelError(explain("a posture that satisfies the model's constraints", got, fix))
+
+
+def _named(constraint: Constraint) -> str:
+    """Class and name of a constraint, as OpenSim has them."""
+    return f"{CLASSES[constraint.kind]} '{constraint.name}'"
 
 
 def _at(frames: Tensor, time: Tensor | None) -> str:

@@ -104,12 +104,9 @@ def drift(multibody: Multibody, value: Tensor, speed: Tensor) -> Tensor:
 def speeds_at(multibody: Multibody, value: Tensor, rate: Tensor) -> Tensor:
     """Speeds (N, …, T) at rates (N, …, T) of the coordinates, in postures (N, T): ``to_speeds`` with frames last.
 
-    Raises
-    ------
-    ModelError
-        Gimbal lock.
+    They are defined in gimbal lock, too: a search for postures may pass it.
     """
-    return _replaced(multibody, value, rate, _spin)
+    return _replaced(multibody, value, rate, _spin, locked=True)
 
 
 def coordinates_at(multibody: Multibody, value: Tensor, force: Tensor) -> Tensor:
@@ -145,7 +142,9 @@ def _with_angles(multibody: Multibody, value: Tensor, about: Tensor, change: Any
     )
 
 
-def _replaced(multibody: Multibody, angles: Tensor, columns: Tensor, change: Any, *more: Tensor) -> Tensor:
+def _replaced(
+    multibody: Multibody, angles: Tensor, columns: Tensor, change: Any, *more: Tensor, locked: bool = False
+) -> Tensor:
     """The same of an array (N, …, T), with ``angles`` (N, T)."""
     turning, xp = layout(multibody).turning, namespace(columns)
     if not turning:
@@ -153,7 +152,8 @@ def _replaced(multibody: Multibody, angles: Tensor, columns: Tensor, change: Any
     parts, numbers = [columns], np.arange(len(multibody.coordinates))
     for body in turning:
         own = coordinates_of(multibody, body)[:3]
-        _refuse_lock(multibody, body, angles[own])
+        if not locked:
+            _refuse_lock(multibody, body, angles[own])
         numbers[own] = sum(part.shape[0] for part in parts) + np.arange(3)
         parts.append(xp.stack(change(angles[own], columns[own], *(part[own] for part in more))))
     return xp.concat(parts)[numbers]

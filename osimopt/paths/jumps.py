@@ -22,6 +22,9 @@ JUMP = 1e-6
 SURPRISE = 1e-4
 #: States (…, S), lengths (…) in m and moment arms (…, N).
 Found = tuple[Any, Array, Array]
+#: States (T, M, S) of paths (``path_states``), lengths (T, M) in m, and what of the changes (T - 1, M) of these is not
+#: explained by the moment arms at both frames.
+Seen = tuple[Any, Array, Array]
 #: Halvings of the time between two frames.
 HALVINGS = 40
 
@@ -38,19 +41,20 @@ class PathJump:
 
 
 def find_jumps(
-    multibody: Multibody, arrangement: Arrangement, value: Array, found: Found | None = None, least: float = JUMP
+    multibody: Multibody, arrangement: Arrangement, value: Array, seen: Seen | None = None, least: float = JUMP
 ) -> list[PathJump]:
     """Jumps of all paths along a motion ``value`` (T, N), in the order of frames.
 
     Between frames coordinates are linear in time. A path that leaves its state and returns to it between two frames
-    is not seen. ``found`` are states, lengths and moment arms about coordinates of the motion (``path_states``), if at
-    hand; ``least`` is the smallest jump in m that is looked for.
+    is not seen. ``seen`` is what is known of the motion; ``least`` is the smallest jump in m that is looked for.
     """
     if len(value) < 2:
         return []
-    state, length, arms = _solved(multibody, arrangement, value) if found is None else found
+    if seen is None:
+        state, length, arms = _solved(multibody, arrangement, value)
+        seen = state, length, _surprise(length[:-1], length[1:], arms[:-1], arms[1:], value[:-1], value[1:])
+    state, length, surprise = seen
     changed = (state[1:] != state[:-1]).any(axis=2)
-    surprise = _surprise(length[:-1], length[1:], arms[:-1], arms[1:], value[:-1], value[1:])
     if least > JUMP:  # smaller ones are not wanted: most states change without a jump
         changed &= ~(np.abs(surprise) <= 0.5 * least)
     frame, path = np.nonzero(changed | ~(np.abs(surprise) <= max(SURPRISE, 0.5 * least)))

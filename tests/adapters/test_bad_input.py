@@ -392,10 +392,13 @@ def test_loads_that_cover_the_time_range_are_enough(files: Files) -> None:
     assert len(part) == 6
 
 
-def test_a_frame_that_opensim_cannot_find_is_its_warning(files: Files) -> None:
-    loads = files.loads("<force_expressed_in_body>ground", "<force_expressed_in_body>heaven")
-    problem = load_problem(files.two_leg.model, files.two_leg.motion, loads, time_range=(0.1, 0.12))
-    assert any("heaven" in warning for warning in problem.provenance["warnings"])
+@pytest.mark.parametrize("geometry", ["opensim", "exact"])
+@pytest.mark.parametrize("tag", ["applied_to_body", "force_expressed_in_body", "point_expressed_in_body"])
+def test_a_body_of_the_loads_that_the_model_does_not_have(files: Files, tag: str, geometry: str) -> None:
+    body = "foot_r" if tag == "applied_to_body" else "ground"
+    loads = files.loads(f"<{tag}>{body}", f"<{tag}>foot")
+    with pytest.raises(ModelError, match=r"loads\.xml: expected a body of the model \(ground, .*\), got 'foot' in Ext"):
+        load_problem(files.two_leg.model, files.two_leg.motion, loads, time_range=(0.1, 0.12), geometry=geometry)
 
 
 def retitled(files: Files, title: str) -> Path:

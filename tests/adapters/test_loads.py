@@ -58,6 +58,14 @@ def test_a_force_without_a_point_is_named(trial: TwoLeg) -> None:
         read_external_loads(trial.loads)
 
 
+def test_kinematics_of_the_loads_are_said_not_to_be_used(trial: TwoLeg) -> None:
+    """OpenSim says so while it loads the file, which may never happen here."""
+    extra = "<external_loads_model_kinematics_file>ik.mot</external_loads_model_kinematics_file></ExternalLoads>"
+    trial.loads.write_text(trial.loads.read_text().replace("</ExternalLoads>", extra))
+    with pytest.warns(UserWarning, match="external_loads_model_kinematics_file is not used"):
+        read_external_loads(trial.loads)
+
+
 def test_loads_in_the_model_and_beside_it_are_refused(trial: TwoLeg) -> None:
     """They would count twice."""
     text = trial.model.read_text()

@@ -363,7 +363,8 @@ def coupled(model: Model) -> Model:
         replace(coordinate, converted=coordinate.name != "ankle_angle_r")
         for coordinate in model.description.coordinates
     )
-    return replace(model, description=replace(model.description, coordinates=coordinates))
+    description = replace(model.description, coordinates=coordinates)
+    return replace(model, described=replace(model.described, description=description))
 
 
 def test_an_angle_that_can_only_be_degrees_is_degrees(two_leg: TwoLeg, coupled: Model, model: Model) -> None:

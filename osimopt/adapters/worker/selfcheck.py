@@ -62,6 +62,18 @@ def check_frames(key: ModelKey, motion: Kinematics, claims: Claims, muscles: tup
     return found
 
 
+def poses(key: ModelKey, time: Array, value: Array) -> dict[str, Array]:
+    """By body, its axes and its origin in ground (S, 3, 4), in postures (S, N) at times (S,) s."""
+    session, found = load(key), dict[str, list[Array]]()
+    for at, posture in zip(time, value, strict=True):
+        set_posture(session, at, posture)
+        session.model.realizePosition(session.state)
+        for body in session.model.getBodyList():
+            turn, place = _pose(body, session.state)
+            found.setdefault(body.getName(), []).append(np.column_stack([turn, place]))
+    return {name: np.array(own) for name, own in found.items()}
+
+
 def check_derivatives(key: ModelKey, value: Array) -> tuple[list[str], list[str]]:
     """Functions, and joints in postures (S, N), whose derivatives contradict their values."""
     session = load(key)

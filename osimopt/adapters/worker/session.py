@@ -161,13 +161,6 @@ def _attach_loads(model: Any, path: str, key: ModelKey) -> None:
     with reading(path):
         loads = opensim.ExternalLoads(path, True)
     loads.setDataFileName(key.loads_data)
-    bodies = ["ground", *(body.getName() for body in model.getBodySet())]
-    for force in loads:
-        body = force.get_applied_to_body()
-        if body.split("/")[-1] not in bodies:
-            got = f"'{body}' in ExternalForce '{force.getName()}'"
-            fix = did_you_mean([body], bodies, "Correct the file, or use the one of this model.")
-            raise ModelError(explain(f"a body of the model ({some(bodies, 40)})", got, fix, key.loads))
     model.addModelComponent(loads)
 
 
