@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Samples that a natural cubic spline needs.
 FEWEST_FRAMES = 8
+#: Rows that a part of the loads has beyond its times: a second interpolation looks at 30.
+KEPT = 40
 #: Identifiers that name no columns.
 UNSET = ("", "Unassigned")
 #: Elements that hold ExternalForces, and what messages call the file.
@@ -70,7 +72,7 @@ class ExternalLoads:
     def within(self, start: float, end: float) -> ExternalLoads:
         """The same between two times in s, in few bytes: with the splines through all rows, bit by bit."""
         first, last = np.searchsorted(self.table.index.to_numpy(), [start, end])
-        cut, spline = replace(self, table=self.table.iloc[max(first - 1, 0) : last + 1]), self.spline
+        cut, spline = replace(self, table=self.table.iloc[max(first - KEPT, 0) : last + KEPT]), self.spline
         first, last = np.clip(np.searchsorted(spline.t, [start, end], "right") - 1, spline.k, len(spline.c) - 1)
         knots = spline.t[first - spline.k : last + spline.k + 2]
         shorter = type(spline)(knots, spline.c[first - spline.k : last + 1], spline.k)
