@@ -11,14 +11,14 @@ import numpy as np
 from ..errors import some
 from ..multibody.actuators import ON_COORDINATE, effects
 from ..multibody.description import Multibody
-from ..multibody.dynamics import about_speeds, inverse_dynamics, transmitted
+from ..multibody.dynamics import about_speeds, transmitted
 from ..multibody.forces import applied_forces
 from ..multibody.joints import coordinates_of
 from ..multibody.kinematics import Posture, posture, velocity
 from ..multibody.layout import layout
 from ..multibody.loads import MeasuredLoads, load_wrenches
 from ..multibody.placement import MotionState
-from ..multibody.rates import coordinates_at, to_changes, to_coordinates, to_speeds
+from ..multibody.rates import coordinates_at, to_changes, to_speeds
 from ..multibody.vectors import Tensor
 from ..namespace import frames_first, frames_last, namespace
 from ..notices import warn
@@ -86,13 +86,6 @@ class ExactDynamics:
     def measured(self, time: Array) -> MeasuredLoads | None:
         """The external loads at times (T,) s."""
         return None if self.loads is None else measured_loads(self.loads, self.multibody.tree.bodies, time)
-
-    def inertial(self, motion: Kinematics) -> Array:
-        """Generalized forces (T, N) about all coordinates that give the motion beside gravity alone."""
-        value, speed = motion.value, to_speeds(self.multibody, motion.value, motion.speed)
-        change = to_changes(self.multibody, value, motion.speed, motion.acceleration)
-        about = inverse_dynamics(self.multibody, value, speed, change)
-        return np.asarray(to_coordinates(self.multibody, value, about))
 
     @cached_property
     def steady(self) -> bool:

@@ -62,7 +62,7 @@ def check_model(model: Model, n_jobs: int, folder: str | os.PathLike[str] | None
     ModelError
         Two ways of computing by OpenSim differ by more than rounding.
     """
-    name = _hash(model.key)
+    name = _hash(model.key, POSTURES, SLOPES)
     if name not in _known:
         place = model_folder(folder)
         kept = None if place is None else place / f"self_check-{name}.json"
@@ -90,7 +90,9 @@ def check_trial(
     names = model.description.muscles.names
     among = range(len(names)) if acting is None else acting
     stride = -(-len(among) // MUSCLES)
-    suspects = {names.index(name) for name in _known.get(_hash(model.key), {}).get("moment_arms_off_mm", {})}
+    suspects = {
+        names.index(name) for name in _known.get(_hash(model.key, POSTURES, SLOPES), {}).get("moment_arms_off_mm", {})
+    }
     calls = []
     for frame in range(len(motion.time)):
         muscles = tuple(sorted({*among[frame % stride :: stride], *suspects.intersection(among)}))
@@ -264,11 +266,11 @@ def _closed(model: Model, value: Array) -> Array:
 
 
 @lru_cache(maxsize=64)
-def _hash(key: ModelKey) -> str:
+def _hash(key: ModelKey, *postures: int) -> str:
     """Hash of all that the check depends on: contents of the model's files, welds, forces switched off, versions."""
     content = [
         [sha256(Path(path)) for path in (key.path, *key.force_sets)], key.weld, key.replace_force_set, key.contact,
-        key.rigid_tendon, [version(name) for name in ("osimopt", "opensim")], FORMAT,
+        key.rigid_tendon, [version(name) for name in ("osimopt", "opensim")], FORMAT, postures,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 

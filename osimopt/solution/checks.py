@@ -55,8 +55,6 @@ LEAST = 1e-12
 #: m; difference of OpenSim's length of a path and the exact one above which it is a finding: a tenth of what OpenSim's
 #: lengths over two objects are off, ten times what its tangent points are.
 LENGTHS_DIFFER = 1e-4
-#: N·m or N; difference of generalized forces from OpenSim's above which it is a finding.
-MOMENTS_DIFFER = 0.1
 #: m; jump of a length above which it is a finding.
 LENGTHS_JUMP = 1e-4
 #: Share of a force's peak that may lie above the cutoff of the motion: at 6 Hz 14 % do after heel strikes in the raw
