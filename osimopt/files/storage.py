@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 _ROWS = ("nRows", "nr", "datarows")
 _COLUMNS = ("nColumns", "nc", "datacolumns")
-#: Numbers in a table from which they are written by compiled code: its import takes as long as writing so many by repr.
-MANY = 100_000
+#: Numbers in a table from which they are written by compiled code, whose import takes as long as 50,000 by repr.
+MANY = 20_000
 #: Bytes that are copied at once.
 COPIED = 1 << 20
 
@@ -139,7 +139,7 @@ def write_table(
 def table_text(table: pd.DataFrame, name: str, in_degrees: bool = False) -> bytes:
     """The text of a table whose index is time (s)."""
     head = table_head(name, len(table), list(table.columns), in_degrees).encode()
-    return head + table_rows(table.index.to_numpy(dtype=float), table.to_numpy(dtype=float))
+    return head + table_rows(table.index.to_numpy(dtype=float)[:, None], table.to_numpy(dtype=float))
 
 
 def append(rows: bytes | Path, path: Path) -> None:
@@ -181,15 +181,44 @@ def table_head(name: str, rows: int, labels: Sequence[object], in_degrees: bool 
     return "\n".join(head) + "\n"
 
 
-def table_rows(time: np.ndarray, values: np.ndarray) -> bytes:
-    """Rows of a table, every digit kept: the shortest texts that are read as the same numbers."""
-    rows = np.column_stack([time, values])
-    if rows.size < MANY:
-        return "".join("\t".join(map(repr, row)) + "\n" for row in rows.tolist()).encode()
+def table_rows(*parts: np.ndarray | list[bytes]) -> bytes:
+    """Rows of a table, every digit kept, from its columns (T, C) side by side, time first, or their :func:`cells`."""
+    columns = [cells(part) if isinstance(part, np.ndarray) else part for part in parts]
+    return b"\n".join(map(b"\t".join, zip(*(part for part in columns if part[:1] != [b""]), strict=True))) + b"\n"
+
+
+def cells(values: np.ndarray) -> list[bytes]:
+    """Text of each row of numbers (T, C): the shortest texts that are read as the same numbers, between tabs."""
+    if values.size < MANY:
+        return ["\t".join(map(repr, row)).encode() for row in values.tolist()]
+    return _text(values)[2:-2].replace(b",", b"\t").split(b"]\t[")
+
+
+def _text(values: np.ndarray) -> bytes:
+    """Numbers as JSON has them, but for nan and inf, which it has not."""
     from pydantic_core import to_json
 
-    text = to_json(rows.tolist(), inf_nan_mode="constants")[2:-2].replace(b"],[", b"\n").replace(b",", b"\t") + b"\n"
-    return text if np.isfinite(rows).all() else text.replace(b"NaN", b"nan").replace(b"Infinity", b"inf")
+    text = to_json(values.tolist(), inf_nan_mode="constants")
+    return text if np.isfinite(values).all() else text.replace(b"NaN", b"nan").replace(b"Infinity", b"inf")
+
+
+def csv_rows(table: pd.DataFrame) -> bytes:
+    """Rows of a table as CSV, without its index; NaN and None are empty."""
+    if table.size < MANY:
+        return table.to_csv(header=False, index=False, lineterminator="\n").encode()
+    columns = []
+    for column in (table.iloc[:, place].to_numpy() for place in range(table.shape[1])):
+        if column.dtype == float:
+            columns.append(_text(column)[1:-1].replace(b"nan", b"").split(b","))
+        else:
+            words = {word: _csv_word(word) for word in set(column.tolist())}
+            columns.append([words[word] for word in column.tolist()])
+    return b"\n".join(map(b",".join, zip(*columns, strict=True))) + b"\n"
+
+
+def _csv_word(word: object) -> bytes:
+    text = "" if word is None or word != word else str(word)
+    return ('"' + text.replace('"', '""') + '"' if set(text) & set(',"\n\r') else text).encode()
 
 
 def sha256(path: Origin) -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError, explain
 from ..files.folders import new_folder, write_json
-from ..files.storage import append, table_head, table_rows, table_text, time_table, write_table
+from ..files.storage import append, cells, csv_rows, table_head, table_rows, table_text, time_table, write_table
 from .opensim_inputs import added_actuators, filtered_loads, opensim_tables
 from .quantities import DERIVED, Outputs, Work, outputs_of, quantity_of
 from .summary import Summary
@@ -211,9 +212,13 @@ def part_of(solution: RedundancySolution, outputs: Outputs, before: Part | None 
     tables["generalized_force"] = time_table(solution.time, problem.generalized_force, problem.coordinates)
     tables |= opensim_tables(solution)
     frames = frame_table(solution)
-    rows: dict[str, bytes | Path] = {
-        f"{name}.sto": table_rows(table.index.to_numpy(), table.to_numpy()) for name, table in tables.items()
-    }
+    time = cells(solution.time[:, None])
+    text = {name: cells(table.to_numpy()) for name, table in tables.items() if name != "actuator_force"}
+    rows: dict[str, bytes | Path] = {f"{name}.sto": table_rows(time, own) for name, own in text.items()}
+    if "actuator_force" in tables:  # muscles and reserves again, and those that are idle
+        idle = tables["actuator_force"].to_numpy()[:, len(problem.actuators) :]
+        forces = text["muscle_force"], text["reserve_force"], idle
+        rows["actuator_force.sto"] = table_rows(time, *forces)
     provenance = {**solution.provenance, "pcsa_cm2": areas(solution)}
     if more:
         provenance["outputs"] = {name: DERIVED[name].unit for name in more}
@@ -221,7 +226,7 @@ def part_of(solution: RedundancySolution, outputs: Outputs, before: Part | None 
         float(solution.time[0]),
         float(solution.time[-1]),
         {**{f"{name}.sto": list(table.columns) for name, table in tables.items()}, "status.csv": list(frames.columns)},
-        {**rows, "status.csv": frames.to_csv(header=False, index=False).encode()},
+        {**rows, "status.csv": csv_rows(frames)},
         _texts(problem) if before is None else {},
         Summary.of(solution),
         provenance,
@@ -287,6 +292,14 @@ def areas(solution: RedundancySolution) -> dict[str, float]:
     return {name: round(float(own), 4) for name, own in zip(problem.muscles, problem.pcsa, strict=True)}
 
 
+def _words(status: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Names of statuses in small letters."""
+    words = np.full(len(status), "", dtype=object)
+    for one in {id(one): one for one in status.tolist()}.values():
+        words[status == one] = one.name.lower()
+    return words
+
+
 def frame_table(solution: RedundancySolution) -> pd.DataFrame:
     """One row per frame: time, status, largest moment residual and where, objective, terms, uniqueness, detail."""
     import pandas as pd
@@ -297,7 +310,7 @@ def frame_table(solution: RedundancySolution) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "time": solution.time,
-            "status": [status.name.lower() for status in solution.status],
+            "status": _words(solution.status),
             "moment_residual": residual.max(axis=1),
             "worst_coordinate": np.where(solution.solved, where, ""),
             "objective": solution.objective,

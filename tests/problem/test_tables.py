@@ -234,11 +234,19 @@ def test_rows_hold_every_digit_however_they_are_written(many: int, monkeypatch: 
     monkeypatch.setattr(storage, "MANY", many)
     values = hard_numbers()
     time = 0.01 * np.arange(len(values))
-    cells = [line.split("\t") for line in storage.table_rows(time, values).decode().splitlines()]
+    cells = [line.split("\t") for line in storage.table_rows(time[:, None], values).decode().splitlines()]
     found = np.array([[float(cell) for cell in row] for row in cells])
     np.testing.assert_array_equal(found, np.column_stack([time, values]))
     assert (np.signbit(found[:, 1:]) == np.signbit(values))[~np.isnan(values)].all()
     assert {cell for row in cells for cell in row if cell.strip("-").isalpha()} == {"nan", "inf", "-inf"}
+
+
+def test_rows_of_csv_are_those_of_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "MANY", 0)
+    words = ["solved", 'said "no", then', "", "two\nlines"]
+    table = pd.DataFrame({"a": [1.5, np.nan, -0.1, 1e3], "b": words, "c": [True, False] * 2, "d": [None] * 4, "e": 7})
+    rows = storage.csv_rows(table)
+    assert rows == table.to_csv(header=False, index=False, lineterminator="\n").encode()
 
 
 def test_rows_are_read_to_the_last_bit(write, monkeypatch: pytest.MonkeyPatch) -> None:
