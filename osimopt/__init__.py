@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from .training.geometry_network import fit_geometry_network as fit_geometry_network
     from .training.static_surrogate import train_static_surrogate as train_static_surrogate
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "load_problem": "pipeline.read",

@@ -1,11 +1,13 @@
 """What exact paths and dynamics change in a motion: lengths, moment arms, joint moments and muscle forces.
 
 usage: python scripts/exact_paths.py MODEL MOTION [--loads XML | --moments STO] [--weld JOINT ...] [--lowpass-hz HZ]
-                                     [--time START END] [--csv FILE]
+                                     [--time START END] [--polynomials XML] [--csv FILE] [--page NAME]
 
-The motion is read twice, with OpenSim's paths and dynamics and with those of arrays (geometry="exact"), and both are
-solved by static optimization (sum of squared activations, rigid tendons). A row is a muscle whose length differs by
-more than 0.1 mm, or whose force differs by more than 5 N in any frame, the largest difference of force first.
+The motion is read twice, with OpenSim's paths and dynamics (geometry="opensim") and with those of arrays ("exact"), and
+both are solved by static optimization (sum of squared activations, rigid tendons). A row is a muscle whose length
+differs by more than 0.1 mm, or whose force differs by more than 5 N in any frame, the largest difference of force
+first. With --polynomials a column has the peaks with these fitted paths. --page prints, after the tables, the rows of
+docs/migration_0.2.md under the name of the walk.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ import osimopt
 
 #: m, and N: smaller differences are not listed.
 LENGTH, FORCE = 1e-4, 5.0
+#: Muscles of a walk on the page.
+PAGE = 6
 
 
 def compare(opensim: osimopt.RedundancySolution, exact: osimopt.RedundancySolution) -> pd.DataFrame:
@@ -40,6 +44,7 @@ def compare(opensim: osimopt.RedundancySolution, exact: osimopt.RedundancySoluti
             "peak_opensim_N": np.nanmax(forces[0], axis=0),
             "peak_exact_N": np.nanmax(forces[1], axis=0),
             "force_N": np.nanmax(np.abs(forces[1] - forces[0]), axis=0),
+            "at_s": opensim.time[np.nan_to_num(np.abs(forces[1] - forces[0])).argmax(axis=0)],
         },
         index=pd.Index(opensim.problem.muscles, name="muscle"),
     )
@@ -55,6 +60,40 @@ def moments(opensim: osimopt.RedundancyProblem, exact: osimopt.RedundancyProblem
     return table[off > 1e-3].sort_values("difference", ascending=False)
 
 
+def page(name: str, table: pd.DataFrame, solutions: list[osimopt.RedundancySolution]) -> list[str]:
+    """Rows of a walk: how many muscles differ, and those whose forces differ most."""
+    problem = solutions[0].problem
+    off = np.abs(solutions[1].problem.generalized_force - problem.generalized_force).max(axis=0)
+    worst = int(off.argmax())
+    length = table[["opensim_too_short_mm", "opensim_too_long_mm"]].max(axis=1)
+    share = table["force_N"] / table[["peak_opensim_N", "peak_exact_N"]].max(axis=1)
+    summed = [float(np.nanmax(np.nansum(one.muscle_force, axis=1))) for one in solutions]
+    rows = [
+        f"| `{name}` | {len(problem.muscles)} | {int((length > 1e3 * LENGTH).sum())} | {int((length > 1.0).sum())} | "
+        f"{int(((table['force_N'] > FORCE) & (share > 0.01)).sum())} | {int((share > 0.1).sum())} | "
+        f"{off[worst]:.2g} ({problem.coordinates[worst]}) | {summed[0]:.0f} | {summed[1]:.0f} |"
+    ]
+    for muscle, row in table.head(PAGE).iterrows():
+        short, long = row["opensim_too_short_mm"], row["opensim_too_long_mm"]
+        side = f"{short:.1f} short" if short >= long else f"{long:.1f} long"
+        rows.append(
+            f"| `{name}` | {muscle} | {side} | {row['frames_beyond_1_mm_percent']:.0f} | {row['moment_arm_mm']:.1f} | "
+            f"{row['peak_opensim_N']:.0f} | {row['peak_exact_N']:.0f} | {row['force_N']:.0f} at {row['at_s']:.2f} |"
+        )
+    return rows
+
+
+def solved(given: argparse.Namespace, geometry: str | Path) -> osimopt.RedundancySolution:
+    """Read the motion with some paths, and solve it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        problem = osimopt.load_problem(
+            given.model, given.motion, given.loads, generalized_force=given.moments, weld=tuple(given.weld),
+            lowpass_hz=given.lowpass_hz, time_range=given.time and tuple(given.time), geometry=geometry,
+        )  # fmt: skip
+        return osimopt.solve_static(problem, on_failure="return")
+
+
 def main() -> None:
     """Read the motion twice, solve it twice, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -65,23 +104,22 @@ def main() -> None:
     parser.add_argument("--lowpass-hz", type=float)
     parser.add_argument("--weld", nargs="*", default=[])
     parser.add_argument("--time", nargs=2, type=float)
+    parser.add_argument("--polynomials", type=Path)
     parser.add_argument("--csv", type=Path)
+    parser.add_argument("--page")
     given = parser.parse_args()
-    solutions = []
-    for geometry in ("opensim", "exact"):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            problem = osimopt.load_problem(
-                given.model, given.motion, given.loads, generalized_force=given.moments, weld=tuple(given.weld),
-                lowpass_hz=given.lowpass_hz, time_range=given.time and tuple(given.time), geometry=geometry,
-            )  # fmt: skip
-            solutions.append(osimopt.solve_static(problem, on_failure="return"))
+    solutions = [solved(given, geometry) for geometry in ("opensim", "exact")]
     table = compare(*solutions)
+    if given.polynomials is not None:
+        peaks = np.nanmax(solved(given, given.polynomials).muscle_force, axis=0)
+        table["peak_polynomials_N"] = pd.Series(peaks, index=solutions[0].problem.muscles)
     print(f"{given.model.name}: {len(solutions[0].time)} frames, solved {[int(one.solved.sum()) for one in solutions]}")
     print(table.round(2).to_string())
     print(moments(*(one.problem for one in solutions)).round(3).to_string())
     if given.csv is not None:
         table.to_csv(given.csv)
+    if given.page:
+        print("\n".join(page(given.page, table, solutions)))
 
 
 if __name__ == "__main__":

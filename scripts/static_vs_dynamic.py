@@ -36,7 +36,9 @@ def arguments_given() -> argparse.Namespace:
     parser.add_argument("--time-range", nargs=2, type=float, metavar=("START", "END"), help="s")
     parser.add_argument("--lowpass-hz", type=float, metavar="HZ", help="of the motion, as OpenSim's")
     parser.add_argument("--weld", nargs="*", default=(), metavar="JOINT")
-    parser.add_argument("--geometry", default="opensim", help="opensim, polynomial, or a FunctionBasedPathSet (.xml)")
+    parser.add_argument(
+        "--geometry", default="exact", help="exact, opensim, polynomial, or a FunctionBasedPathSet (.xml)"
+    )
     parser.add_argument("--reserves", default="auto", help="auto, none, N·m, or coordinate=N·m,…")
     parser.add_argument("--tendon", choices=TENDONS, default="compliant", help="of both; default compliant")
     parser.add_argument("--static-tendon", choices=TENDONS, help="of static optimization; default: that of --tendon")

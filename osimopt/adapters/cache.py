@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,14 @@ import numpy as np
 
 from ..errors import InputError, explain
 from ..files.given import Origin
+from ..files.packages import version
 from ..files.storage import sha256
 from ..notices import warn
 from ..problem.archive import read_with_notes, write_problem
 from ..problem.problem import RedundancyProblem
 
 #: Raised whenever the same files and options give arrays of another meaning or value: older files are then not used.
-EXTRACTION = 5
+EXTRACTION = 6
 #: Environment variable with the folder of the descriptions of models; empty: none is kept.
 FOLDER = "OSIMOPT_CACHE"
 
@@ -48,8 +48,12 @@ def _user_folder() -> Path | None:
     return folder if folder.is_absolute() else None
 
 
-def cached_path(folder: str | os.PathLike[str], files: Mapping[str, Origin], options: Mapping[str, Any]) -> Path:
+def cached_path(
+    folder: str | os.PathLike[str], files: Mapping[str, Origin], options: Mapping[str, Any], versions: Mapping[str, int]
+) -> Path:
     """Where the problem of these files and options is kept: named by their contents and the versions that read them.
+
+    ``versions`` are those of what the arrays are computed from, beside ``EXTRACTION``.
 
     Raises
     ------
@@ -60,9 +64,10 @@ def cached_path(folder: str | os.PathLike[str], files: Mapping[str, Origin], opt
     if folder.exists() and not folder.is_dir():
         raise InputError(explain("a folder for the cache", "a file", "Choose another place.", folder))
     contents = {name: sha256(path) for name, path in files.items()}
-    versions = {"extraction": EXTRACTION, **{name: version(name) for name in ("osimopt", "opensim")}}
+    packages = {name: version(name) for name in ("osimopt", "opensim")}
+    made_by = {"extraction": EXTRACTION, **versions, **packages}
     try:
-        text = json.dumps([contents, options, versions])  # in their order: that of reserves decides the actuators'
+        text = json.dumps([contents, options, made_by])  # in their order: that of reserves decides the actuators'
     except TypeError as error:
         fix = "Correct it, or leave the cache out."
         raise InputError(explain("words, numbers and lists of them as options", str(error), fix)) from error

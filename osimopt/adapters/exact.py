@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ..errors import InputError, ModelError, explain, some
+from ..errors import InputError, explain, some
 from ..multibody.description import Mask, Multibody
 from ..multibody.gaps import without_gaps
 from ..multibody.kinematics import Posture, posture
@@ -27,10 +27,10 @@ from ..problem.arrays import Array, Index, Kinematics, MuscleGeometry
 from .model import Model
 
 #: Muscle paths that can be tabulated, sampled and fitted.
-Geometry = Literal["opensim", "exact"]
+Geometry = Literal["exact", "opensim"]
 GEOMETRIES = get_args(Geometry)
-#: Postures per block: 80 muscles take 20 MB.
-BLOCK = 500
+#: Postures per block: 80 muscles take 100 MB.
+BLOCK = 1250
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +122,8 @@ class ExactPaths:
     def wrenches(self, value: Array, tension: Mapping[str, Array]) -> dict[str, Array]:
         """By body: moments about ground's origin in N·m and forces in N (T, 6) of tensions (T,) N by muscle."""
         _, solved = self.solve(value)
+        if not solved:
+            return {}
         pulled = np.stack([tension.get(name, np.zeros(len(value))) for name in self.muscles], axis=1)
         bodies = self.multibody.tree.bodies
         found = wrenches(solved, pulled, len(bodies))
@@ -147,7 +149,8 @@ class ExactPaths:
             own = slice(start, start + BLOCK)
             at, solved = self.solve(value[own, columns])
             along, arms = self.measured(at, solved)
-            along[contested(self.arrangement, solved)] = np.nan  # here no frames can be named
+            if solved:
+                along[contested(self.arrangement, solved)] = np.nan  # here no frames can be named
             blocks.append((along, arms.T, self.lengthening(arms, rate[own, columns].T)))
         length, pairs, lengthening = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
         coordinate, muscle = self.pairs
@@ -161,6 +164,8 @@ class ExactPaths:
 
     def measured(self, at: Posture, solved: list[SolvedPaths]) -> tuple[Tensor, Tensor]:
         """Lengths (T, M), and moment arms (P, T) of the ``pairs``, about coordinates."""
+        if not self.muscles:
+            return at.value[:0].T, at.value[:0]
         arms = about_coordinates(moment_arms(self.arrangement, solved, at), at)
         coordinate, muscle = self.pairs
         return lengths(self.arrangement, solved), arms.of(muscle, coordinate)
@@ -173,23 +178,20 @@ class ExactPaths:
 
 
 def read_exact(model: Model, motion: Kinematics | None = None) -> ExactPaths:
-    """The exact paths of a model; a warning names the muscles that are left to OpenSim, and why.
+    """The exact paths of a model, maybe none; a warning names the muscles that are left to OpenSim, and why.
 
     In a ``motion`` gimbal lock is refused.
 
     Raises
     ------
     ModelError
-        No muscle has an exact path; gimbal lock in the motion.
+        Gimbal lock in the motion.
     """
     exact = described_paths(model)
     asked = exact.asked
     if motion is not None:
         refuse_lock(exact.multibody, motion.value, motion.time)
     left = [f"{name} ({asked[name]})" for name in model.description.muscles.names if name in asked]
-    if not exact.muscles:
-        expected = "a muscle with an exact path"
-        raise ModelError(explain(expected, f"none: {some(left)}", "Use geometry='opensim'.", model.path))
     if left:
         warn(f"{model.path}: muscles without exact paths, which keep OpenSim's: {some(left, 12)}.")
     return exact

@@ -81,6 +81,8 @@ class PathFindings:
 
     def add(self, paths: ExactPaths, block: ExactBlock) -> None:
         """Add what is noticed in a block of frames, after those before it."""
+        if not block.solved:
+            return
         self._add_jumps(paths, block)
         self._add_inside(paths, block)
         self._add_contested(paths, block)
@@ -142,7 +144,7 @@ class PathFindings:
 
     def _add_inside(self, paths: ExactPaths, block: ExactBlock) -> None:
         for one in block.solved:
-            within = points_inside(paths.arrangement, one, block.at)
+            within = points_inside(one)
             for place, row in zip(*np.nonzero(within.any(axis=2)), strict=True):
                 objects = self.inside.setdefault(paths.arrangement.names[one.bundle.rows[row]], {})
                 name = paths.described.objects[one.bundle.objects[row, place]].name

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..polynomial.samples import Jump, Samples
-from ..polynomial.snaps import jumps_along
+from ..polynomial.snaps import Line, jumps_along
+from ..polynomial.terms import grouped
 from ..problem.arrays import Array, Index
 from .completion import closed
 from .exact import ExactPaths
@@ -35,10 +36,9 @@ def paths_in(paths: ExactPaths, model: Model, postures: Array) -> tuple[Array, A
     return lengths, slopes
 
 
-def survey(paths: ExactPaths, model: Model, postures: Array, by_opensim: Array) -> Array:
-    """Largest |∂l/∂q| (N, M) in the postures; of muscles without an exact path those of OpenSim."""
-    largest = np.fmax.reduce(np.abs(paths_in(paths, model, postures)[1]), axis=0)
-    return np.where(_exact(paths, model), largest, by_opensim)
+def survey(paths: ExactPaths, model: Model, postures: Array) -> Array:
+    """Largest |∂l/∂q| (N, M) in the postures; of muscles without an exact path 0."""
+    return np.asarray(np.fmax.reduce(np.abs(paths_in(paths, model, postures)[1]), axis=0))
 
 
 def sample(paths: ExactPaths, model: Model, postures: Array, spans: Mask, by_opensim: Samples | None) -> Samples:
@@ -47,7 +47,7 @@ def sample(paths: ExactPaths, model: Model, postures: Array, spans: Mask, by_ope
     found = Samples(lengths, slopes[:, spans], np.zeros(lengths.shape[1]))
     if by_opensim is None:
         return found
-    exact = _exact(paths, model)
+    exact = is_exact(paths, model)
     return Samples(
         np.where(exact, found.length, by_opensim.length),
         np.where(exact[np.nonzero(spans)[1]], found.slope, by_opensim.slope),
@@ -55,29 +55,29 @@ def sample(paths: ExactPaths, model: Model, postures: Array, spans: Mask, by_ope
     )
 
 
-def find_jumps(
-    paths: ExactPaths, model: Model, postures: Array, coordinate: int, muscles: Index, steps: Array
-) -> list[Jump]:
-    """As ``worker.sampling.find_jumps``, of muscles with exact paths."""
-    muscles = muscles[_exact(paths, model)[muscles]]
-    if not len(muscles):
-        return []
-    return [
-        jump
-        for posture in postures
-        for jump in jumps_along(partial(_probe, paths, model, posture, coordinate), posture, coordinate, muscles, steps)
-    ]
+def find_jumps(paths: ExactPaths, model: Model, lines: Sequence[Line]) -> list[Jump]:
+    """As ``worker.sampling.find_jumps``, of muscles with exact paths; lines of the same muscles are swept together."""
+    names, found = model.description.muscles.names, list[Jump]()
+
+    def solved(postures: Array, muscles: Index) -> tuple[Array, Array]:
+        return paths_in(paths.select([names[muscle] for muscle in muscles]), model, postures)
+
+    def probe(postures: Array, coordinates: Index, muscles: Index) -> Array:
+        lengths, slopes = solved(postures, np.unique(muscles))
+        rows = np.arange(len(postures))
+        return np.stack([lengths[rows, muscles], slopes[rows, coordinates, muscles]], axis=1)
+
+    for muscles, members in grouped([tuple(line.muscles.tolist()) for line in lines]):
+        own = [lines[member] for member in members]
+        lengths, slopes = solved(np.concatenate([line.postures for line in own]), np.array(muscles))
+        ends, swept = np.cumsum([len(line.steps) for line in own]), []
+        for line, last in zip(own, ends, strict=True):
+            rows = slice(last - len(line.steps), last)
+            swept.append(np.stack([lengths[rows][:, muscles], slopes[rows, line.coordinate][:, muscles]], axis=1))
+        found += jumps_along(own, swept, probe)
+    return found
 
 
-def _probe(paths: ExactPaths, model: Model, posture: Array, coordinate: int, values: Array, muscles: Index) -> Array:
-    """(n, 2, m) lengths and slopes of some muscles, with one coordinate at each of the values (n,)."""
-    postures = np.tile(posture, (len(values), 1))
-    postures[:, coordinate] = values
-    few = paths.select([model.description.muscles.names[muscle] for muscle in muscles])
-    lengths, slopes = paths_in(few, model, postures)
-    return np.stack([lengths[:, muscles], slopes[:, coordinate, muscles]], axis=1)
-
-
-def _exact(paths: ExactPaths, model: Model) -> Mask:
+def is_exact(paths: ExactPaths, model: Model) -> Mask:
     """(M,) which muscles of the model have an exact path."""
     return np.isin(model.description.muscles.names, paths.muscles)

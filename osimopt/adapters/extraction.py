@@ -61,15 +61,16 @@ class NeedsOpenSimError(Exception):
 class Extraction:
     """How the arrays of a trial are computed.
 
-    ``model`` and ``motion`` are the trial's; ``paths`` are those in place of OpenSim's, which muscles without one keep,
-    ``dynamics`` inverse dynamics in place of OpenSim's. ``moments`` is whether any are wanted. ``lost`` says by name
-    why muscles have lost their exact path in the motion, ``findings`` what was noticed along the exact paths. Where it
-    is ``alone``, in another process, OpenSim is not asked: a :class:`NeedsOpenSimError`.
+    ``model`` and ``motion`` are the trial's; ``fitted`` paths of some muscles are used before ``exact`` ones, and these
+    before OpenSim's; ``dynamics`` are used in place of OpenSim's. ``moments`` is whether any are wanted. ``lost`` says
+    by name why muscles have lost their exact path in the motion, ``findings`` what was noticed along the exact paths.
+    Where it is ``alone``, in another process, OpenSim is not asked: a :class:`NeedsOpenSimError`.
     """
 
     model: Model
     motion: Kinematics
-    paths: MusclePaths | None
+    fitted: MusclePaths | None
+    exact: ExactPaths | None
     dynamics: ExactDynamics | None
     moments: bool
     options: ReadOptions
@@ -81,24 +82,32 @@ class Extraction:
     alone: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.paths, ExactPaths):
-            free = np.array(self.model.description.free, dtype=np.intp)
-            self.chain = ExactChain(self.paths, self.dynamics, free)
+        fitted = () if self.fitted is None else self.fitted.muscles
+        self._use(None if self.exact is None else self.exact.without(fitted))
+
+    def _use(self, exact: ExactPaths | None) -> None:
+        """Compute these exact paths, if any, with the dynamics."""
+        self.exact = exact if exact is not None and exact.muscles else None
+        free = np.array(self.model.description.free, dtype=np.intp)
+        self.chain = None if self.exact is None else ExactChain(self.exact, self.dynamics, free)
 
     def frames(self, keep: slice, progress: Progress | None, model_for: ModelFor) -> Extracted:
         """Arrays of some frames of the motion; ``model_for`` gives the model with the loads of some.
 
         Muscles whose exact path does not settle in one of them get OpenSim's, there and from there on.
         """
-        motion, found = self.motion.frames(keep), dict[str, Array]()
-        if self.chain is not None:
+        motion = self.motion.frames(keep)
+        while self.chain is not None:
             found, lost = self._pass(self.chain, keep)
-            while lost:
-                if self.alone:
-                    raise NeedsOpenSimError
-                self.lost |= lost
-                found, lost = self._pass(self._without(self.chain, lost), keep)
-        return self._with(motion, progress, model_for, found)
+            if not lost:
+                if progress is not None and self.dynamics is not None and not self.by_model:
+                    progress(len(motion.time), len(motion.time))  # OpenSim counts what it is asked for
+                return self._with(motion, progress, model_for, found)
+            if self.alone:
+                raise NeedsOpenSimError
+            self.lost |= lost
+            self._leave(lost)
+        return self._with(motion, progress, model_for, self._dynamics(motion))
 
     def at(self, motion: Kinematics, model_for: ModelFor) -> Extracted:
         """Arrays of a motion at other times.
@@ -108,8 +117,10 @@ class Extraction:
         ModelError
             A path that does not settle.
         """
-        _, found = self.pairs, dict[str, Array]()  # pairs are those of the motion's own frames
-        if self.chain is not None:
+        _ = self.pairs  # those of the motion's own frames
+        if self.chain is None:
+            found = self._dynamics(motion)
+        else:
             whole = slice(0, len(motion.time))
             found = joined([block.arrays for block in self.chain.blocks(motion, whole, self.moments)])
             refuse_lost(self.model, motion.time, self.chain.paths.muscles, found["length"])
@@ -137,7 +148,7 @@ class Extraction:
     def inconsistent(self) -> list[str]:
         """Warnings about the model's own paths of muscles that may act."""
         acting = set(np.array(self.model.description.muscles.names)[self.acting])
-        acting -= set() if self.paths is None else self.paths.left.keys()
+        acting -= set() if self.fitted is None else self.fitted.left.keys()
         return [f"{name}: {text}" for name, text in self._found.inconsistent.items() if name in acting]
 
     @cached_property
@@ -154,7 +165,16 @@ class Extraction:
     @property
     def given(self) -> Sequence[str]:
         """Names of the muscles whose paths are not the model's own."""
-        return () if self.paths is None else self.paths.muscles
+        return [name for paths in (self.fitted, self.exact) if paths is not None for name in paths.muscles]
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The kind of each muscle's path by its name, as it is recorded."""
+        kinds = dict.fromkeys(self.model.description.muscles.names, "opensim")
+        for paths in (self.fitted, self.exact):
+            if paths is not None:
+                kinds |= dict.fromkeys(paths.muscles, paths.kind.removesuffix("s"))
+        return kinds
 
     @property
     def by_model(self) -> list[int]:
@@ -192,16 +212,16 @@ class Extraction:
             self.findings = findings
         return found, lost
 
-    def _without(self, chain: ExactChain, lost: dict[str, str]) -> ExactChain:
+    def _leave(self, lost: dict[str, str]) -> None:
         """Leave muscles to OpenSim."""
-        if len(lost) == len(chain.paths.muscles):
-            left, fix = [f"{name} ({why})" for name, why in lost.items()], "Use geometry='opensim'."
-            raise ModelError(explain("a muscle with an exact path", f"none: {some(left)}", fix, self.model.path))
-        self.paths = paths = chain.paths.without(lost)
-        self.chain, self.crossing = replace(chain, paths=paths), None
+        self._use(None if self.exact is None else self.exact.without(lost))
+        self.crossing = None
         for name in ("_found", "acting"):
             self.__dict__.pop(name, None)
-        return self.chain
+
+    def _dynamics(self, motion: Kinematics) -> dict[str, Array]:
+        """Arrays of a motion without exact paths."""
+        return {} if self.dynamics is None else self.dynamics.arrays(motion, self.moments)
 
     def _with(
         self,
@@ -249,8 +269,8 @@ class Extraction:
             parts.append(model_geometry(self.model, self.pairs, by_model, arrays))
         if self.chain is not None:
             parts.append(self._along(self.chain, motion, exact))
-        elif self.paths is not None:
-            parts.append(along_motion(self.paths, self.model, motion))
+        if self.fitted is not None:
+            parts.append(along_motion(self.fitted, self.model, motion))
             refuse_lost(self.model, motion.time, parts[-1].muscles, np.asarray(parts[-1].length))
         return join_muscles(parts, self.model.description.muscles.names)
 

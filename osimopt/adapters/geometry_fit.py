@@ -1,27 +1,41 @@
-"""A model's muscle paths, sampled in opensim's process and fitted by polynomials."""
+"""A model's muscle paths, sampled and fitted by polynomials."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError, ModelError, explain, some
 from ..isolation import Progress
+from ..notices import warn
 from ..options import check_word
 from ..polynomial.fit import SNAPPED, Potential, Target, fit_potentials, length_errors
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry, flag_missed
 from ..polynomial.samples import Jump, PathSamples
+from ..polynomial.snaps import Line
 from ..problem.arrays import Array, Index
+from ..problem.path_record import PathRecord
 from . import exact_sampling
+from .cache import digest
 from .exact import GEOMETRIES, ExactPaths, Geometry, read_exact
+from .mechanics import identity
 from .model import Model, read_model
 from .path_sampling import Domain, sample_paths, warn_of_left
 
+#: m; root mean square error of lengths and moment arms that is asked of fits.
+TOLERANCE = 1e-4
+#: Highest order of polynomials, and by the number of coordinates where it is another.
+ORDER, HIGHEST = 9, {1: 12, 2: 12}
 #: Lines through the range, and steps of each, on which jumps are searched.
 LINES, STEPS = 5, 61
+#: m; root mean square error of a moment arm beyond which a muscle keeps its exact path, unless the tolerance is larger.
+ARM = 1e-3
+#: Largest share of the postures in which the exact path of a muscle with a polynomial may have snapped.
+SNAPS = 0.01
 #: Number of postures, those where the polynomial of a muscle is worst, through which further lines go.
 WORST = 2
 
@@ -30,11 +44,11 @@ def fit_geometry(
     model: str | os.PathLike[str] | Any,
     motions: Sequence[str | os.PathLike[str]] = (),
     *,
-    tolerance: float = 1e-4,
-    max_order: int = 9,
+    tolerance: float = TOLERANCE,
+    max_order: int | None = None,
     postures: int = 2048,
     weld: Sequence[str] = (),
-    geometry: Geometry = "opensim",
+    geometry: Geometry = "exact",
     n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> PolynomialGeometry:
@@ -44,9 +58,10 @@ def fit_geometry(
     following, and fitted together; the order is raised from 1 until both errors, on postures held out, are within the
     tolerance. A muscle that misses the tolerance keeps its best order and is flagged.
 
-    A muscle whose moment arm differs from −∂l/∂q of OpenSim's length by more than 1 mm in any posture gets no
-    polynomial, and a warning names it: where a path touches two wrap objects that length is wrong by millimetres.
-    Problems use OpenSim's path for it.
+    A muscle whose exact path no polynomial follows gets none, and a warning names it: off by more than the tolerance in
+    length, or 1 mm in moment arm, or with a path that snaps in more than 1 % of the postures. Problems use its exact
+    path. Of OpenSim's paths, those get no polynomial whose moment arm differs from −∂l/∂q of OpenSim's length by more
+    than 1 mm in any posture, as where a path touches two wrap objects; problems use OpenSim's path for these.
 
     Parameters
     ----------
@@ -58,14 +73,15 @@ def fit_geometry(
     tolerance
         Largest root mean square error in m of length and moment arm.
     max_order
-        Highest order; there are never more terms than half the equations.
+        Highest order; default 9, and 12 over one or two coordinates, where terms are few. There are never more terms
+        than half the equations.
     postures
         Number of postures to fit to; a quarter more are held out.
     weld
         Names of joints to weld: their coordinates are locked at the model's defaults.
     geometry
-        Paths to fit: ``"opensim"``, or ``"exact"``: tangent to every object that they wrap over. Muscles that the
-        latter does not cover keep OpenSim's, and a warning names them.
+        Paths to fit: ``"exact"``, tangent to every object that they wrap over, or ``"opensim"``. Muscles that the
+        former does not cover keep OpenSim's, and a warning names them.
     n_jobs
         Processes that sample; default 1.
     progress
@@ -74,8 +90,8 @@ def fit_geometry(
     Returns
     -------
     PolynomialGeometry
-        ``to_dataframe()`` lists errors and flags: tolerance missed; places where OpenSim's path snaps over a wrap
-        object, which no polynomial follows; muscles that were left to OpenSim's path, as in ``left``.
+        ``to_dataframe()`` lists errors and flags: tolerance missed; places where a path snaps over a wrap object, which
+        no polynomial follows; muscles that keep their exact path, as in ``missed``, or OpenSim's, as in ``left``.
 
     Raises
     ------
@@ -94,23 +110,23 @@ def fit_geometry(
     """
     if not tolerance > 0.0:
         raise InputError(explain("a tolerance in m above 0", f"{tolerance}", "The default is 1e-4."))
-    if max_order < 1:
-        raise InputError(explain("max_order of at least 1", f"{max_order}", "The default is 9."))
+    if max_order is not None and max_order < 1:
+        raise InputError(explain("max_order of at least 1", f"{max_order}", "Leave it out for 9, or 12."))
     check_word("geometry", geometry, GEOMETRIES)
     read = read_model(model, weld)
     exact = read_exact(read) if geometry == "exact" else None
     domain, samples = sample_paths(read, motions, postures, n_jobs, progress, exact=exact)
     if samples.left:
         warn_of_left(samples.left)
-    return fit_samples(read, domain, samples, tolerance, max_order, n_jobs, exact)
+    return leave_missed(read, fit_samples(read, domain, samples, tolerance, max_order, n_jobs, exact), tolerance)
 
 
 def fit_samples(
     model: Model,
     domain: Domain,
     samples: PathSamples,
-    tolerance: float = 1e-4,
-    max_order: int = 9,
+    tolerance: float = TOLERANCE,
+    max_order: int | None = None,
     n_jobs: int | None = None,
     exact: ExactPaths | None = None,
 ) -> PolynomialGeometry:
@@ -128,18 +144,58 @@ def fit_samples(
         paths = tuple(samples.coordinate_paths[index] for index in spanned)
         path = samples.muscle_paths[muscle]
         polynomials.append(MusclePolynomial(path, paths, potential.order, potential.coefficients, fit))
-    return PolynomialGeometry(tuple(polynomials), left)
+    return PolynomialGeometry(tuple(polynomials), left, record_of(model, exact))
+
+
+def leave_missed(model: Model, geometry: PolynomialGeometry, tolerance: float) -> PolynomialGeometry:
+    """Leave muscles to their exact paths where the fit is off by more than the tolerance, or a moment arm by 1 mm.
+
+    A warning names them. Fits to OpenSim's paths stay as they are.
+
+    Raises
+    ------
+    ModelError
+        No muscle is left with a polynomial.
+    """
+    missed, limit = dict[str, Fit](), max(ARM, tolerance)
+    for name, fit in geometry.fits.items():
+        why = []
+        if not fit.length_rms <= tolerance:
+            why.append(f"length off by {1e3 * fit.length_rms:.2g} mm (rms)")
+        if not fit.moment_arm_rms <= limit:
+            why.append(f"moment arm off by {1e3 * fit.moment_arm_rms:.2g} mm (rms)")
+        if fit.left_out > SNAPS:
+            why.append(f"path snaps in {100.0 * fit.left_out:.2g} % of the postures")
+        if why and geometry.record.geometry.get(name) == "exact":
+            missed[name] = replace(fit, flags=(f"Left to its exact path: {', '.join(why)}.", *fit.flags))
+    if not missed:
+        return geometry
+    kept = [name for name in geometry.muscles if name not in missed]
+    texts = [f"{name} ({fit.flags[0].removeprefix('Left to its exact path: ')[:-1]})" for name, fit in missed.items()]
+    if not kept:
+        fix = "Raise the order or the tolerance, give motions, or use geometry='exact' itself."
+        expected = f"a muscle that polynomials follow within {1e3 * tolerance:g} mm (moment arm {1e3 * limit:g} mm)"
+        raise ModelError(explain(expected, f"none: {some(texts)}", fix, model.path))
+    warn(f"Left to their exact paths, which no polynomial follows: {some(texts, 12)}.")
+    return replace(geometry.select(kept), missed=missed)
+
+
+def record_of(model: Model, exact: ExactPaths | None) -> PathRecord:
+    """Which paths of a model are fitted."""
+    own = () if exact is None else exact.muscles
+    geometry = {name: "exact" if name in own else "opensim" for name in model.description.muscles.names}
+    return PathRecord(geometry, description=digest(identity(model.key)))
 
 
 def _fit(
-    model: Model, samples: PathSamples, tolerance: float, max_order: int
+    model: Model, samples: PathSamples, tolerance: float, max_order: int | None
 ) -> tuple[list[Potential], dict[int, Array]]:
     """Every muscle's polynomial, and the postures in which a doubtful one is worst."""
     potentials: dict[int, Potential] = {}
     doubtful: dict[int, Array] = {}
     for members, spanned in samples.groups():
-        parts = samples.targets(members, spanned)
-        fitted = fit_potentials(*parts, samples.low[spanned], samples.high[spanned], tolerance, max_order)
+        parts, highest = samples.targets(members, spanned), max_order or HIGHEST.get(len(spanned), ORDER)
+        fitted = fit_potentials(*parts, samples.low[spanned], samples.high[spanned], tolerance, highest)
         for column, (muscle, potential) in enumerate(zip(members.tolist(), fitted, strict=True)):
             if potential is None:
                 about = some(model.description.coordinates[index].name for index in spanned)
@@ -178,21 +234,28 @@ def _find_jumps(
     number = np.array([names.index(name) for name in samples.muscles], dtype=np.intp)
     middle = np.clip(domain.default, domain.low, domain.high)
     postures = np.concatenate([middle[None], domain.postures(LINES - 1)])
-    calls = []
-    for index in np.flatnonzero(spans.any(axis=1)):
+    lines = list[Line]()
+    for index in np.flatnonzero(spans.any(axis=1)).tolist():
         steps = np.linspace(domain.low[index], domain.high[index], STEPS)
-        calls.append((postures, int(index), number[spans[index]], steps))
-        worse = [muscle for muscle in doubtful if spans[index, muscle] and len(doubtful[muscle])]
-        calls += [(doubtful[muscle], int(index), number[[muscle]], steps) for muscle in worse]
+        lines += [Line(posture, index, number[spans[index]], steps) for posture in postures]
+        worse = [muscle for muscle in doubtful if spans[index, muscle]]
+        lines += [Line(posture, index, number[[muscle]], steps) for muscle in worse for posture in doubtful[muscle]]
     found = list[Jump]()
     if exact is not None:
-        found += [jump for call in calls for jump in exact_sampling.find_jumps(exact, model, *call)]
-        left = np.flatnonzero(~np.isin(names, exact.muscles))
-        calls = [(lines, index, np.intersect1d(muscles, left), steps) for lines, index, muscles, steps in calls]
-        calls = [call for call in calls if len(call[2])]
-    found += [jump for jumps in model.run_many("sampling:find_jumps", calls, n_jobs) for jump in jumps]
+        own = np.flatnonzero(exact_sampling.is_exact(exact, model))
+        found += exact_sampling.find_jumps(exact, model, _only(lines, own))
+        lines = _only(lines, np.setdiff1d(np.arange(len(names)), own))
+    calls = [(lines[start : start + LINES],) for start in range(0, len(lines), LINES)]
+    if calls:
+        found += [jump for jumps in model.run_many("sampling:find_jumps", calls, n_jobs) for jump in jumps]
     found.reverse()  # the last of equal keys stays: the largest, and of equal ones the first found
     return {(names[jump.muscle], jump.coordinate): jump for jump in sorted(found, key=lambda jump: jump.size)}
+
+
+def _only(lines: Sequence[Line], muscles: Index) -> list[Line]:
+    """The lines with some of their muscles, those that have any."""
+    kept = [replace(line, muscles=np.intersect1d(line.muscles, muscles)) for line in lines]
+    return [line for line in kept if len(line.muscles)]
 
 
 def _flags(model: Model, potential: Potential, tolerance: float, spanned: Index, jumps: list[Jump]) -> tuple[str, ...]:

@@ -6,37 +6,41 @@ import platform
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 from .. import isolation
 from ..errors import ModelError, explain, some
+from ..files.packages import version
 from ..files.series import frame_times
 from ..files.storage import sha256
 from ..notices import collect_warnings, warn
 from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Kinematics
+from ..problem.path_record import PATHS, PathRecord
 from ..problem.problem import RedundancyProblem
 from .array_check import refuse_wrong_arrays
 from .bandwidth import remarks
-from .cache import cached_path, keep, recall
+from .cache import cached_path, digest, keep, recall
 from .exact import ExactPaths, read_exact
 from .exact_differences import model_differences
 from .exact_dynamics import ExactDynamics, read_dynamics
 from .forces import read_generalized_force
 from .load_arrays import check_bodies
 from .loads import ExternalLoads, read_external_loads
+from .mechanics import FORMAT, identity
 from .model import Model, describe, identify
 from .motion import choose_frames, read_motion, read_motion_table
 from .options import ReadOptions, Source
 from .part import left_out, unloaded_side
-from .polynomials import read_polynomials, warn_of_range
+from .polynomials import compare_exact, fitted_to, read_polynomials, warn_of_range
 from .selfcheck import check_model
 from .trial import PIECE, Trial
 from .wrenches import lowpass_loads
 
 #: Frames of a motion for which another process is started (0.2 s of work), and the most processes by default.
 FRAMES_PER_JOB, MOST_JOBS = 100, 8
+#: Of what exact paths and dynamics are computed from.
+VERSIONS = {"description": FORMAT, "paths": PATHS}
 
 
 def read_problem(
@@ -46,7 +50,7 @@ def read_problem(
     progress: isolation.Progress | None = None,
 ) -> RedundancyProblem:
     """Read a model and a motion into a problem, or read the problem back from the cache."""
-    kept = None if cache is None else cached_path(cache, options.files(), options.settings())
+    kept = None if cache is None else cached_path(cache, options.files(), options.settings(), VERSIONS)
     if kept is not None and (problem := recall(kept)) is not None:
         return problem
     trial = open_trial(options, n_jobs, cache)
@@ -97,29 +101,42 @@ def open_trial(options: ReadOptions, n_jobs: int | None = None, cache: Source | 
         moments = options.generalized_force
         cutoff = options.cutoff("lowpass_moments_hz")
         given = None if moments is None else read_generalized_force(moments, model, motion, left, cutoff)
-        paths, dynamics = _paths(options, model, motion, loads, jobs)
+        paths, exact, dynamics = _paths(options, model, motion, loads, jobs)
     provenance = _provenance(model, options, warnings, left)
     provenance["warnings"] += remarks(options, frame_times(table), motion, model, loads, given)
     checked = check_model(model, jobs, cache)
     provenance["self_check"] = {"model": checked}
-    if isinstance(paths, ExactPaths):
+    provenance["warnings"] += fitted_to(paths)
+    if isinstance(record := getattr(paths, "record", None), PathRecord):
+        provenance["fitted_to"] = record.plain()
+    if exact is not None:
         refuse_wrong_arrays(model, checked)
-        differences = model_differences(checked, paths, dynamics if given is None else None)
+        differences = model_differences(checked, exact, dynamics if given is None else None)
         provenance |= differences.plain()
         provenance["warnings"] += differences.texts()
-    return Trial(model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed)
+    return Trial(
+        model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed, exact
+    )  # fmt: skip
 
 
 def _paths(
     options: ReadOptions, model: Model, motion: Kinematics, loads: ExternalLoads | None, jobs: int
-) -> tuple[MusclePaths | None, ExactDynamics | None]:
-    """Muscle paths and inverse dynamics in place of OpenSim's, as far as the geometry asks for them."""
+) -> tuple[MusclePaths | None, ExactPaths | None, ExactDynamics | None]:
+    """Muscle paths and inverse dynamics in place of OpenSim's, as far as the geometry asks for them.
+
+    Beside fitted paths these are the exact paths to which they were fitted, if they were.
+    """
     if options.geometry == "exact":
-        return read_exact(model, motion), read_dynamics(model, loads)
-    paths = read_polynomials(options.geometry, model, options.motion, jobs, motion)
+        exact = read_exact(model, motion)
+        return exact, exact, read_dynamics(model, loads)
+    paths, exact = read_polynomials(options.geometry, model, options.motion, jobs, motion)
     if paths is not None:
         warn_of_range(paths, motion, options.motion)
-    return paths, None
+    if paths is None or exact is None:
+        return paths, None, None
+    for text in compare_exact(paths, exact, model, motion):
+        warn(text)
+    return paths, exact, read_dynamics(model, loads)
 
 
 def _provenance(model: Model, options: ReadOptions, given: list[str], left: Sequence[str]) -> dict[str, Any]:
@@ -151,6 +168,8 @@ def _provenance(model: Model, options: ReadOptions, given: list[str], left: Sequ
         },
         "inputs": {name: {"file": path.name, "sha256": sha256(path)} for name, path in options.files().items()},
         "options": options.settings(),
+        "path_version": PATHS,
+        "description": digest(identity(model.key)),
         "units": {coordinate.name: coordinate.unit for coordinate in coordinates},
         "switched_off": list(model.description.switched_off),
         "turning": [coordinate.name for coordinate in coordinates if coordinate.turning],

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import is_dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from .. import isolation
 from ..errors import InputError, explain
+from ..files.packages import version
 from ..files.plain import WRONG, damaged, put_together, read_plain, write_plain
 from ..files.storage import sha256
 from ..multibody import description as bodies
@@ -21,7 +21,7 @@ from .cache import digest, keep_in, model_folder
 from .messages import Described, ModelKey
 
 #: Raised whenever a field of a description changes its meaning or its values: older files are then refused.
-FORMAT = 5
+FORMAT = 6
 #: Parts of the identity of a description that are not the model's.
 VERSIONS = "osimopt", "opensim", "format"
 

@@ -54,7 +54,8 @@ class ModelDescription:
     muscles whose moving points pull a neighbour on their own body, which OpenSim ignores. ``loops`` are class and name
     of the constraints, other than couplers, that close loops of bodies, ``coupling`` the pairs of a coupled coordinate
     and a free one that it may follow; ``replaced`` says which muscles are of another
-    class than in the file; ``dropped`` are the forces of force sets that do not act, since another has their name.
+    class than in the file; ``dropped`` are the forces of force sets that do not act, since another has their name;
+    ``muscle_paths`` and ``coordinate_paths`` are absolute paths in the model.
     """
 
     name: str
@@ -73,6 +74,8 @@ class ModelDescription:
     coupling: tuple[tuple[int, int], ...] = ()
     dropped: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
+    muscle_paths: tuple[str, ...] = ()
+    coordinate_paths: tuple[str, ...] = ()
 
     @property
     def coordinate_names(self) -> tuple[str, ...]:

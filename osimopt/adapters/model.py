@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -206,20 +206,26 @@ def find_file(name: str, *folders: Path) -> Path | None:
 
 
 def read_xml(path: Path, elements: str | tuple[str, ...], what: str) -> Element:
-    """Parse an OpenSim document and return the named element in it, the first of several names that is there.
+    """The named element of an OpenSim document, to be read only: the first of several names that is there.
 
     Raises
     ------
     InputError
         No such file, not XML (with line and column), or XML of something else.
     """
-    root = parse_xml(path, what)
+    root = _document(path, stamp(path), what) if path.is_file() else parse_xml(path, what)
     names = (elements,) if isinstance(elements, str) else elements
     found = [root] if root.tag in names else [part for name in names if (part := root.find(name)) is not None]
     if not found:
         inside = next((child.tag for child in root), root.tag)
         raise InputError(explain(f"{what} with a <{names[0]}>", f"<{inside}>", "Is it the right file?", path))
     return found[0]
+
+
+@lru_cache(maxsize=8)
+def _document(path: Path, stamp: tuple[int, int], what: str) -> Element:
+    """The root of a file as it was at the time of its ``stamp``: models are read several times for one trial."""
+    return parse_xml(path, what)
 
 
 def parse_xml(path: Path, what: str) -> Element:

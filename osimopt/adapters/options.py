@@ -31,7 +31,9 @@ Reserves = Literal["auto"] | float | Mapping[str, float] | None
 #: Cutoff in Hz of a low-pass; ``"motion"`` is the cutoff of the motion.
 Cutoff = float | Literal["motion"] | None
 #: Geometries that are no files.
-COMPUTED = ("opensim", "exact", "polynomial")
+COMPUTED = ("exact", "opensim", "polynomial")
+#: Paths of a model, in the help of every option that takes them.
+OWN_PATHS = "Muscle paths: exact (tangent to all wrap objects), opensim (as OpenSim computes them)"
 
 
 def file_option(text: str, **known: Any) -> Any:
@@ -128,15 +130,14 @@ class ReadOptions:
         shell=str,
     )
     geometry: Source | MusclePaths = option(
-        "opensim",
-        "Muscle paths: opensim, exact (tangent to all wrap objects), polynomial (fitted now), a FunctionBasedPathSet "
-        "(.xml), or a folder of networks (osimopt fit-geometry --networks).",
-        more="'opensim': the model's own paths, as OpenSim computes them. 'exact': the same paths, tangent to "
-        "every object that they wrap over, so that moment arms are −∂l/∂q; inverse dynamics is computed by "
-        "arrays, too. Warnings name what these do not cover, which is left to OpenSim, and what differs from "
-        "OpenSim's. 'polynomial': "
-        "polynomials fitted in the range of this motion (half a minute for 80 muscles); their moment arms are "
-        "exactly −∂l/∂q. In Python also a PolynomialGeometry of fit_geometry or any other MusclePaths. "
+        "exact",
+        f"{OWN_PATHS}, polynomial (fitted now), a FunctionBasedPathSet (.xml), or a folder of networks (osimopt "
+        "fit-geometry --networks).",
+        more="'exact': the model's own paths, tangent to every object that they wrap over, so that moment arms are "
+        "−∂l/∂q; inverse dynamics is computed by arrays, too. Warnings name what these do not cover, which is left to "
+        "OpenSim. 'opensim': paths and inverse dynamics of OpenSim 4.6, the numbers of its own tools and of osimopt "
+        "0.1. 'polynomial': polynomials fitted in the range of this motion (half a minute for 80 muscles); their "
+        "moment arms are exactly −∂l/∂q. In Python also a PolynomialGeometry of fit_geometry or any other MusclePaths. "
         "Muscles without a path in it keep the model's own, and a warning names them.",
         file=True,
         shell=str,

@@ -1,4 +1,7 @@
-"""Muscle paths sampled in opensim's process: lengths and moment arms in quasi-random postures of a range of motion."""
+"""Muscle paths sampled: lengths and moment arms in quasi-random postures of a range of motion.
+
+Exact paths are sampled in arrays, OpenSim's own in its process.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from ..errors import InputError, ModelError, explain, some
 from ..files.given import Origin
 from ..isolation import Progress, count_jobs, counted
 from ..notices import warn
-from ..polynomial.samples import PathSamples, Samples, Survey
+from ..polynomial.samples import PathSamples, Samples
 from ..problem.arrays import Array, Index, Kinematics
 from . import exact_sampling
 from .exact import ExactPaths
@@ -157,19 +160,21 @@ def sample_paths(
     jobs = count_jobs(1 if n_jobs is None else n_jobs, 1)
     domain = choose_domain(model, motions)
     mobile = np.array(sorted([*model.description.free, *model.description.of_kind("prescribed")]), dtype=np.intp)
-    found: Survey = model.run("sampling:survey", domain.postures(SURVEYED), mobile)
-    slope = found.slope
-    if exact is not None:
-        slope = exact_sampling.survey(exact, model, domain.postures(SURVEYED), slope)
+    few, names = domain.postures(SURVEYED), model.description.muscles.names
+    slope = np.zeros((len(domain.low), len(names))) if exact is None else exact_sampling.survey(exact, model, few)
+    if exact is None or len(exact.muscles) < len(names):
+        left = np.ones(len(names), bool) if exact is None else ~exact_sampling.is_exact(exact, model)
+        slope = np.where(left, model.run("sampling:survey", few, mobile), slope)
     domain, spans = narrow(model, domain, slope)
     value = domain.postures(skip + postures + int(np.ceil(HELD_OUT * postures)))[skip:]
     chunks = [value[start : start + CHUNK] for start in range(0, len(value), CHUNK)]
     parts: list[Samples] = []
     parts += counted(_sampled(model, chunks, spans, exact, jobs), CHUNK, len(value), progress)
     length, slope = (np.concatenate([getattr(part, name) for part in parts]) for name in ("length", "slope"))
+    mismatch, named = np.max([part.mismatch for part in parts], axis=0), model.description
     samples = PathSamples(
-        found.muscle_paths, found.coordinate_paths, spans, domain.low, domain.high, value, length, slope, postures,
-        np.max([part.mismatch for part in parts], axis=0),
+        named.muscle_paths, named.coordinate_paths, spans, domain.low, domain.high, value, length, slope, postures,
+        mismatch,
     )  # fmt: skip
     _refuse_lost(model, samples)
     if len(samples.left) == len(samples.muscles):

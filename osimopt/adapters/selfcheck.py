@@ -13,13 +13,13 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import ModelError, explain, some
+from ..files.packages import version
 from ..files.storage import sha256, write_atomically
 from ..problem.arrays import Array, Index, Kinematics
 from ..solution.solution import RedundancySolution

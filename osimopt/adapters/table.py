@@ -117,7 +117,7 @@ def muscle_table(
         columns, warnings = described.run("describe:strengths", index, in_model_units, posture)
     else:
         columns, warnings = {name: np.full((len(steps), len(names)), np.nan) for name in UNITS}, []
-    if paths is not None:
+    if paths is not None and paths.muscles:
         postures = np.tile(posture, (len(steps), 1))
         postures[:, index] = in_model_units
         _use_exact_paths(described, paths, index, postures, columns)

@@ -49,10 +49,11 @@ class Trial:
     """A model, its motion, and the options of the problem.
 
     ``model`` has the loads of the first PIECE frames. ``given`` are moments from a file, in place of inverse dynamics;
-    ``paths`` are those in place of OpenSim's, which muscles without one keep, and ``dynamics`` inverse dynamics in
-    place of OpenSim's; ``warnings`` were given while reading. In a part of the body, ``left`` are the coordinates that
-    are not balanced, ``assumed`` those without a column in the motion. Where ``checked``, the extracted arrays are
-    compared with those of other ways of computing. Frames before ``first`` are those of the piece before.
+    ``paths`` are those in place of OpenSim's, and ``dynamics`` inverse dynamics in place of OpenSim's; muscles without
+    one of the paths have ``exact`` ones, where these are given, or else OpenSim's; ``warnings`` were given while
+    reading. In a part of the body, ``left`` are the coordinates that are not balanced, ``assumed`` those without a
+    column in the motion. Where ``checked``, the extracted arrays are compared with those of other ways of computing.
+    Frames before ``first`` are those of the piece before.
     """
 
     model: Model
@@ -67,6 +68,7 @@ class Trial:
     provenance: dict[str, Any]
     left: Sequence[str] = ()
     assumed: Sequence[str] = ()
+    exact: ExactPaths | None = None
     fingerprint: Fingerprint | None = field(default=None, init=False)
     checked: bool = field(default=True, init=False)
     first: int = field(default=0, init=False)
@@ -75,9 +77,11 @@ class Trial:
     _kept_bench: Bench | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
+        own = self.paths if isinstance(self.paths, ExactPaths) else None
+        fitted, exact = (self.paths, self.exact) if own is None else (None, own)
         moments = self.given is None
         self.extraction = Extraction(
-            self.model, self.motion, self.paths, self.dynamics, moments, self.options, self.n_jobs
+            self.model, self.motion, fitted, exact, self.dynamics, moments, self.options, self.n_jobs
         )
 
     def __len__(self) -> int:
@@ -178,8 +182,7 @@ class Trial:
         if self.dynamics is not None:
             return check_exact_solution(solution, among, self.model, self._bench, missing)
         fitted = (*self.extraction.given, *self.model.description.within)
-        exact = self.extraction.paths if isinstance(self.extraction.paths, ExactPaths) else None
-        return check_solution(solution, among, self.model_for, fitted, missing, exact)
+        return check_solution(solution, among, self.model_for, fitted, missing, self.extraction.exact)
 
     @property
     def pairs(self) -> Pairs:
@@ -237,9 +240,7 @@ class Trial:
         self.provenance["reserves_added"] = dict(zip(added.names, added.optimal_force.tolist(), strict=True))
         self._note(extracted.warnings)
         muscles = self.model.description.muscles
-        kind = "opensim" if self.paths is None else self.paths.kind.removesuffix("s")
-        given = self.extraction.given
-        self.provenance["geometry"] = {name: kind if name in given else "opensim" for name in muscles.names}
+        self.provenance["geometry"] = self.extraction.kinds
         problem = RedundancyProblem(
             time=motion.time,
             geometry=geometry,
@@ -263,28 +264,32 @@ class Trial:
         """Compare three frames with what other ways give: exact paths and dynamics by arrays, all else by OpenSim."""
         few, checks, found = spread(len(motion.time)), self.provenance["self_check"], self.extraction
         frames, moments = motion.frames(few), None if target is None else target[few]
-        others, along = np.setdiff1d(found.acting, found.by_model).tolist(), geometry.frames(few)
-        if isinstance(found.paths, ExactPaths):
-            bench = self._bench(frames)
-            checks["paths"] = check_paths(bench, self.model, along, others)
-            if self.dynamics is not None and moments is not None:
-                checks["dynamics"] = check_dynamics(bench, self.model, moments)
-            if self.dynamics is not None and not found.by_model:
-                return
-            moments = None if self.dynamics is not None else moments
+        names, along = self.model.description.muscles.names, geometry.frames(few)
+        if found.exact is not None:
+            own = [i for i in found.acting if names[i] in found.exact.muscles]
+            if own:
+                checks["paths"] = check_paths(self._bench(frames), self.model, along, own)
+        if self.dynamics is not None and moments is not None:
+            checks["dynamics"] = check_dynamics(self._bench(frames), self.model, moments)
+        if self.dynamics is not None and not found.by_model:
+            return
+        moments = None if self.dynamics is not None else moments
         model, claims = self.model_for(frames), Claims(None, None, None, moments)
-        if self.paths is None:
+        if not found.given:
             gain_by_opensim = gain[few] if self.options.gain == "opensim" else None
             claims = Claims(found.pairs, along.moment_arms, gain_by_opensim, moments)
         checks["trial"] = check_trial(model, frames, claims, self.n_jobs, found.acting)
-        if self.paths is not None and not isinstance(self.paths, ExactPaths):
+        if found.fitted is not None and self.exact is None:
+            others = [i for i in found.acting if names[i] in found.fitted.muscles]
             self._note(compare_paths(model, frames, along.moment_arm, others))
 
     def _bench(self, motion: Kinematics) -> Bench:
         """Frames in which exact paths and dynamics are compared; the last ones are kept."""
-        kept, paths = self._kept_bench, self.extraction.paths
-        assert isinstance(paths, ExactPaths)
-        if kept is None or kept.paths is not paths or not np.array_equal(kept.motion.value, motion.value):
+        kept, paths = self._kept_bench, self.extraction.exact
+        if paths is None:
+            assert self.dynamics is not None
+            paths = ExactPaths(self.dynamics.multibody, self.dynamics.paths, (), {})
+        if kept is None or kept.paths.muscles != paths.muscles or not np.array_equal(kept.motion.value, motion.value):
             free = np.array(self.model.description.free, dtype=np.intp)
             self._kept_bench = kept = set_up(paths, self.dynamics, motion, free)
         return kept

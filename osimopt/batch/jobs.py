@@ -10,11 +10,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..adapters.cache import EXTRACTION
 from ..adapters.inputs import named_in, numbered
-from ..adapters.options import COMPUTED, FILES
+from ..adapters.load import VERSIONS
+from ..adapters.options import COMPUTED, FILES, ReadOptions
 from ..emg.mapping import PRESETS
 from ..errors import ConfigError, InputError, explain, some
 from ..files.storage import sha256
+from ..options import declared
 from .study import Files, Study, Subject
 
 #: Keys of a trial that name files.
@@ -46,16 +49,40 @@ class Job:
         """Files and the first digits of their SHA-256, as JSON."""
         return json.dumps({what: f"{Path(path).name} {hash_of(path)[:12]}" for what, path in self.files.items()})
 
+    @property
+    def geometry(self) -> str:
+        """Which muscle paths are asked for: a word of ``geometry``, or "file"."""
+        return (
+            "file"
+            if "geometry" in self.files
+            else str(self.read.get("geometry", declared(ReadOptions)["geometry"][0].default))
+        )
+
+    def made_otherwise(self, row: Mapping[str, Any]) -> str:
+        """How an earlier row of this job was made, if by other versions or muscle paths than it would be now."""
+        if not (then := json.loads(row.get("versions") or "{}")):
+            return "by osimopt before 0.2.0, whose muscle paths were OpenSim's unless others were asked for"
+        now = {**versions(), "geometry": self.geometry}
+        then["geometry"] = row.get("geometry_asked")
+        changed = [f"{name} {then.get(name)} (now {value})" for name, value in now.items() if then.get(name) != value]
+        return f"with {', '.join(changed)}" if changed else ""
+
     def key(self, hash_of: HashOf) -> str:
         """SHA-256 of everything that determines the result: contents of files, options, version."""
         content: dict[str, Any] = {
             "files": {what: hash_of(path) for what, path in self.files.items()}, "read": self.read,
-            "solve": self.solve, "emg": self.emg, "version": version("osimopt"),
+            "solve": self.solve, "emg": self.emg, "geometry": self.geometry, "versions": versions(),
         }  # fmt: skip
         if self.outputs:
             content["outputs"] = self.outputs
         text = json.dumps(content, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def versions() -> dict[str, Any]:
+    """What results depend on beside files and options: versions of osimopt, OpenSim, and of what is computed."""
+    packages = {name: version(name) for name in ("osimopt", "opensim")}
+    return {**packages, "extraction": EXTRACTION, **VERSIONS}
 
 
 def content_hash(name: str) -> str:

@@ -27,10 +27,13 @@ FIRST = (
     "job", "subject", "trial", "method", "status", "reason", "frames", "frames_solved", "moment_residual_max",
     "reserve_share_max", "reserve_coordinate", "residual_force_N", "residual_moment_Nm", "checks_failed", "findings",
     "peak_force_N", "objective_mean", "emg_r_median", "start", "end", "read_s", "solve_s", "seconds", "peak_mb",
-    "attempts", "strides", "inputs", "key",
+    "attempts", "strides", "inputs", "geometry", "description", "geometry_asked", "versions", "key",
 )  # fmt: skip
 #: Columns of text: a trial may be called nan.
-TEXT = ("job", "subject", "trial", "method", "status", "reason", "reserve_coordinate", "checks_failed", "key")
+TEXT = (
+    "job", "subject", "trial", "method", "status", "reason", "reserve_coordinate", "checks_failed", "geometry",
+    "description", "geometry_asked", "versions", "key",
+)  # fmt: skip
 
 
 class Journal:

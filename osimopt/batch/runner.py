@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import cache
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, explain
+from ..notices import warn
 from .jobs import Job, content_hash, jobs_of
 from .journal import DONE, LOCK, Journal, write_manifest
 from .study import Study, read_study
@@ -153,13 +155,21 @@ def _folder(study: Study, folder: str | os.PathLike[str] | None) -> Path:
 
 
 def _to_do(everything: Sequence[Job], journal: Journal, folder: Path) -> list[Task]:
-    """Jobs except those with results of the same key, whose folders are as they were written."""
-    hash_of, tasks = cache(content_hash), list[Task]()
+    """Jobs except those with results of the same key, whose folders are as they were written.
+
+    A warning tells of those that were made by other versions, or with other muscle paths.
+    """
+    hash_of, tasks, again = cache(content_hash), list[Task](), Counter[str]()
     for job in everything:
         key, row = job.key(hash_of), journal.rows.get(job.name, {})
         kept = row.get("status") in DONE and row.get("key") == key
+        if row.get("status") in DONE and (otherwise := job.made_otherwise(row)):
+            again[otherwise] += 1
         if not (kept and row.get("bytes") == bytes_in(folder / "results" / job.name)):
             tasks.append(Task(job, key, job.inputs(hash_of)))
+    if again:
+        made = "; ".join(f"{count} {otherwise}" for otherwise, count in again.most_common())
+        warn(f"{folder}: finished jobs that were made otherwise are done again: {made}.")
     return tasks
 
 

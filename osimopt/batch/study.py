@@ -51,8 +51,8 @@ def _keys(options: type, required: tuple[str, ...] = ()) -> dict[str, Any]:
 class _Files(_Part):
     """Files of a trial and how they are read, as of :func:`osimopt.load_problem`.
 
-    {subject} and {trial} (the motion's name without its ending) are filled in in paths. ``geometry`` may be
-    ``"polynomial"`` too, or the folder of a geometry surrogate.
+    {subject} and {trial} (the motion's name without its ending) are filled in in paths. ``geometry`` may be the word
+    ``"exact"``, ``"opensim"`` or ``"polynomial"``, or the folder of a geometry surrogate.
     """
 
     emg: str | None = None

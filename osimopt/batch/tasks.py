@@ -6,6 +6,7 @@ Workers of a cluster need osimopt and the study's files and folder under the sam
 from __future__ import annotations
 
 import atexit
+import json
 import queue
 import shutil
 import threading
@@ -18,7 +19,7 @@ from typing import Any
 
 from ..errors import InputError, MissingDependencyError, explain
 from ..isolation import count_jobs
-from .jobs import Job
+from .jobs import Job, versions
 from .journal import DONE
 from .process import Limits, StoppedError, Worker
 from .study import RunOptions
@@ -69,6 +70,7 @@ class StudyRun:
             clear_unfinished(place)
         names = {"job": task.job.name, "subject": task.job.subject, "trial": task.job.trial, "method": task.job.method}
         return {**names, **row, "attempts": task.attempt, "inputs": task.inputs, "key": task.key,
+                "geometry_asked": task.job.geometry, "versions": json.dumps(versions()),
                 "bytes": bytes_in(place)}  # fmt: skip
 
 

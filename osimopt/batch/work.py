@@ -24,6 +24,7 @@ from ..errors import OsimoptError, SolverError, explain
 from ..pipeline.options import read_solve_options
 from ..pipeline.read import with_networks
 from ..pipeline.solve import solve_trial
+from ..problem.path_record import PathRecord
 from ..problem.problem import RedundancyProblem
 from ..solution.folder import summary_of
 from ..solution.solution import RedundancySolution
@@ -31,6 +32,8 @@ from ..solution.summary import Summary
 from .jobs import Job
 from .journal import BETWEEN
 
+#: Of hashes in the manifest.
+DIGITS = 12
 #: The last problem that this process read, by what it was read from: methods of one trial come one after the other.
 _last: dict[str, Any] = {}
 
@@ -147,5 +150,7 @@ def _row(solution: RedundancySolution, compared: EmgComparison | None) -> dict[s
         "residual_force_N": evidence.residual("N"), "residual_moment_Nm": evidence.residual("N·m"),
         "checks_failed": BETWEEN.join(dict.fromkeys(failed)), "findings": len(written["findings"]),
         "peak_force_N": float(np.nanmax(summary.force)) if summary.solved else None,
+        "geometry": PathRecord.of_problem(solution.problem).counted(),
+        "description": str(solution.problem.provenance.get("description", ""))[:DIGITS],
         **agreement,
     }  # fmt: skip

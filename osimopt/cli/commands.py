@@ -107,7 +107,7 @@ def table(
         list[str] | None, typer.Option(help="Another coordinate, as hip_flexion_r=30; may be repeated.")
     ] = None,
     weld: Weld = None,
-    geometry: PathsOf = "opensim",
+    geometry: PathsOf = "exact",
     muscles: Annotated[
         list[str] | None,
         typer.Option(help="Muscles to tabulate, by name, pattern (*_l) or side (left, right); may be repeated."),

@@ -28,11 +28,11 @@ def fit_geometry(
     out: Annotated[Path, typer.Option("--out", "-o", help="FunctionBasedPathSet (.xml) to write.")],
     motion: Annotated[list[Path] | None, typer.Option(help="Motion whose ranges ± 10° to fit; repeatable.")] = None,
     tolerance: Annotated[float, typer.Option(help="Required error of length and moment arm, mm.")] = 0.1,
-    max_order: Annotated[int, typer.Option(help="Highest order of the polynomials.")] = 9,
+    max_order: Annotated[int | None, typer.Option(help="Highest order; default 9, over 1 or 2 coordinates 12.")] = None,
     postures: Annotated[int, typer.Option(help="Postures to fit to; a quarter more are held out.")] = 2048,
     networks: Annotated[bool, typer.Option("--networks", help="Correct them by networks; --out is a folder.")] = False,
     weld: Weld = None,
-    geometry: PathsOf = "opensim",
+    geometry: PathsOf = "exact",
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes that sample postures.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier file.")] = False,
 ) -> None:
@@ -49,7 +49,13 @@ def fit_geometry(
 
 
 def _fit_polynomials(
-    model: Path, motions: list[Path], out: Path, overwrite: bool, tolerance: float, how: dict[str, Any], max_order: int
+    model: Path,
+    motions: list[Path],
+    out: Path,
+    overwrite: bool,
+    tolerance: float,
+    how: dict[str, Any],
+    max_order: int | None,
 ) -> None:
     from ..adapters.geometry_fit import fit_geometry as fit
 
@@ -57,7 +63,7 @@ def _fit_polynomials(
     with progress("Sampling postures") as moved:
         geometry = fit(model, motions, progress=moved, max_order=max_order, **how)
     geometry.write(out)
-    table = geometry.to_dataframe().drop(index=list(geometry.left))
+    table = geometry.to_dataframe().drop(index=[*geometry.left, *geometry.missed])
     _print_errors(table)
     _print_left(geometry.left)
     for muscle, flags in table["flags"].items():

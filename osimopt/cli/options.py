@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from ..adapters.options import FILTERED, ReadOptions
+from ..adapters.options import FILTERED, OWN_PATHS, ReadOptions
 from ..errors import InputError, explain
 from ..options import Option, declared
 
@@ -19,7 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 Model = Annotated[Path, typer.Argument(help="Model (.osim).", show_default=False)]
 Motion = Annotated[Path, typer.Argument(help="Motion (.mot, .sto).", show_default=False)]
 Weld = Annotated[list[str] | None, typer.Option(help=declared(ReadOptions)["weld"][1].help)]
-PathsOf = Annotated[str, typer.Option("--geometry", help="Muscle paths: opensim, exact (tangent to all wrap objects).")]
+PathsOf = Annotated[str, typer.Option("--geometry", help=f"{OWN_PATHS}.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder that keeps the extracted arrays for the next call.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Processes that read the frames.")]
 Outputs = Annotated[

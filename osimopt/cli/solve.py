@@ -196,15 +196,23 @@ def run(
         Gain.opensim
     ),
     exponent: Annotated[float | None, typer.Option("--exponent", "-p", help="Not the setup file's own.")] = None,
+    geometry: Annotated[str, typer.Option(help=declared(ReadOptions)["geometry"][1].help)] = "opensim",
+    compare: Annotated[
+        bool, typer.Option(help="Solve with exact paths, too, and name the muscles whose forces these change.")
+    ] = True,
 ) -> None:
     """Run a setup file of OpenSim's static optimization and write the files that OpenSim writes.
 
-    Results of an earlier run are replaced, as by OpenSim.
+    Muscle paths are OpenSim's, unless asked for; muscles whose forces exact paths change are named. Results of an
+    earlier run are replaced, as by OpenSim.
     """
     from ..pipeline.opensim_tool import run_setup
 
     with progress("Running the setup file") as moved:
-        solution = run_setup(setup, results, gain.value, exponent=exponent, progress=moved)  # type: ignore[arg-type]
+        solution = run_setup(
+            setup, results, gain.value,  # type: ignore[arg-type]
+            exponent=exponent, geometry=geometry, compare=compare, progress=moved,
+        )  # fmt: skip
     print_solution(solution)
     files = [Path(name) for name in solution.provenance["files"]]
     say(f"\nWritten to {files[0].parent}:")

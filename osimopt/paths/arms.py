@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..multibody.description import Multibody
 from ..multibody.kinematics import Posture
 from ..multibody.layout import layout
 from ..multibody.rates import coordinates_at, to_mobilities
 from ..multibody.vectors import combine, pick
 from ..namespace import alike, frames_last, namespace
-from ..problem.arrays import Array as Plain
 from ..problem.arrays import Index
-from .arrangement import Arrangement, Bundle
+from .arrangement import Arrangement
 from .contact import Array
+from .lines import Lines, joined
 from .points import moved
 from .solve import SolvedPaths
-from .vectors import cross
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,19 +59,24 @@ class Arms:
 
 def moment_arms(arrangement: Arrangement, solved: Sequence[SolvedPaths], posture: Posture) -> Arms:
     """Moment arms of all paths, by virtue of the pulls on the bodies beyond each joint, and on points that move."""
-    xp = namespace(posture.positions)
+    xp, lines = namespace(posture.positions), joined([one.lines for one in solved])
+    beyond = layout(posture.multibody).beyond.astype(np.int8)
+    sign = (beyond[lines.start] - beyond[lines.end]).T  # (N, L)
     found = []
-    for one in solved:
-        split = _split(one.bundle, posture.multibody)
-        wrench = xp.concat([cross(one.place, one.pull), one.pull])
-        sums = alike(split.weights, wrench) @ xp.moveaxis(wrench, 1, 2)
-        values = [
-            xp.einsum("ct,crt->rt", posture.columns[coordinate], sums[:, split.path[rows], split.place[rows]])
-            for coordinate, rows in split.of_coordinate
-        ]
-        if values:
-            found.append(Arms(one.bundle.rows[split.path], split.coordinate, xp.concat(values)))
-        found += _of_moving(arrangement, one, posture)
+    for alike_ones in _equal_rows(sign):
+        rows = np.flatnonzero(sign[alike_ones[0]])
+        pulled = xp.take(lines.value, alike(rows, lines.value), axis=1)
+        value = xp.einsum("dct,crt->drt", posture.columns[alike_ones], pulled)
+        if (sign[alike_ones[0], rows] < 0).any():
+            value = value * alike(sign[alike_ones[0], rows].astype(float), value)[:, None]
+        found.append(
+            Arms(
+                np.tile(lines.path[rows], len(alike_ones)),
+                np.repeat(alike_ones, len(rows)),
+                xp.reshape(value, (-1, value.shape[2])),
+            )
+        )
+    found += _of_moving(arrangement, lines, posture)
     if not found:
         return Arms(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp), 0.0 * posture.value[:0])
     return _summed(found, len(posture.multibody.coordinates))
@@ -81,14 +84,18 @@ def moment_arms(arrangement: Arrangement, solved: Sequence[SolvedPaths], posture
 
 def wrenches(solved: Sequence[SolvedPaths], tension: Array, bodies: int) -> Array:
     """Wrenches (bodies, 6, T) about ground's origin on the bodies, in N·m and N, of tensions (T, M) in N."""
-    xp = namespace(solved[0].pull)
-    total = 0.0
-    for one in solved:
-        pull = one.pull * tension.T[one.bundle.rows]
-        wrench = xp.concat([cross(one.place, pull), pull])
-        weights = (one.bundle.node_body.T.reshape(-1) == np.arange(bodies)[:, None]).astype(float)
-        total = total + combine(weights, xp.moveaxis(xp.reshape(wrench, (6, -1, wrench.shape[-1])), 0, 1))
-    return total
+    lines = joined([one.lines for one in solved])
+    body = np.arange(bodies)[:, None]
+    weights = (lines.start == body).astype(float) - (lines.end == body)
+    return combine(weights, namespace(lines.value).moveaxis(lines.value * tension.T[lines.path], 0, 1))
+
+
+def _equal_rows(sign: NDArray[np.int8]) -> list[Index]:
+    """Rows that are equal and not zero, together."""
+    kinds: dict[bytes, list[int]] = {}
+    for row in np.flatnonzero(sign.any(axis=1)).tolist():
+        kinds.setdefault(sign[row].tobytes(), []).append(row)
+    return [np.array(rows) for rows in kinds.values()]
 
 
 def about_coordinates(arms: Arms, posture: Posture) -> Arms:
@@ -112,54 +119,26 @@ def about_coordinates(arms: Arms, posture: Posture) -> Arms:
     return Arms(arms.path, arms.coordinate, columns[arms.coordinate, place])
 
 
-@dataclass(frozen=True, eq=False)
-class NodeSplit:
-    """How coordinates split the nodes of a bundle's paths: into those that they move and the others.
-
-    ``weights`` (m, S, J) are the different splits of each path, 1 for nodes that move. Pairs, in the order of their
-    coordinates: ``path`` and ``coordinate`` (P,), and ``place`` (P,) of the split; ``of_coordinate``: rows of each.
-    """
-
-    weights: Plain
-    path: Index
-    coordinate: Index
-    place: Index
-    of_coordinate: tuple[tuple[int, Index], ...]
-
-
-@lru_cache(maxsize=512)
-def _split(bundle: Bundle, multibody: Multibody) -> NodeSplit:
-    moves = layout(multibody).beyond[bundle.node_body]  # (m, J, N)
-    kinds: list[dict[bytes, int]] = [{} for _ in moves]
-    pairs = [
-        (one, row, kinds[row].setdefault(moves[row, :, one].tobytes(), len(kinds[row])))
-        for one in range(moves.shape[2])
-        for row in np.flatnonzero(moves[..., one].any(axis=1) & ~moves[..., one].all(axis=1))
-    ]
-    weights = np.zeros((len(moves), max(map(len, kinds), default=0), moves.shape[1]))
-    for row, own in enumerate(kinds):
-        for bits, number in own.items():
-            weights[row, number] = np.frombuffer(bits, dtype=bool)
-    coordinate, path, place = np.array(pairs, dtype=np.intp).reshape(-1, 3).T
-    rows = tuple((one, np.flatnonzero(coordinate == one)) for one in np.unique(coordinate).tolist())
-    return NodeSplit(weights, path, coordinate, place, rows)
-
-
-def _of_moving(arrangement: Arrangement, solved: SolvedPaths, posture: Posture) -> list[Arms]:
+def _of_moving(arrangement: Arrangement, lines: Lines, posture: Posture) -> list[Arms]:
     """What tensions do to the coordinates that points of paths move with."""
-    bundle = solved.bundle
-    path, place = np.nonzero(arrangement.moving[bundle.points])
-    if not len(path):
+    ends = np.unique(np.concatenate([lines.first, lines.last]))
+    rows = ends[ends >= 0]
+    rows = rows[arrangement.moving[rows]]
+    if not len(rows):
         return []
     xp = namespace(posture.value)
-    rows = bundle.points[path, place]
     _, slope = moved(arrangement, rows, posture)
-    pull = xp.einsum("pijt,ipt->jpt", posture.rotations[bundle.body[path, place]], solved.pull[:, place, path])
+    pulls, path = [], []
+    for row in rows.tolist():
+        away, onto = np.flatnonzero(lines.first == row), np.flatnonzero(lines.last == row)
+        pulls.append(xp.sum(lines.value[3:, away], axis=1) - xp.sum(lines.value[3:, onto], axis=1))
+        path.append(lines.path[np.concatenate([away, onto])[0]])
+    pull = xp.einsum("pijt,pit->jpt", posture.rotations[arrangement.body[rows]], xp.stack(pulls))
     found = []
     for axis in range(3):
         known = np.flatnonzero(arrangement.mover[rows, axis] >= 0)
         value = pull[axis, known] * slope[axis, known]
-        found.append(Arms(bundle.rows[path[known]], arrangement.mover[rows[known], axis], value))
+        found.append(Arms(np.array(path)[known], arrangement.mover[rows[known], axis], value))
     return [part for one in found if len(one.path) for part in _about_speeds(one, posture)]
 
 

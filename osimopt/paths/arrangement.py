@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from ..multibody.description import Mask
 from ..problem.arrays import Array, Index
 from .description import Path, Paths, Wrap, WrapKind
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """L segments of m paths: the point ``slot`` (L,) that each is after, and its path ``row`` (L,).
+
+    ``table`` (r, m) has the segments of each path, L after the last.
+    """
+
+    slot: Index
+    row: Index
+    table: Index
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +34,7 @@ class Bundle:
     ``rows`` (m,) are their places among all of these paths, ``points`` (m, k) and ``body`` (m, k) of each point
     its place among all points and its body. ``conditional`` is whether any point is. ``objects`` (m, W) are rows of
     the objects. ``ranges`` (m, W, 2) are the first and last point of the path that an object may touch it between.
+    ``moving`` (m, k) are points that move on their bodies.
     """
 
     kinds: tuple[WrapKind, ...]
@@ -30,17 +44,32 @@ class Bundle:
     conditional: bool
     objects: Index
     ranges: Index
+    moving: Mask
+    object_body: Index
+
+    @cached_property
+    def straight(self) -> Segments:
+        """Segments of which the length changes, or on which an object may be."""
+        return _segments(~self._rigid)
+
+    @cached_property
+    def constant(self) -> Segments:
+        """Segments of constant length: no object may be on them, and neither of their points moves on the body."""
+        return _segments(self._rigid)
 
     @property
-    def node_body(self) -> Index:
-        """(m, J) bodies of the nodes: of the points, then of the points where objects are met and left."""
-        return np.concatenate([self.body, self.object_body.repeat(2, axis=1)], axis=1)
-
-    object_body: Index
+    def _rigid(self) -> Mask:
+        slot = np.arange(self.body.shape[1] - 1)
+        first, last = self.ranges[..., 0, None], self.ranges[..., 1, None]
+        free = ~((first <= slot) & (slot < last)).any(axis=1) & ~self.moving[:, 1:] & ~self.moving[:, :-1]
+        free &= self.body[:, 1:] == self.body[:, :-1]
+        return np.asarray((free | (self.points[:, 1:] == self.points[:, :-1])) & (not self.conditional), dtype=bool)
 
     def part(self, own: Mask, rows: Index) -> Bundle:
         """Those of the paths that are in the mask (m,), with other ``rows``."""
-        arrays = {name: getattr(self, name)[own] for name in ("points", "body", "objects", "ranges", "object_body")}
+        arrays = {
+            name: getattr(self, name)[own] for name in ("points", "body", "objects", "ranges", "moving", "object_body")
+        }
         return replace(self, rows=rows, **arrays)
 
 
@@ -89,7 +118,8 @@ def arrange(paths: Paths, chosen: Sequence[Path] | None = None) -> Arrangement:
     members: dict[tuple[int, bool, tuple[WrapKind, ...]], list[int]] = defaultdict(list)
     for row, path in enumerate(listed):
         kinds = tuple(paths.objects[wrap.object].kind for wrap in _active(paths, path))
-        members[_padded(len(path.body)), bool(path.conditional.any()), kinds].append(row)
+        conditional = bool(path.conditional.any())
+        members[_padded(len(path.body)) if kinds or conditional else 0, conditional, kinds].append(row)
     bundles = [
         _bundle(paths, [listed[row] for row in rows], np.array(rows), offset, conditional, kinds)
         for (_, conditional, kinds), rows in members.items()
@@ -130,11 +160,21 @@ def _bundle(
         body=np.array([path.body[row] for path, row in zip(own, place, strict=True)], dtype=np.intp),
         conditional=conditional,
         objects=np.array(objects, dtype=np.intp).reshape(len(own), len(kinds)),
+        moving=np.array([(path.mover_function[row] >= 0).any(axis=1) for path, row in zip(own, place, strict=True)]),
         ranges=np.array(ranges, dtype=np.intp).reshape(len(own), len(kinds), 2),
         object_body=np.array([[paths.objects[one].body for one in each] for each in objects], dtype=np.intp).reshape(
             len(own), len(kinds)
         ),
     )
+
+
+def _segments(chosen: Mask) -> Segments:
+    """The segments (m, k - 1) that are chosen."""
+    slot, row = np.nonzero(chosen.T)
+    rank = chosen.cumsum(axis=1)[row, slot] - 1
+    table = np.full((int(rank.max(initial=0)) + 1, len(chosen)), len(row))
+    table[rank, row] = np.arange(len(row))
+    return Segments(slot, row, table)
 
 
 def _padded(count: int) -> int:

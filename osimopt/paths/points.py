@@ -29,6 +29,8 @@ def points_in_ground(arrangement: Arrangement, posture: Posture) -> tuple[Array,
     for body in np.unique(arrangement.body[~moving]).tolist():
         order.append(np.flatnonzero(~moving & (arrangement.body == body)))
         found.append(place[order[-1]] @ posture.rotations[body] + posture.positions[body][:, None])
+    if not found:
+        return xp.moveaxis(posture.positions[:0], 1, 0), np.zeros(0, dtype=np.intp)
     return xp.concat(found, axis=1), np.argsort(np.concatenate(order))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..namespace import namespace, plain
+from ..namespace import alike, namespace, plain
 from ..problem.arrays import Index
 from .contact import Array, columns
 from .turns import Obstacle, Turn, absent, choose, slide
@@ -33,10 +33,14 @@ def settle(obstacles: Sequence[Obstacle], points: Array) -> tuple[list[Turn], Ar
     """
     turns = [absent(points) for _ in obstacles]
     turns, _ = _again(obstacles, points, turns)
-    settled = turns[0].on & ~turns[0].on
+    # what touches the first object alone, or none, would be chosen again alike
+    lone = np.all([~plain(turn.on) for turn in turns[1:]], axis=0)
+    settled = alike(lone, points)
     seen, tangible = turns, settled  # the last that were tangent, if any were
-    left = np.arange(points.shape[2])
-    single = sum(plain(turn.on).astype(int) for turn in turns) <= 1
+    left = np.flatnonzero(~lone)
+    if not len(left):
+        return turns, settled, ~settled
+    single = sum(plain(turn.on)[left].astype(int) for turn in turns) <= 1
     for _ in range(ROUNDS):
         part = [one.take(left) for one in obstacles], columns(points, left), [_some(turn, left) for turn in turns]
         placed, tangent = _tangent(*part, known=single)

@@ -4,49 +4,77 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ..multibody.kinematics import Posture
 from ..namespace import alike, namespace
+from ..problem.arrays import Index
 from .arrangement import Arrangement, Bundle
 from .contact import Array
+from .lines import Lines, straight_parts
+from .nodes import flat_points, handed_over, node_pulls
+from .obstacles import ObjectFrames, object_frames, obstacle
 from .points import points_in_ground, stand_ins
 from .several_wraps import settle
-from .turns import Obstacle, Turn, choose, length, neighbours
+from .turns import Obstacle, Turn, choose
 
 
 @dataclass(frozen=True, eq=False)
 class SolvedPaths:
-    """The m paths of a bundle in T frames; their J nodes are k points, then two of each of W objects.
+    """The m paths of a bundle in T frames.
 
-    ``length`` (m, T) in m. ``place`` (3, J, m, T) in m are the nodes in ground. ``pull`` (3, J, m, T) is the force of a
-    unit tension on the body of each node, 0 where it is not on the path. ``taken`` (k, m, T) is which point is on the
-    path in the place of each, itself if it is on the path. ``touched`` (W, m, T) are objects that the path turns over,
-    ``segment`` (W, m, T) the points after which it does. ``contested`` (m, T) is where the rules by which OpenSim
-    chooses objects contradict each other: the path is tangent to what it touches, but may lead through another object.
-    Where no tangent path is found its numbers are NaN.
+    ``length`` (m, T) in m. ``every`` (3, R, T) m has the places of their points in ground, in the rows ``index``
+    (k, m). ``obstacles`` are the W objects, and ``turns`` how the paths turn over each, with n = m · T columns.
+    ``lines`` are the straight parts of the paths. ``taken`` (k, m, T) is which point is on the path in the place of
+    each, itself if it is on the path. ``touched`` (W, m, T) are objects that the path turns over, ``segment``
+    (W, m, T) the points after which it does. ``contested`` (m, T) is where the rules by which OpenSim chooses objects
+    contradict each other: the path is tangent to what it touches, but may lead through another object. Where no tangent
+    path is found the numbers are NaN.
     """
 
     bundle: Bundle
     length: Array
-    place: Array
-    pull: Array
+    every: Array
+    index: Index
+    obstacles: tuple[Obstacle, ...]
+    turns: tuple[Turn, ...]
+    lines: Lines
     taken: Array
     touched: Array
     segment: Array
     contested: Array
 
+    @property
+    def points(self) -> Array:
+        """Places (3, k, n) of the points in ground, of those that are on the path."""
+        return flat_points(self.every, self.index)
+
+    @property
+    def place(self) -> Array:
+        """Places (3, J, m, T) of the nodes: of the points, then where each object is met and left."""
+        xp = namespace(self.every)
+        ends = (one[:, None] for turn in self.turns for one in (turn.first, turn.last))
+        return xp.reshape(xp.concat([self.points, *ends], axis=1), (3, -1, *self.length.shape))
+
+    @cached_property
+    def pull(self) -> Array:
+        """Forces (3, J, m, T) of a unit tension on the nodes, 0 on those that are not on the path."""
+        xp, shape = namespace(self.every), self.length.shape
+        pulls = xp.reshape(node_pulls(self.points, list(self.turns)), (3, -1, *shape))
+        pulls = handed_over(pulls, self.taken) if self.bundle.conditional else pulls
+        return xp.where(xp.isnan(self.length), xp.nan, pulls)
+
 
 def solve_paths(arrangement: Arrangement, posture: Posture) -> list[SolvedPaths]:
     """All paths in postures, bundle by bundle: straight between points, tangent to the objects between them."""
     every, number = points_in_ground(arrangement, posture)
-    xp, solved = namespace(every), []
-    for bundle in arrangement.bundles:
-        (paths, count), own = bundle.points.shape, alike(number[bundle.points.T.reshape(-1)], every)
-        place = xp.reshape(xp.take(every, own, axis=1), (3, count, paths, every.shape[-1]))
-        solved.append(_solve_bundle(arrangement, bundle, place, posture))
-    return solved
+    frames = object_frames(arrangement, posture)
+    return [
+        _solve_bundle(arrangement, bundle, (every, number[bundle.points.T]), posture, frames)
+        for bundle in arrangement.bundles
+    ]
 
 
 def lengths(arrangement: Arrangement, solved: Sequence[SolvedPaths]) -> Array:
@@ -66,120 +94,59 @@ def _in_order(arrangement: Arrangement, solved: Sequence[SolvedPaths], parts: Se
     return namespace(parts[0]).concat(parts)[order].T
 
 
-def points_inside(arrangement: Arrangement, solved: SolvedPaths, posture: Posture) -> Array:
+def points_inside(solved: SolvedPaths) -> Array:
     """Objects (W, m, T) that paths do not turn over while a point of them is inside, as in OpenSim."""
-    xp, bundle = namespace(posture.positions), solved.bundle
-    points = xp.reshape(solved.place[:, : bundle.points.shape[1]], (3, bundle.points.shape[1], -1))
-    found = []
-    for index in range(len(bundle.kinds)):
-        own = _obstacle(arrangement, bundle, index, posture, solved.taken)
+    if not solved.obstacles:
+        return solved.touched
+    xp, points, found = namespace(solved.every), solved.points, []
+    for own, touched in zip(solved.obstacles, solved.touched, strict=True):
         local = own.within(points)
-        segments = [
-            own.touch(local[:, row], local[:, row + 1]).inside & allowed for row, allowed in enumerate(own.allowed)
-        ]
-        found.append(xp.reshape(xp.any(xp.stack(segments), axis=0), solved.touched.shape[1:]) & ~solved.touched[index])
-    return xp.stack(found) if found else solved.touched
+        segments = [own.inside(local[:, row], local[:, row + 1]) & allowed for row, allowed in enumerate(own.allowed)]
+        found.append(xp.reshape(xp.any(xp.stack(segments), axis=0), touched.shape) & ~touched)
+    return xp.stack(found)
 
 
-def _solve_bundle(arrangement: Arrangement, bundle: Bundle, place: Array, posture: Posture) -> SolvedPaths:
-    """The paths of a bundle; ``place`` (3, k, m, T) are the places of their points in ground."""
-    xp = namespace(place)
-    _, count, paths, frames = place.shape
+def _solve_bundle(
+    arrangement: Arrangement, bundle: Bundle, places: tuple[Array, Index], posture: Posture, frames: ObjectFrames
+) -> SolvedPaths:
+    """The paths of a bundle; of the places (3, R, T) in ground those of its points are the rows (k, m)."""
+    every, index = places
+    xp, (count, paths), size = namespace(every), index.shape, every.shape[2]
     taken = np.broadcast_to(np.arange(count)[:, None, None], (count, paths, 1))
     if bundle.conditional:
         taken = stand_ins(arrangement, bundle, posture)
-        place = xp.take_along_axis(place, alike(np.array(np.broadcast_to(taken, place.shape)), place), axis=1)
-    points = xp.reshape(place, (3, count, paths * frames))
-    obstacles = [_obstacle(arrangement, bundle, index, posture, taken) for index in range(len(bundle.kinds))]
+    if bundle.conditional:
+        flat = xp.reshape(flat_points(every, index), (3, count, paths, size))
+        flat = xp.take_along_axis(flat, alike(np.array(np.broadcast_to(taken, flat.shape)), flat), axis=1)
+        every, index = xp.reshape(flat, (3, -1, size)), np.arange(count * paths).reshape(count, paths)
+    obstacles = [obstacle(arrangement, bundle, place, frames, taken) for place in range(len(bundle.kinds))]
+    points = flat_points(every, index) if obstacles else every
     turns: list[Turn] = []
-    contested = np.zeros(paths * frames, dtype=bool)
+    settled, contested = None, np.zeros((paths, size), dtype=bool)
     if len(obstacles) == 1:
         turns = [choose(obstacles[0], points, [])]
     elif obstacles:
         turns, settled, contested = settle(obstacles, points)
-    total, pulls, nodes = _tension(points, turns)
-    if len(obstacles) > 1:
-        total, pulls = xp.where(settled, total, xp.nan), xp.where(settled, pulls, xp.nan)
-    pulls = xp.reshape(pulls, (3, -1, paths, frames))
-    if bundle.conditional:
-        pulls = _handed_over(pulls, taken)
+        contested = xp.reshape(contested, (paths, size))
+    total, lines = straight_parts(arrangement, bundle, (every, index), points, turns, taken)
+    if settled is not None:
+        known = xp.reshape(settled, (paths, size))
+        total, lines = xp.where(known, total, xp.nan), lines.where(known, bundle.rows)
 
     def collected(arrays: list[Array], kind: type) -> Array:
-        shape = (len(arrays), paths, frames)
+        shape = (len(arrays), paths, size)
         return xp.reshape(xp.stack(arrays), shape) if arrays else np.zeros(shape, dtype=kind)
 
     return SolvedPaths(
         bundle=bundle,
-        length=xp.reshape(total, (paths, frames)),
-        place=xp.reshape(nodes, (3, -1, paths, frames)),
-        pull=pulls,
+        length=total,
+        every=every,
+        index=index,
+        obstacles=tuple(obstacles),
+        turns=tuple(turns),
+        lines=lines,
         taken=taken,
         touched=collected([turn.on for turn in turns], bool),
         segment=collected([turn.segment for turn in turns], int),
-        contested=xp.reshape(alike(contested, place), (paths, frames)),
+        contested=alike(contested, every),
     )
-
-
-def _tension(points: Array, turns: list[Turn]) -> tuple[Array, Array, Array]:
-    """Lengths (n,), and pulls and places (3, J, n) of the nodes of n paths."""
-    xp = namespace(points)
-    way = points[:, 1:] - points[:, :-1]
-    size = length(way)
-    unit = way / xp.where(size > 0.0, size, 1.0)
-    total, leaving, arriving, nodes, own_pulls = xp.sum(size, axis=0), unit, unit, [points], []
-    for index, turn in enumerate(turns):
-        start, end, from_point, to_point = neighbours(points, turn, turns[:index] + turns[index + 1 :])
-        near, far = turn.first - start, end - turn.last
-        sizes = length(near), length(far)
-        one, two = (part / xp.where(turn.on, own, 1.0) for part, own in zip((near, far), sizes, strict=True))
-        here = turn.on & (turn.segment == alike(np.arange(way.shape[1])[:, None], turn.segment))
-        straight = xp.sum(xp.where(here, size, 0.0), axis=0) * xp.where(from_point, 1.0, 0.0)
-        added = sizes[0] + turn.arc + xp.where(to_point, sizes[1], 0.0)
-        total = total + xp.where(turn.on, added - straight, 0.0)
-        leaving = xp.where(here & from_point, one[:, None], leaving)
-        arriving = xp.where(here & to_point, two[:, None], arriving)
-        nodes.append(xp.stack([turn.first, turn.last], axis=1))
-        own_pulls.append(xp.where(turn.on, xp.stack([-one, two], axis=1), 0.0))
-    zero = 0.0 * points[:, :1]
-    pulls = xp.concat([leaving, zero], axis=1) - xp.concat([zero, arriving], axis=1)
-    return total, xp.concat([pulls, *own_pulls], axis=1), xp.concat(nodes, axis=1)
-
-
-def _obstacle(arrangement: Arrangement, bundle: Bundle, index: int, posture: Posture, taken: Array) -> Obstacle:
-    xp = namespace(posture.positions)
-    own, body = bundle.objects[:, index], bundle.object_body[:, index]
-    frame = alike(arrangement.frame[own], posture.positions)
-    base, frames = posture.rotations[body], posture.positions.shape[-1]
-    turn = xp.einsum("mijt,mjk->ikmt", base, frame[:, :3, :3])
-    origin = xp.einsum("mijt,mj->imt", base, frame[:, :3, 3]) + xp.moveaxis(posture.positions[body], 1, 0)
-
-    def spread(array: Array) -> Array:
-        """(…, m) as (…, n)."""
-        wide = xp.broadcast_to(alike(array, posture.positions)[..., None], (*array.shape, frames))
-        return xp.reshape(wide, (*array.shape[:-1], -1))
-
-    first, last = bundle.ranges[:, index, :, None].transpose(1, 0, 2)
-    before = np.arange(len(taken) - 1)[:, None, None]
-    allowed = (taken[:-1] == before) & (before >= first) & (taken[1:] > before) & (taken[1:] <= last)
-    allowed = np.array(np.broadcast_to(allowed, (*allowed.shape[:2], frames))).reshape(len(allowed), -1)
-    return Obstacle(
-        bundle.kinds[index],
-        xp.reshape(turn, (3, 3, -1)),
-        xp.reshape(origin, (3, -1)),
-        spread(arrangement.size[own].T),
-        spread(arrangement.axis[own]),
-        spread(arrangement.sign[own]),
-        alike(allowed, posture.positions),
-    )
-
-
-def _handed_over(pulls: Array, taken: Array) -> Array:
-    """Pulls (3, J, m, T) on points that are not on the path are on those in their places."""
-    xp = namespace(pulls)
-    rows = [pulls[:, row] for row in range(pulls.shape[1])]
-    for row, own in enumerate(taken):
-        for other in range(len(taken)):
-            if other != row and (given := own == other).any():
-                rows[other] = rows[other] + xp.where(alike(given, pulls), rows[row], 0.0)
-        rows[row] = xp.where(alike(own == row, pulls), rows[row], 0.0)
-    return xp.stack(rows, axis=1)

@@ -9,7 +9,7 @@ from ..namespace import namespace
 from .contact import Array, Contact, columns
 from .description import WrapKind
 from .vectors import dot
-from .wraps import HOLDS, MAY_WRAP, SIZES, WRAPS
+from .wraps import HOLDS, INSIDE, MAY_WRAP, SIZES, WRAPS
 
 #: m, more than any path is lengthened by a wrap: wraps that are mandatory count as shorter.
 FAR = 1e6
@@ -38,6 +38,12 @@ class Obstacle:
     def without(self, point: Array) -> Array:
         """Points (3, n) of the object's frame in ground."""
         return namespace(point).einsum("ijn,jn->in", self.turn, point) + self.origin
+
+    def inside(self, point: Array, after: Array) -> Array:
+        """Whether one of two points (3, n) of its frame is inside, where OpenSim does not wrap."""
+        if self.kind not in INSIDE:
+            return self.touch(point, after).inside
+        return INSIDE[self.kind](point, self.size) | INSIDE[self.kind](after, self.size)
 
     def touch(self, start: Array, end: Array, index: Array | None = None, wound: Array | None = None) -> Contact:
         """How the paths ``index`` (r,), all if not given, lie on it between points (3, r) in its frame.
@@ -164,7 +170,7 @@ def slide(obstacle: Obstacle, points: Array, turn: Turn, others: Sequence[Turn])
 
 
 def neighbours(points: Array, turn: Turn, others: Sequence[Turn]) -> tuple[Array, Array, Array, Array]:
-    """The places (3, n) before and after a turn, and whether (n,) each of them is a point of the path."""
+    """The places (3, n) before and after a turn, and their keys (n,), whole numbers for points of the path."""
     xp = namespace(points)
     start, end = _taken(points, turn.segment), _taken(points, turn.segment + 1)
     before, after = turn.segment + 0.0, turn.segment + 1.0
@@ -173,7 +179,7 @@ def neighbours(points: Array, turn: Turn, others: Sequence[Turn]) -> tuple[Array
         behind = other.on & (other.key > turn.key) & (other.key < after)
         start, before = xp.where(ahead, other.last, start), xp.where(ahead, other.key, before)
         end, after = xp.where(behind, other.first, end), xp.where(behind, other.key, after)
-    return start, end, before == turn.segment, after == turn.segment + 1
+    return start, end, before, after
 
 
 def length(vector: Array) -> Array:

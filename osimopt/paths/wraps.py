@@ -10,6 +10,7 @@ from .description import WrapKind
 from .ellipsoid import wrap_ellipsoid
 from .sphere import wrap_sphere
 from .torus import wrap_torus
+from .vectors import dot
 
 #: Paths between pairs of points over objects of one kind: of start and end (3, n), size (s, n), axis and sign (n,).
 Wrapper = Callable[..., Contact]
@@ -24,5 +25,10 @@ WRAPS: dict[WrapKind, Wrapper] = {
 HOLDS: tuple[WrapKind, ...] = ("cylinder", "sphere")
 #: Quick tests of the same arguments, of kinds that have one: where they fail, the path does not touch the object.
 MAY_WRAP: dict[WrapKind, Callable[[Array, Array, Array, Array, Array], Array]] = {"cylinder": may_wrap_cylinder}
+#: Whether points (3, n) are inside objects of sizes (3, n), of kinds in which a point alone decides.
+INSIDE: dict[WrapKind, Callable[[Array, Array], Array]] = {
+    "cylinder": lambda point, size: point[0] * point[0] + point[1] * point[1] < size[0] * size[0],
+    "sphere": lambda point, size: dot(point, point) < size[0] * size[0],
+}
 #: How many numbers the size of each kind has.
 SIZES: dict[WrapKind, int] = {"cylinder": 2, "sphere": 1, "ellipsoid": 3, "torus": 2}

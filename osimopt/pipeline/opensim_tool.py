@@ -14,20 +14,23 @@ from numpy.typing import NDArray
 from ..adapters.arrays import read_force_records
 from ..adapters.completion import turning_and_moved
 from ..adapters.load import open_trial
-from ..adapters.messages import ForceRecord
 from ..adapters.motion import read_motion_table
-from ..adapters.options import ReadOptions
+from ..adapters.options import ReadOptions, Source
 from ..adapters.setup import Setup, read_setup
+from ..adapters.trial import Trial
 from ..errors import ConfigError, InputError, explain, some
 from ..files.folders import made
 from ..files.series import frame_times
+from ..polynomial.geometry import MusclePaths
 from ..problem.arrays import Array, Kinematics
 from ..problem.costs import get_cost
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
 from ..static.options import StaticOptions
+from .exact_forces import compare_with_exact
 from .methods import solve_problem
 from .opensim_files import write_opensim_files
+from .read import with_networks
 
 Progress = Callable[[int, int], None]
 
@@ -38,6 +41,8 @@ def run_setup(
     gain: Literal["opensim", "corrected"] = "opensim",
     *,
     exponent: float | None = None,
+    geometry: Source | MusclePaths = "opensim",
+    compare: bool = True,
     progress: Progress | None = None,
 ) -> RedundancySolution:
     """Run a setup file of OpenSim's AnalyzeTool with a StaticOptimization, and write the files that OpenSim writes.
@@ -54,8 +59,14 @@ def run_setup(
         max_isometric_force in either case.
     exponent : float | None, default None
         In place of the setup file's <activation_exponent>.
+    geometry : str | os.PathLike[str] | MusclePaths, default "opensim"
+        Muscle paths, as in :func:`osimopt.load_problem`: by default those that OpenSim's tool has.
+    compare : bool, default True
+        Solve with exact paths, too, and name the muscles whose forces these change by more than 1 N or 1 % of their
+        peak: a finding, and ``provenance["exact_paths"]``, in N at the time in s. Only where ``geometry`` is
+        ``"opensim"``; the files are the same without it.
     progress : callable, optional
-        Called with (frames done, number of frames), once for reading and once for solving.
+        Called with (frames done, number of frames), once for reading and once for solving, and again to compare.
 
     Returns
     -------
@@ -92,18 +103,34 @@ def run_setup(
     setup = read_setup(path)
     power = setup.exponent if exponent is None else exponent
     get_cost("activation_power", power)
-    problem, records = _load(setup, gain, progress)
+    trial, problem = _load(setup, gain, geometry, progress)
+    records = read_force_records(trial.model_for(trial.motion), cast(Kinematics, problem.kinematics))
     base = (setup.results if results is None else Path(results).resolve()) / f"{setup.name}_{setup.analysis}"
     with made(base.parent):
         base.parent.mkdir(parents=True, exist_ok=True)
-    solution = solve_problem(problem, StaticOptions(exponent=power), progress=progress)
+    how = StaticOptions(exponent=power)
+    solution = solve_problem(problem, how, progress=progress)
+    if compare and geometry == "opensim":
+        found, text = compare_with_exact(
+            solution, lambda: solve_problem(_load(setup, gain, "exact", progress)[1], how, progress=progress)
+        )
+        solution = _with_note(solution, found, text)
     files = write_opensim_files(solution, records, base, setup.precision)
     solution.provenance["files"] = [str(file) for file in files]
     return solution
 
 
-def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[RedundancyProblem, list[ForceRecord]]:
-    """The problem of the setup's frames, and the forces beside it."""
+def _with_note(solution: RedundancySolution, found: dict[str, Any], text: str) -> RedundancySolution:
+    """The solution with what exact paths change."""
+    kept = {"exact_paths": found, "warnings": [*solution.provenance["warnings"], text]}
+    problem = replace(solution.problem, provenance={**solution.problem.provenance, **kept})
+    return replace(solution, problem=problem, provenance={**solution.provenance, **kept})
+
+
+def _load(
+    setup: Setup, gain: str, geometry: Source | MusclePaths, progress: Progress | None
+) -> tuple[Trial, RedundancyProblem]:
+    """The trial of the setup, and the problem of its frames."""
     time = frame_times(read_motion_table(setup.motion))
     frames = choose_rows(setup, time)
     options = ReadOptions(
@@ -116,10 +143,11 @@ def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[Redundanc
         gain=cast(Any, gain if setup.muscle_physiology else "isometric"),
         speeds=setup.speeds,
         force_sets=setup.force_sets,
+        geometry=geometry,
         replace_force_set=setup.replace_force_set,
         contact="on",  # as in OpenSim; a warning names what acts beside external loads
     )
-    trial = open_trial(options)
+    trial = open_trial(with_networks(options))
     if setup.speeds is None and (turning := turning_and_moved(trial.model, trial.motion)):
         got = f"a motion of {some(turning)}, whose joint's speeds are not rates of its coordinates"
         fix = (
@@ -131,7 +159,6 @@ def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[Redundanc
     if setup.step_interval > 1:
         problem = problem.frames(cast(slice, frames - frames[0]))  # rows by number do as well as a slice
     _check_actuators(problem, setup)
-    records = read_force_records(trial.model_for(trial.motion), cast(Kinematics, problem.kinematics))
     warnings = [*problem.provenance["warnings"], *setup.skipped]
     if setup.start < time[0] or setup.end > time[-1]:
         warnings.append(
@@ -139,7 +166,7 @@ def _load(setup: Setup, gain: str, progress: Progress | None) -> tuple[Redundanc
             f"{time[0]:g} to {time[-1]:g} s, and {time[frames[0]]:g} to {time[frames[-1]]:g} s was run."
         )
     source = {"file": setup.path.name, "unused": setup.unused}
-    return replace(problem, provenance={**problem.provenance, "warnings": warnings, "setup": source}), records
+    return trial, replace(problem, provenance={**problem.provenance, "warnings": warnings, "setup": source})
 
 
 def choose_rows(setup: Setup, time: Array) -> NDArray[np.intp]:

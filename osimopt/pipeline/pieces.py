@@ -66,13 +66,19 @@ class Pieces:
                 self.whole = solution if len(problem) == len(self.trial) else None
                 part = part_of(solution, self.outputs, before)
                 before = replace(part, rows={})
-                self._count(len(problem))
+                self.done += len(problem)
                 yield part
                 if long and self.trial.extraction.by_arrays and part.work is None:
                     break
             if self.done < len(self.trial):
                 yield from self._by_processes(folder)
                 long = False  # the rest needs OpenSim
+
+    def _may_be_shared(self) -> bool:
+        """Whether other processes may do pieces."""
+        if self.on_piece is not None or self.trial.n_jobs == 1 or len(self.trial) - self.frames < LONG:
+            return False
+        return self.trial.extraction.chain is not None
 
     def _may_be_shared(self) -> bool:
         """Whether other processes may do pieces."""
@@ -100,8 +106,9 @@ class Pieces:
                 self.trial.extraction.findings.join(found.noticed)
                 for text in found.warnings:
                     warn(text)
-                keep = self._next(self.done)
-                self._count(keep.stop - keep.start)
+                self.done = self._next(self.done).stop
+                if self.progress is not None:
+                    self.progress(self.done, len(self.trial))
                 yield found.part
         finally:
             if self.done < len(self.trial):

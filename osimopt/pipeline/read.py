@@ -29,7 +29,7 @@ def load_problem(
     weld: Sequence[str] = (),
     passive_force: bool = False,
     gain: Literal["opensim", "corrected", "isometric"] = "opensim",
-    geometry: Source | MusclePaths = "opensim",
+    geometry: Source | MusclePaths = "exact",
     n_jobs: int | None = None,
     *,
     cache: Source | None = None,

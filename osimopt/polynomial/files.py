@@ -7,7 +7,7 @@ import json
 import os
 import tomllib
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ..errors import InputError, explain, some
 from ..files.storage import write_atomically
 from ..notices import warn
 from ..problem.arrays import Array
+from ..problem.path_record import PathRecord
 from .geometry import MEASURES, Fit, MusclePolynomial, PolynomialGeometry
 from .terms import count_terms, differentiate, evaluate_terms
 
@@ -48,8 +49,8 @@ def read_paths(path: str | os.PathLike[str]) -> PolynomialGeometry:
     names = [polynomial.name for polynomial in polynomials]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise InputError(explain("one path per muscle", f"two for {some(twice)}", "Remove one.", path))
-    fits, left = _read_fits(path, names)
-    return PolynomialGeometry(tuple(replace(p, fit=fits.get(p.name)) for p in polynomials), left)
+    fits, known = _read_fits(path, names)
+    return replace(known, polynomials=tuple(replace(p, fit=fits.get(p.name)) for p in polynomials))
 
 
 def _read_muscle(element: Element, file: Path) -> MusclePolynomial:
@@ -113,9 +114,8 @@ def write_paths(geometry: PolynomialGeometry, path: str | os.PathLike[str]) -> N
     path = Path(path)
     content = _format_paths(geometry)
     write_atomically(path, content)
-    fits = {p.name: p.fit for p in geometry.polynomials if p.fit is not None}
-    if fits or geometry.left:
-        write_atomically(fits_path(path), _format_fits(fits, geometry.left, path.name, _digest(content)))
+    if geometry.fits or geometry.left or geometry.missed or geometry.record.known:
+        write_atomically(fits_path(path), _format_fits(geometry, path.name, _digest(content)))
     else:
         fits_path(path).unlink(missing_ok=True)
 
@@ -142,32 +142,38 @@ def fits_path(path: Path) -> Path:
     return path.with_suffix(".fit.toml")
 
 
-def _format_fits(fits: Mapping[str, Fit], left: Mapping[str, float], name_of_paths: str, digest: str) -> str:
+def _format_fits(geometry: PolynomialGeometry, name_of_paths: str, digest: str) -> str:
+    left, record = geometry.left, geometry.record
     lines = [f"# How {name_of_paths} was fitted: ranges in rad or m, errors on held-out postures in m."]
-    lines += [f'paths_sha256 = "{digest}"']
-    for name, fit in fits.items():
-        lines += ["", f"[muscles.{_quote(name)}]", f"low = {fit.low.tolist()}", f"high = {fit.high.tolist()}"]
-        lines += [f"{error} = {getattr(fit, error)!r}" for error in ERRORS]
-        lines += [f"flags = {_quote(fit.flags)}"]
+    lines += [f'paths_sha256 = "{digest}"', f"path_version = {record.version}"]
+    lines += [f"description = {_quote(record.description)}", "", "# Paths that were fitted.", "[geometry]"]
+    lines += [f"{_quote(name)} = {_quote(kind)}" for name, kind in record.geometry.items()]
+    for kind, fits in (("muscles", geometry.fits), ("missed", geometry.missed)):
+        for name, fit in fits.items():
+            lines += ["", f"[{kind}.{_quote(name)}]", f"low = {fit.low.tolist()}", f"high = {fit.high.tolist()}"]
+            lines += [f"{error} = {getattr(fit, error)!r}" for error in ERRORS]
+            lines += [f"flags = {_quote(fit.flags)}"]
     if left:
         lines += ["", "# Left to OpenSim's path: by how much -dl/dq of the length is off the moment arm.", "[left]"]
         lines += [f"{_quote(name)} = {mismatch!r}" for name, mismatch in left.items()]
     return "\n".join(lines) + "\n"
 
 
-def _read_fits(path: Path, names: Sequence[str]) -> tuple[dict[str, Fit], dict[str, float]]:
-    """Fits by muscle, and the mismatch in m of muscles that keep OpenSim's path."""
-    beside = fits_path(path)
+def _read_fits(path: Path, names: Sequence[str]) -> tuple[dict[str, Fit], PolynomialGeometry]:
+    """Fits by muscle, and what else is known of a geometry, without its polynomials."""
+    beside, nothing = fits_path(path), PolynomialGeometry(())
     if not beside.is_file():
-        return {}, {}
+        return {}, nothing
     try:
         content = tomllib.loads(beside.read_text(encoding="utf-8"))
         if content["paths_sha256"] != _digest(path.read_bytes()):
             warn(f"{beside}: belongs to another version of {path.name}; fitted ranges and errors are not known.")
-            return {}, {}
+            return {}, nothing
         fits = {name: _fit(fit) for name, fit in content.get("muscles", {}).items() if name in names}
-        return fits, {name: float(mismatch) for name, mismatch in content.get("left", {}).items()}
-    except (ValueError, KeyError, TypeError) as error:
+        missed = {name: _fit(fit) for name, fit in content.get("missed", {}).items() if name not in names}
+        left = {name: float(mismatch) for name, mismatch in content.get("left", {}).items()}
+        return fits, PolynomialGeometry((), left, PathRecord.read(content), missed)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         got = f"{type(error).__name__}: {error}"
         raise InputError(explain("the ranges and errors of a fit", got, "Remove it, or fit again.", beside)) from None
 

@@ -1,22 +1,23 @@
 """Polynomials fitted to sampled lengths and slopes together: one potential per muscle.
 
 The basis are products of Legendre polynomials of coordinates scaled to [−1, 1], ordered by total degree. Muscles over
-the same coordinates share one QR factorization, and since the terms of a lower order come first it serves every lower
-order too: an order takes one triangular solve. The coefficients are converted to plain powers at the end, because
-OpenSim's file holds these, and the errors are measured with them.
+the same coordinates share one normal matrix, and since the terms of a lower order come first its Cholesky factor serves
+every lower order too: an order takes one triangular solve. Postures that are left out for one muscle are subtracted
+from the matrix. The coefficients are converted to plain powers at the end, because OpenSim's file holds these, and the
+errors are measured with them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
 from ..problem.arrays import Array, Index
-from .terms import count_terms, differentiate, evaluate_terms, list_exponents
+from .basis import basis, graded, to_powers
+from .terms import count_terms, differentiate, evaluate_terms
 
 #: Most terms of one polynomial: with 1300 (5 coordinates, order 8) the equations of 2048 postures take 0.13 GB.
 MAX_TERMS = 1300
@@ -28,6 +29,8 @@ SNAPPED, UNUSUAL = 5e-4, 8.0
 LEFT_OUT = 0.2
 #: Rounds of leaving out and fitting again with a low order, before the requested order.
 ROUNDS, COARSE = 3, 5
+#: Share of a term's square that the terms before it must leave: equations do not determine it otherwise.
+DETERMINED = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +48,14 @@ class Target:
     def postures(self, keep: slice) -> Target:
         """The same for fewer postures."""
         return Target(self.value[keep], self.length[keep], self.slope[keep])
+
+    @property
+    def equations(self) -> Array:
+        """(1 + d, n, m) lengths, then slopes.
+
+        A slope in m/rad and a length in m have the same weight in fits, since both have the same tolerance.
+        """
+        return np.concatenate([self.length[None], self.slope.transpose(1, 0, 2)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,10 +104,11 @@ def fit_potentials(
         The best order for a muscle that does not reach the tolerance with any; None where the postures do not
         determine even a polynomial of order 1.
     """
-    fitter = _Fitter(train, held_out, 0.5 * (high + low), 0.5 * (high - low), tolerance)
+    fitter = _Fitter(train, held_out, low, high, tolerance)
+    found = fitter.search(range(train.length.shape[1]), max_order)
     return [
-        None if potential is None else fitter.muscles([muscle]).without_snaps(potential, max_order)
-        for muscle, potential in enumerate(fitter.search(max_order, np.inf))
+        None if one is None else fitter.potential(muscle, fitter.without_snaps(muscle, one, max_order))
+        for muscle, one in enumerate(found)
     ]
 
 
@@ -122,22 +134,21 @@ def fit_order(
     order, coefficients
         Coefficients are (K, m), those of excluded terms 0.
     """
-    center, half = 0.5 * (high + low), 0.5 * (high - low)
     most = min(MAX_TERMS, int(np.isfinite(target.length).all(axis=1).sum()) // 2)
 
     def allowed(order: int) -> NDArray[np.bool_]:
-        last = _graded(len(low), order)[:, len(low) - factors :]
+        last = graded(len(low), order)[:, len(low) - factors :]
         return np.asarray((last.sum(axis=1) <= degree) | (factors == 0))
 
     while order > 1 and int(allowed(order).sum()) > most:
         order -= 1
-    keep = allowed(order)
-    design, right = _equations(target, center, half, order)
-    triangle = np.asarray(np.linalg.qr(np.concatenate([design[:, keep], right], axis=1), mode="r"))
+    keep, used = allowed(order), _known(target.equations)
+    design = basis(target.value, low, high, order)[:, keep].transpose(0, 2, 1)[used]
+    triangle = np.asarray(np.linalg.qr(np.concatenate([design, target.equations[used]], axis=1), mode="r"))
     size = int(keep.sum())
-    coefficients = np.zeros((len(keep), right.shape[1]))
+    coefficients = np.zeros((len(keep), target.length.shape[1]))
     coefficients[keep] = np.linalg.lstsq(triangle[:size, :size], triangle[:size, size:], rcond=None)[0]
-    return order, _to_powers(coefficients, center, half, order)
+    return order, to_powers(coefficients, low, high, order)
 
 
 def length_errors(potential: Potential, *targets: Target) -> Array:
@@ -147,66 +158,141 @@ def length_errors(potential: Potential, *targets: Target) -> Array:
     return np.asarray(np.abs(potential.coefficients @ terms - length[:, 0]))
 
 
+def _known(equations: Array) -> NDArray[np.bool_]:
+    """(1 + d, n) which equations (1 + d, n, m) are known for all muscles; slopes only where lengths are."""
+    known = np.isfinite(equations).all(axis=2)
+    return np.asarray(known & known[0])
+
+
 @dataclass(frozen=True, eq=False)
+class _Curve:
+    """One muscle's polynomial in the basis, its error in m, and which postures, fitted and held out, have snapped."""
+
+    order: int
+    coefficients: Array
+    rms: float
+    limit: float = np.inf
+    left_out: float = 0.0
+
+
+@dataclass(eq=False)
 class _Fitter:
-    """Search of the order for muscles over the same coordinates, scaled by their center and half range (d,)."""
+    """Search of the order for muscles over the same coordinates; terms of the highest order so far are kept."""
 
     train: Target
     held_out: Target
-    center: Array
-    half: Array
+    low: Array
+    high: Array
     tolerance: float
+    order: int = -1
+    terms: tuple[Array, Array] = field(init=False)
+    normal: Array = field(init=False)
+    equations: Array = field(init=False)
+    expected: Array = field(init=False)
 
-    def muscles(self, keep: list[int]) -> _Fitter:
-        """The same for fewer muscles."""
-        return replace(self, train=self.train.muscles(keep), held_out=self.held_out.muscles(keep))
+    def __post_init__(self) -> None:
+        self.equations, self.expected = self.train.equations, self.held_out.equations
 
-    def search(self, max_order: int, limit: float) -> list[Potential | None]:
-        """Potential of every muscle with the lowest order within the tolerance, or else the best one.
+    def raise_to(self, order: int) -> None:
+        """Make terms (1 + d, K, n) and the normal matrix (K, K) of an order, unless those of a higher one are known."""
+        if order > self.order:
+            fitted, held_out = (basis(one.value, self.low, self.high, order) for one in (self.train, self.held_out))
+            self.order, self.terms, self.normal = order, (fitted, held_out), sum(part @ part.T for part in fitted)
 
-        Held-out postures whose length is off by more than ``limit`` in m count as snapped.
+    def search(
+        self, muscles: Sequence[int], max_order: int, limit: float = np.inf, snapped: Array | None = None
+    ) -> list[_Curve | None]:
+        """Each muscle's curve of the lowest order within the tolerance, or else the best one.
+
+        Fitted postures that have ``snapped`` (n,) are not used; held-out ones count as snapped whose length is off by
+        more than ``limit`` in m.
         """
-        best: list[Potential | None] = [None] * self.train.length.shape[1]
-        waiting, order = list(range(len(best))), 0
-        length, slope = np.isfinite(self.train.length), np.isfinite(self.train.slope)
-        valid = np.atleast_1d(length.all(axis=0) & slope.all(axis=(0, 1)))
+        best, waiting, first = dict[int, _Curve](), list(muscles), 1
+        valid = np.isfinite(self.equations).all(axis=(0, 1))
         for stage in (*(stage for stage in STAGES if stage < max_order), max_order):
             together = [muscle for muscle in waiting if valid[muscle]]
             batches = [together] if together else []
             for batch in batches + [[muscle] for muscle in waiting if not valid[muscle]]:
-                for column, found in self.muscles(batch).orders(order + 1, stage, limit):
-                    known = best[batch[column]]
-                    if known is None or (known.rms > self.tolerance and found.rms < known.rms):
-                        best[batch[column]] = found
-            order = stage
-            waiting = [muscle for muscle in waiting if (p := best[muscle]) is None or p.rms > self.tolerance]
-        return best
+                for order, coefficients in self._orders(batch, first, stage, snapped):
+                    errors = self._rms(batch, coefficients, limit)
+                    for muscle, own, rms in zip(batch, coefficients.T, errors.tolist(), strict=True):
+                        known = best.get(muscle)
+                        if known is None or (known.rms > self.tolerance and rms < known.rms):
+                            best[muscle] = _Curve(order, own, rms, limit)
+            first = stage + 1
+            waiting = [muscle for muscle in waiting if muscle not in best or best[muscle].rms > self.tolerance]
+            if not waiting:
+                break
+        return [best.get(muscle) for muscle in muscles]
 
-    def orders(self, first: int, last: int, limit: float) -> Iterator[tuple[int, Potential]]:
-        """Each muscle with each order from first to last; all are valid in the same postures.
+    def _orders(self, muscles: list[int], first: int, last: int, snapped: Array | None) -> Iterator[tuple[int, Array]]:
+        """Coefficients (K, m) of each order from first to last; all muscles are known in the same postures.
 
         Ends early at an order with too few equations, or with a term that they do not determine.
         """
-        dimension = len(self.half)
-        design, target = _equations(self.train, self.center, self.half, last)
-        while last >= first and count_terms(dimension, last) > min(MAX_TERMS, len(target) // 2):
+        from scipy.linalg import solve_triangular
+
+        equations = self.equations[:, :, muscles]
+        used, dimension = _known(equations), len(self.low)
+        if snapped is not None:
+            used = used & ~snapped
+        while last >= first and count_terms(dimension, last) > min(MAX_TERMS, used.sum() // 2):
             last -= 1
         if last < first:
             return
-        terms = count_terms(dimension, last)
-        triangle = np.asarray(np.linalg.qr(np.concatenate([design[:, :terms], target], axis=1), mode="r"))
-        value = np.ascontiguousarray(self.held_out.value.T)
+        self.raise_to(last)
+        size = count_terms(dimension, last)
+        terms = self.terms[0][:, :size]
+        normal = self.normal[:size, :size]
+        if not used.all():
+            few = 2 * used.sum() < used.size
+            parts = sum(part[:, own] @ part[:, own].T for part, own in zip(terms, used if few else ~used, strict=True))
+            normal = parts if few else normal - parts
+        known = np.where(used[:, :, None], equations, 0.0)
+        right = sum(part @ own for part, own in zip(terms, known, strict=True))
+        scale = np.sqrt(np.diag(normal))
+        scale = 1.0 / np.where(scale > 0.0, scale, 1.0)
+        normal, right = normal * scale * scale[:, None], right * scale[:, None]
+        last, factor = self._factor(normal, first, last)
+        lower = solve_triangular(factor, right[: len(factor)], lower=True)
         for order in range(first, last + 1):
             size = count_terms(dimension, order)
-            try:
-                solved = np.asarray(np.linalg.solve(triangle[:size, :size], triangle[:size, terms:]), dtype=np.float64)
-            except np.linalg.LinAlgError:
-                return
-            powers, points = _to_powers(solved, self.center, self.half, order), evaluate_terms(value, order)
-            for muscle in range(powers.shape[1]):
-                yield muscle, _judge(order, powers[:, muscle], self.held_out.muscles([muscle]), points, limit)
+            solved = solve_triangular(factor[:size, :size].T, lower[:size], lower=False)
+            missed = right[:size] - normal[:size, :size] @ solved
+            for trans in (0, 1):
+                missed = solve_triangular(factor[:size, :size], missed, lower=True, trans=trans)
+            yield order, (solved + missed) * scale[:size, None]
 
-    def without_snaps(self, first: Potential, max_order: int) -> Potential:
+    def _factor(self, normal: Array, first: int, last: int) -> tuple[int, Array]:
+        """The last order that the equations determine, and its Cholesky factor."""
+        for order in range(last, first - 1, -1):
+            size = count_terms(len(self.low), order)
+            try:
+                factor = np.linalg.cholesky(normal[:size, :size])
+            except np.linalg.LinAlgError:
+                continue
+            if (np.diag(factor) ** 2 > DETERMINED).all():
+                return order, factor
+        return first - 1, normal[:0, :0]
+
+    def _rms(self, muscles: list[int], coefficients: Array, limit: float) -> Array:
+        """Root mean square errors (m,), the larger of length and moment arm, in held-out postures."""
+        found = self.terms[1][:, : len(coefficients)].transpose(0, 2, 1) @ coefficients
+        errors = np.abs(found - self.expected[:, :, muscles])
+        known = np.isfinite(errors) & (errors[0] <= limit)
+        count = known.sum(axis=1)
+        square = np.where(known, errors, 0.0) ** 2
+        mean = np.where(count > 0, square.sum(axis=1) / np.maximum(count, 1), np.inf)
+        return np.asarray(np.sqrt(mean.max(axis=0)))
+
+    def _length_errors(self, muscle: int, curve: _Curve) -> Array:
+        """(n,) |error| in m of the length in all postures, fitted and held out."""
+        size = len(curve.coefficients)
+        found = np.concatenate([curve.coefficients @ terms[0, :size] for terms in self.terms])
+        length = np.concatenate([self.equations[0, :, muscle], self.expected[0, :, muscle]])
+        return np.asarray(np.abs(found - length))
+
+    def without_snaps(self, muscle: int, first: _Curve, max_order: int) -> _Curve:
         """Fit one muscle again without the few postures in which its path has snapped off or over a wrap object.
 
         There the length differs by millimetres from that of the branch which all other postures are on.
@@ -214,82 +300,38 @@ class _Fitter:
         best, limit, count = first, np.inf, len(self.train.length)
         fitted, fitted_order = np.zeros(count + len(self.held_out.length), dtype=bool), max_order
         for highest in (*[min(COARSE, max_order)] * ROUNDS, max_order, max_order):
-            errors = length_errors(best, self.train, self.held_out)
+            errors = self._length_errors(muscle, best)
             limit = max(SNAPPED, UNUSUAL * float(np.nanmedian(errors)))
             snapped = errors > limit
             if snapped.mean() > LEFT_OUT or (best is first and not snapped.any()):
                 return first
             if fitted_order == highest and np.array_equal(snapped, fitted):
                 continue
-            length = np.where(snapped[:count, None], np.nan, self.train.length)
-            kept = replace(self, train=replace(self.train, length=length))
-            found = kept.search(highest, limit)[0]
+            (found,) = self.search([muscle], highest, limit, snapped[:count])
             if found is None:
                 return first
             best, fitted, fitted_order = found, snapped, highest
         if best.rms > max(first.rms, self.tolerance):
             return first
-        errors = length_errors(best, self.train, self.held_out)
-        return replace(best, left_out=float(np.mean(errors > limit)))
+        return replace(best, left_out=float(np.mean(self._length_errors(muscle, best) > limit)))
+
+    def potential(self, muscle: int, curve: _Curve) -> Potential:
+        """A curve in plain powers, with its errors."""
+        powers = to_powers(curve.coefficients[:, None], self.low, self.high, curve.order)[:, 0]
+        return _judge(curve, powers, self.held_out.muscles([muscle]))
 
 
-def _judge(order: int, coefficients: Array, held_out: Target, points: Array, limit: float) -> Potential:
-    """One muscle's polynomial with its errors in held-out postures, where its terms are ``points`` (K, n)."""
-    dimension = held_out.value.shape[1]
+def _judge(curve: _Curve, coefficients: Array, held_out: Target) -> Potential:
+    """One muscle's polynomial with its errors in held-out postures."""
+    dimension, order = held_out.value.shape[1], curve.order
+    points = evaluate_terms(np.ascontiguousarray(held_out.value.T), order)
     length = np.abs(coefficients @ points - held_out.length[:, 0])
     slope = np.abs(differentiate(coefficients, dimension, order) @ points - held_out.slope[:, :, 0].T)
-    known = length <= limit
+    known = length <= curve.limit
     known_slope = np.isfinite(slope) & known
     if not known_slope.any(axis=1).all():
-        return Potential(order, coefficients, *[float("inf")] * 4)
+        return Potential(order, coefficients, *[float("inf")] * 4, left_out=curve.left_out)
     length_rms = float(np.sqrt(np.mean(length[known] ** 2)))
     slope_rms = max(float(np.sqrt(np.mean(row[ok] ** 2))) for row, ok in zip(slope, known_slope, strict=True))
-    return Potential(order, coefficients, length_rms, float(np.nanmax(length)), slope_rms, float(np.nanmax(slope)))
-
-
-def _equations(train: Target, center: Array, half: Array, order: int) -> tuple[Array, Array]:
-    """Rows of every known length and slope in the scaled basis, and their right-hand sides.
-
-    A slope in m/rad and a length in m have the same weight, since both have the same tolerance.
-    """
-    scaled = (train.value - center) / half
-    posture = np.all(np.isfinite(train.length), axis=1)
-    used = np.stack([posture, *(posture & np.all(np.isfinite(train.slope), axis=2).T)])
-    design = _basis(scaled, half, order)
-    target = np.concatenate([train.length[None], train.slope.transpose(1, 0, 2)])
-    return design[used], target[used]
-
-
-def _graded(dimension: int, order: int) -> Index:
-    """(K, dimension) exponents by total degree, so that the terms of a lower order come first."""
-    exponents = list_exponents(dimension, order)
-    return exponents[np.argsort(exponents.sum(axis=1), kind="stable")]
-
-
-def _basis(scaled: Array, half: Array, order: int) -> Array:
-    """(1 + d, n, K): products of Legendre polynomials, and their derivatives with respect to each coordinate."""
-    dimension = scaled.shape[1]
-    degrees = _graded(dimension, order)
-    values = legendre.legvander(scaled.T, order)
-    slopes = values[:, :, : order or 1] @ legendre.legder(np.eye(order + 1)) / half[:, None, None]
-    columns = np.ones((1 + dimension, len(scaled), len(degrees)))
-    for variable in range(dimension):
-        for part in range(1 + dimension):
-            factor = slopes if part == 1 + variable else values
-            columns[part] *= factor[variable][:, degrees[:, variable]]
-    return columns
-
-
-def _to_powers(coefficients: Array, center: Array, half: Array, order: int) -> Array:
-    """From graded products of Legendre polynomials of (q − center)/half to powers of q in OpenSim's order, (K, m)."""
-    dimension = len(center)
-    cube = np.zeros((*[order + 1] * dimension, coefficients.shape[1]))
-    cube[tuple(_graded(dimension, order).T)] = coefficients
-    for variable in range(dimension):
-        line = np.polynomial.Polynomial([-center[variable] / half[variable], 1.0 / half[variable]])
-        rows = np.zeros((order + 1, order + 1))
-        for degree in range(order + 1):
-            powers = np.polynomial.Polynomial(legendre.leg2poly(np.eye(order + 1)[degree]))(line).coef
-            rows[degree, : len(powers)] = powers
-        cube = np.moveaxis(np.tensordot(rows, cube, axes=(0, variable)), 0, variable)
-    return np.asarray(cube[tuple(list_exponents(dimension, order).T)])
+    largest = float(np.nanmax(length)), float(np.nanmax(slope))
+    return Potential(order, coefficients, length_rms, largest[0], slope_rms, largest[1], curve.left_out)

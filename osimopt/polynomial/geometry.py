@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import InputError, explain, some
 from ..problem.arrays import Array, Index, MuscleGeometry
+from ..problem.path_record import UNRECORDED, PathRecord
 from .terms import count_terms, differentiate, evaluate_terms, grouped, raise_order
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ class Fit:
     moment_arm_max: float
     left_out: float = 0.0
     flags: tuple[str, ...] = ()
+
+    def row(self) -> dict[str, Any]:
+        """Errors in mm and percent, and flags."""
+        errors = {f"{measure}_mm": 1e3 * getattr(self, measure) for measure in MEASURES}
+        return {**errors, "left_out_percent": 100.0 * self.left_out, "flags": " ".join(self.flags)}
 
 
 def flag_code(flag: str) -> str:
@@ -142,6 +148,10 @@ class PolynomialGeometry:
     left : mapping of str to float
         Muscles that were not fitted because the slope of OpenSim's length is not their moment arm, with the largest
         difference in m. A problem uses OpenSim's own path for these, and for all other muscles without a polynomial.
+    record : PathRecord
+        Which paths were fitted, by muscle.
+    missed : mapping of str to Fit
+        Muscles whose exact paths no polynomial follows, with the errors of the best. A problem uses their exact paths.
 
     References
     ----------
@@ -160,6 +170,8 @@ class PolynomialGeometry:
 
     polynomials: tuple[MusclePolynomial, ...]
     left: Mapping[str, float] = field(default_factory=dict)
+    record: PathRecord = UNRECORDED
+    missed: Mapping[str, Fit] = field(default_factory=dict)
 
     kind = "polynomials"
 
@@ -263,23 +275,23 @@ class PolynomialGeometry:
     def to_dataframe(self) -> pd.DataFrame:
         """One row per muscle: coordinates, order, number of terms, errors in mm on held-out postures, flags.
 
-        Muscles that keep OpenSim's path come last, without errors.
+        Muscles without a polynomial come last: those that keep OpenSim's path without errors, those that keep their
+        exact path with the errors of the best polynomial.
         """
         import pandas as pd
 
         unknown = dict.fromkeys([*(f"{measure}_mm" for measure in MEASURES), "left_out_percent"], np.nan)
         rows: list[dict[str, Any]] = []
+        none = {"coordinates": "", "order": 0, "terms": 0}
         for p in self.polynomials:
             row = {"muscle": p.name, "coordinates": ", ".join(p.coordinates), "order": p.order}
             row |= {"terms": count_terms(len(p.coordinates), p.order), **unknown, "flags": ""}
-            if p.fit is not None:
-                row |= {f"{measure}_mm": 1e3 * getattr(p.fit, measure) for measure in MEASURES}
-                row |= {"left_out_percent": 100.0 * p.fit.left_out, "flags": " ".join(p.fit.flags)}
-            rows.append(row)
+            rows.append(row if p.fit is None else row | p.fit.row())
         for name, mismatch in self.left.items():
             reason = f"its length is no integral of its moment arm (-dl/dq is off by up to {1e3 * mismatch:.1f} mm)"
             text = f"Left to OpenSim's path: {reason}."
-            rows.append({"muscle": name, "coordinates": "", "order": 0, "terms": 0, **unknown, "flags": text})
+            rows.append({"muscle": name, **none, **unknown, "flags": text})
+        rows += [{"muscle": name, **none, **fit.row()} for name, fit in self.missed.items()]
         columns = ["muscle", "coordinates", "order", "terms", *unknown, "flags"]
         return pd.DataFrame(rows, columns=columns).set_index("muscle")
 

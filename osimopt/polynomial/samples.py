@@ -28,19 +28,6 @@ MEASURES = ("length_rms", "length_p99", "length_max", "moment_arm_rms", "moment_
 
 
 @dataclass(frozen=True, eq=False)
-class Survey:
-    """Which of M muscles depend on which of N coordinates of a model, from a few postures.
-
-    ``muscle_paths`` and ``coordinate_paths`` are absolute paths in the model. ``slope`` (N, M) is the largest |∂l/∂q|
-    in m/rad.
-    """
-
-    muscle_paths: tuple[str, ...]
-    coordinate_paths: tuple[str, ...]
-    slope: Array
-
-
-@dataclass(frozen=True, eq=False)
 class Samples:
     """Lengths (n, M) in m and slopes (n, P) of pairs in n postures, and the mismatch (M,) in m there.
 

@@ -5,7 +5,8 @@ Plain arrays, importable in the user's process and in opensim's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,42 +18,74 @@ LIMITS = np.array([1e-4, 1e-3])
 #: Bisections that decide whether a jump is one: they shrink a smooth change by 64.
 BISECTIONS = 6
 
-#: Lengths and slopes (n, 2, m) of some muscles with one coordinate at values (n,), from (values, muscles).
-Probe = Callable[[Array, Index], Array]
+#: Lengths and slopes (n, 2), from postures (n, N), the coordinate (n,) of each slope, and the muscle (n,).
+Probe = Callable[[Array, Index, Index], Array]
 
 
-def jumps_along(probe: Probe, posture: Array, coordinate: int, muscles: Index, steps: Array) -> Iterator[Jump]:
-    """The largest jump of each muscle as one coordinate moves through ``steps``, the others as in the posture (N,)."""
-    lines = probe(steps, muscles)
-    rise = np.diff(lines, axis=0)
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One coordinate that moves through ``steps`` (s,), the others as in a posture (N,), and the muscles (m,)."""
+
+    posture: Array
+    coordinate: int
+    muscles: Index
+    steps: Array
+
+    @property
+    def postures(self) -> Array:
+        """(s, N), one at each step."""
+        moved = np.tile(self.posture, (len(self.steps), 1))
+        moved[:, self.coordinate] = self.steps
+        return moved
+
+
+def jumps_along(lines: Sequence[Line], found: Sequence[Array], probe: Probe) -> list[Jump]:
+    """The largest jump of each muscle along each line, where lengths and slopes (s, 2, m) were ``found``."""
+    line, step, column = np.concatenate([np.zeros((3, 0), dtype=np.intp), *map(_odd, range(len(lines)), found)], axis=1)
+    if not len(line):
+        return []
+    posture = np.stack([lines[row].posture for row in line])
+    coordinate = np.array([lines[row].coordinate for row in line])
+    muscle = np.array([lines[row].muscles[place] for row, place in zip(line, column, strict=True)])
+    low, high = (np.array([lines[row].steps[i] for row, i in zip(line, step + k, strict=True)]) for k in (0, 1))
+    at_low, at_high = (
+        np.array([found[row][i, :, place] for row, i, place in zip(line, step + k, column, strict=True)])
+        for k in (0, 1)
+    )
+    for _ in range(BISECTIONS):  # towards the larger half of a change; it is a jump where it does not shrink
+        middle = 0.5 * (low + high)
+        posture[np.arange(len(posture)), coordinate] = middle
+        at_middle = probe(posture, coordinate, muscle)
+        left, right = _changes(at_low, at_middle, middle - low), _changes(at_middle, at_high, high - middle)
+        early = (left / LIMITS).sum(axis=1) > (right / LIMITS).sum(axis=1)
+        low, high = np.where(early, low, middle), np.where(early, middle, high)
+        at_low, at_high = (
+            np.where(early[:, None], one, two) for one, two in ((at_low, at_middle), (at_middle, at_high))
+        )
+    size = _changes(at_low, at_high, high - low)
+    largest: dict[tuple[int, int], Jump] = {}
+    for row in np.flatnonzero((size > LIMITS).any(axis=1)).tolist():
+        length, arm = size[row].tolist()
+        place = float(0.5 * (low[row] + high[row]))
+        own = lines[line[row]]
+        jump = Jump(int(muscle[row]), own.coordinate, place, length, arm, own.posture)
+        known = largest.setdefault((int(line[row]), jump.muscle), jump)
+        if jump.size > known.size:
+            largest[int(line[row]), jump.muscle] = jump
+    return list(largest.values())
+
+
+def _odd(number: int, found: Array) -> Index:
+    """(3, E) the number of a line, and steps and columns after which lengths or slopes (s, 2, m) change oddly."""
+    rise = np.diff(found, axis=0)
     around = np.concatenate([rise[1:2], rise, rise[-2:-1]])
     beyond = np.abs(rise - 0.5 * (around[:-2] + around[2:])) > LIMITS[:, None]
-    odd = beyond.any(axis=1)
-    for column, muscle in enumerate(muscles):
-        jumps = [
-            _close_in(probe, posture, coordinate, int(muscle), steps[i], steps[i + 1])
-            for i in np.flatnonzero(odd[:, column])
-        ]
-        if real := [jump for jump in jumps if jump is not None]:
-            yield max(real, key=lambda jump: jump.size)
+    step, column = np.nonzero(beyond.any(axis=1))
+    return np.stack([np.full(len(step), number), step, column])
 
 
-def _close_in(probe: Probe, posture: Array, coordinate: int, muscle: int, low: float, high: float) -> Jump | None:
-    """Bisect towards the larger half of a change; it is a jump where it does not shrink with the interval."""
-    only = np.array([muscle])
-    at = {x: probe(np.array([x]), only)[0, :, 0] for x in (low, high)}
-    for _ in range(BISECTIONS):
-        middle = 0.5 * (low + high)
-        at[middle] = probe(np.array([middle]), only)[0, :, 0]
-        left, right = _changes(at[low], at[middle], middle - low), _changes(at[middle], at[high], high - middle)
-        low, high = (low, middle) if (left / LIMITS).sum() > (right / LIMITS).sum() else (middle, high)
-    length, arm = _changes(at[low], at[high], high - low)
-    if length > LIMITS[0] or arm > LIMITS[1]:
-        return Jump(muscle, coordinate, 0.5 * (low + high), float(length), float(arm), posture)
-    return None
-
-
-def _changes(before: Array, after: Array, step: float) -> Array:
-    """Change of the length that the larger of the slopes does not explain, and change of the slope."""
-    explained = np.abs([before[1], after[1]]).max() * step
-    return np.array([max(abs(after[0] - before[0]) - explained, 0.0), abs(after[1] - before[1])])
+def _changes(before: Array, after: Array, step: Array) -> Array:
+    """(n, 2) change of the length that the larger of the slopes does not explain, and change of the slope."""
+    explained = np.maximum(np.abs(before[:, 1]), np.abs(after[:, 1])) * step
+    length = np.maximum(np.abs(after[:, 0] - before[:, 0]) - explained, 0.0)
+    return np.stack([length, np.abs(after[:, 1] - before[:, 1])], axis=1)

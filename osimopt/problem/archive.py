@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, explain
 from ..files.plain import WRONG, damaged, put_together, read_plain, write_plain
+from ..notices import warn
 from .arrays import Coupling, Kinematics, MuscleGeometry, MuscleParameters
+from .path_record import PathRecord
 from .problem import RedundancyProblem
 from .reserves import ReserveActuators
 
@@ -59,6 +62,9 @@ def write_problem(problem: RedundancyProblem, path: str | os.PathLike[str], **no
 def read_problem(path: str | os.PathLike[str]) -> RedundancyProblem:
     """Read a problem that :func:`write_problem` wrote.
 
+    A warning, which the problem's provenance keeps, tells of muscle paths that this version of osimopt computes in
+    another way: OpenSim's, in files of osimopt 0.1, or exact ones of another version.
+
     Parameters
     ----------
     path
@@ -81,7 +87,18 @@ def read_problem(path: str | os.PathLike[str]) -> RedundancyProblem:
     >>> osimopt.read_problem(osimopt.write_problem(problem, "elbow.npz"))
     <RedundancyProblem from arrays: 1 frames, 2 muscles, 1 coordinates, 0 to 0 s>
     """
-    return read_with_notes(path)[0]
+    problem = read_with_notes(path)[0]
+    record = PathRecord.of_problem(problem)
+    if record.current:
+        return problem
+    made = problem.provenance.get("versions", {}).get("osimopt", "of an earlier version")
+    text = (
+        f"{path}: its muscle paths are {record.counted()}, by osimopt {made}, and are used as they are. Load the "
+        "problem from its model for exact paths of this version."
+    )
+    warn(text)
+    warnings = [*problem.provenance.get("warnings", []), text]
+    return replace(problem, provenance={**problem.provenance, "warnings": warnings})
 
 
 def read_with_notes(path: str | os.PathLike[str]) -> tuple[RedundancyProblem, dict[str, Any]]:

@@ -55,6 +55,9 @@ LEAST = 1e-12
 #: m; difference of OpenSim's length of a path and the exact one above which it is a finding: a tenth of what OpenSim's
 #: lengths over two objects are off, ten times what its tangent points are.
 LENGTHS_DIFFER = 1e-4
+#: N, and share of the muscle's peak, above which a force that exact paths change is named: curves that differ by 1 %
+#: cannot be distinguished by eye, and OpenSim's own optimizer leaves forces uncertain by a newton or two.
+FORCE_DIFFERS, FORCE_SHARE = 1.0, 0.01
 #: m; jump of a length above which it is a finding.
 LENGTHS_JUMP = 1e-4
 #: Share of a force's peak that may lie above the cutoff of the motion: at 6 Hz 14 % do after heel strikes in the raw

@@ -266,7 +266,7 @@ class RedundancySolution:
 
 
 def verified(solution: Solution, source: Source | None) -> Solution:
-    """The solution, its forces compared with OpenSim where the model is available (``provenance["self_check"]``).
+    """The solution, its forces put back on the model where that is available (``provenance["self_check"]``).
 
     ``source`` is that of the problem that was given.
 

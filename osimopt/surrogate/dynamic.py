@@ -31,6 +31,7 @@ from .architecture import Architecture, Scaler, check_names
 from .prediction import DynamicPrediction, Variants, predicted, predicted_variants
 from .strides import StrideInputs, beyond, parameters_of
 from .tendon import Rates, TendonNetwork, decode, estimate
+from .training_paths import other_paths
 
 #: Largest error of a frame: of a moment, relative to its peak, and of a muscle's force, relative to its strength.
 TOLERANCE = 0.02
@@ -89,15 +90,17 @@ class DynamicSurrogate:
         if on_failure not in ("raise", "return"):
             raise InputError(explain("on_failure='raise' or 'return'", repr(on_failure), "Choose one of them."))
         self.check(problem, tolerance)
+        elsewhere = other_paths(self.provenance, problem)
         begun = perf_counter()
         at = problem if times is None else _resampled(problem, np.asarray(times, dtype=float))
+        warnings = [*at.provenance.get("warnings", []), *elsewhere]
         force = self.force(problem, at.time)[None]
         strides = StrideInputs.of([at], torch.float64, self.device)
         decoded = decode(force, strides, Rates.at(at.time, force))
         outside = self.outside(at)
         network = {"network": self.architecture.kind, "frames_outside_training": int(outside.sum())}
         provenance = {
-            **at.provenance, "method": "surrogate",
+            **at.provenance, "warnings": warnings, "method": "surrogate",
             "cost": {"name": "excitation_power", "exponent": 2, "formula": "∫ Σ e² dt"},
             "solver": {"used": "surrogate", "asked": "surrogate", "tendon": "compliant", "tolerance": tolerance},
             "solve_seconds": perf_counter() - begun, "surrogate": {**network, **self.provenance},
@@ -140,6 +143,7 @@ class DynamicSurrogate:
                 got = f"{some(one.names)} as {some(sorted(set(one.classes)))} in variant {number}"
                 fix = "Change the parameters of osimopt.use_degroote_muscles(problem)."
                 raise InputError(explain(f"parameters of the problem's muscles as {DEGROOTE.name}", got, fix))
+        other_paths(self.provenance, problem)
         return predicted_variants(self, problem, parameters, tolerance, progress)
 
     def force(self, problem: RedundancyProblem, times: Array) -> Tensor:

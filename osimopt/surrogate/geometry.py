@@ -21,6 +21,7 @@ from ..errors import InputError, explain, some
 from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
 from ..polynomial.terms import list_exponents
 from ..problem.arrays import Array, Index, MuscleGeometry
+from ..problem.path_record import PathRecord
 from ..static.frames import Device
 from . import folder
 
@@ -117,6 +118,16 @@ class GeometrySurrogate:
     def left(self) -> Mapping[str, float]:
         """Muscles that were not trained because −∂l/∂q is not their moment arm, with the difference in m."""
         return self.polynomials.left
+
+    @property
+    def missed(self) -> Mapping[str, Fit]:
+        """Muscles whose exact paths neither polynomial nor network follows, with their errors."""
+        return self.polynomials.missed
+
+    @property
+    def record(self) -> PathRecord:
+        """Which paths were fitted, by muscle."""
+        return self.polynomials.record
 
     @property
     def fits(self) -> dict[str, Fit]:
@@ -232,7 +243,8 @@ class GeometrySurrogate:
                 {"path": p.path, "coordinate_paths": p.coordinate_paths, "order": p.order, "fit": fit and asdict(fit)}
                 for p, fit in ((p, p.fit) for p in polynomials)
             ],
-            "left": dict(self.left),
+            "left": dict(self.left), "record": self.record.plain(),
+            "missed": {name: asdict(fit) for name, fit in self.missed.items()},
             "networks": [{"muscles": n.muscles, "coordinates": n.coordinates} for n in self.networks],
             "provenance": dict(self.provenance),
         }  # fmt: skip
@@ -267,7 +279,9 @@ class GeometrySurrogate:
         for number, n in enumerate(description["networks"]):
             weights = {name: tensor.numpy() for name, tensor in folder.part(tensors, f"network.{number}").items()}
             networks.append(Corrections(tuple(n["muscles"]), tuple(map(tuple, n["coordinates"])), weights))
-        geometry = PolynomialGeometry(tuple(polynomials), description.get("left", {}))
+        record = PathRecord.read(description.get("record", {}))
+        missed = {name: _read_fit(fit) for name, fit in description.get("missed", {}).items()}
+        geometry = PolynomialGeometry(tuple(polynomials), description.get("left", {}), record, missed)
         conditions, factors = tuple(description["conditions"]), description["factors"]
         return cls(geometry, tuple(networks), conditions, factors, device, description["provenance"])
 

@@ -93,7 +93,8 @@ class TrainedGeometry:
         table.insert(0, "network", [name in self.surrogate.networked for name in table.index])
         alone = self.polynomial_errors.to_dataframe()[["length_rms_mm", "moment_arm_rms_mm"]]
         table = table.join(alone.add_prefix("polynomial_"))
-        table["flags"] = [" ".join(self.surrogate.fits[name].flags) for name in table.index]
+        fits = {**self.surrogate.fits, **self.surrogate.missed}
+        table["flags"] = [" ".join(fits[name].flags) for name in table.index]
         return table
 
 

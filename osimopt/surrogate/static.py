@@ -27,6 +27,7 @@ from ..static.solve import Multipliers, solve_static
 from . import folder
 from .architecture import Architecture, Scaler, check_names, check_whole
 from .dual import FrameNetwork, SetNetwork, Whitened, raw_features, whiten
+from .training_paths import other_paths
 
 Fallback = Literal["exact", "none"]
 
@@ -127,6 +128,7 @@ class StaticSurrogate:
         """
         if fallback not in get_args(Fallback):
             raise InputError(explain("fallback 'exact' or 'none'", repr(fallback), "Choose one of them."))
+        elsewhere = other_paths(self.provenance, problem)
         predicted = self.predict(problem)
         start = Multipliers(predicted.multipliers)
         solution = solve_static(
@@ -141,7 +143,9 @@ class StaticSurrogate:
             "outside_training_times": problem.time[predicted.outside][:20].tolist(),
             "median_steps": float(np.median(solution.iterations)), **self.provenance,
         }  # fmt: skip
-        warnings = {"warnings": [*problem.provenance.get("warnings", []), *_warnings(summary, len(problem))]}
+        warnings = {
+            "warnings": [*problem.provenance.get("warnings", []), *_warnings(summary, len(problem)), *elsewhere]
+        }
         detail = dict(solution.detail)
         for frame in np.flatnonzero(predicted.outside).tolist():
             detail[frame] = f"{detail.get(frame, '')} {BEYOND}".strip()

@@ -21,6 +21,7 @@ from ..surrogate.prediction import judged
 from ..surrogate.strides import StrideInputs, parameters_of
 from ..surrogate.tendon import estimate
 from ..surrogate.training import History, TrainingOptions
+from ..surrogate.training_paths import paths_of
 from .training_data import BLOCKS, DURATION, MARGIN, Plan, plans, vary_muscles
 
 if TYPE_CHECKING:
@@ -205,6 +206,7 @@ def train_dynamic_surrogate(
         **surrogate.provenance,
         "without_a_solution": len(list(folder.glob("*.failed"))),
         "trials": [problem.provenance.get("inputs", {}) for problem in problems],
+        "paths": paths_of(problems),
         "accuracy": accuracy,
     }
     return TrainedDynamic(replace(surrogate, provenance=provenance), history, accuracy, test)

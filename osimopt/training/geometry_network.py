@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..adapters.exact import GEOMETRIES, ExactPaths, Geometry, read_exact
-from ..adapters.geometry_fit import fit_samples
+from ..adapters.geometry_fit import fit_samples, leave_missed, record_of
 from ..adapters.model import Model, read_model
 from ..adapters.path_sampling import Domain, sample_paths, warn_of_left
 from ..analysis.scaled_paths import check_factors, fit_bodies, join_bodies
@@ -33,7 +33,7 @@ def fit_geometry_network(
     model: str | os.PathLike[str] | Any, motions: Sequence[str | os.PathLike[str]] = (), *, kind: Kind = "best",
     scaled: Sequence[Scaled] = (), tolerance: float = 1e-4, max_order: int = MAX_ORDER, postures: int = 2048,
     width: int = WIDTH, options: TrainingOptions = OPTIONS, weld: Sequence[str] = (),
-    geometry: Geometry = "opensim", n_jobs: int | None = None,
+    geometry: Geometry = "exact", n_jobs: int | None = None,
     checkpoint: Path | None = None, progress: Progress | None = None,
 ) -> TrainedGeometry:  # fmt: skip
     """Fit each muscle's length and moment arms by a polynomial, and the residual of the polynomial by a network.
@@ -67,7 +67,7 @@ def fit_geometry_network(
     weld
         Names of joints to weld.
     geometry
-        Paths to fit: ``"opensim"`` or ``"exact"``, as for :func:`osimopt.fit_geometry`.
+        Paths to fit: ``"exact"`` or ``"opensim"``, as for :func:`osimopt.fit_geometry`.
     n_jobs
         Processes that sample; default 1.
     checkpoint
@@ -115,7 +115,7 @@ def fit_geometry_network(
     if conditions:
         bodies = [dict.fromkeys(conditions, 1.0), *(dict(factors) for _, factors in scaled)]
         samples = join_bodies(read, [samples for _, samples in sampled], bodies)
-        polynomials = fit_bodies(samples, len(conditions), max_order)
+        polynomials = replace(fit_bodies(samples, len(conditions), max_order), record=record_of(read[0], exact[0]))
     else:
         ((domain, samples),) = sampled
         polynomials = fit_samples(read[0], domain, samples, tolerance, max_order, n_jobs, exact[0])
@@ -135,7 +135,9 @@ def fit_geometry_network(
         "weld": list(weld), "geometry": geometry, **asdict(options),
     }  # fmt: skip
     provenance = _provenance(read, scaled, motions, used, trained)
-    return replace(trained, surrogate=replace(trained.surrogate, provenance=provenance))
+    left = leave_missed(read[0], trained.surrogate.polynomials, tolerance)
+    surrogate = replace(trained.surrogate.keep_networks(left.muscles), polynomials=left, provenance=provenance)
+    return replace(trained, surrogate=surrogate)
 
 
 def _sample(

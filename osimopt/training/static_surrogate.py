@@ -15,6 +15,7 @@ from ..static.solve import solve_static
 from ..surrogate.static import StaticSurrogate, decode_unconstrained
 from ..surrogate.static_training import train_static
 from ..surrogate.training import History, TrainingOptions
+from ..surrogate.training_paths import paths_of
 from .training_data import Split, vary
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def train_static_surrogate(
         "frames_trained_on": sum(len(problem) for problem in training), "of_them_varied": frames, "seed": options.seed,
         "epochs": len(history.validation), "best_epoch": history.best_epoch,
         "trials": [problem.provenance.get("inputs", {}) for problem in problems], "accuracy": accuracy,
+        "paths": paths_of(problems),
     }  # fmt: skip
     return TrainedStatic(replace(surrogate, provenance=provenance), history, accuracy, split)
 

@@ -93,7 +93,7 @@ def paths(folder: Path) -> PolynomialGeometry:
     kept = folder / "paths.xml"
     if not kept.is_file():
         with _motion_file(np.linspace(0.0, 1.0, 11), np.linspace(LOW, HIGH, 11)) as ends:
-            fit_geometry(arm26().model, [ends], postures=POSTURES).write(kept)
+            fit_geometry(arm26().model, [ends], postures=POSTURES, geometry="opensim").write(kept)
     return PolynomialGeometry.read(kept)
 
 

@@ -40,7 +40,7 @@ FORCE = 3.0
 
 @pytest.fixture(scope="module")
 def problem(two_leg: TwoLeg) -> osimopt.RedundancyProblem:
-    return osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads, reserves=None)
+    return osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads, reserves=None, geometry="opensim")
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_springs_stay_in_the_balance(two_leg: TwoLeg, problem: osimopt.Redundanc
     path = tmp_path / "without_spring.osim"
     tag = '<SpringGeneralizedForce name="ankle_spring">'
     path.write_text(text.replace(tag, f"{tag}<appliesForce>false</appliesForce>"))
-    without = osimopt.load_problem(path, two_leg.motion, two_leg.loads, reserves=None)
+    without = osimopt.load_problem(path, two_leg.motion, two_leg.loads, reserves=None, geometry="opensim")
     change = np.abs(without.generalized_force - problem.generalized_force).max(axis=0)
     changed = {name for name, size in zip(problem.coordinates, change, strict=True) if size > 1e-6}
     assert changed == {"ankle_angle_r"}
@@ -158,7 +158,8 @@ def test_frames_do_not_depend_on_jobs(
     two_leg: TwoLeg, problem: osimopt.RedundancyProblem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("osimopt.adapters.arrays.CHUNK", 20)
-    split = osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads, reserves=None, n_jobs=2)
+    files = two_leg.model, two_leg.motion, two_leg.loads
+    split = osimopt.load_problem(*files, reserves=None, n_jobs=2, geometry="opensim")
     np.testing.assert_array_equal(split.generalized_force, problem.generalized_force)
     np.testing.assert_array_equal(split.geometry.moment_arms, problem.geometry.moment_arms)
 

@@ -502,7 +502,7 @@ OPTIONS = [
     ({"force_sets": "forces.xml"}, ["sequence of files", r"force_sets=\('forces\.xml',\)"]),
     ({"weld": ("elbow",)}, [r"arm26\.osim", "r_shoulder, r_elbow", "got elbow"]),
     ({"gain": "osimopt"}, ["gain among opensim, corrected, isometric", "'osimopt'"]),
-    ({"geometry": 3}, ["geometry as 'opensim'", "3"]),
+    ({"geometry": 3}, ["geometry as 'exact'", "3"]),
     ({"n_jobs": 0}, ["jobs of at least 1", "0"]),
     ({"n_jobs": "2"}, ["jobs of at least 1", "'2'"]),
 ]

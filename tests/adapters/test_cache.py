@@ -16,6 +16,7 @@ import pytest
 import osimopt
 from osimopt.adapters import cache as cache_module
 from osimopt.adapters.cache import cached_path, digest
+from osimopt.adapters.load import VERSIONS
 from osimopt.adapters.options import FILTERED, ReadOptions
 from osimopt.files.storage import write_table
 from osimopt.polynomial import Fit, MusclePolynomial, PolynomialGeometry
@@ -230,9 +231,9 @@ class Asked:
     def request(self, **changed: Any) -> ReadOptions:
         return ReadOptions(**{"model": self.file("model.osim"), "motion": self.file("motion.mot"), **changed})
 
-    def key(self, **changed: Any) -> Path:
+    def key(self, versions: dict[str, int] | None = None, **changed: Any) -> Path:
         request = self.request(**changed)
-        return cached_path(self.folder / "cache", request.files(), request.settings())
+        return cached_path(self.folder / "cache", request.files(), request.settings(), versions or VERSIONS)
 
 
 @pytest.fixture
@@ -284,7 +285,7 @@ def test_contents_tell_and_names_do_not(asked: Asked) -> None:
     first = asked.key(external_loads=loads_of(asked))
     asked.file("grf.mot", "others")
     request = asked.request(external_loads=asked.folder / "loads.xml")
-    assert cached_path(asked.folder / "cache", request.files(), request.settings()) != first
+    assert cached_path(asked.folder / "cache", request.files(), request.settings(), VERSIONS) != first
 
 
 def test_numbers_of_numpy_are_numbers(asked: Asked) -> None:
@@ -349,6 +350,8 @@ def test_another_extraction_is_another_problem(asked: Asked, monkeypatch: pytest
     first = asked.key()
     monkeypatch.setattr(cache_module, "EXTRACTION", cache_module.EXTRACTION + 1)
     assert asked.key() != first
+    keys = {asked.key({**VERSIONS, name: version + 1}) for name, version in VERSIONS.items()}
+    assert len(keys | {first, asked.key()}) == len(VERSIONS) + 2
 
 
 @pytest.mark.parametrize("name", ["model", "motion", "external_loads", "generalized_force", "speeds", "geometry"])

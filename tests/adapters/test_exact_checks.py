@@ -97,7 +97,7 @@ def test_a_lengthening_speed(trial: Any, problem: RedundancyProblem, bench: Any)
 
 
 def test_the_length_of_a_straight_path(trial: Any, problem: RedundancyProblem, bench: Any) -> None:
-    paths = trial.extraction.paths
+    paths = trial.extraction.exact
     straight = next(index for index, name in enumerate(problem.muscles) if not paths.path(name).wraps)
     length = np.array(problem.geometry.length)
     length[:, straight] += 1e-7
@@ -203,7 +203,7 @@ def test_the_pull_at_one_point(trial: Any, problem: RedundancyProblem, monkeypat
     """A unit force at a point that is 1e-4 too large."""
     solution = solve_static(problem)
     strongest = int(np.abs(np.asarray(solution.muscle_force)[FEW]).min(axis=0).argmax())
-    number = trial.extraction.paths.muscles.index(problem.muscles[strongest])
+    number = trial.extraction.exact.muscles.index(problem.muscles[strongest])
 
     def wrong(*given: Any) -> list[SolvedPaths]:
         found = solve_paths(*given)

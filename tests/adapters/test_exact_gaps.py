@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from conftest import HERE, run_script
 
-from osimopt import ModelError, RedundancyProblem, load_problem, muscle_table, solve_static
+from osimopt import ModelError, RedundancyProblem, fit_geometry, load_problem, muscle_table, solve_static
+from osimopt.adapters import exact
 from osimopt.adapters.exact import ExactPaths
+from osimopt.adapters.model import Model
 
 #: The same numbers, rounded differently; m, and of the largest.
 ROUNDING = 1e-12
@@ -178,3 +180,27 @@ def test_a_muscle_that_moves_nothing(gaps: Path) -> None:
 def test_a_model_that_cannot_move_is_refused(gaps: Path, geometry: str) -> None:
     with pytest.raises(ModelError, match="expected a model with a free coordinate, got all of them locked"):
         read(gaps, "all_locked", geometry)
+
+
+def test_a_model_none_of_whose_muscles_has_an_exact_path(arm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenSim's paths by name, beside inverse dynamics by arrays; tables and fits are those of OpenSim's paths."""
+
+    def none(model: Model, *_: object) -> dict[str, str]:
+        return dict.fromkeys(model.description.muscles.names, "for a test")
+
+    monkeypatch.setattr(exact, "_not_described", none)
+    said = r"muscles without exact paths, which keep OpenSim's: TRIlong \(for a test\), "
+    with pytest.warns(UserWarning, match=said):
+        found = load_problem(arm.model, arm.motion, time_range=(0.2, 0.25), n_jobs=1)
+    theirs = load_problem(arm.model, arm.motion, time_range=(0.2, 0.25), geometry="opensim", n_jobs=1)
+    assert set(found.provenance["geometry"].values()) == {"opensim"}
+    np.testing.assert_array_equal(found.geometry.moment_arms, theirs.geometry.moment_arms)
+    assert {"dynamics", "trial"} <= found.provenance["self_check"].keys()
+    assert solve_static(found).provenance["self_check"]["solution"]["largest_difference"]["accelerations"] < 1e-9
+    asked: dict[str, Any] = {"values": [60.0], "muscles": ["BRA"]}
+    with pytest.warns(UserWarning, match=said):
+        table = muscle_table(arm.model, "r_elbow_flex", **asked)
+    assert table.equals(muscle_table(arm.model, "r_elbow_flex", geometry="opensim", **asked))
+    with pytest.warns(UserWarning, match=said):
+        fitted = fit_geometry(arm.model, [arm.motion], postures=32, max_order=1)
+    assert set(fitted.record.geometry.values()) == {"opensim"}

@@ -80,7 +80,7 @@ def test_along_the_motion(fitted: PolynomialGeometry, exact: osimopt.RedundancyP
 
 def test_the_model_range_and_one_order(arm: Example) -> None:
     with pytest.warns(UserWarning, match="Left to OpenSim's own paths"):
-        geometry = fit_geometry(arm.model, postures=64, max_order=1)
+        geometry = fit_geometry(arm.model, postures=64, max_order=1, geometry="opensim")
     assert {own.order for own in geometry.polynomials} == {1}
     elbow = next(own for own in geometry.polynomials if own.name == "BRA")
     assert elbow.coordinates == ("r_elbow_flex",)

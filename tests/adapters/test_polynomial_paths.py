@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from osimopt.adapters.model import read_model
-from osimopt.adapters.polynomials import read_polynomials
+from osimopt.adapters.polynomials import fitted_to, read_polynomials
 from osimopt.polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
+from osimopt.problem.path_record import PATHS, PathRecord
 
 ELBOW = "/jointset/r_elbow/r_elbow_flex"
 GOOD = Fit(np.zeros(1), np.ones(1), 2e-5, 3e-5, 4e-5, 5e-5, flags=("Snaps by 3.0 mm (moment arm 1.0 mm) at 1.",))
@@ -30,3 +31,16 @@ def test_paths_whose_fit_missed_its_tolerance_are_one_warning(arm) -> None:
         read_polynomials(paths({"BRA": SHORTER, "TRIlat": SHORT}), model, arm.motion, 1)
     assert len(caught) == 1
     read_polynomials(paths({"BRA": None}), model, arm.motion, 1)
+
+
+def test_which_paths_were_fitted_is_said() -> None:
+    muscles = tuple(MusclePolynomial(f"/forceset/{name}", (ELBOW,), 0, np.ones(1)) for name in ("a", "b"))
+    exact = PathRecord({"a": "exact", "b": "exact"})
+    assert fitted_to(None) == fitted_to(PolynomialGeometry(muscles, record=exact)) == []
+    (text,) = fitted_to(PolynomialGeometry(muscles))
+    assert text.startswith("Fitted to OpenSim's paths (nothing else is recorded of them): a, b.")
+    mixed = PolynomialGeometry(muscles, record=PathRecord({"a": "exact", "b": "opensim"}))
+    assert [text.split(".")[0] for text in fitted_to(mixed)] == ["Fitted to OpenSim's paths: b"]
+    assert fitted_to(mixed.select(["a"])) == []
+    (text,) = fitted_to(PolynomialGeometry(muscles, record=replace(exact, version=PATHS + 1)))
+    assert text.startswith(f"Fitted to exact paths of version {PATHS + 1}, those of this osimopt have version {PATHS}")

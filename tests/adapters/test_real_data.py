@@ -44,7 +44,8 @@ def agree(solution: osimopt.RedundancySolution, path: Path) -> tuple[np.ndarray,
 def test_elbow_tables(real_data: Path, arm: osimopt.datasets.arm26.Example, own: bool) -> None:
     model = arm.model if own else real_data / "arm26" / "arm26.osim"
     arms, forces = (osimopt.read_table(real_data / "elbow_tables" / f"{q}_elbowflexors.mot") for q in "rf")
-    table = osimopt.muscle_table(model, "r_elbow_flex", values=arms["r_elbow_flex"], pose={"r_shoulder_elev": 0})
+    swept = {"values": arms["r_elbow_flex"], "pose": {"r_shoulder_elev": 0}}
+    table = osimopt.muscle_table(model, "r_elbow_flex", **swept, geometry="opensim")
     for muscle in TABLE_ARM:
         assert np.abs(table[muscle, "moment_arm"].to_numpy() - arms[muscle]).max() < TABLE_ARM[muscle]
         assert np.abs(table[muscle, "max_force"].to_numpy() - forces[muscle]).max() < TABLE_FORCE[muscle]
@@ -59,6 +60,7 @@ def test_arm26_static_optimization(real_data: Path, reference: Path) -> None:
         time_range=(0.25, 0.75),
         lowpass_hz=6,
         reserves=None,
+        geometry="opensim",
     )
     answer = reference / "arm26_static_optimization" / "arm26_StaticOptimization_activation.sto"
     difference, ratio = agree(osimopt.solve_static(problem), answer)
@@ -70,7 +72,8 @@ def test_arm26_static_optimization(real_data: Path, reference: Path) -> None:
 def walk(real_data: Path) -> osimopt.RedundancyProblem:
     folder = real_data / "walk_80muscles"
     names = ("walk_80muscles_with_reserves.osim", "coordinates_50hz.mot", "grf_walk.xml")
-    return osimopt.load_problem(*(folder / name for name in names), time_range=(0.49, 1.61), reserves=None)
+    files = (folder / name for name in names)
+    return osimopt.load_problem(*files, time_range=(0.49, 1.61), reserves=None, geometry="opensim")
 
 
 @pytest.mark.slow

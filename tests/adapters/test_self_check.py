@@ -25,7 +25,7 @@ TIMES = (0.1, 0.3)
 
 @pytest.fixture(scope="module")
 def trial(two_leg: TwoLeg) -> Any:
-    return open_trial(ReadOptions(two_leg.model, two_leg.motion, two_leg.loads, time_range=TIMES))
+    return open_trial(ReadOptions(two_leg.model, two_leg.motion, two_leg.loads, time_range=TIMES, geometry="opensim"))
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_arrays_that_are_wrong_are_refused(
 
 def test_newtons_method_in_opensim_is_no_difference(arm: Any) -> None:
     """At rest OpenSim's inverse of Thelen's curve is off by 1.6e-6: the model that comes with osimopt was refused."""
-    problem = load_problem(arm.model, arm.motion, time_range=(0.0, 0.01))
+    problem = load_problem(arm.model, arm.motion, time_range=(0.0, 0.01), geometry="opensim")
     assert problem.provenance["self_check"]["trial"]["largest_difference"]["maximum forces"] > 1e-6
 
 

@@ -1,4 +1,7 @@
-"""A muscle over two wrap objects: its length is wrong, its moment arm is used, and no polynomial is fitted to it."""
+"""A muscle over two wrap objects in OpenSim: its length is wrong, its moment arm is used, and no polynomial is fitted.
+
+All of it is asked for by geometry="opensim"; ``test_exact.py`` has the exact path of the same muscle.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,7 @@ def knee(tmp_path_factory: pytest.TempPathFactory) -> Knee:
 @pytest.fixture(scope="module")
 def fitted(knee: Knee) -> PolynomialGeometry:
     with pytest.warns(UserWarning, match=LEFT):
-        return fit_geometry(knee.model, [knee.motion], postures=POSTURES)
+        return fit_geometry(knee.model, [knee.motion], postures=POSTURES, geometry="opensim")
 
 
 @pytest.fixture(scope="module")
@@ -108,15 +111,16 @@ def test_opensim_keeps_its_path_beside_the_file(knee: Knee, fitted: PolynomialGe
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("given", ["fitted", "file", "polynomial"])
+@pytest.mark.parametrize("given", ["fitted", "file"])
 def test_problems_take_opensims_path_of_it(knee: Knee, fitted: PolynomialGeometry, paths: Path, given: str) -> None:
-    geometry: Any = {"fitted": fitted, "file": paths, "polynomial": "polynomial"}[given]
+    geometry: Any = {"fitted": fitted, "file": paths}[given]
     with pytest.warns(UserWarning, match=LEFT) as caught:
         problem = load_problem(knee.model, knee.motion, geometry=geometry)
     assert len(caught) == 1
     named = [line for line in problem.provenance["warnings"] if "gastrocnemius" in line]
+    assert any(line.startswith("Fitted to OpenSim's paths: hamstring.") for line in problem.provenance["warnings"])
     assert named == [str(caught[0].message)]
-    exact = quietly(load_problem, knee.model, knee.motion)
+    exact = quietly(load_problem, knee.model, knee.motion, geometry="opensim")
     arms = problem.moment_arm[:, 0]
     np.testing.assert_allclose(arms[:, 0], knee.said["moment_arm"][:, 0], atol=SAME)
     np.testing.assert_allclose(problem.geometry.length[:, 0], knee.said["length"], atol=SAME)
@@ -127,7 +131,7 @@ def test_problems_take_opensims_path_of_it(knee: Knee, fitted: PolynomialGeometr
 
 def test_solutions_of_such_problems(knee: Knee, fitted: PolynomialGeometry) -> None:
     problem = quietly(load_problem, knee.model, knee.motion, geometry=fitted)
-    exact = quietly(load_problem, knee.model, knee.motion)
+    exact = quietly(load_problem, knee.model, knee.motion, geometry="opensim")
     mixed, own = (quietly(solve_static, one, on_failure="return").to_dataframe() for one in (problem, exact))
     # a moment arm that is a fiftieth off in the hamstring changes the shares by less
     assert np.abs(mixed.to_numpy() - own.to_numpy()).max() < 0.02
@@ -138,7 +142,7 @@ def test_solutions_of_such_problems(knee: Knee, fitted: PolynomialGeometry) -> N
 
 
 def test_the_finding_blames_the_length(knee: Knee) -> None:
-    problem = quietly(load_problem, knee.model, knee.motion)
+    problem = quietly(load_problem, knee.model, knee.motion, geometry="opensim")
     (line,) = [line for line in problem.provenance["warnings"] if "gastrocnemius" in line]
     assert "OpenSim's length is no integral of its moment arm about knee_flexion" in line
     assert "the length over several wrap objects is wrong by millimetres" in line
@@ -146,7 +150,9 @@ def test_the_finding_blames_the_length(knee: Knee) -> None:
 
 def test_networks_leave_it_out_as_well(knee: Knee, tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match=LEFT):
-        trained = fit_geometry_network(knee.model, [knee.motion], kind="polynomial", postures=POSTURES, options=OPTIONS)
+        trained = fit_geometry_network(
+            knee.model, [knee.motion], kind="polynomial", postures=POSTURES, options=OPTIONS, geometry="opensim"
+        )
     assert trained.surrogate.muscles == ("hamstring",)
     trained.surrogate.save(tmp_path / "paths")
     surrogate = GeometrySurrogate.load(tmp_path / "paths")
@@ -162,12 +168,13 @@ def test_a_model_of_such_muscles_alone_is_refused(knee: Knee, tmp_path: Path) ->
     stop = text.index("</Millard2012EquilibriumMuscle>", start) + len("</Millard2012EquilibriumMuscle>")
     (tmp_path / "alone.osim").write_text(text[:start] + text[stop:])
     with pytest.raises(ModelError, match=r"a muscle whose moment arm is -dl/dq.*gastrocnemius is off by"):
-        fit_geometry(tmp_path / "alone.osim", [knee.motion], postures=32)
+        fit_geometry(tmp_path / "alone.osim", [knee.motion], postures=32, geometry="opensim")
 
 
 def test_command_line(knee: Knee, tmp_path: Path, call: Any) -> None:
     out = tmp_path / "paths.xml"
-    done = call("fit-geometry", knee.model, "--motion", knee.motion, "--postures", 64, "-o", out)
+    wanted = ("--geometry", "opensim", "--postures", 64, "-o", out)
+    done = call("fit-geometry", knee.model, "--motion", knee.motion, *wanted)
     assert done.code == 0, done.err
     assert "1 of 1 muscles within 0.1 mm" in done.out
     assert "Left to OpenSim's path" in done.out
@@ -185,7 +192,7 @@ def test_walk_with_polynomial_paths(real_data: Path) -> None:
     files = [folder / name for name in ("walk_80muscles_with_reserves.osim", "coordinates_50hz.mot", "grf_walk.xml")]
     if not all(file.is_file() for file in files):
         pytest.skip("needs walk_80muscles")
-    geometry = quietly(fit_geometry, files[0], files[1:2], postures=128, max_order=3)
+    geometry = quietly(fit_geometry, files[0], files[1:2], postures=128, max_order=3, geometry="opensim")
     assert {"gaslat_r", "gaslat_l"} <= set(geometry.left)
     options = {"time_range": (0.5, 1.6)}
     exact, fast = (quietly(load_problem, *files, geometry=own, **options) for own in ("opensim", geometry))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from osimopt import ConfigError
-from osimopt.batch.jobs import content_hash, jobs_of
+from osimopt.adapters.load import VERSIONS
+from osimopt.batch import runner
+from osimopt.batch.jobs import content_hash, jobs_of, versions
+from osimopt.batch.journal import Journal
 from osimopt.batch.study import read_study
 
 STUDY = """
@@ -277,3 +282,30 @@ def test_the_example_is_a_study(tmp_path: Path) -> None:
     example = Path(osimopt.batch.__file__).with_name("example.toml").read_text(encoding="utf-8")
     study = read_study(written(tmp_path, example))
     assert [method.name for method in study.methods] == ["p2", "p3"]
+
+
+def test_finished_jobs_that_were_made_otherwise_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of osimopt 0.1 have neither versions nor the geometry that was asked for."""
+    jobs = jobs_of(read_study(written(folder)))
+    (folder / "results").mkdir()
+    journal = Journal(folder / "results")
+
+    def finish(**changed: Any) -> None:
+        for job in jobs:
+            new = {"geometry_asked": job.geometry, "versions": json.dumps(versions())}
+            journal.add(
+                {"job": job.name, "status": "solved", "key": job.key(content_hash), "bytes": 0, **new, **changed}
+            )
+
+    finish()
+    assert runner._to_do(jobs, journal, folder / "results") == [], "and nothing is said"
+    finish(key="of the old kind", geometry_asked="", versions="")
+    with pytest.warns(UserWarning, match=r"done again: 4 by osimopt before 0\.2\.0, whose muscle paths were OpenSim's"):
+        assert len(runner._to_do(jobs, journal, folder / "results")) == 4
+    finish(key="of another geometry", geometry_asked="opensim")
+    with pytest.warns(UserWarning, match=r"4 with geometry opensim \(now exact\)"):
+        runner._to_do(jobs, journal, folder / "results")
+    finish()
+    monkeypatch.setitem(VERSIONS, "paths", VERSIONS["paths"] + 1)
+    with pytest.warns(UserWarning, match=rf"4 with paths {VERSIONS['paths'] - 1} \(now {VERSIONS['paths']}\)"):
+        assert len(runner._to_do(jobs, journal, folder / "results")) == 4

@@ -273,7 +273,7 @@ def test_ctrl_c_while_reading_leaves_nothing(solve, monkeypatch: pytest.MonkeyPa
     def pressed(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("osimopt.adapters.trial.extract", pressed)
+    monkeypatch.setattr("osimopt.adapters.trial.Extraction.frames", pressed)
     done = solve("--out", "new/results/out", method=method)
     assert (done.code, done.out, done.err) == (130, "", "error: Stopped by the user. Nothing was written.\n")
     assert not files(".")

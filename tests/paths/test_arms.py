@@ -88,7 +88,7 @@ def test_a_point_inside_an_object_is_said(zoo: Path) -> None:
     arrangement = arrange(paths, [path, inside])
     there = posture(multibody, value)
     (solved,) = solve_paths(arrangement, there)
-    said = points_inside(arrangement, solved, there)
+    said = points_inside(solved)
     assert said[0, 1].all()
     assert not solved.touched[0, 1].any()
     assert not said[0, 0].any()

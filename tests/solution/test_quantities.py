@@ -177,7 +177,7 @@ def sliding(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def pulling(folder: Path, model: str, **options: Any) -> RedundancyProblem:
     """The muscles of a model pull with half of their strength."""
-    problem = osimopt.load_problem(folder / model, folder / "motion.mot", reserves=None, **options)
+    problem = osimopt.load_problem(folder / model, folder / "motion.mot", reserves=None, geometry="opensim", **options)
     assert problem.parameters is not None
     moment = -(0.3 + 0.2 * np.sin(3.0 * problem.time)) * problem.parameters.max_isometric_force.sum()
     return replace(problem, generalized_force=moment[:, None]).with_reserves(100.0)

@@ -57,6 +57,8 @@ def describe(key: ModelKey) -> ModelDescription:
         loops=loop_names(session),
         coupling=tuple(zip(*(part.tolist() for part in dependent_pairs(session)), strict=True)),
         dropped=tuple(session.dropped),
+        muscle_paths=tuple(muscle.getAbsolutePathString() for muscle in session.muscles),
+        coordinate_paths=tuple(coordinate.getAbsolutePathString() for coordinate in session.coordinates),
     )
 
 

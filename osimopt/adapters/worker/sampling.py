@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
 import opensim
 
-from ...polynomial.samples import Jump, Samples, Survey
-from ...polynomial.snaps import jumps_along
+from ...polynomial.samples import Jump, Samples
+from ...polynomial.snaps import Line, jumps_along
 from ...problem.arrays import Array, Index
 from ..messages import Mask, ModelKey
 from .constraints import assume, follow, jacobian
@@ -25,10 +25,10 @@ STEP = 1e-3
 STRADDLES = 5e-3
 
 
-def survey(key: ModelKey, postures: Array, moving: Index) -> Survey:
-    """Find the coordinates, among the ``moving`` ones, with which muscles' lengths vary.
+def survey(key: ModelKey, postures: Array, moving: Index) -> Array:
+    """Largest |∂l/∂q| (N, M) in m/rad in postures (n, N), of muscles' lengths by the ``moving`` coordinates.
 
-    ``postures`` is (n, N); the coordinates that do not move have zero slope.
+    The coordinates that do not move have zero slope.
     """
     session = load(key)
     everyone = np.arange(len(session.muscles))
@@ -38,11 +38,7 @@ def survey(key: ModelKey, postures: Array, moving: Index) -> Survey:
         for index in moving:
             ahead, behind = (_nearby(session, posture, np.array([index]), step, everyone) for step in (STEP, -STEP))
             largest[index] = np.fmax(largest[index], np.abs(ahead - behind) / (2.0 * STEP))
-    return Survey(
-        tuple(muscle.getAbsolutePathString() for muscle in session.muscles),
-        tuple(coordinate.getAbsolutePathString() for coordinate in session.coordinates),
-        largest,
-    )
+    return largest
 
 
 def sample(key: ModelKey, postures: Array, spans: Mask) -> Samples:
@@ -87,30 +83,26 @@ def _slopes_by_length(session: Session, posture: Array, plan: ArmPlan, compared:
     return np.where(plan.spanned & compared, slopes, 0.0)
 
 
-def find_jumps(key: ModelKey, postures: Array, coordinate: int, muscles: Index, steps: Array) -> list[Jump]:
-    """Where paths snap as one coordinate moves through ``steps``, the others as in each of the (n, N) postures.
+def find_jumps(key: ModelKey, lines: Sequence[Line]) -> list[Jump]:
+    """Where paths snap along lines: at most one jump, the largest, per muscle and line.
 
-    At most one jump, the largest, per muscle and posture. Slopes are the lengthening speeds, which jump where a path
-    does even where they are no slope of the length.
+    Slopes are the lengthening speeds, which jump where a path does even where they are no slope of the length.
     """
     session = load(key)
-    return [
-        jump
-        for posture in postures
-        for jump in jumps_along(partial(_probe, session, posture, coordinate), posture, coordinate, muscles, steps)
-    ]
+
+    def probe(postures: Array, coordinates: Index, muscles: Index) -> Array:
+        rows = zip(postures, coordinates, muscles, strict=True)
+        return np.array([_at(session, posture, index, np.array([muscle]))[:, 0] for posture, index, muscle in rows])
+
+    swept = [np.array([_at(session, one, line.coordinate, line.muscles) for one in line.postures]) for line in lines]
+    return jumps_along(lines, swept, probe)
 
 
-def _probe(session: Session, posture: Array, coordinate: int, values: Array, muscles: Index) -> Array:
-    """(n, 2, m) lengths and lengthening speeds at unit speed, with one coordinate at each of the values (n,)."""
-    found = []
-    for value in values:
-        moved = posture.copy()
-        moved[coordinate] = value
-        moved = assume(session, moved)
-        set_speed(session, jacobian(session, moved)[:, coordinate])
-        found.append([muscle_lengths(session, muscles), lengthening_speeds(session, muscles)])
-    return np.array(found)
+def _at(session: Session, posture: Array, coordinate: int, muscles: Index) -> Array:
+    """(2, m) lengths, and lengthening speeds at unit speed of a coordinate."""
+    posture = assume(session, posture)
+    set_speed(session, jacobian(session, posture)[:, coordinate])
+    return np.array([muscle_lengths(session, muscles), lengthening_speeds(session, muscles)])
 
 
 def _nearby(session: Session, posture: Array, coordinates: Index, step: float, muscles: Index) -> Array:
