@@ -127,7 +127,7 @@ class Trial:
             other.given = replace(self.given, time=other.motion.time, value=self.given.value[frames])
         other.provenance = copy.deepcopy(self.provenance)
         other.extraction = self.extraction.piece(other.motion, other.dynamics)
-        other.fingerprint, other.first = None, keep.start - first
+        other.fingerprint, other._kept_bench, other.first = None, None, keep.start - first
         return other
 
     def own_frames(self) -> RedundancyProblem:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -74,7 +75,7 @@ def _plain_numbers(rows: list[str]) -> np.ndarray | None:
         return None
     import pandas as pd
 
-    exact = {} if int(pd.__version__.partition(".")[0]) > 2 else {"float_precision": "round_trip"}  # 3's default
+    exact: dict[str, Any] = {"float_precision": "round_trip"} if pd.__version__ < "3" else {}  # the default of 3
     try:
         values = pd.read_csv(io.BytesIO(text), sep=r"\s+", header=None, dtype=float, **exact).to_numpy()
     except ValueError:

@@ -80,17 +80,6 @@ class Pieces:
             return False
         return self.trial.extraction.chain is not None
 
-    def _may_be_shared(self) -> bool:
-        """Whether other processes may do pieces."""
-        if self.on_piece is not None or self.trial.n_jobs == 1 or len(self.trial) - self.frames < LONG:
-            return False
-        return self.trial.extraction.chain is not None
-
-    def _count(self, frames: int) -> None:
-        self.done += frames
-        if self.progress is not None:
-            self.progress(self.done, len(self.trial))
-
     def _next(self, start: int) -> slice:
         return slice(start, min(start + self.frames, len(self.trial)))
 

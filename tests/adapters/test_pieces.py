@@ -181,7 +181,7 @@ def test_pieces_follow_each_other(tmp_path: Path) -> None:
 def test_self_checks_of_pieces_are_one(two_leg: Any, tmp_path: Path) -> None:
     solve_to_folder(tmp_path / "pieces", two_leg.model, two_leg.motion, two_leg.loads, frames=40)
     found = json.loads((tmp_path / "pieces" / "solution.json").read_text())["self_check"]
-    assert len(found["trial"]["times_s"]) > 3, "three frames of each piece"
+    assert len(found["paths"]["times_s"]) > 3, "three frames of each piece"
     first, later = (
         {"solution": {"times_s": [t], "largest_difference": {"accelerations": d}}} for t, d in ((0, 2), (1, 1))
     )
