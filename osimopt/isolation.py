@@ -28,7 +28,8 @@ from typing import Any, Literal, Protocol
 
 from .errors import InputError, ModelError, OsimoptError, SolverError, explain
 
-Home = Literal["opensim", "casadi"]
+#: What a process is for: OpenSim or CasADi, or frames of a motion, by osimopt's own code.
+Home = Literal["opensim", "casadi", "frames"]
 Progress = Callable[[int, int], None]
 
 #: By process (a forked child cannot use its parent's), library and number: pools of one process each, so that the first

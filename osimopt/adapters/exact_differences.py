@@ -88,6 +88,17 @@ class PathFindings:
         self._add_inside(paths, block)
         self._add_contested(paths, block)
 
+    def join(self, later: PathFindings) -> None:
+        """Add what is noticed in the frames after these."""
+        for name, jumps in later.jumps.items():
+            self.jumps.setdefault(name, []).extend(jumps)
+        for name, objects in later.inside.items():
+            known = self.inside.setdefault(name, {})
+            known |= {one: time for one, time in objects.items() if one not in known}
+        for name, (count, first) in later.contested.items():
+            before = self.contested.get(name, (0, first))
+            self.contested[name] = before[0] + count, before[1]
+
     def texts(self) -> list[str]:
         """Warnings."""
         texts = []

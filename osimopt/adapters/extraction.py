@@ -55,6 +55,10 @@ class Extracted:
     warnings: list[str]
 
 
+class NeedsOpenSimError(Exception):
+    """A piece of a motion cannot be computed from arrays alone."""
+
+
 @dataclass(eq=False)
 class Extraction:
     """How the arrays of a trial are computed.
@@ -62,6 +66,7 @@ class Extraction:
     ``model`` and ``motion`` are the trial's; ``fitted`` paths of some muscles are used before ``exact`` ones, and these
     before OpenSim's; ``dynamics`` are used in place of OpenSim's. ``moments`` is whether any are wanted. ``lost`` says
     by name why muscles have lost their exact path in the motion, ``findings`` what was noticed along the exact paths.
+    Where it is ``alone``, in another process, OpenSim is not asked: a :class:`NeedsOpenSimError`.
     """
 
     model: Model
@@ -77,6 +82,7 @@ class Extraction:
     findings: PathFindings = field(default_factory=PathFindings)
     crossing: Mask | None = field(default=None, init=False)
     chain: ExactChain | None = field(default=None, init=False)
+    alone: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         fitted = () if self.fitted is None else self.fitted.muscles
@@ -100,6 +106,8 @@ class Extraction:
                 if progress is not None and self.dynamics is not None and not self.by_model:
                     progress(len(motion.time), len(motion.time))  # OpenSim counts what it is asked for
                 return self._with(motion, progress, model_for, found)
+            if self.alone:
+                raise NeedsOpenSimError
             self.lost |= lost
             self._leave(lost)
         return self._with(motion, progress, model_for, self._dynamics(motion))
@@ -121,6 +129,19 @@ class Extraction:
             found = joined([block.arrays for block in blocks])
             refuse_lost(self.model, motion.time, self.chain.paths.muscles, plain(found["length"]))
         return self._with(motion, None, model_for, found)
+
+    @property
+    def by_arrays(self) -> bool:
+        """Whether OpenSim computes nothing of a motion."""
+        known = self.chain is not None and (self.chain.dynamics is not None or not self.moments)
+        return known and not self.by_model and not self._gains
+
+    def piece(self, motion: Kinematics, dynamics: ExactDynamics | None) -> Extraction:
+        """The same for some frames of the motion, by arrays alone; what is noticed is that of these frames."""
+        other = copy.copy(self)
+        other.motion, other.dynamics, other.findings, other.alone = motion, dynamics, PathFindings(), True
+        other.chain = None if self.chain is None else replace(self.chain, dynamics=dynamics)
+        return other
 
     @property
     def pairs(self) -> Pairs:

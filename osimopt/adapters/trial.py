@@ -55,7 +55,8 @@ class Trial:
     one of the paths have ``exact`` ones, where these are given, or else OpenSim's; ``warnings`` were given while
     reading. In a part of the body, ``left`` are the coordinates that are not balanced, ``assumed`` those without a
     column in the motion. Problems are on the ``device``: what exact geometry gives is computed there, everything else
-    is put there. Where ``checked``, the extracted arrays are compared with those of other ways of computing.
+    is put there. Where ``checked``, the extracted arrays are compared with those of other ways of computing. Frames
+    before ``first`` are those of the piece before.
     """
 
     model: Model
@@ -74,10 +75,10 @@ class Trial:
     device: Device = CPU
     fingerprint: Fingerprint | None = field(default=None, init=False)
     checked: bool = field(default=True, init=False)
+    first: int = field(default=0, init=False)
     _added: ReserveActuators | None = field(default=None, init=False)
     _crossing: dict[str, Mask] = field(default_factory=dict, init=False)
     _kept_bench: Bench | None = field(default=None, init=False)
-    _noticed: list[str] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         own = self.paths if isinstance(self.paths, ExactPaths) else None
@@ -93,16 +94,54 @@ class Trial:
 
     def problem(self, progress: Progress | None = None) -> RedundancyProblem:
         """All frames at once; the problem has this trial as its source."""
-        return self._part(self._problem(slice(0, len(self)), progress))
+        whole = self._part(self._problem(slice(0, len(self)), progress))
+        known, texts = self.noticed()
+        self._note(texts)
+        self.provenance |= known
+        warnings = list(dict.fromkeys([*whole.provenance["warnings"], *texts]))
+        return replace(whole, provenance={**whole.provenance, **known, "warnings": warnings})
 
-    def pieces(self, frames: int = PIECE, progress: Progress | None = None) -> Iterator[RedundancyProblem]:
-        """The same problem a number of frames at a time, in bounded memory."""
-        for start in range(0, len(self), frames):
+    def pieces(
+        self, frames: int = PIECE, progress: Progress | None = None, first: int = 0
+    ) -> Iterator[RedundancyProblem]:
+        """The same problem a number of frames at a time from one on, in bounded memory.
+
+        What is noticed along the paths is not among their warnings: see :meth:`noticed`.
+        """
+        for start in range(first, len(self), frames):
             piece = slice(start, min(start + frames, len(self)))
             moved = None if progress is None else lambda done, _, start=start: progress(start + done, len(self))
             yield self._part(self._problem(piece, moved))
             if self.loads is not None and start:  # the model keeps the loads of the first frames
                 self.loads.forget(self.motion.time[piece])
+
+    def piece(self, keep: slice) -> Trial:
+        """Give some frames as a trial of its own, in few bytes, for another process that has no OpenSim.
+
+        It begins a frame earlier, unless with the first. Reserves and pairs are those that the pieces before have.
+        """
+        first = max(keep.start - 1, 0)
+        other, frames = copy.copy(self), slice(first, keep.stop)
+        other.motion = self.motion.frames(frames)
+        if self.loads is not None:
+            other.loads = self.loads.within(float(other.motion.time[0]), float(other.motion.time[-1]))
+        if self.dynamics is not None:
+            other.dynamics = replace(self.dynamics, loads=other.loads)
+        if self.given is not None:
+            other.given = replace(self.given, time=other.motion.time, value=self.given.value[frames])
+        other.provenance = copy.deepcopy(self.provenance)
+        other.extraction = self.extraction.piece(other.motion, other.dynamics)
+        other.fingerprint, other._kept_bench, other.first = None, None, keep.start - first
+        return other
+
+    def own_frames(self) -> RedundancyProblem:
+        """The problem of a :meth:`piece`."""
+        return self._part(self._problem(slice(self.first, len(self)), None))
+
+    def noticed(self) -> tuple[dict[str, Any], list[str]]:
+        """What is noticed along exact paths in all frames so far, for the provenance, and sentences about it."""
+        found = self.extraction.findings
+        return ({} if self.extraction.chain is None else found.plain()), found.texts()
 
     def at(self, times: Array) -> RedundancyProblem:
         """The problem of the whole body at other times (N,) s within the motion, by the model.
@@ -156,7 +195,8 @@ class Trial:
 
     def model_for(self, motion: Kinematics) -> Model:
         """The model with the loads of these frames."""
-        if self.loads is None or np.isin(motion.time, self.motion.time[:PIECE]).all():
+        first = not self.extraction.alone  # the model has the loads of the whole motion's first frames
+        if self.loads is None or (first and np.isin(motion.time, self.motion.time[:PIECE]).all()):
             return self.model
         return replace(self.model, attach=partial(self.loads.attached, time=motion.time))
 
@@ -190,7 +230,6 @@ class Trial:
         assert target is not None
         if self.checked:
             self._check(motion, geometry, extracted.gain, target if self.given is None else None)
-            self._notice()
         self._crossing = dict(zip(geometry.coordinates, geometry.crosses, strict=True))
         if self.given is not None:
             rows = np.array([geometry.coordinates.index(name) for name in self.given.coordinates])
@@ -249,15 +288,6 @@ class Trial:
         if found.fitted is not None and self.exact is None:
             others = [i for i in found.acting if names[i] in found.fitted.muscles]
             self._note(compare_paths(model, frames, along.moment_arm, others))
-
-    def _notice(self) -> None:
-        """Keep what has been noticed along exact paths so far, in place of what had been noticed before."""
-        known, found = self.provenance["warnings"], self.extraction.findings
-        known[:] = [line for line in known if line not in self._noticed]
-        self._noticed = found.texts()
-        known += self._noticed
-        if self.extraction.chain is not None:
-            self.provenance |= found.plain()
 
     def _bench(self, motion: Kinematics) -> Bench:
         """Frames in which exact paths and dynamics are compared; the last ones are kept."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +16,17 @@ from ..notices import warn
 
 #: Rows of text that are read at a time.
 ROWS_AT_ONCE = 5000
+#: What numbers and blanks are written with.
+PLAIN = b"0123456789+-.eE \t\r\n"
 
 
 def read_rows(path: Path, lines: Iterator[str], labels: list[str], read: int, strict: bool) -> np.ndarray:
     """Rows of numbers, read in blocks: the text takes ten times the memory of the numbers."""
     blocks = []
     while block := list(islice(lines, ROWS_AT_ONCE)):
-        if rows := [row for row in block if not row.isspace()]:
+        if (plain := _plain_numbers(block)) is not None and plain.shape[1] == len(labels):
+            blocks.append(plain)
+        elif rows := [row for row in block if not row.isspace()]:
             parts = [_parse(rows, labels, strict)]
             if parts[0] is None and all(labels):  # rows may differ in their blanks
                 parts = [_parse([row], labels, strict) for row in rows]
@@ -60,6 +66,21 @@ def _parse(rows: list[str], labels: list[str], strict: bool) -> np.ndarray | Non
         if len(row) != len(labels) or (gaps and (strict or sum(empty) == len(labels) - len(named))):
             return None
     return _load(["\t".join(cell if cell.strip() else "nan" for cell in row) for row in cells], "\t")
+
+
+def _plain_numbers(rows: list[str]) -> np.ndarray | None:
+    """Numbers of rows of digits and blanks alone, by pandas, which takes a third of the time; None of all others."""
+    text = "".join(rows).encode()
+    if text.translate(None, PLAIN):
+        return None
+    import pandas as pd
+
+    exact: dict[str, Any] = {"float_precision": "round_trip"} if pd.__version__ < "3" else {}  # the default of 3
+    try:
+        values = pd.read_csv(io.BytesIO(text), sep=r"\s+", header=None, dtype=float, **exact).to_numpy()
+    except ValueError:
+        return None
+    return values if len(values) == len(rows) and np.isfinite(values).all() else None  # short rows would have NaN
 
 
 def _load(rows: list[str], delimiter: str | None) -> np.ndarray | None:

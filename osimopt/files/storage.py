@@ -7,7 +7,6 @@ and a warning is given where the header disagrees with the table.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import os
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
 
 _ROWS = ("nRows", "nr", "datarows")
 _COLUMNS = ("nColumns", "nc", "datacolumns")
-#: Numbers in a table from which they are written by compiled code: its import takes as long as writing so many by repr.
-MANY = 100_000
+#: Numbers in a table from which they are written by compiled code, whose import takes as long as 50,000 by repr.
+MANY = 20_000
 #: Bytes that are copied at once.
 COPIED = 1 << 20
 
@@ -139,7 +138,7 @@ def write_table(
 def table_text(table: pd.DataFrame | Table, name: str, in_degrees: bool = False) -> bytes:
     """The text of a table whose index is time (s)."""
     head = table_head(name, len(table), list(table.columns), in_degrees).encode()
-    return head + table_rows(table.index.to_numpy(dtype=float), table.to_numpy(dtype=float))
+    return head + table_rows(table.index.to_numpy(dtype=float)[:, None], table.to_numpy(dtype=float))
 
 
 def append(rows: bytes | Path, path: Path) -> None:
@@ -167,15 +166,6 @@ def write_records(table: pd.DataFrame, path: Path) -> None:
     write_atomically(path.with_suffix(".parquet"), packed.getvalue())
 
 
-def csv_rows(columns: Iterable[Iterable[object]]) -> bytes:
-    """Rows of a .csv, every digit kept; NaN and None are empty."""
-    text = io.StringIO()
-    rows = zip(*columns, strict=True)
-    empty = [["" if cell is None or cell != cell else cell for cell in row] for row in rows]
-    csv.writer(text, lineterminator="\n").writerows(empty)
-    return text.getvalue().encode()
-
-
 def table_head(name: str, rows: int, labels: Sequence[object], in_degrees: bool = False) -> str:
     """Header and labels of a table whose first column is time."""
     head = [
@@ -190,15 +180,46 @@ def table_head(name: str, rows: int, labels: Sequence[object], in_degrees: bool 
     return "\n".join(head) + "\n"
 
 
-def table_rows(time: np.ndarray, values: np.ndarray) -> bytes:
-    """Rows of a table, every digit kept: the shortest texts that are read as the same numbers."""
-    rows = np.column_stack([time, values])
-    if rows.size < MANY:
-        return "".join("\t".join(map(repr, row)) + "\n" for row in rows.tolist()).encode()
+def table_rows(*parts: np.ndarray | list[bytes]) -> bytes:
+    """Rows of a table, every digit kept, from its columns (T, C) side by side, time first, or their :func:`cells`."""
+    columns = [cells(part) if isinstance(part, np.ndarray) else part for part in parts]
+    return b"\n".join(map(b"\t".join, zip(*(part for part in columns if part[:1] != [b""]), strict=True))) + b"\n"
+
+
+def cells(values: np.ndarray) -> list[bytes]:
+    """Text of each row of numbers (T, C): the shortest texts that are read as the same numbers, between tabs."""
+    if values.size < MANY:
+        return ["\t".join(map(repr, row)).encode() for row in values.tolist()]
+    return _text(values)[2:-2].replace(b",", b"\t").split(b"]\t[")
+
+
+def _text(values: np.ndarray) -> bytes:
+    """Numbers as JSON has them, but for nan and inf, which it has not."""
     from pydantic_core import to_json
 
-    text = to_json(rows.tolist(), inf_nan_mode="constants")[2:-2].replace(b"],[", b"\n").replace(b",", b"\t") + b"\n"
-    return text if np.isfinite(rows).all() else text.replace(b"NaN", b"nan").replace(b"Infinity", b"inf")
+    text = to_json(values.tolist(), inf_nan_mode="constants")
+    return text if np.isfinite(values).all() else text.replace(b"NaN", b"nan").replace(b"Infinity", b"inf")
+
+
+def csv_rows(columns: Iterable[Iterable[object]]) -> bytes:
+    """Rows of a .csv, every digit kept; NaN and None are empty."""
+    return b"\n".join(map(b",".join, zip(*map(_csv_column, columns), strict=True))) + b"\n"
+
+
+def _csv_column(column: Iterable[object]) -> list[bytes]:
+    known: dict[object, bytes] = {}
+    items = list(column)
+    if all(type(item) is float for item in items):
+        return [text if text != b"nan" else b"" for text in cells(np.array(items, dtype=float)[:, None])]
+    for item in items:
+        if item not in known:
+            known[item] = _csv_word(item)
+    return [known[item] for item in items]
+
+
+def _csv_word(word: object) -> bytes:
+    text = "" if word is None or word != word else str(word)
+    return ('"' + text.replace('"', '""') + '"' if set(text) & set(',"\n\r') else text).encode()
 
 
 def sha256(path: Origin) -> str:

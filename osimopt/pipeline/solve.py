@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from itertools import chain
 from typing import Any, get_args
 
 from ..adapters.load import open_trial, read_problem
@@ -15,13 +14,14 @@ from ..errors import InputError, SolverError, check_names, explain
 from ..files.folders import check_target
 from ..isolation import Progress
 from ..problem.problem import RedundancyProblem
-from ..solution.folder import RESULT, write_pieces
+from ..solution.folder import RESULT, write_parts, write_pieces
 from ..solution.quantities import Outputs, check_outputs
 from ..solution.solution import Quantity, RedundancySolution
 from ..solution.summary import Summary
 from ..static.options import StaticOptions
 from .methods import Iterations, check_options, read_surrogate, refuse_forces, solve_problem
 from .options import SolveOptions, SurrogateOptions, read_solve_options
+from .pieces import Pieces
 from .read import with_networks
 
 Reader = Callable[[ReadOptions], RedundancyProblem]
@@ -139,44 +139,22 @@ def solve_trial(
     check_options(read, solve)
     static = isinstance(solve, StaticOptions)
     check_outputs(outputs, get_args(Quantity) if static else (*get_args(Quantity), "excitation"))
+    device = solve.device if isinstance(solve, StaticOptions) else "cpu"
+    if isinstance(solve, StaticOptions) and reader is None and cache is None:
+        trial = open_trial(with_networks(read), n_jobs, device=Device.of(device))
+        pieces = Pieces(trial, frames, solve, outputs, on_piece, reading)
+        written = write_parts(pieces.parts, len(trial), folder, overwrite=overwrite, closing=trial.noticed)
+        return SolvedTrial(*written, pieces.whole)
     network = read_surrogate(solve.folder, solve.device) if isinstance(solve, SurrogateOptions) else None
     if network is not None and network.kind == "dynamic":
         refuse_forces(read, "a dynamic surrogate")
-    device = solve.device if isinstance(solve, StaticOptions) else "cpu"
-    length, problems = _problems(read, reader, frames if static else None, cache, n_jobs, reading, device)
-    progress = None if static else solving  # pieces are counted while they are read
-    last: list[RedundancySolution] = []
-
-    def solved(piece: RedundancyProblem) -> RedundancySolution:
-        last[:] = [solve_problem(piece, solve, network=network, n_jobs=n_jobs, progress=progress).to("cpu")]
-        if on_piece is not None:
-            on_piece(last[0])
-        return last[0]
-
-    solutions = map(solved, problems)
+    problem = reader(read) if reader else read_problem(with_networks(read), n_jobs, cache, reading, device)
+    progress = None if static else solving
     try:
-        first = next(solutions)
-        length = length if static else len(first.time)  # a mesh has its own points
-        summary, provenance = write_pieces(
-            chain([first], solutions), length, folder, outputs=outputs, overwrite=overwrite
-        )
+        solution = solve_problem(problem, solve, network=network, n_jobs=n_jobs, progress=progress).to("cpu")
+        if on_piece is not None:
+            on_piece(solution)
+        written = write_pieces([solution], len(solution.time), folder, outputs=outputs, overwrite=overwrite)
     except SolverError as error:
         raise SolverError(f"{error} Nothing was written.", error.solution) from None
-    return SolvedTrial(summary, provenance, last[0] if len(last[0].time) == summary.frames else None)
-
-
-def _problems(
-    read: ReadOptions,
-    reader: Reader | None,
-    frames: int | None,
-    cache: Source | None,
-    n_jobs: int | None,
-    progress: Progress | None,
-    device: str,
-) -> tuple[int, Iterator[RedundancyProblem]]:
-    """Number of frames, and problems that follow each other: of all frames at once where ``frames`` is None."""
-    if reader is None and frames is not None and cache is None:
-        trial = open_trial(with_networks(read), n_jobs, device=Device.of(device))
-        return len(trial), trial.pieces(frames, progress)
-    problem = reader(read) if reader else read_problem(with_networks(read), n_jobs, cache, progress, device)
-    return len(problem), iter([problem])
+    return SolvedTrial(*written, solution)

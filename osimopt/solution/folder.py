@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError, explain
 from ..files.folders import new_folder, write_json
-from ..files.storage import append, csv_rows, table_head, table_rows, table_text, write_table
+from ..files.storage import append, cells, csv_rows, table_head, table_rows, table_text, write_table
 from ..files.table import Table
 from .opensim_inputs import added_actuators, filtered_loads, opensim_tables
 from .quantities import DERIVED, Outputs, Work, outputs_of, quantity_of
@@ -96,10 +97,10 @@ def write_pieces(
     """
 
     def parts(_: Path) -> Iterator[Part]:
-        work: Work | None = None
+        before: Part | None = None
         for solution in solutions:
-            part = part_of(solution.to("cpu"), outputs, work)
-            work = part.work
+            part = part_of(solution.to("cpu"), outputs, before)
+            before = replace(part, rows={})
             yield part
 
     return write_parts(parts, frames, folder, overwrite=overwrite)
@@ -180,7 +181,8 @@ class Part:
     """What a piece of a motion adds to a result folder.
 
     ``labels`` are those of the columns by name of a table, ``rows`` the text of its rows, or a file that holds it.
-    ``texts`` are the files that the first piece writes. ``work``, where it is written, is what muscles did so far.
+    ``texts`` are the files that the first piece writes. ``work``, where it is written, is what muscles have done so
+    far.
     """
 
     start: float
@@ -193,15 +195,16 @@ class Part:
     work: Work | None = None
 
     def moved(self, folder: Path) -> Part:
-        """The same with its rows in files of a new folder."""
-        folder.mkdir()
-        for name, rows in self.rows.items():
-            (folder / name).write_bytes(rows if isinstance(rows, bytes) else rows.read_bytes())
-        return replace(self, rows={name: folder / name for name in self.rows})
+        """The same with its rows in files, for another process, whose part is not the first."""
+        rows: dict[str, bytes | Path] = {name: folder / f"{name}.from_{self.start!r}" for name in self.rows}
+        for name, text in self.rows.items():
+            Path(str(rows[name])).write_bytes(bytes(text))
+        return replace(self, rows=rows, texts={})
 
 
-def part_of(solution: RedundancySolution, outputs: Outputs, work: Work | None = None) -> Part:
-    """What a solution adds to a result folder; ``work`` is what muscles have done in the pieces before."""
+def part_of(solution: RedundancySolution, outputs: Outputs, before: Part | None = None) -> Part:
+    """What a solution adds to a result folder; ``before`` is the part of the piece before it."""
+    work = None if before is None else before.work
     problem = solution.problem
     more = outputs_of(solution, outputs)
     tables = {name: solution.table(name) for name in (*solution.quantities, *more)}
@@ -211,9 +214,13 @@ def part_of(solution: RedundancySolution, outputs: Outputs, work: Work | None = 
     tables["generalized_force"] = Table(problem.generalized_force, solution.time, problem.coordinates)
     tables |= opensim_tables(solution)
     frames = frame_table(solution)
-    rows: dict[str, bytes | Path] = {
-        f"{name}.sto": table_rows(table.index.to_numpy(), table.to_numpy()) for name, table in tables.items()
-    }
+    time = cells(solution.time[:, None])
+    text = {name: cells(table.to_numpy()) for name, table in tables.items() if name != "actuator_force"}
+    rows: dict[str, bytes | Path] = {f"{name}.sto": table_rows(time, own) for name, own in text.items()}
+    if "actuator_force" in tables:  # muscles and reserves again, and those that are idle
+        idle = tables["actuator_force"].to_numpy()[:, len(problem.actuators) :]
+        forces = text["muscle_force"], text["reserve_force"], idle
+        rows["actuator_force.sto"] = table_rows(time, *forces)
     provenance = {**solution.provenance, "pcsa_cm2": areas(solution)}
     if more:
         provenance["outputs"] = {name: DERIVED[name].unit for name in more}
@@ -222,7 +229,7 @@ def part_of(solution: RedundancySolution, outputs: Outputs, work: Work | None = 
         float(solution.time[-1]),
         {**{f"{name}.sto": list(table.columns) for name, table in tables.items()}, "status.csv": list(frames)},
         {**rows, "status.csv": csv_rows(frames.values())},
-        _texts(problem),
+        _texts(problem) if before is None else {},
         Summary.of(solution),
         provenance,
         work,
@@ -287,6 +294,14 @@ def areas(solution: RedundancySolution) -> dict[str, float]:
     return {name: round(float(own), 4) for name, own in zip(problem.muscles, problem.pcsa, strict=True)}
 
 
+def _words(status: NDArray[np.object_]) -> list[str]:
+    """Names of statuses in small letters."""
+    words = np.full(len(status), "", dtype=object)
+    for one in {id(one): one for one in status.tolist()}.values():
+        words[status == one] = one.name.lower()
+    return words.tolist()
+
+
 def frame_table(solution: RedundancySolution) -> dict[str, Sequence[Any]]:
     """Columns by frame: time, status, largest moment residual and where, objective, terms, uniqueness, detail."""
     residual = np.abs(solution.moment_residual)
@@ -294,7 +309,7 @@ def frame_table(solution: RedundancySolution) -> dict[str, Sequence[Any]]:
     where = coordinates[np.argmax(np.nan_to_num(residual), axis=1)]
     columns: dict[str, Any] = {
         "time": solution.time,
-        "status": [status.name.lower() for status in solution.status],
+        "status": _words(solution.status),
         "moment_residual": residual.max(axis=1),
         "worst_coordinate": np.where(solution.solved, where, ""),
         "objective": solution.objective,

@@ -198,7 +198,7 @@ class RedundancySolution:
         """(T, K) output of the reserve actuators in N·m, or N."""
         return self.reserve_control * alike(self.problem.reserves.optimal_force, self.reserve_control)
 
-    @property
+    @cached_property
     def moment_residual(self) -> Array:
         """(T, D) what the balance misses, in N·m (N for translations)."""
         return moment_residual(self.problem, self.activation, self.reserve_control)

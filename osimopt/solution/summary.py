@@ -181,7 +181,7 @@ class Summary:
                 carried(problem, solution.reserve_control),
                 {**problem.provenance, "self_check": solution.provenance.get("self_check", {})},
             ),
-            counts=Counter(solution.status.tolist()),
+            counts=_counts(solution.status),
             first=first,
             produced=_produced(solution),
             force=np.fmax.reduce(solution.muscle_force[solved], initial=np.nan),
@@ -312,10 +312,20 @@ def in_equilibrium(solution: RedundancySolution) -> bool:
     return provenance.get("method") == "static" and provenance.get("solver", {}).get("tendon", "rigid") != "rigid"
 
 
+def _counts(status: NDArray[np.object_]) -> Counter[Status]:
+    """Frames by status, in the order of their first."""
+    kinds = list({id(one): one for one in status.tolist()}.values())
+    return Counter({kind: int(np.sum(status == kind)) for kind in kinds})
+
+
 def _produced(solution: RedundancySolution) -> Array:
     reserves = solution.problem.reserves
     peaks = np.zeros((len(reserves.names), reserves.effect.shape[1]))
+    most = np.fmax.reduce(np.abs(solution.reserve_control), axis=0, initial=0.0)
     for column in range(len(peaks)):
+        if len(reserves.effect) == 1:
+            peaks[column] = np.abs(reserves.effect[0, :, column]) * most[column]
+            continue
         done = np.abs(reserves.effect[:, :, column] * solution.reserve_control[:, column, None])
         peaks[column] = np.nan_to_num(done).max(axis=0, initial=0.0)
     return peaks

@@ -14,6 +14,8 @@ import shutil
 import tempfile
 import time
 import warnings
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -151,7 +153,8 @@ def main() -> None:
             osimopt.solve_to_folder(
                 Path(name) / "first", arguments.model, motion, loads, reserves=None, geometry=arguments.geometry
             )  # the description is known afterwards
-            motion, loads = make(arguments, frames, Path(name))
+            with ProcessPoolExecutor(1, get_context("spawn")) as maker:  # its memory does not count
+                motion, loads = maker.submit(make, arguments, frames, Path(name)).result()
             print(json.dumps({"cores": cores, **measure(arguments, motion, loads, Path(name), frames)}), flush=True)
 
 

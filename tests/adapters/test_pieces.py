@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+import os
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,12 @@ import pandas as pd
 import pytest
 
 import osimopt
+from osimopt import isolation
 from osimopt.adapters.load import open_trial
+from osimopt.adapters.loads import read_external_loads
 from osimopt.adapters.options import ReadOptions
+from osimopt.adapters.trial import Trial
+from osimopt.pipeline import pieces
 from osimopt.pipeline.solve import solve_to_folder
 from osimopt.solution.checks import _both_self_checks
 from osimopt.solution.folder import write_pieces
@@ -59,6 +64,103 @@ def test_a_folder_from_pieces_is_the_folder_of_the_whole(two_leg: Any, tmp_path:
     assert told[0]["peak_force_N"] == pytest.approx(told[1]["peak_force_N"], rel=1e-6, abs=1e-3)
 
 
+def written(folder: Path, two_leg: Any, n_jobs: int, **options: Any) -> dict[str, bytes]:
+    """Contents of a result folder by file, without the seconds that solving took."""
+    solve_to_folder(
+        folder, two_leg.model, two_leg.motion, two_leg.loads, geometry="exact", frames=20, n_jobs=n_jobs, **options
+    )
+    found = {path.name: path.read_bytes() for path in folder.iterdir()}
+    told = json.loads(found.pop("solution.json"))
+    assert told.pop("solve_seconds") > 0.0
+    return {**found, "solution.json": json.dumps(told).encode()}
+
+
+def test_several_processes_write_the_same_bytes(two_leg: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "LONG", 40)
+    given: list[slice] = []
+    piece = Trial.piece
+    monkeypatch.setattr(Trial, "piece", lambda trial, keep: given.append(keep) or piece(trial, keep))
+    seen: list[tuple[int, int]] = []
+    shared = written(tmp_path / "shared", two_leg, 2, progress=lambda done, total: seen.append((done, total)))
+    assert given == [slice(20, 40), slice(40, 60), slice(60, 70)]
+    assert seen == [(20, 70), (40, 70), (60, 70), (70, 70)]
+    alone = written(tmp_path / "alone", two_leg, 1)
+    assert len(given) == 3
+    assert shared == alone
+    assert {path.name for path in tmp_path.iterdir()} == {"shared", "alone"}
+
+
+@pytest.mark.slow
+def test_a_piece_that_needs_opensim_ends_the_sharing(
+    two_leg: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "LONG", 40)
+    piece = Trial.piece
+
+    def lost(trial: Trial, keep: slice) -> Trial:
+        found = piece(trial, keep)
+        if keep.start == 40:
+            nowhere = np.full_like(found.motion.value, np.nan)
+            found.extraction.motion = found.motion = replace(found.motion, value=nowhere)
+        return found
+
+    monkeypatch.setattr(Trial, "piece", lost)
+    shared = written(tmp_path / "shared", two_leg, 2)
+    assert shared == written(tmp_path / "alone", two_leg, 1)
+
+
+class Deadly:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os._exit, (1,)
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_is_an_error_that_names_the_piece(
+    two_leg: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "LONG", 40)
+
+    piece = Trial.piece
+
+    def deadly(trial: Trial, keep: slice) -> Trial:
+        found = piece(trial, keep)
+        found.provenance["deadly"] = Deadly() if keep.start == 40 else None
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trial, "piece", deadly)
+        with pytest.raises(osimopt.SolverError, match=r"\.osim, frames from 0\.\d+ s on: the frames process died"):
+            written(tmp_path / "shared", two_leg, 2)
+    assert not any(tmp_path.iterdir())
+    assert written(tmp_path / "shared", two_leg, 2), "the next call starts others"
+
+
+@pytest.mark.slow
+def test_an_interrupt_leaves_nothing(two_leg: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "LONG", 40)
+
+    def stop(done: int, total: int) -> None:
+        if done == 40:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        written(tmp_path / "shared", two_leg, 2, progress=stop)
+    assert not any(tmp_path.iterdir())
+    assert "frames" not in [home for _, home, _ in isolation._pools], "no process goes on"
+
+
+def test_a_part_of_the_loads_is_the_same_to_the_last_bit(two_leg: Any) -> None:
+    loads = read_external_loads(two_leg.loads)
+    time = loads.table.index.to_numpy()
+    first, last = time[len(time) // 3] + 1e-4, time[len(time) // 2]
+    cut, within = loads.within(first, last), np.linspace(first, last, 101)
+    assert len(cut.spline.c) < len(loads.spline.c)
+    np.testing.assert_array_equal(cut.spline(within), loads.spline(within))
+    assert cut.largest("force") == loads.largest("force")
+
+
 def test_a_missing_piece_is_no_result(two_leg: Any, tmp_path: Path) -> None:
     problem = osimopt.load_problem(two_leg.model, two_leg.motion, time_range=(0.1, 0.1))
     with pytest.raises(osimopt.InputError, match="expected 99 frames to write"):
@@ -70,9 +172,9 @@ def test_pieces_follow_each_other(tmp_path: Path) -> None:
     arms, moments = np.full((4, 1, 1), 0.05), np.full((4, 1), 5.0)
     problem = osimopt.RedundancyProblem.from_arrays(arms, [500.0], moments, time=[0.0, 0.1, 0.2, 0.3])
     first, second = (osimopt.solve_static(problem.frames(part)) for part in (slice(0, 2), slice(2, 4)))
-    for pieces, got in (([second, first], "0 s after 0.3 s"), ([first, first], "0 s after 0.1 s")):
+    for given, got in (([second, first], "0 s after 0.3 s"), ([first, first], "0 s after 0.1 s")):
         with pytest.raises(osimopt.InputError, match=f"pieces that follow each other, got {got}"):
-            write_pieces(pieces, 4, tmp_path / "result")
+            write_pieces(given, 4, tmp_path / "result")
     assert not any(tmp_path.iterdir())
 
 

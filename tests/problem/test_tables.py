@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from osimopt.errors import InputError
+from osimopt.files import rows, storage
 from osimopt.files.storage import csv_rows, read_table, write_atomically, write_table
 
 ROWS = "time\tknee\thip\n0\t1.5\t-2\n0.01\t1.25\t-3e1\n"
@@ -216,6 +217,59 @@ def test_round_trip_of_a_number_that_needs_17_digits(tmp_path: Path) -> None:
     read = read_table(write_table(table, tmp_path / "table.sto"))
     assert read["x"].tolist() == [0.1 + 0.2]
     assert read.index.tolist() == [1.0 / 3.0]
+
+
+def hard_numbers() -> np.ndarray:
+    """Numbers (N, 5) of every sign and exponent, by random bits, with zeros, whole numbers, NaN and infinities."""
+    rng = np.random.default_rng(3)
+    bits = rng.integers(0, 2**64, size=(4000, 5), dtype=np.uint64).view(np.float64)
+    short = np.round(rng.normal(size=(2000, 5)) * 10.0 ** rng.integers(-8, 17, size=(2000, 1)), 3)
+    special = np.array([[0.0, -0.0, np.nan, np.inf, -np.inf], [1.0, 5e-324, 2.0**53, 1e22, 1.7976931348623157e308]])
+    return np.concatenate([bits, short, special])
+
+
+@pytest.mark.parametrize("many", [10**9, 0], ids=["few", "many"])
+def test_rows_hold_every_digit_however_they_are_written(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's own float of each cell is the number, and no cell has more characters than its repr (and a dot)."""
+    monkeypatch.setattr(storage, "MANY", many)
+    values = hard_numbers()
+    time = 0.01 * np.arange(len(values))
+    cells = [line.split("\t") for line in storage.table_rows(time[:, None], values).decode().splitlines()]
+    found = np.array([[float(cell) for cell in row] for row in cells])
+    np.testing.assert_array_equal(found, np.column_stack([time, values]))
+    assert (np.signbit(found[:, 1:]) == np.signbit(values))[~np.isnan(values)].all()
+    assert {cell for row in cells for cell in row if cell.strip("-").isalpha()} == {"nan", "inf", "-inf"}
+
+
+def test_rows_of_csv_are_those_of_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "MANY", 0)
+    words = ["solved", 'said "no", then', "", "two\nlines"]
+    table = pd.DataFrame({"a": [1.5, np.nan, -0.1, 1e3], "b": words, "c": [True, False] * 2, "d": [None] * 4, "e": 7})
+    rows = storage.csv_rows(column.tolist() for _, column in table.items())
+    assert rows == table.to_csv(header=False, index=False, lineterminator="\n").encode()
+
+
+def test_rows_are_read_to_the_last_bit(write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By pandas where rows are numbers alone, by NumPy where they are not: the same bits, and Python's."""
+    values = hard_numbers()[:4000]
+    values = values[np.isfinite(values).all(axis=1)]
+    text = "".join(
+        "\t".join(f"{number:.{digits}e}" for number in row) + "\n" for row in values for digits in (16, 25, 9)
+    )
+    expected = [[float(cell) for cell in line.split()] for line in text.splitlines()]
+    found = rows._plain_numbers(text.splitlines(keepends=True))
+    assert found is not None
+    np.testing.assert_array_equal(found, expected)
+    monkeypatch.setattr(rows, "_plain_numbers", lambda rows: None)
+    path = write("endheader\ntime\ta\tb\tc\td\n" + text)
+    np.testing.assert_array_equal(read_table(path).to_numpy(), np.array(expected)[:, 1:])
+
+
+@pytest.mark.parametrize(
+    "text", ["1 2\n3\n", "1 2\n3 4 5\n", "1-2 3\n", "1e 2\n", "1e999 2\n", "1 nan\n", "1 2\n\n", "1,5 2\n", "0x1 2\n"]
+)
+def test_rows_of_anything_else_are_left_to_the_strict_reader(text: str) -> None:
+    assert rows._plain_numbers(text.splitlines(keepends=True)) is None
 
 
 def test_nan_survives(tmp_path: Path) -> None:
