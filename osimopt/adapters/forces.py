@@ -189,9 +189,11 @@ def check_size(
     """
     turns = np.array([coordinate.rotational for coordinate in coordinates])
     arms = _largest(geometry.moment_arms)  # all muscles that act, at their largest moment arms
-    made = np.bincount(geometry.pair_coordinate, arms * strength[geometry.pair_muscle], len(coordinates))
+    made: Array = np.asarray(
+        np.bincount(geometry.pair_coordinate, arms * strength[geometry.pair_muscle], len(coordinates)), dtype=float
+    )
     bound = np.maximum(np.abs(actuators.lower), np.abs(actuators.upper))  # all actuators at the larger of their bounds
-    made = np.asarray(made, dtype=float) + _largest(actuators.effect) @ np.where(np.isfinite(bound), bound, 1.0)
+    made = made + _largest(actuators.effect) @ np.where(np.isfinite(bound), bound, 1.0)
     lever = np.where(turns, LEVER, 1.0)
     body = lever * weight
     if weight == 0.0:

@@ -72,7 +72,7 @@ class ExternalLoads:
     def within(self, start: float, end: float) -> ExternalLoads:
         """The same between two times in s, in few bytes: with the splines through all rows, bit by bit."""
         first, last = np.searchsorted(self.table.index.to_numpy(), [start, end])
-        cut, spline = replace(self, table=self.table.iloc[max(first - KEPT, 0) : last + KEPT]), self.spline
+        cut, spline = replace(self, table=self.table.rows(slice(max(first - KEPT, 0), last + KEPT))), self.spline
         first, last = np.clip(np.searchsorted(spline.t, [start, end], "right") - 1, spline.k, len(spline.c) - 1)
         knots = spline.t[first - spline.k : last + spline.k + 2]
         shorter = type(spline)(knots, spline.c[first - spline.k : last + 1], spline.k)

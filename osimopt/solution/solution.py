@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,7 +201,7 @@ class RedundancySolution:
     @cached_property
     def moment_residual(self) -> Array:
         """(T, D) what the balance misses, in N·m (N for translations)."""
-        return moment_residual(self.problem, self.activation, self.reserve_control)
+        return cast(Array, moment_residual(self.problem, self.activation, self.reserve_control))
 
     @property
     def slack(self) -> Array | None:
@@ -288,7 +288,7 @@ class RedundancySolution:
         """The same without pandas."""
         check_names("a quantity", [str(quantity)], (*self.quantities, *DERIVED))
         if self.device != "cpu":
-            return self.to("cpu").to_dataframe(quantity)
+            return self.to("cpu").table(quantity)
         values = getattr(self, quantity) if quantity in self.quantities else quantity_of(self, quantity)
         names = {"reserve_force": self.problem.reserves.names, "joint_power": self.problem.coordinates}
         return Table(values, self.time, names.get(quantity, self.problem.muscles))

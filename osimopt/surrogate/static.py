@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import torch
@@ -57,7 +57,7 @@ class Prediction:
     @property
     def moment_residual(self) -> Array:
         """(T, D) moments of activations and reserves minus the required moments, in N·m (N of a translation)."""
-        return moment_residual(self.problem, self.activation, self.reserve_control)
+        return cast(Array, moment_residual(self.problem, self.activation, self.reserve_control))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
