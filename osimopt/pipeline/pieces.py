@@ -10,6 +10,7 @@ from .. import isolation
 from ..adapters.exact_differences import PathFindings
 from ..adapters.extraction import NeedsOpenSimError
 from ..adapters.trial import Trial
+from ..devices import CPU
 from ..isolation import Progress
 from ..notices import collect_warnings, warn
 from ..solution.folder import Part, part_of
@@ -76,7 +77,7 @@ class Pieces:
 
     def _may_be_shared(self) -> bool:
         """Whether other processes may do pieces."""
-        alone = self.on_piece is not None or self.trial.n_jobs == 1 or self.trial.device.name != "cpu"
+        alone = self.on_piece is not None or self.trial.n_jobs == 1 or self.trial.device != CPU
         return not alone and len(self.trial) - self.frames >= LONG and self.trial.extraction.chain is not None
 
     def _next(self, start: int) -> slice:
