@@ -22,6 +22,7 @@ import numpy as np
 from ..errors import ModelError, explain, some
 from ..files.packages import version
 from ..files.storage import sha256, write_atomically
+from ..muscle.forces import rigid_tendon_gain, supported
 from ..problem.arrays import Array, Index, Kinematics
 from ..solution.solution import RedundancySolution
 from .array_check import compare_arrays
@@ -188,8 +189,8 @@ def _check_model(model: Model, n_jobs: int) -> dict[str, Any]:
     everyone = tuple(range(len(model.description.muscles.names)))
     pairs: Pairs = model.run("geometry:find_pairs", motion.value, everyone)
     arrays = extract(model, motion, pairs, Wanted(everyone, True, False), n_jobs).arrays
-    arms = arrays["moment_arms"]
-    claims, calls = Claims(pairs, arms, None, arrays["generalized_force"]), []
+    arms, gains = arrays["moment_arms"], _gains(model, arrays)
+    claims, calls = Claims(pairs, arms, gains, arrays["generalized_force"]), []
     size = -(-POSTURES // max(2, n_jobs))
     for number, first in enumerate(range(0, POSTURES, size)):
         part = slice(first, first + size)  # computeMomentArm is the slow call: every other muscle, in turn
@@ -207,6 +208,15 @@ def _check_model(model: Model, n_jobs: int) -> dict[str, Any]:
         "length_slopes_off_mm": _worst_slopes(slopes),
         "arrays": compare_arrays(model, motion, arrays, n_jobs),
     }
+
+
+def _gains(model: Model, arrays: Mapping[str, Array]) -> Array:
+    """Maximum forces (S, M) in N at OpenSim's own lengths and speeds; NaN for muscles whose curves are not known."""
+    muscles, gain = model.description.muscles, np.full(arrays["length"].shape, np.nan)
+    own = np.flatnonzero(supported(muscles))
+    length, speed = (arrays[name][:, own] for name in ("length", "lengthening_speed"))
+    gain[:, own] = rigid_tendon_gain(muscles.select(own), length, speed, "opensim")
+    return gain
 
 
 def _worst_slopes(slopes: dict[str, float]) -> dict[str, float]:

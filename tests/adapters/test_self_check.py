@@ -16,6 +16,7 @@ from osimopt.adapters import selfcheck
 from osimopt.adapters.judgement import LIMITS
 from osimopt.adapters.load import open_trial
 from osimopt.adapters.messages import Claims
+from osimopt.adapters.model import read_model
 from osimopt.adapters.options import ReadOptions
 from osimopt.adapters.selfcheck import check_trial
 
@@ -38,7 +39,7 @@ def test_everything_is_compared_and_agrees(problem: RedundancyProblem) -> None:
     found = solution.provenance["self_check"]
     assert found["model"]["postures"] == 50
     kinds = {
-        "model": {"coordinates", "rates", "moment arms", "inverse dynamics"},
+        "model": {"coordinates", "rates", "moment arms", "maximum forces", "inverse dynamics"},
         "trial": {"coordinates", "rates", "moment arms", "maximum forces", "inverse dynamics"},
         "solution": {"accelerations"},
     }
@@ -77,6 +78,15 @@ def test_newtons_method_in_opensim_is_no_difference(arm: Any) -> None:
     """At rest OpenSim's inverse of Thelen's curve is off by 1.6e-6: the model that comes with osimopt was refused."""
     problem = load_problem(arm.model, arm.motion, time_range=(0.0, 0.01), geometry="opensim")
     assert problem.provenance["self_check"]["trial"]["largest_difference"]["maximum forces"] > 1e-6
+
+
+@pytest.mark.usefixtures("short_self_check")
+def test_maximum_forces_are_those_of_opensim(arm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exact paths are in no trial compared with OpenSim: the curves are, once per model."""
+    gain = selfcheck.rigid_tendon_gain
+    monkeypatch.setattr(selfcheck, "rigid_tendon_gain", lambda *given: (1.0 + 1e-4) * gain(*given))
+    with pytest.raises(ModelError, match=r"calcInextensibleTendonActiveFiberForce .*got a difference of"):
+        selfcheck._check_model(read_model(arm.model), 1)
 
 
 def test_a_posture_that_is_another_is_refused(trial: Any, problem: RedundancyProblem) -> None:

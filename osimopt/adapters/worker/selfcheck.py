@@ -158,6 +158,8 @@ def _gains(session: Session, gain: Array, muscles: tuple[int, ...], frame: int) 
     for index in muscles:
         muscle = session.muscles[index]
         shorter = muscle.getLength(session.state) <= muscle.get_tendon_slack_length()
+        if np.isnan(gain[index]):
+            continue  # OpenSim computes it
         gain_of_opensim = 0.0 if shorter else muscle.calcInextensibleTendonActiveFiberForce(session.state, 1.0)
         off[index] = abs(gain_of_opensim - gain[index]) / max(muscle.get_max_isometric_force(), 1e-12)
     return _largest("maximum forces", off, session.muscles, frame)
