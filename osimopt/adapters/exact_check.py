@@ -41,8 +41,8 @@ def check_paths(bench: Bench, model: Model, geometry: MuscleGeometry, muscles: S
     found = {kind: (own, sizes) for kind, sizes in off.items()}
     apart = _dependents(bench)
     if any(_exceeds(kind, sizes) for kind, (_, sizes) in apart.items()):
-        closer = _dependents(_closer(bench))
-        apart = {kind: (names, np.minimum(sizes, closer[kind][1])) for kind, (names, sizes) in apart.items()}
+        nearer = _dependents(_closer(bench))
+        apart = {kind: (names, np.minimum(sizes, nearer[kind][1])) for kind, (names, sizes) in apart.items()}
     return _judged(model, bench, {**found, **apart})
 
 
