@@ -158,9 +158,9 @@ class Bench:
 
 def set_up(
     paths: ExactPaths, dynamics: ExactDynamics | None, motion: Kinematics, free: Index, direction: Array | None = None,
-    closer: bool = False,
+    closer: bool = False, side: int = 0,
 ) -> Bench:  # fmt: skip
-    """Displace frames of a motion along random directions, or those given (K, T, D)."""
+    """Displace frames of a motion along random directions, or those given (K, T, D); see :class:`.work.Displaced`."""
     if direction is None:
         random, shape = np.random.default_rng(0), (DIRECTIONS, len(motion.time), len(free))
         direction = random.uniform(0.5, 1.5, shape) * random.choice((-1.0, 1.0), shape)
@@ -171,5 +171,5 @@ def set_up(
         given = whole.copy()
         for dependent, independent, slope in pairs:
             whole[..., dependent] += slope * given[..., independent]
-    moved = displace(paths.multibody, motion.value, motion.speed, motion.acceleration, whole, closer)
+    moved = displace(paths.multibody, motion.value, motion.speed, motion.acceleration, whole, closer, side)
     return Bench(paths, dynamics, motion, free, direction, moved)

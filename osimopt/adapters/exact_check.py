@@ -17,6 +17,9 @@ from .judgement import LIMITS, judged
 from .messages import Difference
 from .model import Model
 
+#: Central differences of velocities, those ahead and those behind: a spline may have a knot to one side.
+SIDES = (0, 1, 2)
+
 
 def check_paths(bench: Bench, model: Model, geometry: MuscleGeometry, muscles: Sequence[int]) -> dict[str, Any]:
     """Compare a geometry in the frames of a bench with lengths in displaced postures; returns the differences.
@@ -34,9 +37,13 @@ def check_paths(bench: Bench, model: Model, geometry: MuscleGeometry, muscles: S
     if any(_exceeds(kind, sizes) for kind, sizes in off.items()):
         closer = _path_differences(_closer(bench), geometry, muscles, columns)
         off = {kind: np.minimum(sizes, closer[kind]) for kind, sizes in off.items()}
-    names = [geometry.muscles[muscle] for muscle in muscles]
-    found = {kind: (names, sizes) for kind, sizes in off.items()}
-    return _judged(model, bench, {**found, **_dependents(bench)})
+    own = [geometry.muscles[muscle] for muscle in muscles]
+    found = {kind: (own, sizes) for kind, sizes in off.items()}
+    apart = _dependents(bench)
+    if any(_exceeds(kind, sizes) for kind, (_, sizes) in apart.items()):
+        nearer = _dependents(_closer(bench))
+        apart = {kind: (names, np.minimum(sizes, nearer[kind][1])) for kind, (names, sizes) in apart.items()}
+    return _judged(model, bench, {**found, **apart})
 
 
 def check_dynamics(bench: Bench, model: Model, force: Array) -> dict[str, Any]:
@@ -122,18 +129,18 @@ def _check_work(
         return _judged(model, bench, {kind: ([""], off[:, None])})
     frames, free = len(largest), bench.free
     each = np.broadcast_to(np.eye(len(free))[:, None], (len(free), frames, len(free)))
-    whole = set_up(bench.paths, bench.dynamics, bench.motion, free, each)
-    found = [np.abs(missed(one)) / largest for one in (_closer(bench), whole, _closer(whole))]
-    off = np.minimum(off, found[0].max(axis=0))
-    by_coordinate = np.minimum(found[1], found[2])  # (D, T)
+    whole = set_up(bench.paths, bench.dynamics, bench.motion, free, each, closer=True)
+    nearer = [np.abs(missed(_closer(bench, side))).max(axis=0) / largest for side in SIDES]
+    off = np.min([off, *nearer], axis=0)
+    by_coordinate = np.abs(missed(whole))  # (D, T)
     names = [bench.motion.coordinates[index] for index in free]
     sizes = np.where(by_coordinate >= by_coordinate.max(axis=0), off, 0.0)
     return _judged(model, bench, {kind: (names, sizes.T)})
 
 
-def _closer(bench: Bench) -> Bench:
-    """The same with smaller steps."""
-    return set_up(bench.paths, bench.dynamics, bench.motion, bench.free, bench.direction, closer=True)
+def _closer(bench: Bench, side: int = 0) -> Bench:
+    """The same with smaller steps, in time to both sides, ahead or behind."""
+    return set_up(bench.paths, bench.dynamics, bench.motion, bench.free, bench.direction, True, side)
 
 
 def _exceeds(kind: str, sizes: Array) -> bool:

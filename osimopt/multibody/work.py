@@ -47,7 +47,7 @@ class Displaced:
 
     ``posture`` holds the T postures, then four steps of each direction and of the motion, frames last. ``step`` are
     those of the directions (K, T, N) in rad or m, and of time (T,) in s along the motion, with ``value``, ``rate`` and
-    ``acceleration`` (T, N).
+    ``acceleration`` (T, N). ``side`` is the row of SLOPES by which velocities are differentiated.
     """
 
     multibody: Multibody
@@ -58,6 +58,7 @@ class Displaced:
     closer: bool
     posture: Posture
     time_step: Array
+    side: int = 0
 
     @property
     def step(self) -> float:
@@ -153,18 +154,20 @@ class Displaced:
         centers = at.positions + apply_fixed(at.rotations, self.multibody.tree.center)
         columns = np.moveaxis(at.rotations, 2, 1)
         turning = np.moveaxis(cross(np.broadcast_to(twists[:, None, :3], columns.shape), columns), 1, 2)
-        weights = SLOPES[0, [0, 1, 3, 4]]
+        here, weights = SLOPES[self.side, 2], SLOPES[self.side, [0, 1, 3, 4]]
 
         def slope(array: Array) -> Array:
             steps = array[..., : -self.frames].reshape(*array.shape[:-1], len(STEPS), self.frames)
-            return np.asarray(np.einsum("...st,s->...t", steps, weights) / step)
+            found = np.einsum("...st,s->...t", steps, weights) + here * array[..., -self.frames :]
+            return np.asarray(found / step)
 
         return slope(velocity_at(twists, centers)), slope(turning)
 
 
 def displace(
-    multibody: Multibody, value: Array, rate: Array, acceleration: Array, direction: Array, closer: bool = False
-) -> Displaced:
+    multibody: Multibody, value: Array, rate: Array, acceleration: Array, direction: Array, closer: bool = False,
+    side: int = 0,
+) -> Displaced:  # fmt: skip
     """Displace postures ``value`` (T, N), with ``rate`` and ``acceleration``, along directions (K, T, N)."""
     fastest = np.maximum(np.abs(rate).max(axis=1, initial=FAST), np.sqrt(np.abs(acceleration).max(axis=1, initial=0.0)))
     time_step, step = (CLOSER_PATH, CLOSER_STEP) if closer else (PATH, STEP)
@@ -172,7 +175,8 @@ def displace(
     aside = value + step * STEPS[:, None, None, None] * direction
     every = np.concatenate([aside, _moved(value, rate, acceleration, time_step)[0][:, None]], axis=1)
     places = np.concatenate([value, every.reshape(-1, value.shape[1])])
-    return Displaced(multibody, value, rate, acceleration, direction, closer, posture(multibody, places), time_step)
+    at = posture(multibody, places)
+    return Displaced(multibody, value, rate, acceleration, direction, closer, at, time_step, side)
 
 
 def _moved(value: Array, rate: Array, acceleration: Array, step: Array) -> tuple[Array, Array]:
