@@ -337,9 +337,8 @@ def test_a_model_that_changes_meanwhile_is_not_kept(few: File, tmp_path: File, m
     run = mechanics.isolation.run
 
     def changing(*arguments: Any, **named: Any) -> Any:
-        found = run(*arguments, **named)
         path.write_text(path.read_text() + "<!-- saved again -->")
-        return found
+        return run(*arguments, **named)
 
     monkeypatch.setattr(mechanics.isolation, "run", changing)
     with pytest.raises(InputError, match="changed meanwhile"):
