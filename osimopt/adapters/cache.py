@@ -55,7 +55,7 @@ def as_folder(named: str | os.PathLike[str]) -> Path:
     folder = Path(named).expanduser()
     with suppress(PermissionError):  # nothing may be looked up there: said when something is to be kept
         if folder.exists() and not folder.is_dir():
-            raise InputError(explain("a folder for the cache", "a file", _remedy(folder), folder))
+            raise InputError(explain("a folder for the cache that can be written", "a file", _remedy(folder), folder))
     return folder
 
 
