@@ -228,7 +228,7 @@ def leaves(thing: Any) -> Iterator[Any]:
 
 
 OTHERS: dict[str, tuple[Callable[[Any, File], Any], str]] = {
-    "another model": (lambda key, other: replace(key, path=str(other)), "a description with model"),
+    "another model": (lambda key, other: identify(other), "a description with model"),
     "welds": (lambda key, other: replace(key, weld=("knee_joint",)), "welds knee_joint, got welds none"),
     "contact": (lambda key, other: replace(key, contact=False), "contact False, got contact True"),
 }
@@ -352,6 +352,7 @@ def test_a_model_that_changes_meanwhile_is_not_kept(few: File, tmp_path: File, m
 
 
 @pytest.mark.parametrize("geometry", ["exact", "opensim"])
+@pytest.mark.usefixtures("short_self_check")
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_edits_that_keep_size_and_time_are_seen(arm: Example, tmp_path: File, geometry: str) -> None:
     """In the model, and in a file that it includes; the judge is the edited model under another name, read alone."""
