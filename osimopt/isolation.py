@@ -26,7 +26,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from .errors import InputError, ModelError, OsimoptError, SolverError, explain
+from .errors import InputError, MissingDependencyError, ModelError, OsimoptError, SolverError, explain
 
 #: What a process is for: OpenSim or CasADi, or frames of a motion, by osimopt's own code.
 Home = Literal["opensim", "casadi", "frames"]
@@ -38,6 +38,12 @@ _pools: dict[tuple[int, Home, int], tuple[Any, Path]] = {}
 _lock = threading.Lock()
 #: Calls handed to each process before their turn.
 AHEAD = 4
+#: Remedies where a library is missing.
+FIXES = {
+    "opensim": "pip install opensim, or describe and check the model on a machine that has it, with geometry='exact' "
+    "and a cache folder (OSIMOPT_CACHE) that both share.",
+    "casadi": "pip install casadi, or use static optimization.",
+}
 #: Seconds between looks at a long call.
 TICK = 0.1
 
@@ -53,6 +59,8 @@ def run(home: Home, function: str, *arguments: Any, subject: object) -> Any:
         The function raised an error of osimopt.
     ModelError, SolverError
         The process died (opensim, casadi), or the library raised an error.
+    MissingDependencyError
+        The library is not installed.
     """
     return next(iter(run_many(home, function, [arguments], subject=subject)))
 
@@ -95,6 +103,9 @@ def run_many(
     except OsimoptError as error:
         raise error.with_traceback(None) from None  # its traceback is another process's: no use to the reader
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == home:
+            expected = f"the package {home}, which has to be asked"
+            raise MissingDependencyError(explain(expected, "it is not installed", FIXES[home], subject)) from None
         raise _error(home, f"{subject}: {home} reports: {str(error).strip() or type(error).__name__}") from error
     finally:
         for future, _ in waiting:

@@ -9,13 +9,14 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, explain
+from ..errors import InputError, explain, shown
 from ..files.given import Origin
 from ..files.packages import version
 from ..files.storage import sha256
@@ -37,7 +38,25 @@ def model_folder(named: str | os.PathLike[str] | None = None) -> Path | None:
     chosen = os.environ.get(FOLDER) if named is None else named
     if chosen is None:
         return _user_folder()
-    return None if chosen == "" else Path(chosen)
+    return None if chosen == "" else as_folder(chosen)
+
+
+def as_folder(named: str | os.PathLike[str]) -> Path:
+    """The folder of a cache; ``~`` is the user's home.
+
+    Raises
+    ------
+    InputError
+        It is no path, or a file.
+    """
+    if not isinstance(named, (str, os.PathLike)) or not str(named).strip():
+        fix = "Give its path, or leave the cache out."
+        raise InputError(explain("a folder for the cache", shown(named), fix))
+    folder = Path(named).expanduser()
+    with suppress(PermissionError):  # nothing may be looked up there: said when something is to be kept
+        if folder.exists() and not folder.is_dir():
+            raise InputError(explain("a folder for the cache that can be written", "a file", _remedy(folder), folder))
+    return folder
 
 
 def _user_folder() -> Path | None:
@@ -60,9 +79,7 @@ def cached_path(
     InputError
         The folder is a file; an option is not plain data.
     """
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(explain("a folder for the cache", "a file", "Choose another place.", folder))
+    folder = as_folder(folder)
     contents = {name: sha256(path) for name, path in files.items()}
     packages = {name: version(name) for name in ("osimopt", "opensim")}
     made_by = {"extraction": EXTRACTION, **versions, **packages}
@@ -100,8 +117,16 @@ def keep_in(folder: Path, write: Callable[[], object]) -> None:
         write()
     except OSError as error:
         if folder != _user_folder():
-            fix = "Choose another place."
-            raise InputError(explain("a folder for the cache that can be written", str(error), fix, folder)) from error
+            got, fix = f"{type(error).__name__}: {error.strerror}", _remedy(folder)
+            raise InputError(explain("a folder for the cache that can be written", got, fix, folder)) from error
+
+
+def _remedy(folder: Path) -> str:
+    """What to do about a folder that cannot be used."""
+    named = os.environ.get(FOLDER)
+    if named and Path(named).expanduser() == folder:
+        return f"Set {FOLDER} to another folder, or to nothing, so that nothing is kept."
+    return "Choose another place."
 
 
 def digest(thing: Any) -> str:

@@ -15,13 +15,13 @@ import numpy as np
 from ..errors import InputError, did_you_mean, explain, some
 from ..files.given import GivenTable
 from ..files.series import ROWS_OF_LOADS, TIME_SLACK, usable
-from ..files.storage import read_columns, write_table
+from ..files.storage import read_columns, sha256, write_table
 from ..files.table import Table
 from ..notices import warn
 from ..problem.arrays import Array
 from ..signals import natural_cubic_spline
 from .messages import ModelKey
-from .model import find_file, parse_xml, read_xml, scratch_folder, stamp
+from .model import find_file, parse_xml, read_xml, scratch_folder
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -108,8 +108,8 @@ class ExternalLoads:
         """A model with these loads at the frames (T,) s of a motion, whose file is written (:meth:`at`)."""
         data = self.at(time)
         read = None if self.rewritten is None else str(self.rewritten)
-        stamps = (key.stamps[0], stamp(self.path), stamp(data), *key.stamps[1:])
-        return replace(key, stamps=stamps, loads=str(self.path), loads_data=str(data), loads_read=read)
+        stamps = sha256(self.path), sha256(data)
+        return replace(key, loads_stamps=stamps, loads=str(self.path), loads_data=str(data), loads_read=read)
 
     def as_used(self) -> tuple[str, Table] | None:
         """XML and table of low-passed loads, the XML naming the table as ``USED``; None where the file is used."""

@@ -12,7 +12,6 @@ from .. import isolation
 from ..errors import InputError, explain
 from ..files.packages import version
 from ..files.plain import WRONG, damaged, put_together, read_plain, write_plain
-from ..files.storage import sha256
 from ..multibody import description as bodies
 from ..paths import description as paths
 from ..problem import arrays
@@ -55,7 +54,7 @@ def read_described(key: ModelKey, folder: str | os.PathLike[str] | None = None) 
     if name in _known and (kept is None or (kept in _kept and kept.exists())):
         return _known[name]
     recalled = None if kept is None else _recall(kept, key)
-    found = _known.get(name) or recalled or _alike(key, folder) or _ask(key, of)
+    found = _known.get(name) or recalled or _alike(key, folder) or _ask(key)
     if kept is not None:
         if recalled is None:
             keep_in(kept.parent, lambda: write_description(found, key, kept))
@@ -79,23 +78,24 @@ def _alike(key: ModelKey, folder: str | os.PathLike[str] | None) -> Described | 
     return None if found is None or found.description.contact else found
 
 
-def _ask(key: ModelKey, of: Mapping[str, str]) -> Described:
+def _ask(key: ModelKey) -> Described:
     """The description by OpenSim."""
     found: Described = isolation.run(
         "opensim", "osimopt.adapters.worker.mechanics:describe_whole", key, subject=key.path
     )
-    if identity(key) != of:
-        fix = "Read it again when it is whole."
-        raise InputError(explain("files of a model that stay as they are", "one that changed meanwhile", fix, key.path))
     return found
 
 
 def identity(key: ModelKey) -> dict[str, str]:
     """What a description depends on, in words: contents of the model's files, how they are loaded, versions."""
-    sets = {f"force set {number}": sha256(Path(file)) for number, file in enumerate(key.force_sets, 1)}
+    kinds = "force set", "included file"
+    others = [
+        f"{kind} {number}"
+        for kind, files in zip(kinds, (key.force_sets, key.included), strict=True)
+        for number, _ in enumerate(files, 1)
+    ]
     return {
-        "model": sha256(Path(key.path)),
-        **sets,
+        **dict(zip(("model", *others), key.stamps, strict=True)),
         "replace_force_set": str(key.replace_force_set),
         "welds": ", ".join(key.weld),
         "contact": str(key.contact),

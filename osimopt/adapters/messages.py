@@ -17,14 +17,15 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class ModelKey:
-    """Identifies a loaded model: its files with their size and time of change (``stamps``), and how it is loaded.
+    """Identifies a loaded model: its files with the SHA-256 of each (``stamps``), and how it is loaded.
 
+    ``included`` are files that the model or a force set includes; ``stamps`` are those of ``files``.
     ``contact``: whether forces of the model that press on the ground act. ``loads_read`` is what OpenSim reads in place
     of ``loads``, which messages name; its name is a hash of its contents.
     """
 
     path: str
-    stamps: tuple[tuple[int, int], ...]
+    stamps: tuple[str, ...]
     weld: tuple[str, ...] = ()
     loads: str | None = None
     loads_data: str | None = None
@@ -33,6 +34,13 @@ class ModelKey:
     replace_force_set: bool = False
     contact: bool = True
     loads_read: str | None = None
+    loads_stamps: tuple[str, ...] = ()
+    included: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that make the model, without loads."""
+        return (self.path, *self.force_sets, *self.included)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from xml.parsers import expat
 
 from .. import isolation
 from ..errors import InputError, ModelError, explain, some
+from ..files.storage import sha256
 from ..muscle.forces import CLASSES
 from ..notices import warn
 from .mechanics import read_described
@@ -126,24 +127,30 @@ def identify(
         raise InputError(explain("weld as a sequence of joint names", repr(weld), f"Write weld=({weld!r},)."))
     sets = [Path(name).resolve() for name in force_sets]
     described += [read_xml(file, ("ForceSet", "ActuatorSet"), "a file with a ForceSet (.xml)") for file in sets]
+    included = _included((path, *sets))
     own = [part.get("name", "") for one in described for kind in LOADS for part in one.iter(kind)]
     if own and external_loads:
         fix = "Leave external_loads out, or remove them from the model: they would count twice."
         raise ModelError(explain("a model without external loads in it", some(own), fix, path))
     return ModelKey(
         path=str(path),
-        stamps=tuple(map(stamp, (path, *sets))),
+        stamps=tuple(map(sha256, (path, *sets, *included))),
         weld=tuple(weld),
         force_sets=tuple(map(str, sets)),
         replace_force_set=replace_force_set,
         contact=contact,
+        included=tuple(map(str, included)),
     )
 
 
-def stamp(file: Path) -> tuple[int, int]:
-    """Size and time of change."""
-    status = file.stat()
-    return status.st_size, status.st_mtime_ns
+def _included(files: Sequence[Path]) -> list[Path]:
+    """Files that OpenSim reads in place of elements of these, by their attribute ``file``, and of those files."""
+    found = list(files)
+    for file in found:  # which grows
+        parts = _document(file, sha256(file), "an OpenSim document (.xml)").iter()
+        named = [find_file(name, file.parent) for part in parts if (name := part.get("file"))]
+        found += [one for one in dict.fromkeys(named) if one is not None and one not in found]
+    return found[len(files) :]
 
 
 def as_file(model: str | os.PathLike[str] | Any) -> Path:
@@ -163,7 +170,7 @@ def as_file(model: str | os.PathLike[str] | Any) -> Path:
 
 def _write_live_model(model: Any) -> Path:
     """Write every property of a live model to a temporary file: class defaults may differ in the other process."""
-    path = Path(tempfile.mkdtemp(dir=scratch_folder())) / f"{model.getName() or 'model'}.osim"
+    path = Path(tempfile.mkdtemp(dir=scratch_folder())) / f"{model.getName().replace('/', '_') or 'model'}.osim"
     optional = hasattr(model, "setSerializeAllDefaults")
     before = optional and model.getSerializeAllDefaults()
     try:
@@ -213,7 +220,7 @@ def read_xml(path: Path, elements: str | tuple[str, ...], what: str) -> Element:
     InputError
         No such file, not XML (with line and column), or XML of something else.
     """
-    root = _document(path, stamp(path), what) if path.is_file() else parse_xml(path, what)
+    root = _document(path, sha256(path), what) if path.is_file() else parse_xml(path, what)
     names = (elements,) if isinstance(elements, str) else elements
     found = [root] if root.tag in names else [part for name in names if (part := root.find(name)) is not None]
     if not found:
@@ -223,8 +230,8 @@ def read_xml(path: Path, elements: str | tuple[str, ...], what: str) -> Element:
 
 
 @lru_cache(maxsize=8)
-def _document(path: Path, stamp: tuple[int, int], what: str) -> Element:
-    """The root of a file as it was at the time of its ``stamp``: models are read several times for one trial."""
+def _document(path: Path, contents: str, what: str) -> Element:
+    """The root of a file of these ``contents`` (SHA-256): models are read several times for one trial."""
     return parse_xml(path, what)
 
 

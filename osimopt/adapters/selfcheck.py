@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import ModelError, explain, some
 from ..files.packages import version
-from ..files.storage import sha256, write_atomically
+from ..files.storage import write_atomically
 from ..muscle.forces import rigid_tendon_gain, supported
 from ..problem.arrays import Array, Index, Kinematics
 from ..solution.solution import RedundancySolution
@@ -66,11 +66,11 @@ def check_model(model: Model, n_jobs: int, folder: str | os.PathLike[str] | None
     """
     name, place = _hash(model.key, POSTURES, SLOPES), model_folder(folder)
     kept = None if place is None else place / f"self_check-{name}.json"
-    recalled = None if kept is None else _recall(kept)
+    recalled = None if kept is None else _recall(kept, name)
     if name not in _known:
         _known[name] = recalled or _check_model(replace(model, attach=None), n_jobs)
     if kept is not None and recalled is None:
-        keep_in(kept.parent, lambda: write_atomically(kept, json.dumps(_known[name])))
+        keep_in(kept.parent, lambda: write_atomically(kept, json.dumps(_sealed(_known[name], name))))
     return _known[name]
 
 
@@ -277,16 +277,22 @@ def _closed(model: Model, value: Array) -> Array:
 def _hash(key: ModelKey, *postures: int) -> str:
     """Hash of all that the check depends on: contents of the model's files, welds, forces switched off, versions."""
     content = [
-        [sha256(Path(path)) for path in (key.path, *key.force_sets)], key.weld, key.replace_force_set, key.contact,
+        key.stamps, key.weld, key.replace_force_set, key.contact,
         key.rigid_tendon, [version(name) for name in ("osimopt", "opensim")], FORMAT, postures,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 
-def _recall(path: Path) -> dict[str, Any] | None:
-    """The result kept in a file, if it can be read."""
+def _sealed(found: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A result, and a digest of it and of what was checked."""
+    return {"sha256": hashlib.sha256((name + json.dumps(found)).encode()).hexdigest(), "found": found}
+
+
+def _recall(path: Path, name: str) -> dict[str, Any] | None:
+    """The result kept in a file, if it can be read and is as it was written, of the model of this hash."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = kept["found"]
+        return found if kept == _sealed(found, name) else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return found if isinstance(found, dict) else None

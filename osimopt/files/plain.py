@@ -63,10 +63,13 @@ def read_plain(path: str | os.PathLike[str], what: str, fix: str) -> tuple[dict[
     InputError
         No such file, another kind of file, or a damaged one.
     """
-    if not Path(path).is_file():
-        raise InputError(explain(what, "no such file", "Check the path.", path))
     try:
-        file = np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False)
+        content = Path(path).read_bytes()
+    except OSError as error:
+        got = "no such file" if isinstance(error, FileNotFoundError) else f"one that cannot be read ({error.strerror})"
+        raise InputError(explain(what, got, "Check the path.", path)) from error
+    try:
+        file = np.load(io.BytesIO(content), allow_pickle=False)
         arrays = {name: file[name] for name in getattr(file, "files", ())}
         header = dict(json.loads(str(arrays.pop("header", "{}"))))
         arrays = _split(header["joined"], arrays) if "joined" in header else arrays

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,11 +17,14 @@ import pytest
 import tree_reference
 from conftest import HERE, run_script
 from mechanics_cases import describe
+from numpy.typing import NDArray
 
+from osimopt import load_problem
 from osimopt.adapters import mechanics
-from osimopt.adapters.cache import digest, model_folder
+from osimopt.adapters.cache import as_folder, digest, model_folder
 from osimopt.adapters.mechanics import read_described, read_description, write_description
 from osimopt.adapters.model import identify
+from osimopt.datasets import Example
 from osimopt.errors import InputError
 from osimopt.multibody.description import Constraint, Functions, Multibody
 from osimopt.paths.description import Path, Paths
@@ -223,7 +228,7 @@ def leaves(thing: Any) -> Iterator[Any]:
 
 
 OTHERS: dict[str, tuple[Callable[[Any, File], Any], str]] = {
-    "another model": (lambda key, other: replace(key, path=str(other)), "a description with model"),
+    "another model": (lambda key, other: identify(other), "a description with model"),
     "welds": (lambda key, other: replace(key, weld=("knee_joint",)), "welds knee_joint, got welds none"),
     "contact": (lambda key, other: replace(key, contact=False), "contact False, got contact True"),
 }
@@ -337,14 +342,58 @@ def test_a_model_that_changes_meanwhile_is_not_kept(few: File, tmp_path: File, m
     run = mechanics.isolation.run
 
     def changing(*arguments: Any, **named: Any) -> Any:
-        found = run(*arguments, **named)
         path.write_text(path.read_text() + "<!-- saved again -->")
-        return found
+        return run(*arguments, **named)
 
     monkeypatch.setattr(mechanics.isolation, "run", changing)
     with pytest.raises(InputError, match="changed meanwhile"):
         read_described(identify(path), tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("geometry", ["exact", "opensim"])
+@pytest.mark.usefixtures("short_self_check")
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_edits_that_keep_size_and_time_are_seen(arm: Example, tmp_path: File, geometry: str) -> None:
+    """In the model, and in a file that it includes."""
+    text = arm.model.read_text()
+    start, end = text.index("<BodySet"), text.index("</BodySet>") + len("</BodySet>")
+    old = re.findall(r"<mass>([^<]*)</mass>", text[start:end])[-1]
+    bodies = text[start:end], text[start:end].replace(old, f"3{old[1:]}")
+    document = '<?xml version="1.0"?><OpenSimDocument Version="40000">{}</OpenSimDocument>'
+    included = f'{text[:start]}<BodySet file="bodies.xml"/>{text[end:]}'
+
+    def moments(model: File) -> NDArray[np.float64]:
+        return load_problem(model, arm.motion, time_range=(0.1, 0.2), geometry=geometry).generalized_force
+
+    def rewrite(path: File, text: str) -> None:
+        before = path.stat()
+        path.write_text(text)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert path.stat().st_size == before.st_size
+
+    whole, parts, part = tmp_path / "whole.osim", tmp_path / "parts.osim", tmp_path / "bodies.xml"
+    whole.write_text(text)
+    parts.write_text(included)
+    part.write_text(document.format(bodies[0]))
+    before = moments(whole)
+    np.testing.assert_allclose(moments(parts), before, rtol=1e-12)
+    rewrite(whole, text[:start] + bodies[1] + text[end:])
+    rewrite(part, document.format(bodies[1]))
+    after = moments(whole)
+    assert np.abs(after - before).max() > 1.0
+    np.testing.assert_allclose(moments(parts), after, rtol=1e-12)
+
+
+def test_words_for_the_folder_of_descriptions(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert as_folder("~/kept") == tmp_path / "kept"
+    for wrong in (3, b"kept", "", " "):
+        with pytest.raises(InputError, match="expected a folder for the cache, got"):
+            as_folder(wrong)  # type: ignore[arg-type]
+    monkeypatch.setenv("OSIMOPT_CACHE", __file__)
+    with pytest.raises(InputError, match="Set OSIMOPT_CACHE to another folder, or to nothing"):
+        model_folder()
 
 
 def test_the_folder_of_descriptions(few: File, tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -343,3 +343,11 @@ def test_warnings_of_a_model_are_told_every_time(two_leg, tmp_path: Path) -> Non
     said = [load_problem(path, two_leg.motion, time_range=(0.1, 0.11)).provenance["warnings"] for _ in range(2)]
     assert any("max_isometric_force" in warning for warning in said[0])
     assert said[1] == said[0]
+
+
+def test_a_library_that_is_missing_is_named_with_a_remedy() -> None:
+    missing = "raise ModuleNotFoundError('No module named {0}', name='{0}')"
+    with pytest.raises(MissingDependencyError, match=r"m\.osim: expected the package opensim.*OSIMOPT_CACHE"):
+        isolation.run("opensim", "builtins:exec", missing.format("opensim"), subject="m.osim")
+    with pytest.raises(ModelError, match="No module named another"):
+        isolation.run("opensim", "builtins:exec", missing.format("another"), subject="m.osim")

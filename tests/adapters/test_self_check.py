@@ -140,7 +140,7 @@ def test_a_model_is_checked_once(two_leg: TwoLeg, tmp_path: Path, monkeypatch: p
         load_problem(two_leg.model, two_leg.motion, time_range=(first, 0.3), cache=tmp_path)
     assert len(calls) == 1
     (kept,) = tmp_path.glob("self_check-*.json")
-    assert json.loads(kept.read_text())["postures"] == 50
+    assert json.loads(kept.read_text())["found"]["postures"] == 50
     monkeypatch.setattr(selfcheck, "_known", {})  # as a new process would begin
     load_problem(two_leg.model, two_leg.motion, time_range=(0.15, 0.3), cache=tmp_path)
     assert len(calls) == 1
@@ -148,6 +148,22 @@ def test_a_model_is_checked_once(two_leg: TwoLeg, tmp_path: Path, monkeypatch: p
     changed.write_text(two_leg.model.read_text() + "<!-- another file -->\n")
     load_problem(changed, two_leg.motion, time_range=TIMES, cache=tmp_path)
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "", '{"postures": 50}', '{"sha256": "", "found": {"postures": 50}}'])
+def test_a_kept_check_that_is_not_as_written_is_not_used(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "self_check.json"
+    path.write_text(text)
+    assert selfcheck._recall(path, "this model") is None
+
+
+def test_a_kept_check_is_of_its_model(tmp_path: Path) -> None:
+    path, found = tmp_path / "self_check.json", {"postures": 50, "moment_arms_off_mm": {"a": 0.1}}
+    path.write_text(json.dumps(selfcheck._sealed(found, "this model")))
+    assert selfcheck._recall(path, "this model") == found
+    assert selfcheck._recall(path, "another model") is None
+    path.write_text(path.read_text().replace("50", "51"))
+    assert selfcheck._recall(path, "this model") is None
 
 
 def test_it_stands_in_the_result_folder(problem: RedundancyProblem, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import opensim
 
-from ...errors import ModelError, did_you_mean, explain, some
+from ...errors import InputError, ModelError, did_you_mean, explain, some
+from ...files.storage import sha256
 from ...muscle.forces import CLASSES
 from ..messages import ModelKey
 from .coordinates import find_turning, is_rotational, places_in_q, places_in_u, presses_on_ground
@@ -57,6 +58,7 @@ def load(key: ModelKey) -> Session:
     """Load, weld, attach external loads, check that everything is supported, and initialise."""
     warnings_since()
     model, dropped = _read_model(key)
+    _refuse_changed(key)
     replaced = _replace_muscles(model, key)
     if key.rigid_tendon:
         always_elastic = [kind.name for kind in CLASSES.values() if not kind.rigid_tendon]
@@ -101,6 +103,14 @@ def _read_model(key: ModelKey) -> tuple[Any, list[str]]:
     dropped = _add_force_sets(model, key)
     _weld(model, key)
     return model, dropped
+
+
+def _refuse_changed(key: ModelKey) -> None:
+    """Refuse a model that is no longer the one that was described."""
+    for file, contents in zip(key.files, key.stamps, strict=True):
+        if not Path(file).is_file() or sha256(Path(file)) != contents:
+            fix = "Read it again when it is whole."
+            raise InputError(explain("files of a model that stay as they are", "one that changed meanwhile", fix, file))
 
 
 def _replace_muscles(model: Any, key: ModelKey) -> list[str]:
