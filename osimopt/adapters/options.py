@@ -136,7 +136,7 @@ class ReadOptions:
         more="'exact': the model's own paths, tangent to every object that they wrap over, so that moment arms are "
         "−∂l/∂q; inverse dynamics is computed by arrays, too. Warnings name what these do not cover, which is left to "
         "OpenSim. 'opensim': paths and inverse dynamics of OpenSim 4.6, the numbers of its own tools and of osimopt "
-        "0.1. 'polynomial': polynomials fitted in the range of this motion (half a minute for 80 muscles); their "
+        "0.1. 'polynomial': polynomials fitted in the range of this motion (seconds for 80 muscles); their "
         "moment arms are exactly −∂l/∂q. In Python also a PolynomialGeometry of fit_geometry or any other MusclePaths. "
         "Muscles without a path in it keep the model's own, and a warning names them.",
         file=True,
