@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from ..errors import InputError, did_you_mean, explain
 from ..files.given import GivenTable
 from ..options import check_values, declared, option
-from ..polynomial.geometry import MusclePaths
+from ..polynomial.muscle_paths import MusclePaths
 from ..problem.part import check_wanted
 from ..problem.reserves import ReserveActuators
 from .cache import digest
@@ -30,8 +30,11 @@ Loads = Any
 Reserves = Literal["auto"] | float | Mapping[str, float] | None
 #: Cutoff in Hz of a low-pass; ``"motion"`` is the cutoff of the motion.
 Cutoff = float | Literal["motion"] | None
+#: Muscle paths of a model, which can be tabulated, sampled and fitted.
+Geometry = Literal["exact", "opensim"]
+GEOMETRIES = get_args(Geometry)
 #: Geometries that are no files.
-COMPUTED = ("exact", "opensim", "polynomial")
+COMPUTED = (*GEOMETRIES, "polynomial")
 #: Paths of a model, in the help of every option that takes them.
 OWN_PATHS = "Muscle paths: exact (tangent to all wrap objects), opensim (as OpenSim computes them)"
 
