@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from .report.report import write_report as write_report
     from .solution.reader import Result as Result
     from .solution.solution import RedundancySolution as RedundancySolution
-    from .solution.solution import Status as Status
+    from .solution.status import Status as Status
     from .static.solve import solve_static as solve_static
     from .surrogate.surrogate import Surrogate as Surrogate
     from .training.dynamic_surrogate import train_dynamic_surrogate as train_dynamic_surrogate
@@ -85,7 +85,7 @@ _HOMES = {
     "RedundancyProblem": "problem.problem",
     "RedundancySolution": "solution.solution",
     "ReserveActuators": "problem.reserves",
-    "Status": "solution.solution",
+    "Status": "solution.status",
     **dict.fromkeys(
         ("OsimoptError", "InputError", "ModelError", "SolverError", "MissingDependencyError", "ConfigError"),
         "errors",

@@ -11,7 +11,7 @@ from ..errors import ModelError, explain, some
 from ..isolation import Progress, counted
 from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive
 from ..namespace import alike, filled, namespace, plain
-from ..polynomial.geometry import MusclePaths
+from ..polynomial.muscle_paths import MusclePaths
 from ..problem.arrays import Array, Kinematics, MuscleGeometry, MuscleParameters
 from ..problem.reserves import ReserveActuators
 from .following import following

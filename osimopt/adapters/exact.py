@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, get_args
 
 import numpy as np
 
@@ -22,20 +21,17 @@ from ..paths.arms import about_coordinates, moment_arms, wrenches
 from ..paths.arrangement import Arrangement, arrange
 from ..paths.description import Path, Paths
 from ..paths.solve import SolvedPaths, contested, lengths, solve_paths
-from ..polynomial.geometry import Fit
+from ..polynomial.muscle_paths import Fit
 from ..problem.arrays import Array, Index, Kinematics, MuscleGeometry
 from .model import Model
 
-#: Muscle paths that can be tabulated, sampled and fitted.
-Geometry = Literal["exact", "opensim"]
-GEOMETRIES = get_args(Geometry)
 #: Postures per block: 80 muscles take 100 MB.
 BLOCK = 1250
 
 
 @dataclass(frozen=True, eq=False)
 class ExactPaths:
-    """A model's own muscle paths, as :class:`~osimopt.polynomial.geometry.MusclePaths`.
+    """A model's own muscle paths, as :class:`~osimopt.polynomial.MusclePaths`.
 
     ``described`` are the paths of the muscles that it has, in the order of ``muscles``. ``asked`` says by name of a
     muscle why its path is left to OpenSim. ``unplaced`` are bodies beyond joints that are not described: paths between

@@ -14,7 +14,7 @@ from ..errors import ModelError, explain, some
 from ..isolation import Progress
 from ..muscle.forces import supported
 from ..namespace import namespace, plain
-from ..polynomial.geometry import MusclePaths
+from ..polynomial.muscle_paths import MusclePaths
 from ..problem.arrays import Array, Kinematics, MuscleGeometry, acts
 from .arrays import (
     POSTURES,

@@ -14,16 +14,18 @@ from ..isolation import Progress
 from ..notices import warn
 from ..options import check_word
 from ..polynomial.fit import SNAPPED, Potential, Target, fit_potentials, length_errors
-from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry, flag_missed
+from ..polynomial.geometry import MusclePolynomial, PolynomialGeometry
+from ..polynomial.muscle_paths import Fit, flag_missed
 from ..polynomial.samples import Jump, PathSamples
 from ..polynomial.snaps import Line
 from ..problem.arrays import Array, Index
 from ..problem.path_record import PathRecord
 from . import exact_sampling
 from .cache import digest
-from .exact import GEOMETRIES, ExactPaths, Geometry, read_exact
+from .exact import ExactPaths, read_exact
 from .mechanics import identity
 from .model import Model, read_model
+from .options import GEOMETRIES, Geometry
 from .path_sampling import Domain, sample_paths, warn_of_left
 
 #: m; root mean square error of lengths and moment arms that is asked of fits.

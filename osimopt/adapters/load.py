@@ -16,7 +16,7 @@ from ..files.series import frame_times
 from ..files.storage import sha256
 from ..multibody.rates import refuse_lock
 from ..notices import collect_warnings, warn
-from ..polynomial.geometry import MusclePaths
+from ..polynomial.muscle_paths import MusclePaths
 from ..problem.arrays import Kinematics
 from ..problem.path_record import PATHS, PathRecord
 from ..problem.problem import RedundancyProblem

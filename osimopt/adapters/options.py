@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from ..errors import InputError, did_you_mean, explain
 from ..files.given import GivenTable
 from ..options import check_values, declared, option
-from ..polynomial.geometry import MusclePaths
+from ..polynomial.muscle_paths import MusclePaths
 from ..problem.part import check_wanted
 from ..problem.reserves import ReserveActuators
 from .cache import digest
@@ -30,8 +30,11 @@ Loads = Any
 Reserves = Literal["auto"] | float | Mapping[str, float] | None
 #: Cutoff in Hz of a low-pass; ``"motion"`` is the cutoff of the motion.
 Cutoff = float | Literal["motion"] | None
+#: Muscle paths of a model, which can be tabulated, sampled and fitted.
+Geometry = Literal["exact", "opensim"]
+GEOMETRIES = get_args(Geometry)
 #: Geometries that are no files.
-COMPUTED = ("exact", "opensim", "polynomial")
+COMPUTED = (*GEOMETRIES, "polynomial")
 #: Paths of a model, in the help of every option that takes them.
 OWN_PATHS = "Muscle paths: exact (tangent to all wrap objects), opensim (as OpenSim computes them)"
 
@@ -136,7 +139,7 @@ class ReadOptions:
         more="'exact': the model's own paths, tangent to every object that they wrap over, so that moment arms are "
         "−∂l/∂q; inverse dynamics is computed by arrays, too. Warnings name what these do not cover, which is left to "
         "OpenSim. 'opensim': paths and inverse dynamics of OpenSim 4.6, the numbers of its own tools and of osimopt "
-        "0.1. 'polynomial': polynomials fitted in the range of this motion (half a minute for 80 muscles); their "
+        "0.1. 'polynomial': polynomials fitted in the range of this motion (seconds for 80 muscles); their "
         "moment arms are exactly −∂l/∂q. In Python also a PolynomialGeometry of fit_geometry or any other MusclePaths. "
         "Muscles without a path in it keep the model's own, and a warning names them.",
         file=True,

@@ -10,7 +10,8 @@ import numpy as np
 from ..errors import InputError, explain, some
 from ..files.given import Origin
 from ..notices import warn
-from ..polynomial.geometry import MusclePaths, PolynomialGeometry, flag_code
+from ..polynomial.geometry import PolynomialGeometry
+from ..polynomial.muscle_paths import MusclePaths, flag_code
 from ..problem.arrays import Array, Kinematics
 from ..problem.path_record import PATHS, UNRECORDED
 from .arrays import along_motion

@@ -18,8 +18,9 @@ from ..problem.arrays import Array, Coordinate
 from ..problem.part import match_names
 from .arrays import along_motion
 from .completion import closed
-from .exact import GEOMETRIES, ExactPaths, Geometry, read_exact
+from .exact import ExactPaths, read_exact
 from .model import Model, read_model
+from .options import GEOMETRIES, Geometry
 from .units import describe_outside
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from ..devices import CPU, Device
 from ..errors import some
 from ..isolation import Progress
 from ..namespace import plain
-from ..polynomial.geometry import MusclePaths
+from ..polynomial.muscle_paths import MusclePaths
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
 from ..problem.problem import RedundancyProblem
 from ..problem.resampling import BALANCED, Fingerprint

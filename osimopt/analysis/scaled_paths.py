@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from ..adapters.model import Model
 from ..errors import InputError, ModelError, explain, some, unlike
 from ..polynomial.fixed_order import fit_order
-from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
+from ..polynomial.geometry import MusclePolynomial, PolynomialGeometry
+from ..polynomial.muscle_paths import Fit
 from ..polynomial.samples import PathSamples
 from ..problem.arrays import Array
 

@@ -12,7 +12,7 @@ from .options import Figure, Model, Overwrite, PathsOf, Weld, read_assignment, r
 from .terminal import draw, print_solution, print_table, progress, say, say_warning
 
 if TYPE_CHECKING:
-    from ..adapters.exact import Geometry
+    from ..adapters.options import Geometry
 
 #: Degrees per radian.
 DEGREES = 57.29577951308232

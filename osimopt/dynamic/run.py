@@ -13,7 +13,8 @@ from .. import isolation
 from ..errors import some
 from ..problem.problem import RedundancyProblem
 from ..problem.reserves import ReserveActuators
-from ..solution.solution import RedundancySolution, Status
+from ..solution.solution import RedundancySolution
+from ..solution.status import Status
 from ..static.solve import solve_static
 from .assemble import assemble, moment_scale, split
 from .guess import first_guess, joined, windows

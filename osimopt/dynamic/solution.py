@@ -14,7 +14,8 @@ from ..muscle.muscle_class import Mask
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..solution.checks import PUSH
-from ..solution.solution import RedundancySolution, Status, judge
+from ..solution.solution import RedundancySolution
+from ..solution.status import Status, judge
 from ..solution.summary import Finding, counted
 from .integrate import ForwardCheck
 from .nodes import Nodes, Unknowns, strength

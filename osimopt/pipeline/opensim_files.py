@@ -14,7 +14,8 @@ from ..files.storage import write_atomically
 from ..problem.arrays import Array
 from ..solution.checks import AT_BOUND
 from ..solution.opensim_inputs import DOCUMENT
-from ..solution.solution import RedundancySolution, Status
+from ..solution.solution import RedundancySolution
+from ..solution.status import Status
 from ..solution.summary import Summary
 
 #: Characters by which OpenSim's numbers are wider than their decimals.

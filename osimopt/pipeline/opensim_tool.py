@@ -21,7 +21,7 @@ from ..adapters.trial import Trial
 from ..errors import ConfigError, InputError, explain, some
 from ..files.folders import made
 from ..files.series import frame_times
-from ..polynomial.geometry import MusclePaths
+from ..polynomial.muscle_paths import MusclePaths
 from ..problem.arrays import Array, Kinematics
 from ..problem.costs import get_cost
 from ..problem.problem import RedundancyProblem

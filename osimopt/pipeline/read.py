@@ -12,7 +12,7 @@ from ..adapters.load import read_problem
 from ..adapters.options import COMPUTED, Cutoff, Loads, ReadOptions, Reserves, Source, Table
 from ..isolation import Progress
 from ..options import documented
-from ..polynomial.geometry import MusclePaths
+from ..polynomial.muscle_paths import MusclePaths
 from ..problem.problem import RedundancyProblem
 from ..problem.reserves import ReserveActuators
 

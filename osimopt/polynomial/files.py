@@ -20,7 +20,8 @@ from ..files.storage import write_atomically
 from ..notices import warn
 from ..problem.arrays import Array
 from ..problem.path_record import PathRecord
-from .geometry import MEASURES, Fit, MusclePolynomial, PolynomialGeometry
+from .geometry import MusclePolynomial, PolynomialGeometry
+from .muscle_paths import MEASURES, Fit
 from .terms import count_terms, differentiate, evaluate_terms
 
 POLYNOMIAL = "MultivariatePolynomialFunction"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..problem.arrays import Array, Index
 from .fit import SNAPPED, UNUSUAL, Target
-from .geometry import MusclePaths
+from .muscle_paths import MusclePaths
 from .terms import grouped
 
 if TYPE_CHECKING:

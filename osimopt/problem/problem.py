@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from numbers import Real
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -16,7 +15,7 @@ from ..errors import InputError, check_names, explain
 from ..namespace import Tensor, namespace
 from .arrays import SPECIFIC_TENSION, Array, Change, Kinematics, MuscleGeometry, MuscleParameters
 from .reserves import ReserveActuators
-from .validity import check_arrays, check_muscles, check_once
+from .validity import check_problem
 
 
 class Source(Protocol):
@@ -95,30 +94,7 @@ class RedundancyProblem:
     source: Source | None = None
 
     def __post_init__(self) -> None:
-        frames, muscles = self.max_force.shape
-        coordinates, actuators = len(self.coordinates), len(self.reserves.names)
-        shapes = {
-            "time": (self.time, (frames,)),
-            "max_force": (self.max_force, (frames, muscles)),
-            "moment arms": (self.geometry.moment_arms, (frames, len(self.geometry.pair_muscle))),
-            "generalized_force": (self.generalized_force, (frames, coordinates)),
-            "lower": (self.lower, (muscles,)),
-            "upper": (self.upper, (muscles,)),
-            "pcsa": (self.pcsa, (muscles,)),
-            "weights": (self.weights, (muscles,)),
-            "passive_force": (self.passive_force, (frames, muscles)),
-        }
-        check_arrays(shapes)
-        if not (np.diff(self.time) > 0).all():
-            raise InputError(explain("increasing time", "times that repeat or decrease", "Sort the frames."))
-        check_once("muscle", self.muscles)
-        check_once("coordinate", self.coordinates)
-        if self.reserves.effect.shape not in ((1, coordinates, actuators), (frames, coordinates, actuators)):
-            got, fix = f"{self.reserves.effect.shape}", "Axes are (frames, coordinates, reserves)."
-            raise InputError(explain(f"reserve effects on {coordinates} coordinates", got, fix))
-        if len(self.muscles) != muscles:
-            raise InputError(explain(f"{muscles} muscle names", f"{len(self.muscles)}", "Name each column."))
-        check_muscles(self.muscles, self.max_force, (self.lower, self.upper), self.weights, self.pcsa)
+        check_problem(self)
 
     def __repr__(self) -> str:
         """Return one line: sizes, times, and the model's file where there is one."""
@@ -323,20 +299,7 @@ class RedundancyProblem:
         A number puts a reserve of that optimal force (N·m) on every coordinate, a mapping on those it
         names; ``bounds`` limits their controls; ``None`` removes all.
         """
-        coordinates = list(self.coordinates)
-        if isinstance(reserves, Real) and not isinstance(reserves, bool):
-            reserves = dict.fromkeys(coordinates, float(reserves))
-        if isinstance(reserves, Mapping):
-            reserves = ReserveActuators.on_coordinates(reserves, coordinates, bounds or (-np.inf, np.inf))
-        elif bounds is not None:
-            fix = "Leave bounds out, or give a number or a mapping."
-            raise InputError(explain("bounds only with optimal forces", f"reserves={reserves!r}", fix))
-        if reserves is None:
-            reserves = ReserveActuators.none(len(coordinates))
-        if not isinstance(reserves, ReserveActuators):
-            fix = "Use one of these."
-            raise InputError(explain("reserves as a number, {coordinate: N·m} or None", repr(reserves), fix))
-        return replace(self, reserves=reserves)
+        return replace(self, reserves=ReserveActuators.read(reserves, self.coordinates, bounds))
 
     @classmethod
     def from_arrays(

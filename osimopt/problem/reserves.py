@@ -69,6 +69,28 @@ class ReserveActuators:
         return cls((), np.zeros((1, coordinates, 0)), empty, empty, empty, ())
 
     @classmethod
+    def read(
+        cls,
+        reserves: float | Mapping[str, float] | ReserveActuators | None,
+        coordinates: Sequence[str],
+        bounds: tuple[float, float] | None = None,
+    ) -> ReserveActuators:
+        """From a number of N·m for every coordinate, a mapping, or None; those that are reserves already stay."""
+        if isinstance(reserves, Real) and not isinstance(reserves, bool):
+            reserves = dict.fromkeys(coordinates, float(reserves))
+        if isinstance(reserves, Mapping):
+            return cls.on_coordinates(reserves, list(coordinates), bounds or (-np.inf, np.inf))
+        if bounds is not None:
+            fix = "Leave bounds out, or give a number or a mapping."
+            raise InputError(explain("bounds only with optimal forces", f"reserves={reserves!r}", fix))
+        if reserves is None:
+            return cls.none(len(coordinates))
+        if not isinstance(reserves, ReserveActuators):
+            fix = "Use one of these."
+            raise InputError(explain("reserves as a number, {coordinate: N·m} or None", repr(reserves), fix))
+        return reserves
+
+    @classmethod
     def on_coordinates(
         cls,
         optimal_force: Mapping[str, float],

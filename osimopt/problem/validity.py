@@ -3,13 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InputError, explain, some
 from ..namespace import namespace, plain
 from .arrays import Array
+
+if TYPE_CHECKING:
+    from .problem import RedundancyProblem
+
+
+def check_problem(problem: RedundancyProblem) -> None:
+    """Refuse arrays that do not fit together or are not finite, and names that stand twice."""
+    frames, muscles = problem.max_force.shape
+    coordinates, actuators = len(problem.coordinates), len(problem.reserves.names)
+    shapes = {
+        "time": (problem.time, (frames,)),
+        "max_force": (problem.max_force, (frames, muscles)),
+        "moment arms": (problem.geometry.moment_arms, (frames, len(problem.geometry.pair_muscle))),
+        "generalized_force": (problem.generalized_force, (frames, coordinates)),
+        "lower": (problem.lower, (muscles,)),
+        "upper": (problem.upper, (muscles,)),
+        "pcsa": (problem.pcsa, (muscles,)),
+        "weights": (problem.weights, (muscles,)),
+        "passive_force": (problem.passive_force, (frames, muscles)),
+    }
+    check_arrays(shapes)
+    if not (np.diff(problem.time) > 0).all():
+        raise InputError(explain("increasing time", "times that repeat or decrease", "Sort the frames."))
+    check_once("muscle", problem.muscles)
+    check_once("coordinate", problem.coordinates)
+    if problem.reserves.effect.shape not in ((1, coordinates, actuators), (frames, coordinates, actuators)):
+        got, fix = f"{problem.reserves.effect.shape}", "Axes are (frames, coordinates, reserves)."
+        raise InputError(explain(f"reserve effects on {coordinates} coordinates", got, fix))
+    if len(problem.muscles) != muscles:
+        raise InputError(explain(f"{muscles} muscle names", f"{len(problem.muscles)}", "Name each column."))
+    check_muscles(problem.muscles, problem.max_force, (problem.lower, problem.upper), problem.weights, problem.pcsa)
 
 
 def check_arrays(arrays: Mapping[str, tuple[Array, tuple[int, ...]]]) -> None:

@@ -19,7 +19,8 @@ from .slack import Shorter, slack_of
 
 if TYPE_CHECKING:
     from ..problem.problem import RedundancyProblem
-    from .solution import RedundancySolution, Status
+    from .solution import RedundancySolution
+    from .status import Status
 
 #: Names that a sentence lists: muscles, actuators on one coordinate, muscles that forward integration departs from.
 MUSCLES, ACTUATORS, WORST = 12, 4, 3

@@ -28,7 +28,8 @@ from ..muscle.fibers import equilibrium_speed
 from ..muscle.forces import COMPUTED, activation_slope, equilibrium, supported
 from ..problem.arrays import Array, MuscleParameters
 from ..problem.problem import RedundancyProblem
-from ..solution.solution import RedundancySolution, Status
+from ..solution.solution import RedundancySolution
+from ..solution.status import Status
 
 Mask = NDArray[np.bool_]
 

@@ -20,7 +20,7 @@ from ..namespace import Tensor, alike, filled, namespace, plain
 from ..problem.arrays import Array
 from ..problem.costs import Cost
 from ..problem.problem import RedundancyProblem
-from ..solution.solution import Status
+from ..solution.status import Status
 from .interior import solve_again
 from .linear import attainable
 from .nonlinear import FrameSolver, Minimum, fitting_multipliers

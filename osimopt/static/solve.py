@@ -18,7 +18,8 @@ from ..options import check_values, check_word, documented
 from ..problem.arrays import Array
 from ..problem.costs import COSTS, Cost, get_cost, scale_of_unknowns
 from ..problem.problem import RedundancyProblem
-from ..solution.solution import RedundancySolution, judge, verified
+from ..solution.solution import RedundancySolution, verified
+from ..solution.status import judge
 from . import SOLVERS
 from .compliant import solve_compliant
 from .frames import solve_frames

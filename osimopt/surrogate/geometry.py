@@ -19,7 +19,8 @@ from torch import Tensor
 
 from ..devices import Device
 from ..errors import InputError, explain, some
-from ..polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
+from ..polynomial.geometry import MusclePolynomial, PolynomialGeometry
+from ..polynomial.muscle_paths import Fit
 from ..polynomial.terms import list_exponents
 from ..problem.arrays import Array, Index, MuscleGeometry
 from ..problem.path_record import PathRecord

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from ..errors import InputError, explain, some
 from ..options import check_word
 from ..polynomial.fit import SNAPPED, UNUSUAL
-from ..polynomial.geometry import MEASURES, Fit, MusclePolynomial, PolynomialGeometry, flag_code, flag_missed
+from ..polynomial.geometry import MusclePolynomial, PolynomialGeometry
+from ..polynomial.muscle_paths import MEASURES, Fit, flag_code, flag_missed
 from ..polynomial.samples import PathErrors, PathSamples, measure_errors
 from ..problem.arrays import Array, Index
 from .geometry import Corrections, GeometrySurrogate, respond

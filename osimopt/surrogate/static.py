@@ -22,7 +22,8 @@ from ..namespace import namespace
 from ..problem.arrays import Array
 from ..problem.costs import get_cost
 from ..problem.problem import RedundancyProblem
-from ..solution.solution import RedundancySolution, Status, moment_residual
+from ..solution.solution import RedundancySolution
+from ..solution.status import Status, moment_residual
 from ..static.frames import unit_of_cost
 from ..static.solve import Multipliers, solve_static
 from . import folder

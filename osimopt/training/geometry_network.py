@@ -8,9 +8,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ..adapters.exact import GEOMETRIES, ExactPaths, Geometry, read_exact
+from ..adapters.exact import ExactPaths, read_exact
 from ..adapters.geometry_fit import fit_samples, leave_missed, record_of
 from ..adapters.model import Model, read_model
+from ..adapters.options import GEOMETRIES, Geometry
 from ..adapters.path_sampling import Domain, sample_paths, warn_of_left
 from ..analysis.scaled_paths import check_factors, fit_bodies, join_bodies
 from ..errors import InputError, explain

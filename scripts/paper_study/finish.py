@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from osimopt.problem.problem import RedundancyProblem
-from osimopt.solution.solution import moment_residual
+from osimopt.solution.status import moment_residual
 from osimopt.static.solve import Multipliers, solve_static
 from osimopt.training.training_data import pick
 

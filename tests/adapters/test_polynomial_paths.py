@@ -11,7 +11,8 @@ from osimopt import ModelError
 from osimopt.adapters.geometry_fit import leave_missed
 from osimopt.adapters.model import read_model
 from osimopt.adapters.polynomials import fitted_to, read_polynomials
-from osimopt.polynomial.geometry import Fit, MusclePolynomial, PolynomialGeometry
+from osimopt.polynomial.geometry import MusclePolynomial, PolynomialGeometry
+from osimopt.polynomial.muscle_paths import Fit
 from osimopt.problem.path_record import PATHS, PathRecord
 
 ELBOW = "/jointset/r_elbow/r_elbow_flex"

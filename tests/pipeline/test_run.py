@@ -19,7 +19,7 @@ from osimopt.datasets import Example
 from osimopt.errors import InputError, ModelError
 from osimopt.pipeline import opensim_files
 from osimopt.pipeline.opensim_files import CODES
-from osimopt.solution.solution import Status
+from osimopt.solution.status import Status
 
 #: OpenSim's optimizer at a tolerance of 1e-6 is this far from an exact answer, in activation and in N.
 ACTIVATION, FORCE = 1e-3, 3.0

@@ -10,7 +10,7 @@ import pytest
 import osimopt
 from osimopt.pipeline.exact_forces import force_differences
 from osimopt.solution.checks import FORCE_DIFFERS, FORCE_SHARE
-from osimopt.solution.solution import Status
+from osimopt.solution.status import Status
 
 
 @pytest.fixture(scope="module")

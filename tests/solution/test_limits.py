@@ -22,7 +22,7 @@ from osimopt.problem.arrays import acts
 from osimopt.problem.resampling import _left_out, _missed
 from osimopt.solution.checks import Evidence
 from osimopt.solution.slack import Shorter
-from osimopt.solution.solution import judge
+from osimopt.solution.status import judge
 from osimopt.solution.summary import Finding, Summary, merged
 from osimopt.static.proof import least_missed, prove
 

@@ -16,7 +16,8 @@ from strategies import ALL_COSTS, cases, label
 from osimopt.errors import InputError, SolverError
 from osimopt.problem.problem import RedundancyProblem
 from osimopt.solution.checks import BOUND_TOLERANCE, RESERVE_SHARE
-from osimopt.solution.solution import RedundancySolution, Status, judge, moment_residual
+from osimopt.solution.solution import RedundancySolution
+from osimopt.solution.status import Status, judge, moment_residual
 from osimopt.static.solve import solve_static
 
 #: solve_static's default

@@ -15,7 +15,7 @@ from strategies import ALL_COSTS, LINEAR_COSTS, POWERS, QUADRATIC, STRICT_COSTS,
 from osimopt.errors import InputError, SolverError
 from osimopt.problem.costs import COSTS, get_cost
 from osimopt.problem.problem import RedundancyProblem
-from osimopt.solution.solution import Status
+from osimopt.solution.status import Status
 from osimopt.static import SOLVERS, StaticSolver
 from osimopt.static.solve import solve_static
 

@@ -16,7 +16,7 @@ from osimopt.errors import InputError
 from osimopt.problem.arrays import MuscleGeometry
 from osimopt.problem.problem import RedundancyProblem
 from osimopt.solution.checks import BOUND_TOLERANCE
-from osimopt.solution.solution import Status
+from osimopt.solution.status import Status
 from osimopt.static.power import power_answer, repaired, solve_block
 from osimopt.static.proof import prove
 from osimopt.static.solve import solve_static

@@ -15,7 +15,8 @@ import torch
 from osimopt import InputError, PolynomialGeometry, load_problem
 from osimopt.datasets import Example
 from osimopt.polynomial.fixed_order import fit_order
-from osimopt.polynomial.geometry import MusclePaths, MusclePolynomial
+from osimopt.polynomial.geometry import MusclePolynomial
+from osimopt.polynomial.muscle_paths import MusclePaths
 from osimopt.polynomial.samples import PathSamples
 from osimopt.surrogate import folder
 from osimopt.surrogate.geometry import GeometrySurrogate, respond
