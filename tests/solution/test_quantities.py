@@ -128,7 +128,7 @@ def balance(solution: RedundancySolution, but: tuple[str, ...] = ()) -> None:
 
 @pytest.fixture(scope="module")
 def flexion(arm: Example) -> RedundancyProblem:
-    return osimopt.load_problem(arm.model, arm.motion, time_range=(0.0, 0.9))
+    return osimopt.load_problem(arm.model, arm.motion, time_range=(0.0, 0.9), geometry="opensim")  # the judge's paths
 
 
 # ------------------------------------------------------------------------------------------- against OpenSim
