@@ -52,8 +52,8 @@ IDLE = 0.05
 FAILED_SHARE = 0.01
 #: What a share divides by at least, N·m or N: no moment at all gives no share.
 LEAST = 1e-12
-#: m; difference of OpenSim's length of a path and the exact one above which a provenance names it: a tenth of what OpenSim's
-#: lengths over two objects are off, ten times what its tangent points are.
+#: m; difference of OpenSim's length of a path and the exact one above which a provenance names it: a tenth of what
+#: OpenSim's lengths over two objects are off, ten times what its tangent points are.
 LENGTHS_DIFFER = 1e-4
 #: N, and share of the muscle's peak, above which a force that exact paths change is named: curves that differ by 1 %
 #: cannot be distinguished by eye, and OpenSim's own optimizer leaves forces uncertain by a newton or two.
