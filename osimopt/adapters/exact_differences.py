@@ -31,14 +31,8 @@ class ModelDifferences:
     unknown: tuple[str, ...] = ()
 
     def texts(self) -> list[str]:
-        """Warnings."""
+        """Warnings: of what concerns every motion. Lengths may differ only in postures that a motion does not have."""
         texts = []
-        if self.lengths:
-            sizes = some([f"{name} ({size:g})" for name, size in self.lengths.items()], 12)
-            texts.append(
-                f"Lengths of exact paths differ from OpenSim's by more than {1e3 * LENGTHS_DIFFER:g} mm within the "
-                f"model's ranges: {sizes} mm. Fibre lengths and maximum forces are those of the exact paths."
-            )
         if self.joints:
             texts.append(
                 f"Generalized forces differ from OpenSim's: its accelerations of {some(self.joints, 12)} are not the "

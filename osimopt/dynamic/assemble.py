@@ -13,7 +13,7 @@ from ..problem.arrays import Array, Index
 from ..problem.costs import counted_reserves
 from ..problem.problem import RedundancyProblem
 from .emg import EmgTracking
-from .nodes import Layout, Nodes, Part, Unknowns, strength
+from .nodes import IndependentPart, Layout, Nodes, Unknowns, strength
 from .objective import Conditions, cost_weights, integrands, start_cost, start_weights
 from .program import Builder, Kind, Program
 
@@ -27,7 +27,7 @@ SLACKENING = 0.02
 COSTLY = 200.0
 
 
-def split(problem: RedundancyProblem, conditions: Conditions) -> list[Part]:
+def split(problem: RedundancyProblem, conditions: Conditions) -> list[IndependentPart]:
     """Connected parts of muscles, coordinates, reserves and EMG channels, the one with most muscles first.
 
     Muscles without any moment arm join the first part. Coordinates without muscles form a last part without muscles.
@@ -51,7 +51,7 @@ def split(problem: RedundancyProblem, conditions: Conditions) -> list[Part]:
     return _sorted(label, first)
 
 
-def _sorted(label: Index, first: Index) -> list[Part]:
+def _sorted(label: Index, first: Index) -> list[IndependentPart]:
     loaded = [number for number in np.unique(label[: first[1]]) if np.any(label[first[1] :] == number)]
     loaded.sort(key=lambda number: -int(np.sum(label[: first[1]] == number)))
     idle = ~np.isin(label, loaded)
@@ -61,10 +61,13 @@ def _sorted(label: Index, first: Index) -> list[Part]:
         idle[: first[1]] = False
     if idle[: first[3]].any():
         masks.append(idle)
-    return [Part(*(np.flatnonzero(mask[start:stop]) for start, stop in pairwise(first.tolist()))) for mask in masks]
+    return [
+        IndependentPart(*(np.flatnonzero(mask[start:stop]) for start, stop in pairwise(first.tolist())))
+        for mask in masks
+    ]
 
 
-def assemble(nodes: Nodes, conditions: Conditions, part: Part, guess: Unknowns) -> tuple[Layout, Program]:
+def assemble(nodes: Nodes, conditions: Conditions, part: IndependentPart, guess: Unknowns) -> tuple[Layout, Program]:
     """Build the scaled program of a part of the problem.
 
     Moments are divided by the largest of their coordinate, the objective by the cost of one muscle at full activation

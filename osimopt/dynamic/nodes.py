@@ -88,7 +88,7 @@ def _dynamics(problem: RedundancyProblem, time_constants: tuple[float, float] | 
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class IndependentPart:
     """Indices of muscles, coordinates, reserves and EMG channels that are independent of all others."""
 
     muscles: Index
@@ -106,7 +106,7 @@ class Layout:
     has one entry per EMG channel, at the end of x.
     """
 
-    part: Part
+    part: IndependentPart
     elastic: Index
     size: int
     scale: Index
@@ -118,7 +118,7 @@ class Layout:
     largest: Index
 
     @classmethod
-    def of(cls, part: Part, nodes: Nodes, largest: bool) -> Layout:
+    def of(cls, part: IndependentPart, nodes: Nodes, largest: bool) -> Layout:
         """Lay out the unknowns of a part."""
         points, muscles = len(nodes.mesh.time), part.muscles.size
         elastic = np.flatnonzero(nodes.elastic[part.muscles])

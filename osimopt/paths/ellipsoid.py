@@ -29,7 +29,7 @@ STEPS, ROUGH, TURN, STRETCH = 14, 2, 0.3, 0.5
 ASIDE = (0, 1, -1, 2, -2, 3, -3)
 
 
-class Found(NamedTuple):
+class Geodesics(NamedTuple):
     """Zero directions (3, n), angles, durations and numbers of pieces (n,), contacts and arcs (7, n); NaN if none."""
 
     zero: Array
@@ -92,7 +92,7 @@ def decide(start: Array, end: Array, size: Array) -> tuple[Array, Array]:
     return inside, crosses & ~inside & ~same
 
 
-def solve(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Found:
+def solve(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Geodesics:
     """The geodesics between points whose straight line crosses the ellipsoid."""
     xp = namespace(start)
     planes = plane_paths(start, end, size, leading_point(start, end, size, axis, sign))
@@ -117,7 +117,7 @@ def solve(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Fo
             there = todo[here]
             spans = Spans(start, end, size, zero).take(there)
             angle[there], duration[there], ends[:, there] = newton(spans, guess[here], number, least[there])
-    return Found(zero, angle, duration, pieces, ends)
+    return Geodesics(zero, angle, duration, pieces, ends)
 
 
 def settled_plane(height: Array) -> Array:
@@ -162,7 +162,7 @@ def newton(spans: Spans, duration: Array, pieces: int, least: Array) -> tuple[Ar
     return result, times, ends
 
 
-def refine(spans: Spans, found: Found) -> Array:
+def refine(spans: Spans, found: Geodesics) -> Array:
     """Contacts and arcs (7, n) after one more step, which carries derivatives by points and radii."""
     xp = namespace(found.angle)
     parts, order = [], []

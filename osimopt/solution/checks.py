@@ -52,8 +52,8 @@ IDLE = 0.05
 FAILED_SHARE = 0.01
 #: What a share divides by at least, N·m or N: no moment at all gives no share.
 LEAST = 1e-12
-#: m; difference of OpenSim's length of a path and the exact one above which it is a finding: a tenth of what OpenSim's
-#: lengths over two objects are off, ten times what its tangent points are.
+#: m; difference of OpenSim's length of a path and the exact one above which a provenance names it: a tenth of what
+#: OpenSim's lengths over two objects are off, ten times what its tangent points are.
 LENGTHS_DIFFER = 1e-4
 #: N, and share of the muscle's peak, above which a force that exact paths change is named: curves that differ by 1 %
 #: cannot be distinguished by eye, and OpenSim's own optimizer leaves forces uncertain by a newton or two.
@@ -151,7 +151,7 @@ class Evidence:
 
     @property
     def self_check(self) -> Mapping[str, Mapping[str, Any]]:
-        """Comparisons with a second computation by OpenSim, of the model, the trial and the solution."""
+        """Comparisons with a second computation, of the model (by OpenSim), the trial and the solution."""
         return self.provenance.get("self_check", {})  # type: ignore[no-any-return]
 
     @property
@@ -200,7 +200,7 @@ class Evidence:
         found = [f"{name} to {size:.1g}" for name, size in done.items()]
         found += [f"not the {name} ({part['not_checked']})" for name, part in parts.items() if name not in done]
         passes = True if len(done) == len(parts) else None
-        return [Check("agreement with OpenSim", ", ".join(found), "agreement to 1e-06", passes, "")]
+        return [Check("agreement with a second computation", ", ".join(found), "agreement to 1e-06", passes, "")]
 
     def _loads(self) -> list[Check]:
         """Loads on a model with a free base; loads that do not cover every frame are refused when they are read."""

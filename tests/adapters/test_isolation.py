@@ -322,15 +322,16 @@ def test_what_a_worker_prints_does_not_reach_the_terminal(capfd: pytest.CaptureF
     assert capfd.readouterr() == ("", "")
 
 
-def test_other_warnings_of_opensim_are_collected(two_leg, tmp_path: Path) -> None:
+def test_a_body_of_which_opensim_only_warns_is_refused(two_leg, tmp_path: Path) -> None:
+    """OpenSim takes ground in its place."""
     text = two_leg.loads.read_text().replace("<force_expressed_in_body>ground", "<force_expressed_in_body>heaven")
     (tmp_path / "grf.mot").write_bytes(two_leg.grf.read_bytes())
     (tmp_path / "loads.xml").write_text(text)
-    problem = load_problem(two_leg.model, two_leg.motion, tmp_path / "loads.xml", time_range=(0.1, 0.11))
-    (warning,) = problem.provenance["warnings"]
-    assert "heaven" in warning
-    clean = load_problem(two_leg.model, two_leg.motion, two_leg.loads, time_range=(0.1, 0.11))
-    assert clean.provenance["warnings"] == []
+    for geometry in ("exact", "opensim"):
+        with pytest.raises(ModelError, match=r"expected a body of the model .*got 'heaven' in ExternalForce"):
+            load_problem(two_leg.model, two_leg.motion, tmp_path / "loads.xml", geometry=geometry)
+        clean = load_problem(two_leg.model, two_leg.motion, two_leg.loads, time_range=(0.1, 0.11), geometry=geometry)
+        assert clean.provenance["warnings"] == []
 
 
 def test_warnings_of_a_model_are_told_every_time(two_leg, tmp_path: Path) -> None:

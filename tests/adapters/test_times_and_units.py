@@ -23,7 +23,8 @@ from osimopt.adapters.units import to_si
 from osimopt.emg.read import read_emg
 from osimopt.emg.strides import find_strides
 from osimopt.files.series import merged
-from osimopt.files.storage import read_table, write_table
+from osimopt.files.storage import read_columns, read_table, write_table
+from osimopt.files.table import Table
 from osimopt.problem.arrays import Coordinate, MuscleGeometry
 from osimopt.problem.reserves import ReserveActuators
 from osimopt.signals import differentiate, distinct_rows
@@ -55,8 +56,8 @@ def again(*rows: int, later: float = AGAIN) -> Change:
     return _again
 
 
-def read_series(path: Path) -> pd.DataFrame:
-    table = read_table(path)
+def read_series(path: Path) -> Table:
+    table = read_columns(path)
     return merged(table, list(table.columns), path)
 
 
@@ -76,7 +77,7 @@ def test_rows_that_repeat_are_merged_and_that_is_said_once(tmp_path: Path, rows:
     with pytest.warns(UserWarning, match=rf"waves\.sto: {len(rows)} of {50 + len(rows)} times repeat") as caught:
         table = read_series(path)
     assert len(caught) == 1
-    pd.testing.assert_frame_equal(table, waves(), check_exact=True)
+    pd.testing.assert_frame_equal(table.to_dataframe(), waves(), check_exact=True)
     assert table.attrs["merged"] == len(rows)
 
 
@@ -338,11 +339,14 @@ def only(coordinate: Coordinate) -> Any:
     return type("Model", (), {"description": type("Description", (), {"coordinates": (coordinate,)})})
 
 
+def in_degrees(name: str, value: Array) -> Table:
+    return Table(value[:, None], np.arange(len(value)) / 100.0, [name], {"in_degrees": True})
+
+
 def test_a_joint_of_a_default_range_that_turns_by_a_degree_is_accepted() -> None:
     """A rib, breathing: its range says nothing, and radians are only possible."""
     rib = Coordinate("rib", "costovertebral", "free", True, 0.0, (-0.5 * np.pi, 0.5 * np.pi))
-    table = pd.DataFrame({"rib": np.linspace(-0.2, 1.5, 20)}, index=np.arange(20) / 100.0)
-    table.attrs["in_degrees"] = True
+    table = in_degrees("rib", np.linspace(-0.2, 1.5, 20))
     with pytest.warns(UserWarning, match=r"angles that move by 1\.7 degrees at most \('rib' from -0\.2 to 1\.5\)"):
         assert to_si(table, only(rib), "a.mot")["rib"].max() == np.deg2rad(1.5)
 
@@ -383,8 +387,7 @@ def test_an_angle_that_may_be_either_is_refused(coupled: Model, rewrite) -> None
 @pytest.mark.parametrize(("factor", "largest"), [(1.0, 1.2), (50.0, np.deg2rad(60.0))])
 def test_a_coupled_angle_that_opensim_left_in_radians_agrees(factor: float, largest: float) -> None:
     beta = Coordinate("beta", "patellofemoral", "coupled", True, 0.0, (-10.0, 10.0), converted=False)
-    table = pd.DataFrame({"beta": factor * np.linspace(0.0, 1.2, 20)}, index=np.arange(20) / 100.0)
-    table.attrs["in_degrees"] = True
+    table = in_degrees("beta", factor * np.linspace(0.0, 1.2, 20))
     assert to_si(table, only(beta), "a.mot")["beta"].max() == pytest.approx(largest)
 
 

@@ -246,6 +246,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
     def _call(*arguments: object) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["osimopt", "run", *map(str, arguments)])
+        monkeypatch.setattr("osimopt.cli.terminal._warned", set())  # as in a process of its own
         with pytest.raises(SystemExit) as exited:
             main()
         printed = capsys.readouterr()

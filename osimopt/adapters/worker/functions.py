@@ -32,7 +32,7 @@ class NotDescribedError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Pieces:
+class PiecewisePolynomial:
     """One function: see ``Functions``; ``coefficients`` (K + 1, P)."""
 
     breaks: Array
@@ -56,7 +56,7 @@ class Rows:
 
     def __init__(self) -> None:
         """Start without any."""
-        self.pieces: list[Pieces] = []
+        self.pieces: list[PiecewisePolynomial] = []
         self._known: dict[bytes, int] = {}
 
     def add(self, function: Any, within: tuple[float, float] | None = None) -> int:
@@ -70,7 +70,7 @@ class Rows:
         pieces = describe_function(function)
         return self.append(pieces if within is None else _clamped(pieces, *within))
 
-    def append(self, pieces: Pieces) -> int:
+    def append(self, pieces: PiecewisePolynomial) -> int:
         """Row of a function in pieces; equal ones, to the last bit, have one row."""
         parts = (pieces.breaks, pieces.origin, pieces.coefficients, np.array(pieces.sine))
         key = b"|".join(part.tobytes() for part in parts)
@@ -94,10 +94,10 @@ class Rows:
         return Functions(breaks, origin, coefficients, sine)
 
 
-IDENTITY = Pieces(np.zeros(0), np.zeros(1), np.array([[0.0, 1.0]]))
+IDENTITY = PiecewisePolynomial(np.zeros(0), np.zeros(1), np.array([[0.0, 1.0]]))
 
 
-def describe_function(function: Any) -> Pieces:
+def describe_function(function: Any) -> PiecewisePolynomial:
     """One OpenSim function in pieces, compared with its values."""
     try:
         return _compared(function, _pieces(function))
@@ -105,7 +105,7 @@ def describe_function(function: Any) -> Pieces:
         raise NotDescribedError(f"OpenSim cannot evaluate its {function.getConcreteClassName()}") from error
 
 
-def _compared(function: Any, found: Pieces) -> Pieces:
+def _compared(function: Any, found: PiecewisePolynomial) -> PiecewisePolynomial:
     """The pieces, if they are equal to rounding to the largest value in a piece, or between all knots."""
     edges = np.zeros(1) if not len(found.breaks) else found.breaks
     edges = np.concatenate([edges[:1] - FAR, edges, edges[-1:] + FAR])
@@ -121,7 +121,7 @@ def _compared(function: Any, found: Pieces) -> Pieces:
     return found
 
 
-def _pieces(function: Any) -> Pieces:
+def _pieces(function: Any) -> PiecewisePolynomial:
     """Pieces of a function, by its class."""
     kind = function.getConcreteClassName()
     own = getattr(opensim, kind).safeDownCast(function)
@@ -147,9 +147,9 @@ def _pieces(function: Any) -> Pieces:
     return _interpolated(function, np.unique(knots), inside, outside)
 
 
-def polynomial(coefficients: Any) -> Pieces:
+def polynomial(coefficients: Any) -> PiecewisePolynomial:
     """One polynomial, the constant first."""
-    return Pieces(np.zeros(0), np.zeros(1), np.array(coefficients, dtype=float)[None, :])
+    return PiecewisePolynomial(np.zeros(0), np.zeros(1), np.array(coefficients, dtype=float)[None, :])
 
 
 def number(thing: Any, name: str) -> float:
@@ -175,7 +175,7 @@ SPLINES: dict[str, Any] = {
 }
 
 
-def _interpolated(function: Any, knots: Array, inside: int, outside: int) -> Pieces:
+def _interpolated(function: Any, knots: Array, inside: int, outside: int) -> PiecewisePolynomial:
     """Polynomials through values of a function at Chebyshev nodes, between knots and beyond them."""
     edges = np.concatenate([knots[:1] - NEAR, knots, knots[-1:] + NEAR])
     coefficients = np.zeros((len(knots) + 1, max(inside, outside) + 1))
@@ -187,10 +187,10 @@ def _interpolated(function: Any, knots: Array, inside: int, outside: int) -> Pie
         values = [evaluate(function, places[i : i + 1]) for i in range(degree + 1)]
         scaled = np.linalg.solve(np.vander(nodes, increasing=True), values)
         coefficients[piece, : degree + 1] = scaled / half[piece] ** np.arange(degree + 1)
-    return Pieces(knots, middle, coefficients)
+    return PiecewisePolynomial(knots, middle, coefficients)
 
 
-def _clamped(pieces: Pieces, low: float, high: float) -> Pieces:
+def _clamped(pieces: PiecewisePolynomial, low: float, high: float) -> PiecewisePolynomial:
     """The same function of its argument clamped to a range: constant outside of it.
 
     At an end of the range, give or take rounding, the slope is that inside, as in OpenSim.
@@ -208,7 +208,7 @@ def _clamped(pieces: Pieces, low: float, high: float) -> Pieces:
     kept = slice(int(first), int(last) + 1)
     constants = np.zeros((2, pieces.coefficients.shape[1]))
     constants[:, 0] = ends
-    return Pieces(
+    return PiecewisePolynomial(
         np.concatenate([[low - ROUNDED], pieces.breaks[inner], [high + ROUNDED]]),
         np.concatenate([[low], pieces.origin[kept], [high]]),
         np.concatenate([constants[:1], pieces.coefficients[kept], constants[1:]]),
