@@ -24,6 +24,7 @@ ORDER = (
     "isolation",
     "namespace",
     "devices",
+    "splines",
     "signals",
     "files",
     "problem",
