@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError, explain, some
 from .notices import warn
-from .splines import Spline, natural_spline
+from .splines import BSpline, natural_spline
 
 Array = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ def differentiate(time: Array, value: Array) -> tuple[Array, Array]:
     return speed, quintic_spline(time, speed, derivative=1)(time)
 
 
-def quintic_spline(time: Array, value: Array, derivative: int = 0) -> Spline:
+def quintic_spline(time: Array, value: Array, derivative: int = 0) -> BSpline:
     """Natural quintic interpolating spline (third and fourth derivative zero at the ends), or its derivative."""
     if len(time) < MINIMUM_FRAMES:
         fix = "Give a longer motion: derivatives come from a spline of degree 5."
@@ -58,7 +58,7 @@ def quintic_spline(time: Array, value: Array, derivative: int = 0) -> Spline:
     return natural_spline(time, value, 5).derivative(derivative)
 
 
-def natural_cubic_spline(time: Array, value: Array) -> Spline:
+def natural_cubic_spline(time: Array, value: Array) -> BSpline:
     """Cubic interpolating spline with second derivative zero at the ends: OpenSim's ExternalForce between samples."""
     return natural_spline(time, value, 3)
 

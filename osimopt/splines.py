@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Spline:
+class BSpline:
     """Knots ``t`` (n + k + 1,), coefficients ``c`` (n, …) and the degree ``k``; calling it gives its values."""
 
     t: Array
@@ -36,19 +36,19 @@ class Spline:
         found = np.zeros((len(flat), rows.shape[1]))
         for own, weight in enumerate(basis):
             found += rows[left - self.k + own] * weight[:, None]
-        return found.reshape(*times.shape, *self.c.shape[1:])
+        return found.reshape(times.shape + self.c.shape[1:])
 
-    def derivative(self, order: int = 1) -> Spline:
+    def derivative(self, order: int = 1) -> BSpline:
         """Its derivative of an order, which is a spline of lower degree."""
         if order == 0:
             return self
         width = (self.t[self.k + 1 : -1] - self.t[1 : -self.k - 1]).reshape(-1, *(1,) * (self.c.ndim - 1))
         slope = (self.c[1:] - self.c[:-1]) * self.k / width
-        return Spline(self.t[1:-1], slope, self.k - 1).derivative(order - 1)
+        return BSpline(self.t[1:-1], slope, self.k - 1).derivative(order - 1)
 
 
-def natural_spline(time: Array, value: Array, degree: int) -> Spline:
-    """Spline of odd degree through samples (T, …) whose derivatives above half its degree are zero at both ends.
+def natural_spline(time: Array, value: Array, degree: int) -> BSpline:
+    """BSpline of odd degree through samples (T, …) whose derivatives above half its degree are zero at both ends.
 
     Raises
     ------
@@ -68,11 +68,11 @@ def natural_spline(time: Array, value: Array, degree: int) -> Spline:
     right = np.zeros((count, int(np.prod(y.shape[1:]))))
     right[len(orders) : count - len(orders)] = y.reshape(len(y), -1)
     if not right.size:
-        return Spline(knots, np.zeros((count, *y.shape[1:])), degree)
+        return BSpline(knots, np.zeros((count, *y.shape[1:])), degree)
     *_, found, failed = _solver()(degree, degree, band, right, overwrite_ab=True, overwrite_b=True)
     if failed:
         raise np.linalg.LinAlgError("the samples determine no spline")
-    return Spline(knots, np.ascontiguousarray(found).reshape(count, *y.shape[1:]), degree)
+    return BSpline(knots, np.ascontiguousarray(found).reshape(count, *y.shape[1:]), degree)
 
 
 def _fill(band: Array, knots: Array, x: Array, first: int, degree: int, order: int) -> None:

@@ -335,7 +335,7 @@ def _blocks(row: Index, column: Index, open_rows: Mask, open_columns: Mask) -> t
 
 
 def _connected(row: Index, column: Index, rows: int, columns: int) -> tuple[Index, Index]:
-    """A label of each row (R,) and column (C,), the same for those that entries join: their first column, or C + row."""
+    """Labels of rows (R,) and columns (C,), one for all that entries join: their first column; C + row without any."""
     of_column = np.arange(columns)
     while True:
         of_row = columns + np.arange(rows)
