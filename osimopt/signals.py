@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError, explain, some
 from .notices import warn
+from .splines import BSpline, natural_spline
 
 Array = NDArray[np.float64]
 
@@ -50,26 +50,17 @@ def differentiate(time: Array, value: Array) -> tuple[Array, Array]:
     return speed, quintic_spline(time, speed, derivative=1)(time)
 
 
-def quintic_spline(time: Array, value: Array, derivative: int = 0) -> Any:
+def quintic_spline(time: Array, value: Array, derivative: int = 0) -> BSpline:
     """Natural quintic interpolating spline (third and fourth derivative zero at the ends), or its derivative."""
     if len(time) < MINIMUM_FRAMES:
         fix = "Give a longer motion: derivatives come from a spline of degree 5."
         raise InputError(explain(f"at least {MINIMUM_FRAMES} frames", str(len(time)), fix))
-    spline = _natural_spline(time, value, 5)
-    return spline.derivative(derivative) if derivative else spline
+    return natural_spline(time, value, 5).derivative(derivative)
 
 
-def natural_cubic_spline(time: Array, value: Array) -> Any:
+def natural_cubic_spline(time: Array, value: Array) -> BSpline:
     """Cubic interpolating spline with second derivative zero at the ends: OpenSim's ExternalForce between samples."""
-    return _natural_spline(time, value, 3)
-
-
-def _natural_spline(time: Array, value: Array, degree: int) -> Any:
-    """Interpolating spline whose derivatives above half its degree are zero at the ends."""
-    from scipy.interpolate import make_interp_spline
-
-    natural = [(order, np.zeros(value.shape[1:])) for order in range((degree + 1) // 2, degree)]
-    return make_interp_spline(time, value, k=degree, bc_type=(natural, natural))
+    return natural_spline(time, value, 3)
 
 
 def lowpass(time: Array, value: Array, cutoff_hz: float, option: str = "lowpass_hz") -> Array:

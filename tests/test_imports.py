@@ -24,6 +24,7 @@ ORDER = (
     "isolation",
     "namespace",
     "devices",
+    "splines",
     "signals",
     "files",
     "problem",
@@ -223,6 +224,17 @@ def test_from_arrays_needs_only_numpy() -> None:
 def test_command_line_starts_light() -> None:
     heavy = {"opensim", "casadi", "torch", "scipy", "pandas", "matplotlib", "loky"}
     assert not loaded_by("import osimopt.cli; osimopt.cli.make_app()") & heavy
+
+
+def test_short_tables_and_splines_need_no_large_packages(tmp_path: Path) -> None:
+    rows = "".join(f"{0.01 * row}\t{row**2 % 7}\n" for row in range(20))
+    (tmp_path / "q.sto").write_text(f"q\ninDegrees=no\nendheader\ntime\tq\n{rows}")
+    read = f"table = osimopt.files.storage.read_columns({str(tmp_path / 'q.sto')!r})"
+    spline = "osimopt.signals.differentiate(table.index.to_numpy(), table.to_numpy())"
+    heavy = {"pandas", "pyarrow", "scipy.interpolate", "scipy.linalg", "scipy.signal", "scipy.sparse"}
+    loaded_by(
+        f"import osimopt.files.storage, osimopt.signals; {read}; {spline}; assert not {heavy!r} & set(sys.modules)"
+    )
 
 
 def test_public_names_resolve() -> None:

@@ -16,15 +16,17 @@ from ..notices import warn
 
 #: Rows of text that are read at a time.
 ROWS_AT_ONCE = 5000
+#: Bytes of a file from which pandas reads it: its parser takes a third of the time, its import as long as 40 MB.
+LARGE = 40_000_000
 #: What numbers and blanks are written with.
 PLAIN = b"0123456789+-.eE \t\r\n"
 
 
 def read_rows(path: Path, lines: Iterator[str], labels: list[str], read: int, strict: bool) -> np.ndarray:
     """Rows of numbers, read in blocks: the text takes ten times the memory of the numbers."""
-    blocks = []
+    blocks, large = [], path.stat().st_size > LARGE
     while block := list(islice(lines, ROWS_AT_ONCE)):
-        if (plain := _plain_numbers(block)) is not None and plain.shape[1] == len(labels):
+        if large and (plain := _plain_numbers(block)) is not None and plain.shape[1] == len(labels):
             blocks.append(plain)
         elif rows := [row for row in block if not row.isspace()]:
             parts = [_parse(rows, labels, strict)]
@@ -69,7 +71,7 @@ def _parse(rows: list[str], labels: list[str], strict: bool) -> np.ndarray | Non
 
 
 def _plain_numbers(rows: list[str]) -> np.ndarray | None:
-    """Numbers of rows of digits and blanks alone, by pandas, which takes a third of the time; None of all others."""
+    """Numbers of rows of digits and blanks alone, by pandas; None of all others."""
     text = "".join(rows).encode()
     if text.translate(None, PLAIN):
         return None

@@ -13,7 +13,8 @@ from .vectors import cross, dot, norm, unit
 
 #: Planes around the straight line between the points, points of the quadrature along an arc.
 PLANES = 12
-NODES, NODE_WEIGHTS = (np.polynomial.legendre.leggauss(4)[0] + 1) / 2, np.polynomial.legendre.leggauss(4)[1] / 2
+NODES = np.array([0.06943184420297371, 0.33000947820757187, 0.6699905217924281, 0.9305681557970262])
+NODE_WEIGHTS = np.array([0.17392742256872679, 0.3260725774312732, 0.3260725774312732, 0.17392742256872679])
 #: OpenSim's limits for the share of the line's direction along an axis, between which its two ways to find the point
 #: are mixed, and the share of the line inside near whose ends the first is faded out.
 LEAST, MOST, EDGE = 0.7073, 0.9, 0.3

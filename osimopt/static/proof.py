@@ -187,15 +187,13 @@ def _most(array: Array) -> Tensor:
 
 def _sums(label: NDArray[np.intp], count: int) -> Sums:
     """The function that sums terms (P, T) by label (P,), to (T, count)."""
-    from scipy.sparse import csr_array
-
-    first = np.concatenate([[0], np.cumsum(np.bincount(label, minlength=count))])
-    onto = csr_array((np.ones(len(label)), np.argsort(label, kind="stable"), first), shape=(count, len(label)))
+    own = [np.flatnonzero(label == name) for name in range(count)]
+    onto = (np.arange(count)[:, None] == label).astype(float)
 
     def sums(terms: Array) -> Array:
         if isinstance(terms, np.ndarray):
-            return np.asarray(onto @ terms).T
-        return namespace(terms).matrix_transpose(alike(onto.toarray(), terms) @ terms)
+            return np.array([terms[places].sum(axis=0) for places in own]).reshape(count, terms.shape[1]).T
+        return namespace(terms).matrix_transpose(alike(onto, terms) @ terms)
 
     return sums
 

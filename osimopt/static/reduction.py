@@ -322,19 +322,26 @@ def without_rounding(value: Array, row: Index, column: Index, b: Array, lower: A
 
 
 def _blocks(row: Index, column: Index, open_rows: Mask, open_columns: Mask) -> tuple[Block, ...]:
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
-    size, columns = len(open_rows) + len(open_columns), len(open_columns)
     inside = np.flatnonzero(open_rows[row] & open_columns[column])
-    ends = (column[inside], columns + row[inside])
-    graph = csr_array((np.ones(len(inside)), ends), shape=(size, size))
-    _, label = connected_components(graph, directed=False)
+    rows, columns = _connected(row[inside], column[inside], len(open_rows), len(open_columns))
     blocks = []
-    for name in np.unique(label[columns:][open_rows]):
-        own_rows = np.flatnonzero(open_rows & (label[columns:] == name))
-        own_columns = np.flatnonzero(open_columns & (label[:columns] == name))
-        places = inside[label[columns + row[inside]] == name]
+    for label in np.unique(rows[open_rows]):
+        own_rows = np.flatnonzero(open_rows & (rows == label))
+        own_columns = np.flatnonzero(open_columns & (columns == label))
+        places = inside[rows[row[inside]] == label]
         within = np.searchsorted(own_rows, row[places]), np.searchsorted(own_columns, column[places])
         blocks.append(Block(own_rows, own_columns, places, *within))
     return tuple(blocks)
+
+
+def _connected(row: Index, column: Index, rows: int, columns: int) -> tuple[Index, Index]:
+    """Labels of rows (R,) and columns (C,), one for all that entries join: their first column; C + row without any."""
+    of_column = np.arange(columns)
+    while True:
+        of_row = columns + np.arange(rows)
+        np.minimum.at(of_row, row, of_column[column])
+        found = of_column.copy()
+        np.minimum.at(found, column, of_row[row])
+        if (found == of_column).all():
+            return of_row, of_column
+        of_column = found
