@@ -32,8 +32,7 @@ def read_again(loads: ExternalLoads, bodies: Sequence[str], time: Array) -> list
     """The loads at times (T,) s."""
     found, labels, values = [], list(loads.table.columns), _at(loads, time)
     off = {"appliesForce": ("false", "0"), "isDisabled": ("true", "1")}
-    objects = read_xml(loads.rewritten or loads.path, *LOADS).find("objects")
-    for element in () if objects is None else objects:
+    for element in read_xml(loads.rewritten or loads.path, *LOADS).iterfind(".//objects/ExternalForce"):
         text = {child.tag: (child.text or "").strip() for child in reversed(element)}  # of several the first counts
         if any(text.get(tag, "").lower() in words for tag, words in off.items()):
             continue
