@@ -103,7 +103,7 @@ def read_storage(path: Path, strict: bool = False) -> Table:
     _compare_with_header(path, header, len(values), {len(labels), len(named)})
     time = next(column for column, label in enumerate(named) if label.lower() == "time")
     others = named[:time] + named[time + 1 :]
-    table = Table(np.delete(values, time, axis=1), values[:, time], others)
+    table = Table(np.delete(values, time, axis=1), values[:, time].copy(), others)  # a view would keep all columns
     padded = [label for label, own in zip(labels, written, strict=True) if label != own and label]
     table.attrs.update(path=str(path), header=header, in_degrees=_in_degrees(path, header), padded=padded)
     table.attrs["title"] = title.strip()
