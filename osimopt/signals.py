@@ -19,6 +19,8 @@ UNIFORM_TOLERANCE = 1e-3
 REPEATED = 1e-3
 #: Share of a column's largest magnitude, and a magnitude in any unit (m, rad, deg, N, N·m, V), that are its rounding.
 ROUNDING, NOTHING = 1e-6, 1e-9
+#: Above this many samples in all, columns are differentiated so many at a time.
+MANY, TOGETHER = 2_000_000, 8
 #: A spline of degree 5 needs one sample more than its degree.
 MINIMUM_FRAMES = 6
 
@@ -46,6 +48,10 @@ def differentiate(time: Array, value: Array) -> tuple[Array, Array]:
     ----------
     Woltring (1986), doi:10.1016/0141-1195(86)90098-7
     """
+    if value.size > MANY and value.shape[1] > TOGETHER:  # a spline takes five times the memory of its values
+        parts = [differentiate(time, value[:, i : i + TOGETHER]) for i in range(0, value.shape[1], TOGETHER)]
+        speed, acceleration = (np.concatenate(found, axis=1) for found in zip(*parts, strict=True))
+        return speed, acceleration
     speed = quintic_spline(time, value, derivative=1)(time)
     return speed, quintic_spline(time, speed, derivative=1)(time)
 

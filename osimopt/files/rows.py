@@ -23,11 +23,14 @@ PLAIN = b"0123456789+-.eE \t\r\n"
 
 
 def read_rows(path: Path, lines: Iterator[str], labels: list[str], read: int, strict: bool) -> np.ndarray:
-    """Rows of numbers, read in blocks: the text takes ten times the memory of the numbers."""
-    blocks, large = [], path.stat().st_size > LARGE
+    """Rows of numbers, read in blocks: the text takes ten times the memory of the numbers.
+
+    They go into one array, which grows: many blocks that are kept leave holes in the memory of a long file.
+    """
+    values, count, large = np.empty((0, len(labels))), 0, path.stat().st_size > LARGE
     while block := list(islice(lines, ROWS_AT_ONCE)):
         if large and (plain := _plain_numbers(block)) is not None and plain.shape[1] == len(labels):
-            blocks.append(plain)
+            whole = [plain]
         elif rows := [row for row in block if not row.isspace()]:
             parts = [_parse(rows, labels, strict)]
             if parts[0] is None and all(labels):  # rows may differ in their blanks
@@ -36,15 +39,23 @@ def read_rows(path: Path, lines: Iterator[str], labels: list[str], read: int, st
             if len(whole) < len(parts):
                 wrong = next((row for row in rows if _parse([row], labels, strict) is None), rows[0])
                 raise InputError(_bad_row(f"{path}, line {read + block.index(wrong) + 1}", wrong, labels))
-            blocks += whole
+        else:
+            whole = []
+        for part in whole:
+            if count + len(part) > len(values):
+                grown = np.empty((max(2 * count, count + len(part)), len(labels)))
+                grown[:count] = values[:count]
+                values = grown
+            values[count : count + len(part)] = part
+            count += len(part)
         read += len(block)
-    if not blocks:
+    if not count:
         raise InputError(explain("at least one row of numbers", "none", "Export the file again, with its rows.", path))
-    values = np.concatenate(blocks)
+    values = values[:count]
     unnamed = [column for column, label in enumerate(labels) if not label]
     if filled := [column + 1 for column in unnamed if np.isfinite(values[:, column]).any()]:
         warn(f"{path}: left out: column {some(filled)}, which has no label.")
-    return np.delete(values, unnamed, axis=1)
+    return np.delete(values, unnamed, axis=1) if unnamed else values
 
 
 def _parse(rows: list[str], labels: list[str], strict: bool) -> np.ndarray | None:

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -103,7 +103,7 @@ def read_storage(path: Path, strict: bool = False) -> Table:
     _compare_with_header(path, header, len(values), {len(labels), len(named)})
     time = next(column for column, label in enumerate(named) if label.lower() == "time")
     others = named[:time] + named[time + 1 :]
-    table = Table(np.delete(values, time, axis=1), values[:, time], others)
+    table = Table(np.delete(values, time, axis=1), values[:, time].copy(), others)  # a view would keep all columns
     padded = [label for label, own in zip(labels, written, strict=True) if label != own and label]
     table.attrs.update(path=str(path), header=header, in_degrees=_in_degrees(path, header), padded=padded)
     table.attrs["title"] = title.strip()
@@ -203,17 +203,22 @@ def _text(values: np.ndarray) -> bytes:
 
 def csv_rows(columns: Iterable[Iterable[object]]) -> bytes:
     """Rows of a .csv, every digit kept; NaN and None are empty."""
-    return b"\n".join(map(b",".join, zip(*map(_csv_column, columns), strict=True))) + b"\n"
+    lists = [list(column) for column in columns]
+    numbers = [set(map(type, items)) == {float} for items in lists]
+    many = sum(map(len, lists)) >= MANY
+    texts = [_csv_numbers(items, many) if own else _csv_words(items) for items, own in zip(lists, numbers, strict=True)]
+    return b"\n".join(map(b",".join, zip(*texts, strict=True))) + b"\n"
 
 
-def _csv_column(column: Iterable[object]) -> list[bytes]:
+def _csv_numbers(items: list[Any], many: bool) -> list[bytes]:
+    texts = _text(np.array(items))[1:-1].split(b",") if many else [repr(item).encode() for item in items]
+    return [b"" if text == b"nan" else text for text in texts] if b"nan" in texts else texts
+
+
+def _csv_words(items: list[object]) -> list[bytes]:
     known: dict[object, bytes] = {}
-    items = list(column)
-    if all(type(item) is float for item in items):
-        return [text if text != b"nan" else b"" for text in cells(np.array(items, dtype=float)[:, None])]
-    for item in items:
-        if item not in known:
-            known[item] = _csv_word(item)
+    for item in dict.fromkeys(items):
+        known[item] = _csv_word(item)
     return [known[item] for item in items]
 
 

@@ -72,6 +72,7 @@ class Pieces:
                 if long and self.trial.extraction.by_arrays and part.work is None:
                     break
             if self.done < len(self.trial):
+                del problem, solution, part  # several hundred MB, for as long as the others work
                 yield from self._by_processes(folder)
                 long = False  # the rest needs OpenSim
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -339,3 +340,30 @@ def test_rows_of_a_csv_are_those_of_pandas() -> None:
         "text": ["", 'a "quoted", word', "plain"],
     }  # fmt: skip
     assert csv_rows(columns.values()).decode() == pd.DataFrame(columns).to_csv(header=False, index=False)
+
+
+def test_rows_of_a_csv_do_not_depend_on_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers keep every digit by both ways of writing, nan and None are empty, words are quoted where they must be."""
+    numbers = [0.1, -2.5e-9, float("nan"), 1.0 / 3.0, 7e22]
+    columns = [numbers, ["a", 'b "c", d', "", None, "a"], [True, False, True, True, False], [1, 2, 3, 4, 5]]
+    texts = []
+    for many in (0, 10_000):
+        monkeypatch.setattr(storage, "MANY", many)
+        texts.append([line.split(b",", 1) for line in csv_rows(columns).splitlines()])
+    fast, plain = texts
+    assert [float(text or "nan") for text, _ in fast] == pytest.approx(numbers, rel=0.0, abs=0.0, nan_ok=True)
+    assert [float(text or "nan") for text, _ in plain] == pytest.approx(numbers, rel=0.0, abs=0.0, nan_ok=True)
+    assert [rest for _, rest in fast] == [rest for _, rest in plain]
+    assert fast[2][0] == b""
+    assert fast[1][1] == b'"b ""c"", d",False,2'
+    assert fast[3][1] == b",True,4"
+
+
+def test_times_of_a_table_hold_no_other_columns(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A view of all columns would keep them as long as the times; rows are read in blocks, all of them in order."""
+    monkeypatch.setattr(rows, "ROWS_AT_ONCE", 2)
+    text = V1.replace("nRows=2", "nRows=7") + "time\tknee\thip\n" + "".join(f"{i}\t{i + 0.5}\t{-i}\n" for i in range(7))
+    table = storage.read_columns(write(text))
+    assert table.index.to_numpy().base is None or table.index.to_numpy().base.size == 7
+    assert np.array_equal(table.index, np.arange(7.0))
+    assert np.array_equal(table.to_numpy(), np.column_stack([np.arange(7) + 0.5, -np.arange(7.0)]))
