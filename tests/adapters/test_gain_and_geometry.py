@@ -215,6 +215,7 @@ def test_muscles_without_a_path_keep_the_models_own(
     two_leg: TwoLeg, lacking: PolynomialGeometry, exact: RedundancyProblem, fast: RedundancyProblem
 ) -> None:
     """One over a coupled coordinate and one over a wrap object, between muscles that have polynomials."""
+    own_paths = load_problem(two_leg.model, two_leg.motion, two_leg.loads, geometry="opensim")
     with pytest.warns(UserWarning, match=r"No path is given for .*: OpenSim's own is used\.$") as caught:
         mixed = load_problem(two_leg.model, two_leg.motion, two_leg.loads, geometry=lacking)
     (line,) = {str(warning.message) for warning in caught}
@@ -226,7 +227,7 @@ def test_muscles_without_a_path_keep_the_models_own(
     assert pairs == sorted(pairs)
     np.testing.assert_array_equal(mixed.geometry.served, exact.geometry.served)
     own = [mixed.muscles.index(name) for name in LACKING]
-    for given, columns in ((exact, own), (fast, np.setdiff1d(np.arange(20), own))):
+    for given, columns in ((own_paths, own), (fast, np.setdiff1d(np.arange(20), own))):
         for array in (lambda problem: problem.moment_arm, lengths, speeds, lambda problem: problem.max_force):
             np.testing.assert_allclose(array(mixed)[..., columns], array(given)[..., columns], rtol=1e-12, atol=1e-14)
 
@@ -242,7 +243,7 @@ def test_pieces_and_other_times_of_such_a_problem(two_leg: TwoLeg, lacking: Poly
         np.testing.assert_allclose(joined, getattr(whole, name), rtol=1e-10, atol=1e-9)
     again = load_problem(*files, geometry=lacking, cache=tmp_path)
     np.testing.assert_array_equal(again.moment_arm, whole.moment_arm)
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len([path for path in tmp_path.glob("*.npz") if not path.name.startswith("model-")]) == 1
     there = whole.resample(whole.time[3:9])
     np.testing.assert_allclose(there.moment_arm, whole.moment_arm[3:9], rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(speeds(there), speeds(whole)[3:9], rtol=1e-9, atol=1e-12)

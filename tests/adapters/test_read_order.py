@@ -98,12 +98,12 @@ def reads(folder: Path) -> dict[str, Read]:
     """By what is read: the numbers that come of it."""
 
     def table(name: str) -> Array:
-        return np.asarray(osimopt.muscle_table(folder / name, "knee", n=4).to_numpy())
+        return np.asarray(osimopt.muscle_table(folder / name, "knee", n=4, geometry="opensim").to_numpy())
 
     def problem(loads: str | None = None, sets: tuple[Path, ...] = ()) -> Array:
         found = osimopt.load_problem(
             folder / "plain.osim", folder / "plain.mot", None if loads is None else folder / loads, force_sets=sets,
-            time_range=(0.24, 0.28), reserves=None, n_jobs=1,
+            time_range=(0.24, 0.28), reserves=None, n_jobs=1, geometry="opensim",
         )  # fmt: skip
         return np.hstack([found.max_force, found.generalized_force])
 

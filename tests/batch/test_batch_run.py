@@ -257,6 +257,10 @@ def test_a_worker_that_grew_is_replaced(study: Path) -> None:
     assert sum(ended) >= 8, "a process a job"
 
 
+#: Copies of a trial, each done in a few hundredths of a second: enough to be interrupted.
+COPIES = 40
+
+
 def command(study: Path, *words: str) -> subprocess.Popen[str]:
     code = "import sys; from osimopt.cli import main; main()"
     return subprocess.Popen(
@@ -269,9 +273,12 @@ def command(study: Path, *words: str) -> subprocess.Popen[str]:
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)], ids=["int", "term", "kill"]
 )
 @pytest.mark.slow
-def test_ended_from_outside(study: Path, done: Path, number: int, code: int) -> None:
+def test_ended_from_outside(study: Path, number: int, code: int) -> None:
     """Whatever ends the command, its workers end too, and --resume comes to the same as a run without it."""
-    folder = study.parent / "ended"
+    for copy in range(COPIES):
+        shutil.copy(study.parent / "ik" / "t0.mot", study.parent / "ik" / f"copy{copy}.mot")
+    every = ALL | {f"S1/copy{copy}/{method}": "solved" for copy in range(COPIES) for method in ("p2", "p3")}
+    done, folder = run_study(study), study.parent / "ended"
     process = command(study, "--out", str(folder), "--jobs", "1")
     journal = folder / JOURNAL
     while process.poll() is None and not (journal.is_file() and journal.read_text().count("\n") >= 2):
@@ -282,16 +289,16 @@ def test_ended_from_outside(study: Path, done: Path, number: int, code: int) -> 
     process.communicate()
     _, alive = psutil.wait_procs(workers, timeout=15)
     assert not alive
-    assert 2 <= len(Journal(folder).rows) < 8
+    assert 2 <= len(Journal(folder).rows) < len(every)
     resumed = command(study, "--out", str(folder), "--resume")
     out, err = resumed.communicate(timeout=120)
     assert resumed.returncode == 1, err
     assert "Not solved (2)" in out
-    assert statuses(folder) == ALL | BROKEN
+    assert statuses(folder) == every | BROKEN
     assert results(folder) == results(done)
     lines = [json.loads(line)["job"] for line in journal.read_text().splitlines()]
-    assert set(lines) == set(ALL | BROKEN)
-    assert [lines.count(job) for job in ALL] == [1] * len(ALL), "what was solved before is not solved again"
+    assert set(lines) == set(every | BROKEN)
+    assert [lines.count(job) for job in every] == [1] * len(every), "what was solved before is not solved again"
 
 
 @pytest.mark.slow

@@ -210,7 +210,7 @@ def test_moco_inverse_agrees(arm: Any, tmp_path: Path) -> None:
     triceps, out = ("TRIlong", "TRIlat", "TRImed"), tmp_path / "moco.sto"
     run_script(HERE / "moco_oracle.py", arm.model, arm.motion, 0.2, 0.6, 0.04, out, *triceps, cwd=tmp_path)
     theirs = read_table(out)
-    problem = load_problem(arm.model, arm.motion, time_range=(0.2, 0.6), reserves=1.0)
+    problem = load_problem(arm.model, arm.motion, time_range=(0.2, 0.6), reserves=1.0, geometry="opensim")
     muscles = {"fiber_damping": 0.01, "ignore_tendon_compliance": dict.fromkeys(triceps, True)}
     with pytest.warns(UserWarning, match="Tendons are rigid"):
         solution = solve_dynamic(problem, muscles=muscles, initial_activation="equal", mesh_interval=0.04)
