@@ -258,7 +258,7 @@ def test_a_worker_that_grew_is_replaced(study: Path) -> None:
 
 
 #: Copies of a trial, each done in a few hundredths of a second: enough to be interrupted.
-COPIES = 40
+COPIES = 20
 
 
 def command(study: Path, *words: str) -> subprocess.Popen[str]:
