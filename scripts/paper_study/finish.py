@@ -40,7 +40,7 @@ class Asked:
         """(N, 2) N·m by which activations (N, M) miss the moments, with no reserve to help."""
         none = np.zeros((len(self.problem), len(self.problem.reserves.names)))
         rows = [self.problem.coordinates.index(name) for name in COORDINATES]
-        return moment_residual(self.problem, activation, none)[:, rows]
+        return np.asarray(moment_residual(self.problem, activation, none)[:, rows])
 
     def finished(self, activation: Array) -> Any:
         """The exact solution, started from activations (N, M)."""
