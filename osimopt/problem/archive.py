@@ -13,6 +13,7 @@ from ..notices import warn
 from .arrays import Coupling, Kinematics, MuscleGeometry, MuscleParameters
 from .path_record import PathRecord
 from .problem import RedundancyProblem
+from .reactions import JointReactions
 from .reserves import ReserveActuators
 
 #: Raised whenever a field changes its meaning: older files are then refused.
@@ -22,8 +23,10 @@ FORMAT = 1
 _LEFT_OUT = ("source",)
 _KINDS = {
     kind.__name__: kind
-    for kind in (RedundancyProblem, MuscleGeometry, ReserveActuators, MuscleParameters, Kinematics, Coupling)
-}
+    for kind in (
+        RedundancyProblem, MuscleGeometry, ReserveActuators, MuscleParameters, Kinematics, Coupling, JointReactions,
+    )
+}  # fmt: skip
 _WHAT, _FIX = "a problem written by osimopt (.npz)", "Extract the problem again."
 
 

@@ -14,6 +14,7 @@ from ..devices import Device, device_of
 from ..errors import InputError, check_names, explain
 from ..namespace import Tensor, namespace
 from .arrays import SPECIFIC_TENSION, Array, Change, Kinematics, MuscleGeometry, MuscleParameters
+from .reactions import JointReactions, reactions_of
 from .reserves import ReserveActuators
 from .validity import check_problem
 
@@ -60,6 +61,8 @@ class RedundancyProblem:
     source
         Computes the arrays at any time of the motion, where the model is available: from ``load_problem``, unless
         it read the problem back from its cache. A file of the problem does not hold it.
+    reactions
+        What joints transmit, where the problem was loaded with ``joint_reactions``.
 
     Raises
     ------
@@ -92,6 +95,7 @@ class RedundancyProblem:
     kinematics: Kinematics | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     source: Source | None = None
+    reactions: JointReactions | None = None
 
     def __post_init__(self) -> None:
         check_problem(self)
@@ -166,6 +170,7 @@ class RedundancyProblem:
             passive_force=change(self.passive_force),
             reserves=self.reserves.moved(change),
             kinematics=self.kinematics and self.kinematics.moved(time, change),
+            reactions=self.reactions and self.reactions.moved(change),
         )
 
     @property
@@ -300,6 +305,18 @@ class RedundancyProblem:
         names; ``bounds`` limits their controls; ``None`` removes all.
         """
         return replace(self, reserves=ReserveActuators.read(reserves, self.coordinates, bounds))
+
+    def with_reactions(self, joints: Sequence[str] | None = None) -> RedundancyProblem:
+        """The same problem with what joints transmit, by default all: see :class:`JointReactions`.
+
+        Raises
+        ------
+        InputError
+            An unknown joint, or no model at hand.
+        ModelError
+            A joint whose reaction the motion does not determine.
+        """
+        return replace(self, reactions=reactions_of(self, joints))
 
     @classmethod
     def from_arrays(

@@ -1,0 +1,266 @@
+"""What joints transmit: forces and moments, affine in the forces of muscles and actuators.
+
+The motion and the loads are given, so a joint's reaction is c(t) = c₀(t) + C(t) F: c₀ is what the bodies beyond the
+joint need for their motion, less gravity, loads and the model's other forces, and a column of C what the unit force of
+a muscle does on these bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import InputError, check_names, explain
+from ..namespace import Tensor, alike, filled, namespace
+from ..options import check_word
+from .arrays import Array, Change, Index
+
+if TYPE_CHECKING:
+    from .problem import RedundancyProblem
+
+#: The body on which a reaction acts.
+On = Literal["child", "parent"]
+#: The axes in which it is expressed: ground's, or those of the joint's parent or child body.
+Frame = Literal["ground", "parent", "child"]
+SIDES = ("parent", "child")
+#: Components of a reaction, in the order of OpenSim's columns.
+COMPONENTS = ("fx", "fy", "fz", "mx", "my", "mz")
+
+
+@dataclass(frozen=True, eq=False)
+class JointReactions:
+    """Reactions of J joints in T frames, affine in the forces of muscles and actuators.
+
+    A reaction (6,) is the force in N, then the moment in N·m about the origin of the joint's frame. It holds all that
+    passes the joint, also what actuators on its coordinates do, as in OpenSim's JointReaction.
+
+    Attributes
+    ----------
+    joints
+        J names.
+    bodies
+        J pairs of names of bodies: parent and child, as OpenSim defines the joint.
+    muscles, actuators, coordinates
+        Names of what the columns of C belong to: tendon forces in N, controls of actuators of the model that act on
+        bodies, generalized forces (N·m, N) on coordinates, these only in loops of bodies. What is not named transmits
+        nothing through the joints, or is part of ``constant``.
+    pair_joint, pair_source
+        (P,) joint, and index among muscles + actuators + coordinates, of columns that are not zero; sorted by joint.
+    effect
+        (T, P, 6) column of C per unit force, on the child, in ground's axes, about the origin of the joint's frame on
+        the child.
+    constant
+        (T, J, 6) c₀, in the same way.
+    rotation
+        (T, J, 2, 3, 3) axes of parent and child body in ground (its columns).
+    place, origin
+        (T, J, 2, 3) m, in ground: origin of the joint's frame on parent and child, origin of the bodies themselves.
+    body_weight
+        N.
+    on, frame
+        How reactions are written to files: on which body, and in which axes.
+    """
+
+    joints: tuple[str, ...]
+    bodies: tuple[tuple[str, str], ...]
+    muscles: tuple[str, ...]
+    actuators: tuple[str, ...]
+    coordinates: tuple[str, ...]
+    pair_joint: Index
+    pair_source: Index
+    effect: Array
+    constant: Array
+    rotation: Array
+    place: Array
+    origin: Array
+    body_weight: float
+    on: On = "child"
+    frame: Frame = "ground"
+
+    @classmethod
+    def from_arrays(
+        cls, joint: str, constant: ArrayLike, effect: ArrayLike, muscles: Sequence[str], body_weight: float = 1.0
+    ) -> JointReactions:
+        """Reactions of one joint: ``constant`` (T, 3) or (T, 6) and ``effect`` (T, 3 | 6, M) per N of the muscles.
+
+        All frames are at the same place, with ground's axes.
+        """
+        base, columns = np.atleast_2d(np.asarray(constant, float)), np.asarray(effect, float)
+        columns = columns[None] if columns.ndim == 2 else columns
+        frames = max(len(base), len(columns))
+        whole, pairs = np.zeros((frames, 1, 6)), np.zeros((frames, len(muscles), 6))
+        whole[:, 0, : base.shape[1]] = base
+        pairs[:, :, : columns.shape[1]] = np.swapaxes(columns, 1, 2)
+        axes, zero = np.tile(np.eye(3), (frames, 1, 2, 1, 1)), np.zeros((frames, 1, 2, 3))
+        number = np.arange(len(muscles))
+        return cls(
+            (joint,), (("ground", joint),), tuple(muscles), (), (), 0 * number, number, pairs, whole, axes, zero, zero,
+            body_weight,
+        )  # fmt: skip
+
+    def moved(self, change: Change) -> JointReactions:
+        """The same at other times, to which ``change`` takes an array."""
+        names = ("effect", "constant", "rotation", "place", "origin")
+        arrays: dict[str, Any] = {name: change(getattr(self, name)) for name in names}
+        return replace(self, **arrays)
+
+    def number(self, joint: str) -> int:
+        """Index of a joint."""
+        check_names("joints with reactions", [joint], self.joints)
+        return self.joints.index(joint)
+
+    def select(self, joints: Sequence[str]) -> JointReactions:
+        """The same of some of the joints."""
+        rows = np.array([self.number(joint) for joint in joints], dtype=np.intp)
+        pairs = [np.flatnonzero(self.pair_joint == row) for row in rows]
+        kept = np.concatenate([np.zeros(0, dtype=np.intp), *pairs])
+        return replace(
+            self,
+            joints=tuple(joints),
+            bodies=tuple(self.bodies[row] for row in rows),
+            pair_joint=np.repeat(np.arange(len(rows)), [len(own) for own in pairs]),
+            pair_source=self.pair_source[kept],
+            effect=self.effect[:, kept],
+            **{name: getattr(self, name)[:, rows] for name in ("constant", "rotation", "place", "origin")},
+        )
+
+    def transmitted(self, problem: RedundancyProblem, muscle_force: Array, control: Array) -> Tensor:
+        """(T, J, 6) on children, in ground, of tendon forces (T, M) in N and controls (T, K) of the reserves."""
+        xp, force = namespace(self.effect), self._forces(problem, muscle_force, control)
+        found = []
+        for row in range(len(self.joints)):
+            own = np.flatnonzero(self.pair_joint == row)
+            acting = force[:, self.pair_source[own]]
+            found.append(self.constant[:, row] + xp.matmul(acting[:, None], self.effect[:, own])[:, 0])
+        return xp.stack(found, axis=1) if found else self.constant
+
+    def affine(self, problem: RedundancyProblem, joint: str, on: On = "child", frame: Frame = "ground") -> Affine:
+        """The reaction of one joint by the problem's unknowns: the one way by which solvers and analyses use it.
+
+        ``on`` a body, ``in`` axes, about the origin of the joint's frame on that body.
+        """
+        check_word("on", on, SIDES)
+        check_word("frame", frame, ("ground", *SIDES))
+        row, xp = self.number(joint), namespace(self.effect)
+        muscles, count = list(problem.muscles), len(problem.muscles)
+        effect = filled((len(self.constant), 6, len(problem.actuators)), 0.0, self.effect)
+        on_bodies = self._on_bodies(problem)
+        sources = self.muscles + self.actuators + self.coordinates
+        reserves = alike(problem.reserves.effect, self.effect)
+        for pair in np.flatnonzero(self.pair_joint == row).tolist():
+            source, column = int(self.pair_source[pair]), self.effect[:, pair]
+            name, own = sources[source], len(self.muscles)
+            if source < own:
+                if name in muscles:
+                    effect[:, :, muscles.index(name)] += column
+            elif source < own + len(self.actuators):
+                if name in on_bodies:
+                    effect[:, :, count + on_bodies[name]] += column
+            elif name in problem.coordinates:
+                through = reserves[:, problem.coordinates.index(name)] + 0.0
+                through[:, list(on_bodies.values())] = 0.0
+                effect[:, :, count:] += column[:, :, None] * through[:, None]
+        both = xp.concat([self.constant[:, row, :, None], effect], axis=2)
+        both = self._seen(row, xp.matrix_transpose(both), on, frame)
+        both = xp.matrix_transpose(both)
+        return Affine(joint, both[:, :, 0], both[:, :, 1:], count)
+
+    def seen(self, reaction: Array, on: On = "child", frame: Frame = "ground") -> tuple[Tensor, Tensor]:
+        """Reactions (T, J, 6) on a body in the axes of ground or a body, and where they act (T, J, 3) m.
+
+        ``reaction`` (T, J, 6) is on children, in ground. A place is that of the joint's frame from the origin of
+        ground, or of the body whose axes are used.
+        """
+        check_word("on", on, SIDES)
+        check_word("frame", frame, ("ground", *SIDES))
+        xp = namespace(self.effect)
+        rows = [self._seen(row, reaction[:, row : row + 1], on, frame)[:, 0] for row in range(len(self.joints))]
+        place = self.place[:, :, SIDES.index(on)]
+        if frame != "ground":
+            side = SIDES.index(frame)
+            away = place - self.origin[:, :, side]
+            place = xp.sum(self.rotation[:, :, side] * away[..., None], axis=-2)
+        return (xp.stack(rows, axis=1) if rows else reaction), place
+
+    def _seen(self, row: int, reaction: Array, on: On, frame: Frame) -> Tensor:
+        """Reactions (T, n, 6) of one joint, each on the child in ground, on a body in the axes of ground or a body."""
+        xp = namespace(self.effect)
+        force, moment = reaction[..., :3], reaction[..., 3:]
+        if on == "parent":
+            away = (self.place[:, row, 1] - self.place[:, row, 0])[:, None]
+            moment = moment + xp.linalg.cross(xp.broadcast_to(away, force.shape), force)
+            force, moment = -force, -moment
+        if frame != "ground":
+            axes = self.rotation[:, row, SIDES.index(frame)]
+            force, moment = xp.matmul(force, axes), xp.matmul(moment, axes)
+        return xp.concat([force, moment], axis=-1)
+
+    def _on_bodies(self, problem: RedundancyProblem) -> dict[str, int]:
+        """By name, the column among the reserves of actuators of the model that act on bodies."""
+        origins = zip(problem.reserves.names, problem.reserves.origin, strict=True)
+        return {
+            name: column
+            for column, (name, origin) in enumerate(origins)
+            if origin == "model" and name in self.actuators
+        }
+
+    def _forces(self, problem: RedundancyProblem, muscle_force: Array, control: Array) -> Tensor:
+        """(T, S) forces of muscles, controls of actuators on bodies, forces of all others on coordinates."""
+        xp, on_bodies = namespace(self.effect), self._on_bodies(problem)
+        none = filled((len(self.constant),), 0.0, self.effect)
+        place = {name: column for column, name in enumerate(problem.muscles)}
+        columns = [muscle_force[:, place[name]] if name in place else none for name in self.muscles]
+        columns += [control[:, on_bodies[name]] if name in on_bodies else none for name in self.actuators]
+        if self.coordinates:
+            others = [column for column in range(len(problem.reserves.names)) if column not in on_bodies.values()]
+            effect = alike(problem.reserves.effect, self.effect)[:, :, others]
+            about = xp.matmul(effect, control[:, others][:, :, None])[:, :, 0]
+            known = {name: row for row, name in enumerate(problem.coordinates)}
+            columns += [about[:, known[name]] if name in known else none for name in self.coordinates]
+        return xp.stack(columns, axis=1) if columns else filled((len(self.constant), 0), 0.0, self.effect)
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """The reaction of a joint: ``constant`` (T, 6) + ``effect`` (T, 6, M + K) · forces.
+
+    The forces are tendon forces (T, M) of the ``muscles`` in N, and controls of K reserves.
+    """
+
+    joint: str
+    constant: Array
+    effect: Array
+    muscles: int
+
+    def by_unknowns(self, problem: RedundancyProblem) -> tuple[Array, Array]:
+        """Constant (T, 6) and effect (T, 6, M + K) by activations and controls, passive forces in the constant."""
+        xp, own = namespace(self.effect), self.muscles
+        active = self.effect[:, :, :own] * problem.max_force[:, None]
+        passive = xp.matmul(self.effect[:, :, :own], problem.passive_force[:, :, None])[:, :, 0]
+        return self.constant + passive, xp.concat([active, self.effect[:, :, own:]], axis=2)
+
+
+def reactions_of(problem: RedundancyProblem, joints: Sequence[str] | None = None) -> JointReactions:
+    """The reactions of joints in a problem: those it carries, else those that its model gives.
+
+    Raises
+    ------
+    InputError
+        Joints that the problem does not carry, and no model at hand.
+    ModelError
+        A joint whose reaction the motion does not determine.
+    """
+    carried = problem.reactions
+    if carried is not None and (joints is None or set(joints) <= set(carried.joints)):
+        return carried if joints is None else carried.select(joints)
+    compute = getattr(problem.source, "reactions", None)
+    if compute is None:
+        got = "a problem without a model" if carried is None else f"a problem that carries {', '.join(carried.joints)}"
+        fix = "Load it with joint_reactions='all', or the joints by name."
+        raise InputError(explain("a problem with joint reactions", got, fix))
+    found: JointReactions = compute(problem, joints)
+    return found
