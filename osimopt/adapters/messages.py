@@ -160,6 +160,23 @@ class FrameArrays:
 
 
 @dataclass(frozen=True, eq=False)
+class Pulls:
+    """What unit tensions along muscle paths do to bodies, and to the coordinates that move points of the paths.
+
+    Each of P wrenches (T, P, 6), a moment about ground's origin in m and a force in ground's axes, is of a ``muscle``
+    (P,) on a ``body`` (P,), by name; ground is left out. ``moved`` (T, Q) in m, or without unit, are generalized forces
+    of a ``mover_muscle`` (Q,) about a ``mover_coordinate`` (Q,), a row of all coordinates.
+    """
+
+    muscle: tuple[str, ...]
+    body: tuple[str, ...]
+    wrench: Array
+    mover_muscle: tuple[str, ...]
+    mover_coordinate: tuple[int, ...]
+    moved: Array
+
+
+@dataclass(frozen=True, eq=False)
 class ForceRecord:
     """OpenSim's report of one force: column labels, and values (T, n) in N, N·m or m.
 
