@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal, cast
 
 import numpy as np
@@ -16,7 +15,7 @@ from ..polynomial.muscle_paths import MusclePaths
 from ..problem.arrays import Array, Kinematics, MuscleGeometry, MuscleParameters
 from ..problem.reserves import ReserveActuators
 from .following import following
-from .messages import ForceRecord, FrameArrays, Pairs, Pulls, Wanted
+from .messages import ForceRecord, FrameArrays, Pairs, Wanted
 from .model import Model
 
 #: Frames per call of opensim's process: 0.1 s of work, so that progress is shown, Ctrl-C takes effect, and two
@@ -54,22 +53,6 @@ def extract(
         raise ModelError(explain("lengthening speeds that moment arms explain", some(unexplained), fix, model.path))
     arrays = {name: np.concatenate([chunk.arrays[name] for chunk in chunks]) for name in chunks[0].arrays}
     return FrameArrays(arrays, (), [line for chunk in chunks for line in chunk.warnings])
-
-
-def model_pulls(model: Model, motion: Kinematics, muscles: Sequence[int], n_jobs: int) -> Pulls:
-    """What unit tensions of these muscles do to bodies along the model's own paths.
-
-    Raises
-    ------
-    ModelError
-        A path without points (FunctionBasedPath), which OpenSim lets push coordinates alone.
-    """
-    calls = [
-        (motion.frames(slice(start, start + CHUNK)), tuple(muscles)) for start in range(0, len(motion.time), CHUNK)
-    ]
-    chunks = cast(list[Pulls], list(model.run_many("pulls:pulls", calls, n_jobs)))
-    wrench, moved = (np.concatenate([getattr(one, name) for one in chunks]) for name in ("wrench", "moved"))
-    return replace(chunks[0], wrench=wrench, moved=moved)
 
 
 def model_geometry(model: Model, pairs: Pairs, muscles: Sequence[int], arrays: dict[str, Array]) -> MuscleGeometry:

@@ -161,19 +161,36 @@ class FrameArrays:
 
 @dataclass(frozen=True, eq=False)
 class Pulls:
-    """What unit tensions along muscle paths do to bodies, and to the coordinates that move points of the paths.
+    """What unit tensions of muscles, or actuators at control 1, do to bodies and coordinates in T frames.
 
-    Each of P wrenches (T, P, 6), a moment about ground's origin in m and a force in ground's axes, is of a ``muscle``
-    (P,) on a ``body`` (P,), by name; ground is left out. ``moved`` (T, Q) in m, or without unit, are generalized forces
-    of a ``mover_muscle`` (Q,) about a ``mover_coordinate`` (Q,), a row of all coordinates.
+    ``on`` (P,) are names of source and body, ground among these, of the wrenches (T, P, 6): moments about ground's
+    origin and forces, in ground's axes. ``about`` (Q,) are source and coordinate, a row of all, of the generalized
+    forces (T, Q) about speeds that come in addition: where coordinates move points of a path, or are pushed.
     """
 
-    muscle: tuple[str, ...]
-    body: tuple[str, ...]
+    on: tuple[tuple[str, str], ...]
     wrench: Array
-    mover_muscle: tuple[str, ...]
-    mover_coordinate: tuple[int, ...]
-    moved: Array
+    about: tuple[tuple[str, int], ...]
+    generalized: Array
+
+
+@dataclass(frozen=True, eq=False)
+class BodyForces:
+    """How B bodies, ground first, move in T frames, and what acts on them beside gravity, muscles and actuators.
+
+    ``joint_frames`` (2, 3) m are, by joint, the origins of its frames on the bodies of parent and child. ``pose``
+    (T, B, 3, 4) are axes and origin of each body in ground. ``velocity`` and ``acceleration`` (T, B, 6), an angular
+    and a linear part, are of its origin; ``applied`` (T, B, 6) are moments about its origin and forces, ``generalized``
+    (T, N) forces about the speeds of coordinates.
+    """
+
+    bodies: tuple[str, ...]
+    joint_frames: dict[str, Array]
+    pose: Array
+    velocity: Array
+    acceleration: Array
+    applied: Array
+    generalized: Array
 
 
 @dataclass(frozen=True, eq=False)
