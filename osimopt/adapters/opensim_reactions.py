@@ -23,7 +23,7 @@ from ..problem.arrays import Array, Index, Kinematics
 from ..problem.reactions import JointReactions
 from .arrays import CHUNK
 from .exact import ExactPaths
-from .exact_reactions import choose_joints
+from .exact_reactions import ReactionMap, choose_joints
 from .messages import BodyForces, Pulls
 from .model import Model
 
@@ -43,7 +43,9 @@ def reactions_by_opensim(
     model: Model, motion: Kinematics, joints: Sequence[str] | None, muscles: Sequence[int], exact: ExactPaths | None,
     n_jobs: int,
 ) -> JointReactions:  # fmt: skip
-    """What joints transmit, with OpenSim's dynamics and its paths of these ``muscles``; ``exact`` are of others.
+    """What joints transmit with OpenSim's dynamics, by ``muscles`` along their ``exact`` paths or else OpenSim's.
+
+    Exact paths with moving points are OpenSim's, too: constraints of loops have to know what pushes coordinates.
 
     Raises
     ------
@@ -72,17 +74,18 @@ def reactions_by_opensim(
         force = _about_speeds(at, needed) - frames_last(found.generalized)
         loops, _ = loops_at(at, determined)
         constant = constant + loops.passing(beyond, force[:, None])[:, 0]
-    names = [model.description.muscles.names[index] for index in muscles]
-    parts = [_pulls(model, "pulls", motion, n_jobs, tuple(muscles))] if muscles else []
-    if exact is not None and exact.muscles:
-        names += exact.muscles
-        parts.append(exact_pulls(exact, motion))
+    every = model.description.muscles.names
+    names, still = [every[index] for index in muscles], () if exact is None else exact.still
+    parts, others = [], tuple(index for index in muscles if every[index] not in still)
+    if others:
+        parts.append(_pulls(model, "pulls", motion, n_jobs, others))
+    if exact is not None and (own := [name for name in names if name in still]):
+        parts.append(exact_pulls(exact.select(own), motion))
     actuators = [actuator.name for actuator in model.description.actuators]
     if actuators:
         parts.append(_pulls(model, "actuator_pulls", motion, n_jobs))
     pair_joint, pair_source, effect = columns(bodies, chosen, multibody, parts, [*names, *actuators], at, determined)
-    every, ends = np.arange(len(chosen.names)), chosen.ends
-    tree = multibody.tree.bodies
+    ends, tree = chosen.ends, multibody.tree.bodies
     return JointReactions(
         joints=chosen.names,
         bodies=tuple((tree[parent], tree[child]) for parent, child in ends.tolist()),
@@ -92,7 +95,7 @@ def reactions_by_opensim(
         pair_joint=pair_joint,
         pair_source=pair_source,
         effect=effect,
-        constant=frames_first(on_children(bodies, chosen, every, constant)),
+        constant=frames_first(on_children(bodies, chosen, np.arange(len(ends)), constant)),
         rotation=frames_first(bodies.rotations[ends]),
         place=frames_first(places(bodies, chosen)),
         origin=frames_first(bodies.positions[ends]),
@@ -101,10 +104,9 @@ def reactions_by_opensim(
 
 
 def with_pulls(
-    known: JointReactions, model: Model, multibody: Multibody, chosen: Joints, motion: Kinematics,
-    muscles: Sequence[int], determined: Sequence[int], n_jobs: int,
-) -> JointReactions:  # fmt: skip
-    """The reactions with columns of further muscles, along OpenSim's paths.
+    known: JointReactions, model: Model, by_arrays: ReactionMap, motion: Kinematics, muscles: Sequence[int], n_jobs: int
+) -> JointReactions:
+    """The reactions that arrays give, with columns of further muscles along OpenSim's paths.
 
     Raises
     ------
@@ -112,9 +114,9 @@ def with_pulls(
         A muscle path without points.
     """
     names = [model.description.muscles.names[index] for index in muscles]
-    at = posture(multibody, motion.value)
+    at = posture(by_arrays.multibody, motion.value)
     parts = [_pulls(model, "pulls", motion, n_jobs, tuple(muscles))]
-    joint, source, effect = columns(at, chosen, multibody, parts, names, at, determined)
+    joint, source, effect = columns(at, by_arrays.joints, at.multibody, parts, names, at, by_arrays.determined)
     own = len(known.muscles)
     moved = np.where(known.pair_source < own, known.pair_source, known.pair_source + len(names))
     pair_joint = np.concatenate([known.pair_joint, joint])
