@@ -195,11 +195,6 @@ class PartSource:
         part = self.source.at(times).part(self.coordinates, self.muscles, left_out=self.left_out)
         return replace(part, source=self)
 
-    @property
-    def reactions(self) -> Any:
-        """How the whole computes what its joints transmit; None where it cannot."""
-        return getattr(self.source, "reactions", None)
-
     def verify(self, solution: Any, missing: tuple[Any, ...] = ()) -> dict[str, Any]:
         """Check by the source of the whole, with the part's forces and the missing ones on left-out coordinates."""
         verify = getattr(self.source, "verify", None)
