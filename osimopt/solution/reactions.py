@@ -77,7 +77,8 @@ def reaction_table(
     if solution.device != "cpu":
         return reaction_table(solution.to("cpu"), joints, on, frame)
     known = reactions_of(solution.problem, joints)
-    if known is not solution.problem.reactions:  # of which the findings tell
+    carried = solution.problem.reactions
+    if carried is None or not set(known.joints) <= set(carried.joints):  # of which the findings tell
         for finding in reaction_findings(solution.problem, known):
             warn(finding.text)
     found = known.transmitted(solution.problem, solution.muscle_force, solution.reserve_control)
