@@ -84,7 +84,8 @@ def test_the_parent_feels_the_opposite_in_its_own_axes(solution: RedundancySolut
 @pytest.mark.parametrize(
     ("given", "joints"),
     [(None, JOINTS), ("all", JOINTS), ("*_l", JOINTS[1:]), ("left", JOINTS[1:]),
-     ("hip_l, elbow_r", ("hip_l", "elbow_r")), (("knee*", "elbow_r"), ("knee_l", "elbow_r")), ("hip_l,left", ("hip_l", "knee_l"))],
+     ("hip_l, elbow_r", ("hip_l", "elbow_r")), (("knee*", "elbow_r"), ("knee_l", "elbow_r")),
+     ("hip_l,left", ("hip_l", "knee_l"))],
 )  # fmt: skip
 def test_joints_by_name_pattern_or_side(solution: RedundancySolution, given: Any, joints: tuple[str, ...]) -> None:
     table = solution.joint_reactions(given)
