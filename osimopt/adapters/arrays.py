@@ -192,3 +192,8 @@ def frames_in_ground(model: Model, motion: Kinematics, names: Sequence[str]) -> 
         The model has no such frame.
     """
     return cast(dict[str, tuple[str, Array]], model.run("reactions:frames_in_ground", motion, tuple(names)))
+
+
+def joint_names(model: Model) -> list[str]:
+    """Names of the joints of a model, in OpenSim's order."""
+    return cast(list[str], model.run("reactions:joint_names"))

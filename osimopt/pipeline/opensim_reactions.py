@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..adapters.arrays import frames_in_ground
+from ..adapters.arrays import frames_in_ground, joint_names
 from ..adapters.setup import Setup
 from ..adapters.setup_reactions import ReactionAnalysis
 from ..adapters.trial import Trial
@@ -172,6 +172,7 @@ def read_reactions(setup: Setup, trial: Trial, problem: RedundancyProblem, rows:
     for analysis, own in zip(setup.reactions, rows, strict=True):
         if analysis.joints is None:
             known = trial.reactions(problem)
+            known = known.select([name for name in joint_names(trial.model) if name in known.joints])
             analysis.check_lengths(len(known.joints), setup.path)
         else:
             known = trial.reactions(problem, list(dict.fromkeys(analysis.joints))).select(analysis.joints)

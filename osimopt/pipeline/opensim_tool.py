@@ -94,7 +94,7 @@ def run_setup(
     Of a JointReaction, <joint_names>, <apply_on_bodies> (child, parent), <express_in_frame> (ground, parent, child, a
     body, or any frame by its path) and <step_interval> mean what they mean in OpenSim 4.6, where <start_time>,
     <end_time> and <in_degrees> have no effect either. A <forces_file> has tendon forces and actuators in N or N·m, by
-    name; frames beside rows of NaN are NaN, where OpenSim's file is NaN from there on. Reactions are those of the
+    name; frames beside rows of NaN are NaN, where OpenSim misreads all rows from there on. Reactions are those of the
     motion. OpenSim's are those of the accelerations that the forces give, which are the motion's where the forces meet
     the moments; ``findings()`` say by how much they do not. Unlike OpenSim, which goes on with the muscle forces of the
     model's default states, a JointReaction without forces and a file without one of the actuators are refused, and
