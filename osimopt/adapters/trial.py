@@ -206,7 +206,11 @@ class Trial:
             known = np.array_equal(motion.time[rows], problem.time)
             motion = motion.frames(rows) if known else self._followed(problem.time)
         found = self.extraction.reactions(motion, self.model_for(motion), joints)
-        return found.moved(Device.of(problem.device).put)
+        return self._written(found).moved(Device.of(problem.device).put)
+
+    def _written(self, reactions: JointReactions) -> JointReactions:
+        """On the body and in the axes in which the options have them written."""
+        return replace(reactions, on=self.options.reactions_on, frame=self.options.reactions_frame)
 
     def _followed(self, times: Array) -> Kinematics:
         """The motion at other times (N,) s, completed by the model."""
@@ -288,7 +292,7 @@ class Trial:
             kinematics=motion,
             provenance=copy.deepcopy(self.provenance),
             source=self,
-            reactions=extracted.reactions and extracted.reactions.moved(put),
+            reactions=extracted.reactions and self._written(extracted.reactions).moved(put),
         )
         self.fingerprint = Fingerprint.of(problem)
         return problem
