@@ -37,7 +37,7 @@ from .messages import FrameArrays, Mask, Pairs, Wanted
 from .model import Model
 from .options import ReadOptions
 from .part import acting_muscles
-from .reactions import Reacting, transmitting
+from .reactions import Transmission, transmitting
 
 #: The model with the loads of some frames.
 ModelFor = Callable[[Kinematics], Model]
@@ -142,17 +142,17 @@ class Extraction:
         return self._with(motion, None, model_for, found)
 
     def reactions(self, motion: Kinematics, model: Model, joints: str | Sequence[str] | None) -> JointReactions:
-        """What joints transmit in a motion, as :meth:`Reacting.of` gives it."""
+        """What joints transmit in a motion, as :meth:`Transmission.of` gives it."""
         if not self.moments:
             fix = "Give external_loads in place of generalized_force."
             raise InputError(explain("loads, for joint reactions", "generalized_force, moments from a file", fix))
         _ = self.pairs
-        return self._reacting.of(model, motion, joints)
+        return self._transmission.of(model, motion, joints)
 
     @property
-    def _reacting(self) -> Reacting:
+    def _transmission(self) -> Transmission:
         pulling = None if self.pulling is None else self.pulling.without(self.lost)
-        return Reacting(self.model, self.dynamics, pulling, self.acting, self.n_jobs, self.device)
+        return Transmission(self.model, self.dynamics, pulling, self.acting, self.n_jobs, self.device)
 
     @property
     def by_arrays(self) -> bool:
@@ -272,9 +272,9 @@ class Extraction:
         )  # fmt: skip
         reactions = None
         if self.joints is not None and self.chain is not None and self.chain.reactions is not None:
-            reactions = self._reacting.whole(self.chain, exact, model_for(motion), motion)
+            reactions = self._transmission.whole(self.chain, exact, model_for(motion), motion)
         elif self.joints is not None:
-            reactions = self._reacting.of(model_for(motion), motion, self.joints.names)
+            reactions = self._transmission.of(model_for(motion), motion, self.joints.names)
         arrays, force = extracted.arrays, extracted.arrays.get("generalized_force")
         return Extracted(geometry, gain, passive, force, arrays["effect"], extracted.warnings, reactions)
 

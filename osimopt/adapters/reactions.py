@@ -22,7 +22,7 @@ from .opensim_reactions import reactions_by_opensim, with_pulls
 
 
 @dataclass(frozen=True, eq=False)
-class Reacting:
+class Transmission:
     """What joint reactions are computed of: the ``acting`` muscles along their ``exact`` paths, or else OpenSim's.
 
     Of fitted muscles the exact paths are those that they are fitted to. ``dynamics`` None are OpenSim's.

@@ -209,7 +209,11 @@ class Trial:
         found = self.extraction.reactions(motion, self.model_for(motion), joints)
         for text in self._pulling():
             warn(text)
-        return found.moved(Device.of(problem.device).put)
+        return self._written(found).moved(Device.of(problem.device).put)
+
+    def _written(self, reactions: JointReactions) -> JointReactions:
+        """On the body and in the axes in which the options have them written."""
+        return replace(reactions, on=self.options.reactions_on, frame=self.options.reactions_frame)
 
     def _pulling(self) -> list[str]:
         """A sentence on the paths along which muscles with fitted ones pull, for joint reactions."""
@@ -298,7 +302,7 @@ class Trial:
             kinematics=motion,
             provenance=copy.deepcopy(self.provenance),
             source=self,
-            reactions=extracted.reactions and extracted.reactions.moved(put),
+            reactions=extracted.reactions and self._written(extracted.reactions).moved(put),
         )
         self.fingerprint = Fingerprint.of(problem)
         return problem
