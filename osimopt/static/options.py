@@ -93,7 +93,7 @@ class StaticOptions:
     contact: Contact | Sequence[Contact] | Mapping[str, float] | str | None = option(
         None,
         "Contact forces of joints in the cost, with their weights, as walker_knee_l=0.1,walker_knee_r=0.1.",
-        more="Adds w ‖c / body weight‖² for the force c that a joint transmits, whatever the exponent p: a mapping from "
+        more="Adds w ‖c / body weight‖² for the force c that a joint transmits, whatever the exponent: a mapping from "
         "joints to weights w, or :class:`osimopt.Contact`, one or several, which can also weigh components of c and "
         "limit its components or direction. Of a problem with joint_reactions, or with its model at hand. With linear "
         "costs limits only.",
