@@ -16,10 +16,12 @@ import numpy as np
 from ..devices import CPU, Device
 from ..errors import some
 from ..isolation import Progress
+from ..multibody.reactions import Joints
 from ..namespace import plain
 from ..polynomial.muscle_paths import MusclePaths
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
 from ..problem.problem import RedundancyProblem
+from ..problem.reactions import JointReactions
 from ..problem.resampling import BALANCED, Fingerprint
 from ..problem.reserves import ReserveActuators, choose_reserves
 from ..signals import interpolate
@@ -73,6 +75,7 @@ class Trial:
     assumed: Sequence[str] = ()
     exact: ExactPaths | None = None
     device: Device = CPU
+    joints: Joints | None = None
     fingerprint: Fingerprint | None = field(default=None, init=False)
     checked: bool = field(default=True, init=False)
     first: int = field(default=0, init=False)
@@ -85,8 +88,9 @@ class Trial:
         fitted, exact = (self.paths, self.exact) if own is None else (None, own)
         moments = self.given is None
         self.extraction = Extraction(
-            self.model, self.motion, fitted, exact, self.dynamics, moments, self.options, self.n_jobs, self.device
-        )
+            self.model, self.motion, fitted, exact, self.dynamics, moments, self.options, self.n_jobs, self.device,
+            self.joints,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -151,10 +155,8 @@ class Trial:
         """
         other = copy.copy(self)
         other.checked = False  # the frames of the motion have been checked
-        motion = self.motion.at(times)
-        other.model = self.model_for(motion)
-        moving = motion.time, motion.value, motion.speed, motion.acceleration
-        other.motion = follow(other.model, *moving, self.n_jobs)
+        other.motion = self._followed(times)
+        other.model = self.model_for(other.motion)
         other.provenance = copy.deepcopy(self.provenance)
         if self.given is not None:
             other.given = replace(self.given, time=times, value=interpolate(self.motion.time, self.given.value, times))
@@ -187,6 +189,34 @@ class Trial:
             return check_exact_solution(solution, among, self.model, self._bench, missing)
         fitted = (*self.extraction.given, *self.model.description.within)
         return check_solution(solution, among, self.model_for, fitted, missing, self.extraction.exact)
+
+    def reactions(self, problem: RedundancyProblem, joints: Sequence[str] | None = None) -> JointReactions:
+        """What joints transmit at the times of a problem of this model, by default all that the motion determines.
+
+        Raises
+        ------
+        InputError
+            An unknown joint, or moments from a file, which do not tell what loads act.
+        ModelError
+            A joint whose reaction the motion does not determine, or a muscle whose path has no points.
+        """
+        motion = self.motion
+        if not np.array_equal(problem.time, motion.time):
+            rows = np.minimum(np.searchsorted(motion.time, problem.time), len(motion.time) - 1)
+            known = np.array_equal(motion.time[rows], problem.time)
+            motion = motion.frames(rows) if known else self._followed(problem.time)
+        found = self.extraction.reactions(motion, self.model_for(motion), joints)
+        return self._written(found).moved(Device.of(problem.device).put)
+
+    def _written(self, reactions: JointReactions) -> JointReactions:
+        """On the body and in the axes in which the options have them written."""
+        return replace(reactions, on=self.options.reactions_on, frame=self.options.reactions_frame)
+
+    def _followed(self, times: Array) -> Kinematics:
+        """The motion at other times (N,) s, completed by the model."""
+        motion = self.motion.at(times)
+        moving = motion.time, motion.value, motion.speed, motion.acceleration
+        return follow(self.model_for(motion), *moving, self.n_jobs)
 
     @property
     def pairs(self) -> Pairs:
@@ -262,6 +292,7 @@ class Trial:
             kinematics=motion,
             provenance=copy.deepcopy(self.provenance),
             source=self,
+            reactions=extracted.reactions and self._written(extracted.reactions).moved(put),
         )
         self.fingerprint = Fingerprint.of(problem)
         return problem
