@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, explain, shown
-from ..namespace import alike, filled, namespace
+from ..namespace import Tensor, alike, filled, namespace
 from .arrays import Array, MuscleGeometry
 from .reactions import Frame, On, reactions_of
 from .reserves import ReserveActuators
@@ -130,3 +130,13 @@ def _beside(geometry: MuscleGeometry, more: MuscleGeometry) -> MuscleGeometry:
         moment_arms=xp.concat([geometry.moment_arms, more.moment_arms], axis=1),
         **marks,
     )
+
+
+def contact_controls(balance: RedundancyProblem, activation: Array, control: Array) -> Tensor:
+    """(T, C) controls of contact forces by activations (T, M) and the other controls (T, K) of an extended problem."""
+    xp, own = namespace(activation), list(balance.reserves.origin).index("contact")
+    force = balance.max_force * activation + balance.passive_force
+    rows = len(balance.coordinates) - len(balance.reserves.names) + own
+    through = xp.einsum("tdk,tk->td", balance.reserves.effect[:, rows:, :own], control)
+    found = balance.geometry.moments(force)[:, rows:] + through - balance.generalized_force[:, rows:]
+    return found / alike(balance.reserves.optimal_force[own:], activation)
