@@ -7,9 +7,11 @@ optimum by
 
     dx = w (q + Aᵀ dλ),   (A w Aᵀ) dλ = e − A w q:
 
-one small system per frame. Contact forces in the cost are unknowns of exponent 2 with rows of their own
-(``problem.contact.extended``): k becomes 2 k / p, so that λ is that of the whole cost over p. It is factored as a singular value decomposition of A √w, whose condition is the square
+one small system per frame. It is factored as a singular value decomposition of A √w, whose condition is the square
 root of that of A w Aᵀ, and which shows the directions of b that no unknown inside its bounds can follow.
+
+Contact forces in the cost are unknowns of exponent 2 with rows of their own (``problem.contact.extended``); their k is
+2/p of the reserves', so that λ is that of the whole cost over p.
 
 :class:`ScaleSlope` is the change of a cost's scale with maximum forces and moment arms.
 """
@@ -22,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..problem.arrays import Array
+from ..problem.contact import contact_unknowns
 from ..problem.costs import Cost, reserve_weight
 from ..problem.problem import RedundancyProblem
 from .reduction import Mask, Places, row_size
@@ -73,13 +76,12 @@ class Linearisation:
 
 
 def stiffness(problem: RedundancyProblem, cost: Cost, balance: RedundancyProblem | None = None) -> tuple[Array, Array]:
-    """K (T, U) and p (U,) of the cost Σ k |x|^p / p₀, p₀ being the exponent of the muscles.
+    """Cost over its exponent p₀, as Σ k |x|^p / p: k (T, U) and p (U,), which is p₀, or 2 of contact forces.
 
-    ``balance`` is the problem with rows of contact forces, which cost k x² with 2 / p₀ times the weight of reserves.
+    ``balance`` is the problem with rows of contact forces, where these cost or are limited.
     """
     scale, p = cost.scale(problem), cost.exponent
-    origin = (problem if balance is None else balance).reserves.origin
-    quadratic = np.array([word == "contact" for word in origin], dtype=bool)
+    quadratic = contact_unknowns(problem if balance is None else balance)[scale.shape[1] :]
     other = reserve_weight(scale, p)[:, None] * np.where(quadratic, 2.0 / p, 1.0)
     powers = np.concatenate([np.full(scale.shape[1], p), np.where(quadratic, 2.0, p)])
     return np.hstack([problem.weights * scale**p, other]), powers
