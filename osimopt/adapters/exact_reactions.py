@@ -33,7 +33,7 @@ from ..paths.arms import moment_arms, wrenches
 from ..paths.lines import Lines, joined
 from ..paths.solve import SolvedPaths
 from ..problem.arrays import Array, Index, Kinematics
-from ..problem.reactions import JointReactions
+from ..problem.reactions import JointReactions, chosen_joints
 from .exact import BLOCK, ExactPaths, bodies_of
 from .exact_dynamics import ExactDynamics, Needed, Others
 
@@ -88,7 +88,8 @@ class ReactionMap:
             for name, acts in zip(self.paths.muscles, spanned, strict=True)
         ]
         columns += [self._by_actuator(law) for law in self.laws.values()]
-        joint, source = np.nonzero(np.array(columns, dtype=bool).reshape(-1, len(self.joints.names)).T)
+        acting = np.array(columns, dtype=bool).reshape(len(columns), len(self.joints.names))
+        joint, source = np.nonzero(acting.T)
         return joint, source
 
     def _between(self, bodies: Sequence[int]) -> Mask:
@@ -99,8 +100,9 @@ class ReactionMap:
     def _by_actuator(self, law: ForceLaw) -> Mask:
         """(J,) joints through which an actuator transmits something."""
         moved = np.isin(np.arange(len(self.multibody.coordinates)), self.moved)
-        if law.kind in ON_COORDINATE:
-            return self.looped & moved[law.coordinate]
+        if law.kind in ON_COORDINATE:  # on a speed, which is about all coordinates of a ball joint
+            joint = layout(self.multibody).joint
+            return self.looped & bool(moved[joint == joint[law.coordinate]].any())
         bodies, pushed = list(law.bodies), np.zeros_like(moved)
         if law.kind in ALONG_PATH:
             path = self.dynamics.paths.others[law.path - len(self.dynamics.paths.muscles)]
@@ -195,7 +197,9 @@ class ReactionMap:
 def choose_joints(
     multibody: Multibody, names: Sequence[str] | None, motion: Kinematics, determined: Sequence[int]
 ) -> Joints:
-    """The joints of these names; by default all whose reactions the motion determines, and a warning names the others.
+    """The joints of these names, patterns or sides, by default all.
+
+    Of those that are not named the motion must determine the reactions; a warning names the others, which are left out.
 
     Raises
     ------
@@ -204,15 +208,16 @@ def choose_joints(
     ModelError
         A joint of these names whose reaction the motion does not determine, or loops that are not described in arrays.
     """
-    joints = find_joints(multibody, names)
+    known = find_joints(multibody).names
+    joints = find_joints(multibody, chosen_joints(names, known))
+    named = [name for name in joints.names if name in (names or ())]
     if not in_loops(multibody, joints).any():
         return joints
     starts = range(0, len(motion.time), BLOCK)
     blocks = [posture(multibody, motion.value[start : start + BLOCK]) for start in starts]
     loose = np.concatenate([undetermined(at, joints, determined) for at in blocks], axis=1)
-    if names is not None:
-        refuse_undetermined(multibody, names, loose, motion.time)
-    elif loose.any():
+    refuse_undetermined(multibody, named, loose[[joints.names.index(name) for name in named]], motion.time)
+    if loose.any():
         left = [name for name, own in zip(joints.names, loose, strict=True) if own.any()]
         constraints = some(f"'{constraint.name}'" for constraint in multibody.constraints)
         warn(f"Joints without reactions, since the motion does not say how {constraints} load them: {some(left)}.")
