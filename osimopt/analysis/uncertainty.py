@@ -22,6 +22,7 @@ from ..problem.contact import Contact, contact_text, read_contacts
 from ..problem.problem import RedundancyProblem
 from ..problem.reactions import Affine, Frame, On, reactions_of
 from ..solution.solution import RedundancySolution
+from ..static.options import Contacts
 from ..static.solve import solve_static
 from .bands import REACTION, UncertaintyBands
 from .perturb import Draws, Spread
@@ -44,7 +45,7 @@ def propagate_uncertainty(
     cost: str = "activation_power",
     exponent: float = 2,
     weights: ArrayLike | None = None,
-    contact: Contact | Sequence[Contact] | None = None,
+    contact: Contacts = None,
     joints: str | Sequence[str] = (),
     on: On = "child",
     frame: Frame = "ground",

@@ -1,4 +1,4 @@
-"""Contact forces in dynamic optimization: static optimization with them as the limit, objectives from arrays, limits."""
+"""Contact forces in dynamic optimization: static optimization as the limit, objectives from arrays, limits."""
 
 from __future__ import annotations
 
