@@ -28,8 +28,8 @@ COSTING, LIMITED = "contact", "limit"
 AXES = "xyz"
 FORMULA = "w ‖c / body weight‖²"
 SOURCE = (
-    "Uhlrich et al. (2022), doi:10.1038/s41598-022-13386-9 (joint load as a criterion of muscle coordination); Belli et "
-    "al. (2023), doi:10.1371/journal.pone.0295003 (joint reactions as linear functions of activations, and limits)"
+    "Uhlrich et al. (2022), doi:10.1038/s41598-022-13386-9 (joint load as a criterion of muscle coordination); "
+    "Belli et al. (2023), doi:10.1371/journal.pone.0295003 (joint reactions linear in activations, and their limits)"
 )
 
 

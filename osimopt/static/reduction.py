@@ -80,6 +80,21 @@ class Frame:
         return Frame(A, self.b, lower, upper, self.rows, np.concatenate([self.columns, self.columns[split]])), split
 
 
+def traced(problem: RedundancyProblem, scale: Array, p: float, x: Array) -> Tensor | None:
+    """Scales (T, U) with a smaller trace of cost on limits of contact forces, by the size of a first solution x (T, U).
+
+    None where none is needed: the trace of a square is small beside Σ |scale · x|^p for p up to 2.
+    """
+    limited = [len(problem.muscles) + k for k, origin in enumerate(problem.reserves.origin) if origin == LIMITED]
+    if not limited or p <= 2.0:
+        return None
+    xp, own = namespace(scale), slice(0, len(problem.muscles))
+    size = xp.clip(xp.max(xp.abs(scale[:, own] * x[:, own]), axis=1), 1e-3, 1.0)
+    found = scale + 0.0
+    found[:, limited] = (size ** (0.5 * p - 1.0))[:, None]
+    return found
+
+
 def released(problem: RedundancyProblem, x: Array, multipliers: Array) -> Tensor:
     """Multipliers (T, D) without those of limits of contact forces that x (T, U) does not press on.
 
