@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 
-from ..errors import check_names
+from ..errors import InputError, check_names, explain
 from ..files.storage import time_table
 from ..namespace import alike, namespace, numbers, plain
 from ..problem.arrays import Array, Index
 from ..problem.problem import RedundancyProblem
+from ..problem.reactions import Frame, On
 from ..solution.solution import RedundancySolution
 from ..static.compliant import refuse_compliant
 from ..static.solve import solve_static
+from .contact_ranges import ContactRanges, contact_ranges
 from .feasible import FeasibleSet, Programs
 
 if TYPE_CHECKING:
@@ -94,18 +96,34 @@ class FeasibleRanges:
         return pd.DataFrame(table, index=pd.Index(self.muscles, name="muscle"))
 
 
+@overload
 def feasible_ranges(
     solution: RedundancySolution | RedundancyProblem, muscles: Sequence[str] | None = None,
     frames: slice | None = None, device: str = "cpu",
-) -> FeasibleRanges:  # fmt: skip
-    """Least and greatest force of each muscle over all activations that meet the moments.
+) -> FeasibleRanges: ...  # fmt: skip
+
+
+@overload
+def feasible_ranges(
+    solution: RedundancySolution | RedundancyProblem, muscles: None = None, frames: slice | None = None,
+    device: str = "cpu", *, of: str, component: str | Sequence[float] = "norm", on: On = "child",
+    frame: Frame = "ground",
+) -> ContactRanges: ...  # fmt: skip
+
+
+def feasible_ranges(
+    solution: RedundancySolution | RedundancyProblem, muscles: Sequence[str] | None = None,
+    frames: slice | None = None, device: str = "cpu", *, of: str | None = None,
+    component: str | Sequence[float] = "norm", on: On = "child", frame: Frame = "ground",
+) -> FeasibleRanges | ContactRanges:  # fmt: skip
+    """Least and greatest force of each muscle, or of a joint's contact, over all activations that meet the moments.
 
     Parameters
     ----------
     solution : RedundancySolution or RedundancyProblem
         A static solution; or a problem, which is first solved for Σ a². Reserves are fixed at their optimum, since
         free ones would allow any activation. Only actuators of coordinates that no muscle crosses (a floating base)
-        follow, within their bounds.
+        follow, within their bounds. Limits of contact forces that the solution was asked for are not part of the set.
     muscles : sequence of str, optional
         Names; default all.
     frames : slice, optional
@@ -113,16 +131,27 @@ def feasible_ranges(
     device : str, default "cpu"
         Where the linear programs are solved: NumPy, or by torch ``"torch"``, ``"cuda"``, …; where the solution is, if
         it is on a device. The ranges are NumPy's.
+    of : str, optional
+        A joint: the range is that of the force it transmits, in place of the muscles' forces.
+    component : str or sequence of (3,), default "norm"
+        ``"norm"`` for the size of the contact force; ``"x"``, ``"y"``, ``"z"`` or a direction (3,) for a component of
+        it; ``"mx"``, ``"my"``, ``"mz"`` for one of the moment about the origin of the joint's frame.
+    on : "child" | "parent", default "child"
+        Body on which the joint's reaction acts.
+    frame : "ground" | "parent" | "child", default "ground"
+        Its axes.
 
     Returns
     -------
     FeasibleRanges
         Both ends with their duality gap in activation (``gap``), above 1e-8 only where HiGHS did not converge either.
+    ContactRanges
+        With ``of``: both ends in N (N·m), the activations there, and proved bounds.
 
     Raises
     ------
     InputError
-        Unknown muscles, or a solution with compliant tendons.
+        Unknown muscles or joints, a problem without joint reactions and model, or a solution with compliant tendons.
 
     Examples
     --------
@@ -145,10 +174,20 @@ def feasible_ranges(
     refuse_compliant(solution, "feasible_ranges")
     keep = slice(None) if frames is None else frames
     problem = solution.problem.frames(keep)
+    sets = FeasibleSet.around(problem, solution.activation[keep], solution.reserve_control[keep])
+    if of is not None:
+        if muscles is not None:
+            raise InputError(explain("muscles or a joint", f"both muscles= and of={of!r}", "Ask for one of them."))
+        return contact_ranges(sets, of, component, on, frame)
+    return _muscle_ranges(sets, muscles)
+
+
+def _muscle_ranges(sets: FeasibleSet, muscles: Sequence[str] | None) -> FeasibleRanges:
+    """The ranges of muscles over feasible sets."""
+    problem = sets.problem
     wanted = problem.muscles if muscles is None else tuple(muscles)
     check_names("muscles", wanted, problem.muscles)
     chosen = np.array([problem.muscles.index(name) for name in wanted], dtype=np.intp)
-    sets = FeasibleSet.around(problem, solution.activation[keep], solution.reserve_control[keep])
     ends = [np.full((len(problem), len(chosen)), np.nan) for _ in range(3)]
     for few in np.array_split(sets.solved, max(1, len(sets.solved) * 2 * len(chosen) // sets.together)):
         if few.size and chosen.size:
