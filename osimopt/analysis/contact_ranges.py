@@ -17,7 +17,8 @@ from ..errors import InputError, explain, shown
 from ..files.storage import time_table
 from ..namespace import alike, plain
 from ..problem.arrays import Array, Index
-from ..problem.reactions import Frame, On, reactions_of
+from ..problem.reactions import Frame, JointReactions, On, reactions_of
+from .compartments import NAMES, Compartments, refuse_untold
 from .feasible import FeasibleSet, Programs
 from .norms import greatest_norm, least_norm
 
@@ -116,16 +117,23 @@ class ContactRanges:
 
 
 def contact_ranges(
-    sets: FeasibleSet, joint: str, component: str | Sequence[float], on: On, frame: Frame, measured: ArrayLike | None
-) -> ContactRanges:
+    sets: FeasibleSet, of: str | Compartments, component: str | Sequence[float], on: On, frame: Frame,
+    measured: ArrayLike | None,
+) -> ContactRanges:  # fmt: skip
     """The ranges of one joint over feasible sets; arguments as of feasible_ranges."""
-    problem = sets.problem
-    label, unit, rows = _rows(component)
+    problem, joint = sets.problem, of if isinstance(of, str) else of.joint
     known = reactions_of(problem, [joint])
-    constant, effect = known.affine(problem, joint, on, frame).by_unknowns(problem)
-    constant, effect = np.einsum("rc,tc->tr", rows, plain(constant)), np.einsum("rc,tcu->tru", rows, plain(effect))
+    if isinstance(of, Compartments):
+        label, unit, rows = _compartment(of, component, known)
+        on = frame = of.side(known)
+    else:
+        label, unit, rows = _rows(component)
+    constant, effect = map(plain, known.affine(problem, joint, on, frame).by_unknowns(problem))
     own, control = plain(sets.optimum), plain(sets.control)
-    value = constant + np.einsum("tru,tu->tr", effect, np.concatenate([own, control], axis=1))
+    reaction = constant + np.einsum("tcu,tu->tc", effect, np.concatenate([own, control], axis=1))
+    if isinstance(of, Compartments):
+        refuse_untold(of, problem, rows, reaction, effect)
+    value, effect = np.einsum("trc,tc->tr", rows, reaction), rows @ effect
     if measured is not None:
         value, label = value - _forces(measured, len(problem), component), "distance"
     solved = np.flatnonzero(np.isfinite(value).all(axis=1))
@@ -147,13 +155,13 @@ def contact_ranges(
 
 
 def _rows(component: str | Sequence[float]) -> tuple[str, str, Array]:
-    """Label, unit, and rows (n, 6) by which a joint's reaction is multiplied."""
+    """Label, unit, and rows (1, n, 6) by which a joint's reaction is multiplied."""
     names = (*FORCES, *MOMENTS)
     if isinstance(component, str):
         if component == "norm":
-            return component, "N", np.eye(6)[:3]
+            return component, "N", np.eye(6)[None, :3]
         if component in names:
-            return component, "N" if component in FORCES else "N·m", np.eye(6)[[names.index(component)]]
+            return component, "N" if component in FORCES else "N·m", np.eye(6)[None, [names.index(component)]]
         fix = "Check the component."
         raise InputError(explain(f"'norm', {', '.join(names)} or a direction (3,)", shown(component), fix))
     direction = np.asarray(component, dtype=float)
@@ -161,7 +169,15 @@ def _rows(component: str | Sequence[float]) -> tuple[str, str, Array]:
     if not (np.isfinite(size) and size > 0.0):
         raise InputError(explain("a direction of three numbers, not all 0", shown(component), "Check the component."))
     unit = direction / size
-    return "along " + ", ".join(f"{number:.4g}" for number in unit), "N", np.append(unit, np.zeros(3))[None]
+    return "along " + ", ".join(f"{number:.4g}" for number in unit), "N", np.append(unit, np.zeros(3))[None, None]
+
+
+def _compartment(of: Compartments, component: str | Sequence[float], known: JointReactions) -> tuple[str, str, Array]:
+    """The same (T, 1, 6) of the force of one compartment."""
+    if not isinstance(component, str) or component not in NAMES:
+        got = f"component={shown(component)} of compartments"
+        raise InputError(explain("component='medial' or 'lateral'", got, "Choose one."))
+    return component, "N", of.rows(known)[:, [NAMES.index(component)]]
 
 
 def _forces(measured: ArrayLike, frames: int, component: str | Sequence[float]) -> Array:

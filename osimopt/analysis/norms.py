@@ -6,7 +6,7 @@ The least distance is found as by Gilbert, Johnson and Keerthi (1988, doi:10.110
 simplex of points of Z, then the point of Z furthest along −v joins the simplex. Any z of Z has ‖z‖ ≥ v · z / ‖v‖, whose
 least value is proved, so that the gap is known.
 
-The greatest distance is bracketed by an outer approximation (Horst and Tuy 1996, doi:10.1007/978-3-662-03199-5). A unit
+The greatest distance is bracketed by an outer approximation (Horst and Tuy 1996, Global Optimization). A unit
 vector u within the triangle of three directions dᵢ is a sum of them with weights w ≥ 0, so u · z ≤ Σ w h. With y from
 dᵢ · y = hᵢ this is u · y, at most ‖y‖. Triangles whose bound exceeds the best point found by more than a share are
 divided. (A bound from one direction within an angle ε, h / cos ε, is that of a sphere; here it is exact as soon as the
