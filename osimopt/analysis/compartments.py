@@ -98,7 +98,7 @@ class Compartments:
         """Which body of the joint is the one on which the forces act."""
         bodies = reactions.bodies[reactions.number(self.joint)]
         check_names(f"bodies of joint '{self.joint}'", [self.body], bodies)
-        return SIDES[bodies.index(self.body)]
+        return "child" if self.body == bodies[1] else "parent"
 
     def rows(self, reactions: JointReactions) -> Array:
         """(T, 2, 6) by which the joint's reaction on the body, in its axes, gives both forces in N."""
@@ -228,7 +228,8 @@ def joints_between(problem: RedundancyProblem, one: str, other: str) -> tuple[st
     """
     known = reactions_of(problem)
     check_names("bodies", (one, other), [body for bodies in known.bodies for body in bodies])
-    chains, found = [((one,), tuple[str, ...]())], list[tuple[str, ...]]()
+    chains: list[tuple[tuple[str, ...], tuple[str, ...]]] = [((one,), ())]
+    found = list[tuple[str, ...]]()
     while chains:
         bodies, joints = chains.pop()
         if bodies[-1] == other:

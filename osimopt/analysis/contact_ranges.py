@@ -80,17 +80,22 @@ class ContactRanges:
         return time_table(self.time, values / self.body_weight if body_weights else values, names)
 
     def summary(self) -> pd.DataFrame:
-        """One row each for minimum, optimum and maximum: mean over the frames, largest value and its time in s.
+        """One row each for minimum, optimum and maximum: mean over the frames, the peak and its time in s.
 
-        ``body_weights`` is the largest value divided by body weight.
+        The peak is the value of the largest size; ``body_weights`` is it divided by body weight.
         """
         import pandas as pd
 
-        table = self.to_dataframe()[["minimum", "optimum", "maximum"]].dropna()
-        peak = table.max()
-        when = table.idxmax() if len(table) else peak
-        columns = {"mean": table.mean(), "peak": peak, "time": when, "body_weights": peak / self.body_weight}
-        return pd.DataFrame(columns)
+        names = ("minimum", "optimum", "maximum")
+        values = np.stack([getattr(self, name) for name in names], axis=1)
+        solved = np.isfinite(values).all(axis=1)
+        values, time = values[solved], self.time[solved]
+        if not len(time):
+            values, time = np.full((1, len(names)), np.nan), np.full(1, np.nan)
+        at = np.abs(values).argmax(axis=0)
+        peak = values[at, np.arange(len(names))]
+        table = {"mean": values.mean(axis=0), "peak": peak, "time": time[at], "body_weights": peak / self.body_weight}
+        return pd.DataFrame(table, index=pd.Index(names, name="force"))
 
     def outside(self, measured: ArrayLike) -> Array:
         """By how much a measured value (T,) lies outside the range, at least: negative below, positive above, 0 inside.
@@ -139,17 +144,17 @@ def contact_ranges(
     solved = np.flatnonzero(np.isfinite(value).all(axis=1))
     effect = sets.by_activation(effect)
     ends = [np.full(len(problem), np.nan) for _ in range(4)]
-    activations = [np.full(own.shape, np.nan) for _ in range(2)]
+    lowest, highest = (np.full(own.shape, np.nan) for _ in range(2))
     for few in np.array_split(solved, max(1, -(-len(solved) // TOGETHER))):
         if few.size:
-            support = _Polytopes(sets.frames(few), value[few], effect[few], own[few])
-            found = _component(support) if effect.shape[1] == 1 else _norms(support)
-            for array, values in zip((*ends, *activations), found, strict=True):
+            polytopes = _Polytopes(sets.frames(few), value[few], effect[few], own[few])
+            found = _component(polytopes) if effect.shape[1] == 1 else _norms(polytopes)
+            for array, values in zip((*ends, lowest, highest), found, strict=True):
                 array[few] = values
     low, high, below, above = ends
     optimum = value[:, 0] if effect.shape[1] == 1 else np.linalg.norm(value, axis=1)
     return ContactRanges(
-        problem.time, joint, label, unit, problem.muscles, low, optimum, high, below, above, *activations,
+        problem.time, joint, label, unit, problem.muscles, low, optimum, high, below, above, lowest, highest,
         known.body_weight,
     )  # fmt: skip
 
@@ -214,18 +219,18 @@ class _Polytopes:
         return point, activation, np.maximum(bound, reached)
 
 
-def _component(support: _Polytopes) -> tuple[Array, ...]:
+def _component(polytopes: _Polytopes) -> tuple[Array, ...]:
     """Minimum, maximum, their bounds, and the activations at both, of a single component."""
-    count = len(support.value)
+    count = len(polytopes.value)
     sign = np.repeat([-1.0, 1.0], count)[:, None]
-    point, activation, bound = support(np.tile(np.arange(count), 2), sign)
-    own = support.value[:, 0]
+    point, activation, bound = polytopes(np.tile(np.arange(count), 2), sign)
+    own = polytopes.value[:, 0]
     low, high = np.minimum(point[:count, 0], own), np.maximum(point[count:, 0], own)
     return low, high, np.minimum(-bound[:count], low), np.maximum(bound[count:], high), *np.split(activation, 2)
 
 
-def _norms(support: _Polytopes) -> tuple[Array, ...]:
+def _norms(polytopes: _Polytopes) -> tuple[Array, ...]:
     """The same of the norm."""
-    least = least_norm(support.value, support.activation, support)
-    most = greatest_norm(support.value, support.activation, support, SHARE)
+    least = least_norm(polytopes.value, polytopes.activation, polytopes)
+    most = greatest_norm(polytopes.value, polytopes.activation, polytopes, SHARE)
     return least.value, most.value, least.bound, most.bound, least.known, most.known
