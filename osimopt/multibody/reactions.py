@@ -21,6 +21,7 @@ from .description import Mask, Multibody
 from .kinematics import Posture
 from .layout import layout
 from .loops import RANK
+from .placement import Placed
 from .rates import speeds_at
 from .vectors import Tensor, apply_fixed, combine, cross
 
@@ -89,16 +90,18 @@ def find_joints(multibody: Multibody, names: Sequence[str] | None = None) -> Joi
         fix = "Ask OpenSim for the reactions of this model."
         raise ModelError(explain("loops that are described in arrays", some(missing), fix))
     body = np.array([max(i for i, joint in enumerate(tree.joints) if joint == name) for name in chosen], dtype=np.intp)
-    ends, frames = np.zeros((len(body), 2), dtype=np.intp), np.zeros((len(body), 2, 3))
+    inboard, outboard = alike(tree.inboard, tree.outboard), alike(tree.outboard, tree.inboard)
+    xp, ends, frames = namespace(inboard), np.zeros((len(body), 2), dtype=np.intp), list[Tensor]()
     for row, outer in enumerate(body.tolist()):
-        inner, first, outboard = int(tree.parent[outer]), tree.inboard[outer], tree.outboard[outer]
+        inner, first, second = int(tree.parent[outer]), inboard[outer], outboard[outer]
         if not tree.bodies[inner]:  # a scapulothoracic joint, whose second part turns at another place in its frame
-            outboard, first = outboard @ np.linalg.inv(first), tree.inboard[inner]
+            second, first = second @ xp.linalg.inv(first), inboard[inner]
             inner = int(tree.parent[inner])
-        order = (1, 0) if tree.backward[outer] else (0, 1)
-        ends[row, list(order)] = inner, outer
-        frames[row, list(order)] = first[:3, 3], outboard[:3, 3]
-    return Joints(chosen, body, ends, frames, np.where(tree.backward[body], -1.0, 1.0))
+        order = -1 if tree.backward[outer] else 1
+        ends[row] = (inner, outer)[::order]
+        frames += [first[:3, 3], second[:3, 3]][::order]
+    origins = xp.reshape(xp.stack([inboard[0, :3, 3], *frames])[1:], (-1, 2, 3))
+    return Joints(chosen, body, ends, origins, np.where(tree.backward[body], -1.0, 1.0))
 
 
 def beyond_joints(multibody: Multibody, joints: Joints) -> Mask:
@@ -171,7 +174,22 @@ def refuse_undetermined(multibody: Multibody, names: Sequence[str], loose: Tenso
     raise ModelError(explain("joints whose reactions the motion determines", got, fix))
 
 
-def on_children(posture: Posture, joints: Joints, number: Index, passing: Tensor) -> Tensor:
+def needed_reactions(
+    posture: Posture, joints: Joints, through: Tensor, loops: Loops | None = None, needed: Tensor | None = None
+) -> Tensor:
+    """Reactions (J, 6, T) of joints on children, as :func:`on_children` has them.
+
+    ``through`` (B, 6, T) are the wrenches through the joints above bodies of a tree (:func:`.dynamics.transmitted`).
+    Constraints of ``loops`` add what gives the generalized forces ``needed`` (N, T) about the speeds.
+    """
+    passing = through[joints.body]
+    if loops is not None and needed is not None:
+        beyond = beyond_joints(posture.multibody, joints).astype(float)
+        passing = passing + loops.passing(beyond, needed[:, None])[:, 0]
+    return on_children(posture, joints, np.arange(len(joints.names)), passing)
+
+
+def on_children(posture: Placed, joints: Joints, number: Index, passing: Tensor) -> Tensor:
     """Reactions (P, 6, T) on children, force first, of wrenches (P, 6, T) that pass through joints ``number`` (P,).
 
     They are in ground's axes, moments about the origin of the joint's frame on the child.
@@ -182,7 +200,7 @@ def on_children(posture: Posture, joints: Joints, number: Index, passing: Tensor
     return sign * xp.concat([force, moment - cross(place[number], force)], axis=1)
 
 
-def places(posture: Posture, joints: Joints) -> Tensor:
+def places(posture: Placed, joints: Joints) -> Tensor:
     """Places (J, 2, 3, T) m in ground of the joints' frames on parents and children."""
     frames = alike(joints.frames, posture.positions)
     sides = [posture.positions[joints.ends[:, i]] for i in (0, 1)]
