@@ -152,6 +152,20 @@ def test_components_are_those_of_single_linear_programs() -> None:
             assert found.upper_bound[frame] - found.maximum[frame] <= HIGHS * scale
 
 
+def test_contact_as_a_cost_comes_as_near_the_least_norm_as_its_weight_demands() -> None:
+    """0 ≤ (‖c_w‖² − c²min) / BW² ≤ (P(x_min) − P(x_w)) / w: x_w is no dearer than the activations of least contact."""
+    problem = knee(np.random.default_rng(8), 9, 8).with_reserves(None)
+    found = feasible_ranges(problem, of="knee")
+    most = (found.lowest**2).sum(axis=1)
+    for weight in (0.1, 1.0, 10.0, 1e6):
+        activation = solve_static(problem, contact={"knee": weight}).activation
+        squared = (contact(problem, activation)[:, :3] ** 2).sum(axis=1)
+        above = (squared - found.minimum**2) / found.body_weight**2
+        assert (above >= -EXACT).all()
+        assert (above <= (most - (activation**2).sum(axis=1)) / weight + EXACT).all()
+    assert (above <= EXACT).all()
+
+
 def pressed(moment: Any = 12.0) -> RedundancyProblem:
     """Two muscles about one coordinate, 0.05 m · 500 N and 0.03 m · 300 N, which press a joint; gravity adds 100 N."""
     problem = RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], moment)
