@@ -135,7 +135,7 @@ def contact_ranges(
     own, control = plain(sets.optimum), plain(sets.control)
     reaction = constant + np.einsum("tcu,tu->tc", effect, np.concatenate([own, control], axis=1))
     if isinstance(of, Compartments):
-        refuse_untold(of, problem, rows, reaction, effect)
+        refuse_untold(of, problem, known, reaction)
     value, effect = np.einsum("trc,tc->tr", rows, reaction), rows @ effect
     if measured is not None:
         value, label = value - _forces(measured, len(problem), component), "distance"
