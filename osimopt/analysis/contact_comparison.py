@@ -165,7 +165,21 @@ class ContactComparison:
 
     Examples
     --------
-    See :func:`osimopt.compare_contact`.
+    >>> from dataclasses import replace
+    >>> import numpy as np, osimopt, pandas as pd
+    >>> from osimopt.problem.reactions import JointReactions
+    >>> time = np.arange(101) / 100.0
+    >>> moment = 12.0 - 8.0 * np.cos(4.0 * np.pi * time)
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], moment, time=time)
+    >>> effect = np.tile([[0.0, 0.0], [-1.0, -1.0], [0.0, 0.0]], (101, 1, 1))
+    >>> elbow = JointReactions.from_arrays("elbow", np.zeros((101, 3)), effect, problem.muscles, body_weight=700.0)
+    >>> solution = osimopt.solve_static(replace(problem, reactions=elbow))
+    >>> measured = pd.DataFrame({"percent": 100.0 * time, "force": solution.muscle_force.sum(axis=1) + 50.0})
+    >>> comparison = osimopt.compare_contact(solution, measured, "force", joint="elbow", stance=1.0)
+    >>> comparison
+    <ContactComparison: elbow, 1 strides, axial RMSE 50 N, r 1.00>
+    >>> print(comparison.findings()[1])
+    axial, first peak: 431 N at 25 % of the stride, measured 481 N at 25 %.
     """
 
     joint: str
@@ -219,7 +233,8 @@ class ContactComparison:
         text = f"{component}: RMSE {row['rmse']:.0f} N{weights}, r {row['r']:.2f}, bias {row['bias']:+.0f} N"
         if not np.isfinite(row["r_lag"]) or round(1e3 * row["lag"]) == 0:
             return f"{text}."
-        return f"{text}; r would be {row['r_lag']:.2f} with the simulation {1e3 * row['lag']:+.0f} ms after it."
+        by = f"{abs(1e3 * row['lag']):.0f} ms {'late' if row['lag'] > 0.0 else 'early'}"
+        return f"{text}; the simulation is {by}, without that r would be {row['r_lag']:.2f}."
 
     def _peaks(self, component: Any) -> list[str]:
         """Both peaks as means over strides, and where a curve has one only."""

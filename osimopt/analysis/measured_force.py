@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from ..emg.strides import Strides
-from ..errors import InputError, check_names, explain, shown, some
+from ..errors import InputError, check_names, explain, some
 from ..files.delimited import SECONDS, TIMES, read_delimited
 from ..files.given import is_frame
 from ..files.series import TIME_SLACK
 from ..files.storage import READERS, read_columns, sha256
 from ..options import check_word
 from ..problem.arrays import Array
+from .contact_force import PRESSED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,10 +29,15 @@ Unit = Literal["N", "BW", "%BW"]
 WEIGHTS = {"BW": 1.0, "%BW": 0.01}
 #: Parts of the name of a column of per cent of a stride, in lower case.
 PERCENT = ("%", "percent", "per cent", "per_cent", "pct", "cycle", "stride", "phase")
+#: Which way a measured force counts, and the share of the sum of its sizes that must have one sign to be that.
+Sign = Literal["positive", "negative"]
+ONE_SIGN = 0.9
 #: Points of one stride.
 POINTS = 101
 #: Shares of a stride end below this, per cent above it.
 SHARES = 1.5
+#: Share of a stride that may lack at its ends.
+ENDS = 0.1
 #: A step of this many usual steps is a gap: what lies in it was not measured.
 GAP = 3.0
 #: Body weights above which no activity loads a joint; forces in N that are below it, and below LEAST body weights, are
@@ -46,21 +51,21 @@ class MeasuredForce:
 
     Attributes
     ----------
-    at
+    place
         (N,) increasing: s, or 0 to 1 where ``by_stride``.
     value
         (N, C), NaN where nothing was measured.
     columns
         C names.
     by_stride
-        Whether ``at`` counts shares of a stride.
+        Whether ``place`` counts shares of a stride.
     notes
         What was found out about the file, as sentences.
     source
         Path and SHA-256.
     """
 
-    at: Array
+    place: Array
     value: Array
     columns: tuple[str, ...]
     by_stride: bool
@@ -68,40 +73,37 @@ class MeasuredForce:
     source: dict[str, str]
 
     @classmethod
-    def read(cls, measured: pd.DataFrame | str | os.PathLike[str], axis: Axis | None = None) -> MeasuredForce:
-        """Read a .sto, .mot or delimited text, or a DataFrame, whose first column (or index) is the axis.
+    def read(
+        cls, measured: pd.DataFrame | str | os.PathLike[str], columns: Sequence[str], axis: Axis | None = None
+    ) -> MeasuredForce:
+        """Read columns of a .sto, .mot or delimited text, or of a DataFrame, and its axis.
 
-        Without ``axis`` its name decides; an unknown name is taken for per cent where the column runs from 0 to 100,
-        and 101 rows without such a column for 0 to 100 %.
+        The axis is the first column (or the index), or one called time. Without ``axis`` its name decides; an unknown
+        name is taken for per cent where the column runs from 0 to 100, and 101 rows without such a column for 0 to
+        100 %.
         """
         if axis is not None:
             check_word("axis", axis, get_args(Axis))
         names, unit, values, where, source = _table(measured)
-        kind, has, note = _kind(names, values, axis, where)
-        at = values[:, 0].astype(float) if has else np.linspace(0.0, 1.0, len(values))
-        if has:
-            values, names = values[:, 1:], names[1:]
-            at = at * (SECONDS.get(unit, 1.0) if kind == "time" else 0.01 if np.nanmax(at) > SHARES else 1.0)
-        _check_axis(at, kind, where)
-        value = np.where(np.isfinite(values), values, np.nan)
-        return cls(at, value, tuple(names), kind == "percent", (note,) if note else (), source)
-
-    def pick(self, columns: Sequence[str]) -> MeasuredForce:
-        """These columns, in this order."""
-        check_names("columns of the measured force", columns, self.columns, self.source["path"])
-        if twice := [name for name in columns if self.columns.count(name) > 1]:
-            got, where = f"{some(twice)} more than once", self.source["path"]
+        check_names("columns of the measured force", columns, names, where)
+        if twice := [name for name in columns if names.count(name) > 1]:
+            got = f"{some(twice)} more than once"
             raise InputError(explain("columns of different names", got, "Rename one.", where))
-        return replace(
-            self, value=self.value[:, [self.columns.index(name) for name in columns]], columns=tuple(columns)
-        )
+        at, kind, note = _axis(names, values, columns, axis, where)
+        place = np.linspace(0.0, 1.0, len(values)) if at is None else values[:, at].astype(float)
+        _check_increasing(place, where)
+        second = SECONDS.get(unit, 1.0) if at == 0 else 1.0
+        place = second * place if kind == "time" else _shares(place, where)
+        chosen = values[:, [names.index(name) for name in columns]]
+        value = np.where(np.isfinite(chosen), chosen, np.nan)
+        return cls(place, value, tuple(columns), kind == "percent", (note,) if note else (), source)
 
     def in_newtons(self, unit: Unit, body_weight: float | None) -> MeasuredForce:
         """The same forces in N, of ``unit``."""
         check_word("unit", unit, get_args(Unit))
         largest = float(np.nanmax(np.abs(self.value), initial=0.0))
         if unit == "N":
-            if largest < min(LARGEST, LEAST * (body_weight or 0.0)):
+            if 0.0 < largest < min(LARGEST, LEAST * (body_weight or 0.0)):
                 got, fix = f"{largest:.3g} at most", 'Give unit="BW" if these are body weights.'
                 raise InputError(explain("measured forces in N", got, fix, self.source["path"]))
             return self
@@ -114,20 +116,46 @@ class MeasuredForce:
             raise InputError(explain("a body weight for forces in body weights", "none", fix, self.source["path"]))
         return replace(self, value=WEIGHTS[unit] * body_weight * self.value)
 
+    def compressive(self, components: Sequence[str], sign: Sign | None) -> MeasuredForce:
+        """The same with compression positive in the columns of ``PRESSED`` components; a note says what was found."""
+        if sign is not None:
+            check_word("compression", sign, get_args(Sign))
+        where = self.source["path"]
+        least = np.nanmin(self.value, axis=0, initial=np.inf)
+        if "norm" in components and least[components.index("norm")] < 0.0:
+            got = f"{least[components.index('norm')]:.4g}"
+            raise InputError(explain("a norm that is not negative", got, "Is it a component?", where))
+        own = [column for column, name in enumerate(components) if name in PRESSED]
+        if not own:
+            return self
+        force, notes = np.nan_to_num(self.value[:, own]), self.notes
+        if sign is None:
+            share = float(np.maximum(force, 0.0).sum() / max(float(np.abs(force).sum()), 1e-300))
+            if 1.0 - ONE_SIGN < share < ONE_SIGN:
+                got, fix = f"{share:.0%} of their sum positive", 'Give compression="positive" or "negative".'
+                raise InputError(explain("measured forces of one sign", got, fix, where))
+            sign = "positive" if share >= ONE_SIGN else "negative"
+            if sign == "negative":
+                names = some([self.columns[column] for column in own])
+                notes = (*notes, f"Compression is negative in the measured force, and was made positive: {names}.")
+        value = self.value.copy()
+        value[:, own] *= 1.0 if sign == "positive" else -1.0
+        return replace(self, value=value, notes=notes)
+
     def onto(self, time: Array, strides: Sequence[tuple[float, float]]) -> Array:
         """(T, C) at ``time`` in s, NaN in gaps and outside; per cent are of each of the strides (first, last) in s."""
         if not self.by_stride:
-            return known_between(self.at, self.value, time)
+            return known_between(self.place, self.value, time)
         found = np.full((len(time), len(self.columns)), np.nan)
         for first, last in strides:
             inside = (time >= first - TIME_SLACK) & (time <= last + TIME_SLACK)
             share = np.clip((time[inside] - first) / (last - first), 0.0, 1.0)
-            found[inside] = known_between(self.at, self.value, share)
+            found[inside] = known_between(self.place, self.value, share)
         return found
 
 
-def known_between(at: Array, value: Array, wanted: Array) -> Array:
-    """(T, C) values (N, C) between samples that are known and no further apart than a gap; NaN elsewhere."""
+def known_between(at: Array, value: Array, wanted: Array, gap: float = GAP) -> Array:
+    """(T, C) values (N, C) between samples that are known and at most ``gap`` usual steps apart; NaN elsewhere."""
     step, slack = np.diff(at), 1e-9 * max(1.0, float(np.abs(at).max()))
     usual = float(np.median(step)) if len(step) else 0.0
     right = np.clip(np.searchsorted(at, wanted - slack), 1, max(1, len(at) - 1))
@@ -135,24 +163,11 @@ def known_between(at: Array, value: Array, wanted: Array) -> Array:
     share = np.clip((wanted - at[left]) / (at[right] - at[left]), 0.0, 1.0)[:, None]
     low, high = value[left], value[right]
     between = (1.0 - share) * low + share * high
-    between[at[right] - at[left] > GAP * usual] = np.nan
+    between[at[right] - at[left] > gap * usual] = np.nan
     near = [np.abs(wanted - at[end]) <= slack for end in (left, right)]
     exact = np.where(near[0][:, None], low, np.where(near[1][:, None], high, between))
     outside = (wanted < at[0] - slack) | (wanted > at[-1] + slack)
     return np.where(outside[:, None], np.nan, exact)
-
-
-def spans_of(strides: Strides | Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """(first, last) in s of each stride."""
-    given = strides.times if isinstance(strides, Strides) else strides
-    try:
-        spans = tuple((float(first), float(last)) for first, last in given)
-    except (TypeError, ValueError):
-        fix = "Write for example strides=[(0.0, 1.1)]."
-        raise InputError(explain("strides as pairs of times in s", shown(given), fix)) from None
-    if wrong := [span for span in spans if not span[0] < span[1] < np.inf]:
-        raise InputError(explain("strides that end after they begin", shown(wrong[0]), "Check their times."))
-    return spans
 
 
 def _table(measured: Any) -> tuple[list[str], str, Array, str, dict[str, str]]:
@@ -187,21 +202,25 @@ def _frame(frame: pd.DataFrame) -> tuple[list[str], str, Array, str, dict[str, s
     return names, "s", values, where, {"path": where}
 
 
-def _kind(names: Sequence[str], values: Array, axis: Axis | None, where: str) -> tuple[Axis, bool, str]:
-    """What the rows count, whether the first column says so, and a sentence where that was found out."""
-    name, first = names[0].lower(), values[:, 0]
-    if axis is not None:
-        return axis, True, ""
-    if name in TIMES:
-        return "time", True, ""
-    if any(part in name for part in PERCENT) and "stance" not in name:
-        return "percent", True, ""
-    if _to_hundred(first):
-        return "percent", True, f"The first column of the measured force, '{names[0]}', is taken for per cent of a stride."
-    if len(values) == POINTS and not (np.diff(first) > 0.0).all():
-        return "percent", False, f"{POINTS} rows without times are taken for 0 to 100 % of a stride."
+def _axis(
+    names: Sequence[str], values: Array, columns: Sequence[str], axis: Axis | None, where: str
+) -> tuple[int | None, Axis, str]:
+    """Number of the column that orders the rows, if any, what it counts, and a sentence where that was found out."""
+    name, first, free = names[0].lower(), values[:, 0], names[0] not in columns
+    times = [place for place, one in enumerate(names) if one.lower() in TIMES and one not in columns]
+    if axis is not None and (free or axis == "time"):
+        return (times[0] if axis == "time" and times else 0), axis, ""
+    if times and axis is None:
+        return times[0], "time", ""
+    if free and any(part in name for part in PERCENT) and "stance" not in name:
+        return 0, "percent", ""
+    if free and _to_hundred(first):
+        return 0, "percent", f"The first column of the measured force, '{names[0]}', is taken for per cent of a stride."
+    if len(values) == POINTS and not (free and (np.diff(first) > 0.0).all()):
+        return None, "percent", f"{POINTS} rows without times are taken for 0 to 100 % of a stride."
     fix = 'Name it time or percent, or give axis="time" (s) or axis="percent" (of a stride).'
-    raise InputError(explain("a first column of times or of per cent of a stride", repr(names[0]), fix, where))
+    got = repr(names[0]) if free else f"{len(values)} rows without such a column"
+    raise InputError(explain("a first column of times or of per cent of a stride", got, fix, where))
 
 
 def _to_hundred(value: Array) -> bool:
@@ -209,14 +228,21 @@ def _to_hundred(value: Array) -> bool:
     return bool(len(value) > 2 and value[0] == 0.0 and value[-1] == 100.0 and (np.diff(value) > 0.0).all())
 
 
-def _check_axis(at: Array, kind: Axis, where: str) -> None:
-    if len(at) < 2:
-        raise InputError(explain("two rows of measured forces or more", str(len(at)), "Check the file.", where))
-    wrong = np.flatnonzero(~(np.isfinite(at[1:]) & (np.diff(at) > 0.0)))
-    if len(wrong) or not np.isfinite(at[0]):
+def _check_increasing(place: Array, where: str) -> None:
+    if len(place) < 2:
+        raise InputError(explain("two rows of measured forces or more", str(len(place)), "Check the file.", where))
+    wrong = np.flatnonzero(~(np.isfinite(place[1:]) & (np.diff(place) > 0.0)))
+    if len(wrong) or not np.isfinite(place[0]):
         row = int(wrong[0]) + 1 if len(wrong) else 0
-        got = f"{at[row]:g} in row {row + 1}" + (f", after {at[row - 1]:g}" if row else "")
-        raise InputError(explain("a first column that increases", got, "Sort the rows, and remove repeated ones.", where))
-    if kind == "percent" and (at[0] < -1e-6 or at[-1] > 1.0 + 1e-6):
-        got = f"{100.0 * at[0]:g} to {100.0 * at[-1]:g} %"
-        raise InputError(explain("per cent of a stride, 0 to 100 or 0 to 1", got, 'axis="time" are times.', where))
+        got = f"{place[row]:g} in row {row + 1}" + (f", after {place[row - 1]:g}" if row else "")
+        fix = "Sort the rows, and remove repeated ones."
+        raise InputError(explain("times or per cent that increase", got, fix, where))
+
+
+def _shares(percent: Array, where: str) -> Array:
+    """Shares of a stride, of per cent or of shares; they must be those of nearly a whole one."""
+    share = percent / (100.0 if percent[-1] > SHARES else 1.0)
+    if not (-TIME_SLACK <= share[0] <= ENDS and 1.0 - ENDS <= share[-1] <= 1.0 + TIME_SLACK):
+        got, fix = f"{percent[0]:g} to {percent[-1]:g}", 'Give axis="time" if these are s.'
+        raise InputError(explain("per cent of a stride, from 0 to 100 or from 0 to 1", got, fix, where))
+    return np.asarray(share)
