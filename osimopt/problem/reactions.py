@@ -132,6 +132,16 @@ class JointReactions:
             **{name: getattr(self, name)[:, rows] for name in ("constant", "rotation", "place", "origin")},
         )
 
+    def left_out(self, problem: RedundancyProblem) -> dict[str, list[str]]:
+        """By joint, the muscles and actuators of the model that act through it and that the problem does not have."""
+        sources, count = (*self.muscles, *self.actuators), len(self.muscles) + len(self.actuators)
+        known = {*problem.muscles, *self._on_bodies(problem)}
+        found: dict[str, list[str]] = {}
+        for row, source in zip(self.pair_joint.tolist(), self.pair_source.tolist(), strict=True):
+            if source < count and sources[source] not in known:
+                found.setdefault(self.joints[row], []).append(sources[source])
+        return found
+
     def transmitted(self, problem: RedundancyProblem, muscle_force: Array, control: Array) -> Tensor:
         """(T, J, 6) on children, in ground, of tendon forces (T, M) in N and controls (T, K) of the reserves."""
         xp, force = namespace(self.effect), self._forces(problem, muscle_force, control)

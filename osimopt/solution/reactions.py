@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..files.table import Table
+from ..notices import warn
 from ..options import check_word
+from ..problem.arrays import Array
 from ..problem.reactions import COMPONENTS, FRAMES, SIDES, Frame, JointReactions, Joints, On, reactions_of
+from .summary import reaction_findings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +77,10 @@ def reaction_table(
     if solution.device != "cpu":
         return reaction_table(solution.to("cpu"), joints, on, frame)
     known = reactions_of(solution.problem, joints)
+    carried = solution.problem.reactions
+    if carried is None or not set(known.joints) <= set(carried.joints):  # of which the findings tell
+        for finding in reaction_findings(solution.problem, known):
+            warn(finding.text)
     found = known.transmitted(solution.problem, solution.muscle_force, solution.reserve_control)
     wrench, place = known.seen(found, on, frame)
     wrench = np.where(solution.solved[:, None, None], wrench, np.nan)
@@ -93,6 +101,12 @@ def reaction_labels(known: JointReactions, on: On, frame: Frame) -> list[str]:
         axes = "ground" if frame == "ground" else bodies[SIDES.index(frame)]
         labels += [f"{joint}_on_{bodies[SIDES.index(on)]}_in_{axes}_{name}" for name in (*COMPONENTS, *POINT)]
     return labels
+
+
+def joint_forces(table: Table | pd.DataFrame, joints: Sequence[str]) -> dict[str, Array]:
+    """Size (T,) in N of the force through each of the joints, whose columns follow each other in the table."""
+    values = table.to_numpy(dtype=float).reshape(len(table), len(joints), -1)
+    return dict(zip(joints, np.linalg.norm(values[:, :, :3], axis=2).T, strict=True))
 
 
 def about_reactions(known: JointReactions) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ..errors import InputError, explain
 from ..files.storage import read_table
 from ..problem.arrays import Array
 from .folder import read_summary, summary_of
-from .reactions import written_reactions
+from .reactions import joint_forces, written_reactions
 from .solution import RedundancySolution
 from .summary import carried
 
@@ -122,7 +122,7 @@ class Result:
             tuple(map(str, moment.columns)), activation.to_numpy(dtype=float), force.to_numpy(dtype=float),
             read_table(excitation).to_numpy(dtype=float) if excitation.is_file() else None,
             moment.to_numpy(dtype=float), _carried(reserve, moment, summary), solved, summary,
-            joint_reactions=_reactions(reactions, summary) if reactions.is_file() else None,
+            joint_reactions=_reactions(reactions, summary) if "joint_reactions" in summary else None,
         )  # fmt: skip
 
     def __repr__(self) -> str:
@@ -133,6 +133,17 @@ class Result:
     def formula(self) -> str:
         """The cost, in signs."""
         return str(self.summary.get("cost", {}).get("formula", "no cost named"))
+
+    @property
+    def joint_forces(self) -> dict[str, Array]:
+        """By joint, the size (T,) in N of the force through it; empty where there are no joint reactions."""
+        table, joints = self.joint_reactions, self.summary.get("joint_reactions", {}).get("joints", ())
+        return {} if table is None else joint_forces(table, joints)
+
+    @property
+    def body_weight(self) -> float:
+        """N, where joint reactions are known; else NaN."""
+        return float(self.summary.get("joint_reactions", {}).get("body_weight_N", np.nan))
 
     @property
     def pcsa(self) -> Array:
@@ -158,8 +169,7 @@ NEEDED = ("activation.sto", "muscle_force.sto", "generalized_force.sto", "reserv
 def _reactions(path: Path, summary: Mapping[str, Any]) -> pd.DataFrame:
     """The table of reactions as a solution in memory has it."""
     table = read_table(path)
-    weight = summary.get("joint_reactions", {}).get("body_weight_N", np.nan)
-    table.attrs = {"body_weight_N": float(weight)}
+    table.attrs = {"body_weight_N": summary["joint_reactions"]["body_weight_N"]}
     return table
 
 
