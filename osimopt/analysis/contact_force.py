@@ -37,7 +37,7 @@ def contact_force(
             raise InputError(explain("a result with joint_reactions.sto", "one without", fix, solution.name))
         check_names("joints with reactions", [joint], known.get("joints", ()), solution.name)
         if axes and known["frame"] != frame:
-            fix = 'Write them in this frame, or compare the "norm".'
+            fix = f'Solve again with reactions_frame="{frame}" (--reactions-frame {frame}), or compare the "norm".'
             raise InputError(explain(f"reactions in the {frame}'s axes", f"the {known['frame']}'s", fix, solution.name))
         turned = 1.0 if known["on"] == on else -1.0
         names = [name for name in map(str, table.columns) if name.startswith(f"{joint}_on_")]

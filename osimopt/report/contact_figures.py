@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,13 +77,12 @@ def draw_reactions(results: Mapping[str, Result], axis: Axis) -> list[str]:
                     solid.append((label, index, axis.curve(result.time, axial)))
                     dotted.append(("", index, axis.curve(result.time, norm)))
             if own:
-                panels.append(Panel(stem, solid, dotted))
+                panels.append(Panel(stem if len(own) > 1 or many else own[0], solid, dotted))
         what = f"Solid: {along_of(first)}, compression positive; dotted: norm"
         side = f"{SIDES[wanted[0]].capitalize()} side" if many and wanted[0] else ""
         caption = style.SEPARATOR.join(filter(None, [side, what, axis.band]))
-        figures.append(
-            draw_panels(panels, axis.label, FORCE, f"contact forces {side.lower()}".strip(), caption, second=weight)
-        )
+        name, zero = f"contact forces {side.lower()}".strip(), not _negative(panels)
+        figures.append(draw_panels(panels, axis.label, FORCE, name, caption, from_zero=zero, second=weight))
     return figures
 
 
@@ -144,7 +143,8 @@ def draw_compared(
     first = next(iter(comparisons.values()))
     panels, axis = contact_panels(comparisons, ranges)
     caption = style.SEPARATOR.join(filter(None, [_what(comparisons), axis.band]))
-    return draw_panels(panels, axis.label, FORCE, "measured contact force", caption, second=_unit(first))
+    from_zero, unit = not _negative(panels), _unit(first)
+    return draw_panels(panels, axis.label, FORCE, "measured contact force", caption, from_zero=from_zero, second=unit)
 
 
 def draw_contact(
@@ -168,7 +168,8 @@ def draw_contact(
             style.label(at, panel.title, axis.label if bottom else "", FORCE if left else "")
             at.set_title(panel.subtitle, loc="right", fontsize=8, fontweight="normal", color="#555555")
             at.tick_params(labelsize=8)
-            style.from_zero(at)
+            if not _negative([panel]):
+                style.from_zero(at)
             if axis.strides:
                 at.set_xticks(np.linspace(0.0, 100.0, 5))
             if unit is not None:
@@ -178,6 +179,13 @@ def draw_contact(
         style.legend_below(drawn, first, first.get_legend_handles_labels()[1])
         style.caption(drawn, style.SEPARATOR.join(filter(None, [_what(comparisons), axis.band])))
         return style.save(drawn, Path(path))
+
+
+def _negative(panels: Sequence[Panel]) -> bool:
+    """Whether a curve is below 0: tension, or shear in the axis' negative direction."""
+    curves = [curve for panel in panels for _, _, curve in (*panel.lines, *panel.dotted)]
+    curves += [panel.measured for panel in panels if panel.measured is not None]
+    return any(float(np.nanmin(curve.mean, initial=0.0)) < 0.0 for curve in curves)
 
 
 def _what(comparisons: Mapping[str, ContactComparison]) -> str:
