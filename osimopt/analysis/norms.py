@@ -6,7 +6,7 @@ The least distance is found as by Gilbert, Johnson and Keerthi (1988, doi:10.110
 simplex of points of Z, then the point of Z furthest along −v joins the simplex. Any z of Z has ‖z‖ ≥ v · z / ‖v‖, whose
 least value is proved, so that the gap is known.
 
-The greatest distance is bracketed by an outer approximation (Horst and Tuy 1996, doi:10.1007/978-3-662-03199-5). A unit
+The greatest distance is bracketed by an outer approximation (Horst and Tuy 1996, Global Optimization). A unit
 vector u within the triangle of three directions dᵢ is a sum of them with weights w ≥ 0, so u · z ≤ Σ w h. With y from
 dᵢ · y = hᵢ this is u · y, at most ‖y‖. Triangles whose bound exceeds the best point found by more than a share are
 divided. (A bound from one direction within an angle ε, h / cos ε, is that of a sphere; here it is exact as soon as the
@@ -173,14 +173,14 @@ def _peak(corners: Array, height: Array) -> tuple[Array, Array]:
     """
     y = np.linalg.solve(corners, height[:, :, None])[:, :, 0]
     weights = np.linalg.solve(np.swapaxes(corners, 1, 2), y[:, :, None])[:, :, 0]
-    inside = (weights >= 0.0).all(axis=1)
+    inside = np.asarray((weights >= 0.0).all(axis=1))
     most, at = height.max(axis=1), np.eye(3)[height.argmax(axis=1)]
     for edge in map(list, EDGES):
         ends, own = corners[:, edge], height[:, edge]
         gram = np.einsum("nix,njx->nij", ends, ends)
         pair = np.linalg.solve(gram, own[:, :, None])[:, :, 0]
         length = np.sqrt(np.maximum(np.einsum("ni,ni->n", pair, own), 0.0))
-        higher = (pair >= 0.0).all(axis=1) & (length > most)
+        higher = np.asarray((pair >= 0.0).all(axis=1) & (length > most))
         most = np.where(higher, length, most)
         on_edge = np.zeros((len(pair), 3))
         on_edge[:, edge] = pair
@@ -193,4 +193,5 @@ def _parts(weights: Array, corners: Array) -> Array:
     share = weights / weights.sum(axis=1, keepdims=True)
     lengths = np.stack([np.linalg.norm(corners[:, a] - corners[:, b], axis=1) for a, b in EDGES], axis=1)
     halves = np.array([[1.0 if corner in edge else 0.0 for corner in range(3)] for edge in EDGES])
-    return np.where((share > CENTRAL).all(axis=1)[:, None], weights, halves[lengths.argmax(axis=1)])
+    central = np.asarray((share > CENTRAL).all(axis=1))
+    return np.where(central[:, None], weights, halves[lengths.argmax(axis=1)])
