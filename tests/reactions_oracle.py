@@ -1,4 +1,4 @@
-"""Reactions of OpenSim's joints in given states with given forces: `reactions_oracle.py MODEL.osim IN.npz OUT.npz [LOADS]`.
+"""Reactions of OpenSim's joints in given states with given forces: `reactions_oracle.py MODEL IN.npz OUT.npz [LOADS]`.
 
 IN holds ``time`` (T,), names of ``coordinates``, their ``value``, ``speed`` and generalized ``force`` (T, N) about
 speeds, and by ``actuators`` their ``actuation`` (T, A); muscles are among these. OUT has by ``joints`` the ``child``

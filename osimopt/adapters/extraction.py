@@ -12,10 +12,12 @@ import numpy as np
 from ..devices import CPU, Device
 from ..errors import InputError, ModelError, explain, some
 from ..isolation import Progress
+from ..multibody.reactions import Joints
 from ..muscle.forces import supported
 from ..namespace import namespace, plain
 from ..polynomial.muscle_paths import MusclePaths
 from ..problem.arrays import Array, Kinematics, MuscleGeometry, acts
+from ..problem.reactions import JointReactions
 from .arrays import (
     POSTURES,
     along_motion,
@@ -46,6 +48,7 @@ class Extracted:
     """Arrays of frames: the muscles' geometry, gain and passive force (T, M) in N, and what the dynamics need.
 
     ``generalized_force`` (T, D) is None where moments are given; ``effect`` (T, D, K) is of the model's own actuators.
+    ``reactions`` are what joints transmit, where they are wanted.
     """
 
     geometry: MuscleGeometry
@@ -54,6 +57,7 @@ class Extracted:
     generalized_force: Array | None
     effect: Array
     warnings: list[str]
+    reactions: JointReactions | None = None
 
 
 class NeedsOpenSimError(Exception):
@@ -65,7 +69,8 @@ class Extraction:
     """How the arrays of a trial are computed.
 
     ``model`` and ``motion`` are the trial's; ``fitted`` paths of some muscles are used before ``exact`` ones, and these
-    before OpenSim's; ``dynamics`` are used in place of OpenSim's. ``moments`` is whether any are wanted. ``lost`` says
+    before OpenSim's; ``dynamics`` are used in place of OpenSim's. ``moments`` is whether any are wanted, ``joints`` are
+    those whose reactions are. ``lost`` says
     by name why muscles have lost their exact path in the motion, ``findings`` what was noticed along the exact paths.
     Where it is ``alone``, in another process, OpenSim is not asked: a :class:`NeedsOpenSimError`.
     """
@@ -79,6 +84,7 @@ class Extraction:
     options: ReadOptions
     n_jobs: int
     device: Device = CPU
+    joints: Joints | None = None
     lost: dict[str, str] = field(default_factory=dict)
     findings: PathFindings = field(default_factory=PathFindings)
     crossing: Mask | None = field(default=None, init=False)
@@ -94,6 +100,8 @@ class Extraction:
         self.exact = exact if exact is not None and exact.muscles else None
         free = np.array(self.model.description.free, dtype=np.intp)
         self.chain = None if self.exact is None else ExactChain(self.exact, self.dynamics, free)
+        if self.chain is not None and self.joints is not None:
+            self.chain = self.transmitting(self.chain, self.joints)
 
     def frames(self, keep: slice, progress: Progress | None, model_for: ModelFor) -> Extracted:
         """Arrays of some frames of the motion; ``model_for`` gives the model with the loads of some.
@@ -131,8 +139,8 @@ class Extraction:
             refuse_lost(self.model, motion.time, self.chain.paths.muscles, plain(found["length"]))
         return self._with(motion, None, model_for, found)
 
-    def with_reactions(self, joints: Sequence[str] | None) -> ExactChain:
-        """The chain with what joints transmit.
+    def reactions(self, motion: Kinematics, joints: str | Sequence[str] | None) -> JointReactions:
+        """What joints transmit in a motion, by default all that it determines.
 
         Raises
         ------
@@ -144,16 +152,35 @@ class Extraction:
         if not self.moments:
             fix = "Give external_loads in place of generalized_force."
             raise InputError(explain("loads, for joint reactions", "generalized_force, moments from a file", fix))
-        chain = self.chain
-        if chain is None or chain.dynamics is None or self.by_model:
-            names = [self.model.description.muscles.names[i] for i in self.by_model]
-            got = f"OpenSim's for {some(names)}" if names else "dynamics of OpenSim's"
-            fix = "Use geometry='exact', or leave these out."
-            raise ModelError(explain("paths and dynamics in arrays, for joint reactions", got, fix, self.model.path))
-        determined = tuple(self.model.description.of_kind("coupled"))
-        weight = self.model.description.weight
-        found = choose_joints(chain.dynamics.multibody, joints, self.motion, determined)
-        return replace(chain, reactions=ReactionMap(chain.paths, chain.dynamics, found, determined, weight))
+        _ = self.pairs
+        if self.chain is None:
+            raise self._without_arrays()
+        determined = self.model.description.of_kind("coupled")
+        chosen = choose_joints(self.model.described.multibody, joints, motion, determined)
+        chain = self.transmitting(self.chain, chosen)
+        found = joined([block.arrays for block in chain.blocks(motion, slice(0, len(motion.time)), True, self.device)])
+        refuse_lost(self.model, motion.time, chain.paths.muscles, plain(found["length"]))
+        return self._reactions(chain, found)
+
+    def transmitting(self, chain: ExactChain, joints: Joints) -> ExactChain:
+        """The chain, with the reactions of joints."""
+        if chain.dynamics is None:
+            raise self._without_arrays()
+        determined, weight = self.model.description.of_kind("coupled"), self.model.description.weight
+        return replace(chain, reactions=ReactionMap(chain.paths, chain.dynamics, joints, determined, weight))
+
+    def _reactions(self, chain: ExactChain, arrays: dict[str, Array]) -> JointReactions:
+        """What joints transmit, of all muscles that may act."""
+        assert chain.reactions is not None
+        if self.by_model:
+            raise self._without_arrays()
+        return chain.reactions.whole(arrays)
+
+    def _without_arrays(self) -> ModelError:
+        names = [self.model.description.muscles.names[i] for i in self.by_model]
+        got = f"OpenSim's for {some(names)}" if names else "dynamics of OpenSim's"
+        fix = "Use geometry='exact', or leave these out."
+        return ModelError(explain("paths and dynamics in arrays, for joint reactions", got, fix, self.model.path))
 
     @property
     def by_arrays(self) -> bool:
@@ -267,8 +294,13 @@ class Extraction:
             self.model.description.muscles, geometry, extracted.arrays, self.acting, self._gains, self.options.gain,
             self.options.passive_force,
         )  # fmt: skip
-        arrays = extracted.arrays
-        return Extracted(geometry, gain, passive, arrays.get("generalized_force"), arrays["effect"], extracted.warnings)
+        reactions = None
+        if self.joints is not None:
+            if self.chain is None:
+                raise self._without_arrays()
+            reactions = self._reactions(self.chain, exact)
+        arrays, force = extracted.arrays, extracted.arrays.get("generalized_force")
+        return Extracted(geometry, gain, passive, force, arrays["effect"], extracted.warnings, reactions)
 
     def _by_opensim(
         self,

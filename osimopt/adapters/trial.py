@@ -16,6 +16,7 @@ import numpy as np
 from ..devices import CPU, Device
 from ..errors import some
 from ..isolation import Progress
+from ..multibody.reactions import Joints
 from ..namespace import plain
 from ..polynomial.muscle_paths import MusclePaths
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
@@ -25,12 +26,11 @@ from ..problem.resampling import BALANCED, Fingerprint
 from ..problem.reserves import ReserveActuators, choose_reserves
 from ..signals import interpolate
 from ..solution.solution import RedundancySolution
-from .arrays import model_actuators, refuse_lost
+from .arrays import model_actuators
 from .bandwidth import moments_above
 from .completion import follow
 from .exact import ExactPaths
 from .exact_bench import Bench, set_up
-from .exact_chain import joined
 from .exact_check import check_dynamics, check_paths
 from .exact_dynamics import ExactDynamics
 from .exact_solution import check_exact_solution
@@ -75,6 +75,7 @@ class Trial:
     assumed: Sequence[str] = ()
     exact: ExactPaths | None = None
     device: Device = CPU
+    joints: Joints | None = None
     fingerprint: Fingerprint | None = field(default=None, init=False)
     checked: bool = field(default=True, init=False)
     first: int = field(default=0, init=False)
@@ -87,8 +88,9 @@ class Trial:
         fitted, exact = (self.paths, self.exact) if own is None else (None, own)
         moments = self.given is None
         self.extraction = Extraction(
-            self.model, self.motion, fitted, exact, self.dynamics, moments, self.options, self.n_jobs, self.device
-        )
+            self.model, self.motion, fitted, exact, self.dynamics, moments, self.options, self.n_jobs, self.device,
+            self.joints,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -198,18 +200,16 @@ class Trial:
         ModelError
             A joint whose reaction the motion does not determine, or muscles without exact paths.
         """
-        _ = self.pairs
-        chain = self.extraction.with_reactions(joints)
         motion = self.motion
         if not np.array_equal(problem.time, motion.time):
-            rows = np.searchsorted(motion.time, problem.time)
-            known = np.array_equal(motion.time[np.minimum(rows, len(motion.time) - 1)], problem.time)
+            rows = np.minimum(np.searchsorted(motion.time, problem.time), len(motion.time) - 1)
+            known = np.array_equal(motion.time[rows], problem.time)
             motion = motion.frames(rows) if known else self._followed(problem.time)
-        blocks = chain.blocks(motion, slice(0, len(motion.time)), True, self.device)
-        found = joined([block.arrays for block in blocks])
-        refuse_lost(self.model, motion.time, chain.paths.muscles, plain(found["length"]))
-        assert chain.reactions is not None
-        return chain.reactions.whole(found).moved(Device.of(problem.device).put)
+        return self._written(self.extraction.reactions(motion, joints)).moved(Device.of(problem.device).put)
+
+    def _written(self, reactions: JointReactions) -> JointReactions:
+        """On the body and in the axes in which the options have them written."""
+        return replace(reactions, on=self.options.reactions_on, frame=self.options.reactions_frame)
 
     def _followed(self, times: Array) -> Kinematics:
         """The motion at other times (N,) s, completed by the model."""
@@ -291,6 +291,7 @@ class Trial:
             kinematics=motion,
             provenance=copy.deepcopy(self.provenance),
             source=self,
+            reactions=extracted.reactions and self._written(extracted.reactions).moved(put),
         )
         self.fingerprint = Fingerprint.of(problem)
         return problem

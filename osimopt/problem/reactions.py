@@ -18,7 +18,7 @@ from ..errors import InputError, check_names, explain
 from ..namespace import Tensor, alike, filled, namespace
 from ..options import check_word
 from .arrays import Array, Change, Index
-from .part import check_wanted, match_names
+from .names import check_wanted, match_names
 
 if TYPE_CHECKING:
     from .problem import RedundancyProblem
