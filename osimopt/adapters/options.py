@@ -196,8 +196,8 @@ class ReadOptions:
     )
     joint_reactions: Joints | None = option(
         None,
-        "Joints whose reaction forces are computed: all, or by name, pattern (*knee*) or side (left, right); may be "
-        "repeated.",
+        "Joints whose reaction forces are computed: all, or by name, pattern (*knee*) or side (left, right), separated "
+        "by commas; may be repeated.",
         more="The problem then carries them (``problem.reactions``), and results have what these joints transmit. "
         "Joints whose reactions the motion does not determine are refused by name; of all, patterns and sides they are "
         "left out with a warning. Not with generalized_force, which does not tell what loads act.",
@@ -230,6 +230,11 @@ class ReadOptions:
             fix = "Give external_loads in place of generalized_force, or leave joint_reactions out."
             got = "generalized_force, which does not tell what loads act"
             raise InputError(explain("the loads, with joint_reactions", got, fix))
+        if self.joint_reactions is None:
+            for name in ("reactions_on", "reactions_frame"):
+                if getattr(self, name) != declared(ReadOptions)[name][0].default:
+                    fix = "Give joint_reactions, as 'all', or leave it out."
+                    raise InputError(explain(f"joint_reactions with {name}", "none", fix))
         if isinstance(self.force_sets, (str, os.PathLike)):
             fix = f"Write force_sets=({str(self.force_sets)!r},)."
             raise InputError(explain("force_sets as a sequence of files", repr(self.force_sets), fix))

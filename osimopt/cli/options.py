@@ -15,6 +15,8 @@ from ..errors import InputError, explain
 from ..options import Option, declared
 
 Command = TypeVar("Command", bound=Callable[..., None])
+#: Options of reading that matter only where result folders are written.
+REACTIONS = ("joint_reactions", "reactions_on", "reactions_frame")
 
 Model = Annotated[Path, typer.Argument(help="Model (.osim).", show_default=False)]
 Motion = Annotated[Path, typer.Argument(help="Motion (.mot, .sto).", show_default=False)]
@@ -102,7 +104,7 @@ def read_options(model: Path, motion: Path, given: Mapping[str, Any]) -> ReadOpt
     for name in FILTERED:
         if options.get(name, "motion") != "motion":
             options[name] = read_number(options[name], flags_of(name, declared(ReadOptions)[name][1])[0])
-    for name in ("weld", "force_sets", "coordinates", "muscles"):
+    for name in ("weld", "force_sets", "coordinates", "muscles", "joint_reactions"):
         if name in options:
             options[name] = tuple(options[name])
     return ReadOptions(model, motion, **options)

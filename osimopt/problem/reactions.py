@@ -29,7 +29,7 @@ On = Literal["child", "parent"]
 Frame = Literal["ground", "parent", "child"]
 SIDES = ("parent", "child")
 FRAMES = ("ground", *SIDES)
-#: Joints by name, pattern (``"*_l"``), side (``"left"``) or ``"all"``; one text may hold several, separated by commas.
+#: Joints by name, pattern (``"*_l"``), side (``"left"``) or ``"all"``; a text may hold several, separated by commas.
 Joints = str | Sequence[str]
 #: Components of a reaction, in the order of OpenSim's columns.
 COMPONENTS = ("fx", "fy", "fz", "mx", "my", "mz")
@@ -275,9 +275,9 @@ def joint_words(wanted: Joints | None) -> list[str]:
     """The names, patterns and sides; none where all joints are wanted."""
     if wanted is None:
         return []
-    given = [word.strip() for word in wanted.split(",")] if isinstance(wanted, str) else wanted
-    words = check_wanted("joints", given)
-    return [] if "all" in words else list(words)
+    words = [part.strip() for word in check_wanted("joints", wanted) for part in word.split(",")]
+    check_wanted("joints", words)
+    return [] if "all" in words else words
 
 
 def reactions_of(problem: RedundancyProblem, joints: Joints | None = None) -> JointReactions:

@@ -204,7 +204,7 @@ def _by_source(problem: RedundancyProblem, made: RedundancyProblem) -> Redundanc
 def _reactions(known: JointReactions, time: Array, made: RedundancyProblem) -> JointReactions:
     """Joint reactions by the source; those of joints that it does not have are splined."""
     try:
-        return reactions_of(made, known.joints)
+        return replace(reactions_of(made, known.joints), on=known.on, frame=known.frame)
     except InputError:
         return known.moved(lambda array: interpolate(time, array, made.time))
 

@@ -85,7 +85,7 @@ def test_the_parent_feels_the_opposite_in_its_own_axes(solution: RedundancySolut
     ("given", "joints"),
     [(None, JOINTS), ("all", JOINTS), ("*_l", JOINTS[1:]), ("left", JOINTS[1:]),
      ("hip_l, elbow_r", ("hip_l", "elbow_r")), (("knee*", "elbow_r"), ("knee_l", "elbow_r")),
-     ("hip_l,left", ("hip_l", "knee_l"))],
+     ("hip_l,left", ("hip_l", "knee_l")), (("hip_l, knee_l", "elbow_r"), ("hip_l", "knee_l", "elbow_r"))],
 )  # fmt: skip
 def test_joints_by_name_pattern_or_side(solution: RedundancySolution, given: Any, joints: tuple[str, ...]) -> None:
     table = solution.joint_reactions(given)
@@ -101,6 +101,7 @@ def test_joints_by_name_pattern_or_side(solution: RedundancySolution, given: Any
         ),
         ({"joints": ["elbow_r", "foot*"]}, r"a pattern that matches joints among elbow_r, .*, got foot\*"),
         ({"joints": []}, r"joints as names, patterns or a side, got \[\]"),
+        ({"joints": "hip_l,"}, r"joints as names, patterns or a side, got \['hip_l', ''\]"),
         ({"joints": 3}, "joints as names, patterns or a side, got 3"),
         ({"on": "Child"}, r"on among parent, child, got 'Child'. Did you mean child\?"),
         ({"frame": "tibia_l"}, "frame among ground, parent, child, got 'tibia_l'"),
