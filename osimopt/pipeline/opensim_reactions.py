@@ -82,7 +82,7 @@ class GivenForces:
             return []
         first = self.time[lost][0]
         return [
-            f"{lost.sum()} of {len(lost)} frames have no reactions, since the file has no forces: from {first:g} s."
+            f"{lost.sum()} of {len(lost)} frames have no reactions, as the file has no forces: first at {first:g} s."
         ]
 
     def _missed(self) -> list[str]:
