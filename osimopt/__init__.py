@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .adapters.geometry_fit import fit_geometry as fit_geometry
     from .adapters.table import muscle_table as muscle_table
+    from .analysis.compare_contact import compare_contact as compare_contact
+    from .analysis.compartments import Compartments as Compartments
+    from .analysis.compartments import compartment_forces as compartment_forces
+    from .analysis.compartments import joints_between as joints_between
+    from .analysis.contact_comparison import ContactComparison as ContactComparison
     from .analysis.cost_ranking import rank_costs as rank_costs
     from .analysis.identify import identify_cost as identify_cost
     from .analysis.ranges import feasible_ranges as feasible_ranges
@@ -46,6 +51,7 @@ if TYPE_CHECKING:
     from .polynomial import PolynomialGeometry as PolynomialGeometry
     from .problem.archive import read_problem as read_problem
     from .problem.archive import write_problem as write_problem
+    from .problem.contact import Contact as Contact
     from .problem.problem import RedundancyProblem as RedundancyProblem
     from .problem.reserves import ReserveActuators as ReserveActuators
     from .report.report import write_report as write_report
@@ -65,7 +71,12 @@ _HOMES = {
     "fit_geometry": "adapters.geometry_fit",
     "PolynomialGeometry": "polynomial",
     "muscle_table": "adapters.table",
+    "compare_contact": "analysis.compare_contact",
+    "ContactComparison": "analysis.contact_comparison",
     "feasible_ranges": "analysis.ranges",
+    "Compartments": "analysis.compartments",
+    "compartment_forces": "analysis.compartments",
+    "joints_between": "analysis.compartments",
     "sensitivity": "analysis.sensitivity",
     "propagate_uncertainty": "analysis.uncertainty",
     "read_problem": "problem.archive",
@@ -82,6 +93,7 @@ _HOMES = {
     "SealedSolution": "dynamic.solution",
     "EmgTracking": "dynamic.emg",
     "use_degroote_muscles": "muscle.conversion",
+    "Contact": "problem.contact",
     "RedundancyProblem": "problem.problem",
     "RedundancySolution": "solution.solution",
     "ReserveActuators": "problem.reserves",

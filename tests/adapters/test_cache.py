@@ -269,6 +269,9 @@ CHANGED: dict[str, Callable[[Asked], Any]] = {
     "coordinates": lambda asked: ("knee_angle_l",),
     "muscles": lambda asked: "left",
     "left_out": lambda asked: "residuals",
+    "joint_reactions": lambda asked: "all",
+    "reactions_on": lambda asked: "parent",
+    "reactions_frame": lambda asked: "child",
 }
 
 
