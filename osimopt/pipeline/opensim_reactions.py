@@ -77,7 +77,8 @@ class GivenForces:
         return [*self._missing(), *self._missed(), *self.provenance["warnings"]]
 
     def _missing(self) -> list[str]:
-        lost = ~np.isfinite(np.hstack([self.muscle_force, self.reserve_control])).all(axis=1)
+        known = np.isfinite(np.hstack([self.muscle_force, self.reserve_control]))
+        lost = np.asarray(~known.all(axis=1))
         if not lost.any():
             return []
         first = self.time[lost][0]
