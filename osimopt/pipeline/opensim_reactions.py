@@ -130,7 +130,7 @@ def read_forces(path: Path, problem: RedundancyProblem) -> tuple[Array, Array]:
 
 
 @dataclass(frozen=True, eq=False)
-class Reacting:
+class Recorded:
     """What a JointReaction needs beside forces: the joints in its order, poses of frames by name, frames to record.
 
     ``given`` are tendon forces and controls of its own, from a file.
@@ -159,7 +159,7 @@ class Reacting:
         return labels, np.concatenate(values, axis=1) + 0.0  # turns -0.0 into 0.0
 
 
-def read_reactions(setup: Setup, trial: Trial, problem: RedundancyProblem, rows: Sequence[Index]) -> list[Reacting]:
+def read_reactions(setup: Setup, trial: Trial, problem: RedundancyProblem, rows: Sequence[Index]) -> list[Recorded]:
     """What the JointReactions of a setup file need, each with the frames of the problem that it records.
 
     Raises
@@ -180,12 +180,12 @@ def read_reactions(setup: Setup, trial: Trial, problem: RedundancyProblem, rows:
         assert problem.kinematics is not None
         frames = frames_in_ground(trial.model, problem.kinematics, named) if named else {}
         given = None if analysis.forces is None else read_forces(analysis.forces, problem)
-        found.append(Reacting(analysis, known, frames, own, given))
+        found.append(Recorded(analysis, known, frames, own, given))
     return found
 
 
 def write_reactions(
-    reacting: Sequence[Reacting], problem: RedundancyProblem, forces: tuple[Array, Array] | None, base: Path,
+    reacting: Sequence[Recorded], problem: RedundancyProblem, forces: tuple[Array, Array] | None, base: Path,
     precision: int,
 ) -> list[Path]:  # fmt: skip
     """Write ``<base>_<analysis>_ReactionLoads.sto`` for each JointReaction, whole or not at all; returns the paths.
