@@ -186,8 +186,10 @@ def _balanced(problem: RedundancyProblem, effect: Array) -> bool:
     """Whether an effect (T, M) of muscle forces is a sum of their moments about coordinates, in all of some frames."""
     for frame in np.unique(np.linspace(0, len(problem) - 1, FEW).astype(int)).tolist():
         arm, own = plain(problem.moment_arm[frame]), effect[frame]
-        left, _, rank, _ = np.linalg.lstsq(arm.T, own, rcond=None)
-        if rank >= np.count_nonzero(arm.any(axis=0)) or np.linalg.norm(own - left @ arm) > MOMENT * np.linalg.norm(own):
+        share, _, rank, _ = np.linalg.lstsq(arm.T, own, rcond=None)
+        apart, size = float(np.linalg.norm(own - share @ arm)), float(np.linalg.norm(own))
+        idle = size <= MOMENT * float(np.linalg.norm(arm))
+        if idle or rank >= np.count_nonzero(arm.any(axis=0)) or apart > MOMENT * size:
             return False
     return True
 
