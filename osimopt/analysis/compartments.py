@@ -167,7 +167,8 @@ def refuse_untold(split: Compartments, problem: RedundancyProblem, known: JointR
     """Raise where the moment in the frontal plane cannot tell the two forces apart.
 
     That is where reactions (T, 6) on the body have none, or where the balance of the coordinates' moments gives it
-    whatever the muscles do: the joint is free to turn in this plane, and passes its force through its own centre.
+    whatever the muscles do: the joint is free to turn in this plane, and passes its force through its own centre. (Of a
+    joint about which no muscle acts that cannot be seen.)
     """
     normal, side = np.cross(split.across, split.up) / split.width, split.side(known)
     moment, force = np.abs(wrench[:, 3:] @ normal), np.linalg.norm(wrench[:, :3], axis=1)
