@@ -1,8 +1,7 @@
 """Medial and lateral force of a knee, by equilibrium in the frontal plane about the centres of its compartments.
 
 What a joint transmits is replaced by two forces along an axis of a body, at two points of it. They have the joint's
-axial force as their sum and its moment in the frontal plane; the shear force acts midway between the points. Lerner et
-al. (2015, doi:10.1016/j.jbiomech.2014.12.049) get the same forces by a joint of its own for each compartment.
+axial force as their sum and its moment in the frontal plane; the shear force acts midway between the points.
 """
 
 from __future__ import annotations
@@ -139,6 +138,11 @@ def compartment_forces(
         An unknown joint or body, or centres that do not differ across the axis.
     ModelError
         The joint transmits no moment in the frontal plane: the model is planar, or leaves that rotation to muscles.
+
+    References
+    ----------
+    Lerner et al. (2015), How tibiofemoral alignment and contact locations affect predictions of medial and lateral
+    tibiofemoral contact forces, doi:10.1016/j.jbiomech.2014.12.049; there each compartment has a joint of its own.
 
     Examples
     --------
