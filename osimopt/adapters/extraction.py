@@ -33,11 +33,11 @@ from .exact import ExactPaths
 from .exact_chain import ExactChain, joined
 from .exact_differences import PathFindings
 from .exact_dynamics import ExactDynamics
-from .exact_reactions import ReactionMap, choose_joints
 from .messages import FrameArrays, Mask, Pairs, Wanted
 from .model import Model
 from .options import ReadOptions
 from .part import acting_muscles
+from .reactions import Transmission, transmitting
 
 #: The model with the loads of some frames.
 ModelFor = Callable[[Kinematics], Model]
@@ -87,12 +87,14 @@ class Extraction:
     joints: Joints | None = None
     lost: dict[str, str] = field(default_factory=dict)
     findings: PathFindings = field(default_factory=PathFindings)
+    pulling: ExactPaths | None = field(default=None, init=False)
     crossing: Mask | None = field(default=None, init=False)
     chain: ExactChain | None = field(default=None, init=False)
     alone: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         fitted = () if self.fitted is None else self.fitted.muscles
+        self.pulling = self.exact
         self._use(None if self.exact is None else self.exact.without(fitted))
 
     def _use(self, exact: ExactPaths | None) -> None:
@@ -100,8 +102,8 @@ class Extraction:
         self.exact = exact if exact is not None and exact.muscles else None
         free = np.array(self.model.description.free, dtype=np.intp)
         self.chain = None if self.exact is None else ExactChain(self.exact, self.dynamics, free)
-        if self.chain is not None and self.joints is not None:
-            self.chain = self.transmitting(self.chain, self.joints)
+        if self.chain is not None and self.dynamics is not None and self.joints is not None and self.fitted is None:
+            self.chain = transmitting(self.model, self.chain, self.joints)
 
     def frames(self, keep: slice, progress: Progress | None, model_for: ModelFor) -> Extracted:
         """Arrays of some frames of the motion; ``model_for`` gives the model with the loads of some.
@@ -139,48 +141,18 @@ class Extraction:
             refuse_lost(self.model, motion.time, self.chain.paths.muscles, plain(found["length"]))
         return self._with(motion, None, model_for, found)
 
-    def reactions(self, motion: Kinematics, joints: str | Sequence[str] | None) -> JointReactions:
-        """What joints transmit in a motion, by default all that it determines.
-
-        Raises
-        ------
-        InputError
-            An unknown joint, or moments from a file.
-        ModelError
-            A joint whose reaction the motion does not determine, or that arrays do not give.
-        """
+    def reactions(self, motion: Kinematics, model: Model, joints: str | Sequence[str] | None) -> JointReactions:
+        """What joints transmit in a motion, as :meth:`Transmission.of` gives it."""
         if not self.moments:
             fix = "Give external_loads in place of generalized_force."
             raise InputError(explain("loads, for joint reactions", "generalized_force, moments from a file", fix))
         _ = self.pairs
-        if self.chain is None:
-            raise self._without_arrays()
-        determined = self.model.description.of_kind("coupled")
-        chosen = choose_joints(self.model.described.multibody, joints, motion, determined)
-        chain = self.transmitting(self.chain, chosen)
-        found = joined([block.arrays for block in chain.blocks(motion, slice(0, len(motion.time)), True, self.device)])
-        refuse_lost(self.model, motion.time, chain.paths.muscles, plain(found["length"]))
-        return self._reactions(chain, found)
+        return self._transmission.of(model, motion, joints)
 
-    def transmitting(self, chain: ExactChain, joints: Joints) -> ExactChain:
-        """The chain, with the reactions of joints."""
-        if chain.dynamics is None:
-            raise self._without_arrays()
-        determined, weight = self.model.description.of_kind("coupled"), self.model.description.weight
-        return replace(chain, reactions=ReactionMap(chain.paths, chain.dynamics, joints, determined, weight))
-
-    def _reactions(self, chain: ExactChain, arrays: dict[str, Array]) -> JointReactions:
-        """What joints transmit, of all muscles that may act."""
-        assert chain.reactions is not None
-        if self.by_model:
-            raise self._without_arrays()
-        return chain.reactions.whole(arrays)
-
-    def _without_arrays(self) -> ModelError:
-        names = [self.model.description.muscles.names[i] for i in self.by_model]
-        got = f"OpenSim's for {some(names)}" if names else "dynamics of OpenSim's"
-        fix = "Use geometry='exact', or leave these out."
-        return ModelError(explain("paths and dynamics in arrays, for joint reactions", got, fix, self.model.path))
+    @property
+    def _transmission(self) -> Transmission:
+        pulling = None if self.pulling is None else self.pulling.without(self.lost)
+        return Transmission(self.model, self.dynamics, pulling, self.acting, self.n_jobs, self.device)
 
     @property
     def by_arrays(self) -> bool:
@@ -192,7 +164,11 @@ class Extraction:
         """The same for some frames of the motion, by arrays alone; what is noticed is that of these frames."""
         other = copy.copy(self)
         other.motion, other.dynamics, other.findings, other.alone = motion, dynamics, PathFindings(), True
-        other.chain = None if self.chain is None else replace(self.chain, dynamics=dynamics)
+        if self.chain is not None:
+            reactions = self.chain.reactions
+            if reactions is not None and dynamics is not None:
+                reactions = replace(reactions, dynamics=dynamics)  # with the loads of these frames alone
+            other.chain = replace(self.chain, dynamics=dynamics, reactions=reactions)
         return other
 
     @property
@@ -295,10 +271,10 @@ class Extraction:
             self.options.passive_force,
         )  # fmt: skip
         reactions = None
-        if self.joints is not None:
-            if self.chain is None:
-                raise self._without_arrays()
-            reactions = self._reactions(self.chain, exact)
+        if self.joints is not None and self.chain is not None and self.chain.reactions is not None:
+            reactions = self._transmission.whole(self.chain, exact, model_for(motion), motion)
+        elif self.joints is not None:
+            reactions = self._transmission.of(model_for(motion), motion, self.joints.names)
         arrays, force = extracted.arrays, extracted.arrays.get("generalized_force")
         return Extracted(geometry, gain, passive, force, arrays["effect"], extracted.warnings, reactions)
 

@@ -198,14 +198,15 @@ class Trial:
         InputError
             An unknown joint, or moments from a file, which do not tell what loads act.
         ModelError
-            A joint whose reaction the motion does not determine, or muscles without exact paths.
+            A joint whose reaction the motion does not determine, or a muscle whose path has no points.
         """
         motion = self.motion
         if not np.array_equal(problem.time, motion.time):
             rows = np.minimum(np.searchsorted(motion.time, problem.time), len(motion.time) - 1)
             known = np.array_equal(motion.time[rows], problem.time)
             motion = motion.frames(rows) if known else self._followed(problem.time)
-        return self._written(self.extraction.reactions(motion, joints)).moved(Device.of(problem.device).put)
+        found = self.extraction.reactions(motion, self.model_for(motion), joints)
+        return self._written(found).moved(Device.of(problem.device).put)
 
     def _written(self, reactions: JointReactions) -> JointReactions:
         """On the body and in the axes in which the options have them written."""

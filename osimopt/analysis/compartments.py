@@ -19,6 +19,7 @@ from ..namespace import plain
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..problem.reactions import SIDES, JointReactions, On, reactions_of
+from ..solution.reactions import reaction_table
 from ..solution.solution import RedundancySolution
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Compartments:
     @property
     def width(self) -> float:
         """Distance of the centres across the axis in m."""
-        return float(np.linalg.norm(self._across()))
+        return float(np.linalg.norm(self.across))
 
     @property
     def up(self) -> Array:
@@ -89,7 +90,8 @@ class Compartments:
         axis = np.asarray(self.axis, dtype=float)
         return np.asarray(axis / np.linalg.norm(axis))
 
-    def _across(self) -> Array:
+    @property
+    def across(self) -> Array:
         """From the medial to the lateral centre (3,), across the axis."""
         along, apart = self.up, np.asarray(self.lateral, dtype=float) - np.asarray(self.medial, dtype=float)
         return np.asarray(apart - (apart @ along) * along)
@@ -106,7 +108,7 @@ class Compartments:
         away = plain(reactions.place[:, number, side] - reactions.origin[:, number, side])
         place = np.einsum("tij,ti->tj", plain(reactions.rotation[:, number, side]), away)
         middle = 0.5 * (np.asarray(self.medial, dtype=float) + np.asarray(self.lateral, dtype=float))
-        normal = np.cross(self._across(), self.up) / self.width**2
+        normal = np.cross(self.across, self.up) / self.width**2
         about = np.concatenate([np.cross(normal, place - middle), np.tile(normal, (len(place), 1))], axis=1)
         half = np.append(-0.5 * self.up, np.zeros(3))
         return np.stack([half + about, half - about], axis=1)
@@ -153,31 +155,27 @@ def compartment_forces(
     time
     0.0    700.0      0.0  700.0
     """
-    problem = solution.problem
-    known, split = reactions_of(problem, [joint]), Compartments(joint, medial, lateral, body, axis)
+    known, split = reactions_of(solution.problem, [joint]), Compartments(joint, medial, lateral, body, axis)
     side, rows = split.side(known), split.rows(known)
-    constant, effect = map(plain, known.affine(problem, joint, side, side).by_unknowns(problem))
-    unknowns = np.concatenate([plain(solution.activation), plain(solution.reserve_control)], axis=1)
-    wrench = constant + np.einsum("tcu,tu->tc", effect, unknowns)
-    refuse_untold(split, problem, rows, wrench, effect)
+    wrench = reaction_table(solution, [joint], side, side).to_numpy()[:, :6]
+    refuse_untold(split, solution.problem, known, wrench)
     values = np.column_stack([np.einsum("tnc,tc->tn", rows, wrench), -wrench[:, :3] @ split.up])
     return Table(values, solution.time, (*NAMES, "total")).to_dataframe()
 
 
-def refuse_untold(split: Compartments, problem: RedundancyProblem, rows: Array, wrench: Array, effect: Array) -> None:
+def refuse_untold(split: Compartments, problem: RedundancyProblem, known: JointReactions, wrench: Array) -> None:
     """Raise where the moment in the frontal plane cannot tell the two forces apart.
 
-    That is where reactions (T, 6) have none, or where the balance of the coordinates' moments gives it whatever the
-    muscles do: the joint is free to turn in this plane, and passes its force through its own centre. ``effect`` is
-    (T, 6, M + K) per unit activation and control.
+    That is where reactions (T, 6) on the body have none, or where the balance of the coordinates' moments gives it
+    whatever the muscles do: the joint is free to turn in this plane, and passes its force through its own centre.
     """
-    normal, force = rows[:, 0, 3:] * split.width, np.linalg.norm(wrench[:, :3], axis=1)
-    moment = np.abs(np.einsum("tc,tc->t", normal, wrench[:, 3:]))
+    normal, side = np.cross(split.across, split.up) / split.width, split.side(known)
+    moment, force = np.abs(wrench[:, 3:] @ normal), np.linalg.norm(wrench[:, :3], axis=1)
     most, largest = (float(np.nanmax(values, initial=0.0)) for values in (moment, force))
     got = f"joint '{split.joint}' with at most {most:.2g} N·m beside {largest:.0f} N"
-    by_muscles = np.einsum("tc,tcm->tm", normal, effect[:, 3:, : len(problem.muscles)])
     if most > MOMENT * largest * split.width:
-        if not _balanced(problem, by_muscles):
+        effect = plain(known.affine(problem, split.joint, side, side).effect)
+        if not _balanced(problem, np.einsum("c,tcm->tm", normal, effect[:, 3:, : len(problem.muscles)])):
             return
         got = f"joint '{split.joint}', whose moment there is what actuators and springs of its own coordinates give"
     fix = "A planar model, or one that leaves this rotation to its muscles, cannot divide the force: use another."
@@ -185,12 +183,11 @@ def refuse_untold(split: Compartments, problem: RedundancyProblem, rows: Array, 
 
 
 def _balanced(problem: RedundancyProblem, effect: Array) -> bool:
-    """Whether an effect (T, M) of activations is a sum of their moments about coordinates, in all of some frames."""
+    """Whether an effect (T, M) of muscle forces is a sum of their moments about coordinates, in all of some frames."""
     for frame in np.unique(np.linspace(0, len(problem) - 1, FEW).astype(int)).tolist():
-        A = plain(problem.geometry.moment_arm[frame] * problem.max_force[frame])
-        own = effect[frame]
-        left, _, rank, _ = np.linalg.lstsq(A.T, own, rcond=None)
-        if rank >= np.count_nonzero(A.any(axis=0)) or np.linalg.norm(own - left @ A) > MOMENT * np.linalg.norm(own):
+        arm, own = plain(problem.moment_arm[frame]), effect[frame]
+        left, _, rank, _ = np.linalg.lstsq(arm.T, own, rcond=None)
+        if rank >= np.count_nonzero(arm.any(axis=0)) or np.linalg.norm(own - left @ arm) > MOMENT * np.linalg.norm(own):
             return False
     return True
 
@@ -226,7 +223,7 @@ def joints_between(problem: RedundancyProblem, one: str, other: str) -> tuple[st
     >>> osimopt.joints_between(problem, "tibia", "femur")
     ('knee',)
     """
-    known = reactions_of(problem)
+    known = reactions_of(problem, "all")
     check_names("bodies", (one, other), [body for bodies in known.bodies for body in bodies])
     chains: list[tuple[tuple[str, ...], tuple[str, ...]]] = [((one,), ())]
     found = list[tuple[str, ...]]()

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 #: Components of a joint's reaction, in the order of its six numbers: of the force in N, of the moment in N·m.
 FORCES, MOMENTS = ("x", "y", "z"), ("mx", "my", "mz")
-#: The bound of a greatest norm is above the greatest norm found by at most this share; 1e-2 takes half the programs.
-SHARE = 1e-6
 #: Frames with their programs in memory at once.
 TOGETHER = 500
 
@@ -52,7 +50,7 @@ class ContactRanges:
         Values with minimum ≤ optimum ≤ maximum, each of a feasible activation; NaN in frames without a solution.
     lower_bound, upper_bound : (T,) array
         Proved: no feasible activation has a value below or above. Within 1e-6 of minimum and maximum, relative to the
-        values, unless linear programs stayed unproved.
+        values, unless linear programs stayed unproved; a greatest norm that many directions reach within 1e-2.
     lowest, highest : (T, M) array
         Activations at minimum and maximum.
     body_weight : float
@@ -137,7 +135,7 @@ def contact_ranges(
     own, control = plain(sets.optimum), plain(sets.control)
     reaction = constant + np.einsum("tcu,tu->tc", effect, np.concatenate([own, control], axis=1))
     if isinstance(of, Compartments):
-        refuse_untold(of, problem, rows, reaction, effect)
+        refuse_untold(of, problem, known, reaction)
     value, effect = np.einsum("trc,tc->tr", rows, reaction), rows @ effect
     if measured is not None:
         value, label = value - _forces(measured, len(problem), component), "distance"
@@ -232,5 +230,5 @@ def _component(polytopes: _Polytopes) -> tuple[Array, ...]:
 def _norms(polytopes: _Polytopes) -> tuple[Array, ...]:
     """The same of the norm."""
     least = least_norm(polytopes.value, polytopes.activation, polytopes)
-    most = greatest_norm(polytopes.value, polytopes.activation, polytopes, SHARE)
+    most = greatest_norm(polytopes.value, polytopes.activation, polytopes)
     return least.value, most.value, least.bound, most.bound, least.known, most.known

@@ -168,7 +168,9 @@ def test_joints_between_bodies() -> None:
     chain["weld"] = ("tray", "tibia")
 
     def between(one: str, other: str) -> tuple[str, ...]:
-        carried = replace(known, joints=tuple(chain), bodies=tuple(chain.values()))
+        names = ("constant", "rotation", "place", "origin")
+        same = {name: np.repeat(getattr(known, name), len(chain), axis=1) for name in names}
+        carried = replace(known, joints=tuple(chain), bodies=tuple(chain.values()), **same)
         return osimopt.joints_between(replace(problem, reactions=carried), one, other)
 
     assert between("femur", "tibia") == ("knee", "weld")

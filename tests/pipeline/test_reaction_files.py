@@ -94,6 +94,7 @@ def test_the_command(arm: Example, tmp_path: Path, call: Any) -> None:
     common = ("solve", arm.model, arm.motion, "--time-range", *map(str, SHORT), "--out", tmp_path / "out")
     done = call(*common, "--joint-reactions", "r_elbow,r_shoulder", "--joint-reactions", "of*")
     assert done.code == 0, done.err
+    assert "Forces through joints" in done.out
     result = Result.read(tmp_path / "out")
     assert result.summary["joint_reactions"]["joints"] == ["r_elbow", "r_shoulder", "offset"]
     assert list(result.joint_forces) == ["r_elbow", "r_shoulder", "offset"]
