@@ -148,6 +148,7 @@ def compare_contact(
     notes = [*recorded.notes, *(strides.notes() if isinstance(strides, Strides) else ()), *left_out]
     if recorded.by_stride and len(spans) > 1:
         notes.append(f"One measured stride is compared with each of {len(spans)} strides.")
+    notes += curves.doubts()
     if not spans:
         notes.append("Peaks are those of strides: give strides= for them.")
     wanted_times = spans or [(-np.inf, np.inf)]

@@ -310,6 +310,16 @@ def test_one_peak_is_told(solution) -> None:
     assert any("give strides=" in note for note in none.notes)
 
 
+def test_a_reversed_joint_and_late_strides_are_told_of(solution) -> None:
+    turned = compare_contact(solution, table(FORCE), "force", joint="knee", direction="y")
+    assert any("pulls in 100% of the frames" in line for line in turned.findings())
+    half = [(0.4, 1.4), (1.4, 2.4)]
+    found = compare_contact(solution, table(FORCE), "force", joint="knee", strides=half)
+    assert any("of 2 strides lies after stance (62% of a stride)" in line for line in found.findings())
+    good = compare_contact(solution, table(FORCE), "force", joint="knee", strides=STRIDES)
+    assert not good.curves.doubts()
+
+
 # --- folders, JSON, errors ------------------------------------------------------------------------------------------
 
 
