@@ -198,7 +198,7 @@ def test_the_loads_of_a_patient(real_data: Path, tmp_path: Path) -> None:
     derive_loads(tmp_path)
     made = read_external_loads(tmp_path / "GC5_ss1_loads.xml")
     assert made.applied == known.applied
-    assert made.table.equals(known.table)
+    assert np.array_equal(made.table.to_numpy(), known.table.to_numpy())
 
 
 @pytest.mark.slow
