@@ -98,7 +98,7 @@ class ExactPaths:
         spanned = np.zeros((beyond.shape[1], len(self.muscles)), dtype=bool)
         for column, muscle in enumerate(self.muscles):
             path = self.path(muscle)
-            bodies = _bodies(self.described, path)
+            bodies = bodies_of(self.described, path)
             spanned[:, column] = beyond[bodies].any(axis=0) & ~beyond[bodies].all(axis=0)
             spanned[path.mover[path.mover >= 0], column] = True
         return spanned
@@ -113,7 +113,7 @@ class ExactPaths:
     def still(self) -> tuple[str, ...]:
         """Names of the muscles that only pull on bodies, in places that are known: no point moves on its body."""
         own = (name for name in self.muscles if (self.path(name).mover < 0).all())
-        return tuple(name for name in own if not set(_bodies(self.described, self.path(name))) & {*self.unplaced})
+        return tuple(name for name in own if not set(bodies_of(self.described, self.path(name))) & {*self.unplaced})
 
     def wrenches(self, value: Array, tension: Mapping[str, Array]) -> dict[str, Array]:
         """By body: moments about ground's origin in N·m and forces in N (T, 6) of tensions (T,) N by muscle."""
@@ -202,7 +202,7 @@ def described_paths(model: Model) -> ExactPaths:
     return ExactPaths(multibody, paths, model.description.muscles.names, asked, unplaced=unplaced).without(asked)
 
 
-def _bodies(paths: Paths, path: Path) -> list[int]:
+def bodies_of(paths: Paths, path: Path) -> list[int]:
     """Bodies that a path has points or wrap objects on."""
     return [*path.body.tolist(), *(paths.objects[wrap.object].body for wrap in path.wraps)]
 
@@ -218,6 +218,6 @@ def _not_described(model: Model, paths: Paths, beyond: Sequence[tuple[str, Mask]
             asked.setdefault(name, f"osimopt has no curves of its class {kind}")
     for name, path in zip(muscles.names, paths.muscles, strict=True):
         for joint, bodies in beyond:
-            if path and np.unique(bodies[_bodies(paths, path)]).size > 1:
+            if path and np.unique(bodies[bodies_of(paths, path)]).size > 1:
                 asked.setdefault(name, f"it spans the joint '{joint}', which is not described in arrays")
     return asked

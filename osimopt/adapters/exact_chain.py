@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from ..devices import CPU, Device
 from ..multibody.kinematics import Posture
@@ -13,6 +13,7 @@ from ..paths.solve import SolvedPaths
 from ..problem.arrays import Array, Index, Kinematics
 from .exact import BLOCK, ExactPaths
 from .exact_dynamics import ExactDynamics
+from .exact_reactions import ReactionMap
 from .following import Following, following
 
 #: Numbers of a frame, by the pairs of muscles and coordinates, in the widest arrays on a device: 80 muscles take 66 kB.
@@ -29,8 +30,8 @@ class ExactBlock:
     actuators does per unit control. Both are None where OpenSim computes the dynamics.
 
     ``at`` are the postures, ``solved`` the paths in them, bundle by bundle, and ``arms`` (R, T) the moment arms about
-    all coordinates, of the pairs of :attr:`ExactPaths.pairs`. The first frames are those ``before``: they are in the
-    block before, too.
+    all coordinates, of the pairs of :attr:`ExactPaths.pairs`. ``reactions`` are the arrays of :class:`ReactionMap`, if
+    they were wanted. The first frames are those ``before``: they are in the block before, too.
     """
 
     motion: Kinematics
@@ -42,6 +43,7 @@ class ExactBlock:
     at: Posture
     solved: list[SolvedPaths]
     arms: Array
+    reactions: Mapping[str, Array] = field(default_factory=dict)
     before: int = 0
 
     @property
@@ -53,19 +55,21 @@ class ExactBlock:
             name: array if name == "effect" and len(array) == 1 else array[self.before :]
             for name, array in known.items()
         }
-        return {**own, "arms": self.arms.T[self.before :]}
+        reactions = {name: array[self.before :] for name, array in self.reactions.items()}
+        return {**own, **reactions, "arms": self.arms.T[self.before :]}
 
 
 @dataclass(frozen=True, eq=False)
 class ExactChain:
     """Exact muscle paths and inverse dynamics of a model, about its free coordinates (D,).
 
-    ``dynamics`` is None where OpenSim computes the generalized forces.
+    ``dynamics`` is None where OpenSim computes the generalized forces; ``reactions`` are computed where they are wanted.
     """
 
     paths: ExactPaths
     dynamics: ExactDynamics | None
     free: Index
+    reactions: ReactionMap | None = None
 
     def following(self, motion: Kinematics) -> Following:
         """The pairs (P,) of free coordinates and muscles in a motion, and what of others is added to them."""
@@ -88,9 +92,16 @@ class ExactChain:
         about = self.following(motion).apply(arms, coupled)
         lengthening = self.paths.lengthening(arms, frames_last(motion.speed))
         force = effect = None
+        transmitted: Mapping[str, Array] = {}
         if self.dynamics is not None:
-            force, effect = self.dynamics.block(at, motion, loads, moments)
-        return ExactBlock(motion, length, lengthening, about.T, force, effect, at, solved, arms)
+            others = self.dynamics.along_others(at)
+            effect = self.dynamics.effects(motion, at, others)
+            if moments:
+                needed = self.dynamics.needed(motion, at, others, loads)
+                force = self.dynamics.about_free(motion, at, needed)
+                if self.reactions is not None:
+                    transmitted = self.reactions.block(at, solved, needed, others)
+        return ExactBlock(motion, length, lengthening, about.T, force, effect, at, solved, arms, transmitted)
 
     def blocks(self, motion: Kinematics, keep: slice, moments: bool, device: Device = CPU) -> Iterator[ExactBlock]:
         """Blocks of some frames of a motion, with the loads of the model.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,13 +25,36 @@ from ..notices import warn
 from ..paths.arms import moment_arms
 from ..paths.arrangement import Arrangement, arrange
 from ..paths.description import Paths
-from ..paths.solve import lengths, solve_paths
+from ..paths.solve import SolvedPaths, lengths, solve_paths
 from ..problem.arrays import Array, Index, Kinematics
 from .exact import BLOCK
 from .following import following
 from .load_arrays import measured_loads
 from .loads import ExternalLoads
 from .model import Model
+
+
+@dataclass(frozen=True, eq=False)
+class Others:
+    """Paths that are no muscles': as they are ``solved``, and by path ``length`` (T,) m, ``arms`` (N, T) about speeds."""
+
+    solved: Sequence[SolvedPaths]
+    length: dict[int, Tensor]
+    arms: dict[int, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Needed:
+    """What a motion needs of muscles and actuators.
+
+    ``force`` (N, T) is about the speeds. ``through`` (B, 6, T) are the wrenches that pass through the joints above
+    bodies (see :func:`.dynamics.transmitted`) before the forces of ``tension`` (T,) N along paths, by path, are taken
+    off.
+    """
+
+    through: Tensor
+    force: Tensor
+    tension: dict[int, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,13 +122,19 @@ class ExactDynamics:
         self, at: Posture, motion: Kinematics, loads: MeasuredLoads | None, moments: bool
     ) -> tuple[Tensor | None, Tensor]:
         """Generalized forces (T, D) and effects (T, D, K) in frames of NumPy or torch, as :meth:`arrays` has them."""
-        along, arms = self._others(motion, at)
-        return (self._moments(motion, at, along, arms, loads) if moments else None), self._effects(motion, at, arms)
+        others = self.along_others(at)
+        needed = self.needed(motion, at, others, loads) if moments else None
+        return None if needed is None else self.about_free(motion, at, needed), self.effects(motion, at, others)
 
-    def _effects(self, motion: Kinematics, at: Posture, arms: Mapping[int, Tensor]) -> Tensor:
+    def effects(self, motion: Kinematics, at: Posture, others: Others) -> Tensor:
+        """(T, D, K) or (1, D, K): what the model's own actuators do per unit control."""
         bodies, columns = (at, at.columns[:, :, :1]) if self.steady else (at, at.columns)
-        found = effects(self.multibody, bodies, columns, at.beyond, dict(arms))  # (N, K, T)
+        found = effects(self.multibody, bodies, columns, at.beyond, others.arms)  # (N, K, T)
         return frames_first(self._about_free(motion, at, found) if not self.steady else found[self.free])
+
+    def about_free(self, motion: Kinematics, at: Posture, needed: Needed) -> Tensor:
+        """Generalized forces (T, D) about the free coordinates."""
+        return frames_first(self._about_free(motion, at, needed.force[:, None])[:, 0])
 
     def _about_free(self, motion: Kinematics, at: Posture, force: Tensor) -> Tensor:
         """Generalized forces (D, K, T) about the free coordinates from those about speeds (N, K, T)."""
@@ -119,31 +148,31 @@ class ExactDynamics:
         moved = followed.apply(rows, frames_last(motion.coupling.slope))
         return namespace(moved).reshape(moved, (len(self.free), count, frames))
 
-    def _moments(
-        self, motion: Kinematics, at: Posture, along: Tensor, arms: Mapping[int, Tensor], loads: MeasuredLoads | None
-    ) -> Tensor:
-        """Generalized forces (T, D) that give the motion beside gravity, loads and the model's forces."""
+    def needed(self, motion: Kinematics, at: Posture, others: Others, loads: MeasuredLoads | None) -> Needed:
+        """What the motion needs of muscles and actuators beside gravity, loads and the model's forces."""
         speed = to_speeds(self.multibody, motion.value, motion.speed)
         moving = velocity(at, speed, to_changes(self.multibody, motion.value, motion.speed, motion.acceleration))
         rates = frames_last(speed)
         state = MotionState(motion.time, at.value, rates, at.rotations, at.positions, moving.twists)
-        lengthening = {path: -namespace(arm).sum(arm * rates, axis=0) for path, arm in arms.items()}
-        applied = applied_forces(self.multibody, state, along, lengthening)
+        lengthening = {path: -namespace(arm).sum(arm * rates, axis=0) for path, arm in others.arms.items()}
+        applied = applied_forces(self.multibody, state, others.length, lengthening)
         wrenches = applied.wrenches if loads is None else applied.wrenches + load_wrenches(loads, at)
-        needed = about_speeds(at, transmitted(at, moving, frames_first(wrenches))) - applied.generalized
+        through = transmitted(at, moving, frames_first(wrenches))
+        force = about_speeds(at, through) - applied.generalized
         for path, tension in applied.tension.items():
-            needed = needed - arms[path] * tension
-        return frames_first(self._about_free(motion, at, needed[:, None])[:, 0])
+            force = force - others.arms[path] * tension
+        return Needed(through, force, applied.tension)
 
-    def _others(self, motion: Kinematics, at: Posture) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
-        """Lengths (T,) and moment arms (N, T) about speeds, by path, of those that forces act along."""
+    def along_others(self, at: Posture) -> Others:
+        """The paths that forces and actuators act along."""
         own, count = len(self.paths.muscles), len(self.paths.others)
         if not count:
-            return {}, {}
+            return Others((), {}, {})
         solved = solve_paths(self.others, at)
         arms = moment_arms(self.others, solved, at).dense(count, len(self.multibody.coordinates))
         found = lengths(self.others, solved)
-        return {own + i: found[:, i] for i in range(count)}, {own + i: arms[:, :, i].T for i in range(count)}
+        numbers = range(count)
+        return Others(solved, {own + i: found[:, i] for i in numbers}, {own + i: arms[:, :, i].T for i in numbers})
 
 
 def read_dynamics(model: Model, loads: ExternalLoads | None) -> ExactDynamics | None:

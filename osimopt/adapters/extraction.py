@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from ..devices import CPU, Device
-from ..errors import ModelError, explain, some
+from ..errors import InputError, ModelError, explain, some
 from ..isolation import Progress
 from ..muscle.forces import supported
 from ..namespace import namespace, plain
@@ -31,6 +31,7 @@ from .exact import ExactPaths
 from .exact_chain import ExactChain, joined
 from .exact_differences import PathFindings
 from .exact_dynamics import ExactDynamics
+from .exact_reactions import ReactionMap, choose_joints
 from .messages import FrameArrays, Mask, Pairs, Wanted
 from .model import Model
 from .options import ReadOptions
@@ -129,6 +130,30 @@ class Extraction:
             found = joined([block.arrays for block in blocks])
             refuse_lost(self.model, motion.time, self.chain.paths.muscles, plain(found["length"]))
         return self._with(motion, None, model_for, found)
+
+    def with_reactions(self, joints: Sequence[str] | None) -> ExactChain:
+        """The chain with what joints transmit.
+
+        Raises
+        ------
+        InputError
+            An unknown joint, or moments from a file.
+        ModelError
+            A joint whose reaction the motion does not determine, or that arrays do not give.
+        """
+        if not self.moments:
+            fix = "Give external_loads in place of generalized_force."
+            raise InputError(explain("loads, for joint reactions", "generalized_force, moments from a file", fix))
+        chain = self.chain
+        if chain is None or chain.dynamics is None or self.by_model:
+            names = [self.model.description.muscles.names[i] for i in self.by_model]
+            got = f"OpenSim's for {some(names)}" if names else "dynamics of OpenSim's"
+            fix = "Use geometry='exact', or leave these out."
+            raise ModelError(explain("paths and dynamics in arrays, for joint reactions", got, fix, self.model.path))
+        determined = tuple(self.model.description.of_kind("coupled"))
+        weight = self.model.description.weight
+        found = choose_joints(chain.dynamics.multibody, joints, self.motion, determined)
+        return replace(chain, reactions=ReactionMap(chain.paths, chain.dynamics, found, determined, weight))
 
     @property
     def by_arrays(self) -> bool:

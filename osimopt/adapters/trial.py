@@ -20,15 +20,17 @@ from ..namespace import plain
 from ..polynomial.muscle_paths import MusclePaths
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
 from ..problem.problem import RedundancyProblem
+from ..problem.reactions import JointReactions
 from ..problem.resampling import BALANCED, Fingerprint
 from ..problem.reserves import ReserveActuators, choose_reserves
 from ..signals import interpolate
 from ..solution.solution import RedundancySolution
-from .arrays import model_actuators
+from .arrays import model_actuators, refuse_lost
 from .bandwidth import moments_above
 from .completion import follow
 from .exact import ExactPaths
 from .exact_bench import Bench, set_up
+from .exact_chain import joined
 from .exact_check import check_dynamics, check_paths
 from .exact_dynamics import ExactDynamics
 from .exact_solution import check_exact_solution
@@ -151,10 +153,8 @@ class Trial:
         """
         other = copy.copy(self)
         other.checked = False  # the frames of the motion have been checked
-        motion = self.motion.at(times)
-        other.model = self.model_for(motion)
-        moving = motion.time, motion.value, motion.speed, motion.acceleration
-        other.motion = follow(other.model, *moving, self.n_jobs)
+        other.motion = self._followed(times)
+        other.model = self.model_for(other.motion)
         other.provenance = copy.deepcopy(self.provenance)
         if self.given is not None:
             other.given = replace(self.given, time=times, value=interpolate(self.motion.time, self.given.value, times))
@@ -187,6 +187,35 @@ class Trial:
             return check_exact_solution(solution, among, self.model, self._bench, missing)
         fitted = (*self.extraction.given, *self.model.description.within)
         return check_solution(solution, among, self.model_for, fitted, missing, self.extraction.exact)
+
+    def reactions(self, problem: RedundancyProblem, joints: Sequence[str] | None = None) -> JointReactions:
+        """What joints transmit at the times of a problem of this model, by default all that the motion determines.
+
+        Raises
+        ------
+        InputError
+            An unknown joint, or moments from a file, which do not tell what loads act.
+        ModelError
+            A joint whose reaction the motion does not determine, or muscles without exact paths.
+        """
+        _ = self.pairs
+        chain = self.extraction.with_reactions(joints)
+        motion = self.motion
+        if not np.array_equal(problem.time, motion.time):
+            rows = np.searchsorted(motion.time, problem.time)
+            known = np.array_equal(motion.time[np.minimum(rows, len(motion.time) - 1)], problem.time)
+            motion = motion.frames(rows) if known else self._followed(problem.time)
+        blocks = chain.blocks(motion, slice(0, len(motion.time)), True, self.device)
+        found = joined([block.arrays for block in blocks])
+        refuse_lost(self.model, motion.time, chain.paths.muscles, plain(found["length"]))
+        assert chain.reactions is not None
+        return chain.reactions.whole(found).moved(Device.of(problem.device).put)
+
+    def _followed(self, times: Array) -> Kinematics:
+        """The motion at other times (N,) s, completed by the model."""
+        motion = self.motion.at(times)
+        moving = motion.time, motion.value, motion.speed, motion.acceleration
+        return follow(self.model_for(motion), *moving, self.n_jobs)
 
     @property
     def pairs(self) -> Pairs:

@@ -1,116 +1,190 @@
-"""Forces that joints transmit, with those of the constraints that close loops."""
+"""Forces that joints transmit, affine in the forces on bodies, with those of the constraints that close loops.
+
+A joint transmits what the bodies beyond it need for their motion, less what else acts on them. So a generalized force
+on a coordinate, which acts at its own joint, transmits nothing through joints of an open tree. In loops it does:
+constraints balance the coordinates that loops determine, and their multipliers are affine in all forces there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError, ModelError, check_names, explain, some
-from ..namespace import alike, frames_first, frames_last, namespace
+from ..errors import ModelError, check_names, explain, some
+from ..namespace import alike, first_true, namespace
+from ..problem.arrays import Array, Index
 from .constraints import ConstraintRows, constraint_jacobian, constraint_rows
 from .couplers import coupled_rates
-from .dynamics import about_speeds, transmitted
-from .kinematics import Posture, Velocity
+from .description import Mask, Multibody
+from .kinematics import Posture
 from .layout import layout
 from .loops import RANK
 from .rates import speeds_at
-from .vectors import Tensor, apply_fixed, combine, cross, moment_and_force
+from .vectors import Tensor, apply_fixed, combine, cross
 
 
-def joint_reactions(
-    posture: Posture, moving: Velocity, joints: Sequence[str], free: Sequence[int] = (),
-    wrenches: Tensor | None = None, force: Tensor | None = None,
-) -> Tensor:  # fmt: skip
-    """Reactions (T, J, 6) of joints on their children: moments about the origin of the joint's frame there, and forces.
+@dataclass(frozen=True, eq=False)
+class Joints:
+    """J joints of a model by name.
 
-    They are in ground's axes, N·m and N, and hold all that passes the joint, also what actuators on its coordinates do,
-    as in OpenSim's JointReaction.
+    ``body`` (J,) is the body above which each is in the tree, ``ends`` (J, 2) are the bodies of parent and child as
+    OpenSim defines the joint, ``frames`` (J, 2, 3) m the origins of its frames on these, ``sign`` (J,) is -1 where the
+    child is the one nearer to ground.
+    """
 
-    Parameters
-    ----------
-    posture, moving : Posture, Velocity
-        The motion, with accelerations.
-    joints : sequence of str
-    free : sequence of int
-        Coordinates that move freely and those that loops determine: neither locked nor prescribed. Only for loops.
-    wrenches : array (T, B, 6), optional
-        Applied moments about ground's origin and forces on bodies, beside gravity.
-    force : array (T, N), optional
-        Applied generalized forces about the speeds, of actuators on coordinates. Only for loops.
+    names: tuple[str, ...]
+    body: Index
+    ends: Index
+    frames: Array
+    sign: Array
+
+    def select(self, rows: Index) -> Joints:
+        """Some of the joints."""
+        names = tuple(self.names[row] for row in rows.tolist())
+        return Joints(names, self.body[rows], self.ends[rows], self.frames[rows], self.sign[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Loops:
+    """How the constraints of loops balance the coordinates that they determine.
+
+    ``moves`` (N, D, T) are the speeds of all joints per rate of these coordinates D, ``inverse`` (T, R, D) gives
+    least-norm multipliers of the R ``rows`` of generalized forces about them.
+    """
+
+    rows: ConstraintRows
+    moves: Tensor
+    inverse: Tensor
+
+    def passing(self, beyond: Array, needed: Tensor) -> Tensor:
+        """Wrenches (J, K, 6, T) through joints, of which ``beyond`` (J, B) are the bodies, that constraints add.
+
+        ``needed`` (N, K, T) are generalized forces about speeds, which constraints must give.
+        """
+        xp, rows = namespace(needed), self.rows
+        about = xp.einsum("ndt,nkt->dkt", self.moves, needed)
+        multiplier = xp.einsum("trd,dkt->rkt", self.inverse, about)
+        weights = alike(beyond[:, rows.first] - beyond[:, rows.second], needed)
+        return xp.einsum("jr,rct,rkt->jkct", weights, rows.wrenches, multiplier)
+
+
+def find_joints(multibody: Multibody, names: Sequence[str] | None = None) -> Joints:
+    """Joints by name, by default all.
 
     Raises
     ------
     InputError
-        An unknown joint, or no ``free`` coordinates for a model with loops.
+        An unknown joint.
     ModelError
-        A joint in a loop whose constraints leave its reaction undetermined; a loop that is not described in arrays.
+        A loop that is not described in arrays.
     """
-    multibody, xp = posture.multibody, namespace(posture.positions)
     tree = multibody.tree
-    check_names("joints", joints, tree.joints[1:])
+    known = tuple(dict.fromkeys(tree.joints[1:]))
+    chosen = known if names is None else tuple(names)
+    check_names("joints", chosen, known)
     missing = multibody.gaps("constraint") + (multibody.gaps("coupler") if multibody.constraints else [])
     if missing:
         fix = "Ask OpenSim for the reactions of this model."
         raise ModelError(explain("loops that are described in arrays", some(missing), fix))
-    through = transmitted(posture, moving, wrenches)
-    if multibody.constraints:
-        if not free:
-            fix = "They carry the forces of the constraints: name the free ones and those that loops determine."
-            raise InputError(explain("coordinates that move, for a model with loops of bodies", "none", fix))
-        rows = constraint_rows(posture)
-        multiplier, loose = _multipliers(posture, rows, about_speeds(posture, through), free, force)
-        _refuse_loose(posture, rows, loose, joints)
-        through = through - _on_bodies(posture, rows, multiplier)
-    found = []
-    for name in joints:
-        body = max(index for index, joint in enumerate(tree.joints) if joint == name)
-        back, parent = bool(tree.backward[body]), int(tree.parent[body])
-        child, frame = (parent, tree.inboard[body]) if back else (body, tree.outboard[body])
-        frame = alike(frame, posture.positions)
-        if not tree.bodies[parent]:  # a scapulothoracic joint, whose second part turns at another place in its frame
-            frame = frame @ xp.linalg.inv(alike(tree.inboard[body], posture.positions))
-        place = posture.positions[child] + apply_fixed(posture.rotations[child], frame[:3, 3])
-        wrench = -through[body] if back else through[body]
-        found.append(moment_and_force(wrench[:3] - cross(place, wrench[3:]), wrench[3:]))
-    return frames_first(xp.stack(found))
+    body = np.array([max(i for i, joint in enumerate(tree.joints) if joint == name) for name in chosen], dtype=np.intp)
+    ends, frames = np.zeros((len(body), 2), dtype=np.intp), np.zeros((len(body), 2, 3))
+    for row, outer in enumerate(body.tolist()):
+        inner, first, outboard = int(tree.parent[outer]), tree.inboard[outer], tree.outboard[outer]
+        if not tree.bodies[inner]:  # a scapulothoracic joint, whose second part turns at another place in its frame
+            outboard, first = outboard @ np.linalg.inv(first), tree.inboard[inner]
+            inner = int(tree.parent[inner])
+        order = (1, 0) if tree.backward[outer] else (0, 1)
+        ends[row, list(order)] = inner, outer
+        frames[row, list(order)] = first[:3, 3], outboard[:3, 3]
+    return Joints(chosen, body, ends, frames, np.where(tree.backward[body], -1.0, 1.0))
 
 
-def _on_bodies(posture: Posture, rows: ConstraintRows, multiplier: Tensor) -> Tensor:
-    """Wrenches (B, 6, T) of constraints that pass through the joints above bodies."""
-    subtree = layout(posture.multibody).subtree.astype(float)
-    return combine(subtree[:, rows.second] - subtree[:, rows.first], rows.wrenches * multiplier[:, None])
+def beyond_joints(multibody: Multibody, joints: Joints) -> Mask:
+    """(J, B) which bodies are beyond which joint."""
+    return layout(multibody).subtree[joints.body]
 
 
-def _multipliers(
-    posture: Posture, rows: ConstraintRows, needed: Tensor, free: Sequence[int], force: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Least-norm multipliers (R, T) that balance the free coordinates, and the part (R, R, T) that they leave open."""
-    multibody, xp = posture.multibody, namespace(needed)
-    if force is not None:
-        needed = needed - frames_last(force)
+def in_loops(multibody: Multibody, joints: Joints) -> Mask:
+    """(J,) which joints transmit forces of constraints."""
+    ends = np.array([one.bodies for one in multibody.constraints], dtype=np.intp).reshape(-1, 2)
+    beyond = beyond_joints(multibody, joints)
+    return np.asarray((beyond[:, ends[:, 0]] != beyond[:, ends[:, 1]]).any(axis=1))
+
+
+def followed_by(multibody: Multibody, determined: Sequence[int]) -> Index:
+    """Coordinates that loops determine, of those that the model determines, and the coupled ones that follow these."""
     followers = {coupler.dependent for coupler in multibody.couplers}
-    movable = [index for index in free if index not in followers]
-    moves = speeds_at(multibody, posture.value, coupled_rates(multibody, posture.value)[:, movable])
-    acts = xp.einsum("nft,rnt->tfr", moves, constraint_jacobian(posture, rows))
-    balance = xp.einsum("nft,nt->tf", moves, needed)
-    known = ~xp.any(xp.any(xp.isnan(acts), axis=2), axis=1)
-    inverse = xp.linalg.pinv(xp.where(known[:, None, None], acts, xp.zeros_like(acts)), rtol=RANK)
-    multiplier = xp.einsum("trf,tf->rt", inverse, balance)
-    loose = alike(np.eye(acts.shape[2]), acts) - xp.einsum("trf,tfs->trs", inverse, acts)
-    return multiplier, xp.moveaxis(xp.where(known[:, None, None], loose, xp.zeros_like(loose)), 0, -1)
+    found = sorted(set(determined) - followers)
+    for coupler in multibody.couplers:
+        found += [coupler.dependent] if coupler.independent in found else []
+    return np.array(found, dtype=np.intp)
 
 
-def _refuse_loose(posture: Posture, rows: ConstraintRows, loose: Tensor, joints: Sequence[str]) -> None:
-    """Refuse joints on which multipliers act that the motion does not determine."""
-    xp, tree = namespace(loose), posture.multibody.tree
-    if not loose.shape[0]:
+def loops_at(posture: Posture, determined: Sequence[int]) -> tuple[Loops, Tensor]:
+    """The loops of a model, and the part (R, R, T) of the multipliers that they leave open.
+
+    ``determined`` are the coordinates that constraints and couplers determine.
+    """
+    multibody, xp = posture.multibody, namespace(posture.positions)
+    rows, followers = constraint_rows(posture), {coupler.dependent for coupler in multibody.couplers}
+    dependents = [index for index in determined if index not in followers]
+    moves = speeds_at(multibody, posture.value, coupled_rates(multibody, posture.value)[:, dependents])
+    acts = xp.einsum("ndt,rnt->tdr", moves, constraint_jacobian(posture, rows))
+    known = ~xp.any(xp.any(xp.isnan(acts), axis=2), axis=1)[:, None, None]
+    acts = xp.where(known, acts, xp.zeros_like(acts))
+    inverse = xp.linalg.pinv(acts, rtol=RANK) if dependents else xp.matrix_transpose(acts)
+    loose = alike(np.eye(acts.shape[2]), acts) - xp.matmul(inverse, acts)
+    return Loops(rows, moves, inverse), xp.moveaxis(xp.where(known, loose, xp.zeros_like(loose)), 0, -1)
+
+
+def undetermined(posture: Posture, joints: Joints, determined: Sequence[int]) -> Tensor:
+    """(J, T) through which joints forces pass that the motion does not determine."""
+    loops, loose = loops_at(posture, determined)
+    xp, beyond = namespace(loose), beyond_joints(posture.multibody, joints).astype(float)
+    weights = beyond[:, loops.rows.second] - beyond[:, loops.rows.first]
+    found = xp.zeros_like(posture.positions[0, 0]) + alike(np.zeros((len(joints.names), 1)), posture.positions)
+    for row in range(loose.shape[0]):
+        passing = combine(weights, loops.rows.wrenches * loose[:, row][:, None])
+        found = xp.maximum(found, xp.max(xp.abs(passing), axis=1))
+    return found > RANK
+
+
+def refuse_undetermined(multibody: Multibody, names: Sequence[str], loose: Tensor, time: Tensor) -> None:
+    """Refuse joints whose reactions the motion does not determine: ``loose`` (J, T), as :func:`undetermined` has it.
+
+    Raises
+    ------
+    ModelError
+        There is one.
+    """
+    xp = namespace(loose)
+    wrong = [name for name, own in zip(names, loose, strict=True) if bool(xp.any(own))]
+    if not wrong:
         return
-    size = [xp.max(xp.abs(_on_bodies(posture, rows, loose[:, index])), axis=(1, 2)) for index in range(loose.shape[1])]
-    open_bodies = np.asarray([bool(one > RANK) for one in xp.max(xp.stack(size), axis=0)])
-    open_joints = {tree.joints[body] for body in np.flatnonzero(open_bodies)}
-    if wrong := [name for name in joints if name in open_joints]:
-        names = some(f"'{constraint.name}'" for constraint in posture.multibody.constraints)
-        fix = "Replace the constraint by one of fewer equations, or a joint of the loop by one that moves more freely."
-        got = f"{some(wrong)}, in a loop whose forces {names} share with joints in any way"
-        raise ModelError(explain("joints whose reactions the motion determines", got, fix))
+    frames = xp.any(loose, axis=0)
+    at = "" if bool(xp.all(frames)) else f" at {float(time[first_true(frames)]):g} s"
+    constraints = some(f"'{constraint.name}'" for constraint in multibody.constraints)
+    fix = "Replace the constraint by one of fewer equations, or a joint of the loop by one that moves more freely."
+    got = f"{some(wrong)}, in a loop whose forces{at} {constraints} share with joints in any way"
+    raise ModelError(explain("joints whose reactions the motion determines", got, fix))
+
+
+def on_children(posture: Posture, joints: Joints, number: Index, passing: Tensor) -> Tensor:
+    """Reactions (P, 6, T) on children, force first, of wrenches (P, 6, T) that pass through joints ``number`` (P,).
+
+    They are in ground's axes, moments about the origin of the joint's frame on the child.
+    """
+    xp = namespace(passing)
+    place, sign = places(posture, joints)[:, 1], alike(joints.sign[number], passing)[:, None, None]
+    moment, force = passing[:, :3], passing[:, 3:]
+    return sign * xp.concat([force, moment - cross(place[number], force)], axis=1)
+
+
+def places(posture: Posture, joints: Joints) -> Tensor:
+    """Places (J, 2, 3, T) m in ground of the joints' frames on parents and children."""
+    frames = alike(joints.frames, posture.positions)
+    sides = [posture.positions[joints.ends[:, i]] for i in (0, 1)]
+    turned = [apply_fixed(posture.rotations[joints.ends[:, i]], frames[:, i]) for i in (0, 1)]
+    return namespace(frames).stack([one + other for one, other in zip(sides, turned, strict=True)], axis=1)

@@ -18,6 +18,7 @@ from .reserves import RESIDUAL_FORCE, RESIDUAL_MOMENT, ReserveActuators
 
 if TYPE_CHECKING:
     from .problem import RedundancyProblem, Source
+    from .reactions import JointReactions
 
 Names = str | Sequence[str]
 LeftOut = Literal["ignore", "residuals"]
@@ -194,6 +195,15 @@ class PartSource:
         """The part at other times (s)."""
         part = self.source.at(times).part(self.coordinates, self.muscles, left_out=self.left_out)
         return replace(part, source=self)
+
+    def reactions(self, problem: RedundancyProblem, joints: Sequence[str] | None = None) -> JointReactions:
+        """What joints transmit, by the source of the whole."""
+        compute = getattr(self.source, "reactions", None)
+        if compute is None:
+            fix = "Load it with joint_reactions='all', or the joints by name."
+            raise InputError(explain("a problem with joint reactions", "a part of a problem without a model", fix))
+        found: JointReactions = compute(problem, joints)
+        return found
 
     def verify(self, solution: Any, missing: tuple[Any, ...] = ()) -> dict[str, Any]:
         """Check by the source of the whole, with the part's forces and the missing ones on left-out coordinates."""

@@ -1,0 +1,225 @@
+"""What joints transmit along a motion, affine in the forces of muscles and actuators, by arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..errors import some
+from ..multibody.actuators import ALONG_PATH, ON_BODIES, ON_COORDINATE, effects
+from ..multibody.description import ForceLaw, Mask, Multibody
+from ..multibody.kinematics import Posture, posture
+from ..multibody.layout import layout
+from ..multibody.placement import number as parameter
+from ..multibody.reactions import (
+    Joints,
+    beyond_joints,
+    find_joints,
+    followed_by,
+    in_loops,
+    loops_at,
+    on_children,
+    places,
+    refuse_undetermined,
+    undetermined,
+)
+from ..multibody.vectors import Tensor, combine
+from ..namespace import alike, frames_first, namespace
+from ..notices import warn
+from ..paths.arms import moment_arms, wrenches
+from ..paths.lines import Lines, joined
+from ..paths.solve import SolvedPaths
+from ..problem.arrays import Array, Index, Kinematics
+from ..problem.reactions import JointReactions
+from .exact import BLOCK, ExactPaths, bodies_of
+from .exact_dynamics import ExactDynamics, Needed, Others
+
+#: What is computed of reactions in a block of frames.
+PARTS = ("effect", "constant", "rotation", "place", "origin")
+
+
+@dataclass(frozen=True, eq=False)
+class ReactionMap:
+    """Which joints' reactions are computed, of a model whose muscles have exact paths.
+
+    ``determined`` are the coordinates that constraints and couplers determine, ``weight`` in N is the model's.
+    """
+
+    paths: ExactPaths
+    dynamics: ExactDynamics
+    joints: Joints
+    determined: tuple[int, ...]
+    weight: float
+
+    @property
+    def multibody(self) -> Multibody:
+        """The model's mechanics."""
+        return self.dynamics.multibody
+
+    @cached_property
+    def beyond(self) -> Mask:
+        """(J, B) which bodies are beyond which joint."""
+        return beyond_joints(self.multibody, self.joints)
+
+    @cached_property
+    def looped(self) -> Mask:
+        """(J,) joints through which forces of constraints pass."""
+        return in_loops(self.multibody, self.joints)
+
+    @cached_property
+    def moved(self) -> Index:
+        """Coordinates that constraints balance: generalized forces about them pass through joints in loops."""
+        return followed_by(self.multibody, self.determined) if self.looped.any() else np.zeros(0, dtype=np.intp)
+
+    @cached_property
+    def laws(self) -> dict[str, ForceLaw]:
+        """Actuators of the model that transmit something through any of the joints, by name."""
+        return {law.name: law for law in self.multibody.actuators if self._by_actuator(law).any()}
+
+    @cached_property
+    def pairs(self) -> tuple[Index, Index]:
+        """Joint and source (P,) of the pairs: muscles, then actuators."""
+        spanned = self.paths.spanned[self.moved].any(axis=0)
+        columns = [
+            self._between(bodies_of(self.paths.described, self.paths.path(name))) | (self.looped & acts)
+            for name, acts in zip(self.paths.muscles, spanned, strict=True)
+        ]
+        columns += [self._by_actuator(law) for law in self.laws.values()]
+        joint, source = np.nonzero(np.array(columns, dtype=bool).reshape(-1, len(self.joints.names)).T)
+        return joint, source
+
+    def _between(self, bodies: Sequence[int]) -> Mask:
+        """(J,) joints between bodies."""
+        beyond = self.beyond[:, list(bodies)]
+        return np.asarray(beyond.any(axis=1) & ~beyond.all(axis=1))
+
+    def _by_actuator(self, law: ForceLaw) -> Mask:
+        """(J,) joints through which an actuator transmits something."""
+        moved = np.isin(np.arange(len(self.multibody.coordinates)), self.moved)
+        if law.kind in ON_COORDINATE:
+            return self.looped & moved[law.coordinate]
+        bodies, pushed = list(law.bodies), np.zeros_like(moved)
+        if law.kind in ALONG_PATH:
+            path = self.dynamics.paths.others[law.path - len(self.dynamics.paths.muscles)]
+            bodies, pushed[path.mover[path.mover >= 0]] = bodies_of(self.dynamics.paths, path), True
+        spans = layout(self.multibody).beyond[bodies].any(axis=0) | pushed
+        through = self._between(bodies) if len(bodies) > 1 else self.beyond[:, bodies[0]]
+        return np.asarray(through | (self.looped & bool((spans & moved).any())))
+
+    def block(self, at: Posture, solved: Sequence[SolvedPaths], needed: Needed, others: Others) -> dict[str, Tensor]:
+        """Arrays of :class:`JointReactions` (T, …) by name, in postures with their paths."""
+        loops = loops_at(at, self.determined)[0] if self.looped.any() else None
+        constant = self._constant(at, needed, others)
+        effect = self._effect(self._lines(at, solved, others))
+        if loops is not None:
+            beyond, (joint, source) = self.beyond.astype(float), self.pairs
+            constant = constant + loops.passing(beyond, needed.force[:, None])[:, 0]
+            effect = effect - loops.passing(beyond, self._about_speeds(at, solved, others))[joint, source]
+        every, ends = np.arange(len(self.joints.names)), self.joints.ends
+        return {
+            "effect": frames_first(on_children(at, self.joints, self.pairs[0], effect)),
+            "constant": frames_first(on_children(at, self.joints, every, constant)),
+            "rotation": frames_first(at.rotations[ends]),
+            "place": frames_first(places(at, self.joints)),
+            "origin": frames_first(at.positions[ends]),
+        }
+
+    def whole(self, arrays: Mapping[str, Array]) -> JointReactions:
+        """The reactions of all frames, from the arrays of the blocks."""
+        bodies = [tuple(self.multibody.tree.bodies[end] for end in ends) for ends in self.joints.ends.tolist()]
+        return JointReactions(
+            joints=self.joints.names,
+            bodies=tuple((parent, child) for parent, child in bodies),
+            muscles=self.paths.muscles,
+            actuators=tuple(self.laws),
+            coordinates=(),
+            pair_joint=self.pairs[0],
+            pair_source=self.pairs[1],
+            body_weight=self.weight,
+            **{name: arrays[name] for name in PARTS},
+        )
+
+    def _constant(self, at: Posture, needed: Needed, others: Others) -> Tensor:
+        """Wrenches (J, 6, T) that pass through the joints without muscles, actuators and constraints."""
+        through = needed.through[self.joints.body]
+        if not needed.tension:
+            return through
+        xp, first = namespace(through), len(self.dynamics.paths.muscles)
+        none = xp.zeros_like(at.positions[0, 0])
+        count = len(self.dynamics.paths.others)
+        tension = xp.stack([needed.tension.get(first + row, none) for row in range(count)], axis=1)
+        pulls = wrenches(others.solved, tension, len(at.positions))
+        return through - combine(self.beyond.astype(float), pulls)
+
+    def _effect(self, lines: Lines) -> Tensor:
+        """Wrenches (P, 6, T) that pass through the joints, less what unit forces do to the bodies beyond."""
+        xp, (joint, source), found = namespace(lines.value), self.pairs, []
+        for row, beyond in enumerate(self.beyond.astype(int)):
+            own, sign = source[joint == row], beyond[lines.end] - beyond[lines.start]
+            chosen = np.flatnonzero(sign)
+            weights = (lines.path[chosen] == own[:, None]) * sign[chosen].astype(float)
+            pulled = xp.take(lines.value, alike(chosen, lines.value), axis=1)
+            found.append(xp.moveaxis(xp.matmul(alike(weights, pulled), pulled), 0, 1))
+        return xp.concat(found) if found else xp.moveaxis(lines.value[:, :0], 0, 1)
+
+    def _lines(self, at: Posture, solved: Sequence[SolvedPaths], others: Others) -> Lines:
+        """Along which lines unit forces of the sources act on which bodies; of those on one body, the end is ground."""
+        found, first = [one.lines for one in solved], len(self.paths.muscles)
+        for number, law in enumerate(self.laws.values(), start=first):
+            size = parameter(law, "optimal_force", at.positions)
+            if law.kind in ALONG_PATH:
+                lines = joined([one.lines for one in others.solved])
+                rows = np.flatnonzero(lines.path == law.path - len(self.dynamics.paths.muscles))
+                found.append(_lines_of(number, size * lines.value[:, rows], lines.start[rows], lines.end[rows]))
+            elif law.kind in ON_BODIES:
+                parts = size * namespace(at.positions).stack(ON_BODIES[law.kind](law, at), axis=1)
+                found.append(_lines_of(number, parts, np.array(law.bodies), np.zeros(len(law.bodies), dtype=np.intp)))
+        none = self.pairs[0][:0]
+        return (
+            joined(found) if found else _lines_of(0, namespace(at.columns).moveaxis(at.columns[:0], 0, 1), none, none)
+        )
+
+    def _about_speeds(self, at: Posture, solved: Sequence[SolvedPaths], others: Others) -> Tensor:
+        """Generalized forces (N, S, T) about speeds of unit forces of the sources."""
+        xp, size = namespace(at.positions), len(self.multibody.coordinates)
+        arms = moment_arms(self.paths.arrangement, solved, at).dense(len(self.paths.muscles), size)
+        every = [law.name for law in self.multibody.actuators]
+        own = effects(self.multibody, at, at.columns, at.beyond, others.arms)
+        chosen = [every.index(name) for name in self.laws]
+        return xp.concat([xp.permute_dims(arms, (1, 2, 0)), own[:, chosen]], axis=1)
+
+
+def choose_joints(
+    multibody: Multibody, names: Sequence[str] | None, motion: Kinematics, determined: Sequence[int]
+) -> Joints:
+    """The joints of these names; by default all whose reactions the motion determines, and a warning names the others.
+
+    Raises
+    ------
+    InputError
+        An unknown joint.
+    ModelError
+        A joint of these names whose reaction the motion does not determine, or loops that are not described in arrays.
+    """
+    joints = find_joints(multibody, names)
+    if not in_loops(multibody, joints).any():
+        return joints
+    starts = range(0, len(motion.time), BLOCK)
+    blocks = [posture(multibody, motion.value[start : start + BLOCK]) for start in starts]
+    loose = np.concatenate([undetermined(at, joints, determined) for at in blocks], axis=1)
+    if names is not None:
+        refuse_undetermined(multibody, names, loose, motion.time)
+    elif loose.any():
+        left = [name for name, own in zip(joints.names, loose, strict=True) if own.any()]
+        constraints = some(f"'{constraint.name}'" for constraint in multibody.constraints)
+        warn(f"Joints without reactions, since the motion does not say how {constraints} load them: {some(left)}.")
+    return joints.select(np.flatnonzero(~loose.any(axis=1)))
+
+
+def _lines_of(source: int, value: Tensor, start: Index, end: Index) -> Lines:
+    """Lines of one source."""
+    nowhere = np.full(len(start), -1)
+    return Lines(value, np.full(len(start), source), start, end, nowhere, nowhere)
