@@ -22,13 +22,13 @@ SETUP = """<?xml version="1.0" encoding="UTF-8" ?>
 <external_loads_file>{loads}</external_loads_file>
 <AnalysisSet name="Analyses"><objects><JointReaction name="JointReaction">
 <forces_file>{folder}/{forces}</forces_file><joint_names>{joints}</joint_names>
-<apply_on_bodies>child</apply_on_bodies><express_in_frame>ground</express_in_frame>
+<apply_on_bodies>{on}</apply_on_bodies><express_in_frame>{frame}</express_in_frame>
 </JointReaction></objects></AnalysisSet></AnalyzeTool></OpenSimDocument>
 """
 
 
 def by_tool(folder: Path, plan: dict, time: np.ndarray) -> tuple[dict[str, np.ndarray], str]:
-    """Forces (T, 3) N on the child by joint, in the ground, and the log."""
+    """Forces (T, 3) N on a body by joint, the whole table with its labels, and the log."""
     out = folder.parent / "tool"
     reserves = folder / "reserves.xml"
     setup = folder.parent / "joints.xml"
@@ -36,6 +36,7 @@ def by_tool(folder: Path, plan: dict, time: np.ndarray) -> tuple[dict[str, np.nd
         model=escape(plan["model"]), loads=escape(plan["loads"]), folder=escape(str(folder)), out=escape(str(out)),
         reserves=escape(str(reserves)) if reserves.exists() else "", joints=" ".join(plan["joints"]),
         forces=plan["forces"], start=repr(float(time[0])), end=repr(float(time[-1])),
+        on=plan.get("on", "child"), frame=plan.get("frame", "ground"),
     ))  # fmt: skip
     log = osim.StringLogSink()
     osim.Logger.addSink(log)
@@ -43,7 +44,7 @@ def by_tool(folder: Path, plan: dict, time: np.ndarray) -> tuple[dict[str, np.nd
     table = osim.TimeSeriesTable(str(out / "joints_JointReaction_ReactionLoads.sto"))
     labels, values = list(table.getColumnLabels()), table.getMatrix().to_numpy()
     rows = [int(np.argmin(np.abs(np.array(table.getIndependentColumn()) - t))) for t in time]
-    found = {}
+    found = {"labels": np.array(labels), "table": values[rows]}
     for joint in plan["joints"]:
         own = [place for place, label in enumerate(labels) if label.startswith(f"{joint}_on_")]
         found[f"{joint}_tool"] = values[rows][:, own[:3]]

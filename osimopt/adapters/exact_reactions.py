@@ -33,7 +33,7 @@ from ..paths.arms import moment_arms, wrenches
 from ..paths.lines import Lines, joined
 from ..paths.solve import SolvedPaths
 from ..problem.arrays import Array, Index, Kinematics
-from ..problem.reactions import JointReactions
+from ..problem.reactions import JointReactions, chosen_joints
 from .exact import BLOCK, ExactPaths, bodies_of
 from .exact_dynamics import ExactDynamics, Needed, Others
 
@@ -195,7 +195,9 @@ class ReactionMap:
 def choose_joints(
     multibody: Multibody, names: Sequence[str] | None, motion: Kinematics, determined: Sequence[int]
 ) -> Joints:
-    """The joints of these names; by default all whose reactions the motion determines, and a warning names the others.
+    """The joints of these names, patterns or sides, by default all.
+
+    Of those that are not named the motion must determine the reactions; a warning names the others, which are left out.
 
     Raises
     ------
@@ -204,15 +206,16 @@ def choose_joints(
     ModelError
         A joint of these names whose reaction the motion does not determine, or loops that are not described in arrays.
     """
-    joints = find_joints(multibody, names)
+    known = find_joints(multibody).names
+    joints = find_joints(multibody, chosen_joints(names, known))
+    named = [name for name in joints.names if name in (names or ())]
     if not in_loops(multibody, joints).any():
         return joints
     starts = range(0, len(motion.time), BLOCK)
     blocks = [posture(multibody, motion.value[start : start + BLOCK]) for start in starts]
     loose = np.concatenate([undetermined(at, joints, determined) for at in blocks], axis=1)
-    if names is not None:
-        refuse_undetermined(multibody, names, loose, motion.time)
-    elif loose.any():
+    refuse_undetermined(multibody, named, loose[[joints.names.index(name) for name in named]], motion.time)
+    if loose.any():
         left = [name for name, own in zip(joints.names, loose, strict=True) if own.any()]
         constraints = some(f"'{constraint.name}'" for constraint in multibody.constraints)
         warn(f"Joints without reactions, since the motion does not say how {constraints} load them: {some(left)}.")

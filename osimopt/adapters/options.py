@@ -16,6 +16,7 @@ from ..files.given import GivenTable
 from ..options import check_values, declared, option
 from ..polynomial.muscle_paths import MusclePaths
 from ..problem.part import check_wanted
+from ..problem.reactions import Frame, On
 from ..problem.reserves import ReserveActuators
 from .cache import digest
 from .inputs import as_loads, as_table, existing, named_in, numbered
@@ -191,6 +192,16 @@ class ReadOptions:
         more="'ignore': moments of muscles about them are not balanced. 'residuals': unbounded residual actuators "
         "(250 N·m, 50 N) replace actuators that act only on them; their peaks are reported. Only 'residuals' gives "
         "forces with the motion's accelerations, which OpenSim's JointReaction needs.",
+        shell=str,
+    )
+    reactions_on: On = option(
+        "child",
+        "Body on which joint reactions are written: child or parent, as the model defines the joint.",
+        shell=str,
+    )
+    reactions_frame: Frame = option(
+        "ground",
+        "Axes in which joint reactions are written: ground, or those of the joint's child or parent.",
         shell=str,
     )
 

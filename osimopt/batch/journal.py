@@ -22,6 +22,8 @@ JOURNAL, MANIFEST, LOCK = "journal.jsonl", "manifest", "running.lock"
 DONE = ("solved", "partly")
 #: Separator of the names of checks in a row.
 BETWEEN = "; "
+#: Columns of the peak force through a joint, in N and in body weights: these, and the joint's name.
+CONTACT_N, CONTACT_BW = "contact_N ", "contact_BW "
 #: First columns of the manifest; other entries of rows follow.
 FIRST = (
     "job", "subject", "trial", "method", "status", "reason", "frames", "frames_solved", "moment_residual_max",
@@ -107,7 +109,9 @@ def read_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per job with, among others, ``job``, ``status`` (solved, partly, failed, wrong input, crashed, timeout
-        or memory), ``reason``, ``frames``, ``moment_residual_max`` (N·m), ``checks_failed`` and ``seconds``.
+        or memory), ``reason``, ``frames``, ``moment_residual_max`` (N·m), ``checks_failed`` and ``seconds``; of
+        each joint whose reactions were asked for, its peak force as ``contact_N <joint>`` and, in body weights,
+        ``contact_BW <joint>``.
 
     Raises
     ------

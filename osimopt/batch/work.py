@@ -20,10 +20,11 @@ from ..pipeline.read import with_networks
 from ..pipeline.solve import solve_trial
 from ..problem.path_record import PathRecord
 from ..problem.problem import RedundancyProblem
+from ..solution.reactions import joint_forces, written_reactions
 from ..solution.solution import RedundancySolution
 from ..solution.summary import Summary
 from .jobs import Job
-from .journal import BETWEEN
+from .journal import BETWEEN, CONTACT_BW, CONTACT_N
 
 if TYPE_CHECKING:
     from ..emg.comparison import EmgComparison
@@ -74,7 +75,8 @@ def _solved(job: Job, folder: Path) -> dict[str, Any]:
     (solution,) = solved
     strides = _strides(job, solution)
     written = {"strides": json.dumps(strides)} if strides else {}
-    return {**seconds, **written, **_row(summary, solution.problem, _compared(solution, job, strides))}
+    return {**seconds, **written, **_row(summary, solution.problem, _compared(solution, job, strides)),
+            **_contact(solution)}  # fmt: skip
 
 
 def _reading(job: Job) -> ReadOptions:
@@ -121,6 +123,18 @@ def _compared(solution: RedundancySolution, job: Job, strides: list[tuple[float,
     recorded = read_emg(job.files["emg"], amplitude=job.emg["amplitude"])
     mapping = EmgMapping.of(job.files.get("mapping", job.emg["mapping"]), recorded.channels, job.emg.get("side"))
     return compare_emg(solution, recorded, mapping, strides=strides)
+
+
+def _contact(solution: RedundancySolution) -> dict[str, Any]:
+    """Peak force through each joint whose reactions are written, in N and in body weights."""
+    known, table = solution.problem.reactions, written_reactions(solution)
+    if known is None or table is None or not solution.solved.any():
+        return {}
+    peaks = {joint: float(np.nanmax(force)) for joint, force in joint_forces(table, known.joints).items()}
+    return {
+        **{f"{CONTACT_N}{joint}": round(peak, 3) for joint, peak in peaks.items()},
+        **{f"{CONTACT_BW}{joint}": round(peak / known.body_weight, 5) for joint, peak in peaks.items()},
+    }
 
 
 def _row(summary: Summary, problem: RedundancyProblem, compared: EmgComparison | None) -> dict[str, Any]:

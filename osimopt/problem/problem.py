@@ -14,7 +14,7 @@ from ..devices import Device, device_of
 from ..errors import InputError, check_names, explain
 from ..namespace import Tensor, namespace
 from .arrays import SPECIFIC_TENSION, Array, Change, Kinematics, MuscleGeometry, MuscleParameters
-from .reactions import JointReactions, reactions_of
+from .reactions import JointReactions, Joints, reactions_of
 from .reserves import ReserveActuators
 from .validity import check_problem
 
@@ -306,7 +306,7 @@ class RedundancyProblem:
         """
         return replace(self, reserves=ReserveActuators.read(reserves, self.coordinates, bounds))
 
-    def with_reactions(self, joints: Sequence[str] | None = None) -> RedundancyProblem:
+    def with_reactions(self, joints: Joints | None = None) -> RedundancyProblem:
         """The same problem with what joints transmit, by default all: see :class:`JointReactions`.
 
         Raises

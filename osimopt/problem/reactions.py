@@ -18,6 +18,7 @@ from ..errors import InputError, check_names, explain
 from ..namespace import Tensor, alike, filled, namespace
 from ..options import check_word
 from .arrays import Array, Change, Index
+from .part import check_wanted, match_names
 
 if TYPE_CHECKING:
     from .problem import RedundancyProblem
@@ -27,6 +28,9 @@ On = Literal["child", "parent"]
 #: The axes in which it is expressed: ground's, or those of the joint's parent or child body.
 Frame = Literal["ground", "parent", "child"]
 SIDES = ("parent", "child")
+FRAMES = ("ground", *SIDES)
+#: Joints by name, pattern (``"*_l"``), side (``"left"``) or ``"all"``; one text may hold several, separated by commas.
+Joints = str | Sequence[str]
 #: Components of a reaction, in the order of OpenSim's columns.
 COMPONENTS = ("fx", "fy", "fz", "mx", "my", "mz")
 
@@ -128,6 +132,16 @@ class JointReactions:
             **{name: getattr(self, name)[:, rows] for name in ("constant", "rotation", "place", "origin")},
         )
 
+    def left_out(self, problem: RedundancyProblem) -> dict[str, list[str]]:
+        """By joint, the muscles and actuators of the model that act through it and that the problem does not have."""
+        sources, count = (*self.muscles, *self.actuators), len(self.muscles) + len(self.actuators)
+        known = {*problem.muscles, *self._on_bodies(problem)}
+        found: dict[str, list[str]] = {}
+        for row, source in zip(self.pair_joint.tolist(), self.pair_source.tolist(), strict=True):
+            if source < count and sources[source] not in known:
+                found.setdefault(self.joints[row], []).append(sources[source])
+        return found
+
     def transmitted(self, problem: RedundancyProblem, muscle_force: Array, control: Array) -> Tensor:
         """(T, J, 6) on children, in ground, of tendon forces (T, M) in N and controls (T, K) of the reserves."""
         xp, force = namespace(self.effect), self._forces(problem, muscle_force, control)
@@ -144,7 +158,7 @@ class JointReactions:
         ``on`` a body, ``in`` axes, about the origin of the joint's frame on that body.
         """
         check_word("on", on, SIDES)
-        check_word("frame", frame, ("ground", *SIDES))
+        check_word("frame", frame, FRAMES)
         row, xp = self.number(joint), namespace(self.effect)
         muscles, count = list(problem.muscles), len(problem.muscles)
         effect = filled((len(self.constant), 6, len(problem.actuators)), 0.0, self.effect)
@@ -176,7 +190,7 @@ class JointReactions:
         ground, or of the body whose axes are used.
         """
         check_word("on", on, SIDES)
-        check_word("frame", frame, ("ground", *SIDES))
+        check_word("frame", frame, FRAMES)
         xp = namespace(self.effect)
         rows = [self._seen(row, reaction[:, row : row + 1], on, frame)[:, 0] for row in range(len(self.joints))]
         place = self.place[:, :, SIDES.index(on)]
@@ -244,23 +258,55 @@ class Affine:
         return self.constant + passive, xp.concat([active, self.effect[:, :, own:]], axis=2)
 
 
-def reactions_of(problem: RedundancyProblem, joints: Sequence[str] | None = None) -> JointReactions:
-    """The reactions of joints in a problem: those it carries, else those that its model gives.
+def chosen_joints(wanted: Joints | None, known: Sequence[str], where: object = None) -> list[str]:
+    """Names of the joints that are wanted, in the order of the words, then of ``known``; None: all.
 
     Raises
     ------
     InputError
-        Joints that the problem does not carry, and no model at hand.
+        A name or pattern that matches nothing, or a side that no name has.
+    """
+    words = joint_words(wanted)
+    found = [known[index] for word in words for index in match_names("joints", word, known, where)]
+    return list(dict.fromkeys(found)) if words else list(known)
+
+
+def joint_words(wanted: Joints | None) -> list[str]:
+    """The names, patterns and sides; none where all joints are wanted."""
+    if wanted is None:
+        return []
+    given = [word.strip() for word in wanted.split(",")] if isinstance(wanted, str) else wanted
+    words = check_wanted("joints", given)
+    return [] if "all" in words else list(words)
+
+
+def reactions_of(problem: RedundancyProblem, joints: Joints | None = None) -> JointReactions:
+    """The reactions of joints in a problem: those it carries, or, where it has a model, those that this gives.
+
+    ``joints`` None are those that the problem carries, else all. Patterns and sides are of all joints of the model; of
+    those that the problem carries where no model is at hand.
+
+    Raises
+    ------
+    InputError
+        Unknown joints; joints that the problem does not carry, and no model at hand.
     ModelError
         A joint whose reaction the motion does not determine.
     """
-    carried = problem.reactions
-    if carried is not None and (joints is None or set(joints) <= set(carried.joints)):
-        return carried if joints is None else carried.select(joints)
-    compute = getattr(problem.source, "reactions", None)
-    if compute is None:
-        got = "a problem without a model" if carried is None else f"a problem that carries {', '.join(carried.joints)}"
-        fix = "Load it with joint_reactions='all', or the joints by name."
-        raise InputError(explain("a problem with joint reactions", got, fix))
-    found: JointReactions = compute(problem, joints)
-    return found
+    carried, compute = problem.reactions, getattr(problem.source, "reactions", None)
+    if carried is not None and joints is None:
+        return carried
+    words = joint_words(joints)
+    if carried is not None and words and set(words) <= set(carried.joints):
+        return carried.select(list(dict.fromkeys(words)))
+    if compute is not None:
+        found: JointReactions = compute(problem, words or None)
+        return found
+    if carried is None:
+        fix = "Load it with osimopt.load_problem(..., joint_reactions='all'), or the joints by name."
+        raise InputError(explain("a problem with joint reactions", "one without a model", fix))
+    try:
+        return carried.select(chosen_joints(words or None, carried.joints))
+    except InputError as error:
+        fix = "The problem carries no others: load it with joint_reactions='all', or with these."
+        raise InputError(f"{error} {fix}") from None

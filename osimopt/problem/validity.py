@@ -30,6 +30,9 @@ def check_problem(problem: RedundancyProblem) -> None:
         "weights": (problem.weights, (muscles,)),
         "passive_force": (problem.passive_force, (frames, muscles)),
     }
+    if (joints := problem.reactions) is not None:
+        shapes["constant joint reactions"] = joints.constant, (frames, len(joints.joints), 6)
+        shapes["joint reactions per force"] = joints.effect, (frames, len(joints.pair_joint), 6)
     check_arrays(shapes)
     if not (np.diff(problem.time) > 0).all():
         raise InputError(explain("increasing time", "times that repeat or decrease", "Sort the frames."))

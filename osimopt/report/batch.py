@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..batch.journal import DONE, Verdict, failed_checks, read_manifest
+from ..batch.journal import CONTACT_BW, CONTACT_N, DONE, Verdict, failed_checks, read_manifest
 from ..errors import some
 from ..files.storage import write_records
 from ..problem.arrays import Array
@@ -63,7 +63,7 @@ def write_study_report(
     failed = table[table["status"] != "solved"]
     verdict = Verdict.of(table)
     opening = [f"{len(table) - len(failed)} of {len(table)} jobs solved. In all: {verdict}.", _extent(table)]
-    sections = [*_failures(failed), *_checks(table), _by_method(table), *map(_ensemble, ensembles)]
+    sections = [*_failures(failed), *_checks(table), _by_method(table), *_contact(table), *map(_ensemble, ensembles)]
     title = title or f"Study: {folder.resolve().name}"
     return write_page(path, title, opening, sections, "good" if verdict.good else "bad")
 
@@ -113,6 +113,24 @@ def _by_method(table: pd.DataFrame) -> Section:
     ]  # fmt: skip
     note = "The worst of each column's trials. Reserves as a share of their coordinate's peak moment."
     return Section("Subjects and methods", note, columns=columns, rows=rows, grouped=True)
+
+
+def _contact(table: pd.DataFrame) -> list[Section]:
+    """Peak forces through joints, by subject and method: mean and standard deviation over trials, and the largest."""
+    rows = []
+    for joint in (name.removeprefix(CONTACT_N) for name in table if name.startswith(CONTACT_N)):
+        for (subject, method), group in table.groupby(["subject", "method"], sort=False):
+            newtons, weights = (group[what + joint].dropna() for what in (CONTACT_N, CONTACT_BW))
+            if len(newtons):
+                row = [number(values.mean(), form) for values, form in ((newtons, "{:.0f}"), (weights, "{:.2f}"))]
+                spread = number(newtons.std(), "{:.0f}")
+                rows.append([joint, str(subject), str(method), f"{len(newtons)}", row[0], spread, row[1],
+                             number(newtons.max(), "{:.0f}"), number(weights.max(), "{:.2f}")])  # fmt: skip
+    columns = [
+        "joint", "subject", "method", "trials", "mean (N)", "± SD", "mean (BW)", "largest (N)", "largest (BW)",
+    ]  # fmt: skip
+    note = "Peaks of the size of the force through a joint, over trials; in N and in body weights of the model."
+    return [Section("Joint contact forces", note, columns=columns, rows=rows, grouped=True)] if rows else []
 
 
 def _ensemble(ensemble: Ensemble) -> Section:

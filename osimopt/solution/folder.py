@@ -18,6 +18,7 @@ from ..files.storage import append, cells, csv_rows, table_head, table_rows, tab
 from ..files.table import Table
 from .opensim_inputs import added_actuators, filtered_loads, opensim_tables
 from .quantities import DERIVED, Outputs, Work, outputs_of, quantity_of
+from .reactions import about_reactions, written_reactions
 from .summary import Summary
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 #: Files that a result folder may hold: those of write_pieces, figures and a report.
 RESULT = (
     "solution.json", "activation.sto", "muscle_force.sto", "reserve_force.sto", "generalized_force.sto",
-    "excitation.sto", *(f"{name}.sto" for name in DERIVED), "actuator_force.sto", "reserves.xml", "coordinates.sto",
-    "external_loads.xml", "external_loads.sto",
-    "speeds.sto", "status.csv", "solution.png", "elbow_muscles.png", "elbow_sharing.png", "report.html",
+    "excitation.sto", *(f"{name}.sto" for name in DERIVED), "joint_reactions.sto", "actuator_force.sto", "reserves.xml",
+    "coordinates.sto", "speeds.sto", "external_loads.xml", "external_loads.sto", "status.csv",
+    "solution.png", "elbow_muscles.png", "elbow_sharing.png", "report.html",
 )  # fmt: skip
 #: Files of write_arrays.
 ARRAYS = (
@@ -63,6 +64,9 @@ def write_result(
     is known the number of muscles that are shorter than their tendons);
     ``solution.json`` holds versions, input hashes, options, statistics, checks and findings. Failed frames are NaN,
     never the last iterate.
+
+    Where the problem carries joint reactions, ``joint_reactions.sto`` has them, with the labels of OpenSim's
+    JointReaction (:meth:`osimopt.RedundancySolution.joint_reactions`).
 
     Where there is a model, OpenSim's tools (JointReaction) can continue from ``actuator_force.sto`` (all actuators of
     the model and those that were added, N and N·m), ``reserves.xml`` (the added ones, as a ForceSet),
@@ -212,6 +216,8 @@ def part_of(solution: RedundancySolution, outputs: Outputs, before: Part | None 
         work = Work.of(solution.time, quantity_of(solution, "muscle_power"), work)
         tables["muscle_work"] = Table(work.done, solution.time, problem.muscles)
     tables["generalized_force"] = Table(problem.generalized_force, solution.time, problem.coordinates)
+    if (reactions := written_reactions(solution)) is not None:
+        tables["joint_reactions"] = reactions
     tables |= opensim_tables(solution)
     frames = frame_table(solution)
     time = cells(solution.time[:, None])
@@ -221,7 +227,7 @@ def part_of(solution: RedundancySolution, outputs: Outputs, before: Part | None 
         idle = tables["actuator_force"].to_numpy()[:, len(problem.actuators) :]
         forces = text["muscle_force"], text["reserve_force"], idle
         rows["actuator_force.sto"] = table_rows(time, *forces)
-    provenance = {**solution.provenance, "pcsa_cm2": areas(solution)}
+    provenance = _provenance(solution)
     if more:
         provenance["outputs"] = {name: DERIVED[name].unit for name in more}
     return Part(
@@ -285,7 +291,13 @@ def _fill_result(
 
 def summary_of(solution: RedundancySolution) -> dict[str, Any]:
     """Content of ``solution.json``."""
-    return {**Summary.of(solution).to_dict(), **solution.provenance, "pcsa_cm2": areas(solution)}
+    return {**Summary.of(solution).to_dict(), **_provenance(solution)}
+
+
+def _provenance(solution: RedundancySolution) -> dict[str, Any]:
+    """The solution's, and what else stands beside it in ``solution.json``."""
+    known, reactions = {**solution.provenance, "pcsa_cm2": areas(solution)}, solution.problem.reactions
+    return known if reactions is None else {**known, "joint_reactions": about_reactions(reactions)}
 
 
 def areas(solution: RedundancySolution) -> dict[str, float]:

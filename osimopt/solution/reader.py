@@ -15,10 +15,13 @@ from ..errors import InputError, explain
 from ..files.storage import read_table
 from ..problem.arrays import Array
 from .folder import read_summary, summary_of
+from .reactions import joint_forces, written_reactions
 from .solution import RedundancySolution
 from .summary import carried
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..problem.arrays import MuscleGeometry
 
 
@@ -47,6 +50,9 @@ class Result:
         What ``solution.json`` holds: counts, peaks, findings, versions, hashes of inputs, options.
     geometry
         Moment arms, where the solution is in memory.
+    joint_reactions
+        What joints transmit, as :meth:`osimopt.RedundancySolution.joint_reactions` gives it, where the problem carried
+        it; else None.
 
     Examples
     --------
@@ -71,6 +77,7 @@ class Result:
     solved: NDArray[np.bool_]
     summary: Mapping[str, Any]
     geometry: MuscleGeometry | None = None
+    joint_reactions: pd.DataFrame | None = None
 
     @classmethod
     def of(cls, solution: RedundancySolution | Result, name: str | None = None) -> Result:
@@ -78,13 +85,14 @@ class Result:
         if isinstance(solution, Result):
             return solution
         problem, summary = solution.problem, summary_of(solution)
+        reactions = written_reactions(solution)
         done = carried(problem, solution.reserve_control)
         held = np.isin(problem.coordinates, summary.get("part", {}).get("coordinates", []))
         return cls(
             name or str(summary.get("method", "solution")), solution.time, problem.muscles, problem.coordinates,
             solution.activation, solution.muscle_force, getattr(solution, "excitation", None),
             problem.generalized_force, np.where(problem.geometry.served | held, done, 0.0), solution.solved, summary,
-            problem.geometry,
+            problem.geometry, None if reactions is None else reactions.to_dataframe(),
         )  # fmt: skip
 
     @classmethod
@@ -104,7 +112,7 @@ class Result:
         if lacking := [name for name in NEEDED if not (folder / name).is_file()]:
             raise InputError(explain(f"a result folder with {', '.join(NEEDED)}", f"no {lacking[0]}", fix, folder))
         activation, force, moment, reserve = (read_table(folder / name) for name in NEEDED[:4])
-        excitation = folder / "excitation.sto"
+        excitation, reactions = folder / "excitation.sto", folder / "joint_reactions.sto"
         solved = (pd.read_csv(folder / "status.csv")["status"] == "solved").to_numpy(dtype=bool)
         if not len(activation) == len(force) == len(moment) == len(solved):
             got = f"{len(activation)}, {len(force)}, {len(moment)} and {len(solved)}"
@@ -114,6 +122,7 @@ class Result:
             tuple(map(str, moment.columns)), activation.to_numpy(dtype=float), force.to_numpy(dtype=float),
             read_table(excitation).to_numpy(dtype=float) if excitation.is_file() else None,
             moment.to_numpy(dtype=float), _carried(reserve, moment, summary), solved, summary,
+            joint_reactions=_reactions(reactions, summary) if "joint_reactions" in summary else None,
         )  # fmt: skip
 
     def __repr__(self) -> str:
@@ -124,6 +133,17 @@ class Result:
     def formula(self) -> str:
         """The cost, in signs."""
         return str(self.summary.get("cost", {}).get("formula", "no cost named"))
+
+    @property
+    def joint_forces(self) -> dict[str, Array]:
+        """By joint, the size (T,) in N of the force through it; empty where there are no joint reactions."""
+        table, joints = self.joint_reactions, self.summary.get("joint_reactions", {}).get("joints", ())
+        return {} if table is None else joint_forces(table, joints)
+
+    @property
+    def body_weight(self) -> float:
+        """N, where joint reactions are known; else NaN."""
+        return float(self.summary.get("joint_reactions", {}).get("body_weight_N", np.nan))
 
     @property
     def pcsa(self) -> Array:
@@ -144,6 +164,13 @@ class Result:
 
 #: Files that a report and a comparison need; of the first four, arrays.
 NEEDED = ("activation.sto", "muscle_force.sto", "generalized_force.sto", "reserve_force.sto", "status.csv")
+
+
+def _reactions(path: Path, summary: Mapping[str, Any]) -> pd.DataFrame:
+    """The table of reactions as a solution in memory has it."""
+    table = read_table(path)
+    table.attrs = {"body_weight_N": summary["joint_reactions"]["body_weight_N"]}
+    return table
 
 
 def _carried(reserve: Any, moment: Any, summary: Mapping[str, Any]) -> Array:

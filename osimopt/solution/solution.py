@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
@@ -22,7 +22,7 @@ from ..namespace import Tensor, alike
 from ..problem.arrays import Array
 from ..problem.contact import Contact
 from ..problem.problem import RedundancyProblem, Source
-from ..problem.reactions import COMPONENTS, Frame, On, reactions_of
+from . import reactions
 from .quantities import DERIVED, MusclesInMotion, Outputs, listed, quantity_of
 from .slack import slack_of
 from .status import Status, moment_residual
@@ -258,27 +258,7 @@ class RedundancySolution:
         names = {"reserve_force": self.problem.reserves.names, "joint_power": self.problem.coordinates}
         return Table(values, self.time, names.get(quantity, self.problem.muscles))
 
-    def joint_reactions(
-        self, joints: str | Sequence[str] | None = None, on: On = "child", frame: Frame = "ground"
-    ) -> pd.DataFrame:
-        """Force and moment that joints transmit, by OpenSim's labels; the index is time in s."""
-        return self.reaction_table(joints, on, frame).to_dataframe()
-
-    def reaction_table(
-        self, joints: str | Sequence[str] | None = None, on: On = "child", frame: Frame = "ground"
-    ) -> Table:
-        """The same without pandas."""
-        if self.device != "cpu":
-            return self.to("cpu").reaction_table(joints, on, frame)
-        known = reactions_of(self.problem, [joints] if isinstance(joints, str) else joints)
-        found = known.transmitted(self.problem, self.muscle_force, self.reserve_control)
-        wrench, place = known.seen(found, on, frame)
-        side, labels = ("parent", "child").index(on), list[str]()
-        for joint, bodies in zip(known.joints, known.bodies, strict=True):
-            axes = "ground" if frame == "ground" else bodies[("parent", "child").index(frame)]
-            labels += [f"{joint}_on_{bodies[side]}_in_{axes}_{name}" for name in (*COMPONENTS, "px", "py", "pz")]
-        values = np.concatenate([wrench, place], axis=2).reshape(len(self.time), -1)
-        return Table(values, self.time, labels)
+    joint_reactions, reaction_table = reactions.joint_reactions, reactions.reaction_table
 
     def write(self, folder: str | os.PathLike[str], *, outputs: Outputs = (), overwrite: bool = False) -> Path:
         """Write the result folder (see :func:`osimopt.solution.folder.write_result`) and return its path."""

@@ -19,6 +19,7 @@ from .slack import Shorter, slack_of
 
 if TYPE_CHECKING:
     from ..problem.problem import RedundancyProblem
+    from ..problem.reactions import JointReactions
     from .solution import RedundancySolution
     from .status import Status
 
@@ -52,6 +53,8 @@ TEXTS = {
     "forces": _DEPARTS,
     "outside_training": "{count} of {frames} frames lie beyond what the surrogate was trained on; they are checked "
     "like all others, but may be far from optimal.",
+    "reactions_without": "Joint reactions are without the force of muscles and actuators that are left out: {named}.",
+    "reactions_by_reserves": "These reserves act in place of muscles, without whose pressure the joint reactions are.",
     "note": "{text}",
 }
 
@@ -112,6 +115,15 @@ def counted(code: str, names: Iterable[str], counts: Iterable[int], **values: An
     return [Finding(code, names=found, **values)] if found else []
 
 
+def reaction_findings(problem: RedundancyProblem, joints: JointReactions | None = None) -> list[Finding]:
+    """What a part of the body leaves out of the reactions of joints, by default of those that the problem carries."""
+    known = problem.reactions if joints is None else joints
+    lost = {} if known is None else known.left_out(problem)
+    values = {"described": [f"{joint} ({some(names, MUSCLES)})" for joint, names in lost.items()]}
+    names = {joint: len(own) for joint, own in lost.items()}
+    return [Finding("reactions_without", names=names, values=values)] if lost else []
+
+
 def merged(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Findings of consecutive pieces, those of one code (of texts: one text) as one."""
     by_code: dict[tuple[str, str], Finding] = {}
@@ -131,7 +143,7 @@ class Summary:
     ``powerless`` (M,) those in which a muscle cannot produce force, or of fibres in equilibrium with compliant tendons
     (``slack``) those solved ones in which its tendon is slack; those in which it is ``shorter`` than its tendon are
     counted there only; ``warnings`` are those of reading the model and the motion, ``more`` the findings of the
-    solution's own kind.
+    solution's own kind; ``reactions`` says whether joint reactions are written.
     """
 
     names: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
@@ -153,6 +165,7 @@ class Summary:
     shorter: Shorter
     warnings: tuple[str, ...]
     more: tuple[Finding, ...] = ()
+    reactions: bool = False
 
     @classmethod
     def of(cls, solution: RedundancySolution) -> Summary:
@@ -198,7 +211,8 @@ class Summary:
             slack=slack,
             shorter=Shorter.of(problem),
             warnings=tuple(problem.provenance.get("warnings", ())),
-            more=tuple(solution.more_findings()),
+            more=(*reaction_findings(problem), *solution.more_findings()),
+            reactions=problem.reactions is not None,
         )
 
     def __add__(self, later: Summary) -> Summary:
@@ -264,6 +278,8 @@ class Summary:
             peaks = zip(self.names[2], self.produced[:, row].tolist(), strict=True)
             acting, coordinate = {name: peak for name, peak in peaks if peak > 0.0}, {"coordinate": self.names[1][row]}
             found.append(Finding("reserves", largest=float(shares[row]), names=acting, values=coordinate))
+        if found and found[-1].code == "reserves" and self.reactions:
+            found.append(Finding("reactions_by_reserves"))
         if self.ambiguous:
             found.append(Finding("not_unique", self.ambiguous))
         found += counted("at_upper_bound", self.names[0], self.at_top)

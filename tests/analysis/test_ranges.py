@@ -14,7 +14,7 @@ from strategies import Case, cases
 
 import osimopt
 from osimopt import InputError, RedundancyProblem, RedundancySolution, solve_static
-from osimopt.analysis import ranges
+from osimopt.analysis import feasible
 
 #: HiGHS meets its constraints to 1e-7, relative to rows that are scaled to 1.
 HIGHS = 1e-6
@@ -147,7 +147,7 @@ def test_muscles_frames_and_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(few.time, problem.time[1::2])
     for name in ("minimum", "optimum", "maximum"):
         np.testing.assert_allclose(getattr(few, name), getattr(whole, name)[1::2][:, [7, 2]], atol=EXACT)
-    monkeypatch.setattr(ranges, "CHUNK", 30)
+    monkeypatch.setattr(feasible, "CHUNK", 30)
     np.testing.assert_allclose(osimopt.feasible_ranges(problem).maximum, whole.maximum, atol=EXACT)
     thinned = osimopt.feasible_ranges(problem, frames=slice(0, 2))
     np.testing.assert_allclose(thinned.minimum, whole.minimum[:2], atol=EXACT)
@@ -169,7 +169,7 @@ def test_what_is_not_proved_is_solved_again(monkeypatch: pytest.MonkeyPatch, bro
     good = osimopt.feasible_ranges(solution)
     assert good.gap.max() < 1e-9
     if broken == "unproved":
-        monkeypatch.setattr(ranges, "PROVED", -1.0)
+        monkeypatch.setattr(feasible, "PROVED", -1.0)
     else:
         monkeypatch.setattr("osimopt.static.linear.STEPS", 0)
     again = osimopt.feasible_ranges(solution)

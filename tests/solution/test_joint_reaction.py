@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from osimopt.solution.folder import added_actuators, opensim_tables
 
 #: Of the joint's peak force: COM accelerations are splines through positions, OpenSim's those of its own equations.
 AGREES = 1e-3
+#: Of the largest: OpenSim's tool reads the motion and the forces from files, and solves for accelerations.
+BY_FILE = 1e-4
 #: s; away from the ends of a motion, where these splines know least.
 MARGIN = 0.1
 #: What JointReaction warns of where it does not use a file of forces, or not all of it, and what it says when it does.
@@ -26,11 +29,13 @@ LEG = {"ankle_r": ("foot_r", "toes_r"), "knee_l": ("tibia_l", "foot_l", "toes_l"
 
 
 def reactions(
-    folder: Path, model: Path, joints: dict[str, Sequence[str]], loads: Path | None = None, forces: str = ""
-) -> dict[str, np.ndarray]:
+    folder: Path, model: Path, joints: dict[str, Sequence[str]], loads: Path | None = None, forces: str = "",
+    **seen: str,
+) -> dict[str, np.ndarray]:  # fmt: skip
     """What AnalyzeTool and the balance of the distal bodies give; "log" is what OpenSim had to say."""
     plan = {
         "model": str(model), "loads": str(loads or ""), "joints": joints, "forces": forces or "actuator_force.sto",
+        **seen,
     }  # fmt: skip
     (folder.parent / "plan.json").write_text(json.dumps(plan))
     run_script(HERE / "joint_reaction_oracle.py", folder, folder.parent / "plan.json", cwd=folder.parent)
@@ -145,3 +150,20 @@ def test_one_leg_whose_pelvis_is_held_by_residuals(two_leg: TwoLeg, tmp_path: Pa
     found = reactions(folder, path, joints, two_leg.loads)
     assert not complaints(found)
     check(found, joints)
+
+
+@pytest.mark.parametrize(("on", "frame"), [("child", "ground"), ("parent", "child"), ("child", "parent")])
+@pytest.mark.slow
+def test_opensims_tool_has_the_same_labels_and_numbers(two_leg: TwoLeg, tmp_path: Path, on: Any, frame: Any) -> None:
+    """Forces, moments, places, on either body, in all axes; the folder opens in OpenSim."""
+    problem = osimopt.load_problem(two_leg.model, two_leg.motion, two_leg.loads)
+    solution = osimopt.solve_static(problem)
+    folder = solution.write(tmp_path / "result")
+    joints = {**LEG, "base": ()}  # of which the frames on parent and child are apart
+    found = reactions(folder, two_leg.model, joints, two_leg.loads, on=on, frame=frame)
+    ours = solution.joint_reactions(list(joints), on, frame)
+    assert list(ours) == found["labels"].tolist()
+    for what in ("f", "m", "p"):
+        columns = [place for place, label in enumerate(ours) if label.rsplit("_", 1)[1][0] == what]
+        theirs = found["table"][:, columns]
+        np.testing.assert_allclose(ours.to_numpy()[:, columns], theirs, rtol=0, atol=BY_FILE * np.abs(theirs).max())
