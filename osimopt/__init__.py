@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .polynomial import PolynomialGeometry as PolynomialGeometry
     from .problem.archive import read_problem as read_problem
     from .problem.archive import write_problem as write_problem
+    from .problem.contact import Contact as Contact
     from .problem.problem import RedundancyProblem as RedundancyProblem
     from .problem.reserves import ReserveActuators as ReserveActuators
     from .report.report import write_report as write_report
@@ -86,6 +87,7 @@ _HOMES = {
     "SealedSolution": "dynamic.solution",
     "EmgTracking": "dynamic.emg",
     "use_degroote_muscles": "muscle.conversion",
+    "Contact": "problem.contact",
     "RedundancyProblem": "problem.problem",
     "RedundancySolution": "solution.solution",
     "ReserveActuators": "problem.reserves",

@@ -63,7 +63,7 @@ class ExactBlock:
 class ExactChain:
     """Exact muscle paths and inverse dynamics of a model, about its free coordinates (D,).
 
-    ``dynamics`` is None where OpenSim computes the generalized forces; ``reactions`` are computed where they are wanted.
+    ``dynamics`` is None where OpenSim computes the generalized forces; ``reactions`` are computed where wanted.
     """
 
     paths: ExactPaths

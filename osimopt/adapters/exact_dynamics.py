@@ -36,7 +36,7 @@ from .model import Model
 
 @dataclass(frozen=True, eq=False)
 class Others:
-    """Paths that are no muscles': as they are ``solved``, and by path ``length`` (T,) m, ``arms`` (N, T) about speeds."""
+    """Paths that are no muscles', as ``solved``, and by path ``length`` (T,) m and ``arms`` (N, T) about speeds."""
 
     solved: Sequence[SolvedPaths]
     length: dict[int, Tensor]

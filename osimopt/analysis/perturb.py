@@ -2,7 +2,8 @@
 
 A sample is one subject: each parameter of each muscle has one factor, the same in every frame. Where fibre or tendon
 lengths are drawn, maximum forces are recomputed from the muscles' curves; strengths, moment arms and moments are only
-scaled.
+scaled. What joints transmit per N of a muscle, and without muscles, is the same in all samples: a factor of a moment
+arm moves no muscle's line of action, one of a generalized force no inertia or load.
 """
 
 from __future__ import annotations
@@ -70,9 +71,10 @@ class Draws:
             reserves = replace(reserves, effect=namespace(like).concat([reserves.effect] * count))
         moment = _stacked(problem.generalized_force * self._each("generalized_force", keep, like), count)
         max_force, passive = (_stacked(force * strength, count) for force in (max_force, passive))
+        every = problem.reactions and problem.reactions.moved(lambda array: namespace(like).concat([array] * count))
         return replace(
             problem, time=np.arange(count * len(problem), dtype=float), geometry=geometry, max_force=max_force,
-            passive_force=passive, generalized_force=moment, reserves=reserves, kinematics=None,
+            passive_force=passive, generalized_force=moment, reserves=reserves, kinematics=None, reactions=every,
         )  # fmt: skip
 
     def _each(self, name: str, keep: slice, like: Array) -> Tensor:

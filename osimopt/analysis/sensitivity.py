@@ -1,9 +1,10 @@
-"""sensitivity: exact derivatives of activations and forces, from the solution alone.
+"""sensitivity: exact derivatives of activations, forces and joint reactions, from the solution alone.
 
 Every activation is a function of the generalized forces, maximum forces, moment arms and weights of its frame. Its
 derivative takes one small linear system per frame (``implicit``), for single directions (:meth:`Sensitivity.jvp`),
 gradients of a function of the solution (:meth:`Sensitivity.vjp`) or whole Jacobians. The theory is that of Fiacco
-(1976), Math Program 10, 287-311, doi:10.1007/BF01580677.
+(1976), Math Program 10, 287-311, doi:10.1007/BF01580677. Contact forces in the cost are unknowns with rows of their own
+(``problem.contact.extended``), so that they are linearised like reserves.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, check_names, explain
 from ..problem.arrays import Array
+from ..problem.contact import contact_force, extended
 from ..problem.costs import Cost, get_cost
 from ..problem.problem import RedundancyProblem
+from ..problem.reactions import Frame, On, reactions_of
 from ..solution.solution import RedundancySolution
 from ..static.compliant import refuse_compliant
 from ..static.implicit import Linearisation, ScaleSlope, linearise
+from .reaction_sensitivity import Parameter, ReactionSensitivity
 
-Parameter = Literal["generalized_force", "max_force", "moment_arm", "weights"]
 Output = Literal["activation", "muscle_force"]
 
 
@@ -54,7 +57,8 @@ class Sensitivity:
     """Derivatives of the optimum, where muscles on their bounds stay there.
 
     They are total derivatives: the dependence of the cost on max_force (Σ F², Σ (F/pcsa)²) or on moment arms
-    (Σ (F/Mmax)³) is included, also that of the reserves' weight. pcsa, passive_force and bounds are fixed.
+    (Σ (F/Mmax)³) is included, also that of the reserves' and contact forces' weight. pcsa, passive_force and bounds are
+    fixed, and so is what joints transmit per N of a muscle and without muscles, whatever changes: see :meth:`reaction`.
 
     Attributes
     ----------
@@ -69,6 +73,8 @@ class Sensitivity:
         derivative is that of those they can follow). Also frames without a solution, where derivatives are NaN.
     response, scale
         The linear system, and the derivative of the cost's scale.
+    balance
+        The problem with a row and an unknown for each contact force that was part of the cost or limited.
     """
 
     problem: RedundancyProblem
@@ -78,6 +84,7 @@ class Sensitivity:
     nondifferentiable: NDArray[np.bool_]
     response: Linearisation
     scale: ScaleSlope
+    balance: RedundancyProblem
 
     @property
     def price(self) -> Array:
@@ -85,7 +92,7 @@ class Sensitivity:
 
         It is 0 for coordinates on which nothing acts.
         """
-        price = self.cost.exponent * self.response.multipliers
+        price = self.cost.exponent * self.response.multipliers[:, : len(self.problem.coordinates)]
         return np.where(np.isnan(self.activation).any(axis=1, keepdims=True), np.nan, price)
 
     def jvp(
@@ -99,25 +106,26 @@ class Sensitivity:
 
         Arguments are (T, D) N·m, (T, M) N, (T, P) or (T, D, M) m, and (T, M), or what broadcasts to them.
         """
-        problem, response = self.problem, self.response
+        problem, response, geometry = self.problem, self.response, self.balance.geometry
         shape = problem.max_force.shape
         d_force = _stretched(d_max_force, shape, "d_max_force")
-        d_arm = self._pairs(d_moment_arm)
-        e = _stretched(d_generalized_force, problem.generalized_force.shape, "d_generalized_force").copy()
+        own_arm = self._pairs(d_moment_arm)
+        d_arm = _wider(own_arm, geometry.moment_arms)  # contact's pairs come last, and stay
+        moment = _stretched(d_generalized_force, problem.generalized_force.shape, "d_generalized_force")
+        e = _wider(moment, self.balance.generalized_force)
         q = np.zeros_like(response.slope)
-        rows, columns = problem.geometry.pair_coordinate, problem.geometry.pair_muscle
-        for pair, (row, muscle) in enumerate(zip(rows, columns, strict=True)):
-            by_force = problem.geometry.moment_arms[:, pair] * d_force[:, muscle]
+        for pair, (row, muscle) in enumerate(zip(geometry.pair_coordinate, geometry.pair_muscle, strict=True)):
+            by_force = geometry.moment_arms[:, pair] * d_force[:, muscle]
             e[:, row] -= by_force * self._active[:, muscle] + d_arm[:, pair] * self._force[:, muscle]
             by_arm = d_arm[:, pair] * problem.max_force[:, muscle]
             q[:, muscle] += (by_force + by_arm) * response.multipliers[:, row]
-        relative = self.scale.push(d_force, d_arm)
+        relative = self.scale.push(d_force, own_arm)
         weights = _stretched(d_weights, shape, "d_weights") / problem.weights
         q[:, : shape[1]] -= response.slope[:, : shape[1]] * (relative + weights)
         q[:, shape[1] :] -= response.slope[:, shape[1] :] * np.sum(self.scale.share * relative, axis=1, keepdims=True)
         dx = np.where(np.isnan(self.activation).any(axis=1, keepdims=True), np.nan, response.push(e, q))
-        moved = dx[:, : shape[1]]
-        return Change(moved, dx[:, shape[1] :], problem.max_force * moved + self._active * d_force)
+        moved, control = dx[:, : shape[1]], dx[:, shape[1] : len(problem.actuators)]
+        return Change(moved, control, problem.max_force * moved + self._active * d_force)
 
     def vjp(
         self,
@@ -130,26 +138,28 @@ class Sensitivity:
         Arguments are the scalar's derivatives by activation (T, M), reserve_control (T, K) and muscle_force (T, M),
         or what broadcasts to them.
         """
-        problem, response = self.problem, self.response
+        problem, response, geometry = self.problem, self.response, self.balance.geometry
         muscles = problem.max_force.shape[1]
         by_force = _stretched(muscle_force, problem.max_force.shape, "muscle_force")
         by_a = _stretched(activation, problem.max_force.shape, "activation") + by_force * problem.max_force
-        by_e, by_q = response.pull(
-            np.hstack([by_a, _stretched(reserve_control, self.reserve_control.shape, "reserve_control")])
-        )
-        rows, columns = problem.geometry.pair_coordinate, problem.geometry.pair_muscle
+        by_control = _stretched(reserve_control, self.reserve_control.shape, "reserve_control")
+        by_e, by_q = response.pull(_wider(np.hstack([by_a, by_control]), response.slope))
+        rows, columns = geometry.pair_coordinate, geometry.pair_muscle
         d_force = by_force * self._active
-        d_arm = by_q[:, columns] * response.multipliers[:, rows] * problem.max_force[:, columns]
-        d_arm -= by_e[:, rows] * self._force[:, columns]
         for pair, (row, muscle) in enumerate(zip(rows, columns, strict=True)):
             through = by_q[:, muscle] * response.multipliers[:, row] - by_e[:, row] * self._active[:, muscle]
-            d_force[:, muscle] += problem.geometry.moment_arms[:, pair] * through
+            d_force[:, muscle] += geometry.moment_arms[:, pair] * through
+        own = problem.geometry.moment_arms.shape[1]
+        rows, columns = rows[:own], columns[:own]
+        d_arm = by_q[:, columns] * response.multipliers[:, rows] * problem.max_force[:, columns]
+        d_arm -= by_e[:, rows] * self._force[:, columns]
         by_log = -by_q * response.slope
         weights = by_log[:, :muscles] / problem.weights
         relative = by_log[:, :muscles] + self.scale.share * by_log[:, muscles:].sum(axis=1, keepdims=True)
         self.scale.pull(relative, d_force, d_arm)
         failed = np.isnan(self.activation).any(axis=1, keepdims=True)
-        return Gradient(*(np.where(failed, np.nan, part) for part in (by_e, d_force, d_arm, weights)))
+        moment = by_e[:, : len(problem.coordinates)]
+        return Gradient(*(np.where(failed, np.nan, part) for part in (moment, d_force, d_arm, weights)))
 
     def jacobian(self, wrt: Parameter, of: Output = "activation", muscles: Sequence[str] | None = None) -> Array:
         """Derivative of each muscle's activation or force by all parameters of one kind in its frame.
@@ -165,6 +175,24 @@ class Sensitivity:
         unit = np.eye(len(names))
         rows = [getattr(self.vjp(**{of: unit[names.index(name)]}), wrt) for name in wanted]
         return np.stack(rows, axis=1)
+
+    def reaction(self, joint: str, on: On = "child", frame: Frame = "ground") -> ReactionSensitivity:
+        """Derivatives of the force and moment that a joint transmits, by the same parameters.
+
+        Parameters
+        ----------
+        joint
+            Its name.
+        on, frame
+            Body on which they act, and axes, as of :meth:`RedundancySolution.joint_reactions`.
+
+        Raises
+        ------
+        InputError
+            An unknown joint, or no model at hand.
+        """
+        affine = reactions_of(self.problem, [joint]).affine(self.problem, joint, on, frame)
+        return ReactionSensitivity(self, affine)
 
     @property
     def _active(self) -> Array:
@@ -186,6 +214,8 @@ class Sensitivity:
 def sensitivity(solution: RedundancySolution, frames: slice | None = None) -> Sensitivity:
     """Linearise a solution: derivatives of activations and forces by moments, strengths, moment arms and weights.
 
+    Contact forces that cost or are limited in the solution are part of what is linearised.
+
     Parameters
     ----------
     solution : RedundancySolution
@@ -196,7 +226,7 @@ def sensitivity(solution: RedundancySolution, frames: slice | None = None) -> Se
     Returns
     -------
     Sensitivity
-        Derivatives by ``jacobian``, ``jvp`` and ``vjp``.
+        Derivatives by ``jacobian``, ``jvp`` and ``vjp``; those of what a joint transmits by ``reaction(joint)``.
 
     Raises
     ------
@@ -226,12 +256,16 @@ def sensitivity(solution: RedundancySolution, frames: slice | None = None) -> Se
         fix = "Its optimum jumps from vertex to vertex: use osimopt.feasible_ranges, or choose another cost."
         raise InputError(explain("a cost with 1 < p < ∞", f"'{cost.name}' with p = {cost.exponent:g}", fix))
     keep = slice(None) if frames is None else frames
-    problem = solution.problem.frames(keep)
-    x = np.hstack([solution.activation, solution.reserve_control])[keep]
-    response = linearise(problem, x, cost)
-    count = len(problem.muscles)
-    scale = ScaleSlope.of(problem, cost)
-    return Sensitivity(problem, cost, x[:, :count], x[:, count:], response.kinked | scale.tied, response, scale)
+    problem = balance = solution.problem.frames(keep)
+    activation, control = solution.activation[keep], solution.reserve_control[keep]
+    x = np.hstack([activation, control])
+    if solution.contact:
+        balance = extended(problem, solution.contact)
+        units = balance.reserves.optimal_force[len(problem.reserves.names) :]
+        x = np.hstack([x, contact_force(problem, solution.contact, activation, control) / units])
+    response, scale = linearise(problem, x, cost, balance), ScaleSlope.of(problem, cost)
+    kinked = response.kinked | scale.tied
+    return Sensitivity(problem, cost, activation, control, kinked, response, scale, balance)
 
 
 def _stretched(values: ArrayLike | None, shape: tuple[int, ...], name: str) -> Array:
@@ -240,3 +274,10 @@ def _stretched(values: ArrayLike | None, shape: tuple[int, ...], name: str) -> A
         return np.broadcast_to(array, shape)
     except ValueError:
         raise InputError(explain(f"{name} of shape {shape}", f"{array.shape}", "Axes start with time.")) from None
+
+
+def _wider(array: Array, like: Array) -> Array:
+    """An array (T, N) with zeros in the further columns of another."""
+    wide = np.zeros(like.shape)
+    wide[:, : array.shape[1]] = array
+    return wide

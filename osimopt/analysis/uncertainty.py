@@ -1,4 +1,4 @@
-"""propagate_uncertainty: percentiles of activations and forces for uncertain muscle parameters.
+"""propagate_uncertainty: percentiles of activations, forces and joint reactions for uncertain muscle parameters.
 
 A model's strengths, fibre and tendon lengths and moment arms are measured on other people. Each sample draws them
 anew, builds the problem again and solves it to the same accuracy as the nominal one; thousands of frames of many
@@ -8,26 +8,23 @@ samples go to the batched solver at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..devices import Device
-from ..errors import InputError, check_names, explain
+from ..errors import InputError, explain
 from ..namespace import Tensor, namespace, plain
 from ..problem.arrays import Array
+from ..problem.contact import Contact, contact_text, read_contacts
 from ..problem.problem import RedundancyProblem
-from ..solution.checks import FAILED_SHARE
+from ..problem.reactions import Affine, Frame, On, reactions_of
 from ..solution.solution import RedundancySolution
 from ..static.solve import solve_static
+from .bands import REACTION, UncertaintyBands
 from .perturb import Draws, Spread
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-Quantity = Literal["activation", "muscle_force"]
 
 #: Bytes of the samples kept for percentiles, with NumPy and on a device; longer motions are solved a few frames at a
 #: time, all samples each.
@@ -35,71 +32,6 @@ MEMORY = 256_000_000
 DEVICE_MEMORY = 16 * MEMORY
 #: Frames of all samples together that are passed to the solver at once with NumPy.
 STACK = 4096
-
-
-@dataclass(frozen=True, eq=False)
-class UncertaintyBands:
-    """Percentiles of activation and muscle force over the samples.
-
-    Attributes
-    ----------
-    solution : RedundancySolution
-        The nominal solution, with T frames and M muscles.
-    percentiles : (Q,) array
-        The requested percentiles, 0 to 100.
-    activation, muscle_force : (Q, T, M) array
-        Percentiles for each muscle and frame, force in N; NaN where no sample was solved. The medians of all muscles
-        together are not a feasible solution.
-    samples : int
-        Number of samples.
-    failed : (T,) array
-        Number of samples without a solution in each frame. Percentiles are over the others, and too narrow where many
-        failed.
-    provenance : dict
-        Spreads and seed.
-    """
-
-    solution: RedundancySolution
-    percentiles: Array
-    activation: Array
-    muscle_force: Array
-    samples: int
-    failed: NDArray[np.intp]
-    provenance: dict[str, Any] = field(default_factory=dict)
-
-    def findings(self) -> list[str]:
-        """Limitations of the bands, as sentences."""
-        share = self.failed / self.samples
-        bad = np.flatnonzero(share > FAILED_SHARE)
-        if not bad.size:
-            return []
-        worst = int(share.argmax())
-        return [
-            f"In {bad.size} of {len(share)} frames more than {100 * FAILED_SHARE:g} % of the samples have no solution "
-            f"(at most {100 * share[worst]:.0f} %, at {self.solution.time[worst]:g} s): the drawn muscles are too weak "
-            "there, and the bands are those of the stronger ones. Add reserves."
-        ]
-
-    def to_dataframe(self, quantity: Quantity = "muscle_force") -> pd.DataFrame:
-        """Tendon force in N, or activation, with columns (muscle, percentile) and time in s as index."""
-        import pandas as pd
-
-        check_names("quantity", [quantity], ("muscle_force", "activation"))
-        values = self.muscle_force if quantity == "muscle_force" else self.activation
-        names = [self.solution.problem.muscles, self.percentiles.tolist()]
-        columns = pd.MultiIndex.from_product(names, names=("muscle", "percentile"))
-        flat = values.transpose(1, 2, 0).reshape(len(self.solution.time), -1)
-        return pd.DataFrame(flat, index=pd.Index(self.solution.time, name="time"), columns=columns)
-
-    def summary(self) -> pd.DataFrame:
-        """One row per muscle: time in s of its peak nominal force, that force and the percentiles in N."""
-        import pandas as pd
-
-        force = np.nan_to_num(self.solution.muscle_force, nan=-np.inf)
-        peak, column = force.argmax(axis=0), np.arange(force.shape[1])
-        table = {"time": self.solution.time[peak], "nominal": self.solution.muscle_force[peak, column]}
-        table |= {f"p{q:g}": self.muscle_force[i, peak, column] for i, q in enumerate(self.percentiles.tolist())}
-        return pd.DataFrame(table, index=pd.Index(self.solution.problem.muscles, name="muscle"))
 
 
 def propagate_uncertainty(
@@ -112,6 +44,10 @@ def propagate_uncertainty(
     cost: str = "activation_power",
     exponent: float = 2,
     weights: ArrayLike | None = None,
+    contact: Contact | Sequence[Contact] | None = None,
+    joints: str | Sequence[str] = (),
+    on: On = "child",
+    frame: Frame = "ground",
     nominal: RedundancySolution | None = None,
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
@@ -134,8 +70,13 @@ def propagate_uncertainty(
         Number of samples, and seed of the random numbers; the same seed gives the same bands.
     percentiles : sequence of float
         Percentiles between 0 and 100.
-    cost, exponent, weights
+    cost, exponent, weights, contact
         As in :func:`osimopt.solve_static`.
+    joints : str or sequence of str
+        Joints whose reactions get bands too. They are those of the samples' muscle forces: lines of action, inertia and
+        loads are the same in all samples.
+    on, frame
+        As in :meth:`RedundancySolution.joint_reactions`.
     nominal : RedundancySolution, optional
         The problem's own solution for this cost, if known.
     device : str, default "cpu"
@@ -170,46 +111,77 @@ def propagate_uncertainty(
         raise InputError(explain("a number of samples ≥ 1", repr(samples), "1000 is the default."))
     if weights is not None:
         problem = problem.with_weights(weights)
+    wanted, contacts = [joints] if isinstance(joints, str) else list(joints), read_contacts(contact)
+    if transmit := list(dict.fromkeys([*wanted, *(one.joint for one in contacts)])):
+        problem = problem.with_reactions(transmit)
     problem = problem if device == "cpu" else problem.to(device)
     draws = Draws.of(problem, uncertainty, samples, seed)
     if nominal is None:
-        nominal = solve_static(problem, cost, exponent, on_failure="return")
-    shape = (len(problem), len(problem.muscles))
-    activation, force = (np.full((levels.size, *shape), np.nan) for _ in range(2))
-    failed = np.zeros(shape[0], dtype=np.intp)
-    at_once = max(1, (MEMORY if problem.device == "cpu" else DEVICE_MEMORY) // (16 * samples * shape[1]))
-    for first in range(0, shape[0], at_once):
-        keep = slice(first, min(first + at_once, shape[0]))
+        nominal = solve_static(problem, cost, exponent, contact=contacts, on_failure="return")
+    elif contact_text(nominal.contact) != contact_text(contacts):
+        expected, got = (contact_text(one) or "no contact" for one in (contacts, nominal.contact))
+        fix = "Give the contact= that it was solved with, or leave nominal out."
+        raise InputError(explain(f"a nominal solution with {expected}", str(got), fix))
+    frames = len(problem)
+    widths = len(problem.muscles), len(problem.muscles), len(REACTION) * len(wanted)
+    bands = [np.full((levels.size, frames, width), np.nan) for width in widths]
+    failed = np.zeros(frames, dtype=np.intp)
+    at_once = max(1, (MEMORY if problem.device == "cpu" else DEVICE_MEMORY) // (8 * samples * sum(widths)))
+    for first in range(0, frames, at_once):
+        keep = slice(first, min(first + at_once, frames))
 
-        def report(done: int, first: int = first, frames: int = keep.stop - first) -> None:
+        def report(done: int, first: int = first, few: int = keep.stop - first) -> None:
             if progress is not None:
-                progress(first * samples + done * frames, shape[0] * samples)
+                progress(first * samples + done * few, frames * samples)
 
-        drawn = _solve_samples(problem.frames(keep), draws, cost, exponent, report)
+        part = problem.frames(keep)
+        affine = [reactions_of(part, [joint]).affine(part, joint, on, frame) for joint in wanted]
+        drawn = _solve_samples(part, draws, cost, exponent, contacts, affine, report)
         solved = namespace(drawn[0]).isfinite(drawn[0]).all(axis=2)
         failed[keep] = plain((~solved).sum(axis=0))
-        for values, bands in zip(drawn, (activation, force), strict=True):
-            bands[:, keep] = plain(_percentiles(values, solved, levels))
+        for values, band in zip(drawn, bands, strict=True):
+            band[:, keep] = plain(_percentiles(values, solved, levels))
     provenance = {"uncertainty": {name: _plain(spread) for name, spread in uncertainty.items()}, "seed": seed}
-    return UncertaintyBands(nominal.to("cpu"), levels, activation, force, samples, failed, provenance)
+    activation, force, reaction = bands
+    reaction = reaction.reshape(levels.size, frames, len(wanted), len(REACTION))
+    return UncertaintyBands(
+        nominal.to("cpu"), levels, activation, force, samples, failed, provenance, tuple(wanted), reaction
+    )
 
 
 def _solve_samples(
-    problem: RedundancyProblem, draws: Draws, cost: str, exponent: float, report: Callable[[int], None]
-) -> tuple[Array, Array]:
-    """Activation and muscle force (S, T, M) of all samples."""
+    problem: RedundancyProblem, draws: Draws, cost: str, exponent: float, contacts: tuple[Contact, ...],
+    affine: list[Affine], report: Callable[[int], None],
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """Activation, muscle force (S, T, M) and reactions (S, T, 7 J) of all samples."""
     shape = (-1, *problem.max_force.shape)
     place, width = Device.at(problem.max_force), len(problem.geometry.pair_muscle)
     together = max(1, (STACK if place.name is None else place.together(width)) // len(problem))
+    if problem.reactions is not None:  # samples need what their cost has, and no more
+        problem = replace(problem, reactions=problem.reactions.select([one.joint for one in contacts]))
     parts = []
     for first in range(0, draws.samples, together):
         keep = slice(first, min(first + together, draws.samples))
-        solution = solve_static(draws.subjects(problem, keep), cost, exponent, on_failure="return")
-        parts.append((solution.activation.reshape(shape), solution.muscle_force.reshape(shape)))
+        subjects = draws.subjects(problem, keep)
+        solution = solve_static(subjects, cost, exponent, contact=contacts, on_failure="return")
+        force = solution.muscle_force.reshape(shape)
+        control = solution.reserve_control.reshape((*shape[:2], len(problem.reserves.names)))
+        parts.append((solution.activation.reshape(shape), force, _reactions(affine, force, control)))
         report(keep.stop)
-    activation, force = zip(*parts, strict=True)
+    activation, force, reaction = zip(*parts, strict=True)
     xp = namespace(*activation)
-    return xp.concat(activation), xp.concat(force)
+    return xp.concat(activation), xp.concat(force), xp.concat(reaction)
+
+
+def _reactions(affine: list[Affine], force: Array, control: Array) -> Tensor:
+    """(S, T, 7 J) reactions, and the size of their forces, of tendon forces (S, T, M) and controls (S, T, K)."""
+    xp, found = namespace(force), []
+    forces = xp.concat([force, control], axis=2)
+    for joint in affine:
+        reaction = joint.constant + xp.einsum("tcu,stu->stc", joint.effect, forces)
+        size = xp.sqrt(xp.sum(reaction[:, :, :3] ** 2, axis=2, keepdims=True))
+        found += [reaction, size]
+    return xp.concat(found, axis=2) if found else force[:, :, :0]
 
 
 def _percentiles(values: Array, solved: Array, levels: Array) -> Tensor:

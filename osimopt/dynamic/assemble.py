@@ -12,6 +12,7 @@ from ..muscle.contraction import FADES
 from ..problem.arrays import Array, Index
 from ..problem.costs import counted_reserves
 from ..problem.problem import RedundancyProblem
+from .contact import are_contact, contact_weights, moment_scale
 from .emg import EmgTracking
 from .nodes import IndependentPart, Layout, Nodes, Unknowns, strength
 from .objective import Conditions, cost_weights, integrands, start_cost, start_weights
@@ -123,13 +124,13 @@ def _add_difference(builder: Builder, left: Index, right: Index, factor: ArrayLi
 
 
 def _add_moments(builder: Builder, layout: Layout, nodes: Nodes) -> None:
-    """R F + effect u = τ of the part's coordinates."""
-    problem, geometry, part = nodes.problem, nodes.problem.geometry, layout.part
+    """R F + effect u = τ of the part's coordinates, and the same of contact forces."""
+    problem, geometry, part = nodes.balance, nodes.balance.geometry, layout.part
     in_part = np.isin(geometry.pair_coordinate, part.coordinates)
     coordinate, muscle = geometry.pair_coordinate[in_part], geometry.pair_muscle[in_part]
     arms, row = geometry.moment_arms[:, in_part], np.searchsorted(part.coordinates, coordinate)
     target = problem.generalized_force[:, part.coordinates].copy()
-    scale = moment_scale(problem.generalized_force)
+    scale = moment_scale(problem)
     elastic = nodes.elastic[muscle]
     for pair in np.flatnonzero(~elastic):
         target[:, row[pair]] -= arms[:, pair] * problem.passive_force[:, muscle[pair]]
@@ -140,11 +141,6 @@ def _add_moments(builder: Builder, layout: Layout, nodes: Nodes) -> None:
     builder.put_linear(rows[:, row], columns, arms * per_unknown / scale[coordinate])
     effect = problem.reserves.effect[:, part.coordinates][:, :, part.reserves] / scale[part.coordinates, None]
     builder.put_linear(rows[:, :, None], layout.reserve[:, None, :], effect)
-
-
-def moment_scale(generalized_force: Array) -> Array:
-    """(D,) the largest moment of each coordinate, at least 1 N·m."""
-    return np.asarray(np.maximum(1.0, np.abs(generalized_force).max(axis=0)))
 
 
 def _cost_scale(nodes: Nodes, conditions: Conditions, guess: Unknowns) -> float:
@@ -167,7 +163,9 @@ def _add_cost(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condit
     if cost.quantity == "largest":
         builder.linear_cost[layout.largest[:, 0]] = factor * quadrature
         _add_difference(builder, layout.activation, layout.largest, nodes.problem.weights[part.muscles], -np.inf)
-        counted = layout.reserve[:, counted_reserves(nodes.problem)[part.reserves]]
+        counts = np.zeros(len(nodes.balance.reserves.names), dtype=bool)
+        counts[~are_contact(nodes.balance)] = counted_reserves(nodes.problem)
+        counted = layout.reserve[:, counts[part.reserves]]
         for sign in (1.0, -1.0):
             _add_difference(builder, counted, layout.largest, sign, -np.inf)
     else:
@@ -178,7 +176,7 @@ def _add_cost(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condit
             _add_powers(builder, "power", layout.activation[:, rigid], weights[:, rigid], cost.exponent)
         else:
             _add_powers(builder, "power", getattr(layout, cost.quantity), weights, cost.exponent)
-        _add_powers(builder, "magnitude", layout.reserve, factor * (quadrature * reserves)[:, None], cost.exponent)
+    _add_controls(builder, layout, nodes, conditions, layout.reserve, factor * (quadrature * reserves)[:, None])
     if layout.elastic.size and conditions.derivative_penalty > 0.0:
         weights = factor * conditions.derivative_penalty * quadrature[:, None]
         _add_powers(builder, "magnitude", layout.force_rate, weights, 2.0)
@@ -192,7 +190,20 @@ def _add_start(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condi
         builder.linear_cost[layout.largest[0]] += factor * reserves
     else:
         _add_powers(builder, "power", layout.activation[0], factor * muscles[layout.part.muscles], exponent)
-        _add_powers(builder, "magnitude", layout.reserve[0], factor * reserves, exponent)
+    _add_controls(builder, layout, nodes, conditions, layout.reserve[:1], factor * reserves)
+
+
+def _add_controls(
+    builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, reserve: Index, weights: ArrayLike
+) -> None:
+    """Cost of reserves, and of contact forces, whose exponent is 2."""
+    own = are_contact(nodes.balance)
+    if conditions.cost.quantity != "largest":
+        _add_powers(builder, "magnitude", reserve[:, ~own[layout.part.reserves]], weights, conditions.cost.exponent)
+    each = np.zeros(len(own))
+    each[own] = contact_weights(conditions.contact)
+    pressing = np.flatnonzero(each[layout.part.reserves])
+    _add_powers(builder, "magnitude", reserve[:, pressing], weights * each[layout.part.reserves[pressing]], 2.0)
 
 
 def _add_powers(builder: Builder, kind: Kind, unknowns: Index, weights: ArrayLike, exponent: float) -> None:
@@ -252,7 +263,7 @@ def _bounds(layout: Layout, nodes: Nodes, conditions: Conditions) -> tuple[Array
             slack = layout.force[0, length[0] < fiber.slack]
             least[slack] = most[slack] = 0.0
     least[layout.force_rate], most[layout.force_rate] = -LARGEST_RATE, LARGEST_RATE
-    reserves = problem.reserves
+    reserves = nodes.balance.reserves
     least[layout.reserve], most[layout.reserve] = reserves.lower[part.reserves], reserves.upper[part.reserves]
     least[layout.largest] = 0.0
     if conditions.emg is not None:

@@ -64,7 +64,7 @@ def first_guess(initial_guess: Any, nodes: Nodes, static: RedundancySolution, em
         force = np.where(nodes.elastic, np.maximum(rigid / strength(problem), LEAST_FORCE), 0.0)
         force_rate = np.gradient(force, time, axis=0)
     scale = np.zeros(0) if emg is None else np.full(len(emg.channels), np.clip(1.0, *emg.scale))
-    return Unknowns(activation, excitation, force, force_rate, _filled(control, 0.0), scale)
+    return nodes.completed(Unknowns(activation, excitation, force, force_rate, _filled(control, 0.0), scale))
 
 
 def _from_solution(other: RedundancySolution, nodes: Nodes) -> tuple[Array, Array, dict[str, Array]]:
@@ -133,7 +133,7 @@ def _window(nodes: Nodes, conditions: Conditions, first: int, last: int) -> Wind
         for start, stop in ((begin, end), (first, last))
     )
     start = conditions.initial_activation if begin == 0 else "paid"
-    cut = replace(nodes, mesh=Mesh(mesh.scheme, mesh.edges[begin : end + 1]), problem=nodes.problem.frames(points))
+    cut = nodes.frames(Mesh(mesh.scheme, mesh.edges[begin : end + 1]), points)
     return Window(cut, replace(conditions, initial_activation=start, periodic=False), points, kept)
 
 

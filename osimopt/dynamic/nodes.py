@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from ..errors import InputError, explain, some
 from ..muscle.contraction import Fiber
 from ..problem.arrays import Array, Index
+from ..problem.contact import Contact
 from ..problem.problem import RedundancyProblem
+from .contact import are_contact, balance_of, forces_in_contact
 from .mesh import Mesh
 
 #: Defaults of activation dynamics where the model has no values: activation and deactivation time constants (s) and
@@ -29,7 +31,7 @@ class Nodes:
 
     ``dynamics`` (3, M): activation and deactivation time constants in s, and smoothing. ``fiber``: parameters of fibre
     and tendon; None with rigid tendons. ``elastic`` (M,): which tendons are elastic, by default all if ``fiber`` is
-    known.
+    known. ``extension``: the problem with rows of contact forces, where these cost or are limited.
     """
 
     mesh: Mesh
@@ -37,6 +39,7 @@ class Nodes:
     dynamics: Array
     fiber: Fiber | None
     elastic: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    extension: RedundancyProblem | None = None
 
     def __post_init__(self) -> None:
         """Make ``elastic`` one value per muscle."""
@@ -51,12 +54,35 @@ class Nodes:
         mesh: Mesh,
         elastic: NDArray[np.bool_] | bool,
         time_constants: tuple[float, float] | None,
+        contacts: Sequence[Contact] = (),
     ) -> Nodes:
         """Resample a problem at the points of a mesh."""
         at = replace(problem.resample(mesh.time), time=mesh.time)
+        extension = balance_of(at, contacts) if contacts else None
         elastic = np.array(np.broadcast_to(elastic, len(problem.muscles)))
         fiber = Fiber.of(problem.parameters) if elastic.any() and problem.parameters is not None else None
-        return cls(mesh, at, _dynamics(problem, time_constants), fiber, elastic)
+        return cls(mesh, at, _dynamics(problem, time_constants), fiber, elastic, extension)
+
+    @property
+    def balance(self) -> RedundancyProblem:
+        """The problem whose rows hold: with those of contact forces, which are its last reserves."""
+        return self.problem if self.extension is None else self.extension
+
+    def frames(self, mesh: Mesh, points: slice) -> Nodes:
+        """Some of the points, which are those of another mesh."""
+        few = self.extension and self.extension.frames(points)
+        return replace(self, mesh=mesh, problem=self.problem.frames(points), extension=few)
+
+    def completed(self, unknowns: Unknowns) -> Unknowns:
+        """With the contact forces of the muscle forces and reserves."""
+        if self.extension is None:
+            return unknowns
+        own, reserve = are_contact(self.balance), np.zeros((len(self.mesh.time), len(self.balance.reserves.names)))
+        reserve[:, ~own] = unknowns.reserve[:, : int((~own).sum())]
+        force = self.problem.max_force * unknowns.activation + self.problem.passive_force
+        force = np.where(self.elastic, strength(self.problem) * unknowns.force, force)
+        reserve[:, own] = forces_in_contact(self.balance, force, reserve)
+        return replace(unknowns, reserve=reserve)
 
     def fibers(self, muscles: Index) -> Fiber:
         """Parameters of muscles with elastic tendons."""
@@ -150,7 +176,7 @@ class Layout:
 class Unknowns:
     """Activation, excitation, normalised tendon force and its rate (N, M), reserve control (N, K), EMG scale (C,).
 
-    Muscles with rigid tendons have a force and a rate of 0 here.
+    Muscles with rigid tendons have a force and a rate of 0 here. Contact forces in body weights are further reserves.
     """
 
     activation: Array

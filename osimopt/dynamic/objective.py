@@ -11,8 +11,10 @@ import numpy as np
 from ..muscle.tendons import Tendons
 from ..options import check_word
 from ..problem.arrays import Array
+from ..problem.contact import Contact
 from ..problem.costs import COSTS, Cost, counted_reserves, get_cost, reserve_weight
 from ..problem.problem import RedundancyProblem
+from .contact import are_contact, contact_weights
 from .emg import EmgTracking
 from .nodes import Nodes, Unknowns, strength
 
@@ -92,6 +94,7 @@ class Conditions:
     initial_activation: Start = "paid"
     periodic: bool | Mapping[str, str] = False
     emg: EmgTracking | None = None
+    contact: tuple[Contact, ...] = ()
 
     @property
     def pays(self) -> bool:
@@ -129,23 +132,27 @@ def start_cost(nodes: Nodes, conditions: Conditions, unknowns: Unknowns) -> floa
     if not conditions.pays:
         return 0.0
     muscles, reserves = start_weights(nodes, conditions)
+    power, own = conditions.cost.exponent, are_contact(nodes.balance)
+    pressing = reserves * float(unknowns.reserve[0, own] ** 2 @ contact_weights(conditions.contact))
     if conditions.cost.quantity == "largest":
-        return reserves * float(integrands(nodes, conditions, unknowns)["largest"][0])
-    power = conditions.cost.exponent
-    return float(muscles @ unknowns.activation[0] ** power + reserves * np.sum(np.abs(unknowns.reserve[0]) ** power))
+        return pressing + reserves * float(integrands(nodes, conditions, unknowns)["largest"][0])
+    control = np.sum(np.abs(unknowns.reserve[0, ~own]) ** power)
+    return pressing + float(muscles @ unknowns.activation[0] ** power + reserves * control)
 
 
 def integrands(nodes: Nodes, conditions: Conditions, unknowns: Unknowns) -> dict[str, Array]:
     """Integrand (N,) of each term of the objective, with the term's weight in the sum."""
-    cost, problem = conditions.cost, nodes.problem
+    cost, problem, own = conditions.cost, nodes.problem, are_contact(nodes.balance)
     muscles, reserves = cost.weights(nodes)
-    terms: dict[str, Array] = {}
+    control, terms = unknowns.reserve[:, ~own], dict[str, Array]()
     if cost.quantity == "largest":
-        loads = np.abs(unknowns.reserve[:, counted_reserves(problem)])
+        loads = np.abs(control[:, counted_reserves(problem)])
         terms["largest"] = np.max(np.hstack([problem.weights * unknowns.activation, loads]), axis=1, initial=0.0)
     else:
         terms["muscles"] = np.sum(muscles * cost.values(nodes, unknowns) ** cost.exponent, axis=1)
-        terms["reserves"] = reserves * np.sum(np.abs(unknowns.reserve) ** cost.exponent, axis=1)
+        terms["reserves"] = reserves * np.sum(np.abs(control) ** cost.exponent, axis=1)
+    if conditions.contact:
+        terms["contact"] = reserves * (unknowns.reserve[:, own] ** 2 @ contact_weights(conditions.contact))
     if nodes.fiber is not None and conditions.derivative_penalty > 0.0:
         terms["derivative_penalty"] = conditions.derivative_penalty * np.sum(unknowns.force_rate**2, axis=1)
     if (emg := conditions.emg) is not None and emg.weight > 0.0:

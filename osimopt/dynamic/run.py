@@ -16,7 +16,8 @@ from ..problem.reserves import ReserveActuators
 from ..solution.solution import RedundancySolution
 from ..solution.status import Status
 from ..static.solve import solve_static
-from .assemble import assemble, moment_scale, split
+from .assemble import assemble, split
+from .contact import moment_scale
 from .guess import first_guess, joined, windows
 from .integrate import ForwardCheck, check_solution
 from .mesh import Mesh, Refinement
@@ -98,22 +99,23 @@ class Run:
         return self._finish(nodes, unknowns, check)
 
     def _nodes(self, mesh: Mesh) -> Nodes:
-        return Nodes.of(self.problem, mesh, self.elastic, self.time_constants)
+        return Nodes.of(self.problem, mesh, self.elastic, self.time_constants, self.conditions.contact)
 
     def _static(self, nodes: Nodes) -> RedundancySolution:
         """Static optimization with rigid tendons at the points of the mesh."""
         exponent = self.conditions.cost.exponent
         quick = exponent if QUICK[0] <= exponent <= QUICK[1] else 2.0
-        return solve_static(nodes.problem, exponent=quick, on_failure="return")
+        return solve_static(nodes.problem, exponent=quick, contact=self.conditions.contact, on_failure="return")
 
     def _with_exact_reserves(self, unknowns: Unknowns, nodes: Nodes, static: RedundancySolution) -> Unknowns:
         """Reserves on coordinates without muscles are not solved for: static optimization determines them exactly."""
         reserve, control = unknowns.reserve.copy(), static.reserve_control
-        for part in split(nodes.problem, self.conditions):
+        for part in split(nodes.balance, self.conditions):
             if not part.muscles.size:
-                exact = control[:, part.reserves]
-                reserve[:, part.reserves] = np.where(np.isfinite(exact), exact, reserve[:, part.reserves])
-        return replace(unknowns, reserve=reserve)
+                own = part.reserves[part.reserves < control.shape[1]]  # the others are contact forces
+                exact = control[:, own]
+                reserve[:, own] = np.where(np.isfinite(exact), exact, reserve[:, own])
+        return nodes.completed(replace(unknowns, reserve=reserve))
 
     def _solve(self, nodes: Nodes, guess: Unknowns, distance: float | None) -> Unknowns:
         """Solve on one mesh; a long motion starts from the solutions of its windows, unless it has a good guess."""
@@ -137,7 +139,7 @@ class Run:
         jobs = [
             (task, *assemble(task.nodes, task.conditions, part, task.guess))
             for task in tasks
-            for part in split(task.nodes.problem, task.conditions)
+            for part in split(task.nodes.balance, task.conditions)
             if part.muscles.size
         ]
         with Watch(len(jobs), self.progress) as watch:
@@ -220,11 +222,11 @@ def _missing_moments(run: Run, nodes: Nodes) -> str | None:
     None where that fails too, or where these reserves have nothing to do.
     """
     problem = nodes.problem
-    scale = moment_scale(problem.generalized_force)
+    scale = moment_scale(problem)
     weak = dict(zip(problem.coordinates, (WEAK * scale).tolist(), strict=True))
     reserves = problem.reserves + ReserveActuators.on_coordinates(weak, problem.coordinates)
-    helped = replace(nodes, problem=replace(problem, reserves=reserves))
-    eased = replace(run.conditions, cost=dynamic_cost("excitation_power", 2, "rigid"))
+    helped = replace(nodes, problem=replace(problem, reserves=reserves), extension=None)
+    eased = replace(run.conditions, cost=dynamic_cost("excitation_power", 2, "rigid"), contact=())
     guess = first_guess("static", helped, solve_static(helped.problem, on_failure="return"), eased.emg)
     again = replace(run, progress=None, rounds=[])
     unknowns = again.solve_tasks(helped, [SolverTask(helped, eased, guess)])[0]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import SolverError
 from ..muscle.contraction import Fiber, FiberState, active_multiplier, fiber_state, passive_multiplier
@@ -17,6 +18,7 @@ from ..solution.checks import PUSH
 from ..solution.solution import RedundancySolution
 from ..solution.status import Status, judge
 from ..solution.summary import Finding, counted
+from .contact import are_contact, forces_in_contact
 from .integrate import ForwardCheck
 from .nodes import Nodes, Unknowns, strength
 from .objective import Conditions, integrands, start_cost
@@ -173,7 +175,7 @@ def solution_of(
     provenance: dict[str, Any],
 ) -> DynamicSolution:  # fmt: skip
     """Check the unknowns against the problem; points of a failed solve keep their values."""
-    state = _fiber_state(nodes, unknowns)
+    unknowns, state = nodes.completed(unknowns), _fiber_state(nodes, unknowns)
     problem = nodes.problem
     if nodes.fiber is not None and state is not None and np.isfinite(state.velocity).all():
         problem = _at_state(nodes, unknowns, state, nodes.fiber)
@@ -181,10 +183,12 @@ def solution_of(
     points = len(problem)
     status = np.full(points, Status.SOLVED if solved else Status.UNFINISHED, dtype=object)
     detail: dict[int, str] = {}
-    activation, control = unknowns.activation, unknowns.reserve
+    own = are_contact(nodes.balance)
+    activation, control = unknowns.activation, unknowns.reserve[:, ~own]
     if solved:
-        x = np.hstack([activation, control])
-        activation, control, status = judge(problem, x, status, ALLOWED * tolerance, detail)
+        allowed, x = ALLOWED * tolerance, np.hstack([activation, control])
+        activation, control, status = judge(problem, x, status, allowed, detail)
+        _judge_limits(nodes, problem, activation, control, status, allowed, detail)
     known = np.where(np.isfinite(activation), 1.0, np.nan)  # nothing is left of failed points
     terms = integrands(nodes, conditions, unknowns)
     integrals = {name: float(nodes.mesh.quadrature @ values) for name, values in terms.items()}
@@ -209,7 +213,28 @@ def solution_of(
         integrals=integrals,
         emg_scale=dict(zip(channels, unknowns.scale.tolist(), strict=True)),
         mesh_edges=nodes.mesh.edges,
+        contact=conditions.contact,
     )
+
+
+def _judge_limits(
+    nodes: Nodes, problem: RedundancyProblem, activation: Array, control: Array, status: NDArray[np.object_],
+    allowed: float, detail: dict[int, str],
+) -> None:  # fmt: skip
+    """Downgrade and blank points where a contact force passes a limit by more than ``allowed`` body weights."""
+    own, reserves = are_contact(nodes.balance), nodes.balance.reserves
+    if not own.any():
+        return
+    full = np.zeros((len(control), len(own)))
+    full[:, ~own] = control
+    pressing = forces_in_contact(nodes.balance, problem.max_force * activation + problem.passive_force, full)
+    beyond = np.maximum(reserves.lower[own] - pressing, pressing - reserves.upper[own])
+    names = np.array(reserves.names)[own]
+    for point in np.flatnonzero((beyond > allowed).any(axis=1)).tolist():
+        worst = int(beyond[point].argmax())
+        missed = beyond[point, worst] * reserves.optimal_force[own][worst]
+        status[point], activation[point], control[point] = Status.OUT_OF_BOUNDS, np.nan, np.nan
+        detail[point] = f"{names[worst]} passes its limit by {missed:.2g} N."
 
 
 def _fiber_state(nodes: Nodes, unknowns: Unknowns) -> FiberState | None:

@@ -12,6 +12,7 @@ from .. import isolation
 from ..errors import SolverError
 from ..muscle.tendons import Tendons, tendon_text
 from ..options import documented
+from ..problem.contact import read_contacts
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, verified
 from .arguments import check_arguments, interval
@@ -46,6 +47,7 @@ def solve_dynamic(
     initial_activation: Start = "paid",
     periodic: bool | Mapping[str, str] = False,
     emg: EmgTracking | None = None,
+    contact: Any = None,
     mesh_tolerance: float | None = None,
     max_refinements: int = 5,
     max_iterations: int = 500,
@@ -109,7 +111,8 @@ def solve_dynamic(
     begun = perf_counter()
     isolation.count_jobs(n_jobs, 1)
     chosen = dynamic_cost(cost, exponent, tendon)
-    conditions = Conditions(chosen, derivative_penalty, initial_activation, periodic, emg)
+    contacts = read_contacts(contact)
+    conditions = Conditions(chosen, derivative_penalty, initial_activation, periodic, emg, contacts)
     mesh = Mesh.uniform(scheme(transcription), *interval(problem, time_range), mesh_interval)
     isolation.prepare("casadi", "osimopt.dynamic.worker.solve:warm_up", (), 1)
     provenance: dict[str, Any] = {

@@ -13,7 +13,7 @@ Array = Any
 
 
 @dataclass(frozen=True, eq=False)
-class Contact:
+class Touch:
     """Paths between n pairs of points over n objects of one kind, in the objects' frames.
 
     ``on`` (n,) is whether the path touches the object. ``first`` and ``last`` (3, n) are the points where it meets and

@@ -5,16 +5,14 @@ from __future__ import annotations
 from math import pi
 
 from ..namespace import namespace
-from .contact import Array, Contact, along, nearest_turn, on_side
+from .contact import Array, Touch, along, nearest_turn, on_side
 from .vectors import cross
 
 #: m: half the length of the edges that OpenSim intersects with a plane; they are in it if they rise by less than that.
 EDGE, FLAT = 10.0, 1e-5
 
 
-def wrap_cylinder(
-    start: Array, end: Array, size: Array, axis: Array, sign: Array, wound: Array | None = None
-) -> Contact:
+def wrap_cylinder(start: Array, end: Array, size: Array, axis: Array, sign: Array, wound: Array | None = None) -> Touch:
     """Paths over n cylinders around the z axes of their frames: straight, a helix, straight, tangent to each other.
 
     Whether a path wraps, and on which side, is decided as OpenSim 4.6 does; the points are exact. On the unrolled
@@ -30,7 +28,7 @@ def wrap_cylinder(
     axis, sign
         (n,) quadrants: the axis 0, 1, 2, and the sign -1, 1, or 0 for none.
     wound
-        (n,) as in ``Contact``, of paths that are held on the cylinder; OpenSim's choice if not given.
+        (n,) as in ``Touch``, of paths that are held on the cylinder; OpenSim's choice if not given.
     """
     xp = namespace(start)
     radius, length = size[0], size[1]
@@ -67,7 +65,7 @@ def wrap_cylinder(
         xp.stack([xp.where(on, one, nan) for one in (radius * unit[0], radius * unit[1], height)])
         for unit, height in ((first, heights[0]), (last, heights[1]))
     ]
-    return Contact(on, points[0], points[1], arc, inside, mandatory & on, turn * angle)
+    return Touch(on, points[0], points[1], arc, inside, mandatory & on, turn * angle)
 
 
 def _contacts(

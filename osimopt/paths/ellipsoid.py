@@ -11,7 +11,7 @@ from itertools import product
 from typing import NamedTuple
 
 from ..namespace import detached, namespace, plain
-from .contact import Array, Contact, columns, where_on
+from .contact import Array, Touch, columns, where_on
 from .ellipsoid_geodesic import PHASE, Spans, aim, ends_of
 from .ellipsoid_start import PLANES, leading_point, plane_paths
 from .extrapolation import LANES
@@ -39,7 +39,7 @@ class Geodesics(NamedTuple):
     ends: Array
 
 
-def wrap_ellipsoid(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Contact:
+def wrap_ellipsoid(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Touch:
     """Shortest paths between points over ellipsoids.
 
     Whether a path wraps, and on which side, is decided as OpenSim 4.6 does. It wraps where the straight line crosses
@@ -60,21 +60,21 @@ def wrap_ellipsoid(start: Array, end: Array, size: Array, axis: Array, sign: Arr
 
     Returns
     -------
-    Contact
+    Touch
         NaN in points and arc where the path wraps and no geodesic was found.
     """
     xp = namespace(start)
     inside, on = decide(start, end, size)
     if not bool(xp.any(on)):
         nowhere = xp.full_like(start, math.nan)  # start times NaN would have gradients of NaN
-        return Contact(on, nowhere, nowhere, 0 * start[0], inside, on, 0 * start[0])
+        return Touch(on, nowhere, nowhere, 0 * start[0], inside, on, 0 * start[0])
     which = xp.nonzero(on)[0]
     begin, finish, radii = (columns(array, which) for array in (start, end, size))
     found = solve(detached(begin), detached(finish), detached(radii), axis[which], sign[which])
     ends = found.ends
     if any(getattr(array, "requires_grad", False) for array in (start, end, size)):
         ends = refine(Spans(begin, finish, radii, found.zero), found)
-    return Contact(on, *where_on(on, ends[:3], ends[3:6], ends[6]), inside, on, 0 * start[0])
+    return Touch(on, *where_on(on, ends[:3], ends[3:6], ends[6]), inside, on, 0 * start[0])
 
 
 def decide(start: Array, end: Array, size: Array) -> tuple[Array, Array]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from math import pi
 
 from ..namespace import namespace
-from .contact import Array, Contact, along, nearest_turn, on_side
+from .contact import Array, Touch, along, nearest_turn, on_side
 from .vectors import cross, dot
 
 #: Sine of the angle at the center below which a line leads through the center, as far as its plane goes.
 THROUGH = 1e-9
 
 
-def wrap_sphere(start: Array, end: Array, size: Array, axis: Array, sign: Array, wound: Array | None = None) -> Contact:
+def wrap_sphere(start: Array, end: Array, size: Array, axis: Array, sign: Array, wound: Array | None = None) -> Touch:
     """Paths over n spheres: straight, a great circle, straight, in the plane of both points and the center.
 
     Whether a path wraps, and on which side, is decided as OpenSim 4.6 does: it wraps where the straight line crosses
@@ -29,7 +29,7 @@ def wrap_sphere(start: Array, end: Array, size: Array, axis: Array, sign: Array,
     axis, sign
         (n,) quadrants: the axis 0, 1, 2, and the sign -1, 1, or 0 for none.
     wound
-        (n,) as in ``Contact``, of paths that are held on the sphere; OpenSim's choice if not given.
+        (n,) as in ``Touch``, of paths that are held on the sphere; OpenSim's choice if not given.
     """
     xp = namespace(start)
     radius = size[0]
@@ -67,7 +67,7 @@ def wrap_sphere(start: Array, end: Array, size: Array, axis: Array, sign: Array,
         angle = xp.where(angle < 0.0, rounded, angle)
     arc = xp.where(on, radius * angle, 0.0)
     first, last = (xp.where(on, radius * unit, xp.nan) for unit in (first, last))
-    return Contact(on, first, last, arc, inside, on & (sign != 0) & (ahead[0] | ahead[1]), sense * angle)
+    return Touch(on, first, last, arc, inside, on & (sign != 0) & (ahead[0] | ahead[1]), sense * angle)
 
 
 def _crosses(start: Array, end: Array, radius: Array) -> Array:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..namespace import detached, namespace
-from .contact import Array, Contact, along, columns, on_side, where_on
+from .contact import Array, Touch, along, columns, on_side, where_on
 from .cylinder import wrap_cylinder
 from .extrapolation import extrapolate
 from .vectors import dot
@@ -65,7 +65,7 @@ class RingStep(NamedTuple):
     left: Array
 
 
-def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Contact:
+def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> Touch:
     """Shortest paths between points through rings, on the inner side of the tube.
 
     Whether a path wraps is decided as OpenSim 4.6 does: by the cylinder that touches the ring where the straight line
@@ -85,7 +85,7 @@ def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) 
 
     Returns
     -------
-    Contact
+    Touch
         NaN in points and arc where the path wraps and no geodesic that keeps touching the tube was found.
     """
     xp = namespace(start)
@@ -94,7 +94,7 @@ def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) 
     on, inside, curve = cylinder_path(one, two, radii, azimuth, found)
     if not bool(xp.any(on)):
         nowhere = xp.full_like(start, math.nan)  # start times NaN would have gradients of NaN
-        return Contact(on, nowhere, nowhere, 0 * start[0], inside, on, 0 * start[0])
+        return Touch(on, nowhere, nowhere, 0 * start[0], inside, on, 0 * start[0])
     which = xp.nonzero(on)[0]
     one, two, radii = (columns(array, which) for array in (one, two, radii))
     curve = newton(one, two, radii, curve.take(which))
@@ -102,7 +102,7 @@ def wrap_torus(start: Array, end: Array, size: Array, axis: Array, sign: Array) 
     step = aim(begin, finish, ring, curve)
     first, last = step.first.place + step.move_first, step.last.place + step.move_last
     found = where_on(on, first, last, curve.length + step.change.length)
-    return Contact(on, *found, inside, on & ~on, 0 * start[0])
+    return Touch(on, *found, inside, on & ~on, 0 * start[0])
 
 
 def nearest(start: Array, end: Array, size: Array, axis: Array, sign: Array) -> tuple[Array, Array]:

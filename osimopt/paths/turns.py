@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..namespace import namespace
-from .contact import Array, Contact, columns
+from .contact import Array, Touch, columns
 from .description import WrapKind
 from .vectors import dot
 from .wraps import HOLDS, INSIDE, MAY_WRAP, SIZES, WRAPS
@@ -45,7 +45,7 @@ class Obstacle:
             return self.touch(point, after).inside
         return INSIDE[self.kind](point, self.size) | INSIDE[self.kind](after, self.size)
 
-    def touch(self, start: Array, end: Array, index: Array | None = None, wound: Array | None = None) -> Contact:
+    def touch(self, start: Array, end: Array, index: Array | None = None, wound: Array | None = None) -> Touch:
         """How the paths ``index`` (r,), all if not given, lie on it between points (3, r) in its frame.
 
         Those that are ``wound`` (r,) around it stay on it, where its kind can hold them.
@@ -72,7 +72,7 @@ class Turn:
 
     ``on`` (n,) is whether they do, ``segment`` (n,) between which of their points, ``key`` (n,) a number that is larger
     the farther along the path, from ``segment`` to ``segment + 1``. ``first``, ``last`` (3, n) m are places in ground
-    where they meet and leave it, ``arc`` (n,) m the length between. ``wound`` (n,) rad is as in ``Contact``. Where they
+    where they meet and leave it, ``arc`` (n,) m the length between. ``wound`` (n,) rad is as in ``Touch``. Where they
     do not turn the numbers mean nothing.
     """
 

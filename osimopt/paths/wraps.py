@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .contact import Array, Contact
+from .contact import Array, Touch
 from .cylinder import may_wrap_cylinder, wrap_cylinder
 from .description import WrapKind
 from .ellipsoid import wrap_ellipsoid
@@ -13,7 +13,7 @@ from .torus import wrap_torus
 from .vectors import dot
 
 #: Paths between pairs of points over objects of one kind: of start and end (3, n), size (s, n), axis and sign (n,).
-Wrapper = Callable[..., Contact]
+Wrapper = Callable[..., Touch]
 
 WRAPS: dict[WrapKind, Wrapper] = {
     "cylinder": wrap_cylinder,

@@ -248,13 +248,15 @@ class MuscleGeometry:
         onto[np.arange(len(onto)), self.pair_coordinate] = 1.0
         return (self.moment_arms * force[:, self.pair_muscle]) @ alike(onto, force)
 
-    def largest_moment_arm(self) -> Tensor:
-        """(T, M) in m: max over the coordinates of |moment arm|."""
+    def largest_moment_arm(self, rows: int | None = None) -> Tensor:
+        """(T, M) in m: max over the coordinates, or the first ``rows`` of them, of |moment arm|."""
         xp, largest = (
             namespace(self.moment_arms),
             filled((len(self.moment_arms), len(self.muscles)), 0.0, self.moment_arms),
         )
-        for pair, muscle in enumerate(self.pair_muscle):
+        counted = np.ones(len(self.pair_muscle), dtype=bool) if rows is None else self.pair_coordinate < rows
+        for pair in np.flatnonzero(counted).tolist():
+            muscle = self.pair_muscle[pair]
             largest[:, muscle] = xp.maximum(largest[:, muscle], xp.abs(self.moment_arms[:, pair]))
         return largest
 

@@ -3,66 +3,206 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from math import isfinite, isnan, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..errors import InputError, explain, shown
-from ..namespace import alike, filled, namespace
+from ..devices import Device, device_of
+from ..errors import InputError, check_names, explain, shown
+from ..namespace import alike, filled, namespace, plain
+from ..options import check_word, is_number
 from .arrays import Array, MuscleGeometry
-from .reactions import Frame, On, reactions_of
+from .reactions import SIDES, Frame, JointReactions, On, reactions_of
 from .reserves import ReserveActuators
 
 if TYPE_CHECKING:
     from .problem import RedundancyProblem
 
-#: Weight of a component that is bounded but costs nothing: too little to move any activation.
+#: Weight of a component that is limited but costs nothing, for solvers; certificates and objectives do not count it.
 FREE = 1e-8
+#: Origin of the unknowns of contact forces among the reserves: of those that cost, and of those only limited.
+COSTING, LIMITED = "contact", "limit"
+AXES = "xyz"
+FORMULA = "w ‖c / body weight‖²"
+SOURCE = (
+    "Uhlrich et al. (2022), doi:10.1038/s41598-022-13386-9 (joint load as a criterion of muscle coordination); Belli et "
+    "al. (2023), doi:10.1371/journal.pone.0295003 (joint reactions as linear functions of activations, and limits)"
+)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contact:
-    """The contact force c of a joint in the cost, as w (c / body weight)² for each of some components, and its limits.
+    """The contact force c of a joint in the cost, as w ‖c / body weight‖², and its limits.
+
+    c is the force that the joint transmits, affine in the forces of muscles and reserves [1]_.
 
     Parameters
     ----------
     joint : str
         The joint.
     weight : float, default 0.0
-        w, beside Σ aᵖ: at w = 1 a contact force of one body weight costs as much as a muscle at full activation.
+        w [2]_: at w = 1 a force of one body weight costs as much as an average muscle at full activation, as a reserve
+        does at control 1. The exponent is 2, whatever that of the muscles.
     axes : str, default "xyz"
         Components that cost: all for ‖c‖², ``"y"`` for the one along the y axis (axial in a tibia).
     lower, upper : mapping, optional
         Limits in N of components, as ``{"y": -2000.0}``.
     cone : sequence of (3,), optional
-        Normals n of a polyhedral cone: n · c ≥ 0.
+        Normals n of a polyhedral cone in which the force stays, n · c ≥ 0: as the cavity of a shoulder [1]_.
     on : "child" | "parent", default "child"
         Body on which the force acts.
     frame : "ground" | "parent" | "child", default "child"
         Its axes.
+
+    Raises
+    ------
+    InputError
+        Negative weights, axes other than x, y and z, lower limits above upper ones, normals that are not three numbers.
+
+    References
+    ----------
+    .. [1] Belli et al. (2023), Does enforcing glenohumeral joint stability matter?,
+       doi:10.1371/journal.pone.0295003
+    .. [2] Uhlrich et al. (2022), Muscle coordination retraining inspired by musculoskeletal simulations reduces knee
+       contact force, doi:10.1038/s41598-022-13386-9
+
+    Examples
+    --------
+    An elbow whose muscles press it together; the second has twice the moment arm, and presses less for a moment:
+
+    >>> import dataclasses, osimopt
+    >>> from osimopt.problem.reactions import JointReactions
+    >>> problem = osimopt.RedundancyProblem.from_arrays([0.02, 0.04], [900.0, 300.0], 12.0)
+    >>> pressing = JointReactions.from_arrays("elbow", [0, 0, 0], [[0, 0], [-1, -1], [0, 0]], problem.muscles, 700.0)
+    >>> problem = dataclasses.replace(problem, reactions=pressing)
+    >>> for contact in (None, {"elbow": 1.0}, osimopt.Contact("elbow", lower={"y": -330.0})):
+    ...     print(osimopt.solve_static(problem, contact=contact).muscle_force.round(1))
     """
 
     joint: str
     weight: float = 0.0
-    axes: str = "xyz"
+    axes: str = AXES
     lower: Mapping[str, float] | None = None
     upper: Mapping[str, float] | None = None
     cone: Sequence[Sequence[float]] = ()
     on: On = "child"
     frame: Frame = "child"
 
+    def __post_init__(self) -> None:
+        if not (isinstance(self.joint, str) and self.joint):
+            raise InputError(explain("the name of a joint for Contact", shown(self.joint), "Give its name."))
+        where = f"Contact of {self.joint}"
+        if not (is_number(self.weight) and isfinite(self.weight) and self.weight >= 0.0):
+            fix = "0 is no cost; 0.1 is a moderate one."
+            raise InputError(explain("a finite weight ≥ 0", shown(self.weight), fix, where))
+        axes = self.axes if isinstance(self.axes, str) else ""
+        if not axes or len(set(axes)) < len(axes) or not set(axes) <= set(AXES):
+            raise InputError(explain("axes as 'xyz', 'y' or the like", shown(self.axes), "'xyz' is all.", where))
+        check_word("on", self.on, SIDES)
+        check_word("frame", self.frame, ("ground", *SIDES))
+        lower, upper = (_limits(name, getattr(self, name), where) for name in ("lower", "upper"))
+        if crossed := [axis for axis in lower if not lower[axis] <= upper.get(axis, np.inf)]:
+            got = ", ".join(f"{lower[axis]:g} above {upper[axis]:g} N for {axis}" for axis in crossed)
+            raise InputError(explain("lower limits of at most the upper ones", got, "Swap them.", where))
+        try:
+            cone = np.asarray(self.cone, dtype=float)
+        except (TypeError, ValueError):
+            cone = np.full((1, 1), np.nan)
+        cone = cone.reshape(0, 3) if cone.size == 0 else cone
+        if cone.ndim != 2 or cone.shape[1] != 3 or not np.isfinite(cone).all() or not cone.any(axis=1).all():
+            fix = "Give normals that point into the cone, as [(0.5, -1, 0), (-0.5, -1, 0)]."
+            raise InputError(explain("a cone as normals of three numbers, not all 0", shown(self.cone), fix, where))
+        for name, value in (("lower", lower), ("upper", upper), ("cone", tuple(map(tuple, cone.tolist())))):
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "weight", float(self.weight))
+
     def rows(self) -> list[tuple[str, Array, float, float, float]]:
         """Name, direction (3,), weight, and limits in N, of each row that the problem needs."""
         found = []
-        for number, axis in enumerate("xyz"):
-            low, high = ((limits or {}).get(axis, end) for limits, end in ((self.lower, -np.inf), (self.upper, np.inf)))
+        for number, axis in enumerate(AXES):
+            low, high = (self.lower or {}).get(axis, -np.inf), (self.upper or {}).get(axis, np.inf)
             weight = self.weight if axis in self.axes else 0.0
-            if weight or np.isfinite([low, high]).any():
-                found.append((f"{self.joint}_f{axis}", np.eye(3)[number], weight, float(low), float(high)))
-        for number, normal in enumerate(self.cone):
-            found.append((f"{self.joint}_cone{number}", np.asarray(normal, dtype=float), 0.0, 0.0, np.inf))
+            if weight or isfinite(low) or isfinite(high):
+                found.append((f"{self.joint}_f{axis}", np.eye(3)[number], weight, low, high))
+        for number, normal in enumerate(np.asarray(self.cone, dtype=float).reshape(-1, 3)):
+            found.append((f"{self.joint}_cone{number}", normal / np.linalg.norm(normal), 0.0, 0.0, np.inf))
         return found
+
+
+def _limits(name: str, given: Any, where: str) -> dict[str, float]:
+    """Limits by axis, checked."""
+    limits = {} if given is None else given
+    if not isinstance(limits, Mapping) or not all(is_number(limit) and not isnan(limit) for limit in limits.values()):
+        fix = f"Give them by axis, as {name}={{'y': -2000.0}}."
+        raise InputError(explain(f"{name} limits in N", shown(given), fix, where))
+    check_names(f"axes of {name} limits", map(str, limits), AXES, where)
+    return {str(axis): float(limit) for axis, limit in limits.items()}
+
+
+def read_contacts(given: Any) -> tuple[Contact, ...]:
+    """Contacts from one, a sequence of them, weights by joint, or text such as ``walker_knee_l=0.1,ankle_l=0.1``.
+
+    Raises
+    ------
+    InputError
+        Something else, or a contact without weight, limits and cone.
+    """
+    if isinstance(given, str):
+        pairs = [part.partition("=") for part in given.split(",")]
+        given = {joint.strip(): _number(weight) for joint, _, weight in pairs}
+    if isinstance(given, Mapping):
+        given = [Contact(joint, weight) for joint, weight in given.items()]
+    contacts = [given] if isinstance(given, Contact) else [] if given is None else given
+    if not isinstance(contacts, Sequence) or not all(isinstance(contact, Contact) for contact in contacts):
+        fix = "Give for example {'walker_knee_l': 0.1}."
+        raise InputError(explain("contact as weights by joint, or osimopt.Contact", shown(given), fix))
+    for contact in contacts:
+        if not contact.rows():
+            fix = "Give one of them, or leave contact out."
+            raise InputError(explain("a weight, limits or a cone", "none", fix, f"Contact of {contact.joint}"))
+    return tuple(contacts)
+
+
+def _number(text: str) -> float | str:
+    """The number, or the text itself where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def contact_text(contacts: Sequence[Contact]) -> list[dict[str, Any]]:
+    """What a provenance says of contacts."""
+    return [
+        {name: value for name, value in asdict(contact).items() if value or name == "weight"} for contact in contacts
+    ]
+
+
+def carrying(problem: RedundancyProblem, contacts: Sequence[Contact]) -> JointReactions:
+    """The reactions of the contacts' joints, on the device of the problem."""
+    found = reactions_of(problem, list(dict.fromkeys(contact.joint for contact in contacts)))
+    return found if device_of(found.effect) == problem.device else found.moved(Device.of(problem.device).put)
+
+
+def contact_force(problem: RedundancyProblem, contacts: Sequence[Contact], activation: Array, control: Array) -> Array:
+    """(T, n) N of all rows of contacts, of activations (T, M) and controls (T, K) of the problem without these rows."""
+    xp, carried, rows = namespace(activation), carrying(problem, contacts), []
+    force = problem.max_force * activation + problem.passive_force
+    forces = xp.concat([force, control], axis=1)
+    for contact in contacts:
+        affine = carried.affine(problem, contact.joint, contact.on, contact.frame)
+        c = affine.constant[:, :3] + xp.matmul(affine.effect[:, :3], forces[:, :, None])[:, :, 0]
+        rows += [xp.matmul(c, alike(direction, c)) for _, direction, *_ in contact.rows()]
+    return xp.stack(rows, axis=1)
+
+
+def contact_unknowns(problem: RedundancyProblem) -> NDArray[np.bool_]:
+    """(M + K,) which unknowns of an extended problem are contact forces."""
+    own = [origin in (COSTING, LIMITED) for origin in problem.reserves.origin]
+    return np.array([False] * len(problem.muscles) + own, dtype=bool)
 
 
 def extended(problem: RedundancyProblem, contacts: Sequence[Contact]) -> RedundancyProblem:
@@ -70,13 +210,12 @@ def extended(problem: RedundancyProblem, contacts: Sequence[Contact]) -> Redunda
 
     So every solver, certificate and derivative of the moment balance holds for contact forces too. A reserve's control
     is √w c / body weight, so that its square is the term of the cost. Its rows come after the coordinates, its unknowns
-    after the reserves.
+    after the reserves. Unknowns that cost nothing have w = FREE and the origin ``"limit"``.
     """
     geometry, xp = problem.geometry, namespace(problem.max_force)
     frames, muscles = len(problem), len(problem.muscles)
-    arms, effects, targets, known = [], [], [], []
+    arms, effects, targets, known, carried = [], [], [], [], carrying(problem, contacts)
     for contact in contacts:
-        carried = reactions_of(problem, [contact.joint])
         affine = carried.affine(problem, contact.joint, contact.on, contact.frame)
         for name, direction, weight, low, high in contact.rows():
             along = alike(direction, problem.max_force)
@@ -84,34 +223,46 @@ def extended(problem: RedundancyProblem, contacts: Sequence[Contact]) -> Redunda
             arms.append(column[:, :muscles])
             effects.append(column[:, muscles:])
             targets.append(-xp.matmul(affine.constant[:, :3], along))
-            unit = carried.body_weight / np.sqrt(weight or FREE)
-            known.append((name, unit, low / unit, high / unit))
+            unit = carried.body_weight / sqrt(weight or FREE)
+            known.append((name, unit, low / unit, high / unit, COSTING if weight else LIMITED))
     if not known:
         raise InputError(explain("a weight, limits or a cone of contact forces", shown(contacts), "Give one."))
-    names, units, lower, upper = (list(column) for column in zip(*known, strict=True))
-    count = len(names)
-    own = xp.broadcast_to(problem.reserves.effect, (frames, *problem.reserves.effect.shape[1:]))
+    given, units, lower, upper, origin = (list(column) for column in zip(*known, strict=True))
+    names, count = _once(given, problem), len(given)
+    own = xp.broadcast_to(
+        alike(problem.reserves.effect, problem.max_force), (frames, *problem.reserves.effect.shape[1:])
+    )
     none = filled((frames, own.shape[1], count), 0.0, problem.max_force)
-    above = xp.concat([alike(own, problem.max_force), none], axis=2)
     below = xp.stack(effects, axis=1)
     free = xp.broadcast_to(alike(-np.diag(units), problem.max_force), (frames, count, count))
-    effect = xp.concat([above, xp.concat([below, free], axis=2)], axis=1)
-    pairs = np.arange(count * muscles)
-    more = MuscleGeometry(
-        geometry.muscles, tuple(names), pairs // muscles, pairs % muscles,
-        xp.reshape(xp.stack(arms, axis=1), (frames, count * muscles)),
-    )  # fmt: skip
+    effect = xp.concat([xp.concat([own, none], axis=2), xp.concat([below, free], axis=2)], axis=1)
+    arm = xp.stack(arms, axis=1)
+    pair_row, pair_muscle = np.nonzero(plain((arm != 0.0).any(axis=0)))
+    more = MuscleGeometry(geometry.muscles, names, pair_row, pair_muscle, arm[:, pair_row, pair_muscle])
     old = problem.reserves
     return replace(
         problem,
         geometry=_beside(geometry, more),
         generalized_force=xp.concat([problem.generalized_force, xp.stack(targets, axis=1)], axis=1),
         reserves=ReserveActuators(
-            old.names + tuple(names), effect, np.append(old.optimal_force, units), np.append(old.lower, lower),
-            np.append(old.upper, upper), old.origin + ("contact",) * count,
+            old.names + names, effect, np.append(old.optimal_force, units), np.append(old.lower, lower),
+            np.append(old.upper, upper), old.origin + tuple(origin),
         ),
+        provenance={
+            **problem.provenance, "units": {**problem.provenance.get("units", {}), **dict.fromkeys(names, "N")}
+        },
         source=None,
     )  # fmt: skip
+
+
+def _once(names: Sequence[str], problem: RedundancyProblem) -> tuple[str, ...]:
+    """The names, with numbers where one stands twice, as of two frames of the same joint."""
+    taken, found = {*problem.coordinates, *problem.reserves.names}, []
+    for name in names:
+        free = next(own for own in (name, *(f"{name}_{k}" for k in range(2, 99 + len(names)))) if own not in taken)
+        taken.add(free)
+        found.append(free)
+    return tuple(found)
 
 
 def _beside(geometry: MuscleGeometry, more: MuscleGeometry) -> MuscleGeometry:

@@ -4,6 +4,9 @@ All but ``min_max`` are separable: Σ_i w_i (c_i a_i)^p over the muscles, with a
 activation into what the cost is about. A reserve's control e counts as much at 1 as an average muscle at full
 activation: S Σ_k |e_k|^p with S = mean_i c_i^p, so that no unit makes reserves cheap. For
 ``activation_power`` c = S = 1 and the sum is that of OpenSim's StaticOptimization.
+
+A contact force c of weight w (``contact.py``) costs S w ‖c / body weight‖², whatever p: at w = 1 a body weight costs as
+much as a reserve at control 1.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, did_you_mean, explain, some
 from ..namespace import Tensor, alike, filled, namespace, plain
 from .arrays import Array, acts
+from .contact import COSTING, LIMITED, contact_unknowns
 from .problem import RedundancyProblem
 
 
@@ -61,7 +65,8 @@ class Cost:
         """(T,) objective of the terms."""
         if np.isinf(self.exponent):
             return np.maximum(terms["muscles"], terms["reserves"])
-        return terms["muscles"] + terms["reserves"]
+        total = terms["muscles"] + terms["reserves"]
+        return total + terms["contact"] if "contact" in terms else total
 
 
 def reserve_weight(scale: Array, exponent: float) -> Tensor:
@@ -75,14 +80,30 @@ def counted_reserves(problem: RedundancyProblem) -> NDArray[np.bool_]:
     The others (residuals of a floating base, an arm without muscles) are fixed by the moment balance alone,
     and the largest of them would hide the muscles.
     """
-    served = problem.geometry.served
-    return np.asarray(problem.reserves.acts[served].any(axis=0))
+    contact = contact_unknowns(problem)[len(problem.muscles) :]
+    served = problem.geometry.served[: len(problem.coordinates) - int(contact.sum())]
+    return np.asarray(problem.reserves.acts[: len(served)][served].any(axis=0))
+
+
+def exponents(problem: RedundancyProblem, cost: Cost) -> float | NDArray[np.float64]:
+    """The exponent of every unknown, or (M + K,) where those of an extended problem's contact forces differ: 2."""
+    contact = contact_unknowns(problem)
+    if cost.exponent == 2.0 or cost.linear or not contact.any():
+        return cost.exponent
+    return np.where(contact, 2.0, cost.exponent)
+
+
+def contact_term(problem: RedundancyProblem, cost: Cost, control: Array) -> Tensor:
+    """(T,) objective of the contact forces of an extended problem: S Σ e² of the unknowns that cost."""
+    xp, own = namespace(control), np.array([origin == COSTING for origin in problem.reserves.origin], dtype=bool)
+    return reserve_weight(cost.scale(problem), cost.exponent) * xp.sum(control[:, np.flatnonzero(own)] ** 2, axis=1)
 
 
 def scale_of_unknowns(problem: RedundancyProblem, cost: Cost) -> Tensor:
     """(T, M + K) s with cost term |s x|^p, or the linear weights; up to one factor per frame, which moves no optimum.
 
-    Scales are divided by their mean over the muscles: SLSQP's stopping rule is absolute.
+    Scales are divided by their mean over the muscles: SLSQP's stopping rule is absolute. With exponents of their own
+    (:func:`exponents`), the terms are |s x|^q · p / q. Contact forces that are only limited have s = 0.
     """
     muscles = cost.scale(problem)
     reserves = len(problem.reserves.names)
@@ -93,7 +114,13 @@ def scale_of_unknowns(problem: RedundancyProblem, cost: Cost) -> Tensor:
     other = xp.broadcast_to(reserve_weight(muscles, p)[:, None] ** (1.0 / p), (len(problem), reserves))
     scale = xp.concat([muscles * alike(problem.weights ** (1.0 / p), muscles), other], axis=1)
     size = xp.mean(scale[:, : muscles.shape[1]], axis=1, keepdims=True)
-    return scale / xp.where(size > 0.0, size, 1.0)
+    scale = scale / xp.where(size > 0.0, size, 1.0)
+    for column, origin in enumerate(problem.reserves.origin, muscles.shape[1]):
+        if origin == COSTING and p != 2.0:
+            scale[:, column] = (2.0 / p) ** 0.5 * scale[:, column] ** (0.5 * p)
+        elif origin == LIMITED:
+            scale[:, column] = 0.0
+    return scale
 
 
 def get_cost(cost: str, exponent: float = 2.0) -> Cost:
@@ -135,7 +162,7 @@ def _stress(problem: RedundancyProblem) -> Tensor:
 
 def _moment_ratio(problem: RedundancyProblem) -> Tensor:
     """F_i / Mmax_i per unit activation, Mmax_i = F_max,i · max_j |r_ij|: one over the largest moment arm."""
-    arm = problem.geometry.largest_moment_arm()
+    arm = problem.geometry.largest_moment_arm(len(problem.coordinates) - int(contact_unknowns(problem).sum()))
     unloaded = ~plain(acts(arm).all(axis=0))
     if unloaded.any():
         got = f"none for {some(np.array(problem.muscles)[unloaded])}"

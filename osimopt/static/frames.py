@@ -18,15 +18,16 @@ from numpy.typing import NDArray
 from ..devices import Device
 from ..namespace import Tensor, alike, filled, namespace, plain
 from ..problem.arrays import Array
-from ..problem.costs import Cost
+from ..problem.costs import Cost, exponents
 from ..problem.problem import RedundancyProblem
 from ..solution.status import Status
+from .exponents import Exponents, part_of, simplest
 from .interior import solve_again
 from .linear import attainable
 from .nonlinear import FrameSolver, Minimum, fitting_multipliers
 from .power import power_slope, repaired, solve_block
 from .proof import Proof, prove
-from .reduction import Frame, InfeasibleError, Places, acting, positive, reduce_frame
+from .reduction import Frame, InfeasibleError, Places, acting, positive, reduce_frame, released
 
 Progress = Callable[[int, int], None] | None
 
@@ -84,13 +85,14 @@ def newton(problem: RedundancyProblem, cost: Cost, scale: Array, start: Array | 
     """
     from threadpoolctl import threadpool_limits
 
-    unit = unit_of_cost(problem, cost)
+    unit, p = unit_of_cost(problem, cost), exponents(problem, cost)
     begin = None if start is None else start / unit[:, None]
     with threadpool_limits(1 if isinstance(unit, np.ndarray) else None):
-        found = solve_batched(problem, cost.exponent, scale, begin, progress)
+        found = solve_batched(problem, p, scale, begin, progress)
         free = namespace(scale).any(scale > 0.0, axis=1)
         found.multipliers[~free] = 0.0  # nothing costs
-        proof = prove(problem, cost.exponent, scale, found.x, found.multipliers)
+        found.multipliers = released(problem, found.x, found.multipliers)
+        proof = prove(problem, p, scale, found.x, found.multipliers)
         found.certify(proof, unit)
         found.multipliers *= unit[:, None]
         suspect, certified = found.status == Status.INFEASIBLE, plain(proof.certified)
@@ -100,7 +102,7 @@ def newton(problem: RedundancyProblem, cost: Cost, scale: Array, start: Array | 
 
 
 def solve_batched(
-    problem: RedundancyProblem, p: float, scale: Array, start: Array | None, progress: Progress
+    problem: RedundancyProblem, p: Exponents, scale: Array, start: Array | None, progress: Progress
 ) -> Answers:
     """Minimise Σ |scale · x|^p / p in all frames, p > 1, without a certificate.
 
@@ -124,12 +126,13 @@ def solve_batched(
             s, begin = scale[keep][:, columns], None if start is None else start[keep][:, rows]
             A, target = block.dense(value, scale[keep]), left[:, rows]
             low, high = (alike(bound[columns], s) * s for bound in bounds)
-            answer = solve_block(A, target, low, high, p, begin)
-            x[:, columns] = repaired(A, target, low, high, p, answer.y, answer.multipliers) / s
+            own = part_of(p, columns)
+            answer = solve_block(A, target, low, high, own, begin)
+            x[:, columns] = repaired(A, target, low, high, own, answer.y, answer.multipliers) / s
             multipliers[:, rows] = answer.multipliers
             steps, infeasible = xp.maximum(steps, answer.steps), infeasible | answer.infeasible
         if reduction.order:
-            slope = scale[keep] * power_slope(scale[keep] * x, p)
+            slope = scale[keep] * power_slope(scale[keep] * x, simplest(p, x))
             found.multipliers[keep] = reduction.multipliers(value, slope, multipliers)
         found.x[keep], found.status[keep][plain(infeasible)] = x, Status.INFEASIBLE
         found.iterations[keep] = plain(steps).astype(np.intp)
@@ -150,7 +153,7 @@ def _solve_again(
     again = Answers.none(few)
     for index, frame in enumerate(rows.tolist()):
         try:
-            answer = solve_again(few, index, cost.exponent, scales[index], bool(suspect[frame]))
+            answer = solve_again(few, index, exponents(problem, cost), scales[index], bool(suspect[frame]))
         except InfeasibleError as error:
             again.refuse(few, index, error.shortfall)
             continue
@@ -179,13 +182,14 @@ def solve_frames(
     """
     from threadpoolctl import threadpool_limits
 
-    frames, found = len(problem), Answers.none(problem)
+    frames, found, p = len(problem), Answers.none(problem), exponents(problem, cost)
+    scales = scale if cost.linear else positive(scale)
     start: Array | None = None
     with threadpool_limits(1):  # matrices this small gain nothing from BLAS threads; beside a busy core they cost 2x
         for frame in range(frames):
             begin, start = start if guess is None else guess[frame], None
             try:
-                answer = _solve_frame(Frame.at(problem, frame), cost.exponent, solve, scale[frame], begin)
+                answer = _solve_frame(Frame.at(problem, frame), p, solve, scales[frame], begin)
             except InfeasibleError as error:
                 found.refuse(problem, frame, error.shortfall)
             except ArithmeticError as error:
@@ -203,12 +207,13 @@ def solve_frames(
         bounds = problem.bounds()
         for frame in np.flatnonzero(found.status == Status.SOLVED).tolist():
             A = acting(Frame.at(problem, frame))
-            found.multipliers[frame] = fitting_multipliers(A, *bounds, cost.exponent, scale[frame], found.x[frame])
-        found.certify(prove(problem, cost.exponent, scale, found.x, found.multipliers), unit_of_cost(problem, cost))
+            found.multipliers[frame] = fitting_multipliers(A, *bounds, p, scale[frame], found.x[frame])
+        found.multipliers = released(problem, found.x, found.multipliers)
+        found.certify(prove(problem, p, scale, found.x, found.multipliers), unit_of_cost(problem, cost))
     return found
 
 
-def _solve_frame(whole: Frame, p: float, solve: FrameSolver, scale: Array, start: Array | None) -> Minimum:
+def _solve_frame(whole: Frame, p: Exponents, solve: FrameSolver, scale: Array, start: Array | None) -> Minimum:
     """The solution in x; where there is none, that for the nearest moments that can be met."""
     try:
         answer = _solve_reduced(whole, p, solve, scale, start)
@@ -223,13 +228,13 @@ def _solve_frame(whole: Frame, p: float, solve: FrameSolver, scale: Array, start
         raise ArithmeticError("The moments can be met to within rounding only.") from None
 
 
-def _solve_reduced(whole: Frame, p: float, solve: FrameSolver, scale: Array, start: Array | None) -> Minimum:
+def _solve_reduced(whole: Frame, p: Exponents, solve: FrameSolver, scale: Array, start: Array | None) -> Minimum:
     rest, x = reduce_frame(whole)
     if not rest.columns.size:
         return Minimum(x, 0, True)
     first = None if start is None else start[rest.columns]
     floor = float(np.nanmax(scale * np.abs(x), initial=0.0))
-    answer = solve(rest, scale[rest.columns], p, first, floor)
+    answer = solve(rest, scale[rest.columns], part_of(p, rest.columns), first, floor)
     x[rest.columns] = answer.y
     return replace(answer, y=x)
 

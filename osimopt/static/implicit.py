@@ -10,6 +10,9 @@ optimum by
 one small system per frame. It is factored as a singular value decomposition of A √w, whose condition is the square
 root of that of A w Aᵀ, and which shows the directions of b that no unknown inside its bounds can follow.
 
+Contact forces in the cost are unknowns of exponent 2 with rows of their own (``problem.contact.extended``); their k is
+2/p of the reserves', so that λ is that of the whole cost over p.
+
 :class:`ScaleSlope` is the change of a cost's scale with maximum forces and moment arms.
 """
 
@@ -21,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..problem.arrays import Array
+from ..problem.contact import contact_unknowns
 from ..problem.costs import Cost, reserve_weight
 from ..problem.problem import RedundancyProblem
 from .reduction import Mask, Places, row_size
@@ -71,26 +75,37 @@ class Linearisation:
         return by_e, np.asarray(self.root * (u - np.einsum("tdu,td->tu", self.basis, along)))
 
 
-def stiffness(problem: RedundancyProblem, cost: Cost) -> Array:
-    """(T, U) k of the cost Σ k |x|^p."""
-    scale = cost.scale(problem)
-    reserves = (len(problem), len(problem.reserves.names))
-    other = np.broadcast_to(reserve_weight(scale, cost.exponent)[:, None], reserves)
-    return np.hstack([problem.weights * scale**cost.exponent, other])
+def stiffness(problem: RedundancyProblem, cost: Cost, balance: RedundancyProblem | None = None) -> tuple[Array, Array]:
+    """Cost over its exponent p₀, as Σ k |x|^p / p: k (T, U) and p (U,), which is p₀, or 2 of contact forces.
+
+    ``balance`` is the problem with rows of contact forces, where these cost or are limited.
+    """
+    scale, p = cost.scale(problem), cost.exponent
+    quadratic = contact_unknowns(problem if balance is None else balance)[scale.shape[1] :]
+    other = reserve_weight(scale, p)[:, None] * np.where(quadratic, 2.0 / p, 1.0)
+    powers = np.concatenate([np.full(scale.shape[1], p), np.where(quadratic, 2.0, p)])
+    return np.hstack([problem.weights * scale**p, other]), powers
 
 
-def linearise(problem: RedundancyProblem, x: Array, cost: Cost) -> Linearisation:
-    """Linearise the optimum x (T, U) of a separable cost with p > 1; frames of NaN are kinked and respond with 0."""
-    k, places = stiffness(problem, cost), Places.of(problem)
+def linearise(
+    problem: RedundancyProblem, x: Array, cost: Cost, balance: RedundancyProblem | None = None
+) -> Linearisation:
+    """Linearise the optimum x (T, U) of a separable cost with p > 1; frames of NaN are kinked and respond with 0.
+
+    ``balance`` is the problem with rows of contact forces, where these cost or are limited.
+    """
+    k, p = stiffness(problem, cost, balance)
+    whole = problem if balance is None else balance
+    places = Places.of(whole)
     chunks = [slice(first, first + CHUNK) for first in range(0, len(problem), CHUNK)]
-    parts = [_linearise(problem, places.dense(keep), x[keep], k[keep], cost) for keep in chunks]
+    parts = [_linearise(whole, places.dense(keep), x[keep], k[keep], p) for keep in chunks]
     names = ("root", "basis", "lift", "slope", "multipliers", "free", "kinked")
     return Linearisation(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def _linearise(problem: RedundancyProblem, A: Array, x: Array, k: Array, cost: Cost) -> Linearisation:
+def _linearise(problem: RedundancyProblem, A: Array, x: Array, k: Array, p: Array) -> Linearisation:
     lower, upper = problem.bounds()
-    p, failed = cost.exponent, np.asarray(np.isnan(x).any(axis=1))
+    failed = np.asarray(np.isnan(x).any(axis=1))
     x = np.where(failed[:, None], np.clip(0.0, lower, upper), x)
     slope = k * np.sign(x) * np.abs(x) ** (p - 1.0)
     low, high = x <= lower + ON_BOUND, x >= upper - ON_BOUND
@@ -109,9 +124,9 @@ def _linearise(problem: RedundancyProblem, A: Array, x: Array, k: Array, cost: C
     return Linearisation(root, basis, lift, slope, multipliers, free, kinked)
 
 
-def _root(size: Array, k: Array, p: float, free: Mask) -> Array:
+def _root(size: Array, k: Array, p: Array, free: Mask) -> Array:
     """√w, 0 for unknowns that do not move."""
-    moving = free & (size > 0.0 if p < 2.0 else np.ones_like(free))
+    moving = free & ((size > 0.0) | (p >= 2.0))
     size, k = np.where(moving, size, 1.0), np.where(moving, k, 1.0)
     return np.asarray(np.where(moving, size ** (1.0 - 0.5 * p) / np.sqrt((p - 1.0) * k), 0.0))
 

@@ -1,6 +1,6 @@
 """One frame by a primal-dual interior-point method: slower than Newton's method on the dual, but more robust.
 
-    minimise Σ |y_i|^p / p   subject to   A y = b,  lower ≤ y ≤ upper.
+    minimise Σ |y_i|^p_i / p_i   subject to   A y = b,  lower ≤ y ≤ upper.
 
 Where the moments leave the muscles little freedom, or are linearly dependent, the dual function is flat and Newton's
 method on it does not converge. Here a barrier keeps every unknown inside its bounds and every system regular. Unknowns
@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
+from .exponents import Exponents, exponent_of, part_of, units_of
 from .linear import attainable
 from .proof import ALLOWED, Proof, prove
-from .reduction import Frame, Mask, acting, positive, row_size
+from .reduction import Frame, Mask, acting, positive, released, row_size
 
 #: Of doubles or of long doubles.
 Real = NDArray[np.floating[Any]]
@@ -49,7 +50,7 @@ SMALLEST, ROOM = 1e-6, 2.0
 
 
 def solve_again(
-    problem: RedundancyProblem, frame: int, p: float, scale: Array, suspect: bool
+    problem: RedundancyProblem, frame: int, p: Exponents, scale: Array, suspect: bool
 ) -> tuple[Array, Array, int, Proof] | None:
     """Unknowns (U,), multipliers (D,), steps and proof of one frame of the cost Σ |scale · x|^p / p, if certified.
 
@@ -63,13 +64,14 @@ def solve_again(
     """
     one, s = problem.frames(slice(frame, frame + 1)), positive(scale)
     for y, multipliers, steps, _ in _tries(Frame.at(problem, frame), p, s, suspect):
+        multipliers = released(one, (y / s)[None], multipliers[None])[0]
         proof = prove(one, p, scale[None], (y / s)[None], multipliers[None])
         if proof.certified[0]:
             return y / s, multipliers, steps, proof
     return None
 
 
-def _tries(frame: Frame, p: float, scale: Array, suspect: bool) -> Iterator[tuple[Array, Array, int, bool]]:
+def _tries(frame: Frame, p: Exponents, scale: Array, suspect: bool) -> Iterator[tuple[Array, Array, int, bool]]:
     if not suspect:
         yield from _with_and_without_rounding(frame, p, scale)
     near = attainable(frame)[0]
@@ -79,7 +81,7 @@ def _tries(frame: Frame, p: float, scale: Array, suspect: bool) -> Iterator[tupl
         yield interior(frame.scaled(scale), p, allowed=(1.0 - kept) * allowed)
 
 
-def _with_and_without_rounding(frame: Frame, p: float, scale: Array) -> Iterator[tuple[Array, Array, int, bool]]:
+def _with_and_without_rounding(frame: Frame, p: Exponents, scale: Array) -> Iterator[tuple[Array, Array, int, bool]]:
     """With all effects, and without those that are rounding: moments may be met with one or the other only."""
     A = acting(frame)
     ways = (frame, replace(frame, A=A)) if (A != frame.A).any() else (frame,)
@@ -88,7 +90,7 @@ def _with_and_without_rounding(frame: Frame, p: float, scale: Array) -> Iterator
 
 
 def interior(
-    frame: Frame, p: float, share: float = LEAST_SHARE, allowed: float = 0.0
+    frame: Frame, p: Exponents, share: float = LEAST_SHARE, allowed: float = 0.0
 ) -> tuple[Array, Array, int, bool]:
     """Unknowns y (U,), multipliers (D,), steps, and whether the method converged.
 
@@ -101,18 +103,22 @@ def interior(
     size = row_size(frame.A).astype(kind)
     A, b, cost = nonnegative.A / size[:, None], frame.b / size, np.ones(len(low), dtype=bool)
     unit = _size(A.astype(np.float64), b.astype(np.float64), low, high)
-    b, low, high = b / unit, (low / unit).astype(kind), (high / unit).astype(kind)
+    power, p = exponent_of(p), p if isinstance(p, float) else np.concatenate([p, p[split]])
+    units = units_of(unit, p)
+    A, b, low, high = A * (units / unit), b / unit, (low / units).astype(kind), (high / units).astype(kind)
     met = np.full(len(b), MET * max(1.0, float(np.abs(b).max(initial=0.0))))
     if allowed > 0.0:  # s + slack in units of slack, from 0 to 2
         slack = allowed / size / unit
         A, b, met = np.hstack([A, np.diag(slack)]), b + slack, LEFT * slack
         low, high = (np.concatenate([bound, np.full(len(b), far, kind)]) for bound, far in ((low, 0.0), (high, 2.0)))
         cost = np.concatenate([cost, np.zeros(len(b), dtype=bool)])
+        p = p if isinstance(p, float) else np.concatenate([p, np.full(len(b), 2.0)])
     with np.errstate(all="ignore"):
         y, multipliers, steps, done = _walk(A, b, low, high, cost, p, met, share)
-    whole = unit * y[:count].astype(np.float64)
-    whole[split] -= unit * y[count : count + len(split)].astype(np.float64)
-    multipliers = (unit ** (p - 1.0) * multipliers / size).astype(np.float64)
+    parts = units * y[: len(nonnegative.lower)].astype(np.float64)
+    whole = parts[:count]
+    whole[split] -= parts[count:]
+    multipliers = (unit ** (power - 1.0) * multipliers / size).astype(np.float64)
     return np.clip(whole, frame.lower, frame.upper), multipliers, steps, done
 
 
@@ -128,7 +134,7 @@ def _size(A: Array, b: Array, low: Array, high: Array) -> float:
 
 
 def _walk(
-    A: Real, b: Real, low: Real, high: Real, cost: Mask, p: float, tolerance: Real, share: float
+    A: Real, b: Real, low: Real, high: Real, cost: Mask, p: Exponents, tolerance: Real, share: float
 ) -> tuple[Real, Real, int, bool]:
     """Follow the barrier from the middle of the bounds low ≤ y ≤ high, low ≥ 0, until it vanishes.
 
@@ -146,7 +152,7 @@ def _walk(
         y = np.where(fixed, low, low + over)
         mu = float(over @ left + under @ right) / count
         missing = b - A @ y
-        worth = float(np.sum(y[cost] ** p)) / p
+        worth = _worth(y[cost], part_of(p, cost))
         slope, curvature = (np.where(cost, power, 0.0) for power in (y ** (p - 1.0), (p - 1.0) * y ** (p - 2.0)))
         wrong = slope - A.T @ multipliers - left + right
         met = mu * count <= COMPLEMENTARY * worth and bool((np.abs(missing) <= tolerance).all())
@@ -177,6 +183,11 @@ def _walk(
         over, under = over + length * move, np.where(capped, under - length * move, under)
         left, right, multipliers = left + length * to_left, right + length * to_right, multipliers + length * turn
     return y, multipliers, steps, bool(met)
+
+
+def _worth(y: Real, p: Exponents) -> float:
+    """Σ y^p / p, y ≥ 0."""
+    return float(np.sum(y**p)) / p if isinstance(p, float) else float(np.sum(y**p / p))
 
 
 def _reach(value: Real, change: Real) -> float:

@@ -81,12 +81,16 @@ def _minimise_largest(frame: Frame, weight: Array, floor: float) -> Minimum:
     return Minimum(y, int(result.nit), True, unique=unique)
 
 
-def _shortfall(frame: Frame) -> dict[int, float]:
-    """Least shortfall Σ |A y + s − b| of the moments, by row; empty where HiGHS fails."""
+def shortfall(frame: Frame, missed: Mask | None = None) -> dict[int, float]:
+    """Least shortfall Σ |s| with A y + s = b, by row; empty where HiGHS fails.
+
+    Only rows ``missed`` (D,) may have one; by default all.
+    """
     rows, columns = frame.A.shape
+    free = np.full(rows, np.inf) if missed is None else np.where(missed, np.inf, 0.0)
     A = np.hstack([frame.A, np.eye(rows), -np.eye(rows)])
     lower = np.concatenate([frame.lower, np.zeros(2 * rows)])
-    upper = np.concatenate([frame.upper, np.full(2 * rows, np.inf)])
+    upper = np.concatenate([frame.upper, free, free])
     try:
         result = _highs(np.concatenate([np.zeros(columns), np.ones(2 * rows)]), A, frame.b, lower, upper)
     except (ArithmeticError, InfeasibleError):
@@ -119,7 +123,7 @@ def attainable(frame: Frame) -> tuple[Frame, Array]:
         except (ArithmeticError, InfeasibleError):  # HiGHS failed
             break
         if least_missed(frame.A, frame.b, frame.lower, frame.upper, ray) > allowed:
-            raise InfeasibleError(_shortfall(frame))
+            raise InfeasibleError(shortfall(frame))
         left = float(np.abs(frame.b - frame.A @ better).max())
         if left >= size:
             break

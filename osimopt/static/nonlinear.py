@@ -1,4 +1,4 @@
-"""SciPy's SLSQP and lsq_linear on one frame: the cost Σ |y|^p / p for any p > 1."""
+"""SciPy's SLSQP and lsq_linear on one frame: the cost Σ |y|^p / p for any p > 1, or exponents by unknown."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, explain
 from ..problem.arrays import ROUNDING
+from .exponents import Exponents, exponent_of, part_of, simplest, units_of
 from .reduction import RANK_TOLERANCE, Frame, positive, row_size, with_independent_rows
 
 Array = NDArray[np.float64]
@@ -41,10 +42,10 @@ class Minimum:
 
 
 #: (frame, scale, exponent, start, floor) to the minimum of one reduced frame; :func:`slsqp` describes the arguments.
-FrameSolver = Callable[[Frame, Array, float, Array | None, float], Minimum]
+FrameSolver = Callable[[Frame, Array, Exponents, Array | None, float], Minimum]
 
 
-def slsqp(frame: Frame, scale: Array, exponent: float, start: Array | None, floor: float) -> Minimum:
+def slsqp(frame: Frame, scale: Array, exponent: Exponents, start: Array | None, floor: float) -> Minimum:
     """Solve one reduced frame with SLSQP; where it fails from ``start``, from the least-squares solution.
 
     Parameters
@@ -52,7 +53,7 @@ def slsqp(frame: Frame, scale: Array, exponent: float, start: Array | None, floo
     frame
         The moment balance in N unknowns x.
     scale, exponent
-        (N,) and p: the cost is Σ |scale · x|^p / p.
+        (N,) and p, one number or (N,): the cost is Σ |scale · x|^p / p.
     start
         (N,) start of x, or None.
     floor
@@ -75,7 +76,7 @@ def slsqp(frame: Frame, scale: Array, exponent: float, start: Array | None, floo
     return replace(answer, y=answer.y / scale)
 
 
-def lsq_linear(frame: Frame, scale: Array, exponent: float, start: Array | None, floor: float) -> Minimum:
+def lsq_linear(frame: Frame, scale: Array, exponent: Exponents, start: Array | None, floor: float) -> Minimum:
     """Like :func:`slsqp`, by bounded least squares: p = 2, and every row has an unbounded unknown to eliminate.
 
     With y_r = (b − C y_m) / d the program is min |y_m|² + |(b − C y_m) / d|² within the bounds of y_m.
@@ -110,7 +111,7 @@ def _eliminable(frame: Frame) -> NDArray[np.intp]:
     return np.asarray(np.argmax(candidates, axis=1) if found else np.empty(0, dtype=np.intp))
 
 
-def least_power(frame: Frame, exponent: float, start: Array | None) -> Minimum:
+def least_power(frame: Frame, exponent: Exponents, start: Array | None) -> Minimum:
     """Minimise Σ |y|^p / p by SLSQP with exact derivatives, then polish by Newton steps on the optimality conditions.
 
     For p = 2 SLSQP's first quadratic model is the problem itself, so its solution is exact from any start. For other p
@@ -119,21 +120,23 @@ def least_power(frame: Frame, exponent: float, start: Array | None) -> Minimum:
     frame = with_independent_rows(frame)
     least = np.asarray(np.linalg.lstsq(frame.A, frame.b, rcond=None)[0])
     quadratic = _slsqp(frame, 2.0, least if start is None else start, 1.0)
-    if exponent == 2.0 or not quadratic.converged:
+    exponent = simplest(exponent, least)
+    main = exponent_of(exponent)
+    if main == 2.0 or not quadratic.converged:
         return quadratic
-    size = max(float(np.abs(quadratic.y).max()), 1e-3)
-    answer = _slsqp(frame, exponent, quadratic.y if start is None else start, size)
+    size = max(float((np.abs(quadratic.y) ** (exponent / main)).max()), 1e-3)
+    answer = _slsqp(frame, exponent, quadratic.y if start is None else start, units_of(size, exponent))
     return replace(answer, iterations=quadratic.iterations + answer.iterations)
 
 
-def _slsqp(frame: Frame, p: float, start: Array, size: float) -> Minimum:
+def _slsqp(frame: Frame, p: Exponents, start: Array, size: float | Array) -> Minimum:
     from scipy.optimize import minimize
 
     A, lower, upper = frame.A * size, frame.lower / size, frame.upper / size
 
     def cost(y: Array) -> tuple[float, Array]:
         slope = _power_slope(y, p)
-        return float(slope @ y) / p, slope
+        return float(slope @ y) / p if isinstance(p, float) else float(np.sum(slope * y / p)), slope
 
     begin = start / size
     result = minimize(
@@ -154,7 +157,7 @@ def _slsqp(frame: Frame, p: float, start: Array, size: float) -> Minimum:
     return answer if better is None else replace(answer, y=_restored(frame, better), converged=True)
 
 
-def _power_slope(y: Array, p: float) -> Array:
+def _power_slope(y: Array, p: Exponents) -> Array:
     """Slope of |y|^p / p."""
     return np.asarray(np.sign(y) * np.abs(y) ** (p - 1.0))
 
@@ -170,7 +173,7 @@ def _restored(frame: Frame, y: Array) -> Array:
     return np.asarray(np.clip(restored, frame.lower, frame.upper))
 
 
-def _polish(frame: Frame, p: float, y: Array) -> Array | None:
+def _polish(frame: Frame, p: Exponents, y: Array) -> Array | None:
     """Newton steps on the multipliers λ of the moments, from those that fit y best; None where they do not converge.
 
     y(λ) = clip(sign(z) |z|^(1/(p−1)), lower, upper) with z = Aᵀλ is stationary and within bounds for every λ; the
@@ -195,7 +198,8 @@ def _polish(frame: Frame, p: float, y: Array) -> Array | None:
         if error <= POLISHED:
             return at
         gain = np.zeros_like(at)
-        gain[moving] = np.abs(at[moving]) ** (2.0 - p) / (p - 1.0)
+        own = part_of(p, moving)
+        gain[moving] = np.abs(at[moving]) ** (2.0 - own) / (own - 1.0)
         curvature = (A * gain) @ A.T
         # Where all muscles are on their bounds there is no curvature: add a trace of the identity; the line search
         # finds the length.
@@ -229,10 +233,10 @@ def _step_length(answer: Callable[[Array], tuple[Array, Array]], z: Array, along
     return float(brentq(slope, 0.0, far, xtol=1e-300, rtol=1e-3))
 
 
-def fitting_multipliers(A: Array, lower: Array, upper: Array, p: float, scale: Array, x: Array) -> Array:
+def fitting_multipliers(A: Array, lower: Array, upper: Array, p: Exponents, scale: Array, x: Array) -> Array:
     """Multipliers (D,) under which x (U,) is most nearly stationary: least squares on the unknowns inside bounds."""
     s, size = positive(scale), row_size(A)
-    inside = (x > lower) & (x < upper) & (scale > 0.0)
-    slope = _power_slope(s * x, p)
+    inside = (x > lower) & (x < upper) & ((scale > 0.0) | (A != 0.0).any(axis=0))
+    slope = np.where(scale > 0.0, _power_slope(s * x, p), 0.0)
     fitted = np.linalg.lstsq((A / s / size[:, None])[:, inside].T, slope[inside], rcond=RANK_TOLERANCE)[0]
     return np.asarray(fitted / size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..muscle.tendons import Tendons
 from ..options import option
+from ..problem.contact import Contact
 from ..problem.costs import COSTS
 from . import SOLVERS
 
@@ -88,4 +89,14 @@ class StaticOptions:
         more="A frame whose moments are missed by more than tolerance · max(1 N·m, largest moment) is not solved.",
         above=0.0,
         shell=float,
+    )
+    contact: Contact | Sequence[Contact] | Mapping[str, float] | str | None = option(
+        None,
+        "Contact forces of joints in the cost, with their weights, as walker_knee_l=0.1,walker_knee_r=0.1.",
+        more="Adds w ‖c / body weight‖² for the force c that a joint transmits, whatever the exponent p: a mapping from "
+        "joints to weights w, or :class:`osimopt.Contact`, one or several, which can also weigh components of c and "
+        "limit its components or direction. Of a problem with joint_reactions, or with its model at hand. With linear "
+        "costs limits only.",
+        shell=str,
+        study=str | dict[str, float] | None,
     )

@@ -6,7 +6,8 @@ made quadratic for |y| < δ, and δ falls from stage to stage until z is within 
 by rounding, amplified by the steep response, are met by a quadratic model about y(λ) within the bounds. The duality
 gap, which does not depend on δ, decides whether a frame is done.
 
-Written with the array API, for NumPy and torch. Axes: (T, D, N) frames, moments, unknowns.
+Written with the array API, for NumPy and torch. Axes: (T, D, N) frames, moments, unknowns. Exponents are one number, or
+an array (N,) with 2 for some unknowns (``exponents.py``).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from .dual import (
     times,
     within,
 )
+from .exponents import Exponents, exponent_of, simplest, units_of
 
 #: Arrays of NumPy or torch.
 Array = Any
@@ -56,56 +58,59 @@ NEAR = 0.01
 TINY = 1e-150
 
 
-def solve_block(A: Array, b: Array, lower: Array, upper: Array, p: float, start: Array | None = None) -> DualAnswer:
+def solve_block(A: Array, b: Array, lower: Array, upper: Array, p: Exponents, start: Array | None = None) -> DualAnswer:
     """Solve a block of coupled moments in all frames.
 
     ``A`` (T, D, N), ``b`` (T, D), ``lower`` and ``upper`` (T, N); ``start`` (T, D) multipliers to start from, NaN in
     frames without.
     """
-    xp = namespace(A)
+    xp, p = namespace(A), simplest(p, A)
+    main = exponent_of(p)
     square = _square(A, b, lower, upper)
     curvature = xp.matmul(A, xp.matrix_transpose(A))
     cold = solve_regularised(curvature, 1e-12, b)  # multipliers of p = 2 without bounds
     warm = xp.all(xp.isfinite(cold if start is None else start), axis=1)
-    if p == 2.0:
+    if main == 2.0:
         return newton(square, cold if start is None else xp.where(warm[:, None], start, cold))
     answer = newton(square, cold)
     state = _State(square, answer, p, xp.full_like(square.allowed, xp.inf))
-    active, last = xp.nonzero(~answer.infeasible)[0], _last_delta(p)
+    active, last = xp.nonzero(~answer.infeasible)[0], _last_delta(main)
     if start is not None:
         known = active[warm[active]]
         answer.y[known] = square.keep(known).answer(power_answer(times(start[known], A[known]), p))[1]
-        state.turn(known, p, last, EXACTLY, start[known])
+        state.turn(known, main, last, EXACTLY, start[known])
         active = active[state.gap[active] > GAP]
-    for exponent, delta in _stages(p):
-        state.turn(active, exponent, delta, EXACTLY if (exponent, delta) == (p, last) else ROUGHLY)
+    for exponent, delta in _stages(main):
+        state.turn(active, exponent, delta, EXACTLY if (exponent, delta) == (main, last) else ROUGHLY)
     for share in SHARES:
         active = active[state.gap[active] > GAP]
-        state.turn(active, p, last, EXACTLY, share=share)
+        state.turn(active, main, last, EXACTLY, share=share)
     return answer
 
 
-def repaired(A: Array, b: Array, lower: Array, upper: Array, p: float, y: Array, multipliers: Array) -> Array:
+def repaired(A: Array, b: Array, lower: Array, upper: Array, p: Exponents, y: Array, multipliers: Array) -> Array:
     """Solution y (T, N) of a block, corrected within the bounds where it misses the moments by more than rounding.
 
     The power's own curvature gives the correction of least cost; where it is too steep, a plain square is used.
     Moments that cannot be met stay missed.
     """
-    xp, program = namespace(y), _square(A, b, lower, upper)
-    for delta in (max(_last_delta(p), 1e-6), 1.0):
+    xp, program, p = namespace(y), _square(A, b, lower, upper), simplest(p, A)
+    main = exponent_of(p)
+    for delta in (max(_last_delta(main), 1e-6), 1.0):
         missed = xp.max(xp.abs(b - act(A, y)), axis=1) > 2.0 * program.allowed
         if not bool(xp.any(missed)):
             break
         few = xp.nonzero(missed)[0]
-        part, size = program.keep(few), _size(y[few])
-        z = times(multipliers[few], part.A) / size ** (p - 1.0)
-        met = size * _meet(_divided(part, size), y[few] / size, z, p, delta).y
+        part, size = program.keep(few), _size(y[few], p)
+        divided, units = _divided(part, size, p), units_of(size, p)
+        z = times(multipliers[few], divided.A) / size ** (main - 1.0)
+        met = units * _meet(divided, y[few] / units, z, p, delta).y
         y = y + 0.0
         y[few] = within(met, part.lower, part.upper)
     return y
 
 
-def duality_gap(y: Array, z: Array, lower: Array, upper: Array, p: float) -> Array:
+def duality_gap(y: Array, z: Array, lower: Array, upper: Array, p: Exponents) -> Array:
     """Gap (T,) between a feasible y and the dual value at λ, z = Aᵀλ, as a sum of nonnegative terms.
 
     With y° = y(λ) each unknown adds D(y, y°) + (φ′(y°) − z)(y − y°), φ = |y|^p / p: the Bregman distance, and a term
@@ -116,7 +121,7 @@ def duality_gap(y: Array, z: Array, lower: Array, upper: Array, p: float) -> Arr
     return namespace(y).sum(terms, axis=1)
 
 
-def bregman(y: Array, origin: Array, p: float) -> Array:
+def bregman(y: Array, origin: Array, p: Exponents) -> Array:
     """φ(y) − φ(y°) − φ′(y°)(y − y°) of φ = |y|^p / p, element by element: never negative, never too small.
 
     For p = 2 it is half the square of the difference. For other p, where the difference is small against y°, half its
@@ -124,7 +129,7 @@ def bregman(y: Array, origin: Array, p: float) -> Array:
     """
     xp = namespace(y)
     change = y - origin
-    if p == 2.0:
+    if isinstance(p, float) and p == 2.0:
         return 0.5 * change * change
     here, there = (power(at_least(xp.abs(at), TINY), p - 2.0) for at in (y, origin))
     plain = (here * y * y - there * origin * origin) / p - there * origin * change
@@ -132,32 +137,32 @@ def bregman(y: Array, origin: Array, p: float) -> Array:
     return xp.where(xp.abs(change) < NEAR * xp.abs(origin), bound, at_least(plain, 0.0))
 
 
-def power(size: Array, exponent: float) -> Array:
+def power(size: Array, exponent: Exponents) -> Array:
     """``size ** exponent`` for 0 < size ≤ 1e250, through the logarithm, which is faster."""
-    xp = namespace(size)
-    if exponent in (0.5, 1.0, 2.0):
+    xp, one = namespace(size), isinstance(exponent, float)
+    if one and exponent in (0.5, 1.0, 2.0):
         return xp.sqrt(size) if exponent == 0.5 else size if exponent == 1.0 else size * size
     logarithm = exponent * xp.log(size)
-    return xp.exp(logarithm if abs(exponent) < 2.0 else -at_least(-logarithm, -575.0))
+    return xp.exp(logarithm if one and abs(exponent) < 2.0 else -at_least(-logarithm, -575.0))
 
 
-def power_slope(y: Array, p: float) -> Array:
+def power_slope(y: Array, p: Exponents) -> Array:
     """Slope of |y|^p / p."""
-    if p == 2.0:
+    if isinstance(p, float) and p == 2.0:
         return y
     return namespace(y).sign(y) * power(at_least(namespace(y).abs(y), TINY), p - 1.0)
 
 
-def power_answer(z: Array, p: float) -> Array:
+def power_answer(z: Array, p: Exponents) -> Array:
     """The y at which the slope of |y|^p / p is z: sign(z) |z|^(1/(p−1))."""
-    if p == 2.0:
+    if isinstance(p, float) and p == 2.0:
         return z
     xp = namespace(z)
     size = xp.abs(z)
     return xp.where(size > TINY, xp.sign(z) * power(at_least(size, TINY), 1.0 / (p - 1.0)), 0.0)
 
 
-def _power_response(p: float, delta: float) -> Response:
+def _power_response(p: Exponents, delta: float) -> Response:
     """The response of |y|^p / p, made linear for |y| < δ."""
     q, edge, slope = 1.0 / (p - 1.0), delta ** (p - 1.0), delta ** (2.0 - p)
 
@@ -195,32 +200,41 @@ class _State:
 
     square: DualProgram
     answer: DualAnswer
-    p: float
+    p: Exponents
     gap: Array
 
     def turn(
-        self, active: Array, p: float, delta: float, enough: float, begin: Array | None = None, share: float = SHARE
+        self, active: Array, main: float, delta: float, enough: float, begin: Array | None = None, share: float = SHARE
     ) -> None:
-        """One Newton solve of the active frames with exponent p, quadratic below δ; better solutions are kept."""
+        """One Newton solve of the active frames with this exponent, quadratic below δ; better solutions are kept."""
         if not active.shape[0]:
             return
-        xp, answer = namespace(self.gap), self.answer
-        square, size = self.square.keep(active), _size(answer.y[active])
-        program = replace(_divided(square, size), response=_power_response(p, delta))
-        first = _fit(program, answer.y[active] / size, p, delta, share) if begin is None else begin / size ** (p - 1.0)
-        found = newton(program, first, STAGE_STEPS, enough / p, share)
+        xp, answer, last = namespace(self.gap), self.answer, exponent_of(self.p)
+        p = main if isinstance(self.p, float) else xp.where(self.p == 2.0, 2.0, main)
+        square, size = self.square.keep(active), _size(answer.y[active], p)
+        program, units = replace(_divided(square, size, p), response=_power_response(p, delta)), units_of(size, p)
+        y, price = answer.y[active] / units, size ** (main - 1.0)
+        first = _fit(program, y, p, delta, share) if begin is None else begin / price
+        found = newton(program, first, STAGE_STEPS, enough / main, share)
         z = times(found.multipliers, program.A)
         met = _meet(program, found.y, z, p, delta, share)
         answer.steps[active] = answer.steps[active] + found.steps + met.steps
         good = xp.max(xp.abs(program.b - act(program.A, met.y)), axis=1) <= program.allowed
-        if p == self.p:
-            cost = xp.sum(power(at_least(xp.abs(met.y), TINY), p), axis=1) / p
+        if main == last:
+            cost = cost_of(met.y, p)
             gap = duality_gap(met.y, z, program.lower, program.upper, p) / at_least(cost, TINY)
             good = good & (gap < self.gap[active])
             self.gap[active[good]] = gap[good]
         kept = active[good]
-        answer.y[kept] = within(met.y * size, square.lower, square.upper)[good]
-        answer.multipliers[kept] = (found.multipliers * size ** (p - 1.0))[good]
+        answer.y[kept] = within(met.y * units, square.lower, square.upper)[good]
+        answer.multipliers[kept] = (found.multipliers * price)[good]
+
+
+def cost_of(y: Array, p: Exponents) -> Array:
+    """Σ |y|^p / p of each frame (T,)."""
+    xp = namespace(y)
+    terms = power(at_least(xp.abs(y), TINY), p)
+    return xp.sum(terms, axis=1) / p if isinstance(p, float) else xp.sum(terms / p, axis=1)
 
 
 def _square(A: Array, b: Array, lower: Array, upper: Array) -> DualProgram:
@@ -229,19 +243,24 @@ def _square(A: Array, b: Array, lower: Array, upper: Array) -> DualProgram:
     return DualProgram(A, b, lower, upper, quadratic_response(), allowed)
 
 
-def _size(y: Array) -> Array:
-    """The largest unknown of each frame (T, 1)."""
+def _size(y: Array, p: Exponents) -> Array:
+    """The largest unknown of each frame (T, 1); a square counts as the power of the same cost."""
     xp = namespace(y)
-    return at_least(xp.max(xp.abs(y), axis=1), 1e-9)[:, None]
+    size = xp.abs(y)
+    if not isinstance(p, float):
+        size = size ** (p / exponent_of(p))
+    return at_least(xp.max(size, axis=1), 1e-9)[:, None]
 
 
-def _divided(program: DualProgram, size: Array) -> DualProgram:
-    """The program in y / size, ``size`` (T, 1)."""
-    b, lower, upper = (array / size for array in (program.b, program.lower, program.upper))
-    return DualProgram(program.A, b, lower, upper, program.response, program.allowed / size[:, 0])
+def _divided(program: DualProgram, size: Array, p: Exponents) -> DualProgram:
+    """The program in y / size^(p/q), ``size`` (T, 1)."""
+    units, A = units_of(size, p), program.A
+    lower, upper = (array / units for array in (program.lower, program.upper))
+    A = A if isinstance(p, float) else A * (units / size)[:, None, :]
+    return DualProgram(A, program.b / size, lower, upper, program.response, program.allowed / size[:, 0])
 
 
-def _stiffness(y: Array, p: float, delta: float) -> tuple[Array, Array]:
+def _stiffness(y: Array, p: Exponents, delta: float) -> tuple[Array, Array]:
     """Slope and curvature of the power at y, made quadratic for |y| < δ."""
     xp = namespace(y)
     size = xp.abs(y)
@@ -249,7 +268,7 @@ def _stiffness(y: Array, p: float, delta: float) -> tuple[Array, Array]:
     return curvature * y, xp.where(size > delta, (p - 1.0) * curvature, curvature)
 
 
-def _fit(program: DualProgram, y: Array, p: float, delta: float, share: float) -> Array:
+def _fit(program: DualProgram, y: Array, p: Exponents, delta: float, share: float) -> Array:
     """Multipliers (T, D) of a quadratic model about y, if the same unknowns stay on their bounds."""
     xp = namespace(y)
     slope, stiffness = _stiffness(y, p, delta)
@@ -260,7 +279,7 @@ def _fit(program: DualProgram, y: Array, p: float, delta: float, share: float) -
     return solve_regularised(curvature, 0.1 * share, right)
 
 
-def _meet(program: DualProgram, y: Array, z: Array, p: float, delta: float, share: float = SHARE) -> DualAnswer:
+def _meet(program: DualProgram, y: Array, z: Array, p: Exponents, delta: float, share: float = SHARE) -> DualAnswer:
     """The y that meets the moments within the bounds at least cost, by a quadratic model about y and z."""
     slope, stiffness = _stiffness(y, p, delta)
     compliance = 1.0 / stiffness

@@ -17,6 +17,9 @@ The gap bounds the distance of each activation from its optimum, for moments wit
 strong convexity of |y|^p within the bounds, and for p > 2 also for each unknown, because the brackets of the optimum
 sum to at most the gap.
 
+Exponents may differ by unknown: squares of contact forces beside powers of activations. Brackets, their sum and the
+bounds of muscles hold as they are. An unknown without cost has φ = 0 and ψ(z) = max z x: 0 only for z = 0 or on a bound.
+
 A direction d proves that no x within bounds meets A x = b: ‖b − A x‖∞ ‖d‖₁ ≥ dᵀb − max dᵀA x.
 """
 
@@ -64,8 +67,13 @@ class Proof:
     certified: Mask
 
 
-def prove(problem: RedundancyProblem, exponent: float, scale: Array, x: Array, multipliers: Array) -> Proof:
-    """Check solutions x (T, U) by multipliers λ (T, D) for the cost Σ |scale · x|^p / p, ``scale`` (T, U), p > 1."""
+def prove(
+    problem: RedundancyProblem, exponent: float | NDArray[np.float64], scale: Array, x: Array, multipliers: Array
+) -> Proof:
+    """Check solutions x (T, U) by multipliers λ (T, D) for the cost Σ |scale · x|^p / p, ``scale`` (T, U), p > 1.
+
+    p is one number, or (U,) with the same of all muscles.
+    """
     xp, geometry = namespace(x), problem.geometry
     gap, error = (filled((len(problem),), np.inf, x) for _ in range(2))
     known = xp.all(xp.isfinite(x), axis=1) & xp.all(xp.isfinite(multipliers), axis=1)
@@ -113,7 +121,7 @@ def distance(gap: Array, p: float, least: Array, largest: Array) -> Tensor:
 def _prove(
     problem: RedundancyProblem,
     keep: slice,
-    p: float,
+    exponent: float | NDArray[np.float64],
     scale: Array,
     x: Array,
     multipliers: Array,
@@ -130,9 +138,8 @@ def _prove(
     free = scale <= 0.0
     s = xp.where(free, 1.0, scale)
     y, low, high, slope = s * inside, s * lower, s * upper, z / s
-    best = xp.minimum(xp.maximum(_answer(slope, p), low), high)
-    cost = xp.abs(y) ** p / p
-    brackets = _bracket(y, best, slope, cost, p)
+    p = float(exponent if isinstance(exponent, (int, float)) else exponent[0])
+    best, cost, brackets = _by_exponent(exponent, y, slope, low, high)
     if free.any():  # unknowns without cost: ψ is linear
         cost, brackets = xp.where(free, 0.0, cost), xp.where(free, _linear(inside, z, lower, upper), brackets)
     price = xp.abs(multipliers)
@@ -152,6 +159,24 @@ def _prove(
     error = _error(short, p, *(array[:, own] for array in (y, best, slope, low, high)))
     error = _most(xp.where(free[:, own], 0.0, error / s[:, own]))
     return gap, error, feasible, certified
+
+
+def _by_exponent(
+    exponent: float | NDArray[np.float64], y: Array, slope: Array, low: Array, high: Array
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The maximisers of ψ, the terms of the cost and the brackets (T, U), by groups of unknowns of the same exponent."""
+    xp = namespace(y)
+    if isinstance(exponent, (int, float)):
+        best = xp.minimum(xp.maximum(_answer(slope, exponent), low), high)
+        cost = xp.abs(y) ** exponent / exponent
+        return best, cost, _bracket(y, best, slope, cost, exponent)
+    whole = tuple(filled(tuple(y.shape), 0.0, y) for _ in range(3))
+    for power in np.unique(exponent).tolist():
+        own = np.flatnonzero(exponent == power)
+        arrays = (y[:, own], slope[:, own], low[:, own], high[:, own])
+        for array, part in zip(whole, _by_exponent(power, *arrays), strict=True):
+            array[:, own] = part
+    return whole
 
 
 def _balance(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..namespace import Tensor, alike, filled, namespace, plain, true_rows
 from ..problem.arrays import Array, Index, Rows
+from ..problem.contact import LIMITED, contact_unknowns
 from ..problem.problem import RedundancyProblem
 
 Mask = NDArray[np.bool_]
@@ -77,6 +78,27 @@ class Frame:
         lower = np.concatenate([np.maximum(low, 0.0), np.maximum(-high[split], 0.0)])
         upper = np.concatenate([np.maximum(high, 0.0), -low[split]])
         return Frame(A, self.b, lower, upper, self.rows, np.concatenate([self.columns, self.columns[split]])), split
+
+
+def released(problem: RedundancyProblem, x: Array, multipliers: Array) -> Tensor:
+    """Multipliers (T, D) without those of limits of contact forces that x (T, U) does not press on.
+
+    Solvers give such a force a trace of cost, which the multiplier of its row shows: it is the only unknown there that
+    its row's multiplier moves, by −unit. Without the trace it is 0, but on a limit that pulls the other way.
+    """
+    limited = [column for column, origin in enumerate(problem.reserves.origin) if origin == LIMITED]
+    if not limited:
+        return multipliers
+    xp, reserves, found = namespace(multipliers), problem.reserves, multipliers + 0.0
+    first = len(problem.coordinates) - int(contact_unknowns(problem).sum())
+    before = int(np.flatnonzero(contact_unknowns(problem))[0]) - len(problem.muscles)
+    for column in limited:
+        low, high, at = reserves.lower[column], reserves.upper[column], x[:, len(problem.muscles) + column]
+        row = first + column - before
+        pulled = -multipliers[:, row]
+        held = (at <= low) & (pulled < 0.0) | (at >= high) & (pulled > 0.0) | bool(low == high)
+        found[:, row] = xp.where(held, multipliers[:, row], 0.0)
+    return found
 
 
 def row_size(A: Array) -> Array:

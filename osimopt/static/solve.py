@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Literal
@@ -16,12 +16,14 @@ from ..muscle.tendons import Tendons, compliant, tendon_text
 from ..namespace import plain
 from ..options import check_values, check_word, documented
 from ..problem.arrays import Array
-from ..problem.costs import COSTS, Cost, get_cost, scale_of_unknowns
+from ..problem.contact import FORMULA, SOURCE, Contact, carrying, contact_text, extended, read_contacts
+from ..problem.costs import COSTS, Cost, contact_term, get_cost, scale_of_unknowns
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, verified
 from ..solution.status import judge
 from . import SOLVERS
 from .compliant import solve_compliant
+from .contact import check_contacts, explained, padded, without
 from .frames import solve_frames
 from .options import StaticOptions
 
@@ -45,6 +47,7 @@ def solve_static(
     tolerance: float = 1e-9,
     on_failure: Literal["raise", "return"] = "raise",
     *,
+    contact: Contact | Sequence[Contact] | Mapping[str, float] | str | None = None,
     initial_guess: ArrayLike | RedundancySolution | Multipliers | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RedundancySolution:
@@ -52,7 +55,8 @@ def solve_static(
 
     Each frame is a separate optimization problem [1]_: minimise the cost subject to
     Σ_i r_i F_i(a_i) + Σ_k f_k e_k = τ for every coordinate and to the bounds of the activations a and of the controls e
-    of the reserves.
+    of the reserves. Forces that joints transmit are affine in activations and controls: as part of the cost, or within
+    limits, they keep a problem convex, with the same certificate (:class:`osimopt.Contact`).
 
     Parameters
     ----------
@@ -76,6 +80,8 @@ def solve_static(
         NaN and a :class:`Status` in frames that failed. Where the minimiser is not unique (linear costs with
         muscles that can replace each other), ``unique`` is False and the solution is that of least
         Σ a² + Σ e². ``gap`` and ``activation_error`` (T,) bound the distance from the optimum (not for linear costs).
+        With ``contact`` they are those of the whole cost, ``objective_terms`` has "contact", and a frame whose limits
+        cannot be met is infeasible.
 
     Raises
     ------
@@ -108,27 +114,41 @@ def solve_static(
     check_word("on_failure", on_failure, ("raise", "return"))
     elastic = compliant(tendon, problem.muscles)
     _check_tendon(bool(elastic.any()), chosen)
+    contacts = read_contacts(contact)
+    check_contacts(contacts, chosen)
     problem = problem if weights is None else problem.with_weights(weights)
     guessed = initial_guess is not None and not isinstance(initial_guess, (RedundancySolution, Multipliers))
     device = problem.device if device == "cpu" else device
     name = _choose(solver, chosen, device, guessed)
     method, place, started = SOLVERS[name], Device.of(device), perf_counter()
     guess = _read_guess(initial_guess, problem, method.batched)
+    reactions = carrying(problem, contacts) if contacts else problem.reactions
 
     def solve(given: RedundancyProblem, guess: Array | None) -> RedundancySolution:
         """Solve a problem whose forces are affine in activation, where it is or on the device."""
-        problem = given if place.name is None else replace(given, kinematics=None).to(device)
+        own = given if place.name is None else replace(given, kinematics=None).to(device)
+        problem = extended(replace(own, reactions=reactions), contacts) if contacts else own
         scale = scale_of_unknowns(problem, chosen)
+        start = (
+            None if guess is None else padded(guess, len(problem.coordinates if method.batched else problem.actuators))
+        )
         if method.batched:
-            start = None if guess is None else place.put(guess)
+            start = None if start is None else place.put(start)
             found = method.load()(problem, chosen, scale, start, progress)
         else:
-            found = solve_frames(problem, chosen, method.load(), scale, guess, progress)
+            found = solve_frames(problem, chosen, method.load(), scale, start, progress)
         activation, control, status = judge(problem, found.x, found.status, tolerance, found.detail)
-        terms = chosen.terms(problem, activation, control)  # NaN in frames that failed
+        terms, detail = {}, found.detail
+        if contacts:  # of the problem that was given, too
+            detail = explained(problem, found.status, detail)
+            if any(one.weight for one in contacts):
+                terms["contact"] = contact_term(problem, chosen, control)
+            activation, control, status = judge(own, without(found.x, problem), status, tolerance, detail)
+        terms = chosen.terms(own, activation, control) | terms  # NaN in frames that failed
         return RedundancySolution(
             given, activation, control, status, found.iterations, found.unique, chosen.total(terms), terms,
-            found.gap, found.activation_error, found.detail, multipliers=found.multipliers if method.batched else None,
+            found.gap, found.activation_error, detail, multipliers=found.multipliers if method.batched else None,
+            contact=contacts,
         ).to(given.device)  # fmt: skip
 
     named = tendon_text(tendon) if elastic.any() else "rigid"
@@ -136,10 +156,18 @@ def solve_static(
         solution = solve(problem, guess)
     else:  # fibres in equilibrium are found on the CPU
         solution = solve_compliant(problem.to("cpu"), solve, guess, elastic).to(problem.device)
+    if contacts and solution.multipliers is not None:  # those of contact forces were of use to compliant tendons only
+        solution = replace(solution, multipliers=solution.multipliers[:, : len(problem.coordinates)])
+    known = {"name": cost, "exponent": chosen.exponent, "formula": chosen.formula, "source": chosen.source}
+    if contacts:
+        terms = {"formula": FORMULA, "source": SOURCE, "body_weight": reactions.body_weight}
+        known["contact"] = {**terms, "joints": contact_text(contacts)}
+        if any(one.weight for one in contacts):
+            known["formula"] = f"{chosen.formula} + {FORMULA}"
     provenance = {
         **problem.provenance,
         "method": "static",
-        "cost": {"name": cost, "exponent": chosen.exponent, "formula": chosen.formula, "source": chosen.source},
+        "cost": known,
         "solver": {"asked": solver, "used": name, "tolerance": tolerance, "tendon": named, "device": device},
         "solve_seconds": perf_counter() - started,
     }

@@ -19,7 +19,7 @@ import numpy as np
 import opensim as osim
 from numpy.typing import NDArray
 
-from osimopt.paths.contact import Contact
+from osimopt.paths.contact import Touch
 from osimopt.paths.wraps import WRAPS
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
@@ -93,13 +93,13 @@ def put(model: Any, state: Any, place: Array) -> None:
     model.realizePosition(state)
 
 
-def total(start: Array, end: Array, contact: Contact) -> Array:
+def total(start: Array, end: Array, contact: Touch) -> Array:
     straight = np.linalg.norm(end - start, axis=0)
     over = np.linalg.norm(contact.first - start, axis=0) + contact.arc + np.linalg.norm(contact.last - end, axis=0)
     return np.where(contact.on, over, straight)
 
 
-def compare(kind: str, size: Array, start: Array, end: Array, contact: Contact) -> list[float]:
+def compare(kind: str, size: Array, start: Array, end: Array, contact: Touch) -> list[float]:
     """Differences of one pair: of the judge's length and pull, of OpenSim's wrap's length and pull."""
     model, body = scene(kind, size, start)
     spring = add_judge(model, body, kind, size, start, 0.5 * (contact.first[:, 0] + contact.last[:, 0]))
@@ -156,7 +156,7 @@ def main() -> None:
         rows = []
         for pair in np.flatnonzero(contact.on & ~np.isnan(contact.arc))[: options.pairs]:
             columns = [getattr(contact, one.name)[..., [pair]] for one in fields(contact)]
-            rows.append(compare(kind, size[:, pair], start[:, pair], end[:, [pair]], Contact(*columns)))
+            rows.append(compare(kind, size[:, pair], start[:, pair], end[:, [pair]], Touch(*columns)))
         table = np.array(rows)
         most, middle = table.max(axis=0), np.median(table, axis=0)
         print(

@@ -14,7 +14,7 @@ from osimopt.multibody.kinematics import posture
 from osimopt.multibody.rates import to_coordinates
 from osimopt.paths.arms import Arms, _summed, moment_arms
 from osimopt.paths.arrangement import Arrangement, arrange
-from osimopt.paths.contact import Contact
+from osimopt.paths.contact import Touch
 from osimopt.paths.jumps import find_jumps
 from osimopt.paths.solve import lengths, points_inside, solve_paths
 from osimopt.paths.sphere import wrap_sphere
@@ -97,7 +97,7 @@ def test_a_point_inside_an_object_is_said(zoo: Path) -> None:
 
 
 def test_a_geodesic_that_is_not_found_is_never_a_straight_path(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def lost(*arguments: np.ndarray) -> Contact:
+    def lost(*arguments: np.ndarray) -> Touch:
         found = wrap_sphere(*arguments)
         return replace(found, first=np.nan * found.first, last=np.nan * found.last, arc=np.where(found.on, np.nan, 0.0))
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from path_chain import shortest_on_ellipsoid
 
-from osimopt.paths.contact import Contact
+from osimopt.paths.contact import Touch
 from osimopt.paths.ellipsoid import wrap_ellipsoid
 from osimopt.paths.ellipsoid_start import leading_point, nearest_point
 
@@ -38,7 +38,7 @@ def free(count: int) -> tuple[Array, Array]:
     return np.zeros(count, dtype=int), np.zeros(count, dtype=int)
 
 
-def total(start: Array, end: Array, contact: Contact) -> Array:
+def total(start: Array, end: Array, contact: Touch) -> Array:
     return np.linalg.norm(contact.first - start, axis=0) + contact.arc + np.linalg.norm(contact.last - end, axis=0)
 
 

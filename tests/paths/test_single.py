@@ -12,7 +12,7 @@ from mechanics_cases import describe
 
 from osimopt.multibody.kinematics import posture
 from osimopt.paths.arrangement import arrange
-from osimopt.paths.contact import Contact
+from osimopt.paths.contact import Touch
 from osimopt.paths.cylinder import wrap_cylinder
 from osimopt.paths.solve import lengths, solve_paths
 from osimopt.paths.sphere import wrap_sphere
@@ -34,7 +34,7 @@ def random_cases(kind: str, count: int = 4000) -> tuple[np.ndarray, ...]:
     return start, end, size[: WRAPPERS[kind][1]], axis, sign
 
 
-def of(kind: str, *cases: np.ndarray) -> Contact:
+def of(kind: str, *cases: np.ndarray) -> Touch:
     return WRAPPERS[kind][0](*cases)
 
 
@@ -44,7 +44,7 @@ def outward(kind: str, point: np.ndarray) -> np.ndarray:
     return normal / np.linalg.norm(normal, axis=0)
 
 
-def geodesic(kind: str, contact: Contact, direction: np.ndarray, on: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def geodesic(kind: str, contact: Touch, direction: np.ndarray, on: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where the geodesics from the first points end, and their directions there, in closed form."""
     first, arc = contact.first[:, on], contact.arc[on]
     if kind == "sphere":

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from osimopt.paths.contact import Contact
+from osimopt.paths.contact import Touch
 from osimopt.paths.cylinder import wrap_cylinder
 from osimopt.paths.torus import wrap_torus
 
@@ -30,7 +30,7 @@ def free(count: int) -> tuple[Array, Array]:
     return np.zeros(count, dtype=int), np.zeros(count, dtype=int)
 
 
-def total(start: Array, end: Array, contact: Contact) -> Array:
+def total(start: Array, end: Array, contact: Touch) -> Array:
     return np.linalg.norm(contact.first - start, axis=0) + contact.arc + np.linalg.norm(contact.last - end, axis=0)
 
 
