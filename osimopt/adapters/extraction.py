@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from ..devices import CPU, Device
-from ..errors import InputError, ModelError, explain, some
+from ..errors import ModelError, explain, some
 from ..isolation import Progress
 from ..muscle.forces import supported
 from ..namespace import namespace, plain
@@ -131,29 +131,22 @@ class Extraction:
             refuse_lost(self.model, motion.time, self.chain.paths.muscles, plain(found["length"]))
         return self._with(motion, None, model_for, found)
 
-    def with_reactions(self, joints: Sequence[str] | None) -> ExactChain:
-        """The chain with what joints transmit.
+    def with_reactions(self, joints: Sequence[str] | None, paths: ExactPaths) -> ExactChain:
+        """The chain of these paths with what joints transmit, where the dynamics are in arrays.
 
         Raises
         ------
         InputError
-            An unknown joint, or moments from a file.
+            An unknown joint.
         ModelError
-            A joint whose reaction the motion does not determine, or that arrays do not give.
+            A joint whose reaction the motion does not determine, or loops that arrays do not give.
         """
-        if not self.moments:
-            fix = "Give external_loads in place of generalized_force."
-            raise InputError(explain("loads, for joint reactions", "generalized_force, moments from a file", fix))
-        chain = self.chain
-        if chain is None or chain.dynamics is None or self.by_model:
-            names = [self.model.description.muscles.names[i] for i in self.by_model]
-            got = f"OpenSim's for {some(names)}" if names else "dynamics of OpenSim's"
-            fix = "Use geometry='exact', or leave these out."
-            raise ModelError(explain("paths and dynamics in arrays, for joint reactions", got, fix, self.model.path))
-        determined = tuple(self.model.description.of_kind("coupled"))
-        weight = self.model.description.weight
-        found = choose_joints(chain.dynamics.multibody, joints, self.motion, determined)
-        return replace(chain, reactions=ReactionMap(chain.paths, chain.dynamics, found, determined, weight))
+        assert self.dynamics is not None
+        description = self.model.description
+        determined, free = tuple(description.of_kind("coupled")), np.array(description.free, dtype=np.intp)
+        found = choose_joints(self.dynamics.multibody, joints, self.motion, determined)
+        reactions = ReactionMap(paths, self.dynamics, found, determined, description.weight)
+        return ExactChain(paths, self.dynamics, free, reactions)
 
     @property
     def by_arrays(self) -> bool:

@@ -160,6 +160,40 @@ class FrameArrays:
 
 
 @dataclass(frozen=True, eq=False)
+class Pulls:
+    """What unit tensions of muscles, or actuators at control 1, do to bodies and coordinates in T frames.
+
+    ``on`` (P,) are names of source and body, ground among these, of the wrenches (T, P, 6): moments about ground's
+    origin and forces, in ground's axes. ``about`` (Q,) are source and coordinate, a row of all, of the generalized
+    forces (T, Q) about speeds that come in addition: where coordinates move points of a path, or are pushed.
+    """
+
+    on: tuple[tuple[str, str], ...]
+    wrench: Array
+    about: tuple[tuple[str, int], ...]
+    generalized: Array
+
+
+@dataclass(frozen=True, eq=False)
+class BodyForces:
+    """How B bodies, ground first, move in T frames, and what acts on them beside gravity, muscles and actuators.
+
+    ``joint_frames`` (2, 3) m are, by joint, the origins of its frames on the bodies of parent and child. ``pose``
+    (T, B, 3, 4) are axes and origin of each body in ground. ``velocity`` and ``acceleration`` (T, B, 6), an angular
+    and a linear part, are of its origin; ``applied`` (T, B, 6) are moments about its origin and forces, ``generalized``
+    (T, N) forces about the speeds of coordinates.
+    """
+
+    bodies: tuple[str, ...]
+    joint_frames: dict[str, Array]
+    pose: Array
+    velocity: Array
+    acceleration: Array
+    applied: Array
+    generalized: Array
+
+
+@dataclass(frozen=True, eq=False)
 class ForceRecord:
     """OpenSim's report of one force: column labels, and values (T, n) in N, N·m or m.
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..devices import CPU, Device
-from ..errors import some
+from ..errors import InputError, explain, some
 from ..isolation import Progress
 from ..namespace import plain
 from ..polynomial.muscle_paths import MusclePaths
@@ -39,6 +39,7 @@ from .forces import check_size
 from .loads import ExternalLoads
 from .messages import Claims, Mask, Pairs
 from .model import Model
+from .opensim_reactions import reactions_by_opensim, with_pulls
 from .options import ReadOptions
 from .part import refuse_assumed
 from .polynomials import compare_paths
@@ -191,25 +192,48 @@ class Trial:
     def reactions(self, problem: RedundancyProblem, joints: Sequence[str] | None = None) -> JointReactions:
         """What joints transmit at the times of a problem of this model, by default all that the motion determines.
 
+        Muscles pull along their exact paths, those with fitted paths along what these were fitted to, and others at
+        OpenSim's path points. Inverse dynamics are those of the problem.
+
         Raises
         ------
         InputError
             An unknown joint, or moments from a file, which do not tell what loads act.
         ModelError
-            A joint whose reaction the motion does not determine, or muscles without exact paths.
+            A joint whose reaction the motion does not determine, or a muscle whose path has no points.
         """
+        if self.given is not None:
+            fix = "Give external_loads in place of generalized_force."
+            raise InputError(explain("loads, for joint reactions", "generalized_force, moments from a file", fix))
         _ = self.pairs
-        chain = self.extraction.with_reactions(joints)
-        motion = self.motion
-        if not np.array_equal(problem.time, motion.time):
-            rows = np.searchsorted(motion.time, problem.time)
-            known = np.array_equal(motion.time[np.minimum(rows, len(motion.time) - 1)], problem.time)
-            motion = motion.frames(rows) if known else self._followed(problem.time)
-        blocks = chain.blocks(motion, slice(0, len(motion.time)), True, self.device)
-        found = joined([block.arrays for block in blocks])
-        refuse_lost(self.model, motion.time, chain.paths.muscles, plain(found["length"]))
-        assert chain.reactions is not None
-        return chain.reactions.whole(found).moved(Device.of(problem.device).put)
+        motion, exact, names = self._motion_at(problem.time), self._pulling, self.model.description.muscles.names
+        model, acting = self.model_for(motion), self.extraction.acting
+        if self.dynamics is None or exact is None:
+            found = reactions_by_opensim(model, motion, joints, acting, exact, self.n_jobs)
+        else:
+            chain = self.extraction.with_reactions(joints, exact)
+            assert chain.reactions is not None
+            blocks = chain.blocks(motion, slice(0, len(motion.time)), True, self.device)
+            arrays = joined([block.arrays for block in blocks])
+            refuse_lost(self.model, motion.time, exact.muscles, plain(arrays["length"]))
+            found = chain.reactions.whole(arrays)
+            if others := [index for index in acting if names[index] not in exact.muscles]:
+                found = with_pulls(found, model, chain.reactions, motion, others, self.n_jobs)
+        return found.moved(Device.of(problem.device).put)
+
+    @property
+    def _pulling(self) -> ExactPaths | None:
+        """The exact paths along which muscles pull, for joint reactions; of fitted muscles those they are fitted to."""
+        if self.extraction.fitted is None or self.exact is None:
+            return self.extraction.exact
+        return self.exact.without(self.extraction.lost)
+
+    def _motion_at(self, time: Array) -> Kinematics:
+        """The motion at these times: frames of it, or the splines through them."""
+        if np.array_equal(time, self.motion.time):
+            return self.motion
+        rows = np.minimum(np.searchsorted(self.motion.time, time), len(self.motion.time) - 1)
+        return self.motion.frames(rows) if np.array_equal(self.motion.time[rows], time) else self._followed(time)
 
     def _followed(self, times: Array) -> Kinematics:
         """The motion at other times (N,) s, completed by the model."""

@@ -13,6 +13,7 @@ from ..namespace import alike, frames_first, frames_last, namespace
 from .description import Multibody
 from .kinematics import Posture, Velocity, posture, velocity
 from .layout import layout
+from .placement import Placed
 from .vectors import (
     Tensor,
     acceleration_at,
@@ -82,7 +83,7 @@ def transmitted(posture: Posture, moving: Velocity, wrenches: Tensor | None = No
 
     They are what the bodies beyond the joint need for their motion, less gravity and the ``wrenches`` (T, B, 6) there.
     """
-    needed = _needed(posture, moving)
+    needed = needed_by_bodies(posture.multibody, posture, moving)
     if wrenches is not None:
         shape = (posture.value.shape[1], len(posture.multibody.tree.parent), 6)
         if tuple(wrenches.shape) != shape:
@@ -98,14 +99,13 @@ def about_speeds(posture: Posture, through: Tensor) -> Tensor:
     return namespace(through).einsum("nct,nct->nt", posture.columns, through[joint])
 
 
-def _needed(posture: Posture, moving: Velocity) -> Tensor:
+def needed_by_bodies(multibody: Multibody, bodies: Placed, moving: Velocity) -> Tensor:
     """Wrenches (B, 6, T) that each body alone needs for its motion, beside gravity."""
-    multibody, xp = posture.multibody, namespace(posture.positions)
-    tree, rotations = multibody.tree, posture.rotations
+    tree, rotations, xp = multibody.tree, bodies.rotations, namespace(bodies.positions)
     mass, center, inertia, gravity = (
-        alike(part, posture.positions) for part in (tree.mass, tree.center, tree.inertia, multibody.gravity)
+        alike(part, bodies.positions) for part in (tree.mass, tree.center, tree.inertia, multibody.gravity)
     )
-    place = posture.positions + apply_fixed(rotations, center)
+    place = bodies.positions + apply_fixed(rotations, center)
     force = mass[:, None, None] * (acceleration_at(moving.twists, moving.changes, place) - gravity[:, None])
     spin = apply_transposed(rotations, moving.twists[:, :3])
     faster = apply_transposed(rotations, moving.changes[:, :3])

@@ -21,6 +21,7 @@ from .description import Mask, Multibody
 from .kinematics import Posture
 from .layout import layout
 from .loops import RANK
+from .placement import Placed
 from .rates import speeds_at
 from .vectors import Tensor, apply_fixed, combine, cross
 
@@ -171,7 +172,7 @@ def refuse_undetermined(multibody: Multibody, names: Sequence[str], loose: Tenso
     raise ModelError(explain("joints whose reactions the motion determines", got, fix))
 
 
-def on_children(posture: Posture, joints: Joints, number: Index, passing: Tensor) -> Tensor:
+def on_children(posture: Placed, joints: Joints, number: Index, passing: Tensor) -> Tensor:
     """Reactions (P, 6, T) on children, force first, of wrenches (P, 6, T) that pass through joints ``number`` (P,).
 
     They are in ground's axes, moments about the origin of the joint's frame on the child.
@@ -182,7 +183,7 @@ def on_children(posture: Posture, joints: Joints, number: Index, passing: Tensor
     return sign * xp.concat([force, moment - cross(place[number], force)], axis=1)
 
 
-def places(posture: Posture, joints: Joints) -> Tensor:
+def places(posture: Placed, joints: Joints) -> Tensor:
     """Places (J, 2, 3, T) m in ground of the joints' frames on parents and children."""
     frames = alike(joints.frames, posture.positions)
     sides = [posture.positions[joints.ends[:, i]] for i in (0, 1)]

@@ -28,9 +28,9 @@ def spans(session: Session) -> Mask:
     for muscle, component in enumerate(session.muscles):
         path = component.getPath()
         if winding := opensim.GeometryPath.safeDownCast(path):
-            reached = [from_ground[body] for body in _bodies(winding)]
+            reached = [from_ground[body] for body in path_bodies(winding)]
             everywhere = set(names).intersection(*reached)
-            moving = _moving(winding)
+            moving = moving_coordinates(winding)
             _refuse_turning(session, component, moving)
             driving = set().union(*reached) - everywhere | moving
         else:
@@ -62,13 +62,14 @@ def _coordinates_from_ground(session: Session) -> dict[int, set[str]]:
             return known
 
 
-def _bodies(path: Any) -> set[int]:
+def path_bodies(path: Any) -> set[int]:
+    """Mobilized bodies that a path has points or wrap objects on."""
     frames = [point.getParentFrame() for point in path.getPathPointSet()]
     frames += [wrap.getWrapObject().getFrame() for wrap in path.getWrapSet()]
     return {int(frame.getMobilizedBodyIndex()) for frame in frames}
 
 
-def _moving(path: Any) -> set[str]:
+def moving_coordinates(path: Any) -> set[str]:
     """Names of the coordinates that move points of a path on their bodies."""
     moving = [opensim.MovingPathPoint.safeDownCast(point) for point in path.getPathPointSet()]
     return {
@@ -114,7 +115,7 @@ def pulls_within(muscle: Any) -> bool:
 def winding(muscle: Any) -> bool:
     """Whether a muscle wraps over anything or moves its points; if not, its path is a chain of fixed points."""
     path = opensim.GeometryPath.safeDownCast(muscle.getPath())
-    return path is not None and bool(path.getWrapSet().getSize() or _moving(path))
+    return path is not None and bool(path.getWrapSet().getSize() or moving_coordinates(path))
 
 
 def tension_arms(session: Session, to_free: Array, probed: Any) -> dict[int, Array]:
