@@ -187,7 +187,7 @@ def _basis(A: Array, x: Array, lower: Array, upper: Array, muscles: int) -> Tens
         pivot = pivot / xp.where(length > 0.0, length, 1.0)
         for _ in range(2):  # the second time takes off what rounding left
             left = left - pivot[:, :, None] * xp.matmul(pivot[:, None, :], left)
-    return xp.concat([column[:, None] for column in chosen], axis=1)
+    return xp.stack(chosen, axis=1) if chosen else frames[:, None][:, :0]
 
 
 def _proved(

@@ -105,7 +105,7 @@ def _nearest(corners: Array, held: Array) -> Array:
 
 def greatest_norm(point: Array, known: Array, support: Support, share: float) -> Extreme:
     """Greatest distance from the origin, with a bound above it by at most ``share``; arguments as of least_norm."""
-    best = _Best(point, known, support)
+    best = _Furthest(point, known, support)
     frames = np.arange(len(point))
     axes = np.array([sign * axis for axis in np.eye(3) for sign in (1.0, -1.0)])
     reach = np.stack([best.along(frames, np.tile(axis, (len(point), 1))) for axis in axes], axis=1)
@@ -140,7 +140,7 @@ def greatest_norm(point: Array, known: Array, support: Support, share: float) ->
     return Extreme(best.value, best.point, best.known, np.maximum(bound, best.value))
 
 
-class _Best:
+class _Furthest:
     """The furthest points so far."""
 
     def __init__(self, point: Array, known: Array, support: Support) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..errors import InputError, check_names, explain
 from ..files.storage import time_table
@@ -107,7 +108,7 @@ def feasible_ranges(
 def feasible_ranges(
     solution: RedundancySolution | RedundancyProblem, muscles: None = None, frames: slice | None = None,
     device: str = "cpu", *, of: str, component: str | Sequence[float] = "norm", on: On = "child",
-    frame: Frame = "ground",
+    frame: Frame = "ground", measured: ArrayLike | None = None,
 ) -> ContactRanges: ...  # fmt: skip
 
 
@@ -115,6 +116,7 @@ def feasible_ranges(
     solution: RedundancySolution | RedundancyProblem, muscles: Sequence[str] | None = None,
     frames: slice | None = None, device: str = "cpu", *, of: str | None = None,
     component: str | Sequence[float] = "norm", on: On = "child", frame: Frame = "ground",
+    measured: ArrayLike | None = None,
 ) -> FeasibleRanges | ContactRanges:  # fmt: skip
     """Least and greatest force of each muscle, or of a joint's contact, over all activations that meet the moments.
 
@@ -140,6 +142,9 @@ def feasible_ranges(
         Body on which the joint's reaction acts.
     frame : "ground" | "parent" | "child", default "ground"
         Its axes.
+    measured : (T, 3) array, optional
+        A measured contact force in N. The range is then that of the distance from it, ‖contact − measured‖: the least
+        is by how much the measured force lies outside all that the model admits.
 
     Returns
     -------
@@ -166,6 +171,20 @@ def feasible_ranges(
           muscle_0  muscle_1
     time
     0.0      240.0     300.0
+
+    A joint that both muscles press together, with 100 N from gravity:
+
+    >>> from dataclasses import replace
+    >>> from osimopt.problem.reactions import JointReactions
+    >>> knee = JointReactions.from_arrays("knee", [0.0, -100.0, 0.0], [[0.0, 0.0], [-1.0, -1.0], [0.0, 0.0]],
+    ...                                   problem.muscles)
+    >>> ranges = osimopt.feasible_ranges(replace(problem, reactions=knee), of="knee")
+    >>> ranges.to_dataframe()[["minimum", "optimum", "maximum"]].round(1)
+          minimum  optimum  maximum
+    time
+    0.0     340.0    358.4    460.0
+    >>> float(ranges.outside([300.0]).round(1)[0])  # a measured force that no activation gives
+    -40.0
     """
     solution = solution if device == "cpu" else solution.to(device)
     if isinstance(solution, RedundancyProblem):
@@ -178,7 +197,7 @@ def feasible_ranges(
     if of is not None:
         if muscles is not None:
             raise InputError(explain("muscles or a joint", f"both muscles= and of={of!r}", "Ask for one of them."))
-        return contact_ranges(sets, of, component, on, frame)
+        return contact_ranges(sets, of, component, on, frame, measured)
     return _muscle_ranges(sets, muscles)
 
 

@@ -108,6 +108,11 @@ def test_a_determined_muscle_has_no_range_and_an_idle_one_all() -> None:
     np.testing.assert_allclose(found.maximum, [[0.4, 1.0]], atol=EXACT)
 
 
+def test_without_any_moment_to_meet_all_activations_are_feasible() -> None:
+    found = osimopt.feasible_ranges(RedundancyProblem.from_arrays([0.0, 0.0], [1000.0, 500.0], 0.0))
+    np.testing.assert_allclose([found.minimum[0], found.maximum[0]], [[0.0, 0.0], [1.0, 1.0]], atol=EXACT)
+
+
 def test_reserves_are_held() -> None:
     """A reserve that could carry everything would leave the muscle free."""
     solution = solve_static(RedundancyProblem.from_arrays([0.05], [1000.0], 20.0, reserves=1000.0))
