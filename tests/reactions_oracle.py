@@ -28,14 +28,11 @@ def main() -> None:
         loads.setDataFileName(str(Path(sys.argv[4]).parent / loads.getDataFileName()))
         model.addModelComponent(loads)
     names = [str(name) for name in given["coordinates"]]
-    model.initSystem()
-    held = {c.getName() for c in model.getCoordinateSet() if c.get_locked() or c.get_prescribed()}
     for name in names:
-        if name not in held:
-            reserve = osim.CoordinateActuator(name)
-            reserve.setName(f"pushes_{name}")
-            reserve.setOptimalForce(1.0)
-            model.addForce(reserve)
+        reserve = osim.CoordinateActuator(name)
+        reserve.setName(f"pushes_{name}")
+        reserve.setOptimalForce(1.0)
+        model.addForce(reserve)
     state = model.initSystem()
     model.finalizeConnections()
     actuators = {a.getName(): a for f in model.getForceSet() if (a := osim.ScalarActuator.safeDownCast(f)) is not None}
@@ -47,10 +44,12 @@ def main() -> None:
     for row, time in enumerate(given["time"]):
         state.setTime(float(time))
         for column, name in enumerate(names):
-            if name not in held:
+            actuators[f"pushes_{name}"].setOverrideActuation(state, float(given["force"][row, column]))
+            if not coordinates[name].get_locked():
+                coordinates[name].setIsPrescribed(state, False)
                 coordinates[name].setValue(state, float(given["value"][row, column]), False)
                 coordinates[name].setSpeedValue(state, float(given["speed"][row, column]))
-                actuators[f"pushes_{name}"].setOverrideActuation(state, float(given["force"][row, column]))
+                coordinates[name].setIsPrescribed(state, coordinates[name].get_prescribed())
         for name, force in zip(given["actuators"], given["actuation"][row], strict=True):
             actuators[str(name)].setOverrideActuation(state, float(force))
         model.realizeAcceleration(state)

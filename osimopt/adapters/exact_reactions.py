@@ -88,7 +88,8 @@ class ReactionMap:
             for name, acts in zip(self.paths.muscles, spanned, strict=True)
         ]
         columns += [self._by_actuator(law) for law in self.laws.values()]
-        joint, source = np.nonzero(np.array(columns, dtype=bool).reshape(-1, len(self.joints.names)).T)
+        acting = np.array(columns, dtype=bool).reshape(len(columns), len(self.joints.names))
+        joint, source = np.nonzero(acting.T)
         return joint, source
 
     def _between(self, bodies: Sequence[int]) -> Mask:
@@ -99,8 +100,9 @@ class ReactionMap:
     def _by_actuator(self, law: ForceLaw) -> Mask:
         """(J,) joints through which an actuator transmits something."""
         moved = np.isin(np.arange(len(self.multibody.coordinates)), self.moved)
-        if law.kind in ON_COORDINATE:
-            return self.looped & moved[law.coordinate]
+        if law.kind in ON_COORDINATE:  # on a speed, which is about all coordinates of a ball joint
+            joint = layout(self.multibody).joint
+            return self.looped & bool(moved[joint == joint[law.coordinate]].any())
         bodies, pushed = list(law.bodies), np.zeros_like(moved)
         if law.kind in ALONG_PATH:
             path = self.dynamics.paths.others[law.path - len(self.dynamics.paths.muscles)]

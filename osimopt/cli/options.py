@@ -15,6 +15,8 @@ from ..errors import InputError, explain
 from ..options import Option, declared
 
 Command = TypeVar("Command", bound=Callable[..., None])
+#: Options of reading that matter only where result folders are written.
+REACTIONS = ("joint_reactions", "reactions_on", "reactions_frame")
 
 Model = Annotated[Path, typer.Argument(help="Model (.osim).", show_default=False)]
 Motion = Annotated[Path, typer.Argument(help="Motion (.mot, .sto).", show_default=False)]

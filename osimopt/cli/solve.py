@@ -17,7 +17,20 @@ from ..muscle.tendons import read_tendon
 from ..options import declared, option
 from ..pipeline.options import METHODS, SolveOptions, SurrogateOptions
 from ..static.options import StaticOptions
-from .options import Cache, Figure, Jobs, Model, Motion, Outputs, Overwrite, chosen, flags_of, read_options, takes
+from .options import (
+    REACTIONS,
+    Cache,
+    Figure,
+    Jobs,
+    Model,
+    Motion,
+    Outputs,
+    Overwrite,
+    chosen,
+    flags_of,
+    read_options,
+    takes,
+)
 from .terminal import (
     draw,
     iterations,
@@ -65,7 +78,7 @@ PANELS = dict.fromkeys(declared(MuscleOptions), "Options of --method dynamic") |
 }
 
 
-@takes(ReadOptions, leave=("reserves", "passive_force"))
+@takes(ReadOptions, leave=("reserves", "passive_force", *REACTIONS))
 def extract(
     model: Model,
     motion: Motion,

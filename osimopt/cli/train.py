@@ -53,7 +53,7 @@ def _option(text: str, default: str, kind: str | None = None) -> Any:
     return typer.Option(help=text, show_default=default, rich_help_panel=panel)
 
 
-@options.takes(ReadOptions, leave=("external_loads", "generalized_force", "speeds"))
+@options.takes(ReadOptions, leave=("external_loads", "generalized_force", "speeds", *options.REACTIONS))
 def train(
     model: options.Model,
     motions: Motions,

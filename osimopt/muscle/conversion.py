@@ -153,6 +153,11 @@ class _Converted:
         warnings = made.provenance.get("warnings", ())  # those of the conversion are recorded for the original frames
         return replace(converted, provenance={**converted.provenance, "warnings": list(warnings)})
 
+    @property
+    def reactions(self) -> Any:
+        """How the original computes what joints transmit, whatever its muscles are; None where it cannot."""
+        return getattr(self.source, "reactions", None)
+
 
 def _damping(parameters: MuscleParameters, length: Values, speed: Values) -> Values:
     """Damping force (T, M) in N of De Groote muscles along rigid tendons."""
