@@ -108,7 +108,9 @@ class ImplantTrial:
 
     def range(self, solution: Any, component: str = "", **changes: Any) -> np.ndarray:
         """(101, 2) least and greatest compression along the axis (or size) that moments and muscles allow."""
-        found = osimopt.feasible_ranges(solution, of=self.joint, component=component or self.axis, on="child", frame="child", **changes)
+        found = osimopt.feasible_ranges(
+            solution, of=self.joint, component=component or self.axis, on="child", frame="child", **changes
+        )
         ends = np.stack([found.minimum, found.maximum], axis=1)
         if not component and self.direction.startswith("-"):
             ends = -ends[:, ::-1]
