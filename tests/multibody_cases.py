@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from osimopt.multibody.description import Constraint, CoordinateCoupler, Functions, Multibody, Tree
+from osimopt.multibody.dynamics import about_speeds, transmitted
+from osimopt.multibody.kinematics import Posture, Velocity
+from osimopt.multibody.reactions import (
+    find_joints,
+    loops_at,
+    needed_reactions,
+    refuse_undetermined,
+    undetermined,
+)  # fmt: skip
+from osimopt.namespace import frames_first
 
 #: f(x) = x: the row of ``functions`` that pins turn by.
 IDENTITY = 0
@@ -127,3 +138,18 @@ def states(multibody: Multibody, frames: int = 4, seed: int = 1, size: float = 0
     random = np.random.default_rng(seed)
     shape = (frames, len(multibody.coordinates))
     return tuple(random.uniform(-one, one, shape) for one in (size, 2.0, 5.0))
+
+
+def joint_reactions(
+    at: Posture, moving: Velocity, names: Sequence[str], determined: Sequence[int] = (),
+    wrenches: np.ndarray | None = None, force: np.ndarray | None = None, refuse: bool = True,
+) -> Any:  # fmt: skip
+    """Reactions (T, J, 6) on the joints' children, force first, without muscles."""
+    joints, through = find_joints(at.multibody, names), transmitted(at, moving, wrenches)
+    needed = about_speeds(at, through) - (0.0 if force is None else force.T)
+    loops = None
+    if at.multibody.constraints:
+        loops, loose = loops_at(at, determined)[0], undetermined(at, joints, determined)
+        if refuse:
+            refuse_undetermined(at.multibody, names, loose, np.arange(len(at.value.T)))
+    return frames_first(needed_reactions(at, joints, through, loops, needed))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from mechanics_cases import describe
+from multibody_cases import joint_reactions
 from simbody_faults import as_opensim
 
-from osimopt.multibody import reactions
 from osimopt.multibody.constraints import constraint_bias, constraint_jacobian, constraint_rows
 from osimopt.multibody.dynamics import about_speeds, inverse_dynamics, mass_matrix, transmitted
 from osimopt.multibody.kinematics import Posture, posture, velocity
@@ -90,14 +90,13 @@ def reaction(path: Path, says: Arrays) -> dict[str, float]:
     """Of joint reactions in free fall from postures in which loops are closed.
 
     OpenSim gives a joint whose parent is farther from ground the reaction of another: that above its child. Where
-    constraints leave a reaction open it gives that of least multipliers, which is refused here: call this with
-    ``reactions._refuse_loose`` switched off.
+    constraints leave a reaction open it gives that of least multipliers.
     """
     multibody, _ = describe(path)
     at, speed = posture(multibody, says["reacting_at"]), says["reacting_speed"]
     moving = as_opensim(at, velocity(at, speed, says["reacting_change"]), speed)
     backward = {name for name, back in zip(multibody.tree.joints, multibody.tree.backward, strict=True) if back}
     names = [str(name) for name in says["joints"] if name not in backward]
-    found = reactions.joint_reactions(at, moving, names, np.flatnonzero(~says["held"]).tolist())
+    found = joint_reactions(at, moving, names, np.flatnonzero(~says["held"]).tolist(), refuse=False)
     expected = says["reacting_reaction"][:, [list(says["joints"]).index(name) for name in names]]
-    return {"forces": off(found[..., 3:], expected[..., 3:]), "moments": off(found[..., :3], expected[..., :3])}
+    return {"forces": off(found[..., :3], expected[..., 3:]), "moments": off(found[..., 3:], expected[..., :3])}

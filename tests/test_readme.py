@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 def test_python_example_runs(
@@ -21,6 +22,15 @@ def test_python_example_runs(
         exec(compile(block, "README.md", "exec"), names)
     assert "no findings" in capsys.readouterr().out
     assert (tmp_path / "elbow_flexion" / "muscle_force.sto").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["joint_reactions.md"])
+def test_examples_of_pages_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL):
+        exec(compile(block, page, "exec"), names)
 
 
 def test_example_is_short() -> None:

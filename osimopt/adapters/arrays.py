@@ -181,3 +181,19 @@ def unknown_forces(model: Model, motion: Kinematics) -> list[str]:
 def read_force_records(model: Model, motion: Kinematics) -> list[ForceRecord]:
     """Record all forces that a model applies along a motion, in OpenSim's order, without those switched off."""
     return cast(list[ForceRecord], model.run("frames:force_records", motion))
+
+
+def frames_in_ground(model: Model, motion: Kinematics, names: Sequence[str]) -> dict[str, tuple[str, Array]]:
+    """By name or path of frames of a model, their own names, and their axes and origins in ground (T, 3, 4).
+
+    Raises
+    ------
+    InputError
+        The model has no such frame.
+    """
+    return cast(dict[str, tuple[str, Array]], model.run("reactions:frames_in_ground", motion, tuple(names)))
+
+
+def joint_names(model: Model) -> list[str]:
+    """Names of the joints of a model, in OpenSim's order."""
+    return cast(list[str], model.run("reactions:joint_names"))

@@ -21,6 +21,7 @@ from ..multibody.reactions import (
     followed_by,
     in_loops,
     loops_at,
+    needed_reactions,
     on_children,
     places,
     refuse_undetermined,
@@ -33,12 +34,12 @@ from ..paths.arms import moment_arms, wrenches
 from ..paths.lines import Lines, joined
 from ..paths.solve import SolvedPaths
 from ..problem.arrays import Array, Index, Kinematics
-from ..problem.reactions import JointReactions, chosen_joints
+from ..problem.reactions import JointReactions, chosen_joints, joint_words
 from .exact import BLOCK, ExactPaths, bodies_of
 from .exact_dynamics import ExactDynamics, Needed, Others
 
-#: What is computed of reactions in a block of frames.
-PARTS = ("effect", "constant", "rotation", "place", "origin")
+#: What is computed of reactions in a block of frames, by the field of JointReactions that it becomes.
+PARTS = {name: f"joint_{name}" for name in ("effect", "constant", "rotation", "place", "origin")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ class ReactionMap:
     paths: ExactPaths
     dynamics: ExactDynamics
     joints: Joints
-    determined: tuple[int, ...]
+    determined: Sequence[int]
     weight: float
 
     @property
@@ -112,21 +113,20 @@ class ReactionMap:
         return np.asarray(through | (self.looped & bool((spans & moved).any())))
 
     def block(self, at: Posture, solved: Sequence[SolvedPaths], needed: Needed, others: Others) -> dict[str, Tensor]:
-        """Arrays of :class:`JointReactions` (T, …) by name, in postures with their paths."""
+        """Arrays (T, …) of postures with their paths, by the names of ``PARTS``."""
         loops = loops_at(at, self.determined)[0] if self.looped.any() else None
-        constant = self._constant(at, needed, others)
+        through = self._without_tension(needed, others, at)
         effect = self._effect(self._lines(at, solved, others))
         if loops is not None:
             beyond, (joint, source) = self.beyond.astype(float), self.pairs
-            constant = constant + loops.passing(beyond, needed.force[:, None])[:, 0]
             effect = effect - loops.passing(beyond, self._about_speeds(at, solved, others))[joint, source]
-        every, ends = np.arange(len(self.joints.names)), self.joints.ends
+        ends = self.joints.ends
         return {
-            "effect": frames_first(on_children(at, self.joints, self.pairs[0], effect)),
-            "constant": frames_first(on_children(at, self.joints, every, constant)),
-            "rotation": frames_first(at.rotations[ends]),
-            "place": frames_first(places(at, self.joints)),
-            "origin": frames_first(at.positions[ends]),
+            PARTS["effect"]: frames_first(on_children(at, self.joints, self.pairs[0], effect)),
+            PARTS["constant"]: frames_first(needed_reactions(at, self.joints, through, loops, needed.force)),
+            PARTS["rotation"]: frames_first(at.rotations[ends]),
+            PARTS["place"]: frames_first(places(at, self.joints)),
+            PARTS["origin"]: frames_first(at.positions[ends]),
         }
 
     def whole(self, arrays: Mapping[str, Array]) -> JointReactions:
@@ -141,20 +141,18 @@ class ReactionMap:
             pair_joint=self.pairs[0],
             pair_source=self.pairs[1],
             body_weight=self.weight,
-            **{name: arrays[name] for name in PARTS},
+            **{name: arrays[own] for name, own in PARTS.items()},
         )
 
-    def _constant(self, at: Posture, needed: Needed, others: Others) -> Tensor:
-        """Wrenches (J, 6, T) that pass through the joints without muscles, actuators and constraints."""
-        through = needed.through[self.joints.body]
+    def _without_tension(self, needed: Needed, others: Others, at: Posture) -> Tensor:
+        """Wrenches (B, 6, T) through the joints above bodies, less those of the model's forces along paths."""
         if not needed.tension:
-            return through
-        xp, first = namespace(through), len(self.dynamics.paths.muscles)
-        none = xp.zeros_like(at.positions[0, 0])
-        count = len(self.dynamics.paths.others)
+            return needed.through
+        xp, first = namespace(at.positions), len(self.dynamics.paths.muscles)
+        none, count = xp.zeros_like(at.positions[0, 0]), len(self.dynamics.paths.others)
         tension = xp.stack([needed.tension.get(first + row, none) for row in range(count)], axis=1)
         pulls = wrenches(others.solved, tension, len(at.positions))
-        return through - combine(self.beyond.astype(float), pulls)
+        return needed.through - combine(layout(self.multibody).subtree.astype(float), pulls)
 
     def _effect(self, lines: Lines) -> Tensor:
         """Wrenches (P, 6, T) that pass through the joints, less what unit forces do to the bodies beyond."""
@@ -195,7 +193,7 @@ class ReactionMap:
 
 
 def choose_joints(
-    multibody: Multibody, names: Sequence[str] | None, motion: Kinematics, determined: Sequence[int]
+    multibody: Multibody, names: str | Sequence[str] | None, motion: Kinematics, determined: Sequence[int]
 ) -> Joints:
     """The joints of these names, patterns or sides, by default all.
 
@@ -210,7 +208,7 @@ def choose_joints(
     """
     known = find_joints(multibody).names
     joints = find_joints(multibody, chosen_joints(names, known))
-    named = [name for name in joints.names if name in (names or ())]
+    named = [name for name in joints.names if name in joint_words(names)]
     if not in_loops(multibody, joints).any():
         return joints
     starts = range(0, len(motion.time), BLOCK)

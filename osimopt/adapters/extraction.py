@@ -10,12 +10,14 @@ from functools import cached_property
 import numpy as np
 
 from ..devices import CPU, Device
-from ..errors import ModelError, explain, some
+from ..errors import InputError, ModelError, explain, some
 from ..isolation import Progress
+from ..multibody.reactions import Joints
 from ..muscle.forces import supported
 from ..namespace import namespace, plain
 from ..polynomial.muscle_paths import MusclePaths
 from ..problem.arrays import Array, Kinematics, MuscleGeometry, acts
+from ..problem.reactions import JointReactions
 from .arrays import (
     POSTURES,
     along_motion,
@@ -31,11 +33,11 @@ from .exact import ExactPaths
 from .exact_chain import ExactChain, joined
 from .exact_differences import PathFindings
 from .exact_dynamics import ExactDynamics
-from .exact_reactions import ReactionMap, choose_joints
 from .messages import FrameArrays, Mask, Pairs, Wanted
 from .model import Model
 from .options import ReadOptions
 from .part import acting_muscles
+from .reactions import Transmission, transmitting
 
 #: The model with the loads of some frames.
 ModelFor = Callable[[Kinematics], Model]
@@ -46,6 +48,7 @@ class Extracted:
     """Arrays of frames: the muscles' geometry, gain and passive force (T, M) in N, and what the dynamics need.
 
     ``generalized_force`` (T, D) is None where moments are given; ``effect`` (T, D, K) is of the model's own actuators.
+    ``reactions`` are what joints transmit, where they are wanted.
     """
 
     geometry: MuscleGeometry
@@ -54,6 +57,7 @@ class Extracted:
     generalized_force: Array | None
     effect: Array
     warnings: list[str]
+    reactions: JointReactions | None = None
 
 
 class NeedsOpenSimError(Exception):
@@ -65,7 +69,8 @@ class Extraction:
     """How the arrays of a trial are computed.
 
     ``model`` and ``motion`` are the trial's; ``fitted`` paths of some muscles are used before ``exact`` ones, and these
-    before OpenSim's; ``dynamics`` are used in place of OpenSim's. ``moments`` is whether any are wanted. ``lost`` says
+    before OpenSim's; ``dynamics`` are used in place of OpenSim's. ``moments`` is whether any are wanted, ``joints`` are
+    those whose reactions are. ``lost`` says
     by name why muscles have lost their exact path in the motion, ``findings`` what was noticed along the exact paths.
     Where it is ``alone``, in another process, OpenSim is not asked: a :class:`NeedsOpenSimError`.
     """
@@ -79,14 +84,17 @@ class Extraction:
     options: ReadOptions
     n_jobs: int
     device: Device = CPU
+    joints: Joints | None = None
     lost: dict[str, str] = field(default_factory=dict)
     findings: PathFindings = field(default_factory=PathFindings)
+    pulling: ExactPaths | None = field(default=None, init=False)
     crossing: Mask | None = field(default=None, init=False)
     chain: ExactChain | None = field(default=None, init=False)
     alone: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         fitted = () if self.fitted is None else self.fitted.muscles
+        self.pulling = self.exact
         self._use(None if self.exact is None else self.exact.without(fitted))
 
     def _use(self, exact: ExactPaths | None) -> None:
@@ -94,6 +102,8 @@ class Extraction:
         self.exact = exact if exact is not None and exact.muscles else None
         free = np.array(self.model.description.free, dtype=np.intp)
         self.chain = None if self.exact is None else ExactChain(self.exact, self.dynamics, free)
+        if self.chain is not None and self.dynamics is not None and self.joints is not None and self.fitted is None:
+            self.chain = transmitting(self.model, self.chain, self.joints)
 
     def frames(self, keep: slice, progress: Progress | None, model_for: ModelFor) -> Extracted:
         """Arrays of some frames of the motion; ``model_for`` gives the model with the loads of some.
@@ -131,22 +141,18 @@ class Extraction:
             refuse_lost(self.model, motion.time, self.chain.paths.muscles, plain(found["length"]))
         return self._with(motion, None, model_for, found)
 
-    def with_reactions(self, joints: Sequence[str] | None, paths: ExactPaths) -> ExactChain:
-        """The chain of these paths with what joints transmit, where the dynamics are in arrays.
+    def reactions(self, motion: Kinematics, model: Model, joints: str | Sequence[str] | None) -> JointReactions:
+        """What joints transmit in a motion, as :meth:`Transmission.of` gives it."""
+        if not self.moments:
+            fix = "Give external_loads in place of generalized_force."
+            raise InputError(explain("loads, for joint reactions", "generalized_force, moments from a file", fix))
+        _ = self.pairs
+        return self._transmission.of(model, motion, joints)
 
-        Raises
-        ------
-        InputError
-            An unknown joint.
-        ModelError
-            A joint whose reaction the motion does not determine, or loops that arrays do not give.
-        """
-        assert self.dynamics is not None
-        description = self.model.description
-        determined, free = tuple(description.of_kind("coupled")), np.array(description.free, dtype=np.intp)
-        found = choose_joints(self.dynamics.multibody, joints, self.motion, determined)
-        reactions = ReactionMap(paths, self.dynamics, found, determined, description.weight)
-        return ExactChain(paths, self.dynamics, free, reactions)
+    @property
+    def _transmission(self) -> Transmission:
+        pulling = None if self.pulling is None else self.pulling.without(self.lost)
+        return Transmission(self.model, self.dynamics, pulling, self.acting, self.n_jobs, self.device)
 
     @property
     def by_arrays(self) -> bool:
@@ -158,7 +164,11 @@ class Extraction:
         """The same for some frames of the motion, by arrays alone; what is noticed is that of these frames."""
         other = copy.copy(self)
         other.motion, other.dynamics, other.findings, other.alone = motion, dynamics, PathFindings(), True
-        other.chain = None if self.chain is None else replace(self.chain, dynamics=dynamics)
+        if self.chain is not None:
+            reactions = self.chain.reactions
+            if reactions is not None and dynamics is not None:
+                reactions = replace(reactions, dynamics=dynamics)  # with the loads of these frames alone
+            other.chain = replace(self.chain, dynamics=dynamics, reactions=reactions)
         return other
 
     @property
@@ -260,8 +270,13 @@ class Extraction:
             self.model.description.muscles, geometry, extracted.arrays, self.acting, self._gains, self.options.gain,
             self.options.passive_force,
         )  # fmt: skip
-        arrays = extracted.arrays
-        return Extracted(geometry, gain, passive, arrays.get("generalized_force"), arrays["effect"], extracted.warnings)
+        reactions = None
+        if self.joints is not None and self.chain is not None and self.chain.reactions is not None:
+            reactions = self._transmission.whole(self.chain, exact, model_for(motion), motion)
+        elif self.joints is not None:
+            reactions = self._transmission.of(model_for(motion), motion, self.joints.names)
+        arrays, force = extracted.arrays, extracted.arrays.get("generalized_force")
+        return Extracted(geometry, gain, passive, force, arrays["effect"], extracted.warnings, reactions)
 
     def _by_opensim(
         self,

@@ -15,17 +15,20 @@ from ..files.packages import version
 from ..files.series import frame_times
 from ..files.storage import sha256
 from ..multibody.rates import refuse_lock
+from ..multibody.reactions import find_joints
 from ..notices import collect_warnings, warn
 from ..polynomial.muscle_paths import MusclePaths
 from ..problem.arrays import Kinematics
 from ..problem.path_record import PATHS, PathRecord
 from ..problem.problem import RedundancyProblem
+from ..problem.reactions import chosen_joints
 from .array_check import refuse_wrong_arrays
 from .bandwidth import remarks
 from .cache import cached_path, digest, keep, recall
 from .exact import ExactPaths, read_exact
 from .exact_differences import model_differences
 from .exact_dynamics import ExactDynamics, read_dynamics
+from .exact_reactions import choose_joints
 from .forces import read_generalized_force
 from .load_arrays import check_bodies
 from .loads import ExternalLoads, read_external_loads
@@ -97,6 +100,9 @@ def open_trial(
             why = "the model or an earlier force set has forces of these names"
             warn(f"{options.model}: left out, since {why}: {names}.")
         left = left_out(options, model)
+        multibody = model.described.multibody
+        if options.joint_reactions is not None:
+            chosen_joints(options.joint_reactions, find_joints(multibody).names, model.path)
         motion = read_motion(
             options.motion, model, options.lowpass_hz, options.time_range, options.speeds, table=table, n_jobs=jobs,
             left=left, moving=options.generalized_force is None or options.left_out == "residuals",
@@ -107,6 +113,10 @@ def open_trial(
         moments = options.generalized_force
         cutoff = options.cutoff("lowpass_moments_hz")
         given = None if moments is None else read_generalized_force(moments, model, motion, left, cutoff)
+        joints = None
+        if options.joint_reactions is not None:
+            determined = model.description.of_kind("coupled")
+            joints = choose_joints(multibody, options.joint_reactions, motion, determined)
         paths, exact, dynamics = _paths(options, model, motion, loads, jobs)
     provenance = _provenance(model, options, warnings, left)
     provenance["warnings"] += remarks(options, frame_times(table), motion, model, loads, given)
@@ -122,7 +132,7 @@ def open_trial(
         provenance["warnings"] += differences.texts()
     return Trial(
         model, motion, loads, given, paths, dynamics, options, jobs, warnings, provenance, left, assumed, exact,
-        device,
+        device, joints,
     )  # fmt: skip
 
 

@@ -15,8 +15,8 @@ from ..errors import InputError, did_you_mean, explain
 from ..files.given import GivenTable
 from ..options import check_values, declared, option
 from ..polynomial.muscle_paths import MusclePaths
-from ..problem.part import check_wanted
-from ..problem.reactions import Frame, On
+from ..problem.names import check_wanted
+from ..problem.reactions import Frame, Joints, On, joint_words
 from ..problem.reserves import ReserveActuators
 from .cache import digest
 from .inputs import as_loads, as_table, existing, named_in, numbered
@@ -194,6 +194,16 @@ class ReadOptions:
         "forces with the motion's accelerations, which OpenSim's JointReaction needs.",
         shell=str,
     )
+    joint_reactions: Joints | None = option(
+        None,
+        "Joints whose reaction forces are computed: all, or by name, pattern (*knee*) or side (left, right), separated "
+        "by commas; may be repeated.",
+        more="The problem then carries them (``problem.reactions``), and results have what these joints transmit. "
+        "Joints whose reactions the motion does not determine are refused by name; of all, patterns and sides they are "
+        "left out with a warning. Not with generalized_force, which does not tell what loads act.",
+        shell=list[str],
+        study=tuple[str, ...] | str,
+    )
     reactions_on: On = option(
         "child",
         "Body on which joint reactions are written: child or parent, as the model defines the joint.",
@@ -215,6 +225,16 @@ class ReadOptions:
         for name in ("coordinates", "muscles"):
             if getattr(self, name) is not None:
                 check_wanted(name, getattr(self, name))
+        joint_words(self.joint_reactions)
+        if self.joint_reactions is not None and self.generalized_force is not None:
+            fix = "Give external_loads in place of generalized_force, or leave joint_reactions out."
+            got = "generalized_force, which does not tell what loads act"
+            raise InputError(explain("the loads, with joint_reactions", got, fix))
+        if self.joint_reactions is None:
+            for name in ("reactions_on", "reactions_frame"):
+                if getattr(self, name) != declared(ReadOptions)[name][0].default:
+                    fix = "Give joint_reactions, as 'all', or leave it out."
+                    raise InputError(explain(f"joint_reactions with {name}", "none", fix))
         if isinstance(self.force_sets, (str, os.PathLike)):
             fix = f"Write force_sets=({str(self.force_sets)!r},)."
             raise InputError(explain("force_sets as a sequence of files", repr(self.force_sets), fix))

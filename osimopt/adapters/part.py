@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
-from ..problem.part import check_wanted, match_names, side_of
+from ..problem.names import check_wanted, match_names, side_of
 from .loads import loaded_bodies
 from .messages import Pairs
 from .model import Model

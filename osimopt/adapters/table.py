@@ -15,7 +15,7 @@ from ..muscle.forces import equilibrium, rigid_tendon_gain
 from ..notices import warn
 from ..options import check_word
 from ..problem.arrays import Array, Coordinate
-from ..problem.part import match_names
+from ..problem.names import match_names
 from .arrays import along_motion
 from .completion import closed
 from .exact import ExactPaths, read_exact

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..devices import CPU, Device
-from ..errors import InputError, explain, some
+from ..errors import some
 from ..isolation import Progress
+from ..multibody.reactions import Joints
 from ..namespace import plain
+from ..notices import warn
 from ..polynomial.muscle_paths import MusclePaths
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
 from ..problem.problem import RedundancyProblem
@@ -25,12 +27,11 @@ from ..problem.resampling import BALANCED, Fingerprint
 from ..problem.reserves import ReserveActuators, choose_reserves
 from ..signals import interpolate
 from ..solution.solution import RedundancySolution
-from .arrays import model_actuators, refuse_lost
+from .arrays import model_actuators
 from .bandwidth import moments_above
 from .completion import follow
 from .exact import ExactPaths
 from .exact_bench import Bench, set_up
-from .exact_chain import joined
 from .exact_check import check_dynamics, check_paths
 from .exact_dynamics import ExactDynamics
 from .exact_solution import check_exact_solution
@@ -39,10 +40,9 @@ from .forces import check_size
 from .loads import ExternalLoads
 from .messages import Claims, Mask, Pairs
 from .model import Model
-from .opensim_reactions import reactions_by_opensim, with_pulls
 from .options import ReadOptions
 from .part import refuse_assumed
-from .polynomials import compare_paths
+from .polynomials import compare_paths, pulled_along
 from .selfcheck import Missing, check_solution, check_trial, spread
 
 #: Frames of a piece: 80 muscles take 60 MB.
@@ -76,6 +76,7 @@ class Trial:
     assumed: Sequence[str] = ()
     exact: ExactPaths | None = None
     device: Device = CPU
+    joints: Joints | None = None
     fingerprint: Fingerprint | None = field(default=None, init=False)
     checked: bool = field(default=True, init=False)
     first: int = field(default=0, init=False)
@@ -88,8 +89,9 @@ class Trial:
         fitted, exact = (self.paths, self.exact) if own is None else (None, own)
         moments = self.given is None
         self.extraction = Extraction(
-            self.model, self.motion, fitted, exact, self.dynamics, moments, self.options, self.n_jobs, self.device
-        )
+            self.model, self.motion, fitted, exact, self.dynamics, moments, self.options, self.n_jobs, self.device,
+            self.joints,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -192,9 +194,6 @@ class Trial:
     def reactions(self, problem: RedundancyProblem, joints: Sequence[str] | None = None) -> JointReactions:
         """What joints transmit at the times of a problem of this model, by default all that the motion determines.
 
-        Muscles pull along their exact paths, those with fitted paths along what these were fitted to, and others at
-        OpenSim's path points. Inverse dynamics are those of the problem.
-
         Raises
         ------
         InputError
@@ -202,38 +201,24 @@ class Trial:
         ModelError
             A joint whose reaction the motion does not determine, or a muscle whose path has no points.
         """
-        if self.given is not None:
-            fix = "Give external_loads in place of generalized_force."
-            raise InputError(explain("loads, for joint reactions", "generalized_force, moments from a file", fix))
-        _ = self.pairs
-        motion, exact, names = self._motion_at(problem.time), self._pulling, self.model.description.muscles.names
-        model, acting = self.model_for(motion), self.extraction.acting
-        if self.dynamics is None or exact is None:
-            found = reactions_by_opensim(model, motion, joints, acting, exact, self.n_jobs)
-        else:
-            chain = self.extraction.with_reactions(joints, exact)
-            assert chain.reactions is not None
-            blocks = chain.blocks(motion, slice(0, len(motion.time)), True, self.device)
-            arrays = joined([block.arrays for block in blocks])
-            refuse_lost(self.model, motion.time, exact.muscles, plain(arrays["length"]))
-            found = chain.reactions.whole(arrays)
-            if others := [index for index in acting if names[index] not in exact.muscles]:
-                found = with_pulls(found, model, chain.reactions, motion, others, self.n_jobs)
-        return found.moved(Device.of(problem.device).put)
+        motion = self.motion
+        if not np.array_equal(problem.time, motion.time):
+            rows = np.minimum(np.searchsorted(motion.time, problem.time), len(motion.time) - 1)
+            known = np.array_equal(motion.time[rows], problem.time)
+            motion = motion.frames(rows) if known else self._followed(problem.time)
+        found = self.extraction.reactions(motion, self.model_for(motion), joints)
+        for text in self._pulling():
+            warn(text)
+        return self._written(found).moved(Device.of(problem.device).put)
 
-    @property
-    def _pulling(self) -> ExactPaths | None:
-        """The exact paths along which muscles pull, for joint reactions; of fitted muscles those they are fitted to."""
-        if self.extraction.fitted is None or self.exact is None:
-            return self.extraction.exact
-        return self.exact.without(self.extraction.lost)
+    def _written(self, reactions: JointReactions) -> JointReactions:
+        """On the body and in the axes in which the options have them written."""
+        return replace(reactions, on=self.options.reactions_on, frame=self.options.reactions_frame)
 
-    def _motion_at(self, time: Array) -> Kinematics:
-        """The motion at these times: frames of it, or the splines through them."""
-        if np.array_equal(time, self.motion.time):
-            return self.motion
-        rows = np.minimum(np.searchsorted(self.motion.time, time), len(self.motion.time) - 1)
-        return self.motion.frames(rows) if np.array_equal(self.motion.time[rows], time) else self._followed(time)
+    def _pulling(self) -> list[str]:
+        """A sentence on the paths along which muscles with fitted ones pull, for joint reactions."""
+        fitted, exact = self.extraction.fitted, self.extraction.pulling
+        return [] if fitted is None else [pulled_along(fitted, exact, self.model, self.motion)]
 
     def _followed(self, times: Array) -> Kinematics:
         """The motion at other times (N,) s, completed by the model."""
@@ -270,6 +255,8 @@ class Trial:
         lost, motion = len(self.extraction.lost), self.motion.frames(keep)
         extracted = self.extraction.frames(keep, progress, self.model_for)
         self._note(self.extraction.inconsistent)
+        if self.joints is not None and keep.start == 0:
+            self._note(self._pulling())
         if len(self.extraction.lost) > lost:
             left = some([f"{name} ({why})" for name, why in self.extraction.lost.items()], 12)
             self._note([f"Muscles that keep OpenSim's paths from {motion.time[0]:g} s on: {left}."])
@@ -315,6 +302,7 @@ class Trial:
             kinematics=motion,
             provenance=copy.deepcopy(self.provenance),
             source=self,
+            reactions=extracted.reactions and self._written(extracted.reactions).moved(put),
         )
         self.fingerprint = Fingerprint.of(problem)
         return problem

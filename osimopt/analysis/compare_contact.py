@@ -14,8 +14,9 @@ from ..options import is_number
 from ..problem.reactions import Frame, On
 from ..solution.checks import COVERED, Check, checks_of
 from ..solution.reader import Result
+from .compartments import Compartments
 from .contact_comparison import ContactComparison, ContactCurves
-from .contact_force import components, components_of, contact_force
+from .contact_force import components, components_of, contact_force, divided_force
 from .contact_times import common_times, samples_of, strides_within
 from .measured_force import Axis, MeasuredForce, Sign, Unit, known_between
 
@@ -43,7 +44,7 @@ def compare_contact(
     strides: Strides | Sequence[tuple[float, float]] = (),
     stance: float = STANCE,
     body_weight: float | None = None,
-    compartments: Mapping[str, Any] | pd.DataFrame | None = None,
+    compartments: Compartments | Mapping[str, Any] | pd.DataFrame | None = None,
 ) -> ContactComparison:
     """Compare the contact force of a joint with a measured one.
 
@@ -86,8 +87,9 @@ def compare_contact(
         deepest valley in the middle half of stance. Where the force falls between them by less than 5 % there is one.
     body_weight : float, optional
         N. Default: that of the model.
-    compartments : mapping or pandas.DataFrame, optional
-        ``"medial"`` and ``"lateral"`` force (T,) in N in the solution's frames, positive where compressed.
+    compartments : Compartments or mapping or pandas.DataFrame, optional
+        The centres of a knee's two compartments; or ``"medial"`` and ``"lateral"`` force (T,) in N in the solution's
+        frames, positive where compressed, as :func:`osimopt.compartment_forces` gives them.
 
     Returns
     -------
@@ -126,15 +128,17 @@ def compare_contact(
     component
     axial      1.0  50.0 -50.0   -0.071
     """
+    solution = solution if isinstance(solution, Result) else solution.to("cpu")
     wanted = components_of(columns)
     names, result = list(wanted.values()), Result.of(solution)
     in_axes = any(name not in ("norm", "medial", "lateral") for name in names)
     force, known_weight = contact_force(solution, joint, on, frame, in_axes)
+    divided = {} if compartments is None else divided_force(solution, joint, compartments)
     weight = _body_weight(body_weight, known_weight)
     recorded = MeasuredForce.read(measured, list(wanted), axis).in_newtons(unit, weight).compressive(names, compression)
     time = common_times(result.time, recorded)
     spans, left_out = strides_within(strides, recorded, time)
-    simulated = known_between(result.time, components(names, force, direction, compartments), time, np.inf)
+    simulated = known_between(result.time, components(names, force, direction, divided), time, np.inf)
     samples = tuple(samples_of(time, span, spans) for span in spans)
     curves = ContactCurves(
         time, simulated, recorded.onto(time, spans), tuple(names), samples, spans, _share(stance),

@@ -210,10 +210,15 @@ class ContactComparison:
     def findings(self) -> list[str]:
         """Agreement of each component, failed checks and notes, as sentences."""
         failed = [check for check in self.checks if check.passes is False]
-        agreed = [line for name in self.table.index for line in (self._agreement(name), *self._peaks(name))]
+        each = zip(self.table.index, self.agreement(), strict=True)
+        agreed = [line for name, agreement in each for line in (f"{agreement}.", *self._peaks(name))]
         return [
             *agreed, *(f"{check.name}: {check.found}, the limit is {check.limit}." for check in failed), *self.notes
         ]  # fmt: skip
+
+    def agreement(self) -> list[str]:
+        """RMSE, r, bias and lag of each component, in words."""
+        return [self._agreement(name) for name in self.table.index]
 
     def summary(self) -> dict[str, Any]:
         """Tables as lists of rows, findings and provenance, ready for JSON."""
@@ -232,9 +237,9 @@ class ContactComparison:
         weights = f" ({row['rmse_bw']:.2f} body weights)" if np.isfinite(row["rmse_bw"]) else ""
         text = f"{component}: RMSE {row['rmse']:.0f} N{weights}, r {row['r']:.2f}, bias {row['bias']:+.0f} N"
         if not np.isfinite(row["r_lag"]) or round(1e3 * row["lag"]) == 0:
-            return f"{text}."
+            return text
         by = f"{abs(1e3 * row['lag']):.0f} ms {'late' if row['lag'] > 0.0 else 'early'}"
-        return f"{text}; the simulation is {by}, without that r would be {row['r_lag']:.2f}."
+        return f"{text}; the simulation is {by}, without that r would be {row['r_lag']:.2f}"
 
     def _peaks(self, component: Any) -> list[str]:
         """Both peaks as means over strides, and where a curve has one only."""

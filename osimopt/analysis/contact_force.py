@@ -12,8 +12,11 @@ from ..options import check_word
 from ..problem.arrays import Array
 from ..problem.reactions import FRAMES, SIDES, Frame, On
 from ..solution.reader import Result
+from .compartments import Compartments, compartment_forces
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..solution.solution import RedundancySolution
 
 #: What can be compared; "total" is another word for "axial". Of the last three, the sign is that of the frame's axes.
@@ -37,7 +40,7 @@ def contact_force(
             raise InputError(explain("a result with joint_reactions.sto", "one without", fix, solution.name))
         check_names("joints with reactions", [joint], known.get("joints", ()), solution.name)
         if axes and known["frame"] != frame:
-            fix = 'Write them in this frame, or compare the "norm".'
+            fix = f'Solve again with reactions_frame="{frame}" (--reactions-frame {frame}), or compare the "norm".'
             raise InputError(explain(f"reactions in the {frame}'s axes", f"the {known['frame']}'s", fix, solution.name))
         turned = 1.0 if known["on"] == on else -1.0
         names = [name for name in map(str, table.columns) if name.startswith(f"{joint}_on_")]
@@ -66,17 +69,33 @@ def components_of(columns: Any) -> dict[str, str]:
     return wanted
 
 
-def components(names: Sequence[str], force: Array, direction: str, compartments: Any) -> Array:
-    """(T, C) the components of a force (T, 3)."""
+def components(names: Sequence[str], force: Array, direction: str, divided: Mapping[str, Any] | pd.DataFrame) -> Array:
+    """(T, C) the components of a force (T, 3); ``divided`` holds the medial and the lateral one (T,)."""
     check_word("direction", direction, tuple(f"{sign}{axis}" for axis in "xyz" for sign in ("", "-", "+")))
     along = (-1.0 if direction[0] == "-" else 1.0) * force[:, "xyz".index(direction[-1])]
     known = {"axial": along, "norm": np.linalg.norm(force, axis=1), **dict(zip(SHEAR, force.T, strict=True))}
     for name in set(names) - set(known):
-        if compartments is None or name not in compartments:
-            fix = "Give compartments= with both, in N."
+        if name not in divided:
+            fix = "Give compartments=osimopt.Compartments(joint, medial, lateral, body)."
             raise InputError(explain(f"the simulated {name} force, to compare", "none", fix))
-        known[name] = np.asarray(compartments[name], dtype=float)
+        known[name] = np.asarray(divided[name], dtype=float)
         if known[name].shape != (len(force),):
             got = str(known[name].shape)
             raise InputError(explain(f"a {name} force in each of {len(force)} frames", got, "Give (T,) values."))
     return np.stack([known[name] for name in names], axis=1)
+
+
+def divided_force(
+    solution: RedundancySolution | Result, joint: str, compartments: Compartments | Mapping[str, Any] | pd.DataFrame
+) -> Mapping[str, Any] | pd.DataFrame:
+    """Medial and lateral force (T,) in N of a joint, as given or by the centres of its compartments."""
+    if not isinstance(compartments, Compartments):
+        return compartments
+    if isinstance(solution, Result):
+        fix = "Give compartments= the forces: osimopt.compartment_forces of the solution."
+        raise InputError(explain("a solution in memory for its compartments", f"the folder {solution.name}", fix))
+    if compartments.joint != joint:
+        got = f"those of {compartments.joint}"
+        raise InputError(explain(f"the compartments of {joint}", got, "Give one joint."))
+    own = compartments
+    return compartment_forces(solution, own.joint, own.medial, own.lateral, own.body, own.axis)

@@ -17,7 +17,8 @@ from ..errors import InputError, explain, shown
 from ..files.storage import time_table
 from ..namespace import alike, plain
 from ..problem.arrays import Array, Index
-from ..problem.reactions import Frame, On, reactions_of
+from ..problem.reactions import Frame, JointReactions, On, reactions_of
+from .compartments import NAMES, Compartments, refuse_untold
 from .feasible import FeasibleSet, Programs
 from .norms import greatest_norm, least_norm
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 #: Components of a joint's reaction, in the order of its six numbers: of the force in N, of the moment in N·m.
 FORCES, MOMENTS = ("x", "y", "z"), ("mx", "my", "mz")
-#: The bound of a greatest norm is above the greatest norm found by at most this share; 1e-2 takes half the programs.
-SHARE = 1e-6
 #: Frames with their programs in memory at once.
 TOGETHER = 500
 
@@ -51,7 +50,7 @@ class ContactRanges:
         Values with minimum ≤ optimum ≤ maximum, each of a feasible activation; NaN in frames without a solution.
     lower_bound, upper_bound : (T,) array
         Proved: no feasible activation has a value below or above. Within 1e-6 of minimum and maximum, relative to the
-        values, unless linear programs stayed unproved.
+        values, unless linear programs stayed unproved; a greatest norm that many directions reach within 1e-2.
     lowest, highest : (T, M) array
         Activations at minimum and maximum.
     body_weight : float
@@ -79,17 +78,22 @@ class ContactRanges:
         return time_table(self.time, values / self.body_weight if body_weights else values, names)
 
     def summary(self) -> pd.DataFrame:
-        """One row each for minimum, optimum and maximum: mean over the frames, largest value and its time in s.
+        """One row each for minimum, optimum and maximum: mean over the frames, the peak and its time in s.
 
-        ``body_weights`` is the largest value divided by body weight.
+        The peak is the value of the largest size; ``body_weights`` is it divided by body weight.
         """
         import pandas as pd
 
-        table = self.to_dataframe()[["minimum", "optimum", "maximum"]].dropna()
-        peak = table.max()
-        when = table.idxmax() if len(table) else peak
-        columns = {"mean": table.mean(), "peak": peak, "time": when, "body_weights": peak / self.body_weight}
-        return pd.DataFrame(columns)
+        names = ("minimum", "optimum", "maximum")
+        values = np.stack([getattr(self, name) for name in names], axis=1)
+        solved = np.isfinite(values).all(axis=1)
+        values, time = values[solved], self.time[solved]
+        if not len(time):
+            values, time = np.full((1, len(names)), np.nan), np.full(1, np.nan)
+        at = np.abs(values).argmax(axis=0)
+        peak = values[at, np.arange(len(names))]
+        table = {"mean": values.mean(axis=0), "peak": peak, "time": time[at], "body_weights": peak / self.body_weight}
+        return pd.DataFrame(table, index=pd.Index(names, name="force"))
 
     def outside(self, measured: ArrayLike) -> Array:
         """By how much a measured value (T,) lies outside the range, at least: negative below, positive above, 0 inside.
@@ -116,44 +120,51 @@ class ContactRanges:
 
 
 def contact_ranges(
-    sets: FeasibleSet, joint: str, component: str | Sequence[float], on: On, frame: Frame, measured: ArrayLike | None
-) -> ContactRanges:
+    sets: FeasibleSet, of: str | Compartments, component: str | Sequence[float], on: On, frame: Frame,
+    measured: ArrayLike | None,
+) -> ContactRanges:  # fmt: skip
     """The ranges of one joint over feasible sets; arguments as of feasible_ranges."""
-    problem = sets.problem
-    label, unit, rows = _rows(component)
+    problem, joint = sets.problem, of if isinstance(of, str) else of.joint
     known = reactions_of(problem, [joint])
-    constant, effect = known.affine(problem, joint, on, frame).by_unknowns(problem)
-    constant, effect = np.einsum("rc,tc->tr", rows, plain(constant)), np.einsum("rc,tcu->tru", rows, plain(effect))
+    if isinstance(of, Compartments):
+        label, unit, rows = _compartment(of, component, known)
+        on = frame = of.side(known)
+    else:
+        label, unit, rows = _rows(component)
+    constant, effect = map(plain, known.affine(problem, joint, on, frame).by_unknowns(problem))
     own, control = plain(sets.optimum), plain(sets.control)
-    value = constant + np.einsum("tru,tu->tr", effect, np.concatenate([own, control], axis=1))
+    reaction = constant + np.einsum("tcu,tu->tc", effect, np.concatenate([own, control], axis=1))
+    if isinstance(of, Compartments):
+        refuse_untold(of, problem, known, reaction)
+    value, effect = np.einsum("trc,tc->tr", rows, reaction), rows @ effect
     if measured is not None:
         value, label = value - _forces(measured, len(problem), component), "distance"
     solved = np.flatnonzero(np.isfinite(value).all(axis=1))
     effect = sets.by_activation(effect)
     ends = [np.full(len(problem), np.nan) for _ in range(4)]
-    activations = [np.full(own.shape, np.nan) for _ in range(2)]
+    lowest, highest = (np.full(own.shape, np.nan) for _ in range(2))
     for few in np.array_split(solved, max(1, -(-len(solved) // TOGETHER))):
         if few.size:
-            support = _Polytopes(sets.frames(few), value[few], effect[few], own[few])
-            found = _component(support) if effect.shape[1] == 1 else _norms(support)
-            for array, values in zip((*ends, *activations), found, strict=True):
+            polytopes = _Polytopes(sets.frames(few), value[few], effect[few], own[few])
+            found = _component(polytopes) if effect.shape[1] == 1 else _norms(polytopes)
+            for array, values in zip((*ends, lowest, highest), found, strict=True):
                 array[few] = values
     low, high, below, above = ends
     optimum = value[:, 0] if effect.shape[1] == 1 else np.linalg.norm(value, axis=1)
     return ContactRanges(
-        problem.time, joint, label, unit, problem.muscles, low, optimum, high, below, above, *activations,
+        problem.time, joint, label, unit, problem.muscles, low, optimum, high, below, above, lowest, highest,
         known.body_weight,
     )  # fmt: skip
 
 
 def _rows(component: str | Sequence[float]) -> tuple[str, str, Array]:
-    """Label, unit, and rows (n, 6) by which a joint's reaction is multiplied."""
+    """Label, unit, and rows (1, n, 6) by which a joint's reaction is multiplied."""
     names = (*FORCES, *MOMENTS)
     if isinstance(component, str):
         if component == "norm":
-            return component, "N", np.eye(6)[:3]
+            return component, "N", np.eye(6)[None, :3]
         if component in names:
-            return component, "N" if component in FORCES else "N·m", np.eye(6)[[names.index(component)]]
+            return component, "N" if component in FORCES else "N·m", np.eye(6)[None, [names.index(component)]]
         fix = "Check the component."
         raise InputError(explain(f"'norm', {', '.join(names)} or a direction (3,)", shown(component), fix))
     direction = np.asarray(component, dtype=float)
@@ -161,7 +172,15 @@ def _rows(component: str | Sequence[float]) -> tuple[str, str, Array]:
     if not (np.isfinite(size) and size > 0.0):
         raise InputError(explain("a direction of three numbers, not all 0", shown(component), "Check the component."))
     unit = direction / size
-    return "along " + ", ".join(f"{number:.4g}" for number in unit), "N", np.append(unit, np.zeros(3))[None]
+    return "along " + ", ".join(f"{number:.4g}" for number in unit), "N", np.append(unit, np.zeros(3))[None, None]
+
+
+def _compartment(of: Compartments, component: str | Sequence[float], known: JointReactions) -> tuple[str, str, Array]:
+    """The same (T, 1, 6) of the force of one compartment."""
+    if not isinstance(component, str) or component not in NAMES:
+        got = f"component={shown(component)} of compartments"
+        raise InputError(explain("component='medial' or 'lateral'", got, "Choose one."))
+    return component, "N", of.rows(known)[:, [NAMES.index(component)]]
 
 
 def _forces(measured: ArrayLike, frames: int, component: str | Sequence[float]) -> Array:
@@ -198,18 +217,18 @@ class _Polytopes:
         return point, activation, np.maximum(bound, reached)
 
 
-def _component(support: _Polytopes) -> tuple[Array, ...]:
+def _component(polytopes: _Polytopes) -> tuple[Array, ...]:
     """Minimum, maximum, their bounds, and the activations at both, of a single component."""
-    count = len(support.value)
+    count = len(polytopes.value)
     sign = np.repeat([-1.0, 1.0], count)[:, None]
-    point, activation, bound = support(np.tile(np.arange(count), 2), sign)
-    own = support.value[:, 0]
+    point, activation, bound = polytopes(np.tile(np.arange(count), 2), sign)
+    own = polytopes.value[:, 0]
     low, high = np.minimum(point[:count, 0], own), np.maximum(point[count:, 0], own)
     return low, high, np.minimum(-bound[:count], low), np.maximum(bound[count:], high), *np.split(activation, 2)
 
 
-def _norms(support: _Polytopes) -> tuple[Array, ...]:
+def _norms(polytopes: _Polytopes) -> tuple[Array, ...]:
     """The same of the norm."""
-    least = least_norm(support.value, support.activation, support)
-    most = greatest_norm(support.value, support.activation, support, SHARE)
+    least = least_norm(polytopes.value, polytopes.activation, polytopes)
+    most = greatest_norm(polytopes.value, polytopes.activation, polytopes)
     return least.value, most.value, least.bound, most.bound, least.known, most.known

@@ -6,7 +6,7 @@ The least distance is found as by Gilbert, Johnson and Keerthi (1988, doi:10.110
 simplex of points of Z, then the point of Z furthest along −v joins the simplex. Any z of Z has ‖z‖ ≥ v · z / ‖v‖, whose
 least value is proved, so that the gap is known.
 
-The greatest distance is bracketed by an outer approximation (Horst and Tuy 1996, doi:10.1007/978-3-662-03199-5). A unit
+The greatest distance is bracketed by an outer approximation (Horst and Tuy 1996, Global Optimization). A unit
 vector u within the triangle of three directions dᵢ is a sum of them with weights w ≥ 0, so u · z ≤ Σ w h. With y from
 dᵢ · y = hᵢ this is u · y, at most ‖y‖. Triangles whose bound exceeds the best point found by more than a share are
 divided. (A bound from one direction within an angle ε, h / cos ε, is that of a sphere; here it is exact as soon as the
@@ -34,8 +34,10 @@ MOST_STEPS = 60
 NEARER = 1e-12
 #: Barycentric weights above minus this are within the simplex.
 INSIDE = 1e-12
-#: Rounds of divided triangles; ten are usual.
-MOST_ROUNDS = 60
+#: The share within which a greatest distance is bracketed, if that takes no more than so many divided triangles of a
+#: frame (eight are usual); after that the coarse share, which a sphere reaches with some hundred; after the most, none.
+FINE, FINE_TRIANGLES = 1e-6, 200
+COARSE, MOST_TRIANGLES = 1e-2, 2000
 #: A triangle is divided at its peak where the three weights are at least this share, else across its longest edge.
 CENTRAL = 0.1
 #: Edges of a triangle, of which the first is opposite to the last corner.
@@ -103,8 +105,8 @@ def _nearest(corners: Array, held: Array) -> Array:
     return weights
 
 
-def greatest_norm(point: Array, known: Array, support: Support, share: float) -> Extreme:
-    """Greatest distance from the origin, with a bound above it by at most ``share``; arguments as of least_norm."""
+def greatest_norm(point: Array, known: Array, support: Support) -> Extreme:
+    """Greatest distance from the origin, with a bound above it by FINE or COARSE; arguments as of least_norm."""
     best = _Furthest(point, known, support)
     frames = np.arange(len(point))
     axes = np.array([sign * axis for axis in np.eye(3) for sign in (1.0, -1.0)])
@@ -113,31 +115,37 @@ def greatest_norm(point: Array, known: Array, support: Support, share: float) ->
         best.along(frames, best.direction())
     octants = [[0 + a, 2 + b, 4 + c] for a, b, c in product((0, 1), repeat=3)]
     frame = np.repeat(frames, len(octants))
-    corners = np.tile(axes[octants], (len(point), 1, 1))
-    height = reach[:, octants].reshape(-1, 3)
-    bound = best.value.copy()
-    for turn in range(MOST_ROUNDS + 1):
+    corners, height = np.tile(axes[octants], (len(point), 1, 1)), reach[:, octants].reshape(-1, 3)
+    bound, divided = best.value.copy(), np.zeros(len(point), dtype=int)
+    while True:
         most, weights = _peak(corners, height)
-        wide = most > best.value[frame] * (1.0 + share)
-        wide &= most > bound[frame]  # a larger bound stands already, after the last round
-        if turn == MOST_ROUNDS:
-            wide[:] = False
+        share = np.where(divided < FINE_TRIANGLES, FINE, COARSE)
+        wide = (most > (best.value * (1.0 + share))[frame]) & (most > bound[frame])
+        wide &= divided[frame] < MOST_TRIANGLES
         np.maximum.at(bound, frame[~wide], most[~wide])
         if not wide.any():
-            break
+            return Extreme(best.value, best.point, best.known, np.maximum(bound, best.value))
         frame, corners, height, weights = frame[wide], corners[wide], height[wide], weights[wide]
+        divided += np.bincount(frame, minlength=len(point))
         parts = _parts(weights, corners)
         at = np.einsum("nc,ncx->nx", parts, corners)
         at /= np.linalg.norm(at, axis=1)[:, None]
         new = best.along(frame, at)
-        replaced = [parts[:, corner] > 0.0 for corner in range(3)]
-        divided = []
-        for corner, own in enumerate(replaced):
-            part, height_of = corners[own], height[own]
-            part[:, corner], height_of[:, corner] = at[own], new[own]
-            divided.append((frame[own], part, height_of))
-        frame, corners, height = (np.concatenate(column) for column in zip(*divided, strict=True))
-    return Extreme(best.value, best.point, best.known, np.maximum(bound, best.value))
+        frame, corners, height = _divided(frame, corners, height, parts, at, new)
+
+
+def _divided(
+    frame: Index, corners: Array, height: Array, parts: Array, at: Array, new: Array
+) -> tuple[Index, Array, Array]:
+    """Frames, corners and heights of the triangles into which points ``at`` (N, 3) of heights ``new`` divide them."""
+    pieces = []
+    for corner in range(3):
+        own = parts[:, corner] > 0.0
+        part, heights = corners[own], height[own]
+        part[:, corner], heights[:, corner] = at[own], new[own]
+        pieces.append((frame[own], part, heights))
+    frames, triangles, heights = (np.concatenate(column) for column in zip(*pieces, strict=True))
+    return frames, triangles, heights
 
 
 class _Furthest:
@@ -156,13 +164,10 @@ class _Furthest:
         """The bounds (N,) along directions (N, 3)."""
         point, known, most = self.support(frame, direction)
         size = np.linalg.norm(point, axis=1)
-        for row in np.argsort(size).tolist():  # several directions may be of one frame
-            if size[row] > self.value[frame[row]]:
-                self.value[frame[row]], self.point[frame[row]], self.known[frame[row]] = (
-                    size[row],
-                    point[row],
-                    known[row],
-                )
+        order = np.lexsort((size, frame))  # several directions may be of one frame: its furthest point is the last
+        last = order[np.append(np.diff(frame[order]) != 0, True)]
+        own = last[size[last] > self.value[frame[last]]]
+        self.value[frame[own]], self.point[frame[own]], self.known[frame[own]] = size[own], point[own], known[own]
         return most
 
 
@@ -173,14 +178,14 @@ def _peak(corners: Array, height: Array) -> tuple[Array, Array]:
     """
     y = np.linalg.solve(corners, height[:, :, None])[:, :, 0]
     weights = np.linalg.solve(np.swapaxes(corners, 1, 2), y[:, :, None])[:, :, 0]
-    inside = (weights >= 0.0).all(axis=1)
+    inside = np.asarray((weights >= 0.0).all(axis=1))
     most, at = height.max(axis=1), np.eye(3)[height.argmax(axis=1)]
     for edge in map(list, EDGES):
         ends, own = corners[:, edge], height[:, edge]
         gram = np.einsum("nix,njx->nij", ends, ends)
         pair = np.linalg.solve(gram, own[:, :, None])[:, :, 0]
         length = np.sqrt(np.maximum(np.einsum("ni,ni->n", pair, own), 0.0))
-        higher = (pair >= 0.0).all(axis=1) & (length > most)
+        higher = np.asarray((pair >= 0.0).all(axis=1) & (length > most))
         most = np.where(higher, length, most)
         on_edge = np.zeros((len(pair), 3))
         on_edge[:, edge] = pair
@@ -193,4 +198,5 @@ def _parts(weights: Array, corners: Array) -> Array:
     share = weights / weights.sum(axis=1, keepdims=True)
     lengths = np.stack([np.linalg.norm(corners[:, a] - corners[:, b], axis=1) for a, b in EDGES], axis=1)
     halves = np.array([[1.0 if corner in edge else 0.0 for corner in range(3)] for edge in EDGES])
-    return np.where((share > CENTRAL).all(axis=1)[:, None], weights, halves[lengths.argmax(axis=1)])
+    central = np.asarray((share > CENTRAL).all(axis=1))
+    return np.where(central[:, None], weights, halves[lengths.argmax(axis=1)])

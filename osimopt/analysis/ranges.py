@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import InputError, check_names, explain
+from ..errors import InputError, check_names, explain, shown
 from ..files.storage import time_table
 from ..namespace import alike, namespace, numbers, plain
 from ..problem.arrays import Array, Index
@@ -23,6 +23,7 @@ from ..problem.reactions import Frame, On
 from ..solution.solution import RedundancySolution
 from ..static.compliant import refuse_compliant
 from ..static.solve import solve_static
+from .compartments import Compartments
 from .contact_ranges import ContactRanges, contact_ranges
 from .feasible import FeasibleSet, Programs
 
@@ -107,14 +108,14 @@ def feasible_ranges(
 @overload
 def feasible_ranges(
     solution: RedundancySolution | RedundancyProblem, muscles: None = None, frames: slice | None = None,
-    device: str = "cpu", *, of: str, component: str | Sequence[float] = "norm", on: On = "child",
+    device: str = "cpu", *, of: str | Compartments, component: str | Sequence[float] = "norm", on: On = "child",
     frame: Frame = "ground", measured: ArrayLike | None = None,
 ) -> ContactRanges: ...  # fmt: skip
 
 
 def feasible_ranges(
     solution: RedundancySolution | RedundancyProblem, muscles: Sequence[str] | None = None,
-    frames: slice | None = None, device: str = "cpu", *, of: str | None = None,
+    frames: slice | None = None, device: str = "cpu", *, of: str | Compartments | None = None,
     component: str | Sequence[float] = "norm", on: On = "child", frame: Frame = "ground",
     measured: ArrayLike | None = None,
 ) -> FeasibleRanges | ContactRanges:  # fmt: skip
@@ -133,8 +134,9 @@ def feasible_ranges(
     device : str, default "cpu"
         Where the linear programs are solved: NumPy, or by torch ``"torch"``, ``"cuda"``, …; where the solution is, if
         it is on a device. The ranges are NumPy's.
-    of : str, optional
-        A joint: the range is that of the force it transmits, in place of the muscles' forces.
+    of : str or Compartments, optional
+        A joint: the range is that of the force it transmits, in place of the muscles' forces. Of the compartments of a
+        knee ``component`` is ``"medial"`` or ``"lateral"``.
     component : str or sequence of (3,), default "norm"
         ``"norm"`` for the size of the contact force; ``"x"``, ``"y"``, ``"z"`` or a direction (3,) for a component of
         it; ``"mx"``, ``"my"``, ``"mz"`` for one of the moment about the origin of the joint's frame.
@@ -196,7 +198,7 @@ def feasible_ranges(
     sets = FeasibleSet.around(problem, solution.activation[keep], solution.reserve_control[keep])
     if of is not None:
         if muscles is not None:
-            raise InputError(explain("muscles or a joint", f"both muscles= and of={of!r}", "Ask for one of them."))
+            raise InputError(explain("muscles or a joint", f"both muscles= and of={shown(of)}", "Ask for one of them."))
         return contact_ranges(sets, of, component, on, frame, measured)
     return _muscle_ranges(sets, muscles)
 

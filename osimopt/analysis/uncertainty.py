@@ -22,6 +22,7 @@ from ..problem.contact import Contact, contact_text, read_contacts
 from ..problem.problem import RedundancyProblem
 from ..problem.reactions import Affine, Frame, On, reactions_of
 from ..solution.solution import RedundancySolution
+from ..static.options import Contacts
 from ..static.solve import solve_static
 from .bands import REACTION, UncertaintyBands
 from .perturb import Draws, Spread
@@ -44,7 +45,7 @@ def propagate_uncertainty(
     cost: str = "activation_power",
     exponent: float = 2,
     weights: ArrayLike | None = None,
-    contact: Contact | Sequence[Contact] | None = None,
+    contact: Contacts = None,
     joints: str | Sequence[str] = (),
     on: On = "child",
     frame: Frame = "ground",
@@ -142,8 +143,8 @@ def propagate_uncertainty(
         for values, band in zip(drawn, bands, strict=True):
             band[:, keep] = plain(_percentiles(values, solved, levels))
     provenance = {"uncertainty": {name: _plain(spread) for name, spread in uncertainty.items()}, "seed": seed}
-    activation, force, reaction = bands
-    reaction = reaction.reshape(levels.size, frames, len(wanted), len(REACTION))
+    activation, force, flat = bands
+    reaction = flat.reshape(levels.size, frames, len(wanted), len(REACTION))
     return UncertaintyBands(
         nominal.to("cpu"), levels, activation, force, samples, failed, provenance, tuple(wanted), reaction
     )
@@ -158,7 +159,8 @@ def _solve_samples(
     place, width = Device.at(problem.max_force), len(problem.geometry.pair_muscle)
     together = max(1, (STACK if place.name is None else place.together(width)) // len(problem))
     if problem.reactions is not None:  # samples need what their cost has, and no more
-        problem = replace(problem, reactions=problem.reactions.select([one.joint for one in contacts]))
+        pressed = problem.reactions.select(list(dict.fromkeys(one.joint for one in contacts)))
+        problem = replace(problem, reactions=pressed if contacts else None)
     parts = []
     for first in range(0, draws.samples, together):
         keep = slice(first, min(first + together, draws.samples))
@@ -168,9 +170,9 @@ def _solve_samples(
         control = solution.reserve_control.reshape((*shape[:2], len(problem.reserves.names)))
         parts.append((solution.activation.reshape(shape), force, _reactions(affine, force, control)))
         report(keep.stop)
-    activation, force, reaction = zip(*parts, strict=True)
-    xp = namespace(*activation)
-    return xp.concat(activation), xp.concat(force), xp.concat(reaction)
+    xp = namespace(parts[0][0])
+    activation, force, reaction = (xp.concat(own) for own in zip(*parts, strict=True))
+    return activation, force, reaction
 
 
 def _reactions(affine: list[Affine], force: Array, control: Array) -> Tensor:

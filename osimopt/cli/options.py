@@ -104,7 +104,7 @@ def read_options(model: Path, motion: Path, given: Mapping[str, Any]) -> ReadOpt
     for name in FILTERED:
         if options.get(name, "motion") != "motion":
             options[name] = read_number(options[name], flags_of(name, declared(ReadOptions)[name][1])[0])
-    for name in ("weld", "force_sets", "coordinates", "muscles"):
+    for name in ("weld", "force_sets", "coordinates", "muscles", "joint_reactions"):
         if name in options:
             options[name] = tuple(options[name])
     return ReadOptions(model, motion, **options)

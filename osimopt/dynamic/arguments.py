@@ -12,6 +12,7 @@ from ..errors import InputError, explain, shown
 from ..muscle.conversion import use_degroote_muscles
 from ..muscle.tendons import check_tendon
 from ..options import check_values, check_word
+from ..problem.contact import read_contacts
 from ..problem.problem import RedundancyProblem
 from ..static.compliant import model_of
 from .emg import EmgTracking, is_pair
@@ -34,6 +35,8 @@ def check_arguments(**given: Any) -> None:
     check_values(DynamicOptions, given)
     if "tendon" in given:
         check_tendon(given["tendon"])
+    if "contact" in given:
+        read_contacts(given["contact"])
     if "on_failure" in given:
         check_word("on_failure", given["on_failure"], ("raise", "return"))
     for name, (accepts, expected, fix) in RULES.items():

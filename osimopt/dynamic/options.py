@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from ..muscle.tendons import Tendons
 from ..options import option
 from ..solution.checks import SENSIBLE
-from ..static.options import exponent_option, tendon_option, weights_option
+from ..static.options import Contacts, contact_option, exponent_option, tendon_option, weights_option
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +101,7 @@ class DynamicOptions:
         shell=bool,
         study=bool | dict[str, str],
     )
+    contact: Contacts = contact_option()
     mesh_tolerance: float | None = option(
         None,
         "Refine the mesh until integrating an interval misses activation and normalised force by no more.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, Literal
 
@@ -12,9 +13,10 @@ from .. import isolation
 from ..errors import SolverError
 from ..muscle.tendons import Tendons, tendon_text
 from ..options import documented
-from ..problem.contact import read_contacts
+from ..problem.contact import FORMULA, SOURCE, carrying, contact_text, read_contacts
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, verified
+from ..static.options import Contacts
 from .arguments import check_arguments, interval
 from .emg import EmgTracking
 from .mesh import Mesh, Refinement, scheme
@@ -47,7 +49,7 @@ def solve_dynamic(
     initial_activation: Start = "paid",
     periodic: bool | Mapping[str, str] = False,
     emg: EmgTracking | None = None,
-    contact: Any = None,
+    contact: Contacts = None,
     mesh_tolerance: float | None = None,
     max_refinements: int = 5,
     max_iterations: int = 500,
@@ -115,15 +117,21 @@ def solve_dynamic(
     conditions = Conditions(chosen, derivative_penalty, initial_activation, periodic, emg, contacts)
     mesh = Mesh.uniform(scheme(transcription), *interval(problem, time_range), mesh_interval)
     isolation.prepare("casadi", "osimopt.dynamic.worker.solve:warm_up", (), 1)
+    formula = f"{chosen.static.formula} + {FORMULA}" if any(one.weight for one in contacts) else chosen.static.formula
     provenance: dict[str, Any] = {
         "method": "dynamic",
         "cost": {
-            "name": cost, "exponent": chosen.exponent, "formula": f"∫ {chosen.static.formula} dt",
-            "source": chosen.static.source,
+            "name": cost, "exponent": chosen.exponent, "formula": f"∫ {formula} dt", "source": chosen.static.source,
         },
         "solver": {"asked": solver, "used": "ipopt", "tolerance": tolerance, "tendon": tendon_text(tendon)},
         "mesh": {"transcription": mesh.scheme.name, "interval": mesh_interval, "tolerance": mesh_tolerance},
     }  # fmt: skip
+    if contacts:
+        needed = carrying(problem, contacts)
+        if problem.reactions is None or not set(needed.joints) <= set(problem.reactions.joints):
+            problem = replace(problem, reactions=needed)
+        known = {"formula": FORMULA, "source": SOURCE, "body_weight": needed.body_weight}
+        provenance["cost"]["contact"] = {**known, "joints": contact_text(contacts)}
     ready, elastic = prepared(problem, tendon, weights, muscles, conditions, mesh)
     if not elastic.any():
         provenance["solver"]["tendon"] = "rigid"

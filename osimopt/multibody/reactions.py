@@ -90,16 +90,18 @@ def find_joints(multibody: Multibody, names: Sequence[str] | None = None) -> Joi
         fix = "Ask OpenSim for the reactions of this model."
         raise ModelError(explain("loops that are described in arrays", some(missing), fix))
     body = np.array([max(i for i, joint in enumerate(tree.joints) if joint == name) for name in chosen], dtype=np.intp)
-    ends, frames = np.zeros((len(body), 2), dtype=np.intp), np.zeros((len(body), 2, 3))
+    inboard, outboard = alike(tree.inboard, tree.outboard), alike(tree.outboard, tree.inboard)
+    xp, ends, frames = namespace(inboard), np.zeros((len(body), 2), dtype=np.intp), list[Tensor]()
     for row, outer in enumerate(body.tolist()):
-        inner, first, outboard = int(tree.parent[outer]), tree.inboard[outer], tree.outboard[outer]
+        inner, first, second = int(tree.parent[outer]), inboard[outer], outboard[outer]
         if not tree.bodies[inner]:  # a scapulothoracic joint, whose second part turns at another place in its frame
-            outboard, first = outboard @ np.linalg.inv(first), tree.inboard[inner]
+            second, first = second @ xp.linalg.inv(first), inboard[inner]
             inner = int(tree.parent[inner])
-        order = (1, 0) if tree.backward[outer] else (0, 1)
-        ends[row, list(order)] = inner, outer
-        frames[row, list(order)] = first[:3, 3], outboard[:3, 3]
-    return Joints(chosen, body, ends, frames, np.where(tree.backward[body], -1.0, 1.0))
+        order = -1 if tree.backward[outer] else 1
+        ends[row] = (inner, outer)[::order]
+        frames += [first[:3, 3], second[:3, 3]][::order]
+    origins = xp.reshape(xp.stack([inboard[0, :3, 3], *frames])[1:], (-1, 2, 3))
+    return Joints(chosen, body, ends, origins, np.where(tree.backward[body], -1.0, 1.0))
 
 
 def beyond_joints(multibody: Multibody, joints: Joints) -> Mask:
@@ -135,9 +137,17 @@ def loops_at(posture: Posture, determined: Sequence[int]) -> tuple[Loops, Tensor
     acts = xp.einsum("ndt,rnt->tdr", moves, constraint_jacobian(posture, rows))
     known = ~xp.any(xp.any(xp.isnan(acts), axis=2), axis=1)[:, None, None]
     acts = xp.where(known, acts, xp.zeros_like(acts))
-    inverse = xp.linalg.pinv(acts, rtol=RANK) if dependents else xp.matrix_transpose(acts)
+    inverse = _inverse(acts) if dependents else xp.matrix_transpose(acts)
     loose = alike(np.eye(acts.shape[2]), acts) - xp.matmul(inverse, acts)
     return Loops(rows, moves, inverse), xp.moveaxis(xp.where(known, loose, xp.zeros_like(loose)), 0, -1)
+
+
+def _inverse(matrix: Tensor) -> Tensor:
+    """Pseudoinverses (T, R, D) of matrices (T, D, R) in m and rad, in which 1 is large, also where all is nearly 0."""
+    xp = namespace(matrix)
+    size = xp.linalg.svdvals(matrix)[:, 0]
+    one = xp.ones_like(size)
+    return xp.linalg.pinv(matrix, rtol=RANK * xp.maximum(size, one) / xp.where(size > 0.0, size, one))
 
 
 def undetermined(posture: Posture, joints: Joints, determined: Sequence[int]) -> Tensor:
@@ -170,6 +180,21 @@ def refuse_undetermined(multibody: Multibody, names: Sequence[str], loose: Tenso
     fix = "Replace the constraint by one of fewer equations, or a joint of the loop by one that moves more freely."
     got = f"{some(wrong)}, in a loop whose forces{at} {constraints} share with joints in any way"
     raise ModelError(explain("joints whose reactions the motion determines", got, fix))
+
+
+def needed_reactions(
+    posture: Posture, joints: Joints, through: Tensor, loops: Loops | None = None, needed: Tensor | None = None
+) -> Tensor:
+    """Reactions (J, 6, T) of joints on children, as :func:`on_children` has them.
+
+    ``through`` (B, 6, T) are the wrenches through the joints above bodies of a tree (:func:`.dynamics.transmitted`).
+    Constraints of ``loops`` add what gives the generalized forces ``needed`` (N, T) about the speeds.
+    """
+    passing = through[joints.body]
+    if loops is not None and needed is not None:
+        beyond = beyond_joints(posture.multibody, joints).astype(float)
+        passing = passing + loops.passing(beyond, needed[:, None])[:, 0]
+    return on_children(posture, joints, np.arange(len(joints.names)), passing)
 
 
 def on_children(posture: Placed, joints: Joints, number: Index, passing: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 from ..adapters.options import ReadOptions, Source
@@ -11,9 +12,12 @@ from ..errors import InputError, SolverError, explain
 from ..muscle.tendons import check_tendon
 from ..notices import warn
 from ..options import check_values
+from ..problem.contact import read_contacts
 from ..problem.costs import get_cost
 from ..problem.problem import RedundancyProblem
+from ..problem.reactions import joint_words
 from ..solution.solution import RedundancySolution
+from ..static.contact import check_contacts
 from ..static.options import StaticOptions
 from .options import SolveOptions, SurrogateOptions
 
@@ -128,7 +132,7 @@ def check_options(read: ReadOptions, solve: SolveOptions) -> None:
         if solve.cost == "excitation_power":
             fix = "Static optimization has no excitations: choose activation_power, or --method dynamic."
             raise InputError(explain("a cost of activations or forces", "excitation_power", fix))
-        get_cost(solve.cost, solve.exponent)
+        check_contacts(read_contacts(solve.contact), get_cost(solve.cost, solve.exponent))
         check_values(StaticOptions, vars(solve))
         check_tendon(solve.tendon)
     elif isinstance(solve, DynamicOptions):
@@ -142,6 +146,16 @@ def check_options(read: ReadOptions, solve: SolveOptions) -> None:
         dynamic_cost(solve.cost, solve.exponent, solve.tendon)
         scheme(solve.transcription)
         _check_interval(read)
+
+
+def with_contacts(read: ReadOptions, solve: SolveOptions) -> ReadOptions:
+    """The options of reading, with the joints whose contact forces are part of the cost or limited."""
+    contacts = read_contacts(getattr(solve, "contact", None))
+    words = joint_words(read.joint_reactions)
+    joints = [one.joint for one in contacts if one.joint not in words]
+    if not joints or (read.joint_reactions is not None and not words):  # all
+        return read
+    return replace(read, joint_reactions=tuple(dict.fromkeys([*words, *joints])))
 
 
 def refuse_forces(read: ReadOptions, why: str) -> None:

@@ -107,8 +107,8 @@ def write_opensim_files(
     columns = [force[:, [place[record.name]]] if record.values is None else record.values for record in records]
     labels = [label for record in records for label in record.labels]
     texts = {
-        "activation.sto": _storage("Static Optimization", ACTIVATIONS, solution.time, names, control, precision),
-        "force.sto": _storage("ModelForces", FORCES, solution.time, labels, np.hstack(columns), precision),
+        "activation.sto": storage_text("Static Optimization", ACTIVATIONS, solution.time, names, control, precision),
+        "force.sto": storage_text("ModelForces", FORCES, solution.time, labels, np.hstack(columns), precision),
         "controls.xml": _controls(solution.time, names, control),
         "status.sto": _status(solution),
     }
@@ -118,9 +118,10 @@ def write_opensim_files(
     return paths
 
 
-def _storage(
+def storage_text(
     title: str, about: str, time: Array, labels: Sequence[str], values: Array, precision: int, kind: str = "f"
 ) -> str:
+    """Text of one of OpenSim's tables, times first."""
     rows = np.column_stack([time, values])
     form = f"{{:{PAD + precision}.{precision}{kind}}}".format
     lines = ["\t".join(["time", *labels]), *("\t".join(map(form, row)) for row in rows.tolist())]
@@ -161,7 +162,7 @@ def _status(solution: RedundancySolution) -> str:
     ] + [text.replace("\n", " ") for text in summary.findings()]
     about = STATUS.format(legend=_plain(legend)) + "".join(f"{_plain(note)}\n" for note in notes)
     values = np.column_stack([np.asarray(column, dtype=float) for column in columns.values()])
-    return _storage("Static Optimization Status", about, solution.time, list(columns), values, DIGITS, "g")
+    return storage_text("Static Optimization Status", about, solution.time, list(columns), values, DIGITS, "g")
 
 
 def _plain(text: str) -> str:

@@ -1,15 +1,14 @@
-"""run_setup: OpenSim's StaticOptimization from its own setup file, solved here, in OpenSim's own files."""
+"""run_setup: OpenSim's StaticOptimization and JointReaction from a setup file, computed here, in OpenSim's files."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..adapters.arrays import read_force_records
 from ..adapters.completion import turning_and_moved
@@ -22,7 +21,7 @@ from ..errors import ConfigError, InputError, explain, some
 from ..files.folders import made
 from ..files.series import frame_times
 from ..polynomial.muscle_paths import MusclePaths
-from ..problem.arrays import Array, Kinematics
+from ..problem.arrays import Array, Index, Kinematics
 from ..problem.costs import get_cost
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
@@ -30,6 +29,7 @@ from ..static.options import StaticOptions
 from .exact_forces import compare_with_exact
 from .methods import solve_problem
 from .opensim_files import write_opensim_files
+from .opensim_reactions import GivenForces, Recorded, read_reactions, write_reactions
 from .read import with_networks
 
 Progress = Callable[[int, int], None]
@@ -44,13 +44,16 @@ def run_setup(
     geometry: Source | MusclePaths = "opensim",
     compare: bool = True,
     progress: Progress | None = None,
-) -> RedundancySolution:
-    """Run a setup file of OpenSim's AnalyzeTool with a StaticOptimization, and write the files that OpenSim writes.
+) -> RedundancySolution | GivenForces:
+    """Run a setup file of OpenSim's AnalyzeTool and write the files that OpenSim writes.
+
+    A StaticOptimization is solved; each JointReaction gets the forces that were solved for, or those of its
+    <forces_file>. Other analyses are skipped, with a warning.
 
     Parameters
     ----------
     path : str | os.PathLike[str]
-        Setup file of an AnalyzeTool (.xml) with one StaticOptimization.
+        Setup file of an AnalyzeTool (.xml) with one StaticOptimization, JointReactions, or both.
     results : str | os.PathLike[str] | None, default None
         Folder to write to in place of the setup file's <results_directory>; it is made if it does not exist. Files of
         the same names are replaced, as OpenSim does.
@@ -73,7 +76,9 @@ def run_setup(
     RedundancySolution
         Failed frames are NaN, in the files too. ``provenance["files"]`` lists the files:
         ``<name>_StaticOptimization_activation.sto``, ``_force.sto``, ``_controls.xml`` and ``_status.sto`` with a
-        status, residual and error bound per frame.
+        status, residual and error bound per frame; ``<name>_JointReaction_ReactionLoads.sto``.
+    GivenForces
+        Where nothing was solved: the forces of the <forces_file>, in the frames of the motion.
 
     Raises
     ------
@@ -85,6 +90,15 @@ def run_setup(
     As in OpenSim only the model's actuators and those of the force sets act, and frames are the motion's own, from the
     last one at or before <initial_time>. Unlike OpenSim, which continues with a warning, a motion without a
     column for a free coordinate is refused, and so is a model without an actuator on a loaded coordinate.
+
+    Of a JointReaction, <joint_names>, <apply_on_bodies> (child, parent), <express_in_frame> (ground, parent, child, a
+    body, or any frame by its path) and <step_interval> mean what they mean in OpenSim 4.6, where <start_time>,
+    <end_time> and <in_degrees> have no effect either. A <forces_file> has tendon forces and actuators in N or N·m, by
+    name; frames beside rows of NaN are NaN, where OpenSim misreads all rows from there on. Reactions are those of the
+    motion. OpenSim's are those of the accelerations that the forces give, which are the motion's where the forces meet
+    the moments; ``findings()`` say by how much they do not. Unlike OpenSim, which goes on with the muscle forces of the
+    model's default states, a JointReaction without forces and a file without one of the actuators are refused, and
+    beside a StaticOptimization it gets the forces of that.
 
     Examples
     --------
@@ -104,10 +118,13 @@ def run_setup(
     power = setup.exponent if exponent is None else exponent
     get_cost("activation_power", power)
     trial, problem = _load(setup, gain, geometry, progress)
-    records = read_force_records(trial.model_for(trial.motion), cast(Kinematics, problem.kinematics))
-    base = (setup.results if results is None else Path(results).resolve()) / f"{setup.name}_{setup.analysis}"
+    reacting = read_reactions(setup, trial, problem, _recorded(setup, problem))
+    base = (setup.results if results is None else Path(results).resolve()) / setup.name
     with made(base.parent):
         base.parent.mkdir(parents=True, exist_ok=True)
+    if setup.analysis is None:
+        return _with_forces(setup, problem, reacting, base)
+    records = read_force_records(trial.model_for(trial.motion), cast(Kinematics, problem.kinematics))
     how = StaticOptions(exponent=power)
     solution = solve_problem(problem, how, progress=progress)
     if compare and geometry == "opensim":
@@ -115,9 +132,18 @@ def run_setup(
             solution, lambda: solve_problem(_load(setup, gain, "exact", progress)[1], how, progress=progress)
         )
         solution = _with_note(solution, found, text)
-    files = write_opensim_files(solution, records, base, setup.precision)
+    files = write_opensim_files(solution, records, base.with_name(f"{base.name}_{setup.analysis}"), setup.precision)
+    forces = solution.muscle_force, solution.reserve_control
+    files += write_reactions(reacting, problem, forces, base, setup.precision)
     solution.provenance["files"] = [str(file) for file in files]
     return solution
+
+
+def _with_forces(setup: Setup, problem: RedundancyProblem, reacting: Sequence[Recorded], base: Path) -> GivenForces:
+    """The forces of a file, and the files of their reactions."""
+    forces = next(one.given for one in reacting if one.given is not None)
+    files = write_reactions(reacting, problem, None, base, setup.precision)
+    return GivenForces(problem, *forces, {**problem.provenance, "files": [str(file) for file in files]})
 
 
 def _with_note(solution: RedundancySolution, found: dict[str, Any], text: str) -> RedundancySolution:
@@ -132,7 +158,7 @@ def _load(
 ) -> tuple[Trial, RedundancyProblem]:
     """The trial of the setup, and the problem of its frames."""
     time = frame_times(read_motion_table(setup.motion))
-    frames = choose_rows(setup, time)
+    frames = _frames(setup, time)
     options = ReadOptions(
         setup.model,
         setup.motion,
@@ -156,9 +182,10 @@ def _load(
         )
         raise ConfigError(explain("coordinates whose rates are OpenSim's speeds", got, fix, setup.path))
     problem = trial.problem(progress)
-    if setup.step_interval > 1:
-        problem = problem.frames(cast(slice, frames - frames[0]))  # rows by number do as well as a slice
-    _check_actuators(problem, setup)
+    if len(frames) < len(problem):
+        problem = problem.frames(frames - frames[0])
+    if setup.analysis is not None:
+        _check_actuators(problem, setup)
     warnings = [*problem.provenance["warnings"], *setup.skipped]
     if setup.start < time[0] or setup.end > time[-1]:
         warnings.append(
@@ -169,7 +196,35 @@ def _load(
     return trial, replace(problem, provenance={**problem.provenance, "warnings": warnings, "setup": source})
 
 
-def choose_rows(setup: Setup, time: Array) -> NDArray[np.intp]:
+def _frames(setup: Setup, time: Array) -> Index:
+    """Rows of the motion, (T,) s, that are needed: those of the StaticOptimization, else of all JointReactions."""
+    if setup.analysis is not None:
+        return choose_rows(setup, time, setup.step_interval)
+    return np.unique(np.concatenate([choose_rows(setup, time, one.step_interval) for one in setup.reactions]))
+
+
+def _recorded(setup: Setup, problem: RedundancyProblem) -> list[Index]:
+    """The frames of a problem that each JointReaction records.
+
+    Raises
+    ------
+    ConfigError
+        A StaticOptimization skips some of them.
+    """
+    time, found = frame_times(read_motion_table(setup.motion)), []
+    for analysis in setup.reactions:
+        wanted = time[choose_rows(setup, time, analysis.step_interval)]
+        rows = np.flatnonzero(np.isin(problem.time, wanted))
+        if len(rows) < len(wanted):
+            fix = f"Give the JointReaction '{analysis.name}' a multiple of it."
+            got = f"{analysis.step_interval}"
+            expected = f"a multiple of the StaticOptimization's {setup.step_interval}"
+            raise ConfigError(explain(expected, got, fix, f"{setup.path}, <step_interval>"))
+        found.append(rows)
+    return found
+
+
+def choose_rows(setup: Setup, time: Array, step_interval: int) -> Index:
     """Rows of the motion, (T,) s, that OpenSim analyses.
 
     From the last row at or before the initial time to the last at or before the final time; of those the first, the
@@ -183,7 +238,7 @@ def choose_rows(setup: Setup, time: Array) -> NDArray[np.intp]:
     first, last = (max(int(np.searchsorted(time, limit, side="right")) - 1, 0) for limit in (setup.start, setup.end))
     rows = np.arange(first, last + 1)
     padding = 0 if setup.lowpass_hz is None else len(time) // 2
-    chosen: NDArray[np.intp] = rows[((rows + padding) % setup.step_interval == 0) | (rows == first) | (rows == last)]
+    chosen: Index = rows[((rows + padding) % step_interval == 0) | (rows == first) | (rows == last)]
     return chosen
 
 

@@ -14,7 +14,7 @@ from ..isolation import Progress
 from ..options import documented
 from ..polynomial.muscle_paths import MusclePaths
 from ..problem.problem import RedundancyProblem
-from ..problem.reactions import Frame, On
+from ..problem.reactions import Frame, Joints, On
 from ..problem.reserves import ReserveActuators
 
 
@@ -43,6 +43,7 @@ def load_problem(
     coordinates: str | Sequence[str] | None = None,
     muscles: str | Sequence[str] | None = None,
     left_out: Literal["ignore", "residuals"] = "ignore",
+    joint_reactions: Joints | None = None,
     reactions_on: On = "child",
     reactions_frame: Frame = "ground",
     progress: Progress | None = None,
@@ -98,7 +99,7 @@ def load_problem(
     read = ReadOptions(
         model, motion, external_loads, generalized_force, time_range, lowpass_hz, lowpass_loads_hz, lowpass_moments_hz,
         reserves, weld, passive_force, gain, geometry, speeds, force_sets, replace_force_set, contact, coordinates,
-        muscles, left_out, reactions_on, reactions_frame,
+        muscles, left_out, joint_reactions, reactions_on, reactions_frame,
     )  # fmt: skip
     return read_problem(with_networks(read), n_jobs, cache, progress, device)
 

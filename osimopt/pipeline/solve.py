@@ -19,7 +19,7 @@ from ..solution.quantities import Outputs, check_outputs
 from ..solution.solution import Quantity, RedundancySolution
 from ..solution.summary import Summary
 from ..static.options import StaticOptions
-from .methods import Iterations, check_options, read_surrogate, refuse_forces, solve_problem
+from .methods import Iterations, check_options, read_surrogate, refuse_forces, solve_problem, with_contacts
 from .options import SolveOptions, SurrogateOptions, read_solve_options
 from .pieces import Pieces
 from .read import with_networks
@@ -137,6 +137,7 @@ def solve_trial(
     if frames < 1:
         raise InputError(explain("frames of at least 1", f"{frames}", "5000 is the default."))
     check_options(read, solve)
+    read = with_contacts(read, solve)
     static = isinstance(solve, StaticOptions)
     check_outputs(outputs, get_args(Quantity) if static else (*get_args(Quantity), "excitation"))
     device = solve.device if isinstance(solve, StaticOptions) else "cpu"

@@ -28,8 +28,8 @@ COSTING, LIMITED = "contact", "limit"
 AXES = "xyz"
 FORMULA = "w ‖c / body weight‖²"
 SOURCE = (
-    "Uhlrich et al. (2022), doi:10.1038/s41598-022-13386-9 (joint load as a criterion of muscle coordination); Belli et "
-    "al. (2023), doi:10.1371/journal.pone.0295003 (joint reactions as linear functions of activations, and limits)"
+    "Uhlrich et al. (2022), doi:10.1038/s41598-022-13386-9 (joint load as a criterion of muscle coordination); "
+    "Belli et al. (2023), doi:10.1371/journal.pone.0295003 (joint reactions linear in activations, and their limits)"
 )
 
 
@@ -205,12 +205,12 @@ def contact_unknowns(problem: RedundancyProblem) -> NDArray[np.bool_]:
     return np.array([False] * len(problem.muscles) + own, dtype=bool)
 
 
-def extended(problem: RedundancyProblem, contacts: Sequence[Contact]) -> RedundancyProblem:
+def extended(problem: RedundancyProblem, contacts: Sequence[Contact], free: float = FREE) -> RedundancyProblem:
     """The problem with a row for each component of contact forces c: C (forces) − c = −c₀, with c as a further reserve.
 
     So every solver, certificate and derivative of the moment balance holds for contact forces too. A reserve's control
     is √w c / body weight, so that its square is the term of the cost. Its rows come after the coordinates, its unknowns
-    after the reserves. Unknowns that cost nothing have w = FREE and the origin ``"limit"``.
+    after the reserves. Unknowns that cost nothing have w = ``free`` and the origin ``"limit"``.
     """
     geometry, xp = problem.geometry, namespace(problem.max_force)
     frames, muscles = len(problem), len(problem.muscles)
@@ -223,7 +223,7 @@ def extended(problem: RedundancyProblem, contacts: Sequence[Contact]) -> Redunda
             arms.append(column[:, :muscles])
             effects.append(column[:, muscles:])
             targets.append(-xp.matmul(affine.constant[:, :3], along))
-            unit = carried.body_weight / sqrt(weight or FREE)
+            unit = carried.body_weight / sqrt(weight or free)
             known.append((name, unit, low / unit, high / unit, COSTING if weight else LIMITED))
     if not known:
         raise InputError(explain("a weight, limits or a cone of contact forces", shown(contacts), "Give one."))

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InputError, check_names, explain
-from ..namespace import Tensor, alike, filled, namespace
+from ..namespace import Tensor, alike, filled, frames_last, namespace
 from ..options import check_word
 from .arrays import Array, Change, Index
-from .part import check_wanted, match_names
+from .names import check_wanted, match_names
 
 if TYPE_CHECKING:
     from .problem import RedundancyProblem
@@ -29,7 +29,7 @@ On = Literal["child", "parent"]
 Frame = Literal["ground", "parent", "child"]
 SIDES = ("parent", "child")
 FRAMES = ("ground", *SIDES)
-#: Joints by name, pattern (``"*_l"``), side (``"left"``) or ``"all"``; one text may hold several, separated by commas.
+#: Joints by name, pattern (``"*_l"``), side (``"left"``) or ``"all"``; a text may hold several, separated by commas.
 Joints = str | Sequence[str]
 #: Components of a reaction, in the order of OpenSim's columns.
 COMPONENTS = ("fx", "fy", "fz", "mx", "my", "mz")
@@ -144,12 +144,12 @@ class JointReactions:
 
     def transmitted(self, problem: RedundancyProblem, muscle_force: Array, control: Array) -> Tensor:
         """(T, J, 6) on children, in ground, of tendon forces (T, M) in N and controls (T, K) of the reserves."""
-        xp, force = namespace(self.effect), self._forces(problem, muscle_force, control)
-        found = []
+        xp, force = namespace(self.effect), frames_last(self._forces(problem, muscle_force, control))
+        first, found = np.searchsorted(self.pair_joint, np.arange(len(self.joints) + 1)), []
         for row in range(len(self.joints)):
-            own = np.flatnonzero(self.pair_joint == row)
-            acting = force[:, self.pair_source[own]]
-            found.append(self.constant[:, row] + xp.matmul(acting[:, None], self.effect[:, own])[:, 0])
+            own = slice(first[row], first[row + 1])
+            passing = xp.einsum("tpc,pt->tc", self.effect[:, own], force[self.pair_source[own]])
+            found.append(self.constant[:, row] + passing)
         return xp.stack(found, axis=1) if found else self.constant
 
     def affine(self, problem: RedundancyProblem, joint: str, on: On = "child", frame: Frame = "ground") -> Affine:
@@ -275,9 +275,9 @@ def joint_words(wanted: Joints | None) -> list[str]:
     """The names, patterns and sides; none where all joints are wanted."""
     if wanted is None:
         return []
-    given = [word.strip() for word in wanted.split(",")] if isinstance(wanted, str) else wanted
-    words = check_wanted("joints", given)
-    return [] if "all" in words else list(words)
+    words = [part.strip() for word in check_wanted("joints", wanted) for part in word.split(",")]
+    check_wanted("joints", words)
+    return [] if "all" in words else words
 
 
 def reactions_of(problem: RedundancyProblem, joints: Joints | None = None) -> JointReactions:

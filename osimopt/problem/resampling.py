@@ -20,6 +20,7 @@ from ..errors import InputError, OsimoptError, explain
 from ..namespace import Tensor, alike, plain
 from ..signals import MINIMUM_FRAMES, interpolate
 from .arrays import ROUNDING, Array
+from .reactions import JointReactions, reactions_of
 
 if TYPE_CHECKING:
     from .problem import RedundancyProblem
@@ -196,7 +197,16 @@ def _by_source(problem: RedundancyProblem, made: RedundancyProblem) -> Redundanc
         passive_force=made.passive_force,
         reserves=replace(reserves, effect=made.reserves.effect) if theirs else reserves,
         kinematics=made.kinematics,
+        reactions=problem.reactions and _reactions(problem.reactions, problem.time, made),
     )
+
+
+def _reactions(known: JointReactions, time: Array, made: RedundancyProblem) -> JointReactions:
+    """Joint reactions by the source; those of joints that it does not have are splined."""
+    try:
+        return replace(reactions_of(made, known.joints), on=known.on, frame=known.frame)
+    except InputError:
+        return known.moved(lambda array: interpolate(time, array, made.time))
 
 
 def _by_spline(problem: RedundancyProblem, times: Array) -> RedundancyProblem:

@@ -152,7 +152,8 @@ class ReserveActuators:
 
     def moved(self, change: Change) -> ReserveActuators:
         """The same actuators at other times, to which ``change`` takes effects that vary."""
-        return self if len(self.effect) == 1 else replace(self, effect=change(self.effect))
+        same = len(self.effect) == 1 and isinstance(self.effect, np.ndarray)  # one frame of many may be on a device
+        return self if same else replace(self, effect=change(self.effect))
 
     def select(self, coordinates: NDArray[np.intp]) -> ReserveActuators:
         """The same actuators on a subset of the coordinates."""

@@ -60,6 +60,8 @@ LENGTHS_DIFFER = 1e-4
 FORCE_DIFFERS, FORCE_SHARE = 1.0, 0.01
 #: m; jump of a length above which it is a finding.
 LENGTHS_JUMP = 1e-4
+#: What forces of a file may miss of the largest moment without a finding; OpenSim's static optimization misses less.
+FORCES_MISS = 1e-3
 #: Share of a force's peak that may lie above the cutoff of the motion: at 6 Hz 14 % do after heel strikes in the raw
 #: loads of one public walk, 3 % in those of another, which had been filtered.
 LOADS_ABOVE = 0.05

@@ -27,7 +27,7 @@ from .linear import attainable
 from .nonlinear import FrameSolver, Minimum, fitting_multipliers
 from .power import power_slope, repaired, solve_block
 from .proof import Proof, prove
-from .reduction import Frame, InfeasibleError, Places, acting, positive, reduce_frame, released
+from .reduction import Frame, InfeasibleError, Places, acting, positive, reduce_frame, released, traced
 
 Progress = Callable[[int, int], None] | None
 
@@ -89,6 +89,8 @@ def newton(problem: RedundancyProblem, cost: Cost, scale: Array, start: Array | 
     begin = None if start is None else start / unit[:, None]
     with threadpool_limits(1 if isinstance(unit, np.ndarray) else None):
         found = solve_batched(problem, p, scale, begin, progress)
+        if (smaller := traced(problem, scale, cost.exponent, found.x)) is not None:
+            found = solve_batched(problem, p, smaller, found.multipliers, progress)
         free = namespace(scale).any(scale > 0.0, axis=1)
         found.multipliers[~free] = 0.0  # nothing costs
         found.multipliers = released(problem, found.x, found.multipliers)

@@ -63,7 +63,7 @@ def solve_again(
         The moments are proved to be out of reach.
     """
     one, s = problem.frames(slice(frame, frame + 1)), positive(scale)
-    for y, multipliers, steps, _ in _tries(Frame.at(problem, frame), p, s, suspect):
+    for y, multipliers, steps, _ in _tries(Frame.at(problem, frame), p, s, scale > 0.0, suspect):
         multipliers = released(one, (y / s)[None], multipliers[None])[0]
         proof = prove(one, p, scale[None], (y / s)[None], multipliers[None])
         if proof.certified[0]:
@@ -71,37 +71,43 @@ def solve_again(
     return None
 
 
-def _tries(frame: Frame, p: Exponents, scale: Array, suspect: bool) -> Iterator[tuple[Array, Array, int, bool]]:
+def _tries(
+    frame: Frame, p: Exponents, scale: Array, costs: Mask, suspect: bool
+) -> Iterator[tuple[Array, Array, int, bool]]:
     if not suspect:
-        yield from _with_and_without_rounding(frame, p, scale)
+        yield from _with_and_without_rounding(frame, p, scale, costs)
     near = attainable(frame)[0]
-    yield from _with_and_without_rounding(near, p, scale)
+    yield from _with_and_without_rounding(near, p, scale, costs)
     allowed = ALLOWED * max(1.0, float(np.abs(frame.b).max(initial=0.0)))
     for kept in KEPT:
-        yield interior(frame.scaled(scale), p, allowed=(1.0 - kept) * allowed)
+        yield interior(frame.scaled(scale), p, allowed=(1.0 - kept) * allowed, costs=costs)
 
 
-def _with_and_without_rounding(frame: Frame, p: Exponents, scale: Array) -> Iterator[tuple[Array, Array, int, bool]]:
+def _with_and_without_rounding(
+    frame: Frame, p: Exponents, scale: Array, costs: Mask
+) -> Iterator[tuple[Array, Array, int, bool]]:
     """With all effects, and without those that are rounding: moments may be met with one or the other only."""
     A = acting(frame)
     ways = (frame, replace(frame, A=A)) if (A != frame.A).any() else (frame,)
     for share, one in product(SHARES, ways):
-        yield interior(one.scaled(scale), p, share)
+        yield interior(one.scaled(scale), p, share, costs=costs)
 
 
 def interior(
-    frame: Frame, p: Exponents, share: float = LEAST_SHARE, allowed: float = 0.0
+    frame: Frame, p: Exponents, share: float = LEAST_SHARE, allowed: float = 0.0, costs: Mask | None = None
 ) -> tuple[Array, Array, int, bool]:
     """Unknowns y (U,), multipliers (D,), steps, and whether the method converged.
 
     ``share`` of the diagonal is added to every system: rows may be linearly dependent. Moments may be missed by
-    ``allowed``; where that is positive, the systems are solved in long double.
+    ``allowed``; where that is positive, the systems are solved in long double. ``costs`` (U,) marks the unknowns that
+    do, by default all.
     """
     kind: type[np.floating[Any]] = np.longdouble if allowed > 0.0 else np.float64
     nonnegative, split = frame.split()
     count, low, high = len(frame.lower), nonnegative.lower, nonnegative.upper
     size = row_size(frame.A).astype(kind)
-    A, b, cost = nonnegative.A / size[:, None], frame.b / size, np.ones(len(low), dtype=bool)
+    A, b = nonnegative.A / size[:, None], frame.b / size
+    cost = np.ones(len(low), dtype=bool) if costs is None else np.concatenate([costs, costs[split]])
     unit = _size(A.astype(np.float64), b.astype(np.float64), low, high)
     power, p = exponent_of(p), p if isinstance(p, float) else np.concatenate([p, p[split]])
     units = units_of(unit, p)

@@ -14,6 +14,9 @@ from ..problem.contact import Contact
 from ..problem.costs import COSTS
 from . import SOLVERS
 
+#: What ``contact`` takes.
+Contacts = Contact | Sequence[Contact] | Mapping[str, float] | str | None
+
 
 def exponent_option() -> Any:
     """The exponent of a cost, for any method."""
@@ -41,6 +44,20 @@ def tendon_option(default: str, more: str) -> Any:
         more=f"{more} A mapping from names or patterns of muscles to these words: the first that matches counts, as in "
         "{'soleus*': 'compliant', '*': 'rigid'}.",
         shell=str,
+    )
+
+
+def contact_option(more: str = "") -> Any:
+    """Contact forces in the cost, for any method."""
+    return option(
+        None,
+        "Contact forces of joints in the cost, with their weights, as walker_knee_l=0.1,walker_knee_r=0.1.",
+        more="Adds w ‖c / body weight‖² for the force c that a joint transmits, whatever the exponent: a mapping from "
+        "joints to weights w, or :class:`osimopt.Contact`, one or several, which can also weigh components of c and "
+        "limit its components or direction. Of a problem with joint_reactions, or with its model at hand."
+        + (f" {more}" if more else ""),
+        shell=str,
+        study=str | dict[str, float] | None,
     )
 
 
@@ -90,13 +107,4 @@ class StaticOptions:
         above=0.0,
         shell=float,
     )
-    contact: Contact | Sequence[Contact] | Mapping[str, float] | str | None = option(
-        None,
-        "Contact forces of joints in the cost, with their weights, as walker_knee_l=0.1,walker_knee_r=0.1.",
-        more="Adds w ‖c / body weight‖² for the force c that a joint transmits, whatever the exponent p: a mapping from "
-        "joints to weights w, or :class:`osimopt.Contact`, one or several, which can also weigh components of c and "
-        "limit its components or direction. Of a problem with joint_reactions, or with its model at hand. With linear "
-        "costs limits only.",
-        shell=str,
-        study=str | dict[str, float] | None,
-    )
+    contact: Contacts = contact_option("With linear costs limits only.")

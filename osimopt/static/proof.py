@@ -18,7 +18,8 @@ strong convexity of |y|^p within the bounds, and for p > 2 also for each unknown
 sum to at most the gap.
 
 Exponents may differ by unknown: squares of contact forces beside powers of activations. Brackets, their sum and the
-bounds of muscles hold as they are. An unknown without cost has φ = 0 and ψ(z) = max z x: 0 only for z = 0 or on a bound.
+bounds of muscles hold as they are. An unknown without cost has φ = 0 and ψ(z) = max z x, which is finite where its
+bounds are, and 0 for z = 0.
 
 A direction d proves that no x within bounds meets A x = b: ‖b − A x‖∞ ‖d‖₁ ≥ dᵀb − max dᵀA x.
 """
@@ -164,7 +165,7 @@ def _prove(
 def _by_exponent(
     exponent: float | NDArray[np.float64], y: Array, slope: Array, low: Array, high: Array
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The maximisers of ψ, the terms of the cost and the brackets (T, U), by groups of unknowns of the same exponent."""
+    """The maximisers of ψ, the terms of the cost and the brackets (T, U), by unknowns of the same exponent."""
     xp = namespace(y)
     if isinstance(exponent, (int, float)):
         best = xp.minimum(xp.maximum(_answer(slope, exponent), low), high)

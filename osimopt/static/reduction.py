@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..namespace import Tensor, alike, filled, namespace, plain, true_rows
 from ..problem.arrays import Array, Index, Rows
-from ..problem.contact import LIMITED, contact_unknowns
+from ..problem.contact import FREE, LIMITED, contact_unknowns
 from ..problem.problem import RedundancyProblem
 
 Mask = NDArray[np.bool_]
@@ -34,6 +34,8 @@ PRECISION = 1e-15
 PIVOT = 1e-3
 #: Relative; singular values of the moment balance below this are zero.
 RANK_TOLERANCE = 1e-10
+#: Relative to the limit, one body weight at least: a contact force nearer to its limit is on it.
+ON_LIMIT = 1e-6
 #: Relative; linearly dependent rows may contradict each other by rounding.
 INCONSISTENT = 1e-9
 
@@ -80,6 +82,21 @@ class Frame:
         return Frame(A, self.b, lower, upper, self.rows, np.concatenate([self.columns, self.columns[split]])), split
 
 
+def traced(problem: RedundancyProblem, scale: Array, p: float, x: Array) -> Tensor | None:
+    """Scales (T, U) with a smaller trace of cost on limits of contact forces, by the size of a first solution x (T, U).
+
+    None where none is needed: the trace of a square is small beside Σ |scale · x|^p for p up to 2.
+    """
+    limited = [len(problem.muscles) + k for k, origin in enumerate(problem.reserves.origin) if origin == LIMITED]
+    if not limited or p <= 2.0:
+        return None
+    xp, own = namespace(scale), slice(0, len(problem.muscles))
+    size = xp.clip(xp.max(xp.abs(scale[:, own] * x[:, own]), axis=1), 1e-3, 1.0)
+    found = scale + 0.0
+    found[:, limited] = (size ** (0.5 * p - 1.0))[:, None]
+    return found
+
+
 def released(problem: RedundancyProblem, x: Array, multipliers: Array) -> Tensor:
     """Multipliers (T, D) without those of limits of contact forces that x (T, U) does not press on.
 
@@ -96,7 +113,8 @@ def released(problem: RedundancyProblem, x: Array, multipliers: Array) -> Tensor
         low, high, at = reserves.lower[column], reserves.upper[column], x[:, len(problem.muscles) + column]
         row = first + column - before
         pulled = -multipliers[:, row]
-        held = (at <= low) & (pulled < 0.0) | (at >= high) & (pulled > 0.0) | bool(low == high)
+        near = ON_LIMIT * max(FREE**0.5, *(abs(end) for end in (low, high) if np.isfinite(end)))
+        held = (at <= low + near) & (pulled < 0.0) | (at >= high - near) & (pulled > 0.0) | bool(low == high)
         found[:, row] = xp.where(held, multipliers[:, row], 0.0)
     return found
 

@@ -16,7 +16,7 @@ from ..muscle.tendons import Tendons, compliant, tendon_text
 from ..namespace import plain
 from ..options import check_values, check_word, documented
 from ..problem.arrays import Array
-from ..problem.contact import FORMULA, SOURCE, Contact, carrying, contact_text, extended, read_contacts
+from ..problem.contact import FORMULA, FREE, SOURCE, Contact, carrying, contact_text, extended, read_contacts
 from ..problem.costs import COSTS, Cost, contact_term, get_cost, scale_of_unknowns
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, verified
@@ -127,7 +127,8 @@ def solve_static(
     def solve(given: RedundancyProblem, guess: Array | None) -> RedundancySolution:
         """Solve a problem whose forces are affine in activation, where it is or on the device."""
         own = given if place.name is None else replace(given, kinematics=None).to(device)
-        problem = extended(replace(own, reactions=reactions), contacts) if contacts else own
+        trace = 1.0 if chosen.linear else FREE  # linear programs need none, but unknowns of size about 1
+        problem = extended(replace(own, reactions=reactions), contacts, trace) if contacts else own
         scale = scale_of_unknowns(problem, chosen)
         start = (
             None if guess is None else padded(guess, len(problem.coordinates if method.batched else problem.actuators))

@@ -169,7 +169,7 @@ def test_a_misspelt_geometry_is_refused(knee: Path) -> None:
 @pytest.mark.parametrize("wrong", ["length", "moment arm", "dynamics"])
 def test_wrong_arrays_are_refused(monkeypatch: pytest.MonkeyPatch, knee: Path, wrong: str) -> None:
     """By differences of lengths, distances of points, or the work of the motion."""
-    solved, moments = ExactPaths.measured, ExactDynamics._moments
+    solved, moments = ExactPaths.measured, ExactDynamics.about_free
 
     def off(self: ExactPaths, *posture: Any) -> tuple[np.ndarray, np.ndarray]:
         length, arms = solved(self, *posture)
@@ -177,7 +177,7 @@ def test_wrong_arrays_are_refused(monkeypatch: pytest.MonkeyPatch, knee: Path, w
 
     monkeypatch.setattr(ExactPaths, "measured", off)
     if wrong == "dynamics":
-        monkeypatch.setattr(ExactDynamics, "_moments", lambda *given: 1.00001 * moments(*given))
+        monkeypatch.setattr(ExactDynamics, "about_free", lambda *given: 1.00001 * moments(*given))
     words = {"length": "lengths of paths without wrap", "moment arm": "slopes of the lengths", "dynamics": "the work"}
     with pytest.raises(ModelError, match=words[wrong]):
         load_problem(knee / "knee.osim", knee / "extend.mot", geometry="exact", n_jobs=1)

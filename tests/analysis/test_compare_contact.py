@@ -10,48 +10,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from contact_cases import FORCE, STRIDES, TIME, WEIGHT, bumps, made, table
 
 from osimopt import InputError, RedundancyProblem, RedundancySolution, Result, compare_contact, solve_static
 from osimopt.analysis.contact_comparison import VALLEY, two_peaks
 from osimopt.analysis.measured_force import GAP, ONE_SIGN, known_between
 from osimopt.files.storage import time_table, write_table
-from osimopt.problem.reactions import JointReactions
 
-WEIGHT = 700.0
 #: Rounding of forces of 2000 N.
 EXACT = 1e-9
-STRIDES = [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]
-
-
-def bumps(share: np.ndarray, first: float = 1800.0, second: float = 1500.0) -> np.ndarray:
-    """A contact force with peaks at 15 and 48 % of a stride."""
-    phase = share % 1.0
-    one, two = (np.exp(-(((phase - place) / 0.08) ** 2)) for place in (0.15, 0.48))
-    return 300.0 + first * one + second * two
-
-
-def made(time: np.ndarray, force: np.ndarray, weight: float = WEIGHT) -> RedundancySolution:
-    """A solution whose joint transmits this axial force, and some shear."""
-    count = len(time)
-    problem = RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], np.full(count, 5.0), time=time)
-    constant = np.stack([0.1 * force, -force, 0.0 * force], axis=1)
-    effect = np.zeros((count, 3, 2))
-    return solve_static(
-        replace(problem, reactions=JointReactions.from_arrays("knee", constant, effect, problem.muscles, weight))
-    )
-
-
-TIME = np.arange(301) / 100.0
-FORCE = bumps(TIME)
 
 
 @pytest.fixture(scope="module")
 def solution() -> RedundancySolution:
     return made(TIME, FORCE)
-
-
-def table(force: np.ndarray, time: np.ndarray = TIME, name: str = "force") -> pd.DataFrame:
-    return pd.DataFrame({name: force}, index=pd.Index(time, name="time"))
 
 
 def test_a_shift_is_the_bias(solution) -> None:

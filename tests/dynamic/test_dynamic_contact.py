@@ -1,4 +1,4 @@
-"""Contact forces in dynamic optimization: static optimization with them as the limit, objectives from arrays, limits."""
+"""Contact forces in dynamic optimization: static optimization as the limit, objectives from arrays, limits."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dynamic_cases import NAMES, elbow, solved
 
 import osimopt
 from osimopt import InputError, RedundancyProblem, solve_dynamic, solve_static
+from osimopt.datasets import Example
 from osimopt.dynamic.mesh import Mesh, scheme
 from osimopt.problem.contact import Contact
 from osimopt.problem.reactions import JointReactions
@@ -155,3 +156,37 @@ def test_wrong_contact_is_refused() -> None:
         solve_dynamic(elbow(), "rigid", contact={"elbow": 1.0})
     with pytest.raises(InputError, match="contact"):
         solve_dynamic(problem, "rigid", contact=3.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tendon", ["compliant", {"BIC*": "compliant", "*": "rigid"}], ids=["compliant", "mixed"])
+def test_elastic_tendons_press_with_their_own_force(arm: Example, tendon: Any) -> None:
+    """Rows of contact hold the tendon forces that the muscles' equations give, and pay for them."""
+    problem = osimopt.load_problem(arm.model, arm.motion, time_range=(0.2, 0.8), joint_reactions="r_elbow")
+    problem = problem.with_reserves(20.0)
+    weight = {"r_elbow": 0.05}
+    free, found = (
+        solve_dynamic(problem, tendon, mesh_interval=0.05, contact=contact, tolerance=1e-7)
+        for contact in (None, weight)
+    )
+    assert found.elastic.any()
+    pressed = found.reaction_table("r_elbow", frame="child").to_numpy()[:, :3]
+    wanted = 0.05 * np.sum((pressed / problem.reactions.body_weight) ** 2, axis=1)
+    np.testing.assert_allclose(found.objective_terms["contact"], wanted, rtol=1e-5)
+    before = free.reaction_table("r_elbow").to_numpy()[:, :3]
+    assert np.linalg.norm(pressed, axis=1).mean() < 0.95 * np.linalg.norm(before, axis=1).mean()
+    limit = float(0.9 * before.min(axis=0)[1])
+    held = solve_dynamic(
+        problem, tendon, mesh_interval=0.05, contact=osimopt.Contact("r_elbow", lower={"y": limit}, frame="ground")
+    )
+    lowest = held.reaction_table("r_elbow").to_numpy()[:, 1].min()
+    assert lowest >= limit - 1e-3 * problem.reactions.body_weight
+    assert held.contact[0].lower == {"y": limit}
+
+
+def test_limits_out_of_reach_are_a_failure_that_names_them() -> None:
+    problem = jointed(elbow(duration=0.4, reserves=None))
+    contact = Contact("elbow", lower={"y": -100.0})
+    sealed = solve_dynamic(problem, "rigid", contact=contact, mesh_interval=0.1, on_failure="return")
+    assert not sealed.success
+    assert "elbow_fy" in sealed.reason

@@ -15,9 +15,9 @@ import pytest
 
 from osimopt import Emg, EmgOptions, InputError, PolynomialGeometry, RedundancyProblem, find_strides, process_emg
 from osimopt.analysis import identify, ranges
+from osimopt.analysis.bands import UncertaintyBands
 from osimopt.analysis.scaled_paths import check_factors
 from osimopt.analysis.static_vs_dynamic import Comparison, agreement, compare_static_dynamic
-from osimopt.analysis.uncertainty import UncertaintyBands
 from osimopt.emg import compare
 from osimopt.emg.comparison import ChannelCurves
 from osimopt.emg.mapping import EmgMapping

@@ -13,7 +13,6 @@ from mechanics_cases import describe
 from multibody_differences import Arrays, dynamics, kinematics, off, reaction
 from simbody_faults import as_opensim
 
-from osimopt.multibody import reactions
 from osimopt.multibody.kinematics import posture, velocity
 
 #: Share of the largest: rounding is some 1e-15.
@@ -46,8 +45,7 @@ def says(folder: Path, names: tuple[object, ...], states: int) -> Iterator[tuple
             yield path, dict(arrays)
 
 
-def compare(folder: Path, names: tuple[object, ...], states: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reactions, "_refuse_loose", lambda *_: None)
+def compare(folder: Path, names: tuple[object, ...], states: int) -> None:
     for path, arrays in says(folder, names, states):
         found = kinematics(path, arrays) | dynamics(path, arrays)
         found.pop("as it is")
@@ -55,26 +53,24 @@ def compare(folder: Path, names: tuple[object, ...], states: int, monkeypatch: p
         assert all(size < REACTIONS for size in reaction(path, arrays).values()), path.stem
 
 
-def test_few_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    compare(folder, FEW, 3, monkeypatch)
+def test_few_models(folder: Path) -> None:
+    compare(folder, FEW, 3)
 
 
 @pytest.mark.slow
-def test_more_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    compare(folder, MORE, 20, monkeypatch)
+def test_more_models(folder: Path) -> None:
+    compare(folder, MORE, 20)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not REAL, reason="needs the models in OSIMOPT_DATA")
-def test_real_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    compare(folder, tuple(REAL), 20, monkeypatch)
+def test_real_models(folder: Path) -> None:
+    compare(folder, tuple(REAL), 20)
 
 
-def test_opensims_accelerations_are_off_where_one_coordinate_turns_several_axes(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_opensims_accelerations_are_off_where_one_coordinate_turns_several_axes(folder: Path) -> None:
     """They are not the slopes of OpenSim's own velocities; ours are."""
-    compare(folder, ("one_turns_three",), 3, monkeypatch)
+    compare(folder, ("one_turns_three",), 3)
     with np.load(folder / "one_turns_three.npz") as file:
         arrays = dict(file)
     at = posture(describe(folder / "one_turns_three.osim")[0], arrays["q"])

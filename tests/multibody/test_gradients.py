@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from multibody_cases import branched, four_bar, states
+from multibody_cases import branched, four_bar, joint_reactions, states
 
 from osimopt.multibody.dynamics import inverse_dynamics, mass_matrix
 from osimopt.multibody.kinematics import posture, velocity
 from osimopt.multibody.loops import find_closure
 from osimopt.multibody.motions import complete_motion
 from osimopt.multibody.rates import to_coordinates
-from osimopt.multibody.reactions import joint_reactions
 
 #: Share of the derivative; differences of fourth order reach 1e-10.
 TOLERANCE, STEP = 1e-8, 1e-3

@@ -235,13 +235,13 @@ def test_rows_are_those_of_opensim(
     first, last = find_index(start), find_index(start + length)
     padding = count // 2 if cutoff > 0 else 0
     expected = [i for i in range(first, last + 1) if i in (first, last) or (i + padding) % interval == 0]
-    assert choose_rows(setup, time).tolist() == expected
+    assert choose_rows(setup, time, setup.step_interval).tolist() == expected
 
 
 def test_times_outside_the_motion(folder: Path) -> None:
     time = np.linspace(0.0, 1.0, 11)
     for start, end in ((1.5, 2.0), (-2.0, -1.0), (0.8, 0.2)):
         with pytest.raises(ConfigError, match="times within the motion's 0 to 1 s"):
-            choose_rows(setup_of(folder, start, end, 1, -1.0), time)
-    assert len(choose_rows(setup_of(folder, -1.0, 9.0, 1, -1.0), time)) == 11
-    assert len(choose_rows(setup_of(folder, float("-inf"), float("inf"), 1, -1.0), time)) == 11
+            choose_rows(setup_of(folder, start, end, 1, -1.0), time, 1)
+    assert len(choose_rows(setup_of(folder, -1.0, 9.0, 1, -1.0), time, 1)) == 11
+    assert len(choose_rows(setup_of(folder, float("-inf"), float("inf"), 1, -1.0), time, 1)) == 11

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from osimopt import InputError, RedundancyProblem, solve_static
-from osimopt.problem.part import match_names, side_of
+from osimopt.problem.names import match_names, side_of
 from osimopt.problem.resampling import Fingerprint
 from osimopt.problem.reserves import ReserveActuators
 

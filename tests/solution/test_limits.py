@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from osimopt import InputError, RedundancyProblem, Status, solve_static
-from osimopt.analysis.uncertainty import UncertaintyBands
+from osimopt.analysis.bands import UncertaintyBands
 from osimopt.dynamic.integrate import check_solution
 from osimopt.dynamic.objective import Conditions
 from osimopt.dynamic.prepare import check_fibers, warn_of_coarse_mesh, warn_of_open_ends

@@ -85,7 +85,7 @@ def test_the_parent_feels_the_opposite_in_its_own_axes(solution: RedundancySolut
     ("given", "joints"),
     [(None, JOINTS), ("all", JOINTS), ("*_l", JOINTS[1:]), ("left", JOINTS[1:]),
      ("hip_l, elbow_r", ("hip_l", "elbow_r")), (("knee*", "elbow_r"), ("knee_l", "elbow_r")),
-     ("hip_l,left", ("hip_l", "knee_l"))],
+     ("hip_l,left", ("hip_l", "knee_l")), (("hip_l, knee_l", "elbow_r"), ("hip_l", "knee_l", "elbow_r"))],
 )  # fmt: skip
 def test_joints_by_name_pattern_or_side(solution: RedundancySolution, given: Any, joints: tuple[str, ...]) -> None:
     table = solution.joint_reactions(given)
@@ -101,6 +101,7 @@ def test_joints_by_name_pattern_or_side(solution: RedundancySolution, given: Any
         ),
         ({"joints": ["elbow_r", "foot*"]}, r"a pattern that matches joints among elbow_r, .*, got foot\*"),
         ({"joints": []}, r"joints as names, patterns or a side, got \[\]"),
+        ({"joints": "hip_l,"}, r"joints as names, patterns or a side, got \['hip_l', ''\]"),
         ({"joints": 3}, "joints as names, patterns or a side, got 3"),
         ({"on": "Child"}, r"on among parent, child, got 'Child'. Did you mean child\?"),
         ({"frame": "tibia_l"}, "frame among ground, parent, child, got 'tibia_l'"),
@@ -181,6 +182,13 @@ def test_pieces_give_the_same_file(tmp_path: Path) -> None:
     write_pieces(pieces, 4, tmp_path / "pieces")
     name = "joint_reactions.sto"
     assert (folder / name).read_bytes() == (tmp_path / "pieces" / name).read_bytes()
+    whole, pieces = (Result.read(tmp_path / which) for which in ("whole", "pieces"))
+    assert pieces.summary["peak_joint_force"] == whole.summary["peak_joint_force"]
+    for joint, peak in pieces.summary["peak_joint_force"].items():
+        size = pieces.joint_forces[joint]
+        assert peak["N"] == pytest.approx(np.nanmax(size), abs=1e-3)
+        assert peak["body_weights"] == pytest.approx(peak["N"] / 650.0, abs=1e-5)
+        assert peak["time_s"] == pieces.time[np.nanargmax(size)]
 
 
 def test_what_is_left_out_is_named() -> None:

@@ -13,6 +13,7 @@ from limb_cases import JOINTS, NAMES, limb, parameters
 
 from osimopt import InputError, SolverError, Status, solve_dynamic
 from osimopt.muscle.degroote import passive_force_length
+from osimopt.problem.reactions import JointReactions
 from osimopt.solution.quantities import DERIVED
 from osimopt.surrogate import folder
 from osimopt.surrogate.architecture import Architecture, Scaler
@@ -71,6 +72,15 @@ def test_untrained_networks_answer_with_static_optimization_whose_moments_hold()
     assert np.abs(solution.moment_residual[good]).max() < 0.02 * np.abs(limb().generalized_force).max()
     assert np.nanmax(solution.activation) <= 1.0
     assert np.nanmin(solution.activation) >= 0.01
+
+
+def test_joint_reactions_are_of_the_tendon_forces_that_were_found() -> None:
+    effect = np.stack([np.ones(5), np.arange(5.0), np.zeros(5)])
+    reactions = JointReactions.from_arrays("knee", np.zeros((len(limb()), 3)), effect, NAMES)
+    solution = surrogate().solve(replace(limb(), reactions=reactions))
+    found = solution.joint_reactions().to_numpy()[:, :3]
+    np.testing.assert_allclose(found, solution.muscle_force @ effect.T, rtol=1e-12)
+    assert np.nanmax(found) > 10.0
 
 
 @pytest.mark.parametrize("noise", [1.0, 30.0, np.nan])

@@ -15,6 +15,7 @@ import torch
 from osimopt import InputError, Status, solve_static
 from osimopt.problem.costs import get_cost
 from osimopt.problem.problem import RedundancyProblem
+from osimopt.problem.reactions import JointReactions
 from osimopt.surrogate.architecture import Architecture, Scaler
 from osimopt.surrogate.dual import FrameNetwork, SetNetwork, Whitened, settle, whiten
 from osimopt.surrogate.static import StaticSurrogate, decode_unconstrained
@@ -115,6 +116,15 @@ def test_untrained_networks_are_harmless(problem: RedundancyProblem, kind: str) 
     assert np.abs(solution.moment_residual).max() < 1e-8 * np.abs(problem.generalized_force).max()
     assert solution.reserve_force == pytest.approx(exact.reserve_force, abs=1e-6)
     assert solution.provenance["surrogate"]["frames_beyond_polish"] == int((solution.iterations > 3).sum())
+
+
+def test_joint_reactions_follow_the_answer(problem: RedundancyProblem) -> None:
+    """As of any solution: those of the exact solver."""
+    none, effect = np.zeros((len(problem), 3)), np.ones((3, len(problem.muscles)))
+    known = replace(problem, reactions=JointReactions.from_arrays("knee", none, effect, problem.muscles))
+    found, exact = (one.joint_reactions().to_numpy() for one in (untrained(known).solve(known), solve_static(known)))
+    np.testing.assert_allclose(found, exact, rtol=1e-6)
+    assert exact[:, 0].max() > 100.0
 
 
 def test_a_network_that_returns_nan_is_harmless(problem: RedundancyProblem) -> None:

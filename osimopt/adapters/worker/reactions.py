@@ -109,6 +109,11 @@ def actuator_pulls(key: ModelKey, motion: Kinematics) -> Pulls:
     return found.pulls()
 
 
+def joint_names(key: ModelKey) -> list[str]:
+    """Names of the joints of a model, in OpenSim's order."""
+    return [joint.getName() for joint in load(key).model.getJointSet()]
+
+
 def frames_in_ground(key: ModelKey, motion: Kinematics, names: tuple[str, ...]) -> dict[str, tuple[str, Array]]:
     """By name or path of frames: their own names, and their axes and origins in ground (T, 3, 4).
 
