@@ -83,7 +83,7 @@ def reaction_table(
             warn(finding.text)
     found = known.transmitted(solution.problem, solution.muscle_force, solution.reserve_control)
     wrench, place = known.seen(found, on, frame)
-    failed = np.isnan(solution.activation).any(axis=1)
+    failed = np.asarray(np.isnan(solution.activation).any(axis=1))
     wrench = np.where(failed[:, None, None], np.nan, wrench)
     values = np.concatenate([wrench, place], axis=2).reshape(len(solution.time), -1) + 0.0  # turns -0.0 into 0.0
     return Table(values, solution.time, reaction_labels(known, on, frame), {"body_weight_N": known.body_weight})
