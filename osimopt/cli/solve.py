@@ -68,6 +68,13 @@ class MuscleOptions:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class ContactOptions:
+    """Contact forces in the cost, which Python takes as ``contact=`` of a method; that of reading has the flag."""
+
+    joint_contact: str | None = option(None, declared(StaticOptions)["contact"][1].help, shell=str)
+
+
 #: Headings in the help of flags that only one method has.
 PANELS = dict.fromkeys(declared(MuscleOptions), "Options of --method dynamic") | {
     name: f"Options of --method {method}"
@@ -104,7 +111,7 @@ def extract(
     say(f"{len(problem)} frames written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 
 
-@takes(*METHODS.values(), MuscleOptions, ReadOptions, panels=PANELS)
+@takes(*METHODS.values(), MuscleOptions, ContactOptions, ReadOptions, panels=PANELS)
 def solve(
     model: Model,
     motion: Motion,
@@ -161,15 +168,17 @@ def solve_options(method: str, given: Mapping[str, Any]) -> SolveOptions:
     """
     kind = METHODS[method]
     muscles = chosen(MuscleOptions, given) if method == "dynamic" else {}
-    options = chosen(kind, given)
+    options, pressing = chosen(kind, given), chosen(ContactOptions, given) if "contact" in declared(kind) else {}
     for name, value in given.items():
-        if name not in {**options, **muscles, **declared(ReadOptions)}:
+        if name not in {**options, **muscles, **pressing, **declared(ReadOptions)}:
             others = [other for other, its in METHODS.items() if name in declared(its)] or ["dynamic"]
-            its = declared(METHODS[others[0]]) | declared(MuscleOptions)
+            its = declared(METHODS[others[0]]) | declared(MuscleOptions) | declared(ContactOptions)
             fix = f"Leave it out, or solve with --method {' or '.join(others)}."
             raise InputError(explain(f"no {flags_of(name, its[name][1])[0]} with --method {method}", f"{value}", fix))
     if muscles:
         options["muscles"] = muscles
+    if pressing:
+        options["contact"] = pressing["joint_contact"]
     if "tendon" in options:
         options["tendon"] = read_tendon(options["tendon"])
     return kind(**options)
