@@ -183,7 +183,7 @@ class TestCost:
     @pytest.mark.slow
     @pytest.mark.parametrize("seed", range(1, 5))
     def test_many_random_problems_against_slsqp(self, seed: int) -> None:
-        check(seed, 100)
+        check(seed, 60)
 
     @pytest.mark.slow
     @pytest.mark.parametrize("solver", ["slsqp", "newton"])
