@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .adapters.geometry_fit import fit_geometry as fit_geometry
     from .adapters.table import muscle_table as muscle_table
+    from .analysis.compare_contact import compare_contact as compare_contact
+    from .analysis.compartments import Compartments as Compartments
+    from .analysis.compartments import compartment_forces as compartment_forces
+    from .analysis.compartments import joints_between as joints_between
+    from .analysis.contact_comparison import ContactComparison as ContactComparison
     from .analysis.cost_ranking import rank_costs as rank_costs
     from .analysis.identify import identify_cost as identify_cost
     from .analysis.ranges import feasible_ranges as feasible_ranges
@@ -66,7 +71,12 @@ _HOMES = {
     "fit_geometry": "adapters.geometry_fit",
     "PolynomialGeometry": "polynomial",
     "muscle_table": "adapters.table",
+    "compare_contact": "analysis.compare_contact",
+    "ContactComparison": "analysis.contact_comparison",
     "feasible_ranges": "analysis.ranges",
+    "Compartments": "analysis.compartments",
+    "compartment_forces": "analysis.compartments",
+    "joints_between": "analysis.compartments",
     "sensitivity": "analysis.sensitivity",
     "propagate_uncertainty": "analysis.uncertainty",
     "read_problem": "problem.archive",

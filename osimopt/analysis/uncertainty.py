@@ -143,8 +143,8 @@ def propagate_uncertainty(
         for values, band in zip(drawn, bands, strict=True):
             band[:, keep] = plain(_percentiles(values, solved, levels))
     provenance = {"uncertainty": {name: _plain(spread) for name, spread in uncertainty.items()}, "seed": seed}
-    activation, force, reaction = bands
-    reaction = reaction.reshape(levels.size, frames, len(wanted), len(REACTION))
+    activation, force, flat = bands
+    reaction = flat.reshape(levels.size, frames, len(wanted), len(REACTION))
     return UncertaintyBands(
         nominal.to("cpu"), levels, activation, force, samples, failed, provenance, tuple(wanted), reaction
     )
@@ -155,23 +155,24 @@ def _solve_samples(
     affine: list[Affine], report: Callable[[int], None],
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """Activation, muscle force (S, T, M) and reactions (S, T, 7 J) of all samples."""
-    shape = (-1, *problem.max_force.shape)
     place, width = Device.at(problem.max_force), len(problem.geometry.pair_muscle)
     together = max(1, (STACK if place.name is None else place.together(width)) // len(problem))
     if problem.reactions is not None:  # samples need what their cost has, and no more
-        problem = replace(problem, reactions=problem.reactions.select([one.joint for one in contacts]))
+        pressed = problem.reactions.select(list(dict.fromkeys(one.joint for one in contacts)))
+        problem = replace(problem, reactions=pressed if contacts else None)
     parts = []
     for first in range(0, draws.samples, together):
         keep = slice(first, min(first + together, draws.samples))
         subjects = draws.subjects(problem, keep)
         solution = solve_static(subjects, cost, exponent, contact=contacts, on_failure="return")
-        force = solution.muscle_force.reshape(shape)
+        shape = (keep.stop - first, len(problem), -1)
+        activation, force = solution.activation.reshape(shape), solution.muscle_force.reshape(shape)
         control = solution.reserve_control.reshape((*shape[:2], len(problem.reserves.names)))
-        parts.append((solution.activation.reshape(shape), force, _reactions(affine, force, control)))
+        parts.append((activation, force, _reactions(affine, force, control)))
         report(keep.stop)
-    activation, force, reaction = zip(*parts, strict=True)
-    xp = namespace(*activation)
-    return xp.concat(activation), xp.concat(force), xp.concat(reaction)
+    xp = namespace(parts[0][0])
+    activation, force, reaction = (xp.concat(own) for own in zip(*parts, strict=True))
+    return activation, force, reaction
 
 
 def _reactions(affine: list[Affine], force: Array, control: Array) -> Tensor:

@@ -20,7 +20,6 @@ from ..pipeline.read import with_networks
 from ..pipeline.solve import solve_trial
 from ..problem.path_record import PathRecord
 from ..problem.problem import RedundancyProblem
-from ..solution.reactions import joint_forces, written_reactions
 from ..solution.solution import RedundancySolution
 from ..solution.summary import Summary
 from .jobs import Job
@@ -75,8 +74,7 @@ def _solved(job: Job, folder: Path) -> dict[str, Any]:
     (solution,) = solved
     strides = _strides(job, solution)
     written = {"strides": json.dumps(strides)} if strides else {}
-    return {**seconds, **written, **_row(summary, solution.problem, _compared(solution, job, strides)),
-            **_contact(solution)}  # fmt: skip
+    return {**seconds, **written, **_row(summary, solution.problem, _compared(solution, job, strides))}
 
 
 def _reading(job: Job) -> ReadOptions:
@@ -126,18 +124,6 @@ def _compared(solution: RedundancySolution, job: Job, strides: list[tuple[float,
     return compare_emg(solution, recorded, mapping, strides=strides)
 
 
-def _contact(solution: RedundancySolution) -> dict[str, Any]:
-    """Peak force through each joint whose reactions are written, in N and in body weights."""
-    known, table = solution.problem.reactions, written_reactions(solution)
-    if known is None or table is None or not solution.solved.any():
-        return {}
-    peaks = {joint: float(np.nanmax(force)) for joint, force in joint_forces(table, known.joints).items()}
-    return {
-        **{f"{CONTACT_N}{joint}": round(peak, 3) for joint, peak in peaks.items()},
-        **{f"{CONTACT_BW}{joint}": round(peak / known.body_weight, 5) for joint, peak in peaks.items()},
-    }
-
-
 def _row(summary: Summary, problem: RedundancyProblem, compared: EmgComparison | None) -> dict[str, Any]:
     """Counts, residuals, reserves and checks of a solution, and its agreement with EMG."""
     evidence, written = summary.evidence, summary.to_dict()
@@ -151,6 +137,7 @@ def _row(summary: Summary, problem: RedundancyProblem, compared: EmgComparison |
         r = compared.table["r"]
         by_channel = {f"emg_r {channel}": round(float(value), 4) for channel, value in r.items()}
         agreement = {"emg_r_median": round(float(r.median()), 4), "emg_flags": len(compared.flags), **by_channel}
+    joints = summary.joints.rows() if summary.joints is not None and summary.solved else []
     return {
         "status": "solved" if summary.solved == summary.frames else "partly" if summary.solved else "failed",
         "reason": lost,
@@ -163,4 +150,6 @@ def _row(summary: Summary, problem: RedundancyProblem, compared: EmgComparison |
         "geometry": PathRecord.of_problem(problem).counted(),
         "description": str(problem.provenance.get("description", ""))[:DIGITS],
         **agreement,
+        **{f"{CONTACT_N}{joint}": round(peak, 3) for joint, peak, _, _ in joints},
+        **{f"{CONTACT_BW}{joint}": round(weights, 5) for joint, _, weights, _ in joints},
     }  # fmt: skip

@@ -19,13 +19,16 @@ from .batch import print_verdict
 from .terminal import print_table, progress, say, say_warning, stoppable
 
 if TYPE_CHECKING:
+    from ..analysis.contact_comparison import ContactComparison
     from ..analysis.cost_ranking import CostRanking
     from ..emg.mapping import EmgMapping
     from ..emg.recording import Emg
     from ..emg.strides import Strides
+    from ..solution.reader import Result
 
 
 Side = StrEnum("Side", ["r", "l"])
+Unit = StrEnum("Unit", {"N": "N", "BW": "BW", "percent": "%BW"})
 MAPPING = (
     'Muscles of each channel: a TOML file with \\[channels] soleus = \\["soleus_r"], or a preset: gait2392, '
     "Rajagopal2016, gait10dof18musc, arm26."
@@ -79,8 +82,46 @@ class RecordingOptions:
         return found
 
 
-#: Heading in the help of the flags about EMG.
+@dataclass(frozen=True)
+class MeasuredOptions:
+    """A measured contact force, and what its columns are."""
+
+    contact: Path | None = option(
+        None, "Measured contact force (.sto, .mot, .csv): first column time in s, or per cent of a stride.", shell=Path
+    )
+    contact_joint: str | None = option(None, "Joint of that force, as walker_knee_l.", shell=str)
+    contact_columns: str | None = option(
+        None, "Its columns: total=axial,all=norm,… or the name of that of the axial force.", shell=str
+    )
+    contact_unit: Unit | None = option(None, "Their unit (default N): body weights, or per cent of it.", shell=Unit)
+
+    def compare(self, results: list[Result], strides: Strides | tuple[()]) -> dict[str, ContactComparison] | None:
+        """The comparison of each result; None without a file."""
+        from ..analysis.compare_contact import compare_contact
+
+        if self.contact is None:
+            if given := [name for name in ("joint", "columns", "unit") if getattr(self, f"contact_{name}") is not None]:
+                got = f"--contact-{given[0]} alone"
+                raise InputError(explain("--contact with a measured force", got, "Give its file."))
+            return None
+        if self.contact_joint is None or self.contact_columns is None:
+            got = f"--contact {self.contact}"
+            fix = "Write for example --contact-joint walker_knee_l --contact-columns total=axial."
+            raise InputError(explain("--contact with --contact-joint and --contact-columns", got, fix))
+        words = [word.strip() for word in self.contact_columns.split(",")]
+        pairs = [word.rpartition("=") for word in words]
+        columns = {column.strip(): what.strip() for column, equals, what in pairs if equals} or words[0]
+        if isinstance(columns, dict) and len(columns) < len(words):
+            fix = "Write for example total=axial,all=norm."
+            raise InputError(explain("--contact-columns column=component", f"'{self.contact_columns}'", fix))
+        known = {"joint": self.contact_joint, "unit": self.contact_unit or "N", "strides": strides}
+        return {one.name: compare_contact(one, self.contact, columns, **known) for one in results}  # type: ignore[arg-type]
+
+
+#: Headings in the help of the flags about EMG and about contact forces.
 PANELS = dict.fromkeys(("emg", *declared(RecordingOptions), *declared(EmgOptions)), "EMG")
+
+PANELS |= dict.fromkeys(declared(MeasuredOptions), "Measured contact force")
 
 
 @options.takes(RecordingOptions, EmgOptions, ReadOptions, panels=PANELS)
@@ -149,7 +190,7 @@ def _print_ranking(ranking: CostRanking) -> None:
             say_warning(line)
 
 
-@options.takes(RecordingOptions, EmgOptions, panels=PANELS)
+@options.takes(RecordingOptions, EmgOptions, MeasuredOptions, panels=PANELS)
 def report(
     results: Annotated[
         list[Path], typer.Argument(help="Result folders of one motion, or a study.", show_default=False)
@@ -174,10 +215,12 @@ def report(
     from ..solution.reader import Result
 
     recording = RecordingOptions(**options.chosen(RecordingOptions, given))
+    measured = MeasuredOptions(**options.chosen(MeasuredOptions, given))
     if len(results) == 1 and (results[0] / "manifest.csv").is_file():
-        if emg is not None or recording.strides is not None:
-            got, fix = "--strides" if emg is None else "--emg", "Name these files in the study file."
-            raise InputError(explain("no --emg or --strides with a study", got, fix))
+        if emg is not None or recording.strides is not None or measured.contact is not None:
+            got = "--emg" if emg is not None else "--strides" if recording.strides is not None else "--contact"
+            fix = "Give result folders, or name EMG and loads in the study file."
+            raise InputError(explain("no --emg, --strides or --contact with a study", got, fix))
         path = write_study_report(results[0], out, title=title, overwrite=overwrite)
         print_verdict(read_manifest(results[0]))
         say(f"Written to {path.absolute()}, peaks.csv and curves.csv to {results[0].absolute()}")
@@ -191,8 +234,12 @@ def report(
     if emg is not None:
         recorded, mapped = recording.read(emg, given)
         compared = {one.name: compare_emg(one, recorded, mapped, strides=found) for one in read}
+    contact = measured.compare(read, found)
     out = out or Path("osimopt_report.html")
-    path = write_report(read, out, emg=compared, strides=found, title=title, overwrite=overwrite)
+    path = write_report(read, out, emg=compared, contact=contact, strides=found, title=title, overwrite=overwrite)
+    for name, one in (contact or {}).items():
+        for line in one.agreement():
+            say(f"{name}: {one.joint}, {line}.")
     say(f"Written to {path.absolute()}")
 
 

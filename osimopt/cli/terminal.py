@@ -174,6 +174,12 @@ def print_summary(summary: Summary, provenance: Mapping[str, Any], more: Sequenc
         ]
         head = ("muscle", "peak N", "mean N", "peak activation")
         print_table("Muscle forces, the strongest first", head, rows, LISTED, " in the files")
+    if summary.solved and summary.joints is not None:
+        head = ("joint", "peak N", "body weights", "at s")
+        through = [
+            (joint, f"{peak:.1f}", f"{weights:.2f}", f"{at:g}") for joint, peak, weights, at in summary.joints.rows()
+        ]
+        print_table("Forces through joints", head, through, LISTED, " in joint_reactions.sto")
     for line in more:
         say(line)
     if added := provenance.get("reserves_added"):

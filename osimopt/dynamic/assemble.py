@@ -194,7 +194,7 @@ def _add_start(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condi
 
 
 def _add_controls(
-    builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, reserve: Index, weights: ArrayLike
+    builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, reserve: Index, weights: Array | float
 ) -> None:
     """Cost of reserves, and of contact forces, whose exponent is 2."""
     own = are_contact(nodes.balance)

@@ -45,6 +45,11 @@ def contact_weights(contacts: Sequence[Contact]) -> Array:
     return np.array([weight for _, _, weight, _, _ in rows_of(contacts)])
 
 
+def limited(contacts: Sequence[Contact]) -> bool:
+    """Whether any contact force has limits."""
+    return any(np.isfinite(row[3:]).any() for row in rows_of(contacts))
+
+
 def are_contact(balance: RedundancyProblem) -> NDArray[np.bool_]:
     """(K + C,) which reserves of a balance are contact forces."""
     return contact_unknowns(balance)[len(balance.muscles) :]

@@ -17,7 +17,7 @@ from ..solution.solution import RedundancySolution
 from ..solution.status import Status
 from ..static.solve import solve_static
 from .assemble import assemble, split
-from .contact import moment_scale
+from .contact import limited, moment_scale
 from .guess import first_guess, joined, windows
 from .integrate import ForwardCheck, check_solution
 from .mesh import Mesh, Refinement
@@ -42,6 +42,7 @@ WEAK = 1e-3
 MISSING = 0.01
 RELIEF = "Check units and loads, give these coordinates reserves (reserves='auto'), or strengthen their muscles."
 RETRY = "Try another initial_guess or mesh_interval, more max_iterations, or reserves='auto'."
+LIMITS = "Limits of contact forces may be out of reach: feasible_ranges of a solution without them shows that."
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +82,9 @@ class Run:
         if nodes.fiber is None and infeasible:
             points = f"{infeasible} of {len(mesh.time)} points of the mesh"
             self.failure = f"Static optimization has no solution in {points}."
+            if limited(self.conditions.contact):
+                frame = next(iter(static.detail))
+                self.failure += f" At {static.time[frame]:g} s: {static.detail[frame]}"
         distance, check = _distance(initial_guess), None
         while self.failure is None:
             unknowns = self._solve(nodes, unknowns, distance)
@@ -180,7 +184,8 @@ class Run:
         if self.failure is not None and not self.stopped:
             met = bool(self.rounds) and self.rounds[-1]["violation"] < LOST  # only iterations were too few
             missing = None if met else _missing_moments(self, nodes)
-            self.failure = f"{self.failure} {RETRY}" if missing is None else f"{missing}. {RELIEF} {self.failure}"
+            retry = f"{RETRY} {LIMITS}" if limited(self.conditions.contact) else RETRY
+            self.failure = f"{self.failure} {retry}" if missing is None else f"{missing}. {RELIEF} {self.failure}"
         if self.failure is not None:
             provenance["failure"] = solution.detail[0] = self.failure
         return replace(solution, check=check)

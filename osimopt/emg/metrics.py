@@ -57,6 +57,12 @@ def mae(a: Array, b: Array) -> float:
     return float(np.mean(np.abs(a - b))) if len(a) else float("nan")
 
 
+def bias(a: Array, b: Array) -> float:
+    """Mean difference a − b."""
+    a, b = _common(a, b)
+    return float(np.mean(a - b)) if len(a) else float("nan")
+
+
 def best_lag(simulated: Array, measured: Array, rate: float, least: float, most: float) -> tuple[float, float]:
     """Lag in s between ``least`` and ``most`` with the largest correlation, and that correlation.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ..errors import InputError, MissingDependencyError, explain, some
+from ..files.delimited import SECONDS, TIMES, read_delimited
 from ..files.given import GivenTable, is_frame
 from ..files.series import without_clashes
 from ..files.storage import read_columns, sha256
@@ -23,10 +23,6 @@ from .recording import Amplitude, Emg
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Names of a column of times in lower case, and delimiters of text files.
-TIMES, DELIMITERS = ("time", "t", "times", "time_s", "time (s)", "time [s]", "zeit"), "\t;,| "
-#: Duration in s of a unit of time, by its name in a row of units.
-SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3}
 #: Sampling rate in Hz below which a file holds envelopes.
 RAW_RATE = 250.0
 #: A file in which no channel falls below this multiple of its maximum holds envelopes.
@@ -120,46 +116,13 @@ def _looks_like_envelopes(emg: Emg) -> bool:
 
 
 def _read_text(path: Path, rate: float | None) -> tuple[Array, Array, tuple[str, ...]]:
-    lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    if len(lines) < 3:
-        raise InputError(explain("a row of names and two of numbers", f"{len(lines)} rows", "Check the file.", path))
-    delimiter = max(
-        DELIMITERS, key=lambda mark: (lines[0].count(mark) == lines[-1].count(mark) > 0, lines[0].count(mark))
-    )
-    rows = [[word.strip() for word in row] for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True)]
-    comma = delimiter != "," and any("," in word for word in rows[-1])
-    header, units, first = rows[0], "s", 1
-    if _number(rows[1][-1], comma) is None:
-        units, first = rows[1][0].strip("[]()").lower(), 2
-    numbers = np.array(
-        [_numbers(row, len(header), comma, f"{path}, row {n}") for n, row in enumerate(rows[first:], first + 1)]
-    )
+    header, unit, numbers = read_delimited(path)
     if header[0].lower() in TIMES:
-        return SECONDS.get(units, 1.0) * numbers[:, 0], numbers[:, 1:], tuple(header[1:])
+        return SECONDS.get(unit, 1.0) * numbers[:, 0], numbers[:, 1:], tuple(header[1:])
     if rate is None:
         fix = "Name the first column time, or give the sampling rate in Hz with rate=."
         raise InputError(explain("a first column of times", repr(header[0]), fix, path))
     return np.arange(len(numbers)) / rate, numbers, tuple(header)
-
-
-def _numbers(row: Sequence[str], columns: int, comma: bool, where: str) -> list[float]:
-    if len(row) != columns:
-        raise InputError(explain(f"{columns} columns, as in the first row", str(len(row)), "Correct this row.", where))
-    numbers = []
-    for word in row:
-        number = _number(word, comma)
-        if number is None:
-            raise InputError(explain("a number", repr(word), "Correct or empty this cell.", where))
-        numbers.append(number)
-    return numbers
-
-
-def _number(word: str, comma: bool) -> float | None:
-    """Number in a cell, NaN in an empty one, None in any other."""
-    try:
-        return float(word.replace(",", ".") if comma else word) if word else np.nan
-    except ValueError:
-        return None
 
 
 def _read_c3d(path: Path) -> tuple[Array, Array, tuple[str, ...]]:

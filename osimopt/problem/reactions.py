@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InputError, check_names, explain
-from ..namespace import Tensor, alike, filled, namespace
+from ..namespace import Tensor, alike, filled, frames_last, namespace
 from ..options import check_word
 from .arrays import Array, Change, Index
 from .names import check_wanted, match_names
@@ -144,12 +144,12 @@ class JointReactions:
 
     def transmitted(self, problem: RedundancyProblem, muscle_force: Array, control: Array) -> Tensor:
         """(T, J, 6) on children, in ground, of tendon forces (T, M) in N and controls (T, K) of the reserves."""
-        xp, force = namespace(self.effect), self._forces(problem, muscle_force, control)
-        found = []
+        xp, force = namespace(self.effect), frames_last(self._forces(problem, muscle_force, control))
+        first, found = np.searchsorted(self.pair_joint, np.arange(len(self.joints) + 1)), []
         for row in range(len(self.joints)):
-            own = np.flatnonzero(self.pair_joint == row)
-            acting = force[:, self.pair_source[own]]
-            found.append(self.constant[:, row] + xp.matmul(acting[:, None], self.effect[:, own])[:, 0])
+            own = slice(first[row], first[row + 1])
+            passing = xp.einsum("tpc,pt->tc", self.effect[:, own], force[self.pair_source[own]])
+            found.append(self.constant[:, row] + passing)
         return xp.stack(found, axis=1) if found else self.constant
 
     def affine(self, problem: RedundancyProblem, joint: str, on: On = "child", frame: Frame = "ground") -> Affine:

@@ -21,8 +21,11 @@ DRAWN_SHARE = 0.01
 #: Sides by the letter in a muscle's name.
 SIDES = {"r": "right", "l": "left", "": ""}
 
-#: Panels in a row, and their height and width in inches.
+#: Panels in a row, and their height and width in inches; those of a figure of few panels with a second axis.
 COLUMNS, HEIGHT, WIDTH = 5, 1.5, 2.3
+FEW, HIGH, WIDE = 3, 2.1, 3.85
+#: An axis ends at these multiples of the largest curve, above and below, where a range goes further.
+ABOVE, BELOW = 1.6, 0.25
 #: Inches above the panels, for caption and titles, and below, for the axis and a legend.
 TOP, BOTTOM = 0.6, 0.75
 GREY = "#7F7F7F"
@@ -128,57 +131,95 @@ Line = tuple[str, int, Curve]
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """Lines under a title; ``dotted`` lines in the same colours, EMG as a grey band, a small text under the title."""
+    """Lines under a title; ``dotted`` lines in the same colours, EMG as a grey band, a small text under the title.
+
+    ``measured`` is a black line with its band, ``ranges`` are bands from low to high in the colours of lines.
+    """
 
     title: str
     lines: Sequence[Line]
     dotted: Sequence[Line] = ()
     emg: Curve | None = None
     subtitle: str = ""
+    measured: Curve | None = None
+    ranges: Sequence[Line] = ()
 
 
 def draw_panels(
     panels: Sequence[Panel], x: str, unit: str, name: str, caption: str = "", *, top: float | None = None,
-    from_zero: bool = True,
+    from_zero: bool = True, second: tuple[str, float] | None = None,
 ) -> str:  # fmt: skip
     """Draw the panels five in a row, with one legend, as SVG; "" without panels.
 
-    ``x`` and ``unit`` label the axes; ``top`` is a common upper limit of the vertical axes.
+    ``x`` and ``unit`` label the axes; ``top`` is a common upper limit of the vertical axes. With ``second``, the label
+    of another unit and its size, panels are larger, and have a vertical axis in this unit at their right.
     """
     if not panels:
         return ""
-    mosaic = style.grid([*map(str, range(len(panels))), *["."] * (COLUMNS - len(panels))], COLUMNS)
+    columns, width, high = (COLUMNS, WIDTH, HEIGHT) if second is None else (min(FEW, len(panels)), WIDE, HIGH)
+    mosaic = style.grid([*map(str, range(len(panels))), *["."] * (columns - len(panels))], columns)
     above = TOP if caption or any(panel.subtitle for panel in panels) else 0.5 * TOP
-    size = (COLUMNS * WIDTH, above + HEIGHT * len(mosaic) + BOTTOM)
+    size = (columns * width, above + high * len(mosaic) + BOTTOM)
     with style.drawing(mosaic, size, name, layout=None) as (axes, made):
         for place, panel in enumerate(panels):
             at = axes[str(place)]
-            _draw(at, panel)
-            _label(at, panel, x if place + COLUMNS >= len(panels) else "", "" if place % COLUMNS else unit)
+            draw_panel(at, panel)
+            _label(at, panel, x if place + columns >= len(panels) else "", "" if place % columns else unit)
             if from_zero:
                 style.from_zero(at)
             if top is not None:
                 at.set_ylim(-style.EDGE * top, top * (1.0 + style.EDGE))
-        _arrange(axes["0"].figure, list(axes.values()), size, above, caption)
+            if panel.ranges:
+                cut_ranges(at, panel)
+            if second is not None:
+                last = place % columns == columns - 1 or place == len(panels) - 1
+                second_axis(at, second[0] if last else "", second[1])
+        _arrange(axes["0"].figure, list(axes.values()), size, above, caption, 0.1 if second is None else 0.55)
     return made.svg
 
 
-def _draw(at: Any, panel: Panel) -> None:
+def draw_panel(at: Any, panel: Panel) -> None:
+    """Draw the curves of a panel."""
     emg = panel.emg
     if emg is not None:
         at.plot(emg.x, emg.mean, color=GREY, lw=1.2, label="EMG", zorder=1)
         banded = bool(np.isfinite(emg.low).any())
         low, high = (emg.low, emg.high) if banded else (np.zeros_like(emg.mean), emg.mean)
         at.fill_between(emg.x, np.maximum(low, 0.0), high, color=GREY, alpha=0.3, lw=0.0)
+    for label, index, curve in panel.ranges:
+        style.band(at, curve.x, curve.low, curve.high, style.colour(index), label)
+    if panel.measured is not None:
+        at.plot(panel.measured.x, panel.measured.mean, color="#000000", lw=1.8, label="measured", zorder=4)
+        at.fill_between(panel.measured.x, panel.measured.low, panel.measured.high, color="#000000", alpha=0.15, lw=0.0)
     for label, index, curve in panel.lines:
         look = style.line(index, label or None)
         at.plot(curve.x, curve.mean, **{**look, "lw": 1.4})
         if np.isfinite(curve.low).any():
             at.fill_between(curve.x, curve.low, curve.high, color=look["color"], alpha=0.18, lw=0.0)
-    for _, index, curve in panel.dotted:
-        at.plot(curve.x, curve.mean, color=style.colour(index), ls=":", lw=1.4)
+    for label, index, curve in panel.dotted:
+        at.plot(curve.x, curve.mean, color=style.colour(index), ls=":", lw=1.4, label=label or None)
     at.locator_params(nbins=4)
     at.margins(x=0.02)
+
+
+def cut_ranges(at: Any, panel: Panel) -> None:
+    """End the vertical axis where curves would be flat beside a range that goes far beyond them."""
+    curves = [curve.mean for _, _, curve in (*panel.lines, *panel.dotted)]
+    curves += [panel.measured.mean] if panel.measured is not None else []
+    least, most = (float(end([end(curve, initial=0.0) for curve in curves])) for end in (np.nanmin, np.nanmax))
+    size, (low, high) = max(most, -least), at.get_ylim()
+    at.set_ylim(max(low, least - BELOW * size), min(high, most + (ABOVE - 1.0) * size))
+
+
+def second_axis(at: Any, label: str, size: float, font: float = 8.0) -> None:
+    """A vertical axis at the right in another unit, of ``size`` in that of the left one."""
+    from matplotlib.ticker import MaxNLocator
+
+    right = at.secondary_yaxis("right", functions=(lambda value: value / size, lambda value: value * size))
+    right.set_ylabel(label, fontsize=font)
+    right.tick_params(labelsize=font - 1.0)
+    right.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    right.spines["right"].set_visible(True)
 
 
 def _label(at: Any, panel: Panel, x: str, y: str) -> None:
@@ -191,11 +232,13 @@ def _label(at: Any, panel: Panel, x: str, y: str) -> None:
     at.tick_params(labelbottom=bool(x), labelsize=7)
 
 
-def _arrange(figure: Any, panels: Sequence[Any], size: tuple[float, float], above: float, caption: str) -> None:
+def _arrange(
+    figure: Any, panels: Sequence[Any], size: tuple[float, float], above: float, caption: str, right: float
+) -> None:
     """Margins in inches, a caption above and one legend below."""
     width, height = size
     figure.subplots_adjust(
-        left=0.6 / width, right=1.0 - 0.1 / width, top=1.0 - above / height, bottom=BOTTOM / height, wspace=0.36,
+        left=0.6 / width, right=1.0 - right / width, top=1.0 - above / height, bottom=BOTTOM / height, wspace=0.36,
         hspace=0.5,
     )  # fmt: skip
     figure.text(0.1 / width, 1.0 - 0.06 / height, caption, fontsize=8, va="top")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..analysis.contact_comparison import ContactComparison
 from ..analysis.static_vs_dynamic import CORRELATION, SHARE, agreement
 from ..emg.comparison import EmgComparison
 from ..errors import InputError, explain, some
@@ -108,12 +109,13 @@ def checks(results: Results, compared: Comparisons) -> Section:
     return Section("Checks", note, columns=columns, rows=rows, grouped=many)
 
 
-def findings(results: Results, compared: Comparisons) -> Section:
+def findings(results: Results, compared: Comparisons, measured: Mapping[str, ContactComparison]) -> Section:
     """Findings of solutions and comparisons, each sentence once; a long list is folded."""
     names: dict[str, list[str]] = {}
     for name, result in results.items():
         emg = [*compared[name].flagged(), *compared[name].notes] if name in compared else []
-        for line in dict.fromkeys([*result.summary.get("findings", []), *emg]):
+        contact = measured[name].findings() if name in measured else []
+        for line in dict.fromkeys([*result.summary.get("findings", []), *emg, *contact]):
             names.setdefault(line, []).append(name)
     lines = [f"{', '.join(which)}: {line}" if len(which) < len(results) else line for line, which in names.items()]
     folded = {f"{len(lines) - SHOWN} more": "\n".join(lines[SHOWN:])} if len(lines) > SHOWN else None

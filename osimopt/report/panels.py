@@ -15,9 +15,9 @@ from ..problem.arrays import Array
 from . import style
 
 if TYPE_CHECKING:
+    from ..analysis.bands import UncertaintyBands
     from ..analysis.ranges import FeasibleRanges
     from ..analysis.static_vs_dynamic import Comparison
-    from ..analysis.uncertainty import UncertaintyBands
 
 #: Most panels in a row, and most panels of a figure of bands and of a comparison: the muscles of the largest forces.
 COLUMNS, BANDS, COMPARED = 4, 12, 16

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..analysis.contact_comparison import ContactComparison
 from ..emg.comparison import EmgComparison
 from ..emg.strides import Strides
 from ..errors import InputError, check_names, explain, some
@@ -14,13 +16,16 @@ from ..files.folders import new_folder, write_json
 from ..solution.reader import Result
 from ..solution.solution import RedundancySolution
 from . import page
+from .contact_page import contact_sections, reaction_sections
 from .curves import Axis
 from .page import Section, check_new, write_page
 from .solution_figures import draw_groups, draw_moments
 
 if TYPE_CHECKING:
+    from ..analysis.contact_ranges import ContactRanges
     from ..analysis.cost_ranking import CostRanking
 
+Comparison = TypeVar("Comparison", EmgComparison, ContactComparison)
 Solutions = RedundancySolution | Result | str | os.PathLike[str]
 
 #: Costs in the report of a validation: the best.
@@ -38,6 +43,8 @@ def write_report(
     path: str | os.PathLike[str],
     *,
     emg: EmgComparison | Mapping[str, EmgComparison] | None = None,
+    contact: ContactComparison | Mapping[str, ContactComparison] | None = None,
+    ranges: Mapping[str, ContactRanges] | None = None,
     strides: Strides | Sequence[tuple[float, float]] = (),
     title: str | None = None,
     sections: Sequence[Section] = (),
@@ -45,8 +52,9 @@ def write_report(
 ) -> Path:
     """Write an HTML page about solutions of one motion.
 
-    The page shows checks first, then findings, agreement with EMG, muscle forces, activations, joint moments with the
-    part of the reserves, and provenance. It is one file without scripts or external resources.
+    The page shows checks first, then findings, agreement with EMG and with measured contact forces, muscle forces,
+    activations, joint moments with the part of the reserves, contact forces of the joints whose reactions the solutions
+    have, and provenance. It is one file without scripts or external resources.
 
     Parameters
     ----------
@@ -56,9 +64,15 @@ def write_report(
         The .html file to write.
     emg
         Result of :func:`osimopt.compare_emg`; with several, a mapping with the names of the solutions.
+    contact
+        Result of :func:`osimopt.compare_contact`; with several, a mapping with the names of the solutions.
+    ranges
+        Bands beside the measured contact force: by component as in ``contact`` (``{"axial": …}``), what
+        :func:`osimopt.feasible_ranges` gives of that component of the joint.
     strides
         (first, last) of each stride in s, as of :func:`osimopt.find_strides`. Curves are then drawn as mean and
-        standard deviation over the strides. Default: the strides of ``emg``; without any, curves over time.
+        standard deviation over the strides. Default: the strides of ``emg`` or
+        ``contact``; without any, curves over time.
     title
         Title of the page. Default: the names of the motion and the model.
     sections
@@ -88,20 +102,24 @@ def write_report(
     'report.html'
     """
     results = _named(solutions)
-    compared = _compared(emg, results)
+    compared, measured = _compared(emg, EmgComparison, results), _compared(contact, ContactComparison, results)
+    if ranges and not measured:
+        raise InputError(explain("ranges beside a measured contact force", "none", "Give contact= too."))
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(explain("a path that ends in .html", path.name, "Name it report.html, for instance.", path))
     check_new(path, overwrite)
-    axis = _axis(strides, compared, results)
-    opening, verdict = _verdict(results, compared)
+    axis = _axis(strides, compared, measured, results)
+    opening, verdict = _verdict(results, compared, measured)
     note = f"{NOTE} Over strides of the foot that they were found by, both sides alike." if axis.strides else NOTE
     content = [
-        page.checks(results, compared), page.findings(results, compared), *page.emg_sections(compared), *sections,
+        page.checks(results, compared), page.findings(results, compared, measured), *page.emg_sections(compared),
+        *contact_sections(measured, ranges), *sections,
         *([page.compared_solutions(results)] if len(results) > 1 else []),
         Section("Muscle forces", note, figures=draw_groups(results, axis, "muscle_force")),
         Section("Activations", figures=draw_groups(results, axis, "activation")),
         Section("Joint moments and reserves", figures=[draw_moments(results, axis)]),
+        *reaction_sections(results, axis),
         page.provenance(results),
     ]  # fmt: skip
     return write_page(path, title or _title(next(iter(results.values()))), opening, content, verdict)
@@ -130,21 +148,32 @@ def _named(solutions: Any) -> dict[str, Result]:
 
 
 def _result(solution: Any) -> Result:
-    return Result.read(solution) if isinstance(solution, str | os.PathLike) else Result.of(solution)
+    """The result of a solution or a folder; of a solution in memory with reactions in the axes of the child body."""
+    if isinstance(solution, str | os.PathLike):
+        return Result.read(solution)
+    if isinstance(solution, RedundancySolution) and solution.problem.reactions is not None:
+        known = replace(solution.problem.reactions, on="child", frame="child")
+        solution = replace(solution, problem=replace(solution.problem, reactions=known))
+    return Result.of(solution)
 
 
-def _compared(emg: Any, results: Mapping[str, Result]) -> dict[str, EmgComparison]:
-    """Comparisons with EMG by name, in the order of the results."""
-    compared = {next(iter(results)): emg} if isinstance(emg, EmgComparison) else dict(emg or {})
+def _compared(given: Any, kind: type[Comparison], results: Mapping[str, Result]) -> dict[str, Comparison]:
+    """Comparisons of one kind by name, in the order of the results."""
+    compared = {next(iter(results)): given} if isinstance(given, kind) else dict(given or {})
     check_names("comparisons", compared, results)
     return {name: compared[name] for name in results if name in compared}
 
 
-def _axis(strides: Any, compared: Mapping[str, EmgComparison], results: Mapping[str, Result]) -> Axis:
+def _axis(
+    strides: Any, compared: Mapping[str, EmgComparison], measured: Mapping[str, ContactComparison],
+    results: Mapping[str, Result],
+) -> Axis:  # fmt: skip
     given = strides.times if isinstance(strides, Strides) else tuple(strides)
     if not given and compared:
         curves = next(iter(compared.values())).curves
         given = tuple((float(curves.time[first]), float(curves.time[last])) for first, last in curves.strides)
+    if not given and measured:
+        given = next(iter(measured.values())).curves.spans
     return Axis(given).within(next(iter(results.values())).time)
 
 
@@ -155,7 +184,9 @@ def _title(result: Result) -> str:
     return f"Muscle forces: {motion}" + (f", {model}" if model else "")
 
 
-def _verdict(results: Mapping[str, Result], compared: Mapping[str, EmgComparison]) -> tuple[list[str], str]:
+def _verdict(
+    results: Mapping[str, Result], compared: Mapping[str, EmgComparison], measured: Mapping[str, ContactComparison]
+) -> tuple[list[str], str]:
     """Paragraphs for the top of the page, and whether they are "good" or "bad"."""
     first = next(iter(results.values()))
     many = len(results) > 1
@@ -179,6 +210,9 @@ def _verdict(results: Mapping[str, Result], compared: Mapping[str, EmgComparison
             f"{who}greement with EMG: median r {r.median():.2f} over {len(r)} channels "
             f"({r.min():.2f} to {r.max():.2f}); {len(flagged)} of them are flagged."
         )
+    for name, contact in measured.items():
+        of = f"{name}: m" if len(measured) > 1 else "M"
+        opening.append(f"{of}easured contact force of {contact.joint}: {'; '.join(contact.agreement())}.")
     return opening, "bad" if failed else "good"
 
 

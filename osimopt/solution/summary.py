@@ -15,6 +15,7 @@ from ..namespace import Tensor, alike, namespace
 from ..problem.arrays import Array
 from . import checks
 from .checks import RESERVE_SHARE, Check, Evidence, percent
+from .joint_peaks import JointPeaks
 from .slack import Shorter, slack_of
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ TEXTS = {
     "outside_training": "{count} of {frames} frames lie beyond what the surrogate was trained on; they are checked "
     "like all others, but may be far from optimal.",
     "reactions_without": "Joint reactions are without the force of muscles and actuators that are left out: {named}.",
-    "reactions_by_reserves": "These reserves act in place of muscles, without whose pressure the joint reactions are.",
+    "reactions_by_reserves": "Joint reactions are without the pressure of the muscles that these reserves replace.",
     "note": "{text}",
 }
 
@@ -143,7 +144,7 @@ class Summary:
     ``powerless`` (M,) those in which a muscle cannot produce force, or of fibres in equilibrium with compliant tendons
     (``slack``) those solved ones in which its tendon is slack; those in which it is ``shorter`` than its tendon are
     counted there only; ``warnings`` are those of reading the model and the motion, ``more`` the findings of the
-    solution's own kind; ``reactions`` says whether joint reactions are written.
+    solution's own kind; ``joints`` are the largest forces through joints whose reactions are written.
     """
 
     names: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
@@ -165,7 +166,7 @@ class Summary:
     shorter: Shorter
     warnings: tuple[str, ...]
     more: tuple[Finding, ...] = ()
-    reactions: bool = False
+    joints: JointPeaks | None = None
 
     @classmethod
     def of(cls, solution: RedundancySolution) -> Summary:
@@ -212,7 +213,7 @@ class Summary:
             shorter=Shorter.of(problem),
             warnings=tuple(problem.provenance.get("warnings", ())),
             more=(*reaction_findings(problem), *solution.more_findings()),
-            reactions=problem.reactions is not None,
+            joints=JointPeaks.of(solution),
         )
 
     def __add__(self, later: Summary) -> Summary:
@@ -224,6 +225,7 @@ class Summary:
             ambiguous=(self.ambiguous or 0) + (later.ambiguous or 0) if known else None,
             warnings=tuple(dict.fromkeys(self.warnings + later.warnings)),
             more=merged(self.more + later.more),
+            joints=self.joints and later.joints and self.joints | later.joints,
             **{name: getattr(self, name) + getattr(later, name) for name in ADDED},
             **{name: np.fmax(getattr(self, name), getattr(later, name)) for name in LARGEST},
         )
@@ -278,7 +280,7 @@ class Summary:
             peaks = zip(self.names[2], self.produced[:, row].tolist(), strict=True)
             acting, coordinate = {name: peak for name, peak in peaks if peak > 0.0}, {"coordinate": self.names[1][row]}
             found.append(Finding("reserves", largest=float(shares[row]), names=acting, values=coordinate))
-        if found and found[-1].code == "reserves" and self.reactions:
+        if found and found[-1].code == "reserves" and self.joints is not None:
             found.append(Finding("reactions_by_reserves"))
         if self.ambiguous:
             found.append(Finding("not_unique", self.ambiguous))
@@ -304,6 +306,7 @@ class Summary:
             "moment_residual_max": self.residual if self.solved else None,
             "objective_mean": self.objective / self.solved if self.solved else None,
             "peak_force_N": {m: round(float(f), 3) for m, f in zip(muscles, self.force, strict=True) if np.isfinite(f)},
+            **({} if self.joints is None else {"peak_joint_force": self.joints.plain()}),
             "reserve_share": {
                 name: {"coordinate": coordinate, "share_of_peak_moment": round(share, 4)}
                 for name, (coordinate, share) in self.reserve_share().items()

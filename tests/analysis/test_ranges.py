@@ -14,7 +14,7 @@ from strategies import Case, cases
 
 import osimopt
 from osimopt import InputError, RedundancyProblem, RedundancySolution, solve_static
-from osimopt.analysis import ranges
+from osimopt.analysis import feasible
 
 #: HiGHS meets its constraints to 1e-7, relative to rows that are scaled to 1.
 HIGHS = 1e-6
@@ -108,6 +108,11 @@ def test_a_determined_muscle_has_no_range_and_an_idle_one_all() -> None:
     np.testing.assert_allclose(found.maximum, [[0.4, 1.0]], atol=EXACT)
 
 
+def test_without_any_moment_to_meet_all_activations_are_feasible() -> None:
+    found = osimopt.feasible_ranges(RedundancyProblem.from_arrays([0.0, 0.0], [1000.0, 500.0], 0.0))
+    np.testing.assert_allclose([found.minimum[0], found.maximum[0]], [[0.0, 0.0], [1.0, 1.0]], atol=EXACT)
+
+
 def test_reserves_are_held() -> None:
     """A reserve that could carry everything would leave the muscle free."""
     solution = solve_static(RedundancyProblem.from_arrays([0.05], [1000.0], 20.0, reserves=1000.0))
@@ -147,7 +152,7 @@ def test_muscles_frames_and_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(few.time, problem.time[1::2])
     for name in ("minimum", "optimum", "maximum"):
         np.testing.assert_allclose(getattr(few, name), getattr(whole, name)[1::2][:, [7, 2]], atol=EXACT)
-    monkeypatch.setattr(ranges, "CHUNK", 30)
+    monkeypatch.setattr(feasible, "CHUNK", 30)
     np.testing.assert_allclose(osimopt.feasible_ranges(problem).maximum, whole.maximum, atol=EXACT)
     thinned = osimopt.feasible_ranges(problem, frames=slice(0, 2))
     np.testing.assert_allclose(thinned.minimum, whole.minimum[:2], atol=EXACT)
@@ -169,7 +174,7 @@ def test_what_is_not_proved_is_solved_again(monkeypatch: pytest.MonkeyPatch, bro
     good = osimopt.feasible_ranges(solution)
     assert good.gap.max() < 1e-9
     if broken == "unproved":
-        monkeypatch.setattr(ranges, "PROVED", -1.0)
+        monkeypatch.setattr(feasible, "PROVED", -1.0)
     else:
         monkeypatch.setattr("osimopt.static.linear.STEPS", 0)
     again = osimopt.feasible_ranges(solution)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import HERE, TwoLeg, run_script
+from test_results import read_with_opensim
 
 import osimopt
 from osimopt import RedundancySolution, read_table, solve_to_folder
@@ -61,7 +62,7 @@ def complaints(found: dict[str, np.ndarray]) -> list[str]:
 @pytest.fixture(scope="module")
 def arm_folder(arm: Example, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("arm") / "result"
-    solve_to_folder(folder, arm.model, arm.motion, frames=40, lowpass_hz=6.0)
+    solve_to_folder(folder, arm.model, arm.motion, frames=40, lowpass_hz=6.0, joint_reactions="all")
     return folder
 
 
@@ -75,6 +76,16 @@ def test_the_arm_piece_by_piece(arm: Example, arm_folder: Path) -> None:
     assert not complaints(found)
     assert TAKEN in str(found["log"])
     check(found, joints)
+
+
+@pytest.mark.slow
+def test_opensim_opens_the_file_of_reactions(arm_folder: Path) -> None:
+    (found,) = read_with_opensim(arm_folder / "joint_reactions.sto")
+    ours = read_table(arm_folder / "joint_reactions.sto")
+    assert found["labels"] == list(ours)
+    np.testing.assert_array_equal(found["values"], ours.to_numpy())
+    assert found["storage"] == [len(ours), 1 + 9 * 3]
+    assert not found["in_degrees"]
 
 
 @pytest.mark.slow

@@ -182,6 +182,13 @@ def test_pieces_give_the_same_file(tmp_path: Path) -> None:
     write_pieces(pieces, 4, tmp_path / "pieces")
     name = "joint_reactions.sto"
     assert (folder / name).read_bytes() == (tmp_path / "pieces" / name).read_bytes()
+    whole, pieces = (Result.read(tmp_path / which) for which in ("whole", "pieces"))
+    assert pieces.summary["peak_joint_force"] == whole.summary["peak_joint_force"]
+    for joint, peak in pieces.summary["peak_joint_force"].items():
+        size = pieces.joint_forces[joint]
+        assert peak["N"] == pytest.approx(np.nanmax(size), abs=1e-3)
+        assert peak["body_weights"] == pytest.approx(peak["N"] / 650.0, abs=1e-5)
+        assert peak["time_s"] == pieces.time[np.nanargmax(size)]
 
 
 def test_what_is_left_out_is_named() -> None:
