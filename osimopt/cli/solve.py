@@ -171,7 +171,8 @@ def solve_options(method: str, given: Mapping[str, Any]) -> SolveOptions:
     options, pressing = chosen(kind, given), chosen(ContactOptions, given) if "contact" in declared(kind) else {}
     for name, value in given.items():
         if name not in {**options, **muscles, **pressing, **declared(ReadOptions)}:
-            others = [other for other, its in METHODS.items() if name in declared(its)] or ["dynamic"]
+            declaration = "contact" if name in declared(ContactOptions) else name
+            others = [other for other, its in METHODS.items() if declaration in declared(its)] or ["dynamic"]
             its = declared(METHODS[others[0]]) | declared(MuscleOptions) | declared(ContactOptions)
             fix = f"Leave it out, or solve with --method {' or '.join(others)}."
             raise InputError(explain(f"no {flags_of(name, its[name][1])[0]} with --method {method}", f"{value}", fix))
