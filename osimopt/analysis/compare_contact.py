@@ -148,13 +148,15 @@ def compare_contact(
     notes = [*recorded.notes, *(strides.notes() if isinstance(strides, Strides) else ()), *left_out]
     if recorded.by_stride and len(spans) > 1:
         notes.append(f"One measured stride is compared with each of {len(spans)} strides.")
+    notes += curves.doubts()
     if not spans:
         notes.append("Peaks are those of strides: give strides= for them.")
-    keep = np.any([(result.time >= a) & (result.time <= b) for a, b in spans or [(time[0], time[-1])]], axis=0)
+    wanted_times = spans or [(-np.inf, np.inf)]
+    keep = np.any([(result.time >= first) & (result.time <= last) for first, last in wanted_times], axis=0)
     made = {"unit": unit, "stance": stance, "on": on, "frame": frame, "direction": direction}
     return ContactComparison(
         joint, curves, curves.pooled(), curves.by_stride(), curves.peaks(),
-        (*checks_of(result, keep), _covered(curves)), tuple(notes),
+        (*checks_of(result, keep), _covered(curves, int(keep.sum()))), tuple(notes),
         {"measured": {**recorded.source, "columns": wanted}, **made},
     )  # fmt: skip
 
@@ -185,9 +187,10 @@ def _check_known(curves: ContactCurves, recorded: MeasuredForce) -> None:
         )
 
 
-def _covered(curves: ContactCurves) -> Check:
-    """Check that the measured force is known in the samples that are compared."""
-    share = float(np.isfinite(curves.measured[curves.inside]).mean(axis=0).min())
+def _covered(curves: ContactCurves, frames: int) -> Check:
+    """Check that the measured force is known in the frames that were to be compared."""
+    known = np.isfinite(curves.measured[curves.inside]).sum(axis=0).min()
+    share = min(1.0, float(known) / max(frames, 1))
     return Check(
         "measured force known in", f"{share:.0%} of the frames", f"≥ {COVERED:.0%}", bool(share >= COVERED), ""
     )

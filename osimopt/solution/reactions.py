@@ -64,6 +64,7 @@ def joint_reactions(
     >>> elbow.columns[1]
     'r_elbow_on_r_ulna_radius_hand_in_r_ulna_radius_hand_fy'
     >>> elbow.iloc[:, :3].loc[0.3].round(1).tolist()
+    [-167.4, -189.8, 19.6]
     """
     return reaction_table(solution, joints, on, frame).to_dataframe()
 
