@@ -19,21 +19,20 @@ BODY_WEIGHT = 700.0
 
 
 def jointed(problem: RedundancyProblem, seed: int = 0) -> RedundancyProblem:
-    """A joint that muscles press together (−y), which also transmits what an actuator's coordinate does."""
+    """A joint that muscles press together (−y), which also transmits what an actuator of the model does to bodies."""
     rng = np.random.default_rng(seed)
-    count = len(problem.muscles)
+    count, reserves = len(problem.muscles), problem.reserves
     effect = rng.uniform(-0.4, 0.4, (len(problem), 6, count))
     effect[:, 1] = -rng.uniform(0.3, 1.0, (len(problem), count))
     constant = rng.uniform(-300.0, 300.0, (len(problem), 6))
     reactions = JointReactions.from_arrays("knee", constant, effect, problem.muscles, BODY_WEIGHT)
-    place = len(reactions.pair_joint)
-    looped = replace(
-        reactions, coordinates=problem.coordinates[:1], pair_joint=np.append(reactions.pair_joint, 0),
+    acting = replace(
+        reactions, actuators=reserves.names[:1], pair_joint=np.append(reactions.pair_joint, 0),
         pair_source=np.append(reactions.pair_source, count),
-        effect=np.concatenate([reactions.effect, rng.uniform(-1.0, 1.0, (len(problem), 1, 6))], axis=1),
+        effect=np.concatenate([reactions.effect, rng.uniform(-30.0, 30.0, (len(problem), 1, 6))], axis=1),
     )  # fmt: skip
-    assert place == count
-    return replace(problem, reactions=looped)
+    own = replace(reserves, origin=("model", *reserves.origin[1:]))
+    return replace(problem, reactions=acting, reserves=own)
 
 
 def again(problem: RedundancyProblem, contacts: tuple[Contact, ...], **cost: Any) -> RedundancySolution:
