@@ -1,8 +1,9 @@
-"""Reactions of OpenSim's joints in given states with given forces: `reactions_oracle.py MODEL IN.npz OUT.npz [LOADS]`.
+"""Reactions of OpenSim's joints in given states with given forces: `reactions_oracle.py IN.npz ...`.
 
-IN holds ``time`` (T,), names of ``coordinates``, their ``value``, ``speed`` and generalized ``force`` (T, N) about
-speeds, and by ``actuators`` their ``actuation`` (T, A); muscles are among these. OUT has by ``joints`` the ``child``
-and ``parent`` (T, J, 6), force first, and the speeds' ``change`` (T, N).
+IN holds paths of the ``model`` and its ``loads`` (or ``""``), ``time`` (T,), names of ``coordinates``, their ``value``,
+``speed`` and generalized ``force`` (T, N) about speeds, and by ``actuators``, muscles among them, their ``actuation``
+(T, A). IN_out.npz has by ``joints`` the reactions on ``child`` and ``parent`` (T, J, 6), force first, in ground, and
+the accelerations ``change`` (T, N).
 """
 
 import sys
@@ -20,43 +21,55 @@ def six(pair: Any) -> np.ndarray:
     return np.concatenate([pair.get(1).to_numpy(), pair.get(0).to_numpy()])
 
 
-def main() -> None:
-    given = dict(np.load(sys.argv[2]))
-    model = osim.Model(sys.argv[1])
-    if len(sys.argv) > 4:
-        loads = osim.ExternalLoads(sys.argv[4], True)
-        loads.setDataFileName(str(Path(sys.argv[4]).parent / loads.getDataFileName()))
-        model.addModelComponent(loads)
-    names = [str(name) for name in given["coordinates"]]
-    for name in names:
-        reserve = osim.CoordinateActuator(name)
-        reserve.setName(f"pushes_{name}")
-        reserve.setOptimalForce(1.0)
-        model.addForce(reserve)
+def read(given: dict[str, np.ndarray]) -> Any:
+    """The model with its loads, and an actuator on each coordinate."""
+    model = osim.Model(str(given["model"]))
+    if loads := str(given["loads"]):
+        external = osim.ExternalLoads(loads, True)
+        external.setDataFileName(str(Path(loads).parent / external.getDataFileName()))
+        model.addModelComponent(external)
+    model.initSystem()
+    for name in given["coordinates"]:
+        pushes = osim.CoordinateActuator(str(name))
+        pushes.setName(f"pushes_{name}")
+        pushes.setOptimalForce(1.0)
+        model.addForce(pushes)
+    return model
+
+
+def answer(given: dict[str, np.ndarray]) -> dict[str, Any]:
+    model = read(given)
     state = model.initSystem()
-    model.finalizeConnections()
     actuators = {a.getName(): a for f in model.getForceSet() if (a := osim.ScalarActuator.safeDownCast(f)) is not None}
     coordinates = {c.getName(): c for c in model.getCoordinateSet()}
     joints = list(model.getJointList())
-    found: dict[str, list[Any]] = {"child": [], "parent": [], "change": []}
+    found: dict[str, Any] = {"child": [], "parent": [], "change": []}
     for actuator in actuators.values():
         actuator.overrideActuation(state, True)
     for row, time in enumerate(given["time"]):
         state.setTime(float(time))
-        for column, name in enumerate(names):
+        for column, name in enumerate(map(str, given["coordinates"])):
+            one = coordinates[name]
             actuators[f"pushes_{name}"].setOverrideActuation(state, float(given["force"][row, column]))
-            if not coordinates[name].get_locked():
-                coordinates[name].setIsPrescribed(state, False)
-                coordinates[name].setValue(state, float(given["value"][row, column]), False)
-                coordinates[name].setSpeedValue(state, float(given["speed"][row, column]))
-                coordinates[name].setIsPrescribed(state, coordinates[name].get_prescribed())
+            if not one.get_locked():
+                one.setIsPrescribed(state, False)
+                one.setValue(state, float(given["value"][row, column]), False)
+                one.setSpeedValue(state, float(given["speed"][row, column]))
+                one.setIsPrescribed(state, one.get_prescribed())
         for name, force in zip(given["actuators"], given["actuation"][row], strict=True):
             actuators[str(name)].setOverrideActuation(state, float(force))
         model.realizeAcceleration(state)
         found["child"].append([six(joint.calcReactionOnChildExpressedInGround(state)) for joint in joints])
         found["parent"].append([six(joint.calcReactionOnParentExpressedInGround(state)) for joint in joints])
-        found["change"].append([coordinates[name].getAccelerationValue(state) for name in names])
-    np.savez(sys.argv[3], joints=[joint.getName() for joint in joints], **{k: np.array(v) for k, v in found.items()})
+        found["change"].append([coordinates[str(name)].getAccelerationValue(state) for name in given["coordinates"]])
+    return {"joints": [joint.getName() for joint in joints], **found}
+
+
+def main() -> None:
+    for name in sys.argv[1:]:
+        with np.load(name) as arrays:
+            given = dict(arrays)
+        np.savez(f"{name.removesuffix('.npz')}_out.npz", **answer(given))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ def test_python_example_runs(
     assert (tmp_path / "elbow_flexion" / "muscle_force.sto").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["joint_reactions.md"])
 def test_examples_of_pages_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -154,9 +154,9 @@ def columns(
             pair_source.append(source)
             found.append(passing[joint])
     order = np.argsort(np.array(pair_joint, dtype=np.intp), kind="stable")
-    joint, acting = np.array(pair_joint, dtype=np.intp)[order], np.array(pair_source, dtype=np.intp)[order]
+    joints_of, acting = np.array(pair_joint, dtype=np.intp)[order], np.array(pair_source, dtype=np.intp)[order]
     effect = np.array(found).reshape(len(order), 6, bodies.positions.shape[-1])[order]
-    return joint, acting, frames_first(on_children(bodies, joints, joint, effect))
+    return joints_of, acting, frames_first(on_children(bodies, joints, joints_of, effect))
 
 
 def exact_pulls(paths: ExactPaths, motion: Kinematics) -> Pulls:
@@ -210,14 +210,17 @@ def _in_tree(multibody: Multibody, found: BodyForces) -> tuple[Poses, Velocity, 
 
 def _body_forces(model: Model, motion: Kinematics, n_jobs: int) -> BodyForces:
     chunks = cast(list[BodyForces], _in_chunks(model, "body_forces", motion, n_jobs))
-    names = ("pose", "velocity", "acceleration", "applied", "generalized")
-    return replace(chunks[0], **{name: np.concatenate([getattr(one, name) for one in chunks]) for name in names})
+    return replace(chunks[0], **_joined(chunks, "pose", "velocity", "acceleration", "applied", "generalized"))
 
 
 def _pulls(model: Model, function: str, motion: Kinematics, n_jobs: int, *arguments: Any) -> Pulls:
     chunks = cast(list[Pulls], _in_chunks(model, function, motion, n_jobs, *arguments))
-    names = ("wrench", "generalized")
-    return replace(chunks[0], **{name: np.concatenate([getattr(one, name) for one in chunks]) for name in names})
+    return replace(chunks[0], **_joined(chunks, "wrench", "generalized"))
+
+
+def _joined(chunks: Sequence[Any], *names: str) -> dict[str, Any]:
+    """Arrays of all frames by name."""
+    return {name: np.concatenate([getattr(one, name) for one in chunks]) for name in names}
 
 
 def _in_chunks(model: Model, function: str, motion: Kinematics, n_jobs: int, *arguments: Any) -> list[Any]:

@@ -147,6 +147,27 @@ def compare_exact(paths: MusclePaths, exact: ExactPaths, model: Model, motion: K
     ]
 
 
+def pulled_along(paths: MusclePaths, exact: ExactPaths | None, model: Model, motion: Kinematics) -> str:
+    """Say along which paths muscles with fitted ones pull on bodies, and by how much the moment arms differ."""
+    frames = motion.frames(np.unique(np.linspace(0, len(motion.time) - 1, COMPARED).round().astype(np.intp)))
+    own = [name for name in paths.muscles if exact is not None and name in exact.muscles]
+    others, every = [name for name in paths.muscles if name not in own], model.description.muscles.names
+    arms = along_motion(paths, model, frames)
+    ours, columns = arms.moment_arm, [arms.muscles.index(name) for name in (*own, *others)]
+    theirs = [along_motion(exact.select(own), model, frames).moment_arm] if exact is not None and own else []
+    if others:
+        numbers = [every.index(name) for name in others]
+        theirs.append(model.run("geometry:arms_in", frames.value, numbers)[:, :, numbers])
+    off = np.abs(ours[:, :, columns] - np.concatenate(theirs, axis=2)).max(axis=(0, 1))
+    worst = int(off.argmax())
+    kinds = [f"{count} of {kind}" for count, kind in ((len(own), "exact"), (len(others), "OpenSim's")) if count]
+    return (
+        f"Fitted muscle paths have no points on bodies: for joint reactions muscles pull along the paths that these "
+        f"stand for ({', '.join(kinds)} ones), whose moment arms differ by up to {1e3 * off[worst]:.2g} mm "
+        f"({[*own, *others][worst]})."
+    )
+
+
 def compare_paths(model: Model, motion: Kinematics, moment_arm: Array, muscles: Sequence[int]) -> list[str]:
     """Warnings of muscles whose given moment arms (T, D, M) are not those of the model's own paths."""
     off = np.abs(moment_arm - model.run("geometry:arms_in", motion.value, muscles))[:, :, muscles].max(

@@ -18,6 +18,7 @@ from ..errors import some
 from ..isolation import Progress
 from ..multibody.reactions import Joints
 from ..namespace import plain
+from ..notices import warn
 from ..polynomial.muscle_paths import MusclePaths
 from ..problem.arrays import Array, Coordinate, GeneralizedForce, Kinematics, MuscleGeometry
 from ..problem.problem import RedundancyProblem
@@ -41,7 +42,7 @@ from .messages import Claims, Mask, Pairs
 from .model import Model
 from .options import ReadOptions
 from .part import refuse_assumed
-from .polynomials import compare_paths
+from .polynomials import compare_paths, pulled_along
 from .selfcheck import Missing, check_solution, check_trial, spread
 
 #: Frames of a piece: 80 muscles take 60 MB.
@@ -206,11 +207,18 @@ class Trial:
             known = np.array_equal(motion.time[rows], problem.time)
             motion = motion.frames(rows) if known else self._followed(problem.time)
         found = self.extraction.reactions(motion, self.model_for(motion), joints)
+        for text in self._pulling():
+            warn(text)
         return self._written(found).moved(Device.of(problem.device).put)
 
     def _written(self, reactions: JointReactions) -> JointReactions:
         """On the body and in the axes in which the options have them written."""
         return replace(reactions, on=self.options.reactions_on, frame=self.options.reactions_frame)
+
+    def _pulling(self) -> list[str]:
+        """A sentence on the paths along which muscles with fitted ones pull, for joint reactions."""
+        fitted, exact = self.extraction.fitted, self.extraction.pulling
+        return [] if fitted is None else [pulled_along(fitted, exact, self.model, self.motion)]
 
     def _followed(self, times: Array) -> Kinematics:
         """The motion at other times (N,) s, completed by the model."""
@@ -247,6 +255,8 @@ class Trial:
         lost, motion = len(self.extraction.lost), self.motion.frames(keep)
         extracted = self.extraction.frames(keep, progress, self.model_for)
         self._note(self.extraction.inconsistent)
+        if self.joints is not None and keep.start == 0:
+            self._note(self._pulling())
         if len(self.extraction.lost) > lost:
             left = some([f"{name} ({why})" for name, why in self.extraction.lost.items()], 12)
             self._note([f"Muscles that keep OpenSim's paths from {motion.time[0]:g} s on: {left}."])

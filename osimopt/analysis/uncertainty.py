@@ -155,7 +155,6 @@ def _solve_samples(
     affine: list[Affine], report: Callable[[int], None],
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """Activation, muscle force (S, T, M) and reactions (S, T, 7 J) of all samples."""
-    shape = (-1, *problem.max_force.shape)
     place, width = Device.at(problem.max_force), len(problem.geometry.pair_muscle)
     together = max(1, (STACK if place.name is None else place.together(width)) // len(problem))
     if problem.reactions is not None:  # samples need what their cost has, and no more
@@ -166,9 +165,10 @@ def _solve_samples(
         keep = slice(first, min(first + together, draws.samples))
         subjects = draws.subjects(problem, keep)
         solution = solve_static(subjects, cost, exponent, contact=contacts, on_failure="return")
-        force = solution.muscle_force.reshape(shape)
+        shape = (keep.stop - first, len(problem), -1)
+        activation, force = solution.activation.reshape(shape), solution.muscle_force.reshape(shape)
         control = solution.reserve_control.reshape((*shape[:2], len(problem.reserves.names)))
-        parts.append((solution.activation.reshape(shape), force, _reactions(affine, force, control)))
+        parts.append((activation, force, _reactions(affine, force, control)))
         report(keep.stop)
     xp = namespace(parts[0][0])
     activation, force, reaction = (xp.concat(own) for own in zip(*parts, strict=True))

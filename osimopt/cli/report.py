@@ -143,14 +143,14 @@ def validate(
     Costs are ranked by every other stride and judged by the rest. The folder has tables (.csv) and a report (.html).
     """
     from ..adapters.load import read_problem
-    from ..analysis.cost_ranking import rank_costs, read_cost
+    from ..analysis.cost_ranking import rank_costs, read_terms
     from ..files.folders import check_target
     from ..pipeline.read import with_networks
     from ..report.report import VALIDATION, write_validation
 
     wanted = [name.strip() for name in costs.split(",") if name.strip()]
     for name in wanted:
-        read_cost(name)
+        read_terms(name)
     check_target(out, VALIDATION, overwrite)
     recording = RecordingOptions(**options.chosen(RecordingOptions, given))
     recorded, mapped = recording.read(emg, given)

@@ -68,6 +68,13 @@ class MuscleOptions:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class ContactOptions:
+    """Contact forces in the cost, which Python takes as ``contact=`` of a method; that of reading has the flag."""
+
+    joint_contact: str | None = option(None, declared(StaticOptions)["contact"][1].help, shell=str)
+
+
 #: Headings in the help of flags that only one method has.
 PANELS = dict.fromkeys(declared(MuscleOptions), "Options of --method dynamic") | {
     name: f"Options of --method {method}"
@@ -104,7 +111,7 @@ def extract(
     say(f"{len(problem)} frames written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 
 
-@takes(*METHODS.values(), MuscleOptions, ReadOptions, panels=PANELS)
+@takes(*METHODS.values(), MuscleOptions, ContactOptions, ReadOptions, panels=PANELS)
 def solve(
     model: Model,
     motion: Motion,
@@ -161,15 +168,17 @@ def solve_options(method: str, given: Mapping[str, Any]) -> SolveOptions:
     """
     kind = METHODS[method]
     muscles = chosen(MuscleOptions, given) if method == "dynamic" else {}
-    options = chosen(kind, given)
+    options, pressing = chosen(kind, given), chosen(ContactOptions, given) if "contact" in declared(kind) else {}
     for name, value in given.items():
-        if name not in {**options, **muscles, **declared(ReadOptions)}:
+        if name not in {**options, **muscles, **pressing, **declared(ReadOptions)}:
             others = [other for other, its in METHODS.items() if name in declared(its)] or ["dynamic"]
-            its = declared(METHODS[others[0]]) | declared(MuscleOptions)
+            its = declared(METHODS[others[0]]) | declared(MuscleOptions) | declared(ContactOptions)
             fix = f"Leave it out, or solve with --method {' or '.join(others)}."
             raise InputError(explain(f"no {flags_of(name, its[name][1])[0]} with --method {method}", f"{value}", fix))
     if muscles:
         options["muscles"] = muscles
+    if pressing:
+        options["contact"] = pressing["joint_contact"]
     if "tendon" in options:
         options["tendon"] = read_tendon(options["tendon"])
     return kind(**options)
@@ -206,7 +215,10 @@ def _solve(read: ReadOptions, how: SolveOptions, out: Path, figure: bool, **opti
 
 def run(
     setup: Annotated[
-        Path, typer.Argument(help="Setup file (.xml) of an AnalyzeTool with a StaticOptimization.", show_default=False)
+        Path,
+        typer.Argument(
+            help="Setup file (.xml) of an AnalyzeTool: StaticOptimization, JointReaction.", show_default=False
+        ),
     ],
     results: Annotated[Path | None, typer.Option(help="Folder to write to, not the setup file's own.")] = None,
     gain: Annotated[Gain, typer.Option(help="Maximum force as OpenSim has it, or its pennation corrected.")] = (
@@ -218,19 +230,25 @@ def run(
         bool, typer.Option(help="Solve with exact paths, too, and name the muscles whose forces these change.")
     ] = True,
 ) -> None:
-    """Run a setup file of OpenSim's static optimization and write the files that OpenSim writes.
+    """Run static optimization and joint reactions of a setup file of OpenSim, and write the files that OpenSim writes.
 
-    Muscle paths are OpenSim's, unless asked for; muscles whose forces exact paths change are named. Results of an
-    earlier run are replaced, as by OpenSim.
+    A JointReaction gets the forces that are solved for, or those of its forces_file. Muscle paths are OpenSim's, unless
+    asked for; muscles whose forces exact paths change are named. Results of an earlier run are replaced, as by OpenSim.
     """
     from ..pipeline.opensim_tool import run_setup
+    from ..solution.solution import RedundancySolution
 
     with progress("Running the setup file") as moved:
         solution = run_setup(
             setup, results, gain.value,  # type: ignore[arg-type]
             exponent=exponent, geometry=geometry, compare=compare, progress=moved,
         )  # fmt: skip
-    print_solution(solution)
+    if isinstance(solution, RedundancySolution):
+        print_solution(solution)
+    else:
+        say(f"Reactions of the forces of a file in {len(solution.time)} frames.")
+        for text in solution.findings():
+            say_warning(text)
     files = [Path(name) for name in solution.provenance["files"]]
     say(f"\nWritten to {files[0].parent}:")
     for file in files:

@@ -77,12 +77,13 @@ class GivenForces:
         return [*self._missing(), *self._missed(), *self.provenance["warnings"]]
 
     def _missing(self) -> list[str]:
-        lost = ~np.isfinite(np.hstack([self.muscle_force, self.reserve_control])).all(axis=1)
+        known = np.isfinite(np.hstack([self.muscle_force, self.reserve_control]))
+        lost = np.asarray(~known.all(axis=1))
         if not lost.any():
             return []
         first = self.time[lost][0]
         return [
-            f"{lost.sum()} of {len(lost)} frames have no reactions, since the file has no forces: from {first:g} s."
+            f"{lost.sum()} of {len(lost)} frames have no reactions, as the file has no forces: first at {first:g} s."
         ]
 
     def _missed(self) -> list[str]:
@@ -130,7 +131,7 @@ def read_forces(path: Path, problem: RedundancyProblem) -> tuple[Array, Array]:
 
 
 @dataclass(frozen=True, eq=False)
-class Reacting:
+class Recorded:
     """What a JointReaction needs beside forces: the joints in its order, poses of frames by name, frames to record.
 
     ``given`` are tendon forces and controls of its own, from a file.
@@ -159,7 +160,7 @@ class Reacting:
         return labels, np.concatenate(values, axis=1) + 0.0  # turns -0.0 into 0.0
 
 
-def read_reactions(setup: Setup, trial: Trial, problem: RedundancyProblem, rows: Sequence[Index]) -> list[Reacting]:
+def read_reactions(setup: Setup, trial: Trial, problem: RedundancyProblem, rows: Sequence[Index]) -> list[Recorded]:
     """What the JointReactions of a setup file need, each with the frames of the problem that it records.
 
     Raises
@@ -180,12 +181,12 @@ def read_reactions(setup: Setup, trial: Trial, problem: RedundancyProblem, rows:
         assert problem.kinematics is not None
         frames = frames_in_ground(trial.model, problem.kinematics, named) if named else {}
         given = None if analysis.forces is None else read_forces(analysis.forces, problem)
-        found.append(Reacting(analysis, known, frames, own, given))
+        found.append(Recorded(analysis, known, frames, own, given))
     return found
 
 
 def write_reactions(
-    reacting: Sequence[Reacting], problem: RedundancyProblem, forces: tuple[Array, Array] | None, base: Path,
+    reacting: Sequence[Recorded], problem: RedundancyProblem, forces: tuple[Array, Array] | None, base: Path,
     precision: int,
 ) -> list[Path]:  # fmt: skip
     """Write ``<base>_<analysis>_ReactionLoads.sto`` for each JointReaction, whole or not at all; returns the paths.

@@ -29,7 +29,7 @@ from ..static.options import StaticOptions
 from .exact_forces import compare_with_exact
 from .methods import solve_problem
 from .opensim_files import write_opensim_files
-from .opensim_reactions import GivenForces, Reacting, read_reactions, write_reactions
+from .opensim_reactions import GivenForces, Recorded, read_reactions, write_reactions
 from .read import with_networks
 
 Progress = Callable[[int, int], None]
@@ -139,7 +139,7 @@ def run_setup(
     return solution
 
 
-def _with_forces(setup: Setup, problem: RedundancyProblem, reacting: Sequence[Reacting], base: Path) -> GivenForces:
+def _with_forces(setup: Setup, problem: RedundancyProblem, reacting: Sequence[Recorded], base: Path) -> GivenForces:
     """The forces of a file, and the files of their reactions."""
     forces = next(one.given for one in reacting if one.given is not None)
     files = write_reactions(reacting, problem, None, base, setup.precision)

@@ -55,7 +55,7 @@ TEXTS = {
     "outside_training": "{count} of {frames} frames lie beyond what the surrogate was trained on; they are checked "
     "like all others, but may be far from optimal.",
     "reactions_without": "Joint reactions are without the force of muscles and actuators that are left out: {named}.",
-    "reactions_by_reserves": "These reserves act in place of muscles, without whose pressure the joint reactions are.",
+    "reactions_by_reserves": "Joint reactions are without the pressure of the muscles that these reserves replace.",
     "note": "{text}",
 }
 

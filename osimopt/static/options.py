@@ -56,7 +56,6 @@ def contact_option(more: str = "") -> Any:
         "joints to weights w, or :class:`osimopt.Contact`, one or several, which can also weigh components of c and "
         "limit its components or direction. Of a problem with joint_reactions, or with its model at hand."
         + (f" {more}" if more else ""),
-        shell=str,
         study=str | dict[str, float] | None,
     )
 

@@ -114,7 +114,7 @@ def distance(gap: Array, p: float, least: Array, largest: Array) -> Tensor:
     if p < 2.0:
         return xp.sqrt(2.0 * gap / (p - 1.0) * largest ** (2.0 - p))
     anywhere = (p * 2.0 ** (p - 2.0) * gap) ** (1.0 / p)
-    stiffness = (p - 1.0) * least ** (p - 2.0) + 0.0 * gap
+    stiffness = (p - 1.0) * least ** (p - 2.0) + xp.zeros_like(gap)
     away = xp.sqrt(2.0 * gap / xp.where(stiffness > 0.0, stiffness, 1.0))
     return xp.where(stiffness > 0.0, xp.minimum(anywhere, away), anywhere)
 

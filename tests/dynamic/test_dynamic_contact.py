@@ -12,9 +12,13 @@ from dynamic_cases import NAMES, elbow, solved
 import osimopt
 from osimopt import InputError, RedundancyProblem, solve_dynamic, solve_static
 from osimopt.datasets import Example
+from osimopt.dynamic.contact import balance_of
 from osimopt.dynamic.mesh import Mesh, scheme
+from osimopt.dynamic.nodes import Nodes
+from osimopt.dynamic.solution import _judge_limits
 from osimopt.problem.contact import Contact
 from osimopt.problem.reactions import JointReactions
+from osimopt.solution.status import Status
 
 BODY_WEIGHT = 700.0
 #: s; so fast that activations are not bound to each other by their dynamics.
@@ -182,6 +186,21 @@ def test_elastic_tendons_press_with_their_own_force(arm: Example, tendon: Any) -
     lowest = held.reaction_table("r_elbow").to_numpy()[:, 1].min()
     assert lowest >= limit - 1e-3 * problem.reactions.body_weight
     assert held.contact[0].lower == {"y": limit}
+
+
+@pytest.mark.parametrize(("beyond", "status"), [(0.99e-4, Status.SOLVED), (1.01e-4, Status.OUT_OF_BOUNDS)])
+def test_limits_hold_to_100_tolerances_of_a_body_weight(beyond: float, status: Status) -> None:
+    """A muscle of 700 N presses with its force: at full activation with a body weight."""
+    problem = RedundancyProblem.from_arrays([0.05], [BODY_WEIGHT], 10.0, reserves=1.0)
+    pressing = JointReactions.from_arrays("elbow", np.zeros(3), [[0.0], [-1.0], [0.0]], ["muscle_0"], BODY_WEIGHT)
+    problem = replace(problem, reactions=pressing)
+    balance = balance_of(problem, [Contact("elbow", lower={"y": -0.5 * BODY_WEIGHT})])
+    nodes = Nodes(Mesh(scheme("trapezoidal"), np.array([0.0, 1.0])), problem, np.ones((3, 1)), None, extension=balance)
+    statuses, detail = np.array([Status.SOLVED], dtype=object), dict[int, str]()
+    activation, control = np.array([[0.5 + beyond]]), np.zeros((1, 1))
+    _judge_limits(nodes, problem, activation, control, statuses, 1e-4, detail)
+    assert statuses.tolist() == [status]
+    assert np.isnan(activation).all() == bool(detail) == (status is not Status.SOLVED)
 
 
 def test_limits_out_of_reach_are_a_failure_that_names_them() -> None:

@@ -275,12 +275,13 @@ def test_moments_of_a_dynamic_solution_hold_to_100_tolerances(
     missed: float, status: Status, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("osimopt.dynamic.solution.integrands", lambda *_: {"muscles": np.zeros(1)})
-    nodes = SimpleNamespace(problem=elbow(10.0), fiber=None, mesh=SimpleNamespace(quadrature=np.ones(1), edges=None))
+    mesh, problem = SimpleNamespace(quadrature=np.ones(1), edges=None), elbow(10.0)
+    nodes = SimpleNamespace(problem=problem, balance=problem, fiber=None, mesh=mesh, completed=lambda same: same)
     activation = np.array([[0.5 * (1.0 + missed), 0.0]])
     unknowns = SimpleNamespace(
         activation=activation, reserve=np.zeros((1, 0)), excitation=activation, scale=np.zeros(0)
     )
-    conditions = SimpleNamespace(pays=False, emg=None)
+    conditions = SimpleNamespace(pays=False, emg=None, contact=())
     solution = solution_of(nodes, conditions, unknowns, True, 1e-6, 10, {})  # type: ignore[arg-type]
     assert solution.status.tolist() == [status]
 
@@ -300,6 +301,7 @@ def test_moments_are_missing_beyond_a_hundredth_of_their_peak(
 @dataclass
 class Points:
     problem: RedundancyProblem
+    extension: RedundancyProblem | None = None
 
 
 def steady(time: np.ndarray, force: float) -> RedundancyProblem:
