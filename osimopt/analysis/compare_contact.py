@@ -62,9 +62,10 @@ def compare_contact(
         Table (.sto, .mot, or text with commas, semicolons or tabs) whose first column is time in s, or per cent of a
         stride (0 to 100 or 0 to 1); a DataFrame has it as its index or its first column.
     columns : str or mapping
-        Component by column: ``{"total": "axial", "med": "medial"}``; a text names the column of the axial force.
-        Components: ``"axial"`` (or ``"total"``), along ``direction``; ``"medial"`` and ``"lateral"``, of
-        ``compartments``; ``"norm"``; and ``"fx"``, ``"fy"``, ``"fz"`` along the axes of ``frame``.
+        Component by column: ``{"med": "medial", "F": "norm"}``; a text names the column of the axial force. A sum of
+        columns is ``"med + lat"``. Components: ``"axial"``, along ``direction`` (medial + lateral in a knee);
+        ``"medial"`` and ``"lateral"``, of ``compartments``; ``"norm"``, the size of the force; ``"fx"``, ``"fy"``,
+        ``"fz"`` along the axes of ``frame``. What a file calls total may be axial or the norm.
     joint : str
         The joint.
     direction : str, default "-y"

@@ -178,13 +178,15 @@ def test_units_and_signs(solution) -> None:
 
 
 def test_components(solution) -> None:
-    columns = {"norm": "norm", "x": "fx", "y": "fy", "in": "medial", "out": "lateral", "all": "total"}
+    columns = {"norm": "norm", "x": "fx", "y": "fy", "in": "medial", "out": "lateral", "all": "axial"}
     values = [np.hypot(1.0, 0.1) * FORCE, 0.1 * FORCE, -FORCE, 0.7 * FORCE, 0.3 * FORCE, FORCE]
     measured = pd.DataFrame(dict(zip(columns, values, strict=True)), index=pd.Index(TIME, name="time"))
     sides = {"medial": 0.7 * FORCE, "lateral": 0.3 * FORCE}
     found = compare_contact(solution, measured, columns, joint="knee", compartments=sides)
     assert found.table.index.tolist() == ["norm", "fx", "fy", "medial", "lateral", "axial"]
     assert found.table["rmse"].max() < EXACT
+    summed = compare_contact(solution, measured, {"in+ out": "axial"}, joint="knee")
+    assert summed.table.loc["axial", "rmse"] < EXACT
     with pytest.raises(InputError, match="simulated medial force"):
         compare_contact(solution, measured, {"in": "medial"}, joint="knee")
 
@@ -362,6 +364,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"columns": "other"}, "columns of the measured force"),
     ({"columns": {"force": "vertical"}}, "components among"),
     ({"columns": {}}, "components by column"),
+    ({"columns": {"force": "total"}}, '"axial" for the force along an axis'),
+    ({"columns": {"force": "axial", "force + force": "axial"}}, "one measured column for each"),
     ({"joint": "hip"}, "hip"),
     ({"unit": "kN"}, "unit"),
     ({"unit": "BW"}, r"measured forces in BW, got 2\d\d\d"),
