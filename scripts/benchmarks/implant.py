@@ -52,6 +52,8 @@ JOINT, DIRECTION, TOTAL = "walker_knee_{side}", "-y", "total_N"
 PARTS = ("medial_N", "lateral_N")
 #: Points from the first to the last frame.
 POINTS = 101
+#: m from the middle of the knee to the centre of each compartment, doi:10.1016/j.jbiomech.2014.12.049.
+HALF = 0.02
 #: Weight w of contact in the cost Σ a² + w (axial force / body weight)².
 WEIGHT = 0.1
 #: Share of a stride that is stance, and what the sides are called.
@@ -209,6 +211,8 @@ def main() -> None:
                 below, above = known < band[:, 0], known > band[:, 1]
                 print(f"{trial.name} {words}: {100 * inside.mean():.0f} % within the feasible range, "
                       f"{100 * below.mean():.0f} % below, {100 * above.mean():.0f} % above")  # fmt: skip
+        for name, solution in solutions.items():
+            print(f"{trial.name} {name}, compartments {2e3 * HALF:.0f} mm apart: {compartments(trial, solution)}")
         again = osimopt.compare_contact(
             solutions["default"], trial.measured, {TOTAL: "axial"}, joint=trial.joint, direction=trial.direction
         ).table
@@ -220,6 +224,22 @@ def main() -> None:
     print(table.round({"rmse": 0, "r": 3, "bias": 0, "peak_1": 0, "peak_2": 0}).to_string())
     if given.figures:
         figure(drawn, given.figures / "implant.png")
+
+
+def compartments(trial: ImplantTrial, solution: Any) -> dict[str, dict[str, float]]:
+    """Measures of medial and lateral force (exploration): centres beside the joint's frame, as Lerner et al. (2015)."""
+    if not set(PARTS) <= set(trial.measured) or "knee" not in trial.joint:
+        return {}
+    side = trial.joint[-1]
+    inward = HALF if side == "l" else -HALF
+    found = osimopt.compartment_forces(solution, trial.joint, (0, 0, inward), (0, 0, -inward), f"tibia_{side}")
+    force = at_points(solution.problem.time, found[["medial", "lateral"]].to_numpy())
+    known = trial.measured[list(PARTS)].to_numpy()
+    names = ("medial", "lateral")
+    return {
+        name: {key: round(value, 2) for key, value in measures(own, seen).items()}
+        for name, own, seen in zip(names, force.T, known.T, strict=True)
+    }
 
 
 def worst_gap(solution: Any) -> float:
@@ -237,13 +257,13 @@ def figure(drawn: list[tuple[ImplantTrial, dict[str, np.ndarray], np.ndarray]], 
     made, axes = plt.subplots(1, len(drawn), figsize=(4.2 * len(drawn), 3.2), sharey=True, squeeze=False)
     at = np.linspace(0.0, 100.0, POINTS)
     for one, (trial, forces, band) in zip(axes[0], drawn, strict=True):
-        one.fill_between(at, band[:, 0], band[:, 1], color="0.88", label="feasible range", linewidth=0)
+        one.fill_between(at, band[:, 0], band[:, 1], color="0.85", label="feasible range", linewidth=0)
         for (name, force), color in zip(forces.items(), ("tab:red", "tab:blue"), strict=True):
             one.plot(at, force[:, 0], color=color, label=name, linewidth=1.3)
         one.plot(at, trial.measured[TOTAL], color="black", label="measured", linewidth=1.3)
         one.set(title=trial.name, xlabel="% from the first to the last frame", ylim=(0, 3500), xlim=(0, 100))
     axes[0, 0].set_ylabel("compression of the knee, N")
-    axes[0, -1].legend(frameon=False, fontsize=7, loc="upper right")
+    axes[0, -1].legend(fontsize=7, loc="upper right")
     made.tight_layout()
     place.parent.mkdir(parents=True, exist_ok=True)
     made.savefig(place, dpi=110)

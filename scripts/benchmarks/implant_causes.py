@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -245,9 +246,10 @@ def figure(tables: dict[str, dict[str, np.ndarray]], place: Path) -> None:
     made, axes = plt.subplots(1, len(tables), figsize=(4.2 * len(tables), 3.2), sharey=True, squeeze=False)
     for one, (trial, curves) in zip(axes[0], tables.items(), strict=True):
         for (words, force), color in zip(curves.items(), ("black", "tab:red", "tab:orange", "tab:blue"), strict=False):
-            one.plot(np.linspace(0.0, 100.0, POINTS), force, color=color, label=words, linewidth=1.3)
-        one.set(title=trial, xlabel="% from the first to the last frame", xlim=(0, 100))
-        one.legend(frameon=False, fontsize=6)
+            label = textwrap.fill(words, 30)
+            one.plot(np.linspace(0.0, 100.0, POINTS), force, color=color, label=label, linewidth=1.3)
+        one.set(title=trial, xlabel="% from the first to the last frame", xlim=(0, 100), ylim=(-100, 2900))
+        one.legend(frameon=False, fontsize=6, loc="upper right")
     axes[0, 0].set_ylabel("compression of the knee, N")
     made.tight_layout()
     made.savefig(place, dpi=110)
