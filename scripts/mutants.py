@@ -43,6 +43,7 @@ LIMITS = {
     "emg.strides": "SHORTEST USUAL",
     "emg.read": "RAW_RATE SWING",
     "analysis.identify": "DETERMINED ALONG",
+    "analysis.compartments": "NEAREST MOMENT",
     "analysis.feasible": "PROVED MISSED",
     "analysis.ranges": "DEMANDED",
     "analysis.static_vs_dynamic": "CORRELATION SHARE CONSTANT NOTEWORTHY PENALTY",

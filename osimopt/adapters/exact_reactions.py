@@ -83,7 +83,7 @@ class ReactionMap:
     @cached_property
     def pairs(self) -> tuple[Index, Index]:
         """Joint and source (P,) of the pairs: muscles, then actuators."""
-        spanned = self.paths.spanned[self.moved].any(axis=0)
+        spanned = np.asarray(self.paths.spanned[self.moved].any(axis=0))
         columns = [
             self._between(bodies_of(self.paths.described, self.paths.path(name))) | (self.looped & acts)
             for name, acts in zip(self.paths.muscles, spanned, strict=True)
@@ -137,11 +137,14 @@ class ReactionMap:
             bodies=tuple((parent, child) for parent, child in bodies),
             muscles=self.paths.muscles,
             actuators=tuple(self.laws),
-            coordinates=(),
             pair_joint=self.pairs[0],
             pair_source=self.pairs[1],
+            effect=arrays[PARTS["effect"]],
+            constant=arrays[PARTS["constant"]],
+            rotation=arrays[PARTS["rotation"]],
+            place=arrays[PARTS["place"]],
+            origin=arrays[PARTS["origin"]],
             body_weight=self.weight,
-            **{name: arrays[own] for name, own in PARTS.items()},
         )
 
     def _without_tension(self, needed: Needed, others: Others, at: Posture) -> Tensor:

@@ -14,6 +14,7 @@ from ..errors import ModelError, explain, some
 from ..files.packages import version
 from ..files.series import frame_times
 from ..files.storage import sha256
+from ..multibody.gaps import without_gaps
 from ..multibody.rates import refuse_lock
 from ..multibody.reactions import find_joints
 from ..notices import collect_warnings, warn
@@ -100,7 +101,7 @@ def open_trial(
             why = "the model or an earlier force set has forces of these names"
             warn(f"{options.model}: left out, since {why}: {names}.")
         left = left_out(options, model)
-        multibody = model.described.multibody
+        multibody, _ = without_gaps(model.described.multibody)
         if options.joint_reactions is not None:
             chosen_joints(options.joint_reactions, find_joints(multibody).names, model.path)
         motion = read_motion(

@@ -17,7 +17,7 @@ from ..multibody.layout import layout
 from ..multibody.placement import Placed
 from ..multibody.reactions import Joints, beyond_joints, in_loops, loops_at, on_children, places
 from ..multibody.vectors import combine, cross, moment_and_force
-from ..namespace import frames_first, frames_last
+from ..namespace import alike, frames_first, frames_last, namespace
 from ..paths.lines import joined
 from ..problem.arrays import Array, Index, Kinematics
 from ..problem.reactions import JointReactions
@@ -91,7 +91,6 @@ def reactions_by_opensim(
         bodies=tuple((tree[parent], tree[child]) for parent, child in ends.tolist()),
         muscles=tuple(names),
         actuators=tuple(actuators),
-        coordinates=(),
         pair_joint=pair_joint,
         pair_source=pair_source,
         effect=effect,
@@ -126,7 +125,7 @@ def with_pulls(
         muscles=known.muscles + tuple(names),
         pair_joint=pair_joint[order],
         pair_source=np.concatenate([moved, own + source])[order],
-        effect=np.concatenate([known.effect, effect], axis=1)[:, order],
+        effect=namespace(known.effect).concat([known.effect, alike(effect, known.effect)], axis=1)[:, order],
     )
 
 
@@ -154,9 +153,9 @@ def columns(
             pair_source.append(source)
             found.append(passing[joint])
     order = np.argsort(np.array(pair_joint, dtype=np.intp), kind="stable")
-    joint, acting = np.array(pair_joint, dtype=np.intp)[order], np.array(pair_source, dtype=np.intp)[order]
+    joints_of, acting = np.array(pair_joint, dtype=np.intp)[order], np.array(pair_source, dtype=np.intp)[order]
     effect = np.array(found).reshape(len(order), 6, bodies.positions.shape[-1])[order]
-    return joint, acting, frames_first(on_children(bodies, joints, joint, effect))
+    return joints_of, acting, frames_first(on_children(bodies, joints, joints_of, effect))
 
 
 def exact_pulls(paths: ExactPaths, motion: Kinematics) -> Pulls:
@@ -210,14 +209,17 @@ def _in_tree(multibody: Multibody, found: BodyForces) -> tuple[Poses, Velocity, 
 
 def _body_forces(model: Model, motion: Kinematics, n_jobs: int) -> BodyForces:
     chunks = cast(list[BodyForces], _in_chunks(model, "body_forces", motion, n_jobs))
-    names = ("pose", "velocity", "acceleration", "applied", "generalized")
-    return replace(chunks[0], **{name: np.concatenate([getattr(one, name) for one in chunks]) for name in names})
+    return replace(chunks[0], **_joined(chunks, "pose", "velocity", "acceleration", "applied", "generalized"))
 
 
 def _pulls(model: Model, function: str, motion: Kinematics, n_jobs: int, *arguments: Any) -> Pulls:
     chunks = cast(list[Pulls], _in_chunks(model, function, motion, n_jobs, *arguments))
-    names = ("wrench", "generalized")
-    return replace(chunks[0], **{name: np.concatenate([getattr(one, name) for one in chunks]) for name in names})
+    return replace(chunks[0], **_joined(chunks, "wrench", "generalized"))
+
+
+def _joined(chunks: Sequence[Any], *names: str) -> dict[str, Any]:
+    """Arrays of all frames by name."""
+    return {name: np.concatenate([getattr(one, name) for one in chunks]) for name in names}
 
 
 def _in_chunks(model: Model, function: str, motion: Kinematics, n_jobs: int, *arguments: Any) -> list[Any]:

@@ -202,6 +202,7 @@ class ReadOptions:
         "Joints whose reactions the motion does not determine are refused by name; of all, patterns and sides they are "
         "left out with a warning. Not with generalized_force, which does not tell what loads act.",
         shell=list[str],
+        metavar="NAMES",
         study=tuple[str, ...] | str,
     )
     reactions_on: On = option(

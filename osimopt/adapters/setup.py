@@ -93,6 +93,10 @@ def read_setup(path: str | os.PathLike[str]) -> Setup:
     results = (path.parent / (tool.text("results_directory").replace("\\", "/") or ".")).resolve()
     ours = None if optimization is None else results / f"{name}_{optimization}_force.sto"
     reactions = tuple(read_reactions(one, _properties(path, root, one), ours) for one in reacting)
+    names = [one.name for one in reactions]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        fix = "Rename them: the second would take the place of the first one's file."
+        raise ConfigError(explain("JointReactions of different names", f"two of {some(twice)}", fix, path))
     return Setup(
         path=path,
         name=name,

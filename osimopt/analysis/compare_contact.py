@@ -62,9 +62,10 @@ def compare_contact(
         Table (.sto, .mot, or text with commas, semicolons or tabs) whose first column is time in s, or per cent of a
         stride (0 to 100 or 0 to 1); a DataFrame has it as its index or its first column.
     columns : str or mapping
-        Component by column: ``{"total": "axial", "med": "medial"}``; a text names the column of the axial force.
-        Components: ``"axial"`` (or ``"total"``), along ``direction``; ``"medial"`` and ``"lateral"``, of
-        ``compartments``; ``"norm"``; and ``"fx"``, ``"fy"``, ``"fz"`` along the axes of ``frame``.
+        Component by column: ``{"med": "medial", "F": "norm"}``; a text names the column of the axial force. A sum of
+        columns is ``"med + lat"``. Components: ``"axial"``, along ``direction`` (medial + lateral in a knee);
+        ``"medial"`` and ``"lateral"``, of ``compartments``; ``"norm"``, the size of the force; ``"fx"``, ``"fy"``,
+        ``"fz"`` along the axes of ``frame``. What a file calls total may be axial or the norm.
     joint : str
         The joint.
     direction : str, default "-y"
@@ -148,13 +149,15 @@ def compare_contact(
     notes = [*recorded.notes, *(strides.notes() if isinstance(strides, Strides) else ()), *left_out]
     if recorded.by_stride and len(spans) > 1:
         notes.append(f"One measured stride is compared with each of {len(spans)} strides.")
+    notes += curves.doubts()
     if not spans:
         notes.append("Peaks are those of strides: give strides= for them.")
-    keep = np.any([(result.time >= a) & (result.time <= b) for a, b in spans or [(time[0], time[-1])]], axis=0)
+    wanted_times = spans or [(-np.inf, np.inf)]
+    keep = np.any([(result.time >= first) & (result.time <= last) for first, last in wanted_times], axis=0)
     made = {"unit": unit, "stance": stance, "on": on, "frame": frame, "direction": direction}
     return ContactComparison(
         joint, curves, curves.pooled(), curves.by_stride(), curves.peaks(),
-        (*checks_of(result, keep), _covered(curves)), tuple(notes),
+        (*checks_of(result, keep), _covered(curves, int(keep.sum()))), tuple(notes),
         {"measured": {**recorded.source, "columns": wanted}, **made},
     )  # fmt: skip
 
@@ -185,9 +188,10 @@ def _check_known(curves: ContactCurves, recorded: MeasuredForce) -> None:
         )
 
 
-def _covered(curves: ContactCurves) -> Check:
-    """Check that the measured force is known in the samples that are compared."""
-    share = float(np.isfinite(curves.measured[curves.inside]).mean(axis=0).min())
+def _covered(curves: ContactCurves, frames: int) -> Check:
+    """Check that the measured force is known in the frames that were to be compared."""
+    known = np.isfinite(curves.measured[curves.inside]).sum(axis=0).min()
+    share = min(1.0, float(known) / max(frames, 1))
     return Check(
         "measured force known in", f"{share:.0%} of the frames", f"≥ {COVERED:.0%}", bool(share >= COVERED), ""
     )

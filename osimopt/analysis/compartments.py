@@ -1,8 +1,7 @@
 """Medial and lateral force of a knee, by equilibrium in the frontal plane about the centres of its compartments.
 
 What a joint transmits is replaced by two forces along an axis of a body, at two points of it. They have the joint's
-axial force as their sum and its moment in the frontal plane; the shear force acts midway between the points. Lerner et
-al. (2015, doi:10.1016/j.jbiomech.2014.12.049) get the same forces by a joint of its own for each compartment.
+axial force as their sum and its moment in the frontal plane; the shear force acts midway between the points.
 """
 
 from __future__ import annotations
@@ -140,6 +139,11 @@ def compartment_forces(
     ModelError
         The joint transmits no moment in the frontal plane: the model is planar, or leaves that rotation to muscles.
 
+    References
+    ----------
+    Lerner et al. (2015), How tibiofemoral alignment and contact locations affect predictions of medial and lateral
+    tibiofemoral contact forces, doi:10.1016/j.jbiomech.2014.12.049; there each compartment has a joint of its own.
+
     Examples
     --------
     A weight of 700 N on the medial side of a joint's centre, 20 mm from it:
@@ -167,7 +171,8 @@ def refuse_untold(split: Compartments, problem: RedundancyProblem, known: JointR
     """Raise where the moment in the frontal plane cannot tell the two forces apart.
 
     That is where reactions (T, 6) on the body have none, or where the balance of the coordinates' moments gives it
-    whatever the muscles do: the joint is free to turn in this plane, and passes its force through its own centre.
+    whatever the muscles do: the joint is free to turn in this plane, and passes its force through its own centre. (Of a
+    joint about which no muscle acts that cannot be seen.)
     """
     normal, side = np.cross(split.across, split.up) / split.width, split.side(known)
     moment, force = np.abs(wrench[:, 3:] @ normal), np.linalg.norm(wrench[:, :3], axis=1)
@@ -186,8 +191,10 @@ def _balanced(problem: RedundancyProblem, effect: Array) -> bool:
     """Whether an effect (T, M) of muscle forces is a sum of their moments about coordinates, in all of some frames."""
     for frame in np.unique(np.linspace(0, len(problem) - 1, FEW).astype(int)).tolist():
         arm, own = plain(problem.moment_arm[frame]), effect[frame]
-        left, _, rank, _ = np.linalg.lstsq(arm.T, own, rcond=None)
-        if rank >= np.count_nonzero(arm.any(axis=0)) or np.linalg.norm(own - left @ arm) > MOMENT * np.linalg.norm(own):
+        share, _, rank, _ = np.linalg.lstsq(arm.T, own, rcond=None)
+        apart, size = float(np.linalg.norm(own - share @ arm)), float(np.linalg.norm(own))
+        idle = size <= MOMENT * float(np.linalg.norm(arm))
+        if idle or rank >= np.count_nonzero(arm.any(axis=0)) or apart > MOMENT * size:
             return False
     return True
 

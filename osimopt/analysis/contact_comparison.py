@@ -60,8 +60,7 @@ class ContactCurves:
         for column, component in enumerate(self.components):
             a, b = self.simulated[:, column], np.where(inside, self.measured[:, column], np.nan)
             lag, r_lag = metrics.best_lag(a, b, rate, -self._lag, self._lag)
-            count = int((np.isfinite(a) & np.isfinite(b)).sum())
-            rows[component] = {"samples": count, **self._statistics(a, b), "lag": lag, "r_lag": r_lag}
+            rows[component] = {**self._statistics(a, b), "lag": lag, "r_lag": r_lag}
         table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("component")
         each = self.by_stride()[["r", "rmse", "bias"]].groupby(level="component", sort=False)
         return table.join(each.mean().add_suffix("_mean")).join(each.std().add_suffix("_sd"))
@@ -79,7 +78,7 @@ class ContactCurves:
              **self._statistics(self.simulated[part, column], self.measured[part, column])}
             for column, component in enumerate(self.components) for number, part in enumerate(self.strides)
         ]  # fmt: skip
-        columns = ["component", "stride", "start", "end", "r", *FORCES, *(f"{name}_bw" for name in FORCES)]
+        columns = ["component", "stride", "start", "end", "samples", "r", *FORCES, *(f"{name}_bw" for name in FORCES)]
         return pd.DataFrame(rows, columns=columns).set_index(["component", "stride"])
 
     def peaks(self) -> pd.DataFrame:
@@ -107,8 +106,32 @@ class ContactCurves:
         columns = ["component", "stride", "peak", *values, *places]
         return pd.DataFrame(rows, columns=columns).set_index(["component", "stride", "peak"])
 
+    def doubts(self) -> list[str]:
+        """What speaks against the joint's direction or the strides, as sentences."""
+        lines = []
+        if "axial" in self.components:
+            axial = self.simulated[self.inside, self.components.index("axial")]
+            pulls = float(np.mean(axial[np.isfinite(axial)] < 0.0))
+            if pulls > 0.5:
+                lines.append(
+                    f"The simulated axial force pulls in {pulls:.0%} of the frames: where the joint's child is the "
+                    "upper body, compression has another direction=."
+                )
+        late = sum(self._late(part, *span) for part, span in zip(self.strides, self.spans, strict=True))
+        if late:
+            lines.append(
+                f"The largest measured force of {late} strides lies after stance ({self.stance:.0%} of a stride): "
+                "strides must begin with the foot's contact."
+            )
+        return lines
+
+    def _late(self, part: slice, start: float, end: float) -> bool:
+        """Whether the largest force of the first component in a stride is measured after stance."""
+        force = np.nan_to_num(self.measured[part, 0], nan=-np.inf)
+        return bool(force.max() > 0.0 and self.time[part][force.argmax()] > start + self.stance * (end - start) + 1e-9)
+
     def _statistics(self, a: Array, b: Array) -> dict[str, float]:
-        found = {"r": metrics.pearson(a, b)}
+        found = {"samples": int((np.isfinite(a) & np.isfinite(b)).sum()), "r": metrics.pearson(a, b)}
         found |= {name: getattr(metrics, name)(a, b) for name in FORCES}
         return found | {f"{name}_bw": found[name] / self.body_weight for name in FORCES}
 

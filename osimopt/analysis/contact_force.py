@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..solution.solution import RedundancySolution
 
-#: What can be compared; "total" is another word for "axial". Of the last three, the sign is that of the frame's axes.
+#: What can be compared. Of the last three, the sign is that of the frame's axes.
 PRESSED, SHEAR = ("axial", "medial", "lateral"), ("fx", "fy", "fz")
 COMPONENTS = (*PRESSED, "norm", *SHEAR)
 
@@ -61,7 +61,10 @@ def components_of(columns: Any) -> dict[str, str]:
     if not isinstance(columns, Mapping) or not columns:
         fix = 'Write for example {"total": "axial"}.'
         raise InputError(explain("a measured column, or components by column", shown(columns), fix))
-    wanted = {str(column): "axial" if what == "total" else str(what) for column, what in columns.items()}
+    wanted = {str(column): str(what) for column, what in columns.items()}
+    if unclear := [column for column, what in wanted.items() if what == "total"]:
+        fix = 'Write "axial" for the force along an axis (medial + lateral), "norm" for its size.'
+        raise InputError(explain(f"the component of column {unclear[0]}", "'total'", fix))
     check_names("components", wanted.values(), COMPONENTS)
     if len(set(wanted.values())) < len(wanted):
         got = shown(dict(columns))

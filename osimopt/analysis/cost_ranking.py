@@ -17,6 +17,7 @@ from ..emg.recording import Emg
 from ..emg.strides import Strides
 from ..errors import InputError, OsimoptError, explain
 from ..problem.arrays import Index
+from ..problem.contact import Contact, read_contacts
 from ..problem.costs import COSTS, get_cost
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
@@ -83,7 +84,8 @@ def rank_costs(
     emg, mapping, strides
         As in :func:`osimopt.compare_emg`.
     costs : sequence of str
-        Names of costs, with an exponent where it is not the default: ``"activation_power:3"``.
+        Names of costs, with an exponent where it is not the default: ``"activation_power:3"``; with weights of contact
+        forces: ``"activation_power:2+walker_knee_l=0.1+walker_knee_r=0.1"`` (:class:`osimopt.Contact`).
     progress : callable, optional
         Called with (costs done, number of costs).
 
@@ -111,13 +113,13 @@ def rank_costs(
     """
     import pandas as pd
 
-    wanted = {name: read_cost(name) for name in costs}
+    wanted = {name: read_terms(name) for name in costs}
     if len(wanted) < len(costs) or not wanted:
         raise InputError(explain("each cost once", ", ".join(costs) or "none", "Give at least one, without repeats."))
     solutions, comparisons, reasons = {}, {}, {}
-    for done, (name, (cost, exponent)) in enumerate(wanted.items()):
+    for done, (name, (cost, exponent, contact)) in enumerate(wanted.items()):
         try:
-            solutions[name] = solve_static(problem, cost, exponent=exponent, on_failure="return")
+            solutions[name] = solve_static(problem, cost, exponent=exponent, contact=contact, on_failure="return")
             comparisons[name] = compare_emg(solutions[name], emg, mapping, strides=strides)
         except OsimoptError as error:
             solutions.pop(name, None)
@@ -140,6 +142,12 @@ def rank_costs(
         table.loc[name, "reason"] = reason
     notes = _notes(table, len(first.curves.strides) if held_out else 0, copies)
     return CostRanking(table, solutions, comparisons, channels, notes)
+
+
+def read_terms(text: str) -> tuple[str, float, tuple[Contact, ...]]:
+    """Name and exponent of a cost, and its contact forces, from ``name:exponent+joint=weight+…``."""
+    cost, *contacts = text.split("+")
+    return *read_cost(cost), read_contacts(",".join(contacts) or None)
 
 
 def read_cost(text: str) -> tuple[str, float]:

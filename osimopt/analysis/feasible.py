@@ -118,16 +118,15 @@ class FeasibleSet:
 
         Controls are held, and those that follow, follow.
         """
-        problem, muscles = self.problem, len(self.problem.muscles)
+        problem, muscles, frame = self.problem, len(self.problem.muscles), np.arange(len(self.problem))
         own, controls = effect[:, :, :muscles] + 0.0, effect[:, :, muscles:]
         left = set(np.unique(problem.geometry.pair_coordinate).tolist()) - set(self.rows.tolist())
-        frame = np.arange(len(problem))
-        for row in left if controls.any() else ():
+        for row in sorted(left) if controls.any() else ():
             follower = plain(self._able(row)).argmax(axis=1)
-            acting = np.broadcast_to(plain(problem.reserves.effect), (len(problem), *problem.reserves.effect.shape[1:]))
+            acting = np.broadcast_to(plain(problem.reserves.effect)[:, row], controls[:, 0].shape)[frame, follower]
             moved = plain(problem.geometry.moment_arm[:, row] * problem.max_force)
-            along = controls[frame, :, follower] / acting[frame, row, follower][:, None]
-            own -= along[:, :, None] * moved[:, None, :]
+            share = np.where(acting != 0.0, 1.0, 0.0) / np.where(acting != 0.0, acting, 1.0)
+            own -= (controls[frame, :, follower] * share[:, None])[:, :, None] * moved[:, None, :]
         return own
 
     def frames(self, few: Index) -> Programs:

@@ -76,7 +76,7 @@ class MeasuredForce:
     def read(
         cls, measured: pd.DataFrame | str | os.PathLike[str], columns: Sequence[str], axis: Axis | None = None
     ) -> MeasuredForce:
-        """Read columns of a .sto, .mot or delimited text, or of a DataFrame, and its axis.
+        """Read columns of a .sto, .mot or delimited text, or of a DataFrame, or sums of them ("a + b"), and its axis.
 
         The axis is the first column (or the index), or one called time. Without ``axis`` its name decides; an unknown
         name is taken for per cent where the column runs from 0 to 100, and 101 rows without such a column for 0 to
@@ -85,16 +85,18 @@ class MeasuredForce:
         if axis is not None:
             check_word("axis", axis, get_args(Axis))
         names, unit, values, where, source = _table(measured)
-        check_names("columns of the measured force", columns, names, where)
-        if twice := [name for name in columns if names.count(name) > 1]:
+        parts = [[name] if name in names else [part.strip() for part in name.split("+")] for name in columns]
+        used = [part for own in parts for part in own]
+        check_names("columns of the measured force", used, names, where)
+        if twice := [name for name in used if names.count(name) > 1]:
             got = f"{some(twice)} more than once"
             raise InputError(explain("columns of different names", got, "Rename one.", where))
-        at, kind, note = _axis(names, values, columns, axis, where)
+        at, kind, note = _axis(names, values, used, axis, where)
         place = np.linspace(0.0, 1.0, len(values)) if at is None else values[:, at].astype(float)
         _check_increasing(place, where)
         second = SECONDS.get(unit, 1.0) if at == 0 else 1.0
         place = second * place if kind == "time" else _shares(place, where)
-        chosen = values[:, [names.index(name) for name in columns]]
+        chosen = np.stack([values[:, [names.index(part) for part in own]].sum(axis=1) for own in parts], axis=1)
         value = np.where(np.isfinite(chosen), chosen, np.nan)
         return cls(place, value, tuple(columns), kind == "percent", (note,) if note else (), source)
 

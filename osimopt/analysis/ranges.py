@@ -160,6 +160,16 @@ def feasible_ranges(
     InputError
         Unknown muscles or joints, a problem without joint reactions and model, or a solution with compliant tendons.
 
+    Notes
+    -----
+    Every end is proved by duality of linear programs. The least norm is found as the distance of two convex bodies is
+    [1]_, the greatest one is bracketed by directions (module ``norms``).
+
+    References
+    ----------
+    .. [1] Gilbert, Johnson and Keerthi (1988), A fast procedure for computing the distance between complex objects in
+       three-dimensional space, doi:10.1109/56.2083
+
     Examples
     --------
     >>> import osimopt

@@ -104,6 +104,16 @@ def propagate_uncertainty(
     >>> bands = osimopt.propagate_uncertainty(problem, {"max_isometric_force": 0.1}, samples=200)
     >>> bands.activation[:, 0, 0].round(2)
     array([0.17, 0.2 , 0.23])
+
+    The force that a joint transmits, which the muscle presses with its own force and a lever with a third as much:
+
+    >>> import dataclasses
+    >>> from osimopt.problem.reactions import JointReactions
+    >>> pressing = JointReactions.from_arrays("knee", [0, 0, 0], [[0], [-4 / 3], [0]], problem.muscles, 700.0)
+    >>> jointed = dataclasses.replace(problem, reactions=pressing)
+    >>> bands = osimopt.propagate_uncertainty(jointed, {"moment_arm": 0.1}, samples=200, joints="knee")
+    >>> bands.to_dataframe("joint_reactions")["knee"]["f"].round(-1).to_numpy()
+    array([[230., 270., 310.]])
     """
     levels = np.atleast_1d(np.asarray(percentiles, dtype=float))
     if not (levels.ndim == 1 and levels.size and ((levels >= 0.0) & (levels <= 100.0)).all()):

@@ -91,7 +91,8 @@ def _problem(job: Job, read: ReadOptions) -> RedundancyProblem:
     """The job's problem; that of the last job where files and options are the same."""
     stamps = [(path, Path(path).stat().st_mtime_ns if Path(path).exists() else 0) for path in job.files.values()]
     reading = [name for name in job.files if name not in ("emg", "strides", "mapping", "surrogate")]
-    key = repr(([(name, job.files[name]) for name in reading], sorted(job.read.items()), stamps))
+    joints = read.joint_reactions  # a method with contact forces needs some
+    key = repr(([(name, job.files[name]) for name in reading], sorted(job.read.items()), joints, stamps))
     if _last.get("key") != key:
         _last.clear()
         _last.update(key=key, problem=read_problem(with_networks(read), 1))

@@ -91,7 +91,7 @@ class MeasuredOptions:
     )
     contact_joint: str | None = option(None, "Joint of that force, as walker_knee_l.", shell=str)
     contact_columns: str | None = option(
-        None, "Its columns: total=axial,all=norm,… or the name of that of the axial force.", shell=str
+        None, "Its columns: med+lat=axial,F=norm,… or the name of that of the axial force.", shell=str
     )
     contact_unit: Unit | None = option(None, "Their unit (default N): body weights, or per cent of it.", shell=Unit)
 
@@ -106,13 +106,13 @@ class MeasuredOptions:
             return None
         if self.contact_joint is None or self.contact_columns is None:
             got = f"--contact {self.contact}"
-            fix = "Write for example --contact-joint walker_knee_l --contact-columns total=axial."
+            fix = "Write for example --contact-joint walker_knee_l --contact-columns med+lat=axial."
             raise InputError(explain("--contact with --contact-joint and --contact-columns", got, fix))
         words = [word.strip() for word in self.contact_columns.split(",")]
         pairs = [word.rpartition("=") for word in words]
         columns = {column.strip(): what.strip() for column, equals, what in pairs if equals} or words[0]
         if isinstance(columns, dict) and len(columns) < len(words):
-            fix = "Write for example total=axial,all=norm."
+            fix = "Write for example med+lat=axial,F=norm."
             raise InputError(explain("--contact-columns column=component", f"'{self.contact_columns}'", fix))
         known = {"joint": self.contact_joint, "unit": self.contact_unit or "N", "strides": strides}
         return {one.name: compare_contact(one, self.contact, columns, **known) for one in results}  # type: ignore[arg-type]
@@ -143,14 +143,14 @@ def validate(
     Costs are ranked by every other stride and judged by the rest. The folder has tables (.csv) and a report (.html).
     """
     from ..adapters.load import read_problem
-    from ..analysis.cost_ranking import rank_costs, read_cost
+    from ..analysis.cost_ranking import rank_costs, read_terms
     from ..files.folders import check_target
     from ..pipeline.read import with_networks
     from ..report.report import VALIDATION, write_validation
 
     wanted = [name.strip() for name in costs.split(",") if name.strip()]
     for name in wanted:
-        read_cost(name)
+        read_terms(name)
     check_target(out, VALIDATION, overwrite)
     recording = RecordingOptions(**options.chosen(RecordingOptions, given))
     recorded, mapped = recording.read(emg, given)

@@ -171,7 +171,8 @@ def solve_options(method: str, given: Mapping[str, Any]) -> SolveOptions:
     options, pressing = chosen(kind, given), chosen(ContactOptions, given) if "contact" in declared(kind) else {}
     for name, value in given.items():
         if name not in {**options, **muscles, **pressing, **declared(ReadOptions)}:
-            others = [other for other, its in METHODS.items() if name in declared(its)] or ["dynamic"]
+            declaration = "contact" if name in declared(ContactOptions) else name
+            others = [other for other, its in METHODS.items() if declaration in declared(its)] or ["dynamic"]
             its = declared(METHODS[others[0]]) | declared(MuscleOptions) | declared(ContactOptions)
             fix = f"Leave it out, or solve with --method {' or '.join(others)}."
             raise InputError(explain(f"no {flags_of(name, its[name][1])[0]} with --method {method}", f"{value}", fix))
@@ -215,7 +216,10 @@ def _solve(read: ReadOptions, how: SolveOptions, out: Path, figure: bool, **opti
 
 def run(
     setup: Annotated[
-        Path, typer.Argument(help="Setup file (.xml) of an AnalyzeTool with a StaticOptimization.", show_default=False)
+        Path,
+        typer.Argument(
+            help="Setup file (.xml) of an AnalyzeTool: StaticOptimization, JointReaction.", show_default=False
+        ),
     ],
     results: Annotated[Path | None, typer.Option(help="Folder to write to, not the setup file's own.")] = None,
     gain: Annotated[Gain, typer.Option(help="Maximum force as OpenSim has it, or its pennation corrected.")] = (
@@ -227,19 +231,25 @@ def run(
         bool, typer.Option(help="Solve with exact paths, too, and name the muscles whose forces these change.")
     ] = True,
 ) -> None:
-    """Run a setup file of OpenSim's static optimization and write the files that OpenSim writes.
+    """Run static optimization and joint reactions of a setup file of OpenSim, and write the files that OpenSim writes.
 
-    Muscle paths are OpenSim's, unless asked for; muscles whose forces exact paths change are named. Results of an
-    earlier run are replaced, as by OpenSim.
+    A JointReaction gets the forces that are solved for, or those of its forces_file. Muscle paths are OpenSim's, unless
+    asked for; muscles whose forces exact paths change are named. Results of an earlier run are replaced, as by OpenSim.
     """
     from ..pipeline.opensim_tool import run_setup
+    from ..solution.solution import RedundancySolution
 
     with progress("Running the setup file") as moved:
         solution = run_setup(
             setup, results, gain.value,  # type: ignore[arg-type]
             exponent=exponent, geometry=geometry, compare=compare, progress=moved,
         )  # fmt: skip
-    print_solution(solution)
+    if isinstance(solution, RedundancySolution):
+        print_solution(solution)
+    else:
+        say(f"Reactions of the forces of a file in {len(solution.time)} frames.")
+        for text in solution.findings():
+            say_warning(text)
     files = [Path(name) for name in solution.provenance["files"]]
     say(f"\nWritten to {files[0].parent}:")
     for file in files:

@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 import tomllib
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -15,33 +14,26 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
-import numpy as np
-
 from ..errors import InputError, check_names, explain
-from ..files.storage import sha256, write_table
+from ..files.storage import sha256
+from .derive import DERIVED, MADE
 
 #: Time in s without a response after which a download fails.
 TIMEOUT = 30.0
 REGISTRY = Path(__file__).with_suffix(".toml")
 #: File that is written last, so that a folder with it is complete.
 DONE = "fetched.txt"
-#: Set of which further files are derived, and its model, motion and derived model.
-WALK, MODEL, MOTION = "walk_80muscles", "subject_walk_scaled.osim", "coordinates.sto"
-WITH_RESERVES = "walk_80muscles_with_reserves.osim"
-#: Welded joints, residuals (N·m, N) on the pelvis and reserves (N·m), as in OpenSim's own example of this walk.
-WELDED, RESIDUALS, RESERVE = ("mtp_r", "mtp_l"), (250.0, 50.0), 1.0
-#: Rates in Hz of the derived motions, and of the file.
-RATES, RATE = (50, 100, 1000), 1000
 
 
 @dataclass(frozen=True)
 class PublicFile:
-    """One file of a set: its name, SHA-256, size in bytes and address."""
+    """One file of a set: its name, SHA-256, size in bytes and address, and what makes it of what is found there."""
 
     name: str
     sha256: str
     size: int
     url: str
+    made_by: str | None = None
 
 
 def names() -> list[str]:
@@ -62,8 +54,10 @@ def files_of(name: str) -> list[PublicFile]:
     check_names("a set", [name], _registry())
     found = []
     for part in _registry()[name]["from"]:
-        base = f"https://github.com/{part['repository']}/raw/{part['commit']}/{quote(part['folder'])}"
-        found += [PublicFile(f["name"], f["sha256"], f["size"], f"{base}/{f['name']}") for f in part["files"]]
+        base = f"https://github.com/{part['repository']}/raw/{part['commit']}"
+        for file in part["files"]:
+            place = quote("/".join(filter(None, (part["folder"], file.get("source", file["name"])))))
+            found.append(PublicFile(file["name"], file["sha256"], file["size"], f"{base}/{place}", file.get("made_by")))
     return found
 
 
@@ -77,12 +71,14 @@ def fetch(
     """Download a set of public data, once, and return its folder.
 
     Every file is checked against its SHA-256, and the folder appears whole or not at all. To ``walk_80muscles`` are
-    added motions at 50, 100 and 1000 Hz with consistent knees, and a model with welded toes and reserves.
+    added motions at 50, 100 and 1000 Hz with consistent knees, and a model with welded toes and reserves; to
+    ``knee_implant`` the ExternalLoads files of its two walks.
 
     Parameters
     ----------
     name : str
-        ``"arm26"``, ``"walk_18muscles"``, ``"walk_80muscles"``, ``"walk_treadmill_emg"`` or ``"gait_9emg"``.
+        ``"arm26"``, ``"walk_18muscles"``, ``"walk_80muscles"``, ``"walk_treadmill_emg"``, ``"gait_9emg"`` or
+        ``"knee_implant"``.
     folder : path-like, optional
         Parent folder; default: the user's cache (``$XDG_CACHE_HOME/osimopt`` on Linux).
     mirror : path-like or str, optional
@@ -120,7 +116,7 @@ def fetch(
     target = Path(folder).absolute() / name
     if target.exists() and any(target.iterdir()):
         wrong = [f.name for f in files if not (target / f.name).is_file() or sha256(target / f.name) != f.sha256]
-        if wrong or (name == WALK and not (target / DONE).is_file()):
+        if wrong or (name in DERIVED and not (target / DONE).is_file()):
             got = f"{wrong[0]} missing or changed" if wrong else "files without those derived from them"
             fix = "Remove this folder, or choose another one."
             raise InputError(explain("no folder, or one that fetch wrote completely", got, fix, target))
@@ -136,8 +132,8 @@ def fetch(
                 _download(file, name, made, source)
                 if progress is not None:
                     progress(done + 1, len(files))
-            if name == WALK:
-                derive_walk(made)
+            if name in DERIVED:
+                DERIVED[name](made)
             lines = "\n".join(f"{file.sha256}  {file.name}  {file.url}" for file in files)
             (made / DONE).write_text(f"{about(name)}\n{lines}\n", encoding="utf-8")
             made.chmod(0o755)
@@ -149,35 +145,6 @@ def fetch(
         fix = "Make room, or choose another folder."
         raise InputError(explain(expected, _reason(error), fix, target)) from error
     return target
-
-
-def derive_walk(folder: Path) -> None:
-    """Write a model with reserves and ``coordinates_<rate>hz.mot`` beside the files of ``walk_80muscles``.
-
-    The two dependent knee coordinates of ``coordinates.sto`` are in degrees although its header declares radians, and
-    the model has no actuators but muscles, where feet and residuals need some.
-    """
-    import pandas as pd
-
-    from .. import isolation
-    from ..adapters.load import read_problem
-    from ..adapters.options import ReadOptions
-
-    model = folder / WITH_RESERVES
-    isolation.run(
-        "opensim", "osimopt.adapters.worker.files:write_reserve_model", str(folder / MODEL), str(model),
-        WELDED, RESIDUALS, RESERVE, subject=folder / MODEL,
-    )  # fmt: skip
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the knees, which are corrected here
-        motion = read_problem(ReadOptions(model, folder / MOTION)).kinematics
-    if motion is None:
-        raise InputError(explain("a motion with its kinematics", "none", "Fetch the data again.", folder / MOTION))
-    for rate in RATES:
-        keep = np.arange(0, len(motion.time), RATE // rate)
-        index = pd.Index(np.round(motion.time[keep], 10), name="time")
-        table = pd.DataFrame(np.round(motion.value[keep], 10), index=index, columns=list(motion.coordinates))
-        write_table(table, folder / f"coordinates_{rate}hz.mot", name="Coordinates")
 
 
 @cache
@@ -192,6 +159,12 @@ def _download(file: PublicFile, name: str, folder: Path, mirror: str | None) -> 
     for source in ([f"{mirror.rstrip('/')}/{name}/{file.name}"] if mirror else []) + [file.url]:
         try:
             _copy(source, place)
+            if file.made_by and source == file.url:
+                MADE[file.made_by](place)
+        except InputError as error:
+            answers.append(f"{source}: {error}")
+            place.unlink()
+            continue
         except OSError as error:
             if error.errno is not None and not isinstance(error, FileNotFoundError | ConnectionError | TimeoutError):
                 raise

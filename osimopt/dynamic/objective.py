@@ -151,8 +151,8 @@ def integrands(nodes: Nodes, conditions: Conditions, unknowns: Unknowns) -> dict
     else:
         terms["muscles"] = np.sum(muscles * cost.values(nodes, unknowns) ** cost.exponent, axis=1)
         terms["reserves"] = reserves * np.sum(np.abs(control) ** cost.exponent, axis=1)
-    if conditions.contact:
-        terms["contact"] = reserves * (unknowns.reserve[:, own] ** 2 @ contact_weights(conditions.contact))
+    if (weights := contact_weights(conditions.contact)).any():
+        terms["contact"] = reserves * (unknowns.reserve[:, own] ** 2 @ weights)
     if nodes.fiber is not None and conditions.derivative_penalty > 0.0:
         terms["derivative_penalty"] = conditions.derivative_penalty * np.sum(unknowns.force_rate**2, axis=1)
     if (emg := conditions.emg) is not None and emg.weight > 0.0:

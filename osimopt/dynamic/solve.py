@@ -60,7 +60,8 @@ def solve_dynamic(
 
     The motion is divided into intervals, and the excitations, activations and tendon forces at all points are found by
     direct collocation with IPOPT. Dynamic solutions are local optima without a proved error bound; forward integration
-    of the excitations checks each one.
+    of the excitations checks each one. Contact forces of joints (``contact``) are those of the tendon forces at every
+    point; their cost is the term ``contact`` of the objective.
 
     Parameters
     ----------

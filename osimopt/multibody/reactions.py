@@ -48,7 +48,7 @@ class Joints:
 
 
 @dataclass(frozen=True, eq=False)
-class Loops:
+class LoopForces:
     """How the constraints of loops balance the coordinates that they determine.
 
     ``moves`` (N, D, T) are the speeds of all joints per rate of these coordinates D, ``inverse`` (T, R, D) gives
@@ -125,7 +125,7 @@ def followed_by(multibody: Multibody, determined: Sequence[int]) -> Index:
     return np.array(found, dtype=np.intp)
 
 
-def loops_at(posture: Posture, determined: Sequence[int]) -> tuple[Loops, Tensor]:
+def loops_at(posture: Posture, determined: Sequence[int]) -> tuple[LoopForces, Tensor]:
     """The loops of a model, and the part (R, R, T) of the multipliers that they leave open.
 
     ``determined`` are the coordinates that constraints and couplers determine.
@@ -137,9 +137,17 @@ def loops_at(posture: Posture, determined: Sequence[int]) -> tuple[Loops, Tensor
     acts = xp.einsum("ndt,rnt->tdr", moves, constraint_jacobian(posture, rows))
     known = ~xp.any(xp.any(xp.isnan(acts), axis=2), axis=1)[:, None, None]
     acts = xp.where(known, acts, xp.zeros_like(acts))
-    inverse = xp.linalg.pinv(acts, rtol=RANK) if dependents else xp.matrix_transpose(acts)
+    inverse = _inverse(acts) if dependents else xp.matrix_transpose(acts)
     loose = alike(np.eye(acts.shape[2]), acts) - xp.matmul(inverse, acts)
-    return Loops(rows, moves, inverse), xp.moveaxis(xp.where(known, loose, xp.zeros_like(loose)), 0, -1)
+    return LoopForces(rows, moves, inverse), xp.moveaxis(xp.where(known, loose, xp.zeros_like(loose)), 0, -1)
+
+
+def _inverse(matrix: Tensor) -> Tensor:
+    """Pseudoinverses (T, R, D) of matrices (T, D, R) in m and rad, in which 1 is large, also where all is nearly 0."""
+    xp = namespace(matrix)
+    size = xp.linalg.svdvals(matrix)[:, 0]
+    one = xp.ones_like(size)
+    return xp.linalg.pinv(matrix, rtol=RANK * xp.maximum(size, one) / xp.where(size > 0.0, size, one))
 
 
 def undetermined(posture: Posture, joints: Joints, determined: Sequence[int]) -> Tensor:
@@ -175,7 +183,7 @@ def refuse_undetermined(multibody: Multibody, names: Sequence[str], loose: Tenso
 
 
 def needed_reactions(
-    posture: Posture, joints: Joints, through: Tensor, loops: Loops | None = None, needed: Tensor | None = None
+    posture: Posture, joints: Joints, through: Tensor, loops: LoopForces | None = None, needed: Tensor | None = None
 ) -> Tensor:
     """Reactions (J, 6, T) of joints on children, as :func:`on_children` has them.
 

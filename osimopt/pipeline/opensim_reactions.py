@@ -77,12 +77,13 @@ class GivenForces:
         return [*self._missing(), *self._missed(), *self.provenance["warnings"]]
 
     def _missing(self) -> list[str]:
-        lost = ~np.isfinite(np.hstack([self.muscle_force, self.reserve_control])).all(axis=1)
+        known = np.isfinite(np.hstack([self.muscle_force, self.reserve_control]))
+        lost = np.asarray(~known.all(axis=1))
         if not lost.any():
             return []
         first = self.time[lost][0]
         return [
-            f"{lost.sum()} of {len(lost)} frames have no reactions, since the file has no forces: from {first:g} s."
+            f"{lost.sum()} of {len(lost)} frames have no reactions, as the file has no forces: first at {first:g} s."
         ]
 
     def _missed(self) -> list[str]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..devices import Device, device_of
 from ..errors import InputError, check_names, explain, shown
-from ..namespace import alike, filled, namespace, plain
+from ..namespace import Tensor, alike, filled, namespace, plain
 from ..options import check_word, is_number
 from .arrays import Array, MuscleGeometry
 from .reactions import SIDES, Frame, JointReactions, On, reactions_of
@@ -71,7 +71,8 @@ class Contact:
 
     Examples
     --------
-    An elbow whose muscles press it together; the second has twice the moment arm, and presses less for a moment:
+    An elbow whose muscles press it together. The second has twice the moment arm, and so presses half as much for the
+    same moment:
 
     >>> import dataclasses, osimopt
     >>> from osimopt.problem.reactions import JointReactions
@@ -80,6 +81,9 @@ class Contact:
     >>> problem = dataclasses.replace(problem, reactions=pressing)
     >>> for contact in (None, {"elbow": 1.0}, osimopt.Contact("elbow", lower={"y": -330.0})):
     ...     print(osimopt.solve_static(problem, contact=contact).muscle_force.round(1))
+    [[415.4  92.3]]
+    [[300.8 149.6]]
+    [[ 60. 270.]]
     """
 
     joint: str
@@ -187,7 +191,7 @@ def carrying(problem: RedundancyProblem, contacts: Sequence[Contact]) -> JointRe
     return found if device_of(found.effect) == problem.device else found.moved(Device.of(problem.device).put)
 
 
-def contact_force(problem: RedundancyProblem, contacts: Sequence[Contact], activation: Array, control: Array) -> Array:
+def contact_force(problem: RedundancyProblem, contacts: Sequence[Contact], activation: Array, control: Array) -> Tensor:
     """(T, n) N of all rows of contacts, of activations (T, M) and controls (T, K) of the problem without these rows."""
     xp, carried, rows = namespace(activation), carrying(problem, contacts), []
     force = problem.max_force * activation + problem.passive_force

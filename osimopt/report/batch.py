@@ -118,7 +118,7 @@ def _by_method(table: pd.DataFrame) -> Section:
 def _contact(table: pd.DataFrame) -> list[Section]:
     """Peak forces through joints, by subject and method: mean and standard deviation over trials, and the largest."""
     rows = []
-    for joint in (name.removeprefix(CONTACT_N) for name in table if name.startswith(CONTACT_N)):
+    for joint in (name.removeprefix(CONTACT_N) for name in map(str, table) if name.startswith(CONTACT_N)):
         for (subject, method), group in table.groupby(["subject", "method"], sort=False):
             newtons, weights = (group[what + joint].dropna() for what in (CONTACT_N, CONTACT_BW))
             if len(newtons):

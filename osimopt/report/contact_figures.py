@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,22 +13,8 @@ from ..analysis.contact_comparison import ContactComparison
 from ..analysis.contact_force import contact_force
 from ..problem.arrays import Array
 from ..solution.reader import Result
-from . import style
-from .curves import (
-    FEW,
-    HIGH,
-    SIDES,
-    WIDE,
-    Axis,
-    Curve,
-    Line,
-    Panel,
-    draw_panel,
-    draw_panels,
-    second_axis,
-    side_of,
-    stem_of,
-)
+from . import curves, style
+from .curves import Axis, Curve, Line, Panel, draw_panels, side_of, stem_of
 
 if TYPE_CHECKING:
     from ..analysis.contact_ranges import ContactRanges
@@ -72,14 +58,14 @@ def draw_reactions(results: Mapping[str, Result], axis: Axis) -> list[str]:
             for place, (name, result) in enumerate(named.items()):
                 for joint in own:
                     side = side_of(joint)
-                    label, index = (name, place) if many else (SIDES[side], sides.index(side))
+                    label, index = (name, place) if many else (curves.SIDES[side], sides.index(side))
                     axial, norm = _curves(result, joint)
                     solid.append((label, index, axis.curve(result.time, axial)))
                     dotted.append(("", index, axis.curve(result.time, norm)))
             if own:
                 panels.append(Panel(stem if len(own) > 1 or many else own[0], solid, dotted))
         what = f"Solid: {along_of(first)}, compression positive; dotted: norm"
-        side = f"{SIDES[wanted[0]].capitalize()} side" if many and wanted[0] else ""
+        side = f"{curves.SIDES[wanted[0]].capitalize()} side" if many and wanted[0] else ""
         caption = style.SEPARATOR.join(filter(None, [side, what, axis.band]))
         name, zero = f"contact forces {side.lower()}".strip(), not _negative(panels)
         figures.append(draw_panels(panels, axis.label, FORCE, name, caption, from_zero=zero, second=weight))
@@ -114,7 +100,7 @@ def contact_panels(
         measured = first.curves.measured[:, first.curves.components.index(component)]
         row = first.table.loc[component]
         bands: list[Line] = []
-        if component in (ranges or {}):
+        if ranges is not None and component in ranges:
             bands = [(RANGE, 0, _range(axis, ranges[component], first.provenance["direction"]))]
         panels.append(
             Panel(
@@ -142,7 +128,7 @@ def draw_compared(
     """Simulated over measured contact force as the SVG of a page."""
     first = next(iter(comparisons.values()))
     panels, axis = contact_panels(comparisons, ranges)
-    caption = style.SEPARATOR.join(filter(None, [_what(comparisons), axis.band]))
+    caption = style.SEPARATOR.join(filter(None, [_what(comparisons, ranges), axis.band]))
     from_zero, unit = not _negative(panels), _unit(first)
     return draw_panels(panels, axis.label, FORCE, "measured contact force", caption, from_zero=from_zero, second=unit)
 
@@ -157,41 +143,46 @@ def draw_contact(
     """
     comparisons = {"simulated": comparison} if isinstance(comparison, ContactComparison) else comparison
     panels, axis = contact_panels(comparisons, ranges)
-    names, columns = [str(number) for number in range(len(panels))], min(FEW, len(panels))
+    names, columns = [str(number) for number in range(len(panels))], min(curves.FEW, len(panels))
     rows = -(-len(panels) // columns)
+    size = (curves.WIDE * columns, 0.9 + 1.3 * curves.HIGH * rows)
     unit = _unit(next(iter(comparisons.values())))
-    with style.figure(style.grid(names, columns), (WIDE * columns, 0.9 + 1.3 * HIGH * rows)) as (drawn, axes):
+    with style.figure(style.grid(names, columns), size) as (drawn, axes):
         for place, panel in enumerate(panels):
             at = axes[names[place]]
-            draw_panel(at, panel)
+            curves.draw_panel(at, panel)
             bottom, left = place + columns >= len(panels), place % columns == 0
             style.label(at, panel.title, axis.label if bottom else "", FORCE if left else "")
             at.set_title(panel.subtitle, loc="right", fontsize=8, fontweight="normal", color="#555555")
             at.tick_params(labelsize=8)
             if not _negative([panel]):
                 style.from_zero(at)
+            if panel.ranges:
+                curves.cut_ranges(at, panel)
             if axis.strides:
                 at.set_xticks(np.linspace(0.0, 100.0, 5))
             if unit is not None:
                 last = place % columns == columns - 1 or place == len(panels) - 1
-                second_axis(at, unit[0] if last else "", unit[1], 9.0)
+                curves.second_axis(at, unit[0] if last else "", unit[1], 9.0)
         first = axes[names[0]]
         style.legend_below(drawn, first, first.get_legend_handles_labels()[1])
-        style.caption(drawn, style.SEPARATOR.join(filter(None, [_what(comparisons), axis.band])))
+        style.caption(drawn, style.SEPARATOR.join(filter(None, [_what(comparisons, ranges), axis.band])))
         return style.save(drawn, Path(path))
 
 
 def _negative(panels: Sequence[Panel]) -> bool:
-    """Whether a curve is below 0: tension, or shear in the axis' negative direction."""
-    curves = [curve for panel in panels for _, _, curve in (*panel.lines, *panel.dotted)]
-    curves += [panel.measured for panel in panels if panel.measured is not None]
-    return any(float(np.nanmin(curve.mean, initial=0.0)) < 0.0 for curve in curves)
+    """Whether a curve or a range is below 0: tension, or shear in the axis' negative direction."""
+    lowest = [curve.mean for panel in panels for _, _, curve in (*panel.lines, *panel.dotted)]
+    lowest += [panel.measured.mean for panel in panels if panel.measured is not None]
+    lowest += [curve.low for panel in panels for _, _, curve in panel.ranges]
+    return any(float(np.nanmin(values, initial=0.0)) < 0.0 for values in lowest)
 
 
-def _what(comparisons: Mapping[str, ContactComparison]) -> str:
+def _what(comparisons: Mapping[str, ContactComparison], ranges: Any) -> str:
     first = next(iter(comparisons.values()))
-    of = f"; RMSE and r of {next(iter(comparisons))}" if len(comparisons) > 1 else ""
-    return f"Contact force of {first.joint}, compression positive{of}"
+    of = f"RMSE and r of {next(iter(comparisons))}" if len(comparisons) > 1 else ""
+    cut = f"the range is cut at {curves.ABOVE:g} times the largest curve" if ranges else ""
+    return style.SEPARATOR.join(filter(None, [f"Contact force of {first.joint}, compression positive", of, cut]))
 
 
 def _unit(comparison: ContactComparison) -> tuple[str, float] | None:

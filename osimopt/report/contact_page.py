@@ -60,9 +60,9 @@ def _cells(comparison: ContactComparison, component: Any) -> list[str]:
         if not len(peaks):
             cells += ["–"] * 3
             continue
-        mean = peaks.loc[[component]].xs(peak, level="peak").mean()
+        rows = peaks.loc[[component]].xs(peak, level="peak")
         for unit, form in (("", "{:.0f}"), ("_bw", "{:.2f}"), ("_percent", "{:.0f}")):
-            cells.append(" / ".join(number(mean[f"{name}{unit}"], form) for name in ("simulated", "measured")))
+            cells.append(" / ".join(number(rows[f"{name}{unit}"].mean(), form) for name in ("simulated", "measured")))
     return cells
 
 

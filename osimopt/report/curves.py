@@ -24,6 +24,8 @@ SIDES = {"r": "right", "l": "left", "": ""}
 #: Panels in a row, and their height and width in inches; those of a figure of few panels with a second axis.
 COLUMNS, HEIGHT, WIDTH = 5, 1.5, 2.3
 FEW, HIGH, WIDE = 3, 2.1, 3.85
+#: An axis ends at these multiples of the largest curve, above and below, where a range goes further.
+ABOVE, BELOW = 1.6, 0.25
 #: Inches above the panels, for caption and titles, and below, for the axis and a legend.
 TOP, BOTTOM = 0.6, 0.75
 GREY = "#7F7F7F"
@@ -167,6 +169,8 @@ def draw_panels(
                 style.from_zero(at)
             if top is not None:
                 at.set_ylim(-style.EDGE * top, top * (1.0 + style.EDGE))
+            if panel.ranges:
+                cut_ranges(at, panel)
             if second is not None:
                 last = place % columns == columns - 1 or place == len(panels) - 1
                 second_axis(at, second[0] if last else "", second[1])
@@ -196,6 +200,15 @@ def draw_panel(at: Any, panel: Panel) -> None:
         at.plot(curve.x, curve.mean, color=style.colour(index), ls=":", lw=1.4, label=label or None)
     at.locator_params(nbins=4)
     at.margins(x=0.02)
+
+
+def cut_ranges(at: Any, panel: Panel) -> None:
+    """End the vertical axis where curves would be flat beside a range that goes far beyond them."""
+    curves = [curve.mean for _, _, curve in (*panel.lines, *panel.dotted)]
+    curves += [panel.measured.mean] if panel.measured is not None else []
+    least, most = (float(end([end(curve, initial=0.0) for curve in curves])) for end in (np.nanmin, np.nanmax))
+    size, (low, high) = max(most, -least), at.get_ylim()
+    at.set_ylim(max(low, least - BELOW * size), min(high, most + (ABOVE - 1.0) * size))
 
 
 def second_axis(at: Any, label: str, size: float, font: float = 8.0) -> None:

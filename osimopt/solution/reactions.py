@@ -64,6 +64,7 @@ def joint_reactions(
     >>> elbow.columns[1]
     'r_elbow_on_r_ulna_radius_hand_in_r_ulna_radius_hand_fy'
     >>> elbow.iloc[:, :3].loc[0.3].round(1).tolist()
+    [-167.4, -189.8, 19.6]
     """
     return reaction_table(solution, joints, on, frame).to_dataframe()
 
@@ -83,7 +84,7 @@ def reaction_table(
             warn(finding.text)
     found = known.transmitted(solution.problem, solution.muscle_force, solution.reserve_control)
     wrench, place = known.seen(found, on, frame)
-    failed = np.isnan(solution.activation).any(axis=1)
+    failed = np.asarray(np.isnan(solution.activation).any(axis=1))
     wrench = np.where(failed[:, None, None], np.nan, wrench)
     values = np.concatenate([wrench, place], axis=2).reshape(len(solution.time), -1) + 0.0  # turns -0.0 into 0.0
     return Table(values, solution.time, reaction_labels(known, on, frame), {"body_weight_N": known.body_weight})

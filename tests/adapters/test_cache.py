@@ -269,13 +269,17 @@ CHANGED: dict[str, Callable[[Asked], Any]] = {
     "coordinates": lambda asked: ("knee_angle_l",),
     "muscles": lambda asked: "left",
     "left_out": lambda asked: "residuals",
+    "joint_reactions": lambda asked: "all",
+    "reactions_on": lambda asked: "parent",
+    "reactions_frame": lambda asked: "child",
 }
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(ReadOptions)])
 def test_every_field_of_a_request_tells(asked: Asked, field: str) -> None:
     """A new field fails here until it is among the files or the options."""
-    needed = {name: CHANGED[name](asked) for name in [FILTERED.get(field)] if name}
+    written = dict.fromkeys(("reactions_on", "reactions_frame"), "joint_reactions")
+    needed = {name: CHANGED[name](asked) for name in [(FILTERED | written).get(field)] if name}
     assert asked.key(**needed) == asked.key(**needed)
     assert asked.key(**needed, **{field: CHANGED[field](asked)}) != asked.key(**needed)
 

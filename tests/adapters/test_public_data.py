@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,9 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from osimopt import InputError, fetch, read_table
+from osimopt.adapters.loads import read_external_loads
 from osimopt.datasets import fetch as public_data
+from osimopt.datasets.derive import derive_loads
 from osimopt.datasets.fetch import PublicFile, about, files_of, names
 
 CONTENT = {"model.osim": b"<model/>" * 1000, "sub/motion.mot": b"time q\n" * 5000}
@@ -149,7 +153,7 @@ def test_what_was_changed_is_not_taken_for_the_set(server: str, tmp_path: Path) 
 
 
 def test_the_sets() -> None:
-    assert names() == ["arm26", "walk_18muscles", "walk_80muscles", "walk_treadmill_emg", "gait_9emg"]
+    assert names() == ["arm26", "walk_18muscles", "walk_80muscles", "walk_treadmill_emg", "gait_9emg", "knee_implant"]
     for name in names():
         assert "MB from" in about(name)
         for file in files_of(name):
@@ -157,6 +161,44 @@ def test_the_sets() -> None:
             assert file.url.startswith("https://github.com/")
     with pytest.raises(InputError, match="walk_80muscles"):
         fetch("walk_81muscles")
+
+
+def implant_file(place: Path, trials: list[str], forces: np.ndarray) -> None:
+    """A MATLAB file of measured forces (points, columns, trials), in the form of the public one."""
+    trial_names = np.array([f"PS_ngait_og_{trial}.c3d" for trial in trials], dtype=object)
+    headers = np.array(["F_medial", "F_lateral", "F_total_magnitude"], dtype=object)
+    walks = {"data": forces, "trial_names": trial_names, "colheaders": headers}
+    savemat(place, {"eTibia_data": {"GC5": {"ngait_og": walks}}})
+
+
+def test_a_file_is_made_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forces of one trial, of a file of all; the trial that is wanted is there by name, and the result has a hash."""
+    forces = np.random.default_rng(3).uniform(0.0, 2000.0, (101, 3, 3))
+    implant_file(tmp_path / "all.mat", ["ss1", "ss11", "ss3"], forces)
+    rows = [f"{point},{a:.3f},{b:.3f},{c:.3f}" for point, (a, b, c) in enumerate(forces[:, :, 2])]
+    body = "\n".join(["percent_of_trial,medial_N,lateral_N,total_N", *rows, ""]).encode()
+    known, url = hashlib.sha256(body).hexdigest(), (tmp_path / "all.mat").as_uri()
+    made = PublicFile("GC5_ss3_implant.csv", known, len(body), url, "implant")
+    monkeypatch.setattr(public_data, "files_of", lambda name: [made])
+    monkeypatch.setattr(public_data, "about", lambda name: "a small set")
+    assert (fetch("small", tmp_path / "new", mirror=tmp_path) / made.name).read_bytes() == body
+    implant_file(tmp_path / "all.mat", ["ss1", "ss11", "ss8"], forces)
+    with pytest.raises(InputError, match="forces of the trial ss3 of GC5 in a MATLAB file"):
+        fetch("small", tmp_path / "again", mirror=tmp_path)
+    (tmp_path / "all.mat").write_bytes(b"no matrix at all" * 100)
+    with pytest.raises(InputError, match="forces of the trial ss3 of GC5 in a MATLAB file"):
+        fetch("small", tmp_path / "again", mirror=tmp_path)
+
+
+def test_the_loads_of_a_patient(real_data: Path, tmp_path: Path) -> None:
+    """What is written of them is what the file of the data's authors says."""
+    for name in ("GC5_ss1_kinetics.mot", "GC5_ss1_loads.xml"):
+        shutil.copy(real_data / "knee_implant" / name, tmp_path)
+    known = read_external_loads(tmp_path / "GC5_ss1_loads.xml")
+    derive_loads(tmp_path)
+    made = read_external_loads(tmp_path / "GC5_ss1_loads.xml")
+    assert made.applied == known.applied
+    assert np.array_equal(made.table.to_numpy(), known.table.to_numpy())
 
 
 @pytest.mark.slow

@@ -12,10 +12,19 @@ import pandas as pd
 import pytest
 from contact_cases import FORCE, STRIDES, TIME, WEIGHT, bumps, made, table
 
-from osimopt import InputError, RedundancyProblem, RedundancySolution, Result, compare_contact, solve_static
+from osimopt import (
+    Compartments,
+    InputError,
+    RedundancyProblem,
+    RedundancySolution,
+    Result,
+    compare_contact,
+    solve_static,
+)
 from osimopt.analysis.contact_comparison import VALLEY, two_peaks
 from osimopt.analysis.measured_force import GAP, ONE_SIGN, known_between
 from osimopt.files.storage import time_table, write_table
+from osimopt.problem.reactions import JointReactions
 
 #: Rounding of forces of 2000 N.
 EXACT = 1e-9
@@ -130,6 +139,10 @@ def test_tables_over_a_stride_and_over_time(stride, tmp_path: Path) -> None:
         found = compare_contact(stride, measured, "force", joint="knee")
         assert found.table.loc["axial", "rmse"] < 1e-6
     assert "101 rows without times" in found.notes[0]
+    pd.DataFrame({"other": 0.0 * LINE, "force": LINE}).to_csv(tmp_path / "rows.csv")  # the first name is empty
+    found = compare_contact(stride, tmp_path / "rows.csv", "force", joint="knee")
+    assert found.table.loc["axial", "rmse"] < 1e-6
+    assert "taken for per cent of a stride" in found.notes[0]
     unknown = write(tmp_path / "unknown.csv", "x,force", np.column_stack([time, LINE]))
     with pytest.raises(InputError, match=r"times or of per cent of a stride, got 'x'"):
         compare_contact(stride, unknown, "force", joint="knee")
@@ -165,15 +178,38 @@ def test_units_and_signs(solution) -> None:
 
 
 def test_components(solution) -> None:
-    columns = {"norm": "norm", "x": "fx", "y": "fy", "in": "medial", "out": "lateral", "all": "total"}
+    columns = {"norm": "norm", "x": "fx", "y": "fy", "in": "medial", "out": "lateral", "all": "axial"}
     values = [np.hypot(1.0, 0.1) * FORCE, 0.1 * FORCE, -FORCE, 0.7 * FORCE, 0.3 * FORCE, FORCE]
     measured = pd.DataFrame(dict(zip(columns, values, strict=True)), index=pd.Index(TIME, name="time"))
     sides = {"medial": 0.7 * FORCE, "lateral": 0.3 * FORCE}
     found = compare_contact(solution, measured, columns, joint="knee", compartments=sides)
     assert found.table.index.tolist() == ["norm", "fx", "fy", "medial", "lateral", "axial"]
     assert found.table["rmse"].max() < EXACT
+    summed = compare_contact(solution, measured, {"in+ out": "axial"}, joint="knee")
+    assert summed.table.loc["axial", "rmse"] < EXACT
     with pytest.raises(InputError, match="simulated medial force"):
         compare_contact(solution, measured, {"in": "medial"}, joint="knee")
+
+
+def test_compartments_by_their_centres() -> None:
+    """Force 10 mm medially of the middle between two centres 40 mm apart: three quarters and a quarter of it."""
+    known = made(TIME, FORCE).problem
+    constant = np.zeros((len(TIME), 6))
+    constant[:, 1], constant[:, 3] = -FORCE, 0.01 * FORCE
+    effect = np.zeros((len(TIME), 6, 2))
+    effect[:, 3] = [1e-8, 3e-8]  # muscles act in the frontal plane, if by less than 0.001 N
+    knee = JointReactions.from_arrays("knee", constant, effect, known.muscles, WEIGHT)
+    solution = solve_static(replace(known, reactions=knee))
+    measured = pd.DataFrame({"in": 0.75 * FORCE, "out": 0.25 * FORCE, "all": FORCE}, index=pd.Index(TIME, name="time"))
+    columns = {"in": "medial", "out": "lateral", "all": "axial"}
+    centres = Compartments("knee", (0.0, 0.0, 0.02), (0.0, 0.0, -0.02), "knee")
+    found = compare_contact(solution, measured, columns, joint="knee", compartments=centres)
+    assert found.table["rmse"].max() < 1e-3
+    with pytest.raises(InputError, match="compartments of hip"):
+        compare_contact(replace(solution, problem=replace(known, reactions=replace(knee, joints=("hip",)))), measured,
+                        columns, joint="hip", compartments=centres)  # fmt: skip
+    with pytest.raises(InputError, match="a solution in memory"):
+        compare_contact(Result.of(solution), measured, {"in": "medial"}, joint="knee", compartments=centres)
 
 
 # --- what is not measured -------------------------------------------------------------------------------------------
@@ -191,6 +227,8 @@ def test_gaps_are_not_bridged(solution) -> None:
     assert missing.table.loc["axial", "samples"] == 281
     short = compare_contact(solution, table(FORCE[:250], TIME[:250]), "force", joint="knee")
     assert len(short.curves.time) == 250
+    assert short.checks[-1].found == "83% of the frames"
+    assert short.checks[-1].passes is False
 
 
 def test_failed_frames_are_left_out(solution) -> None:
@@ -274,6 +312,16 @@ def test_one_peak_is_told(solution) -> None:
     assert any("give strides=" in note for note in none.notes)
 
 
+def test_a_reversed_joint_and_late_strides_are_told_of(solution) -> None:
+    turned = compare_contact(solution, table(FORCE), "force", joint="knee", direction="y")
+    assert any("pulls in 100% of the frames" in line for line in turned.findings())
+    half = [(0.4, 1.4), (1.4, 2.4)]
+    found = compare_contact(solution, table(FORCE), "force", joint="knee", strides=half)
+    assert any("of 2 strides lies after stance (62% of a stride)" in line for line in found.findings())
+    good = compare_contact(solution, table(FORCE), "force", joint="knee", strides=STRIDES)
+    assert not good.curves.doubts()
+
+
 # --- folders, JSON, errors ------------------------------------------------------------------------------------------
 
 
@@ -316,6 +364,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"columns": "other"}, "columns of the measured force"),
     ({"columns": {"force": "vertical"}}, "components among"),
     ({"columns": {}}, "components by column"),
+    ({"columns": {"force": "total"}}, '"axial" for the force along an axis'),
+    ({"columns": {"force": "axial", "force + force": "axial"}}, "one measured column for each"),
     ({"joint": "hip"}, "hip"),
     ({"unit": "kN"}, "unit"),
     ({"unit": "BW"}, r"measured forces in BW, got 2\d\d\d"),

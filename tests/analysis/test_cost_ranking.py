@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from emg_cases import STRIDES, mapping, recorded, walk
 
 from osimopt import InputError, rank_costs, solve_static
-from osimopt.analysis.cost_ranking import read_cost
+from osimopt.analysis.cost_ranking import read_cost, read_terms
+from osimopt.problem.reactions import JointReactions
 
 COSTS = ("activation_power:1.5", "activation_power:2", "activation_power:4", "min_max")
 
@@ -73,3 +75,20 @@ def test_wrong_costs(costs: list[str], says: str) -> None:
 def test_costs_are_read() -> None:
     assert read_cost("activation_power:2.5") == ("activation_power", 2.5)
     assert read_cost("min_max") == ("min_max", 2.0)
+    cost, exponent, contacts = read_terms("activation_power:3+knee_l=0.1+knee_r=1")
+    assert (cost, exponent) == ("activation_power", 3.0)
+    assert [(one.joint, one.weight) for one in contacts] == [("knee_l", 0.1), ("knee_r", 1.0)]
+
+
+@pytest.mark.slow
+def test_contact_forces_in_a_cost() -> None:
+    """The one that made the recording is first; a joint that is not known is a row with its reason."""
+    problem = walk()
+    effect = [[0.0] * len(problem.muscles), [-1.0] * len(problem.muscles), [0.0] * len(problem.muscles)]
+    carried = JointReactions.from_arrays("knee", np.zeros((len(problem), 3)), effect, problem.muscles, 700.0)
+    problem = replace(problem, reactions=carried)
+    emg = recorded(problem, solve_static(problem, contact={"knee": 30.0}).activation)
+    costs = ("activation_power:2", "activation_power:2+knee=30", "activation_power:2+hip=1")
+    found = rank_costs(problem, emg, mapping(), costs, strides=STRIDES)
+    assert found.table.index[0] == costs[1]
+    assert "hip" in found.table.loc[costs[2], "reason"]

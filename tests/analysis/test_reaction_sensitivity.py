@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,21 +19,20 @@ BODY_WEIGHT = 700.0
 
 
 def jointed(problem: RedundancyProblem, seed: int = 0) -> RedundancyProblem:
-    """A joint that muscles press together (−y), which also transmits what an actuator's coordinate does."""
+    """A joint that muscles press together (−y), which also transmits what an actuator of the model does to bodies."""
     rng = np.random.default_rng(seed)
-    count = len(problem.muscles)
+    count, reserves = len(problem.muscles), problem.reserves
     effect = rng.uniform(-0.4, 0.4, (len(problem), 6, count))
     effect[:, 1] = -rng.uniform(0.3, 1.0, (len(problem), count))
     constant = rng.uniform(-300.0, 300.0, (len(problem), 6))
     reactions = JointReactions.from_arrays("knee", constant, effect, problem.muscles, BODY_WEIGHT)
-    place = len(reactions.pair_joint)
-    looped = replace(
-        reactions, coordinates=problem.coordinates[:1], pair_joint=np.append(reactions.pair_joint, 0),
+    acting = replace(
+        reactions, actuators=reserves.names[:1], pair_joint=np.append(reactions.pair_joint, 0),
         pair_source=np.append(reactions.pair_source, count),
-        effect=np.concatenate([reactions.effect, rng.uniform(-1.0, 1.0, (len(problem), 1, 6))], axis=1),
+        effect=np.concatenate([reactions.effect, rng.uniform(-30.0, 30.0, (len(problem), 1, 6))], axis=1),
     )  # fmt: skip
-    assert place == count
-    return replace(problem, reactions=looped)
+    own = replace(reserves, origin=("model", *reserves.origin[1:]))
+    return replace(problem, reactions=acting, reserves=own)
 
 
 def again(problem: RedundancyProblem, contacts: tuple[Contact, ...], **cost: Any) -> RedundancySolution:
@@ -161,3 +161,31 @@ def test_wrong_questions_of_joints_are_refused() -> None:
     bare = osimopt.sensitivity(solve_static(random_problem(8)))
     with pytest.raises(InputError, match="joint_reactions"):
         bare.reaction("knee")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("exponent", [2.0, 3.0])
+def test_knee_forces_of_a_walk_follow_solving_again(real_data: Path, exponent: float) -> None:
+    """80 muscles, reactions of a model, both knees in the cost."""
+    files = [real_data / "walk_80muscles" / name for name in ("walk_80muscles_with_reserves.osim", "grf_walk.xml")]
+    problem = osimopt.load_problem(
+        files[0], files[0].parent / "coordinates_50hz.mot", external_loads=files[1], geometry="exact", lowpass_hz=6.0,
+        time_range=(0.7, 1.0), joint_reactions=("walker_knee_l", "walker_knee_r"),
+    )  # fmt: skip
+    contact = {"walker_knee_l": 0.1, "walker_knee_r": 0.1}
+    solution = solve_static(problem, exponent=exponent, contact=contact)
+    found = osimopt.sensitivity(solution)
+    assert not found.nondifferentiable.any()
+    for name, part in directions(problem).items():
+        if name in ("d_moment_arm", "d_weights"):
+            continue
+        ends = [
+            solve_static(
+                replace(moved(problem, sign * STEP, {name: part}), source=None), exponent=exponent, contact=contact
+            )
+            for sign in (1.0, -1.0)
+        ]
+        for joint in contact:
+            first, second = (end.reaction_table(joint, frame="parent").to_numpy()[:, :6] for end in ends)
+            got = found.reaction(joint, frame="parent").jvp(**{name: part})
+            close(got, (first - second) / (2.0 * STEP), DIFFERENCES)

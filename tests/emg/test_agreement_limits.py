@@ -5,6 +5,7 @@ Each limit has one value inside and one outside of it, less than a factor of 2 a
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -13,8 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import osimopt
 from osimopt import Emg, EmgOptions, InputError, PolynomialGeometry, RedundancyProblem, find_strides, process_emg
-from osimopt.analysis import identify, ranges
+from osimopt.analysis import compartments, feasible, identify, ranges
 from osimopt.analysis.bands import UncertaintyBands
 from osimopt.analysis.scaled_paths import check_factors
 from osimopt.analysis.static_vs_dynamic import Comparison, agreement, compare_static_dynamic
@@ -26,6 +28,7 @@ from osimopt.emg.quality import flags
 from osimopt.emg.read import _looks_like_envelopes
 from osimopt.polynomial import Fit, MusclePolynomial
 from osimopt.polynomial.samples import PathSamples, measure_errors
+from osimopt.problem.reactions import JointReactions
 
 RATE = 1000.0
 NOISE = np.random.default_rng(0).standard_normal(10_000)
@@ -288,8 +291,32 @@ def test_programs_that_are_solved_again(
     monkeypatch.setattr("scipy.optimize.linprog", lambda *_, **__: calls.append(0) or SimpleNamespace(status=1))
     one, start = np.ones((1, 1)), np.full((1, 1), 0.5)
     found: Any = SimpleNamespace(x=start + missed, value=np.array([0.5]), bound=np.array([0.5 + gap]))
-    ranges._proved(one[None], one, np.zeros(1), np.ones(1), start, found)
+    feasible._proved(one[None], one, np.zeros(1), np.ones(1), start, found)
     assert bool(calls) is again
+
+
+@pytest.mark.parametrize(("width", "told"), [(1.5e-3, True), (0.7e-3, False)])
+def test_centres_of_compartments_are_apart(width: float, told: bool) -> None:
+    with nullcontext() if told else pytest.raises(InputError, match="centres that differ"):
+        osimopt.Compartments("knee", (0.0, 0.0, width), (0.0, 0.5, 0.0), "tibia")
+
+
+@pytest.mark.parametrize(("share", "told"), [(1.5e-6, True), (0.7e-6, False)])
+def test_a_moment_in_the_frontal_plane(share: float, told: bool) -> None:
+    problem = RedundancyProblem.from_arrays([0.05, 0.03], [100.0, 100.0], 1.0)
+    knee = JointReactions.from_arrays("knee", np.zeros(6), np.eye(6)[:, 1:3] * 1e-9, problem.muscles)
+    split = osimopt.Compartments("knee", (0.0, 0.0, 0.02), (0.0, 0.0, -0.02), "knee")
+    wrench = np.array([[0.0, -700.0, 0.0, 700.0 * 0.04 * share, 5.0, 5.0]])
+    with nullcontext() if told else pytest.raises(osimopt.ModelError, match="frontal plane"):
+        compartments.refuse_untold(split, problem, knee, wrench)
+
+
+@pytest.mark.parametrize(("share", "free"), [(0.7e-6, True), (1.5e-6, False)])
+def test_a_joint_free_to_turn_in_the_frontal_plane(share: float, free: bool) -> None:
+    """What muscles do there is what they do about a coordinate, but for a share."""
+    problem = RedundancyProblem.from_arrays([0.03, 0.04], [100.0, 100.0], 1.0)
+    other = np.array([0.04, -0.03])
+    assert compartments._balanced(problem, np.array([[0.03, 0.04] + share * other])) is free
 
 
 def test_ratios_of_weights_that_are_determined() -> None:

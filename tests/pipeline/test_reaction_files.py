@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from osimopt import InputError, RedundancyProblem, Result, read_manifest, read_t
 from osimopt.batch.journal import CONTACT_BW, CONTACT_N
 from osimopt.datasets import Example
 from osimopt.report.batch import write_study_report
+from osimopt.solution import reactions
 
 NAME = "joint_reactions.sto"
 #: Of the largest: the solver's iterations end together for all frames of a piece.
@@ -39,6 +41,10 @@ def test_a_problem_carries_them_as_its_options_say(problem: RedundancyProblem, t
     pd.testing.assert_frame_equal(table, expected, rtol=0.0, check_flags=False)
     later = solution.joint_reactions(["r_shoulder", "offset"])  # of which the model is asked
     pd.testing.assert_frame_equal(later.iloc[:, :9], solution.joint_reactions("r_shoulder"), rtol=1e-12)
+
+
+def test_the_example() -> None:
+    assert doctest.testmod(reactions) == (0, 6)
 
 
 def test_files_of_problems_need_no_model(problem: RedundancyProblem, tmp_path: Path) -> None:

@@ -245,3 +245,64 @@ def test_times_outside_the_motion(folder: Path) -> None:
             choose_rows(setup_of(folder, start, end, 1, -1.0), time, 1)
     assert len(choose_rows(setup_of(folder, -1.0, 9.0, 1, -1.0), time, 1)) == 11
     assert len(choose_rows(setup_of(folder, float("-inf"), float("inf"), 1, -1.0), time, 1)) == 11
+
+
+REACTION = "<JointReaction name='Loads'><forces_file>{}</forces_file>{}</JointReaction>"
+
+
+def test_joint_reactions_alone(folder: Path) -> None:
+    (folder / "forces.sto").write_text("")
+    more = (
+        "<joint_names> knee hip </joint_names><apply_on_bodies>Parent child</apply_on_bodies>"
+        "<express_in_frame>Child /bodyset/pelvis</express_in_frame><step_interval>4</step_interval>"
+        "<start_time>0.3</start_time>"
+    )
+    two = REACTION.format("forces.sto", more) + REACTION.format("forces.sto", "").replace("Loads", "All")
+    setup = read(folder, document(analyses=two))
+    assert setup.analysis is None
+    one, other = setup.reactions
+    assert (one.name, one.joints, one.step_interval) == ("Loads", ("knee", "hip"), 4)
+    assert (one.on, one.frames, one.forces) == (
+        ("parent", "child"),
+        ("child", "/bodyset/pelvis"),
+        folder / "forces.sto",
+    )
+    assert [one.on_of(number) for number in (0, 1)] == ["parent", "child"]
+    assert (other.joints, other.on, other.frames) == (None, ("child",), ("ground",))
+    assert [other.frame_of(number) for number in (0, 3)] == ["ground", "ground"]
+
+
+@pytest.mark.parametrize("name", ["", "Unassigned", "trial_StaticOptimization_force.sto"])
+def test_joint_reactions_of_the_forces_that_are_solved_for(folder: Path, name: str) -> None:
+    setup = read(folder, document(analyses=OPTIMIZATION.format("") + REACTION.format(name, "")))
+    assert setup.analysis == "StaticOptimization"
+    assert [one.forces for one in setup.reactions] == [None]
+
+
+@pytest.mark.parametrize(
+    ("forces", "more", "says"),
+    [
+        ("", "", "<forces_file>: expected a file of forces, got ''. Name the _force.sto"),
+        ("none.sto", "", "<forces_file>: expected the name of a file, got 'none.sto'"),
+        ("f.sto", "<apply_on_bodies>femur</apply_on_bodies>", "expected child or parent, got 'femur'"),
+        (
+            "f.sto", "<joint_names>a b c</joint_names><apply_on_bodies>child parent</apply_on_bodies>",
+            "<apply_on_bodies>: expected 1 or 3 entries, got 2: child parent",
+        ),
+        (
+            "f.sto", "<joint_names>a b</joint_names><express_in_frame>child child child</express_in_frame>",
+            "<express_in_frame>: expected 1 or 2 entries, got 3: child child child",
+        ),
+        ("f.sto", "<on>false</on>", "or JointReactions with a <forces_file>, got all switched off"),
+        ("f.sto", "<step_interval>0</step_interval>", "expected a whole number of at least 1"),
+    ],
+)  # fmt: skip
+def test_joint_reactions_that_cannot_be(folder: Path, forces: str, more: str, says: str) -> None:
+    (folder / "f.sto").write_text("")
+    assert says in refusal(folder, document(analyses=REACTION.format(forces, more)))
+
+
+def test_two_joint_reactions_of_one_name(folder: Path) -> None:
+    (folder / "f.sto").write_text("")
+    text = refusal(folder, document(analyses=2 * REACTION.format("f.sto", "")))
+    assert "expected JointReactions of different names, got two of Loads" in text

@@ -12,10 +12,12 @@ from scipy.optimize import brentq, linprog, minimize
 import osimopt
 from osimopt import Contact, InputError, RedundancyProblem, RedundancySolution, Status, solve_static
 from osimopt.cli.solve import solve_options
+from osimopt.datasets import Example
 from osimopt.problem.arrays import Array
 from osimopt.problem.contact import contact_force, extended, read_contacts
 from osimopt.problem.costs import COSTS, contact_term, exponents, get_cost, scale_of_unknowns
 from osimopt.problem.reactions import JointReactions
+from osimopt.static.compliant import _fiber_speed, _Forces
 from osimopt.static.frames import unit_of_cost
 from osimopt.static.nonlinear import fitting_multipliers
 from osimopt.static.proof import prove
@@ -183,7 +185,7 @@ class TestCost:
     @pytest.mark.slow
     @pytest.mark.parametrize("seed", range(1, 5))
     def test_many_random_problems_against_slsqp(self, seed: int) -> None:
-        check(seed, 100)
+        check(seed, 60)
 
     @pytest.mark.slow
     @pytest.mark.parametrize("solver", ["slsqp", "newton"])
@@ -265,6 +267,37 @@ class TestCost:
             ):
                 np.testing.assert_array_equal(own.status, right.status)
                 np.testing.assert_allclose(own.activation, right.activation, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_with_elastic_tendons_against_the_nonlinear_program(arm: Example) -> None:
+    """Forces of fibres in equilibrium, in moments and contact force, by SLSQP on activations and controls."""
+    weight, times = 0.02, (0.4, 0.42)
+    problem = osimopt.load_problem(arm.model, arm.motion, time_range=times, joint_reactions=("r_elbow",)).frames(
+        slice(1)
+    )
+    solution = solve_static(problem, contact={"r_elbow": weight}, tendon="compliant")
+    elastic, muscles = np.ones(len(problem.muscles), dtype=bool), len(problem.muscles)
+    assert problem.reactions is not None
+    affine, speed = problem.reactions.affine(problem, "r_elbow", frame="child"), _fiber_speed(problem, elastic)
+    body_weight, effect = problem.reactions.body_weight, np.hstack([problem.moment_arm[0], problem.reserves.effect[0]])
+
+    def force(x: Array) -> Array:
+        return np.append(_Forces.at(problem, x[None, :muscles], speed, elastic).force[0], x[muscles:])
+
+    def cost(x: Array) -> float:
+        pressing = affine.constant[0, :3] + affine.effect[0, :3] @ force(x)
+        return float(x @ x + weight * pressing @ pressing / body_weight**2)
+
+    low, high = problem.bounds()
+    right = minimize(
+        cost, np.append(np.full(muscles, 0.1), np.zeros(len(low) - muscles)), method="SLSQP",
+        bounds=np.column_stack([low, high]), options={"ftol": 1e-14, "maxiter": 500},
+        constraints={"type": "eq", "fun": lambda x: effect @ force(x) - problem.generalized_force[0]},
+    )  # fmt: skip
+    found = np.concatenate([solution.activation[0], solution.reserve_control[0]])
+    np.testing.assert_allclose(found, right.x, atol=1e-5)
+    assert solution.objective[0] == pytest.approx(right.fun, rel=1e-7)
 
 
 class TestLimits:

@@ -12,6 +12,7 @@ from osimopt.errors import InputError, ModelError
 from osimopt.multibody.description import Constraint
 from osimopt.multibody.dynamics import about_speeds, transmitted
 from osimopt.multibody.kinematics import posture, velocity
+from osimopt.multibody.reactions import find_joints, refuse_undetermined, undetermined
 
 ROUNDING = 1e-11
 #: N, weight of a rod.
@@ -69,6 +70,19 @@ def test_reactions_that_constraints_leave_open_are_refused_by_joint() -> None:
     at, still = at_rest(multibody, [0.4, 1.2, 1.0])
     with pytest.raises(ModelError, match="got pin1, in a loop whose forces 'ring' share with joints in any way"):
         joint_reactions(at, still, ["pin1"], [1, 2])
+
+
+def test_a_dead_centre_is_named_by_its_time() -> None:
+    """A rope in line with the rod it holds: no moment of it, and any force."""
+    above, end = np.eye(4), np.eye(4)
+    above[:3, 3], end[:3, 3] = [0.5, 2.0, 0.0], [0.0, -0.5, 0.0]
+    multibody = replace(chain([0.5]), constraints=(Constraint("rope", "distance", (0, 1), (above, end), 2.0),))
+    in_line = np.arctan2(0.5, -2.0)
+    at = posture(multibody, np.array([[np.pi / 2], [in_line], [1.0]]))
+    loose = undetermined(at, find_joints(multibody), [0])
+    assert loose.tolist() == [[False, True, False]]
+    with pytest.raises(ModelError, match=r"got pin0, in a loop whose forces at 0\.2 s 'rope' share"):
+        refuse_undetermined(multibody, ["pin0"], loose, np.array([0.1, 0.2, 0.3]))
 
 
 def test_reactions_hold_the_moments_about_free_axes() -> None:
