@@ -91,7 +91,6 @@ def reactions_by_opensim(
         bodies=tuple((tree[parent], tree[child]) for parent, child in ends.tolist()),
         muscles=tuple(names),
         actuators=tuple(actuators),
-        coordinates=(),
         pair_joint=pair_joint,
         pair_source=pair_source,
         effect=effect,
