@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,8 @@ def pulls(key: ModelKey, motion: Kinematics, muscles: tuple[int, ...]) -> Pulls:
 
 def actuator_pulls(key: ModelKey, motion: Kinematics) -> Pulls:
     """Wrenches and generalized forces of the model's actuators at control 1, in the frames of a motion."""
-    session = load(key)
+    kept = load(key)
+    session = replace(kept, state=opensim.State(kept.state))
     model, state, mobility = session.model, session.state, session.mobility
     names = [coordinate.getName() for coordinate in session.coordinates]
     on_coordinate, others = dict[str, tuple[int, float]](), dict[str, Any]()
@@ -98,6 +100,8 @@ def actuator_pulls(key: ModelKey, motion: Kinematics) -> Pulls:
             on_coordinate[own.getName()] = names.index(own.getCoordinate().getName()), own.getOptimalForce()
         else:
             others[actuator.getName()] = actuator
+    for force in session.forces:  # beside them only gravity acts: differences of loads are not exact
+        force.setAppliesForce(state, force.getName() in others)
     bodies = [0, *(int(body.getMobilizedBodyIndex()) for body in model.getBodyList())]
     about = [(name, coordinate) for name, (coordinate, _) in on_coordinate.items()]
     about += [(name, coordinate) for name in others for coordinate in range(len(names))]
