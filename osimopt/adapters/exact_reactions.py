@@ -137,7 +137,6 @@ class ReactionMap:
             bodies=tuple((parent, child) for parent, child in bodies),
             muscles=self.paths.muscles,
             actuators=tuple(self.laws),
-            coordinates=(),
             pair_joint=self.pairs[0],
             pair_source=self.pairs[1],
             effect=arrays[PARTS["effect"]],

@@ -17,7 +17,7 @@ from ..multibody.layout import layout
 from ..multibody.placement import Placed
 from ..multibody.reactions import Joints, beyond_joints, in_loops, loops_at, on_children, places
 from ..multibody.vectors import combine, cross, moment_and_force
-from ..namespace import frames_first, frames_last
+from ..namespace import alike, frames_first, frames_last, namespace
 from ..paths.lines import joined
 from ..problem.arrays import Array, Index, Kinematics
 from ..problem.reactions import JointReactions
@@ -91,7 +91,6 @@ def reactions_by_opensim(
         bodies=tuple((tree[parent], tree[child]) for parent, child in ends.tolist()),
         muscles=tuple(names),
         actuators=tuple(actuators),
-        coordinates=(),
         pair_joint=pair_joint,
         pair_source=pair_source,
         effect=effect,
@@ -126,7 +125,7 @@ def with_pulls(
         muscles=known.muscles + tuple(names),
         pair_joint=pair_joint[order],
         pair_source=np.concatenate([moved, own + source])[order],
-        effect=np.concatenate([known.effect, effect], axis=1)[:, order],
+        effect=namespace(known.effect).concat([known.effect, alike(effect, known.effect)], axis=1)[:, order],
     )
 
 

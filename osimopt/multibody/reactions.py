@@ -48,7 +48,7 @@ class Joints:
 
 
 @dataclass(frozen=True, eq=False)
-class Loops:
+class LoopForces:
     """How the constraints of loops balance the coordinates that they determine.
 
     ``moves`` (N, D, T) are the speeds of all joints per rate of these coordinates D, ``inverse`` (T, R, D) gives
@@ -125,7 +125,7 @@ def followed_by(multibody: Multibody, determined: Sequence[int]) -> Index:
     return np.array(found, dtype=np.intp)
 
 
-def loops_at(posture: Posture, determined: Sequence[int]) -> tuple[Loops, Tensor]:
+def loops_at(posture: Posture, determined: Sequence[int]) -> tuple[LoopForces, Tensor]:
     """The loops of a model, and the part (R, R, T) of the multipliers that they leave open.
 
     ``determined`` are the coordinates that constraints and couplers determine.
@@ -139,7 +139,7 @@ def loops_at(posture: Posture, determined: Sequence[int]) -> tuple[Loops, Tensor
     acts = xp.where(known, acts, xp.zeros_like(acts))
     inverse = _inverse(acts) if dependents else xp.matrix_transpose(acts)
     loose = alike(np.eye(acts.shape[2]), acts) - xp.matmul(inverse, acts)
-    return Loops(rows, moves, inverse), xp.moveaxis(xp.where(known, loose, xp.zeros_like(loose)), 0, -1)
+    return LoopForces(rows, moves, inverse), xp.moveaxis(xp.where(known, loose, xp.zeros_like(loose)), 0, -1)
 
 
 def _inverse(matrix: Tensor) -> Tensor:
@@ -183,7 +183,7 @@ def refuse_undetermined(multibody: Multibody, names: Sequence[str], loose: Tenso
 
 
 def needed_reactions(
-    posture: Posture, joints: Joints, through: Tensor, loops: Loops | None = None, needed: Tensor | None = None
+    posture: Posture, joints: Joints, through: Tensor, loops: LoopForces | None = None, needed: Tensor | None = None
 ) -> Tensor:
     """Reactions (J, 6, T) of joints on children, as :func:`on_children` has them.
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InputError, check_names, explain
-from ..namespace import Tensor, alike, filled, frames_last, namespace
+from ..namespace import Tensor, filled, namespace
 from ..options import check_word
 from .arrays import Array, Change, Index
 from .names import check_wanted, match_names
@@ -48,12 +48,12 @@ class JointReactions:
         J names.
     bodies
         J pairs of names of bodies: parent and child, as OpenSim defines the joint.
-    muscles, actuators, coordinates
-        Names of what the columns of C belong to: tendon forces in N, controls of actuators of the model that act on
-        bodies, generalized forces (N·m, N) on coordinates, these only in loops of bodies. What is not named transmits
-        nothing through the joints, or is part of ``constant``.
+    muscles, actuators
+        Names of what the columns of C belong to: tendon forces in N, and controls of actuators of the model that act on
+        bodies, or in loops on coordinates which these determine. What is not named transmits nothing through the
+        joints, as reserves on free coordinates, or is part of ``constant``.
     pair_joint, pair_source
-        (P,) joint, and index among muscles + actuators + coordinates, of columns that are not zero; sorted by joint.
+        (P,) joint, and index among muscles + actuators, of columns that are not zero; sorted by joint.
     effect
         (T, P, 6) column of C per unit force, on the child, in ground's axes, about the origin of the joint's frame on
         the child.
@@ -73,7 +73,6 @@ class JointReactions:
     bodies: tuple[tuple[str, str], ...]
     muscles: tuple[str, ...]
     actuators: tuple[str, ...]
-    coordinates: tuple[str, ...]
     pair_joint: Index
     pair_source: Index
     effect: Array
@@ -102,7 +101,7 @@ class JointReactions:
         axes, zero = np.tile(np.eye(3), (frames, 1, 2, 1, 1)), np.zeros((frames, 1, 2, 3))
         number = np.arange(len(muscles))
         return cls(
-            (joint,), (("ground", joint),), tuple(muscles), (), (), 0 * number, number, pairs, whole, axes, zero, zero,
+            (joint,), (("ground", joint),), tuple(muscles), (), 0 * number, number, pairs, whole, axes, zero, zero,
             body_weight,
         )  # fmt: skip
 
@@ -134,17 +133,17 @@ class JointReactions:
 
     def left_out(self, problem: RedundancyProblem) -> dict[str, list[str]]:
         """By joint, the muscles and actuators of the model that act through it and that the problem does not have."""
-        sources, count = (*self.muscles, *self.actuators), len(self.muscles) + len(self.actuators)
-        known = {*problem.muscles, *self._on_bodies(problem)}
+        sources = self.muscles + self.actuators
+        known = {*problem.muscles, *self._acting(problem)}
         found: dict[str, list[str]] = {}
         for row, source in zip(self.pair_joint.tolist(), self.pair_source.tolist(), strict=True):
-            if source < count and sources[source] not in known:
+            if sources[source] not in known:
                 found.setdefault(self.joints[row], []).append(sources[source])
         return found
 
     def transmitted(self, problem: RedundancyProblem, muscle_force: Array, control: Array) -> Tensor:
         """(T, J, 6) on children, in ground, of tendon forces (T, M) in N and controls (T, K) of the reserves."""
-        xp, force = namespace(self.effect), frames_last(self._forces(problem, muscle_force, control))
+        xp, force = namespace(self.effect), self._forces(problem, muscle_force, control)
         first, found = np.searchsorted(self.pair_joint, np.arange(len(self.joints) + 1)), []
         for row in range(len(self.joints)):
             own = slice(first[row], first[row + 1])
@@ -160,24 +159,15 @@ class JointReactions:
         check_word("on", on, SIDES)
         check_word("frame", frame, FRAMES)
         row, xp = self.number(joint), namespace(self.effect)
-        muscles, count = list(problem.muscles), len(problem.muscles)
+        own, count = len(self.muscles), len(problem.muscles)
         effect = filled((len(self.constant), 6, len(problem.actuators)), 0.0, self.effect)
-        on_bodies = self._on_bodies(problem)
-        sources = self.muscles + self.actuators + self.coordinates
-        reserves = alike(problem.reserves.effect, self.effect)
+        muscles = {name: column for column, name in enumerate(problem.muscles)}
+        actuators = {name: count + column for name, column in self._acting(problem).items()}
         for pair in np.flatnonzero(self.pair_joint == row).tolist():
-            source, column = int(self.pair_source[pair]), self.effect[:, pair]
-            name, own = sources[source], len(self.muscles)
-            if source < own:
-                if name in muscles:
-                    effect[:, :, muscles.index(name)] += column
-            elif source < own + len(self.actuators):
-                if name in on_bodies:
-                    effect[:, :, count + on_bodies[name]] += column
-            elif name in problem.coordinates:
-                through = reserves[:, problem.coordinates.index(name)] + 0.0
-                through[:, list(on_bodies.values())] = 0.0
-                effect[:, :, count:] += column[:, :, None] * through[:, None]
+            source = int(self.pair_source[pair])
+            known, name = (muscles, self.muscles[source]) if source < own else (actuators, self.actuators[source - own])
+            if name in known:
+                effect[:, :, known[name]] += self.effect[:, pair]
         both = xp.concat([self.constant[:, row, :, None], effect], axis=2)
         both = self._seen(row, xp.matrix_transpose(both), on, frame)
         both = xp.matrix_transpose(both)
@@ -213,8 +203,8 @@ class JointReactions:
             force, moment = xp.matmul(force, axes), xp.matmul(moment, axes)
         return xp.concat([force, moment], axis=-1)
 
-    def _on_bodies(self, problem: RedundancyProblem) -> dict[str, int]:
-        """By name, the column among the reserves of actuators of the model that act on bodies."""
+    def _acting(self, problem: RedundancyProblem) -> dict[str, int]:
+        """By name, the column among the reserves of actuators of the model that transmit something."""
         origins = zip(problem.reserves.names, problem.reserves.origin, strict=True)
         return {
             name: column
@@ -223,19 +213,12 @@ class JointReactions:
         }
 
     def _forces(self, problem: RedundancyProblem, muscle_force: Array, control: Array) -> Tensor:
-        """(T, S) forces of muscles, controls of actuators on bodies, forces of all others on coordinates."""
-        xp, on_bodies = namespace(self.effect), self._on_bodies(problem)
-        none = filled((len(self.constant),), 0.0, self.effect)
+        """(S, T) forces of muscles, then controls of actuators; 0 of those that the problem does not have."""
+        acting, none = self._acting(problem), filled((len(self.constant),), 0.0, self.effect)
         place = {name: column for column, name in enumerate(problem.muscles)}
-        columns = [muscle_force[:, place[name]] if name in place else none for name in self.muscles]
-        columns += [control[:, on_bodies[name]] if name in on_bodies else none for name in self.actuators]
-        if self.coordinates:
-            others = [column for column in range(len(problem.reserves.names)) if column not in on_bodies.values()]
-            effect = alike(problem.reserves.effect, self.effect)[:, :, others]
-            about = xp.matmul(effect, control[:, others][:, :, None])[:, :, 0]
-            known = {name: row for row, name in enumerate(problem.coordinates)}
-            columns += [about[:, known[name]] if name in known else none for name in self.coordinates]
-        return xp.stack(columns, axis=1) if columns else filled((len(self.constant), 0), 0.0, self.effect)
+        rows = [muscle_force[:, place[name]] if name in place else none for name in self.muscles]
+        rows += [control[:, acting[name]] if name in acting else none for name in self.actuators]
+        return namespace(none).stack([none, *rows])[1:]
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ def reactions(frames: int = 4) -> JointReactions:
     random = np.random.default_rng(5)
     turned = np.linalg.qr(random.normal(size=(frames, 3, 2, 3, 3)))[0]
     return JointReactions(
-        joints=JOINTS, bodies=BODIES, muscles=MUSCLES, actuators=(), coordinates=(),
+        joints=JOINTS, bodies=BODIES, muscles=MUSCLES, actuators=(),
         pair_joint=np.array([0, 0, 1, 2, 2]), pair_source=np.array([0, 1, 2, 1, 2]),
         effect=random.normal(size=(frames, 5, 6)), constant=100.0 * random.normal(size=(frames, 3, 6)),
         rotation=turned, place=random.normal(size=(frames, 3, 2, 3)), origin=random.normal(size=(frames, 3, 2, 3)),

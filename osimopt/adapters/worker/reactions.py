@@ -64,48 +64,56 @@ def pulls(key: ModelKey, motion: Kinematics, muscles: tuple[int, ...]) -> Pulls:
         A muscle whose path has no points.
     """
     session = load(key)
-    paths = [_with_points(session, index) for index in muscles]
+    paths, names = [_with_points(session, index) for index in muscles], [session.muscles[i].getName() for i in muscles]
     touched, moving = [sorted(path_bodies(path)) for path in paths], [_movers(session, path) for path in paths]
     none, size = opensim.SpatialVec(opensim.Vec3(0.0), opensim.Vec3(0.0)), _count_bodies(session)
-    found = _Rows(session)
+    found = _Rows(
+        session,
+        [(name, body) for name, own in zip(names, touched, strict=True) for body in own],
+        [(name, coordinate) for name, own in zip(names, moving, strict=True) for coordinate in own],
+    )
     for frame in range(len(motion.time)):
         set_posture(session, motion.time[frame], motion.value[frame])
         session.model.realizePosition(session.state)
-        found.begin()
-        for index, path, own, movers in zip(muscles, paths, touched, moving, strict=True):
+        parts, moved = list[Array](), list[float]()
+        for path, own, movers in zip(paths, touched, moving, strict=True):
             on_bodies, on_speeds = opensim.VectorOfSpatialVec(size, none), opensim.Vector(session.state.getNU(), 0.0)
             path.addInEquivalentForces(session.state, UNIT, on_bodies, on_speeds)
-            name = session.muscles[index].getName()
             for body in own:
-                found.add(name, body, on_bodies.get(body))
-            for coordinate in movers:
-                found.move(name, coordinate, on_speeds.get(session.mobility[coordinate]))
+                wrench = on_bodies.get(body)
+                parts += [wrench.get(0).to_numpy(), wrench.get(1).to_numpy()]
+            moved += [on_speeds.get(session.mobility[coordinate]) for coordinate in movers]
+        found.add(parts, moved)
     return found.pulls()
 
 
 def actuator_pulls(key: ModelKey, motion: Kinematics) -> Pulls:
     """Wrenches and generalized forces of the model's actuators at control 1, in the frames of a motion."""
     session = load(key)
-    model, state, found = session.model, session.state, _Rows(session)
+    model, state, mobility = session.model, session.state, session.mobility
     names = [coordinate.getName() for coordinate in session.coordinates]
+    on_coordinate, others = dict[str, tuple[int, float]](), dict[str, Any]()
+    for actuator in session.actuators:
+        if own := opensim.CoordinateActuator.safeDownCast(actuator):
+            on_coordinate[own.getName()] = names.index(own.getCoordinate().getName()), own.getOptimalForce()
+        else:
+            others[actuator.getName()] = actuator
+    bodies = [0, *(int(body.getMobilizedBodyIndex()) for body in model.getBodyList())]
+    about = [(name, coordinate) for name, (coordinate, _) in on_coordinate.items()]
+    about += [(name, coordinate) for name in others for coordinate in range(len(names))]
+    found = _Rows(session, [(name, body) for name in others for body in bodies], about)
     for _ in _frames(session, motion):
-        before = model.getRigidBodyForces(state), model.getMobilityForces(state).to_numpy()
-        before = opensim.VectorOfSpatialVec(before[0]), before[1].copy()
-        found.begin()
-        for actuator in session.actuators:
-            name = actuator.getName()
-            if on_coordinate := opensim.CoordinateActuator.safeDownCast(actuator):
-                own = names.index(on_coordinate.getCoordinate().getName())
-                found.move(name, own, actuator.getOptimalForce())
-                continue
+        forces, pushes = model.getRigidBodyForces(state), model.getMobilityForces(state).to_numpy()[mobility]
+        before = [_pair(forces.get(body)) for body in bodies]
+        parts, moved = list[Array](), [force for _, force in on_coordinate.values()]
+        for actuator in others.values():
             actuator.setOverrideActuation(state, actuator.getOptimalForce())
             model.realizeDynamics(state)
-            forces, about = model.getRigidBodyForces(state), model.getMobilityForces(state).to_numpy() - before[1]
-            for body in found.bodies:
-                found.add(name, body, forces.get(body), before[0].get(body))
-            for coordinate, mobility in enumerate(session.mobility):
-                found.move(name, coordinate, float(about[mobility]))
+            forces = model.getRigidBodyForces(state)
+            parts += [_pair(forces.get(body)) - less for body, less in zip(bodies, before, strict=True)]
+            moved += (model.getMobilityForces(state).to_numpy()[mobility] - pushes).tolist()
             actuator.setOverrideActuation(state, 0.0)
+        found.add(parts, moved)
     return found.pulls()
 
 
@@ -142,43 +150,30 @@ def frames_in_ground(key: ModelKey, motion: Kinematics, names: tuple[str, ...]) 
 
 
 class _Rows:
-    """Wrenches about ground's origin, as they are found frame by frame: the same of each frame, in the same order."""
+    """Wrenches ``on`` bodies and generalized forces ``about`` coordinates, by source, found frame by frame."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, on: list[tuple[str, int]], about: list[tuple[str, int]]) -> None:
         bodies = {int(body.getMobilizedBodyIndex()): body for body in session.model.getBodyList()}
-        self.session, self.bodies = session, {0: session.model.getGround(), **bodies}
-        self.names: list[tuple[str, str]] = []
-        self.movers: list[tuple[str, int]] = []
-        self.rows: list[list[Array]] = []
-        self.origins: list[list[Array]] = []
+        self.state, self.bodies = session.state, {0: session.model.getGround(), **bodies}
+        self.on, self.about = on, about
+        self.parts: list[Array] = []
         self.moved: list[list[float]] = []
+        self.origins: list[list[Array]] = []
 
-    def begin(self) -> None:
-        """Begin a frame, in the posture that is set."""
-        state = self.session.state
-        self.names, self.movers = [], []
-        self.places = {index: body.getPositionInGround(state).to_numpy() for index, body in self.bodies.items()}
-        for rows in (self.rows, self.origins, self.moved):
-            rows.append([])
-
-    def add(self, source: str, body: int, wrench: Any, less: Any = None) -> None:
-        """Add a wrench about a body's own origin."""
-        self.names.append((source, self.bodies[body].getName()))
-        self.rows[-1].append(_pair(wrench) if less is None else _pair(wrench) - _pair(less))
-        self.origins[-1].append(self.places[body])
-
-    def move(self, source: str, coordinate: int, force: float) -> None:
-        """Add a generalized force about the speed of a coordinate."""
-        self.movers.append((source, coordinate))
-        self.moved[-1].append(force)
+    def add(self, parts: list[Array], moved: list[float]) -> None:
+        """Add the frame that is set in the state: moments about the bodies' origins and forces, and what pushes."""
+        self.parts.append(np.concatenate(parts) if parts else np.zeros(0))
+        self.moved.append(moved)
+        self.origins.append([body.getPositionInGround(self.state).to_numpy() for body in self.bodies.values()])
 
     def pulls(self) -> Pulls:
-        """What was found, without what is zero in all frames."""
-        count = len(self.rows)
-        wrench, origin = np.array(self.rows).reshape(count, -1, 6), np.array(self.origins).reshape(count, -1, 3)
+        """What was found, with moments about ground's origin."""
+        count, order = len(self.parts), list(self.bodies)
+        wrench = np.array(self.parts).reshape(count, -1, 6)
+        origin = np.array(self.origins)[:, [order.index(body) for _, body in self.on]].reshape(count, -1, 3)
         wrench[..., :3] += np.cross(origin, wrench[..., 3:])
-        moved = np.array(self.moved, dtype=float).reshape(count, -1)
-        return Pulls(tuple(self.names), wrench, tuple(self.movers), moved)
+        names = tuple((source, self.bodies[body].getName()) for source, body in self.on)
+        return Pulls(names, wrench, tuple(self.about), np.array(self.moved, dtype=float).reshape(count, -1))
 
 
 def _frames(session: Session, motion: Kinematics) -> Iterator[int]:
