@@ -160,7 +160,7 @@ def solve_static(
     if contacts and solution.multipliers is not None:  # those of contact forces were of use to compliant tendons only
         solution = replace(solution, multipliers=solution.multipliers[:, : len(problem.coordinates)])
     known = {"name": cost, "exponent": chosen.exponent, "formula": chosen.formula, "source": chosen.source}
-    if contacts:
+    if contacts and reactions is not None:
         terms = {"formula": FORMULA, "source": SOURCE, "body_weight": reactions.body_weight}
         known["contact"] = {**terms, "joints": contact_text(contacts)}
         if any(one.weight for one in contacts):
