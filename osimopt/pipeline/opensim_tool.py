@@ -98,7 +98,8 @@ def run_setup(
     motion. OpenSim's are those of the accelerations that the forces give, which are the motion's where the forces meet
     the moments; ``findings()`` say by how much they do not. Unlike OpenSim, which goes on with the muscle forces of the
     model's default states, a JointReaction without forces and a file without one of the actuators are refused, and
-    beside a StaticOptimization it gets the forces of that.
+    beside a StaticOptimization it gets the forces of that. Where a joint's parent is farther from ground than its
+    child, OpenSim's file has another joint's reaction.
 
     Examples
     --------

@@ -13,6 +13,7 @@ import osimopt
 from osimopt.adapters.opensim_reactions import reactions_by_opensim
 from osimopt.adapters.reactions import Transmission
 from osimopt.adapters.trial import Trial
+from osimopt.datasets import Example
 from osimopt.devices import CPU
 from osimopt.errors import ModelError
 from osimopt.multibody.rates import to_mobilities, to_speeds
@@ -189,3 +190,19 @@ def test_paths_without_points_are_refused(tmp_path: Path) -> None:
     problem = osimopt.load_problem(model, model.with_suffix(".mot"), reserves=None, geometry="opensim", n_jobs=1)
     with pytest.raises(ModelError, match=r"got FunctionBasedPath of 'by_function'\. OpenSim lets such a path"):
         trial_of(problem).reactions(problem)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The fitted paths")
+def test_fitted_muscles_pull_along_what_they_were_fitted_to(arm: Example) -> None:
+    """A polynomial has no points on bodies; which paths stand in for it is said, and how far apart the two are."""
+    fitted = osimopt.fit_geometry(arm.model, [arm.motion])
+    of = {"motion": arm.motion, "time_range": (0.2, 0.4), "joint_reactions": "all"}
+    problem = osimopt.load_problem(arm.model, geometry=fitted, **of)
+    exact = osimopt.load_problem(arm.model, geometry="exact", **of)
+    assert problem.reactions is not None
+    assert exact.reactions is not None
+    np.testing.assert_allclose(problem.reactions.effect, exact.reactions.effect, rtol=0.0, atol=ROUNDING)
+    told = [text for text in problem.provenance["warnings"] if "Fitted muscle paths have no points on bodies" in text]
+    assert len(told) == 1
+    assert "(6 of exact ones), whose moment arms differ by up to" in told[0]

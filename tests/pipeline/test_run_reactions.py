@@ -12,6 +12,7 @@ import osimopt
 from osimopt.datasets import Example
 from osimopt.errors import InputError
 from osimopt.pipeline.opensim_reactions import GivenForces
+from osimopt.solution.checks import FORCES_MISS
 
 #: Share of the largest reaction: OpenSim's tool reads accelerations from the forces, here they are the motion's.
 TOOL = 1e-6
@@ -139,6 +140,14 @@ def test_what_cannot_be_is_said_before_anything_is_written(arm: Example, tmp_pat
     assert isinstance(given, GivenForces)
     largest = np.abs(given.moment_residual).max()
     assert any(f"The forces miss the moments by up to {largest:.3g} N·m" in text for text in given.findings())
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.99, False), (1.01, True)])
+def test_moments_that_forces_miss_are_told_from_a_limit_on(share: float, told: bool) -> None:
+    problem = osimopt.RedundancyProblem.from_arrays([0.05], [500.0], [[20.0]])
+    force = np.array([[(20.0 + 20.0 * FORCES_MISS * share) / 0.05]])
+    given = GivenForces(problem, force, np.zeros((1, 0)), {"warnings": []})
+    assert any("The forces miss the moments" in text for text in given.findings()) == told
 
 
 @pytest.mark.slow
