@@ -209,12 +209,16 @@ def contact_unknowns(problem: RedundancyProblem) -> NDArray[np.bool_]:
     return np.array([False] * len(problem.muscles) + own, dtype=bool)
 
 
-def extended(problem: RedundancyProblem, contacts: Sequence[Contact], free: float = FREE) -> RedundancyProblem:
+def extended(
+    problem: RedundancyProblem, contacts: Sequence[Contact], free: float = FREE, newtons: float = 1.0
+) -> RedundancyProblem:
     """The problem with a row for each component of contact forces c: C (forces) − c = −c₀, with c as a further reserve.
 
     So every solver, certificate and derivative of the moment balance holds for contact forces too. A reserve's control
     is √w c / body weight, so that its square is the term of the cost. Its rows come after the coordinates, its unknowns
-    after the reserves. Unknowns that cost nothing have w = ``free`` and the origin ``"limit"``.
+    after the reserves. Unknowns that cost nothing have w = ``free`` and the origin ``"limit"``. Rows are
+    in units of ``newtons``: in body weights they leave what is allowed to be missed, a share of the largest number, to
+    the moments.
     """
     geometry, xp = problem.geometry, namespace(problem.max_force)
     frames, muscles = len(problem), len(problem.muscles)
@@ -222,7 +226,7 @@ def extended(problem: RedundancyProblem, contacts: Sequence[Contact], free: floa
     for contact in contacts:
         affine = carried.affine(problem, contact.joint, contact.on, contact.frame)
         for name, direction, weight, low, high in contact.rows():
-            along = alike(direction, problem.max_force)
+            along = alike(direction / newtons, problem.max_force)
             column = xp.einsum("c,tcu->tu", along, affine.effect[:, :3])
             arms.append(column[:, :muscles])
             effects.append(column[:, muscles:])
@@ -238,7 +242,7 @@ def extended(problem: RedundancyProblem, contacts: Sequence[Contact], free: floa
     )
     none = filled((frames, own.shape[1], count), 0.0, problem.max_force)
     below = xp.stack(effects, axis=1)
-    free = xp.broadcast_to(alike(-np.diag(units), problem.max_force), (frames, count, count))
+    free = xp.broadcast_to(alike(-np.diag(units) / newtons, problem.max_force), (frames, count, count))
     effect = xp.concat([xp.concat([own, none], axis=2), xp.concat([below, free], axis=2)], axis=1)
     arm = xp.stack(arms, axis=1)
     pair_row, pair_muscle = np.nonzero(plain((arm != 0.0).any(axis=0)))

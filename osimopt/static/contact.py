@@ -40,8 +40,11 @@ def without(x: Array, whole: RedundancyProblem) -> Array:
     return x[:, : x.shape[1] - int(contact_unknowns(whole).sum())]
 
 
-def explained(whole: RedundancyProblem, status: Array, detail: dict[int, str]) -> dict[int, str]:
-    """Details of infeasible frames of an extended problem: the limits of contact forces, where moments can be met."""
+def explained(whole: RedundancyProblem, status: Array, detail: dict[int, str], newtons: float) -> dict[int, str]:
+    """Details of infeasible frames of an extended problem: the limits of contact forces, where moments can be met.
+
+    Its rows of contact forces are in units of ``newtons``.
+    """
     rows, found = len(whole.coordinates) - int(contact_unknowns(whole).sum()), dict(detail)
     infeasible = np.flatnonzero(status == Status.INFEASIBLE)
     if not infeasible.size:
@@ -50,6 +53,6 @@ def explained(whole: RedundancyProblem, status: Array, detail: dict[int, str]) -
     for index, frame in enumerate(infeasible.tolist()):
         one = Frame.at(few, index)
         short = shortfall(one, np.arange(len(one.b)) >= rows)
-        if parts := [f"{whole.coordinates[row]} is short of {value:.4g} N" for row, value in short.items()]:
+        if parts := [f"{whole.coordinates[row]} is short of {newtons * value:.4g} N" for row, value in short.items()]:
             found[frame] = f"Where the moments are met, at best {', '.join(parts)}."
     return found

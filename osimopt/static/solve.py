@@ -122,13 +122,14 @@ def solve_static(
     name = _choose(solver, chosen, device, guessed)
     method, place, started = SOLVERS[name], Device.of(device), perf_counter()
     guess = _read_guess(initial_guess, problem, method.batched)
-    reactions = carrying(problem, contacts) if contacts else problem.reactions
+    pressing = carrying(problem, contacts) if contacts else None
+    weight = 1.0 if pressing is None else pressing.body_weight
 
     def solve(given: RedundancyProblem, guess: Array | None) -> RedundancySolution:
         """Solve a problem whose forces are affine in activation, where it is or on the device."""
         own = given if place.name is None else replace(given, kinematics=None).to(device)
         trace = 1.0 if chosen.linear else FREE  # linear programs need none, but unknowns of size about 1
-        problem = extended(replace(own, reactions=reactions), contacts, trace) if contacts else own
+        problem = own if pressing is None else extended(replace(own, reactions=pressing), contacts, trace, weight)
         scale = scale_of_unknowns(problem, chosen)
         start = (
             None if guess is None else padded(guess, len(problem.coordinates if method.batched else problem.actuators))
@@ -141,7 +142,7 @@ def solve_static(
         activation, control, status = judge(problem, found.x, found.status, tolerance, found.detail)
         terms, detail = {}, found.detail
         if contacts:  # of the problem that was given, too
-            detail = explained(problem, found.status, detail)
+            detail = explained(problem, found.status, detail, weight)
             if any(one.weight for one in contacts):
                 terms["contact"] = contact_term(problem, chosen, control)
             activation, control, status = judge(own, without(found.x, problem), status, tolerance, detail)
@@ -160,8 +161,8 @@ def solve_static(
     if contacts and solution.multipliers is not None:  # those of contact forces were of use to compliant tendons only
         solution = replace(solution, multipliers=solution.multipliers[:, : len(problem.coordinates)])
     known = {"name": cost, "exponent": chosen.exponent, "formula": chosen.formula, "source": chosen.source}
-    if contacts and reactions is not None:
-        terms = {"formula": FORMULA, "source": SOURCE, "body_weight": reactions.body_weight}
+    if contacts:
+        terms = {"formula": FORMULA, "source": SOURCE, "body_weight": weight}
         known["contact"] = {**terms, "joints": contact_text(contacts)}
         if any(one.weight for one in contacts):
             known["formula"] = f"{chosen.formula} + {FORMULA}"
