@@ -28,7 +28,7 @@ COSTING, LIMITED = "contact", "limit"
 AXES = "xyz"
 FORMULA = "w ‖c / body weight‖²"
 SOURCE = (
-    "Uhlrich et al. (2022), doi:10.1038/s41598-022-13386-9 (joint load as a criterion of muscle coordination); "
+    "Dembia et al. (2020), doi:10.1371/journal.pcbi.1008493 (MocoJointReactionGoal: joint loads as a cost); "
     "Belli et al. (2023), doi:10.1371/journal.pone.0295003 (joint reactions linear in activations, and their limits)"
 )
 
@@ -66,8 +66,8 @@ class Contact:
     ----------
     .. [1] Belli et al. (2023), Does enforcing glenohumeral joint stability matter?,
        doi:10.1371/journal.pone.0295003
-    .. [2] Uhlrich et al. (2022), Muscle coordination retraining inspired by musculoskeletal simulations reduces knee
-       contact force, doi:10.1038/s41598-022-13386-9
+    .. [2] Dembia et al. (2020), OpenSim Moco: Musculoskeletal optimal control (MocoJointReactionGoal),
+       doi:10.1371/journal.pcbi.1008493
 
     Examples
     --------
