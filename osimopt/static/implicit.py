@@ -27,7 +27,8 @@ from ..problem.arrays import Array
 from ..problem.contact import contact_unknowns
 from ..problem.costs import Cost, reserve_weight
 from ..problem.problem import RedundancyProblem
-from .reduction import Mask, Places, row_size
+from .frame import row_size
+from .reduction import Mask, Places
 
 #: Activation; unknowns nearer to a bound than this are on it. Solvers clip, so the rest is rounding.
 ON_BOUND = 1e-9

@@ -18,10 +18,10 @@ from osimopt.problem.contact import contact_force, extended, read_contacts
 from osimopt.problem.costs import COSTS, contact_term, exponents, get_cost, scale_of_unknowns
 from osimopt.problem.reactions import JointReactions
 from osimopt.static.compliant import _fiber_speed, _Forces
+from osimopt.static.contact import released
 from osimopt.static.frames import unit_of_cost
 from osimopt.static.nonlinear import fitting_multipliers
 from osimopt.static.proof import prove
-from osimopt.static.reduction import released
 
 WEIGHT = 700.0
 #: Relative; a solution is right where its cost exceeds the judge's by no more, which is what certificates promise.
