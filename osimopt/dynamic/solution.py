@@ -15,9 +15,9 @@ from ..muscle.muscle_class import Mask
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..solution.checks import PUSH
+from ..solution.findings import Finding, counted
 from ..solution.solution import RedundancySolution
 from ..solution.status import Status, judge
-from ..solution.summary import Finding, counted
 from .contact import are_contact, forces_in_contact
 from .integrate import ForwardCheck
 from .nodes import Nodes, Unknowns, strength

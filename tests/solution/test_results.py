@@ -22,8 +22,8 @@ from osimopt.adapters.table import UNITS
 from osimopt.dynamic.solution import DynamicSolution, SealedSolution
 from osimopt.files.storage import read_table
 from osimopt.solution import folder as results
+from osimopt.solution.findings import Finding
 from osimopt.solution.folder import read_summary, write_arrays, write_muscle_table, write_result
-from osimopt.solution.summary import Finding
 
 FILES = {
     "activation.sto",
