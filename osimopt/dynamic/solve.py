@@ -13,7 +13,7 @@ from .. import isolation
 from ..errors import SolverError
 from ..muscle.tendons import Tendons, tendon_text
 from ..options import documented
-from ..problem.contact import FORMULA, SOURCE, carrying, contact_text, read_contacts
+from ..problem.contact import FORMULA, SOURCE, carrying, contact_text, read_contacts, with_contact
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, verified
 from ..static.options import Contacts
@@ -128,10 +128,8 @@ def solve_dynamic(
         "mesh": {"transcription": mesh.scheme.name, "interval": mesh_interval, "tolerance": mesh_tolerance},
     }  # fmt: skip
     if contacts:
-        needed = carrying(problem, contacts)
-        if problem.reactions is None or not set(needed.joints) <= set(problem.reactions.joints):
-            problem = replace(problem, reactions=needed)
-        known = {"formula": FORMULA, "source": SOURCE, "body_weight": needed.body_weight}
+        problem = with_contact(problem, contacts)
+        known = {"formula": FORMULA, "source": SOURCE, "body_weight": carrying(problem, contacts).body_weight}
         provenance["cost"]["contact"] = {**known, "joints": contact_text(contacts)}
     ready, elastic = prepared(problem, tendon, weights, muscles, conditions, mesh)
     if not elastic.any():

@@ -191,6 +191,15 @@ def carrying(problem: RedundancyProblem, contacts: Sequence[Contact]) -> JointRe
     return found if device_of(found.effect) == problem.device else found.moved(Device.of(problem.device).put)
 
 
+def with_contact(problem: RedundancyProblem, contacts: Sequence[Contact]) -> RedundancyProblem:
+    """The problem that carries the reactions of the contacts' joints, beside those that it carries already."""
+    known, joints = problem.reactions, list(dict.fromkeys(contact.joint for contact in contacts))
+    if not set(joints) - set(() if known is None else known.joints):
+        return problem
+    found = reactions_of(problem, joints if known is None else [*known.joints, *joints])
+    return replace(problem, reactions=found if known is None else replace(found, on=known.on, frame=known.frame))
+
+
 def contact_force(problem: RedundancyProblem, contacts: Sequence[Contact], activation: Array, control: Array) -> Tensor:
     """(T, n) N of all rows of contacts, of activations (T, M) and controls (T, K) of the problem without these rows."""
     xp, carried, rows = namespace(activation), carrying(problem, contacts), []
