@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from time import perf_counter
 from typing import Any, Literal
 
@@ -13,7 +12,7 @@ from .. import isolation
 from ..errors import SolverError
 from ..muscle.tendons import Tendons, tendon_text
 from ..options import documented
-from ..problem.contact import carrying, contact_provenance, formula_with, read_contacts
+from ..problem.contact import carrying, contact_provenance, formula_with, read_contacts, with_contact
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, verified
 from ..static.options import Contacts
@@ -128,10 +127,9 @@ def solve_dynamic(
         "mesh": {"transcription": mesh.scheme.name, "interval": mesh_interval, "tolerance": mesh_tolerance},
     }  # fmt: skip
     if contacts:
-        needed = carrying(problem, contacts)
-        if problem.reactions is None or not set(needed.joints) <= set(problem.reactions.joints):
-            problem = replace(problem, reactions=needed)
-        provenance["cost"]["contact"] = contact_provenance(contacts, needed.body_weight)
+        problem = with_contact(problem, contacts)
+        weight = carrying(problem, contacts).body_weight
+        provenance["cost"]["contact"] = contact_provenance(contacts, weight)
     ready, elastic = prepared(problem, tendon, weights, muscles, conditions, mesh)
     if not elastic.any():
         provenance["solver"]["tendon"] = "rigid"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -208,3 +208,12 @@ def carrying(problem: RedundancyProblem, contacts: Sequence[Contact]) -> JointRe
     """The reactions of the contacts' joints, on the device of the problem."""
     found = reactions_of(problem, list(dict.fromkeys(contact.joint for contact in contacts)))
     return found if device_of(found.effect) == problem.device else found.moved(Device.of(problem.device).put)
+
+
+def with_contact(problem: RedundancyProblem, contacts: Sequence[Contact]) -> RedundancyProblem:
+    """The problem that carries the reactions of the contacts' joints, beside those that it carries already."""
+    known, joints = problem.reactions, list(dict.fromkeys(contact.joint for contact in contacts))
+    if not set(joints) - set(() if known is None else known.joints):
+        return problem
+    found = reactions_of(problem, joints if known is None else [*known.joints, *joints])
+    return replace(problem, reactions=found if known is None else replace(found, on=known.on, frame=known.frame))

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import some
+from ..problem.resampling import BALANCED
 from . import checks
 from .checks import RESERVE_SHARE, percent
 
 if TYPE_CHECKING:
     from ..problem.problem import RedundancyProblem
     from ..problem.reactions import JointReactions
+    from ..problem.resampling import Fingerprint
 
 #: Names that a sentence lists: muscles, actuators on one coordinate, muscles that forward integration departs from.
 MUSCLES, ACTUATORS, WORST = 12, 4, 3
@@ -40,6 +42,8 @@ TEXTS = {
     "outside_training": "{count} of {frames} frames lie beyond what the surrogate was trained on; they are checked "
     "like all others, but may be far from optimal.",
     "reactions_without": "Joint reactions are without the force of muscles and actuators that are left out: {named}.",
+    "reactions_of_the_motion": "Joint reactions are those of the motion, loads and muscle paths that were read, with "
+    "forces that meet others: {why}.",
     "reactions_by_reserves": "Joint reactions are without the pressure of the muscles that these reserves replace.",
     "note": "{text}",
 }
@@ -102,12 +106,22 @@ def counted(code: str, names: Iterable[str], counts: Iterable[int], **values: An
 
 
 def reaction_findings(problem: RedundancyProblem, joints: JointReactions | None = None) -> list[Finding]:
-    """What a part of the body leaves out of the reactions of joints, by default of those that the problem carries."""
+    """What makes reactions of joints doubtful, by default of those that the problem carries.
+
+    That is what a part of the body leaves out, and moments or moment arms that were replaced since they were read.
+    """
     known = problem.reactions if joints is None else joints
-    lost = {} if known is None else known.left_out(problem)
-    values = {"described": [f"{joint} ({some(names, MUSCLES)})" for joint, names in lost.items()]}
-    names = {joint: len(own) for joint, own in lost.items()}
-    return [Finding("reactions_without", names=names, values=values)] if lost else []
+    if known is None:
+        return []
+    found, lost = [], known.left_out(problem)
+    if lost:
+        values = {"described": [f"{joint} ({some(names, MUSCLES)})" for joint, names in lost.items()]}
+        names = {joint: len(own) for joint, own in lost.items()}
+        found.append(Finding("reactions_without", names=names, values=values))
+    read: Fingerprint | None = getattr(problem.source, "fingerprint", None)
+    if read is not None and (why := read.changed(problem, BALANCED)):
+        found.append(Finding("reactions_of_the_motion", values={"why": why}))
+    return found
 
 
 def merged(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -16,7 +16,7 @@ from ..muscle.tendons import Tendons, compliant, tendon_text
 from ..namespace import plain
 from ..options import check_values, check_word, documented
 from ..problem.arrays import Array
-from ..problem.contact import Contact, carrying, contact_provenance, formula_with, read_contacts
+from ..problem.contact import Contact, carrying, contact_provenance, formula_with, read_contacts, with_contact
 from ..problem.costs import COSTS, Cost, contact_term, get_cost, scale_of_unknowns
 from ..problem.extension import FREE, extended
 from ..problem.problem import RedundancyProblem
@@ -123,6 +123,7 @@ def solve_static(
     name = _choose(solver, chosen, device, guessed)
     method, place, started = SOLVERS[name], Device.of(device), perf_counter()
     guess = _read_guess(initial_guess, problem, method.batched)
+    problem = with_contact(problem, contacts)
     pressing = carrying(problem, contacts) if contacts else None
     weight = 1.0 if pressing is None else pressing.body_weight
 
