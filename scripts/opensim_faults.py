@@ -294,7 +294,7 @@ def reactions_of_a_pulled_rod(columns: dict[str, str], lost: int | None = None, 
     """Times, and what OpenSim's JointReaction gives for the force (y) on a rod of 1 kg that hangs at a pin.
 
     Two path actuators, "pull" and "other", pull it towards the pin. ``columns`` are the forces of the file at times
-    0, 0.1, ..., 1 s; "pull" is NaN in the row ``lost``.
+    0, 0.1, ..., 1 s; the first of them is NaN in the row ``lost``.
     """
     model = osim.Model()
     model.setName("rod")
@@ -329,7 +329,7 @@ def table(path: Path, labels: list[str], rows: list[list[str]]) -> None:
 
 
 def joint_reaction_and_its_file_of_forces() -> Iterator[Line]:
-    """JointReaction: one NaN in the file, one column less than actuators, properties that change nothing."""
+    """JointReaction: a NaN in the file, a column less than actuators, a column more, properties that change nothing."""
     weight, whole = 9.80665, {"pull": "10", "other": "0"}
     _times, force = reactions_of_a_pulled_rod(whole)
     yield "force on the rod at 1 s, N", force[-1], weight - 10.0, "weight less the pull"
@@ -337,6 +337,8 @@ def joint_reaction_and_its_file_of_forces() -> Iterator[Line]:
     yield "the same, the pull NaN at 0.5 s, N", force[-1], weight - 10.0, "weight less the pull, which is known at 1 s"
     _times, force = reactions_of_a_pulled_rod({"pull": "10"})
     yield "the same, without the column of an idle actuator, N", force[-1], weight - 10.0, "weight less the pull"
+    _times, force = reactions_of_a_pulled_rod({"of_no_actuator": "0", "other": "0", "pull": "10"})
+    yield "the same, a column of no actuator before the others, N", force[-1], weight - 10.0, "weight less the pull"
     times, _force = reactions_of_a_pulled_rod(whole, properties="<start_time>0.5</start_time>")
     yield "first time with start_time 0.5, s", times[0], 0.5, "the property"
     times, _force = reactions_of_a_pulled_rod(whole, properties="<end_time>0.5</end_time>")
