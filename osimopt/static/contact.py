@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError, explain
-from ..namespace import filled, namespace
+from ..namespace import alike, filled, namespace
 from ..problem.arrays import Array
-from ..problem.contact import Contact, contact_unknowns
+from ..problem.contact import Contact, contact_force, contact_unknowns
 from ..problem.costs import Cost
 from ..problem.problem import RedundancyProblem
 from ..solution.status import Status
@@ -38,6 +38,22 @@ def padded(start: Array, columns: int) -> Array:
 def without(x: Array, whole: RedundancyProblem) -> Array:
     """Unknowns (T, U) of an extended problem without its contact forces."""
     return x[:, : x.shape[1] - int(contact_unknowns(whole).sum())]
+
+
+def pressing_controls(
+    problem: RedundancyProblem,
+    whole: RedundancyProblem,
+    contacts: tuple[Contact, ...],
+    activation: Array,
+    control: Array,
+) -> Array:
+    """Controls of an extended problem, where contact forces are those of activations and controls to rounding.
+
+    A solver's own may miss them by what the rows of the balance allow, which a large weight makes much of.
+    """
+    force, count = contact_force(problem, contacts, activation, control), len(problem.reserves.names)
+    units = alike(whole.reserves.optimal_force[count:], force)
+    return namespace(force).concat([control, force / units], axis=1)
 
 
 def explained(whole: RedundancyProblem, status: Array, detail: dict[int, str], newtons: float) -> dict[int, str]:

@@ -33,7 +33,7 @@ from ..solution.solution import RedundancySolution, verified
 from ..solution.status import judge
 from . import SOLVERS
 from .compliant import solve_compliant
-from .contact import check_contacts, explained, padded, without
+from .contact import check_contacts, explained, padded, pressing_controls, without
 from .frames import solve_frames
 from .options import StaticOptions
 
@@ -154,9 +154,10 @@ def solve_static(
         terms, detail = {}, found.detail
         if contacts:  # of the problem that was given, too
             detail = explained(problem, found.status, detail, weight)
-            if any(one.weight for one in contacts):
-                terms["contact"] = contact_term(problem, chosen, control)
             activation, control, status = judge(own, without(found.x, problem), status, tolerance, detail)
+            if any(one.weight for one in contacts):
+                whole = pressing_controls(own, problem, contacts, activation, control)
+                terms["contact"] = contact_term(problem, chosen, whole)
         terms = chosen.terms(own, activation, control) | terms  # NaN in frames that failed
         return RedundancySolution(
             given, activation, control, status, found.iterations, found.unique, chosen.total(terms), terms,
