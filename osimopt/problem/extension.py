@@ -82,15 +82,13 @@ def extended(
     )
 
 
-def contact_controls(balance: RedundancyProblem, force: Array, control: Array) -> Array:
-    """(T, C) controls of contact forces in an extended problem, of tendon forces (T, M) and other controls (T, K).
-
-    Its rows are in N.
-    """
-    own, rows = contact_reserves(balance), slice(moment_rows(balance), None)
-    through = np.einsum("tdk,tk->td", balance.reserves.effect[:, rows][:, :, ~own], control)
-    found = balance.geometry.moments(force)[:, rows] + through - balance.generalized_force[:, rows]
-    return np.asarray(found / balance.reserves.optimal_force[own])
+def contact_controls(whole: RedundancyProblem, force: Array, control: Array) -> Tensor:
+    """(T, C) controls of contact forces in an extended problem, of tendon forces (T, M) and other controls (T, K)."""
+    xp, rows, count = namespace(force), slice(moment_rows(whole), None), control.shape[1]
+    effect = alike(whole.reserves.effect, force)[:, rows]
+    through = xp.matmul(effect[:, :, :count], control[:, :, None])[:, :, 0]
+    found = whole.geometry.moments(force)[:, rows] + through - whole.generalized_force[:, rows]
+    return found / alike(-np.diagonal(plain(effect[0, :, count:])), force)
 
 
 def _components(

@@ -13,12 +13,12 @@ from numpy.typing import ArrayLike
 from ..devices import Device
 from ..errors import InputError, SolverError, explain, shown
 from ..muscle.tendons import Tendons, compliant, tendon_text
-from ..namespace import plain
+from ..namespace import namespace, plain
 from ..options import check_values, check_word, documented
 from ..problem.arrays import Array
 from ..problem.contact import Contact, carrying, contact_provenance, formula_with, read_contacts, with_contact
 from ..problem.costs import COSTS, Cost, contact_term, get_cost, scale_of_unknowns
-from ..problem.extension import FREE, extended
+from ..problem.extension import FREE, contact_controls, extended
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, verified
 from ..solution.status import judge
@@ -145,9 +145,12 @@ def solve_static(
         terms, detail = {}, found.detail
         if contacts:  # of the problem that was given, too
             detail = explained(problem, found.status, detail, weight)
-            if any(one.weight for one in contacts):
-                terms["contact"] = contact_term(problem, chosen, control)
             activation, control, status = judge(own, without(found.x, problem), status, tolerance, detail)
+            if any(one.weight for one in contacts):
+                # a solver's own may miss them by what the rows allow, of which a large weight makes much
+                found_force = own.max_force * activation + own.passive_force
+                parts = [control, contact_controls(problem, found_force, control)]
+                terms["contact"] = contact_term(problem, chosen, namespace(control).concat(parts, axis=1))
         terms = chosen.terms(own, activation, control) | terms  # NaN in frames that failed
         return RedundancySolution(
             given, activation, control, status, found.iterations, found.unique, chosen.total(terms), terms,

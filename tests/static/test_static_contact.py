@@ -490,3 +490,21 @@ def test_the_term_of_an_extended_problem() -> None:
     control = np.array([[5.0, 3.0]])  # x is only limited
     assert contact_term(whole, cost, control) == pytest.approx([9.0])
     assert osimopt.Contact is Contact
+
+
+def test_the_term_of_the_cost_is_that_of_the_forces() -> None:
+    """A solver's own contact force may miss that of the muscles by what the balance allows."""
+    weight, problem = 1e5, elbow()
+    solution = solve_static(problem, exponent=1.5, contact={"knee": weight})
+    pressing = solution.muscle_force.sum(axis=1) / WEIGHT
+    np.testing.assert_allclose(solution.objective_terms["contact"], weight * pressing**2, rtol=1e-13)
+
+
+def test_what_contact_forces_lack_or_contradict_is_found(arm: Example) -> None:
+    problem = osimopt.load_problem(arm.model, arm.motion, time_range=(0.2, 0.22))
+    lacking = solve_static(problem.part(muscles=["BRA"]), contact={"r_elbow": 0.1}).findings()
+    assert any("without the force of muscles" in text and "TRIlat" in text for text in lacking)
+    for factor in (1.0, 1.1):
+        own = problem if factor == 1.0 else replace(problem, generalized_force=factor * problem.generalized_force)
+        told = " ".join(solve_static(own, contact={"r_elbow": 0.1}).findings())
+        assert ("forces that meet others: the problem's generalized_force" in told) is (factor != 1.0)
