@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -47,8 +48,8 @@ class TreeJoints:
     def select(self, rows: Index) -> TreeJoints:
         """Some of the joints."""
         names = tuple(self.names[row] for row in rows.tolist())
-        arrays = (self.body, self.ends, self.frames, self.sign, self.beyond, self.looped)
-        return TreeJoints(names, *(array[rows] for array in arrays))
+        arrays: dict[str, Any] = {name: array[rows] for name, array in vars(self).items() if name != "names"}
+        return TreeJoints(names, **arrays)
 
 
 @dataclass(frozen=True, eq=False)
