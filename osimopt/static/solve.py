@@ -16,8 +16,9 @@ from ..muscle.tendons import Tendons, compliant, tendon_text
 from ..namespace import plain
 from ..options import check_values, check_word, documented
 from ..problem.arrays import Array
-from ..problem.contact import FORMULA, FREE, SOURCE, Contact, carrying, contact_text, extended, read_contacts
+from ..problem.contact import Contact, carrying, contact_provenance, formula_with, read_contacts, with_contact
 from ..problem.costs import COSTS, Cost, contact_term, get_cost, scale_of_unknowns
+from ..problem.extension import FREE, extended
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, verified
 from ..solution.status import judge
@@ -122,6 +123,7 @@ def solve_static(
     name = _choose(solver, chosen, device, guessed)
     method, place, started = SOLVERS[name], Device.of(device), perf_counter()
     guess = _read_guess(initial_guess, problem, method.batched)
+    problem = with_contact(problem, contacts)
     pressing = carrying(problem, contacts) if contacts else None
     weight = 1.0 if pressing is None else pressing.body_weight
 
@@ -160,12 +162,10 @@ def solve_static(
         solution = solve_compliant(problem.to("cpu"), solve, guess, elastic).to(problem.device)
     if contacts and solution.multipliers is not None:  # those of contact forces were of use to compliant tendons only
         solution = replace(solution, multipliers=solution.multipliers[:, : len(problem.coordinates)])
-    known = {"name": cost, "exponent": chosen.exponent, "formula": chosen.formula, "source": chosen.source}
+    formula = formula_with(chosen.formula, contacts)
+    known = {"name": cost, "exponent": chosen.exponent, "formula": formula, "source": chosen.source}
     if contacts:
-        terms = {"formula": FORMULA, "source": SOURCE, "body_weight": weight}
-        known["contact"] = {**terms, "joints": contact_text(contacts)}
-        if any(one.weight for one in contacts):
-            known["formula"] = f"{chosen.formula} + {FORMULA}"
+        known["contact"] = contact_provenance(contacts, weight)
     provenance = {
         **problem.provenance,
         "method": "static",
