@@ -91,6 +91,9 @@ class Contact:
     def __post_init__(self) -> None:
         if not (isinstance(self.joint, str) and self.joint):
             raise InputError(explain("the name of a joint for Contact", shown(self.joint), "Give its name."))
+        if set("*?,") & set(self.joint):
+            fix = "Give one Contact, or one weight, for each joint."
+            raise InputError(explain("the name of one joint for Contact", shown(self.joint), fix))
         where = f"Contact of {self.joint}"
         if not (is_number(self.weight) and isfinite(self.weight) and self.weight >= 0.0):
             fix = "0 is no cost; 0.1 is a moderate one."
@@ -159,8 +162,12 @@ def read_contacts(given: Any) -> tuple[Contact, ...]:
         Something else, or a contact without weight, limits and cone.
     """
     if isinstance(given, str):
-        pairs = [part.partition("=") for part in given.split(",")]
-        given = {joint.strip(): _number(weight) for joint, _, weight in pairs}
+        pairs = [[side.strip() for side in part.split("=")] for part in given.split(",")]
+        names = [pair[0] for pair in pairs]
+        if any(len(pair) != 2 or not all(pair) for pair in pairs) or len(set(names)) < len(names):
+            fix = "Write for example walker_knee_l=0.1,walker_knee_r=0.1."
+            raise InputError(explain("contact forces in the cost as joint=weight, each joint once", shown(given), fix))
+        given = {joint: _number(weight) for joint, weight in pairs}
     if isinstance(given, Mapping):
         given = [Contact(joint, weight) for joint, weight in given.items()]
     contacts = [given] if isinstance(given, Contact) else [] if given is None else given

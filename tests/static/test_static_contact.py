@@ -453,7 +453,10 @@ class TestInput:
         assert read_contacts(Contact("knee", 1.0))[0].joint == "knee"
         for wrong, text in (
             (5, "weights by joint"),
-            ("knee", "a finite weight"),
+            ("knee", "joint=weight"),
+            ("knee=a", "a finite weight"),
+            ("knee=1,knee=2", "each joint once"),
+            ("knee_*=1", "one joint"),
             ({"knee": 0.0}, "a weight, limits or a cone"),
         ):
             with pytest.raises(InputError, match=text):
