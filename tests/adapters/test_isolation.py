@@ -193,9 +193,11 @@ def test_a_call_that_ends_with_anothers_crash() -> None:
     begun = threading.Event()
 
     def ask(code: str) -> None:
+        answers = isolation.run_many("casadi", "builtins:eval", [("1",), (code,)], subject="a solve", n_jobs=2)
+        next(answers)
+        begun.set()  # both calls are with their processes before the first result is handed out
         with pytest.raises(SolverError) as caught:
-            for _ in isolation.run_many("casadi", "builtins:eval", [("1",), (code,)], subject="a solve", n_jobs=2):
-                begun.set()  # both calls are with their processes, before the first result is handed out
+            next(answers)
         told.append(str(caught.value))
 
     assert alive("casadi")
