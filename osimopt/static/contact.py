@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError, explain
-from ..namespace import alike, filled, namespace
+from ..namespace import Tensor, alike, filled, namespace
 from ..problem.arrays import Array
 from ..problem.contact import Contact, contact_force, contact_unknowns
 from ..problem.costs import Cost
@@ -46,7 +46,7 @@ def pressing_controls(
     contacts: tuple[Contact, ...],
     activation: Array,
     control: Array,
-) -> Array:
+) -> Tensor:
     """Controls of an extended problem, where contact forces are those of activations and controls to rounding.
 
     A solver's own may miss them by what the rows of the balance allow, which a large weight makes much of.
