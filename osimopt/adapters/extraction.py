@@ -12,7 +12,7 @@ import numpy as np
 from ..devices import CPU, Device
 from ..errors import InputError, ModelError, explain, some
 from ..isolation import Progress
-from ..multibody.reactions import Joints
+from ..multibody.reactions import TreeJoints
 from ..muscle.forces import supported
 from ..namespace import namespace, plain
 from ..polynomial.muscle_paths import MusclePaths
@@ -84,7 +84,7 @@ class Extraction:
     options: ReadOptions
     n_jobs: int
     device: Device = CPU
-    joints: Joints | None = None
+    joints: TreeJoints | None = None
     lost: dict[str, str] = field(default_factory=dict)
     findings: PathFindings = field(default_factory=PathFindings)
     pulling: ExactPaths | None = field(default=None, init=False)

@@ -29,9 +29,10 @@ from .cache import cached_path, digest, keep, recall
 from .exact import ExactPaths, read_exact
 from .exact_differences import model_differences
 from .exact_dynamics import ExactDynamics, read_dynamics
-from .exact_reactions import choose_joints
+from .exact_reactions import reacting_joints
 from .forces import read_generalized_force
 from .load_arrays import check_bodies
+from .load_places import forces_beside
 from .loads import ExternalLoads, read_external_loads
 from .mechanics import FORMAT, identity
 from .model import Model, describe, identify
@@ -77,11 +78,12 @@ def open_trial(
         time = frame_times(table)
         time = time[choose_frames(time, options.time_range, options.motion)]
         jobs = isolation.count_jobs(n_jobs, min(MOST_JOBS, 1 + len(time) // FRAMES_PER_JOB))
-        loads, cutoff = None, options.cutoff("lowpass_loads_hz")
+        loads = measured = None
+        cutoff = options.cutoff("lowpass_loads_hz")
         if options.external_loads is not None:
             loads = read_external_loads(options.external_loads, time, cutoff)
             loads.check_covers(time)
-            loads = lowpass_loads(loads, cutoff)
+            measured, loads = loads, lowpass_loads(loads, cutoff)
         key = identify(
             options.model, options.weld, loads is not None, options.force_sets, options.replace_force_set,
             options.contact_acts(),
@@ -117,10 +119,12 @@ def open_trial(
         joints = None
         if options.joint_reactions is not None:
             determined = model.description.of_kind("coupled")
-            joints = choose_joints(multibody, options.joint_reactions, motion, determined)
+            joints = reacting_joints(multibody, options.joint_reactions, motion, determined)
         paths, exact, dynamics = _paths(options, model, motion, loads, jobs)
     provenance = _provenance(model, options, warnings, left)
     provenance["warnings"] += remarks(options, frame_times(table), motion, model, loads, given)
+    if measured is not None and not assumed:
+        provenance["warnings"] += forces_beside(motion, model.described.multibody, model.described.paths, measured)
     checked = check_model(model, jobs, cache)
     provenance["self_check"] = {"model": checked}
     provenance["warnings"] += fitted_to(paths)

@@ -16,7 +16,7 @@ import numpy as np
 from ..devices import CPU, Device
 from ..errors import some
 from ..isolation import Progress
-from ..multibody.reactions import Joints
+from ..multibody.reactions import TreeJoints
 from ..namespace import plain
 from ..notices import warn
 from ..polynomial.muscle_paths import MusclePaths
@@ -76,7 +76,7 @@ class Trial:
     assumed: Sequence[str] = ()
     exact: ExactPaths | None = None
     device: Device = CPU
-    joints: Joints | None = None
+    joints: TreeJoints | None = None
     fingerprint: Fingerprint | None = field(default=None, init=False)
     checked: bool = field(default=True, init=False)
     first: int = field(default=0, init=False)

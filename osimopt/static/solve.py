@@ -16,18 +16,9 @@ from ..muscle.tendons import Tendons, compliant, tendon_text
 from ..namespace import plain
 from ..options import check_values, check_word, documented
 from ..problem.arrays import Array
-from ..problem.contact import (
-    FORMULA,
-    FREE,
-    SOURCE,
-    Contact,
-    carrying,
-    contact_text,
-    extended,
-    read_contacts,
-    with_contact,
-)
+from ..problem.contact import Contact, carrying, contact_provenance, formula_with, read_contacts, with_contact
 from ..problem.costs import COSTS, Cost, contact_term, get_cost, scale_of_unknowns
+from ..problem.extension import FREE, extended
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, verified
 from ..solution.status import judge
@@ -156,7 +147,7 @@ def solve_static(
             detail = explained(problem, found.status, detail, weight)
             activation, control, status = judge(own, without(found.x, problem), status, tolerance, detail)
             if any(one.weight for one in contacts):
-                whole = pressing_controls(own, problem, contacts, activation, control)
+                whole = pressing_controls(problem, activation, control, weight)
                 terms["contact"] = contact_term(problem, chosen, whole)
         terms = chosen.terms(own, activation, control) | terms  # NaN in frames that failed
         return RedundancySolution(
@@ -172,12 +163,10 @@ def solve_static(
         solution = solve_compliant(problem.to("cpu"), solve, guess, elastic).to(problem.device)
     if contacts and solution.multipliers is not None:  # those of contact forces were of use to compliant tendons only
         solution = replace(solution, multipliers=solution.multipliers[:, : len(problem.coordinates)])
-    known = {"name": cost, "exponent": chosen.exponent, "formula": chosen.formula, "source": chosen.source}
+    formula = formula_with(chosen.formula, contacts)
+    known = {"name": cost, "exponent": chosen.exponent, "formula": formula, "source": chosen.source}
     if contacts:
-        terms = {"formula": FORMULA, "source": SOURCE, "body_weight": weight}
-        known["contact"] = {**terms, "joints": contact_text(contacts)}
-        if any(one.weight for one in contacts):
-            known["formula"] = f"{chosen.formula} + {FORMULA}"
+        known["contact"] = contact_provenance(contacts, weight)
     provenance = {
         **problem.provenance,
         "method": "static",

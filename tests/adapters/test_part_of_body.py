@@ -18,7 +18,8 @@ from osimopt.adapters.options import ReadOptions
 from osimopt.files.storage import read_table, time_table, write_table
 from osimopt.problem.part import PartSource
 from osimopt.solution.checks import Check, checks_of
-from osimopt.solution.folder import opensim_tables, write_arrays
+from osimopt.solution.folder import write_arrays
+from osimopt.solution.opensim_inputs import opensim_tables
 from osimopt.solution.reader import Result
 from osimopt.solution.summary import Summary
 

@@ -14,14 +14,15 @@ from osimopt import Contact, InputError, RedundancyProblem, RedundancySolution, 
 from osimopt.cli.solve import solve_options
 from osimopt.datasets import Example
 from osimopt.problem.arrays import Array
-from osimopt.problem.contact import contact_force, extended, read_contacts
+from osimopt.problem.contact import read_contacts
 from osimopt.problem.costs import COSTS, contact_term, exponents, get_cost, scale_of_unknowns
+from osimopt.problem.extension import extended
 from osimopt.problem.reactions import JointReactions
 from osimopt.static.compliant import _fiber_speed, _Forces
+from osimopt.static.contact import released
 from osimopt.static.frames import unit_of_cost
 from osimopt.static.nonlinear import fitting_multipliers
 from osimopt.static.proof import prove
-from osimopt.static.reduction import released
 
 WEIGHT = 700.0
 #: Relative; a solution is right where its cost exceeds the judge's by no more, which is what certificates promise.
@@ -45,6 +46,15 @@ def pressed(problem: RedundancyProblem, constant: Array, effect: Array) -> Redun
     return replace(
         problem, reactions=carried.moved(lambda array: array[frames]) if len(carried.effect) == 1 else carried
     )
+
+
+def contact_force(problem: RedundancyProblem, contact: Contact, activation: Array, control: Array) -> Array:
+    """(T, C) N of the rows of a contact, by the joint's reaction."""
+    assert problem.reactions is not None
+    affine = problem.reactions.affine(problem, contact.joint, contact.on, contact.frame)
+    forces = np.concatenate([problem.max_force * activation + problem.passive_force, control], axis=1)
+    force = affine.constant[:, :3] + np.einsum("tcu,tu->tc", affine.effect[:, :3], forces)
+    return np.stack([force @ row.direction for row in contact.rows()], axis=1)
 
 
 @dataclass
@@ -250,7 +260,7 @@ class TestCost:
         ]
         assert "doi" in known["contact"]["source"]
         assert known["contact"]["body_weight"] == WEIGHT
-        force = contact_force(problem, solution.contact, solution.activation, solution.reserve_control)
+        force = contact_force(problem, solution.contact[0], solution.activation, solution.reserve_control)
         np.testing.assert_allclose(force[:, 0], -solution.muscle_force.sum(axis=1))
 
     @pytest.mark.slow
@@ -394,7 +404,7 @@ class TestCertificate:
             for frame in np.flatnonzero(right.solved & other.solved).tolist():
                 own = slice(frame, frame + 1)
                 own_x = np.concatenate([other.activation[frame], other.reserve_control[frame]])
-                force = contact_force(case.problem, [case.contact], other.activation, other.reserve_control)[own]
+                force = contact_force(case.problem, case.contact, other.activation, other.reserve_control)[own]
                 x = np.append(own_x, force / whole.reserves.optimal_force[-force.shape[1] :])[None]
                 excess = (case.cost(frame, own_x)[0] - right.objective[frame]) / case.exponent
                 fitted = fitting_multipliers(whole.system(frame)[0], *whole.bounds(), p, scale[frame], x[0])
