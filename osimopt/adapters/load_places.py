@@ -29,8 +29,8 @@ STEPS, GOLDEN = 32, 0.5 * (np.sqrt(5.0) - 1.0)
 def forces_beside(motion: Kinematics, multibody: Multibody, paths: Paths, loads: ExternalLoads) -> list[str]:
     """Warnings about forces that act farther than SOLE outside of a foot: by more than BESIDE times peak over force.
 
-    A foot, or another part, is the box around the points that the model has on the body and on
-    those beyond it, in the body's axes. Bodies with none beyond are not judged: how far they reach is not known.
+    A foot, or another part, is the box around the points that the model has on the body and on those beyond it, in the
+    body's axes. Bodies with none beyond are not judged: how far they reach is not known.
     ``loads`` are those of the file: filtered ones start before a foot lands, and end after it has left.
     """
     if multibody.gaps("joint"):  # places in ground are not known
@@ -115,7 +115,8 @@ def _outside(at: Posture, body: int, box: tuple[Array, Array], place: Array, lin
     That of the force moves it without a change; the vertical, since soles are below the points of a foot.
     """
     start = apply_transposed(at.rotations[body], place - at.positions[body])
-    return np.min([_distance(start, apply_transposed(at.rotations[body], line), *box) for line in lines], axis=0)
+    apart = [_distance(start, apply_transposed(at.rotations[body], line), *box) for line in lines]
+    return np.asarray(np.min(apart, axis=0))
 
 
 def _distance(start: Array, line: Array, low: Array, high: Array) -> Array:
