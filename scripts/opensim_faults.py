@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -281,10 +283,72 @@ def loop_of_joints() -> Iterator[Line]:
     )
 
 
+REACTION = """<OpenSimDocument Version="40600"><AnalyzeTool name="tool"><model_file>rod.osim</model_file>
+<coordinates_file>rod.sto</coordinates_file><results_directory>.</results_directory>
+<initial_time>0</initial_time><final_time>1</final_time><AnalysisSet><objects><JointReaction name="joints">
+<forces_file>forces.sto</forces_file>{properties}</JointReaction></objects></AnalysisSet></AnalyzeTool></OpenSimDocument>
+"""
+
+
+def reactions_of_a_pulled_rod(columns: dict[str, str], lost: int | None = None, properties: str = "") -> Array:
+    """Times, and what OpenSim's JointReaction gives for the force (y) on a rod of 1 kg that hangs at a pin.
+
+    Two path actuators, "pull" and "other", pull it towards the pin. ``columns`` are the forces of the file at times
+    0, 0.1, ..., 1 s; the first of them is NaN in the row ``lost``.
+    """
+    model = osim.Model()
+    model.setName("rod")
+    rod = body(model, "rod")
+    pin(model, "q", model.getGround(), ZERO, rod)
+    for name in ("pull", "other"):
+        actuator = osim.PathActuator()
+        actuator.setName(name)
+        actuator.addNewPathPoint(f"{name}_0", model.getGround(), V(0, 0.1, 0))
+        actuator.addNewPathPoint(f"{name}_1", rod, V(0, -0.2, 0))
+        model.addForce(actuator)
+    model.initSystem()
+    rows = [[f"{row / 10}", *columns.values()] for row in range(11)]
+    if lost is not None:
+        rows[lost][1] = "nan"
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        model.printToXML(str(folder / "rod.osim"))
+        table(folder / "rod.sto", ["q"], [[row[0], "0"] for row in rows])
+        table(folder / "forces.sto", list(columns), rows)
+        (folder / "setup.xml").write_text(REACTION.format(properties=properties))
+        osim.AnalyzeTool(str(folder / "setup.xml")).run()
+        found = osim.TimeSeriesTable(str(folder / "tool_joints_ReactionLoads.sto"))
+        force = found.getDependentColumn("q_joint_on_rod_in_ground_fy").to_numpy()
+        return np.array([found.getIndependentColumn(), force])
+
+
+def table(path: Path, labels: list[str], rows: list[list[str]]) -> None:
+    """Write a file of OpenSim's format."""
+    head = f"forces\nversion=1\nnRows={len(rows)}\nnColumns={len(labels) + 1}\ninDegrees=no\nendheader\n"
+    path.write_text(head + "\n".join("\t".join(row) for row in [["time", *labels], *rows]) + "\n")
+
+
+def joint_reaction_and_its_file_of_forces() -> Iterator[Line]:
+    """JointReaction: a NaN in the file, a column less than actuators, a column more, properties that change nothing."""
+    weight, whole = 9.80665, {"pull": "10", "other": "0"}
+    _times, force = reactions_of_a_pulled_rod(whole)
+    yield "force on the rod at 1 s, N", force[-1], weight - 10.0, "weight less the pull"
+    _times, force = reactions_of_a_pulled_rod(whole, lost=5)
+    yield "the same, the pull NaN at 0.5 s, N", force[-1], weight - 10.0, "weight less the pull, which is known at 1 s"
+    _times, force = reactions_of_a_pulled_rod({"pull": "10"})
+    yield "the same, without the column of an idle actuator, N", force[-1], weight - 10.0, "weight less the pull"
+    _times, force = reactions_of_a_pulled_rod({"of_no_actuator": "0", "other": "0", "pull": "10"})
+    yield "the same, a column of no actuator before the others, N", force[-1], weight - 10.0, "weight less the pull"
+    times, _force = reactions_of_a_pulled_rod(whole, properties="<start_time>0.5</start_time>")
+    yield "first time with start_time 0.5, s", times[0], 0.5, "the property"
+    times, _force = reactions_of_a_pulled_rod(whole, properties="<end_time>0.5</end_time>")
+    yield "last time with end_time 0.5, s", times[-1], 0.5, "the property"
+
+
 FAULTS: tuple[Callable[[], Iterator[Line]], ...] = (
     one_coordinate_turns_several_axes, constant_rotation_before_a_turning_axis, reaction_of_a_reversed_joint,
     path_over_one_cylinder, sphere_beyond_half_a_turn, nearest_point_of_a_ring, moving_point_beside_a_fixed_one,
-    limit_force_without_stiffness, loop_of_joints,
+    limit_force_without_stiffness, loop_of_joints, joint_reaction_and_its_file_of_forces,
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from ..isolation import Progress, counted
 from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive
 from ..namespace import alike, filled, namespace, plain
 from ..polynomial.muscle_paths import MusclePaths
-from ..problem.arrays import Array, Kinematics, MuscleGeometry, MuscleParameters
+from ..problem.arrays import Array, Index, Kinematics, MuscleGeometry, MuscleParameters
 from ..problem.reserves import ReserveActuators
 from .following import following
 from .messages import ForceRecord, FrameArrays, Pairs, Wanted
@@ -25,14 +25,18 @@ CHUNK = 50
 POSTURES = 8
 
 
-def find_pairs(model: Model, motion: Kinematics, muscles: Sequence[int]) -> Pairs:
+def find_pairs(model: Model, postures: Kinematics, muscles: Sequence[int]) -> Pairs:
     """Which of these muscles act on which coordinates; see ``worker.geometry``."""
     if not muscles:
         none = np.zeros(0, dtype=np.intp)
         spanned = np.zeros((len(model.description.free), len(model.description.muscles.names)), dtype=bool)
         return Pairs(none, none, none.astype(bool), spanned, none, {})
-    rows = np.unique(np.linspace(0, len(motion.value) - 1, POSTURES).astype(int))
-    return cast(Pairs, model.run("geometry:find_pairs", motion.value[rows], muscles))
+    return cast(Pairs, model.run("geometry:find_pairs", postures.value, muscles))
+
+
+def rows_of_postures(frames: int) -> Index:
+    """Frames of a motion in which moment arms are tried."""
+    return np.unique(np.linspace(0, frames - 1, POSTURES).astype(np.intp))
 
 
 def extract(

@@ -15,11 +15,9 @@ from ..multibody.kinematics import Posture, posture
 from ..multibody.layout import layout
 from ..multibody.placement import number as parameter
 from ..multibody.reactions import (
-    Joints,
-    beyond_joints,
+    TreeJoints,
     find_joints,
     followed_by,
-    in_loops,
     loops_at,
     needed_reactions,
     on_children,
@@ -51,7 +49,7 @@ class ReactionMap:
 
     paths: ExactPaths
     dynamics: ExactDynamics
-    joints: Joints
+    joints: TreeJoints
     determined: Sequence[int]
     weight: float
 
@@ -61,19 +59,9 @@ class ReactionMap:
         return self.dynamics.multibody
 
     @cached_property
-    def beyond(self) -> Mask:
-        """(J, B) which bodies are beyond which joint."""
-        return beyond_joints(self.multibody, self.joints)
-
-    @cached_property
-    def looped(self) -> Mask:
-        """(J,) joints through which forces of constraints pass."""
-        return in_loops(self.multibody, self.joints)
-
-    @cached_property
     def moved(self) -> Index:
         """Coordinates that constraints balance: generalized forces about them pass through joints in loops."""
-        return followed_by(self.multibody, self.determined) if self.looped.any() else np.zeros(0, dtype=np.intp)
+        return followed_by(self.multibody, self.determined) if self.joints.looped.any() else np.zeros(0, dtype=np.intp)
 
     @cached_property
     def laws(self) -> dict[str, ForceLaw]:
@@ -85,7 +73,7 @@ class ReactionMap:
         """Joint and source (P,) of the pairs: muscles, then actuators."""
         spanned = np.asarray(self.paths.spanned[self.moved].any(axis=0))
         columns = [
-            self._between(bodies_of(self.paths.described, self.paths.path(name))) | (self.looped & acts)
+            self._between(bodies_of(self.paths.described, self.paths.path(name))) | (self.joints.looped & acts)
             for name, acts in zip(self.paths.muscles, spanned, strict=True)
         ]
         columns += [self._by_actuator(law) for law in self.laws.values()]
@@ -95,7 +83,7 @@ class ReactionMap:
 
     def _between(self, bodies: Sequence[int]) -> Mask:
         """(J,) joints between bodies."""
-        beyond = self.beyond[:, list(bodies)]
+        beyond = self.joints.beyond[:, list(bodies)]
         return np.asarray(beyond.any(axis=1) & ~beyond.all(axis=1))
 
     def _by_actuator(self, law: ForceLaw) -> Mask:
@@ -103,23 +91,22 @@ class ReactionMap:
         moved = np.isin(np.arange(len(self.multibody.coordinates)), self.moved)
         if law.kind in ON_COORDINATE:  # on a speed, which is about all coordinates of a ball joint
             joint = layout(self.multibody).joint
-            return self.looped & bool(moved[joint == joint[law.coordinate]].any())
+            return self.joints.looped & bool(moved[joint == joint[law.coordinate]].any())
         bodies, pushed = list(law.bodies), np.zeros_like(moved)
         if law.kind in ALONG_PATH:
             path = self.dynamics.paths.others[law.path - len(self.dynamics.paths.muscles)]
             bodies, pushed[path.mover[path.mover >= 0]] = bodies_of(self.dynamics.paths, path), True
         spans = layout(self.multibody).beyond[bodies].any(axis=0) | pushed
-        through = self._between(bodies) if len(bodies) > 1 else self.beyond[:, bodies[0]]
-        return np.asarray(through | (self.looped & bool((spans & moved).any())))
+        through = self._between(bodies) if len(bodies) > 1 else self.joints.beyond[:, bodies[0]]
+        return np.asarray(through | (self.joints.looped & bool((spans & moved).any())))
 
     def block(self, at: Posture, solved: Sequence[SolvedPaths], needed: Needed, others: Others) -> dict[str, Tensor]:
         """Arrays (T, …) of postures with their paths, by the names of ``PARTS``."""
-        loops = loops_at(at, self.determined)[0] if self.looped.any() else None
+        loops = loops_at(at, self.determined)[0] if self.joints.looped.any() else None
         through = self._without_tension(needed, others, at)
         effect = self._effect(self._lines(at, solved, others))
         if loops is not None:
-            beyond, (joint, source) = self.beyond.astype(float), self.pairs
-            effect = effect - loops.passing(beyond, self._about_speeds(at, solved, others))[joint, source]
+            effect = effect - loops.passing(self.joints, self._about_speeds(at, solved, others))[self.pairs]
         ends = self.joints.ends
         return {
             PARTS["effect"]: frames_first(on_children(at, self.joints, self.pairs[0], effect)),
@@ -160,7 +147,7 @@ class ReactionMap:
     def _effect(self, lines: Lines) -> Tensor:
         """Wrenches (P, 6, T) that pass through the joints, less what unit forces do to the bodies beyond."""
         xp, (joint, source), found = namespace(lines.value), self.pairs, []
-        for row, beyond in enumerate(self.beyond.astype(int)):
+        for row, beyond in enumerate(self.joints.beyond.astype(int)):
             own, sign = source[joint == row], beyond[lines.end] - beyond[lines.start]
             chosen = np.flatnonzero(sign)
             weights = (lines.path[chosen] == own[:, None]) * sign[chosen].astype(float)
@@ -195,9 +182,9 @@ class ReactionMap:
         return xp.concat([xp.permute_dims(arms, (1, 2, 0)), own[:, chosen]], axis=1)
 
 
-def choose_joints(
+def reacting_joints(
     multibody: Multibody, names: str | Sequence[str] | None, motion: Kinematics, determined: Sequence[int]
-) -> Joints:
+) -> TreeJoints:
     """The joints of these names, patterns or sides, by default all.
 
     Of those that are not named the motion must determine the reactions; a warning names the others, which are left out.
@@ -212,7 +199,7 @@ def choose_joints(
     known = find_joints(multibody).names
     joints = find_joints(multibody, chosen_joints(names, known))
     named = [name for name in joints.names if name in joint_words(names)]
-    if not in_loops(multibody, joints).any():
+    if not joints.looped.any():
         return joints
     starts = range(0, len(motion.time), BLOCK)
     blocks = [posture(multibody, motion.value[start : start + BLOCK]) for start in starts]

@@ -5,38 +5,36 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 
 from ..devices import CPU, Device
-from ..errors import InputError, ModelError, explain, some
+from ..errors import InputError, explain
 from ..isolation import Progress
-from ..multibody.reactions import Joints
-from ..muscle.forces import supported
+from ..multibody.reactions import TreeJoints
 from ..namespace import namespace, plain
 from ..polynomial.muscle_paths import MusclePaths
 from ..problem.arrays import Array, Kinematics, MuscleGeometry, acts
 from ..problem.reactions import JointReactions
 from .arrays import (
-    POSTURES,
     along_motion,
     extract,
-    find_pairs,
     join_muscles,
     model_geometry,
     muscle_forces,
     refuse_lost,
     refuse_unknown,
+    rows_of_postures,
 )
 from .exact import ExactPaths
 from .exact_chain import ExactChain, joined
 from .exact_differences import PathFindings
 from .exact_dynamics import ExactDynamics
-from .messages import FrameArrays, Mask, Pairs, Wanted
+from .messages import FrameArrays, Mask, Wanted
 from .model import Model
 from .options import ReadOptions
-from .part import acting_muscles
+from .path_choice import PathChoice
+from .polynomials import pulled_along
 from .reactions import Transmission, transmitting
 
 #: The model with the loads of some frames.
@@ -69,10 +67,11 @@ class Extraction:
     """How the arrays of a trial are computed.
 
     ``model`` and ``motion`` are the trial's; ``fitted`` paths of some muscles are used before ``exact`` ones, and these
-    before OpenSim's; ``dynamics`` are used in place of OpenSim's. ``moments`` is whether any are wanted, ``joints`` are
-    those whose reactions are. ``lost`` says
-    by name why muscles have lost their exact path in the motion, ``findings`` what was noticed along the exact paths.
-    Where it is ``alone``, in another process, OpenSim is not asked: a :class:`NeedsOpenSimError`.
+    before OpenSim's (``choice``); ``dynamics`` are used in place of OpenSim's. ``moments`` is whether any are wanted,
+    ``joints`` are those whose reactions are. Through joints muscles pull along the ``pulling`` paths: the exact ones,
+    also where fitted ones are used. ``lost`` says by name why muscles have lost their exact path in the motion,
+    ``findings`` what was noticed along the exact paths. Where it is ``alone``, in another process, OpenSim is not
+    asked: a :class:`NeedsOpenSimError`.
     """
 
     model: Model
@@ -84,10 +83,11 @@ class Extraction:
     options: ReadOptions
     n_jobs: int
     device: Device = CPU
-    joints: Joints | None = None
+    joints: TreeJoints | None = None
     lost: dict[str, str] = field(default_factory=dict)
     findings: PathFindings = field(default_factory=PathFindings)
     pulling: ExactPaths | None = field(default=None, init=False)
+    choice: PathChoice = field(init=False)
     crossing: Mask | None = field(default=None, init=False)
     chain: ExactChain | None = field(default=None, init=False)
     alone: bool = field(default=False, init=False)
@@ -100,6 +100,8 @@ class Extraction:
     def _use(self, exact: ExactPaths | None) -> None:
         """Compute these exact paths, if any, with the dynamics."""
         self.exact = exact if exact is not None and exact.muscles else None
+        postures = self.motion.frames(rows_of_postures(len(self.motion.time)))
+        self.choice = PathChoice(self.model, postures, self.fitted, self.exact, self.options)
         free = np.array(self.model.description.free, dtype=np.intp)
         self.chain = None if self.exact is None else ExactChain(self.exact, self.dynamics, free)
         if self.chain is not None and self.dynamics is not None and self.joints is not None and self.fitted is None:
@@ -114,13 +116,14 @@ class Extraction:
         while self.chain is not None:
             found, lost = self._pass(self.chain, keep)
             if not lost:
-                if progress is not None and self.dynamics is not None and not self.by_model:
+                if progress is not None and self.dynamics is not None and not self.choice.by_model:
                     progress(len(motion.time), len(motion.time))  # OpenSim counts what it is asked for
                 return self._with(motion, progress, model_for, found)
             if self.alone:
                 raise NeedsOpenSimError
             self.lost |= lost
-            self._leave(lost)
+            self._use(None if self.exact is None else self.exact.without(lost))
+            self.crossing = None
         return self._with(motion, progress, model_for, self._dynamics(motion))
 
     def at(self, motion: Kinematics, model_for: ModelFor) -> Extracted:
@@ -131,7 +134,6 @@ class Extraction:
         ModelError
             A path that does not settle.
         """
-        _ = self.pairs  # those of the motion's own frames
         if self.chain is None:
             found = self._dynamics(motion)
         else:
@@ -146,19 +148,22 @@ class Extraction:
         if not self.moments:
             fix = "Give external_loads in place of generalized_force."
             raise InputError(explain("loads, for joint reactions", "generalized_force, moments from a file", fix))
-        _ = self.pairs
         return self._transmission.of(model, motion, joints)
 
     @property
     def _transmission(self) -> Transmission:
         pulling = None if self.pulling is None else self.pulling.without(self.lost)
-        return Transmission(self.model, self.dynamics, pulling, self.acting, self.n_jobs, self.device)
+        return Transmission(self.model, self.dynamics, pulling, self.choice.acting, self.n_jobs, self.device)
+
+    def pulled(self) -> list[str]:
+        """A sentence on the paths along which muscles with fitted ones pull, for joint reactions."""
+        return [] if self.fitted is None else [pulled_along(self.fitted, self.pulling, self.model, self.motion)]
 
     @property
     def by_arrays(self) -> bool:
         """Whether OpenSim computes nothing of a motion."""
         known = self.chain is not None and (self.chain.dynamics is not None or not self.moments)
-        return known and not self.by_model and not self._gains
+        return known and not self.choice.by_model and not self.choice.gains
 
     def piece(self, motion: Kinematics, dynamics: ExactDynamics | None) -> Extraction:
         """The same for some frames of the motion, by arrays alone; what is noticed is that of these frames."""
@@ -170,62 +175,6 @@ class Extraction:
                 reactions = replace(reactions, dynamics=dynamics)  # with the loads of these frames alone
             other.chain = replace(self.chain, dynamics=dynamics, reactions=reactions)
         return other
-
-    @property
-    def pairs(self) -> Pairs:
-        """Pairs of the muscles that may act, along the model's own paths, in the whole motion."""
-        return self._found.of(self.acting)
-
-    @property
-    def inconsistent(self) -> list[str]:
-        """Warnings about the model's own paths of muscles that may act."""
-        acting = set(np.array(self.model.description.muscles.names)[self.acting])
-        acting -= set() if self.fitted is None else self.fitted.left.keys()
-        return [f"{name}: {text}" for name, text in self._found.inconsistent.items() if name in acting]
-
-    @cached_property
-    def _found(self) -> Pairs:
-        """The pairs of all muscles with OpenSim's paths, in postures of the whole motion."""
-        names, given = self.model.description.muscles.names, self.given
-        return find_pairs(self.model, self.motion, [i for i, name in enumerate(names) if name not in given])
-
-    @cached_property
-    def acting(self) -> list[int]:
-        """Muscles that may act; nothing is computed for those that a part of the body leaves out."""
-        return acting_muscles(self.options, self.model, self._found, self.given)
-
-    @property
-    def given(self) -> Sequence[str]:
-        """Names of the muscles whose paths are not the model's own."""
-        return [name for paths in (self.fitted, self.exact) if paths is not None for name in paths.muscles]
-
-    @property
-    def kinds(self) -> dict[str, str]:
-        """The kind of each muscle's path by its name, as it is recorded."""
-        kinds = dict.fromkeys(self.model.description.muscles.names, "opensim")
-        for paths in (self.fitted, self.exact):
-            if paths is not None:
-                kinds |= dict.fromkeys(paths.muscles, paths.kind.removesuffix("s"))
-        return kinds
-
-    @property
-    def by_model(self) -> list[int]:
-        """Muscles that may act whose paths are the model's own."""
-        return [i for i in self.acting if self.model.description.muscles.names[i] not in self.given]
-
-    @property
-    def _gains(self) -> list[int]:
-        """Muscles whose gain OpenSim has to compute."""
-        muscles = self.model.description.muscles
-        if self.options.gain == "isometric" and not self.options.passive_force:
-            return []
-        unknown = sorted(set(np.flatnonzero(~supported(muscles)).tolist()) & set(self.acting))
-        if fitted := sorted(set(unknown) - set(self.by_model)):
-            got = some(f"{muscles.classes[i]} '{muscles.names[i]}'" for i in fitted)
-            fix = "Use geometry='opensim' for this model, or paths without these muscles."
-            expected = "muscles whose curves osimopt has, for polynomial paths"
-            raise ModelError(explain(expected, got, fix, self.model.path))
-        return unknown
 
     def _pass(self, chain: ExactChain, keep: slice) -> tuple[dict[str, Array], dict[str, str]]:
         """Arrays of some frames by exact paths, and why muscles have lost theirs."""
@@ -245,66 +194,55 @@ class Extraction:
             self.findings = findings
         return found, lost
 
-    def _leave(self, lost: dict[str, str]) -> None:
-        """Leave muscles to OpenSim."""
-        self._use(None if self.exact is None else self.exact.without(lost))
-        self.crossing = None
-        for name in ("_found", "acting"):
-            self.__dict__.pop(name, None)
-
     def _dynamics(self, motion: Kinematics) -> dict[str, Array]:
         """Arrays of a motion without exact paths."""
         return {} if self.dynamics is None else self.dynamics.arrays(motion, self.moments)
 
     def _with(
-        self,
-        motion: Kinematics,
-        progress: Progress | None,
-        model_for: ModelFor,
-        exact: dict[str, Array],
+        self, motion: Kinematics, progress: Progress | None, model_for: ModelFor, exact: dict[str, Array]
     ) -> Extracted:
         """Everything of a motion, with the arrays that are computed already."""
         extracted = self._by_opensim(motion, progress, model_for, exact)
         geometry = self._geometry(extracted.arrays, motion, exact)
         gain, passive = muscle_forces(
-            self.model.description.muscles, geometry, extracted.arrays, self.acting, self._gains, self.options.gain,
-            self.options.passive_force,
+            self.model.description.muscles, geometry, extracted.arrays, self.choice.acting, self.choice.gains,
+            self.options.gain, self.options.passive_force,
         )  # fmt: skip
-        reactions = None
-        if self.joints is not None and self.chain is not None and self.chain.reactions is not None:
-            reactions = self._transmission.whole(self.chain, exact, model_for(motion), motion)
-        elif self.joints is not None:
-            reactions = self._transmission.of(model_for(motion), motion, self.joints.names)
+        reactions = self._reactions(motion, model_for, exact)
         arrays, force = extracted.arrays, extracted.arrays.get("generalized_force")
         return Extracted(geometry, gain, passive, force, arrays["effect"], extracted.warnings, reactions)
 
+    def _reactions(self, motion: Kinematics, model_for: ModelFor, exact: dict[str, Array]) -> JointReactions | None:
+        """What the joints transmit that are wanted: computed already with exact paths, or here."""
+        if self.joints is None:
+            return None
+        if self.chain is not None and self.chain.reactions is not None:
+            return self._transmission.whole(self.chain, exact, model_for(motion), motion)
+        return self._transmission.of(model_for(motion), motion, self.joints.names)
+
     def _by_opensim(
-        self,
-        motion: Kinematics,
-        progress: Progress | None,
-        model_for: ModelFor,
-        exact: dict[str, Array],
+        self, motion: Kinematics, progress: Progress | None, model_for: ModelFor, exact: dict[str, Array]
     ) -> FrameArrays:
         """What OpenSim has to compute, beside the dynamics that are computed already."""
-        gains = tuple(self._gains)
+        by_model, gains = tuple(self.choice.by_model), tuple(self.choice.gains)
         dynamics = {name: array for name, array in exact.items() if name in ("generalized_force", "effect")}
-        if dynamics and not (self.by_model or gains):
+        if dynamics and not (by_model or gains):
             none = np.zeros((len(motion.time), 0))
             return FrameArrays({**dynamics, "max_force": none, "passive_force": none}, (), [])
         moments = self.moments and not dynamics
-        wanted = Wanted(tuple(self.by_model), moments, self.options.passive_force, gains)
+        wanted = Wanted(by_model, moments, self.options.passive_force, gains)
         model = model_for(motion)
         model = model.with_rigid_tendons() if self.options.passive_force and gains else model
-        found = extract(model, motion, self.pairs, wanted, self.n_jobs, progress)
+        found = extract(model, motion, self.choice.pairs, wanted, self.n_jobs, progress)
         if moments:
             refuse_unknown(model, motion, found.arrays["generalized_force"])
         return replace(found, arrays={**found.arrays, **dynamics})
 
     def _geometry(self, arrays: dict[str, Array], motion: Kinematics, exact: dict[str, Array]) -> MuscleGeometry:
         """Moment arms by the paths given, and those of the other muscles by OpenSim."""
-        parts, by_model = [], self.by_model
-        if by_model:
-            parts.append(model_geometry(self.model, self.pairs, by_model, arrays))
+        parts = []
+        if by_model := self.choice.by_model:
+            parts.append(model_geometry(self.model, self.choice.pairs, by_model, arrays))
         if self.chain is not None:
             parts.append(self._along(self.chain, motion, exact))
         if self.fitted is not None:
@@ -325,7 +263,7 @@ class Extraction:
     def _acts(self, chain: ExactChain, motion: Kinematics, arms: Array) -> Mask:
         """(R,) which pairs of the exact paths act in postures of the motion: the same for all its pieces."""
         if self.crossing is None:
-            rows = np.unique(np.linspace(0, len(self.motion.time) - 1, POSTURES).astype(int))
+            rows = rows_of_postures(len(self.motion.time))
             if np.array_equal(motion.time, self.motion.time):
                 arms = arms[rows]
             else:

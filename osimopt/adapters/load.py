@@ -29,7 +29,7 @@ from .cache import cached_path, digest, keep, recall
 from .exact import ExactPaths, read_exact
 from .exact_differences import model_differences
 from .exact_dynamics import ExactDynamics, read_dynamics
-from .exact_reactions import choose_joints
+from .exact_reactions import reacting_joints
 from .forces import read_generalized_force
 from .load_arrays import check_bodies
 from .load_places import forces_beside
@@ -119,7 +119,7 @@ def open_trial(
         joints = None
         if options.joint_reactions is not None:
             determined = model.description.of_kind("coupled")
-            joints = choose_joints(multibody, options.joint_reactions, motion, determined)
+            joints = reacting_joints(multibody, options.joint_reactions, motion, determined)
         paths, exact, dynamics = _paths(options, model, motion, loads, jobs)
     provenance = _provenance(model, options, warnings, left)
     provenance["warnings"] += remarks(options, frame_times(table), motion, model, loads, given)

@@ -15,7 +15,7 @@ from ..multibody.gaps import without_gaps
 from ..multibody.kinematics import Posture, Velocity, posture
 from ..multibody.layout import layout
 from ..multibody.placement import Placed
-from ..multibody.reactions import Joints, beyond_joints, in_loops, loops_at, on_children, places
+from ..multibody.reactions import LoopForces, TreeJoints, loops_at, needed_reactions, on_children, places
 from ..multibody.vectors import combine, cross, moment_and_force
 from ..namespace import alike, frames_first, frames_last, namespace
 from ..paths.lines import joined
@@ -23,7 +23,7 @@ from ..problem.arrays import Array, Index, Kinematics
 from ..problem.reactions import JointReactions
 from .arrays import CHUNK
 from .exact import ExactPaths
-from .exact_reactions import ReactionMap, choose_joints
+from .exact_reactions import ReactionMap, reacting_joints
 from .messages import BodyForces, Pulls
 from .model import Model
 
@@ -57,49 +57,54 @@ def reactions_by_opensim(
     """
     multibody, gaps = without_gaps(model.described.multibody)
     determined = model.description.of_kind("coupled")
-    chosen = choose_joints(multibody, joints, motion, determined)
-    looped = bool(in_loops(multibody, chosen).any())
-    if looped and gaps:
+    chosen = reacting_joints(multibody, joints, motion, determined)
+    if chosen.looped.any() and gaps:
         fix = "Replace their joints by CustomJoints."
         got = f"{some([name for name, _ in gaps])}, and loops of bodies"
         raise ModelError(explain("joints that are described in arrays, for joint reactions", got, fix, model.path))
     found = _body_forces(model, motion, n_jobs)
     chosen = replace(chosen, frames=np.array([found.joint_frames[name] for name in chosen.names]).reshape(-1, 2, 3))
     bodies, moving, applied = _in_tree(multibody, found)
-    needed = needed_by_bodies(multibody, bodies, moving) - applied
-    beyond = beyond_joints(multibody, chosen).astype(float)
-    constant = np.einsum("jb,bct->jct", beyond, needed)
-    at = posture(multibody, motion.value) if looped else None
+    through = combine(layout(multibody).subtree.astype(float), needed_by_bodies(multibody, bodies, moving) - applied)
+    at = posture(multibody, motion.value) if chosen.looped.any() else None
+    loops = force = None
     if at is not None:
-        force = _about_speeds(at, needed) - frames_last(found.generalized)
-        loops, _ = loops_at(at, determined)
-        constant = constant + loops.passing(beyond, force[:, None])[:, 0]
-    every = model.description.muscles.names
-    names, still = [every[index] for index in muscles], () if exact is None else exact.still
-    parts, others = [], tuple(index for index in muscles if every[index] not in still)
-    if others:
-        parts.append(_pulls(model, "pulls", motion, n_jobs, others))
-    if exact is not None and (own := [name for name in names if name in still]):
-        parts.append(exact_pulls(exact.select(own), motion))
-    actuators = [actuator.name for actuator in model.description.actuators]
+        loops, force = loops_at(at, determined)[0], about_speeds(at, through) - frames_last(found.generalized)
+    names = tuple(model.description.muscles.names[index] for index in muscles)
+    actuators = tuple(actuator.name for actuator in model.description.actuators)
+    parts = _muscle_pulls(model, motion, muscles, exact, n_jobs)
     if actuators:
         parts.append(_pulls(model, "actuator_pulls", motion, n_jobs))
-    pair_joint, pair_source, effect = columns(bodies, chosen, multibody, parts, [*names, *actuators], at, determined)
+    pair_joint, pair_source, effect = columns(bodies, chosen, multibody, parts, names + actuators, at, loops)
     ends, tree = chosen.ends, multibody.tree.bodies
     return JointReactions(
         joints=chosen.names,
         bodies=tuple((tree[parent], tree[child]) for parent, child in ends.tolist()),
-        muscles=tuple(names),
-        actuators=tuple(actuators),
+        muscles=names,
+        actuators=actuators,
         pair_joint=pair_joint,
         pair_source=pair_source,
         effect=effect,
-        constant=frames_first(on_children(bodies, chosen, np.arange(len(ends)), constant)),
+        constant=frames_first(needed_reactions(bodies, chosen, through, loops, force)),
         rotation=frames_first(bodies.rotations[ends]),
         place=frames_first(places(bodies, chosen)),
         origin=frames_first(bodies.positions[ends]),
         body_weight=model.description.weight,
     )
+
+
+def _muscle_pulls(
+    model: Model, motion: Kinematics, muscles: Sequence[int], exact: ExactPaths | None, n_jobs: int
+) -> list[Pulls]:
+    """What unit tensions do: along exact paths without moving points by arrays, else along OpenSim's."""
+    every, still = model.description.muscles.names, () if exact is None else exact.still
+    parts, others = [], tuple(index for index in muscles if every[index] not in still)
+    if others:
+        parts.append(_pulls(model, "pulls", motion, n_jobs, others))
+    own = [every[index] for index in muscles if every[index] in still]
+    if exact is not None and own:
+        parts.append(exact_pulls(exact.select(own), motion))
+    return parts
 
 
 def with_pulls(
@@ -113,9 +118,10 @@ def with_pulls(
         A muscle path without points.
     """
     names = [model.description.muscles.names[index] for index in muscles]
-    at = posture(by_arrays.multibody, motion.value)
+    joints, at = by_arrays.joints, posture(by_arrays.multibody, motion.value)
+    loops = loops_at(at, by_arrays.determined)[0] if joints.looped.any() else None
     parts = [_pulls(model, "pulls", motion, n_jobs, tuple(muscles))]
-    joint, source, effect = columns(at, by_arrays.joints, at.multibody, parts, names, at, by_arrays.determined)
+    joint, source, effect = columns(at, joints, at.multibody, parts, names, at, loops)
     own = len(known.muscles)
     moved = np.where(known.pair_source < own, known.pair_source, known.pair_source + len(names))
     pair_joint = np.concatenate([known.pair_joint, joint])
@@ -130,23 +136,21 @@ def with_pulls(
 
 
 def columns(
-    bodies: Placed, joints: Joints, multibody: Multibody, parts: Sequence[Pulls], sources: Sequence[str],
-    at: Posture | None, determined: Sequence[int],
+    bodies: Placed, joints: TreeJoints, multibody: Multibody, parts: Sequence[Pulls], sources: Sequence[str],
+    at: Posture | None, loops: LoopForces | None,
 ) -> tuple[Index, Index, Array]:  # fmt: skip
     """Joint and source (P,) of the pairs that transmit anything, and what (T, P, 6): on the child, in ground's axes.
 
-    In the postures ``at``, where these are given, constraints of loops balance what the sources do to the coordinates
-    that are ``determined``.
+    Constraints of ``loops``, in the postures ``at``, balance what the sources do to coordinates.
     """
-    beyond = beyond_joints(multibody, joints).astype(float)
-    loops = loops_at(at, determined)[0] if at is not None and in_loops(multibody, joints).any() else None
+    beyond, subtree = joints.beyond.astype(float), layout(multibody).subtree.astype(float)
     pair_joint, pair_source, found = list[int](), list[int](), list[Array]()
     for source, name in enumerate(sources):
         wrench, generalized = _of_source(parts, name, bodies.positions, multibody)
         passing = -np.einsum("jb,bct->jct", beyond, wrench)
         if loops is not None and at is not None:
-            about = generalized + _about_speeds(at, wrench)
-            passing = passing - loops.passing(beyond, about[:, None])[:, 0]
+            about = generalized + about_speeds(at, combine(subtree, wrench))
+            passing = passing - loops.passing(joints, about[:, None])[:, 0]
         size = np.abs(passing).max(axis=(1, 2), initial=0.0)
         for joint in np.flatnonzero(size > ROUNDING * max(1.0, np.abs(wrench).max())).tolist():
             pair_joint.append(joint)
@@ -182,12 +186,6 @@ def _of_source(parts: Sequence[Pulls], name: str, like: Array, multibody: Multib
         for row in [row for row, (source, _) in enumerate(part.about) if source == name]:
             generalized[part.about[row][1]] += part.generalized[:, row]
     return wrench, generalized
-
-
-def _about_speeds(at: Posture, wrench: Array) -> Array:
-    """Generalized forces (N, T) about speeds of wrenches (B, 6, T) on bodies."""
-    subtree = layout(at.multibody).subtree.astype(float)
-    return np.asarray(about_speeds(at, combine(subtree, wrench)))
 
 
 def _in_tree(multibody: Multibody, found: BodyForces) -> tuple[Poses, Velocity, Array]:

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ..errors import InputError, did_you_mean, explain
+from ..errors import InputError, did_you_mean, explain, shown
 from ..files.given import GivenTable
 from ..options import check_values, declared, option
 from ..polynomial.muscle_paths import MusclePaths
@@ -163,7 +163,7 @@ class ReadOptions:
     replace_force_set: bool = option(False, "The force sets take the place of the model's own forces.", shell=bool)
     contact: Literal["auto", "on", "off"] = option(
         "auto",
-        "Forces of the model that press on the ground: on, off, or auto (off beside external loads).",
+        "Forces of the model's own contact with the ground: on, off, or auto (off beside external loads).",
         more="Contact forces, and bushings between ground and a model with a free base. A warning names them.",
         shell=str,
     )
@@ -220,6 +220,10 @@ class ReadOptions:
         if self.external_loads is not None and self.generalized_force is not None:
             fix = "A file of generalized forces already contains the loads: leave external_loads out."
             raise InputError(explain("external_loads or generalized_force", "both", fix))
+        if self.contact not in ("auto", "on", "off"):
+            fix = "Contact forces of joints in the cost: contact= of solve_static or solve_dynamic, --joint-contact."
+            expected = "contact (of the model with the ground) among auto, on, off"
+            raise InputError(explain(expected, shown(self.contact), fix))
         check_values(ReadOptions, vars(self))
         for name in FILTERED:
             self.cutoff(name)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, explain, some
 from ..problem.names import check_wanted, match_names, side_of
+from ..problem.problem import RedundancyProblem
 from .loads import loaded_bodies
-from .messages import Pairs
+from .messages import Mask, Pairs
 from .model import Model
 from .options import ReadOptions
 
@@ -78,14 +79,28 @@ def acting_muscles(options: ReadOptions, model: Model, pairs: Pairs, always: Col
     return (np.flatnonzero(kept) if kept.any() else np.arange(len(names))).tolist()
 
 
-def refuse_assumed(crossing: Mapping[str, NDArray[np.str_]], options: ReadOptions) -> None:
-    """Refuse coordinates without a column in the motion that acting muscles cross, here by coordinate."""
-    for coordinate, muscles in crossing.items():
-        if len(muscles):
+def part_of(whole: RedundancyProblem, options: ReadOptions, assumed: Mapping[str, Mask]) -> RedundancyProblem:
+    """The part of the body that the options name.
+
+    ``assumed`` says by coordinate without a column in the motion which muscles (M,) cross it.
+
+    Raises
+    ------
+    InputError
+        Acting muscles cross one of these.
+    """
+    part = whole.part(options.coordinates, options.muscles, left_out=options.left_out)
+    for coordinate, crossed in assumed.items():
+        if muscles := [name for name in np.array(whole.muscles)[crossed] if name in part.muscles]:
             got = f"none for '{coordinate}', which {some(muscles)} cross"
             fix = "Add the column, or leave out these muscles too (muscles=)."
             expected = "a column for every coordinate that the acting muscles cross"
             raise InputError(explain(expected, got, fix, options.motion))
+    if part is whole:
+        return whole
+    actuators = zip(part.reserves.names, part.reserves.origin, part.reserves.optimal_force.tolist(), strict=True)
+    added = {name: force for name, origin, force in actuators if origin != "model"}
+    return replace(part, provenance={**part.provenance, "reserves_added": added})
 
 
 def _free(model: Model) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..devices import Device
-from ..multibody.reactions import Joints
+from ..multibody.reactions import TreeJoints
 from ..namespace import plain
 from ..problem.arrays import Array, Kinematics
 from ..problem.reactions import JointReactions
@@ -16,7 +16,7 @@ from .arrays import refuse_lost
 from .exact import ExactPaths
 from .exact_chain import ExactChain, joined
 from .exact_dynamics import ExactDynamics
-from .exact_reactions import ReactionMap, choose_joints
+from .exact_reactions import ReactionMap, reacting_joints
 from .model import Model
 from .opensim_reactions import reactions_by_opensim, with_pulls
 
@@ -50,7 +50,7 @@ class Transmission:
             return reactions_by_opensim(model, motion, names, self.acting, self.exact, self.n_jobs)
         free = np.array(self.model.description.free, dtype=np.intp)
         determined = self.model.description.of_kind("coupled")
-        joints = choose_joints(self.dynamics.multibody, names, motion, determined)
+        joints = reacting_joints(self.dynamics.multibody, names, motion, determined)
         chain = transmitting(self.model, ExactChain(self.exact, self.dynamics, free), joints)
         every = slice(0, len(motion.time))
         arrays = joined([block.arrays for block in chain.blocks(motion, every, True, self.device)])
@@ -66,7 +66,7 @@ class Transmission:
         return found
 
 
-def transmitting(model: Model, chain: ExactChain, joints: Joints) -> ExactChain:
+def transmitting(model: Model, chain: ExactChain, joints: TreeJoints) -> ExactChain:
     """The chain, which then computes in the same pass what joints transmit."""
     assert chain.dynamics is not None
     determined, weight = model.description.of_kind("coupled"), model.description.weight

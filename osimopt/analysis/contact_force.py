@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, check_names, explain, shown
+from ..errors import InputError, check_names, did_you_mean, explain, shown, some
 from ..options import check_word
 from ..problem.arrays import Array
 from ..problem.reactions import FRAMES, SIDES, Frame, On
@@ -38,7 +38,9 @@ def contact_force(
         if table is None:
             fix = "Solve the motion again with joint_reactions= (--joint-reactions)."
             raise InputError(explain("a result with joint_reactions.sto", "one without", fix, solution.name))
-        check_names("joints with reactions", [joint], known.get("joints", ()), solution.name)
+        if joint not in (joints := known.get("joints", ())):
+            fix = did_you_mean([joint], joints, f"Solve again with joint_reactions= (--joint-reactions) of {joint}.")
+            raise InputError(explain(f"joints with reactions among {some(joints)}", joint, fix, solution.name))
         if axes and known["frame"] != frame:
             fix = f'Solve again with reactions_frame="{frame}" (--reactions-frame {frame}), or compare the "norm".'
             raise InputError(explain(f"reactions in the {frame}'s axes", f"the {known['frame']}'s", fix, solution.name))

@@ -149,6 +149,7 @@ def contact_ranges(
             found = _component(polytopes) if effect.shape[1] == 1 else _norms(polytopes)
             for array, values in zip((*ends, lowest, highest), found, strict=True):
                 array[few] = values
+    lowest, highest = (np.clip(each, problem.lower, problem.upper) for each in (lowest, highest))  # mixtures round
     low, high, below, above = ends
     optimum = value[:, 0] if effect.shape[1] == 1 else np.linalg.norm(value, axis=1)
     return ContactRanges(

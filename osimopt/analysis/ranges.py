@@ -109,14 +109,14 @@ def feasible_ranges(
 def feasible_ranges(
     solution: RedundancySolution | RedundancyProblem, muscles: None = None, frames: slice | None = None,
     device: str = "cpu", *, of: str | Compartments, component: str | Sequence[float] = "norm", on: On = "child",
-    frame: Frame = "ground", measured: ArrayLike | None = None,
+    frame: Frame = "child", measured: ArrayLike | None = None,
 ) -> ContactRanges: ...  # fmt: skip
 
 
 def feasible_ranges(
     solution: RedundancySolution | RedundancyProblem, muscles: Sequence[str] | None = None,
     frames: slice | None = None, device: str = "cpu", *, of: str | Compartments | None = None,
-    component: str | Sequence[float] = "norm", on: On = "child", frame: Frame = "ground",
+    component: str | Sequence[float] = "norm", on: On = "child", frame: Frame = "child",
     measured: ArrayLike | None = None,
 ) -> FeasibleRanges | ContactRanges:  # fmt: skip
     """Least and greatest force of each muscle, or of a joint's contact, over all activations that meet the moments.
@@ -142,7 +142,7 @@ def feasible_ranges(
         it; ``"mx"``, ``"my"``, ``"mz"`` for one of the moment about the origin of the joint's frame.
     on : "child" | "parent", default "child"
         Body on which the joint's reaction acts.
-    frame : "ground" | "parent" | "child", default "ground"
+    frame : "ground" | "parent" | "child", default "child"
         Its axes.
     measured : (T, 3) array, optional
         A measured contact force in N. The range is then that of the distance from it, ‖contact − measured‖: the least

@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, check_names, explain
 from ..problem.arrays import Array
-from ..problem.contact import contact_force, extended
 from ..problem.costs import Cost, get_cost
+from ..problem.extension import contact_controls, extended
 from ..problem.problem import RedundancyProblem
 from ..problem.reactions import Frame, On, reactions_of
 from ..solution.solution import RedundancySolution
@@ -261,8 +261,8 @@ def sensitivity(solution: RedundancySolution, frames: slice | None = None) -> Se
     x = np.hstack([activation, control])
     if solution.contact:
         balance = extended(problem, solution.contact)
-        units = balance.reserves.optimal_force[len(problem.reserves.names) :]
-        x = np.hstack([x, contact_force(problem, solution.contact, activation, control) / units])
+        force = problem.max_force * activation + problem.passive_force
+        x = np.hstack([x, contact_controls(balance, force, control)])
     response, scale = linearise(problem, x, cost, balance), ScaleSlope.of(problem, cost)
     kinked = response.kinked | scale.tied
     return Sensitivity(problem, cost, activation, control, kinked, response, scale, balance)

@@ -86,7 +86,7 @@ class RecordingOptions:
 class MeasuredOptions:
     """A measured contact force, and what its columns are."""
 
-    contact: Path | None = option(
+    measured_contact: Path | None = option(
         None, "Measured contact force (.sto, .mot, .csv): first column time in s, or per cent of a stride.", shell=Path
     )
     contact_joint: str | None = option(None, "Joint of that force, as walker_knee_l.", shell=str)
@@ -99,15 +99,15 @@ class MeasuredOptions:
         """The comparison of each result; None without a file."""
         from ..analysis.compare_contact import compare_contact
 
-        if self.contact is None:
+        if self.measured_contact is None:
             if given := [name for name in ("joint", "columns", "unit") if getattr(self, f"contact_{name}") is not None]:
                 got = f"--contact-{given[0]} alone"
-                raise InputError(explain("--contact with a measured force", got, "Give its file."))
+                raise InputError(explain("--measured-contact FILE", got, "Give the file of the measured force."))
             return None
         if self.contact_joint is None or self.contact_columns is None:
-            got = f"--contact {self.contact}"
+            got = f"--measured-contact {self.measured_contact} without them"
             fix = "Write for example --contact-joint walker_knee_l --contact-columns med+lat=axial."
-            raise InputError(explain("--contact with --contact-joint and --contact-columns", got, fix))
+            raise InputError(explain("--contact-joint and --contact-columns with --measured-contact", got, fix))
         words = [word.strip() for word in self.contact_columns.split(",")]
         pairs = [word.rpartition("=") for word in words]
         columns = {column.strip(): what.strip() for column, equals, what in pairs if equals} or words[0]
@@ -115,7 +115,7 @@ class MeasuredOptions:
             fix = "Write for example med+lat=axial,F=norm."
             raise InputError(explain("--contact-columns column=component", f"'{self.contact_columns}'", fix))
         known = {"joint": self.contact_joint, "unit": self.contact_unit or "N", "strides": strides}
-        return {one.name: compare_contact(one, self.contact, columns, **known) for one in results}  # type: ignore[arg-type]
+        return {one.name: compare_contact(one, self.measured_contact, columns, **known) for one in results}  # type: ignore[arg-type]
 
 
 #: Headings in the help of the flags about EMG and about contact forces.
@@ -217,10 +217,10 @@ def report(
     recording = RecordingOptions(**options.chosen(RecordingOptions, given))
     measured = MeasuredOptions(**options.chosen(MeasuredOptions, given))
     if len(results) == 1 and (results[0] / "manifest.csv").is_file():
-        if emg is not None or recording.strides is not None or measured.contact is not None:
-            got = "--emg" if emg is not None else "--strides" if recording.strides is not None else "--contact"
+        if emg is not None or recording.strides is not None or measured.measured_contact is not None:
+            got = "--emg" if emg is not None else "--strides" if recording.strides is not None else "--measured-contact"
             fix = "Give result folders, or name EMG and loads in the study file."
-            raise InputError(explain("no --emg, --strides or --contact with a study", got, fix))
+            raise InputError(explain("no --emg, --strides or --measured-contact with a study", got, fix))
         path = write_study_report(results[0], out, title=title, overwrite=overwrite)
         print_verdict(read_manifest(results[0]))
         say(f"Written to {path.absolute()}, peaks.csv and curves.csv to {results[0].absolute()}")

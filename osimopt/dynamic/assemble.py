@@ -11,8 +11,9 @@ from scipy import sparse
 from ..muscle.contraction import FADES
 from ..problem.arrays import Array, Index
 from ..problem.costs import counted_reserves
+from ..problem.extension import contact_reserves
 from ..problem.problem import RedundancyProblem
-from .contact import are_contact, contact_weights, moment_scale
+from .contact import contact_weights, moment_scale
 from .emg import EmgTracking
 from .nodes import IndependentPart, Layout, Nodes, Unknowns, strength
 from .objective import Conditions, cost_weights, integrands, start_cost, start_weights
@@ -164,7 +165,7 @@ def _add_cost(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condit
         builder.linear_cost[layout.largest[:, 0]] = factor * quadrature
         _add_difference(builder, layout.activation, layout.largest, nodes.problem.weights[part.muscles], -np.inf)
         counts = np.zeros(len(nodes.balance.reserves.names), dtype=bool)
-        counts[~are_contact(nodes.balance)] = counted_reserves(nodes.problem)
+        counts[~contact_reserves(nodes.balance)] = counted_reserves(nodes.problem)
         counted = layout.reserve[:, counts[part.reserves]]
         for sign in (1.0, -1.0):
             _add_difference(builder, counted, layout.largest, sign, -np.inf)
@@ -197,7 +198,7 @@ def _add_controls(
     builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, reserve: Index, weights: Array | float
 ) -> None:
     """Cost of reserves, and of contact forces, whose exponent is 2."""
-    own = are_contact(nodes.balance)
+    own = contact_reserves(nodes.balance)
     if conditions.cost.quantity != "largest":
         _add_powers(builder, "magnitude", reserve[:, ~own[layout.part.reserves]], weights, conditions.cost.exponent)
     each = np.zeros(len(own))

@@ -33,7 +33,7 @@ from ..muscle.contraction import tendon_force_rate
 from ..problem.arrays import Array
 from ..signals import MINIMUM_FRAMES, natural_cubic_spline, quintic_spline
 from ..solution.checks import IDLE, INTEGRATION_LIMITS
-from ..solution.summary import Finding
+from ..solution.findings import Finding
 from .nodes import Nodes, Unknowns, strength
 
 #: Relative and absolute tolerance of a step, and the largest gap between two intervals, in activation and normalised

@@ -12,8 +12,9 @@ from ..errors import InputError, explain, some
 from ..muscle.contraction import Fiber
 from ..problem.arrays import Array, Index
 from ..problem.contact import Contact
+from ..problem.extension import contact_controls
 from ..problem.problem import RedundancyProblem
-from .contact import are_contact, balance_of, forces_in_contact
+from .contact import balance_of
 from .mesh import Mesh
 
 #: Defaults of activation dynamics where the model has no values: activation and deactivation time constants (s) and
@@ -77,12 +78,10 @@ class Nodes:
         """With the contact forces of the muscle forces and reserves."""
         if self.extension is None:
             return unknowns
-        own, reserve = are_contact(self.balance), np.zeros((len(self.mesh.time), len(self.balance.reserves.names)))
-        reserve[:, ~own] = unknowns.reserve[:, : int((~own).sum())]
+        control = unknowns.reserve[:, : len(self.problem.reserves.names)]
         force = self.problem.max_force * unknowns.activation + self.problem.passive_force
         force = np.where(self.elastic, strength(self.problem) * unknowns.force, force)
-        reserve[:, own] = forces_in_contact(self.balance, force, reserve)
-        return replace(unknowns, reserve=reserve)
+        return replace(unknowns, reserve=np.hstack([control, contact_controls(self.extension, force, control)]))
 
     def fibers(self, muscles: Index) -> Fiber:
         """Parameters of muscles with elastic tendons."""

@@ -13,8 +13,9 @@ from ..options import check_word
 from ..problem.arrays import Array
 from ..problem.contact import Contact
 from ..problem.costs import COSTS, Cost, counted_reserves, get_cost, reserve_weight
+from ..problem.extension import contact_reserves
 from ..problem.problem import RedundancyProblem
-from .contact import are_contact, contact_weights
+from .contact import contact_weights
 from .emg import EmgTracking
 from .nodes import Nodes, Unknowns, strength
 
@@ -132,7 +133,7 @@ def start_cost(nodes: Nodes, conditions: Conditions, unknowns: Unknowns) -> floa
     if not conditions.pays:
         return 0.0
     muscles, reserves = start_weights(nodes, conditions)
-    power, own = conditions.cost.exponent, are_contact(nodes.balance)
+    power, own = conditions.cost.exponent, contact_reserves(nodes.balance)
     pressing = reserves * float(unknowns.reserve[0, own] ** 2 @ contact_weights(conditions.contact))
     if conditions.cost.quantity == "largest":
         return pressing + reserves * float(integrands(nodes, conditions, unknowns)["largest"][0])
@@ -142,7 +143,7 @@ def start_cost(nodes: Nodes, conditions: Conditions, unknowns: Unknowns) -> floa
 
 def integrands(nodes: Nodes, conditions: Conditions, unknowns: Unknowns) -> dict[str, Array]:
     """Integrand (N,) of each term of the objective, with the term's weight in the sum."""
-    cost, problem, own = conditions.cost, nodes.problem, are_contact(nodes.balance)
+    cost, problem, own = conditions.cost, nodes.problem, contact_reserves(nodes.balance)
     muscles, reserves = cost.weights(nodes)
     control, terms = unknowns.reserve[:, ~own], dict[str, Array]()
     if cost.quantity == "largest":

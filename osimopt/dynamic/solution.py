@@ -13,12 +13,12 @@ from ..muscle.contraction import Fiber, FiberState, active_multiplier, fiber_sta
 from ..muscle.fibers import Fibers, fibers_under, rigid_fibers
 from ..muscle.muscle_class import Mask
 from ..problem.arrays import Array
+from ..problem.extension import contact_controls, contact_reserves
 from ..problem.problem import RedundancyProblem
 from ..solution.checks import PUSH
+from ..solution.findings import Finding, counted
 from ..solution.solution import RedundancySolution
 from ..solution.status import Status, judge
-from ..solution.summary import Finding, counted
-from .contact import are_contact, forces_in_contact
 from .integrate import ForwardCheck
 from .nodes import Nodes, Unknowns, strength
 from .objective import Conditions, integrands, start_cost
@@ -183,7 +183,7 @@ def solution_of(
     points = len(problem)
     status = np.full(points, Status.SOLVED if solved else Status.UNFINISHED, dtype=object)
     detail: dict[int, str] = {}
-    own = are_contact(nodes.balance)
+    own = contact_reserves(nodes.balance)
     activation, control = unknowns.activation, unknowns.reserve[:, ~own]
     if solved:
         allowed, x = ALLOWED * tolerance, np.hstack([activation, control])
@@ -222,12 +222,10 @@ def _judge_limits(
     allowed: float, detail: dict[int, str],
 ) -> None:  # fmt: skip
     """Downgrade and blank points where a contact force passes a limit by more than ``allowed`` body weights."""
-    own, reserves = are_contact(nodes.balance), nodes.balance.reserves
+    own, reserves = contact_reserves(nodes.balance), nodes.balance.reserves
     if not own.any():
         return
-    full = np.zeros((len(control), len(own)))
-    full[:, ~own] = control
-    pressing = forces_in_contact(nodes.balance, problem.max_force * activation + problem.passive_force, full)
+    pressing = contact_controls(nodes.balance, problem.max_force * activation + problem.passive_force, control)
     beyond = np.maximum(reserves.lower[own] - pressing, pressing - reserves.upper[own])
     names = np.array(reserves.names)[own]
     for point in np.flatnonzero((beyond > allowed).any(axis=1)).tolist():

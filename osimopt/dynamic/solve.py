@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from time import perf_counter
 from typing import Any, Literal
 
@@ -13,7 +12,7 @@ from .. import isolation
 from ..errors import SolverError
 from ..muscle.tendons import Tendons, tendon_text
 from ..options import documented
-from ..problem.contact import FORMULA, SOURCE, carrying, contact_text, read_contacts
+from ..problem.contact import carrying, contact_provenance, formula_with, read_contacts, with_contact
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, verified
 from ..static.options import Contacts
@@ -118,7 +117,7 @@ def solve_dynamic(
     conditions = Conditions(chosen, derivative_penalty, initial_activation, periodic, emg, contacts)
     mesh = Mesh.uniform(scheme(transcription), *interval(problem, time_range), mesh_interval)
     isolation.prepare("casadi", "osimopt.dynamic.worker.solve:warm_up", (), 1)
-    formula = f"{chosen.static.formula} + {FORMULA}" if any(one.weight for one in contacts) else chosen.static.formula
+    formula = formula_with(chosen.static.formula, contacts)
     provenance: dict[str, Any] = {
         "method": "dynamic",
         "cost": {
@@ -128,11 +127,9 @@ def solve_dynamic(
         "mesh": {"transcription": mesh.scheme.name, "interval": mesh_interval, "tolerance": mesh_tolerance},
     }  # fmt: skip
     if contacts:
-        needed = carrying(problem, contacts)
-        if problem.reactions is None or not set(needed.joints) <= set(problem.reactions.joints):
-            problem = replace(problem, reactions=needed)
-        known = {"formula": FORMULA, "source": SOURCE, "body_weight": needed.body_weight}
-        provenance["cost"]["contact"] = {**known, "joints": contact_text(contacts)}
+        problem = with_contact(problem, contacts)
+        weight = carrying(problem, contacts).body_weight
+        provenance["cost"]["contact"] = contact_provenance(contacts, weight)
     ready, elastic = prepared(problem, tendon, weights, muscles, conditions, mesh)
     if not elastic.any():
         provenance["solver"]["tendon"] = "rigid"

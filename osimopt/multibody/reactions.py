@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,12 +28,13 @@ from .vectors import Tensor, apply_fixed, combine, cross
 
 
 @dataclass(frozen=True, eq=False)
-class Joints:
-    """J joints of a model by name.
+class TreeJoints:
+    """J joints of a model, in its tree of bodies.
 
     ``body`` (J,) is the body above which each is in the tree, ``ends`` (J, 2) are the bodies of parent and child as
     OpenSim defines the joint, ``frames`` (J, 2, 3) m the origins of its frames on these, ``sign`` (J,) is -1 where the
-    child is the one nearer to ground.
+    child is the one nearer to ground. ``beyond`` (J, B) are the bodies that the joint carries, ``looped`` (J,) joints
+    through which forces of constraints pass.
     """
 
     names: tuple[str, ...]
@@ -40,11 +42,14 @@ class Joints:
     ends: Index
     frames: Array
     sign: Array
+    beyond: Mask
+    looped: Mask
 
-    def select(self, rows: Index) -> Joints:
+    def select(self, rows: Index) -> TreeJoints:
         """Some of the joints."""
         names = tuple(self.names[row] for row in rows.tolist())
-        return Joints(names, self.body[rows], self.ends[rows], self.frames[rows], self.sign[rows])
+        arrays: dict[str, Any] = {name: array[rows] for name, array in vars(self).items() if name != "names"}
+        return TreeJoints(names, **arrays)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,19 +64,19 @@ class LoopForces:
     moves: Tensor
     inverse: Tensor
 
-    def passing(self, beyond: Array, needed: Tensor) -> Tensor:
-        """Wrenches (J, K, 6, T) through joints, of which ``beyond`` (J, B) are the bodies, that constraints add.
+    def passing(self, joints: TreeJoints, needed: Tensor) -> Tensor:
+        """Wrenches (J, K, 6, T) through joints that constraints add.
 
         ``needed`` (N, K, T) are generalized forces about speeds, which constraints must give.
         """
         xp, rows = namespace(needed), self.rows
         about = xp.einsum("ndt,nkt->dkt", self.moves, needed)
         multiplier = xp.einsum("trd,dkt->rkt", self.inverse, about)
-        weights = alike(beyond[:, rows.first] - beyond[:, rows.second], needed)
+        weights = alike(-_carried(joints, rows), needed)
         return xp.einsum("jr,rct,rkt->jkct", weights, rows.wrenches, multiplier)
 
 
-def find_joints(multibody: Multibody, names: Sequence[str] | None = None) -> Joints:
+def find_joints(multibody: Multibody, names: Sequence[str] | None = None) -> TreeJoints:
     """Joints by name, by default all.
 
     Raises
@@ -101,19 +106,10 @@ def find_joints(multibody: Multibody, names: Sequence[str] | None = None) -> Joi
         ends[row] = (inner, outer)[::order]
         frames += [first[:3, 3], second[:3, 3]][::order]
     origins = xp.reshape(xp.stack([inboard[0, :3, 3], *frames])[1:], (-1, 2, 3))
-    return Joints(chosen, body, ends, origins, np.where(tree.backward[body], -1.0, 1.0))
-
-
-def beyond_joints(multibody: Multibody, joints: Joints) -> Mask:
-    """(J, B) which bodies are beyond which joint."""
-    return layout(multibody).subtree[joints.body]
-
-
-def in_loops(multibody: Multibody, joints: Joints) -> Mask:
-    """(J,) which joints transmit forces of constraints."""
-    ends = np.array([one.bodies for one in multibody.constraints], dtype=np.intp).reshape(-1, 2)
-    beyond = beyond_joints(multibody, joints)
-    return np.asarray((beyond[:, ends[:, 0]] != beyond[:, ends[:, 1]]).any(axis=1))
+    beyond, sign = layout(multibody).subtree[body], np.where(tree.backward[body], -1.0, 1.0)
+    first, second = np.array([one.bodies for one in multibody.constraints], dtype=np.intp).reshape(-1, 2).T
+    looped = (beyond[:, first] != beyond[:, second]).any(axis=1)
+    return TreeJoints(chosen, body, ends, origins, sign, beyond, looped)
 
 
 def followed_by(multibody: Multibody, determined: Sequence[int]) -> Index:
@@ -150,11 +146,16 @@ def _inverse(matrix: Tensor) -> Tensor:
     return xp.linalg.pinv(matrix, rtol=RANK * xp.maximum(size, one) / xp.where(size > 0.0, size, one))
 
 
-def undetermined(posture: Posture, joints: Joints, determined: Sequence[int]) -> Tensor:
+def _carried(joints: TreeJoints, rows: ConstraintRows) -> Array:
+    """(J, R) by which sign a joint carries the force of a constraint: 0 where both its bodies are on one side."""
+    beyond = joints.beyond.astype(float)
+    return np.asarray(beyond[:, rows.second] - beyond[:, rows.first])
+
+
+def undetermined(posture: Posture, joints: TreeJoints, determined: Sequence[int]) -> Tensor:
     """(J, T) through which joints forces pass that the motion does not determine."""
     loops, loose = loops_at(posture, determined)
-    xp, beyond = namespace(loose), beyond_joints(posture.multibody, joints).astype(float)
-    weights = beyond[:, loops.rows.second] - beyond[:, loops.rows.first]
+    xp, weights = namespace(loose), _carried(joints, loops.rows)
     found = xp.zeros_like(posture.positions[0, 0]) + alike(np.zeros((len(joints.names), 1)), posture.positions)
     for row in range(loose.shape[0]):
         passing = combine(weights, loops.rows.wrenches * loose[:, row][:, None])
@@ -183,7 +184,7 @@ def refuse_undetermined(multibody: Multibody, names: Sequence[str], loose: Tenso
 
 
 def needed_reactions(
-    posture: Posture, joints: Joints, through: Tensor, loops: LoopForces | None = None, needed: Tensor | None = None
+    posture: Placed, joints: TreeJoints, through: Tensor, loops: LoopForces | None = None, needed: Tensor | None = None
 ) -> Tensor:
     """Reactions (J, 6, T) of joints on children, as :func:`on_children` has them.
 
@@ -192,12 +193,11 @@ def needed_reactions(
     """
     passing = through[joints.body]
     if loops is not None and needed is not None:
-        beyond = beyond_joints(posture.multibody, joints).astype(float)
-        passing = passing + loops.passing(beyond, needed[:, None])[:, 0]
+        passing = passing + loops.passing(joints, needed[:, None])[:, 0]
     return on_children(posture, joints, np.arange(len(joints.names)), passing)
 
 
-def on_children(posture: Placed, joints: Joints, number: Index, passing: Tensor) -> Tensor:
+def on_children(posture: Placed, joints: TreeJoints, number: Index, passing: Tensor) -> Tensor:
     """Reactions (P, 6, T) on children, force first, of wrenches (P, 6, T) that pass through joints ``number`` (P,).
 
     They are in ground's axes, moments about the origin of the joint's frame on the child.
@@ -208,7 +208,7 @@ def on_children(posture: Placed, joints: Joints, number: Index, passing: Tensor)
     return sign * xp.concat([force, moment - cross(place[number], force)], axis=1)
 
 
-def places(posture: Placed, joints: Joints) -> Tensor:
+def places(posture: Placed, joints: TreeJoints) -> Tensor:
     """Places (J, 2, 3, T) m in ground of the joints' frames on parents and children."""
     frames = alike(joints.frames, posture.positions)
     sides = [posture.positions[joints.ends[:, i]] for i in (0, 1)]

@@ -11,8 +11,8 @@ import numpy as np
 from ..errors import OsimoptError, some
 from ..problem.arrays import Array
 from ..solution.checks import FORCE_DIFFERS, FORCE_SHARE
+from ..solution.findings import MUSCLES
 from ..solution.solution import RedundancySolution
-from ..solution.summary import MUSCLES
 
 
 def compare_with_exact(

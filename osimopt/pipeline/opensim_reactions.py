@@ -13,7 +13,7 @@ from ..adapters.arrays import frames_in_ground, joint_names
 from ..adapters.setup import Setup
 from ..adapters.setup_reactions import ReactionAnalysis
 from ..adapters.trial import Trial
-from ..errors import InputError, did_you_mean, explain, some
+from ..errors import InputError, check_names, did_you_mean, explain, some
 from ..files.series import TIME_SLACK
 from ..files.storage import read_columns, write_atomically
 from ..problem.arrays import Array, Index
@@ -176,10 +176,14 @@ def read_reactions(setup: Setup, trial: Trial, problem: RedundancyProblem, rows:
             known = known.select([name for name in joint_names(trial.model) if name in known.joints])
             analysis.check_lengths(len(known.joints), setup.path)
         else:
+            check_names("joints", analysis.joints, joint_names(trial.model), f"{setup.path}, <joint_names>")
             known = trial.reactions(problem, list(dict.fromkeys(analysis.joints))).select(analysis.joints)
         named = sorted({frame for frame in analysis.frames if frame not in ("ground", *SIDES)})
         assert problem.kinematics is not None
-        frames = frames_in_ground(trial.model, problem.kinematics, named) if named else {}
+        try:
+            frames = frames_in_ground(trial.model, problem.kinematics, named) if named else {}
+        except InputError as error:
+            raise InputError(f"{setup.path}, <express_in_frame>: {error}") from None
         given = None if analysis.forces is None else read_forces(analysis.forces, problem)
         found.append(Recorded(analysis, known, frames, own, given))
     return found

@@ -13,7 +13,7 @@ from ..adapters.trial import Trial
 from ..devices import CPU
 from ..isolation import Progress
 from ..notices import collect_warnings, warn
-from ..solution.folder import Part, part_of
+from ..solution.contents import Part, part_of
 from ..solution.quantities import Outputs
 from ..solution.solution import RedundancySolution
 from ..static.options import StaticOptions

@@ -1,30 +1,23 @@
-"""Contact: a joint's contact force as a term of the cost and as a constraint, by rows beside the moments."""
+"""Contact: a joint's contact force as a term of the cost and as a constraint."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from math import isfinite, isnan, sqrt
-from typing import TYPE_CHECKING, Any
+from math import isfinite, isnan
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..devices import Device, device_of
 from ..errors import InputError, check_names, explain, shown
-from ..namespace import Tensor, alike, filled, namespace, plain
 from ..options import check_word, is_number
-from .arrays import Array, MuscleGeometry
+from .arrays import Array
 from .reactions import SIDES, Frame, JointReactions, On, reactions_of
-from .reserves import ReserveActuators
 
 if TYPE_CHECKING:
     from .problem import RedundancyProblem
 
-#: Weight of a component that is limited but costs nothing, for solvers; certificates and objectives do not count it.
-FREE = 1e-8
-#: Origin of the unknowns of contact forces among the reserves: of those that cost, and of those only limited.
-COSTING, LIMITED = "contact", "limit"
 AXES = "xyz"
 FORMULA = "w ‖c / body weight‖²"
 SOURCE = (
@@ -98,6 +91,9 @@ class Contact:
     def __post_init__(self) -> None:
         if not (isinstance(self.joint, str) and self.joint):
             raise InputError(explain("the name of a joint for Contact", shown(self.joint), "Give its name."))
+        if set("*?,") & set(self.joint):
+            fix = "Give one Contact, or one weight, for each joint."
+            raise InputError(explain("the name of one joint for Contact", shown(self.joint), fix))
         where = f"Contact of {self.joint}"
         if not (is_number(self.weight) and isfinite(self.weight) and self.weight >= 0.0):
             fix = "0 is no cost; 0.1 is a moderate one."
@@ -123,17 +119,28 @@ class Contact:
             object.__setattr__(self, name, value)
         object.__setattr__(self, "weight", float(self.weight))
 
-    def rows(self) -> list[tuple[str, Array, float, float, float]]:
-        """Name, direction (3,), weight, and limits in N, of each row that the problem needs."""
+    def rows(self) -> list[ContactRow]:
+        """The rows that the problem needs."""
         found = []
         for number, axis in enumerate(AXES):
             low, high = (self.lower or {}).get(axis, -np.inf), (self.upper or {}).get(axis, np.inf)
             weight = self.weight if axis in self.axes else 0.0
             if weight or isfinite(low) or isfinite(high):
-                found.append((f"{self.joint}_f{axis}", np.eye(3)[number], weight, low, high))
+                found.append(ContactRow(f"{self.joint}_f{axis}", np.eye(3)[number], weight, low, high))
         for number, normal in enumerate(np.asarray(self.cone, dtype=float).reshape(-1, 3)):
-            found.append((f"{self.joint}_cone{number}", normal / np.linalg.norm(normal), 0.0, 0.0, np.inf))
+            unit = normal / np.linalg.norm(normal)
+            found.append(ContactRow(f"{self.joint}_cone{number}", unit, 0.0, 0.0, np.inf))
         return found
+
+
+class ContactRow(NamedTuple):
+    """A component of a contact force: its unit direction (3,), its weight in the cost, and its limits in N."""
+
+    name: str
+    direction: Array
+    weight: float
+    lower: float
+    upper: float
 
 
 def _limits(name: str, given: Any, where: str) -> dict[str, float]:
@@ -155,8 +162,12 @@ def read_contacts(given: Any) -> tuple[Contact, ...]:
         Something else, or a contact without weight, limits and cone.
     """
     if isinstance(given, str):
-        pairs = [part.partition("=") for part in given.split(",")]
-        given = {joint.strip(): _number(weight) for joint, _, weight in pairs}
+        pairs = [[side.strip() for side in part.split("=")] for part in given.split(",")]
+        names = [pair[0] for pair in pairs]
+        if any(len(pair) != 2 or not all(pair) for pair in pairs) or len(set(names)) < len(names):
+            fix = "Write for example walker_knee_l=0.1,walker_knee_r=0.1."
+            raise InputError(explain("contact forces in the cost as joint=weight, each joint once", shown(given), fix))
+        given = {joint: _number(weight) for joint, weight in pairs}
     if isinstance(given, Mapping):
         given = [Contact(joint, weight) for joint, weight in given.items()]
     contacts = [given] if isinstance(given, Contact) else [] if given is None else given
@@ -178,11 +189,26 @@ def _number(text: str) -> float | str:
         return text
 
 
+def rows_of(contacts: Sequence[Contact]) -> list[ContactRow]:
+    """The rows of all contacts."""
+    return [row for contact in contacts for row in contact.rows()]
+
+
 def contact_text(contacts: Sequence[Contact]) -> list[dict[str, Any]]:
     """What a provenance says of contacts."""
     return [
         {name: value for name, value in asdict(contact).items() if value or name == "weight"} for contact in contacts
     ]
+
+
+def contact_provenance(contacts: Sequence[Contact], body_weight: float) -> dict[str, Any]:
+    """What a provenance says of the cost of contact forces."""
+    return {"formula": FORMULA, "source": SOURCE, "body_weight": body_weight, "joints": contact_text(contacts)}
+
+
+def formula_with(formula: str, contacts: Sequence[Contact]) -> str:
+    """The formula of a cost, and what contact forces add to it."""
+    return f"{formula} + {FORMULA}" if any(contact.weight for contact in contacts) else formula
 
 
 def carrying(problem: RedundancyProblem, contacts: Sequence[Contact]) -> JointReactions:
@@ -191,101 +217,10 @@ def carrying(problem: RedundancyProblem, contacts: Sequence[Contact]) -> JointRe
     return found if device_of(found.effect) == problem.device else found.moved(Device.of(problem.device).put)
 
 
-def contact_force(problem: RedundancyProblem, contacts: Sequence[Contact], activation: Array, control: Array) -> Tensor:
-    """(T, n) N of all rows of contacts, of activations (T, M) and controls (T, K) of the problem without these rows."""
-    xp, carried, rows = namespace(activation), carrying(problem, contacts), []
-    force = problem.max_force * activation + problem.passive_force
-    forces = xp.concat([force, control], axis=1)
-    for contact in contacts:
-        affine = carried.affine(problem, contact.joint, contact.on, contact.frame)
-        c = affine.constant[:, :3] + xp.matmul(affine.effect[:, :3], forces[:, :, None])[:, :, 0]
-        rows += [xp.matmul(c, alike(direction, c)) for _, direction, *_ in contact.rows()]
-    return xp.stack(rows, axis=1)
-
-
-def contact_unknowns(problem: RedundancyProblem) -> NDArray[np.bool_]:
-    """(M + K,) which unknowns of an extended problem are contact forces."""
-    own = [origin in (COSTING, LIMITED) for origin in problem.reserves.origin]
-    return np.array([False] * len(problem.muscles) + own, dtype=bool)
-
-
-def extended(
-    problem: RedundancyProblem, contacts: Sequence[Contact], free: float = FREE, newtons: float = 1.0
-) -> RedundancyProblem:
-    """The problem with a row for each component of contact forces c: C (forces) − c = −c₀, with c as a further reserve.
-
-    So every solver, certificate and derivative of the moment balance holds for contact forces too. A reserve's control
-    is √w c / body weight, so that its square is the term of the cost. Its rows come after the coordinates, its unknowns
-    after the reserves. Unknowns that cost nothing have w = ``free`` and the origin ``"limit"``. Rows are
-    in units of ``newtons``: in body weights they leave what is allowed to be missed, a share of the largest number, to
-    the moments.
-    """
-    geometry, xp = problem.geometry, namespace(problem.max_force)
-    frames, muscles = len(problem), len(problem.muscles)
-    arms, effects, targets, known, carried = [], [], [], [], carrying(problem, contacts)
-    for contact in contacts:
-        affine = carried.affine(problem, contact.joint, contact.on, contact.frame)
-        for name, direction, weight, low, high in contact.rows():
-            along = alike(direction / newtons, problem.max_force)
-            column = xp.einsum("c,tcu->tu", along, affine.effect[:, :3])
-            arms.append(column[:, :muscles])
-            effects.append(column[:, muscles:])
-            targets.append(-xp.matmul(affine.constant[:, :3], along))
-            unit = carried.body_weight / sqrt(weight or free)
-            known.append((name, unit, low / unit, high / unit, COSTING if weight else LIMITED))
-    if not known:
-        raise InputError(explain("a weight, limits or a cone of contact forces", shown(contacts), "Give one."))
-    given, units, lower, upper, origin = (list(column) for column in zip(*known, strict=True))
-    names, count = _once(given, problem), len(given)
-    own = xp.broadcast_to(
-        alike(problem.reserves.effect, problem.max_force), (frames, *problem.reserves.effect.shape[1:])
-    )
-    none = filled((frames, own.shape[1], count), 0.0, problem.max_force)
-    below = xp.stack(effects, axis=1)
-    free = xp.broadcast_to(alike(-np.diag(units) / newtons, problem.max_force), (frames, count, count))
-    effect = xp.concat([xp.concat([own, none], axis=2), xp.concat([below, free], axis=2)], axis=1)
-    arm = xp.stack(arms, axis=1)
-    pair_row, pair_muscle = np.nonzero(plain((arm != 0.0).any(axis=0)))
-    more = MuscleGeometry(geometry.muscles, names, pair_row, pair_muscle, arm[:, pair_row, pair_muscle])
-    old = problem.reserves
-    return replace(
-        problem,
-        geometry=_beside(geometry, more),
-        generalized_force=xp.concat([problem.generalized_force, xp.stack(targets, axis=1)], axis=1),
-        reserves=ReserveActuators(
-            old.names + names, effect, np.append(old.optimal_force, units), np.append(old.lower, lower),
-            np.append(old.upper, upper), old.origin + tuple(origin),
-        ),
-        provenance={
-            **problem.provenance, "units": {**problem.provenance.get("units", {}), **dict.fromkeys(names, "N")}
-        },
-        source=None,
-    )  # fmt: skip
-
-
-def _once(names: Sequence[str], problem: RedundancyProblem) -> tuple[str, ...]:
-    """The names, with numbers where one stands twice, as of two frames of the same joint."""
-    taken, found = {*problem.coordinates, *problem.reserves.names}, []
-    for name in names:
-        free = next(own for own in (name, *(f"{name}_{k}" for k in range(2, 99 + len(names)))) if own not in taken)
-        taken.add(free)
-        found.append(free)
-    return tuple(found)
-
-
-def _beside(geometry: MuscleGeometry, more: MuscleGeometry) -> MuscleGeometry:
-    """A geometry with further rows."""
-    xp, first = namespace(geometry.moment_arms), len(geometry.coordinates)
-    marks: dict[str, Any] = {}
-    if geometry.spanned is not None:
-        marks["spanned"] = np.append(geometry.spanned, np.ones(len(more.coordinates), dtype=bool))
-    if geometry.crossing is not None:
-        marks["crossing"] = np.append(geometry.crossing, np.ones(len(more.pair_muscle), dtype=bool))
-    return replace(
-        geometry,
-        coordinates=geometry.coordinates + more.coordinates,
-        pair_coordinate=np.append(geometry.pair_coordinate, first + more.pair_coordinate),
-        pair_muscle=np.append(geometry.pair_muscle, more.pair_muscle),
-        moment_arms=xp.concat([geometry.moment_arms, more.moment_arms], axis=1),
-        **marks,
-    )
+def with_contact(problem: RedundancyProblem, contacts: Sequence[Contact]) -> RedundancyProblem:
+    """The problem that carries the reactions of the contacts' joints, beside those that it carries already."""
+    known, joints = problem.reactions, list(dict.fromkeys(contact.joint for contact in contacts))
+    if not set(joints) - set(() if known is None else known.joints):
+        return problem
+    found = reactions_of(problem, joints if known is None else [*known.joints, *joints])
+    return replace(problem, reactions=found if known is None else replace(found, on=known.on, frame=known.frame))

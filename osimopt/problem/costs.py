@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, did_you_mean, explain, some
 from ..namespace import Tensor, alike, filled, namespace, plain
 from .arrays import Array, acts
-from .contact import COSTING, LIMITED, contact_unknowns
+from .extension import COSTING, LIMITED, contact_unknowns, moment_rows
 from .problem import RedundancyProblem
 
 
@@ -80,8 +80,7 @@ def counted_reserves(problem: RedundancyProblem) -> NDArray[np.bool_]:
     The others (residuals of a floating base, an arm without muscles) are fixed by the moment balance alone,
     and the largest of them would hide the muscles.
     """
-    contact = contact_unknowns(problem)[len(problem.muscles) :]
-    served = problem.geometry.served[: len(problem.coordinates) - int(contact.sum())]
+    served = problem.geometry.served[: moment_rows(problem)]
     return np.asarray(problem.reserves.acts[: len(served)][served].any(axis=0))
 
 
@@ -162,7 +161,7 @@ def _stress(problem: RedundancyProblem) -> Tensor:
 
 def _moment_ratio(problem: RedundancyProblem) -> Tensor:
     """F_i / Mmax_i per unit activation, Mmax_i = F_max,i · max_j |r_ij|: one over the largest moment arm."""
-    arm = problem.geometry.largest_moment_arm(len(problem.coordinates) - int(contact_unknowns(problem).sum()))
+    arm = problem.geometry.largest_moment_arm(moment_rows(problem))
     unloaded = ~plain(acts(arm).all(axis=0))
     if unloaded.any():
         got = f"none for {some(np.array(problem.muscles)[unloaded])}"

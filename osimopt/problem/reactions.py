@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import InputError, check_names, explain
+from ..errors import InputError, check_names, explain, shown
 from ..namespace import Tensor, filled, namespace
 from ..options import check_word
 from .arrays import Array, Change, Index
@@ -259,7 +259,9 @@ def joint_words(wanted: Joints | None) -> list[str]:
     if wanted is None:
         return []
     words = [part.strip() for word in check_wanted("joints", wanted) for part in word.split(",")]
-    check_wanted("joints", words)
+    if not all(words):
+        fix = "Write for example walker_knee_l,hip_l, or all."
+        raise InputError(explain("names, patterns or a side of joints between commas", shown(wanted), fix))
     return [] if "all" in words else words
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..analysis.contact_comparison import ContactComparison
-from ..analysis.contact_force import contact_force
+from ..analysis.contact_force import PRESSED, contact_force
 from ..problem.arrays import Array
 from ..solution.reader import Result
 from . import curves, style
@@ -101,7 +101,8 @@ def contact_panels(
         row = first.table.loc[component]
         bands: list[Line] = []
         if ranges is not None and component in ranges:
-            bands = [(RANGE, 0, _range(axis, ranges[component], first.provenance["direction"]))]
+            turned = component in PRESSED and first.provenance["direction"] == f"-{ranges[component].component}"
+            bands = [(RANGE, 0, _range(axis, ranges[component], -1.0 if turned else 1.0))]
         panels.append(
             Panel(
                 component,
@@ -114,9 +115,8 @@ def contact_panels(
     return panels, axis
 
 
-def _range(axis: Axis, ranges: ContactRanges, direction: str) -> Curve:
-    """Band from the least to the greatest force; that of an axis along which compression is negative is turned."""
-    turned = -1.0 if direction == f"-{ranges.component}" else 1.0
+def _range(axis: Axis, ranges: ContactRanges, turned: float) -> Curve:
+    """Band from the least to the greatest force; ``turned`` is −1 along an axis where compression is negative."""
     low, high = (axis.curve(ranges.time, turned * end).mean for end in (ranges.minimum, ranges.maximum))
     x = axis.curve(ranges.time, ranges.minimum).x
     return Curve(x, 0.5 * (low + high), np.minimum(low, high), np.maximum(low, high))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..analysis.contact_comparison import PEAKS, ContactComparison
 from ..solution.reader import Result
 from .contact_figures import draw_compared, draw_reactions
@@ -54,7 +56,8 @@ def contact_sections(
 def _cells(comparison: ContactComparison, component: Any) -> list[str]:
     row, peaks = comparison.table.loc[component], comparison.peaks
     cells = [number(row["r"]), number(row["rmse"], "{:.0f}"), number(row["rmse_bw"])]
-    cells.append(f"{number(row['rmse_mean'], '{:.0f}')} ± {number(row['rmse_sd'], '{:.0f}')}")
+    spread = (number(row[f"rmse_{name}"], "{:.0f}") for name in ("mean", "sd"))
+    cells.append(" ± ".join(spread) if np.isfinite(row["rmse_mean"]) else "–")
     cells.append(number(row["bias"], "{:+.0f}"))
     for peak in PEAKS:
         if not len(peaks):

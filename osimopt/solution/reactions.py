@@ -12,7 +12,7 @@ from ..notices import warn
 from ..options import check_word
 from ..problem.arrays import Array
 from ..problem.reactions import COMPONENTS, FRAMES, SIDES, Frame, JointReactions, Joints, On, reactions_of
-from .summary import reaction_findings
+from .findings import reaction_findings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ..errors import InputError, explain
 from ..files.storage import read_table
 from ..problem.arrays import Array
-from .folder import read_summary, summary_of
+from .contents import summary_of
+from .folder import read_summary
 from .reactions import joint_forces, written_reactions
 from .solution import RedundancySolution
 from .summary import carried

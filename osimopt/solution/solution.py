@@ -23,10 +23,11 @@ from ..problem.arrays import Array
 from ..problem.contact import Contact
 from ..problem.problem import RedundancyProblem, Source
 from . import reactions
+from .findings import Finding
 from .quantities import DERIVED, MusclesInMotion, Outputs, listed, quantity_of
 from .slack import slack_of
 from .status import Status, moment_residual
-from .summary import Finding, Summary, in_equilibrium
+from .summary import Summary, in_equilibrium
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,14 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError, explain
-from ..namespace import filled, namespace
+from ..namespace import Tensor, filled, namespace
 from ..problem.arrays import Array
-from ..problem.contact import Contact, contact_unknowns
+from ..problem.contact import Contact
 from ..problem.costs import Cost
+from ..problem.extension import FREE, LIMITED, contact_reserves, moment_rows
 from ..problem.problem import RedundancyProblem
 from ..solution.status import Status
+from .frame import Frame
 from .linear import shortfall
-from .reduction import Frame
+
+#: Relative to the limit, one body weight at least: a contact force nearer to its limit is on it.
+ON_LIMIT = 1e-6
 
 
 def check_contacts(contacts: tuple[Contact, ...], cost: Cost) -> None:
@@ -37,7 +41,7 @@ def padded(start: Array, columns: int) -> Array:
 
 def without(x: Array, whole: RedundancyProblem) -> Array:
     """Unknowns (T, U) of an extended problem without its contact forces."""
-    return x[:, : x.shape[1] - int(contact_unknowns(whole).sum())]
+    return x[:, : x.shape[1] - int(contact_reserves(whole).sum())]
 
 
 def explained(whole: RedundancyProblem, status: Array, detail: dict[int, str], newtons: float) -> dict[int, str]:
@@ -45,7 +49,7 @@ def explained(whole: RedundancyProblem, status: Array, detail: dict[int, str], n
 
     Its rows of contact forces are in units of ``newtons``.
     """
-    rows, found = len(whole.coordinates) - int(contact_unknowns(whole).sum()), dict(detail)
+    rows, found = moment_rows(whole), dict(detail)
     infeasible = np.flatnonzero(status == Status.INFEASIBLE)
     if not infeasible.size:
         return found
@@ -56,3 +60,44 @@ def explained(whole: RedundancyProblem, status: Array, detail: dict[int, str], n
         if parts := [f"{whole.coordinates[row]} is short of {newtons * value:.4g} N" for row, value in short.items()]:
             found[frame] = f"Where the moments are met, at best {', '.join(parts)}."
     return found
+
+
+def traced(problem: RedundancyProblem, scale: Array, p: float, x: Array) -> Tensor | None:
+    """Scales (T, U) with a smaller trace of cost on limits of contact forces, by the size of a first solution x (T, U).
+
+    None where none is needed: the trace of a square is small beside Σ |scale · x|^p for p up to 2.
+    """
+    limited = [len(problem.muscles) + column for column in _limited(problem)]
+    if not limited or p <= 2.0:
+        return None
+    xp, own = namespace(scale), slice(0, len(problem.muscles))
+    size = xp.clip(xp.max(xp.abs(scale[:, own] * x[:, own]), axis=1), 1e-3, 1.0)
+    found = scale + 0.0
+    found[:, limited] = (size ** (0.5 * p - 1.0))[:, None]
+    return found
+
+
+def released(problem: RedundancyProblem, x: Array, multipliers: Array) -> Tensor:
+    """Multipliers (T, D) without those of limits of contact forces that x (T, U) does not press on.
+
+    Solvers give such a force a trace of cost, which the multiplier of its row shows: it is the only unknown there that
+    its row's multiplier moves, by −unit. Without the trace it is 0, but on a limit that pulls the other way.
+    """
+    limited = _limited(problem)
+    if not limited:
+        return multipliers
+    xp, reserves, found = namespace(multipliers), problem.reserves, multipliers + 0.0
+    further = len(problem.coordinates) - len(reserves.names)  # rows and reserves of contact forces are the last ones
+    for column in limited:
+        low, high, at = reserves.lower[column], reserves.upper[column], x[:, len(problem.muscles) + column]
+        row = column + further
+        pulled = -multipliers[:, row]
+        near = ON_LIMIT * max(FREE**0.5, *(abs(end) for end in (low, high) if np.isfinite(end)))
+        held = (at <= low + near) & (pulled < 0.0) | (at >= high - near) & (pulled > 0.0) | bool(low == high)
+        found[:, row] = xp.where(held, multipliers[:, row], 0.0)
+    return found
+
+
+def _limited(problem: RedundancyProblem) -> list[int]:
+    """Reserves that are contact forces which cost nothing."""
+    return [column for column, origin in enumerate(problem.reserves.origin) if origin == LIMITED]

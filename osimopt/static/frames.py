@@ -21,13 +21,15 @@ from ..problem.arrays import Array
 from ..problem.costs import Cost, exponents
 from ..problem.problem import RedundancyProblem
 from ..solution.status import Status
+from .contact import released, traced
 from .exponents import Exponents, part_of, simplest
+from .frame import Frame, InfeasibleError, acting, positive, reduce_frame
 from .interior import solve_again
 from .linear import attainable
 from .nonlinear import FrameSolver, Minimum, fitting_multipliers
 from .power import power_slope, repaired, solve_block
 from .proof import Proof, prove
-from .reduction import Frame, InfeasibleError, Places, acting, positive, reduce_frame, released, traced
+from .reduction import Places
 
 Progress = Callable[[int, int], None] | None
 

@@ -10,7 +10,7 @@ optimum by
 one small system per frame. It is factored as a singular value decomposition of A √w, whose condition is the square
 root of that of A w Aᵀ, and which shows the directions of b that no unknown inside its bounds can follow.
 
-Contact forces in the cost are unknowns of exponent 2 with rows of their own (``problem.contact.extended``); their k is
+Contact forces in the cost are unknowns of exponent 2 with rows of their own (``problem.extension``); their k is
 2/p of the reserves', so that λ is that of the whole cost over p.
 
 :class:`ScaleSlope` is the change of a cost's scale with maximum forces and moment arms.
@@ -24,10 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..problem.arrays import Array
-from ..problem.contact import contact_unknowns
 from ..problem.costs import Cost, reserve_weight
+from ..problem.extension import contact_unknowns
 from ..problem.problem import RedundancyProblem
-from .reduction import Mask, Places, row_size
+from .frame import row_size
+from .reduction import Mask, Places
 
 #: Activation; unknowns nearer to a bound than this are on it. Solvers clip, so the rest is rounding.
 ON_BOUND = 1e-9

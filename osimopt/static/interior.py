@@ -25,10 +25,12 @@ from numpy.typing import NDArray
 
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
+from .contact import released
 from .exponents import Exponents, exponent_of, part_of, units_of
+from .frame import Frame, acting, positive, row_size
 from .linear import attainable
 from .proof import ALLOWED, Proof, prove
-from .reduction import Frame, Mask, acting, positive, released, row_size
+from .reduction import Mask
 
 #: Of doubles or of long doubles.
 Real = NDArray[np.floating[Any]]

@@ -20,9 +20,10 @@ import numpy as np
 
 from ..namespace import Tensor, namespace, numbers
 from ..problem.arrays import Array
+from .frame import Frame, InfeasibleError, with_independent_rows
 from .nonlinear import Minimum, least_power
 from .proof import ALLOWED, least_missed
-from .reduction import Frame, InfeasibleError, Mask, with_independent_rows
+from .reduction import Mask
 
 #: Reduced costs above this fix an unknown to its bound in every optimal solution (HiGHS works to 1e-7).
 DUAL_TOLERANCE = 1e-7

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, explain
 from ..problem.arrays import ROUNDING
 from .exponents import Exponents, exponent_of, part_of, simplest, units_of
-from .reduction import RANK_TOLERANCE, Frame, positive, row_size, with_independent_rows
+from .frame import RANK_TOLERANCE, Frame, positive, row_size, with_independent_rows
 
 Array = NDArray[np.float64]
 

@@ -13,11 +13,12 @@ from numpy.typing import ArrayLike
 from ..devices import Device
 from ..errors import InputError, SolverError, explain, shown
 from ..muscle.tendons import Tendons, compliant, tendon_text
-from ..namespace import plain
+from ..namespace import namespace, plain
 from ..options import check_values, check_word, documented
 from ..problem.arrays import Array
-from ..problem.contact import FORMULA, FREE, SOURCE, Contact, carrying, contact_text, extended, read_contacts
+from ..problem.contact import Contact, carrying, contact_provenance, formula_with, read_contacts, with_contact
 from ..problem.costs import COSTS, Cost, contact_term, get_cost, scale_of_unknowns
+from ..problem.extension import FREE, contact_controls, extended
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, verified
 from ..solution.status import judge
@@ -122,6 +123,7 @@ def solve_static(
     name = _choose(solver, chosen, device, guessed)
     method, place, started = SOLVERS[name], Device.of(device), perf_counter()
     guess = _read_guess(initial_guess, problem, method.batched)
+    problem = with_contact(problem, contacts)
     pressing = carrying(problem, contacts) if contacts else None
     weight = 1.0 if pressing is None else pressing.body_weight
 
@@ -143,9 +145,12 @@ def solve_static(
         terms, detail = {}, found.detail
         if contacts:  # of the problem that was given, too
             detail = explained(problem, found.status, detail, weight)
-            if any(one.weight for one in contacts):
-                terms["contact"] = contact_term(problem, chosen, control)
             activation, control, status = judge(own, without(found.x, problem), status, tolerance, detail)
+            if any(one.weight for one in contacts):
+                # a solver's own may miss them by what the rows allow, of which a large weight makes much
+                found_force = own.max_force * activation + own.passive_force
+                parts = [control, contact_controls(problem, found_force, control)]
+                terms["contact"] = contact_term(problem, chosen, namespace(control).concat(parts, axis=1))
         terms = chosen.terms(own, activation, control) | terms  # NaN in frames that failed
         return RedundancySolution(
             given, activation, control, status, found.iterations, found.unique, chosen.total(terms), terms,
@@ -160,12 +165,10 @@ def solve_static(
         solution = solve_compliant(problem.to("cpu"), solve, guess, elastic).to(problem.device)
     if contacts and solution.multipliers is not None:  # those of contact forces were of use to compliant tendons only
         solution = replace(solution, multipliers=solution.multipliers[:, : len(problem.coordinates)])
-    known = {"name": cost, "exponent": chosen.exponent, "formula": chosen.formula, "source": chosen.source}
+    formula = formula_with(chosen.formula, contacts)
+    known = {"name": cost, "exponent": chosen.exponent, "formula": formula, "source": chosen.source}
     if contacts:
-        terms = {"formula": FORMULA, "source": SOURCE, "body_weight": weight}
-        known["contact"] = {**terms, "joints": contact_text(contacts)}
-        if any(one.weight for one in contacts):
-            known["formula"] = f"{chosen.formula} + {FORMULA}"
+        known["contact"] = contact_provenance(contacts, weight)
     provenance = {
         **problem.provenance,
         "method": "static",

@@ -16,9 +16,9 @@ from ..muscle.fibers import Fibers, fibers_under
 from ..problem.arrays import Array
 from ..problem.costs import counted_reserves
 from ..problem.problem import RedundancyProblem
+from ..solution.findings import Finding
 from ..solution.solution import RedundancySolution
 from ..solution.status import Status, moment_residual
-from ..solution.summary import Finding
 from .strides import StrideInputs, beyond, parameters_of, reserve_price
 from .tendon import Decoded, Rates, decode, estimate
 

@@ -46,7 +46,7 @@ def main() -> None:
     print(f"{'joint':18}{'y: s':>7}{'norm: s':>9}{'least':>8}{'own':>8}{'greatest':>10}{'bracket':>10}{'HiGHS':>10}")
     for joint in known.joints:
         begin = time.process_time()
-        axial = osimopt.feasible_ranges(solution, of=joint, component="y", frame="child")
+        axial = osimopt.feasible_ranges(solution, of=joint, component="y")
         middle = time.process_time()
         norm = osimopt.feasible_ranges(solution, of=joint)
         end = time.process_time()

@@ -66,7 +66,7 @@ def make(path: Path, model: str, motion: str, loads: str | None) -> None:
     chain = trial.extraction.chain
     assert chain is not None
     problem = trial.problem()
-    if not trial.extraction.chain or trial.extraction.by_model or chain.dynamics is None:
+    if not trial.extraction.chain or trial.extraction.choice.by_model or chain.dynamics is None:
         raise SystemExit(f"{model}: OpenSim computes a part of its arrays: it cannot be measured on a device alone.")
     measured = chain.dynamics.measured(trial.motion.time)
     kept = {

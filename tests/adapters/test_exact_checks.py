@@ -44,7 +44,7 @@ def problem(trial: Any) -> RedundancyProblem:
 
 @pytest.fixture
 def bench(trial: Any, problem: RedundancyProblem) -> Any:
-    return trial._bench(trial.motion.frames(FEW))
+    return trial.check.bench(trial.motion.frames(FEW))
 
 
 def paths_of(problem: RedundancyProblem, **wrong: Any) -> Any:
@@ -85,9 +85,9 @@ def test_a_trial_and_its_solution_ask_opensim_for_nothing(
 @pytest.mark.parametrize("name", ["time", "value", "speed", "acceleration"])
 def test_what_was_computed_is_used_for_the_same_frames_only(trial: Any, name: str) -> None:
     motion = trial.motion.frames(FEW)
-    kept = trial._bench(motion)
-    assert trial._bench(trial.motion.frames(FEW)) is kept
-    assert trial._bench(replace(motion, **{name: getattr(motion, name) + 1e-3})) is not kept
+    kept = trial.check.bench(motion)
+    assert trial.check.bench(trial.motion.frames(FEW)) is kept
+    assert trial.check.bench(replace(motion, **{name: getattr(motion, name) + 1e-3})) is not kept
 
 
 @pytest.mark.parametrize("muscle", [0, 7, 15])
@@ -126,7 +126,7 @@ def test_a_coupled_coordinate(trial: Any, problem: RedundancyProblem, wrong: str
         array[:, dependent] += 1e-4
         motion = replace(motion, **{wrong: array})
     with pytest.raises(ModelError, match=r"satisfy the constraints|slopes of the lengths|lengthening speeds"):
-        check_paths(trial._bench(motion), trial.model, paths_of(problem), range(len(problem.muscles)))
+        check_paths(trial.check.bench(motion), trial.model, paths_of(problem), range(len(problem.muscles)))
 
 
 def shifted(array: str, size: float) -> Callable[..., Any]:
@@ -221,11 +221,11 @@ def test_the_pull_at_one_point(trial: Any, problem: RedundancyProblem, monkeypat
             one.pull[0, 0, one.bundle.rows == number] += 1e-4
         return found
 
-    trial._kept_bench = None
+    trial.check.kept = None
     monkeypatch.setattr(exact_bench, "solve_paths", wrong)
     with pytest.raises(ModelError, match="forces that give the motion's accelerations"):
         trial.verify(solution)
-    trial._kept_bench = None
+    trial.check.kept = None
 
 
 @pytest.mark.parametrize(

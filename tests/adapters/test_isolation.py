@@ -190,16 +190,19 @@ def test_one_of_several_processes_dies_behind_others_results() -> None:
 def test_a_call_that_ends_with_anothers_crash() -> None:
     """Two threads share the processes, which a crash of either's call ends: both are told the same."""
     told: list[str] = []
+    begun = threading.Event()
 
     def ask(code: str) -> None:
         with pytest.raises(SolverError) as caught:
-            list(isolation.run_many("casadi", "builtins:eval", [("1",), (code,)], subject="a solve", n_jobs=2))
+            for _ in isolation.run_many("casadi", "builtins:eval", [("1",), (code,)], subject="a solve", n_jobs=2):
+                begun.set()  # both calls are with their processes, before the first result is handed out
         told.append(str(caught.value))
 
     assert alive("casadi")
-    wait, die = "__import__('time').sleep(5)", "__import__('time').sleep(0.5) or __import__('os').abort()"
+    wait, die = "__import__('time').sleep(5)", "__import__('time').sleep(1) or __import__('os').abort()"
     other = threading.Thread(target=ask, args=(die,))
     other.start()
+    assert begun.wait(60.0)  # in the other order the sleeper would be done before the crash
     ask(wait)
     other.join()
     assert len(told) == 2

@@ -179,10 +179,18 @@ def test_a_loop_closes_in_steps_from_the_default_posture(load: Load) -> None:
 @pytest.mark.parametrize(
     ("angle", "words"),
     [
-        (1.4, ["a posture that satisfies", "got none at 0", "PointConstraint 'end' is missed by", "q1"]),
-        (DEAD_CENTRE, ["postures in which constraints determine", "a singular one at 0 s", "q2, q3"]),
+        pytest.param(
+            1.4,
+            ["a posture that satisfies", "got none at 0", "PointConstraint 'end' is missed by", "q1"],
+            id="open",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            DEAD_CENTRE,
+            ["postures in which constraints determine", "a singular one at 0 s", "q2, q3"],
+            id="dead centre",
+        ),
     ],
-    ids=["open", "dead centre"],
 )
 def test_postures_without_an_answer_are_named(
     folder: Path, load: Load, tmp_path: Path, angle: float, words: list[str]

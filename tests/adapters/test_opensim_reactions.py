@@ -122,7 +122,7 @@ def test_forces_that_miss_the_moments_move_the_model_otherwise(two_leg: TwoLeg, 
     theirs, change = answer(tmp_path / "missed_out.npz", reactions[0])
     assert np.abs(ours - theirs).max() > 0.01 * size
     fallen = replace(motion, acceleration=change)
-    acting = trial.extraction.acting
+    acting = trial.extraction.choice.acting
     other = reactions_by_opensim(trial.model_for(motion), fallen, None, acting, None, 1)
     assert np.abs(other.transmitted(problem, *forces) - theirs).max() < ROUNDING * np.abs(theirs).max()
 
@@ -138,7 +138,7 @@ def test_arrays_and_opensim_agree_muscle_by_muscle(two_leg: TwoLeg) -> None:
     assert straight
     forces = drawn(problem)
     forces[0][:, ~np.isin(problem.muscles, straight)] = 0.0
-    model, acting = trial.model_for(motion), trial.extraction.acting
+    model, acting = trial.model_for(motion), trial.extraction.choice.acting
     found = []
     for dynamics in (trial.dynamics, None):
         for paths in (exact, exact.without(straight[::2]), None):

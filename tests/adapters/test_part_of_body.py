@@ -18,7 +18,8 @@ from osimopt.adapters.options import ReadOptions
 from osimopt.files.storage import read_table, time_table, write_table
 from osimopt.problem.part import PartSource
 from osimopt.solution.checks import Check, checks_of
-from osimopt.solution.folder import opensim_tables, write_arrays
+from osimopt.solution.folder import write_arrays
+from osimopt.solution.opensim_inputs import opensim_tables
 from osimopt.solution.reader import Result
 from osimopt.solution.summary import Summary
 
@@ -76,8 +77,10 @@ def test_nothing_is_extracted_for_muscles_without_force(two_leg: Any) -> None:
     trial = open_trial(replace(options, geometry="opensim"))
     assert open_trial(options).problem().muscles == trial.problem().muscles
     names = trial.model.description.muscles.names
-    assert {names[index] for index in trial.pairs.muscle} == set(trial.problem().muscles)
-    assert not trial.pairs.spanned[:, [index for index, name in enumerate(names) if name.endswith("_r")]].any()
+    assert {names[index] for index in trial.extraction.choice.pairs.muscle} == set(trial.problem().muscles)
+    assert not trial.extraction.choice.pairs.spanned[
+        :, [index for index, name in enumerate(names) if name.endswith("_r")]
+    ].any()
 
 
 def test_checks_say_what_they_cannot_judge(whole: RedundancyProblem, left: RedundancyProblem) -> None:

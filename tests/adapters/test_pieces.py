@@ -195,7 +195,7 @@ def test_self_checks_of_pieces_are_one(two_leg: Any, tmp_path: Path) -> None:
 
 def test_every_number_of_a_summary_adds_up() -> None:
     """A field that is in none of these would silently be the first piece's."""
-    same, by_hand = {"names", "slack"}, {"first", "ambiguous", "warnings", "more"}
+    same, by_hand = {"names", "slack"}, {"first", "ambiguous", "warnings", "more", "joints"}
     assert {own.name for own in fields(Summary)} == {*ADDED, *LARGEST, *same, *by_hand}
 
 

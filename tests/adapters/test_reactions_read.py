@@ -10,12 +10,11 @@ import pytest
 from multibody_cases import four_bar
 
 import osimopt
-from osimopt.adapters.exact_reactions import choose_joints
+from osimopt.adapters.exact_reactions import reacting_joints
 from osimopt.adapters.options import ReadOptions
 from osimopt.adapters.trial import Trial
 from osimopt.datasets import Example
 from osimopt.errors import InputError, ModelError
-from osimopt.multibody.reactions import beyond_joints
 from osimopt.paths.points import points_in_ground
 from osimopt.paths.solve import SolvedPaths
 from osimopt.problem.arrays import Kinematics
@@ -90,7 +89,7 @@ def test_pulls_on_points_and_objects_have_the_same_resultant(carrying: osimopt.R
     every, _ = points_in_ground(paths.arrangement, at)
     assert every.shape[1] == len(paths.arrangement.body)
     assert any(one.touched.any() for one in solved)
-    beyond, place = beyond_joints(paths.multibody, joints), np.moveaxis(known.place[:, :, 1], 0, -1)
+    beyond, place = joints.beyond, np.moveaxis(known.place[:, :, 1], 0, -1)
     found = np.zeros((len(joints.names), len(paths.muscles), 6, len(carrying)))
     for one in solved:
         for node, body in enumerate(bodies_of_nodes(one)):
@@ -130,8 +129,8 @@ def still(value: list[list[float]]) -> Kinematics:
 def test_joints_that_the_motion_leaves_open_are_left_out_with_a_warning_or_refused_by_name() -> None:
     multibody, motion = four_bar((0.2, 0.45, 0.3), 0.4), still([[0.4, 1.2, 1.0], [0.45, 1.2, 1.0]])
     with pytest.warns(UserWarning, match="the motion does not say how 'ring' load them: pin0, pin1, pin2"):
-        assert choose_joints(multibody, None, motion, [1, 2]).names == ()
+        assert reacting_joints(multibody, None, motion, [1, 2]).names == ()
     with pytest.warns(UserWarning, match="pin1"):
-        assert choose_joints(multibody, "pin*", motion, [1, 2]).names == ()
+        assert reacting_joints(multibody, "pin*", motion, [1, 2]).names == ()
     with pytest.raises(ModelError, match="got pin1, in a loop whose forces 'ring' share with joints in any way"):
-        choose_joints(multibody, ["pin1"], motion, [1, 2])
+        reacting_joints(multibody, ["pin1"], motion, [1, 2])

@@ -64,7 +64,10 @@ def test_arrays_that_are_wrong_are_refused(
 ) -> None:
     few = np.array([2, 5])
     claims = Claims(
-        trial.pairs, problem.geometry.moment_arms[few], problem.max_force[few], problem.generalized_force[few]
+        trial.extraction.choice.pairs,
+        problem.geometry.moment_arms[few],
+        problem.max_force[few],
+        problem.generalized_force[few],
     )
     wrong = replace(claims, **{name: factor * getattr(claims, name)})
     motion = trial.motion.frames(few)

@@ -188,6 +188,16 @@ def test_two_muscles_in_closed_form() -> None:
     assert (found.unit, feasible_ranges(pressed(), of="knee", component="mx").unit) == ("N", "N·m")
 
 
+def test_components_are_along_the_axes_of_the_child_by_default() -> None:
+    """As those of Contact and compare_contact: here y of the child is x of ground."""
+    problem = pressed()
+    assert problem.reactions is not None
+    turned = np.broadcast_to(np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]), (1, 1, 2, 3, 3))
+    problem = replace(problem, reactions=replace(problem.reactions, rotation=turned))
+    found = [feasible_ranges(problem, of="knee", component=axis).minimum[0] for axis in "xy"]
+    np.testing.assert_allclose(found, [340.0, 0.0], atol=1e-6)
+
+
 def test_measured_values_inside_and_outside() -> None:
     found = feasible_ranges(pressed([12.0, 12.0, 90.0, 12.0, 12.0]), of="knee")
     np.testing.assert_allclose(found.outside([340.0 + 1e-3, 300.0, 400.0, 470.0, np.nan]), [0, -40, np.nan, 10, np.nan])

@@ -113,7 +113,7 @@ def test_a_folder_in_the_axes_of_ground(solution, tmp_path: Path, call, monkeypa
     monkeypatch.chdir(tmp_path)
     solution.write("ground")
     table(FORCE + 50.0).to_csv("measured.csv")
-    named = ("--contact", "measured.csv", "--contact-joint", "knee", "--contact-columns")
+    named = ("--measured-contact", "measured.csv", "--contact-joint", "knee", "--contact-columns")
     done = call("report", "ground", *named, "force=norm", "-o", "ground.html")
     assert done.code == 0, done.err
     assert "ground: knee, norm: RMSE 46 N (0.07 body weights), r 1.00, bias -46 N." in done.out
@@ -122,7 +122,7 @@ def test_a_folder_in_the_axes_of_ground(solution, tmp_path: Path, call, monkeypa
     for more, told in (
         ((*named, "force"), "--reactions-frame child"),
         (named[:2], "--contact-joint and --contact-columns"),
-        (named[2:4], "--contact with a measured force"),
+        (named[2:4], "--measured-contact FILE"),
         ((*named, "force=axial,other"), "column=component"),
     ):
         done = call("report", "ground", *more, "-o", "new.html")

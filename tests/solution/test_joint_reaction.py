@@ -15,7 +15,7 @@ from test_results import read_with_opensim
 import osimopt
 from osimopt import RedundancySolution, read_table, solve_to_folder
 from osimopt.datasets import Example
-from osimopt.solution.folder import added_actuators, opensim_tables
+from osimopt.solution.opensim_inputs import added_actuators, opensim_tables
 
 #: Of the joint's peak force: COM accelerations are splines through positions, OpenSim's those of its own equations.
 AGREES = 1e-3

@@ -21,9 +21,10 @@ from osimopt.emg.compare import _covered
 from osimopt.problem.arrays import acts
 from osimopt.problem.resampling import _left_out, _missed
 from osimopt.solution.checks import Evidence
+from osimopt.solution.findings import Finding, merged
 from osimopt.solution.slack import Shorter
 from osimopt.solution.status import judge
-from osimopt.solution.summary import Finding, Summary, merged
+from osimopt.solution.summary import Summary
 from osimopt.static.proof import least_missed, prove
 
 

@@ -21,9 +21,10 @@ from osimopt import InputError, RedundancyProblem, RedundancySolution, SolverErr
 from osimopt.adapters.table import UNITS
 from osimopt.dynamic.solution import DynamicSolution, SealedSolution
 from osimopt.files.storage import read_table
+from osimopt.solution import contents
 from osimopt.solution import folder as results
+from osimopt.solution.findings import Finding
 from osimopt.solution.folder import read_summary, write_arrays, write_muscle_table, write_result
-from osimopt.solution.summary import Finding
 
 FILES = {
     "activation.sto",
@@ -355,7 +356,7 @@ def test_ctrl_c_while_filling_leaves_nothing(solution, tmp_path: Path, monkeypat
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(results, "frame_table", stop)
+    monkeypatch.setattr(contents, "frame_table", stop)
     with pytest.raises(KeyboardInterrupt):
         solution.write(tmp_path / "result")
     assert not any(tmp_path.iterdir())

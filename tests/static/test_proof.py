@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from osimopt import RedundancyProblem, Status, solve_static
+from osimopt.static.frame import Frame, InfeasibleError
 from osimopt.static.interior import interior
 from osimopt.static.linear import attainable
 from osimopt.static.proof import ALLOWED, distance, least_missed, prove
-from osimopt.static.reduction import Frame, InfeasibleError
 
 POWERS = [1.2, 1.5, 2.0, 3.0, 5.0]
 #: Activation; answers that may miss the moments by 1e-12 of them, and a flat cost for large p.

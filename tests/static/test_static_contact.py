@@ -14,14 +14,15 @@ from osimopt import Contact, InputError, RedundancyProblem, RedundancySolution, 
 from osimopt.cli.solve import solve_options
 from osimopt.datasets import Example
 from osimopt.problem.arrays import Array
-from osimopt.problem.contact import contact_force, extended, read_contacts
+from osimopt.problem.contact import read_contacts
 from osimopt.problem.costs import COSTS, contact_term, exponents, get_cost, scale_of_unknowns
+from osimopt.problem.extension import extended
 from osimopt.problem.reactions import JointReactions
 from osimopt.static.compliant import _fiber_speed, _Forces
+from osimopt.static.contact import released
 from osimopt.static.frames import unit_of_cost
 from osimopt.static.nonlinear import fitting_multipliers
 from osimopt.static.proof import prove
-from osimopt.static.reduction import released
 
 WEIGHT = 700.0
 #: Relative; a solution is right where its cost exceeds the judge's by no more, which is what certificates promise.
@@ -45,6 +46,15 @@ def pressed(problem: RedundancyProblem, constant: Array, effect: Array) -> Redun
     return replace(
         problem, reactions=carried.moved(lambda array: array[frames]) if len(carried.effect) == 1 else carried
     )
+
+
+def contact_force(problem: RedundancyProblem, contact: Contact, activation: Array, control: Array) -> Array:
+    """(T, C) N of the rows of a contact, by the joint's reaction."""
+    assert problem.reactions is not None
+    affine = problem.reactions.affine(problem, contact.joint, contact.on, contact.frame)
+    forces = np.concatenate([problem.max_force * activation + problem.passive_force, control], axis=1)
+    force = affine.constant[:, :3] + np.einsum("tcu,tu->tc", affine.effect[:, :3], forces)
+    return np.stack([force @ row.direction for row in contact.rows()], axis=1)
 
 
 @dataclass
@@ -250,7 +260,7 @@ class TestCost:
         ]
         assert "doi" in known["contact"]["source"]
         assert known["contact"]["body_weight"] == WEIGHT
-        force = contact_force(problem, solution.contact, solution.activation, solution.reserve_control)
+        force = contact_force(problem, solution.contact[0], solution.activation, solution.reserve_control)
         np.testing.assert_allclose(force[:, 0], -solution.muscle_force.sum(axis=1))
 
     @pytest.mark.slow
@@ -394,7 +404,7 @@ class TestCertificate:
             for frame in np.flatnonzero(right.solved & other.solved).tolist():
                 own = slice(frame, frame + 1)
                 own_x = np.concatenate([other.activation[frame], other.reserve_control[frame]])
-                force = contact_force(case.problem, [case.contact], other.activation, other.reserve_control)[own]
+                force = contact_force(case.problem, case.contact, other.activation, other.reserve_control)[own]
                 x = np.append(own_x, force / whole.reserves.optimal_force[-force.shape[1] :])[None]
                 excess = (case.cost(frame, own_x)[0] - right.objective[frame]) / case.exponent
                 fitted = fitting_multipliers(whole.system(frame)[0], *whole.bounds(), p, scale[frame], x[0])
@@ -443,7 +453,10 @@ class TestInput:
         assert read_contacts(Contact("knee", 1.0))[0].joint == "knee"
         for wrong, text in (
             (5, "weights by joint"),
-            ("knee", "a finite weight"),
+            ("knee", "joint=weight"),
+            ("knee=a", "a finite weight"),
+            ("knee=1,knee=2", "each joint once"),
+            ("knee_*=1", "one joint"),
             ({"knee": 0.0}, "a weight, limits or a cone"),
         ):
             with pytest.raises(InputError, match=text):
@@ -480,3 +493,21 @@ def test_the_term_of_an_extended_problem() -> None:
     control = np.array([[5.0, 3.0]])  # x is only limited
     assert contact_term(whole, cost, control) == pytest.approx([9.0])
     assert osimopt.Contact is Contact
+
+
+def test_the_term_of_the_cost_is_that_of_the_forces() -> None:
+    """A solver's own contact force may miss that of the muscles by what the balance allows."""
+    weight, problem = 1e5, elbow()
+    solution = solve_static(problem, exponent=1.5, contact={"knee": weight})
+    pressing = solution.muscle_force.sum(axis=1) / WEIGHT
+    np.testing.assert_allclose(solution.objective_terms["contact"], weight * pressing**2, rtol=1e-13)
+
+
+def test_what_contact_forces_lack_or_contradict_is_found(arm: Example) -> None:
+    problem = osimopt.load_problem(arm.model, arm.motion, time_range=(0.2, 0.22))
+    lacking = solve_static(problem.part(muscles=["BRA"]), contact={"r_elbow": 0.1}).findings()
+    assert any("without the force of muscles" in text and "TRIlat" in text for text in lacking)
+    for factor in (1.0, 1.1):
+        own = problem if factor == 1.0 else replace(problem, generalized_force=factor * problem.generalized_force)
+        told = " ".join(solve_static(own, contact={"r_elbow": 0.1}).findings())
+        assert ("forces that meet others: the problem's generalized_force" in told) is (factor != 1.0)
