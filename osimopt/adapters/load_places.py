@@ -27,10 +27,10 @@ STEPS, GOLDEN = 32, 0.5 * (np.sqrt(5.0) - 1.0)
 
 
 def forces_beside(motion: Kinematics, multibody: Multibody, paths: Paths, loads: ExternalLoads) -> list[str]:
-    """Warnings about forces farther than SOLE outside of a foot, where that times its share of the peak counts.
+    """Warnings about forces that act farther than SOLE outside of a foot: by more than BESIDE times peak over force.
 
-    It counts above BESIDE. A foot, or another part, is the box around the points that the model has on the body and on
-    those beyond it, in the body's axes. Bodies with none beyond are not judged: how far they reach is not known.
+    A foot, or another part, is the box around the points that the model has on the body and on those beyond it, in the
+    body's axes. Bodies with none beyond are not judged: how far they reach is not known.
     ``loads`` are those of the file: filtered ones start before a foot lands, and end after it has left.
     """
     if multibody.gaps("joint"):  # places in ground are not known
