@@ -83,9 +83,9 @@ def fastest(work: Callable[[Kinematics], Any], motion: Kinematics, block: int, r
 def by_opensim(trial: Trial, jobs: int) -> tuple[dict[str, Any], float]:
     """The arrays that OpenSim's calls give, and ms a frame."""
     wanted = Wanted(tuple(range(len(trial.model.description.muscles.names))), True, False)
-    extract(trial.model, trial.motion.frames(slice(0, 50)), trial.pairs, wanted, jobs)
+    extract(trial.model, trial.motion.frames(slice(0, 50)), trial.extraction.choice.pairs, wanted, jobs)
     begin = time.perf_counter()
-    arrays = extract(trial.model, trial.motion, trial.pairs, wanted, jobs).arrays
+    arrays = extract(trial.model, trial.motion, trial.extraction.choice.pairs, wanted, jobs).arrays
     return arrays, round(1e3 * (time.perf_counter() - begin) / len(trial.motion.time), 4)
 
 
@@ -95,7 +95,7 @@ def differences(trial: Trial, ours: dict[str, Any], theirs: dict[str, Any]) -> d
     muscles = theirs["length"].shape[1]
     dense = ours["arms"].dense(ours["length"].shape[1], size)
     arms = [trial.motion.onto_free(dense[:, :, muscle]) for muscle in range(muscles)]
-    pairs = trial.pairs
+    pairs = trial.extraction.choice.pairs
     own = np.stack([arms[m][:, free[c]] for c, m in zip(pairs.coordinate, pairs.muscle, strict=True)], axis=1)
     force = theirs["generalized_force"]
     found = {

@@ -73,5 +73,5 @@ def test_rounding_serves_nothing(hopper: Path) -> None:
 
 
 def test_a_choice_that_is_none(hopper: Path) -> None:
-    with pytest.raises(InputError, match="contact among auto, on, off, got 'maybe'"):
+    with pytest.raises(InputError, match=r"contact \(of the model with the ground\) among auto, on, off, got 'maybe'"):
         load_problem(hopper / "hopper.osim", hopper / "stand.mot", contact="maybe")  # type: ignore[arg-type]
