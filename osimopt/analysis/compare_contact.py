@@ -73,8 +73,8 @@ def compare_contact(
         femur in OpenSim's models, where y points up: where the shank is the joint's child.
     on, frame : default "child"
         Body on which the force acts, and whose axes it is expressed in, as in ``solution.joint_reactions``.
-    unit : {"N", "BW", "%BW"}
-        Unit of the measured force; body weights, or per cent of it.
+    unit : {"N", "kN", "BW", "%BW"}
+        Unit of the measured force; BW are body weights, %BW per cent of it.
     compression : {"positive", "negative"}, optional
         Sign of the measured axial, medial and lateral forces where the joint is compressed. By default the sign of most
         of their time integral; a note states it where it is negative.

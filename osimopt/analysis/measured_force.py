@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 #: What the first column counts: s, or per cent of a stride.
 Axis = Literal["time", "percent"]
-#: Unit of forces, and how many body weights it is; N is absolute.
-Unit = Literal["N", "BW", "%BW"]
+#: Unit of forces: how many N, or how many body weights it is.
+Unit = Literal["N", "kN", "BW", "%BW"]
+NEWTONS = {"N": 1.0, "kN": 1000.0}
 WEIGHTS = {"BW": 1.0, "%BW": 0.01}
 #: Parts of the name of a column of per cent of a stride, in lower case.
 PERCENT = ("%", "percent", "per cent", "per_cent", "pct", "cycle", "stride", "phase")
@@ -43,6 +44,8 @@ GAP = 3.0
 #: Body weights above which no activity loads a joint; forces in N that are below it, and below LEAST body weights, are
 #: taken for body weights.
 LARGEST, LEAST = 10.0, 0.02
+#: kN; larger numbers are taken for N.
+MOST_KN = 100.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,11 +107,18 @@ class MeasuredForce:
         """The same forces in N, of ``unit``."""
         check_word("unit", unit, get_args(Unit))
         largest = float(np.nanmax(np.abs(self.value), initial=0.0))
-        if unit == "N":
-            if 0.0 < largest < min(LARGEST, LEAST * (body_weight or 0.0)):
-                got, fix = f"{largest:.3g} at most", 'Give unit="BW" if these are body weights.'
-                raise InputError(explain("measured forces in N", got, fix, self.source["path"]))
-            return self
+        if unit in NEWTONS:
+            newtons = NEWTONS[unit] * largest
+            if 0.0 < newtons < min(LARGEST, LEAST * (body_weight or 0.0)):
+                got, fix = (
+                    f"{largest:.3g} at most",
+                    'Give unit="BW" if these are body weights, unit="kN" if kilonewtons.',
+                )
+                raise InputError(explain(f"measured forces in {unit}", got, fix, self.source["path"]))
+            if unit == "kN" and largest > MOST_KN:
+                got, fix = f"{largest:.4g}", 'Give unit="N" if these are newtons.'
+                raise InputError(explain("measured forces in kN", got, fix, self.source["path"]))
+            return replace(self, value=NEWTONS[unit] * self.value)
         if WEIGHTS[unit] * largest > LARGEST:
             got = f"{largest:.4g}, that is {WEIGHTS[unit] * largest:.4g} body weights"
             fix = 'Give unit="N" (or "%BW") if these are newtons (or per cent).'

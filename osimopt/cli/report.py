@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 Side = StrEnum("Side", ["r", "l"])
-Unit = StrEnum("Unit", {"N": "N", "BW": "BW", "percent": "%BW"})
+Unit = StrEnum("Unit", {"N": "N", "kN": "kN", "BW": "BW", "percent": "%BW"})
 MAPPING = (
     'Muscles of each channel: a TOML file with \\[channels] soleus = \\["soleus_r"], or a preset: gait2392, '
     "Rajagopal2016, gait10dof18musc, arm26."

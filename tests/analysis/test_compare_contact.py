@@ -168,6 +168,8 @@ def test_units_and_signs(solution) -> None:
         assert found.table.loc["axial", "rmse"] < EXACT
         other = compare_contact(solution, measured, "force", joint="knee", unit=unit, body_weight=2.0 * WEIGHT)
         assert other.table.loc["axial", "bias"] == pytest.approx(-FORCE.mean())
+    thousands = compare_contact(solution, table(FORCE / 1000.0), "force", joint="knee", unit="kN")
+    assert thousands.table.loc["axial", "rmse"] < EXACT
     negative = compare_contact(solution, table(-FORCE), "force", joint="knee")
     assert negative.table.loc["axial", "rmse"] < EXACT
     assert any("Compression is negative" in note for note in negative.notes)
@@ -370,6 +372,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"unit": "kN"}, "unit"),
     ({"unit": "BW"}, r"measured forces in BW, got 2\d\d\d"),
     ({"measured": table(FORCE / WEIGHT)}, 'unit="BW"'),
+    ({"measured": table(FORCE), "unit": "kN"}, 'unit="N" if these are newtons'),
     ({"direction": "up"}, "direction"),
     ({"compression": "down"}, "compression"),
     ({"axis": "rows"}, "axis"),
