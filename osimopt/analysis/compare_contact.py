@@ -14,6 +14,7 @@ from ..options import is_number
 from ..problem.reactions import Frame, On
 from ..solution.checks import COVERED, Check, checks_of
 from ..solution.reader import Result
+from ..solution.solution import RedundancySolution
 from .compartments import Compartments
 from .contact_comparison import ContactComparison, ContactCurves
 from .contact_force import components, components_of, contact_force, divided_force
@@ -23,7 +24,6 @@ from .measured_force import Axis, MeasuredForce, Sign, Unit, known_between
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..solution.solution import RedundancySolution
 
 #: Share of stance in a stride of walking: Perry (1992), Gait analysis, gives 60 to 62 %.
 STANCE = 0.62
@@ -129,6 +129,8 @@ def compare_contact(
     component
     axial      1.0  50.0 -50.0   -0.071
     """
+    if not isinstance(solution, (RedundancySolution, Result)):
+        raise InputError(explain("a solution, or a Result", shown(solution), "Solve the problem first."))
     solution = solution if isinstance(solution, Result) else solution.to("cpu")
     wanted = components_of(columns)
     names, result = list(wanted.values()), Result.of(solution)

@@ -70,7 +70,10 @@ class Compartments:
 
     def __post_init__(self) -> None:
         for name, size in (("medial", 0.0), ("lateral", 0.0), ("axis", 1e-12)):
-            value = np.asarray(getattr(self, name), dtype=float)
+            try:
+                value = np.asarray(getattr(self, name), dtype=float)
+            except (TypeError, ValueError):
+                value = np.zeros(0)
             if value.shape != (3,) or not np.isfinite(value).all() or np.linalg.norm(value) < size:
                 raise InputError(explain(f"three numbers as {name}", shown(getattr(self, name)), "Check them."))
         if self.width < NEAREST:

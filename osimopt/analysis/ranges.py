@@ -210,6 +210,9 @@ def feasible_ranges(
         if muscles is not None:
             raise InputError(explain("muscles or a joint", f"both muscles= and of={shown(of)}", "Ask for one of them."))
         return contact_ranges(sets, of, component, on, frame, measured)
+    if component != "norm" or measured is not None:
+        got = f"component={shown(component)}" if measured is None else "measured= alone"
+        raise InputError(explain("a joint as of beside component and measured", got, "Give of='walker_knee_l'."))
     return _muscle_ranges(sets, muscles)
 
 
