@@ -83,7 +83,7 @@ class Compartments:
         if not NEAREST <= self.width <= FURTHEST:
             got = f"medial {tuple(self.medial)} and lateral {tuple(self.lateral)} along axis {tuple(self.axis)}"
             fix = "Give the centres in m in the body's axes."
-            raise InputError(explain(f"centres that differ by {NEAREST:g} to {FURTHEST:g} m across the axis", got, fix))
+            raise InputError(explain(f"centres that differ by {NEAREST} m to {FURTHEST:g} m across the axis", got, fix))
 
     @property
     def width(self) -> float:
