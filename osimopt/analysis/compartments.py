@@ -71,14 +71,14 @@ class Compartments:
     axis: Sequence[float] = (0.0, 1.0, 0.0)
 
     def __post_init__(self) -> None:
-        for name, what in (("joint", "joint"), ("body", "body")):
+        for name in ("joint", "body"):
             if not isinstance(given := getattr(self, name), str) or not given:
-                raise InputError(explain(f"the name of a {what} for Compartments", shown(given), "Give its name."))
+                raise InputError(explain(f"the name of a {name} for Compartments", shown(given), "Give its name."))
         for name, size in (("medial", 0.0), ("lateral", 0.0), ("axis", 1e-12)):
             value = numbers_or_nan(getattr(self, name))
             if value.shape != (3,) or not np.isfinite(value).all() or np.linalg.norm(value) < size:
                 fix = "Give for example (0, 1, 0)." if name == "axis" else "Give x, y and z in m in the body's axes."
-                what = "three numbers, not all 0, as axis" if name == "axis" else f"three numbers as {name}"
+                what = f"three numbers as {name}" + (", not all 0" if size else "")
                 raise InputError(explain(what, shown(getattr(self, name)), fix))
         if not NEAREST <= self.width <= FURTHEST:
             got = f"medial {tuple(self.medial)} and lateral {tuple(self.lateral)} along axis {tuple(self.axis)}"

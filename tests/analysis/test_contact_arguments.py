@@ -60,3 +60,17 @@ def test_percentiles_of_a_component_are_selected_without_a_warning(solution: osi
     bands = osimopt.propagate_uncertainty(solution.problem, {"max_isometric_force": 0.1}, samples=4, joints="knee")
     table = bands.to_dataframe("joint_reactions")["knee", "f"]
     np.testing.assert_array_equal(table[50.0], bands.joint_reactions[1, :, 0, -1])
+
+
+@pytest.mark.parametrize(("component", "arguments"), [("axial", {"compression": "positive"}), ("fy", {})])
+def test_a_measured_force_of_opposite_sign_is_noted(component: str, arguments: dict[str, Any]) -> None:
+    moment = 12.0 + np.sin(np.arange(9.0))
+    problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], moment, time=np.arange(9.0) / 8.0)
+    effect = np.tile([[0.0, 0.0], [-1.0, -1.0], [0.0, 0.0]], (9, 1, 1))
+    knee = JointReactions.from_arrays("knee", np.zeros((9, 3)), effect, problem.muscles, 700.0)
+    solution = osimopt.solve_static(replace(problem, reactions=knee))
+    force = solution.joint_reactions(frame="child").iloc[:, [1]].set_axis(["F"], axis="columns")
+    right = -force if component == "axial" else force
+    for sign in (1.0, -1.0):
+        found = osimopt.compare_contact(solution, sign * right, {"F": component}, joint="knee", **arguments)
+        assert any("opposite sign" in note for note in found.notes) == (sign < 0.0)
