@@ -86,7 +86,7 @@ class UncertaintyBands:
     def to_dataframe(self, quantity: Quantity = "muscle_force") -> pd.DataFrame:
         """Tendon force in N, or activation, with columns (muscle, percentile) and time in s as index.
 
-        Of ``"joint_reactions"`` the columns are (joint, component, percentile).
+        Of ``"joint_reactions"`` the columns are (joint, component, percentile), sorted.
         """
         import pandas as pd
 
@@ -96,7 +96,8 @@ class UncertaintyBands:
         rows |= {"percentile": self.percentiles.tolist()}
         columns = pd.MultiIndex.from_product(list(rows.values()), names=list(rows))
         flat = np.moveaxis(getattr(self, quantity), 0, -1).reshape(len(self.solution.time), -1)
-        return pd.DataFrame(flat, index=pd.Index(self.solution.time, name="time"), columns=columns)
+        table = pd.DataFrame(flat, index=pd.Index(self.solution.time, name="time"), columns=columns)
+        return table.sort_index(axis=1) if quantity == "joint_reactions" else table  # unsorted ones are slow to select
 
     def summary(self) -> pd.DataFrame:
         """One row per muscle: time in s of its peak nominal force, that force and the percentiles in N."""

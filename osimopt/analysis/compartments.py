@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 NAMES = ("medial", "lateral")
 #: m; centres of compartments that are nearer in the frontal plane divide nothing: those of knees are 40 mm apart.
 NEAREST = 1e-3
+#: m; centres that are further apart than any knee is wide are in mm.
+FURTHEST = 1.0
 #: Share of force × distance of the centres below which a joint transmits no moment in the frontal plane.
 MOMENT = 1e-6
 #: Frames in which it is seen whether a joint is free to turn in the frontal plane.
@@ -53,7 +55,7 @@ class Compartments:
     Raises
     ------
     InputError
-        Centres that differ by less than 1 mm across the axis, or numbers that are none.
+        Centres that differ by less than 1 mm across the axis or by more than 1 m, numbers or names that are none.
 
     Examples
     --------
@@ -69,17 +71,19 @@ class Compartments:
     axis: Sequence[float] = (0.0, 1.0, 0.0)
 
     def __post_init__(self) -> None:
+        for name in ("joint", "body"):
+            if not isinstance(given := getattr(self, name), str) or not given:
+                raise InputError(explain(f"the name of a {name} for Compartments", shown(given), "Give its name."))
         for name, size in (("medial", 0.0), ("lateral", 0.0), ("axis", 1e-12)):
-            try:
-                value = np.asarray(getattr(self, name), dtype=float)
-            except (TypeError, ValueError):
-                value = np.zeros(0)
+            value = numbers_or_nan(getattr(self, name))
             if value.shape != (3,) or not np.isfinite(value).all() or np.linalg.norm(value) < size:
-                raise InputError(explain(f"three numbers as {name}", shown(getattr(self, name)), "Check them."))
-        if self.width < NEAREST:
+                fix = "Give for example (0, 1, 0)." if name == "axis" else "Give x, y and z in m in the body's axes."
+                what = f"three numbers as {name}" + (", not all 0" if size else "")
+                raise InputError(explain(what, shown(getattr(self, name)), fix))
+        if not NEAREST <= self.width <= FURTHEST:
             got = f"medial {tuple(self.medial)} and lateral {tuple(self.lateral)} along axis {tuple(self.axis)}"
             fix = "Give the centres in m in the body's axes."
-            raise InputError(explain(f"centres that differ by {NEAREST} m at least across the axis", got, fix))
+            raise InputError(explain(f"centres that differ by {NEAREST} m to {FURTHEST:g} m across the axis", got, fix))
 
     @property
     def width(self) -> float:
@@ -114,6 +118,14 @@ class Compartments:
         about = np.concatenate([np.cross(normal, place - middle), np.tile(normal, (len(place), 1))], axis=1)
         half = np.append(-0.5 * self.up, np.zeros(3))
         return np.stack([half + about, half - about], axis=1)
+
+
+def numbers_or_nan(given: object) -> Array:
+    """The numbers as an array; one NaN where they are none."""
+    try:
+        return np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        return np.full((), np.nan)
 
 
 def compartment_forces(
@@ -162,7 +174,10 @@ def compartment_forces(
     time
     0.0    700.0      0.0  700.0
     """
-    known, split = reactions_of(solution.problem, [joint]), Compartments(joint, medial, lateral, body, axis)
+    if not isinstance(solution, RedundancySolution):
+        raise InputError(explain("a solution", shown(type(solution).__name__), "Solve the problem first."))
+    split = Compartments(joint, medial, lateral, body, axis)
+    known = reactions_of(solution.problem, [joint])
     side, rows = split.side(known), split.rows(known)
     wrench = reaction_table(solution, [joint], side, side).to_numpy()[:, :6]
     refuse_untold(split, solution.problem, known, wrench)
@@ -218,7 +233,7 @@ def joints_between(problem: RedundancyProblem, one: str, other: str) -> tuple[st
     Raises
     ------
     InputError
-        An unknown body.
+        An unknown body, or the same one twice.
     ModelError
         Bodies that no chain of joints connects, or two do: parts of a closed loop share the load.
 
@@ -233,8 +248,13 @@ def joints_between(problem: RedundancyProblem, one: str, other: str) -> tuple[st
     >>> osimopt.joints_between(problem, "tibia", "femur")
     ('knee',)
     """
+    if not isinstance(problem, RedundancyProblem):
+        fix = "Give solution.problem." if isinstance(problem, RedundancySolution) else "Load one with load_problem."
+        raise InputError(explain("a problem", shown(type(problem).__name__), fix))
     known = reactions_of(problem, "all")
     check_names("bodies", (one, other), [body for bodies in known.bodies for body in bodies])
+    if one == other:
+        raise InputError(explain("two bodies", f"'{one}' twice", "Name the bodies on both sides of the joint."))
     chains: list[tuple[tuple[str, ...], tuple[str, ...]]] = [((one,), ())]
     found = list[tuple[str, ...]]()
     while chains:

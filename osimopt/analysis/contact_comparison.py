@@ -21,6 +21,8 @@ LAG = 0.15
 MIDDLE = (0.25, 0.75)
 #: Share of the lesser peak by which the force must fall between two peaks; of stance that must be known.
 VALLEY, KNOWN = 0.05, 0.9
+#: Cosine between simulated and measured force below which their signs are taken to differ.
+OPPOSITE = -0.5
 PEAKS = ("first", "second")
 #: Statistics in N, which are given in body weights too.
 FORCES = ("rmse", "mae", "bias")
@@ -117,12 +119,26 @@ class ContactCurves:
                     f"The simulated axial force pulls in {pulls:.0%} of the frames: where the joint's child is the "
                     "upper body, compression has another direction=."
                 )
+        if not lines:  # a wrong direction= is named already
+            lines += self._opposite()
         late = sum(self._late(part, *span) for part, span in zip(self.strides, self.spans, strict=True))
         if late:
             lines.append(
                 f"The largest measured force of {late} strides lies after stance ({self.stance:.0%} of a stride): "
                 "strides must begin with the foot's contact."
             )
+        return lines
+
+    def _opposite(self) -> list[str]:
+        """Sentences on components whose measured force points against the simulated one, as wrong signs make it."""
+        lines = []
+        for column, name in enumerate(self.components):
+            a, b = self.simulated[self.inside, column], self.measured[self.inside, column]
+            both = np.isfinite(a) & np.isfinite(b)
+            size = float(np.linalg.norm(a[both]) * np.linalg.norm(b[both]))
+            if float(a[both] @ b[both]) < OPPOSITE * size:
+                fix = "on= and the axes" if name.startswith("f") else "compression="
+                lines.append(f"The measured {name} force has the opposite sign of the simulated one: check {fix}.")
         return lines
 
     def _late(self, part: slice, start: float, end: float) -> bool:

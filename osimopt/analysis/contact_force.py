@@ -95,6 +95,9 @@ def divided_force(
 ) -> Mapping[str, Any] | pd.DataFrame:
     """Medial and lateral force (T,) in N of a joint, as given or by the centres of its compartments."""
     if not isinstance(compartments, Compartments):
+        if not hasattr(compartments, "keys"):
+            fix = "Give osimopt.Compartments(joint, medial, lateral, body)."
+            raise InputError(explain("centres of compartments, or their forces by name", shown(compartments), fix))
         return compartments
     if isinstance(solution, Result):
         fix = "Give compartments= the forces: osimopt.compartment_forces of the solution."

@@ -18,7 +18,7 @@ from ..files.storage import time_table
 from ..namespace import alike, plain
 from ..problem.arrays import Array, Index
 from ..problem.reactions import Frame, JointReactions, On, reactions_of
-from .compartments import NAMES, Compartments, refuse_untold
+from .compartments import NAMES, Compartments, numbers_or_nan, refuse_untold
 from .feasible import FeasibleSet, Programs
 from .norms import greatest_norm, least_norm
 
@@ -100,10 +100,11 @@ class ContactRanges:
 
         NaN in frames without a solution or without a measurement.
         """
-        value = np.asarray(measured, dtype=float)
+        value = numbers_or_nan(measured)
         if value.shape != self.time.shape:
+            got = f"shape {value.shape}" if np.ndim(measured) and value.ndim else shown(measured)
             fix = "Interpolate the measurement at ranges.time."
-            raise InputError(explain(f"measured values of shape {self.time.shape}", f"shape {value.shape}", fix))
+            raise InputError(explain(f"measured values of shape {self.time.shape}", got, fix))
         return np.minimum(value - self.lower_bound, 0.0) + np.maximum(value - self.upper_bound, 0.0)
 
     def contains(self, measured: ArrayLike) -> pd.DataFrame:
@@ -117,6 +118,24 @@ class ContactRanges:
         outside = self.outside(measured)
         columns = {"measured": np.asarray(measured, dtype=float), "inside": outside == 0.0, "outside": outside}
         return pd.DataFrame(columns, index=pd.Index(self.time, name="time"))
+
+
+def check_asked(
+    of: str | Compartments | None, component: str | Sequence[float], on: On, frame: Frame, measured: ArrayLike | None
+) -> None:
+    """Raise where ``of`` is no joint, or where other arguments would be ignored."""
+    given = {"component": component, "on": on, "frame": frame, "measured": measured}
+    default = {"component": "norm", "on": "child", "frame": "child", "measured": None}
+    used = [name for name in given if not isinstance(given[name], type(default[name])) or given[name] != default[name]]
+    got = ", ".join(f"{name}={shown(given[name])}" for name in used)
+    if of is None and used:
+        raise InputError(explain("of= the joint whose force is asked for", f"{got} alone", "Name the joint."))
+    if not isinstance(of, str | Compartments | None):
+        fix = "Ask for one joint at a time."
+        raise InputError(explain("of= the name of a joint, or osimopt.Compartments", shown(of), fix))
+    if isinstance(of, Compartments) and set(used) - {"component"}:
+        fix = f"Leave the others out: the forces act on {of.body} along its axis."
+        raise InputError(explain("of=Compartments with component alone", got, fix))
 
 
 def contact_ranges(
@@ -173,7 +192,7 @@ def _rows(component: str | Sequence[float]) -> tuple[str, str, Array]:
             return component, "N" if component in FORCES else "N·m", np.eye(6)[None, [names.index(component)]]
         fix = "Check the component."
         raise InputError(explain(f"'norm', {', '.join(names)} or a direction (3,)", shown(component), fix))
-    direction = np.asarray(component, dtype=float)
+    direction = numbers_or_nan(component)
     size = float(np.linalg.norm(direction)) if direction.shape == (3,) else 0.0
     if not (np.isfinite(size) and size > 0.0):
         raise InputError(explain("a direction of three numbers, not all 0", shown(component), "Check the component."))
@@ -191,7 +210,7 @@ def _compartment(of: Compartments, component: str | Sequence[float], known: Join
 
 def _forces(measured: ArrayLike, frames: int, component: str | Sequence[float]) -> Array:
     """Measured forces (T, 3) from which distances are asked for."""
-    force = np.asarray(measured, dtype=float)
+    force = numbers_or_nan(measured)
     if not isinstance(component, str) or component != "norm" or force.shape != (frames, 3):
         got = f"shape {force.shape} and component={component!r}"
         fix = "Compare a component with ranges.contains."

@@ -186,8 +186,9 @@ def _table(measured: Any) -> tuple[list[str], str, Array, str, dict[str, str]]:
     """Names, unit of the first column, numbers, where they are from in words, and the source."""
     if is_frame(measured):
         return _frame(measured)
-    if not isinstance(measured, (str, os.PathLike)):
-        raise InputError(explain("a file or a DataFrame as measured", shown(measured), "Make a DataFrame of arrays."))
+    if not isinstance(measured, str | os.PathLike):
+        fix = "Make it a DataFrame whose first column is time or per cent."
+        raise InputError(explain("measured forces as a path or a DataFrame", shown(measured), fix))
     path = Path(measured)
     if not path.is_file():
         raise InputError(explain("a file with measured forces", "no such file", "Check the path.", path))

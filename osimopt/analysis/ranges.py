@@ -24,7 +24,7 @@ from ..solution.solution import RedundancySolution
 from ..static.compliant import refuse_compliant
 from ..static.solve import solve_static
 from .compartments import Compartments
-from .contact_ranges import ContactRanges, contact_ranges
+from .contact_ranges import ContactRanges, check_asked, contact_ranges
 from .feasible import FeasibleSet, Programs
 
 if TYPE_CHECKING:
@@ -198,6 +198,9 @@ def feasible_ranges(
     >>> float(ranges.outside([300.0]).round(1)[0])  # a measured force that no activation gives
     -40.0
     """
+    check_asked(of, component, on, frame, measured)
+    if of is not None and muscles is not None:
+        raise InputError(explain("muscles or a joint", f"both muscles= and of={shown(of)}", "Ask for one of them."))
     solution = solution if device == "cpu" else solution.to(device)
     if isinstance(solution, RedundancyProblem):
         solution = solve_static(solution if frames is None else solution.frames(frames), on_failure="return")
@@ -207,8 +210,6 @@ def feasible_ranges(
     problem = solution.problem.frames(keep)
     sets = FeasibleSet.around(problem, solution.activation[keep], solution.reserve_control[keep])
     if of is not None:
-        if muscles is not None:
-            raise InputError(explain("muscles or a joint", f"both muscles= and of={shown(of)}", "Ask for one of them."))
         return contact_ranges(sets, of, component, on, frame, measured)
     if component != "norm" or measured is not None:
         got = f"component={shown(component)}" if measured is None else "measured= alone"

@@ -81,6 +81,7 @@ class ReactionSensitivity:
         ``moment_arm``; ``components`` selects fewer, as ``["fy"]``.
         """
         check_names("wrt", [wrt], get_args(Parameter))
+        components = (components,) if isinstance(components, str) else components
         check_names("components", components, COMPONENTS)
         unit = np.eye(len(COMPONENTS))
         rows = [getattr(self.vjp(unit[COMPONENTS.index(name)]), wrt) for name in components]

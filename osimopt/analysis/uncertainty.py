@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..devices import Device
-from ..errors import InputError, explain
+from ..errors import InputError, explain, shown
 from ..namespace import Tensor, namespace, plain
 from ..problem.arrays import Array
 from ..problem.contact import Contact, contact_text, read_contacts
@@ -122,6 +122,9 @@ def propagate_uncertainty(
         raise InputError(explain("a number of samples ≥ 1", repr(samples), "1000 is the default."))
     if weights is not None:
         problem = problem.with_weights(weights)
+    if not isinstance(joints, str | Sequence):
+        fix = "Give for example joints=['walker_knee_l']."
+        raise InputError(explain("joints as names, patterns or a side", shown(joints), fix))
     wanted, contacts = [joints] if isinstance(joints, str) else list(joints), read_contacts(contact)
     if transmit := list(dict.fromkeys([*wanted, *(one.joint for one in contacts)])):
         problem = problem.with_reactions(transmit)
