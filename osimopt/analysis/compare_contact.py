@@ -11,7 +11,6 @@ import numpy as np
 from ..emg.strides import Strides
 from ..errors import InputError, explain, shown, some
 from ..options import is_number
-from ..problem.problem import RedundancyProblem
 from ..problem.reactions import Frame, On
 from ..solution.checks import COVERED, Check, checks_of
 from ..solution.reader import Result
@@ -130,7 +129,7 @@ def compare_contact(
     component
     axial      1.0  50.0 -50.0   -0.071
     """
-    if isinstance(solution, RedundancyProblem) or not hasattr(solution, "muscle_force"):
+    if not isinstance(solution, (RedundancySolution, Result)):
         fix = "Solve the problem, or read a folder with osimopt.Result.read."
         raise InputError(explain("a solution, or a result folder that was read", type(solution).__name__, fix))
     solution = solution if isinstance(solution, Result) else solution.to("cpu")

@@ -143,11 +143,6 @@ def contact_ranges(
     measured: ArrayLike | None,
 ) -> ContactRanges:  # fmt: skip
     """The ranges of one joint over feasible sets; arguments as of feasible_ranges."""
-    if not isinstance(of, (str, Compartments)):
-        raise InputError(explain("the name of one joint, or Compartments, as of", shown(of), "Ask for one at a time."))
-    if isinstance(of, Compartments) and (on, frame) != ("child", "child"):
-        fix = "Leave them out: the forces are those on the compartments' body, along their axis."
-        raise InputError(explain("no on and frame beside Compartments", f"on={on!r}, frame={frame!r}", fix))
     problem, joint = sets.problem, of if isinstance(of, str) else of.joint
     known = reactions_of(problem, [joint])
     if isinstance(of, Compartments):

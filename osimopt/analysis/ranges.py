@@ -211,9 +211,6 @@ def feasible_ranges(
     sets = FeasibleSet.around(problem, solution.activation[keep], solution.reserve_control[keep])
     if of is not None:
         return contact_ranges(sets, of, component, on, frame, measured)
-    if component != "norm" or measured is not None:
-        got = f"component={shown(component)}" if measured is None else "measured= alone"
-        raise InputError(explain("a joint as of beside component and measured", got, "Give of='walker_knee_l'."))
     return _muscle_ranges(sets, muscles)
 
 

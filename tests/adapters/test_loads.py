@@ -78,12 +78,16 @@ def test_loads_in_the_model_and_beside_it_are_refused(trial: TwoLeg) -> None:
         vertical(trial)
 
 
-def test_a_worker_that_died_while_idle_is_replaced(trial: TwoLeg) -> None:
-    first = vertical(trial)
-    os.kill(isolation.run("opensim", "os:getpid", subject="the worker"), signal.SIGKILL)
+def test_a_worker_that_died_while_idle_is_replaced() -> None:
+    def pid() -> int:
+        found: int = isolation.run("opensim", "os:getpid", subject="the worker")
+        return found
+
+    first = pid()
+    os.kill(first, signal.SIGKILL)
     with contextlib.suppress(osimopt.ModelError):  # the call that finds it dead may be the one that says so
-        vertical(trial)
-    np.testing.assert_array_equal(vertical(trial), first)
+        pid()
+    assert pid() != first
 
 
 def test_welded_joints_stay_in_the_default_pose(two_leg: TwoLeg) -> None:

@@ -373,7 +373,6 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"unit": "BW"}, r"measured forces in BW, got 2\d\d\d"),
     ({"measured": table(FORCE / WEIGHT)}, 'unit="BW"'),
     ({"measured": table(FORCE), "unit": "kN"}, 'unit="N" if these are newtons'),
-    ({"measured": np.ones((3, 2))}, "a file or a DataFrame"),
     ({"direction": "up"}, "direction"),
     ({"compression": "down"}, "compression"),
     ({"axis": "rows"}, "axis"),
@@ -398,8 +397,3 @@ def test_wrong_input(solution, given: dict[str, Any], words: str) -> None:
     measured, columns = arguments.pop("measured"), arguments.pop("columns")
     with pytest.raises(InputError, match=words):
         compare_contact(solution, measured, columns, **arguments)
-
-
-def test_a_problem_is_no_solution(solution) -> None:
-    with pytest.raises(InputError, match="a solution, or a Result, got <RedundancyProblem"):
-        compare_contact(solution.problem, table(FORCE), "force", joint="knee")

@@ -16,7 +16,7 @@ from scipy.optimize import linprog, nnls
 from strategies import Case, cases
 
 import osimopt
-from osimopt import Compartments, InputError, RedundancyProblem, RedundancySolution, feasible_ranges, solve_static
+from osimopt import InputError, RedundancyProblem, RedundancySolution, feasible_ranges, solve_static
 from osimopt.analysis import contact_ranges, norms
 from osimopt.problem.reactions import JointReactions
 
@@ -279,13 +279,6 @@ def test_wrong_questions_are_refused() -> None:
         feasible_ranges(problem, ["muscle_0"], of="knee")  # type: ignore[call-overload]
     with pytest.raises(InputError, match=r"knee.*got hip"):
         feasible_ranges(problem, of="hip")
-    with pytest.raises(InputError, match="one joint, or Compartments, as of"):
-        feasible_ranges(problem, of=["knee"])  # type: ignore[call-overload]
-    with pytest.raises(InputError, match="beside component and measured, got component='y'"):
-        feasible_ranges(problem, component="y")  # type: ignore[call-overload]
-    centres = Compartments("knee", (0.0, 0.0, 0.02), (0.0, 0.0, -0.02), "knee")
-    with pytest.raises(InputError, match="no on and frame beside Compartments"):
-        feasible_ranges(problem, of=centres, component="medial", frame="ground")
 
 
 def of_points(points: Array) -> norms.Support:
