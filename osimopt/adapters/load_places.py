@@ -1,4 +1,4 @@
-"""Warnings about external forces that act beside the part of the body on which they are said to act."""
+"""Warnings about external forces that act beside the foot, or other part, to which their file applies them."""
 
 from __future__ import annotations
 
