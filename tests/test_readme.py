@@ -31,6 +31,8 @@ def test_examples_of_pages_run(page: str, tmp_path: Path, monkeypatch: pytest.Mo
     names: dict[str, object] = {}
     for block in re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL):
         exec(compile(block, page, "exec"), names)
+    assert (tmp_path / "elbow" / "joint_reactions.sto").is_file()
+    assert "Joint contact forces" in (tmp_path / "elbow.html").read_text(encoding="utf-8")
 
 
 def test_example_is_short() -> None:

@@ -8,8 +8,8 @@ from ..errors import InputError, explain
 from ..namespace import Tensor, filled, namespace
 from ..problem.arrays import Array
 from ..problem.contact import Contact
-from ..problem.costs import Cost
-from ..problem.extension import FREE, LIMITED, contact_reserves, moment_rows
+from ..problem.costs import Cost, contact_term
+from ..problem.extension import FREE, LIMITED, contact_controls, contact_reserves, moment_rows
 from ..problem.problem import RedundancyProblem
 from ..solution.status import Status
 from .frame import Frame
@@ -42,6 +42,18 @@ def padded(start: Array, columns: int) -> Array:
 def without(x: Array, whole: RedundancyProblem) -> Array:
     """Unknowns (T, U) of an extended problem without its contact forces."""
     return x[:, : x.shape[1] - int(contact_reserves(whole).sum())]
+
+
+def pressing_term(
+    problem: RedundancyProblem, whole: RedundancyProblem, cost: Cost, activation: Array, control: Array
+) -> Tensor:
+    """(T,) term of the cost of the contact forces that activations (T, M) and controls (T, K) of a problem make.
+
+    A solver's own may miss them by what the rows of the extended problem allow, of which a large weight makes much.
+    """
+    force = problem.max_force * activation + problem.passive_force
+    every = namespace(control).concat([control, contact_controls(whole, force, control)], axis=1)
+    return contact_term(whole, cost, every)
 
 
 def explained(whole: RedundancyProblem, status: Array, detail: dict[int, str], newtons: float) -> dict[int, str]:

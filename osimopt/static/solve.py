@@ -13,18 +13,18 @@ from numpy.typing import ArrayLike
 from ..devices import Device
 from ..errors import InputError, SolverError, explain, shown
 from ..muscle.tendons import Tendons, compliant, tendon_text
-from ..namespace import namespace, plain
+from ..namespace import plain
 from ..options import check_values, check_word, documented
 from ..problem.arrays import Array
 from ..problem.contact import Contact, carrying, contact_provenance, formula_with, read_contacts, with_contact
-from ..problem.costs import COSTS, Cost, contact_term, get_cost, scale_of_unknowns
-from ..problem.extension import FREE, contact_controls, extended
+from ..problem.costs import COSTS, Cost, get_cost, scale_of_unknowns
+from ..problem.extension import FREE, extended
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, verified
 from ..solution.status import judge
 from . import SOLVERS
 from .compliant import solve_compliant
-from .contact import check_contacts, explained, padded, without
+from .contact import check_contacts, explained, padded, pressing_term, without
 from .frames import solve_frames
 from .options import StaticOptions
 
@@ -147,10 +147,7 @@ def solve_static(
             detail = explained(problem, found.status, detail, weight)
             activation, control, status = judge(own, without(found.x, problem), status, tolerance, detail)
             if any(one.weight for one in contacts):
-                # a solver's own may miss them by what the rows allow, of which a large weight makes much
-                found_force = own.max_force * activation + own.passive_force
-                parts = [control, contact_controls(problem, found_force, control)]
-                terms["contact"] = contact_term(problem, chosen, namespace(control).concat(parts, axis=1))
+                terms["contact"] = pressing_term(own, problem, chosen, activation, control)
         terms = chosen.terms(own, activation, control) | terms  # NaN in frames that failed
         return RedundancySolution(
             given, activation, control, status, found.iterations, found.unique, chosen.total(terms), terms,
