@@ -88,7 +88,17 @@ def assemble(nodes: Nodes, conditions: Conditions, part: IndependentPart, guess:
     if conditions.emg is not None:
         _add_emg(builder, layout, nodes, conditions.emg, factor)
     least, most = _bounds(layout, nodes, conditions)
-    return layout, builder.build(least, most, np.clip(guess.into(layout), least, most))
+    start = np.clip(guess.into(layout), least, most)
+    given = _given(layout, conditions)
+    least[given] = most[given] = start[given] = guess.into(layout)[given]
+    return layout, builder.build(least, most, start)
+
+
+def _given(layout: Layout, conditions: Conditions) -> Index:
+    """Unknowns that keep the values of the guess: those of ends that are given, and of EMG scales."""
+    points = [point for point, given in zip((0, -1), conditions.given, strict=True) if given]
+    at = [each[points].ravel() for _, each, _ in layout.blocks()]
+    return np.concatenate([*at, layout.scale if conditions.given_scale else layout.scale[:0]])
 
 
 def _add_dynamics(builder: Builder, layout: Layout, nodes: Nodes) -> None:
@@ -214,6 +224,8 @@ def _add_powers(builder: Builder, kind: Kind, unknowns: Index, weights: ArrayLik
 
 def _add_ends(builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions) -> None:
     """Conditions at the first and the last point."""
+    if conditions.given[0]:
+        return
     start_is_control = nodes.mesh.scheme.collocated[0] == 0
     if conditions.initial_activation == "equal":
         _add_difference(builder, layout.activation[0], layout.excitation[0])

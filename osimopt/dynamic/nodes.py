@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,13 +75,23 @@ class Nodes:
         few = self.extension and self.extension.frames(points)
         return replace(self, mesh=mesh, problem=self.problem.frames(points), extension=few)
 
+    def within(self, points: slice) -> Nodes:
+        """Whole intervals of the mesh, from their first to their last point."""
+        per = len(self.mesh.scheme.points) - 1
+        edges = self.mesh.edges[points.start // per : (points.stop - 1) // per + 1]
+        return self.frames(Mesh(self.mesh.scheme, edges), points)
+
+    def bare(self) -> Nodes:
+        """Without what only findings and files need, to be sent to another process."""
+        few: dict[str, Any] = {"source": None, "kinematics": None, "reactions": None, "provenance": {}}
+        extension = self.extension and replace(self.extension, **few)
+        return replace(self, problem=replace(self.problem, **few), extension=extension)
+
     def completed(self, unknowns: Unknowns) -> Unknowns:
         """With the contact forces of the muscle forces and reserves."""
         if self.extension is None:
             return unknowns
-        control = unknowns.reserve[:, : len(self.problem.reserves.names)]
-        force = self.problem.max_force * unknowns.activation + self.problem.passive_force
-        force = np.where(self.elastic, strength(self.problem) * unknowns.force, force)
+        control, force = unknowns.reserve[:, : len(self.problem.reserves.names)], force_of(self, unknowns)
         return replace(unknowns, reserve=np.hstack([control, contact_controls(self.extension, force, control)]))
 
     def fibers(self, muscles: Index) -> Fiber:
@@ -88,6 +99,12 @@ class Nodes:
         if self.fiber is None:
             raise ValueError("all tendons are rigid")
         return Fiber(*(values[muscles] for values in self.fiber))
+
+
+def force_of(nodes: Nodes, unknowns: Unknowns) -> Array:
+    """(N, M) tendon forces in N."""
+    rigid = nodes.problem.max_force * unknowns.activation + nodes.problem.passive_force
+    return np.where(nodes.elastic, strength(nodes.problem) * unknowns.force, rigid)
 
 
 def strength(problem: RedundancyProblem) -> Array:
@@ -192,6 +209,10 @@ class Unknowns:
     def on_points(self, change: Callable[[Array], Array]) -> Unknowns:
         """Apply a function to each array whose axis 0 is the points."""
         return Unknowns(**{name: change(values) for name, values in self.series().items()}, scale=self.scale)
+
+    def frames(self, points: slice) -> Unknowns:
+        """Those of some of the points."""
+        return self.on_points(lambda values: values[points])
 
     def moved(self, old: Mesh, new: Mesh, problem: RedundancyProblem) -> Unknowns:
         """The same on another mesh; activations and excitations are clipped, as polynomials can leave the bounds."""

@@ -88,7 +88,11 @@ def dynamic_cost(cost: str, exponent: float, tendon: Tendons) -> DynamicCost:
 
 @dataclass(frozen=True)
 class Conditions:
-    """Options of :func:`osimopt.solve_dynamic` that define the objective and the constraints."""
+    """Options of :func:`osimopt.solve_dynamic` that define the objective and the constraints.
+
+    ``given``: whether all unknowns of the first and of the last point keep the values of the starting point, as in a
+    window between others; ``given_scale``: whether EMG scales do.
+    """
 
     cost: DynamicCost
     derivative_penalty: float = 0.01
@@ -96,11 +100,13 @@ class Conditions:
     periodic: bool | Mapping[str, str] = False
     emg: EmgTracking | None = None
     contact: tuple[Contact, ...] = ()
+    given: tuple[bool, bool] = (False, False)
+    given_scale: bool = False
 
     @property
     def pays(self) -> bool:
         """Whether the cost includes the initial activations; periodic ones follow from the last point."""
-        return self.initial_activation == "paid" and not self.periodic
+        return self.initial_activation == "paid" and not self.periodic and not self.given[0]
 
     def follower(self, problem: RedundancyProblem) -> list[int]:
         """(M,) index of the muscle whose state at the end equals this muscle's state at the start, where periodic."""

@@ -116,14 +116,27 @@ class Builder:
         _put(self._nonlinear, rows, outputs, values)
 
     def build(self, least: Array, most: Array, start: Array) -> Program:
-        """Make the program, with the bounds of x and the starting point."""
+        """Make the program, with the bounds of x and the starting point.
+
+        Rows whose unknowns all have a fixed value are left out: they hold, or no solver could make them hold.
+        """
         cost = np.zeros(self.outputs)
         for outputs, weights in self._costs:
             np.add.at(cost, outputs, weights)
         lower, upper = (np.concatenate(side).astype(float) for side in zip(*self._limits, strict=True))
+        linear, nonlinear = (
+            self._matrix(self._linear, len(self.linear_cost)),
+            self._matrix(self._nonlinear, self.outputs),
+        )
+        free = (least < most).astype(float)
+        moves = [free[group.variables].any(axis=1) for group in self.groups]
+        moved = np.abs(linear) @ free
+        if moves:
+            moved += np.abs(nonlinear) @ np.concatenate(moves).astype(float)
+        rows = np.flatnonzero(moved > 0.0) if not free.all() else slice(None)
         return Program(
-            tuple(self.groups), cost, self.linear_cost, self._matrix(self._linear, len(self.linear_cost)),
-            self._matrix(self._nonlinear, self.outputs), lower, upper, least, most, start,
+            tuple(self.groups), cost, self.linear_cost, linear.tocsr()[rows].tocsc(), nonlinear.tocsr()[rows].tocsc(),
+            lower[rows], upper[rows], least, most, start,
         )  # fmt: skip
 
     def _matrix(self, triplets: list[tuple[Any, ...]], columns: int) -> sparse.csc_matrix:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
@@ -17,6 +19,7 @@ from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution, verified
 from ..static.options import Contacts
 from .arguments import check_arguments, interval
+from .checkpoint import Checkpoint
 from .emg import EmgTracking
 from .mesh import Mesh, Refinement, scheme
 from .objective import Conditions, Start, dynamic_cost
@@ -25,6 +28,7 @@ from .prepare import prepared
 from .program import Progress
 from .run import Run
 from .solution import DynamicSolution, SealedSolution
+from .tasks import Solver
 
 
 @documented(DynamicOptions)
@@ -53,7 +57,9 @@ def solve_dynamic(
     max_refinements: int = 5,
     max_iterations: int = 500,
     n_jobs: int | None = None,
+    checkpoint: str | PathLike[str] | None = None,
     progress: Progress | None = None,
+    on_window: isolation.Progress | None = None,
 ) -> DynamicSolution | SealedSolution:
     """Find the excitations of least cost over a motion, subject to activation and tendon dynamics.
 
@@ -136,8 +142,12 @@ def solve_dynamic(
     elif not elastic.all():
         rigid = [name for name, stretches in zip(problem.muscles, elastic, strict=True) if not stretches]
         provenance["solver"]["rigid_tendons"] = rigid
-    run = Run(ready, conditions, elastic, time_constants, tolerance, max_iterations, n_jobs, progress, provenance)
+    kept = None if checkpoint is None else Checkpoint(Path(checkpoint))
+    by_parts = Solver(tolerance, max_iterations, n_jobs, progress, on_window, kept)
+    run = Run(ready, conditions, elastic, time_constants, by_parts, provenance)
     solution = run.solve(mesh, initial_guess, Refinement(mesh_tolerance, max_refinements))
+    if kept is not None and run.failure is None:
+        kept.remove()
     solution.provenance["solve_seconds"] = perf_counter() - begun
     if run.failure is None:
         return verified(solution, problem.source)
