@@ -102,6 +102,15 @@ class DynamicOptions:
         study=bool | dict[str, str],
     )
     contact: Contacts = contact_option()
+    metabolic: Any = option(
+        None,
+        "Metabolic rate in the objective: a probe (bhargava2004, umberger2010), or probe=weight.",
+        more="An osimopt.MetabolicCost, which has further options, or such text. The term is weight · ∫ rate / body "
+        "mass dt, in W/kg.",
+        shell=str,
+        study=str,
+        metavar="PROBE[=WEIGHT]",
+    )
     mesh_tolerance: float | None = option(
         None,
         "Refine the mesh until integrating an interval misses activation and normalised force by no more.",

@@ -22,6 +22,7 @@ from .arguments import check_arguments, interval
 from .checkpoint import Checkpoint
 from .emg import EmgTracking
 from .mesh import Mesh, Refinement, scheme
+from .metabolic import FORMULA, MetabolicCost, read_metabolic
 from .objective import Conditions, Start, dynamic_cost
 from .options import DynamicOptions
 from .prepare import prepared
@@ -53,6 +54,7 @@ def solve_dynamic(
     periodic: bool | Mapping[str, str] = False,
     emg: EmgTracking | None = None,
     contact: Contacts = None,
+    metabolic: MetabolicCost | str | None = None,
     mesh_tolerance: float | None = None,
     max_refinements: int = 5,
     max_iterations: int = 500,
@@ -120,10 +122,12 @@ def solve_dynamic(
     isolation.count_jobs(n_jobs, 1)
     chosen = dynamic_cost(cost, exponent, tendon)
     contacts = read_contacts(contact)
-    conditions = Conditions(chosen, derivative_penalty, initial_activation, periodic, emg, contacts)
+    costing = read_metabolic(metabolic)
+    costing = costing and costing.of(problem)
+    conditions = Conditions(chosen, derivative_penalty, initial_activation, periodic, emg, contacts, costing)
     mesh = Mesh.uniform(scheme(transcription), *interval(problem, time_range), mesh_interval)
     isolation.prepare("casadi", "osimopt.dynamic.worker.solve:warm_up", (), 1)
-    formula = formula_with(chosen.static.formula, contacts)
+    formula = formula_with(chosen.static.formula, contacts) + (f" + {FORMULA}" if costing is not None else "")
     provenance: dict[str, Any] = {
         "method": "dynamic",
         "cost": {
