@@ -67,10 +67,9 @@ def _metabolic_elastic(x: list[Any], p: list[Any], how: Smooth) -> Any:
 
 def _metabolic_rigid(x: list[Any], p: list[Any], how: Smooth) -> Any:
     """Rate in W; x = (excitation, activation), p = state of the fibre and ``Tissue``."""
-    length, velocity, active, passive, isometric, *tissue = p
-    return how.probe.rate(
-        Effort(*x, length, velocity, active * x[1], passive, isometric), Tissue(*tissue), how.smoothing
-    )
+    (excitation, activation), (length, velocity, active, passive, isometric) = x, p[:5]
+    effort = Effort(excitation, activation, length, velocity, active * activation, passive, isometric)
+    return how.probe.rate(effort, Tissue(*p[5:]), how.smoothing)
 
 
 FUNCTIONS: dict[str, Callable[[list[Any], list[Any], Any], Any]] = {
