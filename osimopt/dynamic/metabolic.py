@@ -40,8 +40,8 @@ class MetabolicCost:
     slow_twitch, specific_tension, density, muscle_mass, body_mass
         As in :func:`osimopt.metabolic_rate`.
     smoothing : mapping
-        Steepness b of the transitions ½ + ½ tanh(b x) by x: ``velocity`` in m/s, ``power`` and ``heat_rate`` in W,
-        each 10 by default, and ``level`` (activations, normalised lengths), 100 by default.
+        Fields of ``osimopt.muscle.metabolics.Smoothing`` in place of its defaults. The provenance has the difference
+        between smooth and exact rate.
     options : mapping
         Properties of OpenSim's probe by name.
 
@@ -79,7 +79,9 @@ class MetabolicCost:
         check_names("smoothing", self.smoothing, Smoothing._fields)
         if bad := [name for name, value in self.smoothing.items() if not (is_number(value) and 0.0 < value < np.inf)]:
             got = f"{bad[0]} {shown(self.smoothing[bad[0]])}"
-            raise InputError(explain("smoothing of MetabolicCost as positive numbers", got, "10 is Moco's default."))
+            raise InputError(
+                explain("smoothing of MetabolicCost as positive numbers", got, "Leave it out for the defaults.")
+            )
         _ = self.metabolics
 
     @property
@@ -180,34 +182,45 @@ def metabolic_rates(nodes: Nodes, cost: MetabolicCost, unknowns: Unknowns) -> Ar
 
 
 def start_rates(nodes: Nodes, cost: MetabolicCost, unknowns: Unknowns) -> Array:
-    """(M,) the same at the first point, where the excitations were the activations."""
-    first = nodes.frames(nodes.mesh, slice(0, 1))
-    at = unknowns.frames(slice(0, 1))
-    held = Unknowns(at.activation, at.activation, at.force, at.force_rate, at.reserve, at.scale)
+    """(M,) the same at the first point, with excitations equal to activations and fibres at rest."""
+    first, at = nodes.frames(nodes.mesh, slice(0, 1)), unknowns.frames(slice(0, 1))
+    geometry = replace(first.problem.geometry, lengthening_speed=np.zeros(at.activation.shape))
+    first = replace(first, problem=replace(first.problem, geometry=geometry))
+    held = replace(at, excitation=at.activation, force_rate=0.0 * at.force_rate)
     return np.asarray(metabolic_rates(first, cost, held)[0])
 
 
-def add_metabolic(
-    builder: Builder, layout: Layout, nodes: Nodes, cost: MetabolicCost, weights: Array, excitation: Index
+def add_metabolic(builder: Builder, layout: Layout, nodes: Nodes, cost: MetabolicCost, weights: Array) -> None:
+    """Add weights · rate / body mass at all points; weights (N, 1)."""
+    _add(builder, layout, nodes, cost, weights, layout.excitation, slice(None))
+
+
+def add_start(builder: Builder, layout: Layout, nodes: Nodes, cost: MetabolicCost, weights: Array) -> None:
+    """Add weights · ``start_rates``; weights (1, m)."""
+    _add(builder, layout, nodes, cost, weights, layout.activation[:1], slice(0, 1))
+
+
+def _add(
+    builder: Builder, layout: Layout, nodes: Nodes, cost: MetabolicCost, weights: Array, excitation: Index, at: slice
 ) -> None:
-    """Add weights · rate / body mass at the points that ``excitation`` (n, m) has, the first n; weights (n, 1 | m)."""
     parameters, geometry, part = nodes.problem.parameters, nodes.problem.geometry, layout.part
     if parameters is None:
         raise ValueError("no muscle parameters")
-    tissue, points = cost.metabolics.tissue(parameters), slice(0, len(excitation))
+    tissue, moves = cost.metabolics.tissue(parameters), at == slice(None)
     weights = np.broadcast_to(weights / _mass(cost), excitation.shape)
     elastic, own = layout.elastic, layout.in_tendon
     if elastic.size:
-        motion = (np.asarray(array)[points, own] for array in (geometry.length, geometry.lengthening_speed))
-        unknowns = [excitation[:, elastic], layout.activation[points, elastic]]
-        unknowns += [layout.force[points], layout.force_rate[points]]
-        data = [*motion, *nodes.fibers(own), *(values[own] for values in tissue)]
+        motion = [np.asarray(array)[at, own] for array in (geometry.length, geometry.lengthening_speed)]
+        unknowns = [excitation[:, elastic], layout.activation[at, elastic], layout.force[at]]
+        unknowns += [layout.force_rate[at]] if moves else []
+        data = [motion[0], moves * motion[1], *nodes.fibers(own), *(values[own] for values in tissue)]
         rates = builder.add_group("metabolic_elastic", unknowns, data, probe=cost.smooth)
         builder.add_cost(rates, weights[:, elastic])
     rigid = np.flatnonzero(~nodes.elastic[part.muscles])
     if rigid.size:
         own = part.muscles[rigid]
-        data = [*(array[points, own] for array in _rigid(nodes)), *(values[own] for values in tissue)]
-        unknowns = [excitation[:, rigid], layout.activation[points, rigid]]
+        length, velocity, *others = (array[at, own] for array in _rigid(nodes))
+        data = [length, moves * velocity, *others, *(values[own] for values in tissue)]
+        unknowns = [excitation[:, rigid], layout.activation[at, rigid]]
         rates = builder.add_group("metabolic_rigid", unknowns, data, probe=cost.smooth)
         builder.add_cost(rates, weights[:, rigid])
