@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,8 +17,13 @@ from ..muscle.muscle_class import ratio
 from ..options import is_number
 from ..problem.arrays import Array, Index
 from ..problem.problem import RedundancyProblem
+from ..solution.effort import rate_of
+from ..solution.metabolic import mean_over
 from .nodes import Layout, Nodes, Unknowns
 from .program import Builder
+
+if TYPE_CHECKING:
+    from ..solution.solution import RedundancySolution
 
 FORMULA = "w Ė / body mass"
 
@@ -134,6 +139,20 @@ def read_metabolic(given: Any) -> MetabolicCost | None:
         fix = "Write for example bhargava2004=10."
         raise InputError(explain("metabolic as probe=weight", shown(given), fix)) from None
     return MetabolicCost(probe, number)  # type: ignore[arg-type]
+
+
+def metabolic_provenance(cost: MetabolicCost, solution: RedundancySolution) -> dict[str, Any]:
+    """What a provenance says: the cost, and the mean rates in W/kg of the probe itself and of the smooth term."""
+    probe, mass = cost.metabolics.probe, _mass(cost)
+    basal = probe.basal(mass) / mass
+    exact = rate_of(solution.muscles_in_motion, cost.metabolics).sum(axis=1) / mass
+    smooth = np.asarray(solution.objective_terms["metabolic"]) / cost.weight
+    return {
+        "probe": cost.probe, "weight": cost.weight, "formula": FORMULA, "body_mass_kg": mass,
+        "properties": asdict(probe), "smoothing": cost.smooth.smoothing._asdict(), "basal_W_per_kg": basal,
+        "mean_W_per_kg": basal + mean_over(solution.time, exact),
+        "smooth_mean_W_per_kg": basal + mean_over(solution.time, smooth),
+    }  # fmt: skip
 
 
 def _mass(cost: MetabolicCost) -> float:

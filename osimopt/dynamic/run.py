@@ -20,6 +20,7 @@ from .contact import limited, moment_scale
 from .guess import first_guess
 from .integrate import ForwardCheck, check_solution
 from .mesh import Mesh, Refinement
+from .metabolic import metabolic_provenance
 from .nodes import Nodes, Unknowns
 from .objective import Conditions, dynamic_cost
 from .solution import DynamicSolution, solution_of
@@ -179,6 +180,8 @@ class Run:
         solution = solution_of(nodes, self.conditions, unknowns, solved, self.solver.tolerance, iterations, provenance)
         provenance["mesh"]["edges"] = nodes.mesh.summary()
         provenance["objective"] = {**solution.integrals, "total": solution.total_objective}
+        if (metabolic := self.conditions.metabolic) is not None:
+            provenance["metabolic"] = metabolic_provenance(metabolic, solution)
         if solution.emg_scale:
             provenance["emg_scale"] = solution.emg_scale
         if check is not None:
