@@ -217,7 +217,7 @@ def _missing_moments(run: Run, nodes: Nodes) -> str | None:
     weak = dict(zip(problem.coordinates, (WEAK * scale).tolist(), strict=True))
     reserves = problem.reserves + ReserveActuators.on_coordinates(weak, problem.coordinates)
     helped = replace(nodes, problem=replace(problem, reserves=reserves), extension=None)
-    eased = replace(run.conditions, cost=dynamic_cost("excitation_power", 2, "rigid"), contact=())
+    eased = replace(run.conditions, cost=dynamic_cost("excitation_power", 2, "rigid"), contact=(), metabolic=None)
     guess = first_guess("static", helped, solve_static(helped.problem, on_failure="return"), eased.emg)
     again = replace(run.solver, progress=None, on_window=None, checkpoint=None, rounds=[])
     outcome = again.solve([SolverTask(helped.bare(), eased, guess)])[0]

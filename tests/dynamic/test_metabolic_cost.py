@@ -111,3 +111,11 @@ def test_text_and_wrong_arguments() -> None:
     ):  # fmt: skip
         with pytest.raises(InputError):
             MetabolicCost(**options)  # type: ignore[arg-type]
+
+
+def test_a_flag_of_dynamic_optimization() -> None:
+    from osimopt.cli.solve import solve_options
+
+    assert solve_options("dynamic", {"metabolic": "bhargava2004=10"}).metabolic == "bhargava2004=10"  # type: ignore[union-attr]
+    with pytest.raises(InputError, match="--metabolic"):
+        solve_options("static", {"metabolic": "bhargava2004=10"})
