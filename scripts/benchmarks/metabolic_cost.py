@@ -1,6 +1,7 @@
 """Metabolic rate as the objective beside effort, one stride of walking on elastic tendons: forces, W/kg, EMG.
 
 usage: python scripts/benchmarks/metabolic_cost.py WALK [--weights 1 10] [--probe bhargava2004] [--report PAGE.html]
+       [--figure FIGURE.png]
 
 WALK is the folder walk_80muscles that `osimopt fetch` brings. Prints, by objective: whether it converged, iterations,
 seconds, the mean rate of both probes in W/kg, the largest and the median difference of muscle forces from those of
@@ -11,6 +12,7 @@ and with the electromechanical delay that fits best).
 import argparse
 import time
 import warnings
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ import numpy as np
 import pandas as pd
 
 import osimopt
+from osimopt.report import style
+from osimopt.report.curves import muscle_groups
+from osimopt.solution.metabolic import mean_over
 
 MUSCLES = {"active_force_width_scale": 1.5, "ignore_passive_fiber_force": True}
 #: N/m² by which the forces of this model's muscles were made from their areas (Rajagopal et al. 2016).
@@ -50,6 +55,31 @@ def measures(solution: Any, effort: Any, emg: Any, mapping: Any) -> dict[str, An
     return row
 
 
+def draw(found: dict[str, Any], path: Path) -> None:
+    """Rate of the body over the stride, and mean rates of the muscle groups that use most, of all objectives."""
+    with style.figure([["body", "body", "groups", "groups", "groups"]], (10.0, 3.4)) as (figure, axes):
+        for number, (name, solution) in enumerate(found.items()):
+            rate = osimopt.metabolic_rate(solution, "bhargava2004", specific_tension=STRONG)
+            mass, colour = rate.attrs["body_mass_kg"], style.colour(number)
+            label = f"{name}: {rate.attrs['mean_W_per_kg']:.2f} W/kg"
+            axes["body"].plot(rate.index, rate["total"] / mass, color=colour, label=label)
+            muscles = solution.problem.muscles
+            sums = {
+                group: mean_over(solution.time, rate.iloc[:, [*chain(*sides.values())]].sum(axis=1).to_numpy()) / mass
+                for group, sides in muscle_groups(muscles).items()
+            }
+            if number == 0:
+                order = sorted(sums, key=lambda group: -sums[group])[:12]
+            place = np.arange(len(order)) + 0.8 * (number / len(found) - 0.5)
+            axes["groups"].bar(place, [sums[group] for group in order], 0.8 / len(found), align="edge", color=colour)
+        axes["groups"].set_xticks(range(len(order)), order, rotation=40, ha="right")
+        style.label(axes["body"], "whole body, basal rate included", "time (s)", "metabolic rate (W/kg)")
+        style.label(axes["groups"], "muscle groups of both sides, mean", "", "W per kg of the body")
+        style.from_zero(axes["body"])
+        axes["body"].legend(fontsize=8)
+        figure.savefig(path, dpi=110)
+
+
 def main() -> None:
     """All objectives."""
     given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -57,6 +87,7 @@ def main() -> None:
     given.add_argument("--weights", nargs="*", type=float, default=[1.0, 10.0])
     given.add_argument("--probe", default="bhargava2004")
     given.add_argument("--report", type=Path)
+    given.add_argument("--figure", type=Path)
     arguments = given.parse_args()
     warnings.simplefilter("ignore")
     walk = arguments.walk
@@ -68,7 +99,7 @@ def main() -> None:
     mapping = osimopt.EmgMapping.preset("Rajagopal2016", emg.channels, "r")
     rows, found = {}, {}
     for weight in (0.0, *arguments.weights):
-        metabolic = osimopt.MetabolicCost(arguments.probe, weight) if weight else None
+        metabolic = osimopt.MetabolicCost(arguments.probe, weight, specific_tension=STRONG) if weight else None
         name = f"effort + {weight:g} rate" if weight else "effort"
         begin = time.perf_counter()
         solution = osimopt.solve_dynamic(problem, muscles=MUSCLES, metabolic=metabolic, on_failure="return")
@@ -82,6 +113,8 @@ def main() -> None:
     print(pd.DataFrame(rows).to_string(), flush=True)
     if arguments.report is not None:
         osimopt.write_report(found, arguments.report, overwrite=True)
+    if arguments.figure is not None:
+        draw(found, arguments.figure)
 
 
 if __name__ == "__main__":
