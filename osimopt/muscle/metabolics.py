@@ -51,7 +51,7 @@ class Smoothing(NamedTuple):
     velocity: float = 10.0
     power: float = 2.0
     heat_rate: float = 2.0
-    level: float = 100.0
+    level: float = 20.0
 
 
 #: Without any rounding.

@@ -46,7 +46,7 @@ def test_the_smooth_rate_tends_to_the_probe(probe: str) -> None:
     own = PROBES[probe]()
     exact = own.rate(effort, tissue)
     off = [
-        np.abs(own.rate(effort, tissue, Smoothing(10.0 * k, 1.0 / k, 1.0 / k, 100.0 * k)) - exact).mean()
+        np.abs(own.rate(effort, tissue, Smoothing(10.0 * k, 2.0 / k, 2.0 / k, 20.0 * k)) - exact).mean()
         for k in (1.0, 10.0, 1e4)
     ]
     assert off[0] > off[1] > off[2]
