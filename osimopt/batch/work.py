@@ -68,6 +68,7 @@ def _solved(job: Job, folder: Path) -> dict[str, Any]:
     folder_of = {"folder": job.files["surrogate"]} if "surrogate" in job.files else {}
     read, how = _reading(job), read_solve_options({**job.solve, **folder_of})
     writing: dict[str, Any] = {"outputs": job.outputs, "overwrite": True, "n_jobs": 1}
+    writing["checkpoint"] = folder.with_name(f".{folder.name}.windows")
     summary = solve_trial(read, how, folder, reader=reader, on_piece=solved.append, **writing).summary
     begin, between = times
     seconds = {"read_s": round(between - begin, 3), "solve_s": round(time.perf_counter() - between, 3)}

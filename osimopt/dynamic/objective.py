@@ -90,6 +90,7 @@ def dynamic_cost(cost: str, exponent: float, tendon: Tendons) -> DynamicCost:
 class Conditions:
     """Options of :func:`osimopt.solve_dynamic` that define the objective and the constraints.
 
+    ``window``: length in s of the segments of a long motion, None if it is never divided.
     ``given``: whether all unknowns of the first and of the last point keep the values of the starting point, as in a
     window between others; ``given_scale``: whether EMG scales do.
     """
@@ -100,6 +101,7 @@ class Conditions:
     periodic: bool | Mapping[str, str] = False
     emg: EmgTracking | None = None
     contact: tuple[Contact, ...] = ()
+    window: float | None = None
     given: tuple[bool, bool] = (False, False)
     given_scale: bool = False
 

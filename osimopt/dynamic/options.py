@@ -102,6 +102,16 @@ class DynamicOptions:
         study=bool | dict[str, str],
     )
     contact: Contacts = contact_option()
+    window: float | None = option(
+        1.6,
+        "Length in s of the windows in which a motion of twice that and 100 intervals or more is solved.",
+        more="None solves every motion as a whole. Every second window has margins of a quarter of it, which are "
+        "discarded; a finding tells where forces in the margins differ from those of the windows between by more than "
+        "1 % of their peaks.",
+        unit="s",
+        above=0.0,
+        shell=float,
+    )
     mesh_tolerance: float | None = option(
         None,
         "Refine the mesh until integrating an interval misses activation and normalised force by no more.",

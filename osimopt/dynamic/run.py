@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .. import isolation
 from ..errors import some
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..problem.reserves import ReserveActuators
 from ..solution.solution import RedundancySolution
@@ -17,6 +18,7 @@ from ..solution.status import Status
 from ..static.solve import solve_static
 from .assemble import split
 from .contact import limited, moment_scale
+from .emg import EmgTracking, best_scale
 from .guess import first_guess
 from .integrate import ForwardCheck, check_solution
 from .mesh import Mesh, Refinement
@@ -24,7 +26,7 @@ from .nodes import Nodes, Unknowns
 from .objective import Conditions, dynamic_cost
 from .solution import DynamicSolution, solution_of
 from .tasks import Outcome, Solver, SolverTask
-from .windows import LENGTH, MARGIN, Window, joined, overlap, windows
+from .windows import Window, joined, overlap, windows
 
 CHECK = "osimopt.dynamic.integrate:check_solution"
 #: Range of exponents that static optimization solves in a few steps; guesses of other exponents use 2.
@@ -34,6 +36,8 @@ QUICK = (1.2, 5.0)
 SOLVED, PREDICTED = 1e-5, 1e-2
 #: Share of frames of a prediction that must hold for PREDICTED to apply.
 HOLD = 0.9
+#: Rounds in which EMG scales of a long motion are found, and how far they may then be from those of least error.
+SCALINGS, SCALE = 6, 1e-4
 #: Intervals up to which a motion is solved as a whole where windows fail.
 MOST = 500
 #: Violation of an equation (scaled) above which a failed solve is diagnosed.
@@ -110,10 +114,11 @@ class Run:
 
     def _solve(self, nodes: Nodes, guess: Unknowns, distance: float | None) -> Unknowns:
         """Solve on one mesh: a long motion window by window."""
-        first, between = windows(nodes, self.conditions)
-        if not first:
+        if not windows(nodes, self.conditions)[0]:
             return self._whole(nodes, guess, distance)
-        guess = self._windows(nodes, guess, distance, first, between)
+        guess = self._windows(nodes, self.conditions, guess, distance)
+        if (emg := self.conditions.emg) is not None and emg.scale[0] < emg.scale[1]:
+            guess = self._scaled(nodes, emg, guess)
         stuck = self.failure is not None and not self.solver.stopped and len(nodes.mesh) <= MOST
         if stuck or (self.failure is None and self.conditions.periodic):
             return self._whole(nodes, guess, SOLVED if self.failure is None else None)
@@ -124,10 +129,30 @@ class Run:
         self.failure = outcome.failure
         return outcome.unknowns
 
-    def _windows(
-        self, nodes: Nodes, guess: Unknowns, distance: float | None, first: list[Window], between: list[Window]
-    ) -> Unknowns:
+    def _scaled(self, nodes: Nodes, emg: EmgTracking, guess: Unknowns) -> Unknowns:
+        """Solve windows with common EMG scales, which are moved until they are those of least tracking error.
+
+        At the optimum of the whole motion the derivative of the tracking error by each scale is zero. It is found by
+        secants, which take the channels one by one.
+        """
+        held, before = replace(self.conditions, given_scale=True), None
+        for _ in range(SCALINGS):
+            if self.failure is not None:
+                break
+            guess = self._windows(nodes, held, guess, SOLVED)
+            mesh, scale = nodes.mesh, guess.scale
+            off = best_scale(emg, mesh.quadrature, mesh.time, nodes.problem.muscles, guess.excitation) - scale
+            self.provenance["windows"]["scale_off"] = float(np.abs(off).max())
+            if np.abs(off).max() < SCALE:
+                break
+            step = off if before is None else _secant(scale - before[0], off - before[1]) * off
+            before = (scale, off)
+            guess = replace(guess, scale=np.clip(scale + step, *emg.scale))
+        return guess
+
+    def _windows(self, nodes: Nodes, conditions: Conditions, guess: Unknowns, distance: float | None) -> Unknowns:
         """Solve the windows with margins, then those between them, and record how far they differ in the margins."""
+        first, between = windows(nodes, conditions)
         solved: list[tuple[Window, Unknowns]] = []
         every = len(first) + len(between)
         for pieces in (first, between):
@@ -140,11 +165,8 @@ class Run:
                 self.failure = self.failure or "Stopped by the user."
                 return guess
         differs = overlap(nodes, guess, solved[: len(first)])
-        worst = int(differs.argmax())
-        self.provenance["windows"] = {
-            "count": every, "seconds": LENGTH, "margin": MARGIN,
-            "differs": {"largest": float(differs[worst]), "at": nodes.problem.muscles[worst]},
-        }  # fmt: skip
+        largest = dict(zip(nodes.problem.muscles, differs.tolist(), strict=True))
+        self.provenance["windows"] = {"count": every, "seconds": conditions.window, "differs": largest}
         return guess
 
     def _again(self, outcomes: list[Outcome]) -> list[Outcome]:
@@ -194,6 +216,12 @@ class Run:
         if self.failure is not None:
             provenance["failure"] = solution.detail[0] = self.failure
         return replace(solution, check=check)
+
+
+def _secant(moved: Array, changed: Array) -> Array:
+    """Steps of a secant per unit of what is left; between 1 and 20, as excitations follow a scale in part."""
+    ratio = np.divide(-moved, changed, out=np.ones_like(moved), where=np.abs(changed) > 1e-9)
+    return np.clip(ratio, 1.0, 20.0)
 
 
 def _distance(initial_guess: Any) -> float | None:

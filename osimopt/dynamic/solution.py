@@ -15,7 +15,7 @@ from ..muscle.muscle_class import Mask
 from ..problem.arrays import Array
 from ..problem.extension import contact_controls, contact_reserves
 from ..problem.problem import RedundancyProblem
-from ..solution.checks import PUSH
+from ..solution.checks import PUSH, WINDOWS_DIFFER
 from ..solution.findings import Finding, counted
 from ..solution.solution import RedundancySolution
 from ..solution.status import Status, judge
@@ -107,6 +107,11 @@ class DynamicSolution(RedundancySolution):
         """Pushing muscles, a mesh that is too coarse, and forward integration."""
         unmet = self.provenance.get("mesh", {}).get("unmet")
         found = self._pushing() + ([] if unmet is None else [Finding("note", values={"text": unmet})])
+        differs = self.provenance.get("windows", {}).get("differs", {})
+        apart = {name: share for name, share in differs.items() if share > WINDOWS_DIFFER}
+        if apart:
+            named = [f"{name} {share:.1%}" for name, share in sorted(apart.items(), key=lambda pair: -pair[1])]
+            found.append(Finding("windows", names=apart, values={"described": named}))
         return found if self.check is None else found + self.check.entries()
 
     def _pushing(self) -> list[Finding]:

@@ -53,6 +53,7 @@ def solve_dynamic(
     periodic: bool | Mapping[str, str] = False,
     emg: EmgTracking | None = None,
     contact: Contacts = None,
+    window: float | None = 1.6,
     mesh_tolerance: float | None = None,
     max_refinements: int = 5,
     max_iterations: int = 500,
@@ -64,9 +65,11 @@ def solve_dynamic(
     """Find the excitations of least cost over a motion, subject to activation and tendon dynamics.
 
     The motion is divided into intervals, and the excitations, activations and tendon forces at all points are found by
-    direct collocation with IPOPT. Dynamic solutions are local optima without a proved error bound; forward integration
-    of the excitations checks each one. Contact forces of joints (``contact``) are those of the tendon forces at every
-    point; their cost is the term ``contact`` of the objective.
+    direct collocation with IPOPT. Long motions are solved in windows (``window``), whose solutions join to one: moments
+    and dynamics hold at every point, and time grows linearly. Dynamic solutions are local optima without a proved error
+    bound; forward integration of the excitations checks each one, and ``provenance["windows"]`` has by which share of
+    its peak a muscle's force differs between windows near their ends. Contact forces of joints (``contact``) are those
+    of the tendon forces at every point; their cost is the term ``contact`` of the objective.
 
     Parameters
     ----------
@@ -82,10 +85,17 @@ def solve_dynamic(
         solution.
     n_jobs
         Number of processes for independent parts of the model, such as two legs; default: number of cores.
+    checkpoint
+        Folder that keeps each window of a long motion as soon as it is solved. After an interruption the
+        same call continues there, to the same result. Windows of other problems or options are not used; those of this
+        call are deleted when it ends with a solution.
     progress
         Called with (iteration, objective, largest violation of an equation), scaled. Iterations start at 0 in every
-        round: the windows of a long motion, which are solved in parallel, the whole motion, and each finer mesh. An
-        exception that it raises stops the solver after the current iteration and is raised; so does the first Ctrl-C.
+        round: a motion that is solved as a whole, windows of a long motion that are solved together, and each finer
+        mesh. An exception that it raises stops the solver after the current iteration and is raised; so does the first
+        Ctrl-C.
+    on_window
+        Called with (windows done, windows in all) of a long motion.
 
     Returns
     -------
@@ -120,7 +130,7 @@ def solve_dynamic(
     isolation.count_jobs(n_jobs, 1)
     chosen = dynamic_cost(cost, exponent, tendon)
     contacts = read_contacts(contact)
-    conditions = Conditions(chosen, derivative_penalty, initial_activation, periodic, emg, contacts)
+    conditions = Conditions(chosen, derivative_penalty, initial_activation, periodic, emg, contacts, window)
     mesh = Mesh.uniform(scheme(transcription), *interval(problem, time_range), mesh_interval)
     isolation.prepare("casadi", "osimopt.dynamic.worker.solve:warm_up", (), 1)
     formula = formula_with(chosen.static.formula, contacts)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from ..adapters.options import ReadOptions, Source
 from ..dynamic.options import DynamicOptions
 from ..errors import InputError, SolverError, explain
+from ..isolation import Progress
 from ..muscle.tendons import check_tendon
 from ..notices import warn
 from ..options import check_values
@@ -32,11 +33,13 @@ def solve_problem(
     network: Any = None,
     n_jobs: int | None = None,
     progress: Callable[..., None] | None = None,
+    on_window: Progress | None = None,
+    checkpoint: Source | None = None,
 ) -> RedundancySolution:
     """Solve a problem by the method of these options; failed frames are NaN.
 
     ``network`` is the surrogate, where it has been read; ``progress`` is that of :func:`osimopt.solve_static`, or of
-    :func:`osimopt.solve_dynamic`.
+    :func:`osimopt.solve_dynamic`, whose ``on_window`` and ``checkpoint`` the others ignore.
 
     Raises
     ------
@@ -54,7 +57,10 @@ def solve_problem(
     from ..dynamic.solve import solve_dynamic
 
     options = vars(solve)
-    solution = solve_dynamic(problem, **options, n_jobs=n_jobs, on_failure="return", progress=progress)
+    solution = solve_dynamic(
+        problem, **options, n_jobs=n_jobs, on_failure="return", progress=progress, on_window=on_window,
+        checkpoint=checkpoint,
+    )  # fmt: skip
     if isinstance(solution, SealedSolution):
         raise SolverError(solution.reason, solution)
     return solution

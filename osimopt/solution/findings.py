@@ -39,6 +39,8 @@ TEXTS = {
     "independently of the solver. Shorten mesh_interval.",
     "activations": _DEPARTS,
     "forces": _DEPARTS,
+    "windows": "Windows of the motion differ near their ends by more than 1 % of the peak force of {named}: choose a "
+    "longer window=, whose margins grow with it, or window=None.",
     "outside_training": "{count} of {frames} frames lie beyond what the surrogate was trained on; they are checked "
     "like all others, but may be far from optimal.",
     "reactions_without": "Joint reactions are without the force of muscles and actuators that are left out: {named}.",
