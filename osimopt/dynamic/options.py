@@ -81,10 +81,10 @@ class DynamicOptions:
         "auto",
         "Weight of ∫ Σ (dF/dt)² dt, F being normalised tendon force; compliant tendons only. auto: follows from the "
         "cost.",
-        more="'auto': with it the term is 5e-4 of the cost of the static solution, and less where it would be above "
-        "1 % of the objective; rates at the initial point cost too (term 'start') if initial_activation is 'paid'. The "
-        "provenance has weights and share. MocoInverse's weight is 0.01. With rigid tendons only 0 and 'auto' are "
-        "allowed.",
+        more="'auto': with it the term is 2e-6 of the muscles' cost in the static solution, and less where it would be "
+        "above 1 % of the objective; rates at the initial point cost too (term 'start') if initial_activation is "
+        "'paid'. The provenance has weights and share. MocoInverse's weight is 0.01. With rigid tendons only 0 and "
+        "'auto' are allowed.",
         least=0.0,
         shell=str,
     )
