@@ -224,6 +224,8 @@ def objective_and_mesh(solution: Any) -> list[str]:
     if not hasattr(solution, "mesh_edges"):
         return []
     terms = ", ".join(f"{name.replace('_', ' ')} {value:.5g}" for name, value in solution.integrals.items())
+    if (share := solution.penalty_share) > 0.0:
+        terms += f"; the derivative penalty is {100.0 * share:.2g} %"
     return [f"Objective {solution.total_objective:.6g}: {terms}.", _mesh(solution), *_integrated(solution)]
 
 

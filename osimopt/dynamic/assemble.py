@@ -188,13 +188,13 @@ def _add_cost(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condit
         else:
             _add_powers(builder, "power", getattr(layout, cost.quantity), weights, cost.exponent)
     _add_controls(builder, layout, nodes, conditions, layout.reserve, factor * (quadrature * reserves)[:, None])
-    if layout.elastic.size and conditions.derivative_penalty > 0.0:
-        weights = factor * conditions.derivative_penalty * quadrature[:, None]
-        _add_powers(builder, "magnitude", layout.force_rate, weights, 2.0)
+    each = np.broadcast_to(conditions.derivative_penalty, len(nodes.problem.muscles))[layout.in_tendon]
+    if each.any():
+        _add_powers(builder, "magnitude", layout.force_rate, factor * quadrature[:, None] * each, 2.0)
 
 
 def _add_start(builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, factor: float) -> None:
-    """Cost of the initial activations."""
+    """Cost of the initial point."""
     muscles, reserves = start_weights(nodes, conditions)
     exponent = conditions.cost.exponent
     if conditions.cost.quantity == "largest":
@@ -202,6 +202,9 @@ def _add_start(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condi
     else:
         _add_powers(builder, "power", layout.activation[0], factor * muscles[layout.part.muscles], exponent)
     _add_controls(builder, layout, nodes, conditions, layout.reserve[:1], factor * reserves)
+    each = np.broadcast_to(conditions.start_penalty, len(nodes.problem.muscles))[layout.in_tendon]
+    if each.any():
+        _add_powers(builder, "magnitude", layout.force_rate[0], factor * each, 2.0)
 
 
 def _add_controls(

@@ -77,20 +77,25 @@ class DynamicOptions:
         shell=tuple[float, float],
         metavar="ACT DEACT",
     )
-    derivative_penalty: float = option(
-        0.01,
-        "Weight of ∫ Σ (dF/dt)² dt, F being normalised tendon force; compliant tendons only.",
-        more="With rigid tendons any value but 0 and the default is refused.",
+    derivative_penalty: float | Literal["auto"] = option(
+        "auto",
+        "Weight of ∫ Σ (dF/dt)² dt, F being normalised tendon force; compliant tendons only. auto: follows from the "
+        "cost.",
+        more="'auto': with it the term is 2e-6 of the muscles' cost in the static solution, and less where it would be "
+        "above 1 % of the objective; rates at the initial point cost too (term 'start') if initial_activation is "
+        "'paid'. The provenance has weights and share. MocoInverse's weight is 0.01. With rigid tendons only 0 and "
+        "'auto' are allowed.",
         least=0.0,
-        shell=float,
+        shell=str,
     )
     initial_activation: Literal["paid", "equal", "free"] = option(
         "paid",
         "Activations at the start: paid (the cost treats them as held constant before), equal (to excitations, as "
         "MocoInverse) or free.",
-        more="'paid': held constant for its deactivation time constant before the interval (term 'start'); forces of a "
-        "walk then agree with those of a longer interval to 1 to 3 N after 0.2 s. 'equal' constrains one instant only, "
-        "and where moments determine excitations these oscillate from point to point. 'free': no condition.",
+        more="'paid': held constant for its deactivation time constant before the interval (term 'start', which has "
+        "initial reserves, too); forces of a walk then agree with those of a longer "
+        "interval to 1 to 3 N after 0.2 s. 'equal' constrains one instant only, and where moments determine "
+        "excitations these oscillate from point to point. 'free': no condition.",
         shell=str,
     )
     periodic: bool | Mapping[str, str] = option(

@@ -24,6 +24,7 @@ from .integrate import ForwardCheck, check_solution
 from .mesh import Mesh, Refinement
 from .nodes import Nodes, Unknowns
 from .objective import Conditions, dynamic_cost
+from .penalty import MOST_TRIES, lighter, penalty_record, weighed
 from .solution import DynamicSolution, solution_of
 from .tasks import Outcome, Solver, SolverTask
 from .windows import Window, joined, overlap, windows
@@ -67,8 +68,11 @@ class Run:
         """Solve on a mesh, and on finer meshes until the refinement ends."""
         nodes = self._nodes(mesh)
         static = self._static(nodes)
-        guess = first_guess(initial_guess, nodes, static, self.conditions.emg)
-        unknowns = self._with_exact_reserves(guess, nodes, static)
+        unknowns, rigid = (
+            self._with_exact_reserves(first_guess(guess, nodes, static, self.conditions.emg), nodes, static)
+            for guess in (initial_guess, "static")
+        )
+        self.conditions = weighed(self.conditions, nodes, rigid)
         infeasible = int(np.sum(static.status == Status.INFEASIBLE))
         if nodes.fiber is None and infeasible:
             points = f"{infeasible} of {len(mesh.time)} points of the mesh"
@@ -78,7 +82,7 @@ class Run:
                 self.failure += f" At {static.time[frame]:g} s: {static.detail[frame]}"
         distance, check = _distance(initial_guess), None
         while self.failure is None:
-            unknowns = self._solve(nodes, unknowns, distance)
+            unknowns = self._solve_lightly(nodes, unknowns, distance)
             if self.failure is not None:
                 break
             check = self._check(nodes, unknowns)
@@ -111,6 +115,17 @@ class Run:
                 exact = control[:, own]
                 reserve[:, own] = np.where(np.isfinite(exact), exact, reserve[:, own])
         return nodes.completed(replace(unknowns, reserve=reserve))
+
+    def _solve_lightly(self, nodes: Nodes, guess: Unknowns, distance: float | None) -> Unknowns:
+        """Solve on one mesh, and again with a smaller derivative penalty where its share is above the limit."""
+        unknowns = self._solve(nodes, guess, distance)
+        for _ in range(MOST_TRIES):
+            less = None if self.failure or self.solver.stopped else lighter(self.conditions, nodes, unknowns)
+            if less is None:
+                break
+            self.conditions = less
+            unknowns = self._solve(nodes, unknowns, SOLVED)
+        return unknowns
 
     def _solve(self, nodes: Nodes, guess: Unknowns, distance: float | None) -> Unknowns:
         """Solve on one mesh: a long motion window by window."""
@@ -201,6 +216,9 @@ class Run:
         solution = solution_of(nodes, self.conditions, unknowns, solved, self.solver.tolerance, iterations, provenance)
         provenance["mesh"]["edges"] = nodes.mesh.summary()
         provenance["objective"] = {**solution.integrals, "total": solution.total_objective}
+        if nodes.fiber is not None:
+            record = penalty_record(self.conditions, nodes.balance, solution.integrals)
+            provenance["objective"]["penalty"] = record
         if solution.emg_scale:
             provenance["emg_scale"] = solution.emg_scale
         if check is not None:
@@ -242,8 +260,9 @@ def _missing_moments(run: Run, nodes: Nodes) -> str | None:
     weak = dict(zip(problem.coordinates, (WEAK * scale).tolist(), strict=True))
     reserves = problem.reserves + ReserveActuators.on_coordinates(weak, problem.coordinates)
     helped = replace(nodes, problem=replace(problem, reserves=reserves), extension=None)
-    eased = replace(run.conditions, cost=dynamic_cost("excitation_power", 2, "rigid"), contact=())
+    eased = replace(run.conditions, cost=dynamic_cost("excitation_power", 2, "rigid"), contact=(), weighs=True)
     guess = first_guess("static", helped, solve_static(helped.problem, on_failure="return"), eased.emg)
+    eased = weighed(eased, helped, guess)
     again = replace(run.solver, progress=None, on_window=None, checkpoint=None, rounds=[])
     outcome = again.solve([SolverTask(helped.bare(), eased, guess)])[0]
     if outcome.failure is not None:

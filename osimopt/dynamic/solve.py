@@ -48,7 +48,7 @@ def solve_dynamic(
     time_range: tuple[float, float] | None = None,
     muscles: Mapping[str, Any] | None = None,
     time_constants: tuple[float, float] | None = None,
-    derivative_penalty: float = 0.01,
+    derivative_penalty: float | Literal["auto"] = "auto",
     initial_activation: Start = "paid",
     periodic: bool | Mapping[str, str] = False,
     emg: EmgTracking | None = None,
@@ -130,7 +130,9 @@ def solve_dynamic(
     isolation.count_jobs(n_jobs, 1)
     chosen = dynamic_cost(cost, exponent, tendon)
     contacts = read_contacts(contact)
-    conditions = Conditions(chosen, derivative_penalty, initial_activation, periodic, emg, contacts, window)
+    weighs = derivative_penalty == "auto"
+    weight = 0.0 if derivative_penalty == "auto" else float(derivative_penalty)
+    conditions = Conditions(chosen, weight, initial_activation, periodic, emg, contacts, weighs=weighs, window=window)
     mesh = Mesh.uniform(scheme(transcription), *interval(problem, time_range), mesh_interval)
     isolation.prepare("casadi", "osimopt.dynamic.worker.solve:warm_up", (), 1)
     formula = formula_with(chosen.static.formula, contacts)

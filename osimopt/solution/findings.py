@@ -35,6 +35,8 @@ TEXTS = {
     "fast, or their tendons are slack.",
     "pushing": "Muscles push on their tendons (number of points): {named}, by up to {largest:.1%} of their strength. "
     "Their fibres are too short, too long or too fast to produce force there, and only their damping acts.",
+    "penalised": "The derivative penalty is {share} of the objective, so forces depend on its weight. Leave "
+    "derivative_penalty out, or give a smaller one.",
     "integration_failed": "Forward integration of the excitations failed, so activations and forces are not checked "
     "independently of the solver. Shorten mesh_interval.",
     "activations": _DEPARTS,
