@@ -11,7 +11,14 @@ from numpy.typing import ArrayLike
 from ..muscle.tendons import Tendons
 from ..options import option
 from ..solution.checks import SENSIBLE
-from ..static.options import Contacts, contact_option, exponent_option, tendon_option, weights_option
+from ..static.options import (
+    Contacts,
+    contact_option,
+    exponent_option,
+    synergies_option,
+    tendon_option,
+    weights_option,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +109,9 @@ class DynamicOptions:
         study=bool | dict[str, str],
     )
     contact: Contacts = contact_option()
+    synergies: Any = synergies_option(
+        "Excitations follow e = lower + W h", "h(t) ≥ 0 is found, and activations follow excitations."
+    )
     mesh_tolerance: float | None = option(
         None,
         "Refine the mesh until integrating an interval misses activation and normalised force by no more.",
