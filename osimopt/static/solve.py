@@ -20,6 +20,7 @@ from ..problem.contact import Contact, carrying, contact_provenance, formula_wit
 from ..problem.costs import COSTS, Cost, get_cost, scale_of_unknowns
 from ..problem.extension import FREE, extended
 from ..problem.problem import RedundancyProblem
+from ..problem.synergies import read_synergies
 from ..solution.solution import RedundancySolution, verified
 from ..solution.status import judge
 from . import SOLVERS
@@ -27,6 +28,7 @@ from .compliant import solve_compliant
 from .contact import check_contacts, explained, padded, pressing_term, without
 from .frames import solve_frames
 from .options import StaticOptions
+from .synergies import check_synergies, solve_following
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,7 @@ def solve_static(
     on_failure: Literal["raise", "return"] = "raise",
     *,
     contact: Contact | Sequence[Contact] | Mapping[str, float] | str | None = None,
+    synergies: Any = None,
     initial_guess: ArrayLike | RedundancySolution | Multipliers | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RedundancySolution:
@@ -115,9 +118,10 @@ def solve_static(
     check_word("on_failure", on_failure, ("raise", "return"))
     elastic = compliant(tendon, problem.muscles)
     _check_tendon(bool(elastic.any()), chosen)
-    contacts = read_contacts(contact)
+    contacts, vectors = read_contacts(contact), read_synergies(synergies)
     check_contacts(contacts, chosen)
     problem = problem if weights is None else problem.with_weights(weights)
+    check_synergies(vectors, solver, device, problem)
     guessed = initial_guess is not None and not isinstance(initial_guess, (RedundancySolution, Multipliers))
     device = problem.device if device == "cpu" else device
     name = _choose(solver, chosen, device, guessed)
@@ -136,7 +140,9 @@ def solve_static(
         start = (
             None if guess is None else padded(guess, len(problem.coordinates if method.batched else problem.actuators))
         )
-        if method.batched:
+        if vectors is not None:
+            found = solve_following(problem, chosen, scale, vectors, progress)
+        elif method.batched:
             start = None if start is None else place.put(start)
             found = method.load()(problem, chosen, scale, start, progress)
         else:
@@ -151,8 +157,8 @@ def solve_static(
         terms = chosen.terms(own, activation, control) | terms  # NaN in frames that failed
         return RedundancySolution(
             given, activation, control, status, found.iterations, found.unique, chosen.total(terms), terms,
-            found.gap, found.activation_error, detail, multipliers=found.multipliers if method.batched else None,
-            contact=contacts,
+            found.gap, found.activation_error, detail, multipliers=found.multipliers if method.batched and vectors is None else None,
+            contact=contacts, synergies=vectors,
         ).to(given.device)  # fmt: skip
 
     named = tendon_text(tendon) if elastic.any() else "rigid"
@@ -170,9 +176,11 @@ def solve_static(
         **problem.provenance,
         "method": "static",
         "cost": known,
-        "solver": {"asked": solver, "used": name, "tolerance": tolerance, "tendon": named, "device": device},
+        "solver": {"asked": solver, "used": name if vectors is None or chosen.linear else "interior", "tolerance": tolerance, "tendon": named, "device": device},
         "solve_seconds": perf_counter() - started,
     }
+    if vectors is not None:
+        provenance["synergies"] = vectors.provenance()
     solution = verified(replace(solution, provenance=provenance), problem.source)
     if on_failure == "raise" and not solution.success:
         raise SolverError(
