@@ -23,6 +23,10 @@ Mask = NDArray[np.bool_]
 COMPLEMENTARY, STATIONARY, MET = 1e-14, 1e-11, 1e-13
 #: Largest number of steps; share of the distance to a bound in one step.
 STEPS, NEARLY = 120, 0.995
+#: Exponents are approached in factors of this at most.
+RATIO = 1.8
+#: Complementarity falls no further in a step than to this share of the unbalanced slope, and rises by no more than this.
+LAG, GROWTH = 0.1, 10.0
 #: Share of the way from the solution of squares back to the middle of the bounds at which other exponents start.
 BACK = 0.05
 #: Relative; added to the diagonals of a system: rows may be linearly dependent.
@@ -67,11 +71,19 @@ def solve_reduced(program: ReducedProgram) -> ReducedAnswer:
     start = np.broadcast_to(program.start, (len(program.b), len(program.start)))
     if (program.p == 2.0).all():
         return _Walk.of(program, start).run()
-    square = _Walk.of(replace(program, p=np.full(len(program.p), 2.0)), start).run()
-    near = np.isfinite(square.v).all(axis=1, keepdims=True)
-    begin = np.where(near, (1.0 - BACK) * square.v + BACK * start, start)
-    answer = _Walk.of(program, begin).run()
-    return replace(answer, steps=answer.steps + square.steps)
+    steps, begin = np.zeros(len(program.b), dtype=np.intp), start
+    for power in _stages(float(program.p[program.p != 2.0][0])):
+        stage = replace(program, p=np.where(program.p == 2.0, 2.0, power))
+        answer = _Walk.of(stage, begin).run()
+        steps, near = steps + answer.steps, np.isfinite(answer.v).all(axis=1, keepdims=True)
+        begin = np.where(near, (1.0 - BACK) * answer.v + BACK * start, start)
+    return replace(answer, steps=steps)
+
+
+def _stages(p: float) -> list[float]:
+    """Exponents on the way from 2 to p, each at most RATIO times the one before."""
+    count = max(1, int(np.ceil(np.log(p / 2.0) / np.log(RATIO))))
+    return [2.0 * (p / 2.0) ** (turn / count) for turn in range(count + 1)]
 
 
 @dataclass(eq=False)
@@ -194,6 +206,8 @@ class _Walk:
         length = np.minimum(_reach(slack, fall), _reach(pressure, more))[:, None]
         ahead = ((slack + length * fall) * (pressure + length * more)).sum(axis=1) / max(1, slack.shape[1])
         aim = np.clip((ahead / mu) ** 3, 0.0, 1.0) * mu
+        lag = np.abs(wrong * v).sum(axis=1) / max(1, slack.shape[1])  # slopes of powers change on the way
+        aim = np.minimum(np.maximum(aim, LAG * lag), GROWTH * mu)
         dv, turn, fall, more = moved(aim[:, None] - fall * more)
         length = np.minimum(_reach(slack, fall), _reach(pressure, more))[:, None]
         self.v[rows] = v + length * dv
