@@ -25,7 +25,7 @@ COMPLEMENTARY, STATIONARY, MET = 1e-14, 1e-11, 1e-13
 STEPS, NEARLY = 120, 0.995
 #: Exponents are approached in factors of this at most.
 RATIO = 1.8
-#: Complementarity falls no further in a step than to this share of the unbalanced slope, and rises by no more than this.
+#: Complementarity falls in a step to this share of the unbalanced slope at least, and rises by this factor at most.
 LAG, GROWTH = 0.1, 10.0
 #: Share of the way from the solution of squares back to the middle of the bounds at which other exponents start.
 BACK = 0.05
@@ -88,7 +88,7 @@ def _stages(p: float) -> list[float]:
 
 @dataclass(eq=False)
 class _Walk:
-    """Iterates of the frames: v, λ, slack s = k − C v and pressure z; ``unit`` (T,) of the cost, rows of A of size 1."""
+    """Iterates: v, λ, slack s = k − C v and pressure z; costs are in ``unit`` (T,), rows of A in their ``size``."""
 
     program: ReducedProgram
     A: Array
@@ -129,7 +129,8 @@ class _Walk:
         matrix = np.swapaxes(program.V[None] * curvature[:, :, None], 1, 2) @ program.V
         diagonal = np.einsum("tii->ti", matrix)
         diagonal += np.where(unlimited, 1e-12, 1.0) * np.maximum(diagonal.max(axis=1, keepdims=True), 1e-12)
-        dv, self.multipliers = _factored(matrix, self.A)(-slope @ program.V, self.b - (self.A @ self.v[:, :, None])[:, :, 0])
+        missed = self.b - (self.A @ self.v[:, :, None])[:, :, 0]
+        dv, self.multipliers = _factored(matrix, self.A)(-slope @ program.V, missed)
         self.v[:, unlimited] += dv[:, unlimited]
         slope, _ = self._slopes(slice(None), self.v)
         wrong = np.abs(slope @ program.V - _pulled(self.A, self.multipliers))[:, ~unlimited]

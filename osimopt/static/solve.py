@@ -126,6 +126,7 @@ def solve_static(
     device = problem.device if device == "cpu" else device
     name = _choose(solver, chosen, device, guessed)
     method, place, started = SOLVERS[name], Device.of(device), perf_counter()
+    batched = method.batched and vectors is None
     guess = _read_guess(initial_guess, problem, method.batched)
     problem = with_contact(problem, contacts)
     pressing = carrying(problem, contacts) if contacts else None
@@ -150,14 +151,14 @@ def solve_static(
         activation, control, status = judge(problem, found.x, found.status, tolerance, found.detail)
         terms, detail = {}, found.detail
         if contacts:  # of the problem that was given, too
-            detail = explained(problem, found.status, detail, weight)
+            detail = explained(problem, found.status, detail, weight) if vectors is None else detail
             activation, control, status = judge(own, without(found.x, problem), status, tolerance, detail)
             if any(one.weight for one in contacts):
                 terms["contact"] = pressing_term(own, problem, chosen, activation, control)
         terms = chosen.terms(own, activation, control) | terms  # NaN in frames that failed
         return RedundancySolution(
             given, activation, control, status, found.iterations, found.unique, chosen.total(terms), terms,
-            found.gap, found.activation_error, detail, multipliers=found.multipliers if method.batched and vectors is None else None,
+            found.gap, found.activation_error, detail, multipliers=found.multipliers if batched else None,
             contact=contacts, synergies=vectors,
         ).to(given.device)  # fmt: skip
 
@@ -168,6 +169,7 @@ def solve_static(
         solution = solve_compliant(problem.to("cpu"), solve, guess, elastic).to(problem.device)
     if contacts and solution.multipliers is not None:  # those of contact forces were of use to compliant tendons only
         solution = replace(solution, multipliers=solution.multipliers[:, : len(problem.coordinates)])
+    used = name if vectors is None or chosen.linear else "interior"
     formula = formula_with(chosen.formula, contacts)
     known = {"name": cost, "exponent": chosen.exponent, "formula": formula, "source": chosen.source}
     if contacts:
@@ -176,7 +178,7 @@ def solve_static(
         **problem.provenance,
         "method": "static",
         "cost": known,
-        "solver": {"asked": solver, "used": name if vectors is None or chosen.linear else "interior", "tolerance": tolerance, "tendon": named, "device": device},
+        "solver": {"asked": solver, "used": used, "tolerance": tolerance, "tendon": named, "device": device},
         "solve_seconds": perf_counter() - started,
     }
     if vectors is not None:

@@ -8,6 +8,7 @@ solution holds for these too.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -90,11 +91,10 @@ def with_rows(problem: RedundancyProblem, synergies: Synergies) -> RedundancyPro
     arms = np.where(able[:, geometry.pair_muscle], geometry.moment_arms, 0.0)
     names = tuple(f"{problem.muscles[muscle]} (synergies)" for muscle in own)
     first, rows, further = len(problem.coordinates), len(own), len(synergies.names)
-    marks = {"spanned": rows, "crossing": rows}
-    known = {
-        name: np.append(getattr(geometry, name), np.ones(more, dtype=bool))
-        for name, more in marks.items()
-        if getattr(geometry, name) is not None
+    known: dict[str, Any] = {
+        name: np.append(marks, np.ones(rows, dtype=bool))
+        for name in ("spanned", "crossing")
+        if (marks := getattr(geometry, name)) is not None
     }
     own_rows = replace(
         geometry,
@@ -194,7 +194,8 @@ def _interior(
     count, own = len(lower), synergies.rows(problem.muscles)
     powers = np.full(count, p) if isinstance(p, float) else p
     split = np.flatnonzero((lower < 0.0) & (scale > 0.0).any(axis=0) & (powers != 2.0))
-    low, high = (np.concatenate([bound, np.maximum(-other[split], 0.0)]) for bound, other in ((lower, upper), (upper, lower)))
+    ends = ((lower, upper), (upper, lower))
+    low, high = (np.concatenate([bound, np.maximum(-other[split], 0.0)]) for bound, other in ends)
     low[split], high[split] = np.maximum(low[split], 0.0), np.maximum(high[split], 0.0)
     both = np.append(np.arange(count), split)
     A = np.concatenate([A, -A[:, :, split]], axis=2)
