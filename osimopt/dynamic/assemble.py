@@ -18,6 +18,7 @@ from .emg import EmgTracking
 from .nodes import IndependentPart, Layout, Nodes, Unknowns, strength
 from .objective import Conditions, cost_weights, integrands, start_cost, start_weights
 from .program import Builder, Kind, Program
+from .synergies import add_synergies, bound_synergies, first_synergies, free_muscles, links
 
 #: Upper bound of the normalised tendon force, and bound of its rate in 1/s, as in OpenSim Moco.
 LARGEST_FORCE, LARGEST_RATE = 5.0, 1000.0
@@ -30,24 +31,28 @@ COSTLY = 200.0
 
 
 def split(problem: RedundancyProblem, conditions: Conditions) -> list[IndependentPart]:
-    """Connected parts of muscles, coordinates, reserves and EMG channels, the one with most muscles first.
+    """Connected parts of muscles, coordinates, reserves, EMG channels and synergies, the one with most muscles first.
 
     Muscles without any moment arm join the first part. Coordinates without muscles form a last part without muscles.
     """
     muscles, coordinates, reserves = len(problem.muscles), len(problem.coordinates), len(problem.reserves.names)
     channels = 0 if conditions.emg is None else len(conditions.emg.channels)
-    first = np.cumsum([0, muscles, coordinates, reserves, channels])
+    synergies = 0 if conditions.synergies is None else len(conditions.synergies.names)
+    first = np.cumsum([0, muscles, coordinates, reserves, channels, synergies])
     row, column = np.nonzero(problem.reserves.acts)
-    links = [(first[1] + row, first[2] + column)]
-    links.append((problem.geometry.pair_muscle, first[1] + problem.geometry.pair_coordinate))
+    joined = [(first[1] + row, first[2] + column)]
+    joined.append((problem.geometry.pair_muscle, first[1] + problem.geometry.pair_coordinate))
     if conditions.emg is not None:
         tracked, channel = conditions.emg.rows(problem.muscles)
-        links.append((tracked, first[3] + channel))
+        joined.append((tracked, first[3] + channel))
+    if conditions.synergies is not None:
+        excited, synergy = links(conditions.synergies, problem)
+        joined.append((excited, first[4] + synergy))
     if conditions.periodic:
-        links.append((np.arange(muscles), np.array(conditions.follower(problem), dtype=int)))
+        joined.append((np.arange(muscles), np.array(conditions.follower(problem), dtype=int)))
     if conditions.cost.quantity == "largest":
-        links.append((np.zeros(muscles, dtype=int), np.arange(muscles)))
-    ends = [np.concatenate(side) for side in zip(*links, strict=True)]
+        joined.append((np.zeros(muscles, dtype=int), np.arange(muscles)))
+    ends = [np.concatenate(side) for side in zip(*joined, strict=True)]
     graph = sparse.coo_matrix((np.ones(len(ends[0])), tuple(ends)), shape=(first[-1], first[-1]))
     _, label = sparse.csgraph.connected_components(graph, directed=False)
     return _sorted(label, first)
@@ -85,12 +90,16 @@ def assemble(nodes: Nodes, conditions: Conditions, part: IndependentPart, guess:
     if conditions.pays:
         _add_start(builder, layout, nodes, conditions, factor)
     _add_ends(builder, layout, nodes, conditions)
+    held = conditions.initial_activation != "equal" and nodes.mesh.scheme.collocated[0] != 0 and not conditions.given[0]
+    add_synergies(builder, layout, nodes.problem, conditions.synergies, held)
     if conditions.emg is not None:
         _add_emg(builder, layout, nodes, conditions.emg, factor)
     least, most = _bounds(layout, nodes, conditions)
-    start = np.clip(guess.into(layout), least, most)
+    bound_synergies(layout, nodes.problem, conditions.synergies, least, most)
+    wanted = first_synergies(layout, nodes.problem, conditions.synergies, guess.into(layout))
+    start = np.clip(wanted, least, most)
     given = _given(layout, conditions)
-    least[given] = most[given] = start[given] = guess.into(layout)[given]
+    least[given] = most[given] = start[given] = wanted[given]
     return layout, builder.build(least, most, start)
 
 
@@ -98,7 +107,8 @@ def _given(layout: Layout, conditions: Conditions) -> Index:
     """Unknowns that keep the values of the guess: those of ends that are given, and of EMG scales."""
     points = [point for point, given in zip((0, -1), conditions.given, strict=True) if given]
     at = [each[points].ravel() for _, each, _ in layout.blocks()]
-    return np.concatenate([*at, layout.scale if conditions.given_scale else layout.scale[:0]])
+    scale = layout.scale if conditions.given_scale else layout.scale[:0]
+    return np.concatenate([*at, layout.synergy[points].ravel(), scale])
 
 
 def _add_dynamics(builder: Builder, layout: Layout, nodes: Nodes) -> None:
@@ -241,7 +251,8 @@ def _add_ends(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condit
         in_tendon = np.searchsorted(layout.elastic, other[layout.elastic])  # both are of one kind
         _add_difference(builder, layout.force[0], layout.force[-1, in_tendon])
         if start_is_control and conditions.initial_activation != "equal":
-            _add_difference(builder, layout.excitation[0], layout.excitation[-1, other])
+            free = free_muscles(conditions.synergies, nodes.problem)[muscles]  # synergies give the others
+            _add_difference(builder, layout.excitation[0, free], layout.excitation[-1, other[free]])
 
 
 def _add_emg(builder: Builder, layout: Layout, nodes: Nodes, emg: EmgTracking, factor: float) -> None:

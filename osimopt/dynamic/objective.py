@@ -15,6 +15,7 @@ from ..problem.contact import Contact
 from ..problem.costs import COSTS, Cost, counted_reserves, get_cost, reserve_weight
 from ..problem.extension import contact_reserves
 from ..problem.problem import RedundancyProblem
+from ..problem.synergies import Synergies
 from .contact import contact_weights
 from .emg import EmgTracking
 from .nodes import Nodes, Unknowns, strength
@@ -103,6 +104,7 @@ class Conditions:
     periodic: bool | Mapping[str, str] = False
     emg: EmgTracking | None = None
     contact: tuple[Contact, ...] = ()
+    synergies: Synergies | None = None
     window: float | None = None
     given: tuple[bool, bool] = (False, False)
     given_scale: bool = False

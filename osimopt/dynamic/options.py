@@ -11,7 +11,14 @@ from numpy.typing import ArrayLike
 from ..muscle.tendons import Tendons
 from ..options import option
 from ..solution.checks import SENSIBLE
-from ..static.options import Contacts, contact_option, exponent_option, tendon_option, weights_option
+from ..static.options import (
+    Contacts,
+    contact_option,
+    exponent_option,
+    synergies_option,
+    tendon_option,
+    weights_option,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +114,9 @@ class DynamicOptions:
         study=bool | dict[str, str],
     )
     contact: Contacts = contact_option()
+    synergies: Any = synergies_option(
+        "Excitations follow e = lower + W h", "h(t) ≥ 0 is found, and activations follow excitations."
+    )
     window: float | None = option(
         1.6,
         "Length in s of the windows in which a motion of twice that and 100 intervals or more is solved.",

@@ -226,6 +226,7 @@ def solution_of(
         emg_scale=dict(zip(channels, unknowns.scale.tolist(), strict=True)),
         mesh_edges=nodes.mesh.edges,
         contact=conditions.contact,
+        synergies=conditions.synergies,
     )
 
 

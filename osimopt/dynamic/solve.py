@@ -16,6 +16,7 @@ from ..muscle.tendons import Tendons, tendon_text
 from ..options import documented
 from ..problem.contact import carrying, contact_provenance, formula_with, read_contacts, with_contact
 from ..problem.problem import RedundancyProblem
+from ..problem.synergies import read_synergies
 from ..solution.solution import RedundancySolution, verified
 from ..static.options import Contacts
 from .arguments import check_arguments, interval
@@ -53,6 +54,7 @@ def solve_dynamic(
     periodic: bool | Mapping[str, str] = False,
     emg: EmgTracking | None = None,
     contact: Contacts = None,
+    synergies: Any = None,
     window: float | None = 1.6,
     mesh_tolerance: float | None = None,
     max_refinements: int = 5,
@@ -129,10 +131,14 @@ def solve_dynamic(
     begun = perf_counter()
     isolation.count_jobs(n_jobs, 1)
     chosen = dynamic_cost(cost, exponent, tendon)
-    contacts = read_contacts(contact)
+    contacts, vectors = read_contacts(contact), read_synergies(synergies)
+    if vectors is not None:
+        vectors.rows(problem.muscles)
     weighs = derivative_penalty == "auto"
     weight = 0.0 if derivative_penalty == "auto" else float(derivative_penalty)
-    conditions = Conditions(chosen, weight, initial_activation, periodic, emg, contacts, weighs=weighs, window=window)
+    conditions = Conditions(
+        chosen, weight, initial_activation, periodic, emg, contacts, vectors, weighs=weighs, window=window
+    )
     mesh = Mesh.uniform(scheme(transcription), *interval(problem, time_range), mesh_interval)
     isolation.prepare("casadi", "osimopt.dynamic.worker.solve:warm_up", (), 1)
     formula = formula_with(chosen.static.formula, contacts)
@@ -144,6 +150,8 @@ def solve_dynamic(
         "solver": {"asked": solver, "used": "ipopt", "tolerance": tolerance, "tendon": tendon_text(tendon)},
         "mesh": {"transcription": mesh.scheme.name, "interval": mesh_interval, "tolerance": mesh_tolerance},
     }  # fmt: skip
+    if vectors is not None:
+        provenance["synergies"] = vectors.provenance()
     if contacts:
         problem = with_contact(problem, contacts)
         weight = carrying(problem, contacts).body_weight
