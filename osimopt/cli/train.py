@@ -29,9 +29,9 @@ STATIC, DYNAMIC = ("cost", "window", "frames"), ("duration", "sizes", "strengths
 QUICK = 6
 
 
-def _factors(text: str) -> Any:
+def _factors(text: str, default: str) -> Any:
     kind, metavar = "Options of --kind dynamic", "LEAST MOST"
-    return typer.Option(help=text, metavar=metavar, show_default="the model's", rich_help_panel=kind)
+    return typer.Option(help=text, metavar=metavar, show_default=default, rich_help_panel=kind)
 
 
 def _option(text: str, default: str, kind: str | None = None) -> Any:
@@ -79,8 +79,8 @@ def train(
     window: Annotated[Whole, _option("Consecutive frames that other networks than set see.", "1", "static")] = None,
     frames: Annotated[Whole, _option("Frames with varied strengths, sizes and loads.", "24000", "static")] = None,
     duration: Annotated[float | None, _option("s of a dynamic solution.", "1.2, or what fits", "dynamic")] = None,
-    sizes: Annotated[Factors, _factors("Sizes of bodies to train on, by exact geometry.")] = None,
-    strengths: Annotated[Factors, _factors("Strengths of bodies, beside that of their size.")] = None,
+    sizes: Annotated[Factors, _factors("Sizes of bodies, relative to the model's.", "0.9 1.1")] = None,
+    strengths: Annotated[Factors, _factors("Strengths of bodies, relative to size².", "0.8 1.3")] = None,
     solutions: Annotated[Path | None, _option("Folder to keep dynamic solutions in.", "not kept", "dynamic")] = None,
     seed: Annotated[Whole, _option("Seed of all random numbers.", "0")] = None,
     device: Annotated[str | None, _option("cpu, cuda, ….", "cpu")] = None,
@@ -117,7 +117,8 @@ def train(
     checkpoint = out.absolute().with_name(f".{out.name}.training")
     known = known_options(kind, {**given, **fitting}, trials)
     with stoppable(out), continued(checkpoint, *known, overwrite=overwrite) as goes_on:
-        problems = problems_of(trials, jobs, None if sizes else cache)  # the cache does not keep the model
+        keep = kind == Kinds.static or sizes == (1.0, 1.0) or trials[0].geometry != "exact"
+        problems = problems_of(trials, jobs, cache if keep else None)  # the cache has no model, which sizes need
         how = "It goes on" if goes_on else "After an interruption it continues"
         say(f"Training on {len(problems)} trials. {how} from {checkpoint}")
         with progress("Solving training data") as moved:

@@ -61,7 +61,7 @@ def problems_of(trials: Sequence[ReadOptions], jobs: int | None, cache: Path | N
 
 def refuse_geometry(trial: ReadOptions, sizes: tuple[float, float] | None) -> None:
     """Refuse sizes of bodies without exact geometry."""
-    if sizes is not None and trial.geometry != "exact":
+    if sizes not in (None, (1.0, 1.0)) and trial.geometry != "exact":
         fix = "Leave --geometry or --sizes out."
         raise InputError(explain("exact geometry with --sizes", f"--geometry {trial.geometry}", fix))
 

@@ -22,8 +22,9 @@ from ..surrogate.tendon import estimate
 from ..surrogate.training import History, TrainingOptions
 from ..surrogate.training_paths import paths_of
 from .dynamic_solutions import COUNTS, failures, generate
-from .subjects import OWN, Range
+from .subjects import Range, Subjects
 from .training_data import BLOCKS
+from .windows import choose_windows, lengths_of
 
 if TYPE_CHECKING:
     from ..surrogate.architecture import Architecture
@@ -41,15 +42,15 @@ class TrainedDynamic:
 
 def train_dynamic_surrogate(
     problems: Sequence[RedundancyProblem], folder: Path, *, counts: Sequence[int] = COUNTS,
-    duration: float | None = None, sizes: Range = OWN, strengths: Range = OWN,
+    duration: float | None = None, sizes: Range | None = None, strengths: Range | None = None,
     architecture: Architecture | None = None, options: TrainingOptions = OPTIONS, checkpoint: Path | None = None,
     solved: Callable[[int, int, str], None] | None = None, progress: Callable[..., None] | None = None,
 ) -> TrainedDynamic:  # fmt: skip
     """Train a neural network for the tendon forces of dynamic optimization.
 
-    Windows of trials are solved by collocation with varied muscles and, with ``sizes`` and ``strengths``, of other
-    bodies: each window is that of another subject, so that those of the tests are not among those of training. The
-    network is trained on the training part, and its accuracy is measured on the test part.
+    Windows of trials are solved by collocation with varied muscles and bodies: each window is that of another subject,
+    so that those of the tests are not among those of training. The network is trained on the training part, and its
+    accuracy is measured on the test part.
 
     Parameters
     ----------
@@ -63,9 +64,10 @@ def train_dynamic_surrogate(
         Of a solution that is trained on, in s; by default 1.2 s, or what fits in shorter trials.
     sizes
         Least and largest size of bodies to train on, relative to the model's: bodies are scaled with their muscle paths
-        (each segment varies by 2 % more), masses are about size³, and moments are computed anew. Needs exact geometry.
+        (each segment varies by 2 % more), masses are about size³, and moments are computed anew. By default 0.9 and
+        1.1, with exact geometry; without it (1, 1), with a warning.
     strengths
-        Least and largest maximum isometric force, relative to the model's at size².
+        Least and largest maximum isometric force, relative to the model's at size²; by default 0.8 and 1.3.
     architecture
         ``osimopt.surrogate.architecture.Architecture`` of the network for the series of a muscle; by default three
         convolutions.
@@ -108,9 +110,12 @@ def train_dynamic_surrogate(
     if not problems:
         raise InputError(explain("one trial or more", "none", "Load some with osimopt.load_problem."))
     check_alike(problems, "trials")
+    choose_windows(lengths_of(problems), duration)
+    subjects = Subjects.chosen(problems, sizes, strengths)
     paths = generate(
-        problems, folder, counts, options.seed, duration=duration, sizes=sizes, strengths=strengths, progress=solved
-    )
+        problems, folder, counts, options.seed, duration=duration, sizes=subjects.sizes, strengths=subjects.strengths,
+        progress=solved,
+    )  # fmt: skip
     samples = [DynamicSample.read(path) for path in paths]
     training, validation, test = parts = [[one for one in samples if one.notes["block"] == name] for name in BLOCKS]
     if empty := [name for name, part in zip(BLOCKS, parts, strict=True) if not part]:
@@ -124,8 +129,8 @@ def train_dynamic_surrogate(
     provenance = {
         **surrogate.provenance,
         "without_a_solution": len(failures(folder)),
-        "sizes": list(sizes),
-        "strengths": list(strengths),
+        "sizes": list(subjects.sizes),
+        "strengths": list(subjects.strengths),
         "trials": [problem.provenance.get("inputs", {}) for problem in problems],
         "paths": paths_of(problems),
         "accuracy": accuracy,

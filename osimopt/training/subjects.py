@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..adapters.twin import BodyScale, model_bodies, twin
-from ..errors import InputError, explain, shown
+from ..errors import InputError, ModelError, explain, shown
 from ..muscle.conversion import use_degroote_muscles
+from ..notices import warn
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..surrogate.strides import parameters_of
@@ -21,8 +22,9 @@ Range = tuple[float, float]
 SEGMENT, MASS = 0.02, 0.08
 #: Factors that are accepted, of sizes and of strengths.
 LIMITS = {"sizes": (0.5, 2.0), "strengths": (0.1, 10.0)}
-#: A range that varies nothing.
+#: A range that varies nothing, and the ranges by default.
 OWN = (1.0, 1.0)
+SIZES, STRENGTHS = (0.9, 1.1), (0.8, 1.3)
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,25 @@ class Subjects:
                 expected = f"{name} (--{name}) as two factors from {least:g} to {most:g}, the smaller one first"
                 raise InputError(explain(expected, shown(given), "Give for example 0.9 and 1.1, or leave it out."))
             object.__setattr__(self, name, (float(given[0]), float(given[1])))
+
+    @classmethod
+    def chosen(
+        cls, problems: Sequence[RedundancyProblem], sizes: Range | None = None, strengths: Range | None = None
+    ) -> Subjects:
+        """Ranges that were given, and ``SIZES`` and ``STRENGTHS`` for others.
+
+        Sizes stay the model's, with a warning, where no twin can be made.
+        """
+        strengths = STRENGTHS if strengths is None else strengths
+        if sizes is not None:
+            return cls(sizes, strengths)
+        try:
+            for problem in problems:
+                twin(problem.frames(slice(0, 2)), BodyScale(SIZES[1]))
+        except (InputError, ModelError) as error:
+            warn(f"The surrogate is trained on bodies of the model's own size only. {error}")
+            return cls(OWN, strengths)
+        return cls(SIZES, strengths)
 
     def check(self, problems: Sequence[RedundancyProblem]) -> None:
         """Refuse problems without elastic tendons, or of which no twin can be made, before anything is solved."""

@@ -16,7 +16,7 @@ from osimopt.surrogate.dynamic_training import DynamicSample
 from osimopt.training import dynamic_solutions
 from osimopt.training.dynamic_solutions import generate
 from osimopt.training.dynamic_surrogate import train_dynamic_surrogate
-from osimopt.training.subjects import Subjects, subject
+from osimopt.training.subjects import OWN, Subjects, subject
 from osimopt.training.training_data import BLOCKS, SPREADS, TRAIN, VALIDATE, draw_muscles, vary_muscles
 from osimopt.training.windows import MARGIN, Plan, choose_windows, lengths_of, plans
 
@@ -164,7 +164,7 @@ def test_draws_without_a_solution_are_kept_as_reasons(tmp_path: Path, monkeypatc
     assert "cannot" in (tmp_path / "training_0000.failed").read_text(encoding="utf-8")
     assert generate([limb()], tmp_path, (1, 0, 0), duration=SHORT) == []
     with pytest.raises(InputError, match=r"none of 1 for training, .*; the first: these muscles cannot\..*--strengths"):
-        train_dynamic_surrogate([limb()], tmp_path, counts=(1, 1, 1), duration=SHORT)
+        train_dynamic_surrogate([limb()], tmp_path, counts=(1, 1, 1), duration=SHORT, sizes=OWN, strengths=OWN)
     assert generate([limb()], tmp_path, (1, 0, 0), 1, duration=SHORT) == []  # reasons alone block no other seed
 
 
