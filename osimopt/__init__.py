@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from .problem.reserves import ReserveActuators as ReserveActuators
     from .problem.synergies import Synergies as Synergies
     from .report.report import write_report as write_report
+    from .solution.metabolic import metabolic_rate as metabolic_rate
     from .solution.reader import Result as Result
     from .solution.solution import RedundancySolution as RedundancySolution
     from .solution.status import Status as Status
@@ -122,6 +123,7 @@ _HOMES = {
     "rank_costs": "analysis.cost_ranking",
     "identify_cost": "analysis.identify",
     "Result": "solution.reader",
+    "metabolic_rate": "solution.metabolic",
     "write_report": "report.report",
     "fetch": "datasets.fetch",
     "run_study": "batch.runner",
