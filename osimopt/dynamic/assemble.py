@@ -26,6 +26,8 @@ LARGEST_FORCE, LARGEST_RATE = 5.0, 1000.0
 #: transcriptions can give its force alternating signs. With 0 a walk whose gastrocnemii become slack had no solution in
 #: 300 iterations, with this it has one in 20.
 SLACKENING = 0.02
+#: Difference of scaled equations at both ends of a periodic motion up to which one repeats the other.
+SAME = 1e-9
 #: Scaled objective of the guess above which the objective is scaled down further.
 COSTLY = 200.0
 
@@ -84,7 +86,7 @@ def assemble(nodes: Nodes, conditions: Conditions, part: IndependentPart, guess:
     layout = Layout.of(part, nodes, largest)
     builder = Builder(layout.size)
     _add_dynamics(builder, layout, nodes)
-    _add_moments(builder, layout, nodes)
+    _add_moments(builder, layout, nodes, conditions.periodic is True)
     factor = _cost_scale(nodes, conditions, guess)
     _add_cost(builder, layout, nodes, conditions, factor)
     if conditions.pays:
@@ -144,8 +146,12 @@ def _add_difference(builder: Builder, left: Index, right: Index, factor: ArrayLi
     return rows
 
 
-def _add_moments(builder: Builder, layout: Layout, nodes: Nodes) -> None:
-    """R F + effect u = τ of the part's coordinates, and the same of contact forces."""
+def _add_moments(builder: Builder, layout: Layout, nodes: Nodes, periodic: bool) -> None:
+    """R F + effect u = τ of the part's coordinates, and the same of contact forces.
+
+    Where states are ``periodic`` and a coordinate without reserves ends as it begins, its last equation repeats the
+    first one: with dependent equations the solver ended at other points than the optimum.
+    """
     problem, geometry, part = nodes.balance, nodes.balance.geometry, layout.part
     in_part = np.isin(geometry.pair_coordinate, part.coordinates)
     coordinate, muscle = geometry.pair_coordinate[in_part], geometry.pair_muscle[in_part]
@@ -159,9 +165,14 @@ def _add_moments(builder: Builder, layout: Layout, nodes: Nodes) -> None:
     rows = builder.add_rows(target.shape, target / scale[part.coordinates])
     columns = layout.activation[:, np.searchsorted(part.muscles, muscle)]
     columns[:, elastic] = layout.force[:, np.searchsorted(layout.in_tendon, muscle[elastic])]
-    builder.put_linear(rows[:, row], columns, arms * per_unknown / scale[coordinate])
+    shares = arms * per_unknown / scale[coordinate]
+    builder.put_linear(rows[:, row], columns, shares)
     effect = problem.reserves.effect[:, part.coordinates][:, :, part.reserves] / scale[part.coordinates, None]
     builder.put_linear(rows[:, :, None], layout.reserve[:, None, :], effect)
+    if periodic:
+        differs = np.abs(target[-1] - target[0]) > SAME * scale[part.coordinates]
+        np.logical_or.at(differs, row, np.abs(shares[-1] - shares[0]) > SAME)
+        builder.leave_out(rows[-1, ~differs & ~effect.any(axis=(0, 2))])
 
 
 def _cost_scale(nodes: Nodes, conditions: Conditions, guess: Unknowns) -> float:

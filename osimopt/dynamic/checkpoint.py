@@ -20,7 +20,7 @@ PREFIX, SUFFIX = "window-", ".npz"
 WHAT = "a window that solve_dynamic wrote"
 
 
-class Checkpoint:
+class SolvedWindows:
     """Results by keys, which are hashes of all that determines them: other inputs have other keys.
 
     Raises

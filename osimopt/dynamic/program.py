@@ -86,6 +86,7 @@ class Builder:
         self._nonlinear: list[tuple[Any, ...]] = []
         self._costs: list[tuple[Any, ...]] = []
         self._limits: list[tuple[Any, ...]] = []
+        self._left_out: list[int] = []
 
     def add_group(self, kind: Kind, variables: list[Index], data: list[ArrayLike], exponent: float = 0.0) -> Index:
         """Add a function at places of some shape; return the positions of its outputs in c, in that shape."""
@@ -106,6 +107,10 @@ class Builder:
         self.rows += rows.size
         self._limits.append(_flat(shape, lower, lower if upper is None else upper))
         return rows
+
+    def leave_out(self, rows: Index) -> None:
+        """Leave out constraints that others imply."""
+        self._left_out += rows.tolist()
 
     def put_linear(self, rows: Index, unknowns: Index, values: ArrayLike) -> None:
         """Add values · x to rows."""
@@ -133,7 +138,9 @@ class Builder:
         moved = np.abs(linear) @ free
         if moves:
             moved += np.abs(nonlinear) @ np.concatenate(moves).astype(float)
-        rows = np.flatnonzero(moved > 0.0) if not free.all() else slice(None)
+        stays = np.ones(self.rows, dtype=bool) if free.all() else moved > 0.0
+        stays[self._left_out] = False
+        rows = np.flatnonzero(stays) if not stays.all() else slice(None)
         return Program(
             tuple(self.groups), cost, self.linear_cost, linear.tocsr()[rows].tocsc(), nonlinear.tocsr()[rows].tocsc(),
             lower[rows], upper[rows], least, most, start,

@@ -20,7 +20,7 @@ from ..problem.synergies import read_synergies
 from ..solution.solution import RedundancySolution, verified
 from ..static.options import Contacts
 from .arguments import check_arguments, interval
-from .checkpoint import Checkpoint
+from .checkpoint import SolvedWindows
 from .emg import EmgTracking
 from .mesh import Mesh, Refinement, scheme
 from .objective import Conditions, Start, dynamic_cost
@@ -162,7 +162,7 @@ def solve_dynamic(
     elif not elastic.all():
         rigid = [name for name, stretches in zip(problem.muscles, elastic, strict=True) if not stretches]
         provenance["solver"]["rigid_tendons"] = rigid
-    kept = None if checkpoint is None else Checkpoint(Path(checkpoint))
+    kept = None if checkpoint is None else SolvedWindows(Path(checkpoint))
     by_parts = Solver(tolerance, max_iterations, n_jobs, progress, on_window, kept)
     run = Run(ready, conditions, elastic, time_constants, by_parts, provenance)
     solution = run.solve(mesh, initial_guess, Refinement(mesh_tolerance, max_refinements))

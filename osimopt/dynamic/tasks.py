@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import isolation
 from .assemble import split
-from .checkpoint import Checkpoint
+from .checkpoint import SolvedWindows
 from .nodes import IndependentPart, Layout, Nodes, Unknowns
 from .objective import Conditions
 from .program import ProgramResult, Progress, Watch
@@ -53,7 +53,7 @@ class Solver:
     n_jobs: int | None = None
     progress: Progress | None = None
     on_window: isolation.Progress | None = None
-    checkpoint: Checkpoint | None = None
+    checkpoint: SolvedWindows | None = None
     stopped: bool = False
     rounds: list[dict[str, Any]] = field(default_factory=list)
 

@@ -17,7 +17,7 @@ import pytest
 from dynamic_cases import NAMES, elbow, solved
 
 from osimopt import EmgTracking, InputError, SolverError
-from osimopt.dynamic.checkpoint import Checkpoint
+from osimopt.dynamic.checkpoint import SolvedWindows
 from osimopt.dynamic.solution import DynamicSolution
 from osimopt.problem.problem import RedundancyProblem
 
@@ -119,14 +119,14 @@ def test_windows_that_are_kept_are_not_solved_again(tmp_path: Path) -> None:
 
 
 def test_keys_differ_where_inputs_do(tmp_path: Path) -> None:
-    keep = Checkpoint(tmp_path)
+    keep = SolvedWindows(tmp_path)
     values = [1.0, 1, "1", np.ones(1), np.ones((1, 1)), (1.0,), {"a": 1.0}, {"b": 1.0}, None, (1.0, 1.0)]
     assert len({keep.key(value) for value in values}) == len(values)
     assert keep.key(elbow(2.4)) == keep.key(elbow(2.4))
     assert keep.key(elbow(2.4)) != keep.key(elbow(2.41))
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="folder"):
-        Checkpoint(tmp_path / "file")
+        SolvedWindows(tmp_path / "file")
 
 
 @pytest.mark.slow

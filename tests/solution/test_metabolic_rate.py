@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from conftest import HERE, run_script
 from test_quantities import activated, pulling, sliding, tendon_states, values  # noqa: F401
 
 import osimopt
-from osimopt import InputError, RedundancyProblem, RedundancySolution, solve_static
+from osimopt import RedundancyProblem, RedundancySolution, solve_static
 from osimopt.datasets import Example
 
 #: Of a muscle's largest rate.
