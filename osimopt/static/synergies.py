@@ -21,7 +21,8 @@ from ..problem.synergies import Synergies
 from ..solution.status import Status
 from .frame import Frame, InfeasibleError
 from .frames import Answers, Progress, solve_frames, unit_of_cost
-from .linear import attainable, highs, shortfall
+from .interior import solve_again
+from .linear import highs, shortfall
 from .proof import prove
 from .reduced import ReducedProgram, solve_reduced
 
@@ -137,13 +138,25 @@ def _solve_part(
     found.status[keep[proof.certified]] = Status.SOLVED
     rows = len(problem.coordinates)
     for index in np.flatnonzero(~proof.certified).tolist():
-        one, frame = Frame.at(extended, index), int(keep[index])
-        try:
-            attainable(one)
-        except InfeasibleError:
-            found.refuse(whole, frame, shortfall(one, np.arange(len(one.b)) < rows))
-        else:
-            found.detail[frame] = UNPROVED
+        _solve_again(found, extended, int(keep[index]), index, powers, costs[keep[index]], rows)
+
+
+def _solve_again(
+    found: Answers, whole: RedundancyProblem, frame: int, index: int, p: Powers, scale: Array, rows: int
+) -> None:
+    """Solve one frame by the method of single frames, which knows of infeasible ones; ``rows`` are of moments."""
+    try:
+        answer = solve_again(whole, index, p, scale, suspect=True)
+    except InfeasibleError:
+        one = Frame.at(whole, index)
+        found.refuse(whole, frame, shortfall(one, np.arange(len(one.b)) < rows))
+        return
+    if answer is None:
+        found.detail[frame] = UNPROVED
+        return
+    found.x[frame], _, found.iterations[frame], proof = answer
+    found.gap[frame], found.activation_error[frame] = proof.gap[0], proof.activation_error[0]
+    found.status[frame] = Status.SOLVED
 
 
 @dataclass(frozen=True, eq=False)
