@@ -6,7 +6,8 @@ usage: python scripts/benchmarks/dynamic_subjects.py MODEL MOTION START END [-g 
 FOLDER is what osimopt train --kind dynamic wrote, on this model or on another with the same muscles. Every body, size 1
 and strength 1 being the model's own, is solved by collocation from START + 0.3 to END - 0.3 s, from the static guess
 and from the surrogate's answer; forces of the first are what the surrogate and static optimization are compared with,
-as a share of peak over the muscles. Segments differ by 2 % more, masses are size³, strengths times size².
+as a share of peak over the muscles. Motion, loads and moments are low-passed at 6 Hz. Segments differ by 2 % more,
+masses are size³, strengths times size².
 """
 
 import json
@@ -92,10 +93,12 @@ def main() -> None:
     made.add_argument("--elastic", action="store_true", help="all tendons, whatever the model says")
     arguments = made.parse_args()
     warnings.simplefilter("ignore")
+    filtered = {"lowpass_loads_hz": 6.0 if arguments.loads else None,
+                "lowpass_moments_hz": 6.0 if arguments.generalized_force else None}  # fmt: skip
     problem = read(
         arguments.model, Path(arguments.motion), arguments.start, arguments.end, lowpass_hz=6.0,
         generalized_force=arguments.generalized_force, external_loads=arguments.loads, weld=arguments.weld,
-        coordinates=arguments.coordinates,
+        coordinates=arguments.coordinates, **filtered,
     )  # fmt: skip
     surrogate = osimopt.Surrogate.load(arguments.surrogate)
     elastic = {"ignore_tendon_compliance": False} if arguments.elastic else {}
