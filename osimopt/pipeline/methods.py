@@ -22,6 +22,9 @@ from ..static.contact import check_contacts
 from ..static.options import StaticOptions
 from .options import SolveOptions, SurrogateOptions
 
+#: Share of frames beyond training above which collocation does not start from a surrogate's answer: from such a start
+#: it can end in another local optimum.
+BEYOND = 0.1
 #: Called with (iteration, objective, largest violation of an equation) by collocation.
 Iterations = Callable[[int, float, float], None]
 
@@ -96,8 +99,9 @@ def solve_by_surrogate(
     """Solve a problem by a surrogate of static or dynamic optimization, from :func:`read_surrogate`.
 
     With ``fallback="exact"`` frames without a verified answer go to the exact solver, after a dynamic surrogate the
-    whole motion to collocation, which begins from the surrogate's answer; where collocation fails, that answer is kept,
-    with a warning. With ``"none"`` such frames are NaN. A dynamic surrogate makes the muscles De Groote's.
+    whole motion to collocation, which begins from the surrogate's answer, unless more than a tenth of its frames are
+    beyond training; where collocation fails, that answer is kept, with a warning. With ``"none"`` such frames are NaN.
+    A dynamic surrogate makes the muscles De Groote's.
 
     Raises
     ------
@@ -117,7 +121,9 @@ def solve_by_surrogate(
         return prediction
     failed = int((~prediction.solved).sum())
     warn(f"The surrogate has no answer in {failed} of {len(problem)} frames: the motion is solved by collocation.")
-    solution = solve_dynamic(problem, initial_guess=prediction, n_jobs=n_jobs, on_failure="return", progress=progress)
+    known = prediction.checks["outside_training"].mean() <= BEYOND
+    guess = prediction if known else "static"
+    solution = solve_dynamic(problem, initial_guess=guess, n_jobs=n_jobs, on_failure="return", progress=progress)
     if not isinstance(solution, SealedSolution):
         return solution
     text = f"{solution.reason} The surrogate's answer is kept: {failed} of {len(problem)} frames have none."

@@ -188,7 +188,10 @@ def parameters_of(problem: RedundancyProblem) -> MuscleParameters:
         raise InputError(explain(f"{DEGROOTE.name} only", f"other muscles: {some(other)}", fix))
     if (rigid := parameters.properties["ignore_tendon_compliance"] > 0.0).any():
         got = f"muscles that ignore_tendon_compliance: {some(np.array(parameters.names)[rigid])}"
-        raise InputError(explain("elastic tendons for a dynamic surrogate", got, "Use solve_dynamic."))
+        fix = (
+            "Set it to false in the model, by use_degroote_muscles(ignore_tendon_compliance=False), or use collocation."
+        )
+        raise InputError(explain("elastic tendons for a dynamic surrogate", got, fix))
     return parameters
 
 

@@ -64,7 +64,7 @@ def train_dynamic_surrogate(
         Of a solution that is trained on, in s; by default 1.2 s, or what fits in shorter trials.
     sizes
         Least and largest size of bodies to train on, relative to the model's: bodies are scaled with their muscle paths
-        (each segment varies by 2 % more), masses are about size³, and moments are computed anew. By default 0.9 and
+        (each segment varies by 5 % more), masses are about size³, and moments are computed anew. By default 0.9 and
         1.1, with exact geometry; without it (1, 1), with a warning.
     strengths
         Least and largest maximum isometric force, relative to the model's at size²; by default 0.8 and 1.3.

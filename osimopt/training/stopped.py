@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, explain, some
+from ..files.folders import made
 from ..files.storage import write_atomically
 from ..surrogate.folder import CHECKPOINT
 
@@ -45,7 +46,8 @@ def continued(
     ours = json.loads(json.dumps({"data": data, "training": training}, default=str))
     _check(folder, ours, overwrite)
     goes_on = worth_keeping(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with made(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / OPTIONS, json.dumps(ours, indent=2) + "\n")
     try:
         yield goes_on

@@ -19,7 +19,7 @@ from .training_data import vary_muscles
 #: Least and largest factor.
 Range = tuple[float, float]
 #: Standard deviations of logarithms: of the size of a segment beside that of the body, and of the mass beside size³.
-SEGMENT, MASS = 0.02, 0.08
+SEGMENT, MASS = 0.05, 0.08
 #: Factors that are accepted, of sizes and of strengths.
 LIMITS = {"sizes": (0.5, 2.0), "strengths": (0.1, 10.0)}
 #: A range that varies nothing, and the ranges by default.

@@ -291,3 +291,21 @@ def test_a_failed_training_leaves_nothing(arm, call) -> None:
     assert "none of 6 for training" in " ".join(done.err.split())
     assert "the first: No solution. Give other trials, another seed (--seed)" in " ".join(done.err.split())
     assert not list(Path().iterdir())
+
+
+@pytest.mark.slow
+def test_variants_of_one_set_of_muscles(arm, call) -> None:
+    """Several models are trained on together if their muscles are the same; others are refused, leaving nothing."""
+    text = arm.model.read_text()
+    Path("strong.osim").write_text(text.replace("<max_isometric_force>", "<max_isometric_force> 1"))
+    done = call("train", arm.model, arm.motion, *SHORT, "--variant", "strong.osim", "--sizes", 1, 1, "--out", "network")
+    assert done.code == 0, done.err
+    assert "Training on 2 trials" in done.out
+    high = json.loads(Path("network/surrogate.json").read_text())["bodies"]["high"]
+    assert high[1] > 1.5  # 798 N became 1798 N
+    Path("other.osim").write_text(text.replace("TRIlong", "longus"))
+    other = call("train", arm.model, arm.motion, *SHORT, "--variant", "other.osim", "--out", "another")
+    assert other.code == 2
+    said = " ".join(other.err.split())
+    assert "trials of the same muscles and coordinates, got 'longus' as name 1 in place of 'TRIlong'" in said
+    assert not list(Path().glob(".another*"))

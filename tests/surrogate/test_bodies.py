@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from limb_cases import JOINTS, NAMES, limb, parameters
 
 import osimopt
 from osimopt import InputError
+from osimopt.pipeline.methods import solve_by_surrogate
 from osimopt.problem.arrays import MuscleParameters
 from osimopt.surrogate.architecture import Architecture, Scaler
 from osimopt.surrogate.bodies import BodyRanges
@@ -97,6 +99,28 @@ def test_answers_for_other_bodies_are_flagged_in_every_frame() -> None:
     variants = known.solve_variants(problem, [parameters(), own])
     assert variants.outside[1].all()
     assert not variants.outside[0][10:50].any()
+
+
+@pytest.mark.parametrize("beyond", [False, True])
+def test_collocation_starts_anew_beyond_training(monkeypatch: pytest.MonkeyPatch, beyond: bool) -> None:
+    """A surrogate's answer for a body that it does not know can lead to another local optimum."""
+    guesses: list[object] = []
+
+    def solve(*_: object, initial_guess: object, **__: object) -> str:
+        guesses.append(initial_guess)
+        return "solved"
+
+    monkeypatch.setattr("osimopt.dynamic.solve.solve_dynamic", solve)
+    heavy = limb()
+    moments = heavy.generalized_force.copy()
+    moments[40] *= 8.0  # one frame that no answer holds
+    problem = replace(heavy, generalized_force=moments)
+    ranges = BodyRanges.of([body(1.3, 1.0)], parameters()) if beyond else RANGES
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert solve_by_surrogate(problem, network(ranges)) == "solved"
+    assert (guesses == ["static"]) == beyond
+    assert len(guesses) == 1
 
 
 def test_the_folder_has_the_bodies(tmp_path: Path) -> None:
