@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .batch.runner import run_study as run_study
     from .datasets.fetch import fetch as fetch
     from .dynamic.emg import EmgTracking as EmgTracking
+    from .dynamic.metabolic import MetabolicCost as MetabolicCost
     from .dynamic.solution import DynamicSolution as DynamicSolution
     from .dynamic.solution import SealedSolution as SealedSolution
     from .dynamic.solve import solve_dynamic as solve_dynamic
@@ -100,6 +101,7 @@ _HOMES = {
     "DynamicSolution": "dynamic.solution",
     "SealedSolution": "dynamic.solution",
     "EmgTracking": "dynamic.emg",
+    "MetabolicCost": "dynamic.metabolic",
     "use_degroote_muscles": "muscle.conversion",
     "Contact": "problem.contact",
     "RedundancyProblem": "problem.problem",

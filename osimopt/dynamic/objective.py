@@ -18,6 +18,7 @@ from ..problem.problem import RedundancyProblem
 from ..problem.synergies import Synergies
 from .contact import contact_weights
 from .emg import EmgTracking
+from .metabolic import MetabolicCost, metabolic_rates, start_rates
 from .nodes import Nodes, Unknowns, strength
 
 Quantity = Literal["excitation", "activation", "force", "largest"]
@@ -104,6 +105,7 @@ class Conditions:
     periodic: bool | Mapping[str, str] = False
     emg: EmgTracking | None = None
     contact: tuple[Contact, ...] = ()
+    metabolic: MetabolicCost | None = None
     synergies: Synergies | None = None
     window: float | None = None
     given: tuple[bool, bool] = (False, False)
@@ -150,6 +152,8 @@ def start_cost(nodes: Nodes, conditions: Conditions, unknowns: Unknowns) -> floa
     power, own = conditions.cost.exponent, contact_reserves(nodes.balance)
     rates = float(np.sum(conditions.start_penalty * unknowns.force_rate[0] ** 2))
     pressing = rates + reserves * float(unknowns.reserve[0, own] ** 2 @ contact_weights(conditions.contact))
+    if (metabolic := conditions.metabolic) is not None:
+        pressing += metabolic.weight * float(nodes.dynamics[1] @ start_rates(nodes, metabolic, unknowns))
     if conditions.cost.quantity == "largest":
         return pressing + reserves * float(integrands(nodes, conditions, unknowns)["largest"][0])
     control = np.sum(np.abs(unknowns.reserve[0, ~own]) ** power)
@@ -169,6 +173,8 @@ def integrands(nodes: Nodes, conditions: Conditions, unknowns: Unknowns) -> dict
         terms["reserves"] = reserves * np.sum(np.abs(control) ** cost.exponent, axis=1)
     if (weights := contact_weights(conditions.contact)).any():
         terms["contact"] = reserves * (unknowns.reserve[:, own] ** 2 @ weights)
+    if (metabolic := conditions.metabolic) is not None:
+        terms["metabolic"] = metabolic.weight * metabolic_rates(nodes, metabolic, unknowns).sum(axis=1)
     if nodes.fiber is not None and np.any(conditions.derivative_penalty):
         terms["derivative_penalty"] = np.sum(conditions.derivative_penalty * unknowns.force_rate**2, axis=1)
     if (emg := conditions.emg) is not None and emg.weight > 0.0:

@@ -114,6 +114,15 @@ class DynamicOptions:
         study=bool | dict[str, str],
     )
     contact: Contacts = contact_option()
+    metabolic: Any = option(
+        None,
+        "Metabolic rate in the objective: a probe (bhargava2004, umberger2010), or probe=weight.",
+        more="An osimopt.MetabolicCost, which has further options, or such text. The term is weight · ∫ rate / body "
+        "mass dt, in W/kg.",
+        shell=str,
+        study=str,
+        metavar="PROBE[=WEIGHT]",
+    )
     synergies: Any = synergies_option(
         "Excitations follow e = lower + W h", "h(t) ≥ 0 is found, and activations follow excitations."
     )

@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
+from ..muscle.metabolics import Smooth
 from ..problem.arrays import Array, Index
 
 #: Functions that ``worker.derivatives`` implements.
-Kind = Literal["activation", "tendon", "power", "magnitude", "difference"]
+Kind = Literal["activation", "tendon", "power", "magnitude", "difference", "metabolic_elastic", "metabolic_rigid"]
 #: Function of iteration, objective and largest violation of a constraint, of all parts that have begun: the largest
 #: count, the sum of the objectives, the largest violation. Each round (the windows of a long motion, the whole, each
 #: finer mesh) begins with iteration 0.
@@ -39,6 +40,7 @@ class Group:
     variables: Index
     data: Array
     exponent: float = 0.0
+    probe: Smooth | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +90,19 @@ class Builder:
         self._limits: list[tuple[Any, ...]] = []
         self._left_out: list[int] = []
 
-    def add_group(self, kind: Kind, variables: list[Index], data: list[ArrayLike], exponent: float = 0.0) -> Index:
+    def add_group(
+        self,
+        kind: Kind,
+        variables: list[Index],
+        data: list[ArrayLike],
+        exponent: float = 0.0,
+        probe: Smooth | None = None,
+    ) -> Index:
         """Add a function at places of some shape; return the positions of its outputs in c, in that shape."""
         shape = np.broadcast_shapes(*(index.shape for index in variables))
         entries = np.stack(_flat(shape, *variables), axis=1)
         parameters = np.stack(_flat(shape, *data), axis=1) if data else np.zeros((len(entries), 0))
-        self.groups.append(Group(kind, entries, parameters.astype(float), exponent))
+        self.groups.append(Group(kind, entries, parameters.astype(float), exponent, probe))
         first, self.outputs = self.outputs, self.outputs + len(entries)
         return np.arange(first, self.outputs).reshape(shape)
 

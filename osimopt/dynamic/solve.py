@@ -23,6 +23,7 @@ from .arguments import check_arguments, interval
 from .checkpoint import SolvedWindows
 from .emg import EmgTracking
 from .mesh import Mesh, Refinement, scheme
+from .metabolic import FORMULA, MetabolicCost, read_metabolic
 from .objective import Conditions, Start, dynamic_cost
 from .options import DynamicOptions
 from .prepare import prepared
@@ -54,6 +55,7 @@ def solve_dynamic(
     periodic: bool | Mapping[str, str] = False,
     emg: EmgTracking | None = None,
     contact: Contacts = None,
+    metabolic: MetabolicCost | str | None = None,
     synergies: Any = None,
     window: float | None = 1.6,
     mesh_tolerance: float | None = None,
@@ -134,14 +136,16 @@ def solve_dynamic(
     contacts, vectors = read_contacts(contact), read_synergies(synergies)
     if vectors is not None:
         vectors.rows(problem.muscles)
+    costing = read_metabolic(metabolic)
+    costing = costing and costing.of(problem)
     weighs = derivative_penalty == "auto"
     weight = 0.0 if derivative_penalty == "auto" else float(derivative_penalty)
     conditions = Conditions(
-        chosen, weight, initial_activation, periodic, emg, contacts, vectors, weighs=weighs, window=window
+        chosen, weight, initial_activation, periodic, emg, contacts, costing, vectors, weighs=weighs, window=window
     )
     mesh = Mesh.uniform(scheme(transcription), *interval(problem, time_range), mesh_interval)
     isolation.prepare("casadi", "osimopt.dynamic.worker.solve:warm_up", (), 1)
-    formula = formula_with(chosen.static.formula, contacts)
+    formula = formula_with(chosen.static.formula, contacts) + (f" + {FORMULA}" if costing is not None else "")
     provenance: dict[str, Any] = {
         "method": "dynamic",
         "cost": {

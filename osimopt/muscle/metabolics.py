@@ -17,6 +17,8 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from . import degroote
+from .contraction import Fiber, active_multiplier, fiber_state, passive_multiplier
 from .muscle_class import Array, namespace, where
 
 #: N/m² and kg/m³ of the muscle mass, and share of slow-twitch fibres: defaults of both probes.
@@ -74,6 +76,25 @@ class Tissue(NamedTuple):
     fastest: Array
 
 
+class Smooth(NamedTuple):
+    """A probe with smooth transitions."""
+
+    probe: Umberger2010 | Bhargava2004
+    smoothing: Smoothing
+
+
+def on_elastic_tendon(
+    excitation: Array, activation: Array, force: Array, force_rate: Array, length: Array, lengthening_speed: Array,
+    fiber: Fiber, strength: Array,
+) -> Effort:  # fmt: skip
+    """State of De Groote muscles from the normalised force of their tendons and its rate; see ``contraction``."""
+    state = fiber_state(length, lengthening_speed, force, force_rate, fiber)
+    active, passive = activation * active_multiplier(state, fiber), passive_multiplier(state, fiber)
+    isometric = degroote.active_force_length(state.length, fiber.active_force_width_scale)
+    speed = state.velocity * fiber.fastest
+    return Effort(excitation, activation, state.length, speed, strength * active, strength * passive, isometric)
+
+
 def _choose(x: Array, low: Array, high: Array, steepness: float | None) -> Array:
     """``low`` up to x = 0 and ``high`` above; with a steepness, a tangent between the two."""
     if steepness is None:
@@ -82,7 +103,7 @@ def _choose(x: Array, low: Array, high: Array, steepness: float | None) -> Array
 
 
 def _basal(coefficient: float, exponent: float, body_mass: float) -> float:
-    return coefficient * body_mass**exponent
+    return float(coefficient * body_mass**exponent)
 
 
 @dataclass(frozen=True)
