@@ -226,7 +226,10 @@ def objective_and_mesh(solution: Any) -> list[str]:
     terms = ", ".join(f"{name.replace('_', ' ')} {value:.5g}" for name, value in solution.integrals.items())
     if (share := solution.penalty_share) > 0.0:
         terms += f"; the derivative penalty is {100.0 * share:.2g} %"
-    return [f"Objective {solution.total_objective:.6g}: {terms}.", _mesh(solution), *_integrated(solution)]
+    scales = ", ".join(f"{name} {scale:.3g}" for name, scale in solution.emg_scale.items())
+    followed = [f"Scale factors of EMG: {scales}."] if scales else []
+    objective = f"Objective {solution.total_objective:.6g}: {terms}."
+    return [objective, *followed, _mesh(solution), *_integrated(solution)]
 
 
 def _integrated(solution: DynamicSolution) -> list[str]:

@@ -113,6 +113,12 @@ class DynamicOptions:
         shell=bool,
         study=bool | dict[str, str],
     )
+    emg: Any = option(
+        None,
+        "EmgTracking: measured muscle activity that excitations follow.",
+        more="In studies a table of mode, weight, width and scale, as EmgTracking.of takes them, for the trials' EMG.",
+        study=dict[str, Any],
+    )
     contact: Contacts = contact_option()
     metabolic: Any = option(
         None,

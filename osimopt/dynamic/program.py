@@ -29,6 +29,10 @@ Kind = Literal["activation", "tendon", "power", "magnitude", "difference", "meta
 Progress = Callable[[int, float, float], None]
 
 
+#: File in a part's folder that requests it to stop.
+STOP = "stop"
+
+
 @dataclass(frozen=True, eq=False)
 class Group:
     """One function at n places: ``variables`` (n, v) are entries of x, ``data`` (n, p) parameters.
@@ -217,7 +221,7 @@ class Watch:
             return False
         self.stopped = True
         for folder in self.folders:
-            (folder / "stop").touch()
+            (folder / STOP).touch()
         return True
 
 

@@ -174,10 +174,14 @@ class Run:
             tasks = [SolverTask(one.nodes, one.conditions, one.cut(guess), distance, one.text) for one in pieces]
             outcomes = self._again(self.solver.solve(tasks, len(solved), every))
             solved += list(zip(pieces, (outcome.unknowns for outcome in outcomes), strict=True))
-            self.failure = next((outcome.failure for outcome in outcomes if outcome.failure is not None), None)
+            failed = [outcome for outcome in outcomes if outcome.failure is not None]
             guess = joined(guess, solved)
-            if self.failure is not None or self.solver.stopped:
-                self.failure = self.failure or "Stopped by the user."
+            if failed:
+                furthest = max(failed, key=lambda outcome: outcome.iterations)
+                self.failure = f"{furthest.failure} {len(solved) - len(failed)} of {every} windows were solved."
+                return guess
+            if self.solver.stopped:
+                self.failure = f"Stopped by the user. {len(solved)} of {every} windows were solved."
                 return guess
         differs = overlap(nodes, guess, solved[: len(first)])
         largest = dict(zip(nodes.problem.muscles, differs.tolist(), strict=True))

@@ -15,7 +15,7 @@ from ..muscle.muscle_class import Mask
 from ..problem.arrays import Array
 from ..problem.extension import contact_controls, contact_reserves
 from ..problem.problem import RedundancyProblem
-from ..solution.checks import PENALTY_SHARE, PUSH, WINDOWS_DIFFER
+from ..solution.checks import PENALTY_SHARE, PUSH, SCALE_AT_LIMIT, WINDOWS_DIFFER
 from ..solution.findings import Finding, counted
 from ..solution.solution import RedundancySolution
 from ..solution.status import Status, judge
@@ -105,7 +105,7 @@ class DynamicSolution(RedundancySolution):
     def more_findings(self) -> list[Finding]:
         """Pushing muscles, a large derivative penalty, a mesh that is too coarse, and forward integration."""
         unmet = self.provenance.get("mesh", {}).get("unmet")
-        found = self._pushing() + self._penalised() + self._windows_differ()
+        found = self._pushing() + self._penalised() + self._windows_differ() + self._scales_at_limits()
         found += [] if unmet is None else [Finding("note", values={"text": unmet})]
         return found if self.check is None else found + self.check.entries()
 
@@ -117,6 +117,17 @@ class DynamicSolution(RedundancySolution):
     def _penalised(self) -> list[Finding]:
         share = self.penalty_share
         return [Finding("penalised", largest=share)] if share > PENALTY_SHARE else []
+
+    def _scales_at_limits(self) -> list[Finding]:
+        low, high = self.provenance.get("emg", {}).get("scale", (1.0, 1.0))
+        margin = {limit: SCALE_AT_LIMIT * limit for limit in (low, high)}
+        near = {
+            name: scale
+            for name, scale in self.emg_scale.items()
+            if low < high and any(abs(scale - limit) < most for limit, most in margin.items())
+        }
+        named = [f"{name} {scale:.3g}" for name, scale in near.items()]
+        return [Finding("emg_scale", names=near, values={"described": named})] if near else []
 
     def _windows_differ(self) -> list[Finding]:
         differs = self.provenance.get("windows", {}).get("differs", {})

@@ -82,8 +82,6 @@ def solve_dynamic(
     {options}
     time_range : tuple[float, float] | None, s
         First and last time, within the problem's; default: the whole motion.
-    emg : EmgTracking | None
-        Measured muscle activity to track.
     on_failure : Literal["raise", "return"]
         ``"raise"``: a :class:`SolverError` whose ``solution`` is the sealed solution. ``"return"``: the sealed
         solution.
@@ -160,6 +158,8 @@ def solve_dynamic(
         problem = with_contact(problem, contacts)
         weight = carrying(problem, contacts).body_weight
         provenance["cost"]["contact"] = contact_provenance(contacts, weight)
+    if emg is not None:
+        provenance["emg"] = emg.record()
     ready, elastic = prepared(problem, tendon, weights, muscles, conditions, mesh)
     if not elastic.any():
         provenance["solver"]["tendon"] = "rigid"

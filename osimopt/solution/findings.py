@@ -42,6 +42,8 @@ TEXTS = {
     "independently of the solver. Shorten mesh_interval.",
     "activations": _DEPARTS,
     "forces": _DEPARTS,
+    "emg_scale": "Scale factors of EMG are at their limits: {named}. Excitations follow amplitudes that these set, "
+    "not the data: widen scale=, or normalise the EMG.",
     "windows": "Windows of the motion differ near their ends by more than 1 % of the peak force of {named}: choose a "
     "longer window=, whose margins grow with it, or window=None.",
     "outside_training": "{count} of {frames} frames lie beyond what the surrogate was trained on; they are checked "

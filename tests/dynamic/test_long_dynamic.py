@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,9 @@ from dynamic_cases import NAMES, elbow, solved
 
 from osimopt import EmgTracking, InputError, SolverError
 from osimopt.dynamic.checkpoint import SolvedWindows
+from osimopt.dynamic.program import ProgramResult
 from osimopt.dynamic.solution import DynamicSolution
+from osimopt.dynamic.tasks import _failure
 from osimopt.problem.problem import RedundancyProblem
 
 #: s; margins are a fifth of a second.
@@ -116,6 +119,30 @@ def test_windows_that_are_kept_are_not_solved_again(tmp_path: Path) -> None:
     other = solved(problem, checkpoint=kept, exponent=3, **WINDOW)
     assert other.success
     assert files[0].exists()
+
+
+def test_ctrl_c_in_windows_names_the_iteration() -> None:
+    begun: list[int] = []
+
+    def pressed(iteration: int, objective: float, violation: float) -> None:
+        begun.append(iteration)
+        if iteration >= 2 and max(begun[:-1], default=0) < 2:
+            raise KeyboardInterrupt
+
+    sealed = solved(elbow(9.6), on_failure="return", progress=pressed, n_jobs=1, window=0.8, mesh_interval=0.005)
+    found = re.match(r"Stopped by the user after (\d+) iterations, equations missed by .* window from", sealed.reason)
+    assert found, sealed.reason
+    assert "of 12 windows were solved" in sealed.reason
+    assert sealed.iterations >= max(begun) >= 2
+    assert sealed.unseal().activation.shape == (3841, 3)
+
+
+def test_parts_that_waited_for_their_turn_do_not_count() -> None:
+    """They have no iterations: reasons had 0 iterations after half a minute of work of the others."""
+    idle = ProgramResult(np.zeros(0), False, "Not begun", 0, 0.0, 0.0, 0.0, 0.0)
+    busy = replace(idle, message="User_Requested_Stop", iterations=25, violation=3e-4)
+    assert "after 25 iterations, equations missed by up to 0.0003" in str(_failure("0 to 1 s", [idle, busy], True))
+    assert _failure("", [replace(busy, solved=True)], True) is None
 
 
 def test_keys_differ_where_inputs_do(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from ..assemble import assemble
 from ..nodes import IndependentPart, Nodes, Unknowns
 from ..objective import Conditions
-from ..program import Program, ProgramResult
+from ..program import STOP, Program, ProgramResult
 from .derivatives import Derivatives
 
 #: IPOPT's settings. ``assemble`` scales objective and constraints. The barrier is lowered by ten as soon as its problem
@@ -65,6 +65,8 @@ def solve(program: Program, tolerance: float, iterations: int, distance: float |
     file ``progress`` gets a line per iteration, and a file ``stop`` requests a stop.
     """
     begun = perf_counter()
+    if (folder / STOP).exists():  # requested while this part waited for its turn
+        return ProgramResult(program.start, False, "Not begun", 0, 0.0, 0.0, 0.0, 0.0)
     derivatives = Derivatives(program)
     start = FAR if distance is None else {**NEAR, "bound_push": distance, "bound_frac": distance}
     limits = {"tol": tolerance, "acceptable_iter": 0, "mu_target": 0.1 * tolerance, "max_iter": iterations}
@@ -118,4 +120,4 @@ class _IterationCallback(ca.Callback):
         with (self._folder / "progress").open("a", encoding="utf-8") as file:
             file.write(f"{self._count} {float(known['f']):.12g} {violation:.6g}\n")
         self._count += 1
-        return [int((self._folder / "stop").exists())]
+        return [int((self._folder / STOP).exists())]
