@@ -1,13 +1,14 @@
-"""Rates of OpenSim's metabolic probes in given states: `python metabolic_oracle.py MODEL STATES.npz CASES.json OUT.npz`.
+"""Rates of OpenSim's metabolic probes in given states: `python metabolic_oracle.py MODEL STATES CASES OUT`.
 
-STATES are those of muscle_analysis_oracle, with excitation (T, M). CASES is a list of probes: name of the class,
-properties of the probe, and properties of its muscles by muscle ("*" for all). OUT has an array (T, M + 2) by the
-number of the case: total, basal, and the muscles in the order of STATES.
+STATES (.npz) are those of muscle_analysis_oracle, with excitation (T, M). CASES (.json) is a list of probes: class,
+properties of the probe, and properties of its muscles by muscle ("*" for all). OUT (.npz) has an array (T, M + 2)
+by the number of the case: total, basal, and the muscles in the order of STATES.
 """
 
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -58,7 +59,7 @@ def main(path: str, states_path: str, cases_path: str, out: str) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # OpenSim talks there whatever its log level
     with np.load(states_path) as arrays:
         states = dict(arrays)
-    cases = json.loads(open(cases_path, encoding="utf-8").read())
+    cases = json.loads(Path(cases_path).read_text(encoding="utf-8"))
     order = [str(name) for name in states["muscles"]]
     write_with_probes(path, cases, order, "with_probes.osim")
     model = osim.Model("with_probes.osim")

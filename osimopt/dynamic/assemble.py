@@ -15,7 +15,7 @@ from ..problem.extension import contact_reserves
 from ..problem.problem import RedundancyProblem
 from .contact import contact_weights, moment_scale
 from .emg import EmgTracking
-from .metabolic import add_metabolic
+from .metabolic import add_metabolic, add_start
 from .nodes import IndependentPart, Layout, Nodes, Unknowns, strength
 from .objective import Conditions, cost_weights, integrands, start_cost, start_weights
 from .program import Builder, Kind, Program
@@ -212,7 +212,7 @@ def _add_cost(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condit
     _add_controls(builder, layout, nodes, conditions, layout.reserve, factor * (quadrature * reserves)[:, None])
     if (metabolic := conditions.metabolic) is not None and part.muscles.size:
         weights = factor * metabolic.weight * quadrature[:, None]
-        add_metabolic(builder, layout, nodes, metabolic, weights, layout.excitation)
+        add_metabolic(builder, layout, nodes, metabolic, weights)
     each = np.broadcast_to(conditions.derivative_penalty, len(nodes.problem.muscles))[layout.in_tendon]
     if each.any():
         _add_powers(builder, "magnitude", layout.force_rate, factor * quadrature[:, None] * each, 2.0)
@@ -223,7 +223,7 @@ def _add_start(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condi
     muscles, reserves = start_weights(nodes, conditions)
     if (metabolic := conditions.metabolic) is not None and layout.part.muscles.size:
         weights = factor * metabolic.weight * nodes.dynamics[1, layout.part.muscles]
-        add_metabolic(builder, layout, nodes, metabolic, weights[None], layout.activation[:1])
+        add_start(builder, layout, nodes, metabolic, weights[None])
     exponent = conditions.cost.exponent
     if conditions.cost.quantity == "largest":
         builder.linear_cost[layout.largest[0]] += factor * reserves

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,8 +17,13 @@ from ..muscle.muscle_class import ratio
 from ..options import is_number
 from ..problem.arrays import Array, Index
 from ..problem.problem import RedundancyProblem
+from ..solution.effort import rate_of
+from ..solution.metabolic import mean_over
 from .nodes import Layout, Nodes, Unknowns
 from .program import Builder
+
+if TYPE_CHECKING:
+    from ..solution.solution import RedundancySolution
 
 FORMULA = "w Ė / body mass"
 
@@ -40,8 +45,8 @@ class MetabolicCost:
     slow_twitch, specific_tension, density, muscle_mass, body_mass
         As in :func:`osimopt.metabolic_rate`.
     smoothing : mapping
-        Steepness b of the transitions ½ + ½ tanh(b x) by x: ``velocity`` in m/s, ``power`` and ``heat_rate`` in W,
-        each 10 by default, and ``level`` (activations, normalised lengths), 100 by default.
+        Fields of ``osimopt.muscle.metabolics.Smoothing`` in place of its defaults. The provenance has the difference
+        between smooth and exact rate.
     options : mapping
         Properties of OpenSim's probe by name.
 
@@ -79,7 +84,9 @@ class MetabolicCost:
         check_names("smoothing", self.smoothing, Smoothing._fields)
         if bad := [name for name, value in self.smoothing.items() if not (is_number(value) and 0.0 < value < np.inf)]:
             got = f"{bad[0]} {shown(self.smoothing[bad[0]])}"
-            raise InputError(explain("smoothing of MetabolicCost as positive numbers", got, "10 is Moco's default."))
+            raise InputError(
+                explain("smoothing of MetabolicCost as positive numbers", got, "Leave it out for the defaults.")
+            )
         _ = self.metabolics
 
     @property
@@ -134,6 +141,20 @@ def read_metabolic(given: Any) -> MetabolicCost | None:
     return MetabolicCost(probe, number)  # type: ignore[arg-type]
 
 
+def metabolic_provenance(cost: MetabolicCost, solution: RedundancySolution) -> dict[str, Any]:
+    """What a provenance says: the cost, and the mean rates in W/kg of the probe itself and of the smooth term."""
+    probe, mass = cost.metabolics.probe, _mass(cost)
+    basal = probe.basal(mass) / mass
+    exact = rate_of(solution.muscles_in_motion, cost.metabolics).sum(axis=1) / mass
+    smooth = np.asarray(solution.objective_terms["metabolic"]) / cost.weight
+    return {
+        "probe": cost.probe, "weight": cost.weight, "formula": FORMULA, "body_mass_kg": mass,
+        "properties": asdict(probe), "smoothing": cost.smooth.smoothing._asdict(), "basal_W_per_kg": basal,
+        "mean_W_per_kg": basal + mean_over(solution.time, exact),
+        "smooth_mean_W_per_kg": basal + mean_over(solution.time, smooth),
+    }  # fmt: skip
+
+
 def _mass(cost: MetabolicCost) -> float:
     """Body mass in kg, which ``MetabolicCost.of`` sets."""
     return np.nan if cost.body_mass is None else cost.body_mass
@@ -180,34 +201,45 @@ def metabolic_rates(nodes: Nodes, cost: MetabolicCost, unknowns: Unknowns) -> Ar
 
 
 def start_rates(nodes: Nodes, cost: MetabolicCost, unknowns: Unknowns) -> Array:
-    """(M,) the same at the first point, where the excitations were the activations."""
-    first = nodes.frames(nodes.mesh, slice(0, 1))
-    at = unknowns.frames(slice(0, 1))
-    held = Unknowns(at.activation, at.activation, at.force, at.force_rate, at.reserve, at.scale)
+    """(M,) the same at the first point, with excitations equal to activations and fibres at rest."""
+    first, at = nodes.frames(nodes.mesh, slice(0, 1)), unknowns.frames(slice(0, 1))
+    geometry = replace(first.problem.geometry, lengthening_speed=np.zeros(at.activation.shape))
+    first = replace(first, problem=replace(first.problem, geometry=geometry))
+    held = replace(at, excitation=at.activation, force_rate=0.0 * at.force_rate)
     return np.asarray(metabolic_rates(first, cost, held)[0])
 
 
-def add_metabolic(
-    builder: Builder, layout: Layout, nodes: Nodes, cost: MetabolicCost, weights: Array, excitation: Index
+def add_metabolic(builder: Builder, layout: Layout, nodes: Nodes, cost: MetabolicCost, weights: Array) -> None:
+    """Add weights · rate / body mass at all points; weights (N, 1)."""
+    _add(builder, layout, nodes, cost, weights, layout.excitation, slice(None))
+
+
+def add_start(builder: Builder, layout: Layout, nodes: Nodes, cost: MetabolicCost, weights: Array) -> None:
+    """Add weights · ``start_rates``; weights (1, m)."""
+    _add(builder, layout, nodes, cost, weights, layout.activation[:1], slice(0, 1))
+
+
+def _add(
+    builder: Builder, layout: Layout, nodes: Nodes, cost: MetabolicCost, weights: Array, excitation: Index, at: slice
 ) -> None:
-    """Add weights · rate / body mass at the points that ``excitation`` (n, m) has, the first n; weights (n, 1 | m)."""
     parameters, geometry, part = nodes.problem.parameters, nodes.problem.geometry, layout.part
     if parameters is None:
         raise ValueError("no muscle parameters")
-    tissue, points = cost.metabolics.tissue(parameters), slice(0, len(excitation))
+    tissue, moves = cost.metabolics.tissue(parameters), at == slice(None)
     weights = np.broadcast_to(weights / _mass(cost), excitation.shape)
     elastic, own = layout.elastic, layout.in_tendon
     if elastic.size:
-        motion = (np.asarray(array)[points, own] for array in (geometry.length, geometry.lengthening_speed))
-        unknowns = [excitation[:, elastic], layout.activation[points, elastic]]
-        unknowns += [layout.force[points], layout.force_rate[points]]
-        data = [*motion, *nodes.fibers(own), *(values[own] for values in tissue)]
+        motion = [np.asarray(array)[at, own] for array in (geometry.length, geometry.lengthening_speed)]
+        unknowns = [excitation[:, elastic], layout.activation[at, elastic], layout.force[at]]
+        unknowns += [layout.force_rate[at]] if moves else []
+        data = [motion[0], moves * motion[1], *nodes.fibers(own), *(values[own] for values in tissue)]
         rates = builder.add_group("metabolic_elastic", unknowns, data, probe=cost.smooth)
         builder.add_cost(rates, weights[:, elastic])
     rigid = np.flatnonzero(~nodes.elastic[part.muscles])
     if rigid.size:
         own = part.muscles[rigid]
-        data = [*(array[points, own] for array in _rigid(nodes)), *(values[own] for values in tissue)]
-        unknowns = [excitation[:, rigid], layout.activation[points, rigid]]
+        length, velocity, *others = (array[at, own] for array in _rigid(nodes))
+        data = [length, moves * velocity, *others, *(values[own] for values in tissue)]
+        unknowns = [excitation[:, rigid], layout.activation[at, rigid]]
         rates = builder.add_group("metabolic_rigid", unknowns, data, probe=cost.smooth)
         builder.add_cost(rates, weights[:, rigid])

@@ -22,6 +22,7 @@ from .emg import EmgTracking, best_scale
 from .guess import first_guess
 from .integrate import ForwardCheck, check_solution
 from .mesh import Mesh, Refinement
+from .metabolic import metabolic_provenance
 from .nodes import Nodes, Unknowns
 from .objective import Conditions, dynamic_cost
 from .penalty import MOST_TRIES, lighter, penalty_record, weighed
@@ -223,6 +224,8 @@ class Run:
         if nodes.fiber is not None:
             record = penalty_record(self.conditions, nodes.balance, solution.integrals)
             provenance["objective"]["penalty"] = record
+        if (metabolic := self.conditions.metabolic) is not None:
+            provenance["metabolic"] = metabolic_provenance(metabolic, solution)
         if solution.emg_scale:
             provenance["emg_scale"] = solution.emg_scale
         if check is not None:

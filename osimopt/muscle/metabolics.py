@@ -1,8 +1,10 @@
 """Metabolic rate of muscles as OpenSim's probes compute it: Umberger 2010 and Bhargava 2004.
 
 ``Umberger2010`` and ``Bhargava2004`` carry the switches and constants of OpenSim's classes by their names, with their
-defaults in OpenSim 4.6. ``rate`` takes NumPy arrays or CasADi expressions. With a ``Smoothing`` the transitions are
-hyperbolic tangents as in OpenSim Moco's Bhargava2004SmoothedMuscleMetabolics, so that the rate has derivatives.
+defaults in OpenSim 4.6. ``rate`` takes NumPy arrays or CasADi expressions. With a ``Smoothing`` the
+rate has derivatives: between shortening and lengthening as in OpenSim Moco's Bhargava2004SmoothedMuscleMetabolics, by
+hyperbolic tangents. Moco's tangents at the limits of power and heat (of a width of 0.1 W) are replaced: with them
+dynamic optimization of a walk did not converge in 500 iterations.
 
 Umberger BR. Stance and swing phase costs in human walking. J R Soc Interface 7(50), 1329-1340, 2010.
 doi:10.1098/rsif.2010.0084. With changes that Uchida et al. (2016) made and OpenSim has as its defaults,
@@ -16,6 +18,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
+
+import numpy as np
 
 from . import degroote
 from .contraction import Fiber, active_multiplier, fiber_state, passive_multiplier
@@ -37,16 +41,21 @@ _NO_ACTIVATION = 1e-3
 
 
 class Smoothing(NamedTuple):
-    """Steepness of the transitions 0.5 + 0.5 tanh(steepness · x), by what x is.
+    """How a smooth rate rounds the probes' transitions.
 
-    ``velocity`` of the fibre in m/s, ``power`` and ``heat_rate`` in W, with Moco's defaults; ``level`` for
-    differences of activations and of normalised lengths, which only Umberger's rate has.
+    ``velocity`` in s/m is b of ½ + ½ tanh(b v) between shortening and lengthening, ``level`` b of the same between
+    activations and between normalised lengths, which only Umberger's rate needs. ``power`` and ``heat_rate`` in W per
+    kg of muscle are δ of ½ (x + √(x² + δ²)) in place of max(0, x), of the total and of the heat rate.
     """
 
     velocity: float = 10.0
-    power: float = 10.0
-    heat_rate: float = 10.0
+    power: float = 1.0
+    heat_rate: float = 1.0
     level: float = 100.0
+
+
+#: Without any rounding.
+EXACT = Smoothing(np.inf, 0.0, 0.0, np.inf)
 
 
 class Effort(NamedTuple):
@@ -95,9 +104,9 @@ def on_elastic_tendon(
     return Effort(excitation, activation, state.length, speed, strength * active, strength * passive, isometric)
 
 
-def _choose(x: Array, low: Array, high: Array, steepness: float | None) -> Array:
-    """``low`` up to x = 0 and ``high`` above; with a steepness, a tangent between the two."""
-    if steepness is None:
+def _choose(x: Array, low: Array, high: Array, steepness: float = np.inf) -> Array:
+    """``low`` up to x = 0 and ``high`` above; with a finite steepness, a hyperbolic tangent between the two."""
+    if steepness == np.inf:
         return where(x > 0.0, high, low)
     return low + (high - low) * (0.5 + 0.5 * namespace(x).tanh(steepness * x))
 
@@ -127,9 +136,9 @@ class Umberger2010:
         """Basal rate in W."""
         return _basal(self.basal_coefficient, self.basal_exponent, body_mass) if self.basal_rate_on else 0.0
 
-    def rate(self, effort: Effort, tissue: Tissue, smoothing: Smoothing | None = None) -> Array:
+    def rate(self, effort: Effort, tissue: Tissue, soft: Smoothing = EXACT) -> Array:
         """Rate in W of each muscle."""
-        factor, soft = self.muscle_effort_scaling_factor, smoothing or Smoothing(*4 * (None,))  # type: ignore[arg-type]
+        factor = self.muscle_effort_scaling_factor
         excitation, activation = factor * effort.excitation, factor * effort.activation
         level = _choose(excitation - activation, 0.5 * (excitation + activation), excitation, soft.level)
         slow = self._slow(excitation, tissue.slow_twitch)
@@ -138,17 +147,17 @@ class Umberger2010:
         velocity = effort.velocity
         shortening = self._shortening(level, slow, velocity / tissue.optimal, tissue.fastest, soft)
         shortening = shortening * _choose(stretched, 1.0, effort.isometric, soft.level)
-        pull = _choose(effort.active, 0.0, factor * effort.active, None)
+        pull = _choose(effort.active, 0.0, factor * effort.active)
         work = -pull * velocity / tissue.mass
         if not self.include_negative_mechanical_work:
             work = _choose(velocity, work, 0.0, soft.velocity)
         if self.forbid_negative_total_power:
-            shortening = shortening - _lacking(heat + shortening + work, tissue.mass, soft)
+            shortening = shortening + _positive(-heat - shortening - work, soft.power)
         total = work if self.mechanical_work_rate_on else 0.0 * work
         if self.activation_maintenance_rate_on and self.shortening_rate_on:
             heat = heat + shortening
             if self.enforce_minimum_heat_rate_per_muscle:
-                heat = _at_least(heat, tissue.mass, soft)
+                heat = heat + _positive(_LEAST_HEAT - heat, soft.heat_rate)
             return tissue.mass * (total + heat)
         total = total + heat if self.activation_maintenance_rate_on else total
         return tissue.mass * (total + shortening if self.shortening_rate_on else total)
@@ -164,7 +173,7 @@ class Umberger2010:
 
     def _maintenance(self, level: Array, slow: Array, isometric: Array, stretched: Array, soft: Smoothing) -> Array:
         """Heat rate of activation and maintenance, W/kg."""
-        power = (level**2 + (0.0 if soft.level is None else _NO_ACTIVATION**2)) ** 0.3
+        power = (level**2 + (0.0 if soft is EXACT else _NO_ACTIVATION**2)) ** 0.3
         share = _choose(stretched, 1.0, 0.4 + 0.6 * isometric, soft.level)
         return self.aerobic_factor * power * (128.0 * (1.0 - slow) + 25.0) * share
 
@@ -172,11 +181,11 @@ class Umberger2010:
         """Heat rate of shortening or lengthening at optimal length, W/kg; ``speed`` in optimal lengths per second."""
         by_slow, by_fast = 250.0 / fastest, 153.0 / fastest
         of_slow = -by_slow * speed
-        of_slow = _choose(of_slow - _FASTEST_SLOW, of_slow, _FASTEST_SLOW, None)
+        of_slow = _choose(of_slow - _FASTEST_SLOW, of_slow, _FASTEST_SLOW)
         shorter = level**2 * (of_slow * slow - by_fast * speed * (1.0 - slow))
         longer = level * (4.0 if self.include_negative_mechanical_work else 0.3) * by_slow * speed
         # in m/s, as other velocities: a fibre of 0.1 m
-        return self.aerobic_factor * _choose(speed, shorter, longer, soft.velocity and 0.1 * soft.velocity)
+        return self.aerobic_factor * _choose(speed, shorter, longer, 0.1 * soft.velocity)
 
 
 @dataclass(frozen=True)
@@ -207,28 +216,28 @@ class Bhargava2004:
         """Basal rate in W."""
         return _basal(self.basal_coefficient, self.basal_exponent, body_mass) if self.basal_rate_on else 0.0
 
-    def rate(self, effort: Effort, tissue: Tissue, smoothing: Smoothing | None = None) -> Array:
+    def rate(self, effort: Effort, tissue: Tissue, soft: Smoothing = EXACT) -> Array:
         """Rate in W of each muscle."""
-        factor, soft = self.muscle_effort_scaling_factor, smoothing or Smoothing(*4 * (None,))  # type: ignore[arg-type]
+        factor = self.muscle_effort_scaling_factor
         xp, angle = namespace(effort.excitation), 0.5 * math.pi * factor * effort.excitation
         slow, fast = tissue.slow_twitch * xp.sin(angle), (1.0 - tissue.slow_twitch) * (1.0 - xp.cos(angle))
         activating = self.activation_constant_slow_twitch * slow + self.activation_constant_fast_twitch * fast
         maintaining = self.maintenance_constant_slow_twitch * slow + self.maintenance_constant_fast_twitch * fast
-        maintaining = maintaining * _length_dependence(effort.length, _ROUND if smoothing else 0.0)
+        maintaining = maintaining * _length_dependence(effort.length, 0.0 if soft is EXACT else _ROUND)
         velocity, active = effort.velocity, factor * effort.active
         shortening = -self._proportion(effort, active + effort.passive, tissue, soft) * velocity / tissue.mass
         work = -active * velocity / tissue.mass
         if not self.include_negative_mechanical_work:
             work = _choose(velocity, work, 0.0, soft.velocity)
         if self.forbid_negative_total_power:
-            shortening = shortening - _lacking(activating + maintaining + shortening + work, tissue.mass, soft)
+            shortening = shortening + _positive(-activating - maintaining - shortening - work, soft.power)
         parts = (
             (activating, self.activation_rate_on), (maintaining, self.maintenance_rate_on),
             (shortening, self.shortening_rate_on),
         )  # fmt: skip
         heat = sum((part for part, on in parts if on), 0.0 * work)
         if self.enforce_minimum_heat_rate_per_muscle and all(on for _, on in parts):
-            heat = _at_least(heat, tissue.mass, soft)
+            heat = heat + _positive(_LEAST_HEAT - heat, soft.heat_rate)
         return tissue.mass * (heat + work if self.mechanical_work_rate_on else heat)
 
     def _proportion(self, effort: Effort, force: Array, tissue: Tissue, soft: Smoothing) -> Array:
@@ -248,16 +257,10 @@ def _length_dependence(length: Array, rounding: float) -> Array:
     """0.5 up to a length of 0.5, 1 at 1, 0 from 1.5 on, linear between; ``rounding`` replaces max(0, x)."""
     total = _SHORT + 0.0 * length
     for at, bend in _BENDS:
-        x = length - at
-        total = total + bend * 0.5 * (x + (x**2 + rounding**2) ** 0.5)
+        total = total + bend * _positive(length - at, rounding)
     return total
 
 
-def _lacking(total: Array, mass: Array, soft: Smoothing) -> Array:
-    """Total rate where it is negative, else 0, W/kg."""
-    return _choose(-total * mass, 0.0, total, soft.power)
-
-
-def _at_least(heat: Array, mass: Array, soft: Smoothing) -> Array:
-    """Heat rate of at least 1 W/kg."""
-    return _choose((_LEAST_HEAT - heat) * mass, heat, _LEAST_HEAT, soft.heat_rate)
+def _positive(x: Array, rounding: float) -> Array:
+    """max(0, x), rounded near 0."""
+    return 0.5 * (x + (x**2 + rounding**2) ** 0.5)

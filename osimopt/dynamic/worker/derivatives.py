@@ -57,9 +57,10 @@ def _difference(x: list[Any], p: list[Any], _: float) -> Any:
 
 
 def _metabolic_elastic(x: list[Any], p: list[Any], how: Smooth) -> Any:
-    """Rate in W; x = (excitation, activation, force, its rate), p = length, speed, ``Fiber`` and ``Tissue``."""
+    """Rate in W; x = (excitation, activation, force, its rate or nothing: 0), p as ``_tendon`` and ``Tissue``."""
     tissue = Tissue(*p[-len(Tissue._fields) :])
-    excitation, activation, force, rate = x
+    excitation, activation, force, *moving = x
+    rate = moving[0] if moving else 0.0
     fiber = Fiber(*p[2 : -len(tissue)])
     effort = on_elastic_tendon(excitation, activation, force, rate, p[0], p[1], fiber, tissue.strength)
     return how.probe.rate(effort, tissue, how.smoothing)
