@@ -179,7 +179,7 @@ def solution_in(folder: Path) -> None:
         ({"duration": 2.0 * SHORT}, r"got duration 0\.1 in place of 0\.2"),
         ({"strengths": (0.9, 1.1)}, r"got strengths \[1\.0, 1\.0\] in place of \[0\.9, 1\.1\]"),
         ({"problems": 2}, "got 1 trials that differ from the 2 given"),
-        ({"mesh_interval": 0.02}, "mesh_interval"),
+        ({"mesh_interval": 0.04}, "got mesh_interval .0.02. in place of .0.04."),
     ],
 )
 def test_solutions_of_something_else_are_refused(tmp_path: Path, other: dict[str, Any], said: str) -> None:
