@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ..dynamic.options import DynamicOptions
 from ..dynamic.solve import solve_dynamic
-from ..errors import InputError, ModelError, SolverError, explain
+from ..errors import InputError, ModelError, SolverError, explain, some
 from ..files.storage import write_atomically
 from ..problem.problem import RedundancyProblem
 from ..surrogate.architecture import check_whole
@@ -69,7 +70,7 @@ def generate(
     subjects.check(problems)
     planned = plans(problems, counts, seed, windows)
     chosen = {"seed": seed, "duration": windows.duration, "sizes": list(subjects.sizes),
-              "strengths": list(subjects.strengths), "options": repr(sorted(options.items()))}  # fmt: skip
+              "strengths": list(subjects.strengths), **_solving(options)}  # fmt: skip
     new = not folder.exists()
     _claim(folder, chosen, problems)
     paths = []
@@ -88,6 +89,11 @@ def generate(
             _release(folder, new)
         raise
     return paths
+
+
+def _solving(options: dict[str, Any]) -> dict[str, str]:
+    """Options of collocation with their defaults, which another version may change."""
+    return {name: repr(value) for name, value in sorted({**vars(DynamicOptions()), **options}.items())}
 
 
 def _solutions(folder: Path) -> list[Path]:
@@ -111,9 +117,9 @@ def _claim(folder: Path, chosen: dict[str, Any], problems: Sequence[RedundancyPr
     if plan is not None and same and not other:
         return
     if plan is not None and _solutions(folder):
-        got = ", ".join(other) or f"{len(plan.get('trials', []))} trials that differ from the {len(trials)} given"
+        got = some(other) or f"{len(plan.get('trials', []))} trials that differ from the {len(trials)} given"
         fix = "Give the same again, choose another folder, or delete this one to solve anew."
-        raise InputError(explain(f"solutions of the same trials, {', '.join(chosen)}", got, fix, folder))
+        raise InputError(explain("solutions of the same trials and options", got, fix, folder))
     _release(folder, False)
     write_atomically(path, json.dumps({**chosen, "trials": trials}, indent=2) + "\n")
 

@@ -17,7 +17,7 @@ from .training_data import BLOCKS, TRAIN, TRIALS, VALIDATE, blocks, named
 
 #: s of a dynamic solution that are trained on by default; in short trials, and at least; and that are solved before and
 #: after them.
-DURATION, SHORT, LEAST, MARGIN = 1.2, 0.2, 0.1, 0.12
+DURATION, SHORT, LEAST, MARGIN = 1.2, 0.2, 0.08, 0.12
 #: Fraction of a trial that validation and tests take each for windows longer than ``SHORT``, and at most.
 SHARE, MOST = 0.25, 1.0 / 3.0
 #: s by which times may be off that files print.

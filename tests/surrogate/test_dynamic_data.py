@@ -18,7 +18,7 @@ from osimopt.training.dynamic_solutions import generate
 from osimopt.training.dynamic_surrogate import train_dynamic_surrogate
 from osimopt.training.subjects import OWN, Subjects, subject
 from osimopt.training.training_data import BLOCKS, SPREADS, TRAIN, VALIDATE, draw_muscles, vary_muscles
-from osimopt.training.windows import MARGIN, Plan, choose_windows, lengths_of, plans
+from osimopt.training.windows import LEAST, MARGIN, Plan, choose_windows, lengths_of, plans
 
 #: s of the windows here: the limb moves for 2.4 s.
 SHORT = 0.1
@@ -56,7 +56,7 @@ def check_refusal(text: str, trials: list[tuple[str, float]], duration: float | 
     least = float(text.split("trials of ")[1].split(" s or more")[0])
     assert least > trials[0][1] - 0.005
     assert f"short.mot with {trials[0][1]:.2f} s" in text
-    assert choose_windows([(name, least + 0.01) for name, _ in trials], duration).duration >= (duration or 0.1)
+    assert choose_windows([(name, least + 0.01) for name, _ in trials], duration).duration >= (duration or LEAST)
     if "at most" in text:
         shorter = float(text.split("at most ")[1].split(" s")[0])
         assert choose_windows(trials, shorter).duration == shorter
@@ -75,7 +75,7 @@ def test_windows_fit_or_are_refused_by_what_would_fit(
     except InputError as error:
         check_refusal(str(error), trials, duration)
         return
-    assert windows.duration == duration if duration else 0.1 <= windows.duration <= 1.2
+    assert windows.duration == duration if duration else LEAST <= windows.duration <= 1.2
     for places in windows.places():
         for trial, first, last in places:
             assert (last - first) * trials[trial][1] >= windows.length - 1e-6
@@ -87,7 +87,7 @@ def test_durations_by_length() -> None:
     found = {length: choose_windows([("walk", length)]).duration for length in (20.0, 5.76, 4.0, 1.5, 1.1)}
     assert found == {20.0: 1.2, 5.76: 1.2, 4.0: 0.76, 1.5: 0.2, 1.1: 0.12}
     for wrong in (-1.0, 0.0, float("nan"), True, "1.2"):
-        with pytest.raises(InputError, match=r"a duration \(--duration\) of 0.1 s or more"):
+        with pytest.raises(InputError, match=r"a duration \(--duration\) of 0.08 s or more"):
             choose_windows([("walk", 20.0)], wrong)  # type: ignore[arg-type]
 
 
@@ -179,7 +179,7 @@ def solution_in(folder: Path) -> None:
         ({"duration": 2.0 * SHORT}, r"got duration 0\.1 in place of 0\.2"),
         ({"strengths": (0.9, 1.1)}, r"got strengths \[1\.0, 1\.0\] in place of \[0\.9, 1\.1\]"),
         ({"problems": 2}, "got 1 trials that differ from the 2 given"),
-        ({"mesh_interval": 0.02}, "mesh_interval"),
+        ({"mesh_interval": 0.04}, "got mesh_interval .0.02. in place of .0.04."),
     ],
 )
 def test_solutions_of_something_else_are_refused(tmp_path: Path, other: dict[str, Any], said: str) -> None:
