@@ -248,3 +248,10 @@ def test_a_found_object_is_taken() -> None:
     problem = random_problem(9, frames=40)
     found = osimopt.find_synergies(solve_static(problem), n=3)
     assert solve_static(problem, synergies=found).synergies is found.synergies
+
+
+def test_analyses_that_know_no_synergies_refuse_them() -> None:
+    solution = solve_static(random_problem(1), synergies=vectors(1))
+    for analysis in (osimopt.sensitivity, osimopt.feasible_ranges):
+        with pytest.raises(InputError, match="without synergies"):
+            analysis(solution)
