@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .analysis.compartments import joints_between as joints_between
     from .analysis.contact_comparison import ContactComparison as ContactComparison
     from .analysis.cost_ranking import rank_costs as rank_costs
+    from .analysis.find_synergies import FoundSynergies as FoundSynergies
+    from .analysis.find_synergies import find_synergies as find_synergies
+    from .analysis.find_synergies import synergy_fit as synergy_fit
     from .analysis.identify import identify_cost as identify_cost
     from .analysis.ranges import feasible_ranges as feasible_ranges
     from .analysis.sensitivity import sensitivity as sensitivity
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from .batch.runner import run_study as run_study
     from .datasets.fetch import fetch as fetch
     from .dynamic.emg import EmgTracking as EmgTracking
+    from .dynamic.metabolic import MetabolicCost as MetabolicCost
     from .dynamic.solution import DynamicSolution as DynamicSolution
     from .dynamic.solution import SealedSolution as SealedSolution
     from .dynamic.solve import solve_dynamic as solve_dynamic
@@ -54,7 +58,9 @@ if TYPE_CHECKING:
     from .problem.contact import Contact as Contact
     from .problem.problem import RedundancyProblem as RedundancyProblem
     from .problem.reserves import ReserveActuators as ReserveActuators
+    from .problem.synergies import Synergies as Synergies
     from .report.report import write_report as write_report
+    from .solution.metabolic import metabolic_rate as metabolic_rate
     from .solution.reader import Result as Result
     from .solution.solution import RedundancySolution as RedundancySolution
     from .solution.status import Status as Status
@@ -77,6 +83,9 @@ _HOMES = {
     "Compartments": "analysis.compartments",
     "compartment_forces": "analysis.compartments",
     "joints_between": "analysis.compartments",
+    "find_synergies": "analysis.find_synergies",
+    "synergy_fit": "analysis.find_synergies",
+    "FoundSynergies": "analysis.find_synergies",
     "sensitivity": "analysis.sensitivity",
     "propagate_uncertainty": "analysis.uncertainty",
     "read_problem": "problem.archive",
@@ -92,9 +101,11 @@ _HOMES = {
     "DynamicSolution": "dynamic.solution",
     "SealedSolution": "dynamic.solution",
     "EmgTracking": "dynamic.emg",
+    "MetabolicCost": "dynamic.metabolic",
     "use_degroote_muscles": "muscle.conversion",
     "Contact": "problem.contact",
     "RedundancyProblem": "problem.problem",
+    "Synergies": "problem.synergies",
     "RedundancySolution": "solution.solution",
     "ReserveActuators": "problem.reserves",
     "Status": "solution.status",
@@ -114,6 +125,7 @@ _HOMES = {
     "rank_costs": "analysis.cost_ranking",
     "identify_cost": "analysis.identify",
     "Result": "solution.reader",
+    "metabolic_rate": "solution.metabolic",
     "write_report": "report.report",
     "fetch": "datasets.fetch",
     "run_study": "batch.runner",

@@ -193,6 +193,7 @@ def _provenance(model: Model, options: ReadOptions, given: list[str], left: Sequ
         "options": options.settings(),
         "path_version": PATHS,
         "description": digest(identity(model.key)),
+        "body_mass_kg": float(model.described.multibody.tree.mass.sum()),
         "units": {coordinate.name: coordinate.unit for coordinate in coordinates},
         "switched_off": list(model.description.switched_off),
         "turning": [coordinate.name for coordinate in coordinates if coordinate.turning],

@@ -22,7 +22,7 @@ from ..problem.path_record import PathRecord
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
 from ..solution.summary import Summary
-from .jobs import Job
+from .jobs import OF_METHODS, Job
 from .journal import BETWEEN, CONTACT_BW, CONTACT_N
 
 if TYPE_CHECKING:
@@ -65,9 +65,10 @@ def _solved(job: Job, folder: Path) -> dict[str, Any]:
         times.append(time.perf_counter())
         return problem
 
-    folder_of = {"folder": job.files["surrogate"]} if "surrogate" in job.files else {}
-    read, how = _reading(job), read_solve_options({**job.solve, **folder_of})
+    named = {key: job.files[what] for what, key in OF_METHODS.items() if what in job.files}
+    read, how = _reading(job), read_solve_options({**job.solve, **named})
     writing: dict[str, Any] = {"outputs": job.outputs, "overwrite": True, "n_jobs": 1}
+    writing["checkpoint"] = folder.with_name(f".{folder.name}.windows")
     summary = solve_trial(read, how, folder, reader=reader, on_piece=solved.append, **writing).summary
     begin, between = times
     seconds = {"read_s": round(between - begin, 3), "solve_s": round(time.perf_counter() - between, 3)}
@@ -90,7 +91,7 @@ def _reading(job: Job) -> ReadOptions:
 def _problem(job: Job, read: ReadOptions) -> RedundancyProblem:
     """The job's problem; that of the last job where files and options are the same."""
     stamps = [(path, Path(path).stat().st_mtime_ns if Path(path).exists() else 0) for path in job.files.values()]
-    reading = [name for name in job.files if name not in ("emg", "strides", "mapping", "surrogate")]
+    reading = [name for name in job.files if name not in ("emg", "strides", "mapping", *OF_METHODS)]
     joints = read.joint_reactions  # a method with contact forces needs some
     key = repr(([(name, job.files[name]) for name in reading], sorted(job.read.items()), joints, stamps))
     if _last.get("key") != key:

@@ -117,6 +117,13 @@ def solve(
     motion: Motion,
     method: How = Method.static,
     cache: Cache = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that keeps the windows of a long motion as they are solved; the same command continues there.",
+            rich_help_panel=PANELS["transcription"],
+        ),
+    ] = None,
     jobs: Jobs = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Result folder.")] = Path("osimopt_results"),
     outputs: Outputs = "",
@@ -131,7 +138,12 @@ def solve(
     """
     how = solve_options(method.value, options)
     read = read_options(model, motion, options)
-    _solve(read, how, out, figure, cache=cache, n_jobs=jobs, outputs=outputs, overwrite=overwrite)
+    if checkpoint is not None and method != Method.dynamic:
+        fix = "Leave it out, or solve with --method dynamic."
+        raise InputError(explain(f"no --checkpoint with --method {method.value}", f"{checkpoint}", fix))
+    _solve(
+        read, how, out, figure, cache=cache, checkpoint=checkpoint, n_jobs=jobs, outputs=outputs, overwrite=overwrite
+    )
 
 
 @takes(ReadOptions)
@@ -194,13 +206,13 @@ def _solve(read: ReadOptions, how: SolveOptions, out: Path, figure: bool, **opti
         reading = line.enter_context(progress("Reading and solving" if static else "Reading the motion"))
         shown: list[Any] = []
 
-        def solving(iteration: int, objective: float, violation: float) -> None:
+        def solving(*numbers: float) -> None:
             if not shown:  # one line at a time
                 line.pop_all().close()
                 shown.append(line.enter_context(iterations()))
-            shown[0](iteration, objective, violation)
+            shown[0](*numbers)
 
-        solved = solve_trial(read, how, out, reading=reading, solving=solving, **options)
+        solved = solve_trial(read, how, out, reading=reading, solving=solving, on_window=solving, **options)
         line.close()
         print_summary(solved.summary, solved.provenance, objective_and_mesh(solved.solution))
         if figure and solved.solution is not None:

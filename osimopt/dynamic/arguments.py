@@ -17,6 +17,7 @@ from ..problem.problem import RedundancyProblem
 from ..static.compliant import model_of
 from .emg import EmgTracking, is_pair
 from .mesh import SAME
+from .metabolic import read_metabolic
 from .options import DynamicOptions
 
 #: Options of De Groote muscles.
@@ -36,6 +37,8 @@ def check_arguments(**given: Any) -> None:
         check_tendon(given["tendon"])
     if "contact" in given:
         read_contacts(given["contact"])
+    if "metabolic" in given:
+        read_metabolic(given["metabolic"])
     if "on_failure" in given:
         check_word("on_failure", given["on_failure"], ("raise", "return"))
     for name, (accepts, expected, fix) in RULES.items():

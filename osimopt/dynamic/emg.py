@@ -93,6 +93,16 @@ class EmgTracking:
         return linear(time, samples, self.envelope[list(self.channels)].to_numpy(dtype=float))
 
 
+def best_scale(emg: EmgTracking, weights: Array, time: Array, muscles: tuple[str, ...], excitation: Array) -> Array:
+    """(C,) scale factors of least tracking error of excitations (N, M), with quadrature weights (N,) at times (N,)."""
+    rows, channels = emg.rows(muscles)
+    measured = emg.at(time)[:, channels]
+    product, square = np.zeros(len(emg.channels)), np.zeros(len(emg.channels))
+    np.add.at(product, channels, weights @ (measured * excitation[:, rows]))
+    np.add.at(square, channels, weights @ measured**2)
+    return np.clip(np.divide(product, square, out=np.ones_like(square), where=square > 0.0), *emg.scale)
+
+
 def _check_envelope(envelope: pd.DataFrame, channels: tuple[str, ...]) -> None:
     import pandas as pd
 

@@ -1,15 +1,7 @@
-"""The solver's starting point: the user's guess, and solutions of windows of a long motion.
-
-The effect of a state decays within a tenth of a second, so the solution of a window is that of the whole motion except
-near its ends. Started from the joined windows the whole needs few iterations: its single step length for all unknowns
-would otherwise slow it down the more unknowns there are. The time then grows linearly with the number of intervals.
-"""
+"""The solver's starting point from the user's guess."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,16 +12,11 @@ from ..problem.arrays import Array
 from ..solution.solution import RedundancySolution
 from ..static.solve import activations_of
 from .emg import EmgTracking
-from .mesh import SAME, Mesh, linear
+from .mesh import SAME, linear
 from .nodes import Nodes, Unknowns, strength
-from .objective import Conditions
 
 #: Lower bound of the normalised tendon force of a guess: at 0 the tendon is slack.
 LEAST_FORCE = 1e-3
-#: s; length of a window, and the margin on either side that is solved with it and discarded: several time constants.
-LENGTH, MARGIN = 1.0, 0.2
-#: Number of intervals from which on a motion of two windows or more is divided.
-LONG = 100
 
 
 def first_guess(initial_guess: Any, nodes: Nodes, static: RedundancySolution, emg: EmgTracking | None) -> Unknowns:
@@ -97,51 +84,3 @@ def _filled(values: Array, default: float | Array) -> Array:
         return np.array(np.broadcast_to(default, values.shape))
     frames = np.arange(len(values))
     return linear(frames, frames[known], values[known])
-
-
-@dataclass(frozen=True, eq=False)
-class Window:
-    """Intervals of a mesh with a margin: ``points`` of the whole that it has, and ``kept``, those without margin."""
-
-    nodes: Nodes
-    conditions: Conditions
-    points: slice
-    kept: slice
-
-    def cut(self, unknowns: Unknowns) -> Unknowns:
-        """Unknowns of the window from those of the whole."""
-        return unknowns.on_points(lambda values: values[self.points])
-
-
-def windows(nodes: Nodes, conditions: Conditions) -> list[Window]:
-    """Divide a long motion; no windows for a short one."""
-    edges = nodes.mesh.edges
-    count = int((edges[-1] - edges[0]) / LENGTH)
-    if count < 2 or len(nodes.mesh) < LONG:
-        return []
-    cuts = np.unique(np.searchsorted(edges, np.linspace(edges[0], edges[-1], count + 1) - SAME)).tolist()
-    return [_window(nodes, conditions, first, last) for first, last in pairwise(cuts)]
-
-
-def _window(nodes: Nodes, conditions: Conditions, first: int, last: int) -> Window:
-    """The intervals ``first`` to ``last`` (exclusive) and their margins."""
-    mesh = nodes.mesh
-    begin = max(0, int(np.searchsorted(mesh.edges, mesh.edges[first] - MARGIN, side="right")) - 1)
-    end = min(len(mesh), int(np.searchsorted(mesh.edges, mesh.edges[last] + MARGIN)))
-    points, kept = (
-        slice(int(mesh.points[start, 0]), int(mesh.points[stop - 1, -1]) + 1)
-        for start, stop in ((begin, end), (first, last))
-    )
-    start = conditions.initial_activation if begin == 0 else "paid"
-    cut = nodes.frames(Mesh(mesh.scheme, mesh.edges[begin : end + 1]), points)
-    return Window(cut, replace(conditions, initial_activation=start, periodic=False), points, kept)
-
-
-def joined(whole: Unknowns, solutions: Sequence[tuple[Window, Unknowns]]) -> Unknowns:
-    """Unknowns of the whole motion from those of its windows; EMG scales are means."""
-    series = {name: values.copy() for name, values in whole.series().items()}
-    for window, unknowns in solutions:
-        start = window.points.start
-        for name, values in unknowns.series().items():
-            series[name][window.kept] = values[window.kept.start - start : window.kept.stop - start]
-    return Unknowns(**series, scale=np.mean([unknowns.scale for _, unknowns in solutions], axis=0))

@@ -79,6 +79,21 @@ class ForwardCheck:
     moment_error: Array
     interval_error: Array
 
+    @classmethod
+    def of_windows(cls, checks: Sequence[ForwardCheck]) -> ForwardCheck:
+        """Join those of consecutive windows, each integrated from the solution at its own first point."""
+        first, *later = checks
+        series = {
+            name: np.concatenate([getattr(first, name), *(getattr(one, name)[1:] for one in later)])
+            for name in ("activation", "muscle_force")
+        }
+        errors = {
+            name: np.max([getattr(one, name) for one in checks], axis=0)
+            for name in ("activation_error", "force_error", "moment_error")
+        }
+        interval = np.concatenate([one.interval_error for one in checks])
+        return cls(first.muscles, first.coordinates, **series, **errors, interval_error=interval)
+
     def findings(self) -> list[str]:
         """The text of each of ``entries``."""
         return [finding.text for finding in self.entries()]

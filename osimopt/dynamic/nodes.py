@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,13 +75,23 @@ class Nodes:
         few = self.extension and self.extension.frames(points)
         return replace(self, mesh=mesh, problem=self.problem.frames(points), extension=few)
 
+    def within(self, points: slice) -> Nodes:
+        """Whole intervals of the mesh, from their first to their last point."""
+        per = len(self.mesh.scheme.points) - 1
+        edges = self.mesh.edges[points.start // per : (points.stop - 1) // per + 1]
+        return self.frames(Mesh(self.mesh.scheme, edges), points)
+
+    def bare(self) -> Nodes:
+        """Without what only findings and files need, to be sent to another process."""
+        few: dict[str, Any] = {"source": None, "kinematics": None, "reactions": None, "provenance": {}}
+        extension = self.extension and replace(self.extension, **few)
+        return replace(self, problem=replace(self.problem, **few), extension=extension)
+
     def completed(self, unknowns: Unknowns) -> Unknowns:
         """With the contact forces of the muscle forces and reserves."""
         if self.extension is None:
             return unknowns
-        control = unknowns.reserve[:, : len(self.problem.reserves.names)]
-        force = self.problem.max_force * unknowns.activation + self.problem.passive_force
-        force = np.where(self.elastic, strength(self.problem) * unknowns.force, force)
+        control, force = unknowns.reserve[:, : len(self.problem.reserves.names)], force_of(self, unknowns)
         return replace(unknowns, reserve=np.hstack([control, contact_controls(self.extension, force, control)]))
 
     def fibers(self, muscles: Index) -> Fiber:
@@ -88,6 +99,12 @@ class Nodes:
         if self.fiber is None:
             raise ValueError("all tendons are rigid")
         return Fiber(*(values[muscles] for values in self.fiber))
+
+
+def force_of(nodes: Nodes, unknowns: Unknowns) -> Array:
+    """(N, M) tendon forces in N."""
+    rigid = nodes.problem.max_force * unknowns.activation + nodes.problem.passive_force
+    return np.where(nodes.elastic, strength(nodes.problem) * unknowns.force, rigid)
 
 
 def strength(problem: RedundancyProblem) -> Array:
@@ -114,12 +131,13 @@ def _dynamics(problem: RedundancyProblem, time_constants: tuple[float, float] | 
 
 @dataclass(frozen=True, eq=False)
 class IndependentPart:
-    """Indices of muscles, coordinates, reserves and EMG channels that are independent of all others."""
+    """Indices of muscles, coordinates, reserves, EMG channels and synergies that are independent of all others."""
 
     muscles: Index
     coordinates: Index
     reserves: Index
     channels: Index
+    synergies: Index
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +145,8 @@ class Layout:
     """Positions in x of a part's unknowns: (N, m) of muscles, (N, k) of reserves, (N, 1) of the largest activation.
 
     x is sorted by point. ``elastic`` are the part's muscles with elastic tendons, as positions among its muscles; only
-    they have ``force`` and ``force_rate``. ``largest`` is empty unless the cost is the largest activation. ``scale``
-    has one entry per EMG channel, at the end of x.
+    they have ``force`` and ``force_rate``. ``largest`` is empty unless the cost is the largest activation, ``synergy``
+    (N, s) unless excitations follow synergies. ``scale`` has one entry per EMG channel, at the end of x.
     """
 
     part: IndependentPart
@@ -141,13 +159,16 @@ class Layout:
     force_rate: Index
     reserve: Index
     largest: Index
+    synergy: Index
 
     @classmethod
     def of(cls, part: IndependentPart, nodes: Nodes, largest: bool) -> Layout:
         """Lay out the unknowns of a part."""
         points, muscles = len(nodes.mesh.time), part.muscles.size
         elastic = np.flatnonzero(nodes.elastic[part.muscles])
-        widths = (muscles, muscles, elastic.size, elastic.size, part.reserves.size, int(largest))
+        widths = (
+            muscles, muscles, elastic.size, elastic.size, part.reserves.size, int(largest), part.synergies.size,
+        )  # fmt: skip
         starts = np.concatenate([[0], np.cumsum(widths)])
         first = np.arange(points)[:, None] * starts[-1]
         blocks = [first + start + np.arange(width) for start, width in zip(starts[:-1], widths, strict=True)]
@@ -192,6 +213,10 @@ class Unknowns:
     def on_points(self, change: Callable[[Array], Array]) -> Unknowns:
         """Apply a function to each array whose axis 0 is the points."""
         return Unknowns(**{name: change(values) for name, values in self.series().items()}, scale=self.scale)
+
+    def frames(self, points: slice) -> Unknowns:
+        """Those of some of the points."""
+        return self.on_points(lambda values: values[points])
 
     def moved(self, old: Mesh, new: Mesh, problem: RedundancyProblem) -> Unknowns:
         """The same on another mesh; activations and excitations are clipped, as polynomials can leave the bounds."""

@@ -15,8 +15,10 @@ from ..problem.contact import Contact
 from ..problem.costs import COSTS, Cost, counted_reserves, get_cost, reserve_weight
 from ..problem.extension import contact_reserves
 from ..problem.problem import RedundancyProblem
+from ..problem.synergies import Synergies
 from .contact import contact_weights
 from .emg import EmgTracking
+from .metabolic import MetabolicCost, metabolic_rates, start_rates
 from .nodes import Nodes, Unknowns, strength
 
 Quantity = Literal["excitation", "activation", "force", "largest"]
@@ -90,6 +92,9 @@ def dynamic_cost(cost: str, exponent: float, tendon: Tendons) -> DynamicCost:
 class Conditions:
     """Options of :func:`osimopt.solve_dynamic` that define the objective and the constraints.
 
+    ``window``: length in s of the segments of a long motion, None if it is never divided.
+    ``given``: whether all unknowns of the first and of the last point keep the values of the starting point, as in a
+    window between others; ``given_scale``: whether EMG scales do.
     ``weighs``: the weights of dF/dt of elastic tendons, numbers or (M,), follow from the static solution
     (``penalty.py``): ``derivative_penalty``, and ``start_penalty`` at the initial point.
     """
@@ -100,13 +105,18 @@ class Conditions:
     periodic: bool | Mapping[str, str] = False
     emg: EmgTracking | None = None
     contact: tuple[Contact, ...] = ()
+    metabolic: MetabolicCost | None = None
+    synergies: Synergies | None = None
+    window: float | None = None
+    given: tuple[bool, bool] = (False, False)
+    given_scale: bool = False
     weighs: bool = False
     start_penalty: float | Array = 0.0
 
     @property
     def pays(self) -> bool:
         """Whether the cost includes the initial activations; periodic ones follow from the last point."""
-        return self.initial_activation == "paid" and not self.periodic
+        return self.initial_activation == "paid" and not self.periodic and not self.given[0]
 
     def follower(self, problem: RedundancyProblem) -> list[int]:
         """(M,) index of the muscle whose state at the end equals this muscle's state at the start, where periodic."""
@@ -142,6 +152,8 @@ def start_cost(nodes: Nodes, conditions: Conditions, unknowns: Unknowns) -> floa
     power, own = conditions.cost.exponent, contact_reserves(nodes.balance)
     rates = float(np.sum(conditions.start_penalty * unknowns.force_rate[0] ** 2))
     pressing = rates + reserves * float(unknowns.reserve[0, own] ** 2 @ contact_weights(conditions.contact))
+    if (metabolic := conditions.metabolic) is not None:
+        pressing += metabolic.weight * float(nodes.dynamics[1] @ start_rates(nodes, metabolic, unknowns))
     if conditions.cost.quantity == "largest":
         return pressing + reserves * float(integrands(nodes, conditions, unknowns)["largest"][0])
     control = np.sum(np.abs(unknowns.reserve[0, ~own]) ** power)
@@ -161,6 +173,8 @@ def integrands(nodes: Nodes, conditions: Conditions, unknowns: Unknowns) -> dict
         terms["reserves"] = reserves * np.sum(np.abs(control) ** cost.exponent, axis=1)
     if (weights := contact_weights(conditions.contact)).any():
         terms["contact"] = reserves * (unknowns.reserve[:, own] ** 2 @ weights)
+    if (metabolic := conditions.metabolic) is not None:
+        terms["metabolic"] = metabolic.weight * metabolic_rates(nodes, metabolic, unknowns).sum(axis=1)
     if nodes.fiber is not None and np.any(conditions.derivative_penalty):
         terms["derivative_penalty"] = np.sum(conditions.derivative_penalty * unknowns.force_rate**2, axis=1)
     if (emg := conditions.emg) is not None and emg.weight > 0.0:

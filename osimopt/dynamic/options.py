@@ -11,7 +11,14 @@ from numpy.typing import ArrayLike
 from ..muscle.tendons import Tendons
 from ..options import option
 from ..solution.checks import SENSIBLE
-from ..static.options import Contacts, contact_option, exponent_option, tendon_option, weights_option
+from ..static.options import (
+    Contacts,
+    contact_option,
+    exponent_option,
+    synergies_option,
+    tendon_option,
+    weights_option,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +114,28 @@ class DynamicOptions:
         study=bool | dict[str, str],
     )
     contact: Contacts = contact_option()
+    metabolic: Any = option(
+        None,
+        "Metabolic rate in the objective: a probe (bhargava2004, umberger2010), or probe=weight.",
+        more="An osimopt.MetabolicCost, which has further options, or such text. The term is weight · ∫ rate / body "
+        "mass dt, in W/kg.",
+        shell=str,
+        study=str,
+        metavar="PROBE[=WEIGHT]",
+    )
+    synergies: Any = synergies_option(
+        "Excitations follow e = lower + W h", "h(t) ≥ 0 is found, and activations follow excitations."
+    )
+    window: float | None = option(
+        1.6,
+        "Length in s of the windows in which a motion of twice that and 100 intervals or more is solved.",
+        more="None solves every motion as a whole. Every second window has margins of a quarter of it, which are "
+        "discarded; a finding tells where forces in the margins differ from those of the windows between by more than "
+        "1 % of their peaks.",
+        unit="s",
+        above=0.0,
+        shell=float,
+    )
     mesh_tolerance: float | None = option(
         None,
         "Refine the mesh until integrating an interval misses activation and normalised force by no more.",

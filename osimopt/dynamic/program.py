@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
+from ..muscle.metabolics import Smooth
 from ..problem.arrays import Array, Index
 
 #: Functions that ``worker.derivatives`` implements.
-Kind = Literal["activation", "tendon", "power", "magnitude", "difference"]
+Kind = Literal["activation", "tendon", "power", "magnitude", "difference", "metabolic_elastic", "metabolic_rigid"]
 #: Function of iteration, objective and largest violation of a constraint, of all parts that have begun: the largest
 #: count, the sum of the objectives, the largest violation. Each round (the windows of a long motion, the whole, each
 #: finer mesh) begins with iteration 0.
@@ -39,6 +40,7 @@ class Group:
     variables: Index
     data: Array
     exponent: float = 0.0
+    probe: Smooth | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,13 +88,21 @@ class Builder:
         self._nonlinear: list[tuple[Any, ...]] = []
         self._costs: list[tuple[Any, ...]] = []
         self._limits: list[tuple[Any, ...]] = []
+        self._left_out: list[int] = []
 
-    def add_group(self, kind: Kind, variables: list[Index], data: list[ArrayLike], exponent: float = 0.0) -> Index:
+    def add_group(
+        self,
+        kind: Kind,
+        variables: list[Index],
+        data: list[ArrayLike],
+        exponent: float = 0.0,
+        probe: Smooth | None = None,
+    ) -> Index:
         """Add a function at places of some shape; return the positions of its outputs in c, in that shape."""
         shape = np.broadcast_shapes(*(index.shape for index in variables))
         entries = np.stack(_flat(shape, *variables), axis=1)
         parameters = np.stack(_flat(shape, *data), axis=1) if data else np.zeros((len(entries), 0))
-        self.groups.append(Group(kind, entries, parameters.astype(float), exponent))
+        self.groups.append(Group(kind, entries, parameters.astype(float), exponent, probe))
         first, self.outputs = self.outputs, self.outputs + len(entries)
         return np.arange(first, self.outputs).reshape(shape)
 
@@ -107,6 +117,10 @@ class Builder:
         self._limits.append(_flat(shape, lower, lower if upper is None else upper))
         return rows
 
+    def leave_out(self, rows: Index) -> None:
+        """Leave out constraints that others imply."""
+        self._left_out += rows.tolist()
+
     def put_linear(self, rows: Index, unknowns: Index, values: ArrayLike) -> None:
         """Add values · x to rows."""
         _put(self._linear, rows, unknowns, values)
@@ -116,14 +130,29 @@ class Builder:
         _put(self._nonlinear, rows, outputs, values)
 
     def build(self, least: Array, most: Array, start: Array) -> Program:
-        """Make the program, with the bounds of x and the starting point."""
+        """Make the program, with the bounds of x and the starting point.
+
+        Rows whose unknowns all have a fixed value are left out: they hold, or no solver could make them hold.
+        """
         cost = np.zeros(self.outputs)
         for outputs, weights in self._costs:
             np.add.at(cost, outputs, weights)
         lower, upper = (np.concatenate(side).astype(float) for side in zip(*self._limits, strict=True))
+        linear, nonlinear = (
+            self._matrix(self._linear, len(self.linear_cost)),
+            self._matrix(self._nonlinear, self.outputs),
+        )
+        free = (least < most).astype(float)
+        moves = [free[group.variables].any(axis=1) for group in self.groups]
+        moved = np.abs(linear) @ free
+        if moves:
+            moved += np.abs(nonlinear) @ np.concatenate(moves).astype(float)
+        stays = np.ones(self.rows, dtype=bool) if free.all() else moved > 0.0
+        stays[self._left_out] = False
+        rows = np.flatnonzero(stays) if not stays.all() else slice(None)
         return Program(
-            tuple(self.groups), cost, self.linear_cost, self._matrix(self._linear, len(self.linear_cost)),
-            self._matrix(self._nonlinear, self.outputs), lower, upper, least, most, start,
+            tuple(self.groups), cost, self.linear_cost, linear.tocsr()[rows].tocsc(), nonlinear.tocsr()[rows].tocsc(),
+            lower[rows], upper[rows], least, most, start,
         )  # fmt: skip
 
     def _matrix(self, triplets: list[tuple[Any, ...]], columns: int) -> sparse.csc_matrix:

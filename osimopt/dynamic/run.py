@@ -1,9 +1,8 @@
-"""A run of the solver: guess, windows, whole motion, check and refinement; and the diagnosis of a failed run."""
+"""A run: guess, windows, whole motion, check and refinement; and the diagnosis of a failed run."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from time import perf_counter
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,30 +10,37 @@ from numpy.typing import NDArray
 
 from .. import isolation
 from ..errors import some
+from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..problem.reserves import ReserveActuators
 from ..solution.solution import RedundancySolution
 from ..solution.status import Status
 from ..static.solve import solve_static
-from .assemble import assemble, split
+from .assemble import split
 from .contact import limited, moment_scale
-from .guess import first_guess, joined, windows
+from .emg import EmgTracking, best_scale
+from .guess import first_guess
 from .integrate import ForwardCheck, check_solution
 from .mesh import Mesh, Refinement
 from .nodes import Nodes, Unknowns
 from .objective import Conditions, dynamic_cost
 from .penalty import MOST_TRIES, lighter, penalty_record, weighed
-from .program import ProgramResult, Progress, Watch
 from .solution import DynamicSolution, solution_of
+from .tasks import Outcome, Solver, SolverTask
+from .windows import Window, joined, overlap, windows
 
-SOLVE = "osimopt.dynamic.worker.solve:solve"
+CHECK = "osimopt.dynamic.integrate:check_solution"
 #: Range of exponents that static optimization solves in a few steps; guesses of other exponents use 2.
 QUICK = (1.2, 5.0)
 #: Distance of a starting point from the solution, as a share of the bounds: a solution (on a similar mesh, or in
 #: windows), and a prediction.
 SOLVED, PREDICTED = 1e-5, 1e-2
 #: Share of frames of a prediction that must hold for PREDICTED to apply.
-MOST = 0.9
+HOLD = 0.9
+#: Rounds in which EMG scales of a long motion are found, and how far they may then be from those of least error.
+SCALINGS, SCALE = 6, 1e-4
+#: Intervals up to which a motion is solved as a whole where windows fail.
+MOST = 500
 #: Violation of an equation (scaled) above which a failed solve is diagnosed.
 LOST = 1e-4
 #: Moment of the diagnosis' reserves at control 1, as a share of the coordinate's peak: so weak that muscles come first.
@@ -46,16 +52,6 @@ RETRY = "Try another initial_guess or mesh_interval, more max_iterations, or res
 LIMITS = "Limits of contact forces may be out of reach: feasible_ranges of a solution without them shows that."
 
 
-@dataclass(frozen=True, eq=False)
-class SolverTask:
-    """A problem and its starting point; ``distance`` from the solution is a share of the bounds, None if unknown."""
-
-    nodes: Nodes
-    conditions: Conditions
-    guess: Unknowns
-    distance: float | None = None
-
-
 @dataclass(eq=False)
 class Run:
     """A solve; afterwards ``failure`` is the reason of its failure, None of success."""
@@ -64,14 +60,9 @@ class Run:
     conditions: Conditions
     elastic: NDArray[np.bool_]
     time_constants: tuple[float, float] | None
-    tolerance: float
-    max_iterations: int
-    n_jobs: int | None
-    progress: Progress | None
+    solver: Solver
     provenance: dict[str, Any]
     failure: str | None = None
-    stopped: bool = False
-    rounds: list[dict[str, Any]] = field(default_factory=list)
 
     def solve(self, mesh: Mesh, initial_guess: Any, refinement: Refinement) -> DynamicSolution:
         """Solve on a mesh, and on finer meshes until the refinement ends."""
@@ -94,10 +85,10 @@ class Run:
             unknowns = self._solve_lightly(nodes, unknowns, distance)
             if self.failure is not None:
                 break
-            check = check_solution(nodes, unknowns)
-            self.rounds[-1]["integration_error"] = float(check.interval_error.max())
+            check = self._check(nodes, unknowns)
+            self.solver.rounds[-1]["integration_error"] = float(check.interval_error.max())
             finer = refinement.finer(nodes.mesh, check.interval_error)
-            if finer is None or self.stopped:
+            if finer is None or self.solver.stopped:
                 if (unmet := refinement.unmet(nodes.mesh, check.interval_error)) is not None:
                     self.provenance["mesh"]["unmet"] = unmet
                 break
@@ -129,7 +120,7 @@ class Run:
         """Solve on one mesh, and again with a smaller derivative penalty where its share is above the limit."""
         unknowns = self._solve(nodes, guess, distance)
         for _ in range(MOST_TRIES):
-            less = None if self.failure or self.stopped else lighter(self.conditions, nodes, unknowns)
+            less = None if self.failure or self.solver.stopped else lighter(self.conditions, nodes, unknowns)
             if less is None:
                 break
             self.conditions = less
@@ -137,57 +128,92 @@ class Run:
         return unknowns
 
     def _solve(self, nodes: Nodes, guess: Unknowns, distance: float | None) -> Unknowns:
-        """Solve on one mesh; a long motion starts from the solutions of its windows, unless it has a good guess."""
-        pieces = windows(nodes, self.conditions) if distance is None else []
-        if pieces:
-            tasks = [SolverTask(piece.nodes, piece.conditions, piece.cut(guess)) for piece in pieces]
-            found = self.solve_tasks(nodes, tasks)
-            guess = joined(guess, list(zip(pieces, found, strict=True)))
-            if self.stopped:
+        """Solve on one mesh: a long motion window by window."""
+        if not windows(nodes, self.conditions)[0]:
+            return self._whole(nodes, guess, distance)
+        guess = self._windows(nodes, self.conditions, guess, distance)
+        if (emg := self.conditions.emg) is not None and emg.scale[0] < emg.scale[1]:
+            guess = self._scaled(nodes, emg, guess)
+        stuck = self.failure is not None and not self.solver.stopped and len(nodes.mesh) <= MOST
+        if stuck or (self.failure is None and self.conditions.periodic):
+            return self._whole(nodes, guess, SOLVED if self.failure is None else None)
+        return guess
+
+    def _whole(self, nodes: Nodes, guess: Unknowns, distance: float | None) -> Unknowns:
+        outcome = self.solver.solve([SolverTask(nodes.bare(), self.conditions, guess, distance)])[0]
+        self.failure = outcome.failure
+        return outcome.unknowns
+
+    def _scaled(self, nodes: Nodes, emg: EmgTracking, guess: Unknowns) -> Unknowns:
+        """Solve windows with common EMG scales, which are moved until they are those of least tracking error.
+
+        At the optimum of the whole motion the derivative of the tracking error by each scale is zero. It is found by
+        secants, which take the channels one by one.
+        """
+        held, before = replace(self.conditions, given_scale=True), None
+        for _ in range(SCALINGS):
+            if self.failure is not None:
+                break
+            guess = self._windows(nodes, held, guess, SOLVED)
+            mesh, scale = nodes.mesh, guess.scale
+            off = best_scale(emg, mesh.quadrature, mesh.time, nodes.problem.muscles, guess.excitation) - scale
+            self.provenance["windows"]["scale_off"] = float(np.abs(off).max())
+            if np.abs(off).max() < SCALE:
+                break
+            step = off if before is None else _secant(scale - before[0], off - before[1]) * off
+            before = (scale, off)
+            guess = replace(guess, scale=np.clip(scale + step, *emg.scale))
+        return guess
+
+    def _windows(self, nodes: Nodes, conditions: Conditions, guess: Unknowns, distance: float | None) -> Unknowns:
+        """Solve the windows with margins, then those between them, and record how far they differ in the margins."""
+        first, between = windows(nodes, conditions)
+        solved: list[tuple[Window, Unknowns]] = []
+        every = len(first) + len(between)
+        for pieces in (first, between):
+            tasks = [SolverTask(one.nodes, one.conditions, one.cut(guess), distance, one.text) for one in pieces]
+            outcomes = self._again(self.solver.solve(tasks, len(solved), every))
+            solved += list(zip(pieces, (outcome.unknowns for outcome in outcomes), strict=True))
+            self.failure = next((outcome.failure for outcome in outcomes if outcome.failure is not None), None)
+            guess = joined(guess, solved)
+            if self.failure is not None or self.solver.stopped:
                 self.failure = self.failure or "Stopped by the user."
                 return guess
-            distance = SOLVED if self.failure is None else None
-        return self.solve_tasks(nodes, [SolverTask(nodes, self.conditions, guess, distance)])[0]
+        differs = overlap(nodes, guess, solved[: len(first)])
+        largest = dict(zip(nodes.problem.muscles, differs.tolist(), strict=True))
+        self.provenance["windows"] = {"count": every, "seconds": conditions.window, "differs": largest}
+        return guess
 
-    def solve_tasks(self, nodes: Nodes, tasks: list[SolverTask]) -> list[Unknowns]:
-        """Solve all parts with muscles in casadi's processes; other parts keep their guess. Sets ``failure``.
+    def _again(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """Solve windows that failed once more, in the solver's other way of starting."""
+        failed = [number for number, one in enumerate(outcomes) if one.failure is not None]
+        if not failed or self.solver.stopped:
+            return outcomes
+        tasks = [
+            replace(outcomes[number].task, distance=PREDICTED if outcomes[number].task.distance is None else None)
+            for number in failed
+        ]
+        for number, outcome in zip(failed, self.solver.solve(tasks), strict=True):
+            outcomes[number] = outcome
+        return outcomes
 
-        Exceptions of the user's ``progress`` are raised after the solver has stopped.
-        """
-        begun = perf_counter()
-        jobs = [
-            (task, *assemble(task.nodes, task.conditions, part, task.guess))
-            for task in tasks
-            for part in split(task.nodes.balance, task.conditions)
-            if part.muscles.size
-        ]
-        with Watch(len(jobs), self.progress) as watch:
-            calls = [
-                (program, self.tolerance, self.max_iterations, task.distance, folder)
-                for (task, _, program), folder in zip(jobs, watch.folders, strict=True)
-            ]
-            processes, subject = isolation.count_jobs(self.n_jobs, len(jobs)), "this problem"
-            results: list[ProgramResult] = list(
-                isolation.run_many("casadi", SOLVE, calls, subject=subject, n_jobs=processes, waiter=watch)
-            )
-            watch.tick()
-        if watch.raised is not None:
-            raise watch.raised
-        self.stopped, self.failure = watch.stopped, _failure(results, watch.stopped)
-        sizes = {"intervals": len(nodes.mesh), "points": len(nodes.mesh.time), "windows": len(tasks)}
-        self.rounds.append({**sizes, **_summary(results), "wall_seconds": perf_counter() - begun})
-        solved = list(zip(jobs, results, strict=True))
-        return [
-            task.guess.updated([(layout, result.x) for (job, layout, _), result in solved if job is task])
-            for task in tasks
-        ]
+    def _check(self, nodes: Nodes, unknowns: Unknowns) -> ForwardCheck:
+        """Integrate forward, a long motion window by window."""
+        first, between = windows(nodes, self.conditions)
+        if not first or self.conditions.periodic:
+            return check_solution(nodes, unknowns)
+        pieces = sorted((*first, *between), key=lambda one: one.kept.start)
+        calls = ((one.nodes.within(one.inside), unknowns.frames(one.kept)) for one in pieces)
+        jobs = isolation.count_jobs(self.solver.n_jobs, len(pieces))
+        found = isolation.run_many("casadi", CHECK, calls, subject="this problem", n_jobs=jobs)
+        return ForwardCheck.of_windows(list(found))
 
     def _finish(self, nodes: Nodes, unknowns: Unknowns, check: ForwardCheck | None) -> DynamicSolution:
         """The solution with its provenance; completes the reason of a failure."""
-        provenance = {**nodes.problem.provenance, **self.provenance, "rounds": self.rounds}
-        iterations = sum(int(one["iterations"]) for one in self.rounds)
+        provenance = {**nodes.problem.provenance, **self.provenance, "rounds": self.solver.rounds}
+        iterations = sum(int(one["iterations"]) for one in self.solver.rounds)
         solved = self.failure is None
-        solution = solution_of(nodes, self.conditions, unknowns, solved, self.tolerance, iterations, provenance)
+        solution = solution_of(nodes, self.conditions, unknowns, solved, self.solver.tolerance, iterations, provenance)
         provenance["mesh"]["edges"] = nodes.mesh.summary()
         provenance["objective"] = {**solution.integrals, "total": solution.total_objective}
         if nodes.fiber is not None:
@@ -199,8 +225,9 @@ class Run:
             provenance["forward_integration"] = check.summary()
         if solved and not solution.success:
             self.failure = solution.findings()[0]
-        if self.failure is not None and not self.stopped:
-            met = bool(self.rounds) and self.rounds[-1]["violation"] < LOST  # only iterations were too few
+        if self.failure is not None and not self.solver.stopped:
+            rounds = self.solver.rounds
+            met = bool(rounds) and rounds[-1]["violation"] < LOST  # only iterations were too few
             missing = None if met else _missing_moments(self, nodes)
             retry = f"{RETRY} {LIMITS}" if limited(self.conditions.contact) else RETRY
             self.failure = f"{self.failure} {retry}" if missing is None else f"{missing}. {RELIEF} {self.failure}"
@@ -209,26 +236,10 @@ class Run:
         return replace(solution, check=check)
 
 
-def _summary(results: list[ProgramResult]) -> dict[str, Any]:
-    """Record of a round in the provenance."""
-    return {
-        "parts": len(results),
-        "iterations": max(result.iterations for result in results),
-        "said": list(dict.fromkeys(result.message for result in results)),
-        "violation": max(result.violation for result in results),
-        "stationarity": max(result.stationarity for result in results),
-        "build_seconds": sum(result.build_seconds for result in results),
-        "solve_seconds": sum(result.solve_seconds for result in results),
-    }
-
-
-def _failure(results: list[ProgramResult], stopped: bool) -> str | None:
-    failed = [result for result in results if not result.solved]
-    if not failed:
-        return None
-    worst = max(failed, key=lambda result: result.violation)
-    how = "Stopped by the user" if stopped else f"The solver ended with '{worst.message}'"
-    return f"{how} after {worst.iterations} iterations, equations missed by up to {worst.violation:.2g} (scaled)."
+def _secant(moved: Array, changed: Array) -> Array:
+    """Steps of a secant per unit of what is left; between 1 and 20, as excitations follow a scale in part."""
+    ratio = np.divide(-moved, changed, out=np.ones_like(moved), where=np.abs(changed) > 1e-9)
+    return np.clip(ratio, 1.0, 20.0)
 
 
 def _distance(initial_guess: Any) -> float | None:
@@ -236,7 +247,7 @@ def _distance(initial_guess: Any) -> float | None:
     if isinstance(initial_guess, DynamicSolution):
         return SOLVED if initial_guess.success else None
     predicted = isinstance(initial_guess, RedundancySolution) and hasattr(initial_guess, "excitation")
-    return PREDICTED if predicted and initial_guess.solved.mean() >= MOST else None
+    return PREDICTED if predicted and initial_guess.solved.mean() >= HOLD else None
 
 
 def _missing_moments(run: Run, nodes: Nodes) -> str | None:
@@ -252,11 +263,11 @@ def _missing_moments(run: Run, nodes: Nodes) -> str | None:
     eased = replace(run.conditions, cost=dynamic_cost("excitation_power", 2, "rigid"), contact=(), weighs=True)
     guess = first_guess("static", helped, solve_static(helped.problem, on_failure="return"), eased.emg)
     eased = weighed(eased, helped, guess)
-    again = replace(run, progress=None, rounds=[])
-    unknowns = again.solve_tasks(helped, [SolverTask(helped, eased, guess)])[0]
-    if again.failure is not None:
+    again = replace(run.solver, progress=None, on_window=None, checkpoint=None, rounds=[])
+    outcome = again.solve([SolverTask(helped.bare(), eased, guess)])[0]
+    if outcome.failure is not None:
         return None
-    missing = np.abs(unknowns.reserve[:, -len(scale) :] * WEAK * scale)
+    missing = np.abs(outcome.unknowns.reserve[:, -len(scale) :] * WEAK * scale)
     share = missing / scale
     rows = [row for row in np.argsort(-share.max(axis=0)).tolist() if (share[:, row] > MISSING).any()]
     if not rows:

@@ -15,7 +15,7 @@ from ..muscle.muscle_class import Mask
 from ..problem.arrays import Array
 from ..problem.extension import contact_controls, contact_reserves
 from ..problem.problem import RedundancyProblem
-from ..solution.checks import PENALTY_SHARE, PUSH
+from ..solution.checks import PENALTY_SHARE, PUSH, WINDOWS_DIFFER
 from ..solution.findings import Finding, counted
 from ..solution.solution import RedundancySolution
 from ..solution.status import Status, judge
@@ -105,7 +105,7 @@ class DynamicSolution(RedundancySolution):
     def more_findings(self) -> list[Finding]:
         """Pushing muscles, a large derivative penalty, a mesh that is too coarse, and forward integration."""
         unmet = self.provenance.get("mesh", {}).get("unmet")
-        found = self._pushing() + self._penalised()
+        found = self._pushing() + self._penalised() + self._windows_differ()
         found += [] if unmet is None else [Finding("note", values={"text": unmet})]
         return found if self.check is None else found + self.check.entries()
 
@@ -117,6 +117,12 @@ class DynamicSolution(RedundancySolution):
     def _penalised(self) -> list[Finding]:
         share = self.penalty_share
         return [Finding("penalised", largest=share)] if share > PENALTY_SHARE else []
+
+    def _windows_differ(self) -> list[Finding]:
+        differs = self.provenance.get("windows", {}).get("differs", {})
+        apart = {name: share for name, share in differs.items() if share > WINDOWS_DIFFER}
+        named = [f"{name} {share:.1%}" for name, share in sorted(apart.items(), key=lambda pair: -pair[1])]
+        return [Finding("windows", names=apart, values={"described": named})] if apart else []
 
     def _pushing(self) -> list[Finding]:
         parameters = self.problem.parameters
@@ -220,6 +226,7 @@ def solution_of(
         emg_scale=dict(zip(channels, unknowns.scale.tolist(), strict=True)),
         mesh_edges=nodes.mesh.edges,
         contact=conditions.contact,
+        synergies=conditions.synergies,
     )
 
 

@@ -115,3 +115,12 @@ def elastic_force(parameters: MuscleParameters, fibers: Fibers) -> Values:
         own = np.s_[:, known[muscles.columns]]
         force[own] = muscles.max_force * muscles.passive.value(fibers.length[own] / muscles.optimal)
     return force
+
+
+def isometric_multiplier(parameters: MuscleParameters, length: Values) -> Values:
+    """Active force–length curve (T, M) at normalised fibre lengths; NaN where a muscle is not ``supported``."""
+    multiplier, known = np.full(length.shape, np.nan), np.flatnonzero(supported(parameters))
+    for muscles in mechanics(parameters.select(known)):
+        own = known[muscles.columns]
+        multiplier[:, own] = muscles.active.value(length[:, own])
+    return multiplier

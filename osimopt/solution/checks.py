@@ -47,6 +47,8 @@ PENALTY_SHARE = 0.01
 #: The mesh_tolerance that is proposed where it departs: this share of the one that would just suffice, and no less
 #: than the errors of the integrator itself.
 MARGIN, SENSIBLE = 0.5, 1e-5
+#: Share of a muscle's peak force by which windows of a long motion may differ near their ends without a finding.
+WINDOWS_DIFFER = 0.01
 #: Share of its strength that a muscle's peak force counts as at least there: 1 % of the peak of an idle muscle is
 #: nothing.
 IDLE = 0.05

@@ -12,8 +12,10 @@ import numpy as np
 
 from ..errors import InputError, check_names, explain, shown
 from ..muscle.fibers import Fibers, active_force, elastic_force, rigid_fibers
+from ..muscle.metabolic_parameters import Metabolics
 from ..muscle.muscle_class import ratio
 from ..problem.arrays import Array
+from .effort import rate_of
 
 if TYPE_CHECKING:
     from ..problem.arrays import Kinematics, MuscleParameters
@@ -148,6 +150,10 @@ DERIVED = {
         "J", MOTION, lambda own: Work.of(own.solution.time, own.power).done,
         "integral of muscle_power from the first frame, trapezoidal",
     ),
+    "metabolic_rate": Derived(
+        "W", FIBER, lambda own: rate_of(own, Metabolics.of("umberger2010", {})),
+        "by Umberger's probe with OpenSim's defaults; osimopt.metabolic_rate has others, and the whole body's",
+    ),
     "joint_power": Derived(
         "W", ("kinematics",), lambda own: _joint_power(own.problem),
         "generalized force · speed by coordinate: net power of muscles and reserves",
@@ -204,13 +210,18 @@ def quantity_of(solution: RedundancySolution, name: str) -> Array:
     InputError
         The problem does not have what the quantity needs.
     """
+    check_known(solution, name)
+    values = DERIVED[name].values(solution.muscles_in_motion) + 0.0  # turns -0.0 into 0.0
+    return values if name in KNOWN else np.where(np.isnan(solution.activation), np.nan, values)
+
+
+def check_known(solution: RedundancySolution, name: str) -> None:
+    """Refuse a quantity that needs what the problem does not have."""
     if lacking := [what for what in DERIVED[name].needs if not _has(solution.problem)[what]]:
         words = {"length": "muscle lengths", "speed": "lengthening speeds", "parameters": "muscle parameters"}
         got = f"a problem without {words.get(lacking[0], lacking[0])}"
         fix = "Make the problem with osimopt.load_problem."
         raise InputError(explain(f"a problem read from a model for '{name}'", got, fix))
-    values = DERIVED[name].values(solution.muscles_in_motion) + 0.0  # turns -0.0 into 0.0
-    return values if name in KNOWN else np.where(np.isnan(solution.activation), np.nan, values)
 
 
 def _has(problem: RedundancyProblem) -> dict[str, bool]:

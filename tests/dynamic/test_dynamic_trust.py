@@ -127,7 +127,7 @@ def test_excitations_that_do_not_make_the_activations_are_found(monkeypatch: pyt
 
 
 def test_the_solver_crashes_with_the_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("osimopt.dynamic.run.SOLVE", "os:abort")
+    monkeypatch.setattr("osimopt.dynamic.tasks.SOLVE", "os:abort")
     monkeypatch.setattr("osimopt.dynamic.run.assemble", lambda *_: ((), ()))
     with pytest.raises(SolverError, match="casadi"):
         solved()

@@ -17,6 +17,7 @@ from osimopt.dynamic.objective import Conditions
 from osimopt.dynamic.prepare import check_fibers, warn_of_coarse_mesh, warn_of_open_ends
 from osimopt.dynamic.run import Run, _missing_moments
 from osimopt.dynamic.solution import DynamicSolution, solution_of
+from osimopt.dynamic.tasks import Solver
 from osimopt.emg.compare import _covered
 from osimopt.problem.arrays import acts
 from osimopt.problem.resampling import _left_out, _missed
@@ -292,9 +293,10 @@ def test_moments_are_missing_beyond_a_hundredth_of_their_peak(
     share: float, found: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reserves of a thousandth of the peak carry them at a control of 10."""
-    run = Run(elbow(10.0), Conditions(None), np.zeros(2, dtype=bool), None, 1e-6, 100, None, None, {})  # type: ignore[arg-type]
+    run = Run(elbow(10.0), Conditions(None), np.zeros(2, dtype=bool), None, Solver(1e-6, 100), {})  # type: ignore[arg-type]
     monkeypatch.setattr("osimopt.dynamic.run.first_guess", lambda *_: None)
-    monkeypatch.setattr(Run, "solve_tasks", lambda *_: [SimpleNamespace(reserve=np.array([[1000.0 * share]]))])
+    unknowns = SimpleNamespace(reserve=np.array([[1000.0 * share]]))
+    monkeypatch.setattr(Solver, "solve", lambda *_: [SimpleNamespace(failure=None, unknowns=unknowns)])
     text = _missing_moments(run, Points(elbow(10.0)))  # type: ignore[arg-type]
     assert (text is not None) is found
 
@@ -303,6 +305,9 @@ def test_moments_are_missing_beyond_a_hundredth_of_their_peak(
 class Points:
     problem: RedundancyProblem
     extension: RedundancyProblem | None = None
+
+    def bare(self) -> Points:
+        return self
 
 
 def steady(time: np.ndarray, force: float) -> RedundancyProblem:

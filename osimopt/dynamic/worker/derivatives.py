@@ -17,6 +17,7 @@ from scipy import sparse
 
 from ...muscle.activation import activation_rate
 from ...muscle.contraction import Fiber, fiber_state, imbalance
+from ...muscle.metabolics import Effort, Smooth, Tissue, on_elastic_tendon
 from ...problem.arrays import Index
 from ..program import Group, Program
 
@@ -55,12 +56,30 @@ def _difference(x: list[Any], p: list[Any], _: float) -> Any:
     return (p[0] * x[1] - x[0]) ** 2
 
 
-FUNCTIONS: dict[str, Callable[[list[Any], list[Any], float], Any]] = {
+def _metabolic_elastic(x: list[Any], p: list[Any], how: Smooth) -> Any:
+    """Rate in W; x = (excitation, activation, force, its rate), p = length, speed, ``Fiber`` and ``Tissue``."""
+    tissue = Tissue(*p[-len(Tissue._fields) :])
+    excitation, activation, force, rate = x
+    fiber = Fiber(*p[2 : -len(tissue)])
+    effort = on_elastic_tendon(excitation, activation, force, rate, p[0], p[1], fiber, tissue.strength)
+    return how.probe.rate(effort, tissue, how.smoothing)
+
+
+def _metabolic_rigid(x: list[Any], p: list[Any], how: Smooth) -> Any:
+    """Rate in W; x = (excitation, activation), p = state of the fibre and ``Tissue``."""
+    (excitation, activation), (length, velocity, active, passive, isometric) = x, p[:5]
+    effort = Effort(excitation, activation, length, velocity, active * activation, passive, isometric)
+    return how.probe.rate(effort, Tissue(*p[5:]), how.smoothing)
+
+
+FUNCTIONS: dict[str, Callable[[list[Any], list[Any], Any], Any]] = {
     "activation": _activation,
     "tendon": _tendon,
     "power": _power,
     "magnitude": _magnitude,
     "difference": _difference,
+    "metabolic_elastic": _metabolic_elastic,
+    "metabolic_rigid": _metabolic_rigid,
 }
 
 
@@ -71,7 +90,8 @@ class Mapped:
         self.variables = group.variables
         places, count = group.variables.shape
         x, p = ca.SX.sym("x", count), ca.SX.sym("p", group.data.shape[1])
-        value = FUNCTIONS[group.kind](ca.vertsplit(x), ca.vertsplit(p) if group.data.shape[1] else [], group.exponent)
+        how = group.exponent if group.probe is None else group.probe
+        value = FUNCTIONS[group.kind](ca.vertsplit(x), ca.vertsplit(p) if group.data.shape[1] else [], how)
         multiplier = ca.SX.sym("multiplier")
         slope: Any = ca.jacobian(value, x)
         curvature: Any = ca.triu(ca.hessian(value, x)[0])

@@ -9,6 +9,9 @@ from typing import Any
 import casadi as ca
 import numpy as np
 
+from ..assemble import assemble
+from ..nodes import IndependentPart, Nodes, Unknowns
+from ..objective import Conditions
 from ..program import Program, ProgramResult
 from .derivatives import Derivatives
 
@@ -48,6 +51,13 @@ def warm_up() -> None:
     x = ca.MX.sym("x")
     program: dict[str, Any] = {"x": x, "f": x**2}
     ca.nlpsol("warm_up", "ipopt", program, {"ipopt": {"print_level": 0, "sb": "yes"}, "print_time": False})()
+
+
+def solve_part(
+    nodes: Nodes, conditions: Conditions, part: IndependentPart, guess: Unknowns, *how: Any
+) -> ProgramResult:
+    """Assemble and solve a part of a problem; ``how`` are further arguments of ``solve``."""
+    return solve(assemble(nodes, conditions, part, guess)[1], *how)
 
 
 def solve(program: Program, tolerance: float, iterations: int, distance: float | None, folder: Path) -> ProgramResult:
