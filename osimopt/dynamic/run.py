@@ -117,7 +117,7 @@ class Run:
         if synergies is None:
             return static
         found = solve_static(nodes.problem, synergies=synergies, contact=contact, on_failure="return")
-        return found if found.solved.mean() > MOST else static
+        return found if found.solved.mean() > HOLD else static
 
     def _with_exact_reserves(self, unknowns: Unknowns, nodes: Nodes, static: RedundancySolution) -> Unknowns:
         """Reserves on coordinates without muscles are not solved for: static optimization determines them exactly."""
