@@ -129,7 +129,7 @@ class Run:
         """Solve on one mesh: a long motion window by window.
 
         Windows are the starting point of the whole where something else couples all points: periodic states, and EMG
-        scales with bounds, whose least tracking error is not the optimum.
+        scales with bounds, whose least tracking error is not the optimum, or that have not been found by windows.
         """
         first, between = windows(nodes, self.conditions)
         if not first:
@@ -141,6 +141,7 @@ class Run:
         guess = self._windows(nodes, [first] if scales else [first, between], guess, distance)
         if scales and not coupled and emg is not None and self.failure is None:
             guess = self._scaled(nodes, emg, guess)
+            coupled = self.failure is None and self.provenance["windows"]["scale_off"] >= SCALE
         stuck = self.failure is not None and not self.solver.stopped and len(nodes.mesh) <= MOST
         if stuck or (self.failure is None and coupled):
             return self._whole(nodes, guess, SOLVED if self.failure is None and not scales else None)

@@ -69,6 +69,18 @@ def test_emg_scales_are_those_of_the_whole_motion() -> None:
     assert pieces.total_objective == pytest.approx(whole.total_objective, rel=1e-4)
 
 
+def test_emg_scales_that_windows_do_not_find_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("osimopt.dynamic.run.SCALINGS", 1)
+    problem = elbow(2.4)
+    envelope = pd.DataFrame({"BIC": 0.2 + 0.15 * np.sin(4.0 * problem.time)}, index=problem.time)
+    emg = EmgTracking(envelope, {"biceps": "BIC"}, weight=5.0, scale=(0.2, 5.0))
+    whole, pieces = (solved(problem, emg=emg, **(WINDOW | {"window": window})) for window in (None, 0.8))
+    assert rounds(pieces)[-1] == 1
+    assert pieces.provenance["rounds"][-1]["intervals"] == 80
+    assert pieces.emg_scale["BIC"] == pytest.approx(whole.emg_scale["BIC"], rel=1e-5)
+    assert pieces.total_objective == pytest.approx(whole.total_objective, rel=1e-7)
+
+
 @pytest.mark.parametrize("weight", [0.0, 1.0])
 def test_emg_scales_with_bounds_are_those_of_the_whole_motion(weight: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds that act move the optimum away from the least tracking error; no motion is too long for the whole here."""
