@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,22 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import isolation
-from ..errors import some
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
-from ..problem.reserves import ReserveActuators
 from ..solution.solution import RedundancySolution
 from ..solution.status import Status
 from ..static.solve import solve_static
 from .assemble import split
-from .contact import limited, moment_scale
+from .contact import limited
+from .diagnosis import missing_moments
 from .emg import EmgTracking, best_scale
 from .guess import first_guess
 from .integrate import ForwardCheck, check_solution
 from .mesh import Mesh, Refinement
 from .metabolic import metabolic_provenance
 from .nodes import Nodes, Unknowns
-from .objective import Conditions, dynamic_cost
+from .objective import Conditions
 from .penalty import MOST_TRIES, lighter, penalty_record, weighed
 from .solution import DynamicSolution, solution_of
 from .tasks import Outcome, Solver, SolverTask
@@ -44,10 +44,6 @@ SCALINGS, SCALE = 6, 1e-4
 MOST = 500
 #: Violation of an equation (scaled) above which a failed solve is diagnosed.
 LOST = 1e-4
-#: Moment of the diagnosis' reserves at control 1, as a share of the coordinate's peak: so weak that muscles come first.
-WEAK = 1e-3
-#: Share of a coordinate's peak moment that counts as missing.
-MISSING = 0.01
 RELIEF = "Check units and loads, give these coordinates reserves (reserves='auto'), or strengthen their muscles."
 RETRY = "Try another initial_guess or mesh_interval, more max_iterations, or reserves='auto'."
 LIMITS = "Limits of contact forces may be out of reach: feasible_ranges of a solution without them shows that."
@@ -64,6 +60,8 @@ class Run:
     solver: Solver
     provenance: dict[str, Any]
     failure: str | None = None
+    #: The window of a long motion that failed.
+    failed: Nodes | None = None
 
     def solve(self, mesh: Mesh, initial_guess: Any, refinement: Refinement) -> DynamicSolution:
         """Solve on a mesh, and on finer meshes until the refinement ends."""
@@ -141,20 +139,30 @@ class Run:
         return unknowns
 
     def _solve(self, nodes: Nodes, guess: Unknowns, distance: float | None) -> Unknowns:
-        """Solve on one mesh: a long motion window by window."""
-        if not windows(nodes, self.conditions)[0]:
+        """Solve on one mesh: a long motion window by window.
+
+        Windows are the starting point of the whole where something else couples all points: periodic states, and EMG
+        scales with bounds, whose least tracking error is not the optimum, or that have not been found by windows.
+        """
+        first, between = windows(nodes, self.conditions)
+        if not first:
             return self._whole(nodes, guess, distance)
-        guess = self._windows(nodes, self.conditions, guess, distance)
-        if (emg := self.conditions.emg) is not None and emg.scale[0] < emg.scale[1]:
+        emg = self.conditions.emg
+        scales = emg is not None and emg.scale[0] < emg.scale[1]
+        coupled = bool(self.conditions.periodic) or (scales and emg is not None and emg.bounds is not None)
+        # Ends that neighbours give are in the reach of a window only where all have the same scales.
+        guess = self._windows(nodes, [first] if scales else [first, between], guess, distance)
+        if scales and not coupled and emg is not None and self.failure is None:
             guess = self._scaled(nodes, emg, guess)
+            coupled = self.failure is None and self.provenance["windows"]["scale_off"] >= SCALE
         stuck = self.failure is not None and not self.solver.stopped and len(nodes.mesh) <= MOST
-        if stuck or (self.failure is None and self.conditions.periodic):
-            return self._whole(nodes, guess, SOLVED if self.failure is None else None)
+        if stuck or (self.failure is None and coupled):
+            return self._whole(nodes, guess, SOLVED if self.failure is None and not scales else None)
         return guess
 
     def _whole(self, nodes: Nodes, guess: Unknowns, distance: float | None) -> Unknowns:
         outcome = self.solver.solve([SolverTask(nodes.bare(), self.conditions, guess, distance)])[0]
-        self.failure = outcome.failure
+        self.failure, self.failed = outcome.failure, None
         return outcome.unknowns
 
     def _scaled(self, nodes: Nodes, emg: EmgTracking, guess: Unknowns) -> Unknowns:
@@ -165,9 +173,9 @@ class Run:
         """
         held, before = replace(self.conditions, given_scale=True), None
         for _ in range(SCALINGS):
+            guess = self._windows(nodes, windows(nodes, held), guess, SOLVED)
             if self.failure is not None:
                 break
-            guess = self._windows(nodes, held, guess, SOLVED)
             mesh, scale = nodes.mesh, guess.scale
             off = best_scale(emg, mesh.quadrature, mesh.time, nodes.problem.muscles, guess.excitation) - scale
             self.provenance["windows"]["scale_off"] = float(np.abs(off).max())
@@ -178,12 +186,13 @@ class Run:
             guess = replace(guess, scale=np.clip(scale + step, *emg.scale))
         return guess
 
-    def _windows(self, nodes: Nodes, conditions: Conditions, guess: Unknowns, distance: float | None) -> Unknowns:
+    def _windows(
+        self, nodes: Nodes, groups: Sequence[list[Window]], guess: Unknowns, distance: float | None
+    ) -> Unknowns:
         """Solve the windows with margins, then those between them, and record how far they differ in the margins."""
-        first, between = windows(nodes, conditions)
         solved: list[tuple[Window, Unknowns]] = []
-        every = len(first) + len(between)
-        for pieces in (first, between):
+        every = sum(map(len, groups))
+        for pieces in groups:
             tasks = [SolverTask(one.nodes, one.conditions, one.cut(guess), distance, one.text) for one in pieces]
             outcomes = self._again(self.solver.solve(tasks, len(solved), every))
             solved += list(zip(pieces, (outcome.unknowns for outcome in outcomes), strict=True))
@@ -191,14 +200,15 @@ class Run:
             guess = joined(guess, solved)
             if failed:
                 furthest = max(failed, key=lambda outcome: outcome.iterations)
+                self.failed = furthest.task.nodes
                 self.failure = f"{furthest.failure} {len(solved) - len(failed)} of {every} windows were solved."
                 return guess
             if self.solver.stopped:
                 self.failure = f"Stopped by the user. {len(solved)} of {every} windows were solved."
                 return guess
-        differs = overlap(nodes, guess, solved[: len(first)])
+        differs = overlap(nodes, guess, solved[: len(groups[0])])
         largest = dict(zip(nodes.problem.muscles, differs.tolist(), strict=True))
-        self.provenance["windows"] = {"count": every, "seconds": conditions.window, "differs": largest}
+        self.provenance["windows"] = {"count": every, "seconds": self.conditions.window, "differs": largest}
         return guess
 
     def _again(self, outcomes: list[Outcome]) -> list[Outcome]:
@@ -223,7 +233,7 @@ class Run:
         calls = ((one.nodes.within(one.inside), unknowns.frames(one.kept)) for one in pieces)
         jobs = isolation.count_jobs(self.solver.n_jobs, len(pieces))
         found = isolation.run_many("casadi", CHECK, calls, subject="this problem", n_jobs=jobs)
-        return ForwardCheck.of_windows(list(found))
+        return ForwardCheck.of_windows(list(found), nodes, unknowns)
 
     def _finish(self, nodes: Nodes, unknowns: Unknowns, check: ForwardCheck | None) -> DynamicSolution:
         """The solution with its provenance; completes the reason of a failure."""
@@ -247,7 +257,8 @@ class Run:
         if self.failure is not None and not self.solver.stopped:
             rounds = self.solver.rounds
             met = bool(rounds) and rounds[-1]["violation"] < LOST  # only iterations were too few
-            missing = None if met else _missing_moments(self, nodes)
+            where = self.failed or nodes.bare()
+            missing = None if met else missing_moments(self.solver, self.conditions, where)
             retry = f"{RETRY} {LIMITS}" if limited(self.conditions.contact) else RETRY
             self.failure = f"{self.failure} {retry}" if missing is None else f"{missing}. {RELIEF} {self.failure}"
         if self.failure is not None:
@@ -267,36 +278,3 @@ def _distance(initial_guess: Any) -> float | None:
         return SOLVED if initial_guess.success else None
     predicted = isinstance(initial_guess, RedundancySolution) and hasattr(initial_guess, "excitation")
     return PREDICTED if predicted and initial_guess.solved.mean() >= HOLD else None
-
-
-def _missing_moments(run: Run, nodes: Nodes) -> str | None:
-    """Solve again with a weak unbounded reserve on every coordinate, and describe the moments of these reserves.
-
-    None where that fails too, or where these reserves have nothing to do.
-    """
-    problem = nodes.problem
-    scale = moment_scale(problem)
-    weak = dict(zip(problem.coordinates, (WEAK * scale).tolist(), strict=True))
-    reserves = problem.reserves + ReserveActuators.on_coordinates(weak, problem.coordinates)
-    helped = replace(nodes, problem=replace(problem, reserves=reserves), extension=None)
-    eased = replace(run.conditions, cost=dynamic_cost("excitation_power", 2, "rigid"), contact=(), weighs=True)
-    guess = first_guess("static", helped, solve_static(helped.problem, on_failure="return"), eased.emg)
-    eased = weighed(eased, helped, guess)
-    again = replace(run.solver, progress=None, on_window=None, checkpoint=None, rounds=[])
-    outcome = again.solve([SolverTask(helped.bare(), eased, guess)])[0]
-    if outcome.failure is not None:
-        return None
-    missing = np.abs(outcome.unknowns.reserve[:, -len(scale) :] * WEAK * scale)
-    share = missing / scale
-    rows = [row for row in np.argsort(-share.max(axis=0)).tolist() if (share[:, row] > MISSING).any()]
-    if not rows:
-        return None
-    described = []
-    for row in rows:
-        name, time = problem.coordinates[row], problem.time[share[:, row] > MISSING]
-        worst = int(missing[:, row].argmax())
-        described.append(
-            f"{name} by up to {missing[worst, row]:.3g} {problem.unit(name)} (at {problem.time[worst]:g} s; "
-            f"{len(time)} points from {time[0]:g} to {time[-1]:g} s)"
-        )
-    return f"These moments are beyond the muscles and reserves: {some(described, 4)}"

@@ -72,6 +72,42 @@ def test_emg_scales_are_those_of_the_whole_motion() -> None:
     assert pieces.total_objective == pytest.approx(whole.total_objective, rel=1e-4)
 
 
+def test_emg_scales_that_windows_do_not_find_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("osimopt.dynamic.run.SCALINGS", 1)
+    problem = elbow(2.4)
+    envelope = pd.DataFrame({"BIC": 0.2 + 0.15 * np.sin(4.0 * problem.time)}, index=problem.time)
+    emg = EmgTracking(envelope, {"biceps": "BIC"}, weight=5.0, scale=(0.2, 5.0))
+    whole, pieces = (solved(problem, emg=emg, **(WINDOW | {"window": window})) for window in (None, 0.8))
+    assert rounds(pieces)[-1] == 1
+    assert pieces.provenance["rounds"][-1]["intervals"] == 80
+    assert pieces.emg_scale["BIC"] == pytest.approx(whole.emg_scale["BIC"], rel=1e-5)
+    assert pieces.total_objective == pytest.approx(whole.total_objective, rel=1e-7)
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_emg_scales_with_bounds_are_those_of_the_whole_motion(weight: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounds that act move the optimum away from the least tracking error; no motion is too long for the whole here."""
+    monkeypatch.setattr("osimopt.dynamic.run.MOST", 10)
+    problem = elbow(2.4)
+    envelope = pd.DataFrame({"BIC": 0.2 + 0.15 * np.sin(4.0 * problem.time)}, index=problem.time)
+    emg = EmgTracking(envelope, {"biceps": "BIC"}, weight=weight, scale=(0.2, 5.0), bounds=(0.05, 0.05))
+    whole, pieces = (solved(problem, emg=emg, **(WINDOW | {"window": window})) for window in (None, 0.8))
+    assert rounds(pieces) == [2, 1]
+    assert pieces.emg_scale["BIC"] == pytest.approx(whole.emg_scale["BIC"], rel=1e-4)
+    assert pieces.total_objective == pytest.approx(whole.total_objective, rel=1e-6)
+
+
+def test_errors_of_forces_are_shares_of_the_peak_over_the_whole_motion() -> None:
+    """The judge integrates from each window's first point by itself and divides by the largest force of all."""
+    solution = solved(elbow(2.4), **WINDOW)
+    force = solution.muscle_force
+    share = np.abs(solution.check.muscle_force - force).max(axis=0) / force.max(axis=0)
+    assert solution.check.force_error == pytest.approx(share, rel=1e-6)
+    assert solution.check.activation_error == pytest.approx(
+        np.abs(solution.check.activation - solution.activation).max(axis=0)
+    )
+
+
 def test_a_problem_without_choice_is_solved_as_a_whole() -> None:
     """One muscle: its moment determines all, and windows with given ends have more equations than unknowns."""
     time_ = np.linspace(0.0, 2.4, 101)
