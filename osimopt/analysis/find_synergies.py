@@ -191,7 +191,7 @@ def synergy_fit(
     >>> problem = osimopt.RedundancyProblem.from_arrays(arms, [500.0, 300.0, 400.0], moment)
     >>> fit = osimopt.synergy_fit(osimopt.solve_static(problem))
     >>> fit.index.names, list(fit.columns), fit.attrs["enough"]
-    (FrozenList(['group', 'number']), ['vaf', 'least_vaf', 'muscle'], {'all': 1})
+    (FrozenList(['group', 'number']), ['vaf', 'least_vaf', 'muscle'], {'all': 2})
     """
     import pandas as pd
 
