@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +15,7 @@ from ..problem.names import match_names, side_of
 from ..problem.synergies import Synergies
 from ..solution.reader import Result
 from ..solution.solution import RedundancySolution
+from .factorise import accounted, factorised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 Normalize = Literal["none", "peak", "deviation"]
 #: Variance accounted for that as many synergies as are needed reach: of all muscles together, and of each muscle.
 ENOUGH, ENOUGH_EACH = 0.90, 0.75
-#: Random starts of a factorisation beside the one from the singular value decomposition; the best of all is kept.
-STARTS = 8
-#: Where a factorisation ends: relative change of its error, and steps.
-TOLERANCE, STEPS = 1e-5, 3000
 #: Values below this are 0: such a muscle has no variance.
 LEAST = 1e-9
 
@@ -141,8 +137,8 @@ def find_synergies(
     names, parts, vaf, each, first = list[str](), list[Array](), dict[str, float](), dict[str, float](), 0
     for group, muscles in activity.groups.items():
         count, E = numbers[group], activity.above[:, muscles]
-        H, W = _factorise(E, count)
-        vaf[group], own = _accounted(E, H, W)
+        H, W = factorised(E, count)
+        vaf[group], own = accounted(E, H, W)
         each |= dict(zip([activity.muscles[m] for m in muscles], own.tolist(), strict=True))
         W = W * activity.unit[muscles]
         size = np.where(W.any(axis=1), W.max(axis=1), 1.0)
@@ -195,7 +191,7 @@ def synergy_fit(
     >>> problem = osimopt.RedundancyProblem.from_arrays(arms, [500.0, 300.0, 400.0], moment)
     >>> fit = osimopt.synergy_fit(osimopt.solve_static(problem))
     >>> fit.index.names, list(fit.columns), fit.attrs["enough"]
-    (FrozenList(['group', 'number']), ['vaf', 'least_vaf', 'muscle'], {'all': 1})
+    (FrozenList(['group', 'number']), ['vaf', 'least_vaf', 'muscle'], {'all': 2})
     """
     import pandas as pd
 
@@ -207,7 +203,7 @@ def synergy_fit(
         enough[group] = each_enough[group] = None
         E = activity.above[:, muscles]
         for number in range(1, min(most, *E.shape) + 1):
-            vaf, each = _accounted(E, *_factorise(E, number))
+            vaf, each = accounted(E, *factorised(E, number))
             worst = int(np.nanargmin(each))
             rows.append((group, number, vaf, float(each[worst]), activity.muscles[muscles[worst]]))
             if vaf > ENOUGH:
@@ -294,34 +290,3 @@ def _numbers(n: Any, activity: _Activity) -> dict[str, int]:
             raise InputError(explain(expected, shown(count), "4 is usual for a leg."))
         found[group] = count
     return found
-
-
-def _factorise(E: Array, count: int) -> tuple[Array, Array]:
-    """H (T, n) and W (n, M) ≥ 0 of least ‖E − H W‖ among those of several starts."""
-    from sklearn.decomposition import NMF
-    from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
-
-    if not E.any():
-        return np.zeros((len(E), count)), np.zeros((count, E.shape[1]))
-    best, least = None, np.inf
-    with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # what is left after STEPS counts as it is
-        for seed in range(-1, STARTS):
-            start = {"init": "nndsvda"} if seed < 0 else {"init": "random", "random_state": seed}
-            way = NMF(count, tol=TOLERANCE, max_iter=STEPS, **({"random_state": 0} | start))
-            H = way.fit_transform(E)
-            error = float(np.linalg.norm(E - H @ way.components_))
-            if error < least * (1.0 - 1e-9):
-                best, least = (H, way.components_), error
-    if best is None:
-        raise ArithmeticError("no factorisation has a finite error")
-    return best
-
-
-def _accounted(E: Array, H: Array, W: Array) -> tuple[float, Array]:
-    """Variance accounted for of all muscles, and (M,) of each; NaN without any."""
-    missed, whole = ((E - H @ W) ** 2).sum(axis=0), (E**2).sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        each = np.where(whole > 0.0, 1.0 - missed / whole, np.nan)
-    return float(1.0 - missed.sum() / whole.sum()) if whole.any() else float("nan"), each

@@ -155,7 +155,7 @@ class Synergies:
         >>> synergies = osimopt.Synergies(np.array([[1.0], [0.5]]), ("soleus_l", "tibant_l"), ("left_1",))
         >>> print(synergies.write("synergies.csv").read_text())
         muscle,left_1
-        soleus_l,1
+        soleus_l,1.0
         tibant_l,0.5
         <BLANKLINE>
         """
