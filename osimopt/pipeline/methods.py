@@ -121,8 +121,8 @@ def solve_by_surrogate(
         return prediction
     failed = int((~prediction.solved).sum())
     warn(f"The surrogate has no answer in {failed} of {len(problem)} frames: the motion is solved by collocation.")
-    known = prediction.checks["outside_training"].mean() <= BEYOND
-    guess = prediction if known else "static"
+    beyond = prediction.checks.get("outside_training")
+    guess = prediction if beyond is None or beyond.mean() <= BEYOND else "static"
     solution = solve_dynamic(problem, initial_guess=guess, n_jobs=n_jobs, on_failure="return", progress=progress)
     if not isinstance(solution, SealedSolution):
         return solution
