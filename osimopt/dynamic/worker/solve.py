@@ -69,6 +69,8 @@ def solve(program: Program, tolerance: float, iterations: int, distance: float |
     begun = perf_counter()
     if (folder / STOP).exists():  # requested while this part waited for its turn
         return ProgramResult(program.start, False, "Not begun", 0, 0.0, 0.0, 0.0, 0.0)
+    if np.sum(program.lower == program.upper) > np.sum(program.least < program.most):  # IPOPT crashes
+        return ProgramResult(program.start, False, "More equations than unknowns", 0, 0.0, 0.0, 0.0, 0.0)
     derivatives = Derivatives(program)
     start = FAR if distance is None else {**NEAR, "bound_push": distance, "bound_frac": distance}
     limits = {"tol": tolerance, "acceptable_iter": 0, "mu_target": 0.1 * tolerance, "max_iter": iterations}
