@@ -317,7 +317,7 @@ def test_long_motions_begin_from_windows_and_end_the_same(
     pieces = solved(problem, mesh_interval=0.03, window=0.8, **options)
     assert [one["windows"] for one in pieces.provenance["rounds"]] == ([2, 1, 1] if "periodic" in options else [2, 1])
     flat = "cost" in options  # the largest activation leaves the others open, at the ends of windows too
-    assert pieces.total_objective == pytest.approx(whole.total_objective, rel=30.0 * COST if flat else COST)
+    assert pieces.total_objective == pytest.approx(whole.total_objective, rel=50.0 * COST if flat else COST)
     assert flat or pieces.activation == pytest.approx(whole.activation, abs=1e-3)
 
 
