@@ -99,7 +99,7 @@ class Conditions:
 
     @property
     def pays(self) -> bool:
-        """Whether the cost includes the initial activations; periodic ones follow from the last point."""
+        """Whether the cost includes activations and reserve controls at the first point; not if periodic."""
         return self.initial_activation == "paid" and not self.periodic
 
     def follower(self, problem: RedundancyProblem) -> list[int]:
@@ -129,7 +129,7 @@ def start_weights(nodes: Nodes, conditions: Conditions) -> tuple[Array, float]:
 
 
 def start_cost(nodes: Nodes, conditions: Conditions, unknowns: Unknowns) -> float:
-    """Term of the objective for the initial activations."""
+    """Term of the objective for activations, reserve controls and priced contact forces at the first point."""
     if not conditions.pays:
         return 0.0
     muscles, reserves = start_weights(nodes, conditions)

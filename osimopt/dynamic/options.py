@@ -86,10 +86,11 @@ class DynamicOptions:
     )
     initial_activation: Literal["paid", "equal", "free"] = option(
         "paid",
-        "Activations at the start: paid (the cost treats them as held constant before), equal (to excitations, as "
-        "MocoInverse) or free.",
-        more="'paid': held constant for its deactivation time constant before the interval (term 'start'); forces of a "
-        "walk then agree with those of a longer interval to 1 to 3 N after 0.2 s. 'equal' constrains one instant only, "
+        "Activations at the start: paid (the cost treats them and reserves as held constant before), equal (to "
+        "excitations, as MocoInverse) or free.",
+        more="'paid': each is held constant for its deactivation time constant before the interval, reserve controls "
+        "for the mean of these (term 'start' prices both); forces of a walk then agree with those of a longer interval "
+        "to 1 to 3 N after 0.2 s. 'equal' constrains one instant only, "
         "and where moments determine excitations these oscillate from point to point. 'free': no condition.",
         shell=str,
     )
