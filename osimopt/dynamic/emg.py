@@ -180,7 +180,7 @@ class EmgTracking:
             raise InputError(explain(f"EMG from {time[0]:g} to {time[-1]:g} s", got, "Give time_range, or longer EMG."))
         inside = self._inside(samples, time)
         for channel, whole in zip(self.channels, values.T, strict=True):
-            own, largest = whole[inside], float(np.nanmax(whole, initial=0.0))
+            own, largest = whole[inside], float(np.max(whole[np.isfinite(whole)], initial=0.0))
             if (bad := ~np.isfinite(own)).any():
                 got = f"NaN or infinity in {channel} at {samples[inside][bad.argmax()]:g} s"
                 raise InputError(explain("finite EMG in the interval", got, "Fill the gap, or leave the channel out."))

@@ -264,6 +264,15 @@ def test_emg_that_is_wrong_where_it_is_needed(time: float, value: float, words: 
         assert word in said, said
 
 
+@pytest.mark.usefixtures("unsolved")
+@pytest.mark.parametrize(("outside", "inside", "word"), [(np.inf, -0.3, "-0.3"), (np.nan, np.nan, "NaN")])
+def test_emg_outside_does_not_excuse_that_inside(outside: float, inside: float, word: str) -> None:
+    envelope = LONG.copy()
+    envelope.loc[:] = inside
+    envelope.loc[[0.0, 1.0]] = outside
+    assert word in refused(emg=EmgTracking(envelope, {"biceps": "BIC"}), time_range=(0.3, 0.7))
+
+
 @pytest.mark.parametrize("value", [-3.0, float("nan"), float("inf")])
 def test_emg_outside_the_interval_does_not_matter(value: float) -> None:
     envelope = LONG.copy()
