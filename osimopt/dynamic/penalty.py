@@ -51,7 +51,7 @@ def weighed(conditions: Conditions, nodes: Nodes, static: Unknowns) -> Condition
         alone = replace(own, reserve=np.zeros_like(own.reserve))
         for scale, unknowns in ((muscles, alone), (whole, own)):
             scale[part.muscles] = sum(integrals(nodes, free, unknowns).values()) / max(rates, least)
-    initial = START * float(nodes.dynamics[1].mean()) * whole if conditions.pays else 0.0
+    initial = START * float(nodes.dynamics[1].mean()) * whole  # windows may pay where the whole motion does not
     return replace(conditions, derivative_penalty=SHARE * muscles, start_penalty=initial)
 
 
@@ -81,7 +81,7 @@ def penalty_record(conditions: Conditions, problem: RedundancyProblem, terms: di
     """Weights of each independent part and share of the objective, for the provenance."""
     muscles = [part.muscles[0] for part in split(problem, conditions) if part.muscles.size]
     weights = np.broadcast_to(conditions.derivative_penalty, len(problem.muscles))
-    initial = np.broadcast_to(conditions.start_penalty, len(problem.muscles))
+    initial = np.broadcast_to(conditions.start_penalty if conditions.pays else 0.0, len(problem.muscles))
     return {
         "weights": weights[muscles].tolist(),
         "initial_weights": initial[muscles].tolist(),
