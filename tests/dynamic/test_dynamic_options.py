@@ -291,7 +291,7 @@ def test_refinement_ends_where_the_error_is_below_the_tolerance() -> None:
     assert np.array_equal(never.mesh_edges, coarse.mesh_edges)
 
 
-ENVELOPE = pd.DataFrame({"EMG": 0.2 + 0.1 * np.sin(np.linspace(0.0, 6.0, 101))}, index=np.linspace(0.0, 1.0, 101))
+ENVELOPE = pd.DataFrame({"EMG": 0.2 + 0.1 * np.sin(np.linspace(0.0, 14.4, 241))}, index=np.linspace(0.0, 2.4, 241))
 
 
 @pytest.mark.parametrize(
