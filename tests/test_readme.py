@@ -25,14 +25,22 @@ def test_python_example_runs(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["joint_reactions.md"])
-def test_examples_of_pages_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("page", "table", "heading"),
+    [
+        ("joint_reactions.md", "joint_reactions.sto", "Joint contact forces"),
+        ("metabolic_cost.md", "metabolic_rate.sto", "Metabolic rate"),
+    ],
+)
+def test_examples_of_pages_run(
+    page: str, table: str, heading: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for block in re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL):
         exec(compile(block, page, "exec"), names)
-    assert (tmp_path / "elbow" / "joint_reactions.sto").is_file()
-    assert "Joint contact forces" in (tmp_path / "elbow.html").read_text(encoding="utf-8")
+    assert (tmp_path / "elbow" / table).is_file()
+    assert heading in (tmp_path / "elbow.html").read_text(encoding="utf-8")
 
 
 def test_examples_of_synergies_run(

@@ -18,6 +18,7 @@ from ..solution.solution import RedundancySolution
 from . import page
 from .contact_page import contact_sections, reaction_sections
 from .curves import Axis
+from .metabolic import metabolic_sections
 from .page import Section, check_new, write_page
 from .solution_figures import draw_groups, draw_moments
 
@@ -54,7 +55,8 @@ def write_report(
 
     The page shows checks first, then findings, agreement with EMG and with measured contact forces, muscle forces,
     activations, joint moments with the part of the reserves, contact forces of the joints whose reactions the solutions
-    have, and provenance. It is one file without scripts or external resources.
+    have, metabolic rates where muscles have parameters, and provenance. It is one file without scripts or external
+    resources.
 
     Parameters
     ----------
@@ -119,7 +121,7 @@ def write_report(
         Section("Muscle forces", note, figures=draw_groups(results, axis, "muscle_force")),
         Section("Activations", figures=draw_groups(results, axis, "activation")),
         Section("Joint moments and reserves", figures=[draw_moments(results, axis)]),
-        *reaction_sections(results, axis),
+        *reaction_sections(results, axis), *metabolic_sections(results, axis),
         page.provenance(results),
     ]  # fmt: skip
     return write_page(path, title or _title(next(iter(results.values()))), opening, content, verdict)

@@ -84,7 +84,8 @@ def metabolic_rate(
     >>> from osimopt.datasets import arm26
     >>> problem = osimopt.load_problem(arm26().model, arm26().motion, time_range=(0.2, 0.4))
     >>> rate = osimopt.metabolic_rate(osimopt.solve_static(problem), "bhargava2004")
-    >>> rate.loc[0.3].round(2).to_dict()
+    >>> rate.loc[0.3, ["BIClong", "BRA", "basal", "total"]].round(2).to_dict()
+    {'BIClong': 41.01, 'BRA': 0.81, 'basal': 4.08, 'total': 46.61}
     """
     parameters = {
         "slow_twitch": slow_twitch, "specific_tension": specific_tension, "density": density,

@@ -16,6 +16,7 @@ from ..files.storage import read_table
 from ..problem.arrays import Array
 from .contents import summary_of
 from .folder import read_summary
+from .quantities import outputs_of, quantity_of
 from .reactions import joint_forces, written_reactions
 from .solution import RedundancySolution
 from .summary import carried
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..problem.arrays import MuscleGeometry
+
+#: The quantity and its file.
+RATE = "metabolic_rate"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,6 +58,9 @@ class Result:
     joint_reactions
         What joints transmit, as :meth:`osimopt.RedundancySolution.joint_reactions` gives it, where the problem carried
         it; else None.
+    metabolic_rate
+        (T, M) W by Umberger's probe with its defaults; None without muscle parameters, or of a folder that was written
+        without ``outputs="metabolic_rate"``.
 
     Examples
     --------
@@ -79,6 +86,7 @@ class Result:
     summary: Mapping[str, Any]
     geometry: MuscleGeometry | None = None
     joint_reactions: pd.DataFrame | None = None
+    metabolic_rate: Array | None = None
 
     @classmethod
     def of(cls, solution: RedundancySolution | Result, name: str | None = None) -> Result:
@@ -94,6 +102,7 @@ class Result:
             solution.activation, solution.muscle_force, getattr(solution, "excitation", None),
             problem.generalized_force, np.where(problem.geometry.served | held, done, 0.0), solution.solved, summary,
             problem.geometry, None if reactions is None else reactions.to_dataframe(),
+            quantity_of(solution.to("cpu"), RATE) if outputs_of(solution, "all").count(RATE) else None,
         )  # fmt: skip
 
     @classmethod
@@ -114,6 +123,7 @@ class Result:
             raise InputError(explain(f"a result folder with {', '.join(NEEDED)}", f"no {lacking[0]}", fix, folder))
         activation, force, moment, reserve = (read_table(folder / name) for name in NEEDED[:4])
         excitation, reactions = folder / "excitation.sto", folder / "joint_reactions.sto"
+        rate = folder / f"{RATE}.sto"
         solved = (pd.read_csv(folder / "status.csv")["status"] == "solved").to_numpy(dtype=bool)
         if not len(activation) == len(force) == len(moment) == len(solved):
             got = f"{len(activation)}, {len(force)}, {len(moment)} and {len(solved)}"
@@ -124,6 +134,7 @@ class Result:
             read_table(excitation).to_numpy(dtype=float) if excitation.is_file() else None,
             moment.to_numpy(dtype=float), _carried(reserve, moment, summary), solved, summary,
             joint_reactions=_reactions(reactions, summary) if "joint_reactions" in summary else None,
+            metabolic_rate=read_table(rate).to_numpy(dtype=float) if rate.is_file() else None,
         )  # fmt: skip
 
     def __repr__(self) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import HERE, run_script
 from limb_cases import limb
 
 import osimopt
@@ -19,7 +21,7 @@ BODY = 70.0
 
 def swing(**options: Any) -> osimopt.DynamicSolution:
     given = {"time_range": (0.0, 0.8), "mesh_interval": 0.04, "initial_activation": "free"} | options
-    return solve_dynamic(limb(61), **given)  # type: ignore[return-value]
+    return solve_dynamic(limb(121), **given)  # type: ignore[return-value]
 
 
 def costing(probe: str, weight: float, **options: Any) -> MetabolicCost:
@@ -56,8 +58,13 @@ def test_the_smooth_rate_tends_to_the_probe(probe: str) -> None:
 # ------------------------------------------------------------------------------------------- in the objective
 
 
+def test_the_program_has_the_objective_of_the_solution(tmp_path: Path) -> None:
+    """Of elastic, rigid and mixed tendons, by both probes, and its gradient."""
+    run_script(HERE / "metabolic_program.py", cwd=tmp_path)
+
+
 @pytest.mark.parametrize("tendon", ["rigid", "compliant"])
-@pytest.mark.parametrize("probe", PROBES)
+@pytest.mark.parametrize("probe", ["bhargava2004", pytest.param("umberger2010", marks=pytest.mark.slow)])
 def test_as_the_objective_it_lowers_the_rate(probe: str, tendon: str) -> None:
     """The optimum of effort + w · rate has less rate and more effort, the more so the larger w."""
     found = [swing(tendon=tendon)]
@@ -92,6 +99,18 @@ def test_the_initial_activations_cost_heat() -> None:
     assert paid.activation[0].sum() < free.activation[0].sum()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("transcription", ["trapezoidal", "hermite-simpson", "legendre-gauss-radau"])
+@pytest.mark.parametrize("probe", PROBES)
+def test_every_transcription_converges_with_nearly_nothing_else(probe: str, transcription: str) -> None:
+    """Two seconds are solved in windows."""
+    for weight in (1.0, 100.0):
+        given = {"transcription": transcription, "time_range": (0.0, 2.4), "mesh_interval": 0.02}
+        solution = swing(metabolic=costing(probe, weight), **given)
+        assert solution.success
+        assert solution.integrals["metabolic"] > 0.8 * solution.total_objective
+
+
 def test_text_and_wrong_arguments() -> None:
     problem = limb(31)
     problem = replace(problem, provenance={**problem.provenance, "body_mass_kg": BODY})
@@ -111,3 +130,11 @@ def test_text_and_wrong_arguments() -> None:
     ):  # fmt: skip
         with pytest.raises(InputError):
             MetabolicCost(**options)  # type: ignore[arg-type]
+
+
+def test_a_flag_of_dynamic_optimization() -> None:
+    from osimopt.cli.solve import solve_options
+
+    assert solve_options("dynamic", {"metabolic": "bhargava2004=10"}).metabolic == "bhargava2004=10"  # type: ignore[union-attr]
+    with pytest.raises(InputError, match="--metabolic"):
+        solve_options("static", {"metabolic": "bhargava2004=10"})
