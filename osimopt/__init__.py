@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .analysis.compartments import joints_between as joints_between
     from .analysis.contact_comparison import ContactComparison as ContactComparison
     from .analysis.cost_ranking import rank_costs as rank_costs
+    from .analysis.find_synergies import FoundSynergies as FoundSynergies
+    from .analysis.find_synergies import find_synergies as find_synergies
+    from .analysis.find_synergies import synergy_fit as synergy_fit
     from .analysis.identify import identify_cost as identify_cost
     from .analysis.ranges import feasible_ranges as feasible_ranges
     from .analysis.sensitivity import sensitivity as sensitivity
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
     from .problem.contact import Contact as Contact
     from .problem.problem import RedundancyProblem as RedundancyProblem
     from .problem.reserves import ReserveActuators as ReserveActuators
+    from .problem.synergies import Synergies as Synergies
     from .report.report import write_report as write_report
     from .solution.metabolic import metabolic_rate as metabolic_rate
     from .solution.reader import Result as Result
@@ -79,6 +83,9 @@ _HOMES = {
     "Compartments": "analysis.compartments",
     "compartment_forces": "analysis.compartments",
     "joints_between": "analysis.compartments",
+    "find_synergies": "analysis.find_synergies",
+    "synergy_fit": "analysis.find_synergies",
+    "FoundSynergies": "analysis.find_synergies",
     "sensitivity": "analysis.sensitivity",
     "propagate_uncertainty": "analysis.uncertainty",
     "read_problem": "problem.archive",
@@ -98,6 +105,7 @@ _HOMES = {
     "use_degroote_muscles": "muscle.conversion",
     "Contact": "problem.contact",
     "RedundancyProblem": "problem.problem",
+    "Synergies": "problem.synergies",
     "RedundancySolution": "solution.solution",
     "ReserveActuators": "problem.reserves",
     "Status": "solution.status",

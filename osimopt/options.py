@@ -60,6 +60,15 @@ def declared(options: type) -> dict[str, tuple[Field[Any], Option]]:
     return {own.name: (own, own.metadata["option"]) for own in fields(options) if "option" in own.metadata}
 
 
+def words_of(options: type) -> dict[str, list[str]]:
+    """Words that an option may be in place of another value, by its name."""
+    hints = get_type_hints(options)
+    return {
+        name: [word for part in get_args(hints[name]) if get_origin(part) is Literal for word in get_args(part)]
+        for name in declared(options)
+    }
+
+
 def is_number(value: Any) -> bool:
     """Whether the value is a real number, NaN included, and no bool."""
     return isinstance(value, Real) and not isinstance(value, bool)
@@ -83,10 +92,9 @@ def check_values(options: type, given: Mapping[str, Any]) -> None:
     InputError
         The first wrong value.
     """
-    hints = get_type_hints(options)
+    hints, allowed = get_type_hints(options), words_of(options)
     for name, (own, known) in declared(options).items():
-        hint, limits = hints[name], known.limits()
-        words = [word for part in get_args(hint) if get_origin(part) is Literal for word in get_args(part)]
+        hint, limits, words = hints[name], known.limits(), allowed[name]
         value: Any = given.get(name)
         if name not in given or (value is None and NoneType in get_args(hint)):
             continue

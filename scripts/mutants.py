@@ -46,7 +46,7 @@ LIMITS = {
     "analysis.compartments": "NEAREST MOMENT",
     "analysis.feasible": "PROVED MISSED",
     "analysis.ranges": "DEMANDED",
-    "analysis.static_vs_dynamic": "CORRELATION SHARE CONSTANT NOTEWORTHY PENALTY",
+    "analysis.static_vs_dynamic": "CORRELATION SHARE CONSTANT",
     "polynomial.fit": "SNAPPED UNUSUAL LEFT_OUT",
     "polynomial.samples": "INCONSISTENT",
     "polynomial.geometry": "SLACK",

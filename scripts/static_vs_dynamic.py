@@ -14,7 +14,7 @@ from pathlib import Path
 from time import perf_counter
 
 import osimopt
-from osimopt.analysis.static_vs_dynamic import PENALTY, Comparison, compare_static_dynamic
+from osimopt.analysis.static_vs_dynamic import Comparison, compare_static_dynamic
 from osimopt.cli.options import read_reserves
 from osimopt.cli.terminal import say_error, say_warning
 from osimopt.datasets import arm26
@@ -45,7 +45,7 @@ def arguments_given() -> argparse.Namespace:
     parser.add_argument("--passive-force", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--active-width", type=float, help="1 or more, scale of the active force-length curve's width")
     parser.add_argument("--mesh-interval", type=float, default=0.02, help="s; default 0.02")
-    parser.add_argument("--derivative-penalty", type=float, help=f"of compliant tendons; default {PENALTY:g}")
+    parser.add_argument("--derivative-penalty", type=float, help="of compliant tendons; default: follows from the cost")
     parser.add_argument("--out", type=Path, default=Path("static_vs_dynamic"), metavar="FOLDER")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier comparison")
     return parser.parse_args()

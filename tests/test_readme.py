@@ -43,6 +43,18 @@ def test_examples_of_pages_run(
     assert heading in (tmp_path / "elbow.html").read_text(encoding="utf-8")
 
 
+def test_examples_of_synergies_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "synergies.md").read_text(encoding="utf-8"), re.DOTALL)
+    for block in blocks:
+        exec(compile(block, "synergies.md", "exec"), names)
+    assert len(blocks) == 2
+    assert "Activations follow 2 synergies of left" in capsys.readouterr().out
+
+
 def test_example_is_short() -> None:
     example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert example is not None

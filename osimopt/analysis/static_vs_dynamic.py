@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..errors import SolverError, some
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
+from ..solution.checks import PENALTY_SHARE
 from ..solution.solution import RedundancySolution
 from ..solution.summary import Summary
 from ..static.solve import solve_static
@@ -36,11 +37,6 @@ CORRELATION, SHARE = 0.8, 0.10
 #: Standard deviation, as a share of the peak, up to which a signal is constant: an activation at its bound of 0.01
 #: varies with the solver's tolerance of 1e-6.
 CONSTANT = 1e-3
-#: Share of the dynamic objective above which a term that the static objective lacks is mentioned.
-NOTEWORTHY = 0.05
-#: Default weight of the derivative penalty here. With solve_dynamic's 0.01 it is a quarter of the objective of a walk
-#: of 80 muscles, of which 51 agree; with 1e-3 71 do, with 1e-4 73.
-PENALTY = 1e-3
 #: Number of muscles named in a sentence, the strongest first.
 NAMED = 12
 
@@ -116,7 +112,7 @@ class Comparison:
         if failed := int(np.sum(~self.static.solved)):
             remarks.append(f"{failed} of {len(self.static.time)} times have no static solution and are left out.")
         penalty = self.dynamic.integrals.get("derivative_penalty", 0.0) / self.dynamic.total_objective
-        if penalty > NOTEWORTHY:
+        if penalty > PENALTY_SHARE:
             remarks.append(
                 f"The derivative penalty, which static optimization does not have, is {100 * penalty:.0f} % of the "
                 "dynamic objective: differences are not due to dynamics alone. Reduce derivative_penalty to see its "
@@ -149,8 +145,7 @@ def compare_static_dynamic(
     muscles : mapping, optional
         Options of :func:`osimopt.use_degroote_muscles`, for both.
     dynamic : mapping, optional
-        Further arguments of :func:`osimopt.solve_dynamic`. The default of ``derivative_penalty`` is 1e-3 here, since
-        static optimization has no such term.
+        Further arguments of :func:`osimopt.solve_dynamic`.
     exponent : float
         Exponent p of both costs, ∫ Σ e^p dt and Σ a^p.
     read_seconds : float
@@ -174,8 +169,7 @@ def compare_static_dynamic(
 
     converted = use_degroote_muscles(problem, **(muscles or {}))
     begun = perf_counter()
-    options = {**({"derivative_penalty": PENALTY} if tendon == "compliant" else {}), **(dynamic or {})}
-    moving = solve_dynamic(converted, tendon, exponent=exponent, progress=progress, **options)
+    moving = solve_dynamic(converted, tendon, exponent=exponent, progress=progress, **(dynamic or {}))
     seconds = {"read": read_seconds, "dynamic": perf_counter() - begun}
     if not isinstance(moving, DynamicSolution):  # on_failure="return"
         raise SolverError(moving.reason, moving)

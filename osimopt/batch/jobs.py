@@ -23,6 +23,8 @@ from .study import Files, Study, Subject
 
 #: Keys of a trial that name files.
 NAMED = (*FILES, "emg", "strides")
+#: Files of methods by what they are, and the methods' keys.
+OF_METHODS = {"surrogate": "folder", "synergies": "synergies"}
 #: SHA-256 of the content of a path.
 HashOf = Callable[[str], str]
 
@@ -146,9 +148,9 @@ def _of_trial(
     emg = comparison.model_dump(exclude_none=True) if comparison and {"emg", "strides"} & files.keys() else {}
     for method in finder.study.methods:
         solve = method.model_dump(exclude={"name"}, exclude_none=True)
-        surrogate = {"surrogate": finder.existing("surrogate", solve.pop("folder"))} if "folder" in solve else {}
+        named = {what: finder.existing(what, solve.pop(key)) for what, key in OF_METHODS.items() if key in solve}
         name = f"{subject}/{trial}/{method.name}"
-        every = {**files, **surrogate}
+        every = {**files, **named}
         yield Job(name, subject, trial, method.name, every, dict(read), solve, emg, finder.study.outputs)
 
 

@@ -6,6 +6,7 @@ import json
 import time
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ import numpy as np
 
 from ..adapters.load import read_problem
 from ..adapters.options import FILES, ReadOptions
-from ..errors import OsimoptError, SolverError, explain
+from ..dynamic.options import DynamicOptions
+from ..errors import InputError, OsimoptError, SolverError, check_names, explain
 from ..files.folders import clear_unfinished
 from ..pipeline.options import read_solve_options
 from ..pipeline.read import with_networks
@@ -22,11 +24,14 @@ from ..problem.path_record import PathRecord
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import RedundancySolution
 from ..solution.summary import Summary
-from .jobs import Job
+from .jobs import OF_METHODS, Job
 from .journal import BETWEEN, CONTACT_BW, CONTACT_N
 
 if TYPE_CHECKING:
+    from ..dynamic.emg import EmgTracking
     from ..emg.comparison import EmgComparison
+    from ..emg.mapping import EmgMapping
+    from ..emg.recording import Emg
 
 #: Of hashes in the manifest.
 DIGITS = 12
@@ -65,9 +70,12 @@ def _solved(job: Job, folder: Path) -> dict[str, Any]:
         times.append(time.perf_counter())
         return problem
 
-    folder_of = {"folder": job.files["surrogate"]} if "surrogate" in job.files else {}
-    read, how = _reading(job), read_solve_options({**job.solve, **folder_of})
+    named = {key: job.files[what] for what, key in OF_METHODS.items() if what in job.files}
+    read, how = _reading(job), read_solve_options({**job.solve, **named})
+    if isinstance(how, DynamicOptions) and isinstance(how.emg, Mapping):
+        how = replace(how, emg=_tracked(job, how.emg))
     writing: dict[str, Any] = {"outputs": job.outputs, "overwrite": True, "n_jobs": 1}
+    writing["checkpoint"] = folder.with_name(f".{folder.name}.windows")
     summary = solve_trial(read, how, folder, reader=reader, on_piece=solved.append, **writing).summary
     begin, between = times
     seconds = {"read_s": round(between - begin, 3), "solve_s": round(time.perf_counter() - between, 3)}
@@ -90,7 +98,7 @@ def _reading(job: Job) -> ReadOptions:
 def _problem(job: Job, read: ReadOptions) -> RedundancyProblem:
     """The job's problem; that of the last job where files and options are the same."""
     stamps = [(path, Path(path).stat().st_mtime_ns if Path(path).exists() else 0) for path in job.files.values()]
-    reading = [name for name in job.files if name not in ("emg", "strides", "mapping", "surrogate")]
+    reading = [name for name in job.files if name not in ("emg", "strides", "mapping", *OF_METHODS)]
     joints = read.joint_reactions  # a method with contact forces needs some
     key = repr(([(name, job.files[name]) for name in reading], sorted(job.read.items()), joints, stamps))
     if _last.get("key") != key:
@@ -116,12 +124,28 @@ def _compared(solution: RedundancySolution, job: Job, strides: list[tuple[float,
     if not job.emg or "emg" not in job.files:
         return None
     from ..emg.compare import compare_emg
+
+    return compare_emg(solution, *_recorded(job), strides=strides)
+
+
+def _recorded(job: Job) -> tuple[Emg, EmgMapping]:
+    """The job's EMG, and which muscles its channels measure."""
     from ..emg.mapping import EmgMapping
     from ..emg.read import read_emg
 
     recorded = read_emg(job.files["emg"], amplitude=job.emg["amplitude"])
-    mapping = EmgMapping.of(job.files.get("mapping", job.emg["mapping"]), recorded.channels, job.emg.get("side"))
-    return compare_emg(solution, recorded, mapping, strides=strides)
+    return recorded, EmgMapping.of(job.files.get("mapping", job.emg["mapping"]), recorded.channels, job.emg.get("side"))
+
+
+def _tracked(job: Job, options: Mapping[str, Any]) -> EmgTracking:
+    """The job's EMG as excitations follow it."""
+    from ..dynamic.emg import EmgTracking
+
+    if "emg" not in job.files or not job.emg:
+        fix = "Give the subject or trial emg, and [emg] a mapping."
+        raise InputError(explain("EMG of the trial with emg of a method", "none", fix))
+    check_names("emg of a method", options, ("mode", "weight", "width", "scale"))
+    return EmgTracking.of(*_recorded(job), **options)
 
 
 def _row(summary: Summary, problem: RedundancyProblem, compared: EmgComparison | None) -> dict[str, Any]:

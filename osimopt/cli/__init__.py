@@ -20,7 +20,7 @@ OBJECTS = 50_000
 COMMANDS = {
     "demo": "commands", "info": "commands", "table": "commands", "extract": "solve", "solve": "solve", "run": "solve",
     "train": "train", "predict": "solve", "fit-geometry": "geometry", "validate": "report", "report": "report",
-    "fetch": "report", "batch": "batch",
+    "synergies": "synergies", "fetch": "report", "batch": "batch",
 }  # fmt: skip
 
 

@@ -10,9 +10,9 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from ..adapters.options import FILTERED, OWN_PATHS, ReadOptions
+from ..adapters.options import OWN_PATHS, ReadOptions
 from ..errors import InputError, explain
-from ..options import Option, declared
+from ..options import Option, declared, words_of
 
 Command = TypeVar("Command", bound=Callable[..., None])
 #: Options of reading that matter only where result folders are written.
@@ -91,9 +91,14 @@ def _by_method(texts: Mapping[str, str]) -> str:
 
 
 def chosen(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Select the options of one dataclass from the flags that were given."""
-    own = declared(kind)  # --muscles is an option of reading; muscles= of a method has no flag
-    return {name: value for name, value in given.items() if name in own and own[name][1].shell is not None}
+    """Select the options of one dataclass from the flags that were given; of a number or a word, read the number."""
+    own, words = declared(kind), words_of(kind)  # --muscles is an option of reading; muscles= of a method has no flag
+    found = {name: value for name, value in given.items() if name in own and own[name][1].shell is not None}
+    for name, value in found.items():
+        known = own[name][1]
+        if known.limits() and known.shell is str and value not in words[name]:
+            found[name] = read_number(value, flags_of(name, known)[0])
+    return found
 
 
 def read_options(model: Path, motion: Path, given: Mapping[str, Any]) -> ReadOptions:
@@ -101,9 +106,6 @@ def read_options(model: Path, motion: Path, given: Mapping[str, Any]) -> ReadOpt
     options = chosen(ReadOptions, given)
     if "reserves" in options:
         options["reserves"] = read_reserves(options["reserves"])
-    for name in FILTERED:
-        if options.get(name, "motion") != "motion":
-            options[name] = read_number(options[name], flags_of(name, declared(ReadOptions)[name][1])[0])
     for name in ("weld", "force_sets", "coordinates", "muscles", "joint_reactions"):
         if name in options:
             options[name] = tuple(options[name])

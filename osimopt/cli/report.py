@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,75 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..adapters.options import ReadOptions
-from ..emg.processing import EmgOptions, maxima_of, process_emg
+from ..emg.processing import EmgOptions
 from ..errors import InputError, explain
 from ..options import declared, option
 from . import options
 from .batch import print_verdict
+from .emg import PANELS as EMG_PANELS
+from .emg import RecordingOptions
 from .terminal import print_table, progress, say, say_warning, stoppable
 
 if TYPE_CHECKING:
     from ..analysis.contact_comparison import ContactComparison
     from ..analysis.cost_ranking import CostRanking
-    from ..emg.mapping import EmgMapping
-    from ..emg.recording import Emg
     from ..emg.strides import Strides
     from ..solution.reader import Result
 
 
-Side = StrEnum("Side", ["r", "l"])
 Unit = StrEnum("Unit", {"N": "N", "kN": "kN", "BW": "BW", "percent": "%BW"})
-MAPPING = (
-    'Muscles of each channel: a TOML file with \\[channels] soleus = \\["soleus_r"], or a preset: gait2392, '
-    "Rajagopal2016, gait10dof18musc, arm26."
-)
-MVC = (
-    "Maximum voluntary contractions: the file of their trial, soleus=0.8,ta=0.5 in the unit of the envelopes, or 'yes' "
-    "if EMG is in shares of them already. Without it there are no RMSE and MAE."
-)
-
-
-@dataclass(frozen=True)
-class RecordingOptions:
-    """Which muscles EMG channels measure, and what their amplitudes and strides are."""
-
-    mapping: str | None = option(None, MAPPING, shell=str, flags=("--mapping", "-m"))
-    side: Side | None = option(None, "Side of channels without one in their name, and of --strides.", shell=Side)
-    strides: Path | None = option(None, "Ground reactions (.mot, .sto): contacts start strides.", shell=Path)
-    strides_column: str | None = option(None, "Name of the vertical force of that foot.", shell=str)
-    mvc: str | None = option(None, MVC, shell=str)
-
-    def read(self, path: Path, given: Mapping[str, Any]) -> tuple[Emg, EmgMapping]:
-        """EMG as envelopes by the filters that were given, normalised as ``mvc`` requires, and its mapping."""
-        from ..emg.mapping import EmgMapping
-        from ..emg.read import read_emg
-
-        if self.mapping is None:
-            raise InputError(explain("--mapping", "none", "Give a TOML file, or a preset such as gait2392."))
-        recorded = read_emg(path, amplitude="mvc" if self.mvc == "yes" else "raw")
-        mapped = EmgMapping.of(self.mapping, recorded.channels, self.side)
-        filters = EmgOptions(**options.chosen(EmgOptions, given))
-        if self.mvc in (None, "yes"):
-            return recorded if recorded.envelope else process_emg(recorded, filters), mapped
-        kept = [name for name in recorded.channels if name in mapped.muscles]
-        if "=" in str(self.mvc):
-            maxima = tuple(options.read_assignment(word, "--mvc") for word in str(self.mvc).split(","))
-        else:
-            maxima = maxima_of(read_emg(str(self.mvc), channels=kept), filters)
-        return process_emg(recorded.select(kept), replace(filters, normalise="mvc", maxima=maxima)), mapped
-
-    def find_strides(self) -> Strides | tuple[()]:
-        """Strides of the foot, with a warning about those that are left out; none without a file."""
-        from ..emg.strides import find_strides
-
-        if self.strides is None:
-            if self.strides_column is not None:
-                raise InputError(explain("--strides with --strides-column", "none", "Give the file of loads."))
-            return ()
-        found = find_strides(self.strides, self.side, self.strides_column)  # type: ignore[arg-type]
-        for note in found.notes():
-            say_warning(note)
-        return found
 
 
 @dataclass(frozen=True)
@@ -119,9 +66,7 @@ class MeasuredOptions:
 
 
 #: Headings in the help of the flags about EMG and about contact forces.
-PANELS = dict.fromkeys(("emg", *declared(RecordingOptions), *declared(EmgOptions)), "EMG")
-
-PANELS |= dict.fromkeys(declared(MeasuredOptions), "Measured contact force")
+PANELS = EMG_PANELS | dict.fromkeys(declared(MeasuredOptions), "Measured contact force")
 
 
 @options.takes(RecordingOptions, EmgOptions, ReadOptions, panels=PANELS)

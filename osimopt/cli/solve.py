@@ -12,11 +12,14 @@ from typing import Annotated, Any
 import typer
 
 from ..adapters.options import ReadOptions
+from ..emg.processing import EmgOptions
 from ..errors import InputError, explain
 from ..muscle.tendons import read_tendon
 from ..options import declared, option
 from ..pipeline.options import METHODS, SolveOptions, SurrogateOptions
 from ..static.options import StaticOptions
+from .emg import PANELS as EMG_PANELS
+from .emg import RecordingOptions, TrackingOptions
 from .options import (
     REACTIONS,
     Cache,
@@ -75,14 +78,22 @@ class ContactOptions:
     joint_contact: str | None = option(None, declared(StaticOptions)["contact"][1].help, shell=str)
 
 
+#: Options about recordings that only comparisons with EMG have.
+STRIDES = ("strides", "strides_column")
+#: Options about EMG, of dynamic optimization.
+EMG = (TrackingOptions, RecordingOptions, EmgOptions)
 #: Headings in the help of flags that only one method has.
-PANELS = dict.fromkeys(declared(MuscleOptions), "Options of --method dynamic") | {
-    name: f"Options of --method {method}"
-    for method, kind in METHODS.items()
-    for name in declared(kind)
-    if method != "static"
-    and not any(name in declared(other) for other in (ReadOptions, *METHODS.values()) if other is not kind)
-}
+PANELS = (
+    EMG_PANELS
+    | dict.fromkeys(declared(MuscleOptions), "Options of --method dynamic")
+    | {
+        name: f"Options of --method {method}"
+        for method, kind in METHODS.items()
+        for name in declared(kind)
+        if method != "static"
+        and not any(name in declared(other) for other in (ReadOptions, *METHODS.values()) if other is not kind)
+    }
+)
 
 
 @takes(ReadOptions, leave=("reserves", "passive_force", *REACTIONS))
@@ -111,12 +122,22 @@ def extract(
     say(f"{len(problem)} frames written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 
 
-@takes(*METHODS.values(), MuscleOptions, ContactOptions, ReadOptions, panels=PANELS)
+@takes(
+    *METHODS.values(), MuscleOptions, ContactOptions, TrackingOptions, RecordingOptions, EmgOptions, ReadOptions,
+    leave=STRIDES, panels=PANELS,
+)  # fmt: skip
 def solve(
     model: Model,
     motion: Motion,
     method: How = Method.static,
     cache: Cache = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that keeps the windows of a long motion as they are solved; the same command continues there.",
+            rich_help_panel=PANELS["transcription"],
+        ),
+    ] = None,
     jobs: Jobs = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Result folder.")] = Path("osimopt_results"),
     outputs: Outputs = "",
@@ -131,7 +152,12 @@ def solve(
     """
     how = solve_options(method.value, options)
     read = read_options(model, motion, options)
-    _solve(read, how, out, figure, cache=cache, n_jobs=jobs, outputs=outputs, overwrite=overwrite)
+    if checkpoint is not None and method != Method.dynamic:
+        fix = "Leave it out, or solve with --method dynamic."
+        raise InputError(explain(f"no --checkpoint with --method {method.value}", f"{checkpoint}", fix))
+    _solve(
+        read, how, out, figure, cache=cache, checkpoint=checkpoint, n_jobs=jobs, outputs=outputs, overwrite=overwrite
+    )
 
 
 @takes(ReadOptions)
@@ -169,17 +195,23 @@ def solve_options(method: str, given: Mapping[str, Any]) -> SolveOptions:
     kind = METHODS[method]
     muscles = chosen(MuscleOptions, given) if method == "dynamic" else {}
     options, pressing = chosen(kind, given), chosen(ContactOptions, given) if "contact" in declared(kind) else {}
+    measured = {name: value for one in EMG for name, value in chosen(one, given).items() if method == "dynamic"}
     for name, value in given.items():
-        if name not in {**options, **muscles, **pressing, **declared(ReadOptions)}:
+        if name not in {**options, **muscles, **pressing, **measured, **declared(ReadOptions)}:
             declaration = "contact" if name in declared(ContactOptions) else name
             others = [other for other, its in METHODS.items() if declaration in declared(its)] or ["dynamic"]
-            its = declared(METHODS[others[0]]) | declared(MuscleOptions) | declared(ContactOptions)
+            its = declared(METHODS[others[0]]) | {
+                each: known for one in (MuscleOptions, ContactOptions, *EMG) for each, known in declared(one).items()
+            }
             fix = f"Leave it out, or solve with --method {' or '.join(others)}."
             raise InputError(explain(f"no {flags_of(name, its[name][1])[0]} with --method {method}", f"{value}", fix))
     if muscles:
         options["muscles"] = muscles
     if pressing:
         options["contact"] = pressing["joint_contact"]
+    if measured:
+        recording = RecordingOptions(**chosen(RecordingOptions, given))
+        options["emg"] = TrackingOptions(**chosen(TrackingOptions, given)).tracking(recording, given)
     if "tendon" in options:
         options["tendon"] = read_tendon(options["tendon"])
     return kind(**options)
@@ -194,13 +226,13 @@ def _solve(read: ReadOptions, how: SolveOptions, out: Path, figure: bool, **opti
         reading = line.enter_context(progress("Reading and solving" if static else "Reading the motion"))
         shown: list[Any] = []
 
-        def solving(iteration: int, objective: float, violation: float) -> None:
+        def solving(*numbers: float) -> None:
             if not shown:  # one line at a time
                 line.pop_all().close()
                 shown.append(line.enter_context(iterations()))
-            shown[0](iteration, objective, violation)
+            shown[0](*numbers)
 
-        solved = solve_trial(read, how, out, reading=reading, solving=solving, **options)
+        solved = solve_trial(read, how, out, reading=reading, solving=solving, on_window=solving, **options)
         line.close()
         print_summary(solved.summary, solved.provenance, objective_and_mesh(solved.solution))
         if figure and solved.solution is not None:

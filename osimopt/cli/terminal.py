@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -190,23 +191,30 @@ def print_summary(summary: Summary, provenance: Mapping[str, Any], more: Sequenc
 
 
 @contextmanager
-def iterations() -> Iterator[Callable[[int, float, float], None]]:
-    """Give a callback (iteration, objective, violation) that moves a line on stderr, where that is a terminal.
+def iterations() -> Iterator[Callable[..., None]]:
+    """Give a callback that moves a line on stderr, where that is a terminal.
 
-    A round is a mesh, or the windows of a long motion before it; each begins with iteration 0.
+    It takes (iteration, objective, violation), or (windows done, windows in all) of a long motion, which add the time
+    that is left. A round is a mesh, or windows that are solved together; each begins with iteration 0.
     """
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as line:
         task = line.add_task("Solving (Ctrl-C stops)", total=None)
-        rounds = 0
+        rounds, begun, at, left = 0, perf_counter(), "", ""
 
-        def moved(iteration: int, objective: float, violation: float) -> None:
-            nonlocal rounds
-            rounds += iteration == 0
-            at = f"iteration {iteration}, objective {objective:.6g}, equations missed by {violation:.1e}"
-            line.update(task, description=f"Solving, round {rounds}: {at} (Ctrl-C stops)")
+        def moved(*numbers: float) -> None:
+            nonlocal rounds, at, left
+            if len(numbers) == 2:
+                done, total = numbers
+                seconds = (perf_counter() - begun) * (total / done - 1.0)
+                left = f" window {done:.0f} of {total:.0f}, {seconds / 60.0:.0f} min {seconds % 60.0:02.0f} s left,"
+            else:
+                iteration, objective, violation = numbers
+                rounds += iteration == 0
+                at = f"iteration {iteration}, objective {objective:.6g}, equations missed by {violation:.1e}"
+            line.update(task, description=f"Solving, round {rounds}:{left} {at} (Ctrl-C stops)")
 
         yield moved
 
@@ -216,7 +224,12 @@ def objective_and_mesh(solution: Any) -> list[str]:
     if not hasattr(solution, "mesh_edges"):
         return []
     terms = ", ".join(f"{name.replace('_', ' ')} {value:.5g}" for name, value in solution.integrals.items())
-    return [f"Objective {solution.total_objective:.6g}: {terms}.", _mesh(solution), *_integrated(solution)]
+    if (share := solution.penalty_share) > 0.0:
+        terms += f"; the derivative penalty is {100.0 * share:.2g} %"
+    scales = ", ".join(f"{name} {scale:.3g}" for name, scale in solution.emg_scale.items())
+    followed = [f"Scale factors of EMG: {scales}."] if scales else []
+    objective = f"Objective {solution.total_objective:.6g}: {terms}."
+    return [objective, *followed, _mesh(solution), *_integrated(solution)]
 
 
 def _integrated(solution: DynamicSolution) -> list[str]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,21 +15,30 @@ from ..adapters.options import ReadOptions
 from ..errors import InputError, explain
 from . import options
 from .terminal import draw, progress, say, stoppable
+from .training_trials import Kinds, check_lengths, known_options, problems_of, refuse_geometry, trials_of
 
 if TYPE_CHECKING:
-    from ..problem.problem import RedundancyProblem
     from ..training.dynamic_surrogate import TrainedDynamic
     from ..training.static_surrogate import TrainedStatic
 
 #: A training: (problems, folder of its checkpoint, callback of its progress) to a trained surrogate.
 Run = Callable[[Sequence[Any], Path, Callable[..., None]], Any]
 #: Options of one kind only.
-STATIC, DYNAMIC = ("cost", "window", "frames"), ("duration", "solutions")
+STATIC, DYNAMIC = ("cost", "window", "frames"), ("duration", "sizes", "strengths", "solutions")
 #: A quick run has this fraction of the static frames and half of the epochs.
 QUICK = 6
 
 
-Kinds = StrEnum("Kinds", ["static", "dynamic"])
+def _factors(text: str, default: str) -> Any:
+    kind, metavar = "Options of --kind dynamic", "LEAST MOST"
+    return typer.Option(help=text, metavar=metavar, show_default=default, rich_help_panel=kind)
+
+
+def _option(text: str, default: str, kind: str | None = None) -> Any:
+    panel = f"Options of --kind {kind}" if kind else None
+    return typer.Option(help=text, show_default=default, rich_help_panel=panel)
+
+
 Many = list[Path] | None
 Whole = int | None
 Motions = Annotated[list[Path], typer.Argument(help="Motions (.mot, .sto), one or more.", show_default=False)]
@@ -39,18 +46,16 @@ ManyLoads = Annotated[Many, typer.Option("--external-loads", "-l", help="Externa
 ManyForces = Annotated[Many, typer.Option("--generalized-force", "-g", help="Moments (.sto) instead, one per motion.")]
 Variants = Annotated[Many, typer.Option("--variant", help="Another model (.osim) of the motions; may be repeated.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the surrogate.")]
-Kind = Annotated[Kinds, typer.Option(help="static, or dynamic: activation dynamics and elastic tendons, of one model.")]
+Kind = Annotated[
+    Kinds, typer.Option(help="static, or dynamic: activation dynamics and elastic tendons, of one set of muscles.")
+]
+Factors = tuple[float, float] | None
 SHAPES = (
     "set (static only; accepts any model), mlp, cnn, lstm, cnn+lstm, cnn+lstm+attention, …: static of these muscles "
     "only, dynamic of each muscle's series."
 )
 Shape = Annotated[str | None, typer.Option("--architecture", help=SHAPES, show_default="set; dynamic: cnn")]
 Quick = Annotated[bool, typer.Option("--quick", help="Few frames or solutions, half the epochs: a trial run.")]
-
-
-def _option(text: str, default: str, kind: str | None = None) -> Any:
-    panel = f"Options of --kind {kind}" if kind else None
-    return typer.Option(help=text, show_default=default, rich_help_panel=panel)
 
 
 @options.takes(ReadOptions, leave=("external_loads", "generalized_force", "speeds", *options.REACTIONS))
@@ -73,7 +78,9 @@ def train(
     cost: Annotated[str | None, _option("A cost of exponent 2.", "activation_power", "static")] = None,
     window: Annotated[Whole, _option("Consecutive frames that other networks than set see.", "1", "static")] = None,
     frames: Annotated[Whole, _option("Frames with varied strengths, sizes and loads.", "24000", "static")] = None,
-    duration: Annotated[float | None, _option("s of a dynamic solution.", "1.2", "dynamic")] = None,
+    duration: Annotated[float | None, _option("s of a dynamic solution.", "1.2, or what fits", "dynamic")] = None,
+    sizes: Annotated[Factors, _factors("Sizes of bodies, relative to the model's.", "0.9 1.1")] = None,
+    strengths: Annotated[Factors, _factors("Strengths of bodies, relative to size².", "0.8 1.3")] = None,
     solutions: Annotated[Path | None, _option("Folder to keep dynamic solutions in.", "not kept", "dynamic")] = None,
     seed: Annotated[Whole, _option("Seed of all random numbers.", "0")] = None,
     device: Annotated[str | None, _option("cpu, cuda, ….", "cpu")] = None,
@@ -91,30 +98,38 @@ def train(
     the same command continues where it stopped, to the same result. For muscle paths use osimopt fit-geometry
     --networks.
     """
-    arguments = {**locals(), "kind": architecture}
+    arguments = locals()
     from ..files.folders import check_target
     from ..pipeline.methods import refuse_forces
     from ..surrogate.folder import FILES
+    from ..training.stopped import continued
 
-    given = {name: value for name, value in arguments.items() if value is not None}
+    given = {name: value for name, value in arguments.items() if value is not None and value is not False}
     prepare, compare, print_accuracy = KINDS[kind]
-    run = prepare(given, quick)
-    trials = _trials([model, *(variant or [])], motions, external_loads, generalized_force, reading)
+    own = {name: value for name, value in given.items() if name != "kind"}
+    run = prepare({**own, "kind": architecture} if architecture else own, quick)
+    trials = trials_of([model, *(variant or [])], motions, external_loads, generalized_force, reading)
     if kind == Kinds.dynamic:
         refuse_forces(trials[0], "a dynamic surrogate")
+        refuse_geometry(trials[0], sizes)
     check_target(out, FILES, overwrite)
-    with stoppable(out):
-        problems = _problems(trials, jobs, cache)
-        checkpoint = out.absolute().with_name(f".{out.name}.training")
-        say(f"Training on {len(problems)} trials; after an interruption it continues from {checkpoint}")
+    fitting = check_lengths(kind, trials[: len(motions)], len(trials), duration)
+    checkpoint = out.absolute().with_name(f".{out.name}.training")
+    known = known_options(kind, {**given, **fitting}, trials)
+    with stoppable(out), continued(checkpoint, *known, overwrite=overwrite) as goes_on:
+        keep = kind == Kinds.static or sizes == (1.0, 1.0) or trials[0].geometry != "exact"
+        problems = problems_of(trials, jobs, cache if keep else None)  # the cache has no model, which sizes need
+        how = "It goes on" if goes_on else "After an interruption it continues"
+        say(f"Training on {len(problems)} trials. {how} from {checkpoint}")
         with progress("Solving training data") as moved:
             trained = run(problems, checkpoint, moved)
         folder = trained.surrogate.save(out, overwrite=overwrite)
         _record(folder, trained)
-        shutil.rmtree(checkpoint, ignore_errors=True)
         history = trained.history
         say(f"Kept epoch {history.best_epoch} of {len(history.training)}, {history.seconds:.0f} s.")
         print_accuracy(trained.accuracy)
+        if kind == Kinds.dynamic:
+            say(f"Bodies of training, relative to {model.name}: {trained.surrogate.bodies}.")
         if figure:
             _draw(folder / "training.png", history, *compare(trained))
         say(f"\nWritten to {folder}")
@@ -137,9 +152,12 @@ def _static(given: dict[str, Any], quick: bool) -> Run:
 def _dynamic(given: dict[str, Any], quick: bool) -> Run:
     """Prepare the training for dynamic optimization."""
     from ..surrogate.dynamic_training import ARCHITECTURE, OPTIONS
-    from ..training.dynamic_surrogate import COUNTS, QUICK_COUNTS, train_dynamic_surrogate
+    from ..training.dynamic_solutions import COUNTS, QUICK_COUNTS
+    from ..training.dynamic_surrogate import train_dynamic_surrogate
+    from ..training.subjects import Subjects
 
     chosen = {"counts": QUICK_COUNTS if quick else COUNTS, **_chosen(given, "dynamic", DYNAMIC, STATIC)}
+    Subjects(**{name: chosen[name] for name in ("sizes", "strengths") if name in chosen})
     settings, solutions = _settings(given, ARCHITECTURE, OPTIONS, quick), chosen.pop("solutions", None)
     if settings["architecture"].kind == "set":
         raise InputError(explain("an architecture for series with --kind dynamic", "set", "Leave --architecture out."))
@@ -164,40 +182,6 @@ def _settings(given: dict[str, Any], architecture: Any, training: Any, quick: bo
     )
     epochs = max(1, training.epochs // 2) if quick else training.epochs
     return {"architecture": architecture, "options": replace(training, epochs=epochs)}
-
-
-def _trials(
-    models: Sequence[Path],
-    motions: Sequence[Path],
-    loads: Sequence[Path] | None,
-    forces: Sequence[Path] | None,
-    reading: dict[str, Any],
-) -> list[ReadOptions]:
-    """What to read, for every model and motion."""
-    files = {"external_loads": loads, "generalized_force": forces}
-    for name, given in files.items():
-        if given and len(given) != len(motions):
-            flag = "--" + name.replace("_", "-")
-            fix = f"Give {flag} once for each motion, in their order."
-            raise InputError(explain(f"{len(motions)} of {flag}, as there are motions", f"{len(given)}", fix))
-    return [
-        options.read_options(
-            model, motion, {**reading, **{name: given[number] for name, given in files.items() if given}}
-        )
-        for model in models
-        for number, motion in enumerate(motions)
-    ]
-
-
-def _problems(trials: Sequence[ReadOptions], jobs: int | None, cache: Path | None) -> list[RedundancyProblem]:
-    from ..adapters.load import read_problem
-    from ..pipeline.read import with_networks
-
-    problems = []
-    for number, trial in enumerate(trials, 1):
-        with progress(f"Reading trial {number} of {len(trials)}") as moved:
-            problems.append(read_problem(with_networks(trial), jobs, cache, moved))
-    return problems
 
 
 def _compare_static(trained: TrainedStatic) -> tuple[list[Any], list[Any], str]:

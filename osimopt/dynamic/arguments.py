@@ -18,7 +18,6 @@ from ..static.compliant import model_of
 from .emg import EmgTracking, is_pair
 from .mesh import SAME
 from .metabolic import read_metabolic
-from .objective import Conditions
 from .options import DynamicOptions
 
 #: Options of De Groote muscles.
@@ -46,7 +45,7 @@ def check_arguments(**given: Any) -> None:
         if name in given and not (accepts(given[name]) or (given[name] is None and name in OPTIONAL)):
             raise InputError(explain(f"{name} {expected}", shown(given[name]), fix))
     tendon, penalty, problem = (given.get(name) for name in ("tendon", "derivative_penalty", "problem"))
-    if tendon == "rigid" and penalty not in (None, 0.0, Conditions.derivative_penalty):
+    if tendon == "rigid" and penalty not in (None, 0.0, "auto"):
         fix = "Leave it out, or use tendon='compliant'."
         raise InputError(explain("no derivative_penalty with tendon='rigid'", f"{penalty:g}", fix))
     if tendon not in (None, "rigid") and problem is not None:

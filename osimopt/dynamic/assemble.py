@@ -19,6 +19,7 @@ from .metabolic import add_metabolic, add_start
 from .nodes import IndependentPart, Layout, Nodes, Unknowns, strength
 from .objective import Conditions, cost_weights, integrands, start_cost, start_weights
 from .program import Builder, Kind, Program
+from .synergies import add_synergies, bound_synergies, first_synergies, free_muscles, links
 
 #: Upper bound of the normalised tendon force, and bound of its rate in 1/s, as in OpenSim Moco.
 LARGEST_FORCE, LARGEST_RATE = 5.0, 1000.0
@@ -26,29 +27,35 @@ LARGEST_FORCE, LARGEST_RATE = 5.0, 1000.0
 #: transcriptions can give its force alternating signs. With 0 a walk whose gastrocnemii become slack had no solution in
 #: 300 iterations, with this it has one in 20.
 SLACKENING = 0.02
+#: Difference of scaled equations at both ends of a periodic motion up to which one repeats the other.
+SAME = 1e-9
 #: Scaled objective of the guess above which the objective is scaled down further.
 COSTLY = 200.0
 
 
 def split(problem: RedundancyProblem, conditions: Conditions) -> list[IndependentPart]:
-    """Connected parts of muscles, coordinates, reserves and EMG channels, the one with most muscles first.
+    """Connected parts of muscles, coordinates, reserves, EMG channels and synergies, the one with most muscles first.
 
     Muscles without any moment arm join the first part. Coordinates without muscles form a last part without muscles.
     """
     muscles, coordinates, reserves = len(problem.muscles), len(problem.coordinates), len(problem.reserves.names)
     channels = 0 if conditions.emg is None else len(conditions.emg.channels)
-    first = np.cumsum([0, muscles, coordinates, reserves, channels])
+    synergies = 0 if conditions.synergies is None else len(conditions.synergies.names)
+    first = np.cumsum([0, muscles, coordinates, reserves, channels, synergies])
     row, column = np.nonzero(problem.reserves.acts)
-    links = [(first[1] + row, first[2] + column)]
-    links.append((problem.geometry.pair_muscle, first[1] + problem.geometry.pair_coordinate))
+    joined = [(first[1] + row, first[2] + column)]
+    joined.append((problem.geometry.pair_muscle, first[1] + problem.geometry.pair_coordinate))
     if conditions.emg is not None:
         tracked, channel = conditions.emg.rows(problem.muscles)
-        links.append((tracked, first[3] + channel))
+        joined.append((tracked, first[3] + channel))
+    if conditions.synergies is not None:
+        excited, synergy = links(conditions.synergies, problem)
+        joined.append((excited, first[4] + synergy))
     if conditions.periodic:
-        links.append((np.arange(muscles), np.array(conditions.follower(problem), dtype=int)))
+        joined.append((np.arange(muscles), np.array(conditions.follower(problem), dtype=int)))
     if conditions.cost.quantity == "largest":
-        links.append((np.zeros(muscles, dtype=int), np.arange(muscles)))
-    ends = [np.concatenate(side) for side in zip(*links, strict=True)]
+        joined.append((np.zeros(muscles, dtype=int), np.arange(muscles)))
+    ends = [np.concatenate(side) for side in zip(*joined, strict=True)]
     graph = sparse.coo_matrix((np.ones(len(ends[0])), tuple(ends)), shape=(first[-1], first[-1]))
     _, label = sparse.csgraph.connected_components(graph, directed=False)
     return _sorted(label, first)
@@ -80,18 +87,22 @@ def assemble(nodes: Nodes, conditions: Conditions, part: IndependentPart, guess:
     layout = Layout.of(part, nodes, largest)
     builder = Builder(layout.size)
     _add_dynamics(builder, layout, nodes)
-    _add_moments(builder, layout, nodes)
+    _add_moments(builder, layout, nodes, conditions.periodic is True)
     factor = _cost_scale(nodes, conditions, guess)
     _add_cost(builder, layout, nodes, conditions, factor)
     if conditions.pays:
         _add_start(builder, layout, nodes, conditions, factor)
     _add_ends(builder, layout, nodes, conditions)
+    held = conditions.initial_activation != "equal" and nodes.mesh.scheme.collocated[0] != 0 and not conditions.given[0]
+    add_synergies(builder, layout, nodes.problem, conditions.synergies, held)
     if conditions.emg is not None:
         _add_emg(builder, layout, nodes, conditions.emg, factor)
     least, most = _bounds(layout, nodes, conditions)
-    start = np.clip(guess.into(layout), least, most)
+    bound_synergies(layout, nodes.problem, conditions.synergies, least, most)
+    wanted = first_synergies(layout, nodes.problem, conditions.synergies, guess.into(layout))
+    start = np.clip(wanted, least, most)
     given = _given(layout, conditions)
-    least[given] = most[given] = start[given] = guess.into(layout)[given]
+    least[given] = most[given] = start[given] = wanted[given]
     return layout, builder.build(least, most, start)
 
 
@@ -99,7 +110,8 @@ def _given(layout: Layout, conditions: Conditions) -> Index:
     """Unknowns that keep the values of the guess: those of ends that are given, and of EMG scales."""
     points = [point for point, given in zip((0, -1), conditions.given, strict=True) if given]
     at = [each[points].ravel() for _, each, _ in layout.blocks()]
-    return np.concatenate([*at, layout.scale if conditions.given_scale else layout.scale[:0]])
+    scale = layout.scale if conditions.given_scale else layout.scale[:0]
+    return np.concatenate([*at, layout.synergy[points].ravel(), scale])
 
 
 def _add_dynamics(builder: Builder, layout: Layout, nodes: Nodes) -> None:
@@ -135,8 +147,12 @@ def _add_difference(builder: Builder, left: Index, right: Index, factor: ArrayLi
     return rows
 
 
-def _add_moments(builder: Builder, layout: Layout, nodes: Nodes) -> None:
-    """R F + effect u = τ of the part's coordinates, and the same of contact forces."""
+def _add_moments(builder: Builder, layout: Layout, nodes: Nodes, periodic: bool) -> None:
+    """R F + effect u = τ of the part's coordinates, and the same of contact forces.
+
+    Where states are ``periodic`` and a coordinate without reserves ends as it begins, its last equation repeats the
+    first one: with dependent equations the solver ended at other points than the optimum.
+    """
     problem, geometry, part = nodes.balance, nodes.balance.geometry, layout.part
     in_part = np.isin(geometry.pair_coordinate, part.coordinates)
     coordinate, muscle = geometry.pair_coordinate[in_part], geometry.pair_muscle[in_part]
@@ -150,9 +166,14 @@ def _add_moments(builder: Builder, layout: Layout, nodes: Nodes) -> None:
     rows = builder.add_rows(target.shape, target / scale[part.coordinates])
     columns = layout.activation[:, np.searchsorted(part.muscles, muscle)]
     columns[:, elastic] = layout.force[:, np.searchsorted(layout.in_tendon, muscle[elastic])]
-    builder.put_linear(rows[:, row], columns, arms * per_unknown / scale[coordinate])
+    shares = arms * per_unknown / scale[coordinate]
+    builder.put_linear(rows[:, row], columns, shares)
     effect = problem.reserves.effect[:, part.coordinates][:, :, part.reserves] / scale[part.coordinates, None]
     builder.put_linear(rows[:, :, None], layout.reserve[:, None, :], effect)
+    if periodic:
+        differs = np.abs(target[-1] - target[0]) > SAME * scale[part.coordinates]
+        np.logical_or.at(differs, row, np.abs(shares[-1] - shares[0]) > SAME)
+        builder.leave_out(rows[-1, ~differs & ~effect.any(axis=(0, 2))])
 
 
 def _cost_scale(nodes: Nodes, conditions: Conditions, guess: Unknowns) -> float:
@@ -192,13 +213,13 @@ def _add_cost(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condit
     if (metabolic := conditions.metabolic) is not None and part.muscles.size:
         weights = factor * metabolic.weight * quadrature[:, None]
         add_metabolic(builder, layout, nodes, metabolic, weights)
-    if layout.elastic.size and conditions.derivative_penalty > 0.0:
-        weights = factor * conditions.derivative_penalty * quadrature[:, None]
-        _add_powers(builder, "magnitude", layout.force_rate, weights, 2.0)
+    each = np.broadcast_to(conditions.derivative_penalty, len(nodes.problem.muscles))[layout.in_tendon]
+    if each.any():
+        _add_powers(builder, "magnitude", layout.force_rate, factor * quadrature[:, None] * each, 2.0)
 
 
 def _add_start(builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, factor: float) -> None:
-    """Cost of the initial activations."""
+    """Cost of the initial point."""
     muscles, reserves = start_weights(nodes, conditions)
     if (metabolic := conditions.metabolic) is not None and layout.part.muscles.size:
         weights = factor * metabolic.weight * nodes.dynamics[1, layout.part.muscles]
@@ -209,6 +230,9 @@ def _add_start(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condi
     else:
         _add_powers(builder, "power", layout.activation[0], factor * muscles[layout.part.muscles], exponent)
     _add_controls(builder, layout, nodes, conditions, layout.reserve[:1], factor * reserves)
+    each = np.broadcast_to(conditions.start_penalty, len(nodes.problem.muscles))[layout.in_tendon]
+    if each.any():
+        _add_powers(builder, "magnitude", layout.force_rate[0], factor * each, 2.0)
 
 
 def _add_controls(
@@ -245,7 +269,8 @@ def _add_ends(builder: Builder, layout: Layout, nodes: Nodes, conditions: Condit
         in_tendon = np.searchsorted(layout.elastic, other[layout.elastic])  # both are of one kind
         _add_difference(builder, layout.force[0], layout.force[-1, in_tendon])
         if start_is_control and conditions.initial_activation != "equal":
-            _add_difference(builder, layout.excitation[0], layout.excitation[-1, other])
+            free = free_muscles(conditions.synergies, nodes.problem)[muscles]  # synergies give the others
+            _add_difference(builder, layout.excitation[0, free], layout.excitation[-1, other[free]])
 
 
 def _add_emg(builder: Builder, layout: Layout, nodes: Nodes, emg: EmgTracking, factor: float) -> None:

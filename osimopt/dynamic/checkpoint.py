@@ -20,7 +20,7 @@ PREFIX, SUFFIX = "window-", ".npz"
 WHAT = "a window that solve_dynamic wrote"
 
 
-class Checkpoint:
+class SolvedWindows:
     """Results by keys, which are hashes of all that determines them: other inputs have other keys.
 
     Raises
@@ -99,5 +99,9 @@ def _add(digest: Any, value: Any) -> None:
             _add(digest, one)
     elif hasattr(value, "to_numpy"):  # a DataFrame
         _add(digest, (value.to_numpy(), value.index.to_numpy(), [str(name) for name in value.columns]))
-    else:
+    elif callable(value):
+        digest.update(f"function {value.__module__}.{value.__qualname__};".encode())
+    elif value is None or isinstance(value, (str, bool, int, float, np.generic)):
         digest.update(f"{type(value).__name__} {value!r};".encode())
+    else:
+        raise TypeError(f"{type(value).__name__} has no key")  # its repr could be an address in memory

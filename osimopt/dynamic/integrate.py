@@ -80,19 +80,17 @@ class ForwardCheck:
     interval_error: Array
 
     @classmethod
-    def of_windows(cls, checks: Sequence[ForwardCheck]) -> ForwardCheck:
-        """Join those of consecutive windows, each integrated from the solution at its own first point."""
+    def of_windows(cls, checks: Sequence[ForwardCheck], nodes: Nodes, unknowns: Unknowns) -> ForwardCheck:
+        """Join those of consecutive windows, each integrated from the solution at its own first point.
+
+        Errors are those of the whole motion: forces are divided by their peaks over all windows.
+        """
         first, *later = checks
-        series = {
-            name: np.concatenate([getattr(first, name), *(getattr(one, name)[1:] for one in later)])
+        activation, force = (
+            np.concatenate([getattr(first, name), *(getattr(one, name)[1:] for one in later)])
             for name in ("activation", "muscle_force")
-        }
-        errors = {
-            name: np.max([getattr(one, name) for one in checks], axis=0)
-            for name in ("activation_error", "force_error", "moment_error")
-        }
-        interval = np.concatenate([one.interval_error for one in checks])
-        return cls(first.muscles, first.coordinates, **series, **errors, interval_error=interval)
+        )
+        return _compared(nodes, unknowns, activation, force, np.concatenate([one.interval_error for one in checks]))
 
     def findings(self) -> list[str]:
         """The text of each of ``entries``."""
@@ -134,12 +132,19 @@ def check_solution(nodes: Nodes, unknowns: Unknowns) -> ForwardCheck:
     """
     problem, mesh = nodes.problem, nodes.mesh
     whole, ends = integrate(nodes, unknowns)
-    activation = whole[..., 0]
     local = np.abs(ends - _states(nodes, unknowns)[mesh.points[:, -1]])
-    force, expected = (problem.max_force * a + problem.passive_force for a in (activation, unknowns.activation))
+    force = problem.max_force * whole[..., 0] + problem.passive_force
     if nodes.fiber is not None:
-        in_tendon = (strength(problem) * f for f in (whole[..., 1], unknowns.force))
-        force, expected = (np.where(nodes.elastic, e, r) for e, r in zip(in_tendon, (force, expected), strict=True))
+        force = np.where(nodes.elastic, strength(problem) * whole[..., 1], force)
+    return _compared(nodes, unknowns, whole[..., 0], force, local.max(axis=(1, 2), initial=0.0))
+
+
+def _compared(nodes: Nodes, unknowns: Unknowns, activation: Array, force: Array, interval_error: Array) -> ForwardCheck:
+    """Compare integrated activations and forces (N, M) with those of the solution."""
+    problem = nodes.problem
+    expected = problem.max_force * unknowns.activation + problem.passive_force
+    if nodes.fiber is not None:
+        expected = np.where(nodes.elastic, strength(problem) * unknowns.force, expected)
     difference = force - expected
     moment = np.zeros((len(force), len(problem.coordinates)))
     geometry = problem.geometry
@@ -154,7 +159,7 @@ def check_solution(nodes: Nodes, unknowns: Unknowns) -> ForwardCheck:
         activation_error=np.abs(activation - unknowns.activation).max(axis=0),
         force_error=np.abs(difference).max(axis=0) / peak,
         moment_error=np.abs(moment).max(axis=0),
-        interval_error=local.max(axis=(1, 2), initial=0.0),
+        interval_error=interval_error,
     )
 
 

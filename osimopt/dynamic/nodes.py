@@ -131,12 +131,13 @@ def _dynamics(problem: RedundancyProblem, time_constants: tuple[float, float] | 
 
 @dataclass(frozen=True, eq=False)
 class IndependentPart:
-    """Indices of muscles, coordinates, reserves and EMG channels that are independent of all others."""
+    """Indices of muscles, coordinates, reserves, EMG channels and synergies that are independent of all others."""
 
     muscles: Index
     coordinates: Index
     reserves: Index
     channels: Index
+    synergies: Index
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +145,8 @@ class Layout:
     """Positions in x of a part's unknowns: (N, m) of muscles, (N, k) of reserves, (N, 1) of the largest activation.
 
     x is sorted by point. ``elastic`` are the part's muscles with elastic tendons, as positions among its muscles; only
-    they have ``force`` and ``force_rate``. ``largest`` is empty unless the cost is the largest activation. ``scale``
-    has one entry per EMG channel, at the end of x.
+    they have ``force`` and ``force_rate``. ``largest`` is empty unless the cost is the largest activation, ``synergy``
+    (N, s) unless excitations follow synergies. ``scale`` has one entry per EMG channel, at the end of x.
     """
 
     part: IndependentPart
@@ -158,13 +159,16 @@ class Layout:
     force_rate: Index
     reserve: Index
     largest: Index
+    synergy: Index
 
     @classmethod
     def of(cls, part: IndependentPart, nodes: Nodes, largest: bool) -> Layout:
         """Lay out the unknowns of a part."""
         points, muscles = len(nodes.mesh.time), part.muscles.size
         elastic = np.flatnonzero(nodes.elastic[part.muscles])
-        widths = (muscles, muscles, elastic.size, elastic.size, part.reserves.size, int(largest))
+        widths = (
+            muscles, muscles, elastic.size, elastic.size, part.reserves.size, int(largest), part.synergies.size,
+        )  # fmt: skip
         starts = np.concatenate([[0], np.cumsum(widths)])
         first = np.arange(points)[:, None] * starts[-1]
         blocks = [first + start + np.arange(width) for start, width in zip(starts[:-1], widths, strict=True)]

@@ -15,6 +15,7 @@ from ..problem.contact import Contact
 from ..problem.costs import COSTS, Cost, counted_reserves, get_cost, reserve_weight
 from ..problem.extension import contact_reserves
 from ..problem.problem import RedundancyProblem
+from ..problem.synergies import Synergies
 from .contact import contact_weights
 from .emg import EmgTracking
 from .metabolic import MetabolicCost, metabolic_rates, start_rates
@@ -91,19 +92,26 @@ def dynamic_cost(cost: str, exponent: float, tendon: Tendons) -> DynamicCost:
 class Conditions:
     """Options of :func:`osimopt.solve_dynamic` that define the objective and the constraints.
 
+    ``window``: length in s of the segments of a long motion, None if it is never divided.
     ``given``: whether all unknowns of the first and of the last point keep the values of the starting point, as in a
     window between others; ``given_scale``: whether EMG scales do.
+    ``weighs``: the weights of dF/dt of elastic tendons, numbers or (M,), follow from the static solution
+    (``penalty.py``): ``derivative_penalty``, and ``start_penalty`` at the initial point.
     """
 
     cost: DynamicCost
-    derivative_penalty: float = 0.01
+    derivative_penalty: float | Array = 0.0
     initial_activation: Start = "paid"
     periodic: bool | Mapping[str, str] = False
     emg: EmgTracking | None = None
     contact: tuple[Contact, ...] = ()
     metabolic: MetabolicCost | None = None
+    synergies: Synergies | None = None
+    window: float | None = None
     given: tuple[bool, bool] = (False, False)
     given_scale: bool = False
+    weighs: bool = False
+    start_penalty: float | Array = 0.0
 
     @property
     def pays(self) -> bool:
@@ -137,12 +145,13 @@ def start_weights(nodes: Nodes, conditions: Conditions) -> tuple[Array, float]:
 
 
 def start_cost(nodes: Nodes, conditions: Conditions, unknowns: Unknowns) -> float:
-    """Term of the objective for the initial activations."""
+    """Term of the objective for the initial point: activations, reserves, and rates of elastic tendons' forces."""
     if not conditions.pays:
         return 0.0
     muscles, reserves = start_weights(nodes, conditions)
     power, own = conditions.cost.exponent, contact_reserves(nodes.balance)
-    pressing = reserves * float(unknowns.reserve[0, own] ** 2 @ contact_weights(conditions.contact))
+    rates = float(np.sum(conditions.start_penalty * unknowns.force_rate[0] ** 2))
+    pressing = rates + reserves * float(unknowns.reserve[0, own] ** 2 @ contact_weights(conditions.contact))
     if (metabolic := conditions.metabolic) is not None:
         pressing += metabolic.weight * float(nodes.dynamics[1] @ start_rates(nodes, metabolic, unknowns))
     if conditions.cost.quantity == "largest":
@@ -166,11 +175,24 @@ def integrands(nodes: Nodes, conditions: Conditions, unknowns: Unknowns) -> dict
         terms["contact"] = reserves * (unknowns.reserve[:, own] ** 2 @ weights)
     if (metabolic := conditions.metabolic) is not None:
         terms["metabolic"] = metabolic.weight * metabolic_rates(nodes, metabolic, unknowns).sum(axis=1)
-    if nodes.fiber is not None and conditions.derivative_penalty > 0.0:
-        terms["derivative_penalty"] = conditions.derivative_penalty * np.sum(unknowns.force_rate**2, axis=1)
+    if nodes.fiber is not None and np.any(conditions.derivative_penalty):
+        terms["derivative_penalty"] = np.sum(conditions.derivative_penalty * unknowns.force_rate**2, axis=1)
     if (emg := conditions.emg) is not None and emg.weight > 0.0:
         muscles_followed, channels = emg.rows(problem.muscles)
         measured = emg.at(nodes.mesh.time)[:, channels] * unknowns.scale[channels]
         missed = measured - unknowns.excitation[:, muscles_followed]
         terms["emg_tracking"] = emg.weight * np.sum(missed**2, axis=1)
     return terms
+
+
+def integrals(nodes: Nodes, conditions: Conditions, unknowns: Unknowns) -> dict[str, float]:
+    """Integral of each term of the objective, and the term ``start`` of the initial point."""
+    terms = integrands(nodes, conditions, unknowns)
+    found = {name: float(nodes.mesh.quadrature @ values) for name, values in terms.items()}
+    return {**found, "start": start_cost(nodes, conditions, unknowns)} if conditions.pays else found
+
+
+def penalty_share(terms: Mapping[str, float]) -> float:
+    """Share of the derivative penalty in an objective with these integrals."""
+    penalty = terms.get("derivative_penalty", 0.0)
+    return penalty / sum(terms.values()) if penalty > 0.0 else 0.0

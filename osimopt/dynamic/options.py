@@ -11,7 +11,14 @@ from numpy.typing import ArrayLike
 from ..muscle.tendons import Tendons
 from ..options import option
 from ..solution.checks import SENSIBLE
-from ..static.options import Contacts, contact_option, exponent_option, tendon_option, weights_option
+from ..static.options import (
+    Contacts,
+    contact_option,
+    exponent_option,
+    synergies_option,
+    tendon_option,
+    weights_option,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,20 +84,25 @@ class DynamicOptions:
         shell=tuple[float, float],
         metavar="ACT DEACT",
     )
-    derivative_penalty: float = option(
-        0.01,
-        "Weight of ∫ Σ (dF/dt)² dt, F being normalised tendon force; compliant tendons only.",
-        more="With rigid tendons any value but 0 and the default is refused.",
+    derivative_penalty: float | Literal["auto"] = option(
+        "auto",
+        "Weight of ∫ Σ (dF/dt)² dt, F being normalised tendon force; compliant tendons only. auto: follows from the "
+        "cost.",
+        more="'auto': with it the term is 2e-6 of the muscles' cost in the static solution, and less where it would be "
+        "above 1 % of the objective; rates at the initial point cost too (term 'start') if initial_activation is "
+        "'paid'. The provenance has weights and share. MocoInverse's weight is 0.01. With rigid tendons only 0 and "
+        "'auto' are allowed.",
         least=0.0,
-        shell=float,
+        shell=str,
     )
     initial_activation: Literal["paid", "equal", "free"] = option(
         "paid",
         "Activations at the start: paid (the cost treats them as held constant before), equal (to excitations, as "
         "MocoInverse) or free.",
-        more="'paid': held constant for its deactivation time constant before the interval (term 'start'); forces of a "
-        "walk then agree with those of a longer interval to 1 to 3 N after 0.2 s. 'equal' constrains one instant only, "
-        "and where moments determine excitations these oscillate from point to point. 'free': no condition.",
+        more="'paid': held constant for its deactivation time constant before the interval (term 'start', which has "
+        "initial reserves, too); forces of a walk then agree with those of a longer "
+        "interval to 1 to 3 N after 0.2 s. 'equal' constrains one instant only, and where moments determine "
+        "excitations these oscillate from point to point. 'free': no condition.",
         shell=str,
     )
     periodic: bool | Mapping[str, str] = option(
@@ -101,6 +113,12 @@ class DynamicOptions:
         shell=bool,
         study=bool | dict[str, str],
     )
+    emg: Any = option(
+        None,
+        "EmgTracking: measured muscle activity that excitations follow.",
+        more="In studies a table of mode, weight, width and scale, as EmgTracking.of takes them, for the trials' EMG.",
+        study=dict[str, Any],
+    )
     contact: Contacts = contact_option()
     metabolic: Any = option(
         None,
@@ -110,6 +128,19 @@ class DynamicOptions:
         shell=str,
         study=str,
         metavar="PROBE[=WEIGHT]",
+    )
+    synergies: Any = synergies_option(
+        "Excitations follow e = lower + W h", "h(t) ≥ 0 is found, and activations follow excitations."
+    )
+    window: float | None = option(
+        1.6,
+        "Length in s of the windows in which a motion of twice that and 100 intervals or more is solved.",
+        more="None solves every motion as a whole. Every second window has margins of a quarter of it, which are "
+        "discarded; a finding tells where forces in the margins differ from those of the windows between by more than "
+        "1 % of their peaks.",
+        unit="s",
+        above=0.0,
+        shell=float,
     )
     mesh_tolerance: float | None = option(
         None,

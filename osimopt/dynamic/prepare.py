@@ -153,7 +153,7 @@ def check_conditions(problem: RedundancyProblem, conditions: Conditions, elastic
             raise InputError(explain("periodic muscles with tendons of one kind", f"rigid and elastic: {got}", fix))
     if conditions.emg is not None:
         conditions.emg.rows(problem.muscles)
-        conditions.emg.at(mesh.time)
+        conditions.emg.check(mesh.time)
 
 
 def warn_of_coarse_mesh(problem: RedundancyProblem, mesh: Mesh) -> None:

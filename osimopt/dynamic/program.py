@@ -29,6 +29,10 @@ Kind = Literal["activation", "tendon", "power", "magnitude", "difference", "meta
 Progress = Callable[[int, float, float], None]
 
 
+#: File in a part's folder that requests it to stop.
+STOP = "stop"
+
+
 @dataclass(frozen=True, eq=False)
 class Group:
     """One function at n places: ``variables`` (n, v) are entries of x, ``data`` (n, p) parameters.
@@ -88,6 +92,7 @@ class Builder:
         self._nonlinear: list[tuple[Any, ...]] = []
         self._costs: list[tuple[Any, ...]] = []
         self._limits: list[tuple[Any, ...]] = []
+        self._left_out: list[int] = []
 
     def add_group(
         self,
@@ -116,6 +121,10 @@ class Builder:
         self._limits.append(_flat(shape, lower, lower if upper is None else upper))
         return rows
 
+    def leave_out(self, rows: Index) -> None:
+        """Leave out constraints that others imply."""
+        self._left_out += rows.tolist()
+
     def put_linear(self, rows: Index, unknowns: Index, values: ArrayLike) -> None:
         """Add values · x to rows."""
         _put(self._linear, rows, unknowns, values)
@@ -142,7 +151,9 @@ class Builder:
         moved = np.abs(linear) @ free
         if moves:
             moved += np.abs(nonlinear) @ np.concatenate(moves).astype(float)
-        rows = np.flatnonzero(moved > 0.0) if not free.all() else slice(None)
+        stays = np.ones(self.rows, dtype=bool) if free.all() else moved > 0.0
+        stays[self._left_out] = False
+        rows = np.flatnonzero(stays) if not stays.all() else slice(None)
         return Program(
             tuple(self.groups), cost, self.linear_cost, linear.tocsr()[rows].tocsc(), nonlinear.tocsr()[rows].tocsc(),
             lower[rows], upper[rows], least, most, start,
@@ -210,7 +221,7 @@ class Watch:
             return False
         self.stopped = True
         for folder in self.folders:
-            (folder / "stop").touch()
+            (folder / STOP).touch()
         return True
 
 

@@ -15,13 +15,13 @@ from ..muscle.muscle_class import Mask
 from ..problem.arrays import Array
 from ..problem.extension import contact_controls, contact_reserves
 from ..problem.problem import RedundancyProblem
-from ..solution.checks import PUSH
+from ..solution.checks import PENALTY_SHARE, PUSH, SCALE_AT_LIMIT, WINDOWS_DIFFER
 from ..solution.findings import Finding, counted
 from ..solution.solution import RedundancySolution
 from ..solution.status import Status, judge
 from .integrate import ForwardCheck
 from .nodes import Nodes, Unknowns, strength
-from .objective import Conditions, integrands, start_cost
+from .objective import Conditions, integrals, integrands, penalty_share
 
 #: Attributes of fibres.
 FIBERS = ("normalized_fiber_length", "normalized_fiber_velocity")
@@ -49,8 +49,7 @@ class DynamicSolution(RedundancySolution):
         (N, M) in optimal fibre lengths, and in maximum contraction velocities, positive lengthening; NaN where the
         unit is shorter than its tendon, None where the problem comes from arrays.
     integrals
-        Integral over the interval of each of the ``objective_terms``, and the term ``start`` of the initial
-        activations.
+        Integral over the interval of each of the ``objective_terms``, and the term ``start`` of the initial point.
     emg_scale
         Scale factor by EMG channel.
     mesh_edges
@@ -104,10 +103,37 @@ class DynamicSolution(RedundancySolution):
         return float(sum(self.integrals.values()))
 
     def more_findings(self) -> list[Finding]:
-        """Pushing muscles, a mesh that is too coarse, and forward integration."""
+        """Pushing muscles, a large derivative penalty, a mesh that is too coarse, and forward integration."""
         unmet = self.provenance.get("mesh", {}).get("unmet")
-        found = self._pushing() + ([] if unmet is None else [Finding("note", values={"text": unmet})])
+        found = self._pushing() + self._penalised() + self._windows_differ() + self._scales_at_limits()
+        found += [] if unmet is None else [Finding("note", values={"text": unmet})]
         return found if self.check is None else found + self.check.entries()
+
+    @property
+    def penalty_share(self) -> float:
+        """Share of the derivative penalty in the objective."""
+        return penalty_share(self.integrals)
+
+    def _penalised(self) -> list[Finding]:
+        share = self.penalty_share
+        return [Finding("penalised", largest=share)] if share > PENALTY_SHARE else []
+
+    def _scales_at_limits(self) -> list[Finding]:
+        low, high = self.provenance.get("emg", {}).get("scale", (1.0, 1.0))
+        margin = {limit: SCALE_AT_LIMIT * limit for limit in (low, high)}
+        near = {
+            name: scale
+            for name, scale in self.emg_scale.items()
+            if low < high and any(abs(scale - limit) < most for limit, most in margin.items())
+        }
+        named = [f"{name} {scale:.3g}" for name, scale in near.items()]
+        return [Finding("emg_scale", names=near, values={"described": named})] if near else []
+
+    def _windows_differ(self) -> list[Finding]:
+        differs = self.provenance.get("windows", {}).get("differs", {})
+        apart = {name: share for name, share in differs.items() if share > WINDOWS_DIFFER}
+        named = [f"{name} {share:.1%}" for name, share in sorted(apart.items(), key=lambda pair: -pair[1])]
+        return [Finding("windows", names=apart, values={"described": named})] if apart else []
 
     def _pushing(self) -> list[Finding]:
         parameters = self.problem.parameters
@@ -191,9 +217,6 @@ def solution_of(
         _judge_limits(nodes, problem, activation, control, status, allowed, detail)
     known = np.where(np.isfinite(activation), 1.0, np.nan)  # nothing is left of failed points
     terms = integrands(nodes, conditions, unknowns)
-    integrals = {name: float(nodes.mesh.quadrature @ values) for name, values in terms.items()}
-    if conditions.pays:
-        integrals["start"] = start_cost(nodes, conditions, unknowns)
     channels = () if conditions.emg is None else conditions.emg.channels
     return DynamicSolution(
         problem=problem,
@@ -210,10 +233,11 @@ def solution_of(
         tendon_force_rate=None if nodes.fiber is None else np.where(nodes.elastic, unknowns.force_rate, np.nan),
         normalized_fiber_length=None if length is None else length * known,
         normalized_fiber_velocity=None if velocity is None else velocity * known,
-        integrals=integrals,
+        integrals=integrals(nodes, conditions, unknowns),
         emg_scale=dict(zip(channels, unknowns.scale.tolist(), strict=True)),
         mesh_edges=nodes.mesh.edges,
         contact=conditions.contact,
+        synergies=conditions.synergies,
     )
 
 

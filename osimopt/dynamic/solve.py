@@ -16,10 +16,11 @@ from ..muscle.tendons import Tendons, tendon_text
 from ..options import documented
 from ..problem.contact import carrying, contact_provenance, formula_with, read_contacts, with_contact
 from ..problem.problem import RedundancyProblem
+from ..problem.synergies import read_synergies
 from ..solution.solution import RedundancySolution, verified
 from ..static.options import Contacts
 from .arguments import check_arguments, interval
-from .checkpoint import Checkpoint
+from .checkpoint import SolvedWindows
 from .emg import EmgTracking
 from .mesh import Mesh, Refinement, scheme
 from .metabolic import FORMULA, MetabolicCost, read_metabolic
@@ -49,12 +50,14 @@ def solve_dynamic(
     time_range: tuple[float, float] | None = None,
     muscles: Mapping[str, Any] | None = None,
     time_constants: tuple[float, float] | None = None,
-    derivative_penalty: float = 0.01,
+    derivative_penalty: float | Literal["auto"] = "auto",
     initial_activation: Start = "paid",
     periodic: bool | Mapping[str, str] = False,
     emg: EmgTracking | None = None,
     contact: Contacts = None,
     metabolic: MetabolicCost | str | None = None,
+    synergies: Any = None,
+    window: float | None = 1.6,
     mesh_tolerance: float | None = None,
     max_refinements: int = 5,
     max_iterations: int = 500,
@@ -66,9 +69,11 @@ def solve_dynamic(
     """Find the excitations of least cost over a motion, subject to activation and tendon dynamics.
 
     The motion is divided into intervals, and the excitations, activations and tendon forces at all points are found by
-    direct collocation with IPOPT. Dynamic solutions are local optima without a proved error bound; forward integration
-    of the excitations checks each one. Contact forces of joints (``contact``) are those of the tendon forces at every
-    point; their cost is the term ``contact`` of the objective.
+    direct collocation with IPOPT. Long motions are solved in windows (``window``), whose solutions join to one: moments
+    and dynamics hold at every point, and time grows linearly. Dynamic solutions are local optima without a proved error
+    bound; forward integration of the excitations checks each one, and ``provenance["windows"]`` has by which share of
+    its peak a muscle's force differs between windows near their ends. Contact forces of joints (``contact``) are those
+    of the tendon forces at every point; their cost is the term ``contact`` of the objective.
 
     Parameters
     ----------
@@ -77,17 +82,22 @@ def solve_dynamic(
     {options}
     time_range : tuple[float, float] | None, s
         First and last time, within the problem's; default: the whole motion.
-    emg : EmgTracking | None
-        Measured muscle activity to track.
     on_failure : Literal["raise", "return"]
         ``"raise"``: a :class:`SolverError` whose ``solution`` is the sealed solution. ``"return"``: the sealed
         solution.
     n_jobs
         Number of processes for independent parts of the model, such as two legs; default: number of cores.
+    checkpoint
+        Folder that keeps each window of a long motion as soon as it is solved. After an interruption the
+        same call continues there, to the same result. Windows of other problems or options are not used; those of this
+        call are deleted when it ends with a solution.
     progress
         Called with (iteration, objective, largest violation of an equation), scaled. Iterations start at 0 in every
-        round: the windows of a long motion, which are solved in parallel, the whole motion, and each finer mesh. An
-        exception that it raises stops the solver after the current iteration and is raised; so does the first Ctrl-C.
+        round: a motion that is solved as a whole, windows of a long motion that are solved together, and each finer
+        mesh. An exception that it raises stops the solver after the current iteration and is raised; so does the first
+        Ctrl-C.
+    on_window
+        Called with (windows done, windows in all) of a long motion.
 
     Returns
     -------
@@ -121,10 +131,16 @@ def solve_dynamic(
     begun = perf_counter()
     isolation.count_jobs(n_jobs, 1)
     chosen = dynamic_cost(cost, exponent, tendon)
-    contacts = read_contacts(contact)
+    contacts, vectors = read_contacts(contact), read_synergies(synergies)
+    if vectors is not None:
+        vectors.rows(problem.muscles)
     costing = read_metabolic(metabolic)
     costing = costing and costing.of(problem)
-    conditions = Conditions(chosen, derivative_penalty, initial_activation, periodic, emg, contacts, costing)
+    weighs = derivative_penalty == "auto"
+    weight = 0.0 if derivative_penalty == "auto" else float(derivative_penalty)
+    conditions = Conditions(
+        chosen, weight, initial_activation, periodic, emg, contacts, costing, vectors, weighs=weighs, window=window
+    )
     mesh = Mesh.uniform(scheme(transcription), *interval(problem, time_range), mesh_interval)
     isolation.prepare("casadi", "osimopt.dynamic.worker.solve:warm_up", (), 1)
     formula = formula_with(chosen.static.formula, contacts) + (f" + {FORMULA}" if costing is not None else "")
@@ -136,17 +152,21 @@ def solve_dynamic(
         "solver": {"asked": solver, "used": "ipopt", "tolerance": tolerance, "tendon": tendon_text(tendon)},
         "mesh": {"transcription": mesh.scheme.name, "interval": mesh_interval, "tolerance": mesh_tolerance},
     }  # fmt: skip
+    if vectors is not None:
+        provenance["synergies"] = vectors.provenance()
     if contacts:
         problem = with_contact(problem, contacts)
         weight = carrying(problem, contacts).body_weight
         provenance["cost"]["contact"] = contact_provenance(contacts, weight)
+    if emg is not None:
+        provenance["emg"] = emg.record()
     ready, elastic = prepared(problem, tendon, weights, muscles, conditions, mesh)
     if not elastic.any():
         provenance["solver"]["tendon"] = "rigid"
     elif not elastic.all():
         rigid = [name for name, stretches in zip(problem.muscles, elastic, strict=True) if not stretches]
         provenance["solver"]["rigid_tendons"] = rigid
-    kept = None if checkpoint is None else Checkpoint(Path(checkpoint))
+    kept = None if checkpoint is None else SolvedWindows(Path(checkpoint))
     by_parts = Solver(tolerance, max_iterations, n_jobs, progress, on_window, kept)
     run = Run(ready, conditions, elastic, time_constants, by_parts, provenance)
     solution = run.solve(mesh, initial_guess, Refinement(mesh_tolerance, max_refinements))

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import isolation
 from .assemble import split
-from .checkpoint import Checkpoint
+from .checkpoint import SolvedWindows
 from .nodes import IndependentPart, Layout, Nodes, Unknowns
 from .objective import Conditions
 from .program import ProgramResult, Progress, Watch
@@ -40,6 +40,11 @@ class Outcome:
     results: list[ProgramResult]
     failure: str | None
 
+    @property
+    def iterations(self) -> int:
+        """The largest number of any part."""
+        return max((result.iterations for result in self.results), default=0)
+
 
 @dataclass(eq=False)
 class Solver:
@@ -53,7 +58,7 @@ class Solver:
     n_jobs: int | None = None
     progress: Progress | None = None
     on_window: isolation.Progress | None = None
-    checkpoint: Checkpoint | None = None
+    checkpoint: SolvedWindows | None = None
     stopped: bool = False
     rounds: list[dict[str, Any]] = field(default_factory=list)
 
@@ -109,7 +114,7 @@ class Solver:
         largest = task.conditions.cost.quantity == "largest"
         layouts = [Layout.of(part, task.nodes, largest) for part in parts]
         solutions = [(layout, result.x) for layout, result in zip(layouts, results, strict=True)]
-        return Outcome(task, task.guess.updated(solutions), results, _failure(task, results, watch.stopped))
+        return Outcome(task, task.guess.updated(solutions), results, _failure(task.name, results, watch.stopped))
 
     def _record(self, outcomes: Sequence[Outcome], seconds: float) -> None:
         mesh = [outcome.task.nodes.mesh for outcome in outcomes]
@@ -131,13 +136,13 @@ def _summary(results: list[ProgramResult]) -> dict[str, Any]:
     }
 
 
-def _failure(task: SolverTask, results: list[ProgramResult], stopped: bool) -> str | None:
+def _failure(name: str, results: list[ProgramResult], stopped: bool) -> str | None:
     failed = [result for result in results if not result.solved]
     if not failed:
         return None
-    worst = max(failed, key=lambda result: result.violation)
+    begun = [result for result in failed if result.iterations] or failed  # parts that waited for their turn have none
+    worst = max(begun, key=lambda result: result.violation)
     how = "Stopped by the user" if stopped else f"The solver ended with '{worst.message}'"
-    where = f" in the window from {task.name}" if task.name else ""
-    return (
-        f"{how}{where} after {worst.iterations} iterations, equations missed by up to {worst.violation:.2g} (scaled)."
-    )
+    where = f"; window from {name}" if name else ""
+    missed = f"equations missed by up to {worst.violation:.2g} (scaled){where}."
+    return f"{how} after {worst.iterations} iterations, {missed}"

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from ..adapters.options import ReadOptions, Source
 from ..dynamic.options import DynamicOptions
 from ..errors import InputError, SolverError, explain
+from ..isolation import Progress
 from ..muscle.tendons import check_tendon
 from ..notices import warn
 from ..options import check_values
@@ -21,6 +22,9 @@ from ..static.contact import check_contacts
 from ..static.options import StaticOptions
 from .options import SolveOptions, SurrogateOptions
 
+#: Share of frames beyond training above which collocation does not start from a surrogate's answer: from such a start
+#: it can end in another local optimum.
+BEYOND = 0.1
 #: Called with (iteration, objective, largest violation of an equation) by collocation.
 Iterations = Callable[[int, float, float], None]
 
@@ -32,11 +36,13 @@ def solve_problem(
     network: Any = None,
     n_jobs: int | None = None,
     progress: Callable[..., None] | None = None,
+    on_window: Progress | None = None,
+    checkpoint: Source | None = None,
 ) -> RedundancySolution:
     """Solve a problem by the method of these options; failed frames are NaN.
 
     ``network`` is the surrogate, where it has been read; ``progress`` is that of :func:`osimopt.solve_static`, or of
-    :func:`osimopt.solve_dynamic`.
+    :func:`osimopt.solve_dynamic`, whose ``on_window`` and ``checkpoint`` the others ignore.
 
     Raises
     ------
@@ -54,7 +60,10 @@ def solve_problem(
     from ..dynamic.solve import solve_dynamic
 
     options = vars(solve)
-    solution = solve_dynamic(problem, **options, n_jobs=n_jobs, on_failure="return", progress=progress)
+    solution = solve_dynamic(
+        problem, **options, n_jobs=n_jobs, on_failure="return", progress=progress, on_window=on_window,
+        checkpoint=checkpoint,
+    )  # fmt: skip
     if isinstance(solution, SealedSolution):
         raise SolverError(solution.reason, solution)
     return solution
@@ -90,8 +99,9 @@ def solve_by_surrogate(
     """Solve a problem by a surrogate of static or dynamic optimization, from :func:`read_surrogate`.
 
     With ``fallback="exact"`` frames without a verified answer go to the exact solver, after a dynamic surrogate the
-    whole motion to collocation, which begins from the surrogate's answer; where collocation fails, that answer is kept,
-    with a warning. With ``"none"`` such frames are NaN. A dynamic surrogate makes the muscles De Groote's.
+    whole motion to collocation, which begins from the surrogate's answer, unless more than a tenth of its frames are
+    beyond training; where collocation fails, that answer is kept, with a warning. With ``"none"`` such frames are NaN.
+    A dynamic surrogate makes the muscles De Groote's.
 
     Raises
     ------
@@ -111,7 +121,9 @@ def solve_by_surrogate(
         return prediction
     failed = int((~prediction.solved).sum())
     warn(f"The surrogate has no answer in {failed} of {len(problem)} frames: the motion is solved by collocation.")
-    solution = solve_dynamic(problem, initial_guess=prediction, n_jobs=n_jobs, on_failure="return", progress=progress)
+    beyond = prediction.checks.get("outside_training")
+    guess = prediction if beyond is None or beyond.mean() <= BEYOND else "static"
+    solution = solve_dynamic(problem, initial_guess=guess, n_jobs=n_jobs, on_failure="return", progress=progress)
     if not isinstance(solution, SealedSolution):
         return solution
     text = f"{solution.reason} The surrogate's answer is kept: {failed} of {len(problem)} frames have none."

@@ -44,6 +44,7 @@ def solve_to_folder(
     *,
     solve: dict[str, Any] | None = None,
     cache: Source | None = None,
+    checkpoint: Source | None = None,
     frames: int = PIECE,
     outputs: Outputs = (),
     overwrite: bool = False,
@@ -65,6 +66,8 @@ def solve_to_folder(
         :func:`osimopt.solve_dynamic`, or the ``folder`` of a surrogate, as ``{"exponent": 3}``. By default static.
     cache
         Folder that keeps the problem, as in :func:`osimopt.load_problem`; then all of it is held at once.
+    checkpoint
+        Folder for windows of a long motion, as in :func:`osimopt.solve_dynamic`; other methods need none.
     frames
         How many are held at a time by static optimization. The other methods hold the whole motion.
     outputs
@@ -100,8 +103,8 @@ def solve_to_folder(
     check_names("options of load_problem", options, [own.name for own in fields(ReadOptions)])
     read = ReadOptions(model, motion, external_loads, **options)
     solved = solve_trial(
-        read, read_solve_options(solve or {}), folder, cache=cache, frames=frames, outputs=outputs, overwrite=overwrite,
-        n_jobs=n_jobs, reading=progress, on_piece=on_piece,
+        read, read_solve_options(solve or {}), folder, cache=cache, checkpoint=checkpoint, frames=frames,
+        outputs=outputs, overwrite=overwrite, n_jobs=n_jobs, reading=progress, on_piece=on_piece,
     )  # fmt: skip
     return solved.summary, solved.provenance
 
@@ -113,12 +116,14 @@ def solve_trial(
     *,
     reader: Reader | None = None,
     cache: Source | None = None,
+    checkpoint: Source | None = None,
     frames: int = PIECE,
     outputs: Outputs = (),
     overwrite: bool = False,
     n_jobs: int | None = None,
     reading: Progress | None = None,
     solving: Iterations | None = None,
+    on_window: Progress | None = None,
     on_piece: Callable[[RedundancySolution], None] | None = None,
 ) -> SolvedTrial:
     """Read a trial, solve it and write its result folder.
@@ -152,7 +157,15 @@ def solve_trial(
     problem = reader(read) if reader else read_problem(with_networks(read), n_jobs, cache, reading, device)
     progress = None if static else solving
     try:
-        solution = solve_problem(problem, solve, network=network, n_jobs=n_jobs, progress=progress).to("cpu")
+        solution = solve_problem(
+            problem,
+            solve,
+            network=network,
+            n_jobs=n_jobs,
+            progress=progress,
+            on_window=on_window,
+            checkpoint=checkpoint,
+        ).to("cpu")
         if on_piece is not None:
             on_piece(solution)
         written = write_pieces([solution], len(solution.time), folder, outputs=outputs, overwrite=overwrite)

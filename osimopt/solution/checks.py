@@ -41,9 +41,16 @@ NO_FORCE = 1e-3
 #: By how much forward integration may depart from a dynamic solution: in activation, and in shares of each muscle's
 #: peak force. Curves that differ by 1 % cannot be distinguished by eye.
 INTEGRATION_LIMITS = {"activations": 0.01, "forces": 0.01}
+#: Share of the objective that the derivative penalty may be: at 4 to 7 % half of it moves forces by 3 to 12 % of their
+#: peaks, at 0.1 % by less than 1 %.
+PENALTY_SHARE = 0.01
 #: The mesh_tolerance that is proposed where it departs: this share of the one that would just suffice, and no less
 #: than the errors of the integrator itself.
 MARGIN, SENSIBLE = 0.5, 1e-5
+#: Share of its limit up to which a scale factor of EMG is at it: ten times what the solver leaves.
+SCALE_AT_LIMIT = 1e-3
+#: Share of a muscle's peak force by which windows of a long motion may differ near their ends without a finding.
+WINDOWS_DIFFER = 0.01
 #: Share of its strength that a muscle's peak force counts as at least there: 1 % of the peak of an idle muscle is
 #: nothing.
 IDLE = 0.05

@@ -102,7 +102,9 @@ def summary_of(solution: RedundancySolution) -> dict[str, Any]:
 
 def _provenance(solution: RedundancySolution) -> dict[str, Any]:
     """The solution's, and what else stands beside it in ``solution.json``."""
-    known, reactions = {**solution.provenance, "pcsa_cm2": areas(solution)}, solution.problem.reactions
+    problem, reactions = solution.problem, solution.problem.reactions
+    least = {name: float(own) for name, own in zip(problem.muscles, problem.lower, strict=True) if own}
+    known = {**solution.provenance, "pcsa_cm2": areas(solution)} | ({"lower_bound": least} if least else {})
     return known if reactions is None else {**known, "joint_reactions": about_reactions(reactions)}
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..problem.problem import RedundancyProblem
     from ..problem.reactions import JointReactions
     from ..problem.resampling import Fingerprint
+    from ..problem.synergies import Synergies
 
 #: Names that a sentence lists: muscles, actuators on one coordinate, muscles that forward integration departs from.
 MUSCLES, ACTUATORS, WORST = 12, 4, 3
@@ -35,16 +36,23 @@ TEXTS = {
     "fast, or their tendons are slack.",
     "pushing": "Muscles push on their tendons (number of points): {named}, by up to {largest:.1%} of their strength. "
     "Their fibres are too short, too long or too fast to produce force there, and only their damping acts.",
+    "penalised": "The derivative penalty is {share} of the objective, so forces depend on its weight. Leave "
+    "derivative_penalty out, or give a smaller one.",
     "integration_failed": "Forward integration of the excitations failed, so activations and forces are not checked "
     "independently of the solver. Shorten mesh_interval.",
     "activations": _DEPARTS,
     "forces": _DEPARTS,
+    "emg_scale": "Scale factors of EMG are at their limits: {named}. Excitations follow amplitudes that these set, "
+    "not the data: widen scale=, or normalise the EMG.",
+    "windows": "Windows of the motion differ near their ends by more than 1 % of the peak force of {named}: choose a "
+    "longer window=, whose margins grow with it, or window=None.",
     "outside_training": "{count} of {frames} frames lie beyond what the surrogate was trained on; they are checked "
     "like all others, but may be far from optimal.",
     "reactions_without": "Joint reactions are without the force of muscles and actuators that are left out: {named}.",
     "reactions_of_the_motion": "Joint reactions are those of the motion, loads and muscle paths that were read, with "
     "forces that meet others: {why}.",
     "reactions_by_reserves": "Joint reactions are without the pressure of the muscles that these reserves replace.",
+    "synergies": "{what} follow {number}{vaf}. Reserves carry what these cannot.",
     "note": "{text}",
 }
 
@@ -122,6 +130,16 @@ def reaction_findings(problem: RedundancyProblem, joints: JointReactions | None 
     if read is not None and (why := read.changed(problem, BALANCED)):
         found.append(Finding("reactions_of_the_motion", values={"why": why}))
     return found
+
+
+def synergy_findings(synergies: Synergies | None, dynamic: bool) -> list[Finding]:
+    """That activations, or excitations of a ``dynamic`` solution, follow synergies, how many and of what fit."""
+    if synergies is None:
+        return []
+    what = "Excitations" if dynamic else "Activations"
+    fits = [f"{value:.1%} for {group}" for group, value in synergies.vaf.items()]
+    vaf = f", which account for {', '.join(fits)} of the variance where they were found" if fits else ""
+    return [Finding("synergies", values={"what": what, "number": synergies.text(), "vaf": vaf})]
 
 
 def merged(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -22,6 +22,7 @@ from ..namespace import Tensor, alike
 from ..problem.arrays import Array
 from ..problem.contact import Contact
 from ..problem.problem import RedundancyProblem, Source
+from ..problem.synergies import Synergies
 from . import reactions
 from .findings import Finding
 from .quantities import DERIVED, MusclesInMotion, Outputs, listed, quantity_of
@@ -75,6 +76,8 @@ class RedundancySolution:
         lower bound Aᵀλ is less, on an upper bound more. NaN in frames that newton did not solve.
     contact
         Contact forces that were part of the cost or limited: ``problem`` is without their rows.
+    synergies
+        The synergies that activations (of a dynamic solution: excitations) follow; None where each muscle is free.
 
     Examples
     --------
@@ -102,6 +105,7 @@ class RedundancySolution:
     provenance: dict[str, Any] = field(default_factory=dict)
     multipliers: Array | None = None
     contact: tuple[Contact, ...] = ()
+    synergies: Synergies | None = None
 
     #: Remedies for failed frames, by status, in place of those in the values of Status.
     remedies: ClassVar[Mapping[Status, str]] = {}

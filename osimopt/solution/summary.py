@@ -13,7 +13,7 @@ from ..namespace import Tensor, alike, namespace
 from ..problem.arrays import Array
 from . import checks
 from .checks import RESERVE_SHARE, Check, Evidence
-from .findings import Finding, counted, merged, reaction_findings
+from .findings import Finding, counted, merged, reaction_findings, synergy_findings
 from .joint_peaks import JointPeaks
 from .slack import Shorter, slack_of
 
@@ -105,7 +105,11 @@ class Summary:
             slack=slack,
             shorter=Shorter.of(problem),
             warnings=tuple(problem.provenance.get("warnings", ())),
-            more=(*reaction_findings(problem), *solution.more_findings()),
+            more=(
+                *reaction_findings(problem),
+                *synergy_findings(solution.synergies, hasattr(solution, "excitation")),
+                *solution.more_findings(),
+            ),
             joints=JointPeaks.of(solution),
         )
 

@@ -130,7 +130,13 @@ def solve_compliant(
 
 
 def refuse_compliant(solution: RedundancySolution, what: str) -> None:
-    """Raise for a solution with compliant tendons; ``what`` needs forces that are affine in activation."""
+    """Raise for a solution with compliant tendons or synergies.
+
+    ``what`` needs forces that are affine in activation, and knows no muscles that are tied to others.
+    """
+    if solution.synergies is not None:
+        fix = "Solve without synergies."
+        raise InputError(explain(f"a solution without synergies for {what}", solution.synergies.text(), fix))
     if solution.provenance.get("solver", {}).get("tendon", "rigid") != "rigid":
         fix = "Solve with tendon='rigid'."
         raise InputError(explain(f"a solution with rigid tendons for {what}", "a solution with compliant tendons", fix))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError, explain
 from ..namespace import Tensor, filled, namespace
@@ -56,7 +57,9 @@ def pressing_term(
     return contact_term(whole, cost, every)
 
 
-def explained(whole: RedundancyProblem, status: Array, detail: dict[int, str], newtons: float) -> dict[int, str]:
+def explained(
+    whole: RedundancyProblem, status: NDArray[np.object_], detail: dict[int, str], newtons: float
+) -> dict[int, str]:
     """Details of infeasible frames of an extended problem: the limits of contact forces, where moments can be met.
 
     Its rows of contact forces are in units of ``newtons``.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from numpy.typing import ArrayLike
@@ -60,6 +61,20 @@ def contact_option(more: str = "") -> Any:
     )
 
 
+def synergies_option(law: str, more: str = "") -> Any:
+    """Muscle synergies with given vectors, for any method."""
+    return option(
+        None,
+        "Muscle synergies (.csv): muscle, then a column of weights for each synergy.",
+        more=f"{law}, with W (muscles, synergies) from :func:`osimopt.find_synergies`, an :class:`osimopt.Synergies`, "
+        f"a DataFrame or a CSV file. {more} Muscles that it does not name are free. Reserves carry what the synergies "
+        "cannot.",
+        file=True,
+        shell=Path,
+        study=str,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class StaticOptions:
     """Options of :func:`osimopt.solve_static`."""
@@ -107,3 +122,4 @@ class StaticOptions:
         shell=float,
     )
     contact: Contacts = contact_option("With linear costs limits only.")
+    synergies: Any = synergies_option("Activations follow a = lower + W h", "h ≥ 0 is found in every frame.")

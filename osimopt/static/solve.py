@@ -20,6 +20,7 @@ from ..problem.contact import Contact, carrying, contact_provenance, formula_wit
 from ..problem.costs import COSTS, Cost, get_cost, scale_of_unknowns
 from ..problem.extension import FREE, extended
 from ..problem.problem import RedundancyProblem
+from ..problem.synergies import read_synergies
 from ..solution.solution import RedundancySolution, verified
 from ..solution.status import judge
 from . import SOLVERS
@@ -27,6 +28,7 @@ from .compliant import solve_compliant
 from .contact import check_contacts, explained, padded, pressing_term, without
 from .frames import solve_frames
 from .options import StaticOptions
+from .synergies import check_synergies, solve_following
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,7 @@ def solve_static(
     on_failure: Literal["raise", "return"] = "raise",
     *,
     contact: Contact | Sequence[Contact] | Mapping[str, float] | str | None = None,
+    synergies: Any = None,
     initial_guess: ArrayLike | RedundancySolution | Multipliers | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RedundancySolution:
@@ -115,13 +118,15 @@ def solve_static(
     check_word("on_failure", on_failure, ("raise", "return"))
     elastic = compliant(tendon, problem.muscles)
     _check_tendon(bool(elastic.any()), chosen)
-    contacts = read_contacts(contact)
+    contacts, vectors = read_contacts(contact), read_synergies(synergies)
     check_contacts(contacts, chosen)
     problem = problem if weights is None else problem.with_weights(weights)
+    check_synergies(vectors, solver, device, problem)
     guessed = initial_guess is not None and not isinstance(initial_guess, (RedundancySolution, Multipliers))
     device = problem.device if device == "cpu" else device
     name = _choose(solver, chosen, device, guessed)
     method, place, started = SOLVERS[name], Device.of(device), perf_counter()
+    batched = method.batched and vectors is None
     guess = _read_guess(initial_guess, problem, method.batched)
     problem = with_contact(problem, contacts)
     pressing = carrying(problem, contacts) if contacts else None
@@ -136,7 +141,9 @@ def solve_static(
         start = (
             None if guess is None else padded(guess, len(problem.coordinates if method.batched else problem.actuators))
         )
-        if method.batched:
+        if vectors is not None:
+            found = solve_following(problem, chosen, scale, vectors, progress)
+        elif method.batched:
             start = None if start is None else place.put(start)
             found = method.load()(problem, chosen, scale, start, progress)
         else:
@@ -144,15 +151,15 @@ def solve_static(
         activation, control, status = judge(problem, found.x, found.status, tolerance, found.detail)
         terms, detail = {}, found.detail
         if contacts:  # of the problem that was given, too
-            detail = explained(problem, found.status, detail, weight)
+            detail = explained(problem, found.status, detail, weight) if vectors is None else detail
             activation, control, status = judge(own, without(found.x, problem), status, tolerance, detail)
             if any(one.weight for one in contacts):
                 terms["contact"] = pressing_term(own, problem, chosen, activation, control)
         terms = chosen.terms(own, activation, control) | terms  # NaN in frames that failed
         return RedundancySolution(
             given, activation, control, status, found.iterations, found.unique, chosen.total(terms), terms,
-            found.gap, found.activation_error, detail, multipliers=found.multipliers if method.batched else None,
-            contact=contacts,
+            found.gap, found.activation_error, detail, multipliers=found.multipliers if batched else None,
+            contact=contacts, synergies=vectors,
         ).to(given.device)  # fmt: skip
 
     named = tendon_text(tendon) if elastic.any() else "rigid"
@@ -162,6 +169,7 @@ def solve_static(
         solution = solve_compliant(problem.to("cpu"), solve, guess, elastic).to(problem.device)
     if contacts and solution.multipliers is not None:  # those of contact forces were of use to compliant tendons only
         solution = replace(solution, multipliers=solution.multipliers[:, : len(problem.coordinates)])
+    used = name if vectors is None or chosen.linear else "interior"
     formula = formula_with(chosen.formula, contacts)
     known = {"name": cost, "exponent": chosen.exponent, "formula": formula, "source": chosen.source}
     if contacts:
@@ -170,9 +178,11 @@ def solve_static(
         **problem.provenance,
         "method": "static",
         "cost": known,
-        "solver": {"asked": solver, "used": name, "tolerance": tolerance, "tendon": named, "device": device},
+        "solver": {"asked": solver, "used": used, "tolerance": tolerance, "tendon": named, "device": device},
         "solve_seconds": perf_counter() - started,
     }
+    if vectors is not None:
+        provenance["synergies"] = vectors.provenance()
     solution = verified(replace(solution, provenance=provenance), problem.source)
     if on_failure == "raise" and not solution.success:
         raise SolverError(

@@ -23,11 +23,13 @@ from torch import Tensor
 
 from ..errors import InputError, SolverError, explain, some
 from ..muscle.degroote import DEGROOTE, not_degroote
+from ..notices import warn
 from ..problem.arrays import Array, MuscleParameters
 from ..problem.problem import RedundancyProblem
 from ..solution.solution import verified
 from . import folder
 from .architecture import Architecture, Scaler, check_names
+from .bodies import BodyRanges
 from .prediction import DynamicPrediction, Variants, predicted, predicted_variants
 from .strides import StrideInputs, beyond, parameters_of
 from .tendon import Rates, TendonNetwork, decode, estimate
@@ -44,7 +46,7 @@ class DynamicSurrogate:
     """A network for the tendon forces of dynamic optimization with elastic tendons and De Groote muscles.
 
     ``muscles`` and ``coordinates`` are those of training; it accepts no others. ``ranges`` are the ranges of
-    ``strides.features`` in training.
+    ``strides.features`` in training, ``bodies`` those of the sizes and strengths of bodies.
     """
 
     architecture: Architecture
@@ -52,10 +54,16 @@ class DynamicSurrogate:
     muscles: tuple[str, ...]
     coordinates: tuple[str, ...]
     ranges: Scaler
+    bodies: BodyRanges
     device: str = "cpu"
     provenance: dict[str, Any] = field(default_factory=dict)
 
     kind = "dynamic"
+
+    def __repr__(self) -> str:
+        """Return one line: network, muscles, and the bodies of training."""
+        sizes = f"{len(self.muscles)} muscles, {len(self.coordinates)} coordinates"
+        return f"<DynamicSurrogate: {self.architecture.kind} network, {sizes}, {self.bodies}>"
 
     def solve(
         self, problem: RedundancyProblem, fallback: Literal["none"] = "none", *, times: Array | None = None,
@@ -90,7 +98,7 @@ class DynamicSurrogate:
         if on_failure not in ("raise", "return"):
             raise InputError(explain("on_failure='raise' or 'return'", repr(on_failure), "Choose one of them."))
         self.check(problem, tolerance)
-        elsewhere = other_paths(self.provenance, problem)
+        elsewhere = [*other_paths(self.provenance, problem), *self._other_body(problem)]
         begun = perf_counter()
         at = problem if times is None else _resampled(problem, np.asarray(times, dtype=float))
         warnings = [*at.provenance.get("warnings", []), *elsewhere]
@@ -162,8 +170,20 @@ class DynamicSurrogate:
         return torch.full_like(between, torch.nan) if bool(torch.isnan(found).any()) else between
 
     def outside(self, problem: RedundancyProblem) -> NDArray[np.bool_]:
-        """(T,) frames outside the range of training."""
-        return np.asarray(beyond(self.ranges, StrideInputs.of([problem]))[0].numpy())
+        """(T,) frames outside the range of training; all of them, for a body of another size or strength."""
+        outside = np.asarray(beyond(self.ranges, StrideInputs.of([problem]))[0].numpy())
+        return outside | bool(self.bodies.beyond(parameters_of(problem)))
+
+    def _other_body(self, problem: RedundancyProblem) -> list[str]:
+        """Warn, and return a sentence, where the body is not within the range of training."""
+        if not (beyond_training := self.bodies.beyond(parameters_of(problem))):
+            return []
+        text = (
+            f"The surrogate was trained on other bodies; here: {'; '.join(beyond_training)}. Its answers are checked, "
+            "but may be far from optimal: train on these sizes and strengths too, or solve by collocation."
+        )
+        warn(text)
+        return [text]
 
     def check(self, problem: RedundancyProblem, tolerance: float = TOLERANCE) -> None:
         """Raise an error for problems that the network was not trained on, and for tolerances that are not above 0."""
@@ -178,17 +198,22 @@ class DynamicSurrogate:
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write a folder: weights as safetensors, everything else as JSON."""
-        units = {"force": "1, in each muscle's strength", "step": "s", "length": "m", "moment": "N·m, N"}
+        units = {"force": "1, in each muscle's strength", "step": "s", "length": "m", "moment": "N·m, N",
+                 "rest_length": "m", "strength": "N"}  # fmt: skip
         size = {"rounds": len(self.network.rounds), "step": self.network.step}
-        description = {"cost": "excitation_power", "units": units, **size}
+        description = {"cost": "excitation_power", "units": units, "bodies": self.bodies.plain(), **size}
         return folder.save_network(path, self, description, overwrite=overwrite)
 
     @classmethod
     def read(cls, tensors: dict[str, Tensor], description: dict[str, Any], device: str) -> DynamicSurrogate:
         """Make a surrogate from the result of :func:`osimopt.surrogate.folder.load`."""
         architecture = Architecture(**description["architecture"])
+        if "bodies" not in description:
+            expected, got = "a dynamic surrogate with the sizes of its training", "one of an earlier osimopt"
+            raise InputError(explain(expected, got, "Train it anew."))
         network = TendonNetwork(architecture, description["rounds"], description["step"])
-        read: DynamicSurrogate = folder.read_network(cls, network, tensors, description, device)
+        bodies = BodyRanges.read(description["bodies"])
+        read: DynamicSurrogate = folder.read_network(cls, network, tensors, description, device, bodies=bodies)
         return read
 
 

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from ..errors import InputError, explain, unlike
 from ..files.storage import write_atomically
 from ..problem.archive import read_with_notes, write_problem
-from ..problem.arrays import Array
+from ..problem.arrays import Array, MuscleParameters
 from ..problem.problem import RedundancyProblem
 from .architecture import Architecture, Scaler
+from .bodies import BodyRanges
 from .dynamic import SAME, DynamicSurrogate
-from .strides import StrideInputs, features, named_features
+from .strides import StrideInputs, features, named_features, parameters_of
 from .tendon import Rates, TendonNetwork, estimate
 from .training import History, TrainingOptions, fit
 
@@ -119,6 +120,7 @@ def train_dynamic(
     training: Sequence[DynamicSample], validation: Sequence[DynamicSample], *,
     architecture: Architecture | None = None, rounds: int = ROUNDS, options: TrainingOptions | None = None,
     checkpoint: Path | None = None, progress: Callable[..., None] | None = None,
+    reference: MuscleParameters | None = None,
 ) -> tuple[DynamicSurrogate, History]:  # fmt: skip
     """Train a network for tendon forces on dynamic solutions of one model's muscles and variants of them.
 
@@ -132,6 +134,8 @@ def train_dynamic(
         Number of rounds, between which muscles exchange information.
     options, checkpoint, progress
         As of :func:`osimopt.surrogate.training.fit`; a batch is a number of windows.
+    reference
+        Muscles of the body that sizes and strengths are relative to; by default those of the first training solution.
 
     Raises
     ------
@@ -160,7 +164,8 @@ def train_dynamic(
         "epochs": len(history.validation), "best_epoch": history.best_epoch, "seed": options.seed,
     }  # fmt: skip
     ranges, network = Scaler.of(np.concatenate(samples), named_features(first)), network.to("cpu").eval()
-    surrogate = DynamicSurrogate(architecture, network, first.muscles, first.coordinates, ranges, "cpu", known)
+    bodies = BodyRanges.of([parameters_of(one.problem) for one in training], reference)
+    surrogate = DynamicSurrogate(architecture, network, first.muscles, first.coordinates, ranges, bodies, "cpu", known)
     return surrogate, history
 
 
@@ -180,7 +185,7 @@ def loss_of(found: Sequence[Tensor], force: Tensor, rate: Tensor, weight: Tensor
 def _check_solved(training: Sequence[DynamicSample], validation: Sequence[DynamicSample]) -> None:
     for what, solved in (("training", training), ("validation", validation)):
         if not solved:
-            fix = "Generate more with osimopt.training.dynamic_surrogate.generate."
+            fix = "Generate more with osimopt.training.dynamic_solutions.generate."
             raise InputError(explain(f"dynamic solutions for {what}", "none", fix))
         check_alike([one.problem for one in (training[0], *solved)], "solutions")
 
@@ -190,5 +195,5 @@ def check_alike(problems: Sequence[RedundancyProblem], what: str) -> None:
     wanted, *names = ([*one.muscles, *one.coordinates] for one in problems)
     for found in names:
         if found != wanted:
-            fix = "Train one dynamic surrogate for each model."
+            fix = "Train one dynamic surrogate for each set of muscles."
             raise InputError(explain(f"{what} of the same muscles and coordinates", unlike(wanted, found), fix))

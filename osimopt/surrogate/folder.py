@@ -30,6 +30,8 @@ FILES = (DESCRIPTION, WEIGHTS, "training.json", "training.png")
 #: File of a checkpoint, and the name of its description among the tensors.
 CHECKPOINT, KEY = "checkpoint.safetensors", "training"
 Tensors = dict[str, Tensor]
+#: What a checkpoint knows by a hash, or is too long to print.
+HASHED = ("data", "first weights", "network")
 #: Arrays of a scaler.
 RANGES = ("mean", "std", "low", "high")
 COPY_OR_TRAIN = "Copy the folder again, or train it anew."
@@ -149,13 +151,13 @@ def _description(path: Path) -> dict[str, Any]:
 class Checkpoint:
     """The state of a training in one file: weights, best weights, the optimizer's state and the history so far.
 
-    ``fingerprint`` identifies the training.
+    ``known`` identifies the training: its options by name, and hashes of its data and of its first weights.
     """
 
-    fix = "Delete it to begin anew, or choose another folder."
+    fix = "Give the same again to go on, delete it to begin anew, or choose another folder."
 
-    def __init__(self, folder: Path, fingerprint: str) -> None:
-        self._file, self._fingerprint = folder / CHECKPOINT, fingerprint
+    def __init__(self, folder: Path, known: dict[str, Any]) -> None:
+        self._file, self._known = folder / CHECKPOINT, json.loads(json.dumps(known))
 
     def write(self, weights: Tensors, best: Tensors, optimizer: torch.optim.Optimizer, history: dict[str, Any]) -> None:
         """Replace the checkpoint as a whole."""
@@ -166,7 +168,7 @@ class Checkpoint:
         }
         groups = {"weights": weights, "best": best, "optimizer": state}
         tensors = {f"{group}.{name}": tensor for group, named in groups.items() for name, tensor in named.items()}
-        header = {"fingerprint": self._fingerprint, "sha256": _digest_of(tensors, history), "history": history}
+        header = {"known": self._known, "sha256": _digest_of(tensors, history), "history": history}
         text = torch.frombuffer(bytearray(json.dumps(header).encode()), dtype=torch.uint8)
         self._file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self._file, write_tensors({**_plain_tensors(tensors), KEY: text}))
@@ -184,18 +186,24 @@ class Checkpoint:
         try:
             tensors = read_tensors(self._file.read_bytes())
             header = json.loads(bytes(tensors.pop(KEY).tolist()))
-            fingerprint, sha256, history = header["fingerprint"], header["sha256"], header.get("history")
+            known, sha256, history = dict(header["known"]), header["sha256"], header.get("history")
         except Exception as error:
             raise InputError(explain("a checkpoint of a training", str(error), self.fix, self._file)) from error
-        if fingerprint != self._fingerprint:
-            expected = "a checkpoint of the same data, options and first weights"
-            raise InputError(explain(expected, "that of another training", self.fix, self._file))
+        if known != self._known:
+            expected, other = "a checkpoint of the same data, options and first weights", self._other(known)
+            raise InputError(explain(expected, f"that of another training: {other}", self.fix, self._file))
         if sha256 != _digest_of(tensors, history):
             raise InputError(explain("the checkpoint that was written", "a damaged one", self.fix, self._file))
         saved = part(tensors, "optimizer")
         state = {int(number): part(saved, number) for number in {name.partition(".")[0] for name in saved}}
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         return part(tensors, "weights"), part(tensors, "best"), history
+
+    def _other(self, known: dict[str, Any]) -> str:
+        """How a training that is known differs from this one."""
+        names = [name for name, value in self._known.items() if known.get(name) != value]
+        plain = [f"{n} {known.get(n)!r} in place of {self._known[n]!r}" for n in names if n not in HASHED]
+        return ", ".join([*plain, *(f"other {name}" for name in names if name in HASHED)])
 
     def check_loss(self, then: float, now: float, tolerance: float) -> None:
         """Refuse a checkpoint of another loss, which is seen from its value before training."""

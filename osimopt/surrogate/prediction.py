@@ -222,6 +222,7 @@ def predicted_variants(
     motion = StrideInputs.of([problem], torch.float64, device)
     peak = motion.moment.abs().amax(dim=1, keepdim=True).clamp(min=LEAST_PEAK).to(kind)
     rates = Rates.at(problem.time, motion.length.to(kind))
+    others = torch.tensor([bool(surrogate.bodies.beyond(body)) for body in parameters])
 
     def some_variants(first: int) -> tuple[NDArray[np.generic], ...]:
         with torch.no_grad():  # a setting of each thread
@@ -233,7 +234,7 @@ def predicted_variants(
             slip = found.tendon_residual.abs().amax(dim=-1)
             solved = ((missed.abs() / peak).amax(dim=-1) <= tolerance) & (slip <= tolerance)
             solved &= torch.isfinite(force).all(dim=-1)
-            outside = beyond(surrogate.ranges, strides)
+            outside = beyond(surrogate.ranges, strides) | others[first : first + TOGETHER, None].to(device)
         results = (found.activation, found.excitation, found.carried * strides.strength, missed, slip, solved, outside)
         return tuple(tensor.cpu().numpy() for tensor in results)
 

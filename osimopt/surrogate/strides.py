@@ -24,6 +24,8 @@ from .architecture import SLACK, Scaler
 
 #: Fraction of the diagonal that is added to matrices before solving, as rows may be linearly dependent.
 RIDGE = 1e-6
+#: Share of a quantity that rounds away in single precision.
+ROUNDING = 1e-6
 #: Properties of activation dynamics, in the order in which the equations take them.
 DYNAMICS = ("activation_time_constant", "deactivation_time_constant", "activation_dynamics_smoothing")
 #: Quantities whose training range is over all muscles together: of rigid fibres, and constants of a muscle.
@@ -186,7 +188,10 @@ def parameters_of(problem: RedundancyProblem) -> MuscleParameters:
         raise InputError(explain(f"{DEGROOTE.name} only", f"other muscles: {some(other)}", fix))
     if (rigid := parameters.properties["ignore_tendon_compliance"] > 0.0).any():
         got = f"muscles that ignore_tendon_compliance: {some(np.array(parameters.names)[rigid])}"
-        raise InputError(explain("elastic tendons for a dynamic surrogate", got, "Use solve_dynamic."))
+        fix = (
+            "Set it to false in the model, by use_degroote_muscles(ignore_tendon_compliance=False), or use collocation."
+        )
+        raise InputError(explain("elastic tendons for a dynamic surrogate", got, fix))
     return parameters
 
 
@@ -233,7 +238,7 @@ def beyond(ranges: Scaler, strides: StrideInputs) -> Tensor:
     count = 2 * len(QUANTITIES)
     low = np.concatenate([ranges.low[0:count:2], ranges.low[count:]])
     high = np.concatenate([ranges.high[1:count:2], ranges.high[count:]])
-    slack = SLACK * (high - low) + 1e-9 * np.maximum(1.0, np.abs(high))
+    slack = SLACK * (high - low) + ROUNDING * np.maximum(1.0, np.abs(high))
     least, most = (torch.as_tensor(end).to(strides.length) for end in (low - slack, high + slack))
     inside = ((strides.moment >= least[len(QUANTITIES) :]) & (strides.moment <= most[len(QUANTITIES) :])).all(dim=-1)
     for values, lower, upper in zip(strides.quantities(), least, most, strict=False):

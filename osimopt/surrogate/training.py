@@ -173,7 +173,7 @@ def fit(
             raise InputError(explain(f"tensors of {name} with one row per example", got, "Give more data."))
     device = Device.of(options.device).name or "cpu"
     network.to(device)
-    saved = None if checkpoint is None else Checkpoint(checkpoint, _fingerprint(network, training, validation, options))
+    saved = None if checkpoint is None else Checkpoint(checkpoint, _known(network, training, validation, options))
     loop = _Loop(network, loss, options, rule, device)
     with torch.random.fork_rng([device] if device.startswith("cuda") else []):  # leaves the caller's generator alone
         history = loop.run(training, validation, saved, progress)
@@ -264,7 +264,8 @@ class _Loop:
         torch.manual_seed(1_000_003 * self.options.seed + epoch)
 
 
-def _fingerprint(network: nn.Module, training: Tensors, validation: Tensors, options: TrainingOptions) -> str:
-    tensors = [*network.state_dict().values(), *training, *validation]
-    data: dict[str, Any] = {name: value for name, value in asdict(options).items() if name != "device"}
-    return digest(tensors, {**data, "network": str(network)})
+def _known(network: nn.Module, training: Tensors, validation: Tensors, options: TrainingOptions) -> dict[str, Any]:
+    """What identifies a training, wherever it runs."""
+    data, first = [*training, *validation], list(network.state_dict().values())
+    plain: dict[str, Any] = {name: value for name, value in asdict(options).items() if name != "device"}
+    return {**plain, "network": str(network), "data": digest(data, {}), "first weights": digest(first, {})}

@@ -1,18 +1,17 @@
-"""Training of a dynamic surrogate: solutions of windows of trials with varied muscles, training, and accuracy."""
+"""Training of a dynamic surrogate: solutions of windows of trials of several subjects, training, and accuracy."""
 
 from __future__ import annotations
 
-import json
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..dynamic.solve import solve_dynamic
-from ..errors import InputError, SolverError, explain, some
-from ..files.storage import write_atomically
+from ..errors import InputError, explain
+from ..muscle.conversion import use_degroote_muscles
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
 from ..surrogate.dynamic import TOLERANCE, DynamicSurrogate
@@ -22,101 +21,13 @@ from ..surrogate.strides import StrideInputs, parameters_of
 from ..surrogate.tendon import estimate
 from ..surrogate.training import History, TrainingOptions
 from ..surrogate.training_paths import paths_of
-from .training_data import BLOCKS, DURATION, MARGIN, Plan, plans, vary_muscles
+from .dynamic_solutions import COUNTS, failures, generate
+from .subjects import Range, Subjects
+from .training_data import BLOCKS
+from .windows import choose_windows, lengths_of
 
 if TYPE_CHECKING:
     from ..surrogate.architecture import Architecture
-
-
-#: Numbers of solutions for training, validation and tests, and those of a quick run.
-COUNTS, QUICK_COUNTS = (160, 24, 32), (6, 2, 2)
-
-
-def generate(
-    problems: Sequence[RedundancyProblem], folder: Path, counts: Sequence[int] = COUNTS, seed: int = 0, *,
-    duration: float = DURATION, progress: Callable[[int, int, str], None] | None = None, **options: Any,
-) -> list[Path]:  # fmt: skip
-    """Compute the planned solutions that are not in the folder yet; return the files of all.
-
-    Parameters
-    ----------
-    problems
-        Trials of one model, from :func:`osimopt.load_problem`.
-    folder
-        Where a file ``BLOCK_NUMBER.npz`` is written for each solution. If there is none (weak muscles, fibres outside
-        their curves), ``BLOCK_NUMBER.failed`` has the reason.
-    counts
-        Numbers of solutions for training, validation and tests.
-    seed
-        Of all random numbers.
-    duration
-        s of a window that are trained on.
-    progress
-        Called with (solutions done, in all, text about the last one).
-    options
-        Of :func:`osimopt.solve_dynamic`.
-
-    Raises
-    ------
-    InputError
-        Trials too short, or a folder of solutions of other trials, seed, duration or options.
-    """
-    _claim(folder, {"seed": seed, "duration": duration, "options": repr(sorted(options.items()))}, problems)
-    planned = plans(problems, counts, seed, duration)
-    paths = []
-    for done, plan in enumerate(planned, 1):
-        path = folder / f"{plan.block}_{plan.number:04d}.npz"
-        text = "already there"
-        if not path.is_file() and not path.with_suffix(".failed").is_file():
-            text = _solve(problems[plan.trial], plan, path, duration, options)
-        if path.is_file():
-            paths.append(path)
-        if progress is not None:
-            progress(done, len(planned), text)
-    return paths
-
-
-def _claim(folder: Path, chosen: dict[str, Any], problems: Sequence[RedundancyProblem]) -> None:
-    """Record trials, seed, duration and options of the solutions in ``plan.json``, or compare with it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "plan.json"
-    trials = [
-        [len(p), *(float(np.abs(a).sum()) for a in (p.time, p.generalized_force, p.moment_arm))] for p in problems
-    ]
-    if not path.is_file():
-        write_atomically(path, json.dumps({**chosen, "trials": trials}, indent=2) + "\n")
-        return
-    plan = json.loads(path.read_text(encoding="utf-8"))
-    other = [f"{name} {plan.get(name)!r} in place of {v!r}" for name, v in chosen.items() if plan.get(name) != v]
-    same = np.shape(plan.get("trials")) == np.shape(trials) and np.allclose(plan["trials"], trials, rtol=1e-9)
-    if other or not same:
-        got = ", ".join(other) or f"{len(plan.get('trials', []))} trials that differ from the {len(trials)} given"
-        fix = "Choose another folder, or delete it to solve anew."
-        raise InputError(explain("solutions of the same trials, seed, duration and options", got, fix, folder))
-
-
-def _solve(problem: RedundancyProblem, plan: Plan, path: Path, duration: float, options: dict[str, Any]) -> str:
-    end = plan.start + duration + 2 * MARGIN
-    # two frames more on either side, for the splines between frames
-    around = (problem.time >= plan.start - 0.1) & (problem.time <= end + 0.1)
-    try:
-        varied = vary_muscles(problem.frames(np.flatnonzero(around)), plan.seed, plan.spread)
-        solution: Any = solve_dynamic(varied, time_range=(plan.start, end), n_jobs=1, **options)
-    except (InputError, SolverError) as error:
-        write_atomically(path.with_suffix(".failed"), f"{error}\n")
-        return f"failed: {error}"
-    iterations, seconds = solution.provenance["rounds"][-1]["iterations"], solution.provenance["solve_seconds"]
-    if solution.tendon_force_rate is None or np.isnan(solution.tendon_force_rate).any():
-        got = f"rigid tendons ({some(solution.provenance['solver'].get('rigid_tendons', ['all muscles']))})"
-        raise InputError(explain("tendon='compliant' of all muscles", got, "Leave tendon out."))
-    sample = DynamicSample(
-        replace(solution.problem, kinematics=None, source=None),
-        solution.muscle_force / solution.problem.parameters.max_isometric_force,
-        solution.tendon_force_rate, solution.activation, solution.excitation, solution.reserve_control,
-        {**asdict(plan), "iterations": iterations, "seconds": seconds, "margin": MARGIN},
-    )  # fmt: skip
-    sample.write(path)
-    return f"{iterations} iterations, {seconds:.1f} s"
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,25 +42,32 @@ class TrainedDynamic:
 
 def train_dynamic_surrogate(
     problems: Sequence[RedundancyProblem], folder: Path, *, counts: Sequence[int] = COUNTS,
-    duration: float = DURATION, architecture: Architecture | None = None, options: TrainingOptions = OPTIONS,
-    checkpoint: Path | None = None, solved: Callable[[int, int, str], None] | None = None,
-    progress: Callable[..., None] | None = None,
+    duration: float | None = None, sizes: Range | None = None, strengths: Range | None = None,
+    architecture: Architecture | None = None, options: TrainingOptions = OPTIONS, checkpoint: Path | None = None,
+    solved: Callable[[int, int, str], None] | None = None, progress: Callable[..., None] | None = None,
 ) -> TrainedDynamic:  # fmt: skip
     """Train a neural network for the tendon forces of dynamic optimization.
 
-    Windows of trials are solved by collocation with varied muscles. The network is trained on the training part, and
-    its accuracy is measured on the test part.
+    Windows of trials are solved by collocation with varied muscles and bodies: each window is that of another subject,
+    so that those of the tests are not among those of training. The network is trained on the training part, and its
+    accuracy is measured on the test part.
 
     Parameters
     ----------
     problems
-        Trials of one model.
+        Trials of one model, or of several with the same muscles and coordinates.
     folder
         Where solutions are kept, one file each; those that are there are not solved again.
     counts
         Numbers of solutions for training, validation and tests.
     duration
-        Of a solution that is trained on, in s.
+        Of a solution that is trained on, in s; by default 1.2 s, or what fits in shorter trials.
+    sizes
+        Least and largest size of bodies to train on, relative to the model's: bodies are scaled with their muscle paths
+        (each segment varies by 5 % more), masses are about size³, and moments are computed anew. By default 0.9 and
+        1.1, with exact geometry; without it (1, 1), with a warning.
+    strengths
+        Least and largest maximum isometric force, relative to the model's at size²; by default 0.8 and 1.3.
     architecture
         ``osimopt.surrogate.architecture.Architecture`` of the network for the series of a muscle; by default three
         convolutions.
@@ -171,7 +89,7 @@ def train_dynamic_surrogate(
     Raises
     ------
     InputError
-        Trials too short, of different models, or no window of a block has a solution.
+        Trials too short, of different muscles, or no window of a block has a solution.
     SolverError
         No loss of the training is finite.
 
@@ -192,24 +110,40 @@ def train_dynamic_surrogate(
     if not problems:
         raise InputError(explain("one trial or more", "none", "Load some with osimopt.load_problem."))
     check_alike(problems, "trials")
-    paths = generate(problems, folder, counts, options.seed, duration=duration, progress=solved)
+    choose_windows(lengths_of(problems), duration)
+    subjects = Subjects.chosen(problems, sizes, strengths)
+    paths = generate(
+        problems, folder, counts, options.seed, duration=duration, sizes=subjects.sizes, strengths=subjects.strengths,
+        progress=solved,
+    )  # fmt: skip
     samples = [DynamicSample.read(path) for path in paths]
-    training, validation, test = ([one for one in samples if one.notes["block"] == block] for block in BLOCKS)
-    if not test:
-        fix = f"The reasons are in {folder}/*.failed."
-        raise InputError(explain("windows for tests that have a dynamic solution", "none", fix))
+    training, validation, test = parts = [[one for one in samples if one.notes["block"] == name] for name in BLOCKS]
+    if empty := [name for name, part in zip(BLOCKS, parts, strict=True) if not part]:
+        _refuse_empty(empty, counts, failures(folder))
+    own = use_degroote_muscles(problems[0].frames(slice(0, 2))).parameters
     surrogate, history = train_dynamic(
-        training, validation, architecture=architecture, options=options, checkpoint=checkpoint, progress=progress
-    )
+        training, validation, architecture=architecture, options=options, checkpoint=checkpoint, progress=progress,
+        reference=own,
+    )  # fmt: skip
     accuracy = judge_dynamic(surrogate, training, test)
     provenance = {
         **surrogate.provenance,
-        "without_a_solution": len(list(folder.glob("*.failed"))),
+        "without_a_solution": len(failures(folder)),
+        "sizes": list(subjects.sizes),
+        "strengths": list(subjects.strengths),
         "trials": [problem.provenance.get("inputs", {}) for problem in problems],
         "paths": paths_of(problems),
         "accuracy": accuracy,
     }
     return TrainedDynamic(replace(surrogate, provenance=provenance), history, accuracy, test)
+
+
+def _refuse_empty(empty: Sequence[str], counts: Sequence[int], reasons: Sequence[str]) -> None:
+    """Refuse parts without a solution, with the first reason."""
+    wanted = ", ".join(f"none of {counts[BLOCKS.index(name)]} for {name}" for name in empty)
+    got = "; the first: ".join([wanted, *(reason.rstrip(".") for reason in reasons[:1])])
+    fix = "Give other trials, another seed (--seed), or strengths (--strengths) and sizes (--sizes) nearer to 1."
+    raise InputError(explain("windows of each part that have a dynamic solution", got, fix))
 
 
 def judge_dynamic(
@@ -224,7 +158,9 @@ def judge_dynamic(
     exact = [sample.force[sample.inside] for sample in test]
     decoded, held, activation = [], [], []
     for sample in test:
-        answer = surrogate.solve(sample.problem, tolerance=np.inf)
+        with warnings.catch_warnings():  # subjects of the tests may lie beyond those of training
+            warnings.simplefilter("ignore")
+            answer = surrogate.solve(sample.problem, tolerance=np.inf)
         force = answer.muscle_force / parameters_of(sample.problem).max_isometric_force
         good, _ = judged(answer.problem, answer.missed, answer.tendon_residual, TOLERANCE)
         decoded.append(force[sample.inside])

@@ -3,8 +3,9 @@
 A surrogate must not be tested on neighbours of its training frames, so trials are split as wholes or, where there are
 few, into blocks of time; never by frame. Varied are the quantities in which subjects and models differ: for static
 optimization strengths, moment arms (of the whole body, or of single muscles) and loads; for dynamic optimization the
-parameters of the muscles, in windows of the trials. At the ends of a window a dynamic solution is least reliable, as
-the motion before and after it is unknown to the solver: these margins are context, and are not trained on.
+parameters of the muscles, sizes and strengths, in windows of the trials (``windows``). At the ends of a window a
+dynamic solution is least reliable, as the motion before and after it is unknown to the solver: these margins are
+context, and are not trained on.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..errors import InputError, explain
+from ..errors import InputError, explain, some
 from ..muscle.conversion import use_degroote_muscles
 from ..problem.arrays import Array, Index, MuscleParameters
 from ..problem.problem import RedundancyProblem
@@ -35,10 +36,6 @@ BLOCKS = ("training", "validation", "test")
 TRAIN, VALIDATE = 0.65, 0.15
 #: Number of trials from which they are split as wholes, and least number of frames of a trial that is cut.
 TRIALS, SHORTEST = 5, 50
-#: s of a dynamic solution that are trained on, and that are solved before and after them.
-DURATION, MARGIN = 1.2, 0.12
-#: Fraction of the dynamic solutions with the model's own muscles, and the range of the others' spread.
-NOMINAL, NARROWEST, WIDEST = 0.25, 0.3, 1.3
 
 
 def blocks(trials: int) -> list[list[tuple[int, float, float]]]:
@@ -54,6 +51,22 @@ def blocks(trials: int) -> list[list[tuple[int, float, float]]]:
     return [[(trial, *share) for trial in range(trials)] for share in shares]
 
 
+def named(problems: Sequence[RedundancyProblem]) -> list[str]:
+    """Name trials by their motion's file, or by their number."""
+    files = [problem.provenance.get("inputs", {}).get("motion", {}).get("file") for problem in problems]
+    return [str(name or f"trial {number}") for number, name in enumerate(files, 1)]
+
+
+def check_frames(trials: Sequence[tuple[str, int]]) -> None:
+    """Refuse trials, each a name and its number of frames, that are too short to be cut by time; all are listed."""
+    short = [f"{name} with {frames}" for name, frames in trials if frames < SHORTEST]
+    if not trials:
+        raise InputError(explain("one trial or more", "none", "Load some with osimopt.load_problem."))
+    if short and len(trials) < TRIALS:
+        fix = f"Give longer trials, or {TRIALS} of them, which stay whole."
+        raise InputError(explain(f"trials of {SHORTEST} frames or more, to be split by time", some(short), fix))
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """Problems for training, validation and tests."""
@@ -65,11 +78,7 @@ class Split:
     @classmethod
     def of(cls, problems: Sequence[RedundancyProblem]) -> Split:
         """Split trials by :func:`blocks`; a trial that is too short to be cut raises an InputError."""
-        for problem in problems if len(problems) < TRIALS else ():
-            if len(problem) < SHORTEST:
-                fix = f"Give longer trials, or {TRIALS} of them."
-                got = f"{len(problem)} in {problem}"
-                raise InputError(explain(f"trials of {SHORTEST} frames or more, to be split by time", got, fix))
+        check_frames(list(zip(named(problems), map(len, problems), strict=True)))
 
         def part(trial: int, first: float, last: float) -> RedundancyProblem:
             frames = len(problems[trial])
@@ -161,42 +170,3 @@ def draw_muscles(parameters: MuscleParameters, seed: Sequence[int], spread: floa
         else:
             direct[name] = getattr(parameters, name) * factor
     return replace(parameters, properties=properties, **direct)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A dynamic solution to compute: its trial, start in s, and how the muscles are varied."""
-
-    number: int
-    block: str
-    trial: int
-    start: float
-    spread: float
-    seed: tuple[int, int]
-
-
-def plans(
-    problems: Sequence[RedundancyProblem], counts: Sequence[int], seed: int, duration: float = DURATION
-) -> list[Plan]:
-    """Draw windows within the blocks of trials, in an order that mixes the blocks.
-
-    Raises
-    ------
-    InputError
-        A block of a trial is shorter than a window.
-    """
-    length, made = duration + 2 * MARGIN, []
-    for block, (count, places) in enumerate(zip(counts, blocks(len(problems)), strict=True)):
-        for number in range(count):
-            random = np.random.default_rng([seed, block, number])
-            trial, *shares = places[int(random.integers(len(places)))]
-            time = problems[trial].time
-            first, last = (float(time[0]) + share * float(time[-1] - time[0]) for share in shares)
-            if last - first < length:
-                expected, got = f"{length:.2f} s in each block of a trial", f"{last - first:.2f} s in {problems[trial]}"
-                raise InputError(explain(expected, got, "Give longer trials, or a shorter duration."))
-            start = min(float(time[np.searchsorted(time, random.uniform(first, last - length))]), last - length)
-            spread = 0.0 if random.random() < NOMINAL else float(random.uniform(NARROWEST, WIDEST))
-            plan = Plan(number, BLOCKS[block], trial, start, spread, (seed, 1000 * block + number))
-            made.append(((number + 0.5) / count, block, plan))
-    return [plan for _, _, plan in sorted(made, key=lambda item: item[:2])]

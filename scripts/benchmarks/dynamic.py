@@ -24,6 +24,8 @@ from common import parser, start_processes, timing
 import osimopt
 from osimopt import isolation
 
+#: Weight of Σ (dF/dt)² in MocoInverse, whose initial activations equal its excitations.
+MOCO_PENALTY = 0.01
 MUSCLES = {"active_force_width_scale": 1.5, "ignore_passive_fiber_force": True}
 MOCO = """
 import json, os, sys, time
@@ -98,9 +100,11 @@ def ours(arguments: argparse.Namespace, tendon: Any) -> tuple[float, Any]:
         arguments.model, arguments.motion, arguments.loads, time_range=(arguments.start, arguments.end),
         weld=arguments.weld, geometry=arguments.paths,
     )  # fmt: skip
+    penalty = MOCO_PENALTY if tendon != "rigid" else 0.0
     solution = osimopt.solve_dynamic(
-        problem, tendon, mesh_interval=arguments.mesh, muscles=MUSCLES, initial_activation="equal"
-    )  # as MocoInverse
+        problem, tendon, mesh_interval=arguments.mesh, muscles=MUSCLES, initial_activation="equal",
+        derivative_penalty=penalty,
+    )  # fmt: skip
     return time.perf_counter() - begin, solution
 
 

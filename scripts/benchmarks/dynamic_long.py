@@ -1,10 +1,12 @@
 """Dynamic optimization of longer and longer stretches of a motion: time, memory; and stretch by stretch: convergence.
 
 usage: python scripts/benchmarks/dynamic_long.py MODEL MOTION START [--loads LOADS.xml | --forces ID.sto]
-       [--seconds 1.25 2.5 5 10] [--stretches 10 --each 1.1] [--tendon rigid compliant] [--ignore-passive --width 1.5]
+       [--lowpass-moments-hz 6] [--seconds 1.25 2.5 5 10] [--stretches 10 --each 1.1]
+       [--tendon rigid compliant] [--ignore-passive --width 1.5]
 
 Prints a line of JSON for each solve: how it ended, iterations, wall seconds of solver and whole call, and the
-peak memory of this process and of casadi's and opensim's together, sampled twice a second (Linux).
+peak memory of this process and of casadi's and opensim's together, sampled twice a second (Linux). Of a motion that is
+solved in windows also the largest difference of forces near their ends, as a share of the muscle's peak.
 """
 
 import json
@@ -32,6 +34,7 @@ def one(problem: Any, tendon: Any, first: float, last: float, muscles: dict[str,
         **summary,
         "iterations": [one["iterations"] for one in rounds],
         "windows": [one["windows"] for one in rounds],
+        "differs_at_junctions": max(answer.provenance.get("windows", {}).get("differs", {}).values(), default=None),
         "solver_s": [round(one["wall_seconds"], 2) for one in rounds],
         "objective": round(answer.total_objective, 4),
         "activation_error": checked["activation_error"]["largest"],
@@ -46,6 +49,7 @@ def main() -> None:
     given.add_argument("--loads", default=None)
     given.add_argument("--forces", default=None)
     given.add_argument("--lowpass-hz", type=float, default=None)
+    given.add_argument("--lowpass-moments-hz", type=float, default=None)
     given.add_argument("--seconds", type=float, nargs="*", default=[])
     given.add_argument("--stretches", type=int, default=0)
     given.add_argument("--each", type=float, default=1.1)
@@ -61,7 +65,7 @@ def main() -> None:
     last = start + max([*arguments.seconds, each * arguments.stretches])
     problem = osimopt.load_problem(
         arguments.model, arguments.motion, arguments.loads, arguments.forces, time_range=(start, last + 0.05),
-        lowpass_hz=arguments.lowpass_hz,
+        lowpass_hz=arguments.lowpass_hz, lowpass_moments_hz=arguments.lowpass_moments_hz,
     )  # fmt: skip
     stretches = [(start, start + seconds) for seconds in arguments.seconds]
     stretches += [(start + i * each, start + (i + 1) * each) for i in range(arguments.stretches)]

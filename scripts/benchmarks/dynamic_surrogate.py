@@ -25,7 +25,8 @@ from osimopt.dynamic.solution import DynamicSolution
 from osimopt.problem.problem import RedundancyProblem
 from osimopt.surrogate.dynamic import DynamicSurrogate
 from osimopt.training.dynamic_surrogate import share_of_peak
-from osimopt.training.training_data import MARGIN, draw_muscles
+from osimopt.training.training_data import draw_muscles
+from osimopt.training.windows import MARGIN
 
 #: s between frames of the surrogate.
 STEP = 0.01

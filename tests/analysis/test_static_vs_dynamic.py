@@ -17,8 +17,9 @@ from conftest import ROOT
 import osimopt
 from osimopt import DynamicSolution, InputError, RedundancyProblem, SolverError, Status
 from osimopt.analysis import static_vs_dynamic
-from osimopt.analysis.static_vs_dynamic import NOTEWORTHY, Comparison, agreement, compare_static_dynamic
+from osimopt.analysis.static_vs_dynamic import Comparison, agreement, compare_static_dynamic
 from osimopt.report import panels as figures
+from osimopt.solution.checks import PENALTY_SHARE
 
 SCRIPT = ROOT / "scripts" / "static_vs_dynamic.py"
 #: The trapezoidal rule over 400 uneven steps of a sine is off by 1e-5.
@@ -164,7 +165,7 @@ def test_both_solve_the_same_problem(problem: RedundancyProblem, tendon: str) ->
         assert static.problem.max_force == pytest.approx(dynamic.problem.max_force)
         assert static.problem.passive_force == pytest.approx(dynamic.problem.passive_force)
     assert found.table().loc["TRIlat", "correlation"] > 0.95
-    assert found.dynamic.integrals.get("derivative_penalty", 0.0) < NOTEWORTHY * found.dynamic.total_objective
+    assert found.dynamic.penalty_share < PENALTY_SHARE
 
 
 def test_no_static_answer_at_all_is_an_error(problem: RedundancyProblem, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def test_defaults(solve) -> None:
     assert written["cost"]["name"] == "excitation_power"
     assert written["mesh"]["transcription"] == "hermite-simpson"
     assert written["mesh"]["edges"] == {"first": 0.2, "last": 0.5, "count": 16}, "0.3 s in intervals of 0.02 s"
-    assert set(written["objective"]) == {"muscles", "reserves", "derivative_penalty", "start", "total"}
+    assert set(written["objective"]) == {"muscles", "reserves", "derivative_penalty", "start", "total", "penalty"}
     points = written["rounds"][-1]["points"]
     assert written["frames"] == points
     assert f"{points} of {points} frames solved, cost ∫ Σ e² dt, solver ipopt" in done.out
@@ -140,7 +140,7 @@ def test_the_readme_command_exists() -> None:
         ("static", ["--transcription", "trapezoidal"], "no --transcription with --method static"),
         ("static", ["--mesh-tolerance", 1e-3], "no --mesh-tolerance with --method static"),
         ("static", ["--initial-guess", "static"], "no --initial-guess with --method static"),
-        ("static", ["--derivative-penalty", 0], "no --derivative-penalty with --method static, got 0.0"),
+        ("static", ["--derivative-penalty", 0], "no --derivative-penalty with --method static, got 0"),
         ("static", ["--max-iterations", 9], "no --max-iterations with --method static, got 9"),
         ("static", ["--max-refinements", 0], "no --max-refinements with --method static, got 0"),
         ("static", ["--time-constants", 0.01, 0.04], "no --time-constants with --method static"),
@@ -158,7 +158,7 @@ def test_the_readme_command_exists() -> None:
             ["--initial-guess", "nothing"],
             "initial_guess 'static' or 'midpoint', activations, or a solution, got 'nothing'",
         ),
-        ("dynamic", ["--derivative-penalty", -1], "derivative_penalty as a finite number ≥ 0, got -1.0"),
+        ("dynamic", ["--derivative-penalty", -1], "derivative_penalty as a finite number ≥ 0, or 'auto', got -1.0"),
         ("dynamic", ["--derivative-penalty", 1, "--tendon", "rigid"], "no derivative_penalty with tendon='rigid'"),
         ("dynamic", ["--max-iterations", 0], "max_iterations as a whole number ≥ 1, got 0"),
         ("dynamic", ["--max-refinements", -1], "max_refinements as a whole number ≥ 0, got -1"),

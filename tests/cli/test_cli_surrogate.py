@@ -194,11 +194,118 @@ def test_dynamic_surrogates_are_trained_and_used(arm, call, tmp_path: Path) -> N
         (("--kind", "dynamic", "--architecture", "set"), "an architecture for series"),
         (("--kind", "dynamic", "--passive-force"), "no forces of the model's own muscles"),
         (("--solutions", "kept"), "expected options of --kind static, got --solutions"),
-        (("--kind", "dynamic", "--quick"), "s in each block of a trial"),
+        (("--sizes", 0.9, 1.1), "expected options of --kind static, got --sizes"),
+        (
+            ("--kind", "dynamic", "--time-range", 0, 0.8),
+            "trials of 0.96 s or more: a window of at least 0.08 s and 0.12",
+        ),
+        (
+            ("--kind", "dynamic", "--time-range", 0, 0.8),
+            "arm26_elbow_flexion.mot with 0.80 s. Give longer trials, or 5",
+        ),
+        (("--kind", "dynamic", "--duration", 1.2), "trials of 4.32 s or more: a window of 1.2 s"),
+        (("--kind", "dynamic", "--duration", 1.2), "or a duration (--duration) of at most 0.26 s, or 5 trials or more"),
+        (("--kind", "dynamic", "--duration", -1), "a duration (--duration) of 0.08 s or more, got -1"),
+        (("--kind", "dynamic", "--sizes", 1.1, 0.9), "sizes (--sizes) as two factors from 0.5 to 2, the smaller one"),
+        (
+            ("--kind", "dynamic", "--sizes", 0.9, 1.1, "--geometry", "opensim"),
+            "exact geometry with --sizes, got --geom",
+        ),
+        (("--time-range", 0, 0.3), "trials of 50 frames or more, to be split by time, got"),
     ],
 )
 def test_what_does_not_go_together_is_refused(arm, call, words: tuple[object, ...], said: str) -> None:
-    done = call("train", arm.model, arm.motion, *words, "--out", "network")
+    """Before anything is read or solved, and nothing is left."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("osimopt.adapters.load.read_problem", None)
+        done = call("train", arm.model, arm.motion, *words, "--out", "network")
     assert done.code == 2
     assert said in " ".join(done.err.split())
-    assert not Path("network").exists()
+    assert not list(Path().iterdir())
+
+
+SHORT = ("--kind", "dynamic", "--quick", "--epochs", 2, "--width", 4, "--depth", 1)
+
+
+@pytest.mark.slow
+def test_windows_fit_the_trial_and_bodies_are_varied(arm, call) -> None:
+    """1.5 s of one motion are enough, with windows that are printed; other sizes are flagged later."""
+    done = call("train", arm.model, arm.motion, *SHORT, "--sizes", 0.9, 1.1, "--strengths", 0.8, 1.2, "-o", "network")
+    assert done.code == 0, done.err
+    out = " ".join(done.out.split())
+    assert "Windows of 0.2 s, instead of 1.2 s, as the shortest trial has 1.50 s" in out
+    assert "Bodies of training, relative to arm26.osim: sizes 0." in out
+    assert not list(Path().glob(".*training*"))
+    described = json.loads(Path("network/surrogate.json").read_text())
+    assert 0.8 < described["bodies"]["low"][0] < 1.0 < described["bodies"]["high"][0] < 1.25
+    alone = call("predict", "network", arm.model, arm.motion, "-o", "predicted")
+    assert alone.code in (0, 1), alone.err
+
+
+@pytest.mark.slow
+def test_a_stopped_training_of_other_options(arm, call) -> None:
+    """What differs is named, and what to do about it; solutions outlast other options of the training alone."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("osimopt.surrogate.folder.Checkpoint.write", _writing_then(stop))
+        stopped = call("train", arm.model, arm.motion, *SHORT, "--out", "network")
+    assert stopped.code == 130
+    folder = Path(".network.training")
+    solved = {path.name: path.stat().st_mtime_ns for path in (folder / "solutions").glob("*_????.npz")}
+    assert len(solved) == 10
+    for words, said in (
+        (("--seed", 1), "got --seed 1 in place of None. Give the same options to go on, or --overwrite to begin anew"),
+        (("--optimizer", "adam"), "got --optimizer 'adam' in place of None. Give the same options to go on, or "
+         "--overwrite to train anew on the solutions in it, or delete this folder."),
+        (("--lowpass-hz", 6), "got --lowpass-hz 6.0 in place of None."),
+    ):  # fmt: skip
+        other = call("train", arm.model, arm.motion, *SHORT, *words, "--out", "network")
+        assert other.code == 2
+        assert said in " ".join(other.err.split())
+    copied = Path("other.mot")
+    copied.write_text(arm.motion.read_text() + "\n")
+    other = call("train", arm.model, copied, *SHORT, "--out", "network")
+    assert "other files or contents (other.mot)" in " ".join(other.err.split())
+    assert {path.name: path.stat().st_mtime_ns for path in (folder / "solutions").glob("*_????.npz")} == solved
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("osimopt.training.dynamic_solutions.solve_dynamic", None)  # nothing is solved again
+        anew = call("train", arm.model, arm.motion, *SHORT, "--optimizer", "adam", "--overwrite", "--out", "network")
+    assert anew.code == 0, anew.err
+    assert "It goes on from" in anew.out
+    assert not folder.exists()
+
+
+def test_a_failed_training_leaves_nothing(arm, call) -> None:
+    """After an error before the first solution the same or another command can be given."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise osimopt.SolverError("No solution.")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("osimopt.training.dynamic_solutions.solve_dynamic", fail)
+        done = call("train", arm.model, arm.motion, *SHORT, "--out", "network")
+    assert done.code == 2
+    assert "none of 6 for training" in " ".join(done.err.split())
+    assert "the first: No solution. Give other trials, another seed (--seed)" in " ".join(done.err.split())
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.slow
+def test_variants_of_one_set_of_muscles(arm, call) -> None:
+    """Several models are trained on together if their muscles are the same; others are refused, leaving nothing."""
+    text = arm.model.read_text()
+    Path("strong.osim").write_text(text.replace("<max_isometric_force>", "<max_isometric_force> 1"))
+    done = call("train", arm.model, arm.motion, *SHORT, "--variant", "strong.osim", "--sizes", 1, 1, "--out", "network")
+    assert done.code == 0, done.err
+    assert "Training on 2 trials" in done.out
+    high = json.loads(Path("network/surrogate.json").read_text())["bodies"]["high"]
+    assert high[1] > 1.5  # 798 N became 1798 N
+    Path("other.osim").write_text(text.replace("TRIlong", "longus"))
+    other = call("train", arm.model, arm.motion, *SHORT, "--variant", "other.osim", "--out", "another")
+    assert other.code == 2
+    said = " ".join(other.err.split())
+    assert "trials of the same muscles and coordinates, got 'longus' as name 1 in place of 'TRIlong'" in said
+    assert not list(Path().glob(".another*"))

@@ -125,7 +125,7 @@ def test_meshes_windows_and_warm_starts() -> None:
     contact = Contact("elbow", 0.3, lower={"y": -620.0})
     long = jointed(elbow(duration=4.2))
     cold = solved(long, contact=contact)
-    assert cold.provenance["rounds"][0]["windows"] > 1
+    assert cold.provenance["windows"]["count"] == 2
     warm = solved(long, contact=contact, initial_guess=cold)
     assert warm.provenance["rounds"][-1]["iterations"] < cold.provenance["rounds"][0]["iterations"]
     np.testing.assert_allclose(warm.activation, cold.activation, atol=FLAT)

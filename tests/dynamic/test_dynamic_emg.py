@@ -11,7 +11,7 @@ import pytest
 from dynamic_cases import NAMES, elbow, solved
 from scipy.integrate import solve_ivp
 
-from osimopt import EmgTracking
+from osimopt import Emg, EmgTracking, InputError
 from osimopt.muscle.activation import activation_rate
 from osimopt.problem.problem import RedundancyProblem
 
@@ -104,3 +104,58 @@ def test_one_channel_serves_several_muscles_and_others_go_their_way() -> None:
     assert solution.excitation[:, :2] == pytest.approx(0.4, abs=2e-3)
     assert np.ptp(solution.excitation[:, 2]) > 0.01
     assert list(solution.emg_scale) == ["ONE"]
+
+
+def recorded(factor: float = 2e-4, amplitude: Any = "raw") -> Emg:
+    time = np.arange(0.0, 1.001, 0.01)
+    value = factor * np.column_stack([0.2 + 0.1 * np.sin(6.0 * time), 0.5 + 0.0 * time])
+    return Emg(time, value, ("BIC", "TRI"), amplitude=amplitude, envelope=True)
+
+
+def test_a_recording_is_tracked_as_shares_of_its_maximum_or_of_an_mvc() -> None:
+    """Channels of several muscles; scales that amplitudes allow; both modes."""
+    muscles = {"BIC": ["biceps", "brachialis"], "TRI": "triceps"}
+    raw, mvc = EmgTracking.of(recorded(), muscles), EmgTracking.of(recorded(1.0, "mvc"), muscles, "bound", width=0.05)
+    assert raw.envelope.max().tolist() == [1.0, 1.0]
+    assert (raw.scale, raw.bounds, raw.weight) == ((0.1, 1.0), None, 1.0)
+    assert dict(raw.muscles) == {"biceps": "BIC", "brachialis": "BIC", "triceps": "TRI"}
+    assert mvc.envelope["TRI"].tolist() == [0.5] * 101
+    assert (mvc.scale, mvc.bounds, mvc.weight) == ((0.5, 2.0), (0.05, 0.05), 0.0)
+    wide = EmgTracking.of(recorded(), muscles, weight=3.0, scale=(0.2, 0.4))
+    assert (wide.scale, wide.weight) == ((0.2, 0.4), 3.0)
+
+
+def test_raw_emg_becomes_envelopes() -> None:
+    time = np.arange(0.0, 2.0, 1e-3)
+    noise = np.random.default_rng(0).normal(size=len(time)) * (1.0 + np.sin(6.0 * time))
+    tracking = EmgTracking.of(Emg(time, noise[:, None], ("BIC",)), {"BIC": "biceps"})
+    envelope = tracking.envelope["BIC"]
+    assert envelope.max() == 1.0
+    assert envelope.min() > -0.05
+    assert np.corrcoef(envelope, 1.0 + np.sin(6.0 * envelope.index))[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"mode": "follow"}, ("mode among", "follow")),
+        ({"mapping": {"BIZ": "biceps"}}, ("EMG channels", "BIZ", "BIC")),
+        ({"mapping": {"BIC": "biceps", "TRI": "biceps"}}, ("one channel for each tracked muscle", "biceps")),
+        ({"emg": recorded(0.0)}, ("some activity in each channel", "BIC")),
+    ],
+    ids=["mode", "channel", "twice", "silent"],
+)
+def test_wrong_recordings(given: dict[str, Any], words: tuple[str, ...]) -> None:
+    with pytest.raises(InputError) as caught:
+        EmgTracking.of(**({"emg": recorded(), "mapping": {"BIC": "biceps", "TRI": "triceps"}} | given))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_scales_at_their_limits_are_a_finding(contraction: Contraction) -> None:
+    """Envelopes of half the amplitude want a factor of 2."""
+    for scale, named in (((0.2, 1.5), True), ((0.2, 3.0), False)):
+        solution = tracked(contraction, 0.5, scale=scale)
+        texts = [text for text in solution.findings() if "Scale factors of EMG are at their limits" in text]
+        assert bool(texts) is named
+        assert not named or "BIC 1.5" in texts[0]

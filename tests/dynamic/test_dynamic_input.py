@@ -202,8 +202,6 @@ def test_a_guess_of_another_problem() -> None:
 
 WRONG_EMG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "channel": ({"muscles": {"biceps": "TIB"}}, ("channels of the envelope", "TIB", "BIC")),
-    "negative": ({"envelope": ENVELOPE - 0.2}, ("≥ 0", "negative values down to -0.1")),
-    "gap": ({"envelope": ENVELOPE.where(ENVELOPE < 0.25)}, ("finite", "NaN")),
     "order": ({"envelope": ENVELOPE.iloc[::-1]}, ("increasing time", "decrease")),
     "no scale": ({"scale": (0.0, 1.0)}, ("0 < lower", "(0.0, 1.0)")),
     "scale in reverse": ({"scale": (2.0, 1.0)}, ("lower ≤ upper", "(2.0, 1.0)")),
@@ -244,6 +242,54 @@ def test_wrong_emg(name: str) -> None:
         EmgTracking(**({"envelope": ENVELOPE, "muscles": {"biceps": "BIC"}} | options))
     for word in ("expected", "got", *words):
         assert word in str(caught.value)
+
+
+LONG = pd.DataFrame({"BIC": [0.2, 0.4, 1.0, 0.4, 0.2]}, index=[0.0, 0.25, 0.5, 0.75, 1.0])
+
+
+@pytest.mark.usefixtures("unsolved")
+@pytest.mark.parametrize(
+    ("time", "value", "words"),
+    [
+        (0.25, -0.06, ("EMG envelopes ≥ 0 in the interval", "-0.06", "BIC at 0.25 s")),
+        (0.75, float("nan"), ("finite EMG in the interval", "NaN", "BIC at 0.75 s")),
+    ],
+    ids=["negative", "gap"],
+)
+def test_emg_that_is_wrong_where_it_is_needed(time: float, value: float, words: tuple[str, ...]) -> None:
+    envelope = LONG.copy()
+    envelope.loc[time] = value
+    said = refused(emg=EmgTracking(envelope, {"biceps": "BIC"}))
+    for word in words:
+        assert word in said, said
+
+
+@pytest.mark.usefixtures("unsolved")
+@pytest.mark.parametrize(("outside", "inside", "word"), [(np.inf, -0.3, "-0.3"), (np.nan, np.nan, "NaN")])
+def test_emg_outside_does_not_excuse_that_inside(outside: float, inside: float, word: str) -> None:
+    envelope = LONG.copy()
+    envelope.loc[:] = inside
+    envelope.loc[[0.0, 1.0]] = outside
+    assert word in refused(emg=EmgTracking(envelope, {"biceps": "BIC"}), time_range=(0.3, 0.7))
+
+
+@pytest.mark.parametrize("value", [-3.0, float("nan"), float("inf")])
+def test_emg_outside_the_interval_does_not_matter(value: float) -> None:
+    envelope = LONG.copy()
+    envelope.loc[[0.0, 1.0]] = value
+    within = {"time_range": (0.3, 0.7), "mesh_interval": 0.1}
+    wrong, right = (solved(emg=EmgTracking(one, {"biceps": "BIC"}, weight=10.0), **within) for one in (envelope, LONG))
+    assert wrong.excitation.tobytes() == right.excitation.tobytes()
+
+
+def test_an_undershoot_counts_as_zero_with_a_warning() -> None:
+    envelope = LONG.copy()
+    envelope.loc[0.25] = -0.04
+    with pytest.warns(UserWarning, match="BIC down to -0.04 count as 0: a filter's undershoot, 4.0% of its maximum"):
+        found = solved(emg=EmgTracking(envelope, {"biceps": "BIC"}, weight=10.0), mesh_interval=0.1)
+    envelope.loc[0.25] = 0.0
+    zero = solved(emg=EmgTracking(envelope, {"biceps": "BIC"}, weight=10.0), mesh_interval=0.1)
+    assert found.excitation.tobytes() == zero.excitation.tobytes()
 
 
 # ------------------------------------------------------------------------------------------------ fibres

@@ -69,14 +69,12 @@ def test_the_first_iteration_is_always_told() -> None:
 
 
 def test_every_round_begins_with_iteration_0(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("osimopt.dynamic.guess.LENGTH", 0.3)
-    monkeypatch.setattr("osimopt.dynamic.guess.MARGIN", 0.1)
-    monkeypatch.setattr("osimopt.dynamic.guess.LONG", 40)
+    monkeypatch.setattr("osimopt.dynamic.windows.LONG", 40)
     said: list[Line] = []
-    options = {"mesh_interval": 0.02, "mesh_tolerance": 1e-4, "max_refinements": 1}
-    solution = solved(elbow(), progress=lambda *line: said.append(line), **options)
+    options = {"mesh_interval": 0.03, "mesh_tolerance": 1e-4, "max_refinements": 1, "window": 0.8}
+    solution = solved(elbow(2.4), progress=lambda *line: said.append(line), **options)
     rounds = solution.provenance["rounds"]
-    assert [one["windows"] for one in rounds] == [3, 1, 1]
+    assert [one["windows"] for one in rounds] == [2, 1, 2, 1]
     starts = [row for row, line in enumerate(said) if line[0] == 0]
     assert len(starts) == len(rounds)
     for one, first, end in zip(rounds, starts, [*starts[1:], len(said)], strict=True):

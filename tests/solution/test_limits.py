@@ -12,11 +12,12 @@ import pytest
 
 from osimopt import InputError, RedundancyProblem, Status, solve_static
 from osimopt.analysis.bands import UncertaintyBands
+from osimopt.dynamic.diagnosis import missing_moments
 from osimopt.dynamic.integrate import check_solution
 from osimopt.dynamic.objective import Conditions
 from osimopt.dynamic.prepare import check_fibers, warn_of_coarse_mesh, warn_of_open_ends
-from osimopt.dynamic.run import Run, _missing_moments
 from osimopt.dynamic.solution import DynamicSolution, solution_of
+from osimopt.dynamic.tasks import Solver
 from osimopt.emg.compare import _covered
 from osimopt.problem.arrays import acts
 from osimopt.problem.resampling import _left_out, _missed
@@ -276,13 +277,14 @@ def test_moments_of_a_dynamic_solution_hold_to_100_tolerances(
     missed: float, status: Status, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("osimopt.dynamic.solution.integrands", lambda *_: {"muscles": np.zeros(1)})
+    monkeypatch.setattr("osimopt.dynamic.objective.integrands", lambda *_: {"muscles": np.zeros(1)})
     mesh, problem = SimpleNamespace(quadrature=np.ones(1), edges=None), elbow(10.0)
     nodes = SimpleNamespace(problem=problem, balance=problem, fiber=None, mesh=mesh, completed=lambda same: same)
     activation = np.array([[0.5 * (1.0 + missed), 0.0]])
     unknowns = SimpleNamespace(
         activation=activation, reserve=np.zeros((1, 0)), excitation=activation, scale=np.zeros(0)
     )
-    conditions = SimpleNamespace(pays=False, emg=None, contact=())
+    conditions = SimpleNamespace(pays=False, emg=None, contact=(), synergies=None)
     solution = solution_of(nodes, conditions, unknowns, True, 1e-6, 10, {})  # type: ignore[arg-type]
     assert solution.status.tolist() == [status]
 
@@ -292,10 +294,10 @@ def test_moments_are_missing_beyond_a_hundredth_of_their_peak(
     share: float, found: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reserves of a thousandth of the peak carry them at a control of 10."""
-    run = Run(elbow(10.0), Conditions(None), np.zeros(2, dtype=bool), None, 1e-6, 100, None, None, {})  # type: ignore[arg-type]
-    monkeypatch.setattr("osimopt.dynamic.run.first_guess", lambda *_: None)
-    monkeypatch.setattr(Run, "solve_tasks", lambda *_: [SimpleNamespace(reserve=np.array([[1000.0 * share]]))])
-    text = _missing_moments(run, Points(elbow(10.0)))  # type: ignore[arg-type]
+    monkeypatch.setattr("osimopt.dynamic.diagnosis.first_guess", lambda *_: None)
+    unknowns = SimpleNamespace(reserve=np.array([[1000.0 * share]]))
+    monkeypatch.setattr(Solver, "solve", lambda *_: [SimpleNamespace(failure=None, unknowns=unknowns)])
+    text = missing_moments(Solver(1e-6, 100), Conditions(None), Points(elbow(10.0)))  # type: ignore[arg-type]
     assert (text is not None) is found
 
 
@@ -303,6 +305,10 @@ def test_moments_are_missing_beyond_a_hundredth_of_their_peak(
 class Points:
     problem: RedundancyProblem
     extension: RedundancyProblem | None = None
+    fiber: None = None
+
+    def bare(self) -> Points:
+        return self
 
 
 def steady(time: np.ndarray, force: float) -> RedundancyProblem:

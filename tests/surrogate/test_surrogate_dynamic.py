@@ -17,6 +17,7 @@ from osimopt.problem.reactions import JointReactions
 from osimopt.solution.quantities import DERIVED
 from osimopt.surrogate import folder
 from osimopt.surrogate.architecture import Architecture, Scaler
+from osimopt.surrogate.bodies import BodyRanges
 from osimopt.surrogate.dynamic import DynamicSurrogate
 from osimopt.surrogate.dynamic_training import DynamicSample, MotionExamples, train_dynamic
 from osimopt.surrogate.strides import StrideInputs, features, named_features
@@ -41,7 +42,7 @@ def surrogate(seed: int = 0, architecture: Architecture = SMALL, noise: float = 
         for weight in network.parameters():
             weight += noise * torch.randn_like(weight)
     ranges = Scaler.of(features(limb()), named_features(limb()))
-    return DynamicSurrogate(architecture, network, NAMES, JOINTS, ranges)
+    return DynamicSurrogate(architecture, network, NAMES, JOINTS, ranges, BodyRanges.of([parameters()]))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,9 @@ def answers() -> list[DynamicSample]:
 def trained(answers: list[DynamicSample]) -> DynamicSurrogate:
     torch.set_num_threads(1)
     options = TrainingOptions(epochs=40, batch_size=2, learning_rate=1e-2, patience=40)
-    return train_dynamic(answers[:2], answers[2:3], architecture=SMALL, rounds=2, options=options)[0]
+    made = train_dynamic(answers[:2], answers[2:3], architecture=SMALL, rounds=2, options=options)[0]
+    bodies = [draw_muscles(parameters(), (9, number), 1.3) for number in range(40)]  # two are too few for a range
+    return replace(made, bodies=BodyRanges.of(bodies, parameters()))
 
 
 def test_untrained_networks_answer_with_static_optimization_whose_moments_hold() -> None:
@@ -134,7 +137,9 @@ def test_order_of_muscles_does_not_matter() -> None:
 @pytest.mark.slow
 def test_training_beats_static_optimization(answers: list[DynamicSample], trained: DynamicSurrogate) -> None:
     unseen = answers[-1]
-    untrained = DynamicSurrogate(SMALL, TendonNetwork(SMALL, 2, 0.02).eval(), NAMES, JOINTS, trained.ranges)
+    untrained = DynamicSurrogate(
+        SMALL, TendonNetwork(SMALL, 2, 0.02).eval(), NAMES, JOINTS, trained.ranges, trained.bodies
+    )
 
     def error(of: DynamicSurrogate) -> float:
         force = of.force(unseen.problem, unseen.problem.time).numpy()

@@ -266,7 +266,7 @@ def test_wrong_options(problem: RedundancyProblem, options: dict[str, Any], said
 
 
 def test_too_short_to_split() -> None:
-    with pytest.raises(InputError, match=r"trials of 50 frames or more.*20 in"):
+    with pytest.raises(InputError, match=r"trials of 50 frames or more.*got trial 1 with 20"):
         train_static_surrogate([trial(frames=20)])
 
 

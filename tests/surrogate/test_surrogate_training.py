@@ -326,10 +326,18 @@ def stopped(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("other", [{"seed": 1}, {"epochs": 4}, {"optimizer": "adam"}, {"learning_rate": 1e-3}])
-def test_a_checkpoint_of_other_options(stopped: Path, other: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"seed": 1}, "seed 0 in place of 1"),
+        ({"epochs": 4}, "epochs 3 in place of 4"),
+        ({"optimizer": "adam"}, "optimizer 'adamw' in place of 'adam'"),
+        ({"learning_rate": 1e-3}, "learning_rate .* in place of 0.001"),
+    ],
+)
+def test_a_checkpoint_of_other_options(stopped: Path, other: dict[str, Any], said: str) -> None:
     before = (stopped / FILE).read_bytes()
-    with pytest.raises(InputError, match=r"checkpoint\.safetensors: .*got that of another training"):
+    with pytest.raises(InputError, match=rf"checkpoint\.safetensors: .*got that of another training: {said}.*Give the"):
         trained(replace(TrainingOptions(epochs=3, batch_size=8), **other), stopped)
     assert (stopped / FILE).read_bytes() == before
 
