@@ -15,7 +15,7 @@ from ..muscle.muscle_class import Mask
 from ..problem.arrays import Array
 from ..problem.extension import contact_controls, contact_reserves
 from ..problem.problem import RedundancyProblem
-from ..solution.checks import PENALTY_SHARE, PUSH, SCALE_AT_LIMIT, WINDOWS_DIFFER
+from ..solution.checks import IDLE, PENALTY_SHARE, PUSH, SCALE_AT_LIMIT, WINDOWS_DIFFER
 from ..solution.findings import Finding, counted
 from ..solution.solution import RedundancySolution
 from ..solution.status import Status, judge
@@ -132,7 +132,10 @@ class DynamicSolution(RedundancySolution):
     def _windows_differ(self) -> list[Finding]:
         differs = self.provenance.get("windows", {}).get("differs", {})
         apart = {name: share for name, share in differs.items() if share > WINDOWS_DIFFER}
-        named = [f"{name} {share:.1%}" for name, share in sorted(apart.items(), key=lambda pair: -pair[1])]
+        peak = np.maximum(np.nanmax(np.abs(self.muscle_force), axis=0), IDLE * strength(self.problem))
+        force = dict(zip(self.problem.muscles, peak.tolist(), strict=True))
+        worst = sorted(apart.items(), key=lambda pair: -pair[1])
+        named = [f"{name} {share:.1%} ({share * force[name]:.2g} N)" for name, share in worst]
         return [Finding("windows", names=apart, values={"described": named})] if apart else []
 
     def _pushing(self) -> list[Finding]:

@@ -44,8 +44,8 @@ TEXTS = {
     "forces": _DEPARTS,
     "emg_scale": "Scale factors of EMG are at their limits: {named}. Excitations follow amplitudes that these set, "
     "not the data: widen scale=, or normalise the EMG.",
-    "windows": "Windows of the motion differ near their ends by more than 1 % of the peak force of {named}: choose a "
-    "longer window=, whose margins grow with it, or window=None.",
+    "windows": "Where windows of the motion overlap, forces differ by more than 1 % of their peaks: {named}. The "
+    "objective hardly depends on these; a longer window=, or window=None, tells how far they are determined.",
     "outside_training": "{count} of {frames} frames lie beyond what the surrogate was trained on; they are checked "
     "like all others, but may be far from optimal.",
     "reactions_without": "Joint reactions are without the force of muscles and actuators that are left out: {named}.",

@@ -58,8 +58,8 @@ def test_windows_that_differ_are_a_finding(share: float, named: bool) -> None:
     solution = solved(elbow(2.4), **WINDOW)
     windows = solution.provenance["windows"] | {"differs": {"biceps": share, "triceps": 0.0}}
     found = replace(solution, provenance=solution.provenance | {"windows": windows}).findings()
-    texts = [text for text in found if "Windows of the motion differ near their ends" in text]
-    assert [("biceps 1.0%" in text, "triceps" in text) for text in texts] == [(True, False)] * named
+    texts = [text for text in found if "Where windows of the motion overlap" in text]
+    assert [("biceps 1.0% (" in text, "triceps" in text) for text in texts] == [(True, False)] * named
 
 
 def test_emg_scales_are_those_of_the_whole_motion() -> None:
