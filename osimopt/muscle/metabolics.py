@@ -49,8 +49,8 @@ class Smoothing(NamedTuple):
     """
 
     velocity: float = 10.0
-    power: float = 2.0
-    heat_rate: float = 2.0
+    power: float = 5.0
+    heat_rate: float = 5.0
     level: float = 20.0
 
 
