@@ -96,7 +96,8 @@ class Conditions:
     ``given``: whether all unknowns of the first and of the last point keep the values of the starting point, as in a
     window between others; ``given_scale``: whether EMG scales do.
     ``weighs``: the weights of dF/dt of elastic tendons, numbers or (M,), follow from the static solution
-    (``penalty.py``): ``derivative_penalty``, and ``start_penalty`` at the initial point.
+    (``penalty.py``): ``derivative_penalty``, and ``start_penalty`` at the initial point;
+    ``noisy``: these are large, as moments are noisy.
     """
 
     cost: DynamicCost
@@ -111,6 +112,7 @@ class Conditions:
     given: tuple[bool, bool] = (False, False)
     given_scale: bool = False
     weighs: bool = False
+    noisy: bool = False
     start_penalty: float | Array = 0.0
 
     @property

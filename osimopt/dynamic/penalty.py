@@ -34,6 +34,10 @@ SHARE = 2e-6
 START = 0.01
 #: Mean square of dF/dt per muscle, 1/s², that the static solution has at least: constant forces give no scale.
 LEAST_RATE = 0.1**2
+#: Rate of the static solution's forces, as a share of these forces per s, above which the moments are noisy (16 in a
+#: public walk whose moments are not filtered; 5 to 8 in that walk at 6 Hz, and in three other motions), and the weight
+#: there, as SHARE: with SHARE, 0.3 s of that walk need 134 iterations in place of 40, and 2 s have no solution in 500.
+NOISY, NOISY_SHARE = 12.0, 1.0
 #: Largest number of solves with smaller weights.
 MOST_TRIES = 3
 
@@ -42,17 +46,20 @@ def weighed(conditions: Conditions, nodes: Nodes, static: Unknowns) -> Condition
     """Conditions with the weights (M,) that follow from the static solution; a weight that was given stays."""
     if nodes.fiber is None or not conditions.weighs:
         return conditions
-    muscles, whole = np.zeros((2, len(nodes.problem.muscles)))
+    muscles, whole, noisy = *np.zeros((2, len(nodes.problem.muscles))), False
     free = replace(conditions, derivative_penalty=0.0, emg=None)
     for part in split(nodes.balance, conditions):
         own = _only(static, part)
         rates = float(nodes.mesh.quadrature @ np.sum(own.force_rate**2, axis=1))
+        forces = float(nodes.mesh.quadrature @ np.sum(own.force**2, axis=1))
+        noisy |= rates > NOISY**2 * forces > 0.0
         least = LEAST_RATE * float(nodes.mesh.quadrature.sum()) * max(1, int(nodes.elastic[part.muscles].sum()))
         alone = replace(own, reserve=np.zeros_like(own.reserve))
         for scale, unknowns in ((muscles, alone), (whole, own)):
             scale[part.muscles] = sum(integrals(nodes, free, unknowns).values()) / max(rates, least)
     initial = START * float(nodes.dynamics[1].mean()) * whole  # windows may pay where the whole motion does not
-    return replace(conditions, derivative_penalty=SHARE * muscles, start_penalty=initial)
+    share = NOISY_SHARE if noisy else SHARE
+    return replace(conditions, derivative_penalty=share * muscles, start_penalty=initial, noisy=noisy)
 
 
 def _only(unknowns: Unknowns, part: IndependentPart) -> Unknowns:
@@ -69,7 +76,7 @@ def lighter(conditions: Conditions, nodes: Nodes, unknowns: Unknowns) -> Conditi
 
     A weight that was given stays.
     """
-    if nodes.fiber is None or not conditions.weighs:
+    if nodes.fiber is None or not conditions.weighs or conditions.noisy:
         return None
     share = penalty_share(integrals(nodes, conditions, unknowns))
     if share <= PENALTY_SHARE:
@@ -86,4 +93,5 @@ def penalty_record(conditions: Conditions, problem: RedundancyProblem, terms: di
         "weights": weights[muscles].tolist(),
         "initial_weights": initial[muscles].tolist(),
         "share": penalty_share(terms),
+        "noisy": conditions.noisy,
     }

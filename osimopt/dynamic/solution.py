@@ -116,7 +116,8 @@ class DynamicSolution(RedundancySolution):
 
     def _penalised(self) -> list[Finding]:
         share = self.penalty_share
-        return [Finding("penalised", largest=share)] if share > PENALTY_SHARE else []
+        noisy = self.provenance.get("objective", {}).get("penalty", {}).get("noisy", False)
+        return [Finding("noisy" if noisy else "penalised", largest=share)] if share > PENALTY_SHARE else []
 
     def _scales_at_limits(self) -> list[Finding]:
         low, high = self.provenance.get("emg", {}).get("scale", (1.0, 1.0))

@@ -38,6 +38,8 @@ TEXTS = {
     "Their fibres are too short, too long or too fast to produce force there, and only their damping acts.",
     "penalised": "The derivative penalty is {share} of the objective, so forces depend on its weight. Leave "
     "derivative_penalty out, or give a smaller one.",
+    "noisy": "The derivative penalty is {share} of the objective, so forces depend on its weight: with less, motions "
+    "with moments this noisy have no solution. Filter the moments (lowpass_moments_hz=6).",
     "integration_failed": "Forward integration of the excitations failed, so activations and forces are not checked "
     "independently of the solver. Shorten mesh_interval.",
     "activations": _DEPARTS,
