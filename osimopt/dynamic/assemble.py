@@ -5,21 +5,18 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import sparse
 
 from ..muscle.contraction import FADES
 from ..problem.arrays import Array, Index
-from ..problem.costs import counted_reserves
-from ..problem.extension import contact_reserves
 from ..problem.problem import RedundancyProblem
-from .contact import contact_weights, moment_scale
+from .contact import moment_scale
 from .emg import EmgTracking
-from .metabolic import add_metabolic, add_start
 from .nodes import IndependentPart, Layout, Nodes, Unknowns, strength
-from .objective import Conditions, cost_weights, integrands, start_cost, start_weights
-from .program import Builder, Kind, Program
+from .objective import Conditions
+from .program import Builder, Program
 from .synergies import add_synergies, bound_synergies, first_synergies, free_muscles, links
+from .terms import add_cost, add_start_cost, cost_scale
 
 #: Upper bound of the normalised tendon force, and bound of its rate in 1/s, as in OpenSim Moco.
 LARGEST_FORCE, LARGEST_RATE = 5.0, 1000.0
@@ -29,8 +26,6 @@ LARGEST_FORCE, LARGEST_RATE = 5.0, 1000.0
 SLACKENING = 0.02
 #: Difference of scaled equations at both ends of a periodic motion up to which one repeats the other.
 SAME = 1e-9
-#: Scaled objective of the guess above which the objective is scaled down further.
-COSTLY = 200.0
 
 
 def split(problem: RedundancyProblem, conditions: Conditions) -> list[IndependentPart]:
@@ -88,10 +83,10 @@ def assemble(nodes: Nodes, conditions: Conditions, part: IndependentPart, guess:
     builder = Builder(layout.size)
     _add_dynamics(builder, layout, nodes)
     _add_moments(builder, layout, nodes, conditions.periodic is True)
-    factor = _cost_scale(nodes, conditions, guess)
-    _add_cost(builder, layout, nodes, conditions, factor)
+    factor = cost_scale(nodes, conditions, guess)
+    add_cost(builder, layout, nodes, conditions, factor)
     if conditions.pays:
-        _add_start(builder, layout, nodes, conditions, factor)
+        add_start_cost(builder, layout, nodes, conditions, factor)
     _add_ends(builder, layout, nodes, conditions)
     held = conditions.initial_activation != "equal" and nodes.mesh.scheme.collocated[0] != 0 and not conditions.given[0]
     add_synergies(builder, layout, nodes.problem, conditions.synergies, held)
@@ -135,16 +130,8 @@ def _add_dynamics(builder: Builder, layout: Layout, nodes: Nodes) -> None:
 def _add_collocation(builder: Builder, states: Index, nodes: Nodes) -> tuple[Index, Array]:
     """Rows x_i - x_0 - … = 0 (n, P - 1, m), and the factors h B (n, P - 1, C, 1) of the rates to subtract."""
     at = states[nodes.mesh.points]
-    rows = _add_difference(builder, at[:, 1:], at[:, :1])
+    rows = builder.add_difference(at[:, 1:], at[:, :1])
     return rows, nodes.mesh.durations[:, None, None, None] * nodes.mesh.scheme.integrals[:, :, None]
-
-
-def _add_difference(builder: Builder, left: Index, right: Index, factor: ArrayLike = 1.0, lower: float = 0.0) -> Index:
-    """Rows lower ≤ factor · left - right ≤ 0."""
-    rows = builder.add_rows(left.shape, lower, 0.0)
-    builder.put_linear(rows, left, factor)
-    builder.put_linear(rows, right, -1.0)
-    return rows
 
 
 def _add_moments(builder: Builder, layout: Layout, nodes: Nodes, periodic: bool) -> None:
@@ -176,101 +163,24 @@ def _add_moments(builder: Builder, layout: Layout, nodes: Nodes, periodic: bool)
         builder.leave_out(rows[-1, ~differs & ~effect.any(axis=(0, 2))])
 
 
-def _cost_scale(nodes: Nodes, conditions: Conditions, guess: Unknowns) -> float:
-    """One over the cost of a muscle at full activation at an average point, less where the guess costs very much.
-
-    A walk of two legs then costs about 100. Where reserves of 1 N·m do most of the work the cost is 1e5 and more, which
-    the solver's barrier does not resolve: 120 iterations instead of 34 for a model of 18 muscles.
-    """
-    muscles, _ = conditions.cost.weights(nodes)
-    quadrature = nodes.mesh.quadrature
-    unit = float(quadrature.mean()) * max(float(muscles.mean()), 1e-12)
-    whole = sum(float(quadrature @ values) for values in integrands(nodes, conditions, guess).values())
-    whole = (whole + start_cost(nodes, conditions, guess)) / unit
-    return min(1.0, COSTLY / max(whole, 1e-12)) / unit
-
-
-def _add_cost(builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, factor: float) -> None:
-    cost, quadrature, part = conditions.cost, cost_weights(nodes, conditions), layout.part
-    muscles, reserves = cost.weights(nodes)
-    if cost.quantity == "largest":
-        builder.linear_cost[layout.largest[:, 0]] = factor * quadrature
-        _add_difference(builder, layout.activation, layout.largest, nodes.problem.weights[part.muscles], -np.inf)
-        counts = np.zeros(len(nodes.balance.reserves.names), dtype=bool)
-        counts[~contact_reserves(nodes.balance)] = counted_reserves(nodes.problem)
-        counted = layout.reserve[:, counts[part.reserves]]
-        for sign in (1.0, -1.0):
-            _add_difference(builder, counted, layout.largest, sign, -np.inf)
-    else:
-        weights = factor * quadrature[:, None] * muscles[:, part.muscles]
-        if cost.quantity == "force":
-            rigid = np.flatnonzero(~nodes.elastic[part.muscles])
-            _add_powers(builder, "power", layout.force, weights[:, layout.elastic], cost.exponent)
-            _add_powers(builder, "power", layout.activation[:, rigid], weights[:, rigid], cost.exponent)
-        else:
-            _add_powers(builder, "power", getattr(layout, cost.quantity), weights, cost.exponent)
-    _add_controls(builder, layout, nodes, conditions, layout.reserve, factor * (quadrature * reserves)[:, None])
-    if (metabolic := conditions.metabolic) is not None and part.muscles.size:
-        weights = factor * metabolic.weight * quadrature[:, None]
-        add_metabolic(builder, layout, nodes, metabolic, weights)
-    each = np.broadcast_to(conditions.derivative_penalty, len(nodes.problem.muscles))[layout.in_tendon]
-    if each.any():
-        _add_powers(builder, "magnitude", layout.force_rate, factor * quadrature[:, None] * each, 2.0)
-
-
-def _add_start(builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, factor: float) -> None:
-    """Cost of the initial point."""
-    muscles, reserves = start_weights(nodes, conditions)
-    if (metabolic := conditions.metabolic) is not None and layout.part.muscles.size:
-        weights = factor * metabolic.weight * nodes.dynamics[1, layout.part.muscles]
-        add_start(builder, layout, nodes, metabolic, weights[None])
-    exponent = conditions.cost.exponent
-    if conditions.cost.quantity == "largest":
-        builder.linear_cost[layout.largest[0]] += factor * reserves
-    else:
-        _add_powers(builder, "power", layout.activation[0], factor * muscles[layout.part.muscles], exponent)
-    _add_controls(builder, layout, nodes, conditions, layout.reserve[:1], factor * reserves)
-    each = np.broadcast_to(conditions.start_penalty, len(nodes.problem.muscles))[layout.in_tendon]
-    if each.any():
-        _add_powers(builder, "magnitude", layout.force_rate[0], factor * each, 2.0)
-
-
-def _add_controls(
-    builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, reserve: Index, weights: Array | float
-) -> None:
-    """Cost of reserves, and of contact forces, whose exponent is 2."""
-    own = contact_reserves(nodes.balance)
-    if conditions.cost.quantity != "largest":
-        _add_powers(builder, "magnitude", reserve[:, ~own[layout.part.reserves]], weights, conditions.cost.exponent)
-    each = np.zeros(len(own))
-    each[own] = contact_weights(conditions.contact)
-    pressing = np.flatnonzero(each[layout.part.reserves])
-    _add_powers(builder, "magnitude", reserve[:, pressing], weights * each[layout.part.reserves[pressing]], 2.0)
-
-
-def _add_powers(builder: Builder, kind: Kind, unknowns: Index, weights: ArrayLike, exponent: float) -> None:
-    if unknowns.size:
-        builder.add_cost(builder.add_group(kind, [unknowns], [], exponent), weights)
-
-
 def _add_ends(builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions) -> None:
     """Conditions at the first and the last point."""
     if conditions.given[0]:
         return
     start_is_control = nodes.mesh.scheme.collocated[0] == 0
     if conditions.initial_activation == "equal":
-        _add_difference(builder, layout.activation[0], layout.excitation[0])
+        builder.add_difference(layout.activation[0], layout.excitation[0])
     elif not start_is_control:
-        _add_difference(builder, layout.excitation[0], layout.excitation[1])
+        builder.add_difference(layout.excitation[0], layout.excitation[1])
     if conditions.periodic:
         muscles = layout.part.muscles
         other = np.searchsorted(muscles, np.array(conditions.follower(nodes.problem), dtype=int)[muscles])
-        _add_difference(builder, layout.activation[0], layout.activation[-1, other])
+        builder.add_difference(layout.activation[0], layout.activation[-1, other])
         in_tendon = np.searchsorted(layout.elastic, other[layout.elastic])  # both are of one kind
-        _add_difference(builder, layout.force[0], layout.force[-1, in_tendon])
+        builder.add_difference(layout.force[0], layout.force[-1, in_tendon])
         if start_is_control and conditions.initial_activation != "equal":
             free = free_muscles(conditions.synergies, nodes.problem)[muscles]  # synergies give the others
-            _add_difference(builder, layout.excitation[0, free], layout.excitation[-1, other[free]])
+            builder.add_difference(layout.excitation[0, free], layout.excitation[-1, other[free]])
 
 
 def _add_emg(builder: Builder, layout: Layout, nodes: Nodes, emg: EmgTracking, factor: float) -> None:

@@ -121,6 +121,13 @@ class Builder:
         self._limits.append(_flat(shape, lower, lower if upper is None else upper))
         return rows
 
+    def add_difference(self, left: Index, right: Index, factor: ArrayLike = 1.0, lower: float = 0.0) -> Index:
+        """Add constraints lower ≤ factor · left - right ≤ 0."""
+        rows = self.add_rows(left.shape, lower, 0.0)
+        self.put_linear(rows, left, factor)
+        self.put_linear(rows, right, -1.0)
+        return rows
+
     def leave_out(self, rows: Index) -> None:
         """Leave out constraints that others imply."""
         self._left_out += rows.tolist()
