@@ -18,6 +18,7 @@ from test_cli import DRAWN, PNG, RESULT, files
 from typer.main import get_command
 
 import osimopt
+from osimopt import SolverError
 from osimopt.cli import make_app, terminal
 from osimopt.files.storage import read_table, write_table
 
@@ -265,6 +266,26 @@ def test_ctrl_c_ends_after_the_iteration(solve, monkeypatch: pytest.MonkeyPatch)
     assert not files(".")
 
 
+def test_a_failure_says_what_a_checkpoint_keeps(solve, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failed(*_: Any, **__: Any) -> None:
+        raise SolverError("Stopped by the user. 1 of 3 windows were solved.")
+
+    monkeypatch.setattr("osimopt.pipeline.solve.solve_problem", failed)
+    options = (*SHORT, "--checkpoint", "kept", "--out", "out")
+    assert solve(*options).err.endswith("1 of 3 windows were solved. Nothing was written.\n")
+    Path("kept").mkdir()
+    Path("kept", "window-0.npz").touch()
+    done = solve(*options)
+    assert done.code == 1
+    kept = "No results were written; kept keeps the solved windows: the same call continues there."
+    assert done.err.endswith(f"1 of 3 windows were solved. {kept}\n")
+
+
+def test_a_word_that_is_no_number_is_refused_with_the_words_there_are(solve) -> None:
+    done = solve(*SHORT, "--derivative-penalty", "aut")
+    assert (done.code, "a number in --derivative-penalty or 'auto', got 'aut'" in done.err) == (2, True)
+
+
 @pytest.mark.parametrize("method", ["dynamic", "static"])
 def test_ctrl_c_while_reading_leaves_nothing(solve, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     """As if it were pressed when frames are read; the folders that the result was to lie in are gone, too."""
@@ -322,7 +343,7 @@ def test_a_long_motion_is_solved_and_described(solve, monkeypatch: pytest.Monkey
     done = solve("--time-range", 0.2, 1.1, "--window", 0.4, "--out", "out")
     assert done.code == 0, done.err
     assert max(one["intervals"] for one in summary()["rounds"] if one["windows"] == 1) < 45
-    assert re.search(r"^Mesh: 45 intervals, hermite-simpson, 91 points; \d windows, of at most \d+ iter", done.out, re.M)
+    assert re.search(r"^Mesh: 45 intervals, hermite-simpson, 91 points; \d windows, of at most \d+", done.out, re.M)
 
 
 def test_an_integration_that_failed_is_not_within_nan() -> None:
