@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -97,7 +97,7 @@ def chosen(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in found.items():
         known = own[name][1]
         if known.limits() and known.shell is str and value not in words[name]:
-            found[name] = read_number(value, flags_of(name, known)[0])
+            found[name] = read_number(value, flags_of(name, known)[0], words[name])
     return found
 
 
@@ -129,9 +129,10 @@ def read_assignment(text: str, option: str) -> tuple[str, float]:
     return name.strip(), read_number(value, option)
 
 
-def read_number(text: str, option: str) -> float:
-    """Read a number, or refuse it by the option's name."""
+def read_number(text: str, option: str, words: Iterable[str] = ()) -> float:
+    """Read a number, or refuse it by the option's name and the words that it also takes."""
     try:
         return float(text)
     except ValueError:
-        raise InputError(explain(f"a number in {option}", f"'{text}'", "Use a decimal point.")) from None
+        expected = " or ".join([f"a number in {option}", *map(repr, words)])
+        raise InputError(explain(expected, f"'{text}'", "Use a decimal point.")) from None

@@ -148,7 +148,7 @@ def solve(
     """Find muscle forces along a motion and write them as a result folder; print what must hold before they are used.
 
     Static: long motions are read, solved and written piece by piece, in bounded memory; with --cache they are held
-    whole. Dynamic: the motion is one problem, and an answer is written only where there is one.
+    whole. Dynamic: a long motion is solved in windows that overlap, and an answer is written only where all have one.
     """
     how = solve_options(method.value, options)
     read = read_options(model, motion, options)

@@ -37,9 +37,11 @@ def synergies(
     from ..analysis.find_synergies import ENOUGH, find_synergies, synergy_fit
     from ..solution.reader import Result
 
+    result, options = Result.read(results), {"quantity": quantity and quantity.value, "normalize": normalize.value}
     if out.exists() and not overwrite:
         raise InputError(explain("a new file for --out", "one that exists", "Choose another, or --overwrite.", out))
-    result, options = Result.read(results), {"quantity": quantity and quantity.value, "normalize": normalize.value}
+    if not out.absolute().parent.is_dir():
+        raise InputError(explain("an existing folder", f"{out.parent}", "Create it first.", out))
     found = find_synergies(result, number, **options)  # type: ignore[arg-type]
     fit = synergy_fit(result, max(most, number), **options)  # type: ignore[arg-type]
     groups = list(found.vaf)
@@ -52,8 +54,9 @@ def synergies(
     say("")
     for group, least in fit.attrs["enough"].items():
         one = known[group, number]
+        needed = least or f"more than {max(most, number)}"
         say(
-            f"{group}: {least or f'more than {max(most, number)}'} for {ENOUGH:.0%}; with {number} {one['vaf']:.1%}, "
-            f"least {one['least_vaf']:.0%} ({one['muscle']})"
+            f"{group}: {needed} account for more than {100 * ENOUGH:.0f} %; {number} for {100 * one['vaf']:.1f} %, "
+            f"and for {100 * one['least_vaf']:.0f} % of {one['muscle']}, the least of all muscles"
         )
     say(f"\nWritten to {found.synergies.write(out).absolute()}")

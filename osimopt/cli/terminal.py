@@ -244,11 +244,17 @@ def _integrated(solution: DynamicSolution) -> list[str]:
 
 
 def _mesh(solution: DynamicSolution) -> str:
-    rounds, name = solution.provenance["rounds"], solution.provenance["mesh"]["transcription"]
-    whole = [one for one in rounds if one["windows"] == 1]
+    rounds, mesh = solution.provenance["rounds"], solution.provenance["mesh"]
+    name, edges = mesh["transcription"], solution.mesh_edges
+    least = (edges[-1] - edges[0]) / mesh["interval"] - 0.5  # a window has fewer intervals than any mesh of the whole
+    whole = [one for one in rounds if one["windows"] == 1 and one["intervals"] > least]
+    if not whole:
+        count, most = solution.provenance["windows"]["count"], max(one["iterations"] for one in rounds)
+        sizes = f"{len(edges) - 1} intervals, {name}, {len(solution.time)} points"
+        return f"Mesh: {sizes}; {count} windows, of at most {most} iterations."
     counts = " → ".join(str(one["intervals"]) for one in whole)
     last, steps = whole[-1], sum(one["iterations"] for one in rounds)
-    ahead = [one for one in rounds if one["windows"] > 1]
+    ahead = [one for one in rounds if one not in whole]
     first = "".join(f", {one['iterations']} of them in {one['windows']} windows that went ahead" for one in ahead)
     parts = f"; {last['parts']} parts solved in parallel" if last["parts"] > 1 else ""
     return f"Mesh: {counts} intervals, {name}, {last['points']} points; {steps} iterations{first}{parts}."

@@ -45,6 +45,10 @@ class SolvedWindows:
         """Whether the result of a key is there."""
         return self._path(key).is_file()
 
+    def any(self) -> bool:
+        """Whether a result is there, of these inputs or others."""
+        return any(self.folder.glob(f"{PREFIX}*{SUFFIX}"))
+
     def read(self, key: str) -> ProgramResult:
         """Read a result.
 

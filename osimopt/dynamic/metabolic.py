@@ -139,7 +139,7 @@ def read_metabolic(given: Any) -> MetabolicCost | None:
     try:
         number = float(weight) if "=" in given else 1.0
     except ValueError:
-        fix = "Write for example bhargava2004=10."
+        fix = "Write for example bhargava2004=0.1."
         raise InputError(explain("metabolic as probe=weight", shown(given), fix)) from None
     return MetabolicCost(probe, number)  # type: ignore[arg-type]
 

@@ -239,6 +239,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     """Write text or bytes so that a reader finds the old file or the new one, never half of it."""
     if not path.parent.is_dir():
         raise InputError(explain("an existing folder", f"{path.parent}", "Create it first.", path))
+    if path.is_dir():
+        raise InputError(explain("the name of a file", "that of a folder", "Choose another name.", path))
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:

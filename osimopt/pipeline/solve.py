@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, get_args
 
 from ..adapters.load import open_trial, read_problem
@@ -170,5 +171,14 @@ def solve_trial(
             on_piece(solution)
         written = write_pieces([solution], len(solution.time), folder, outputs=outputs, overwrite=overwrite)
     except SolverError as error:
-        raise SolverError(f"{error} Nothing was written.", error.solution) from None
+        raise SolverError(f"{error} {_kept(checkpoint)}", error.solution) from None
     return SolvedTrial(*written, solution)
+
+
+def _kept(checkpoint: Source | None) -> str:
+    """What is left of a solve without an answer."""
+    from ..dynamic.checkpoint import SolvedWindows
+
+    if checkpoint is None or not SolvedWindows(Path(checkpoint)).any():
+        return "Nothing was written."
+    return f"No results were written; {checkpoint} keeps the solved windows: the same call continues there."

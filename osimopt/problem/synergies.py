@@ -107,7 +107,8 @@ class Synergies:
     def text(self) -> str:
         """How many there are, as "4 synergies of left, 4 of right"."""
         counts = [f"{count} of {group}" for group, count in self.number.items()]
-        first = f"{next(iter(self.number.values()))} synergies of {next(iter(self.number))}"
+        group, count = next(iter(self.number.items()))
+        first = f"{count} synerg{'y' if count == 1 else 'ies'} of {group}"
         return ", ".join([first, *counts[1:]])
 
     def rows(self, muscles: tuple[str, ...]) -> Index:
@@ -198,6 +199,8 @@ def read_synergies(given: Any) -> Synergies | None:
 def _read_csv(path: Path) -> Synergies:
     try:
         text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(explain("a CSV file of synergies", "no such file", "Check the path.", path)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(explain("a CSV file of synergies", str(error), _FIX, path)) from None
     rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text)) if any(map(str.strip, row))]

@@ -13,7 +13,7 @@ import osimopt
 from osimopt import InputError, RedundancyProblem, Result, find_synergies, solve_static, synergy_fit
 from osimopt.cli import make_app
 from osimopt.problem.arrays import Array
-from osimopt.problem.synergies import read_synergies
+from osimopt.problem.synergies import Synergies, read_synergies
 
 TIME = np.linspace(0.0, 1.0, 101)
 
@@ -182,10 +182,30 @@ def test_command(tmp_path: Path) -> None:
     command = ["synergies", str(folder), "-n", "1", "--most", "3", "-o", str(out)]
     done = CliRunner().invoke(make_app(["synergies", "info"]), command)
     assert done.exit_code == 0, done.output
-    assert "left: 1 for 90%" in done.output
+    assert "left: 1 account for more than 90 %; 1 for " in done.output
     read = read_synergies(out)
     assert read is not None
     assert read.names == ("left_1", "right_1")
     assert solve_static(own.problem.with_reserves(1.0), synergies=out).success
     with pytest.raises(InputError, match="--overwrite"):
         CliRunner().invoke(make_app(["synergies", "info"]), command, catch_exceptions=False)
+    for name, options, word in (
+        ("absent/w.csv", [], "Create it first"), (".", ["--overwrite"], "that of a folder"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=word):
+            CliRunner().invoke(
+                make_app(["synergies", "info"]),
+                [*command[:-1], str(tmp_path / name), *options],
+                catch_exceptions=False,
+            )
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"w\.csv.*no such file"):
+        read_synergies(tmp_path / "w.csv")
+
+
+def test_one_synergy_is_no_synergies() -> None:
+    one = Synergies(np.ones((2, 1)), ("a_l", "b_l"), ("left_1",))
+    assert one.text() == "1 synergy of left"
+    assert Synergies(np.eye(2), ("a_l", "b_l"), ("left_1", "left_2")).text() == "2 synergies of left"

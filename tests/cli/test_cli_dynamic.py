@@ -18,6 +18,7 @@ from test_cli import DRAWN, PNG, RESULT, files
 from typer.main import get_command
 
 import osimopt
+from osimopt import SolverError
 from osimopt.cli import make_app, terminal
 from osimopt.files.storage import read_table, write_table
 
@@ -265,6 +266,26 @@ def test_ctrl_c_ends_after_the_iteration(solve, monkeypatch: pytest.MonkeyPatch)
     assert not files(".")
 
 
+def test_a_failure_says_what_a_checkpoint_keeps(solve, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failed(*_: Any, **__: Any) -> None:
+        raise SolverError("Stopped by the user. 1 of 3 windows were solved.")
+
+    monkeypatch.setattr("osimopt.pipeline.solve.solve_problem", failed)
+    options = (*SHORT, "--checkpoint", "kept", "--out", "out")
+    assert solve(*options).err.endswith("1 of 3 windows were solved. Nothing was written.\n")
+    Path("kept").mkdir()
+    Path("kept", "window-0.npz").touch()
+    done = solve(*options)
+    assert done.code == 1
+    kept = "No results were written; kept keeps the solved windows: the same call continues there."
+    assert done.err.endswith(f"1 of 3 windows were solved. {kept}\n")
+
+
+def test_a_word_that_is_no_number_is_refused_with_the_words_there_are(solve) -> None:
+    done = solve(*SHORT, "--derivative-penalty", "aut")
+    assert (done.code, "a number in --derivative-penalty or 'auto', got 'aut'" in done.err) == (2, True)
+
+
 @pytest.mark.parametrize("method", ["dynamic", "static"])
 def test_ctrl_c_while_reading_leaves_nothing(solve, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     """As if it were pressed when frames are read; the folders that the result was to lie in are gone, too."""
@@ -291,19 +312,38 @@ def test_ctrl_c_after_writing_says_where_the_results_are(
     assert "solution.json" in files("out")
 
 
-def windowed(windows: list[int], intervals: list[int]) -> Any:
+def windowed(windows: list[int], intervals: list[int], mesh: int) -> Any:
     rounds = [
         {"windows": w, "intervals": n, "points": 2 * n + 1, "iterations": 10 + w, "parts": w}
         for w, n in zip(windows, intervals, strict=True)
     ]
-    return SimpleNamespace(provenance={"rounds": rounds, "mesh": {"transcription": "trapezoidal"}})
+    known = {"rounds": rounds, "mesh": {"transcription": "trapezoidal", "interval": 0.02}, "windows": {"count": 7}}
+    time = np.linspace(0.0, 3.0, mesh + 1)
+    return SimpleNamespace(provenance=known, mesh_edges=time, time=time)
 
 
 def test_windows_are_no_mesh() -> None:
-    assert terminal._mesh(windowed([3, 1, 1], [150, 150, 200])) == (
+    assert terminal._mesh(windowed([3, 1, 1], [170, 150, 200], 200)) == (
         "Mesh: 150 → 200 intervals, trapezoidal, 401 points; 35 iterations, 13 of them in 3 windows that went ahead."
     )
-    assert terminal._mesh(windowed([1], [50])) == "Mesh: 50 intervals, trapezoidal, 101 points; 11 iterations."
+    assert terminal._mesh(windowed([1], [150], 150)) == "Mesh: 150 intervals, trapezoidal, 301 points; 11 iterations."
+
+
+@pytest.mark.parametrize("windows", [[4, 3], [2, 1], [4, 1, 3]])
+def test_the_mesh_of_a_long_motion_is_that_of_the_whole(windows: list[int]) -> None:
+    line = terminal._mesh(windowed(windows, [40 * number for number in windows], 150))
+    most = 10 + max(windows)
+    assert line == f"Mesh: 150 intervals, trapezoidal, 151 points; 7 windows, of at most {most} iterations."
+
+
+@pytest.mark.slow
+def test_a_long_motion_is_solved_and_described(solve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With windows alone, of which none is the whole."""
+    monkeypatch.setattr("osimopt.dynamic.windows.LONG", 40)
+    done = solve("--time-range", 0.2, 1.1, "--window", 0.4, "--out", "out")
+    assert done.code == 0, done.err
+    assert max(one["intervals"] for one in summary()["rounds"] if one["windows"] == 1) < 45
+    assert re.search(r"^Mesh: 45 intervals, hermite-simpson, 91 points; \d windows, of at most \d+", done.out, re.M)
 
 
 def test_an_integration_that_failed_is_not_within_nan() -> None:

@@ -301,6 +301,14 @@ def test_labels_that_would_break_the_file_are_refused(tmp_path: Path, label: str
     assert not any(tmp_path.iterdir())
 
 
+def test_writing_over_a_folder_is_refused(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": [1.0]}, index=pd.Index([0.0], name="time"))
+    (tmp_path / "table.sto").mkdir()
+    with pytest.raises(InputError, match=r"table\.sto.*that of a folder"):
+        write_table(table, tmp_path / "table.sto")
+    assert [path.name for path in tmp_path.rglob("*")] == ["table.sto"]
+
+
 def test_writing_into_no_folder_is_refused(tmp_path: Path) -> None:
     table = pd.DataFrame({"a": [1.0]}, index=pd.Index([0.0], name="time"))
     with pytest.raises(InputError, match=r"absent.*existing folder"):
