@@ -142,11 +142,11 @@ class EmgTracking:
         if twice:
             raise InputError(explain("one channel for each tracked muscle", f"several for {some(twice)}", "Drop one."))
         envelope = used.to_dataframe()
+        largest = envelope.max()
+        if silent := [str(name) for name in envelope.columns if not largest[name] > 0.0]:
+            fix = "Leave these channels out of the mapping."
+            raise InputError(explain("EMG with some activity in each channel", f"none above 0 in {some(silent)}", fix))
         if used.amplitude != "mvc":
-            largest = envelope.max()
-            if silent := [str(name) for name in envelope.columns if not largest[name] > 0.0]:
-                got = f"none above 0 in {some(silent)}"
-                raise InputError(explain("EMG with some activity in each channel", got, "Leave these channels out."))
             envelope = envelope / largest
         limits = scale or ((0.5, 2.0) if used.amplitude == "mvc" else (0.1, 1.0))
         bounds = (width, width) if mode == "bound" else None
@@ -177,7 +177,8 @@ class EmgTracking:
         samples, values = self._samples()
         if time[0] < samples[0] - SAME or time[-1] > samples[-1] + SAME:
             got = f"{samples[0]:g} to {samples[-1]:g} s"
-            raise InputError(explain(f"EMG from {time[0]:g} to {time[-1]:g} s", got, "Give time_range, or longer EMG."))
+            fix = "Give a time range that the EMG covers, or longer EMG."
+            raise InputError(explain(f"EMG from {time[0]:g} to {time[-1]:g} s", got, fix))
         inside = self._inside(samples, time)
         for channel, whole in zip(self.channels, values.T, strict=True):
             own, largest = whole[inside], float(np.nanmax(whole, initial=0.0))
