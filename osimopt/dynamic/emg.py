@@ -212,6 +212,17 @@ class EmgTracking:
         return slice(max(0, first), int(np.searchsorted(samples, time[-1] - SAME)) + 1)
 
 
+def check_tracking(options: Mapping[str, Any]) -> None:
+    """Refuse options of :meth:`EmgTracking.of` that are wrong whatever the recording is, as in a study file."""
+    check_names("emg of a method", options, ("mode", "weight", "width", "scale"))
+    recorded = Emg(np.arange(2.0), np.ones((2, 1)), ("channel",), envelope=True)
+    EmgTracking.of(recorded, {"channel": "muscle"}, **options)
+    mode = options.get("mode", "track")
+    unused = "width" if mode == "track" else "weight"
+    if unused in options:
+        raise InputError(explain(f"no {unused} with mode '{mode}'", f"{options[unused]}", "Drop one."))
+
+
 def best_scale(emg: EmgTracking, weights: Array, time: Array, muscles: tuple[str, ...], excitation: Array) -> Array:
     """(C,) scale factors of least tracking error of excitations (N, M), with quadrature weights (N,) at times (N,)."""
     rows, channels = emg.rows(muscles)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import osimopt
 from osimopt.cli import make_app
 from osimopt.cli.solve import solve_options
 from osimopt.dynamic.emg import EmgTracking
-from osimopt.files.storage import write_table
+from osimopt.files.storage import read_table, write_table
 
 MAPPING = '[channels]\nbiceps = ["BIClong", "BICshort"]\nbrachialis = "BRA"\ntriceps = "TRIlong"\n'
 TIME = np.arange(0.0, 1.2, 0.01)
@@ -211,12 +210,9 @@ def test_tracked_and_bounded_excitations(arm, call) -> None:
         emg = ("--emg", "emg.sto", "-m", "map.toml", "--emg-scale", 0.3, 0.3) if flags else ()
         done = call("solve", *common, *emg, *flags, "-o", way)
         assert done.code == 0, done.err
-        excitation = osimopt.Result.read(way).to_dataframe("excitation")["BRA"]
+        excitation = read_table(Path(way, "excitation.sto"))["BRA"]
         at = np.interp(np.linspace(0.2, 0.5, 31), excitation.index, excitation)
         off[way] = float(np.abs(at - 0.3 * measured).max())
-        if emg:
-            written = json.loads(Path(way, "solution.json").read_text(encoding="utf-8"))
-            assert "Scale factors of EMG: biceps 0.3" in done.out
-            assert "emg_scale" in json.dumps(written) or "emg" in json.dumps(written)
+        assert ("Scale factors of EMG: biceps 0.3" in done.out) == bool(emg)
     assert off["track"] < 0.5 * off["effort"]
     assert off["bound"] <= 0.05 + 1e-3 < off["effort"]
