@@ -149,6 +149,9 @@ def _of_trial(
     for method in finder.study.methods:
         solve = method.model_dump(exclude={"name"}, exclude_none=True)
         named = {what: finder.existing(what, solve.pop(key)) for what, key in OF_METHODS.items() if key in solve}
+        if "emg" in solve and "emg" not in files:
+            expected = f"EMG of {subject}/{trial} for the method {method.name}"
+            finder.note(explain(expected, "none", "Give the subject or trial emg, or leave emg out of the method."))
         name = f"{subject}/{trial}/{method.name}"
         every = {**files, **named}
         yield Job(name, subject, trial, method.name, every, dict(read), solve, emg, finder.study.outputs)

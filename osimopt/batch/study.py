@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin,
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
 from ..adapters.options import FILES, ReadOptions
+from ..dynamic.emg import check_tracking
 from ..errors import ConfigError, did_you_mean, explain
 from ..options import declared
 from ..pipeline.options import METHODS
@@ -73,6 +74,8 @@ class _Method(_Part):
         given = self.model_dump(exclude_none=True)
         if given["method"] == "static":
             get_cost(given.get("cost", "activation_power"), given.get("exponent", 2.0))
+        if given["method"] == "dynamic" and "emg" in given:
+            check_tracking(given["emg"])
         return self
 
 
@@ -167,6 +170,12 @@ class Study(_Part):
             methods = [{"method": "static", **own} if isinstance(own, dict) else own for own in given["methods"]]
             return {**given, "methods": methods}
         return given
+
+    @model_validator(mode="after")
+    def _tracked_emg_has_a_mapping(self) -> Study:
+        if self.emg is None and (tracking := [part.name for part in self.methods if getattr(part, "emg", None)]):
+            raise ValueError(f"an [emg] with a mapping for emg of the methods {', '.join(tracking)}, got none")
+        return self
 
     @model_validator(mode="after")
     def _names_differ(self) -> Study:

@@ -15,7 +15,7 @@ import numpy as np
 from ..adapters.load import read_problem
 from ..adapters.options import FILES, ReadOptions
 from ..dynamic.options import DynamicOptions
-from ..errors import InputError, OsimoptError, SolverError, check_names, explain
+from ..errors import InputError, OsimoptError, SolverError, explain
 from ..files.folders import clear_unfinished
 from ..pipeline.options import read_solve_options
 from ..pipeline.read import with_networks
@@ -144,7 +144,6 @@ def _tracked(job: Job, options: Mapping[str, Any]) -> EmgTracking:
     if "emg" not in job.files or not job.emg:
         fix = "Give the subject or trial emg, and [emg] a mapping."
         raise InputError(explain("EMG of the trial with emg of a method", "none", fix))
-    check_names("emg of a method", options, ("mode", "weight", "width", "scale"))
     return EmgTracking.of(*_recorded(job), **options)
 
 

@@ -28,7 +28,7 @@ MAPPING = (
 )
 MVC = (
     "Maximum voluntary contractions: the file of their trial, soleus=0.8,ta=0.5 in the unit of the envelopes, or 'yes' "
-    "if EMG is in shares of them already. Without it there are no RMSE and MAE."
+    "if EMG is in shares of them already. Without it amplitudes are unknown: comparisons have no RMSE and MAE."
 )
 
 
@@ -37,7 +37,7 @@ class RecordingOptions:
     """Which muscles EMG channels measure, and what their amplitudes and strides are."""
 
     mapping: str | None = option(None, MAPPING, shell=str, flags=("--mapping", "-m"))
-    side: Side | None = option(None, "Side of channels without one in their name, and of --strides.", shell=Side)
+    side: Side | None = option(None, "Side of channels without one in their name, and of strides.", shell=Side)
     strides: Path | None = option(None, "Ground reactions (.mot, .sto): contacts start strides.", shell=Path)
     strides_column: str | None = option(None, "Name of the vertical force of that foot.", shell=str)
     mvc: str | None = option(None, MVC, shell=str)
@@ -51,7 +51,12 @@ class RecordingOptions:
             raise InputError(explain("--mapping", "none", "Give a TOML file, or a preset such as gait2392."))
         recorded = read_emg(path, amplitude="mvc" if self.mvc == "yes" else "raw")
         mapped = EmgMapping.of(self.mapping, recorded.channels, self.side)
-        filters = EmgOptions(**options.chosen(EmgOptions, given))
+        filtering = options.chosen(EmgOptions, given)
+        if filtering and recorded.envelope and (self.mvc in (None, "yes") or "=" in str(self.mvc)):
+            name = next(iter(filtering))
+            flag = options.flags_of(name, declared(EmgOptions)[name][1])[0]
+            raise InputError(explain(f"raw EMG with {flag}", "envelopes", f"Leave {flag} out.", path))
+        filters = EmgOptions(**filtering)
         if self.mvc in (None, "yes"):
             return recorded if recorded.envelope else process_emg(recorded, filters), mapped
         kept = [name for name in recorded.channels if name in mapped.muscles]
@@ -111,7 +116,8 @@ class TrackingOptions:
             if getattr(self, name) is not None and mode == unused:
                 flag = options.flags_of(name, declared(TrackingOptions)[name][1])[0]
                 raise InputError(explain(f"no {flag} with --emg-mode {mode}", f"{getattr(self, name):g}", "Drop one."))
-        numbers = {name: value for name in ("weight", "width", "scale") if (value := getattr(self, f"emg_{name}"))}
+        numbers = {name: getattr(self, f"emg_{name}") for name in ("weight", "width", "scale")}
+        numbers = {name: value for name, value in numbers.items() if value is not None}  # 0 is a number
         recorded, mapped = recording.read(self.emg, given)
         return EmgTracking.of(recorded, mapped, mode, **numbers)  # type: ignore[arg-type]
 

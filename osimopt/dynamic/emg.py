@@ -142,11 +142,11 @@ class EmgTracking:
         if twice:
             raise InputError(explain("one channel for each tracked muscle", f"several for {some(twice)}", "Drop one."))
         envelope = used.to_dataframe()
+        largest = envelope.max()
+        if silent := [str(name) for name in envelope.columns if not largest[name] > 0.0]:
+            fix = "Leave these channels out of the mapping."
+            raise InputError(explain("EMG with some activity in each channel", f"none above 0 in {some(silent)}", fix))
         if used.amplitude != "mvc":
-            largest = envelope.max()
-            if silent := [str(name) for name in envelope.columns if not largest[name] > 0.0]:
-                got = f"none above 0 in {some(silent)}"
-                raise InputError(explain("EMG with some activity in each channel", got, "Leave these channels out."))
             envelope = envelope / largest
         limits = scale or ((0.5, 2.0) if used.amplitude == "mvc" else (0.1, 1.0))
         bounds = (width, width) if mode == "bound" else None
@@ -177,7 +177,8 @@ class EmgTracking:
         samples, values = self._samples()
         if time[0] < samples[0] - SAME or time[-1] > samples[-1] + SAME:
             got = f"{samples[0]:g} to {samples[-1]:g} s"
-            raise InputError(explain(f"EMG from {time[0]:g} to {time[-1]:g} s", got, "Give time_range, or longer EMG."))
+            fix = "Give a time range that the EMG covers, or longer EMG."
+            raise InputError(explain(f"EMG from {time[0]:g} to {time[-1]:g} s", got, fix))
         inside = self._inside(samples, time)
         for channel, whole in zip(self.channels, values.T, strict=True):
             own, largest = whole[inside], float(np.max(whole[np.isfinite(whole)], initial=0.0))
@@ -209,6 +210,17 @@ class EmgTracking:
     def _inside(samples: Array, time: Array) -> slice:
         first = int(np.searchsorted(samples, time[0] + SAME, side="right")) - 1
         return slice(max(0, first), int(np.searchsorted(samples, time[-1] - SAME)) + 1)
+
+
+def check_tracking(options: Mapping[str, Any]) -> None:
+    """Refuse options of :meth:`EmgTracking.of` that are wrong whatever the recording is, as in a study file."""
+    check_names("emg of a method", options, ("mode", "weight", "width", "scale"))
+    recorded = Emg(np.arange(2.0), np.ones((2, 1)), ("channel",), envelope=True)
+    EmgTracking.of(recorded, {"channel": "muscle"}, **options)
+    mode = options.get("mode", "track")
+    unused = "width" if mode == "track" else "weight"
+    if unused in options:
+        raise InputError(explain(f"no {unused} with mode '{mode}'", f"{options[unused]}", "Drop one."))
 
 
 def best_scale(emg: EmgTracking, weights: Array, time: Array, muscles: tuple[str, ...], excitation: Array) -> Array:

@@ -168,6 +168,37 @@ def test_files_that_are_not_there(folder: Path, old: str, new: str, says: str) -
         jobs_of(read_study(written(folder, STUDY.replace(old, new, 1))))
 
 
+@pytest.mark.parametrize(
+    ("emg", "says"),
+    [
+        ("{ weigth = 10.0 }", "methods.2: .*weigth.*Did you mean weight"),
+        ('{ mode = "follow" }', "methods.2: .*mode among track, bound, got 'follow'"),
+        ("{ weight = -1.0 }", "methods.2: .*weight of EMG tracking"),
+        ('{ weight = "much" }', "methods.2: .*weight of EMG tracking"),
+        ("{ scale = [2.0, 1.0] }", "methods.2: .*lower ≤ upper scale"),
+        ('{ mode = "bound", width = -0.1 }', "methods.2: .*bounds below and above the EMG"),
+        ('{ mode = "bound", weight = 2.0 }', "methods.2: .*no weight with mode 'bound'"),
+        ("{ width = 0.2 }", "methods.2: .*no width with mode 'track'"),
+        ('{ weight = 10.0 }', r"an \[emg\] with a mapping for emg of the methods slow"),
+    ],
+)  # fmt: skip
+def test_emg_of_a_method_is_checked_before_any_job(folder: Path, emg: str, says: str) -> None:
+    """Without [emg] unless something else is wrong; the same with it is right."""
+    text = STUDY.replace('tendon = "rigid"', f'tendon = "rigid"\nemg = {emg}')
+    mapped = '\n[emg]\nmapping = "arm26"\n' if "[emg" not in says else ""
+    with pytest.raises(ConfigError, match=says):
+        read_study(written(folder, text + mapped))
+
+
+def test_a_method_that_tracks_needs_emg_of_every_trial(folder: Path) -> None:
+    text = STUDY.replace('tendon = "rigid"', 'tendon = "rigid"\nemg = { weight = 10.0 }')
+    text += '\n[emg]\nmapping = "arm26"\n'
+    with pytest.raises(ConfigError, match="EMG of S1/a for the method slow"):
+        jobs_of(read_study(written(folder, text)))
+    tracked = text.replace("[defaults]", '[defaults]\nemg = "{trial}.emg"')
+    assert jobs_of(read_study(written(folder, tracked)))[1].solve["emg"] == {"weight": 10.0}
+
+
 LOADS = "<OpenSimDocument><ExternalLoads><datafile>{}</datafile></ExternalLoads></OpenSimDocument>"
 EVERYTHING = """
 [defaults]
