@@ -33,6 +33,7 @@ def cost_scale(nodes: Nodes, conditions: Conditions, guess: Unknowns) -> float:
 
 
 def add_cost(builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions, factor: float) -> None:
+    """Cost of the muscles, of reserves and contact forces, of metabolic rate, and of rates of tendon forces."""
     cost, quadrature, part = conditions.cost, cost_weights(nodes, conditions), layout.part
     muscles, reserves = cost.weights(nodes)
     if cost.quantity == "largest":
