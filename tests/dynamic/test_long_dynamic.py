@@ -188,8 +188,30 @@ def test_keys_differ_where_inputs_do(tmp_path: Path) -> None:
     assert keep.key(elbow(2.4)) == keep.key(elbow(2.4))
     assert keep.key(elbow(2.4)) != keep.key(elbow(2.41))
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="folder"):
-        SolvedWindows(tmp_path / "file")
+    for folder in ("file", "file/within"):
+        with pytest.raises(InputError, match="folder"):
+            SolvedWindows(tmp_path / folder)
+
+
+def test_a_call_that_ends_deletes_windows_under_another(tmp_path: Path) -> None:
+    """Both have the same folder: the second one goes on with what it has read."""
+    problem, kept, begun = elbow(2.4), tmp_path / "kept", list[int]()
+    plain = solved(problem, **WINDOW)
+
+    def stop(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    def delete(done: int, total: int) -> None:
+        begun.append(len(list(kept.iterdir())))
+        for path in kept.iterdir():
+            path.unlink()
+
+    with pytest.raises(KeyboardInterrupt):
+        solved(problem, checkpoint=kept, on_window=stop, **WINDOW)
+    again = solved(problem, checkpoint=kept, on_window=delete, **WINDOW)
+    assert begun[0] >= 2
+    assert again.activation.tobytes() == plain.activation.tobytes()
 
 
 @pytest.mark.slow
