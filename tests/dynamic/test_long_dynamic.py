@@ -127,6 +127,15 @@ def test_a_failure_names_the_window() -> None:
     assert "1.5 s" in str(caught.value)
 
 
+def test_a_whole_that_fails_from_windows_starts_as_without_them() -> None:
+    """Periodic states with exponent 1.5: the solver ended at 500 iterations from the windows' solution."""
+    options = {"periodic": True, "exponent": 1.5, "cost": "activation_power", "initial_activation": "free"}
+    options |= {"transcription": "legendre-gauss-radau", "mesh_interval": 0.04, "max_iterations": 100}
+    whole, pieces = (solved(elbow(2.4), window=window, **options) for window in (None, 1.0))
+    assert len(pieces.provenance["rounds"]) == 4
+    assert pieces.activation == pytest.approx(whole.activation, abs=1e-6)
+
+
 def test_windows_that_are_kept_are_not_solved_again(tmp_path: Path) -> None:
     """The same call reads them and ends with the same bytes; other options use other files."""
     problem, kept = elbow(2.4), tmp_path / "kept"
