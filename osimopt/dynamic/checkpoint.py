@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -26,12 +28,18 @@ class SolvedWindows:
     Raises
     ------
     InputError
-        The path is a file.
+        The path is a file, or a folder in which no file can be made.
     """
 
     def __init__(self, folder: Path) -> None:
         if folder.exists() and not folder.is_dir():
             raise InputError(explain("a folder as checkpoint", f"the file {folder}", "Choose another name."))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            TemporaryFile(dir=folder).close()
+        except OSError as error:
+            got = f"{folder}, in which none can be written ({error.strerror})"
+            raise InputError(explain("a folder as checkpoint, for files", got, "Choose another one.")) from error
         self.folder = folder
         self.used: set[str] = set()
 
@@ -41,16 +49,12 @@ class SolvedWindows:
         _add(digest, inputs)
         return digest.hexdigest()[:24]
 
-    def has(self, key: str) -> bool:
-        """Whether the result of a key is there."""
-        return self._path(key).is_file()
-
     def any(self) -> bool:
         """Whether a result is there, of these inputs or others."""
         return any(self.folder.glob(f"{PREFIX}*{SUFFIX}"))
 
-    def read(self, key: str) -> ProgramResult:
-        """Read a result.
+    def read(self, key: str) -> ProgramResult | None:
+        """Read the result of a key; None where it is not there.
 
         Raises
         ------
@@ -58,6 +62,8 @@ class SolvedWindows:
             The file is damaged.
         """
         path, fix = self._path(key), "Delete it; what it holds is then solved again."
+        if not path.is_file():
+            return None
         header, arrays = read_plain(path, WHAT, fix)
         try:
             result: ProgramResult = put_together(header["result"], "result", arrays, {"ProgramResult": ProgramResult})
@@ -76,7 +82,7 @@ class SolvedWindows:
         """Delete what this run wrote or read, and the folder if nothing else is in it."""
         for key in self.used:
             self._path(key).unlink(missing_ok=True)
-        if self.folder.is_dir() and not any(self.folder.iterdir()):
+        with suppress(OSError):  # not empty, or another call has deleted it
             self.folder.rmdir()
 
     def _path(self, key: str) -> Path:

@@ -151,14 +151,15 @@ class Run:
         scales = emg is not None and emg.scale[0] < emg.scale[1]
         coupled = bool(self.conditions.periodic) or (scales and emg is not None and emg.bounds is not None)
         # Ends that neighbours give are in the reach of a window only where all have the same scales.
-        guess = self._windows(nodes, [first] if scales else [first, between], guess, distance)
+        joint = self._windows(nodes, [first] if scales else [first, between], guess, distance)
         if scales and not coupled and emg is not None and self.failure is None:
-            guess = self._scaled(nodes, emg, guess)
+            joint = self._scaled(nodes, emg, joint)
             coupled = self.failure is None and self.provenance["windows"]["scale_off"] >= SCALE
+        again: tuple[Unknowns, float | None] = (joint, None)
+        if self.failure is None and coupled:
+            joint, again = self._whole(nodes, joint, None if scales else SOLVED), (guess, distance)
         stuck = self.failure is not None and not self.solver.stopped and len(nodes.mesh) <= MOST
-        if stuck or (self.failure is None and coupled):
-            return self._whole(nodes, guess, SOLVED if self.failure is None and not scales else None)
-        return guess
+        return self._whole(nodes, *again) if stuck else joint
 
     def _whole(self, nodes: Nodes, guess: Unknowns, distance: float | None) -> Unknowns:
         outcome = self.solver.solve([SolverTask(nodes.bare(), self.conditions, guess, distance)])[0]

@@ -88,24 +88,21 @@ class Solver:
     ) -> Iterator[ProgramResult]:
         """Results of all parts in order, from the checkpoint or solved; each is kept there."""
         jobs = [(task, part) for task, own in zip(tasks, parts, strict=True) for part in own]
-        keys = (
-            [self.checkpoint.key(*job, self.tolerance, self.max_iterations) for job in jobs] if self.checkpoint else []
-        )
-        known = [self.checkpoint is not None and self.checkpoint.has(key) for key in keys] or [False] * len(jobs)
+        keep = self.checkpoint
+        keys = ["" if keep is None else keep.key(*job, self.tolerance, self.max_iterations) for job in jobs]
+        # all at once: another call with the same folder deletes them at its end
+        known = [None if keep is None else keep.read(key) for key in keys]
         calls = (
             (task.nodes, task.conditions, part, task.guess, self.tolerance, self.max_iterations, task.distance, folder)
             for (task, part), folder, there in zip(jobs, watch.folders, known, strict=True)
-            if not there
+            if there is None
         )
-        processes = isolation.count_jobs(self.n_jobs, max(1, len(jobs) - sum(known)))
+        processes = isolation.count_jobs(self.n_jobs, max(1, known.count(None)))
         solved = isolation.run_many("casadi", SOLVE, calls, subject="this problem", n_jobs=processes, waiter=watch)
-        for number, there in enumerate(known):
-            if there and self.checkpoint is not None:
-                yield self.checkpoint.read(keys[number])
-                continue
-            result = next(solved)
-            if self.checkpoint is not None and result.solved:
-                self.checkpoint.write(keys[number], result)
+        for key, there in zip(keys, known, strict=True):
+            result = next(solved) if there is None else there
+            if keep is not None and there is None and result.solved:
+                keep.write(key, result)
             yield result
 
     def _outcome(

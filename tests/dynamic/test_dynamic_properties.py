@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dynamic_cases import elbow
 
 from osimopt import load_problem, solve_dynamic, use_degroote_muscles
 from osimopt.dynamic.assemble import split
@@ -272,3 +273,15 @@ def test_equations_hold_with_elastic_tendons(degroote: RedundancyProblem) -> Non
     assert (np.abs(solution.normalized_fiber_velocity) < 1.0).all()
     assert np.abs(solution.tendon_force_rate).max() < 1000.0
     assert set(solution.integrals) == {"muscles", "reserves", "derivative_penalty", "start"}
+
+
+@pytest.mark.parametrize("exponent", [3.0, 10.0])
+def test_the_tolerance_holds_relative_to_the_cost(exponent: float) -> None:
+    """Where activations of 0.3 with exponent 10 cost 1e-5, the optimum is as exact as where they cost 1.
+
+    The judge is the same program with a tolerance of 1e-11.
+    """
+    coarse, fine = (
+        solved(elbow(), mesh_interval=0.04, exponent=exponent, tolerance=tolerance) for tolerance in (1e-6, 1e-11)
+    )
+    assert coarse.total_objective == pytest.approx(fine.total_objective, rel=1e-5)

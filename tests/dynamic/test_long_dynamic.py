@@ -127,6 +127,15 @@ def test_a_failure_names_the_window() -> None:
     assert "1.5 s" in str(caught.value)
 
 
+def test_a_whole_that_fails_from_windows_starts_as_without_them() -> None:
+    """Periodic states with exponent 1.5: the solver ended at 500 iterations from the windows' solution."""
+    options = {"periodic": True, "exponent": 1.5, "cost": "activation_power", "initial_activation": "free"}
+    options |= {"transcription": "legendre-gauss-radau", "mesh_interval": 0.04, "max_iterations": 100}
+    whole, pieces = (solved(elbow(2.4), window=window, **options) for window in (None, 1.0))
+    assert len(pieces.provenance["rounds"]) == 4
+    assert pieces.activation == pytest.approx(whole.activation, abs=1e-6)
+
+
 def test_windows_that_are_kept_are_not_solved_again(tmp_path: Path) -> None:
     """The same call reads them and ends with the same bytes; other options use other files."""
     problem, kept = elbow(2.4), tmp_path / "kept"
@@ -188,8 +197,30 @@ def test_keys_differ_where_inputs_do(tmp_path: Path) -> None:
     assert keep.key(elbow(2.4)) == keep.key(elbow(2.4))
     assert keep.key(elbow(2.4)) != keep.key(elbow(2.41))
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="folder"):
-        SolvedWindows(tmp_path / "file")
+    for folder in ("file", "file/within"):
+        with pytest.raises(InputError, match="folder"):
+            SolvedWindows(tmp_path / folder)
+
+
+def test_a_call_that_ends_deletes_windows_under_another(tmp_path: Path) -> None:
+    """Both have the same folder: the second one goes on with what it has read."""
+    problem, kept, begun = elbow(2.4), tmp_path / "kept", list[int]()
+    plain = solved(problem, **WINDOW)
+
+    def stop(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    def delete(done: int, total: int) -> None:
+        begun.append(len(list(kept.iterdir())))
+        for path in kept.iterdir():
+            path.unlink()
+
+    with pytest.raises(KeyboardInterrupt):
+        solved(problem, checkpoint=kept, on_window=stop, **WINDOW)
+    again = solved(problem, checkpoint=kept, on_window=delete, **WINDOW)
+    assert begun[0] >= 2
+    assert again.activation.tobytes() == plain.activation.tobytes()
 
 
 @pytest.mark.slow
