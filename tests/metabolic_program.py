@@ -6,11 +6,12 @@ For a process of its own, as it imports casadi.
 import numpy as np
 from limb_cases import limb
 
-from osimopt.dynamic.assemble import _cost_scale, assemble, split
+from osimopt.dynamic.assemble import assemble, split
 from osimopt.dynamic.mesh import Mesh, scheme
 from osimopt.dynamic.metabolic import MetabolicCost
 from osimopt.dynamic.nodes import Nodes, Unknowns
 from osimopt.dynamic.objective import Conditions, dynamic_cost, integrands, start_cost
+from osimopt.dynamic.terms import cost_scale
 from osimopt.dynamic.worker.derivatives import Derivatives
 
 problem, random = limb(31), np.random.default_rng(5)
@@ -33,7 +34,7 @@ for elastic in (True, False, np.arange(5) % 2 == 0):
             layout, program = assemble(nodes, conditions, part, guess)
             own = Derivatives(program)
             x = guess.into(layout)
-            theirs += float(own.nlp()(x, [])[0]) / _cost_scale(nodes, conditions, guess)
+            theirs += float(own.nlp()(x, [])[0]) / cost_scale(nodes, conditions, guess)
             grad = np.array(own.options()["grad_f"](x, [])[1]).ravel()
             d = random.standard_normal(len(x)) * 1e-6
             num = float(own.nlp()(x + d, [])[0] - own.nlp()(x - d, [])[0]) / 2

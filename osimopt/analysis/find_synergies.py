@@ -43,6 +43,17 @@ class FoundSynergies:
         By group: variance accounted for, 1 − ‖E − W H‖² / ‖E‖², not centred.
     muscle_vaf
         The same by muscle; NaN of a muscle that never leaves its lower bound.
+
+    Examples
+    --------
+    >>> import numpy as np, osimopt
+    >>> time = np.linspace(0.0, 1.0, 51)
+    >>> moment = np.column_stack([20.0 + 10.0 * np.sin(6.0 * time), 15.0 + 10.0 * np.cos(6.0 * time)])
+    >>> arms = [[0.05, 0.04, 0.02], [0.01, 0.03, 0.05]]
+    >>> problem = osimopt.RedundancyProblem.from_arrays(arms, [900.0, 800.0, 900.0], moment, time=time)
+    >>> found = osimopt.find_synergies(osimopt.solve_static(problem), 2, groups=None)
+    >>> isinstance(found, osimopt.FoundSynergies), found.activation.shape
+    (True, (51, 2))
     """
 
     synergies: Synergies

@@ -34,9 +34,12 @@ class SolvedWindows:
     def __init__(self, folder: Path) -> None:
         if folder.exists() and not folder.is_dir():
             raise InputError(explain("a folder as checkpoint", f"the file {folder}", "Choose another name."))
+        new = not folder.exists()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             TemporaryFile(dir=folder).close()
+            if new:
+                folder.rmdir()  # until there is a window to keep
         except OSError as error:
             got = f"{folder}, in which none can be written ({error.strerror})"
             raise InputError(explain("a folder as checkpoint, for files", got, "Choose another one.")) from error

@@ -140,7 +140,10 @@ def test_wrong_file_is_one_line_and_exit_2(arm) -> None:
         (["extract", "{model}", "{motion}", "--time-range", "7", "8"], "a time_range within 0 to 1.5 s"),
         (["extract", "{model}", "{motion}", "--lowpass-hz", "60"], "between 0 and 50 Hz"),
         (["extract", "{model}", "{motion}", "--lowpass-loads-hz", "6"], "external_loads with lowpass_loads_hz"),
-        (["extract", "{model}", "{motion}", "--lowpass-moments-hz", "six"], "a number in --lowpass-moments-hz, got"),
+        (
+            ["extract", "{model}", "{motion}", "--lowpass-moments-hz", "six"],
+            "a number in --lowpass-moments-hz or 'motion', got",
+        ),
         (["extract", "{model}", "{motion}", "-l", "l.xml", "--lowpass-loads-hz", "motion"], "expected lowpass_hz with"),
         (["extract", "{model}", "{motion}", "--jobs", "0"], "expected jobs of at least 1"),
         (["extract", "{model}", "{motion}", "-l", "{model}"], "<ExternalLoads>"),

@@ -146,7 +146,7 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "EMG of nobody": ({"emg": EmgTracking(ENVELOPE, {"soleus": "BIC"})}, ("biceps, brachialis, triceps", "soleus")),
     "EMG too short": (
         {"emg": EmgTracking(ENVELOPE.iloc[:2], {"biceps": "BIC"})},
-        ("EMG from 0 to 1 s", "0 to 0.5 s", "time_range"),
+        ("EMG from 0 to 1 s", "0 to 0.5 s", "time range"),
     ),
     "iterations": ({"max_iterations": -1}, ("max_iterations", "-1")),
     "iterations in words": ({"max_iterations": "many"}, ("max_iterations", "'many'")),

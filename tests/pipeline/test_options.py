@@ -22,7 +22,9 @@ from osimopt.pipeline.options import METHODS, read_solve_options
 from osimopt.static.options import StaticOptions
 
 #: Arguments of the functions that are not options of a trial.
-ARGUMENTS = {"device", "problem", "on_failure", "progress", "n_jobs", "cache", "time_range", "emg"}
+ARGUMENTS = {
+    "device", "problem", "on_failure", "progress", "on_window", "n_jobs", "cache", "checkpoint", "time_range", "emg",
+}  # fmt: skip
 PAIRS = [
     (osimopt.load_problem, ReadOptions),
     (osimopt.solve_static, StaticOptions),
