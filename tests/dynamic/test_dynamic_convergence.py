@@ -13,6 +13,7 @@ from osimopt.dynamic.mesh import RADAU
 from osimopt.problem.problem import RedundancyProblem
 from osimopt.solution.checks import PENALTY_SHARE
 
+pytestmark = pytest.mark.filterwarnings("ignore:The mesh is coarse for this motion:UserWarning")
 TRANSCRIPTIONS = ("trapezoidal", "hermite-simpson", RADAU)
 POWERS = [(cost, p) for cost in ("excitation_power", "activation_power") for p in (1.5, 2.0, 3.0, 10.0)]
 FIXED = ("sum_force", "sum_force_squared", "sum_stress_squared", "sum_moment_ratio_cubed", "min_max")
