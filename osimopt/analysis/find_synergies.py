@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..errors import InputError, explain, shown
+from ..errors import InputError, explain, shown, some
 from ..options import check_word
 from ..problem.arrays import Array, Index
 from ..problem.names import match_names, side_of
@@ -196,7 +197,7 @@ def synergy_fit(
     import pandas as pd
 
     activity = _activity(solution, groups, quantity, normalize)
-    if not isinstance(most, int) or most < 1:
+    if not isinstance(most, Integral) or most < 1:
         raise InputError(explain("most as a whole number ≥ 1", shown(most), "8 is the default."))
     rows, enough, each_enough = [], dict[str, int | None](), dict[str, int | None]()
     for group, muscles in activity.groups.items():
@@ -249,17 +250,20 @@ def _values(given: Any, quantity: str | None) -> tuple[Array, Array, tuple[str, 
         if values is None:
             fix = "Choose activation, or a dynamic solution."
             raise InputError(explain("a solution with excitations", f"one of method {result.name}", fix))
+        least = {} if isinstance(given, RedundancySolution) else given.summary.get("lower_bound", {})
+        lower = np.array([float(least.get(name, 0.0)) for name in result.muscles])
         if isinstance(given, RedundancySolution):
             lower = given.problem.lower
-        else:
-            least = given.summary.get("lower_bound", {})
-            lower = np.array([float(least.get(name, 0.0)) for name in result.muscles])
         return result.time, values, result.muscles, lower, f"{name} of {result.name}, {result.formula}"
     if hasattr(given, "columns") and hasattr(given, "to_numpy"):
         names = tuple(map(str, given.columns))
-        time = given.index.to_numpy(dtype=float)
-        return time, given.to_numpy(dtype=float), names, np.zeros(len(names)), "DataFrame"
-    raise InputError(explain("a solution, a Result or a DataFrame", shown(type(given).__name__), "Give one of them."))
+        try:
+            numbers = given.index.to_numpy(dtype=float), given.to_numpy(dtype=float)
+            return *numbers, names, np.zeros(len(names)), "DataFrame"
+        except (TypeError, ValueError) as error:
+            raise InputError(explain("a DataFrame of numbers", str(error), "Leave other columns out.")) from None
+    expected, fix = "a solution, a Result or a DataFrame", "osimopt.Result.read reads a folder."
+    raise InputError(explain(expected, shown(type(given).__name__), fix))
 
 
 def _groups(groups: Any, muscles: tuple[str, ...]) -> Iterator[tuple[str, Index]]:
@@ -272,8 +276,12 @@ def _groups(groups: Any, muscles: tuple[str, ...]) -> Iterator[tuple[str, Index]
             if side in sides:
                 yield side, np.array([m for m, own in enumerate(sides) if own == side])
     elif isinstance(groups, Mapping) and groups:
-        for name, wanted in groups.items():
-            yield str(name), match_names("muscles", wanted, muscles)
+        members = {str(name): match_names("muscles", wanted, muscles) for name, wanted in groups.items()}
+        count = np.bincount(np.concatenate(list(members.values())), minlength=len(muscles))
+        if (count > 1).any():  # both groups would raise the muscle
+            got = f"{some(np.array(muscles)[count > 1])} in several"
+            raise InputError(explain("each muscle in one group", got, "Name each once."))
+        yield from members.items()
     else:
         fix = "Example: {'left': '*_l', 'right': '*_r'}."
         raise InputError(explain("groups as 'sides', None, or names of muscles by group", shown(groups), fix))
@@ -285,8 +293,8 @@ def _numbers(n: Any, activity: _Activity) -> dict[str, int]:
     found = {}
     for group, muscles in activity.groups.items():
         count, most = wanted.get(group), min(len(activity.time), len(muscles))
-        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= most:
+        if not isinstance(count, Integral) or isinstance(count, bool) or not 1 <= int(count) <= most:
             expected = f"a whole number of synergies of '{group}' from 1 to {most}, its number of muscles or frames"
             raise InputError(explain(expected, shown(count), "4 is usual for a leg."))
-        found[group] = count
+        found[group] = int(count)
     return found

@@ -30,7 +30,7 @@ UNDERSHOOT = 0.05
 WIDTH = 0.1
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EmgTracking:
     """EMG envelopes that excitations track in :func:`osimopt.solve_dynamic`.
 
@@ -88,6 +88,12 @@ class EmgTracking:
         if not (is_number(self.weight) and 0.0 <= self.weight < np.inf):
             raise InputError(explain("a weight of EMG tracking ≥ 0", shown(self.weight), "1 is the default."))
 
+    def __repr__(self) -> str:
+        """Return one line: channels, muscles and what excitations do."""
+        near = "" if self.bounds is None else f", excitations within -{self.bounds[0]:g} and +{self.bounds[1]:g}"
+        about = f"{len(self.channels)} channels, {len(self.muscles)} muscles, weight {self.weight:g}{near}"
+        return f"<EmgTracking: {about}, scale {self.scale[0]:g} to {self.scale[1]:g}>"
+
     @classmethod
     def of(
         cls,
@@ -132,6 +138,9 @@ class EmgTracking:
         (0.1, 0.1)
         """
         check_word("mode", mode, ("track", "bound"))
+        if not (isinstance(emg, Emg | str | os.PathLike) or hasattr(emg, "columns")):
+            expected = "EMG as osimopt.Emg, a DataFrame or a file"
+            raise InputError(explain(expected, shown(emg), "osimopt.read_emg reads a file."))
         recorded = emg if isinstance(emg, Emg) else read_emg(emg)
         mapped = EmgMapping.of(mapping, recorded.channels, side)
         check_names("EMG channels", mapped.muscles, recorded.channels)

@@ -18,6 +18,8 @@ from .metabolics import DENSITY, PROBES, SLOW_TWITCH, SPECIFIC_TENSION, Probe, T
 ProbeName = Literal["umberger2010", "bhargava2004"]
 #: A number for all muscles, or numbers by muscle.
 ByMuscle = float | Mapping[str, float]
+#: Limits that numbers in other units (N/cm², kPa or MPa; g/cm³) do not meet: N/m², kg/m³.
+TENSIONS, DENSITIES = (1e4, 1e7), (100.0, 1e4)
 
 
 @dataclass(frozen=True)
@@ -50,15 +52,11 @@ class Metabolics:
                 raise InputError(explain(expected, shown(value), "Leave it out for OpenSim's default."))
         made = cls(PROBES[probe](**switches), **parameters)
         _check("slow_twitch", made.slow_twitch, "a share from 0 to 1", lambda value: 0.0 <= value <= 1.0)
-        for name, unit in (
-            ("specific_tension", "N/m²"),
-            ("density", "kg/m³"),
-            ("muscle_mass", "kg"),
-            ("body_mass", "kg"),
-        ):
-            value = getattr(made, name)
-            if value is not None:
-                _check(name, value, f"above 0 {unit}", lambda value: 0.0 < value < np.inf)
+        _check("specific_tension", made.specific_tension, *_within(*TENSIONS, "N/m² (25 N/cm² are 250000)"))
+        _check("density", made.density, *_within(*DENSITIES, "kg/m³"))
+        for name in ("muscle_mass", "body_mass"):
+            if (value := getattr(made, name)) is not None:
+                _check(name, value, "above 0 kg", lambda value: 0.0 < value < np.inf)
         return made
 
     def tissue(self, parameters: MuscleParameters) -> Tissue:
@@ -76,6 +74,10 @@ class Metabolics:
     def mass_of(self, problem: RedundancyProblem) -> float | None:
         """Body mass in kg; None where it is neither given nor known from a model."""
         return self.body_mass if self.body_mass is not None else problem.provenance.get("body_mass_kg")
+
+
+def _within(low: float, high: float, unit: str) -> tuple[str, Callable[[float], bool]]:
+    return f"from {low:g} to {high:g} {unit}", lambda value: low <= value <= high
 
 
 def _check(name: str, value: Any, expected: str, accepts: Callable[[float], bool]) -> None:

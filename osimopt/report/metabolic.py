@@ -19,13 +19,17 @@ NOTE = (
     "Umberger's rate (2010, OpenSim's defaults), in W. Body: all muscles and the basal rate; below each title the mean "
     "over the motion, of muscle groups as a share of all muscles."
 )
+ABSENT = "a folder has it where osimopt solve --outputs metabolic_rate wrote it, for muscles of a model."
 
 
 def metabolic_sections(results: Mapping[str, Result], axis: Axis) -> list[Section]:
     """Metabolic rate of solutions that have it; nothing without any."""
     named = {name: one for name, one in results.items() if one.metabolic_rate is not None}
-    figures = [draw_rates(named, axis)] if named else []
-    return [Section("Metabolic rate", NOTE, figures=figures)] if figures else []
+    if not named:
+        return []
+    without = [name for name in results if name not in named]
+    note = f"{NOTE} Not known of {', '.join(without)}: {ABSENT}" if without else NOTE
+    return [Section("Metabolic rate", note, figures=[draw_rates(named, axis)])]
 
 
 def draw_rates(results: Mapping[str, Result], axis: Axis) -> str:

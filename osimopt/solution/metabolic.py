@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, explain
+from ..errors import InputError, explain, shown
 from ..files.table import Table
 from ..muscle.metabolic_parameters import ByMuscle, Metabolics, ProbeName
 from ..muscle.metabolics import DENSITY, SLOW_TWITCH, SPECIFIC_TENSION
@@ -96,6 +96,9 @@ def metabolic_rate(
 
 def metabolic_table(solution: RedundancySolution, name: str, metabolics: Metabolics) -> Table:
     """The same without pandas."""
+    if not hasattr(type(solution), "muscles_in_motion"):
+        fix = "Folders have metabolic_rate.sto, where osimopt solve --outputs metabolic_rate wrote it."
+        raise InputError(explain("a solution of solve_static or solve_dynamic", shown(solution), fix))
     solution = solution.to("cpu")
     check_known(solution, "metabolic_rate")
     mass = metabolics.mass_of(solution.problem)

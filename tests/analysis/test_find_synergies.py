@@ -154,6 +154,7 @@ def test_a_file_holds_every_digit(tmp_path: Path) -> None:
         ({"groups": {"left": "*_x"}}, "pattern"),
         ({"groups": "legs"}, "groups"),
         ({"normalize": "max"}, "normalize"),
+        ({"groups": {"some": "*_l", "all": "*"}}, "in several"),
     ],
 )
 def test_refusals(wrong: dict[str, object], word: str) -> None:
@@ -203,6 +204,16 @@ def test_command(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"w\.csv.*no such file"):
         read_synergies(tmp_path / "w.csv")
+
+
+def test_what_is_given() -> None:
+    data = planted()[0]
+    assert find_synergies(data, np.int64(2)).synergies.number == find_synergies(data, 2).synergies.number
+    assert len(synergy_fit(data, np.int64(1), None)) == 1
+    with pytest.raises(InputError, match="DataFrame of numbers"):
+        find_synergies(data.assign(side="left"), 1, None)
+    with pytest.raises(InputError, match=r"osimopt\.Result\.read"):
+        find_synergies("results")  # type: ignore[arg-type]
 
 
 def test_one_synergy_is_no_synergies() -> None:

@@ -159,3 +159,14 @@ def test_scales_at_their_limits_are_a_finding(contraction: Contraction) -> None:
         texts = [text for text in solution.findings() if "Scale factors of EMG are at their limits" in text]
         assert bool(texts) is named
         assert not named or "BIC 1.5" in texts[0]
+
+
+def test_a_tracking_is_shown_in_one_line() -> None:
+    tracking = EmgTracking.of(recorded(), {"BIC": "biceps"}, "bound")
+    shown = "1 channels, 1 muscles, weight 0, excitations within -0.1 and +0.1, scale 0.1 to 1"
+    assert repr(tracking) == f"<EmgTracking: {shown}>"
+
+
+def test_what_is_no_recording_is_refused() -> None:
+    with pytest.raises(InputError, match=r"EMG as osimopt\.Emg, a DataFrame or a file, got None"):
+        EmgTracking.of(None, {"BIC": "biceps"})  # type: ignore[arg-type]

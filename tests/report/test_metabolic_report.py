@@ -52,6 +52,9 @@ def test_pages_of_folders_and_of_several(solution: RedundancySolution, tmp_path:
     assert re.search(r"<h2[^>]*>Metabolic rate", page)
     osimopt.write_report({"a": solution, "b": solution}, tmp_path / "two.html")
     assert [name for name, _, _ in panels[-1].lines] == ["a", "b"]
+    one = {"a": solution.write(tmp_path / "rates", outputs="metabolic_rate"), "b": solution.write(tmp_path / "none")}
+    page = osimopt.write_report(one, tmp_path / "one_of_two.html").read_text(encoding="utf-8")
+    assert "Not known of b: a folder has it where osimopt solve --outputs metabolic_rate wrote it" in page
     without = osimopt.write_report(solution.write(tmp_path / "without"), tmp_path / "none.html")
     arrays = osimopt.solve_static(RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], 12.0))
     for path in (without, osimopt.write_report(arrays, tmp_path / "arrays.html")):

@@ -166,6 +166,20 @@ def test_mass_and_mean(flexion: RedundancyProblem) -> None:
     np.testing.assert_array_equal(shown, osimopt.metabolic_rate(solution)[shown.columns])
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"specific_tension": 25.0}, {"specific_tension": {"BIClong": 0.25}}, {"density": 1.06}]
+)
+def test_numbers_in_other_units_are_refused(flexion: RedundancyProblem, wrong: dict[str, Any]) -> None:
+    """25 N/cm² read as N/m² would make an arm use 300 kW."""
+    with pytest.raises(InputError, match=r"specific_tension from .*250000|density from .*kg/m³"):
+        osimopt.metabolic_rate(solve_static(flexion), **wrong)
+
+
+def test_a_folder_is_no_solution() -> None:
+    with pytest.raises(InputError, match=r"a solution of solve_static.*metabolic_rate\.sto"):
+        osimopt.metabolic_rate("results")  # type: ignore[arg-type]
+
+
 def test_failed_frames_and_slack_tendons(flexion: RedundancyProblem) -> None:
     solution = solve_static(flexion)
     lost = replace(solution, activation=np.where(np.arange(len(flexion))[:, None] == 3, np.nan, solution.activation))
