@@ -305,7 +305,7 @@ def _numbers(n: Any, activity: _Activity) -> dict[str, int]:
     found = {}
     for group, muscles in activity.groups.items():
         count, most = wanted.get(group), min(len(activity.time), len(muscles))
-        if not isinstance(count, Integral) or isinstance(count, bool) or not 1 <= count <= most:
+        if not isinstance(count, Integral) or isinstance(count, bool) or not 1 <= int(count) <= most:
             expected = f"a whole number of synergies of '{group}' from 1 to {most}, its number of muscles or frames"
             raise InputError(explain(expected, shown(count), "4 is usual for a leg."))
         found[group] = int(count)

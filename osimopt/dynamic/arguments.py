@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from inspect import signature
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ def _periodic(value: Any) -> bool:
 
 
 #: Arguments that may be None.
-OPTIONAL = ("time_range", "muscles", "time_constants", "emg", "progress")
+OPTIONAL = ("time_range", "muscles", "time_constants", "emg", "progress", "checkpoint", "on_window")
 #: Checks that the declarations of the options do not make: by argument the condition, and what an error message expects
 #: and proposes.
 RULES: dict[str, tuple[Callable[[Any], bool], str, str]] = {
@@ -106,5 +107,9 @@ RULES: dict[str, tuple[Callable[[Any], bool], str, str]] = {
         lambda value: isinstance(value, EmgTracking), "as osimopt.EmgTracking",
         "Example: EmgTracking(envelope, {'soleus_r': 'SOL'}).",
     ),
+    "checkpoint": (
+        lambda value: isinstance(value, (str, PathLike)), "as the path of a folder, or None", "Example: 'windows'.",
+    ),
+    "on_window": (callable, "as a function of windows done and windows in all", "Leave it out."),
     "progress": (callable, "as a function of iteration, objective and largest violation", "Leave it out."),
 }  # fmt: skip

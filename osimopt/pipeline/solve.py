@@ -145,7 +145,9 @@ def solve_trial(
     check_options(read, solve)
     read = with_contacts(read, solve)
     static = isinstance(solve, StaticOptions)
-    check_outputs(outputs, get_args(Quantity) if static else (*get_args(Quantity), "excitation"))
+    further = check_outputs(outputs, get_args(Quantity) if static else (*get_args(Quantity), "excitation"))
+    if getattr(solve, "metabolic", None) is not None and "metabolic_rate" not in further:  # reports show it
+        outputs = (*further, "metabolic_rate")
     device = solve.device if isinstance(solve, StaticOptions) else "cpu"
     if isinstance(solve, StaticOptions) and reader is None and cache is None:
         trial = open_trial(with_networks(read), n_jobs, device=Device.of(device))
