@@ -88,7 +88,7 @@ def assemble(nodes: Nodes, conditions: Conditions, part: IndependentPart, guess:
     if conditions.pays:
         add_start_cost(builder, layout, nodes, conditions, factor)
     _add_ends(builder, layout, nodes, conditions)
-    held = conditions.initial_activation != "equal" and nodes.mesh.scheme.collocated[0] != 0 and not conditions.given[0]
+    held = conditions.initial_activation != "equal" and nodes.mesh.scheme.collocated[0] != 0 and not conditions.given
     add_synergies(builder, layout, nodes.problem, conditions.synergies, held)
     if conditions.emg is not None:
         _add_emg(builder, layout, nodes, conditions.emg, factor)
@@ -102,11 +102,9 @@ def assemble(nodes: Nodes, conditions: Conditions, part: IndependentPart, guess:
 
 
 def _given(layout: Layout, conditions: Conditions) -> Index:
-    """Unknowns that keep the values of the guess: those of ends that are given, and of EMG scales."""
-    points = [point for point, given in zip((0, -1), conditions.given, strict=True) if given]
-    at = [each[points].ravel() for _, each, _ in layout.blocks()]
-    scale = layout.scale if conditions.given_scale else layout.scale[:0]
-    return np.concatenate([*at, layout.synergy[points].ravel(), scale])
+    """Unknowns that keep the values of the guess: those of a first point that is given, and of EMG scales."""
+    at = [each[0] for _, each, _ in layout.blocks()] + [layout.synergy[0]] if conditions.given else []
+    return np.concatenate([*at, layout.scale if conditions.given_scale else layout.scale[:0]])
 
 
 def _add_dynamics(builder: Builder, layout: Layout, nodes: Nodes) -> None:
@@ -165,7 +163,7 @@ def _add_moments(builder: Builder, layout: Layout, nodes: Nodes, periodic: bool)
 
 def _add_ends(builder: Builder, layout: Layout, nodes: Nodes, conditions: Conditions) -> None:
     """Conditions at the first and the last point."""
-    if conditions.given[0]:
+    if conditions.given:
         return
     start_is_control = nodes.mesh.scheme.collocated[0] == 0
     if conditions.initial_activation == "equal":

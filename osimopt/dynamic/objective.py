@@ -93,8 +93,8 @@ class Conditions:
     """Options of :func:`osimopt.solve_dynamic` that define the objective and the constraints.
 
     ``window``: length in s of the segments of a long motion, None if it is never divided.
-    ``given``: whether all unknowns of the first and of the last point keep the values of the starting point, as in a
-    window between others; ``given_scale``: whether EMG scales do.
+    ``given``: whether all unknowns of the first point keep the values of the starting point, as in a window after
+    another; ``given_scale``: whether EMG scales do.
     ``weighs``: the weights of dF/dt of elastic tendons, numbers or (M,), follow from the static solution
     (``penalty.py``): ``derivative_penalty``, and ``start_penalty`` at the initial point;
     ``noisy``: these are large, as moments are noisy.
@@ -109,7 +109,7 @@ class Conditions:
     metabolic: MetabolicCost | None = None
     synergies: Synergies | None = None
     window: float | None = None
-    given: tuple[bool, bool] = (False, False)
+    given: bool = False
     given_scale: bool = False
     weighs: bool = False
     noisy: bool = False
@@ -118,7 +118,7 @@ class Conditions:
     @property
     def pays(self) -> bool:
         """Whether the cost includes the initial activations; periodic ones follow from the last point."""
-        return self.initial_activation == "paid" and not self.periodic and not self.given[0]
+        return self.initial_activation == "paid" and not self.periodic and not self.given
 
     def follower(self, problem: RedundancyProblem) -> list[int]:
         """(M,) index of the muscle whose state at the end equals this muscle's state at the start, where periodic."""

@@ -135,9 +135,9 @@ class DynamicOptions:
     window: float | None = option(
         1.6,
         "Length in s of the windows in which a motion of twice that and 100 intervals or more is solved.",
-        more="None solves every motion as a whole. Every second window has margins of a quarter of it, which are "
-        "discarded; a finding tells where forces in the margins differ from those of the windows between by more than "
-        "1 % of their peaks.",
+        more="None solves every motion as a whole. Each window begins as the one before ends, and looks ahead by a "
+        "quarter of its length; a finding tells where forces seen ahead differ from those of the next window by more "
+        "than 1 % of their peaks.",
         unit="s",
         above=0.0,
         shell=float,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -142,16 +141,14 @@ class Run:
         """Solve on one mesh: a long motion window by window.
 
         Windows are the starting point of the whole where something else couples all points: periodic states, and EMG
-        scales with bounds, whose least tracking error is not the optimum, or that have not been found by windows.
+        scales that windows do not find. EMG scales with bounds, whose least tracking error is not the optimum, are
+        found with the whole.
         """
-        first, between = windows(nodes, self.conditions)
-        if not first:
-            return self._whole(nodes, guess, distance)
         emg = self.conditions.emg
         scales = emg is not None and emg.scale[0] < emg.scale[1]
-        coupled = bool(self.conditions.periodic) or (scales and emg is not None and emg.bounds is not None)
-        # Ends that neighbours give are in the reach of a window only where all have the same scales.
-        joint = self._windows(nodes, [first] if scales else [first, between], guess, distance)
+        if not windows(nodes, self.conditions) or (scales and emg is not None and emg.bounds is not None):
+            return self._whole(nodes, guess, distance)
+        joint, coupled = self._windows(nodes, self.conditions, guess, distance), bool(self.conditions.periodic)
         if scales and not coupled and emg is not None and self.failure is None:
             joint = self._scaled(nodes, emg, joint)
             coupled = self.failure is None and self.provenance["windows"]["scale_off"] >= SCALE
@@ -174,7 +171,7 @@ class Run:
         """
         held, before = replace(self.conditions, given_scale=True), None
         for _ in range(SCALINGS):
-            guess = self._windows(nodes, windows(nodes, held), guess, SOLVED)
+            guess = self._windows(nodes, held, guess, SOLVED)
             if self.failure is not None:
                 break
             mesh, scale = nodes.mesh, guess.scale
@@ -187,50 +184,39 @@ class Run:
             guess = replace(guess, scale=np.clip(scale + step, *emg.scale))
         return guess
 
-    def _windows(
-        self, nodes: Nodes, groups: Sequence[list[Window]], guess: Unknowns, distance: float | None
-    ) -> Unknowns:
-        """Solve the windows with margins, then those between them, and record how far they differ in the margins."""
+    def _windows(self, nodes: Nodes, conditions: Conditions, guess: Unknowns, distance: float | None) -> Unknowns:
+        """Solve the windows one after the other, and record how far they differ in the margins."""
         solved: list[tuple[Window, Unknowns]] = []
-        every = sum(map(len, groups))
-        for pieces in groups:
-            tasks = [SolverTask(one.nodes, one.conditions, one.cut(guess), distance, one.text) for one in pieces]
-            outcomes = self._again(self.solver.solve(tasks, len(solved), every))
-            solved += list(zip(pieces, (outcome.unknowns for outcome in outcomes), strict=True))
-            failed = [outcome for outcome in outcomes if outcome.failure is not None]
-            guess = joined(guess, solved)
-            if failed:
-                furthest = max(failed, key=lambda outcome: outcome.iterations)
-                self.failed = furthest.task.nodes
-                self.failure = f"{furthest.failure} {len(solved) - len(failed)} of {every} windows were solved."
-                return guess
-            if self.solver.stopped:
-                self.failure = f"Stopped by the user. {len(solved)} of {every} windows were solved."
-                return guess
-        differs = overlap(nodes, guess, solved[: len(groups[0])])
-        largest = dict(zip(nodes.problem.muscles, differs.tolist(), strict=True))
-        self.provenance["windows"] = {"count": every, "seconds": self.conditions.window, "differs": largest}
-        return guess
+        pieces, before = windows(nodes, conditions), len(self.solver.rounds)
+        for number, one in enumerate(pieces):
+            task = SolverTask(one.nodes, one.conditions, one.cut(guess), distance, one.text)
+            outcome = self._tried(task, number, len(pieces))
+            solved.append((one, outcome.unknowns))
+            guess = joined(guess, one, outcome.unknowns)
+            if outcome.failure is not None or self.solver.stopped:
+                reason, self.failed = outcome.failure or "Stopped by the user.", task.nodes
+                self.failure = f"{reason} {number} of {len(pieces)} windows were solved."
+                break
+        self.solver.join_rounds(before)
+        if self.failure is None:
+            differs = overlap(nodes, guess, solved)
+            largest = dict(zip(nodes.problem.muscles, differs.tolist(), strict=True))
+            self.provenance["windows"] = {"count": len(pieces), "seconds": conditions.window, "differs": largest}
+        return replace(guess, scale=np.mean([unknowns.scale for _, unknowns in solved], axis=0))
 
-    def _again(self, outcomes: list[Outcome]) -> list[Outcome]:
-        """Solve windows that failed once more, in the solver's other way of starting."""
-        failed = [number for number, one in enumerate(outcomes) if one.failure is not None]
-        if not failed or self.solver.stopped:
-            return outcomes
-        tasks = [
-            replace(outcomes[number].task, distance=PREDICTED if outcomes[number].task.distance is None else None)
-            for number in failed
-        ]
-        for number, outcome in zip(failed, self.solver.solve(tasks), strict=True):
-            outcomes[number] = outcome
-        return outcomes
+    def _tried(self, task: SolverTask, number: int, windows: int) -> Outcome:
+        """Solve a window, once more where that fails, in the solver's other way of starting."""
+        outcome = self.solver.solve([task], number, windows)[0]
+        if outcome.failure is None or self.solver.stopped:
+            return outcome
+        other = replace(task, distance=PREDICTED if task.distance is None else None)
+        return self.solver.solve([other], number, windows)[0]
 
     def _check(self, nodes: Nodes, unknowns: Unknowns) -> ForwardCheck:
         """Integrate forward, a long motion window by window."""
-        first, between = windows(nodes, self.conditions)
-        if not first or self.conditions.periodic:
+        pieces = windows(nodes, self.conditions)
+        if not pieces or self.conditions.periodic:
             return check_solution(nodes, unknowns)
-        pieces = sorted((*first, *between), key=lambda one: one.kept.start)
         calls = ((one.nodes.within(one.inside), unknowns.frames(one.kept)) for one in pieces)
         jobs = isolation.count_jobs(self.solver.n_jobs, len(pieces))
         found = isolation.run_many("casadi", CHECK, calls, subject="this problem", n_jobs=jobs)

@@ -93,9 +93,8 @@ def solve_dynamic(
         call are deleted when it ends with a solution.
     progress
         Called with (iteration, objective, largest violation of an equation), scaled. Iterations start at 0 in every
-        round: a motion that is solved as a whole, windows of a long motion that are solved together, and each finer
-        mesh. An exception that it raises stops the solver after the current iteration and is raised; so does the first
-        Ctrl-C.
+        round: a motion that is solved as a whole, each window of a long motion, and each finer mesh. An exception that
+        it raises stops the solver after the current iteration and is raised; so does the first Ctrl-C.
     on_window
         Called with (windows done, windows in all) of a long motion.
 

@@ -14,6 +14,8 @@ from .nodes import IndependentPart, Layout, Nodes, Unknowns
 from .objective import Conditions
 from .program import ProgramResult, Progress, Watch
 
+#: Of records of several windows the largest counts, of all other numbers the sum.
+LARGEST = ("iterations", "violation", "stationarity")
 SOLVE = "osimopt.dynamic.worker.solve:solve_part"
 
 
@@ -112,6 +114,14 @@ class Solver:
         layouts = [Layout.of(part, task.nodes, largest) for part in parts]
         solutions = [(layout, result.x) for layout, result in zip(layouts, results, strict=True)]
         return Outcome(task, task.guess.updated(solutions), results, _failure(task.name, results, watch.stopped))
+
+    def join_rounds(self, first: int) -> None:
+        """Make one record of those from ``first`` on, which are of windows."""
+        own = self.rounds[first:]
+        joined = {name: sum(one[name] for one in own) for name in own[0] if name not in ("said", *LARGEST)}
+        joined |= {name: max(one[name] for one in own) for name in LARGEST}
+        joined["said"] = list(dict.fromkeys(word for one in own for word in one["said"]))
+        self.rounds[first:] = [joined]
 
     def _record(self, outcomes: Sequence[Outcome], seconds: float) -> None:
         mesh = [outcome.task.nodes.mesh for outcome in outcomes]
