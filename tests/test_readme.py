@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,22 @@ def test_examples_of_synergies_run(
         exec(compile(block, "synergies.md", "exec"), names)
     assert len(blocks) == 2
     assert "Activations follow 2 synergies of left" in capsys.readouterr().out
+
+
+def test_examples_of_dynamic_optimization_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Effort with tracked EMG is more than without."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "dynamic.md").read_text(encoding="utf-8"), re.DOTALL)
+    for block in blocks:
+        exec(compile(block, "dynamic.md", "exec"), names)
+    assert len(blocks) == 2
+    assert "'muscles'" in capsys.readouterr().out
+    assert set(names["tracked"].emg_scale) == {"biceps", "brachialis"}
+    assert names["tracked"].integrals["muscles"] > names["solution"].integrals["muscles"]
+    assert set(names["agreement"].table.index) == {"biceps", "brachialis"}
 
 
 def test_example_is_short() -> None:
