@@ -194,8 +194,9 @@ class Run:
             solved.append((one, outcome.unknowns))
             guess = joined(guess, one, outcome.unknowns)
             if outcome.failure is not None or self.solver.stopped:
-                reason, self.failed = outcome.failure or "Stopped by the user.", task.nodes
-                self.failure = f"{reason} {number} of {len(pieces)} windows were solved."
+                stopped = f"Stopped by the user after {outcome.iterations} iterations of the window from {one.text}."
+                done, self.failed = number + (outcome.failure is None), task.nodes
+                self.failure = f"{outcome.failure or stopped} {done} of {len(pieces)} windows were solved."
                 break
         self.solver.join_rounds(before)
         if self.failure is None:
