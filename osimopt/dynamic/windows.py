@@ -2,9 +2,10 @@
 
 Each window begins where the one before ends: all unknowns of its first point are given. It looks ahead by a margin,
 which is discarded, as the effect of a state decays within a tenth of a second. Moments, activation dynamics and tendon
-forces then hold at every point of the whole mesh, and every window has a solution: that of the margin before it. Only
-how far the windows look ahead separates the whole from its optimum, which is measured: margins are compared with the
-windows that replace them (``overlap``). Time grows linearly with the motion, memory does not grow.
+forces then hold at every point of the whole mesh, and each window begins in a state from which the margin before it
+goes on. Only how far the windows look ahead separates the whole from its optimum, which is measured: margins are
+compared with the windows that replace them (``overlap``). Time grows linearly with the motion, memory hardly grows.
+Independent parts, such as legs, are solved in parallel.
 
 Windows with both ends given, solved side by side, were tried before: muscles at the lower bound of their activation
 cannot correct a tendon force, so that some windows of treadmill walking ended without a solution.
