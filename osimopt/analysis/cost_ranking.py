@@ -104,7 +104,8 @@ def rank_costs(
     >>> import numpy as np, osimopt
     >>> time = np.arange(301) / 100.0
     >>> moment = 12.0 + 8.0 * np.sin(2.0 * np.pi * time)
-    >>> problem = osimopt.RedundancyProblem.from_arrays([0.05, 0.03], [500.0, 300.0], moment, time=time)
+    >>> arms = np.stack([0.05 + 0.02 * np.sin(3.0 * time), 0.03 - 0.01 * np.cos(5.0 * time)], axis=1)[:, None]
+    >>> problem = osimopt.RedundancyProblem.from_arrays(arms, [900.0, 600.0], moment, time=time)
     >>> activation = osimopt.solve_static(problem, exponent=3).activation
     >>> emg = osimopt.Emg(time, activation, ("a", "b"), envelope=True)
     >>> mapping = {"a": "muscle_0", "b": "muscle_1"}
