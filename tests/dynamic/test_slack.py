@@ -233,14 +233,15 @@ def test_slack_muscles_without_damping(two_leg: Any) -> None:
 @pytest.mark.parametrize("tendon", ["rigid", "compliant"])
 @pytest.mark.slow
 def test_slack_hamstrings_of_a_walk(two_leg: Any, tendon: Any) -> None:
-    """The other leg's forces are those of the walk whose hamstrings are taut, to 0.03 N: the objective of both legs scales the tolerance."""
+    """The other leg's forces are those of the walk whose hamstrings are taut, to 0.03 N."""
     problem = load_problem(two_leg.model, two_leg.motion, two_leg.loads)
     problem = replace(use_degroote_muscles(problem), source=None)
     solution, taut = (
         solve_dynamic(one, tendon, n_jobs=1) for one in (lengthened(problem, 0.2, "hamstrings_r"), problem)
     )
     other = [name.endswith("_l") for name in problem.muscles]
-    np.testing.assert_allclose(solution.muscle_force[:, other], taut.muscle_force[:, other], atol=0.03)
+    both = solution.muscle_force[:, other], taut.muscle_force[:, other]
+    np.testing.assert_allclose(*both, atol=0.03)  # the objective of both legs scales the tolerance
     assert "hamstrings_r (" in found(solution)[0]
     assert "_l (" not in found(solution)[0]
     index = problem.muscles.index("hamstrings_r")
