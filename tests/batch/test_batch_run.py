@@ -365,7 +365,7 @@ def test_a_worker_is_stopped_while_it_works(study: Path, tmp_path: Path) -> None
             str(tmp_path / "r"),
             str(tmp_path / "l"),
             Limits(60, 4000),
-            lambda: time.monotonic() > begin + 0.3,
+            lambda: time.monotonic() > begin + 0.01,  # a quick machine does the job in 0.3 s
         )
     assert worker.memory_mb() == 0.0
 
