@@ -44,15 +44,19 @@ def test_examples_of_pages_run(
     assert heading in (tmp_path / "elbow.html").read_text(encoding="utf-8")
 
 
+def run_blocks(page: str, names: dict[str, Any]) -> list[str]:
+    """Run the Python blocks of a page one after the other, as a reader pastes them."""
+    blocks: list[str] = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
+    for block in blocks:
+        exec(compile(block, page, "exec"), names)
+    return blocks
+
+
 def test_examples_of_synergies_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "synergies.md").read_text(encoding="utf-8"), re.DOTALL)
-    for block in blocks:
-        exec(compile(block, "synergies.md", "exec"), names)
-    assert len(blocks) == 2
+    assert len(run_blocks("synergies.md", {})) == 2
     assert "Activations follow 2 synergies of left" in capsys.readouterr().out
 
 
@@ -62,10 +66,7 @@ def test_examples_of_dynamic_optimization_run(
     """Effort with tracked EMG is more than without."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "dynamic.md").read_text(encoding="utf-8"), re.DOTALL)
-    for block in blocks:
-        exec(compile(block, "dynamic.md", "exec"), names)
-    assert len(blocks) == 2
+    assert len(run_blocks("dynamic.md", names)) == 2
     assert "'muscles'" in capsys.readouterr().out
     assert set(names["tracked"].emg_scale) == {"biceps", "brachialis"}
     assert names["tracked"].integrals["muscles"] > names["solution"].integrals["muscles"]

@@ -7,8 +7,8 @@ goes on. Only how far the windows look ahead separates the whole from its optimu
 compared with the windows that replace them (``overlap``). Time grows linearly with the motion, memory hardly grows.
 Independent parts, such as legs, are solved in parallel.
 
-Windows with both ends given, solved side by side, were tried before: muscles at the lower bound of their activation
-cannot correct a tendon force, so that some windows of treadmill walking ended without a solution.
+Windows with both ends given, solved side by side, were tried before. In 60 s of treadmill walking one had not converged
+after 460 iterations, probably because muscles at the lower bound of their activation cannot correct a tendon force.
 """
 
 from __future__ import annotations

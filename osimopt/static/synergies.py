@@ -30,7 +30,7 @@ from .reduced import ReducedProgram, solve_reduced
 ORIGIN = "synergy"
 #: Frames solved at once: a few MB.
 CHUNK = 128
-#: What an answer's detail says where neither an optimum nor infeasibility was proved.
+#: The detail of a frame where neither an optimum nor infeasibility was proved.
 UNPROVED = "No solution with these synergies was proved to be within 1e-6 of the least cost."
 #: Exponents of a cost that cannot be told apart from those of squares and powers.
 Powers = float | Array
