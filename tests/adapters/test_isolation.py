@@ -194,14 +194,14 @@ def test_a_call_that_ends_with_anothers_crash() -> None:
 
     def ask(code: str) -> None:
         answers = isolation.run_many("casadi", "builtins:eval", [("1",), (code,)], subject="a solve", n_jobs=2)
-        next(answers)
-        begun.set()  # both calls are with their processes before the first result is handed out
         with pytest.raises(SolverError) as caught:
+            next(answers)  # may already stand behind the crash, if both calls went to one process
+            begun.set()  # both calls are with their processes before the first result is handed out
             next(answers)
         told.append(str(caught.value))
 
     assert alive("casadi")
-    wait, die = "__import__('time').sleep(5)", "__import__('time').sleep(1) or __import__('os').abort()"
+    wait, die = "__import__('time').sleep(60)", "__import__('time').sleep(2) or __import__('os').abort()"
     other = threading.Thread(target=ask, args=(die,))
     other.start()
     assert begun.wait(60.0)  # in the other order the sleeper would be done before the crash
