@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from .batch.journal import read_manifest as read_manifest
     from .batch.runner import iterate_study as iterate_study
     from .batch.runner import run_study as run_study
+    from .calibration.calibrate import calibrate as calibrate
+    from .calibration.calibration import Calibration as Calibration
+    from .calibration.parameters import Prior as Prior
     from .datasets.fetch import fetch as fetch
     from .dynamic.emg import EmgTracking as EmgTracking
     from .dynamic.metabolic import MetabolicCost as MetabolicCost
@@ -124,6 +127,9 @@ _HOMES = {
     "compare_emg": "emg.compare",
     "rank_costs": "analysis.cost_ranking",
     "identify_cost": "analysis.identify",
+    "calibrate": "calibration.calibrate",
+    "Calibration": "calibration.calibration",
+    "Prior": "calibration.parameters",
     "Result": "solution.reader",
     "metabolic_rate": "solution.metabolic",
     "write_report": "report.report",

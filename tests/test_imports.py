@@ -40,6 +40,7 @@ ORDER = (
     "dynamic",
     "surrogate",
     "analysis",
+    "calibration",
     "training",
     "pipeline",
     "batch",

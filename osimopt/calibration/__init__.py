@@ -1,0 +1,1 @@
+"""Muscles of a person calibrated from motion, moments and EMG."""

@@ -1,0 +1,283 @@
+"""Calibration: the parameters that were found, how sure they are, and what they predict."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..analysis.perturb import _pennation as pennation_of
+from ..emg.metrics import pearson
+from ..errors import InputError, explain, some
+from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive
+from ..problem.arrays import Array
+from ..problem.problem import RedundancyProblem
+from .fit import Fit
+from .identifiability import DETERMINED, NORMAL, Identified
+from .parameters import KINDS, Unknowns, strain_of
+from .preparation import GivenEmg, Setup, by_trial, envelopes_of
+from .residuals import Mode, Residuals
+from .trial import CalibrationTrial, Driven
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Calibration:
+    """Muscles of a person, calibrated from trials with motion, moments and EMG, as :func:`osimopt.calibrate` returns.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per parameter, index (parameter, of): ``unit``, the ``members`` that share it, ``nominal`` (the model's
+        value; NaN of EMG parameters), the prior's 95 % range ``prior_low`` and ``prior_high``, ``value`` with its 95 %
+        interval ``low`` and ``high``, ``determined`` (share of the information that is the data's, 0 to 1) and
+        ``at_bound``. Of groups, values are those of the first member.
+    moments : pandas.DataFrame
+        One row per trial and coordinate of the calibration: RMSE (N·m), ``nrmse`` (RMSE over the range of the measured
+        moment) and r of the EMG-driven moments; ``before`` is the generic model with one fitted gain per channel.
+    combinations : pandas.DataFrame
+        Combinations of parameters, the best determined first.
+    mode : {"driven", "assisted"}
+        How activations followed EMG.
+    notes : tuple of str
+        Remarks on what was used.
+    provenance : dict
+        Settings and inputs.
+
+    Examples
+    --------
+    >>> import numpy as np, osimopt
+    >>> osimopt.Calibration.__name__
+    'Calibration'
+    """
+
+    table: pd.DataFrame
+    moments: pd.DataFrame
+    combinations: pd.DataFrame
+    mode: Mode
+    notes: tuple[str, ...]
+    provenance: dict[str, Any]
+    setup: Setup
+    best: Fit
+    baseline: Fit
+
+    def __repr__(self) -> str:
+        """Return one line: sizes, and the error of moments before and after."""
+        errors = self.moments["nrmse"].mean(), self.moments["nrmse_before"].mean()
+        about = f"{len(self.table)} parameters, {len(self.setup.coordinates)} coordinates"
+        return f"<Calibration ({self.mode}): {about}, moment nRMSE {errors[1]:.1%} before, {errors[0]:.1%} after>"
+
+    @property
+    def muscles(self) -> tuple[str, ...]:
+        """Names of the muscles that were modelled."""
+        return self.setup.muscles
+
+    def parameters(self) -> pd.DataFrame:
+        """Muscle parameters before and after: one row per muscle and parameter that was calibrated."""
+        import pandas as pd
+
+        unknowns, x, own = self.best.residuals.unknowns, self.best.x, self.best.residuals.trials[0].own
+        new, rows = unknowns.apply(x, own), []
+        for kind in (name for name in KINDS if KINDS[name].of == "muscle"):
+            for muscle, item in enumerate(unknowns.owner(kind)):
+                if item >= 0:
+                    pair = (strain_of(own), strain_of(new)) if kind == "tendon_strain" else (
+                        getattr(own, kind), getattr(new, kind)
+                    )  # fmt: skip
+                    rows.append((own.names[muscle], kind, KINDS[kind].unit, *(float(v[muscle]) for v in pair)))
+        table = pd.DataFrame(rows, columns=["muscle", "parameter", "unit", "model", "calibrated"])
+        return table.set_index(["muscle", "parameter"])
+
+    def model_values(self) -> dict[str, dict[str, float]]:
+        """Calibrated values by parameter and muscle, for a model file."""
+        out: dict[str, dict[str, float]] = {}
+        for (muscle, kind), row in self.parameters().iterrows():
+            out.setdefault(str(kind), {})[str(muscle)] = float(row["calibrated"])
+        return out
+
+    def problem(self, problem: RedundancyProblem) -> RedundancyProblem:
+        """A problem of the same model with the calibrated muscles: maximum and passive forces are computed anew.
+
+        Passive forces are included, as in the calibration.
+
+        Raises
+        ------
+        InputError
+            A problem without a model, or without these muscles.
+        """
+        own, geometry = problem.parameters, problem.geometry
+        if own is None or geometry.length is None or geometry.lengthening_speed is None:
+            raise InputError(explain("a problem with muscle parameters and lengths", "none", "Use load_problem."))
+        if lacking := [name for name in self.muscles if name not in problem.muscles]:
+            raise InputError(explain("the calibrated muscles in the problem", f"no {some(lacking)}", "Keep them."))
+        pennation = pennation_of(problem)
+        new = self._applied(own)
+        gain = rigid_tendon_gain(new, geometry.length, geometry.lengthening_speed, pennation)
+        passive = rigid_tendon_passive(new, geometry.length)
+        record = {**problem.provenance, "calibration": {"parameters": len(self.table), "mode": self.mode}}
+        return replace(problem, parameters=new, max_force=gain, passive_force=passive, provenance=record)
+
+    def _applied(self, own: Any) -> Any:
+        """Parameters of all muscles of a problem with the calibrated ones in their places."""
+        unknowns, rows = self.best.residuals.unknowns, [own.names.index(name) for name in self.muscles]
+        new, changed = unknowns.apply(self.best.x, own.select(np.array(rows))), {}
+        for name in ("max_isometric_force", "optimal_fiber_length", "tendon_slack_length"):
+            changed[name] = np.array(getattr(own, name))
+            changed[name][rows] = getattr(new, name)
+        properties = {name: np.array(values, dtype=float) for name, values in own.properties.items()}
+        for name, values in properties.items():
+            values[rows] = new.properties[name]
+        return replace(own, properties=properties, **changed)
+
+    def drive(self, problem: RedundancyProblem, emg: GivenEmg, shift: float = 0.0) -> Driven:
+        """What the EMG of a trial predicts with the calibrated muscles.
+
+        Returns
+        -------
+        Driven
+            ``activation`` (T, M) of :attr:`muscles`, ``forces`` with ``force`` (T, M) in N, ``moment`` (T, D) in N·m.
+        """
+        trial = self.setup.trial("the trial", problem, envelopes_of(emg), shift)
+        return trial.drive(self.best.residuals.unknowns, self.best.x)
+
+    def judge(
+        self,
+        problems: RedundancyProblem | Mapping[str, RedundancyProblem],
+        emg: Any,
+        shift: float | Mapping[str, float] = 0.0,
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Judge by trials that were not calibrated on.
+
+        Returns
+        -------
+        moments : pandas.DataFrame
+            As :attr:`moments`, of these trials.
+        channels : pandas.DataFrame
+            One row per trial and channel: r of its envelope with the activation of its muscles, where all other
+            channels assist and it is left out, ``r_before`` with the generic model; NaN with elastic tendons.
+
+        Raises
+        ------
+        InputError
+            As :func:`osimopt.calibrate`.
+        """
+        named = by_trial(problems, "problems")
+        recorded, shifts = by_trial(emg, "EMG", tuple(named)), by_trial(shift, "shift", tuple(named))
+        trials = [
+            self.setup.trial(name, problem, envelopes_of(recorded[name]), float(shifts[name]))
+            for name, problem in named.items()
+        ]
+        return moment_table(trials, self.best, self.baseline), self._channels(trials)
+
+    def _channels(self, trials: Sequence[CalibrationTrial]) -> pd.DataFrame:
+        import pandas as pd
+
+        rows = []
+        for trial in trials:
+            for column, channel in enumerate(trial.envelopes.channels):
+                pair = [_left_out_r(trial, fit, column) for fit in (self.best, self.baseline)]
+                rows.append((trial.name, channel, *pair))
+        return pd.DataFrame(rows, columns=["trial", "channel", "r", "r_before"]).set_index(["trial", "channel"])
+
+    def findings(self) -> list[str]:
+        """What a reader has to know: parameters at their bounds, what is not determined, moments that do not fit."""
+        table, found = self.table, []
+        if len(bound := table[table["at_bound"]]):
+            found.append(f"At a bound: {some(_labels(bound), 8)}. Data and bounds disagree there, or the model is wrong.")
+        open_ = table[table["determined"] < DETERMINED]
+        if len(open_):
+            found.append(
+                f"Not determined by the data, {len(open_)} of {len(table)} parameters, which stay near their priors: "
+                f"{some(_labels(open_), 12)}."
+            )
+        worse = self.moments[self.moments["nrmse"] > self.moments["nrmse_before"]]
+        if len(worse):
+            names = [f"{coordinate} in {trial}" for trial, coordinate in worse.index]
+            found.append(f"Moments that fit worse than with the generic model and fitted gains: {some(names)}.")
+        return [*found, *self.notes]
+
+    def write(self, folder: str | os.PathLike[str], **options: Any) -> Any:
+        """Write calibration.json and the tables: see :func:`osimopt.calibration.files.write`."""
+        from .files import write
+
+        return write(self, folder, **options)
+
+
+def _labels(table: pd.DataFrame) -> list[str]:
+    return [f"{kind} of {name}" for kind, name in table.index]
+
+
+def _left_out_r(trial: CalibrationTrial, fit: Fit, column: int) -> float:
+    """Correlation of a channel with its muscles' activations, where the others' EMG assists."""
+    if trial.elastic:
+        return float("nan")
+    unknowns = fit.residuals.unknowns
+    without = trial.share.copy()
+    own = without[:, column] > 0.0
+    without[:, column] = 0.0
+    total = without.sum(axis=1, keepdims=True)
+    blind = replace(trial, share=np.divide(without, total, out=np.zeros_like(without), where=total > 0.0))
+    residuals = Residuals((blind,), unknowns, "assisted", (fit.residuals.noise[0],), (np.ones(blind.arm.shape[1]),))
+    activation = residuals.assist(0, fit.x).activation[:, own & ~blind.share.any(axis=1)]
+    if not activation.shape[1]:  # all its muscles have other channels, too
+        return float("nan")
+    measured = trial.levels(unknowns, fit.x).value[:, column]
+    return pearson(activation.mean(axis=1), measured)
+
+
+def moment_table(trials: Sequence[CalibrationTrial], best: Fit, baseline: Fit) -> pd.DataFrame:
+    """EMG-driven moments of trials against the measured ones, with the calibrated and with the generic muscles."""
+    import pandas as pd
+
+    rows = []
+    for trial in trials:
+        span = np.ptp(trial.moment, axis=0)
+        results = {}
+        for suffix, fit in (("", best), ("_before", baseline)):
+            moment = trial.drive(fit.residuals.unknowns, fit.x).moment
+            error = np.sqrt(np.mean((moment - trial.moment) ** 2, axis=0))
+            r = [pearson(a, b) for a, b in zip(moment.T, trial.moment.T, strict=True)]
+            results[f"rmse{suffix}"], results[f"r{suffix}"] = error, r
+            results[f"nrmse{suffix}"] = error / np.where(span > 0.0, span, np.nan)
+        for row, coordinate in enumerate(best.residuals.coordinates):
+            rows.append({"trial": trial.name, "coordinate": coordinate, **{k: float(v[row]) for k, v in results.items()}})
+    return pd.DataFrame(rows).set_index(["trial", "coordinate"])
+
+
+def parameter_table(fit: Fit, found: Identified, ends: Mapping[int, tuple[float, float]]) -> pd.DataFrame:
+    """Table of a calibration's parameters; ``ends`` are profile intervals, in x, of those that have one."""
+    import pandas as pd
+
+    unknowns, own = fit.residuals.unknowns, fit.residuals.trials[0].own
+    low, high = unknowns.bounds()
+    rows = []
+    for number, item in enumerate(unknowns.items):
+        kind, half = KINDS[item.kind], NORMAL * found.deviation[number]
+        here = ends.get(number, (fit.x[number] - half, fit.x[number] + half))
+        nominal = _nominal(unknowns, own, item.kind, item.members[0])
+        at = {"value": fit.x[number], "low": here[0], "high": here[1], "prior_low": -NORMAL, "prior_high": NORMAL}
+        raw = {name: item.prior.mean + item.prior.deviation * np.clip(x, low[number], high[number]) for name, x in at.items()}
+        factor = nominal if kind.prior.relative else 1.0
+        values = {name: float(factor * np.exp(x)) if kind.prior.log else float(x) for name, x in raw.items()}
+        rows.append(
+            {
+                "parameter": item.kind, "of": item.name, "unit": kind.unit, "members": " ".join(item.members),
+                "nominal": nominal, **values, "determined": float(found.determined[number]),
+                "at_bound": bool(found.at_bound[number]), "interval": "profile" if number in ends else "linear",
+            }
+        )  # fmt: skip
+    columns = ["parameter", "of", "unit", "nominal", "prior_low", "prior_high", "value", "low", "high", "determined",
+               "at_bound", "interval", "members"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns).set_index(["parameter", "of"])
+
+
+def _nominal(unknowns: Unknowns, own: Any, kind: str, member: str) -> float:
+    if KINDS[kind].of == "channel":
+        return float("nan")
+    values: Array = strain_of(own) if kind == "tendon_strain" else getattr(own, kind)
+    return float(values[own.names.index(member)])

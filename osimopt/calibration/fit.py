@@ -1,0 +1,107 @@
+"""Least squares of a calibration from several starts, with the noise of the moments estimated on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..problem.arrays import Array
+from .residuals import Residuals
+
+#: Noise of a moment before the first fit, and its least value, as shares of the moment's range in the trials.
+FIRST_NOISE, LEAST_NOISE = 0.1, 1e-4
+#: Rounds of fitting and estimating noise; changes of noise below SETTLED end them.
+ROUNDS, SETTLED = 6, 0.02
+#: Evaluations in one least-squares fit.
+EVALUATIONS = 60
+#: Most standard deviations from the prior's mean of a random start.
+FARTHEST = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A minimum: ``x``, the objective ½ |r|², the residuals it is of, and objectives of all starts."""
+
+    x: Array
+    objective: float
+    residuals: Residuals
+    starts: tuple[float, ...]
+
+    def jacobian(self) -> tuple[Array, Array]:
+        """Derivatives of the data's residuals (n, N), and the residuals (n,)."""
+        count = len(self.x)
+        return self.residuals.jacobian(self.x)[:-count], self.residuals.values(self.x)[:-count]
+
+
+def fit(
+    residuals: Residuals, starts: int, seed: int, progress: Callable[[int, int], None] | None = None
+) -> Fit:
+    """The best of fits from the priors' means and from random draws of the priors; then noise and fit in turn."""
+    low, high = residuals.unknowns.bounds()
+    random = np.random.default_rng(seed)
+    count, done = len(low), 0
+    total = starts + ROUNDS
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    results = []
+    for number in range(starts):
+        draw = np.clip(random.standard_normal(count), -FARTHEST, FARTHEST) if number else np.zeros(count)
+        results.append(_minimum(residuals, np.clip(draw, low, high)))
+        step()
+    objectives = tuple(float(value) for _, value in results)
+    x, objective = min(results, key=lambda result: result[1])
+    for round_ in range(ROUNDS):
+        noisier = with_noise(residuals, x)
+        change = max(
+            float(np.abs(np.log((new / np.mean(w)) / (old / np.mean(v)))).max())
+            for new, old, w, v in zip(noisier.noise, residuals.noise, noisier.weight, residuals.weight, strict=True)
+        )
+        residuals = noisier
+        x, objective = _minimum(residuals, x)
+        step()
+        if change < SETTLED:
+            break
+    if progress is not None:
+        progress(total, total)
+    return Fit(x, objective, residuals, objectives)
+
+
+def _minimum(residuals: Residuals, x: Array) -> tuple[Array, float]:
+    from scipy.optimize import least_squares
+
+    found = least_squares(
+        residuals.values, np.clip(x, *residuals.unknowns.bounds()), jac=residuals.jacobian,
+        bounds=residuals.unknowns.bounds(), method="trf", max_nfev=EVALUATIONS, xtol=1e-8, ftol=1e-10, gtol=1e-8,
+    )  # fmt: skip
+    return np.asarray(found.x), float(found.cost)
+
+
+def with_noise(residuals: Residuals, x: Array) -> Residuals:
+    """The residuals with the noise that they show at x, pooled over trials, and with correlated frames counted once."""
+    missing = [residuals.missing(number, x) for number in range(len(residuals.trials))]
+    square = np.concatenate([part**2 for part in missing]).mean(axis=0)
+    span = np.max([np.ptp(trial.moment, axis=0) for trial in residuals.trials], axis=0)
+    noise = np.maximum(np.sqrt(square), LEAST_NOISE * span)
+    alone = [np.array([correlated(part[:, row]) for row in range(part.shape[1])]) for part in missing]
+    weight = tuple(1.0 / np.sqrt(each) for each in alone)
+    return replace(residuals, noise=(noise,) * len(residuals.trials), weight=weight)
+
+
+def correlated(residual: Array) -> float:
+    """How many neighbouring samples (T,) count as one: 1 + 2 Σ ρ over lags up to the first where pairs cancel."""
+    count = len(residual)
+    power = float(residual @ residual)
+    if count < 4 or power <= 0.0:
+        return 1.0
+    rho = np.array([float(residual[lag:] @ residual[: count - lag]) / power for lag in range(count // 2)])
+    pairs = rho[1:-1:2] + rho[2::2]  # sums of neighbouring lags: positive for a stationary process (Geyer 1992)
+    falls = np.flatnonzero(pairs <= 0.0)
+    last = int(falls[0]) if len(falls) else len(pairs)
+    return float(np.clip(1.0 + 2.0 * pairs[:last].sum(), 1.0, 0.5 * count))

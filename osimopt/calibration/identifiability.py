@@ -1,0 +1,124 @@
+"""What data determine of a calibration's parameters: posterior intervals, combinations, profiles.
+
+Unknowns are in standard deviations of their priors, so that the sensitivity J of the weighted residuals compares data
+with priors: a combination of parameters (a right singular vector of J) whose singular value is s has the share
+s²/(1 + s²) of its information from the data. The posterior covariance is (JᵀJ + 1)⁻¹ (Laplace's approximation).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..problem.arrays import Array
+from .fit import EVALUATIONS, Fit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Quantile of the normal distribution for intervals of 95 %, and the rise of ½ |r|² at their ends.
+NORMAL = 1.959964
+RISE = 0.5 * NORMAL**2
+#: Nearer to a bound than this (prior standard deviations), a parameter is at it.
+AT_BOUND = 1e-3
+#: Share of information from the data from which a parameter counts as determined.
+DETERMINED = 0.5
+#: Parameters named per combination.
+NAMED = 3
+#: Halvings and doublings of a profile's search.
+SEARCHES = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Identified:
+    """``deviation`` (N,) of the posterior and ``determined`` (N,), the data's share of the information, 0 to 1.
+
+    ``covariance`` (N, N) and ``singular`` values (descending) with their ``directions`` (rows) are in prior standard
+    deviations; ``at_bound`` (N,) marks parameters that rest on a bound.
+    """
+
+    covariance: Array
+    deviation: Array
+    determined: Array
+    singular: Array
+    directions: Array
+    at_bound: Array
+
+
+def identify(fit: Fit) -> Identified:
+    """Linearise a fit. Parameters at a bound are taken as fixed there for the others."""
+    jacobian = fit.jacobian()[0]
+    low, high = fit.residuals.unknowns.bounds()
+    at_bound = (fit.x - low < AT_BOUND) | (high - fit.x < AT_BOUND)
+    free, count = ~at_bound, len(fit.x)
+    covariance = np.zeros((count, count))
+    information = jacobian.T @ jacobian + np.eye(count)
+    covariance[np.ix_(free, free)] = np.linalg.inv(information[np.ix_(free, free)])
+    alone = np.linalg.inv(information)
+    deviation = np.where(at_bound, np.sqrt(np.diag(alone)), np.sqrt(np.diag(covariance)))
+    _, singular, directions = np.linalg.svd(jacobian, full_matrices=False)
+    return Identified(covariance, deviation, 1.0 - deviation**2, singular, directions, at_bound)
+
+
+def combinations(fit: Fit, found: Identified) -> pd.DataFrame:
+    """One row per combination, the best determined first: singular value, share of information, largest members."""
+    import pandas as pd
+
+    items, rows = fit.residuals.unknowns.items, []
+    for size, direction in zip(found.singular, found.directions, strict=True):
+        top = np.argsort(-np.abs(direction))[:NAMED]
+        sign = 1.0 if direction[top[0]] >= 0.0 else -1.0
+        text = ", ".join(f"{sign * direction[place]:+.2f} {items[place].label}" for place in top)
+        rows.append({"singular_value": float(size), "from_data": float(size**2 / (1.0 + size**2)), "members": text})
+    return pd.DataFrame(rows, columns=["singular_value", "from_data", "members"])
+
+
+def profile(fit: Fit, number: int, deviation: float) -> tuple[float, float]:
+    """Ends of the 95 % profile interval of one unknown: where the best fit of all others has lost ``RISE``.
+
+    A bound of the parameter ends the interval.
+    """
+    low, high = fit.residuals.unknowns.bounds()
+    ends = []
+    for direction, bound in ((-1.0, low[number]), (1.0, high[number])):
+        inner, outer = 0.0, NORMAL * deviation
+        limit = abs(bound - fit.x[number])
+        start, reached = fit.x, False
+        for _ in range(SEARCHES):
+            outer = min(outer, limit)
+            value, start = _held(fit, number, fit.x[number] + direction * outer, start)
+            if value - fit.objective >= RISE:
+                reached = True
+                break
+            inner = outer
+            if outer >= limit:
+                break
+            outer *= 1.5
+        while reached and outer - inner > 0.03 * outer:
+            middle = 0.5 * (inner + outer)
+            value, start = _held(fit, number, fit.x[number] + direction * middle, start)
+            inner, outer = (inner, middle) if value - fit.objective >= RISE else (middle, outer)
+        ends.append(float(fit.x[number] + direction * (0.5 * (inner + outer) if reached else limit)))
+    return ends[0], ends[1]
+
+
+def _held(fit: Fit, number: int, value: float, start: Array) -> tuple[float, Array]:
+    """Least objective with one unknown held at a value, and where; the search begins at ``start``."""
+    from scipy.optimize import least_squares
+
+    residuals, others = fit.residuals, np.arange(len(start)) != number
+    low, high = residuals.unknowns.bounds()
+
+    def whole(part: Array) -> Array:
+        x = np.empty(len(start))
+        x[others], x[number] = part, value
+        return x
+
+    found = least_squares(
+        lambda part: residuals.values(whole(part)), np.clip(start[others], low[others], high[others]),
+        jac=lambda part: residuals.jacobian(whole(part))[:, others], bounds=(low[others], high[others]), method="trf",
+        max_nfev=EVALUATIONS, xtol=1e-6, ftol=1e-7, gtol=1e-6,
+    )  # fmt: skip
+    return float(found.cost), whole(np.asarray(found.x))

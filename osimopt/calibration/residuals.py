@@ -1,0 +1,178 @@
+"""Residuals of a calibration and their exact derivatives: EMG-driven and EMG-assisted.
+
+*Driven*: activations follow from EMG alone, and the residual of a frame is the moment that is missing over its noise σ.
+*Assisted*: every activation may differ from that of its EMG, at the cost ½ ((a − a₀)/s)²; muscles without EMG start at
+their least activation, with a wider s. In a frame
+
+    min over a:  ½ Σ ((a − a₀)/s)² + ½ Σ ((τ − R F(a))/σ)²,   bounds on a,
+
+whose dual has one unknown per coordinate: with λ = (τ − R F)/σ², a(λ) = clip(a₀ + s² (R G)ᵀ λ) for F = F₀ + G a.
+The parameters are those of the least sum of these minima; derivatives of a are exact by the implicit function theorem.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from ..problem.arrays import Array
+from .parameters import Unknowns
+from .trial import CalibrationTrial
+
+Mode = Literal["driven", "assisted"]
+
+#: Standard deviation of activations about those of their EMG, in the assisted mode.
+NEAR_EMG = 0.05
+#: The same of muscles without EMG, about their least activation.
+WITHOUT_EMG = 0.3
+#: Newton steps on the dual; a frame needs 3 to 8.
+MOST_STEPS = 60
+#: Relative missing moment at which a frame is solved.
+SOLVED = 1e-12
+
+
+class Assisted(NamedTuple):
+    """Activations (T, M) near their EMG's ``aim``, multipliers λ (T, D), and the moment (T, D) of their forces."""
+
+    activation: Array
+    aim: Array
+    multipliers: Array
+    moment: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Residuals:
+    """Residuals of trials, each with the noise σ (D,) of its moments and the inflation of correlated frames.
+
+    ``weight`` multiplies all residuals of a trial: 1/√(frames that count as one).
+    """
+
+    trials: tuple[CalibrationTrial, ...]
+    unknowns: Unknowns
+    mode: Mode
+    noise: tuple[Array, ...]
+    weight: tuple[Array, ...]
+    coordinates: tuple[str, ...] = ()
+
+    def values(self, x: Array) -> Array:
+        """Residuals of the data followed by those of the priors."""
+        parts = [self._of(number, x, slopes=False)[0] for number in range(len(self.trials))]
+        return np.concatenate([*parts, x])
+
+    def jacobian(self, x: Array) -> Array:
+        """Derivative of ``values`` by x."""
+        parts = [self._of(number, x, slopes=True)[1] for number in range(len(self.trials))]
+        return np.vstack([*parts, np.eye(len(x))])
+
+    def missing(self, number: int, x: Array) -> Array:
+        """(T, D) moments that a trial's forces miss, in N·m."""
+        trial = self.trials[number]
+        if self.mode == "driven":
+            return np.asarray(trial.moment - trial.drive(self.unknowns, x).moment)
+        return np.asarray(trial.moment - self.assist(number, x).moment)
+
+    def _of(self, number: int, x: Array, slopes: bool) -> tuple[Array, Array]:
+        trial, unknowns, weight = self.trials[number], self.unknowns, self.weight[number]
+        scale = weight / self.noise[number]
+        if self.mode == "driven":
+            driven = trial.drive(unknowns, x)
+            residual = scale * (driven.moment - trial.moment)
+            if not slopes:
+                return residual.ravel(), residual
+            by_x = trial.moment_slopes(unknowns, driven.forces)
+            gain = trial.arm * driven.forces.by_activation[:, None, :]
+            by_x += gain @ trial.activation_slopes(unknowns, driven.levels)
+            return residual.ravel(), (scale[:, None] * by_x).reshape(-1, len(x))
+        return self._assisted(number, x, slopes)
+
+    def assist(self, number: int, x: Array) -> Assisted:
+        """Solve every frame of a trial."""
+        trial, unknowns = self.trials[number], self.unknowns
+        aim = trial.excited(trial.levels(unknowns, x))
+        forces = trial.forces(unknowns, x, np.zeros_like(aim))
+        gain = trial.arm * forces.by_activation[:, None, :]
+        passive = np.einsum("tdm,tm->td", trial.arm, forces.force)
+        spread = self.spread(number)
+        activation, multipliers = _nearest(aim, spread, trial.lower, gain, trial.moment - passive, self.noise[number])
+        moment = passive + np.einsum("tdm,tm->td", gain, activation)
+        return Assisted(activation, aim, multipliers, moment)
+
+    def spread(self, number: int) -> Array:
+        """(M,) standard deviation of activations about their aim."""
+        measured = self.trials[number].share.any(axis=1)
+        return np.where(measured, NEAR_EMG, WITHOUT_EMG)
+
+    def _assisted(self, number: int, x: Array, slopes: bool) -> tuple[Array, Array]:
+        trial, unknowns, noise = self.trials[number], self.unknowns, self.noise[number]
+        found, spread = self.assist(number, x), self.spread(number)
+        common = float(np.mean(self.weight[number]))
+        off, short = (found.activation - found.aim) / spread, (found.moment - trial.moment) / noise
+        residual = common * np.hstack([off, short])
+        if not slopes:
+            return residual.ravel(), residual
+        by_aim = trial.activation_slopes(unknowns, trial.levels(unknowns, x))
+        at, none = (trial.forces(unknowns, x, level) for level in (found.activation, np.zeros_like(off)))
+        fixed = trial.moment_slopes(unknowns, at)  # of the moment, at these activations
+        gain = trial.arm * at.by_activation[:, None, :]
+        full = trial.forces(unknowns, x, np.ones_like(off))
+        pull = np.einsum("tdm,td->tm", trial.arm, found.multipliers)
+        turned = np.zeros((*off.shape, len(x)))  # d(R G)ᵀ λ by x
+        for kind in full.by_log:
+            for muscle, item in enumerate(unknowns.owner(kind)):
+                if item >= 0:
+                    change = full.by_log[kind][:, muscle] - none.by_log[kind][:, muscle]
+                    turned[:, muscle, item] += pull[:, muscle] * change * unknowns.scale[item]
+        wanted = found.aim + spread**2 * np.einsum("tdm,td->tm", gain, found.multipliers)
+        free = (wanted > trial.lower) & (wanted < 1.0)
+        open_ = np.where(free, spread**2, 0.0)
+        moved = np.where(free, 1.0, 0.0)[:, :, None] * by_aim + open_[:, :, None] * turned
+        system = np.einsum("tdm,tm,tem->tde", gain, open_, gain) + np.diag(noise**2)
+        by_lambda = np.linalg.solve(system, -(fixed + gain @ moved))
+        by_activation = moved + open_[:, :, None] * np.einsum("tdm,tdn->tmn", gain, by_lambda)
+        d_off = (by_activation - by_aim) / spread[:, None]
+        d_short = (fixed + gain @ by_activation) / noise[:, None]
+        return residual.ravel(), common * np.concatenate([d_off, d_short], axis=1).reshape(-1, len(x))
+
+
+def _nearest(
+    aim: Array, spread: Array, lower: Array, gain: Array, wanted: Array, noise: Array
+) -> tuple[Array, Array]:
+    """Activations (T, M) nearest to their aim, and multipliers (T, D), by Newton's method on the dual of each frame.
+
+    The dual is concave, and its gradient is wanted − G a(λ) − σ² λ; a step is halved until the gradient's size in the
+    metric of the step falls.
+    """
+    variance = noise**2
+    multipliers = np.zeros_like(wanted)
+    size = np.maximum(np.abs(wanted).max(axis=1), noise.max())
+
+    def at(multipliers: Array) -> tuple[Array, Array, Array]:
+        raw = aim + spread**2 * np.einsum("tdm,td->tm", gain, multipliers)
+        activation = np.clip(raw, lower, 1.0)
+        short = wanted - np.einsum("tdm,tm->td", gain, activation) - variance * multipliers
+        # the dual's value: concave, so that Newton's damped steps cannot cycle
+        dual = np.sum(multipliers * (wanted - np.einsum("tdm,tm->td", gain, activation)), axis=1)
+        dual += 0.5 * np.sum(((activation - aim) / spread) ** 2, axis=1) - 0.5 * np.sum(variance * multipliers**2, 1)
+        return activation, short, dual
+
+    activation, short, dual = at(multipliers)
+    for _ in range(MOST_STEPS):
+        left = np.abs(short).max(axis=1) > SOLVED * size
+        if not left.any():
+            break
+        raw = aim + spread**2 * np.einsum("tdm,td->tm", gain, multipliers)
+        open_ = np.where((raw > lower) & (raw < 1.0), spread**2, 0.0)
+        system = np.einsum("tdm,tm,tem->tde", gain, open_, gain) + np.diag(variance)
+        step = np.linalg.solve(system, short[:, :, None])[:, :, 0]
+        rise, length = np.sum(short * step, axis=1), np.where(left, 1.0, 0.0)
+        for _ in range(30):
+            tried = multipliers + length[:, None] * step
+            result = at(tried)
+            low = left & (result[2] < dual + 1e-4 * length * rise - 1e-14 * np.abs(dual))
+            if not low.any():
+                break
+            length = np.where(low, 0.5 * length, length)
+        multipliers, (activation, short, dual) = tried, result
+    return activation, multipliers
