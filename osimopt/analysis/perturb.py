@@ -56,7 +56,7 @@ class Draws:
             for name, spread in uncertainty.items()
         }
         fibre = any(name in FIBRE for name in uncertainty)
-        return cls(factors, samples, _pennation(problem) if fibre else "opensim")
+        return cls(factors, samples, pennation_of(problem) if fibre else "opensim")
 
     def subjects(self, problem: RedundancyProblem, keep: slice) -> RedundancyProblem:
         """The samples ``keep``, concatenated along time, as one problem of S T frames."""
@@ -124,7 +124,7 @@ def _factors(name: str, spread: Spread, columns: tuple[str, ...], samples: int, 
     return np.asarray(np.exp(np.sqrt(variance) * rng.standard_normal(shape) - 0.5 * variance))
 
 
-def _pennation(problem: RedundancyProblem) -> Pennation:
+def pennation_of(problem: RedundancyProblem) -> Pennation:
     """The pennation option under which max_force follows from the muscles' parameters; raises if there is none."""
     length, speed, parameters = problem.geometry.length, problem.geometry.lengthening_speed, problem.parameters
     fix = f"Load it with osimopt.load_problem, or leave {', '.join(FIBRE)} certain."

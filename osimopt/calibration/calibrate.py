@@ -14,10 +14,10 @@ from ..muscle.tendons import Tendon
 from ..options import check_word
 from ..problem.problem import RedundancyProblem
 from .calibration import Calibration, moment_table, parameter_table
-from .fit import FIRST_NOISE, Fit, fit
+from .fit import FIRST_NOISE, Estimate, fit
 from .identifiability import combinations, identify, profile
-from .parameters import KINDS, USUAL, Prior, Unknowns, gain_of_mvc
-from .preparation import GivenEmg, Setup, by_trial, envelopes_of, prepare
+from .parameters import KINDS, USUAL, Prior, Parameters, gain_of_mvc
+from .preparation import GivenEmg, Shared, by_trial, envelopes_of, prepare
 from .residuals import Mode, Residuals
 from .trial import CalibrationTrial
 
@@ -174,11 +174,11 @@ def _sharing(parameters: Sequence[str] | Mapping[str, Any], tendon: Tendon) -> d
 
 
 def _residuals(
-    trials: tuple[CalibrationTrial, ...], setup: Setup, sharing: Mapping[str, Any], priors: Mapping[str, Any],
+    trials: tuple[CalibrationTrial, ...], setup: Shared, sharing: Mapping[str, Any], priors: Mapping[str, Any],
     mode: Mode,
 ) -> Residuals:  # fmt: skip
     """Residuals before the noise is known."""
-    unknowns = Unknowns.of(sharing, priors, trials[0].own, setup.measured, setup.share)
+    unknowns = Parameters.of(sharing, priors, trials[0].own, setup.measured, setup.share)
     span = np.max([np.ptp(trial.moment, axis=0) for trial in trials], axis=0)
     if (flat := span <= 0.0).any():
         name = setup.coordinates[int(flat.argmax())]
@@ -187,7 +187,7 @@ def _residuals(
     return Residuals(trials, unknowns, mode, noise, ones, setup.coordinates)
 
 
-def _start_notes(best: Fit) -> list[str]:
+def _start_notes(best: Estimate) -> list[str]:
     """Whether all starts ended in the same minimum."""
     low, high = min(best.starts), max(best.starts)
     if high - low <= 0.02 * max(low, 1.0):

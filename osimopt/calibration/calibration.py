@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis.perturb import _pennation as pennation_of
+from ..analysis.perturb import pennation_of
 from ..emg.metrics import pearson
 from ..errors import InputError, explain, some
 from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
-from .fit import Fit
+from .fit import Estimate
 from .identifiability import DETERMINED, NORMAL, Identified
-from .parameters import KINDS, Unknowns, strain_of
-from .preparation import GivenEmg, Setup, by_trial, envelopes_of
+from .parameters import KINDS, Parameters, strain_of
+from .preparation import GivenEmg, Shared, by_trial, envelopes_of
 from .residuals import Mode, Residuals
 from .trial import CalibrationTrial, Driven
 
@@ -62,9 +62,9 @@ class Calibration:
     mode: Mode
     notes: tuple[str, ...]
     provenance: dict[str, Any]
-    setup: Setup
-    best: Fit
-    baseline: Fit
+    setup: Shared
+    best: Estimate
+    baseline: Estimate
 
     def __repr__(self) -> str:
         """Return one line: sizes, and the error of moments before and after."""
@@ -212,7 +212,7 @@ def _labels(table: pd.DataFrame) -> list[str]:
     return [f"{kind} of {name}" for kind, name in table.index]
 
 
-def _left_out_r(trial: CalibrationTrial, fit: Fit, column: int) -> float:
+def _left_out_r(trial: CalibrationTrial, fit: Estimate, column: int) -> float:
     """Correlation of a channel with its muscles' activations, where the others' EMG assists."""
     if trial.elastic:
         return float("nan")
@@ -230,7 +230,7 @@ def _left_out_r(trial: CalibrationTrial, fit: Fit, column: int) -> float:
     return pearson(activation.mean(axis=1), measured)
 
 
-def moment_table(trials: Sequence[CalibrationTrial], best: Fit, baseline: Fit) -> pd.DataFrame:
+def moment_table(trials: Sequence[CalibrationTrial], best: Estimate, baseline: Estimate) -> pd.DataFrame:
     """EMG-driven moments of trials against the measured ones, with the calibrated and with the generic muscles."""
     import pandas as pd
 
@@ -249,7 +249,7 @@ def moment_table(trials: Sequence[CalibrationTrial], best: Fit, baseline: Fit) -
     return pd.DataFrame(rows).set_index(["trial", "coordinate"])
 
 
-def parameter_table(fit: Fit, found: Identified, ends: Mapping[int, tuple[float, float]]) -> pd.DataFrame:
+def parameter_table(fit: Estimate, found: Identified, ends: Mapping[int, tuple[float, float]]) -> pd.DataFrame:
     """Table of a calibration's parameters; ``ends`` are profile intervals, in x, of those that have one."""
     import pandas as pd
 
@@ -276,7 +276,7 @@ def parameter_table(fit: Fit, found: Identified, ends: Mapping[int, tuple[float,
     return pd.DataFrame(rows, columns=columns).set_index(["parameter", "of"])
 
 
-def _nominal(unknowns: Unknowns, own: Any, kind: str, member: str) -> float:
+def _nominal(unknowns: Parameters, own: Any, kind: str, member: str) -> float:
     if KINDS[kind].of == "channel":
         return float("nan")
     values: Array = strain_of(own) if kind == "tendon_strain" else getattr(own, kind)

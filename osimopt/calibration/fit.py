@@ -21,7 +21,7 @@ FARTHEST = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class Estimate:
     """A minimum: ``x``, the objective ½ |r|², the residuals it is of, and objectives of all starts."""
 
     x: Array
@@ -37,7 +37,7 @@ class Fit:
 
 def fit(
     residuals: Residuals, starts: int, seed: int, progress: Callable[[int, int], None] | None = None
-) -> Fit:
+) -> Estimate:
     """The best of fits from the priors' means and from random draws of the priors; then noise and fit in turn."""
     low, high = residuals.unknowns.bounds()
     random = np.random.default_rng(seed)
@@ -70,7 +70,7 @@ def fit(
             break
     if progress is not None:
         progress(total, total)
-    return Fit(x, objective, residuals, objectives)
+    return Estimate(x, objective, residuals, objectives)
 
 
 def _minimum(residuals: Residuals, x: Array) -> tuple[Array, float]:

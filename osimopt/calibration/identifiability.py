@@ -1,6 +1,6 @@
 """What data determine of a calibration's parameters: posterior intervals, combinations, profiles.
 
-Unknowns are in standard deviations of their priors, so that the sensitivity J of the weighted residuals compares data
+Parameters are in standard deviations of their priors, so that the sensitivity J of the weighted residuals compares data
 with priors: a combination of parameters (a right singular vector of J) whose singular value is s has the share
 s²/(1 + s²) of its information from the data. The posterior covariance is (JᵀJ + 1)⁻¹ (Laplace's approximation).
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..problem.arrays import Array
-from .fit import EVALUATIONS, Fit
+from .fit import EVALUATIONS, Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ class Identified:
     at_bound: Array
 
 
-def identify(fit: Fit) -> Identified:
+def identify(fit: Estimate) -> Identified:
     """Linearise a fit. Parameters at a bound are taken as fixed there for the others."""
     jacobian = fit.jacobian()[0]
     low, high = fit.residuals.unknowns.bounds()
@@ -62,7 +62,7 @@ def identify(fit: Fit) -> Identified:
     return Identified(covariance, deviation, 1.0 - deviation**2, singular, directions, at_bound)
 
 
-def combinations(fit: Fit, found: Identified) -> pd.DataFrame:
+def combinations(fit: Estimate, found: Identified) -> pd.DataFrame:
     """One row per combination, the best determined first: singular value, share of information, largest members."""
     import pandas as pd
 
@@ -75,7 +75,7 @@ def combinations(fit: Fit, found: Identified) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["singular_value", "from_data", "members"])
 
 
-def profile(fit: Fit, number: int, deviation: float) -> tuple[float, float]:
+def profile(fit: Estimate, number: int, deviation: float) -> tuple[float, float]:
     """Ends of the 95 % profile interval of one unknown: where the best fit of all others has lost ``RISE``.
 
     A bound of the parameter ends the interval.
@@ -104,7 +104,7 @@ def profile(fit: Fit, number: int, deviation: float) -> tuple[float, float]:
     return ends[0], ends[1]
 
 
-def _held(fit: Fit, number: int, value: float, start: Array) -> tuple[float, Array]:
+def _held(fit: Estimate, number: int, value: float, start: Array) -> tuple[float, Array]:
     """Least objective with one unknown held at a value, and where; the search begins at ``start``."""
     from scipy.optimize import least_squares
 

@@ -26,6 +26,20 @@ class Prior:
         the model's value within 10 %.
     least, most : float
         Bounds of the parameter itself, or of its factor where ``relative``.
+
+    Raises
+    ------
+    InputError
+        A deviation of 0, bounds in the wrong order, or a mean outside of them.
+
+    Examples
+    --------
+    A maximum isometric force 20 % above the model's, within 10 %:
+
+    >>> import numpy as np, osimopt
+    >>> prior = osimopt.Prior(float(np.log(1.2)), 0.1, 0.5, 2.5, relative=True)
+    >>> [round(float(value), 2) for value in np.exp(prior.bounds)]
+    [0.5, 2.5]
     """
 
     mean: float
@@ -95,7 +109,7 @@ class Item:
 
 
 @dataclass(frozen=True, eq=False)
-class Unknowns:
+class Parameters:
     """All unknowns as one vector x, in prior standard deviations from the prior's mean.
 
     ``owner`` has for every kind the unknown of each muscle (M,) or channel (C,), −1 where there is none.
@@ -113,8 +127,8 @@ class Unknowns:
         own: MuscleParameters,
         channels: Mapping[str, Sequence[str]],
         share: Array,
-    ) -> Unknowns:
-        """Unknowns of the muscles ``own`` and ``channels``; ``share`` (M, C) is how muscles follow channels.
+    ) -> Parameters:
+        """Parameters of the muscles ``own`` and ``channels``; ``share`` (M, C) is how muscles follow channels.
 
         ``parameters`` has for every kind "each", "channel", "all", or a mapping from groups to members; ``priors`` one
         by kind, or one for each member (a group has that of its first), in place of the usual ones.

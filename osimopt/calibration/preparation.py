@@ -40,7 +40,7 @@ SAME = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Setup:
+class Shared:
     """What all trials of a calibration share.
 
     ``measured`` are the muscles of each channel, ``muscles`` those that are modelled, ``share`` (M, C) the channels
@@ -117,7 +117,7 @@ def prepare(
     problems: Mapping[str, RedundancyProblem], emg: Mapping[str, Emg],
     mapping: EmgMapping | Mapping[str, str | Sequence[str]] | str | os.PathLike[str],
     coordinates: Sequence[str] | None, left_out: Sequence[str], follow: bool, elastic: bool,
-) -> Setup:  # fmt: skip
+) -> Shared:  # fmt: skip
     """Check trials against each other, and choose coordinates and muscles.
 
     Raises
@@ -146,7 +146,7 @@ def prepare(
     if silent := [channel for channel, value in largest.items() if not value > 0.0]:
         raise InputError(explain("EMG with some activity in each channel", f"none in {some(silent)}", "Leave it out."))
     told = tuple(note for note in notes if " follows " not in note or note.split(" follows ")[0] in names)
-    return Setup(kept, chosen, names, share[used][:, fed], largest, elastic, told)
+    return Shared(kept, chosen, names, share[used][:, fed], largest, elastic, told)
 
 
 def _check_problems(problems: Mapping[str, RedundancyProblem]) -> None:

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ..problem.arrays import Array
-from .parameters import Unknowns
+from .parameters import Parameters
 from .trial import CalibrationTrial
 
 Mode = Literal["driven", "assisted"]
@@ -50,7 +50,7 @@ class Residuals:
     """
 
     trials: tuple[CalibrationTrial, ...]
-    unknowns: Unknowns
+    unknowns: Parameters
     mode: Mode
     noise: tuple[Array, ...]
     weight: tuple[Array, ...]

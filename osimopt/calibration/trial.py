@@ -10,7 +10,7 @@ import numpy as np
 from ..muscle.parameter_slopes import TendonForces, elastic_tendon_forces, rigid_tendon_forces
 from ..problem.arrays import Array, MuscleParameters
 from .excitation import Envelopes, Levels
-from .parameters import KINDS, Unknowns
+from .parameters import KINDS, Parameters
 
 #: Kinds of parameters that muscle forces depend on directly.
 OF_MUSCLES = ("max_isometric_force", "optimal_fiber_length", "tendon_slack_length", "tendon_strain")
@@ -65,12 +65,12 @@ class CalibrationTrial:
     own: MuscleParameters
     elastic: bool
 
-    def channel_values(self, unknowns: Unknowns, x: Array) -> tuple[Array, Array, Array]:
+    def channel_values(self, unknowns: Parameters, x: Array) -> tuple[Array, Array, Array]:
         """Gain, shape and delay (C,) of channels, as they act on envelopes divided by their largest values."""
         gain = unknowns.spread("gain", x, 1.0)
         return gain, unknowns.spread("shape", x, 0.0), unknowns.spread("delay", x, 0.0)
 
-    def levels(self, unknowns: Unknowns, x: Array) -> Levels:
+    def levels(self, unknowns: Parameters, x: Array) -> Levels:
         """Shaped levels (T, C) of the channels."""
         return self.envelopes.levels(self.time, *self.channel_values(unknowns, x))
 
@@ -78,26 +78,26 @@ class CalibrationTrial:
         """Activations (T, M) by EMG; the least of muscles without."""
         return np.asarray(self.lower + (1.0 - self.lower) * (levels.value @ self.share.T))
 
-    def forces(self, unknowns: Unknowns, x: Array, activation: Array) -> TendonForces:
+    def forces(self, unknowns: Parameters, x: Array, activation: Array) -> TendonForces:
         """Forces at activations (T, M), and their derivatives."""
         function = elastic_tendon_forces if self.elastic else rigid_tendon_forces
         return function(unknowns.apply(x, self.own), self.length, self.speed, activation)
 
-    def drive(self, unknowns: Unknowns, x: Array) -> Driven:
+    def drive(self, unknowns: Parameters, x: Array) -> Driven:
         """What EMG predicts."""
         levels = self.levels(unknowns, x)
         activation = self.excited(levels)
         forces = self.forces(unknowns, x, activation)
         return Driven(activation, forces, np.einsum("tdm,tm->td", self.arm, forces.force), levels)
 
-    def moment_slopes(self, unknowns: Unknowns, forces: TendonForces) -> Array:
+    def moment_slopes(self, unknowns: Parameters, forces: TendonForces) -> Array:
         """(T, D, N) derivative of the moments by the unknowns of muscles, at fixed activations."""
         out = np.zeros((*self.arm.shape[:2], len(unknowns.items)))
         for kind in OF_MUSCLES:
             self._add(out, unknowns, kind, forces.by_log[kind])
         return out
 
-    def activation_slopes(self, unknowns: Unknowns, levels: Levels) -> Array:
+    def activation_slopes(self, unknowns: Parameters, levels: Levels) -> Array:
         """(T, M, N) derivative of the activations by the unknowns of channels."""
         out = np.zeros((len(self.time), len(self.own.names), len(unknowns.items)))
         by_kind = {"gain": levels.by_gain, "shape": levels.by_shape, "delay": levels.by_delay}
@@ -107,7 +107,7 @@ class CalibrationTrial:
                     out[:, :, number] += by_channel[:, column, None] * self.share[:, column] * (1.0 - self.lower)
         return np.asarray(out * unknowns.scale)
 
-    def _add(self, out: Array, unknowns: Unknowns, kind: str, by_log: Array) -> None:
+    def _add(self, out: Array, unknowns: Parameters, kind: str, by_log: Array) -> None:
         assert KINDS[kind].prior.log
         owner = unknowns.owner(kind)
         for muscle in np.flatnonzero(owner >= 0):
