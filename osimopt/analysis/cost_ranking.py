@@ -12,7 +12,7 @@ import numpy as np
 from ..emg.compare import compare_emg
 from ..emg.comparison import ChannelCurves, EmgComparison
 from ..emg.mapping import EmgMapping
-from ..emg.metrics import ENOUGH, interval, pearson, pieces_of
+from ..emg.metrics import ENOUGH, interval, pearson, pieces_of, r_at
 from ..emg.recording import Emg
 from ..emg.strides import Strides
 from ..errors import InputError, OsimoptError, explain
@@ -31,6 +31,8 @@ USUAL = (
     "activation_power:1.5", "activation_power:2", "activation_power:3", "activation_power:5", "sum_force_squared",
     "sum_stress_squared", "sum_moment_ratio_cubed", "min_max",
 )  # fmt: skip
+#: Offsets in s of EMG's clock over which rankings are reported.
+OFFSETS = tuple(float(value) for value in np.round(np.linspace(-0.1, 0.1, 11), 3))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,6 +48,9 @@ class CostRanking:
         not be solved or compared have NaN and a ``reason``.
     solutions, comparisons : dict
         Solution and comparison of each cost, over all strides.
+    by_offset : pandas.DataFrame
+        Mean r over channels and all strides of each cost (columns), if EMG were this many s later (index, ± 0.1 s):
+        which cost agrees best can turn with the clock.
     channels : tuple of str
         Channels that count; copies of other channels and empty ones do not.
     notes : tuple of str
@@ -55,6 +60,7 @@ class CostRanking:
     table: pd.DataFrame
     solutions: Mapping[str, RedundancySolution]
     comparisons: Mapping[str, EmgComparison]
+    by_offset: pd.DataFrame
     channels: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -70,6 +76,7 @@ def rank_costs(
     costs: Sequence[str] = USUAL,
     *,
     strides: Strides | Sequence[tuple[float, float]] = (),
+    shift: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> CostRanking:
     """Solve a trial with several costs and rank them by how well activations agree with EMG.
@@ -81,7 +88,7 @@ def rank_costs(
     ----------
     problem : RedundancyProblem
         Problem with T frames and M muscles.
-    emg, mapping, strides
+    emg, mapping, strides, shift
         As in :func:`osimopt.compare_emg`.
     costs : sequence of str
         Names of costs, with an exponent where it is not the default: ``"activation_power:3"``; with weights of contact
@@ -121,7 +128,7 @@ def rank_costs(
     for done, (name, (cost, exponent, contact)) in enumerate(wanted.items()):
         try:
             solutions[name] = solve_static(problem, cost, exponent=exponent, contact=contact, on_failure="return")
-            comparisons[name] = compare_emg(solutions[name], emg, mapping, strides=strides)
+            comparisons[name] = compare_emg(solutions[name], emg, mapping, strides=strides, shift=shift)
         except OsimoptError as error:
             solutions.pop(name, None)
             reasons[name] = str(error)
@@ -141,8 +148,9 @@ def rank_costs(
     table = table.assign(failed=pd.Series(lost), reason="")
     for name, reason in reasons.items():
         table.loc[name, "reason"] = reason
-    notes = _notes(table, len(first.curves.strides) if held_out else 0, copies)
-    return CostRanking(table, solutions, comparisons, channels, notes)
+    offsets = _by_offset({name: curves[name] for name in table.index if name in curves}, channels)
+    notes = (*_notes(table, len(first.curves.strides) if held_out else 0, copies), *_turns(offsets))
+    return CostRanking(table, solutions, comparisons, offsets, channels, (*first.clock.findings(), *notes))
 
 
 def read_terms(text: str) -> tuple[str, float, tuple[Contact, ...]]:
@@ -193,6 +201,31 @@ def _mean_r(curves: ChannelCurves, channels: Sequence[str], keep: Index) -> floa
     columns = [curves.channels.index(name) for name in channels]
     each = [pearson(curves.simulated[keep, column], curves.measured[keep, column]) for column in columns]
     return float(np.mean(np.nan_to_num(each)))
+
+
+def _by_offset(curves: Mapping[str, ChannelCurves], channels: Sequence[str]) -> pd.DataFrame:
+    """Mean r of each cost, with EMG later by each of OFFSETS."""
+    import pandas as pd
+
+    rows = {}
+    for name, one in curves.items():
+        columns = [one.channels.index(channel) for channel in channels]
+        pairs = list(zip(one.simulated[:, columns].T, one.measured[:, columns].T, strict=True))
+        rows[name] = [
+            float(np.mean([np.nan_to_num(r_at(a, b, round(offset * one.rate))) for a, b in pairs])) for offset in OFFSETS
+        ]
+    return pd.DataFrame(rows, index=pd.Index(OFFSETS, name="offset"))
+
+
+def _turns(by_offset: pd.DataFrame) -> list[str]:
+    """Which cost is best where, if that turns with the clock."""
+    best = by_offset.idxmax(axis=1)
+    runs = best.groupby((best != best.shift()).cumsum())
+    if by_offset.shape[1] < 2 or len(runs) < 2:
+        return []
+    ends = [(name.iloc[0], 1e3 * float(name.index[0]), 1e3 * float(name.index[-1])) for _, name in runs]
+    text = ", ".join(f"{name} from {low:+.0f} to {high:+.0f} ms" for name, low, high in ends)
+    return [f"Which cost agrees best turns with the clock of EMG: {text}."]
 
 
 def _notes(table: pd.DataFrame, strides: int, copies: set[str]) -> tuple[str, ...]:

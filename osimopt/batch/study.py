@@ -118,11 +118,16 @@ Method = Annotated[Static | Dynamic | BySurrogate, Field(discriminator="method")
 
 
 class StudyEmg(_Part):
-    """How trials are compared with their EMG: as of :func:`osimopt.compare_emg`."""
+    """How trials are compared with their EMG: as of :func:`osimopt.compare_emg`.
+
+    ``shift`` (s) and ``clock_rate`` correct the clock of EMG, as :meth:`osimopt.Emg.retimed` does.
+    """
 
     mapping: str
     side: Literal["r", "l"] | None = None
     amplitude: Literal["raw", "own maximum", "mvc"] = "raw"
+    shift: float = 0.0
+    clock_rate: Annotated[float, Field(gt=-0.5, lt=0.5)] = 0.0
 
 
 class RunOptions(_Part):

@@ -134,6 +134,7 @@ def _recorded(job: Job) -> tuple[Emg, EmgMapping]:
     from ..emg.read import read_emg
 
     recorded = read_emg(job.files["emg"], amplitude=job.emg["amplitude"])
+    recorded = recorded.retimed(job.emg.get("shift", 0.0), job.emg.get("clock_rate", 0.0))
     return recorded, EmgMapping.of(job.files.get("mapping", job.emg["mapping"]), recorded.channels, job.emg.get("side"))
 
 

@@ -41,9 +41,17 @@ class RecordingOptions:
     strides: Path | None = option(None, "Ground reactions (.mot, .sto): contacts start strides.", shell=Path)
     strides_column: str | None = option(None, "Name of the vertical force of that foot.", shell=str)
     mvc: str | None = option(None, MVC, shell=str)
+    shift: float | None = option(None, "Time in s that is added to the times of EMG.", shell=float)
+    clock_rate: float | None = option(
+        None, "Relative error of EMG's clock: 0.01 if its seconds are 1 % too short.", shell=float
+    )
 
     def read(self, path: Path, given: Mapping[str, Any]) -> tuple[Emg, EmgMapping]:
         """EMG as envelopes by the filters that were given, normalised as ``mvc`` requires, and its mapping."""
+        recorded, mapped = self._normalised(path, given)
+        return recorded.retimed(self.shift or 0.0, self.clock_rate or 0.0), mapped
+
+    def _normalised(self, path: Path, given: Mapping[str, Any]) -> tuple[Emg, EmgMapping]:
         from ..emg.mapping import EmgMapping
         from ..emg.read import read_emg
 

@@ -14,9 +14,9 @@ from ..errors import InputError, explain
 from ..problem.arrays import Array
 from ..solution.checks import COVERED, Check, checks_of
 from ..solution.reader import Result
+from .clock import Clock, estimate_clock
 from .comparison import ChannelCurves, EmgComparison
 from .mapping import EmgMapping
-from .metrics import DELAY
 from .processing import process_emg
 from .quality import Flag, flags
 from .read import read_emg
@@ -35,8 +35,6 @@ RATE = 100.0
 ACTIVATION, DEACTIVATION = 0.015, 0.060
 #: A channel is flagged if another lag has at least this correlation, and at least this gain over lags within the delay.
 SUSPICIOUS, GAIN = 0.6, 0.15
-#: Lead in s of the simulation over EMG above which the clocks are questioned.
-EARLY = 0.03
 #: A channel acts on the coordinates about which its mean moment arm is at least this share of its largest.
 MAIN = 0.5
 #: Two channels are antagonists if their moment arms have opposite signs in at least this share of the frames.
@@ -71,7 +69,8 @@ def compare_emg(
         Apply activation dynamics (time constants 15 ms up, 60 ms down) to EMG, which is an excitation, before it is
         compared with activations.
     shift : float, default 0
-        Time in s that is added to the times of EMG, instead of or in addition to ``dynamics``.
+        Time in s that is added to the times of EMG, instead of or in addition to ``dynamics``. A clock that runs at
+        another rate is corrected by :meth:`osimopt.Emg.retimed`; the finding about clocks gives the numbers.
 
     Returns
     -------
@@ -117,17 +116,19 @@ def compare_emg(
     found += [flag for flag in flags(used, (float(time[0]), float(time[-1]))) if flag not in found]
     amplitude = used.amplitude == "mvc" and not any(flag.kind == "own maximum" for flag in found)
     spans = strides.times if isinstance(strides, Strides) else strides
-    curves = _curves(result, used, mapping, time, _stride_samples(spans, time), (dynamics, shift), amplitude)
+    whole = _curves(result, used, mapping, time, (dynamics, shift), amplitude)
+    clock = _clock(result, whole)
+    curves = whole.within(_stride_samples(spans, time))
     table, pieces = curves.pooled()
     notes += [f"Intervals of r are over {pieces}.", *(strides.notes() if isinstance(strides, Strides) else [])]
-    notes += _note_common_lag(curves)
+    notes += clock.notes()
     if not curves.amplitude:
         notes.append("Amplitudes are not shares of an MVC: RMSE and MAE have no meaning and are left out.")
     return EmgComparison(
         curves, table, curves.by_stride(), curves.co_contraction(antagonists(result, mapping.muscles)),
         mapping.coverage(recording.channels, result.muscles), (*found, *_shifted(table)),
         (*checks_of(result, _compared_frames(result, curves)), _covered(result, recording)), _footing(dynamics, shift),
-        tuple(notes),
+        clock, tuple(notes),
         {"emg": {**recording.source, "chain": list(recording.chain), "amplitude": recording.amplitude},
          "mapping": {name: list(muscles) for name, muscles in mapping.muscles.items()}},
     )  # fmt: skip
@@ -192,9 +193,8 @@ def _stride_samples(strides: Sequence[tuple[float, float]], time: Array) -> tupl
 
 
 def _curves(
-    result: Result, emg: Emg, mapping: EmgMapping, time: Array, strides: tuple[tuple[int, int], ...],
-    footing: tuple[bool, float], amplitude: bool,
-) -> ChannelCurves:  # fmt: skip
+    result: Result, emg: Emg, mapping: EmgMapping, time: Array, footing: tuple[bool, float], amplitude: bool
+) -> ChannelCurves:
     """Both activities at ``time``; ``footing`` is whether EMG goes through activation dynamics, and its shift in s."""
     simulated, measured = (np.empty((len(time), len(emg.channels))) for _ in range(2))
     for column, channel in enumerate(emg.channels):
@@ -204,10 +204,13 @@ def _curves(
         measured[:, column] = _measured(emg, channel, time - footing[1], footing[0])
     if not np.isfinite(simulated).any():
         raise InputError(explain("a solution with solved frames", "none solved", "See its status.csv."))
-    if strides:
-        sample = np.arange(len(time))
-        measured[~np.any([(first <= sample) & (sample < last) for first, last in strides], axis=0)] = np.nan
-    return ChannelCurves(time, RATE, simulated, measured, emg.channels, strides, amplitude)
+    return ChannelCurves(time, RATE, simulated, measured, emg.channels, (), amplitude)
+
+
+def _clock(result: Result, curves: ChannelCurves) -> Clock:
+    """Offset and rate between EMG and the motion."""
+    moments = np.stack([np.interp(curves.time, result.time, own) for own in result.generalized_force.T], axis=1)
+    return estimate_clock(curves.time, curves.simulated, curves.measured, moments)
 
 
 def _measured(emg: Emg, channel: str, time: Array, dynamics: bool) -> Array:
@@ -234,17 +237,6 @@ def _shifted(table: pd.DataFrame) -> list[Flag]:
         )
         for channel, row in far.iterrows()
     ]  # fmt: skip
-
-
-def _note_common_lag(curves: ChannelCurves) -> list[str]:
-    """Lag of all channels together, with a hint where it exceeds the delay or the simulation leads."""
-    lag, r, within = curves.common_lag()
-    if not np.isfinite(lag):
-        return []
-    text = f"All channels together agree best with the simulation {lag:+.3f} s after the EMG (mean r {r:.2f}"
-    if -EARLY <= lag <= DELAY:
-        return [f"{text})."]
-    return [f"{text}, {within:.2f} within {1e3 * DELAY:.0f} ms): check the clocks and the filters."]
 
 
 def _compared_frames(result: Result, curves: ChannelCurves) -> NDArray[np.bool_]:

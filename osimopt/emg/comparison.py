@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..errors import some
 from ..problem.arrays import Array
 from ..solution.checks import Check
 from . import metrics
+from .clock import Clock
 from .metrics import interval, on_by_threshold, onsets, pieces_of
 from .quality import Flag
 
@@ -64,10 +65,13 @@ class ChannelCurves:
         by_stride = self.by_stride()["r"].groupby(level="channel", sort=False)
         return table.assign(r_stride_mean=by_stride.mean(), r_stride_sd=by_stride.std()), description
 
-    def common_lag(self) -> tuple[float, float, float]:
-        """Lag in s with the largest mean r of all channels, that r, and the largest within the delay of EMG."""
-        lag, r = metrics.best_lag(self.simulated, self.measured, self.rate, -self.half_stride, self.half_stride)
-        return lag, r, metrics.best_lag(self.simulated, self.measured, self.rate, 0.0, metrics.DELAY)[1]
+    def within(self, strides: tuple[tuple[int, int], ...]) -> ChannelCurves:
+        """The same, measured within the strides only; all of it without strides."""
+        if not strides:
+            return self
+        sample = np.arange(len(self.time))
+        inside = np.any([(first <= sample) & (sample < last) for first, last in strides], axis=0)
+        return replace(self, strides=strides, measured=np.where(inside[:, None], self.measured, np.nan))
 
     def by_stride(self) -> pd.DataFrame:
         """One row per channel and stride; empty without strides."""
@@ -163,6 +167,8 @@ class EmgComparison:
         Checks that must pass before agreement is meaningful.
     footing : str
         How activation and EMG were made comparable.
+    clock : Clock
+        Lag and rate of EMG's clock against the motion's, from the whole trial.
     notes : tuple of str
         Remarks on the method and on lags.
     provenance : dict
@@ -191,6 +197,7 @@ class EmgComparison:
     flags: tuple[Flag, ...]
     checks: tuple[Check, ...]
     footing: str
+    clock: Clock
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -217,6 +224,7 @@ class EmgComparison:
         failed = [check for check in self.checks if check.passes is False]
         return [
             *(f"{check.name}: {check.found}, the limit is {check.limit}." for check in failed),
+            *self.clock.findings(),
             *self.flagged(),
             *self.notes,
         ]
@@ -234,6 +242,7 @@ class EmgComparison:
         tables = {name: getattr(self, name).reset_index() for name in ("table", "co_contraction", "coverage")}
         return {
             "footing": self.footing,
+            "clock": {name: None if np.isnan(value) else value for name, value in asdict(self.clock).items()},
             "strides": [[float(self.curves.time[sample]) for sample in stride] for stride in self.curves.strides],
             **{name: t.astype(object).where(t.notna(), None).to_dict("records") for name, t in tables.items()},
             "findings": self.findings(),

@@ -79,7 +79,7 @@ def best_lag(simulated: Array, measured: Array, rate: float, least: float, most:
         got = f"{least:g} to {most:g} s at {rate:g} Hz"
         raise InputError(explain("lags of one sample or more", got, "Resample to a higher rate."))
     columns = list(zip(*(curves.reshape(len(curves), -1).T for curves in (simulated, measured)), strict=True))
-    each = np.array([[pearson(*_shifted(a, b, shift)) for a, b in columns] for shift in shifts])
+    each = np.array([[r_at(a, b, shift) for a, b in columns] for shift in shifts])
     known = np.isfinite(each).any(axis=0)
     if not known.any():
         return float("nan"), float("nan")
@@ -87,6 +87,11 @@ def best_lag(simulated: Array, measured: Array, rate: float, least: float, most:
     best = int(r.argmax())
     offset, height = _vertex(r[best - 1 : best + 2]) if 0 < best < len(r) - 1 else (0.0, float(r[best]))
     return float((shifts[best] + offset) / rate), height
+
+
+def r_at(simulated: Array, measured: Array, shift: int) -> float:
+    """Correlation with the simulated curve moved forward by ``shift`` samples."""
+    return pearson(*_shifted(simulated, measured, shift))
 
 
 def concordance(a: Mask, b: Mask) -> float:

@@ -119,6 +119,21 @@ class Emg:
             raise InputError(explain(f"EMG between {start:g} and {end:g} s", got, "Check that the clocks agree."))
         return replace(self, time=self.time[inside], value=self.value[inside])
 
+    def retimed(self, shift: float = 0.0, rate: float = 0.0) -> Emg:
+        """The same samples at (1 + rate) times their times, plus ``shift`` s; the step stands in ``chain``.
+
+        Raises
+        ------
+        InputError
+            Numbers that are not finite, or a rate beyond ±50 %.
+        """
+        if not (np.isfinite(shift) and np.isfinite(rate) and abs(rate) < 0.5):
+            got = f"shift {shift:g} s, rate {rate:g}"
+            raise InputError(explain("a finite shift in s and a rate within ±0.5", got, "0.01 is 1 %."))
+        if shift == 0.0 and rate == 0.0:
+            return self
+        return self.after("clock", self.value, (1.0 + rate) * self.time + shift, shift=float(shift), rate=float(rate))
+
     def after(self, step: str, value: Array, time: Array | None = None, **changes: Any) -> Emg:
         """Result of a processing step, which is appended to ``chain`` with its settings."""
         settings = {name: changes.pop(name) for name in tuple(changes) if name not in ("amplitude", "envelope")}

@@ -20,6 +20,7 @@ from .contact_page import contact_sections, reaction_sections
 from .curves import Axis
 from .metabolic import metabolic_sections
 from .page import Section, check_new, write_page
+from .ranking_page import ranking_sections
 from .solution_figures import draw_groups, draw_moments
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ Solutions = RedundancySolution | Result | str | os.PathLike[str]
 BEST = 3
 #: Files of write_validation.
 VALIDATION = (
-    "emg.json", "ranking.csv", "agreement.csv", "by_stride.csv", "co_contraction.csv", "coverage.csv", "flags.csv",
+    "emg.json", "ranking.csv", "offsets.csv", "agreement.csv", "by_stride.csv", "co_contraction.csv", "coverage.csv", "flags.csv",
     "report.html",
 )  # fmt: skip
 NOTE = "Parts of one muscle are summed, activations weighted by area; groups below 1 % of the largest are left out."
@@ -226,7 +227,7 @@ def _residual(result: Result) -> str:
 def write_validation(ranking: CostRanking, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Write tables (.csv) about the agreement of every cost with EMG, ``report.html`` of the best three, ``emg.json``.
 
-    The tables are ``ranking``, ``agreement``, ``by_stride``, ``co_contraction``, ``coverage`` and ``flags``, with the
+    The tables are ``ranking``, ``offsets``, ``agreement``, ``by_stride``, ``co_contraction``, ``coverage`` and ``flags``, with the
     cost in the first column. The folder appears whole or not at all; it is returned.
 
     Raises
@@ -239,6 +240,7 @@ def write_validation(ranking: CostRanking, folder: str | os.PathLike[str], *, ov
     with new_folder(folder, VALIDATION, overwrite=overwrite) as temporary:
         compared = ranking.comparisons
         ranking.table.to_csv(temporary / "ranking.csv")
+        ranking.by_offset.to_csv(temporary / "offsets.csv")
         for name, table in (("agreement", "table"), ("by_stride", "by_stride"), ("co_contraction", "co_contraction")):
             tables: dict[str, pd.DataFrame] = {cost: getattr(one, table) for cost, one in compared.items()}
             pd.concat(tables, names=["cost"]).to_csv(temporary / f"{name}.csv")
@@ -248,30 +250,8 @@ def write_validation(ranking: CostRanking, folder: str | os.PathLike[str], *, ov
         best = [name for name in ranking.table.index if name in compared][:BEST]
         write_report(
             {name: ranking.solutions[name] for name in best}, temporary / "report.html",
-            emg={name: compared[name] for name in best}, sections=_ranking(ranking),
+            emg={name: compared[name] for name in best}, sections=ranking_sections(ranking),
         )  # fmt: skip
         summaries = {name: one.summary() for name, one in compared.items()}
         write_json({"notes": list(ranking.notes), **summaries}, temporary / "emg.json")
     return Path(folder).absolute()
-
-
-def _ranking(ranking: CostRanking) -> list[Section]:
-    """A table of two costs or more."""
-    import pandas as pd
-
-    if len(ranking.table) < 2:
-        return []
-    rows = []
-    for name, row in ranking.table.iterrows():
-        cells = ["–"] * 5
-        if not row["reason"]:
-            low, high, failed = row["behind_low"], row["behind_high"], row["failed"]
-            cells = [
-                *(f"{row[column]:.3f}" for column in ("chosen_r", "judged_r", "behind")),
-                "–" if pd.isna(low) else f"{low:.3f} to {high:.3f}", "–" if pd.isna(failed) else f"{failed:.0f}",
-            ]  # fmt: skip
-        rows.append([name, *cells, row["reason"]])
-    columns = [
-        "cost", "mean r, ranked by", "mean r, held out", "behind the first", "95 %", "frames failed", "not tried"
-    ]  # fmt: skip
-    return [Section("Which cost agrees best with EMG", items=ranking.notes, columns=columns, rows=rows)]

@@ -86,12 +86,6 @@ def test_a_shifted_channel() -> None:
     assert [flag.channel for flag in compare._shifted(table)] == ["far"]
 
 
-@pytest.mark.parametrize(("lag", "questioned"), [(-0.02, False), (-0.04, True), (0.08, False), (0.15, True)])
-def test_clocks_are_questioned(lag: float, questioned: bool) -> None:
-    (note,) = compare._note_common_lag(SimpleNamespace(common_lag=lambda: (lag, 0.9, 0.5)))  # type: ignore[arg-type]
-    assert ("check the clocks" in note) is questioned
-
-
 @pytest.mark.parametrize(("end", "passes"), [(0.95, True), (0.85, False)])
 def test_emg_must_cover_the_solution(end: float, passes: bool) -> None:
     result, emg = (SimpleNamespace(time=np.array([0.0, last])) for last in (1.0, end))
