@@ -104,7 +104,7 @@ def rank_costs(
     Raises
     ------
     InputError
-        Unknown or repeated costs, or no cost that can be solved and compared.
+        Unknown or repeated costs, or no cost that can be solved and compared; where all fail alike, that error itself.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def rank_costs(
     wanted = {name: read_terms(name) for name in costs}
     if len(wanted) < len(costs) or not wanted:
         raise InputError(explain("each cost once", ", ".join(costs) or "none", "Give at least one, without repeats."))
-    solutions, comparisons, reasons = {}, {}, {}
+    solutions, comparisons, reasons, errors = {}, {}, {}, []
     for done, (name, (cost, exponent, contact)) in enumerate(wanted.items()):
         try:
             solutions[name] = solve_static(problem, cost, exponent=exponent, contact=contact, on_failure="return")
@@ -132,8 +132,11 @@ def rank_costs(
         except OsimoptError as error:
             solutions.pop(name, None)
             reasons[name] = str(error)
+            errors.append(error)
         if progress is not None:
             progress(done + 1, len(wanted))
+    if not comparisons and len(set(reasons.values())) == 1:
+        raise errors[0]  # of the input, not of a cost
     if not comparisons:
         name, reason = next(iter(reasons.items()))
         fix = "Correct the input, or choose other costs."
@@ -212,7 +215,8 @@ def _by_offset(curves: Mapping[str, ChannelCurves], channels: Sequence[str]) -> 
         columns = [one.channels.index(channel) for channel in channels]
         pairs = list(zip(one.simulated[:, columns].T, one.measured[:, columns].T, strict=True))
         rows[name] = [
-            float(np.mean([np.nan_to_num(r_at(a, b, round(offset * one.rate))) for a, b in pairs])) for offset in OFFSETS
+            float(np.mean([np.nan_to_num(r_at(a, b, round(offset * one.rate))) for a, b in pairs]))
+            for offset in OFFSETS
         ]
     return pd.DataFrame(rows, index=pd.Index(OFFSETS, name="offset"))
 

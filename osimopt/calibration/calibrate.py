@@ -16,7 +16,7 @@ from ..problem.problem import RedundancyProblem
 from .calibration import Calibration, moment_table, parameter_table
 from .fit import FIRST_NOISE, Estimate, fit
 from .identifiability import combinations, identify, profile
-from .parameters import KINDS, USUAL, Prior, Parameters, gain_of_mvc
+from .parameters import KINDS, USUAL, Parameters, Prior, gain_of_mvc
 from .preparation import GivenEmg, Shared, by_trial, envelopes_of, prepare
 from .residuals import Mode, Residuals
 from .trial import CalibrationTrial
@@ -127,9 +127,7 @@ def calibrate(
     shifts = by_trial(shift, "shift", tuple(named))
     sharing = _sharing(parameters, tendon)
     setup = prepare(named, recorded, mapping, coordinates, left_out, follow, tendon == "compliant")
-    trials = tuple(
-        setup.trial(name, problem, recorded[name], float(shifts[name])) for name, problem in named.items()
-    )
+    trials = tuple(setup.trial(name, problem, recorded[name], float(shifts[name])) for name, problem in named.items())
     known = dict(priors or {})
     if "gain" not in known and all(one.amplitude == "mvc" for one in recorded.values()):
         known["gain"] = {channel: gain_of_mvc(value) for channel, value in setup.largest.items()}

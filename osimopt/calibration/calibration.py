@@ -96,8 +96,8 @@ class Calibration:
     def model_values(self) -> dict[str, dict[str, float]]:
         """Calibrated values by parameter and muscle, for a model file."""
         out: dict[str, dict[str, float]] = {}
-        for (muscle, kind), row in self.parameters().iterrows():
-            out.setdefault(str(kind), {})[str(muscle)] = float(row["calibrated"])
+        for row in self.parameters().reset_index().itertuples():
+            out.setdefault(str(row.parameter), {})[str(row.muscle)] = float(row.calibrated)
         return out
 
     def problem(self, problem: RedundancyProblem) -> RedundancyProblem:
@@ -188,7 +188,9 @@ class Calibration:
         """What a reader has to know: parameters at their bounds, what is not determined, moments that do not fit."""
         table, found = self.table, []
         if len(bound := table[table["at_bound"]]):
-            found.append(f"At a bound: {some(_labels(bound), 8)}. Data and bounds disagree there, or the model is wrong.")
+            found.append(
+                f"At a bound: {some(_labels(bound), 8)}. Data and bounds disagree there, or the model is wrong."
+            )
         open_ = table[table["determined"] < DETERMINED]
         if len(open_):
             found.append(
@@ -245,7 +247,9 @@ def moment_table(trials: Sequence[CalibrationTrial], best: Estimate, baseline: E
             results[f"rmse{suffix}"], results[f"r{suffix}"] = error, r
             results[f"nrmse{suffix}"] = error / np.where(span > 0.0, span, np.nan)
         for row, coordinate in enumerate(best.residuals.coordinates):
-            rows.append({"trial": trial.name, "coordinate": coordinate, **{k: float(v[row]) for k, v in results.items()}})
+            rows.append(
+                {"trial": trial.name, "coordinate": coordinate, **{k: float(v[row]) for k, v in results.items()}}
+            )
     return pd.DataFrame(rows).set_index(["trial", "coordinate"])
 
 
@@ -261,7 +265,10 @@ def parameter_table(fit: Estimate, found: Identified, ends: Mapping[int, tuple[f
         here = ends.get(number, (fit.x[number] - half, fit.x[number] + half))
         nominal = _nominal(unknowns, own, item.kind, item.members[0])
         at = {"value": fit.x[number], "low": here[0], "high": here[1], "prior_low": -NORMAL, "prior_high": NORMAL}
-        raw = {name: item.prior.mean + item.prior.deviation * np.clip(x, low[number], high[number]) for name, x in at.items()}
+        raw = {
+            name: item.prior.mean + item.prior.deviation * np.clip(x, low[number], high[number])
+            for name, x in at.items()
+        }
         factor = nominal if kind.prior.relative else 1.0
         values = {name: float(factor * np.exp(x)) if kind.prior.log else float(x) for name, x in raw.items()}
         rows.append(

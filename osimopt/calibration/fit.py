@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..problem.arrays import Array
+from .noise import Left, noise_of
 from .residuals import Residuals
 
 #: Noise of a moment before the first fit, and its least value, as shares of the moment's range in the trials.
-FIRST_NOISE, LEAST_NOISE = 0.1, 1e-4
+FIRST_NOISE, LEAST_NOISE = 0.1, 1e-6
 #: Rounds of fitting and estimating noise; changes of noise below SETTLED end them.
 ROUNDS, SETTLED = 6, 0.02
 #: Evaluations in one least-squares fit.
@@ -35,9 +36,7 @@ class Estimate:
         return self.residuals.jacobian(self.x)[:-count], self.residuals.values(self.x)[:-count]
 
 
-def fit(
-    residuals: Residuals, starts: int, seed: int, progress: Callable[[int, int], None] | None = None
-) -> Estimate:
+def fit(residuals: Residuals, starts: int, seed: int, progress: Callable[[int, int], None] | None = None) -> Estimate:
     """The best of fits from the priors' means and from random draws of the priors; then noise and fit in turn."""
     low, high = residuals.unknowns.bounds()
     random = np.random.default_rng(seed)
@@ -57,7 +56,7 @@ def fit(
         step()
     objectives = tuple(float(value) for _, value in results)
     x, objective = min(results, key=lambda result: result[1])
-    for round_ in range(ROUNDS):
+    for _ in range(ROUNDS):
         noisier = with_noise(residuals, x)
         change = max(
             float(np.abs(np.log((new / np.mean(w)) / (old / np.mean(v)))).max())
@@ -84,24 +83,26 @@ def _minimum(residuals: Residuals, x: Array) -> tuple[Array, float]:
 
 
 def with_noise(residuals: Residuals, x: Array) -> Residuals:
-    """The residuals with the noise that they show at x, pooled over trials, and with correlated frames counted once."""
-    missing = [residuals.missing(number, x) for number in range(len(residuals.trials))]
-    square = np.concatenate([part**2 for part in missing]).mean(axis=0)
+    """The residuals with the noise that they show at x: its standard deviation, and the frames that count as one."""
+    left, size = left_of(residuals, x), []
+    for trial in residuals.trials:
+        size.append((trial.drive(residuals.unknowns, x).moment - trial.moment) ** 2)
     span = np.max([np.ptp(trial.moment, axis=0) for trial in residuals.trials], axis=0)
-    noise = np.maximum(np.sqrt(square), LEAST_NOISE * span)
-    alone = [np.array([correlated(part[:, row]) for row in range(part.shape[1])]) for part in missing]
-    weight = tuple(1.0 / np.sqrt(each) for each in alone)
-    return replace(residuals, noise=(noise,) * len(residuals.trials), weight=weight)
+    found = noise_of(left, np.sqrt(np.concatenate(size).mean(axis=0)), LEAST_NOISE * span)
+    weight = [1.0 / np.sqrt(found.alone(float(np.median(np.diff(trial.time))))) for trial in residuals.trials]
+    count = len(span)
+    return replace(
+        residuals, noise=(found.total(left),) * len(left), weight=tuple(np.full(count, one) for one in weight),
+        spectrum=found,
+    )  # fmt: skip
 
 
-def correlated(residual: Array) -> float:
-    """How many neighbouring samples (T,) count as one: 1 + 2 Σ ρ over lags up to the first where pairs cancel."""
-    count = len(residual)
-    power = float(residual @ residual)
-    if count < 4 or power <= 0.0:
-        return 1.0
-    rho = np.array([float(residual[lag:] @ residual[: count - lag]) / power for lag in range(count // 2)])
-    pairs = rho[1:-1:2] + rho[2::2]  # sums of neighbouring lags: positive for a stationary process (Geyer 1992)
-    falls = np.flatnonzero(pairs <= 0.0)
-    last = int(falls[0]) if len(falls) else len(pairs)
-    return float(np.clip(1.0 + 2.0 * pairs[:last].sum(), 1.0, 0.5 * count))
+def left_of(residuals: Residuals, x: Array) -> list[Left]:
+    """What EMG-driven moments at x leave of every trial."""
+    found, unknowns = [], residuals.unknowns
+    for trial in residuals.trials:
+        driven = trial.drive(unknowns, x)
+        slopes = trial.driven_slopes(unknowns, driven)
+        missing = trial.moment - driven.moment + slopes @ x  # of the means of the priors
+        found.append(Left(trial.time, missing, slopes, trial.pull(driven)))
+    return found

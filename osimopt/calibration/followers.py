@@ -12,7 +12,8 @@ from ..problem.arrays import Array
 #: intermedius as the mean of the other vasti, the two heads and synergists from each other, deep muscles of the shank
 #: from their superficial synergists: as in Lloyd and Besier (2003), J Biomech 36, 765-776,
 #: doi:10.1016/S0021-9290(03)00010-1, and Sartori et al. (2012), PLoS ONE 7(12), e52618,
-#: doi:10.1371/journal.pone.0052618. Long flexors and tibialis posterior follow soleus, long extensors tibialis anterior.
+#: doi:10.1371/journal.pone.0052618. Long flexors and tibialis posterior follow soleus, long extensors tibialis
+#: anterior.
 FOLLOWED: dict[str, tuple[tuple[str, ...], ...]] = {
     "vasint": (("vaslat", "vasmed"), ("vaslat",), ("vasmed",)),
     "vaslat": (("vasmed",),),
@@ -62,8 +63,8 @@ def shares(measured: Mapping[str, Sequence[str]], muscles: Sequence[str], follow
     own = np.array([[float(name in names) for names in measured.values()] for name in muscles])
     own = own.reshape(len(muscles), len(measured))
     by_stem: dict[tuple[str, str], list[int]] = {}
-    for row in np.flatnonzero(own.any(axis=1)):
-        by_stem.setdefault(stem_and_side(muscles[row]), []).append(int(row))
+    for row in np.flatnonzero(own.any(axis=1)).tolist():
+        by_stem.setdefault(stem_and_side(muscles[row]), []).append(row)
     found, notes = own.copy(), []
     for row, name in enumerate(muscles):
         if own[row].any() or not follow:

@@ -2,7 +2,8 @@
 
 Parameters are in standard deviations of their priors, so that the sensitivity J of the weighted residuals compares data
 with priors: a combination of parameters (a right singular vector of J) whose singular value is s has the share
-s²/(1 + s²) of its information from the data. The posterior covariance is (JᵀJ + 1)⁻¹ (Laplace's approximation).
+s²/(1 + s²) of its information from the data. The covariance of the estimate about the truth, which the priors hold as
+well as the data, is A⁻¹ S A⁻¹ with A = JᵀJ + 1 and S = JᵀCJ + 1, where C is the covariance of the noise in the same weights.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..problem.arrays import Array
-from .fit import EVALUATIONS, Estimate
+from .fit import EVALUATIONS, Estimate, left_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,22 +46,44 @@ class Identified:
     determined: Array
     singular: Array
     directions: Array
-    at_bound: Array
+    at_bound: NDArray[np.bool_]
 
 
 def identify(fit: Estimate) -> Identified:
     """Linearise a fit. Parameters at a bound are taken as fixed there for the others."""
     jacobian = fit.jacobian()[0]
+    scatter = _scatter(fit, jacobian)
     low, high = fit.residuals.unknowns.bounds()
     at_bound = (fit.x - low < AT_BOUND) | (high - fit.x < AT_BOUND)
     free, count = ~at_bound, len(fit.x)
     covariance = np.zeros((count, count))
     information = jacobian.T @ jacobian + np.eye(count)
-    covariance[np.ix_(free, free)] = np.linalg.inv(information[np.ix_(free, free)])
-    alone = np.linalg.inv(information)
+    inner = np.ix_(free, free)
+    covariance[inner] = _sandwich(information[inner], scatter[inner])
+    alone = _sandwich(information, scatter)
     deviation = np.where(at_bound, np.sqrt(np.diag(alone)), np.sqrt(np.diag(covariance)))
     _, singular, directions = np.linalg.svd(jacobian, full_matrices=False)
     return Identified(covariance, deviation, 1.0 - deviation**2, singular, directions, at_bound)
+
+
+def _scatter(fit: Estimate, jacobian: Array) -> Array:
+    """Covariance (N, N) of Jᵀr by the noise and its correlation, with that of the priors."""
+    residuals, count = fit.residuals, jacobian.shape[1]
+    if residuals.spectrum is None:
+        return np.asarray(jacobian.T @ jacobian + np.eye(count))
+    total = np.eye(count)
+    for left, weight, noise in zip(left_of(residuals, fit.x), residuals.weight, residuals.noise, strict=True):
+        for block in left.blocks():
+            scaled = ((weight / noise) ** 2)[None, :, None] * block.slopes
+            flat = scaled.reshape(-1, count)
+            total += flat.T @ residuals.spectrum.covariance(block) @ flat
+    return np.asarray(total)
+
+
+def _sandwich(information: Array, scatter: Array) -> Array:
+    """Covariance of the estimate: A⁻¹ S A⁻¹."""
+    left = np.linalg.solve(information, scatter)
+    return np.asarray(np.linalg.solve(information, left.T))
 
 
 def combinations(fit: Estimate, found: Identified) -> pd.DataFrame:

@@ -67,7 +67,7 @@ class Prior:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of parameter: ``of`` muscles or channels, in ``unit``, with its usual prior, and who shares one value."""
+    """One kind of parameter: ``of`` muscles or channels, in ``unit``, its usual prior, and who shares one value."""
 
     of: Of
     unit: str

@@ -72,7 +72,9 @@ class Shared:
         interval = float(np.median(np.diff(problem.time))) if len(problem) > 1 else 1.0
         keep = slice(None, None, max(1, int(1.0 / (RATE * interval) + 1e-6)))
         geometry, own = problem.geometry, problem.parameters
-        assert own is not None and geometry.length is not None and geometry.lengthening_speed is not None
+        assert own is not None
+        assert geometry.length is not None
+        assert geometry.lengthening_speed is not None
         return CalibrationTrial(
             name, problem.time[keep], geometry.frames(keep).moment_arm[:, rows][:, :, columns],
             geometry.length[keep][:, columns], geometry.lengthening_speed[keep][:, columns],
@@ -81,7 +83,9 @@ class Shared:
         )  # fmt: skip
 
 
-def by_trial(given: Given | Mapping[str, Given] | Sequence[Given], what: str, names: Sequence[str] = ()) -> dict[str, Given]:
+def by_trial(
+    given: Given | Mapping[str, Given] | Sequence[Given], what: str, names: Sequence[str] = ()
+) -> dict[str, Given]:
     """What was given for one or several trials, by the trials' names.
 
     Raises
@@ -96,7 +100,7 @@ def by_trial(given: Given | Mapping[str, Given] | Sequence[Given], what: str, na
         if names and len(given) != len(names):
             raise InputError(explain(f"{what} for each of {len(names)} trials", f"{len(given)}", "Give one each."))
     else:
-        found = dict.fromkeys(names or ("trial",), given)  # type: ignore[arg-type]
+        found = dict.fromkeys(names or ("trial",), given)
         if len(names) > 1 and not is_number(given):
             expected, fix = f"{what} for each of {some(names)}", "Give a mapping from the trials' names."
             raise InputError(explain(expected, "one for all", fix))
@@ -138,7 +142,7 @@ def prepare(
     rows = [first.coordinates.index(name) for name in chosen]
     used = np.flatnonzero(np.any([problem.geometry.crosses[rows].any(axis=0) for problem in problems.values()], axis=0))
     names = tuple(first.muscles[muscle] for muscle in used)
-    fed = share[used].any(axis=0)
+    fed = np.asarray(share[used].any(axis=0))
     if idle := [channel for channel, on in zip(measured, fed, strict=True) if not on]:
         notes = [*notes, f"Not used, as their muscles do not cross {some(chosen)}: channels {some(idle)}"]
     kept = {channel: muscles for (channel, muscles), on in zip(measured.items(), fed, strict=True) if on}

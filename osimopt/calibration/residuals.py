@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ..problem.arrays import Array
+from .noise import Noise
 from .parameters import Parameters
 from .trial import CalibrationTrial
 
@@ -46,7 +47,8 @@ class Assisted(NamedTuple):
 class Residuals:
     """Residuals of trials, each with the noise σ (D,) of its moments and the inflation of correlated frames.
 
-    ``weight`` multiplies all residuals of a trial: 1/√(frames that count as one).
+    ``weight`` multiplies all residuals of a trial: 1/√(frames that count as one). ``spectrum`` is the noise with its
+    correlation, once it has been estimated.
     """
 
     trials: tuple[CalibrationTrial, ...]
@@ -55,6 +57,7 @@ class Residuals:
     noise: tuple[Array, ...]
     weight: tuple[Array, ...]
     coordinates: tuple[str, ...] = ()
+    spectrum: Noise | None = None
 
     def values(self, x: Array) -> Array:
         """Residuals of the data followed by those of the priors."""
@@ -81,10 +84,7 @@ class Residuals:
             residual = scale * (driven.moment - trial.moment)
             if not slopes:
                 return residual.ravel(), residual
-            by_x = trial.moment_slopes(unknowns, driven.forces)
-            gain = trial.arm * driven.forces.by_activation[:, None, :]
-            by_x += gain @ trial.activation_slopes(unknowns, driven.levels)
-            return residual.ravel(), (scale[:, None] * by_x).reshape(-1, len(x))
+            return residual.ravel(), (scale[:, None] * trial.driven_slopes(unknowns, driven)).reshape(-1, len(x))
         return self._assisted(number, x, slopes)
 
     def assist(self, number: int, x: Array) -> Assisted:
@@ -136,9 +136,7 @@ class Residuals:
         return residual.ravel(), common * np.concatenate([d_off, d_short], axis=1).reshape(-1, len(x))
 
 
-def _nearest(
-    aim: Array, spread: Array, lower: Array, gain: Array, wanted: Array, noise: Array
-) -> tuple[Array, Array]:
+def _nearest(aim: Array, spread: Array, lower: Array, gain: Array, wanted: Array, noise: Array) -> tuple[Array, Array]:
     """Activations (T, M) nearest to their aim, and multipliers (T, D), by Newton's method on the dual of each frame.
 
     The dual is concave, and its gradient is wanted − G a(λ) − σ² λ; a step is halved until the gradient's size in the

@@ -90,6 +90,17 @@ class CalibrationTrial:
         forces = self.forces(unknowns, x, activation)
         return Driven(activation, forces, np.einsum("tdm,tm->td", self.arm, forces.force), levels)
 
+    def driven_slopes(self, unknowns: Parameters, driven: Driven) -> Array:
+        """(T, D, N) derivative of the EMG-driven moments by all unknowns."""
+        gain = self.arm * driven.forces.by_activation[:, None, :]
+        by_channels = gain @ self.activation_slopes(unknowns, driven.levels)
+        return np.asarray(self.moment_slopes(unknowns, driven.forces) + by_channels)
+
+    def pull(self, driven: Driven) -> Array:
+        """(T, D, C) derivative of the EMG-driven moments by the logarithm of each envelope."""
+        by_level = self.arm * (driven.forces.by_activation * (1.0 - self.lower))[:, None, :]
+        return np.asarray((by_level @ self.share) * driven.levels.by_gain[:, None, :])
+
     def moment_slopes(self, unknowns: Parameters, forces: TendonForces) -> Array:
         """(T, D, N) derivative of the moments by the unknowns of muscles, at fixed activations."""
         out = np.zeros((*self.arm.shape[:2], len(unknowns.items)))

@@ -100,7 +100,7 @@ def elastic_tendon_forces(
         level = activation[own]
         parts = _fiber(muscles, along, level, speed[own], _turning(muscles, length[own], lengthening_speed[own]))
         stretched = (length[own] - along) / muscles.slack
-        multiplier, slope = muscles.tendon.evaluate(stretched)
+        _, slope = muscles.tendon.evaluate(stretched)
         strength = muscles.max_force
         stiff, by_slack = strength * slope / muscles.slack, -strength * slope * stretched
         # the curve is one of strain over its strain at one normalised force, for every class
@@ -149,7 +149,7 @@ def _fiber(muscles: Mechanics, along: Values, level: Values, speed: Values, turn
 
 
 def _turning(muscles: Mechanics, length: Values, lengthening_speed: Values) -> Values:
-    """d ln(cos α) / d ln(optimal length) of a fibre on a rigid tendon: − sin² α, 0 where it has no speed."""
+    """Derivative d ln(cos α) / d ln(optimal length) of a fibre on a rigid tendon: − sin² α, 0 where it has no speed."""
     along = length - muscles.slack
     return np.where(along > 0.0, -(muscles.height**2) / np.maximum(along**2 + muscles.height**2, 1e-300), 0.0)
 

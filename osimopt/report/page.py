@@ -113,7 +113,11 @@ def findings(results: Results, compared: Comparisons, measured: Mapping[str, Con
     """Findings of solutions and comparisons, each sentence once; a long list is folded."""
     names: dict[str, list[str]] = {}
     for name, result in results.items():
-        emg = [*compared[name].clock.findings(), *compared[name].flagged(), *compared[name].notes] if name in compared else []
+        emg = (
+            [*compared[name].clock.findings(), *compared[name].flagged(), *compared[name].notes]
+            if name in compared
+            else []
+        )
         contact = measured[name].findings() if name in measured else []
         for line in dict.fromkeys([*result.summary.get("findings", []), *emg, *contact]):
             names.setdefault(line, []).append(name)

@@ -46,7 +46,7 @@ def ranking_sections(ranking: CostRanking) -> list[Section]:
 
 
 def draw_table(ranking: CostRanking) -> str:
-    """r of every cost and channel as a table of colours, and the mean r of every cost over offsets of the clock."""
+    """Table of colours: r of every cost and channel; and the mean r of every cost over offsets of the clock."""
     costs = list(ranking.by_offset.columns)
     channels = list(next(iter(ranking.comparisons.values())).table.index)
     r = np.array([ranking.comparisons[cost].table["r"].reindex(channels).to_numpy() for cost in costs])
@@ -61,7 +61,9 @@ def draw_table(ranking: CostRanking) -> str:
             text, pale = (f"{value:.2f}" if np.isfinite(value) else "–"), not abs(value) > 0.6
             at.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8,
                     color="#111111" if pale else "white")  # fmt: skip
-        at.set_xticks(np.arange(len(channels)) + 0.5, [str(name)[:LETTERS] for name in channels], rotation=35, ha="right")
+        at.set_xticks(
+            np.arange(len(channels)) + 0.5, [str(name)[:LETTERS] for name in channels], rotation=35, ha="right"
+        )
         at.set_yticks(np.arange(len(costs)) + 0.5, [cost[:LETTERS] for cost in costs])
         at.set_title("r of each cost and channel")
         for index, cost in enumerate(costs):
@@ -93,13 +95,14 @@ def draw_costs(ranking: CostRanking) -> str:
                 panel.plot(x, simulated, color=style.colour(0), lw=1.2)
                 panel.set_xticks([])
                 panel.set_yticks([])
+                panel.set_ylim(0.0, None)
                 panel.grid(False)
                 if row == 0:
                     panel.set_title(str(channel)[:LETTERS], fontsize=7.5)
                 if column == 0:
                     panel.set_ylabel(cost[:LETTERS], rotation=0, ha="right", va="center", fontsize=8)
-        unit = "mean over strides" if first.strides else "over time"
-        drawn.supxlabel(f"Simulated activation (line) over EMG (grey), {unit}", fontsize=8)
+        unit = "each over one stride" if first.strides else "over time"
+        drawn.supxlabel(f"Simulated activation (line) over EMG (grey), {unit}, on its own scale", fontsize=8)
     return made.svg
 
 

@@ -34,8 +34,8 @@ Solutions = RedundancySolution | Result | str | os.PathLike[str]
 BEST = 3
 #: Files of write_validation.
 VALIDATION = (
-    "emg.json", "ranking.csv", "offsets.csv", "agreement.csv", "by_stride.csv", "co_contraction.csv", "coverage.csv", "flags.csv",
-    "report.html",
+    "emg.json", "ranking.csv", "offsets.csv", "agreement.csv", "by_stride.csv", "co_contraction.csv", "coverage.csv",
+    "flags.csv", "report.html",
 )  # fmt: skip
 NOTE = "Parts of one muscle are summed, activations weighted by area; groups below 1 % of the largest are left out."
 
@@ -227,8 +227,8 @@ def _residual(result: Result) -> str:
 def write_validation(ranking: CostRanking, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Write tables (.csv) about the agreement of every cost with EMG, ``report.html`` of the best three, ``emg.json``.
 
-    The tables are ``ranking``, ``offsets``, ``agreement``, ``by_stride``, ``co_contraction``, ``coverage`` and ``flags``, with the
-    cost in the first column. The folder appears whole or not at all; it is returned.
+    The tables are ``ranking``, ``offsets``, ``agreement``, ``by_stride``, ``co_contraction``, ``coverage`` and
+    ``flags``, with the cost in the first column. The folder appears whole or not at all; it is returned.
 
     Raises
     ------

@@ -115,7 +115,8 @@ def main() -> None:
     exact = replicate(problems, emg, sharing, 1, 0.0, 0.0)
     known = exact["determined"] > 0.99
     print(json.dumps({
-        "parameters": len(known), "without_noise": "determined to 1 % of the prior's variance", "of_them": int(known.sum()),
+        "parameters": len(known), "without_noise": "determined to 1 % of the prior's variance",
+        "of_them": int(known.sum()),
         "largest_error": float(np.abs(exact["error"][known]).max(initial=0.0)),
         "largest_error_of_all": float(np.abs(exact["error"]).max()), "seconds": exact["seconds"],
     }), flush=True)  # fmt: skip

@@ -194,7 +194,7 @@ def test_a_call_that_ends_with_anothers_crash() -> None:
 
     def ask(code: str) -> None:
         answers = isolation.run_many("casadi", "builtins:eval", [("1",), (code,)], subject="a solve", n_jobs=2)
-        with pytest.raises(SolverError) as caught:
+        with pytest.raises(SolverError) as caught:  # noqa: PT012
             next(answers)  # may already stand behind the crash, if both calls went to one process
             begun.set()  # both calls are with their processes before the first result is handed out
             next(answers)
