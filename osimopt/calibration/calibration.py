@@ -15,11 +15,13 @@ from ..errors import InputError, explain, some
 from ..muscle.forces import rigid_tendon_gain, rigid_tendon_passive
 from ..problem.arrays import Array
 from ..problem.problem import RedundancyProblem
+from ..solution.solution import RedundancySolution
+from .assisted import assisted_solution
 from .fit import Estimate
 from .identifiability import DETERMINED, NORMAL, Identified
 from .parameters import KINDS, Parameters, strain_of
 from .preparation import GivenEmg, Shared, by_trial, envelopes_of
-from .residuals import Mode, Residuals
+from .residuals import NEAR_EMG, WITHOUT_EMG, Mode, Residuals
 from .trial import CalibrationTrial, Driven
 
 if TYPE_CHECKING:
@@ -103,7 +105,8 @@ class Calibration:
     def problem(self, problem: RedundancyProblem) -> RedundancyProblem:
         """A problem of the same model with the calibrated muscles: maximum and passive forces are computed anew.
 
-        Passive forces are included, as in the calibration.
+        Passive forces are included, as in the calibration. Its solutions by :func:`osimopt.solve_static` are the
+        *optimised* mode on the calibrated model.
 
         Raises
         ------
@@ -144,6 +147,35 @@ class Calibration:
         """
         trial = self.setup.trial("the trial", problem, envelopes_of(emg), shift)
         return trial.drive(self.best.residuals.unknowns, self.best.x)
+
+    def solve(self, problem: RedundancyProblem, emg: GivenEmg, shift: float = 0.0) -> RedundancySolution:
+        """EMG-assisted solution of a whole problem with the calibrated muscles, to compare or write as any other.
+
+        Activations of muscles with EMG are nearest to it; the other ones, and reserves, do what is left.
+
+        Parameters
+        ----------
+        problem : RedundancyProblem
+            Of the same model; all its coordinates are balanced.
+        emg : Emg, DataFrame or path-like
+            EMG of the trial.
+        shift : float, default 0
+            Time in s that is added to the times of EMG.
+
+        Returns
+        -------
+        RedundancySolution
+            ``problem`` is the one with the calibrated muscles. Frames that cannot be balanced hold NaN.
+        """
+        driven, new = self.drive(problem, emg, shift), self.problem(problem)
+        trial = self.setup.trial("the trial", problem, envelopes_of(emg), shift)
+        columns = [new.muscles.index(name) for name in self.muscles]
+        aim = np.broadcast_to(new.lower, new.max_force.shape).copy()
+        activation = np.stack([np.interp(new.time, trial.time, own) for own in driven.activation.T], axis=1)
+        aim[:, columns] = activation
+        spread = np.full(len(new.muscles), WITHOUT_EMG)
+        spread[columns] = np.where(trial.share.any(axis=1), NEAR_EMG, WITHOUT_EMG)
+        return assisted_solution(new, aim, spread)
 
     def judge(
         self,

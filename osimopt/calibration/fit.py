@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..problem.arrays import Array
-from .noise import Left, noise_of
+from .noise import Left, alone, noise_of
 from .residuals import Residuals
 
 #: Noise of a moment before the first fit, and its least value, as shares of the moment's range in the trials.
@@ -89,7 +89,7 @@ def with_noise(residuals: Residuals, x: Array) -> Residuals:
         size.append((trial.drive(residuals.unknowns, x).moment - trial.moment) ** 2)
     span = np.max([np.ptp(trial.moment, axis=0) for trial in residuals.trials], axis=0)
     found = noise_of(left, np.sqrt(np.concatenate(size).mean(axis=0)), LEAST_NOISE * span)
-    weight = [1.0 / np.sqrt(found.alone(float(np.median(np.diff(trial.time))))) for trial in residuals.trials]
+    weight = [1.0 / np.sqrt(alone(float(np.median(np.diff(trial.time))))) for trial in residuals.trials]
     count = len(span)
     return replace(
         residuals, noise=(found.total(left),) * len(left), weight=tuple(np.full(count, one) for one in weight),

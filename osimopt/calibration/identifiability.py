@@ -63,7 +63,7 @@ def identify(fit: Estimate) -> Identified:
     alone = _sandwich(information, scatter)
     deviation = np.where(at_bound, np.sqrt(np.diag(alone)), np.sqrt(np.diag(covariance)))
     _, singular, directions = np.linalg.svd(jacobian, full_matrices=False)
-    return Identified(covariance, deviation, 1.0 - deviation**2, singular, directions, at_bound)
+    return Identified(covariance, deviation, np.clip(1.0 - deviation**2, 0.0, 1.0), singular, directions, at_bound)
 
 
 def _scatter(fit: Estimate, jacobian: Array) -> Array:

@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ..problem.arrays import Array
+from ..static.dual import DualProgram, newton, quadratic_response
 from .noise import Noise
 from .parameters import Parameters
 from .trial import CalibrationTrial
@@ -28,8 +29,6 @@ Mode = Literal["driven", "assisted"]
 NEAR_EMG = 0.05
 #: The same of muscles without EMG, about their least activation.
 WITHOUT_EMG = 0.3
-#: Newton steps on the dual; a frame needs 3 to 8.
-MOST_STEPS = 60
 #: Relative missing moment at which a frame is solved.
 SOLVED = 1e-12
 
@@ -95,7 +94,7 @@ class Residuals:
         gain = trial.arm * forces.by_activation[:, None, :]
         passive = np.einsum("tdm,tm->td", trial.arm, forces.force)
         spread = self.spread(number)
-        activation, multipliers = _nearest(aim, spread, trial.lower, gain, trial.moment - passive, self.noise[number])
+        activation, multipliers = nearest(aim, spread, trial.lower, gain, trial.moment - passive, self.noise[number])
         moment = passive + np.einsum("tdm,tm->td", gain, activation)
         return Assisted(activation, aim, multipliers, moment)
 
@@ -136,41 +135,15 @@ class Residuals:
         return residual.ravel(), common * np.concatenate([d_off, d_short], axis=1).reshape(-1, len(x))
 
 
-def _nearest(aim: Array, spread: Array, lower: Array, gain: Array, wanted: Array, noise: Array) -> tuple[Array, Array]:
-    """Activations (T, M) nearest to their aim, and multipliers (T, D), by Newton's method on the dual of each frame.
-
-    The dual is concave, and its gradient is wanted − G a(λ) − σ² λ; a step is halved until the gradient's size in the
-    metric of the step falls.
-    """
-    variance = noise**2
-    multipliers = np.zeros_like(wanted)
-    size = np.maximum(np.abs(wanted).max(axis=1), noise.max())
-
-    def at(multipliers: Array) -> tuple[Array, Array, Array]:
-        raw = aim + spread**2 * np.einsum("tdm,td->tm", gain, multipliers)
-        activation = np.clip(raw, lower, 1.0)
-        short = wanted - np.einsum("tdm,tm->td", gain, activation) - variance * multipliers
-        # the dual's value: concave, so that Newton's damped steps cannot cycle
-        dual = np.sum(multipliers * (wanted - np.einsum("tdm,tm->td", gain, activation)), axis=1)
-        dual += 0.5 * np.sum(((activation - aim) / spread) ** 2, axis=1) - 0.5 * np.sum(variance * multipliers**2, 1)
-        return activation, short, dual
-
-    activation, short, dual = at(multipliers)
-    for _ in range(MOST_STEPS):
-        left = np.abs(short).max(axis=1) > SOLVED * size
-        if not left.any():
-            break
-        raw = aim + spread**2 * np.einsum("tdm,td->tm", gain, multipliers)
-        open_ = np.where((raw > lower) & (raw < 1.0), spread**2, 0.0)
-        system = np.einsum("tdm,tm,tem->tde", gain, open_, gain) + np.diag(variance)
-        step = np.linalg.solve(system, short[:, :, None])[:, :, 0]
-        rise, length = np.sum(short * step, axis=1), np.where(left, 1.0, 0.0)
-        for _ in range(30):
-            tried = multipliers + length[:, None] * step
-            result = at(tried)
-            low = left & (result[2] < dual + 1e-4 * length * rise - 1e-14 * np.abs(dual))
-            if not low.any():
-                break
-            length = np.where(low, 0.5 * length, length)
-        multipliers, (activation, short, dual) = tried, result
-    return activation, multipliers
+def nearest(aim: Array, spread: Array, lower: Array, gain: Array, wanted: Array, noise: Array) -> tuple[Array, Array]:
+    """Activations (T, M) nearest to their ``aim``, and multipliers (T, D): what moments miss is an unknown, too."""
+    frames, count = wanted.shape
+    system = np.concatenate([gain, np.broadcast_to(np.eye(count), (frames, count, count))], axis=2)
+    centre = np.hstack([aim, np.zeros((frames, count))])
+    compliance = np.broadcast_to(np.concatenate([spread**2, noise**2]), centre.shape)
+    low = np.broadcast_to(np.concatenate([lower, np.full(count, -np.inf)]), centre.shape)
+    high = np.broadcast_to(np.concatenate([np.ones(len(lower)), np.full(count, np.inf)]), centre.shape)
+    allowed = SOLVED * np.maximum(np.abs(wanted).max(axis=1), noise.max())
+    program = DualProgram(system, wanted, low, high, quadratic_response(centre, compliance), allowed)
+    answer = newton(program, np.zeros_like(wanted))
+    return answer.y[:, : aim.shape[1]], answer.multipliers

@@ -4,8 +4,8 @@ usage: python scripts/benchmarks/calibration_synthetic.py DATA [--replicates 200
 
 DATA holds walk_80muscles (`osimopt fetch`). Three trials are made of its walk of 80 muscles: excitations are static
 solutions of p = 2, 3 and 5, each with its own co-contraction. Parameters are drawn from their priors; moments are those
-of the muscles with these parameters, with correlated noise of --noise of their range (standard deviation, correlation
-time 60 ms, as in residuals of measured walks), and envelopes with smooth relative noise of --emg. Each replicate draws
+of the muscles with these parameters, with noise of --noise of their range (standard deviation), and envelopes with
+relative noise of --emg; both are filtered at 6 Hz, as measured moments and envelopes are. Each replicate draws
 parameters and noise anew. --few calibrates fibre and tendon lengths of 8 muscles, gains and the delay only.
 """
 
@@ -27,21 +27,22 @@ from osimopt.calibration.fit import fit
 from osimopt.calibration.identifiability import NORMAL, identify
 from osimopt.calibration.parameters import USUAL
 from osimopt.calibration.preparation import prepare
+from osimopt.signals import lowpass
 
-#: s over which noise is correlated.
-CORRELATED = 0.06
+#: Cut-off in Hz of the zero-phase filters of moments and envelopes.
+CUTOFF = 6.0
 #: Muscles of --few.
 FEW = ("soleus_r", "gasmed_r", "tibant_r", "vaslat_r", "vasmed_r", "recfem_r", "bflh_r", "semimem_r")
 COORDINATES = ("knee_angle_r", "ankle_angle_r")
 
 
 def smooth(random: np.random.Generator, time: Any, columns: int) -> Any:
-    """(T, columns) unit noise with an exponential correlation over CORRELATED."""
-    keep = np.exp(-np.diff(time) / CORRELATED)
-    noise = random.standard_normal((len(time), columns))
-    for row in range(1, len(time)):
-        noise[row] = keep[row - 1] * noise[row - 1] + np.sqrt(1.0 - keep[row - 1] ** 2) * noise[row]
-    return noise
+    """(T, columns) unit noise behind a filter of CUTOFF, as moments and envelopes have gone through one."""
+    rate, around = 1.0 / float(np.median(np.diff(time))), 1.0
+    more = round(around * rate)
+    white = random.standard_normal((len(time) + 2 * more, columns))
+    low = lowpass(np.arange(len(white)) / rate, white, CUTOFF)
+    return (low / low.std())[more : more + len(time)]
 
 
 def trials_of(data: Path) -> tuple[Any, Any]:
