@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..emg.mapping import EmgMapping
-from ..errors import InputError, explain
+from ..errors import InputError, explain, shown
 from ..muscle.tendons import Tendon
-from ..options import check_word
+from ..options import check_word, is_number
 from ..problem.problem import RedundancyProblem
 from .calibration import Calibration, moment_table, parameter_table
 from .fit import FIRST_NOISE, Estimate, fit
@@ -35,6 +35,7 @@ def calibrate(
     shift: float | Mapping[str, float] | Sequence[float] = 0.0,
     left_out: Sequence[str] = (),
     follow: bool = True,
+    passive: float | None = None,
     profiles: Sequence[str] | bool = False,
     starts: int = 3,
     seed: int = 0,
@@ -74,6 +75,9 @@ def calibrate(
         Channels that are not used.
     follow : bool, default True
         Muscles without EMG follow synergists, as vastus intermedius the other vasti; ``notes`` lists them.
+    passive : float, optional
+        Standard deviation of passive forces about 0, as a share of a muscle's strength: a further term of the loss, for
+        motions in which no muscle is stretched far. Without it only moments tell passive forces.
     profiles : bool or sequence of str, default False
         Parameters (kinds) whose intervals are profiles of the objective, in place of its curvature; True for all.
     starts : int, default 3
@@ -120,6 +124,8 @@ def calibrate(
     if mode == "assisted" and tendon == "compliant":
         fix = "Use tendon='rigid', or mode='driven'."
         raise InputError(explain("rigid tendons in the assisted mode", "tendon='compliant'", fix))
+    if passive is not None and not (is_number(passive) and passive > 0.0):
+        raise InputError(explain("passive above 0", shown(passive), "0.05 is 5 % of the strength; None is without."))
     if not (isinstance(starts, int) and starts >= 1):
         raise InputError(explain("at least one start", repr(starts), "3 is the default."))
     named = by_trial(problems, "problems")
@@ -132,7 +138,7 @@ def calibrate(
     if "gain" not in known and all(one.amplitude == "mvc" for one in recorded.values()):
         known["gain"] = {channel: gain_of_mvc(value) for channel, value in setup.largest.items()}
     baseline = fit(_residuals(trials, setup, {"gain": "each"}, known, "driven"), 1, seed)
-    best = fit(_residuals(trials, setup, sharing, known, mode), starts, seed, progress)
+    best = fit(_residuals(trials, setup, sharing, known, mode, passive), starts, seed, progress)
     found = identify(best)
     wanted = set(sharing) if profiles is True else set(profiles or ())
     ends = {
@@ -141,7 +147,7 @@ def calibrate(
         if item.kind in wanted
     }
     record = {
-        "mode": mode, "tendon": tendon, "parameters": {kind: str(how) for kind, how in sharing.items()},
+        "mode": mode, "tendon": tendon, "passive": passive, "parameters": {kind: str(how) for kind, how in sharing.items()},
         "coordinates": list(setup.coordinates), "trials": list(named), "seed": seed, "starts": list(best.starts),
         "channels": {channel: list(muscles) for channel, muscles in setup.measured.items()},
         "largest": dict(setup.largest), "shift": {name: float(value) for name, value in shifts.items()},
@@ -173,7 +179,7 @@ def _sharing(parameters: Sequence[str] | Mapping[str, Any], tendon: Tendon) -> d
 
 def _residuals(
     trials: tuple[CalibrationTrial, ...], setup: Shared, sharing: Mapping[str, Any], priors: Mapping[str, Any],
-    mode: Mode,
+    mode: Mode, passive: float | None = None,
 ) -> Residuals:  # fmt: skip
     """Residuals before the noise is known."""
     unknowns = Parameters.of(sharing, priors, trials[0].own, setup.measured, setup.share)
@@ -182,7 +188,7 @@ def _residuals(
         name = setup.coordinates[int(flat.argmax())]
         raise InputError(explain(f"moments of {name} that change", "the same in all frames", "Leave it out."))
     noise, ones = (FIRST_NOISE * span,) * len(trials), (np.ones(len(span)),) * len(trials)
-    return Residuals(trials, unknowns, mode, noise, ones, setup.coordinates)
+    return Residuals(trials, unknowns, mode, noise, ones, setup.coordinates, passive=passive)
 
 
 def _start_notes(best: Estimate) -> list[str]:

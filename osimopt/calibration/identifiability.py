@@ -71,7 +71,8 @@ def _scatter(fit: Estimate, jacobian: Array) -> Array:
     residuals, count = fit.residuals, jacobian.shape[1]
     if residuals.spectrum is None:
         return np.asarray(jacobian.T @ jacobian + np.eye(count))
-    total = np.eye(count)
+    passive = residuals.passive_values(fit.x)[1]
+    total = np.eye(count) + passive.T @ passive
     for left, weight, noise in zip(left_of(residuals, fit.x), residuals.weight, residuals.noise, strict=True):
         for block in left.blocks():
             scaled = ((weight / noise) ** 2)[None, :, None] * block.slopes

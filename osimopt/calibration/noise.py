@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class Left:
         count = -(-len(self.time) // BLOCK)
         edges = np.linspace(0, len(self.time), count + 1).astype(int)
         parts = (self.time, self.missing, self.slopes, self.pull)
-        return [Left(*(part[a:b] for part in parts)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        return [Left(*(part[a:b] for part in parts)) for a, b in pairwise(edges.tolist())]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError, check_names, explain, shown, some
 from ..options import is_number
@@ -146,7 +147,7 @@ class Parameters:
                 items.append(Item(kind, name, group, _prior(kind, priors.get(kind), own, group)))
         return cls(tuple(items), own.names, tuple(channels))
 
-    def owner(self, kind: str) -> Array:
+    def owner(self, kind: str) -> NDArray[np.intp]:
         """Index of the unknown of every muscle or channel, −1 without one."""
         names = self.muscles if KINDS[kind].of == "muscle" else self.channels
         found = np.full(len(names), -1, dtype=np.intp)

@@ -47,7 +47,8 @@ class Residuals:
     """Residuals of trials, each with the noise σ (D,) of its moments and the inflation of correlated frames.
 
     ``weight`` multiplies all residuals of a trial: 1/√(frames that count as one). ``spectrum`` is the noise with its
-    correlation, once it has been estimated.
+    correlation, once it has been estimated. ``passive`` is the standard deviation of passive forces about 0, as a share
+    of the strength.
     """
 
     trials: tuple[CalibrationTrial, ...]
@@ -57,16 +58,31 @@ class Residuals:
     weight: tuple[Array, ...]
     coordinates: tuple[str, ...] = ()
     spectrum: Noise | None = None
+    passive: float | None = None
 
     def values(self, x: Array) -> Array:
-        """Residuals of the data followed by those of the priors."""
+        """Residuals of the data, of passive forces, and of the priors."""
         parts = [self._of(number, x, slopes=False)[0] for number in range(len(self.trials))]
-        return np.concatenate([*parts, x])
+        return np.concatenate([*parts, self.passive_values(x)[0], x])
 
     def jacobian(self, x: Array) -> Array:
         """Derivative of ``values`` by x."""
         parts = [self._of(number, x, slopes=True)[1] for number in range(len(self.trials))]
-        return np.vstack([*parts, np.eye(len(x))])
+        return np.vstack([*parts, self.passive_values(x)[1], np.eye(len(x))])
+
+    def passive_values(self, x: Array) -> tuple[Array, Array]:
+        """Passive forces over ``passive`` times the model's strengths, and their derivatives; empty without it."""
+        values, slopes = [np.zeros(0)], [np.zeros((0, len(x)))]
+        for trial, weight in zip(self.trials if self.passive else (), self.weight, strict=False):
+            relaxed = trial.forces(self.unknowns, x, np.zeros_like(trial.length))
+            scale = float(np.mean(weight)) / (self.passive * trial.own.max_isometric_force)  # type: ignore[operator]
+            by_x = np.zeros((*relaxed.force.shape, len(x)))
+            for kind, owner, factor in trial.owned(self.unknowns):
+                for muscle in np.flatnonzero(owner >= 0):
+                    by_x[:, muscle, owner[muscle]] += relaxed.by_log[kind][:, muscle] * factor[owner[muscle]]
+            values.append((scale * relaxed.force).ravel())
+            slopes.append((scale[:, None] * by_x).reshape(-1, len(x)))
+        return np.concatenate(values), np.vstack(slopes)
 
     def missing(self, number: int, x: Array) -> Array:
         """(T, D) moments that a trial's forces miss, in N·m."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..muscle.parameter_slopes import TendonForces, elastic_tendon_forces, rigid_tendon_forces
 from ..problem.arrays import Array, MuscleParameters
 from .excitation import Envelopes, Levels
-from .parameters import KINDS, Parameters
+from .parameters import Parameters
 
 #: Kinds of parameters that muscle forces depend on directly.
 OF_MUSCLES = ("max_isometric_force", "optimal_fiber_length", "tendon_slack_length", "tendon_strain")
@@ -104,9 +105,15 @@ class CalibrationTrial:
     def moment_slopes(self, unknowns: Parameters, forces: TendonForces) -> Array:
         """(T, D, N) derivative of the moments by the unknowns of muscles, at fixed activations."""
         out = np.zeros((*self.arm.shape[:2], len(unknowns.items)))
-        for kind in OF_MUSCLES:
-            self._add(out, unknowns, kind, forces.by_log[kind])
+        for kind, owner, factor in self.owned(unknowns):
+            for muscle in np.flatnonzero(owner >= 0):
+                by_x = forces.by_log[kind][:, muscle] * factor[owner[muscle]]
+                out[:, :, owner[muscle]] += self.arm[:, :, muscle] * by_x[:, None]
         return out
+
+    def owned(self, unknowns: Parameters) -> list[tuple[str, NDArray[np.intp], Array]]:
+        """Kinds of muscle parameters, the unknown of each muscle, and d(logarithm) / dx of each unknown."""
+        return [(kind, unknowns.owner(kind), unknowns.scale) for kind in OF_MUSCLES]
 
     def activation_slopes(self, unknowns: Parameters, levels: Levels) -> Array:
         """(T, M, N) derivative of the activations by the unknowns of channels."""
@@ -117,10 +124,3 @@ class CalibrationTrial:
                 if number >= 0:
                     out[:, :, number] += by_channel[:, column, None] * self.share[:, column] * (1.0 - self.lower)
         return np.asarray(out * unknowns.scale)
-
-    def _add(self, out: Array, unknowns: Parameters, kind: str, by_log: Array) -> None:
-        assert KINDS[kind].prior.log
-        owner = unknowns.owner(kind)
-        for muscle in np.flatnonzero(owner >= 0):
-            scale = unknowns.scale[owner[muscle]]
-            out[:, :, owner[muscle]] += self.arm[:, :, muscle] * (by_log[:, muscle] * scale)[:, None]

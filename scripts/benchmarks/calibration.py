@@ -6,9 +6,9 @@ DATA holds what `osimopt fetch` brings. OUT/<set>.csv has the moments (RMSE, nRM
 one fitted gain per channel), OUT/<set>_channels.csv r of each channel where it is left out and the others assist.
 
 knee_implant: calibrated on one walk, judged on the other, both ways, with default settings (left knee and ankle). The
-files of the implant are not read until forces are written: the script copies all others into a folder of its own, works
-there, and compares afterwards. Contact forces are those of EMG-assisted solutions of the whole left leg, before (generic
-muscles, fitted gains) and after, and of Σ a² on both.
+files of the implant are not read until all is calculated: the script copies the other ones into a folder of its own,
+works there, and compares afterwards. Contact forces are those of EMG-assisted solutions of the whole left leg, and of
+Σ a², with generic muscles (fitted gains), calibrated ones, and ones calibrated with passive=0.05.
 gait_9emg and walk_treadmill_emg: calibrated on the first half of the strides, judged on the second.
 """
 
@@ -82,20 +82,31 @@ def one_way(work: Path, out: Path, fitted: str, judged: str) -> dict[str, np.nda
     )
     print(f"knee_implant, {fitted} to {judged}: {time.perf_counter() - begin:.1f} s, {found}", flush=True)
     tell(f"knee_implant_{fitted}", found, {judged: problems[judged]}, {judged: emg[judged]}, shift[judged], out)
-    forces = {}
+    relaxed = osimopt.calibrate(
+        {fitted: problems[fitted]}, {fitted: emg[fitted]}, mapping, shift={fitted: shift[fitted]}, passive=0.05
+    )
+    moments, _ = relaxed.judge({judged: problems[judged]}, {judged: emg[judged]}, shift[judged])
+    print(f"with passive=0.05: mean nRMSE {moments['nrmse'].mean():.3f}", flush=True)
+    default = osimopt.solve_static(problems[judged], on_failure="return")
+    forces = {"generic, no passive forces, Σ a²": size_of(default)}
     generic = replace(found, best=found.baseline)
-    for name, one in (("before", generic), ("after", found)):
+    for name, one in (("generic", generic), ("calibrated", found), ("calibrated, passive=0.05", relaxed)):
         new = one.problem(problems[judged])
         solutions = {
             "EMG-assisted": one.solve(problems[judged], emg[judged], shift[judged]),
             "Σ a²": osimopt.solve_static(new, on_failure="return"),
         }
         for method, solution in solutions.items():
-            table = solution.joint_reactions(["walker_knee_l"], on="child", frame="child")
-            force = np.linalg.norm(table.iloc[:, :3].to_numpy(), axis=1)
-            solved = np.isfinite(force)
-            forces[f"{name}, {method}"] = np.interp(np.arange(len(force)), np.flatnonzero(solved), force[solved])
+            forces[f"{name}, {method}"] = size_of(solution)
     return forces
+
+
+def size_of(solution: Any) -> np.ndarray:
+    """Size of the knee's force in every frame, interpolated over failed ones."""
+    table = solution.joint_reactions(["walker_knee_l"], on="child", frame="child")
+    force = np.linalg.norm(table.iloc[:, :3].to_numpy(), axis=1)
+    solved = np.isfinite(force)
+    return np.interp(np.arange(len(force)), np.flatnonzero(solved), force[solved])
 
 
 def half(data: Path, out: Path, name: str) -> None:
