@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .adapters.calibrated_model import write_calibrated_model as write_calibrated_model
     from .adapters.geometry_fit import fit_geometry as fit_geometry
     from .adapters.table import muscle_table as muscle_table
     from .analysis.compare_contact import compare_contact as compare_contact
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from .problem.problem import RedundancyProblem as RedundancyProblem
     from .problem.reserves import ReserveActuators as ReserveActuators
     from .problem.synergies import Synergies as Synergies
+    from .report.calibration_page import write_calibration as write_calibration
     from .report.report import write_report as write_report
     from .solution.metabolic import metabolic_rate as metabolic_rate
     from .solution.reader import Result as Result
@@ -128,6 +130,8 @@ _HOMES = {
     "rank_costs": "analysis.cost_ranking",
     "identify_cost": "analysis.identify",
     "calibrate": "calibration.calibrate",
+    "write_calibrated_model": "adapters.calibrated_model",
+    "write_calibration": "report.calibration_page",
     "Calibration": "calibration.calibration",
     "Prior": "calibration.parameters",
     "Result": "solution.reader",

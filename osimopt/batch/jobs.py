@@ -137,15 +137,20 @@ def _of_subject(subject: Subject, finder: _Finder) -> Iterator[Job]:
         read = {name: value for layer in layers for name, value in layer.options().items()}
         if "geometry" not in files and (geometry := _last(layers, "geometry")):
             read["geometry"] = geometry
+        clock = {key: _last(layers, f"emg_{key}") for key in ("shift", "clock_rate")}
+        clock = {key: value for key, value in clock.items() if value is not None}
         for part, span in _spans(trial, read.get("time_range"), events):
-            yield from _of_trial(subject.name, part, files, {**read, "time_range": span} if span else read, finder)
+            reading = {**read, "time_range": span} if span else read
+            yield from _of_trial(subject.name, part, files, reading, clock, finder)
 
 
 def _of_trial(
-    subject: str, trial: str, files: Mapping[str, str], read: Mapping[str, Any], finder: _Finder
-) -> Iterator[Job]:
+    subject: str, trial: str, files: Mapping[str, str], read: Mapping[str, Any], clock: Mapping[str, float],
+    finder: _Finder,
+) -> Iterator[Job]:  # fmt: skip
     comparison = finder.study.emg
-    emg = comparison.model_dump(exclude_none=True) if comparison and {"emg", "strides"} & files.keys() else {}
+    with_emg = comparison is not None and bool({"emg", "strides"} & files.keys())
+    emg = {**comparison.model_dump(exclude_none=True), **clock} if comparison and with_emg else {}
     for method in finder.study.methods:
         solve = method.model_dump(exclude={"name"}, exclude_none=True)
         named = {what: finder.existing(what, solve.pop(key)) for what, key in OF_METHODS.items() if key in solve}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin,
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
 from ..adapters.options import FILES, ReadOptions
+from ..calibration.parameters import USUAL
 from ..dynamic.emg import check_tracking
 from ..errors import ConfigError, did_you_mean, explain
 from ..options import declared
@@ -53,10 +54,13 @@ class _Files(_Part):
     """Files of a trial and how they are read, as of :func:`osimopt.load_problem`.
 
     {subject} and {trial} (the motion's name without its ending) are filled in in paths. ``geometry`` may be the word
-    ``"exact"``, ``"opensim"`` or ``"polynomial"``, or the folder of a geometry surrogate.
+    ``"exact"``, ``"opensim"`` or ``"polynomial"``, or the folder of a geometry surrogate. ``emg_shift`` (s) and
+    ``emg_clock_rate`` correct the clock of EMG, as :meth:`osimopt.Emg.retimed` does.
     """
 
     emg: str | None = None
+    emg_shift: float | None = None
+    emg_clock_rate: Annotated[float, Field(gt=-0.5, lt=0.5)] | None = None
     strides: str | None = None
 
     def options(self) -> dict[str, Any]:
@@ -115,19 +119,39 @@ class Subject(Files):
 
 
 Method = Annotated[Static | Dynamic | BySurrogate, Field(discriminator="method")]
+#: Methods of a study that names none.
+_STATIC: Any = ({"method": "static", "name": "static"},)
 
 
 class StudyEmg(_Part):
-    """How trials are compared with their EMG: as of :func:`osimopt.compare_emg`.
-
-    ``shift`` (s) and ``clock_rate`` correct the clock of EMG, as :meth:`osimopt.Emg.retimed` does.
-    """
+    """How trials are compared with their EMG: as of :func:`osimopt.compare_emg`."""
 
     mapping: str
     side: Literal["r", "l"] | None = None
     amplitude: Literal["raw", "own maximum", "mvc"] = "raw"
-    shift: float = 0.0
-    clock_rate: Annotated[float, Field(gt=-0.5, lt=0.5)] = 0.0
+
+
+class StudyCalibration(_Part):
+    """How ``osimopt calibrate`` calibrates each subject, as :func:`osimopt.calibrate`.
+
+    Trials whose names match a pattern of ``judge`` judge the calibration, all others with EMG make it.
+    """
+
+    judge: tuple[str, ...] = ()
+    parameters: tuple[str, ...] | dict[str, Any] = USUAL
+    mode: Literal["driven", "assisted"] = "driven"
+    coordinates: tuple[str, ...] | None = None
+    tendon: Literal["rigid", "compliant"] = "rigid"
+    left_out: tuple[str, ...] = ()
+    follow: bool = True
+    passive: Positive | None = None
+    profiles: tuple[str, ...] | bool = False
+    starts: Annotated[int, Field(gt=0)] = 3
+    seed: int = 0
+
+    def options(self) -> dict[str, Any]:
+        """Return options of :func:`osimopt.calibrate`."""
+        return self.model_dump(exclude={"judge"})
 
 
 class RunOptions(_Part):
@@ -152,8 +176,9 @@ class Study(_Part):
     name: Name = "study"
     defaults: Files = Files()
     subjects: Annotated[tuple[Subject, ...], Field(min_length=1)]
-    methods: Annotated[tuple[Method, ...], Field(min_length=1)]
+    methods: Annotated[tuple[Method, ...], Field(min_length=1, validate_default=True)] = _STATIC
     emg: StudyEmg | None = None
+    calibration: StudyCalibration | None = None
     outputs: tuple[str, ...] = ()
     run: RunOptions = RunOptions()
     folder: Path = Path()
@@ -240,4 +265,4 @@ def _described(error: ErrorDetails) -> str:
     return f"{where or 'the file'}: {text[0].lower() + text[1:]}{shown}. {meant}".replace("?.", "?").rstrip()
 
 
-_PARTS = (Study, Subject, Files, Static, Dynamic, BySurrogate, StudyEmg, RunOptions)
+_PARTS = (Study, Subject, Files, Static, Dynamic, BySurrogate, StudyEmg, StudyCalibration, RunOptions)

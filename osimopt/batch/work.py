@@ -66,12 +66,12 @@ def _solved(job: Job, folder: Path) -> dict[str, Any]:
     times, solved = [time.perf_counter()], list[RedundancySolution]()
 
     def reader(read: ReadOptions) -> RedundancyProblem:
-        problem = _problem(job, read)
+        problem = problem_of(job, read)
         times.append(time.perf_counter())
         return problem
 
     named = {key: job.files[what] for what, key in OF_METHODS.items() if what in job.files}
-    read, how = _reading(job), read_solve_options({**job.solve, **named})
+    read, how = reading_of(job), read_solve_options({**job.solve, **named})
     if isinstance(how, DynamicOptions) and isinstance(how.emg, Mapping):
         how = replace(how, emg=_tracked(job, how.emg))
     writing: dict[str, Any] = {"outputs": job.outputs, "overwrite": True, "n_jobs": 1}
@@ -85,7 +85,7 @@ def _solved(job: Job, folder: Path) -> dict[str, Any]:
     return {**seconds, **written, **_row(summary, solution.problem, _compared(solution, job, strides))}
 
 
-def _reading(job: Job) -> ReadOptions:
+def reading_of(job: Job) -> ReadOptions:
     """What the job reads, by its files and options."""
     options = {**job.read, **{what: path for what, path in job.files.items() if what in FILES}}
     if sets := tuple(path for what, path in job.files.items() if what.startswith("force_set_")):
@@ -95,7 +95,7 @@ def _reading(job: Job) -> ReadOptions:
     return ReadOptions(job.files["model"], job.files["motion"], **options)
 
 
-def _problem(job: Job, read: ReadOptions) -> RedundancyProblem:
+def problem_of(job: Job, read: ReadOptions) -> RedundancyProblem:
     """The job's problem; that of the last job where files and options are the same."""
     stamps = [(path, Path(path).stat().st_mtime_ns if Path(path).exists() else 0) for path in job.files.values()]
     reading = [name for name in job.files if name not in ("emg", "strides", "mapping", *OF_METHODS)]
@@ -125,17 +125,17 @@ def _compared(solution: RedundancySolution, job: Job, strides: list[tuple[float,
         return None
     from ..emg.compare import compare_emg
 
-    return compare_emg(solution, *_recorded(job), strides=strides)
+    return compare_emg(solution, *recorded(job), strides=strides)
 
 
-def _recorded(job: Job) -> tuple[Emg, EmgMapping]:
+def recorded(job: Job) -> tuple[Emg, EmgMapping]:
     """The job's EMG, and which muscles its channels measure."""
     from ..emg.mapping import EmgMapping
     from ..emg.read import read_emg
 
-    recorded = read_emg(job.files["emg"], amplitude=job.emg["amplitude"])
-    recorded = recorded.retimed(job.emg.get("shift", 0.0), job.emg.get("clock_rate", 0.0))
-    return recorded, EmgMapping.of(job.files.get("mapping", job.emg["mapping"]), recorded.channels, job.emg.get("side"))
+    found = read_emg(job.files["emg"], amplitude=job.emg["amplitude"])
+    found = found.retimed(job.emg.get("shift", 0.0), job.emg.get("clock_rate", 0.0))
+    return found, EmgMapping.of(job.files.get("mapping", job.emg["mapping"]), found.channels, job.emg.get("side"))
 
 
 def _tracked(job: Job, options: Mapping[str, Any]) -> EmgTracking:
@@ -145,7 +145,7 @@ def _tracked(job: Job, options: Mapping[str, Any]) -> EmgTracking:
     if "emg" not in job.files or not job.emg:
         fix = "Give the subject or trial emg, and [emg] a mapping."
         raise InputError(explain("EMG of the trial with emg of a method", "none", fix))
-    return EmgTracking.of(*_recorded(job), **options)
+    return EmgTracking.of(*recorded(job), **options)
 
 
 def _row(summary: Summary, problem: RedundancyProblem, compared: EmgComparison | None) -> dict[str, Any]:

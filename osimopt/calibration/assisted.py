@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
@@ -25,7 +24,9 @@ TOGETHER = 500
 FORMULA = "Σ ((a − a_EMG) / s)²"
 
 
-def assisted_solution(problem: RedundancyProblem, aim: Array, spread: Array, tolerance: float = 1e-9) -> Any:
+def assisted_solution(
+    problem: RedundancyProblem, aim: Array, spread: Array, tolerance: float = 1e-9
+) -> RedundancySolution:
     """Solution near the activations ``aim`` (T, M), with the standard deviations ``spread`` (M,)."""
     started, frames = perf_counter(), len(problem)
     reserves = len(problem.reserves.names)

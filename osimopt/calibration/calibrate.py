@@ -147,7 +147,8 @@ def calibrate(
         if item.kind in wanted
     }
     record = {
-        "mode": mode, "tendon": tendon, "passive": passive, "parameters": {kind: str(how) for kind, how in sharing.items()},
+        "mode": mode, "tendon": tendon, "passive": passive,
+        "parameters": {kind: str(how) for kind, how in sharing.items()},
         "coordinates": list(setup.coordinates), "trials": list(named), "seed": seed, "starts": list(best.starts),
         "channels": {channel: list(muscles) for channel, muscles in setup.measured.items()},
         "largest": dict(setup.largest), "shift": {name: float(value) for name, value in shifts.items()},

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +25,14 @@ from .trial import CalibrationTrial, Driven
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class Judged(NamedTuple):
+    """How a calibration does on trials that it was not made of: see :meth:`Calibration.judge`."""
+
+    moments: pd.DataFrame
+    channels: pd.DataFrame
+    trials: tuple[CalibrationTrial, ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -53,9 +60,18 @@ class Calibration:
 
     Examples
     --------
-    >>> import numpy as np, osimopt
-    >>> osimopt.Calibration.__name__
-    'Calibration'
+    >>> import osimopt
+    >>> from osimopt.datasets import arm26
+    >>> arm = arm26()
+    >>> problem = osimopt.load_problem(arm.model, arm.motion, time_range=(0.2, 0.8))
+    >>> activation = osimopt.solve_static(problem).activation  # stands for EMG of all muscles
+    >>> emg = osimopt.Emg(problem.time, activation, problem.muscles, envelope=True)
+    >>> mapping = {name: name for name in problem.muscles}
+    >>> found = osimopt.calibrate(problem, emg, mapping, ["gain", "max_isometric_force"], starts=1)
+    >>> sorted(found.model_values())
+    ['max_isometric_force']
+    >>> found.solve(problem, emg).success
+    True
     """
 
     table: pd.DataFrame
@@ -98,8 +114,9 @@ class Calibration:
     def model_values(self) -> dict[str, dict[str, float]]:
         """Calibrated values by parameter and muscle, for a model file."""
         out: dict[str, dict[str, float]] = {}
-        for row in self.parameters().reset_index().itertuples():
-            out.setdefault(str(row.parameter), {})[str(row.muscle)] = float(row.calibrated)
+        table = self.parameters()
+        for (muscle, kind), value in zip(table.index.to_flat_index(), table["calibrated"].to_numpy(), strict=True):
+            out.setdefault(str(kind), {})[str(muscle)] = float(value)
         return out
 
     def problem(self, problem: RedundancyProblem) -> RedundancyProblem:
@@ -182,16 +199,20 @@ class Calibration:
         problems: RedundancyProblem | Mapping[str, RedundancyProblem],
         emg: Any,
         shift: float | Mapping[str, float] = 0.0,
-    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    ) -> Judged:
         """Judge by trials that were not calibrated on.
+
+        Parameters
+        ----------
+        problems, emg, shift
+            As of :func:`osimopt.calibrate`, of other trials.
 
         Returns
         -------
-        moments : pandas.DataFrame
-            As :attr:`moments`, of these trials.
-        channels : pandas.DataFrame
-            One row per trial and channel: r of its envelope with the activation of its muscles, where all other
-            channels assist and it is left out, ``r_before`` with the generic model; NaN with elastic tendons.
+        Judged
+            ``moments``, as :attr:`moments`, of these trials; ``channels``, one row per trial and channel: r of its
+            envelope with the activation of its muscles, where all other channels assist and it is left out,
+            ``r_before`` with the generic model (NaN with elastic tendons); ``trials``, their arrays.
 
         Raises
         ------
@@ -200,11 +221,11 @@ class Calibration:
         """
         named = by_trial(problems, "problems")
         recorded, shifts = by_trial(emg, "EMG", tuple(named)), by_trial(shift, "shift", tuple(named))
-        trials = [
+        trials = tuple(
             self.setup.trial(name, problem, envelopes_of(recorded[name]), float(shifts[name]))
             for name, problem in named.items()
-        ]
-        return moment_table(trials, self.best, self.baseline), self._channels(trials)
+        )
+        return Judged(moment_table(trials, self.best, self.baseline), self._channels(trials), trials)
 
     def _channels(self, trials: Sequence[CalibrationTrial]) -> pd.DataFrame:
         import pandas as pd
@@ -223,23 +244,20 @@ class Calibration:
             found.append(
                 f"At a bound: {some(_labels(bound), 8)}. Data and bounds disagree there, or the model is wrong."
             )
-        open_ = table[table["determined"] < DETERMINED]
-        if len(open_):
-            found.append(
-                f"Not determined by the data, {len(open_)} of {len(table)} parameters, which stay near their priors: "
-                f"{some(_labels(open_), 12)}."
-            )
+        if ("delay", "all") in table.index and table.loc[("delay", "all"), "at_bound"]:
+            found.append("A delay at its bound asks for a look at the clock of EMG: compare_emg estimates it.")
+        few = [
+            f"{kind} {int((own < DETERMINED).sum())} of {len(own)}"
+            for kind, own in table["determined"].groupby(level=0, sort=False)
+            if (own < DETERMINED).any()
+        ]
+        if few:
+            found.append(f"Not determined by the data, so that they stay near their priors: {', '.join(few)}.")
         worse = self.moments[self.moments["nrmse"] > self.moments["nrmse_before"]]
         if len(worse):
             names = [f"{coordinate} in {trial}" for trial, coordinate in worse.index]
             found.append(f"Moments that fit worse than with the generic model and fitted gains: {some(names)}.")
         return [*found, *self.notes]
-
-    def write(self, folder: str | os.PathLike[str], **options: Any) -> Any:
-        """Write calibration.json and the tables: see :func:`osimopt.calibration.files.write`."""
-        from .files import write
-
-        return write(self, folder, **options)
 
 
 def _labels(table: pd.DataFrame) -> list[str]:

@@ -54,8 +54,10 @@ def stem_and_side(muscle: str) -> tuple[str, str]:
     return ALIASES.get(known, known), side
 
 
-def shares(measured: Mapping[str, Sequence[str]], muscles: Sequence[str], follow: bool) -> tuple[Array, list[str]]:
-    """(M, C) share of each channel in each muscle's excitation, and the muscles that follow others, in words.
+def shares(
+    measured: Mapping[str, Sequence[str]], muscles: Sequence[str], follow: bool
+) -> tuple[Array, dict[str, list[str]]]:
+    """(M, C) share of each channel in each muscle's excitation, and whom muscles without EMG follow.
 
     ``measured`` are the muscles of each channel. A muscle of several channels has their mean. Rows of muscles without
     EMG are 0.
@@ -65,7 +67,7 @@ def shares(measured: Mapping[str, Sequence[str]], muscles: Sequence[str], follow
     by_stem: dict[tuple[str, str], list[int]] = {}
     for row in np.flatnonzero(own.any(axis=1)).tolist():
         by_stem.setdefault(stem_and_side(muscles[row]), []).append(row)
-    found, notes = own.copy(), []
+    found, following = own.copy(), dict[str, list[str]]()
     for row, name in enumerate(muscles):
         if own[row].any() or not follow:
             continue
@@ -74,7 +76,7 @@ def shares(measured: Mapping[str, Sequence[str]], muscles: Sequence[str], follow
             if all((other, side) in by_stem for other in others):
                 rows = [one for other in others for one in by_stem[other, side]]
                 found[row] = own[rows].sum(axis=0)
-                notes.append(f"{name} follows {' and '.join(muscles[one] for one in rows)}")
+                following[name] = [muscles[one] for one in rows]
                 break
     total = found.sum(axis=1, keepdims=True)
-    return np.divide(found, total, out=np.zeros_like(found), where=total > 0.0), notes
+    return np.divide(found, total, out=np.zeros_like(found), where=total > 0.0), following

@@ -3,7 +3,8 @@
 Parameters are in standard deviations of their priors, so that the sensitivity J of the weighted residuals compares data
 with priors: a combination of parameters (a right singular vector of J) whose singular value is s has the share
 s²/(1 + s²) of its information from the data. The covariance of the estimate about the truth, which the priors hold as
-well as the data, is A⁻¹ S A⁻¹ with A = JᵀJ + 1 and S = JᵀCJ + 1, where C is the covariance of the noise in the same weights.
+well as the data, is A⁻¹ S A⁻¹ with A = JᵀJ + 1 and S = JᵀCJ + 1, where C is the covariance of the noise in the same
+weights.
 """
 
 from __future__ import annotations

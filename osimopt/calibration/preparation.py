@@ -137,20 +137,24 @@ def prepare(
     measured = {channel: names for channel, names in mapped.muscles.items() if channel not in left_out}
     if not measured:
         raise InputError(explain("at least one channel of EMG", "all are left out", "Leave out fewer."))
-    share, notes = shares(measured, first.muscles, follow)
+    share, following = shares(measured, first.muscles, follow)
     chosen = _coordinates(problems, share, coordinates)
     rows = [first.coordinates.index(name) for name in chosen]
     used = np.flatnonzero(np.any([problem.geometry.crosses[rows].any(axis=0) for problem in problems.values()], axis=0))
     names = tuple(first.muscles[muscle] for muscle in used)
+    notes = []
+    if pairs := [f"{name} ({' and '.join(following[name])})" for name in names if name in following]:
+        notes.append(f"Muscles without EMG that follow synergists: {', '.join(pairs)}.")
+    if free := [name for name, own in zip(names, share[used], strict=True) if not own.any()]:
+        notes.append(f"Muscles without EMG, at their least activation in the driven mode: {some(free, 12)}.")
     fed = np.asarray(share[used].any(axis=0))
     if idle := [channel for channel, on in zip(measured, fed, strict=True) if not on]:
-        notes = [*notes, f"Not used, as their muscles do not cross {some(chosen)}: channels {some(idle)}"]
+        notes.append(f"Not used, as their muscles do not cross {some(chosen)}: channels {some(idle)}.")
     kept = {channel: muscles for (channel, muscles), on in zip(measured.items(), fed, strict=True) if on}
     largest = {channel: max(float(np.nanmax(one.of(channel))) for one in emg.values()) for channel in kept}
     if silent := [channel for channel, value in largest.items() if not value > 0.0]:
         raise InputError(explain("EMG with some activity in each channel", f"none in {some(silent)}", "Leave it out."))
-    told = tuple(note for note in notes if " follows " not in note or note.split(" follows ")[0] in names)
-    return Shared(kept, chosen, names, share[used][:, fed], largest, elastic, told)
+    return Shared(kept, chosen, names, share[used][:, fed], largest, elastic, tuple(notes))
 
 
 def _check_problems(problems: Mapping[str, RedundancyProblem]) -> None:

@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": "commands", "info": "commands", "table": "commands", "extract": "solve", "solve": "solve", "run": "solve",
     "train": "train", "predict": "solve", "fit-geometry": "geometry", "validate": "report", "report": "report",
     "synergies": "synergies", "fetch": "report", "batch": "batch",
+    "calibrate": "calibrate",
 }  # fmt: skip
 
 

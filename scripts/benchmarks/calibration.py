@@ -77,15 +77,13 @@ def one_way(work: Path, out: Path, fitted: str, judged: str) -> dict[str, np.nda
         shift[trial] = -FIRST[trial] / 1200.0
     mapping = osimopt.EmgMapping.preset("Rajagopal2016", emg[fitted].channels, "l")
     begin = time.perf_counter()
-    found = osimopt.calibrate(
-        {fitted: problems[fitted]}, {fitted: emg[fitted]}, mapping, shift={fitted: shift[fitted]}
-    )
+    found = osimopt.calibrate({fitted: problems[fitted]}, {fitted: emg[fitted]}, mapping, shift={fitted: shift[fitted]})
     print(f"knee_implant, {fitted} to {judged}: {time.perf_counter() - begin:.1f} s, {found}", flush=True)
     tell(f"knee_implant_{fitted}", found, {judged: problems[judged]}, {judged: emg[judged]}, shift[judged], out)
     relaxed = osimopt.calibrate(
         {fitted: problems[fitted]}, {fitted: emg[fitted]}, mapping, shift={fitted: shift[fitted]}, passive=0.05
     )
-    moments, _ = relaxed.judge({judged: problems[judged]}, {judged: emg[judged]}, shift[judged])
+    moments = relaxed.judge({judged: problems[judged]}, {judged: emg[judged]}, shift[judged]).moments
     print(f"with passive=0.05: mean nRMSE {moments['nrmse'].mean():.3f}", flush=True)
     default = osimopt.solve_static(problems[judged], on_failure="return")
     forces = {"generic, no passive forces, Σ a²": size_of(default)}
@@ -128,7 +126,7 @@ def half(data: Path, out: Path, name: str) -> None:
 
 def tell(name: str, found: Any, problems: Any, emg: Any, shift: float, out: Path) -> None:
     """Print and write what the calibration shows on other data."""
-    moments, channels = found.judge(problems, emg, shift)
+    moments, channels, _ = found.judge(problems, emg, shift)
     whole = pd.concat({"calibrated on": found.moments, "judged on": moments}, names=["data"])
     whole.to_csv(out / f"{name}.csv")
     channels.to_csv(out / f"{name}_channels.csv")

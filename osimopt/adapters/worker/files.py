@@ -88,3 +88,58 @@ def write_reserve_model(
     model = processor.process()
     model.initSystem()
     model.printToXML(target)
+
+
+#: Setters of a muscle, by parameter.
+_SETTERS = {
+    "max_isometric_force": "setMaxIsometricForce",
+    "optimal_fiber_length": "setOptimalFiberLength",
+    "tendon_slack_length": "setTendonSlackLength",
+}
+#: Property of the tendon's strain at one normalised force, by class.
+_STRAINS = {
+    "Thelen2003Muscle": "FmaxTendonStrain",
+    "DeGrooteFregly2016Muscle": "tendon_strain_at_one_norm_force",
+}
+
+
+def write_muscle_parameters(source: str, target: str, values: dict[str, dict[str, float]]) -> None:
+    """Write a model with these values of muscle parameters, by parameter and muscle; all else stays."""
+    opensim.Logger.setLevelString("error")
+    with reading(source):
+        model = opensim.Model(source)
+    model.finalizeFromProperties()
+    muscles = {muscle.getName(): muscle for muscle in model.getMuscles()}
+    for parameter, of in values.items():
+        for name, value in of.items():
+            if name not in muscles:
+                got, fix = f"no '{name}' among {len(muscles)}", "Give the model that was calibrated."
+                raise ModelError(explain("the calibrated muscles in the model", got, fix, source))
+            if parameter == "tendon_strain":
+                _set_strain(muscles[name], value, source)
+            else:
+                getattr(muscles[name], _SETTERS[parameter])(value)
+    model.finalizeFromProperties()
+    if not model.printToXML(target):
+        raise ModelError(explain("a model that OpenSim can write", "its refusal", "Check the folder.", target))
+
+
+def _set_strain(muscle: Any, strain: float, source: str) -> None:
+    """Strain at one normalised force; a stiffness that the file gives keeps its product with it, and so the shape."""
+    kind = muscle.getConcreteClassName()
+    own = getattr(opensim, kind).safeDownCast(muscle)
+    if kind in _STRAINS:
+        opensim.PropertyHelper.setValueDouble(strain, own.updPropertyByName(_STRAINS[kind]))
+        return
+    if kind != "Millard2012EquilibriumMuscle":
+        fix = "Calibrate without tendon_strain."
+        raise ModelError(explain("a muscle whose tendon's strain can be set", f"{kind} '{own.getName()}'", fix, source))
+    curve = own.upd_TendonForceLengthCurve()
+    before = curve.get_strain_at_one_norm_force()
+    given = curve.getPropertyByName("stiffness_at_one_norm_force").size() > 0
+    stiffness, toe, bend = (
+        curve.getStiffnessAtOneNormForceInUse(), curve.getNormForceAtToeEndInUse(), curve.getCurvinessInUse()
+    )  # fmt: skip
+    curve.set_strain_at_one_norm_force(strain)
+    if given:
+        curve.setOptionalProperties(stiffness * before / strain, toe, bend)
