@@ -83,17 +83,18 @@ def _minimum(residuals: Residuals, x: Array) -> tuple[Array, float]:
 
 
 def with_noise(residuals: Residuals, x: Array) -> Residuals:
-    """The residuals with the noise that they show at x: its standard deviation, and the frames that count as one."""
-    left, size = left_of(residuals, x), []
-    for trial in residuals.trials:
-        size.append((trial.drive(residuals.unknowns, x).moment - trial.moment) ** 2)
+    """The residuals with the noise of the moments that are missed at x, pooled over trials, and its spectrum.
+
+    Weights follow what is missed; the spectrum, which intervals follow, also counts what parameters have taken up.
+    """
+    missing = [trial.drive(residuals.unknowns, x).moment - trial.moment for trial in residuals.trials]
     span = np.max([np.ptp(trial.moment, axis=0) for trial in residuals.trials], axis=0)
-    found = noise_of(left, np.sqrt(np.concatenate(size).mean(axis=0)), LEAST_NOISE * span)
+    size = np.maximum(np.sqrt(np.concatenate([part**2 for part in missing]).mean(axis=0)), LEAST_NOISE * span)
     weight = [1.0 / np.sqrt(alone(float(np.median(np.diff(trial.time))))) for trial in residuals.trials]
-    count = len(span)
+    spectrum = noise_of(left_of(residuals, x), size, LEAST_NOISE * span)
     return replace(
-        residuals, noise=(found.total(left),) * len(left), weight=tuple(np.full(count, one) for one in weight),
-        spectrum=found,
+        residuals, noise=(size,) * len(missing), weight=tuple(np.full(len(span), one) for one in weight),
+        spectrum=spectrum,
     )  # fmt: skip
 
 

@@ -164,7 +164,9 @@ def _draw_moments(calibration: Calibration, trials: Sequence[CalibrationTrial], 
             order = {"inverse dynamics": 6, "calibrated": 0, "generic, fitted gains": 1}
             lines = [(name, order[name], axis.curve(trial.time, value[:, row])) for name, value in named.items()]
             panels.append(Panel(coordinate, lines, subtitle=f"{trial.name}, {what}"))
-    return draw_panels(panels, axis.label, "moment (N·m)", f"Moments, {what}", "EMG-driven moments, trials " + what)
+    return draw_panels(
+        panels, axis.label, "moment (N·m)", f"Moments, {what}", "EMG-driven moments, trials " + what, from_zero=False
+    )
 
 
 def _parameters(calibration: Calibration) -> Section:
