@@ -65,7 +65,7 @@ class Envelopes:
         InputError
             A channel with a gap, or without any activity.
         """
-        count = int((emg.time[-1] - emg.time[0]) * RATE) + 1
+        count = int(np.ceil((emg.time[-1] - emg.time[0]) * RATE - 1e-9)) + 1
         time = emg.time[0] + np.arange(count) / RATE
         columns = []
         for channel in emg.channels:

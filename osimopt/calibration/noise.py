@@ -1,11 +1,11 @@
 """Noise of moments and of EMG that a fit has left: sizes and durations, by restricted maximum likelihood.
 
 The moments that a fit misses are smaller than the noise, and change faster, as the parameters have taken their share of
-it. Errors of the moment of coordinate d are taken as normal with the covariance σ_d² k(|t − t'|/τ), smooth, as moments and
-envelopes have gone through filters: k(x) = (1 + √5 x + 5 x²/3) exp(−√5 x) (Matérn 5/2). Envelopes have relative errors
-with ς² k(|t − t'|/θ), each channel its own, which act on all moments by k_dc(t), the derivative of
-moment d by the logarithm of the envelope c. With moments r that the means of the priors miss, in the linear model about
-the fit, and derivatives J by the parameters, in standard deviations of the priors, σ, τ, ς and θ maximise
+it. Errors of the moment of coordinate d are taken as normal with the covariance σ_d² k(|t − t'|/τ), smooth, as moments
+and envelopes have gone through filters: k(x) = (1 + √5 x + 5 x²/3) exp(−√5 x) (Matérn 5/2). Envelopes have relative
+errors with ς² k(|t − t'|/θ), each channel its own, which act on all moments by k_dc(t), the derivative of moment d by
+the logarithm of the envelope c. With moments r that the means of the priors miss, in the linear model about the fit,
+and derivatives J by the parameters, in standard deviations of the priors, σ, τ, ς and θ maximise
 
     −½ (log|C| + log|JᵀC⁻¹J + 1| + rᵀC⁻¹r − (JᵀC⁻¹r)ᵀ (JᵀC⁻¹J + 1)⁻¹ JᵀC⁻¹r)
 
