@@ -254,7 +254,8 @@ def _described(error: ErrorDetails) -> str:
     place = [own for number, own in enumerate(error["loc"]) if not (number == 2 and own in tags)]
     where = ".".join(str(own + 1) if isinstance(own, int) else str(own) for own in place)
     if error["type"] == "extra_forbidden":
-        known = sorted({name for part in _PARTS for name in part.model_fields} - {"folder"})
+        parts = _PARTS.get(str(error["loc"][0]), ()) if len(error["loc"]) > 1 else (Study,)
+        known = sorted({name for part in parts for name in part.model_fields} - {"folder"})
         return f"{where}: no such entry. {did_you_mean([place[-1]], known, '')}".rstrip()
     text = error["msg"].removeprefix("Value error, ")
     given = error.get("input")
@@ -265,4 +266,8 @@ def _described(error: ErrorDetails) -> str:
     return f"{where or 'the file'}: {text[0].lower() + text[1:]}{shown}. {meant}".replace("?.", "?").rstrip()
 
 
-_PARTS = (Study, Subject, Files, Static, Dynamic, BySurrogate, StudyEmg, StudyCalibration, RunOptions)
+#: Parts of a study by its keys, whose names are suggested.
+_PARTS: dict[str, tuple[type[BaseModel], ...]] = {
+    "defaults": (Files,), "subjects": (Subject, Files), "methods": (Static, Dynamic, BySurrogate), "emg": (StudyEmg,),
+    "calibration": (StudyCalibration,), "run": (RunOptions,),
+}  # fmt: skip

@@ -115,7 +115,7 @@ def _strides(job: Job, solution: RedundancySolution) -> list[tuple[float, float]
     from ..emg.strides import find_strides
 
     first, last = float(solution.time[0]), float(solution.time[-1])
-    found = find_strides(job.files["strides"], job.emg.get("side"))
+    found = find_strides(job.files["strides"], job.emg.get("side"), motion=job.files["motion"])
     return [own for own in found.times if first <= own[0] and own[1] <= last]
 
 

@@ -74,15 +74,15 @@ class RecordingOptions:
             maxima = maxima_of(read_emg(str(self.mvc), channels=kept), filters)
         return process_emg(recorded.select(kept), replace(filters, normalise="mvc", maxima=maxima)), mapped
 
-    def find_strides(self) -> Strides | tuple[()]:
-        """Strides of the foot, with a warning about those that are left out; none without a file."""
+    def find_strides(self, motion: Path | None = None) -> Strides | tuple[()]:
+        """Strides of the foot, checked against the motion, with warnings about decisions; none without a file."""
         from ..emg.strides import find_strides
 
         if self.strides is None:
             if self.strides_column is not None:
                 raise InputError(explain("--strides with --strides-column", "none", "Give the file of loads."))
             return ()
-        found = find_strides(self.strides, self.side, self.strides_column)  # type: ignore[arg-type]
+        found = find_strides(self.strides, self.side, self.strides_column, motion=motion)  # type: ignore[arg-type]
         for note in found.notes():
             say_warning(note)
         return found

@@ -99,7 +99,7 @@ def validate(
     check_target(out, VALIDATION, overwrite)
     recording = RecordingOptions(**options.chosen(RecordingOptions, given))
     recorded, mapped = recording.read(emg, given)
-    found, read = recording.find_strides(), options.read_options(model, motion, given)
+    found, read = recording.find_strides(motion), options.read_options(model, motion, given)
     with stoppable(out):
         with progress("Reading the motion") as moved:
             problem = read_problem(with_networks(read), jobs, cache, moved)

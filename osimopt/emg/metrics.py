@@ -136,13 +136,13 @@ def onsets(on: Mask, time: Array) -> Array:
     return np.asarray(time[np.flatnonzero(on[1:] & ~on[:-1]) + 1])
 
 
-def without_short_runs(on: Mask, position: Array, least: float) -> Mask:
-    """``on`` (T,) after filling gaps, then removing bursts, that are shorter than ``least`` in ``position`` (T,)."""
+def without_short_runs(on: Mask, position: Array, least: float, gap: float | None = None) -> Mask:
+    """``on`` (T,) after filling gaps shorter than ``gap`` in ``position`` (T,), then removing bursts below ``least``."""
     kept = on.copy()
-    for state in (False, True):
+    for state, shortest in ((False, least if gap is None else gap), (True, least)):
         edges = np.flatnonzero(np.diff(kept)) + 1
         for first, last in pairwise(edges.tolist()):
-            if kept[first] == state and position[last] - position[first] < least:
+            if kept[first] == state and position[last] - position[first] < shortest:
                 kept[first:last] = not state
     return kept
 

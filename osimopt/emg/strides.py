@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +16,7 @@ from ..files.series import merged
 from ..files.storage import read_columns
 from ..problem.arrays import Array
 from .metrics import without_short_runs
+from .stride_choice import Postures, choose
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 
 #: Vertical force in N above which a foot is on the ground; plates drift by a few N.
 ON_GROUND = 20.0
-#: Duration in s below which a contact or a swing is noise of the plate.
-SHORTEST = 0.1
-#: Largest relative deviation of a stride's duration from the median; beyond, a step met the other plate or none.
-USUAL = 0.15
+#: Durations in s below which a contact, and a time without force, are noise of the plate: runners' feet take turns on
+#: one plate with gaps of 50 ms.
+SHORTEST, GAP = 0.1, 0.03
+#: Strides named in a sentence.
+NAMED = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,27 +40,32 @@ class Strides:
     times : tuple of (float, float)
         Start and end of each stride in s.
     left_out : tuple of (float, float)
-        Strides that are much longer or shorter than the median.
+        What is no stride, each with its entry of ``reasons``.
     column : str
         Column of the vertical force.
+    reasons : tuple of str
+        Why each of ``left_out`` is no stride.
+    remarks : tuple of str
+        How contacts were told apart.
     """
 
     times: tuple[tuple[float, float], ...]
     left_out: tuple[tuple[float, float], ...] = ()
     column: str = ""
+    reasons: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.times)
 
     def notes(self) -> list[str]:
-        """Which strides were left out, as at most one sentence."""
+        """What was decided, in sentences: how contacts were told apart, and what was left out and why."""
         if not self.left_out:
-            return []
-        spans = some([f"{first:.2f} to {last:.2f} s" for first, last in self.left_out])
-        return [
-            f"{len(self.left_out)} of {len(self.times) + len(self.left_out)} strides left out, as their duration is "
-            f"more than {USUAL:.0%} from the median: {spans}."
-        ]
+            return list(self.remarks)
+        pairs = zip(self.left_out, self.reasons or ("",) * len(self.left_out), strict=True)
+        spans = some([f"{first:.2f} to {last:.2f} s ({why})" for (first, last), why in pairs], NAMED)
+        whole = len(self.times) + len(self.left_out)
+        return [*self.remarks, f"{len(self.left_out)} of {whole} strides left out: {spans}."]
 
 
 def find_strides(
@@ -66,25 +73,35 @@ def find_strides(
     side: Literal["r", "l"] | None = None,
     column: str | None = None,
     threshold: float = ON_GROUND,
+    motion: str | os.PathLike[str] | pd.DataFrame | None = None,
 ) -> Strides:
     """Find strides from the vertical force under a foot.
+
+    Every stride is checked against the period of the motion, if it is given, or the durations of its neighbours, and
+    against the contacts of the other foot, if its force has a column. Where both feet meet one plate, the motion tells
+    which contacts are the side's.
 
     Parameters
     ----------
     loads : path-like or pandas.DataFrame
         Ground reactions in N: a file (.mot, .sto; not the ExternalLoads XML), or its table with time in s as index.
     side : {"r", "l"}, optional
-        Choose the column by its name: ``ground_force_r_vy``, ``l_ground_force_vy``, ``1_ground_force_vy`` (left), or
-        ``ground_force_vy`` (right, beside one of the left).
+        Choose the column by its name: ``ground_force_r_vy``, ``l_ground_force_vy``, ``1_ground_force_vy`` (left),
+        ``ground_force_vy`` (right, beside one of the left), ``calcn_l_force_vy``, ``FP_left_Fz``; a single column is of
+        both sides.
     column : str, optional
         Name of the column, instead of ``side``.
     threshold : float, default 20
         Vertical force in N above which the foot is on the ground.
+    motion : path-like or pandas.DataFrame, optional
+        Coordinates of the same trial: a file (.mot, .sto), or its table with time in s as index.
 
     Returns
     -------
     Strides
-        ``times`` in s; strides more than 15 % from the median duration are in ``left_out``.
+        ``times`` in s. What is no stride is in ``left_out``: more than 25 % from the period of the motion (without it,
+        15 % from the median of its neighbours), or without the other foot landing within it. ``notes()`` has the
+        decisions.
 
     Raises
     ------
@@ -102,20 +119,34 @@ def find_strides(
     """
     where = Path(loads) if isinstance(loads, str | os.PathLike) else None
     table: Any = loads if where is None else read_columns(where)
-    name = column or _column([str(label) for label in table.columns], side, where)
+    names = [str(label) for label in table.columns]
+    name = column or _column(names, side, where)
     check_names("a column", [name], table.columns, where)
+    second = _other(names, name)
     if where is not None:
-        table = merged(table[[name]], [name], where)
+        both = [name, *([second] if second else [])]
+        table = merged(table[both], both, where)
     time = table.index.to_numpy(dtype=float)
     begins = contacts(time, table[name].to_numpy(dtype=float), threshold)
     if len(begins) < 2:
         got = f"{len(begins)} contacts in {name}"
         fix = "Give a longer recording, or the times of strides yourself."
         raise InputError(explain("one whole stride, from a contact to the next", got, fix, where))
-    found = list(pairwise(begins.tolist()))
-    median = float(np.median(np.diff(begins)))
-    odd = [stride for stride in found if abs(stride[1] - stride[0] - median) > USUAL * median]
-    return Strides(tuple(stride for stride in found if stride not in odd), tuple(odd), name)
+    other = None if second is None else contacts(time, table[second].to_numpy(dtype=float), threshold)
+    found = choose(begins, other, None if motion is None else _postures(motion, side or _side(name)))
+    return Strides(found.times, found.left_out, name, found.reasons, found.notes)
+
+
+def _postures(motion: str | os.PathLike[str] | pd.DataFrame, side: str | None) -> Postures | None:
+    """Postures of a motion; None where it has fewer than three rows."""
+    where = Path(motion) if isinstance(motion, str | os.PathLike) else None
+    table: Any = motion if where is None else read_columns(where)
+    if where is not None:
+        table = merged(table, [str(name) for name in table.columns], where)
+    time = table.index.to_numpy(dtype=float)
+    if len(time) < 3:
+        return None
+    return Postures.of(time, table.to_numpy(dtype=float), [str(name) for name in table.columns], side)
 
 
 def contacts(time: Array, force: Array, threshold: float = ON_GROUND) -> Array:
@@ -123,7 +154,7 @@ def contacts(time: Array, force: Array, threshold: float = ON_GROUND) -> Array:
 
     A foot that is on the ground at the start has no contact there.
     """
-    on = without_short_runs(np.nan_to_num(force) > threshold, time, SHORTEST)
+    on = without_short_runs(np.nan_to_num(force) > threshold, time, SHORTEST, GAP)
     rises = np.flatnonzero(on[1:] & ~on[:-1])
     low, high = force[rises], force[rises + 1]
     share = np.clip((threshold - low) / np.where(high > low, high - low, 1.0), 0.0, 1.0)
@@ -131,20 +162,42 @@ def contacts(time: Array, force: Array, threshold: float = ON_GROUND) -> Array:
 
 
 def _column(names: Sequence[str], side: str | None, where: Path | None) -> str:
-    vertical = [name for name in names if name.endswith("vy")]
-    sides = {name: _side(name) for name in vertical}
-    known = [one for one in sides.values() if one]
-    if len(vertical) == 2 and len(known) == 1:  # the other column has the other side
-        sides = {name: one or ("r" if known == ["l"] else "l") for name, one in sides.items()}
+    vertical = _vertical(names)
+    sides = _sides(vertical)
     fitting = [name for name, one in sides.items() if side is None or one == side]
+    if len(vertical) == 1 and sides[vertical[0]] is None:
+        return vertical[0]
     if len(fitting) != 1:
-        got = some(vertical, 12) or f"no column that ends in vy among {some(names)}"
+        got = some(vertical, 12) or f"no column that ends in vy, fy or fz among {some(names)}"
         raise InputError(explain(f"one vertical force of side {side}", got, "Name its column.", where))
     return fitting[0]
 
 
+def _other(names: Sequence[str], column: str) -> str | None:
+    """Column of the other foot's vertical force."""
+    sides = _sides(_vertical(names))
+    others = [name for name, one in sides.items() if one and sides.get(column) and one != sides[column]]
+    return others[0] if len(others) == 1 else None
+
+
+def _vertical(names: Sequence[str]) -> list[str]:
+    """Columns of vertical forces: those of OpenSim, else those of force plates."""
+    for ending in (r"vy", r"(?:^|[_. ])(?:fy|force_y|grf_?y)\d*", r"(?:^|[_. ])(?:fz|force_z|grf_?z)\d*"):
+        if found := [name for name in names if re.search(rf"{ending}$", name.strip().lower())]:
+            return found
+    return []
+
+
+def _sides(vertical: Sequence[str]) -> dict[str, str | None]:
+    sides = {name: _side(name) for name in vertical}
+    known = [one for one in sides.values() if one]
+    if len(vertical) == 2 and len(known) == 1:  # the other column has the other side
+        sides = {name: one or ("r" if known == ["l"] else "l") for name, one in sides.items()}
+    return sides
+
+
 def _side(name: str) -> str | None:
-    words = name.lower().split("_")
-    if {"l", "left"} & set(words) or words[0] == "1":
+    words = re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip()).lower())
+    if {"l", "left", "lt", "lft"} & set(words) or words[0] == "1":
         return "l"
-    return "r" if {"r", "right"} & set(words) else None
+    return "r" if {"r", "right", "rt", "rgt"} & set(words) else None

@@ -76,7 +76,7 @@ def test_every_option_with_a_type_for_the_shell_is_a_flag() -> None:
 
 
 def test_every_option_is_a_key_of_a_study() -> None:
-    assert set(study.Files.model_fields) == {*declared(ReadOptions), "emg", "strides"}
+    assert set(study.Files.model_fields) == {*declared(ReadOptions), "emg", "emg_shift", "emg_clock_rate", "strides"}
     for model, options in zip((study.Static, study.Dynamic, study.BySurrogate), METHODS.values(), strict=True):
         assert set(model.model_fields) == {*declared(options), "name", "method"}
 
