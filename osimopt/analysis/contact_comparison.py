@@ -62,7 +62,8 @@ class ContactCurves:
         for column, component in enumerate(self.components):
             a, b = self.simulated[:, column], np.where(inside, self.measured[:, column], np.nan)
             lag, r_lag = metrics.best_lag(a, b, rate, -self._lag, self._lag)
-            rows[component] = {**self._statistics(a, b), "lag": lag, "r_lag": r_lag}
+            limit = metrics.is_limit(lag, rate, -self._lag, self._lag)
+            rows[component] = {**self._statistics(a, b), "lag": lag, "lag_at_limit": limit, "r_lag": r_lag}
         table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("component")
         each = self.by_stride()[["r", "rmse", "bias"]].groupby(level="component", sort=False)
         return table.join(each.mean().add_suffix("_mean")).join(each.std().add_suffix("_sd"))
@@ -277,7 +278,8 @@ class ContactComparison:
         text = f"{component}: RMSE {row['rmse']:.0f} N{weights}, r {row['r']:.2f}, bias {row['bias']:+.0f} N"
         if not np.isfinite(row["r_lag"]) or round(1e3 * row["lag"]) == 0:
             return text
-        by = f"{abs(1e3 * row['lag']):.0f} ms {'late' if row['lag'] > 0.0 else 'early'}"
+        at_least = "at least " if row["lag_at_limit"] else ""
+        by = f"{at_least}{abs(1e3 * row['lag']):.0f} ms {'late' if row['lag'] > 0.0 else 'early'}"
         return f"{text}; the simulation is {by}, without that r would be {row['r_lag']:.2f}"
 
     def _peaks(self, component: Any) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..adapters.options import ReadOptions
+from ..emg.metrics import lag_in_ms
 from ..emg.processing import EmgOptions
 from ..errors import InputError, explain
 from ..options import declared, option
@@ -122,7 +123,7 @@ def _print_ranking(ranking: CostRanking) -> None:
         ]
         print_table("Costs by mean r", ("cost", "ranked by", "held out", "behind", "not tried"), rows)
     rows = [
-        (channel, f"{row['r']:.2f}", f"{row['r_low']:.2f}", f"{row['r_high']:.2f}", f"{1e3 * row['lag']:.0f}",
+        (channel, f"{row['r']:.2f}", f"{row['r_low']:.2f}", f"{row['r_high']:.2f}", lag_in_ms(row["lag"], row["lag_at_limit"]),
          f"{row['r_delay']:.2f}", f"{100.0 * row['concordance']:.0f}")
         for channel, row in best.table.iterrows()
     ]  # fmt: skip

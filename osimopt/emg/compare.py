@@ -37,6 +37,8 @@ ACTIVATION, DEACTIVATION = 0.015, 0.060
 SUSPICIOUS, GAIN = 0.6, 0.15
 #: A channel acts on the coordinates about which its mean moment arm is at least this share of its largest.
 MAIN = 0.5
+#: Words of a coordinate's name that are its side.
+SIDES = ("r", "l", "right", "left")
 #: Two channels are antagonists if their moment arms have opposite signs in at least this share of the frames.
 MOSTLY = 0.9
 
@@ -145,9 +147,11 @@ def through_dynamics(envelope: Array, rate: float) -> Array:
 
 
 def antagonists(result: Result, muscles: Mapping[str, Sequence[str]]) -> list[tuple[str, str, str]]:
-    """(channel, channel, coordinate) for channels with opposite moment arms about a coordinate that both act on.
+    """(channel, channel, coordinate) for channels with opposite moment arms about a coordinate that both mainly act on.
 
-    Each pair is listed once, for the coordinate with the largest moment arms.
+    At a joint of several coordinates (by the first word of their names, as hip_flexion and hip_adduction) that is the
+    one with the largest moment arm: rectus femoris flexes the hip, gluteus medius abducts it. Each pair is listed once,
+    for the coordinate with the largest moment arms.
     """
     if result.geometry is None:
         return []
@@ -163,12 +167,25 @@ def antagonists(result: Result, muscles: Mapping[str, Sequence[str]]) -> list[tu
     found = []
     for (one, a), (other, b) in combinations(arms.items(), 2):
         mean_a, mean_b = np.abs(a).mean(axis=0), np.abs(b).mean(axis=0)
-        main = (mean_a >= MAIN * mean_a.max(initial=0.0)) & (mean_b >= MAIN * mean_b.max(initial=0.0))
+        main = _main(mean_a, geometry.coordinates) & _main(mean_b, geometry.coordinates)
         against = main & (np.mean(a * b < 0.0, axis=0) >= MOSTLY)
         if against.any():
             row = int(np.argmax(np.where(against, np.minimum(mean_a, mean_b), -1.0)))
             found.append((one, other, geometry.coordinates[row]))
     return found
+
+
+def _main(arm: Array, coordinates: Sequence[str]) -> NDArray[np.bool_]:
+    """(D,) coordinates that a channel mainly acts on, by its mean moment arms (D,): at most one at each joint."""
+    joints: dict[str, list[int]] = {}
+    for row, name in enumerate(coordinates):
+        words = name.lower().split("_")
+        sides = [word for word in words if word in SIDES]
+        joints.setdefault(" ".join([*[word for word in words if word not in SIDES][:1], *sides]), []).append(row)
+    main = np.zeros(len(arm), dtype=bool)
+    for rows in joints.values():
+        main[rows[int(np.argmax(arm[rows]))]] = True
+    return np.asarray(main & (arm >= MAIN * arm.max(initial=0.0)) & (arm > 0.0))
 
 
 def _common_times(result: Result, emg: Emg) -> Array:
@@ -232,8 +249,8 @@ def _shifted(table: pd.DataFrame) -> list[Flag]:
     return [
         Flag(
             str(channel), "shifted",
-            f"agrees far better {row['lag_anywhere']:+.2f} s away (r {row['r_anywhere']:.2f} instead of "
-            f"{row['r_delay']:.2f}): another side, another channel, or another clock?",
+            f"agrees far better {'at least ' if row['lag_anywhere_at_limit'] else ''}{row['lag_anywhere']:+.2f} s away "
+            f"(r {row['r_anywhere']:.2f} instead of {row['r_delay']:.2f}): another side, another channel, or another clock?",
         )
         for channel, row in far.iterrows()
     ]  # fmt: skip

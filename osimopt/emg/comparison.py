@@ -60,7 +60,8 @@ class ChannelCurves:
             low, high = _interval_of_r(a, b, pieces)
             row = {"r": metrics.pearson(a, b), "r_low": low, "r_high": high, **self._row(column, self.measured, on)}
             lag, r = metrics.best_lag(a, b, self.rate, -self.half_stride, self.half_stride)
-            rows[channel] = {**row, "lag_anywhere": lag, "r_anywhere": r}
+            limit = metrics.is_limit(lag, self.rate, -self.half_stride, self.half_stride)
+            rows[channel] = {**row, "lag_anywhere": lag, "lag_anywhere_at_limit": limit, "r_anywhere": r}
         table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("channel")
         by_stride = self.by_stride()["r"].groupby(level="channel", sort=False)
         return table.assign(r_stride_mean=by_stride.mean(), r_stride_sd=by_stride.std()), description
@@ -87,7 +88,19 @@ class ChannelCurves:
                 begin = {"channel": channel, "stride": number, "start": float(self.time[first])}
                 r = metrics.pearson(self.simulated[part, column], measured[:, column])
                 rows.append({**begin, "r": r, **self._row(column, measured, on, part)})
-        columns = ["channel", "stride", "start", "r", "lag", "r_delay", "concordance", "onset_error", "rmse", "mae"]
+        columns = [
+            "channel",
+            "stride",
+            "start",
+            "r",
+            "lag",
+            "lag_at_limit",
+            "r_delay",
+            "concordance",
+            "onset_error",
+            "rmse",
+            "mae",
+        ]
         return pd.DataFrame(rows, columns=columns).set_index(["channel", "stride"])
 
     def co_contraction(self, pairs: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
@@ -119,7 +132,8 @@ class ChannelCurves:
         active = [np.where(known, both[part, column], False) for both in on]
         late = metrics.onset_errors(*(onsets(one, self.time[part]) for one in active))
         return {
-            "lag": lag, "r_delay": r_delay, "concordance": metrics.concordance(*(one[known] for one in active)),
+            "lag": lag, "lag_at_limit": metrics.is_limit(lag, self.rate, 0.0, metrics.DELAY), "r_delay": r_delay,
+            "concordance": metrics.concordance(*(one[known] for one in active)),
             "onset_error": float(np.median(late)) if len(late) else np.nan,
             "rmse": metrics.rmse(a, b) if self.amplitude else np.nan,
             "mae": metrics.mae(a, b) if self.amplitude else np.nan,
@@ -151,7 +165,8 @@ class EmgComparison:
         Simulated and measured activity of C channels at evenly spaced times, and the strides.
     table : pandas.DataFrame
         One row per channel: ``r`` (Pearson's, at no lag) with its 95 % interval ``r_low`` and ``r_high``; ``lag`` (s,
-        positive where the simulation is later) with the largest correlation within 0 to 100 ms, and ``r_delay`` there;
+        positive where the simulation is later) with the largest correlation within 0 to 100 ms, and ``r_delay`` there; ``lag_at_limit`` where it is 0 or 100 ms, so that the
+        best one may lie beyond (likewise ``lag_anywhere_at_limit``);
         ``concordance`` (share of samples both on or both off); ``onset_error`` (s, median); ``rmse`` and ``mae`` (NaN
         unless amplitudes are shares of an MVC); ``lag_anywhere`` (s) within ± half a stride and ``r_anywhere`` there;
         ``r_stride_mean`` and ``r_stride_sd`` over strides.

@@ -89,6 +89,19 @@ def best_lag(simulated: Array, measured: Array, rate: float, least: float, most:
     return float((shifts[best] + offset) / rate), height
 
 
+def is_limit(lag: float, rate: float, least: float, most: float) -> bool:
+    """Whether a lag of ``best_lag`` is the first or last that was tried: the best one may lie beyond."""
+    return bool(round(lag * rate, 6) in (np.ceil(least * rate - 1e-9), np.floor(most * rate + 1e-9)))
+
+
+def lag_in_ms(lag: float, at_limit: bool) -> str:
+    """A lag in ms, as "≥ 100" or "≤ 0" where it is a limit of the search."""
+    if not np.isfinite(lag):
+        return "–"
+    sign = "" if not at_limit else "≥ " if lag > 0.0 else "≤ "
+    return f"{sign}{round(1e3 * lag):d}"
+
+
 def r_at(simulated: Array, measured: Array, shift: int) -> float:
     """Correlation with the simulated curve moved forward by ``shift`` samples."""
     return pearson(*_shifted(simulated, measured, shift))

@@ -14,6 +14,7 @@ import numpy as np
 from ..analysis.contact_comparison import ContactComparison
 from ..analysis.static_vs_dynamic import CORRELATION, SHARE, agreement
 from ..emg.comparison import EmgComparison
+from ..emg.metrics import lag_in_ms
 from ..errors import InputError, explain, some
 from ..files.storage import write_atomically
 from ..solution.checks import Check, checks_of
@@ -157,7 +158,7 @@ def _agreement_cells(comparison: EmgComparison, channel: Any) -> list[str]:
     return [
         f"{number(row['r'])} [{number(row['r_low'])}, {number(row['r_high'])}]",
         f"{number(row['r_stride_mean'])} ± {number(row['r_stride_sd'])}" if np.isfinite(row["r_stride_mean"]) else "–",
-        _milli(row["lag"]), number(row["r_delay"]), f"{row['concordance']:.0%}", _milli(row["onset_error"]),
+        lag_in_ms(row["lag"], row["lag_at_limit"]), number(row["r_delay"]), f"{row['concordance']:.0%}", _milli(row["onset_error"]),
         number(row["rmse"]), number(row["mae"]), ", ".join(kinds),
     ]  # fmt: skip
 

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ..emg.comparison import EmgComparison
+from ..emg.metrics import lag_in_ms
 from ..problem.arrays import Array
 from ..solution.reader import Result
 from . import style
@@ -97,7 +98,7 @@ def draw_emg(comparisons: Mapping[str, EmgComparison]) -> str:
         top = float(np.nanmax(simulated[0], initial=0.0))
         scale = 1.0 if curves.amplitude else top / max(float(np.nanmax(measured, initial=0.0)), 1e-12) or 1.0
         row = first.table.loc[channel]
-        subtitle = f"r {row['r']:.2f}, lag {1e3 * row['lag']:.0f} ms"
+        subtitle = f"r {row['r']:.2f}, lag {lag_in_ms(row['lag'], row['lag_at_limit'])} ms"
         panels.append(Panel(channel, lines, emg=axis.curve(curves.time, scale * measured), subtitle=subtitle))
     parts = [
         f"Activation over EMG; {first.footing}",

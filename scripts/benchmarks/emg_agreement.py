@@ -127,7 +127,7 @@ def tell(title: str, compared: dict[str, osimopt.EmgComparison], path: Path) -> 
     """Print and write the tables of all methods."""
     table = pd.concat({method: one.table for method, one in compared.items()}, names=["method"])
     table.to_csv(path)
-    shown = table[["r", "r_low", "r_high", "lag", "r_delay", "lag_anywhere"]].round(3)
+    shown = table[["r", "r_low", "r_high", "lag", "lag_at_limit", "r_delay", "lag_anywhere"]].round(3)
     print(title, shown.to_string(), sep="\n", flush=True)
     for method, one in compared.items():
         print(f"  {method}: {'; '.join(one.notes)}", flush=True)

@@ -15,12 +15,22 @@ import pandas as pd
 import pytest
 
 import osimopt
-from osimopt import Emg, EmgOptions, InputError, PolynomialGeometry, RedundancyProblem, find_strides, process_emg
+from osimopt import (
+    Emg,
+    EmgOptions,
+    InputError,
+    PolynomialGeometry,
+    RedundancyProblem,
+    Result,
+    find_strides,
+    process_emg,
+    solve_static,
+)
 from osimopt.analysis import compartments, feasible, identify, ranges
 from osimopt.analysis.bands import UncertaintyBands
 from osimopt.analysis.scaled_paths import check_factors
 from osimopt.analysis.static_vs_dynamic import Comparison, agreement
-from osimopt.emg import compare
+from osimopt.emg import compare, metrics
 from osimopt.emg.comparison import ChannelCurves
 from osimopt.emg.mapping import EmgMapping
 from osimopt.emg.metrics import interval, on_by_threshold, onset_errors, pearson, pieces_of
@@ -80,10 +90,12 @@ def test_lags_within_the_delay_of_emg() -> None:
 
 
 def test_a_shifted_channel() -> None:
-    columns = ["r_anywhere", "r_delay", "lag_anywhere"]
-    rows = {"far": (0.65, 0.45, 0.4), "weak": (0.55, 0.0, 0.4), "near": (0.9, 0.8, 0.4)}
+    columns = ["r_anywhere", "r_delay", "lag_anywhere", "lag_anywhere_at_limit"]
+    rows = {"far": (0.65, 0.45, 0.4, True), "weak": (0.55, 0.0, 0.4, False), "near": (0.9, 0.8, 0.4, False)}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-    assert [flag.channel for flag in compare._shifted(table)] == ["far"]
+    (flag,) = compare._shifted(table)
+    assert flag.channel == "far"
+    assert "at least +0.40 s away" in flag.text
 
 
 @pytest.mark.parametrize(("end", "passes"), [(0.95, True), (0.85, False)])
@@ -352,3 +364,33 @@ def test_few_scaled_models() -> None:
     assert check_factors([{"size": size} for size in (0.9, 1.0, 1.1, 1.2)]) == ("size",)
     with pytest.raises(InputError, match="at least 4 scaled models"):
         check_factors([{"size": size} for size in (0.9, 1.0, 1.1)])
+
+
+def test_a_lag_at_the_limit_is_no_lag() -> None:
+    time = np.arange(1001) / 100.0
+
+    def row(delay: float) -> pd.Series:
+        both = (np.sin(3.0 * (time - by))[:, None] for by in (delay, 0.0))
+        return ChannelCurves(time, 100.0, *both, ("a",), (), amplitude=False).pooled()[0].iloc[0]
+
+    assert [bool(row(delay)["lag_at_limit"]) for delay in (-0.05, 0.04, 0.15)] == [True, False, True]
+    words = [metrics.lag_in_ms(row(delay)["lag"], row(delay)["lag_at_limit"]) for delay in (-0.05, 0.04, 0.15)]
+    assert words == ["≤ 0", "40", "≥ 100"]
+    assert metrics.lag_in_ms(float("nan"), False) == "–"
+
+
+def test_antagonists_act_on_one_coordinate() -> None:
+    """Rectus femoris and gluteus medius do not: one flexes the hip, one abducts it, though both turn it either way."""
+    coordinates = ("hip_flexion_r", "hip_adduction_r", "knee_angle_r", "hip_flexion_l")
+    arms = {"rf": (0.043, -0.017, 0.046, 0.0), "gmed": (-0.025, -0.047, 0.0, 0.0), "gmax": (-0.067, 0.003, 0.0, 0.0),
+            "bf": (-0.059, 0.026, -0.034, 0.0), "other": (0.0, 0.0, 0.0, 0.05)}  # fmt: skip
+    arm = np.repeat(np.array(list(arms.values())).T[None], 5, axis=0)
+    problem = RedundancyProblem.from_arrays(
+        arm, np.full(5, 1000.0), np.zeros((5, 4)), time=np.arange(5.0), muscles=tuple(arms), coordinates=coordinates,
+        reserves=1.0,
+    )  # fmt: skip
+    result = Result.of(solve_static(problem))
+    found = {frozenset(pair[:2]): pair[2] for pair in compare.antagonists(result, {name: [name] for name in arms})}
+    assert found == {
+        frozenset(("rf", "gmax")): "hip_flexion_r", frozenset(("rf", "bf")): "hip_flexion_r",
+    }  # fmt: skip
