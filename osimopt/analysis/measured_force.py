@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from ..errors import InputError, check_names, explain, shown, some
-from ..files.delimited import SECONDS, TIMES, read_delimited
+from ..files.delimited import read_delimited, unit_of_time
 from ..files.given import is_frame
 from ..files.series import TIME_SLACK
 from ..files.storage import READERS, read_columns, sha256
@@ -97,7 +97,7 @@ class MeasuredForce:
         at, kind, note = _axis(names, values, used, axis, where)
         place = np.linspace(0.0, 1.0, len(values)) if at is None else values[:, at].astype(float)
         _check_increasing(place, where)
-        second = SECONDS.get(unit, 1.0) if at == 0 else 1.0
+        second = (unit_of_time(names[0], unit) or 1.0) if at == 0 else 1.0
         place = second * place if kind == "time" else _shares(place, where)
         chosen = np.stack([values[:, [names.index(part) for part in own]].sum(axis=1) for own in parts], axis=1)
         value = np.where(np.isfinite(chosen), chosen, np.nan)
@@ -197,8 +197,8 @@ def _table(measured: Any) -> tuple[list[str], str, Array, str, dict[str, str]]:
         table = read_columns(path)
         values = np.column_stack([table.index.to_numpy(dtype=float), table.to_numpy(dtype=float)])
         return ["time", *map(str, table.columns)], "s", values, str(path), source
-    names, unit, values = read_delimited(path)
-    return names, unit, values, str(path), source
+    read = read_delimited(path)
+    return read.names, read.units[0], read.numbers, str(path), source
 
 
 def _frame(frame: pd.DataFrame) -> tuple[list[str], str, Array, str, dict[str, str]]:
@@ -222,7 +222,7 @@ def _axis(
 ) -> tuple[int | None, Axis, str]:
     """Number of the column that orders the rows, if any, what it counts, and a sentence where that was found out."""
     name, first, free = names[0].lower(), values[:, 0], names[0] not in columns
-    times = [place for place, one in enumerate(names) if one.lower() in TIMES and one not in columns]
+    times = [place for place, one in enumerate(names) if unit_of_time(one) is not None and one not in columns]
     if axis is not None and (free or axis == "time"):
         return (times[0] if axis == "time" and times else 0), axis, ""
     if times and axis is None:

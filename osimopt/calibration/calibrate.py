@@ -14,7 +14,7 @@ from ..muscle.tendons import Tendon
 from ..options import check_word, is_number
 from ..problem.problem import RedundancyProblem
 from .calibration import Calibration, moment_table, parameter_table
-from .fit import FIRST_NOISE, Estimate, fit
+from .fit import APART, ASSISTED_NOISE, FIRST_NOISE, Estimate, fit
 from .identifiability import combinations, identify, profile
 from .parameters import KINDS, USUAL, Parameters, Prior, gain_of_mvc
 from .preparation import GivenEmg, Shared, by_trial, envelopes_of, prepare
@@ -152,11 +152,7 @@ def calibrate(
         "coordinates": list(setup.coordinates), "trials": list(named), "seed": seed, "starts": list(best.starts),
         "channels": {channel: list(muscles) for channel, muscles in setup.measured.items()},
         "largest": dict(setup.largest), "shift": {name: float(value) for name, value in shifts.items()},
-        "noise": {name: float(value) for name, value in zip(setup.coordinates, best.residuals.noise[0], strict=True)},
-        "frames_that_count_as_one": {
-            trial.name: [float(1.0 / value**2) for value in weight]
-            for trial, weight in zip(trials, best.residuals.weight, strict=True)
-        },
+        "noise": _noise(best, setup),
     }  # fmt: skip
     return Calibration(
         parameter_table(best, found, ends), moment_table(trials, best, baseline), combinations(best, found), mode,
@@ -188,8 +184,19 @@ def _residuals(
     if (flat := span <= 0.0).any():
         name = setup.coordinates[int(flat.argmax())]
         raise InputError(explain(f"moments of {name} that change", "the same in all frames", "Leave it out."))
-    noise, ones = (FIRST_NOISE * span,) * len(trials), (np.ones(len(span)),) * len(trials)
-    return Residuals(trials, unknowns, mode, noise, ones, setup.coordinates, passive=passive)
+    share = FIRST_NOISE if mode == "driven" else ASSISTED_NOISE
+    steps = [float(np.median(np.diff(trial.time))) for trial in trials]
+    weight = tuple(np.full(len(span), np.sqrt(min(1.0, step / APART))) for step in steps)
+    return Residuals(trials, unknowns, mode, (share * span,) * len(trials), weight, setup.coordinates, passive=passive)
+
+
+def _noise(best: Estimate, setup: Shared) -> dict[str, Any]:
+    """Noise by which the fit was weighted."""
+    spectrum = best.residuals.spectrum
+    if spectrum is None:
+        return {}
+    moments = dict(zip(setup.coordinates, spectrum.deviation.tolist(), strict=True))
+    return {"moments": moments, "time": spectrum.time, "emg": spectrum.emg, "emg_time": spectrum.emg_time}
 
 
 def _start_notes(best: Estimate) -> list[str]:

@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..problem.arrays import Array
-from .noise import Left, alone, noise_of
+from .noise import FILTERED, Left, Noise, noise_of
 from .residuals import Residuals
 
 #: Noise of a moment before the first fit, and its least value, as shares of the moment's range in the trials.
 FIRST_NOISE, LEAST_NOISE = 0.1, 1e-6
+#: Noise of moments in the assisted mode, as a share of their range; s within which frames count as one in what has no
+#: noise of its own: passive forces, and activations near EMG.
+ASSISTED_NOISE, APART = 0.02, 0.1
 #: Rounds of fitting and estimating noise; changes of noise below SETTLED end them.
 ROUNDS, SETTLED = 6, 0.02
 #: Evaluations in one least-squares fit.
@@ -56,12 +59,11 @@ def fit(residuals: Residuals, starts: int, seed: int, progress: Callable[[int, i
         step()
     objectives = tuple(float(value) for _, value in results)
     x, objective = min(results, key=lambda result: result[1])
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS if residuals.mode == "driven" else 0):
         noisier = with_noise(residuals, x)
-        change = max(
-            float(np.abs(np.log((new / np.mean(w)) / (old / np.mean(v)))).max())
-            for new, old, w, v in zip(noisier.noise, residuals.noise, noisier.weight, residuals.weight, strict=True)
-        )
+        change = np.inf
+        if residuals.spectrum is not None and noisier.spectrum is not None:
+            change = float(np.abs(np.log(noisier.spectrum.numbers / residuals.spectrum.numbers)).max())
         residuals = noisier
         x, objective = _minimum(residuals, x)
         step()
@@ -83,19 +85,21 @@ def _minimum(residuals: Residuals, x: Array) -> tuple[Array, float]:
 
 
 def with_noise(residuals: Residuals, x: Array) -> Residuals:
-    """The residuals with the noise of the moments that are missed at x, pooled over trials, and its spectrum.
+    """The residuals, weighted by the noise that they show at x, and by how long it lasts."""
+    noise = noise_at(residuals, x, FILTERED)
+    white = tuple(
+        tuple(np.asarray(np.linalg.cholesky(noise.covariance(block)), dtype=float) for block in one.blocks())
+        for one in left_of(residuals, x)
+    )
+    return replace(residuals, noise=(noise.deviation,) * len(white), spectrum=noise, white=white)
 
-    Weights follow what is missed; the spectrum, which intervals follow, also counts what parameters have taken up.
-    """
+
+def noise_at(residuals: Residuals, x: Array, longest: float) -> Noise:
+    """Noise of moments and EMG, pooled over trials, that lasts at most ``longest`` s."""
     missing = [trial.drive(residuals.unknowns, x).moment - trial.moment for trial in residuals.trials]
     span = np.max([np.ptp(trial.moment, axis=0) for trial in residuals.trials], axis=0)
     size = np.maximum(np.sqrt(np.concatenate([part**2 for part in missing]).mean(axis=0)), LEAST_NOISE * span)
-    weight = [1.0 / np.sqrt(alone(float(np.median(np.diff(trial.time))))) for trial in residuals.trials]
-    spectrum = noise_of(left_of(residuals, x), size, LEAST_NOISE * span)
-    return replace(
-        residuals, noise=(size,) * len(missing), weight=tuple(np.full(len(span), one) for one in weight),
-        spectrum=spectrum,
-    )  # fmt: skip
+    return noise_of(left_of(residuals, x), size, LEAST_NOISE * span, longest)
 
 
 def left_of(residuals: Residuals, x: Array) -> list[Left]:

@@ -3,8 +3,8 @@
 Parameters are in standard deviations of their priors, so that the sensitivity J of the weighted residuals compares data
 with priors: a combination of parameters (a right singular vector of J) whose singular value is s has the share
 s²/(1 + s²) of its information from the data. The covariance of the estimate about the truth, which the priors hold as
-well as the data, is A⁻¹ S A⁻¹ with A = JᵀJ + 1 and S = JᵀCJ + 1, where C is the covariance of the noise in the same
-weights.
+well as the data, is A⁻¹ S A⁻¹ with A = JᵀJ + 1 and S = JᵀCJ + 1: J is weighted by noise that filters make, C is the
+covariance, in these weights, of noise that lasts as long as the moments that are missed show.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..problem.arrays import Array
-from .fit import EVALUATIONS, Estimate, left_of
+from .fit import EVALUATIONS, Estimate, left_of, noise_at
+from .noise import LONGEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,29 +64,30 @@ def identify(fit: Estimate) -> Identified:
     covariance[inner] = _sandwich(information[inner], scatter[inner])
     alone = _sandwich(information, scatter)
     deviation = np.where(at_bound, np.sqrt(np.diag(alone)), np.sqrt(np.diag(covariance)))
+    deviation = np.minimum(deviation, 1.0)  # nothing is less sure than its prior
     _, singular, directions = np.linalg.svd(jacobian, full_matrices=False)
     return Identified(covariance, deviation, np.clip(1.0 - deviation**2, 0.0, 1.0), singular, directions, at_bound)
 
 
 def _scatter(fit: Estimate, jacobian: Array) -> Array:
-    """Covariance (N, N) of Jᵀr by the noise and its correlation, with that of the priors."""
+    """Covariance (N, N) of Jᵀr by noise that lasts as long as it shows, with that of the priors."""
     residuals, count = fit.residuals, jacobian.shape[1]
-    if residuals.spectrum is None:
+    if not residuals.white:
         return np.asarray(jacobian.T @ jacobian + np.eye(count))
+    noise = noise_at(residuals, fit.x, LONGEST)
     passive = residuals.passive_values(fit.x)[1]
-    total = np.eye(count) + passive.T @ passive
-    for left, weight, noise in zip(left_of(residuals, fit.x), residuals.weight, residuals.noise, strict=True):
-        for block in left.blocks():
-            scaled = ((weight / noise) ** 2)[None, :, None] * block.slopes
-            flat = scaled.reshape(-1, count)
-            total += flat.T @ residuals.spectrum.covariance(block) @ flat
+    total, first = np.eye(count) + passive.T @ passive, 0
+    for left, factors in zip(left_of(residuals, fit.x), residuals.white, strict=True):
+        for block, factor in zip(left.blocks(), factors, strict=True):
+            pulled = np.linalg.solve(factor.T, jacobian[first : first + len(factor)])
+            total += pulled.T @ noise.covariance(block) @ pulled
+            first += len(factor)
     return np.asarray(total)
 
 
 def _sandwich(information: Array, scatter: Array) -> Array:
     """Covariance of the estimate: A⁻¹ S A⁻¹."""
-    left = np.linalg.solve(information, scatter)
-    return np.asarray(np.linalg.solve(information, left.T))
+    return np.asarray(np.linalg.solve(information, np.linalg.solve(information, scatter).T))
 
 
 def combinations(fit: Estimate, found: Identified) -> pd.DataFrame:

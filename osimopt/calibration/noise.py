@@ -22,14 +22,13 @@ import numpy as np
 
 from ..problem.arrays import Array
 
-#: Least and largest time in s over which noise lasts.
-SHORTEST, LONGEST = 0.002, 0.3
-#: Time in s over which errors last that a fit counts once.
-LASTS = 0.015
+#: Least time in s over which noise lasts; the largest that filters make, by which a fit is weighted; and the largest
+#: that is sought for intervals, which errors of the model widen.
+SHORTEST, FILTERED, LONGEST = 0.002, 0.045, 0.3
 #: Least and largest relative noise of envelopes.
 EMG = (1e-4, 0.5)
-#: Share of the moments' variance that is white: without any, covariances of dense frames cannot be inverted.
-ROUGH = 1e-4
+#: Share of the moments' variance that is white: a fit must not trust what filters have taken out of the noise.
+ROUGH = 0.02
 #: Frames of a trial that are taken together; noise of others is independent of theirs.
 BLOCK = 80
 #: Steps of the search, and where it begins: σ in RMS of what a fit misses, τ and θ in s, ς.
@@ -66,6 +65,11 @@ class Noise:
     emg: float
     emg_time: float
 
+    @property
+    def numbers(self) -> Array:
+        """All of them."""
+        return np.array([*self.deviation, self.time, self.emg, self.emg_time])
+
     def covariance(self, block: Left) -> Array:
         """(T D, T D) covariance of the errors of a block's moments."""
         away = np.abs(block.time[:, None] - block.time)
@@ -84,19 +88,11 @@ def smooth(distance: Array) -> Array:
     return np.asarray((1.0 + x + x**2 / 3.0) * np.exp(-x))
 
 
-def alone(step: float) -> float:
-    """How many neighbouring frames, ``step`` s apart, count as one in a fit: 1 + 2 Σ ρ of noise that lasts ``LASTS``.
+def noise_of(left: Sequence[Left], size: Array, least: Array, longest: float = LONGEST) -> Noise:
+    """Noise of trials that lasts at most ``longest`` s.
 
-    Errors of the model last longer than noise. They widen intervals, but a fit that counts fewer frames for them
-    predicts other strides worse: calibrated on single strides of two public walks, EMG-driven moments of knee and ankle
-    miss 15 and 8 % of their range in others with 0.015 s, 17 and 9 % with 0.03 s.
+    ``size`` (D,) is the RMS of what the fit misses, ``least`` (D,) the least deviation, in N·m.
     """
-    keep = np.exp(-step / LASTS)
-    return float((1.0 + keep) / (1.0 - keep))
-
-
-def noise_of(left: Sequence[Left], size: Array, least: Array) -> Noise:
-    """Noise of trials; ``size`` (D,) is the RMS of what the fit misses, ``least`` (D,) the least deviation in N·m."""
     from scipy.optimize import minimize
 
     blocks = [block for one in left for block in one.blocks()]
@@ -109,7 +105,7 @@ def noise_of(left: Sequence[Left], size: Array, least: Array) -> Noise:
         return _surprise(blocks, noise(z))
 
     low = np.concatenate([np.log(least / begin), np.log([SHORTEST, EMG[0], SHORTEST])])
-    high = np.concatenate([np.full(count, np.log(2.0)), np.log([LONGEST, EMG[1], LONGEST])])
+    high = np.concatenate([np.full(count, np.log(2.0)), np.log([longest, EMG[1], longest])])
     start = np.clip(np.concatenate([np.full(count, np.log(START[0])), np.log(START[1:])]), low, high)
     limits = list(zip(low, high, strict=True))
     found = minimize(value, start, method="L-BFGS-B", bounds=limits, options={"maxiter": STEPS})

@@ -59,6 +59,17 @@ class Residuals:
     coordinates: tuple[str, ...] = ()
     spectrum: Noise | None = None
     passive: float | None = None
+    white: tuple[tuple[Array, ...], ...] = ()
+
+    def _whitened(self, number: int, value: Array) -> Array:
+        """Rows (T D, n) of values (T, D, n) whose errors are independent of each other and of variance 1."""
+        parts, first = [], 0
+        for factor in self.white[number]:
+            frames = len(factor) // value.shape[1]
+            block = value[first : first + frames].reshape(len(factor), -1)
+            parts.append(np.linalg.solve(factor, block))
+            first += frames
+        return np.vstack(parts)
 
     def values(self, x: Array) -> Array:
         """Residuals of the data, of passive forces, and of the priors."""
@@ -96,10 +107,13 @@ class Residuals:
         scale = weight / self.noise[number]
         if self.mode == "driven":
             driven = trial.drive(unknowns, x)
-            residual = scale * (driven.moment - trial.moment)
-            if not slopes:
-                return residual.ravel(), residual
-            return residual.ravel(), (scale[:, None] * trial.driven_slopes(unknowns, driven)).reshape(-1, len(x))
+            missed = driven.moment - trial.moment
+            by_x = trial.driven_slopes(unknowns, driven) if slopes else None
+            if self.white:
+                residual = self._whitened(number, missed[:, :, None])[:, 0]
+                return residual, residual if by_x is None else self._whitened(number, by_x)
+            residual = (scale * missed).ravel()
+            return residual, residual if by_x is None else (scale[:, None] * by_x).reshape(-1, len(x))
         return self._assisted(number, x, slopes)
 
     def assist(self, number: int, x: Array) -> Assisted:

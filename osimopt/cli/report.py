@@ -123,8 +123,8 @@ def _print_ranking(ranking: CostRanking) -> None:
         ]
         print_table("Costs by mean r", ("cost", "ranked by", "held out", "behind", "not tried"), rows)
     rows = [
-        (channel, f"{row['r']:.2f}", f"{row['r_low']:.2f}", f"{row['r_high']:.2f}", lag_in_ms(row["lag"], row["lag_at_limit"]),
-         f"{row['r_delay']:.2f}", f"{100.0 * row['concordance']:.0f}")
+        (channel, f"{row['r']:.2f}", f"{row['r_low']:.2f}", f"{row['r_high']:.2f}",
+         lag_in_ms(row["lag"], row["lag_at_limit"]), f"{row['r_delay']:.2f}", f"{100.0 * row['concordance']:.0f}")
         for channel, row in best.table.iterrows()
     ]  # fmt: skip
     head = ("channel", "r", "95 % from", "to", "lag ms", "r there", "on/off agree %")

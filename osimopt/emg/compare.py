@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, explain
+from ..errors import InputError, explain, some
 from ..problem.arrays import Array
 from ..solution.checks import COVERED, Check, checks_of
 from ..solution.reader import Result
 from .clock import Clock, estimate_clock
 from .comparison import ChannelCurves, EmgComparison
-from .mapping import EmgMapping
+from .mapping import EmgMapping, unknown
 from .processing import process_emg
 from .quality import Flag, flags
 from .read import read_emg
@@ -35,6 +35,8 @@ RATE = 100.0
 ACTIVATION, DEACTIVATION = 0.015, 0.060
 #: A channel is flagged if another lag has at least this correlation, and at least this gain over lags within the delay.
 SUSPICIOUS, GAIN = 0.6, 0.15
+#: Range of a simulated activation below which its muscles are silent.
+SILENT = 0.02
 #: A channel acts on the coordinates about which its mean moment arm is at least this share of its largest.
 MAIN = 0.5
 #: Words of a coordinate's name that are its side.
@@ -124,11 +126,13 @@ def compare_emg(
     table, pieces = curves.pooled()
     notes += [f"Intervals of r are over {pieces}.", *(strides.notes() if isinstance(strides, Strides) else [])]
     notes += clock.notes()
+    if left := unknown(recording.channels, mapping.muscles):
+        notes.append(f"Channels that are not compared, as no muscle is mapped to them: {some(left, 12)}.")
     if not curves.amplitude:
         notes.append("Amplitudes are not shares of an MVC: RMSE and MAE have no meaning and are left out.")
     return EmgComparison(
         curves, table, curves.by_stride(), curves.co_contraction(antagonists(result, mapping.muscles)),
-        mapping.coverage(recording.channels, result.muscles), (*found, *_shifted(table)),
+        mapping.coverage(recording.channels, result.muscles), (*found, *_shifted(table), *_silent(curves)),
         (*checks_of(result, _compared_frames(result, curves)), _covered(result, recording)), _footing(dynamics, shift),
         clock, tuple(notes),
         {"emg": {**recording.source, "chain": list(recording.chain), "amplitude": recording.amplitude},
@@ -250,10 +254,26 @@ def _shifted(table: pd.DataFrame) -> list[Flag]:
         Flag(
             str(channel), "shifted",
             f"agrees far better {'at least ' if row['lag_anywhere_at_limit'] else ''}{row['lag_anywhere']:+.2f} s away "
-            f"(r {row['r_anywhere']:.2f} instead of {row['r_delay']:.2f}): another side, another channel, or another clock?",
+            f"(r {row['r_anywhere']:.2f} instead of {row['r_delay']:.2f}): another side, another channel, or another "
+            "clock?",
         )
         for channel, row in far.iterrows()
     ]  # fmt: skip
+
+
+def _silent(curves: ChannelCurves) -> list[Flag]:
+    """Channels with activity whose muscles stay at rest in the simulation."""
+    found = []
+    for column, channel in enumerate(curves.channels):
+        a, b = curves.simulated[:, column], curves.measured[:, column]
+        known = np.isfinite(a) & np.isfinite(b)
+        if not known.any():
+            continue
+        low, high = np.quantile(b[known], [0.05, 0.95])
+        if float(np.ptp(a[known])) < SILENT and high > 0.0 and high - low > 0.5 * high:
+            text = f"its muscles stay within {SILENT:.0%} of rest in the simulation, while EMG shows activity"
+            found.append(Flag(channel, "silent", text))
+    return found
 
 
 def _compared_frames(result: Result, curves: ChannelCurves) -> NDArray[np.bool_]:

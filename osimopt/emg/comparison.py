@@ -165,8 +165,8 @@ class EmgComparison:
         Simulated and measured activity of C channels at evenly spaced times, and the strides.
     table : pandas.DataFrame
         One row per channel: ``r`` (Pearson's, at no lag) with its 95 % interval ``r_low`` and ``r_high``; ``lag`` (s,
-        positive where the simulation is later) with the largest correlation within 0 to 100 ms, and ``r_delay`` there; ``lag_at_limit`` where it is 0 or 100 ms, so that the
-        best one may lie beyond (likewise ``lag_anywhere_at_limit``);
+        positive where the simulation is later) with the largest correlation within 0 to 100 ms, and ``r_delay`` there;
+        ``lag_at_limit`` where it is 0 or 100 ms, so that the best one may lie beyond (so ``lag_anywhere_at_limit``);
         ``concordance`` (share of samples both on or both off); ``onset_error`` (s, median); ``rmse`` and ``mae`` (NaN
         unless amplitudes are shares of an MVC); ``lag_anywhere`` (s) within ± half a stride and ``r_anywhere`` there;
         ``r_stride_mean`` and ``r_stride_sd`` over strides.

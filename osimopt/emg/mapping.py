@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -22,7 +23,13 @@ PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 #: Anatomical name by the word that channels use for it.
 _MUSCLE_OF = {word: name for name, words in _NAMES["words"].items() for word in words}
-_SIDES = {"r": "r", "right": "r", "l": "l", "left": "l"}
+#: Words that stand for several muscles, and which.
+_AMBIGUOUS: dict[str, tuple[str, ...]] = {word: tuple(names) for word, names in _NAMES["ambiguous"].items()}
+_SIDES = {"right": "r", "left": "l", "r": "r", "l": "l"}
+#: Words of recorders in the names of channels.
+_FILLERS = re.compile(
+    r"(?:emg|activation|env|envelope|voltage|volt|sensor|analog|channel|ch|raw|imu|trigno|noraxon|[mµu]?v)?\d*"
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ class EmgMapping:
         check_names("a preset", [name], PRESETS)
         found = {}
         for channel in channels:
-            group, named_side = recognise(channel)
+            group, named_side = recognise(channel, channels)
             muscles = PRESETS[name].get(group, ())
             if "{side}" in "".join(muscles) and not (named_side or side):
                 fix = "Give side='r' or 'l'."
@@ -130,13 +137,46 @@ class EmgMapping:
         return pd.DataFrame(pairs, columns=["muscle", "channel"])
 
 
-def recognise(channel: str) -> tuple[str, str | None]:
-    """Anatomical name that a channel's name stands for ("" if none), and the side at its end or beginning."""
-    words = channel.lower().replace("-", "_").replace(" ", "_").replace(".", "_").strip("_").split("_")
-    words = [word for word in words if word and word not in ("emg", "activation", "env", "envelope")]
+def recognise(channel: str, others: Sequence[str] = ()) -> tuple[str, str | None]:
+    """Anatomical name that a channel's name stands for ("" if none), and the side in it.
+
+    ``others`` are all channels of the recording. Sides may be glued to the muscle (RTA, TAr); HamL is a lateral muscle
+    unless there is a HamR. GM and GL are the gastrocnemii where both are there and no other channel is one of them.
+    """
+    stem, side = _stem(channel)
+    stems = {_stem(name)[0] for name in others}
+    if stem in _AMBIGUOUS:
+        named = {_MUSCLE_OF.get(one, "") for one in stems}
+        alone = not any(name.startswith("gastrocnemius") for name in named)
+        return (_AMBIGUOUS[stem][0] if stems >= set(_AMBIGUOUS) and alone else ""), side
+    sided = side is None and stem[-1:] == "l" and stem[:-1] in _MUSCLE_OF and f"{stem[:-1]}r" in stems
+    if stem in _MUSCLE_OF and not sided:
+        return _MUSCLE_OF[stem], side
+    if side is None:
+        for word, own in _SIDES.items():
+            for rest in (stem.removeprefix(word), stem.removesuffix(word)):
+                if rest != stem and rest in _MUSCLE_OF:
+                    return _MUSCLE_OF[rest], own
+    return "", side
+
+
+def unknown(channels: Sequence[str], mapped: Iterable[str]) -> list[str]:
+    """Channels that are not mapped, each with the reason where its name has several meanings."""
+    found = []
+    for channel in channels:
+        if channel in mapped:
+            continue
+        meanings = _AMBIGUOUS.get(_stem(channel)[0])
+        found.append(f"{channel} ({' or '.join(meanings)}?)" if meanings else channel)
+    return found
+
+
+def _stem(channel: str) -> tuple[str, str | None]:
+    """Words of a channel's name in one, without sides, numbers and the recorder's words; and its side."""
+    words = re.split(r"[^0-9a-zµ]+", channel.lower())
+    words = [word for word in words if word and not _FILLERS.fullmatch(word)]
     side = next((_SIDES[word] for word in (words[-1:] + words[:1]) if word in _SIDES), None)
-    stem = "".join(word for word in words if word not in _SIDES)
-    return _MUSCLE_OF.get(stem, ""), side
+    return "".join(word for word in words if word not in _SIDES), side
 
 
 def _names(value: Any, channel: str, path: Path) -> tuple[str, ...]:

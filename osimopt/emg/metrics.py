@@ -150,7 +150,7 @@ def onsets(on: Mask, time: Array) -> Array:
 
 
 def without_short_runs(on: Mask, position: Array, least: float, gap: float | None = None) -> Mask:
-    """``on`` (T,) after filling gaps shorter than ``gap`` in ``position`` (T,), then removing bursts below ``least``."""
+    """``on`` (T,) after filling gaps below ``gap`` in ``position`` (T,), then removing bursts below ``least``."""
     kept = on.copy()
     for state, shortest in ((False, least if gap is None else gap), (True, least)):
         edges = np.flatnonzero(np.diff(kept)) + 1

@@ -48,7 +48,7 @@ def flags(emg: Emg, window: tuple[float, float] | None = None) -> list[Flag]:
         Start and end in s of the part that will be compared. A channel with its maximum outside of it was not
         normalised within it; that is expected only of shares of a maximum voluntary contraction.
     """
-    found = [*_duplicates(emg), *_padded(emg), *_own_maximum(emg)]
+    found = [*_duplicates(emg), *_own_maximum(emg)]
     for channel in emg.channels:
         value = emg.of(channel)
         known = value[np.isfinite(value)]
@@ -75,11 +75,6 @@ def _duplicates(emg: Emg) -> list[Flag]:
                 how = "equal to" if np.array_equal(a[both], b[both]) else "a multiple of"
                 found.append(Flag(name, "duplicate", f"{how} {other}: one electrode, two names"))
     return found
-
-
-def _padded(emg: Emg) -> list[Flag]:
-    padded = [name for name in emg.source.get("padded", "").split("\n") if name in emg.channels]
-    return [Flag(name, "padded", "spaces around its name in the file were dropped") for name in padded]
 
 
 def _own_maximum(emg: Emg) -> list[Flag]:

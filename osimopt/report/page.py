@@ -158,8 +158,8 @@ def _agreement_cells(comparison: EmgComparison, channel: Any) -> list[str]:
     return [
         f"{number(row['r'])} [{number(row['r_low'])}, {number(row['r_high'])}]",
         f"{number(row['r_stride_mean'])} ± {number(row['r_stride_sd'])}" if np.isfinite(row["r_stride_mean"]) else "–",
-        lag_in_ms(row["lag"], row["lag_at_limit"]), number(row["r_delay"]), f"{row['concordance']:.0%}", _milli(row["onset_error"]),
-        number(row["rmse"]), number(row["mae"]), ", ".join(kinds),
+        lag_in_ms(row["lag"], row["lag_at_limit"]), number(row["r_delay"]), f"{row['concordance']:.0%}",
+        _milli(row["onset_error"]), number(row["rmse"]), number(row["mae"]), ", ".join(kinds),
     ]  # fmt: skip
 
 

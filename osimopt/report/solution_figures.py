@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -97,8 +97,8 @@ def draw_emg(comparisons: Mapping[str, EmgComparison]) -> str:
         ]
         top = float(np.nanmax(simulated[0], initial=0.0))
         scale = 1.0 if curves.amplitude else top / max(float(np.nanmax(measured, initial=0.0)), 1e-12) or 1.0
-        row = first.table.loc[channel]
-        subtitle = f"r {row['r']:.2f}, lag {lag_in_ms(row['lag'], row['lag_at_limit'])} ms"
+        row: Any = first.table.loc[channel]
+        subtitle = f"r {row['r']:.2f}, lag {lag_in_ms(float(row['lag']), bool(row['lag_at_limit']))} ms"
         panels.append(Panel(channel, lines, emg=axis.curve(curves.time, scale * measured), subtitle=subtitle))
     parts = [
         f"Activation over EMG; {first.footing}",

@@ -29,7 +29,7 @@ import pandas as pd
 
 import osimopt
 
-#: Sample of the EMG at 1200 Hz that is time 0 of the motion (vertical forces agree), by trial of the implant.
+#: Sample of the EMG that is time 0 of the motion (vertical forces agree), by trial of the implant.
 FIRST = {"ss1": 70, "ss3": 80}
 READ = {"lowpass_hz": 6.0, "lowpass_loads_hz": "motion"}
 #: Models, moments, EMG and mapping of the two long walks, whose moments are filtered like their motion.
@@ -74,7 +74,7 @@ def one_way(work: Path, out: Path, fitted: str, judged: str) -> dict[str, np.nda
             joint_reactions=["walker_knee_l"], **READ,
         )  # fmt: skip
         emg[trial] = osimopt.read_emg(work / f"PS_ngait_og_{trial}.c3d")
-        shift[trial] = -FIRST[trial] / 1200.0
+        shift[trial] = -float(emg[trial].time[FIRST[trial]])  # the C3D is a part of a longer recording
     mapping = osimopt.EmgMapping.preset("Rajagopal2016", emg[fitted].channels, "l")
     begin = time.perf_counter()
     found = osimopt.calibrate({fitted: problems[fitted]}, {fitted: emg[fitted]}, mapping, shift={fitted: shift[fitted]})

@@ -71,3 +71,41 @@ def test_beside_opensim(tmp_path: Path, signals: np.ndarray, first: str) -> None
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "done" in done.stdout
+
+
+def test_more_than_255_channels(tmp_path: Path) -> None:
+    """Labels and units are continued in LABELS2 and UNITS2."""
+    labels = [f"Force.{number}" for number in range(250)] + [f"EMG m{number}" for number in range(25)]
+    values = np.random.default_rng(0).standard_normal((500, 275))
+    file = ezc3d.c3d()
+    file["parameters"]["POINT"]["RATE"]["value"] = [100.0]
+    file["parameters"]["POINT"]["LABELS"]["value"] = ["toe"]
+    file["data"]["points"] = np.ones((4, 1, 50))
+    analog = file["parameters"]["ANALOG"]
+    analog["RATE"]["value"], analog["LABELS"]["value"] = [1000.0], labels[:255]
+    analog["UNITS"]["value"], analog["SCALE"]["value"], analog["OFFSET"]["value"] = ["V"] * 255, [1.0] * 255, [0] * 255
+    file.add_parameter("ANALOG", "LABELS2", labels[255:])
+    file["data"]["analogs"] = values.T[None]
+    file.write(str(tmp_path / "many.c3d"))
+    emg = read_emg(tmp_path / "many.c3d")
+    assert emg.channels == tuple(labels[250:])
+    np.testing.assert_allclose(emg.value, values[:, 250:], atol=1e-4)
+
+
+def test_a_cropped_recording_keeps_its_times(tmp_path: Path, signals: np.ndarray) -> None:
+    path = write(tmp_path / "walk.c3d", ["EMG a", "EMG b", "EMG c"], signals)
+    file = ezc3d.c3d(str(path))
+    file["header"]["points"]["first_frame"] = 60  # of markers at 100 Hz, from 0
+    file.write(str(path))
+    assert read_emg(path).time[0] == pytest.approx(0.6)
+
+
+def test_units_of_channels(tmp_path: Path, signals: np.ndarray) -> None:
+    path = write(tmp_path / "walk.c3d", ["EMG a", "EMG b", "EMG c"], signals)
+    assert read_emg(path).source["unit"] == "V"
+    file = ezc3d.c3d(str(path))
+    file["parameters"]["ANALOG"]["UNITS"]["value"] = ["V", "mV", "uV"]
+    file.write(str(path))
+    with pytest.warns(UserWarning, match="channels in several units, V, mV, uV: all are converted to V"):
+        emg = read_emg(path)
+    np.testing.assert_allclose(emg.value, signals * [1.0, 1e-3, 1e-6], atol=1e-4)

@@ -239,3 +239,12 @@ def test_the_traps_of_the_public_data(real_data: Path) -> None:
     )
     shifted = {flag.channel for flag in found.flags if flag.kind == "shifted"}
     assert shifted >= {"soleus", "tibialis_anterior", "hamstrings"}
+
+
+def test_dropped_channels_and_silent_muscles_are_named(solution: RedundancySolution) -> None:
+    emg = recorded(solution)
+    more = replace(emg, value=np.hstack([emg.value, emg.value[:, :1]]), channels=(*emg.channels, "GM"))
+    still = replace(solution, activation=np.where([True, False, False], 0.01, solution.activation))
+    found = compare_emg(still, more, mapping(solution), dynamics=False)
+    assert any("GM (gastrocnemius medialis or gluteus medius" in note for note in found.notes)
+    assert [flag.channel for flag in found.flags if flag.kind == "silent"] == ["flexor"]

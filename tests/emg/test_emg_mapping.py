@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from osimopt import ConfigError, InputError
-from osimopt.emg.mapping import PRESETS, EmgMapping, recognise
+from osimopt.emg.mapping import PRESETS, EmgMapping, recognise, unknown
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,32 @@ def test_presets_name_the_muscles_of_the_models(real_data: Path) -> None:
             for name in names:
                 for side in "rl":
                     assert f'Muscle name="{name.format(side=side)}"' in text, (preset, name)
+
+
+@pytest.mark.parametrize(
+    ("channel", "muscle", "side"),
+    [
+        ("RTA", "tibialis anterior", "r"), ("TAr", "tibialis anterior", "r"), ("EMG R TA", "tibialis anterior", "r"),
+        ("Voltage.LSOL", "soleus", "l"), ("Right TA", "tibialis anterior", "r"),
+        ("Trigno 4: R VL", "vastus lateralis", "r"),
+        ("PerL", "peroneus longus", None), ("AddL", "adductor longus", None), ("GluMed", "gluteus medius", None),
+        ("HamL", "biceps femoris", None), ("VL (mV)", "vastus lateralis", None), ("EMG1_RBF", "biceps femoris", "r"),
+        ("Sensor 3.EMG 3", "", None), ("GM", "", None), ("GL", "", None),
+    ],
+)  # fmt: skip
+def test_names_that_labs_use(channel: str, muscle: str, side: str | None) -> None:
+    assert recognise(channel, [channel]) == (muscle, side)
+
+
+def test_names_of_several_meanings() -> None:
+    """GM and GL are the gastrocnemii as a pair; HamL has a side where there is a HamR."""
+    pair = ["GM", "GL", "TA"]
+    assert [recognise(name, pair)[0] for name in pair[:2]] == ["gastrocnemius medialis", "gastrocnemius lateralis"]
+    assert recognise("GM", ["GM", "GL", "GasMed"]) == ("", None)
+    assert [recognise(name, ["HamL", "HamR"]) for name in ("HamL", "HamR")] == [
+        ("hamstrings", "l"),
+        ("hamstrings", "r"),
+    ]
+    assert unknown(["GM", "foo", "TA"], ["TA"]) == [
+        "GM (gastrocnemius medialis or gluteus medius or gluteus maximus?)", "foo"
+    ]  # fmt: skip

@@ -227,3 +227,46 @@ def test_the_public_recordings(real_data: Path) -> None:
         assert len(emg.channels) == channels
         assert all(channel == channel.strip() for channel in emg.channels)
         assert emg.envelope == envelope
+
+
+ROWS = "\n".join(f"{number / 1000:.4f},{np.sin(number):.6f},{np.cos(number):.6f}" for number in range(200))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be"])
+def test_text_of_windows(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "emg.csv").write_bytes(f"time,RF,TA\ns,µV,µV\n{ROWS}\n".encode(encoding))
+    emg = read_emg(tmp_path / "emg.csv")
+    assert emg.channels == ("RF", "TA")
+    assert emg.rate == pytest.approx(1000.0)
+    assert emg.source["unit"] == "µV"
+
+
+@pytest.mark.parametrize("head", ["Time (ms)", "time_ms", "Time [ms]", "t(ms)", "time ms"])
+def test_times_in_ms(tmp_path: Path, head: str) -> None:
+    rows = "\n".join(f"{number},{np.sin(number):.4f}" for number in range(100))
+    (tmp_path / "emg.csv").write_text(f"{head},RF\n{rows}\n")
+    assert read_emg(tmp_path / "emg.csv").rate == pytest.approx(1000.0)
+
+
+def test_times_that_no_emg_has(tmp_path: Path) -> None:
+    """Milliseconds without a unit: 1 Hz."""
+    rows = "\n".join(f"{number},{np.sin(number):.4f}" for number in range(100))
+    (tmp_path / "emg.csv").write_text(f"time,RF\n{rows}\n")
+    with pytest.raises(InputError, match=r"got times from 0 to 99, 100 samples, that is 1 Hz\. Correct the times"):
+        read_emg(tmp_path / "emg.csv")
+
+
+@pytest.mark.parametrize(("head", "tail"), [(",", ","), ("", ","), (",", "")])
+def test_a_trailing_comma_is_no_column(tmp_path: Path, head: str, tail: str) -> None:
+    rows = "\n".join(f"{line}{tail}" for line in ROWS.splitlines())
+    (tmp_path / "emg.csv").write_text(f"time,RF ,TA{head}\n{rows}\n")
+    emg = read_emg(tmp_path / "emg.csv")
+    assert emg.channels == ("RF", "TA")
+    assert np.isfinite(emg.value).all()
+
+
+def test_channels_in_several_units(tmp_path: Path) -> None:
+    (tmp_path / "emg.csv").write_text(f"time,RF,TA\ns,mV,V\n{ROWS}\n")
+    with pytest.warns(UserWarning, match="several units, mV, V"):
+        emg = read_emg(tmp_path / "emg.csv")
+    assert emg.value[10, 0] == pytest.approx(1e-3 * np.sin(10), abs=1e-8)
