@@ -95,8 +95,8 @@ def process_emg(emg: Emg | pd.DataFrame, options: EmgOptions = EmgOptions()) -> 
     """Compute envelopes of EMG.
 
     Steps: remove the mean, band-pass, notch, rectify, low-pass, set negative values to 0, resample, normalise.
-    Envelopes are only resampled and normalised. Gaps (NaN) are bridged by straight lines for the filters and restored
-    afterwards.
+    Envelopes, also single ones among signals, are only resampled and normalised. Gaps (NaN) are bridged by straight
+    lines for the filters and restored afterwards.
 
     Parameters
     ----------
@@ -147,6 +147,9 @@ def process_emg(emg: Emg | pd.DataFrame, options: EmgOptions = EmgOptions()) -> 
             )  # fmt: skip
             # beside steep bursts a filter undershoots by a few per cent of them
             done = done.after("no less than 0", np.maximum(done.value, 0.0), least=float(done.value.min()))
+    if emg.smooth and not emg.envelope:
+        kept = np.array([name in emg.smooth for name in emg.channels])
+        done = done.after("keep envelopes", np.where(kept, emg.value, done.value), channels=list(emg.smooth), smooth=())
     done = done.after("restore gaps", np.where(holes, np.nan, done.value)) if holes.any() else done
     return _normalised(_resampled(done, options), options)
 

@@ -31,7 +31,7 @@ SLOWEST, FASTEST = 5.0, 100_000.0
 ENOUGH = 20
 #: Volts of a unit, by its name.
 VOLTS = {"v": 1.0, "volt": 1.0, "volts": 1.0, "mv": 1e-3, "µv": 1e-6, "uv": 1e-6}
-#: A file in which no channel falls below this multiple of its maximum holds envelopes.
+#: A channel that never falls below this multiple of its maximum is an envelope.
 SWING = -0.25
 
 
@@ -54,8 +54,8 @@ def read_emg(
     channels : sequence of str, optional
         Channels to keep, in this order. Default: all; of a C3D file those with ``emg`` in their name, if there are any.
     envelope : bool, optional
-        Whether the file holds envelopes. Default: True if its rate is below 250 Hz, or if no channel falls below
-        −25 % of its maximum.
+        Whether the file holds envelopes. Default: True if its rate is below 250 Hz; else each channel is one that never
+        falls below −25 % of its maximum.
     amplitude : {"raw", "own maximum", "mvc"}
         Unit of the values; see :class:`osimopt.Emg`.
     rate : float, optional
@@ -101,7 +101,16 @@ def read_emg(
     emg = Emg(time, value, names, amplitude, source={"path": str(source), "sha256": sha256(source), **read.about})
     _check_rate(emg, source)
     emg = emg if channels is None else emg.select(channels)
-    return replace(emg, envelope=_looks_like_envelopes(emg) if envelope is None else envelope)
+    if envelope is not None:
+        return replace(emg, envelope=envelope)
+    smooth = _envelopes(emg)
+    if smooth and len(smooth) < len(emg.channels):
+        warn(
+            f"{source}: {some(smooth)} are taken as envelopes, the other channels as raw EMG: they never swing below 0."
+        )
+    return replace(
+        emg, envelope=len(smooth) == len(emg.channels), smooth=smooth if len(smooth) < len(emg.channels) else ()
+    )
 
 
 class _Recorded(NamedTuple):
@@ -135,9 +144,18 @@ def _check_rate(emg: Emg, source: Path | GivenTable) -> None:
     raise InputError(explain(f"EMG at {SLOWEST:g} Hz to {FASTEST / 1e3:g} kHz, with times in s", got, fix, source))
 
 
-def _looks_like_envelopes(emg: Emg) -> bool:
-    low, high = np.nanmin(emg.value, axis=0), np.nanmax(emg.value, axis=0)
-    return emg.rate < RAW_RATE or bool((low > SWING * np.maximum(high, 1e-300)).all())
+def _envelopes(emg: Emg) -> tuple[str, ...]:
+    """Channels that are envelopes: all at a low rate, else those that never fall far below 0."""
+    if emg.rate < RAW_RATE:
+        return emg.channels
+    found = []
+    for channel in emg.channels:
+        value = emg.of(channel)
+        low, high = np.nanmin(value, initial=np.inf), np.nanmax(value, initial=-np.inf)
+        if not np.isfinite(low) or low > SWING * max(high, 1e-300):
+            found.append(channel)
+    known = [name for name in found if np.isfinite(emg.of(name)).any()]
+    return tuple(found if known else ())
 
 
 def _read_text(path: Path, rate: float | None) -> _Recorded:

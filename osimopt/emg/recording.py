@@ -43,6 +43,8 @@ class Emg:
         Processing steps with their settings.
     source : dict
         Path and SHA-256 of the file.
+    smooth : tuple of str
+        Channels that are envelopes in a recording of signals.
 
     Raises
     ------
@@ -67,6 +69,7 @@ class Emg:
     envelope: bool = False
     chain: tuple[Mapping[str, Any], ...] = ()
     source: Mapping[str, str] = field(default_factory=dict)
+    smooth: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.value.shape != (len(self.time), len(self.channels)) or not self.channels or len(self.time) < 2:
@@ -109,7 +112,12 @@ class Emg:
         """These channels, in this order; an InputError names unknown ones."""
         check_names("channels", channels, self.channels)
         keep = [self.channels.index(name) for name in channels]
-        return replace(self, value=self.value[:, keep], channels=tuple(channels))
+        smooth = tuple(name for name in self.smooth if name in channels)
+        return replace(self, value=self.value[:, keep], channels=tuple(channels), smooth=smooth)
+
+    def is_envelope(self, channel: str) -> bool:
+        """Whether a channel is an envelope."""
+        return self.envelope or channel in self.smooth
 
     def between(self, start: float, end: float) -> Emg:
         """Samples from ``start`` to ``end`` s; an InputError if there are fewer than two."""
@@ -136,7 +144,9 @@ class Emg:
 
     def after(self, step: str, value: Array, time: Array | None = None, **changes: Any) -> Emg:
         """Result of a processing step, which is appended to ``chain`` with its settings."""
-        settings = {name: changes.pop(name) for name in tuple(changes) if name not in ("amplitude", "envelope")}
+        settings = {
+            name: changes.pop(name) for name in tuple(changes) if name not in ("amplitude", "envelope", "smooth")
+        }
         chain = (*self.chain, {"step": step, **settings})
         return replace(self, time=self.time if time is None else time, value=value, chain=chain, **changes)
 

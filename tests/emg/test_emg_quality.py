@@ -65,8 +65,9 @@ def test_a_negative_envelope_and_a_maximum_elsewhere() -> None:
     assert kinds(low) == {"a": {"negative"}, "b": {"negative"}}
     value = envelope.value.copy()
     value[500, 0] = value[5000, 1] = 5.0
-    assert kinds(replace(envelope, value=value), (4.0, 6.0)) == {"a": {"outside"}}
-    assert kinds(replace(envelope, value=value), (20.0, 30.0)) == {"a": {"outside"}, "b": {"outside"}}
+    spikes = {"a": {"outside", "spike"}, "b": {"spike"}}
+    assert kinds(replace(envelope, value=value), (4.0, 6.0)) == spikes
+    assert kinds(replace(envelope, value=value), (20.0, 30.0)) == {name: {"outside", "spike"} for name in "ab"}
     assert list(dict.fromkeys(flag.channel for flag in flags(low))) == ["a", "b"]
 
 
