@@ -73,6 +73,15 @@ def test_examples_of_dynamic_optimization_run(
     assert set(names["agreement"].table.index) == {"biceps", "brachialis"}
 
 
+def test_examples_of_calibration_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert len(run_blocks("calibration.md", {})) == 1
+    assert "rmse_before" in capsys.readouterr().out
+    assert (tmp_path / "calibrated" / "calibrated.osim").is_file()
+
+
 def test_example_is_short() -> None:
     example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert example is not None

@@ -14,7 +14,7 @@ from ..problem.arrays import Array
 from .clock import period_of
 
 #: Largest relative deviation of a stride's duration from its neighbours' median, and from the period of the motion.
-USUAL, PERIODIC = 0.15, 0.25
+USUAL = 0.15
 #: Strides whose median is that of a stride's neighbourhood: speed may change slowly.
 NEIGHBOURS = 7
 #: Share of a stride within which the other foot lands.
@@ -147,12 +147,12 @@ def _fault(number: int, stride: tuple[float, float], durations: Array, period: f
     """Why this is no stride; "" if it is one."""
     duration = stride[1] - stride[0]
     near = durations[max(0, number - NEIGHBOURS // 2) : number + NEIGHBOURS // 2 + 1]
-    usual, allowed, what = float(np.median(near)), USUAL, "the median of its neighbours"
+    usual, what = float(np.median(near)), "the median of its neighbours"
     if np.isfinite(period):
-        usual, allowed, what = period, PERIODIC, "the period of the motion"
+        usual, what = period, "the period of the motion"
     off = duration / usual - 1.0
-    if abs(off) > allowed:
-        if abs(off - 1.0) < 2.0 * allowed:
+    if abs(off) > USUAL:
+        if abs(off - 1.0) < 2.0 * USUAL:
             return f"about two strides ({what} is {usual:.2f} s): a contact is missing"
         return f"its duration is {off:+.0%} from {what}, {usual:.2f} s"
     if other is not None and other[0] < stride[0] and other[-1] > stride[1]:

@@ -99,9 +99,9 @@ def find_strides(
     Returns
     -------
     Strides
-        ``times`` in s. What is no stride is in ``left_out``: more than 25 % from the period of the motion (without it,
-        15 % from the median of its neighbours), or without the other foot landing within it. ``notes()`` has the
-        decisions.
+        ``times`` in s. What is no stride is in ``left_out``: more than 15 % from the period of the motion around it
+        (without a motion, from the median of its neighbours), or without the other foot landing within it. ``notes()``
+        has the decisions.
 
     Raises
     ------

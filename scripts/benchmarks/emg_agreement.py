@@ -47,8 +47,9 @@ SETS: dict[str, dict[str, Any]] = {
         "emg": "EMG_allMuscles.sto", "amplitude": "mvc", "preset": "Rajagopal2016", "side": "l", "strides": None,
     },
     "gait_9emg": {
-        "model": "gait2392.osim", "motion": "ik.sto", "read": {"generalized_force": "id.sto", "lowpass_hz": 6.0},
-        "emg": "emgFilt.sto", "amplitude": "mvc", "preset": "gait2392", "side": "r", "strides": "XLD.mot",
+        "model": "gait2392.osim", "motion": "ik.sto",
+        "read": {"generalized_force": "id.sto", "lowpass_hz": 6.0, "lowpass_moments_hz": 6.0}, "emg": "emgFilt.sto",
+        "amplitude": "mvc", "preset": "gait2392", "side": "r", "strides": "XLD.mot",
     },
 }  # fmt: skip
 FILES = ("external_loads", "generalized_force")
@@ -100,7 +101,7 @@ def main() -> None:
     given.add_argument("data", type=Path)
     given.add_argument("out", type=Path)
     given.add_argument("--sets", nargs="*", default=list(SETS), choices=list(SETS))
-    given.add_argument("--strides", type=int, default=10)
+    given.add_argument("--strides", type=int, default=10, help="solved dynamically; 0: none")
     arguments = given.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     warnings.simplefilter("ignore")
@@ -110,13 +111,18 @@ def main() -> None:
         problem = osimopt.load_problem(place / own["model"], place / own["motion"], **read)
         emg = osimopt.read_emg(place / own["emg"], amplitude=own["amplitude"])
         mapping = osimopt.EmgMapping.preset(own["preset"], emg.channels, own["side"])
-        found = osimopt.find_strides(place / own["strides"], own["side"]).times if own["strides"] else ()
-        some = (
-            [found[place] for place in np.linspace(1, len(found) - 2, arguments.strides).astype(int)] if found else []
+        found = (
+            osimopt.find_strides(place / own["strides"], own["side"], motion=place / own["motion"]).times
+            if own["strides"]
+            else ()
         )
+        few = np.linspace(1, len(found) - 2, arguments.strides).astype(int) if found else []
+        some = [found[place] for place in few]
         results = {f"p = {p}": osimopt.solve_static(problem, exponent=p, on_failure="return") for p in (2, 3)}
         everywhere = {method: osimopt.compare_emg(one, emg, mapping, strides=found) for method, one in results.items()}
         tell(f"{name}, all strides", everywhere, arguments.out / f"{name}_all.csv")
+        if not arguments.strides:
+            continue
         results["dynamic"] = dynamic(problem, some)
         compared = {method: osimopt.compare_emg(one, emg, mapping, strides=some) for method, one in results.items()}
         tell(f"{name}, {len(some) or 'no'} strides", compared, arguments.out / f"{name}.csv")

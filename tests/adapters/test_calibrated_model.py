@@ -12,7 +12,7 @@ import pytest
 from conftest import TwoLeg
 
 import osimopt
-from osimopt import InputError, ModelError
+from osimopt import InputError, ModelError, isolation
 from osimopt.calibration.parameters import strain_of, with_strain
 
 PLAIN = ("max_isometric_force", "optimal_fiber_length", "tendon_slack_length")
@@ -45,6 +45,7 @@ def test_every_class(two_leg: TwoLeg, tmp_path: Path) -> None:
 
 def test_public_models(real_data: Path, tmp_path: Path) -> None:
     walk = real_data / "knee_implant"
+    isolation.close("opensim")  # three large models in one old process: loky would replace it, with a warning
     same_muscles(walk / "GC5.osim", walk / "GC5_ss1.mot", tmp_path, time_range=(0.5, 0.55))
 
 
