@@ -1,6 +1,6 @@
 """Residuals of a calibration and their exact derivatives: EMG-driven and EMG-assisted.
 
-*Driven*: activations follow from EMG alone, and the residual of a frame is the moment that is missing over its noise σ.
+*Driven*: activations follow from EMG alone, and residuals are the moments that are missing, over their noise.
 *Assisted*: every activation may differ from that of its EMG, at the cost ½ ((a − a₀)/s)²; muscles without EMG start at
 their least activation, with a wider s. In a frame
 
@@ -44,11 +44,12 @@ class Assisted(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Residuals:
-    """Residuals of trials, each with the noise σ (D,) of its moments and the inflation of correlated frames.
+    """Residuals of trials, in standard deviations.
 
-    ``weight`` multiplies all residuals of a trial: 1/√(frames that count as one). ``spectrum`` is the noise with its
-    correlation, once it has been estimated. ``passive`` is the standard deviation of passive forces about 0, as a share
-    of the strength.
+    In the driven mode, errors of moments have the covariance whose Cholesky factors are ``white``, by blocks of frames
+    (:class:`.noise.Left`), as ``spectrum`` was estimated; before that, and in the assisted mode, the standard deviation
+    ``noise`` (D,). ``weight`` (D,) multiplies all residuals of a trial that have no noise of their own: 1/√(frames that
+    count as one). ``passive`` is the standard deviation of passive forces about 0, as a share of the strength.
     """
 
     trials: tuple[CalibrationTrial, ...]
@@ -60,16 +61,6 @@ class Residuals:
     spectrum: Noise | None = None
     passive: float | None = None
     white: tuple[tuple[Array, ...], ...] = ()
-
-    def _whitened(self, number: int, value: Array) -> Array:
-        """Rows (T D, n) of values (T, D, n) whose errors are independent of each other and of variance 1."""
-        parts, first = [], 0
-        for factor in self.white[number]:
-            frames = len(factor) // value.shape[1]
-            block = value[first : first + frames].reshape(len(factor), -1)
-            parts.append(np.linalg.solve(factor, block))
-            first += frames
-        return np.vstack(parts)
 
     def values(self, x: Array) -> Array:
         """Residuals of the data, of passive forces, and of the priors."""
@@ -95,12 +86,15 @@ class Residuals:
             slopes.append((scale[:, None] * by_x).reshape(-1, len(x)))
         return np.concatenate(values), np.vstack(slopes)
 
-    def missing(self, number: int, x: Array) -> Array:
-        """(T, D) moments that a trial's forces miss, in N·m."""
-        trial = self.trials[number]
-        if self.mode == "driven":
-            return np.asarray(trial.moment - trial.drive(self.unknowns, x).moment)
-        return np.asarray(trial.moment - self.assist(number, x).moment)
+    def _whitened(self, number: int, value: Array) -> Array:
+        """Rows (T D, n) of values (T, D, n) whose errors are independent of each other and of variance 1."""
+        parts, first = [], 0
+        for factor in self.white[number]:
+            frames = len(factor) // value.shape[1]
+            block = value[first : first + frames].reshape(len(factor), -1)
+            parts.append(np.linalg.solve(factor, block))
+            first += frames
+        return np.vstack(parts)
 
     def _of(self, number: int, x: Array, slopes: bool) -> tuple[Array, Array]:
         trial, unknowns, weight = self.trials[number], self.unknowns, self.weight[number]

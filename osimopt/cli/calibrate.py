@@ -30,8 +30,8 @@ def calibrate(
     """Calibrate muscles of each subject from its trials with EMG, and judge them on trials that are held out.
 
     The study is that of osimopt batch (osimopt batch --init writes an example): subjects, motions, loads, emg, and
-    \\[emg] with a mapping; \\[calibration] has further options. OUT/<subject> holds calibrated.osim, calibration.json,
-    tables and report.html. Exit code 1 if a subject failed.
+    a table emg with a mapping; a table calibration has further options. OUT/<subject> holds calibrated.osim,
+    calibration.json, tables and report.html. Exit code 1 if a subject failed.
     """
     from ..batch.calibrating import people_of
     from ..batch.study import StudyCalibration, read_study

@@ -1,5 +1,7 @@
 """Faults planted in clean EMG: how many are caught by a flag of their kind, and how many flags clean channels get.
 
+Then wrong clocks, of two recordings whose moments are known.
+
 usage: python scripts/benchmarks/planted_emg_faults.py DATA
 
 DATA holds what `osimopt fetch` brings. Three recordings: envelopes of gait_9emg and walk_treadmill_emg (60 s), raw EMG
@@ -18,6 +20,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from emg_agreement import FILES
+from emg_agreement import SETS as SETS_OF_MOTION
 
 import osimopt
 from osimopt.emg.mapping import recognise
@@ -96,8 +100,43 @@ UNTOLD = {
 }
 
 
+#: Motions with EMG, by which clocks are judged: as in emg_agreement.py, and a walk with an implant of one stride.
+CLOCKS = {"gait_9emg": ((0.5, 60.0), (20.0, 30.0)), "walk_treadmill_emg": ((0.5, 60.0), (20.0, 30.0))}
+#: Rates and offsets (s) that are planted.
+RATES, OFFSETS = (0.0, 0.01, -0.01, 0.04, -0.04), (0.0, 0.2, -0.3)
+
+
+def clocks(data: Path) -> pd.DataFrame:
+    """Planted rates and offsets: findings, and the largest error of what was estimated, by recording and length."""
+    rows = []
+    for name, spans in CLOCKS.items():
+        own, place = SETS_OF_MOTION[name], data / name
+        read = {key: place / value if key in FILES else value for key, value in own["read"].items()}
+        emg = osimopt.read_emg(place / own["emg"], amplitude=own["amplitude"])
+        mapping = osimopt.EmgMapping.preset(own["preset"], emg.channels, own["side"])
+        for span in spans:
+            problem = osimopt.load_problem(place / own["model"], place / own["motion"], **read, time_range=span)
+            solution = osimopt.solve_static(problem, on_failure="return")
+            part, middle = emg.between(*span), 0.5 * (span[0] + span[1])
+            true = osimopt.compare_emg(solution, part, mapping).clock
+            for rate in RATES:
+                wrong = [(rate * middle / (1.0 + rate) - offset, -rate / (1.0 + rate)) for offset in OFFSETS]
+                found = [
+                    osimopt.compare_emg(solution, part.retimed(shift, slow), mapping).clock for shift, slow in wrong
+                ]
+                off = [abs(one.lag - true.lag - offset) for one, offset in zip(found, OFFSETS, strict=True)]
+                rows.append({
+                    "recording": name, "s": span[1] - span[0], "rate": rate,
+                    "rate found off": f"{sum(one.rate_is_off for one in found)}/{len(found)}",
+                    "error of rate": max(abs(one.rate - rate) for one in found),
+                    "lag found off": f"{sum(one.lag_is_off for one in found[1:])}/{len(found) - 1}",
+                    "error of lag, s": max(off),
+                })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def main() -> None:
-    """Print the table, then what clean channels get."""
+    """Print the table, then what clean channels get, then clocks."""
     data, rows, clean = Path(sys.argv[1]), [], []
     warnings.simplefilter("ignore")
     for name, (path, amplitude) in SETS.items():
@@ -126,6 +165,7 @@ def main() -> None:
     table = pd.DataFrame(rows).set_index(["fault", "recording"])["caught"].unstack()  # noqa: PD010
     print(table.reindex(list(plants())).to_string())
     print(pd.DataFrame(clean).to_string(index=False))
+    print(clocks(data).round(4).to_string(index=False))
 
 
 if __name__ == "__main__":
