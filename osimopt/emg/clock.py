@@ -132,10 +132,10 @@ class Clock:
         if not self.judged:
             found.append(f"EMG and simulation agree too little at any lag (mean r {self.r:.2f}) to judge the clocks.")
         elif np.isnan(self.rate_error):
-            found.append(f"The rate of EMG's clock cannot be told from fewer than {FEWEST} strides.")
+            found.append(f"The rate of EMG's clock cannot be determined from fewer than {FEWEST} strides.")
         elif not self.rate_is_off and max(self.rate_error, abs(self.rate - self.rate_by_period)) > TOLD:
             least = 100.0 * max(self.rate_error, abs(self.rate - self.rate_by_period))
-            found.append(f"The rate of EMG's clock is known to ± {least:.1f} %: a smaller error cannot be told.")
+            found.append(f"The rate of EMG's clock is known to ± {least:.1f} %: a smaller error cannot be determined.")
         return found
 
     def _early(self) -> str:

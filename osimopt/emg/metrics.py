@@ -40,9 +40,13 @@ LARGEST_R = 1.0 - 1e-9
 def pearson(a: Array, b: Array) -> float:
     """Correlation over samples that both have; NaN with fewer than ``FEWEST`` of them or a constant curve."""
     a, b = _common(a, b)
-    if len(a) < FEWEST or a.std() <= 1e-12 or b.std() <= 1e-12:
+    if len(a) < FEWEST:
         return float("nan")
-    return float(np.corrcoef(a, b)[0, 1])
+    a, b = a - a.mean(), b - b.mean()
+    sizes = float(a @ a), float(b @ b)
+    if min(sizes) <= 1e-24 * len(a):
+        return float("nan")
+    return float(np.clip(a @ b / np.sqrt(sizes[0] * sizes[1]), -1.0, 1.0))
 
 
 def rmse(a: Array, b: Array) -> float:

@@ -1,6 +1,6 @@
 """Faults of EMG channels that can be seen in the recording, as flags with the numbers behind them.
 
-What cannot be told from a recording: channels of like muscles that were exchanged (the vasti, the heads of
+What cannot be determined from a recording: channels of like muscles that were exchanged (the vasti, the heads of
 gastrocnemius, hamstrings); clipping or a spike before the envelope was made; drift and gain steps in trials of a few
 seconds; an envelope that is a smooth multiple of what it should be. A side or a clock that is wrong is seen against a
 simulation (:func:`osimopt.compare_emg`).

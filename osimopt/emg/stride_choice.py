@@ -121,7 +121,7 @@ def _own_foot(begins: Array, postures: Postures) -> tuple[NDArray[np.bool_], lis
         return every, []
     if postures.ahead is None:
         keep = np.arange(len(begins)) % 2 == 0
-        text = "which of them is the side's cannot be told from the motion: the first contact is taken."
+        text = "which of them is the side's cannot be determined from the motion: the first contact is taken."
     else:
         ahead = np.interp(begins, postures.time, postures.ahead)
         keep = ahead > 0.0

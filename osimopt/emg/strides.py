@@ -46,7 +46,7 @@ class Strides:
     reasons : tuple of str
         Why each of ``left_out`` is no stride.
     remarks : tuple of str
-        How contacts were told apart.
+        How contacts of both feet were separated.
     """
 
     times: tuple[tuple[float, float], ...]
@@ -59,7 +59,7 @@ class Strides:
         return len(self.times)
 
     def notes(self) -> list[str]:
-        """What was decided, in sentences: how contacts were told apart, and what was left out and why."""
+        """What was decided, in sentences: how contacts were separated, and what was left out and why."""
         if not self.left_out:
             return list(self.remarks)
         pairs = zip(self.left_out, self.reasons or ("",) * len(self.left_out), strict=True)

@@ -32,7 +32,7 @@ ORIGIN = "synergy"
 CHUNK = 128
 #: The detail of a frame where neither an optimum nor infeasibility was proved.
 UNPROVED = "No solution with these synergies was proved to be within 1e-6 of the least cost."
-#: Exponents of a cost that cannot be told apart from those of squares and powers.
+#: Exponents of a cost that cannot be determined apart from those of squares and powers.
 Powers = float | Array
 
 

@@ -6,7 +6,7 @@ usage: python scripts/benchmarks/planted_emg_faults.py DATA
 
 DATA holds what `osimopt fetch` brings. Three recordings: envelopes of gait_9emg and walk_treadmill_emg (60 s), raw EMG
 of knee_implant (1.2 s at 1200 Hz, 16 channels). Faults that they have already are listed, and are no false alarms. "–":
-the fault cannot be told in this kind of recording (trials of a few seconds, envelopes), as osimopt/emg/quality.py says.
+the fault cannot be determined in this kind of recording (trials of a few seconds, envelopes): osimopt/emg/quality.py.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def plants() -> dict[str, tuple[str, Plant]]:
     }
 
 
-#: What cannot be told, by kind of recording.
+#: What cannot be determined, by kind of recording.
 UNTOLD = {
     True: {"hum of 0.2 rms", "clipping and noise"},
     False: {"per cent as MVC", "inverted", "drift", "gain step"},

@@ -59,6 +59,7 @@ def test_planted_parameters_are_found(tendon: Any) -> None:
     assert found.moments["nrmse"].max() < 1e-3 < found.moments["nrmse_before"].min()
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth() -> None:
     """Noise of 3 %: about 95 % of 95 % intervals, over parameters and draws."""
     kinds = ["optimal_fiber_length", "gain", "delay"]

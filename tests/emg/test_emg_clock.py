@@ -65,7 +65,7 @@ def test_a_short_trial_tells_no_rate() -> None:
     found = estimate_clock(*walk(STRIDE * (FEWEST - 1.5), 0.04))
     assert np.isnan([found.rate, found.rate_error, found.rate_by_period]).all()
     assert not found.rate_is_off
-    assert any("cannot be told" in note for note in found.notes())
+    assert any("cannot be determined" in note for note in found.notes())
 
 
 def test_noise_judges_no_clock() -> None:
