@@ -13,7 +13,7 @@ import osimopt
 from osimopt.files.storage import write_table
 
 VALIDATION = {
-    "ranking.csv", "agreement.csv", "by_stride.csv", "co_contraction.csv", "coverage.csv", "flags.csv", "report.html",
+    "ranking.csv", "offsets.csv", "agreement.csv", "by_stride.csv", "co_contraction.csv", "coverage.csv", "flags.csv", "report.html",
     "emg.json",
 }  # fmt: skip
 MAPPING = (
