@@ -13,8 +13,8 @@ import osimopt
 from osimopt.files.storage import write_table
 
 VALIDATION = {
-    "ranking.csv", "offsets.csv", "agreement.csv", "by_stride.csv", "co_contraction.csv", "coverage.csv", "flags.csv", "report.html",
-    "emg.json",
+    "ranking.csv", "offsets.csv", "agreement.csv", "by_stride.csv", "co_contraction.csv", "coverage.csv",
+    "flags.csv", "report.html", "emg.json",
 }  # fmt: skip
 MAPPING = (
     '[channels]\nbiceps = ["BIClong", "BICshort"]\nbrachialis = "BRA"\ntriceps = ["TRIlong", "TRIlat", "TRImed"]\n'
