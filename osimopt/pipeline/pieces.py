@@ -13,7 +13,7 @@ from ..adapters.trial import Trial
 from ..devices import CPU
 from ..isolation import Progress
 from ..notices import collect_warnings, warn
-from ..solution.contents import Part, part_of
+from ..solution.contents import PIECE, Part, part_of
 from ..solution.quantities import Outputs
 from ..solution.solution import RedundancySolution
 from ..static.options import StaticOptions
@@ -103,6 +103,9 @@ class Pieces:
         finally:
             if self.done < len(self.trial):
                 isolation.close("frames")  # they would go on, and write into the folder
+                for start in starts[(self.done - starts.start) // self.frames :]:
+                    for path in folder.glob(f"*{PIECE}{float(self.trial.motion.time[start])!r}"):
+                        path.unlink()  # of a piece that was quicker than the one for which OpenSim is needed
 
 
 @dataclass(frozen=True, eq=False)

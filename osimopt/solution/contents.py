@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from .solution import RedundancySolution
 
 
+#: What follows a file's name, before the first time, where another process has written a piece's rows.
+PIECE = ".from_"
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """What a piece of a motion adds to a result folder.
@@ -42,7 +46,7 @@ class Part:
 
     def moved(self, folder: Path) -> Part:
         """The same with its rows in files, for another process, whose part is not the first."""
-        rows: dict[str, bytes | Path] = {name: folder / f"{name}.from_{self.start!r}" for name in self.rows}
+        rows: dict[str, bytes | Path] = {name: folder / f"{name}{PIECE}{self.start!r}" for name in self.rows}
         for name, text in self.rows.items():
             Path(str(rows[name])).write_bytes(bytes(text))
         return replace(self, rows=rows, texts={})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -162,18 +163,17 @@ def children(process: psutil.Process, words: str) -> list[psutil.Process]:
     return found
 
 
-def killing(after: float, stop: threading.Event) -> threading.Thread:
-    """Kill every worker once, a while after it was first seen."""
+def killing(folder: Path, stop: threading.Event) -> threading.Thread:
+    """Kill every worker once, as soon as a job of a motion that can be read has begun to print."""
 
     def run() -> None:
-        seen: set[int] = set()
-        while not stop.is_set() and len(seen) < 2:
-            for one in children(psutil.Process(), "osimopt.batch.process"):
-                if one.pid not in seen:
-                    time.sleep(after)
-                    one.send_signal(signal.SIGKILL)
-                    seen.add(one.pid)
-            time.sleep(0.05)
+        while not stop.is_set():
+            if any(path.parent.name.startswith("t") for path in folder.glob("logs/S1/*/*.log")):
+                for one in children(psutil.Process(), "osimopt.batch.process"):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        one.send_signal(signal.SIGKILL)
+                return
+            time.sleep(0.002)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
@@ -183,7 +183,7 @@ def killing(after: float, stop: threading.Event) -> threading.Thread:
 @pytest.mark.slow
 def test_workers_that_are_killed_are_replaced(study: Path, done: Path) -> None:
     stop = threading.Event()
-    thread = killing(0.5, stop)
+    thread = killing(study.parent / "killed", stop)
     folder = run_study(study, study.parent / "killed")
     stop.set()
     thread.join()
