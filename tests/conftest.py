@@ -113,6 +113,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
 
     def _call(*words: object) -> Done:
         monkeypatch.setattr(sys, "argv", ["osimopt", *map(str, words)])
+        monkeypatch.setattr("osimopt.cli.terminal._warned", set())  # as in a new process
         with pytest.raises(SystemExit) as exited:
             main()
         code = exited.value.code
